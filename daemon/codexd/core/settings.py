@@ -1,0 +1,56 @@
+"""What a thread is set to: which model, how hard it thinks, what it may do unasked, and where."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+# When to ask a person before a tool runs. The words are those of the wire and of config.toml.
+ApprovalPolicy = Literal["untrusted", "on-request", "never"]
+# What a tool may touch. Names a policy; what enforces it is the sandbox of the tools floor.
+SandboxMode = Literal["read-only", "workspace-write", "danger-full-access"]
+
+
+class Settings(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """The settings of a thread; a turn runs with those in force when it started."""
+
+    cwd: str  # absolute
+    model: str
+    provider: str  # a key of `[model_providers]`
+    approval_policy: ApprovalPolicy = "untrusted"
+    sandbox: SandboxMode = "workspace-write"
+    effort: str | None = None  # reasoning effort, an open set of words; None: the model's own
+    summary: str | None = None  # reasoning summary: auto, concise, detailed, none
+    verbosity: str | None = None
+
+
+class SettingsChange(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Only what is to change; None leaves a setting as it is."""
+
+    cwd: str | None = None
+    model: str | None = None
+    provider: str | None = None
+    approval_policy: ApprovalPolicy | None = None
+    sandbox: SandboxMode | None = None
+    effort: str | None = None
+    summary: str | None = None
+    verbosity: str | None = None
+
+    def differing(self, settings: Settings) -> SettingsChange | None:
+        """What of it would really change `settings`, or None."""
+        changed = {
+            field: value
+            for field in self.__struct_fields__
+            if (value := getattr(self, field)) is not None and value != getattr(settings, field)
+        }
+        return SettingsChange(**changed) if changed else None
+
+    def applied(self, settings: Settings) -> Settings:
+        """The settings with the change made."""
+        changed = {
+            field: value
+            for field in self.__struct_fields__
+            if (value := getattr(self, field)) is not None
+        }
+        return msgspec.structs.replace(settings, **changed)

@@ -1,0 +1,1 @@
+"""Providers: what asks a model API and turns its stream into model events."""

@@ -1,0 +1,1 @@
+"""The socket: connections in, commands and projections out. It decides nothing."""

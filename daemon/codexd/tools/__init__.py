@@ -1,0 +1,1 @@
+"""What the model can do: named tools and the processes they run."""

@@ -1,0 +1,286 @@
+"""The contract of an event store: streams of records, appended at an expected version, read from any position.
+
+Five nouns. A **stream** is a named list of **records**, numbered by `seq` from 1 without a gap. Its
+**version** is the `seq` of its last record, 0 for a stream that does not exist. A **draft** is text that
+is not yet a fact: it grows beside the log and is dropped when the fact is appended. A **blob** is bytes
+under the name of their own sha256.
+
+What every engine promises, and `tests/eventstore/test_every_engine.py` holds all of them to:
+
+- `append` writes all of its events or none, and only at the version that the caller expects.
+- A durable append has returned only when the disk has it; so has everything appended before it.
+- An append that is not durable has reached the kernel when it returns: it survives the death of the
+  process, and the death of the machine once the next durable append or `SYNC_INTERVAL_MS` has passed.
+- A record once read is never changed, renumbered or skipped.
+
+The errors, by whose fault it is:
+
+    StoreError
+    ├── Conflict        the asker's: the stream is at another version than expected
+    ├── NotFound        the asker's: no such stream, draft or blob
+    ├── Exists          the asker's: a stream of that name is already there
+    ├── Refused         the asker's: the name, size or state of the stream forbids it
+    ├── Damaged         the disk's: a log does not read back as it was written
+    ├── Locked          the world's: another process owns this store
+    └── StoreFailed     the world's: no space, no permission, an I/O error; says whether to retry
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+import msgspec
+
+# A record longer than this is refused: what is larger belongs into a blob.
+RECORD_BYTES_MAX = 16 * 1024 * 1024
+# How long a record that is not durable may wait for the disk: a person does not notice it.
+SYNC_INTERVAL_MS = 20
+# One page of `read`: bounds what a reader holds in memory at a time.
+PAGE_RECORDS_MAX = 1024
+
+
+class NewEvent(msgspec.Struct, frozen=True, gc=False):
+    """An event to be appended."""
+
+    type: str  # dotted, past tense: "order.shipped"
+    data: bytes  # one JSON object, encoded
+    v: int = 1  # the version of the shape of `data`
+    members: bytes = b""  # further members of the record, encoded, without braces: b'"by":"ann"'
+
+
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """A record as it stands in the log."""
+
+    seq: int
+    type: str
+    line: bytes  # the whole JSON object, its crc included, without the newline
+
+
+class Appended(msgspec.Struct, frozen=True):
+    """Where an append went."""
+
+    first: int
+    last: int  # the stream's version after it
+    records: tuple[Record, ...] = ()
+    repeated: bool = False  # the key was known: nothing was written now, this is the first answer
+
+
+class Head(msgspec.Struct, frozen=True):
+    """What is known of a stream without reading it."""
+
+    stream: str
+    version: int
+    archived: bool = False
+    parent: str | None = None  # the stream that it was forked from
+    parent_seq: int = 0  # the last record that it shares with its parent
+    path: str | None = None  # the file that holds it, for engines that have files
+    repaired: str | None = None  # what a torn tail lost when it was opened, as a sentence
+
+
+class StreamEntry(msgspec.Struct, frozen=True):
+    """One row of `streams()`: what listing costs nothing to know."""
+
+    stream: str
+    archived: bool
+    size_bytes: int
+    modified_us: int  # microseconds since 1970, by the file system's clock
+
+
+class LeftDraft(msgspec.Struct, frozen=True):
+    """A draft that a dead process left behind."""
+
+    name: str
+    header: bytes  # as it was given to `open_draft`
+    content: bytes
+
+
+class BlobRef(msgspec.Struct, frozen=True):
+    """A blob: its name and its size."""
+
+    sha256: str
+    size_bytes: int
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What `verify` found: records that are whole, and what is wrong with the first that is not."""
+
+    stream: str
+    records: int
+    damage: str | None = None
+
+
+class StoreError(Exception):
+    """Something could not be stored or read; the subclass says whose fault it is."""
+
+
+class Conflict(StoreError):
+    """The stream is not at the version that the writer expected."""
+
+    def __init__(self, stream: str, expected: int, actual: int) -> None:
+        super().__init__(
+            f"stream {stream}: expected version {expected}, found {actual}: nothing was appended"
+        )
+        self.stream, self.expected, self.actual = stream, expected, actual
+
+
+class NotFound(StoreError):
+    """There is no such stream, draft or blob."""
+
+
+class Exists(StoreError):
+    """A stream of that name is already there."""
+
+
+class Refused(StoreError):
+    """The request cannot be met: a bad name, too large a record, an archived stream, children."""
+
+
+class Damaged(StoreError):
+    """A log does not read back as it was written; it was left as it is."""
+
+
+class Locked(StoreError):
+    """Another process owns this store."""
+
+
+class StoreFailed(StoreError):
+    """The disk or the system refused; `retry` says whether the same append may be tried again."""
+
+    def __init__(self, message: str, *, retry: bool) -> None:
+        super().__init__(message)
+        self.retry = retry
+
+
+class Draft(Protocol):
+    """Text that is not yet a fact. Appends reach the kernel, so they survive the process."""
+
+    @property
+    def size_bytes(self) -> int:
+        """How much was appended so far."""
+
+    def append(self, content: bytes) -> int:
+        """Append and return the new size in bytes.
+
+        Raises:
+            StoreFailed: nothing of it may be shown to anybody.
+        """
+
+    def read(self, start: int = 0, end: int | None = None) -> bytes:
+        """The bytes from `start` up to `end`, or to all that there is."""
+
+    def drop(self) -> None:
+        """Remove it: its fact is in the log. Dropping twice is allowed."""
+
+    async def keep(self) -> BlobRef:
+        """Turn it into a blob, synced to disk, and drop the draft."""
+
+
+class Subscription(Protocol):
+    """A catch-up subscription: first what was, then what comes, one loop and no seam."""
+
+    @property
+    def position(self) -> int:
+        """The `seq` of the last record received."""
+
+    async def receive(self) -> Sequence[Record]:
+        """The next records in order, at least one; waits until there is one.
+
+        Raises:
+            NotFound: the stream was deleted.
+            StoreFailed: it cannot be read any more.
+        """
+
+
+class EventStore(Protocol):
+    """Streams, drafts, blobs and checkpoints. One process at a time owns one store."""
+
+    async def append(
+        self,
+        stream: str,
+        events: Sequence[NewEvent],
+        *,
+        expected_version: int,
+        at_us: int,
+        durable: bool,
+        key: str | None = None,
+    ) -> Appended:
+        """Append all events or none. A stream comes to be by its first append, at version 0.
+
+        Args:
+            at_us: the time to record, microseconds since 1970 UTC; an earlier one than the last
+                record's is recorded as the last one's, so that time never runs back in a stream.
+            durable: whether to return only once the disk has it.
+            key: idempotency key; one that the stream has seen gets the first answer again.
+
+        Raises:
+            Conflict, NotFound (expected_version > 0), Refused, Damaged, StoreFailed.
+        """
+
+    async def read(
+        self, stream: str, *, after: int = 0, limit: int = PAGE_RECORDS_MAX
+    ) -> list[Record]:
+        """The records behind `after`, oldest first, a forked stream's inherited ones included."""
+
+    async def read_back(
+        self, stream: str, *, before: int | None = None, limit: int = PAGE_RECORDS_MAX
+    ) -> list[Record]:
+        """The records in front of `before` (None: from the end), newest first."""
+
+    def subscribe(self, stream: str, *, after: int = 0) -> AbstractContextManager[Subscription]:
+        """Follow a stream from a position for as long as the context lasts."""
+
+    async def head(self, stream: str) -> Head:
+        """Open the stream, repair a torn tail, and say where it stands. Raises: NotFound, Damaged."""
+
+    async def fork(
+        self, parent: str, at_seq: int, child: str, events: Sequence[NewEvent], *, at_us: int
+    ) -> Appended:
+        """Make `child` share the records of `parent` up to `at_seq`, by reference, and append to it.
+
+        The first event's record also names parent and `at_seq`. Durable. Costs the same however
+        long the parent is.
+
+        Raises:
+            NotFound, Exists, Refused (at_seq beyond the end or within an append), StoreFailed.
+        """
+
+    async def archive(self, stream: str) -> None:
+        """Put it aside: it still reads, and refuses appends. Archiving twice is allowed."""
+
+    async def unarchive(self, stream: str) -> None:
+        """Bring it back."""
+
+    async def delete(self, stream: str) -> None:
+        """Remove it for good. Raises: Refused where other streams were forked from it."""
+
+    async def verify(self, stream: str) -> Verdict:
+        """Read all of it and check every record; changes nothing."""
+
+    async def streams(self, *, archived: bool = False) -> list[StreamEntry]:
+        """All streams, or all archived ones, in no particular order."""
+
+    def close(self, stream: str) -> None:
+        """Forget what is kept in memory for it; it is opened again when it is needed."""
+
+    def open_draft(self, stream: str, name: str, header: bytes) -> Draft:
+        """Start a draft beside the stream. `name` is made of letters, digits, `-`, `_` and `.`."""
+
+    async def left_drafts(self, stream: str) -> list[LeftDraft]:
+        """The drafts that a dead process left beside the stream, oldest first."""
+
+    async def drop_left_drafts(self, stream: str) -> None:
+        """Remove those: their facts are in the log."""
+
+    async def put_blob(self, content: bytes) -> BlobRef:
+        """Store bytes under their sha256, on disk when it returns; the same bytes once only."""
+
+    async def read_blob(self, sha256: str, *, start: int = 0, end: int | None = None) -> bytes:
+        """The bytes of a blob, or a range of them. Raises: NotFound."""
+
+    async def checkpoint(self, consumer: str, stream: str) -> int:
+        """How far a consumer has come in a stream; 0 at first."""
+
+    async def set_checkpoint(self, consumer: str, stream: str, seq: int) -> None:
+        """Remember how far it has come. It may be lost in a crash: delivery is at least once."""
