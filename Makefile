@@ -1,0 +1,71 @@
+# All that a fresh machine needs is Python 3.11 or newer and make: every target below first sets up .venv by itself.
+#
+#   make demo     one real turn against a scripted model, in a home of its own
+#   make test     every test, the slow ones included
+#   make check    the same as ./check: format, lint, types, quick tests
+#   make bench    the measurements in tests/bench
+#   make docs     write the generated reference pages anew
+#   make clean    remove .venv and the tools' caches
+
+VENV := .venv
+PY := $(VENV)/bin/python
+NAMES := python3.11 python3.12 python3.13 python3.14 python3
+
+# By environment and not by option, so that the constraints hold for the isolated build environment too.
+# pip up to 25.2 takes the first name there and ignores the second, which later ones want.
+export PIP_CONSTRAINT := constraints.txt
+export PIP_BUILD_CONSTRAINT := constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test check bench docs clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/installed
+	@$(PY) -m codexd_frontends.demo
+
+test: $(VENV)/installed-dev
+	@$(PY) -m pytest
+
+check: $(VENV)/installed-dev
+	@./check
+
+bench: $(VENV)/installed-dev
+	@for script in tests/bench/*.py; do [ -f "$$script" ] || continue; echo "== $$script"; $(PY) "$$script" || exit 1; done
+
+docs: $(VENV)/installed-dev
+	@$(PY) tests/docs_reference.py
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
+	find daemon eventstore frontends tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps: packages are installed again only when what names them has changed.
+$(VENV)/installed: pyproject.toml constraints.txt $(PY)
+	@echo "Installing codexd and what it needs into $(VENV)"
+	@$(PY) -m pip install --quiet --editable .
+	@touch $@
+
+# pip knows dependency groups since 25.1, and a fresh .venv may have an older one: so they are read here.
+$(VENV)/installed-dev: $(VENV)/installed
+	@echo "Installing what the tests need into $(VENV)"
+	@$(PY) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"], sep="\n")' > $(VENV)/dev.txt
+	@$(PY) -m pip install --quiet --requirement $(VENV)/dev.txt
+	@touch $@
+
+# ensurepip is what puts pip into a new .venv; some systems package it apart from Python.
+$(PY):
+	@python=; old=; bare=; \
+	for name in $(NAMES); do \
+	  command -v "$$name" >/dev/null 2>&1 || continue; \
+	  "$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { old="$$old $$name"; continue; }; \
+	  "$$name" -c 'import ensurepip, venv' 2>/dev/null || { bare="$$bare $$name"; continue; }; \
+	  python=$$name; break; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo "codexd needs Python 3.11 or newer with its venv and ensurepip modules. Looked for: $(NAMES)." >&2; \
+	  [ -z "$$bare" ] || echo "Found without ensurepip:$$bare. On Debian and Ubuntu that is the package python3-venv." >&2; \
+	  [ -z "$$old" ] || echo "Found, but older than 3.11 or not running:$$old." >&2; \
+	  echo "Nothing was installed." >&2; exit 1; \
+	fi; \
+	echo "Making $(VENV) with $$python"; \
+	"$$python" -m venv $(VENV)

@@ -1,0 +1,176 @@
+"""The architect: every module imports from its own floor and those below it, and from nowhere else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from house import imports, module_name, sources, within
+
+EVERYBODY = frozenset({"codexd", "codexd_eventstore", "msgspec", "trio"})
+
+# Package: what it may import beside itself and the standard library. The longest match counts, so a
+# single module can be allowed what its neighbours are not. `docs/explanation/architecture.md` says why.
+FLOORS: dict[str, frozenset[str]] = {
+    # 0: the cellar, in two rooms that do not know each other
+    "codexd_eventstore": frozenset({"msgspec", "trio"}),
+    "codexd.core": frozenset({"msgspec"}),
+    # 1: what is said and what is seen
+    "codexd.protocol": frozenset(
+        {"codexd.core.ids", "codexd.core.items", "codexd.core.settings", "msgspec", "wsproto"}
+    ),
+    "codexd.projections": frozenset({"codexd.core", "codexd.protocol", "msgspec"}),
+    # 2: the world's edges
+    "codexd.models": frozenset({"codexd.core", "msgspec", "trio"}),
+    "codexd.models.transport": frozenset(
+        {"codexd.core", "codexd.models", "msgspec", "trio", "httpx"}
+    ),
+    "codexd.models.scripted": frozenset({"codexd.core", "codexd.models", "msgspec", "trio", "h11"}),
+    "codexd.tools": frozenset({"codexd.core", "msgspec", "trio"}),
+    "codexd.config": frozenset({"codexd.core", "codexd.paths", "msgspec", "platformdirs"}),
+    "codexd.paths": frozenset({"platformdirs"}),
+    # 3: where pure meets the world
+    "codexd.runtime": frozenset(
+        {
+            "codexd.core",
+            "codexd.projections",
+            "codexd_eventstore",
+            "codexd.models.client",
+            "codexd.tools.registry",
+            "msgspec",
+            "trio",
+        }
+    ),
+    # 4: the socket
+    "codexd.server": frozenset(
+        {
+            "codexd.runtime",
+            "codexd.projections",
+            "codexd.protocol",
+            "codexd.core",
+            "codexd_eventstore",
+            "codexd.config",
+            "codexd.__version__",
+            "msgspec",
+            "trio",
+        }
+    ),
+    # 5: the composition root
+    "codexd.app": EVERYBODY,
+    "codexd.__main__": EVERYBODY,
+    "codexd": frozenset(),
+    # The roof: other processes
+    "codexd_frontends": frozenset(
+        {"codexd.protocol", "codexd.paths", "codexd.__version__", "msgspec"}
+    ),
+    "codexd_frontends.attach": frozenset(
+        {
+            "codexd_frontends",
+            "codexd.protocol",
+            "codexd.paths",
+            "codexd.__version__",
+            "msgspec",
+            "trio",
+        }
+    ),
+}
+
+# The core is a function of what it is given: time, chance, names and files come in with the command.
+UNKNOWN_TO_THE_CORE = frozenset(
+    {
+        "asyncio",
+        "datetime",
+        "io",
+        "os",
+        "pathlib",
+        "random",
+        "secrets",
+        "shutil",
+        "socket",
+        "sqlite3",
+        "subprocess",
+        "threading",
+        "time",
+        "uuid",
+    }
+)
+
+# What loading a module may not bring along, because most processes never need it and all would wait.
+HEAVY = ("asyncio", "h11", "httpx", "opentelemetry", "platformdirs", "sqlite3", "watchfiles")
+
+# Module: what must not be in `sys.modules` once it is imported.
+LIGHT: dict[str, tuple[str, ...]] = {
+    "codexd.core": ("trio", "socket", *HEAVY),
+    "codexd.projections": ("trio", "socket", *HEAVY),
+    "codexd.protocol.framing": ("trio", "socket", *HEAVY),
+    "codexd_frontends.ctl": ("trio", *HEAVY),
+    "codexd.__main__": HEAVY,
+    "codexd.app": HEAVY,
+}
+
+SOURCES = sources()
+MODULES = {module_name(path): path for path in SOURCES}
+
+
+def floor_of(module: str) -> str:
+    return max((package for package in FLOORS if within(module, package)), key=len)
+
+
+def foreign(path: Path, *, on_load_only: bool = False) -> set[str]:
+    """What a file imports from outside of the standard library."""
+    names = imports(path, on_load_only=on_load_only)
+    return {name for name in names if name.split(".")[0] not in sys.stdlib_module_names}
+
+
+def everything_in(package: str) -> list[str]:
+    return sorted(module for module in MODULES if within(module, package))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_name)
+def test_nobody_imports_from_a_floor_above(path: Path) -> None:
+    module = module_name(path)
+    floor = floor_of(module)
+    allowed = FLOORS[floor] | {floor}
+    strays = sorted(n for n in foreign(path) if not any(within(n, ok) for ok in allowed))
+    assert not strays, (
+        f"{module} stands on the floor of {floor}, which may import {', '.join(sorted(allowed))}; "
+        f"found {', '.join(strays)}"
+    )
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_name)
+def test_heavy_libraries_are_imported_where_they_are_first_used(path: Path) -> None:
+    # The two modules that are about such a library are themselves imported on first use.
+    if module_name(path) in ("codexd.models.transport", "codexd.models.scripted"):
+        return
+    heavy = sorted(n for n in imports(path, on_load_only=True) if n.split(".")[0] in HEAVY)
+    assert not heavy, f"{module_name(path)} imports on load, not in a function: {', '.join(heavy)}"
+
+
+@pytest.mark.parametrize("module", everything_in("codexd.core"))
+def test_the_core_has_no_clock_no_chance_and_no_files(module: str) -> None:
+    found = sorted(n for n in imports(MODULES[module]) if n.split(".")[0] in UNKNOWN_TO_THE_CORE)
+    assert not found, f"{module} must be a function of its arguments; it imports {', '.join(found)}"
+
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_what_a_module_brings_along_when_it_is_imported(module: str) -> None:
+    names = everything_in(module)
+    forbidden = LIGHT[module]
+    program = (
+        f"import sys, {', '.join(names)}\n"
+        f"print(*sorted(m for m in {forbidden!r} if m in sys.modules))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-I", "-c", program], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.split() == [], f"importing {module} also imports {run.stdout.strip()}"
+
+
+@pytest.mark.parametrize("package", FLOORS)
+def test_the_table_names_only_what_is_there(package: str) -> None:
+    assert everything_in(package), f"{package} has a row in FLOORS, and no module"

@@ -1,0 +1,129 @@
+"""Habits of the house that a reader may rely on, held by a test: sizes, leftovers, sleeping, file modes."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from house import CHECKOUT, module_name, sources, written_files
+
+FILE_LINES_MAX = 400  # what can be read in one sitting
+FUNCTION_LINES_MAX = 40  # what fits on a screen; the docstring is not counted
+
+# Stands right above a `def`, or at the top of a file, and is followed by the reason.
+EXCUSE = "# Longer than the habit:"
+
+EXECUTABLE = {"check", ".ci/run"}
+
+# Tests that wait for the clock, with the reason why nothing else can be waited for.
+MAY_SLEEP: dict[str, str] = {}
+
+LEFTOVERS = re.compile(r"\b(?:TO[D]O|FIX[M]E)\b|\bfor n[o]w\b|\bnot implem[e]nted\b", re.IGNORECASE)
+# A person's or a machine's own folders, and where packages come from here but not elsewhere.
+ADDRESSES = re.compile(
+    r"/(?:root|work|farm)/|/(?:home|Users)/(?!ann\b)\w|--(?:extra-)?index-[u]rl|--find-[l]inks"
+)
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+SOURCES = sources()
+TESTS = sorted((CHECKOUT / "tests").rglob("*.py"))
+
+
+def where(path: Path) -> str:
+    return path.relative_to(CHECKOUT).as_posix()
+
+
+def functions(tree: ast.AST) -> Iterator[Function]:
+    for node in ast.walk(tree):
+        if isinstance(node, Function):
+            yield node
+
+
+def length(function: Function) -> int:
+    """Lines from `def` to the end, decorators and docstring left out."""
+    end = function.end_lineno or function.lineno
+    first = function.body[0]
+    docstring = 0
+    if ast.get_docstring(function) is not None:
+        docstring = (first.end_lineno or first.lineno) - first.lineno + 1
+    return end - function.lineno + 1 - docstring
+
+
+def excused(function: Function, lines: list[str]) -> bool:
+    """Whether the comment right above the function or its decorators gives a reason."""
+    above = min([function.lineno, *(d.lineno for d in function.decorator_list)]) - 2
+    while above >= 0 and lines[above].lstrip().startswith("#"):
+        if lines[above].lstrip().startswith(EXCUSE):
+            return True
+        above -= 1
+    return False
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_name)
+def test_a_file_can_be_read_in_one_sitting(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    if not (lines and lines[0].startswith(EXCUSE)):
+        assert len(lines) <= FILE_LINES_MAX, f"{len(lines)} lines: split it by noun or by verb"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_name)
+def test_a_function_fits_on_a_screen(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    lines = text.splitlines()
+    long = [
+        f"{function.name} (line {function.lineno}): {length(function)} lines"
+        for function in functions(ast.parse(text))
+        if length(function) > FUNCTION_LINES_MAX and not excused(function, lines)
+    ]
+    assert not long, "; ".join(long)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_name)
+def test_a_module_says_what_it_is(path: Path) -> None:
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    assert docstring, "a module begins with its law"
+    assert docstring.splitlines()[0].endswith((".", ":", "?")), "the first line is a sentence"
+
+
+def test_nothing_is_left_over_and_nothing_names_a_machine() -> None:
+    found = [
+        f"{where(path)}:{number}: {line.strip()[:100]}"
+        for path in written_files()
+        for number, line in enumerate(_lines(path), 1)
+        if LEFTOVERS.search(line) or ADDRESSES.search(line)
+    ]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("path", TESTS, ids=where)
+def test_tests_do_not_wait_for_the_clock(path: Path) -> None:
+    # Programs that tests run in other processes are strings, and may.
+    if where(path) in MAY_SLEEP:
+        return
+    sleeps = [
+        f"line {node.lineno}"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("time.sleep", "trio.sleep")
+    ]
+    assert not sleeps, f"{where(path)} sleeps in {', '.join(sleeps)}: wait for what is to happen"
+
+
+def test_only_programs_are_executable() -> None:
+    for path in written_files():
+        executable = os.access(path, os.X_OK)
+        assert executable == (where(path) in EXECUTABLE), f"{where(path)}: executable={executable}"
+        if executable:
+            assert path.read_bytes().startswith(b"#!"), f"{where(path)} does not name its shell"
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        return []  # recorded bytes for the tests

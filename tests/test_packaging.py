@@ -1,0 +1,127 @@
+"""One distribution of three packages, two commands, and one set of versions that it is built with."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import sys
+import tomllib
+from typing import Any
+
+import pytest
+
+import codexd
+from house import CHECKOUT, SOURCE_ROOTS, imports, module_name, sources
+
+PROJECT: dict[str, Any] = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
+METADATA: dict[str, Any] = PROJECT["project"]
+
+# Where an import name is not the name of the distribution that brings it.
+DISTRIBUTIONS = {"opentelemetry": "opentelemetry-sdk"}
+
+
+def name_of(requirement: str) -> str:
+    """The distribution that a requirement asks for, in its normal spelling (PEP 503)."""
+    match = re.match(r"[A-Za-z0-9._-]+", requirement)
+    assert match, requirement
+    return re.sub(r"[-_.]+", "-", match[0]).lower()
+
+
+def constraints() -> dict[str, str]:
+    text = (CHECKOUT / "constraints.txt").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return {name_of(line): line for line in lines}
+
+
+def test_the_metadata_says_what_it_is_and_for_whom() -> None:
+    assert METADATA["name"] == "codexd"
+    assert METADATA["requires-python"] == ">=3.11"
+    assert METADATA["license"] == "MIT"
+    assert "the codexd authors" in (CHECKOUT / "LICENSE").read_text(encoding="utf-8")
+    assert METADATA["description"].endswith(".")
+
+
+def test_two_commands_are_installed() -> None:
+    assert METADATA["scripts"] == {
+        "codexd": "codexd.__main__:main",
+        "codexctl": "codexd_frontends.ctl:main",
+    }
+
+
+@pytest.mark.parametrize("command", METADATA["scripts"])
+def test_a_command_names_a_function_that_is_there(command: str) -> None:
+    [entry] = importlib.metadata.entry_points(group="console_scripts", name=command)
+    assert callable(entry.load())
+
+
+def test_the_wheel_holds_the_three_packages() -> None:
+    wheel = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert wheel["packages"] == [f"{root}/{name}" for root, name in SOURCE_ROOTS.items()]
+
+
+@pytest.mark.parametrize("root", SOURCE_ROOTS)
+def test_a_source_root_is_a_folder_and_not_a_package(root: str) -> None:
+    # With an __init__.py in it, `daemon` would hide the package of that name from PyPI.
+    assert not (CHECKOUT / root / "__init__.py").exists()
+    packages = [path.name for path in (CHECKOUT / root).iterdir() if path.name != "__pycache__"]
+    assert packages == [SOURCE_ROOTS[root]]
+
+
+@pytest.mark.parametrize("root", SOURCE_ROOTS)
+def test_a_package_says_that_it_is_typed(root: str) -> None:
+    assert (CHECKOUT / root / SOURCE_ROOTS[root] / "py.typed").is_file()
+
+
+def test_the_version_is_said_once() -> None:
+    assert METADATA["dynamic"] == ["version"]
+    assert PROJECT["tool"]["hatch"]["version"]["path"] == "daemon/codexd/__init__.py"
+    assert importlib.metadata.version("codexd") == codexd.__version__
+
+
+def test_every_library_that_is_imported_is_asked_for() -> None:
+    asked = {name_of(requirement) for requirement in METADATA["dependencies"]}
+    ours = set(SOURCE_ROOTS.values())
+    for path in sources():
+        tops = {name.split(".")[0] for name in imports(path)} - ours - sys.stdlib_module_names
+        missing = {DISTRIBUTIONS.get(top, top) for top in tops} - asked
+        assert not missing, f"{module_name(path)} imports {missing}, which pyproject.toml lacks"
+
+
+def test_constraints_are_exact_versions_without_addresses() -> None:
+    for line in constraints().values():
+        assert re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", line), line
+
+
+def test_everything_asked_for_is_pinned() -> None:
+    asked = (
+        *METADATA["dependencies"],
+        *PROJECT["dependency-groups"]["dev"],
+        *PROJECT["build-system"]["requires"],
+    )
+    missing = {name_of(requirement) for requirement in asked} - constraints().keys()
+    assert not missing
+
+
+def test_what_is_installed_is_what_is_pinned() -> None:
+    # Also says when a dependency of a dependency was never pinned.
+    pinned = constraints()
+    for requirement in METADATA["dependencies"]:
+        for name in _closure(name_of(requirement)):
+            assert pinned.get(name) is not None, f"{name} is installed and not pinned"
+            version = importlib.metadata.version(name)
+            assert pinned[name].endswith(f"=={version}"), f"{pinned[name]}, installed {version}"
+
+
+def _closure(name: str, seen: frozenset[str] = frozenset()) -> frozenset[str]:
+    """A distribution with all that it needs here, extras left out."""
+    if name in seen:
+        return seen
+    try:
+        needs = importlib.metadata.requires(name) or []
+    except importlib.metadata.PackageNotFoundError:
+        return seen  # asked for on other systems or other versions of Python only
+    seen |= {name}
+    for requirement in needs:
+        if "extra ==" not in requirement:
+            seen = _closure(name_of(requirement), seen)
+    return seen
