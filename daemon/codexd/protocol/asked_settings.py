@@ -1,0 +1,47 @@
+"""What a client's overrides ask to change, in the core's terms.
+
+The law: a word beside `config` goes before the same word within it, and a collaboration mode goes before
+the words beside it, as in the original.
+"""
+
+from __future__ import annotations
+
+from codexd.core.settings import SettingsChange
+from codexd.protocol.policies import approval_policy, sandbox_mode
+from codexd.protocol.threads import (
+    ConfigOverrides,
+    ThreadForkParams,
+    ThreadResumeParams,
+    ThreadStartParams,
+)
+from codexd.protocol.turns import TurnStartParams
+
+
+def thread_change(
+    params: ThreadStartParams | ThreadResumeParams | ThreadForkParams,
+) -> SettingsChange:
+    """What the params of a thread ask for; `cwd` is as the client wrote it."""
+    config = params.config or ConfigOverrides()
+    return SettingsChange(
+        cwd=params.cwd,
+        model=params.model or config.model,
+        provider=params.model_provider or config.model_provider,
+        approval_policy=approval_policy(params.approval_policy or config.approval_policy),
+        sandbox=params.sandbox or config.sandbox_mode,
+        effort=config.model_reasoning_effort,
+        summary=config.model_reasoning_summary,
+        verbosity=config.model_verbosity,
+    )
+
+
+def turn_change(params: TurnStartParams) -> SettingsChange:
+    """What the params of a turn ask for; `cwd` is as the client wrote it."""
+    mode = params.collaboration_mode.settings if params.collaboration_mode else None
+    return SettingsChange(
+        cwd=params.cwd,
+        model=(mode.model if mode else None) or params.model,
+        approval_policy=approval_policy(params.approval_policy),
+        sandbox=sandbox_mode(params.sandbox_policy),
+        effort=(mode.reasoning_effort if mode else None) or params.effort,
+        summary=params.summary,
+    )

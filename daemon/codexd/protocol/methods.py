@@ -1,0 +1,214 @@
+"""Every method that a client may call: one row each, and how its params are read.
+
+The law: the table is the whole of what the daemon answers. Methods whose legal answer is "there is none
+of that here" have their answer ready in `EMPTY_ANSWERS`; any other name is unknown.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeVar
+
+import msgspec
+
+from codexd.protocol import threads, turns
+from codexd.protocol.complaints import complaint
+from codexd.protocol.rpc import invalid_params
+
+Params = TypeVar("Params", bound=msgspec.Struct)
+
+
+class NoParams(msgspec.Struct, frozen=True):
+    """The method takes nothing."""
+
+
+class ClientInfo(msgspec.Struct, frozen=True):
+    """Who connects."""
+
+    name: str
+    version: str = ""
+    title: str | None = None
+
+
+class CodexdCapabilities(msgspec.Struct, frozen=True):
+    """What a client wants of codexd beyond the original's protocol."""
+
+    cursor: bool = (
+        False  # `seq` on every notification, `offset` on deltas, `after` in thread/resume
+    )
+
+
+class Capabilities(msgspec.Struct, frozen=True, rename="camel"):
+    """What a client can do and wants."""
+
+    experimental_api: bool | None = False
+    opt_out_notification_methods: tuple[str, ...] | None = None  # exact names
+    codexd: CodexdCapabilities | None = None
+
+
+class InitializeParams(msgspec.Struct, frozen=True, rename="camel"):
+    """A connection begins."""
+
+    client_info: ClientInfo
+    capabilities: Capabilities | None = None
+
+
+class InitializeResponse(msgspec.Struct, frozen=True, rename="camel"):
+    """Who answers. Clients want `name/X.Y.Z` in the user agent: the SDK reads the version from it."""
+
+    user_agent: str
+    codex_home: str
+    platform_family: str
+    platform_os: str
+
+
+class ModelListParams(msgspec.Struct, frozen=True, rename="camel"):
+    """Which models."""
+
+    cursor: str | None = None
+    limit: int | None = None
+    include_hidden: bool | None = None
+    model_provider: str | None = None
+
+
+class ReasoningEffortOption(msgspec.Struct, frozen=True, rename="camel"):
+    """How hard a model can think."""
+
+    reasoning_effort: str
+    description: str
+
+
+class Model(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """A model as pickers show it."""
+
+    id: str
+    model: str
+    upgrade: str | None = None  # the model that is to be used instead
+    display_name: str
+    description: str
+    hidden: bool = False
+    supported_reasoning_efforts: tuple[ReasoningEffortOption, ...] = ()
+    default_reasoning_effort: str
+    input_modalities: tuple[Literal["text", "image", "audio"], ...] = ("text", "image")
+    supports_personality: bool = False
+    is_default: bool = False
+
+
+class ModelListResponse(msgspec.Struct, frozen=True, rename="camel"):
+    """A page of models."""
+
+    data: tuple[Model, ...]
+    next_cursor: str | None = None
+
+
+class AccountReadParams(msgspec.Struct, frozen=True, rename="camel"):
+    """Who is signed in."""
+
+    refresh_token: bool | None = False
+
+
+class ApiKeyAccount(msgspec.Struct, frozen=True, tag="apiKey"):
+    """Requests are paid for by an API key."""
+
+
+class ChatgptAccount(msgspec.Struct, frozen=True, rename="camel", tag="chatgpt"):
+    """Requests are part of a ChatGPT plan."""
+
+    email: str | None
+    plan_type: str
+
+
+Account = ApiKeyAccount | ChatgptAccount
+
+
+class AccountReadResponse(msgspec.Struct, frozen=True, rename="camel"):
+    """Who is signed in. Without an account, `requires_openai_auth` brings up the TUI's sign-in page."""
+
+    account: Account | None
+    requires_openai_auth: bool
+    user_id: str | None = None
+
+
+class ConfigReadParams(msgspec.Struct, frozen=True, rename="camel"):
+    """The settings in force, for a folder."""
+
+    include_layers: bool | None = False
+    cwd: str | None = None
+
+
+class ConfigReadResponse(msgspec.Struct, frozen=True):
+    """The settings in force by their names in config.toml, and which file each is from."""
+
+    config: msgspec.Raw
+    origins: msgspec.Raw
+    layers: msgspec.Raw | None = None
+
+
+class ConfigRequirementsReadResponse(msgspec.Struct, frozen=True):
+    """What an administrator demands: codexd knows of nobody who could."""
+
+    requirements: None = None
+
+
+class Method(msgspec.Struct, frozen=True):
+    """What a method takes and gives."""
+
+    params: type[msgspec.Struct]
+    response: type[msgspec.Struct]
+    needs_initialize: bool = True
+
+
+METHODS: dict[str, Method] = {
+    "initialize": Method(InitializeParams, InitializeResponse, needs_initialize=False),
+    "account/read": Method(AccountReadParams, AccountReadResponse),
+    "config/read": Method(ConfigReadParams, ConfigReadResponse),
+    "configRequirements/read": Method(NoParams, ConfigRequirementsReadResponse),
+    "model/list": Method(ModelListParams, ModelListResponse),
+    "thread/archive": Method(threads.ThreadArchiveParams, threads.ThreadArchiveResponse),
+    "thread/fork": Method(threads.ThreadForkParams, threads.ThreadForkResponse),
+    "thread/items/list": Method(threads.ThreadItemsListParams, threads.ThreadItemsListResponse),
+    "thread/list": Method(threads.ThreadListParams, threads.ThreadListResponse),
+    "thread/loaded/list": Method(threads.ThreadLoadedListParams, threads.ThreadLoadedListResponse),
+    "thread/name/set": Method(threads.ThreadSetNameParams, threads.ThreadSetNameResponse),
+    "thread/read": Method(threads.ThreadReadParams, threads.ThreadReadResponse),
+    "thread/resume": Method(threads.ThreadResumeParams, threads.ThreadResumeResponse),
+    "thread/start": Method(threads.ThreadStartParams, threads.ThreadStartResponse),
+    "thread/turns/list": Method(threads.ThreadTurnsListParams, threads.ThreadTurnsListResponse),
+    "thread/unarchive": Method(threads.ThreadUnarchiveParams, threads.ThreadUnarchiveResponse),
+    "thread/unsubscribe": Method(
+        threads.ThreadUnsubscribeParams, threads.ThreadUnsubscribeResponse
+    ),
+    "turn/interrupt": Method(turns.TurnInterruptParams, turns.TurnInterruptResponse),
+    "turn/start": Method(turns.TurnStartParams, turns.TurnStartResponse),
+    "turn/steer": Method(turns.TurnSteerParams, turns.TurnSteerResponse),
+}
+
+# What the TUI asks for when it starts and codexd has none of: the result, encoded. Params are not read.
+EMPTY_ANSWERS: dict[str, bytes] = {
+    "collaborationMode/list": b'{"data":[]}',
+    "hooks/list": b'{"data":[]}',
+    "mcpServerStatus/list": b'{"data":[],"nextCursor":null}',
+    "plugin/installed": b'{"marketplaces":[],"marketplaceLoadErrors":[]}',
+    "skills/list": b'{"data":[]}',
+    "thread/backgroundTerminals/list": b'{"data":[],"nextCursor":null}',
+    "thread/goal/get": b'{"goal":null}',
+}
+
+
+def known_methods() -> tuple[str, ...]:
+    """All that is answered: for the error about what is not."""
+    return (*METHODS, *EMPTY_ANSWERS)
+
+
+def read_params(method: str, kind: type[Params], params: msgspec.Raw) -> Params:
+    """The params of a request; missing ones and null count as none given.
+
+    Raises:
+        RpcError: a member is missing or of the wrong type; says which.
+    """
+    encoded = bytes(params)
+    if encoded in (b"", b"null"):
+        encoded = b"{}"
+    try:
+        return msgspec.json.decode(encoded, type=kind)
+    except msgspec.ValidationError as error:
+        raise invalid_params(f"{method}: {complaint(error, kind)}") from error

@@ -1,0 +1,293 @@
+"""What the daemon says unasked: one struct per notification, and the encoders of them.
+
+The law: a notification is encoded once, however many hear it. Deltas, of which there are hundreds a
+second, have all but their text encoded in advance.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from codexd.core.items import ThreadItem, TurnError
+from codexd.core.settings import ApprovalPolicy
+from codexd.protocol.policies import SandboxPolicy
+from codexd.protocol.rpc import RequestId
+from codexd.protocol.threads import Environment, Thread, ThreadStatus
+from codexd.protocol.turns import CollaborationMode, Turn
+
+Raw = msgspec.Raw
+
+
+class _OfThread(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    thread_id: str
+
+
+class _OfTurn(_OfThread, frozen=True, kw_only=True):
+    turn_id: str
+
+
+class _OfItem(_OfTurn, frozen=True, kw_only=True):
+    item_id: str
+
+
+class ThreadStartedNotification(msgspec.Struct, frozen=True):
+    """A thread began, or a fork of one."""
+
+    thread: Thread
+
+
+class ThreadStatusChangedNotification(_OfThread, frozen=True, kw_only=True):
+    """A thread is busy, waits, or rests."""
+
+    status: ThreadStatus
+
+
+class ThreadClosedNotification(_OfThread, frozen=True, kw_only=True):
+    """A thread was unloaded."""
+
+
+class ThreadArchivedNotification(_OfThread, frozen=True, kw_only=True):
+    """A thread was put away."""
+
+
+class ThreadUnarchivedNotification(_OfThread, frozen=True, kw_only=True):
+    """A thread is back."""
+
+
+class ThreadNameUpdatedNotification(_OfThread, frozen=True, kw_only=True):
+    """A thread has another name."""
+
+    thread_name: str | None
+
+
+class ThreadSettings(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """The settings of a thread as all who are attached see them."""
+
+    cwd: str
+    environments: tuple[Environment, ...] | None = None
+    approval_policy: ApprovalPolicy
+    approvals_reviewer: Literal["user"] = "user"
+    sandbox_policy: SandboxPolicy
+    model: str
+    model_provider: str
+    service_tier: str | None = None
+    effort: str | None = None
+    summary: str | None = None
+    collaboration_mode: CollaborationMode
+
+
+class ThreadSettingsUpdatedNotification(_OfThread, frozen=True, kw_only=True):
+    """A thread has other settings."""
+
+    thread_settings: ThreadSettings
+
+
+class TokenUsageBreakdown(msgspec.Struct, frozen=True, rename="camel"):
+    """Tokens by kind. The cached ones are part of the input, the reasoning ones of the output."""
+
+    total_tokens: int = 0
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    cache_write_input_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_output_tokens: int = 0
+
+
+class ThreadTokenUsage(msgspec.Struct, frozen=True, rename="camel"):
+    """What a thread has used: in all its responses, and in the last one."""
+
+    total: TokenUsageBreakdown
+    last: TokenUsageBreakdown
+    model_context_window: int | None = None
+
+
+class ThreadTokenUsageUpdatedNotification(_OfTurn, frozen=True, kw_only=True):
+    """A response was paid for."""
+
+    token_usage: ThreadTokenUsage
+
+
+class ThreadQueueChangedNotification(_OfThread, frozen=True, kw_only=True):
+    """Input was queued, withdrawn, or taken."""
+
+
+class TurnStartedNotification(_OfThread, frozen=True, kw_only=True):
+    """A turn runs."""
+
+    turn: Turn
+
+
+class TurnCompletedNotification(_OfThread, frozen=True, kw_only=True):
+    """A turn ended, however it did."""
+
+    turn: Turn
+
+
+class ItemStartedNotification(msgspec.Struct, frozen=True, rename="camel"):
+    """An item appears."""
+
+    item: ThreadItem | Raw
+    thread_id: str
+    turn_id: str
+    started_at_ms: int
+
+
+class ItemCompletedNotification(msgspec.Struct, frozen=True, rename="camel"):
+    """An item is whole, and what it now says replaces what its deltas said."""
+
+    item: ThreadItem | Raw
+    thread_id: str
+    turn_id: str
+    completed_at_ms: int
+
+
+class AgentMessageDeltaNotification(_OfItem, frozen=True, kw_only=True):
+    """More of what the model says."""
+
+    delta: str
+
+
+class ReasoningSummaryPartAddedNotification(_OfItem, frozen=True, kw_only=True):
+    """A part of a reasoning summary begins."""
+
+    summary_index: int
+
+
+class ReasoningSummaryTextDeltaNotification(_OfItem, frozen=True, kw_only=True):
+    """More of a part of a reasoning summary."""
+
+    summary_index: int
+    delta: str
+
+
+class ReasoningTextDeltaNotification(_OfItem, frozen=True, kw_only=True):
+    """More of the reasoning itself."""
+
+    content_index: int
+    delta: str
+
+
+class CommandExecutionOutputDeltaNotification(_OfItem, frozen=True, kw_only=True):
+    """More of what a command printed."""
+
+    delta: str
+
+
+class ErrorNotification(msgspec.Struct, frozen=True, rename="camel"):
+    """A request to the model failed."""
+
+    error: TurnError
+    will_retry: bool
+    thread_id: str
+    turn_id: str
+
+
+class WarningNotification(msgspec.Struct, frozen=True, rename="camel"):
+    """Something a person should know; without a thread, it is about the daemon."""
+
+    message: str
+    thread_id: str | None = None
+
+
+class ServerRequestResolvedNotification(_OfThread, frozen=True, kw_only=True):
+    """A question was answered, or is one no more: whoever shows it takes it away."""
+
+    request_id: RequestId
+
+
+class RateLimitWindow(msgspec.Struct, frozen=True, rename="camel"):
+    """How much of a window is used."""
+
+    used_percent: int
+    window_duration_mins: int | None = None
+    resets_at: int | None = None  # Unix seconds
+
+
+class RateLimits(msgspec.Struct, frozen=True, rename="camel"):
+    """The account's limits as the provider last told them."""
+
+    limit_id: str | None = None
+    limit_name: str | None = None
+    primary: RateLimitWindow | None = None
+    secondary: RateLimitWindow | None = None
+    credits: None = None
+    plan_type: str | None = None
+
+
+class AccountRateLimitsUpdatedNotification(msgspec.Struct, frozen=True, rename="camel"):
+    """The provider told its limits."""
+
+    rate_limits: RateLimits
+
+
+NOTIFICATIONS: dict[str, type[msgspec.Struct]] = {
+    "account/rateLimits/updated": AccountRateLimitsUpdatedNotification,
+    "error": ErrorNotification,
+    "item/agentMessage/delta": AgentMessageDeltaNotification,
+    "item/commandExecution/outputDelta": CommandExecutionOutputDeltaNotification,
+    "item/completed": ItemCompletedNotification,
+    "item/reasoning/summaryPartAdded": ReasoningSummaryPartAddedNotification,
+    "item/reasoning/summaryTextDelta": ReasoningSummaryTextDeltaNotification,
+    "item/reasoning/textDelta": ReasoningTextDeltaNotification,
+    "item/started": ItemStartedNotification,
+    "serverRequest/resolved": ServerRequestResolvedNotification,
+    "thread/archived": ThreadArchivedNotification,
+    "thread/closed": ThreadClosedNotification,
+    "thread/name/updated": ThreadNameUpdatedNotification,
+    "thread/queue/changed": ThreadQueueChangedNotification,
+    "thread/settings/updated": ThreadSettingsUpdatedNotification,
+    "thread/started": ThreadStartedNotification,
+    "thread/status/changed": ThreadStatusChangedNotification,
+    "thread/tokenUsage/updated": ThreadTokenUsageUpdatedNotification,
+    "thread/unarchived": ThreadUnarchivedNotification,
+    "turn/completed": TurnCompletedNotification,
+    "turn/started": TurnStartedNotification,
+    "warning": WarningNotification,
+}
+
+_encoder = msgspec.json.Encoder()
+
+
+def encode_notification(method: str, params: msgspec.Struct, emitted_at_ms: int) -> bytes:
+    """The whole message. `method` is one of ours, so it needs no escaping."""
+    return b'{"method":"%b","params":%b,"emittedAtMs":%d}' % (
+        method.encode(),
+        _encoder.encode(params),
+        emitted_at_ms,
+    )
+
+
+class DeltaEncoder:
+    """Encodes the deltas of one item (or of one part of its reasoning), about 1 µs each."""
+
+    def __init__(
+        self,
+        method: str,
+        thread_id: str,
+        turn_id: str,
+        item_id: str,
+        *,
+        summary_index: int | None = None,
+        content_index: int | None = None,
+    ) -> None:
+        params = {"threadId": thread_id, "turnId": turn_id, "itemId": item_id}
+        indexes = {"summaryIndex": summary_index, "contentIndex": content_index}
+        given = {name: index for name, index in indexes.items() if index is not None}
+        ready = _encoder.encode(params | given)[:-1]
+        self._before = b'{"method":"%b","params":%b,"delta":' % (method.encode(), ready)
+
+    def encode(self, delta: str, emitted_at_ms: int) -> bytes:
+        """The whole message."""
+        return b'%b%b},"emittedAtMs":%d}' % (self._before, _encoder.encode(delta), emitted_at_ms)
+
+
+def with_seq(body: bytes, seq: int, offset: int | None = None) -> bytes:
+    """The same notification for a client that asked for cursors.
+
+    `seq` is the event that caused it; `offset`, for deltas, the bytes of the item's text after the delta.
+    """
+    if offset is None:
+        return b'%b,"seq":%d}' % (body[:-1], seq)
+    return b'%b,"seq":%d,"offset":%d}' % (body[:-1], seq, offset)

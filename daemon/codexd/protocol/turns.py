@@ -1,0 +1,91 @@
+"""Turns on the wire: what `turn/*` methods take and give, and the turn itself."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from codexd.core.items import ThreadItem, TurnError, UserInput
+from codexd.protocol.policies import AskedPolicy, SandboxPolicy
+
+TurnStatus = Literal["inProgress", "completed", "interrupted", "failed"]
+
+
+class Turn(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """A turn as screens show it."""
+
+    id: str
+    root_turn_id: str | None = None  # the turn that caused it; its own id where a person did
+    items: tuple[ThreadItem | msgspec.Raw, ...] = ()  # Raw: items that are encoded already
+    items_view: Literal["notLoaded", "summary", "full"] = "notLoaded"  # how much `items` holds
+    status: TurnStatus
+    error: TurnError | None = None
+    started_at: int | None = None  # Unix seconds, as is the next
+    completed_at: int | None = None
+    duration_ms: int | None = None
+
+
+class ModeSettings(msgspec.Struct, frozen=True):
+    """The settings within a collaboration mode; these names are not camelCase on the wire either."""
+
+    model: str
+    reasoning_effort: str | None = None
+    developer_instructions: str | None = None
+
+
+class CollaborationMode(msgspec.Struct, frozen=True):
+    """A preset of the TUI's. Its model and effort go before those beside it."""
+
+    mode: str
+    settings: ModeSettings
+
+
+class TurnStartParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """Say something to a thread. The overrides stay in force for later turns."""
+
+    thread_id: str
+    input: tuple[UserInput, ...]
+    client_user_message_id: str | None = None
+    cwd: str | None = None
+    approval_policy: AskedPolicy | None = None
+    sandbox_policy: SandboxPolicy | None = None
+    model: str | None = None
+    effort: str | None = None
+    summary: Literal["auto", "concise", "detailed", "none"] | None = None
+    collaboration_mode: CollaborationMode | None = None
+    output_schema: msgspec.Raw | None = None
+    idempotency_key: str | None = None  # codexd only: the same key starts one turn
+
+
+class TurnStartResponse(msgspec.Struct, frozen=True):
+    """The turn that began."""
+
+    turn: Turn
+
+
+class TurnSteerParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """Say something to a turn that runs."""
+
+    thread_id: str
+    expected_turn_id: str
+    input: tuple[UserInput, ...]
+    client_user_message_id: str | None = None
+    idempotency_key: str | None = None  # codexd only
+
+
+class TurnSteerResponse(msgspec.Struct, frozen=True, rename="camel"):
+    """The turn that was steered."""
+
+    turn_id: str
+
+
+class TurnInterruptParams(msgspec.Struct, frozen=True, rename="camel"):
+    """Stop a turn."""
+
+    thread_id: str
+    turn_id: str
+
+
+class TurnInterruptResponse(msgspec.Struct, frozen=True):
+    """Done."""
