@@ -48,6 +48,11 @@ def find_paths(environ: Mapping[str, str], *, sessions: Path = Path("/run/user")
     return Paths(config, data, state, runtime, socket)
 
 
+def default_paths() -> Paths:
+    """The places that this process's environment asks for."""
+    return find_paths(os.environ)
+
+
 def _linux(environ: Mapping[str, str], sessions: Path) -> tuple[Path, Path, Path, Path]:
     # By hand, because importing platformdirs takes 30 ms, a third of what a frontend needs to start.
     home = Path(environ["HOME"]) if environ.get("HOME") else Path.home()
