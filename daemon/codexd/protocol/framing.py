@@ -53,6 +53,9 @@ class Framing(Protocol):
     def frame(self, body: bytes) -> bytes:
         """A message as it is written; `body` is encoded JSON, which has no newline in it."""
 
+    def farewell(self, reason: str) -> bytes:
+        """The last thing to write when the daemon ends the connection."""
+
 
 def detect(first_byte: bytes) -> Literal["lines", "websocket"]:
     """Which framing a connection speaks, by its first byte: an upgrade begins with GET.
@@ -67,8 +70,7 @@ class Lines:
 
     def __init__(self, bytes_max: int = MESSAGE_BYTES_MAX) -> None:
         self._bytes_max = bytes_max
-        self._pieces: list[bytes] = []  # of the line that is not whole yet
-        self._length = 0  # of the pieces together
+        self._begun = bytearray()  # the line that is not whole yet
         self._skipping = False  # the rest of a line that was too long
 
     def feed(self, chunk: bytes) -> list[Fed]:
@@ -76,31 +78,35 @@ class Lines:
         *ends, rest = chunk.split(b"\n")
         fed: list[Fed] = []
         for end in ends:
-            fed += self._grow(end)
-            if line := self._take():
-                fed.append(line)
+            fed += self._end(end)
         return fed + self._grow(rest)
 
     def frame(self, body: bytes) -> bytes:
         """A message as it is written."""
         return body + b"\n"
 
+    def farewell(self, reason: str) -> bytes:
+        """Lines have no last word."""
+        return b""
+
+    def _end(self, piece: bytes) -> list[Fed]:
+        """The line ends with this; nothing is given of one that is empty or was too long."""
+        fed: list[Fed] = []
+        line = piece
+        if self._begun or self._skipping or len(piece) > self._bytes_max:
+            fed = self._grow(piece)
+            line = bytes(self._begun)
+            self._begun.clear()
+            self._skipping = False
+        return [*fed, line] if line.strip() else fed
+
     def _grow(self, piece: bytes) -> list[Fed]:
         """Add to the line, unless that makes it too long."""
-        if self._skipping or not piece:
+        if self._skipping:
             return []
-        self._length += len(piece)
-        if self._length <= self._bytes_max:
-            self._pieces.append(piece)
+        if len(self._begun) + len(piece) <= self._bytes_max:
+            self._begun += piece
             return []
-        self._pieces.clear()
+        self._begun.clear()
         self._skipping = True
         return [OverlongMessage(self._bytes_max)]
-
-    def _take(self) -> bytes:
-        """End the line; nothing is left of one that was empty or skipped."""
-        line = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        self._pieces.clear()
-        self._length = 0
-        self._skipping = False
-        return line if line.strip() else b""

@@ -30,7 +30,7 @@ class Idle(msgspec.Struct, frozen=True, tag="idle"):
     """The thread is loaded, and no turn runs."""
 
 
-class SystemError(msgspec.Struct, frozen=True, tag="systemError"):
+class InError(msgspec.Struct, frozen=True, tag="systemError"):
     """The last turn ended with an error."""
 
 
@@ -40,7 +40,7 @@ class Active(msgspec.Struct, frozen=True, rename="camel", tag="active"):
     active_flags: tuple[Literal["waitingOnApproval", "waitingOnUserInput"], ...] = ()
 
 
-ThreadStatus = NotLoaded | Idle | SystemError | Active
+ThreadStatus = NotLoaded | Idle | InError | Active
 
 
 class GitInfo(msgspec.Struct, frozen=True, rename="camel"):
