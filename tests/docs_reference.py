@@ -1,0 +1,373 @@
+"""The reference pages that are made from the code: `make docs` writes them, `test_docs.py` compares them.
+
+What a page says of a member comes from its type, its default, and the comment that stands beside it.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import io
+import textwrap
+import tokenize
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+from msgspec import inspect as types
+
+from codexd.config import (
+    EXPECTED,
+    EXPECTED_OF_PROJECT,
+    EXPECTED_OF_PROVIDER,
+    Config,
+    ProjectTable,
+    ProviderTable,
+)
+from codexd.core.events import EVENTS
+from codexd.protocol.methods import EMPTY_ANSWERS, METHODS
+from codexd.protocol.notifications import NOTIFICATIONS
+from codexd.protocol.requests import (
+    COMMAND_APPROVAL,
+    CommandApprovalParams,
+    CommandApprovalResponse,
+)
+from codexd_frontends.arguments import Argument
+from codexd_frontends.ctl import SUBCOMMANDS
+from codexd_frontends.exits import EXITS
+from house import CHECKOUT
+
+MADE = "<!-- Made by `make docs` from the code; a test compares. -->\n"
+
+StructType = type[msgspec.Struct]
+
+
+class Shapes:
+    """Describes structs as tables of members, and remembers which others those mention."""
+
+    def __init__(self) -> None:
+        self._pending: list[tuple[StructType, bool]] = []
+        self._seen: set[StructType] = set()
+        self._sent = False  # whether what is described now is sent by clients
+
+    def table(self, struct: StructType, *, sent: bool = False) -> str:
+        """The members of a struct. `sent` by clients: who may leave out what has a default."""
+        self._sent = sent
+        described = types.type_info(struct)
+        assert isinstance(described, types.StructType)
+        notes = field_notes(struct)
+        optional = sent or struct.__struct_config__.omit_defaults
+        rows = [
+            f"| `{field.encode_name}`{'?' if optional and not field.required else ''} "
+            f"| {self.word(field.type)} | {notes.get(field.name, '')} |"
+            for field in described.fields
+        ]
+        if described.tag is not None:
+            rows.insert(0, f'| `{described.tag_field}` | `"{described.tag}"` | |')
+        if not rows:
+            return "No members.\n"
+        return "\n".join(["| member | type | |", "|---|---|---|", *rows, ""])
+
+    def word(self, kind: types.Type) -> str:
+        """A type in the words of JSON."""
+        match kind:
+            case types.UnionType():
+                words = [self.word(member) for member in kind.types]
+                # JSON that is encoded already stands beside the type that it was encoded from.
+                known = [word for word in words if word not in (_ANY, "null")]
+                return " or ".join([w for w in words if w != _ANY] if known else words)
+            case types.Metadata():
+                return self.word(kind.type)
+            case types.LiteralType():
+                return " or ".join(f'`"{value}"`' for value in kind.values)
+            case types.StructType():
+                return self._named(kind.cls)
+            case types.VarTupleType() | types.ListType() | types.FrozenSetType():
+                return f"list of {self.word(kind.item_type)}"
+            case types.TupleType():
+                return f"list of {len(kind.item_types)}"
+            case types.DictType():
+                return f"object of {self.word(kind.value_type)}"
+            case _:
+                return _PLAIN.get(type(kind), _ANY)
+
+    def mention(self, struct: StructType) -> None:
+        """This struct is described already."""
+        self._seen.add(struct)
+
+    def rest(self) -> str:
+        """The structs that were mentioned and not yet described."""
+        sections = []
+        while self._pending:
+            struct, sent = self._pending.pop(0)
+            table = self.table(struct, sent=sent)
+            sections.append(f"### {struct.__name__}\n\n{sentence(struct)}\n\n{table}")
+        return "\n".join(sections)
+
+    def _named(self, struct: StructType) -> str:
+        if struct not in self._seen:
+            self._seen.add(struct)
+            self._pending.append((struct, self._sent))
+        return f"[{struct.__name__}](#{struct.__name__.lower()})"
+
+
+_ANY = "any JSON"
+
+_PLAIN: dict[type[types.Type], str] = {
+    types.StrType: "string",
+    types.IntType: "integer",
+    types.FloatType: "number",
+    types.BoolType: "boolean",
+    types.NoneType: "null",
+}
+
+
+def sentence(struct: StructType) -> str:
+    """The docstring, its lines joined, in the words of JSON."""
+    return " ".join((inspect.getdoc(struct) or "").split()).replace("None", "null")
+
+
+def field_notes(struct: StructType) -> dict[str, str]:
+    """Field -> the comment beside its declaration, inherited ones included."""
+    notes: dict[str, str] = {}
+    for kind in reversed(struct.__mro__):
+        if kind.__module__.startswith("codexd"):
+            notes |= _notes_of(kind)
+    return notes
+
+
+def _notes_of(kind: type) -> dict[str, str]:
+    source = textwrap.dedent(inspect.getsource(kind))
+    comments = {
+        token.start[0]: token.string.lstrip("# ")
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type == tokenize.COMMENT
+    }
+    [declared] = ast.parse(source).body
+    assert isinstance(declared, ast.ClassDef)
+    notes: dict[str, str] = {}
+    for node in declared.body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)
+            note = " ".join(comments[line] for line in lines if line in comments)
+            notes[node.target.id] = note.replace("|", "\\|").replace("None", "null")
+    return notes
+
+
+def events_page() -> str:
+    """docs/reference/events.md"""
+    shapes = Shapes()
+    for event in EVENTS.values():
+        shapes.mention(event)
+    rows = [
+        f"| [`{tag}`](#{_anchor(tag)}) | {event.v} "
+        f"| {'barrier' if event.barrier else 'ordered'} | {sentence(event)} |"
+        for tag, event in EVENTS.items()
+    ]
+    sections = [
+        f"## `{tag}`\n\n{sentence(event)}\n\n{shapes.table(event)}" for tag, event in EVENTS.items()
+    ]
+    return "\n".join(
+        [
+            "# Events\n",
+            MADE,
+            "What can have happened to a thread, as it stands in the `data` of a record of its log.",
+            "[The log's format](log-format.md) says what is around it.",
+            "A *barrier* is on disk before anybody is told or anything is done;",
+            "an *ordered* event is written in its place, and on disk within 20 ms.",
+            "A member with a `?` may be left out.\n",
+            "| type | `v` | strength | |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+            *sections,
+            "## Shapes\n",
+            shapes.rest(),
+        ]
+    )
+
+
+def messages_page() -> str:
+    """docs/reference/messages.md"""
+    shapes = Shapes()
+    # Params first: a shape that is both sent and received is described as it may be sent.
+    params = {name: shapes.table(row.params, sent=True) for name, row in METHODS.items()}
+    methods = [
+        f"### `{name}`\n\n{sentence(row.params)}\n\nParams:\n\n{params[name]}\n"
+        f"Result:\n\n{shapes.table(row.response)}"
+        for name, row in METHODS.items()
+    ]
+    asked = shapes.table(CommandApprovalParams)
+    notifications = [
+        f"### `{name}`\n\n{sentence(row)}\n\n{shapes.table(row)}"
+        for name, row in NOTIFICATIONS.items()
+    ]
+    return "\n".join(
+        [
+            "# Messages\n",
+            MADE,
+            "What clients may ask, and what the daemon says unasked.",
+            "[The protocol](protocol.md) says how messages travel and in which order they come.",
+            "A member with a `?` may be left out.\n",
+            "## Methods\n",
+            *(f"- [`{name}`](#{_anchor(name)})" for name in METHODS),
+            "",
+            "These get an empty answer, because codexd has none of what they ask for:",
+            ", ".join(f"`{name}`" for name in EMPTY_ANSWERS) + ".\n",
+            *methods,
+            "## Requests of the daemon\n",
+            f"### `{COMMAND_APPROVAL}`\n",
+            f"{sentence(CommandApprovalParams)}\n",
+            f"Params:\n\n{asked}",
+            f"Result:\n\n{shapes.table(CommandApprovalResponse)}",
+            "## Notifications\n",
+            *(f"- [`{name}`](#{_anchor(name)})" for name in NOTIFICATIONS),
+            "",
+            *notifications,
+            "## Shapes\n",
+            shapes.rest(),
+        ]
+    )
+
+
+def codexctl_page() -> str:
+    """docs/reference/codexctl.md"""
+    sections = [
+        f"## codexctl {row.name}\n\n{row.help[0].upper()}{row.help[1:]}.\n"
+        + ("" if row.may_start else "It does not start a daemon.\n")
+        + _arguments(row.arguments)
+        for row in SUBCOMMANDS
+    ]
+    return "\n".join(
+        [
+            "# codexctl\n",
+            MADE,
+            "The command line to the daemon.",
+            "Standard output carries the answer, standard error the talk.",
+            "A subcommand that needs the daemon starts it if none runs, unless it says otherwise.",
+            "`--socket PATH` says where the daemon listens, `--color WHEN` whether to use colour.",
+            "How it ends: [exit codes](exit-codes.md).\n",
+            "| | |",
+            "|---|---|",
+            *(f"| [`{row.name}`](#codexctl-{row.name}) | {row.help} |" for row in SUBCOMMANDS),
+            "",
+            *sections,
+        ]
+    )
+
+
+def _arguments(arguments: Iterable[Argument]) -> str:
+    rows = []
+    for argument in arguments:
+        names = ", ".join(f"`{name}`" for name in argument.names if name.startswith("-"))
+        metavar = argument.options.get("metavar")
+        choices = argument.options.get("choices")
+        value = "|".join(choices) if choices else metavar
+        spelled = " ".join(filter(None, [names, f"`{value}`".replace("|", "\\|") if value else ""]))
+        rows.append(f"| {spelled} | {_filled(argument)} |")
+    return "\n".join(["", "| | |", "|---|---|", *rows, ""]) if rows else ""
+
+
+def _filled(argument: Argument) -> str:
+    """The help text; of arguments that exclude each other, it says so."""
+    text = str(argument.options["help"])
+    return f"{text} *({argument.group}: one of these)*" if argument.group else text
+
+
+def exit_codes_page() -> str:
+    """docs/reference/exit-codes.md"""
+    return "\n".join(
+        [
+            "# Exit codes of codexctl\n",
+            MADE,
+            "With `--json`, an error is a document on standard output.",
+            "Its `code` is the word in the second column.\n",
+            "| number | word | meaning |",
+            "|---|---|---|",
+            *(f"| {row.number} | `{row.word}` | {row.meaning} |" for row in EXITS),
+            "",
+            "The numbers from 64 on are those of `sysexits.h`.",
+            "The ones from 128 on are the shell's: 128 and the signal's number.",
+            "",
+        ]
+    )
+
+
+CONFIG_HEAD = """
+`config.toml` lies in `$CODEXD_HOME` where that is set, else in the platform's folder for configuration;
+`codexctl paths` says where.
+It is read whole or not at all: a mistake names the file, the line and the key, what was expected and what was found,
+and the daemon does not start with it.
+Keys of the original that codexd has no use for are passed over, so that one file can serve both.
+A key that neither knows gets a warning, with the nearest one that is known.
+
+```toml
+model = "gpt-5.2-codex"
+approval_policy = "untrusted"
+
+[model_providers.corp]
+name = "The company's gateway"
+base_url = "https://models.example.com/v1"
+env_key = "CORP_API_KEY"
+```
+"""
+
+
+def config_page() -> str:
+    """docs/reference/config.md"""
+    return "\n".join(
+        [
+            "# Configuration\n",
+            MADE,
+            CONFIG_HEAD.strip() + "\n",
+            "## Keys\n",
+            _keys(EXPECTED, Config),
+            "## `[model_providers.NAME]`\n",
+            "`openai` is there without a table.",
+            "[Use a provider of your own](../how-to/use-your-own-provider.md) has the steps.\n",
+            _keys(EXPECTED_OF_PROVIDER, ProviderTable),
+            '## `[projects."/FOLDER"]`\n',
+            _keys(EXPECTED_OF_PROJECT, ProjectTable),
+        ]
+    )
+
+
+def _keys(expected: Mapping[str, str], table: StructType) -> str:
+    """Each key with what it may be, its default, and what stands beside it in the code."""
+    notes = field_notes(table)
+    defaults = {
+        field.name: field.default
+        for field in msgspec.structs.fields(table)
+        if field.default not in (msgspec.NODEFAULT, None)
+        and field.default_factory is msgspec.NODEFAULT
+    }
+    rows = [
+        f"| `{key}` | {words} "
+        f"| {f'`{msgspec.json.encode(defaults[key]).decode()}`' if key in defaults else ''} "
+        f"| {notes.get(key, '')} |"
+        for key, words in expected.items()
+    ]
+    return "\n".join(["| key | expects | default | |", "|---|---|---|---|", *rows, ""])
+
+
+def _anchor(heading: str) -> str:
+    """What GitHub and others make of a heading in a link."""
+    return "".join(c for c in heading.lower() if c.isalnum() or c in "-_")
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "docs/reference/events.md": events_page,
+    "docs/reference/messages.md": messages_page,
+    "docs/reference/codexctl.md": codexctl_page,
+    "docs/reference/config.md": config_page,
+    "docs/reference/exit-codes.md": exit_codes_page,
+}
+
+
+def write_pages() -> None:
+    """Write all of them."""
+    for page, make in PAGES.items():
+        (CHECKOUT / page).write_text(make(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_pages()
