@@ -1,0 +1,224 @@
+"""Everything that can be asked of a thread: by people, through a frontend, or by our own effects.
+
+A command brings along what a decision needs from the world: ids, the date, the text of drafts. Commands
+of people are imperatives; those of effects report.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from codexd.core.calls import ToolAction, ToolResult
+from codexd.core.events import CallName, Decision, GitHead, ScreenKind
+from codexd.core.ids import ApprovalId, CallId, ItemId, ModelCallId, TurnId
+from codexd.core.items import TurnError, UserInput
+from codexd.core.settings import Settings, SettingsChange
+
+
+class _Command(msgspec.Struct, frozen=True, kw_only=True):
+    pass
+
+
+class StartThread(_Command, frozen=True, kw_only=True):
+    """Begin a conversation."""
+
+    settings: Settings
+    originator: str
+    daemon_version: str
+    instructions: str | None = None
+    developer_instructions: str | None = None
+    git: GitHead | None = None
+    ephemeral: bool = False
+    history_mode: Literal["legacy", "paginated"] = "legacy"
+    thread_source: str | None = None
+
+
+class RenameThread(_Command, frozen=True, kw_only=True):
+    """Give it a name, or take it away."""
+
+    name: str | None
+
+
+class ArchiveThread(_Command, frozen=True, kw_only=True):
+    """Put it aside; a running turn is interrupted."""
+
+    open_items: tuple[OpenItem, ...] = ()
+
+
+class UnarchiveThread(_Command, frozen=True, kw_only=True):
+    """Bring it back."""
+
+
+class ChangeSettings(_Command, frozen=True, kw_only=True):
+    """Change some of its settings."""
+
+    change: SettingsChange
+
+
+class StartTurn(_Command, frozen=True, kw_only=True):
+    """Answer this input, now or as soon as the turns before it have ended."""
+
+    turn_id: TurnId
+    item_id: ItemId
+    content: tuple[UserInput, ...]
+    client_id: str | None = None
+    change: SettingsChange = SettingsChange()
+    today: str | None = None
+    output_schema: msgspec.Raw | None = None
+
+
+class SteerTurn(_Command, frozen=True, kw_only=True):
+    """Add input to the turn that runs."""
+
+    expected_turn: TurnId
+    item_id: ItemId
+    content: tuple[UserInput, ...]
+    client_id: str | None = None
+
+
+class WithdrawInput(_Command, frozen=True, kw_only=True):
+    """Take back an input that still waits for its turn."""
+
+    item_id: ItemId
+
+
+class OpenItem(msgspec.Struct, frozen=True):
+    """An item that was still streaming, with what had been shown of it."""
+
+    item_id: ItemId
+    kind: ScreenKind
+    text: str = ""
+    summary: tuple[str, ...] = ()
+    content: tuple[str, ...] = ()
+    started_ms: int | None = None
+
+
+class InterruptTurn(_Command, frozen=True, kw_only=True):
+    """Stop the turn that runs."""
+
+    turn_id: TurnId | None = None  # None: whichever runs
+    reason: Literal["interrupted", "shutdown"] = "interrupted"
+    open_items: tuple[OpenItem, ...] = ()
+
+
+class DecideApproval(_Command, frozen=True, kw_only=True):
+    """Answer the question whether a tool may run."""
+
+    approval_id: ApprovalId
+    decision: Decision
+    note: str | None = None
+    open_items: tuple[OpenItem, ...] = ()  # for `cancel`, which interrupts
+
+
+class MadeCall(msgspec.Struct, frozen=True):
+    """A tool call within a finished item, its arguments read."""
+
+    name: CallName
+    action: ToolAction
+
+
+class FinishedItem(msgspec.Struct, frozen=True):
+    """The model finished an item."""
+
+    item_id: ItemId
+    kind: ScreenKind
+    item: msgspec.Raw
+    started_ms: int | None = None
+    call: MadeCall | None = None
+
+
+class FinishedCall(msgspec.Struct, frozen=True):
+    """The response is whole."""
+
+    duration_ms: int
+    response_id: str | None = None
+    request_id: str | None = None
+    usage: msgspec.Raw | None = None
+    rate_limits: dict[str, str] | None = None
+    incomplete: str | None = None
+
+
+class ReportModel(_Command, frozen=True, kw_only=True):
+    """What one read of a model's stream brought, in order."""
+
+    call_id: ModelCallId
+    attempt: int
+    seen: tuple[FinishedItem | FinishedCall, ...]
+
+
+class ReportModelFailure(_Command, frozen=True, kw_only=True):
+    """An attempt came to nothing."""
+
+    call_id: ModelCallId
+    attempt: int
+    error: TurnError
+    at: Literal["request", "stream"]
+    retry: bool  # whether another attempt may help
+    after_ms: int  # how long to wait before it
+    attempts_max: int  # how many failures of this kind the provider's budget allows
+    rate_limits: dict[str, str] | None = None
+    open_items: tuple[OpenItem, ...] = ()
+
+
+class RetryModelCall(_Command, frozen=True, kw_only=True):
+    """The wait is over."""
+
+    call_id: ModelCallId
+    attempt: int  # the one that failed
+
+
+class ReportSpawned(_Command, frozen=True, kw_only=True):
+    """A tool's process runs."""
+
+    call_id: CallId
+    pid: int
+    start_time: str
+
+
+class ReportToolEnded(_Command, frozen=True, kw_only=True):
+    """A tool call has its answer."""
+
+    call_id: CallId
+    result: ToolResult
+
+
+class Recover(_Command, frozen=True, kw_only=True):
+    """The daemon that ran this thread is gone; another has opened its log."""
+
+    open_items: tuple[OpenItem, ...] = ()
+    resume: bool = True  # False: a turn that was running is interrupted
+    repaired: str | None = None  # what a torn tail lost
+    forked: bool = False  # it is a fork, opened for the first time
+
+
+Command = (
+    StartThread
+    | RenameThread
+    | ArchiveThread
+    | UnarchiveThread
+    | ChangeSettings
+    | StartTurn
+    | SteerTurn
+    | WithdrawInput
+    | InterruptTurn
+    | DecideApproval
+    | ReportModel
+    | ReportModelFailure
+    | RetryModelCall
+    | ReportSpawned
+    | ReportToolEnded
+    | Recover
+)
+
+
+class Rejected(Exception):
+    """The command makes no sense in the thread's present state; a sentence for whoever asked.
+
+    `code` is a stable snake_case word for programs.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code, self.message = code, message

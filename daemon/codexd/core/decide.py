@@ -1,0 +1,211 @@
+"""decide(state, command) -> events: the only place that judges.
+
+It returns what happens, or raises `Rejected` with a sentence for whoever asked. A report that comes too
+late, of an effect that is no longer due, decides to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from codexd.core import commands as c
+from codexd.core.commands import Command, Rejected
+from codexd.core.environment import environment_text
+from codexd.core.events import (
+    ContextAdded,
+    Event,
+    InputQueued,
+    InputWithdrawn,
+    LogRepaired,
+    ModelCallStarted,
+    SettingsChanged,
+    ThreadArchived,
+    ThreadRenamed,
+    ThreadStarted,
+    ThreadUnarchived,
+    TurnCompleted,
+    TurnStarted,
+    TurnSteered,
+)
+from codexd.core.ids import ModelCallId
+from codexd.core.items import TextInput, UserInput
+from codexd.core.reports import decide_approval, decide_model, decide_recovery, decide_tools
+from codexd.core.state import ThreadState, Turn
+from codexd.core.story import Story
+
+# Inputs that may wait behind a running turn: a person's evening, not a program's mistake.
+QUEUE_INPUTS_MAX = 64
+
+
+def decide(state: ThreadState, command: Command) -> list[Event]:
+    """What happens when this is asked of a thread in this state. Raises: Rejected."""
+    story = Story(state)
+    match command:
+        case c.StartThread():
+            _start_thread(story, command)
+        case c.ReportModel() | c.ReportModelFailure() | c.RetryModelCall():
+            decide_model(story, command)
+        case c.ReportSpawned() | c.ReportToolEnded():
+            decide_tools(story, command)
+        case c.Recover():
+            if command.repaired is not None:
+                story.add(LogRepaired(command.repaired))
+            decide_recovery(story, command)
+        case _:
+            _of_people(story, command)
+    settle(story)
+    return story.events
+
+
+_OfPeople = (
+    c.RenameThread
+    | c.ArchiveThread
+    | c.UnarchiveThread
+    | c.ChangeSettings
+    | c.StartTurn
+    | c.SteerTurn
+    | c.WithdrawInput
+    | c.InterruptTurn
+    | c.DecideApproval
+)
+
+
+def _of_people(story: Story, command: _OfPeople) -> None:
+    if story.state.settings is None:
+        raise Rejected("thread_not_started", "the thread was never started: nothing was done")
+    if story.state.archived and not isinstance(command, c.UnarchiveThread | c.ArchiveThread):
+        raise Rejected(
+            "thread_archived", "the thread is archived: unarchive it first; nothing was done"
+        )
+    match command:
+        case c.RenameThread():
+            if command.name != story.state.name:
+                story.add(ThreadRenamed(command.name))
+        case c.ArchiveThread():
+            _archive(story, command)
+        case c.UnarchiveThread():
+            if story.state.archived:
+                story.add(ThreadUnarchived())
+        case c.ChangeSettings():
+            change = command.change.differing(story.state.settings)
+            if change is not None:
+                story.add(SettingsChanged(change))
+        case c.StartTurn():
+            _start_turn(story, command)
+        case c.SteerTurn():
+            _steer(story, command)
+        case c.WithdrawInput():
+            _withdraw(story, command)
+        case c.InterruptTurn():
+            running(story.state, command.turn_id, "interrupt")
+            story.interrupt(command.open_items, command.reason)
+        case c.DecideApproval():
+            decide_approval(story, command)
+        case _:
+            assert_never(command)
+
+
+def _start_thread(story: Story, command: c.StartThread) -> None:
+    if story.state.settings is not None:
+        raise Rejected("thread_exists", "the thread is there already: nothing was done")
+    members = {name: getattr(command, name) for name in command.__struct_fields__}
+    story.add(ThreadStarted(**members))
+
+
+def _archive(story: Story, command: c.ArchiveThread) -> None:
+    if story.state.archived:
+        return
+    if story.state.turn is not None:
+        story.interrupt(command.open_items, "archived")
+    for queued in story.state.queue:
+        story.add(InputWithdrawn(queued.item_id))
+    story.add(ThreadArchived())
+
+
+def _start_turn(story: Story, command: c.StartTurn) -> None:
+    _refuse_empty(command.content)
+    if len(story.state.queue) >= QUEUE_INPUTS_MAX:
+        raise Rejected(
+            "queue_full",
+            f"{QUEUE_INPUTS_MAX} inputs already wait for their turn: this one was not accepted",
+        )
+    assert story.state.settings is not None
+    story.add(
+        InputQueued(
+            command.item_id,
+            command.turn_id,
+            command.content,
+            command.client_id,
+            command.change.differing(story.state.settings),
+            command.today,
+            command.output_schema,
+        )
+    )
+
+
+def _steer(story: Story, command: c.SteerTurn) -> None:
+    _refuse_empty(command.content)
+    running(story.state, command.expected_turn, "steer")
+    story.add(TurnSteered(command.item_id, command.content, command.client_id))
+
+
+def _withdraw(story: Story, command: c.WithdrawInput) -> None:
+    if all(queued.item_id != command.item_id for queued in story.state.queue):
+        raise Rejected("input_not_queued", f"no input {command.item_id} waits for its turn")
+    story.add(InputWithdrawn(command.item_id))
+
+
+def _refuse_empty(content: tuple[UserInput, ...]) -> None:
+    if all(isinstance(part, TextInput) and not part.text.strip() for part in content):
+        raise Rejected(
+            "empty_input", "expected a prompt, found no text and no attachment: nothing was sent"
+        )
+
+
+def running(state: ThreadState, expected: str | None, verb: str) -> Turn:
+    """The running turn, if it is the one expected. Raises: Rejected."""
+    if state.turn is None:
+        raise Rejected("no_active_turn", f"no active turn to {verb}")
+    if expected is not None and state.turn.turn_id != expected:
+        raise Rejected(
+            "turn_mismatch",
+            f"expected active turn id `{expected}` but found `{state.turn.turn_id}`",
+        )
+    return state.turn
+
+
+def settle(story: Story) -> None:
+    """Go on where nothing holds the thread up: the model's next call, the turn's end, the next turn."""
+    while not story.state.archived and not story.state.fork_open:
+        turn = story.state.turn
+        if turn is None:
+            if not story.state.queue:
+                return
+            _begin_turn(story, story.state.queue[0])
+        elif turn.call is not None or turn.open_calls:
+            return
+        elif turn.owed:
+            _call_model(story, turn)
+        else:
+            story.add(TurnCompleted())
+
+
+def _begin_turn(story: Story, queued: InputQueued) -> None:
+    state = story.state
+    assert state.settings is not None
+    change = queued.change.differing(state.settings) if queued.change is not None else None
+    if change is not None:
+        story.add(SettingsChanged(change))
+    assert story.state.settings is not None
+    settings = story.state.settings
+    if state.developer_instructions and not state.developer_told:
+        story.add(ContextAdded("developer", "developer", state.developer_instructions))
+    environment = environment_text(settings, queued.today)
+    if environment != state.environment:
+        story.add(ContextAdded("environment", "user", environment))
+    story.add(TurnStarted(queued.turn_id, settings, (queued.item_id,)))
+
+
+def _call_model(story: Story, turn: Turn) -> None:
+    call_id = ModelCallId(f"{turn.turn_id}/{turn.calls_made + 1}")
+    story.add(ModelCallStarted(call_id, 1, turn.settings.model, turn.settings.provider))

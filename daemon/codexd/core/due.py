@@ -1,0 +1,51 @@
+"""What should be under way in a thread, derived from its state and from nothing else.
+
+The actor starts what is due and does not run, and cancels what runs and is no longer due. So waiting is a
+state: an approval that nobody has answered is simply an effect that is not due yet.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from codexd.core.ids import CallId, ModelCallId
+from codexd.core.state import ThreadState
+
+
+class CallModel(msgspec.Struct, frozen=True):
+    """Send the request and follow the answer."""
+
+    call_id: ModelCallId
+    attempt: int
+
+
+class AwaitRetry(msgspec.Struct, frozen=True):
+    """Wait, then ask for the next attempt."""
+
+    call_id: ModelCallId
+    attempt: int  # the one that failed
+    after_ms: int
+
+
+class RunTool(msgspec.Struct, frozen=True):
+    """Perform a tool call that may run."""
+
+    call_id: CallId
+
+
+Effect = CallModel | AwaitRetry | RunTool
+
+
+def due(state: ThreadState) -> frozenset[Effect]:
+    """The effects that should be under way."""
+    turn = state.turn
+    if turn is None or state.fork_open:
+        return frozenset()
+    effects: set[Effect] = {RunTool(call.call_id) for call in turn.open_calls if call.running}
+    call = turn.call
+    if call is not None and call.status == "running":
+        effects.add(CallModel(call.call_id, call.attempt))
+    elif call is not None and not turn.open_calls:
+        # A stream may break after it made a call: the next request must carry that call's answer.
+        effects.add(AwaitRetry(call.call_id, call.attempt, call.retry_after_ms))
+    return frozenset(effects)

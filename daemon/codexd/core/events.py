@@ -1,0 +1,368 @@
+"""Everything that can have happened to a thread, as it stands in the log's `data`.
+
+An event is a fact in the past tense and is never rewritten. Its tag is fixed for ever; its members may
+grow by ones with a default. A change of meaning gets a new `v` and an upcaster in `UPCASTERS`. A tag that
+this version does not know is kept as `Unknown`: it is passed on, and folds ignore it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar, Literal
+
+import msgspec
+
+from codexd.core.calls import ToolAction, ToolResult
+from codexd.core.ids import ApprovalId, CallId, ItemId, ModelCallId, ThreadId, TurnId
+from codexd.core.items import TurnError, UserInput
+from codexd.core.settings import Settings, SettingsChange
+
+
+class _Event(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
+    type: ClassVar[str]
+    v: ClassVar[int] = 1
+    # Whether the disk must have it before anybody is told or anything is done (law 3).
+    barrier: ClassVar[bool] = True
+
+
+class GitHead(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Where the working directory's repository stood when the thread started."""
+
+    sha: str | None = None
+    branch: str | None = None
+    origin_url: str | None = None
+
+
+class ThreadStarted(_Event, frozen=True):
+    """A conversation began."""
+
+    type = "thread.started"
+    settings: Settings
+    originator: str  # the name of the client that asked
+    daemon_version: str
+    instructions: str | None = None  # base instructions where the client gave its own
+    developer_instructions: str | None = None
+    git: GitHead | None = None
+    ephemeral: bool = False  # kept in memory only
+    history_mode: Literal["legacy", "paginated"] = "legacy"  # how the client wants to read it
+    thread_source: str | None = None  # what the client calls the thread's origin
+
+
+class ThreadForked(_Event, frozen=True):
+    """This thread shares its parent's records up to a point; here its own begin."""
+
+    type = "thread.forked"
+    parent: ThreadId
+    at_seq: int
+
+
+class ThreadRenamed(_Event, frozen=True):
+    """It has a new name; None takes the name away."""
+
+    type = "thread.renamed"
+    name: str | None
+
+
+class ThreadArchived(_Event, frozen=True):
+    """It was put aside."""
+
+    type = "thread.archived"
+
+
+class ThreadUnarchived(_Event, frozen=True):
+    """It was brought back."""
+
+    type = "thread.unarchived"
+
+
+class SettingsChanged(_Event, frozen=True):
+    """Some of its settings are others now, from the next turn on."""
+
+    type = "thread.settings_changed"
+    change: SettingsChange
+
+
+class LogRepaired(_Event, frozen=True):
+    """A torn tail was cut off when the log was opened."""
+
+    type = "log.repaired"
+    lost: str
+
+
+class InputQueued(_Event, frozen=True):
+    """A person's input was accepted; it will start a turn of its own."""
+
+    type = "input.queued"
+    item_id: ItemId
+    turn_id: TurnId  # of the turn that it will start
+    content: tuple[UserInput, ...]
+    client_id: str | None = None
+    change: SettingsChange | None = None  # settings to change when its turn starts
+    today: str | None = None  # the date where the person is
+    output_schema: msgspec.Raw | None = None  # JSON schema that the answer must meet
+
+
+class InputWithdrawn(_Event, frozen=True):
+    """A queued input was taken back before its turn."""
+
+    type = "input.withdrawn"
+    item_id: ItemId
+
+
+class TurnSteered(_Event, frozen=True):
+    """A person added input to the running turn; the model sees it with its next call."""
+
+    type = "turn.steered"
+    item_id: ItemId
+    content: tuple[UserInput, ...]
+    client_id: str | None = None
+
+
+TurnKind = Literal["user", "review", "compact", "shell"]
+
+
+class TurnStarted(_Event, frozen=True):
+    """A turn began, with the queued inputs that it answers."""
+
+    type = "turn.started"
+    turn_id: TurnId
+    settings: Settings
+    inputs: tuple[ItemId, ...] = ()
+    kind: TurnKind = "user"
+
+
+class TurnCompleted(_Event, frozen=True):
+    """The model had nothing more to do."""
+
+    type = "turn.completed"
+
+
+class TurnInterrupted(_Event, frozen=True):
+    """Somebody or something stopped it."""
+
+    type = "turn.interrupted"
+    reason: Literal["interrupted", "archived", "shutdown", "restarted", "forked"] = "interrupted"
+
+
+class TurnFailed(_Event, frozen=True):
+    """It could not go on."""
+
+    type = "turn.failed"
+    error: TurnError
+
+
+ContextCategory = Literal["environment", "user_instructions", "developer", "turn_aborted"]
+
+
+class ContextAdded(_Event, frozen=True):
+    """The daemon told the model something that no person typed."""
+
+    type = "context.added"
+    category: ContextCategory
+    role: Literal["user", "developer"]
+    text: str
+
+
+class RequestPrint(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
+    """What a request was made of, by hashes: enough to say later what broke a prompt cache.
+
+    The full list of segments is the fold of these over the thread's calls; to repeat it in every call
+    would make a log grow with the square of its turns.
+    """
+
+    kept: int  # so many history items stand as they did in the request before
+    added: tuple[str, ...]  # hashes of the items behind those
+    digest: str  # chained over all items
+    instructions: str | None = None  # hash, where it differs from the request before
+    tools: str | None = None  # the same
+
+
+class ModelCallStarted(_Event, frozen=True):
+    """A request to the model is about to be sent."""
+
+    type = "model.call_started"
+    call_id: ModelCallId
+    attempt: int
+    model: str
+    provider: str
+    purpose: Literal["turn", "compact", "review"] = "turn"
+    request: RequestPrint | None = None
+
+
+ScreenKind = Literal["message", "reasoning", "call", "other"]
+
+
+class CallName(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
+    """The tool call that an item holds; its arguments stand in the item."""
+
+    call_id: CallId
+    name: str
+    custom: bool = False
+
+
+class ItemCompleted(_Event, frozen=True):
+    """The model finished an item, kept as the provider sent it."""
+
+    type = "model.item_completed"
+    barrier = False
+    item_id: ItemId
+    kind: ScreenKind
+    item: msgspec.Raw
+    started_ms: int | None = None  # Unix ms, when its first part came
+    call: CallName | None = None
+
+
+class ItemCut(_Event, frozen=True):
+    """An item that was still streaming will never be whole; what had been shown of it."""
+
+    type = "model.item_cut"
+    item_id: ItemId
+    kind: ScreenKind
+    why: Literal["interrupted", "failed", "restarted"]
+    text: str = ""
+    summary: tuple[str, ...] = ()
+    content: tuple[str, ...] = ()
+    started_ms: int | None = None
+
+
+class ModelCallEnded(_Event, frozen=True):
+    """The response is whole."""
+
+    type = "model.call_ended"
+    barrier = False
+    duration_ms: int
+    response_id: str | None = None
+    request_id: str | None = None
+    usage: msgspec.Raw | None = None  # as the provider sent it
+    rate_limits: dict[str, str] | None = None  # response headers, where they changed
+    incomplete: str | None = None  # why the response ended early
+
+
+class ModelCallFailed(_Event, frozen=True):
+    """An attempt came to nothing."""
+
+    type = "model.call_failed"
+    error: TurnError
+    at: Literal["request", "stream", "restart"]
+    will_retry: bool
+    after_ms: int = 0
+    rate_limits: dict[str, str] | None = None
+
+
+class ApprovalRequested(_Event, frozen=True):
+    """A tool call waits for a person."""
+
+    type = "approval.requested"
+    approval_id: ApprovalId
+    call_id: CallId
+    action: ToolAction
+    reason: str
+    policy: str
+
+
+Decision = Literal["accept", "acceptForSession", "decline", "cancel"]
+
+
+class ApprovalDecided(_Event, frozen=True):
+    """Somebody answered; the record's `by` says who."""
+
+    type = "approval.decided"
+    approval_id: ApprovalId
+    decision: Decision
+    note: str | None = None  # why it was decided so, where that is not the person's own word
+
+
+class ToolStarted(_Event, frozen=True):
+    """A tool is about to run."""
+
+    type = "tool.started"
+    call_id: CallId
+    action: ToolAction
+
+
+class ToolSpawned(_Event, frozen=True):
+    """Its process runs. Pid and start time together name it beyond a restart."""
+
+    type = "tool.spawned"
+    barrier = False
+    call_id: CallId
+    pid: int
+    start_time: str
+
+
+class ToolEnded(_Event, frozen=True):
+    """A tool call has its answer."""
+
+    type = "tool.ended"
+    call_id: CallId
+    result: ToolResult
+
+
+class Unknown(msgspec.Struct, frozen=True, gc=False):
+    """An event of a later version: kept and passed on."""
+
+    type: str
+    v: int
+    raw: msgspec.Raw
+
+
+Event = (
+    ThreadStarted
+    | ThreadForked
+    | ThreadRenamed
+    | ThreadArchived
+    | ThreadUnarchived
+    | SettingsChanged
+    | LogRepaired
+    | InputQueued
+    | InputWithdrawn
+    | TurnSteered
+    | TurnStarted
+    | TurnCompleted
+    | TurnInterrupted
+    | TurnFailed
+    | ContextAdded
+    | ModelCallStarted
+    | ItemCompleted
+    | ItemCut
+    | ModelCallEnded
+    | ModelCallFailed
+    | ApprovalRequested
+    | ApprovalDecided
+    | ToolStarted
+    | ToolSpawned
+    | ToolEnded
+)
+
+EVENTS: dict[str, type[Event]] = {kind.type: kind for kind in Event.__args__}
+
+# (tag, v) of an older shape -> a function from its decoded members to those of v + 1.
+UPCASTERS: dict[tuple[str, int], Callable[[dict[str, object]], dict[str, object]]] = {}
+
+_ENCODER = msgspec.json.Encoder()
+_DECODERS = {tag: msgspec.json.Decoder(kind) for tag, kind in EVENTS.items()}
+
+
+class InvalidEvent(ValueError):
+    """A record's data is not what its type says."""
+
+
+def encode_event(event: Event) -> bytes:
+    """The event's `data` as JSON."""
+    return _ENCODER.encode(event)
+
+
+def decode_event(tag: str, v: int, data: msgspec.Raw | bytes) -> Event | Unknown:
+    """Read a record's `data`. Raises: InvalidEvent."""
+    kind = EVENTS.get(tag)
+    if kind is None or v > kind.v:
+        return Unknown(tag, v, msgspec.Raw(data))
+    try:
+        if v == kind.v:
+            return _DECODERS[tag].decode(data)
+        members = msgspec.json.decode(data, type=dict[str, object])
+        for old in range(v, kind.v):
+            members = UPCASTERS[tag, old](members)
+        return msgspec.convert(members, kind)
+    except msgspec.MsgspecError as error:
+        raise InvalidEvent(f"event {tag} version {v}: {error}") from error

@@ -1,0 +1,73 @@
+"""When a person is asked before a tool call is performed.
+
+The policies: `never` asks about nothing; `on-request` asks when the model wants to leave the sandbox;
+`untrusted` asks, besides, about every command that is not known to only read.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+import msgspec
+
+from codexd.core.calls import BadCall, RunCommand, ToolAction
+from codexd.core.harmless import harmless_programs
+from codexd.core.settings import Settings
+
+LEAVES_SANDBOX = "The model asks to run this outside of the sandbox."
+NOT_KNOWN_HARMLESS = "This command is not known to only read."
+
+# Git obeys the configuration of the repository that it stands in, which may name programs to run. The
+# one that the thread works in is the person's own choice; another may have come with a download.
+_OBEYS_ITS_FOLDER = frozenset({"git"})
+
+
+def needs_approval(
+    settings: Settings, action: ToolAction, allowed_for_session: frozenset[str]
+) -> str | None:
+    """Why a person must allow an action, as a sentence for that person; None where it may go ahead."""
+    if isinstance(action, BadCall) or session_key(action) in allowed_for_session:
+        return None
+    match settings.approval_policy:
+        case "never":
+            return None
+        case "on-request":
+            return _leaving(action)
+        case "untrusted":
+            return _leaving(action) or (None if _only_reads(settings, action) else _unknown(action))
+        case unknown:
+            assert_never(unknown)
+
+
+def session_key(action: ToolAction) -> str:
+    """What "allow it for the session" allows: this very line, in this folder, on this side of the sandbox."""
+    match action:
+        case RunCommand():
+            key = ("command", action.cwd, action.command, action.escalated)
+            return msgspec.json.encode(key).decode()
+        case BadCall():
+            return ""  # nothing is performed, so nothing is allowed
+        case unknown:
+            assert_never(unknown)
+
+
+def permitted(settings: Settings, action: ToolAction) -> ToolAction:
+    """The action as it may be performed: where nobody is ever asked, nobody may leave the sandbox."""
+    if settings.approval_policy == "never" and isinstance(action, RunCommand) and action.escalated:
+        return msgspec.structs.replace(action, escalated=False)
+    return action
+
+
+def _leaving(action: RunCommand) -> str | None:
+    return (action.justification or LEAVES_SANDBOX) if action.escalated else None
+
+
+def _unknown(action: RunCommand) -> str:
+    return action.justification or NOT_KNOWN_HARMLESS
+
+
+def _only_reads(settings: Settings, action: RunCommand) -> bool:
+    programs = harmless_programs(action.command)
+    if programs is None:
+        return False
+    return action.cwd == settings.cwd or not programs & _OBEYS_ITS_FOLDER

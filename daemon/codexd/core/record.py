@@ -1,0 +1,81 @@
+"""A record of the log as the daemon reads it: the envelope, and the event within."""
+
+from __future__ import annotations
+
+import msgspec
+
+from codexd.core.events import Event, InvalidEvent, Unknown, decode_event
+
+
+class _Line(msgspec.Struct, frozen=True, gc=False):
+    seq: int
+    at: str
+    type: str
+    data: msgspec.Raw
+    v: int = 1
+    by: str | None = None
+    turn: str | None = None
+    key: str | None = None
+
+
+class Recorded(msgspec.Struct, frozen=True, gc=False):
+    """An event with its place in the thread."""
+
+    seq: int
+    at_ms: int  # Unix time in ms; order is by seq, never by this
+    event: Event | Unknown
+    by: str | None = None  # who caused it, as "kind:connection"; None is the daemon
+    turn: str | None = None
+    key: str | None = None  # the idempotency key of the request that led here
+
+
+_LINE = msgspec.json.Decoder(_Line)
+_members = msgspec.json.Encoder().encode
+
+
+def decode_record(line: bytes) -> Recorded:
+    """Read a line of a thread's log. Raises: InvalidEvent, naming the record."""
+    try:
+        record = _LINE.decode(line)
+        event = decode_event(record.type, record.v, record.data)
+    except (msgspec.MsgspecError, InvalidEvent) as error:
+        raise InvalidEvent(f"record {line[:40]!r}…: {error}") from error
+    return Recorded(record.seq, parse_at_ms(record.at), event, record.by, record.turn, record.key)
+
+
+_days: dict[str, int] = {}  # "2026-11-21" -> its first ms; a log has few days
+
+
+def parse_at_ms(at: str) -> int:
+    """Unix ms of a record's time, which always reads `YYYY-MM-DDThh:mm:ss.ffffffZ`."""
+    day = _days.get(at[:10])
+    if day is None:
+        if len(_days) >= _DAYS_KEPT_MAX:
+            _days.clear()
+        day = _days[at[:10]] = _first_ms(int(at[:4]), int(at[5:7]), int(at[8:10]))
+    return (
+        day
+        + int(at[11:13]) * 3_600_000
+        + int(at[14:16]) * 60_000
+        + int(at[17:19]) * 1000
+        + int(at[20:23])
+    )
+
+
+# Days whose first ms is remembered: more than a person's year, less than a megabyte.
+_DAYS_KEPT_MAX = 1000
+
+
+def _first_ms(year: int, month: int, day: int) -> int:
+    """Days since 1970-01-01 in the proleptic Gregorian calendar, counted from 1 March, in ms."""
+    year -= month <= 2
+    century_days = year * 365 + year // 4 - year // 100 + year // 400
+    days = century_days + (153 * ((month + 9) % 12) + 2) // 5 + day - 1 - 719_468
+    return days * 86_400_000
+
+
+def encode_members(by: str | None, turn: str | None) -> bytes:
+    """The envelope's own members, for the store to put into the record."""
+    by_text = b'"by":' + _members(by) if by is not None else b""
+    turn_text = b'"turn":' + _members(turn) if turn is not None else b""
+    return by_text + (b"," if by_text and turn_text else b"") + turn_text

@@ -1,0 +1,216 @@
+"""Judging what our own effects report, what a person answers, and what a dead daemon left behind."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from codexd.core import commands as c
+from codexd.core.calls import BadCall, ToolResult
+from codexd.core.commands import FinishedCall, FinishedItem, MadeCall, Rejected
+from codexd.core.events import (
+    ApprovalDecided,
+    ApprovalRequested,
+    ItemCompleted,
+    ModelCallEnded,
+    ModelCallFailed,
+    ModelCallStarted,
+    ToolEnded,
+    ToolSpawned,
+    ToolStarted,
+    TurnFailed,
+)
+from codexd.core.ids import ApprovalId
+from codexd.core.items import TurnError
+from codexd.core.policy import needs_approval
+from codexd.core.state import ModelCall, OpenCall
+from codexd.core.story import Story
+
+DECLINED = "declined: a person refused this call. Do not try it again another way; ask, or go on without it."
+RESTARTED = (
+    "interrupted by a restart of the daemon: the call had been started, its result is not known, "
+    "and it was not started again. Look at the present state before you repeat it."
+)
+
+
+def decide_model(
+    story: Story, command: c.ReportModel | c.ReportModelFailure | c.RetryModelCall
+) -> None:
+    """What the model's stream brought, how it broke, or that the wait before a retry is over."""
+    call = _current(story, command.call_id, command.attempt)
+    if call is None:
+        return
+    match command:
+        case c.ReportModel():
+            for seen in command.seen:
+                _seen(story, seen)
+        case c.ReportModelFailure():
+            _failed(story, call, command)
+        case c.RetryModelCall():
+            _retry(story, call)
+        case _:
+            assert_never(command)
+
+
+def _current(story: Story, call_id: str, attempt: int) -> ModelCall | None:
+    call = story.state.turn.call if story.state.turn is not None else None
+    if call is None or (call.call_id, call.attempt) != (call_id, attempt):
+        return None
+    return call
+
+
+def _seen(story: Story, seen: FinishedItem | FinishedCall) -> None:
+    match seen:
+        case FinishedItem():
+            name = seen.call.name if seen.call is not None else None
+            story.add(ItemCompleted(seen.item_id, seen.kind, seen.item, seen.started_ms, name))
+            if seen.call is not None:
+                _admit(story, seen.call)
+        case FinishedCall():
+            limits = seen.rate_limits or None
+            story.add(
+                ModelCallEnded(
+                    seen.duration_ms,
+                    seen.response_id,
+                    seen.request_id,
+                    seen.usage,
+                    limits if limits != story.state.rate_limits else None,
+                    seen.incomplete,
+                )
+            )
+        case _:
+            assert_never(seen)
+
+
+def _admit(story: Story, call: MadeCall) -> None:
+    """Start a call, ask a person first, or answer it at once where it cannot be made."""
+    turn = story.state.turn
+    assert turn is not None
+    call_id, action = call.name.call_id, call.action
+    if isinstance(action, BadCall):
+        story.add(ToolEnded(call_id, ToolResult("failed", action.reason, action.reason)))
+        return
+    reason = needs_approval(turn.settings, action, story.state.allowed_for_session)
+    if reason is None:
+        story.add(ToolStarted(call_id, action))
+        return
+    approval_id = ApprovalId(f"{turn.turn_id}/{call_id}")
+    policy = turn.settings.approval_policy
+    story.add(ApprovalRequested(approval_id, call_id, action, reason, policy))
+
+
+def _failed(story: Story, call: ModelCall, command: c.ReportModelFailure) -> None:
+    failures = call.request_failures if command.at == "request" else call.stream_failures
+    retry = command.retry and failures < command.attempts_max
+    story.cut(command.open_items, "failed")
+    story.add(
+        ModelCallFailed(
+            _numbered(command.error, failures + 1, command.attempts_max)
+            if retry
+            else command.error,
+            command.at,
+            retry,
+            command.after_ms if retry else 0,
+            command.rate_limits or None,
+        )
+    )
+    if retry:
+        return
+    assert story.state.turn is not None
+    for open_call in story.state.turn.open_calls:
+        # A call made before the stream broke has nobody left who waits for its answer.
+        story.add(ToolEnded(open_call.call_id, ToolResult("aborted", "aborted: the turn failed")))
+    story.add(TurnFailed(command.error))
+
+
+def _numbered(error: TurnError, failure: int, failures_max: int) -> TurnError:
+    """The error as the original words it for screens, its own message kept beside."""
+    details = error.additional_details
+    return TurnError(
+        f"Reconnecting... {failure}/{failures_max}",
+        error.codex_error_info,
+        f"{error.message} ({details})" if details else error.message,
+    )
+
+
+def _retry(story: Story, call: ModelCall) -> None:
+    turn = story.state.turn
+    assert turn is not None
+    if call.status != "backing_off" or turn.open_calls:
+        return
+    settings = turn.settings
+    story.add(ModelCallStarted(call.call_id, call.attempt + 1, settings.model, settings.provider))
+
+
+def decide_tools(story: Story, command: c.ReportSpawned | c.ReportToolEnded) -> None:
+    """A tool's process runs, or it has its answer."""
+    call = _open(story, command.call_id)
+    if call is None:
+        return
+    match command:
+        case c.ReportSpawned():
+            story.add(ToolSpawned(call.call_id, command.pid, command.start_time))
+        case c.ReportToolEnded():
+            story.add(ToolEnded(call.call_id, command.result))
+        case _:
+            assert_never(command)
+
+
+def _open(story: Story, call_id: str) -> OpenCall | None:
+    turn = story.state.turn
+    if turn is None:
+        return None
+    return next((call for call in turn.open_calls if call.call_id == call_id), None)
+
+
+def decide_approval(story: Story, command: c.DecideApproval) -> None:
+    """A person's answer. The first one counts."""
+    turn = story.state.turn
+    calls = turn.open_calls if turn is not None else ()
+    call = next((call for call in calls if call.approval_id == command.approval_id), None)
+    if call is None:
+        raise Rejected(
+            "nobody_waiting", "nobody is waiting for this answer any more: nothing was changed"
+        )
+    assert call.action is not None
+    story.add(ApprovalDecided(command.approval_id, command.decision, command.note))
+    match command.decision:
+        case "accept" | "acceptForSession":
+            story.add(ToolStarted(call.call_id, call.action))
+        case "decline" | "cancel":
+            story.add(ToolEnded(call.call_id, ToolResult("declined", DECLINED)))
+            if command.decision == "cancel":
+                story.interrupt(command.open_items, "interrupted")
+        case _:
+            assert_never(command.decision)
+
+
+def decide_recovery(story: Story, command: c.Recover) -> None:
+    """Take up a thread that nobody was left to run.
+
+    A model call in flight is made again. A tool that was running is not: the model is told that its
+    result is not known. An open question stays open, queued input stays queued.
+    """
+    turn = story.state.turn
+    if turn is None:
+        story.cut(command.open_items, "restarted")
+        return
+    if command.forked or story.state.fork_open:
+        story.interrupt(command.open_items, "forked")
+        return
+    if not command.resume:
+        story.interrupt(command.open_items, "restarted")
+        return
+    story.cut(command.open_items, "restarted")
+    for call in turn.open_calls:
+        if call.approval_id is None:
+            story.add(ToolEnded(call.call_id, ToolResult("aborted", RESTARTED)))
+    if turn.call is not None and turn.call.status == "running":
+        error = TurnError("the daemon was restarted; the model is asked again")
+        story.add(ModelCallFailed(error, "restart", True))
+        _retry_after_restart(story)
+
+
+def _retry_after_restart(story: Story) -> None:
+    turn = story.state.turn
+    if turn is not None and turn.call is not None:
+        _retry(story, turn.call)

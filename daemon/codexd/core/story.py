@@ -1,0 +1,61 @@
+"""A decision in the making: the events so far, and the state as it will be after them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from codexd.core.calls import ToolResult
+from codexd.core.commands import OpenItem
+from codexd.core.events import ContextAdded, Event, ItemCut, ToolEnded, TurnInterrupted
+from codexd.core.state import ThreadState, evolve
+
+# What the model is told, in words of our own, when a person or a restart stopped it in mid-turn.
+ABORTED_NOTE = """<turn_aborted>
+The turn before this message was stopped on purpose before it was finished. \
+Commands that were running were ended, and may have done part of their work. \
+Look at the present state before you repeat or rely on anything from that turn.
+</turn_aborted>"""
+ABORTED_CALL = "aborted by the user: the call was stopped, and its result is not known"
+
+
+class Story:
+    """Collects events and folds them as it goes, so that each judgement sees the ones before it."""
+
+    def __init__(self, state: ThreadState) -> None:
+        self.state = state
+        self.events: list[Event] = []
+
+    def add(self, event: Event) -> None:
+        """This happens next."""
+        self.events.append(event)
+        self.state = evolve(self.state, event)
+
+    def cut(
+        self, items: tuple[OpenItem, ...], why: Literal["interrupted", "failed", "restarted"]
+    ) -> None:
+        """Items that were still streaming will never be whole."""
+        for item in items:
+            self.add(
+                ItemCut(
+                    item.item_id,
+                    item.kind,
+                    why,
+                    item.text,
+                    item.summary,
+                    item.content,
+                    item.started_ms,
+                )
+            )
+
+    def interrupt(
+        self,
+        items: tuple[OpenItem, ...],
+        reason: Literal["interrupted", "archived", "shutdown", "restarted", "forked"],
+    ) -> None:
+        """End the running turn: everything open is closed, every call answered, the model told."""
+        self.cut(items, "restarted" if reason == "restarted" else "interrupted")
+        if self.state.turn is not None:
+            for call in self.state.turn.open_calls:
+                self.add(ToolEnded(call.call_id, ToolResult("aborted", ABORTED_CALL)))
+        self.add(ContextAdded("turn_aborted", "user", ABORTED_NOTE))
+        self.add(TurnInterrupted(reason))

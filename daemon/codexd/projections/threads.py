@@ -1,0 +1,101 @@
+"""Events -> the row of a thread in a list: its name, its beginning, its times, where and with what it works."""
+
+from __future__ import annotations
+
+import msgspec
+
+from codexd.core.events import (
+    GitHead,
+    InputQueued,
+    SettingsChanged,
+    ThreadArchived,
+    ThreadForked,
+    ThreadRenamed,
+    ThreadStarted,
+    ThreadUnarchived,
+    TurnFailed,
+    TurnStarted,
+)
+from codexd.core.items import plain_text
+from codexd.core.record import Recorded
+from codexd.core.settings import Settings
+
+# A preview is one line of a list on a wide screen, not a message.
+PREVIEW_CHARACTERS_MAX = 500
+
+
+class Summary(msgspec.Struct):
+    """What lists show of a thread. A fold: `apply` takes events in, in order."""
+
+    seq: int = 0  # of the last event taken in
+    started: ThreadStarted | None = None
+    settings: Settings | None = None
+    created_ms: int = 0
+    updated_ms: int = 0
+    preview: str = ""
+    name: str | None = None
+    archived: bool = False
+    forked_from: str | None = None
+    turns: int = 0
+    failed: bool = False
+
+    def apply(self, recorded: Recorded) -> None:
+        """Take the next event in."""
+        event = recorded.event
+        self.seq, self.updated_ms = recorded.seq, recorded.at_ms
+        match event:
+            case ThreadStarted():
+                self.started, self.settings = event, event.settings
+                self.created_ms = recorded.at_ms
+            case ThreadForked():
+                # A fork is a thread of its own: made now, unnamed, on the list whatever its parent is.
+                self.forked_from, self.created_ms = event.parent, recorded.at_ms
+                self.name, self.archived = None, False
+            case ThreadRenamed():
+                self.name = event.name
+            case ThreadArchived():
+                self.archived = True
+            case ThreadUnarchived():
+                self.archived = False
+            case SettingsChanged():
+                if self.settings is not None:
+                    self.settings = event.change.applied(self.settings)
+            case InputQueued():
+                if not self.preview:
+                    self.preview = plain_text(event.content)[:PREVIEW_CHARACTERS_MAX]
+            case TurnStarted():
+                self.turns, self.failed = self.turns + 1, False
+            case TurnFailed():
+                self.failed = True
+            case _:
+                pass
+
+    @property
+    def git(self) -> GitHead | None:
+        """Where the repository stood when the thread began."""
+        return self.started.git if self.started is not None else None
+
+
+# Types of record that a summary depends on, as they stand in a line: the others need no decoding.
+_TELLING = tuple(
+    f'"type":"{kind.type}"'.encode()
+    for kind in (
+        ThreadStarted,
+        ThreadForked,
+        ThreadRenamed,
+        ThreadArchived,
+        ThreadUnarchived,
+        SettingsChanged,
+        InputQueued,
+        TurnStarted,
+        TurnFailed,
+    )
+)
+# The type stands behind seq and time, near the beginning of a line.
+_TYPE_WITHIN_BYTES = 120
+
+
+def tells(line: bytes) -> bool:
+    """Whether a summary depends on this record."""
+    head = line[:_TYPE_WITHIN_BYTES]
+    return any(kind in head for kind in _TELLING)

@@ -1,0 +1,104 @@
+"""Events -> turns and the items in them: what a screen shows of the past.
+
+Only what is in the log stands here. An item that still streams is no fact yet; whoever attaches is told
+that it begins, with the text so far (docs/explanation/decisions/0007).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from codexd.core.events import (
+    TurnCompleted,
+    TurnFailed,
+    TurnInterrupted,
+    TurnStarted,
+)
+from codexd.core.ids import TurnId
+from codexd.core.items import AgentMessage, ThreadItem, TurnError, UserMessage
+from codexd.core.record import Recorded
+from codexd.projections.screen import Done, Screen
+from codexd.protocol.threads import ItemsView
+from codexd.protocol.turns import Turn, TurnStatus
+
+
+class TurnView(msgspec.Struct, gc=False):
+    """A turn as it is folded; `Turn` is how it is sent."""
+
+    turn_id: TurnId
+    seq: int  # of its first event
+    started_ms: int
+    items: list[ThreadItem]
+    status: TurnStatus = "inProgress"
+    error: TurnError | None = None
+    ended_ms: int | None = None
+
+    def turn(self, view: ItemsView = "full") -> Turn:
+        """It with all of its items, with those of a summary, or with none."""
+        return Turn(
+            id=self.turn_id,
+            root_turn_id=self.turn_id,
+            items=self._items(view),
+            items_view=view,
+            status=self.status,
+            error=self.error,
+            started_at=self.started_ms // 1000,
+            completed_at=self.ended_ms // 1000 if self.ended_ms is not None else None,
+            duration_ms=self.ended_ms - self.started_ms if self.ended_ms is not None else None,
+        )
+
+    def _items(self, view: ItemsView) -> tuple[ThreadItem, ...]:
+        if view == "full":
+            return tuple(self.items)
+        if view == "notLoaded":
+            return ()
+        said = tuple(item for item in self.items if isinstance(item, UserMessage))
+        last = final_message(self.items)
+        return (*said, last) if last is not None else said
+
+
+def final_message(items: Iterable[ThreadItem]) -> AgentMessage | None:
+    """The last thing that the model said."""
+    last = None
+    for item in items:
+        if isinstance(item, AgentMessage):
+            last = item
+    return last
+
+
+class Transcript:
+    """The fold over a thread, or over a run of whole turns of it."""
+
+    def __init__(self) -> None:
+        self.turns: list[TurnView] = []
+        self._screen = Screen()
+
+    def apply(self, recorded: Recorded) -> None:
+        """Take the next event in."""
+        event = recorded.event
+        if isinstance(event, TurnStarted):
+            self.turns.append(TurnView(event.turn_id, recorded.seq, recorded.at_ms, []))
+        shown = self._screen.apply(recorded)
+        if not self.turns:
+            return
+        turn = self.turns[-1]
+        for one in shown:
+            if isinstance(one, Done):
+                turn.items.append(one.item)
+        match event:
+            case TurnCompleted():
+                turn.status, turn.ended_ms = "completed", recorded.at_ms
+            case TurnInterrupted():
+                turn.status, turn.ended_ms = "interrupted", recorded.at_ms
+            case TurnFailed():
+                turn.status, turn.ended_ms = "failed", recorded.at_ms
+                turn.error = event.error
+            case _:
+                pass
+
+    def apply_all(self, records: Iterable[Recorded]) -> None:
+        """Take several events in."""
+        for recorded in records:
+            self.apply(recorded)

@@ -1,0 +1,95 @@
+"""Events -> tokens: what each response used, the sum over the thread, and what fills the window."""
+
+from __future__ import annotations
+
+import msgspec
+
+from codexd.core.events import Event, ModelCallEnded, Unknown
+
+
+class Tokens(msgspec.Struct, frozen=True, rename="camel", gc=False):
+    """A count of tokens, as the wire's `TokenUsageBreakdown`."""
+
+    total_tokens: int = 0
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    cache_write_input_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_output_tokens: int = 0
+
+    def plus(self, other: Tokens) -> Tokens:
+        """The sum, member by member."""
+        return Tokens(
+            self.total_tokens + other.total_tokens,
+            self.input_tokens + other.input_tokens,
+            self.cached_input_tokens + other.cached_input_tokens,
+            self.cache_write_input_tokens + other.cache_write_input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.reasoning_output_tokens + other.reasoning_output_tokens,
+        )
+
+
+class _InputDetails(msgspec.Struct, frozen=True, gc=False):
+    cached_tokens: int | None = 0
+    cache_write_tokens: int | None = 0
+
+
+class _OutputDetails(msgspec.Struct, frozen=True, gc=False):
+    reasoning_tokens: int | None = 0
+
+
+class _Usage(msgspec.Struct, frozen=True, gc=False):
+    input_tokens: int | None = 0
+    output_tokens: int | None = 0
+    total_tokens: int | None = None
+    input_tokens_details: _InputDetails | None = None
+    output_tokens_details: _OutputDetails | None = None
+
+
+_USAGE = msgspec.json.Decoder(_Usage)
+
+
+def read_usage(usage: msgspec.Raw | None) -> Tokens | None:
+    """A provider's usage object as token counts; None where there is none that can be read."""
+    if usage is None:
+        return None
+    try:
+        raw = _USAGE.decode(usage)
+    except msgspec.MsgspecError:
+        # It stays in the log as it came; a count that nobody can read is not a reason to fail a turn.
+        return None
+    cached = raw.input_tokens_details or _InputDetails()
+    reasoning = raw.output_tokens_details or _OutputDetails()
+    tokens_in, tokens_out = raw.input_tokens or 0, raw.output_tokens or 0
+    return Tokens(
+        raw.total_tokens if raw.total_tokens is not None else tokens_in + tokens_out,
+        tokens_in,
+        cached.cached_tokens or 0,
+        cached.cache_write_tokens or 0,
+        tokens_out,
+        reasoning.reasoning_tokens or 0,
+    )
+
+
+class UsageTotals:
+    """The fold over a thread."""
+
+    def __init__(self) -> None:
+        self.total = Tokens()
+        self.last = Tokens()
+
+    def copy(self) -> UsageTotals:
+        """The same counts, to be counted on apart."""
+        copied = UsageTotals()
+        copied.total, copied.last = self.total, self.last
+        return copied
+
+    def apply(self, event: Event | Unknown) -> bool:
+        """Take an event in; whether it changed anything."""
+        if not isinstance(event, ModelCallEnded):
+            return False
+        tokens = read_usage(event.usage)
+        if tokens is None:
+            return False
+        self.total, self.last = self.total.plus(tokens), tokens
+        return True

@@ -1,0 +1,289 @@
+"""One event -> a few notifications.
+
+The fold holds what is open in the running turn, and nothing open crosses a turn's border: so a replay
+that starts at a turn's first event says the same as the live run did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from codexd.core.calls import RunCommand
+from codexd.core.events import (
+    ApprovalDecided,
+    ApprovalRequested,
+    InputQueued,
+    InputWithdrawn,
+    ModelCallEnded,
+    ModelCallFailed,
+    SettingsChanged,
+    ThreadArchived,
+    ThreadRenamed,
+    ThreadStarted,
+    ThreadUnarchived,
+    TurnCompleted,
+    TurnFailed,
+    TurnInterrupted,
+    TurnStarted,
+)
+from codexd.core.ids import ApprovalId, CallId, ThreadId, TurnId
+from codexd.core.items import AgentMessage, TurnError
+from codexd.core.record import Recorded
+from codexd.core.settings import Settings
+from codexd.core.state import ThreadState
+from codexd.projections.limits import read_limits
+from codexd.projections.screen import Begun, Screen, Shown
+from codexd.projections.texts import Said, Spoken, Texts, item_started
+from codexd.projections.usage import UsageTotals
+from codexd.protocol import notifications as n
+from codexd.protocol.policies import sandbox_policy
+from codexd.protocol.threads import Active, Environment, Idle, InError, ThreadStatus
+from codexd.protocol.turns import CollaborationMode, ModeSettings, Turn, TurnStatus
+
+
+class Asks(msgspec.Struct, frozen=True, gc=False):
+    """Everybody who follows is to be asked."""
+
+    approval_id: ApprovalId
+    call_id: CallId
+    turn_id: TurnId
+    command: str
+    shown_command: str
+    cwd: str
+    reason: str | None
+    at_ms: int
+
+
+class Settled(msgspec.Struct, frozen=True, gc=False):
+    """Nobody need answer that question any more."""
+
+    approval_id: ApprovalId
+
+
+Saying = Spoken | Asks | Settled
+
+
+class Wire:
+    """The fold of one thread."""
+
+    def __init__(
+        self,
+        thread_id: ThreadId,
+        usage: UsageTotals | None,
+        context_window: Callable[[str], int | None],
+    ) -> None:
+        """`usage` is what the thread has used before the first event; None: say nothing of usage."""
+        self._thread_id, self._usage, self._window = thread_id, usage, context_window
+        self._screen = Screen()
+        self.texts = Texts(thread_id, TurnId(""))
+        self.asks: dict[ApprovalId, Asks] = {}
+        self.turn_id: TurnId = TurnId("")
+        self._turn_started_ms = 0
+        self._settings: Settings | None = None
+        self._last_message: AgentMessage | None = None
+
+    def apply(self, recorded: Recorded) -> list[Saying]:
+        """What the event says. What it ends is said first, what it begins last."""
+        event, at_ms = recorded.event, recorded.at_ms
+        said: list[Saying] = []
+        if isinstance(event, TurnStarted):
+            said += self._turn_started(event, at_ms)
+        for shown in self._screen.apply(recorded):
+            said += self._shown(shown)
+        match event:
+            case ThreadStarted():
+                self._settings = event.settings
+            case SettingsChanged():
+                said += self._settings_changed(event)
+            case ThreadRenamed():
+                renamed = n.ThreadNameUpdatedNotification(
+                    thread_id=self._thread_id, thread_name=event.name
+                )
+                said.append(Said("thread/name/updated", renamed, to_all=True))
+            case ThreadArchived():
+                params = n.ThreadArchivedNotification(thread_id=self._thread_id)
+                said.append(Said("thread/archived", params, to_all=True))
+            case ThreadUnarchived():
+                back = n.ThreadUnarchivedNotification(thread_id=self._thread_id)
+                said.append(Said("thread/unarchived", back, to_all=True))
+            case InputQueued() | InputWithdrawn():
+                if self.turn_id:
+                    changed = n.ThreadQueueChangedNotification(thread_id=self._thread_id)
+                    said.append(Said("thread/queue/changed", changed))
+            case ModelCallEnded():
+                said += self._call_ended(event)
+            case ModelCallFailed():
+                if event.will_retry:
+                    said.append(self._error(event.error, will_retry=True))
+            case ApprovalRequested():
+                said += self._approval_requested(event, at_ms)
+            case ApprovalDecided():
+                said += self._approval_decided(event)
+            case TurnCompleted() | TurnInterrupted() | TurnFailed():
+                said += self._turn_ended(event, at_ms)
+            case _:
+                pass
+        return said
+
+    def commands(self) -> list[Saying]:
+        """The commands that are open, said anew to whoever comes late."""
+        return [
+            item_started(item, self._thread_id, self.turn_id)
+            for item in self._screen.commands.values()
+        ]
+
+    def take_up(self, state: ThreadState, turn_so_far: Sequence[Recorded]) -> None:
+        """Stand where a loaded thread stands, without saying anything."""
+        self._settings = state.settings
+        self._screen.take_up(state.queue)
+        usage, self._usage = self._usage, None  # What was used is counted already.
+        for recorded in turn_so_far:
+            self.apply(recorded)
+        self._usage = usage
+
+    def copy(self) -> Wire:
+        """The same place, to stay there while the original goes on. It says nothing of usage."""
+        copied = Wire(self._thread_id, None, self._window)
+        copied._screen = self._screen.copy()
+        copied.texts, copied.asks = self.texts.copy(), dict(self.asks)
+        copied.turn_id, copied._turn_started_ms = self.turn_id, self._turn_started_ms
+        copied._settings, copied._last_message = self._settings, self._last_message
+        return copied
+
+    def _shown(self, shown: Shown) -> list[Spoken]:
+        if isinstance(shown, Begun):
+            return [item_started(shown.item, self._thread_id, self.turn_id)]
+        if isinstance(shown.item, AgentMessage):
+            self._last_message = shown.item
+        at_ms = shown.item.completed_at_ms or 0
+        return self.texts.completed(shown.item, at_ms, begun=shown.begun)
+
+    def _turn_started(self, event: TurnStarted, at_ms: int) -> list[Saying]:
+        self.turn_id, self._turn_started_ms = event.turn_id, at_ms
+        self.texts = Texts(self._thread_id, event.turn_id)
+        self._settings, self._last_message = event.settings, None
+        turn = Turn(
+            id=event.turn_id,
+            root_turn_id=event.turn_id,
+            status="inProgress",
+            started_at=at_ms // 1000,
+        )
+        params = n.TurnStartedNotification(thread_id=self._thread_id, turn=turn)
+        return [self._status(Active()), Said("turn/started", params)]
+
+    def _turn_ended(
+        self, event: TurnCompleted | TurnInterrupted | TurnFailed, at_ms: int
+    ) -> list[Saying]:
+        status: TurnStatus = "completed" if isinstance(event, TurnCompleted) else "interrupted"
+        said: list[Saying] = []
+        error = None
+        if isinstance(event, TurnFailed):
+            status, error = "failed", event.error
+            said += [self._status(InError()), self._error(error, will_retry=False)]
+        else:
+            said.append(self._status(Idle()))
+        last = self._last_message
+        turn = Turn(
+            id=self.turn_id,
+            root_turn_id=self.turn_id,
+            items=(last,) if last is not None and status == "completed" else (),
+            items_view="summary" if last is not None and status == "completed" else "notLoaded",
+            status=status,
+            error=error,
+            started_at=self._turn_started_ms // 1000,
+            completed_at=at_ms // 1000,
+            duration_ms=at_ms - self._turn_started_ms,
+        )
+        params = n.TurnCompletedNotification(thread_id=self._thread_id, turn=turn)
+        said.append(Said("turn/completed", params))
+        said += [Settled(approval_id) for approval_id in self.asks]
+        self.asks.clear()
+        self.turn_id = TurnId("")
+        return said
+
+    def _call_ended(self, event: ModelCallEnded) -> list[Saying]:
+        said: list[Saying] = []
+        if self._usage is not None and self._usage.apply(event):
+            said.append(self.token_usage())
+        if event.rate_limits is not None:
+            for limits in read_limits(event.rate_limits):
+                params = n.AccountRateLimitsUpdatedNotification(limits)
+                said.append(Said("account/rateLimits/updated", params))
+        return said
+
+    def token_usage(self) -> Said:
+        """What the thread has used so far."""
+        assert self._usage is not None
+        model = self._settings.model if self._settings is not None else ""
+        total, last = (
+            n.TokenUsageBreakdown(*msgspec.structs.astuple(tokens))
+            for tokens in (self._usage.total, self._usage.last)
+        )
+        params = n.ThreadTokenUsageUpdatedNotification(
+            thread_id=self._thread_id,
+            turn_id=self.turn_id,
+            token_usage=n.ThreadTokenUsage(total, last, self._window(model)),
+        )
+        return Said("thread/tokenUsage/updated", params)
+
+    def _approval_requested(self, event: ApprovalRequested, at_ms: int) -> list[Saying]:
+        action = event.action
+        if not isinstance(action, RunCommand):
+            return []
+        item = self._screen.commands[event.call_id]
+        asks = self.asks[event.approval_id] = Asks(
+            event.approval_id,
+            event.call_id,
+            self.turn_id,
+            action.command,
+            item.command,
+            action.cwd,
+            action.justification or event.reason,
+            at_ms,
+        )
+        return [self._status(_active(waiting=True)), asks]
+
+    def _approval_decided(self, event: ApprovalDecided) -> list[Saying]:
+        if self.asks.pop(event.approval_id, None) is None:
+            return []
+        return [Settled(event.approval_id), self._status(_active(waiting=bool(self.asks)))]
+
+    def _settings_changed(self, event: SettingsChanged) -> list[Saying]:
+        if self._settings is None:
+            return []
+        self._settings = event.change.applied(self._settings)
+        params = n.ThreadSettingsUpdatedNotification(
+            thread_id=self._thread_id, thread_settings=thread_settings(self._settings)
+        )
+        return [Said("thread/settings/updated", params)]
+
+    def _status(self, status: ThreadStatus) -> Said:
+        params = n.ThreadStatusChangedNotification(thread_id=self._thread_id, status=status)
+        return Said("thread/status/changed", params, to_all=True)
+
+    def _error(self, error: TurnError, *, will_retry: bool) -> Said:
+        params = n.ErrorNotification(error, will_retry, self._thread_id, self.turn_id)
+        return Said("error", params)
+
+
+def _active(*, waiting: bool) -> Active:
+    return Active(("waitingOnApproval",) if waiting else ())
+
+
+def thread_settings(settings: Settings) -> n.ThreadSettings:
+    """The settings as the wire has them."""
+    return n.ThreadSettings(
+        cwd=settings.cwd,
+        environments=(Environment(settings.cwd, (settings.cwd,)),),
+        approval_policy=settings.approval_policy,
+        sandbox_policy=sandbox_policy(settings.sandbox),
+        model=settings.model,
+        model_provider=settings.provider,
+        effort=settings.effort,
+        summary=settings.summary,
+        collaboration_mode=CollaborationMode(
+            "default", ModeSettings(settings.model, settings.effort)
+        ),
+    )

@@ -1,0 +1,289 @@
+"""One task owns one thread: it decides, appends, folds, tells, answers, and keeps what is due under way.
+
+Between `append` returning and the fold there is no checkpoint, so log and state never differ. Whatever
+goes wrong beyond a refusal ends the actor; its supervisor loads the thread anew from the log.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import trio
+from msgspec.structs import replace
+
+from codexd.core import commands as c
+from codexd.core.commands import Command, Rejected
+from codexd.core.decide import decide
+from codexd.core.due import Effect, due
+from codexd.core.events import (
+    Event,
+    ItemCompleted,
+    ItemCut,
+    ModelCallStarted,
+    RequestPrint,
+    ThreadForked,
+    ToolEnded,
+    TurnStarted,
+    encode_event,
+)
+from codexd.core.ids import ThreadId
+from codexd.core.record import Recorded, decode_record, encode_members
+from codexd.core.state import ThreadState, evolve
+from codexd.projections.history import History
+from codexd.projections.threads import Summary
+from codexd.projections.usage import UsageTotals
+from codexd.runtime.drafts import Streaming, read_left
+from codexd.runtime.world import Listener, World
+from codexd_eventstore.store import NewEvent
+
+# Commands that may wait for the owner. 0: each asker hands over in person, so nothing queues unseen.
+INBOX_COMMANDS_MAX = 0
+# Idempotency keys remembered per thread, as the store remembers them: a client that repeats a request
+# does so within its reconnect, not a thousand requests later.
+KEYS_KEPT_MAX = 1024
+
+Perform = Callable[[Effect, "ThreadActor"], Awaitable[None]]
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A command, who asks, and the key under which a repeat is known."""
+
+    command: Command
+    by: str | None = None
+    key: str | None = None
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The thread's version once the command's events are on disk."""
+
+    version: int
+    repeated: Recorded | None = None  # the key was known: what it led to the first time
+
+
+_Reply = trio.MemorySendChannel[Answer | Rejected]
+
+
+class ThreadActor:
+    """A loaded thread."""
+
+    def __init__(
+        self,
+        thread_id: ThreadId,
+        world: World,
+        listener: Listener,
+        perform: Perform,
+        *,
+        fresh: bool = False,
+    ) -> None:
+        """`fresh`: the thread does not exist yet, and there is nothing to load."""
+        self.thread_id, self.world = thread_id, world
+        self._fresh = fresh
+        self.version = 0
+        self.state = ThreadState()
+        self.history = History()
+        self.usage = UsageTotals()
+        self.summary = Summary()
+        self.streaming = Streaming(world.store, thread_id, listener)
+        self.path: str | None = None
+        self._listener, self._perform = listener, perform
+        self._running: dict[Effect, trio.CancelScope] = {}
+        self._keys: dict[str, Recorded] = {}
+        self._outbox, self._inbox = trio.open_memory_channel[tuple[Asked, _Reply]](
+            INBOX_COMMANDS_MAX
+        )
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Load the thread, recover it, and serve it until cancelled."""
+        with self._inbox:
+            if not self._fresh:
+                await self._load()
+            async with trio.open_nursery() as effects:
+                self._reconcile(effects)
+                task_status.started()
+                async for asked, reply in self._inbox:
+                    with (
+                        reply
+                    ):  # If we die here, whoever asked gets EndOfChannel, and does not hang.
+                        answer = await self._answer(asked)
+                        with contextlib.suppress(trio.BrokenResourceError):  # The asker has left.
+                            reply.send_nowait(answer)
+                    self._reconcile(effects)
+
+    async def submit(
+        self, command: Command, *, by: str | None = None, key: str | None = None
+    ) -> Answer:
+        """Hand in a command; return once its events are on disk.
+
+        Raises:
+            Rejected: the command makes no sense in the thread's present state.
+            trio.EndOfChannel, trio.BrokenResourceError: the actor died; nobody knows whether the
+                events were written.
+        """
+        reply, answer = trio.open_memory_channel[Answer | Rejected](1)
+        await self._outbox.send((Asked(command, by, key), reply))
+        result = await answer.receive()
+        if isinstance(result, Rejected):
+            raise result
+        return result
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way or waits for its turn."""
+        return self.state.turn is None and not self.state.queue and not self._running
+
+    async def _load(self) -> None:
+        store = self.world.store
+        version, forked = 0, False
+        turn_so_far: list[Recorded] = []
+        head = await store.head(self.thread_id)
+        while version < head.version:
+            page = await store.read(self.thread_id, after=version)
+            for record in page:
+                recorded = decode_record(record.line)
+                forked = isinstance(recorded.event, ThreadForked)
+                self._fold(recorded)
+                if isinstance(recorded.event, TurnStarted):
+                    turn_so_far.clear()
+                turn_so_far.append(recorded)
+            version = page[-1].seq
+        self.version, self.path = version, head.path
+        self._listener.taken_up(self.state, turn_so_far if self.state.turn is not None else ())
+        left = read_left(await store.left_drafts(self.thread_id))
+        recover = c.Recover(
+            open_items=left,
+            resume=self.world.resume_on_restart,
+            repaired=head.repaired,
+            forked=forked,
+        )
+        if not head.archived:
+            await self._handle(Asked(recover))
+            await store.drop_left_drafts(self.thread_id)
+
+    async def _answer(self, asked: Asked) -> Answer | Rejected:
+        try:
+            return await self._handle(asked)
+        except Rejected as refusal:
+            return refusal
+
+    async def _handle(self, asked: Asked) -> Answer:
+        known = self.first_answer(asked.key) if asked.key is not None else None
+        if known is not None:
+            return Answer(self.version, known)
+        command = self._with_open_items(asked.command)
+        try:
+            events = decide(self.state, command)
+            if not events:
+                return Answer(self.version)
+            return await self._append(events, asked)
+        finally:
+            self.streaming.thaw()
+
+    def _with_open_items(self, command: Command) -> Command:
+        """Give a command that cuts items the text that screens have seen of them."""
+        match command:
+            case c.InterruptTurn() | c.ArchiveThread() | c.ReportModelFailure():
+                return replace(command, open_items=self.streaming.freeze())
+            case c.DecideApproval() if command.decision == "cancel":
+                return replace(command, open_items=self.streaming.freeze())
+            case _:
+                return command
+
+    async def _append(self, events: list[Event], asked: Asked) -> Answer:
+        state = self.state
+        recorded: list[Recorded] = []
+        new: list[NewEvent] = []
+        now_us = self.world.now_us()
+        for event in events:
+            if isinstance(event, ModelCallStarted):
+                event = replace(event, request=self._print_request())
+            turn = state.turn
+            state = evolve(state, event)
+            turn = state.turn or turn
+            turn_id = turn.turn_id if turn is not None else None
+            self.history.apply(event)
+            self.usage.apply(event)
+            new.append(
+                NewEvent(
+                    event.type, encode_event(event), event.v, encode_members(asked.by, turn_id)
+                )
+            )
+            seq = self.version + len(new)
+            key = asked.key if not recorded else None
+            recorded.append(Recorded(seq, now_us // 1000, event, asked.by, turn_id, key))
+        if state.turn is not None and self.state.turn is None:
+            self.world.unfinished.mark(self.thread_id)
+        appended = await self.world.store.append(
+            self.thread_id,
+            new,
+            expected_version=self.version,
+            at_us=now_us,
+            durable=any(event.barrier for event in events),
+            key=asked.key,
+        )
+        if self.path is None and self.version == 0:
+            self.path = (await self.world.store.head(self.thread_id)).path
+        self._settle(appended.last, state, recorded)
+        return Answer(self.version)
+
+    def _settle(self, version: int, state: ThreadState, recorded: list[Recorded]) -> None:
+        """The events are in the log: fold, tell, and drop the drafts whose facts they are."""
+        if state.turn is None and self.state.turn is not None:
+            self.world.unfinished.clear(self.thread_id)
+        self.version, self.state = version, state
+        self._remember_key(recorded[0].key, recorded[0])
+        for record in recorded:
+            self.summary.apply(record)
+        self._listener.appended(recorded)
+        for record in recorded:
+            event = record.event
+            if isinstance(event, ItemCompleted | ItemCut):
+                self.streaming.end_item(event.item_id)
+            elif isinstance(event, ToolEnded):
+                self.streaming.end_output(event.call_id)
+
+    def _fold(self, recorded: Recorded) -> None:
+        self.state = evolve(self.state, recorded.event)
+        self.history.apply(recorded.event)
+        self.usage.apply(recorded.event)
+        self.summary.apply(recorded)
+        self._remember_key(recorded.key, recorded)
+
+    def _print_request(self) -> RequestPrint:
+        return self.history.print_request(
+            self.instructions.encode(), self.world.registry.declarations
+        )
+
+    @property
+    def instructions(self) -> str:
+        """What the model is told first: the thread's own instructions, or the daemon's."""
+        own = self.state.instructions
+        return own if own is not None else self.world.instructions
+
+    def first_answer(self, key: str) -> Recorded | None:
+        """What a command under this key led to, if there was one."""
+        return self._keys.get(key)
+
+    def _remember_key(self, key: str | None, recorded: Recorded) -> None:
+        if key is None:
+            return
+        self._keys[key] = recorded
+        if len(self._keys) > KEYS_KEPT_MAX:
+            del self._keys[next(iter(self._keys))]
+
+    def _reconcile(self, effects: trio.Nursery) -> None:
+        wanted = due(self.state)
+        for effect in self._running.keys() - wanted:
+            self._running[effect].cancel()
+        for effect in wanted - self._running.keys():
+            self._running[effect] = trio.CancelScope()
+            effects.start_soon(self._run_effect, effect)
+
+    async def _run_effect(self, effect: Effect) -> None:
+        with self._running[effect] as scope:
+            await self._perform(effect, self)
+        del self._running[effect]
+        assert scope.cancel_called or effect not in due(self.state), (
+            f"{effect} ended without a report"
+        )

@@ -1,0 +1,198 @@
+"""What streams in a thread right now: items and outputs that are not yet facts, each in a draft file.
+
+A draft is appended before anybody is shown its text, so that a crash cannot take back what a screen has
+shown. An item's draft is a run of JSON lines `[part, index, text]`; an output's is the raw bytes.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Sequence
+
+import msgspec
+
+from codexd.core.commands import OpenItem
+from codexd.core.events import ScreenKind
+from codexd.core.ids import CallId, ItemId
+from codexd.projections.texts import TextPart
+from codexd.runtime.world import Listener
+from codexd_eventstore.store import BlobRef, Draft, EventStore, LeftDraft
+
+# A command's output beyond this is counted but not kept: one command cannot fill a disk.
+OUTPUT_FILE_BYTES_MAX = 64 * 1024 * 1024
+# And beyond this much of it is not sent to screens as it comes: nobody reads that fast.
+OUTPUT_SHOWN_BYTES_MAX = 1024 * 1024
+
+_encode = msgspec.json.Encoder().encode
+
+
+class _Header(msgspec.Struct, frozen=True, rename="camel"):
+    item_id: ItemId
+    kind: ScreenKind
+    started_ms: int
+
+
+_HEADER = msgspec.json.Decoder(_Header)
+_LINES = msgspec.json.Decoder(tuple[TextPart, int, str])
+
+
+class StreamingItem:
+    """An item of which deltas come in."""
+
+    def __init__(self, item_id: ItemId, kind: ScreenKind, started_ms: int, draft: Draft) -> None:
+        self.item_id, self.kind, self.started_ms = item_id, kind, started_ms
+        self._draft = draft
+        self._parts: dict[tuple[TextPart, int], list[str]] = {}
+
+    def add(self, part: TextPart, index: int, pieces: Sequence[str]) -> None:
+        """Put text into the draft."""
+        text = pieces[0] if len(pieces) == 1 else "".join(pieces)
+        self._draft.append(_encode((part, index, text)) + b"\n")
+        self._parts.setdefault((part, index), []).append(text)
+
+    def texts(self) -> list[tuple[TextPart, int, str]]:
+        """Its parts so far."""
+        return [(part, index, "".join(p)) for (part, index), p in self._parts.items()]
+
+    def frozen(self) -> OpenItem:
+        """It as a command carries it."""
+        return _open_item(self.item_id, self.kind, self.started_ms, self.texts())
+
+    def drop(self) -> None:
+        """Its fact is in the log."""
+        self._draft.drop()
+
+
+class StreamingOutput:
+    """A command's output while it runs."""
+
+    def __init__(self, call_id: CallId, draft: Draft) -> None:
+        self.call_id = call_id
+        self._draft = draft
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._shown: list[str] = []
+        self.shown_bytes = 0
+
+    def add(self, chunk: bytes) -> str:
+        """Keep a chunk; the text of it that screens are to be shown."""
+        room = OUTPUT_FILE_BYTES_MAX - self._draft.size_bytes
+        if room > 0:
+            self._draft.append(chunk[:room])
+        if self.shown_bytes >= OUTPUT_SHOWN_BYTES_MAX:
+            return ""
+        text = self._decoder.decode(chunk)
+        self._shown.append(text)
+        self.shown_bytes += len(text.encode())
+        return text
+
+    def text(self) -> str:
+        """What screens were shown so far."""
+        return "".join(self._shown)
+
+    async def keep(self) -> BlobRef:
+        """The output as a blob, for a fact that is about to name it."""
+        return await self._draft.keep()
+
+    def drop(self) -> None:
+        """Its fact is in the log."""
+        self._draft.drop()
+
+
+class Streaming:
+    """All that streams in one thread."""
+
+    def __init__(self, store: EventStore, stream: str, listener: Listener) -> None:
+        self._store, self._stream, self._listener = store, stream, listener
+        self.items: dict[ItemId, StreamingItem] = {}
+        self.outputs: dict[CallId, StreamingOutput] = {}
+        self._opened = 0
+        self._closed = False
+
+    def open_item(self, item_id: ItemId, kind: ScreenKind, at_ms: int) -> None:
+        """An item begins."""
+        if self._closed or item_id in self.items or kind not in ("message", "reasoning"):
+            return
+        header = _encode(_Header(item_id, kind, at_ms))
+        draft = self._store.open_draft(self._stream, self._name("item"), header)
+        self.items[item_id] = StreamingItem(item_id, kind, at_ms, draft)
+        self._listener.opened(item_id, kind, at_ms)
+
+    def add_text(self, item_id: ItemId, part: TextPart, index: int, pieces: Sequence[str]) -> None:
+        """More text of an open item: into the draft, then to whoever listens."""
+        item = self.items.get(item_id)
+        if item is None or self._closed:
+            return
+        item.add(part, index, pieces)
+        self._listener.text(item_id, part, index, pieces)
+
+    def open_output(self, call_id: CallId) -> StreamingOutput:
+        """A command is about to write."""
+        header = _encode({"callId": call_id})
+        draft = self._store.open_draft(self._stream, self._name("output"), header)
+        output = self.outputs[call_id] = StreamingOutput(call_id, draft)
+        return output
+
+    def add_output(self, call_id: CallId, chunk: bytes) -> None:
+        """More output of a command: into the draft, then to whoever listens."""
+        output = self.outputs.get(call_id)
+        if output is None or self._closed:
+            return
+        text = output.add(chunk)
+        if text:
+            self._listener.output(call_id, text)
+
+    def freeze(self) -> tuple[OpenItem, ...]:
+        """Everything that still streams, as facts to be; nothing is added to it any more."""
+        self._closed = True
+        return tuple(item.frozen() for item in self.items.values())
+
+    def thaw(self) -> None:
+        """The facts are in the log, or were not wanted."""
+        self._closed = False
+
+    def end_item(self, item_id: ItemId) -> None:
+        """The item's fact is in the log."""
+        item = self.items.pop(item_id, None)
+        if item is not None:
+            item.drop()
+
+    def end_output(self, call_id: CallId) -> None:
+        """The tool call's fact is in the log."""
+        output = self.outputs.pop(call_id, None)
+        if output is not None:
+            output.drop()
+
+    def _name(self, what: str) -> str:
+        self._opened += 1
+        return f"{what}-{self._opened}"
+
+
+def read_left(drafts: Sequence[LeftDraft]) -> tuple[OpenItem, ...]:
+    """The items that a dead daemon left in mid-stream. Outputs are no items; they are passed over."""
+    found: list[OpenItem] = []
+    for left in drafts:
+        try:
+            header = _HEADER.decode(left.header)
+        except msgspec.MsgspecError:
+            continue
+        texts: dict[tuple[TextPart, int], str] = {}
+        for line in left.content.split(b"\n")[:-1]:  # A torn last line was never shown to anybody.
+            part, index, text = _LINES.decode(line)
+            texts[part, index] = texts.get((part, index), "") + text
+        parts = [(part, index, text) for (part, index), text in texts.items()]
+        found.append(_open_item(header.item_id, header.kind, header.started_ms, parts))
+    return tuple(found)
+
+
+def _open_item(
+    item_id: ItemId, kind: ScreenKind, started_ms: int, parts: list[tuple[TextPart, int, str]]
+) -> OpenItem:
+    ordered = sorted(parts, key=lambda entry: entry[1])
+    return OpenItem(
+        item_id,
+        kind,
+        text="".join(text for part, _, text in ordered if part == "text"),
+        summary=tuple(text for part, _, text in ordered if part == "summary"),
+        content=tuple(text for part, _, text in ordered if part == "content"),
+        started_ms=started_ms,
+    )

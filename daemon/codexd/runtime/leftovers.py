@@ -1,0 +1,60 @@
+"""What this daemon would leave behind if it died now: unfinished threads and running processes, a file each.
+
+Files rather than events, because the next daemon must find them before it has read any log. They are
+disposable: a thread without its file recovers when it is opened.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from codexd.core.ids import ThreadId
+
+
+class UnfinishedFiles:
+    """One empty file for each thread that has a turn under way."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = _private(folder)
+
+    def mark(self, thread_id: ThreadId) -> None:
+        """A turn is about to start."""
+        (self._folder / thread_id).touch(mode=0o600)
+
+    def clear(self, thread_id: ThreadId) -> None:
+        """Nothing is under way any more."""
+        (self._folder / thread_id).unlink(missing_ok=True)
+
+    def left(self) -> list[ThreadId]:
+        """Those that are marked, the oldest thread first."""
+        return [ThreadId(path.name) for path in sorted(self._folder.iterdir())]
+
+
+class ProcessFiles:
+    """One file for each running process: its name is the pid, its content the start time."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = _private(folder)
+
+    def add(self, pid: int, start_time: str) -> None:
+        """It runs."""
+        path = self._folder / str(pid)
+        path.touch(mode=0o600)
+        path.write_text(start_time)
+
+    def remove(self, pid: int) -> None:
+        """It is gone."""
+        (self._folder / str(pid)).unlink(missing_ok=True)
+
+    def left(self) -> list[tuple[int, str]]:
+        """Those that are there."""
+        return [
+            (int(path.name), path.read_text())
+            for path in self._folder.iterdir()
+            if path.name.isdecimal()
+        ]
+
+
+def _private(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder

@@ -1,0 +1,226 @@
+"""The loaded threads: loads them when they are asked for, one actor each, and lets the idle ones go.
+
+An actor that crashes takes its thread's effects with it and nothing else. What it left unfinished is
+loaded anew from the log, a bounded number of times in a row.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Protocol
+
+import msgspec
+import trio
+
+from codexd.core import commands as c
+from codexd.core.events import ThreadForked, encode_event
+from codexd.core.ids import ThreadId
+from codexd.core.record import encode_members
+from codexd.runtime.actor import Perform, ThreadActor
+from codexd.runtime.world import Listener, World
+from codexd_eventstore.store import NewEvent, NotFound, StoreError
+
+log = logging.getLogger(__name__)
+
+# A thread that nobody follows and in which nothing happens is let go after this long; the original's figure.
+UNLOAD_IDLE_SECONDS = 60.0
+# How often a thread whose actor crashed in mid-turn is loaded anew by itself before it is left alone.
+RELOADS_IN_A_ROW_MAX = 3
+
+
+class Audience(Listener, Protocol):
+    """The listener of one thread, as the supervisor knows it."""
+
+    @property
+    def watched(self) -> bool:
+        """Whether anybody follows the thread."""
+
+    def loaded(self, thread: ThreadActor) -> None:
+        """The thread's actor serves, from where its log ends now."""
+
+    def gone(self, reason: str | None) -> None:
+        """The actor is gone: let go, or crashed for this reason."""
+
+
+class ThreadGone(Exception):
+    """The thread's actor crashed under the request; nobody knows whether it was carried out."""
+
+
+class _Loaded(msgspec.Struct):
+    thread: ThreadActor
+    audience: Audience
+    scope: trio.CancelScope
+    ready: trio.Event
+    ended: trio.Event
+    failure: Exception | None = None
+    idle_since: float = 0.0
+
+
+class Supervisor:
+    """Owns the actors. `run` must be running for anything to load."""
+
+    def __init__(
+        self,
+        world: Callable[[bool], World],
+        audience: Callable[[ThreadId], Audience],
+        perform: Perform,
+    ) -> None:
+        """`world(ephemeral)` is the world of a thread; ephemeral ones have a store in memory."""
+        self._world, self._audience, self._perform = world, audience, perform
+        self._loaded: dict[ThreadId, _Loaded] = {}
+        self._ephemeral: set[ThreadId] = set()
+        self._crashes: dict[ThreadId, int] = {}
+        self._outbox, self._inbox = trio.open_memory_channel[_Loaded](0)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Host the actors until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._let_idle_ones_go)
+            task_status.started()
+            async for loaded in self._inbox:
+                nursery.start_soon(self._host, loaded)
+
+    @property
+    def threads(self) -> Sequence[ThreadActor]:
+        """The threads that are loaded and serve."""
+        return [one.thread for one in self._loaded.values() if one.ready.is_set()]
+
+    def loaded(self, thread_id: ThreadId) -> ThreadActor | None:
+        """The thread, if it is loaded."""
+        one = self._loaded.get(thread_id)
+        return one.thread if one is not None and one.ready.is_set() else None
+
+    def is_ephemeral(self, thread_id: ThreadId) -> bool:
+        """Whether the thread lives in memory only."""
+        return thread_id in self._ephemeral
+
+    async def load(self, thread_id: ThreadId) -> ThreadActor:
+        """The thread, loaded and recovered. Raises: StoreError, InvalidEvent."""
+        one = self._loaded.get(thread_id)
+        if one is None:
+            return await self._load_as(self._new(thread_id))
+        return await _ready(one)
+
+    async def start(
+        self, thread_id: ThreadId, command: c.StartThread, *, by: str | None, key: str | None
+    ) -> ThreadActor:
+        """Begin a new thread; it is durable when this returns."""
+        if command.ephemeral:
+            self._ephemeral.add(thread_id)
+        thread = await self._load_as(self._new(thread_id, fresh=True))
+        await thread.submit(command, by=by, key=key)
+        return thread
+
+    async def fork(
+        self, parent: ThreadId, at_seq: int, child: ThreadId, *, by: str | None, key: str | None
+    ) -> ThreadActor:
+        """A new thread that shares the parent's records up to `at_seq`. Raises: StoreError."""
+        world = self._world(parent in self._ephemeral)
+        if parent in self._ephemeral:
+            self._ephemeral.add(child)
+        event = ThreadForked(parent, at_seq)
+        new = NewEvent(event.type, encode_event(event), event.v, encode_members(by, None))
+        await world.store.fork(parent, at_seq, child, [new], at_us=world.now_us())
+        return await self.load(child)
+
+    async def unload(self, thread_id: ThreadId) -> None:
+        """Let a thread go; its effects end first."""
+        one = self._loaded.get(thread_id)
+        if one is not None:
+            one.scope.cancel()
+            await one.ended.wait()
+
+    async def recover(self, left: Sequence[ThreadId]) -> None:
+        """Take up the threads that a dead daemon left in mid-turn."""
+        for thread_id in left:
+            try:
+                await self.load(thread_id)
+            except NotFound:
+                self._world(False).unfinished.clear(thread_id)
+            except StoreError as error:
+                log.error(
+                    "thread %s was left unfinished and cannot be opened: %s", thread_id, error
+                )
+
+    async def _load_as(self, one: _Loaded) -> ThreadActor:
+        await self._outbox.send(one)
+        return await _ready(one)
+
+    def _new(self, thread_id: ThreadId, *, fresh: bool = False) -> _Loaded:
+        audience = self._audience(thread_id)
+        world = self._world(thread_id in self._ephemeral)
+        thread = ThreadActor(thread_id, world, audience, self._perform, fresh=fresh)
+        one = _Loaded(thread, audience, trio.CancelScope(), trio.Event(), trio.Event())
+        self._loaded[thread_id] = one
+        return one
+
+    async def _host(self, one: _Loaded) -> None:
+        thread_id, reason = one.thread.thread_id, None
+        try:
+            with one.scope:
+                async with trio.open_nursery() as nursery:
+                    await nursery.start(one.thread.run)
+                    one.idle_since = trio.current_time()
+                    one.audience.loaded(one.thread)
+                    one.ready.set()
+        except Exception as error:
+            # An actor is a place of its own for this: its thread ends here, and no other.
+            reason = str(error)
+            failed_to_load = not one.ready.is_set()
+            one.failure = _only(error) if failed_to_load else ThreadGone(reason)
+            if not failed_to_load:
+                log.exception("thread %s: its actor crashed", thread_id)
+        finally:
+            del self._loaded[thread_id]
+            one.failure = one.failure or ThreadGone("the daemon is stopping")
+            one.ready.set()
+            one.ended.set()
+            one.audience.gone(reason)
+            with suppress(StoreError):
+                one.thread.world.store.close(thread_id)
+        if reason is not None and one.thread.state.turn is not None:
+            await self._load_anew(thread_id)
+
+    async def _load_anew(self, thread_id: ThreadId) -> None:
+        crashes = self._crashes[thread_id] = self._crashes.get(thread_id, 0) + 1
+        if crashes > RELOADS_IN_A_ROW_MAX:
+            log.error("thread %s crashed %d times in a row and is left alone", thread_id, crashes)
+            return
+        if thread_id not in self._loaded:
+            await self._outbox.send(self._new(thread_id))
+
+    async def _let_idle_ones_go(self) -> None:
+        while True:
+            await trio.sleep(UNLOAD_IDLE_SECONDS / 4)
+            now = trio.current_time()
+            for thread_id, one in list(self._loaded.items()):
+                busy = one.audience.watched or not one.thread.idle or not one.ready.is_set()
+                if busy:
+                    one.idle_since = now
+                elif now - one.idle_since >= UNLOAD_IDLE_SECONDS:
+                    self._crashes.pop(thread_id, None)
+                    await self.unload(thread_id)
+                    await self._forget_ephemeral(one.thread)
+
+    async def _forget_ephemeral(self, thread: ThreadActor) -> None:
+        """A thread in memory that nobody follows can be reached by nobody any more."""
+        if thread.thread_id in self._ephemeral:
+            self._ephemeral.discard(thread.thread_id)
+            with suppress(StoreError):
+                await thread.world.store.delete(thread.thread_id)
+
+
+async def _ready(one: _Loaded) -> ThreadActor:
+    await one.ready.wait()
+    if one.failure is not None:
+        raise one.failure
+    return one.thread
+
+
+def _only(error: Exception) -> Exception:
+    """The one exception within groups of one: what a caller can name and catch."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,91 @@
+"""What actors and effects need of the world, handed in by the composition root: so tests hand in theirs."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from codexd.core.events import ScreenKind
+from codexd.core.ids import CallId, ItemId, ThreadId, uuid7
+from codexd.core.record import Recorded
+from codexd.core.state import ThreadState
+from codexd.models.client import ModelClient
+from codexd.projections.texts import TextPart
+from codexd.tools.registry import Registry
+from codexd_eventstore.store import EventStore
+
+
+class Listener(Protocol):
+    """Hears what happens to a thread, in order, as soon as it is in the log or in a draft.
+
+    No call waits, and none may fail: whoever cannot keep up is a position, not a queue.
+    """
+
+    def taken_up(self, state: ThreadState, turn_so_far: Sequence[Recorded]) -> None:
+        """The thread was loaded: where it stands, and the records of the turn that runs, if one does."""
+
+    def appended(self, records: Sequence[Recorded]) -> None:
+        """These are in the log."""
+
+    def opened(self, item_id: ItemId, kind: ScreenKind, started_ms: int) -> None:
+        """An item begins to stream."""
+
+    def text(self, item_id: ItemId, part: TextPart, index: int, pieces: Sequence[str]) -> None:
+        """More of an item's text is in its draft."""
+
+    def output(self, call_id: CallId, text: str) -> None:
+        """More of a command's output is in its draft."""
+
+
+class Unfinished(Protocol):
+    """Remembers which threads have a turn under way, for the next daemon to take up."""
+
+    def mark(self, thread_id: ThreadId) -> None:
+        """A turn is about to start."""
+
+    def clear(self, thread_id: ThreadId) -> None:
+        """Nothing is under way any more."""
+
+
+class Processes(Protocol):
+    """Remembers which processes run for threads, so that the next daemon can end those left behind."""
+
+    def add(self, pid: int, start_time: str) -> None:
+        """It runs."""
+
+    def remove(self, pid: int) -> None:
+        """It is gone."""
+
+
+class Traits(msgspec.Struct, frozen=True):
+    """What a model has, as far as a request depends on it."""
+
+    effort: bool = True
+    summary: bool = True
+    verbosity: bool = True
+    parallel_tool_calls: bool = True
+
+
+class World(msgspec.Struct, frozen=True, kw_only=True):
+    """Clock, chance, store, providers and tools."""
+
+    store: EventStore
+    client: Callable[[str], ModelClient]  # by provider name; raises ModelError where there is none
+    traits: Callable[[str], Traits]  # by model name
+    registry: Registry
+    unfinished: Unfinished
+    processes: Processes
+    instructions: str
+    resume_on_restart: bool = True
+    now_us: Callable[[], int] = lambda: time.time_ns() // 1000
+    random_bits: Callable[[int], int] = secrets.randbits
+    jitter: Callable[[], float] = lambda: random.uniform(0.9, 1.1)
+
+    def new_id(self) -> str:
+        """A fresh UUIDv7."""
+        return uuid7(self.now_us() // 1000, self.random_bits(74))

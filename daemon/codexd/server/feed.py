@@ -1,0 +1,238 @@
+"""What one thread says to those who follow it.
+
+A follower is live or behind. To a live one a frame is written as soon as it is made; one frame, shared by
+all. A follower whose socket did not take the last frame is behind: all that is kept of it is the wire
+fold at its place. When its socket takes more it catches up from the log and the drafts, where many deltas
+are one, and then it is live again. There is no queue between a thread and its followers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from codexd.core.events import ScreenKind
+from codexd.core.ids import CallId, ItemId, ThreadId
+from codexd.core.record import Recorded, decode_record
+from codexd.core.state import ThreadState
+from codexd.projections.texts import TextPart, Texts
+from codexd.projections.usage import UsageTotals
+from codexd.projections.wire import Saying, Wire
+from codexd.runtime.actor import ThreadActor
+from codexd.server.frames import Frame, Questions, Reader, parts_of, question
+from codexd.server.outbox import CHUNK_BYTES_MAX, Outbox
+
+
+class Everybody(Protocol):
+    """All connections: for what concerns also those that do not follow the thread."""
+
+    def tell(self, frame: Frame, thread_id: ThreadId) -> None:
+        """Tell every connection that does not follow the thread."""
+
+    @property
+    def any(self) -> bool:
+        """Whether there is a connection at all."""
+
+
+class Follower:
+    """One connection's place in one thread."""
+
+    def __init__(self, feed: Feed, reader: Reader, outbox: Outbox) -> None:
+        self.feed, self.reader, self.outbox = feed, reader, outbox
+        self.behind: Wire | None = None  # the fold at its place; None: it is live
+        self.seq = 0  # its place, where it is behind
+        self.asked: set[str] = set()  # the approvals that it was asked for
+
+    def take(self, frame: Frame) -> int:
+        """Write a frame; how many bytes it was."""
+        wire = frame.framed(self.reader)
+        if wire:
+            self.outbox.write(wire)
+        return len(wire)
+
+    def fall_behind(self, wire: Wire, seq: int) -> None:
+        """Its socket is full: remember its place."""
+        self.behind, self.seq = wire, seq
+        self.outbox.write_later(self)
+
+    async def catch_up(self, outbox: Outbox) -> bool:
+        """Write up to a chunk of what it has missed; whether it is live again."""
+        return await self.feed.catch_up(self, outbox)
+
+
+class Feed:
+    """The audience of one thread."""
+
+    def __init__(
+        self,
+        thread_id: ThreadId,
+        everybody: Everybody,
+        questions: Questions,
+        context_window: Callable[[str], int | None],
+        now_ms: Callable[[], int],
+    ) -> None:
+        self.thread_id = thread_id
+        self._everybody, self._questions, self._now_ms = everybody, questions, now_ms
+        self._window = context_window
+        self._wire = Wire(thread_id, UsageTotals(), context_window)
+        self._thread: ThreadActor | None = None
+        self._followers: dict[Follower, None] = {}
+        self._seq = 0
+
+    @property
+    def watched(self) -> bool:
+        """Whether anybody follows the thread."""
+        return bool(self._followers)
+
+    def bind(self, thread: ThreadActor) -> None:
+        """The thread that is about to be loaded."""
+        self._thread = thread
+
+    def taken_up(self, state: ThreadState, turn_so_far: Sequence[Recorded]) -> None:
+        """The thread was loaded from its log; nobody is told what it already knows."""
+        thread = self._actor
+        wire = Wire(self.thread_id, thread.usage.copy(), self._window)
+        wire.take_up(state, turn_so_far)
+        for follower in self._followers:
+            if follower.behind is None:
+                follower.fall_behind(self._wire.copy(), self._seq)
+            else:
+                follower.outbox.write_later(follower)
+        self._wire, self._seq = wire, thread.version
+        for asks in wire.asks.values():
+            self._questions.number(self.thread_id, asks.approval_id)
+
+    def loaded(self, thread: ThreadActor) -> None:
+        """The actor serves."""
+
+    def gone(self, reason: str | None) -> None:
+        """The actor is gone. Its followers stay: they hear on when the thread is loaded again."""
+        self._thread = None
+
+    def appended(self, records: Sequence[Recorded]) -> None:
+        """These are in the log."""
+        self._leave_stragglers()
+        sayings: list[Saying] = []
+        for recorded in records:
+            sayings += self._wire.apply(recorded)
+        self._seq = records[-1].seq
+        self._publish(sayings, records[-1].at_ms)
+
+    def opened(self, item_id: ItemId, kind: ScreenKind, started_ms: int) -> None:
+        """An item begins to stream."""
+        self._leave_stragglers()
+        self._publish(self._wire.texts.opened(item_id, kind, started_ms), started_ms)
+
+    def text(self, item_id: ItemId, part: TextPart, index: int, pieces: Sequence[str]) -> None:
+        """More of an item's text is in its draft."""
+        self._leave_stragglers()
+        now = self._now_ms()
+        self._publish(self._wire.texts.text(item_id, part, index, pieces, now), now)
+
+    def output(self, call_id: CallId, text: str) -> None:
+        """More of a command's output is in its draft."""
+        self._leave_stragglers()
+        now = self._now_ms()
+        self._publish(self._wire.texts.output(call_id, text, now), now)
+
+    def follow(self, reader: Reader, outbox: Outbox) -> Follower:
+        """A new follower, live from here on, after it is told what is open: items, text so far, questions.
+
+        No checkpoint may lie between the snapshot that it was given and this call.
+        """
+        follower = Follower(self, reader, outbox)
+        self._followers[follower] = None
+        sayings = [
+            *self._wire.commands(),
+            *self._open_texts(Texts(self.thread_id, self._wire.turn_id)),
+        ]
+        if self._actor.usage.last.total_tokens:
+            sayings.append(self._wire.token_usage())
+        self._tell(follower, sayings)
+        return follower
+
+    def follow_from(self, reader: Reader, outbox: Outbox, seq: int, wire: Wire) -> Follower:
+        """A follower that comes back: `wire` is the fold at `seq`, where it left."""
+        follower = Follower(self, reader, outbox)
+        self._followers[follower] = None
+        follower.fall_behind(wire, seq)
+        return follower
+
+    def leave(self, follower: Follower) -> None:
+        """It does not follow any more."""
+        self._followers.pop(follower, None)
+        follower.outbox.forget(follower)
+
+    async def catch_up(self, follower: Follower, outbox: Outbox) -> bool:
+        """Give a follower that is behind up to a chunk; whether it is live again."""
+        wire = follower.behind
+        thread = self._thread
+        if wire is None or follower not in self._followers:
+            return True
+        if thread is None:
+            return True  # It stays where it is until the thread is loaded again.
+        written = 0
+        while follower.seq < thread.version:
+            page = await thread.world.store.read(self.thread_id, after=follower.seq, limit=64)
+            for record in page:
+                recorded = decode_record(record.line)
+                sayings = wire.apply(recorded)
+                follower.seq = recorded.seq
+                parts = parts_of(
+                    sayings, self.thread_id, recorded.at_ms, self._questions, replay=True
+                )
+                written += follower.take(Frame(parts, recorded.seq))
+            if written > CHUNK_BYTES_MAX:
+                return False
+        # From here to the return there is no checkpoint: nothing can happen in between.
+        follower.behind = None
+        self._tell(follower, self._open_texts(wire.texts))
+        return True
+
+    def _open_texts(self, told: Texts) -> list[Saying]:
+        """What of the texts that stream now was not told yet to whoever is at this fold."""
+        now, said = self._now_ms(), list[Saying]()
+        streaming = self._actor.streaming
+        for item in streaming.items.values():
+            if item.item_id not in told:
+                said += told.opened(item.item_id, item.kind, item.started_ms)
+            for part, index, text in item.texts():
+                said += told.rest(item.item_id, part, index, text, now)
+        for output in streaming.outputs.values():
+            said += told.output_rest(output.call_id, output.text(), now)
+        return said
+
+    def _leave_stragglers(self) -> None:
+        """Before anything new is said: followers whose socket is still full stay where they are."""
+        for follower in self._followers:
+            if follower.behind is None and not follower.outbox.idle:
+                follower.fall_behind(self._wire.copy(), self._seq)
+
+    def _publish(self, sayings: Sequence[Saying], at_ms: int) -> None:
+        if not sayings or not self._everybody.any:
+            return
+        frame = self._frame(sayings, at_ms, self._seq)
+        for follower in self._followers:
+            if follower.behind is None:
+                follower.take(frame)
+                follower.asked.update(self._wire.asks)
+        to_all = frame.to_all()
+        if to_all is not None:
+            self._everybody.tell(to_all, self.thread_id)
+
+    def _tell(self, follower: Follower, sayings: Sequence[Saying]) -> None:
+        """Tell one follower, and ask it what it was not asked yet."""
+        parts = parts_of(sayings, self.thread_id, self._now_ms(), self._questions)
+        for approval_id, asks in self._wire.asks.items():
+            if approval_id not in follower.asked:
+                follower.asked.add(approval_id)
+                parts.append(question(asks, self.thread_id, self._questions))
+        follower.take(Frame(parts, self._seq))
+
+    def _frame(self, sayings: Sequence[Saying], at_ms: int, seq: int) -> Frame:
+        return Frame(parts_of(sayings, self.thread_id, at_ms, self._questions), seq)
+
+    @property
+    def _actor(self) -> ThreadActor:
+        assert self._thread is not None, f"thread {self.thread_id} has no actor"
+        return self._thread

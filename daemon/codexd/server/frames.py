@@ -1,0 +1,174 @@
+"""Notifications as they are written: each encoded once, framed once for each way of reading them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from codexd.core.items import UnknownAction
+from codexd.projections.texts import Said, SaidDelta
+from codexd.projections.wire import Asks, Saying, Settled
+from codexd.protocol.framing import Framing
+from codexd.protocol.notifications import (
+    ServerRequestResolvedNotification,
+    encode_notification,
+    with_seq,
+)
+from codexd.protocol.requests import COMMAND_APPROVAL, CommandApprovalParams
+from codexd.protocol.rpc import encode_request
+
+
+class Reader(msgspec.Struct, frozen=True):
+    """How a connection reads: its framing, whether with cursors, and what it does not want to hear."""
+
+    framing: Framing
+    lines: bool  # newline-delimited JSON; else WebSocket
+    cursor: bool = False
+    unwanted: frozenset[str] = frozenset()
+
+    @property
+    def kind(self) -> tuple[bool, bool] | None:
+        """Readers of one kind share their bytes; None: this one's are its own."""
+        return None if self.unwanted else (self.lines, self.cursor)
+
+
+class Part(msgspec.Struct, frozen=True, gc=False):
+    """One message of a frame."""
+
+    method: str
+    body: bytes
+    offset: int | None = None
+    to_all: bool = False
+    question: bool = False  # a server request, which carries no seq
+
+
+class Frame:
+    """What one append, or one run of deltas, says: messages in order, and the seq behind them."""
+
+    def __init__(self, parts: Sequence[Part], seq: int) -> None:
+        self.parts, self.seq = parts, seq
+        self._shared: dict[tuple[bool, bool], bytes] = {}
+
+    def framed(self, reader: Reader) -> bytes:
+        """The bytes for a reader."""
+        kind = reader.kind
+        if kind is None:
+            return self._framed(reader)
+        wire = self._shared.get(kind)
+        if wire is None:
+            wire = self._shared[kind] = self._framed(reader)
+        return wire
+
+    def to_all(self) -> Frame | None:
+        """The part of it that every connection hears, if there is one."""
+        parts = [part for part in self.parts if part.to_all]
+        return Frame(parts, self.seq) if parts else None
+
+    def _framed(self, reader: Reader) -> bytes:
+        frame = reader.framing.frame
+        if not reader.cursor:
+            return b"".join(
+                [frame(part.body) for part in self.parts if part.method not in reader.unwanted]
+            )
+        return b"".join(
+            [
+                frame(part.body if part.question else with_seq(part.body, self.seq, part.offset))
+                for part in self.parts
+                if part.method not in reader.unwanted
+            ]
+        )
+
+
+# Questions whose number is kept after they are settled: a follower that is behind by more than these was
+# away, and shows none of them.
+SETTLED_KEPT_MAX = 1024
+
+
+class Questions(msgspec.Struct):
+    """The numbers under which open approvals are asked; one count for the whole server.
+
+    It starts at the time of the daemon's start, so that an answer to a question of the daemon before
+    cannot be taken for one to a question of this one.
+    """
+
+    last: int
+    open: dict[int, tuple[str, str]] = {}  # request id -> thread, approval
+    ids: dict[str, int] = {}  # approval -> request id
+    settled: dict[str, int] = {}  # those settled of late, for whoever is behind
+
+    def number(self, thread_id: str, approval_id: str) -> int:
+        """The request id of an approval, the same each time it is asked."""
+        known = self.ids.get(approval_id)
+        if known is None:
+            self.last += 1
+            known = self.ids[approval_id] = self.last
+            self.open[known] = (thread_id, approval_id)
+        return known
+
+    def settle(self, approval_id: str) -> int | None:
+        """The question is answered, or is one no more; its request id."""
+        request_id = self.ids.pop(approval_id, None)
+        if request_id is not None:
+            self.open.pop(request_id, None)
+            self.settled[approval_id] = request_id
+            if len(self.settled) > SETTLED_KEPT_MAX:
+                del self.settled[next(iter(self.settled))]
+        return request_id
+
+
+def parts_of(
+    sayings: Sequence[Saying],
+    thread_id: str,
+    at_ms: int,
+    questions: Questions,
+    *,
+    replay: bool = False,
+) -> list[Part]:
+    """Encode what the wire projection says.
+
+    In a replay questions are not asked (those that are still open are, at its end), and one that is
+    settled is taken away under the number that it had.
+    """
+    parts: list[Part] = []
+    for saying in sayings:
+        match saying:
+            case SaidDelta():
+                parts.append(Part(saying.method, saying.body, saying.offset))
+            case Said():
+                body = encode_notification(saying.method, saying.params, at_ms)
+                parts.append(Part(saying.method, body, to_all=saying.to_all))
+            case Asks():
+                if not replay:
+                    parts.append(question(saying, thread_id, questions))
+            case Settled():
+                request_id = (
+                    questions.settled.get(saying.approval_id)
+                    if replay
+                    else questions.settle(saying.approval_id)
+                )
+                if request_id is not None:
+                    params = ServerRequestResolvedNotification(
+                        thread_id=thread_id, request_id=request_id
+                    )
+                    method = "serverRequest/resolved"
+                    parts.append(Part(method, encode_notification(method, params, at_ms)))
+    return parts
+
+
+def question(asks: Asks, thread_id: str, questions: Questions) -> Part:
+    """The server request that asks whether a command may run."""
+    params = CommandApprovalParams(
+        thread_id=thread_id,
+        turn_id=asks.turn_id,
+        item_id=asks.call_id,
+        started_at_ms=asks.at_ms,
+        reason=asks.reason,
+        command=asks.shown_command,
+        cwd=asks.cwd,
+        command_actions=(UnknownAction(asks.command),),
+    )
+    request_id = questions.number(thread_id, asks.approval_id)
+    return Part(
+        COMMAND_APPROVAL, encode_request(request_id, COMMAND_APPROVAL, params), question=True
+    )
