@@ -24,14 +24,16 @@ FLOORS: dict[str, frozenset[str]] = {
     ),
     "codexd.projections": frozenset({"codexd.core", "codexd.protocol", "msgspec"}),
     # 2: the world's edges
-    "codexd.models": frozenset({"codexd.core", "msgspec", "trio"}),
+    "codexd.models": frozenset({"codexd.core", "codexd.__version__", "msgspec", "trio"}),
+    # httpcore is the half of httpx that owns connections.
+    "codexd.models.network": frozenset({"codexd.models", "httpcore"}),
     "codexd.models.transport": frozenset(
-        {"codexd.core", "codexd.models", "msgspec", "trio", "httpx"}
+        {"codexd.core", "codexd.models", "msgspec", "trio", "httpx", "httpcore"}
     ),
     "codexd.models.scripted": frozenset({"codexd.core", "codexd.models", "msgspec", "trio", "h11"}),
     "codexd.tools": frozenset({"codexd.core", "msgspec", "trio"}),
     "codexd.config": frozenset({"codexd.core", "codexd.paths", "msgspec", "platformdirs"}),
-    "codexd.paths": frozenset({"platformdirs"}),
+    "codexd.paths": frozenset({"msgspec", "platformdirs"}),
     # 3: where pure meets the world
     "codexd.runtime": frozenset(
         {
@@ -53,6 +55,7 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.core",
             "codexd_eventstore",
             "codexd.config",
+            "codexd.paths",
             "codexd.__version__",
             "msgspec",
             "trio",
@@ -65,16 +68,6 @@ FLOORS: dict[str, frozenset[str]] = {
     # The roof: other processes
     "codexd_frontends": frozenset(
         {"codexd.protocol", "codexd.paths", "codexd.__version__", "msgspec"}
-    ),
-    "codexd_frontends.attach": frozenset(
-        {
-            "codexd_frontends",
-            "codexd.protocol",
-            "codexd.paths",
-            "codexd.__version__",
-            "msgspec",
-            "trio",
-        }
     ),
 }
 
@@ -99,14 +92,23 @@ UNKNOWN_TO_THE_CORE = frozenset(
 )
 
 # What loading a module may not bring along, because most processes never need it and all would wait.
-HEAVY = ("asyncio", "h11", "httpx", "opentelemetry", "platformdirs", "sqlite3", "watchfiles")
+HEAVY = (
+    "asyncio",
+    "h11",
+    "httpcore",
+    "httpx",
+    "opentelemetry",
+    "platformdirs",
+    "sqlite3",
+    "watchfiles",
+)
 
 # Module: what must not be in `sys.modules` once it is imported.
 LIGHT: dict[str, tuple[str, ...]] = {
     "codexd.core": ("trio", "socket", *HEAVY),
     "codexd.projections": ("trio", "socket", *HEAVY),
     "codexd.protocol.framing": ("trio", "socket", *HEAVY),
-    "codexd_frontends.ctl": ("trio", *HEAVY),
+    "codexd_frontends": ("trio", *HEAVY),
     "codexd.__main__": HEAVY,
     "codexd.app": HEAVY,
 }
