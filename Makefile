@@ -17,6 +17,9 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# Stamps say nothing of a .venv whose Python is gone, as after an update of the system.
+$(shell [ -x $(PY) ] || rm -f $(VENV)/installed $(VENV)/installed-dev)
+
 .PHONY: demo test check bench docs clean
 .DELETE_ON_ERROR:
 
@@ -68,4 +71,4 @@ $(PY):
 	  echo "Nothing was installed." >&2; exit 1; \
 	fi; \
 	echo "Making $(VENV) with $$python"; \
-	"$$python" -m venv $(VENV)
+	"$$python" -m venv --clear $(VENV)
