@@ -1,0 +1,365 @@
+"""What went wrong with a request, sorted: may another attempt help, when, and what to tell the person.
+
+    a status that is not 2xx      refused()             at="request"
+    an error inside the stream    failed()              at="stream"
+    no connection, no answer      not_connected(), not_answered()
+    a stream that breaks          disconnected(), silent(), unreadable()
+
+The codes are those of the Responses API and of Codex's own gateway (usage_limit_reached and the like).
+Messages are bounded and hold no secret.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+import msgspec
+
+from codexd.core.items import ErrorInfo
+from codexd.models.client import FailedAt, ModelError
+from codexd.models.provider import Provider
+from codexd.models.rate_limits import limits_in_headers
+
+# Whoever is asked to wait longer than this wants to know it now, not to look at a still screen.
+RETRY_AFTER_MS_MAX = 120_000
+# A screenful of a provider's own words; error pages of proxies are longer than anybody reads.
+MESSAGE_CHARACTERS_MAX = 2_000
+# What is shorter than this is no key, and blotting it out would make messages unreadable.
+SECRET_CHARACTERS_MIN = 8
+
+# Errors that stay, whatever is tried: by `code`, else by `type`.
+_FINAL: Final[Mapping[str, ErrorInfo]] = {
+    "context_length_exceeded": "contextWindowExceeded",
+    "string_above_max_length": "contextWindowExceeded",
+    "insufficient_quota": "usageLimitExceeded",
+    "billing_hard_limit_reached": "usageLimitExceeded",
+    "usage_limit_reached": "usageLimitExceeded",
+    "usage_not_included": "usageLimitExceeded",
+    "invalid_api_key": "unauthorized",
+    "invalid_prompt": "badRequest",
+    "invalid_request_error": "badRequest",
+    "cyber_policy": "cyberPolicy",
+    "model_not_found": "modelNotFound",
+}
+
+# Errors that pass.
+_PASSING: Final[Mapping[str, ErrorInfo]] = {
+    "rate_limit_exceeded": "rateLimitExceeded",
+    "server_is_overloaded": "serverOverloaded",
+    "slow_down": "serverOverloaded",
+    "server_error": "internalServerError",
+    "internal_server_error": "internalServerError",
+}
+
+_STATUS_THAT_PASSES: Final[Mapping[int, ErrorInfo]] = {
+    429: "rateLimitExceeded",
+    500: "internalServerError",
+    503: "serverOverloaded",
+    529: "serverOverloaded",
+}
+
+_KEY_LIKE = re.compile(r"\b(?:sk|sess|rk)-[\w*.-]{6,}|(?i:\bbearer\s+)[\w*.~+/=-]{6,}")
+_WAIT = re.compile(
+    r"try again in\s+((?:\d{1,9}(?:\.\d{1,9})?\s*(?:ms|s|m|h)[a-z]*\s*)+)", re.IGNORECASE
+)
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)", re.IGNORECASE)
+_UNIT_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
+
+
+class Complaint(msgspec.Struct, frozen=True):
+    """What a provider says is wrong. Every member may be missing or of an unexpected shape."""
+
+    message: str = ""
+    code: str | None = None
+    type: str | None = None
+    plan_type: str | None = None
+    resets_at: float | None = None  # Unix seconds
+    resets_in_seconds: float | None = None
+
+
+def read_complaint(body: bytes) -> Complaint:
+    """The complaint in an error's body: `{"error": {…}}`, `{"error": "…"}`, `{"detail": "…"}`, or plain text."""
+    try:
+        decoded = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return Complaint(message=_plain(body))
+    if not isinstance(decoded, dict):
+        return Complaint(message=_plain(body))
+    error = decoded.get("error")
+    if isinstance(error, str):
+        return Complaint(message=error)
+    members = error if isinstance(error, dict) else decoded
+    message = members.get("message") or members.get("detail")
+    return Complaint(
+        message=message if isinstance(message, str) else _plain(body),
+        code=_text(members.get("code")),
+        # The type of an `error` event is the event's.
+        type=None if members is decoded else _text(members.get("type")),
+        plan_type=_text(members.get("plan_type")),
+        resets_at=_number(members.get("resets_at")),
+        resets_in_seconds=_number(members.get("resets_in_seconds")),
+    )
+
+
+def refused(
+    provider: Provider,
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    now: float,
+    secrets: tuple[str, ...] = (),
+) -> ModelError:
+    """The error for an answer that is not a success. `now` is in Unix seconds; header names in lower case."""
+    complaint = read_complaint(body)
+    said = scrubbed(complaint.message, secrets) or "no reason given"
+    limits = limits_in_headers(headers.items())
+    known = _sorted_by_code(complaint)
+    if status in (401, 403):
+        text = _unauthorized_text(provider, status, said)
+        return _final(text, "unauthorized", "request", status, limits)
+    if known is not None and known[1] is False and (status == 429 or complaint.code):
+        text = _limit_text(complaint, said, now) if known[0] == "usageLimitExceeded" else said
+        return _final(text, known[0], "request", status, limits)
+    if status in (408, 409, 425, 429) or status >= 500:
+        info = _STATUS_THAT_PASSES.get(
+            status, {"responseStreamConnectionFailed": {"httpStatusCode": status}}
+        )
+        if complaint.code is not None and complaint.code in _PASSING:
+            info = _PASSING[complaint.code]
+        text = f"{provider.name} answered HTTP {status}: {said}"
+        after_ms = retry_after_ms(headers, now)
+        if after_ms is None:
+            after_ms = wait_named_in(complaint.message)
+        return _passing(text, info, "request", after_ms, limits, _details(status))
+    return _refused_for_good(provider, status, headers, said, limits)
+
+
+def failed(complaint: Complaint, *, secrets: tuple[str, ...] = ()) -> ModelError:
+    """The error for `response.failed` or an `error` event."""
+    said = scrubbed(complaint.message, secrets)
+    code = complaint.code or complaint.type
+    text = said or f"the model's response failed ({code or 'no reason given'})"
+    known = _sorted_by_code(complaint)
+    if known is None and code is not None:
+        return _final(text, "other", "stream", None, {}, details=f"code {code[:100]}")
+    info, passes = known or ("internalServerError", True)
+    if passes:
+        return _passing(text, info, "stream", wait_named_in(complaint.message), {}, None)
+    return _final(text, info, "stream", None, {}, details=f"code {code}")
+
+
+def not_connected(provider: Provider, reason: str) -> ModelError:
+    """No connection came about: refused, no such host, no TLS. Nothing was sent."""
+    return ModelError(
+        f"Cannot reach {provider.name} at {provider.base_url}: {reason[:MESSAGE_CHARACTERS_MAX]}",
+        info={"httpConnectionFailed": {"httpStatusCode": None}},
+        at="request",
+        retry=True,
+    )
+
+
+def not_answered(provider: Provider, reason: str) -> ModelError:
+    """The request was sent, or partly, and no answer began."""
+    return ModelError(
+        f"{provider.name} did not answer: {reason[:MESSAGE_CHARACTERS_MAX]}",
+        info={"responseStreamConnectionFailed": {"httpStatusCode": None}},
+        at="request",
+        retry=True,
+    )
+
+
+def not_a_stream(provider: Provider, content_type: str, body: bytes) -> ModelError:
+    """A success that is no event stream: a sign-in page, or a server that does not stream."""
+    return ModelError(
+        f"{provider.name} at {provider.base_url} answered with {content_type[:100]} where a stream of "
+        f"events was expected: {scrubbed(_plain(body), ())}",
+        info="other",
+        at="request",
+        retry=False,
+    )
+
+
+def disconnected(reason: str) -> ModelError:
+    """The stream ended before the response did."""
+    return _stream_error(f"The stream ended before the response was complete: {reason}")
+
+
+def silent(idle_ms: int) -> ModelError:
+    """Nothing came for as long as the provider's idle timeout allows."""
+    return _stream_error(
+        f"The model fell silent: nothing came for {idle_ms / 1000:g} s "
+        "(stream_idle_timeout_ms). The connection was closed."
+    )
+
+
+def unreadable(reason: str) -> ModelError:
+    """The stream holds something that is not what the Responses API sends."""
+    return _stream_error(f"The model's stream cannot be read: {reason}")
+
+
+def _stream_error(text: str) -> ModelError:
+    return ModelError(
+        text[:MESSAGE_CHARACTERS_MAX],
+        info={"responseStreamDisconnected": {"httpStatusCode": None}},
+        at="stream",
+        retry=True,
+    )
+
+
+def scrubbed(text: str, secrets: tuple[str, ...]) -> str:
+    """The text without secrets, and cut to what a person reads."""
+    for secret in secrets:
+        if len(secret) >= SECRET_CHARACTERS_MIN:
+            text = text.replace(secret, "[secret]")
+    text = _KEY_LIKE.sub("[secret]", text)
+    if len(text) > MESSAGE_CHARACTERS_MAX:
+        return f"{text[:MESSAGE_CHARACTERS_MAX]}… ({len(text)} characters in all)"
+    return text
+
+
+def retry_after_ms(headers: Mapping[str, str], now: float) -> int | None:
+    """When the provider wants to be asked again (RFC 9110, section 10.2.3, and `retry-after-ms`)."""
+    exact = _number(headers.get("retry-after-ms"))
+    if exact is not None:
+        return max(0, round(exact))
+    given = headers.get("retry-after", "").strip()
+    seconds = _number(given)
+    if seconds is None:
+        try:
+            seconds = parsedate_to_datetime(given).timestamp() - now
+        except (ValueError, OverflowError):
+            return None
+    return max(0, round(seconds * 1000))
+
+
+def wait_named_in(message: str) -> int | None:
+    """The wait in "Please try again in 1.5s", in milliseconds; "…in 6m0s" and "…in 250ms" too."""
+    found = _WAIT.search(message)
+    if found is None:
+        return None
+    return round(sum(float(n) * _UNIT_MS[unit.lower()] for n, unit in _SPAN.findall(found[1])))
+
+
+def _sorted_by_code(complaint: Complaint) -> tuple[ErrorInfo, bool] | None:
+    """What the code, else the type, stands for, and whether it passes."""
+    for word in filter(None, (complaint.code, complaint.type)):
+        if word in _FINAL:
+            return _FINAL[word], False
+        if word in _PASSING:
+            return _PASSING[word], True
+    return None
+
+
+def _unauthorized_text(provider: Provider, status: int, said: str) -> str:
+    hint = (
+        f"Check the key in the environment variable {provider.env_key}."
+        if provider.env_key
+        else f"No env_key is configured in model_providers.{provider.key}."
+    )
+    return f"{provider.name} does not accept the key (HTTP {status}): {said.rstrip('.')}. {hint}"
+
+
+def _limit_text(complaint: Complaint, said: str, now: float) -> str:
+    plan = f" of the plan {complaint.plan_type}" if complaint.plan_type else ""
+    wait = complaint.resets_in_seconds
+    if complaint.resets_at is not None:
+        wait = complaint.resets_at - now
+    if complaint.code != "usage_limit_reached" and complaint.type != "usage_limit_reached":
+        return said
+    when = f" It is lifted in {_span(wait)}." if wait is not None and wait > 0 else ""
+    return f"The usage limit{plan} is reached.{when} ({said})"
+
+
+def _refused_for_good(
+    provider: Provider,
+    status: int,
+    headers: Mapping[str, str],
+    said: str,
+    limits: dict[str, str],
+) -> ModelError:
+    if status == 404:
+        text = (
+            f"{provider.name} has no such model or address (HTTP 404, {provider.base_url}): {said}"
+        )
+        info = "modelNotFound" if "model" in said.lower() else "other"
+        return _final(text, info, "request", status, limits)
+    if 300 <= status < 400:
+        where = scrubbed(headers.get("location", "nowhere"), ())
+        text = (
+            f"{provider.name} points elsewhere (HTTP {status}, to {where}). "
+            "It was not followed: a key is sent to base_url only."
+        )
+        return _final(text, "other", "request", status, limits)
+    return _final(said, "badRequest", "request", status, limits)
+
+
+def _final(
+    text: str,
+    info: ErrorInfo,
+    at: FailedAt,
+    status: int | None,
+    limits: dict[str, str],
+    details: str | None = None,
+) -> ModelError:
+    if status is not None:
+        details = _details(status)
+    return ModelError(text, info=info, at=at, retry=False, details=details, rate_limits=limits)
+
+
+def _passing(
+    text: str,
+    info: ErrorInfo,
+    at: FailedAt,
+    after_ms: int | None,
+    limits: dict[str, str],
+    details: str | None,
+) -> ModelError:
+    """An error that passes; final after all where the provider wants more patience than a person has."""
+    patient = after_ms is None or after_ms <= RETRY_AFTER_MS_MAX
+    if not patient and after_ms is not None:
+        text = f"{text} It wants to be asked again in {_span(after_ms / 1000)}, not before."
+    return ModelError(
+        text,
+        info=info,
+        at=at,
+        retry=patient,
+        after_ms=after_ms,
+        details=details,
+        rate_limits=limits,
+    )
+
+
+def _details(status: int) -> str:
+    return f"HTTP {status}"
+
+
+def _span(seconds: float) -> str:
+    """Seconds as a person says them, to the larger two units."""
+    whole = max(1, round(seconds))
+    days, hours, minutes = whole // 86400, whole // 3600 % 24, whole // 60 % 60
+    units = [(days, "d"), (hours, "h"), (minutes, "min"), (whole % 60, "s")]
+    said = [f"{count} {unit}" for count, unit in units if count]
+    return " ".join(said[:2])
+
+
+def _plain(body: bytes) -> str:
+    return " ".join(body.decode("utf-8", "replace").split())
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _number(value: object) -> float | None:
+    """A finite number, or a text that holds one."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if abs(number) < 1e15 else None

@@ -1,0 +1,224 @@
+"""What is known of a provider: one `[model_providers.KEY]` table of config.toml, read and checked.
+
+Keys are looked up in the environment when a request is about to be made, never before, and never kept in
+a `Provider`: it may be logged and shown.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+
+from codexd import __version__
+from codexd.models.client import ModelError, RetryBudget
+
+# A budget above this makes a daemon that looks alive and is not: with back-off, it is hours.
+RETRIES_MAX = 100
+# A provider that is silent for a day is gone. Below a millisecond nothing could be read.
+IDLE_TIMEOUT_MS_MAX = 24 * 60 * 60 * 1000
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)  # RFC 9110, section 5.1
+_HEADER_VALUE = re.compile(r"[\x20-\x7e\t]*", re.ASCII)
+_OURS: Final = ("accept", "accept-encoding", "content-length", "content-type", "host")
+
+
+class InvalidProvider(ValueError):
+    """A table of `[model_providers]` cannot be used. `field` is the key at fault, where it is one."""
+
+    def __init__(self, provider: str, field: str | None, reason: str) -> None:
+        where = f"model_providers.{provider}" + (f".{field}" if field else "")
+        super().__init__(f"{where}: {reason}")
+        self.provider = provider
+        self.field = field
+
+
+class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a model API is, how to ask it, and how patient to be. Made by `read_provider`."""
+
+    key: str  # its name under `[model_providers]`
+    name: str  # for people
+    base_url: str  # without a slash at the end
+    env_key: str | None = None  # the environment variable with the API key; None: it wants none
+    env_key_instructions: str | None = None  # told to the person when the variable is not set
+    wire_api: str = "responses"
+    query_params: dict[str, str] = {}
+    http_headers: dict[str, str] = {}
+    env_http_headers: dict[str, str] = {}  # header -> environment variable
+    request_max_retries: int = 4
+    stream_max_retries: int = 5
+    stream_idle_timeout_ms: int = 300_000
+    requires_openai_auth: bool = False
+
+    @property
+    def budget(self) -> RetryBudget:
+        """How often its requests are tried again."""
+        return RetryBudget(self.request_max_retries, self.stream_max_retries)
+
+    def url_of(self, path: str) -> str:
+        """The address of one of its endpoints, such as `responses`."""
+        query = f"?{urlencode(self.query_params)}" if self.query_params else ""
+        return f"{self.base_url}/{path}{query}"
+
+
+class RequestHeaders(msgspec.Struct, frozen=True):
+    """The headers of every request to a provider, and what in them must never be shown."""
+
+    pairs: tuple[tuple[str, str], ...]
+    secrets: tuple[str, ...]
+
+
+OPENAI: Final = Provider(
+    key="openai",
+    name="OpenAI",
+    base_url="https://api.openai.com/v1",
+    env_key="OPENAI_API_KEY",
+    env_key_instructions="Create a key at https://platform.openai.com/api-keys.",
+    requires_openai_auth=True,
+)
+
+
+def read_provider(key: str, table: Mapping[str, object]) -> Provider:
+    """Read a table of config.toml. `openai` may be given in part; the rest is the built-in's.
+
+    Raises:
+        InvalidProvider: says which key is wrong, what was expected and what was found.
+    """
+    if "key" in table:
+        raise InvalidProvider(key, "key", "no such setting; the variable's name goes into env_key")
+    defaults: dict[str, object] = msgspec.structs.asdict(OPENAI) if key == OPENAI.key else {}
+    if "base_url" not in table and "base_url" not in defaults:
+        raise InvalidProvider(key, "base_url", "expected the API's address, found nothing")
+    try:
+        provider = msgspec.convert({"name": key, **defaults, **table, "key": key}, Provider)
+    except msgspec.ValidationError as error:
+        raise InvalidProvider(key, _field_of(str(error)), str(error)) from error
+    _check_address(provider)
+    _check_wire_api(provider)
+    _check_headers(provider)
+    _check_numbers(provider)
+    return msgspec.structs.replace(provider, base_url=provider.base_url.rstrip("/"))
+
+
+def request_headers(provider: Provider, env: Mapping[str, str]) -> RequestHeaders:
+    """The headers for a provider, its key among them.
+
+    Raises:
+        ModelError: the variable that should hold the key is not set. Nothing was sent.
+    """
+    headers = {
+        "accept": "text/event-stream",
+        # What streams must not wait in a compressor for its block to fill.
+        "accept-encoding": "identity",
+        "content-type": "application/json",
+        "user-agent": f"codexd/{__version__}",
+    }
+    headers |= {name.lower(): value for name, value in provider.http_headers.items()}
+    secrets = list(provider.http_headers.values())
+    for name, variable in provider.env_http_headers.items():
+        if value := env.get(variable, "").strip():
+            headers[name.lower()] = _sendable(provider, variable, value)
+            secrets.append(value)
+    if provider.env_key is not None:
+        value = _sendable(provider, provider.env_key, _key_in(provider, provider.env_key, env))
+        headers["authorization"] = f"Bearer {value}"
+        secrets.append(value)
+    return RequestHeaders(tuple(headers.items()), tuple(secrets))
+
+
+def _key_in(provider: Provider, variable: str, env: Mapping[str, str]) -> str:
+    if value := env.get(variable, "").strip():
+        return value
+    hint = f" {provider.env_key_instructions}" if provider.env_key_instructions else ""
+    raise ModelError(
+        f"No key for the model provider {provider.name!r}: the environment variable {variable} is "
+        f"not set for the daemon. Nothing was sent.{hint}",
+        info="unauthorized",
+        at="request",
+        retry=False,
+    )
+
+
+def _sendable(provider: Provider, variable: str, value: str) -> str:
+    if _HEADER_VALUE.fullmatch(value):
+        return value
+    raise ModelError(
+        f"The environment variable {variable} for the model provider {provider.name!r} holds "
+        "characters that no HTTP header may have. Nothing was sent.",
+        info="unauthorized",
+        at="request",
+        retry=False,
+    )
+
+
+def _field_of(reason: str) -> str | None:
+    """The key that a validation error speaks of: "… - at `$.base_url`", or "unknown field `x`"."""
+    found = re.search(r"at `\$\.(\w+)|unknown field `([^`]+)`", reason)
+    return (found[1] or found[2]) if found else None
+
+
+def _check_address(provider: Provider) -> None:
+    try:
+        parts = urlsplit(provider.base_url)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, a bracket that does not close
+        valid = False
+    if not valid or not provider.base_url.isprintable() or " " in provider.base_url:
+        raise InvalidProvider(
+            provider.key,
+            "base_url",
+            "expected an address such as https://api.example.com/v1, "
+            f"found {provider.base_url[:200]!r}",
+        )
+    if parts.query or parts.fragment or parts.username is not None:
+        raise InvalidProvider(
+            provider.key,
+            "base_url",
+            "expected an address without user, query or fragment; "
+            "query_params, http_headers and env_key are for those",
+        )
+
+
+def _check_wire_api(provider: Provider) -> None:
+    if provider.wire_api == "chat":
+        raise InvalidProvider(
+            provider.key,
+            "wire_api",
+            'expected "responses", found "chat": the chat completions API arrives with a later release',
+        )
+    if provider.wire_api != "responses":
+        raise InvalidProvider(
+            provider.key, "wire_api", f'expected "responses", found {provider.wire_api!r}'
+        )
+
+
+def _check_headers(provider: Provider) -> None:
+    for field in ("http_headers", "env_http_headers"):
+        headers: dict[str, str] = getattr(provider, field)
+        for name, value in headers.items():
+            if not _HEADER_NAME.fullmatch(name):
+                raise InvalidProvider(provider.key, field, f"{name!r} is no header name")
+            if name.lower() in _OURS:
+                raise InvalidProvider(provider.key, field, f"{name} is set by codexd itself")
+            # The value may be a secret, so it is not repeated here.
+            if not _HEADER_VALUE.fullmatch(value):
+                raise InvalidProvider(
+                    provider.key, field, f"the value of {name} holds characters no header may have"
+                )
+
+
+def _check_numbers(provider: Provider) -> None:
+    bounds = {
+        "request_max_retries": (0, RETRIES_MAX),
+        "stream_max_retries": (0, RETRIES_MAX),
+        "stream_idle_timeout_ms": (1, IDLE_TIMEOUT_MS_MAX),
+    }
+    for field, (least, most) in bounds.items():
+        value: int = getattr(provider, field)
+        if not least <= value <= most:
+            raise InvalidProvider(
+                provider.key, field, f"expected a number from {least} to {most}, found {value}"
+            )

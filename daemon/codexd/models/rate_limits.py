@@ -1,0 +1,91 @@
+"""What a provider says of a plan's limits: headers of a response, or an event of its stream, verbatim.
+
+The headers are `x-<limit>-primary-used-percent`, `-window-minutes`, `-reset-at`, … where `<limit>` is
+`codex` or another family; projections make sense of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import msgspec
+
+# A dozen headers for each of a few families. They go into the log with every call.
+HEADERS_MAX = 64
+# Numbers, names, a sentence; what is longer is something else.
+VALUE_CHARACTERS_MAX = 256
+
+_LIMIT_HEADER = re.compile(
+    r"x-[a-z0-9-]+-(?:used-percent|window-minutes|reset-at|reset-after-seconds|limit-percent"
+    r"|limit-name|plan-type|active-limit|promo-message|credits-[a-z-]+)",
+    re.ASCII,
+)
+
+
+def limits_in_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The headers that speak of limits, names in lower case."""
+    found: dict[str, str] = {}
+    for name, value in headers:
+        lowered = name.lower()
+        if lowered.startswith("x-") and _LIMIT_HEADER.fullmatch(lowered):
+            found[lowered] = value[:VALUE_CHARACTERS_MAX]
+            if len(found) == HEADERS_MAX:
+                break
+    return found
+
+
+class _Window(msgspec.Struct, frozen=True):
+    used_percent: float | None = None
+    window_minutes: int | None = None
+    reset_at: int | None = None
+
+
+class _Windows(msgspec.Struct, frozen=True):
+    primary: _Window | None = None
+    secondary: _Window | None = None
+
+
+class _Credits(msgspec.Struct, frozen=True):
+    has_credits: bool | None = None
+    unlimited: bool | None = None
+    balance: str | float | None = None
+
+
+class _LimitsEvent(msgspec.Struct, frozen=True):
+    """The data of a `codex.rate_limits` event."""
+
+    rate_limits: _Windows | None = None
+    credits: _Credits | None = None
+    plan_type: str | None = None
+    metered_limit_name: str | None = None
+    limit_name: str | None = None
+
+
+def limits_in_event(data: bytes) -> dict[str, str]:
+    """The same headers from a `codex.rate_limits` event; none where it cannot be read.
+
+    A response is worth more than the figures that come along with it, so bad ones do no harm.
+    """
+    try:
+        event = msgspec.json.decode(data, type=_LimitsEvent, strict=False)
+    except msgspec.DecodeError:
+        return {}
+    family = (event.metered_limit_name or event.limit_name or "codex").lower().replace("_", "-")
+    windows = event.rate_limits or _Windows()
+    figures: dict[str, object] = {}
+    for name, window in (("primary", windows.primary), ("secondary", windows.secondary)):
+        for field, value in msgspec.structs.asdict(window or _Window()).items():
+            figures[f"{name}-{field}"] = value
+    for field, value in msgspec.structs.asdict(event.credits or _Credits()).items():
+        figures[f"credits-{field}"] = value
+    figures["plan-type"] = event.plan_type
+    return limits_in_headers(
+        (f"x-{family}-{field.replace('_', '-')}", _as_header(value))
+        for field, value in figures.items()
+        if value is not None
+    )
+
+
+def _as_header(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,389 @@
+"""The Responses API: a request as bytes, and the events of its stream as model events; sans-IO.
+
+A request is joined from pieces that are encoded already, so that it costs what is new in it, and the same
+history gives the same bytes: the provider's prompt cache depends on that. Nothing is stored at the
+provider (`store: false`), so items go without their ids, and reasoning comes back encrypted.
+
+Source: the OpenAI API reference, "Responses" and "Responses: streaming events".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from secrets import token_hex
+from typing import Final
+
+import msgspec
+
+from codexd.core.ids import ItemId
+from codexd.models import errors
+from codexd.models.catalog import find_model
+from codexd.models.client import (
+    CallMade,
+    ItemCompleted,
+    ItemKind,
+    ItemStarted,
+    ModelError,
+    ModelEvent,
+    ModelRequest,
+    ReasoningDelta,
+    ResponseCompleted,
+    ResponseStarted,
+    TextDelta,
+)
+from codexd.models.rate_limits import limits_in_event
+from codexd.models.sse import ServerSentEvent
+
+# The name of the format that a wanted output schema goes by. The API asks for one and does nothing with it.
+SCHEMA_NAME: Final = "codex_output_schema"
+
+_encode = msgspec.json.encode
+
+
+def encode_request(request: ModelRequest) -> bytes:
+    """The body of POST /responses. The order of members is fixed: what changes from call to call is last."""
+    members = [
+        b'"model":' + _encode(request.model),
+        b'"instructions":' + _encode(request.instructions),
+        b'"tools":[' + b",".join(request.tools) + b"]",
+        b'"tool_choice":"auto"',
+        b'"parallel_tool_calls":' + (b"true" if request.parallel_tool_calls else b"false"),
+        *_reasoning_members(request),
+        *_text_members(request),
+        b'"store":false',
+        b'"stream":true',
+        b'"prompt_cache_key":' + _encode(request.cache_key),
+        b'"input":[' + b",".join(request.input) + b"]",
+    ]
+    return b"{" + b",".join(members) + b"}"
+
+
+def _reasoning_members(request: ModelRequest) -> list[bytes]:
+    """How hard to think, and that what was thought is to come back: a model that cannot refuses the latter."""
+    reasoning = {
+        name: value
+        for name, value in (("effort", request.effort), ("summary", request.summary))
+        # "none" is our word for no summary; the API wants the member left out.
+        if value is not None and (name, value) != ("summary", "none")
+    }
+    members = [b'"reasoning":' + _encode(reasoning)] if reasoning else []
+    if reasoning or find_model(request.model).efforts:
+        members.append(b'"include":["reasoning.encrypted_content"]')
+    return members
+
+
+def _text_members(request: ModelRequest) -> list[bytes]:
+    text: list[bytes] = []
+    if request.verbosity is not None:
+        text.append(b'"verbosity":' + _encode(request.verbosity))
+    if request.output_schema is not None:
+        text.append(
+            b'"format":{"type":"json_schema","name":%b,"strict":true,"schema":%b}'
+            % (_encode(SCHEMA_NAME), bytes(request.output_schema))
+        )
+    return [b'"text":{' + b",".join(text) + b"}"] if text else []
+
+
+def without_id(item: bytes | msgspec.Raw) -> bytes:
+    """A provider's item as it may be sent back: without its own `id`, every other member as it came.
+
+    `call_id` and `encrypted_content` stay. The same item always gives the same bytes. Raises:
+    msgspec.DecodeError: the item is no JSON object.
+    """
+    members = msgspec.json.decode(item, type=dict[str, msgspec.Raw])
+    members.pop("id", None)
+    return _encode(members)
+
+
+class _Wire(msgspec.Struct, gc=False):
+    """The members of any event of the stream that anybody here reads; one decode for all kinds."""
+
+    type: str = ""
+    item_id: str | None = None
+    output_index: int | None = None
+    summary_index: int | None = None
+    content_index: int | None = None
+    delta: str | None = None
+    item: msgspec.Raw = msgspec.Raw()
+    response: msgspec.Raw = msgspec.Raw()
+
+
+class _Kind(msgspec.Struct):
+    type: str = ""
+
+
+class _ItemHead(msgspec.Struct):
+    type: str = "message"
+    id: str | None = None
+    call_id: str | None = None
+    name: str | None = None
+    arguments: str | None = None
+    input: str | None = None
+
+
+class _Incomplete(msgspec.Struct):
+    reason: str | None = None
+
+
+class _Response(msgspec.Struct):
+    id: str | None = None
+    usage: msgspec.Raw = msgspec.Raw()
+    end_turn: bool | None = None
+    incomplete_details: _Incomplete | None = None
+    output: tuple[msgspec.Raw, ...] | None = None
+
+
+class _OpenItem(msgspec.Struct):
+    id: ItemId
+    kind: ItemKind
+    key: str  # under which it is open: the provider's id, else our own
+    index: int | None
+
+
+_KINDS: Final[dict[str, ItemKind]] = {
+    "message": "message",
+    "reasoning": "reasoning",
+    "function_call": "call",
+    "custom_tool_call": "call",
+}
+
+_decode_wire = msgspec.json.Decoder(_Wire).decode
+_decode_kind = msgspec.json.Decoder(_Kind).decode
+_decode_head = msgspec.json.Decoder(_ItemHead).decode
+_decode_response = msgspec.json.Decoder(_Response).decode
+
+
+class ResponseReader:
+    """Reads one response. `feed` never raises: what went wrong stands in `error` after the events before it.
+
+    Events that bring nothing new are passed over, as are unknown ones: what `*.done` and
+    `content_part.*` repeat comes whole with the item, and of the provider's own tools
+    (`web_search_call.*`, `file_search_call.*`, `image_generation_call.*`, `mcp_call.*`,
+    `code_interpreter_call.*`, …) the item alone is kept. Providers that leave out ids, or the beginning
+    of an item, are understood; an id is never given to two items.
+    """
+
+    def __init__(
+        self,
+        request_id: str | None = None,
+        limits: dict[str, str] | None = None,
+        secrets: tuple[str, ...] = (),
+    ) -> None:
+        self.error: ModelError | None = None
+        self.completed = False
+        self._request_id = request_id
+        self._limits = limits or {}
+        self._secrets = secrets  # never to be repeated in an error
+        self._response_id: str | None = None
+        self._open: dict[str, _OpenItem] = {}
+        self._used: set[str] = set()
+
+    def feed(self, events: Iterable[ServerSentEvent]) -> list[ModelEvent]:
+        """The model events in some events of the stream."""
+        found: list[ModelEvent] = []
+        try:
+            for event in events:
+                if self.completed or self.error is not None:
+                    break
+                self._read(event, found)
+        except ModelError as error:
+            self.error = error
+        return found
+
+    def end(self) -> None:
+        """The stream has ended: an error unless the response was complete."""
+        if not self.completed and self.error is None:
+            self.error = errors.disconnected("the provider closed the connection")
+
+    def _read(self, event: ServerSentEvent, found: list[ModelEvent]) -> None:
+        try:
+            wire = _decode_wire(event.data)
+        except msgspec.DecodeError as error:
+            self._pass_over_unknown(event, error)
+            return
+        kind = wire.type or event.event
+        if kind == "response.output_text.delta":  # nearly all there is
+            item = self._open.get(wire.item_id or "")
+            if item is not None and item.kind == "message" and wire.delta:
+                found.append(TextDelta(item.id, wire.delta))
+                return
+        read = _READERS.get(kind)
+        if read is None:
+            return
+        try:
+            read(self, wire, event.data, found)
+        except msgspec.DecodeError as error:
+            raise errors.unreadable(f"{kind}: {error}") from error
+
+    def _pass_over_unknown(self, event: ServerSentEvent, error: msgspec.DecodeError) -> None:
+        """An event whose members are not as expected may be one that nobody here knows."""
+        if not event.data.strip() or event.data.strip() == b"[DONE]":
+            return
+        try:
+            kind = _decode_kind(event.data).type or event.event
+        except msgspec.DecodeError:
+            raise errors.unreadable(f"{event.event[:100]}: {error}") from error
+        if kind in _READERS:
+            raise errors.unreadable(f"{kind}: {error}") from error
+
+    # What each kind of event comes to. All take the event decoded and as it came, and add to `found`.
+
+    def _note_response(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
+        if wire.response:
+            self._response_id = _decode_response(wire.response).id or self._response_id
+
+    def _add_item(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
+        head = _decode_head(wire.item)
+        kind = _KINDS.get(head.type, "other")
+        open_already = self._open.get(head.id) if head.id else None
+        if open_already is None or open_already.index != wire.output_index:
+            self._begin(head.id, wire.output_index, kind, found)
+
+    def _finish_item(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
+        self._complete(wire.item, wire.item_id, wire.output_index, found)
+
+    def _add_text(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
+        if wire.delta:
+            found.append(TextDelta(self._item_of(wire, "message", found), wire.delta))
+
+    def _begin_summary_part(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
+        item_id = self._item_of(wire, "reasoning", found)
+        found.append(ReasoningDelta(item_id, "summary", wire.summary_index or 0, ""))
+
+    def _add_summary(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
+        if wire.delta:
+            item_id = self._item_of(wire, "reasoning", found)
+            found.append(ReasoningDelta(item_id, "summary", wire.summary_index or 0, wire.delta))
+
+    def _add_reasoning(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
+        if wire.delta:
+            item_id = self._item_of(wire, "reasoning", found)
+            found.append(ReasoningDelta(item_id, "content", wire.content_index or 0, wire.delta))
+
+    def _begin_call(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
+        self._item_of(wire, "call", found)
+
+    def _complete_response(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
+        response = _decode_response(wire.response) if wire.response else _Response()
+        incomplete = response.incomplete_details
+        reason = None if incomplete is None else incomplete.reason
+        if wire.type == "response.incomplete":
+            reason = reason or "unknown"
+        self._finish_from_output(response.output or (), found)
+        unfinished = [item.id for item in self._open.values() if item.kind != "other"]
+        if unfinished and reason is None:
+            raise errors.unreadable(f"the response is complete, but not its item {unfinished[0]}")
+        usage = response.usage
+        found.append(
+            ResponseCompleted(
+                response_id=response.id or self._response_id,
+                usage=usage.copy() if usage and bytes(usage) != b"null" else None,
+                end_turn=response.end_turn,
+                incomplete=reason,
+            )
+        )
+        self.completed = True
+
+    def _fail_response(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
+        raise errors.failed(errors.read_complaint(bytes(wire.response)), secrets=self._secrets)
+
+    def _fail(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
+        raise errors.failed(errors.read_complaint(data), secrets=self._secrets)
+
+    def _note_limits(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
+        if limits := limits_in_event(data):
+            self._limits = {**self._limits, **limits}
+            found.append(ResponseStarted(self._request_id, self._limits))
+
+    # Which item is meant.
+
+    def _item_of(self, wire: _Wire, kind: ItemKind, found: list[ModelEvent]) -> ItemId:
+        """The open item that a delta belongs to; one that begins with its deltas begins here."""
+        item = self._find(wire.item_id, wire.output_index, kind)
+        return (item or self._begin(wire.item_id, wire.output_index, kind, found)).id
+
+    def _find(self, key: str | None, index: int | None, kind: ItemKind) -> _OpenItem | None:
+        """By id, else by place, else, where the provider gives neither, the newest open one of its kind."""
+        item = self._open.get(key) if key else None
+        if item is not None and item.kind == kind:
+            return item
+        if key and index is None:
+            return None
+        alike = (item for item in reversed(self._open.values()) if item.kind == kind)
+        return next((item for item in alike if index is None or item.index == index), None)
+
+    def _begin(
+        self, key: str | None, index: int | None, kind: ItemKind, found: list[ModelEvent]
+    ) -> _OpenItem:
+        item_id = key if key and key not in self._used else self._made_up_id(index)
+        self._used.add(item_id)
+        item = _OpenItem(ItemId(item_id), kind, key or item_id, index)
+        self._open[item.key] = item
+        found.append(ItemStarted(item.id, kind))
+        return item
+
+    def _made_up_id(self, index: int | None) -> str:
+        if self._response_id is None:
+            self._response_id = f"resp_{token_hex(8)}"
+        base = f"item_{self._response_id}_{len(self._used) if index is None else index}"
+        made_up, again = base, 1
+        while made_up in self._used:
+            again += 1
+            made_up = f"{base}_{again}"
+        return made_up
+
+    # How items end.
+
+    def _complete(
+        self, raw: msgspec.Raw, key: str | None, index: int | None, found: list[ModelEvent]
+    ) -> None:
+        head = _decode_head(raw)
+        kind = _KINDS.get(head.type, "other")
+        key = head.id or key
+        item = self._find(key, index, kind) or self._begin(key, index, kind, found)
+        self._open = {k: other for k, other in self._open.items() if other is not item}
+        call = _call_in(head) if kind == "call" else None
+        found.append(ItemCompleted(item.id, kind, raw.copy(), call))
+
+    def _finish_from_output(self, output: tuple[msgspec.Raw, ...], found: list[ModelEvent]) -> None:
+        """Items that never came by themselves: all of them, or those still open."""
+        if not self._used:
+            for index, raw in enumerate(output):
+                self._complete(raw, None, index, found)
+        for item in list(self._open.values()):
+            if item.index is not None and item.index < len(output):
+                raw = output[item.index]
+                if _KINDS.get(_decode_head(raw).type, "other") == item.kind:
+                    self._complete(raw, item.key, item.index, found)
+
+
+def _call_in(head: _ItemHead) -> CallMade:
+    custom = head.type == "custom_tool_call"
+    if not head.call_id or not head.name:
+        missing = "name" if head.call_id else "call_id"
+        raise errors.unreadable(f"a {head.type} without {missing}")
+    text = head.input if custom else head.arguments
+    return CallMade(call_id=head.call_id, name=head.name, arguments=text or "", custom=custom)
+
+
+_Reader = Callable[[ResponseReader, _Wire, bytes, list[ModelEvent]], None]
+
+_READERS: Final[dict[str, _Reader]] = {
+    "response.created": ResponseReader._note_response,
+    "response.queued": ResponseReader._note_response,
+    "response.in_progress": ResponseReader._note_response,
+    "response.output_item.added": ResponseReader._add_item,
+    "response.output_item.done": ResponseReader._finish_item,
+    "response.output_text.delta": ResponseReader._add_text,
+    "response.refusal.delta": ResponseReader._add_text,
+    "response.reasoning_summary_part.added": ResponseReader._begin_summary_part,
+    "response.reasoning_summary_text.delta": ResponseReader._add_summary,
+    "response.reasoning_text.delta": ResponseReader._add_reasoning,
+    "response.function_call_arguments.delta": ResponseReader._begin_call,
+    "response.custom_tool_call_input.delta": ResponseReader._begin_call,
+    "response.completed": ResponseReader._complete_response,
+    "response.incomplete": ResponseReader._complete_response,
+    "response.failed": ResponseReader._fail_response,
+    "error": ResponseReader._fail,
+    "codex.rate_limits": ResponseReader._note_limits,
+}

@@ -1,0 +1,243 @@
+"""What a scripted model answers: small values, and the lines of a prompt that stand for them; pure.
+
+A reply is a few parts, played in order within one response. The lines, for people and benchmarks:
+
+    say N [SIZE]          N deltas of SIZE characters (16)
+    think N               a reasoning item with N deltas of summary
+    run CMD               call the shell tool, and go on with the next line when its output is back
+    runs K CMD            K such calls, one after another
+    fail STATUS [TIMES]   answer with an HTTP status, the first TIMES times (1)
+    cut N [TIMES]         N deltas, then close the connection (each time)
+    hang SECONDS          a delta, then silence
+    error CODE            end the response as failed, with a code
+
+A prompt with none of them is answered as a demonstration: one harmless command, and a sentence on it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+# A script comes from a prompt, so it is held to what a screen and a test can use.
+COUNT_MAX: Final = 1_000_000
+DEMO_COMMAND: Final = "uname -sr"
+
+
+class Say(msgspec.Struct, frozen=True):
+    """A message."""
+
+    deltas: tuple[str, ...]
+
+    @staticmethod
+    def words(text: str) -> Say:
+        """A message that comes word by word."""
+        return Say(tuple(re.findall(r"\S+\s*|^\s+", text)))
+
+
+class Think(msgspec.Struct, frozen=True):
+    """A reasoning item: its summary, and encrypted content."""
+
+    deltas: tuple[str, ...]
+
+
+class Call(msgspec.Struct, frozen=True):
+    """A tool call."""
+
+    name: str
+    arguments: str  # JSON, or the input of a custom tool
+    custom: bool = False
+
+
+class Raw(msgspec.Struct, frozen=True):
+    """Bytes of the stream, exactly these."""
+
+    stream: bytes
+
+
+class Fail(msgspec.Struct, frozen=True):
+    """No stream: an HTTP error. First and only part of its reply."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b'{"error":{"message":"as scripted","code":null}}'
+
+
+class Cut(msgspec.Struct, frozen=True):
+    """A message that begins, and the connection closes."""
+
+    deltas: tuple[str, ...] = ()
+
+
+class Hang(msgspec.Struct, frozen=True):
+    """A message that begins, and then nothing; the connection closes after `seconds`, if they are given."""
+
+    deltas: tuple[str, ...] = ()
+    seconds: float | None = None
+
+
+class Break(msgspec.Struct, frozen=True):
+    """The response fails, with an error code of the API."""
+
+    code: str
+    message: str = "as scripted"
+
+
+Part = Say | Think | Call | Raw | Fail | Cut | Hang | Break
+Reply = tuple[Part, ...]
+
+
+class _Content(msgspec.Struct, frozen=True):
+    text: str = ""
+
+
+class _Item(msgspec.Struct, frozen=True):
+    type: str = "message"
+    role: str | None = None
+    content: str | tuple[_Content, ...] | None = None
+    output: str | tuple[_Content, ...] | None = None
+
+
+class _Tool(msgspec.Struct, frozen=True):
+    name: str = ""
+
+
+class _Request(msgspec.Struct, frozen=True):
+    input: str | tuple[_Item, ...] = ()
+    tools: tuple[_Tool, ...] = ()
+    prompt_cache_key: str | None = None
+
+
+class PromptScript:
+    """Answers requests by the lines of their last user message."""
+
+    def __init__(self) -> None:
+        self._times: Counter[tuple[str | None, int, str]] = Counter()
+
+    def reply(self, body: bytes) -> Reply:
+        """What to answer to the body of a request. Raises: msgspec.DecodeError."""
+        request = msgspec.json.decode(body, type=_Request)
+        items = (
+            (_Item(role="user", content=request.input),)
+            if isinstance(request.input, str)
+            else request.input
+        )
+        at = max((n for n, item in enumerate(items) if item.role == "user"), default=-1)
+        outputs = [
+            _text(item.output) for item in items[at + 1 :] if item.type.endswith("_call_output")
+        ]
+        prompt = _text(items[at].content) if at >= 0 else ""
+        call = _shell_caller(request.tools)
+        lines = [line.split(maxsplit=1) for line in prompt.splitlines() if _LINE.fullmatch(line)]
+        if not lines:
+            return _demonstrate(outputs, call)
+        replies: list[Reply] = [()]
+        for verb, rest in lines:
+            line = f"{verb} {rest}"
+            if verb in ("run", "runs"):
+                _add_calls(replies, line, call)
+            elif self._is_due(line, (request.prompt_cache_key, at, line)):
+                replies[-1] += _PARTS[verb](rest.split())
+        reply = replies[min(len(outputs), len(replies) - 1)]
+        return reply or (Say.words(_closing(outputs)),)
+
+    def _is_due(self, line: str, place: tuple[str | None, int, str]) -> bool:
+        """Whether a line with a number of TIMES has still to be played."""
+        verb, *words = line.split()
+        times = {"fail": 1}.get(verb)
+        if verb in ("fail", "cut") and len(words) > 1:
+            times = _count(words[1])
+        self._times[place] += 1
+        return times is None or self._times[place] <= times
+
+
+_LINE = re.compile(
+    r"(?:say|think|cut) \d+(?: \d+)?|fail \d{3}(?: \d+)?|hang [\d.]+|error \w+|run .+|runs \d+ .+"
+)
+
+_PARTS: Final[dict[str, Callable[[list[str]], Reply]]] = {
+    "say": lambda words: (Say(_padding(words[0], *words[1:2])),),
+    "think": lambda words: (Think(("pondering it ",) * _count(words[0])),),
+    "fail": lambda words: (Fail(int(words[0])),),
+    "cut": lambda words: (Cut(_padding(words[0])),),
+    "hang": lambda words: (Hang(("waiting ",), float(words[0])),),
+    "error": lambda words: (Break(words[0]),),
+}
+
+
+def _add_calls(replies: list[Reply], line: str, call: Callable[[str], Part]) -> None:
+    """Each call ends the reply that it is in; the next one waits for its output."""
+    verb, rest = line.split(maxsplit=1)
+    times = 1
+    if verb == "runs":
+        count, rest = rest.split(maxsplit=1)
+        times = _count(count)
+    for _ in range(times):
+        replies[-1] += (call(rest),)
+        replies.append(())
+
+
+def _demonstrate(outputs: list[str], call: Callable[[str], Part]) -> Reply:
+    if not outputs:
+        return (
+            Think(("Looking ", "at ", "the ", "machine ", "first.")),
+            call(DEMO_COMMAND),
+        )
+    return (
+        Say.words(
+            f"Hello! I am the scripted model, a small stand-in that runs on this machine. "
+            f"I asked for `{DEMO_COMMAND}` and got: {_last_line(outputs[-1])}. Your prompt, the command "
+            f"and this answer are in the thread's log now."
+        ),
+    )
+
+
+def _closing(outputs: list[str]) -> str:
+    if not outputs:
+        return "There is nothing more in the script."
+    return f"The last output has {len(outputs[-1])} characters."
+
+
+def _shell_caller(tools: tuple[_Tool, ...]) -> Callable[[str], Part]:
+    """How to call the shell by the tools that a request offers."""
+    names = {tool.name for tool in tools}
+
+    def call(command: str) -> Part:
+        if "shell_command" in names:
+            return _call("shell_command", {"command": command})
+        if "exec_command" in names:
+            return _call("exec_command", {"cmd": command})
+        if "shell" in names:
+            return _call("shell", {"command": ["bash", "-lc", command]})
+        return Say.words(f"I would run `{command}`, but no shell tool is offered.")
+
+    return call
+
+
+def _call(name: str, arguments: dict[str, str | list[str]]) -> Call:
+    return Call(name, msgspec.json.encode(arguments).decode())
+
+
+def _padding(count: str, size: str = "16") -> tuple[str, ...]:
+    characters = max(1, _count(size))
+    text = ("abcdefghijklmnopqrstuvwxyz" * (characters // 26 + 1))[: characters - 1] + " "
+    return (text,) * _count(count)
+
+
+def _count(digits: str) -> int:
+    return min(int(digits[:9]), COUNT_MAX)
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1].rstrip(".") if lines else "nothing"
+
+
+def _text(content: str | tuple[_Content, ...] | None) -> str:
+    if content is None or isinstance(content, str):
+        return content or ""
+    return "\n".join(part.text for part in content)

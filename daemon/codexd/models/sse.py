@@ -1,0 +1,123 @@
+"""Bytes -> server-sent events; sans-IO, bounded, one pass over each network read.
+
+It follows the HTML Living Standard, section 9.2.6 "Interpreting an event stream": byte order mark, LF, CR
+and CRLF line ends, comments, data over many lines, `event`, `id` and `retry`. An event that the stream's
+end cuts off is dropped, as the standard says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+# The last event of a response repeats the whole response, images as base64 included: some tens of
+# megabytes are honest. What is longer is not an event stream, and would be held in memory.
+EVENT_BYTES_MAX = 64 * 1024 * 1024
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class ServerSentEvent(msgspec.Struct, frozen=True, gc=False):
+    """One event of the stream."""
+
+    data: bytes  # as sent: whoever reads it finds out whether it is UTF-8
+    event: str = "message"
+
+
+class InvalidEventStream(ValueError):
+    """The bytes are no event stream that could be read within bounds."""
+
+
+class EventStreamReader:
+    """Cuts a stream into events, whatever pieces it arrives in."""
+
+    def __init__(self, *, event_bytes_max: int = EVENT_BYTES_MAX) -> None:
+        self.last_event_id = ""  # the newest `id` of the stream
+        self.retry_ms: int | None = None  # the server's word on when to come back
+        self._event_bytes_max = event_bytes_max
+        self._normalised: Callable[[bytes], bytes] = self._without_mark
+        self._pending: list[bytes] = []  # the beginning of an event, in pieces to be joined once
+        self._pending_bytes = 0
+        self._after_carriage_return = False
+
+    def feed(self, chunk: bytes) -> list[ServerSentEvent]:
+        """The events that this piece completes.
+
+        Raises:
+            InvalidEventStream: an event has grown over the bound.
+        """
+        chunk = self._normalised(chunk)
+        if not chunk:
+            return []
+        whole = b"\n\n" in chunk or (self._ends_a_line() and chunk[0] == 10)
+        self._pending.append(chunk)
+        if not whole:
+            self._pending_bytes += len(chunk)
+            self._check_bound(self._pending_bytes)
+            return []
+        *blocks, rest = b"".join(self._pending).split(b"\n\n")
+        self._pending = [rest] if rest else []
+        self._pending_bytes = len(rest)
+        self._check_bound(max(self._pending_bytes, *map(len, blocks)))
+        return [event for block in blocks if (event := self._read_block(block)) is not None]
+
+    def _ends_a_line(self) -> bool:
+        return bool(self._pending) and self._pending[-1][-1] == 10
+
+    def _check_bound(self, event_bytes: int) -> None:
+        if event_bytes > self._event_bytes_max:
+            raise InvalidEventStream(
+                f"expected events of at most {self._event_bytes_max} bytes, found one of "
+                f"{event_bytes} or more; the rest of the stream was not read"
+            )
+
+    def _without_mark(self, chunk: bytes) -> bytes:
+        """The first bytes of the stream, without the byte order mark once it is clear whether there is one."""
+        first = b"".join(self._pending) + chunk
+        if len(first) < len(_BYTE_ORDER_MARK) and _BYTE_ORDER_MARK.startswith(first):
+            self._pending = [first]
+            return b""
+        self._pending = []
+        self._normalised = self._with_line_feeds
+        return self._with_line_feeds(first.removeprefix(_BYTE_ORDER_MARK))
+
+    def _with_line_feeds(self, chunk: bytes) -> bytes:
+        """The piece with every line end as LF; a CRLF may be split between two pieces."""
+        if self._after_carriage_return and chunk:
+            self._after_carriage_return = False
+            if chunk[0] == 10:
+                chunk = chunk[1:]
+        if b"\r" not in chunk:
+            return chunk
+        self._after_carriage_return = chunk[-1] == 13
+        return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+    def _read_block(self, block: bytes) -> ServerSentEvent | None:
+        """An event from its lines; None where they carry no data.
+
+        Nearly all events are one line of `data`, most with a line of `event` before it.
+        """
+        if block.startswith(b"event: "):
+            end = block.find(b"\n")
+            if block.startswith(b"data: ", end + 1) and block.find(b"\n", end + 1) < 0 <= end:
+                return ServerSentEvent(block[end + 7 :], block[7:end].decode("utf-8", "replace"))
+        elif block.startswith(b"data: ") and b"\n" not in block:
+            return ServerSentEvent(block[6:])
+        return self._read_lines(block)
+
+    def _read_lines(self, block: bytes) -> ServerSentEvent | None:
+        event = ""
+        data: list[bytes] = []
+        for line in block.split(b"\n"):
+            field, _, value = line.partition(b":")
+            value = value.removeprefix(b" ")
+            if field == b"data":
+                data.append(value)
+            elif field == b"event":
+                event = value.decode("utf-8", "replace")
+            elif field == b"id" and b"\0" not in value:
+                self.last_event_id = value.decode("utf-8", "replace")
+            elif field == b"retry" and value.isdigit():
+                self.retry_ms = int(value)
+        return ServerSentEvent(b"\n".join(data), event or "message") if data else None
