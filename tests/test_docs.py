@@ -3,7 +3,8 @@
 A fenced block of `console` or `python` whose first line is `# runs` is run; `# runs, needs jq` where jq
 is installed. The blocks of a page run in order, in one home with one daemon, against the scripted model.
 In a console block a line with `$` is a command and those below it are its output, where a `…` stands for
-anything; a command without any may say what it likes. Each must succeed.
+anything; a command without any may say what it likes. Each must succeed. The word THREAD is the thread that
+was spoken of last; a page that begins with it finds one in which a command has run.
 """
 
 from __future__ import annotations
@@ -24,10 +25,14 @@ from house import CHECKOUT
 
 COMMAND_SECONDS_MAX = 30
 
+# What is said in a thread for the pages that look at one: a command and an answer, by the scripted model.
+SEED_PROMPT = "run echo hello"
+
 FENCE = re.compile(
     r"^```(console|python)\n# runs(?:, needs (\w+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL
 )
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+SPOKEN_OF = re.compile(r"^(?:thread )?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$", re.MULTILINE)
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 
 DOCUMENTS = sorted([*CHECKOUT.glob("*.md"), *(CHECKOUT / "docs").rglob("*.md")])
@@ -69,49 +74,81 @@ def looks_like(shown: str, found: str) -> bool:
 RUNNING = [page for page in DOCUMENTS if blocks(page)]
 
 
+@pytest.fixture
+def scripted_home(tmp_path: Path) -> Iterator[Path]:
+    """A home whose provider is the scripted model, for as long as the test lasts."""
+    home = tmp_path / "codexd"
+    home.mkdir(mode=0o700)
+    program = [sys.executable, "-m", "codexd.models.scripted", "--until-stdin-closes"]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as model:
+        assert model.stdout is not None
+        port = int(model.stdout.readline())
+        (home / "config.toml").write_text(
+            f"""
+            model = "scripted"
+            model_provider = "scripted"
+            [model_providers.scripted]
+            name = "the scripted model"
+            base_url = "http://127.0.0.1:{port}/v1"
+            """,
+            encoding="utf-8",
+        )
+        yield home
+
+
+class Reader:
+    """Somebody who does what a page says."""
+
+    def __init__(self, home: Path, codexd_home: Path) -> None:
+        self.work = home / "project"
+        self.work.mkdir()
+        self.thread = ""
+        self._environment = {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "HOME": str(home),
+            "LANG": "C.UTF-8",
+            "CODEXD_HOME": str(codexd_home),
+        }
+
+    def follow(self, block: Block) -> None:
+        if block.language == "python":
+            self.run([sys.executable, "-c", block.body])
+            return
+        for command in commands(block.body):
+            if "THREAD" in command.line and not self.thread:
+                self.run(["codexctl", "send", "--approval-policy", "never", SEED_PROMPT])
+            found = self.run(["bash", "-c", command.line.replace("THREAD", self.thread)])
+            assert not command.output or looks_like(command.output, found), (
+                f"$ {command.line}\nthe page shows:\n{command.output}\nfound:\n{found}"
+            )
+
+    def run(self, argv: list[str]) -> str:
+        ran = subprocess.run(
+            argv,
+            cwd=self.work,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=COMMAND_SECONDS_MAX,
+            check=False,
+        )
+        assert ran.returncode == 0, f"{argv[-1]}\nended with {ran.returncode}:\n{ran.stdout}"
+        self.thread = (SPOKEN_OF.findall(ran.stdout) or [self.thread])[-1]
+        return ran.stdout
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", RUNNING, ids=where)
 def test_the_examples_of_a_page_run(page: Path, tmp_path: Path, scripted_home: Path) -> None:
-    environment = {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "HOME": str(tmp_path),
-        "LANG": "C.UTF-8",
-        "CODEXD_HOME": str(scripted_home),
-    }
-    work = tmp_path / "project"
-    work.mkdir()
+    reader = Reader(tmp_path, scripted_home)
     try:
         for block in blocks(page):
-            if block.needs and not shutil.which(block.needs):
-                continue
-            if block.language == "python":
-                _succeeds([sys.executable, "-c", block.body], work, environment)
-                continue
-            for command in commands(block.body):
-                found = _succeeds(["bash", "-c", command.line], work, environment)
-                if command.output:
-                    assert looks_like(command.output, found), (
-                        f"$ {command.line}\nthe page shows:\n{command.output}\nfound:\n{found}"
-                    )
+            if not block.needs or shutil.which(block.needs):
+                reader.follow(block)
     finally:
-        stop = [sys.executable, "-m", "codexd_frontends.ctl", "stop", "--now"]
-        subprocess.run(stop, env=environment, capture_output=True, check=False)
-
-
-def _succeeds(argv: list[str], cwd: Path, environment: dict[str, str]) -> str:
-    run = subprocess.run(
-        argv,
-        cwd=cwd,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=COMMAND_SECONDS_MAX,
-        check=False,
-    )
-    assert run.returncode == 0, f"{argv[-1]}\nended with {run.returncode}:\n{run.stdout}"
-    return run.stdout
+        reader.run(["codexctl", "stop", "--now"])
 
 
 @pytest.mark.parametrize("page", PAGES)
