@@ -1,0 +1,91 @@
+"""What is kept of a command's output: its start and its end, as much as a screen is given.
+
+However much comes, the memory held is bounded; what falls out of the middle is counted, never silently
+lost. Bytes are kept raw and decoded when asked for, so that a flood costs no decoding.
+"""
+
+from __future__ import annotations
+
+import codecs
+
+import msgspec
+
+OUTPUT_KEPT_BYTES_MAX = (
+    1 << 20
+)  # what a screen gets of a command; the start of a build log matters too
+
+
+class KeptText(msgspec.Struct, frozen=True):
+    """Output as text; a gap lies between head and tail where bytes are gone."""
+
+    head: str
+    tail: str  # "" where nothing is gone
+    gone_bytes: int
+
+    def for_screens(self) -> str:
+        """All of it, with a line that says how much is missing."""
+        if not self.gone_bytes:
+            return self.head
+        return f"{self.head}\n…{self.gone_bytes} bytes omitted…\n{self.tail}"
+
+
+class KeptOutput:
+    """Collects output: the first half and the last half of what may be kept."""
+
+    def __init__(self, bytes_max: int = OUTPUT_KEPT_BYTES_MAX) -> None:
+        self._tail_bytes_max = bytes_max // 2
+        self._head_bytes_max = bytes_max - self._tail_bytes_max
+        self._head = bytearray()
+        self._tail = bytearray()
+        self._newlines = 0
+        self._last_byte = b""
+        self.total_bytes = 0
+
+    def add(self, chunk: bytes) -> None:
+        """Take more output."""
+        if not chunk:
+            return
+        self.total_bytes += len(chunk)
+        self._newlines += chunk.count(b"\n")
+        self._last_byte = chunk[-1:]
+        room = self._head_bytes_max - len(self._head)
+        if room > 0:
+            self._head += chunk[:room]
+            chunk = chunk[room:]
+        self._tail += chunk
+        # Twice the limit before it is cut, so that many small chunks don't each move the whole tail.
+        if len(self._tail) > 2 * self._tail_bytes_max:
+            self._cut_tail()
+
+    def lines(self) -> int:
+        """How many lines there were in all; a last one without its newline counts."""
+        return self._newlines + (self._last_byte not in (b"", b"\n"))
+
+    def text(self) -> KeptText:
+        """What is kept, decoded; bytes that are no UTF-8 stand as U+FFFD."""
+        self._cut_tail()
+        kept_bytes = len(self._head) + len(self._tail)
+        if kept_bytes == self.total_bytes:
+            return KeptText(
+                head=(self._head + self._tail).decode(errors="replace"), tail="", gone_bytes=0
+            )
+        # A character that the gap cut in two belongs to the gap.
+        head, head_bytes = codecs.utf_8_decode(self._head, "replace", False)
+        torn_bytes = _leading_continuation_bytes(self._tail)
+        return KeptText(
+            head=head,
+            tail=self._tail[torn_bytes:].decode(errors="replace"),
+            gone_bytes=self.total_bytes - kept_bytes + len(self._head) - head_bytes + torn_bytes,
+        )
+
+    def _cut_tail(self) -> None:
+        if len(self._tail) > self._tail_bytes_max:
+            del self._tail[: len(self._tail) - self._tail_bytes_max]
+
+
+def _leading_continuation_bytes(encoded: bytearray) -> int:
+    """How many bytes at the start belong to a character that began before; at most three do."""
+    count = 0
+    while count < min(3, len(encoded)) and encoded[count] & 0xC0 == 0x80:
+        count += 1
+    return count

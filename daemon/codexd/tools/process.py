@@ -1,0 +1,191 @@
+"""Runs a program to its end, and sees to it that nothing of it is left.
+
+    run_to_end(argv)  ->  exit code, the output chunk by chunk into a sink
+
+The end is the leader's end: when the program itself has ended, its output is waited for a moment longer,
+and whatever it left in the background is ended. The same happens when the call is cancelled: SIGTERM to
+the whole session, `TERM_GRACE_SECONDS` to tidy up, SIGKILL. A timeout is the caller's: a cancel scope
+with a deadline, whose output so far is in the sink.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+
+import msgspec
+import trio
+
+from codexd.tools.process_exit import wait_exit
+from codexd.tools.process_session import session_lives, signal_session, start_time
+from codexd.tools.registry import OutputSink
+
+TERM_GRACE_SECONDS = 2  # what a program gets to tidy up before it is killed (features §26.3)
+KILL_SECONDS_MAX = (
+    3  # a killed process that is not gone by then hangs in the kernel; nobody waits for it
+)
+OUTPUT_CLOSES_SECONDS = 0.05  # how long output is read after the leader's end (features §26.3)
+CHUNK_BYTES_MAX = 1 << 18  # read at once; other tasks wait for so much at most
+_PIPE_BYTES = 1 << 18  # what the kernel buffers; a flood then needs a quarter of the wake-ups
+_LOOK_SECONDS_MIN = (
+    0.001  # between looks at a dying session; doubled each time, as most die at once
+)
+_LOOK_SECONDS_MAX = 0.05
+
+
+class NotStarted(Exception):
+    """The world's fault: no process came to be. The message is the system's reason."""
+
+
+class _Started(msgspec.Struct, frozen=True):
+    process: subprocess.Popen[bytes]
+    output_fd: int  # the reading end of the pipe that stdout and stderr share, not blocking
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+
+async def run_to_end(
+    argv: tuple[str, ...], *, cwd: str, env: Mapping[str, str], sink: OutputSink
+) -> int:
+    """Run it and return its exit code; 128 + n where signal n ended it.
+
+    Input is empty. Output and errors come in one stream, in order.
+
+    Raises:
+        NotStarted: the folder is gone, the program is none, the machine is full.
+    """
+    with _started(argv, cwd, env) as started:
+        try:
+            sink.started(started.pid, start_time(started.pid))
+            code = await _follow(started, sink)
+        finally:
+            await _leave_nothing(started, sink)
+    return code if code >= 0 else 128 - code
+
+
+@contextlib.contextmanager
+def _started(argv: tuple[str, ...], cwd: str, env: Mapping[str, str]) -> Iterator[_Started]:
+    """Start the leader of a new session. Its pipe is closed on leaving.
+
+    Called on the event loop: with neither `preexec_fn` nor a change of user, Popen starts by vfork and
+    takes a millisecond; a thread would hold the interpreter lock for as long.
+    """
+    try:
+        output_fd, write_fd = os.pipe()
+    except OSError as error:
+        raise NotStarted(error.strerror or str(error)) from error
+    try:
+        _make_ready(output_fd)
+        yield _Started(_spawn(argv, cwd, env, write_fd), output_fd)
+    finally:
+        os.close(output_fd)
+
+
+def _spawn(
+    argv: tuple[str, ...], cwd: str, env: Mapping[str, str], write_fd: int
+) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            argv,
+            cwd=cwd,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=write_fd,
+            stderr=write_fd,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise NotStarted(error.strerror or str(error)) from error
+    except ValueError as error:  # a NUL, or what no encoding has, in a name or a value
+        raise NotStarted(str(error)) from error
+    finally:
+        os.close(write_fd)
+
+
+def _make_ready(output_fd: int) -> None:
+    os.set_blocking(output_fd, False)
+    if sys.platform == "linux":
+        # Where the user's share of pipe memory is used up, the usual size does.
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(output_fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+
+
+async def _follow(started: _Started, sink: OutputSink) -> int:
+    """Pass on output until the leader has ended and the output is closed, or should be."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_drain, started.output_fd, sink)
+        code = await wait_exit(started.process)
+        nursery.cancel_scope.deadline = trio.current_time() + OUTPUT_CLOSES_SECONDS
+    return code
+
+
+async def _leave_nothing(started: _Started, sink: OutputSink) -> None:
+    """End what is left of the session, and pass on the last of its output."""
+    if started.process.poll() is None or session_lives(started.pid):
+        with _shielded():
+            async with trio.open_nursery() as nursery:
+                # Read on, or who has last words would hang on a full pipe instead of ending.
+                nursery.start_soon(_drain, started.output_fd, sink)
+                with _shielded():  # also from a sink that fails
+                    await _end_session(started)
+                nursery.cancel_scope.cancel()
+    _pass_on_rest(started.output_fd, sink)
+    trio.lowlevel.notify_closing(started.output_fd)
+
+
+def _shielded() -> trio.CancelScope:
+    return trio.CancelScope(
+        shield=True, deadline=trio.current_time() + TERM_GRACE_SECONDS + KILL_SECONDS_MAX
+    )
+
+
+async def _end_session(started: _Started) -> None:
+    with trio.move_on_after(TERM_GRACE_SECONDS):
+        signal_session(started.pid, signal.SIGTERM)
+        await _wait_gone(started)
+        return
+    await _wait_gone(started, kill=True)
+
+
+async def _wait_gone(started: _Started, *, kill: bool = False) -> None:
+    pause = _LOOK_SECONDS_MIN
+    while started.process.poll() is None or session_lives(started.pid):
+        if kill:  # again each time: a process may have forked between the look and the signal
+            signal_session(started.pid, signal.SIGKILL)
+        await trio.sleep(pause)
+        pause = min(2 * pause, _LOOK_SECONDS_MAX)
+
+
+async def _drain(output_fd: int, sink: OutputSink) -> None:
+    """Pass on output until nobody can write any more."""
+    while True:
+        try:
+            chunk = os.read(output_fd, CHUNK_BYTES_MAX)
+        except BlockingIOError:
+            await trio.lowlevel.wait_readable(output_fd)
+            continue
+        if not chunk:
+            return
+        sink.output(chunk)
+        await trio.lowlevel.checkpoint()  # a flood leaves room for everybody else
+
+
+def _pass_on_rest(output_fd: int, sink: OutputSink) -> None:
+    """What was written before the end but not read: at most what the pipe holds."""
+    rest_bytes = 0
+    while rest_bytes < _PIPE_BYTES:
+        try:
+            chunk = os.read(output_fd, CHUNK_BYTES_MAX)
+        except BlockingIOError:
+            return
+        if not chunk:
+            return
+        rest_bytes += len(chunk)
+        sink.output(chunk)

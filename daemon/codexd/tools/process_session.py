@@ -1,0 +1,108 @@
+"""The processes of one session: who is in it, whether anybody is left, and signals to all of them.
+
+A command runs as the leader of a session of its own, so session, process group and leader have one
+number. On Linux the session counts: it also holds what moved to another process group, as the program
+`timeout` and shells with job control do. Elsewhere the group counts. Who leaves the session on purpose
+(`setsid`) is out of reach.
+
+The number stays taken while the leader is not reaped or anybody is in the session, so a signal can't hit
+a stranger: pids are given out in turn, and this one comes round again only after all others.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+
+_PS_SECONDS_MAX = 2  # `ps` answers in milliseconds; this ends the wait on a machine that is stuck
+
+
+def session_lives(leader: int) -> bool:
+    """Whether any process of it can still act; dead ones that nobody has reaped don't count."""
+    if sys.platform == "linux":
+        return any(_state(pid) not in ("Z", "X", "") for pid in _members(leader))
+    try:
+        os.killpg(leader, 0)
+    except (
+        ProcessLookupError,
+        PermissionError,
+    ):  # macOS answers EPERM when only dead ones are left
+        return False
+    return True
+
+
+def signal_session(leader: int, number: signal.Signals) -> None:
+    """Send a signal to all of it; nobody there is no error."""
+    _signal_quietly(
+        os.killpg, leader, number
+    )  # at once for the whole group, forks in flight included
+    if sys.platform == "linux":
+        for pid in _members(leader):
+            if _group(pid) != leader:
+                _signal_quietly(os.kill, pid, number)
+
+
+def start_time(pid: int) -> str:
+    """When a process started, in the system's own words, to tell it from a later one; "" if unknown."""
+    if sys.platform == "linux":
+        fields = _stat_fields(pid)
+        return fields[19] if fields else ""  # field 22 of proc_pid_stat(5), in ticks since the boot
+    found = subprocess.run(
+        ["ps", "-o", "lstart=", "-p", str(pid)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=_PS_SECONDS_MAX,
+        check=False,
+    )
+    return found.stdout.decode(errors="replace").strip()
+
+
+def leads_group(pid: int) -> bool:
+    """Whether a process is the leader of a process group."""
+    return _group(pid) == pid
+
+
+def _members(leader: int) -> list[int]:
+    return [
+        int(name)
+        for name in os.listdir("/proc")
+        if name.isdigit() and _session(int(name)) == leader
+    ]
+
+
+def _session(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return None  # it has ended meanwhile
+
+
+def _group(pid: int) -> int | None:
+    try:
+        return os.getpgid(pid)
+    except OSError:
+        return None
+
+
+def _state(pid: int) -> str:
+    fields = _stat_fields(pid)
+    return fields[0] if fields else ""
+
+
+def _stat_fields(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat from the third on; the second, the name, may hold anything."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
+            return file.read().rpartition(b")")[2].decode("ascii", "replace").split()
+    except OSError:
+        return []
+
+
+def _signal_quietly(send: Callable[[int, int], None], target: int, number: signal.Signals) -> None:
+    # Gone meanwhile, or another user's (sudo): neither is for us to end.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        send(target, number)

@@ -1,0 +1,230 @@
+"""The tool `shell_command`: a shell line, run to its end.
+
+    Shell.read_call(arguments)  ->  RunCommand   (pure)
+    ShellPerformer.perform(RunCommand)  ->  ToolResult
+
+What can go wrong with a command is an answer to the model: a folder that is gone, a shell that does not
+start, a time that is over. Only cancelling ends a call without a result.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Literal, Protocol, assert_never
+
+import msgspec
+import trio
+
+from codexd.core.calls import BadCall, RunCommand, ToolAction, ToolResult
+from codexd.tools.output import KeptOutput
+from codexd.tools.process import NotStarted, run_to_end
+from codexd.tools.registry import CallContext, OutputSink
+from codexd.tools.truncate import truncate_middle
+
+TOOL_NAME = "shell_command"
+TIMEOUT_MS_DEFAULT = 120_000  # most builds and test runs; the model can ask for more
+TIMEOUT_MS_MAX = 3_600_000  # whoever is there to see it can wait no longer for one command
+MODEL_OUTPUT_BYTES_MAX = 40_000  # 10 000 tokens at four bytes each (features §26.3)
+TIMED_OUT_EXIT_CODE = 124  # as the program `timeout` has it
+NOT_STARTED_EXIT_CODE = -1
+
+
+class Sandbox(Protocol):
+    """What holds a command to its policy."""
+
+    def wrap(self, argv: tuple[str, ...], cwd: str, escalated: bool) -> tuple[str, ...]:
+        """The argv that runs `argv` held; `escalated` where a person let it out."""
+
+
+class NoSandbox:
+    """Holds nothing: a command may do whatever the daemon's user may."""
+
+    def wrap(self, argv: tuple[str, ...], cwd: str, escalated: bool) -> tuple[str, ...]:
+        return argv
+
+
+class Environment(Protocol):
+    """Where commands get their environment from."""
+
+    async def variables(self) -> Mapping[str, str]:
+        """All of it."""
+
+
+class _Arguments(msgspec.Struct, frozen=True):
+    """What the model may say; members that are not known here are ignored."""
+
+    command: str
+    workdir: str | None = None
+    timeout_ms: float | None = None
+    sandbox_permissions: Literal["use_default", "require_escalated"] | None = None
+    justification: str | None = None
+
+
+_PARAMETERS = {
+    "type": "object",
+    "properties": {
+        "command": {
+            "type": "string",
+            "description": "The shell line to run in the user's shell.",
+        },
+        "workdir": {
+            "type": "string",
+            "description": "The directory to run it in; the working directory of the conversation if "
+            "left out. Use this instead of `cd`.",
+        },
+        "timeout_ms": {
+            "type": "number",
+            "description": f"After how many milliseconds it is ended; {TIMEOUT_MS_DEFAULT} if left out, "
+            f"{TIMEOUT_MS_MAX} at most.",
+        },
+        "sandbox_permissions": {
+            "type": "string",
+            "enum": ["use_default", "require_escalated"],
+            "description": "`require_escalated` to run it outside of the sandbox, where it needs to.",
+        },
+        "justification": {
+            "type": "string",
+            "description": "With `require_escalated`: one sentence that asks the user to allow it.",
+        },
+    },
+    "required": ["command"],
+    "additionalProperties": False,
+}
+
+DECLARATION = msgspec.json.encode(
+    {
+        "type": "function",
+        "name": TOOL_NAME,
+        "description": "Runs a shell command to its end and returns its exit code and its output "
+        "(stdout and stderr together). It gets no input, and what it leaves in the background is ended "
+        "with it.",
+        "strict": False,
+        "parameters": _PARAMETERS,
+    }
+)
+
+
+class Shell:
+    """The tool, for one user's shell."""
+
+    name = TOOL_NAME
+    declaration = DECLARATION
+
+    def __init__(self, shell: str) -> None:
+        self._shell = shell  # a path; it reads POSIX shell
+
+    def read_call(self, arguments: str, context: CallContext) -> ToolAction:
+        """The command that a call asks for."""
+        try:
+            asked = msgspec.json.decode(arguments, type=_Arguments)
+        except msgspec.ValidationError as error:
+            return _bad(f"{error}")
+        except (msgspec.DecodeError, UnicodeError) as error:
+            return _bad(f"they are not JSON ({error})")
+        if not asked.command.strip():
+            return _bad("`command` is empty")
+        if "\0" in asked.command + (asked.workdir or ""):
+            return _bad("a command and a directory can't hold a NUL character")
+        if asked.timeout_ms is not None and asked.timeout_ms < 1:
+            return _bad(f"`timeout_ms` must be at least 1, found {asked.timeout_ms:g}")
+        return RunCommand(
+            command=asked.command,
+            argv=(self._shell, "-c", asked.command),
+            cwd=str(PurePosixPath(context.cwd, asked.workdir or "")),
+            timeout_ms=int(min(asked.timeout_ms or TIMEOUT_MS_DEFAULT, TIMEOUT_MS_MAX)),
+            escalated=asked.sandbox_permissions == "require_escalated",
+            justification=(asked.justification or "").strip() or None,
+        )
+
+
+def _bad(reason: str) -> BadCall:
+    return BadCall(
+        reason=f"The arguments of {TOOL_NAME} could not be used: {reason}. Nothing was run. "
+        'Expected a JSON object such as {"command": "ls -l"}.'
+    )
+
+
+class ShellPerformer:
+    """Runs commands."""
+
+    def __init__(self, environment: Environment, sandbox: Sandbox) -> None:
+        self._environment = environment
+        self._sandbox = sandbox
+
+    async def perform(
+        self, action: ToolAction, context: CallContext, sink: OutputSink
+    ) -> ToolResult:
+        """Run it, or pass on what is wrong with it."""
+        match action:
+            case BadCall():
+                return ToolResult(status="failed", model_text=action.reason)
+            case RunCommand():
+                return await self._run(action, sink)
+            case unknown:
+                assert_never(unknown)
+
+    async def _run(self, command: RunCommand, sink: OutputSink) -> ToolResult:
+        argv = self._sandbox.wrap(command.argv, command.cwd, command.escalated)
+        environment = await self._environment.variables()
+        kept = _Keeping(sink)
+        began = trio.current_time()
+        code: int | None = None
+        try:
+            with trio.move_on_after(command.timeout_ms / 1000):
+                code = await run_to_end(argv, cwd=command.cwd, env=environment, sink=kept)
+        except NotStarted as error:
+            return _not_started(argv[0], command.cwd, error)
+        return _ended(command, code, trio.current_time() - began, kept.kept)
+
+
+class _Keeping:
+    """Keeps output on its way to the screens."""
+
+    def __init__(self, sink: OutputSink) -> None:
+        self.kept = KeptOutput()
+        self._sink = sink
+
+    def started(self, pid: int, start_time: str) -> None:
+        self._sink.started(pid, start_time)
+
+    def output(self, chunk: bytes) -> None:
+        self.kept.add(chunk)
+        self._sink.output(chunk)
+
+
+def _ended(command: RunCommand, code: int | None, seconds: float, kept: KeptOutput) -> ToolResult:
+    """The result of a command that ran; `code` is None where its time was over."""
+    exit_code = TIMED_OUT_EXIT_CODE if code is None else code
+    text = kept.text()
+    cut, tokens = truncate_middle(
+        text.head + text.tail, MODEL_OUTPUT_BYTES_MAX, gone_bytes=text.gone_bytes
+    )
+    lines = [f"Exit code: {exit_code}", f"Wall time: {seconds:.4f} seconds"]
+    if tokens is not None:
+        lines.append(f"Total output lines: {kept.lines()}")
+    lines.append("Output:")
+    if code is None:
+        lines.append(f"command timed out after {command.timeout_ms} ms")
+    return ToolResult(
+        status="completed" if exit_code == 0 else "failed",
+        model_text="\n".join([*lines, cut]),
+        output=text.for_screens(),
+        exit_code=exit_code,
+        duration_ms=round(seconds * 1000),
+        output_bytes=kept.total_bytes,
+    )
+
+
+def _not_started(program: str, cwd: str, error: NotStarted) -> ToolResult:
+    if not os.path.isdir(cwd):
+        reason = f"the directory {cwd} does not exist (any more)"
+    elif not os.access(cwd, os.X_OK):
+        reason = f"the directory {cwd} may not be entered"
+    else:
+        reason = f"{program} could not be started: {error}"
+    text = f"The command was not run: {reason}."
+    return ToolResult(
+        status="failed", model_text=text, output=text, exit_code=NOT_STARTED_EXIT_CODE
+    )

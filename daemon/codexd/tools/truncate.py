@@ -1,0 +1,73 @@
+"""Cuts a long text in its middle, for the model: the start and the end of an output say most.
+
+The rule is that of features §26.4. It is measured in bytes of UTF-8 and told in tokens, at four bytes
+each. It prefers to cut at line ends, and never cuts a character.
+"""
+
+from __future__ import annotations
+
+BYTES_PER_TOKEN = 4  # the rule of thumb for English and code
+_ROUNDS_MAX = 4  # the marker's own length settles after two; more would be a loop without an end
+
+
+def truncate_middle(text: str, bytes_max: int, *, gone_bytes: int = 0) -> tuple[str, int | None]:
+    """The text cut to about `bytes_max`, and how many tokens there were; (text, None) where it fits.
+
+    `gone_bytes` is what the text had lost from its middle before; it is counted, not marked, so the
+    text's two halves must each be longer than half of `bytes_max`. The newline after the marker is not
+    counted against the limit.
+    """
+    encoded = text.encode()
+    if len(encoded) <= bytes_max and not gone_bytes:
+        return text, None
+    total_tokens = _tokens(len(encoded) + gone_bytes)
+    guess = 1
+    for _ in range(_ROUNDS_MAX):
+        keep_bytes = bytes_max - len(_marker(guess))
+        if keep_bytes <= 0:
+            return _marker(total_tokens).decode(), total_tokens
+        left_bytes = keep_bytes // 2
+        prefix_end = _prefix_end(encoded, left_bytes)
+        suffix_start = max(prefix_end, _suffix_start(encoded, keep_bytes - left_bytes))
+        removed = _tokens(suffix_start - prefix_end + gone_bytes)
+        settled = len(_marker(removed)) == len(_marker(guess))
+        guess = removed
+        if settled:
+            break
+    cut = encoded[:prefix_end] + _marker(guess) + b"\n" + encoded[suffix_start:]
+    return cut.decode(), total_tokens
+
+
+def _tokens(size_bytes: int) -> int:
+    return -(-size_bytes // BYTES_PER_TOKEN)
+
+
+def _marker(tokens: int) -> bytes:
+    return f"…{tokens} tokens truncated…".encode()
+
+
+def _prefix_end(encoded: bytes, left_bytes: int) -> int:
+    """Just after the last newline in reach, else at a character's end."""
+    after_newline = encoded.rfind(b"\n", 0, left_bytes) + 1
+    if after_newline:
+        return after_newline
+    end = min(left_bytes, len(encoded))
+    while 0 < end < len(encoded) and _continues(encoded[end]):
+        end -= 1
+    return end
+
+
+def _suffix_start(encoded: bytes, right_bytes: int) -> int:
+    """Just after the first newline in reach, else at a character's start."""
+    start = max(0, len(encoded) - right_bytes)
+    newline = encoded.find(b"\n", start)
+    if newline >= 0:
+        return newline + 1
+    while start < len(encoded) and _continues(encoded[start]):
+        start += 1
+    return start
+
+
+def _continues(byte: int) -> bool:
+    """Whether a byte of UTF-8 is a later one of a character."""
+    return byte & 0xC0 == 0x80

@@ -1,0 +1,271 @@
+"""The tool `shell_command`: what a call asks for, and what the model is told of the command's end."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+import pytest
+import trio
+
+from codexd.core.calls import BadCall, RunCommand, ToolResult
+from codexd.tools.registry import CallContext
+from codexd.tools.shell import (
+    DECLARATION,
+    MODEL_OUTPUT_BYTES_MAX,
+    TIMEOUT_MS_DEFAULT,
+    TIMEOUT_MS_MAX,
+    NoSandbox,
+    Shell,
+    ShellPerformer,
+)
+from tools.screen import Screen
+from trio_test import trio_test
+
+SHELL = Shell("/bin/sh")
+CONTEXT = CallContext(cwd="/work", thread_id="t", call_id="c")
+
+
+class FixedEnvironment:
+    async def variables(self) -> Mapping[str, str]:
+        await trio.lowlevel.checkpoint()
+        return {"PATH": os.environ["PATH"], "NAME": "value"}
+
+
+PERFORMER = ShellPerformer(FixedEnvironment(), NoSandbox())
+
+
+def command(line: str, cwd: str = "/", timeout_ms: int = 20_000) -> RunCommand:
+    return RunCommand(command=line, argv=("/bin/sh", "-c", line), cwd=cwd, timeout_ms=timeout_ms)
+
+
+async def perform(line: str, cwd: str = "/", timeout_ms: int = 20_000) -> ToolResult:
+    return await PERFORMER.perform(command(line, cwd, timeout_ms), CONTEXT, Screen())
+
+
+def without_time(text: str) -> str:
+    return re.sub(r"(?m)^Wall time: \d+\.\d{4} seconds$", "Wall time: S seconds", text)
+
+
+def test_a_call_comes_to_a_command_in_the_users_shell() -> None:
+    assert SHELL.read_call('{"command": "ls -l | wc"}', CONTEXT) == RunCommand(
+        command="ls -l | wc",
+        argv=("/bin/sh", "-c", "ls -l | wc"),
+        cwd="/work",
+        timeout_ms=TIMEOUT_MS_DEFAULT,
+    )
+
+
+def test_a_call_may_say_where_how_long_and_why() -> None:
+    arguments = msgspec.json.encode(
+        {
+            "command": "make",
+            "workdir": "sub/./folder",
+            "timeout_ms": 1500.0,
+            "sandbox_permissions": "require_escalated",
+            "justification": "May I?",
+            "unheard_of": [1],
+        }
+    ).decode()
+    assert SHELL.read_call(arguments, CONTEXT) == RunCommand(
+        command="make",
+        argv=("/bin/sh", "-c", "make"),
+        cwd="/work/sub/folder",
+        timeout_ms=1500,
+        escalated=True,
+        justification="May I?",
+    )
+
+
+def test_what_a_call_leaves_empty_is_as_if_left_out() -> None:
+    arguments = """{"command": "ls", "workdir": "", "timeout_ms": null, "sandbox_permissions": null,
+        "justification": ""}"""
+    assert SHELL.read_call(arguments, CONTEXT) == SHELL.read_call('{"command": "ls"}', CONTEXT)
+
+
+def test_an_absolute_folder_stands_for_itself() -> None:
+    action = SHELL.read_call('{"command": "ls", "workdir": "/etc"}', CONTEXT)
+    assert isinstance(action, RunCommand)
+    assert action.cwd == "/etc"
+
+
+def test_no_command_may_run_longer_than_the_limit() -> None:
+    action = SHELL.read_call('{"command": "ls", "timeout_ms": 1e300}', CONTEXT)
+    assert isinstance(action, RunCommand)
+    assert action.timeout_ms == TIMEOUT_MS_MAX
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ("", "they are not JSON"),
+        ("{", "they are not JSON"),
+        ('{"command": "ls"} x', "they are not JSON"),
+        ('{"command": "\\ud800"}', "they are not JSON"),
+        ("[]", "Expected `object`, got `array`"),
+        ("null", "Expected `object`, got `null`"),
+        ("{}", "missing required field `command`"),
+        ('{"command": ["ls"]}', "Expected `str`, got `array` - at `$.command`"),
+        ('{"command": 7}', "Expected `str`, got `int` - at `$.command`"),
+        ('{"command": ""}', "`command` is empty"),
+        ('{"command": " \\n"}', "`command` is empty"),
+        ('{"command": "a\\u0000b"}', "NUL"),
+        ('{"command": "ls", "workdir": "a\\u0000b"}', "NUL"),
+        ('{"command": "ls", "workdir": 1}', "at `$.workdir`"),
+        ('{"command": "ls", "timeout_ms": "1"}', "at `$.timeout_ms`"),
+        ('{"command": "ls", "timeout_ms": 0}', "`timeout_ms` must be at least 1, found 0"),
+        ('{"command": "ls", "timeout_ms": -5}', "`timeout_ms` must be at least 1, found -5"),
+        ('{"command": "ls", "sandbox_permissions": "root"}', "at `$.sandbox_permissions`"),
+    ],
+)
+def test_arguments_that_cannot_be_used_are_answered_with_what_is_wrong(
+    arguments: str, reason: str
+) -> None:
+    action = SHELL.read_call(arguments, CONTEXT)
+    assert isinstance(action, BadCall)
+    assert reason in action.reason
+    assert "Nothing was run." in action.reason
+
+
+def test_the_model_is_told_of_every_argument_that_is_read() -> None:
+    declared = msgspec.json.decode(DECLARATION)
+    assert (declared["type"], declared["name"], declared["strict"]) == (
+        "function",
+        "shell_command",
+        False,
+    )
+    assert declared["parameters"]["required"] == ["command"]
+    assert set(declared["parameters"]["properties"]) == {
+        "command",
+        "workdir",
+        "timeout_ms",
+        "sandbox_permissions",
+        "justification",
+    }
+
+
+@trio_test
+async def test_the_model_is_told_the_code_the_time_and_the_output() -> None:
+    result = await perform("echo out; echo err >&2; exit 3")
+    assert without_time(result.model_text) == (
+        "Exit code: 3\nWall time: S seconds\nOutput:\nout\nerr\n"
+    )
+    assert (result.status, result.exit_code) == ("failed", 3)
+    assert (result.output, result.output_bytes) == ("out\nerr\n", 8)
+
+
+@trio_test
+async def test_a_command_that_ends_well_is_completed() -> None:
+    result = await perform('echo "$NAME"; pwd', cwd="/usr")
+    assert (result.status, result.exit_code, result.output) == ("completed", 0, "value\n/usr\n")
+
+
+@trio_test
+async def test_a_command_that_does_not_exist_is_the_shells_127() -> None:
+    result = await perform("surely-no-such-program")
+    assert (result.status, result.exit_code) == ("failed", 127)
+    assert "surely-no-such-program" in result.output
+
+
+@trio_test
+async def test_long_output_is_cut_in_the_middle_for_the_model_and_whole_for_screens() -> None:
+    result = await perform("seq 1 20000")
+    assert result.output == "".join(f"{n}\n" for n in range(1, 20_001))
+    head, _, text = result.model_text.partition("Output:\n")
+    assert without_time(head) == "Exit code: 0\nWall time: S seconds\nTotal output lines: 20000\n"
+    assert text.startswith("1\n2\n3\n")
+    assert text.endswith("19999\n20000\n")
+    assert " tokens truncated…\n" in text
+    assert len(text.encode()) <= MODEL_OUTPUT_BYTES_MAX + 1
+
+
+@trio_test
+async def test_a_command_whose_time_is_over_is_ended_and_its_output_so_far_is_told() -> None:
+    result = await perform("echo begun; sleep 60", timeout_ms=100)
+    assert without_time(result.model_text) == (
+        "Exit code: 124\nWall time: S seconds\nOutput:\ncommand timed out after 100 ms\nbegun\n"
+    )
+    assert (result.status, result.exit_code, result.output) == ("failed", 124, "begun\n")
+    assert 100 <= result.duration_ms < 2_000
+
+
+@trio_test
+async def test_a_folder_that_is_gone_is_named(tmp_path: Path) -> None:
+    gone = str(tmp_path / "gone")
+    result = await perform("ls", cwd=gone)
+    assert result.model_text == (
+        f"The command was not run: the directory {gone} does not exist (any more)."
+    )
+    assert (result.status, result.exit_code) == ("failed", -1)
+
+
+@trio_test
+async def test_a_shell_that_is_gone_is_named() -> None:
+    action = RunCommand(command="ls", argv=("/no/shell", "-c", "ls"), cwd="/", timeout_ms=1000)
+    result = await PERFORMER.perform(action, CONTEXT, Screen())
+    assert result.model_text == (
+        "The command was not run: /no/shell could not be started: No such file or directory."
+    )
+    assert (result.status, result.exit_code) == ("failed", -1)
+
+
+@trio_test
+async def test_a_line_too_long_for_the_system_is_an_answer_too() -> None:
+    result = await perform("true " + "x" * 200_000)
+    assert result.model_text.endswith("could not be started: Argument list too long.")
+
+
+@trio_test
+async def test_a_bad_call_is_answered_with_its_reason() -> None:
+    result = await PERFORMER.perform(BadCall(reason="No such tool."), CONTEXT, Screen())
+    assert result == ToolResult(status="failed", model_text="No such tool.")
+
+
+@trio_test
+async def test_output_that_is_no_text_has_replacement_characters() -> None:
+    result = await perform("printf 'a\\377b\\342\\202'")
+    assert result.output == "a\ufffdb\ufffd"
+
+
+@trio_test
+async def test_screens_get_the_output_raw_and_as_it_comes() -> None:
+    screen = Screen()
+    await PERFORMER.perform(command("printf '\\342\\202'; printf '\\254'"), CONTEXT, screen)
+    assert b"".join(screen.chunks) == "€".encode()
+    assert len(screen.processes) == 1
+
+
+@trio_test
+async def test_the_sandbox_says_what_is_executed() -> None:
+    class Wrapped:
+        def wrap(self, argv: tuple[str, ...], cwd: str, escalated: bool) -> tuple[str, ...]:
+            return ("/usr/bin/env", f"HELD={cwd} {escalated}", *argv)
+
+    performer = ShellPerformer(FixedEnvironment(), Wrapped())
+    action = msgspec.structs.replace(command('echo "$HELD"'), escalated=True)
+    result = await performer.perform(action, CONTEXT, Screen())
+    assert result.output == "/ True\n"
+
+
+@pytest.mark.slow
+@trio_test
+async def test_a_gigabyte_runs_through_and_only_its_ends_are_kept() -> None:
+    class Counting(Screen):
+        total_bytes = 0
+
+        def output(self, chunk: bytes) -> None:
+            self.total_bytes += len(chunk)
+
+    screen = Counting()
+    line = "echo first; yes | head -c 1000000000; echo last"
+    result = await PERFORMER.perform(command(line), CONTEXT, screen)
+    assert screen.total_bytes == result.output_bytes == 1_000_000_011
+    assert result.exit_code == 0
+    assert result.output.startswith("first\ny\n")
+    assert result.output.endswith("y\nlast\n")
+    assert len(result.output) < (1 << 20) + 100
+    assert len(result.model_text) < MODEL_OUTPUT_BYTES_MAX + 200
+    assert "Total output lines: 500000002" in result.model_text
