@@ -59,6 +59,11 @@ def test_the_wheel_holds_the_three_packages() -> None:
     assert wheel["packages"] == [f"{root}/{name}" for root, name in SOURCE_ROOTS.items()]
 
 
+def test_the_wheel_brings_what_it_says_it_shares() -> None:
+    shared = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-data"]
+    assert all((CHECKOUT / source).is_file() for source in shared)
+
+
 @pytest.mark.parametrize("root", SOURCE_ROOTS)
 def test_a_source_root_is_a_folder_and_not_a_package(root: str) -> None:
     # With an __init__.py in it, `daemon` would hide the package of that name from PyPI.
