@@ -60,15 +60,15 @@ def _linux(environ: Mapping[str, str], sessions: Path) -> tuple[Path, Path, Path
     def base(variable: str, otherwise: Path) -> Path:
         # XDG Base Directory 0.8: a relative path in these variables is to be ignored.
         given = environ.get(variable, "")
-        return (Path(given) if given.startswith("/") else otherwise) / "codexd"
+        return Path(given) / "codexd" if given.startswith("/") else otherwise
 
-    config = base("XDG_CONFIG_HOME", home / ".config") / "config.toml"
-    data = base("XDG_DATA_HOME", home / ".local" / "share")
-    state = base("XDG_STATE_HOME", home / ".local" / "state")
+    config = base("XDG_CONFIG_HOME", home / ".config" / "codexd") / "config.toml"
+    data = base("XDG_DATA_HOME", home / ".local" / "share" / "codexd")
+    state = base("XDG_STATE_HOME", home / ".local" / "state" / "codexd")
     # Cron and some ssh sessions lack the variable, and must find the same socket as everybody else.
     # Where nobody is logged in there is no such folder; ours of the state is private as well.
     session = sessions / str(os.getuid())
-    runtime = base("XDG_RUNTIME_DIR", session if session.is_dir() else state / "run")
+    runtime = base("XDG_RUNTIME_DIR", session / "codexd" if session.is_dir() else state / "run")
     return config, data, state, runtime
 
 

@@ -1,0 +1,365 @@
+"""Everything we send is valid by the original's own JSON schemas, where they are installed.
+
+The schemas are not ours to keep here: `codex app-server generate-json-schema --experimental` writes them.
+CODEX_SCHEMA names their folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]  # it has no types, and its stubs are a package more
+import msgspec
+import pytest
+
+from codexd.config import effective, origins, parse_config
+from codexd.core import items
+from codexd.core.ids import ItemId
+from codexd.protocol import methods, notifications, policies, threads, turns
+from codexd.protocol.methods import EMPTY_ANSWERS, METHODS
+from codexd.protocol.notifications import NOTIFICATIONS
+from codexd.protocol.requests import CommandApprovalParams, CommandApprovalResponse
+
+SCHEMAS = Path(os.environ.get("CODEX_SCHEMA") or Path.home() / ".cache" / "codexd-peer" / "schema")
+
+pytestmark = pytest.mark.skipif(
+    not (SCHEMAS / "v2").is_dir(), reason=f"the original's schemas are not in {SCHEMAS}"
+)
+
+M = ItemId("m")
+ITEMS: tuple[items.ThreadItem, ...] = (
+    items.UserMessage(
+        id=M,
+        client_id="c",
+        content=(
+            items.TextInput("hi"),
+            items.ImageInput("data:image/png;base64,AA=="),
+            items.LocalImageInput("/w/a.png"),
+            items.SkillInput("s", "/w/SKILL.md"),
+            items.MentionInput("f", "/w/f"),
+        ),
+    ),
+    items.AgentMessage(id=M, text="hi", phase="final_answer", started_at_ms=1, completed_at_ms=2),
+    items.Reasoning(id=M, summary=("a",), content=("b",)),
+    items.CommandExecution(
+        id=M,
+        command="ls",
+        cwd="/w",
+        status="completed",
+        command_actions=(items.UnknownAction("ls"),),
+        aggregated_output="a\n",
+        exit_code=0,
+        duration_ms=3,
+    ),
+    items.ContextCompaction(id=M),
+    items.EnteredReviewMode(id=M, review="r"),
+    items.ExitedReviewMode(id=M, review="r"),
+    items.ToolCall(
+        id=M,
+        tool="t",
+        arguments=msgspec.Raw(b'{"a":1}'),
+        status="failed",
+        success=False,
+        content_items=(items.ToolText("no such tool"),),
+    ),
+)
+ERRORS = (
+    items.TurnError("m"),
+    items.TurnError("m", "contextWindowExceeded", "details"),
+    items.TurnError("m", {"responseStreamDisconnected": {"httpStatusCode": 401}}),
+    items.TurnError("m", {"httpConnectionFailed": {"httpStatusCode": None}}),
+)
+TURNS = (
+    turns.Turn(id="u", status="inProgress"),
+    turns.Turn(
+        id="u",
+        root_turn_id="u",
+        items=(*ITEMS, msgspec.Raw(msgspec.json.encode(ITEMS[0]))),
+        items_view="full",
+        status="completed",
+        started_at=1,
+        completed_at=2,
+        duration_ms=1000,
+    ),
+    *(turns.Turn(id="u", status="failed", error=error) for error in ERRORS),
+)
+STATUSES: tuple[threads.ThreadStatus, ...] = (
+    threads.NotLoaded(),
+    threads.Idle(),
+    threads.InError(),
+    threads.Active(),
+    threads.Active(("waitingOnApproval",)),
+)
+POLICIES: tuple[policies.SandboxPolicy, ...] = (
+    policies.ReadOnly(),
+    policies.WorkspaceWrite(("/w",), network_access=True),
+    policies.DangerFullAccess(),
+    policies.ExternalSandbox(),
+)
+
+
+RAW_TURN = msgspec.Raw(msgspec.json.encode(TURNS[1]))
+
+
+def a_thread(
+    status: threads.ThreadStatus | None = None, turns: tuple[turns.Turn | msgspec.Raw, ...] = ()
+) -> threads.Thread:
+    return threads.Thread(
+        id="t",
+        environments=(threads.Environment("/w", ("/w",)),),
+        session_id="t",
+        preview="hi",
+        ephemeral=False,
+        model_provider="openai",
+        model="m",
+        created_at=1,
+        updated_at=2,
+        recency_at=2,
+        status=status or threads.Idle(),
+        path="/w/t.jsonl",
+        cwd="/w",
+        cli_version="0.1.0",
+        git_info=threads.GitInfo("abc", "main", None),
+        turns=turns,
+    )
+
+
+def settled(kind: type[msgspec.Struct], **more: object) -> list[msgspec.Struct]:
+    return [
+        msgspec.convert(
+            {
+                "thread": a_thread(),
+                "model": "m",
+                "modelProvider": "p",
+                "cwd": "/w",
+                "approvalPolicy": "untrusted",
+                "sandbox": policy,
+                **more,
+            },
+            kind,
+        )
+        for policy in POLICIES
+    ]
+
+
+PAGE = threads.TurnsPage(TURNS, "next", None)
+ENTRIES = tuple(threads.ThreadItemEntry("u", item, 1, None) for item in ITEMS)
+CONFIG = parse_config(b'model = "m"\n[model_providers.p]\nhttp_headers = {a = "b"}\n', "/w/c.toml")
+
+ANSWERS: dict[str, list[msgspec.Struct]] = {
+    "initialize": [methods.InitializeResponse("codexd/0.169.0", "/w", "unix", "linux")],
+    "account/read": [
+        methods.AccountReadResponse(None, requires_openai_auth=False),
+        methods.AccountReadResponse(methods.ApiKeyAccount(), requires_openai_auth=True),
+        methods.AccountReadResponse(
+            methods.ChatgptAccount("ann@example.org", "plus"), requires_openai_auth=True
+        ),
+    ],
+    "config/read": [
+        methods.ConfigReadResponse(
+            msgspec.Raw(effective(CONFIG.config)), msgspec.Raw(origins(CONFIG))
+        )
+    ],
+    "configRequirements/read": [methods.ConfigRequirementsReadResponse()],
+    "model/list": [
+        methods.ModelListResponse(()),
+        methods.ModelListResponse(
+            (
+                methods.Model(
+                    id="m",
+                    model="m",
+                    display_name="M",
+                    description="d",
+                    supported_reasoning_efforts=(methods.ReasoningEffortOption("low", "d"),),
+                    default_reasoning_effort="low",
+                    is_default=True,
+                ),
+            ),
+            "1",
+        ),
+    ],
+    "thread/archive": [threads.ThreadArchiveResponse()],
+    "thread/fork": settled(threads.ThreadForkResponse),
+    "thread/items/list": [threads.ThreadItemsListResponse(ENTRIES, None, "back")],
+    "thread/list": [threads.ThreadListResponse(tuple(a_thread(status) for status in STATUSES))],
+    "thread/loaded/list": [threads.ThreadLoadedListResponse(("t",))],
+    "thread/name/set": [threads.ThreadSetNameResponse()],
+    "thread/read": [threads.ThreadReadResponse(a_thread(turns=(*TURNS, RAW_TURN)))],
+    "thread/resume": settled(
+        threads.ThreadResumeResponse, initialTurnsPage=PAGE, turnsBackwardsCursor="c"
+    ),
+    "thread/start": [
+        *settled(threads.ThreadStartResponse),
+        *settled(threads.ThreadStartResponse, seq=3),
+    ],
+    "thread/turns/list": [threads.ThreadTurnsListResponse(TURNS, None, "back")],
+    "thread/unarchive": [threads.ThreadUnarchiveResponse(a_thread())],
+    "thread/unsubscribe": [threads.ThreadUnsubscribeResponse("notSubscribed")],
+    "turn/interrupt": [turns.TurnInterruptResponse()],
+    "turn/start": [turns.TurnStartResponse(turn) for turn in TURNS],
+    "turn/steer": [turns.TurnSteerResponse("u")],
+}
+
+ITEM_AT = {"thread_id": "t", "turn_id": "u", "item_id": "i"}
+USAGE = notifications.ThreadTokenUsage(
+    notifications.TokenUsageBreakdown(10, 8, 1, 0, 2, 1), notifications.TokenUsageBreakdown()
+)
+TOLD: dict[str, list[msgspec.Struct]] = {
+    "account/rateLimits/updated": [
+        notifications.AccountRateLimitsUpdatedNotification(
+            notifications.RateLimits(
+                "codex",
+                primary=notifications.RateLimitWindow(13, 300, 1795226698),
+                secondary=notifications.RateLimitWindow(0),
+            )
+        )
+    ],
+    "error": [
+        notifications.ErrorNotification(error, will_retry=True, thread_id="t", turn_id="u")
+        for error in ERRORS
+    ],
+    "item/agentMessage/delta": [
+        notifications.AgentMessageDeltaNotification(**ITEM_AT, delta="d"),
+    ],
+    "item/commandExecution/outputDelta": [
+        notifications.CommandExecutionOutputDeltaNotification(**ITEM_AT, delta="d"),
+    ],
+    "item/completed": [
+        notifications.ItemCompletedNotification(item, "t", "u", 1) for item in ITEMS
+    ],
+    "item/reasoning/summaryPartAdded": [
+        notifications.ReasoningSummaryPartAddedNotification(**ITEM_AT, summary_index=0),
+    ],
+    "item/reasoning/summaryTextDelta": [
+        notifications.ReasoningSummaryTextDeltaNotification(**ITEM_AT, summary_index=0, delta="d"),
+    ],
+    "item/reasoning/textDelta": [
+        notifications.ReasoningTextDeltaNotification(**ITEM_AT, content_index=0, delta="d"),
+    ],
+    "item/started": [notifications.ItemStartedNotification(item, "t", "u", 1) for item in ITEMS],
+    "serverRequest/resolved": [
+        notifications.ServerRequestResolvedNotification(thread_id="t", request_id=1),
+        notifications.ServerRequestResolvedNotification(thread_id="t", request_id="a"),
+    ],
+    "thread/archived": [notifications.ThreadArchivedNotification(thread_id="t")],
+    "thread/closed": [notifications.ThreadClosedNotification(thread_id="t")],
+    "thread/name/updated": [
+        notifications.ThreadNameUpdatedNotification(thread_id="t", thread_name="n"),
+        notifications.ThreadNameUpdatedNotification(thread_id="t", thread_name=None),
+    ],
+    "thread/queue/changed": [notifications.ThreadQueueChangedNotification(thread_id="t")],
+    "thread/settings/updated": [
+        notifications.ThreadSettingsUpdatedNotification(
+            thread_id="t",
+            thread_settings=notifications.ThreadSettings(
+                cwd="/w",
+                approval_policy="never",
+                sandbox_policy=policy,
+                model="m",
+                model_provider="p",
+                effort="low",
+                summary="auto",
+                collaboration_mode=turns.CollaborationMode("default", turns.ModeSettings("m")),
+            ),
+        )
+        for policy in POLICIES
+    ],
+    "thread/started": [notifications.ThreadStartedNotification(a_thread())],
+    "thread/status/changed": [
+        notifications.ThreadStatusChangedNotification(thread_id="t", status=status)
+        for status in STATUSES
+    ],
+    "thread/tokenUsage/updated": [
+        notifications.ThreadTokenUsageUpdatedNotification(
+            thread_id="t", turn_id="u", token_usage=USAGE
+        )
+    ],
+    "thread/unarchived": [notifications.ThreadUnarchivedNotification(thread_id="t")],
+    "turn/completed": [
+        notifications.TurnCompletedNotification(thread_id="t", turn=turn) for turn in TURNS
+    ],
+    "turn/started": [notifications.TurnStartedNotification(thread_id="t", turn=TURNS[0])],
+    "warning": [
+        notifications.WarningNotification("m"),
+        notifications.WarningNotification("m", "t"),
+    ],
+}
+
+# Where the original's name for a type is not ours.
+RENAMED = {"AccountRead": "GetAccount"}
+EMPTY_SCHEMAS = {
+    "collaborationMode/list": "CollaborationModeListResponse",
+    "hooks/list": "HooksListResponse",
+    "mcpServerStatus/list": "ListMcpServerStatusResponse",
+    "plugin/installed": "PluginInstalledResponse",
+    "skills/list": "SkillsListResponse",
+    "thread/backgroundTerminals/list": "ThreadBackgroundTerminalsListResponse",
+    "thread/goal/get": "ThreadGoalGetResponse",
+}
+
+
+def schema(name: str) -> dict[str, Any]:
+    for ours, theirs in RENAMED.items():
+        name = name.replace(ours, theirs)
+    (found,) = [
+        file for folder in ("v2", "v1", ".") for file in (SCHEMAS / folder).glob(f"{name}.json")
+    ]
+    loaded: dict[str, Any] = json.loads(found.read_bytes())
+    return loaded
+
+
+def check(value: msgspec.Struct | msgspec.Raw, of: dict[str, Any]) -> None:
+    # Not jsonschema.validate, which checks the schema itself as well, each time.
+    jsonschema.Draft7Validator(of).validate(json.loads(msgspec.json.encode(value)))
+
+
+def test_the_schemas_would_refuse_something_else() -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        check(a_thread(), schema("TurnStartResponse"))
+    with pytest.raises(jsonschema.ValidationError):
+        check(
+            msgspec.Raw(b'{"turn":{"id":"u","items":[],"status":"asleep"}}'),
+            schema("TurnStartResponse"),
+        )
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_answer(method: str) -> None:
+    of = schema(METHODS[method].response.__name__)
+    for answer in ANSWERS[method]:
+        assert isinstance(answer, METHODS[method].response)
+        check(answer, of)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_params_have_the_names_of_the_schemas(method: str) -> None:
+    kind = METHODS[method].params
+    if kind is methods.NoParams:
+        return
+    ours = {field.encode_name for field in msgspec.structs.fields(kind)}
+    theirs = schema(kind.__name__)
+    assert ours - theirs["properties"].keys() <= {"after", "idempotencyKey"}
+    required = {field.encode_name for field in msgspec.structs.fields(kind) if field.required}
+    assert required <= set(theirs.get("required", ()))
+
+
+@pytest.mark.parametrize("method", NOTIFICATIONS)
+def test_a_notification(method: str) -> None:
+    of = schema(NOTIFICATIONS[method].__name__)
+    for told in TOLD[method]:
+        assert isinstance(told, NOTIFICATIONS[method])
+        check(told, of)
+
+
+@pytest.mark.parametrize("method", EMPTY_ANSWERS)
+def test_an_empty_answer(method: str) -> None:
+    check(msgspec.Raw(EMPTY_ANSWERS[method]), schema(EMPTY_SCHEMAS[method]))
+
+
+def test_a_question_about_a_command_and_its_answer() -> None:
+    asked = CommandApprovalParams(thread_id="t", turn_id="u", item_id="i", started_at_ms=1)
+    check(asked, schema("CommandExecutionRequestApprovalParams"))
+    check(CommandApprovalResponse("accept"), schema("CommandExecutionRequestApprovalResponse"))

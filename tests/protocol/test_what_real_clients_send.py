@@ -1,0 +1,238 @@
+"""Messages that real clients of the original were seen to send, member by member as they sent them."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from codexd.core.items import TextInput
+from codexd.core.settings import SettingsChange
+from codexd.protocol.asked_settings import thread_change, turn_change
+from codexd.protocol.methods import METHODS, InitializeParams, read_params
+from codexd.protocol.policies import approval_policy, sandbox_mode, sandbox_policy
+from codexd.protocol.rpc import Request, read_message
+from codexd.protocol.threads import (
+    After,
+    ThreadForkParams,
+    ThreadItemsListParams,
+    ThreadListParams,
+    ThreadResumeParams,
+    ThreadStartParams,
+    ThreadTurnsListParams,
+)
+from codexd.protocol.turns import TurnStartParams, TurnSteerParams
+
+INITIALIZE = (
+    '{"id":"initialize","method":"initialize","params":{"clientInfo":{"name":"codex-tui",'
+    '"title":null,"version":"0.169.0"},"capabilities":{"requiredHumanApproval":true,'
+    '"experimentalApi":true,"requestAttestation":false,"optOutNotificationMethods":null}}}'
+)
+THREAD_START = (
+    '{"id":"startup-thread-start","method":"thread/start","params":{"cwd":"/w","sandbox":"read-only",'
+    '"config":{},"ephemeral":false,"historyMode":"paginated","threadSource":"user","dynamicTools":['
+    '{"type":"namespace","name":"codex_tui","description":"…","tools":[{"type":"function","name":'
+    '"list_threads","description":"…","inputSchema":{"type":"object","additionalProperties":false,'
+    '"properties":{"limit":{"type":"integer","minimum":1,"maximum":50}},"required":[]},'
+    '"deferLoading":true}]}]}}'
+)
+THREAD_FORK = (
+    '{"id":22,"method":"thread/fork","params":{"threadId":"T","model":"gpt-6.1-sol","modelProvider":'
+    '"mock","serviceTier":"default","runtimeWorkspaceRoots":["/w"],"config":{"model_reasoning_effort":'
+    '"low"},"threadSource":"user","excludeTurns":true}}'
+)
+THREAD_LIST = (
+    '{"id":"96e7","method":"thread/list","params":{"currentAccountOnly":true,"limit":100,"sortKey":'
+    '"section_position","modelProviders":[],"sourceKinds":[],"archived":false,"sectionId":"4de2",'
+    '"useStateDbOnly":true}}'
+)
+TURNS_LIST = (
+    '{"id":"30c5","method":"thread/turns/list","params":{"threadId":"T","cursor":null,"limit":1,'
+    '"sortDirection":null,"itemsView":null}}'
+)
+ITEMS_LIST = (
+    '{"id":9,"method":"thread/items/list","params":{"threadId":"T","turnId":null,"cursor":'
+    '"{\\"requestedThreadId\\":\\"T\\",\\"rolloutOrdinal\\":72}","limit":100,"sortDirection":"desc"}}'
+)
+TURN_START = (
+    '{"id":6,"method":"turn/start","params":{"threadId":"T","clientUserMessageId":"d5ee","input":['
+    '{"type":"text","text":"say 5","text_elements":[]}],"turnTrigger":"user","cwd":"/w",'
+    '"runtimeWorkspaceRoots":["/w"],"approvalPolicy":"on-request","model":"mock-model",'
+    '"collaborationMode":{"mode":"default","settings":{"model":"mock-model"}}}}'
+)
+TURN_STEER = (
+    '{"id":12,"method":"turn/steer","params":{"threadId":"T","clientUserMessageId":"9e3e","input":['
+    '{"type":"text","text":"say 1","text_elements":[]}],"responsesapiClientMetadata":null,'
+    '"responsesapiClientMetadataPatch":null,"additionalContext":null,"expectedTurnId":"U"}}'
+)
+
+OTHERS = (
+    '{"id":1,"method":"account/read","params":{}}',
+    '{"id":4,"method":"configRequirements/read"}',
+    '{"id":"tui-project-trust-read","method":"config/read","params":{"includeLayers":true,"cwd":"/w"}}',
+    '{"id":2,"method":"model/list","params":{"modelProvider":null,"cursor":null,"limit":null,"includeHidden":true}}',
+    '{"id":7,"method":"thread/resume","params":{"threadId":"T","excludeTurns":true}}',
+    '{"id":"e4bc","method":"thread/read","params":{"threadId":"T"}}',
+    '{"id":"p2","method":"thread/name/set","params":{"threadId":"T","name":"Scripted title"}}',
+    '{"id":1,"method":"thread/archive","params":{"threadId":"T"}}',
+    '{"id":"u","method":"thread/unsubscribe","params":{"threadId":"T"}}',
+    '{"id":10,"method":"turn/interrupt","params":{"threadId":"T","turnId":"U"}}',
+)
+ALL = (
+    INITIALIZE,
+    THREAD_START,
+    THREAD_FORK,
+    THREAD_LIST,
+    TURNS_LIST,
+    ITEMS_LIST,
+    TURN_START,
+    TURN_STEER,
+    *OTHERS,
+)
+
+
+def params(text: str) -> msgspec.Struct:
+    message = read_message(text.encode())
+    assert isinstance(message, Request)
+    return read_params(message.method, METHODS[message.method].params, message.params)
+
+
+@pytest.mark.parametrize("text", ALL)
+def test_what_was_seen_can_be_read(text: str) -> None:
+    assert params(text)
+
+
+def test_initialize() -> None:
+    asked = params(INITIALIZE)
+    assert isinstance(asked, InitializeParams)
+    assert (asked.client_info.name, asked.client_info.version) == ("codex-tui", "0.169.0")
+    assert asked.capabilities is not None
+    assert asked.capabilities.experimental_api
+    assert asked.capabilities.opt_out_notification_methods is None
+    assert asked.capabilities.codexd is None
+
+
+def test_a_client_may_ask_for_cursors() -> None:
+    asked = params(
+        '{"id":1,"method":"initialize","params":{"clientInfo":{"name":"codexctl","version":"1"},'
+        '"capabilities":{"optOutNotificationMethods":["warning"],"codexd":{"cursor":true}}}}'
+    )
+    assert isinstance(asked, InitializeParams)
+    assert asked.capabilities is not None
+    assert asked.capabilities.codexd is not None
+    assert asked.capabilities.codexd.cursor
+    assert asked.capabilities.opt_out_notification_methods == ("warning",)
+
+
+def test_a_thread_is_started() -> None:
+    asked = params(THREAD_START)
+    assert isinstance(asked, ThreadStartParams)
+    assert asked.thread_source == "user"
+    assert thread_change(asked) == SettingsChange(cwd="/w", sandbox="read-only")
+
+
+def test_a_thread_is_forked_with_overrides_beside_and_within_config() -> None:
+    asked = params(THREAD_FORK)
+    assert isinstance(asked, ThreadForkParams)
+    assert asked.exclude_turns
+    assert thread_change(asked) == SettingsChange(
+        model="gpt-6.1-sol", provider="mock", effort="low"
+    )
+
+
+def test_a_thread_is_resumed_where_a_client_left_it() -> None:
+    asked = params(
+        '{"id":1,"method":"thread/resume","params":{"threadId":"T","after":{"seq":41,"items":{"m":5}}}}'
+    )
+    assert isinstance(asked, ThreadResumeParams)
+    assert asked.after == After(41, {"m": 5})
+    assert thread_change(asked) == SettingsChange()
+
+
+def test_lists() -> None:
+    assert params(THREAD_LIST) == ThreadListParams(
+        limit=100,
+        sort_key="section_position",
+        model_providers=(),
+        source_kinds=(),
+        archived=False,
+        section_id="4de2",
+    )
+    assert params(TURNS_LIST) == ThreadTurnsListParams("T", limit=1)
+    assert params(ITEMS_LIST) == ThreadItemsListParams(
+        "T",
+        cursor='{"requestedThreadId":"T","rolloutOrdinal":72}',
+        limit=100,
+        sort_direction="desc",
+    )
+
+
+def test_a_turn_is_started() -> None:
+    asked = params(TURN_START)
+    assert isinstance(asked, TurnStartParams)
+    assert asked.input == (TextInput("say 5"),)
+    assert asked.client_user_message_id == "d5ee"
+    assert turn_change(asked) == SettingsChange(
+        cwd="/w", model="mock-model", approval_policy="on-request"
+    )
+
+
+def test_a_collaboration_mode_goes_before_what_stands_beside_it() -> None:
+    asked = params(
+        '{"id":1,"method":"turn/start","params":{"threadId":"T","input":[],"model":"a","effort":"low",'
+        '"summary":"auto","sandboxPolicy":{"type":"workspaceWrite","writableRoots":["/x"]},'
+        '"collaborationMode":{"mode":"plan","settings":{"model":"b","reasoning_effort":"high",'
+        '"developer_instructions":null}}}}'
+    )
+    assert isinstance(asked, TurnStartParams)
+    assert turn_change(asked) == SettingsChange(
+        model="b", effort="high", summary="auto", sandbox="workspace-write"
+    )
+
+
+def test_a_turn_is_steered() -> None:
+    assert params(TURN_STEER) == TurnSteerParams(
+        thread_id="T",
+        expected_turn_id="U",
+        input=(TextInput("say 1"),),
+        client_user_message_id="9e3e",
+    )
+
+
+@pytest.mark.parametrize(
+    ("sent", "meant"),
+    [
+        ('"untrusted"', "untrusted"),
+        ('"on-request"', "on-request"),
+        ('"never"', "never"),
+        ('"on-failure"', "on-request"),
+        ('{"granular":{"rules":true,"sandbox_approval":true}}', "on-request"),
+        ("null", None),
+    ],
+)
+def test_approval_policies_come_to_one_of_ours(sent: str, meant: str | None) -> None:
+    asked = params(f'{{"id":1,"method":"thread/start","params":{{"approvalPolicy":{sent}}}}}')
+    assert isinstance(asked, ThreadStartParams)
+    assert approval_policy(asked.approval_policy) == meant
+
+
+@pytest.mark.parametrize(
+    ("sent", "meant"),
+    [
+        ('{"type":"readOnly","networkAccess":true}', "read-only"),
+        ('{"type":"workspaceWrite"}', "workspace-write"),
+        ('{"type":"dangerFullAccess"}', "danger-full-access"),
+        ('{"type":"externalSandbox","networkAccess":"enabled"}', "danger-full-access"),
+        ("null", None),
+    ],
+)
+def test_sandbox_policies_come_to_one_of_our_modes(sent: str, meant: str | None) -> None:
+    beside = '"threadId":"T","input":[]'
+    asked = params(f'{{"id":1,"method":"turn/start","params":{{{beside},"sandboxPolicy":{sent}}}}}')
+    assert isinstance(asked, TurnStartParams)
+    assert sandbox_mode(asked.sandbox_policy) == meant
+
+
+def test_a_mode_and_its_policy_are_the_same_thing() -> None:
+    assert sandbox_mode(sandbox_policy("read-only")) == "read-only"
+    assert sandbox_mode(sandbox_policy("workspace-write")) == "workspace-write"
+    assert sandbox_mode(sandbox_policy("danger-full-access")) == "danger-full-access"

@@ -1,0 +1,296 @@
+"""config.toml: read whole, or refused with file, line and key."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from codexd.config import (
+    EXPECTED,
+    EXPECTED_OF_PROJECT,
+    EXPECTED_OF_PROVIDER,
+    Config,
+    InvalidConfig,
+    ProjectTable,
+    ProviderTable,
+    ReadConfig,
+    dotted,
+    effective,
+    line_of,
+    origins,
+    parse_config,
+    read_config,
+)
+
+WHOLE = """\
+model = "gpt-6"
+model_provider = "house"
+approval_policy = "on-request"
+sandbox_mode = "read-only"
+model_reasoning_effort = "high"
+model_reasoning_summary = "none"
+model_verbosity = "low"
+model_context_window = 100_000
+on_restart = "interrupt"
+
+[model_providers.house]
+name = "House"
+base_url = "http://127.0.0.1:8080/v1"
+env_key = "HOUSE_KEY"
+wire_api = "chat"
+query_params = { api-version = "2026-01-01" }
+http_headers = { X-Team = "secret" }
+env_http_headers = { X-Token = "HOUSE_TOKEN" }
+request_max_retries = 0
+stream_max_retries = 100
+stream_idle_timeout_ms = 1
+requires_openai_auth = true
+
+[projects."/w/a.b"]
+trust_level = "trusted"
+"""
+
+
+def parsed(text: str) -> ReadConfig:
+    return parse_config(text.encode(), "c.toml")
+
+
+def test_an_empty_file_is_all_defaults() -> None:
+    read = parsed("")
+    assert read.config == Config()
+    assert read.keys == ()
+    assert read.warnings == ()
+    # There is no sandbox that could stand in for a person.
+    assert read.config.approval_policy == "untrusted"
+
+
+def test_every_key_that_counts() -> None:
+    read = parsed(WHOLE)
+    assert read.warnings == ()
+    assert read.config == Config(
+        model="gpt-6",
+        model_provider="house",
+        approval_policy="on-request",
+        sandbox_mode="read-only",
+        model_reasoning_effort="high",
+        model_reasoning_summary="none",
+        model_verbosity="low",
+        model_context_window=100_000,
+        on_restart="interrupt",
+        model_providers={
+            "house": ProviderTable(
+                name="House",
+                base_url="http://127.0.0.1:8080/v1",
+                env_key="HOUSE_KEY",
+                wire_api="chat",
+                query_params={"api-version": "2026-01-01"},
+                http_headers={"X-Team": "secret"},
+                env_http_headers={"X-Token": "HOUSE_TOKEN"},
+                request_max_retries=0,
+                stream_max_retries=100,
+                stream_idle_timeout_ms=1,
+                requires_openai_auth=True,
+            )
+        },
+        projects={"/w/a.b": ProjectTable("trusted")},
+    )
+
+
+def test_the_tables_of_expectations_name_every_key() -> None:
+    assert tuple(EXPECTED) == Config.__struct_fields__
+    assert tuple(EXPECTED_OF_PROVIDER) == ProviderTable.__struct_fields__
+    assert tuple(EXPECTED_OF_PROJECT) == ProjectTable.__struct_fields__
+
+
+@pytest.mark.parametrize(
+    "line", ['approval_policy = "on-failure"', "approval_policy = { granular = { rules = true } }"]
+)
+def test_older_and_finer_policies_ask_when_the_model_asks(line: str) -> None:
+    assert parsed(line).config.approval_policy == "on-request"
+
+
+def test_what_only_the_original_knows_is_ignored_without_a_word() -> None:
+    read = parsed(
+        'notify = ["say"]\nprofile = "x"\n[features]\na = true\n[tui]\nb = 1\n[mcp_servers.x]\n'
+        'command = "y"\n[history]\n[otel]\n[sandbox_workspace_write]\n[profiles.x]\nmodel = 3\n'
+        "[model_providers.p]\nsupports_websockets = true\n"
+    )
+    assert read.warnings == ()
+    assert read.config == Config(model_providers={"p": ProviderTable()})
+
+
+def test_unknown_keys_get_a_warning_with_the_nearest_known_one() -> None:
+    read = parsed('modle = "x"\n\nzzz = 1\n[model_providers.p]\nbase_ulr = "http://h"\n')
+    assert read.warnings == (
+        "c.toml:1: unknown key `modle`, did you mean `model`? It was ignored.",
+        "c.toml:3: unknown key `zzz`; it was ignored.",
+        (
+            "c.toml:5: unknown key `model_providers.p.base_ulr`, did you mean `base_url`? "
+            "It was ignored."
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "key", "problem"),
+    [
+        ("model = 5", 1, "model", "expected a string, found 5"),
+        ("\n\nmodel = [1]", 3, "model", "expected a string, found [1]"),
+        ("model = { a = 1 }", 1, "model", "expected a string, found a table"),
+        (
+            'approval_policy = "always"',
+            1,
+            "approval_policy",
+            'expected "untrusted", "on-request" or "never", found \'always\'',
+        ),
+        ("on_restart = true", 1, "on_restart", 'expected "resume" or "interrupt", found true'),
+        (
+            "model_context_window = 0",
+            1,
+            "model_context_window",
+            "expected a number of tokens, an integer above 0, found 0",
+        ),
+        (
+            "model_providers = 1",
+            1,
+            "model_providers",
+            "expected tables [model_providers.NAME], found 1",
+        ),
+        ("[model_providers]\nx = 1", 2, "model_providers.x", "expected a table, found 1"),
+        (
+            'name = "x"\n[model_providers.p]\nwire_api = "soap"',
+            3,
+            "model_providers.p.wire_api",
+            'expected "responses" or "chat", found \'soap\'',
+        ),
+        (
+            '[model_providers]\na = {}\np = { wire_api = "soap" }',
+            3,
+            "model_providers.p.wire_api",
+            'expected "responses" or "chat", found \'soap\'',
+        ),
+        (
+            "model_providers.p.request_max_retries = 101",
+            1,
+            "model_providers.p.request_max_retries",
+            "expected an integer from 0 to 100, found 101",
+        ),
+        (
+            '[projects."/a.b"]\ntrust_level = 1',
+            2,
+            'projects."/a.b".trust_level',
+            'expected "trusted" or "untrusted", found 1',
+        ),
+        ('model = "x"\nmodel = ]', 2, None, "not TOML: Invalid value (at line 2, column 9)"),
+        ('a = 1\n\nb = """', 3, None, "not TOML: Unterminated string (at end of document)"),
+    ],
+)
+def test_a_mistake_is_told_by_file_line_key_expected_and_found(
+    text: str, line: int, key: str | None, problem: str
+) -> None:
+    with pytest.raises(InvalidConfig) as invalid:
+        parsed(text)
+    assert (invalid.value.file, invalid.value.line) == ("c.toml", line)
+    assert (invalid.value.key, invalid.value.problem) == (key, problem)
+    subject = f"`{key}`: " if key else ""
+    assert str(invalid.value) == f"c.toml:{line}: {subject}{problem}; nothing of the file was used"
+
+
+@pytest.mark.parametrize("wrong", ['"Bearer s3cret"', '{ a = 1, b = "s3cret" }', '["s3cret"]'])
+def test_a_mistake_does_not_show_what_may_be_secret(wrong: str) -> None:
+    with pytest.raises(InvalidConfig) as invalid:
+        parsed(f"[model_providers.p]\nhttp_headers = {wrong}")
+    assert "expected a table of strings" in str(invalid.value)
+    assert "s3cret" not in str(invalid.value)
+
+
+def test_a_long_wrong_value_is_cut() -> None:
+    with pytest.raises(InvalidConfig) as invalid:
+        parsed("model = [" + "1," * 1000 + "]")
+    assert len(str(invalid.value)) < 200
+
+
+def test_bytes_that_are_no_text_are_told_by_line() -> None:
+    with pytest.raises(InvalidConfig) as invalid:
+        parse_config(b'model = "x"\n# \xff\n', "c.toml")
+    assert str(invalid.value) == (
+        "c.toml:2: expected UTF-8, found other bytes; nothing of the file was used"
+    )
+
+
+def test_a_missing_file_is_an_empty_one(tmp_path: Path) -> None:
+    read = read_config(tmp_path / "config.toml")
+    assert read.config == Config()
+    assert read.file == str(tmp_path / "config.toml")
+
+
+def test_a_file_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('model = "m"')
+    assert read_config(file).config.model == "m"
+
+
+def test_what_is_no_file_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(InvalidConfig, match="cannot be read: "):
+        read_config(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("at", "line"),
+    [
+        (("a",), 1),
+        (("t", "a"), 4),
+        (("t", "x.y", "b"), 7),
+        (("t", "x.y", "missing"), 6),
+        (("u", "v", "w"), 9),
+        (("u", "v", "w", "deeper"), 9),
+        (("arr", "k"), 11),
+        (("nowhere",), None),
+    ],
+)
+def test_a_key_is_found_by_its_line(at: tuple[str, ...], line: int | None) -> None:
+    text = """\
+a = 1
+[t]  # a table
+lone = '''x = 1'''
+a = \"\"\"
+b = 1\"\"\"
+[t."x.y"]
+"b" = 1
+[u]
+v . w = { deeper = 1 }
+[[arr]]
+k = 1
+"""
+    assert line_of(text, at) == line
+
+
+def test_a_dotted_key_is_quoted_where_it_must_be() -> None:
+    assert dotted(("projects", "/a.b", "trust_level")) == 'projects."/a.b".trust_level'
+
+
+def test_the_settings_in_force_are_told_without_secrets() -> None:
+    told = json.loads(effective(parsed(WHOLE).config))
+    assert told["model"] == "gpt-6"
+    assert told["on_restart"] == "interrupt"
+    provider = told["model_providers"]["house"]
+    assert provider["http_headers"] == {"X-Team": "[redacted]"}
+    assert provider["query_params"] == {"api-version": "[redacted]"}
+    assert provider["env_http_headers"] == {"X-Token": "HOUSE_TOKEN"}
+    assert b"secret" not in effective(parsed(WHOLE).config)
+
+
+def test_a_setting_that_nobody_set_is_null() -> None:
+    assert json.loads(effective(Config()))["model"] is None
+
+
+def test_each_setting_is_told_with_the_file_it_is_from() -> None:
+    read = parsed('model = "x"\n[model_providers.p]\nname = "P"\n')
+    origin = {
+        "name": {"type": "user", "file": "c.toml", "profile": None},
+        "version": read.version,
+    }
+    assert json.loads(origins(read)) == {"model": origin, "model_providers.p.name": origin}
+    assert read.version.startswith("sha256:")
