@@ -31,6 +31,7 @@ class TurnView(msgspec.Struct, gc=False):
     seq: int  # of its first event
     started_ms: int
     items: list[ThreadItem]
+    item_seqs: list[int]  # of the event that completed each item
     status: TurnStatus = "inProgress"
     error: TurnError | None = None
     ended_ms: int | None = None
@@ -79,7 +80,7 @@ class Transcript:
         """Take the next event in."""
         event = recorded.event
         if isinstance(event, TurnStarted):
-            self.turns.append(TurnView(event.turn_id, recorded.seq, recorded.at_ms, []))
+            self.turns.append(TurnView(event.turn_id, recorded.seq, recorded.at_ms, [], []))
         shown = self._screen.apply(recorded)
         if not self.turns:
             return
@@ -87,6 +88,7 @@ class Transcript:
         for one in shown:
             if isinstance(one, Done):
                 turn.items.append(one.item)
+                turn.item_seqs.append(recorded.seq)
         match event:
             case TurnCompleted():
                 turn.status, turn.ended_ms = "completed", recorded.at_ms

@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from codexd.protocol import threads, turns
+from codexd.protocol import own, threads, turns
 from codexd.protocol.complaints import complaint
 from codexd.protocol.rpc import invalid_params
 
@@ -163,11 +163,13 @@ METHODS: dict[str, Method] = {
     "config/read": Method(ConfigReadParams, ConfigReadResponse),
     "configRequirements/read": Method(NoParams, ConfigRequirementsReadResponse),
     "model/list": Method(ModelListParams, ModelListResponse),
+    "server/status": Method(NoParams, own.ServerStatusResponse),
     "thread/archive": Method(threads.ThreadArchiveParams, threads.ThreadArchiveResponse),
     "thread/fork": Method(threads.ThreadForkParams, threads.ThreadForkResponse),
     "thread/items/list": Method(threads.ThreadItemsListParams, threads.ThreadItemsListResponse),
     "thread/list": Method(threads.ThreadListParams, threads.ThreadListResponse),
     "thread/loaded/list": Method(threads.ThreadLoadedListParams, threads.ThreadLoadedListResponse),
+    "thread/log/read": Method(own.ThreadLogReadParams, own.ThreadLogReadResponse),
     "thread/name/set": Method(threads.ThreadSetNameParams, threads.ThreadSetNameResponse),
     "thread/read": Method(threads.ThreadReadParams, threads.ThreadReadResponse),
     "thread/resume": Method(threads.ThreadResumeParams, threads.ThreadResumeResponse),

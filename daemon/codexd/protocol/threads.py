@@ -117,6 +117,7 @@ class ThreadStartParams(_Overrides, frozen=True, kw_only=True):
     """Begin a thread."""
 
     ephemeral: bool | None = None
+    history_mode: Literal["legacy", "paginated"] | None = None
     thread_source: str | None = None
     idempotency_key: str | None = None  # codexd only: the same key starts one thread
 

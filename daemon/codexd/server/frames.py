@@ -16,7 +16,7 @@ from codexd.protocol.notifications import (
     with_seq,
 )
 from codexd.protocol.requests import COMMAND_APPROVAL, CommandApprovalParams
-from codexd.protocol.rpc import encode_request
+from codexd.protocol.rpc import RequestId, encode_request
 
 
 class Reader(msgspec.Struct, frozen=True):
@@ -105,6 +105,10 @@ class Questions(msgspec.Struct):
             known = self.ids[approval_id] = self.last
             self.open[known] = (thread_id, approval_id)
         return known
+
+    def asked(self, request_id: RequestId | None) -> tuple[str, str] | None:
+        """The thread and the approval that an answer under this id is about, if it is still open."""
+        return self.open.get(request_id) if isinstance(request_id, int) else None
 
     def settle(self, approval_id: str) -> int | None:
         """The question is answered, or is one no more; its request id."""

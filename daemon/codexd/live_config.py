@@ -1,0 +1,49 @@
+"""config.toml as it is now: read again when the file has changed, and never half.
+
+A file that cannot be used is an error to whoever needs the settings just then; what runs goes on with the
+last one that could be.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from codexd.config import Config, InvalidConfig, ReadConfig, read_config
+
+
+class LiveConfig:
+    """The settings of one file."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._stamp: tuple[int, int, int] | None = None
+        self._read = ReadConfig(Config(), str(file), "sha256:")
+        self._problem: InvalidConfig | None = None
+
+    def read(self) -> ReadConfig:
+        """The settings in force. Raises: InvalidConfig."""
+        stamp = self._stamp_now()
+        if stamp != self._stamp:
+            self._stamp, self._problem = stamp, None
+            try:
+                self._read = read_config(self.file)
+            except InvalidConfig as problem:
+                self._problem = problem
+        if self._problem is not None:
+            raise self._problem
+        return self._read
+
+    def last_good(self) -> Config:
+        """The settings in force, or the last ones that could be read."""
+        try:
+            return self.read().config
+        except InvalidConfig:
+            return self._read.config
+
+    def _stamp_now(self) -> tuple[int, int, int]:
+        try:
+            found = os.stat(self.file)
+        except FileNotFoundError:
+            return (0, 0, 0)
+        return (found.st_mtime_ns, found.st_size, found.st_ino)

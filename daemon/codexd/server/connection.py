@@ -1,0 +1,234 @@
+"""One client: its handshake, its requests in, answers and what it follows out.
+
+Requests of one connection run beside each other, so a slow one holds up no other. Whatever goes wrong
+with a connection ends that connection and nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable
+
+import msgspec
+import trio
+
+from codexd.core.ids import ThreadId
+from codexd.protocol.framing import Fed, Framing, Hangup, Lines, OverlongMessage, Send, detect
+from codexd.protocol.methods import ClientInfo, InitializeParams
+from codexd.protocol.rpc import (
+    INVALID_REQUEST,
+    Answer,
+    ErrorData,
+    Message,
+    Request,
+    RequestId,
+    RpcError,
+    Unreadable,
+    encode_error,
+    encode_result,
+    internal_error,
+    not_initialized,
+    overloaded,
+    read_message,
+)
+from codexd.server.feed import Follower
+from codexd.server.frames import Frame, Reader
+from codexd.server.outbox import Outbox, Unread
+from codexd.server.port import Answered, Handlers
+
+log = logging.getLogger(__name__)
+
+# Requests of one connection that may be under way: the original's figure, and more than a person makes.
+REQUESTS_UNDER_WAY_MAX = 128
+# How long the answers to a client that sends no more may take.
+FINISH_SECONDS_MAX = 10
+# One read of the socket: holds some hundred requests, and one image in a few.
+READ_BYTES = 256 * 1024
+
+
+class Connection:
+    """A connected client."""
+
+    def __init__(self, sock: socket.socket, number: int, handlers: Handlers) -> None:
+        self.number = number
+        self.client: ClientInfo | None = None
+        self.following: dict[ThreadId, Follower] = {}
+        self.outbox = Outbox(sock)
+        self.reader: Reader = Reader(Lines(), lines=True)
+        self.missed_news = False  # its socket was full when something was told to everybody
+        self._sock, self._handlers = sock, handlers
+        self._under_way = 0
+        self._quiet = trio.Event()
+
+    @property
+    def by(self) -> str:
+        """How the log names it: the client's own name, and which of its connections."""
+        name = self.client.name if self.client is not None else "unknown"
+        return f"{name}:{self.number}"
+
+    async def run(self) -> None:
+        """Serve the client until it leaves."""
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self.outbox.flush)
+                await self._read(nursery)
+                await self._finish()
+                nursery.cancel_scope.cancel()
+        except* Unread as reasons:
+            log.warning("connection %s was closed: %s", self.by, reasons.exceptions[0])
+        finally:
+            self.outbox.closed = True
+            for thread_id in list(self.following):
+                self.leave(thread_id)
+
+    def initialize(self, params: InitializeParams) -> None:
+        """The handshake: who it is, and how it wants to read."""
+        self.client = params.client_info
+        wants = params.capabilities
+        if wants is None:
+            return
+        self.reader = msgspec.structs.replace(
+            self.reader,
+            cursor=wants.codexd is not None and wants.codexd.cursor,
+            unwanted=frozenset(wants.opt_out_notification_methods or ()),
+        )
+
+    def follow(self, thread_id: ThreadId, begin: Callable[[Reader, Outbox], Follower]) -> None:
+        """Follow a thread from here on; following it twice starts anew."""
+        self.leave(thread_id)
+        self.following[thread_id] = begin(self.reader, self.outbox)
+
+    def leave(self, thread_id: ThreadId) -> bool:
+        """Follow it no more; whether it was followed."""
+        follower = self.following.pop(thread_id, None)
+        if follower is not None:
+            follower.feed.leave(follower)
+        return follower is not None
+
+    def tell(self, frame: Frame) -> None:
+        """News for everybody. A client that cannot take it now is told how things stand, later."""
+        if self.client is None:
+            return
+        if self.outbox.idle:
+            wire = frame.framed(self.reader)
+            if wire:
+                self.outbox.write(wire)
+        else:
+            self.missed_news = True
+            self.outbox.write_later(self)
+
+    async def catch_up(self, outbox: Outbox) -> bool:
+        """The news it missed, as the present state of things."""
+        self.missed_news = False
+        for frame in self._handlers.standing():
+            outbox.write(frame.framed(self.reader))
+        return True
+
+    async def _finish(self) -> None:
+        """A client that has said all it wants, and closed its writing half, still reads its answers."""
+        with trio.move_on_after(FINISH_SECONDS_MAX):
+            while self._under_way and not self.outbox.closed:
+                self._quiet = trio.Event()
+                await self._quiet.wait()
+            while not self.outbox.idle and not self.outbox.closed:
+                await trio.lowlevel.wait_writable(self._sock)
+                await trio.lowlevel.checkpoint()
+
+    async def _read(self, nursery: trio.Nursery) -> None:
+        framing: Framing | None = None
+        while not self.outbox.closed:
+            chunk = await self._receive()
+            if not chunk:
+                return
+            if framing is None:
+                framing = self._begin(chunk)
+            for fed in framing.feed(chunk):
+                if not self._take(fed, nursery):
+                    return
+
+    def _begin(self, chunk: bytes) -> Framing:
+        if detect(chunk) == "lines":
+            return self.reader.framing
+        from codexd.protocol.websocket import WebSocket
+
+        framing = WebSocket()
+        self.reader = Reader(framing, lines=False)
+        return framing
+
+    async def _receive(self) -> bytes:
+        while True:
+            try:
+                return self._sock.recv(READ_BYTES)
+            except (BlockingIOError, InterruptedError):
+                await trio.lowlevel.wait_readable(self._sock)
+            except OSError:
+                return b""
+
+    def _take(self, fed: Fed, nursery: trio.Nursery) -> bool:
+        """Take what the framing found; whether to go on."""
+        match fed:
+            case Send():
+                self.outbox.write(fed.wire)
+            case Hangup():
+                self.outbox.write(fed.wire)
+                return False
+            case OverlongMessage():
+                self._refuse(
+                    None, RpcError(INVALID_REQUEST, str(fed), ErrorData("overlong_message"))
+                )
+            case bytes():
+                self._heard(read_message(fed), nursery)
+        return True
+
+    def _heard(self, message: Message, nursery: trio.Nursery) -> None:
+        match message:
+            case Request():
+                if self._under_way >= REQUESTS_UNDER_WAY_MAX:
+                    self._refuse(message.id, overloaded())
+                    return
+                self._under_way += 1
+                nursery.start_soon(self._serve, message)
+            case Answer():
+                if self.client is not None:
+                    nursery.start_soon(self._answered, message)
+            case Unreadable():
+                self._refuse(message.id, message.error)
+            case _:
+                pass  # A client's notification: `initialized`, which nobody waits for.
+
+    async def _serve(self, request: Request) -> None:
+        """Answer one request. Whatever goes wrong in it is an error to its sender."""
+        try:
+            if self.client is None and request.method != "initialize":
+                self._handlers.check_known(request.method)
+                raise not_initialized()
+            answered = await self._handlers.answer(self, request)
+            self._answer(request.id, answered)
+        except RpcError as error:
+            self._refuse(request.id, error)
+        except Exception:
+            # One connection is one of the places where whatever goes wrong is turned into a record.
+            log.exception("%s of connection %s failed", request.method, self.by)
+            what = f"the daemon failed in {request.method}; its log says where"
+            self._refuse(request.id, internal_error(what))
+        finally:
+            self._under_way -= 1
+            self._quiet.set()
+
+    async def _answered(self, answer: Answer) -> None:
+        """What a client says to a question. A late or unreadable word changes nothing."""
+        try:
+            await self._handlers.decide(self, answer)
+        except Exception:
+            # As above: the answer of one connection is not to end the daemon.
+            log.exception("an answer of connection %s could not be taken", self.by)
+
+    def _answer(self, request_id: RequestId, answered: Answered) -> None:
+        """Between the answer and what follows from it there is no checkpoint."""
+        self.outbox.write(self.reader.framing.frame(encode_result(request_id, answered.result)))
+        if answered.then is not None:
+            answered.then()
+
+    def _refuse(self, request_id: RequestId | None, error: RpcError) -> None:
+        self.outbox.write(self.reader.framing.frame(encode_error(request_id, error)))

@@ -1,0 +1,103 @@
+"""Method -> answer: one row each. A new method is a row in `protocol/methods.py`, a row here, a function."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+import msgspec
+import trio
+
+from codexd.core import commands as c
+from codexd.core.commands import Rejected
+from codexd.core.ids import ApprovalId, ThreadId
+from codexd.protocol.methods import EMPTY_ANSWERS, METHODS, known_methods, read_params
+from codexd.protocol.requests import Decided, read_decision
+from codexd.protocol.rpc import Answer, Request, internal_error, unknown_method
+from codexd.runtime.supervisor import ThreadGone
+from codexd.server import house_answers, reading_answers, thread_answers, turn_answers
+from codexd.server.connection import Connection
+from codexd.server.frames import Frame
+from codexd.server.hub import standing
+from codexd.server.port import Answered
+from codexd.server.services import Services
+
+log = logging.getLogger(__name__)
+
+# The params of a handler are of its own method's type; the table below is checked against METHODS by a test.
+Handler = Callable[[Services, Connection, Any], Awaitable[Answered]]
+
+HANDLERS: dict[str, Handler] = {
+    "initialize": house_answers.initialize,
+    "account/read": house_answers.account_read,
+    "config/read": house_answers.config_read,
+    "configRequirements/read": house_answers.config_requirements_read,
+    "model/list": house_answers.model_list,
+    "server/status": house_answers.server_status,
+    "thread/archive": thread_answers.thread_archive,
+    "thread/fork": thread_answers.thread_fork,
+    "thread/items/list": reading_answers.thread_items_list,
+    "thread/list": reading_answers.thread_list,
+    "thread/loaded/list": reading_answers.thread_loaded_list,
+    "thread/log/read": reading_answers.thread_log_read,
+    "thread/name/set": thread_answers.thread_name_set,
+    "thread/read": reading_answers.thread_read,
+    "thread/resume": thread_answers.thread_resume,
+    "thread/start": thread_answers.thread_start,
+    "thread/turns/list": reading_answers.thread_turns_list,
+    "thread/unarchive": thread_answers.thread_unarchive,
+    "thread/unsubscribe": thread_answers.thread_unsubscribe,
+    "turn/interrupt": turn_answers.turn_interrupt,
+    "turn/start": turn_answers.turn_start,
+    "turn/steer": turn_answers.turn_steer,
+}
+
+
+class Answers:
+    """Answers the requests of all connections."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def check_known(self, method: str) -> None:
+        """Raises: RpcError, for a method that nobody answers."""
+        if method not in METHODS and method not in EMPTY_ANSWERS:
+            raise unknown_method(method, known_methods())
+
+    async def answer(self, connection: Connection, request: Request) -> Answered:
+        """Answer one request. Raises: RpcError."""
+        ready = EMPTY_ANSWERS.get(request.method)
+        if ready is not None:
+            return Answered(msgspec.Raw(ready))
+        self.check_known(request.method)
+        params = read_params(request.method, METHODS[request.method].params, request.params)
+        try:
+            return await HANDLERS[request.method](self._services, connection, params)
+        except (ThreadGone, trio.EndOfChannel, trio.BrokenResourceError) as error:
+            raise internal_error(
+                f"the thread was taken down under {request.method}, and nobody knows whether it was "
+                f"carried out: look at the thread, then try again ({error})"
+            ) from error
+
+    async def decide(self, connection: Connection, answer: Answer) -> None:
+        """A client answered a question. The first decision counts; others change nothing."""
+        asked = self._services.hub.questions.asked(answer.id)
+        if asked is None:
+            return
+        decision = read_decision(answer)
+        if not isinstance(decision, Decided):
+            log.warning("connection %s decided nothing: %s", connection.by, decision.reason)
+            return
+        thread_id, approval_id = asked
+        thread = await self._services.supervisor.load(ThreadId(thread_id))
+        command = c.DecideApproval(approval_id=ApprovalId(approval_id), decision=decision.decision)
+        try:
+            await thread.submit(command, by=connection.by)
+        except Rejected as late:
+            log.info("connection %s: %s", connection.by, late.message)
+
+    def standing(self) -> Iterable[Frame]:
+        """How all loaded threads stand."""
+        services = self._services
+        return standing(services.supervisor, services.hub, services.now_us() // 1000)

@@ -1,0 +1,94 @@
+"""A thread as lists and answers show it, from its summary and the state it is in."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from codexd.core.ids import ThreadId
+from codexd.core.settings import Settings
+from codexd.core.state import ThreadState
+from codexd.projections.threads import Summary
+from codexd.protocol.policies import sandbox_policy
+from codexd.protocol.threads import (
+    Active,
+    Environment,
+    GitInfo,
+    Idle,
+    InError,
+    NotLoaded,
+    Thread,
+    ThreadForkResponse,
+    ThreadResumeResponse,
+    ThreadStartResponse,
+    ThreadStatus,
+)
+from codexd.protocol.turns import Turn
+
+
+def status_of(state: ThreadState | None) -> ThreadStatus:
+    """What a thread is doing; None: it is not loaded."""
+    if state is None:
+        return NotLoaded()
+    if state.turn is not None:
+        waiting = any(call.approval_id is not None for call in state.turn.open_calls)
+        return Active(("waitingOnApproval",) if waiting else ())
+    return InError() if state.failed else Idle()
+
+
+def heading(
+    thread_id: ThreadId,
+    summary: Summary,
+    state: ThreadState | None,
+    path: str | None,
+    turns: tuple[Turn, ...] = (),
+) -> Thread:
+    """The thread. `state` is None where it is not loaded."""
+    settings, started, git = summary.settings, summary.started, summary.git
+    assert settings is not None, f"thread {thread_id} has no settings"
+    assert started is not None, f"thread {thread_id} has no beginning"
+    return Thread(
+        id=thread_id,
+        environments=(Environment(settings.cwd, (settings.cwd,)),) if state is not None else None,
+        session_id=thread_id,
+        forked_from_id=summary.forked_from,
+        preview=summary.preview,
+        ephemeral=started.ephemeral,
+        history_mode=started.history_mode,
+        model_provider=settings.provider,
+        model=settings.model,
+        reasoning_effort=settings.effort,
+        created_at=summary.created_ms // 1000,
+        updated_at=summary.updated_ms // 1000,
+        recency_at=summary.updated_ms // 1000,
+        status=status_of(state),
+        path=path,
+        cwd=settings.cwd,
+        cli_version=started.daemon_version,
+        originator=started.originator,
+        thread_source=started.thread_source,
+        git_info=GitInfo(git.sha, git.branch, git.origin_url) if git is not None else None,
+        name=summary.name,
+        turns=turns,
+    )
+
+
+Response = TypeVar("Response", ThreadStartResponse, ThreadForkResponse, ThreadResumeResponse)
+
+
+def settled(
+    kind: type[Response], thread: Thread, settings: Settings, seq: int | msgspec.UnsetType
+) -> Response:
+    """The answer to a method that attaches: the thread, and the settings that it came to."""
+    return kind(
+        thread=thread,
+        model=settings.model,
+        model_provider=settings.provider,
+        cwd=settings.cwd,
+        runtime_workspace_roots=(settings.cwd,),
+        approval_policy=settings.approval_policy,
+        sandbox=sandbox_policy(settings.sandbox),
+        reasoning_effort=settings.effort,
+        seq=seq,
+    )

@@ -1,0 +1,116 @@
+"""Answers about the house: the handshake, who pays, the models, the settings, and how the daemon is."""
+
+from __future__ import annotations
+
+import platform
+
+import msgspec
+
+from codexd.config import InvalidConfig, ReadConfig, effective, origins
+from codexd.protocol import methods as m
+from codexd.protocol import own
+from codexd.protocol.rpc import INTERNAL_ERROR, ErrorData, RpcError, already_initialized
+from codexd.server.connection import Connection
+from codexd.server.pages import invalid_cursor
+from codexd.server.port import Answered
+from codexd.server.services import Services
+
+# The SDK reads the version out of the user agent and switches features by it: the one that was measured.
+COMPATIBLE_WITH = "0.169.0"
+
+
+async def initialize(
+    services: Services, connection: Connection, params: m.InitializeParams
+) -> Answered:
+    """The handshake."""
+    if connection.client is not None:
+        raise already_initialized()
+    connection.initialize(params)
+    client, system = params.client_info, platform.uname()
+    agent = (
+        f"codexd/{COMPATIBLE_WITH} ({system.system} {system.release}; {system.machine}) "
+        f"codexd/{services.version} ({client.name}; {client.version})"
+    )
+    return Answered(
+        m.InitializeResponse(
+            user_agent=agent,
+            codex_home=str(services.home),
+            platform_family="unix",
+            platform_os="macos" if system.system == "Darwin" else system.system.lower(),
+        )
+    )
+
+
+async def account_read(
+    services: Services, connection: Connection, params: m.AccountReadParams
+) -> Answered:
+    """Who pays. Nobody signs in to codexd: a key in the environment is what there is."""
+    provider = services.config.last_good().model_provider
+    variable = services.providers().get(provider)
+    paid = variable is not None and services.has_key(variable)
+    account = m.ApiKeyAccount() if paid else None
+    return Answered(m.AccountReadResponse(account=account, requires_openai_auth=False))
+
+
+async def config_read(
+    services: Services, connection: Connection, params: m.ConfigReadParams
+) -> Answered:
+    """The settings in force, secrets left out."""
+    read = readable_config(services)
+    return Answered(
+        m.ConfigReadResponse(
+            msgspec.Raw(effective(read.config)), msgspec.Raw(origins(read)), msgspec.Raw(b"null")
+        )
+    )
+
+
+async def config_requirements_read(
+    services: Services, connection: Connection, params: m.NoParams
+) -> Answered:
+    """What an administrator demands: nothing."""
+    return Answered(m.ConfigRequirementsReadResponse())
+
+
+async def model_list(
+    services: Services, connection: Connection, params: m.ModelListParams
+) -> Answered:
+    """The catalogue. The cursor is how many came before."""
+    models = [one for one in services.models if params.include_hidden or not one.hidden]
+    start = 0
+    if params.cursor is not None:
+        if not params.cursor.isdecimal() or int(params.cursor) > len(models):
+            raise invalid_cursor(params.cursor)
+        start = int(params.cursor)
+    end = start + max(params.limit or 1, 1) if params.limit is not None else len(models)
+    following = str(end) if end < len(models) else None
+    return Answered(m.ModelListResponse(tuple(models[start:end]), following))
+
+
+async def server_status(services: Services, connection: Connection, params: m.NoParams) -> Answered:
+    """How the daemon is (codexd only)."""
+    threads = services.supervisor.threads
+    total = len(await services.store.streams())
+    counts = own.ThreadCounts(
+        loaded=len(threads),
+        running=sum(1 for thread in threads if thread.state.turn is not None),
+        total=total,
+    )
+    return Answered(
+        own.ServerStatusResponse(
+            pid=services.pid,
+            version=services.version,
+            socket=str(services.socket),
+            home=str(services.home),
+            threads=counts,
+            connections=services.hub.connections,
+            started_at=services.started_at_ms // 1000,
+        )
+    )
+
+
+def readable_config(services: Services) -> ReadConfig:
+    """The config. Raises: RpcError, where its file cannot be used."""
+    try:
+        return services.config.read()
+    except InvalidConfig as problem:
+        raise RpcError(INTERNAL_ERROR, str(problem), ErrorData("invalid_config")) from problem

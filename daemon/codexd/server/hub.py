@@ -1,0 +1,86 @@
+"""All connections and all feeds: who is there, who follows what, and which questions are open."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterable
+
+from codexd.core.ids import ThreadId
+from codexd.projections.texts import Said
+from codexd.protocol.notifications import ThreadStatusChangedNotification
+from codexd.runtime.supervisor import Supervisor
+from codexd.server.connection import Connection
+from codexd.server.feed import Feed
+from codexd.server.frames import Frame, Questions, parts_of
+from codexd.server.headings import status_of
+from codexd.server.port import Handlers
+
+
+class Hub:
+    """The house's meeting point. It decides nothing and keeps nothing that the log has not."""
+
+    def __init__(
+        self, context_window: Callable[[str], int | None], now_ms: Callable[[], int]
+    ) -> None:
+        self.questions = Questions(now_ms())
+        self._connections: dict[Connection, None] = {}
+        self._feeds: dict[ThreadId, Feed] = {}
+        self._window, self._now_ms = context_window, now_ms
+        self._numbered = 0
+
+    @property
+    def any(self) -> bool:
+        """Whether there is a connection at all."""
+        return bool(self._connections)
+
+    @property
+    def connections(self) -> int:
+        """How many there are."""
+        return len(self._connections)
+
+    def feed(self, thread_id: ThreadId) -> Feed:
+        """The thread's feed; it outlives the thread's being loaded for as long as it is followed."""
+        feed = self._feeds.get(thread_id)
+        if feed is None:
+            feed = Feed(thread_id, self, self.questions, self._window, self._now_ms)
+            self._feeds[thread_id] = feed
+        return feed
+
+    def forget(self, thread_id: ThreadId) -> None:
+        """The thread was let go, and nobody follows it."""
+        feed = self._feeds.get(thread_id)
+        if feed is not None and not feed.watched:
+            del self._feeds[thread_id]
+
+    async def serve(self, sock: socket.socket, handlers: Handlers) -> None:
+        """Serve one connection to its end."""
+        self._numbered += 1
+        connection = Connection(sock, self._numbered, handlers)
+        self._connections[connection] = None
+        try:
+            await connection.run()
+        finally:
+            del self._connections[connection]
+
+    def tell(self, frame: Frame, thread_id: ThreadId) -> None:
+        """Tell everybody who does not follow the thread: those who do have heard it."""
+        for connection in self._connections:
+            if thread_id not in connection.following:
+                connection.tell(frame)
+
+    def announce(self, said: Said) -> None:
+        """Tell everybody."""
+        now = self._now_ms()
+        frame = Frame(parts_of((said,), "", now, self.questions), 0)
+        for connection in self._connections:
+            connection.tell(frame)
+
+
+def standing(supervisor: Supervisor, hub: Hub, now_ms: int) -> Iterable[Frame]:
+    """The status of every loaded thread, as notifications."""
+    for thread in supervisor.threads:
+        params = ThreadStatusChangedNotification(
+            thread_id=thread.thread_id, status=status_of(thread.state)
+        )
+        said = Said("thread/status/changed", params)
+        yield Frame(parts_of((said,), thread.thread_id, now_ms, hub.questions), thread.version)

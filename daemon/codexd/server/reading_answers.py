@@ -1,0 +1,228 @@
+"""Answers to `thread/*` that only look: read, list, pages of turns and items, the raw log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from codexd.core.events import InvalidEvent
+from codexd.core.ids import ThreadId
+from codexd.core.state import ThreadState
+from codexd.protocol import threads as t
+from codexd.protocol.own import ThreadLogReadParams, ThreadLogReadResponse
+from codexd.protocol.rpc import RpcError, invalid_params, state_error
+from codexd.protocol.turns import Turn
+from codexd.server.connection import Connection
+from codexd.server.directory import Row
+from codexd.server.headings import heading
+from codexd.server.opening import store_error, thread_id_of
+from codexd.server.pages import (
+    Place,
+    all_turns,
+    invalid_cursor,
+    items_page,
+    page_limit,
+    read_cursor,
+    turns_page,
+)
+from codexd.server.port import Answered
+from codexd.server.services import Services
+from codexd_eventstore.store import EventStore, NotFound, StoreError
+
+# Records in one answer of the raw log.
+LOG_PAGE_MAX = 1000
+
+
+async def thread_read(
+    services: Services, connection: Connection, params: t.ThreadReadParams
+) -> Answered:
+    """A thread, loaded or not, archived or not, without following it."""
+    thread_id = thread_id_of(params.thread_id)
+    try:
+        row = await services.directory.find(thread_id)
+        turns: tuple[Turn, ...] = ()
+        if params.include_turns:
+            store = _store(services, thread_id)
+            version = (await store.head(thread_id)).version
+            turns = tuple(view.turn() for view in await all_turns(store, thread_id, version))
+    except NotFound as error:
+        raise state_error(f"thread not loaded: {thread_id}", "thread_not_found") from error
+    except (StoreError, InvalidEvent) as error:
+        raise store_error(error) from error
+    shown = heading(thread_id, row.summary, _state(services, thread_id), row.path, turns)
+    return Answered(t.ThreadReadResponse(shown))
+
+
+async def thread_turns_list(
+    services: Services, connection: Connection, params: t.ThreadTurnsListParams
+) -> Answered:
+    """A page of turns, newest first where the client does not say."""
+    thread_id = thread_id_of(params.thread_id)
+    try:
+        page = await turns_page(
+            _store(services, thread_id),
+            thread_id,
+            read_cursor(params.cursor),
+            page_limit(params.limit),
+            params.sort_direction or "desc",
+        )
+    except (StoreError, InvalidEvent) as error:
+        raise _unread(error, thread_id) from error
+    view = params.items_view or "summary"
+    turns = tuple(turn.turn(view) for turn in page.turns)
+    return Answered(t.ThreadTurnsListResponse(turns, page.next_cursor, page.backwards_cursor))
+
+
+async def thread_items_list(
+    services: Services, connection: Connection, params: t.ThreadItemsListParams
+) -> Answered:
+    """A page of items, newest first where the client does not say."""
+    thread_id = thread_id_of(params.thread_id)
+    store = _store(services, thread_id)
+    try:
+        place = await _items_place(store, thread_id, params)
+        page = await items_page(
+            store,
+            thread_id,
+            place,
+            page_limit(params.limit),
+            params.sort_direction or "desc",
+            params.turn_id,
+        )
+    except (StoreError, InvalidEvent) as error:
+        raise _unread(error, thread_id) from error
+    return Answered(t.ThreadItemsListResponse(page.items, page.next_cursor, page.backwards_cursor))
+
+
+async def _items_place(
+    store: EventStore, thread_id: ThreadId, params: t.ThreadItemsListParams
+) -> Place | None:
+    if not isinstance(params.cursor, t.ItemAnchor):
+        return read_cursor(params.cursor)
+    for turn in await all_turns(store, thread_id, (await store.head(thread_id)).version):
+        for seq, item in zip(turn.item_seqs, turn.items, strict=True):
+            if item.id == params.cursor.item_id:
+                return Place(seq)
+    raise invalid_params(f"cursor: no item {params.cursor.item_id} in thread {thread_id}")
+
+
+async def thread_list(
+    services: Services, connection: Connection, params: t.ThreadListParams
+) -> Answered:
+    """A page of threads, newest first where the client does not say."""
+    limit = page_limit(params.limit)
+    rows = [
+        row
+        for row in await services.directory.rows(archived=bool(params.archived))
+        if _wanted(row, params)
+    ]
+    updated = params.sort_key in ("updated_at", "recency_at")
+    keyed = sorted(
+        ((_sort_ms(row, updated=updated), row.thread_id, row) for row in rows),
+        key=lambda entry: entry[:2],
+        reverse=params.sort_direction != "asc",
+    )
+    start = _start(keyed, params, updated=updated)
+    page = keyed[start : start + limit]
+    more = len(keyed) > start + limit
+    data = tuple(
+        heading(row.thread_id, row.summary, _state(services, row.thread_id), row.path)
+        for _, _, row in page
+    )
+    return Answered(
+        t.ThreadListResponse(
+            data,
+            next_cursor=_list_cursor(page[-1]) if more else None,
+            backwards_cursor=_list_cursor(page[0]) if page else None,
+        )
+    )
+
+
+_Keyed = tuple[int, ThreadId, Row]
+
+
+def _sort_ms(row: Row, *, updated: bool) -> int:
+    return row.summary.updated_ms if updated else row.summary.created_ms
+
+
+def _list_cursor(entry: _Keyed) -> str:
+    return f"{entry[0]}|{entry[1]}"
+
+
+def _start(keyed: Sequence[_Keyed], params: t.ThreadListParams, *, updated: bool) -> int:
+    """Where the page begins: strictly behind the entry that the cursor names, whether it is still there."""
+    if params.cursor is None:
+        return 0
+    ms, found, thread_id = params.cursor.partition("|")
+    if not found or not ms.isdecimal():
+        raise invalid_cursor(params.cursor)
+    place = (int(ms), thread_id)
+    upwards = params.sort_direction == "asc"
+    for index, entry in enumerate(keyed):
+        key = (entry[0], str(entry[1]))
+        if key > place if upwards else key < place:
+            return index
+    return len(keyed)
+
+
+def _wanted(row: Row, params: t.ThreadListParams) -> bool:
+    summary = row.summary
+    settings = summary.settings
+    assert settings is not None
+    cwds = (params.cwd,) if isinstance(params.cwd, str) else params.cwd
+    term = (params.search_term or "").casefold()
+    return (
+        (not params.model_providers or settings.provider in params.model_providers)
+        and (cwds is None or settings.cwd in cwds)
+        and (not term or term in f"{summary.name or ''}\n{summary.preview}".casefold())
+        and row.thread_id not in (params.excluded_thread_ids or ())
+        # codexd has no sections, projects or sub-agents: a list of one of those is empty.
+        and params.section_id is None
+        and params.project_id is None
+        and params.parent_thread_id is None
+    )
+
+
+async def thread_loaded_list(
+    services: Services, connection: Connection, params: t.ThreadLoadedListParams
+) -> Answered:
+    """The ids of the loaded threads, oldest first; the cursor is the last id of the page before."""
+    limit = page_limit(params.limit)
+    ids = sorted(thread.thread_id for thread in services.supervisor.threads)
+    if params.cursor is not None:
+        ids = [one for one in ids if one > params.cursor]
+    page = tuple(ids[:limit])
+    return Answered(t.ThreadLoadedListResponse(page, page[-1] if len(ids) > limit else None))
+
+
+async def thread_log_read(
+    services: Services, connection: Connection, params: ThreadLogReadParams
+) -> Answered:
+    """Records as they stand in the log (codexd only)."""
+    thread_id = thread_id_of(params.thread_id)
+    limit = min(max(params.limit or LOG_PAGE_MAX, 1), LOG_PAGE_MAX)
+    try:
+        store = _store(services, thread_id)
+        page = await store.read(thread_id, after=max(params.after, 0), limit=limit)
+        version = (await store.head(thread_id)).version
+    except StoreError as error:
+        raise _unread(error, thread_id) from error
+    records = tuple(msgspec.Raw(record.line) for record in page)
+    more = bool(page) and page[-1].seq < version
+    return Answered(ThreadLogReadResponse(records, page[-1].seq if more else None))
+
+
+def _unread(error: Exception, thread_id: ThreadId) -> RpcError:
+    if isinstance(error, NotFound):
+        return state_error(f"thread not loaded: {thread_id}", "thread_not_found")
+    return store_error(error)
+
+
+def _store(services: Services, thread_id: ThreadId) -> EventStore:
+    return services.memory if services.supervisor.is_ephemeral(thread_id) else services.store
+
+
+def _state(services: Services, thread_id: ThreadId) -> ThreadState | None:
+    thread = services.supervisor.loaded(thread_id)
+    return thread.state if thread is not None else None

@@ -1,0 +1,40 @@
+"""What answering needs, in one value: handed in by the composition root."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from codexd.live_config import LiveConfig
+from codexd.protocol.methods import Model
+from codexd.runtime.supervisor import Supervisor
+from codexd.server.directory import Directory
+from codexd.server.hub import Hub
+from codexd_eventstore.store import EventStore
+
+
+class Services(msgspec.Struct, frozen=True, kw_only=True):
+    """The parts of the house that answers come from."""
+
+    supervisor: Supervisor
+    hub: Hub
+    directory: Directory
+    store: EventStore
+    memory: EventStore  # where ephemeral threads live
+    config: LiveConfig
+    models: tuple[Model, ...]  # the catalogue, hidden ones included
+    providers: Callable[[], Mapping[str, str | None]]  # name -> variable that must hold its key
+    has_key: Callable[[str], bool]  # whether that variable holds one
+    new_id: Callable[[], str]
+    now_us: Callable[[], int]
+    today: Callable[[], str]
+    warm_up: Callable[[], None]  # imports what the first turn will need
+    version: str
+    home: Path  # where the logs lie
+    socket: Path
+    cwd: Path  # of the daemon: what relative paths are relative to
+    started_at_ms: int
+    pid: int
+    thread_keys: dict[str, str]  # idempotency key of thread/start and thread/fork -> its thread

@@ -1,0 +1,326 @@
+"""Answers to `thread/*` that change or attach: start, resume, fork, name, archive, unsubscribe."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from codexd.core import commands as c
+from codexd.core.commands import Rejected
+from codexd.core.events import TurnCompleted, TurnFailed, TurnInterrupted, TurnStarted
+from codexd.core.ids import ThreadId
+from codexd.core.record import decode_record
+from codexd.core.settings import Settings, SettingsChange
+from codexd.projections.texts import Said
+from codexd.projections.wire import Wire
+from codexd.protocol import threads as t
+from codexd.protocol.asked_settings import thread_change
+from codexd.protocol.notifications import ThreadClosedNotification, ThreadStartedNotification
+from codexd.protocol.rpc import invalid_params, state_error
+from codexd.protocol.turns import Turn
+from codexd.runtime.actor import ThreadActor
+from codexd.server.connection import Connection
+from codexd.server.feed import Follower
+from codexd.server.frames import Reader
+from codexd.server.git import git_head
+from codexd.server.headings import heading, settled
+from codexd.server.house_answers import readable_config
+from codexd.server.opening import (
+    check_provider,
+    checked_change,
+    checked_cwd,
+    open_thread,
+    refused,
+    store_error,
+    thread_id_of,
+)
+from codexd.server.outbox import Outbox
+from codexd.server.pages import Place, all_turns
+from codexd.server.port import Answered
+from codexd.server.services import Services
+from codexd_eventstore.store import NotFound, StoreError
+
+# Names are one line of a list.
+NAME_CHARACTERS_MAX = 200
+
+
+async def thread_start(
+    services: Services, connection: Connection, params: t.ThreadStartParams
+) -> Answered:
+    """Begin a thread and follow it."""
+    known = services.thread_keys.get(params.idempotency_key or "")
+    if known is not None:
+        thread = await open_thread(services, known, "thread not found")
+    else:
+        settings = await _new_settings(services, thread_change(params))
+        command = c.StartThread(
+            settings=settings,
+            originator=connection.client.name if connection.client is not None else "",
+            daemon_version=services.version,
+            instructions=params.base_instructions,
+            developer_instructions=params.developer_instructions,
+            git=await git_head(settings.cwd),
+            ephemeral=bool(params.ephemeral),
+            history_mode=params.history_mode or "legacy",
+            thread_source=params.thread_source,
+        )
+        thread_id = ThreadId(services.new_id())
+        thread = await services.supervisor.start(
+            thread_id, command, by=connection.by, key=params.idempotency_key
+        )
+        _remember(services, params.idempotency_key, thread_id)
+    services.warm_up()
+    return _attached(
+        services, connection, thread, t.ThreadStartResponse, (), announce=known is None
+    )
+
+
+async def thread_resume(
+    services: Services, connection: Connection, params: t.ThreadResumeParams
+) -> Answered:
+    """Follow a thread, from now on or from a cursor."""
+    thread = await open_thread(services, params.thread_id, "no rollout found for thread id")
+    change = checked_change(services, thread_change(params))
+    try:
+        await thread.submit(c.ChangeSettings(change=change), by=connection.by)
+    except Rejected as rejected:
+        raise refused(rejected) from rejected
+    services.warm_up()
+    if params.after is not None:
+        return await _resumed_from(services, connection, thread, params.after)
+    turns = () if params.exclude_turns else await _settled_turns(services, thread)
+    return _attached(services, connection, thread, t.ThreadResumeResponse, turns)
+
+
+async def thread_fork(
+    services: Services, connection: Connection, params: t.ThreadForkParams
+) -> Answered:
+    """A new thread with another's past, and follow it."""
+    parent = await open_thread(services, params.thread_id, "no rollout found for thread id")
+    change = checked_change(services, thread_change(params))
+    known = services.thread_keys.get(params.idempotency_key or "")
+    if known is not None:
+        child = await open_thread(services, known, "thread not found")
+    else:
+        at_seq = await _fork_point(parent, params.last_turn_id, params.before_turn_id)
+        child_id = ThreadId(services.new_id())
+        try:
+            child = await services.supervisor.fork(
+                parent.thread_id, at_seq, child_id, by=connection.by, key=params.idempotency_key
+            )
+            await child.submit(c.ChangeSettings(change=change), by=connection.by)
+        except StoreError as error:
+            raise store_error(error) from error
+        _remember(services, params.idempotency_key, child_id)
+    turns = () if params.exclude_turns else await _settled_turns(services, child)
+    return _attached(
+        services, connection, child, t.ThreadForkResponse, turns, announce=known is None
+    )
+
+
+async def thread_name_set(
+    services: Services, connection: Connection, params: t.ThreadSetNameParams
+) -> Answered:
+    """Name it; an empty name takes the name away."""
+    name = " ".join(params.name.split())
+    if len(name) > NAME_CHARACTERS_MAX:
+        raise invalid_params(
+            f"name: expected at most {NAME_CHARACTERS_MAX} characters, found {len(name)}"
+        )
+    thread = await open_thread(services, params.thread_id, "thread not found")
+    try:
+        await thread.submit(c.RenameThread(name=name or None), by=connection.by)
+    except Rejected as rejected:
+        raise refused(rejected) from rejected
+    return Answered(t.ThreadSetNameResponse())
+
+
+async def thread_archive(
+    services: Services, connection: Connection, params: t.ThreadArchiveParams
+) -> Answered:
+    """Put it aside: the event first, then the file."""
+    thread = await open_thread(services, params.thread_id, "no rollout found for thread id")
+    thread_id = thread.thread_id
+    try:
+        await thread.submit(c.ArchiveThread(), by=connection.by)
+        await services.supervisor.unload(thread_id)
+        await services.store.archive(thread_id)
+    except StoreError as error:
+        raise store_error(error) from error
+    closed = ThreadClosedNotification(thread_id=thread_id)
+    services.hub.announce(Said("thread/closed", closed))
+    return Answered(t.ThreadArchiveResponse())
+
+
+async def thread_unarchive(
+    services: Services, connection: Connection, params: t.ThreadUnarchiveParams
+) -> Answered:
+    """Bring it back: the file first, then the event, since an archived log takes none."""
+    thread_id = thread_id_of(params.thread_id)
+    try:
+        head = await services.store.head(thread_id)
+        if not head.archived:
+            raise NotFound(thread_id)
+        await services.supervisor.unload(thread_id)
+        await services.store.unarchive(thread_id)
+        thread = await services.supervisor.load(thread_id)
+    except NotFound as error:
+        message = f"no archived rollout found for thread id {thread_id}"
+        raise state_error(message, "thread_not_archived") from error
+    except StoreError as error:
+        raise store_error(error) from error
+    await thread.submit(c.UnarchiveThread(), by=connection.by)
+    return Answered(
+        t.ThreadUnarchiveResponse(heading(thread_id, thread.summary, thread.state, thread.path))
+    )
+
+
+async def thread_unsubscribe(
+    services: Services, connection: Connection, params: t.ThreadUnsubscribeParams
+) -> Answered:
+    """Hear no more of it here."""
+    thread_id = thread_id_of(params.thread_id)
+    if connection.leave(thread_id):
+        return Answered(t.ThreadUnsubscribeResponse("unsubscribed"))
+    loaded = services.supervisor.loaded(thread_id) is not None
+    return Answered(t.ThreadUnsubscribeResponse("notSubscribed" if loaded else "notLoaded"))
+
+
+Response = TypeVar("Response", t.ThreadStartResponse, t.ThreadForkResponse, t.ThreadResumeResponse)
+
+
+def _attached(
+    services: Services,
+    connection: Connection,
+    thread: ThreadActor,
+    kind: type[Response],
+    turns: tuple[Turn, ...],
+    *,
+    announce: bool = False,
+) -> Answered:
+    """The answer, and the following that begins with it: no checkpoint lies between the two."""
+    thread_id = thread.thread_id
+    shown = heading(thread_id, thread.summary, thread.state, thread.path, turns)
+    assert thread.state.settings is not None
+    seq = thread.version if connection.reader.cursor else msgspec.UNSET
+    response = settled(kind, shown, thread.state.settings, seq)
+    if isinstance(response, t.ThreadResumeResponse):
+        back = Place(thread.version + 1).cursor()
+        response = msgspec.structs.replace(
+            response, turns_backwards_cursor=back, items_backwards_cursor=back
+        )
+
+    def then() -> None:
+        connection.follow(thread_id, services.hub.feed(thread_id).follow)
+        if announce:
+            told = ThreadStartedNotification(msgspec.structs.replace(shown, turns=()))
+            services.hub.announce(Said("thread/started", told))
+
+    return Answered(response, then)
+
+
+async def _settled_turns(services: Services, thread: ThreadActor) -> tuple[Turn, ...]:
+    """All turns, as of a version that is still the thread's when this returns."""
+    while True:
+        version = thread.version
+        views = await all_turns(thread.world.store, thread.thread_id, version)
+        if version == thread.version:
+            return tuple(view.turn() for view in views)
+
+
+async def _resumed_from(
+    services: Services, connection: Connection, thread: ThreadActor, after: t.After
+) -> Answered:
+    """Go on from a cursor: the fold as it was there, then everything since."""
+    if after.seq > thread.version:
+        raise invalid_params(
+            f"after.seq: expected at most {thread.version}, the thread's last event, "
+            f"found {after.seq}"
+        )
+    wire = await _wire_at(thread, after)
+    feed = services.hub.feed(thread.thread_id)
+
+    def begin(reader: Reader, outbox: Outbox) -> Follower:
+        return feed.follow_from(reader, outbox, after.seq, wire)
+
+    answered = _attached(services, connection, thread, t.ThreadResumeResponse, ())
+    return Answered(answered.result, lambda: connection.follow(thread.thread_id, begin))
+
+
+async def _wire_at(thread: ThreadActor, after: t.After) -> Wire:
+    """The wire fold of the turn in which a cursor stands, at the cursor."""
+    store, stream = thread.world.store, thread.thread_id
+    start, before = after.seq, after.seq + 1
+    found = False
+    while not found and before > 1:
+        for record in await store.read_back(stream, before=before, limit=64):
+            start = before = record.seq
+            event = decode_record(record.line).event
+            if isinstance(event, TurnStarted):
+                found = True
+                break
+    wire = Wire(thread.thread_id, None, lambda model: None)
+    position = max(start - 1, 0)
+    while position < after.seq:
+        for record in await store.read(stream, after=position, limit=64):
+            position = record.seq
+            if position <= after.seq:
+                wire.apply(decode_record(record.line))
+    for key, offset in after.items.items():
+        wire.texts.told(key, offset)
+    return wire
+
+
+async def _fork_point(parent: ThreadActor, last_turn: str | None, before_turn: str | None) -> int:
+    """The event up to which a fork shares its parent. Raises: RpcError."""
+    if last_turn is None and before_turn is None:
+        return parent.version
+    store, current, after = parent.world.store, "", 0
+    ends = (TurnCompleted, TurnInterrupted, TurnFailed)
+    while after < parent.version:
+        for record in await store.read(parent.thread_id, after=after):
+            event = decode_record(record.line).event
+            if isinstance(event, TurnStarted):
+                current = event.turn_id
+                if current == before_turn:
+                    return record.seq - 1
+            elif isinstance(event, ends) and current == last_turn:
+                return record.seq
+            after = record.seq
+    if current == last_turn:
+        raise state_error(
+            f"turn {last_turn} is still in progress: it cannot be forked at", "turn_in_progress"
+        )
+    raise state_error(
+        f"no turn {last_turn or before_turn} in thread {parent.thread_id}", "turn_not_found"
+    )
+
+
+async def _new_settings(services: Services, asked: SettingsChange) -> Settings:
+    """The settings of a new thread: what was asked for, else the config's, else the defaults."""
+    config = readable_config(services).config
+    default_model = next(one.id for one in services.models if one.is_default)
+    provider = asked.provider or config.model_provider
+    check_provider(services, provider)
+    return Settings(
+        cwd=checked_cwd(services, asked.cwd or str(services.cwd)),
+        model=asked.model or config.model or default_model,
+        provider=provider,
+        approval_policy=asked.approval_policy or config.approval_policy,
+        sandbox=asked.sandbox or config.sandbox_mode,
+        effort=asked.effort or config.model_reasoning_effort,
+        summary=asked.summary or config.model_reasoning_summary,
+        verbosity=asked.verbosity or config.model_verbosity,
+    )
+
+
+def _remember(services: Services, key: str | None, thread_id: ThreadId) -> None:
+    if key is not None:
+        services.thread_keys[key] = thread_id
+        if len(services.thread_keys) > THREAD_KEYS_KEPT_MAX:
+            del services.thread_keys[next(iter(services.thread_keys))]
+
+
+# Idempotency keys of new threads that are remembered: a client repeats within its reconnect.
+THREAD_KEYS_KEPT_MAX = 1024

@@ -1,0 +1,98 @@
+"""Answers to `turn/*`: a person's words on their way into a thread."""
+
+from __future__ import annotations
+
+from codexd.core import commands as c
+from codexd.core.commands import Rejected
+from codexd.core.events import InputQueued, TurnSteered
+from codexd.core.ids import ItemId, TurnId
+from codexd.core.items import LocalImageInput, UserInput
+from codexd.protocol import turns as t
+from codexd.protocol.asked_settings import turn_change
+from codexd.protocol.rpc import invalid_params
+from codexd.server.connection import Connection
+from codexd.server.opening import checked_change, open_thread, refused
+from codexd.server.port import Answered
+from codexd.server.services import Services
+
+# One message of a person, all of its parts together: the original's bound on what is pasted is 1 MiB of
+# characters; images come on top as data URLs and are bounded by the message that carries them.
+INPUT_CHARACTERS_MAX = 1024 * 1024
+
+
+async def turn_start(
+    services: Services, connection: Connection, params: t.TurnStartParams
+) -> Answered:
+    """Start a turn, or queue it behind the one that runs; either way it has an id of its own."""
+    thread = await open_thread(services, params.thread_id, "thread not found")
+    _check_input(params.input)
+    change = checked_change(services, turn_change(params))
+    turn_id = TurnId(services.new_id())
+    command = c.StartTurn(
+        turn_id=turn_id,
+        item_id=ItemId(services.new_id()),
+        content=params.input,
+        client_id=params.client_user_message_id,
+        change=change,
+        today=services.today(),
+        output_schema=params.output_schema,
+    )
+    try:
+        answer = await thread.submit(command, by=connection.by, key=params.idempotency_key)
+    except Rejected as rejected:
+        raise refused(rejected) from rejected
+    if answer.repeated is not None and isinstance(answer.repeated.event, InputQueued):
+        turn_id = answer.repeated.event.turn_id
+    turn = t.Turn(id=turn_id, root_turn_id=turn_id, status="inProgress")
+    return Answered(t.TurnStartResponse(turn))
+
+
+async def turn_steer(
+    services: Services, connection: Connection, params: t.TurnSteerParams
+) -> Answered:
+    """Add to the turn that runs."""
+    thread = await open_thread(services, params.thread_id, "thread not found")
+    _check_input(params.input)
+    command = c.SteerTurn(
+        expected_turn=TurnId(params.expected_turn_id),
+        item_id=ItemId(services.new_id()),
+        content=params.input,
+        client_id=params.client_user_message_id,
+    )
+    try:
+        answer = await thread.submit(command, by=connection.by, key=params.idempotency_key)
+    except Rejected as rejected:
+        raise refused(rejected) from rejected
+    assert answer.repeated is None or isinstance(answer.repeated.event, TurnSteered)
+    return Answered(t.TurnSteerResponse(params.expected_turn_id))
+
+
+async def turn_interrupt(
+    services: Services, connection: Connection, params: t.TurnInterruptParams
+) -> Answered:
+    """Stop the turn that runs."""
+    thread = await open_thread(services, params.thread_id, "thread not found")
+    try:
+        # Some clients do not know the turn's id yet, and send an empty one.
+        await thread.submit(
+            c.InterruptTurn(turn_id=TurnId(params.turn_id) if params.turn_id else None),
+            by=connection.by,
+        )
+    except Rejected as rejected:
+        raise refused(rejected) from rejected
+    return Answered(t.TurnInterruptResponse())
+
+
+def _check_input(content: tuple[UserInput, ...]) -> None:
+    characters = sum(len(getattr(part, "text", "")) for part in content)
+    if characters > INPUT_CHARACTERS_MAX:
+        raise invalid_params(
+            f"input: expected at most {INPUT_CHARACTERS_MAX} characters of text, "
+            f"found {characters}; nothing was sent"
+        )
+    for part in content:
+        if isinstance(part, LocalImageInput):
+            raise invalid_params(
+                f"input: expected text or an image as a data URL, found the image file {part.path}; "
+                "this version does not read image files, and nothing was sent"
+            )
