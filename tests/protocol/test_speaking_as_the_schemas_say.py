@@ -288,6 +288,9 @@ TOLD: dict[str, list[msgspec.Struct]] = {
     ],
 }
 
+# Methods that only codexd has stand in a module of their own; no schema knows them.
+THEIRS = [name for name, row in METHODS.items() if row.response.__module__ != "codexd.protocol.own"]
+
 # Where the original's name for a type is not ours.
 RENAMED = {"AccountRead": "GetAccount"}
 EMPTY_SCHEMAS = {
@@ -326,7 +329,7 @@ def test_the_schemas_would_refuse_something_else() -> None:
         )
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", THEIRS)
 def test_an_answer(method: str) -> None:
     of = schema(METHODS[method].response.__name__)
     for answer in ANSWERS[method]:
@@ -334,7 +337,7 @@ def test_an_answer(method: str) -> None:
         check(answer, of)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", THEIRS)
 def test_params_have_the_names_of_the_schemas(method: str) -> None:
     kind = METHODS[method].params
     if kind is methods.NoParams:
