@@ -6,11 +6,11 @@ What a page says of a member comes from its type, its default, and the comment t
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
-import io
-import textwrap
 import tokenize
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 import msgspec
 from msgspec import inspect as types
@@ -34,7 +34,7 @@ from codexd.protocol.requests import (
 from codexd_frontends.arguments import Argument
 from codexd_frontends.ctl import SUBCOMMANDS
 from codexd_frontends.exits import EXITS
-from house import CHECKOUT
+from house import CHECKOUT, tree
 
 MADE = "<!-- Made by `make docs` from the code; a test compares. -->\n"
 
@@ -136,14 +136,13 @@ def field_notes(struct: StructType) -> dict[str, str]:
 
 
 def _notes_of(kind: type) -> dict[str, str]:
-    source = textwrap.dedent(inspect.getsource(kind))
-    comments = {
-        token.start[0]: token.string.lstrip("# ")
-        for token in tokenize.generate_tokens(io.StringIO(source).readline)
-        if token.type == tokenize.COMMENT
-    }
-    [declared] = ast.parse(source).body
-    assert isinstance(declared, ast.ClassDef)
+    file = Path(inspect.getfile(kind))
+    comments = _comments(file)
+    declared = next(
+        node
+        for node in tree(file).body
+        if isinstance(node, ast.ClassDef) and node.name == kind.__name__
+    )
     notes: dict[str, str] = {}
     for node in declared.body:
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
@@ -151,6 +150,17 @@ def _notes_of(kind: type) -> dict[str, str]:
             note = " ".join(comments[line] for line in lines if line in comments)
             notes[node.target.id] = note.replace("|", "\\|").replace("None", "null")
     return notes
+
+
+@functools.cache
+def _comments(file: Path) -> dict[int, str]:
+    """Line -> the comment on it."""
+    with tokenize.open(file) as source:
+        return {
+            token.start[0]: token.string.lstrip("# ")
+            for token in tokenize.generate_tokens(source.readline)
+            if token.type == tokenize.COMMENT
+        }
 
 
 def events_page() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,6 +58,12 @@ def written_files() -> Iterator[Path]:
             yield from (Path(folder, file) for file in sorted(files))
 
 
+@functools.cache
+def tree(path: Path) -> ast.Module:
+    """A source file, parsed once however many tests read it."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def module_name(path: Path) -> str:
     """The dotted name under which a source file is imported."""
     parts = path.relative_to(CHECKOUT).with_suffix("").parts[1:]
@@ -78,8 +85,7 @@ def imports(path: Path, *, on_load_only: bool = False) -> set[str]:
     if path.name != "__init__.py":
         package = package[:-1]
     names: set[str] = set()
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in _on_load(tree) if on_load_only else ast.walk(tree):
+    for node in _on_load(tree(path)) if on_load_only else ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):

@@ -9,6 +9,7 @@ was spoken of last; a page that begins with it finds one in which a command has 
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
@@ -172,6 +173,7 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert not dead, f"{where(page)}: {', '.join(dead)}"
 
 
+@functools.cache
 def anchors(page: Path) -> set[str]:
     """The headings of a page as links name them."""
     headings = HEADING.findall(_without_code(page.read_text(encoding="utf-8")))

@@ -33,6 +33,7 @@ FLOORS: dict[str, frozenset[str]] = {
     "codexd.models.scripted": frozenset({"codexd.core", "codexd.models", "msgspec", "trio", "h11"}),
     "codexd.tools": frozenset({"codexd.core", "msgspec", "trio"}),
     "codexd.config": frozenset({"codexd.core", "codexd.paths", "msgspec", "platformdirs"}),
+    "codexd.live_config": frozenset({"codexd.config"}),
     "codexd.paths": frozenset({"msgspec", "platformdirs"}),
     # 3: where pure meets the world
     "codexd.runtime": frozenset(
@@ -55,6 +56,7 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.core",
             "codexd_eventstore",
             "codexd.config",
+            "codexd.live_config",
             "codexd.paths",
             "codexd.__version__",
             "msgspec",

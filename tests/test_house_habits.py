@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from house import CHECKOUT, module_name, sources, written_files
+from house import CHECKOUT, module_name, sources, tree, written_files
 
 FILE_LINES_MAX = 400  # what can be read in one sitting
 FUNCTION_LINES_MAX = 40  # what fits on a screen; the docstring is not counted
@@ -39,8 +39,8 @@ def where(path: Path) -> str:
     return path.relative_to(CHECKOUT).as_posix()
 
 
-def functions(tree: ast.AST) -> Iterator[Function]:
-    for node in ast.walk(tree):
+def functions(path: Path) -> Iterator[Function]:
+    for node in ast.walk(tree(path)):
         if isinstance(node, Function):
             yield node
 
@@ -74,11 +74,10 @@ def test_a_file_can_be_read_in_one_sitting(path: Path) -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=module_name)
 def test_a_function_fits_on_a_screen(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    lines = text.splitlines()
+    lines = path.read_text(encoding="utf-8").splitlines()
     long = [
         f"{function.name} (line {function.lineno}): {length(function)} lines"
-        for function in functions(ast.parse(text))
+        for function in functions(path)
         if length(function) > FUNCTION_LINES_MAX and not excused(function, lines)
     ]
     assert not long, "; ".join(long)
@@ -86,7 +85,7 @@ def test_a_function_fits_on_a_screen(path: Path) -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=module_name)
 def test_a_module_says_what_it_is(path: Path) -> None:
-    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    docstring = ast.get_docstring(tree(path))
     assert docstring, "a module begins with its law"
     assert docstring.splitlines()[0].endswith((".", ":", "?")), "the first line is a sentence"
 
@@ -108,7 +107,7 @@ def test_tests_do_not_wait_for_the_clock(path: Path) -> None:
         return
     sleeps = [
         f"line {node.lineno}"
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(tree(path))
         if isinstance(node, ast.Call) and ast.unparse(node.func) in ("time.sleep", "trio.sleep")
     ]
     assert not sleeps, f"{where(path)} sleeps in {', '.join(sleeps)}: wait for what is to happen"
