@@ -1,0 +1,123 @@
+"""When a person is asked before a tool call: by policy, by what the line does, by what was allowed before."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from codexd.core.calls import BadCall, RunCommand
+from codexd.core.policy import (
+    LEAVES_SANDBOX,
+    NOT_KNOWN_HARMLESS,
+    needs_approval,
+    permitted,
+    session_key,
+)
+from codexd.core.settings import ApprovalPolicy, Settings
+
+NOTHING_ALLOWED: frozenset[str] = frozenset()
+
+
+def settings(policy: ApprovalPolicy) -> Settings:
+    return Settings(cwd="/work", model="m", provider="p", approval_policy=policy)
+
+
+def command(line: str, cwd: str = "/work", **more: bool | str) -> RunCommand:
+    made = RunCommand(command=line, argv=("/bin/sh", "-c", line), cwd=cwd, timeout_ms=1000)
+    return msgspec.structs.replace(made, **more)
+
+
+def asks(policy: ApprovalPolicy, action: RunCommand, *allowed: RunCommand) -> str | None:
+    keys = frozenset(session_key(one) for one in allowed)
+    return needs_approval(settings(policy), action, keys)
+
+
+def test_untrusted_asks_about_what_is_not_known_to_only_read() -> None:
+    assert asks("untrusted", command("make")) == NOT_KNOWN_HARMLESS
+
+
+def test_untrusted_does_not_ask_about_reading() -> None:
+    assert asks("untrusted", command("cat README.md | head")) is None
+
+
+def test_untrusted_asks_about_leaving_the_sandbox_even_to_read() -> None:
+    assert asks("untrusted", command("ls", escalated=True)) == LEAVES_SANDBOX
+
+
+def test_untrusted_asks_about_git_in_another_folder_whose_configuration_it_would_obey() -> None:
+    assert asks("untrusted", command("git status")) is None
+    assert asks("untrusted", command("git status", cwd="/work/sub")) == NOT_KNOWN_HARMLESS
+    assert asks("untrusted", command("ls", cwd="/work/sub")) is None
+
+
+def test_on_request_asks_only_about_leaving_the_sandbox() -> None:
+    assert asks("on-request", command("make")) is None
+    assert asks("on-request", command("make", escalated=True)) == LEAVES_SANDBOX
+
+
+def test_never_asks_about_nothing() -> None:
+    assert asks("never", command("make")) is None
+    assert asks("never", command("make", escalated=True)) is None
+
+
+def test_the_models_own_words_are_what_the_person_is_asked() -> None:
+    action = command("make", escalated=True, justification="May I build?")
+    assert asks("on-request", action) == "May I build?"
+    assert asks("untrusted", action) == "May I build?"
+
+
+@pytest.mark.parametrize("policy", ["untrusted", "on-request", "never"])
+def test_a_call_that_cannot_be_made_is_never_asked_about(policy: ApprovalPolicy) -> None:
+    action = BadCall(reason="unsupported call: x")
+    assert needs_approval(settings(policy), action, NOTHING_ALLOWED) is None
+
+
+def test_what_was_allowed_for_the_session_is_not_asked_again() -> None:
+    assert asks("untrusted", command("make"), command("make")) is None
+    assert (
+        asks("on-request", command("make", escalated=True), command("make", escalated=True)) is None
+    )
+
+
+def test_it_is_the_same_command_whatever_time_it_may_take_and_whatever_is_said_for_it() -> None:
+    allowed = command("make", justification="May I build?")
+    again = msgspec.structs.replace(allowed, timeout_ms=5, justification=None)
+    assert asks("untrusted", again, allowed) is None
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        command("make all"),
+        command("make "),
+        command("make", cwd="/elsewhere"),
+        command("make", escalated=True),
+    ],
+)
+def test_another_line_another_folder_and_another_side_of_the_sandbox_are_asked_about(
+    other: RunCommand,
+) -> None:
+    assert asks("untrusted", other, command("make")) is not None
+
+
+def test_what_was_allowed_in_one_folder_cannot_be_spelled_in_another() -> None:
+    assert session_key(command("b", cwd="/a")) != session_key(command('b"', cwd="/a"))
+    assert session_key(command('x","y', cwd="/a")) != session_key(command("y", cwd='/a","x'))
+
+
+def test_an_empty_key_allows_no_command() -> None:
+    bad = session_key(BadCall(reason="x"))
+    assert needs_approval(settings("untrusted"), command("make"), frozenset({bad})) is not None
+
+
+def test_where_nobody_is_asked_nobody_leaves_the_sandbox() -> None:
+    action = command("make", escalated=True)
+    assert permitted(settings("never"), action) == command("make")
+    assert permitted(settings("on-request"), action) == action
+    assert permitted(settings("untrusted"), action) == action
+
+
+def test_what_stays_in_the_sandbox_is_performed_as_it_is() -> None:
+    bad = BadCall(reason="x")
+    assert permitted(settings("never"), command("make")) == command("make")
+    assert permitted(settings("never"), bad) == bad
