@@ -1,0 +1,199 @@
+"""The environment that commands run in: the user's, as a login shell sets it up, and what tools need.
+
+A login shell on every call would cost what its profile costs, easily 150 ms, so its environment is taken
+once and commands run as `SHELL -c LINE` in it. It is taken anew when a file that the shell reads at login
+has changed. What a profile sets beside the environment (limits, umask, aliases) does not carry over.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shlex
+import sys
+from collections.abc import Mapping
+
+import msgspec
+import trio
+
+from codexd.tools.process import NotStarted, run_to_end
+
+CAPTURE_SECONDS_MAX = (
+    10  # a slow profile takes one or two; one that waits for something takes forever
+)
+CAPTURE_BYTES_MAX = (
+    4 << 20
+)  # an environment is limited by the kernel to about 2 MiB; the rest is noise
+
+# Plain text without paging and questions (features §26.3).
+FORCED: Mapping[str, str] = {
+    "NO_COLOR": "1",
+    "TERM": "dumb",
+    "LANG": "C.UTF-8",
+    "LC_CTYPE": "C.UTF-8",
+    "LC_ALL": "C.UTF-8",
+    "COLORTERM": "",
+    "PAGER": "cat",
+    "GIT_PAGER": "cat",
+    "GH_PAGER": "cat",
+    "CODEX_CI": "1",
+}
+# What a service manager tells the daemon and nobody else, and what each shell sets for itself.
+_NOT_PASSED_ON = frozenset(
+    {"LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PID", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"}
+    | {"_", "OLDPWD", "PWD", "SHLVL"}
+)
+
+# The models write POSIX shell, so a command goes to the user's shell only where that reads it.
+_POSIX_SHELLS = frozenset({"ash", "bash", "dash", "ksh", "mksh", "sh", "zsh"})
+_SHELL_OF_LAST_RESORT = "/bin/sh"
+
+# What each shell may read at login, beside what all of them do. A path that does not exist counts too:
+# it may come into being.
+_READ_BY_ALL = ("/etc/profile", "/etc/environment", "~/.profile")
+_READ_BY: Mapping[str, tuple[str, ...]] = {
+    "bash": ("/etc/bash.bashrc", "/etc/bashrc", "~/.bash_profile", "~/.bash_login", "~/.bashrc"),
+    "zsh": (
+        "/etc/zshenv",
+        "/etc/zprofile",
+        "/etc/zsh/zshenv",
+        "/etc/zsh/zprofile",
+        "/etc/zsh/zlogin",
+        "~/.zshenv",
+        "~/.zprofile",
+        "~/.zlogin",
+    ),
+    "fish": ("/etc/fish/config.fish", "~/.config/fish/config.fish"),
+}
+
+# Profiles print things too, so the environment stands between two marks. They are put together only by
+# the printer, for a shell that traces what it runs.
+_MARK = (b"codexd-environment-", b"4f1c9ad0")
+# Python is certain to be there, and prints any value whole; `env -0` is not known to every system.
+_PRINTER = f"""import os
+mark = {_MARK[0]!r} + {_MARK[1]!r}
+os.write(1, mark + b"\\0".join(k + b"=" + v for k, v in os.environb.items()) + mark)"""
+
+
+class CapturedEnvironment(msgspec.Struct, frozen=True):
+    """What a login shell's environment was found to be."""
+
+    variables: Mapping[str, str]
+    fallback: str | None = None  # why it is the daemon's own environment instead
+
+
+class LoginEnvironment:
+    """The user's login environment, taken on first use and again when its sources change."""
+
+    def __init__(self, own: Mapping[str, str], *, secrets: frozenset[str] = frozenset()) -> None:
+        """`own` is the daemon's environment; `secrets` names variables that no tool is to see."""
+        self._own = dict(own)
+        self._secrets = secrets
+        self._lock = trio.Lock()
+        self._stamp: tuple[int, ...] | None = None
+        self._tools: Mapping[str, str] = {}
+        self.fallback: str | None = None  # why it is the daemon's own environment, if it is
+
+    async def variables(self) -> Mapping[str, str]:
+        """The environment for a command; the first call runs a login shell."""
+        async with self._lock:
+            stamp = _stamp(login_files(self._own))
+            if stamp != self._stamp:
+                captured = await capture(self._own)
+                self._tools = tool_environment(captured.variables, self._secrets)
+                self.fallback = captured.fallback
+                self._stamp = stamp
+            return self._tools
+
+
+def tool_environment(variables: Mapping[str, str], secrets: frozenset[str]) -> dict[str, str]:
+    """What a tool gets of an environment: no secrets, nothing meant for the daemon, and `FORCED`."""
+    hidden = secrets | _NOT_PASSED_ON
+    return {name: value for name, value in variables.items() if name not in hidden} | dict(FORCED)
+
+
+def login_shell(own: Mapping[str, str]) -> str:
+    """The user's shell: `$SHELL`, or as the user database has it."""
+    return own.get("SHELL") or _entered_shell() or _SHELL_OF_LAST_RESORT
+
+
+def command_shell(own: Mapping[str, str]) -> str:
+    """The shell that commands run in: the user's where it reads POSIX shell, else /bin/sh."""
+    shell = login_shell(own)
+    reads_posix = os.path.basename(shell) in _POSIX_SHELLS
+    usable = os.path.isabs(shell) and os.access(shell, os.X_OK)
+    return shell if reads_posix and usable else _SHELL_OF_LAST_RESORT
+
+
+def login_files(own: Mapping[str, str]) -> tuple[str, ...]:
+    """The files on which the login environment depends, as far as known."""
+    shell = os.path.basename(login_shell(own))
+    home = own.get("HOME", "/")
+    zsh_home = own.get("ZDOTDIR") or home
+    return tuple(
+        name.replace("~", zsh_home if name.startswith("~/.z") else home, 1)
+        for name in _READ_BY_ALL + _READ_BY.get(shell, ())
+    )
+
+
+async def capture(
+    own: Mapping[str, str], seconds_max: float = CAPTURE_SECONDS_MAX
+) -> CapturedEnvironment:
+    """Run a login shell and take its environment; the daemon's own, with the reason, where it fails."""
+    shell = login_shell(own)
+    printer = shlex.join([sys.executable, "-ISc", _PRINTER])
+    printed = _Printed()
+    code: int | None = None
+    try:
+        with trio.move_on_after(seconds_max):
+            # `exec`, so that nothing is run at logout.
+            argv = (shell, "-lc", f"exec {printer}")
+            code = await run_to_end(argv, cwd="/", env=own, sink=printed)
+    except NotStarted as error:
+        return CapturedEnvironment(own, f"{shell} could not be started: {error}")
+    parts = bytes(printed.output_bytes).split(b"".join(_MARK))
+    if code is None:
+        reason = f"{shell} -l was not done after {seconds_max:g} seconds"
+    elif len(parts) != 3:
+        reason = f"{shell} -l ended with code {code} before it had printed its environment"
+    else:
+        return CapturedEnvironment(_parsed(parts[1]))
+    return CapturedEnvironment(own, reason)
+
+
+class _Printed:
+    """What the shell printed, as much as an environment can be."""
+
+    def __init__(self) -> None:
+        self.output_bytes = bytearray()
+
+    def started(self, pid: int, start_time: str) -> None:
+        pass
+
+    def output(self, chunk: bytes) -> None:
+        if len(self.output_bytes) < CAPTURE_BYTES_MAX:
+            self.output_bytes += chunk
+
+
+def _parsed(printed: bytes) -> dict[str, str]:
+    pairs = (entry.partition(b"=") for entry in printed.split(b"\0"))
+    return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs if name}
+
+
+def _stamp(paths: tuple[str, ...]) -> tuple[int, ...]:
+    """Times of change, in ns; 0 for a file that is not there."""
+    return tuple(_changed_ns(path) for path in paths)
+
+
+def _changed_ns(path: str) -> int:
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _entered_shell() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_shell
+    except KeyError:
+        return ""
