@@ -56,6 +56,7 @@ class JoiningStream:
         self._stream = stream
         self._joiner = ChunkJoiner()
         self._closed = False
+        self._head = b""  # of a request, held back until its body is written: one packet instead of two
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """What the next read brings, with its chunks joined; empty at the end. May exceed `max_bytes` by
@@ -68,9 +69,13 @@ class JoiningStream:
                 return joined
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Send a request, or a part of it."""
+        """Send a part of a request. A head with a body to come goes out together with it."""
         self._joiner.begin()
-        await self._stream.write(buffer, timeout)
+        if not self._head and buffer.startswith(b"POST ") and buffer.endswith(b"\r\n\r\n"):
+            self._head = buffer
+            return
+        head, self._head = self._head, b""
+        await self._stream.write(head + buffer, timeout)
 
     async def aclose(self) -> None:
         """Close the connection; a read that waits fails."""

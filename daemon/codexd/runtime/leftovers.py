@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import trio
+
 from codexd.core.ids import ThreadId
 
 
@@ -35,16 +37,29 @@ class ProcessFiles:
 
     def __init__(self, folder: Path) -> None:
         self._folder = _private(folder)
+        self._running: set[int] = set()
+        self._none = trio.Event()
+        self._none.set()
 
     def add(self, pid: int, start_time: str) -> None:
         """It runs."""
         path = self._folder / str(pid)
         path.touch(mode=0o600)
         path.write_text(start_time)
+        if not self._running:
+            self._none = trio.Event()
+        self._running.add(pid)
 
     def remove(self, pid: int) -> None:
         """It is gone."""
         (self._folder / str(pid)).unlink(missing_ok=True)
+        self._running.discard(pid)
+        if not self._running:
+            self._none.set()
+
+    async def wait_none(self) -> None:
+        """Wait until no process of this daemon runs."""
+        await self._none.wait()
 
     def left(self) -> list[tuple[int, str]]:
         """Those that are there."""

@@ -1,0 +1,91 @@
+"""codexd: reads its arguments, sets up its log, and runs the daemon."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from codexd import __version__
+from codexd.paths import (
+    Paths,
+    SocketPlace,
+    UnusableSocketPath,
+    default_paths,
+    parse_socket_url,
+    socket_place,
+)
+
+# sysexits.h: another daemon is there (try again later), a bad argument, the system cannot.
+EXIT_TRY_LATER, EXIT_USAGE, EXIT_SYSTEM = 75, 2, 71
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command `codexd`; returns its exit code."""
+    arguments = _parser().parse_args(argv)
+    paths = default_paths()
+    if arguments.print_paths:
+        _print_paths(paths)
+        return 0
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(message)s",
+    )
+    try:
+        place = socket_place(parse_socket_url(arguments.listen, paths.socket))
+    except (UnusableSocketPath, OSError) as problem:
+        print(f"codexd: {problem}", file=sys.stderr)
+        return EXIT_USAGE
+    return _serve(paths, place)
+
+
+def _serve(paths: Paths, place: SocketPlace) -> int:
+    import trio
+
+    from codexd.app import serve
+    from codexd.server.listener import AlreadyServed
+    from codexd_eventstore.store import Locked, StoreError
+
+    code = 0
+    try:
+        trio.run(serve, paths, place, os.environ.copy())
+    except* (Locked, AlreadyServed) as problems:
+        print(f"codexd: {problems.exceptions[0]}", file=sys.stderr)
+        code = EXIT_TRY_LATER
+    except* (StoreError, OSError) as problems:
+        print(f"codexd: {problems.exceptions[0]}; the daemon was not started", file=sys.stderr)
+        code = EXIT_SYSTEM
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="codexd",
+        description="The daemon that owns coding-agent conversations. It runs in the foreground; "
+        "codexctl starts it by itself when none runs.",
+        epilog="$CODEXD_HOME puts everything under one folder; $CODEXD_SOCKET names another socket. "
+        "SIGTERM stops it once running commands have ended, a second one at once.",
+    )
+    parser.add_argument(
+        "--listen",
+        metavar="unix://PATH",
+        default="unix://",
+        help="the socket to answer on (default: codexd.sock in the runtime directory)",
+    )
+    parser.add_argument(
+        "--print-paths", action="store_true", help="print where things are, and end"
+    )
+    parser.add_argument("--version", action="version", version=f"codexd {__version__}")
+    return parser
+
+
+def _print_paths(paths: Paths) -> None:
+    for name in paths.__struct_fields__:
+        print(f"{name:12} {getattr(paths, name)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,223 @@
+"""The composition root: opens, wires, serves, shuts down. The only file that knows everybody.
+
+Start: the store's lock, the socket, answers; only then what a dead daemon left. Stop: SIGTERM lets running
+commands end within a deadline, a second one stops at once; what a model was saying is taken up by the
+next daemon from its draft.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import trio
+from codexd_eventstore.jsonl import open_jsonl_store
+from codexd_eventstore.memory import MemoryStore
+
+from codexd import __version__
+from codexd.config import InvalidConfig
+from codexd.core.ids import ThreadId
+from codexd.core.instructions import BASE_INSTRUCTIONS
+from codexd.live_config import LiveConfig
+from codexd.models.catalog import CATALOG, Model, find_model
+from codexd.models.transport import warm_up
+from codexd.paths import Paths, SocketPlace
+from codexd.protocol.methods import Model as WireModel
+from codexd.protocol.methods import ReasoningEffortOption
+from codexd.providers import Providers
+from codexd.runtime.effects import perform
+from codexd.runtime.leftovers import ProcessFiles, UnfinishedFiles
+from codexd.runtime.supervisor import Supervisor
+from codexd.runtime.world import Traits, World
+from codexd.server.directory import Directory
+from codexd.server.feed import Feed
+from codexd.server.handlers import Answers
+from codexd.server.hub import Hub
+from codexd.server.listener import accept_all, listening
+from codexd.server.services import Services
+from codexd.tools.leftovers import kill_leftover
+from codexd.tools.login_env import LoginEnvironment, command_shell
+from codexd.tools.registry import Registry
+from codexd.tools.shell import NoSandbox, Shell, ShellPerformer
+from codexd_eventstore.store import EventStore
+
+log = logging.getLogger(__name__)
+
+# How long running commands may go on after SIGTERM: service managers kill after 20 s or more.
+DRAIN_SECONDS_MAX = 10.0
+
+
+async def serve(paths: Paths, place: SocketPlace, env: Mapping[str, str]) -> None:
+    """Run the daemon until it is told to stop.
+
+    Raises:
+        Locked, AlreadyServed: another daemon is there.
+        StoreError: the store cannot be opened.
+    """
+    os.umask(0o077)
+    make_private(paths.data_dir)
+    make_private(paths.state_dir)
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(
+            open_jsonl_store(paths.data_dir, state_dir=paths.state_dir)
+        )
+        sock = stack.enter_context(listening(place))
+        house = House(paths, place, env, store)
+        stack.push_async_callback(house.providers.aclose)
+        await house.run(sock)
+
+
+class House:
+    """The parts of the daemon, wired."""
+
+    def __init__(
+        self, paths: Paths, place: SocketPlace, env: Mapping[str, str], store: EventStore
+    ) -> None:
+        self._config = LiveConfig(paths.config_file)
+        self.providers = Providers(self._config, env)
+        self._unfinished = UnfinishedFiles(paths.state_dir / "unfinished")
+        self._processes = ProcessFiles(paths.state_dir / "processes")
+        self._warmth = trio.Event()
+        memory = MemoryStore()
+        worlds = {
+            ephemeral: self._world(memory if ephemeral else store, env)
+            for ephemeral in (False, True)
+        }
+        self._hub = Hub(self._context_window, lambda: time.time_ns() // 1_000_000)
+        self._supervisor = Supervisor(worlds.__getitem__, self._audience, perform)
+        self._services = Services(
+            supervisor=self._supervisor,
+            hub=self._hub,
+            directory=Directory(store, self._supervisor),
+            store=store,
+            memory=memory,
+            config=self._config,
+            models=tuple(_wire_model(model) for model in CATALOG),
+            providers=self.providers.key_variables,
+            has_key=self.providers.has_key,
+            new_id=worlds[False].new_id,
+            now_us=worlds[False].now_us,
+            today=lambda: datetime.date.today().isoformat(),
+            warm_up=self._warmth.set,
+            version=__version__,
+            home=paths.data_dir,
+            socket=place.link or place.bind,
+            cwd=Path.cwd(),
+            started_at_ms=time.time_ns() // 1_000_000,
+            pid=os.getpid(),
+            thread_keys={},
+        )
+
+    async def run(self, sock: socket.socket) -> None:
+        """Serve until a signal says to stop."""
+        answers = Answers(self._services)
+
+        async def serve_one(peer: socket.socket) -> None:
+            await self._hub.serve(peer, answers)
+
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self._supervisor.run)
+            nursery.start_soon(accept_all, sock, serve_one)
+            nursery.start_soon(self._warm_up)
+            log.info("codexd %s answers on %s", __version__, self._services.socket)
+            self._report_config()
+            self._end_leftover_processes()
+            nursery.start_soon(self._supervisor.recover, self._unfinished.left())
+            await self._until_told_to_stop()
+            nursery.cancel_scope.cancel()
+
+    def _world(self, store: EventStore, env: Mapping[str, str]) -> World:
+        secrets = frozenset(name for name in self.providers.key_variables().values() if name)
+        performer = ShellPerformer(LoginEnvironment(env, secrets=secrets), NoSandbox())
+        return World(
+            store=store,
+            client=self.providers.client,
+            traits=lambda model: _traits(find_model(model)),
+            registry=Registry((Shell(command_shell(env)),), performer),
+            unfinished=self._unfinished,
+            processes=self._processes,
+            instructions=BASE_INSTRUCTIONS,
+            resume_on_restart=self._config.last_good().on_restart == "resume",
+        )
+
+    def _audience(self, thread_id: ThreadId) -> Feed:
+        return self._hub.feed(thread_id)
+
+    def _context_window(self, model: str) -> int | None:
+        configured = self._config.last_good().model_context_window
+        found = find_model(model)
+        if configured is not None:
+            return configured * found.effective_percent // 100
+        return found.effective_window
+
+    def _report_config(self) -> None:
+        """A bad file is said here once; whoever starts a thread is told as well."""
+        try:
+            for warning in self._config.read().warnings:
+                log.warning("%s", warning)
+        except InvalidConfig as problem:
+            log.error("%s", problem)
+
+    def _end_leftover_processes(self) -> None:
+        for pid, start_time in self._processes.left():
+            if kill_leftover(pid, start_time):
+                log.warning("process %d of the daemon before was still running, and was ended", pid)
+            self._processes.remove(pid)
+
+    async def _warm_up(self) -> None:
+        await self._warmth.wait()
+        await trio.to_thread.run_sync(warm_up)
+
+    async def _until_told_to_stop(self) -> None:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            await signals.__anext__()
+            log.info("told to stop: running commands have %g s to end", DRAIN_SECONDS_MAX)
+            with trio.move_on_after(DRAIN_SECONDS_MAX):
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(_cancel_at_next, signals, nursery.cancel_scope)
+                    await self._processes.wait_none()
+                    nursery.cancel_scope.cancel()
+
+
+async def _cancel_at_next(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:
+    await signals.__anext__()
+    scope.cancel()
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder of ours, or take an existing one away from everybody else."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if folder.stat().st_mode & 0o077:
+        folder.chmod(0o700)
+
+
+def _traits(model: Model) -> Traits:
+    return Traits(
+        effort=bool(model.efforts) or not model.known,
+        summary=model.reasoning_summaries,
+        verbosity=model.verbosity,
+        parallel_tool_calls=model.parallel_tool_calls,
+    )
+
+
+def _wire_model(model: Model) -> WireModel:
+    return WireModel(
+        id=model.id,
+        model=model.id,
+        display_name=model.display_name,
+        description=model.description,
+        hidden=model.hidden,
+        supported_reasoning_efforts=tuple(
+            ReasoningEffortOption(one.effort, one.description) for one in model.efforts
+        ),
+        default_reasoning_effort=model.default_effort,
+        input_modalities=model.modalities,
+        is_default=model.is_default,
+    )

@@ -1,0 +1,69 @@
+"""The providers that config.toml and the built-in table name, and one client for each that is used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from codexd.config import Config, ProviderTable
+from codexd.live_config import LiveConfig
+from codexd.models.client import ModelClient, ModelError
+from codexd.models.provider import OPENAI, InvalidProvider, Provider, read_provider
+from codexd.models.transport import HttpModelClient
+
+
+class Providers:
+    """Clients by provider name; a table that has changed gets a new client for the next request."""
+
+    def __init__(self, config: LiveConfig, env: Mapping[str, str]) -> None:
+        self._config, self._env = config, env
+        self._clients: dict[str, tuple[ProviderTable | None, HttpModelClient]] = {}
+        self._retired: list[HttpModelClient] = []
+
+    def client(self, name: str) -> ModelClient:
+        """The provider's client. Raises: ModelError, where there is none of that name."""
+        config = self._config.last_good()
+        table = config.model_providers.get(name)
+        kept = self._clients.get(name)
+        if kept is not None and kept[0] == table:
+            return kept[1]
+        if kept is not None:
+            self._retired.append(kept[1])  # A request of it may be under way.
+        client = HttpModelClient(_provider(name, config, str(self._config.file)), self._env)
+        self._clients[name] = (table, client)
+        return client
+
+    def key_variables(self) -> dict[str, str | None]:
+        """Every provider, with the variable that holds its key."""
+        tables = self._config.last_good().model_providers
+        return {OPENAI.key: OPENAI.env_key} | {name: one.env_key for name, one in tables.items()}
+
+    def has_key(self, variable: str) -> bool:
+        """Whether the variable holds anything."""
+        return bool(self._env.get(variable))
+
+    async def aclose(self) -> None:
+        """Close all kept connections."""
+        for _, client in self._clients.values():
+            await client.aclose()
+        for client in self._retired:
+            await client.aclose()
+
+
+def _provider(name: str, config: Config, file: str) -> Provider:
+    table = config.model_providers.get(name)
+    try:
+        if table is None:
+            return read_provider(name, {})
+        members = msgspec.to_builtins(table)
+        return read_provider(
+            name, {key: value for key, value in members.items() if value is not None}
+        )
+    except InvalidProvider as problem:
+        raise ModelError(
+            f"model provider {name!r} cannot be used: {problem} (see {file}); nothing was sent",
+            info="badRequest",
+            at="request",
+            retry=False,
+        ) from problem
