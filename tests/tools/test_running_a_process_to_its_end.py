@@ -106,6 +106,15 @@ async def test_cancelling_ends_the_leader_and_what_it_started() -> None:
 
 
 @trio_test
+async def test_what_is_cancelled_before_it_began_is_never_started() -> None:
+    screen = Screen()
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await run("echo hello", screen)
+    assert screen.processes == []
+
+
+@trio_test
 async def test_a_program_may_tidy_up_when_it_is_cancelled_and_its_last_words_are_kept() -> None:
     screen = Screen()
     async with trio.open_nursery() as nursery:

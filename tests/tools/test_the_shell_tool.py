@@ -12,7 +12,8 @@ import pytest
 import trio
 
 from codexd.core.calls import BadCall, RunCommand, ToolResult
-from codexd.tools.registry import CallContext
+from codexd.tools.process_session import session_lives
+from codexd.tools.registry import CallContext, Registry
 from codexd.tools.shell import (
     DECLARATION,
     MODEL_OUTPUT_BYTES_MAX,
@@ -147,6 +148,18 @@ def test_the_model_is_told_of_every_argument_that_is_read() -> None:
     }
 
 
+def test_it_is_one_of_the_tools_of_a_thread() -> None:
+    registry = Registry((SHELL,), PERFORMER)
+    assert registry.declarations == (DECLARATION,)
+    arguments = '{"command": "ls"}'
+    assert registry.read_call("shell_command", arguments, CONTEXT) == SHELL.read_call(
+        arguments, CONTEXT
+    )
+    assert registry.read_call("fly", arguments, CONTEXT) == BadCall(
+        reason="unsupported call: fly. The tools here are: shell_command."
+    )
+
+
 @trio_test
 async def test_the_model_is_told_the_code_the_time_and_the_output() -> None:
     result = await perform("echo out; echo err >&2; exit 3")
@@ -236,6 +249,17 @@ async def test_screens_get_the_output_raw_and_as_it_comes() -> None:
     await PERFORMER.perform(command("printf '\\342\\202'; printf '\\254'"), CONTEXT, screen)
     assert b"".join(screen.chunks) == "€".encode()
     assert len(screen.processes) == 1
+
+
+@trio_test
+async def test_an_interrupted_command_leaves_nothing_behind() -> None:
+    screen = Screen()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(PERFORMER.perform, command("echo ready; sleep 60"), CONTEXT, screen)
+        await screen.wait_for("ready")
+        nursery.cancel_scope.cancel()
+    ((leader, _),) = screen.processes
+    assert not session_lives(leader)
 
 
 @trio_test

@@ -25,7 +25,7 @@ CAPTURE_BYTES_MAX = (
     4 << 20
 )  # an environment is limited by the kernel to about 2 MiB; the rest is noise
 
-# Plain text without paging and questions (features §26.3).
+# Plain text without paging and questions.
 FORCED: Mapping[str, str] = {
     "NO_COLOR": "1",
     "TERM": "dumb",

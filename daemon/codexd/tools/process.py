@@ -25,16 +25,12 @@ from codexd.tools.process_exit import wait_exit
 from codexd.tools.process_session import session_lives, signal_session, start_time
 from codexd.tools.registry import OutputSink
 
-TERM_GRACE_SECONDS = 2  # what a program gets to tidy up before it is killed (features §26.3)
-KILL_SECONDS_MAX = (
-    3  # a killed process that is not gone by then hangs in the kernel; nobody waits for it
-)
-OUTPUT_CLOSES_SECONDS = 0.05  # how long output is read after the leader's end (features §26.3)
+TERM_GRACE_SECONDS = 2  # what a program gets to tidy up before it is killed
+KILL_SECONDS_MAX = 3  # a killed process that is not gone by then hangs in the kernel
+OUTPUT_CLOSES_SECONDS = 0.05  # how long output is read after the leader's end
 CHUNK_BYTES_MAX = 1 << 18  # read at once; other tasks wait for so much at most
 _PIPE_BYTES = 1 << 18  # what the kernel buffers; a flood then needs a quarter of the wake-ups
-_LOOK_SECONDS_MIN = (
-    0.001  # between looks at a dying session; doubled each time, as most die at once
-)
+_LOOK_SECONDS_MIN = 0.001  # between looks at a dying session, then doubled: most die at once
 _LOOK_SECONDS_MAX = 0.05
 
 
@@ -61,6 +57,7 @@ async def run_to_end(
     Raises:
         NotStarted: the folder is gone, the program is none, the machine is full.
     """
+    await trio.lowlevel.checkpoint_if_cancelled()  # who is cancelled before it began starts nothing
     with _started(argv, cwd, env) as started:
         try:
             sink.started(started.pid, start_time(started.pid))

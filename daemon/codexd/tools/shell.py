@@ -26,7 +26,7 @@ from codexd.tools.truncate import truncate_middle
 TOOL_NAME = "shell_command"
 TIMEOUT_MS_DEFAULT = 120_000  # most builds and test runs; the model can ask for more
 TIMEOUT_MS_MAX = 3_600_000  # whoever is there to see it can wait no longer for one command
-MODEL_OUTPUT_BYTES_MAX = 40_000  # 10 000 tokens at four bytes each (features §26.3)
+MODEL_OUTPUT_BYTES_MAX = 40_000  # 10 000 tokens at four bytes each
 TIMED_OUT_EXIT_CODE = 124  # as the program `timeout` has it
 NOT_STARTED_EXIT_CODE = -1
 

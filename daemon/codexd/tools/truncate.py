@@ -1,7 +1,8 @@
 """Cuts a long text in its middle, for the model: the start and the end of an output say most.
 
-The rule is that of features §26.4. It is measured in bytes of UTF-8 and told in tokens, at four bytes
-each. It prefers to cut at line ends, and never cuts a character.
+The start and the end get half of the room each, with a marker of its own between them that says how much
+is missing. Room is measured in bytes of UTF-8 and told in tokens, at four bytes each. A cut is made at a
+line's end where there is one in reach, and never within a character. Codex cuts by the same rule.
 """
 
 from __future__ import annotations
