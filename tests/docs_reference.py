@@ -54,7 +54,7 @@ class Shapes:
         self._sent = sent
         described = types.type_info(struct)
         assert isinstance(described, types.StructType)
-        notes = field_notes(struct)
+        notes = field_notes(struct, none="null")
         optional = sent or struct.__struct_config__.omit_defaults
         rows = [
             f"| `{field.encode_name}`{'?' if optional and not field.required else ''} "
@@ -126,13 +126,13 @@ def sentence(struct: StructType) -> str:
     return " ".join((inspect.getdoc(struct) or "").split()).replace("None", "null")
 
 
-def field_notes(struct: StructType) -> dict[str, str]:
-    """Field -> the comment beside its declaration, inherited ones included."""
+def field_notes(struct: StructType, *, none: str) -> dict[str, str]:
+    """Field -> the comment beside its declaration, inherited ones included; None in a word of readers."""
     notes: dict[str, str] = {}
     for kind in reversed(struct.__mro__):
         if kind.__module__.startswith("codexd"):
             notes |= _notes_of(kind)
-    return notes
+    return {field: note.replace("None", none) for field, note in notes.items()}
 
 
 def _notes_of(kind: type) -> dict[str, str]:
@@ -148,7 +148,7 @@ def _notes_of(kind: type) -> dict[str, str]:
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)
             note = " ".join(comments[line] for line in lines if line in comments)
-            notes[node.target.id] = note.replace("|", "\\|").replace("None", "null")
+            notes[node.target.id] = note.replace("|", "\\|")
     return notes
 
 
@@ -305,10 +305,13 @@ def exit_codes_page() -> str:
 CONFIG_HEAD = """
 `config.toml` lies in `$CODEXD_HOME` where that is set, else in the platform's folder for configuration;
 `codexctl paths` says where.
-It is read whole or not at all: a mistake names the file, the line and the key, what was expected and what was found,
-and the daemon does not start with it.
+It is read again when it has changed, for whatever begins after that.
+
+It is used whole or not at all.
+A mistake names the file, the line and the key, what was expected and what was found;
+whoever starts a thread is told, and what runs goes on with the last file that could be used.
 Keys of the original that codexd has no use for are passed over, so that one file can serve both.
-A key that neither knows gets a warning, with the nearest one that is known.
+A key that neither knows gets a warning in the daemon's log, with the nearest one that is known.
 
 ```toml
 model = "gpt-5.2-codex"
@@ -330,9 +333,11 @@ def config_page() -> str:
             MADE,
             CONFIG_HEAD.strip() + "\n",
             "## Keys\n",
+            "The sandbox modes are recorded and told to the model; nothing enforces them yet.\n",
             _keys(EXPECTED, Config),
             "## `[model_providers.NAME]`\n",
             "`openai` is there without a table.",
+            "codexd speaks the Responses API only: `chat` is refused when a request is to be made.",
             "[Use a provider of your own](../how-to/use-your-own-provider.md) has the steps.\n",
             _keys(EXPECTED_OF_PROVIDER, ProviderTable),
             '## `[projects."/FOLDER"]`\n',
@@ -343,7 +348,7 @@ def config_page() -> str:
 
 def _keys(expected: Mapping[str, str], table: StructType) -> str:
     """Each key with what it may be, its default, and what stands beside it in the code."""
-    notes = field_notes(table)
+    notes = field_notes(table, none="unset")
     defaults = {
         field.name: field.default
         for field in msgspec.structs.fields(table)

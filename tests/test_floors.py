@@ -34,6 +34,9 @@ FLOORS: dict[str, frozenset[str]] = {
     "codexd.tools": frozenset({"codexd.core", "msgspec", "trio"}),
     "codexd.config": frozenset({"codexd.core", "codexd.paths", "msgspec", "platformdirs"}),
     "codexd.live_config": frozenset({"codexd.config"}),
+    "codexd.providers": frozenset(
+        {"codexd.config", "codexd.live_config", "codexd.models", "msgspec"}
+    ),
     "codexd.paths": frozenset({"msgspec", "platformdirs"}),
     # 3: where pure meets the world
     "codexd.runtime": frozenset(
