@@ -26,7 +26,7 @@ MAY_SLEEP: dict[str, str] = {}
 LEFTOVERS = re.compile(r"\b(?:TO[D]O|FIX[M]E)\b|\bfor n[o]w\b|\bnot implem[e]nted\b", re.IGNORECASE)
 # A person's or a machine's own folders, and where packages come from here but not elsewhere.
 ADDRESSES = re.compile(
-    r"/root/|/work/(?:main|shared)\b|/(?:home|Users)/(?!ann\b)\w|--(?:extra-)?index-[u]rl|--find-[l]inks"
+    r"/r[o]ot/|/work/(?:main|shared)\b|/(?:home|Users)/(?!ann\b)\w|--(?:extra-)?index-[u]rl|--find-[l]inks"
 )
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
