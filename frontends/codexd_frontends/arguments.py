@@ -1,0 +1,98 @@
+"""What subcommands take: each argument once, and who takes it is said in the table of `ctl`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+TURNS_ON_ATTACH_DEFAULT = 20  # a few screens of past; `show` has all of it
+
+
+class Argument:
+    """One argument of a subcommand, as argparse takes it."""
+
+    def __init__(self, *names: str, group: str | None = None, **options: Any) -> None:
+        self.names = names
+        self.group = group  # arguments of one group exclude each other
+        self.options = options
+
+    def add_to(self, parser: argparse.ArgumentParser) -> None:
+        """Declare it."""
+        if self.group is None:
+            parser.add_argument(*self.names, **self.options)
+        else:
+            _group(parser, self.group).add_argument(*self.names, **self.options)
+
+
+def _group(parser: argparse.ArgumentParser, name: str) -> Any:
+    groups: dict[str, Any] = parser.__dict__.setdefault("groups_by_name", {})
+    if name not in groups:
+        groups[name] = parser.add_mutually_exclusive_group()
+    return groups[name]
+
+
+def _count(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 on, found {text!r}")
+    return number
+
+
+JSON = Argument("--json", action="store_true", help="print JSON, for programs")
+THREAD = Argument(
+    "thread", metavar="THREAD", help="an id, the beginning of one (4 characters or more), or a name"
+)
+PROMPT = Argument("prompt", metavar="PROMPT", help="the prompt, or - to read it from stdin")
+NAME = Argument("name", metavar="NAME", help="the new name")
+
+SEND_OPTIONS = (
+    Argument("-t", "--thread", metavar="THREAD", group="to", help="send to this thread"),
+    Argument("--last", action="store_true", group="to", help="send to the thread used last"),
+    Argument("--new", action="store_true", group="to", help="start a new thread (the default)"),
+    Argument("-m", "--model", metavar="MODEL", help="the model to use"),
+    Argument("-C", "--cd", dest="cwd", metavar="DIR", help="the directory to work in"),
+    Argument(
+        "--effort", metavar="EFFORT", help="how hard the model is to think: low, medium, high"
+    ),
+    Argument(
+        "--approval-policy",
+        choices=("untrusted", "on-request", "never"),
+        help="when to ask before a command runs",
+    ),
+    JSON,
+)
+
+ARCHIVED = Argument("--archived", action="store_true", help="the archive instead")
+LIMIT = Argument("--limit", metavar="N", type=_count, default=None, help="at most so many")
+SEARCH = Argument("--search", metavar="TEXT", help="only those whose title has this text")
+TURNS = Argument("--turns", metavar="N", type=_count, default=None, help="only the last N turns")
+TURNS_ON_ATTACH = Argument(
+    "--turns",
+    metavar="N",
+    type=_count,
+    default=TURNS_ON_ATTACH_DEFAULT,
+    help=f"how many turns of the past to show (default: {TURNS_ON_ATTACH_DEFAULT})",
+)
+NO_INPUT = Argument(
+    "--no-input",
+    "--follow",
+    dest="no_input",
+    action="store_true",
+    help="only watch: take no prompts and ask nothing; go on until Ctrl-C",
+)
+FROM = Argument(
+    "--from", dest="first", metavar="SEQ", type=_count, default=1, help="from this record on"
+)
+FOLLOW_LOG = Argument("--follow", "-f", action="store_true", help="go on with what is added")
+AT_TURN = Argument("--at", metavar="TURN", help="the last turn to take over (default: all)")
+NOW = Argument("--now", action="store_true", help="do not let running turns come to a safe point")
+VERDICTS = (
+    Argument("--decline", action="store_true", group="verdict", help="no, and the turn goes on"),
+    Argument("--cancel", action="store_true", group="verdict", help="no, and the turn is stopped"),
+    Argument(
+        "--session", action="store_true", group="verdict", help="yes, in this thread from now on"
+    ),
+)

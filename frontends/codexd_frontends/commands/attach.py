@@ -1,0 +1,296 @@
+"""codexctl attach: a terminal on a live thread: its past, then whatever happens, and what one types.
+
+Typed lines are taken when stdin is a terminal, unless `--no-input` is given; else attach only watches.
+A line is a prompt; while a turn runs it steers that turn; while a question is open it answers it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import uuid
+
+import msgspec
+
+from codexd_frontends.asking import (
+    Questions,
+    asked_lines,
+    decision_for,
+    read_question,
+    said,
+)
+from codexd_frontends.client import Daemon
+from codexd_frontends.console import Console
+from codexd_frontends.exits import DONE, LEFT, Exit
+from codexd_frontends.follow import Followed, read_answer, running_turn
+from codexd_frontends.messages import Message, Thread, Turn, TurnAnswer, TurnNote
+from codexd_frontends.render import Screen
+from codexd_frontends.start import connect
+from codexd_frontends.style import visible
+from codexd_frontends.trouble import ConnectionCut, Refused, Unreachable
+from codexd_frontends.watch import CtrlC, InputEnded, InputLines, Interrupts, Seen, Typed, Watch
+from codexd_frontends.which import find_thread_id
+
+# As long as Codex's own terminal tries: a daemon that is updated or restarted is back by then.
+RECONNECT_SECONDS_MAX = 120.0
+RECONNECT_FIRST_SECONDS = 0.1
+RECONNECT_PAUSE_SECONDS_MAX = 2.0
+
+PROMPT = "› "
+ERASE_LINE = "\r\x1b[K"
+
+
+def run(arguments: argparse.Namespace, console: Console) -> Exit:
+    """Attach to a thread until the person leaves."""
+    takes_input = not arguments.no_input and not console.json and sys.stdin.isatty()
+    daemon = connect(console)
+    with Interrupts() as interrupts:
+        lines = InputLines(sys.stdin.fileno()) if takes_input else None
+        try:
+            followed = Followed(find_thread_id(daemon, arguments.thread))
+            attached = Attached(daemon, followed, console, Watch(interrupts, lines))
+            return attached.stay(arguments.turns)
+        finally:
+            daemon.close()
+
+
+class Attached:
+    """A terminal that is attached, over as many connections as it takes."""
+
+    def __init__(self, daemon: Daemon, followed: Followed, console: Console, watch: Watch) -> None:
+        self._daemon = daemon
+        self._followed = followed
+        self._console = console
+        self._watch = watch
+        self._screen = Screen(answer=console.out_style)
+        self._questions = Questions()
+        self._running: str | None = None  # the turn that runs
+        self._has_prompt = False  # the last line of the screen is our prompt
+        self._leaving = False  # Ctrl-C came, and nothing has happened since
+
+    def stay(self, turns: int) -> Exit:
+        """Show the past, then what happens, until the person leaves. Raises: Trouble."""
+        self._show_past(turns)
+        while True:
+            self._prompt()
+            try:
+                listen = self._watch.lines is not None
+                seen = self._watch.next(
+                    self._daemon, listen=listen, join_pasted=self._questions.first is None
+                )
+                ended = self._saw(seen)
+            except ConnectionCut as cut:
+                ended = self._reconnect(str(cut))
+            if ended is not None:
+                return ended
+
+    def _show_past(self, turns: int) -> None:
+        message = self._followed.attach(self._daemon, turns=turns)
+        if self._console.json:
+            self._console.document({"attached": message.result})
+            return
+        answer = read_answer(message)
+        page = answer.initial_turns_page
+        past = [] if page is None else list(page.data[::-1])
+        self._say(_heading(answer.thread))
+        if page is not None and page.next_cursor is not None:
+            self._say(f"— earlier turns: codexctl show {self._followed.thread_id} —")
+        for turn in past:
+            self._console.write(self._screen.turn(turn))
+        running = running_turn(past)
+        self._running = None if running is None else running.id
+
+    def _saw(self, seen: Seen | None) -> Exit | None:
+        match seen:
+            case Message():
+                self._message(seen)
+            case Typed(text):
+                self._has_prompt = False  # The newline that was typed has ended it.
+                return self._typed(text)
+            case InputEnded():
+                self._clear_prompt(keep=True)
+                return DONE
+            case CtrlC():
+                return self._interrupt()
+        return None
+
+    def _message(self, message: Message) -> None:
+        if not self._followed.take(message):
+            return
+        self._leaving = False
+        if self._console.json:
+            self._console.json_line(message.line)
+            return
+        if message.is_request:
+            self._asked(message)
+            return
+        pieces = self._screen.note(message)
+        if pieces:
+            self._clear_prompt()
+        self._console.write(pieces)
+        match message.method:
+            case "turn/started":
+                self._clear_prompt()
+                self._running = msgspec.json.decode(message.params, type=TurnNote).turn.id
+            case "turn/completed":
+                self._turn_ended(msgspec.json.decode(message.params, type=TurnNote).turn)
+            case "serverRequest/resolved" if self._questions.resolve(message) is not None:
+                self._say("  answered on another screen")
+                self._ask_first()
+
+    def _turn_ended(self, turn: Turn) -> None:
+        if turn.id == self._running:
+            self._running = None
+
+    def _asked(self, message: Message) -> None:
+        question = read_question(message)
+        if question is None or not self._questions.ask(question):
+            return
+        if len(self._questions) == 1:
+            self._ask_first()
+
+    def _ask_first(self) -> None:
+        question = self._questions.first
+        if question is None:
+            return
+        lines = asked_lines(question, self._console.out_style)
+        if self._watch.lines is None:
+            lines[-1] = f"  codexctl approve {self._followed.thread_id} answers it"
+        self._clear_prompt()
+        self._console.write(self._screen.lines(lines))
+
+    def _typed(self, text: str) -> Exit | None:
+        self._leaving = False
+        word = text.strip()
+        if word == "/quit":
+            return DONE
+        if word == "/interrupt":
+            self._stop_turn()
+        elif self._questions.first is not None:
+            self._answer(word)
+        elif word.startswith("/") and " " not in word and "/" not in word[1:]:
+            self._say(f"{word} is not known here; there are /interrupt and /quit")
+        elif word:
+            self._send(text)
+        return None
+
+    def _answer(self, word: str) -> None:
+        question = self._questions.first
+        decision = decision_for(word)
+        if question is None or decision is None:
+            if word:
+                self._say("  y, a, n or c? (/quit leaves the question open)")
+            return
+        self._daemon.answer(question.id, {"decision": decision})
+        self._questions.answer(question)
+        self._say(f"  {said(decision)}")
+        self._ask_first()
+
+    def _send(self, text: str) -> None:
+        """Start a turn with what was typed, or steer the one that runs."""
+        client_id = str(uuid.uuid4())
+        params: dict[str, object] = {
+            "threadId": self._followed.thread_id,
+            "input": [{"type": "text", "text": text}],
+            "clientUserMessageId": client_id,
+            "idempotencyKey": client_id,
+        }
+        if self._running is None:
+            self._screen.hide_own(client_id)  # It stands on this screen, behind the prompt.
+        try:
+            self._send_once(params)
+        except Refused as refused:
+            self._say(f"not sent: {refused}")
+        except ConnectionCut as cut:
+            # The key lets the daemon tell a second try from a second prompt.
+            if self._reconnect(str(cut)) is None:
+                self._send_once(params)
+
+    def _send_once(self, params: dict[str, object]) -> None:
+        if self._running is not None:
+            steer = {**params, "expectedTurnId": self._running}
+            try:
+                self._daemon.call("turn/steer", steer, object)
+                return
+            except Refused:  # It has just ended: then this begins the next one.
+                self._running = None
+        self._running = self._daemon.call("turn/start", params, TurnAnswer).turn.id
+
+    def _interrupt(self) -> Exit | None:
+        if self._leaving:
+            self._clear_prompt(keep=True)
+            return LEFT
+        self._leaving = True
+        if self._running is not None:
+            self._stop_turn()
+        elif self._watch.lines is None:
+            return DONE
+        else:
+            self._clear_prompt(keep=True)
+            self._say("Ctrl-D or /quit leaves; the thread goes on without you")
+        return None
+
+    def _stop_turn(self) -> None:
+        if self._running is None:
+            self._say("no turn runs")
+            return
+        self._clear_prompt(keep=True)
+        self._daemon.post(
+            "turn/interrupt",
+            {"threadId": self._followed.thread_id, "turnId": self._running},
+        )
+
+    def _reconnect(self, why: str) -> Exit | None:
+        """Connect anew and go on behind the cursor. Raises: Unreachable: it took too long."""
+        self._daemon.close()
+        self._say(f"— {why}; reconnecting —")
+        deadline = time.monotonic() + RECONNECT_SECONDS_MAX
+        pause = RECONNECT_FIRST_SECONDS
+        while True:
+            try:
+                self._daemon = Daemon.connect(self._console.socket_path)
+                self._attach_again()
+                return None
+            except (Unreachable, ConnectionCut) as error:
+                if time.monotonic() > deadline:
+                    raise Unreachable(
+                        f"the daemon did not come back within {RECONNECT_SECONDS_MAX:g} s: {error}"
+                    ) from error
+            if isinstance(self._watch.next(None, listen=False, seconds=pause), CtrlC):
+                return LEFT
+            pause = min(2 * pause, RECONNECT_PAUSE_SECONDS_MAX)
+
+    def _attach_again(self) -> None:
+        answer = read_answer(self._followed.attach(self._daemon))
+        self._say("— connected again —")
+        if answer.thread.status.type != "active":
+            # What ended meanwhile is told by the notifications behind the cursor.
+            self._running = None
+
+    def _prompt(self) -> None:
+        """Show the prompt if a line typed now would be the next prompt."""
+        idle = self._running is None and self._questions.first is None
+        if self._watch.lines is not None and idle and not self._has_prompt:
+            sys.stdout.write(PROMPT)
+            sys.stdout.flush()
+            self._has_prompt = True
+
+    def _clear_prompt(self, *, keep: bool = False) -> None:
+        """Take the prompt off the screen; `keep`: go to the next line instead, ^C stands behind it."""
+        if self._has_prompt:
+            erase = self._console.can_erase and not keep
+            sys.stdout.write(ERASE_LINE if erase else "\n")
+            self._has_prompt = False
+
+    def _say(self, line: str) -> None:
+        if self._console.json:
+            return
+        self._clear_prompt()
+        self._console.write(self._screen.lines([self._console.out_style.dim(line)]))
+
+
+def _heading(thread: Thread) -> str:
+    name = visible(thread.name or thread.preview.split("\n", 1)[0])[:60]
+    model = f" · {thread.model}" if thread.model else ""
+    return f"{thread.id}{f' · {name}' if name else ''} · {visible(thread.cwd)}{model}"

@@ -1,0 +1,49 @@
+"""codexctl fork: a new thread with the history of an old one."""
+
+from __future__ import annotations
+
+import argparse
+
+import msgspec
+
+from codexd_frontends.client import Daemon
+from codexd_frontends.console import Console
+from codexd_frontends.exits import DONE, Exit
+from codexd_frontends.follow import past_turns
+from codexd_frontends.messages import RawThreadAnswer, Thread, Turn
+from codexd_frontends.start import connect
+from codexd_frontends.trouble import UsageTrouble
+from codexd_frontends.which import PREFIX_CHARS_MIN, find_thread_id, is_full_id
+
+
+def run(arguments: argparse.Namespace, console: Console) -> Exit:
+    """Fork a thread and print the id of the new one."""
+    with connect(console) as daemon:
+        thread_id = find_thread_id(daemon, arguments.thread)
+        params: dict[str, object] = {"threadId": thread_id, "excludeTurns": True}
+        if arguments.at is not None:
+            params["lastTurnId"] = find_turn_id(daemon, thread_id, arguments.at)
+        forked = daemon.call("thread/fork", params, RawThreadAnswer).thread
+    if console.json:
+        console.document({"thread": forked})
+    else:
+        console.answer(msgspec.json.decode(forked, type=Thread).id)
+    return DONE
+
+
+def find_turn_id(daemon: Daemon, thread_id: str, word: str) -> str:
+    """The id of the turn that `word` names, by its beginning. Raises: UsageTrouble."""
+    if is_full_id(word):
+        return word.lower()
+    ids = [
+        msgspec.json.decode(raw, type=Turn).id for raw in past_turns(daemon, thread_id, limit=None)
+    ]
+    meant = [turn_id for turn_id in ids if turn_id.startswith(word.lower())]
+    if len(word) < PREFIX_CHARS_MIN or not meant:
+        raise UsageTrouble(
+            f"no turn of the thread has an id that begins with {word!r}; "
+            f"`codexctl show {thread_id}` shows them"
+        )
+    if len(meant) > 1:
+        raise UsageTrouble("\n".join([f"{word!r} may be any of these turns:", *meant]))
+    return meant[0]

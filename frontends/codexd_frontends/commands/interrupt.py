@@ -1,0 +1,37 @@
+"""codexctl interrupt: stop the turn that runs in a thread, from anywhere."""
+
+from __future__ import annotations
+
+import argparse
+
+import msgspec
+
+from codexd_frontends.console import Console
+from codexd_frontends.exits import DONE, FAILED, Exit
+from codexd_frontends.follow import past_turns, running_turn
+from codexd_frontends.messages import Turn
+from codexd_frontends.start import connect
+from codexd_frontends.trouble import Trouble
+from codexd_frontends.which import find_thread_id
+
+
+class NothingRuns(Trouble):
+    """There is no turn to interrupt."""
+
+    exit = FAILED
+
+
+def run(arguments: argparse.Namespace, console: Console) -> Exit:
+    """Interrupt the running turn."""
+    with connect(console) as daemon:
+        thread_id = find_thread_id(daemon, arguments.thread)
+        last = past_turns(daemon, thread_id, limit=1)
+        running = running_turn([msgspec.json.decode(raw, type=Turn) for raw in last])
+        if running is None:
+            raise NothingRuns(f"no turn runs in {thread_id}")
+        daemon.call("turn/interrupt", {"threadId": thread_id, "turnId": running.id}, object)
+    if console.json:
+        console.document({"threadId": thread_id, "turnId": running.id, "status": "interrupted"})
+    else:
+        console.answer(f"interrupted turn {running.id}")
+    return DONE

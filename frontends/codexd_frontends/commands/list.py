@@ -1,0 +1,75 @@
+"""codexctl list: the threads, the one that was used last first."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import msgspec
+
+from codexd_frontends.console import Console
+from codexd_frontends.exits import DONE, Exit
+from codexd_frontends.messages import Thread
+from codexd_frontends.start import connect
+from codexd_frontends.style import Style, visible
+from codexd_frontends.which import list_raw_threads, short_id_chars
+
+TITLE_CHARS_MAX = 60
+# A screen or two; a program that wants all of them says --json, a person --limit.
+LIMIT_FOR_PEOPLE = 50
+
+
+def run(arguments: argparse.Namespace, console: Console) -> Exit:
+    """List threads."""
+    limit = arguments.limit
+    if limit is None and not console.json:
+        limit = LIMIT_FOR_PEOPLE
+    with connect(console) as daemon:
+        found = list(
+            list_raw_threads(
+                daemon, archived=arguments.archived, search=arguments.search, limit=limit
+            )
+        )
+    if console.json:
+        console.document({"threads": found})
+        return DONE
+    threads = [msgspec.json.decode(raw, type=Thread) for raw in found]
+    for line in table_lines(threads, time.time(), console.out_style):
+        console.answer(line)
+    return DONE
+
+
+def table_lines(threads: list[Thread], now: float, style: Style) -> list[str]:
+    """The table, a line a thread."""
+    id_chars = short_id_chars([thread.id for thread in threads])
+    return [
+        f"{thread.id[:id_chars]}  "
+        f"{style.dim(f'{age(now - thread.updated_at):>8}')}  "
+        f"{_painted(thread, style)}  "
+        f"{_title(thread, style)}"
+        for thread in threads
+    ]
+
+
+def age(seconds: float) -> str:
+    """How long ago, to the nearest unit that a person would use."""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return "now"
+
+
+def _painted(thread: Thread, style: Style) -> str:
+    word = f"{thread.status.word:<8}"
+    return style.yellow(word) if thread.status.word == "approval" else style.green(word)
+
+
+def _title(thread: Thread, style: Style) -> str:
+    if thread.name:
+        return style.bold(_one_line(thread.name))
+    return _one_line(thread.preview) or style.dim("(nothing said yet)")
+
+
+def _one_line(text: str) -> str:
+    line = visible(" ".join(text.split()))
+    return line if len(line) <= TITLE_CHARS_MAX else f"{line[: TITLE_CHARS_MAX - 1]}…"

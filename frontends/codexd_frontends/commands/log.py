@@ -1,0 +1,70 @@
+"""codexctl log: the records of a thread as they stand in its log."""
+
+from __future__ import annotations
+
+import argparse
+
+import msgspec
+from msgspec import Raw
+
+from codexd_frontends.client import Daemon
+from codexd_frontends.console import Console
+from codexd_frontends.exits import DONE, Exit
+from codexd_frontends.follow import Followed
+from codexd_frontends.messages import LoggedRecord, LogPage
+from codexd_frontends.start import connect
+from codexd_frontends.style import Style, visible
+from codexd_frontends.watch import CtrlC, Interrupts, Watch
+from codexd_frontends.which import find_thread_id
+
+RECORD_PAGE = 500
+DATA_CHARS_MAX = 160
+# Not every record makes a notification; those that make none show up this much later at most.
+FOLLOW_PAUSE_SECONDS = 1.0
+
+
+def run(arguments: argparse.Namespace, console: Console) -> Exit:
+    """Print the log of a thread, and go on with it if asked to."""
+    with connect(console) as daemon, Interrupts() as interrupts:
+        thread_id = find_thread_id(daemon, arguments.thread)
+        if arguments.follow:
+            Followed(thread_id).attach(daemon)  # From now on, news wakes us.
+        after = _print_from(daemon, thread_id, max(0, arguments.first - 1), console)
+        watch = Watch(interrupts)
+        while arguments.follow:
+            if isinstance(watch.next(daemon, seconds=FOLLOW_PAUSE_SECONDS), CtrlC):
+                break
+            after = _print_from(daemon, thread_id, after, console)
+    return DONE
+
+
+def _print_from(daemon: Daemon, thread_id: str, after: int, console: Console) -> int:
+    """Print all there is behind a record; returns the number of the last one."""
+    while True:
+        page = daemon.call(
+            "thread/log/read",
+            {"threadId": thread_id, "after": after, "limit": RECORD_PAGE},
+            LogPage,
+        )
+        for raw in page.records:
+            after = max(after, msgspec.json.decode(raw, type=LoggedRecord).seq)
+            if console.json:
+                console.json_line(bytes(raw))
+            else:
+                console.answer(record_line(raw, console.out_style))
+        if page.next_after is None:
+            return after
+        after = page.next_after
+
+
+def record_line(raw: Raw, style: Style) -> str:
+    """One record, short: its number, its time of day, what it is, and the beginning of what it says."""
+    record = msgspec.json.decode(raw, type=LoggedRecord)
+    time_of_day = record.at.partition("T")[2][:12] or record.at
+    said = visible(bytes(record.data).decode(errors="replace"))
+    if len(said) > DATA_CHARS_MAX:
+        said = f"{said[:DATA_CHARS_MAX]}…"
+    return (
+        f"{record.seq:>6}  {style.dim(time_of_day)}  {style.bold(f'{record.type:<22}')}  "
+        f"{style.dim(said)}"
+    )

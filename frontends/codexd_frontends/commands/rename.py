@@ -1,0 +1,27 @@
+"""codexctl rename: give a thread a name, by which it can be called from then on."""
+
+from __future__ import annotations
+
+import argparse
+
+from codexd_frontends.console import Console
+from codexd_frontends.exits import DONE, Exit
+from codexd_frontends.start import connect
+from codexd_frontends.style import visible
+from codexd_frontends.trouble import UsageTrouble
+from codexd_frontends.which import find_thread_id
+
+
+def run(arguments: argparse.Namespace, console: Console) -> Exit:
+    """Rename a thread."""
+    name = arguments.name.strip()
+    if not name:
+        raise UsageTrouble("the new name is empty; nothing was renamed")
+    with connect(console) as daemon:
+        thread_id = find_thread_id(daemon, arguments.thread)
+        daemon.call("thread/name/set", {"threadId": thread_id, "name": name}, object)
+    if console.json:
+        console.document({"threadId": thread_id, "name": name})
+    else:
+        console.answer(f"{thread_id} is now called {visible(name)}")
+    return DONE

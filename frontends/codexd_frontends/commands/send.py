@@ -1,0 +1,132 @@
+"""codexctl send: one prompt, its turn streamed, and an exit code that says how the turn ended."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import uuid
+
+from codexd_frontends.client import Daemon
+from codexd_frontends.console import Console
+from codexd_frontends.exits import Exit
+from codexd_frontends.follow import Followed
+from codexd_frontends.messages import ThreadAnswer, TurnAnswer
+from codexd_frontends.render import Screen
+from codexd_frontends.running import AsJson, Ended, OnScreen, RunningTurn
+from codexd_frontends.start import connect
+from codexd_frontends.trouble import UsageTrouble
+from codexd_frontends.watch import InputLines, Interrupts, Watch
+from codexd_frontends.which import find_thread_id, last_thread
+
+# More than any model reads; a file given by mistake is refused before it is sent.
+PROMPT_BYTES_MAX = 16 << 20
+
+
+def run(arguments: argparse.Namespace, console: Console) -> Exit:
+    """Send a prompt and follow its turn."""
+    prompt = read_prompt(arguments.prompt)
+    with connect(console) as daemon, Interrupts() as interrupts:
+        followed = _attached(daemon, arguments)
+        client_id = str(uuid.uuid4())
+        turn_id = _start_turn(daemon, followed, prompt, client_id, arguments)
+        if console.json:
+            console.document({"threadId": followed.thread_id, "turnId": turn_id})
+        turn = RunningTurn(
+            daemon, followed, turn_id, console, _shows(console, followed.thread_id, client_id)
+        )
+        lines = InputLines(sys.stdin.fileno()) if console.may_ask else None
+        ended = turn.follow(Watch(interrupts, lines))
+    if console.json:
+        console.document(_outcome(ended))
+    return ended.exit
+
+
+def read_prompt(word: str) -> str:
+    """The prompt: the word itself, or stdin for `-`. Raises: UsageTrouble."""
+    if word == "-":
+        read = sys.stdin.buffer.read(PROMPT_BYTES_MAX + 1)
+        if len(read) > PROMPT_BYTES_MAX:
+            raise UsageTrouble(
+                f"the prompt on stdin is longer than {PROMPT_BYTES_MAX} bytes; nothing was sent"
+            )
+        word = read.decode(errors="replace")
+    if not word.strip():
+        raise UsageTrouble("the prompt is empty; nothing was sent")
+    return word
+
+
+def _attached(daemon: Daemon, arguments: argparse.Namespace) -> Followed:
+    """The thread to send to, started or resumed."""
+    if arguments.thread is None and not arguments.last:
+        return _started(daemon, arguments)
+    if arguments.last:
+        followed = Followed(last_thread(daemon).id)
+    else:
+        followed = Followed(find_thread_id(daemon, arguments.thread))
+    followed.attach(daemon)
+    return followed
+
+
+def _started(daemon: Daemon, arguments: argparse.Namespace) -> Followed:
+    params: dict[str, object] = {"cwd": directory(arguments.cwd or ".")}
+    if arguments.model:
+        params["model"] = arguments.model
+    if arguments.approval_policy:
+        params["approvalPolicy"] = arguments.approval_policy
+    return Followed(daemon.call("thread/start", params, ThreadAnswer).thread.id)
+
+
+def directory(path: str) -> str:
+    """The absolute path of a directory. Raises: UsageTrouble: there is none."""
+    absolute = os.path.abspath(path)
+    if not os.path.isdir(absolute):
+        raise UsageTrouble(f"{absolute} is no directory; nothing was sent")
+    return absolute
+
+
+def _start_turn(
+    daemon: Daemon,
+    followed: Followed,
+    prompt: str,
+    client_id: str,
+    arguments: argparse.Namespace,
+) -> str:
+    """Start the turn, with what the command line overrides; returns its id."""
+    params: dict[str, object] = {
+        "threadId": followed.thread_id,
+        "input": [{"type": "text", "text": prompt}],
+        "clientUserMessageId": client_id,
+        "idempotencyKey": client_id,
+    }
+    if arguments.cwd:
+        params["cwd"] = directory(arguments.cwd)
+    overrides = {
+        "model": arguments.model,
+        "effort": arguments.effort,
+        "approvalPolicy": arguments.approval_policy,
+    }
+    params |= {name: value for name, value in overrides.items() if value}
+    return daemon.call("turn/start", params, TurnAnswer).turn.id
+
+
+def _shows(console: Console, thread_id: str, client_id: str) -> OnScreen | AsJson:
+    if console.json:
+        return AsJson(console)
+    console.talk(console.talk_style.dim(f"thread {thread_id}"))
+    screen = Screen(
+        answer=console.out_style,
+        talk=console.talk_style,
+        whole=False,
+        one_screen=console.one_screen,
+    )
+    screen.hide_own(client_id)
+    return OnScreen(console, screen)
+
+
+def _outcome(ended: Ended) -> dict[str, object]:
+    """The last line of `send --json`."""
+    turn = ended.turn
+    error = None if turn is None or turn.error is None else turn.error.message
+    status = ended.exit.word if turn is None else turn.status
+    return {"exit": ended.exit.number, "status": status, "error": error}

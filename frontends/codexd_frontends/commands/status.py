@@ -1,0 +1,74 @@
+"""codexctl status: whether the daemon runs, and how much it has to do."""
+
+from __future__ import annotations
+
+import argparse
+
+from codexd import __version__
+from codexd_frontends.client import Daemon
+from codexd_frontends.console import Console
+from codexd_frontends.exits import DONE, UNREACHABLE, Exit
+from codexd_frontends.follow import server_status
+from codexd_frontends.messages import ServerStatus
+from codexd_frontends.start import default_socket_path
+from codexd_frontends.trouble import Trouble, Unreachable
+
+
+def run(_arguments: argparse.Namespace, console: Console) -> Exit:
+    """Say how the daemon is; that it does not run is an answer, too."""
+    try:
+        with Daemon.connect(console.socket_path) as daemon:
+            status = server_status(daemon)
+    except Unreachable as error:
+        return _not_running(str(error), console)
+    if console.json:
+        console.document({"running": True, **_members(status, console)})
+    else:
+        for line in status_lines(status, console):
+            console.answer(line)
+    return DONE
+
+
+def status_lines(status: ServerStatus, console: Console) -> list[str]:
+    """The daemon, for a person."""
+    threads = status.threads
+    return [
+        f"codexd {status.version} runs as process {status.pid}",
+        f"  socket   {status.socket or console.socket_path}",
+        f"  home     {status.home}",
+        f"  threads  {threads.total}, {threads.loaded} loaded, {threads.running} running",
+    ]
+
+
+def version_lines() -> list[str]:
+    """The versions of this program and of the daemon, which is not started for this."""
+    try:
+        with Daemon.connect(default_socket_path()) as daemon:
+            server = f"codexd {server_status(daemon).version}"
+    except Trouble:
+        server = "codexd does not run"
+    return [f"codexctl {__version__}", server]
+
+
+def _members(status: ServerStatus, console: Console) -> dict[str, object]:
+    threads = status.threads
+    return {
+        "pid": status.pid,
+        "socket": status.socket or console.socket_path,
+        "version": status.version,
+        "home": status.home,
+        "startedAt": status.started_at,
+        "threads": {
+            "loaded": threads.loaded,
+            "total": threads.total,
+            "running": threads.running,
+        },
+    }
+
+
+def _not_running(message: str, console: Console) -> Exit:
+    if console.json:
+        console.document({"running": False, "socket": console.socket_path})
+    else:
+        console.talk(f"codexctl: {message}")
+    return UNREACHABLE

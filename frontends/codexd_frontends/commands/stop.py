@@ -1,0 +1,47 @@
+"""codexctl stop: end the daemon; by default it first brings running turns to a safe point."""
+
+from __future__ import annotations
+
+import argparse
+
+from codexd_frontends.client import Daemon
+from codexd_frontends.console import Console
+from codexd_frontends.exits import DONE, TRY_AGAIN, Exit
+from codexd_frontends.follow import server_status
+from codexd_frontends.process import stop_process
+from codexd_frontends.trouble import Trouble, Unreachable
+
+# The daemon bounds its draining by itself; this is longer than that.
+DRAIN_SECONDS_MAX = 60.0
+NOW_SECONDS_MAX = 10.0
+
+
+class StillThere(Trouble):
+    """The daemon has not ended yet."""
+
+    exit = TRY_AGAIN
+
+
+def run(arguments: argparse.Namespace, console: Console) -> Exit:
+    """Stop the daemon and wait until it is gone."""
+    try:
+        with Daemon.connect(console.socket_path) as daemon:
+            pid = server_status(daemon).pid
+    except Unreachable:
+        _report(None, console)
+        return DONE
+    seconds = NOW_SECONDS_MAX if arguments.now else DRAIN_SECONDS_MAX
+    if not stop_process(pid, seconds=seconds, at_once=arguments.now):
+        raise StillThere(
+            f"process {pid} has not ended within {seconds:g} s; `codexctl stop --now` does not "
+            f"wait for running turns"
+        )
+    _report(pid, console)
+    return DONE
+
+
+def _report(pid: int | None, console: Console) -> None:
+    if console.json:
+        console.document({"running": False, "stopped": pid})
+    else:
+        console.answer("no daemon was running" if pid is None else f"stopped process {pid}")

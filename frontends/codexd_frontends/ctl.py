@@ -1,0 +1,186 @@
+"""codexctl: the table of subcommands, and what they have in common.
+
+Each row names a module of `codexd_frontends.commands`, imported only when its row is chosen; so a
+subcommand starts as fast as what it needs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NamedTuple, NoReturn
+
+from codexd_frontends.arguments import (
+    ARCHIVED,
+    AT_TURN,
+    FOLLOW_LOG,
+    FROM,
+    JSON,
+    LIMIT,
+    NAME,
+    NO_INPUT,
+    NOW,
+    PROMPT,
+    SEARCH,
+    SEND_OPTIONS,
+    THREAD,
+    TURNS,
+    TURNS_ON_ATTACH,
+    VERDICTS,
+    Argument,
+)
+from codexd_frontends.console import Console
+from codexd_frontends.exits import LEFT, OUTPUT_CLOSED, Exit, exit_table
+from codexd_frontends.trouble import Refused, Trouble, UsageTrouble
+
+
+class Subcommand(NamedTuple):
+    """One row of the table."""
+
+    name: str
+    help: str
+    arguments: tuple[Argument, ...]
+    module: str  # of codexd_frontends.commands
+    may_start: bool = True  # whether it starts the daemon when none runs
+
+
+SUBCOMMANDS = (
+    Subcommand("send", "send a prompt and stream its turn", (*SEND_OPTIONS, PROMPT), "send"),
+    Subcommand(
+        "attach",
+        "a terminal on a live thread: its past, then whatever happens",
+        (THREAD, TURNS_ON_ATTACH, NO_INPUT, JSON),
+        "attach",
+    ),
+    Subcommand("list", "list threads", (ARCHIVED, LIMIT, SEARCH, JSON), "list"),
+    Subcommand("show", "show what happened in a thread", (THREAD, TURNS, JSON), "show"),
+    Subcommand("log", "show the raw records of a thread", (THREAD, FROM, FOLLOW_LOG, JSON), "log"),
+    Subcommand("fork", "start a new thread from an old one", (THREAD, AT_TURN, JSON), "fork"),
+    Subcommand("archive", "put a thread into the archive", (THREAD, JSON), "archive"),
+    Subcommand("unarchive", "take a thread out of the archive", (THREAD, JSON), "unarchive"),
+    Subcommand("rename", "give a thread a name", (THREAD, NAME, JSON), "rename"),
+    Subcommand("interrupt", "interrupt the turn that runs", (THREAD, JSON), "interrupt"),
+    Subcommand(
+        "approve",
+        "answer the approval that a thread waits for",
+        (THREAD, *VERDICTS, JSON),
+        "approve",
+    ),
+    Subcommand("status", "say whether the daemon runs", (JSON,), "status", may_start=False),
+    Subcommand("start", "start the daemon", (JSON,), "start"),
+    Subcommand("stop", "stop the daemon", (NOW, JSON), "stop", may_start=False),
+    Subcommand("paths", "say where everything lies", (JSON,), "paths", may_start=False),
+    Subcommand(
+        "app-server", "copy stdin and stdout to the daemon, for IDEs and SDKs", (), "app_server"
+    ),
+)
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, except that a mistake is a Trouble like any other."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageTrouble(f"{message}\n{self.format_usage().strip()}")
+
+
+class _Version(argparse.Action):
+    """--version: this program's, and the daemon's if one runs."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from codexd_frontends.commands.status import version_lines
+
+        print("\n".join(version_lines()))
+        parser.exit()
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    shared = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    _add_shared(shared)
+    parser = _Parser(
+        prog="codexctl",
+        description="Talk with coding-agent threads; the daemon that owns them is started as needed.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=exit_table(),
+    )
+    _add_shared(parser)
+    parser.add_argument(
+        "--version", action=_Version, nargs=0, help="print the versions of codexctl and the daemon"
+    )
+    rows = parser.add_subparsers(dest="subcommand", metavar="COMMAND", required=True)
+    for row in SUBCOMMANDS:
+        below = rows.add_parser(
+            row.name,
+            help=row.help,
+            description=f"{row.help[0].upper()}{row.help[1:]}.",
+            parents=[shared],
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            epilog=exit_table(),
+        )
+        for argument in row.arguments:
+            argument.add_to(below)
+        below.set_defaults(row=row)
+    return parser
+
+
+def _add_shared(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--socket", metavar="PATH", help="where the daemon listens (default: $CODEXD_SOCKET)"
+    )
+    parser.add_argument(
+        "--color", choices=("auto", "always", "never"), help="whether to use colour (default: auto)"
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run codexctl; returns its exit code."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    try:
+        return _run(words).number
+    except Trouble as trouble:
+        _report(trouble, as_json="--json" in words)
+        return trouble.exit.number
+    except BrokenPipeError:
+        # Python would try to flush stdout at its end, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OUTPUT_CLOSED.number
+    except KeyboardInterrupt:
+        return LEFT.number
+
+
+def _run(words: Sequence[str]) -> Exit:
+    arguments = build_parser().parse_args(words)
+    row: Subcommand = arguments.row
+    from codexd_frontends.start import default_socket_path
+
+    console = Console(
+        socket_path=os.path.abspath(arguments.socket or default_socket_path()),
+        color=arguments.color or "auto",
+        json=getattr(arguments, "json", False),
+        may_start=row.may_start,
+    )
+    run = importlib.import_module(f"codexd_frontends.commands.{row.module}").run
+    ended: Exit = run(arguments, console)
+    return ended
+
+
+def _report(trouble: Trouble, *, as_json: bool) -> None:
+    """Say what went wrong: on stderr, and to a program on stdout as JSON."""
+    if not as_json:
+        print(f"codexctl: {trouble}", file=sys.stderr)
+        return
+    import msgspec
+
+    from codexd_frontends.console import SCHEMA
+
+    error: dict[str, object] = {"code": trouble.exit.word, "message": str(trouble)}
+    if isinstance(trouble, Refused) and trouble.reason is not None:
+        error["reason"] = trouble.reason
+    print(msgspec.json.encode({"schema": SCHEMA, "error": error}).decode())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,49 @@
+"""How `codexctl` ends: the one table of exit codes, printed by --help and used as the words of JSON errors.
+
+The numbers from 64 on are those of sysexits.h, the ones from 128 on are the shell's (128 + signal).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Exit(NamedTuple):
+    """One way to end."""
+
+    number: int
+    word: str  # the `code` of an error in JSON
+    meaning: str
+
+
+DONE = Exit(0, "done", "done")
+FAILED = Exit(1, "failed", "the turn failed, or the daemon could not do what was asked")
+USAGE = Exit(2, "usage", "the command line makes no sense, or names no thread or more than one")
+INTERRUPTED = Exit(3, "interrupted", "the turn was interrupted")
+WAITING = Exit(4, "waiting", "the turn waits for an approval")
+UNREACHABLE = Exit(69, "unreachable", "the daemon is not running or cannot be reached")
+TRY_AGAIN = Exit(75, "try_again", "the daemon is busy, or the connection was cut: try again")
+FORBIDDEN = Exit(77, "forbidden", "not permitted")
+BAD_CONFIG = Exit(78, "bad_config", "the configuration cannot be read")
+LEFT = Exit(130, "left", "left at once by a second Ctrl-C")
+OUTPUT_CLOSED = Exit(141, "output_closed", "nobody reads the output any more")
+
+EXITS = (
+    DONE,
+    FAILED,
+    USAGE,
+    INTERRUPTED,
+    WAITING,
+    UNREACHABLE,
+    TRY_AGAIN,
+    FORBIDDEN,
+    BAD_CONFIG,
+    LEFT,
+    OUTPUT_CLOSED,
+)
+
+
+def exit_table() -> str:
+    """The table as --help prints it."""
+    rows = "\n".join(f"  {row.number:>3}  {row.meaning}" for row in EXITS)
+    return f"exit codes:\n{rows}"

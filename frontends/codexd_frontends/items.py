@@ -1,0 +1,159 @@
+"""Items of a turn as lines of text: those that are shown whole. Pure."""
+
+from __future__ import annotations
+
+from codexd_frontends.messages import (
+    ApprovalRequest,
+    Item,
+    PlanStep,
+    Turn,
+    TurnTrouble,
+    UserInput,
+    user_inputs,
+)
+from codexd_frontends.style import Style, visible
+
+_STEP_MARKS = {"completed": "✓", "inProgress": "▸"}
+
+
+def user_lines(item: Item, style: Style) -> list[str]:
+    """What a person said."""
+    text = "\n".join(_input_text(part) for part in user_inputs(item))
+    return [style.cyan(line) for line in _marked("› ", visible(text))]
+
+
+def _input_text(part: UserInput) -> str:
+    match part.type:
+        case "text":
+            return part.text
+        case "image":
+            return "[image]"
+        case _:
+            return f"[{part.type}: {part.path or part.name}]"
+
+
+def command_lines(item: Item, style: Style) -> list[str]:
+    """A command that starts, or waits to be allowed."""
+    return [style.bold(line) for line in _marked("$ ", visible(item.shell_line))]
+
+
+def output_lines(lines: list[str], style: Style) -> list[str]:
+    """Lines of a command's output."""
+    return [style.dim(f"  {visible(line)}".rstrip()) for line in lines]
+
+
+def command_end_line(item: Item, style: Style) -> str:
+    """How a command ended."""
+    took = "" if item.duration_ms is None else f" · {seconds(item.duration_ms)}"
+    if item.status == "declined":
+        return style.yellow("  declined")
+    if item.exit_code is None:
+        return style.red(f"  {item.status or 'failed'}{took}")
+    paint = style.dim if item.exit_code == 0 else style.red
+    return paint(f"  exit {item.exit_code}{took}")
+
+
+def whole_item_lines(item: Item, style: Style) -> list[str]:
+    """An item that is shown when it is complete, in one go."""
+    match item.type:
+        case "reasoning":
+            return [
+                style.dim(line) for part in item.summary for line in _marked("· ", visible(part))
+            ]
+        case "plan":
+            return _marked("plan: ", visible(item.text))
+        case "fileChange":
+            return [_status_line(f"± {change.path}", item, style) for change in item.changes]
+        case "mcpToolCall":
+            return [_status_line(f"⚒ {item.server}.{item.tool}", item, style)]
+        case "dynamicToolCall":
+            return _tool_lines(item, style)
+        case "webSearch":
+            return [style.dim(visible(f"⌕ {item.query}"))]
+        case "imageView":
+            return [style.dim(visible(f"[image: {item.path}]"))]
+        case "contextCompaction":
+            return [style.dim("— the model's history was shortened here —")]
+        case "enteredReviewMode":
+            return _marked("review of: ", visible(item.review))
+        case "exitedReviewMode":
+            return _marked("review: ", visible(item.review))
+        case _:
+            return [style.dim(visible(f"[{item.type}]"))]
+
+
+def _tool_lines(item: Item, style: Style) -> list[str]:
+    arguments = bytes(item.arguments).decode(errors="replace")
+    answered = "\n".join(part.text for part in item.content_items or ())
+    head = _status_line(f"⚒ {item.tool} {arguments}".rstrip(), item, style)
+    return [head, *output_lines(answered.split("\n") if answered else [], style)]
+
+
+def _status_line(text: str, item: Item, style: Style) -> str:
+    line = visible(text).replace("\n", " ")
+    match item.status:
+        case "failed" | "declined":
+            return style.red(f"{line} · {item.status}")
+        case _:
+            return style.bold(line)
+
+
+def plan_lines(steps: tuple[PlanStep, ...], style: Style) -> list[str]:
+    """The model's plan."""
+    return [
+        style.dim(f"{_STEP_MARKS.get(step.status, '·')} {visible(step.step)}") for step in steps
+    ]
+
+
+def trouble_lines(trouble: TurnTrouble) -> list[str]:
+    """Why a turn failed, or is tried again."""
+    details = trouble.additional_details
+    return [
+        visible(trouble.message),
+        *(["  " + visible(details)] if details and details != trouble.message else []),
+    ]
+
+
+def turn_end_lines(turn: Turn, style: Style, *, always: bool) -> list[str]:
+    """How a turn ended; a turn that simply completed is worth a line only if `always`."""
+    took = "" if turn.duration_ms is None else f" after {seconds(turn.duration_ms)}"
+    match turn.status:
+        case "failed" if turn.error is not None:
+            first, *more = trouble_lines(turn.error)
+            return [style.red(f"failed: {first}"), *(style.red(line) for line in more)]
+        case "failed":
+            return [style.red("failed")]
+        case "interrupted":
+            return [style.yellow(f"interrupted{took}")]
+        case _ if always:
+            return [style.dim(f"— done{took} —")]
+        case _:
+            return []
+
+
+def question_lines(request: ApprovalRequest, style: Style) -> list[str]:
+    """What a person is asked to allow."""
+    reason = [f"  {visible(request.reason)}"] if request.reason else []
+    if request.shell_line is None:
+        root = f" in {visible(request.grant_root)}" if request.grant_root else ""
+        return [style.yellow(f"? May it change these files{root}?"), *reason]
+    where = [f"  in {visible(request.cwd)}"] if request.cwd else []
+    return [
+        style.yellow("? May it run this command?"),
+        *(style.bold(line) for line in _marked("  $ ", visible(request.shell_line))),
+        *(style.dim(line) for line in where),
+        *reason,
+    ]
+
+
+def seconds(milliseconds: int) -> str:
+    """A duration, as exact as a person needs it."""
+    if milliseconds < 60_000:
+        return f"{milliseconds / 1000:.1f} s"
+    minutes, rest = divmod(milliseconds // 1000, 60)
+    return f"{minutes} min {rest} s"
+
+
+def _marked(mark: str, text: str) -> list[str]:
+    first, *more = text.removesuffix("\n").split("\n")
+    return [mark + first, *(" " * len(mark) + line for line in more)]

@@ -1,0 +1,249 @@
+"""A thread on a screen: notifications and items in, pieces of text out. Pure.
+
+The law: what is shown depends on what was said, never on how it was cut into deltas or on when one
+attached. So whatever comes twice, by replay or because a snapshot had it, is shown once.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple, TypeVar
+
+import msgspec
+
+from codexd_frontends.growing import GrowingOutput, GrowingText
+from codexd_frontends.items import (
+    command_end_line,
+    command_lines,
+    output_lines,
+    plan_lines,
+    trouble_lines,
+    turn_end_lines,
+    user_lines,
+    whole_item_lines,
+)
+from codexd_frontends.messages import (
+    DeltaNote,
+    ErrorNote,
+    Item,
+    ItemNote,
+    Message,
+    NameNote,
+    PlanNote,
+    Turn,
+    TurnNote,
+    WarningNote,
+)
+from codexd_frontends.style import PLAIN, Style, visible
+
+# Only what was shown lately can come again; a hundred turns are more than any replay repeats.
+REMEMBERED_MAX = 10_000
+
+T = TypeVar("T")
+
+
+class Piece(NamedTuple):
+    """Some text for one of the two streams; it need not be a whole line."""
+
+    text: str
+    is_answer: bool
+
+
+class Screen:
+    """What is shown of a thread, and so what is still to be shown."""
+
+    def __init__(
+        self,
+        *,
+        answer: Style = PLAIN,
+        talk: Style = PLAIN,
+        whole: bool = True,
+        one_screen: bool = True,
+    ) -> None:
+        """`whole`: everything is the answer, the past, the commands and the ends of turns included;
+        else only the model's words are, and the rest is talk. `one_screen`: both streams end up on
+        the same terminal."""
+        self._answer_style = answer
+        self._talk_style = answer if whole else talk
+        self._whole = whole
+        self._one_screen = one_screen or whole
+        self._texts: dict[str, GrowingText] = {}
+        self._commands: dict[str, GrowingOutput] = {}
+        self._shown: OrderedDict[str, None] = OrderedDict()  # ids of what is shown to its end
+        self._own: set[str] = set()
+        self._mid_line = False
+
+    def hide_own(self, client_id: str) -> None:
+        """Do not show the user message that goes by this id: whoever typed it has it on the screen."""
+        self._own.add(client_id)
+
+    def turn(self, turn: Turn) -> list[Piece]:
+        """A turn of a snapshot, which may still run."""
+        pieces: list[Piece] = []
+        running = turn.status == "inProgress"
+        for item in turn.read_items():
+            pieces += self._started(item)
+            pieces += self._grown(item) if item.is_open(turn) else self._completed(item)
+        return pieces if running else pieces + self._turn_ended(turn)
+
+    def note(self, message: Message) -> list[Piece]:
+        """A notification; those that no person needs to see come to nothing."""
+        show = _NOTES.get(message.method or "")
+        return [] if show is None else show(self, message)
+
+    def lines(self, lines: Iterable[str]) -> list[Piece]:
+        """Lines of talk, each on a line of its own."""
+        pieces = [Piece(f"{line}\n", self._whole) for line in lines]
+        return self._line_broken() + pieces if pieces else []
+
+    def _line_broken(self) -> list[Piece]:
+        """The end of a line that the answer has begun, if it would spoil what comes next."""
+        if not self._mid_line or not self._one_screen:
+            return []
+        self._mid_line = False
+        return [Piece("\n", True)]
+
+    def _text(self, text: str) -> list[Piece]:
+        if not text:
+            return []
+        self._mid_line = not text.endswith("\n")
+        return [Piece(visible(text), True)]
+
+    def _started(self, item: Item) -> list[Piece]:
+        if item.id in self._shown or item.id in self._texts or item.id in self._commands:
+            return []
+        match item.type:
+            case "userMessage":
+                self._remember(item.id)
+                if item.client_id in self._own:
+                    return []
+                return self.lines(user_lines(item, self._talk_style))
+            case "agentMessage":
+                self._texts[item.id] = GrowingText()
+                return self._line_broken()
+            case "commandExecution":
+                self._commands[item.id] = GrowingOutput()
+                return self.lines(command_lines(item, self._talk_style))
+            case _:
+                return []
+
+    def _grown(self, item: Item) -> list[Piece]:
+        """An open item of a snapshot, as far as it has come."""
+        text = self._texts.get(item.id)
+        if text is not None:
+            return self._text(text.rest(item.text) or "")
+        command = self._commands.get(item.id)
+        if command is not None and item.aggregated_output is not None:
+            return self._output(command.grow(item.aggregated_output, item.text_bytes))
+        return []
+
+    def _completed(self, item: Item) -> list[Piece]:
+        pieces = self._started(item)
+        if item.id in self._shown:
+            return pieces
+        self._remember(item.id)
+        match item.type:
+            case "agentMessage":
+                return pieces + self._text_completed(self._texts.pop(item.id), item)
+            case "commandExecution":
+                output = self._commands.pop(item.id)
+                rest = output.rest(item.aggregated_output or "")
+                end = command_end_line(item, self._talk_style)
+                return pieces + self._output(rest) + self.lines([end])
+            case _:
+                return pieces + self.lines(whole_item_lines(item, self._talk_style))
+
+    def _text_completed(self, text: GrowingText, item: Item) -> list[Piece]:
+        rest = text.rest(item.text)
+        if rest is None:  # The whole is the truth; what was shown of another one stays above it.
+            pieces = [Piece("\n", True)] if self._mid_line else []
+            return pieces + self._text(item.text) + self._line_ended()
+        return self._text(rest) + self._line_ended()
+
+    def _line_ended(self) -> list[Piece]:
+        ended = [Piece("\n", True)] if self._mid_line else []
+        self._mid_line = False
+        return ended
+
+    def _output(self, lines: list[str]) -> list[Piece]:
+        return self.lines(output_lines(lines, self._talk_style))
+
+    def _remember(self, shown: str) -> None:
+        self._shown[shown] = None
+        if len(self._shown) > REMEMBERED_MAX:
+            self._shown.popitem(last=False)
+
+    def _turn_ended(self, turn: Turn) -> list[Piece]:
+        if turn.id in self._shown:
+            return []
+        self._remember(turn.id)
+        for cut in self._texts:  # What an interrupt left open; a command may still report its end.
+            self._remember(cut)
+        self._texts.clear()
+        return self._line_ended() + self.lines(
+            turn_end_lines(turn, self._talk_style, always=self._whole)
+        )
+
+    def _note_text_delta(self, message: Message) -> list[Piece]:
+        note = _read(message, DeltaNote)
+        if note.item_id in self._shown:
+            return []
+        broken = [] if note.item_id in self._texts else self._line_broken()
+        text = self._texts.setdefault(note.item_id, GrowingText())
+        return broken + self._text(text.grow(note.delta, _offset(message, note)))
+
+    def _note_output_delta(self, message: Message) -> list[Piece]:
+        note = _read(message, DeltaNote)
+        command = self._commands.get(note.item_id)
+        if command is None:
+            return []
+        return self._output(command.grow(note.delta, _offset(message, note)))
+
+    def _note_error(self, message: Message) -> list[Piece]:
+        note = _read(message, ErrorNote)
+        # The one that is final comes again with the end of the turn, and that is where history has it.
+        if not note.will_retry:
+            return []
+        return self.lines(self._talk_style.yellow(line) for line in trouble_lines(note.error))
+
+    def _note_warning(self, message: Message) -> list[Piece]:
+        return self.lines([self._talk_style.yellow(visible(_read(message, WarningNote).message))])
+
+    def _note_name(self, message: Message) -> list[Piece]:
+        name = _read(message, NameNote).thread_name
+        said = f"— renamed to {visible(name)} —" if name else "— the name was taken away —"
+        return self.lines([self._talk_style.dim(said)])
+
+    def _note_plan(self, message: Message) -> list[Piece]:
+        return self.lines(plan_lines(_read(message, PlanNote).plan, self._talk_style))
+
+    def _note_started(self, message: Message) -> list[Piece]:
+        return self._started(_read(message, ItemNote).read_item())
+
+    def _note_completed(self, message: Message) -> list[Piece]:
+        return self._completed(_read(message, ItemNote).read_item())
+
+    def _note_turn_ended(self, message: Message) -> list[Piece]:
+        return self._turn_ended(_read(message, TurnNote).turn)
+
+
+def _read(message: Message, kind: type[T]) -> T:
+    return msgspec.json.decode(message.params, type=kind)
+
+
+def _offset(message: Message, note: DeltaNote) -> int | None:
+    return message.offset if message.offset is not None else note.offset
+
+
+_NOTES: Mapping[str, Callable[[Screen, Message], list[Piece]]] = {
+    "item/started": Screen._note_started,
+    "item/agentMessage/delta": Screen._note_text_delta,
+    "item/commandExecution/outputDelta": Screen._note_output_delta,
+    "item/completed": Screen._note_completed,
+    "turn/completed": Screen._note_turn_ended,
+    "turn/plan/updated": Screen._note_plan,
+    "thread/name/updated": Screen._note_name,
+    "error": Screen._note_error,
+    "warning": Screen._note_warning,
+}

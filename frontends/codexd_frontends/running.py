@@ -1,0 +1,173 @@
+"""Following one turn to its end: what `send` does once its turn is started, and the demo too."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from codexd_frontends.asking import (
+    Questions,
+    asked_lines,
+    decision_for,
+    read_question,
+    said,
+)
+from codexd_frontends.client import Daemon
+from codexd_frontends.console import Console
+from codexd_frontends.exits import DONE, FAILED, INTERRUPTED, LEFT, WAITING, Exit
+from codexd_frontends.follow import Followed
+from codexd_frontends.items import question_lines
+from codexd_frontends.messages import Message, ThreadNote, Turn, TurnNote
+from codexd_frontends.render import Screen
+from codexd_frontends.watch import CtrlC, InputEnded, Typed, Watch
+
+
+class Ended(NamedTuple):
+    """How following a turn ended, and the turn if it has ended too."""
+
+    exit: Exit
+    turn: Turn | None = None
+
+
+class Shows(Protocol):
+    """Where a turn is shown: on a screen, or as JSON lines."""
+
+    def message(self, message: Message) -> None: ...
+    def lines(self, *lines: str) -> None: ...
+
+
+class OnScreen:
+    """Shows a turn to a person."""
+
+    def __init__(self, console: Console, screen: Screen) -> None:
+        self._console = console
+        self._screen = screen
+
+    def message(self, message: Message) -> None:
+        self._console.write(self._screen.note(message))
+
+    def lines(self, *lines: str) -> None:
+        self._console.write(self._screen.lines(lines))
+
+
+class AsJson:
+    """Shows a turn to a program: the daemon's messages, a line each, as they came."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def message(self, message: Message) -> None:
+        self._console.json_line(message.line)
+
+    def lines(self, *lines: str) -> None:
+        """What is said to a person has no place among the messages."""
+
+
+class RunningTurn:
+    """One turn, from its start to its end."""
+
+    def __init__(
+        self, daemon: Daemon, followed: Followed, turn_id: str, console: Console, shows: Shows
+    ) -> None:
+        self._daemon = daemon
+        self._followed = followed
+        self._turn_id = turn_id
+        self._console = console
+        self._shows = shows
+        self._questions = Questions()
+        self._may_ask = console.may_ask and not console.json
+        self._interrupting = False
+
+    def follow(self, watch: Watch) -> Ended:
+        """Show the turn until it ends, or waits for somebody who is not here. Raises: ConnectionCut."""
+        while True:
+            asking = self._questions.first is not None
+            match watch.next(self._daemon, listen=asking, join_pasted=False):
+                case Message() as message:
+                    ended = self._message(message)
+                    if ended is not None:
+                        return ended
+                case Typed(text):
+                    self._typed(text)
+                case InputEnded():
+                    return self._waiting()
+                case CtrlC():
+                    if self._interrupting:
+                        return Ended(LEFT)
+                    self._interrupt()
+
+    def _message(self, message: Message) -> Ended | None:
+        if not self._followed.take(message) or not self._is_ours(message):
+            return None
+        self._shows.message(message)
+        if message.is_request:
+            return self._asked(message)
+        match message.method:
+            case "serverRequest/resolved":
+                self._resolved(message)
+            case "turn/completed":
+                turn = msgspec.json.decode(message.params, type=TurnNote).turn
+                return Ended(_EXITS.get(turn.status, FAILED), turn)
+        return None
+
+    def _is_ours(self, message: Message) -> bool:
+        """Whether a message is about our turn, or about the thread as a whole."""
+        if message.method in ("turn/started", "turn/completed"):
+            return msgspec.json.decode(message.params, type=TurnNote).turn.id == self._turn_id
+        note = msgspec.json.decode(message.params, type=ThreadNote)
+        return note.turn_id in (None, self._turn_id)
+
+    def _asked(self, message: Message) -> Ended | None:
+        question = read_question(message)
+        if question is None:
+            return None
+        if not self._may_ask:
+            self._shows.lines(*question_lines(question.request, self._console.talk_style))
+            return self._waiting()
+        if self._questions.ask(question) and len(self._questions) == 1:
+            self._show_first()
+        return None
+
+    def _show_first(self) -> None:
+        question = self._questions.first
+        if question is not None:
+            self._shows.lines(*asked_lines(question, self._console.talk_style))
+
+    def _typed(self, text: str) -> None:
+        question = self._questions.first
+        decision = decision_for(text)
+        if question is None or decision is None:
+            self._shows.lines("  y, a, n or c?")
+            return
+        self._daemon.answer(question.id, {"decision": decision})
+        self._questions.answer(question)
+        self._shows.lines(self._console.talk_style.dim(f"  {said(decision)}"))
+        self._show_first()
+
+    def _resolved(self, message: Message) -> None:
+        if self._questions.resolve(message) is not None:
+            self._shows.lines(self._console.talk_style.dim("  answered on another screen"))
+            self._show_first()
+
+    def _waiting(self) -> Ended:
+        """Leave the question open: it waits in the daemon, through restarts too."""
+        thread_id = self._followed.thread_id
+        self._shows.lines(
+            "It waits for an answer; give it with one of",
+            f"  codexctl approve {thread_id}",
+            f"  codexctl approve {thread_id} --decline",
+        )
+        return Ended(WAITING)
+
+    def _interrupt(self) -> None:
+        self._interrupting = True
+        style = self._console.talk_style
+        self._shows.lines(style.dim("interrupting; Ctrl-C again leaves at once"))
+        # It may have ended meanwhile; then its end is on the way, and says how.
+        self._daemon.post(
+            "turn/interrupt", {"threadId": self._followed.thread_id, "turnId": self._turn_id}
+        )
+
+
+_EXITS = {"completed": DONE, "interrupted": INTERRUPTED, "failed": FAILED}

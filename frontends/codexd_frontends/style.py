@@ -1,0 +1,72 @@
+"""Whether to use colour, decided per stream, and the few colours there are. Pure.
+
+The order is that of no-color.org, bixense.com/clicolors and force-color.org: the `--color` flag, then a
+non-empty NO_COLOR, then FORCE_COLOR or CLICOLOR_FORCE, then whether the stream is a terminal that can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+ColorChoice = Literal["auto", "always", "never"]
+
+
+def wants_color(choice: ColorChoice, environ: Mapping[str, str], *, is_terminal: bool) -> bool:
+    """Whether a stream gets colour."""
+    if choice != "auto":
+        return choice == "always"
+    if environ.get("NO_COLOR"):
+        return False
+    if any(environ.get(name, "") not in ("", "0") for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
+        return True
+    return is_terminal and environ.get("TERM", "") not in ("", "dumb")
+
+
+class Style(msgspec.Struct, frozen=True):
+    """The colours of one stream; without colour every method gives back what it got."""
+
+    color: bool = False
+
+    def dim(self, text: str) -> str:
+        return self._sgr("2", text)
+
+    def bold(self, text: str) -> str:
+        return self._sgr("1", text)
+
+    def red(self, text: str) -> str:
+        return self._sgr("31", text)
+
+    def green(self, text: str) -> str:
+        return self._sgr("32", text)
+
+    def yellow(self, text: str) -> str:
+        return self._sgr("33", text)
+
+    def cyan(self, text: str) -> str:
+        return self._sgr("36", text)
+
+    def _sgr(self, code: str, text: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self.color and text else text
+
+
+PLAIN = Style()
+
+
+def _shown_controls() -> dict[int, str]:
+    shown = {code: f"^{chr(code ^ 0x40)}" for code in (*range(0x20), 0x7F)}
+    del shown[0x09], shown[0x0A]
+    shown |= {code: f"<{code:02x}>" for code in range(0x80, 0xA0)}
+    # Bidirectional overrides can make a command read as another one.
+    shown |= {code: f"<{code:04x}>" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+    return shown
+
+
+_SHOWN_CONTROLS = _shown_controls()
+
+
+def visible(text: str) -> str:
+    """The text with control characters written out, so that no tool or model can drive the terminal."""
+    return text.translate(_SHOWN_CONTROLS)
