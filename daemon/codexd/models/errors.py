@@ -84,7 +84,7 @@ def read_complaint(body: bytes) -> Complaint:
     """The complaint in an error's body: `{"error": {…}}`, `{"error": "…"}`, `{"detail": "…"}`, or plain text."""
     try:
         decoded = msgspec.json.decode(body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Complaint(message=_plain(body))
     if not isinstance(decoded, dict):
         return Complaint(message=_plain(body))

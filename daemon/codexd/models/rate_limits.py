@@ -69,7 +69,7 @@ def limits_in_event(data: bytes) -> dict[str, str]:
     """
     try:
         event = msgspec.json.decode(data, type=_LimitsEvent, strict=False)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return {}
     family = (event.metered_limit_name or event.limit_name or "codex").lower().replace("_", "-")
     windows = event.rate_limits or _Windows()

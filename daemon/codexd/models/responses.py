@@ -147,6 +147,9 @@ _KINDS: Final[dict[str, ItemKind]] = {
     "custom_tool_call": "call",
 }
 
+# What decoding raises for bytes from outside: bad JSON or shape, a text that is not UTF-8, nesting without end.
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 _decode_wire = msgspec.json.Decoder(_Wire).decode
 _decode_kind = msgspec.json.Decoder(_Kind).decode
 _decode_head = msgspec.json.Decoder(_ItemHead).decode
@@ -198,7 +201,7 @@ class ResponseReader:
     def _read(self, event: ServerSentEvent, found: list[ModelEvent]) -> None:
         try:
             wire = _decode_wire(event.data)
-        except msgspec.DecodeError as error:
+        except _UNREADABLE as error:
             self._pass_over_unknown(event, error)
             return
         kind = wire.type or event.event
@@ -212,16 +215,16 @@ class ResponseReader:
             return
         try:
             read(self, wire, event.data, found)
-        except msgspec.DecodeError as error:
+        except _UNREADABLE as error:
             raise errors.unreadable(f"{kind}: {error}") from error
 
-    def _pass_over_unknown(self, event: ServerSentEvent, error: msgspec.DecodeError) -> None:
+    def _pass_over_unknown(self, event: ServerSentEvent, error: Exception) -> None:
         """An event whose members are not as expected may be one that nobody here knows."""
         if not event.data.strip() or event.data.strip() == b"[DONE]":
             return
         try:
             kind = _decode_kind(event.data).type or event.event
-        except msgspec.DecodeError:
+        except _UNREADABLE:
             raise errors.unreadable(f"{event.event[:100]}: {error}") from error
         if kind in _READERS:
             raise errors.unreadable(f"{kind}: {error}") from error
