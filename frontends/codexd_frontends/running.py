@@ -20,6 +20,7 @@ from codexd_frontends.follow import Followed
 from codexd_frontends.items import question_lines
 from codexd_frontends.messages import Message, ThreadNote, Turn, TurnNote
 from codexd_frontends.render import Screen
+from codexd_frontends.trouble import ConnectionCut
 from codexd_frontends.watch import CtrlC, InputEnded, Typed, Watch
 
 
@@ -79,11 +80,17 @@ class RunningTurn:
         self._may_ask = console.may_ask and not console.json
         self._interrupting = False
 
-    def follow(self, watch: Watch) -> Ended:
-        """Show the turn until it ends, or waits for somebody who is not here. Raises: ConnectionCut."""
+    def follow(self, watch: Watch, *, seconds: float | None = None) -> Ended:
+        """Show the turn until it ends, or waits for somebody who is not here.
+
+        Raises:
+            ConnectionCut: the daemon went away, or nothing was heard for so many `seconds`.
+        """
         while True:
             asking = self._questions.first is not None
-            match watch.next(self._daemon, listen=asking, join_pasted=False):
+            match watch.next(self._daemon, listen=asking, join_pasted=False, seconds=seconds):
+                case None:
+                    raise ConnectionCut(f"nothing was heard of the turn for {seconds:g} s")
                 case Message() as message:
                     ended = self._message(message)
                     if ended is not None:

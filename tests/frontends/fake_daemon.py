@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import socket
 import threading
@@ -64,14 +65,15 @@ class FakeDaemon:
     def say(self, *messages: Json) -> None:
         """Say something to everybody who is connected."""
         for peer in self._peers:
-            for message in messages:
-                peer.sendall(msgspec.json.encode(message) + b"\n")
+            with contextlib.suppress(OSError):  # It has hung up by itself.
+                peer.sendall(b"".join(msgspec.json.encode(said) + b"\n" for said in messages))
 
     def hang_up(self) -> None:
         """Cut every connection."""
         peers, self._peers = self._peers, []
         for peer in peers:
-            peer.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):  # It has hung up by itself.
+                peer.shutdown(socket.SHUT_RDWR)
 
     def wait_for(self, method: str) -> Json:
         """The params of the next request of this method; those of others are dropped."""
@@ -103,21 +105,18 @@ class FakeDaemon:
             self._start(lambda peer=peer: self._serve(peer))  # type: ignore[misc]
 
     def _serve(self, peer: socket.socket) -> None:
-        with peer, peer.makefile("rb") as lines:
+        # Whoever leaves without reading all that was said resets the connection.
+        with peer, peer.makefile("rb") as lines, contextlib.suppress(OSError):
             for line in lines:
-                message = msgspec.json.decode(line, type=Json)
-                self.received.put(message)
-                answer = self._answers.get(message.get("method", ""))
-                if "id" not in message or "method" not in message:
-                    continue
-                said = [_unknown(message)] if answer is None else answer(message)
-                try:
-                    for reply in said:
-                        peer.sendall(msgspec.json.encode(reply) + b"\n")
-                except OSError:  # Whoever asked has left.
-                    break
-            if peer in self._peers:
-                self._peers.remove(peer)
+                for reply in self._replies(msgspec.json.decode(line, type=Json)):
+                    peer.sendall(msgspec.json.encode(reply) + b"\n")
+
+    def _replies(self, message: Json) -> list[Json]:
+        self.received.put(message)
+        if "id" not in message or "method" not in message:
+            return []
+        answer = self._answers.get(message["method"])
+        return [_unknown(message)] if answer is None else answer(message)
 
 
 def _unknown(message: Json) -> Json:

@@ -218,14 +218,14 @@ class Attached:
         self._running = self._daemon.call("turn/start", params, TurnAnswer).turn.id
 
     def _interrupt(self) -> Exit | None:
+        if self._watch.lines is None:
+            return DONE
         if self._leaving:
             self._clear_prompt(keep=True)
             return LEFT
         self._leaving = True
         if self._running is not None:
             self._stop_turn()
-        elif self._watch.lines is None:
-            return DONE
         else:
             self._clear_prompt(keep=True)
             self._say("Ctrl-D or /quit leaves; the thread goes on without you")
@@ -262,11 +262,9 @@ class Attached:
             pause = min(2 * pause, RECONNECT_PAUSE_SECONDS_MAX)
 
     def _attach_again(self) -> None:
-        answer = read_answer(self._followed.attach(self._daemon))
+        """Whatever happened meanwhile, the end of our turn too, is told behind the cursor."""
+        self._followed.attach(self._daemon)
         self._say("— connected again —")
-        if answer.thread.status.type != "active":
-            # What ended meanwhile is told by the notifications behind the cursor.
-            self._running = None
 
     def _prompt(self) -> None:
         """Show the prompt if a line typed now would be the next prompt."""

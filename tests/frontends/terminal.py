@@ -1,0 +1,85 @@
+"""A program on a terminal of its own: a real PTY, to type on and to read from."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+SCREEN_SECONDS_MAX = 10.0
+
+
+class Terminal:
+    """`codexctl` with these words, its stdin, stdout and stderr one terminal."""
+
+    def __init__(self, *words: str, environ: Mapping[str, str] | None = None) -> None:
+        self._ours, theirs = pty.openpty()
+        self.screen = ""
+        self._read_to = 0  # how far `wait_for` has looked
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "codexd_frontends.ctl", *words],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            env={**os.environ, "TERM": "xterm", "NO_COLOR": "1", **(environ or {})},
+        )
+        os.close(theirs)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._process.kill()
+        self._process.wait()
+        os.close(self._ours)
+
+    def wait_for(self, text: str) -> None:
+        """Read until this stands behind what was waited for before."""
+        deadline = time.monotonic() + SCREEN_SECONDS_MAX
+        while (at := self.screen.find(text, self._read_to)) < 0:
+            if not self._read(deadline - time.monotonic()):
+                unread = self.screen[self._read_to :]
+                raise AssertionError(f"expected {text!r} on the screen, found {unread!r}")
+        self._read_to = at + len(text)
+
+    def type(self, text: str) -> None:
+        """Type, as a person does; the terminal echoes it."""
+        os.write(self._ours, text.encode())
+
+    def press_ctrl_c(self) -> None:
+        """What the terminal driver does of Ctrl-C."""
+        self._process.send_signal(signal.SIGINT)
+
+    def wait_exit(self) -> int:
+        """The exit code; what was still written is on the screen then."""
+        while self._read(SCREEN_SECONDS_MAX):
+            pass
+        return self._process.wait(SCREEN_SECONDS_MAX)
+
+    @property
+    def lines(self) -> list[str]:
+        """The screen, line by line."""
+        return self.screen.replace("\r\n", "\n").split("\n")
+
+    def _read(self, seconds: float) -> bool:
+        if not select.select([self._ours], [], [], max(0, seconds))[0]:
+            return False
+        try:
+            data = os.read(self._ours, 1 << 16)
+        except OSError:  # Linux says so when the other side is closed.
+            return False
+        self.screen += data.decode()
+        return bool(data)
