@@ -85,6 +85,8 @@ class House:
         self._unfinished = UnfinishedFiles(paths.state_dir / "unfinished")
         self._processes = ProcessFiles(paths.state_dir / "processes")
         self._warmth = trio.Event()
+        secrets = frozenset(name for name in self.providers.key_variables().values() if name)
+        self._login = LoginEnvironment(env, secrets=secrets)
         memory = MemoryStore()
         worlds = {
             ephemeral: self._world(memory if ephemeral else store, env)
@@ -134,8 +136,7 @@ class House:
             nursery.cancel_scope.cancel()
 
     def _world(self, store: EventStore, env: Mapping[str, str]) -> World:
-        secrets = frozenset(name for name in self.providers.key_variables().values() if name)
-        performer = ShellPerformer(LoginEnvironment(env, secrets=secrets), NoSandbox())
+        performer = ShellPerformer(self._login, NoSandbox())
         return World(
             store=store,
             client=self.providers.client,
@@ -172,8 +173,10 @@ class House:
             self._processes.remove(pid)
 
     async def _warm_up(self) -> None:
+        """What the first turn would otherwise wait for: the HTTP library, and a login shell's environment."""
         await self._warmth.wait()
         await trio.to_thread.run_sync(warm_up)
+        await self._login.variables()
 
     async def _until_told_to_stop(self) -> None:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from codexd.core.calls import ToolAction, ToolResult
-from codexd.core.events import CallName, Decision, GitHead, ScreenKind
+from codexd.core.events import NO_JSON, CallName, Decision, GitHead, ScreenKind
 from codexd.core.ids import ApprovalId, CallId, ItemId, ModelCallId, TurnId
 from codexd.core.items import TurnError, UserInput
 from codexd.core.settings import Settings, SettingsChange
@@ -66,7 +66,7 @@ class StartTurn(_Command, frozen=True, kw_only=True):
     client_id: str | None = None
     change: SettingsChange = SettingsChange()
     today: str | None = None
-    output_schema: msgspec.Raw | None = None
+    output_schema: msgspec.Raw = NO_JSON
 
 
 class SteerTurn(_Command, frozen=True, kw_only=True):
@@ -135,7 +135,7 @@ class FinishedCall(msgspec.Struct, frozen=True):
     duration_ms: int
     response_id: str | None = None
     request_id: str | None = None
-    usage: msgspec.Raw | None = None
+    usage: msgspec.Raw = NO_JSON
     rate_limits: dict[str, str] | None = None
     incomplete: str | None = None
 

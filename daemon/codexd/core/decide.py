@@ -26,6 +26,7 @@ from codexd.core.events import (
     TurnCompleted,
     TurnStarted,
     TurnSteered,
+    or_nothing,
 )
 from codexd.core.ids import ModelCallId
 from codexd.core.items import TextInput, UserInput
@@ -138,7 +139,7 @@ def _start_turn(story: Story, command: c.StartTurn) -> None:
             command.client_id,
             command.change.differing(story.state.settings),
             command.today,
-            command.output_schema,
+            or_nothing(command.output_schema),
         )
     )
 

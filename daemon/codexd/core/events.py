@@ -18,6 +18,20 @@ from codexd.core.items import TurnError, UserInput
 from codexd.core.settings import Settings, SettingsChange
 
 
+# "Nothing was given", for members that hold JSON of any shape: a union of Raw and None cannot be read back.
+NO_JSON = msgspec.Raw(b"")
+
+
+def or_nothing(json: msgspec.Raw | None) -> msgspec.Raw:
+    """What an event may hold: the JSON, or `NO_JSON` itself, which alone is left out when it is encoded."""
+    return NO_JSON if json is None or given(json) is None else json
+
+
+def given(json: msgspec.Raw) -> msgspec.Raw | None:
+    """The JSON that a member holds; None where nothing, or null, was given."""
+    return None if bytes(json) in (b"", b"null") else json
+
+
 class _Event(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
     type: ClassVar[str]
     v: ClassVar[int] = 1
@@ -99,7 +113,7 @@ class InputQueued(_Event, frozen=True):
     client_id: str | None = None
     change: SettingsChange | None = None  # settings to change when its turn starts
     today: str | None = None  # the date where the person is
-    output_schema: msgspec.Raw | None = None  # JSON schema that the answer must meet
+    output_schema: msgspec.Raw = NO_JSON  # JSON schema that the answer must meet
 
 
 class InputWithdrawn(_Event, frozen=True):
@@ -233,7 +247,7 @@ class ModelCallEnded(_Event, frozen=True):
     duration_ms: int
     response_id: str | None = None
     request_id: str | None = None
-    usage: msgspec.Raw | None = None  # as the provider sent it
+    usage: msgspec.Raw = NO_JSON  # as the provider sent it
     rate_limits: dict[str, str] | None = None  # response headers, where they changed
     incomplete: str | None = None  # why the response ended early
 

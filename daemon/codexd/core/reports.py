@@ -18,10 +18,11 @@ from codexd.core.events import (
     ToolSpawned,
     ToolStarted,
     TurnFailed,
+    or_nothing,
 )
 from codexd.core.ids import ApprovalId
 from codexd.core.items import TurnError
-from codexd.core.policy import needs_approval
+from codexd.core.policy import needs_approval, permitted
 from codexd.core.state import ModelCall, OpenCall
 from codexd.core.story import Story
 
@@ -72,7 +73,7 @@ def _seen(story: Story, seen: FinishedItem | FinishedCall) -> None:
                     seen.duration_ms,
                     seen.response_id,
                     seen.request_id,
-                    seen.usage,
+                    or_nothing(seen.usage),
                     limits if limits != story.state.rate_limits else None,
                     seen.incomplete,
                 )
@@ -85,7 +86,7 @@ def _admit(story: Story, call: MadeCall) -> None:
     """Start a call, ask a person first, or answer it at once where it cannot be made."""
     turn = story.state.turn
     assert turn is not None
-    call_id, action = call.name.call_id, call.action
+    call_id, action = call.name.call_id, permitted(turn.settings, call.action)
     if isinstance(action, BadCall):
         story.add(ToolEnded(call_id, ToolResult("failed", action.reason, action.reason)))
         return

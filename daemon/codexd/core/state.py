@@ -42,6 +42,7 @@ from codexd.core.events import (
     TurnStarted,
     TurnSteered,
     Unknown,
+    given,
 )
 from codexd.core.ids import ApprovalId, CallId, ItemId, ModelCallId, ThreadId, TurnId
 from codexd.core.policy import session_key
@@ -193,7 +194,7 @@ def _evolve_turn(state: ThreadState, event: _TurnEvent) -> ThreadState:
                 event.turn_id,
                 event.kind,
                 event.settings,
-                output_schema=queued.output_schema if queued is not None else None,
+                output_schema=given(queued.output_schema) if queued is not None else None,
             )
             return replace(
                 state,

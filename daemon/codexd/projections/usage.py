@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from codexd.core.events import Event, ModelCallEnded, Unknown
+from codexd.core.events import Event, ModelCallEnded, Unknown, given
 
 
 class Tokens(msgspec.Struct, frozen=True, rename="camel", gc=False):
@@ -49,12 +49,13 @@ class _Usage(msgspec.Struct, frozen=True, gc=False):
 _USAGE = msgspec.json.Decoder(_Usage)
 
 
-def read_usage(usage: msgspec.Raw | None) -> Tokens | None:
+def read_usage(usage: msgspec.Raw) -> Tokens | None:
     """A provider's usage object as token counts; None where there is none that can be read."""
-    if usage is None:
+    counted = given(usage)
+    if counted is None:
         return None
     try:
-        raw = _USAGE.decode(usage)
+        raw = _USAGE.decode(counted)
     except msgspec.MsgspecError:
         # It stays in the log as it came; a count that nobody can read is not a reason to fail a turn.
         return None

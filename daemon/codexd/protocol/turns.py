@@ -54,7 +54,7 @@ class TurnStartParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True)
     effort: str | None = None
     summary: Literal["auto", "concise", "detailed", "none"] | None = None
     collaboration_mode: CollaborationMode | None = None
-    output_schema: msgspec.Raw | None = None
+    output_schema: msgspec.Raw = msgspec.Raw(b"")
     idempotency_key: str | None = None  # codexd only: the same key starts one turn
 
 

@@ -14,7 +14,7 @@ import trio
 from codexd.core import commands as c
 from codexd.core.calls import ToolResult
 from codexd.core.due import AwaitRetry, CallModel, Effect, RunTool
-from codexd.core.events import CallName
+from codexd.core.events import CallName, or_nothing
 from codexd.core.ids import CallId, ItemId
 from codexd.core.items import TurnError
 from codexd.core.settings import Settings
@@ -185,7 +185,7 @@ class ModelCalling:
             duration_ms=(self._thread.world.now_us() - self._started_us) // 1000,
             response_id=event.response_id,
             request_id=self._answer.request_id,
-            usage=event.usage,
+            usage=or_nothing(event.usage),
             rate_limits=self._answer.rate_limits,
             incomplete=event.incomplete,
         )

@@ -37,8 +37,8 @@ class Audience(Listener, Protocol):
     def watched(self) -> bool:
         """Whether anybody follows the thread."""
 
-    def loaded(self, thread: ThreadActor) -> None:
-        """The thread's actor serves, from where its log ends now."""
+    def bind(self, thread: ThreadActor) -> None:
+        """This actor is about to load the thread."""
 
     def gone(self, reason: str | None) -> None:
         """The actor is gone: let go, or crashed for this reason."""
@@ -152,6 +152,7 @@ class Supervisor:
         audience = self._audience(thread_id)
         world = self._world(thread_id in self._ephemeral)
         thread = ThreadActor(thread_id, world, audience, self._perform, fresh=fresh)
+        audience.bind(thread)
         one = _Loaded(thread, audience, trio.CancelScope(), trio.Event(), trio.Event())
         self._loaded[thread_id] = one
         return one
@@ -163,7 +164,6 @@ class Supervisor:
                 async with trio.open_nursery() as nursery:
                     await nursery.start(one.thread.run)
                     one.idle_since = trio.current_time()
-                    one.audience.loaded(one.thread)
                     one.ready.set()
         except Exception as error:
             # An actor is a place of its own for this: its thread ends here, and no other.

@@ -85,7 +85,7 @@ class Feed:
         return bool(self._followers)
 
     def bind(self, thread: ThreadActor) -> None:
-        """The thread that is about to be loaded."""
+        """This actor is about to load the thread."""
         self._thread = thread
 
     def taken_up(self, state: ThreadState, turn_so_far: Sequence[Recorded]) -> None:
@@ -101,9 +101,6 @@ class Feed:
         self._wire, self._seq = wire, thread.version
         for asks in wire.asks.values():
             self._questions.number(self.thread_id, asks.approval_id)
-
-    def loaded(self, thread: ThreadActor) -> None:
-        """The actor serves."""
 
     def gone(self, reason: str | None) -> None:
         """The actor is gone. Its followers stay: they hear on when the thread is loaded again."""
