@@ -1,0 +1,188 @@
+"""Text that is not yet a fact: one file per draft beside the log, its first line the header.
+
+Law: what `append` has returned for survives the process, because it is in the kernel. Nothing is synced.
+An append is one write on the event loop: a thread hop would cost ten times as much.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+import trio
+
+from codexd_eventstore.blobs import PIECE_BYTES, Blobs
+from codexd_eventstore.files import FULL_ERRNOS, FileSystem
+from codexd_eventstore.places import Places, check_name, remove_folder_if_empty, unlink_if_there
+from codexd_eventstore.store import BlobRef, LeftDraft, NotFound, Refused, StoreFailed
+
+_FILE: Final = re.compile(r"([0-9]{4,})-(.+)")
+
+
+class FileDraft:
+    """A draft that this process is writing."""
+
+    def __init__(self, owner: Drafts, stream: str, path: str, fd: int, header_size: int) -> None:
+        self._owner = owner
+        self._stream = stream
+        self._path = path
+        self._fd: int | None = fd
+        self._start = header_size
+        self._size = 0
+
+    @property
+    def size_bytes(self) -> int:
+        """How much was appended so far."""
+        return self._size
+
+    def append(self, content: bytes) -> int:
+        """Append and return the new size in bytes."""
+        fd, fs = self._opened(), self._owner.fs
+        try:
+            fs.write(fd, content)
+        except OSError as error:
+            retry = error.errno in FULL_ERRNOS
+            try:
+                fs.truncate(fd, self._start + self._size)
+            except OSError:
+                retry = False
+            raise StoreFailed(f"draft {self._path}: {error}", retry=retry) from error
+        self._size += len(content)
+        return self._size
+
+    def read(self, start: int = 0, end: int | None = None) -> bytes:
+        """The bytes from `start` up to `end`, or to all that there is."""
+        stop = self._size if end is None else min(end, self._size)
+        return self._owner.fs.read(self._opened(), self._start + start, max(0, stop - start))
+
+    def drop(self) -> None:
+        """Remove it; twice is allowed."""
+        if self._fd is not None:
+            fd, self._fd = self._fd, None
+            self._owner.dropped(self._stream, self._path)
+            self._owner.fs.close(fd)
+            unlink_if_there(self._owner.fs, self._path)
+
+    async def keep(self) -> BlobRef:
+        """Turn it into a blob, synced to disk, and drop the draft."""
+        fd, fs = self._opened(), self._owner.fs
+        end = self._start + self._size
+
+        def pieces() -> Iterator[bytes]:
+            for position in range(self._start, end, PIECE_BYTES):
+                yield fs.read(fd, position, min(PIECE_BYTES, end - position))
+
+        # Copied, not renamed: its header is no part of the blob.
+        try:
+            blob = await trio.to_thread.run_sync(self._owner.blobs.put_pieces, pieces)
+        except OSError as error:
+            retry = error.errno in FULL_ERRNOS
+            raise StoreFailed(f"draft {self._path}: {error}", retry=retry) from error
+        self.drop()
+        return blob
+
+    def release(self) -> None:
+        """Close the file and leave it: the store closes, the draft may still become a fact."""
+        if self._fd is not None:
+            fd, self._fd = self._fd, None
+            self._owner.fs.close(fd)
+
+    def _opened(self) -> int:
+        if self._fd is None:
+            raise NotFound(f"draft {self._path} was dropped")
+        return self._fd
+
+
+class Drafts:
+    """The drafts of one store."""
+
+    def __init__(self, fs: FileSystem, places: Places, blobs: Blobs) -> None:
+        self.fs = fs
+        self.blobs = blobs
+        self._places = places
+        self._live: dict[str, dict[str, FileDraft]] = {}  # by stream and path
+        self._numbers: dict[str, int] = {}  # the last one given, by stream
+
+    def open(self, stream: str, name: str, header: bytes) -> FileDraft:
+        """Start a draft beside the stream."""
+        check_name(stream, "stream")
+        check_name(name, "draft")
+        if b"\n" in header:
+            raise Refused(f"draft {name}: its header is one line: nothing was made")
+        folder = f"{self._places.drafts}/{stream}"
+        try:
+            if stream not in self._numbers:
+                self._numbers[stream] = max((n for n, _ in self._files(stream)), default=0)
+                self.fs.make_folder(self._places.drafts)
+                self.fs.make_folder(folder)
+            self._numbers[stream] += 1
+            path = f"{folder}/{self._numbers[stream]:04d}-{name}"
+            fd = self.fs.create(path)
+            try:
+                self.fs.write(fd, header + b"\n")
+            except OSError:
+                self.fs.close(fd)
+                unlink_if_there(self.fs, path)
+                raise
+        except OSError as error:
+            retry = error.errno in FULL_ERRNOS
+            raise StoreFailed(f"draft {name} of {stream}: {error}", retry=retry) from error
+        draft = FileDraft(self, stream, path, fd, len(header) + 1)
+        self._live.setdefault(stream, {})[path] = draft
+        return draft
+
+    def dropped(self, stream: str, path: str) -> None:
+        """Forget a live one."""
+        live = self._live.get(stream)
+        if live is not None:
+            live.pop(path, None)
+            if not live:
+                del self._live[stream]
+
+    def left(self, stream: str) -> list[LeftDraft]:
+        """Those that no live process of ours is writing, oldest first. Blocks."""
+        found = []
+        for _, path in self._left_files(stream):
+            state = self.fs.state(path)
+            whole = self.fs.read_range(path, 0, state.size_bytes if state else 0)
+            header, newline, content = whole.partition(b"\n")
+            if newline:  # else it died before its header was whole, and nobody saw anything of it
+                name = path.rpartition("/")[2].partition("-")[2]
+                found.append(LeftDraft(name, header, content))
+        return found
+
+    def drop_left(self, stream: str) -> None:
+        """Remove those. Blocks."""
+        for _, path in self._left_files(stream):
+            unlink_if_there(self.fs, path)
+        if stream not in self._live:
+            self.forget(stream)
+
+    def drop_all(self, stream: str) -> None:
+        """Remove all drafts of a stream that is deleted."""
+        for draft in list(self._live.get(stream, {}).values()):
+            draft.drop()
+        self.drop_left(stream)
+
+    def forget(self, stream: str) -> None:
+        """Remove an empty folder, and what is kept in memory."""
+        if stream not in self._live:
+            self._numbers.pop(stream, None)
+            remove_folder_if_empty(self.fs, f"{self._places.drafts}/{stream}")
+
+    def release(self) -> None:
+        """Close all files: the store closes."""
+        for live in self._live.values():
+            for draft in live.values():
+                draft.release()
+
+    def _left_files(self, stream: str) -> list[tuple[int, str]]:
+        check_name(stream, "stream")
+        live = self._live.get(stream, {})
+        return [row for row in self._files(stream) if row[1] not in live]
+
+    def _files(self, stream: str) -> list[tuple[int, str]]:
+        folder = f"{self._places.drafts}/{stream}"
+        rows = ((_FILE.fullmatch(row.name), row.name) for row in self.fs.entries(folder))
+        return sorted((int(found[1]), f"{folder}/{name}") for found, name in rows if found)

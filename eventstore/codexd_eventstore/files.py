@@ -1,0 +1,183 @@
+"""Every call to the file system that the store makes goes through here, so that another one can stand below.
+
+Law: nothing else in this package imports `os` for files. Modes do not depend on the umask as far as other
+people are concerned: a file is made 0600 and a folder 0700, and a umask can only take bits away. Every
+descriptor is close-on-exec, so that no tool that the daemon starts keeps a log or the lock open.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import sys
+from typing import Final
+
+import msgspec
+
+FILE_MODE: Final = 0o600
+FOLDER_MODE: Final = 0o700
+# The errors of a disk that is full or of a quota that is used up: they pass, and nothing was damaged.
+FULL_ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class FileState(msgspec.Struct, frozen=True, gc=False):
+    """What `stat` tells of a file: enough to see whether it is still the one that we write."""
+
+    device: int
+    inode: int
+    size_bytes: int
+    modified_us: int
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """One row of a folder."""
+
+    name: str
+    is_folder: bool
+    size_bytes: int
+    modified_us: int
+
+
+class FileSystem:
+    """The real file system. All of its methods block, and raise `OSError`."""
+
+    def create(self, path: str) -> int:
+        """Make a new file to append to. Raises: FileExistsError."""
+        flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
+        return os.open(path, flags, FILE_MODE)
+
+    def open(self, path: str) -> int:
+        """Open a file that exists, to append to it and to read it."""
+        return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+
+    def open_to_read(self, path: str) -> int:
+        """Open a file that exists, to read it only."""
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def close(self, fd: int) -> None:
+        """Close it without syncing."""
+        os.close(fd)
+
+    def write(self, fd: int, content: bytes) -> None:
+        """Append all of it; when this raises, any part of it may have been written."""
+        written = os.write(fd, content)
+        while written < len(content):
+            written += os.write(fd, memoryview(content)[written:])
+
+    def read(self, fd: int, start: int, size: int) -> bytes:
+        """Up to `size` bytes from `start`; fewer only where the file ends."""
+        content = os.pread(fd, size, start)
+        while len(content) < size:
+            more = os.pread(fd, size - len(content), start + len(content))
+            if not more:
+                break
+            content += more
+        return content
+
+    def read_range(self, path: str, start: int, size: int) -> bytes:
+        """The same by path, with a descriptor of its own: for readers that must not hold a writer's."""
+        fd = self.open_to_read(path)
+        try:
+            return self.read(fd, start, size)
+        finally:
+            os.close(fd)
+
+    def replace(self, path: str, content: bytes) -> None:
+        """Put a whole new content under a path, by a rename; not synced."""
+        beside = f"{path}.new"
+        flags = os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC
+        fd = os.open(beside, flags, FILE_MODE)
+        try:
+            self.write(fd, content)
+        finally:
+            os.close(fd)
+        os.replace(beside, path)
+
+    def sync(self, fd: int) -> None:
+        """Return once the disk has the file's content and its length."""
+        if sys.platform == "darwin":
+            # fsync there only reaches the drive's cache (fcntl(2), F_FULLFSYNC).
+            fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+        else:
+            os.fdatasync(fd)
+
+    def sync_folder(self, path: str) -> None:
+        """Return once the disk has the folder's names."""
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def forget_cache(self, fd: int) -> None:
+        """Ask the kernel to drop what it believes the file holds, after the disk failed it."""
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def truncate(self, fd: int, size: int) -> None:
+        """Cut the file off."""
+        os.ftruncate(fd, size)
+
+    def rename(self, old: str, new: str) -> None:
+        """Move a file, over another one if one is there."""
+        os.replace(old, new)
+
+    def unlink(self, path: str) -> None:
+        """Remove a file."""
+        os.unlink(path)
+
+    def make_folder(self, path: str) -> bool:
+        """Make a folder if it is not there; whether it was made. Its parent must exist."""
+        try:
+            os.mkdir(path, FOLDER_MODE)
+        except FileExistsError:
+            return False
+        return True
+
+    def remove_folder(self, path: str) -> None:
+        """Remove an empty folder."""
+        os.rmdir(path)
+
+    def state(self, path: str) -> FileState | None:
+        """What lies at the path; None where nothing does."""
+        try:
+            found = os.stat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return FileState(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns // 1000)
+
+    def entries(self, path: str) -> list[Entry]:
+        """The rows of a folder, none where there is no folder."""
+        try:
+            with os.scandir(path) as rows:
+                return [entry for row in rows if (entry := _entry(row)) is not None]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def lock(self, path: str) -> int | None:
+        """Take the advisory lock on a file, made if need be; None where another process has it.
+
+        The lock belongs to the descriptor: closing it, or dying, gives it back (flock(2)).
+        """
+        fd = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, FILE_MODE)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(fd)
+            return None
+        except OSError:
+            os.close(fd)
+            raise
+        return fd
+
+
+def _entry(row: os.DirEntry[str]) -> Entry | None:
+    """The row with its size; None for one that went away while we were looking."""
+    try:
+        if row.is_dir(follow_symlinks=False):
+            return Entry(row.name, True, 0, 0)
+        found = row.stat()
+    except FileNotFoundError:
+        return None
+    return Entry(row.name, False, found.st_size, found.st_mtime_ns // 1000)

@@ -1,0 +1,238 @@
+"""The format of a record: one line of JSON that ends in a checksum over itself and all lines before it.
+
+    {"seq":7,"at":"2026-11-21T03:00:00.000000Z","type":"order.shipped","by":"ann","data":{…},"crc":"0a1b2c3d"}
+
+Law: only this file knows how a line is written and what it takes for one to be whole.
+
+The members stand in this order, and those that say nothing are left out: `seq`, `at`, `type`, `v` (not for 1),
+`more` (on every event of an append but the last), `key` (on the first event of an append that has one),
+`parent` (on a fork's first), the caller's members, `data`, `crc`. The checksum is crc32 of the bytes in front
+of `,"crc"`, continued from the line before; the chain begins at crc32 of the stream's name, and a fork's at
+its parent's. So a line that is torn, flipped, missing, doubled or swapped shows. A newline only ever ends a
+record, because JSON writes those within strings as `\n`, and a NUL byte is never part of one.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Final
+from zlib import crc32
+
+import msgspec
+
+from codexd_eventstore.store import RECORD_BYTES_MAX, NewEvent, Record, Refused
+
+# The bytes of `2026-11-21T03:00:00.000000Z`: fixed, so that what follows it is found by counting.
+AT_BYTES: Final = 27
+# The bytes of `,"crc":"xxxxxxxx"}`.
+CRC_BYTES: Final = 18
+# The years that `at` can write with four digits.
+AT_US_MAX: Final = 253_402_300_799_999_999
+# A key comes from a frontend; this is a few times a UUID.
+KEY_CHARS_MAX: Final = 256
+# One append is written in one piece and torn as one, so its events are bounded like a page of them.
+APPEND_EVENTS_MAX: Final = 1024
+# Event types are few; this only bounds what a caller that makes them up could fill.
+TYPES_KEPT_MAX: Final = 1024
+
+_TYPE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:-]{0,127}")
+_FIRST: Final = re.compile(rb'\{"seq":[0-9]+,"at":"[^"]{27}","type":"[^"\\]*"')
+_MARKS: Final = re.compile(
+    rb'(?:,"v":[0-9]+)?(?P<more>,"more":true)?(?:,"key":(?P<key>"(?:[^"\\]|\\.)*"))?'
+    rb'(?:,"parent":(?P<parent>\{[^}]*\}))?'
+)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_RESERVED: Final = re.compile(rb'"(?:v|more|key|parent|data|crc)"')
+# The first letters of `v`, `more`, `key` and `parent`: a record without any of them has no marks.
+_MARK_LETTERS: Final = b"vmkp"
+
+
+class Origin(msgspec.Struct, frozen=True, gc=False):
+    """Where a fork left its parent, and the parent's checksum there: so a fork checks by itself."""
+
+    stream: str
+    seq: int
+    crc: str  # eight hex digits
+
+    @property
+    def chain(self) -> int:
+        """The number that the fork's own chain goes on from."""
+        return int(self.crc, 16)
+
+
+class Marks(msgspec.Struct, frozen=True, gc=False):
+    """What a record says about its append."""
+
+    more: bool = False
+    key: str | None = None
+    origin: Origin | None = None
+
+
+NO_MARKS: Final = Marks()
+
+
+def chain_start(stream: str) -> int:
+    """The number that the chain of a stream without a parent begins with."""
+    return crc32(stream.encode())
+
+
+def crc_of(line: bytes) -> int:
+    """The checksum that a whole line ends in."""
+    return int(line[-10:-2], 16)
+
+
+def origin_at(stream: str, seq: int, chain: int) -> Origin:
+    """The origin to write into a fork's first record."""
+    return Origin(stream, seq, f"{chain:08x}")
+
+
+@lru_cache(maxsize=8)
+def _second(seconds: int) -> bytes:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)).encode()
+
+
+def at_text(at_us: int) -> bytes:
+    """A time as records write it. Raises: Refused outside of 1970 to 9999."""
+    if not 0 <= at_us <= AT_US_MAX:
+        raise Refused(f"the time {at_us} µs is not between 1970 and 9999: nothing was appended")
+    seconds, micros = divmod(at_us, 1_000_000)
+    return b"%b.%06dZ" % (_second(seconds), micros)
+
+
+def at_us_of(record: Record) -> int:
+    """The time that a record carries, in microseconds since 1970."""
+    start = 14 + len(str(record.seq))  # `{"seq":`, the number, `,"at":"`
+    text = record.line[start : start + AT_BYTES].decode()
+    moment = datetime.fromisoformat(text)
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+@lru_cache(maxsize=TYPES_KEPT_MAX)
+def _type_bytes(type_: str) -> bytes:
+    if not _TYPE.fullmatch(type_):
+        raise Refused(f"{type_!r} is not an event type: letters, digits and _ . / : - are allowed")
+    return type_.encode()
+
+
+@lru_cache(maxsize=TYPES_KEPT_MAX)
+def _type_text(type_: bytes) -> str:
+    return type_.decode()
+
+
+def frame(
+    events: Sequence[NewEvent],
+    *,
+    after: int,
+    chain: int,
+    at_us: int,
+    key: str | None = None,
+    origin: Origin | None = None,
+) -> list[Record]:
+    """The records of one append behind `after`. Raises: Refused, and then nothing has changed."""
+    if not 0 < len(events) <= APPEND_EVENTS_MAX:
+        raise Refused(f"an append has 1 to {APPEND_EVENTS_MAX} events, not {len(events)}")
+    at = at_text(at_us)
+    special = b"" if key is None and origin is None else _first_members(key, origin)
+    left = len(events)
+    records = []
+    for event in events:
+        left -= 1
+        after += 1
+        body = _body(event, after, at, b',"more":true' + special if left else special)
+        chain = crc32(body, chain)
+        line = b'%b,"crc":"%08x"}' % (body, chain)
+        if len(line) > RECORD_BYTES_MAX:
+            raise Refused(f"{event.type}: {len(line)} bytes are over {RECORD_BYTES_MAX}")
+        records.append(Record(after, event.type, line))
+        special = b""
+    return records
+
+
+def _body(event: NewEvent, seq: int, at: bytes, marks: bytes) -> bytes:
+    data, members = event.data, event.members
+    if data[:1] != b"{" or data[-1:] != b"}":
+        raise Refused(f"{event.type}: its data is not a JSON object: nothing was appended")
+    if event.v != 1:
+        marks = b',"v":%d%b' % (event.v, marks)
+    if members:
+        if _RESERVED.match(members):
+            raise Refused(
+                f"{event.type}: {members[:12]!r} is the store's own: nothing was appended"
+            )
+        marks = b"%b,%b" % (marks, members)
+    type_ = _type_bytes(event.type)
+    body = b'{"seq":%d,"at":"%b","type":"%b"%b,"data":%b' % (seq, at, type_, marks, data)
+    if b"\n" in body:
+        raise Refused(f"{event.type}: encoded JSON holds no newlines: nothing was appended")
+    return body
+
+
+def _first_members(key: str | None, origin: Origin | None) -> bytes:
+    members = b""
+    if key is not None:
+        if not 0 < len(key) <= KEY_CHARS_MAX:
+            raise Refused(f"a key has 1 to {KEY_CHARS_MAX} characters, not {len(key)}")
+        members = b',"key":' + msgspec.json.encode(key)
+    if origin is not None:
+        members += b',"parent":' + msgspec.json.encode(origin)
+    return members
+
+
+def read_lines(piece: bytes, after: int, chain: int) -> tuple[list[Record], int, int]:
+    """The whole records at the start of `piece`, in order, checked.
+
+    Returns the records, the bytes that they take with their newlines, and the chain behind them. It ends
+    at the first line that is not whole, without a word: the caller knows how many there must be.
+    """
+    records: list[Record] = []
+    lines = piece.split(b"\n")
+    lines.pop()  # what follows the last newline
+    size = 0
+    seq = after + 1
+    for line in lines:
+        start = b'{"seq":%d,"at":"' % seq
+        crc = crc32(line[:-CRC_BYTES], chain)
+        if line[-CRC_BYTES:] != b',"crc":"%08x"}' % crc or not line.startswith(start):
+            break
+        begin = len(start) + AT_BYTES + 10  # `","type":"`
+        records.append(Record(seq, _type_text(line[begin : line.find(b'"', begin)]), line))
+        size += len(line) + 1
+        chain = crc
+        seq += 1
+    return records, size, chain
+
+
+def marks_of(record: Record) -> Marks:
+    """What a whole record says about its append."""
+    line = record.line
+    end = 7 + len(str(record.seq)) + 7 + AT_BYTES + 10 + len(record.type) + 1
+    if line[end + 2] not in _MARK_LETTERS:
+        return NO_MARKS
+    return _marks_at(line, end)
+
+
+def origin_in(start: bytes) -> Origin | None:
+    """The origin that a file's first bytes name, unchecked; None for a stream without a parent."""
+    first = _FIRST.match(start)
+    if first is None:
+        return None
+    try:
+        return _marks_at(start, first.end()).origin
+    except (msgspec.DecodeError, ValueError):
+        return None
+
+
+def _marks_at(line: bytes, end: int) -> Marks:
+    found = _MARKS.match(line, end)
+    if found is None:  # pragma: no cover - every part of the pattern is optional
+        return NO_MARKS
+    more, key, parent = found["more"], found["key"], found["parent"]
+    return Marks(
+        more=more is not None,
+        key=None if key is None else msgspec.json.decode(key, type=str),
+        origin=None if parent is None else msgspec.json.decode(parent, type=Origin),
+    )

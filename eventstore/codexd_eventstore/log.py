@@ -1,0 +1,221 @@
+"""One open stream: what was accepted, what can be seen of it, and its newest records in memory.
+
+Law: a record can be seen only once it is as safe as its append asked for, and what can be seen only grows.
+`accepted` runs ahead of `version` while the committer is writing; where a write fails, it falls back to it.
+Nothing here touches a file.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from typing import Final
+
+import trio
+
+from codexd_eventstore.files import FileState
+from codexd_eventstore.lines import Origin, crc_of
+from codexd_eventstore.store import Appended, Record, StoreFailed
+
+# A reader finds a record by reading at most this many: 12 bytes of memory for 64 records.
+INDEX_STEP: Final = 64
+# The newest records of an open stream, for followers to share; who falls behind reads the file.
+RING_BYTES_MAX: Final = 256 * 1024
+# Repeats come within one retry of a frontend; older keys are forgotten.
+KEYS_KEPT_MAX: Final = 1024
+
+
+class Keys:
+    """The newest idempotency keys of a stream, each with the first and last `seq` of its append."""
+
+    def __init__(self) -> None:
+        self._spans: dict[str, tuple[int, int]] = {}
+
+    def add(self, key: str, first: int, last: int) -> None:
+        """Remember a key, and forget the oldest one if there are too many."""
+        self._spans[key] = (first, last)
+        if len(self._spans) > KEYS_KEPT_MAX:
+            del self._spans[next(iter(self._spans))]
+
+    def get(self, key: str) -> tuple[int, int] | None:
+        """The first and last `seq` that the key's append got."""
+        return self._spans.get(key)
+
+
+class Ring:
+    """The newest records of a stream, up to `RING_BYTES_MAX`."""
+
+    def __init__(self) -> None:
+        self._records: list[Record] = []
+        self._bytes = 0
+
+    @property
+    def first(self) -> int | None:
+        """The oldest `seq` that is here."""
+        return self._records[0].seq if self._records else None
+
+    def extend(self, records: Sequence[Record]) -> None:
+        """Add the next ones; over the bound, the older half goes at once, so that it costs little."""
+        self._records.extend(records)
+        self._bytes += sum([len(record.line) for record in records])
+        if self._bytes > RING_BYTES_MAX:
+            dropped = 0
+            while self._bytes > RING_BYTES_MAX // 2:
+                self._bytes -= len(self._records[dropped].line)
+                dropped += 1
+            del self._records[:dropped]
+
+    def range(self, first: int, last: int) -> list[Record] | None:
+        """The records from `first` to `last`; None if they are not all here."""
+        if not self._records or first < self._records[0].seq:
+            return None
+        start = first - self._records[0].seq
+        return self._records[start : start + last - first + 1]
+
+
+class Index:
+    """Where every `INDEX_STEP`th record of a file begins, and the chain in front of it."""
+
+    def __init__(self) -> None:
+        self.starts = array("Q")
+        self.chains = array("I")
+
+    def extend(self, number: int, start: int, chain: int, records: Sequence[Record]) -> None:
+        """Note those of the next records that count; `number` is the first one's place, from 0."""
+        if (
+            number // INDEX_STEP == (number + len(records) - 1) // INDEX_STEP
+            and number % INDEX_STEP
+        ):
+            return
+        for record in records:
+            if number % INDEX_STEP == 0:
+                self.starts.append(start)
+                self.chains.append(chain)
+            number += 1
+            start += len(record.line) + 1
+            chain = crc_of(record.line)
+
+    def cut(self, size: int) -> None:
+        """Forget the records that begin at `size` or behind it."""
+        while self.starts and self.starts[-1] >= size:
+            self.starts.pop()
+            self.chains.pop()
+
+
+class Batch:
+    """Records that one write puts into the file, and those who wait for them."""
+
+    __slots__ = ("at_us", "done", "durable", "error", "keys", "records", "size")
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.at_us = 0
+        self.keys: dict[str, tuple[int, int]] = {}
+        self.size = 0
+        self.durable = False
+        self.done = trio.Event()
+        self.error: StoreFailed | None = None
+
+    async def wait(self) -> None:
+        """Return when it is written, or raise why it was not."""
+        await self.done.wait()
+        if self.error is not None:
+            # A copy: one exception cannot carry the tracebacks of several tasks.
+            raise StoreFailed(str(self.error), retry=self.error.retry)
+
+
+class Log:
+    """One open stream."""
+
+    def __init__(
+        self, stream: str, path: str, *, base: int, chain: int, origin: Origin | None
+    ) -> None:
+        self.stream = stream
+        self.path = path
+        self.base = base  # the seq in front of its own first record: 0, or where the fork left
+        self.origin = origin
+        self.lineage: tuple[tuple[str, int], ...] = ()  # (stream, last seq there), oldest first
+        self.archived = False
+        self.repaired: str | None = None
+
+        self.version = base  # the last record that can be seen
+        self.chain = chain
+        self.at_us = 0
+        self.size = 0  # of the file
+        self.index = Index()
+        self.ring = Ring()
+        self.keys = Keys()
+
+        self.accepted_version = base
+        self.accepted_chain = chain
+        self.accepted_at_us = 0
+        self.filling: Batch | None = None  # what the next round will write
+        self.flying: Batch | None = None  # what the committer's thread is writing
+        self.unsynced = False
+        self.name_synced = True  # whether the disk has the name of the file
+        self.fd: int | None = None
+        self.file: FileState | None = None  # the file that `fd` was opened on
+        self.followers = trio.lowlevel.ParkingLot()
+        self.failed: StoreFailed | None = None
+        self.deleted = False
+        self.forget = False  # whether to be forgotten as soon as nothing is in flight
+
+    @property
+    def is_born(self) -> bool:
+        """Whether it has a record of its own, and so a file."""
+        return self.version > self.base
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits to be written or is being written."""
+        return self.flying is None and self.filling is None
+
+    def accept(self, records: Sequence[Record], at_us: int) -> None:
+        """Let the next append build on these."""
+        self.accepted_version = records[-1].seq
+        self.accepted_chain = crc_of(records[-1].line)
+        self.accepted_at_us = at_us
+
+    def fall_back(self) -> None:
+        """Forget what was accepted and could not be written."""
+        self.accepted_version, self.accepted_chain = self.version, self.chain
+        self.accepted_at_us = self.at_us
+        self.filling = None
+
+    def show(self, records: Sequence[Record], size: int, at_us: int) -> None:
+        """Let readers see records that are in the file now, and wake who waits for them."""
+        self.index.extend(self.version - self.base, self.size, self.chain, records)
+        self.ring.extend(records)
+        self.size += size
+        self.version = records[-1].seq
+        self.chain = crc_of(records[-1].line)
+        self.at_us = at_us
+        self.followers.unpark_all()
+
+    def in_flight(self, key: str) -> Batch | None:
+        """The batch that a key's append is part of, if it is not written yet."""
+        for batch in (self.flying, self.filling):
+            if batch is not None and key in batch.keys:
+                return batch
+        return None
+
+    def span(self, first: int, last: int) -> tuple[int, int, int, int]:
+        """How to read own records: start and size in the file, the seq and the chain in front."""
+        step = (first - self.base - 1) // INDEX_STEP
+        beyond = (last - self.base - 1) // INDEX_STEP + 1
+        start = self.index.starts[step]
+        end = self.index.starts[beyond] if beyond < len(self.index.starts) else self.size
+        return start, end - start, self.base + step * INDEX_STEP, self.index.chains[step]
+
+
+def appended(records: Sequence[Record]) -> Appended:
+    """The answer to an append that was made."""
+    return Appended(records[0].seq, records[-1].seq, tuple(records))
+
+
+def forked_lineage(parent: Log, at_seq: int) -> tuple[tuple[str, int], ...]:
+    """The lineage of a fork of `parent` at a record."""
+    if at_seq == 0:
+        return ()
+    older = tuple((stream, min(last, at_seq)) for stream, last in parent.lineage)
+    return (*older, (parent.stream, at_seq))

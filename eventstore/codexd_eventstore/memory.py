@@ -1,0 +1,327 @@
+"""The engine without files: the same promises as the default one, for streams that end with their process.
+
+Law: whatever a test of the contract can see, it does as the default engine does. Nothing is ever durable.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+
+import trio
+
+from codexd_eventstore.lines import (
+    NO_MARKS,
+    Origin,
+    at_us_of,
+    chain_start,
+    crc_of,
+    frame,
+    marks_of,
+    origin_at,
+    read_lines,
+)
+from codexd_eventstore.log import Keys
+from codexd_eventstore.places import check_name
+from codexd_eventstore.store import (
+    PAGE_RECORDS_MAX,
+    Appended,
+    BlobRef,
+    Conflict,
+    Draft,
+    Exists,
+    Head,
+    LeftDraft,
+    NewEvent,
+    NotFound,
+    Record,
+    Refused,
+    StoreFailed,
+    StreamEntry,
+    Subscription,
+    Verdict,
+)
+from codexd_eventstore.subscription import following
+
+
+class _Stream:
+    """A stream in memory: all of its records, the inherited ones included, by reference."""
+
+    def __init__(self, name: str, inherited: Sequence[Record], origin: Origin | None) -> None:
+        self.name = name
+        self.origin = origin
+        self.base = len(inherited)
+        self.records = list(inherited)
+        self.keys = Keys()
+        self.at_us = at_us_of(inherited[-1]) if inherited else 0
+        self.archived = False
+        self.deleted = False
+        self.failed: StoreFailed | None = None
+        self.followers = trio.lowlevel.ParkingLot()
+
+    @property
+    def version(self) -> int:
+        """The `seq` of the last record."""
+        return len(self.records)
+
+    @property
+    def chain(self) -> int:
+        """What the next own record's checksum goes on from."""
+        if len(self.records) > self.base:
+            return crc_of(self.records[-1].line)
+        return chain_start(self.name) if self.origin is None else self.origin.chain
+
+    def append(
+        self, events: Sequence[NewEvent], at_us: int, key: str | None, origin: Origin | None
+    ) -> Appended:
+        at_us = max(at_us, self.at_us)
+        records = frame(
+            events, after=self.version, chain=self.chain, at_us=at_us, key=key, origin=origin
+        )
+        self.records += records
+        self.at_us = at_us
+        if key is not None:
+            self.keys.add(key, records[0].seq, records[-1].seq)
+        self.followers.unpark_all()
+        return Appended(records[0].seq, records[-1].seq, tuple(records))
+
+
+class MemoryDraft:
+    """A draft in memory."""
+
+    def __init__(self, store: MemoryStore, name: str) -> None:
+        self._store = store
+        self._name = name
+        self._content: bytearray | None = bytearray()
+        self._size = 0
+
+    @property
+    def size_bytes(self) -> int:
+        """How much was appended so far."""
+        return self._size
+
+    def append(self, content: bytes) -> int:
+        """Append and return the new size in bytes."""
+        self._opened().extend(content)
+        self._size += len(content)
+        return self._size
+
+    def read(self, start: int = 0, end: int | None = None) -> bytes:
+        """The bytes from `start` up to `end`, or to all that there is."""
+        return bytes(self._opened()[start:end])
+
+    def drop(self) -> None:
+        """Remove it; twice is allowed."""
+        self._content = None
+
+    async def keep(self) -> BlobRef:
+        """Turn it into a blob and drop the draft."""
+        blob = await self._store.put_blob(bytes(self._opened()))
+        self.drop()
+        return blob
+
+    def _opened(self) -> bytearray:
+        if self._content is None:
+            raise NotFound(f"draft {self._name} was dropped")
+        return self._content
+
+
+class MemoryStore:
+    """See `codexd_eventstore.store.EventStore` for what each method promises."""
+
+    def __init__(self) -> None:
+        self._streams: dict[str, _Stream] = {}
+        self._blobs: dict[str, bytes] = {}
+        self._checkpoints: dict[tuple[str, str], int] = {}
+
+    async def append(
+        self,
+        stream: str,
+        events: Sequence[NewEvent],
+        *,
+        expected_version: int,
+        at_us: int,
+        durable: bool,
+        key: str | None = None,
+    ) -> Appended:
+        """Append all events or none."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        check_name(stream, "stream")
+        held = self._streams.get(stream)
+        if held is None:
+            if expected_version != 0:
+                raise NotFound(f"there is no stream {stream}: nothing was appended")
+            held = _Stream(stream, (), None)
+            answer = held.append(events, at_us, key, None)
+            self._streams[stream] = held
+            return answer
+        if key is not None and (span := held.keys.get(key)) is not None:
+            return Appended(*span, tuple(held.records[span[0] - 1 : span[1]]), repeated=True)
+        if held.archived:
+            raise Refused(f"stream {stream} is archived: nothing was appended")
+        if expected_version != held.version:
+            raise Conflict(stream, expected_version, held.version)
+        return held.append(events, at_us, key, None)
+
+    async def read(
+        self, stream: str, *, after: int = 0, limit: int = PAGE_RECORDS_MAX
+    ) -> list[Record]:
+        """The records behind `after`, oldest first; at most `PAGE_RECORDS_MAX`."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        after = max(after, 0)
+        return self._held(stream).records[after : after + min(limit, PAGE_RECORDS_MAX)]
+
+    async def read_back(
+        self, stream: str, *, before: int | None = None, limit: int = PAGE_RECORDS_MAX
+    ) -> list[Record]:
+        """The records in front of `before`, newest first; at most `PAGE_RECORDS_MAX`."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        held = self._held(stream)
+        end = held.version if before is None else max(0, min(held.version, before - 1))
+        records = held.records[max(0, end - min(limit, PAGE_RECORDS_MAX)) : end]
+        records.reverse()
+        return records
+
+    def subscribe(self, stream: str, *, after: int = 0) -> AbstractContextManager[Subscription]:
+        """Follow a stream from a position for as long as the context lasts."""
+        return following(self, stream, after)
+
+    async def followed(self, stream: str) -> _Stream:
+        """For subscriptions: the open stream."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        return self._held(stream)
+
+    async def piece(self, stream: str, after: int) -> list[Record]:
+        """For subscriptions: some records behind `after`."""
+        return await self.read(stream, after=after)
+
+    async def head(self, stream: str) -> Head:
+        """Say where the stream stands."""
+        held = self._held(stream)
+        if held.origin is None:
+            return Head(stream, held.version, held.archived)
+        return Head(stream, held.version, held.archived, held.origin.stream, held.origin.seq)
+
+    async def fork(
+        self, parent: str, at_seq: int, child: str, events: Sequence[NewEvent], *, at_us: int
+    ) -> Appended:
+        """Make `child` share the records of `parent` up to `at_seq`, and append to it."""
+        check_name(child, "stream")
+        source = self._held(parent)
+        if not 0 <= at_seq <= source.version:
+            raise Refused(
+                f"stream {parent} has {source.version} records: it cannot be forked at {at_seq}"
+            )
+        marks = marks_of(source.records[at_seq - 1]) if at_seq else NO_MARKS
+        if marks.more:
+            raise Refused(f"stream {parent}: {at_seq} is within an append: nothing was forked")
+        if child in self._streams:
+            raise Exists(f"there is a stream {child} already: nothing was forked")
+        chain = crc_of(source.records[at_seq - 1].line) if at_seq else chain_start(parent)
+        origin = origin_at(parent, at_seq, chain)
+        held = _Stream(child, source.records[:at_seq], origin)
+        answer = held.append(events, at_us, None, origin)
+        self._streams[child] = held
+        return answer
+
+    async def archive(self, stream: str) -> None:
+        """Put it aside: it still reads, and refuses appends."""
+        self._held(stream).archived = True
+
+    async def unarchive(self, stream: str) -> None:
+        """Bring it back."""
+        self._held(stream).archived = False
+
+    async def delete(self, stream: str) -> None:
+        """Remove it for good."""
+        held = self._held(stream)
+        children = [
+            other.name
+            for other in self._streams.values()
+            if other.origin is not None and other.origin.stream == stream
+        ]
+        if children:
+            some = ", ".join(sorted(children)[:3])
+            raise Refused(
+                f"stream {stream}: {len(children)} streams were forked from it ({some}):"
+                " it was not deleted"
+            )
+        held.deleted = True
+        del self._streams[stream]
+        for pair in [pair for pair in self._checkpoints if pair[1] == stream]:
+            del self._checkpoints[pair]
+        held.followers.unpark_all()
+
+    async def verify(self, stream: str) -> Verdict:
+        """Read all of its own records and check every one."""
+        held = self._held(stream)
+        own = held.records[held.base :]
+        chain = chain_start(stream) if held.origin is None else held.origin.chain
+        whole = b"".join([record.line + b"\n" for record in own])
+        found, _, _ = read_lines(whole, held.base, chain)
+        if len(found) < len(own):
+            return Verdict(stream, len(found), f"record {held.base + len(found) + 1} is broken")
+        return Verdict(stream, len(own))
+
+    async def streams(self, *, archived: bool = False) -> list[StreamEntry]:
+        """All streams, or all archived ones, in no particular order."""
+        return [
+            StreamEntry(
+                held.name,
+                archived,
+                sum([len(record.line) + 1 for record in held.records[held.base :]]),
+                held.at_us,
+            )
+            for held in self._streams.values()
+            if held.archived == archived
+        ]
+
+    def close(self, stream: str) -> None:
+        """Nothing: memory is all there is."""
+
+    def open_draft(self, stream: str, name: str, header: bytes) -> Draft:
+        """Start a draft beside the stream."""
+        check_name(stream, "stream")
+        check_name(name, "draft")
+        if b"\n" in header:
+            raise Refused(f"draft {name}: its header is one line: nothing was made")
+        return MemoryDraft(self, name)
+
+    async def left_drafts(self, stream: str) -> list[LeftDraft]:
+        """None: they end with their process."""
+        return []
+
+    async def drop_left_drafts(self, stream: str) -> None:
+        """Nothing: see `left_drafts`."""
+
+    async def put_blob(self, content: bytes) -> BlobRef:
+        """Store bytes under their sha256."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        self._blobs.setdefault(sha256, content)
+        return BlobRef(sha256, len(content))
+
+    async def read_blob(self, sha256: str, *, start: int = 0, end: int | None = None) -> bytes:
+        """The bytes of a blob, or a range of them."""
+        if sha256 not in self._blobs:
+            raise NotFound(f"there is no blob {sha256[:80]}")
+        return self._blobs[sha256][start:end]
+
+    async def checkpoint(self, consumer: str, stream: str) -> int:
+        """How far a consumer has come in a stream; 0 at first."""
+        check_name(consumer, "consumer")
+        check_name(stream, "stream")
+        return self._checkpoints.get((consumer, stream), 0)
+
+    async def set_checkpoint(self, consumer: str, stream: str, seq: int) -> None:
+        """Remember how far it has come."""
+        check_name(consumer, "consumer")
+        check_name(stream, "stream")
+        self._checkpoints[consumer, stream] = seq
+
+    def _held(self, stream: str) -> _Stream:
+        check_name(stream, "stream")
+        held = self._streams.get(stream)
+        if held is None:
+            raise NotFound(f"there is no stream {stream}")
+        return held

@@ -1,0 +1,194 @@
+"""Reading a whole log from its file: which records stand, what a torn tail lost, what is damaged.
+
+Law: a log is cut only where an append never finished. The tail is **torn** when what follows the last whole
+append is one broken line, part of a line, NULs, or whole lines of an append whose last line is missing: such
+bytes were never acknowledged. They are kept beside the log before they are cut off. Anything else that does
+not read back is **damage**: it is refused, and the file stays as it is.
+
+One flipped bit in the very last record cannot be told from a torn tail by the file alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+from zlib import crc32
+
+import msgspec
+
+from codexd_eventstore.files import FileSystem
+from codexd_eventstore.lines import (
+    CRC_BYTES,
+    Origin,
+    at_us_of,
+    chain_start,
+    crc_of,
+    marks_of,
+    origin_in,
+    read_lines,
+)
+from codexd_eventstore.log import Index, Keys
+from codexd_eventstore.store import RECORD_BYTES_MAX, Damaged, Record
+
+# Big enough that the calls cost nothing, small enough that other threads run in between.
+PIECE_BYTES: Final = 1024 * 1024
+# The members in front of the caller's own end well before this.
+FIRST_BYTES: Final = 4096
+
+_WHOLE_LINE: Final = re.compile(
+    rb'^\{"seq":[0-9]+,"at":"[^\n]*,"crc":"[0-9a-f]{8}"\}$', re.MULTILINE
+)
+_CRC: Final = re.compile(rb',"crc":"([0-9a-f]{8})"\}')
+
+
+class Tail(msgspec.Struct, frozen=True):
+    """What follows the last whole append of a file."""
+
+    size: int  # bytes
+    seq: int  # of the first record that does not stand
+    records: int  # whole ones in it, of an append that is not
+    damage: str | None  # why it is not just torn
+
+
+class Scan:
+    """A file as far as it is whole."""
+
+    def __init__(self, stream: str, origin: Origin | None) -> None:
+        self.stream = stream
+        self.origin = origin
+        self.base = 0 if origin is None else origin.seq
+        self.version = self.base
+        self.chain = chain_start(stream) if origin is None else origin.chain
+        self.at_us = 0
+        self.size = 0  # up to the end of the last whole append
+        self.index = Index()
+        self.keys = Keys()
+        self.tail: Tail | None = None
+
+    @property
+    def records(self) -> int:
+        """How many records stand."""
+        return self.version - self.base
+
+
+def scan_log(fs: FileSystem, path: str, stream: str, end: int | None = None) -> Scan:
+    """Read and check a whole file, or its first `end` bytes. Raises: OSError."""
+    fd = fs.open_to_read(path)
+    try:
+
+        def read(start: int, size: int) -> bytes:
+            return fs.read(fd, start, size if end is None else max(0, min(size, end - start)))
+
+        scan = Scan(stream, origin_in(read(0, FIRST_BYTES)))
+        _Reader(scan, read).run()
+    finally:
+        fs.close(fd)
+    return scan
+
+
+def read_origin(fs: FileSystem, path: str) -> Origin | None:
+    """Where a file says that it was forked from, by its first bytes, unchecked."""
+    return origin_in(fs.read_range(path, 0, FIRST_BYTES))
+
+
+class _Reader:
+    """Goes through a file once, piece by piece."""
+
+    def __init__(self, scan: Scan, read: Callable[[int, int], bytes]) -> None:
+        self.scan = scan
+        self.read = read
+        self.seq = scan.version  # of the last whole line
+        self.chain = scan.chain
+        self.position = 0  # behind it
+        self.key: tuple[str, int] | None = None  # of the append that is being read
+
+    def run(self) -> None:
+        rest = b""
+        size = PIECE_BYTES
+        last: Record | None = None
+        while True:
+            piece = self.read(self.position + len(rest), size)
+            rest += piece
+            records, used, _ = read_lines(rest, self.seq, self.chain)
+            last = self._take(records) or last
+            rest = rest[used:]
+            # A line longer than a piece needs more of the file; anything else that stands still is broken.
+            stuck = not records and (b"\n" in rest or len(rest) > RECORD_BYTES_MAX)
+            if not piece or stuck:
+                break
+            size = PIECE_BYTES if records else max(PIECE_BYTES, len(rest))
+        if last is not None:
+            self.scan.at_us = at_us_of(last)
+        self._judge()
+
+    def _take(self, records: list[Record]) -> Record | None:
+        """Count whole lines; the last one that ends an append."""
+        if not records:
+            return None
+        scan, last = self.scan, None
+        scan.index.extend(self.seq - scan.base, self.position, self.chain, records)
+        for record in records:
+            self.position += len(record.line) + 1
+            marks = marks_of(record)
+            if marks.key is not None:
+                self.key = (marks.key, record.seq)
+            if not marks.more:
+                last = record
+                scan.size = self.position
+                if self.key is not None:
+                    scan.keys.add(*self.key, record.seq)
+                    self.key = None
+        self.seq = records[-1].seq
+        self.chain = crc_of(records[-1].line)
+        if last is not None:
+            scan.version, scan.chain = last.seq, crc_of(last.line)
+        return last
+
+    def _judge(self) -> None:
+        """Say what follows the last whole append."""
+        scan = self.scan
+        scan.index.cut(scan.size)
+        end, damage = self._broken_part()
+        if end > scan.size:
+            scan.tail = Tail(end - scan.size, scan.version + 1, self.seq - scan.version, damage)
+
+    def _broken_part(self) -> tuple[int, str | None]:
+        """Where the file ends, and why what is broken is not just torn."""
+        start = self.position
+        first = self.read(start, RECORD_BYTES_MAX + 2 * PIECE_BYTES)
+        if not first:
+            return start, None
+        line, newline, after = first.partition(b"\n")
+        damage = None
+        if _lost_newline(line, self.chain):
+            damage = f"record {self.seq + 1} is not followed by a newline"
+        elif not newline and len(first) > RECORD_BYTES_MAX and line.strip(b"\0"):
+            damage = f"record {self.seq + 1} has no end"
+        position = start + len(first)
+        piece = after
+        while True:
+            if damage is None and _WHOLE_LINE.search(piece):
+                damage = f"record {self.seq + 1} is broken and others follow it"
+            kept = piece[piece.rfind(b"\n") + 1 :][-RECORD_BYTES_MAX:]
+            more = self.read(position, PIECE_BYTES)
+            if not more:
+                return position, damage
+            position += len(more)
+            piece = kept + more if damage is None else b""
+
+
+def _lost_newline(line: bytes, chain: int) -> bool:
+    """Whether a whole record stands at the start and something other than a newline or NULs follows it."""
+    for found in _CRC.finditer(line):
+        if found[1] == b"%08x" % crc32(line[: found.start()], chain):
+            return bool(line[found.start() + CRC_BYTES :].strip(b"\0"))
+    return False
+
+
+def damaged(stream: str, path: str, seq: int, why: str) -> Damaged:
+    """The error for a log that was found damaged."""
+    return Damaged(
+        f"stream {stream}: record {seq} in {path} does not read back as it was written: {why}. The"
+        f" whole log was left as it is; `codexctl fsck {stream}` shows what can be saved"
+    )

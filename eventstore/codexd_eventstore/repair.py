@@ -1,0 +1,55 @@
+"""Cutting off a torn tail: kept in a file beside the log first, so that nothing is ever thrown away unseen."""
+
+from __future__ import annotations
+
+import time
+
+from codexd_eventstore.files import FileSystem
+from codexd_eventstore.opening import PIECE_BYTES, Scan
+
+
+def cut_torn_tail(fs: FileSystem, path: str, scan: Scan, now_s: float) -> str:
+    """Bring a file back to its last whole append; what was lost, as a sentence. Raises: OSError."""
+    assert scan.tail is not None
+    fd = fs.open(path)
+    try:
+        kept = _keep(fs, fd, path, scan, now_s)
+        fs.sync_folder(path.rpartition("/")[0])
+        fs.truncate(fd, scan.size)
+        fs.sync(fd)
+    finally:
+        fs.close(fd)
+    folder = path.rpartition("/")[0]
+    if not scan.records:
+        fs.unlink(path)  # a stream comes to be by its first append, and that never finished
+    fs.sync_folder(folder)
+    return (
+        f"an append behind record {scan.version} never finished: its {scan.tail.size} bytes"
+        f" ({scan.tail.records} whole records) were cut off and kept in {kept}"
+    )
+
+
+def _keep(fs: FileSystem, fd: int, path: str, scan: Scan, now_s: float) -> str:
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now_s))
+    copy, kept = _create_free(fs, f"{path}.torn-{stamp}")
+    try:
+        position = scan.size
+        while piece := fs.read(fd, position, PIECE_BYTES):
+            fs.write(copy, piece)
+            position += len(piece)
+        fs.sync(copy)
+    finally:
+        fs.close(copy)
+    return kept
+
+
+def _create_free(fs: FileSystem, path: str) -> tuple[int, str]:
+    """Create the file, or the same with a number where that name is taken."""
+    number = 1
+    name = path
+    while True:
+        try:
+            return fs.create(name), name
+        except FileExistsError:
+            number += 1
+            name = f"{path}-{number}"

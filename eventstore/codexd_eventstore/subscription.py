@@ -1,0 +1,78 @@
+"""Following a stream: one loop over what is there, and a wake-up for what comes. No live phase, so no seam.
+
+Law: a follower is a position. It holds nothing of the stream, nobody waits for it, and it misses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+import trio
+
+from codexd_eventstore.store import NotFound, Record, StoreFailed, Subscription
+
+
+class Followed(Protocol):
+    """What a follower needs to know of an open stream."""
+
+    @property
+    def version(self) -> int:
+        """The last record that can be seen."""
+
+    @property
+    def failed(self) -> StoreFailed | None:
+        """Why nothing will come any more."""
+
+    @property
+    def deleted(self) -> bool:
+        """Whether it is gone for good."""
+
+    @property
+    def followers(self) -> trio.lowlevel.ParkingLot:
+        """Where to wait: all are woken when any of these has changed."""
+
+
+class Source(Protocol):
+    """An engine, as a follower sees it."""
+
+    async def followed(self, stream: str) -> Followed:
+        """The open stream. Raises: NotFound, Damaged, StoreFailed."""
+
+    async def piece(self, stream: str, after: int) -> Sequence[Record]:
+        """Some records behind `after`, at least one, of a stream that is longer than that."""
+
+
+class CatchUp:
+    """A position in a stream."""
+
+    def __init__(self, source: Source, stream: str, after: int) -> None:
+        self._source = source
+        self._stream = stream
+        self._position = after
+
+    @property
+    def position(self) -> int:
+        """The `seq` of the last record received."""
+        return self._position
+
+    async def receive(self) -> Sequence[Record]:
+        """The next records, at least one; waits until there is one."""
+        while True:
+            log = await self._source.followed(self._stream)
+            if log.version > self._position:
+                records = await self._source.piece(self._stream, self._position)
+                self._position = records[-1].seq
+                return records
+            if log.deleted:
+                raise NotFound(f"stream {self._stream} was deleted")
+            if log.failed is not None:
+                raise StoreFailed(str(log.failed), retry=log.failed.retry)
+            await log.followers.park()
+
+
+@contextmanager
+def following(source: Source, stream: str, after: int) -> Iterator[Subscription]:
+    """A subscription; there is nothing to give back at its end."""
+    yield CatchUp(source, stream, after)

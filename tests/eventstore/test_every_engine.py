@@ -1,0 +1,563 @@
+"""What every engine promises."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from codexd_eventstore.store import (
+    Appended,
+    Conflict,
+    EventStore,
+    Exists,
+    Head,
+    NewEvent,
+    NotFound,
+    Record,
+    Refused,
+    Verdict,
+)
+from store_engines import NOON_US, Engine, append, jsonl, memory, numbers, placed, rows
+from trio_test import trio_test
+
+every_engine = pytest.mark.parametrize("engine", [jsonl, memory])
+
+
+@every_engine
+@trio_test
+async def test_a_stream_comes_to_be_by_its_first_append(engine: Engine, tmp_path: Path) -> None:
+    async with engine(tmp_path) as store:
+        with pytest.raises(NotFound):
+            await store.head("orders")
+        with pytest.raises(NotFound):
+            await store.read("orders")
+        answer = await append(store, "orders", 0, placed(1), placed(2), durable=True)
+        assert (answer.first, answer.last, answer.repeated) == (1, 2, False)
+        assert list(answer.records) == await store.read("orders")
+        assert (await store.head("orders")).version == 2
+
+
+@every_engine
+@trio_test
+async def test_a_record_is_one_json_object_with_members_in_order(
+    engine: Engine, tmp_path: Path
+) -> None:
+    event = NewEvent("order.placed", b'{"n":1}', v=2, members=b'"by":"ann"')
+    async with engine(tmp_path) as store:
+        await append(store, "orders", 0, event, placed(2), key='a "quoted" key')
+        lines = [record.line for record in await store.read("orders")]
+    assert lines[0].startswith(
+        b'{"seq":1,"at":"2026-11-21T03:00:00.000000Z","type":"order.placed","v":2,"more":true,'
+        b'"key":"a \\"quoted\\" key","by":"ann","data":{"n":1},"crc":"'
+    )
+    assert b"more" not in lines[1]
+    for line in lines:
+        msgspec.json.decode(line)
+
+
+@every_engine
+@trio_test
+async def test_only_the_expected_version_is_appended_to(engine: Engine, tmp_path: Path) -> None:
+    async with engine(tmp_path) as store:
+        with pytest.raises(NotFound):
+            await append(store, "orders", 3)
+        await append(store, "orders", 0)
+        for stale in (0, 2):
+            with pytest.raises(Conflict) as caught:
+                await append(store, "orders", stale)
+            assert (caught.value.stream, caught.value.expected, caught.value.actual) == (
+                "orders",
+                stale,
+                1,
+            )
+        await append(store, "orders", 1)
+        assert numbers(await store.read("orders")) == [(1, 1), (2, 2)]
+
+
+@every_engine
+@trio_test
+async def test_of_two_who_append_at_once_one_wins(engine: Engine, tmp_path: Path) -> None:
+    async with engine(tmp_path) as store:
+        outcomes: list[str] = []
+
+        async def attempt(number: int) -> None:
+            try:
+                await append(store, "orders", 0, placed(number), durable=True)
+            except Conflict:
+                outcomes.append("conflict")
+            else:
+                outcomes.append("won")
+
+        async with trio.open_nursery() as nursery:
+            for number in range(5):
+                nursery.start_soon(attempt, number)
+        assert sorted(outcomes) == ["conflict"] * 4 + ["won"]
+        assert (await store.head("orders")).version == 1
+
+
+@every_engine
+@trio_test
+async def test_a_key_gets_the_first_answer_before_any_conflict(
+    engine: Engine, tmp_path: Path
+) -> None:
+    async with engine(tmp_path) as store:
+        await append(store, "orders", 0)
+        first = await append(store, "orders", 1, placed(2), placed(3), key="k", durable=True)
+        await append(store, "orders", 3)
+        again = await append(store, "orders", 1, placed(9), key="k", durable=True)
+        assert again == Appended(2, 3, first.records, repeated=True)
+        assert (await store.head("orders")).version == 4
+
+
+@every_engine
+@trio_test
+async def test_a_key_that_is_still_being_written_is_waited_for(
+    engine: Engine, tmp_path: Path
+) -> None:
+    async with engine(tmp_path) as store:
+        answers: list[Appended] = []
+
+        async def send() -> None:
+            answers.append(await append(store, "orders", 0, key="k", durable=True))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(send)
+            nursery.start_soon(send)
+        assert sorted(answer.repeated for answer in answers) == [False, True]
+        assert {(answer.first, answer.last) for answer in answers} == {(1, 1)}
+
+
+@every_engine
+@pytest.mark.parametrize(
+    "event",
+    [
+        NewEvent("order.placed", b"[1]"),
+        NewEvent("order.placed", b'{\n"n":1}'),
+        NewEvent("no spaces", b"{}"),
+        NewEvent("order.placed", b"{}", members=b'"more":true'),
+        NewEvent("order.placed", b'{"a":"%b"}' % (b"x" * 16 * 1024 * 1024)),
+    ],
+    ids=["not an object", "a newline", "a bad type", "a member of ours", "too long"],
+)
+@trio_test
+async def test_what_cannot_be_a_record_is_refused(
+    engine: Engine, event: NewEvent, tmp_path: Path
+) -> None:
+    async with engine(tmp_path) as store:
+        with pytest.raises(Refused):
+            await append(store, "orders", 0, event)
+        with pytest.raises(NotFound):
+            await append(store, "orders", 1)
+        await append(store, "orders", 0)
+        with pytest.raises(Refused):
+            await append(store, "orders", 1, placed(2), event)
+        assert await store.verify("orders") == Verdict("orders", 1)
+
+
+@every_engine
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", ".hidden", "a b", "x" * 201, "é"])
+@trio_test
+async def test_a_name_that_could_be_a_path_is_refused(
+    engine: Engine, name: str, tmp_path: Path
+) -> None:
+    async with engine(tmp_path) as store:
+        with pytest.raises(Refused):
+            await append(store, name, 0)
+        with pytest.raises(Refused):
+            await store.head(name)
+        with pytest.raises(Refused):
+            store.open_draft("orders", name, b"")
+        with pytest.raises(Refused):
+            await store.set_checkpoint(name, "orders", 1)
+
+
+@every_engine
+@trio_test
+async def test_nothing_and_too_much_at_once_are_refused(engine: Engine, tmp_path: Path) -> None:
+    async with engine(tmp_path) as store:
+        for count in (0, 1025):
+            with pytest.raises(Refused):
+                await store.append(
+                    "orders",
+                    [placed(1)] * count,
+                    expected_version=0,
+                    at_us=NOON_US,
+                    durable=False,
+                )
+
+
+@every_engine
+@trio_test
+async def test_time_never_runs_back(engine: Engine, tmp_path: Path) -> None:
+    async with engine(tmp_path) as store:
+        await append(store, "orders", 0, at_us=NOON_US + 1_500_001)
+        await append(store, "orders", 1, at_us=NOON_US)
+        await append(store, "orders", 2, at_us=NOON_US + 2_000_000)
+        assert [row.at for row in rows(await store.read("orders"))] == [
+            "2026-11-21T03:00:01.500001Z",
+            "2026-11-21T03:00:01.500001Z",
+            "2026-11-21T03:00:02.000000Z",
+        ]
+        with pytest.raises(Refused):
+            await append(store, "orders", 3, at_us=10**18)
+
+
+async def fill(store: EventStore, stream: str, count: int, size: int = 0) -> None:
+    """Records 1 to `count`, in appends of 7."""
+    for start in range(0, count, 7):
+        events = [placed(number, size) for number in range(start + 1, min(start + 7, count) + 1)]
+        await append(store, stream, start, *events)
+
+
+@every_engine
+@pytest.mark.parametrize("size", [0, 3000], ids=["in memory", "beyond the ring"])
+@trio_test
+async def test_reading_from_any_position_either_way(
+    engine: Engine, size: int, tmp_path: Path
+) -> None:
+    async with engine(tmp_path) as store:
+        await fill(store, "orders", 200, size)
+        whole = await store.read("orders")
+        assert [record.seq for record in whole] == list(range(1, 201))
+        for after in (0, 1, 63, 64, 65, 128, 199, 200, 300):
+            for limit in (1, 64, 500):
+                assert await store.read("orders", after=after, limit=limit) == whole[after:][:limit]
+        for before in (None, 1, 2, 64, 65, 66, 200, 201, 300):
+            for limit in (1, 64, 500):
+                front = whole if before is None else whole[: before - 1]
+                got = await store.read_back("orders", before=before, limit=limit)
+                assert got == front[::-1][:limit]
+
+
+@every_engine
+@trio_test
+async def test_a_page_is_bounded(engine: Engine, tmp_path: Path) -> None:
+    async with engine(tmp_path) as store:
+        await append(store, "orders", 0, *[placed(n) for n in range(1, 1001)])
+        await append(store, "orders", 1000, *[placed(n) for n in range(1001, 2001)])
+        assert len(await store.read("orders", limit=5000)) == 1024
+        assert (await store.read_back("orders", limit=5000))[-1].seq == 977
+
+
+async def follow(store: EventStore, stream: str, after: int, last: int) -> list[Record]:
+    """All records behind `after` up to `last`, by a subscription."""
+    got: list[Record] = []
+    with store.subscribe(stream, after=after) as subscription:
+        while subscription.position < last:
+            got += await subscription.receive()
+    return got
+
+
+@every_engine
+@trio_test
+async def test_a_follower_sees_each_record_once_wherever_it_begins(
+    engine: Engine, tmp_path: Path
+) -> None:
+    async with engine(tmp_path) as store:
+        await fill(store, "orders", 300, 2000)
+        got: dict[int, list[Record]] = {}
+
+        async def run(after: int) -> None:
+            got[after] = await follow(store, "orders", after, 340)
+
+        async with trio.open_nursery() as nursery:
+            for after in (0, 1, 64, 299, 300, 320):
+                nursery.start_soon(run, after)
+            await wait_all_tasks_blocked()
+            for number in range(301, 341):
+                await append(store, "orders", number - 1, placed(number), durable=number % 3 == 0)
+        whole = await store.read("orders")
+        assert got == {after: whole[after:] for after in (0, 1, 64, 299, 300, 320)}
+
+
+@every_engine
+@trio_test
+async def test_a_cancelled_follower_has_lost_nothing(engine: Engine, tmp_path: Path) -> None:
+    async with engine(tmp_path) as store:
+        await append(store, "orders", 0)
+        with store.subscribe("orders") as subscription:
+            assert numbers(await subscription.receive()) == [(1, 1)]
+            with trio.move_on_after(0):
+                await subscription.receive()
+            assert subscription.position == 1
+            await append(store, "orders", 1)
+            assert numbers(await subscription.receive()) == [(2, 2)]
+
+
+@every_engine
+@trio_test
+async def test_a_follower_hears_that_its_stream_was_deleted(engine: Engine, tmp_path: Path) -> None:
+    async with engine(tmp_path) as store:
+        await append(store, "orders", 0)
+        with store.subscribe("orders", after=1) as subscription:
+            async with trio.open_nursery() as nursery:
+
+                async def wait() -> None:
+                    with pytest.raises(NotFound):
+                        await subscription.receive()
+
+                nursery.start_soon(wait)
+                await wait_all_tasks_blocked()
+                await store.delete("orders")
+
+
+@every_engine
+@trio_test
+async def test_a_follower_goes_on_when_its_stream_is_closed(engine: Engine, tmp_path: Path) -> None:
+    async with engine(tmp_path) as store:
+        await append(store, "orders", 0, durable=True)
+        with store.subscribe("orders", after=1) as subscription:
+            async with trio.open_nursery() as nursery:
+
+                async def wait() -> None:
+                    assert numbers(await subscription.receive()) == [(2, 2)]
+
+                nursery.start_soon(wait)
+                await wait_all_tasks_blocked()
+                store.close("orders")
+                await wait_all_tasks_blocked()
+                await append(store, "orders", 1, durable=True)
+
+
+@every_engine
+@trio_test
+async def test_a_fork_reads_as_its_parent_did_up_to_there(engine: Engine, tmp_path: Path) -> None:
+    async with engine(tmp_path) as store:
+        for number in range(1, 6):
+            await append(store, "a", number - 1)
+        answer = await store.fork("a", 3, "b", [placed(40), placed(50)], at_us=NOON_US)
+        assert (answer.first, answer.last) == (4, 5)
+        assert (await store.read("b"))[:3] == (await store.read("a"))[:3]
+        assert numbers(await store.read("b")) == [(1, 1), (2, 2), (3, 3), (4, 40), (5, 50)]
+        head = await store.head("b")
+        assert (head.version, head.parent, head.parent_seq) == (5, "a", 3)
+        assert b'"parent":{"stream":"a","seq":3,' in answer.records[0].line
+        assert b"parent" not in answer.records[1].line
+        await append(store, "b", 5)
+        await append(store, "a", 5)
+        assert numbers(await store.read("a"))[3:] == [(4, 4), (5, 5), (6, 6)]
+        assert numbers(await store.read("b"))[3:] == [(4, 40), (5, 50), (6, 6)]
+        assert [await store.verify(stream) for stream in "ab"] == [
+            Verdict("a", 6),
+            Verdict("b", 3),
+        ]
+
+
+@every_engine
+@trio_test
+async def test_forks_of_forks_read_through_any_depth(engine: Engine, tmp_path: Path) -> None:
+    depth = 50
+    async with engine(tmp_path) as store:
+        await append(store, "s0", 0, placed(0))
+        expected = [(1, 0)]
+        for level in range(1, depth):
+            await store.fork(f"s{level - 1}", level, f"s{level}", [placed(level)], at_us=NOON_US)
+            expected.append((level + 1, level))
+        stream = f"s{depth - 1}"
+        assert numbers(await store.read(stream)) == expected
+        assert numbers(await store.read(stream, after=10, limit=20)) == expected[10:30]
+        assert numbers(await store.read_back(stream, before=31, limit=20)) == expected[10:30][::-1]
+        assert numbers(await follow(store, stream, 7, depth)) == expected[7:]
+        for level in range(depth):
+            store.close(f"s{level}")
+        assert numbers(await store.read(stream)) == expected
+        assert (await store.verify(stream)).damage is None
+
+
+@every_engine
+@trio_test
+async def test_a_fork_may_begin_in_what_its_parent_inherited(
+    engine: Engine, tmp_path: Path
+) -> None:
+    async with engine(tmp_path) as store:
+        for number in range(1, 6):
+            await append(store, "a", number - 1)
+        await store.fork("a", 4, "b", [placed(50)], at_us=NOON_US)
+        await store.fork("b", 2, "c", [placed(30)], at_us=NOON_US)
+        await store.fork("c", 0, "d", [placed(10)], at_us=NOON_US)
+        for _ in range(2):
+            assert numbers(await store.read("c")) == [(1, 1), (2, 2), (3, 30)]
+            assert numbers(await store.read("d")) == [(1, 10)]
+            assert (await store.head("c")).parent == "b"
+            assert [(await store.verify(stream)).damage for stream in "abcd"] == [None] * 4
+            for stream in "abcd":
+                store.close(stream)
+
+
+@every_engine
+@trio_test
+async def test_what_cannot_be_forked(engine: Engine, tmp_path: Path) -> None:
+    async with engine(tmp_path) as store:
+        await append(store, "a", 0, placed(1), placed(2))
+        with pytest.raises(NotFound):
+            await store.fork("nothing", 1, "b", [placed(1)], at_us=NOON_US)
+        with pytest.raises(Refused, match="within an append"):
+            await store.fork("a", 1, "b", [placed(1)], at_us=NOON_US)
+        with pytest.raises(Refused):
+            await store.fork("a", 3, "b", [placed(1)], at_us=NOON_US)
+        with pytest.raises(Refused):
+            await store.fork("a", 2, "b", [], at_us=NOON_US)
+        with pytest.raises(Refused):
+            await store.fork("a", 2, "../b", [placed(1)], at_us=NOON_US)
+        with pytest.raises(NotFound):
+            await store.head("b")
+        await append(store, "b", 0)
+        with pytest.raises(Exists):
+            await store.fork("a", 2, "b", [placed(1)], at_us=NOON_US)
+
+
+@every_engine
+@trio_test
+async def test_a_fork_is_not_earlier_than_where_it_left(engine: Engine, tmp_path: Path) -> None:
+    async with engine(tmp_path) as store:
+        await append(store, "a", 0, at_us=NOON_US + 5)
+        await store.fork("a", 1, "b", [placed(2)], at_us=NOON_US)
+        assert rows(await store.read("b"))[1].at == "2026-11-21T03:00:00.000005Z"
+
+
+@every_engine
+@trio_test
+async def test_an_archived_stream_reads_and_refuses_appends(engine: Engine, tmp_path: Path) -> None:
+    async with engine(tmp_path) as store:
+        await append(store, "a", 0)
+        await store.archive("a")
+        await store.archive("a")
+        assert (await store.head("a")).archived
+        assert numbers(await store.read("a")) == [(1, 1)]
+        with pytest.raises(Refused, match="archived"):
+            await append(store, "a", 1)
+        assert [row.stream for row in await store.streams()] == []
+        assert [row.stream for row in await store.streams(archived=True)] == ["a"]
+        with pytest.raises((Conflict, Refused)):
+            await append(store, "a", 0)
+        await store.fork("a", 1, "b", [placed(2)], at_us=NOON_US)
+        store.close("a")
+        assert (await store.head("a")).archived
+        await store.unarchive("a")
+        await store.unarchive("a")
+        await append(store, "a", 1)
+        assert sorted(row.stream for row in await store.streams()) == ["a", "b"]
+        assert numbers(await store.read("b")) == [(1, 1), (2, 2)]
+        for call in (store.archive, store.unarchive):
+            with pytest.raises(NotFound):
+                await call("nothing")
+
+
+@every_engine
+@trio_test
+async def test_a_parent_is_not_deleted_from_under_its_children(
+    engine: Engine, tmp_path: Path
+) -> None:
+    async with engine(tmp_path) as store:
+        await append(store, "a", 0, key="k")
+        await store.fork("a", 1, "b", [placed(2)], at_us=NOON_US)
+        with pytest.raises(Refused, match=r"\(b\)"):
+            await store.delete("a")
+        await append(store, "a", 1)
+        await store.set_checkpoint("index", "b", 2)
+        await store.delete("b")
+        assert await store.checkpoint("index", "b") == 0
+        await store.delete("a")
+        for stream in "ab":
+            for call in (store.head, store.read, store.verify, store.delete):
+                with pytest.raises(NotFound):
+                    await call(stream)
+        assert await store.streams() == []
+        # A new stream of that name knows nothing of the old one.
+        assert not (await append(store, "a", 0, key="k")).repeated
+
+
+@every_engine
+@trio_test
+async def test_listing_costs_only_sizes_and_times(engine: Engine, tmp_path: Path) -> None:
+    async with engine(tmp_path) as store:
+        assert await store.streams() == []
+        await append(store, "orders", 0)
+        await append(store, "01a9c2f0-0000-7000-8000-000000000000", 0)
+        listed = {row.stream: row for row in await store.streams()}
+        assert set(listed) == {"orders", "01a9c2f0-0000-7000-8000-000000000000"}
+        assert listed["orders"].size_bytes == len((await store.read("orders"))[0].line) + 1
+        assert listed["orders"].modified_us > NOON_US - 10**15
+
+
+@every_engine
+@trio_test
+async def test_a_draft_grows_and_is_dropped(engine: Engine, tmp_path: Path) -> None:
+    async with engine(tmp_path) as store:
+        draft = store.open_draft("orders", "item-1", b'{"item":1}')
+        assert (draft.append(b"Hel"), draft.append(b"lo"), draft.size_bytes) == (3, 5, 5)
+        assert (draft.read(), draft.read(1), draft.read(1, 3)) == (b"Hello", b"ello", b"el")
+        assert draft.read(2, 99) == b"llo"
+        draft.drop()
+        draft.drop()
+        with pytest.raises(NotFound):
+            draft.append(b"more")
+        with pytest.raises(Refused):
+            store.open_draft("orders", "item-1", b"two\nlines")
+
+
+@every_engine
+@trio_test
+async def test_a_live_draft_is_not_left_behind(engine: Engine, tmp_path: Path) -> None:
+    async with engine(tmp_path) as store:
+        draft = store.open_draft("orders", "item-1", b"")
+        draft.append(b"Hello")
+        assert await store.left_drafts("orders") == []
+        await store.drop_left_drafts("orders")
+        assert draft.append(b"!") == 6
+        assert draft.read() == b"Hello!"
+
+
+@every_engine
+@trio_test
+async def test_a_draft_can_be_kept_as_a_blob(engine: Engine, tmp_path: Path) -> None:
+    async with engine(tmp_path) as store:
+        draft = store.open_draft("orders", "output", b'{"tool":1}')
+        draft.append(b"Hello")
+        blob = await draft.keep()
+        assert blob.size_bytes == 5
+        assert await store.read_blob(blob.sha256) == b"Hello"
+        assert blob == await store.put_blob(b"Hello")
+        with pytest.raises(NotFound):
+            draft.read()
+        assert await store.left_drafts("orders") == []
+
+
+@every_engine
+@trio_test
+async def test_blobs_are_found_by_their_hash(engine: Engine, tmp_path: Path) -> None:
+    async with engine(tmp_path) as store:
+        blob = await store.put_blob(b"bytes")
+        assert blob.sha256 == "277089d91c0bdf4f2e6862ba7e4a07605119431f5d13f726dd352b06f1b206a9"
+        assert await store.put_blob(b"bytes") == blob
+        assert await store.read_blob(blob.sha256, start=1, end=3) == b"yt"
+        assert await store.read_blob(blob.sha256, start=3) == b"es"
+        assert await store.read_blob((await store.put_blob(b"")).sha256) == b""
+        for missing in ("0" * 64, "../../store.lock"):
+            with pytest.raises(NotFound):
+                await store.read_blob(missing)
+
+
+@every_engine
+@trio_test
+async def test_a_consumer_finds_its_place_again(engine: Engine, tmp_path: Path) -> None:
+    async with engine(tmp_path) as store:
+        assert await store.checkpoint("index", "orders") == 0
+        await store.set_checkpoint("index", "orders", 7)
+        await store.set_checkpoint("index", "orders", 12)
+        await store.set_checkpoint("notify", "orders", 3)
+        assert await store.checkpoint("index", "orders") == 12
+        assert await store.checkpoint("notify", "orders") == 3
+
+
+@every_engine
+@trio_test
+async def test_the_head_of_a_plain_stream(engine: Engine, tmp_path: Path) -> None:
+    async with engine(tmp_path) as store:
+        await append(store, "orders", 0)
+        head = await store.head("orders")
+        assert head == Head("orders", 1, path=head.path)

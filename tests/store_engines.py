@@ -1,0 +1,85 @@
+"""The engines under test, and short ways to speak to any of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from codexd_eventstore.jsonl import open_jsonl_store
+from codexd_eventstore.memory import MemoryStore
+from codexd_eventstore.store import Appended, EventStore, NewEvent, Record
+
+# 2026-11-21T03:00:00Z
+NOON_US = 1_795_230_000_000_000
+
+
+class Engine(Protocol):
+    """How to open a store; the same folder again is the same store, where an engine has folders."""
+
+    def __call__(self, folder: Path, /) -> AbstractAsyncContextManager[EventStore]: ...
+
+
+@asynccontextmanager
+async def jsonl(folder: Path) -> AsyncIterator[EventStore]:
+    """The default engine."""
+    async with open_jsonl_store(folder / "home", state_dir=folder / "state") as store:
+        yield store
+
+
+@asynccontextmanager
+async def memory(folder: Path) -> AsyncIterator[EventStore]:
+    """The engine without files."""
+    yield MemoryStore()
+
+
+def placed(number: int, size: int = 0) -> NewEvent:
+    """An event with a number to tell it by, and `size` bytes of text."""
+    return NewEvent("order.placed", b'{"number":%d,"text":"%b"}' % (number, b"x" * size))
+
+
+async def append(
+    store: EventStore,
+    stream: str,
+    expected: int,
+    *events: NewEvent,
+    durable: bool = False,
+    at_us: int = NOON_US,
+    key: str | None = None,
+) -> Appended:
+    """Append with the usual arguments; one event where none is given."""
+    return await store.append(
+        stream,
+        events or (placed(expected + 1),),
+        expected_version=expected,
+        at_us=at_us,
+        durable=durable,
+        key=key,
+    )
+
+
+class Order(msgspec.Struct, frozen=True):
+    """The data of `placed`."""
+
+    number: int
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A record's own words."""
+
+    seq: int
+    at: str
+    data: Order
+
+
+def rows(records: Sequence[Record]) -> list[Row]:
+    """The records, decoded."""
+    return [msgspec.json.decode(record.line, type=Row) for record in records]
+
+
+def numbers(records: Sequence[Record]) -> list[tuple[int, int]]:
+    """The seq of each record with the number of its event."""
+    return [(row.seq, row.data.number) for row in rows(records)]
