@@ -354,7 +354,7 @@ EVENTS: dict[str, type[Event]] = {kind.type: kind for kind in Event.__args__}
 UPCASTERS: dict[tuple[str, int], Callable[[dict[str, object]], dict[str, object]]] = {}
 
 _ENCODER = msgspec.json.Encoder()
-_DECODERS = {tag: msgspec.json.Decoder(kind) for tag, kind in EVENTS.items()}
+_DECODERS: dict[str, msgspec.json.Decoder[Event]] = {}  # made when first needed: 0.2 ms each
 
 
 class InvalidEvent(ValueError):
@@ -373,7 +373,10 @@ def decode_event(tag: str, v: int, data: msgspec.Raw | bytes) -> Event | Unknown
         return Unknown(tag, v, msgspec.Raw(data))
     try:
         if v == kind.v:
-            return _DECODERS[tag].decode(data)
+            decoder = _DECODERS.get(tag)
+            if decoder is None:
+                decoder = _DECODERS[tag] = msgspec.json.Decoder(kind)
+            return decoder.decode(data)
         members = msgspec.json.decode(data, type=dict[str, object])
         for old in range(v, kind.v):
             members = UPCASTERS[tag, old](members)

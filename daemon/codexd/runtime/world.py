@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import random
-import secrets
+import os
 import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -83,8 +82,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     instructions: str
     resume_on_restart: bool = True
     now_us: Callable[[], int] = lambda: time.time_ns() // 1000
-    random_bits: Callable[[int], int] = secrets.randbits
-    jitter: Callable[[], float] = lambda: random.uniform(0.9, 1.1)
+    random_bits: Callable[[int], int] = lambda bits: int.from_bytes(os.urandom(16)) >> (128 - bits)
+    jitter: Callable[[], float] = lambda: 0.9 + os.urandom(1)[0] / 1275  # 0.9 to 1.1
 
     def new_id(self) -> str:
         """A fresh UUIDv7."""

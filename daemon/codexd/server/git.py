@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 from pathlib import Path
 
 import trio
@@ -53,6 +52,8 @@ def _commit(git: Path, common: Path, ref: str) -> str | None:
 
 
 def _origin(config: Path) -> str | None:
+    import configparser  # 5 ms that a daemon's start need not wait for
+
     parser = configparser.RawConfigParser(strict=False, allow_no_value=True)
     try:
         parser.read_string(_text(config))
