@@ -43,19 +43,23 @@ class RecordedRequest(msgspec.Struct, frozen=True):
 class ScriptedModel:
     """The server: what it was asked, and what it noticed of its clients."""
 
-    def __init__(self, answer: Callable[[bytes], Reply], gap_seconds: float = 0) -> None:
+    def __init__(
+        self, answer: Callable[[bytes], Reply], gap_seconds: float = 0, *, record: bool = True
+    ) -> None:
         self.base_url = ""
         self.port = 0
-        self.requests: list[RecordedRequest] = []
+        self.requests: list[RecordedRequest] = []  # empty unless `record`
+        self.requests_count = 0
         self.connections = 0  # accepted so far
         self.clients_gone = 0  # connections that a client closed before the response was over
         self._answer = answer
         self._gap_seconds = gap_seconds
+        self._record = record
         self._changed = trio.Condition()
 
     async def wait_requests(self, count: int) -> None:
         """Sleep until so many requests have arrived."""
-        await self._wait(lambda: len(self.requests) >= count)
+        await self._wait(lambda: self.requests_count >= count)
 
     async def wait_clients_gone(self, count: int) -> None:
         """Sleep until so many clients have left in the middle of a response."""
@@ -85,9 +89,12 @@ class ScriptedModel:
         connection = _Connection(stream)
         try:
             while (request := await connection.next_request()) is not None:
-                self.requests.append(request)
+                self.requests_count += 1
+                number = self.requests_count
+                if self._record:
+                    self.requests.append(request)
                 await self._note()
-                await self._respond(connection, request)
+                await self._respond(connection, request, number)
                 if not connection.ready_for_another():
                     return
         except (trio.BrokenResourceError, h11.RemoteProtocolError, _ClientGoneError):
@@ -96,7 +103,9 @@ class ScriptedModel:
         finally:
             await trio.aclose_forcefully(stream)
 
-    async def _respond(self, connection: _Connection, request: RecordedRequest) -> None:
+    async def _respond(
+        self, connection: _Connection, request: RecordedRequest, number: int
+    ) -> None:
         if not request.path.partition("?")[0].endswith("/responses"):
             await connection.send_whole(404, (), _error_body(f"no such address: {request.path}"))
             return
@@ -105,7 +114,6 @@ class ScriptedModel:
         except (ValueError, LookupError) as error:
             await connection.send_whole(400, (), _error_body(str(error)))
             return
-        number = len(self.requests)
         if reply and isinstance(reply[0], Fail):
             await connection.send_whole(reply[0].status, reply[0].headers, reply[0].body)
             return
@@ -239,7 +247,7 @@ def _error_body(message: str) -> bytes:
 
 
 async def _serve_prompts(port: int, gap_seconds: float, until_stdin_closes: bool) -> None:
-    model = ScriptedModel(PromptScript().reply, gap_seconds)
+    model = ScriptedModel(PromptScript().reply, gap_seconds, record=False)
     async with trio.open_nursery() as nursery:
         await nursery.start(model.serve, port)
         sys.stdout.write(f"{model.port}\n")

@@ -148,11 +148,10 @@ class PromptScript:
     def _is_due(self, line: str, place: tuple[str | None, int, str]) -> bool:
         """Whether a line with a number of TIMES has still to be played."""
         verb, *words = line.split()
-        times = {"fail": 1}.get(verb)
-        if verb in ("fail", "cut") and len(words) > 1:
-            times = _count(words[1])
+        if verb not in ("fail", "cut") or (verb == "cut" and len(words) == 1):
+            return True
         self._times[place] += 1
-        return times is None or self._times[place] <= times
+        return self._times[place] <= (_count(words[1]) if len(words) > 1 else 1)
 
 
 _LINE = re.compile(
@@ -199,7 +198,7 @@ def _demonstrate(outputs: list[str], call: Callable[[str], Part]) -> Reply:
 def _closing(outputs: list[str]) -> str:
     if not outputs:
         return "There is nothing more in the script."
-    return f"The last output has {len(outputs[-1])} characters."
+    return f"The length of the last output: {len(outputs[-1])}."
 
 
 def _shell_caller(tools: tuple[_Tool, ...]) -> Callable[[str], Part]:
