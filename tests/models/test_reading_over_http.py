@@ -381,6 +381,34 @@ async def test_a_response_that_fails_is_an_error_after_its_text() -> None:
     assert (error.message, error.info, error.retry) == ("Busy.", "serverOverloaded", True)
 
 
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+END = b'data: {"type":"response.completed","response":{"id":"r"}}\n\n'
+
+
+@trio_test
+async def test_a_stream_without_chunks_ends_with_its_connection() -> None:
+    async with (
+        raw_server(HEAD + b"Connection: close\r\n\r\n" + END) as port,
+        client_of(f"http://127.0.0.1:{port}/v1") as client,
+    ):
+        [_, end] = await asked(client)
+    assert end == ResponseCompleted(response_id="r", usage=None)
+
+
+@trio_test
+async def test_malformed_chunks_are_a_broken_stream() -> None:
+    chunked = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+    delta = b'data: {"type":"response.output_text.delta","delta":"Hi"}\n\n'
+    answer = chunked + b"%x\r\n%b\r\nnonsense\r\n" % (len(delta), delta)
+    async with (
+        raw_server(answer, hold=True) as port,
+        client_of(f"http://127.0.0.1:{port}/v1") as client,
+    ):
+        text, error = await broken(client)
+    assert text == "Hi"
+    assert error.message.startswith("The stream ended before the response was complete: ")
+
+
 # Answers that nobody waits for any longer.
 
 
@@ -458,7 +486,7 @@ async def test_events_that_arrive_together_are_received_together() -> None:
         batches = [await stream.receive()]
         while sum(len(batch) for batch in batches) < 101:
             batches.append(await stream.receive())
-    # Without the joining of chunks there would be a hundred. The head may arrive by itself.
+    # Chunk by chunk there would be a hundred. The head may arrive by itself.
     assert len(batches) <= 3
 
 

@@ -1,8 +1,10 @@
-"""Joins the HTTP chunks that one network read brings into one; sans-IO.
+"""Takes the body out of a chunked HTTP response, many chunks at a time; sans-IO.
 
 A provider sends each event as a chunk of its own, and the HTTP library under us spends more on a chunk than
-everything that we do with the event. So its network stream is given the same response with fewer, larger
-chunks. What is no chunked response, or is malformed, passes as it came, for the library to judge.
+everything that we do with the event. So the library is fed a response up to its head, the chunks are taken
+here, and the library is fed the end. What is not chunked, or is malformed, it is fed as it came.
+
+Source: RFC 9112, section 7.1.
 """
 
 from __future__ import annotations
@@ -13,82 +15,65 @@ from typing import Final
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:[^\r\n]*\bchunked[ \t]*\r\n", re.IGNORECASE)
 _INTERIM = re.compile(rb"HTTP/1\.1 1(?!01)")  # "100 Continue": the real head is still to come
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r\n")
-# A head, or the line with a chunk's size, that is longer than this is passed on as it is.
+# A head, or the line with a chunk's size, that is longer than this is left to the library to refuse.
 LINE_BYTES_MAX: Final = 64 * 1024
 
 
-class ChunkJoiner:
-    """Follows the responses on one connection. `begin` is called when a request is written."""
+class ChunkTaker:
+    """Follows the responses on one connection."""
 
     def __init__(self) -> None:
-        self._state = self._pass_on
-        self._held = b""  # bytes that make no sense without those to come
-        self._left = 0  # bytes of the present chunk that are to come, its CRLF included
+        self.in_body = False  # chunks are what comes next: they are there to `take`
+        self._in_head = False
+        self._held = (
+            b""  # bytes that make no sense without those to come, or that are for the other call
+        )
+        self._left = 0  # bytes of the present chunk that are to come, its line end included
 
     def begin(self) -> None:
-        """A request was sent: what comes next is the head of a response."""
-        if self._state == self._pass_on:
-            self._state = self._read_head
+        """A request is being sent: what comes next is the head of a response."""
+        self._in_head = not self.in_body
 
     def feed(self, received: bytes) -> bytes:
-        """The bytes to hand on. Nothing, if it takes more to make sense of these."""
-        if self._held:
-            received = self._held + received
-            self._held = b""
-        return self._state(received)
+        """What the library is to be given of these bytes, and of those held back for it."""
+        received, self._held = self._held + received, b""
+        return self._read_head(received) if self._in_head and received else received
 
-    def end(self) -> bytes:
-        """The connection has ended: what was held back."""
-        held, self._held = self._held, b""
-        return held
-
-    def _pass_on(self, received: bytes) -> bytes:
-        return received
-
-    def _read_head(self, received: bytes) -> bytes:
-        end = received.find(b"\r\n\r\n")
-        if end < 0:
-            if len(received) > LINE_BYTES_MAX:
-                return self._give_up(received)
-            self._held = received
-            return b""
-        head, rest = received[: end + 4], received[end + 4 :]
-        if _INTERIM.match(head):
-            return head + (self._read_head(rest) if rest else b"")
-        if not _CHUNKED.search(head):
-            return self._give_up(received)
-        self._state = self._read_chunks
-        return head + self._read_chunks(rest)
-
-    def _read_chunks(self, received: bytes) -> bytes:
-        """One chunk with the bodies of all that are here, and the end as it came."""
-        at, pieces = 0, []
+    def take(self, received: bytes) -> bytes:
+        """The bodies of the chunks in these bytes. What follows the last chunk is held back for `feed`."""
+        received, at, bodies = self._held + received, 0, []
         while at < len(received):
             if self._left:
                 end = min(at + self._left, len(received))
                 self._left -= end - at
                 # The last two bytes are the chunk's line end, of which one may be still to come.
-                pieces.append(received[at : max(at, end - max(0, 2 - self._left))])
+                bodies.append(received[at : max(at, end - max(0, 2 - self._left))])
                 at = end
                 continue
             size = _SIZE.match(received, at)
             if size is None and self._may_still_be_a_size(received, at):
-                self._held = received[at:]
                 break
             if size is None or int(size[1], 16) == 0:
-                return _as_chunk(pieces) + self._give_up(received[at:])
+                self.in_body = False
+                break
             self._left = int(size[1], 16) + 2
             at = size.end()
-        return _as_chunk(pieces)
+        self._held = received[at:]
+        return b"".join(bodies)
+
+    def _read_head(self, received: bytes) -> bytes:
+        end = received.find(b"\r\n\r\n") + 4
+        if end < 4 and len(received) <= LINE_BYTES_MAX:
+            self._held = received
+            return b""
+        head, rest = received[:end], received[end:]
+        if end >= 4 and _INTERIM.match(head):
+            return head + (self._read_head(rest) if rest else b"")
+        self._in_head = False
+        if end < 4 or not _CHUNKED.search(head):
+            return received
+        self.in_body, self._held = True, rest
+        return head
 
     def _may_still_be_a_size(self, received: bytes, at: int) -> bool:
         return received.find(b"\n", at) < 0 and len(received) - at < LINE_BYTES_MAX
-
-    def _give_up(self, received: bytes) -> bytes:
-        self._state = self._pass_on
-        return received
-
-
-def _as_chunk(pieces: list[bytes]) -> bytes:
-    body = b"".join(pieces)
-    return b"%x\r\n%b\r\n" % (len(body), body) if body else b""

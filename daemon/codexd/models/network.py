@@ -1,26 +1,19 @@
-"""Connections to a provider whose HTTP chunks are joined (see chunks.py), in the form that httpcore asks for.
+"""Connections in the form that httpcore asks for; httpcore is the half of httpx that owns connections.
 
-httpcore is the layer of httpx that owns connections. The two classes here are its `AsyncNetworkBackend`
-and `AsyncNetworkStream` by shape, not by inheritance, so that importing this file does not import it.
+`Network` and `NetworkStream` are its `AsyncNetworkBackend` and `AsyncNetworkStream` by shape, not by
+inheritance, so that importing this file does not import it.
 """
 
 from __future__ import annotations
 
+import math
 import ssl
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
 
-from codexd.models.chunks import ChunkJoiner
-
-if TYPE_CHECKING:
-    import httpcore
+from codexd.models.connection import ConnectFailed, Connection, ConnectionBroken, connect
 
 
-class JoiningBackend:
-    """Opens connections by another backend, and joins the chunks that they bring."""
-
-    def __init__(self, backend: httpcore.AsyncNetworkBackend) -> None:
-        self._backend = backend
+class Network:
+    """Opens connections."""
 
     async def connect_tcp(
         self,
@@ -28,75 +21,73 @@ class JoiningBackend:
         port: int,
         timeout: float | None = None,
         local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> JoiningStream:
-        """Connect, with TCP_NODELAY as trio sets it."""
-        return JoiningStream(
-            await self._backend.connect_tcp(host, port, timeout, local_address, socket_options)
-        )
+        socket_options: object = None,
+    ) -> NetworkStream:
+        """Connect. The last two are part of the shape, and never asked for here.
 
-    async def connect_unix_socket(
-        self,
-        path: str,
-        timeout: float | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> JoiningStream:
-        """Connect to a socket in the file system."""
-        return JoiningStream(await self._backend.connect_unix_socket(path, timeout, socket_options))
+        Raises:
+            httpcore.ConnectError
+        """
+        import httpcore
 
-    async def sleep(self, seconds: float) -> None:
-        """Wait between attempts to connect."""
-        await self._backend.sleep(seconds)
+        try:
+            return NetworkStream(await connect(host, port, _seconds(timeout)))
+        except ConnectFailed as error:
+            raise httpcore.ConnectError(str(error)) from error
 
 
-class JoiningStream:
-    """One connection."""
+class NetworkStream:
+    """A connection as httpcore sees it."""
 
-    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
-        self._stream = stream
-        self._joiner = ChunkJoiner()
-        self._closed = False
-        self._head = b""  # of a request, held back until its body is written: one packet instead of two
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """What the next read brings, with its chunks joined; empty at the end. May exceed `max_bytes` by
-        a head that came in pieces, and a chunk's frame: those who ask take any length."""
-        while True:
-            received = await self._stream.read(max_bytes, timeout)
-            if not received:
-                return self._joiner.end()
-            if joined := self._joiner.feed(received):
-                return joined
+        """What the next read brings; empty at the end. How long to wait is the caller's to say, outside.
+
+        Raises:
+            httpcore.ReadError
+        """
+        import httpcore
+
+        try:
+            return await self.connection.read(max_bytes)
+        except ConnectionBroken as error:
+            raise httpcore.ReadError(str(error)) from error
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Send a part of a request. A head with a body to come goes out together with it."""
-        self._joiner.begin()
-        if not self._head and buffer.startswith(b"POST ") and buffer.endswith(b"\r\n\r\n"):
-            self._head = buffer
-            return
-        head, self._head = self._head, b""
-        await self._stream.write(head + buffer, timeout)
+        """Send a part of a request. Raises: httpcore.WriteError."""
+        import httpcore
+
+        try:
+            await self.connection.write(buffer)
+        except ConnectionBroken as error:
+            raise httpcore.WriteError(str(error)) from error
 
     async def aclose(self) -> None:
-        """Close the connection; a read that waits fails."""
-        self._closed = True
-        await self._stream.aclose()
+        """Close the connection."""
+        await self.connection.aclose()
 
     async def start_tls(
         self,
         ssl_context: ssl.SSLContext,
         server_hostname: str | None = None,
         timeout: float | None = None,
-    ) -> JoiningStream:
-        """The same connection, encrypted from here on."""
-        return JoiningStream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
+    ) -> NetworkStream:
+        """The same connection, encrypted from here on. Raises: httpcore.ConnectError."""
+        import httpcore
 
-    def get_extra_info(self, info: str) -> Any:
-        """What is known of the socket beneath.
+        try:
+            return NetworkStream(
+                await self.connection.encrypt(ssl_context, server_hostname, _seconds(timeout))
+            )
+        except ConnectFailed as error:
+            raise httpcore.ConnectError(str(error)) from error
 
-        httpcore asks an idle connection whether it is readable to learn that its peer has gone. Ours may be
-        idle and closed, when the end of a response was at hand before we closed it in the middle.
-        """
-        if info == "is_readable" and self._closed:
-            return True
-        return self._stream.get_extra_info(info)
+    def get_extra_info(self, info: str) -> object:
+        """What httpcore wants to know of a connection: whether it is readable when it is idle."""
+        return self.connection.is_readable() if info == "is_readable" else None
+
+
+def _seconds(timeout: float | None) -> float:
+    return math.inf if timeout is None else timeout

@@ -24,7 +24,7 @@ from codexd.models.client import (
     ResponseStarted,
     RetryBudget,
 )
-from codexd.models.network import JoiningBackend
+from codexd.models.network import Network, NetworkStream
 from codexd.models.provider import Provider, RequestHeaders, request_headers
 from codexd.models.rate_limits import limits_in_headers
 from codexd.models.responses import ResponseReader, encode_request
@@ -114,6 +114,8 @@ class _Exchange:
         self._chunks: AsyncIterator[bytes] = aiter(
             cast("httpx.AsyncByteStream", self._response.stream)
         )
+        network: NetworkStream = self._response.extensions["network_stream"]
+        self._connection = network.connection
         try:
             self._opening: ResponseStarted | None = await self._accepted(headers)
         except BaseException:
@@ -199,23 +201,25 @@ class _Exchange:
         """What the next read brings that completes an event; none when the stream has ended."""
         import httpx
 
-        try:
-            with trio.fail_after(self._idle_seconds):
+        # A bare scope: `fail_after` costs as much again, for each delta that comes singly.
+        with trio.CancelScope(deadline=trio.current_time() + self._idle_seconds):
+            try:
                 # Comments that only keep a connection open do not count as an answer.
                 while chunk := await self._read():
                     if frames := self._frames.feed(chunk):
                         return frames
-        except trio.TooSlowError as error:
-            raise errors.silent(self._provider.stream_idle_timeout_ms) from error
-        except httpx.TransportError as error:
-            raise errors.disconnected(_reason(error)) from error
-        except InvalidEventStream as error:
-            raise errors.unreadable(str(error)) from error
-        self._reader.end()
-        return []
+            except httpx.TransportError as error:
+                raise errors.disconnected(_reason(error)) from error
+            except InvalidEventStream as error:
+                raise errors.unreadable(str(error)) from error
+            self._reader.end()
+            return []
+        raise errors.silent(self._provider.stream_idle_timeout_ms)
 
     async def _read(self) -> bytes:
         """What the next network read brings; empty at the end. Raises: httpx.TransportError."""
+        if self._connection.in_body and (body := await self._connection.take_body()):
+            return body
         chunk = await anext(self._chunks, b"")
         self._ended = not chunk
         return chunk
@@ -239,7 +243,7 @@ class _Exchange:
         with trio.move_on_after(CLOSE_SECONDS, shield=True):
             with suppress(httpx.TransportError):
                 if not self._ended:
-                    await self._response.extensions["network_stream"].aclose()
+                    await self._connection.aclose()
                 while await self._read():
                     pass
             await cast("httpx.AsyncByteStream", self._response.stream).aclose()
@@ -265,8 +269,7 @@ def _http_request(provider: Provider, headers: RequestHeaders, body: bytes) -> h
 
 
 def _open_transport(base_url: str, env: Mapping[str, str]) -> httpx.AsyncHTTPTransport:
-    """httpx's transport, with connections that join chunks."""
-    import httpcore
+    """httpx's transport, on connections of our own."""
     import httpx
 
     transport = httpx.AsyncHTTPTransport(
@@ -279,10 +282,9 @@ def _open_transport(base_url: str, env: Mapping[str, str]) -> httpx.AsyncHTTPTra
             keepalive_expiry=KEPT_SECONDS,
         ),
     )
-    # XXX httpx offers no way to name httpcore's network backend, though httpcore has one. A test
-    # (test_reading_over_http) notices when this no longer takes effect.
-    backend = JoiningBackend(httpcore.TrioBackend())
-    transport._pool._network_backend = cast("httpcore.AsyncNetworkBackend", backend)
+    # XXX httpx offers no way to name httpcore's network backend, though httpcore has one. If this no longer
+    # takes effect, `_Exchange` finds connections that are none of ours, and every test fails.
+    transport._pool._network_backend = cast("httpcore.AsyncNetworkBackend", Network())
     return transport
 
 
