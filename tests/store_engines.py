@@ -9,6 +9,7 @@ from typing import Protocol
 
 import msgspec
 
+from codexd_eventstore.files import FileSystem
 from codexd_eventstore.jsonl import open_jsonl_store
 from codexd_eventstore.memory import MemoryStore
 from codexd_eventstore.store import Appended, EventStore, NewEvent, Record
@@ -83,3 +84,34 @@ def rows(records: Sequence[Record]) -> list[Row]:
 def numbers(records: Sequence[Record]) -> list[tuple[int, int]]:
     """The seq of each record with the number of its event."""
     return [(row.seq, row.data.number) for row in rows(records)]
+
+
+class FastFiles(FileSystem):
+    """The real files without waiting for the disk: for tests that damage logs by the thousand."""
+
+    def sync(self, fd: int) -> None:
+        """Nothing."""
+
+    def sync_folder(self, path: str) -> None:
+        """Nothing."""
+
+
+async def log_path(store: EventStore, stream: str) -> Path:
+    """The file of a stream."""
+    path = (await store.head(stream)).path
+    assert path is not None
+    return Path(path)
+
+
+# A test may block while it looks at a file, and says so by calling these.
+
+
+def content(path: Path) -> bytes:
+    """All of a file."""
+    return path.read_bytes()
+
+
+def put(path: Path, content: bytes) -> None:
+    """Make a file of these bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)

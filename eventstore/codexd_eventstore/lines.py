@@ -19,7 +19,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Final
+from typing import Annotated, Final
 from zlib import crc32
 
 import msgspec
@@ -54,9 +54,9 @@ _MARK_LETTERS: Final = b"vmkp"
 class Origin(msgspec.Struct, frozen=True, gc=False):
     """Where a fork left its parent, and the parent's checksum there: so a fork checks by itself."""
 
-    stream: str
-    seq: int
-    crc: str  # eight hex digits
+    stream: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    seq: Annotated[int, msgspec.Meta(ge=0)]
+    crc: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{8}$")]
 
     @property
     def chain(self) -> int:
@@ -69,10 +69,10 @@ class Marks(msgspec.Struct, frozen=True, gc=False):
 
     more: bool = False
     key: str | None = None
-    origin: Origin | None = None
 
 
 NO_MARKS: Final = Marks()
+_MORE: Final = Marks(more=True)
 
 
 def chain_start(stream: str) -> int:
@@ -196,7 +196,7 @@ def read_lines(piece: bytes, after: int, chain: int) -> tuple[list[Record], int,
     for line in lines:
         start = b'{"seq":%d,"at":"' % seq
         crc = crc32(line[:-CRC_BYTES], chain)
-        if line[-CRC_BYTES:] != b',"crc":"%08x"}' % crc or not line.startswith(start):
+        if not (line.endswith(b',"crc":"%08x"}' % crc) and line.startswith(start)):
             break
         begin = len(start) + AT_BYTES + 10  # `","type":"`
         records.append(Record(seq, _type_text(line[begin : line.find(b'"', begin)]), line))
@@ -212,27 +212,28 @@ def marks_of(record: Record) -> Marks:
     end = 7 + len(str(record.seq)) + 7 + AT_BYTES + 10 + len(record.type) + 1
     if line[end + 2] not in _MARK_LETTERS:
         return NO_MARKS
+    if line.startswith(b',"more":true,"', end) and line[end + 14] not in _MARK_LETTERS:
+        return _MORE
     return _marks_at(line, end)
 
 
 def origin_in(start: bytes) -> Origin | None:
     """The origin that a file's first bytes name, unchecked; None for a stream without a parent."""
     first = _FIRST.match(start)
-    if first is None:
+    found = first and _MARKS.match(start, first.end())
+    if not found or found["parent"] is None:
         return None
     try:
-        return _marks_at(start, first.end()).origin
-    except (msgspec.DecodeError, ValueError):
-        return None
+        return msgspec.json.decode(found["parent"], type=Origin)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None  # the first line is broken, and whoever checks it finds that
 
 
 def _marks_at(line: bytes, end: int) -> Marks:
     found = _MARKS.match(line, end)
     if found is None:  # pragma: no cover - every part of the pattern is optional
         return NO_MARKS
-    more, key, parent = found["more"], found["key"], found["parent"]
+    more, key = found["more"], found["key"]
     return Marks(
-        more=more is not None,
-        key=None if key is None else msgspec.json.decode(key, type=str),
-        origin=None if parent is None else msgspec.json.decode(parent, type=Origin),
+        more=more is not None, key=None if key is None else msgspec.json.decode(key, type=str)
     )

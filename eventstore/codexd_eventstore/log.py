@@ -87,13 +87,13 @@ class Index:
             and number % INDEX_STEP
         ):
             return
-        for record in records:
-            if number % INDEX_STEP == 0:
+        last = records[0]
+        for place, record in enumerate(records, number):
+            if place % INDEX_STEP == 0:
                 self.starts.append(start)
-                self.chains.append(chain)
-            number += 1
+                self.chains.append(chain if record is records[0] else crc_of(last.line))
             start += len(record.line) + 1
-            chain = crc_of(record.line)
+            last = record
 
     def cut(self, size: int) -> None:
         """Forget the records that begin at `size` or behind it."""
@@ -190,7 +190,8 @@ class Log:
         self.version = records[-1].seq
         self.chain = crc_of(records[-1].line)
         self.at_us = at_us
-        self.followers.unpark_all()
+        if self.followers:
+            self.followers.unpark_all()
 
     def in_flight(self, key: str) -> Batch | None:
         """The batch that a key's append is part of, if it is not written yet."""

@@ -1,0 +1,206 @@
+"""Appends share syncs without waiting for a timer; and nothing that was accepted is lost by whoever waits."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from codexd_eventstore.committer import FILES_OPEN_MAX
+from codexd_eventstore.files import FileSystem
+from codexd_eventstore.jsonl import JsonlStore, open_jsonl_store
+from codexd_eventstore.store import Conflict, StoreFailed
+from store_engines import NOON_US, append, content, log_path, numbers, placed
+from trio_test import trio_test
+
+
+class SlowDisk(FileSystem):
+    """A disk whose syncs can be held up, and counted."""
+
+    def __init__(self) -> None:
+        self.syncs = 0
+        self._free = threading.Event()
+        self._free.set()
+
+    def sync(self, fd: int) -> None:
+        """Wait until the disk is let go."""
+        self._free.wait()
+        self.syncs += 1
+
+    @contextmanager
+    def held_up(self) -> Iterator[None]:
+        """No sync returns within this context."""
+        self._free.clear()
+        try:
+            yield
+        finally:
+            self._free.set()
+
+
+@trio_test
+async def test_what_comes_during_a_sync_shares_the_next_one(tmp_path: Path) -> None:
+    disk = SlowDisk()
+    async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state", files=disk) as store:
+        await append(store, "orders", 0, durable=True)
+        before = disk.syncs
+        async with trio.open_nursery() as nursery:
+            with disk.held_up():
+                for number in range(1, 101):
+                    nursery.start_soon(
+                        lambda number: append(store, "orders", number, durable=True), number
+                    )
+                    await wait_all_tasks_blocked()
+        assert disk.syncs == before + 2
+        assert numbers(await store.read("orders")) == [(n, n) for n in range(1, 102)]
+
+
+@trio_test
+async def test_nothing_is_seen_before_the_disk_has_it(tmp_path: Path) -> None:
+    disk = SlowDisk()
+    async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state", files=disk) as store:
+        await append(store, "orders", 0, durable=True)
+        async with trio.open_nursery() as nursery:
+            with disk.held_up():
+                nursery.start_soon(lambda: append(store, "orders", 1, durable=True))
+                await wait_all_tasks_blocked()
+                assert (await store.head("orders")).version == 1
+                assert len(await store.read("orders")) == 1
+                # But the next append must build on it.
+                with pytest.raises(Conflict):
+                    await append(store, "orders", 1)
+        assert (await store.head("orders")).version == 2
+
+
+@trio_test
+async def test_another_log_does_not_wait_for_a_slow_sync(tmp_path: Path) -> None:
+    disk = SlowDisk()
+    async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state", files=disk) as store:
+        for stream in ("slow", "quick"):
+            await append(store, stream, 0, durable=True)
+        async with trio.open_nursery() as nursery:
+            with disk.held_up():
+                nursery.start_soon(lambda: append(store, "slow", 1, durable=True))
+                await wait_all_tasks_blocked()
+                await append(store, "quick", 1)
+                assert (await store.head("quick")).version == 2
+                assert (await store.head("slow")).version == 1
+
+
+@trio_test
+async def test_who_is_cancelled_while_waiting_has_appended_all_the_same(tmp_path: Path) -> None:
+    disk = SlowDisk()
+    async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state", files=disk) as store:
+        await append(store, "orders", 0, durable=True)
+        with disk.held_up(), trio.move_on_after(0.01) as scope:
+            await append(store, "orders", 1, durable=True, key="k")
+        assert scope.cancelled_caught
+        answer = await append(store, "orders", 1, durable=True, key="k")
+        assert (answer.first, answer.repeated) == (2, True)
+
+
+@trio_test
+async def test_who_is_cancelled_before_has_not_appended(tmp_path: Path) -> None:
+    async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state") as store:
+        await append(store, "orders", 0)
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await append(store, "orders", 1)
+        assert scope.cancelled_caught
+        assert (await store.head("orders")).version == 1
+
+
+@trio_test
+async def test_an_append_that_is_not_durable_is_in_the_kernel_at_once(tmp_path: Path) -> None:
+    disk = SlowDisk()
+    async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state", files=disk) as store:
+        await append(store, "orders", 0, durable=True)
+        before = disk.syncs
+        with disk.held_up():
+            path = await log_path(store, "orders")
+            for number in range(1, 10):
+                await append(store, "orders", number)
+                assert content(path).count(b"\n") == number + 1
+        with trio.fail_after(5):
+            while disk.syncs == before:
+                await trio.lowlevel.checkpoint()
+
+
+@trio_test
+async def test_closing_the_store_waits_for_what_was_accepted(tmp_path: Path) -> None:
+    disk = SlowDisk()
+    async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state", files=disk) as store:
+        await append(store, "orders", 0)
+        await append(store, "orders", 1)
+    assert disk.syncs >= 1
+    async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state") as store:
+        assert (await store.head("orders")).version == 2
+
+
+@pytest.mark.slow
+@trio_test
+async def test_more_streams_than_files_may_be_open(tmp_path: Path) -> None:
+    disk = SlowDisk()
+    count = FILES_OPEN_MAX + 50
+
+    async def write(store: JsonlStore, stream: str) -> None:
+        for number in range(3):
+            await append(store, stream, number, durable=True)
+
+    async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state", files=disk) as store:
+        async with trio.open_nursery() as nursery:
+            for number in range(count):
+                nursery.start_soon(write, store, f"s{number}")
+        for number in range(count):
+            await append(store, f"s{number}", 3)
+        assert len(await store.streams()) == count
+        for number in range(count):
+            assert (await store.head(f"s{number}")).version == 4
+
+
+@trio_test
+async def test_a_fork_waits_for_its_parent_to_be_on_disk(tmp_path: Path) -> None:
+    disk = SlowDisk()
+    async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state", files=disk) as store:
+        await append(store, "a", 0, durable=True)
+        await append(store, "a", 1)
+        before = disk.syncs
+        await store.fork("a", 2, "b", [placed(3)], at_us=NOON_US)
+        assert disk.syncs == before + 2
+        assert numbers(await store.read("b")) == [(1, 1), (2, 2), (3, 3)]
+
+
+@trio_test
+async def test_a_failed_sync_is_the_end_of_the_file_until_it_is_opened_anew(tmp_path: Path) -> None:
+    class FailingDisk(FileSystem):
+        broken = False
+
+        def sync(self, fd: int) -> None:
+            if self.broken:
+                raise OSError(5, "Input/output error")
+
+    disk = FailingDisk()
+    async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state", files=disk) as store:
+        await append(store, "orders", 0, durable=True)
+        disk.broken = True
+        with pytest.raises(StoreFailed) as caught:
+            await append(store, "orders", 1, durable=True)
+        assert not caught.value.retry
+        disk.broken = False
+        for durable in (False, True):
+            with pytest.raises(StoreFailed, match="takes nothing any more"):
+                await append(store, "orders", 1, durable=durable)
+        assert numbers(await store.read("orders")) == [(1, 1)]
+        with store.subscribe("orders") as subscription:
+            assert numbers(await subscription.receive()) == [(1, 1)]
+            with pytest.raises(StoreFailed):
+                await subscription.receive()
+        store.close("orders")
+        # What was refused may have reached the file all the same; it was never acknowledged.
+        version = (await store.head("orders")).version
+        assert version in (1, 2)
+        await append(store, "orders", version, durable=True)
