@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from pathlib import Path
 
 import pytest
 import trio
+from trio.testing import wait_all_tasks_blocked
 
 from codexd_eventstore.files import FileSystem
 from codexd_eventstore.jsonl import open_jsonl_store
@@ -56,28 +58,41 @@ async def test_an_append_that_does_not_fit_may_be_retried(durable: bool, tmp_pat
         assert await store.verify("orders") == Verdict("orders", 2)
 
 
+class HeldDisk(SmallDisk):
+    """A small disk whose writes wait until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.free = threading.Event()
+        self.free.set()
+
+    def write(self, fd: int, content: bytes) -> None:
+        """Wait, then write as much as fits."""
+        self.free.wait()
+        super().write(fd, content)
+
+
 @trio_test
 async def test_what_was_accepted_behind_a_failed_write_fails_with_it(tmp_path: Path) -> None:
-    disk = SmallDisk()
+    disk = HeldDisk()
     async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state", files=disk) as store:
         await append(store, "orders", 0, durable=True)
         disk.room = 10
-        failures: list[bool] = []
+        disk.free.clear()
 
         async def attempt(number: int) -> None:
-            try:
-                await append(store, "orders", number, durable=True)
-            except StoreFailed as failed:
-                failures.append(failed.retry)
+            with pytest.raises(StoreFailed) as caught:
+                await append(store, "orders", number, durable=True, key=f"k{number}")
+            assert caught.value.retry
 
         async with trio.open_nursery() as nursery:
             for number in range(1, 4):
                 nursery.start_soon(attempt, number)
-                await trio.lowlevel.checkpoint()
-        assert failures[0]
+                await wait_all_tasks_blocked()
+            disk.free.set()
         disk.room = 10**6
-        await append(store, "orders", (await store.head("orders")).version, durable=True)
-        assert (await store.verify("orders")).damage is None
+        assert not (await append(store, "orders", 1, durable=True, key="k1")).repeated
+        assert await store.verify("orders") == Verdict("orders", 2)
 
 
 @trio_test
