@@ -68,7 +68,8 @@ def test_the_wheel_brings_what_it_says_it_shares() -> None:
 def test_a_source_root_is_a_folder_and_not_a_package(root: str) -> None:
     # With an __init__.py in it, `daemon` would hide the package of that name from PyPI.
     assert not (CHECKOUT / root / "__init__.py").exists()
-    packages = [path.name for path in (CHECKOUT / root).iterdir() if path.name != "__pycache__"]
+    folders = [path.name for path in (CHECKOUT / root).iterdir() if path.is_dir()]
+    packages = [name for name in folders if name != "__pycache__"]
     assert packages == [SOURCE_ROOTS[root]]
 
 
