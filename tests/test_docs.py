@@ -199,17 +199,3 @@ def test_every_page_can_be_reached_from_the_first() -> None:
                 pending.append(target)
     lost = [where(page) for page in DOCUMENTS if page not in seen]
     assert not lost, f"no link leads to {', '.join(lost)}"
-
-
-def test_sentences_have_a_line_each() -> None:
-    # So that a change to one sentence is a change to one line.
-    long = [
-        f"{where(page)}: {line[:80]}"
-        for page in DOCUMENTS
-        if where(page) not in PAGES
-        for line in _without_code(page.read_text(encoding="utf-8")).splitlines()
-        if not line.startswith(("|", "#"))
-        and re.search(r"[a-z]{3}\. [A-Z][a-z]+ [a-z]", line)
-        and not line.startswith("- ")
-    ]
-    assert not long, "\n".join(long)
