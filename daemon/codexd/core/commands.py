@@ -146,6 +146,7 @@ class ReportModel(_Command, frozen=True, kw_only=True):
     call_id: ModelCallId
     attempt: int
     seen: tuple[FinishedItem | FinishedCall, ...]
+    open_items: tuple[OpenItem, ...] = ()  # where the response ends: an incomplete one leaves some
 
 
 class ReportModelFailure(_Command, frozen=True, kw_only=True):

@@ -31,6 +31,7 @@ from codexd.core.events import (
 from codexd.core.ids import ModelCallId
 from codexd.core.items import TextInput, UserInput
 from codexd.core.reports import decide_approval, decide_model, decide_recovery, decide_tools
+from codexd.core.settings import SettingsChange
 from codexd.core.state import ThreadState, Turn
 from codexd.core.story import Story
 
@@ -54,7 +55,8 @@ def decide(state: ThreadState, command: Command) -> list[Event]:
             decide_recovery(story, command)
         case _:
             _of_people(story, command)
-    settle(story)
+    if not (isinstance(command, c.InterruptTurn) and command.reason == "shutdown"):
+        settle(story)  # At a shutdown the queue waits for the next daemon.
     return story.events
 
 
@@ -130,18 +132,25 @@ def _start_turn(story: Story, command: c.StartTurn) -> None:
             "queue_full",
             f"{QUEUE_INPUTS_MAX} inputs already wait for their turn: this one was not accepted",
         )
-    assert story.state.settings is not None
     story.add(
         InputQueued(
             command.item_id,
             command.turn_id,
             command.content,
             command.client_id,
-            command.change.differing(story.state.settings),
+            _asked_change(story.state, command.change),
             command.today,
             or_nothing(command.output_schema),
         )
     )
+
+
+def _asked_change(state: ThreadState, change: SettingsChange) -> SettingsChange | None:
+    """What of it the turn must carry: all of it where others may change the settings before it starts."""
+    if state.turn is not None or state.queue:
+        return change if change != SettingsChange() else None
+    assert state.settings is not None
+    return change.differing(state.settings)
 
 
 def _steer(story: Story, command: c.SteerTurn) -> None:

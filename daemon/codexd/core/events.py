@@ -17,7 +17,6 @@ from codexd.core.ids import ApprovalId, CallId, ItemId, ModelCallId, ThreadId, T
 from codexd.core.items import TurnError, UserInput
 from codexd.core.settings import Settings, SettingsChange
 
-
 # "Nothing was given", for members that hold JSON of any shape: a union of Raw and None cannot be read back.
 NO_JSON = msgspec.Raw(b"")
 
@@ -381,5 +380,5 @@ def decode_event(tag: str, v: int, data: msgspec.Raw | bytes) -> Event | Unknown
         for old in range(v, kind.v):
             members = UPCASTERS[tag, old](members)
         return msgspec.convert(members, kind)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, KeyError) as error:  # KeyError: a version that there never was
         raise InvalidEvent(f"event {tag} version {v}: {error}") from error

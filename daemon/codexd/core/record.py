@@ -38,9 +38,10 @@ def decode_record(line: bytes) -> Recorded:
     try:
         record = _LINE.decode(line)
         event = decode_event(record.type, record.v, record.data)
-    except (msgspec.MsgspecError, InvalidEvent) as error:
+        at_ms = parse_at_ms(record.at)
+    except (msgspec.MsgspecError, ValueError) as error:  # ValueError: InvalidEvent, or no time
         raise InvalidEvent(f"record {line[:40]!r}…: {error}") from error
-    return Recorded(record.seq, parse_at_ms(record.at), event, record.by, record.turn, record.key)
+    return Recorded(record.seq, at_ms, event, record.by, record.turn, record.key)
 
 
 _days: dict[str, int] = {}  # "2026-11-21" -> its first ms; a log has few days

@@ -6,7 +6,7 @@ from typing import assert_never
 
 from codexd.core import commands as c
 from codexd.core.calls import BadCall, ToolResult
-from codexd.core.commands import FinishedCall, FinishedItem, MadeCall, Rejected
+from codexd.core.commands import FinishedCall, FinishedItem, MadeCall, OpenItem, Rejected
 from codexd.core.events import (
     ApprovalDecided,
     ApprovalRequested,
@@ -37,13 +37,15 @@ def decide_model(
     story: Story, command: c.ReportModel | c.ReportModelFailure | c.RetryModelCall
 ) -> None:
     """What the model's stream brought, how it broke, or that the wait before a retry is over."""
-    call = _current(story, command.call_id, command.attempt)
-    if call is None:
+    call = story.state.turn.call if story.state.turn is not None else None
+    if call is None or (call.call_id, call.attempt) != (command.call_id, command.attempt):
+        return
+    if call.status != ("backing_off" if isinstance(command, c.RetryModelCall) else "running"):
         return
     match command:
         case c.ReportModel():
             for seen in command.seen:
-                _seen(story, seen)
+                _seen(story, seen, command.open_items)
         case c.ReportModelFailure():
             _failed(story, call, command)
         case c.RetryModelCall():
@@ -52,14 +54,9 @@ def decide_model(
             assert_never(command)
 
 
-def _current(story: Story, call_id: str, attempt: int) -> ModelCall | None:
-    call = story.state.turn.call if story.state.turn is not None else None
-    if call is None or (call.call_id, call.attempt) != (call_id, attempt):
-        return None
-    return call
-
-
-def _seen(story: Story, seen: FinishedItem | FinishedCall) -> None:
+def _seen(
+    story: Story, seen: FinishedItem | FinishedCall, open_items: tuple[OpenItem, ...]
+) -> None:
     match seen:
         case FinishedItem():
             name = seen.call.name if seen.call is not None else None
@@ -67,19 +64,23 @@ def _seen(story: Story, seen: FinishedItem | FinishedCall) -> None:
             if seen.call is not None:
                 _admit(story, seen.call)
         case FinishedCall():
-            limits = seen.rate_limits or None
+            story.cut(open_items, "failed")
             story.add(
                 ModelCallEnded(
                     seen.duration_ms,
                     seen.response_id,
                     seen.request_id,
                     or_nothing(seen.usage),
-                    limits if limits != story.state.rate_limits else None,
+                    _changed_limits(story, seen.rate_limits),
                     seen.incomplete,
                 )
             )
         case _:
             assert_never(seen)
+
+
+def _changed_limits(story: Story, limits: dict[str, str] | None) -> dict[str, str] | None:
+    return limits if limits and limits != story.state.rate_limits else None
 
 
 def _admit(story: Story, call: MadeCall) -> None:
@@ -111,7 +112,7 @@ def _failed(story: Story, call: ModelCall, command: c.ReportModelFailure) -> Non
             command.at,
             retry,
             command.after_ms if retry else 0,
-            command.rate_limits or None,
+            _changed_limits(story, command.rate_limits),
         )
     )
     if retry:
@@ -136,7 +137,7 @@ def _numbered(error: TurnError, failure: int, failures_max: int) -> TurnError:
 def _retry(story: Story, call: ModelCall) -> None:
     turn = story.state.turn
     assert turn is not None
-    if call.status != "backing_off" or turn.open_calls:
+    if turn.open_calls:
         return
     settings = turn.settings
     story.add(ModelCallStarted(call.call_id, call.attempt + 1, settings.model, settings.provider))
@@ -144,7 +145,7 @@ def _retry(story: Story, call: ModelCall) -> None:
 
 def decide_tools(story: Story, command: c.ReportSpawned | c.ReportToolEnded) -> None:
     """A tool's process runs, or it has its answer."""
-    call = _open(story, command.call_id)
+    call = _running(story, command.call_id)
     if call is None:
         return
     match command:
@@ -156,11 +157,10 @@ def decide_tools(story: Story, command: c.ReportSpawned | c.ReportToolEnded) -> 
             assert_never(command)
 
 
-def _open(story: Story, call_id: str) -> OpenCall | None:
+def _running(story: Story, call_id: str) -> OpenCall | None:
     turn = story.state.turn
-    if turn is None:
-        return None
-    return next((call for call in turn.open_calls if call.call_id == call_id), None)
+    calls = turn.open_calls if turn is not None else ()
+    return next((call for call in calls if call.call_id == call_id and call.running), None)
 
 
 def decide_approval(story: Story, command: c.DecideApproval) -> None:
@@ -193,7 +193,6 @@ def decide_recovery(story: Story, command: c.Recover) -> None:
     """
     turn = story.state.turn
     if turn is None:
-        story.cut(command.open_items, "restarted")
         return
     if command.forked or story.state.fork_open:
         story.interrupt(command.open_items, "forked")

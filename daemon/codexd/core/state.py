@@ -58,6 +58,8 @@ class ModelCall(msgspec.Struct, frozen=True):
     retry_after_ms: int = 0
     request_failures: int = 0  # attempts that the provider never answered
     stream_failures: int = 0  # attempts that broke off
+    # Items that have their fact, over all attempts, each with the time of its first part: ids may repeat.
+    ended_items: tuple[tuple[ItemId, int | None], ...] = ()
 
 
 class OpenCall(msgspec.Struct, frozen=True):
@@ -111,8 +113,10 @@ def evolve(state: ThreadState, event: Event | Unknown) -> ThreadState:
     match event:
         case TurnStarted() | TurnCompleted() | TurnInterrupted() | TurnFailed() | TurnSteered():
             return _evolve_turn(state, event)
-        case ModelCallStarted() | ModelCallEnded() | ModelCallFailed() | ItemCompleted():
+        case ModelCallStarted() | ModelCallEnded() | ModelCallFailed():
             return _evolve_model(state, event)
+        case ItemCompleted() | ItemCut():
+            return _evolve_items(state, event)
         case ApprovalRequested() | ApprovalDecided() | ToolStarted() | ToolSpawned() | ToolEnded():
             return _evolve_tools(state, event)
         case InputQueued():
@@ -125,7 +129,7 @@ def evolve(state: ThreadState, event: Event | Unknown) -> ThreadState:
             if event.category == "developer":
                 return replace(state, developer_told=True)
             return state
-        case ItemCut() | LogRepaired() | Unknown():
+        case LogRepaired() | Unknown():
             return state
         case _:
             return _evolve_thread(state, event)
@@ -148,7 +152,7 @@ _ThreadEvent = (
     | SettingsChanged
 )
 _TurnEvent = TurnStarted | TurnCompleted | TurnInterrupted | TurnFailed | TurnSteered
-_ModelEvent = ModelCallStarted | ModelCallEnded | ModelCallFailed | ItemCompleted
+_ModelEvent = ModelCallStarted | ModelCallEnded | ModelCallFailed
 _ToolEvent = ApprovalRequested | ApprovalDecided | ToolStarted | ToolSpawned | ToolEnded
 
 
@@ -226,19 +230,30 @@ def _evolve_model(state: ThreadState, event: _ModelEvent) -> ThreadState:
             call = ModelCall(event.call_id, event.attempt)
             return _with_turn(state, call=call, owed=False, calls_made=turn.calls_made + 1)
         case ModelCallEnded():
-            limits = event.rate_limits if event.rate_limits is not None else state.rate_limits
-            return replace(_with_turn(state, call=None), rate_limits=limits)
+            return _with_limits(_with_turn(state, call=None), event.rate_limits)
         case ModelCallFailed():
-            if turn.call is None or not event.will_retry:
-                return _with_turn(state, call=None)
-            return _with_turn(state, call=_failed(turn.call, event))
-        case ItemCompleted():
-            if event.call is None:
-                return state
-            call_ = OpenCall(event.call.call_id, event.call.name, event.call.custom)
-            return _with_turn(state, open_calls=(*turn.open_calls, call_))
+            before = turn.call if event.will_retry else None
+            waiting = _failed(before, event) if before is not None else None
+            return _with_limits(_with_turn(state, call=waiting), event.rate_limits)
         case _:
             assert_never(event)
+
+
+def _evolve_items(state: ThreadState, event: ItemCompleted | ItemCut) -> ThreadState:
+    turn = state.turn
+    if turn is None:
+        return state
+    if turn.call is not None:
+        ended = (*turn.call.ended_items, (event.item_id, event.started_ms))
+        state = _with_turn(state, call=replace(turn.call, ended_items=ended))
+    if isinstance(event, ItemCut) or event.call is None:
+        return state
+    made = OpenCall(event.call.call_id, event.call.name, event.call.custom)
+    return _with_turn(state, open_calls=(*turn.open_calls, made))
+
+
+def _with_limits(state: ThreadState, limits: dict[str, str] | None) -> ThreadState:
+    return state if limits is None else replace(state, rate_limits=limits)
 
 
 def _failed(call: ModelCall, event: ModelCallFailed) -> ModelCall:

@@ -33,8 +33,17 @@ class Story:
     def cut(
         self, items: tuple[OpenItem, ...], why: Literal["interrupted", "failed", "restarted"]
     ) -> None:
-        """Items that were still streaming will never be whole."""
+        """Items that were still streaming will never be whole; one that has its fact is passed over.
+
+        A daemon may die between an item's fact and the end of its draft. And where no model call is open,
+        nothing streams: whatever was left has its fact.
+        """
+        call = self.state.turn.call if self.state.turn is not None else None
+        if call is None:
+            return
         for item in items:
+            if (item.item_id, item.started_ms) in call.ended_items:
+                continue
             self.add(
                 ItemCut(
                     item.item_id,

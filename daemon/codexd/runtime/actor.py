@@ -187,6 +187,8 @@ class ThreadActor:
                 return replace(command, open_items=self.streaming.freeze())
             case c.DecideApproval() if command.decision == "cancel":
                 return replace(command, open_items=self.streaming.freeze())
+            case c.ReportModel() if isinstance(command.seen[-1], c.FinishedCall):
+                return replace(command, open_items=self.streaming.freeze())
             case _:
                 return command
 

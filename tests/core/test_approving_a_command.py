@@ -1,0 +1,197 @@
+"""Approving a command: accepted, for the session, declined, cancelled; the first answer counts."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from codexd.core import commands as c
+from codexd.core.calls import ToolResult
+from codexd.core.due import CallModel, RunTool
+from codexd.core.events import (
+    ApprovalDecided,
+    ApprovalRequested,
+    Decision,
+    Event,
+    ItemCut,
+    ToolEnded,
+    ToolStarted,
+    TurnCompleted,
+    TurnInterrupted,
+)
+from codexd.core.ids import CallId, ItemId, ModelCallId
+from codexd.core.policy import NOT_KNOWN_HARMLESS, session_key
+from codexd.core.reports import DECLINED
+from codexd.core.settings import ApprovalPolicy, SettingsChange
+from ordinary import (
+    ABORTED,
+    ENDED,
+    FINISHED,
+    FIRST_TURN,
+    SETTINGS,
+    STARTED,
+    aborted,
+    approval,
+    ask,
+    begun,
+    calling,
+    ended,
+    finished_call,
+    line,
+    made,
+    queued,
+    report,
+    report_ended,
+    runs,
+    streaming,
+)
+from spec import given
+
+ASKED = ApprovalRequested(
+    approval("t1", "c1"), CallId("c1"), line("make"), NOT_KNOWN_HARMLESS, "untrusted"
+)
+WAITING: tuple[Event, ...] = (*FIRST_TURN, made("c1"), ASKED, ENDED)
+DECLINED_CALL = ToolEnded(CallId("c1"), ToolResult("declined", DECLINED))
+
+
+def decide(decision: Decision, call: str = "c1", left: str = "") -> c.DecideApproval:
+    open_items = (streaming(left),) if left else ()
+    return c.DecideApproval(
+        approval_id=approval("t1", call), decision=decision, open_items=open_items
+    )
+
+
+def decided(decision: Decision, call: str = "c1") -> ApprovalDecided:
+    return ApprovalDecided(approval("t1", call), decision)
+
+
+def test_a_harmless_command_runs_unasked() -> None:
+    given(*FIRST_TURN).when(report("t1/1", finished_call("c1", line("ls")), FINISHED)).then(
+        made("c1"), runs("c1", "ls"), ENDED
+    ).then_due(RunTool(CallId("c1")))
+
+
+def test_another_one_waits_for_a_person() -> None:
+    given(*FIRST_TURN).when(report("t1/1", finished_call("c1", line("make")), FINISHED)).then(
+        made("c1"), ASKED, ENDED
+    ).then_due()
+
+
+def test_the_rest_of_the_response_comes_while_it_waits() -> None:
+    given(*FIRST_TURN).when(report("t1/1", finished_call("c1", line("make")))).then(
+        made("c1"), ASKED
+    ).then_due(CallModel(ModelCallId("t1/1"), 1))
+
+
+def test_accepted_it_runs_and_its_answer_goes_to_the_model() -> None:
+    outcome = given(*WAITING).when(decide("accept"))
+    outcome.then(decided("accept"), runs("c1", "make")).then_due(RunTool(CallId("c1")))
+    given(*WAITING, *outcome.events).when(report_ended("c1")).then(
+        ended("c1"), calling("t1/2")
+    ).then_due(CallModel(ModelCallId("t1/2"), 1))
+
+
+def test_the_reason_of_whoever_decided_is_kept() -> None:
+    command = replace(decide("accept"), note="trusted by a rule")
+    given(*WAITING).when(command).then(
+        replace(decided("accept"), note="trusted by a rule"), runs("c1", "make")
+    )
+
+
+def test_accepted_for_the_session_the_same_line_is_not_asked_about_again() -> None:
+    accepted = given(*WAITING).when(decide("acceptForSession"))
+    accepted.then(decided("acceptForSession"), runs("c1", "make"))
+    assert accepted.state.allowed_for_session == {session_key(line("make"))}
+    later = (*WAITING, *accepted.events, ended("c1"), calling("t1/2"))
+    given(*later).when(report("t1/2", finished_call("c2", line("make")))).then(
+        made("c2"), runs("c2", "make")
+    )
+    given(*later).when(report("t1/2", finished_call("c2", line("make install")))).then(
+        made("c2"),
+        replace(
+            ASKED,
+            approval_id=approval("t1", "c2"),
+            call_id=CallId("c2"),
+            action=line("make install"),
+        ),
+    )
+
+
+def test_accepted_once_the_same_line_is_asked_about_again() -> None:
+    later = (*WAITING, decided("accept"), runs("c1", "make"), ended("c1"), calling("t1/2"))
+    outcome = given(*later).when(report("t1/2", finished_call("c2", line("make"))))
+    assert isinstance(outcome.events[-1], ApprovalRequested)
+
+
+def test_declined_the_model_is_told_and_the_turn_goes_on() -> None:
+    given(*WAITING).when(decide("decline")).then(
+        decided("decline"), DECLINED_CALL, calling("t1/2")
+    ).then_due(CallModel(ModelCallId("t1/2"), 1))
+
+
+def test_declined_while_the_model_still_answers() -> None:
+    given(*WAITING[:-1]).when(decide("decline")).then(decided("decline"), DECLINED_CALL).then_due(
+        CallModel(ModelCallId("t1/1"), 1)
+    )
+
+
+def test_cancelled_the_turn_is_interrupted() -> None:
+    running = (*FIRST_TURN, made("c0"), runs("c0", "ls"), made("c1"), ASKED)
+    given(*running).when(decide("cancel", left="m1")).then(
+        decided("cancel"),
+        DECLINED_CALL,
+        ItemCut(ItemId("m1"), "message", "interrupted", "so far"),
+        aborted("c0"),
+        ABORTED,
+        TurnInterrupted(),
+    ).then_due()
+
+
+def test_cancelled_what_waits_behind_the_turn_begins() -> None:
+    given(*WAITING, queued(2)).when(decide("cancel")).then(
+        decided("cancel"), DECLINED_CALL, ABORTED, TurnInterrupted(), begun(2), calling("t2/1")
+    )
+
+
+def test_the_first_answer_counts() -> None:
+    accepted = given(*WAITING).when(decide("accept")).events
+    given(*WAITING, *accepted).when(decide("decline")).then_rejected("nobody_waiting")
+    given(*WAITING, *accepted, ended("c1")).when(decide("accept")).then_rejected("nobody_waiting")
+
+
+def test_an_answer_to_what_nobody_asked_is_refused() -> None:
+    given(*FIRST_TURN).when(decide("accept")).then_rejected("nobody_waiting")
+    given(*WAITING, ABORTED, TurnInterrupted()).when(decide("accept")).then_rejected(
+        "nobody_waiting"
+    )
+
+
+def test_a_call_that_waits_cannot_be_reported_on() -> None:
+    given(*WAITING).when(report_ended("c1")).then()
+    given(*WAITING).when(c.ReportSpawned(call_id=CallId("c1"), pid=1, start_time="1")).then()
+
+
+def in_a_turn_under(policy: ApprovalPolicy) -> tuple[Event, ...]:
+    settings = replace(SETTINGS, approval_policy=policy)
+    started = replace(STARTED, settings=settings)
+    return (started, *given(started).when(ask(1)).events)
+
+
+def test_where_nobody_is_asked_nobody_leaves_the_sandbox() -> None:
+    given(*in_a_turn_under("never")).when(
+        report("t1/1", finished_call("c1", line("make", escalated=True)))
+    ).then(made("c1"), ToolStarted(CallId("c1"), line("make")))
+
+
+def test_the_policy_is_that_of_the_running_turn() -> None:
+    """A change of settings counts from the next turn on."""
+    never = in_a_turn_under("never")
+    change = c.ChangeSettings(change=SettingsChange(approval_policy="untrusted"))
+    later = (*never, *given(*never).when(change).events)
+    given(*later).when(report("t1/1", finished_call("c1", line("make")), FINISHED)).then(
+        made("c1"), runs("c1", "make"), ENDED
+    )
+
+
+def test_a_whole_turn_with_a_question_comes_to_its_end() -> None:
+    accepted = (*WAITING, decided("accept"), runs("c1", "make"), ended("c1"), calling("t1/2"))
+    given(*accepted).when(report("t1/2", FINISHED)).then(ENDED, TurnCompleted()).then_due()

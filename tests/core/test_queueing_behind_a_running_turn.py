@@ -1,0 +1,112 @@
+"""Queueing behind a running turn: a second prompt is a second turn (decision 0004)."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from codexd.core import commands as c
+from codexd.core.decide import QUEUE_INPUTS_MAX
+from codexd.core.due import CallModel
+from codexd.core.events import (
+    InputWithdrawn,
+    ModelCallFailed,
+    SettingsChanged,
+    TurnCompleted,
+    TurnFailed,
+    TurnInterrupted,
+)
+from codexd.core.ids import ItemId, ModelCallId
+from codexd.core.settings import SettingsChange
+from ordinary import (
+    ABORTED,
+    BROKEN,
+    ENDED,
+    FINISHED,
+    FIRST_TURN,
+    SETTINGS,
+    ask,
+    begun,
+    calling,
+    failure,
+    queued,
+    report,
+)
+from spec import given
+
+TWO_WAIT = (*FIRST_TURN, queued(2), queued(3))
+
+
+def test_it_waits_and_has_its_own_turn() -> None:
+    given(*FIRST_TURN).when(ask(2)).then(queued(2)).then_due(CallModel(ModelCallId("t1/1"), 1))
+
+
+def test_the_next_begins_when_the_running_one_is_complete() -> None:
+    given(*TWO_WAIT).when(report("t1/1", FINISHED)).then(
+        ENDED, TurnCompleted(), begun(2), calling("t2/1")
+    ).then_due(CallModel(ModelCallId("t2/1"), 1))
+
+
+def test_the_next_begins_when_the_running_one_fails() -> None:
+    given(*TWO_WAIT).when(failure("t1/1", retry=False)).then(
+        ModelCallFailed(BROKEN, "stream", False), TurnFailed(BROKEN), begun(2), calling("t2/1")
+    )
+
+
+def test_the_next_begins_when_the_running_one_is_interrupted() -> None:
+    given(*TWO_WAIT).when(c.InterruptTurn()).then(
+        ABORTED, TurnInterrupted(), begun(2), calling("t2/1")
+    )
+
+
+def test_at_a_shutdown_the_next_waits_for_the_next_daemon() -> None:
+    outcome = given(*TWO_WAIT).when(c.InterruptTurn(reason="shutdown"))
+    outcome.then(ABORTED, TurnInterrupted("shutdown")).then_due()
+    given(*TWO_WAIT, *outcome.events).when(c.Recover()).then(begun(2), calling("t2/1"))
+
+
+def test_a_waiting_input_can_be_withdrawn() -> None:
+    withdraw = c.WithdrawInput(item_id=ItemId("u2"))
+    outcome = given(*TWO_WAIT).when(withdraw).then(InputWithdrawn(ItemId("u2")))
+    given(*TWO_WAIT, *outcome.events).when(report("t1/1", FINISHED)).then(
+        ENDED, TurnCompleted(), begun(3), calling("t3/1")
+    )
+
+
+def test_an_input_whose_turn_runs_cannot_be_withdrawn() -> None:
+    given(*TWO_WAIT).when(c.WithdrawInput(item_id=ItemId("u1"))).then_rejected("input_not_queued")
+
+
+def test_an_input_is_withdrawn_once() -> None:
+    withdraw = c.WithdrawInput(item_id=ItemId("u2"))
+    given(*TWO_WAIT, InputWithdrawn(ItemId("u2"))).when(withdraw).then_rejected("input_not_queued")
+
+
+def test_so_many_wait_and_the_next_is_refused() -> None:
+    waiting = tuple(queued(n) for n in range(2, 2 + QUEUE_INPUTS_MAX))
+    given(*FIRST_TURN, *waiting).when(ask(99)).then_rejected("queue_full")
+    given(*FIRST_TURN, *waiting[1:]).when(ask(99)).then(queued(99))
+
+
+def test_a_change_of_settings_counts_from_its_own_turn_on() -> None:
+    change = SettingsChange(model="m-2")
+    outcome = given(*FIRST_TURN).when(ask(2, change=change)).then(queued(2, change=change))
+    assert outcome.state.settings == SETTINGS
+    settings = replace(SETTINGS, model="m-2")
+    given(*FIRST_TURN, *outcome.events).when(report("t1/1", FINISHED)).then(
+        ENDED,
+        TurnCompleted(),
+        SettingsChanged(change),
+        begun(2, settings),
+        replace(calling("t2/1"), model="m-2"),
+    )
+
+
+def test_a_waiting_input_keeps_what_it_asked_for_whatever_changes_before_it() -> None:
+    """It asked for the model that was in force when it was sent; the one before it asks for another."""
+    other, same = SettingsChange(model="m-2"), SettingsChange(model="m-1")
+    waiting = (*FIRST_TURN, queued(2, change=other))
+    third = given(*waiting).when(ask(3, change=same)).then(queued(3, change=same))
+    second = given(*waiting, *third.events).when(report("t1/1", FINISHED))
+    given(*waiting, *third.events, *second.events).when(report("t2/1", FINISHED)).then(
+        ENDED, TurnCompleted(), SettingsChanged(same), begun(3), calling("t3/1")
+    )
