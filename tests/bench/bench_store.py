@@ -71,7 +71,7 @@ async def timed(call: Callable[[int], Awaitable[object]], rounds: int = ROUNDS) 
 
 
 def show(what: str, us: float, raw: float | None = None) -> None:
-    beside = "" if raw is None else f"   raw {raw:7.1f} µs   {us / raw:5.2f}x   +{us - raw:.0f} µs"
+    beside = "" if raw is None else f"   raw {raw:7.1f} µs   {us / raw:5.2f}x   {us - raw:+.0f} µs"
     sys.stdout.write(f"{what:46}{us:9.1f} µs{beside}\n")
 
 
