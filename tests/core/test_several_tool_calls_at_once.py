@@ -1,0 +1,84 @@
+"""Several tool calls in one response, and calls that cannot be made."""
+
+from __future__ import annotations
+
+from codexd.core import commands as c
+from codexd.core.calls import BadCall, ToolResult
+from codexd.core.due import CallModel, RunTool
+from codexd.core.events import ApprovalRequested, ToolEnded, ToolSpawned
+from codexd.core.ids import CallId, ModelCallId
+from codexd.core.policy import NOT_KNOWN_HARMLESS
+from ordinary import (
+    ENDED,
+    FINISHED,
+    FIRST_TURN,
+    approval,
+    calling,
+    ended,
+    finished_call,
+    line,
+    made,
+    report,
+    report_ended,
+    runs,
+)
+from spec import given
+
+BOTH = (*FIRST_TURN, made("c1"), runs("c1", "ls"), made("c2"), runs("c2", "pwd"), ENDED)
+BAD = BadCall("no tool named frob: nothing was done")
+BAD_ANSWER = ToolEnded(CallId("c1"), ToolResult("failed", BAD.reason, BAD.reason))
+
+
+def test_they_run_side_by_side() -> None:
+    given(*FIRST_TURN).when(
+        report("t1/1", finished_call("c1", line("ls")), finished_call("c2", line("pwd")), FINISHED)
+    ).then(*BOTH[len(FIRST_TURN) :]).then_due(RunTool(CallId("c1")), RunTool(CallId("c2")))
+
+
+def test_the_model_is_called_when_the_last_has_its_answer() -> None:
+    given(*BOTH).when(report_ended("c2")).then(ended("c2")).then_due(RunTool(CallId("c1")))
+    given(*BOTH, ended("c2")).when(report_ended("c1")).then(ended("c1"), calling("t1/2"))
+
+
+def test_a_call_may_end_before_the_response_does() -> None:
+    streaming = (*FIRST_TURN, made("c1"), runs("c1", "ls"))
+    given(*streaming).when(report_ended("c1")).then(ended("c1")).then_due(
+        CallModel(ModelCallId("t1/1"), 1)
+    )
+    given(*streaming, ended("c1")).when(report("t1/1", FINISHED)).then(ENDED, calling("t1/2"))
+
+
+def test_a_question_holds_up_the_model_but_not_the_other_call() -> None:
+    asked = ApprovalRequested(
+        approval("t1", "c2"), CallId("c2"), line("make"), NOT_KNOWN_HARMLESS, "untrusted"
+    )
+    given(*FIRST_TURN).when(
+        report("t1/1", finished_call("c1", line("ls")), finished_call("c2", line("make")), FINISHED)
+    ).then(made("c1"), runs("c1", "ls"), made("c2"), asked, ENDED).then_due(RunTool(CallId("c1")))
+    past = (*FIRST_TURN, made("c1"), runs("c1", "ls"), made("c2"), asked, ENDED)
+    given(*past).when(report_ended("c1")).then(ended("c1")).then_due()
+
+
+def test_a_call_is_answered_once() -> None:
+    given(*BOTH, ended("c1")).when(report_ended("c1")).then()
+
+
+def test_the_process_of_a_call_is_recorded() -> None:
+    spawned = c.ReportSpawned(call_id=CallId("c1"), pid=42, start_time="7")
+    outcome = given(*BOTH).when(spawned).then(ToolSpawned(CallId("c1"), 42, "7"))
+    assert outcome.state.turn is not None
+    assert [call.pid for call in outcome.state.turn.open_calls] == [42, None]
+
+
+def test_a_call_that_cannot_be_made_is_answered_at_once() -> None:
+    given(*FIRST_TURN).when(report("t1/1", finished_call("c1", BAD), FINISHED)).then(
+        made("c1"), BAD_ANSWER, ENDED, calling("t1/2")
+    )
+
+
+def test_a_bad_call_beside_a_good_one() -> None:
+    given(*FIRST_TURN).when(
+        report("t1/1", finished_call("c1", BAD), finished_call("c2", line("ls")), FINISHED)
+    ).then(made("c1"), BAD_ANSWER, made("c2"), runs("c2", "ls"), ENDED).then_due(
+        RunTool(CallId("c2"))
+    )
