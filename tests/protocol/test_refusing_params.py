@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from codexd.core.events import given
 from codexd.protocol.methods import EMPTY_ANSWERS, METHODS, NoParams, known_methods, read_params
 from codexd.protocol.rpc import INVALID_PARAMS, RpcError
 from codexd.protocol.threads import ThreadListParams, ThreadStartParams
@@ -92,9 +93,8 @@ def test_missing_params_are_none_given() -> None:
 
 def test_null_is_nothing() -> None:
     sent = msgspec.Raw(b'{"threadId":"t","input":[],"outputSchema":null,"collaborationMode":null}')
-    assert read_params("turn/start", TurnStartParams, sent) == TurnStartParams(
-        thread_id="t", input=()
-    )
+    params = read_params("turn/start", TurnStartParams, sent)
+    assert (params.collaboration_mode, given(params.output_schema)) == (None, None)
 
 
 def test_only_initialize_may_come_first() -> None:

@@ -353,7 +353,6 @@ EVENTS: dict[str, type[Event]] = {kind.type: kind for kind in Event.__args__}
 UPCASTERS: dict[tuple[str, int], Callable[[dict[str, object]], dict[str, object]]] = {}
 
 _ENCODER = msgspec.json.Encoder()
-_DECODERS: dict[str, msgspec.json.Decoder[Event]] = {}  # made when first needed: 0.2 ms each
 
 
 class InvalidEvent(ValueError):
@@ -372,10 +371,7 @@ def decode_event(tag: str, v: int, data: msgspec.Raw | bytes) -> Event | Unknown
         return Unknown(tag, v, msgspec.Raw(data))
     try:
         if v == kind.v:
-            decoder = _DECODERS.get(tag)
-            if decoder is None:
-                decoder = _DECODERS[tag] = msgspec.json.Decoder(kind)
-            return decoder.decode(data)
+            return msgspec.json.decode(data, type=kind)
         members = msgspec.json.decode(data, type=dict[str, object])
         for old in range(v, kind.v):
             members = UPCASTERS[tag, old](members)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Generic, TypeVar
+
 import msgspec
 
-from codexd.core.events import Event, InvalidEvent, Unknown, decode_event
+from codexd.core.events import EVENTS, Event, InvalidEvent, Unknown, decode_event
+
+Data = TypeVar("Data")
 
 
-class _Line(msgspec.Struct, frozen=True, gc=False):
+class _Line(msgspec.Struct, Generic[Data], frozen=True, gc=False):
     seq: int
     at: str
     type: str
-    data: msgspec.Raw
+    data: Data
     v: int = 1
     by: str | None = None
     turn: str | None = None
@@ -29,12 +33,40 @@ class Recorded(msgspec.Struct, frozen=True, gc=False):
     key: str | None = None  # the idempotency key of the request that led here
 
 
-_LINE = msgspec.json.Decoder(_Line)
+_LINE = msgspec.json.Decoder(_Line[msgspec.Raw])
+_LINE_OF: dict[
+    bytes, msgspec.json.Decoder[_Line[Event]]
+] = {}  # by tag, each made when first needed
 _members = msgspec.json.Encoder().encode
+
+_TYPE = b'"type":"'
+# The type stands behind `seq` and `at`, which cannot hold its name.
+_TYPE_WITHIN_BYTES = 120
 
 
 def decode_record(line: bytes) -> Recorded:
     """Read a line of a thread's log. Raises: InvalidEvent, naming the record."""
+    start = line.find(_TYPE, 0, _TYPE_WITHIN_BYTES) + len(_TYPE)
+    tag = line[start : line.find(b'"', start)]
+    decoder = _LINE_OF.get(tag)
+    if decoder is None:
+        kind = EVENTS.get(tag.decode(errors="replace"))
+        if kind is None:
+            return _decode_slowly(line)
+        decoder = _LINE_OF[tag] = msgspec.json.Decoder(_Line[kind])  # type: ignore[valid-type]
+    try:
+        record = decoder.decode(line)
+        event = record.data
+        if record.v == event.v:
+            at_ms = parse_at_ms(record.at)
+            return Recorded(record.seq, at_ms, event, record.by, record.turn, record.key)
+    except (msgspec.MsgspecError, ValueError):
+        pass  # Another version, or nothing that can be read: it is told apart below.
+    return _decode_slowly(line)
+
+
+def _decode_slowly(line: bytes) -> Recorded:
+    """Read a line of an unknown type or of another version: envelope first, then what is in it."""
     try:
         record = _LINE.decode(line)
         event = decode_event(record.type, record.v, record.data)
@@ -44,27 +76,22 @@ def decode_record(line: bytes) -> Recorded:
     return Recorded(record.seq, at_ms, event, record.by, record.turn, record.key)
 
 
-_days: dict[str, int] = {}  # "2026-11-21" -> its first ms; a log has few days
+_minutes: dict[str, int] = {}  # "2026-11-21T03:05" -> its first ms; a turn lies within a few
 
 
 def parse_at_ms(at: str) -> int:
     """Unix ms of a record's time, which always reads `YYYY-MM-DDThh:mm:ss.ffffffZ`."""
-    day = _days.get(at[:10])
-    if day is None:
-        if len(_days) >= _DAYS_KEPT_MAX:
-            _days.clear()
-        day = _days[at[:10]] = _first_ms(int(at[:4]), int(at[5:7]), int(at[8:10]))
-    return (
-        day
-        + int(at[11:13]) * 3_600_000
-        + int(at[14:16]) * 60_000
-        + int(at[17:19]) * 1000
-        + int(at[20:23])
-    )
+    minute = _minutes.get(at[:16])
+    if minute is None:
+        if len(_minutes) >= _MINUTES_KEPT_MAX:
+            _minutes.clear()
+        day = _first_ms(int(at[:4]), int(at[5:7]), int(at[8:10]))
+        minute = _minutes[at[:16]] = day + int(at[11:13]) * 3_600_000 + int(at[14:16]) * 60_000
+    return minute + int(at[17:19]) * 1000 + int(at[20:23])
 
 
-# Days whose first ms is remembered: more than a person's year, less than a megabyte.
-_DAYS_KEPT_MAX = 1000
+# Minutes whose first ms is remembered: those of a long day's work, in some 100 KB.
+_MINUTES_KEPT_MAX = 1000
 
 
 def _first_ms(year: int, month: int, day: int) -> int:

@@ -25,6 +25,9 @@ from codexd.core.events import (
     RequestPrint,
     ThreadForked,
     ToolEnded,
+    TurnCompleted,
+    TurnFailed,
+    TurnInterrupted,
     TurnStarted,
     encode_event,
 )
@@ -174,9 +177,10 @@ class ThreadActor:
         command = self._with_open_items(asked.command)
         try:
             events = decide(self.state, command)
-            if not events:
-                return Answer(self.version)
-            return await self._append(events, asked)
+            for part in _by_turn(events):
+                await self._append(part, asked)
+                asked = replace(asked, key=None)
+            return Answer(self.version)
         finally:
             self.streaming.thaw()
 
@@ -192,7 +196,7 @@ class ThreadActor:
             case _:
                 return command
 
-    async def _append(self, events: list[Event], asked: Asked) -> Answer:
+    async def _append(self, events: list[Event], asked: Asked) -> None:
         state = self.state
         recorded: list[Recorded] = []
         new: list[NewEvent] = []
@@ -227,7 +231,6 @@ class ThreadActor:
         if self.path is None and self.version == 0:
             self.path = (await self.world.store.head(self.thread_id)).path
         self._settle(appended.last, state, recorded)
-        return Answer(self.version)
 
     def _settle(self, version: int, state: ThreadState, recorded: list[Recorded]) -> None:
         """The events are in the log: fold, tell, and drop the drafts whose facts they are."""
@@ -289,3 +292,18 @@ class ThreadActor:
         assert scope.cancel_called or effect not in due(self.state), (
             f"{effect} ended without a report"
         )
+
+
+def _by_turn(events: list[Event]) -> list[list[Event]]:
+    """The events cut where a turn ends: a thread may be forked there, and not within an append.
+
+    A daemon that dies between the parts finds the next input still queued, and goes on.
+    """
+    parts: list[list[Event]] = []
+    begin = True
+    for event in events:
+        if begin:
+            parts.append([])
+        parts[-1].append(event)
+        begin = isinstance(event, TurnCompleted | TurnInterrupted | TurnFailed)
+    return parts
