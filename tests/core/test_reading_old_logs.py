@@ -1,0 +1,250 @@
+"""Reading old logs: what version 1 wrote is read for ever, and what a later one writes is kept.
+
+`golden/events-v1.jsonl` is never changed. A new member, an event or a version gets a file of its own.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from codexd.core import events as e
+from codexd.core.calls import BadCall, RunCommand, ToolResult
+from codexd.core.events import Event, InvalidEvent, Unknown, decode_event, encode_event
+from codexd.core.ids import ApprovalId, CallId, ItemId, ModelCallId, ThreadId, TurnId
+from codexd.core.items import (
+    ImageInput,
+    LocalImageInput,
+    MentionInput,
+    SkillInput,
+    TextInput,
+    TurnError,
+)
+from codexd.core.record import Recorded, decode_record, encode_members
+from codexd.core.settings import Settings, SettingsChange
+from codexd.core.state import ThreadState, evolve, fold
+from codexd.projections.history import History
+from codexd.projections.threads import Summary
+from codexd.projections.transcript import Transcript
+from codexd.projections.usage import UsageTotals
+from codexd.projections.wire import Wire
+
+GOLDEN = Path(__file__).parent / "golden" / "events-v1.jsonl"
+LINES = GOLDEN.read_bytes().splitlines()
+FIRST_MS = 1795233906001  # 2026-11-21T04:05:06.001Z
+
+C1, T1 = CallId("c1"), TurnId("t1")
+MAKE = RunCommand("make", ("/bin/sh", "-c", "make"), "/work", 1000)
+RAW = msgspec.Raw
+
+EXPECTED: list[Event] = [
+    e.ThreadStarted(
+        Settings("/work", "m-1", "p", "on-request", "read-only", "high", "auto", "low"),
+        "codexctl",
+        "0.1.0",
+        "Be brief.",
+        "Speak German.",
+        e.GitHead("0f3", "main", "https://example.org/r.git"),
+        True,
+        "paginated",
+        "cli",
+    ),
+    e.ThreadForked(ThreadId("0194d2a0-0000-7000-8000-000000000001"), 1),
+    e.ThreadRenamed("Parser"),
+    e.ThreadRenamed(None),
+    e.ThreadArchived(),
+    e.ThreadUnarchived(),
+    e.SettingsChanged(SettingsChange(model="m-2", approval_policy="untrusted")),
+    e.LogRepaired("12 bytes behind record 7"),
+    e.InputQueued(
+        ItemId("u1"),
+        T1,
+        (
+            TextInput("Grüße", (RAW(b'{"byteRange":{"start":0,"end":2}}'),)),
+            ImageInput("data:image/png;base64,AA==", "low"),
+            LocalImageInput("/tmp/a.png"),
+            SkillInput("review", "/s/review"),
+            MentionInput("a.py", "/work/a.py"),
+        ),
+        "c-1",
+        SettingsChange(effort="low"),
+        "2026-11-21",
+        RAW(b'{"type":"object"}'),
+    ),
+    e.InputQueued(ItemId("u2"), TurnId("t2"), (TextInput("go"),)),
+    e.InputWithdrawn(ItemId("u2")),
+    e.TurnSteered(ItemId("s1"), (TextInput("stop"),), "c-2"),
+    e.TurnStarted(T1, Settings("/work", "m-2", "p"), (ItemId("u1"),), "review"),
+    e.TurnCompleted(),
+    e.TurnInterrupted("restarted"),
+    e.TurnFailed(
+        TurnError("refused", {"httpConnectionFailed": {"httpStatusCode": 502}}, "bad gateway")
+    ),
+    e.TurnFailed(TurnError("too long", "contextWindowExceeded")),
+    e.ContextAdded("environment", "user", "<environment_context>\n</environment_context>"),
+    e.ModelCallStarted(
+        ModelCallId("t1/1"),
+        1,
+        "m-2",
+        "p",
+        "compact",
+        e.RequestPrint(2, ("aa", "bb"), "cc", "dd", "ee"),
+    ),
+    e.ItemCompleted(
+        ItemId("fc_1"),
+        "call",
+        RAW(b'{"type":"function_call","id":"fc_1","call_id":"c1","name":"shell","arguments":"{}"}'),
+        1794830400000,
+        e.CallName(C1, "shell", True),
+    ),
+    e.ItemCut(ItemId("r1"), "reasoning", "restarted", "so", ("One",), ("raw",), 1794830400000),
+    e.ModelCallEnded(
+        812,
+        "resp_1",
+        "req_1",
+        RAW(b'{"input_tokens":7,"output_tokens":3}'),
+        {"x-codex-primary-used-percent": "3"},
+        "max_output_tokens",
+    ),
+    e.ModelCallEnded(812),
+    e.ModelCallFailed(
+        TurnError("Reconnecting... 1/5", None, "cut"),
+        "stream",
+        True,
+        200,
+        {"x-codex-primary-used-percent": "100"},
+    ),
+    e.ApprovalRequested(
+        ApprovalId("t1/c1"),
+        C1,
+        RunCommand("make", ("/bin/sh", "-c", "make"), "/work", 1000, True, "It needs the network."),
+        "It needs the network.",
+        "untrusted",
+    ),
+    e.ApprovalDecided(ApprovalId("t1/c1"), "acceptForSession", "by rule"),
+    e.ToolStarted(C1, MAKE),
+    e.ToolStarted(CallId("c2"), BadCall("no such tool")),
+    e.ToolSpawned(C1, 42, "81234"),
+    e.ToolEnded(
+        C1, ToolResult("failed", "Exit code: 2", "make: *** no rule", 2, 31, 40000, "9f86d0")
+    ),
+]
+UNKNOWN = Unknown("later.kind", 1, RAW(b'{"anything":[1,{"two":null}]}'))
+
+
+def test_version_1_reads_as_it_was_meant() -> None:
+    assert [decode_record(line).event for line in LINES] == [*EXPECTED, UNKNOWN]
+
+
+def test_there_is_one_of_every_kind() -> None:
+    assert {event.type for event in EXPECTED} == set(e.EVENTS)
+
+
+def test_the_envelope_is_read_too() -> None:
+    first = decode_record(LINES[0])
+    assert first == Recorded(1, FIRST_MS, EXPECTED[0], "codexctl:3", None, "k-1")
+    assert decode_record(LINES[-1]) == Recorded(
+        len(LINES), FIRST_MS + 30, UNKNOWN, None, "t1", None
+    )
+
+
+@pytest.mark.parametrize("event", EXPECTED, ids=lambda event: event.type)
+def test_what_is_written_reads_back(event: Event) -> None:
+    assert decode_event(event.type, event.v, encode_event(event)) == event
+
+
+@pytest.mark.parametrize("line", LINES[:-1], ids=range(1, len(LINES)))
+def test_what_version_1_wrote_would_be_written_so_today(line: bytes) -> None:
+    """But for members that have their default, which are left out."""
+    recorded = decode_record(line)
+    assert not isinstance(recorded.event, Unknown)
+    data = b'"data":%b,"crc"' % encode_event(recorded.event)
+    # `text_elements`, and the members of an error, are sent to clients as they stand: they are written always.
+    assert data in line
+
+
+def test_members_of_a_later_version_are_passed_over() -> None:
+    assert decode_event("turn.completed", 1, b'{"later":[1]}') == e.TurnCompleted()
+
+
+@pytest.mark.parametrize(
+    ("tag", "v"), [("later.kind", 1), ("later.kind", 7), ("turn.completed", 2)]
+)
+def test_an_event_of_a_later_version_is_kept_as_it_is(tag: str, v: int) -> None:
+    assert decode_event(tag, v, b'{"a":1}') == Unknown(tag, v, RAW(b'{"a":1}'))
+
+
+@pytest.mark.parametrize(
+    ("tag", "v", "data"),
+    [
+        ("turn.started", 1, b"{}"),
+        ("turn.started", 1, b"[]"),
+        ("turn.completed", 1, b"{"),
+        ("turn.completed", 0, b"{}"),
+        ("model.item_completed", 1, b'{"itemId":"m","kind":"later","item":{}}'),
+    ],
+)
+def test_what_is_not_what_its_type_says_is_invalid(tag: str, v: int, data: bytes) -> None:
+    with pytest.raises(InvalidEvent, match=tag):
+        decode_event(tag, v, data)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"{}",
+        b'{"seq":1,"at":"2026-11-21T00:00:00.000000Z","type":"turn.started","data":{}}',
+        b'{"seq":1,"at":"yesterday","type":"turn.completed","data":{}}',
+    ],
+)
+def test_a_line_that_is_no_record_is_invalid(line: bytes) -> None:
+    with pytest.raises(InvalidEvent, match="record"):
+        decode_record(line)
+
+
+def test_what_nobody_here_knows_changes_no_fold() -> None:
+    recorded = Recorded(9, FIRST_MS, UNKNOWN)
+    assert evolve(ThreadState(name="n"), UNKNOWN) == ThreadState(name="n")
+    assert fold([UNKNOWN]) == ThreadState()
+    history, transcript, usage = History(), Transcript(), UsageTotals()
+    history.apply(UNKNOWN)
+    transcript.apply(recorded)
+    summary = Summary()
+    summary.apply(recorded)
+    assert history.items == []
+    assert transcript.turns == []
+    assert not usage.apply(UNKNOWN)
+    assert Wire(ThreadId("th"), usage, lambda model: None).apply(recorded) == []
+    assert summary == Summary(seq=9, updated_ms=FIRST_MS)
+
+
+@pytest.mark.parametrize(
+    ("by", "turn", "members"),
+    [
+        (None, None, b""),
+        ("tui:1", None, b'"by":"tui:1"'),
+        (None, "t1", b'"turn":"t1"'),
+        ('a"b', "t1", b'"by":"a\\"b","turn":"t1"'),
+    ],
+)
+def test_the_envelope_says_who_and_in_which_turn(
+    by: str | None, turn: str | None, members: bytes
+) -> None:
+    assert encode_members(by, turn) == members
+
+
+@pytest.mark.parametrize(
+    ("at", "at_ms"),
+    [
+        ("1970-01-01T00:00:00.000000Z", 0),
+        ("2000-02-29T23:59:59.999999Z", 951868799999),
+        ("2024-12-31T12:00:00.500000Z", 1735646400500),
+        ("2026-11-21T04:05:06.001001Z", FIRST_MS),
+    ],
+)
+def test_times_are_read_to_the_millisecond(at: str, at_ms: int) -> None:
+    line = f'{{"seq":1,"at":"{at}","type":"turn.completed","data":{{}}}}'
+    assert decode_record(line.encode()).at_ms == at_ms
