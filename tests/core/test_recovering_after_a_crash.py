@@ -174,6 +174,14 @@ def test_a_draft_whose_item_has_its_fact_is_dropped() -> None:
     given(*whole).when(c.Recover(open_items=left)).then()
 
 
+def test_a_draft_is_dropped_though_the_append_with_its_fact_began_the_next_turn() -> None:
+    left = (streaming("m1", "Whole.", 7),)
+    whole = (*FIRST_TURN, queued(2), said("m1", "Whole.", 7), ENDED, TurnCompleted(), begun(2))
+    given(*whole, calling("t2/1")).when(c.Recover(open_items=left)).then(
+        ASKED_AGAIN, calling("t2/1", 2)
+    )
+
+
 def test_a_crash_in_recovery_cuts_nothing_twice() -> None:
     recover = c.Recover(open_items=(streaming("m1", "so far", 7),))
     first = given(*FIRST_TURN).when(recover)

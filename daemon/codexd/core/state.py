@@ -58,8 +58,10 @@ class ModelCall(msgspec.Struct, frozen=True):
     retry_after_ms: int = 0
     request_failures: int = 0  # attempts that the provider never answered
     stream_failures: int = 0  # attempts that broke off
-    # Items that have their fact, over all attempts, each with the time of its first part: ids may repeat.
-    ended_items: tuple[tuple[ItemId, int | None], ...] = ()
+
+
+# An item and the time of its first part: some providers use an id again with each answer.
+ItemBirth = tuple[ItemId, int | None]
 
 
 class OpenCall(msgspec.Struct, frozen=True):
@@ -102,6 +104,10 @@ class ThreadState(msgspec.Struct, frozen=True):
     environment: str | None = None  # the environment text that the model was last told
     developer_told: bool = False
     rate_limits: dict[str, str] | None = None
+    # The items that have their fact, of the last model call and of the one before: a draft that a crash
+    # left may be one of theirs, since the append that ends the one call may start the next.
+    ended_items: tuple[ItemBirth, ...] = ()
+    ended_before: tuple[ItemBirth, ...] = ()
     turns_started: int = 0
     failed: bool = False  # the last turn failed, and none has started since
     parent: ThreadId | None = None
@@ -227,6 +233,7 @@ def _evolve_model(state: ThreadState, event: _ModelEvent) -> ThreadState:
             if before is not None and before.call_id == event.call_id:
                 call = replace(before, attempt=event.attempt, status="running", retry_after_ms=0)
                 return _with_turn(state, call=call, owed=False)
+            state = replace(state, ended_items=(), ended_before=state.ended_items)
             call = ModelCall(event.call_id, event.attempt)
             return _with_turn(state, call=call, owed=False, calls_made=turn.calls_made + 1)
         case ModelCallEnded():
@@ -240,16 +247,12 @@ def _evolve_model(state: ThreadState, event: _ModelEvent) -> ThreadState:
 
 
 def _evolve_items(state: ThreadState, event: ItemCompleted | ItemCut) -> ThreadState:
-    turn = state.turn
-    if turn is None:
-        return state
-    if turn.call is not None:
-        ended = (*turn.call.ended_items, (event.item_id, event.started_ms))
-        state = _with_turn(state, call=replace(turn.call, ended_items=ended))
-    if isinstance(event, ItemCut) or event.call is None:
+    ended = (*state.ended_items, (event.item_id, event.started_ms))
+    state = replace(state, ended_items=ended)
+    if isinstance(event, ItemCut) or event.call is None or state.turn is None:
         return state
     made = OpenCall(event.call.call_id, event.call.name, event.call.custom)
-    return _with_turn(state, open_calls=(*turn.open_calls, made))
+    return _with_turn(state, open_calls=(*state.turn.open_calls, made))
 
 
 def _with_limits(state: ThreadState, limits: dict[str, str] | None) -> ThreadState:

@@ -38,11 +38,11 @@ class Story:
         A daemon may die between an item's fact and the end of its draft. And where no model call is open,
         nothing streams: whatever was left has its fact.
         """
-        call = self.state.turn.call if self.state.turn is not None else None
-        if call is None:
+        if self.state.turn is None or self.state.turn.call is None:
             return
         for item in items:
-            if (item.item_id, item.started_ms) in call.ended_items:
+            born = (item.item_id, item.started_ms)
+            if born in self.state.ended_items or born in self.state.ended_before:
                 continue
             self.add(
                 ItemCut(

@@ -1,0 +1,382 @@
+"""A thread played without a disk, a clock or a model: commands go in, and everything that follows is kept.
+
+`Play` does what an actor does (decide, append, fold, tell), and streams items as a model would. Given a
+list of numbers it makes up a legal run: each number picks one of the moves that make sense just then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from codexd.core import commands as c
+from codexd.core.calls import BadCall, ToolAction
+from codexd.core.commands import Command
+from codexd.core.decide import decide
+from codexd.core.events import (
+    Decision,
+    Event,
+    ItemCompleted,
+    ItemCut,
+    ModelCallStarted,
+    ThreadForked,
+)
+from codexd.core.ids import CallId, ItemId, ThreadId
+from codexd.core.record import Recorded
+from codexd.core.settings import SettingsChange
+from codexd.core.state import ModelCall, OpenCall, ThreadState, Turn, evolve
+from codexd.projections.history import History
+from codexd.projections.texts import TextPart, Texts, part_key
+from codexd.projections.usage import UsageTotals
+from codexd.projections.wire import Saying, Wire
+from ordinary import (
+    BROKEN,
+    SETTINGS,
+    ask,
+    call_json,
+    finished_call,
+    line,
+    message_json,
+    result,
+    text,
+)
+from reading import Reading
+from spec import reread
+
+THREAD = ThreadId("0194d2a0-0000-7000-8000-000000000001")
+INSTRUCTIONS, TOOLS = b"You are a test.", (b'{"name":"shell"}',)
+PIECES = ("Grüße ", "a", "b\n", "🙂", "日本", "the end")
+Move = Callable[[], None]
+_json = msgspec.json.Encoder().encode
+
+
+class OpenText:
+    """An item that streams, as a draft holds it."""
+
+    def __init__(self, item_id: ItemId, kind: Literal["message", "reasoning"], at_ms: int) -> None:
+        self.item_id, self.kind, self.started_ms = item_id, kind, at_ms
+        self.parts: dict[tuple[TextPart, int], str] = {}
+
+    def open_item(self) -> c.OpenItem:
+        ordered = sorted(self.parts.items())
+        return c.OpenItem(
+            self.item_id,
+            self.kind,
+            "".join(words for (part, _), words in ordered if part == "text"),
+            tuple(words for (part, _), words in ordered if part == "summary"),
+            tuple(words for (part, _), words in ordered if part == "content"),
+            self.started_ms,
+        )
+
+    def finished(self) -> c.FinishedItem:
+        """It as the provider sends it when it is whole."""
+        whole = self.open_item()
+        if self.kind == "message":
+            item = message_json(self.item_id, whole.text)
+        else:
+            members = {
+                "id": self.item_id,
+                "type": "reasoning",
+                "summary": [{"type": "summary_text", "text": words} for words in whole.summary],
+                "content": [{"type": "reasoning_text", "text": words} for words in whole.content],
+                "encrypted_content": f"secret of {self.item_id}",
+            }
+            item = msgspec.Raw(_json(members))
+        return c.FinishedItem(self.item_id, self.kind, item, self.started_ms)
+
+
+class Play:
+    """The thread, and all who look at it."""
+
+    def __init__(self) -> None:
+        self.state = ThreadState()
+        self.records: list[Recorded] = []
+        self.history = History()
+        self.requests: list[list[bytes]] = []  # the input of each request that was sent
+        self.wire = Wire(THREAD, UsageTotals(), lambda model: None)
+        self.readers = [Reading()]  # the first has been there from the start
+        self.streaming: dict[ItemId, OpenText] = {}
+        self.stale: list[c.OpenItem] = []  # drafts of items that got their fact just now
+        self._now_ms = 1_000_000
+        self._names = 0
+        self.do(c.StartThread(settings=SETTINGS, originator="tests", daemon_version="1.0"))
+
+    @property
+    def events(self) -> list[Event]:
+        return [r.event for r in self.records]  # type: ignore[misc]  # nothing unknown is played
+
+    @property
+    def live(self) -> Reading:
+        """Who has been there from the start."""
+        return self.readers[0]
+
+    def do(self, command: Command) -> None:
+        """Ask it of the thread."""
+        self._append(decide(self.state, command))
+
+    def fork(self) -> None:
+        """From here on it is a fork of itself."""
+        self._append([ThreadForked(THREAD, len(self.records))])
+        self.do(c.Recover(forked=True))
+
+    def open(self, item: str, kind: Literal["message", "reasoning"] = "message") -> None:
+        """The model begins an item."""
+        one = OpenText(ItemId(item), kind, self._tick())
+        self.streaming[one.item_id] = one
+        self._tell(self.wire.texts.opened(one.item_id, one.kind, one.started_ms))
+
+    def say(self, item: str, *pieces: str, part: TextPart = "text", index: int = 0) -> None:
+        """The model goes on with an item."""
+        parts = self.streaming[ItemId(item)].parts
+        parts[part, index] = parts.get((part, index), "") + "".join(pieces)
+        self._tell(self.wire.texts.text(ItemId(item), part, index, pieces, self._tick()))
+
+    def print(self, call: str, words: str) -> None:
+        """A command prints something."""
+        self._tell(self.wire.texts.output(CallId(call), words, self._tick()))
+
+    def finish(self, item: str) -> None:
+        """The item is whole."""
+        self.report(self.streaming[ItemId(item)].finished())
+
+    def report(self, *seen: c.FinishedItem | c.FinishedCall) -> None:
+        """The model's stream brought this."""
+        call = self.call
+        ends = any(isinstance(one, c.FinishedCall) for one in seen)
+        open_items = self.open_items() if ends else ()
+        self.do(
+            c.ReportModel(
+                call_id=call.call_id, attempt=call.attempt, seen=seen, open_items=open_items
+            )
+        )
+
+    def end_response(self, incomplete: str | None = None) -> None:
+        """The model's response is over."""
+        usage = msgspec.Raw(b'{"input_tokens":5,"output_tokens":2,"total_tokens":7}')
+        self.report(c.FinishedCall(duration_ms=5, usage=usage, incomplete=incomplete))
+
+    def fail(self, *, at: Literal["request", "stream"] = "stream", retry: bool = True) -> None:
+        """The model's stream breaks."""
+        self.do(
+            c.ReportModelFailure(
+                call_id=self.call.call_id,
+                attempt=self.call.attempt,
+                error=BROKEN,
+                at=at,
+                retry=retry,
+                after_ms=200,
+                attempts_max=3,
+                open_items=self.open_items(),
+            )
+        )
+
+    def crash(self, *, resume: bool = True) -> None:
+        """The daemon dies, and another takes the thread up with the drafts that it finds."""
+        left = (*self.stale, *self.open_items())
+        self.do(c.Recover(resume=resume, open_items=left))
+        self.streaming.clear()
+
+    def join(self) -> Reading:
+        """Somebody begins to look, and is told what is open (decision 0007)."""
+        reader = Reading()
+        self.readers.append(reader)
+        told = Texts(THREAD, self.wire.turn_id)
+        reader.take([*self.wire.commands(), *self._open_texts(told)])
+        return reader
+
+    def leave_and_return(self, reader: Reading) -> Callable[[], None]:
+        """A reader goes away; call what is returned, and it comes back with its cursor."""
+        self.readers.remove(reader)
+        seq, wire = len(self.records), Wire(THREAD, None, lambda model: None)
+        for recorded in self.records:
+            wire.apply(recorded)
+        for key, offset in reader.offsets().items():
+            wire.texts.told(part_key(*key), offset)
+
+        def come_back() -> None:
+            for recorded in self.records[seq:]:
+                reader.take(wire.apply(recorded))
+            reader.take(self._open_texts(wire.texts))
+            self.readers.append(reader)
+
+        return come_back
+
+    def open_items(self) -> tuple[c.OpenItem, ...]:
+        return tuple(one.open_item() for one in self.streaming.values())
+
+    @property
+    def turn(self) -> Turn:
+        assert self.state.turn is not None
+        return self.state.turn
+
+    @property
+    def call(self) -> ModelCall:
+        assert self.turn.call is not None
+        return self.turn.call
+
+    def _open_texts(self, told: Texts) -> list[Saying]:
+        said: list[Saying] = []
+        for one in self.streaming.values():
+            if one.item_id not in told:
+                said += told.opened(one.item_id, one.kind, one.started_ms)
+            for (part, index), words in one.parts.items():
+                said += told.rest(one.item_id, part, index, words, self._now_ms)
+        return said
+
+    def _append(self, events: Sequence[Event]) -> None:
+        at_ms = self._tick()
+        self.stale = []
+        for event in events:
+            if isinstance(event, ModelCallStarted):
+                event = replace(event, request=self.history.print_request(INSTRUCTIONS, TOOLS))
+            event = reread(event)
+            turn = self.state.turn
+            self.state = evolve(self.state, event)
+            turn = self.state.turn or turn
+            self.history.apply(event)
+            if isinstance(event, ModelCallStarted):
+                self.requests.append(list(self.history.items))
+            recorded = Recorded(
+                len(self.records) + 1, at_ms, event, None, turn.turn_id if turn else None
+            )
+            self.records.append(recorded)
+            self._tell(self.wire.apply(recorded))
+            if isinstance(event, ItemCompleted | ItemCut):
+                gone = self.streaming.pop(event.item_id, None)
+                self.stale += [gone.open_item()] if gone is not None else []
+
+    def _tell(self, sayings: Sequence[Saying]) -> None:
+        for reader in self.readers:
+            reader.take(sayings)
+
+    def _tick(self) -> int:
+        self._now_ms += 1
+        return self._now_ms
+
+    def _name(self, kind: str) -> str:
+        self._names += 1
+        return f"{kind}{self._names}"
+
+    # Moves of a made-up run.
+
+    def step(self, number: int) -> None:
+        """Make one of the moves that make sense now."""
+        moves = self.moves()
+        moves[number % len(moves)]()
+
+    def moves(self) -> list[Move]:
+        """The moves that make sense now; likely ones stand there more than once."""
+        if self.state.archived:
+            return [lambda: self.do(c.UnarchiveThread())]
+        moves = self._moves_of_people()
+        turn = self.state.turn
+        if turn is None:
+            return moves
+        if turn.call is not None and turn.call.status == "running":
+            moves += self._moves_of_the_model()
+        elif turn.call is not None and not turn.open_calls:
+            call = turn.call
+            moves.append(
+                lambda: self.do(c.RetryModelCall(call_id=call.call_id, attempt=call.attempt))
+            )
+        for open_call in turn.open_calls:
+            moves += self._moves_of_a_tool(open_call)
+        return moves
+
+    def _ask(self) -> None:
+        n = self._names = self._names + 1
+        models = (None, SettingsChange(model="m-1"), SettingsChange(model="m-2", cwd="/else"))
+        self.do(ask(n, change=models[n % 3]))
+
+    def _steer(self) -> None:
+        item = ItemId(self._name("s"))
+        self.do(
+            c.SteerTurn(expected_turn=self.turn.turn_id, item_id=item, content=text(f"no, {item}"))
+        )
+
+    def _moves_of_people(self) -> list[Move]:
+        archive = c.ArchiveThread(open_items=self.open_items())
+        interrupt = c.InterruptTurn(open_items=self.open_items())
+        change = c.ChangeSettings(change=SettingsChange(model=self._name("m")))
+        moves: list[Move] = [
+            self._ask,
+            lambda: self.do(c.RenameThread(name=self._name("name "))),
+            lambda: self.do(change),
+        ]
+        if self.state.turn is not None:
+            moves += [
+                self._steer,
+                lambda: self.do(interrupt),
+                self.crash,
+                lambda: self.crash(resume=False),
+                lambda: self.do(archive),
+            ]
+            if not self.streaming:  # An item that is open stays open with the parent.
+                moves.append(self.fork)
+        if self.state.queue:
+            first = self.state.queue[0].item_id
+            moves.append(lambda: self.do(c.WithdrawInput(item_id=first)))
+        return moves
+
+    def _moves_of_the_model(self) -> list[Move]:
+        moves: list[Move] = [
+            lambda: self._make_call(line("ls")),
+            lambda: self._make_call(line("make")),
+            lambda: self._make_call(BadCall("no such tool")),
+            self.fail,
+            lambda: self.fail(at="request"),
+            lambda: self.fail(retry=False),
+        ]
+        if not self.streaming:
+            moves += [
+                lambda: self.open(self._name("msg")),
+                lambda: self.open(self._name("rs"), "reasoning"),
+                self.end_response,
+                self.end_response,
+            ]
+        for one in self.streaming.values():
+            moves += [lambda one=one: self._go_on(one)] * 3  # type: ignore[misc]
+            moves += [
+                lambda one=one: self.finish(one.item_id),  # type: ignore[misc]
+                lambda: self.end_response("max_output_tokens"),
+            ]
+        return moves
+
+    def _go_on(self, one: OpenText) -> None:
+        n = self._names = self._names + 1
+        pieces = (PIECES[n % len(PIECES)], PIECES[n // 2 % len(PIECES)])
+        if one.kind == "message":
+            self.say(one.item_id, *pieces)
+        elif n % 3 == 0:
+            self.say(one.item_id, *pieces, part="content")
+        else:
+            latest = max((i for part, i in one.parts if part == "summary"), default=-1)
+            index = latest + 1 if latest < 0 or n % 4 == 0 else latest
+            self.say(one.item_id, *pieces, part="summary", index=index)
+
+    def _make_call(self, action: ToolAction) -> None:
+        call = self._name("c")
+        finished = finished_call(call, action)
+        self.report(replace(finished, item=call_json(call, f"echo {call}")))
+
+    def _moves_of_a_tool(self, call: OpenCall) -> list[Move]:
+        asked = call.approval_id
+        if asked is not None:
+            decisions: tuple[Decision, ...] = ("accept", "acceptForSession", "decline", "cancel")
+            left = self.open_items()
+            commands = [
+                c.DecideApproval(approval_id=asked, decision=decision, open_items=left)
+                for decision in decisions
+            ]
+            return [lambda command=command: self.do(command) for command in commands]  # type: ignore[misc]
+        if not call.running:
+            return []
+        return [
+            lambda: self.print(call.call_id, PIECES[self._names % len(PIECES)]),
+            lambda: self.do(c.ReportSpawned(call_id=call.call_id, pid=42, start_time="7")),
+            lambda: self.do(c.ReportToolEnded(call_id=call.call_id, result=result("oui"))),
+            lambda: self.do(c.ReportToolEnded(call_id=call.call_id, result=result("non"))),
+        ]
