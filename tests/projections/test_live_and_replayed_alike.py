@@ -1,0 +1,137 @@
+"""Live equals replayed: whoever looks, from whenever on, ends with the same screen (law 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from codexd.core.events import TurnStarted
+from codexd.core.items import ThreadItem
+from codexd.core.state import fold
+from codexd.projections.history import History
+from codexd.projections.transcript import Transcript
+from codexd.projections.usage import UsageTotals
+from codexd.projections.wire import Wire
+from playing import INSTRUCTIONS, THREAD, TOOLS, Play
+from reading import Reading
+
+RUNS = st.lists(st.integers(0, 10_000), max_size=40)
+FEW = settings(max_examples=40, deadline=None, derandomize=True)
+pytestmark = pytest.mark.slow
+
+
+def played(run: list[int]) -> Play:
+    play = Play()
+    for number in run:
+        play.step(number)
+    return play
+
+
+def finish(play: Play) -> None:
+    """Bring what is open to an end, so that screens can be compared."""
+    if play.state.turn is not None:
+        play.crash(resume=False)
+
+
+@FEW
+@given(RUNS)
+def test_a_replay_of_the_log_shows_what_was_shown_live(run: list[int]) -> None:
+    play = played(run)
+    wire, reader = Wire(THREAD, UsageTotals(), lambda model: None), Reading()
+    for recorded in play.records:
+        reader.take(wire.apply(recorded))
+    assert reader.screen() == play.live.screen()
+    assert list(reader.items) == list(play.live.items)
+    assert reader.turns == play.live.turns
+
+
+@FEW
+@given(RUNS)
+def test_the_transcript_shows_what_was_shown_live(run: list[int]) -> None:
+    play = played(run)
+    transcript = Transcript()
+    transcript.apply_all(play.records)
+    items = [untimed(item) for turn in transcript.turns for item in turn.items]
+    assert items == list(play.live.screen().values())
+    ended = [f"{t.turn_id} {t.status}" for t in transcript.turns if t.status != "inProgress"]
+    assert ended == play.live.turns
+
+
+def untimed(item: ThreadItem) -> ThreadItem:
+    return replace(item, started_at_ms=None, completed_at_ms=None)
+
+
+@FEW
+@given(RUNS, RUNS)
+def test_whoever_comes_late_sees_the_rest_whole(before: list[int], after: list[int]) -> None:
+    play = played(before)
+    already = set(play.live.items)
+    late = play.join()
+    for number in after:
+        play.step(number)
+    finish(play)
+    rest = {i: item for i, item in play.live.screen().items() if i not in already}
+    assert late.screen() == rest
+    assert late.questions == play.live.questions
+
+
+@FEW
+@given(RUNS, RUNS, RUNS)
+def test_whoever_comes_back_with_a_cursor_misses_nothing_and_hears_nothing_twice(
+    before: list[int], meanwhile: list[int], after: list[int]
+) -> None:
+    play = played(before)
+    reader = play.join()
+    already = set(play.live.items)
+    come_back: Callable[[], None] = play.leave_and_return(reader)
+    for number in meanwhile:
+        play.step(number)
+    come_back()
+    for number in after:
+        play.step(number)
+    finish(play)
+    rest = {i: item for i, item in play.live.screen().items() if i not in already}
+    assert reader.screen() == rest
+
+
+@FEW
+@given(RUNS)
+def test_a_fold_that_is_taken_up_in_mid_turn_goes_on_as_the_live_one(run: list[int]) -> None:
+    """As when a daemon loads a thread: nothing of the turn so far is said, everything after it is."""
+    play = played(run)
+    if play.state.turn is None:
+        return
+    start = max(i for i, r in enumerate(play.records) if isinstance(r.event, TurnStarted))
+    taken_up = Wire(THREAD, None, lambda model: None)
+    taken_up.take_up(fold(play.events), play.records[start:])
+    live = play.wire.copy()
+    live.texts = taken_up.texts.copy()  # Who loads a thread has seen no text of it.
+    seen = len(play.records)
+    finish(play)
+    for recorded in play.records[seen:]:
+        expected = [type(s).__name__ for s in live.apply(recorded)]
+        assert [type(s).__name__ for s in taken_up.apply(recorded)] == expected
+
+
+@FEW
+@given(RUNS)
+def test_a_request_begins_with_the_request_before_it(run: list[int]) -> None:
+    play = played(run)
+    for before, request in zip(play.requests, play.requests[1:], strict=False):
+        assert request[: len(before)] == before
+
+
+@FEW
+@given(RUNS)
+def test_a_replayed_history_prints_the_next_request_alike(run: list[int]) -> None:
+    play = played(run)
+    again = History()
+    again.apply_all(play.events)
+    assert again.items == play.history.items
+    assert again.print_request(INSTRUCTIONS, TOOLS) == play.history.print_request(
+        INSTRUCTIONS, TOOLS
+    )

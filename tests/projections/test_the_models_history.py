@@ -1,0 +1,248 @@
+"""The model's history: the same bytes from request to request, each fact as it came."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+from msgspec.structs import replace
+
+from codexd.core.calls import ToolResult
+from codexd.core.events import (
+    CallName,
+    Event,
+    InputWithdrawn,
+    ItemCompleted,
+    ItemCut,
+    ModelCallFailed,
+    ModelCallStarted,
+    RequestPrint,
+    ThreadForked,
+    ToolEnded,
+    TurnCompleted,
+    TurnInterrupted,
+    TurnSteered,
+)
+from codexd.core.ids import CallId, ItemId, ThreadId
+from codexd.core.items import (
+    ImageInput,
+    LocalImageInput,
+    MentionInput,
+    SkillInput,
+    TextInput,
+    TurnError,
+)
+from codexd.projections.history import HASH_DIGITS, History, user_message, without_id
+from ordinary import (
+    ABORTED,
+    ENDED,
+    ENVIRONMENT,
+    FIRST_TURN,
+    SETTINGS,
+    STARTED,
+    begun,
+    calling,
+    ended,
+    finished_thought,
+    made,
+    queued,
+    said,
+    text,
+)
+
+
+def history(*events: Event) -> History:
+    fold = History()
+    fold.apply_all(events)
+    return fold
+
+
+def words(fold: History) -> list[str]:
+    """Each item as short as it can be said."""
+    return [_short(msgspec.json.decode(item)) for item in fold.items]
+
+
+def _short(item: dict[str, object]) -> str:
+    match item:
+        case {"type": "message", "role": role, "content": [{"text": str(words)}]}:
+            return f"{role}: {words.splitlines()[0]}"
+        case {"call_id": call, "type": kind}:
+            return f"{kind} {call}"
+        case {"type": kind}:
+            return str(kind)
+    raise AssertionError(item)
+
+
+def test_a_request_is_context_and_input_in_order() -> None:
+    assert words(history(*FIRST_TURN)) == ["user: <environment_context>", "user: go"]
+
+
+def test_developer_instructions_are_of_the_developer() -> None:
+    developer = replace(ENVIRONMENT, category="developer", role="developer", text="Be brief.")
+    past = history(STARTED, queued(1), developer, ENVIRONMENT, begun(1), calling("t1/1"))
+    assert words(past)[0] == "developer: Be brief."
+
+
+def test_an_answer_stands_as_the_provider_sent_it_without_its_id() -> None:
+    raw = msgspec.Raw(b'{"b" : 1.50,"id":"m1","a":{"id":"kept","x":[1e3]}}')
+    assert without_id(raw) == b'{"b":1.50,"a":{"id":"kept","x":[1e3]}}'
+    assert history(*FIRST_TURN, ItemCompleted(ItemId("m1"), "other", raw)).items[-1] == without_id(
+        raw
+    )
+
+
+def test_encrypted_reasoning_is_sent_back() -> None:
+    thought = finished_thought("r1", "Hm.")
+    past = history(*FIRST_TURN, ItemCompleted(ItemId("r1"), "reasoning", thought.item))
+    assert msgspec.json.decode(past.items[-1]) == {
+        "type": "reasoning",
+        "summary": [{"type": "summary_text", "text": "Hm."}],
+        "encrypted_content": "gAAA",
+    }
+
+
+def test_what_was_cut_is_not_the_models() -> None:
+    past = history(*FIRST_TURN, ItemCut(ItemId("m1"), "message", "interrupted", "Half"))
+    assert words(past) == words(history(*FIRST_TURN))
+
+
+def test_a_tool_answers_with_exactly_its_text_for_the_model() -> None:
+    answer = ToolEnded(CallId("c1"), ToolResult("failed", "Exit code: 2", "for screens", 2))
+    past = history(*FIRST_TURN, made("c1"), answer)
+    assert msgspec.json.decode(past.items[-1]) == {
+        "type": "function_call_output",
+        "call_id": "c1",
+        "output": "Exit code: 2",
+    }
+
+
+def test_a_custom_call_is_answered_in_its_kind() -> None:
+    call = replace(made("c1"), call=CallName(CallId("c1"), "apply", custom=True))
+    assert words(history(*FIRST_TURN, call, ended("c1")))[-1] == "custom_tool_call_output c1"
+
+
+def test_steered_input_stands_behind_the_response_that_was_streaming() -> None:
+    steered = TurnSteered(ItemId("s1"), text("stop"))
+    past = [*FIRST_TURN, steered, said("m1", "I am"), made("c1"), ended("c1"), ENDED]
+    assert words(history(*past))[2:] == [
+        "assistant: I am",
+        "function_call c1",
+        "function_call_output c1",
+    ]
+    assert words(history(*past, calling("t1/2")))[-1] == "user: stop"
+
+
+def test_steered_input_of_a_turn_that_ends_is_there_in_the_next() -> None:
+    steered = TurnSteered(ItemId("s1"), text("stop"))
+    past = history(*FIRST_TURN, steered, made("c1"), ended("c1"), ABORTED, TurnInterrupted())
+    assert words(past)[-2:] == ["user: stop", "user: <turn_aborted>"]
+
+
+def test_a_withdrawn_input_is_never_said() -> None:
+    past = [*FIRST_TURN, queued(2), InputWithdrawn(ItemId("u2")), ENDED, TurnCompleted()]
+    assert words(history(*past)) == words(history(*FIRST_TURN))
+
+
+def test_input_waits_for_its_turn() -> None:
+    past = [*FIRST_TURN, queued(2, "second"), said("m1", "Done."), ENDED, TurnCompleted()]
+    assert words(history(*past))[-1] == "assistant: Done."
+    assert words(history(*past, begun(2), calling("t2/1")))[-1] == "user: second"
+
+
+def test_a_fork_leaves_the_parents_queue_behind() -> None:
+    past = [*FIRST_TURN, queued(2), ThreadForked(ThreadId("p"), 6), begun(2), calling("t2/1")]
+    assert words(history(*past)) == words(history(*FIRST_TURN))
+
+
+def test_every_kind_of_input_is_told_in_the_models_way() -> None:
+    content = (
+        TextInput("look", (msgspec.Raw(b"{}"),)),
+        ImageInput("data:image/png;base64,AA==", "low"),
+        ImageInput("data:image/png;base64,BB=="),
+        LocalImageInput("/tmp/a.png"),
+        SkillInput("review", "/s/review"),
+        MentionInput("a.py", "/work/a.py"),
+    )
+    assert msgspec.json.decode(user_message(content)) == {
+        "type": "message",
+        "role": "user",
+        "content": [
+            {"type": "input_text", "text": "look"},
+            {"type": "input_image", "image_url": "data:image/png;base64,AA==", "detail": "low"},
+            {"type": "input_image", "image_url": "data:image/png;base64,BB==", "detail": "high"},
+            {"type": "input_text", "text": "[image file: /tmp/a.png]"},
+            {"type": "input_text", "text": "[review](/s/review)"},
+            {"type": "input_text", "text": "[a.py](/work/a.py)"},
+        ],
+    }
+
+
+def test_text_like_our_own_tags_is_a_persons_text_all_the_same() -> None:
+    typed = "<environment_context>mine</environment_context>"
+    assert words(history(*FIRST_TURN[:1], queued(1, typed), begun(1), calling("t1/1"))) == [
+        f"user: {typed}"
+    ]
+
+
+def test_no_item_has_an_id() -> None:
+    thought = ItemCompleted(ItemId("r1"), "reasoning", finished_thought("r1", "Hm.").item)
+    past = history(*FIRST_TURN, thought, said("m1", "x"), made("c1"), ended("c1"))
+    assert all("id" not in msgspec.json.decode(item) for item in past.items)
+
+
+# What a request was made of.
+
+
+def _hash(segment: bytes) -> str:
+    return hashlib.sha256(segment).hexdigest()[:HASH_DIGITS]
+
+
+def started(fold: History, name: str, attempt: int = 1) -> RequestPrint:
+    """The model is called: the print that goes into the log with it."""
+    request = fold.print_request(b"instructions", (b"a", b"b"))
+    call: ModelCallStarted = replace(calling(name, attempt), request=request)
+    fold.apply(call)
+    return request
+
+
+def test_a_print_names_what_is_new_and_what_stands() -> None:
+    fold = history(*FIRST_TURN[:-1])
+    first = started(fold, "t1/1")
+    assert (first.kept, first.added) == (0, tuple(_hash(item) for item in fold.items))
+    assert (first.instructions, first.tools) == (_hash(b"instructions"), _hash(b"a,b"))
+    fold.apply_all([said("m1", "x"), made("c1"), ended("c1"), ENDED])
+    second = started(fold, "t1/2")
+    assert (second.kept, second.added) == (2, tuple(_hash(item) for item in fold.items[2:]))
+    assert (second.instructions, second.tools) == (None, None)
+
+
+def test_the_digest_is_that_of_all_segments() -> None:
+    fold = history(*FIRST_TURN[:-1])
+    prints = [started(fold, "t1/1")]
+    fold.apply_all([made("c1"), ended("c1"), ENDED])
+    prints.append(started(fold, "t1/2"))
+    whole = hashlib.sha256()
+    for one in prints:
+        for segment in one.added:
+            whole.update(segment.encode())
+        assert one.digest == whole.hexdigest()[:HASH_DIGITS]
+    assert sum(len(one.added) for one in prints) == len(fold.items)
+
+
+def test_a_retry_without_anything_new_has_the_same_digest() -> None:
+    fold = history(*FIRST_TURN[:-1])
+    first = started(fold, "t1/1")
+    fold.apply(ModelCallFailed(TurnError("broken"), "stream", True))
+    again = started(fold, "t1/1", 2)
+    assert (again.kept, again.added, again.digest) == (len(first.added), (), first.digest)
+
+
+def test_other_tools_are_named() -> None:
+    fold = history(*FIRST_TURN[:-1])
+    started(fold, "t1/1")
+    other = fold.print_request(b"instructions", (b"a",))
+    assert (other.instructions, other.tools) == (None, _hash(b"a"))
+
+
+def test_the_settings_are_no_part_of_it() -> None:
+    assert SETTINGS.model.encode() not in b"".join(history(*FIRST_TURN).items)
