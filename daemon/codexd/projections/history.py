@@ -16,6 +16,7 @@ from codexd.core.events import (
     ContextAdded,
     Event,
     InputQueued,
+    InputWithdrawn,
     ItemCompleted,
     ModelCallStarted,
     RequestPrint,
@@ -61,6 +62,8 @@ class History:
         match event:
             case InputQueued():
                 self._queued[event.item_id] = user_message(event.content)
+            case InputWithdrawn():
+                self._queued.pop(event.item_id, None)
             case TurnStarted():
                 self._behind += [self._queued.pop(i) for i in event.inputs if i in self._queued]
             case TurnSteered():

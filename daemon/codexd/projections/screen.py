@@ -18,10 +18,14 @@ from codexd.core.events import (
     InputWithdrawn,
     ItemCompleted,
     ItemCut,
+    ModelCallStarted,
     ThreadForked,
     ToolEnded,
     ToolSpawned,
     ToolStarted,
+    TurnCompleted,
+    TurnFailed,
+    TurnInterrupted,
     TurnStarted,
     TurnSteered,
 )
@@ -88,6 +92,7 @@ class Screen:
 
     def __init__(self) -> None:
         self._queued: dict[ItemId, InputQueued] = {}
+        self._steered: list[tuple[TurnSteered, int]] = []  # the model has yet to see it; and when
         self._calls: dict[CallId, tuple[str, str]] = {}  # open calls: name and arguments
         self.commands: dict[CallId, CommandExecution] = {}  # those of them that are commands
 
@@ -99,6 +104,7 @@ class Screen:
         """The same place, to stay there while the original goes on."""
         copied = Screen()
         copied._queued, copied._calls = dict(self._queued), dict(self._calls)
+        copied._steered = list(self._steered)
         copied.commands = dict(self.commands)
         return copied
 
@@ -113,7 +119,9 @@ class Screen:
             case TurnStarted():
                 return self._inputs(event, at_ms)
             case TurnSteered():
-                return _said(event.item_id, event.client_id, event.content, at_ms)
+                self._steered.append((event, at_ms))
+            case ModelCallStarted() | TurnCompleted() | TurnInterrupted() | TurnFailed():
+                return self._taken_in()
             case ItemCompleted():
                 return self._item(event, at_ms)
             case ItemCut():
@@ -136,6 +144,14 @@ class Screen:
             queued = self._queued.pop(item_id, None)
             if queued is not None:
                 shown += _said(item_id, queued.client_id, queued.content, at_ms)
+        return shown
+
+    def _taken_in(self) -> list[Shown]:
+        """What was said while the model answered: on a screen it stands where the model sees it."""
+        shown: list[Shown] = []
+        for event, at_ms in self._steered:
+            shown += _said(event.item_id, event.client_id, event.content, at_ms)
+        self._steered.clear()
         return shown
 
     def _item(self, event: ItemCompleted, at_ms: int) -> list[Shown]:

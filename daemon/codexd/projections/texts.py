@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from codexd.core.events import ScreenKind
 from codexd.core.ids import CallId, ItemId, ThreadId, TurnId
-from codexd.core.items import AgentMessage, Reasoning, ThreadItem
+from codexd.core.items import AgentMessage, Reasoning, ThreadItem, ToolCall
 from codexd.protocol import notifications as n
 
 TextPart = Literal["text", "summary", "content"]
@@ -150,6 +151,16 @@ class Texts:
             return self.opened(item.id, "message", at_ms)
         if isinstance(item, Reasoning):
             return self.opened(item.id, "reasoning", at_ms)
+        if isinstance(item, ToolCall):
+            # It has its answer already; a start is a start all the same.
+            item = replace(
+                item,
+                status="inProgress",
+                success=None,
+                content_items=None,
+                duration_ms=None,
+                completed_at_ms=None,
+            )
         return [item_started(item, self._thread_id, self._turn_id)]
 
     def _encoder(self, one: _Open, item_id: ItemId, part: TextPart, index: int) -> n.DeltaEncoder:

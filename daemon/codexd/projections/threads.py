@@ -62,7 +62,7 @@ class Summary(msgspec.Struct):
                     self.settings = event.change.applied(self.settings)
             case InputQueued():
                 if not self.preview:
-                    self.preview = plain_text(event.content)[:PREVIEW_CHARACTERS_MAX]
+                    self.preview = _request(plain_text(event.content))[:PREVIEW_CHARACTERS_MAX]
             case TurnStarted():
                 self.turns, self.failed = self.turns + 1, False
             case TurnFailed():
@@ -74,6 +74,14 @@ class Summary(msgspec.Struct):
     def git(self) -> GitHead | None:
         """Where the repository stood when the thread began."""
         return self.started.git if self.started is not None else None
+
+
+def _request(text: str) -> str:
+    """What a person asks: behind this heading, where an editor put its own context before it."""
+    return text.rpartition(_REQUEST_HEADING)[2].strip()
+
+
+_REQUEST_HEADING = "## My request for Codex:"
 
 
 # Types of record that a summary depends on, as they stand in a line: the others need no decoding.

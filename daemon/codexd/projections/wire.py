@@ -14,6 +14,7 @@ from codexd.core.calls import RunCommand
 from codexd.core.events import (
     ApprovalDecided,
     ApprovalRequested,
+    Event,
     InputQueued,
     InputWithdrawn,
     ModelCallEnded,
@@ -27,6 +28,7 @@ from codexd.core.events import (
     TurnFailed,
     TurnInterrupted,
     TurnStarted,
+    Unknown,
 )
 from codexd.core.ids import ApprovalId, CallId, ThreadId, TurnId
 from codexd.core.items import AgentMessage, TurnError
@@ -39,7 +41,7 @@ from codexd.projections.texts import Said, Spoken, Texts, item_started
 from codexd.projections.usage import UsageTotals
 from codexd.protocol import notifications as n
 from codexd.protocol.policies import sandbox_policy
-from codexd.protocol.threads import Active, Environment, Idle, InError, ThreadStatus
+from codexd.protocol.threads import Active, Environment, Idle, InError, NotLoaded, ThreadStatus
 from codexd.protocol.turns import CollaborationMode, ModeSettings, Turn, TurnStatus
 
 
@@ -82,41 +84,25 @@ class Wire:
         self.turn_id: TurnId = TurnId("")
         self._turn_started_ms = 0
         self._settings: Settings | None = None
+        self._model = ""  # of the last turn, whose usage is told
         self._last_message: AgentMessage | None = None
 
     def apply(self, recorded: Recorded) -> list[Saying]:
         """What the event says. What it ends is said first, what it begins last."""
         event, at_ms = recorded.event, recorded.at_ms
         said: list[Saying] = []
-        if isinstance(event, TurnStarted):
-            said += self._turn_started(event, at_ms)
+        match event:
+            case TurnStarted():
+                said += self._turn_started(event, at_ms)
+            case ApprovalRequested():
+                said.append(self._status(_active(waiting=True)))
+            case _:
+                pass
         for shown in self._screen.apply(recorded):
             said += self._shown(shown)
         match event:
-            case ThreadStarted():
-                self._settings = event.settings
-            case SettingsChanged():
-                said += self._settings_changed(event)
-            case ThreadRenamed():
-                renamed = n.ThreadNameUpdatedNotification(
-                    thread_id=self._thread_id, thread_name=event.name
-                )
-                said.append(Said("thread/name/updated", renamed, to_all=True))
-            case ThreadArchived():
-                params = n.ThreadArchivedNotification(thread_id=self._thread_id)
-                said.append(Said("thread/archived", params, to_all=True))
-            case ThreadUnarchived():
-                back = n.ThreadUnarchivedNotification(thread_id=self._thread_id)
-                said.append(Said("thread/unarchived", back, to_all=True))
-            case InputQueued() | InputWithdrawn():
-                if self.turn_id:
-                    changed = n.ThreadQueueChangedNotification(thread_id=self._thread_id)
-                    said.append(Said("thread/queue/changed", changed))
-            case ModelCallEnded():
+            case ModelCallEnded() | ModelCallFailed():
                 said += self._call_ended(event)
-            case ModelCallFailed():
-                if event.will_retry:
-                    said.append(self._error(event.error, will_retry=True))
             case ApprovalRequested():
                 said += self._approval_requested(event, at_ms)
             case ApprovalDecided():
@@ -124,8 +110,33 @@ class Wire:
             case TurnCompleted() | TurnInterrupted() | TurnFailed():
                 said += self._turn_ended(event, at_ms)
             case _:
-                pass
+                said += self._of_thread(event)
         return said
+
+    def _of_thread(self, event: Event | Unknown) -> list[Saying]:
+        thread_id = self._thread_id
+        match event:
+            case ThreadStarted():
+                self._settings, self._model = event.settings, event.settings.model
+            case SettingsChanged():
+                return self._settings_changed(event)
+            case ThreadRenamed():
+                renamed = n.ThreadNameUpdatedNotification(
+                    thread_id=thread_id, thread_name=event.name
+                )
+                return [Said("thread/name/updated", renamed, to_all=True)]
+            case ThreadArchived():
+                gone = n.ThreadArchivedNotification(thread_id=thread_id)
+                return [self._status(NotLoaded()), Said("thread/archived", gone, to_all=True)]
+            case ThreadUnarchived():
+                back = n.ThreadUnarchivedNotification(thread_id=thread_id)
+                return [Said("thread/unarchived", back, to_all=True)]
+            case InputQueued() | InputWithdrawn() if self.turn_id:
+                changed = n.ThreadQueueChangedNotification(thread_id=thread_id)
+                return [Said("thread/queue/changed", changed)]
+            case _:
+                pass
+        return []
 
     def commands(self) -> list[Saying]:
         """The commands that are open, said anew to whoever comes late."""
@@ -137,6 +148,7 @@ class Wire:
     def take_up(self, state: ThreadState, turn_so_far: Sequence[Recorded]) -> None:
         """Stand where a loaded thread stands, without saying anything."""
         self._settings = state.settings
+        self._model = state.settings.model if state.settings is not None else ""
         self._screen.take_up(state.queue)
         usage, self._usage = self._usage, None  # What was used is counted already.
         for recorded in turn_so_far:
@@ -144,12 +156,14 @@ class Wire:
         self._usage = usage
 
     def copy(self) -> Wire:
-        """The same place, to stay there while the original goes on. It says nothing of usage."""
-        copied = Wire(self._thread_id, None, self._window)
+        """The same place, to stay there while the original goes on."""
+        usage = self._usage.copy() if self._usage is not None else None
+        copied = Wire(self._thread_id, usage, self._window)
         copied._screen = self._screen.copy()
         copied.texts, copied.asks = self.texts.copy(), dict(self.asks)
         copied.turn_id, copied._turn_started_ms = self.turn_id, self._turn_started_ms
-        copied._settings, copied._last_message = self._settings, self._last_message
+        copied._settings, copied._model = self._settings, self._model
+        copied._last_message = self._last_message
         return copied
 
     def _shown(self, shown: Shown) -> list[Spoken]:
@@ -164,6 +178,7 @@ class Wire:
         self.turn_id, self._turn_started_ms = event.turn_id, at_ms
         self.texts = Texts(self._thread_id, event.turn_id)
         self._settings, self._last_message = event.settings, None
+        self._model = event.settings.model
         turn = Turn(
             id=event.turn_id,
             root_turn_id=event.turn_id,
@@ -177,7 +192,8 @@ class Wire:
         self, event: TurnCompleted | TurnInterrupted | TurnFailed, at_ms: int
     ) -> list[Saying]:
         status: TurnStatus = "completed" if isinstance(event, TurnCompleted) else "interrupted"
-        said: list[Saying] = []
+        said: list[Saying] = [Settled(approval_id) for approval_id in self.asks]
+        self.asks.clear()
         error = None
         if isinstance(event, TurnFailed):
             status, error = "failed", event.error
@@ -198,25 +214,23 @@ class Wire:
         )
         params = n.TurnCompletedNotification(thread_id=self._thread_id, turn=turn)
         said.append(Said("turn/completed", params))
-        said += [Settled(approval_id) for approval_id in self.asks]
-        self.asks.clear()
         self.turn_id = TurnId("")
         return said
 
-    def _call_ended(self, event: ModelCallEnded) -> list[Saying]:
+    def _call_ended(self, event: ModelCallEnded | ModelCallFailed) -> list[Saying]:
         said: list[Saying] = []
         if self._usage is not None and self._usage.apply(event):
             said.append(self.token_usage())
-        if event.rate_limits is not None:
-            for limits in read_limits(event.rate_limits):
-                params = n.AccountRateLimitsUpdatedNotification(limits)
-                said.append(Said("account/rateLimits/updated", params))
+        for limits in read_limits(event.rate_limits or {}):
+            params = n.AccountRateLimitsUpdatedNotification(limits)
+            said.append(Said("account/rateLimits/updated", params))
+        if isinstance(event, ModelCallFailed) and event.will_retry:
+            said.append(self._error(event.error, will_retry=True))
         return said
 
     def token_usage(self) -> Said:
         """What the thread has used so far."""
         assert self._usage is not None
-        model = self._settings.model if self._settings is not None else ""
         total, last = (
             n.TokenUsageBreakdown(*msgspec.structs.astuple(tokens))
             for tokens in (self._usage.total, self._usage.last)
@@ -224,7 +238,7 @@ class Wire:
         params = n.ThreadTokenUsageUpdatedNotification(
             thread_id=self._thread_id,
             turn_id=self.turn_id,
-            token_usage=n.ThreadTokenUsage(total, last, self._window(model)),
+            token_usage=n.ThreadTokenUsage(total, last, self._window(self._model)),
         )
         return Said("thread/tokenUsage/updated", params)
 
@@ -243,7 +257,7 @@ class Wire:
             action.justification or event.reason,
             at_ms,
         )
-        return [self._status(_active(waiting=True)), asks]
+        return [asks]
 
     def _approval_decided(self, event: ApprovalDecided) -> list[Saying]:
         if self.asks.pop(event.approval_id, None) is None:
