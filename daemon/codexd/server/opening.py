@@ -37,6 +37,14 @@ async def open_thread(services: Services, text: str, unknown: str) -> ThreadActo
     Raises:
         RpcError: no thread, an archived one, one whose log is damaged.
     """
+    thread = await load_thread(services, text, unknown)
+    if thread.state.archived:
+        raise archived(thread.thread_id)
+    return thread
+
+
+async def load_thread(services: Services, text: str, unknown: str) -> ThreadActor:
+    """The same for an archived thread as well. Raises: RpcError."""
     thread_id = thread_id_of(text)
     try:
         thread = await services.supervisor.load(thread_id)
@@ -44,8 +52,6 @@ async def open_thread(services: Services, text: str, unknown: str) -> ThreadActo
         raise state_error(f"{unknown}: {thread_id}", "thread_not_found") from error
     except (StoreError, InvalidEvent, ThreadGone) as error:
         raise store_error(error) from error
-    if thread.state.archived:
-        raise archived(thread_id)
     return thread
 
 

@@ -8,12 +8,11 @@ import msgspec
 
 from codexd.core import commands as c
 from codexd.core.commands import Rejected
-from codexd.core.events import TurnCompleted, TurnFailed, TurnInterrupted, TurnStarted
+from codexd.core.events import InputQueued, TurnCompleted, TurnFailed, TurnInterrupted, TurnStarted
 from codexd.core.ids import ThreadId
 from codexd.core.record import decode_record
 from codexd.core.settings import Settings, SettingsChange
 from codexd.projections.texts import Said
-from codexd.projections.wire import Wire
 from codexd.protocol import threads as t
 from codexd.protocol.asked_settings import thread_change
 from codexd.protocol.notifications import ThreadClosedNotification, ThreadStartedNotification
@@ -27,9 +26,11 @@ from codexd.server.git import git_head
 from codexd.server.headings import heading, settled
 from codexd.server.house_answers import readable_config
 from codexd.server.opening import (
+    archived,
     check_provider,
     checked_change,
     checked_cwd,
+    load_thread,
     open_thread,
     refused,
     store_error,
@@ -38,6 +39,7 @@ from codexd.server.opening import (
 from codexd.server.outbox import Outbox
 from codexd.server.pages import Place, all_turns
 from codexd.server.port import Answered
+from codexd.server.returning import wire_at
 from codexd.server.services import Services
 from codexd_eventstore.store import NotFound, StoreError
 
@@ -139,10 +141,17 @@ async def thread_name_set(
 async def thread_archive(
     services: Services, connection: Connection, params: t.ThreadArchiveParams
 ) -> Answered:
-    """Put it aside: the event first, then the file."""
-    thread = await open_thread(services, params.thread_id, "no rollout found for thread id")
+    """Put it aside: the event first, then the file. A daemon may have died between the two."""
+    thread = await load_thread(services, params.thread_id, "no rollout found for thread id")
     thread_id = thread.thread_id
+    if thread.state.ephemeral:
+        raise state_error(
+            f"thread {thread_id} is ephemeral, and kept nowhere: it cannot be put aside",
+            "thread_ephemeral",
+        )
     try:
+        if (await services.store.head(thread_id)).archived:
+            raise archived(thread_id)
         await thread.submit(c.ArchiveThread(), by=connection.by)
         await services.supervisor.unload(thread_id)
         await services.store.archive(thread_id)
@@ -156,15 +165,18 @@ async def thread_archive(
 async def thread_unarchive(
     services: Services, connection: Connection, params: t.ThreadUnarchiveParams
 ) -> Answered:
-    """Bring it back: the file first, then the event, since an archived log takes none."""
+    """Bring it back: the file first, then the event, since an archived log takes none.
+
+    A daemon may have died between the two, or while it put the thread aside.
+    """
     thread_id = thread_id_of(params.thread_id)
     try:
-        head = await services.store.head(thread_id)
-        if not head.archived:
-            raise NotFound(thread_id)
-        await services.supervisor.unload(thread_id)
-        await services.store.unarchive(thread_id)
+        if (await services.store.head(thread_id)).archived:
+            await services.supervisor.unload(thread_id)
+            await services.store.unarchive(thread_id)
         thread = await services.supervisor.load(thread_id)
+        if not thread.state.archived:
+            raise NotFound(thread_id)
     except NotFound as error:
         message = f"no archived rollout found for thread id {thread_id}"
         raise state_error(message, "thread_not_archived") from error
@@ -238,7 +250,7 @@ async def _resumed_from(
             f"after.seq: expected at most {thread.version}, the thread's last event, "
             f"found {after.seq}"
         )
-    wire = await _wire_at(thread, after)
+    wire = await wire_at(thread, after)
     feed = services.hub.feed(thread.thread_id)
 
     def begin(reader: Reader, outbox: Outbox) -> Follower:
@@ -248,35 +260,12 @@ async def _resumed_from(
     return Answered(answered.result, lambda: connection.follow(thread.thread_id, begin))
 
 
-async def _wire_at(thread: ThreadActor, after: t.After) -> Wire:
-    """The wire fold of the turn in which a cursor stands, at the cursor."""
-    store, stream = thread.world.store, thread.thread_id
-    start, before = after.seq, after.seq + 1
-    found = False
-    while not found and before > 1:
-        for record in await store.read_back(stream, before=before, limit=64):
-            start = before = record.seq
-            event = decode_record(record.line).event
-            if isinstance(event, TurnStarted):
-                found = True
-                break
-    wire = Wire(thread.thread_id, None, lambda model: None)
-    position = max(start - 1, 0)
-    while position < after.seq:
-        for record in await store.read(stream, after=position, limit=64):
-            position = record.seq
-            if position <= after.seq:
-                wire.apply(decode_record(record.line))
-    for key, offset in after.items.items():
-        wire.texts.told(key, offset)
-    return wire
-
-
 async def _fork_point(parent: ThreadActor, last_turn: str | None, before_turn: str | None) -> int:
     """The event up to which a fork shares its parent. Raises: RpcError."""
     if last_turn is None and before_turn is None:
         return parent.version
     store, current, after = parent.world.store, "", 0
+    running, between = False, 0  # `between`: the last event in front of the next turn and its input
     ends = (TurnCompleted, TurnInterrupted, TurnFailed)
     while after < parent.version:
         for record in await store.read(parent.thread_id, after=after):
@@ -284,9 +273,14 @@ async def _fork_point(parent: ThreadActor, last_turn: str | None, before_turn: s
             if isinstance(event, TurnStarted):
                 current = event.turn_id
                 if current == before_turn:
-                    return record.seq - 1
-            elif isinstance(event, ends) and current == last_turn:
-                return record.seq
+                    return between
+                running = True
+            elif isinstance(event, InputQueued) and not running:
+                between = record.seq - 1
+            elif isinstance(event, ends):
+                if current == last_turn:
+                    return record.seq
+                running, between = False, record.seq
             after = record.seq
     if current == last_turn:
         raise state_error(

@@ -1,0 +1,29 @@
+"""Homes for the daemon's tests: one of its own for each test that asks, and a daemon that a module shares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from daemon_house import Daemon, Home
+
+
+@pytest.fixture
+def home() -> Iterator[Home]:
+    """A home of this test's own; no daemon runs yet."""
+    with Home() as home:
+        yield home
+
+
+@pytest.fixture(scope="session")
+def _shared() -> Iterator[Daemon]:
+    with Home() as home:
+        yield home.start()
+
+
+@pytest.fixture
+def daemon(_shared: Daemon) -> Daemon:
+    """A daemon that runs, shared by the tests that leave it running. Its model is the test's to set."""
+    assert _shared.process.poll() is None, "a test before this one ended the shared daemon"
+    return _shared

@@ -1,0 +1,257 @@
+"""The real daemon as a child process, each in a home of its own; whatever is started here is ended here.
+
+    with Home() as home:
+        home.use_model(model.base_url)
+        daemon = home.start()
+
+Nothing here sleeps: a daemon is ready when it says so, a process is gone when the kernel says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import trio
+
+# How long anything may take that the machine does by itself: a hundred times what it does take.
+PATIENCE_SECONDS = 20.0
+
+READY = "answers on"
+
+CONFIG = """
+model = "scripted"
+model_provider = "{provider}"
+approval_policy = "{approval}"
+sandbox_mode = "danger-full-access"
+{more}
+
+[model_providers.{provider}]
+base_url = "{base_url}"
+{provider_more}
+"""
+
+
+class Daemon:
+    """A running codexd, and what it says in its log."""
+
+    def __init__(self, home: Home, process: subprocess.Popen[str]) -> None:
+        self.home, self.process = home, process
+        self.log: list[str] = []
+        self._said = threading.Condition()
+        self._silent = False
+        self._listening = threading.Thread(target=self._listen)
+        self._listening.start()
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self.process.pid
+
+    def wait_said(self, text: str) -> None:
+        """Wait until a line of its log holds the text."""
+        with self._said:
+            self._said.wait_for(lambda: self._silent or self.said(text), PATIENCE_SECONDS)
+        assert self.said(text), f"the daemon did not say {text!r}:\n" + "".join(self.log)
+
+    def said(self, text: str) -> bool:
+        """Whether a line of its log holds the text."""
+        return any(text in line for line in self.log)
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self.process.kill()
+        self.wait()
+
+    def terminate(self) -> None:
+        """Ask it to stop."""
+        self.process.send_signal(signal.SIGTERM)
+
+    def wait(self) -> int:
+        """Wait for its end and its last words; its exit code."""
+        code = self.process.wait(PATIENCE_SECONDS)
+        self._listening.join(PATIENCE_SECONDS)
+        return code
+
+    async def ended(self) -> int:
+        """The same, beside other tasks."""
+        with trio.fail_after(PATIENCE_SECONDS):
+            await wait_gone(self.pid)
+        return self.wait()
+
+    def stop(self) -> int:
+        """Ask it to stop, and wait."""
+        self.terminate()
+        return self.wait()
+
+    def resident_bytes(self, *, most: bool = False) -> int:
+        """How much memory it holds, or the most that it ever held."""
+        name = "VmHWM:" if most else "VmRSS:"
+        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
+        (found,) = [line for line in lines if line.startswith(name)]
+        return int(found.split()[1]) * 1024
+
+    def _listen(self) -> None:
+        assert self.process.stderr is not None
+        with self.process.stderr as stderr:
+            for line in stderr:
+                with self._said:
+                    self.log.append(line)
+                    self._said.notify_all()
+        with self._said:
+            self._silent = True
+            self._said.notify_all()
+
+
+class Home:
+    """A `CODEXD_HOME` in a private folder with a short path, and all daemons that were started on it."""
+
+    def __init__(self, **env: str) -> None:
+        self.root = Path(tempfile.mkdtemp(prefix="cx-", dir="/tmp"))
+        self.path, self.work = self.root / "h", self.root / "w"
+        self.work.mkdir()
+        self.env = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.root),
+            "SHELL": "/bin/sh",
+            "CODEXD_HOME": str(self.path),
+            **env,
+        }
+        self._daemons: list[Daemon] = []
+
+    @property
+    def socket(self) -> Path:
+        """Where it answers."""
+        return self.path / "run" / "codexd.sock"
+
+    def configure(self, text: str) -> None:
+        """Write config.toml."""
+        self.path.mkdir(exist_ok=True, mode=0o700)
+        self.path.joinpath("config.toml").write_text(text)
+
+    def use_model(
+        self,
+        base_url: str,
+        *,
+        provider: str = "scripted",
+        approval: str = "never",
+        more: str = "",
+        provider_more: str = "",
+    ) -> None:
+        """Point the daemon at a model; one that runs reads the file anew."""
+        self.configure(
+            CONFIG.format(
+                base_url=base_url,
+                provider=provider,
+                approval=approval,
+                more=more,
+                provider_more=provider_more,
+            )
+        )
+
+    def launch(self, *arguments: str, **env: str) -> Daemon:
+        """Start a daemon, whatever comes of it."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "codexd", *arguments],
+            env=self.env | env,
+            cwd=self.work,
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        daemon = Daemon(self, process)
+        self._daemons.append(daemon)
+        return daemon
+
+    def start(self, *arguments: str, **env: str) -> Daemon:
+        """Start a daemon and wait until it answers."""
+        daemon = self.launch(*arguments, **env)
+        daemon.wait_said(READY)
+        return daemon
+
+    def logs(self) -> list[Path]:
+        """The files of all threads."""
+        return sorted([*self.path.glob("threads/*/*/*/*.jsonl"), *self.path.glob("archived/*")])
+
+    def processes(self) -> list[int]:
+        """Everything alive that was started by a daemon of this home, by its environment."""
+        mark = f"CODEXD_HOME={self.path}\0".encode()
+        found = []
+        for folder in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if folder.name.isdecimal() and mark in (folder / "environ").read_bytes() + b"\0":
+                    found.append(int(folder.name))
+        return found
+
+    def close(self) -> None:
+        """End everything and remove everything."""
+        for daemon in self._daemons:
+            if daemon.process.poll() is None:
+                daemon.process.kill()
+            daemon.wait()
+        for pid in self.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            for daemon in self._daemons:
+                error.add_note(f"codexd {daemon.pid} said:\n" + "".join(daemon.log[-60:]))
+        self.close()
+
+
+async def wait_gone(pid: int) -> None:
+    """Sleep until a process has ended, whoever started it; not at all where it is gone."""
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        with trio.fail_after(PATIENCE_SECONDS):
+            await trio.lowlevel.wait_readable(fd)
+    finally:
+        os.close(fd)
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process has ended."""
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([fd], [], [], 0)[0])
+    finally:
+        os.close(fd)
+
+
+@contextlib.asynccontextmanager
+async def alone() -> AsyncIterator[None]:
+    """Let an exception out as itself where a nursery would have wrapped it: a failure is then read at a glance."""
+    try:
+        yield
+    except ExceptionGroup as group:
+        only: Exception = group
+        while isinstance(only, ExceptionGroup) and len(only.exceptions) == 1:
+            only = only.exceptions[0]
+        raise only from None
