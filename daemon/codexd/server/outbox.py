@@ -7,6 +7,7 @@ follows; never a queue of notifications (law 7).
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from typing import Protocol
 
 import trio
@@ -39,6 +40,7 @@ class Outbox:
         self._lagging: dict[Lagging, None] = {}
         self._wake = trio.Event()
         self.closed = False
+        self._unread = False  # more was asked for than is kept: the connection is being ended
 
     @property
     def idle(self) -> bool:
@@ -50,7 +52,7 @@ class Outbox:
 
         After the connection is lost this does nothing: its reading half ends it.
         """
-        if self.closed:
+        if self.closed or self._unread:
             return
         if not self._pending:
             sent = self._send(wire)
@@ -60,6 +62,10 @@ class Outbox:
         self._pending.append(wire)
         self._pending_bytes += len(wire)
         self._wake.set()
+        if self._pending_bytes > UNREAD_BYTES_MAX:
+            self._unread = True
+            with suppress(OSError):  # Wakes whoever waits for the socket to take more.
+                self._sock.shutdown(socket.SHUT_RDWR)
 
     def write_later(self, follower: Lagging) -> None:
         """Give the follower its due once the socket takes more."""
@@ -85,9 +91,9 @@ class Outbox:
 
     async def _drain(self) -> None:
         while self._pending and not self.closed:
-            if self._pending_bytes > UNREAD_BYTES_MAX:
-                raise Unread(f"more than {UNREAD_BYTES_MAX} bytes of answers were not read")
             await trio.lowlevel.wait_writable(self._sock)
+            if self._unread:
+                raise Unread(f"more than {UNREAD_BYTES_MAX} bytes of answers were not read")
             wire = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
             sent = self._send(wire)
             self._pending = [wire[sent:]] if sent < len(wire) else []

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from codexd.core import commands as c
 from codexd.core.commands import Rejected
 from codexd.core.events import InputQueued, TurnSteered
 from codexd.core.ids import ItemId, TurnId
 from codexd.core.items import LocalImageInput, UserInput
+from codexd.core.record import Recorded
 from codexd.protocol import turns as t
 from codexd.protocol.asked_settings import turn_change
 from codexd.protocol.rpc import invalid_params
@@ -41,8 +44,8 @@ async def turn_start(
         answer = await thread.submit(command, by=connection.by, key=params.idempotency_key)
     except Rejected as rejected:
         raise refused(rejected) from rejected
-    if answer.repeated is not None and isinstance(answer.repeated.event, InputQueued):
-        turn_id = answer.repeated.event.turn_id
+    if answer.repeated is not None:
+        turn_id = _repeated(answer.repeated, InputQueued).turn_id
     turn = t.Turn(id=turn_id, root_turn_id=turn_id, status="inProgress")
     return Answered(t.TurnStartResponse(turn))
 
@@ -63,7 +66,8 @@ async def turn_steer(
         answer = await thread.submit(command, by=connection.by, key=params.idempotency_key)
     except Rejected as rejected:
         raise refused(rejected) from rejected
-    assert answer.repeated is None or isinstance(answer.repeated.event, TurnSteered)
+    if answer.repeated is not None:
+        _repeated(answer.repeated, TurnSteered)
     return Answered(t.TurnSteerResponse(params.expected_turn_id))
 
 
@@ -81,6 +85,19 @@ async def turn_interrupt(
     except Rejected as rejected:
         raise refused(rejected) from rejected
     return Answered(t.TurnInterruptResponse())
+
+
+First = TypeVar("First", InputQueued, TurnSteered)
+
+
+def _repeated(first: Recorded, kind: type[First]) -> First:
+    """What the same request led to before. Raises: RpcError, where the key was another request's."""
+    if not isinstance(first.event, kind):
+        raise invalid_params(
+            f"idempotencyKey: expected one of a request of this kind, found that of event {first.seq} "
+            f"({first.event.type}); nothing was sent"
+        )
+    return first.event
 
 
 def _check_input(content: tuple[UserInput, ...]) -> None:
