@@ -99,6 +99,9 @@ class Supervisor:
     async def load(self, thread_id: ThreadId) -> ThreadActor:
         """The thread, loaded and recovered. Raises: StoreError, InvalidEvent."""
         one = self._loaded.get(thread_id)
+        while one is not None and one.scope.cancel_called:  # It is being let go: load it anew.
+            await one.ended.wait()
+            one = self._loaded.get(thread_id)
         if one is None:
             return await self._load_as(self._new(thread_id))
         return await _ready(one)

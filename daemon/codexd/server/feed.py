@@ -33,6 +33,9 @@ class Everybody(Protocol):
     def any(self) -> bool:
         """Whether there is a connection at all."""
 
+    def forget(self, thread_id: ThreadId) -> None:
+        """The thread is not loaded, and nobody follows it."""
+
 
 class Follower:
     """One connection's place in one thread."""
@@ -105,6 +108,7 @@ class Feed:
     def gone(self, reason: str | None) -> None:
         """The actor is gone. Its followers stay: they hear on when the thread is loaded again."""
         self._thread = None
+        self._forget_unneeded()
 
     def appended(self, records: Sequence[Recorded]) -> None:
         """These are in the log."""
@@ -159,6 +163,7 @@ class Feed:
         """It does not follow any more."""
         self._followers.pop(follower, None)
         follower.outbox.forget(follower)
+        self._forget_unneeded()
 
     async def catch_up(self, follower: Follower, outbox: Outbox) -> bool:
         """Give a follower that is behind up to a chunk; whether it is live again."""
@@ -171,7 +176,11 @@ class Feed:
         written = 0
         while follower.seq < thread.version:
             page = await thread.world.store.read(self.thread_id, after=follower.seq, limit=64)
+            if self._thread is not thread:
+                return True  # As above: it was let go, or loaded anew, while we read.
             for record in page:
+                if record.seq > thread.version:
+                    break  # On disk and not yet told to anybody: it will be, and then to this one too.
                 recorded = decode_record(record.line)
                 sayings = wire.apply(recorded)
                 follower.seq = recorded.seq
@@ -198,6 +207,10 @@ class Feed:
         for output in streaming.outputs.values():
             said += told.output_rest(output.call_id, output.text(), now)
         return said
+
+    def _forget_unneeded(self) -> None:
+        if self._thread is None and not self._followers:
+            self._everybody.forget(self.thread_id)
 
     def _leave_stragglers(self) -> None:
         """Before anything new is said: followers whose socket is still full stay where they are."""

@@ -47,7 +47,7 @@ class Hub:
         return feed
 
     def forget(self, thread_id: ThreadId) -> None:
-        """The thread was let go, and nobody follows it."""
+        """The thread is not loaded, and nobody follows it."""
         feed = self._feeds.get(thread_id)
         if feed is not None and not feed.watched:
             del self._feeds[thread_id]
