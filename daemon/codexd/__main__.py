@@ -46,7 +46,7 @@ def _serve(paths: Paths, place: SocketPlace) -> int:
     import trio
 
     from codexd.app import serve
-    from codexd.server.listener import AlreadyServed
+    from codexd.server.listener import AlreadyServed, NotASocket
     from codexd_eventstore.store import Locked, StoreError
 
     code = 0
@@ -55,6 +55,9 @@ def _serve(paths: Paths, place: SocketPlace) -> int:
     except* (Locked, AlreadyServed) as problems:
         print(f"codexd: {problems.exceptions[0]}", file=sys.stderr)
         code = EXIT_TRY_LATER
+    except* NotASocket as problems:
+        print(f"codexd: {problems.exceptions[0]}; the daemon was not started", file=sys.stderr)
+        code = EXIT_USAGE
     except* (StoreError, OSError) as problems:
         print(f"codexd: {problems.exceptions[0]}; the daemon was not started", file=sys.stderr)
         code = EXIT_SYSTEM

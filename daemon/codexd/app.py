@@ -13,13 +13,11 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import trio
-from codexd_eventstore.jsonl import open_jsonl_store
-from codexd_eventstore.memory import MemoryStore
 
 from codexd import __version__
 from codexd.config import InvalidConfig
@@ -46,6 +44,8 @@ from codexd.tools.leftovers import kill_leftover
 from codexd.tools.login_env import LoginEnvironment, command_shell
 from codexd.tools.registry import Registry
 from codexd.tools.shell import NoSandbox, Shell, ShellPerformer
+from codexd_eventstore.jsonl import open_jsonl_store
+from codexd_eventstore.memory import MemoryStore
 from codexd_eventstore.store import EventStore
 
 log = logging.getLogger(__name__)
@@ -124,6 +124,16 @@ class House:
         async def serve_one(peer: socket.socket) -> None:
             await self._hub.serve(peer, answers)
 
+        # Before anybody is told that the daemon answers: who is told may ask it to stop at once.
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            await self._serve(sock, serve_one, signals)
+
+    async def _serve(
+        self,
+        sock: socket.socket,
+        serve_one: Callable[[socket.socket], Awaitable[None]],
+        signals: AsyncIterator[int],
+    ) -> None:
         async with trio.open_nursery() as nursery:
             await nursery.start(self._supervisor.run)
             nursery.start_soon(accept_all, sock, serve_one)
@@ -132,7 +142,7 @@ class House:
             self._report_config()
             self._end_leftover_processes()
             nursery.start_soon(self._supervisor.recover, self._unfinished.left())
-            await self._until_told_to_stop()
+            await self._until_told_to_stop(signals)
             nursery.cancel_scope.cancel()
 
     def _world(self, store: EventStore, env: Mapping[str, str]) -> World:
@@ -178,15 +188,14 @@ class House:
         await trio.to_thread.run_sync(warm_up)
         await self._login.variables()
 
-    async def _until_told_to_stop(self) -> None:
-        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-            await signals.__anext__()
-            log.info("told to stop: running commands have %g s to end", DRAIN_SECONDS_MAX)
-            with trio.move_on_after(DRAIN_SECONDS_MAX):
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(_cancel_at_next, signals, nursery.cancel_scope)
-                    await self._processes.wait_none()
-                    nursery.cancel_scope.cancel()
+    async def _until_told_to_stop(self, signals: AsyncIterator[int]) -> None:
+        await signals.__anext__()
+        log.info("told to stop: running commands have %g s to end", DRAIN_SECONDS_MAX)
+        with trio.move_on_after(DRAIN_SECONDS_MAX):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_cancel_at_next, signals, nursery.cancel_scope)
+                await self._processes.wait_none()
+                nursery.cancel_scope.cancel()
 
 
 async def _cancel_at_next(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:

@@ -246,6 +246,14 @@ class ToolRunning:
 
     async def run(self) -> None:
         """Run it to its end and report its result."""
+        try:
+            await self._run()
+        finally:
+            # Behind the report: a daemon that stops waits for this, and is not to lose the result.
+            if self._pid is not None:
+                self._thread.world.processes.remove(self._pid[0])
+
+    async def _run(self) -> None:
         thread = self._thread
         turn = thread.state.turn
         assert turn is not None
@@ -263,9 +271,6 @@ class ToolRunning:
             log.exception("thread %s: a tool crashed", thread.thread_id)
             text = "the tool failed inside the daemon; nothing is known of its result"
             result = ToolResult("failed", text, text)
-        finally:
-            if self._pid is not None:
-                self._thread.world.processes.remove(self._pid[0])
         await thread.submit(
             c.ReportToolEnded(call_id=self._call_id, result=await self._kept(result))
         )

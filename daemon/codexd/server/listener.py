@@ -28,6 +28,10 @@ class AlreadyServed(Exception):
     """Somebody answers on that socket."""
 
 
+class NotASocket(Exception):
+    """What lies where the socket should be is somebody's file."""
+
+
 @contextmanager
 def listening(place: SocketPlace) -> Iterator[socket.socket]:
     """A bound, listening socket; it and its link are removed at the end.
@@ -36,6 +40,7 @@ def listening(place: SocketPlace) -> Iterator[socket.socket]:
 
     Raises:
         AlreadyServed: a live daemon answers there.
+        NotASocket: what is there is no socket.
     """
     _remove_dead(place.bind)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
@@ -56,6 +61,8 @@ def listening(place: SocketPlace) -> Iterator[socket.socket]:
 
 
 def _remove_dead(path: Path) -> None:
+    if path.exists() and not path.is_socket():
+        raise NotASocket(f"expected nothing or a socket at {path}, found a file: not replaced")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
             probe.connect(str(path))
@@ -71,7 +78,7 @@ def _link(link: Path, target: Path) -> None:
     if link.is_symlink():
         link.unlink()
     elif link.exists():
-        raise AlreadyServed(f"expected nothing or a symlink at {link}, found a file: not replaced")
+        raise NotASocket(f"expected nothing or a symlink at {link}, found a file: not replaced")
     link.symlink_to(target)
 
 
