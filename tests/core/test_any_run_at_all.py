@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,8 +16,9 @@ from codexd.core.story import Story
 from codexd.projections.history import History
 from playing import Play
 
-RUNS = st.lists(st.integers(0, 10_000), max_size=40)
+RUNS = st.lists(st.integers(0, 10_000), min_size=20, max_size=60)
 FEW = settings(max_examples=60, deadline=None, derandomize=True)
+pytestmark = pytest.mark.slow
 
 
 class _Item(msgspec.Struct):

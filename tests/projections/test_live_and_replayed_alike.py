@@ -19,7 +19,7 @@ from codexd.projections.wire import Wire
 from playing import INSTRUCTIONS, THREAD, TOOLS, Play
 from reading import Reading
 
-RUNS = st.lists(st.integers(0, 10_000), max_size=40)
+RUNS = st.lists(st.integers(0, 10_000), min_size=20, max_size=60)
 FEW = settings(max_examples=40, deadline=None, derandomize=True)
 pytestmark = pytest.mark.slow
 

@@ -1,0 +1,105 @@
+"""The row of a thread in a list."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from codexd.core import events as e
+from codexd.core.events import Event
+from codexd.core.ids import ThreadId
+from codexd.core.record import Recorded
+from codexd.core.settings import SettingsChange
+from codexd.projections.threads import PREVIEW_CHARACTERS_MAX, Summary, tells
+from ordinary import BROKEN, FIRST_TURN, SETTINGS, STARTED, begun, queued
+
+GIT = e.GitHead("0f3", "main")
+
+
+def row(*events: Event) -> Summary:
+    summary = Summary()
+    for seq, event in enumerate(events, 1):
+        summary.apply(Recorded(seq, 1000 * seq, event))
+    return summary
+
+
+def test_a_row_tells_what_a_list_shows() -> None:
+    started = replace(STARTED, git=GIT)
+    summary = row(started, *FIRST_TURN[1:], e.ThreadRenamed("Parser"))
+    assert summary == Summary(
+        seq=6,
+        started=started,
+        settings=SETTINGS,
+        created_ms=1000,
+        updated_ms=6000,
+        preview="go",
+        name="Parser",
+        turns=1,
+    )
+    assert summary.git == GIT
+
+
+def test_the_preview_is_the_first_thing_a_person_said() -> None:
+    assert row(STARTED, queued(1, "first"), queued(2, "second")).preview == "first"
+    assert row(STARTED, queued(1, ""), queued(2, "second")).preview == "second"
+
+
+def test_the_preview_is_short() -> None:
+    long = "x" * (PREVIEW_CHARACTERS_MAX + 1)
+    assert len(row(STARTED, queued(1, long)).preview) == PREVIEW_CHARACTERS_MAX
+
+
+def test_the_preview_leaves_out_what_an_editor_put_before_the_request() -> None:
+    typed = "# Context from my IDE\n- a.py\n\n## My request for Codex:\nfix it\n"
+    assert row(STARTED, queued(1, typed)).preview == "fix it"
+
+
+def test_text_like_our_own_tags_is_a_preview_all_the_same() -> None:
+    typed = "<environment_context>mine</environment_context>"
+    assert row(STARTED, queued(1, typed)).preview == typed
+
+
+def test_names_and_archives_come_and_go() -> None:
+    named = (STARTED, e.ThreadRenamed("Parser"))
+    assert row(*named, e.ThreadRenamed(None)).name is None
+    assert row(*named, e.ThreadArchived()).archived
+    assert not row(*named, e.ThreadArchived(), e.ThreadUnarchived()).archived
+
+
+def test_settings_are_those_in_force() -> None:
+    change = SettingsChange(model="m-2")
+    assert row(STARTED, e.SettingsChanged(change)).settings == replace(SETTINGS, model="m-2")
+
+
+def test_a_failed_turn_shows_until_the_next() -> None:
+    failed = (STARTED, begun(1), e.TurnFailed(BROKEN))
+    assert row(*failed).failed
+    assert not row(*failed, begun(2)).failed
+
+
+def test_a_fork_is_a_thread_of_its_own() -> None:
+    forked = row(
+        *FIRST_TURN,
+        e.ThreadRenamed("Parser"),
+        e.ThreadArchived(),
+        e.ThreadForked(ThreadId("p"), 7),
+    )
+    assert (forked.forked_from, forked.name, forked.archived) == ("p", None, False)
+    assert (forked.created_ms, forked.preview, forked.turns) == (8000, "go", 1)
+
+
+@pytest.mark.parametrize("kind", e.EVENTS)
+def test_what_tells_nothing_need_not_be_decoded(kind: str) -> None:
+    line = f'{{"seq":7,"at":"2026-11-21T03:00:00.000000Z","type":"{kind}","data":{{}}}}'.encode()
+    telling = {
+        "thread.started",
+        "thread.forked",
+        "thread.renamed",
+        "thread.archived",
+        "thread.unarchived",
+        "thread.settings_changed",
+        "input.queued",
+        "turn.started",
+        "turn.failed",
+    }
+    assert tells(line) == (kind in telling)
