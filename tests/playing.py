@@ -23,6 +23,7 @@ from codexd.core.events import (
     ItemCut,
     ModelCallStarted,
     ThreadForked,
+    ToolEnded,
 )
 from codexd.core.ids import CallId, ItemId, ThreadId
 from codexd.core.record import Recorded
@@ -99,6 +100,7 @@ class Play:
         self.wire = Wire(THREAD, UsageTotals(), lambda model: None)
         self.readers = [Reading()]  # the first has been there from the start
         self.streaming: dict[ItemId, OpenText] = {}
+        self.printed: dict[CallId, str] = {}  # what the open commands have printed
         self.stale: list[c.OpenItem] = []  # drafts of items that got their fact just now
         self._now_ms = 1_000_000
         self._names = 0
@@ -136,6 +138,7 @@ class Play:
 
     def print(self, call: str, words: str) -> None:
         """A command prints something."""
+        self.printed[CallId(call)] = self.printed.get(CallId(call), "") + words
         self._tell(self.wire.texts.output(CallId(call), words, self._tick()))
 
     def finish(self, item: str) -> None:
@@ -224,6 +227,8 @@ class Play:
                 said += told.opened(one.item_id, one.kind, one.started_ms)
             for (part, index), words in one.parts.items():
                 said += told.rest(one.item_id, part, index, words, self._now_ms)
+        for call_id, words in self.printed.items():
+            said += told.output_rest(call_id, words, self._now_ms)
         return said
 
     def _append(self, events: Sequence[Event]) -> None:
@@ -247,6 +252,8 @@ class Play:
             if isinstance(event, ItemCompleted | ItemCut):
                 gone = self.streaming.pop(event.item_id, None)
                 self.stale += [gone.open_item()] if gone is not None else []
+            elif isinstance(event, ToolEnded):
+                self.printed.pop(event.call_id, None)
 
     def _tell(self, sayings: Sequence[Saying]) -> None:
         for reader in self.readers:
