@@ -119,6 +119,7 @@ async def test_killed_in_a_command_it_does_not_run_it_again_and_ends_what_was_le
             assert found["turns"][0]["status"] == "completed"
             (item,) = [one for one in items_of(found) if one["type"] == "commandExecution"]
             assert item["status"] == "failed"
+            assert item["aggregatedOutput"] == f"pid {pid}\n"
             assert texts_of(found) == ["> go", "I see"]
             assert b"interrupted by a restart" in model.requests[1].body
         assert home.work.joinpath("ran").read_text() == "ran\n"

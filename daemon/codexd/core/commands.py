@@ -87,7 +87,7 @@ class WithdrawInput(_Command, frozen=True, kw_only=True):
 class OpenItem(msgspec.Struct, frozen=True):
     """An item that was still streaming, with what had been shown of it."""
 
-    item_id: ItemId
+    item_id: ItemId  # of a `call`: the call's id, and `text` is what its command had printed
     kind: ScreenKind
     text: str = ""
     summary: tuple[str, ...] = ()

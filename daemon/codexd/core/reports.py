@@ -120,7 +120,7 @@ def _failed(story: Story, call: ModelCall, command: c.ReportModelFailure) -> Non
     assert story.state.turn is not None
     for open_call in story.state.turn.open_calls:
         # A call made before the stream broke has nobody left who waits for its answer.
-        story.add(ToolEnded(open_call.call_id, ToolResult("aborted", "aborted: the turn failed")))
+        story.abort(open_call.call_id, command.open_items, "aborted: the turn failed")
     story.add(TurnFailed(command.error))
 
 
@@ -203,7 +203,7 @@ def decide_recovery(story: Story, command: c.Recover) -> None:
     story.cut(command.open_items, "restarted")
     for call in turn.open_calls:
         if call.approval_id is None:
-            story.add(ToolEnded(call.call_id, ToolResult("aborted", RESTARTED)))
+            story.abort(call.call_id, command.open_items, RESTARTED)
     if turn.call is not None and turn.call.status == "running":
         error = TurnError("the daemon was restarted; the model is asked again")
         story.add(ModelCallFailed(error, "restart", True))

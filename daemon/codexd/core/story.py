@@ -7,6 +7,7 @@ from typing import Literal
 from codexd.core.calls import ToolResult
 from codexd.core.commands import OpenItem
 from codexd.core.events import ContextAdded, Event, ItemCut, ToolEnded, TurnInterrupted
+from codexd.core.ids import CallId, ItemId
 from codexd.core.state import ThreadState, evolve
 
 # What the model is told, in words of our own, when a person or a restart stopped it in mid-turn.
@@ -42,7 +43,8 @@ class Story:
             return
         for item in items:
             born = (item.item_id, item.started_ms)
-            if born in self.state.ended_items or born in self.state.ended_before:
+            ended = born in self.state.ended_items or born in self.state.ended_before
+            if ended or item.kind == "call":
                 continue
             self.add(
                 ItemCut(
@@ -56,6 +58,13 @@ class Story:
                 )
             )
 
+    def abort(self, call_id: CallId, items: tuple[OpenItem, ...], told: str) -> None:
+        """A call comes to nothing; what it had printed stays."""
+        printed = (
+            item.text for item in items if item.kind == "call" and item.item_id == ItemId(call_id)
+        )
+        self.add(ToolEnded(call_id, ToolResult("aborted", told, next(printed, ""))))
+
     def interrupt(
         self,
         items: tuple[OpenItem, ...],
@@ -65,6 +74,6 @@ class Story:
         self.cut(items, "restarted" if reason == "restarted" else "interrupted")
         if self.state.turn is not None:
             for call in self.state.turn.open_calls:
-                self.add(ToolEnded(call.call_id, ToolResult("aborted", ABORTED_CALL)))
+                self.abort(call.call_id, items, ABORTED_CALL)
         self.add(ContextAdded("turn_aborted", "user", ABORTED_NOTE))
         self.add(TurnInterrupted(reason))

@@ -187,9 +187,11 @@ class ThreadActor:
     def _with_open_items(self, command: Command) -> Command:
         """Give a command that cuts items the text that screens have seen of them."""
         match command:
-            case c.InterruptTurn() | c.ArchiveThread() | c.ReportModelFailure():
-                return replace(command, open_items=self.streaming.freeze())
+            case c.InterruptTurn() | c.ArchiveThread():
+                return replace(command, open_items=self.streaming.freeze(outputs=True))
             case c.DecideApproval() if command.decision == "cancel":
+                return replace(command, open_items=self.streaming.freeze(outputs=True))
+            case c.ReportModelFailure():
                 return replace(command, open_items=self.streaming.freeze())
             case c.ReportModel() if isinstance(command.seen[-1], c.FinishedCall):
                 return replace(command, open_items=self.streaming.freeze())

@@ -23,6 +23,9 @@ OUTPUT_FILE_BYTES_MAX = 64 * 1024 * 1024
 # And beyond this much of it is not sent to screens as it comes: nobody reads that fast.
 OUTPUT_SHOWN_BYTES_MAX = 1024 * 1024
 
+# Output larger than this stands in a blob, and the event shows its first and last part (DESIGN, section 3).
+OUTPUT_INLINE_BYTES_MAX = 32 * 1024
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -32,7 +35,12 @@ class _Header(msgspec.Struct, frozen=True, rename="camel"):
     started_ms: int
 
 
+class _OutputHeader(msgspec.Struct, frozen=True, rename="camel"):
+    call_id: CallId
+
+
 _HEADER = msgspec.json.Decoder(_Header)
+_OUTPUT_HEADER = msgspec.json.Decoder(_OutputHeader)
 _LINES = msgspec.json.Decoder(tuple[TextPart, int, str])
 
 
@@ -89,6 +97,10 @@ class StreamingOutput:
         """What screens were shown so far."""
         return "".join(self._shown)
 
+    def frozen(self) -> OpenItem:
+        """It as a command carries it, for a fact that its command came to nothing."""
+        return OpenItem(ItemId(self.call_id), "call", text=ends_of(self.text()))
+
     async def keep(self) -> BlobRef:
         """The output as a blob, for a fact that is about to name it."""
         return await self._draft.keep()
@@ -107,6 +119,7 @@ class Streaming:
         self.outputs: dict[CallId, StreamingOutput] = {}
         self._opened = 0
         self._closed = False
+        self._outputs_closed = False
 
     def open_item(self, item_id: ItemId, kind: ScreenKind, at_ms: int) -> None:
         """An item begins."""
@@ -127,7 +140,7 @@ class Streaming:
 
     def open_output(self, call_id: CallId) -> StreamingOutput:
         """A command is about to write."""
-        header = _encode({"callId": call_id})
+        header = _encode(_OutputHeader(call_id))
         draft = self._store.open_draft(self._stream, self._name("output"), header)
         output = self.outputs[call_id] = StreamingOutput(call_id, draft)
         return output
@@ -135,20 +148,24 @@ class Streaming:
     def add_output(self, call_id: CallId, chunk: bytes) -> None:
         """More output of a command: into the draft, then to whoever listens."""
         output = self.outputs.get(call_id)
-        if output is None or self._closed:
+        if output is None or self._outputs_closed:
             return
         text = output.add(chunk)
         if text:
             self._listener.output(call_id, text)
 
-    def freeze(self) -> tuple[OpenItem, ...]:
-        """Everything that still streams, as facts to be; nothing is added to it any more."""
-        self._closed = True
-        return tuple(item.frozen() for item in self.items.values())
+    def freeze(self, *, outputs: bool = False) -> tuple[OpenItem, ...]:
+        """Everything that still streams, as facts to be; nothing is added to its texts any more.
+
+        With `outputs`, commands are ended as well: nothing is added to what they have printed either.
+        """
+        self._closed, self._outputs_closed = True, outputs
+        items = tuple(item.frozen() for item in self.items.values())
+        return items + tuple(output.frozen() for output in self.outputs.values())
 
     def thaw(self) -> None:
         """The facts are in the log, or were not wanted."""
-        self._closed = False
+        self._closed = self._outputs_closed = False
 
     def end_item(self, item_id: ItemId) -> None:
         """The item's fact is in the log."""
@@ -168,12 +185,13 @@ class Streaming:
 
 
 def read_left(drafts: Sequence[LeftDraft]) -> tuple[OpenItem, ...]:
-    """The items that a dead daemon left in mid-stream. Outputs are no items; they are passed over."""
+    """The items that a dead daemon left in mid-stream, and what its commands had printed."""
     found: list[OpenItem] = []
     for left in drafts:
         try:
             header = _HEADER.decode(left.header)
         except msgspec.MsgspecError:
+            found += _left_output(left)
             continue
         texts: dict[tuple[TextPart, int], str] = {}
         for line in left.content.split(b"\n")[:-1]:  # A torn last line was never shown to anybody.
@@ -182,6 +200,25 @@ def read_left(drafts: Sequence[LeftDraft]) -> tuple[OpenItem, ...]:
         parts = [(part, index, text) for (part, index), text in texts.items()]
         found.append(_open_item(header.item_id, header.kind, header.started_ms, parts))
     return tuple(found)
+
+
+def _left_output(left: LeftDraft) -> list[OpenItem]:
+    try:
+        header = _OUTPUT_HEADER.decode(left.header)
+    except msgspec.MsgspecError:
+        return []
+    text = ends_of(left.content.decode(errors="replace"))
+    return [OpenItem(ItemId(header.call_id), "call", text=text)]
+
+
+def ends_of(text: str) -> str:
+    """The first and the last part of an output that is too long to stand in an event."""
+    half = OUTPUT_INLINE_BYTES_MAX // 2
+    raw = text.encode()
+    if len(raw) <= OUTPUT_INLINE_BYTES_MAX:
+        return text
+    first, last = raw[:half].decode(errors="ignore"), raw[-half:].decode(errors="ignore")
+    return f"{first}\n[… {len(raw) - 2 * half} bytes not shown here …]\n{last}"
 
 
 def _open_item(

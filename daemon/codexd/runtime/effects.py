@@ -31,6 +31,7 @@ from codexd.models.client import (
     TextDelta,
 )
 from codexd.runtime.actor import ThreadActor
+from codexd.runtime.drafts import OUTPUT_INLINE_BYTES_MAX, ends_of
 from codexd.tools.registry import CallContext
 
 log = logging.getLogger(__name__)
@@ -39,8 +40,6 @@ log = logging.getLogger(__name__)
 BACKOFF_FIRST_MS = 200
 # No wait is longer, or a person would rather know than wait.
 BACKOFF_MS_MAX = 30_000
-# Output larger than this stands in a blob, and the event shows its first and last part (DESIGN, section 3).
-OUTPUT_INLINE_BYTES_MAX = 32 * 1024
 
 
 async def perform(effect: Effect, thread: ThreadActor) -> None:
@@ -291,14 +290,4 @@ class ToolRunning:
         if output is None:
             return result
         ref = await output.keep()
-        return msgspec.structs.replace(result, output=_ends(result.output), blob=ref.sha256)
-
-
-def _ends(text: str) -> str:
-    """The first and the last part of a text that is too long to stand in an event."""
-    half = OUTPUT_INLINE_BYTES_MAX // 2
-    raw = text.encode()
-    if len(raw) <= OUTPUT_INLINE_BYTES_MAX:
-        return text
-    first, last = raw[:half].decode(errors="ignore"), raw[-half:].decode(errors="ignore")
-    return f"{first}\n[… {len(raw) - 2 * half} bytes not shown here …]\n{last}"
+        return msgspec.structs.replace(result, output=ends_of(result.output), blob=ref.sha256)

@@ -1,0 +1,170 @@
+"""Commands that print too much, do not end, or cannot begin. The turn goes on, and nothing of them is left."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from codexd.models.scripted import scripted_model
+from codexd.models.scripts import Call, Say
+from daemon_client import Client, Json, connected
+from daemon_house import Daemon, Home, is_gone, wait_gone
+from daemon_screen import completed, streamed
+from trio_test import trio_test
+
+OK = Say(("ok",))
+
+
+def run(command: str, **more: object) -> Call:
+    return Call("shell_command", json.dumps({"command": command, **more}))
+
+
+def the_command(client: Client) -> Json:
+    (item,) = [one for one in completed(client).values() if one["type"] == "commandExecution"]
+    return item
+
+
+@pytest.mark.slow
+@trio_test
+async def test_a_command_that_prints_a_gigabyte_costs_bounded_memory_and_log(home: Home) -> None:
+    printing = "yes 0123456789abcdef | head -c 1000000000; echo the end"
+    async with scripted_model([run("echo warm"), OK, run(printing), OK]) as model:
+        home.use_model(model.base_url)
+        daemon = home.start()
+        async with connected(home.socket) as other, connected(home.socket) as client:
+            thread = await other.start_thread()
+            await other.run_turn(thread, "warm up")
+            await client.call("thread/resume", threadId=thread, excludeTurns=True)
+            before = daemon.resident_bytes()
+            turn = await client.start_turn(thread, "go")
+            assert (await client.turn_ended(turn))["status"] == "completed"
+            item = the_command(client)
+            assert (item["status"], item["exitCode"]) == ("completed", 0)
+            assert item["aggregatedOutput"].startswith("0123456789abcdef\n")
+            assert item["aggregatedOutput"].endswith("the end\n")
+            assert len(item["aggregatedOutput"]) < 2 << 20
+            assert len(streamed(client, item["id"])) < 2 << 20
+            assert b"the end" in model.requests[-1].body
+            assert len(model.requests[-1].body) < 100_000
+            grown = daemon.resident_bytes(most=True) - before
+            assert grown < 64 << 20, f"{grown >> 20} MiB more"
+        (log,) = home.logs()
+        assert log.stat().st_size < 300_000
+        blobs = [file.stat().st_size for file in home.path.glob("blobs/*/*")]
+        assert [size <= 64 << 20 for size in blobs] == [True]
+        assert not [file for file in home.path.glob("drafts/*/*") if file.is_file()]
+
+
+@trio_test
+async def test_an_interrupt_ends_a_command_and_everything_that_it_started(daemon: Daemon) -> None:
+    command = "sleep 1000 & (sleep 1000; true) & echo $! $$; wait"
+    async with scripted_model([run(command)]) as model:
+        daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread()
+            turn = await client.start_turn(thread, "go")
+            told = await client.until_told("item/commandExecution/outputDelta")
+            pids = [int(word) for word in told.params["delta"].split()]
+            await client.call("turn/interrupt", threadId=thread, turnId=turn)
+            assert (await client.turn_ended(turn))["status"] == "interrupted"
+            assert the_command(client)["status"] == "failed"
+            for pid in pids:
+                await wait_gone(pid)
+
+
+@trio_test
+async def test_what_an_interrupted_command_had_printed_stays(daemon: Daemon) -> None:
+    async with scripted_model([run("echo shown; sleep 1000"), OK]) as model:
+        daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread()
+            turn = await client.start_turn(thread, "go")
+            await client.until_told("item/commandExecution/outputDelta")
+            await client.call("turn/interrupt", threadId=thread, turnId=turn)
+            await client.turn_ended(turn)
+            assert the_command(client)["aggregatedOutput"] == "shown\n"
+
+
+@pytest.mark.slow
+@trio_test
+async def test_a_command_that_ignores_sigterm_is_killed_on_interrupt(daemon: Daemon) -> None:
+    command = "trap '' TERM; echo $$; while :; do sleep 1000; done"
+    async with scripted_model([run(command), OK]) as model:
+        daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread()
+            turn = await client.start_turn(thread, "go")
+            told = await client.until_told("item/commandExecution/outputDelta")
+            await client.call("turn/interrupt", threadId=thread, turnId=turn)
+            # The turn is over at once; the process has its two seconds, and the next turn does not wait.
+            assert (await client.turn_ended(turn))["status"] == "interrupted"
+            assert (await client.run_turn(thread, "next"))["status"] == "completed"
+            await wait_gone(int(told.params["delta"]))
+
+
+@trio_test
+async def test_a_folder_that_is_gone_is_told_to_the_model(daemon: Daemon) -> None:
+    folder = daemon.home.work / "goes"
+    folder.mkdir()
+    async with scripted_model([run("pwd"), OK, run("pwd", workdir="/"), OK]) as model:
+        daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread(cwd=str(folder))
+            folder.rmdir()
+            assert (await client.run_turn(thread, "go"))["status"] == "completed"
+            assert the_command(client)["status"] == "failed"
+            assert f"the directory {folder} does not exist".encode() in model.requests[1].body
+            assert (await client.run_turn(thread, "elsewhere"))["status"] == "completed"
+            assert b"Exit code: 0" in model.requests[3].body
+
+
+@trio_test
+async def test_a_command_that_takes_too_long_is_ended_and_its_output_kept(daemon: Daemon) -> None:
+    async with scripted_model([run("echo begun; sleep 1000", timeout_ms=50), OK]) as model:
+        daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket) as client:
+            turn = await client.run_turn(await client.start_thread(), "go")
+            assert turn["status"] == "completed"
+            item = the_command(client)
+            assert (item["status"], item["exitCode"]) == ("failed", 124)
+            assert "begun" in item["aggregatedOutput"]
+            assert b"timed out after 50" in model.requests[1].body
+
+
+@trio_test
+async def test_what_a_command_leaves_in_the_background_ends_with_it(daemon: Daemon) -> None:
+    async with scripted_model([run("sleep 1000 & echo $!"), OK]) as model:
+        daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket) as client:
+            await client.run_turn(await client.start_thread(), "go")
+            assert is_gone(int(the_command(client)["aggregatedOutput"]))
+
+
+@trio_test
+async def test_output_that_is_no_text_is_shown_all_the_same(daemon: Daemon) -> None:
+    async with scripted_model([run(r"printf 'a\377\000b\303'; printf '\251c'"), OK]) as model:
+        daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket) as client:
+            turn = await client.run_turn(await client.start_thread(), "go")
+            assert turn["status"] == "completed"
+            item = the_command(client)
+            assert item["aggregatedOutput"] == "a\ufffd\0béc"
+            assert streamed(client, item["id"]) == item["aggregatedOutput"]
+
+
+@trio_test
+async def test_several_calls_of_one_answer_each_get_their_own_output(daemon: Daemon) -> None:
+    calls = tuple(run(f"echo output of {n}") for n in range(5))
+    async with scripted_model([calls, OK]) as model:
+        daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket) as client:
+            turn = await client.run_turn(await client.start_thread(), "go")
+            assert turn["status"] == "completed"
+            outputs = {
+                item["aggregatedOutput"]
+                for item in completed(client).values()
+                if item["type"] == "commandExecution"
+            }
+            assert outputs == {f"output of {n}\n" for n in range(5)}
+            assert len(model.requests) == 2
