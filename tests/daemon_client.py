@@ -103,7 +103,7 @@ class Client:
         self.seq = 0  # of the last notification
         self.server: Json = {}
         self.framing: _Lines | _WebSocket = _Lines() if framing == "lines" else _WebSocket()
-        self._stream = stream
+        self._stream, self._sending = stream, trio.Lock()
         self._answers: dict[int, Json] = {}
         self._last = 0
         self._news = trio.Event()
@@ -138,7 +138,8 @@ class Client:
 
     async def send_bytes(self, wire: bytes) -> None:
         """Send exactly this."""
-        await self._stream.send_all(wire)
+        async with self._sending:
+            await self._stream.send_all(wire)
 
     async def send(self, message: Json) -> None:
         """Send a message."""
@@ -146,9 +147,9 @@ class Client:
 
     async def post(self, method: str, **params: object) -> int:
         """Ask, and do not wait for the answer."""
-        self._last += 1
-        await self.send({"id": self._last, "method": method, "params": params})
-        return self._last
+        self._last = request_id = self._last + 1
+        await self.send({"id": request_id, "method": method, "params": params})
+        return request_id
 
     async def answered(self, request_id: int) -> Json:
         """The answer to a request. Raises: Refused."""

@@ -27,3 +27,10 @@ def daemon(_shared: Daemon) -> Daemon:
     """A daemon that runs, shared by the tests that leave it running. Its model is the test's to set."""
     assert _shared.process.poll() is None, "a test before this one ended the shared daemon"
     return _shared
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever starts a daemon of its own takes longer than a quick test may."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "home" in item.fixturenames:
+            item.add_marker(pytest.mark.slow)

@@ -1,0 +1,95 @@
+"""A config.toml that cannot be used is said with file, line and key, and stops nothing that runs."""
+
+from __future__ import annotations
+
+from codexd.models.scripted import scripted_model
+from codexd.models.scripts import Say
+from daemon_client import connected
+from daemon_house import Daemon, Home
+from trio_test import trio_test
+
+OK = Say(("ok",))
+BAD = '# a comment\nmodel = "m"\napproval_policy = "sometimes"\n'
+
+
+@trio_test
+async def test_at_the_start_the_daemon_says_it_and_tells_whoever_starts_a_thread(
+    home: Home,
+) -> None:
+    home.configure(BAD)
+    daemon = home.start()
+    place = f"{home.path}/config.toml:3"
+    daemon.wait_said(place)
+    daemon.wait_said("approval_policy")
+    async with connected(home.socket) as client:
+        for method in ("thread/start", "config/read"):
+            refusal = await client.refused(method)
+            assert refusal.code == -32603
+            assert refusal.data["code"] == "invalid_config"
+            assert place in refusal.message
+            assert "`approval_policy`" in refusal.message
+        assert (await client.call("thread/list"))["data"] == []
+        home.configure('model_provider = "scripted"\n[model_providers.scripted]\nbase_url = 5\n')
+        refusal = await client.refused("thread/start")
+        assert f"{home.path}/config.toml:3" in refusal.message
+        assert "`model_providers.scripted.base_url`" in refusal.message
+        home.configure('model = "m"\nmodel = "n"\n')
+        assert "config.toml:2" in (await client.refused("thread/start")).message
+        async with scripted_model([OK]) as model:
+            home.use_model(model.base_url)
+            turn = await client.run_turn(await client.start_thread(), "hello")
+            assert turn["status"] == "completed"
+
+
+@trio_test
+async def test_while_the_daemon_runs_threads_go_on_with_the_last_good_one(daemon: Daemon) -> None:
+    async with scripted_model([OK, OK, OK]) as model:
+        daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread()
+            assert (await client.run_turn(thread, "one"))["status"] == "completed"
+            daemon.home.configure(BAD)
+            assert (await client.run_turn(thread, "two"))["status"] == "completed"
+            assert "approval_policy" in (await client.refused("thread/start")).message
+            assert (await client.run_turn(thread, "three"))["status"] == "completed"
+            await client.call("account/read")
+            await client.call("model/list")
+
+
+@trio_test
+async def test_a_provider_that_is_gone_from_the_config_fails_the_turn_and_says_so(
+    daemon: Daemon,
+) -> None:
+    async with scripted_model([OK]) as model:
+        daemon.home.use_model(model.base_url, provider="passing")
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread()
+            daemon.home.use_model(model.base_url, provider="staying")
+            turn = await client.run_turn(thread, "hello")
+            assert turn["status"] == "failed"
+            assert "passing" in turn["error"]["message"]
+            daemon.home.use_model(model.base_url, provider="passing")
+            assert (await client.run_turn(thread, "again"))["status"] == "completed"
+
+
+@trio_test
+async def test_a_change_of_the_file_holds_from_the_next_request_on(daemon: Daemon) -> None:
+    async with scripted_model([OK]) as first, scripted_model([OK]) as second:
+        daemon.home.use_model(first.base_url)
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread()
+            await client.run_turn(thread, "one")
+            daemon.home.use_model(second.base_url)
+            await client.run_turn(thread, "two")
+            assert (len(first.requests), len(second.requests)) == (1, 1)
+
+
+@trio_test
+async def test_secrets_of_the_config_are_not_read_out(daemon: Daemon) -> None:
+    daemon.home.use_model(
+        "http://127.0.0.1:1/v1", provider_more='http_headers = {"x-key" = "secret-value"}'
+    )
+    async with connected(daemon.home.socket) as client:
+        read = await client.call("config/read")
+        assert read["config"]["model_provider"] == "scripted"
+        assert "secret-value" not in repr(read)

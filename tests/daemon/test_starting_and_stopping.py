@@ -1,0 +1,205 @@
+"""One daemon a home: how it comes up, what it leaves alone, and how it goes."""
+
+from __future__ import annotations
+
+import json
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+import trio
+
+from codexd.models.scripted import scripted_model
+from codexd.models.scripts import Call, Reply, Say
+from daemon_client import Client, connected
+from daemon_house import Home, is_gone, wait_gone
+from daemon_screen import items_of, said_so_far, texts_of
+from held_model import Held, held_model
+from trio_test import trio_test
+
+OK = Say(("ok",))
+
+
+def run(command: str) -> Reply:
+    return (Call("shell_command", json.dumps({"command": command})),)
+
+
+def modes(folder: Path) -> dict[str, str]:
+    """Every file and folder that others could do something with."""
+    found = {}
+    for path in (folder, *folder.rglob("*")):
+        mode = stat.S_IMODE(path.lstat().st_mode)
+        if mode & 0o077:
+            found[str(path)] = f"{mode:04o}"
+    return found
+
+
+@trio_test
+async def test_nobody_else_may_read_anything_of_it(home: Home) -> None:
+    async with scripted_model([run("head -c 50000 /dev/zero"), OK]) as model:
+        home.use_model(model.base_url)
+        home.path.joinpath("config.toml").chmod(0o600)
+        home.start()
+        async with connected(home.socket) as client:
+            thread = await client.start_thread()
+            await client.run_turn(thread, "go")
+            await client.call("thread/archive", threadId=thread)
+            await client.start_thread()
+        assert modes(home.path) == {}
+        assert stat.S_IMODE(home.socket.stat().st_mode) == 0o600
+        assert stat.S_IMODE(home.socket.parent.stat().st_mode) == 0o700
+
+
+@trio_test
+async def test_a_second_daemon_is_refused_and_the_first_goes_on(home: Home) -> None:
+    first = home.start()
+    second = home.launch()
+    assert second.wait() == 75
+    assert second.said(f"process {first.pid}")
+    elsewhere = home.launch("--listen", f"unix://{home.root}/other.sock")
+    assert elsewhere.wait() == 75
+    async with connected(home.socket) as client:
+        assert (await client.call("server/status"))["pid"] == first.pid
+
+
+@trio_test
+async def test_the_socket_of_a_dead_daemon_is_replaced(home: Home) -> None:
+    home.start().kill()
+    assert home.socket.is_socket()
+    home.start()
+    async with connected(home.socket) as client:
+        await client.call("server/status")
+
+
+def test_the_socket_of_somebody_who_answers_is_not_replaced(home: Home) -> None:
+    path = home.root / "s"
+    with socket.socket(socket.AF_UNIX) as somebody:
+        somebody.bind(str(path))
+        somebody.listen()
+        refused = home.launch("--listen", f"unix://{path}")
+        assert refused.wait() == 75
+        assert path.is_socket()
+
+
+def test_a_file_in_the_place_of_the_socket_is_left_alone(home: Home) -> None:
+    path = home.root / "notes.txt"
+    path.write_text("precious")
+    refused = home.launch("--listen", f"unix://{path}")
+    assert refused.wait() == 2
+    assert refused.said(str(path))
+    assert path.read_text() == "precious"
+
+
+@trio_test
+async def test_a_path_that_is_too_long_for_a_socket_gets_a_link(home: Home) -> None:
+    path = home.root / ("long" * 30) / "codexd.sock"
+    daemon = home.start("--listen", f"unix://{path}")
+    assert path.is_symlink()
+    async with connected(path.readlink()) as client:
+        assert (await client.call("server/status"))["socket"] == str(path)
+    assert daemon.stop() == 0
+    assert not path.is_symlink()
+
+
+def test_told_to_stop_as_soon_as_it_answers_it_stops_cleanly(home: Home) -> None:
+    assert home.start().stop() == 0
+    assert not home.socket.exists()
+    assert home.processes() == []
+
+
+@trio_test
+async def test_to_stop_lets_a_command_end_and_keeps_its_result(home: Home) -> None:
+    gate = home.root / "gate"
+    command = f"echo begun; until [ -e {gate} ]; do sleep 0.01; done; head -c 100000 /dev/zero"
+    async with scripted_model([run(f"{command} | tr '\\0' x; echo the end"), OK, OK]) as model:
+        home.use_model(model.base_url)
+        daemon = home.start()
+        async with connected(home.socket) as client:
+            thread = await client.start_thread()
+            turn = await client.start_turn(thread, "go")
+            await client.until_told("item/commandExecution/outputDelta")
+            daemon.terminate()
+            daemon.wait_said("told to stop")
+            gate.touch()
+            assert await daemon.ended() == 0
+        assert home.processes() == []
+        assert not home.socket.exists()
+        home.start()
+        async with connected(home.socket) as client:
+            item = await finished(client, thread, turn)
+            assert (item["status"], item["exitCode"]) == ("completed", 0)
+            assert str(item["aggregatedOutput"]).endswith("the end\n")
+        assert b"restart" not in model.requests[-1].body
+
+
+async def finished(client: Client, thread: str, turn: str) -> dict[str, object]:
+    """The one command of a turn that goes on by itself, once that has ended."""
+    resumed = await client.call("thread/resume", threadId=thread)
+    if resumed["thread"]["status"]["type"] == "active":
+        await client.turn_ended(turn)
+    read = await client.call("thread/read", threadId=thread, includeTurns=True)
+    assert read["thread"]["turns"][0]["status"] == "completed"
+    (item,) = [one for one in items_of(read["thread"]) if one["type"] == "commandExecution"]
+    return item
+
+
+@trio_test
+async def test_a_second_signal_stops_it_at_once_and_nothing_is_left(home: Home) -> None:
+    async with scripted_model([run("echo $$; sleep 1000"), OK]) as model:
+        home.use_model(model.base_url)
+        daemon = home.start()
+        async with connected(home.socket) as client:
+            thread = await client.start_thread()
+            turn = await client.start_turn(thread, "go")
+            told = await client.until_told("item/commandExecution/outputDelta")
+            pid = int(told.params["delta"])
+            daemon.terminate()
+            daemon.wait_said("told to stop")
+            assert not is_gone(pid)
+            daemon.terminate()
+            assert await daemon.ended() == 0
+        await wait_gone(pid)
+        assert home.processes() == []
+        home.start()
+        async with connected(home.socket) as client:
+            assert (await finished(client, thread, turn))["status"] == "failed"
+        assert b"interrupted by a restart" in model.requests[-1].body
+
+
+@trio_test
+async def test_stopped_in_mid_answer_it_goes_on_after_the_next_start(home: Home) -> None:
+    async with held_model([Held(Say(("one ", "two ")), after=1), Say(("again",))]) as model:
+        home.use_model(model.base_url)
+        daemon = home.start()
+        async with connected(home.socket) as client:
+            thread = await client.start_thread()
+            turn = await client.start_turn(thread, "go")
+            await client.until(lambda: said_so_far(client) == "one ")
+            daemon.terminate()
+            assert await daemon.ended() == 0
+        home.start()
+        async with connected(home.socket) as client:
+            resumed = await client.call("thread/resume", threadId=thread)
+            if resumed["thread"]["status"]["type"] == "active":
+                await client.turn_ended(turn)
+            read = await client.call("thread/read", threadId=thread, includeTurns=True)
+            assert texts_of(read["thread"]) == ["> go", "one ", "again"]
+
+
+@pytest.mark.slow
+@trio_test
+async def test_nothing_is_left_of_a_daemon_that_had_much_to_do(home: Home) -> None:
+    async with scripted_model(lambda body: run("echo x; sleep 1000 & sleep 1000")) as model:
+        home.use_model(model.base_url)
+        daemon = home.start()
+        async with connected(home.socket) as client, trio.open_nursery() as nursery:
+            for _ in range(8):
+                thread = await client.start_thread()
+                nursery.start_soon(client.start_turn, thread, "go")
+            await client.until_told("item/commandExecution/outputDelta", times=8)
+            daemon.terminate()
+            daemon.wait_said("told to stop")
+            daemon.terminate()
+            assert await daemon.ended() == 0
+        assert home.processes() == []
