@@ -28,7 +28,13 @@ from codexd.core.items import TextInput, TurnError, UserInput
 from codexd.core.settings import Settings, SettingsChange
 from codexd.core.story import ABORTED_CALL, ABORTED_NOTE
 
-SETTINGS = Settings(cwd="/work", model="m-1", provider="p")
+SETTINGS = Settings(
+    cwd="/work",
+    model="m-1",
+    provider="p",
+    approval_policy="untrusted",
+    sandbox="workspace-write",
+)
 STARTED = ThreadStarted(SETTINGS, "tests", "1.0")
 ENVIRONMENT = ContextAdded("environment", "user", environment_text(SETTINGS, None))
 ABORTED = ContextAdded("turn_aborted", "user", ABORTED_NOTE)

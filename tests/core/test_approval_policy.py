@@ -19,7 +19,9 @@ NOTHING_ALLOWED: frozenset[str] = frozenset()
 
 
 def settings(policy: ApprovalPolicy) -> Settings:
-    return Settings(cwd="/work", model="m", provider="p", approval_policy=policy)
+    return Settings(
+        cwd="/work", model="m", provider="p", approval_policy=policy, sandbox="workspace-write"
+    )
 
 
 def command(line: str, cwd: str = "/work", **more: bool | str) -> RunCommand:

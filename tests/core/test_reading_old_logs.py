@@ -76,7 +76,9 @@ EXPECTED: list[Event] = [
     e.InputQueued(ItemId("u2"), TurnId("t2"), (TextInput("go"),)),
     e.InputWithdrawn(ItemId("u2")),
     e.TurnSteered(ItemId("s1"), (TextInput("stop"),), "c-2"),
-    e.TurnStarted(T1, Settings("/work", "m-2", "p"), (ItemId("u1"),), "review"),
+    e.TurnStarted(
+        T1, Settings("/work", "m-2", "p", "untrusted", "workspace-write"), (ItemId("u1"),), "review"
+    ),
     e.TurnCompleted(),
     e.TurnInterrupted("restarted"),
     e.TurnFailed(
@@ -174,6 +176,12 @@ def test_members_of_a_later_version_are_passed_over() -> None:
 )
 def test_an_event_of_a_later_version_is_kept_as_it_is(tag: str, v: int) -> None:
     assert decode_event(tag, v, b'{"a":1}') == Unknown(tag, v, RAW(b'{"a":1}'))
+
+
+def test_a_record_of_a_later_version_is_kept_as_it_is() -> None:
+    line = b'{"seq":4,"at":"2026-11-21T00:00:00.000000Z","type":"turn.completed","v":2,"data":%b}'
+    for data in (b"{}", b'{"turnId":7}', b"[1]"):
+        assert decode_record(line % data).event == Unknown("turn.completed", 2, RAW(data))
 
 
 @pytest.mark.parametrize(

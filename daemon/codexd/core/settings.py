@@ -18,8 +18,9 @@ class Settings(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     cwd: str  # absolute
     model: str
     provider: str  # a key of `[model_providers]`
-    approval_policy: ApprovalPolicy = "untrusted"
-    sandbox: SandboxMode = "workspace-write"
+    # No defaults: a log must mean the same when a later version has others.
+    approval_policy: ApprovalPolicy
+    sandbox: SandboxMode
     effort: str | None = None  # reasoning effort, an open set of words; None: the model's own
     summary: str | None = None  # reasoning summary: auto, concise, detailed, none
     verbosity: str | None = None
