@@ -192,12 +192,20 @@ class Play:
 
     def leave_and_return(self, reader: Reading) -> Callable[[], None]:
         """A reader goes away; call what is returned, and it comes back with its cursor."""
-        self.readers.remove(reader)
-        seq, wire = len(self.records), Wire(THREAD, None, lambda model: None)
+        wire = Wire(THREAD, None, lambda model: None)
         for recorded in self.records:
             wire.apply(recorded)
         for key, offset in reader.offsets().items():
             wire.texts.told(part_key(*key), offset)
+        return self._away(reader, wire)
+
+    def fall_behind(self, reader: Reading) -> Callable[[], None]:
+        """A reader's socket is full; call what is returned, and it takes more."""
+        return self._away(reader, self.wire.copy())
+
+    def _away(self, reader: Reading, wire: Wire) -> Callable[[], None]:
+        self.readers.remove(reader)
+        seq = len(self.records)
 
         def come_back() -> None:
             for recorded in self.records[seq:]:
@@ -208,7 +216,9 @@ class Play:
         return come_back
 
     def open_items(self) -> tuple[c.OpenItem, ...]:
-        return tuple(one.open_item() for one in self.streaming.values())
+        """What streams, and what commands have printed, as a command carries it."""
+        printed = [c.OpenItem(ItemId(call), "call", words) for call, words in self.printed.items()]
+        return (*(one.open_item() for one in self.streaming.values()), *printed)
 
     @property
     def turn(self) -> Turn:

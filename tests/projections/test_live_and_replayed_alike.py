@@ -16,6 +16,7 @@ from codexd.projections.history import History
 from codexd.projections.transcript import Transcript
 from codexd.projections.usage import UsageTotals
 from codexd.projections.wire import Wire
+from ordinary import ask
 from playing import INSTRUCTIONS, THREAD, TOOLS, Play
 from reading import Reading
 
@@ -79,15 +80,20 @@ def test_whoever_comes_late_sees_the_rest_whole(before: list[int], after: list[i
     assert late.questions == play.live.questions
 
 
+@pytest.mark.parametrize("away", [Play.leave_and_return, Play.fall_behind])
 @FEW
 @given(RUNS, RUNS, RUNS)
-def test_whoever_comes_back_with_a_cursor_misses_nothing_and_hears_nothing_twice(
-    before: list[int], meanwhile: list[int], after: list[int]
+def test_whoever_was_away_misses_nothing_and_hears_nothing_twice(
+    away: Callable[[Play, Reading], Callable[[], None]],
+    before: list[int],
+    meanwhile: list[int],
+    after: list[int],
 ) -> None:
+    """With a cursor after a lost connection, or behind a full socket."""
     play = played(before)
     reader = play.join()
     already = set(play.live.items)
-    come_back: Callable[[], None] = play.leave_and_return(reader)
+    come_back = away(play, reader)
     for number in meanwhile:
         play.step(number)
     come_back()
@@ -96,6 +102,7 @@ def test_whoever_comes_back_with_a_cursor_misses_nothing_and_hears_nothing_twice
     finish(play)
     rest = {i: item for i, item in play.live.screen().items() if i not in already}
     assert reader.screen() == rest
+    assert not reader.questions
 
 
 @FEW
@@ -135,3 +142,18 @@ def test_a_replayed_history_prints_the_next_request_alike(run: list[int]) -> Non
     assert again.print_request(INSTRUCTIONS, TOOLS) == play.history.print_request(
         INSTRUCTIONS, TOOLS
     )
+
+
+def test_a_fold_that_is_taken_up_knows_what_waits() -> None:
+    play = Play()
+    for n in (1, 2, 3):
+        play.do(ask(n))
+    play.end_response()
+    start = max(i for i, r in enumerate(play.records) if isinstance(r.event, TurnStarted))
+    taken_up, reader = Wire(THREAD, None, lambda model: None), Reading()
+    taken_up.take_up(fold(play.events), play.records[start:])
+    seen = len(play.records)
+    play.end_response()
+    for recorded in play.records[seen:]:
+        reader.take(taken_up.apply(recorded))
+    assert list(reader.items) == ["u3"]
