@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zlib import crc32
 
 import msgspec
 import pytest
@@ -138,6 +139,14 @@ UNKNOWN = Unknown("later.kind", 1, RAW(b'{"anything":[1,{"two":null}]}'))
 
 def test_version_1_reads_as_it_was_meant() -> None:
     assert [decode_record(line).event for line in LINES] == [*EXPECTED, UNKNOWN]
+
+
+def test_the_golden_log_is_whole() -> None:
+    crc = crc32(b"golden")
+    for line in LINES:
+        body, _, end = line.rpartition(b',"crc":')
+        crc = crc32(body, crc)
+        assert end == b'"%08x"}' % crc
 
 
 def test_there_is_one_of_every_kind() -> None:
