@@ -21,6 +21,7 @@ from codexd.server.pages import (
     Place,
     all_turns,
     invalid_cursor,
+    item_place,
     items_page,
     page_limit,
     read_cursor,
@@ -77,7 +78,7 @@ async def thread_turns_list(
 async def thread_items_list(
     services: Services, connection: Connection, params: t.ThreadItemsListParams
 ) -> Answered:
-    """A page of items, newest first where the client does not say."""
+    """A page of items, oldest first where the client does not say."""
     thread_id = thread_id_of(params.thread_id)
     store = _store(services, thread_id)
     try:
@@ -87,7 +88,7 @@ async def thread_items_list(
             thread_id,
             place,
             page_limit(params.limit),
-            params.sort_direction or "desc",
+            params.sort_direction or "asc",
             params.turn_id,
         )
     except (StoreError, InvalidEvent) as error:
@@ -100,11 +101,12 @@ async def _items_place(
 ) -> Place | None:
     if not isinstance(params.cursor, t.ItemAnchor):
         return read_cursor(params.cursor)
-    for turn in await all_turns(store, thread_id, (await store.head(thread_id)).version):
-        for seq, item in zip(turn.item_seqs, turn.items, strict=True):
-            if item.id == params.cursor.item_id:
-                return Place(seq)
-    raise invalid_params(f"cursor: no item {params.cursor.item_id} in thread {thread_id}")
+    if not params.turn_id:
+        raise invalid_params("cursor: an item for a cursor needs the turnId that it is in")
+    place = await item_place(store, thread_id, params.turn_id, params.cursor.item_id)
+    if place is None:
+        raise invalid_params(f"cursor: no item {params.cursor.item_id} in turn {params.turn_id}")
+    return place
 
 
 async def thread_list(

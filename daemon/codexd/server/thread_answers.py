@@ -37,7 +37,7 @@ from codexd.server.opening import (
     thread_id_of,
 )
 from codexd.server.outbox import Outbox
-from codexd.server.pages import Place, all_turns
+from codexd.server.pages import Place, page_limit, settled_turns, turns_page
 from codexd.server.port import Answered
 from codexd.server.returning import wire_at
 from codexd.server.services import Services
@@ -91,8 +91,16 @@ async def thread_resume(
     services.warm_up()
     if params.after is not None:
         return await _resumed_from(services, connection, thread, params.after)
-    turns = () if params.exclude_turns else await _settled_turns(services, thread)
-    return _attached(services, connection, thread, t.ThreadResumeResponse, turns)
+    while True:
+        version = thread.version
+        page = await _first_page(thread, params.initial_turns_page)
+        turns = () if params.exclude_turns else await settled_turns(thread)
+        if page is None or version == thread.version:
+            break
+    answered = _attached(services, connection, thread, t.ThreadResumeResponse, turns)
+    assert isinstance(answered.result, t.ThreadResumeResponse)
+    result = msgspec.structs.replace(answered.result, initial_turns_page=page)
+    return Answered(result, answered.then)
 
 
 async def thread_fork(
@@ -115,7 +123,7 @@ async def thread_fork(
         except StoreError as error:
             raise store_error(error) from error
         _remember(services, params.idempotency_key, child_id)
-    turns = () if params.exclude_turns else await _settled_turns(services, child)
+    turns = () if params.exclude_turns else await settled_turns(child)
     return _attached(
         services, connection, child, t.ThreadForkResponse, turns, announce=known is None
     )
@@ -232,13 +240,18 @@ def _attached(
     return Answered(response, then)
 
 
-async def _settled_turns(services: Services, thread: ThreadActor) -> tuple[Turn, ...]:
-    """All turns, as of a version that is still the thread's when this returns."""
-    while True:
-        version = thread.version
-        views = await all_turns(thread.world.store, thread.thread_id, version)
-        if version == thread.version:
-            return tuple(view.turn() for view in views)
+async def _first_page(thread: ThreadActor, asked: t.TurnsPageParams | None) -> t.TurnsPage | None:
+    if asked is None:
+        return None
+    page = await turns_page(
+        thread.world.store,
+        thread.thread_id,
+        None,
+        page_limit(asked.limit),
+        asked.sort_direction or "desc",
+    )
+    turns = tuple(view.turn(asked.items_view or "summary") for view in page.turns)
+    return t.TurnsPage(turns, page.next_cursor, page.backwards_cursor)
 
 
 async def _resumed_from(
@@ -264,6 +277,8 @@ async def _fork_point(parent: ThreadActor, last_turn: str | None, before_turn: s
     """The event up to which a fork shares its parent. Raises: RpcError."""
     if last_turn is None and before_turn is None:
         return parent.version
+    if last_turn is not None and before_turn is not None:
+        raise invalid_params("expected lastTurnId or beforeTurnId, found both; nothing was forked")
     store, current, after = parent.world.store, "", 0
     running, between = False, 0  # `between`: the last event in front of the next turn and its input
     ends = (TurnCompleted, TurnInterrupted, TurnFailed)
