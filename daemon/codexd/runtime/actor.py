@@ -39,7 +39,7 @@ from codexd.projections.threads import Summary
 from codexd.projections.usage import UsageTotals
 from codexd.runtime.drafts import Streaming, read_left
 from codexd.runtime.world import Listener, World
-from codexd_eventstore.store import NewEvent
+from codexd_eventstore.store import NewEvent, StoreError
 
 # Commands that may wait for the owner. 0: each asker hands over in person, so nothing queues unseen.
 INBOX_COMMANDS_MAX = 0
@@ -65,7 +65,7 @@ class Answer(msgspec.Struct, frozen=True):
     repeated: Recorded | None = None  # the key was known: what it led to the first time
 
 
-_Reply = trio.MemorySendChannel[Answer | Rejected]
+_Reply = trio.MemorySendChannel[Answer | Rejected | StoreError]
 
 
 class ThreadActor:
@@ -106,12 +106,13 @@ class ThreadActor:
                 self._reconcile(effects)
                 task_status.started()
                 async for asked, reply in self._inbox:
-                    with (
-                        reply
-                    ):  # If we die here, whoever asked gets EndOfChannel, and does not hang.
+                    # If we die here, whoever asked gets EndOfChannel, and does not hang.
+                    with reply:
                         answer = await self._answer(asked)
                         with contextlib.suppress(trio.BrokenResourceError):  # The asker has left.
                             reply.send_nowait(answer)
+                    if isinstance(answer, StoreError):
+                        raise answer  # Folds ran ahead of the log: only the log can be gone on from.
                     self._reconcile(effects)
 
     async def submit(
@@ -121,15 +122,16 @@ class ThreadActor:
 
         Raises:
             Rejected: the command makes no sense in the thread's present state.
+            StoreError: its events could not be written. The thread is loaded anew from its log.
             trio.EndOfChannel, trio.BrokenResourceError: the actor died; nobody knows whether the
                 events were written.
         """
-        reply, answer = trio.open_memory_channel[Answer | Rejected](1)
+        reply, answer = trio.open_memory_channel[Answer | Rejected | StoreError](1)
         await self._outbox.send((Asked(command, by, key), reply))
         result = await answer.receive()
-        if isinstance(result, Rejected):
-            raise result
-        return result
+        if isinstance(result, Answer):
+            return result
+        raise result
 
     @property
     def idle(self) -> bool:
@@ -164,10 +166,10 @@ class ThreadActor:
             await self._handle(Asked(recover))
             await store.drop_left_drafts(self.thread_id)
 
-    async def _answer(self, asked: Asked) -> Answer | Rejected:
+    async def _answer(self, asked: Asked) -> Answer | Rejected | StoreError:
         try:
             return await self._handle(asked)
-        except Rejected as refusal:
+        except (Rejected, StoreError) as refusal:
             return refusal
 
     async def _handle(self, asked: Asked) -> Answer:

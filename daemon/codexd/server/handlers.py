@@ -11,6 +11,7 @@ import trio
 
 from codexd.core import commands as c
 from codexd.core.commands import Rejected
+from codexd.core.events import InvalidEvent
 from codexd.core.ids import ApprovalId, ThreadId
 from codexd.protocol.methods import EMPTY_ANSWERS, METHODS, known_methods, read_params
 from codexd.protocol.requests import Decided, read_decision
@@ -20,8 +21,10 @@ from codexd.server import house_answers, reading_answers, thread_answers, turn_a
 from codexd.server.connection import Connection
 from codexd.server.frames import Frame
 from codexd.server.hub import standing
+from codexd.server.opening import store_error
 from codexd.server.port import Answered
 from codexd.server.services import Services
+from codexd_eventstore.store import StoreError
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +77,8 @@ class Answers:
         params = read_params(request.method, METHODS[request.method].params, request.params)
         try:
             return await HANDLERS[request.method](self._services, connection, params)
+        except (StoreError, InvalidEvent) as error:
+            raise store_error(error) from error
         except (ThreadGone, trio.EndOfChannel, trio.BrokenResourceError) as error:
             raise internal_error(
                 f"the thread was taken down under {request.method}, and nobody knows whether it was "

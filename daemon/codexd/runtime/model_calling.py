@@ -1,0 +1,218 @@
+"""One attempt of one request to the model: what comes in goes to drafts, and as reports to the thread."""
+
+from __future__ import annotations
+
+import logging
+from typing import assert_never
+
+from codexd.core import commands as c
+from codexd.core.due import CallModel
+from codexd.core.events import CallName, or_nothing
+from codexd.core.ids import CallId, ItemId
+from codexd.core.items import TurnError
+from codexd.core.settings import Settings
+from codexd.models.client import (
+    ItemCompleted,
+    ItemStarted,
+    ModelError,
+    ModelEvent,
+    ModelRequest,
+    ReasoningDelta,
+    ResponseCompleted,
+    ResponseStarted,
+    RetryBudget,
+    TextDelta,
+)
+from codexd.projections.texts import TextPart
+from codexd.runtime.actor import ThreadActor
+from codexd.tools.registry import CallContext
+
+log = logging.getLogger(__name__)
+
+# The wait before the first retry, doubled each time: the original's figures, so providers see no change.
+BACKOFF_FIRST_MS = 200
+# No wait is longer, or a person would rather know than wait.
+BACKOFF_MS_MAX = 30_000
+
+
+class ModelCalling:
+    """One attempt of one request to the model."""
+
+    def __init__(self, effect: CallModel, thread: ThreadActor) -> None:
+        self._effect, self._thread = effect, thread
+        self._started_us = thread.world.now_us()
+        self._answer = ResponseStarted(None, {})
+        self._item_started: dict[ItemId, int] = {}
+        self._seen: list[c.FinishedItem | c.FinishedCall] = []
+
+    async def run(self) -> None:
+        """Send it and follow the answer; reports how it ended."""
+        budget = RetryBudget()
+        if not self._is_due:
+            return
+        try:
+            client = self._thread.world.client(self._settings.provider)
+            budget = client.budget
+            async with client.stream(self._request()) as stream:
+                while batch := await stream.receive():
+                    await self._take(batch)
+        except ModelError as error:
+            await self._report_failure(error, budget)
+        except Exception:
+            # One effect is one of the places where whatever goes wrong is turned into a record.
+            log.exception("thread %s: a model call crashed", self._thread.thread_id)
+            await self._report_failure(_CRASHED, budget)
+
+    @property
+    def _is_due(self) -> bool:
+        """Whether the thread still waits for this attempt. Its cancellation comes at the next checkpoint."""
+        turn = self._thread.state.turn
+        call = turn.call if turn is not None else None
+        waited = (call.call_id, call.attempt, call.status) if call is not None else None
+        return waited == (self._effect.call_id, self._effect.attempt, "running")
+
+    @property
+    def _settings(self) -> Settings:
+        turn = self._thread.state.turn
+        assert turn is not None
+        return turn.settings
+
+    def _request(self) -> ModelRequest:
+        thread, settings = self._thread, self._settings
+        traits = thread.world.traits(settings.model)
+        assert thread.state.turn is not None
+        return ModelRequest(
+            model=settings.model,
+            instructions=thread.instructions,
+            input=tuple(thread.history.items),
+            tools=thread.world.registry.declarations,
+            cache_key=thread.thread_id,
+            effort=settings.effort if traits.effort else None,
+            summary=settings.summary if traits.summary else None,
+            verbosity=settings.verbosity if traits.verbosity else None,
+            output_schema=thread.state.turn.output_schema,
+            parallel_tool_calls=traits.parallel_tool_calls,
+        )
+
+    async def _take(self, batch: list[ModelEvent]) -> None:
+        """One network read: text goes to drafts at once, whole items to the log in one append."""
+        at = 0
+        while at < len(batch) and self._is_due:
+            event = batch[at]
+            place = _place(event)
+            if place is not None:
+                await self._flush()
+                pieces = _run_of_text(batch, at, place)
+                self._thread.streaming.add_text(*place, pieces)
+                at += len(pieces)
+                continue
+            await self._take_one(event)
+            at += 1
+        await self._flush()
+
+    async def _take_one(self, event: ModelEvent) -> None:
+        match event:
+            case ResponseStarted():
+                self._answer = event
+            case ItemStarted():
+                await self._flush()
+                at_ms = self._thread.world.now_us() // 1000
+                self._item_started[event.item_id] = at_ms
+                self._thread.streaming.open_item(event.item_id, event.kind, at_ms)
+            case ItemCompleted():
+                self._seen.append(self._finished(event))
+            case ResponseCompleted():
+                self._seen.append(self._ended(event))
+            case TextDelta() | ReasoningDelta():
+                raise AssertionError("text is taken in runs")
+            case _:
+                assert_never(event)
+
+    async def _flush(self) -> None:
+        if not self._seen:
+            return
+        seen, self._seen = tuple(self._seen), []
+        await self._thread.submit(
+            c.ReportModel(call_id=self._effect.call_id, attempt=self._effect.attempt, seen=seen)
+        )
+
+    def _finished(self, event: ItemCompleted) -> c.FinishedItem:
+        call = None
+        if event.call is not None:
+            made, thread = event.call, self._thread
+            context = CallContext(self._settings.cwd, thread.thread_id, made.call_id)
+            action = thread.world.registry.read_call(made.name, made.arguments, context)
+            call = c.MadeCall(CallName(CallId(made.call_id), made.name, made.custom), action)
+        started = self._item_started.pop(event.item_id, None)
+        return c.FinishedItem(event.item_id, event.kind, event.item, started, call)
+
+    def _ended(self, event: ResponseCompleted) -> c.FinishedCall:
+        return c.FinishedCall(
+            duration_ms=(self._thread.world.now_us() - self._started_us) // 1000,
+            response_id=event.response_id,
+            request_id=self._answer.request_id,
+            usage=or_nothing(event.usage),
+            rate_limits=self._answer.rate_limits,
+            incomplete=event.incomplete,
+        )
+
+    async def _report_failure(self, error: ModelError, budget: RetryBudget) -> None:
+        thread = self._thread
+        turn = thread.state.turn
+        call = turn.call if turn is not None else None
+        if call is None:
+            return
+        at_request = error.at == "request"
+        failures = call.request_failures if at_request else call.stream_failures
+        after_ms = error.after_ms
+        if after_ms is None:
+            wait_ms = BACKOFF_FIRST_MS * 2**failures * thread.world.jitter()
+            after_ms = min(int(wait_ms), BACKOFF_MS_MAX)
+        await thread.submit(
+            c.ReportModelFailure(
+                call_id=self._effect.call_id,
+                attempt=self._effect.attempt,
+                error=TurnError(error.message, error.info, error.details),
+                at=error.at,
+                retry=error.retry,
+                after_ms=after_ms,
+                attempts_max=budget.request_max_retries
+                if at_request
+                else budget.stream_max_retries,
+                rate_limits=error.rate_limits or None,
+            )
+        )
+
+
+_CRASHED = ModelError(
+    "the daemon failed while it followed the model's answer; its log says where",
+    info="internalServerError",
+    at="stream",
+    retry=False,
+)
+
+
+_Place = tuple[ItemId, TextPart, int]
+
+
+def _place(event: ModelEvent) -> _Place | None:
+    """Which text a delta goes on with; None for what is no delta."""
+    match event:
+        case TextDelta():
+            return event.item_id, "text", 0
+        case ReasoningDelta():
+            return event.item_id, event.part, event.index
+        case _:
+            return None
+
+
+def _run_of_text(batch: list[ModelEvent], at: int, place: _Place) -> list[str]:
+    """The deltas from `at` on that go on with the same text: one piece of work, however many."""
+    pieces: list[str] = []
+    while at < len(batch):
+        event = batch[at]
+        if not isinstance(event, TextDelta | ReasoningDelta) or _place(event) != place:
+            break
+        pieces.append(event.text)
+        at += 1
+    return pieces
