@@ -99,11 +99,13 @@ class Client:
         self.told: list[Told] = []
         self.asked: list[Asked] = []
         self.errors: list[Json] = []  # errors that answer no request of ours
+        self.results: list[tuple[str, Json]] = []  # every result, by its method
         self.closed = False
         self.seq = 0  # of the last notification
         self.server: Json = {}
         self.framing: _Lines | _WebSocket = _Lines() if framing == "lines" else _WebSocket()
         self._stream, self._sending = stream, trio.Lock()
+        self._methods: dict[int, str] = {}
         self._answers: dict[int, Json] = {}
         self._last = 0
         self._news = trio.Event()
@@ -148,6 +150,7 @@ class Client:
     async def post(self, method: str, **params: object) -> int:
         """Ask, and do not wait for the answer."""
         self._last = request_id = self._last + 1
+        self._methods[request_id] = method
         await self.send({"id": request_id, "method": method, "params": params})
         return request_id
 
@@ -250,6 +253,8 @@ class Client:
             self.errors.append(message["error"])
         else:
             self._answers[message["id"]] = message
+            if "result" in message and message["id"] in self._methods:
+                self.results.append((self._methods[message["id"]], message["result"]))
 
     def _notify(self) -> None:
         self._news.set()

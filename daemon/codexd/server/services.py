@@ -12,6 +12,7 @@ from codexd.protocol.methods import Model
 from codexd.runtime.supervisor import Supervisor
 from codexd.server.directory import Directory
 from codexd.server.hub import Hub
+from codexd.server.thread_keys import ThreadKeys
 from codexd_eventstore.store import EventStore
 
 
@@ -37,4 +38,4 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     cwd: Path  # of the daemon: what relative paths are relative to
     started_at_ms: int
     pid: int
-    thread_keys: dict[str, str]  # idempotency key of thread/start and thread/fork -> its thread
+    thread_keys: ThreadKeys  # of thread/start and thread/fork

@@ -51,30 +51,36 @@ async def thread_start(
     services: Services, connection: Connection, params: t.ThreadStartParams
 ) -> Answered:
     """Begin a thread and follow it."""
-    known = services.thread_keys.get(params.idempotency_key or "")
-    if known is not None:
-        thread = await open_thread(services, known, "thread not found")
-    else:
-        settings = await _new_settings(services, thread_change(params))
-        command = c.StartThread(
-            settings=settings,
-            originator=connection.client.name if connection.client is not None else "",
-            daemon_version=services.version,
-            instructions=params.base_instructions,
-            developer_instructions=params.developer_instructions,
-            git=await git_head(settings.cwd),
-            ephemeral=bool(params.ephemeral),
-            history_mode=params.history_mode or "legacy",
-            thread_source=params.thread_source,
-        )
-        thread_id = ThreadId(services.new_id())
-        thread = await services.supervisor.start(
-            thread_id, command, by=connection.by, key=params.idempotency_key
-        )
-        _remember(services, params.idempotency_key, thread_id)
+    key = params.idempotency_key
+    async with services.thread_keys.alone(key) as known:
+        if known is not None:
+            thread = await open_thread(services, known, "thread not found")
+        else:
+            thread = await _started(services, connection, params)
+            services.thread_keys.remember(key, thread.thread_id)
     services.warm_up()
     return _attached(
         services, connection, thread, t.ThreadStartResponse, (), announce=known is None
+    )
+
+
+async def _started(
+    services: Services, connection: Connection, params: t.ThreadStartParams
+) -> ThreadActor:
+    settings = await _new_settings(services, thread_change(params))
+    command = c.StartThread(
+        settings=settings,
+        originator=connection.client.name if connection.client is not None else "",
+        daemon_version=services.version,
+        instructions=params.base_instructions,
+        developer_instructions=params.developer_instructions,
+        git=await git_head(settings.cwd),
+        ephemeral=bool(params.ephemeral),
+        history_mode=params.history_mode or "legacy",
+        thread_source=params.thread_source,
+    )
+    return await services.supervisor.start(
+        ThreadId(services.new_id()), command, by=connection.by, key=params.idempotency_key
     )
 
 
@@ -109,24 +115,30 @@ async def thread_fork(
     """A new thread with another's past, and follow it."""
     parent = await open_thread(services, params.thread_id, "no rollout found for thread id")
     change = checked_change(services, thread_change(params))
-    known = services.thread_keys.get(params.idempotency_key or "")
-    if known is not None:
-        child = await open_thread(services, known, "thread not found")
-    else:
-        at_seq = await _fork_point(parent, params.last_turn_id, params.before_turn_id)
-        child_id = ThreadId(services.new_id())
-        try:
-            child = await services.supervisor.fork(
-                parent.thread_id, at_seq, child_id, by=connection.by, key=params.idempotency_key
-            )
+    key = params.idempotency_key
+    async with services.thread_keys.alone(key) as known:
+        if known is not None:
+            child = await open_thread(services, known, "thread not found")
+        else:
+            at_seq = await _fork_point(parent, params.last_turn_id, params.before_turn_id)
+            child = await _forked(services, connection, parent, at_seq, key)
             await child.submit(c.ChangeSettings(change=change), by=connection.by)
-        except StoreError as error:
-            raise store_error(error) from error
-        _remember(services, params.idempotency_key, child_id)
+            services.thread_keys.remember(key, child.thread_id)
     turns = () if params.exclude_turns else await settled_turns(child)
     return _attached(
         services, connection, child, t.ThreadForkResponse, turns, announce=known is None
     )
+
+
+async def _forked(
+    services: Services, connection: Connection, parent: ThreadActor, at_seq: int, key: str | None
+) -> ThreadActor:
+    try:
+        return await services.supervisor.fork(
+            parent.thread_id, at_seq, ThreadId(services.new_id()), by=connection.by, key=key
+        )
+    except StoreError as error:
+        raise store_error(error) from error
 
 
 async def thread_name_set(
@@ -322,14 +334,3 @@ async def _new_settings(services: Services, asked: SettingsChange) -> Settings:
         summary=asked.summary or config.model_reasoning_summary,
         verbosity=asked.verbosity or config.model_verbosity,
     )
-
-
-def _remember(services: Services, key: str | None, thread_id: ThreadId) -> None:
-    if key is not None:
-        services.thread_keys[key] = thread_id
-        if len(services.thread_keys) > THREAD_KEYS_KEPT_MAX:
-            del services.thread_keys[next(iter(services.thread_keys))]
-
-
-# Idempotency keys of new threads that are remembered: a client repeats within its reconnect.
-THREAD_KEYS_KEPT_MAX = 1024

@@ -1,0 +1,262 @@
+"""Starting, naming, listing, archiving and bringing back threads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from codexd.models.scripted import scripted_model
+from codexd.models.scripts import Hang, Say
+from daemon_client import Client, Json, connected
+from daemon_house import Daemon, Home
+from daemon_screen import answers, texts_of
+from trio_test import trio_test
+
+OK = Say(("ok",))
+
+
+async def listed(client: Client, **params: object) -> list[str]:
+    """The ids of a list, all pages of it."""
+    found: list[str] = []
+    cursor = None
+    while True:
+        page = await client.call("thread/list", cursor=cursor, **params)
+        found += [one["id"] for one in page["data"]]
+        if (cursor := page["nextCursor"]) is None:
+            return found
+
+
+@trio_test
+async def test_a_thread_starts_with_what_was_asked_for_and_else_with_the_configs(
+    daemon: Daemon,
+) -> None:
+    daemon.home.use_model("http://127.0.0.1:1/v1", more='model_reasoning_effort = "low"')
+    async with connected(daemon.home.socket, name="my-terminal") as client:
+        started = await client.call("thread/start")
+        assert (started["model"], started["modelProvider"]) == ("scripted", "scripted")
+        assert started["cwd"] == str(daemon.home.work)
+        assert started["approvalPolicy"] == "never"
+        assert started["sandbox"] == {"type": "dangerFullAccess"}
+        assert started["reasoningEffort"] == "low"
+        assert started["thread"]["originator"] == "my-terminal"
+        assert started["thread"]["status"] == {"type": "idle"}
+        asked = await client.call(
+            "thread/start",
+            cwd="..",
+            model="other",
+            approvalPolicy="on-request",
+            sandbox="read-only",
+            config={"model_reasoning_effort": "high"},
+        )
+        assert (asked["model"], asked["cwd"]) == ("other", str(daemon.home.root))
+        assert (asked["approvalPolicy"], asked["reasoningEffort"]) == ("on-request", "high")
+        assert asked["sandbox"]["type"] == "readOnly"
+
+
+@trio_test
+async def test_a_new_thread_is_there_after_a_crash_and_can_be_attached_before_its_first_message(
+    home: Home,
+) -> None:
+    async with scripted_model([OK]) as model:
+        home.use_model(model.base_url)
+        daemon = home.start()
+        async with connected(home.socket) as client, connected(home.socket) as other:
+            thread = await client.start_thread()
+            await other.call("thread/resume", threadId=thread)
+            daemon.kill()
+        home.start()
+        async with connected(home.socket) as client:
+            assert await listed(client) == [thread]
+            await client.call("thread/resume", threadId=thread)
+            await client.run_turn(thread, "hello")
+            assert answers(client) == ["ok"]
+
+
+@trio_test
+async def test_a_list_is_sorted_filtered_and_paged(home: Home) -> None:
+    async with scripted_model([OK] * 8) as model:
+        home.use_model(model.base_url)
+        home.start()
+        folder = home.root / "other"
+        folder.mkdir()
+        async with connected(home.socket) as client:
+            threads = [await client.start_thread() for _ in range(4)]
+            threads.append(await client.start_thread(cwd=str(folder)))
+            assert await listed(client) == threads[::-1]
+            assert await listed(client, sortDirection="asc") == threads
+            await client.run_turn(threads[1], "find me")
+            newest = [threads[1], *[one for one in threads[::-1] if one != threads[1]]]
+            for key in ("updated_at", "recency_at"):
+                assert await listed(client, sortKey=key) == newest
+            assert await listed(client, sortKey="created_at") == threads[::-1]
+            for limit in (1, 2, 3, 5):
+                assert await listed(client, limit=limit) == threads[::-1]
+                assert await listed(client, limit=limit, sortDirection="asc") == threads
+            assert await listed(client, cwd=str(folder)) == threads[4:]
+            both = [str(folder), str(home.work)]
+            assert await listed(client, cwd=both) == threads[::-1]
+            assert await listed(client, searchTerm="FIND") == [threads[1]]
+            assert await listed(client, modelProviders=["nobody"]) == []
+            assert await listed(client, modelProviders=[]) == threads[::-1]
+            assert await listed(client, excludedThreadIds=threads[:4]) == threads[4:]
+            page = await client.call("thread/list", limit=2)
+            back = await client.call(
+                "thread/list", sortDirection="asc", cursor=page["backwardsCursor"]
+            )
+            assert [one["id"] for one in back["data"]] in ([], [threads[4]])
+            loaded = await client.call("thread/loaded/list")
+            assert sorted(loaded["data"]) == sorted(threads)
+
+
+@trio_test
+async def test_a_log_that_cannot_be_read_is_left_out_of_lists_and_said(home: Home) -> None:
+    async with scripted_model([OK] * 2) as model:
+        home.use_model(model.base_url)
+        daemon = home.start()
+        async with connected(home.socket) as client:
+            good, bad = await client.start_thread(), await client.start_thread()
+            for one in (good, bad):
+                await client.run_turn(one, "hello")
+            (path,) = [log for log in home.logs() if bad in log.name]
+            daemon.stop()
+        damaged = path.read_bytes().replace(b"hello", b"HELLO", 1)
+        path.write_bytes(damaged)
+        daemon = home.start()
+        async with connected(home.socket) as client:
+            assert await listed(client) == [good]
+            daemon.wait_said(f"thread {bad} is left out")
+            refusal = await client.refused("thread/resume", threadId=bad)
+            assert refusal.data["code"] == "thread_damaged"
+            await client.call("thread/resume", threadId=good)
+        assert path.read_bytes() == damaged
+
+
+@trio_test
+async def test_everybody_hears_of_a_name_and_it_stays(daemon: Daemon) -> None:
+    async with connected(daemon.home.socket) as client, connected(daemon.home.socket) as other:
+        thread = await client.start_thread()
+        await client.call("thread/name/set", threadId=thread, name="  my \n thread ")
+        told = await other.until_told("thread/name/updated", threadId=thread)
+        assert told.params["threadName"] == "my thread"
+        read = await client.call("thread/read", threadId=thread)
+        assert read["thread"]["name"] == "my thread"
+        assert await listed(client, searchTerm="my thread") == [thread]
+        await client.call("thread/name/set", threadId=thread, name="")
+        read = await client.call("thread/read", threadId=thread)
+        assert read["thread"]["name"] is None
+        await client.refused("thread/name/set", threadId=thread, name="x" * 1000)
+
+
+@trio_test
+async def test_an_archived_thread_moves_reads_and_comes_back(daemon: Daemon) -> None:
+    async with scripted_model([OK, OK]) as model:
+        daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket) as client, connected(daemon.home.socket) as other:
+            thread = await client.start_thread()
+            await client.run_turn(thread, "hello")
+            await client.call("thread/archive", threadId=thread)
+            for one in (client, other):
+                await one.until_told("thread/archived", threadId=thread)
+                await one.until_told("thread/closed", threadId=thread)
+            assert thread not in await listed(client)
+            assert thread in await listed(client, archived=True)
+            read = await client.call("thread/read", threadId=thread, includeTurns=True)
+            assert texts_of(read["thread"]) == ["> hello", "ok"]
+            assert Path(read["thread"]["path"]).parent.name == "archived"
+            back = await client.call("thread/unarchive", threadId=thread)
+            assert back["thread"]["id"] == thread
+            await other.until_told("thread/unarchived", threadId=thread)
+            assert thread in await listed(client)
+            refusal = await client.refused("thread/unarchive", threadId=thread)
+            assert refusal.data["code"] == "thread_not_archived"
+            await client.call("thread/resume", threadId=thread)
+            await client.run_turn(thread, "again")
+            read = await client.call("thread/read", threadId=thread, includeTurns=True)
+            assert texts_of(read["thread"]) == ["> hello", "ok", "> again", "ok"]
+
+
+@trio_test
+async def test_to_archive_ends_the_running_turn(daemon: Daemon) -> None:
+    async with scripted_model([Hang(("wait",))]) as model:
+        daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread()
+            turn = await client.start_turn(thread, "hello")
+            queued = await client.start_turn(thread, "never")
+            await client.until_told("item/agentMessage/delta")
+            await client.call("thread/archive", threadId=thread)
+            assert (await client.turn_ended(turn))["status"] == "interrupted"
+            await model.wait_clients_gone(1)
+            read = await client.call("thread/read", threadId=thread, includeTurns=True)
+            assert texts_of(read["thread"]) == ["> hello", "wait"]
+            assert queued not in [one["id"] for one in read["thread"]["turns"]]
+
+
+@pytest.mark.parametrize("to_archive", [True, False])
+@trio_test
+async def test_killed_between_the_event_and_the_move_an_archiving_can_be_finished_or_undone(
+    home: Home, to_archive: bool
+) -> None:
+    async with scripted_model([OK]) as model:
+        home.use_model(model.base_url)
+        daemon = home.start()
+        async with connected(home.socket) as client:
+            thread = await client.start_thread()
+            (path,) = home.logs()
+            await client.call("thread/archive", threadId=thread)
+            daemon.kill()
+        # As if it had died in front of the move.
+        (moved,) = home.logs()
+        moved.rename(path)
+        home.start()
+        async with connected(home.socket) as client:
+            refusal = await client.refused("thread/resume", threadId=thread)
+            assert refusal.data["code"] == "thread_archived"
+            if to_archive:
+                await client.call("thread/archive", threadId=thread)
+                assert home.logs() == [moved]
+            await client.call("thread/unarchive", threadId=thread)
+            assert home.logs() == [path]
+            await client.call("thread/resume", threadId=thread)
+            assert (await client.run_turn(thread, "hello"))["status"] == "completed"
+
+
+@trio_test
+async def test_an_ephemeral_thread_is_nowhere_on_disk(home: Home) -> None:
+    async with scripted_model([Say(("secret word",))] * 2) as model:
+        home.use_model(model.base_url)
+        home.start()
+        async with connected(home.socket) as client:
+            started = await client.call("thread/start", ephemeral=True)
+            thread = started["thread"]["id"]
+            assert (started["thread"]["ephemeral"], started["thread"]["path"]) == (True, None)
+            await client.run_turn(thread, "secret prompt")
+            read = await client.call("thread/read", threadId=thread, includeTurns=True)
+            assert texts_of(read["thread"]) == ["> secret prompt", "secret word"]
+            child = (await client.call("thread/fork", threadId=thread))["thread"]["id"]
+            await client.run_turn(child, "secret prompt")
+            assert await listed(client) == []
+            refusal = await client.refused("thread/archive", threadId=thread)
+            assert refusal.data["code"] == "thread_ephemeral"
+            assert home.logs() == []
+            for file in home.path.rglob("*"):
+                assert not file.is_file() or b"secret" not in file.read_bytes()
+
+
+@trio_test
+async def test_the_raw_log_reads_as_it_stands(daemon: Daemon) -> None:
+    async with scripted_model([OK]) as model:
+        daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread()
+            await client.run_turn(thread, "hello")
+            records: list[Json] = []
+            after: int | None = 0
+            while after is not None:
+                page = await client.call("thread/log/read", threadId=thread, after=after, limit=3)
+                records += page["records"]
+                after = page["nextAfter"]
+            assert [record["seq"] for record in records] == list(range(1, len(records) + 1))
+            assert records[0]["type"] == "thread.started"
+            assert records[-1]["type"] == "turn.completed"

@@ -1,0 +1,96 @@
+"""A whole session over the real wire, each message of it valid by the original's own schemas."""
+
+from __future__ import annotations
+
+import pytest
+
+from codexd.models.scripted import scripted_model
+from codexd.models.scripts import Call, Cut, Fail, Hang, Part, Reply, Say, Think
+from codexd.protocol.methods import METHODS
+from daemon_client import CURSOR, FRAMINGS, Client, Framing, connected, typed
+from daemon_house import Daemon
+from trio_test import trio_test
+from wire_schemas import INSTALLED, SCHEMAS, check_answer, check_asked, check_told, is_theirs
+
+pytestmark = pytest.mark.skipif(
+    not INSTALLED, reason=f"the original's schemas are not in {SCHEMAS}"
+)
+
+SCRIPT: list[Part | Reply] = [
+    (Think(("let ", "me")), Call("shell_command", '{"command":"touch a; echo out"}')),
+    (Call("nothing", "{}"), Call("shell_command", "{")),
+    Say(("all ", "done")),
+    Cut(("half",)),
+    Say(("whole",)),
+    Fail(400),
+    Hang(("wait",)),
+    Call("shell_command", '{"command":"touch b"}'),
+    Say(("ok",)),
+]
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+@pytest.mark.parametrize("cursor", [False, True])
+@trio_test
+async def test_all_that_is_said_is_valid_by_the_schemas(
+    daemon: Daemon, framing: Framing, cursor: bool
+) -> None:
+    async with scripted_model(SCRIPT) as model:
+        daemon.home.use_model(model.base_url, approval="untrusted")
+        codexd = CURSOR if cursor else None
+        socket = daemon.home.socket
+        async with connected(socket, framing, codexd=codexd) as client, connected(socket) as other:
+            await everything(client)
+            answered = {method for method, _ in client.results}
+            assert answered >= METHODS.keys() - {"thread/log/read"}
+            for one in (client, other):
+                for method, result in one.results:
+                    if is_theirs(method):
+                        check_answer(method, result)
+                for told in one.told:
+                    check_told(told.method, told.params)
+                for asked in one.asked:
+                    check_asked(asked.params)
+            assert {told.method for told in client.told} >= {
+                "account/rateLimits/updated", "error", "item/agentMessage/delta",
+                "item/commandExecution/outputDelta", "item/completed",
+                "item/reasoning/summaryPartAdded", "item/reasoning/summaryTextDelta", "item/started",
+                "serverRequest/resolved", "thread/archived", "thread/closed", "thread/name/updated",
+                "thread/settings/updated", "thread/started", "thread/status/changed",
+                "thread/tokenUsage/updated", "thread/unarchived", "turn/completed", "turn/started",
+            }  # fmt: skip
+            assert all((told.seq is not None) == cursor for told in client.told)
+
+
+async def everything(client: Client) -> None:
+    for method in ("account/read", "config/read", "configRequirements/read", "server/status"):
+        await client.call(method)
+    await client.call("model/list", includeHidden=True)
+    thread = await client.start_thread(historyMode="paginated", threadSource="test")
+    turn = await client.start_turn(thread, "go", clientUserMessageId="mine", effort="low")
+    await client.decide(await client.until_asked(), "accept")
+    await client.turn_ended(turn)
+    await client.run_turn(thread, "cut")
+    await client.run_turn(thread, "fail")
+    turn = await client.start_turn(thread, "hang")
+    await client.until_told("item/agentMessage/delta", delta="wait")
+    await client.call("turn/steer", threadId=thread, expectedTurnId=turn, input=typed("steered"))
+    await client.call("turn/interrupt", threadId=thread, turnId=turn)
+    await client.turn_ended(turn)
+    turn = await client.start_turn(thread, "decline")
+    await client.decide(await client.until_asked(2), "decline")
+    await client.turn_ended(turn)
+    await client.call("thread/name/set", threadId=thread, name="a name")
+    for include in (True, False):
+        await client.call("thread/read", threadId=thread, includeTurns=include)
+    for view in ("full", "summary", "notLoaded"):
+        await client.call("thread/turns/list", threadId=thread, itemsView=view)
+    await client.call("thread/items/list", threadId=thread)
+    await client.call("thread/resume", threadId=thread, initialTurnsPage={})
+    child = (await client.call("thread/fork", threadId=thread))["thread"]["id"]
+    await client.call("thread/unsubscribe", threadId=child)
+    await client.call("thread/archive", threadId=child)
+    for archived in (True, False):
+        await client.call("thread/list", archived=archived)
+    await client.call("thread/unarchive", threadId=child)
+    await client.call("thread/loaded/list")

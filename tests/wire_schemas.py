@@ -1,0 +1,53 @@
+"""The original's JSON schemas, where they are installed, for what went over a real wire.
+
+They are not ours to keep here: `codex app-server generate-json-schema --experimental` writes them.
+CODEX_SCHEMA names their folder.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]  # it has no types, and its stubs are a package more
+
+from codexd.protocol.methods import METHODS
+from codexd.protocol.notifications import NOTIFICATIONS
+
+SCHEMAS = Path(os.environ.get("CODEX_SCHEMA") or Path.home() / ".cache" / "codexd-peer" / "schema")
+INSTALLED = (SCHEMAS / "v2").is_dir()
+
+_RENAMED = {"AccountReadResponse": "GetAccountResponse"}
+
+
+def is_theirs(method: str) -> bool:
+    """Whether the original knows the method; codexd has a few of its own."""
+    return METHODS[method].response.__module__ != "codexd.protocol.own"
+
+
+def check_answer(method: str, result: dict[str, Any]) -> None:
+    """Raises: jsonschema.ValidationError."""
+    _check(METHODS[method].response.__name__, result)
+
+
+def check_told(method: str, params: dict[str, Any]) -> None:
+    """Raises: jsonschema.ValidationError."""
+    _check(NOTIFICATIONS[method].__name__, params)
+
+
+def check_asked(params: dict[str, Any]) -> None:
+    """Raises: jsonschema.ValidationError."""
+    _check("CommandExecutionRequestApprovalParams", params)
+
+
+def _check(name: str, value: dict[str, Any]) -> None:
+    _validator(_RENAMED.get(name, name)).validate(value)
+
+
+@functools.cache
+def _validator(name: str) -> Any:
+    (file,) = [one for part in ("v2", "v1", ".") for one in (SCHEMAS / part).glob(f"{name}.json")]
+    return jsonschema.Draft7Validator(json.loads(file.read_bytes()))
