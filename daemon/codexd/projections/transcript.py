@@ -73,12 +73,14 @@ class Transcript:
     """The fold over a thread, or over a run of whole turns of it."""
 
     def __init__(self) -> None:
+        self.seq = 0  # of the last event taken in
         self.turns: list[TurnView] = []
         self._screen = Screen()
 
     def apply(self, recorded: Recorded) -> None:
         """Take the next event in."""
         event = recorded.event
+        self.seq = recorded.seq
         if isinstance(event, TurnStarted):
             self.turns.append(TurnView(event.turn_id, recorded.seq, recorded.at_ms, [], []))
         shown = self._screen.apply(recorded)

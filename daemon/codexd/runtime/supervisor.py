@@ -18,7 +18,7 @@ from codexd.core import commands as c
 from codexd.core.events import ThreadForked, encode_event
 from codexd.core.ids import ThreadId
 from codexd.core.record import encode_members
-from codexd.runtime.actor import Perform, ThreadActor
+from codexd.runtime.actor import Perform, ThreadActor, Witness
 from codexd.runtime.world import Listener, World
 from codexd_eventstore.store import NewEvent, NotFound, StoreError
 
@@ -96,14 +96,17 @@ class Supervisor:
         """Whether the thread lives in memory only."""
         return thread_id in self._ephemeral
 
-    async def load(self, thread_id: ThreadId) -> ThreadActor:
-        """The thread, loaded and recovered. Raises: StoreError, InvalidEvent."""
+    async def load(self, thread_id: ThreadId, witness: Witness | None = None) -> ThreadActor:
+        """The thread, loaded and recovered. Raises: StoreError, InvalidEvent.
+
+        `witness` is told the records of its log, from the first on, if it has to be loaded for this.
+        """
         one = self._loaded.get(thread_id)
         while one is not None and one.scope.cancel_called:  # It is being let go: load it anew.
             await one.ended.wait()
             one = self._loaded.get(thread_id)
         if one is None:
-            return await self._load_as(self._new(thread_id))
+            return await self._load_as(self._new(thread_id, witness=witness))
         return await _ready(one)
 
     async def start(
@@ -117,7 +120,14 @@ class Supervisor:
         return thread
 
     async def fork(
-        self, parent: ThreadId, at_seq: int, child: ThreadId, *, by: str | None, key: str | None
+        self,
+        parent: ThreadId,
+        at_seq: int,
+        child: ThreadId,
+        *,
+        by: str | None,
+        key: str | None,
+        witness: Witness | None = None,
     ) -> ThreadActor:
         """A new thread that shares the parent's records up to `at_seq`. Raises: StoreError."""
         world = self._world(parent in self._ephemeral)
@@ -126,7 +136,7 @@ class Supervisor:
         event = ThreadForked(parent, at_seq)
         new = NewEvent(event.type, encode_event(event), event.v, encode_members(by, None))
         await world.store.fork(parent, at_seq, child, [new], at_us=world.now_us())
-        return await self.load(child)
+        return await self.load(child, witness)
 
     async def unload(self, thread_id: ThreadId) -> None:
         """Let a thread go; its effects end first."""
@@ -151,10 +161,14 @@ class Supervisor:
         await self._outbox.send(one)
         return await _ready(one)
 
-    def _new(self, thread_id: ThreadId, *, fresh: bool = False) -> _Loaded:
+    def _new(
+        self, thread_id: ThreadId, *, fresh: bool = False, witness: Witness | None = None
+    ) -> _Loaded:
         audience = self._audience(thread_id)
         world = self._world(thread_id in self._ephemeral)
-        thread = ThreadActor(thread_id, world, audience, self._perform, fresh=fresh)
+        thread = ThreadActor(
+            thread_id, world, audience, self._perform, fresh=fresh, witness=witness
+        )
         audience.bind(thread)
         one = _Loaded(thread, audience, trio.CancelScope(), trio.Event(), trio.Event())
         self._loaded[thread_id] = one

@@ -17,7 +17,7 @@ from codexd.protocol.rpc import (
     invalid_params,
     state_error,
 )
-from codexd.runtime.actor import ThreadActor
+from codexd.runtime.actor import ThreadActor, Witness
 from codexd.runtime.supervisor import ThreadGone
 from codexd.server.services import Services
 from codexd_eventstore.store import Damaged, NotFound, StoreError
@@ -31,23 +31,29 @@ def thread_id_of(text: str) -> ThreadId:
         raise state_error(str(error), "invalid_thread_id") from error
 
 
-async def open_thread(services: Services, text: str, unknown: str) -> ThreadActor:
+async def open_thread(
+    services: Services, text: str, unknown: str, witness: Witness | None = None
+) -> ThreadActor:
     """The thread, loaded; `unknown` is what to say, before the id, where there is none of that id.
+
+    `witness` is told its records, where it has to be loaded for this.
 
     Raises:
         RpcError: no thread, an archived one, one whose log is damaged.
     """
-    thread = await load_thread(services, text, unknown)
+    thread = await load_thread(services, text, unknown, witness)
     if thread.state.archived:
         raise archived(thread.thread_id)
     return thread
 
 
-async def load_thread(services: Services, text: str, unknown: str) -> ThreadActor:
+async def load_thread(
+    services: Services, text: str, unknown: str, witness: Witness | None = None
+) -> ThreadActor:
     """The same for an archived thread as well. Raises: RpcError."""
     thread_id = thread_id_of(text)
     try:
-        thread = await services.supervisor.load(thread_id)
+        thread = await services.supervisor.load(thread_id, witness)
     except NotFound as error:
         raise state_error(f"{unknown}: {thread_id}", "thread_not_found") from error
     except (StoreError, InvalidEvent, ThreadGone) as error:

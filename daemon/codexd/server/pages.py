@@ -79,16 +79,16 @@ async def all_turns(store: EventStore, stream: str, version: int) -> list[TurnVi
     return transcript.turns
 
 
-async def settled_turns(thread: ThreadActor) -> tuple[Turn, ...]:
-    """All turns, as of the version that the thread has when this returns; it may go on meanwhile."""
-    transcript = Transcript()
-    after = 0
-    while after < thread.version:
-        for record in await thread.world.store.read(thread.thread_id, after=after):
+async def settled_turns(thread: ThreadActor, transcript: Transcript) -> tuple[Turn, ...]:
+    """All turns, as of the version that the thread has when this returns; it may go on meanwhile.
+
+    `transcript` has seen the log up to some event, or nothing of it; it is taken on from there.
+    """
+    while transcript.seq < thread.version:
+        for record in await thread.world.store.read(thread.thread_id, after=transcript.seq):
             if record.seq > thread.version:
                 break  # On disk, and nobody was told of it yet.
             transcript.apply(decode_record(record.line))
-            after = record.seq
     return tuple(view.turn() for view in transcript.turns)
 
 

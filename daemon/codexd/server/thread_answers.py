@@ -13,12 +13,13 @@ from codexd.core.ids import ThreadId
 from codexd.core.record import decode_record
 from codexd.core.settings import Settings, SettingsChange
 from codexd.projections.texts import Said
+from codexd.projections.transcript import Transcript
 from codexd.protocol import threads as t
 from codexd.protocol.asked_settings import thread_change
 from codexd.protocol.notifications import ThreadClosedNotification, ThreadStartedNotification
 from codexd.protocol.rpc import invalid_params, state_error
 from codexd.protocol.turns import Turn
-from codexd.runtime.actor import ThreadActor
+from codexd.runtime.actor import ThreadActor, Witness
 from codexd.server.connection import Connection
 from codexd.server.feed import Follower
 from codexd.server.frames import Reader
@@ -88,7 +89,9 @@ async def thread_resume(
     services: Services, connection: Connection, params: t.ThreadResumeParams
 ) -> Answered:
     """Follow a thread, from now on or from a cursor."""
-    thread = await open_thread(services, params.thread_id, "no rollout found for thread id")
+    unknown, transcript = "no rollout found for thread id", Transcript()
+    witness = None if params.exclude_turns else transcript.apply
+    thread = await open_thread(services, params.thread_id, unknown, witness)
     change = checked_change(services, thread_change(params))
     try:
         await thread.submit(c.ChangeSettings(change=change), by=connection.by)
@@ -100,7 +103,7 @@ async def thread_resume(
     while True:
         version = thread.version
         page = await _first_page(thread, params.initial_turns_page)
-        turns = () if params.exclude_turns else await settled_turns(thread)
+        turns = () if params.exclude_turns else await settled_turns(thread, transcript)
         if page is None or version == thread.version:
             break
     answered = _attached(services, connection, thread, t.ThreadResumeResponse, turns)
@@ -115,27 +118,38 @@ async def thread_fork(
     """A new thread with another's past, and follow it."""
     parent = await open_thread(services, params.thread_id, "no rollout found for thread id")
     change = checked_change(services, thread_change(params))
-    key = params.idempotency_key
+    key, transcript = params.idempotency_key, Transcript()
+    witness = None if params.exclude_turns else transcript.apply
     async with services.thread_keys.alone(key) as known:
         if known is not None:
             child = await open_thread(services, known, "thread not found")
         else:
             at_seq = await _fork_point(parent, params.last_turn_id, params.before_turn_id)
-            child = await _forked(services, connection, parent, at_seq, key)
+            child = await _forked(services, connection, parent, at_seq, key, witness)
             await child.submit(c.ChangeSettings(change=change), by=connection.by)
             services.thread_keys.remember(key, child.thread_id)
-    turns = () if params.exclude_turns else await settled_turns(child)
+    turns = () if params.exclude_turns else await settled_turns(child, transcript)
     return _attached(
         services, connection, child, t.ThreadForkResponse, turns, announce=known is None
     )
 
 
 async def _forked(
-    services: Services, connection: Connection, parent: ThreadActor, at_seq: int, key: str | None
+    services: Services,
+    connection: Connection,
+    parent: ThreadActor,
+    at_seq: int,
+    key: str | None,
+    witness: Witness | None,
 ) -> ThreadActor:
     try:
         return await services.supervisor.fork(
-            parent.thread_id, at_seq, ThreadId(services.new_id()), by=connection.by, key=key
+            parent.thread_id,
+            at_seq,
+            ThreadId(services.new_id()),
+            by=connection.by,
+            key=key,
+            witness=witness,
         )
     except StoreError as error:
         raise store_error(error) from error
