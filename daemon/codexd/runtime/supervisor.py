@@ -43,6 +43,9 @@ class Audience(Listener, Protocol):
     def gone(self, reason: str | None) -> None:
         """The actor is gone: let go, or crashed for this reason."""
 
+    def let_go(self) -> None:
+        """The thread was idle, nobody followed it, and it is loaded no more."""
+
 
 class ThreadGone(Exception):
     """The thread's actor crashed under the request; nobody knows whether it was carried out."""
@@ -219,6 +222,7 @@ class Supervisor:
                 elif now - one.idle_since >= UNLOAD_IDLE_SECONDS:
                     self._crashes.pop(thread_id, None)
                     await self.unload(thread_id)
+                    one.audience.let_go()
                     await self._forget_ephemeral(one.thread)
 
     async def _forget_ephemeral(self, thread: ThreadActor) -> None:

@@ -15,9 +15,11 @@ from codexd.core.events import ScreenKind
 from codexd.core.ids import CallId, ItemId, ThreadId
 from codexd.core.record import Recorded, decode_record
 from codexd.core.state import ThreadState
-from codexd.projections.texts import TextPart, Texts
+from codexd.projections.texts import Said, TextPart, Texts
 from codexd.projections.usage import UsageTotals
 from codexd.projections.wire import Saying, Wire
+from codexd.protocol.notifications import ThreadClosedNotification, ThreadStatusChangedNotification
+from codexd.protocol.threads import NotLoaded
 from codexd.runtime.actor import ThreadActor
 from codexd.server.frames import Frame, Questions, Reader, parts_of, question
 from codexd.server.outbox import CHUNK_BYTES_MAX, Outbox
@@ -109,6 +111,16 @@ class Feed:
         """The actor is gone. Its followers stay: they hear on when the thread is loaded again."""
         self._thread = None
         self._forget_unneeded()
+
+    def let_go(self) -> None:
+        """It was idle, nobody followed it, and it is loaded no more: whoever lists threads shows that."""
+        status = ThreadStatusChangedNotification(thread_id=self.thread_id, status=NotLoaded())
+        closed = ThreadClosedNotification(thread_id=self.thread_id)
+        sayings: list[Saying] = [
+            Said("thread/status/changed", status, to_all=True),
+            Said("thread/closed", closed, to_all=True),
+        ]
+        self._publish(sayings, self._now_ms())
 
     def appended(self, records: Sequence[Recorded]) -> None:
         """These are in the log."""

@@ -1,0 +1,115 @@
+"""A thread that nobody follows and in which nothing happens is let go after a minute, and all are told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from codexd.core.calls import ToolAction, ToolResult
+from codexd.core.commands import RenameThread, StartThread
+from codexd.core.due import Effect
+from codexd.core.ids import ThreadId
+from codexd.core.settings import Settings
+from codexd.models.client import ModelClient
+from codexd.protocol.framing import Lines
+from codexd.runtime.actor import ThreadActor
+from codexd.runtime.leftovers import ProcessFiles, UnfinishedFiles
+from codexd.runtime.supervisor import UNLOAD_IDLE_SECONDS, Supervisor
+from codexd.runtime.world import Traits, World
+from codexd.server.feed import Feed
+from codexd.server.frames import Frame, Questions, Reader
+from codexd.tools.registry import CallContext, OutputSink, Registry
+from codexd_eventstore.memory import MemoryStore
+from trio_test import trio_test
+
+THREAD = ThreadId("01939a4e-7c1b-7d7e-8f5a-2b1c3d4e5f60")
+SETTINGS = Settings("/w", "m", "p", approval_policy="never", sandbox="read-only")
+READER = Reader(Lines(), lines=True)
+
+
+class Everybody:
+    """Whoever is connected, as the feed knows them."""
+
+    any = True
+
+    def __init__(self) -> None:
+        self.heard: list[dict[str, Any]] = []
+        self.forgotten: list[ThreadId] = []
+
+    def tell(self, frame: Frame, thread_id: ThreadId) -> None:
+        self.heard += [json.loads(line) for line in frame.framed(READER).splitlines()]
+
+    def forget(self, thread_id: ThreadId) -> None:
+        self.forgotten.append(thread_id)
+
+
+class NoTools:
+    async def perform(
+        self, action: ToolAction, context: CallContext, sink: OutputSink
+    ) -> ToolResult:
+        raise AssertionError("nothing is performed here")
+
+
+def nobody(provider: str) -> ModelClient:
+    raise AssertionError("no model is asked here")
+
+
+async def perform(effect: Effect, thread: ThreadActor) -> None:
+    raise AssertionError("nothing is due here")
+
+
+def a_world(folder: Path) -> World:
+    return World(
+        store=MemoryStore(),
+        client=nobody,
+        traits=lambda model: Traits(),
+        registry=Registry((), NoTools()),
+        unfinished=UnfinishedFiles(folder / "unfinished"),
+        processes=ProcessFiles(folder / "processes"),
+        instructions="",
+    )
+
+
+@trio_test(autojump=True)
+async def test_after_a_minute_of_nothing_it_is_let_go_and_loads_again(tmp_path: Path) -> None:
+    world, everybody = a_world(tmp_path), Everybody()
+    feed = Feed(THREAD, everybody, Questions(0), lambda model: None, lambda: 0)
+    supervisor = Supervisor(lambda ephemeral: world, lambda thread_id: feed, perform)
+    begin = StartThread(settings=SETTINGS, originator="t", daemon_version="0")
+    async with trio.open_nursery() as nursery:
+        await nursery.start(supervisor.run)
+        await supervisor.start(THREAD, begin, by=None, key=None)
+        await trio.sleep(UNLOAD_IDLE_SECONDS - 1)
+        assert supervisor.loaded(THREAD) is not None
+        await trio.sleep(UNLOAD_IDLE_SECONDS)
+        assert supervisor.loaded(THREAD) is None
+        assert [one["method"] for one in everybody.heard] == [
+            "thread/status/changed",
+            "thread/closed",
+        ]
+        assert everybody.heard[0]["params"]["status"] == {"type": "notLoaded"}
+        assert everybody.forgotten == [THREAD]
+        thread = await supervisor.load(THREAD)
+        await thread.submit(RenameThread(name="back"))
+        assert thread.state.name == "back"
+        nursery.cancel_scope.cancel()
+
+
+@trio_test
+async def test_who_asks_for_it_while_it_is_let_go_gets_it_loaded_anew(tmp_path: Path) -> None:
+    world = a_world(tmp_path)
+    feed = Feed(THREAD, Everybody(), Questions(0), lambda model: None, lambda: 0)
+    supervisor = Supervisor(lambda ephemeral: world, lambda thread_id: feed, perform)
+    begin = StartThread(settings=SETTINGS, originator="t", daemon_version="0")
+    async with trio.open_nursery() as nursery:
+        await nursery.start(supervisor.run)
+        await supervisor.start(THREAD, begin, by=None, key=None)
+        nursery.start_soon(supervisor.unload, THREAD)
+        await trio.lowlevel.checkpoint()
+        thread = await supervisor.load(THREAD)
+        await thread.submit(RenameThread(name="still here"))
+        assert thread.state.name == "still here"
+        nursery.cancel_scope.cancel()
