@@ -108,7 +108,8 @@ async def test_who_asks_for_it_while_it_is_let_go_gets_it_loaded_anew(tmp_path: 
         await nursery.start(supervisor.run)
         await supervisor.start(THREAD, begin, by=None, key=None)
         nursery.start_soon(supervisor.unload, THREAD)
-        await trio.lowlevel.checkpoint()
+        for _ in range(2):  # It has begun, and is not done.
+            await trio.lowlevel.checkpoint()
         thread = await supervisor.load(THREAD)
         await thread.submit(RenameThread(name="still here"))
         assert thread.state.name == "still here"
