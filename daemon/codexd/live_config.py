@@ -31,7 +31,7 @@ class LiveConfig:
             except InvalidConfig as problem:
                 self._problem = problem
         if self._problem is not None:
-            raise self._problem
+            raise self._problem.with_traceback(None)  # or each raise would add to it
         return self._read
 
     def last_good(self) -> Config:

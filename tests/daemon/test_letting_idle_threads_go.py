@@ -38,9 +38,11 @@ class Everybody:
     def __init__(self) -> None:
         self.heard: list[dict[str, Any]] = []
         self.forgotten: list[ThreadId] = []
+        self.told = trio.Event()
 
     def tell(self, frame: Frame, thread_id: ThreadId) -> None:
         self.heard += [json.loads(line) for line in frame.framed(READER).splitlines()]
+        self.told.set()
 
     def forget(self, thread_id: ThreadId) -> None:
         self.forgotten.append(thread_id)
@@ -82,9 +84,10 @@ async def test_after_a_minute_of_nothing_it_is_let_go_and_loads_again(tmp_path: 
     async with trio.open_nursery() as nursery:
         await nursery.start(supervisor.run)
         await supervisor.start(THREAD, begin, by=None, key=None)
-        await trio.sleep(UNLOAD_IDLE_SECONDS - 1)
+        began = trio.current_time()
         assert supervisor.loaded(THREAD) is not None
-        await trio.sleep(UNLOAD_IDLE_SECONDS)
+        await everybody.told.wait()
+        assert UNLOAD_IDLE_SECONDS <= trio.current_time() - began <= 2 * UNLOAD_IDLE_SECONDS
         assert supervisor.loaded(THREAD) is None
         assert [one["method"] for one in everybody.heard] == [
             "thread/status/changed",
