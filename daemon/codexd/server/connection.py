@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 import msgspec
 import trio
@@ -35,7 +36,6 @@ from codexd.protocol.rpc import (
 from codexd.server.feed import Follower
 from codexd.server.frames import Frame, Reader
 from codexd.server.outbox import Outbox, Unread
-from codexd.server.port import Answered, Handlers
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +45,29 @@ REQUESTS_UNDER_WAY_MAX = 128
 FINISH_SECONDS_MAX = 10
 # One read of the socket: holds some hundred requests, and one image in a few.
 READ_BYTES = 256 * 1024
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """A result, and what is to happen at once after it is written: following a thread, say."""
+
+    result: msgspec.Struct | msgspec.Raw
+    then: Callable[[], None] | None = None
+
+
+class Handlers(Protocol):
+    """Answers requests, and takes answers to the daemon's own questions."""
+
+    def check_known(self, method: str) -> None:
+        """Raises: RpcError, for a method that nobody answers."""
+
+    async def answer(self, connection: Connection, request: Request) -> Answered:
+        """Raises: RpcError."""
+
+    async def decide(self, connection: Connection, answer: Answer) -> None:
+        """A client answered a question."""
+
+    def standing(self) -> Iterable[Frame]:
+        """How all loaded threads stand, for a client that missed news."""
 
 
 class Connection:

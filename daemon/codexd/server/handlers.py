@@ -18,11 +18,10 @@ from codexd.protocol.requests import Decided, read_decision
 from codexd.protocol.rpc import Answer, Request, internal_error, unknown_method
 from codexd.runtime.supervisor import ThreadGone
 from codexd.server import house_answers, reading_answers, thread_answers, turn_answers
-from codexd.server.connection import Connection
+from codexd.server.connection import Answered, Connection
 from codexd.server.frames import Frame
 from codexd.server.hub import standing
 from codexd.server.opening import store_error
-from codexd.server.port import Answered
 from codexd.server.services import Services
 from codexd_eventstore.store import StoreError
 

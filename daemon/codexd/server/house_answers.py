@@ -10,9 +10,8 @@ from codexd.config import InvalidConfig, ReadConfig, effective, origins
 from codexd.protocol import methods as m
 from codexd.protocol import own
 from codexd.protocol.rpc import INTERNAL_ERROR, ErrorData, RpcError, already_initialized
-from codexd.server.connection import Connection
+from codexd.server.connection import Answered, Connection
 from codexd.server.pages import invalid_cursor
-from codexd.server.port import Answered
 from codexd.server.services import Services
 
 # The SDK reads the version out of the user agent and switches features by it: the one that was measured.

@@ -9,11 +9,10 @@ from codexd.core.ids import ThreadId
 from codexd.projections.texts import Said
 from codexd.protocol.notifications import ThreadStatusChangedNotification
 from codexd.runtime.supervisor import Supervisor
-from codexd.server.connection import Connection
+from codexd.server.connection import Connection, Handlers
 from codexd.server.feed import Feed
 from codexd.server.frames import Frame, Questions, parts_of
 from codexd.server.headings import status_of
-from codexd.server.port import Handlers
 
 
 class Hub:

@@ -13,7 +13,7 @@ from codexd.protocol import threads as t
 from codexd.protocol.own import ThreadLogReadParams, ThreadLogReadResponse
 from codexd.protocol.rpc import RpcError, invalid_params, state_error
 from codexd.protocol.turns import Turn
-from codexd.server.connection import Connection
+from codexd.server.connection import Answered, Connection
 from codexd.server.directory import Row
 from codexd.server.headings import heading
 from codexd.server.opening import store_error, thread_id_of
@@ -27,7 +27,6 @@ from codexd.server.pages import (
     read_cursor,
     turns_page,
 )
-from codexd.server.port import Answered
 from codexd.server.services import Services
 from codexd_eventstore.store import EventStore, NotFound, StoreError
 

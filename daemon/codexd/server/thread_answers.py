@@ -20,7 +20,7 @@ from codexd.protocol.notifications import ThreadClosedNotification, ThreadStarte
 from codexd.protocol.rpc import invalid_params, state_error
 from codexd.protocol.turns import Turn
 from codexd.runtime.actor import ThreadActor, Witness
-from codexd.server.connection import Connection
+from codexd.server.connection import Answered, Connection
 from codexd.server.feed import Follower
 from codexd.server.frames import Reader
 from codexd.server.git import git_head
@@ -39,7 +39,6 @@ from codexd.server.opening import (
 )
 from codexd.server.outbox import Outbox
 from codexd.server.pages import Place, page_limit, settled_turns, turns_page
-from codexd.server.port import Answered
 from codexd.server.returning import wire_at
 from codexd.server.services import Services
 from codexd_eventstore.store import NotFound, StoreError

@@ -13,9 +13,8 @@ from codexd.core.record import Recorded
 from codexd.protocol import turns as t
 from codexd.protocol.asked_settings import turn_change
 from codexd.protocol.rpc import invalid_params
-from codexd.server.connection import Connection
+from codexd.server.connection import Answered, Connection
 from codexd.server.opening import checked_change, open_thread, refused
-from codexd.server.port import Answered
 from codexd.server.services import Services
 
 # One message of a person, all of its parts together: the original's bound on what is pasted is 1 MiB of
