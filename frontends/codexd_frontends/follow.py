@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Raw
@@ -28,23 +29,14 @@ class Followed:
         self.thread_id = thread_id
         self.cursor = Cursor()
 
-    def attach(self, daemon: Daemon, *, turns: int = 0) -> Message:
-        """Attach and see the last `turns` turns, or attach again behind what was seen.
-
-        Raises: Refused, ConnectionCut.
-        """
+    def attach(self, daemon: Daemon) -> Message:
+        """Attach, or attach again behind what was seen. Raises: Refused, ConnectionCut."""
         params: dict[str, object] = {"threadId": self.thread_id, "excludeTurns": True}
         if self.cursor.seq:
             params["after"] = self.cursor.as_params()
-        elif turns:
-            params["initialTurnsPage"] = {
-                "limit": turns,
-                "sortDirection": "desc",
-                "itemsView": "full",
-            }
         message = daemon.call_raw("thread/resume", params)
         if not self.cursor.seq:
-            self.cursor = _behind(read_answer(message))
+            self.cursor = Cursor(read_answer(message).seq)
         return message
 
     def take(self, message: Message) -> bool:
@@ -62,18 +54,19 @@ def read_answer(message: Message) -> ThreadAnswer:
     return msgspec.json.decode(message.result, type=ThreadAnswer)
 
 
-def _behind(answer: ThreadAnswer) -> Cursor:
-    """The cursor behind a snapshot."""
-    page = answer.initial_turns_page
-    running = running_turn(() if page is None else page.data[:1])
-    open_items = [] if running is None else [i for i in running.read_items() if i.is_open(running)]
-    return Cursor(answer.seq, {item.id: item.text_bytes for item in open_items})
+class Past(NamedTuple):
+    """Turns with their items, encoded as they came, the oldest first."""
+
+    turns: list[Raw]
+    more: bool  # whether there are earlier ones
 
 
-def past_turns(daemon: Daemon, thread_id: str, limit: int | None) -> list[Raw]:
-    """The last `limit` turns (None: all) with their items, encoded as they came, the oldest first."""
+def past_turns(
+    daemon: Daemon, thread_id: str, limit: int | None, *, before: str | None = None
+) -> Past:
+    """The last `limit` turns (None: all); `before`: up to the place that `attach` was told."""
     turns: list[Raw] = []
-    cursor: str | None = None
+    cursor = before
     while limit is None or len(turns) < limit:
         left = TURN_PAGE if limit is None else min(TURN_PAGE, limit - len(turns))
         page = daemon.call(
@@ -91,7 +84,7 @@ def past_turns(daemon: Daemon, thread_id: str, limit: int | None) -> list[Raw]:
         cursor = page.next_cursor
         if cursor is None:
             break
-    return turns[::-1]
+    return Past(turns[::-1], cursor is not None)
 
 
 def running_turn(turns: Sequence[Turn]) -> Turn | None:

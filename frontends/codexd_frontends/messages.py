@@ -142,11 +142,6 @@ class Item(_Read, frozen=True, kw_only=True):
         ended = self.completed_at_ms is not None and self.status != "inProgress"
         return turn.status == "inProgress" and not ended
 
-    @property
-    def text_bytes(self) -> int:
-        """How much of what it streams is here."""
-        return len((self.text or self.aggregated_output or "").encode())
-
 
 class UserInput(_Read, frozen=True, kw_only=True):
     """One part of what a person said."""
@@ -233,13 +228,6 @@ class RawPage(_Read, frozen=True, kw_only=True):
     next_cursor: str | None = None
 
 
-class TurnPage(_Read, frozen=True, kw_only=True):
-    """A page of thread/turns/list, the newest first."""
-
-    data: tuple[Turn, ...]
-    next_cursor: str | None = None
-
-
 class ThreadAnswer(_Read, frozen=True, kw_only=True):
     """The answer to thread/start, resume, fork and read."""
 
@@ -247,7 +235,7 @@ class ThreadAnswer(_Read, frozen=True, kw_only=True):
     model: str = ""
     model_provider: str = ""
     seq: int = 0  # notifications go on behind this place of the log
-    initial_turns_page: TurnPage | None = None
+    turns_backwards_cursor: str | None = None  # thread/turns/list from here on agrees with `seq`
 
 
 class RawThreadAnswer(_Read, frozen=True, kw_only=True):

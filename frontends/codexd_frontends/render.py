@@ -78,6 +78,10 @@ class Screen:
         """Do not show the user message that goes by this id: whoever typed it has it on the screen."""
         self._own.add(client_id)
 
+    def line_ended(self) -> None:
+        """Something else has ended the line that the answer had begun."""
+        self._mid_line = False
+
     def turn(self, turn: Turn) -> list[Piece]:
         """A turn of a snapshot, which may still run."""
         pieces: list[Piece] = []
@@ -135,7 +139,9 @@ class Screen:
             return self._text(text.rest(item.text) or "")
         command = self._commands.get(item.id)
         if command is not None and item.aggregated_output is not None:
-            return self._output(command.grow(item.aggregated_output, item.text_bytes))
+            return self._output(
+                command.grow(item.aggregated_output, len(item.aggregated_output.encode()))
+            )
         return []
 
     def _completed(self, item: Item) -> list[Piece]:

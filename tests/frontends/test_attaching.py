@@ -13,9 +13,9 @@ HEADING = f"{said.THREAD} · say hello · /w · scripted\r\n"
 
 def resuming(fake: FakeDaemon, *turns: Json, seq: int = 5, then: tuple[Json, ...] = ()) -> None:
     """Let the thread be attached to: these turns, the newest first, and `then` right behind."""
-    page = {"data": list(turns), "nextCursor": None}
-    answer = {"thread": said.thread(), "seq": seq, "initialTurnsPage": page}
+    answer = {"thread": said.thread(), "seq": seq, "turnsBackwardsCursor": f"at-{seq + 1}.0"}
     fake.answer("thread/resume", answer, *then)
+    fake.answer("thread/turns/list", {"data": list(turns), "nextCursor": None})
 
 
 def attach(fake: FakeDaemon, *words: str) -> Terminal:
@@ -34,8 +34,10 @@ def test_the_past_comes_first_and_then_a_prompt(tmp_path: Path) -> None:
             assert terminal.screen.endswith(
                 f"{HEADING}› say hello\r\nHello.\r\n— done after 1.2 s —\r\n› "
             )
-        asked = fake.wait_for("thread/resume")
-    assert asked["initialTurnsPage"] == {
+        asked = fake.wait_for("thread/turns/list")
+    assert asked == {
+        "threadId": said.THREAD,
+        "cursor": "at-6.0",
         "limit": 20,
         "sortDirection": "desc",
         "itemsView": "full",

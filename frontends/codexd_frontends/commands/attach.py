@@ -23,7 +23,7 @@ from codexd_frontends.asking import (
 from codexd_frontends.client import Daemon
 from codexd_frontends.console import Console
 from codexd_frontends.exits import DONE, LEFT, Exit
-from codexd_frontends.follow import Followed, read_answer, running_turn
+from codexd_frontends.follow import Followed, past_turns, read_answer, running_turn
 from codexd_frontends.messages import Message, Thread, Turn, TurnAnswer, TurnNote
 from codexd_frontends.render import Screen
 from codexd_frontends.start import connect
@@ -86,19 +86,24 @@ class Attached:
                 return ended
 
     def _show_past(self, turns: int) -> None:
-        message = self._followed.attach(self._daemon, turns=turns)
-        if self._console.json:
-            self._console.document({"attached": message.result})
-            return
+        message = self._followed.attach(self._daemon)
         answer = read_answer(message)
-        page = answer.initial_turns_page
-        past = [] if page is None else list(page.data[::-1])
+        past = past_turns(
+            self._daemon,
+            self._followed.thread_id,
+            turns,
+            before=answer.turns_backwards_cursor,
+        )
+        if self._console.json:
+            self._console.document({"attached": message.result, "turns": past.turns})
+            return
         self._say(_heading(answer.thread))
-        if page is not None and page.next_cursor is not None:
+        if past.more:
             self._say(f"— earlier turns: codexctl show {self._followed.thread_id} —")
-        for turn in past:
+        read = [msgspec.json.decode(raw, type=Turn) for raw in past.turns]
+        for turn in read:
             self._console.write(self._screen.turn(turn))
-        running = running_turn(past)
+        running = running_turn(read)
         self._running = None if running is None else running.id
 
     def _saw(self, seen: Seen | None) -> Exit | None:
@@ -106,7 +111,9 @@ class Attached:
             case Message():
                 self._message(seen)
             case Typed(text):
-                self._has_prompt = False  # The newline that was typed has ended it.
+                # The newline that was typed ended the line, be it the prompt's or the answer's.
+                self._has_prompt = False
+                self._screen.line_ended()
                 return self._typed(text)
             case InputEnded():
                 self._clear_prompt(keep=True)

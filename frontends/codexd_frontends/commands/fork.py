@@ -36,7 +36,8 @@ def find_turn_id(daemon: Daemon, thread_id: str, word: str) -> str:
     if is_full_id(word):
         return word.lower()
     ids = [
-        msgspec.json.decode(raw, type=Turn).id for raw in past_turns(daemon, thread_id, limit=None)
+        msgspec.json.decode(raw, type=Turn).id
+        for raw in past_turns(daemon, thread_id, limit=None).turns
     ]
     meant = [turn_id for turn_id in ids if turn_id.startswith(word.lower())]
     if len(word) < PREFIX_CHARS_MIN or not meant:

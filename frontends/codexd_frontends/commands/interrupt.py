@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
     """Interrupt the running turn."""
     with connect(console) as daemon:
         thread_id = find_thread_id(daemon, arguments.thread)
-        last = past_turns(daemon, thread_id, limit=1)
+        last = past_turns(daemon, thread_id, limit=1).turns
         running = running_turn([msgspec.json.decode(raw, type=Turn) for raw in last])
         if running is None:
             raise NothingRuns(f"no turn runs in {thread_id}")

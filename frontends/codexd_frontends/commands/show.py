@@ -22,7 +22,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
     with connect(console) as daemon:
         thread_id = find_thread_id(daemon, arguments.thread)
         read = daemon.call("thread/read", {"threadId": thread_id}, RawThreadAnswer)
-        turns = past_turns(daemon, thread_id, arguments.turns)
+        turns = past_turns(daemon, thread_id, arguments.turns).turns
     if console.json:
         console.document({"thread": read.thread, "turns": turns})
         return DONE

@@ -1,0 +1,85 @@
+"""Which model the demo uses: real HTTP servers on loopback, on ports of their own."""
+
+from __future__ import annotations
+
+import threading
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from codexd_frontends.model_choice import ModelChoice, choose_model, scripted
+
+CLOSED_PORT = 1  # tcpmux: nobody listens there
+
+
+@contextmanager
+def server(models: bytes, responses_status: int) -> Iterator[int]:
+    """A model server: its list of models, and how it answers a POST to /v1/responses."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._answer(200 if self.path == "/v1/models" else 404, models)
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self._answer(responses_status if self.path == "/v1/responses" else 404, b"{}")
+
+        def _answer(self, status: int, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        thread = threading.Thread(target=http.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield http.server_address[1]
+        finally:
+            http.shutdown()
+            thread.join()
+
+
+def test_a_key_in_the_environment_comes_first() -> None:
+    assert choose_model({"OPENAI_API_KEY": "k"}, ()) == ModelChoice("$OPENAI_API_KEY is set")
+
+
+def test_then_a_server_that_speaks_the_responses_api() -> None:
+    with server(b'{"data":[{"id":"small"},{"id":"big"}]}', 400) as port:
+        choice = choose_model({}, (CLOSED_PORT, port))
+    assert choice is not None
+    assert (choice.model, choice.base_url) == ("small", f"http://127.0.0.1:{port}/v1")
+
+
+def test_a_server_without_the_responses_api_does_not_count() -> None:
+    for status in (404, 405):
+        with server(b'{"data":[{"id":"small"}]}', status) as port:
+            assert choose_model({}, (port,)) is None
+
+
+def test_a_server_without_models_does_not_count() -> None:
+    for models in (b'{"data":[]}', b"<html>", b"[]"):
+        with server(models, 400) as port:
+            assert choose_model({}, (port,)) is None
+
+
+def test_without_any_there_is_none() -> None:
+    assert choose_model({"OPENAI_API_KEY": ""}, (CLOSED_PORT,)) is None
+
+
+def test_the_choice_is_a_config_that_asks_nothing() -> None:
+    assert tomllib.loads(scripted(4711).config()) == {
+        "approval_policy": "never",
+        "model": "scripted",
+        "model_provider": "scripted",
+        "model_providers": {
+            "scripted": {"name": "scripted", "base_url": "http://127.0.0.1:4711/v1"}
+        },
+    }
+    assert tomllib.loads(ModelChoice("a key").config()) == {"approval_policy": "never"}
+    odd = ModelChoice("odd", model='a "b" \\ \u007f ü', provider="p", base_url="http://h/v1")
+    assert tomllib.loads(odd.config())["model"] == odd.model

@@ -1,0 +1,240 @@
+"""The subcommands that list, show, fork, name, put away and steer threads, for people and for programs."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from codexd_frontends.ctl import main
+
+from . import said
+from .fake_daemon import FakeDaemon, Json
+
+Captured = pytest.CaptureFixture[str]
+
+
+def run(fake: FakeDaemon, *words: str) -> int:
+    return main(["--socket", fake.path, *words])
+
+
+def document(capfd: Captured) -> Any:
+    """The one JSON document on stdout; there is nothing on stderr."""
+    out, err = capfd.readouterr()
+    assert err == ""
+    return msgspec.json.decode(out)
+
+
+def test_a_list_has_a_line_for_each_thread(tmp_path: Path, capfd: Captured) -> None:
+    now = int(time.time())
+    waiting = {"type": "active", "activeFlags": ["waitingOnApproval"]}
+    threads = [
+        said.thread("019a1111-0000-7000-8000-000000000001", updatedAt=now - 3700, name="moon"),
+        said.thread("019a1111-ffff-7000-8000-000000000002", updatedAt=now, status=waiting),
+        said.thread("019a1112-0000-7000-8000-000000000003", updatedAt=now - 90_000, preview=""),
+    ]
+    with FakeDaemon(tmp_path) as fake:
+        fake.answer("thread/list", {"data": threads, "nextCursor": None})
+        assert run(fake, "list") == 0
+    assert capfd.readouterr().out == (
+        "019a1111-0       1 h  idle      moon\n"
+        "019a1111-f       now  approval  say hello\n"
+        "019a1112-0       1 d  idle      (nothing said yet)\n"
+    )
+
+
+def test_a_list_can_be_of_the_archive_searched_and_bounded(tmp_path: Path, capfd: Captured) -> None:
+    with FakeDaemon(tmp_path) as fake:
+        fake.answer("thread/list", {"data": [said.thread()], "nextCursor": "more"})
+        words = ("list", "--archived", "--search", "moon", "--limit", "1", "--json")
+        assert run(fake, *words) == 0
+        asked = fake.wait_for("thread/list")
+    assert (asked["archived"], asked["searchTerm"], asked["limit"]) == (True, "moon", 1)
+    assert document(capfd) == {"schema": 1, "threads": [said.thread()]}
+
+
+def test_show_tells_a_thread_from_its_first_turn_on(tmp_path: Path, capfd: Captured) -> None:
+    turns = [
+        said.turn("completed", said.user("and now?"), said.agent("Now!"), turn_id="second"),
+        said.turn("completed", said.user("say hello", "u0"), said.agent("Hello.", "m0")),
+    ]
+    with FakeDaemon(tmp_path) as fake:
+        fake.answer("thread/read", {"thread": said.thread(name="moon")})
+        fake.answer("thread/turns/list", {"data": turns, "nextCursor": None})
+        assert run(fake, "show", said.THREAD) == 0
+        assert capfd.readouterr().out == (
+            f"{said.THREAD}\n"
+            "  name   moon\n"
+            "  cwd    /w\n"
+            "  model  scripted (scripted)\n"
+            "  status idle\n"
+            "  log    /h/threads/t.jsonl\n"
+            f"— turn {said.TURN} —\n"
+            "› say hello\nHello.\n— done after 1.2 s —\n"
+            "— turn second —\n"
+            "› and now?\nNow!\n— done after 1.2 s —\n"
+        )
+        assert run(fake, "show", said.THREAD, "--json") == 0
+    assert document(capfd) == {
+        "schema": 1,
+        "thread": said.thread(name="moon"),
+        "turns": turns[::-1],
+    }
+
+
+RECORDS = (
+    '{"seq":1,"at":"2026-11-21T04:05:06.123456Z","type":"thread.started","data":{"cwd":"/w"}}',
+    '{"seq":2,"at":"2026-11-21T04:05:07.000001Z","type":"x.y","data":{"a":"\\u001b"}}',
+)
+
+
+def logging(request: Json) -> list[Json]:
+    """The log of RECORDS, a record a page."""
+    after = request["params"]["after"]
+    records = [msgspec.json.decode(line) for line in RECORDS[after : after + 1]]
+    more = after + 1 if after + 1 < len(RECORDS) else None
+    return [{"id": request["id"], "result": {"records": records, "nextAfter": more}}]
+
+
+def test_the_log_has_a_line_for_each_record(tmp_path: Path, capfd: Captured) -> None:
+    with FakeDaemon(tmp_path) as fake:
+        fake.answer_by("thread/log/read", logging)
+        assert run(fake, "log", said.THREAD) == 0
+        assert capfd.readouterr().out == (
+            '     1  04:05:06.123  thread.started          {"cwd":"/w"}\n'
+            '     2  04:05:07.000  x.y                     {"a":"\\u001b"}\n'
+        )
+        assert run(fake, "log", said.THREAD, "--from", "2", "--json") == 0
+    assert msgspec.json.decode(capfd.readouterr().out) == msgspec.json.decode(RECORDS[1])
+
+
+def test_a_fork_is_named_by_its_id(tmp_path: Path, capfd: Captured) -> None:
+    with FakeDaemon(tmp_path) as fake:
+        fake.answer("thread/fork", {"thread": said.thread("child")})
+        turns = [said.turn(turn_id="abcd1"), said.turn(turn_id="abcd2")]
+        fake.answer("thread/turns/list", {"data": turns, "nextCursor": None})
+        assert run(fake, "fork", said.THREAD) == 0
+        assert capfd.readouterr().out == "child\n"
+        assert fake.wait_for("thread/fork") == {"threadId": said.THREAD, "excludeTurns": True}
+        assert run(fake, "fork", said.THREAD, "--at", "abcd2", "--json") == 0
+        assert fake.wait_for("thread/fork")["lastTurnId"] == "abcd2"
+        assert document(capfd) == {"schema": 1, "thread": said.thread("child")}
+        assert run(fake, "fork", said.THREAD, "--at", "abcd") == 2
+        assert capfd.readouterr().err == (
+            "codexctl: 'abcd' may be any of these turns:\nabcd2\nabcd1\n"
+        )
+        assert run(fake, "fork", said.THREAD, "--at", "zzzz") == 2
+
+
+@pytest.mark.parametrize("verb", ["archive", "unarchive"])
+def test_threads_are_put_away_and_brought_back(tmp_path: Path, capfd: Captured, verb: str) -> None:
+    with FakeDaemon(tmp_path) as fake:
+        fake.answer(f"thread/{verb}", {})
+        assert run(fake, verb, said.THREAD) == 0
+        assert fake.wait_for(f"thread/{verb}") == {"threadId": said.THREAD}
+        assert capfd.readouterr().out == f"{verb}d {said.THREAD}\n"
+        assert run(fake, verb, said.THREAD, "--json") == 0
+    archived = verb == "archive"
+    assert document(capfd) == {"schema": 1, "threadId": said.THREAD, "archived": archived}
+
+
+def test_a_thread_gets_a_name(tmp_path: Path, capfd: Captured) -> None:
+    with FakeDaemon(tmp_path) as fake:
+        fake.answer("thread/name/set", {})
+        assert run(fake, "rename", said.THREAD, " moon ") == 0
+        assert fake.wait_for("thread/name/set") == {"threadId": said.THREAD, "name": "moon"}
+        assert capfd.readouterr().out == f"{said.THREAD} is now called moon\n"
+        assert run(fake, "rename", said.THREAD, " ") == 2
+
+
+def test_a_turn_is_interrupted_from_elsewhere(tmp_path: Path, capfd: Captured) -> None:
+    with FakeDaemon(tmp_path) as fake:
+        running = {"data": [said.turn("inProgress")], "nextCursor": "more"}
+        fake.answer("thread/turns/list", running)
+        fake.answer("turn/interrupt", {})
+        assert run(fake, "interrupt", said.THREAD) == 0
+        assert fake.wait_for("turn/interrupt") == {"threadId": said.THREAD, "turnId": said.TURN}
+        assert capfd.readouterr().out == f"interrupted turn {said.TURN}\n"
+        fake.answer("thread/turns/list", {"data": [said.turn()], "nextCursor": None})
+        assert run(fake, "interrupt", said.THREAD) == 1
+    assert capfd.readouterr().err == f"codexctl: no turn runs in {said.THREAD}\n"
+
+
+WAITING = said.thread(status={"type": "active", "activeFlags": ["waitingOnApproval"]})
+
+
+@pytest.mark.parametrize(
+    ("flag", "decision"),
+    [
+        ((), "accept"),
+        (("--session",), "acceptForSession"),
+        (("--decline",), "decline"),
+        (("--cancel",), "cancel"),
+    ],
+)
+def test_an_approval_is_answered_from_elsewhere(
+    tmp_path: Path, capfd: Captured, flag: tuple[str, ...], decision: str
+) -> None:
+    with FakeDaemon(tmp_path) as fake:
+        # Its end comes right behind the question here: the fake does not wait for the answer.
+        fake.answer(
+            "thread/resume", {"thread": WAITING, "seq": 1}, said.approval(), said.resolved()
+        )
+        assert run(fake, "approve", said.THREAD, *flag, "--json") == 0
+        assert fake.wait_answer() == {"id": 7, "result": {"decision": decision}}
+    assert document(capfd) == {
+        "schema": 1,
+        "threadId": said.THREAD,
+        "itemId": "c1",
+        "command": "touch x1",
+        "decision": decision,
+    }
+
+
+def test_there_may_be_nothing_to_answer(tmp_path: Path, capfd: Captured) -> None:
+    with FakeDaemon(tmp_path) as fake:
+        fake.answer("thread/resume", {"thread": said.thread(), "seq": 1})
+        assert run(fake, "approve", said.THREAD) == 1
+    assert capfd.readouterr().err == (
+        f"codexctl: {said.THREAD} waits for no approval; nothing was answered\n"
+    )
+
+
+STATUS = {
+    "pid": 4711,
+    "version": "0.1.0",
+    "socket": "/h/s",
+    "home": "/h",
+    "threads": {"loaded": 1, "total": 3, "running": 0},
+    "startedAt": 1_795_226_695,
+}
+
+
+def test_status_says_how_the_daemon_is(tmp_path: Path, capfd: Captured) -> None:
+    with FakeDaemon(tmp_path) as fake:
+        fake.answer("server/status", STATUS)
+        assert run(fake, "status") == 0
+        assert capfd.readouterr().out == (
+            "codexd 0.1.0 runs as process 4711\n"
+            "  socket   /h/s\n"
+            "  home     /h\n"
+            "  threads  3, 1 loaded, 0 running\n"
+        )
+        assert run(fake, "status", "--json") == 0
+    assert document(capfd) == {"schema": 1, "running": True, **STATUS}
+
+
+def test_status_says_that_no_daemon_runs_and_starts_none(tmp_path: Path, capfd: Captured) -> None:
+    socket = str(tmp_path / "s")
+    assert main(["--socket", socket, "status"]) == 69
+    assert capfd.readouterr().err == f"codexctl: no daemon is running at {socket}\n"
+    assert main(["--socket", socket, "status", "--json"]) == 69
+    assert document(capfd) == {"schema": 1, "running": False, "socket": socket}
+
+
+def test_stopping_what_does_not_run_is_done_already(tmp_path: Path, capfd: Captured) -> None:
+    assert main(["--socket", str(tmp_path / "s"), "stop", "--json"]) == 0
+    assert document(capfd) == {"schema": 1, "running": False, "stopped": None}
