@@ -191,3 +191,66 @@ async def test_where_a_thread_cannot_be_forked(daemon: Daemon) -> None:
             listed = await client.call("thread/list", cwd=str(daemon.home.work))
             assert [one["id"] for one in listed["data"]].count(parent) == 1
             await client.call("turn/interrupt", threadId=parent, turnId=turn)
+
+
+@trio_test
+async def test_an_ephemeral_fork_is_a_copy_that_is_nowhere_on_disk(home: Home) -> None:
+    async with scripted_model(
+        [Say((f"{n}!",)) for n in range(3)] + [Say(("secret",))] * 2
+    ) as model:
+        home.use_model(model.base_url)
+        daemon = home.start()
+        async with connected(home.socket) as client:
+            parent, turns = await three_turns(client)
+            (path,) = home.logs()
+            before = path.read_bytes()
+            whole = await read(client, parent)
+            forked = (await client.call("thread/fork", threadId=parent, ephemeral=True))["thread"]
+            child = forked["id"]
+            assert (forked["ephemeral"], forked["path"]) == (True, None)
+            assert forked["forkedFromId"] == parent
+            assert forked["turns"] == whole["turns"]
+            await client.run_turn(child, "secret?")
+            assert told_model(model.requests[-1].body)[-3:] == ["2?", "2!", "secret?"]
+            shown = await read(client, child)
+            assert (shown["ephemeral"], shown["path"]) == (True, None)
+            assert shown["turns"][:3] == whole["turns"]
+            assert texts_of(shown)[-2:] == ["> secret?", "secret"]
+            at = (await client.call("thread/fork", threadId=child, lastTurnId=turns[1]))["thread"]
+            assert (at["ephemeral"], at["forkedFromId"]) == (True, child)
+            assert texts_of(at) == ["> 0?", "0!", "> 1?", "1!"]
+            await client.run_turn(at["id"], "secret?")
+            listed = await client.call("thread/list")
+            assert [one["id"] for one in listed["data"]] == [parent]
+        assert path.read_bytes() == before
+        assert home.logs() == [path]
+        assert daemon.stop() == 0
+        for file in home.path.rglob("*"):
+            assert child not in file.name
+            assert not file.is_file() or b"secret" not in file.read_bytes()
+
+
+@trio_test
+async def test_a_durable_fork_is_not_ephemeral(daemon: Daemon) -> None:
+    async with scripted_model([Say(("ok",))] * 3) as model:
+        daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket) as client:
+            parent, _ = await three_turns(client)
+            forked = (await client.call("thread/fork", threadId=parent))["thread"]
+            assert forked["ephemeral"] is False
+            assert forked["path"] is not None
+
+
+@pytest.mark.parametrize("ephemeral", [False, True])
+@trio_test
+async def test_the_keys_of_a_parent_are_not_its_forks(daemon: Daemon, ephemeral: bool) -> None:
+    async with scripted_model([Say(("ok",))] * 2) as model:
+        daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket) as client:
+            parent = await client.start_thread()
+            first = (await client.run_turn(parent, "hello", idempotencyKey="k"))["id"]
+            forked = await client.call("thread/fork", threadId=parent, ephemeral=ephemeral)
+            child = forked["thread"]["id"]
+            assert await client.start_turn(parent, "hello", idempotencyKey="k") == first
+            again = await client.run_turn(child, "hello", idempotencyKey="k")
+            assert again["id"] != first

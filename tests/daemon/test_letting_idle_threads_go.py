@@ -6,12 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import pytest
 import trio
 
 from codexd.core.calls import ToolAction, ToolResult
 from codexd.core.commands import RenameThread, StartThread
 from codexd.core.due import Effect
+from codexd.core.events import ThreadForked
 from codexd.core.ids import ThreadId
+from codexd.core.record import decode_record
 from codexd.core.settings import Settings
 from codexd.models.client import ModelClient
 from codexd.protocol.framing import Lines
@@ -23,9 +27,12 @@ from codexd.server.feed import Feed
 from codexd.server.frames import Frame, Questions, Reader
 from codexd.tools.registry import CallContext, OutputSink, Registry
 from codexd_eventstore.memory import MemoryStore
+from codexd_eventstore.store import NewEvent, Refused
 from trio_test import trio_test
 
 THREAD = ThreadId("01939a4e-7c1b-7d7e-8f5a-2b1c3d4e5f60")
+CHILD = ThreadId("01939a4e-7c1b-7d7e-8f5a-2b1c3d4e5f61")
+GRANDCHILD = ThreadId("01939a4e-7c1b-7d7e-8f5a-2b1c3d4e5f62")
 SETTINGS = Settings("/w", "m", "p", approval_policy="never", sandbox="read-only")
 READER = Reader(Lines(), lines=True)
 
@@ -117,3 +124,73 @@ async def test_who_asks_for_it_while_it_is_let_go_gets_it_loaded_anew(tmp_path: 
         await thread.submit(RenameThread(name="still here"))
         assert thread.state.name == "still here"
         nursery.cancel_scope.cancel()
+
+
+@trio_test
+async def test_whoever_leaves_before_it_is_loaded_keeps_nobody_from_loading_it(
+    tmp_path: Path,
+) -> None:
+    world = a_world(tmp_path)
+    feed = Feed(THREAD, Everybody(), Questions(0), lambda model: None, lambda: 0)
+    supervisor = Supervisor(lambda ephemeral: world, lambda thread_id: feed, perform)
+    begin = StartThread(settings=SETTINGS, originator="t", daemon_version="0")
+    async with trio.open_nursery() as nursery:
+        await nursery.start(supervisor.run)
+        await supervisor.start(THREAD, begin, by=None, key=None)
+        await supervisor.unload(THREAD)
+        with trio.CancelScope() as asker:
+            asker.cancel()
+            await supervisor.load(THREAD)
+        assert (await supervisor.load(THREAD)).version == 1
+        nursery.cancel_scope.cancel()
+
+
+@trio_test(autojump=True)
+async def test_ephemeral_forks_are_forgotten_each_by_itself(tmp_path: Path) -> None:
+    kept, passing = a_world(tmp_path / "kept"), a_world(tmp_path / "passing")
+    heard = {one: Everybody() for one in (THREAD, CHILD, GRANDCHILD)}
+    supervisor = Supervisor(
+        lambda ephemeral: passing if ephemeral else kept,
+        lambda one: Feed(one, heard[one], Questions(0), lambda model: None, lambda: 0),
+        perform,
+    )
+    begin = StartThread(settings=SETTINGS, originator="t", daemon_version="0")
+    async with trio.open_nursery() as nursery:
+        await nursery.start(supervisor.run)
+        parent = await supervisor.start(THREAD, begin, by="codexctl:1", key="k")
+        child = await supervisor.fork(
+            THREAD, parent.version, CHILD, by="codexctl:2", ephemeral=True
+        )
+        await supervisor.fork(CHILD, child.version, GRANDCHILD, by="codexctl:2")
+        past, forked = [decode_record(one.line) for one in await passing.store.read(CHILD)]
+        (begun,) = [decode_record(one.line) for one in await kept.store.read(THREAD)]
+        assert past == msgspec.structs.replace(begun, key=None)
+        assert forked.event == ThreadForked(THREAD, 1, ephemeral=True)
+        assert (child.state.ephemeral, child.summary.ephemeral) == (True, True)
+        assert {one.stream for one in await passing.store.streams()} == {CHILD, GRANDCHILD}
+        for one in heard.values():
+            await one.told.wait()
+        await trio.testing.wait_all_tasks_blocked()
+        assert await passing.store.streams() == []
+        assert [one.stream for one in await kept.store.streams()] == [THREAD]
+        assert not supervisor.is_ephemeral(CHILD)
+        nursery.cancel_scope.cancel()
+
+
+@trio_test
+async def test_of_a_fork_that_cannot_be_made_nothing_is_left(tmp_path: Path) -> None:
+    kept, passing = a_world(tmp_path / "kept"), a_world(tmp_path / "passing")
+    feed = Feed(THREAD, Everybody(), Questions(0), lambda model: None, lambda: 0)
+    supervisor = Supervisor(
+        lambda ephemeral: passing if ephemeral else kept, lambda one: feed, perform
+    )
+    begun = NewEvent("thread.renamed", b'{"name":"a"}')
+    await kept.store.append(THREAD, [begun], expected_version=0, at_us=0, durable=True)
+    with pytest.raises(Refused, match="has 1 records: it cannot be forked at 2"):
+        await supervisor.fork(THREAD, 2, CHILD, by=None, ephemeral=True)
+    with trio.CancelScope() as asker:
+        asker.cancel()
+        await supervisor.fork(THREAD, 1, CHILD, by=None, ephemeral=True)
+    assert asker.cancelled_caught
+    assert await passing.store.streams() == []
+    assert not supervisor.is_ephemeral(CHILD)

@@ -67,6 +67,7 @@ class ThreadForked(_Event, frozen=True):
     type = "thread.forked"
     parent: ThreadId
     at_seq: int
+    ephemeral: bool = False  # kept in memory only: its parent's records are copied there
 
 
 class ThreadRenamed(_Event, frozen=True):

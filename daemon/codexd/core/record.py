@@ -22,6 +22,16 @@ class _Line(msgspec.Struct, Generic[Data], frozen=True, gc=False):
     key: str | None = None
 
 
+class Envelope(msgspec.Struct, frozen=True, gc=False):
+    """A record taken apart without a look at its event, for another log to take it in."""
+
+    type: str
+    v: int
+    data: bytes
+    at_us: int  # Unix time in microseconds
+    members: bytes  # as `encode_members` makes them: who caused it and its turn
+
+
 class Recorded(msgspec.Struct, frozen=True, gc=False):
     """An event with its place in the thread."""
 
@@ -63,6 +73,20 @@ def decode_record(line: bytes) -> Recorded:
     except (msgspec.MsgspecError, ValueError):
         pass  # Another version, or nothing that can be read: it is told apart below.
     return _decode_slowly(line)
+
+
+def decode_envelope(line: bytes) -> Envelope:
+    """Take a line of a thread's log apart, of whatever type. Raises: InvalidEvent.
+
+    Its idempotency key is left out: it answers for the log that it was given to.
+    """
+    try:
+        record = _LINE.decode(line)
+        at_us = parse_at_ms(record.at) * 1000 + int(record.at[23:26])
+    except (msgspec.MsgspecError, ValueError) as error:  # ValueError: no time
+        raise InvalidEvent(f"record {line[:40]!r}…: {error}") from error
+    members = encode_members(record.by, record.turn)
+    return Envelope(record.type, record.v, bytes(record.data), at_us, members)
 
 
 def _decode_slowly(line: bytes) -> Recorded:

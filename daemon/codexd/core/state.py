@@ -177,6 +177,7 @@ def _evolve_thread(state: ThreadState, event: _ThreadEvent) -> ThreadState:
             return replace(
                 state,
                 parent=event.parent,
+                ephemeral=event.ephemeral,
                 name=None,
                 archived=False,
                 allowed_for_session=frozenset(),

@@ -35,6 +35,7 @@ class Summary(msgspec.Struct):
     preview: str = ""
     name: str | None = None
     archived: bool = False
+    ephemeral: bool = False
     forked_from: str | None = None
     turns: int = 0
     failed: bool = False
@@ -46,11 +47,11 @@ class Summary(msgspec.Struct):
         match event:
             case ThreadStarted():
                 self.started, self.settings = event, event.settings
-                self.created_ms = recorded.at_ms
+                self.created_ms, self.ephemeral = recorded.at_ms, event.ephemeral
             case ThreadForked():
                 # A fork is a thread of its own: made now, unnamed, on the list whatever its parent is.
                 self.forked_from, self.created_ms = event.parent, recorded.at_ms
-                self.name, self.archived = None, False
+                self.name, self.archived, self.ephemeral = None, False, event.ephemeral
             case ThreadRenamed():
                 self.name = event.name
             case ThreadArchived():

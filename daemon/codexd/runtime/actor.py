@@ -262,6 +262,8 @@ class ThreadActor:
         self.history.apply(recorded.event)
         self.usage.apply(recorded.event)
         self.summary.apply(recorded)
+        if isinstance(recorded.event, ThreadForked):
+            self._keys.clear()  # The parent's: it answers for them itself.
         self._remember_key(recorded.key, recorded)
 
     def _print_request(self) -> RequestPrint:

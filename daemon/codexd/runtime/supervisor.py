@@ -19,6 +19,7 @@ from codexd.core.events import ThreadForked, encode_event
 from codexd.core.ids import ThreadId
 from codexd.core.record import encode_members
 from codexd.runtime.actor import Perform, ThreadActor, Witness
+from codexd.runtime.copying import copy_past
 from codexd.runtime.world import Listener, World
 from codexd_eventstore.store import NewEvent, NotFound, StoreError
 
@@ -129,16 +130,22 @@ class Supervisor:
         child: ThreadId,
         *,
         by: str | None,
-        key: str | None,
+        ephemeral: bool = False,
         witness: Witness | None = None,
     ) -> ThreadActor:
-        """A new thread that shares the parent's records up to `at_seq`. Raises: StoreError."""
-        world = self._world(parent in self._ephemeral)
-        if parent in self._ephemeral:
-            self._ephemeral.add(child)
-        event = ThreadForked(parent, at_seq)
+        """A new thread that has the parent's records up to `at_seq`. Raises: StoreError, InvalidEvent.
+
+        It shares them with its parent, unless it is ephemeral and has a copy; what was forked from an
+        ephemeral thread always is.
+        """
+        ephemeral = ephemeral or parent in self._ephemeral
+        event = ThreadForked(parent, at_seq, ephemeral)
         new = NewEvent(event.type, encode_event(event), event.v, encode_members(by, None))
-        await world.store.fork(parent, at_seq, child, [new], at_us=world.now_us())
+        if ephemeral:
+            await self._fork_into_memory(parent, at_seq, child, new)
+        else:
+            world = self._world(False)
+            await world.store.fork(parent, at_seq, child, [new], at_us=world.now_us())
         return await self.load(child, witness)
 
     async def unload(self, thread_id: ThreadId) -> None:
@@ -160,8 +167,33 @@ class Supervisor:
                     "thread %s was left unfinished and cannot be opened: %s", thread_id, error
                 )
 
+    async def _fork_into_memory(
+        self, parent: ThreadId, at_seq: int, child: ThreadId, forked: NewEvent
+    ) -> None:
+        world = self._world(True)
+        source, memory = self._world(parent in self._ephemeral).store, world.store
+        try:
+            await copy_past(source, parent, at_seq, memory, child)
+            await memory.append(
+                child, [forked], expected_version=at_seq, at_us=world.now_us(), durable=False
+            )
+        except BaseException:  # A half copy, also of an asker who has left, is reached by nobody.
+            with suppress(StoreError):
+                await memory.delete(child)
+            raise
+        self._ephemeral.add(child)
+
     async def _load_as(self, one: _Loaded) -> ThreadActor:
-        await self._outbox.send(one)
+        try:
+            await self._outbox.send(one)
+        except (
+            BaseException
+        ):  # Whoever asked has left first: nobody may wait for what nobody hosts.
+            del self._loaded[one.thread.thread_id]
+            one.failure = ThreadGone("whoever asked for it first has left")
+            one.ready.set()
+            one.ended.set()
+            raise
         return await _ready(one)
 
     def _new(

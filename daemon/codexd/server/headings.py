@@ -54,7 +54,7 @@ def heading(
         session_id=thread_id,
         forked_from_id=summary.forked_from,
         preview=summary.preview,
-        ephemeral=started.ephemeral,
+        ephemeral=summary.ephemeral,
         history_mode=started.history_mode,
         model_provider=settings.provider,
         model=settings.model,

@@ -8,7 +8,14 @@ import msgspec
 
 from codexd.core import commands as c
 from codexd.core.commands import Rejected
-from codexd.core.events import InputQueued, TurnCompleted, TurnFailed, TurnInterrupted, TurnStarted
+from codexd.core.events import (
+    InputQueued,
+    InvalidEvent,
+    TurnCompleted,
+    TurnFailed,
+    TurnInterrupted,
+    TurnStarted,
+)
 from codexd.core.ids import ThreadId
 from codexd.core.record import decode_record
 from codexd.core.settings import Settings, SettingsChange
@@ -124,7 +131,8 @@ async def thread_fork(
             child = await open_thread(services, known, "thread not found")
         else:
             at_seq = await _fork_point(parent, params.last_turn_id, params.before_turn_id)
-            child = await _forked(services, connection, parent, at_seq, key, witness)
+            ephemeral = bool(params.ephemeral)
+            child = await _forked(services, connection, parent, at_seq, ephemeral, witness)
             await child.submit(c.ChangeSettings(change=change), by=connection.by)
             services.thread_keys.remember(key, child.thread_id)
     turns = () if params.exclude_turns else await settled_turns(child, transcript)
@@ -138,7 +146,7 @@ async def _forked(
     connection: Connection,
     parent: ThreadActor,
     at_seq: int,
-    key: str | None,
+    ephemeral: bool,
     witness: Witness | None,
 ) -> ThreadActor:
     try:
@@ -147,10 +155,10 @@ async def _forked(
             at_seq,
             ThreadId(services.new_id()),
             by=connection.by,
-            key=key,
+            ephemeral=ephemeral,
             witness=witness,
         )
-    except StoreError as error:
+    except (StoreError, InvalidEvent) as error:
         raise store_error(error) from error
 
 

@@ -1,0 +1,40 @@
+"""A thread's past in a store of its own: what a fork in memory begins with.
+
+A fork in memory shares nothing with its parent, so that either is forgotten without the other, and
+nothing of the fork is written to where the parent lives.
+"""
+
+from __future__ import annotations
+
+import trio
+
+from codexd.core.ids import ThreadId
+from codexd.core.record import decode_envelope
+from codexd_eventstore.store import PAGE_RECORDS_MAX, EventStore, NewEvent, Refused
+
+
+async def copy_past(
+    source: EventStore, parent: ThreadId, at_seq: int, target: EventStore, child: ThreadId
+) -> None:
+    """Append the parent's records up to `at_seq` to a new stream, each with its own number and time.
+
+    Raises:
+        StoreError, InvalidEvent: what was copied until then is left, for the caller to delete.
+    """
+    copied = 0
+    while copied < at_seq:
+        page = await source.read(parent, after=copied, limit=min(at_seq - copied, PAGE_RECORDS_MAX))
+        if not page:
+            raise Refused(f"stream {parent} has {copied} records: it cannot be forked at {at_seq}")
+        for record in page:
+            taken = decode_envelope(record.line)
+            await target.append(
+                child,
+                [NewEvent(taken.type, taken.data, taken.v, taken.members)],
+                expected_version=copied,
+                at_us=taken.at_us,
+                durable=False,
+            )
+            copied = record.seq
+        # Neither store need wait when both are memory, and other threads want their turn.
+        await trio.lowlevel.checkpoint()
