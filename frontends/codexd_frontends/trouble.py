@@ -6,7 +6,7 @@ Trouble
 ├── ConnectionCut    the daemon went away in the middle              75
 ├── Forbidden        the socket belongs to somebody else             77
 ├── BadConfig        the daemon did not start for its config.toml    78
-└── Refused          the daemon answered with an error         2, 75, 1
+└── Refused          the daemon answered with an error     2, 75, 78, 1
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ _REFUSED_EXITS = {
     INVALID_PARAMS: USAGE,
     OVERLOADED: TRY_AGAIN,
 }
+
+# What the daemon's own word for an error says better than its number.
+_REASON_EXITS = {"invalid_config": BAD_CONFIG}
 
 
 class Trouble(Exception):
@@ -73,4 +76,4 @@ class Refused(Trouble):
         super().__init__(message)
         self.code = code  # of JSON-RPC
         self.reason = reason  # the daemon's stable word for it
-        self.exit = _REFUSED_EXITS.get(code, FAILED)
+        self.exit = _REASON_EXITS.get(reason or "") or _REFUSED_EXITS.get(code, FAILED)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import pty
 import select
-import signal
 import subprocess
 import sys
 import time
@@ -15,20 +15,26 @@ from typing import Self
 
 SCREEN_SECONDS_MAX = 10.0
 
+# Who leads a session and opens a terminal has it as the controlling one, so that Ctrl-C is a signal.
+_ON_TERMINAL = ("/bin/sh", "-c", 'exec <>"$0" >&0 2>&1; exec "$@"')
+_CODEXCTL = (sys.executable, "-m", "codexd_frontends.ctl")
+
 
 class Terminal:
     """`codexctl` with these words, its stdin, stdout and stderr one terminal."""
 
-    def __init__(self, *words: str, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, *words: str, environ: Mapping[str, str] | None = None, cwd: str | None = None
+    ) -> None:
         self._ours, theirs = pty.openpty()
         self.screen = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._read_to = 0  # how far `wait_for` has looked
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "codexd_frontends.ctl", *words],
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
+            [*_ON_TERMINAL, os.ttyname(theirs), *_CODEXCTL, *words],
+            stdin=theirs,  # so that it stays open until it is opened there
             start_new_session=True,
+            cwd=cwd,
             env={**os.environ, "TERM": "xterm", "NO_COLOR": "1", **(environ or {})},
         )
         os.close(theirs)
@@ -45,6 +51,8 @@ class Terminal:
         self._process.kill()
         self._process.wait()
         os.close(self._ours)
+        if error is not None:
+            error.add_note(f"on the screen stood:\n{self.screen}")
 
     def wait_for(self, text: str) -> None:
         """Read until this stands behind what was waited for before."""
@@ -60,8 +68,8 @@ class Terminal:
         os.write(self._ours, text.encode())
 
     def press_ctrl_c(self) -> None:
-        """What the terminal driver does of Ctrl-C."""
-        self._process.send_signal(signal.SIGINT)
+        """The terminal driver makes a signal of it, and shows ^C."""
+        self.type("\x03")
 
     def wait_exit(self) -> int:
         """The exit code; what was still written is on the screen then."""
@@ -81,5 +89,5 @@ class Terminal:
             data = os.read(self._ours, 1 << 16)
         except OSError:  # Linux says so when the other side is closed.
             return False
-        self.screen += data.decode()
+        self.screen += self._decoder.decode(data)
         return bool(data)

@@ -1,0 +1,165 @@
+"""codexctl as a process on a home with a real daemon, and models beside it for tests that block."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from typing import NamedTuple, TypeVar
+
+import msgspec
+import trio
+
+from codexd.models.scripted import ScriptedModel, scripted_model
+from codexd.models.scripts import Part, Reply
+from daemon_house import PATIENCE_SECONDS, Home
+from held_model import Held, HeldModel, held_model
+
+from .fake_daemon import Json
+from .terminal import Terminal
+
+M = TypeVar("M", ScriptedModel, HeldModel)
+
+
+class Ended(NamedTuple):
+    """What a codexctl that has ended said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Json:
+        """The one document on stdout."""
+        (read,) = self.lines
+        return read
+
+    @property
+    def lines(self) -> list[Json]:
+        """The JSON lines on stdout."""
+        return [msgspec.json.decode(line) for line in self.out.splitlines()]
+
+
+def command(*words: str) -> list[str]:
+    """How to start codexctl."""
+    return [sys.executable, "-m", "codexd_frontends.ctl", *words]
+
+
+def codexctl(home: Home, *words: str, stdin: str = "", **env: str) -> Ended:
+    """Run codexctl to its end; nothing that it reads or writes is a terminal."""
+    done = subprocess.run(
+        command(*words),
+        check=False,
+        env=home.env | env,
+        cwd=home.work,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def begin(home: Home, *words: str) -> subprocess.Popen[str]:
+    """Start codexctl, to be used in a `with`; nothing that it writes is a terminal."""
+    return subprocess.Popen(
+        command(*words),
+        env=home.env,
+        cwd=home.work,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def terminal(home: Home, *words: str, **env: str) -> Terminal:
+    """Run codexctl on a terminal."""
+    return Terminal(*words, environ=home.env | env, cwd=str(home.work))
+
+
+def new_thread(home: Home, prompt: str = "hello") -> str:
+    """Send a prompt to a new thread; the id of it, once the turn is done."""
+    sent = codexctl(home, "send", "--json", prompt)
+    assert sent.code == 0, sent
+    return str(sent.lines[0]["threadId"])
+
+
+class Beside:
+    """A model that runs in a thread of its own."""
+
+    def __init__(self, model: ScriptedModel | HeldModel, token: trio.lowlevel.TrioToken) -> None:
+        self.base_url = model.base_url
+        self._model = model
+        self._token = token
+
+    @property
+    def asked(self) -> list[bytes]:
+        """The bodies of the requests that came."""
+        if isinstance(self._model, HeldModel):
+            return self._model.bodies
+        return [request.body for request in self._model.requests]
+
+    def wait_holding(self) -> None:
+        """Wait until a reply stands still."""
+        assert isinstance(self._model, HeldModel)
+        self._wait(self._model.holding.wait)
+
+    def wait_asked(self, times: int) -> None:
+        """Wait until so many requests have come."""
+        model = self._model
+        wait = model.wait_asked if isinstance(model, HeldModel) else model.wait_requests
+        self._wait(lambda: wait(times))
+
+    def let_go(self) -> None:
+        """Go on with the reply that stands still."""
+        assert isinstance(self._model, HeldModel)
+        trio.from_thread.run_sync(self._model.let_go, trio_token=self._token)
+
+    def _wait(self, wait: Callable[[], Awaitable[object]]) -> None:
+        async def bounded() -> None:
+            with trio.fail_after(PATIENCE_SECONDS):
+                await wait()
+
+        trio.from_thread.run(bounded, trio_token=self._token)
+
+
+@contextlib.contextmanager
+def holding(*replies: Held | Part | Reply) -> Iterator[Beside]:
+    """A model that gives these replies, and stops in those that are held."""
+    with _beside(lambda: held_model(replies)) as model:
+        yield model
+
+
+@contextlib.contextmanager
+def playing(*replies: Part | Reply) -> Iterator[Beside]:
+    """A model that gives these replies; without any, what the lines of the prompts say."""
+    with _beside(lambda: scripted_model(replies or None)) as model:
+        yield model
+
+
+@contextlib.contextmanager
+def _beside(opened: Callable[[], AbstractAsyncContextManager[M]]) -> Iterator[Beside]:
+    started = threading.Event()
+    box: list[tuple[Beside, Callable[[], None]]] = []
+
+    async def serve() -> None:
+        over = trio.Event()
+        async with opened() as model:
+            token = trio.lowlevel.current_trio_token()
+            box.append((Beside(model, token), lambda: token.run_sync_soon(over.set)))
+            started.set()
+            await over.wait()
+
+    thread = threading.Thread(target=trio.run, args=(serve,))
+    thread.start()
+    assert started.wait(PATIENCE_SECONDS)
+    ((model, end),) = box
+    try:
+        yield model
+    finally:
+        end()
+        thread.join(PATIENCE_SECONDS)

@@ -1,0 +1,36 @@
+"""Homes for the tests of codexctl on a real daemon: one of a test's own, and one whose daemon a session shares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from daemon_house import Daemon, Home
+
+
+@pytest.fixture
+def home() -> Iterator[Home]:
+    """A home of this test's own; no daemon runs yet."""
+    with Home() as home:
+        yield home
+
+
+@pytest.fixture(scope="session")
+def _shared() -> Iterator[Daemon]:
+    with Home() as home:
+        yield home.start()
+
+
+@pytest.fixture
+def daemon(_shared: Daemon) -> Daemon:
+    """A daemon that runs, shared by the tests that leave it running. Its model is the test's to set."""
+    assert _shared.process.poll() is None, "a test before this one ended the shared daemon"
+    return _shared
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A process of codexctl takes a tenth of a second, and those of a test come one after another."""
+    for item in items:
+        if isinstance(item, pytest.Function) and {"home", "daemon"} & set(item.fixturenames):
+            item.add_marker(pytest.mark.slow)
