@@ -90,8 +90,11 @@ class InputLines:
         return self._ended or b"\n" in self._partial
 
     def read(self) -> None:
-        """Take what the descriptor has."""
-        data = os.read(self._descriptor, INPUT_READ_BYTES)
+        """Take what the descriptor has; a terminal that is gone has ended."""
+        try:
+            data = os.read(self._descriptor, INPUT_READ_BYTES)
+        except OSError:
+            data = b""
         if not data:
             self._ended = True
         elif len(self._partial) < TYPED_BYTES_MAX:

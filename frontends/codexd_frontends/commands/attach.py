@@ -179,7 +179,7 @@ class Attached:
         elif word.startswith("/") and " " not in word and "/" not in word[1:]:
             self._say(f"{word} is not known here; there are /interrupt and /quit")
         elif word:
-            self._send(text)
+            return self._send(text)
         return None
 
     def _answer(self, word: str) -> None:
@@ -194,7 +194,7 @@ class Attached:
         self._say(f"  {said(decision)}")
         self._ask_first()
 
-    def _send(self, text: str) -> None:
+    def _send(self, text: str) -> Exit | None:
         """Start a turn with what was typed, or steer the one that runs."""
         client_id = str(uuid.uuid4())
         params: dict[str, object] = {
@@ -205,14 +205,17 @@ class Attached:
         }
         if self._running is None:
             self._screen.hide_own(client_id)  # It stands on this screen, behind the prompt.
-        try:
-            self._send_once(params)
-        except Refused as refused:
-            self._say(f"not sent: {refused}")
-        except ConnectionCut as cut:
-            # The key lets the daemon tell a second try from a second prompt.
-            if self._reconnect(str(cut)) is None:
+        while True:
+            try:
                 self._send_once(params)
+            except Refused as refused:
+                self._say(f"not sent: {refused}")
+            except ConnectionCut as cut:
+                left = self._reconnect(str(cut))
+                if left is not None:
+                    return left
+                continue  # The key lets the daemon tell a second try from a second prompt.
+            return None
 
     def _send_once(self, params: dict[str, object]) -> None:
         if self._running is not None:
@@ -270,6 +273,7 @@ class Attached:
 
     def _attach_again(self) -> None:
         """Whatever happened meanwhile, the end of our turn too, is told behind the cursor."""
+        self._questions = Questions()  # Those that are still open are asked anew.
         self._followed.attach(self._daemon)
         self._say("— connected again —")
 
