@@ -41,7 +41,7 @@ class ResponseStarted(msgspec.Struct, frozen=True):
     """The provider answered."""
 
     request_id: str | None  # of the HTTP response, for support
-    rate_limits: dict[str, str]  # headers `x-*-used-percent`, `-window-minutes`, `-reset-*`, … verbatim
+    rate_limits: dict[str, str]  # headers `x-*-used-percent`, `-reset-*` and their like, verbatim
 
 
 class ItemStarted(msgspec.Struct, frozen=True):
@@ -95,12 +95,7 @@ class ResponseCompleted(msgspec.Struct, frozen=True):
 
 
 ModelEvent = (
-    ResponseStarted
-    | ItemStarted
-    | TextDelta
-    | ReasoningDelta
-    | ItemCompleted
-    | ResponseCompleted
+    ResponseStarted | ItemStarted | TextDelta | ReasoningDelta | ItemCompleted | ResponseCompleted
 )
 
 # Where a request failed: before the provider answered it, or while the answer was streaming.

@@ -242,20 +242,19 @@ class ThreadActor:
         self._settle(appended.last, state, recorded)
 
     def _settle(self, version: int, state: ThreadState, recorded: list[Recorded]) -> None:
-        """The events are in the log: fold, tell, and drop the drafts whose facts they are."""
+        """The events are in the log: fold, drop the drafts whose facts they are, and tell."""
         if state.turn is None and self.state.turn is not None:
             self.world.unfinished.clear(self.thread_id)
         self.version, self.state = version, state
         self._remember_key(recorded[0].key, recorded[0])
         for record in recorded:
             self.summary.apply(record)
-        self._listener.appended(recorded)
-        for record in recorded:
             event = record.event
             if isinstance(event, ItemCompleted | ItemCut):
                 self.streaming.end_item(event.item_id)
             elif isinstance(event, ToolEnded):
                 self.streaming.end_output(event.call_id)
+        self._listener.appended(recorded)
 
     def _fold(self, recorded: Recorded) -> None:
         self.state = evolve(self.state, recorded.event)
