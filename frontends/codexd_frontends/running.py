@@ -86,6 +86,17 @@ class RunningTurn:
         Raises:
             ConnectionCut: the daemon went away, or nothing was heard for so many `seconds`.
         """
+        try:
+            return self._follow(watch, seconds)
+        except ConnectionCut:
+            # A turn outlives the connection, and the daemon too: it goes on when that is back.
+            self._shows.lines(
+                "What becomes of the turn is shown by",
+                f"  codexctl attach {self._followed.thread_id}",
+            )
+            raise
+
+    def _follow(self, watch: Watch, seconds: float | None) -> Ended:
         while True:
             asking = self._questions.first is not None
             match watch.next(self._daemon, listen=asking, join_pasted=False, seconds=seconds):

@@ -111,6 +111,23 @@ def test_ctrl_c_interrupts_the_turn_and_exits_3(daemon: Daemon) -> None:
             assert sending.wait_exit() == 3
 
 
+def test_send_says_how_to_go_on_when_the_daemon_goes_away(home: Home) -> None:
+    with holding(Held(Say(WORDS), after=9)) as model:
+        home.use_model(model.base_url)
+        daemon = home.start()
+        sending, thread = begun(home)
+        with sending:
+            sending.wait_for(HALF)
+            daemon.kill()
+            assert sending.wait_exit() == 75
+        assert sending.lines[-4:] == [
+            "What becomes of the turn is shown by",
+            f"  codexctl attach {thread}",
+            "codexctl: the daemon closed the connection",
+            "",
+        ]
+
+
 def test_attached_in_mid_answer_one_ends_with_exactly_the_whole_text_once(daemon: Daemon) -> None:
     with holding(Say(("Before.",)), Held(Say(WORDS), after=9)) as model:
         daemon.home.use_model(model.base_url)

@@ -6,7 +6,6 @@ import signal
 import subprocess
 
 import msgspec
-import pytest
 
 from codexd import __version__
 from codexd.models.scripts import Call, Fail, Reply, Say
@@ -135,11 +134,11 @@ def test_a_failed_turn_says_why_and_exits_1(daemon: Daemon) -> None:
 def test_a_thread_that_is_not_there_exits_2(daemon: Daemon) -> None:
     nobody = codexctl(daemon.home, "show", "nobody")
     assert nobody == (2, "", "codexctl: no thread is called 'nobody', by id or by name\n")
-    for thread in ("ffffffff", "00000000-0000-7000-8000-000000000000"):
-        for words in (("show", thread), ("log", thread), ("send", "-t", thread, "hello")):
-            ended = codexctl(daemon.home, *words)
-            assert (ended.code, ended.out) == (2, ""), ended
-            assert thread in ended.err
+    full = "00000000-0000-7000-8000-000000000000"
+    for words in (("log", "ffffffff"), ("send", "-t", full, "hello")):
+        ended = codexctl(daemon.home, *words)
+        assert (ended.code, ended.out) == (2, ""), ended
+        assert words[-2 if "send" in words else -1] in ended.err
 
 
 def test_a_question_without_a_terminal_stays_open_and_exits_4(daemon: Daemon) -> None:
@@ -309,12 +308,59 @@ def test_control_characters_of_models_and_commands_reach_no_terminal(daemon: Dae
         assert not {character for character in said if character < " "} - {"\n"}
 
 
-@pytest.mark.parametrize("word", ["model", "effort"])
-def test_an_option_of_send_reaches_the_model(daemon: Daemon, word: str) -> None:
+def test_what_send_is_told_reaches_the_model(daemon: Daemon) -> None:
     with playing(HELLO) as model:
         daemon.home.use_model(model.base_url)
-        assert codexctl(daemon.home, "send", f"--{word}", "high", "hello").code == 0
-        assert f'"{word}":"high"'.encode() in model.asked[0]
+        sent = codexctl(daemon.home, "send", "--model", "big", "--effort", "high", "hello")
+        assert sent.code == 0
+        assert b'"model":"big"' in model.asked[0]
+        assert b'"effort":"high"' in model.asked[0]
+
+
+def test_a_prompt_for_a_thread_that_is_busy_waits_for_its_turn(daemon: Daemon) -> None:
+    with holding(Held(HELLO, after=2), Say(("Second.",))) as model:
+        daemon.home.use_model(model.base_url)
+        with begin(daemon.home, "send", "one") as first:
+            assert first.stdout is not None
+            assert first.stderr is not None
+            thread = first.stderr.readline().split()[1]
+            assert first.stdout.read(6) == "Hello "
+            with begin(daemon.home, "send", "-t", thread, "two") as second:
+                assert second.stderr is not None
+                assert second.stderr.readline() == f"thread {thread}\n"  # its turn is accepted
+                model.let_go()
+                assert second.communicate(timeout=PATIENCE_SECONDS) == ("Second.\n", "")
+                assert second.returncode == 0
+            assert first.communicate(timeout=PATIENCE_SECONDS) == ("there.\n", "")
+            assert first.returncode == 0
+
+
+def test_attach_without_a_terminal_only_watches(daemon: Daemon) -> None:
+    home = daemon.home
+    with playing(HELLO, Say(("Again.",))) as model:
+        home.use_model(model.base_url)
+        thread = new_thread(home)
+        with (
+            begin(home, "attach", thread) as watching,
+            begin(home, "attach", thread, "--json") as raw,
+        ):
+            assert watching.stdout is not None
+            assert watching.stdout.readline().startswith(f"{thread} · hello · ")
+            snapshot = told(raw, until=None)[0]
+            assert snapshot["attached"]["thread"]["id"] == thread
+            assert [turn["status"] for turn in snapshot["turns"]] == ["completed"]
+            assert codexctl(home, "send", "-t", thread, "on").out == "Again.\n"
+            assert told(raw, until="turn/completed")[-1]["params"]["threadId"] == thread
+            lines = [watching.stdout.readline() for _ in range(6)]
+            for one in (watching, raw):
+                one.send_signal(signal.SIGINT)
+                assert one.wait(PATIENCE_SECONDS) == 0
+    lines[2:6:3] = ["— done —\n"] * 2
+    assert "".join(lines) == "› hello\nHello there.\n— done —\n› on\nAgain.\n— done —\n"
+    assert codexctl(home, "archive", thread).code == 0
+    refused = codexctl(home, "attach", thread)
+    assert (refused.code, refused.out) == (2, "")
+    assert f"`codexctl unarchive {thread}`" in refused.err
 
 
 def test_app_server_is_the_daemon_on_stdin_and_stdout(home: Home) -> None:
@@ -346,8 +392,8 @@ def tell(child: subprocess.Popen[str], **members: object) -> None:
     child.stdin.flush()
 
 
-def told(child: subprocess.Popen[str], *, until: int | str) -> list[Json]:
-    """What comes up to an answer, or a notification."""
+def told(child: subprocess.Popen[str], *, until: int | str | None) -> list[Json]:
+    """What comes up to an answer, or a notification; one line for None."""
     assert child.stdout is not None
     said = [msgspec.json.decode(child.stdout.readline())]
     while until not in (said[-1].get("id"), said[-1].get("method")):
