@@ -43,8 +43,8 @@ def output_lines(lines: list[str], style: Style) -> list[str]:
 
 
 def command_end_line(item: Item, style: Style) -> str:
-    """How a command ended."""
-    took = "" if item.duration_ms is None else f" · {seconds(item.duration_ms)}"
+    """How a command ended; of one that was cut off nobody knows how long it took, and 0 is said."""
+    took = f" · {seconds(item.duration_ms)}" if item.duration_ms else ""
     if item.status == "declined":
         return style.yellow("  declined")
     if item.exit_code is None:

@@ -164,6 +164,21 @@ def test_a_prompt_typed_while_a_turn_runs_steers_it(daemon: Daemon) -> None:
             assert b"be brief" in model.asked[1]
 
 
+def test_ctrl_c_in_a_command_ends_it_on_every_screen(daemon: Daemon) -> None:
+    with playing(running("echo $$; exec sleep 1000")) as model:
+        daemon.home.use_model(model.base_url)
+        sending, thread = begun(daemon.home)
+        with sending, terminal(daemon.home, "attach", thread) as attached:
+            attached.wait_for("sleep 1000\r\n  ")
+            attached.wait_for("\r\n")
+            attached.press_ctrl_c()
+            for one in (sending, attached):
+                one.wait_for("  failed\r\ninterrupted after ")
+            attached.wait_for("› ")
+            assert sending.wait_exit() == 3
+        assert is_gone(int(attached.lines[3]))
+
+
 def test_slash_interrupt_stops_the_turn_and_ctrl_d_leaves(daemon: Daemon) -> None:
     with holding(Held(Say(WORDS), after=9)) as model:
         daemon.home.use_model(model.base_url)
