@@ -88,6 +88,15 @@ def new_thread(home: Home, prompt: str = "hello") -> str:
     return str(sent.lines[0]["threadId"])
 
 
+def told(child: subprocess.Popen[str], *, until: int | str | None) -> list[Json]:
+    """What comes up to an answer, or a notification; one line for None."""
+    assert child.stdout is not None
+    said = [msgspec.json.decode(child.stdout.readline())]
+    while until not in (said[-1].get("id"), said[-1].get("method")):
+        said.append(msgspec.json.decode(child.stdout.readline()))
+    return said
+
+
 class Beside:
     """A model that runs in a thread of its own."""
 

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-from contextlib import suppress
-from pathlib import Path
 
 import msgspec
 
 from codexd import __version__
 from codexd.models.scripts import Call, Fail, Reply, Say
-from codexd_frontends.process import wait_gone
-from daemon_house import PATIENCE_SECONDS, Daemon, Home, is_gone
+from daemon_house import PATIENCE_SECONDS, Daemon, Home
 from held_model import Held
 
-from .codexctl import begin, codexctl, holding, new_thread, playing
+from .codexctl import begin, codexctl, holding, new_thread, playing, told
 from .fake_daemon import Json
 
 HELLO = Say(("Hel", "lo ", "there."))
@@ -23,59 +19,6 @@ HELLO = Say(("Hel", "lo ", "there."))
 
 def running(line: str) -> Reply:
     return (Call("shell_command", msgspec.json.encode({"command": line}).decode()),)
-
-
-def test_two_that_send_at_once_start_one_daemon(home: Home) -> None:
-    with playing(HELLO, HELLO) as model:
-        home.use_model(model.base_url)
-        with begin(home, "send", "one") as first, begin(home, "send", "two") as second:
-            assert first.communicate(timeout=PATIENCE_SECONDS)[0] == "Hello there.\n"
-            assert second.communicate(timeout=PATIENCE_SECONDS)[0] == "Hello there.\n"
-    status = codexctl(home, "status", "--json").json
-    assert status["threads"]["total"] == 2
-    for pid in daemons(home) - {status["pid"]}:
-        assert wait_gone(pid, PATIENCE_SECONDS)  # the one that was slower
-    assert daemons(home) == {status["pid"]}
-
-
-def daemons(home: Home) -> set[int]:
-    """The processes that are daemons of this home; what they start, a login shell say, is none."""
-    found = set()
-    for pid in home.processes():
-        with suppress(OSError):
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            if words[1:3] == [b"-m", b"codexd"]:
-                found.add(pid)
-    return found
-
-
-def test_stop_ends_the_daemon_and_says_which_one_it_was(home: Home) -> None:
-    daemon = home.start()
-    assert codexctl(home, "stop", "--json").json == {
-        "schema": 1,
-        "running": False,
-        "stopped": daemon.pid,
-    }
-    assert is_gone(daemon.pid)
-    assert daemon.wait() == 0
-    assert codexctl(home, "stop").out == "no daemon was running\n"
-
-
-def test_start_starts_it_once(home: Home) -> None:
-    first = codexctl(home, "start", "--json").json
-    assert codexctl(home, "start", "--json").json == first
-    assert daemons(home) == {first["pid"]}
-    assert codexctl(home, "stop", "--now").code == 0
-    assert daemons(home) == set()
-
-
-def test_status_of_no_daemon_is_unreachable_and_starts_none(home: Home) -> None:
-    ended = codexctl(home, "status")
-    assert ended == (69, "", f"codexctl: no daemon is running at {home.socket}\n")
-    asked = codexctl(home, "status", "--json")
-    assert asked.code == 69
-    assert asked.json == {"schema": 1, "running": False, "socket": str(home.socket)}
-    assert home.processes() == []
 
 
 def test_status_says_process_socket_version_and_threads(daemon: Daemon) -> None:
@@ -377,41 +320,3 @@ def test_attach_without_a_terminal_only_watches(daemon: Daemon) -> None:
     refused = codexctl(home, "attach", thread)
     assert (refused.code, refused.out) == (2, "")
     assert f"`codexctl unarchive {thread}`" in refused.err
-
-
-def test_app_server_is_the_daemon_on_stdin_and_stdout(home: Home) -> None:
-    with playing(HELLO) as model:
-        home.use_model(model.base_url)
-        with begin(home, "app-server") as child:
-            info = {"name": "an-ide", "title": None, "version": "1"}
-            ask(child, 1, "initialize", clientInfo=info)
-            assert "userAgent" in told(child, until=1)[-1]["result"]
-            tell(child, method="initialized")
-            ask(child, 2, "thread/start", cwd=str(home.work))
-            thread = told(child, until=2)[-1]["result"]["thread"]["id"]
-            ask(child, 3, "turn/start", threadId=thread, input=[{"type": "text", "text": "hello"}])
-            said = told(child, until="turn/completed")
-            deltas = [one for one in said if one.get("method") == "item/agentMessage/delta"]
-            assert "".join(one["params"]["delta"] for one in deltas) == "Hello there."
-            assert child.communicate(timeout=PATIENCE_SECONDS) == ("", "")
-            assert child.returncode == 0
-    assert len(daemons(home)) == 1  # it stays
-
-
-def ask(child: subprocess.Popen[str], request_id: int, method: str, **params: object) -> None:
-    tell(child, id=request_id, method=method, params=params)
-
-
-def tell(child: subprocess.Popen[str], **members: object) -> None:
-    assert child.stdin is not None
-    child.stdin.write(msgspec.json.encode(members).decode() + "\n")
-    child.stdin.flush()
-
-
-def told(child: subprocess.Popen[str], *, until: int | str | None) -> list[Json]:
-    """What comes up to an answer, or a notification; one line for None."""
-    assert child.stdout is not None
-    said = [msgspec.json.decode(child.stdout.readline())]
-    while until not in (said[-1].get("id"), said[-1].get("method")):
-        said.append(msgspec.json.decode(child.stdout.readline()))
-    return said
