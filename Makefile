@@ -26,8 +26,9 @@ $(shell [ -x $(PY) ] || rm -f $(VENV)/installed $(VENV)/installed-dev)
 demo: $(VENV)/installed
 	@$(PY) -m codexd_frontends.demo
 
+# One worker a core: most of the time is spent waiting for processes that the tests started.
 test: $(VENV)/installed-dev
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n auto
 
 check: $(VENV)/installed-dev
 	@./check

@@ -20,11 +20,11 @@ NOTHING_ALLOWED: frozenset[str] = frozenset()
 
 def settings(policy: ApprovalPolicy) -> Settings:
     return Settings(
-        cwd="/work", model="m", provider="p", approval_policy=policy, sandbox="workspace-write"
+        cwd="/project", model="m", provider="p", approval_policy=policy, sandbox="workspace-write"
     )
 
 
-def command(line: str, cwd: str = "/work", **more: bool | str) -> RunCommand:
+def command(line: str, cwd: str = "/project", **more: bool | str) -> RunCommand:
     made = RunCommand(command=line, argv=("/bin/sh", "-c", line), cwd=cwd, timeout_ms=1000)
     return msgspec.structs.replace(made, **more)
 
@@ -48,8 +48,8 @@ def test_untrusted_asks_about_leaving_the_sandbox_even_to_read() -> None:
 
 def test_untrusted_asks_about_git_in_another_folder_whose_configuration_it_would_obey() -> None:
     assert asks("untrusted", command("git status")) is None
-    assert asks("untrusted", command("git status", cwd="/work/sub")) == NOT_KNOWN_HARMLESS
-    assert asks("untrusted", command("ls", cwd="/work/sub")) is None
+    assert asks("untrusted", command("git status", cwd="/project/sub")) == NOT_KNOWN_HARMLESS
+    assert asks("untrusted", command("ls", cwd="/project/sub")) is None
 
 
 def test_on_request_asks_only_about_leaving_the_sandbox() -> None:

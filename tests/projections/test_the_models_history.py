@@ -161,7 +161,7 @@ def test_every_kind_of_input_is_told_in_the_models_way() -> None:
         ImageInput("data:image/png;base64,BB=="),
         LocalImageInput("/tmp/a.png"),
         SkillInput("review", "/s/review"),
-        MentionInput("a.py", "/work/a.py"),
+        MentionInput("a.py", "/project/a.py"),
     )
     assert msgspec.json.decode(user_message(content)) == {
         "type": "message",
@@ -172,7 +172,7 @@ def test_every_kind_of_input_is_told_in_the_models_way() -> None:
             {"type": "input_image", "image_url": "data:image/png;base64,BB==", "detail": "high"},
             {"type": "input_text", "text": "[image file: /tmp/a.png]"},
             {"type": "input_text", "text": "[review](/s/review)"},
-            {"type": "input_text", "text": "[a.py](/work/a.py)"},
+            {"type": "input_text", "text": "[a.py](/project/a.py)"},
         ],
     }
 

@@ -27,7 +27,7 @@ from tools.screen import Screen
 from trio_test import trio_test
 
 SHELL = Shell("/bin/sh")
-CONTEXT = CallContext(cwd="/work", thread_id="t", call_id="c")
+CONTEXT = CallContext(cwd="/project", thread_id="t", call_id="c")
 
 
 class FixedEnvironment:
@@ -55,7 +55,7 @@ def test_a_call_comes_to_a_command_in_the_users_shell() -> None:
     assert SHELL.read_call('{"command": "ls -l | wc"}', CONTEXT) == RunCommand(
         command="ls -l | wc",
         argv=("/bin/sh", "-c", "ls -l | wc"),
-        cwd="/work",
+        cwd="/project",
         timeout_ms=TIMEOUT_MS_DEFAULT,
     )
 
@@ -74,7 +74,7 @@ def test_a_call_may_say_where_how_long_and_why() -> None:
     assert SHELL.read_call(arguments, CONTEXT) == RunCommand(
         command="make",
         argv=("/bin/sh", "-c", "make"),
-        cwd="/work/sub/folder",
+        cwd="/project/sub/folder",
         timeout_ms=1500,
         escalated=True,
         justification="May I?",
