@@ -1,4 +1,4 @@
-"""codexctl archive: put a thread into the archive."""
+"""codexctl archive: put a thread into the archive. `unarchive` is the same way back."""
 
 from __future__ import annotations
 
@@ -12,11 +12,17 @@ from codexd_frontends.which import find_thread_id
 
 def run(arguments: argparse.Namespace, console: Console) -> Exit:
     """Archive a thread."""
+    return move(arguments, console, into_archive=True)
+
+
+def move(arguments: argparse.Namespace, console: Console, *, into_archive: bool) -> Exit:
+    """Put a thread into the archive, or take it out."""
+    verb = "archive" if into_archive else "unarchive"
     with connect(console) as daemon:
         thread_id = find_thread_id(daemon, arguments.thread)
-        daemon.call("thread/archive", {"threadId": thread_id}, object)
+        daemon.call(f"thread/{verb}", {"threadId": thread_id}, object)
     if console.json:
-        console.document({"threadId": thread_id, "archived": True})
+        console.document({"threadId": thread_id, "archived": into_archive})
     else:
-        console.answer(f"archived {thread_id}")
+        console.answer(f"{verb}d {thread_id}")
     return DONE
