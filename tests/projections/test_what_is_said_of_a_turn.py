@@ -371,7 +371,7 @@ def test_a_call_that_cannot_be_made_begins_and_ends() -> None:
         status="failed",
         success=False,
         content_items=(ToolText("no such tool"),),
-        duration_ms=0,
+        duration_ms=None,
     )
 
 

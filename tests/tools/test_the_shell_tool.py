@@ -202,6 +202,7 @@ async def test_a_command_whose_time_is_over_is_ended_and_its_output_so_far_is_to
         "Exit code: 124\nWall time: S seconds\nOutput:\ncommand timed out after 100 ms\nbegun\n"
     )
     assert (result.status, result.exit_code, result.output) == ("failed", 124, "begun\n")
+    assert result.duration_ms is not None
     assert 100 <= result.duration_ms < 2_000
 
 

@@ -51,6 +51,6 @@ class ToolResult(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True
     model_text: str  # exactly what the model is told
     output: str = ""  # what screens show: all of it, or its first and last part
     exit_code: int | None = None
-    duration_ms: int = 0
+    duration_ms: int | None = None  # None: it was stopped or never ran, and nobody measured
     output_bytes: int = 0  # how much there was in all
     blob: str | None = None  # sha256 of the whole output where it is too large to stand here
