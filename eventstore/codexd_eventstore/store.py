@@ -27,7 +27,7 @@ The errors, by whose fault it is:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -65,6 +65,7 @@ class Appended(msgspec.Struct, frozen=True):
     last: int  # the stream's version after it
     records: tuple[Record, ...] = ()
     repeated: bool = False  # the key was known: nothing was written now, this is the first answer
+    redacted: bool = False  # something in them was replaced before it was written
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -109,6 +110,32 @@ class Verdict(msgspec.Struct, frozen=True):
     stream: str
     records: int
     damage: str | None = None
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """A fold of a stream's first `seq` records, as its consumer encoded it. Disposable."""
+
+    seq: int
+    content: bytes
+
+
+class Rewritten(msgspec.Struct, frozen=True):
+    """What a rewriting of a log did: every number stayed, and the chain is a new one."""
+
+    stream: str
+    generation: int  # 1 is a log as it was first written
+    records: int  # its own ones
+    changed: int  # of those, how many have another content now
+    lost: int = 0  # of those, how many stand for ones that could not be read any more
+    kept: str | None = None  # the file that the log was before, where that is kept
+
+
+class Swept(msgspec.Struct, frozen=True):
+    """What a sweep of the blobs did."""
+
+    looked_at: int
+    removed: int
+    removed_bytes: int
 
 
 class StoreError(Exception):
@@ -193,6 +220,17 @@ class Subscription(Protocol):
         """
 
 
+class Changes(Protocol):
+    """Which streams have changed: a hint where to look, never a position."""
+
+    async def receive(self) -> frozenset[str]:
+        """The streams that were appended to, made, moved, rewritten or removed since the last call.
+
+        Waits until there is one. A stream that changed often is told once, and nothing is missed:
+        whoever looks after this returns sees the change.
+        """
+
+
 class EventStore(Protocol):
     """Streams, drafts, blobs and checkpoints. One process at a time owns one store."""
 
@@ -252,8 +290,45 @@ class EventStore(Protocol):
     async def unarchive(self, stream: str) -> None:
         """Bring it back."""
 
-    async def delete(self, stream: str) -> None:
-        """Remove it for good. Raises: Refused where other streams were forked from it."""
+    async def delete(self, stream: str, *, detach_children: bool = False) -> None:
+        """Remove it for good.
+
+        Args:
+            detach_children: give the streams that were forked from it copies of what they share.
+
+        Raises: Refused where other streams were forked from it and are not to be detached.
+        """
+
+    async def children(self, stream: str) -> list[str]:
+        """The streams that were forked from it directly, sorted."""
+
+    async def scrub(
+        self, stream: str, edit: Callable[[Record], bytes | None], *, at_us: int
+    ) -> Rewritten:
+        """Rewrite its own records where `edit` returns other data than the record has.
+
+        Numbers, times and types stay; forks of it still read. `edit` is called in a thread, and None
+        leaves the record as it is. What was in the old file is overwritten by nothing but its unlinking.
+        """
+
+    async def salvage(self, stream: str, *, at_us: int) -> Rewritten:
+        """Make a damaged log readable: what is broken becomes `log.lost` records, and the file that
+        it was is kept. A whole one stays as it is."""
+
+    async def find_key(self, stream: str, key: str) -> tuple[int, int] | None:
+        """The first and last `seq` of the append that an idempotency key was given with."""
+
+    async def snapshot(self, stream: str, name: str) -> Snapshot | None:
+        """The newest snapshot of that name that the log still agrees with."""
+
+    async def set_snapshot(self, stream: str, name: str, snapshot: Snapshot) -> None:
+        """Keep it instead of the one before. It may be lost; whoever finds none folds the log."""
+
+    def changes(self) -> AbstractContextManager[Changes]:
+        """Hear which streams change, for as long as the context lasts."""
+
+    async def sweep_blobs(self, among: Collection[str] | None = None) -> Swept:
+        """Remove the blobs (of those named, or of all) that no log names; reads every log."""
 
     async def verify(self, stream: str) -> Verdict:
         """Read all of it and check every record; changes nothing."""
