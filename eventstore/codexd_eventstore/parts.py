@@ -1,0 +1,68 @@
+"""What the verbs of the default engine work with: each verb is a file of its own, and takes these.
+
+Law: one set of parts per open store; nothing here decides anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import trio
+
+from codexd_eventstore.blobs import Blobs
+from codexd_eventstore.checkpoints import Checkpoints
+from codexd_eventstore.committer import Committer
+from codexd_eventstore.drafts import Drafts
+from codexd_eventstore.family import Family
+from codexd_eventstore.files import FULL_ERRNOS, FileSystem
+from codexd_eventstore.log import Log
+from codexd_eventstore.places import Places
+from codexd_eventstore.shelf import Shelf
+from codexd_eventstore.store import NotFound, StoreFailed
+
+T = TypeVar("T")
+
+
+class Parts:
+    """The parts of one open store. Made within the trio run that uses it."""
+
+    def __init__(self, fs: FileSystem, root: str, state: str) -> None:
+        self.fs = fs
+        self.places = Places(fs, root)
+        self.shelf = Shelf(fs, self.places)
+        self.committer = Committer(fs, self.places, self.rest)
+        self.family = Family(fs, self.places)
+        self.blobs = Blobs(fs, self.places)
+        self.drafts = Drafts(fs, self.places, self.blobs)
+        self.checkpoints = Checkpoints(fs, state)
+
+    def rest(self, log: Log) -> None:
+        """Let go of a log that nobody needs in memory, once nothing of it is in flight."""
+        if not log.is_idle or log.unsynced:
+            return
+        if log.forget or not log.is_born:
+            self.committer.release(log)
+            self.shelf.remove(log)
+
+
+async def blocking(call: Callable[..., T], *args: object) -> T:
+    """Run what blocks in a thread; its errors become ours."""
+    try:
+        return await trio.to_thread.run_sync(call, *args)
+    except OSError as error:
+        raise StoreFailed(f"{error}", retry=error.errno in FULL_ERRNOS) from error
+
+
+def check_alive(log: Log) -> None:
+    """Raises: NotFound for a deleted log, StoreFailed for one whose file cannot be trusted."""
+    if log.deleted:
+        raise NotFound(f"there is no stream {log.stream}: it was deleted")
+    if log.failed is not None:
+        raise StoreFailed(f"{log.failed} (the stream takes nothing any more)", retry=False)
+
+
+def check_born(log: Log) -> None:
+    """Raises: NotFound for a log that waits for its first record."""
+    if not log.is_born:
+        raise NotFound(f"there is no stream {log.stream}")
