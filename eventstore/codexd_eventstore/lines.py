@@ -6,7 +6,8 @@ Law: only this file knows how a line is written and what it takes for one to be 
 
 The members stand in this order, and those that say nothing are left out: `seq`, `at`, `type`, `v` (not for 1),
 `more` (on every event of an append but the last), `key` (on the first event of an append that has one),
-`parent` (on a fork's first), the caller's members, `data`, `crc`. The checksum is crc32 of the bytes in front
+`parent` (on a fork's first), `synced` (where the record in front of it was not known to be on disk when it was
+framed: the last one that was), the caller's members, `data`, `crc`. The checksum is crc32 of the bytes in front
 of `,"crc"`, continued from the line before; the chain begins at crc32 of the stream's name, and a fork's at
 its parent's. So a line that is torn, flipped, missing, doubled or swapped shows. A newline only ever ends a
 record, because JSON writes those within strings as `\n`, and a NUL byte is never part of one.
@@ -40,13 +41,13 @@ APPEND_EVENTS_MAX: Final = 1024
 TYPES_KEPT_MAX: Final = 1024
 
 _TYPE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:-]{0,127}")
-_FIRST: Final = re.compile(rb'\{"seq":[0-9]+,"at":"[^"]{27}","type":"[^"\\]*"')
+_FIRST: Final = re.compile(rb'\{"seq":(?P<seq>[0-9]+),"at":"[^"]{27}","type":"[^"\\]*"')
 _MARKS: Final = re.compile(
     rb'(?:,"v":[0-9]+)?(?P<more>,"more":true)?(?:,"key":(?P<key>"(?:[^"\\]|\\.)*"))?'
-    rb'(?:,"parent":(?P<parent>\{[^}]*\}))?'
+    rb'(?:,"parent":(?P<parent>\{[^}]*\}))?(?:,"synced":(?P<synced>[0-9]+))?'
 )
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_RESERVED: Final = re.compile(rb'"(?:v|more|key|parent|data|crc)"')
+_RESERVED: Final = re.compile(rb'"(?:v|more|key|parent|synced|data|crc)"')
 # The first letters of `v`, `more`, `key` and `parent`: a record without any of them has no marks.
 _MARK_LETTERS: Final = b"vmkp"
 
@@ -131,12 +132,23 @@ def frame(
     at_us: int,
     key: str | None = None,
     origin: Origin | None = None,
+    synced: int | None = None,
 ) -> list[Record]:
-    """The records of one append behind `after`. Raises: Refused, and then nothing has changed."""
+    """The records of one append behind `after`. Raises: Refused, and then nothing has changed.
+
+    Args:
+        synced: the last `seq` that is known to be on disk; None for all up to `after`.
+    """
     if not 0 < len(events) <= APPEND_EVENTS_MAX:
         raise Refused(f"an append has 1 to {APPEND_EVENTS_MAX} events, not {len(events)}")
     at = at_text(at_us)
     special = b"" if key is None and origin is None else _first_members(key, origin)
+    behind = b""
+    if synced is not None and synced < after:
+        behind = _synced(synced)
+        special += behind
+    elif len(events) > 1:
+        behind = _synced(after)  # the first of them is not on disk before the second is framed
     left = len(events)
     records = []
     for event in events:
@@ -148,7 +160,7 @@ def frame(
         if len(line) > RECORD_BYTES_MAX:
             raise Refused(f"{event.type}: {len(line)} bytes are over {RECORD_BYTES_MAX}")
         records.append(Record(after, event.type, line))
-        special = b""
+        special = behind
     return records
 
 
@@ -169,6 +181,11 @@ def _body(event: NewEvent, seq: int, at: bytes, marks: bytes) -> bytes:
     if b"\n" in body:
         raise Refused(f"{event.type}: encoded JSON holds no newlines: nothing was appended")
     return body
+
+
+@lru_cache(maxsize=8)
+def _synced(seq: int) -> bytes:
+    return b',"synced":%d' % seq
 
 
 def _first_members(key: str | None, origin: Origin | None) -> bytes:
@@ -215,6 +232,19 @@ def marks_of(record: Record) -> Marks:
     if line.startswith(b',"more":true,"', end) and line[end + 14] not in _MARK_LETTERS:
         return _MORE
     return _marks_at(line, end)
+
+
+def claim_of(line: bytes) -> tuple[int, int] | None:
+    """The number that a line bears, and up to which record it says that the disk had all in front of it.
+
+    None for bytes that do not begin like a record.
+    """
+    first = _FIRST.match(line)
+    found = first and _MARKS.match(line, first.end())
+    if not first or not found:
+        return None
+    seq = int(first["seq"])
+    return seq, seq - 1 if found["synced"] is None else int(found["synced"])
 
 
 def origin_in(start: bytes) -> Origin | None:
