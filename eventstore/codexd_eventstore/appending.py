@@ -46,7 +46,12 @@ async def append(
     at_us = max(at_us, log.accepted_at_us)
     try:
         records = frame(
-            events, after=log.accepted_version, chain=log.accepted_chain, at_us=at_us, key=key
+            events,
+            after=log.accepted_version,
+            chain=log.accepted_chain,
+            at_us=at_us,
+            key=key,
+            synced=log.synced_version,
         )
         batch = parts.committer.append(log, records, at_us=at_us, durable=durable, key=key)
     except StoreError:

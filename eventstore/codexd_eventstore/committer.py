@@ -88,7 +88,7 @@ class Committer:
 
     async def settle(self, log: Log) -> None:
         """Return when the disk has all of a log. Raises: StoreFailed."""
-        while log.unsynced or not log.is_idle:
+        while log.unsynced or not log.is_idle or log.is_doubtful:
             batch = log.filling or log.flying
             if batch is None:
                 batch = self._sync_soon(log)
@@ -190,6 +190,8 @@ class Committer:
             for key, (first, last) in batch.keys.items():
                 log.keys.add(key, first, last)
             log.show(batch.records, batch.size, batch.at_us)
+        if batch.durable:
+            log.note_synced()
         batch.done.set()
         if log not in self._open and log.fd is not None:
             self._open[log] = None

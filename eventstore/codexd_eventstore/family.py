@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from codexd_eventstore.files import FileSystem
-from codexd_eventstore.opening import read_origin
 from codexd_eventstore.places import Places
+from codexd_eventstore.preface import read_start
 from codexd_eventstore.store import NotFound
 
 
@@ -65,7 +65,7 @@ class Family:
 
     def _look_into(self, child: str, path: str) -> None:
         try:
-            origin = read_origin(self._fs, path)
+            origin = read_start(self._fs, path, child).origin
         except FileNotFoundError:
             return  # it was moved or removed while we looked; a fork made meanwhile is registered
         if origin is not None:

@@ -145,7 +145,11 @@ class FileSystem:
             found = os.stat(path)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        return FileState(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns // 1000)
+        return _state(found)
+
+    def fd_state(self, fd: int) -> FileState:
+        """The same of an open file, wherever its name is by then."""
+        return _state(os.fstat(fd))
 
     def entries(self, path: str) -> list[Entry]:
         """The rows of a folder, none where there is no folder."""
@@ -170,6 +174,10 @@ class FileSystem:
             os.close(fd)
             raise
         return fd
+
+
+def _state(found: os.stat_result) -> FileState:
+    return FileState(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns // 1000)
 
 
 def _entry(row: os.DirEntry[str]) -> Entry | None:

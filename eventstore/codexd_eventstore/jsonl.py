@@ -220,6 +220,8 @@ class JsonlStore:
     async def shut(self) -> None:
         """Have everything on disk and close all files."""
         for log in self._shelf.all():
+            if log.is_idle and not log.unsynced:
+                continue  # nothing of it was written here; an older process may have left it unsynced
             try:
                 await self._parts.committer.settle(log)
             except StoreFailed:

@@ -15,6 +15,7 @@ import trio
 
 from codexd_eventstore.files import FileState
 from codexd_eventstore.lines import Origin, crc_of
+from codexd_eventstore.preface import Start
 from codexd_eventstore.store import Appended, Record, StoreFailed
 
 # A reader finds a record by reading at most this many: 12 bytes of memory for 64 records.
@@ -134,6 +135,7 @@ class Log:
         self.path = path
         self.base = base  # the seq in front of its own first record: 0, or where the fork left
         self.origin = origin
+        self.start = Start(origin=origin)  # how its file begins: its generation stands there
         self.lineage: tuple[tuple[str, int], ...] = ()  # (stream, last seq there), oldest first
         self.archived = False
         self.repaired: str | None = None
@@ -151,6 +153,7 @@ class Log:
         self.accepted_at_us = 0
         self.filling: Batch | None = None  # what the next round will write
         self.flying: Batch | None = None  # what the committer's thread is writing
+        self.synced_version = base  # up to here the disk is known to have it
         self.unsynced = False
         self.name_synced = True  # whether the disk has the name of the file
         self.fd: int | None = None
@@ -169,6 +172,11 @@ class Log:
     def is_idle(self) -> bool:
         """Whether nothing waits to be written or is being written."""
         return self.flying is None and self.filling is None
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether it was found in its file, but perhaps only in the memory of the system."""
+        return self.synced_version < self.version and self.failed is None
 
     def accept(self, records: Sequence[Record], at_us: int) -> None:
         """Let the next append build on these."""
@@ -192,6 +200,10 @@ class Log:
         self.at_us = at_us
         if self.followers:
             self.followers.unpark_all()
+
+    def note_synced(self) -> None:
+        """Everything that can be seen is on disk now."""
+        self.synced_version = self.version
 
     def in_flight(self, key: str) -> Batch | None:
         """The batch that a key's append is part of, if it is not written yet."""

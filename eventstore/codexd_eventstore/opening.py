@@ -1,9 +1,10 @@
 """Reading a whole log from its file: which records stand, what a torn tail lost, what is damaged.
 
 Law: a log is cut only where an append never finished. The tail is **torn** when what follows the last whole
-append is one broken line, part of a line, NULs, or whole lines of an append whose last line is missing: such
-bytes were never acknowledged. They are kept beside the log before they are cut off. Anything else that does
-not read back is **damage**: it is refused, and the file stays as it is.
+append is one broken line, part of a line, NULs, or whole lines of an append whose last line is missing, and no
+line behind it says that the disk had it: such bytes were never acknowledged as being on disk, and a power cut
+takes them in any order. They are kept beside the log before they are cut off. Anything else that does not read
+back is **damage**: it is refused, and the file stays as it is.
 
 One flipped bit in the very last record cannot be told from a torn tail by the file alone.
 """
@@ -20,21 +21,18 @@ import msgspec
 from codexd_eventstore.files import FileSystem
 from codexd_eventstore.lines import (
     CRC_BYTES,
-    Origin,
     at_us_of,
-    chain_start,
+    claim_of,
     crc_of,
     marks_of,
-    origin_in,
     read_lines,
 )
 from codexd_eventstore.log import Index, Keys
+from codexd_eventstore.preface import Start, start_of
 from codexd_eventstore.store import RECORD_BYTES_MAX, Damaged, Record
 
 # Big enough that the calls cost nothing, small enough that other threads run in between.
 PIECE_BYTES: Final = 1024 * 1024
-# The members in front of the caller's own end well before this.
-FIRST_BYTES: Final = 4096
 
 _WHOLE_LINE: Final = re.compile(
     rb'^\{"seq":[0-9]+,"at":"[^\n]*,"crc":"[0-9a-f]{8}"\}$', re.MULTILINE
@@ -54,14 +52,15 @@ class Tail(msgspec.Struct, frozen=True):
 class Scan:
     """A file as far as it is whole."""
 
-    def __init__(self, stream: str, origin: Origin | None) -> None:
+    def __init__(self, stream: str, start: Start) -> None:
         self.stream = stream
-        self.origin = origin
-        self.base = 0 if origin is None else origin.seq
-        self.version = self.base
-        self.chain = chain_start(stream) if origin is None else origin.chain
+        self.start = start
+        self.origin = start.origin
+        self.base = self.version = start.base
+        self.chain = start.chain(stream)
         self.at_us = 0
-        self.size = 0  # up to the end of the last whole append
+        self.synced = start.base  # the last record that the disk is known to have
+        self.size = start.size  # up to the end of the last whole append
         self.index = Index()
         self.keys = Keys()
         self.tail: Tail | None = None
@@ -80,16 +79,11 @@ def scan_log(fs: FileSystem, path: str, stream: str, end: int | None = None) -> 
         def read(start: int, size: int) -> bytes:
             return fs.read(fd, start, size if end is None else max(0, min(size, end - start)))
 
-        scan = Scan(stream, origin_in(read(0, FIRST_BYTES)))
+        scan = Scan(stream, start_of(read, stream))
         _Reader(scan, read).run()
     finally:
         fs.close(fd)
     return scan
-
-
-def read_origin(fs: FileSystem, path: str) -> Origin | None:
-    """Where a file says that it was forked from, by its first bytes, unchecked."""
-    return origin_in(fs.read_range(path, 0, FIRST_BYTES))
 
 
 class _Reader:
@@ -100,10 +94,14 @@ class _Reader:
         self.read = read
         self.seq = scan.version  # of the last whole line
         self.chain = scan.chain
-        self.position = 0  # behind it
+        self.position = scan.size  # behind it
         self.key: tuple[str, int] | None = None  # of the append that is being read
 
     def run(self) -> None:
+        if self.scan.start.broken:
+            size = len(self.read(0, RECORD_BYTES_MAX))
+            self.scan.tail = Tail(size, 0, 0, "what stands in front of record 1 is broken")
+            return
         rest = b""
         size = PIECE_BYTES
         last: Record | None = None
@@ -120,6 +118,9 @@ class _Reader:
             size = PIECE_BYTES if records else max(PIECE_BYTES, len(rest))
         if last is not None:
             self.scan.at_us = at_us_of(last)
+            claim = claim_of(last.line)
+            assert claim is not None
+            self.scan.synced = claim[1]
         self._judge()
 
     def _take(self, records: list[Record]) -> Record | None:
@@ -150,7 +151,10 @@ class _Reader:
         scan = self.scan
         scan.index.cut(scan.size)
         end, damage = self._broken_part()
-        if end > scan.size:
+        if scan.start.size and not scan.records:
+            # It was whole on disk before it got its name, so no power cut took its records.
+            damage = damage or "a rewritten log always has one"
+        if end > scan.size or damage is not None:
             scan.tail = Tail(end - scan.size, scan.version + 1, self.seq - scan.version, damage)
 
     def _broken_part(self) -> tuple[int, str | None]:
@@ -168,7 +172,7 @@ class _Reader:
         position = start + len(first)
         piece = after
         while True:
-            if damage is None and _WHOLE_LINE.search(piece):
+            if damage is None and _say_it_was_on_disk(piece, self.seq + 1):
                 damage = f"record {self.seq + 1} is broken and others follow it"
             kept = piece[piece.rfind(b"\n") + 1 :][-RECORD_BYTES_MAX:]
             more = self.read(position, PIECE_BYTES)
@@ -176,6 +180,18 @@ class _Reader:
                 return position, damage
             position += len(more)
             piece = kept + more if damage is None else b""
+
+
+def _say_it_was_on_disk(piece: bytes, seq: int) -> bool:
+    """Whether a line that looks whole was framed when the disk already had the record that is broken.
+
+    A line with a number that is not behind it was not written there by us at all.
+    """
+    for line in _WHOLE_LINE.finditer(piece):
+        claim = claim_of(line[0])
+        if claim is None or claim[0] <= seq or claim[1] >= seq:
+            return True
+    return False
 
 
 def _lost_newline(line: bytes, chain: int) -> bool:

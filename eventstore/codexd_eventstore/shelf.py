@@ -14,8 +14,9 @@ import trio
 from codexd_eventstore.files import FileState, FileSystem
 from codexd_eventstore.lines import Origin, chain_start
 from codexd_eventstore.log import Log
-from codexd_eventstore.opening import Scan, damaged, read_origin, scan_log
+from codexd_eventstore.opening import Scan, damaged, scan_log
 from codexd_eventstore.places import Places, check_name
+from codexd_eventstore.preface import read_start
 from codexd_eventstore.repair import cut_torn_tail
 from codexd_eventstore.store import Damaged, NotFound, StoreFailed
 
@@ -156,7 +157,7 @@ class Shelf:
         if known is not None:
             return known.origin
         try:
-            return read_origin(self._fs, self.find(stream)[0])
+            return read_start(self._fs, self.find(stream)[0], stream).origin
         except NotFound:
             raise Damaged(
                 f"stream {child} was forked from {stream}, which is gone: it was left as it is"
@@ -169,8 +170,11 @@ def _log_of(scan: Scan, path: str, state: FileState, repaired: str | None) -> Lo
     log = Log(scan.stream, path, base=scan.base, chain=scan.chain, origin=scan.origin)
     log.version = log.accepted_version = scan.version
     log.at_us = log.accepted_at_us = scan.at_us
+    # To cut a torn tail off is to sync what stands.
+    log.synced_version = scan.synced if repaired is None else scan.version
     log.size = scan.size
     log.index, log.keys = scan.index, scan.keys
+    log.start = scan.start
     log.file = state
     log.repaired = repaired
     return log

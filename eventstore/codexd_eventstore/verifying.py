@@ -5,7 +5,7 @@ from __future__ import annotations
 from codexd_eventstore.files import FileSystem
 from codexd_eventstore.lines import Origin, crc_of, read_lines
 from codexd_eventstore.log import INDEX_STEP
-from codexd_eventstore.opening import scan_log
+from codexd_eventstore.opening import Scan, scan_log
 from codexd_eventstore.shelf import Shelf
 from codexd_eventstore.store import NotFound, Verdict
 
@@ -23,29 +23,46 @@ def verify_log(fs: FileSystem, shelf: Shelf, path: str, stream: str, end: int | 
 
 
 def _broken_link(fs: FileSystem, shelf: Shelf, origin: Origin) -> str | None:
-    """Why the parent does not have the record that a fork was made at, with the checksum it had then."""
+    """Why the parent does not have the record that a fork was made at, with a checksum it had once."""
     try:
-        found = _crc_at(fs, shelf, origin.stream, origin.seq) if origin.seq else origin.chain
-    except NotFound:
-        return f"its parent {origin.stream} is gone"
-    if found != origin.chain:
+        known = known_crcs(fs, shelf, origin.stream, origin.seq) if origin.seq else {origin.chain}
+    except NotFound as error:
+        return f"what it was forked from cannot be read: {error}"
+    if origin.chain not in known:
         return f"its parent {origin.stream} has another record {origin.seq} than when it was forked"
     return None
 
 
-def _crc_at(fs: FileSystem, shelf: Shelf, stream: str, seq: int) -> int | None:
-    path = shelf.find(stream)[0]
-    scan = scan_log(fs, path, stream)
-    if seq > scan.version:
-        return None
-    if seq <= scan.base:
-        # It inherited the record; at its own fork point its origin says it without another file.
+def known_crcs(fs: FileSystem, shelf: Shelf, stream: str, seq: int) -> set[int]:
+    """The checksums that a record of a stream has or had, at which a fork may have left; empty for none.
+
+    Raises: NotFound where the stream, or one that it inherited the record from, is gone.
+    """
+    known: set[int] = set()
+    seen: set[str] = set()
+    while stream not in seen:
+        seen.add(stream)
+        path = shelf.find(stream)[0]
+        scan = scan_log(fs, path, stream)
+        if seq > scan.version:
+            break
+        if seq > scan.base:
+            return known | {crc_at(fs, path, scan, seq)} | scan.start.cuts_at(seq)
+        # It inherited the record; a fork at its own fork point has the checksum from it alone.
         assert scan.origin is not None
         if seq == scan.base:
-            return scan.origin.chain
-        return _crc_at(fs, shelf, scan.origin.stream, seq)
+            known.add(scan.origin.chain)
+        stream = scan.origin.stream
+    return known
+
+
+def crc_at(fs: FileSystem, path: str, scan: Scan, seq: int) -> int:
+    """The checksum of one of a scanned file's own records."""
     step = (seq - scan.base - 1) // INDEX_STEP
     start, chain = scan.index.starts[step], scan.index.chains[step]
-    piece = fs.read_range(path, start, scan.size - start)
-    records, _, _ = read_lines(piece, scan.base + step * INDEX_STEP, chain)
+    beyond = step + 1 < len(scan.index.starts)
+    end = scan.index.starts[step + 1] if beyond else scan.size
+    records, _, _ = read_lines(
+        fs.read_range(path, start, end - start), scan.base + step * INDEX_STEP, chain
+    )
     return crc_of(records[seq - scan.base - 1 - step * INDEX_STEP].line)
