@@ -19,14 +19,14 @@ from trio_test import trio_test
 
 
 async def write_logs(folder: Path) -> tuple[Path, Path]:
-    """A small log with every kind of member, and a fork of it."""
+    """A small log with every kind of member, all of it on disk, and a fork of it."""
     async with open_jsonl_store(folder, state_dir=folder / "state") as store:
         events = [placed(2), NewEvent("order.paid", b"{}", v=2, members=b'"by":"ann"')]
-        await append(store, "a", 0)
-        await append(store, "a", 1, *events, key="k")
-        await append(store, "a", 3)
+        await append(store, "a", 0, durable=True)
+        await append(store, "a", 1, *events, key="k", durable=True)
+        await append(store, "a", 3, durable=True)
         await store.fork("a", 3, "b", [placed(4), placed(5)], at_us=NOON_US)
-        await append(store, "b", 5)
+        await append(store, "b", 5, durable=True)
         return await log_path(store, "a"), await log_path(store, "b")
 
 
@@ -93,7 +93,7 @@ async def test_lines_missing_doubled_or_swapped_are_damage(tmp_path: Path) -> No
 @trio_test
 async def test_a_log_under_another_name_is_damage(tmp_path: Path) -> None:
     async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state", files=FastFiles()) as store:
-        await append(store, "orders", 0)
+        await append(store, "orders", 0, durable=True)
         await append(store, "orders", 1, durable=True)
         path = await log_path(store, "orders")
         put(path.with_name("others.jsonl"), content(path))

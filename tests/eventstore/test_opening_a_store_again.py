@@ -86,9 +86,9 @@ async def test_children_of_an_earlier_process_are_found(tmp_path: Path) -> None:
 @trio_test
 async def test_a_damaged_stream_can_be_deleted(tmp_path: Path) -> None:
     async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state") as store:
-        await append(store, "orders", 0)
+        await append(store, "orders", 0, durable=True)
         path = await log_path(store, "orders")
-        await append(store, "orders", 1)
+        await append(store, "orders", 1, durable=True)
     put(path, b"x" + content(path))
     async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state") as store:
         with pytest.raises(Damaged):
