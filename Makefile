@@ -34,7 +34,7 @@ check: $(VENV)/installed-dev
 	@./check
 
 bench: $(VENV)/installed-dev
-	@for script in tests/bench/*.py; do [ -f "$$script" ] || continue; echo "== $$script"; $(PY) "$$script" || exit 1; done
+	@PYTHONPATH=tests $(PY) -m bench .
 
 docs: $(VENV)/installed-dev
 	@$(PY) tests/docs_reference.py

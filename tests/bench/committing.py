@@ -1,0 +1,232 @@
+"""Appending: what a durable and an ordered append cost beside the bare calls, alone, in batches and many at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from statistics import median
+
+import trio
+
+from bench import bare
+from bench.orders import AT_US, EVENT, TEXT, Placed, encode, placed
+from bench.table import Table, at_median, rate, us
+from codexd_eventstore.jsonl import JsonlStore
+from codexd_eventstore.lines import frame
+from codexd_eventstore.store import NewEvent
+
+ROUNDS = 300
+
+
+async def timed(call: Callable[[int], Awaitable[object]], rounds: int = ROUNDS) -> float:
+    """The median of a call in seconds; it gets the number of the round."""
+    took = []
+    for number in range(rounds):
+        start = time.perf_counter()
+        await call(number)
+        took.append(time.perf_counter() - start)
+    return median(took)
+
+
+async def run(table: Table, store: JsonlStore, folder: Path) -> None:
+    """All rows about appending."""
+    framing(table)
+    await alone(table, store, folder)
+    await ordered(table, store, folder)
+    for batch in (10, 150, 1000):
+        await batches(table, store, folder, batch)
+    await window(table, store, folder)
+    await many(table, store, folder)
+    await new_streams(table, store, folder)
+
+
+def framing(table: Table) -> None:
+    """One event to one finished line, beside encoding it and no more."""
+    data = Placed(1, TEXT)
+    reference = at_median(lambda: [encode(data) for _ in range(1000)], 50) / 1000
+    framed = at_median(
+        lambda: [frame([event_of(data)], after=7, chain=9, at_us=AT_US) for _ in range(1000)],
+        50,
+    )
+    framed /= 1000
+    ratio = framed / reference
+    table.add(
+        "encode and frame one event of 650 B",
+        us(framed),
+        f"msgspec alone {us(reference)}",
+        found=f"{ratio:.1f}x",
+        asked="≤ 2.0x",
+        holds=ratio <= 2,
+    )
+
+
+def event_of(data: Placed) -> NewEvent:
+    """The event encoded anew: that is part of the price."""
+    return NewEvent("order.placed", encode(data), members=b'"by":"ann"')
+
+
+async def alone(table: Table, store: JsonlStore, folder: Path) -> None:
+    """One durable append after another, in turn with the bare calls so that both meet the same disk."""
+    ours, theirs, rows = [], [], []
+    await store.append("alone", [EVENT], expected_version=0, at_us=AT_US, durable=True)
+    version = 1
+
+    async def once(_: int) -> None:
+        nonlocal version
+        await store.append("alone", [EVENT], expected_version=version, at_us=AT_US, durable=True)
+        version += 1
+
+    for _ in range(7):
+        theirs.append(bare.durable_appends(folder, 1, ROUNDS // 3))
+        ours.append(await timed(once, ROUNDS // 3))
+        (folder / "rows-1.sqlite").unlink(missing_ok=True)
+        rows.append(bare.sqlite_appends(folder, 1, ROUNDS // 3))
+    one, raw, sqlite = median(ours), median(theirs), median(rows)
+    table.add(
+        "one durable append, alone",
+        us(one),
+        f"write + fdatasync {us(raw)}",
+        found=f"+{(one - raw) * 1e6:.0f} µs",
+        asked="≤ +150 µs",
+        holds=one - raw <= 150e-6,
+    )
+    table.add(
+        "… beside one row in SQLite, synchronous=FULL",
+        us(one),
+        f"{us(sqlite)}",
+        found=f"{sqlite / one:.2f} of it",
+        asked="≥ 0.55",
+        holds=sqlite / one >= 0.55,
+    )
+
+
+async def ordered(table: Table, store: JsonlStore, folder: Path) -> None:
+    """One ordered append after another: what has no wait for the disk."""
+    version = 0
+    raw = bare.plain_writes(folder, ROUNDS * 3)
+
+    async def once(_: int) -> None:
+        nonlocal version
+        await store.append("ordered", [EVENT], expected_version=version, at_us=AT_US, durable=False)
+        version += 1
+
+    one = await timed(once, ROUNDS * 3)
+    table.add(
+        "one ordered append",
+        us(one),
+        f"write of a line {us(raw)}",
+        found=f"+{(one - raw) * 1e6:.0f} µs",
+    )
+
+
+async def batches(table: Table, store: JsonlStore, folder: Path, batch: int) -> None:
+    """Durable appends of so many events, two at a time: one is on the disk while the next is framed."""
+    rounds = max(20, 5000 // batch)
+    ratios, took, raws = [], [], []
+    for attempt in range(5):
+        raw = bare.durable_appends(folder, batch, rounds)
+        each = await in_turn(store, f"batch-{batch}-{attempt}", 2, batch, rounds // 2) * batch
+        took.append(each)
+        raws.append(raw)
+        ratios.append(raw / each)
+    ratio = median(ratios)
+    table.add(
+        f"durable appends of {batch} events",
+        rate(batch, median(took)),
+        f"raw {rate(batch, median(raws))}",
+        found=f"{ratio:.2f} of raw",
+        asked="≥ 0.6" if batch > 10 else "",
+        holds=ratio >= 0.6 if batch > 10 else None,
+    )
+
+
+async def in_turn(store: JsonlStore, stream: str, producers: int, burst: int, rounds: int) -> float:
+    """Seconds an event, for so many producers that append to one stream again and again."""
+    events = [placed(number) for number in range(burst)]
+    version = 0
+
+    async def produce() -> None:
+        nonlocal version
+        for _ in range(rounds):
+            # Between these lines and the accepting of the append lies no checkpoint.
+            expected, version = version, version + burst
+            await store.append(stream, events, expected_version=expected, at_us=AT_US, durable=True)
+
+    start = time.perf_counter()
+    async with trio.open_nursery() as nursery:
+        for _ in range(producers):
+            nursery.start_soon(produce)
+    return (time.perf_counter() - start) / (producers * burst * rounds)
+
+
+async def window(table: Table, store: JsonlStore, folder: Path) -> None:
+    """4,100 events under way at any time; the sum of framing and disk stands beside it."""
+    producers, burst, rounds = 205, 20, 12
+    events = [placed(number) for number in range(burst)]
+    raw = bare.durable_appends(folder, producers * burst, 12) / (producers * burst)
+    framed = at_median(lambda: frame(events, after=7, chain=9, at_us=AT_US), 200) / burst
+    each = await in_turn(store, "window", producers, burst, rounds)
+    ratio = (framed + raw) / each
+    table.add(
+        "4,100 events under way, in appends of 20",
+        rate(1, each),
+        f"frame + raw {rate(1, framed + raw)}",
+        found=f"{ratio:.2f} of it",
+        asked="≥ 0.8",
+        holds=ratio >= 0.8,
+    )
+
+
+async def many(table: Table, store: JsonlStore, folder: Path) -> None:
+    """64 streams, each with one durable append after another."""
+    rounds, files = 20, 64
+    ratios, rates = [], []
+    for attempt in range(3):
+        raw = bare.many_files(folder, files, rounds)
+
+        for number in range(
+            files
+        ):  # the files are there before the clock starts, as the bare ones are
+            await store.append(
+                f"busy-{attempt}-{number}", [EVENT], expected_version=0, at_us=AT_US, durable=True
+            )
+        start = time.perf_counter()
+        async with trio.open_nursery() as nursery:
+            for number in range(files):
+                nursery.start_soon(_continue, store, f"busy-{attempt}-{number}", rounds)
+        took = time.perf_counter() - start
+        ratios.append(raw / took)
+        rates.append(files * rounds / took)
+    ratio = median(ratios)
+    table.add(
+        "64 streams busy, one durable append after another",
+        f"{median(rates):,.0f}/s",
+        "16 threads on 64 bare files",
+        found=f"{ratio:.2f} of raw",
+        asked="≥ 0.7",
+        holds=ratio >= 0.7,
+    )
+
+
+async def _continue(store: JsonlStore, stream: str, rounds: int) -> None:
+    for number in range(1, rounds + 1):
+        await store.append(stream, [EVENT], expected_version=number, at_us=AT_US, durable=True)
+
+
+async def new_streams(table: Table, store: JsonlStore, folder: Path) -> None:
+    """A stream that comes to be by its first append."""
+    raw = bare.new_files(folder, ROUNDS // 3)
+
+    async def once(number: int) -> None:
+        await store.append(f"new-{number}", [EVENT], expected_version=0, at_us=AT_US, durable=True)
+
+    one = await timed(once, ROUNDS // 3)
+    table.add(
+        "a new stream",
+        us(one),
+        f"create, write, 2 syncs {us(raw)}",
+        found=f"{one / raw:.2f}x",
+        asked="≤ 1.5x",
+        holds=one / raw <= 1.5,
+    )
