@@ -194,6 +194,10 @@ class Recover(_Command, frozen=True, kw_only=True):
     forked: bool = False  # it is a fork, opened for the first time
 
 
+class GoOn(_Command, frozen=True, kw_only=True):
+    """Go on where nothing but the disk held the thread up."""
+
+
 Command = (
     StartThread
     | RenameThread
@@ -211,6 +215,7 @@ Command = (
     | ReportSpawned
     | ReportToolEnded
     | Recover
+    | GoOn
 )
 
 

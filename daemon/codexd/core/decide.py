@@ -53,6 +53,8 @@ def decide(state: ThreadState, command: Command) -> list[Event]:
             if command.repaired is not None:
                 story.add(LogRepaired(command.repaired))
             decide_recovery(story, command)
+        case c.GoOn():
+            pass  # What is due follows from where the thread stands.
         case _:
             _of_people(story, command)
     if not (isinstance(command, c.InterruptTurn) and command.reason == "shutdown"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import msgspec
 
@@ -42,6 +43,19 @@ from codexd.core.items import (
 HASH_DIGITS = 16
 
 _encode = msgspec.json.Encoder().encode
+
+
+class HistoryMark(NamedTuple):
+    """A place in a fold; `items` only ever grow, so their number is enough."""
+
+    items: int
+    behind: tuple[bytes, ...]
+    queued: dict[str, bytes]
+    calls: dict[str, bool]
+    printed: int
+    digest: hashlib._Hash
+    instructions: str | None
+    tools: str | None
 
 
 class History:
@@ -86,6 +100,27 @@ class History:
                 self._queued.clear()
             case _:
                 pass
+
+    def mark(self) -> HistoryMark:
+        """Where the fold stands, to go back to. Costs the same however long the history is."""
+        return HistoryMark(
+            len(self.items),
+            tuple(self._behind),
+            dict(self._queued),
+            dict(self._calls),
+            self._printed,
+            self._digest.copy(),
+            self._instructions,
+            self._tools,
+        )
+
+    def go_back(self, mark: HistoryMark) -> None:
+        """Forget what was taken in since: it did not happen."""
+        del self.items[mark.items :]
+        self._behind[:] = mark.behind
+        self._queued, self._calls = mark.queued, mark.calls
+        self._printed, self._digest = mark.printed, mark.digest
+        self._instructions, self._tools = mark.instructions, mark.tools
 
     def apply_all(self, events: Iterable[Event | Unknown]) -> None:
         """Take several events in."""

@@ -1,7 +1,8 @@
 """One task owns one thread: it decides, appends, folds, tells, answers, and keeps what is due under way.
 
-Between `append` returning and the fold there is no checkpoint, so log and state never differ. Whatever
-goes wrong beyond a refusal ends the actor; its supervisor loads the thread anew from the log.
+Between `append` returning and the fold there is no checkpoint, so log and state never differ. What the
+disk did not take for want of space has changed nothing: it is refused, or waits (`runtime/stalling.py`).
+Whatever else goes wrong beyond a refusal ends the actor; its supervisor loads the thread anew from the log.
 """
 
 from __future__ import annotations
@@ -21,25 +22,22 @@ from codexd.core.events import (
     Event,
     ItemCompleted,
     ItemCut,
-    ModelCallStarted,
     RequestPrint,
     ThreadForked,
     ToolEnded,
-    TurnCompleted,
-    TurnFailed,
-    TurnInterrupted,
     TurnStarted,
-    encode_event,
 )
 from codexd.core.ids import ThreadId
-from codexd.core.record import Recorded, decode_record, encode_members
+from codexd.core.record import Recorded, decode_record
 from codexd.core.state import ThreadState, evolve
 from codexd.projections.history import History
 from codexd.projections.threads import Summary
 from codexd.projections.usage import UsageTotals
+from codexd.runtime.appending import Ahead, by_turn, has_changed_nothing
 from codexd.runtime.drafts import Streaming, read_left
+from codexd.runtime.stalling import Stall
 from codexd.runtime.world import Listener, World
-from codexd_eventstore.store import NewEvent, StoreError
+from codexd_eventstore.store import StoreError, StoreFailed
 
 # Commands that may wait for the owner. 0: each asker hands over in person, so nothing queues unseen.
 INBOX_COMMANDS_MAX = 0
@@ -91,7 +89,10 @@ class ThreadActor:
         self.history = History()
         self.usage = UsageTotals()
         self.summary = Summary()
-        self.streaming = Streaming(world.store, thread_id, listener)
+        self.stall = Stall(thread_id, listener)
+        self._stuck = trio.Event()  # something waits for the disk that no effect tries again
+        self._owed: list[Asked] = []  # to be recorded before anything else
+        self.streaming = Streaming(world.store, thread_id, listener, lambda: self._stuck.set())
         self.path: str | None = None
         self._listener, self._perform = listener, perform
         self._running: dict[Effect, trio.CancelScope] = {}
@@ -107,6 +108,7 @@ class ThreadActor:
                 await self._load()
             async with trio.open_nursery() as effects:
                 self._reconcile(effects)
+                effects.start_soon(self._get_unstuck)
                 task_status.started()
                 async for asked, reply in self._inbox:
                     # If we die here, whoever asked gets EndOfChannel, and does not hang.
@@ -114,8 +116,8 @@ class ThreadActor:
                         answer = await self._answer(asked)
                         with contextlib.suppress(trio.BrokenResourceError):  # The asker has left.
                             reply.send_nowait(answer)
-                    if isinstance(answer, StoreError):
-                        raise answer  # Folds ran ahead of the log: only the log can be gone on from.
+                    if isinstance(answer, StoreError) and not has_changed_nothing(answer):
+                        raise answer  # Only the log can be gone on from.
                     self._reconcile(effects)
 
     async def submit(
@@ -125,7 +127,8 @@ class ThreadActor:
 
         Raises:
             Rejected: the command makes no sense in the thread's present state.
-            StoreError: its events could not be written. The thread is loaded anew from its log.
+            StoreError: its events could not be written, and nothing has changed. Where trying again
+                is no use, the thread is loaded anew from its log.
             trio.EndOfChannel, trio.BrokenResourceError: the actor died; nobody knows whether the
                 events were written.
         """
@@ -136,10 +139,15 @@ class ThreadActor:
             return result
         raise result
 
+    async def report(self, command: Command) -> Answer:
+        """Hand in what the daemon itself must record; wait for space where the disk is full."""
+        return await self.stall.until_written(lambda: self.submit(command))
+
     @property
     def idle(self) -> bool:
         """Whether nothing is under way or waits for its turn."""
-        return self.state.turn is None and not self.state.queue and not self._running
+        waits = self.state.queue or self._owed
+        return self.state.turn is None and not waits and not self._running
 
     async def _load(self) -> None:
         store = self.world.store
@@ -168,25 +176,82 @@ class ThreadActor:
             forked=forked,
         )
         if not head.archived:
-            await self._handle(Asked(recover))
-            await store.drop_left_drafts(self.thread_id)
+            self._owed.append(Asked(recover))
+            try:
+                await self._record_owed()
+            except StoreFailed as failed:
+                if not failed.retry:
+                    raise
+                self._stuck.set()  # It can be read until there is space.
 
     async def _answer(self, asked: Asked) -> Answer | Rejected | StoreError:
         try:
             return await self._handle(asked)
+        except StoreFailed as failed:
+            if failed.retry and isinstance(asked.command, c.InterruptTurn):
+                return self._interrupt_unrecorded(asked, failed)
+            return failed
         except (Rejected, StoreError) as refusal:
             return refusal
+
+    def _interrupt_unrecorded(self, asked: Asked, failed: StoreFailed) -> StoreFailed:
+        """Stop what runs, for that needs no space; that it was stopped is recorded later."""
+        if all(not isinstance(one.command, c.InterruptTurn) for one in self._owed):
+            self._owed.append(asked)
+            self._stuck.set()
+        text = "what ran is stopped, and that will be recorded as soon as there is space"
+        return StoreFailed(f"{failed}; {text}", retry=True)
+
+    async def _get_unstuck(self) -> None:
+        while True:
+            await self._stuck.wait()
+            self._stuck = trio.Event()
+            await self.stall.until_written(self._go_on)
+
+    async def _go_on(self) -> None:
+        self.streaming.catch_up()
+        await self.submit(c.GoOn())
+
+    async def _record_owed(self) -> None:
+        while self._owed:
+            command = self._owed[0].command
+            with contextlib.suppress(Rejected):  # What was to be interrupted has ended.
+                await self._carry_out(self._owed[0])
+            del self._owed[0]
+            if isinstance(command, c.Recover):
+                await self.world.store.drop_left_drafts(self.thread_id)
 
     async def _handle(self, asked: Asked) -> Answer:
         known = self.first_answer(asked.key) if asked.key is not None else None
         if known is not None:
             return Answer(self.version, known)
+        if self._owed and self._changes_nothing(asked.command):
+            return Answer(self.version)
+        await self._record_owed()
+        return await self._carry_out(asked)
+
+    def _changes_nothing(self, command: Command) -> bool:
+        """Whether it is what every frontend sends that comes only to look."""
+        settings = self.state.settings
+        if settings is None or not isinstance(command, c.ChangeSettings):
+            return False
+        return command.change.differing(settings) is None
+
+    async def _carry_out(self, asked: Asked) -> Answer:
         command = self._with_open_items(asked.command)
         try:
-            events = decide(self.state, command)
-            for part in _by_turn(events):
-                await self._append(part, asked)
-                asked = replace(asked, key=None)
+            first, *rest = by_turn(decide(self.state, command)) or [[]]
+            await self._append(first, asked)
+            try:
+                for part in rest:
+                    await self._append(part, replace(asked, key=None))
+            except StoreFailed as failed:
+                if not failed.retry:
+                    raise
+                self._stuck.set()
+                if isinstance(command, c.ArchiveThread):
+                    raise  # The turn has ended, and the thread is where it was.
+                # What was asked for is in the log; what follows from it is the daemon's to record.
             return Answer(self.version)
         finally:
             self.streaming.thaw()
@@ -206,40 +271,40 @@ class ThreadActor:
                 return command
 
     async def _append(self, events: list[Event], asked: Asked) -> None:
-        state = self.state
-        recorded: list[Recorded] = []
-        new: list[NewEvent] = []
+        if not events:
+            return
         now_us = self.world.now_us()
-        for event in events:
-            if isinstance(event, ModelCallStarted):
-                event = replace(event, request=self._print_request())
-            turn = state.turn
-            state = evolve(state, event)
-            turn = state.turn or turn
-            turn_id = turn.turn_id if turn is not None else None
-            self.history.apply(event)
-            self.usage.apply(event)
-            new.append(
-                NewEvent(
-                    event.type, encode_event(event), event.v, encode_members(asked.by, turn_id)
-                )
-            )
-            seq = self.version + len(new)
-            key = asked.key if not recorded else None
-            recorded.append(Recorded(seq, now_us // 1000, event, asked.by, turn_id, key))
-        if state.turn is not None and self.state.turn is None:
-            self.world.unfinished.mark(self.thread_id)
-        appended = await self.world.store.append(
-            self.thread_id,
-            new,
-            expected_version=self.version,
-            at_us=now_us,
-            durable=any(event.barrier for event in events),
+        ahead = Ahead(self.state, self.history, self.usage)
+        ahead.run(
+            events,
+            self.version,
+            now_us,
+            by=asked.by,
             key=asked.key,
+            print_request=self._print_request,
         )
+        begins = ahead.state.turn is not None and self.state.turn is None
+        if begins:
+            self.world.unfinished.mark(self.thread_id)
+        try:
+            appended = await self.world.store.append(
+                self.thread_id,
+                ahead.new,
+                expected_version=self.version,
+                at_us=now_us,
+                durable=any(event.barrier for event in events),
+                key=asked.key,
+            )
+        except StoreError:
+            self.stall.found(space=False)
+            ahead.go_back()
+            if begins:
+                self.world.unfinished.clear(self.thread_id)
+            raise
+        self.stall.found(space=True)
         if self.path is None and self.version == 0:
             self.path = (await self.world.store.head(self.thread_id)).path
-        self._settle(appended.last, state, recorded)
+        self._settle(appended.last, ahead.state, ahead.recorded)
 
     def _settle(self, version: int, state: ThreadState, recorded: list[Recorded]) -> None:
         """The events are in the log: fold, drop the drafts whose facts they are, and tell."""
@@ -288,7 +353,7 @@ class ThreadActor:
             del self._keys[next(iter(self._keys))]
 
     def _reconcile(self, effects: trio.Nursery) -> None:
-        wanted = due(self.state)
+        wanted = due(self.state) if not self._owed else frozenset()
         for effect in self._running.keys() - wanted:
             self._running[effect].cancel()
         for effect in wanted - self._running.keys():
@@ -302,18 +367,3 @@ class ThreadActor:
         assert scope.cancel_called or effect not in due(self.state), (
             f"{effect} ended without a report"
         )
-
-
-def _by_turn(events: list[Event]) -> list[list[Event]]:
-    """The events cut where a turn ends: a thread may be forked there, and not within an append.
-
-    A daemon that dies between the parts finds the next input still queued, and goes on.
-    """
-    parts: list[list[Event]] = []
-    begin = True
-    for event in events:
-        if begin:
-            parts.append([])
-        parts[-1].append(event)
-        begin = isinstance(event, TurnCompleted | TurnInterrupted | TurnFailed)
-    return parts

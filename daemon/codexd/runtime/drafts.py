@@ -1,13 +1,15 @@
 """What streams in a thread right now: items and outputs that are not yet facts, each in a draft file.
 
 A draft is appended before anybody is shown its text, so that a crash cannot take back what a screen has
-shown. An item's draft is a run of JSON lines `[part, index, text]`; an output's is the raw bytes.
+shown. What a full disk does not take waits in memory and is shown to nobody, while the stream goes on. An
+item's draft is a run of JSON lines `[part, index, text]`; an output's is the raw bytes.
 """
 
 from __future__ import annotations
 
 import codecs
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 
 import msgspec
 
@@ -16,12 +18,16 @@ from codexd.core.events import ScreenKind
 from codexd.core.ids import CallId, ItemId
 from codexd.projections.texts import TextPart
 from codexd.runtime.world import Listener
-from codexd_eventstore.store import BlobRef, Draft, EventStore, LeftDraft
+from codexd_eventstore.store import BlobRef, Draft, EventStore, LeftDraft, StoreFailed
 
 # A command's output beyond this is counted but not kept: one command cannot fill a disk.
 OUTPUT_FILE_BYTES_MAX = 64 * 1024 * 1024
 # And beyond this much of it is not sent to screens as it comes: nobody reads that fast.
 OUTPUT_SHOWN_BYTES_MAX = 1024 * 1024
+
+# Output that waits in memory for a full disk. What a command prints beyond is lost from its file, and the
+# file says so: the result that the model is given does not depend on it.
+OUTPUT_WAITING_BYTES_MAX = 1024 * 1024
 
 # Output larger than this stands in a blob, and the event shows its first and last part (DESIGN, section 3).
 OUTPUT_INLINE_BYTES_MAX = 32 * 1024
@@ -47,28 +53,64 @@ _LINES = msgspec.json.Decoder(tuple[TextPart, int, str])
 class StreamingItem:
     """An item of which deltas come in."""
 
-    def __init__(self, item_id: ItemId, kind: ScreenKind, started_ms: int, draft: Draft) -> None:
+    def __init__(
+        self, item_id: ItemId, kind: ScreenKind, started_ms: int, open_draft: Callable[[], Draft]
+    ) -> None:
         self.item_id, self.kind, self.started_ms = item_id, kind, started_ms
-        self._draft = draft
+        self._open_draft = open_draft
+        self._draft: Draft | None = None
         self._parts: dict[tuple[TextPart, int], list[str]] = {}
+        self._waiting: dict[tuple[TextPart, int], list[str]] = {}  # for the disk
+
+    @property
+    def begun(self) -> bool:
+        """Whether it has a draft: else a crash would take it back, and nobody is told of it."""
+        return self._draft is not None
+
+    @property
+    def behind(self) -> bool:
+        """Whether some of it is not in its draft yet."""
+        return self._draft is None or bool(self._waiting)
+
+    def begin(self) -> None:
+        """Start its draft. Raises: StoreFailed."""
+        self._draft = self._open_draft()
 
     def add(self, part: TextPart, index: int, pieces: Sequence[str]) -> None:
-        """Put text into the draft."""
+        """Put text into the draft. Raises: StoreFailed, and it is not there."""
+        assert self._draft is not None
         text = pieces[0] if len(pieces) == 1 else "".join(pieces)
         self._draft.append(_encode((part, index, text)) + b"\n")
         self._parts.setdefault((part, index), []).append(text)
 
+    def put_off(self, part: TextPart, index: int, pieces: Sequence[str]) -> None:
+        """Keep text until the disk takes it."""
+        self._waiting.setdefault((part, index), []).extend(pieces)
+
+    def catch_up(self) -> Iterator[tuple[TextPart, int, Sequence[str]]]:
+        """Put what waits into the draft; each text as it is there. Raises: StoreFailed."""
+        for place, pieces in list(self._waiting.items()):
+            self.add(*place, pieces)
+            del self._waiting[place]
+            yield *place, pieces
+
     def texts(self) -> list[tuple[TextPart, int, str]]:
-        """Its parts so far."""
+        """Its parts so far, as anybody may have seen them."""
         return [(part, index, "".join(p)) for (part, index), p in self._parts.items()]
 
     def frozen(self) -> OpenItem:
-        """It as a command carries it."""
-        return _open_item(self.item_id, self.kind, self.started_ms, self.texts())
+        """It as a command carries it, with what waits for the disk: the fact needs no draft."""
+        places = dict.fromkeys([*self._parts, *self._waiting])
+        texts = [
+            (*place, "".join([*self._parts.get(place, ()), *self._waiting.get(place, ())]))
+            for place in places
+        ]
+        return _open_item(self.item_id, self.kind, self.started_ms, texts)
 
     def drop(self) -> None:
         """Its fact is in the log."""
-        self._draft.drop()
+        if self._draft is not None:
+            self._draft.drop()
 
 
 class StreamingOutput:
@@ -80,9 +122,32 @@ class StreamingOutput:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._shown: list[str] = []
         self.shown_bytes = 0
+        self._waiting = bytearray()  # for the disk
+        self._lost_bytes = 0
+
+    @property
+    def behind(self) -> bool:
+        """Whether some of it is not in its draft yet."""
+        return bool(self._waiting)
+
+    def put_off(self, chunk: bytes) -> None:
+        """Keep a chunk until the disk takes it, as much as there is room for."""
+        room = OUTPUT_WAITING_BYTES_MAX - len(self._waiting)
+        self._waiting += chunk[:room]
+        self._lost_bytes += max(0, len(chunk) - room)
+
+    def catch_up(self) -> str:
+        """Put what waits into the draft; its text for screens. Raises: StoreFailed."""
+        waiting = bytes(self._waiting)
+        if self._lost_bytes:
+            waiting += b"\n[... %d bytes are lost: the disk was full ...]\n" % self._lost_bytes
+        text = self.add(waiting)
+        self._waiting.clear()
+        self._lost_bytes = 0
+        return text
 
     def add(self, chunk: bytes) -> str:
-        """Keep a chunk; the text of it that screens are to be shown."""
+        """Keep a chunk; the text of it that screens are to be shown. Raises: StoreFailed."""
         room = OUTPUT_FILE_BYTES_MAX - self._draft.size_bytes
         if room > 0:
             self._draft.append(chunk[:room])
@@ -99,10 +164,13 @@ class StreamingOutput:
 
     def frozen(self) -> OpenItem:
         """It as a command carries it, for a fact that its command came to nothing."""
-        return OpenItem(ItemId(self.call_id), "call", text=ends_of(self.text()))
+        waiting = self._waiting.decode(errors="replace")
+        return OpenItem(ItemId(self.call_id), "call", text=ends_of(self.text() + waiting))
 
     async def keep(self) -> BlobRef:
-        """The output as a blob, for a fact that is about to name it."""
+        """The output as a blob, for a fact that is about to name it. Raises: StoreFailed."""
+        if self.behind:
+            self.catch_up()
         return await self._draft.keep()
 
     def drop(self) -> None:
@@ -113,8 +181,16 @@ class StreamingOutput:
 class Streaming:
     """All that streams in one thread."""
 
-    def __init__(self, store: EventStore, stream: str, listener: Listener) -> None:
+    def __init__(
+        self,
+        store: EventStore,
+        stream: str,
+        listener: Listener,
+        stuck: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`stuck` is called when the disk took something not: `catch_up` is to be called until it does."""
         self._store, self._stream, self._listener = store, stream, listener
+        self._stuck = stuck
         self.items: dict[ItemId, StreamingItem] = {}
         self.outputs: dict[CallId, StreamingOutput] = {}
         self._opened = 0
@@ -126,17 +202,29 @@ class Streaming:
         if self._closed or item_id in self.items or kind not in ("message", "reasoning"):
             return
         header = _encode(_Header(item_id, kind, at_ms))
-        draft = self._store.open_draft(self._stream, self._name("item"), header)
-        self.items[item_id] = StreamingItem(item_id, kind, at_ms, draft)
-        self._listener.opened(item_id, kind, at_ms)
+        item = self.items[item_id] = StreamingItem(
+            item_id,
+            kind,
+            at_ms,
+            lambda: self._store.open_draft(self._stream, self._name("item"), header),
+        )
+        try:
+            self._begin(item)
+        except StoreFailed:
+            self._stuck()  # It begins on screens when it can be kept.
 
     def add_text(self, item_id: ItemId, part: TextPart, index: int, pieces: Sequence[str]) -> None:
         """More text of an open item: into the draft, then to whoever listens."""
         item = self.items.get(item_id)
         if item is None or self._closed:
             return
-        item.add(part, index, pieces)
-        self._listener.text(item_id, part, index, pieces)
+        if not item.behind:
+            with suppress(StoreFailed):
+                item.add(part, index, pieces)
+                self._listener.text(item_id, part, index, pieces)
+                return
+        item.put_off(part, index, pieces)
+        self._stuck()
 
     def open_output(self, call_id: CallId) -> StreamingOutput:
         """A command is about to write."""
@@ -150,7 +238,31 @@ class Streaming:
         output = self.outputs.get(call_id)
         if output is None or self._outputs_closed:
             return
-        text = output.add(chunk)
+        if not output.behind:
+            with suppress(StoreFailed):
+                self._tell_output(call_id, output.add(chunk))
+                return
+        output.put_off(chunk)
+        self._stuck()
+
+    def catch_up(self) -> None:
+        """Write and tell what the disk did not take before. Raises: StoreFailed, for what is left."""
+        if self._closed:
+            return  # It is on its way to the log.
+        for item in self.items.values():
+            if not item.begun:
+                self._begin(item)
+            for part, index, pieces in item.catch_up():
+                self._listener.text(item.item_id, part, index, pieces)
+        for output in self.outputs.values():
+            if output.behind:
+                self._tell_output(output.call_id, output.catch_up())
+
+    def _begin(self, item: StreamingItem) -> None:
+        item.begin()
+        self._listener.opened(item.item_id, item.kind, item.started_ms)
+
+    def _tell_output(self, call_id: CallId, text: str) -> None:
         if text:
             self._listener.output(call_id, text)
 

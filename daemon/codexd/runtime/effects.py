@@ -23,7 +23,7 @@ async def perform(effect: Effect, thread: ThreadActor) -> None:
             await ModelCalling(effect, thread).run()
         case AwaitRetry():
             await trio.sleep(effect.after_ms / 1000)
-            await thread.submit(RetryModelCall(call_id=effect.call_id, attempt=effect.attempt))
+            await thread.report(RetryModelCall(call_id=effect.call_id, attempt=effect.attempt))
         case RunTool():
             await ToolRunning(effect.call_id, thread).run()
         case _:

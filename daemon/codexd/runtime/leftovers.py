@@ -1,16 +1,20 @@
 """What this daemon would leave behind if it died now: unfinished threads and running processes, a file each.
 
 Files rather than events, because the next daemon must find them before it has read any log. They are
-disposable: a thread without its file recovers when it is opened.
+disposable: a thread without its file recovers when it is opened. So a full disk, or a folder that somebody
+removed, is said and hinders nothing.
 """
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import trio
 
 from codexd.core.ids import ThreadId
+
+log = logging.getLogger(__name__)
 
 
 class UnfinishedFiles:
@@ -21,11 +25,11 @@ class UnfinishedFiles:
 
     def mark(self, thread_id: ThreadId) -> None:
         """A turn is about to start."""
-        (self._folder / thread_id).touch(mode=0o600)
+        _write(self._folder / thread_id, "")
 
     def clear(self, thread_id: ThreadId) -> None:
         """Nothing is under way any more."""
-        (self._folder / thread_id).unlink(missing_ok=True)
+        _remove(self._folder / thread_id)
 
     def left(self) -> list[ThreadId]:
         """Those that are marked, the oldest thread first."""
@@ -43,16 +47,14 @@ class ProcessFiles:
 
     def add(self, pid: int, start_time: str) -> None:
         """It runs."""
-        path = self._folder / str(pid)
-        path.touch(mode=0o600)
-        path.write_text(start_time)
+        _write(self._folder / str(pid), start_time)
         if not self._running:
             self._none = trio.Event()
         self._running.add(pid)
 
     def remove(self, pid: int) -> None:
         """It is gone."""
-        (self._folder / str(pid)).unlink(missing_ok=True)
+        _remove(self._folder / str(pid))
         self._running.discard(pid)
         if not self._running:
             self._none.set()
@@ -68,6 +70,22 @@ class ProcessFiles:
             for path in self._folder.iterdir()
             if path.name.isdecimal()
         ]
+
+
+def _write(path: Path, content: str) -> None:
+    try:
+        _private(path.parent)
+        path.touch(mode=0o600)
+        path.write_text(content)
+    except OSError as error:
+        log.warning("a crash would leave %s unnoticed: %s", path.name, error)
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("%s is not under way any more, and its file is left: %s", path.name, error)
 
 
 def _private(folder: Path) -> Path:

@@ -132,7 +132,7 @@ class ModelCalling:
         if not self._seen:
             return
         seen, self._seen = tuple(self._seen), []
-        await self._thread.submit(
+        await self._thread.report(
             c.ReportModel(call_id=self._effect.call_id, attempt=self._effect.attempt, seen=seen)
         )
 
@@ -168,7 +168,7 @@ class ModelCalling:
         if after_ms is None:
             wait_ms = BACKOFF_FIRST_MS * 2**failures * thread.world.jitter()
             after_ms = min(int(wait_ms), BACKOFF_MS_MAX)
-        await thread.submit(
+        await thread.report(
             c.ReportModelFailure(
                 call_id=self._effect.call_id,
                 attempt=self._effect.attempt,

@@ -42,7 +42,7 @@ class Audience(Listener, Protocol):
         """This actor is about to load the thread."""
 
     def gone(self, reason: str | None) -> None:
-        """The actor is gone: let go, or crashed for this reason."""
+        """The actor is gone; with a reason, it crashed and is loaded anew only when somebody asks."""
 
     def let_go(self) -> None:
         """The thread was idle, nobody followed it, and it is loaded no more."""
@@ -120,7 +120,12 @@ class Supervisor:
         if command.ephemeral:
             self._ephemeral.add(thread_id)
         thread = await self._load_as(self._new(thread_id, fresh=True))
-        await thread.submit(command, by=by, key=key)
+        try:
+            await thread.submit(command, by=by, key=key)
+        except StoreError:  # It never began: nobody is to find an actor without a log.
+            self._ephemeral.discard(thread_id)
+            await self.unload(thread_id)
+            raise
         return thread
 
     async def fork(
@@ -210,7 +215,7 @@ class Supervisor:
         return one
 
     async def _host(self, one: _Loaded) -> None:
-        thread_id, reason = one.thread.thread_id, None
+        thread_id, reason, left_alone = one.thread.thread_id, None, True
         try:
             with one.scope:
                 async with trio.open_nursery() as nursery:
@@ -219,7 +224,8 @@ class Supervisor:
                     one.ready.set()
         except Exception as error:
             # An actor is a place of its own for this: its thread ends here, and no other.
-            reason = str(error)
+            reason = str(_only(error))
+            left_alone = self._is_left_alone(one, error)
             failed_to_load = not one.ready.is_set()
             one.failure = _only(error) if failed_to_load else ThreadGone(reason)
             if not failed_to_load:
@@ -229,19 +235,25 @@ class Supervisor:
             one.failure = one.failure or ThreadGone("the daemon is stopping")
             one.ready.set()
             one.ended.set()
-            one.audience.gone(reason)
+            one.audience.gone(reason if left_alone else None)
             with suppress(StoreError):
                 one.thread.world.store.close(thread_id)
-        if reason is not None and one.thread.state.turn is not None:
-            await self._load_anew(thread_id)
+        if not left_alone and thread_id not in self._loaded:
+            await self._outbox.send(self._new(thread_id))
 
-    async def _load_anew(self, thread_id: ThreadId) -> None:
+    def _is_left_alone(self, one: _Loaded, error: Exception) -> bool:
+        """Whether nobody loads a thread anew by himself whose actor crashed."""
+        thread_id = one.thread.thread_id
+        if isinstance(_only(error), StoreError):
+            # The disk's fault, not ours: asking it again at once may cost what can still be read.
+            log.error("thread %s takes no more writes and is left alone", thread_id)
+            return True
+        if one.thread.state.turn is None:
+            return True
         crashes = self._crashes[thread_id] = self._crashes.get(thread_id, 0) + 1
         if crashes > RELOADS_IN_A_ROW_MAX:
             log.error("thread %s crashed %d times in a row and is left alone", thread_id, crashes)
-            return
-        if thread_id not in self._loaded:
-            await self._outbox.send(self._new(thread_id))
+        return crashes > RELOADS_IN_A_ROW_MAX
 
     async def _let_idle_ones_go(self) -> None:
         while True:
@@ -273,7 +285,8 @@ async def _ready(one: _Loaded) -> ThreadActor:
 
 
 def _only(error: Exception) -> Exception:
-    """The one exception within groups of one: what a caller can name and catch."""
-    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
+    """What a caller can name and catch: the one exception within groups, a store's before others."""
+    while isinstance(error, ExceptionGroup):
+        stores = error.subgroup(StoreError)
+        error = (stores or error).exceptions[0]
     return error

@@ -51,7 +51,7 @@ class ToolRunning:
         call = next((call for call in calls if call.call_id == self._call_id), None)
         if turn is None or call is None or call.action is None:
             return  # It was interrupted before it began; the cancellation comes at the next checkpoint.
-        thread.streaming.open_output(self._call_id)
+        await thread.stall.until_written(self._open_output)  # What it prints is not to be lost.
         context = CallContext(turn.settings.cwd, thread.thread_id, self._call_id)
         try:
             async with trio.open_nursery() as nursery:
@@ -63,7 +63,7 @@ class ToolRunning:
             log.exception("thread %s: a tool crashed", thread.thread_id)
             text = "the tool failed inside the daemon; nothing is known of its result"
             result = ToolResult("failed", text, text)
-        await thread.submit(
+        await thread.report(
             c.ReportToolEnded(call_id=self._call_id, result=await self._kept(result))
         )
 
@@ -71,9 +71,12 @@ class ToolRunning:
         await self._spawned.wait()
         assert self._pid is not None
         pid, start_time = self._pid
-        await self._thread.submit(
+        await self._thread.report(
             c.ReportSpawned(call_id=self._call_id, pid=pid, start_time=start_time)
         )
+
+    async def _open_output(self) -> None:
+        self._thread.streaming.open_output(self._call_id)
 
     async def _kept(self, result: ToolResult) -> ToolResult:
         """The result as its event carries it: a large output as a blob, with its ends inline."""
@@ -82,5 +85,5 @@ class ToolRunning:
         output = self._thread.streaming.outputs.get(self._call_id)
         if output is None:
             return result
-        ref = await output.keep()
+        ref = await self._thread.stall.until_written(output.keep)
         return msgspec.structs.replace(result, output=ends_of(result.output), blob=ref.sha256)

@@ -40,6 +40,12 @@ class Listener(Protocol):
     def output(self, call_id: CallId, text: str) -> None:
         """More of a command's output is in its draft."""
 
+    def stalled(self, reason: str) -> None:
+        """The disk takes no more, and what must be recorded waits until it does."""
+
+    def unstalled(self) -> None:
+        """All of that is recorded; the thread goes on."""
+
 
 class Unfinished(Protocol):
     """Remembers which threads have a turn under way, for the next daemon to take up."""

@@ -22,7 +22,9 @@ from codexd.protocol.notifications import ThreadClosedNotification, ThreadStatus
 from codexd.protocol.threads import NotLoaded
 from codexd.runtime.actor import ThreadActor
 from codexd.server.frames import Frame, Questions, Reader, parts_of, question
+from codexd.server.headings import status_of
 from codexd.server.outbox import CHUNK_BYTES_MAX, Outbox
+from codexd.server.trouble import Trouble, told
 
 
 class Everybody(Protocol):
@@ -47,6 +49,7 @@ class Follower:
         self.behind: Wire | None = None  # the fold at its place; None: it is live
         self.seq = 0  # its place, where it is behind
         self.asked: set[str] = set()  # the approvals that it was asked for
+        self.trouble: Trouble | None = None  # what it was told of the disk
 
     def take(self, frame: Frame) -> int:
         """Write a frame; how many bytes it was."""
@@ -83,6 +86,7 @@ class Feed:
         self._thread: ThreadActor | None = None
         self._followers: dict[Follower, None] = {}
         self._seq = 0
+        self._trouble: Trouble | None = None
 
     @property
     def watched(self) -> bool:
@@ -106,11 +110,22 @@ class Feed:
         self._wire, self._seq = wire, thread.version
         for asks in wire.asks.values():
             self._questions.number(self.thread_id, asks.approval_id)
+        self._tell_trouble(None)
 
     def gone(self, reason: str | None) -> None:
         """The actor is gone. Its followers stay: they hear on when the thread is loaded again."""
+        if reason is not None:
+            self._tell_trouble(Trouble("stopped", reason))
         self._thread = None
         self._forget_unneeded()
+
+    def stalled(self, reason: str) -> None:
+        """The disk is full, and what must be recorded waits."""
+        self._tell_trouble(Trouble("waits", reason))
+
+    def unstalled(self) -> None:
+        """There is space again."""
+        self._tell_trouble(None)
 
     def let_go(self) -> None:
         """It was idle, nobody followed it, and it is loaded no more: whoever lists threads shows that."""
@@ -162,6 +177,7 @@ class Feed:
         if self._actor.usage.last.total_tokens:
             sayings.append(self._wire.token_usage())
         self._tell(follower, sayings)
+        self._tell_of_trouble(follower)
         return follower
 
     def follow_from(self, reader: Reader, outbox: Outbox, seq: int, wire: Wire) -> Follower:
@@ -169,6 +185,7 @@ class Feed:
         follower = Follower(self, reader, outbox)
         self._followers[follower] = None
         follower.fall_behind(wire, seq)
+        self._tell_of_trouble(follower)
         return follower
 
     def leave(self, follower: Follower) -> None:
@@ -212,6 +229,8 @@ class Feed:
         now, said = self._now_ms(), list[Saying]()
         streaming = self._actor.streaming
         for item in streaming.items.values():
+            if not item.begun:
+                continue
             if item.item_id not in told:
                 said += told.opened(item.item_id, item.kind, item.started_ms)
             for part, index, text in item.texts():
@@ -250,6 +269,26 @@ class Feed:
                 follower.asked.add(approval_id)
                 parts.append(question(asks, self.thread_id, self._questions))
         follower.take(Frame(parts, self._seq))
+
+    def _tell_trouble(self, trouble: Trouble | None) -> None:
+        self._trouble = trouble
+        to_all: Frame | None = None
+        for follower in self._followers:
+            to_all = self._tell_of_trouble(follower) or to_all
+        if to_all is not None:
+            self._everybody.tell(to_all, self.thread_id)
+
+    def _tell_of_trouble(self, follower: Follower) -> Frame | None:
+        """Tell a follower how the disk is, wherever it is; what of that everybody is to hear."""
+        if follower.trouble == self._trouble:
+            return None
+        follower.trouble = self._trouble
+        status = status_of(self._thread.state if self._thread is not None else None)
+        sayings = told(self._trouble, self.thread_id, self._wire.turn_id, status)
+        parts = parts_of(sayings, self.thread_id, self._now_ms(), self._questions)
+        frame = Frame(parts, self._seq if follower.behind is None else follower.seq)
+        follower.take(frame)
+        return frame.to_all()
 
     def _frame(self, sayings: Sequence[Saying], at_ms: int, seq: int) -> Frame:
         return Frame(parts_of(sayings, self.thread_id, at_ms, self._questions), seq)

@@ -20,7 +20,7 @@ from codexd.protocol.rpc import (
 from codexd.runtime.actor import ThreadActor, Witness
 from codexd.runtime.supervisor import ThreadGone
 from codexd.server.services import Services
-from codexd_eventstore.store import Damaged, NotFound, StoreError
+from codexd_eventstore.store import Damaged, NotFound, StoreError, StoreFailed
 
 
 def thread_id_of(text: str) -> ThreadId:
@@ -78,6 +78,9 @@ def store_error(error: Exception) -> RpcError:
     """What the store or a log could not do."""
     if isinstance(error, Damaged | InvalidEvent):
         return RpcError(INTERNAL_ERROR, str(error), ErrorData("thread_damaged"))
+    if isinstance(error, StoreFailed):
+        code = "disk_full" if error.retry else "storage_failed"
+        return RpcError(INTERNAL_ERROR, str(error), ErrorData(code))
     return internal_error(str(error))
 
 

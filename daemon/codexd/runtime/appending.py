@@ -1,0 +1,89 @@
+"""Events on their way into a thread's log: framed, with the folds that they need run ahead of it.
+
+A request's print depends on the events in front of it in the same append, so history and usage are folded
+before the log has them. Where it does not take them they go back to where they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from msgspec.structs import replace
+
+from codexd.core.events import (
+    Event,
+    ModelCallStarted,
+    RequestPrint,
+    TurnCompleted,
+    TurnFailed,
+    TurnInterrupted,
+    encode_event,
+)
+from codexd.core.record import Recorded, encode_members
+from codexd.core.state import ThreadState, evolve
+from codexd.projections.history import History
+from codexd.projections.usage import UsageTotals
+from codexd_eventstore.store import NewEvent, Refused, StoreError, StoreFailed
+
+
+class Ahead:
+    """What one append is about to make of a thread."""
+
+    def __init__(self, state: ThreadState, history: History, usage: UsageTotals) -> None:
+        """`history` and `usage` are folded in place."""
+        self.state = state
+        self.new: list[NewEvent] = []
+        self.recorded: list[Recorded] = []
+        self._history, self._usage = history, usage
+        self._mark, self._counts = history.mark(), usage.copy()
+
+    def run(
+        self,
+        events: Sequence[Event],
+        version: int,
+        at_us: int,
+        *,
+        by: str | None,
+        key: str | None,
+        print_request: Callable[[], RequestPrint],
+    ) -> None:
+        """Fold the events, which follow on `version`, and frame them."""
+        for event in events:
+            if isinstance(event, ModelCallStarted):
+                event = replace(event, request=print_request())
+            turn = self.state.turn
+            self.state = evolve(self.state, event)
+            turn = self.state.turn or turn
+            turn_id = turn.turn_id if turn is not None else None
+            self._history.apply(event)
+            self._usage.apply(event)
+            members = encode_members(by, turn_id)
+            self.new.append(NewEvent(event.type, encode_event(event), event.v, members))
+            seq = version + len(self.new)
+            first = key if not self.recorded else None
+            self.recorded.append(Recorded(seq, at_us // 1000, event, by, turn_id, first))
+
+    def go_back(self) -> None:
+        """The log did not take them: nothing has happened."""
+        self._history.go_back(self._mark)
+        self._usage.total, self._usage.last = self._counts.total, self._counts.last
+
+
+def has_changed_nothing(error: StoreError) -> bool:
+    """Whether log and folds stand where they stood before the append that raised it."""
+    return isinstance(error, Refused) or (isinstance(error, StoreFailed) and error.retry)
+
+
+def by_turn(events: Sequence[Event]) -> list[list[Event]]:
+    """The events cut where a turn ends: a thread may be forked there, and not within an append.
+
+    A daemon that dies between the parts finds the next input still queued, and goes on.
+    """
+    parts: list[list[Event]] = []
+    begin = True
+    for event in events:
+        if begin:
+            parts.append([])
+        parts[-1].append(event)
+        begin = isinstance(event, TurnCompleted | TurnInterrupted | TurnFailed)
+    return parts

@@ -1,0 +1,57 @@
+"""What those who follow a thread hear when its disk takes no more, and when it is over.
+
+None of it is in the log, for the log is what cannot be written: so it is said to each follower at once,
+wherever it is, and anew to whoever comes while it lasts.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from codexd.core.ids import ThreadId, TurnId
+from codexd.core.items import TurnError
+from codexd.projections.texts import Said
+from codexd.protocol.notifications import (
+    ErrorNotification,
+    ThreadStatusChangedNotification,
+    WarningNotification,
+)
+from codexd.protocol.threads import InError, ThreadStatus
+
+Kind = Literal["waits", "stopped"]
+
+WAITS = (
+    "The disk is full: the thread waits, and goes on by itself as soon as there is space. "
+    "Nothing that was shown is lost."
+)
+STOPPED = (
+    "The thread has stopped, since its log can no longer be written. It can still be read; "
+    "resume it when the disk is well again."
+)
+OVER = "The disk takes the thread's log again: it goes on."
+
+
+class Trouble(msgspec.Struct, frozen=True):
+    """What is wrong with a thread's disk."""
+
+    kind: Kind
+    reason: str
+
+
+def told(
+    trouble: Trouble | None, thread_id: ThreadId, turn_id: TurnId, status: ThreadStatus
+) -> list[Said]:
+    """What to say of it; None says that it is over. `status` is the thread's, for when it can be known."""
+    if trouble is None:
+        return [_status(thread_id, status), Said("warning", WarningNotification(OVER, thread_id))]
+    text = WAITS if trouble.kind == "waits" else STOPPED
+    error = TurnError(text, additional_details=trouble.reason)
+    said = Said("error", ErrorNotification(error, trouble.kind == "waits", thread_id, turn_id))
+    return [said] if trouble.kind == "waits" else [_status(thread_id, InError()), said]
+
+
+def _status(thread_id: ThreadId, status: ThreadStatus) -> Said:
+    params = ThreadStatusChangedNotification(thread_id=thread_id, status=status)
+    return Said("thread/status/changed", params, to_all=True)
