@@ -1,20 +1,22 @@
-"""Who was forked from whom, so that no stream is deleted from under its children.
+"""Who was forked from whom, so that no stream is deleted or rewritten from under its children.
 
-Law: a fork is registered before it is made, and what is being deleted has no more children.
+Law: while a stream stands still nothing is forked from it, and what was being forked has been finished.
 
 Forks of this process are known; those of earlier ones are found by reading the first bytes of every log, once
-and in a thread, when something is deleted for the first time (20 µs a log).
+and in a thread, when somebody asks for the first time (20 µs a log).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import trio
 
 from codexd_eventstore.files import FileSystem
+from codexd_eventstore.lines import Origin
 from codexd_eventstore.places import Places
 from codexd_eventstore.preface import read_start
-from codexd_eventstore.store import NotFound
 
 
 class Family:
@@ -23,45 +25,75 @@ class Family:
     def __init__(self, fs: FileSystem, places: Places) -> None:
         self._fs = fs
         self._places = places
-        self._children: dict[str, set[str]] = {}
-        self._born: dict[str, set[str]] = {}  # those being made right now
-        self._dying: set[str] = set()
+        self._children: dict[str, dict[str, Origin]] = {}  # by parent
+        self._born: dict[str, int] = {}  # how many are being made right now, by parent
+        self._still: set[str] = set()
+        self._changed = trio.lowlevel.ParkingLot()
         self._is_complete = False
 
-    @contextmanager
-    def birth(self, parent: str, child: str) -> Iterator[None]:
-        """Around the making of a fork. Raises: NotFound where the parent is being deleted."""
-        if parent in self._dying:
-            raise NotFound(f"stream {parent} is being deleted: nothing was forked")
-        making = self._born.setdefault(parent, set())
-        making.add(child)
-        try:
-            yield
-            self._children.setdefault(parent, set()).add(child)
-        finally:
-            making.discard(child)
-            if not making:
-                self._born.pop(parent, None)
-
-    @contextmanager
-    def death(self, stream: str) -> Iterator[None]:
-        """Around the deletion of a stream."""
-        self._dying.add(stream)
+    @asynccontextmanager
+    async def birth(self, parent: str) -> AsyncIterator[None]:
+        """Around the making of a fork; waits while the parent stands still."""
+        while parent in self._still:
+            await self._changed.park()
+        self._born[parent] = self._born.get(parent, 0) + 1
         try:
             yield
         finally:
-            self._dying.discard(stream)
+            self._born[parent] -= 1
+            if not self._born[parent]:
+                del self._born[parent]
+            self._changed.unpark_all()
 
-    def children(self, stream: str) -> set[str]:
-        """The streams that were forked from it and are still there. Blocks."""
+    @asynccontextmanager
+    async def stillness(self, stream: str) -> AsyncIterator[None]:
+        """Around what changes a stream's file for good; taken before the stream's gate."""
+        while stream in self._still:
+            await self._changed.park()
+        self._still.add(stream)
+        try:
+            while stream in self._born:
+                await self._changed.park()
+            yield
+        finally:
+            self._still.discard(stream)
+            self._changed.unpark_all()
+
+    def add(self, child: str, origin: Origin) -> None:
+        """Remember a child."""
+        self._children.setdefault(origin.stream, {})[child] = origin
+
+    def forget(self, child: str) -> None:
+        """Remember no parent of a stream: it was detached, or it is gone."""
+        for children in list(self._children.values()):
+            children.pop(child, None)
+
+    def children(self, stream: str) -> dict[str, Origin]:
+        """The streams that were forked from it and are still there, with where they left. Blocks."""
         if not self._is_complete:
             for archived in (False, True):
                 for child, path, _ in list(self._places.logs(archived=archived)):
                     self._look_into(child, path)
             self._is_complete = True
-        known = self._children.get(stream, set())
-        known -= {child for child in list(known) if not self._is_there(child)}
-        return known | self._born.get(stream, set())
+        known = list(self._children.get(stream, {}).items())
+        return {child: origin for child, origin in known if self._is_there(child)}
+
+    def leaving(self, stream: str) -> list[tuple[int, int]]:
+        """Each `seq` and checksum at which a descendant left what it can read of a stream. Blocks.
+
+        A child's child that left in front of the child's own records left from this stream too.
+        """
+        found: list[tuple[int, int]] = []
+        seen = {stream}
+        waiting: list[tuple[str, int | None]] = [(stream, None)]
+        while waiting:
+            name, last = waiting.pop()
+            for child, origin in self.children(name).items():
+                if child not in seen and (last is None or origin.seq <= last):
+                    seen.add(child)
+                    found.append((origin.seq, origin.chain))
+                    waiting.append((child, origin.seq))
+        return found
 
     def _look_into(self, child: str, path: str) -> None:
         try:
@@ -69,7 +101,7 @@ class Family:
         except FileNotFoundError:
             return  # it was moved or removed while we looked; a fork made meanwhile is registered
         if origin is not None:
-            self._children.setdefault(origin.stream, set()).add(child)
+            self.add(child, origin)
 
     def _is_there(self, child: str) -> bool:
         paths = (self._places.log(child), self._places.archived_log(child))

@@ -21,7 +21,7 @@ async def fork(
     """Make `child` share the records of `parent` up to `at_seq`, by reference, and append to it."""
     check_name(child, "stream")
     shelf = parts.shelf
-    with parts.family.birth(parent, child):
+    async with parts.family.birth(parent):
         source = await shelf.open(parent)
         chain, parent_at_us = await fork_point(shelf, parts.fs, source, at_seq)
         check_alive(source)
@@ -38,4 +38,5 @@ async def fork(
             batch = parts.committer.append(log, records, at_us=at_us, durable=True, key=None)
         if batch is not None:
             await batch.wait()
+        parts.family.add(child, origin)
     return appended(records)

@@ -11,17 +11,16 @@ from codexd_eventstore.store import Refused, StoreFailed
 
 async def delete(parts: Parts, stream: str) -> None:
     """Remove it for good; the first call of a store looks into every log for children."""
-    with parts.family.death(stream):
-        async with parts.shelf.gate(stream):
-            path = parts.shelf.find(stream)[0]
-            children = await blocking(parts.family.children, stream)
-            if children:
-                some = ", ".join(sorted(children)[:3])
-                raise Refused(
-                    f"stream {stream}: {len(children)} streams were forked from it ({some}):"
-                    " it was not deleted"
-                )
-            await _delete(parts, stream, path)
+    async with parts.family.stillness(stream), parts.shelf.gate(stream):
+        path = parts.shelf.find(stream)[0]
+        children = await blocking(parts.family.children, stream)
+        if children:
+            some = ", ".join(sorted(children)[:3])
+            raise Refused(
+                f"stream {stream}: {len(children)} streams were forked from it ({some}):"
+                " it was not deleted"
+            )
+        await _delete(parts, stream, path)
 
 
 async def _delete(parts: Parts, stream: str, path: str) -> None:
@@ -44,5 +43,6 @@ async def _delete(parts: Parts, stream: str, path: str) -> None:
     if log is not None:
         parts.committer.release(log)
         parts.shelf.remove(log)
+    parts.family.forget(stream)
     parts.drafts.drop_all(stream)
     parts.checkpoints.drop(stream)

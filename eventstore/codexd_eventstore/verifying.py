@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from codexd_eventstore.files import FileSystem
-from codexd_eventstore.lines import Origin, crc_of, read_lines
-from codexd_eventstore.log import INDEX_STEP
-from codexd_eventstore.opening import Scan, scan_log
+from codexd_eventstore.lines import Origin
+from codexd_eventstore.opening import scan_log
 from codexd_eventstore.shelf import Shelf
 from codexd_eventstore.store import NotFound, Verdict
+from codexd_eventstore.walking import crcs_at
 
 
 def verify_log(fs: FileSystem, shelf: Shelf, path: str, stream: str, end: int | None) -> Verdict:
@@ -24,8 +24,10 @@ def verify_log(fs: FileSystem, shelf: Shelf, path: str, stream: str, end: int | 
 
 def _broken_link(fs: FileSystem, shelf: Shelf, origin: Origin) -> str | None:
     """Why the parent does not have the record that a fork was made at, with a checksum it had once."""
+    if not origin.seq:
+        return None  # it shares nothing
     try:
-        known = known_crcs(fs, shelf, origin.stream, origin.seq) if origin.seq else {origin.chain}
+        known = known_crcs(fs, shelf, origin.stream, origin.seq)
     except NotFound as error:
         return f"what it was forked from cannot be read: {error}"
     if origin.chain not in known:
@@ -42,27 +44,11 @@ def known_crcs(fs: FileSystem, shelf: Shelf, stream: str, seq: int) -> set[int]:
     seen: set[str] = set()
     while stream not in seen:
         seen.add(stream)
-        path = shelf.find(stream)[0]
-        scan = scan_log(fs, path, stream)
-        if seq > scan.version:
-            break
-        if seq > scan.base:
-            return known | {crc_at(fs, path, scan, seq)} | scan.start.cuts_at(seq)
+        start, found = crcs_at(fs, shelf.find(stream)[0], stream, frozenset({seq}))
+        if start.origin is None or seq > start.base:
+            return known | set(found.values()) | (start.cuts_at(seq) if found else set())
         # It inherited the record; a fork at its own fork point has the checksum from it alone.
-        assert scan.origin is not None
-        if seq == scan.base:
-            known.add(scan.origin.chain)
-        stream = scan.origin.stream
+        if seq == start.base:
+            known.add(start.origin.chain)
+        stream = start.origin.stream
     return known
-
-
-def crc_at(fs: FileSystem, path: str, scan: Scan, seq: int) -> int:
-    """The checksum of one of a scanned file's own records."""
-    step = (seq - scan.base - 1) // INDEX_STEP
-    start, chain = scan.index.starts[step], scan.index.chains[step]
-    beyond = step + 1 < len(scan.index.starts)
-    end = scan.index.starts[step + 1] if beyond else scan.size
-    records, _, _ = read_lines(
-        fs.read_range(path, start, end - start), scan.base + step * INDEX_STEP, chain
-    )
-    return crc_of(records[seq - scan.base - 1 - step * INDEX_STEP].line)
