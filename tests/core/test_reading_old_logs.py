@@ -1,6 +1,6 @@
 """Reading old logs: what version 1 wrote is read for ever, and what a later one writes is kept.
 
-`golden/events-v1.jsonl` is never changed. A new member, an event or a version gets a file of its own.
+The files under `golden/` are never changed. A new member, an event or a version gets a file of its own.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from codexd.core import events as e
+from codexd.core import marks as m
 from codexd.core.calls import BadCall, RunCommand, ToolResult
 from codexd.core.events import Event, InvalidEvent, Unknown, decode_event, encode_event
 from codexd.core.ids import ApprovalId, CallId, ItemId, ModelCallId, ThreadId, TurnId
@@ -32,8 +33,9 @@ from codexd.projections.transcript import Transcript
 from codexd.projections.usage import UsageTotals
 from codexd.projections.wire import Wire
 
-GOLDEN = Path(__file__).parent / "golden" / "events-v1.jsonl"
-LINES = GOLDEN.read_bytes().splitlines()
+GOLDEN = Path(__file__).parent / "golden"
+LINES = (GOLDEN / "events-v1.jsonl").read_bytes().splitlines()
+MARKS = (GOLDEN / "marks-v1.jsonl").read_bytes().splitlines()
 FIRST_MS = 1795233906001  # 2026-11-21T04:05:06.001Z
 
 C1, T1 = CallId("c1"), TurnId("t1")
@@ -134,6 +136,34 @@ EXPECTED: list[Event] = [
         C1, ToolResult("failed", "Exit code: 2", "make: *** no rule", 2, 31, 40000, "9f86d0")
     ),
 ]
+MARKED: list[Event] = [
+    e.ToolEnded(
+        C1,
+        ToolResult(
+            "completed",
+            "[image]",
+            model_parts=RAW(b'[{"type":"input_image","image_url":"data:,x"}]'),
+        ),
+    ),
+    m.HistoryCompacted(
+        ItemId("k1"),
+        "We were looking for a bug.",
+        (RAW(b'{"type":"message","role":"user","content":[]}'),),
+    ),
+    m.ReviewEntered(ItemId("v1"), "the last commit"),
+    m.ReviewExited(ItemId("v2"), "Nothing to complain of."),
+    m.ThreadImported(
+        "/home/ann/.codex/sessions/rollout-1.jsonl",
+        "0194d2a0-0000-7000-8000-000000000001",
+        "9f86d0",
+        1234,
+        7,
+        "codex_cli_rs",
+        "0.46.0",
+        "0194d2a0-0000-7000-8000-000000000002",
+        1,
+    ),
+]
 UNKNOWN = Unknown("later.kind", 1, RAW(b'{"anything":[1,{"two":null}]}'))
 
 
@@ -141,16 +171,21 @@ def test_version_1_reads_as_it_was_meant() -> None:
     assert [decode_record(line).event for line in LINES] == [*EXPECTED, UNKNOWN]
 
 
-def test_the_golden_log_is_whole() -> None:
+def test_marks_of_version_1_read_as_they_were_meant() -> None:
+    assert [decode_record(line).event for line in MARKS] == MARKED
+
+
+@pytest.mark.parametrize("lines", [LINES, MARKS], ids=["events", "marks"])
+def test_the_golden_log_is_whole(lines: list[bytes]) -> None:
     crc = crc32(b"golden")
-    for line in LINES:
+    for line in lines:
         body, _, end = line.rpartition(b',"crc":')
         crc = crc32(body, crc)
         assert end == b'"%08x"}' % crc
 
 
 def test_there_is_one_of_every_kind() -> None:
-    assert {event.type for event in EXPECTED} == set(e.EVENTS)
+    assert {event.type for event in [*EXPECTED, *MARKED]} == set(e.EVENTS)
 
 
 def test_the_envelope_is_read_too() -> None:
@@ -161,7 +196,7 @@ def test_the_envelope_is_read_too() -> None:
     )
 
 
-@pytest.mark.parametrize("event", EXPECTED, ids=lambda event: event.type)
+@pytest.mark.parametrize("event", [*EXPECTED, *MARKED], ids=lambda event: event.type)
 def test_what_is_written_reads_back(event: Event) -> None:
     assert decode_event(event.type, event.v, encode_event(event)) == event
 

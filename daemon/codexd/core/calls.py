@@ -41,6 +41,10 @@ class CallRequest(msgspec.Struct, frozen=True, rename="camel"):
     custom: bool = False  # a free-form call, answered with custom_tool_call_output
 
 
+# "It was text alone", for a member that holds JSON.
+NO_PARTS = msgspec.Raw(b"")
+
+
 ToolStatus = Literal["completed", "failed", "declined", "aborted"]
 
 
@@ -54,3 +58,5 @@ class ToolResult(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True
     duration_ms: int | None = None  # None: it was stopped or never ran, and nobody measured
     output_bytes: int = 0  # how much there was in all
     blob: str | None = None  # sha256 of the whole output where it is too large to stand here
+    # The parts of an answer that is not text alone, as the model was given them: images, say.
+    model_parts: msgspec.Raw = NO_PARTS

@@ -8,13 +8,15 @@ this version does not know is kept as `Unknown`: it is passed on, and folds igno
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar, Literal
+from typing import Literal
 
 import msgspec
 
 from codexd.core.calls import ToolAction, ToolResult
+from codexd.core.fact import Fact
 from codexd.core.ids import ApprovalId, CallId, ItemId, ModelCallId, ThreadId, TurnId
 from codexd.core.items import TurnError, UserInput
+from codexd.core.marks import HistoryCompacted, ReviewEntered, ReviewExited, ThreadImported
 from codexd.core.settings import Settings, SettingsChange
 
 # "Nothing was given", for members that hold JSON of any shape: a union of Raw and None cannot be read back.
@@ -31,13 +33,6 @@ def given(json: msgspec.Raw) -> msgspec.Raw | None:
     return None if bytes(json) in (b"", b"null") else json
 
 
-class _Event(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
-    type: ClassVar[str]
-    v: ClassVar[int] = 1
-    # Whether the disk must have it before anybody is told or anything is done (law 3).
-    barrier: ClassVar[bool] = True
-
-
 class GitHead(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """Where the working directory's repository stood when the thread started."""
 
@@ -46,7 +41,7 @@ class GitHead(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     origin_url: str | None = None
 
 
-class ThreadStarted(_Event, frozen=True):
+class ThreadStarted(Fact, frozen=True):
     """A conversation began."""
 
     type = "thread.started"
@@ -61,7 +56,7 @@ class ThreadStarted(_Event, frozen=True):
     thread_source: str | None = None  # what the client calls the thread's origin
 
 
-class ThreadForked(_Event, frozen=True):
+class ThreadForked(Fact, frozen=True):
     """This thread shares its parent's records up to a point; here its own begin."""
 
     type = "thread.forked"
@@ -70,40 +65,40 @@ class ThreadForked(_Event, frozen=True):
     ephemeral: bool = False  # kept in memory only: its parent's records are copied there
 
 
-class ThreadRenamed(_Event, frozen=True):
+class ThreadRenamed(Fact, frozen=True):
     """It has a new name; None takes the name away."""
 
     type = "thread.renamed"
     name: str | None
 
 
-class ThreadArchived(_Event, frozen=True):
+class ThreadArchived(Fact, frozen=True):
     """It was put aside."""
 
     type = "thread.archived"
 
 
-class ThreadUnarchived(_Event, frozen=True):
+class ThreadUnarchived(Fact, frozen=True):
     """It was brought back."""
 
     type = "thread.unarchived"
 
 
-class SettingsChanged(_Event, frozen=True):
+class SettingsChanged(Fact, frozen=True):
     """Some of its settings are others now, from the next turn on."""
 
     type = "thread.settings_changed"
     change: SettingsChange
 
 
-class LogRepaired(_Event, frozen=True):
+class LogRepaired(Fact, frozen=True):
     """A torn tail was cut off when the log was opened."""
 
     type = "log.repaired"
     lost: str
 
 
-class InputQueued(_Event, frozen=True):
+class InputQueued(Fact, frozen=True):
     """A person's input was accepted; it will start a turn of its own."""
 
     type = "input.queued"
@@ -116,14 +111,14 @@ class InputQueued(_Event, frozen=True):
     output_schema: msgspec.Raw = NO_JSON  # JSON schema that the answer must meet
 
 
-class InputWithdrawn(_Event, frozen=True):
+class InputWithdrawn(Fact, frozen=True):
     """A queued input was taken back before its turn."""
 
     type = "input.withdrawn"
     item_id: ItemId
 
 
-class TurnSteered(_Event, frozen=True):
+class TurnSteered(Fact, frozen=True):
     """A person added input to the running turn; the model sees it with its next call."""
 
     type = "turn.steered"
@@ -135,7 +130,7 @@ class TurnSteered(_Event, frozen=True):
 TurnKind = Literal["user", "review", "compact", "shell"]
 
 
-class TurnStarted(_Event, frozen=True):
+class TurnStarted(Fact, frozen=True):
     """A turn began, with the queued inputs that it answers."""
 
     type = "turn.started"
@@ -145,20 +140,20 @@ class TurnStarted(_Event, frozen=True):
     kind: TurnKind = "user"
 
 
-class TurnCompleted(_Event, frozen=True):
+class TurnCompleted(Fact, frozen=True):
     """The model had nothing more to do."""
 
     type = "turn.completed"
 
 
-class TurnInterrupted(_Event, frozen=True):
+class TurnInterrupted(Fact, frozen=True):
     """Somebody or something stopped it."""
 
     type = "turn.interrupted"
     reason: Literal["interrupted", "archived", "shutdown", "restarted", "forked"] = "interrupted"
 
 
-class TurnFailed(_Event, frozen=True):
+class TurnFailed(Fact, frozen=True):
     """It could not go on."""
 
     type = "turn.failed"
@@ -168,7 +163,7 @@ class TurnFailed(_Event, frozen=True):
 ContextCategory = Literal["environment", "user_instructions", "developer", "turn_aborted"]
 
 
-class ContextAdded(_Event, frozen=True):
+class ContextAdded(Fact, frozen=True):
     """The daemon told the model something that no person typed."""
 
     type = "context.added"
@@ -191,7 +186,7 @@ class RequestPrint(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tr
     tools: str | None = None  # the same
 
 
-class ModelCallStarted(_Event, frozen=True):
+class ModelCallStarted(Fact, frozen=True):
     """A request to the model is about to be sent."""
 
     type = "model.call_started"
@@ -214,7 +209,7 @@ class CallName(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, 
     custom: bool = False
 
 
-class ItemCompleted(_Event, frozen=True):
+class ItemCompleted(Fact, frozen=True):
     """The model finished an item, kept as the provider sent it."""
 
     type = "model.item_completed"
@@ -226,7 +221,7 @@ class ItemCompleted(_Event, frozen=True):
     call: CallName | None = None
 
 
-class ItemCut(_Event, frozen=True):
+class ItemCut(Fact, frozen=True):
     """An item that was still streaming will never be whole; what had been shown of it."""
 
     type = "model.item_cut"
@@ -239,7 +234,7 @@ class ItemCut(_Event, frozen=True):
     started_ms: int | None = None
 
 
-class ModelCallEnded(_Event, frozen=True):
+class ModelCallEnded(Fact, frozen=True):
     """The response is whole."""
 
     type = "model.call_ended"
@@ -252,7 +247,7 @@ class ModelCallEnded(_Event, frozen=True):
     incomplete: str | None = None  # why the response ended early
 
 
-class ModelCallFailed(_Event, frozen=True):
+class ModelCallFailed(Fact, frozen=True):
     """An attempt came to nothing."""
 
     type = "model.call_failed"
@@ -263,7 +258,7 @@ class ModelCallFailed(_Event, frozen=True):
     rate_limits: dict[str, str] | None = None
 
 
-class ApprovalRequested(_Event, frozen=True):
+class ApprovalRequested(Fact, frozen=True):
     """A tool call waits for a person."""
 
     type = "approval.requested"
@@ -277,7 +272,7 @@ class ApprovalRequested(_Event, frozen=True):
 Decision = Literal["accept", "acceptForSession", "decline", "cancel"]
 
 
-class ApprovalDecided(_Event, frozen=True):
+class ApprovalDecided(Fact, frozen=True):
     """Somebody answered; the record's `by` says who."""
 
     type = "approval.decided"
@@ -286,7 +281,7 @@ class ApprovalDecided(_Event, frozen=True):
     note: str | None = None  # why it was decided so, where that is not the person's own word
 
 
-class ToolStarted(_Event, frozen=True):
+class ToolStarted(Fact, frozen=True):
     """A tool is about to run."""
 
     type = "tool.started"
@@ -294,7 +289,7 @@ class ToolStarted(_Event, frozen=True):
     action: ToolAction
 
 
-class ToolSpawned(_Event, frozen=True):
+class ToolSpawned(Fact, frozen=True):
     """Its process runs. Pid and start time together name it beyond a restart."""
 
     type = "tool.spawned"
@@ -304,7 +299,7 @@ class ToolSpawned(_Event, frozen=True):
     start_time: str
 
 
-class ToolEnded(_Event, frozen=True):
+class ToolEnded(Fact, frozen=True):
     """A tool call has its answer."""
 
     type = "tool.ended"
@@ -346,6 +341,10 @@ Event = (
     | ToolStarted
     | ToolSpawned
     | ToolEnded
+    | HistoryCompacted
+    | ReviewEntered
+    | ReviewExited
+    | ThreadImported
 )
 
 EVENTS: dict[str, type[Event]] = {kind.type: kind for kind in Event.__args__}

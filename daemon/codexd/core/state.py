@@ -45,6 +45,7 @@ from codexd.core.events import (
     given,
 )
 from codexd.core.ids import ApprovalId, CallId, ItemId, ModelCallId, ThreadId, TurnId
+from codexd.core.marks import HistoryCompacted, ReviewEntered, ReviewExited, ThreadImported
 from codexd.core.policy import session_key
 from codexd.core.settings import Settings
 
@@ -136,6 +137,8 @@ def evolve(state: ThreadState, event: Event | Unknown) -> ThreadState:
                 return replace(state, developer_told=True)
             return state
         case LogRepaired() | Unknown():
+            return state
+        case HistoryCompacted() | ReviewEntered() | ReviewExited() | ThreadImported():
             return state
         case _:
             return _evolve_thread(state, event)

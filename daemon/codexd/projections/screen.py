@@ -34,6 +34,9 @@ from codexd.core.items import (
     AgentMessage,
     CommandExecution,
     CommandStatus,
+    ContextCompaction,
+    EnteredReviewMode,
+    ExitedReviewMode,
     Reasoning,
     ThreadItem,
     ToolCall,
@@ -42,6 +45,7 @@ from codexd.core.items import (
     UserInput,
     UserMessage,
 )
+from codexd.core.marks import HistoryCompacted, ReviewEntered, ReviewExited
 from codexd.core.record import Recorded
 
 
@@ -132,6 +136,8 @@ class Screen:
                 self._spawned(event)
             case ToolEnded():
                 return self._ended(event, at_ms)
+            case HistoryCompacted() | ReviewEntered() | ReviewExited():
+                return [Done(_mark(event, at_ms))]
             case ThreadForked():
                 self._queued.clear()
             case _:
@@ -213,6 +219,13 @@ class Screen:
         if item is not None:
             return [Done(_finished(item, event.result, at_ms), begun=True)]
         return [Done(_answered(event.call_id, name, arguments, event.result, at_ms))]
+
+
+def _mark(event: HistoryCompacted | ReviewEntered | ReviewExited, at_ms: int) -> ThreadItem:
+    if isinstance(event, HistoryCompacted):
+        return ContextCompaction(id=event.item_id, started_at_ms=at_ms, completed_at_ms=at_ms)
+    kind = EnteredReviewMode if isinstance(event, ReviewEntered) else ExitedReviewMode
+    return kind(id=event.item_id, review=event.review, started_at_ms=at_ms, completed_at_ms=at_ms)
 
 
 def _said(

@@ -1,0 +1,49 @@
+"""Events that mark a place in a thread's past: where it was shortened, reviewed, or taken over from elsewhere."""
+
+from __future__ import annotations
+
+import msgspec
+
+from codexd.core.fact import Fact
+from codexd.core.ids import ItemId
+
+
+class HistoryCompacted(Fact, frozen=True):
+    """The model's history was replaced by a shorter one; what screens show of the past stays."""
+
+    type = "history.compacted"
+    item_id: ItemId
+    summary: str
+    items: tuple[msgspec.Raw, ...]  # input items that stand for all that was in front of this
+
+
+class ReviewEntered(Fact, frozen=True):
+    """A review of the work began."""
+
+    type = "review.entered"
+    item_id: ItemId
+    review: str  # what is reviewed, in a sentence for people
+
+
+class ReviewExited(Fact, frozen=True):
+    """The review ended."""
+
+    type = "review.exited"
+    item_id: ItemId
+    review: str  # its findings as text
+
+
+class ThreadImported(Fact, frozen=True):
+    """The records in front of this, as far as their `by` is `import:LINE`, were read from a file of another
+    program. It is the last record of an import: a log without it holds one that was cut off."""
+
+    type = "thread.imported"
+    source: str  # the file, as it was named then
+    source_id: str  # the id that the thread had there
+    sha256: str  # of the first `size_bytes` bytes of the file
+    size_bytes: int  # of the lines that were read; what was torn behind them is not counted
+    lines: int
+    originator: str | None = None
+    originator_version: str | None = None
+    forked_from: str | None = None  # the id of its parent there
+    complaints: int = 0  # lines, or parts of them, that were not taken over
