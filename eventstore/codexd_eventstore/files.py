@@ -164,7 +164,8 @@ class FileSystem:
 
         The lock belongs to the descriptor: closing it, or dying, gives it back (flock(2)).
         """
-        fd = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, FILE_MODE)
+        flags = os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
+        fd = os.open(path, flags, FILE_MODE)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -34,8 +34,9 @@ from codexd_eventstore.store import RECORD_BYTES_MAX, Damaged, Record
 # Big enough that the calls cost nothing, small enough that other threads run in between.
 PIECE_BYTES: Final = 1024 * 1024
 
+# Without NULs: the sectors that a power cut lost join the start of one line with the end of another.
 _WHOLE_LINE: Final = re.compile(
-    rb'^\{"seq":[0-9]+,"at":"[^\n]*,"crc":"[0-9a-f]{8}"\}$', re.MULTILINE
+    rb'^\{"seq":[0-9]+,"at":"[^\n\0]*,"crc":"[0-9a-f]{8}"\}$', re.MULTILINE
 )
 _CRC: Final = re.compile(rb',"crc":"([0-9a-f]{8})"\}')
 

@@ -4,6 +4,7 @@ threads/2026/11/21/<name>.jsonl   a stream under a UUIDv7, by the day (UTC) in i
 threads/other/<name>.jsonl        a stream under any other name
 archived/<name>.jsonl             an archived one
 drafts/<name>/0001-<draft>        text that is not yet a fact
+rewriting/<name>.jsonl            a new generation of a log until it is whole; nothing in it counts
 blobs/ab/<sha256>                 bytes under their own hash
 store.lock                        who owns the store
 """
@@ -22,8 +23,13 @@ from codexd_eventstore.files import Entry, FileSystem
 from codexd_eventstore.store import Locked, Refused
 
 LOG_SUFFIX: Final = ".jsonl"
+# What follows a log's name in the names of the files that are kept beside it.
+KEPT_MARKS: Final = (".torn-", ".damaged-")
 # A file name may have 255 bytes; this leaves room for the suffixes of repairs.
 NAME_CHARS_MAX: Final = 200
+
+# A folder above the store that cannot be synced by us was not changed by us either.
+_NOT_OURS: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EINVAL})
 
 _NAME: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{NAME_CHARS_MAX - 1}}}")
 _UUID7: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -48,6 +54,8 @@ class Places:
         self.archive = f"{root}/archived"
         self.drafts = f"{root}/drafts"
         self.blobs = f"{root}/blobs"
+        # One folder for all, so that a start finds what a dead process left without looking everywhere.
+        self.rewriting = f"{root}/rewriting"
         self._prepared: set[str] = set()
 
     def log(self, stream: str) -> str:
@@ -64,6 +72,26 @@ class Places:
         """The path of a stream once it is archived."""
         return f"{self.archive}/{stream}{LOG_SUFFIX}"
 
+    def successor(self, stream: str) -> str:
+        """Where a new generation of a log is written before it takes the log's place."""
+        return f"{self.rewriting}/{stream}{LOG_SUFFIX}"
+
+    def drop_successors(self) -> None:
+        """Remove those that a dead process left; each log is still what it was."""
+        for row in self.fs.entries(self.rewriting):
+            unlink_if_there(self.fs, f"{self.rewriting}/{row.name}")
+
+    def kept_beside(self, stream: str) -> list[str]:
+        """What repairs cut off a log, and the damaged files that it was salvaged from."""
+        found = []
+        for path in (self.log(stream), self.archived_log(stream)):
+            folder, _, name = path.rpartition("/")
+            begins = tuple(f"{name}{mark}" for mark in KEPT_MARKS)
+            for row in self.fs.entries(folder):
+                if row.name.startswith(begins) and not row.is_folder:
+                    found.append(f"{folder}/{row.name}")
+        return found
+
     def prepare(self, folder: str) -> None:
         """Make a folder below the root and those above it, and sync the names of all of them.
 
@@ -79,14 +107,20 @@ class Places:
                 self.fs.sync_folder(above)
                 self._prepared.add(path)
 
-    def remove_log(self, path: str) -> None:
-        """Remove a log and what repairs cut off it."""
-        folder, _, name = path.rpartition("/")
-        for row in self.fs.entries(folder):
-            if row.name.startswith(f"{name}.torn-"):
-                unlink_if_there(self.fs, f"{folder}/{row.name}")
+    def remove_log(self, stream: str, path: str) -> None:
+        """Remove a log and what was kept beside it."""
+        self.remove_kept(stream)
         self.fs.unlink(path)
-        self.fs.sync_folder(folder)
+        self.fs.sync_folder(path.rpartition("/")[0])
+
+    def remove_kept(self, stream: str) -> list[str]:
+        """Remove what was kept beside a log; the paths that were there."""
+        paths = self.kept_beside(stream)
+        for path in paths:
+            unlink_if_there(self.fs, path)
+        for folder in {path.rpartition("/")[0] for path in paths}:
+            self.fs.sync_folder(folder)
+        return paths
 
     def logs(self, *, archived: bool) -> Iterator[tuple[str, str, Entry]]:
         """Stream, path and row of every log file; slow where there are many, so ask in a thread."""
@@ -126,16 +160,22 @@ def take_lock(fs: FileSystem, path: str, owner: str) -> int:
 
 
 def make_root(fs: FileSystem, path: str) -> None:
-    """Make a store's own folder and those above it that are missing."""
+    """Make a store's own folder and those above it that are missing, and sync the names of all of them.
+
+    Also the name of the lowest one that was there: whoever made it may have died before.
+    """
     missing = []
-    while fs.state(path) is None:
+    while path and fs.state(path) is None:
         missing.append(path)
-        above = path.rpartition("/")[0]
-        if not above:
-            break
-        path = above
-    for folder in reversed(missing):
-        fs.make_folder(folder)
+        path = path.rpartition("/")[0]
+    for folder in [path, *reversed(missing)]:
+        if folder in missing:
+            fs.make_folder(folder)
+        try:
+            fs.sync_folder(folder.rpartition("/")[0] or "/")
+        except OSError as error:
+            if folder in missing or error.errno not in _NOT_OURS:
+                raise
 
 
 def unlink_if_there(fs: FileSystem, path: str) -> None:
