@@ -15,6 +15,7 @@ record, because JSON writes those within strings as `\n`, and a NUL byte is neve
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
 from collections.abc import Sequence
@@ -119,9 +120,14 @@ def _type_bytes(type_: str) -> bytes:
     return type_.encode()
 
 
-@lru_cache(maxsize=TYPES_KEPT_MAX)
+_TYPES: Final[dict[bytes, str]] = {}  # those read so far: each is one string, however many records
+
+
 def _type_text(type_: bytes) -> str:
-    return type_.decode()
+    text = type_.decode(errors="replace")
+    if len(_TYPES) < TYPES_KEPT_MAX:
+        _TYPES[type_] = text
+    return text
 
 
 def frame(
@@ -207,26 +213,48 @@ def read_lines(piece: bytes, after: int, chain: int) -> tuple[list[Record], int,
     """
     records: list[Record] = []
     lines = piece.split(b"\n")
-    lines.pop()  # what follows the last newline
-    size = 0
-    seq = after + 1
+    rest = lines.pop()
+    seq, begin, before = after, _type_place(after + 1), chain
+    longer = 10 ** len(str(after + 1))  # the next number that takes one more digit
     for line in lines:
-        start = b'{"seq":%d,"at":"' % seq
         crc = crc32(line[:-CRC_BYTES], chain)
-        if not (line.endswith(b',"crc":"%08x"}' % crc) and line.startswith(start)):
+        if not line.endswith(b',"crc":"%08x"}' % crc):
             break
-        begin = len(start) + AT_BYTES + 10  # `","type":"`
-        records.append(Record(seq, _type_text(line[begin : line.find(b'"', begin)]), line))
-        size += len(line) + 1
-        chain = crc
         seq += 1
+        if seq == longer:
+            begin, longer = begin + 1, longer * 10
+        type_ = line[begin : line.find(b'"', begin)]
+        records.append(Record(seq, _TYPES.get(type_) or _type_text(type_), line))
+        chain = crc
+    # The chain holds the lines in their order, so the ends bear witness for the numbers between them.
+    if records and not (_bears(records[0]) and _bears(records[-1])):
+        return _numbered(records, before)
+    whole = len(records) == len(lines)
+    size = len(piece) - len(rest) if whole else sum([len(one.line) + 1 for one in records])
     return records, size, chain
+
+
+def _type_place(seq: int) -> int:
+    """Where the type begins in the line of a number: behind `{"seq":N,"at":"…","type":"`."""
+    return 14 + len(str(seq)) + AT_BYTES + 10
+
+
+def _bears(record: Record) -> bool:
+    return record.line.startswith(b'{"seq":%d,"at":"' % record.seq)
+
+
+def _numbered(records: list[Record], chain: int) -> tuple[list[Record], int, int]:
+    """Those at the start that bear the numbers they should: whoever wrote the others counted wrong."""
+    kept = list(itertools.takewhile(_bears, records))
+    if kept:
+        chain = crc_of(kept[-1].line)
+    return kept, sum([len(one.line) + 1 for one in kept]), chain
 
 
 def marks_of(record: Record) -> Marks:
     """What a whole record says about its append."""
     line = record.line
-    end = 7 + len(str(record.seq)) + 7 + AT_BYTES + 10 + len(record.type) + 1
+    end = _type_place(record.seq) + len(record.type) + 1
     if line[end + 2] not in _MARK_LETTERS:
         return NO_MARKS
     if line.startswith(b',"more":true,"', end) and line[end + 14] not in _MARK_LETTERS:
@@ -245,6 +273,36 @@ def claim_of(line: bytes) -> tuple[int, int] | None:
         return None
     seq = int(first["seq"])
     return seq, seq - 1 if found["synced"] is None else int(found["synced"])
+
+
+class _Data(msgspec.Struct, frozen=True):
+    data: msgspec.Raw
+
+
+def rechained(line: bytes, chain: int) -> bytes:
+    """The same line behind another one: only its checksum differs."""
+    body = line[:-CRC_BYTES]
+    return b'%b,"crc":"%08x"}' % (body, crc32(body, chain))
+
+
+def with_data(record: Record, data: bytes, chain: int) -> bytes:
+    """The line of a record with other data. Raises: Refused, and then nothing has changed."""
+    try:
+        msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        why = (
+            f"record {record.seq}: its new data is not a JSON object ({error}): nothing was written"
+        )
+        raise Refused(why) from error
+    old = msgspec.json.decode(record.line, type=_Data).data
+    body = record.line[: -CRC_BYTES - len(bytes(old))] + data
+    line = b'%b,"crc":"%08x"}' % (body, crc32(body, chain))
+    if b"\n" in body or len(line) > RECORD_BYTES_MAX:
+        raise Refused(
+            f"record {record.seq}: its new data has a newline or makes it longer than"
+            f" {RECORD_BYTES_MAX} bytes: nothing was written"
+        )
+    return line
 
 
 def origin_in(start: bytes) -> Origin | None:
