@@ -9,14 +9,14 @@ ever appended to.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
 import trio
 
-from codexd_eventstore import appending, forking, moving, removing
+from codexd_eventstore import appending, forking, moving, removing, rewriting
 from codexd_eventstore.files import FileSystem
 from codexd_eventstore.parts import Parts, blocking
 from codexd_eventstore.places import absolute, make_root, take_lock
@@ -30,6 +30,7 @@ from codexd_eventstore.store import (
     LeftDraft,
     NewEvent,
     Record,
+    Rewritten,
     StoreFailed,
     StreamEntry,
     Subscription,
@@ -68,8 +69,10 @@ async def open_jsonl_store(
         lock = take_lock(fs, f"{root}/store.lock", owner)
     except OSError as error:
         raise StoreFailed(f"the store in {root} cannot be opened: {error}", retry=False) from error
-    store = JsonlStore(Parts(fs, root, state))
+    parts = Parts(fs, root, state)
+    store = JsonlStore(parts)
     try:
+        await blocking(parts.places.drop_successors)
         yield store
     finally:
         with trio.move_on_after(CLOSE_SECONDS_MAX, shield=True):
@@ -158,6 +161,12 @@ class JsonlStore:
     async def unarchive(self, stream: str) -> None:
         """Bring it back."""
         await moving.unarchive(self._parts, stream)
+
+    async def scrub(
+        self, stream: str, edit: Callable[[Record], bytes | None], *, at_us: int
+    ) -> Rewritten:
+        """Rewrite its own records where `edit` returns other data than the record has."""
+        return await rewriting.scrub(self._parts, stream, edit, at_us=at_us)
 
     async def delete(self, stream: str) -> None:
         """Remove it for good; the first call of a store looks into every log for children."""

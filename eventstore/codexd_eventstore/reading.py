@@ -5,6 +5,7 @@ A fork's inherited records are read from the streams of its lineage; nothing was
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import trio
@@ -14,7 +15,14 @@ from codexd_eventstore.lines import at_us_of, chain_start, crc_of, marks_of, rea
 from codexd_eventstore.log import INDEX_STEP, Log
 from codexd_eventstore.opening import damaged
 from codexd_eventstore.shelf import INLINE_BYTES_MAX, Shelf
-from codexd_eventstore.store import PAGE_RECORDS_MAX, NotFound, Record, Refused, StoreFailed
+from codexd_eventstore.store import (
+    PAGE_RECORDS_MAX,
+    Damaged,
+    NotFound,
+    Record,
+    Refused,
+    StoreFailed,
+)
 
 # What a follower that catches up gets at a time from the file: bounds what it holds.
 PIECE_BYTES_MAX: Final = 256 * 1024
@@ -22,26 +30,50 @@ PIECE_BYTES_MAX: Final = 256 * 1024
 
 async def read_range(shelf: Shelf, fs: FileSystem, log: Log, first: int, last: int) -> list[Record]:
     """The records from `first` to `last`, all of which there are."""
+    return await _in_lineage(shelf, log, lambda log: _all(shelf, fs, log, first, last))
+
+
+async def _in_lineage(
+    shelf: Shelf, log: Log, call: Callable[[Log], Awaitable[list[Record]]]
+) -> list[Record]:
+    """Read through a log's ancestors, again where one of them went away meanwhile."""
+    while True:
+        lineage = log.lineage
+        try:
+            return await call(log)
+        except NotFound:
+            # Where an ancestor is gone, the log was given copies of what it shared.
+            current = await shelf.open(log.stream)
+            if current is log and log.lineage is lineage:
+                raise
+            log = current
+
+
+async def _all(shelf: Shelf, fs: FileSystem, log: Log, first: int, last: int) -> list[Record]:
     if first > log.base:
-        return await _own(fs, log, first, last)
+        return await _own(shelf, fs, log, first, last)
     records: list[Record] = []
     for stream, end in log.lineage:
         if first <= min(end, last):
             parent = await shelf.open(stream)
             # Records in front of its own belong to an ancestor, which came before it here.
-            records += await _own(fs, parent, first, min(end, last))
+            records += await _own(shelf, fs, parent, first, min(end, last))
             first = min(end, last) + 1
     if first <= last:
-        records += await _own(fs, log, first, last)
+        records += await _own(shelf, fs, log, first, last)
     return records
 
 
 async def read_piece(shelf: Shelf, fs: FileSystem, log: Log, after: int) -> list[Record]:
     """Some records behind `after`, at least one: all that memory has, or a bounded piece of the file."""
-    first = after + 1
-    in_memory = log.ring.range(first, log.version)
+    in_memory = log.ring.range(after + 1, log.version)
     if in_memory:
         return in_memory
+    return await _in_lineage(shelf, log, lambda log: _piece(shelf, fs, log, after))
+
+
+async def _piece(shelf: Shelf, fs: FileSystem, log: Log, after: int) -> list[Record]:
+    first = after + 1
     last = min(log.version, after + PAGE_RECORDS_MAX)
     holder, end = log, last
     if first <= log.base:
@@ -52,7 +84,7 @@ async def read_piece(shelf: Shelf, fs: FileSystem, log: Log, after: int) -> list
     end = min(end, last)
     while end > first and holder.span(first, end)[1] > PIECE_BYTES_MAX:
         end = max(first, end - INDEX_STEP)
-    return await _own(fs, holder, first, end)
+    return await _own(shelf, fs, holder, first, end)
 
 
 async def fork_point(shelf: Shelf, fs: FileSystem, parent: Log, at_seq: int) -> tuple[int, int]:
@@ -69,8 +101,19 @@ async def fork_point(shelf: Shelf, fs: FileSystem, parent: Log, at_seq: int) -> 
     return crc_of(record.line), at_us_of(record)
 
 
-async def _own(fs: FileSystem, log: Log, first: int, last: int) -> list[Record]:
-    """Records that are in the log's own file."""
+async def _own(shelf: Shelf, fs: FileSystem, log: Log, first: int, last: int) -> list[Record]:
+    """Records that are in the log's own file, also if that is replaced while it is read."""
+    while True:
+        try:
+            return await _in_file(fs, log, first, last)
+        except (Damaged, StoreFailed):
+            current = await shelf.open(log.stream)
+            if current is log:
+                raise
+            log = current
+
+
+async def _in_file(fs: FileSystem, log: Log, first: int, last: int) -> list[Record]:
     if first > last:
         return []
     in_memory = log.ring.range(first, last)

@@ -35,7 +35,7 @@ async def _delete(parts: Parts, stream: str, path: str) -> None:
             log.deleted = False
             raise
     try:
-        await blocking(parts.places.remove_log, path)
+        await blocking(parts.places.remove_log, stream, path)
     except BaseException:
         if log is not None:
             log.deleted = parts.fs.state(path) is None

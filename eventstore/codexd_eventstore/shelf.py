@@ -77,6 +77,10 @@ class Shelf:
             del self._logs[log.stream]
         log.followers.unpark_all()
 
+    def put_back(self, log: Log) -> None:
+        """Have a log again that was removed, for who has held the gate since."""
+        self._logs[log.stream] = log
+
     @asynccontextmanager
     async def gate(self, stream: str) -> AsyncIterator[None]:
         """Be the only one to open, make, move or remove the stream's file."""

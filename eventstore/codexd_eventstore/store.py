@@ -128,6 +128,7 @@ class Rewritten(msgspec.Struct, frozen=True):
     changed: int  # of those, how many have another content now
     lost: int = 0  # of those, how many stand for ones that could not be read any more
     kept: str | None = None  # the file that the log was before, where that is kept
+    removed: tuple[str, ...] = ()  # files kept beside it that may have held what was taken out
 
 
 class Swept(msgspec.Struct, frozen=True):

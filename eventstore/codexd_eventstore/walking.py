@@ -20,7 +20,7 @@ class Walk:
     def __init__(self, fs: FileSystem, path: str, stream: str, last: int | None = None) -> None:
         self._fs = fs
         self._path = path
-        self._stream = stream
+        self.stream = stream
         self._last = last
         self.start = Start()  # known once the first piece is
 
@@ -29,13 +29,13 @@ class Walk:
         fs = self._fs
         fd = fs.open_to_read(self._path)
         try:
-            self.start = start_of(lambda place, size: fs.read(fd, place, size), self._stream)
+            self.start = start_of(lambda place, size: fs.read(fd, place, size), self.stream)
             yield from self._pieces(fd)
         finally:
             fs.close(fd)
 
     def _pieces(self, fd: int) -> Iterator[list[Record]]:
-        seq, chain = self.start.base, self.start.chain(self._stream)
+        seq, chain = self.start.base, self.start.chain(self.stream)
         position, size = self.start.size, PIECE_BYTES
         while not self.start.broken and (self._last is None or seq < self._last):
             piece = self._fs.read(fd, position, size)
@@ -53,7 +53,7 @@ class Walk:
             yield records
         if self._last is not None and seq < self._last:
             why = "it does not follow on what stands in front of it, or is not there"
-            raise damaged(self._stream, self._path, seq + 1, why)
+            raise damaged(self.stream, self._path, seq + 1, why)
 
 
 def crcs_at(
