@@ -194,12 +194,16 @@ class Home:
                     found.append(int(folder.name))
         return found
 
-    def close(self) -> None:
-        """End everything and remove everything."""
+    def end_daemons(self) -> None:
+        """End those that still run, as a crash would."""
         for daemon in self._daemons:
             if daemon.process.poll() is None:
                 daemon.process.kill()
             daemon.wait()
+
+    def close(self) -> None:
+        """End everything and remove everything."""
+        self.end_daemons()
         for pid in self.processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
