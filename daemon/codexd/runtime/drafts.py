@@ -169,8 +169,6 @@ class StreamingOutput:
 
     async def keep(self) -> BlobRef:
         """The output as a blob, for a fact that is about to name it. Raises: StoreFailed."""
-        if self.behind:
-            self.catch_up()
         return await self._draft.keep()
 
     def drop(self) -> None:
@@ -254,9 +252,14 @@ class Streaming:
                 self._begin(item)
             for part, index, pieces in item.catch_up():
                 self._listener.text(item.item_id, part, index, pieces)
-        for output in self.outputs.values():
-            if output.behind:
-                self._tell_output(output.call_id, output.catch_up())
+        for call_id in self.outputs:
+            self.catch_up_output(call_id)
+
+    def catch_up_output(self, call_id: CallId) -> None:
+        """The same for what one command has printed. Raises: StoreFailed."""
+        output = self.outputs.get(call_id)
+        if output is not None and output.behind and not self._outputs_closed:
+            self._tell_output(call_id, output.catch_up())
 
     def _begin(self, item: StreamingItem) -> None:
         item.begin()

@@ -63,6 +63,7 @@ class ToolRunning:
             log.exception("thread %s: a tool crashed", thread.thread_id)
             text = "the tool failed inside the daemon; nothing is known of its result"
             result = ToolResult("failed", text, text)
+        await thread.stall.until_written(self._catch_up)  # What is shown comes before the end.
         await thread.report(
             c.ReportToolEnded(call_id=self._call_id, result=await self._kept(result))
         )
@@ -77,6 +78,9 @@ class ToolRunning:
 
     async def _open_output(self) -> None:
         self._thread.streaming.open_output(self._call_id)
+
+    async def _catch_up(self) -> None:
+        self._thread.streaming.catch_up_output(self._call_id)
 
     async def _kept(self, result: ToolResult) -> ToolResult:
         """The result as its event carries it: a large output as a blob, with its ends inline."""
