@@ -9,7 +9,7 @@ from statistics import median
 
 import trio
 
-from bench import bare
+from bench import bare, fed
 from bench.orders import AT_US, EVENT, TEXT, Placed, encode, placed
 from bench.table import Table, at_median, rate, us
 from codexd_eventstore.jsonl import JsonlStore
@@ -36,6 +36,7 @@ async def run(table: Table, store: JsonlStore, folder: Path) -> None:
     await ordered(table, store, folder)
     for batch in (10, 150, 1000):
         await batches(table, store, folder, batch)
+    await fed.run(table, folder)
     await window(table, store, folder)
     await many(table, store, folder)
     await new_streams(table, store, folder)
