@@ -43,6 +43,7 @@ async def append(
         if (crowd := parts.committer.crowded(log)) is None:
             break
         await crowd.wait()
+    events, redacted = parts.redacting.events(events)
     at_us = max(at_us, log.accepted_at_us)
     try:
         records = frame(
@@ -59,7 +60,7 @@ async def append(
         raise
     if batch is not None:
         await batch.wait()
-    return appended(records)
+    return appended(records, redacted=redacted)
 
 
 def _check_appendable(log: Log, expected_version: int) -> None:

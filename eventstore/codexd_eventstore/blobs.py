@@ -34,14 +34,18 @@ class Blobs:
         return BlobRef(sha256, len(content))
 
     def put_pieces(self, pieces: Callable[[], Iterable[bytes]]) -> BlobRef:
-        """The same for what is too long to hold; `pieces` is called once or twice."""
-        digest, size = hashlib.sha256(), 0
-        for piece in pieces():
-            digest.update(piece)
-            size += len(piece)
-        sha256 = digest.hexdigest()
-        self._store(sha256, pieces)
-        return BlobRef(sha256, size)
+        """The same for what is too long to hold; `pieces` is called again until it gives the same twice.
+
+        It does at once, but where what must not be stored came to be known in between.
+        """
+        while True:
+            digest, size = hashlib.sha256(), 0
+            for piece in pieces():
+                digest.update(piece)
+                size += len(piece)
+            sha256 = digest.hexdigest()
+            if self._store(sha256, pieces):
+                return BlobRef(sha256, size)
 
     def size(self, sha256: str) -> int:
         """How many bytes it has. Raises: NotFound."""
@@ -61,7 +65,8 @@ class Blobs:
             )
         return content
 
-    def _store(self, sha256: str, pieces: Callable[[], Iterable[bytes]]) -> None:
+    def _store(self, sha256: str, pieces: Callable[[], Iterable[bytes]]) -> bool:
+        """Whether the pieces were what the name says; else nothing was stored."""
         path = self._path(sha256)
         folder = path.rpartition("/")[0]
         self._places.prepare(folder)
@@ -69,9 +74,14 @@ class Blobs:
             beside = f"{path}.{next(self._numbers)}.new"
             unlink_if_there(self._fs, beside)  # of a process that died
             fd = self._fs.create(beside)
+            digest = hashlib.sha256()
             try:
                 for piece in pieces():
+                    digest.update(piece)
                     self._fs.write(fd, piece)
+                if digest.hexdigest() != sha256:
+                    unlink_if_there(self._fs, beside)
+                    return False
                 self._fs.sync(fd)
                 self._fs.rename(beside, path)
             except OSError:
@@ -81,6 +91,7 @@ class Blobs:
                 self._fs.close(fd)
         # Also where it was there: whoever put it there may have died before its name was on disk.
         self._fs.sync_folder(folder)
+        return True
 
     def _path(self, sha256: str) -> str:
         if not _SHA256.fullmatch(sha256):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
 
 import trio
@@ -15,6 +16,7 @@ import trio
 from codexd_eventstore.blobs import PIECE_BYTES, Blobs
 from codexd_eventstore.files import FULL_ERRNOS, FileSystem
 from codexd_eventstore.places import Places, check_name, remove_folder_if_empty, unlink_if_there
+from codexd_eventstore.redacting import Redacting
 from codexd_eventstore.store import BlobRef, LeftDraft, NotFound, Refused, StoreFailed
 
 _FILE: Final = re.compile(r"([0-9]{4,})-(.+)")
@@ -69,9 +71,12 @@ class FileDraft:
         fd, fs = self._opened(), self._owner.fs
         end = self._start + self._size
 
-        def pieces() -> Iterator[bytes]:
+        def raw() -> Iterator[bytes]:
             for position in range(self._start, end, PIECE_BYTES):
                 yield fs.read(fd, position, min(PIECE_BYTES, end - position))
+
+        def pieces() -> Iterator[bytes]:
+            return self._owner.redacting.pieces(raw())
 
         # Copied, not renamed: its header is no part of the blob.
         try:
@@ -97,8 +102,9 @@ class FileDraft:
 class Drafts:
     """The drafts of one store."""
 
-    def __init__(self, fs: FileSystem, places: Places, blobs: Blobs) -> None:
+    def __init__(self, fs: FileSystem, places: Places, blobs: Blobs, redacting: Redacting) -> None:
         self.fs = fs
+        self.redacting = redacting
         self.blobs = blobs
         self._places = places
         self._live: dict[str, dict[str, FileDraft]] = {}  # by stream and path
@@ -169,7 +175,9 @@ class Drafts:
         """Remove an empty folder, and what is kept in memory."""
         if stream not in self._live:
             self._numbers.pop(stream, None)
-            remove_folder_if_empty(self.fs, f"{self._places.drafts}/{stream}")
+            # One that stays costs nothing, and the next one to forget tries again.
+            with suppress(OSError):
+                remove_folder_if_empty(self.fs, f"{self._places.drafts}/{stream}")
 
     def release(self) -> None:
         """Close all files: the store closes."""

@@ -26,6 +26,7 @@ async def fork(
         chain, parent_at_us = await fork_point(shelf, parts.fs, source, at_seq)
         check_alive(source)
         await parts.committer.settle(source)
+        events, redacted = parts.redacting.events(events)
         at_us = max(at_us, parent_at_us)
         origin = origin_at(parent, at_seq, chain)
         records = frame(events, after=at_seq, chain=chain, at_us=at_us, origin=origin)
@@ -39,4 +40,4 @@ async def fork(
         if batch is not None:
             await batch.wait()
         parts.family.add(child, origin)
-    return appended(records)
+    return appended(records, redacted=redacted)

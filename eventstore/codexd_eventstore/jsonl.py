@@ -21,6 +21,7 @@ from codexd_eventstore.files import FileSystem
 from codexd_eventstore.parts import Parts, blocking
 from codexd_eventstore.places import absolute, make_root, take_lock
 from codexd_eventstore.reading import read_piece, read_range
+from codexd_eventstore.redacting import Redact
 from codexd_eventstore.store import (
     PAGE_RECORDS_MAX,
     Appended,
@@ -50,12 +51,14 @@ async def open_jsonl_store(
     state_dir: Path | str,
     owner: str = "codexd_eventstore",
     files: FileSystem | None = None,
+    redact: Redact | None = None,
 ) -> AsyncIterator[JsonlStore]:
     """Own the store in `data_dir` for as long as the context lasts.
 
     Args:
         state_dir: where what may be lost lies.
         owner: what to write beside the pid into the lock, for people to read.
+        redact: takes out of events and blobs what must not be stored, before it is.
 
     Raises:
         Locked: another process owns it.
@@ -69,7 +72,7 @@ async def open_jsonl_store(
         lock = take_lock(fs, f"{root}/store.lock", owner)
     except OSError as error:
         raise StoreFailed(f"the store in {root} cannot be opened: {error}", retry=False) from error
-    parts = Parts(fs, root, state)
+    parts = Parts(fs, root, state, redact)
     store = JsonlStore(parts)
     try:
         await blocking(parts.places.drop_successors)
@@ -212,7 +215,8 @@ class JsonlStore:
 
     async def put_blob(self, content: bytes) -> BlobRef:
         """Store bytes under their sha256, on disk when it returns."""
-        return await blocking(self._parts.blobs.put, content)
+        clean = self._parts.redacting.content(content)
+        return await blocking(self._parts.blobs.put, clean)
 
     async def read_blob(self, sha256: str, *, start: int = 0, end: int | None = None) -> bytes:
         """The bytes of a blob, or a range of them."""

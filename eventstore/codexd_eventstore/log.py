@@ -221,9 +221,9 @@ class Log:
         return start, end - start, self.base + step * INDEX_STEP, self.index.chains[step]
 
 
-def appended(records: Sequence[Record]) -> Appended:
+def appended(records: Sequence[Record], *, redacted: bool = False) -> Appended:
     """The answer to an append that was made."""
-    return Appended(records[0].seq, records[-1].seq, tuple(records))
+    return Appended(records[0].seq, records[-1].seq, tuple(records), redacted=redacted)
 
 
 def forked_lineage(parent: Log, at_seq: int) -> tuple[tuple[str, int], ...]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
 import trio
+from msgspec.structs import replace
 
 from codexd_eventstore.lines import (
     NO_MARKS,
@@ -24,6 +25,7 @@ from codexd_eventstore.lines import (
 )
 from codexd_eventstore.log import Keys
 from codexd_eventstore.places import check_name
+from codexd_eventstore.redacting import Redact, Redacting
 from codexd_eventstore.store import (
     PAGE_RECORDS_MAX,
     Appended,
@@ -130,7 +132,8 @@ class MemoryDraft:
 class MemoryStore:
     """See `codexd_eventstore.store.EventStore` for what each method promises."""
 
-    def __init__(self) -> None:
+    def __init__(self, redact: Redact | None = None) -> None:
+        self._redacting = Redacting(redact)
         self._streams: dict[str, _Stream] = {}
         self._blobs: dict[str, bytes] = {}
         self._checkpoints: dict[tuple[str, str], int] = {}
@@ -152,8 +155,9 @@ class MemoryStore:
         if held is None:
             if expected_version != 0:
                 raise NotFound(f"there is no stream {stream}: nothing was appended")
+            events, redacted = self._redacting.events(events)
             held = _Stream(stream, (), None)
-            answer = held.append(events, at_us, key, None)
+            answer = replace(held.append(events, at_us, key, None), redacted=redacted)
             self._streams[stream] = held
             return answer
         if key is not None and (span := held.keys.get(key)) is not None:
@@ -162,7 +166,8 @@ class MemoryStore:
             raise Refused(f"stream {stream} is archived: nothing was appended")
         if expected_version != held.version:
             raise Conflict(stream, expected_version, held.version)
-        return held.append(events, at_us, key, None)
+        events, redacted = self._redacting.events(events)
+        return replace(held.append(events, at_us, key, None), redacted=redacted)
 
     async def read(
         self, stream: str, *, after: int = 0, limit: int = PAGE_RECORDS_MAX
@@ -221,7 +226,8 @@ class MemoryStore:
         chain = crc_of(source.records[at_seq - 1].line) if at_seq else chain_start(parent)
         origin = origin_at(parent, at_seq, chain)
         held = _Stream(child, source.records[:at_seq], origin)
-        answer = held.append(events, at_us, None, origin)
+        events, redacted = self._redacting.events(events)
+        answer = replace(held.append(events, at_us, None, origin), redacted=redacted)
         self._streams[child] = held
         return answer
 
@@ -297,6 +303,7 @@ class MemoryStore:
 
     async def put_blob(self, content: bytes) -> BlobRef:
         """Store bytes under their sha256."""
+        content = self._redacting.content(content)
         sha256 = hashlib.sha256(content).hexdigest()
         self._blobs.setdefault(sha256, content)
         return BlobRef(sha256, len(content))

@@ -18,6 +18,7 @@ from codexd_eventstore.family import Family
 from codexd_eventstore.files import FULL_ERRNOS, FileSystem
 from codexd_eventstore.log import Log
 from codexd_eventstore.places import Places
+from codexd_eventstore.redacting import Redact, Redacting
 from codexd_eventstore.shelf import Shelf
 from codexd_eventstore.store import NotFound, StoreFailed
 
@@ -27,14 +28,15 @@ T = TypeVar("T")
 class Parts:
     """The parts of one open store. Made within the trio run that uses it."""
 
-    def __init__(self, fs: FileSystem, root: str, state: str) -> None:
+    def __init__(self, fs: FileSystem, root: str, state: str, redact: Redact | None = None) -> None:
         self.fs = fs
+        self.redacting = Redacting(redact)
         self.places = Places(fs, root)
         self.shelf = Shelf(fs, self.places)
         self.committer = Committer(fs, self.places, self.rest)
         self.family = Family(fs, self.places)
         self.blobs = Blobs(fs, self.places)
-        self.drafts = Drafts(fs, self.places, self.blobs)
+        self.drafts = Drafts(fs, self.places, self.blobs, self.redacting)
         self.checkpoints = Checkpoints(fs, state)
 
     def rest(self, log: Log) -> None:
