@@ -50,10 +50,12 @@ FLOORS: dict[str, frozenset[str]] = {
             "trio",
         }
     ),
+    "codexd.importing": frozenset({"codexd.core", "codexd_eventstore", "msgspec", "trio"}),
     # 4: the socket
     "codexd.server": frozenset(
         {
             "codexd.runtime",
+            "codexd.importing",
             "codexd.projections",
             "codexd.protocol",
             "codexd.core",

@@ -162,6 +162,7 @@ MARKED: list[Event] = [
         "0.46.0",
         "0194d2a0-0000-7000-8000-000000000002",
         1,
+        1794830400000,
     ),
 ]
 UNKNOWN = Unknown("later.kind", 1, RAW(b'{"anything":[1,{"two":null}]}'))

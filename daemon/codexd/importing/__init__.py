@@ -1,0 +1,1 @@
+"""Threads of other programs, read into logs of ours."""

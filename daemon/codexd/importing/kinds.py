@@ -1,0 +1,199 @@
+"""What the messages and the events of a rollout are: whose words, and whether anything else says the same.
+
+The newest rollouts say of each part of a message where it comes from; for older ones its tags tell. This
+is the one place where codexd looks at a text to see what it is.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+import msgspec
+
+from codexd.core.events import ContextCategory
+from codexd.core.items import ImageInput, TextInput, UserInput
+from codexd.importing.lines import Members, list_of, members_of, text_of
+
+# Where the newest rollouts say of each part of a message what it is.
+PASSTHROUGH = "internal_chat_message_metadata_passthrough"
+
+# Words of the harness among those of the user's role, by the tag that they begin with.
+_TAGS: dict[str, ContextCategory | Literal["other"]] = {
+    "<environment_context>": "environment",
+    "<user_instructions>": "user_instructions",
+    "# agents.md instructions for": "user_instructions",
+    "<turn_aborted>": "turn_aborted",
+    "<user_action>": "other",
+    "<user_shell_command>": "other",
+    "<skill>": "other",
+    "<subagent_notification>": "other",
+}
+_KINDS: dict[str, ContextCategory] = {
+    "environments.environment_context": "environment",
+    "agents_md.instructions": "user_instructions",
+    "generic.turn_aborted": "turn_aborted",
+}
+# What the original puts around an image, so that the model can name it.
+_IMAGE_LABEL = re.compile(r"\s*(?:<image(?: [^>]*)?>|</image>)\s*", re.DOTALL)
+
+
+class Part(msgspec.Struct, frozen=True, gc=False):
+    """A part of a message in the user's role."""
+
+    whose: ContextCategory | Literal["person", "other"]
+    content: UserInput | None  # None: of a kind that has no place in an input
+    text: str = ""
+
+
+def user_parts(payload: Members) -> list[Part]:
+    """The parts of a message in the user's role, each with whose words it is."""
+    told = list_of(members_of(payload.get(PASSTHROUGH)).get("content_item_kinds"))
+    content = payload.get("content")
+    if isinstance(content, str):
+        content = [{"type": "input_text", "text": content}]
+    parts = []
+    for index, part in enumerate(list_of(content)):
+        kind = text_of(told[index]) if index < len(told) else ""
+        parts.append(_part(members_of(part), kind))
+    return parts
+
+
+def _part(part: Members, kind: str) -> Part:
+    if part.get("type") == "input_image":
+        url = text_of(part.get("image_url"))
+        detail = text_of(part.get("detail")) or None
+        return Part("person", ImageInput(url, detail) if url else None)
+    text = part.get("text")
+    if not isinstance(text, str):
+        return Part("other", None)
+    if kind and not kind.startswith("user.") and kind != "unknown":
+        return Part(_KINDS.get(kind, "other"), TextInput(text), text)
+    return Part("person" if kind.startswith("user.") else _whose(text), TextInput(text), text)
+
+
+def _whose(text: str) -> ContextCategory | Literal["person", "other"]:
+    start = text.lstrip()[:40].lower()
+    return next((whose for tag, whose in _TAGS.items() if start.startswith(tag)), "person")
+
+
+def said(parts: list[Part]) -> tuple[UserInput, ...]:
+    """What of a person's message the person put in: without the labels around images."""
+    images = any(isinstance(part.content, ImageInput) for part in parts)
+    return tuple(
+        part.content
+        for part in parts
+        if part.content is not None
+        and not (images and part.text and _IMAGE_LABEL.fullmatch(part.text))
+    )
+
+
+def cleaned(item: Members) -> msgspec.Raw:
+    """An item as the provider had it: without what the original notes on it, and what it left empty."""
+    kept = {
+        name: value for name, value in item.items() if value is not None and name != PASSTHROUGH
+    }
+    return msgspec.Raw(msgspec.json.encode(kept))
+
+
+# Events that say again what an item says, or that only a screen needed while it happened.
+SAID_ELSEWHERE = frozenset(
+    [
+        "agent_message",
+        "agent_message_delta",
+        "agent_message_content_delta",
+        "agent_reasoning",
+        "agent_reasoning_delta",
+        "agent_reasoning_raw_content",
+        "agent_reasoning_raw_content_delta",
+        "agent_reasoning_section_break",
+        "user_message",
+        "raw_response_item",
+        "item_started",
+        "reasoning_content_delta",
+        "reasoning_raw_content_delta",
+        "plan_delta",
+        "exec_command_begin",
+        "exec_command_output_delta",
+        "terminal_interaction",
+        "exec_approval_request",
+        "apply_patch_approval_request",
+        "request_permissions",
+        "request_user_input",
+        "elicitation_request",
+        "dynamic_tool_call_request",
+        "dynamic_tool_call_response",
+        "mcp_tool_call_begin",
+        "mcp_tool_call_end",
+        "mcp_startup_update",
+        "mcp_startup_complete",
+        "mcp_list_tools_response",
+        "web_search_begin",
+        "web_search_end",
+        "image_generation_begin",
+        "image_generation_end",
+        "view_image_tool_call",
+        "patch_apply_begin",
+        "patch_apply_updated",
+        "patch_apply_end",
+        "turn_diff",
+        "plan_update",
+        "background_event",
+        "stream_error",
+        "warning",
+        "guardian_warning",
+        "deprecation_notice",
+        "model_reroute",
+        "model_verification",
+        "guardian_assessment",
+        "hook_started",
+        "hook_completed",
+        "session_configured",
+        "conversation_path",
+        "get_history_entry_response",
+        "list_custom_prompts_response",
+        "list_skills_response",
+        "skills_update_available",
+        "shutdown_complete",
+        "undo_started",
+        "undo_completed",
+        "context_compacted",
+        "thread_goal_updated",
+        "thread_rolled_back",
+        "collab_agent_spawn_begin",
+        "collab_agent_spawn_end",
+        "collab_agent_interaction_begin",
+        "collab_agent_interaction_end",
+        "collab_waiting_begin",
+        "collab_waiting_end",
+        "collab_close_begin",
+        "collab_close_end",
+        "collab_resume_begin",
+        "collab_resume_end",
+        "realtime_conversation_started",
+        "realtime_conversation_realtime",
+        "realtime_conversation_closed",
+    ]
+)
+# Items of a screen whose words stand in items of the model as well.
+SCREEN_ITEMS = frozenset(
+    [
+        "UserMessage",
+        "AgentMessage",
+        "Reasoning",
+        "Plan",
+        "HookPrompt",
+        "FileChange",
+        "McpToolCall",
+        "DynamicToolCall",
+        "CollabAgentToolCall",
+        "SubAgentActivity",
+        "WebSearch",
+        "ImageView",
+        "ImageGeneration",
+        "Sleep",
+        "ContextCompaction",
+    ]
+)
+# Lines that only the original needs, to go on by itself.
+ITS_OWN = frozenset({"world_state", "state", "inter_agent_communication", "session_state"})

@@ -1,0 +1,128 @@
+"""A line of a rollout, of any of its formats, as one shape. Pure.
+
+    2026     {"timestamp","ordinal","type","payload"[,"metadata"]}
+    2025     {"timestamp","type","payload"}
+    before   a first line {"id","timestamp",…} without `type`, then bare items; `{"record_type":"state"}`
+             between them says nothing
+
+What a rollout is: docs/how-to/import-from-codex.md.
+"""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import msgspec
+
+# A line longer than this is passed over: it would take several times its length in memory.
+LINE_BYTES_MAX = 128 * 1024 * 1024
+# How much of what was found a complaint quotes.
+QUOTED_CHARACTERS_MAX = 80
+
+ITEM_TYPES = frozenset(
+    {
+        "message",
+        "reasoning",
+        "function_call",
+        "function_call_output",
+        "custom_tool_call",
+        "custom_tool_call_output",
+        "local_shell_call",
+        "web_search_call",
+    }
+)
+
+Members = dict[str, Any]
+
+
+class Line(msgspec.Struct, frozen=True, gc=False):
+    """A line, read."""
+
+    number: int  # from 1
+    type: str
+    payload: Members
+    at_us: int | None = None
+    ordinal: int | None = None
+    metadata: Members = {}
+
+
+class Complaint(msgspec.Struct, frozen=True, gc=False):
+    """Something that was not taken over as it was."""
+
+    line: int
+    message: str  # what was expected, what was found, what was not imported
+
+
+class UnreadableLine(ValueError):
+    """A line is no line of a rollout; the message says what was expected and what was found."""
+
+
+def read_line(number: int, text: bytes) -> Line:
+    """Read a line without its newline. Raises: UnreadableLine."""
+    if len(text) > LINE_BYTES_MAX:
+        raise UnreadableLine(f"expected at most {LINE_BYTES_MAX} bytes, found {len(text)}")
+    try:
+        members = msgspec.json.decode(text)
+    except (ValueError, RecursionError) as error:  # ValueError: bad JSON, or bad UTF-8 within it
+        raise UnreadableLine(f"expected a JSON object, found {_quoted(text)} ({error})") from error
+    if not isinstance(members, dict):
+        raise UnreadableLine(f"expected a JSON object, found {_quoted(text)}")
+    at_us = read_time(members.get("timestamp"))
+    payload, kind = members.get("payload"), members.get("type")
+    if isinstance(kind, str) and isinstance(payload, dict):
+        ordinal = members.get("ordinal")
+        metadata = members.get("metadata")
+        return Line(
+            number,
+            kind,
+            payload,
+            at_us,
+            ordinal if isinstance(ordinal, int) else None,
+            metadata if isinstance(metadata, dict) else {},
+        )
+    if "record_type" in members:
+        return Line(number, "state", members, at_us)
+    if kind in ITEM_TYPES:
+        return Line(number, "response_item", members, at_us)
+    if kind is None and isinstance(members.get("id"), str) and "timestamp" in members:
+        return Line(number, "session_meta", members, at_us)
+    raise UnreadableLine(
+        f"expected an object with `type` and `payload`, or an item, found {_quoted(text)}"
+    )
+
+
+def read_time(text: object) -> int | None:
+    """Unix time in microseconds of an RFC 3339 time; None where it is none."""
+    if not isinstance(text, str):
+        return None
+    try:
+        at = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if at.tzinfo is None:
+        at = at.replace(tzinfo=datetime.UTC)
+    since = at - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+    us = since // datetime.timedelta(microseconds=1)
+    return us if us >= 0 else None
+
+
+def text_of(value: object) -> str:
+    """The value if it is text, or nothing."""
+    return value if isinstance(value, str) else ""
+
+
+def members_of(value: object) -> Members:
+    """The value if it is an object, or an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def list_of(value: object) -> list[Any]:
+    """The value if it is a list, or an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def _quoted(text: bytes) -> str:
+    start = text[: QUOTED_CHARACTERS_MAX * 4].decode(errors="replace")
+    cut = start[:QUOTED_CHARACTERS_MAX]
+    return f"{cut!r}{'…' if len(cut) < len(text) else ''}"
