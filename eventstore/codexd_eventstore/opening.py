@@ -196,10 +196,13 @@ def _say_it_was_on_disk(piece: bytes, seq: int) -> bool:
 
 
 def _lost_newline(line: bytes, chain: int) -> bool:
-    """Whether a whole record stands at the start and something other than a newline or NULs follows it."""
+    """Whether a whole record stands at the start and something else is where its newline was.
+
+    A NUL there is a sector that a power cut lost, and what follows says whether it had been on disk.
+    """
     for found in _CRC.finditer(line):
         if found[1] == b"%08x" % crc32(line[: found.start()], chain):
-            return bool(line[found.start() + CRC_BYTES :].strip(b"\0"))
+            return line[found.start() + CRC_BYTES :][:1] not in (b"", b"\0")
     return False
 
 
