@@ -22,7 +22,9 @@ USAGE = Exit(2, "usage", "the command line makes no sense, or names no thread or
 INTERRUPTED = Exit(3, "interrupted", "the turn was interrupted")
 WAITING = Exit(4, "waiting", "the turn waits for an approval")
 UNREACHABLE = Exit(69, "unreachable", "the daemon is not running or cannot be reached")
-TRY_AGAIN = Exit(75, "try_again", "the daemon is busy, or the connection was cut: try again")
+TRY_AGAIN = Exit(
+    75, "try_again", "the daemon or its disk is full, or the connection was cut: try again"
+)
 FORBIDDEN = Exit(77, "forbidden", "not permitted")
 BAD_CONFIG = Exit(78, "bad_config", "the configuration cannot be read")
 LEFT = Exit(130, "left", "left at once by a second Ctrl-C")

@@ -274,6 +274,14 @@ class ThreadCount(_Read, frozen=True, kw_only=True):
     running: int = 0
 
 
+class ThreadTrouble(_Read, frozen=True, kw_only=True):
+    """A thread whose log cannot be written."""
+
+    thread_id: str
+    waits: bool = False
+    reason: str = ""
+
+
 class ServerStatus(_Read, frozen=True, kw_only=True):
     """The answer to server/status."""
 
@@ -283,6 +291,7 @@ class ServerStatus(_Read, frozen=True, kw_only=True):
     home: str = ""
     threads: ThreadCount = ThreadCount()
     started_at: int | float | str = 0  # shown as it comes
+    troubles: tuple[ThreadTrouble, ...] = ()
 
 
 class ItemNote(_Read, frozen=True, kw_only=True):

@@ -33,6 +33,7 @@ from codexd_frontends.messages import (
     PlanNote,
     Turn,
     TurnNote,
+    TurnTrouble,
     WarningNote,
 )
 from codexd_frontends.style import PLAIN, Style, visible
@@ -73,6 +74,7 @@ class Screen:
         self._shown: OrderedDict[str, None] = OrderedDict()  # ids of what is shown to its end
         self._own: set[str] = set()
         self._mid_line = False
+        self._final: TurnTrouble | None = None  # an error that nothing has shown yet
 
     def hide_own(self, client_id: str) -> None:
         """Do not show the user message that goes by this id: whoever typed it has it on the screen."""
@@ -210,8 +212,16 @@ class Screen:
         note = _read(message, ErrorNote)
         # The one that is final comes again with the end of the turn, and that is where history has it.
         if not note.will_retry:
+            self._final = note.error
             return []
         return self.lines(self._talk_style.yellow(line) for line in trouble_lines(note.error))
+
+    def _note_closed(self, _message: Message) -> list[Piece]:
+        """A thread that is closed with an error has no end of a turn to say it."""
+        final, self._final = self._final, None
+        if final is None:
+            return []
+        return self.lines(self._talk_style.red(line) for line in trouble_lines(final))
 
     def _note_warning(self, message: Message) -> list[Piece]:
         return self.lines([self._talk_style.yellow(visible(_read(message, WarningNote).message))])
@@ -231,6 +241,7 @@ class Screen:
         return self._completed(_read(message, ItemNote).read_item())
 
     def _note_turn_ended(self, message: Message) -> list[Piece]:
+        self._final = None
         return self._turn_ended(_read(message, TurnNote).turn)
 
 
@@ -251,5 +262,6 @@ _NOTES: Mapping[str, Callable[[Screen, Message], list[Piece]]] = {
     "turn/plan/updated": Screen._note_plan,
     "thread/name/updated": Screen._note_name,
     "error": Screen._note_error,
+    "thread/closed": Screen._note_closed,
     "warning": Screen._note_warning,
 }

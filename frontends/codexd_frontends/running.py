@@ -127,6 +127,12 @@ class RunningTurn:
             case "turn/completed":
                 turn = msgspec.json.decode(message.params, type=TurnNote).turn
                 return Ended(_EXITS.get(turn.status, FAILED), turn)
+            case "thread/closed":
+                self._shows.lines(
+                    "The turn goes on when the thread is resumed:",
+                    f"  codexctl attach {self._followed.thread_id}",
+                )
+                return Ended(FAILED)
         return None
 
     def _is_ours(self, message: Message) -> bool:

@@ -53,9 +53,11 @@ class FakeDaemon:
         """Answer a method with this result; `then` is said right behind the answer."""
         self._answers[method] = lambda request: [{"id": request["id"], "result": result}, *then]
 
-    def refuse(self, method: str, message: str, code: int = -32600) -> None:
+    def refuse(
+        self, method: str, message: str, code: int = -32600, *, reason: str = "no_way"
+    ) -> None:
         """Answer a method with an error."""
-        error = {"code": code, "message": message, "data": {"code": "no_way"}}
+        error = {"code": code, "message": message, "data": {"code": reason}}
         self._answers[method] = lambda request: [{"id": request["id"], "error": error}]
 
     def answer_by(self, method: str, answer: Answer) -> None:

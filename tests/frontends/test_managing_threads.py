@@ -210,7 +210,28 @@ STATUS = {
     "home": "/h",
     "threads": {"loaded": 1, "total": 3, "running": 0},
     "startedAt": 1_795_226_695,
+    "troubles": [],
 }
+OTHER = "019a0000-0000-7000-8000-000000000002"
+
+
+def test_status_says_which_threads_cannot_be_written(tmp_path: Path, capfd: Captured) -> None:
+    troubles = [
+        {"threadId": said.THREAD, "waits": True, "reason": "No space left on device"},
+        {"threadId": OTHER, "waits": False, "reason": "Input/output error"},
+    ]
+    with FakeDaemon(tmp_path) as fake:
+        fake.answer("server/status", STATUS | {"troubles": troubles})
+        assert run(fake, "status") == 0
+        assert capfd.readouterr().out.splitlines()[4:] == [
+            f"  waiting  thread {said.THREAD} waits for space on the disk, and then goes on",
+            "           No space left on device",
+            f"  stopped  thread {OTHER} takes no more writes; when the disk is well again: "
+            f"codexctl attach {OTHER}",
+            "           Input/output error",
+        ]
+        assert run(fake, "status", "--json") == 0
+    assert document(capfd)["troubles"] == troubles
 
 
 def test_status_says_how_the_daemon_is(tmp_path: Path, capfd: Captured) -> None:

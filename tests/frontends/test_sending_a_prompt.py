@@ -213,3 +213,26 @@ def test_a_daemon_that_goes_away_is_told_and_may_be_tried_again(
         fake.answer_by("turn/start", cut)
         assert main(["--socket", fake.path, "send", "hi"]) == 75
     assert capfd.readouterr().err == "codexctl: the daemon closed the connection\n"
+
+
+def test_a_thread_that_stops_is_told_and_waited_for_no_longer(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    error = {"message": "The thread has stopped.", "additionalDetails": "Input/output error"}
+    params = {"error": error, "willRetry": False, "threadId": said.THREAD, "turnId": said.TURN}
+    stops = [said.note("error", params), said.note("thread/closed", {"threadId": said.THREAD})]
+    with FakeDaemon(tmp_path) as fake:
+        starting(fake, *stops)
+        assert main(["--socket", fake.path, "send", "hi"]) == 1
+    _, err = capfd.readouterr()
+    assert "The thread has stopped." in err
+    assert "Input/output error" in err
+    assert f"  codexctl attach {said.THREAD}\n" in err
+
+
+def test_a_full_disk_may_be_tried_again(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with FakeDaemon(tmp_path) as fake:
+        no_space = "no space: nothing was appended"
+        fake.refuse("thread/start", no_space, -32603, reason="disk_full")
+        assert main(["--socket", fake.path, "send", "hi"]) == 75
+    assert capfd.readouterr().err == "codexctl: no space: nothing was appended\n"

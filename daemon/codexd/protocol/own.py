@@ -13,6 +13,14 @@ class ThreadCounts(msgspec.Struct, frozen=True):
     total: int  # on disk, archived ones left out
 
 
+class ThreadTrouble(msgspec.Struct, frozen=True, rename="camel"):
+    """A thread whose log cannot be written."""
+
+    thread_id: str
+    waits: bool  # until there is space; else it has stopped, until somebody resumes it
+    reason: str
+
+
 class ServerStatusResponse(msgspec.Struct, frozen=True, rename="camel"):
     """How the daemon is."""
 
@@ -23,6 +31,7 @@ class ServerStatusResponse(msgspec.Struct, frozen=True, rename="camel"):
     threads: ThreadCounts
     connections: int
     started_at: int  # Unix seconds
+    troubles: tuple[ThreadTrouble, ...] = ()
 
 
 class ThreadLogReadParams(msgspec.Struct, frozen=True, rename="camel"):

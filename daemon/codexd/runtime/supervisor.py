@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 UNLOAD_IDLE_SECONDS = 60.0
 # How often a thread whose actor crashed in mid-turn is loaded anew by itself before it is left alone.
 RELOADS_IN_A_ROW_MAX = 3
+# Threads that are shown as stopped: where a whole disk fails, the newest tell enough.
+STOPPED_KEPT_MAX = 64
 
 
 class Audience(Listener, Protocol):
@@ -76,6 +78,7 @@ class Supervisor:
         self._loaded: dict[ThreadId, _Loaded] = {}
         self._ephemeral: set[ThreadId] = set()
         self._crashes: dict[ThreadId, int] = {}
+        self.stopped: dict[ThreadId, str] = {}  # those that crashed and are left alone, and why
         self._outbox, self._inbox = trio.open_memory_channel[_Loaded](0)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -221,6 +224,7 @@ class Supervisor:
                 async with trio.open_nursery() as nursery:
                     await nursery.start(one.thread.run)
                     one.idle_since = trio.current_time()
+                    self.stopped.pop(thread_id, None)
                     one.ready.set()
         except Exception as error:
             # An actor is a place of its own for this: its thread ends here, and no other.
@@ -235,11 +239,18 @@ class Supervisor:
             one.failure = one.failure or ThreadGone("the daemon is stopping")
             one.ready.set()
             one.ended.set()
+            if reason is not None and left_alone:
+                self._remember_stopped(thread_id, reason)
             one.audience.gone(reason if left_alone else None)
             with suppress(StoreError):
                 one.thread.world.store.close(thread_id)
         if not left_alone and thread_id not in self._loaded:
             await self._outbox.send(self._new(thread_id))
+
+    def _remember_stopped(self, thread_id: ThreadId, reason: str) -> None:
+        self.stopped[thread_id] = reason
+        if len(self.stopped) > STOPPED_KEPT_MAX:
+            del self.stopped[next(iter(self.stopped))]
 
     def _is_left_alone(self, one: _Loaded, error: Exception) -> bool:
         """Whether nobody loads a thread anew by himself whose actor crashed."""

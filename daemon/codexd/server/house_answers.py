@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterator
 
 import msgspec
 
@@ -103,8 +104,17 @@ async def server_status(services: Services, connection: Connection, params: m.No
             threads=counts,
             connections=services.hub.connections,
             started_at=services.started_at_ms // 1000,
+            troubles=tuple(_troubles(services)),
         )
     )
+
+
+def _troubles(services: Services) -> Iterator[own.ThreadTrouble]:
+    for thread in services.supervisor.threads:
+        if thread.stall.reason is not None:
+            yield own.ThreadTrouble(thread.thread_id, True, thread.stall.reason)
+    for thread_id, reason in services.supervisor.stopped.items():
+        yield own.ThreadTrouble(thread_id, False, reason)
 
 
 def readable_config(services: Services) -> ReadConfig:

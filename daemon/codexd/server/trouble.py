@@ -15,6 +15,7 @@ from codexd.core.items import TurnError
 from codexd.projections.texts import Said
 from codexd.protocol.notifications import (
     ErrorNotification,
+    ThreadClosedNotification,
     ThreadStatusChangedNotification,
     WarningNotification,
 )
@@ -49,7 +50,11 @@ def told(
     text = WAITS if trouble.kind == "waits" else STOPPED
     error = TurnError(text, additional_details=trouble.reason)
     said = Said("error", ErrorNotification(error, trouble.kind == "waits", thread_id, turn_id))
-    return [said] if trouble.kind == "waits" else [_status(thread_id, InError()), said]
+    if trouble.kind == "waits":
+        return [said]
+    # It is loaded no more, and no end of the turn follows: that is still to come, when it is resumed.
+    closed = Said("thread/closed", ThreadClosedNotification(thread_id=thread_id), to_all=True)
+    return [_status(thread_id, InError()), said, closed]
 
 
 def _status(thread_id: ThreadId, status: ThreadStatus) -> Said:

@@ -140,6 +140,8 @@ class Attached:
             case "turn/started":
                 self._clear_prompt()
                 self._running = msgspec.json.decode(message.params, type=TurnNote).turn.id
+            case "thread/closed":
+                self._running = None  # The next prompt has the daemon load it again.
             case "turn/completed":
                 self._turn_ended(msgspec.json.decode(message.params, type=TurnNote).turn)
             case "serverRequest/resolved" if self._questions.resolve(message) is not None:
@@ -223,8 +225,10 @@ class Attached:
             try:
                 self._daemon.call("turn/steer", steer, object)
                 return
-            except Refused:  # It has just ended: then this begins the next one.
-                self._running = None
+            except Refused as refused:
+                if refused.reason == "disk_full":
+                    raise
+                self._running = None  # It has just ended: then this begins the next one.
         self._running = self._daemon.call("turn/start", params, TurnAnswer).turn.id
 
     def _interrupt(self) -> Exit | None:

@@ -9,8 +9,9 @@ from codexd_frontends.client import Daemon
 from codexd_frontends.console import Console
 from codexd_frontends.exits import DONE, UNREACHABLE, Exit
 from codexd_frontends.follow import server_status
-from codexd_frontends.messages import ServerStatus
+from codexd_frontends.messages import ServerStatus, ThreadTrouble
 from codexd_frontends.start import default_socket_path
+from codexd_frontends.style import visible
 from codexd_frontends.trouble import Trouble, Unreachable
 
 
@@ -37,7 +38,22 @@ def status_lines(status: ServerStatus, console: Console) -> list[str]:
         f"  socket   {status.socket or console.socket_path}",
         f"  home     {status.home}",
         f"  threads  {threads.total}, {threads.loaded} loaded, {threads.running} running",
+        *(line for one in status.troubles for line in trouble_lines(one)),
     ]
+
+
+def trouble_lines(trouble: ThreadTrouble) -> list[str]:
+    """A thread whose log cannot be written, for a person."""
+    if trouble.waits:
+        said = (
+            f"  waiting  thread {trouble.thread_id} waits for space on the disk, and then goes on"
+        )
+    else:
+        said = (
+            f"  stopped  thread {trouble.thread_id} takes no more writes; when the disk is well again: "
+            f"codexctl attach {trouble.thread_id}"
+        )
+    return [said, f"           {visible(trouble.reason)}"]
 
 
 def version_lines() -> list[str]:
@@ -63,6 +79,10 @@ def _members(status: ServerStatus, console: Console) -> dict[str, object]:
             "total": threads.total,
             "running": threads.running,
         },
+        "troubles": [
+            {"threadId": one.thread_id, "waits": one.waits, "reason": one.reason}
+            for one in status.troubles
+        ],
     }
 
 
