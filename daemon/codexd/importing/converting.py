@@ -29,6 +29,7 @@ from codexd.core.events import (
 from codexd.core.ids import CallId, ItemId
 from codexd.core.items import TextInput, TurnError
 from codexd.core.marks import HistoryCompacted, ReviewEntered, ReviewExited
+from codexd.core.settings import Settings
 from codexd.importing.asked import Heading, change_of, started
 from codexd.importing.calls import TIMEOUT_MS_UNKNOWN, command_of, ran, result_of
 from codexd.importing.kinds import (
@@ -99,6 +100,10 @@ class Converter:
         self._words_bytes = 0
         self._error: TurnError | None = None
         self._began = False
+
+    def go_on_from(self, settings: Settings) -> None:
+        """The lines go on with a past that is another thread's: there is no beginning to tell."""
+        self._began, self._teller.settings = True, settings
 
     def feed(self, number: int, text: bytes) -> list[Told]:
         """What a line says."""

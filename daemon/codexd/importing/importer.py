@@ -1,0 +1,279 @@
+"""Imports rollouts: converts them in a worker thread, and appends what they say, line by line. I/O.
+
+A thread is imported whole, continued where its rollout has grown, or not touched. An import that was cut
+off, by a crash or by whoever asked, is begun anew by the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Literal
+
+import msgspec
+import trio
+
+from codexd.core.events import (
+    Event,
+    InvalidEvent,
+    ThreadArchived,
+    ThreadRenamed,
+)
+from codexd.core.ids import ThreadId
+from codexd.core.marks import ThreadImported
+from codexd.core.record import decode_record
+from codexd.core.state import ThreadState, evolve
+from codexd.importing.asked import MODEL_UNKNOWN
+from codexd.importing.lines import read_time, text_of
+from codexd.importing.plan import Plan, plan
+from codexd.importing.rollouts import NOT_READ, Mark, Page, Rollout
+from codexd.importing.sources import Source, UnreadableSource, given_name, thread_id_for
+from codexd.importing.standing import Standing, fork_point, standing_of
+from codexd.importing.writing import Writing
+from codexd_eventstore.store import EventStore, StoreError
+
+Outcome = Literal["imported", "grown", "already_here", "refused"]
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Something of a file that was not taken over."""
+
+    path: str
+    line: int  # 0: the file as a whole
+    message: str
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What became of a file."""
+
+    path: str
+    outcome: Outcome
+    thread_id: str | None = None
+    events: int = 0
+    message: str | None = None  # why it was refused
+    problems: tuple[Problem, ...] = ()
+    problems_in_all: int = 0  # the first of which are told
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far a file is."""
+
+    path: str
+    read_bytes: int
+    size_bytes: int
+
+
+class _Refused(Exception):
+    """A thread cannot be imported; the message says why."""
+
+
+Tell = Callable[[Progress], None]
+
+
+class Importer:
+    """Imports into one store."""
+
+    def __init__(
+        self,
+        store: EventStore,
+        *,
+        daemon_version: str,
+        now_us: Callable[[], int],
+        let_go: Callable[[ThreadId], Awaitable[None]],
+        default_model: str = MODEL_UNKNOWN,
+    ) -> None:
+        """`let_go` unloads a thread, so that nobody else writes its log."""
+        self._store, self._version, self._now_us = store, daemon_version, now_us
+        self._let_go, self._model = let_go, default_model
+        self._alone = trio.Lock()
+
+    async def plan(self, paths: Sequence[str]) -> Plan:
+        """What the paths hold."""
+        return await trio.to_thread.run_sync(plan, tuple(paths))
+
+    async def run(self, planned: Plan, tell: Tell, *, dry_run: bool = False) -> list[Report]:
+        """Import the rollouts of a plan, parents before their forks."""
+        async with self._alone:
+            one = _Run(self, planned, tell, dry_run)
+            reports = [Report(str(r.path), "refused", message=r.message) for r in planned.refused]
+            for source_id in planned.threads:
+                await one.thread(source_id)
+            return [*reports, *one.reports.values()]
+
+
+class _Run:
+    """One request."""
+
+    def __init__(self, importer: Importer, planned: Plan, tell: Tell, dry_run: bool) -> None:
+        self._of, self._store, self._planned = importer, importer._store, planned
+        self._tell, self._dry_run = tell, dry_run
+        self.reports: dict[str, Report] = {}
+
+    async def thread(self, source_id: str) -> Report:
+        """Import a thread, if that was not done yet, and those that it was forked from."""
+        if source_id in self.reports:
+            return self.reports[source_id]
+        sources = self._planned.threads[source_id]
+        path = str(sources[-1].path)
+        self.reports[source_id] = Report(path, "refused", message=f"{path}: forks of each other")
+        try:
+            report = await self._thread(source_id, sources)
+        except (_Refused, UnreadableSource, StoreError, InvalidEvent) as problem:
+            report = Report(path, "refused", message=str(problem))
+        self.reports[source_id] = report
+        return report
+
+    async def _thread(self, source_id: str, sources: list[Source]) -> Report:
+        rollout = await trio.to_thread.run_sync(
+            Rollout, sources, self._of._version, self._of._model
+        )
+        stream, standing = await self._place(source_id)
+        path = str(rollout.source.path)
+        if standing.kind == "cut_off" and not self._dry_run:
+            await self._of._let_go(ThreadId(stream))
+            await self._store.delete(stream)
+            standing = Standing("absent")
+        writing = Writing(self._store, stream, standing.version, dry=self._dry_run)
+        behind = None
+        problems: list[Problem] = []
+        if standing.imported is not None:
+            mark = standing.imported
+            behind = Mark(mark.lines, mark.size_bytes, mark.sha256)
+            await self._take_up_fork(rollout, stream)
+        elif rollout.heading.forked_before is not None:
+            problems += await self._fork(rollout, writing)
+        await self._write(rollout, writing, standing, behind)
+        outcome: Outcome = "imported" if behind is None else "grown"
+        if rollout.mark == behind:
+            return Report(path, "already_here", stream)
+        await self._finish(rollout, writing)
+        problems += [Problem(str(s.path), c.line, c.message) for s, c in rollout.complaints]
+        problems += [Problem(path, c.line, c.message) for c in writing.complaints]
+        return Report(
+            path,
+            outcome,
+            stream,
+            writing.count,
+            None,
+            tuple(problems),
+            len(problems) - len(rollout.complaints) + rollout.complained,
+        )
+
+    async def _place(self, source_id: str) -> tuple[str, Standing]:
+        """The stream that the thread becomes, or has become."""
+        stream = thread_id_for(source_id)
+        standing = await standing_of(self._store, stream, source_id)
+        if standing.kind == "foreign":
+            stream = thread_id_for(source_id, other=True)
+            standing = await standing_of(self._store, stream, source_id)
+        if standing.kind == "foreign":
+            raise _Refused(f"thread {stream}: another thread has this id: nothing was imported")
+        return stream, standing
+
+    async def _fork(self, rollout: Rollout, writing: Writing) -> list[Problem]:
+        """Make it a fork of its parent, where that is here; else say that its past is missing."""
+        heading, source = rollout.heading, rollout.sources[0]
+        parent_id, before = heading.forked_from or source.base_id or "", heading.forked_before or 0
+        parent, point = None, 0
+        if parent_id in self._planned.threads:
+            parent = (await self.thread(parent_id)).thread_id
+        else:
+            stream, standing = await self._place(parent_id)
+            parent = stream if standing.imported is not None else None
+        if self._dry_run and parent is not None and parent_id in self._planned.threads:
+            return []
+        if parent is not None:
+            point = await fork_point(self._store, parent, before)
+        if parent is None or point == 0:
+            text = (
+                f"expected the lines of thread {parent_id} in front of ordinal {before}, which this "
+                f"one goes on from, found none: what stands in them was not imported"
+            )
+            return [Problem(str(source.path), 1, text)]
+        state = await self._state_at(parent, point)
+        assert state.settings is not None
+        rollout.go_on_from(state.settings)
+        ordinal = "" if heading.forked_before is None else f"#{heading.forked_before}"
+        at_us = read_time(heading.meta.get("timestamp")) or 0
+        await writing.fork(ThreadId(parent), point, state, f"import:1{ordinal}", at_us)
+        return []
+
+    async def _write(
+        self, rollout: Rollout, writing: Writing, standing: Standing, behind: Mark | None
+    ) -> None:
+        size = sum(source.path.stat().st_size for source in rollout.sources)
+        path, pages = str(rollout.source.path), rollout.pages(behind)
+        ready = behind is None
+
+        def following() -> Page | None:
+            return next(pages, None)
+
+        while (page := await trio.to_thread.run_sync(following)) is not None:
+            if not ready and (page.groups or rollout.mark not in (behind, NOT_READ)):
+                ready = True
+                self._check(writing.stream, standing)
+                if not self._dry_run:
+                    await self._of._let_go(ThreadId(writing.stream))
+            for group in page.groups:
+                await writing.append(group)
+            self._tell(Progress(path, page.size_bytes, max(size, page.size_bytes)))
+
+    def _check(self, stream: str, standing: Standing) -> None:
+        """Whether what is new may be appended here."""
+        if standing.kind == "continued":
+            raise _Refused(
+                f"thread {stream} was gone on with here since it was imported, and its rollout has grown "
+                f"as well: the new lines were not imported"
+            )
+        if standing.archived:
+            raise _Refused(
+                f"thread {stream} is archived here, and its rollout has grown: unarchive it first; the "
+                f"new lines were not imported"
+            )
+
+    async def _finish(self, rollout: Rollout, writing: Writing) -> None:
+        """The last records: its name, the mark, and whether it was put aside."""
+        source, mark = rollout.source, rollout.mark
+        at_us = rollout.last_at_us or self._of._now_us()
+        events: list[Event] = []
+        name = await trio.to_thread.run_sync(given_name, source)
+        if name is not None:
+            events.append(ThreadRenamed(name))
+        events.append(
+            ThreadImported(
+                str(source.path),
+                source.source_id,
+                mark.sha256,
+                mark.size_bytes,
+                mark.lines,
+                text_of(source.meta.get("originator")) or None,
+                text_of(source.meta.get("cli_version")) or None,
+                rollout.heading.forked_from,
+                rollout.complained + len(writing.complaints),
+                self._of._now_us() // 1000,
+            )
+        )
+        if source.archived:
+            events.append(ThreadArchived())
+        await writing.close(events, at_us)
+        if source.archived and not self._dry_run:
+            await self._store.archive(writing.stream)
+        if not self._dry_run:
+            self._store.close(writing.stream)
+
+    async def _take_up_fork(self, rollout: Rollout, stream: str) -> None:
+        """A fork that was imported earlier has its past from its parent."""
+        head = await self._store.head(stream)
+        if head.parent is not None:
+            state = await self._state_at(stream, head.parent_seq)
+            assert state.settings is not None
+            rollout.go_on_from(state.settings)
+
+    async def _state_at(self, stream: str, seq: int) -> ThreadState:
+        state, after = ThreadState(), 0
+        while page := await self._store.read(stream, after=after):
+            for record in page:
+                if record.seq > seq:
+                    return state
+                state = evolve(state, decode_record(record.line).event)
+            after = page[-1].seq
+        return state

@@ -1,0 +1,202 @@
+"""One thread's rollout, which may stand in several files, read twice: surveyed, then converted. I/O.
+
+A thread that was taken back to an earlier line goes on in another file; lines of the first from there on do
+not count. Both readings hold one line at a time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+import msgspec
+
+from codexd.core.settings import Settings
+from codexd.importing.asked import Heading
+from codexd.importing.converting import Converter
+from codexd.importing.lines import (
+    LINE_BYTES_MAX,
+    Complaint,
+    Line,
+    Members,
+    UnreadableLine,
+    read_line,
+    text_of,
+)
+from codexd.importing.sources import RawLine, Source, UnreadableSource, raw_lines, torn
+from codexd.importing.takings_back import TakenBack
+from codexd.importing.telling import Told
+
+# How much is read before the next page is asked for: some 50 ms of a worker's time.
+PAGE_BYTES = 2 * 1024 * 1024
+# Complaints of one thread that are told one by one: of a file that is no rollout, every line would be one.
+COMPLAINTS_MAX = 1000
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """How far a rollout was read."""
+
+    lines: int
+    size_bytes: int
+    sha256: str
+
+
+NOT_READ = Mark(0, 0, "")
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Some lines' events: those of one line stand together."""
+
+    groups: list[list[Told]]
+    size_bytes: int  # read so far
+
+
+class Rollout:
+    """The files of one thread, the oldest first."""
+
+    def __init__(self, sources: list[Source], daemon_version: str, default_model: str) -> None:
+        """Raises: UnreadableSource."""
+        self.sources = sources
+        self.complaints: list[tuple[Source, Complaint]] = []
+        self.complained = 0
+        self.mark = NOT_READ  # how far it was read in all
+        self.last_at_us = 0
+        self._cuts = 0  # lines of the present file that do not count
+        self.heading = self._survey(default_model)
+        self._converter = Converter(self.heading, daemon_version)
+
+    @property
+    def source(self) -> Source:
+        """The newest file."""
+        return self.sources[-1]
+
+    def go_on_from(self, settings: Settings) -> None:
+        """Its past is another thread's."""
+        self._converter.go_on_from(settings)
+
+    def pages(self, behind: Mark | None = None) -> Iterator[Page]:
+        """The events of all lines, or of those behind an earlier import; an open end is closed.
+
+        Raises:
+            UnreadableSource: it cannot be read, or is not what was imported earlier.
+        """
+        digest, groups, skipping = hashlib.sha256(), list[list[Told]](), behind is not None
+        lines = size = paged = 0
+        for source, raw in self._raw(digest):
+            if torn(raw):
+                found = (
+                    f"expected a whole line, found {len(raw.text)} bytes of one that was cut off"
+                )
+                self._complain(source, Complaint(raw.number, f"{found}: they were not imported"))
+                continue
+            if not raw.whole:  # Whole but for its newline, which it will have if more is written.
+                digest.update(raw.text + b"\n")
+            lines, size = lines + 1, size + raw.size_bytes + (not raw.whole)
+            told = self._feed(source, raw)
+            if told and not skipping:
+                groups.append(told)
+            if behind is not None and lines == behind.lines:
+                self._check(behind, Mark(lines, size, digest.hexdigest()))
+                skipping = False
+                self._converter.close()
+            if size - paged >= PAGE_BYTES:
+                paged = size
+                yield Page(groups, size)
+                groups = []
+        self.mark = Mark(lines, size, digest.hexdigest())
+        if skipping:
+            raise UnreadableSource(
+                f"{self.source.path}: expected at least the {behind.lines if behind else 0} lines that "
+                f"were imported earlier, found {lines}: nothing was imported"
+            )
+        closing = [] if self.mark == behind else self._converter.close()
+        yield Page([*groups, closing] if closing else groups, size)
+
+    def _check(self, behind: Mark, found: Mark) -> None:
+        name = self.source.path
+        if found != behind:
+            raise UnreadableSource(
+                f"{name}: expected its first {behind.lines} lines as they were imported earlier "
+                f"(sha256 {behind.sha256[:12]}…), found others: nothing was imported"
+            )
+        spans = self.heading.taken_back
+        if self._cuts or any(first <= behind.lines < last for first, last in spans):
+            raise UnreadableSource(
+                f"{name}: turns that were imported earlier were taken back there since: nothing was "
+                f"imported. Delete the thread here to import it anew"
+            )
+
+    def _raw(self, digest: hashlib._Hash) -> Iterator[tuple[Source, RawLine]]:
+        for source in self.sources:
+            self._cuts = 0
+            for raw in raw_lines(source.path, digest):
+                yield source, raw
+
+    def _feed(self, source: Source, raw: RawLine) -> list[Told]:
+        if raw.overlong:
+            found = f"expected at most {LINE_BYTES_MAX} bytes, found {raw.size_bytes}"
+            self._complain(source, Complaint(raw.number, f"{found}: the line was not imported"))
+            return []
+        if self._cut(source, raw):
+            self._cuts += 1
+            return []
+        told = self._converter.feed(raw.number, raw.text)
+        for complaint in self._converter.complaints:
+            self._complain(source, complaint)
+        self._converter.complaints.clear()
+        if told:
+            self.last_at_us = max(self.last_at_us, told[-1].at_us)
+        return told
+
+    def _cut(self, source: Source, raw: RawLine) -> bool:
+        """Whether the thread was taken back to in front of this line, and goes on in another file."""
+        later = self.sources[self.sources.index(source) + 1 :]
+        before = min(
+            (one.base_before for one in later if one.base_before is not None), default=None
+        )
+        if before is None:
+            return False
+        line = _read(raw)
+        return line is not None and line.ordinal is not None and line.ordinal >= before
+
+    def _complain(self, source: Source, complaint: Complaint) -> None:
+        self.complained += 1
+        if self.complained <= COMPLAINTS_MAX:
+            self.complaints.append((source, complaint))
+
+    def _survey(self, default_model: str) -> Heading:
+        first, context, rolled_back = self.sources[0], None, False
+        for source in self.sources:
+            for raw in raw_lines(source.path):
+                if context is None and b'"turn_context"' in raw.text:
+                    context = _context(raw)
+                rolled_back = rolled_back or b"thread_rolled_back" in raw.text
+        return Heading(
+            first.source_id,
+            first.meta,
+            context or {},
+            text_of(first.meta.get("forked_from_id")) or None,
+            None if first.is_segment else first.base_before,
+            self._taken_back() if rolled_back and len(self.sources) == 1 else (),
+            default_model,
+        )
+
+    def _taken_back(self) -> tuple[tuple[int, int], ...]:
+        fold = TakenBack()
+        for raw in raw_lines(self.source.path):
+            line = _read(raw)
+            if line is not None:
+                fold.apply(line)
+        return tuple(fold.spans)
+
+
+def _read(raw: RawLine) -> Line | None:
+    try:
+        return read_line(raw.number, raw.text)
+    except UnreadableLine:
+        return None
+
+
+def _context(raw: RawLine) -> Members | None:
+    line = _read(raw)
+    return line.payload if line is not None and line.type == "turn_context" else None

@@ -1,0 +1,224 @@
+"""The files that threads of the original stand in: found, told apart by content, and read line by line. I/O.
+
+Nothing is ever written there. All of this runs in a worker thread, and holds one line at a time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+import shutil
+import subprocess
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import IO, Literal, Protocol
+
+import msgspec
+
+from codexd.core.ids import InvalidId, parse_thread_id
+from codexd.importing.lines import (
+    LINE_BYTES_MAX,
+    Members,
+    UnreadableLine,
+    members_of,
+    read_line,
+    text_of,
+)
+
+# In so many lines a rollout has said what it is; one with a broken first line is still told by its name.
+HEAD_LINES_MAX = 40
+# As much of an overlong line as is held while it is passed over.
+_CHUNK_BYTES = 1024 * 1024
+_TAR_MAGIC_AT = 257
+_ID_IN_NAME = re.compile(
+    r"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})(?:_[0-9a-f-]{36})?\.jsonl"
+)
+
+
+class Digest(Protocol):
+    """A hash that is fed."""
+
+    def update(self, data: bytes, /) -> None:
+        """More of what is hashed."""
+
+
+class UnreadableSource(Exception):
+    """A file cannot be imported; the message says what was expected and what was found."""
+
+
+class Source(msgspec.Struct, frozen=True):
+    """A rollout file, by its head."""
+
+    path: Path
+    source_id: str
+    meta: Members
+    archived: bool = False
+    base_id: str | None = None  # whose lines stand in front of this file's
+    base_before: int | None = None  # the ordinal of the first line of the base that does not count
+
+    @property
+    def is_segment(self) -> bool:
+        """Whether it goes on with its own thread, from a place to which that was taken back."""
+        return self.base_id == self.source_id
+
+
+def kind_of(path: Path) -> Literal["package", "rollout"]:
+    """What a file is, by its content. Raises: UnreadableSource."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_TAR_MAGIC_AT + 5)
+    except OSError as error:
+        raise UnreadableSource(f"{path}: cannot be read: {error.strerror}") from error
+    return "package" if head[_TAR_MAGIC_AT:].startswith(b"ustar") else "rollout"
+
+
+def files_under(path: Path) -> list[Path]:
+    """The file itself, or what may be imported of a folder, the oldest names first."""
+    if not path.is_dir():
+        return [path]
+    return sorted(
+        one
+        for one in path.rglob("*")
+        if one.is_file()
+        and (
+            (one.name.startswith("rollout-") and one.name.endswith((".jsonl", ".jsonl.zst")))
+            or one.name.endswith(".codexd.tar")
+        )
+    )
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    """The file's bytes, unpacked where it is compressed. Raises: UnreadableSource."""
+    if path.suffix != ".zst":
+        try:
+            with path.open("rb") as file:
+                yield file
+        except OSError as error:
+            raise UnreadableSource(f"{path}: cannot be read: {error.strerror}") from error
+        return
+    program = shutil.which("zstd")
+    if program is None:
+        raise UnreadableSource(
+            f"{path}: expected a file that is not compressed, found one packed by zstd, and no program "
+            f"`zstd` here: it was not imported. Unpack a copy with `zstd -d`, and import that"
+        )
+    with subprocess.Popen([program, "-dcq", "--", str(path)], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout
+        finally:
+            process.stdout.close()
+            process.terminate()
+
+
+class RawLine(msgspec.Struct, frozen=True, gc=False):
+    """A line as it stands in its file."""
+
+    number: int
+    text: bytes  # without its newline; of an overlong one the beginning
+    size_bytes: int  # with its newline
+    whole: bool = True  # whether it ends in a newline
+    overlong: bool = False
+
+
+def raw_lines(path: Path, digest: Digest | None = None) -> Generator[RawLine]:
+    """All lines of a file, `digest` being fed with the whole ones. Raises: UnreadableSource."""
+    with _opened(path) as file:
+        number = 0
+        while text := file.readline(LINE_BYTES_MAX + 1):
+            number += 1
+            size, last = len(text), text
+            if digest is not None and (text.endswith(b"\n") or size > LINE_BYTES_MAX):
+                digest.update(text)
+            while size > LINE_BYTES_MAX and not last.endswith(b"\n"):
+                last = file.readline(_CHUNK_BYTES)
+                if not last:
+                    break
+                size += len(last)
+                if digest is not None:
+                    digest.update(last)
+            overlong = size > LINE_BYTES_MAX
+            kept = text[:_CHUNK_BYTES] if overlong else text.removesuffix(b"\n")
+            yield RawLine(number, kept, size, last.endswith(b"\n"), overlong)
+
+
+def peek(path: Path) -> Source:
+    """What a rollout says of itself at its beginning. Raises: UnreadableSource."""
+    meta, readable = None, False
+    with contextlib.closing(raw_lines(path)) as lines:
+        for raw in lines:
+            if meta is not None or raw.number > HEAD_LINES_MAX:
+                break
+            try:
+                line = read_line(raw.number, raw.text)
+            except UnreadableLine:
+                continue
+            readable = True
+            meta = line.payload if line.type == "session_meta" else None
+    if not readable:
+        raise UnreadableSource(
+            f"{path}: expected a rollout, which is JSON line by line, found no such line at its "
+            f"beginning: nothing was imported"
+        )
+    return _source(path, meta or {})
+
+
+def _source(path: Path, meta: Members) -> Source:
+    named = _ID_IN_NAME.search(path.name)
+    source_id = text_of(meta.get("id")) or text_of(meta.get("session_id"))
+    base = members_of(meta.get("history_base"))
+    before = base.get("end_ordinal_exclusive", meta.get("forked_from_ordinal_exclusive"))
+    base_id = text_of(base.get("thread_id"))
+    if isinstance(before, int) and not base_id:
+        base_id = text_of(meta.get("forked_from_id"))
+    return Source(
+        path,
+        source_id or (named[1] if named is not None else path.stem),
+        meta,
+        "archived_sessions" in path.parts,
+        base_id or None,
+        before if isinstance(before, int) and base_id else None,
+    )
+
+
+def thread_id_for(source_id: str, *, other: bool = False) -> str:
+    """The id that a thread has here: its own, or one made from that where it is none or is taken."""
+    if not other:
+        with contextlib.suppress(InvalidId):
+            return parse_thread_id(source_id)
+    made = hashlib.sha256(f"codexd import {source_id}".encode()).hexdigest()
+    # RFC 9562, section 5.8: a version for ids that are made in one's own way.
+    return f"{made[:8]}-{made[8:12]}-8{made[13:16]}-8{made[17:20]}-{made[20:32]}"
+
+
+def given_name(source: Source) -> str | None:
+    """The name that a person gave the thread: it stands in an index beside the sessions."""
+    home = next(
+        (p.parent for p in source.path.parents if p.name in ("sessions", "archived_sessions")), None
+    )
+    if home is None or not (home / "session_index.jsonl").is_file():
+        return None
+    name = None
+    with contextlib.suppress(UnreadableSource):
+        for raw in raw_lines(home / "session_index.jsonl"):
+            if source.source_id.encode() in raw.text:
+                try:
+                    row = members_of(msgspec.json.decode(raw.text))
+                except (ValueError, RecursionError):
+                    continue
+                if row.get("id") == source.source_id:
+                    name = text_of(row.get("thread_name")) or None
+    return name
+
+
+def torn(raw: RawLine) -> bool:
+    """Whether a line is the torn end of a file that was being written."""
+    if raw.whole:
+        return False
+    try:
+        read_line(raw.number, raw.text)
+    except UnreadableLine:
+        return True
+    return False

@@ -1,0 +1,78 @@
+"""Appending what a rollout says to a log: one append for each line, with the line's own time. I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from codexd.core.events import Event, ThreadForked, encode_event
+from codexd.core.ids import ThreadId
+from codexd.core.record import encode_members
+from codexd.core.state import ThreadState
+from codexd.core.story import Story
+from codexd.importing.fitting import fitted
+from codexd.importing.lines import Complaint
+from codexd.importing.telling import Told
+from codexd_eventstore.store import EventStore, NewEvent, Refused
+
+# Who caused a record that no line of a rollout stands behind: its end, and what was open there.
+IMPORTER = "import:end"
+# A fork stands between two appends; so many records one of a rollout's line may have.
+APPEND_RECORDS_MAX = 256
+
+
+class Writing:
+    """One thread's log."""
+
+    def __init__(self, store: EventStore, stream: str, version: int, *, dry: bool) -> None:
+        """`dry`: nothing is written, and what would be is counted."""
+        self.stream, self.count = stream, 0
+        self.complaints: list[Complaint] = []
+        self._store, self._version, self._dry = store, version, dry
+
+    async def append(self, group: Sequence[Told]) -> None:
+        """What one line says."""
+        events = []
+        for told in group:
+            event, complaint = await fitted(self._store, told, dry=self._dry)
+            if complaint is not None:
+                self.complaints.append(complaint)
+            if event is not None:
+                events.append(_new(event, told.by, told.turn))
+        await self._append(events, group[0].at_us, durable=False)
+
+    async def close(self, events: Sequence[Event], at_us: int) -> None:
+        """The last records, and all of it on disk."""
+        await self._append([_new(one, IMPORTER, None) for one in events], at_us, durable=True)
+
+    async def fork(
+        self, parent: ThreadId, point: int, state: ThreadState, by: str, at_us: int
+    ) -> None:
+        """Begin as a fork of its parent; a turn that ran there is stopped here."""
+        story = Story(state)
+        if state.turn is not None:
+            story.interrupt((), "forked")
+        self.count += 1 + len(story.events)
+        if self._dry:
+            return
+        for seq in range(point, max(point - APPEND_RECORDS_MAX, 0), -1):
+            events = [_new(one, by, None) for one in (ThreadForked(parent, seq), *story.events)]
+            try:
+                appended = await self._store.fork(parent, seq, self.stream, events, at_us=at_us)
+            except Refused:  # Within an append: the line in front of it is the last that is shared.
+                continue
+            self._version = appended.last
+            return
+        raise Refused(f"thread {parent} has no place to fork from in front of record {point + 1}")
+
+    async def _append(self, events: list[NewEvent], at_us: int, *, durable: bool) -> None:
+        self.count += len(events)
+        if self._dry or not events:
+            return
+        appended = await self._store.append(
+            self.stream, events, expected_version=self._version, at_us=at_us, durable=durable
+        )
+        self._version = appended.last
+
+
+def _new(event: Event, by: str, turn: str | None) -> NewEvent:
+    return NewEvent(event.type, encode_event(event), event.v, encode_members(by, turn))
