@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from codexd_eventstore.files import FileSystem
@@ -16,7 +16,17 @@ from codexd_eventstore.places import Places, unlink_if_there
 from codexd_eventstore.store import BlobRef, Damaged, NotFound
 
 PIECE_BYTES: Final = 1024 * 1024
+NAME_BYTES: Final = 64
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
+
+_HEX_RUN: Final = re.compile(rb"[0-9a-f]{64,}")
+
+
+def names_in(content: bytes) -> Iterator[str]:
+    """Every 64 hex digits in a row, which may be the name of a blob."""
+    for run in _HEX_RUN.finditer(content):
+        for start in range(run.start(), run.end() - NAME_BYTES + 1):
+            yield content[start : start + NAME_BYTES].decode()
 
 
 class Blobs:
@@ -49,7 +59,7 @@ class Blobs:
 
     def size(self, sha256: str) -> int:
         """How many bytes it has. Raises: NotFound."""
-        state = self._fs.state(self._path(sha256))
+        state = self._fs.state(self.path(sha256))
         if state is None:
             raise NotFound(f"there is no blob {sha256}")
         return state.size_bytes
@@ -58,7 +68,7 @@ class Blobs:
         """A range of it; the whole is checked against its name. Raises: NotFound, Damaged."""
         size = self.size(sha256)
         stop = size if end is None else min(end, size)
-        content = self._fs.read_range(self._path(sha256), start, max(0, stop - start))
+        content = self._fs.read_range(self.path(sha256), start, max(0, stop - start))
         if start == 0 and stop == size and hashlib.sha256(content).hexdigest() != sha256:
             raise Damaged(
                 f"blob {sha256}: its {size} bytes have another hash; it was left as it is"
@@ -67,7 +77,7 @@ class Blobs:
 
     def _store(self, sha256: str, pieces: Callable[[], Iterable[bytes]]) -> bool:
         """Whether the pieces were what the name says; else nothing was stored."""
-        path = self._path(sha256)
+        path = self.path(sha256)
         folder = path.rpartition("/")[0]
         self._places.prepare(folder)
         if self._fs.state(path) is None:
@@ -93,7 +103,8 @@ class Blobs:
         self._fs.sync_folder(folder)
         return True
 
-    def _path(self, sha256: str) -> str:
+    def path(self, sha256: str) -> str:
+        """Where it lies, if it is there. Raises: NotFound for what names no blob."""
         if not _SHA256.fullmatch(sha256):
             raise NotFound(f"{sha256[:80]!r} is not the name of a blob: 64 hex digits are")
         return f"{self._places.blobs}/{sha256[:2]}/{sha256}"

@@ -16,7 +16,7 @@ from typing import Final
 
 import trio
 
-from codexd_eventstore import appending, forking, moving, removing, rewriting
+from codexd_eventstore import appending, forking, moving, packing, removing, rewriting, unpacking
 from codexd_eventstore.files import FileSystem
 from codexd_eventstore.parts import Parts, blocking
 from codexd_eventstore.places import absolute, make_root, take_lock
@@ -30,11 +30,13 @@ from codexd_eventstore.store import (
     Head,
     LeftDraft,
     NewEvent,
+    Package,
     Record,
     Rewritten,
     StoreFailed,
     StreamEntry,
     Subscription,
+    Unpacked,
     Verdict,
 )
 from codexd_eventstore.subscription import Followed, following
@@ -174,6 +176,14 @@ class JsonlStore:
     async def delete(self, stream: str) -> None:
         """Remove it for good; the first call of a store looks into every log for children."""
         await removing.delete(self._parts, stream)
+
+    async def pack(self, stream: str, path: str) -> Package:
+        """Write it, what it inherited and the blobs that they name into one new file."""
+        return await packing.pack(self._parts, stream, path)
+
+    async def unpack(self, path: str) -> Unpacked:
+        """Take in what such a file holds."""
+        return await unpacking.unpack(self._parts, path)
 
     async def verify(self, stream: str) -> Verdict:
         """Read all of its own records and check them and its link to its parent; changes nothing."""

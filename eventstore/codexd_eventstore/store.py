@@ -97,7 +97,7 @@ class LeftDraft(msgspec.Struct, frozen=True):
     content: bytes
 
 
-class BlobRef(msgspec.Struct, frozen=True):
+class BlobRef(msgspec.Struct, frozen=True, rename="camel"):
     """A blob: its name and its size."""
 
     sha256: str
@@ -129,6 +129,39 @@ class Rewritten(msgspec.Struct, frozen=True):
     lost: int = 0  # of those, how many stand for ones that could not be read any more
     kept: str | None = None  # the file that the log was before, where that is kept
     removed: tuple[str, ...] = ()  # files kept beside it that may have held what was taken out
+
+
+class PackedLog(msgspec.Struct, frozen=True, rename="camel"):
+    """One log in a package, up to a record."""
+
+    stream: str
+    version: int
+    crc: str  # of the record `version`
+    size_bytes: int
+    archived: bool = False
+    generation: int = 1
+    parent: str | None = None
+    parent_seq: int = 0
+
+
+class Package(msgspec.Struct, frozen=True, rename="camel"):
+    """What a package holds: a stream, as much of its ancestors as it needs, and the blobs that they name."""
+
+    format: int
+    stream: str
+    logs: tuple[PackedLog, ...]  # the oldest ancestor first, the stream itself last
+    blobs: tuple[BlobRef, ...] = ()
+
+
+class Unpacked(msgspec.Struct, frozen=True):
+    """What unpacking did with each log of a package."""
+
+    stream: str
+    version: int  # the stream's own version now
+    added: tuple[str, ...] = ()  # streams that were not here
+    extended: tuple[str, ...] = ()  # streams of which the package has more than was here
+    kept: tuple[str, ...] = ()  # streams that were here with all that the package has of them
+    blobs: int = 0  # how many were not here
 
 
 class Swept(msgspec.Struct, frozen=True):
@@ -315,6 +348,22 @@ class EventStore(Protocol):
     async def salvage(self, stream: str, *, at_us: int) -> Rewritten:
         """Make a damaged log readable: what is broken becomes `log.lost` records, and the file that
         it was is kept. A whole one stays as it is."""
+
+    async def pack(self, stream: str, path: str) -> Package:
+        """Write it, what it inherited and the blobs that they name into one new file, a plain tar.
+
+        Raises: Refused where something is at the path, NotFound, Damaged, StoreFailed.
+        """
+
+    async def unpack(self, path: str) -> Unpacked:
+        """Take in what such a file holds, after all of it was checked.
+
+        A stream that is here already stays, or goes on as the package's does where that is longer;
+        ancestors that were not here are archived. Other streams than that are never touched.
+
+        Raises: Refused where it is no package, does not read back, or a stream is another one here;
+            nothing was taken in then. StoreFailed.
+        """
 
     async def find_key(self, stream: str, key: str) -> tuple[int, int] | None:
         """The first and last `seq` of the append that an idempotency key was given with."""

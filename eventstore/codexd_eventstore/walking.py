@@ -17,8 +17,16 @@ from codexd_eventstore.store import RECORD_BYTES_MAX, Record
 class Walk:
     """One way through a file, up to the record `last`, or as far as its records are whole."""
 
-    def __init__(self, fs: FileSystem, path: str, stream: str, last: int | None = None) -> None:
+    def __init__(
+        self,
+        fs: FileSystem,
+        path: str,
+        stream: str,
+        last: int | None = None,
+        fd: int | None = None,  # where the file is open already; it stays so
+    ) -> None:
         self._fs = fs
+        self._fd = fd
         self._path = path
         self.stream = stream
         self._last = last
@@ -27,12 +35,18 @@ class Walk:
     def pieces(self) -> Iterator[list[Record]]:
         """The records, at least one at a time. Raises: Damaged where `last` is not reached, OSError."""
         fs = self._fs
-        fd = fs.open_to_read(self._path)
+        fd = fs.open_to_read(self._path) if self._fd is None else self._fd
         try:
             self.start = start_of(lambda place, size: fs.read(fd, place, size), self.stream)
             yield from self._pieces(fd)
         finally:
-            fs.close(fd)
+            if self._fd is None:
+                fs.close(fd)
+
+    def records(self) -> Iterator[Record]:
+        """The same, one at a time."""
+        for records in self.pieces():
+            yield from records
 
     def _pieces(self, fd: int) -> Iterator[list[Record]]:
         seq, chain = self.start.base, self.start.chain(self.stream)
