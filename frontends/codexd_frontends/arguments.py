@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-TURNS_ON_ATTACH_DEFAULT = 20  # a few screens of past; `show` has all of it
+TURNS_ON_ATTACH_DEFAULT = 20  # a few screens of past; `show` has more of it
+TURNS_SHOWN_DEFAULT = 50  # what people look for is near the end, and a thread may have any number
+ALL_TURNS = "all"
 
 
 class Argument:
@@ -41,6 +43,10 @@ def _count(text: str) -> int:
     return number
 
 
+def _count_or_all(text: str) -> int | None:
+    return None if text == ALL_TURNS else _count(text)
+
+
 JSON = Argument("--json", action="store_true", help="print JSON, for programs")
 THREAD = Argument(
     "thread", metavar="THREAD", help="an id, the beginning of one (4 characters or more), or a name"
@@ -68,7 +74,13 @@ SEND_OPTIONS = (
 ARCHIVED = Argument("--archived", action="store_true", help="the archive instead")
 LIMIT = Argument("--limit", metavar="N", type=_count, default=None, help="at most so many")
 SEARCH = Argument("--search", metavar="TEXT", help="only those whose title has this text")
-TURNS = Argument("--turns", metavar="N", type=_count, default=None, help="only the last N turns")
+TURNS = Argument(
+    "--turns",
+    metavar="N",
+    type=_count_or_all,
+    default=TURNS_SHOWN_DEFAULT,
+    help=f"how many of the last turns, or {ALL_TURNS} (default: {TURNS_SHOWN_DEFAULT})",
+)
 TURNS_ON_ATTACH = Argument(
     "--turns",
     metavar="N",

@@ -66,6 +66,19 @@ class Console:
         """The one JSON document of a command."""
         self.json_line(msgspec.json.encode({"schema": SCHEMA, **members}))
 
+    def document_with(
+        self, members: dict[str, object], name: str, values: Iterable[msgspec.Raw]
+    ) -> None:
+        """The same with one more member, a list that is written as it comes, however long it is."""
+        sys.stdout.flush()
+        first = msgspec.json.encode({"schema": SCHEMA, **members})[:-1]
+        out = sys.stdout.buffer
+        out.write(first + b"," + msgspec.json.encode(name) + b":[")
+        for number, value in enumerate(values):
+            out.write((b"," if number else b"") + bytes(value))
+        out.write(b"]}\n")
+        out.flush()
+
     def json_line(self, line: bytes) -> None:
         """A line of a JSON stream, as it is."""
         sys.stdout.flush()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -61,30 +61,59 @@ class Past(NamedTuple):
     more: bool  # whether there are earlier ones
 
 
-def past_turns(
-    daemon: Daemon, thread_id: str, limit: int | None, *, before: str | None = None
-) -> Past:
-    """The last `limit` turns (None: all); `before`: up to the place that `attach` was told."""
+def past_turns(daemon: Daemon, thread_id: str, limit: int, *, before: str | None = None) -> Past:
+    """The last `limit` turns; `before`: up to the place that `attach` was told."""
     turns: list[Raw] = []
     cursor = before
-    while limit is None or len(turns) < limit:
-        left = TURN_PAGE if limit is None else min(TURN_PAGE, limit - len(turns))
-        page = daemon.call(
-            "thread/turns/list",
-            {
-                "threadId": thread_id,
-                "cursor": cursor,
-                "limit": left,
-                "sortDirection": "desc",
-                "itemsView": "full",
-            },
-            RawPage,
-        )
+    while len(turns) < limit:
+        left = min(TURN_PAGE, limit - len(turns))
+        page = _turns_page(daemon, thread_id, cursor, "desc", limit=left)
         turns += page.data
         cursor = page.next_cursor
         if cursor is None:
             break
     return Past(turns[::-1], cursor is not None)
+
+
+def all_turns(daemon: Daemon, thread_id: str) -> Iterator[Raw]:
+    """Every turn with its items, the oldest first; no more of them at a time than a page has."""
+    cursor: str | None = None
+    while True:
+        page = _turns_page(daemon, thread_id, cursor, "asc")
+        yield from page.data
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+def turn_ids(daemon: Daemon, thread_id: str) -> Iterator[str]:
+    """The ids of all turns, the newest first."""
+    cursor: str | None = None
+    while True:
+        page = _turns_page(daemon, thread_id, cursor, "desc", view="notLoaded")
+        yield from (msgspec.json.decode(raw, type=Turn).id for raw in page.data)
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+def _turns_page(
+    daemon: Daemon,
+    thread_id: str,
+    cursor: str | None,
+    direction: str,
+    *,
+    limit: int = TURN_PAGE,
+    view: str = "full",
+) -> RawPage:
+    params = {
+        "threadId": thread_id,
+        "cursor": cursor,
+        "limit": limit,
+        "sortDirection": direction,
+        "itemsView": view,
+    }
+    return daemon.call("thread/turns/list", params, RawPage)
 
 
 def running_turn(turns: Sequence[Turn]) -> Turn | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -81,8 +82,39 @@ def test_show_tells_a_thread_from_its_first_turn_on(tmp_path: Path, capfd: Captu
     assert document(capfd) == {
         "schema": 1,
         "thread": said.thread(name="moon"),
+        "earlierTurns": False,
         "turns": turns[::-1],
     }
+
+
+def paged(request: Json) -> list[Json]:
+    """Three turns, as many a page as was asked for, but two at most."""
+    turns = [said.turn("completed", turn_id=one) for one in ("first", "second", "third")]
+    params = request["params"]
+    if params["sortDirection"] == "desc":
+        turns.reverse()
+    start = int(params["cursor"] or 0)
+    end = start + min(params["limit"], 2)
+    page = {"data": turns[start:end], "nextCursor": str(end) if end < len(turns) else None}
+    return [{"id": request["id"], "result": page}]
+
+
+def test_show_has_the_last_turns_and_says_how_to_see_more(tmp_path: Path, capfd: Captured) -> None:
+    with FakeDaemon(tmp_path) as fake:
+        fake.answer("thread/read", {"thread": said.thread()})
+        fake.answer_by("thread/turns/list", paged)
+        assert run(fake, "show", said.THREAD, "--turns", "2") == 0
+        shown = capfd.readouterr().out
+        assert f"— earlier turns: codexctl show {said.THREAD} --turns all —\n" in shown
+        assert re.findall("— turn (.*) —", shown) == ["second", "third"]
+        assert run(fake, "show", said.THREAD, "--turns", "2", "--json") == 0
+        assert document(capfd)["earlierTurns"]
+        assert run(fake, "show", said.THREAD, "--turns", "all") == 0
+        shown = capfd.readouterr().out
+        assert "earlier turns" not in shown
+        assert re.findall("— turn (.*) —", shown) == ["first", "second", "third"]
+        assert run(fake, "show", said.THREAD, "--turns", "all", "--json") == 0
+        assert [turn["id"] for turn in document(capfd)["turns"]] == ["first", "second", "third"]
 
 
 RECORDS = (

@@ -9,8 +9,8 @@ import msgspec
 from codexd_frontends.client import Daemon
 from codexd_frontends.console import Console
 from codexd_frontends.exits import DONE, Exit
-from codexd_frontends.follow import past_turns
-from codexd_frontends.messages import RawThreadAnswer, Thread, Turn
+from codexd_frontends.follow import turn_ids
+from codexd_frontends.messages import RawThreadAnswer, Thread
 from codexd_frontends.start import connect
 from codexd_frontends.trouble import UsageTrouble
 from codexd_frontends.which import PREFIX_CHARS_MIN, find_thread_id, is_full_id
@@ -35,12 +35,12 @@ def find_turn_id(daemon: Daemon, thread_id: str, word: str) -> str:
     """The id of the turn that `word` names, by its beginning. Raises: UsageTrouble."""
     if is_full_id(word):
         return word.lower()
-    ids = [
-        msgspec.json.decode(raw, type=Turn).id
-        for raw in past_turns(daemon, thread_id, limit=None).turns
-    ]
-    meant = [turn_id for turn_id in ids if turn_id.startswith(word.lower())]
-    if len(word) < PREFIX_CHARS_MIN or not meant:
+    meant: list[str] = []
+    if len(word) >= PREFIX_CHARS_MIN:
+        begins = word.lower()
+        # The oldest first, as `show` has them.
+        meant = [one for one in turn_ids(daemon, thread_id) if one.startswith(begins)][::-1]
+    if not meant:
         raise UsageTrouble(
             f"no turn of the thread has an id that begins with {word!r}; "
             f"`codexctl show {thread_id}` shows them"

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable, Iterator
 
 import msgspec
 from msgspec import Raw
 
+from codexd_frontends.arguments import ALL_TURNS
 from codexd_frontends.console import Console
 from codexd_frontends.exits import DONE, Exit
-from codexd_frontends.follow import past_turns
+from codexd_frontends.follow import all_turns, past_turns
 from codexd_frontends.messages import RawThreadAnswer, Thread, Turn
 from codexd_frontends.render import Piece, Screen
 from codexd_frontends.start import connect
 from codexd_frontends.style import Style, visible
 from codexd_frontends.which import find_thread_id
+
+EARLIER = f"earlier turns: codexctl show {{}} --turns {ALL_TURNS}"
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Exit:
@@ -22,13 +26,21 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
     with connect(console) as daemon:
         thread_id = find_thread_id(daemon, arguments.thread)
         read = daemon.call("thread/read", {"threadId": thread_id}, RawThreadAnswer)
-        turns = past_turns(daemon, thread_id, arguments.turns).turns
-    if console.json:
-        console.document({"thread": read.thread, "turns": turns})
-        return DONE
-    for line in heading_lines(msgspec.json.decode(read.thread, type=Thread), console.out_style):
-        console.answer(line)
-    console.write(turns_pieces(turns, console.out_style))
+        if arguments.turns is None:
+            past: Iterable[Raw] = all_turns(daemon, thread_id)
+            earlier = False
+        else:
+            past, earlier = past_turns(daemon, thread_id, arguments.turns)
+        if console.json:
+            members: dict[str, object] = {"thread": read.thread, "earlierTurns": earlier}
+            console.document_with(members, "turns", past)
+            return DONE
+        style = console.out_style
+        for line in heading_lines(msgspec.json.decode(read.thread, type=Thread), style):
+            console.answer(line)
+        if earlier:
+            console.answer(style.dim(f"— {EARLIER.format(thread_id)} —"))
+        console.write(turns_pieces(past, style))
     return DONE
 
 
@@ -48,12 +60,10 @@ def heading_lines(thread: Thread, style: Style) -> list[str]:
     ]
 
 
-def turns_pieces(turns: list[Raw], style: Style) -> list[Piece]:
+def turns_pieces(turns: Iterable[Raw], style: Style) -> Iterator[Piece]:
     """The turns, each under its id: that is what `fork --at` takes."""
     screen = Screen(answer=style)
-    pieces: list[Piece] = []
     for raw in turns:
         turn = msgspec.json.decode(raw, type=Turn)
-        pieces += screen.lines([style.dim(f"— turn {turn.id} —")])
-        pieces += screen.turn(turn)
-    return pieces
+        yield from screen.lines([style.dim(f"— turn {turn.id} —")])
+        yield from screen.turn(turn)
