@@ -3,6 +3,9 @@
 Building a request is joining bytes, and from call to call they are the same bytes, so that a provider's
 prompt cache hits. What a person says or the daemon adds while a response streams stands behind that
 response: the model had not seen it.
+
+What a request has had never changes, so that it need not be in memory between requests: `absent` items
+stand in front of `items`, and whoever builds a request brings them back first.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from codexd.core.calls import ToolResult
 from codexd.core.events import (
     ContextAdded,
     Event,
@@ -29,6 +33,7 @@ from codexd.core.events import (
     TurnStarted,
     TurnSteered,
     Unknown,
+    given,
 )
 from codexd.core.items import (
     ImageInput,
@@ -38,6 +43,7 @@ from codexd.core.items import (
     TextInput,
     UserInput,
 )
+from codexd.core.marks import HistoryCompacted
 
 # Hex digits of a segment's hash: 64 bits tell the segments of any thread apart.
 HASH_DIGITS = 16
@@ -46,28 +52,47 @@ _encode = msgspec.json.Encoder().encode
 
 
 class HistoryMark(NamedTuple):
-    """A place in a fold; `items` only ever grow, so their number is enough."""
+    """A place in a fold; a list of items only ever grows, so its length is enough."""
 
-    items: int
+    begun: int
+    absent: int
+    items: list[bytes]
+    length: int  # of all, absent ones included
     behind: tuple[bytes, ...]
     queued: dict[str, bytes]
     calls: dict[str, bool]
     printed: int
-    digest: hashlib._Hash
+    digest: str
     instructions: str | None
     tools: str | None
+
+
+class HistoryPlace(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A place in a fold without the items that a request has had: as good as the fold to go on from."""
+
+    begun: int
+    printed: int
+    digest: str
+    instructions: str | None
+    tools: str | None
+    items: tuple[bytes, ...]  # those that no request has had yet
+    behind: tuple[bytes, ...]
+    queued: dict[str, bytes]
+    calls: dict[str, bool]
 
 
 class History:
     """The fold. It is mutable, and one actor owns it."""
 
     def __init__(self) -> None:
+        self.begun = 0  # how often it began anew, with what stands for the past
+        self.absent = 0  # so many items stand in front of those that are in memory
         self.items: list[bytes] = []  # in order, each one input item of the Responses API
         self._behind: list[bytes] = []  # what the model sees with its next call
         self._queued: dict[str, bytes] = {}
         self._calls: dict[str, bool] = {}  # open tool calls: whether each is a custom one
         self._printed = 0  # so many items are in the digest
-        self._digest = hashlib.sha256()
+        self._digest = ""
         self._instructions: str | None = None
         self._tools: str | None = None
 
@@ -89,8 +114,9 @@ class History:
                 if event.call is not None:
                     self._calls[event.call.call_id] = event.call.custom
             case ToolEnded():
-                custom = self._calls.pop(event.call_id, False)
-                self.items.append(call_output(event.call_id, event.result.model_text, custom))
+                self._answer(event)
+            case HistoryCompacted():
+                self._compact(event)
             case ModelCallStarted():
                 self._take_in()
                 self._follow_print(event.request)
@@ -104,23 +130,90 @@ class History:
     def mark(self) -> HistoryMark:
         """Where the fold stands, to go back to. Costs the same however long the history is."""
         return HistoryMark(
-            len(self.items),
+            self.begun,
+            self.absent,
+            self.items,
+            self.count,
             tuple(self._behind),
             dict(self._queued),
             dict(self._calls),
             self._printed,
-            self._digest.copy(),
+            self._digest,
             self._instructions,
             self._tools,
         )
 
     def go_back(self, mark: HistoryMark) -> None:
         """Forget what was taken in since: it did not happen."""
-        del self.items[mark.items :]
+        if self.begun != mark.begun:
+            self.begun, self.absent, self.items = mark.begun, mark.absent, mark.items
+        del self.items[mark.length - self.absent :]
         self._behind[:] = mark.behind
         self._queued, self._calls = mark.queued, mark.calls
         self._printed, self._digest = mark.printed, mark.digest
         self._instructions, self._tools = mark.instructions, mark.tools
+
+    @property
+    def count(self) -> int:
+        """How many items there are, in memory or not."""
+        return self.absent + len(self.items)
+
+    @property
+    def printed(self) -> int:
+        """How many of them a request has had: those never change."""
+        return self._printed
+
+    @property
+    def digest(self) -> str:
+        """Of those that a request has had."""
+        return self._digest
+
+    def place(self) -> HistoryPlace:
+        """Where the fold stands."""
+        return HistoryPlace(
+            self.begun,
+            self._printed,
+            self._digest,
+            self._instructions,
+            self._tools,
+            tuple(self.items[self._printed - self.absent :]),
+            tuple(self._behind),
+            dict(self._queued),
+            dict(self._calls),
+        )
+
+    @classmethod
+    def at(cls, place: HistoryPlace) -> History:
+        """The fold at a place; the items that a request has had are absent."""
+        history = cls()
+        history.begun, history.absent = place.begun, place.printed
+        history.items = list(place.items)
+        history._behind, history._queued = list(place.behind), dict(place.queued)
+        history._calls, history._printed = dict(place.calls), place.printed
+        history._digest = place.digest
+        history._instructions, history._tools = place.instructions, place.tools
+        return history
+
+    def copy(self) -> History:
+        """The same, to be folded on apart; the items themselves are shared."""
+        copied = History.at(self.place())
+        copied.absent, copied.items = self.absent, self.items.copy()
+        return copied
+
+    def had(self, after: int) -> list[bytes]:
+        """The items behind the first `after` that a request has had; those must be in memory."""
+        return self.items[after - self.absent : self._printed - self.absent]
+
+    def let_go(self, count: int) -> None:
+        """Keep the first `count` items in memory no longer: requests have had them."""
+        del self.items[: max(count - self.absent, 0)]
+        self.absent = max(count, self.absent)
+
+    def bring_back(self, items: list[bytes]) -> None:
+        """These are the items that are absent."""
+        assert len(items) == self.absent, f"{self.absent} items are absent, and {len(items)} came"
+        self.items[:0] = items
+        self.absent = 0
 
     def apply_all(self, events: Iterable[Event | Unknown]) -> None:
         """Take several events in."""
@@ -129,19 +222,29 @@ class History:
 
     def print_request(self, instructions: bytes, tools: tuple[bytes, ...]) -> RequestPrint:
         """What the request that is about to start is made of; call it before its event is applied."""
-        pending = [*self.items[self._printed :], *self._behind]
-        digest = self._digest.copy()
+        pending = [*self.items[self._printed - self.absent :], *self._behind]
         added = tuple(_hash(item) for item in pending)
-        for text in added:
-            digest.update(text.encode())
         instructions_hash, tools_hash = _hash(instructions), _hash(b",".join(tools))
         return RequestPrint(
             kept=self._printed,
             added=added,
-            digest=digest.hexdigest()[:HASH_DIGITS],
+            digest=_chained(self._digest, added)[:HASH_DIGITS],
             instructions=instructions_hash if instructions_hash != self._instructions else None,
             tools=tools_hash if tools_hash != self._tools else None,
         )
+
+    def _answer(self, event: ToolEnded) -> None:
+        """A call has its answer; what the model did not call, such as a person's command, has none."""
+        custom = self._calls.pop(event.call_id, None)
+        if custom is not None:
+            self.items.append(call_output(event.call_id, event.result, custom))
+
+    def _compact(self, event: HistoryCompacted) -> None:
+        """Begin anew with what stands for the past: no request has had any of it yet."""
+        self.begun += 1
+        self.absent, self.items = 0, [without_id(item) for item in event.items]
+        self._behind.clear()
+        self._printed, self._digest = 0, ""
 
     def _take_in(self) -> None:
         self.items += self._behind
@@ -150,11 +253,17 @@ class History:
     def _follow_print(self, request: RequestPrint | None) -> None:
         if request is None:
             return
-        for text in request.added:
-            self._digest.update(text.encode())
-        self._printed = len(self.items)
+        self._digest = _chained(self._digest, request.added)
+        self._printed = self.count
         self._instructions = request.instructions or self._instructions
         self._tools = request.tools or self._tools
+
+
+def _chained(digest: str, added: Iterable[str]) -> str:
+    """The digest of all segments, from that of the earlier ones; it needs nothing else of them."""
+    for text in added:
+        digest = hashlib.sha256((digest + text).encode()).hexdigest()
+    return digest
 
 
 def _hash(segment: bytes) -> str:
@@ -186,10 +295,11 @@ def _part(part: UserInput) -> dict[str, str]:
             return {"type": "input_text", "text": f"[{part.name}]({part.path})"}
 
 
-def call_output(call_id: str, text: str, custom: bool) -> bytes:
-    """A tool's answer."""
+def call_output(call_id: str, result: ToolResult, custom: bool) -> bytes:
+    """A tool's answer: its text, or the parts that it was given in."""
     kind = "custom_tool_call_output" if custom else "function_call_output"
-    return _encode({"type": kind, "call_id": call_id, "output": text})
+    output = given(result.model_parts) or result.model_text
+    return _encode({"type": kind, "call_id": call_id, "output": output})
 
 
 def without_id(item: msgspec.Raw) -> bytes:
