@@ -23,9 +23,13 @@ INSTALLED = (SCHEMAS / "v2").is_dir()
 _RENAMED = {"AccountReadResponse": "GetAccountResponse"}
 
 
+# Where the types of methods stand that the original does not have.
+OWN_MODULES = ("codexd.protocol.own", "codexd.protocol.moving")
+
+
 def is_theirs(method: str) -> bool:
     """Whether the original knows the method; codexd has a few of its own."""
-    return METHODS[method].response.__module__ != "codexd.protocol.own"
+    return METHODS[method].response.__module__ not in OWN_MODULES
 
 
 def check_answer(method: str, result: dict[str, Any]) -> None:

@@ -24,6 +24,7 @@ from codexd import __version__
 from codexd.config import InvalidConfig
 from codexd.core.ids import ThreadId
 from codexd.core.instructions import BASE_INSTRUCTIONS
+from codexd.importing.importer import Importer
 from codexd.live_config import LiveConfig
 from codexd.models.catalog import CATALOG, Model, find_model
 from codexd.models.transport import warm_up
@@ -117,6 +118,13 @@ class House:
             cwd=Path.cwd(),
             started_at_ms=time.time_ns() // 1_000_000,
             pid=os.getpid(),
+            importer=Importer(
+                store,
+                daemon_version=__version__,
+                now_us=worlds[False].now_us,
+                let_go=self._supervisor.unload,
+                default_model=next(model.id for model in CATALOG if model.is_default),
+            ),
             thread_keys=ThreadKeys(),
         )
 

@@ -99,6 +99,22 @@ FROM = Argument(
     "--from", dest="first", metavar="SEQ", type=_count, default=1, help="from this record on"
 )
 FOLLOW_LOG = Argument("--follow", "-f", action="store_true", help="go on with what is added")
+OUTPUT = Argument(
+    "-o",
+    "--output",
+    metavar="FILE",
+    help="where to, or - for stdout (default: the thread's name or id, and .codexd.tar)",
+)
+FORCE = Argument("--force", action="store_true", help="replace a file that is there")
+PATHS = Argument(
+    "paths",
+    metavar="PATH",
+    nargs="+",
+    help="an exported thread, a rollout of the original, or a folder of them",
+)
+DRY_RUN = Argument(
+    "--dry-run", action="store_true", help="say what would come of it; write nothing"
+)
 AT_TURN = Argument("--at", metavar="TURN", help="the last turn to take over (default: all)")
 NOW = Argument("--now", action="store_true", help="do not let running turns come to a safe point")
 VERDICTS = (

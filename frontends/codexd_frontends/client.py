@@ -14,7 +14,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -38,6 +38,7 @@ LINE_BYTES_MAX = 1 << 30
 T = TypeVar("T")
 
 Params = Mapping[str, object]
+Heard = Callable[[Message], bool]  # whether it was for whoever hears it
 
 
 class Daemon:
@@ -100,15 +101,21 @@ class Daemon:
         return self._socket.fileno()
 
     def call(
-        self, method: str, params: Params, answer: type[T], *, seconds: float = CALL_SECONDS_MAX
+        self,
+        method: str,
+        params: Params,
+        answer: type[T],
+        *,
+        seconds: float = CALL_SECONDS_MAX,
+        heard: Heard | None = None,
     ) -> T:
-        """Ask, and wait for the answer.
+        """Ask, and wait for the answer; `heard` is shown what comes meanwhile, and may take it.
 
         Raises:
             Refused: the daemon answered with an error.
             ConnectionCut: it went away, or did not answer in `seconds`.
         """
-        message = self.call_raw(method, params, seconds=seconds)
+        message = self.call_raw(method, params, seconds=seconds, heard=heard)
         try:
             return msgspec.json.decode(message.result, type=answer)
         except msgspec.DecodeError as error:
@@ -117,7 +124,12 @@ class Daemon:
             ) from error
 
     def call_raw(
-        self, method: str, params: Params, *, seconds: float = CALL_SECONDS_MAX
+        self,
+        method: str,
+        params: Params,
+        *,
+        seconds: float = CALL_SECONDS_MAX,
+        heard: Heard | None = None,
     ) -> Message:
         """Ask, and wait for the answer as it comes. Raises: as `call`."""
         request_id = next(self._ids)
@@ -126,6 +138,8 @@ class Daemon:
         while request_id not in self._answers:
             if not self._read(deadline - time.monotonic()):
                 raise ConnectionCut(f"the daemon did not answer {method} within {seconds:g} s")
+            if heard is not None:
+                self._arrived = collections.deque(one for one in self._arrived if not heard(one))
         message = self._answers.pop(request_id)
         if message.error is not None:
             refusal = message.error

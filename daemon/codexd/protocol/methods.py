@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from codexd.protocol import own, threads, turns
+from codexd.protocol import moving, own, searching, threads, turns
 from codexd.protocol.complaints import complaint
 from codexd.protocol.rpc import invalid_params
 
@@ -165,7 +165,9 @@ METHODS: dict[str, Method] = {
     "model/list": Method(ModelListParams, ModelListResponse),
     "server/status": Method(NoParams, own.ServerStatusResponse),
     "thread/archive": Method(threads.ThreadArchiveParams, threads.ThreadArchiveResponse),
+    "thread/export": Method(moving.ThreadExportParams, moving.ThreadExportResponse),
     "thread/fork": Method(threads.ThreadForkParams, threads.ThreadForkResponse),
+    "thread/import": Method(moving.ThreadImportParams, moving.ThreadImportResponse),
     "thread/items/list": Method(threads.ThreadItemsListParams, threads.ThreadItemsListResponse),
     "thread/list": Method(threads.ThreadListParams, threads.ThreadListResponse),
     "thread/loaded/list": Method(threads.ThreadLoadedListParams, threads.ThreadLoadedListResponse),
@@ -173,6 +175,10 @@ METHODS: dict[str, Method] = {
     "thread/name/set": Method(threads.ThreadSetNameParams, threads.ThreadSetNameResponse),
     "thread/read": Method(threads.ThreadReadParams, threads.ThreadReadResponse),
     "thread/resume": Method(threads.ThreadResumeParams, threads.ThreadResumeResponse),
+    "thread/search": Method(searching.ThreadSearchParams, searching.ThreadSearchResponse),
+    "thread/searchOccurrences": Method(
+        searching.ThreadSearchOccurrencesParams, searching.ThreadSearchOccurrencesResponse
+    ),
     "thread/start": Method(threads.ThreadStartParams, threads.ThreadStartResponse),
     "thread/turns/list": Method(threads.ThreadTurnsListParams, threads.ThreadTurnsListResponse),
     "thread/unarchive": Method(threads.ThreadUnarchiveParams, threads.ThreadUnarchiveResponse),

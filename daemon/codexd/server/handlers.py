@@ -17,7 +17,14 @@ from codexd.protocol.methods import EMPTY_ANSWERS, METHODS, known_methods, read_
 from codexd.protocol.requests import Decided, read_decision
 from codexd.protocol.rpc import Answer, Request, internal_error, unknown_method
 from codexd.runtime.supervisor import ThreadGone
-from codexd.server import house_answers, reading_answers, thread_answers, turn_answers
+from codexd.server import (
+    house_answers,
+    listing_answers,
+    moving_answers,
+    reading_answers,
+    thread_answers,
+    turn_answers,
+)
 from codexd.server.connection import Answered, Connection
 from codexd.server.frames import Frame
 from codexd.server.hub import standing
@@ -38,14 +45,18 @@ HANDLERS: dict[str, Handler] = {
     "model/list": house_answers.model_list,
     "server/status": house_answers.server_status,
     "thread/archive": thread_answers.thread_archive,
+    "thread/export": moving_answers.thread_export,
     "thread/fork": thread_answers.thread_fork,
+    "thread/import": moving_answers.thread_import,
     "thread/items/list": reading_answers.thread_items_list,
-    "thread/list": reading_answers.thread_list,
+    "thread/list": listing_answers.thread_list,
     "thread/loaded/list": reading_answers.thread_loaded_list,
     "thread/log/read": reading_answers.thread_log_read,
     "thread/name/set": thread_answers.thread_name_set,
     "thread/read": reading_answers.thread_read,
     "thread/resume": thread_answers.thread_resume,
+    "thread/search": listing_answers.thread_search,
+    "thread/searchOccurrences": listing_answers.thread_search_occurrences,
     "thread/start": thread_answers.thread_start,
     "thread/turns/list": reading_answers.thread_turns_list,
     "thread/unarchive": thread_answers.thread_unarchive,

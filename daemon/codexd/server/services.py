@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from codexd.importing.importer import Importer
 from codexd.live_config import LiveConfig
 from codexd.protocol.methods import Model
 from codexd.runtime.supervisor import Supervisor
@@ -38,4 +39,5 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     cwd: Path  # of the daemon: what relative paths are relative to
     started_at_ms: int
     pid: int
+    importer: Importer
     thread_keys: ThreadKeys  # of thread/start and thread/fork

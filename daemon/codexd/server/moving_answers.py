@@ -1,0 +1,122 @@
+"""Answers to thread/export and thread/import."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import trio
+
+from codexd.core.ids import ThreadId
+from codexd.importing.importer import Outcome, Progress, Report
+from codexd.protocol.moving import (
+    ImportedFile,
+    ImportProblem,
+    ThreadExportParams,
+    ThreadExportResponse,
+    ThreadImportParams,
+    ThreadImportProgressNotification,
+    ThreadImportResponse,
+)
+from codexd.protocol.notifications import encode_notification
+from codexd.protocol.rpc import invalid_params, state_error
+from codexd.server.connection import Answered, Connection
+from codexd.server.opening import thread_id_of
+from codexd.server.services import Services
+from codexd_eventstore.store import NotFound, Refused, StoreError
+
+PROGRESS = "thread/import/progress"
+
+
+async def thread_export(
+    services: Services, connection: Connection, params: ThreadExportParams
+) -> Answered:
+    """Pack a thread. A file that is to be replaced stays until the new one is whole."""
+    thread_id, path = thread_id_of(params.thread_id), _absolute(params.path)
+    target = path.with_name(f".{path.name}.{services.new_id()}") if params.force else path
+    try:
+        package = await services.store.pack(thread_id, str(target))
+        if params.force:
+            await trio.to_thread.run_sync(os.replace, target, path)
+    except NotFound as error:
+        raise state_error(
+            f"no rollout found for thread id {thread_id}", "thread_not_found"
+        ) from error
+    except Refused as error:
+        raise state_error(str(error), "export_refused") from error
+    except OSError as error:
+        with suppress(OSError):
+            target.unlink()
+        raise state_error(
+            f"{path}: expected a file that may be replaced, found {error.strerror}: nothing was exported",
+            "export_refused",
+        ) from error
+    size = (await trio.to_thread.run_sync(os.stat, path)).st_size
+    return Answered(
+        ThreadExportResponse(thread_id, str(path), size, len(package.logs), len(package.blobs))
+    )
+
+
+async def thread_import(
+    services: Services, connection: Connection, params: ThreadImportParams
+) -> Answered:
+    """Bring in whatever stands at the paths, each file by what it holds."""
+    paths = [str(_absolute(path)) for path in params.paths]
+    if not paths:
+        raise invalid_params("paths: expected at least one file or folder, found none")
+
+    def tell(progress: Progress) -> None:
+        if connection.reader.cursor and not connection.outbox.closed:
+            note = ThreadImportProgressNotification(
+                progress.path, progress.read_bytes, progress.size_bytes
+            )
+            wire = encode_notification(PROGRESS, note, services.now_us() // 1000)
+            connection.outbox.write(connection.reader.framing.frame(wire))
+
+    planned = await services.importer.plan(paths)
+    files = [await _unpack(services, path, dry=params.dry_run) for path in planned.packages]
+    reports = await services.importer.run(planned, tell, dry_run=params.dry_run)
+    return Answered(ThreadImportResponse((*files, *(_file(report) for report in reports))))
+
+
+async def _unpack(services: Services, path: Path, *, dry: bool) -> ImportedFile:
+    if dry:
+        message = "a package: whether it is whole is checked when it is imported"
+        return ImportedFile(str(path), "package", "imported", message=message)
+    try:
+        unpacked = await services.store.unpack(str(path))
+    except StoreError as error:
+        return ImportedFile(str(path), "package", "refused", message=str(error))
+    for stream in unpacked.extended:  # Whoever has it loaded has folded less of it.
+        await services.supervisor.unload(ThreadId(stream))
+    streams = (*unpacked.added, *unpacked.extended)
+    outcome: Outcome = (
+        "imported" if unpacked.added else "grown" if unpacked.extended else "already_here"
+    )
+    return ImportedFile(
+        str(path),
+        "package",
+        outcome,
+        tuple(dict.fromkeys((unpacked.stream, *streams))),
+        unpacked.version,
+    )
+
+
+def _file(report: Report) -> ImportedFile:
+    return ImportedFile(
+        report.path,
+        "rollout",
+        report.outcome,
+        (report.thread_id,) if report.thread_id is not None else (),
+        report.events,
+        report.message,
+        tuple(ImportProblem(one.path, one.line, one.message) for one in report.problems),
+        report.problems_in_all,
+    )
+
+
+def _absolute(path: str) -> Path:
+    if not os.path.isabs(path) or "\0" in path:
+        raise invalid_params(f"path: expected an absolute path, found {path!r}")
+    return Path(path)
