@@ -42,7 +42,7 @@ async def append(
         _check_appendable(log, expected_version)
         if (crowd := parts.committer.crowded(log)) is None:
             break
-        await crowd.wait()
+        await crowd.done.wait()  # what became of it concerns those who wait for it
     events, redacted = parts.redacting.events(events)
     at_us = max(at_us, log.accepted_at_us)
     try:

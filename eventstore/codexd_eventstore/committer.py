@@ -7,6 +7,9 @@ file's sync does not wait for another's. What need not be durable is written her
 is in flight, and synced within `SYNC_INTERVAL_MS`.
 
 What was accepted cannot be undone: a caller that is cancelled while it waits has appended all the same.
+
+One log that the disk fails is one log's trouble. Several are the disk's: then the store takes nothing any more,
+and what can be read can still be read.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ import trio
 from codexd_eventstore.files import FileSystem
 from codexd_eventstore.log import Batch, Log
 from codexd_eventstore.places import Places
-from codexd_eventstore.rounds import Round, abandon, take_back
+from codexd_eventstore.rounds import Round, abandon, take_back, unwritten
 from codexd_eventstore.store import SYNC_INTERVAL_MS, Record, StoreFailed
 
 # More threads than this made a disk no faster: 16 busy files sync at twice the rate of one thread.
@@ -33,6 +36,10 @@ THREADS_MAX: Final = 16
 FILES_OPEN_MAX: Final = 256
 # Bytes that may wait for one log's disk before its next append waits too.
 PENDING_BYTES_MAX: Final = 8 * 1024 * 1024
+# The same for all logs together: many busy threads on a disk that hangs must not fill the memory.
+STORE_PENDING_BYTES_MAX: Final = 64 * 1024 * 1024
+# One bad sector is one log's; as many logs as this fail only when the disk, or the way to it, does.
+LOGS_FAILED_MAX: Final = 3
 # A sync takes a few milliseconds at worst; with this the whole stays within `SYNC_INTERVAL_MS`.
 _LAG_SECONDS: Final = SYNC_INTERVAL_MS * 0.75 / 1000
 
@@ -55,6 +62,9 @@ class Committer:
         self._clock: SimpleQueue[bool] | None = None
         self._clock_runs = False
         self._open: dict[Log, None] = {}
+        self._pending_bytes = 0  # of all batches that are not written yet
+        self._flying: dict[Batch, None] = {}  # oldest first
+        self._failed_streams: set[str] = set()  # those that the disk failed
 
     def append(
         self, log: Log, records: Sequence[Record], *, at_us: int, durable: bool, key: str | None
@@ -63,8 +73,10 @@ class Committer:
 
         Raises: StoreFailed, and then nothing was accepted.
         """
-        if not durable and log.fd is not None and log.flying is None:
-            self._write_now(log, records, at_us, key)
+        self._check_disk(log)
+        is_quick = not durable and log.fd is not None and log.flying is None
+        # What does not fit goes to a thread, which has it on disk that nothing of it is left.
+        if is_quick and self._write_now(log, records, at_us, key):
             return None
         log.accept(records, at_us)
         batch = log.filling
@@ -72,7 +84,9 @@ class Committer:
             batch = log.filling = Batch()
         batch.records.extend(records)
         batch.at_us = at_us
-        batch.size += sum([len(record.line) for record in records]) + len(records)
+        size = sum([len(record.line) for record in records]) + len(records)
+        batch.size += size
+        self._pending_bytes += size
         batch.durable = batch.durable or durable
         if key is not None:
             batch.keys[key] = (records[0].seq, records[-1].seq)
@@ -81,9 +95,11 @@ class Committer:
         return batch
 
     def crowded(self, log: Log) -> Batch | None:
-        """The batch to wait for before `log` takes more, if too much waits already."""
+        """The batch whose end to wait for before `log` takes more, if too much waits already."""
         if log.filling is not None and log.filling.size > PENDING_BYTES_MAX:
             return log.filling
+        if self._pending_bytes > STORE_PENDING_BYTES_MAX:
+            return next(iter(self._flying))
         return None
 
     async def settle(self, log: Log) -> None:
@@ -113,7 +129,18 @@ class Committer:
         for log in list(self._open):
             self.release(log)
 
-    def _write_now(self, log: Log, records: Sequence[Record], at_us: int, key: str | None) -> None:
+    def _check_disk(self, log: Log) -> None:
+        """Raises: StoreFailed where too many logs have failed."""
+        if len(self._failed_streams) >= LOGS_FAILED_MAX:
+            raise StoreFailed(
+                f"stream {log.stream}: the disk failed {len(self._failed_streams)} streams"
+                f" ({', '.join(sorted(self._failed_streams)[:3])}), so the store takes nothing any more"
+                " until it is opened anew: nothing was appended; what is there can be read",
+                retry=False,
+            )
+
+    def _write_now(self, log: Log, records: Sequence[Record], at_us: int, key: str | None) -> bool:
+        """Write on the event loop; False where it did not fit, and then nothing of it is in the file."""
         assert log.fd is not None
         if len(records) == 1:
             content = records[0].line + b"\n"
@@ -122,22 +149,26 @@ class Committer:
         try:
             self._fs.write(log.fd, content)
         except OSError as error:
-            failure, ruined = take_back(self._fs, log, log.fd, error)
-            if ruined:
-                fd, log.fd = log.fd, None
-                abandon(self._fs, fd)
-                self._ruin(log, failure)
+            if take_back(self._fs, log, log.fd, error):
+                return False
+            failure = unwritten(log, error, retry=False)
+            fd, log.fd = log.fd, None
+            abandon(self._fs, fd)
+            self._failed_streams.add(log.stream)
+            self._ruin(log, failure)
             raise failure from error
         log.accept(records, at_us)
         if key is not None:
             log.keys.add(key, records[0].seq, records[-1].seq)
         log.show(records, len(content), at_us)
         self._lag(log)
+        return True
 
     def _launch(self, log: Log) -> None:
         batch, log.filling = log.filling, None
         assert batch is not None
         log.flying = batch
+        self._flying[batch] = None
         self._in_flight += 1
         if self._in_flight > len(self._threads) < THREADS_MAX:
             name = f"eventstore {len(self._threads)}"
@@ -170,6 +201,10 @@ class Committer:
         log, batch = round_.log, round_.batch
         self._in_flight -= 1
         log.flying = None
+        del self._flying[batch]
+        self._pending_bytes -= batch.size
+        if round_.disk_failed:
+            self._failed_streams.add(log.stream)
         log.fd, log.file, log.name_synced = round_.fd, round_.file, round_.name_synced
         if round_.error is not None:
             self._fail(log, batch, round_.error, round_.ruined)
@@ -200,6 +235,8 @@ class Committer:
 
     def _fail(self, log: Log, batch: Batch, error: StoreFailed, ruined: bool) -> None:
         """Tell all who wait; what was accepted behind a failed write falls with it."""
+        if log.filling is not None:
+            self._pending_bytes -= log.filling.size
         for failed in (batch, log.filling):
             if failed is not None:
                 failed.error = error
@@ -209,6 +246,8 @@ class Committer:
             self._open.pop(log, None)
         if ruined:
             self._ruin(log, error)
+        elif log.unsynced:
+            self._lag(log)  # it was not its records that failed: they still wait for the disk
 
     def _ruin(self, log: Log, error: StoreFailed) -> None:
         log.fall_back()

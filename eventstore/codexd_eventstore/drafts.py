@@ -56,15 +56,20 @@ class FileDraft:
     def read(self, start: int = 0, end: int | None = None) -> bytes:
         """The bytes from `start` up to `end`, or to all that there is."""
         stop = self._size if end is None else min(end, self._size)
-        return self._owner.fs.read(self._opened(), self._start + start, max(0, stop - start))
+        fd = self._opened()
+        try:
+            return self._owner.fs.read(fd, self._start + start, max(0, stop - start))
+        except OSError as error:
+            raise StoreFailed(f"draft {self._path}: {error}", retry=False) from error
 
     def drop(self) -> None:
-        """Remove it; twice is allowed."""
+        """Remove it; twice is allowed. One whose file cannot be removed is found by the next process."""
         if self._fd is not None:
             fd, self._fd = self._fd, None
             self._owner.dropped(self._stream, self._path)
             self._owner.fs.close(fd)
-            unlink_if_there(self._owner.fs, self._path)
+            with suppress(OSError):
+                unlink_if_there(self._owner.fs, self._path)
 
     async def keep(self) -> BlobRef:
         """Turn it into a blob, synced to disk, and drop the draft."""
@@ -129,7 +134,8 @@ class Drafts:
                 self.fs.write(fd, header + b"\n")
             except OSError:
                 self.fs.close(fd)
-                unlink_if_there(self.fs, path)
+                with suppress(OSError):  # without a whole header it is nobody's draft
+                    unlink_if_there(self.fs, path)
                 raise
         except OSError as error:
             retry = error.errno in FULL_ERRNOS
@@ -166,10 +172,14 @@ class Drafts:
             self.forget(stream)
 
     def drop_all(self, stream: str) -> None:
-        """Remove all drafts of a stream that is deleted."""
+        """Remove all drafts of a stream that is deleted. Raises: StoreFailed."""
         for draft in list(self._live.get(stream, {}).values()):
             draft.drop()
-        self.drop_left(stream)
+        try:
+            self.drop_left(stream)
+        except OSError as error:
+            message = f"stream {stream} was deleted, and its drafts could not be: {error}"
+            raise StoreFailed(message, retry=False) from error
 
     def forget(self, stream: str) -> None:
         """Remove an empty folder, and what is kept in memory."""

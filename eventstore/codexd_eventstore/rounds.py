@@ -1,13 +1,15 @@
 """What one visit to the disk does, in the committer's threads: check, write, sync; and clean up what went wrong.
 
 Law: while a round is in flight, the log's file belongs to its thread. A write that did not fit is cut off
-again, so that the file ends where readers know it to end. After an I/O error or a sync that failed, nothing
-that the kernel says about the file's pages can be believed, so the file is closed and never synced again.
+again, so that the file ends where readers know it to end, and that is on disk before anybody is told: else a
+power cut could bring back what was refused. After an I/O error or a sync that failed, nothing that the kernel
+says about the file's pages can be believed, so the file is closed and never synced again.
 """
 
 from __future__ import annotations
 
 import errno
+from contextlib import suppress
 from typing import Final
 
 from codexd_eventstore.files import FULL_ERRNOS, FileState, FileSystem
@@ -22,7 +24,7 @@ _PASSING_ERRNOS: Final = FULL_ERRNOS | {errno.EMFILE, errno.ENFILE, errno.ENOMEM
 class Round:
     """One batch on its way into its file."""
 
-    __slots__ = ("batch", "error", "fd", "file", "log", "name_synced", "ruined")
+    __slots__ = ("batch", "disk_failed", "error", "fd", "file", "log", "name_synced", "ruined")
 
     def __init__(self, log: Log, batch: Batch) -> None:
         self.log = log
@@ -32,6 +34,7 @@ class Round:
         self.name_synced = log.name_synced
         self.error: StoreFailed | None = None
         self.ruined = False  # whether the file must not be written any more
+        self.disk_failed = False  # whether that is the disk's doing, and not somebody's
 
     def run(self, fs: FileSystem, places: Places) -> None:
         """Do it; what came of it stands in the attributes, also where it failed."""
@@ -39,8 +42,7 @@ class Round:
         try:
             self._open(fs, places, is_new)
         except OSError as error:
-            retry = error.errno in _PASSING_ERRNOS
-            self.error = self._failure("could not be opened", error, retry)
+            self._not_opened(fs, error)
             return
         if not self.ruined and self.batch.records:
             self._write(fs, is_new)
@@ -64,16 +66,33 @@ class Round:
                 self.file = fs.state(path)
                 return
             self.fd = fs.open(path)
+            opened = fs.fd_state(self.fd)
         elif not self.batch.durable:
             return
-        found = fs.state(path)
-        if self.file is None or found is None or not _is_same(found, self.file, self.log.size):
+        else:
+            opened = None
+        # By path and not by descriptor: that would still show the file which somebody replaced.
+        found = [fs.state(path), *([opened] if opened else [])]
+        if not all(_is_same(state, self.file, self.log.size) for state in found):
             self.ruined = True
             self.error = StoreFailed(
                 f"stream {self.log.stream}: {path} is not the file of {self.log.size} bytes that was"
                 " written here: somebody replaced, cut or extended it; nothing was appended",
                 retry=False,
             )
+
+    def _not_opened(self, fs: FileSystem, error: OSError) -> None:
+        """Nothing was written. What was written before by an open descriptor cannot be synced any more."""
+        retry = error.errno in _PASSING_ERRNOS
+        self.error = self._failure("could not be opened", error, retry)
+        if self.fd is None:
+            return
+        if self.log.fd is None:
+            fs.close(self.fd)
+            self.fd = None
+        elif not retry:
+            self.ruined = self.disk_failed = True
+            self._give_up(fs)
 
     def _write(self, fs: FileSystem, is_new: bool) -> None:
         assert self.fd is not None
@@ -82,11 +101,23 @@ class Round:
         try:
             fs.write(self.fd, b"\n".join(lines))
         except OSError as error:
-            self.error, self.ruined = take_back(fs, self.log, self.fd, error)
+            self.ruined = not (take_back(fs, self.log, self.fd, error) and self._sync_cut(fs))
+            self.disk_failed = self.ruined
+            self.error = unwritten(self.log, error, retry=not self.ruined)
             if is_new and not self.ruined:
                 fs.close(self.fd)
                 self.fd = None
-                unlink_if_there(fs, self.log.path)
+                with suppress(OSError):  # an empty file is as good as none
+                    unlink_if_there(fs, self.log.path)
+
+    def _sync_cut(self, fs: FileSystem) -> bool:
+        """Whether the disk has the file as it was in front of the write."""
+        assert self.fd is not None
+        try:
+            fs.sync(self.fd)
+        except OSError:
+            return False
+        return True
 
     def _sync(self, fs: FileSystem) -> None:
         assert self.fd is not None
@@ -96,7 +127,7 @@ class Round:
                 fs.sync_folder(self.log.path.rpartition("/")[0])
                 self.name_synced = True
         except OSError as error:
-            self.ruined = True
+            self.ruined = self.disk_failed = True
             self.error = self._failure("could not be synced", error, False)
 
     def _give_up(self, fs: FileSystem) -> None:
@@ -122,21 +153,32 @@ def _create(fs: FileSystem, path: str) -> int:
         return fs.open(path)
 
 
-def _is_same(found: FileState, known: FileState, size: int) -> bool:
-    return found.inode == known.inode and found.device == known.device and found.size_bytes == size
+def _is_same(found: FileState | None, known: FileState | None, size: int) -> bool:
+    return (
+        found is not None
+        and known is not None
+        and found.inode == known.inode
+        and found.device == known.device
+        and found.size_bytes == size
+    )
 
 
-def take_back(fs: FileSystem, log: Log, fd: int, error: OSError) -> tuple[StoreFailed, bool]:
-    """Cut off what a failed write left; the error to raise, and whether the file is ruined."""
-    is_full = error.errno in FULL_ERRNOS
-    ruined = not is_full
-    if is_full:
-        try:
-            fs.truncate(fd, log.size)
-        except OSError:
-            ruined = True
-    message = f"stream {log.stream}: {log.path} could not be written ({error})"
-    return StoreFailed(f"{message}: nothing was appended", retry=not ruined), ruined
+def take_back(fs: FileSystem, log: Log, fd: int, error: OSError) -> bool:
+    """Cut off what a failed write left; whether that could be done and the file goes on."""
+    if error.errno not in FULL_ERRNOS:
+        return False
+    try:
+        fs.truncate(fd, log.size)
+    except OSError:
+        return False
+    return True
+
+
+def unwritten(log: Log, error: OSError, *, retry: bool) -> StoreFailed:
+    """The error for a write that failed."""
+    outcome = "nothing was appended" if retry else "what is left of it shows when it is opened anew"
+    message = f"stream {log.stream}: {log.path} could not be written ({error}): {outcome}"
+    return StoreFailed(message, retry=retry)
 
 
 def abandon(fs: FileSystem, fd: int) -> None:

@@ -176,6 +176,8 @@ def _log_of(scan: Scan, path: str, state: FileState, repaired: str | None) -> Lo
     log.at_us = log.accepted_at_us = scan.at_us
     # To cut a torn tail off is to sync what stands.
     log.synced_version = scan.synced if repaired is None else scan.version
+    # Who made the file may have died, or failed, before the disk had its name.
+    log.name_synced = log.synced_version > log.base
     log.size = scan.size
     log.index, log.keys = scan.index, scan.keys
     log.start = scan.start
