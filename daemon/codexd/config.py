@@ -59,6 +59,16 @@ class ProjectTable(msgspec.Struct, frozen=True):
     trust_level: Literal["trusted", "untrusted"] | None = None
 
 
+class RedactionTable(msgspec.Struct, frozen=True):
+    """The table `[redaction]`: what of secrets is kept out of every log."""
+
+    enabled: bool = True
+    variables: tuple[str, ...] = ()  # more variables that hold secrets, whatever their names
+    except_variables: tuple[str, ...] = ()  # variables that hold none, whatever their names
+    patterns: Mapping[str, str] = {}  # name: a regular expression of one's own
+    except_patterns: tuple[str, ...] = ()  # well-known kinds that are not to be looked for
+
+
 class Config(msgspec.Struct, frozen=True):
     """What a user has set; the rest is at its default."""
 
@@ -74,6 +84,7 @@ class Config(msgspec.Struct, frozen=True):
     on_restart: Literal["resume", "interrupt"] = "resume"  # a turn that a crash cut short
     model_providers: Mapping[str, ProviderTable] = {}
     projects: Mapping[str, ProjectTable] = {}
+    redaction: RedactionTable = RedactionTable()
 
 
 class ReadConfig(msgspec.Struct, frozen=True):
@@ -99,6 +110,14 @@ EXPECTED: Mapping[str, str] = {
     "on_restart": '"resume" or "interrupt"',
     "model_providers": "tables [model_providers.NAME]",
     "projects": 'tables [projects."/FOLDER"]',
+    "redaction": "a table [redaction]",
+}
+EXPECTED_OF_REDACTION: Mapping[str, str] = {
+    "enabled": "true or false",
+    "variables": "a list of names of environment variables",
+    "except_variables": "a list of names of environment variables",
+    "patterns": "a table of strings, each a regular expression that matches something",
+    "except_patterns": "a list of kinds of secrets",
 }
 EXPECTED_OF_PROVIDER: Mapping[str, str] = {
     "name": "a string",
@@ -185,6 +204,7 @@ class _Kind(msgspec.Struct, frozen=True):
 _TOP = _Kind(Config, EXPECTED, FOREIGN_KEYS)
 _PROVIDER = _Kind(ProviderTable, EXPECTED_OF_PROVIDER, FOREIGN_PROVIDER_KEYS)
 _PROJECT = _Kind(ProjectTable, EXPECTED_OF_PROJECT)
+_REDACTION = _Kind(RedactionTable, EXPECTED_OF_REDACTION)
 
 
 class _Reader:
@@ -203,11 +223,30 @@ class _Reader:
             known["approval_policy"] = "on-request"
         providers = self._tables(known.pop("model_providers", {}), "model_providers", _PROVIDER)
         projects = self._tables(known.pop("projects", {}), "projects", _PROJECT)
+        redaction = self._table(known.pop("redaction", {}), ("redaction",), _REDACTION)
+        assert isinstance(redaction, RedactionTable)
+        self._check_patterns(redaction.patterns)
         config = msgspec.structs.replace(
-            self._struct(known, (), _TOP), model_providers=providers, projects=projects
+            self._struct(known, (), _TOP),
+            model_providers=providers,
+            projects=projects,
+            redaction=redaction,
         )
         assert isinstance(config, Config)
         return ReadConfig(config, self._file, version, tuple(self._keys), tuple(self._warnings))
+
+    def _check_patterns(self, patterns: Mapping[str, str]) -> None:
+        for name, regex in patterns.items():
+            at = ("redaction", "patterns", name)
+            try:
+                nothing = re.compile(regex.encode()).match(b"") is not None
+            except re.error as error:
+                problem = f"expected a regular expression, found {_shown(regex, name)}: {error}"
+                raise InvalidConfig(
+                    self._file, line_of(self._text, at), dotted(at), problem
+                ) from error
+            if nothing:
+                raise self._invalid(at, "one that does not match an empty text", regex)
 
     def _tables(self, tables: object, key: str, kind: _Kind) -> dict[str, msgspec.Struct]:
         """A table of tables of one kind, by their names."""
@@ -226,7 +265,7 @@ class _Reader:
             if key not in kind.expected and key not in kind.foreign:
                 self._warn((*at, key), kind)
         known = {key: value for key, value in table.items() if key in kind.expected}
-        nested = ("model_providers", "projects")
+        nested = ("model_providers", "projects", "redaction")
         self._keys += [dotted((*at, key)) for key in known if at or key not in nested]
         return known
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from codexd.core import commands as c
-from codexd.core.calls import BadCall, ToolResult
+from codexd.core.calls import BadCall, RunCommand, ToolAction, ToolResult
 from codexd.core.commands import FinishedCall, FinishedItem, MadeCall, OpenItem, Rejected
 from codexd.core.events import (
     ApprovalDecided,
@@ -23,6 +23,7 @@ from codexd.core.events import (
 from codexd.core.ids import ApprovalId
 from codexd.core.items import TurnError
 from codexd.core.policy import needs_approval, permitted
+from codexd.core.stand_in import find_stand_in
 from codexd.core.state import ModelCall, OpenCall
 from codexd.core.story import Story
 
@@ -31,6 +32,23 @@ RESTARTED = (
     "interrupted by a restart of the daemon: the call had been started, its result is not known, "
     "and it was not started again. Look at the present state before you repeat it."
 )
+
+
+def stood_in_for(action: ToolAction) -> str | None:
+    """What to tell the model of a call that names a stand-in where a secret was; None where it may run.
+
+    A question may have waited through a restart, and the log that is gone on from has no secrets; or the
+    model has read a stand-in in its history, and takes it for the thing.
+    """
+    if not isinstance(action, RunCommand):
+        return None
+    found = find_stand_in(action.command) or find_stand_in(action.cwd)
+    if found is None:
+        return None
+    return (
+        f"not run: the command holds {found}, which stands in the log for a secret that was not written down. "
+        "Nothing was done. Give the secret another way, for example by the name of an environment variable."
+    )
 
 
 def decide_model(
@@ -90,6 +108,10 @@ def _admit(story: Story, call: MadeCall) -> None:
     call_id, action = call.name.call_id, permitted(turn.settings, call.action)
     if isinstance(action, BadCall):
         story.add(ToolEnded(call_id, ToolResult("failed", action.reason, action.reason)))
+        return
+    told = stood_in_for(action)
+    if told is not None:
+        story.add(ToolEnded(call_id, ToolResult("failed", told, told)))
         return
     reason = needs_approval(turn.settings, action, story.state.allowed_for_session)
     if reason is None:
@@ -176,7 +198,11 @@ def decide_approval(story: Story, command: c.DecideApproval) -> None:
     story.add(ApprovalDecided(command.approval_id, command.decision, command.note))
     match command.decision:
         case "accept" | "acceptForSession":
-            story.add(ToolStarted(call.call_id, call.action))
+            told = stood_in_for(call.action)
+            if told is None:
+                story.add(ToolStarted(call.call_id, call.action))
+            else:
+                story.add(ToolEnded(call.call_id, ToolResult("failed", told, told)))
         case "decline" | "cancel":
             story.add(ToolEnded(call.call_id, ToolResult("declined", DECLINED)))
             if command.decision == "cancel":

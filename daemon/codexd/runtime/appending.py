@@ -19,11 +19,11 @@ from codexd.core.events import (
     TurnInterrupted,
     encode_event,
 )
-from codexd.core.record import Recorded, encode_members
+from codexd.core.record import Recorded, decode_record, encode_members
 from codexd.core.state import ThreadState, evolve
 from codexd.projections.history import History
 from codexd.projections.usage import UsageTotals
-from codexd_eventstore.store import NewEvent, Refused, StoreError, StoreFailed
+from codexd_eventstore.store import Appended, NewEvent, Refused, StoreError, StoreFailed
 
 
 class Ahead:
@@ -67,6 +67,17 @@ class Ahead:
         """The log did not take them: nothing has happened."""
         self._history.go_back(self._mark)
         self._usage.total, self._usage.last = self._counts.total, self._counts.last
+
+
+def as_written(recorded: list[Recorded], appended: Appended) -> list[Recorded]:
+    """The records as they stand in the log, for whoever shows or keeps them.
+
+    Where secrets were taken out of them, the thread's own folds keep what was really said and done: a tool
+    runs with the arguments that the model gave. A daemon that starts later folds what is written.
+    """
+    if not appended.redacted:
+        return recorded
+    return [decode_record(record.line) for record in appended.records]
 
 
 def has_changed_nothing(error: StoreError) -> bool:

@@ -17,6 +17,7 @@ from codexd.core.commands import OpenItem
 from codexd.core.events import ScreenKind
 from codexd.core.ids import CallId, ItemId
 from codexd.projections.texts import TextPart
+from codexd.runtime.cleaning import AsItIs, Cleaner, Cleaning
 from codexd.runtime.world import Listener
 from codexd_eventstore.store import BlobRef, Draft, EventStore, LeftDraft, StoreFailed
 
@@ -94,16 +95,20 @@ class StreamingItem:
             del self._waiting[place]
             yield *place, pieces
 
+    @property
+    def places(self) -> list[tuple[TextPart, int]]:
+        """Its parts of which anything came."""
+        return list(dict.fromkeys([*self._parts, *self._waiting]))
+
     def texts(self) -> list[tuple[TextPart, int, str]]:
         """Its parts so far, as anybody may have seen them."""
         return [(part, index, "".join(p)) for (part, index), p in self._parts.items()]
 
     def frozen(self) -> OpenItem:
         """It as a command carries it, with what waits for the disk: the fact needs no draft."""
-        places = dict.fromkeys([*self._parts, *self._waiting])
         texts = [
             (*place, "".join([*self._parts.get(place, ()), *self._waiting.get(place, ())]))
-            for place in places
+            for place in self.places
         ]
         return _open_item(self.item_id, self.kind, self.started_ms, texts)
 
@@ -185,8 +190,13 @@ class Streaming:
         stream: str,
         listener: Listener,
         stuck: Callable[[], None] = lambda: None,
+        cleaner: Callable[[], Cleaner] = AsItIs,
     ) -> None:
-        """`stuck` is called when the disk took something not: `catch_up` is to be called until it does."""
+        """`stuck` is called when the disk took something not: `catch_up` is to be called until it does.
+
+        `cleaner` makes what takes the secrets out of one text.
+        """
+        self._cleaning = Cleaning(cleaner)
         self._store, self._stream, self._listener = store, stream, listener
         self._stuck = stuck
         self.items: dict[ItemId, StreamingItem] = {}
@@ -216,6 +226,9 @@ class Streaming:
         item = self.items.get(item_id)
         if item is None or self._closed:
             return
+        pieces = self._cleaning.pieces((item_id, part, index), pieces)
+        if not pieces:
+            return
         if not item.behind:
             with suppress(StoreFailed):
                 item.add(part, index, pieces)
@@ -235,6 +248,9 @@ class Streaming:
         """More output of a command: into the draft, then to whoever listens."""
         output = self.outputs.get(call_id)
         if output is None or self._outputs_closed:
+            return
+        chunk = self._cleaning.chunk(call_id, chunk)
+        if not chunk:
             return
         if not output.behind:
             with suppress(StoreFailed):
@@ -261,6 +277,16 @@ class Streaming:
         if output is not None and output.behind and not self._outputs_closed:
             self._tell_output(call_id, output.catch_up())
 
+    def finish_output(self, call_id: CallId) -> None:
+        """The command has ended: what was held of its output is not the beginning of anything.
+
+        Raises: StoreFailed, and may be called again.
+        """
+        output = self.outputs.get(call_id)
+        if output is not None and not self._outputs_closed:
+            output.put_off(self._cleaning.rest(call_id))
+            self.catch_up_output(call_id)
+
     def _begin(self, item: StreamingItem) -> None:
         item.begin()
         self._listener.opened(item.item_id, item.kind, item.started_ms)
@@ -275,22 +301,40 @@ class Streaming:
         With `outputs`, commands are ended as well: nothing is added to what they have printed either.
         """
         self._closed, self._outputs_closed = True, outputs
+        self._let_out(outputs=outputs)
         items = tuple(item.frozen() for item in self.items.values())
         return items + tuple(output.frozen() for output in self.outputs.values())
 
     def thaw(self) -> None:
         """The facts are in the log, or were not wanted."""
+        streams = [one.behind for one in self.items.values()]
+        streams += [one.behind for one in self.outputs.values()]
+        if self._closed and any(streams):
+            self._stuck()  # What was let out for a fact that did not come to be is still to be shown.
         self._closed = self._outputs_closed = False
+
+    def _let_out(self, *, outputs: bool) -> None:
+        """Nothing more is added to these texts: what was held of them waits for their facts."""
+        for item in self.items.values():
+            for part, index in item.places:
+                held = self._cleaning.rest((item.item_id, part, index))
+                if held:
+                    item.put_off(part, index, (held.decode(errors="replace"),))
+        for output in self.outputs.values() if outputs else ():
+            output.put_off(self._cleaning.rest(output.call_id))
 
     def end_item(self, item_id: ItemId) -> None:
         """The item's fact is in the log."""
         item = self.items.pop(item_id, None)
         if item is not None:
+            for part, index in item.places:
+                self._cleaning.drop((item_id, part, index))
             item.drop()
 
     def end_output(self, call_id: CallId) -> None:
         """The tool call's fact is in the log."""
         output = self.outputs.pop(call_id, None)
+        self._cleaning.drop(call_id)
         if output is not None:
             output.drop()
 

@@ -80,7 +80,7 @@ class ToolRunning:
         self._thread.streaming.open_output(self._call_id)
 
     async def _catch_up(self) -> None:
-        self._thread.streaming.catch_up_output(self._call_id)
+        self._thread.streaming.finish_output(self._call_id)
 
     async def _kept(self, result: ToolResult) -> ToolResult:
         """The result as its event carries it: a large output as a blob, with its ends inline."""
@@ -90,4 +90,6 @@ class ToolRunning:
         if output is None:
             return result
         ref = await self._thread.stall.until_written(output.keep)
-        return msgspec.structs.replace(result, output=ends_of(result.output), blob=ref.sha256)
+        # Clean before it is cut: half of a secret would not be known as one.
+        ends = ends_of(self._thread.world.redact(result.output))
+        return msgspec.structs.replace(result, output=ends, blob=ref.sha256)

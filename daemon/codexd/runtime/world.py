@@ -15,6 +15,7 @@ from codexd.core.record import Recorded
 from codexd.core.state import ThreadState
 from codexd.models.client import ModelClient
 from codexd.projections.texts import TextPart
+from codexd.runtime.cleaning import AsItIs, Cleaner
 from codexd.tools.registry import Registry
 from codexd_eventstore.store import EventStore
 
@@ -87,6 +88,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     processes: Processes
     instructions: str
     resume_on_restart: bool = True
+    redact: Callable[[str], str] = str  # a text without the secrets in it
+    cleaner: Callable[[], Cleaner] = AsItIs  # the same for one that grows
     now_us: Callable[[], int] = lambda: time.time_ns() // 1000
     random_bits: Callable[[int], int] = lambda bits: int.from_bytes(os.urandom(16)) >> (128 - bits)
     jitter: Callable[[], float] = lambda: 0.9 + os.urandom(1)[0] / 1275  # 0.9 to 1.1

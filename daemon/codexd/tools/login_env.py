@@ -11,7 +11,7 @@ import os
 import pwd
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 import trio
@@ -85,8 +85,18 @@ class CapturedEnvironment(msgspec.Struct, frozen=True):
 class LoginEnvironment:
     """The user's login environment, taken on first use and again when its sources change."""
 
-    def __init__(self, own: Mapping[str, str], *, secrets: frozenset[str] = frozenset()) -> None:
-        """`own` is the daemon's environment; `secrets` names variables that no tool is to see."""
+    def __init__(
+        self,
+        own: Mapping[str, str],
+        *,
+        secrets: frozenset[str] = frozenset(),
+        taken: Callable[[Mapping[str, str]], None] = lambda variables: None,
+    ) -> None:
+        """`own` is the daemon's environment; `secrets` names variables that no tool is to see.
+
+        `taken` is told each environment before any command runs in it.
+        """
+        self._taken = taken
         self._own = dict(own)
         self._secrets = secrets
         self._lock = trio.Lock()
@@ -100,6 +110,7 @@ class LoginEnvironment:
             stamp = _stamp(login_files(self._own))
             if stamp != self._stamp:
                 captured = await capture(self._own)
+                self._taken(captured.variables)
                 self._tools = tool_environment(captured.variables, self._secrets)
                 self.fallback = captured.fallback
                 self._stamp = stamp

@@ -1,0 +1,43 @@
+"""What stands in a log where a secret was: its shape, so that nobody takes the stand-in for the secret.
+
+    «secret GITHUB_TOKEN sha256:1a2b3c4d»    replaced before it was written
+    «scrubbed sha256:1a2b3c4d»               taken out afterwards, by `codexctl scrub`
+
+The digits are the first of the sha256 of what was replaced: two stand-ins with the same ones stood for the
+same thing. No character of it needs an escape in JSON, however deep.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+# 32 bits tell the secrets of a thread apart, and are of no use for finding one that was well chosen.
+HASH_DIGITS = 8
+NAME_CHARACTERS_MAX = 80
+
+_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_.-]")
+_STAND_IN = re.compile(r"«(?:secret [A-Za-z0-9_.-]{1,80}|scrubbed) sha256:[0-9a-f]{8}»")
+
+
+def secret_stand_in(name: str, secret: bytes) -> str:
+    """For a secret that is known by this name, or is of this kind."""
+    safe = _NOT_IN_A_NAME.sub("_", name)[:NAME_CHARACTERS_MAX] or "_"
+    return f"«secret {safe} sha256:{_digits(secret)}»"
+
+
+def scrubbed_stand_in(taken: bytes) -> str:
+    """For what somebody had taken out."""
+    return f"«scrubbed sha256:{_digits(taken)}»"
+
+
+def find_stand_in(text: str) -> str | None:
+    """The first stand-in in a text."""
+    if "«" not in text:
+        return None
+    found = _STAND_IN.search(text)
+    return found[0] if found else None
+
+
+def _digits(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:HASH_DIGITS]

@@ -1,0 +1,131 @@
+"""Takes secrets out of bytes: values that are known, and what looks like a secret of a well-known kind.
+
+A text without any is given back as the very same object, after one pass over it. JSON stays valid JSON of
+the same shape; other bytes, such as a command's output, lose what was found and nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from codexd.core.stand_in import secret_stand_in
+from codexd.redaction.needles import any_of, first_pass, forms_of
+from codexd.redaction.patterns import PATTERNS, Pattern
+from codexd.redaction.strings import edit_strings, is_json
+
+
+class Redactor:
+    """Immutable: who learns of another secret makes another one."""
+
+    def __init__(
+        self,
+        secrets: Mapping[str, str] | None = None,
+        *,
+        patterns: Sequence[Pattern] = PATTERNS,
+        own: Sequence[Pattern] = (),
+    ) -> None:
+        """`secrets` by name; `own` are a person's patterns, which may match anything at all."""
+        self._patterns, self._own = tuple(patterns), tuple(own)
+        self._anchors = tuple((re.compile(one.anchor), one) for one in patterns)
+        self._names: dict[bytes, bytes] = {}  # each form of each secret, and what stands for it
+        for name, secret in (secrets or {}).items():
+            stand_in = secret_stand_in(name, secret.encode(errors="surrogateescape")).encode()
+            for form in forms_of(secret):
+                self._names.setdefault(form, stand_in)
+        self.needles = tuple(sorted(self._names, key=lambda form: (-len(form), form)))
+        self._known = any_of(self.needles)
+        self._begins: dict[bytes, list[bytes]] = {}  # by their first letters
+        for form in self.needles:
+            self._begins.setdefault(form[:1], []).append(form)
+        self._longest_bytes = len(self.needles[0]) if self.needles else 0
+        anchors = [part for one in patterns for part in _alternatives(one.anchor)]
+        self._first_pass = first_pass(self.needles, anchors).search
+
+    def __call__(self, content: bytes) -> bytes:
+        """The content without the secrets in it; the same object where there are none."""
+        if not self._own and self._first_pass(content) is None:
+            return content
+        if is_json(content):
+            return edit_strings(content, self._in_string)
+        return self._in_text(content)
+
+    def text(self, text: str) -> str:
+        """The same for a text."""
+        encoded = text.encode(errors="surrogatepass")
+        found = self(encoded)
+        return text if found is encoded else found.decode(errors="surrogatepass")
+
+    def raw(self, content: bytes) -> bytes:
+        """The same for bytes that are no JSON, or a part of one."""
+        return self._in_string(content, False)
+
+    def begins_known(self, text: bytes) -> int:
+        """Where a known secret may begin that goes on behind the text; the text's end, if none does."""
+        least = max(0, len(text) - self._longest_bytes + 1)
+        best = len(text)
+        for letter, forms in self._begins.items():
+            at = text.find(letter, least, best)
+            while at >= 0:
+                rest = text[at:]
+                if any(form.startswith(rest) and form != rest for form in forms):
+                    best = at
+                    break
+                at = text.find(letter, at + 1, best)
+        return best
+
+    def not_within_known(self, text: bytes, at: int) -> int:
+        """The place, or the beginning of the known secret that a cut there would go through."""
+        if at < len(text) and self._known is not None:
+            for found in self._known.finditer(text, max(0, at - self._longest_bytes)):
+                if found.start() < at < found.end():
+                    return found.start()
+        return at
+
+    def _in_string(self, text: bytes, base64: bool) -> bytes:
+        if base64:
+            return self._without_known(text)
+        if not self._own and self._first_pass(text) is None:
+            return text
+        return self._in_text(text)
+
+    def _in_text(self, text: bytes) -> bytes:
+        text = self._without_known(text)
+        for anchor, pattern in self._anchors:
+            if anchor.search(text) is not None:
+                text = _without(text, pattern)
+        for pattern in self._own:
+            text = _without(text, pattern)
+        return text
+
+    def _without_known(self, text: bytes) -> bytes:
+        if self._known is None or self._known.search(text) is None:
+            return text
+        return self._known.sub(lambda found: self._names[found[0]], text)
+
+
+def _without(text: bytes, pattern: Pattern) -> bytes:
+    """The text with what the pattern finds replaced; the same object where it finds nothing."""
+
+    def stand_in(found: re.Match[bytes]) -> bytes:
+        group = "secret" if "secret" in pattern.regex.groupindex else 0
+        secret = found[group]
+        if not secret or "«".encode() in secret:
+            return found[0]
+        put = secret_stand_in(pattern.kind, secret).encode()
+        start, end = found.span(group)
+        return found[0][: start - found.start()] + put + found[0][end - found.start() :]
+
+    new = pattern.regex.sub(stand_in, text)
+    return text if new == text else new
+
+
+def _alternatives(anchor: bytes) -> list[bytes]:
+    """An anchor's alternatives: those at its top begin with one literal letter each."""
+    parts, depth, start = [], 0, 0
+    for at, letter in enumerate(anchor):
+        depth += (letter == ord("(")) - (letter == ord(")"))
+        if letter == ord("|") and depth == 0:
+            parts.append(anchor[start:at])
+            start = at + 1
+    return [*parts, anchor[start:]]

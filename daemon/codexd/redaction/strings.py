@@ -1,0 +1,122 @@
+"""The strings of a JSON text, edited one by one: all other bytes of it stay as they are.
+
+Law: what was valid JSON stays valid JSON of the same shape, with the same members in the same order.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from functools import lru_cache
+
+import msgspec
+
+from codexd.core.events import EVENTS
+
+# Edits a string's text, as UTF-8; the second argument says that it is data in base64.
+Edit = Callable[[bytes, bool], bytes]
+
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+# The value of a member of this name is the provider's ciphertext: it goes back as it came, or not at all.
+_CIPHERTEXT = b'"encrypted_content"'
+# What such a member holds is a secret because of its name.
+_TELLING = re.compile(rb'(?i)"[a-z_-]*(?:authorization|key|token)"')
+# An image or another file within a string.
+_DATA_URL = b"data:"
+_DATA_URL_HEAD_BYTES = 100
+
+
+def edit_strings(json_text: bytes, edit: Edit) -> bytes:
+    """The JSON with every string of it edited, names of members included."""
+    words = _own_words()
+    parts: list[bytes] = []
+    end, before, end_before = 0, b"", 0
+    for found in _STRING.finditer(json_text):
+        token = found[0]
+        name = before if json_text[end_before : found.start()].strip() == b":" else b""
+        ciphertext = name == _CIPHERTEXT
+        before, end_before = token, found.end()
+        if token in words:
+            continue
+        telling = _TELLING.fullmatch(name) if name else None
+        new = _edited(token, edit, ciphertext or _is_file(token))
+        if new is token and telling is not None:
+            new = _edited_by_name(name, token, edit)
+        if new is not token:
+            parts += (json_text[end : found.start()], new)
+            end = found.end()
+    return b"".join((*parts, json_text[end:])) if parts else json_text
+
+
+def is_json(content: bytes) -> bool:
+    """Whether it is one JSON object or array."""
+    if content[:1] not in (b"{", b"["):
+        return False
+    try:
+        msgspec.json.decode(content, type=msgspec.Raw)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
+
+
+def _is_file(token: bytes) -> bool:
+    return token.startswith(_DATA_URL, 1) and b";base64," in token[:_DATA_URL_HEAD_BYTES]
+
+
+def _edited(token: bytes, edit: Edit, base64: bool) -> bytes:
+    if b"\\" not in token:
+        text = token[1:-1]
+        new = edit(text, base64)
+        return token if new is text else msgspec.json.encode(new.decode(errors="replace"))
+    try:
+        text = msgspec.json.decode(token, type=str).encode()
+    except (msgspec.DecodeError, UnicodeError):  # half of a surrogate pair, which UTF-8 has not
+        return _edited_brokenly(token, edit, base64)
+    new = edit(text, base64)
+    return token if new is text else msgspec.json.encode(new.decode(errors="replace"))
+
+
+def _edited_by_name(name: bytes, token: bytes, edit: Edit) -> bytes:
+    """The string edited as if its member's name stood in front of it, as in a header."""
+    lead = name[1:-1] + b": "
+
+    def with_name(text: bytes, base64: bool) -> bytes:
+        together = lead + text
+        new = edit(together, base64)
+        return new[len(lead) :] if new is not together and new.startswith(lead) else text
+
+    return _edited(token, with_name, base64=False)
+
+
+def _edited_brokenly(token: bytes, edit: Edit, base64: bool) -> bytes:
+    text = json.loads(token).encode(errors="surrogatepass")
+    new = edit(text, base64)
+    return token if new is text else json.dumps(new.decode(errors="surrogatepass")).encode()
+
+
+@lru_cache(maxsize=1)
+def _own_words() -> frozenset[bytes]:
+    """The names and words that an event is read by: no secret may make a log unreadable, not even `message`."""
+    words: set[str] = set()
+    seen: set[type] = set()
+    kinds = list(msgspec.inspect.multi_type_info(EVENTS.values()))
+    while kinds:
+        kind = kinds.pop()
+        match kind:
+            case msgspec.inspect.StructType() if kind.cls not in seen:
+                seen.add(kind.cls)
+                words |= {field.encode_name for field in kind.fields}
+                words |= {word for word in (kind.tag, kind.tag_field) if isinstance(word, str)}
+                kinds += [field.type for field in kind.fields]
+            case msgspec.inspect.UnionType():
+                kinds += kind.types
+            case msgspec.inspect.LiteralType():
+                words |= {word for word in kind.values if isinstance(word, str)}
+            case msgspec.inspect.VarTupleType():
+                kinds.append(kind.item_type)
+            case msgspec.inspect.DictType():
+                kinds += (kind.key_type, kind.value_type)
+            case _:
+                pass
+    return frozenset(msgspec.json.encode(word) for word in words)

@@ -1,0 +1,67 @@
+"""Texts that stream, on their way to drafts and screens without the secrets in them.
+
+What could be the beginning of a secret is held until more has come, so drafts and screens get it later or
+not at all. Who knows what a secret is comes in from outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Protocol
+
+
+class Cleaner(Protocol):
+    """One text that grows."""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """More of it came: what of it may be let out."""
+
+    def rest(self) -> bytes:
+        """Nothing more comes: what was held."""
+
+
+class AsItIs:
+    """Where nobody knows of secrets."""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """All of it."""
+        return chunk
+
+    def rest(self) -> bytes:
+        """Nothing."""
+        return b""
+
+
+class Cleaning:
+    """The texts of one thread that grow, by whatever names them."""
+
+    def __init__(self, make: Callable[[], Cleaner]) -> None:
+        self._make = make
+        self._cleaners: dict[Hashable, Cleaner] = {}
+
+    def chunk(self, name: Hashable, chunk: bytes) -> bytes:
+        """What of a text may be let out, with this chunk."""
+        return self._of(name).feed(chunk)
+
+    def pieces(self, name: Hashable, pieces: Sequence[str]) -> Sequence[str]:
+        """The same for pieces of text: they stay as they are where nothing was held or replaced."""
+        came = "".join(pieces).encode(errors="replace")
+        clean = self._of(name).feed(came)
+        if clean == came:
+            return pieces
+        return (clean.decode(errors="replace"),) if clean else ()
+
+    def rest(self, name: Hashable) -> bytes:
+        """What was held of a text that is at its end."""
+        cleaner = self._cleaners.pop(name, None)
+        return cleaner.rest() if cleaner is not None else b""
+
+    def drop(self, name: Hashable) -> None:
+        """Its fact is in the log."""
+        self._cleaners.pop(name, None)
+
+    def _of(self, name: Hashable) -> Cleaner:
+        cleaner = self._cleaners.get(name)
+        if cleaner is None:
+            cleaner = self._cleaners[name] = self._make()
+        return cleaner

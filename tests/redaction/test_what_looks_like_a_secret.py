@@ -1,0 +1,138 @@
+"""Tokens of well-known kinds are found wherever they stand; what only resembles one is left alone."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from codexd.core.stand_in import find_stand_in
+from codexd.redaction.redactor import Redactor
+
+REDACTOR = Redactor()
+PEM = "\n".join(
+    [
+        "-----BEGIN RSA PRIVATE KEY-----",
+        *("MIIEowIBAAKCAQEA" + "x9Yz" * 12 for _ in range(6)),
+        "abc=",
+        "-----END RSA PRIVATE KEY-----",
+    ]
+)
+PGP = PEM.replace("RSA PRIVATE KEY", "PGP PRIVATE KEY BLOCK").replace(
+    "BLOCK-----\n", "BLOCK-----\nVersion: 2\n\n", 1
+)
+# Put together here, so that no file of this checkout holds what scanners look for.
+FOUND = {
+    "github-token": ["ghp_" + "aB3" * 12, "gho_" + "x" * 36, "github_pat_" + "11AB" * 15],
+    "gitlab-token": ["glpat-" + "aB3d" * 5],
+    "slack-token": ["xox" + "b-123456789012-1234567890123-abcdEFGH", "xapp-1-A0123-" + "9f" * 10],
+    "slack-webhook": ["https://hooks.slack.com/services/T0AB/B0CD/" + "xY1" * 8],
+    "api-key": ["sk-" + "proj-" + "aB3_" * 8, "sk-" + "ant-api03-" + "Zz9-" * 8, "sk-" + "0f" * 16],
+    "google-key": ["AIza" + "Sy1" * 11 + "ab", "GOCSPX-" + "aB" * 12, "ya29." + "a0Af" * 8],
+    "stripe-key": ["sk_" + "live_" + "4eC39HqLyjWDarjt", "whsec_" + "aB3d" * 8],
+    "npm-token": ["npm_" + "aB3d" * 9],
+    "pypi-token": ["pypi-" + "AgEI" + "aB3_" * 15],
+    "hugging-face-token": ["hf_" + "aB3d" * 8],
+    "aws-access-key-id": ["AKIA" + "IOSFODNN7EXAMPLE", "ASIA" + "IOSFODNN7EXAMPLE"],
+    "aws-secret-key": [
+        "aws_secret_access_key = " + "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        '"SecretAccessKey": "' + "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY" + '"',
+        "AWS_SESSION_TOKEN=" + "FwoGZXIvYXdzE" * 5,
+    ],
+    "jwt": ["eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0." + "dozjgNryP4J3jVmNHl0w5N_XgL0n3I9P"],
+    "private-key": [PEM, PGP, PEM[:200], PEM[200:], PEM.replace("\n", "\r\n")],
+    "authorization": [
+        "curl -H 'Authorization: Bearer abcdefghijkl'",
+        "authorization: basic dXNlcjpwYXNz",
+        '{"Authorization":"token abcdefgh"}',
+    ],
+    "bearer-token": ["Bearer " + "abc123" * 4],
+    "url-password": [
+        "postgres://bob:hunter22@db.example.com/x",
+        "https://" + "a1B2" * 8 + "@git.example.com/x.git",
+        "redis://:hunter22@cache:6379",
+    ],
+}  # fmt: skip
+CASES = [(kind, text) for kind, texts in FOUND.items() for text in texts]
+
+LEFT_ALONE = [
+    "0194d2a0-0000-7000-8000-000000000001",
+    "57d702f0c1a2b3c4d5e6f708192a3b4c5d6e7f80",
+    "sha256:" + "9f86d081884c7d65" * 4,
+    "gAAAAABo" + "x_-Y" * 300,
+    "disk-encryption-config-2024-11-21-abcdefgh and task-12345678901234567890",
+    "sk-learn-is-no-key-of-anybody",
+    "git@github.com:someone/something.git",
+    "mail someone@example.com about http://localhost:8080/@scope/package",
+    "https://$USER:$PASSWORD@host/ and https://user:***@host/",
+    "Authorization: Bearer $TOKEN",
+    "the Bearer of this letter, with authorization from above",
+    "-----BEGIN PRIVATE KEY-----\n...\n-----END PRIVATE KEY-----",
+    "-----BEGIN CERTIFICATE-----\n" + "MIIDdzCCAl+gAwIB" * 8 + "\n-----END CERTIFICATE-----",
+    "the secret_access_key is in the vault",
+    "def ghp_token_of(x): npm_config = hf_hub",
+    "eyJ is how JSON begins in base64",
+]
+
+
+@pytest.mark.parametrize(("kind", "text"), CASES)
+def test_a_token_is_replaced_by_what_it_was(kind: str, text: str) -> None:
+    clean = REDACTOR.text(text)
+    stand_in = find_stand_in(clean)
+    assert stand_in is not None
+    assert stand_in.startswith(f"«secret {kind} sha256:")
+    assert REDACTOR.text(clean) == clean
+
+
+@pytest.mark.parametrize(("kind", "text"), CASES)
+@pytest.mark.parametrize(
+    "around", ["x={}", '"{}"', "({})", "\\n{}\\n", "\x1b[01;31m\x1b[K{}\x1b[m", "\n{}\n", "\t{} "]
+)
+def test_whatever_stands_around_it(kind: str, text: str, around: str) -> None:
+    clean = REDACTOR.text(around.format(text))
+    assert kind in (find_stand_in(clean) or "")
+
+
+@pytest.mark.parametrize(("kind", "text"), CASES)
+def test_in_json_and_in_json_within_json(kind: str, text: str) -> None:
+    for inner in (text, json.dumps({"command": f"echo {text}\n"}), json.dumps(json.dumps(text))):
+        event = json.dumps({"item": {"arguments": inner, "n": 1}}).encode()
+        clean = REDACTOR(event)
+        found = json.loads(clean)["item"]["arguments"]
+        assert kind in (find_stand_in(found) or "")
+        if inner != text:
+            json.loads(found)
+
+
+@pytest.mark.parametrize("text", LEFT_ALONE)
+def test_innocent_text_is_given_back_as_the_same_object(text: str) -> None:
+    assert REDACTOR.text(text) is text
+    event = json.dumps({"text": text}).encode()
+    assert REDACTOR(event) is event
+
+
+def test_the_providers_ciphertext_passes_untouched() -> None:
+    for cipher in (
+        "sk-" + "aB3_" * 30,
+        "ghp_" + "aB3" * 12,
+        "eyJ" + "a" * 20 + "." + "b" * 20 + ".c",
+    ):
+        event = json.dumps({"type": "reasoning", "encrypted_content": cipher}).encode()
+        assert REDACTOR(event) is event
+
+
+def test_an_image_within_an_event_is_not_searched_for_tokens() -> None:
+    event = json.dumps({"url": "data:image/png;base64," + "ghp_" + "aB3" * 12}).encode()
+    assert REDACTOR(event) is event
+    known = Redactor({"KEY": "aB3aB3aB3aB3"})
+    assert b"aB3aB3aB3aB3" not in known(event)
+
+
+def test_what_is_no_json_loses_its_secrets_and_nothing_else() -> None:
+    token = b"ghp_" + b"aB3" * 12
+    for content in (b"\x00\xff{" + token + b"\xfe", b'{"open ' + token, b"\x89PNG\r\n" + token):
+        clean = REDACTOR(content)
+        assert token not in clean
+        before, _, after = content.partition(token)
+        assert clean.startswith(before)
+        assert clean.endswith(after)
