@@ -113,11 +113,19 @@ class SimulatedFileSystem(FileSystem):
         self._last_node = ROOT
         self._ticks = 0
         if disk is not None:
-            self._durable = {number: dict(names) for number, names in disk.folders.items()}
-            self._folders = {number: dict(names) for number, names in disk.folders.items()}
-            for number, (durable, _) in disk.files.items():
-                self._files[number] = File(bytearray(durable), durable)
-            self._last_node = max([*disk.files, *disk.folders])
+            self._start_from(disk)
+
+    def _start_from(self, disk: Disk) -> None:
+        """A process that starts on a running machine sees what is on its way to the disk, too."""
+        self._durable = {number: dict(names) for number, names in disk.folders.items()}
+        self._folders = {number: dict(names) for number, names in disk.folders.items()}
+        for change in disk.changes:
+            change.apply(self._folders)
+        self._changes = list(disk.changes)
+        for number, (durable, changes) in disk.files.items():
+            content = bytearray(played(durable, changes))
+            self._files[number] = File(content, durable, list(changes))
+        self._last_node = max([*disk.files, *disk.folders])
 
     def disk(self) -> Disk:
         """What the disk has now, and what it has not got yet."""
@@ -404,3 +412,14 @@ class SimulatedFileSystem(FileSystem):
 
 def _error(number: int, path: str) -> OSError:
     return OSError(number, os.strerror(number), path)
+
+
+def played(content: bytes, changes: tuple[FileChange, ...]) -> bytes:
+    """A content after changes; a gap is zeros."""
+    for change in changes:
+        if isinstance(change, Cut):
+            content = content[: change.end].ljust(change.end, b"\0")
+        else:
+            before = content[: change.start].ljust(change.start, b"\0")
+            content = before + change.content + content[change.end :]
+    return content

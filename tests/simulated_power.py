@@ -17,6 +17,7 @@ from simulated_files import (
     NameChange,
     SimulatedFileSystem,
     Wrote,
+    played,
 )
 
 SECTOR_BYTES = 512
@@ -111,17 +112,6 @@ def sectors(wrote: Wrote) -> list[tuple[int, int]]:
     first = wrote.start - wrote.start % SECTOR_BYTES
     places = range(first, wrote.end, SECTOR_BYTES)
     return [(max(at, wrote.start), min(at + SECTOR_BYTES, wrote.end)) for at in places]
-
-
-def played(content: bytes, changes: tuple[FileChange, ...]) -> bytes:
-    """A content after changes; a gap is zeros."""
-    for change in changes:
-        if isinstance(change, Cut):
-            content = content[: change.end].ljust(change.end, b"\0")
-        else:
-            before = content[: change.start].ljust(change.start, b"\0")
-            content = before + change.content + content[change.end :]
-    return content
 
 
 def after_power_cut(disk: Disk, outcome: Outcome) -> SimulatedFileSystem:

@@ -95,3 +95,29 @@ async def test_a_power_cut_at_any_moment_loses_nothing_that_was_promised(
                 raise
             count += 1
     print(f"power cuts: {count} outcomes of {OPERATIONS} operations at {len(pictures)} moments")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", SEEDS)
+@trio_test
+async def test_what_a_dead_process_left_is_on_disk_once_it_is_built_upon(seed: int) -> None:
+    """The next process finds it in the memory of the system, appends, and then the power goes."""
+    pictures = [picture for picture in await pictures_of(seed) if picture.is_after][::STEP_WITHIN]
+    for picture in pictures:
+        files = SimulatedFileSystem(picture.disk)
+        versions = dict[str, int]()
+        try:
+            async with open_jsonl_store(DATA, state_dir=STATE, files=files) as store:
+                await judge(store, picture.ledger, died=True)
+                for row in await store.streams():
+                    versions[row.stream] = (await store.head(row.stream)).version
+                disk = files.disk()
+            found = after_power_cut(disk, AllLost())
+            async with open_jsonl_store(DATA, state_dir=STATE, files=found) as store:
+                for name, version in versions.items():
+                    assert (await store.head(name)).version == version
+                    assert (await store.verify(name)).damage is None
+        except Exception as error:
+            error.add_note(f"seed {seed}, {picture.place}")
+            raise
+    print(f"power cuts after a death: {len(pictures)}")
