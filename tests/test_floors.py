@@ -55,10 +55,22 @@ FLOORS: dict[str, frozenset[str]] = {
     "codexd.server": frozenset(
         {
             "codexd.runtime",
+    # A subscriber: knows the store's files, and no thread that is at work.
+    "codexd.index": frozenset(
+        {
+            "codexd.core",
+            "codexd.projections",
+            "codexd_eventstore",
+            "msgspec",
+            "trio",
+            "watchfiles",
+        }
+    ),
             "codexd.importing",
             "codexd.projections",
             "codexd.protocol",
             "codexd.core",
+            "codexd.index",
             "codexd_eventstore",
             "codexd.config",
             "codexd.live_config",

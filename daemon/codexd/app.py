@@ -25,6 +25,7 @@ from codexd.config import InvalidConfig
 from codexd.core.ids import ThreadId
 from codexd.core.instructions import BASE_INSTRUCTIONS
 from codexd.importing.importer import Importer
+from codexd.index.keeping import Index
 from codexd.live_config import LiveConfig
 from codexd.models.catalog import CATALOG, Model, find_model
 from codexd.models.transport import warm_up
@@ -101,7 +102,7 @@ class House:
         self._services = Services(
             supervisor=self._supervisor,
             hub=self._hub,
-            directory=Directory(store, self._supervisor),
+            directory=Directory(store, self._supervisor, self._index),
             store=store,
             memory=memory,
             config=self._config,
@@ -112,6 +113,7 @@ class House:
             now_us=worlds[False].now_us,
             today=lambda: datetime.date.today().isoformat(),
             warm_up=self._warmth.set,
+        self._index = Index(paths.state_dir, paths.data_dir, self._is_loaded)
             version=__version__,
             home=paths.data_dir,
             socket=place.link or place.bind,
@@ -161,6 +163,7 @@ class House:
         return World(
             store=store,
             client=self.providers.client,
+            nursery.start_soon(self._index.run, self._services.store)
             traits=lambda model: _traits(find_model(model)),
             registry=Registry((Shell(command_shell(env)),), performer),
             unfinished=self._unfinished,
@@ -185,6 +188,9 @@ class House:
             for warning in self._config.read().warnings:
                 log.warning("%s", warning)
         except InvalidConfig as problem:
+    def _is_loaded(self, stream: str) -> bool:
+        return self._supervisor.loaded(ThreadId(stream)) is not None
+
             log.error("%s", problem)
 
     def _end_leftover_processes(self) -> None:

@@ -85,9 +85,9 @@ def _request(text: str) -> str:
 _REQUEST_HEADING = "## My request for Codex:"
 
 
-# Types of record that a summary depends on, as they stand in a line: the others need no decoding.
-_TELLING = tuple(
-    f'"type":"{kind.type}"'.encode()
+# Types of record that a summary depends on: the others need no decoding.
+TELLING_TYPES = frozenset(
+    kind.type
     for kind in (
         ThreadStarted,
         ThreadForked,
@@ -100,6 +100,8 @@ _TELLING = tuple(
         TurnFailed,
     )
 )
+# The same as they stand in a line.
+_TELLING = tuple(f'"type":"{type_}"'.encode() for type_ in TELLING_TYPES)
 # The type stands behind seq and time, near the beginning of a line.
 _TYPE_WITHIN_BYTES = 120
 

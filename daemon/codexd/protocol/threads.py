@@ -229,6 +229,9 @@ class ThreadListParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True
     section_id: str | None = None
     project_id: str | None = None
     parent_thread_id: str | None = None
+    ancestor_thread_id: str | None = None
+    attached_to_thread_id: str | None = None
+    meant: str | None = None  # codexd only: the beginning of an id, or a whole name
 
 
 class ThreadListResponse(msgspec.Struct, frozen=True, rename="camel"):

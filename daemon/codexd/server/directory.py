@@ -1,83 +1,164 @@
-"""All threads, loaded or not, as lists show them.
+"""All threads, loaded or not, as lists show them and searches find them.
 
-Lists start from the logs: a summary is a fold of its thread's log, kept in memory while the log stays as
-long as it was, and folded anew when it does not. A log that cannot be read is logged and left out; it is
-never a reason to refuse the list.
+Lists come out of the index; what a loaded thread is like is asked of the thread, so that what a client was told
+it did shows in the next list. Where there is no index to be had, lists are folded from the logs. A log that cannot
+be read is said and left out; it is never a reason to refuse the list.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
-import trio
 
 from codexd.core.events import InvalidEvent
 from codexd.core.ids import ThreadId
 from codexd.core.record import decode_record
+from codexd.index.keeping import Index, IndexUnavailable
+from codexd.index.listing import Place, Row, SortKey, Wanted, count, page_of_rows
+from codexd.index.searching import FoundThread, Occurrence, found_threads, occurrences
+from codexd.index.terms import Phrase
 from codexd.projections.threads import Summary, tells
+from codexd.runtime.actor import ThreadActor
 from codexd.runtime.supervisor import Supervisor
-from codexd_eventstore.store import EventStore, NotFound, StoreError, StreamEntry
+from codexd_eventstore.store import EventStore, NotFound, StoreError
+
+if TYPE_CHECKING:
+    import sqlite3
 
 log = logging.getLogger(__name__)
 
 
-class Row(msgspec.Struct, frozen=True):
-    """One thread of the list."""
+class Page(msgspec.Struct, frozen=True):
+    """Some threads in order, and whether there are more behind them."""
 
-    thread_id: ThreadId
-    summary: Summary
-    path: str | None
-
-
-class _Kept(msgspec.Struct, frozen=True):
-    size_bytes: int
-    summary: Summary
-    path: str | None
+    rows: tuple[Row, ...]
+    more: bool
 
 
 class Directory:
     """The threads of one store."""
 
-    def __init__(self, store: EventStore, supervisor: Supervisor) -> None:
-        self._store, self._supervisor = store, supervisor
-        self._kept: dict[ThreadId, _Kept] = {}
-        self._reading = trio.Lock()
+    def __init__(self, store: EventStore, supervisor: Supervisor, index: Index) -> None:
+        self._store, self._supervisor, self.index = store, supervisor, index
 
-    async def rows(self, *, archived: bool) -> list[Row]:
-        """All threads that are archived, or all that are not, in no particular order."""
-        async with self._reading:
-            rows = []
-            for entry in await self._store.streams(archived=archived):
-                row = await self._row(entry)
-                if row is not None and row.summary.started is not None:
-                    rows.append(row)
-            return rows
+    async def page(
+        self, wanted: Wanted, key: SortKey, *, upwards: bool, start: Place | None, limit: int
+    ) -> Page:
+        """So many threads from a place on."""
+        try:
+            loaded = len(self._supervisor.threads)
+            # As many more as may turn out to be somewhere else in the list by now.
+            rows = await self.index.read(
+                lambda index: page_of_rows(
+                    index, wanted, key, upwards=upwards, start=start, limit=limit + 1 + loaded
+                )
+            )
+            full = len(rows) == limit + 1 + loaded
+        except IndexUnavailable as error:
+            log.warning("a list is folded from the logs: %s", error)
+            rows, full = await self._folded_rows(wanted), False
+        loaded_now = {thread.thread_id: thread for thread in self._supervisor.threads}
+        last = rows[-1].place(key) if full else None
+        rows = [row for row in rows if row.thread_id not in loaded_now]
+        rows += [
+            row for thread in loaded_now.values() if (row := _live(thread, wanted)) is not None
+        ]
+        ordered = sorted(rows, key=lambda row: row.place(key), reverse=not upwards)
+
+        def is_behind(place: Place, other: Place) -> bool:
+            return place > other if upwards else place < other
+
+        shown = [
+            row
+            for row in ordered
+            if (start is None or is_behind(row.place(key), start))
+            and (last is None or not is_behind(row.place(key), last))
+        ]
+        return Page(tuple(shown[:limit]), full or len(shown) > limit)
+
+    async def search(
+        self,
+        phrases: Sequence[Phrase],
+        wanted: Wanted,
+        key: SortKey,
+        *,
+        kinds: Sequence[str],
+        upwards: bool,
+        start: Place | None,
+        limit: int,
+    ) -> list[FoundThread]:
+        """The threads in which something is found. Raises: IndexUnavailable."""
+        return await self.index.read(
+            lambda index: found_threads(
+                index,
+                phrases,
+                wanted,
+                key,
+                kinds=kinds,
+                upwards=upwards,
+                start=start,
+                limit=limit,
+            )
+        )
+
+    async def occurrences(
+        self, thread_id: ThreadId, term: str, start: Place | None, limit: int
+    ) -> list[Occurrence]:
+        """Where a text stands in what was said in a thread. Raises: NotFound, IndexUnavailable."""
+        await self.find(thread_id)
+
+        def asked(index: sqlite3.Connection) -> list[Occurrence]:
+            found = occurrences(index, thread_id, term, start)
+            return [one for one, _ in zip(found, range(limit), strict=False)]
+
+        try:
+            return await self.index.read(asked)
+        except KeyError as error:
+            raise NotFound(f"thread {thread_id} is not in the index") from error
+
+    async def count(self) -> int:
+        """How many threads there are, archived ones left out; loaded or not."""
+        try:
+            known = await self.index.glance(count)
+        except IndexUnavailable:
+            return len(await self._store.streams())
+        progress = self.index.progress
+        return max(known, progress.total if progress is not None else 0)
 
     async def find(self, thread_id: ThreadId) -> Row:
         """One thread. Raises: NotFound, and other StoreErrors."""
         thread = self._supervisor.loaded(thread_id)
         if thread is not None:
             return Row(thread_id, thread.summary, thread.path)
+        try:
+            known = await self.index.look(thread_id)
+        except IndexUnavailable as error:
+            log.warning("thread %s is folded from its log: %s", thread_id, error)
+            known = None
+        if known is not None and known.damage is None and known.summary.started is not None:
+            return Row(thread_id, known.summary, known.path)
         return await self._folded(thread_id)
 
-    async def _row(self, entry: StreamEntry) -> Row | None:
-        thread_id = ThreadId(entry.stream)
-        thread = self._supervisor.loaded(thread_id)
-        if thread is not None:
-            return Row(thread_id, thread.summary, thread.path)
-        kept = self._kept.get(thread_id)
-        if kept is not None and kept.size_bytes == entry.size_bytes:
-            return Row(thread_id, kept.summary, kept.path)
-        try:
-            row = await self._folded(thread_id)
-        except NotFound:
-            return None  # It was deleted or moved since the folder was read.
-        except (StoreError, InvalidEvent) as error:
-            log.error("thread %s is left out of lists: %s", thread_id, error)
-            return None
-        self._kept[thread_id] = _Kept(entry.size_bytes, row.summary, row.path)
-        return row
+    async def _folded_rows(self, wanted: Wanted) -> list[Row]:
+        rows = []
+        for entry in await self._store.streams(archived=wanted.archived):
+            thread_id = ThreadId(entry.stream)
+            if self._supervisor.loaded(thread_id) is not None:
+                continue
+            try:
+                row = await self._folded(thread_id)
+            except NotFound:
+                continue  # It was deleted or moved since the folder was read.
+            except (StoreError, InvalidEvent) as error:
+                log.error("thread %s is left out of lists: %s", thread_id, error)
+                continue
+            if wanted.has(row):
+                rows.append(row)
+        return rows
 
     async def _folded(self, thread_id: ThreadId) -> Row:
         summary = Summary()
@@ -93,3 +174,12 @@ class Directory:
         if self._supervisor.loaded(thread_id) is None:
             self._store.close(thread_id)
         return Row(thread_id, summary, head.path)
+
+
+def _live(thread: ThreadActor, wanted: Wanted) -> Row | None:
+    """A loaded thread, if the list shows it; where its log lies says whether it is archived."""
+    if thread.path is None:
+        return None  # It is kept in memory only.
+    row = Row(thread.thread_id, thread.summary, thread.path)
+    is_archived = Path(thread.path).parent.name == "archived"
+    return row if is_archived == wanted.archived and wanted.has(row) else None

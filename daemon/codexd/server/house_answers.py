@@ -89,7 +89,7 @@ async def model_list(
 async def server_status(services: Services, connection: Connection, params: m.NoParams) -> Answered:
     """How the daemon is (codexd only)."""
     threads = services.supervisor.threads
-    total = len(await services.store.streams())
+    total = await services.directory.count()
     counts = own.ThreadCounts(
         loaded=len(threads),
         running=sum(1 for thread in threads if thread.state.turn is not None),

@@ -23,6 +23,9 @@ BACK_RECORDS = 256
 
 _CURSOR = re.compile(r"at-(\d{1,15})(?:\.(\d{1,9}))?", re.ASCII)
 
+# In place of an item: the turn that begins at the event counts as beyond the cursor, in both directions.
+INCLUSIVE = 999_999_999
+
 
 class Place(msgspec.Struct, frozen=True, order=True):
     """A place in a thread: an event, and which of the items that it completed."""
@@ -100,12 +103,14 @@ async def turns_page(
     The cursor backwards is for the other direction, and brings the first turn here once more: it may
     have gone on meanwhile.
     """
+    inclusive = int(place is not None and place.index == INCLUSIVE)
     if direction == "desc":
-        before = place.seq if place is not None else None
+        before = place.seq + inclusive if place is not None else None
         turns = await _turns_back(store, stream, before, limit + 1)
         turns.reverse()
     else:
-        turns = await _turns_on(store, stream, place.seq if place is not None else 0, limit + 1)
+        after = place.seq - inclusive if place is not None else 0
+        turns = await _turns_on(store, stream, after, limit + 1)
     shown, more = turns[:limit], len(turns) > limit
     beside = -1 if direction == "desc" else 1
     return Page(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 
 from codexd.core.events import InvalidEvent
@@ -14,13 +12,11 @@ from codexd.protocol.own import ThreadLogReadParams, ThreadLogReadResponse
 from codexd.protocol.rpc import RpcError, invalid_params, state_error
 from codexd.protocol.turns import Turn
 from codexd.server.connection import Answered, Connection
-from codexd.server.directory import Row
 from codexd.server.headings import heading
 from codexd.server.opening import store_error, thread_id_of
 from codexd.server.pages import (
     Place,
     all_turns,
-    invalid_cursor,
     item_place,
     items_page,
     page_limit,
@@ -106,83 +102,6 @@ async def _items_place(
     if place is None:
         raise invalid_params(f"cursor: no item {params.cursor.item_id} in turn {params.turn_id}")
     return place
-
-
-async def thread_list(
-    services: Services, connection: Connection, params: t.ThreadListParams
-) -> Answered:
-    """A page of threads, newest first where the client does not say."""
-    limit = page_limit(params.limit)
-    rows = [
-        row
-        for row in await services.directory.rows(archived=bool(params.archived))
-        if _wanted(row, params)
-    ]
-    updated = params.sort_key in ("updated_at", "recency_at")
-    keyed = sorted(
-        ((_sort_ms(row, updated=updated), row.thread_id, row) for row in rows),
-        key=lambda entry: entry[:2],
-        reverse=params.sort_direction != "asc",
-    )
-    start = _start(keyed, params, updated=updated)
-    page = keyed[start : start + limit]
-    more = len(keyed) > start + limit
-    data = tuple(
-        heading(row.thread_id, row.summary, _state(services, row.thread_id), row.path)
-        for _, _, row in page
-    )
-    return Answered(
-        t.ThreadListResponse(
-            data,
-            next_cursor=_list_cursor(page[-1]) if more else None,
-            backwards_cursor=_list_cursor(page[0]) if page else None,
-        )
-    )
-
-
-_Keyed = tuple[int, ThreadId, Row]
-
-
-def _sort_ms(row: Row, *, updated: bool) -> int:
-    return row.summary.updated_ms if updated else row.summary.created_ms
-
-
-def _list_cursor(entry: _Keyed) -> str:
-    return f"{entry[0]}|{entry[1]}"
-
-
-def _start(keyed: Sequence[_Keyed], params: t.ThreadListParams, *, updated: bool) -> int:
-    """Where the page begins: strictly behind the entry that the cursor names, whether it is still there."""
-    if params.cursor is None:
-        return 0
-    ms, found, thread_id = params.cursor.partition("|")
-    if not found or not ms.isdecimal():
-        raise invalid_cursor(params.cursor)
-    place = (int(ms), thread_id)
-    upwards = params.sort_direction == "asc"
-    for index, entry in enumerate(keyed):
-        key = (entry[0], str(entry[1]))
-        if key > place if upwards else key < place:
-            return index
-    return len(keyed)
-
-
-def _wanted(row: Row, params: t.ThreadListParams) -> bool:
-    summary = row.summary
-    settings = summary.settings
-    assert settings is not None
-    cwds = (params.cwd,) if isinstance(params.cwd, str) else params.cwd
-    term = (params.search_term or "").casefold()
-    return (
-        (not params.model_providers or settings.provider in params.model_providers)
-        and (cwds is None or settings.cwd in cwds)
-        and (not term or term in f"{summary.name or ''}\n{summary.preview}".casefold())
-        and row.thread_id not in (params.excluded_thread_ids or ())
-        # codexd has no sections, projects or sub-agents: a list of one of those is empty.
-        and params.section_id is None
-        and params.project_id is None
-        and params.parent_thread_id is None
-    )
 
 
 async def thread_loaded_list(

@@ -1,0 +1,67 @@
+"""The index's own process: brings it up to the logs, says on stdout how far it is, and ends.
+
+    python -m codexd.index DATA_DIR INDEX_FILE < (the streams, a line each; none: all)
+
+A process and not a thread, because folding logs keeps the interpreter busy, which turns have a better use for. It
+takes no lock and changes no log. It ends when its stdin does, which is when the daemon does, however that dies.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from codexd.index.child import BROKEN, UNWRITABLE
+from codexd.index.logs import Logs
+from codexd.index.reconciling import Progress, reconcile
+from codexd.index.schema import is_broken, is_whole, open_index
+
+# Behind everything that a person waits for.
+NICENESS: Final = 10
+
+
+def main() -> int:
+    """The command; returns its exit code."""
+    import sqlite3
+
+    os.umask(0o077)
+    os.nice(NICENESS)
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+    data_dir, path, *options = sys.argv[1:]
+    only = sys.stdin.readline().split() or None
+    threading.Thread(target=_die_with_the_daemon, daemon=True).start()
+    try:
+        connection = open_index(Path(path))
+        if "--check" in options and not is_whole(connection):
+            return BROKEN
+        connection.execute("PRAGMA cache_size=-32768")
+        reconcile(connection, Logs(data_dir), _report, only=only)
+        connection.close()
+    except sqlite3.Error as error:
+        print(error, file=sys.stderr)
+        return BROKEN if is_broken(error) else UNWRITABLE
+    except OSError as error:
+        print(error, file=sys.stderr)
+        return UNWRITABLE
+    return 0
+
+
+def _report(progress: Progress) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(progress) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _die_with_the_daemon() -> None:
+    while sys.stdin.read(1):
+        pass
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""The two connections of the daemon to its index: one that writes, one that reads. Touches the disk.
+
+Law: they are to one file. Who opens or drops them holds whatever keeps everybody else from using them.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from codexd.index.reconciling import COMPLETE
+from codexd.index.schema import fact, is_whole, note, open_index, open_to_read, remove_index
+
+if TYPE_CHECKING:
+    import sqlite3
+
+log = logging.getLogger(__name__)
+
+FILE_NAME: Final = "index.sqlite"
+# An index up to this size is checked at once after an unclean end; a larger one by the child.
+CHECKED_AT_ONCE_BYTES_MAX: Final = 4 * 1024 * 1024
+# A file that is broken again and again is its disk's doing: it is made anew so often, and then elsewhere.
+ANEW_MAX: Final = 5
+
+_ELSEWHERE: Final = "codexd-index-"
+# Noted while somebody has the file open to write, so that an unclean end shows.
+_OPEN: Final = "open"
+
+File = tuple[int, int]
+
+
+class Connections:
+    """Both, to whatever file is there."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.path = state_dir / FILE_NAME
+        self.file: File | None = None  # that they are connected to
+        self.is_complete = False  # every log was looked at since the file was made
+        self.threads = 0  # that the file had when it was opened
+        self.is_doubtful = False  # its end was unclean, and nobody has checked it yet
+        self._writer: sqlite3.Connection | None = None
+        self._reader: sqlite3.Connection | None = None
+        self._anew = 0
+
+    @property
+    def writer(self) -> sqlite3.Connection:
+        """The one that writes."""
+        assert self._writer is not None
+        return self._writer
+
+    @property
+    def reader(self) -> sqlite3.Connection:
+        """The one that reads."""
+        assert self._reader is not None
+        return self._reader
+
+    @property
+    def is_current(self) -> bool:
+        """Whether they are open, to the file that is there: somebody may have removed it."""
+        return self.file is not None and _identity(self.path) == self.file
+
+    def open(self) -> None:
+        """Connect, to a file elsewhere if need be. Raises: sqlite3.Error, OSError."""
+        import sqlite3
+
+        self.drop()
+        try:
+            writer = open_index(self.path)
+        except (OSError, sqlite3.Error) as error:
+            log.warning("there is no index in %s, but elsewhere: %s", self.path, error)
+            self._go_elsewhere()
+            writer = open_index(self.path)
+        self.is_doubtful = bool(fact(writer, _OPEN))
+        if self.is_doubtful and self.path.stat().st_size <= CHECKED_AT_ONCE_BYTES_MAX:
+            if not is_whole(writer):
+                log.warning("the index is made anew: it was found broken after an unclean end")
+                writer.close()
+                remove_index(self.path)
+                writer = open_index(self.path)
+            self.is_doubtful = False
+        self._writer, self._reader = writer, open_to_read(self.path)
+        self.is_complete = bool(fact(writer, COMPLETE))
+        (self.threads,) = writer.execute("SELECT count(*) FROM thread").fetchone()
+        note(writer, _OPEN, 1)
+        self.file = _identity(self.path)
+
+    def start_anew(self) -> None:
+        """Throw the file away."""
+        self.drop()
+        self._anew += 1
+        with suppress(OSError):
+            remove_index(self.path)
+        if self._anew > ANEW_MAX:
+            self._anew = 0
+            self._go_elsewhere()
+        self.is_complete = self.is_doubtful = False
+
+    def drop(self) -> None:
+        """Disconnect."""
+        for connection in (self._writer, self._reader):
+            if connection is not None:
+                connection.close()
+        self._writer = self._reader = self.file = None
+
+    def close(self) -> None:
+        """Disconnect for good."""
+        import sqlite3
+
+        if self._writer is not None:
+            with suppress(sqlite3.Error):
+                note(self._writer, _OPEN, 0)
+        self.drop()
+        self._remove_elsewhere()
+
+    def _go_elsewhere(self) -> None:
+        """To a place for where the usual one cannot be used, with a full disk, say: it goes with the daemon."""
+        self._remove_elsewhere()
+        self.path = Path(tempfile.mkdtemp(prefix=_ELSEWHERE), FILE_NAME)
+
+    def _remove_elsewhere(self) -> None:
+        if self.path.parent.name.startswith(_ELSEWHERE):
+            shutil.rmtree(self.path.parent, ignore_errors=True)
+
+
+def _identity(path: Path) -> File | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -1,0 +1,194 @@
+"""Reading logs from their files beside the store that owns them: without its lock, and while they grow. I/O.
+
+Law: only whole records of whole appends are taken, each checked against the chain; what follows them is somebody's
+unfinished line, or damage, and `judged` says which.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from codexd.core.events import InvalidEvent
+from codexd.core.record import Recorded, decode_record
+from codexd.projections.threads import TELLING_TYPES, Summary
+from codexd_eventstore.files import FileSystem
+from codexd_eventstore.lines import Origin, crc_of, marks_of, read_lines
+from codexd_eventstore.opening import scan_log
+from codexd_eventstore.places import Places
+from codexd_eventstore.preface import Start, start_of
+from codexd_eventstore.store import RECORD_BYTES_MAX, Record
+
+# One piece is one step of a thread: under a thousand records, and some ten milliseconds.
+PIECE_BYTES: Final = 512 * 1024
+# A chain of forks longer than this goes round in a circle.
+ANCESTORS_MAX: Final = 1000
+
+Read = Callable[[int, int], bytes]
+
+
+class Found(msgspec.Struct, frozen=True):
+    """The file of a log."""
+
+    stream: str
+    path: str
+    archived: bool
+    size: int
+    mtime: int  # microseconds
+
+
+class Unreadable(Exception):
+    """A log cannot be folded; says why."""
+
+
+class Logs:
+    """The logs below one store's folder."""
+
+    def __init__(self, data_dir: Path | str) -> None:
+        self.fs = FileSystem()
+        self.root = os.path.abspath(data_dir)
+        self._places = Places(self.fs, self.root)
+
+    @property
+    def folders(self) -> tuple[str, str]:
+        """What holds all logs: those that are not archived, and those that are."""
+        return self._places.threads, self._places.archive
+
+    def find(self, stream: str) -> Found | None:
+        """Where a stream's file lies now. Raises: OSError."""
+        for path, archived in (
+            (self._places.log(stream), False),
+            (self._places.archived_log(stream), True),
+        ):
+            state = self.fs.state(path)
+            if state is not None and state.size_bytes:
+                return Found(stream, path, archived, state.size_bytes, state.modified_us)
+        return None
+
+    def all(self) -> Iterator[Found]:
+        """Every log there is, in no particular order. Raises: OSError."""
+        for archived in (False, True):
+            for stream, path, row in self._places.logs(archived=archived):
+                yield Found(stream, path, archived, row.size_bytes, row.modified_us)
+
+    @contextmanager
+    def opened(self, path: str) -> Iterator[Read]:
+        """A function that reads `size` bytes from a place. Raises: OSError."""
+        fd = self.fs.open_to_read(path)
+        try:
+            yield lambda start, size: self.fs.read(fd, start, size)
+        finally:
+            self.fs.close(fd)
+
+    def blob(self, sha256: str, size: int) -> str:
+        """The first bytes of a blob as text; nothing where it is gone."""
+        path = f"{self._places.blobs}/{sha256[:2]}/{sha256}"
+        try:
+            return self.fs.read_range(path, 0, size).decode(errors="replace")
+        except OSError:
+            return ""
+
+    def judged(self, found: Found) -> str | None:
+        """Why a log does not read to its end; None where its tail is only unfinished."""
+        tail = scan_log(self.fs, found.path, found.stream).tail
+        return tail.damage if tail is not None else None
+
+    def inherited(self, origin: Origin, known: Callable[[str, int], Summary | None]) -> Summary:
+        """What lists show of a stream up to where another was forked from it.
+
+        `known(stream, seq)` is its summary there, where somebody has it.
+
+        Raises:
+            Unreadable: an ancestor is gone, or does not read back so far.
+        """
+        line: list[tuple[str, int]] = []  # youngest first
+        last, summary = origin.seq, None
+        while summary is None and last > 0:
+            if len(line) > ANCESTORS_MAX:
+                raise Unreadable(f"it descends from itself, through {origin.stream}")
+            line.append((origin.stream, last))
+            summary = known(origin.stream, last)
+            if summary is not None:
+                line.pop()
+                break
+            start = self._start(origin.stream)
+            if start.origin is None:
+                break
+            last = min(last, start.origin.seq)
+            origin = start.origin
+        summary = summary or Summary()
+        for stream, last in reversed(line):
+            self._fold(stream, last, summary)
+        return summary
+
+    def _start(self, stream: str) -> Start:
+        found = self.find(stream)
+        if found is None:
+            raise Unreadable(f"it was forked from {stream}, which is gone")
+        with self.opened(found.path) as read:
+            return start_of(read, stream)
+
+    def _fold(self, stream: str, last: int, summary: Summary) -> None:
+        found = self.find(stream)
+        if found is None:
+            raise Unreadable(f"it was forked from {stream}, which is gone")
+        with self.opened(found.path) as read:
+            start = start_of(read, stream)
+            seq = start.base
+            for records, _ in read_on(read, start.size, start.base, start.chain(stream)):
+                for record in records:
+                    if record.seq <= last and (record.type in TELLING_TYPES or record.seq == last):
+                        summary.apply(decoded(record))
+                seq = records[-1].seq
+                if seq >= last:
+                    return
+        if seq < last:
+            raise Unreadable(f"it was forked from {stream}, which does not read back to {last}")
+
+
+def decoded(record: Record) -> Recorded:
+    """The record, read. Raises: Unreadable."""
+    try:
+        return decode_record(record.line)
+    except InvalidEvent as error:
+        raise Unreadable(str(error)) from error
+
+
+def agrees(read: Read, place: int, crc: int) -> bool:
+    """Whether a file has a line with that checksum in front of a place."""
+    end = b'%08x"}\n' % crc if crc >= 0 else b""
+    return bool(end) and place >= len(end) and read(place - len(end), len(end)) == end
+
+
+def read_on(read: Read, place: int, seq: int, chain: int) -> Iterator[tuple[list[Record], int]]:
+    """The whole records from a place on, piece by piece, each with the place behind it."""
+    rest, size = b"", PIECE_BYTES
+    while True:
+        piece = read(place + len(rest), size)
+        rest += piece
+        records, used, _ = read_lines(rest, seq, chain)
+        rest = rest[used:]
+        at_end = len(piece) < size
+        if at_end:
+            used -= _drop_unfinished(records)
+        if records:
+            seq, chain = records[-1].seq, crc_of(records[-1].line)
+            place += used
+            yield records, place
+        # A line longer than a piece needs more of the file; anything else that stands still is broken.
+        if at_end or (not records and (b"\n" in rest or len(rest) > RECORD_BYTES_MAX)):
+            return
+        size = PIECE_BYTES if records else max(PIECE_BYTES, len(rest))
+
+
+def _drop_unfinished(records: list[Record]) -> int:
+    """Take off the records of an append whose last one is not there; how many bytes they are."""
+    dropped = 0
+    while records and marks_of(records[-1]).more:
+        dropped += len(records.pop().line) + 1
+    return dropped

@@ -1,0 +1,172 @@
+"""What a person types to search, and what it is found in: words, phrases, beginnings. Pure.
+
+    cache "exit code" foo_bar.py retr*
+
+All of them must be in one text. A word is what is between signs, as the full-text index sees it, so a path or
+`a::b` is a row of words that stand next to each other; in double quotes so is what has blanks. A star at the end
+asks for a beginning. Nothing that is typed is an operator of the index's own language.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
+# Somebody pasted a text where a few words were expected.
+TERM_CHARS_MAX: Final = 1000
+PHRASES_MAX: Final = 32
+# A snippet is a line of a list; this much stands in front of what was found.
+SNIPPET_CHARS: Final = 160
+SNIPPET_LEAD: Final = 40
+
+_TYPED: Final = re.compile(r'"([^"]*)"?(\*?)|([^\s"]+)')
+
+
+class InvalidTerm(ValueError):
+    """There is nothing to look for in it."""
+
+
+class Phrase(msgspec.Struct, frozen=True):
+    """Words that stand next to each other."""
+
+    words: tuple[str, ...]  # as they are compared
+    typed: str  # the same as the index is asked for them
+    prefix: bool = False  # the last one is only a beginning
+
+
+def read_term(typed: str) -> tuple[Phrase, ...]:
+    """What is looked for. Raises: InvalidTerm."""
+    if len(typed) > TERM_CHARS_MAX:
+        raise InvalidTerm(
+            f"searchTerm: expected at most {TERM_CHARS_MAX} characters, found {len(typed)}"
+        )
+    phrases: dict[Phrase, None] = {}
+    for found in _TYPED.finditer(typed):
+        text = found[3] if found[3] is not None else found[1]
+        tokens = list(_tokens(text))
+        words = tuple(token[0] for token in tokens)
+        plain = " ".join(text[start:end] for _, start, end in tokens)
+        star = bool(found[2]) or (found[3] is not None and text.endswith("*"))
+        if words:
+            phrases[Phrase(words, plain, star)] = None
+    if not phrases:
+        raise InvalidTerm(f"searchTerm: expected at least one word, found {typed[:80]!r}")
+    if len(phrases) > PHRASES_MAX:
+        raise InvalidTerm(f"searchTerm: expected at most {PHRASES_MAX} words, found {len(phrases)}")
+    return tuple(phrases)
+
+
+def as_match(phrases: Sequence[Phrase]) -> str:
+    """It in the full-text index's own language. A word has no quotes in it: those are signs."""
+    return " AND ".join(f'"{one.typed}"{"*" if one.prefix else ""}' for one in phrases)
+
+
+def spans_of(phrases: Sequence[Phrase], text: str) -> list[tuple[int, int]] | None:
+    """Where each phrase stands first; None where one is not there."""
+    tokens = list(_tokens(text))
+    spans = []
+    for phrase in phrases:
+        span = _first(phrase, tokens)
+        if span is None:
+            return None
+        spans.append(span)
+    return sorted(spans)
+
+
+def is_in(phrases: Sequence[Phrase], text: str) -> bool:
+    """Whether all of it is in a text: what the index would say."""
+    return spans_of(phrases, text) is not None
+
+
+class Snippet(msgspec.Struct, frozen=True):
+    """A line out of a text, and what was found in it, in code points."""
+
+    text: str
+    ranges: tuple[tuple[int, int], ...] = ()
+
+
+def snippet_of(phrases: Sequence[Phrase], text: str) -> Snippet:
+    """The surroundings of what was found, on one line."""
+    spans = spans_of(phrases, text) or []
+    return cut_around(text, merged(spans))
+
+
+def cut_around(text: str, spans: Sequence[tuple[int, int]]) -> Snippet:
+    """The surroundings of the first of some places in a text."""
+    first = spans[0][0] if spans else 0
+    start = max(0, first - SNIPPET_LEAD)
+    # Room for all of what was found, however long, and then no more than a line.
+    end = max(start + SNIPPET_CHARS, spans[0][1] if spans else 0)
+    pieces, ranges, size = [], [], 0
+
+    def add(piece: str) -> None:
+        nonlocal size
+        if piece:
+            pieces.append(piece)
+            size += len(piece)
+
+    add("…" if start else "")
+    at = start
+    for one in spans:
+        if one[0] < at or one[1] > end:
+            continue
+        add(_line(text[at : one[0]]))
+        ranges.append((size, size + one[1] - one[0]))
+        add(text[one[0] : one[1]].translate(_BLANKS))
+        at = one[1]
+    add(_line(text[at:end]))
+    add("…" if end < len(text) else "")
+    return Snippet("".join(pieces), tuple(ranges))
+
+
+def merged(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Places in order, overlapping ones as one."""
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if joined and start < joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
+        else:
+            joined.append((start, end))
+    return joined
+
+
+# Letters, digits and the marks on them; an underscore is a sign.
+_TOKEN: Final = re.compile(r"[^\W_][^\W_\u0300-\u036f]*(?:[\u0300-\u036f]+[^\W_]*)*")
+
+
+def _tokens(text: str) -> Iterator[tuple[str, int, int]]:
+    """The words of a text as the index's tokenizer finds them (unicode61, without diacritics)."""
+    is_ascii = text.isascii()
+    for found in _TOKEN.finditer(text):
+        word = found[0].lower()
+        yield (word if is_ascii else _plain(word)), found.start(), found.end()
+
+
+@lru_cache(maxsize=4096)
+def _plain(word: str) -> str:
+    letters = unicodedata.normalize("NFD", word)
+    kept = "".join(letter for letter in letters if unicodedata.category(letter) != "Mn")
+    return unicodedata.normalize("NFC", kept)
+
+
+_BLANKS: Final = dict.fromkeys(range(32), " ")
+_SEVERAL_BLANKS: Final = re.compile(r"\s+")
+
+
+def _line(text: str) -> str:
+    return _SEVERAL_BLANKS.sub(" ", text)
+
+
+def _first(phrase: Phrase, tokens: list[tuple[str, int, int]]) -> tuple[int, int] | None:
+    words, length = phrase.words, len(phrase.words)
+    for at in range(len(tokens) - length + 1):
+        if all(tokens[at + n][0] == words[n] for n in range(length - 1)):
+            last = tokens[at + length - 1][0]
+            if last == words[-1] or (phrase.prefix and last.startswith(words[-1])):
+                return tokens[at][1], tokens[at + length - 1][2]
+    return None
