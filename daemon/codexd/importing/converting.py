@@ -38,6 +38,7 @@ from codexd.importing.kinds import (
     SCREEN_ITEMS,
     Part,
     cleaned,
+    misshapen,
     said,
     user_parts,
 )
@@ -94,7 +95,7 @@ class Converter:
     def __init__(self, heading: Heading, daemon_version: str) -> None:
         self.complaints: list[Complaint] = []
         self._heading, self._version = heading, daemon_version
-        self._teller = Teller()
+        self._teller = Teller(heading.source_id)
         self._usage = UsageReader()
         self._words: deque[str] = deque()  # the newest of what people said, for old compactions
         self._words_bytes = 0
@@ -157,7 +158,7 @@ class Converter:
         if kind == "message":
             self._message(item)
         elif kind == "reasoning":
-            self._teller.model_item(self._item_id(item), "reasoning", cleaned(item))
+            self._shown(item, "reasoning")
         elif kind in _CALLS:
             self._call(item)
         elif kind in _ANSWERS:
@@ -167,12 +168,21 @@ class Converter:
         elif kind != "ghost_snapshot":
             self._unknown("an item", "type", kind)
 
+    def _shown(self, item: Members, kind: ScreenKind) -> None:
+        raw = cleaned(item)
+        wrong = misshapen(kind, raw)
+        if wrong is None:
+            self._teller.model_item(self._item_id(item), kind, raw)
+        else:
+            self._here(f"expected a {kind} that can be shown, found: {wrong}: it was not imported")
+
     def _message(self, item: Members) -> None:
         role = item.get("role")
         if role == "assistant":
-            hidden = self._teller.line.metadata.get("compaction_output") is True
-            kind: ScreenKind = "other" if hidden else "message"
-            self._teller.model_item(self._item_id(item), kind, cleaned(item))
+            if self._teller.line.metadata.get("compaction_output") is True:
+                self._teller.model_item(self._item_id(item), "other", cleaned(item))
+            else:
+                self._shown(item, "message")
             return
         parts = user_parts(item)
         if role == "developer":
@@ -215,10 +225,15 @@ class Converter:
             found = f"another one {call_id!r} is open" if call_id else "none"
             self._here(f"expected a call with an id of its own, found {found}: it was not imported")
             return
+        raw = cleaned(item)
+        wrong = misshapen("call", raw)
+        if wrong is not None:
+            self._here(f"expected a call that can be shown, found: {wrong}: it was not imported")
+            return
         name = text_of(item.get("name")) or text_of(item.get("type"))
         custom = item.get("type") == "custom_tool_call"
         self._teller.model_item(
-            self._item_id(item), "call", cleaned(item), CallName(CallId(call_id), name, custom)
+            self._item_id(item), "call", raw, CallName(CallId(call_id), name, custom)
         )
         assert self._teller.settings is not None
         self._teller.calls[call_id] = OpenCall(command_of(item, self._teller.settings.cwd))
@@ -268,7 +283,7 @@ class Converter:
         self._teller.end_unfinished()
         self._error = None
         turn_id = text_of(event.get("turn_id"))
-        self._teller.open_turn(turn_id or f"import-{self._teller.line.number}")
+        self._teller.open_turn(turn_id or self._teller.made_id())
 
     def _turn_complete(self, event: Members) -> None:
         if self._teller.turn is None:
@@ -340,7 +355,7 @@ class Converter:
         if not items:
             items = [_user_item(words) for words in (*self._words, message) if words]
         self._teller.began("compact")
-        item_id = ItemId(f"compaction-{self._teller.line.number}")
+        item_id = ItemId(self._teller.made_id())
         kept = tuple(cleaned(item) for item in items)
         self._teller.tell(HistoryCompacted(item_id, message, kept))
 
@@ -349,7 +364,7 @@ class Converter:
             self._teller.end_model_call(ended)
 
     def _item_id(self, item: Members) -> ItemId:
-        return ItemId(text_of(item.get("id")) or f"import-item-{self._teller.line.number}")
+        return ItemId(text_of(item.get("id")) or self._teller.made_id())
 
     def _unknown(self, what: str, member: str, found: str) -> None:
         self._here(f"expected {what} of a known {member}, found {found!r}: it was not imported")

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from codexd.core.events import ContextCategory
+from codexd.core.events import ContextCategory, ScreenKind
 from codexd.core.items import ImageInput, TextInput, UserInput
 from codexd.importing.lines import Members, list_of, members_of, text_of
 
@@ -94,6 +94,43 @@ def cleaned(item: Members) -> msgspec.Raw:
         name: value for name, value in item.items() if value is not None and name != PASSTHROUGH
     }
     return msgspec.Raw(msgspec.json.encode(kept))
+
+
+class _Text(msgspec.Struct, frozen=True, gc=False):
+    type: str
+    text: str = ""
+    refusal: str = ""
+
+
+class _Message(msgspec.Struct, frozen=True, gc=False):
+    content: tuple[_Text, ...] = ()
+    phase: str | None = None
+
+
+class _Thought(msgspec.Struct, frozen=True, gc=False):
+    summary: tuple[_Text, ...] = ()
+    content: tuple[_Text, ...] | None = None
+
+
+class _Call(msgspec.Struct, frozen=True, gc=False):
+    arguments: str = ""
+    input: str = ""
+
+
+_SHAPES: dict[str, type[msgspec.Struct]] = {
+    "message": _Message,
+    "reasoning": _Thought,
+    "call": _Call,
+}
+
+
+def misshapen(kind: ScreenKind, item: msgspec.Raw) -> str | None:
+    """What keeps an item from being shown; None where nothing does. No screen may stumble over one."""
+    try:
+        msgspec.json.decode(item, type=_SHAPES[kind])
+    except msgspec.ValidationError as error:
+        return str(error)
+    return None
 
 
 # Events that say again what an item says, or that only a screen needed while it happened.

@@ -83,7 +83,7 @@ def read_line(number: int, text: bytes) -> Line:
         )
     if "record_type" in members:
         return Line(number, "state", members, at_us)
-    if kind in ITEM_TYPES:
+    if text_of(kind) in ITEM_TYPES:
         return Line(number, "response_item", members, at_us)
     if kind is None and isinstance(members.get("id"), str) and "timestamp" in members:
         return Line(number, "session_meta", members, at_us)

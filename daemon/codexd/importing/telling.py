@@ -6,6 +6,7 @@ where some were stopped, so that a person's next words begin one, and an answer 
 
 from __future__ import annotations
 
+import hashlib
 from typing import Literal
 
 import msgspec
@@ -29,7 +30,7 @@ from codexd.core.events import (
     TurnStarted,
     TurnSteered,
 )
-from codexd.core.ids import CallId, ItemId, ModelCallId, TurnId
+from codexd.core.ids import CallId, ItemId, ModelCallId, TurnId, uuid7
 from codexd.core.items import UserInput
 from codexd.core.settings import Settings
 from codexd.core.story import ABORTED_NOTE
@@ -92,7 +93,8 @@ class OpenCall(msgspec.Struct):
 class Teller:
     """Collects events in order; knows which turn, which model call and which tool calls are open."""
 
-    def __init__(self) -> None:
+    def __init__(self, source_id: str) -> None:
+        self._source_id = source_id
         self.turn: OpenTurn | None = None
         self.calls: dict[str, OpenCall] = {}
         self.settings: Settings | None = None
@@ -118,9 +120,14 @@ class Teller:
 
     def open_turn(self, turn_id: str | None, kind: TurnKind = "user") -> OpenTurn:
         """A turn that the rollout names, or one that must have begun."""
-        named = turn_id or f"import-{self.line.number}"
+        named = turn_id or self.made_id()
         self.turn = OpenTurn(TurnId(named), turn_id is not None, self.line, kind)
         return self.turn
+
+    def made_id(self) -> str:
+        """An id that this line has whenever it is read."""
+        place = f"{self._source_id}/{self.line.number}".encode()
+        return uuid7(self.at_us // 1000, int.from_bytes(hashlib.sha256(place).digest()[:9]))
 
     def began(self, kind: TurnKind = "user") -> OpenTurn:
         """The open turn, with its start told."""

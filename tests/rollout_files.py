@@ -1,0 +1,79 @@
+"""The rollouts among the fixtures, and what reading one gives: for tests that import."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from codexd.core.items import (
+    AgentMessage,
+    CommandExecution,
+    EnteredReviewMode,
+    ExitedReviewMode,
+    ImageInput,
+    Reasoning,
+    ThreadItem,
+    ToolCall,
+    UserMessage,
+    plain_text,
+)
+from codexd.core.record import Recorded
+from codexd.importing.rollouts import Rollout
+from codexd.importing.sources import peek
+from codexd.importing.telling import Told
+from codexd.projections.transcript import Transcript
+
+HOME = Path(__file__).parent / "importing" / "rollouts"
+FILES = sorted(HOME.rglob("rollout-*.jsonl"))
+MODEL = "a-default"
+
+
+def thread_id(number: int) -> str:
+    """The id of the fixture of that number."""
+    return f"0194d2a0-0000-7000-8000-{number:012d}"
+
+
+def files_of(number: int) -> list[Path]:
+    """Its files, the oldest first."""
+    return [path for path in FILES if thread_id(number) in path.name]
+
+
+def read(*paths: Path) -> tuple[list[Told], Rollout]:
+    """All that a rollout tells."""
+    rollout = Rollout([peek(path) for path in paths], "0.0", MODEL)
+    told = [one for page in rollout.pages() for group in page.groups for one in group]
+    return told, rollout
+
+
+def recorded(told: Sequence[Told]) -> list[Recorded]:
+    """What was told, as records."""
+    return [
+        Recorded(seq, one.at_us // 1000, one.event, one.by, one.turn)
+        for seq, one in enumerate(told, 1)
+    ]
+
+
+def shown(told: Sequence[Told]) -> list[tuple[str, list[str]]]:
+    """What a screen shows: the status of each turn, and a line for each item."""
+    transcript = Transcript()
+    transcript.apply_all(recorded(told))
+    return [(turn.status, [_line(item) for item in turn.items]) for turn in transcript.turns]
+
+
+def _line(item: ThreadItem) -> str:
+    match item:
+        case UserMessage():
+            images = sum(isinstance(part, ImageInput) for part in item.content)
+            return f"> {plain_text(item.content)}" + " [image]" * images
+        case AgentMessage():
+            return item.text
+        case Reasoning():
+            return f"({' '.join(item.summary)})"
+        case CommandExecution():
+            return f"$ {item.command} → {item.exit_code} {item.aggregated_output!r} in {item.cwd}"
+        case ToolCall():
+            return f"{item.tool}: {item.status}"
+        case EnteredReviewMode() | ExitedReviewMode():
+            return f"review: {item.review}"
+        case _:
+            return "compacted"
