@@ -91,14 +91,20 @@ def files_under(path: Path) -> list[Path]:
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[IO[bytes]]:
     """The file's bytes, unpacked where it is compressed. Raises: UnreadableSource."""
-    if path.suffix != ".zst":
-        try:
-            with path.open("rb") as file:
-                yield file
-        except OSError as error:
-            raise UnreadableSource(f"{path}: cannot be read: {error.strerror}") from error
+    if path.suffix == ".zst":
+        with unpacked(path, shutil.which("zstd")) as content:
+            yield content
         return
-    program = shutil.which("zstd")
+    try:
+        with path.open("rb") as file:
+            yield file
+    except OSError as error:
+        raise UnreadableSource(f"{path}: cannot be read: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def unpacked(path: Path, program: str | None) -> Iterator[IO[bytes]]:
+    """What a file packed by zstd holds, as that program unpacks it. Raises: UnreadableSource."""
     if program is None:
         raise UnreadableSource(
             f"{path}: expected a file that is not compressed, found one packed by zstd, and no program "
@@ -108,9 +114,15 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
         assert process.stdout is not None
         try:
             yield process.stdout
-        finally:
-            process.stdout.close()
-            process.terminate()
+        except BaseException:
+            process.kill()
+            raise
+        process.stdout.close()
+        if process.wait() != 0:
+            raise UnreadableSource(
+                f"{path}: expected a file that zstd unpacks, found one where it ends with "
+                f"{process.returncode}: it was not imported"
+            )
 
 
 class RawLine(msgspec.Struct, frozen=True, gc=False):

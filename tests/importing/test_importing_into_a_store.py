@@ -1,0 +1,344 @@
+"""Rollouts become logs: whole, once, continued where they grew, and never anything half or twice."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from codexd.core.events import ThreadForked, ToolEnded, TurnStarted, encode_event
+from codexd.core.ids import ThreadId
+from codexd.core.marks import ThreadImported
+from codexd.core.record import Recorded, decode_record, encode_members
+from codexd.importing.importer import Importer, Progress, Report
+from codexd.importing.sources import UnreadableSource, thread_id_for, unpacked
+from codexd.importing.telling import Told
+from codexd.importing.writing import IMPORTER
+from codexd.projections.threads import Summary
+from codexd_eventstore.memory import MemoryStore
+from codexd_eventstore.store import EventStore, NewEvent
+from rollout_files import HOME, MODEL, files_of, read, recorded, shown, thread_id
+from trio_test import trio_test
+
+NOW_US = 1_795_300_000_000_000
+
+
+class House:
+    """A store, and an importer into it."""
+
+    def __init__(self) -> None:
+        self.store: EventStore = MemoryStore()
+        self.let_go: list[str] = []
+        self.progress: list[Progress] = []
+        self.importer = Importer(
+            self.store,
+            daemon_version="0.0",
+            now_us=lambda: NOW_US,
+            let_go=self._let_go,
+            default_model=MODEL,
+        )
+
+    async def _let_go(self, thread: ThreadId) -> None:
+        self.let_go.append(thread)
+
+    async def bring_in(self, *paths: Path, dry_run: bool = False) -> list[Report]:
+        planned = await self.importer.plan([str(path) for path in paths])
+        return await self.importer.run(planned, self.progress.append, dry_run=dry_run)
+
+    async def one(self, *paths: Path) -> Report:
+        (report,) = await self.bring_in(*paths)
+        return report
+
+    async def records(self, stream: str) -> list[Recorded]:
+        return [decode_record(one.line) for one in await self.store.read(stream)]
+
+    async def append(self, stream: str, *events: TurnStarted) -> None:
+        new = [
+            NewEvent(e.type, encode_event(e), e.v, encode_members("cli:1", None)) for e in events
+        ]
+        version = (await self.store.head(stream)).version
+        await self.store.append(stream, new, expected_version=version, at_us=NOW_US, durable=True)
+
+
+@asynccontextmanager
+async def house() -> AsyncIterator[House]:
+    yield House()
+
+
+def lines(path: Path) -> list[bytes]:
+    return path.read_bytes().splitlines(keepends=True)
+
+
+def written(folder: Path, name: Path, content: Sequence[bytes]) -> Path:
+    path = folder / name.name
+    path.write_bytes(b"".join(content))
+    return path
+
+
+def mark_in(records: Sequence[Recorded]) -> ThreadImported:
+    (mark,) = [one.event for one in records if isinstance(one.event, ThreadImported)]
+    return mark
+
+
+@trio_test
+async def test_a_thread_keeps_its_id_its_times_and_where_it_comes_from() -> None:
+    async with house() as here:
+        path = files_of(1)[0]
+        report = await here.one(path)
+        assert (report.outcome, report.thread_id) == ("imported", thread_id(1))
+        records = await here.records(thread_id(1))
+        told = recorded(read(path)[0])
+        assert [one.event for one in records[: len(told)]] == [one.event for one in told]
+        assert [one.by for one in records[: len(told)]] == [one.by for one in told]
+        # A line's events have its time; those of words that waited for their turn have a later one's.
+        assert (records[0].at_ms, records[-3].at_ms) == (told[0].at_ms, told[-1].at_ms)
+        mark = mark_in(records)
+        assert (mark.source, mark.source_id) == (str(path), thread_id(1))
+        assert (mark.lines, mark.size_bytes) == (len(lines(path)), path.stat().st_size)
+        assert (mark.originator, mark.originator_version) == ("codex_cli", "0.169.0")
+        assert mark.at_ms == NOW_US // 1000
+        assert records[-1].by == IMPORTER
+        assert report.events == len(records)
+
+
+@trio_test
+async def test_a_home_of_the_originals_comes_in_whole_and_stays_as_it_is(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(HOME, home)
+    before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
+    async with house() as here:
+        reports = await here.bring_in(home)
+        assert {one.outcome for one in reports} == {"imported"}
+        assert sorted(one.thread_id or "" for one in reports) == [thread_id(n) for n in range(1, 8)]
+        assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == before
+        again = await here.bring_in(home)
+        assert [one.outcome for one in again] == ["already_here"] * 7
+        assert [one.thread_id for one in again] == [one.thread_id for one in reports]
+
+
+@trio_test
+async def test_the_name_that_a_person_gave_comes_along() -> None:
+    async with house() as here:
+        await here.one(files_of(1)[0])
+        summary = Summary()
+        for one in await here.records(thread_id(1)):
+            summary.apply(one)
+        assert (summary.name, summary.preview) == ("Lexer", "Why does the test fail?")
+
+
+@trio_test
+async def test_an_archived_thread_stays_archived() -> None:
+    async with house() as here:
+        await here.one(files_of(3)[0])
+        assert (await here.store.head(thread_id(3))).archived
+        assert (await here.one(files_of(3)[0])).outcome == "already_here"
+
+
+@trio_test
+async def test_a_fork_by_reference_becomes_one_and_brings_its_parent_along() -> None:
+    async with house() as here:
+        reports = await here.bring_in(files_of(4)[0])
+        assert {one.thread_id for one in reports} == {thread_id(3), thread_id(4)}
+        head = await here.store.head(thread_id(4))
+        assert head.parent == thread_id(3)
+        records = await here.records(thread_id(4))
+        own = records[head.parent_seq :]
+        assert own[0].event == ThreadForked(ThreadId(thread_id(3)), head.parent_seq)
+        assert (own[0].by, own[1].event.type) == ("import:1#10", "thread.settings_changed")
+        inherited = (await here.records(thread_id(3)))[: head.parent_seq]
+        assert records[: head.parent_seq] == inherited
+        texts = [line for _, turn in shown_of(records) for line in turn]
+        assert texts == ["> One?", "One.", "> Other?", "Other."]
+
+
+def shown_of(records: Sequence[Recorded]) -> list[tuple[str, list[str]]]:
+    return shown([Told(r.event, r.at_ms * 1000, 0, None, r.turn) for r in records])  # type: ignore[arg-type]
+
+
+@trio_test
+async def test_a_fork_whose_parent_is_missing_is_what_there_is_of_it(tmp_path: Path) -> None:
+    async with house() as here:
+        alone = written(tmp_path, files_of(4)[0], lines(files_of(4)[0]))
+        report = await here.one(alone)
+        assert report.outcome == "imported"
+        (problem,) = report.problems
+        assert problem.message == (
+            f"expected the lines of thread {thread_id(3)} in front of ordinal 10, which this one goes on "
+            f"from, found none: what stands in them was not imported"
+        )
+        records = await here.records(thread_id(4))
+        assert shown_of(records) == [("completed", ["> Other?", "Other."])]
+        assert mark_in(records).forked_from == thread_id(3)
+
+
+@trio_test
+async def test_a_thread_that_was_taken_back_is_one_thread_of_two_files() -> None:
+    async with house() as here:
+        report = await here.one(
+            files_of(5)[1]
+        )  # The newer file alone: the older one is found beside.
+        assert report.outcome == "imported"
+        records = await here.records(thread_id(5))
+        assert [turn for _, turn in shown_of(records)] == [["> Keep?", "Keep."], ["> New?", "New."]]
+
+
+@trio_test
+async def test_a_rollout_that_has_grown_goes_on(tmp_path: Path) -> None:
+    whole = lines(files_of(6)[0])
+    for count in (5, 9, 14, 20, len(whole) - 1):
+        async with house() as here:
+            path = written(tmp_path, files_of(6)[0], whole[:count])
+            await here.one(path)
+            written(tmp_path, files_of(6)[0], whole)
+            report = await here.one(path)
+            if count in range(15, 27):  # What was imported of turns that are taken back further on.
+                assert report.outcome in ("grown", "refused")
+                continue
+            assert report.outcome == "grown"
+            assert here.let_go == [thread_id(6)]
+            records = await here.records(thread_id(6))
+            texts = [line for _, turn in shown_of(records) for line in turn]
+            assert texts.count("> List the files.") == 1
+            assert texts[-2:] == ["> Still there?", "Yes."]
+            assert (await here.one(path)).outcome == "already_here"
+
+
+@trio_test
+async def test_turns_that_were_taken_back_since_are_not_quietly_kept(tmp_path: Path) -> None:
+    async with house() as here:
+        whole = lines(files_of(6)[0])
+        path = written(tmp_path, files_of(6)[0], whole[:26])
+        await here.one(path)
+        before = await here.records(thread_id(6))
+        written(tmp_path, files_of(6)[0], whole)
+        report = await here.one(path)
+        assert report.outcome == "refused"
+        assert "were taken back there since" in (report.message or "")
+        assert await here.records(thread_id(6)) == before
+
+
+@trio_test
+async def test_a_thread_that_was_gone_on_with_here_takes_no_more(tmp_path: Path) -> None:
+    async with house() as here:
+        whole = lines(files_of(1)[0])
+        path = written(tmp_path, files_of(1)[0], whole[:-2])
+        await here.one(path)
+        records = await here.records(thread_id(1))
+        begun = next(one.event for one in records if isinstance(one.event, TurnStarted))
+        await here.append(thread_id(1), begun)
+        assert (await here.one(path)).outcome == "already_here"
+        written(tmp_path, files_of(1)[0], whole)
+        report = await here.one(path)
+        assert report.outcome == "refused"
+        assert "was gone on with here since it was imported" in (report.message or "")
+        assert len(await here.records(thread_id(1))) == len(records) + 1
+
+
+@trio_test
+async def test_a_rollout_that_is_another_one_now_is_refused(tmp_path: Path) -> None:
+    async with house() as here:
+        whole = lines(files_of(1)[0])
+        path = written(tmp_path, files_of(1)[0], whole)
+        await here.one(path)
+        for other in ([whole[0], *whole[2:], whole[1]], whole[:-1]):
+            written(tmp_path, files_of(1)[0], other)
+            report = await here.one(path)
+            assert report.outcome == "refused"
+            assert "nothing was imported" in (report.message or "")
+
+
+@trio_test
+async def test_an_id_that_is_taken_gets_another_one_every_time_the_same() -> None:
+    async with house() as here:
+        new = NewEvent("later.kind", b"{}")
+        await here.store.append(thread_id(1), [new], expected_version=0, at_us=NOW_US, durable=True)
+        report = await here.one(files_of(1)[0])
+        assert report.thread_id == thread_id_for(thread_id(1), other=True) != thread_id(1)
+        again = await here.one(files_of(1)[0])
+        assert (again.outcome, again.thread_id) == ("already_here", report.thread_id)
+
+
+@trio_test
+async def test_an_import_that_was_cut_off_is_begun_anew() -> None:
+    async with house() as here:
+        path = files_of(1)[0]
+        for one in read(path)[0][:9]:
+            new = NewEvent(
+                one.event.type, encode_event(one.event), one.event.v, encode_members(one.by, None)
+            )
+            version = (one.line > 1) and (await here.store.head(thread_id(1))).version
+            await here.store.append(
+                thread_id(1), [new], expected_version=int(version), at_us=one.at_us, durable=True
+            )
+        report = await here.one(path)
+        assert (report.outcome, report.thread_id) == ("imported", thread_id(1))
+        assert len(await here.records(thread_id(1))) == report.events
+
+
+@trio_test
+async def test_a_dry_run_says_the_same_and_writes_nothing() -> None:
+    async with house() as here:
+        reports = await here.bring_in(HOME, dry_run=True)
+        assert [one.outcome for one in reports] == ["imported"] * 7
+        assert await here.store.streams() == await here.store.streams(archived=True) == []
+
+
+@trio_test
+async def test_what_is_no_rollout_is_refused(tmp_path: Path) -> None:
+    async with house() as here:
+        for name, content in (("a.jsonl", b""), ("b.jsonl", b"hello\nworld\n"), ("c", b"\0" * 999)):
+            (tmp_path / name).write_bytes(content)
+            report = await here.one(tmp_path / name)
+            assert report.outcome == "refused"
+            assert "expected a rollout" in (report.message or "")
+        missing = await here.one(tmp_path / "nowhere.jsonl")
+        assert "cannot be read: No such file" in (missing.message or "")
+        (tmp_path / "empty").mkdir()
+        assert "found none" in ((await here.one(tmp_path / "empty")).message or "")
+        assert await here.store.streams() == []
+
+
+def test_a_packed_rollout_is_unpacked_or_says_how(tmp_path: Path) -> None:
+    path = tmp_path / "rollout-1.jsonl.zst"
+    with (
+        pytest.raises(UnreadableSource, match="Unpack a copy with `zstd -d`"),
+        unpacked(path, None),
+    ):
+        pass
+    program = tmp_path / "zstd"
+    program.write_text(f"#!/bin/sh\nexec cat '{files_of(7)[0]}'\n")
+    program.chmod(0o700)
+    with unpacked(path, str(program)) as content:
+        assert content.read() == files_of(7)[0].read_bytes()
+    program.write_text("#!/bin/sh\nexit 3\n")
+    with pytest.raises(UnreadableSource, match="ends with 3"), unpacked(path, str(program)):
+        pass
+
+
+@trio_test
+async def test_an_answer_that_is_too_large_for_a_record_is_a_blob(tmp_path: Path) -> None:
+    async with house() as here:
+        large = b"x" * 17 * 1024 * 1024
+        content = [line.replace(b"3 a b\\\\n", large) for line in lines(files_of(7)[0])]
+        report = await here.one(written(tmp_path, files_of(7)[0], content))
+        (problem,) = report.problems
+        assert problem.line == 8
+        assert problem.message.endswith(
+            "the middle of the answer was not imported; the whole output is a blob"
+        )
+        records = await here.records(thread_id(7))
+        (ended,) = [one.event for one in records if isinstance(one.event, ToolEnded)]
+        assert ended.result.blob is not None
+        assert await here.store.read_blob(ended.result.blob) == large
+
+
+@trio_test
+async def test_it_says_how_far_it_is() -> None:
+    async with house() as here:
+        path = files_of(1)[0]
+        await here.one(path)
+        size = path.stat().st_size
+        assert here.progress == [Progress(str(path), size, size)]
