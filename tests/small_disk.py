@@ -21,8 +21,8 @@ from pathlib import Path
 
 import pytest
 
-# Enough for a daemon's own files and a few turns; filled in a moment.
-DISK_BYTES = 256 * 1024
+# Enough for a daemon's own files, its databases included, and a few turns; filled in a moment.
+DISK_BYTES = 768 * 1024
 
 
 class SmallDisk:
