@@ -21,7 +21,7 @@ class UnfinishedFiles:
     """One empty file for each thread that has a turn under way."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = _private(folder)
+        self._folder = folder
 
     def mark(self, thread_id: ThreadId) -> None:
         """A turn is about to start."""
@@ -33,14 +33,14 @@ class UnfinishedFiles:
 
     def left(self) -> list[ThreadId]:
         """Those that are marked, the oldest thread first."""
-        return [ThreadId(path.name) for path in sorted(self._folder.iterdir())]
+        return [ThreadId(path.name) for path in _files(self._folder)]
 
 
 class ProcessFiles:
     """One file for each running process: its name is the pid, its content the start time."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = _private(folder)
+        self._folder = folder
         self._running: set[int] = set()
         self._none = trio.Event()
         self._none.set()
@@ -66,15 +66,24 @@ class ProcessFiles:
     def left(self) -> list[tuple[int, str]]:
         """Those that are there."""
         return [
-            (int(path.name), path.read_text())
-            for path in self._folder.iterdir()
+            (int(path.name), path.read_text(errors="replace"))
+            for path in _files(self._folder)
             if path.name.isdecimal()
         ]
 
 
+def _files(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_file())
+    except OSError as error:
+        if not isinstance(error, FileNotFoundError):
+            log.warning("what the daemon before had under way is not known: %s", error)
+        return []
+
+
 def _write(path: Path, content: str) -> None:
     try:
-        _private(path.parent)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.touch(mode=0o600)
         path.write_text(content)
     except OSError as error:
@@ -86,8 +95,3 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         log.warning("%s is not under way any more, and its file is left: %s", path.name, error)
-
-
-def _private(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return folder
