@@ -58,7 +58,7 @@ def texts_of(thread: Json) -> list[str]:
     said = []
     for item in items_of(thread):
         if item["type"] == "userMessage":
-            said.append("> " + "".join(part["text"] for part in item["content"]))
+            said.append("> " + "".join(part.get("text", "") for part in item["content"]))
         elif item["type"] == "agentMessage":
             said.append(item["text"])
     return said
