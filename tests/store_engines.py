@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 
 from codexd_eventstore.files import FileSystem
-from codexd_eventstore.jsonl import open_jsonl_store
+from codexd_eventstore.jsonl import JsonlStore, open_jsonl_store
 from codexd_eventstore.memory import MemoryStore
 from codexd_eventstore.store import Appended, EventStore, NewEvent, Record
 
@@ -115,3 +115,9 @@ def put(path: Path, content: bytes) -> None:
     """Make a file of these bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
+
+
+def close_unnoted(store: JsonlStore, stream: str) -> None:
+    """Close a stream and forget what was noted of it: its log is all that there is, and may be torn at will."""
+    store.close(stream)
+    store._parts.notes.drop(stream, checkpoints=False)

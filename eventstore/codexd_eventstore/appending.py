@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import trio
 
+from codexd_eventstore.knowing import find_key
 from codexd_eventstore.lines import frame
 from codexd_eventstore.log import Log, appended
 from codexd_eventstore.parts import Parts, check_alive
@@ -28,6 +29,7 @@ async def append(
 ) -> Appended:
     """See the contract; cancelled after it was accepted, it is appended all the same."""
     await trio.lowlevel.checkpoint_if_cancelled()
+    asked: tuple[Log, int] | None = None  # where the key was looked for and is not
     while True:
         log = parts.shelf.get(stream)
         if log is None:
@@ -38,6 +40,12 @@ async def append(
                 return await _first_answer(parts, log, span, durable)
             if (flight := log.in_flight(key)) is not None:
                 await flight.wait()
+                continue
+            asking = (log, log.keys.after)
+            if log.keys.after > log.base and asked != asking:
+                if (span := await find_key(parts, log, key)) is not None:
+                    return await _first_answer(parts, log, span, durable)
+                asked = asking
                 continue
         _check_appendable(log, expected_version)
         if (crowd := parts.committer.crowded(log)) is None:

@@ -16,16 +16,26 @@ from typing import Final
 
 import trio
 
-from codexd_eventstore import appending, forking, moving, packing, removing, rewriting, unpacking
+from codexd_eventstore import (
+    appending,
+    forking,
+    knowing,
+    moving,
+    packing,
+    removing,
+    rewriting,
+    unpacking,
+)
 from codexd_eventstore.files import FileSystem
 from codexd_eventstore.parts import Parts, blocking
-from codexd_eventstore.places import absolute, make_root, take_lock
+from codexd_eventstore.places import absolute, check_name, make_root, take_lock
 from codexd_eventstore.reading import read_piece, read_range
 from codexd_eventstore.redacting import Redact
 from codexd_eventstore.store import (
     PAGE_RECORDS_MAX,
     Appended,
     BlobRef,
+    Changes,
     Draft,
     Head,
     LeftDraft,
@@ -33,6 +43,7 @@ from codexd_eventstore.store import (
     Package,
     Record,
     Rewritten,
+    Snapshot,
     StoreFailed,
     StreamEntry,
     Subscription,
@@ -232,13 +243,33 @@ class JsonlStore:
         """The bytes of a blob, or a range of them."""
         return await blocking(self._parts.blobs.read, sha256, start, end)
 
+    async def find_key(self, stream: str, key: str) -> tuple[int, int] | None:
+        """The first and last `seq` of the append that an idempotency key was given with."""
+        return await knowing.find_key(self._parts, await self._shelf.open(stream), key)
+
+    async def snapshot(self, stream: str, name: str) -> Snapshot | None:
+        """The newest snapshot of that name that the log still agrees with."""
+        return await knowing.snapshot(self._parts, stream, name)
+
+    async def set_snapshot(self, stream: str, name: str, snapshot: Snapshot) -> None:
+        """Keep it instead of the one before."""
+        await knowing.set_snapshot(self._parts, stream, name, snapshot)
+
+    def changes(self) -> AbstractContextManager[Changes]:
+        """Hear which streams change, for as long as the context lasts."""
+        return self._parts.hub.listening()
+
     async def checkpoint(self, consumer: str, stream: str) -> int:
         """How far a consumer has come in a stream; 0 at first."""
-        return self._parts.checkpoints.get(consumer, stream)
+        check_name(consumer, "consumer")
+        check_name(stream, "stream")
+        return self._parts.notes.checkpoint(stream, consumer)
 
     async def set_checkpoint(self, consumer: str, stream: str, seq: int) -> None:
         """Remember how far it has come."""
-        self._parts.checkpoints.set(consumer, stream, seq)
+        check_name(consumer, "consumer")
+        check_name(stream, "stream")
+        self._parts.notes.set_checkpoint(stream, consumer, seq)
 
     async def shut(self) -> None:
         """Have everything on disk and close all files."""
@@ -249,5 +280,8 @@ class JsonlStore:
                 await self._parts.committer.settle(log)
             except StoreFailed:
                 continue  # whoever appended was told
+        for log in self._shelf.all():
+            self._parts.note(log)
         self._parts.drafts.release()
         await self._parts.committer.stop()
+        await self._parts.notes.shut()

@@ -7,40 +7,29 @@ Nothing here touches a file.
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
+from zlib import crc32
 
 import trio
 
 from codexd_eventstore.files import FileState
+from codexd_eventstore.finding import Index, Place
+from codexd_eventstore.keys import Keys
 from codexd_eventstore.lines import Origin, crc_of
+from codexd_eventstore.notes import Mark
 from codexd_eventstore.preface import Start
 from codexd_eventstore.store import Appended, Record, StoreFailed
 
-# A reader finds a record by reading at most this many: 12 bytes of memory for 64 records.
-INDEX_STEP: Final = 64
 # The newest records of an open stream, for followers to share; who falls behind reads the file.
 RING_BYTES_MAX: Final = 256 * 1024
-# Repeats come within one retry of a frontend; older keys are forgotten.
-KEYS_KEPT_MAX: Final = 1024
-
-
-class Keys:
-    """The newest idempotency keys of a stream, each with the first and last `seq` of its append."""
-
-    def __init__(self) -> None:
-        self._spans: dict[str, tuple[int, int]] = {}
-
-    def add(self, key: str, first: int, last: int) -> None:
-        """Remember a key, and forget the oldest one if there are too many."""
-        self._spans[key] = (first, last)
-        if len(self._spans) > KEYS_KEPT_MAX:
-            del self._spans[next(iter(self._spans))]
-
-    def get(self, key: str) -> tuple[int, int] | None:
-        """The first and last `seq` that the key's append got."""
-        return self._spans.get(key)
+# How much a log grows between two notes of it: what is read again after a crash.
+NOTED_BYTES: Final = 1024 * 1024
+# What is always read again of a log that was noted, so that its newest records are always checked.
+REREAD_RECORDS: Final = 64
+REREAD_BYTES: Final = 64 * 1024
+# How a file begins tells it from others: the first line's number, time, type and some of what is in it.
+HEAD_BYTES: Final = 256
 
 
 class Ring:
@@ -72,35 +61,6 @@ class Ring:
             return None
         start = first - self._records[0].seq
         return self._records[start : start + last - first + 1]
-
-
-class Index:
-    """Where every `INDEX_STEP`th record of a file begins, and the chain in front of it."""
-
-    def __init__(self) -> None:
-        self.starts = array("Q")
-        self.chains = array("I")
-
-    def extend(self, number: int, start: int, chain: int, records: Sequence[Record]) -> None:
-        """Note those of the next records that count; `number` is the first one's place, from 0."""
-        if (
-            number // INDEX_STEP == (number + len(records) - 1) // INDEX_STEP
-            and number % INDEX_STEP
-        ):
-            return
-        last = records[0]
-        for place, record in enumerate(records, number):
-            if place % INDEX_STEP == 0:
-                self.starts.append(start)
-                self.chains.append(chain if record is records[0] else crc_of(last.line))
-            start += len(record.line) + 1
-            last = record
-
-    def cut(self, size: int) -> None:
-        """Forget the records that begin at `size` or behind it."""
-        while self.starts and self.starts[-1] >= size:
-            self.starts.pop()
-            self.chains.pop()
 
 
 class Batch:
@@ -144,9 +104,11 @@ class Log:
         self.chain = chain
         self.at_us = 0
         self.size = 0  # of the file
-        self.index = Index()
+        self.head = 0  # the checksum of how its file begins
+        self.index = Index(Place(base, 0, chain))
         self.ring = Ring()
-        self.keys = Keys()
+        self.keys = Keys(base)
+        self.is_all_read = True  # whether it was read from its first record on
 
         self.accepted_version = base
         self.accepted_chain = chain
@@ -154,6 +116,11 @@ class Log:
         self.filling: Batch | None = None  # what the next round will write
         self.flying: Batch | None = None  # what the committer's thread is writing
         self.synced_version = base  # up to here the disk is known to have it
+        self.durable = Place(base, 0, chain)  # the same, or a little less, as a place in the file
+        self.noted_seq = base  # the durable point that was last noted
+        self.note_size = NOTED_BYTES  # the size at which it is to be noted again
+        self.on_growth: Callable[[Log], None] = _ignore
+        self.on_change: Callable[[str], None] = _ignore
         self.unsynced = False
         self.name_synced = True  # whether the disk has the name of the file
         self.fd: int | None = None
@@ -192,7 +159,9 @@ class Log:
 
     def show(self, records: Sequence[Record], size: int, at_us: int) -> None:
         """Let readers see records that are in the file now, and wake who waits for them."""
-        self.index.extend(self.version - self.base, self.size, self.chain, records)
+        if not self.size:
+            self.head = head_of(records[0].line)
+        self.index.extend(Place(self.version, self.size, self.chain), records, size)
         self.ring.extend(records)
         self.size += size
         self.version = records[-1].seq
@@ -200,10 +169,27 @@ class Log:
         self.at_us = at_us
         if self.followers:
             self.followers.unpark_all()
+        self.on_change(self.stream)
 
     def note_synced(self) -> None:
         """Everything that can be seen is on disk now."""
         self.synced_version = self.version
+        self.durable = self.end
+        if self.size >= self.note_size:
+            self.note_size = self.size + NOTED_BYTES
+            self.on_growth(self)
+
+    @property
+    def end(self) -> Place:
+        """Behind the last record that can be seen."""
+        return Place(self.version, self.size, self.chain)
+
+    @property
+    def mark(self) -> Mark:
+        """Where it may be read from when it is opened, and up to where it is on disk."""
+        durable = self.durable
+        place = self.index.before(durable.seq - REREAD_RECORDS, durable.start - REREAD_BYTES)
+        return Mark(self.head, place, durable)
 
     def in_flight(self, key: str) -> Batch | None:
         """The batch that a key's append is part of, if it is not written yet."""
@@ -212,13 +198,18 @@ class Log:
                 return batch
         return None
 
-    def span(self, first: int, last: int) -> tuple[int, int, int, int]:
-        """How to read own records: start and size in the file, the seq and the chain in front."""
-        step = (first - self.base - 1) // INDEX_STEP
-        beyond = (last - self.base - 1) // INDEX_STEP + 1
-        start = self.index.starts[step]
-        end = self.index.starts[beyond] if beyond < len(self.index.starts) else self.size
-        return start, end - start, self.base + step * INDEX_STEP, self.index.chains[step]
+    def around(self, first: int, last: int) -> tuple[Place, Place]:
+        """The nearest known places in front of and behind own records."""
+        return self.index.below(first), self.index.above(last) or self.end
+
+
+def head_of(first_line: bytes) -> int:
+    """What tells a file from another one of its name, by its first line."""
+    return crc32(first_line[:HEAD_BYTES])
+
+
+def _ignore(_: object) -> None:
+    """Who is told of nothing."""
 
 
 def appended(records: Sequence[Record], *, redacted: bool = False) -> Appended:

@@ -12,6 +12,8 @@ from contextlib import AbstractContextManager
 import trio
 from msgspec.structs import replace
 
+from codexd_eventstore.changes import Hub
+from codexd_eventstore.knowing import check_snapshot
 from codexd_eventstore.lines import (
     NO_MARKS,
     Origin,
@@ -23,13 +25,13 @@ from codexd_eventstore.lines import (
     origin_at,
     read_lines,
 )
-from codexd_eventstore.log import Keys
 from codexd_eventstore.places import check_name
 from codexd_eventstore.redacting import Redact, Redacting
 from codexd_eventstore.store import (
     PAGE_RECORDS_MAX,
     Appended,
     BlobRef,
+    Changes,
     Conflict,
     Draft,
     Exists,
@@ -39,6 +41,7 @@ from codexd_eventstore.store import (
     NotFound,
     Record,
     Refused,
+    Snapshot,
     StoreFailed,
     StreamEntry,
     Subscription,
@@ -50,12 +53,16 @@ from codexd_eventstore.subscription import following
 class _Stream:
     """A stream in memory: all of its records, the inherited ones included, by reference."""
 
-    def __init__(self, name: str, inherited: Sequence[Record], origin: Origin | None) -> None:
+    def __init__(
+        self, name: str, inherited: Sequence[Record], origin: Origin | None, hub: Hub
+    ) -> None:
         self.name = name
         self.origin = origin
         self.base = len(inherited)
         self.records = list(inherited)
-        self.keys = Keys()
+        self.keys: dict[str, tuple[int, int]] = {}
+        self.snapshots: dict[str, tuple[Snapshot, int]] = {}  # with the checksum at its `seq`
+        self.hub = hub
         self.at_us = at_us_of(inherited[-1]) if inherited else 0
         self.archived = False
         self.deleted = False
@@ -74,6 +81,10 @@ class _Stream:
             return crc_of(self.records[-1].line)
         return chain_start(self.name) if self.origin is None else self.origin.chain
 
+    def crc_at(self, seq: int) -> int:
+        """The checksum of a record; 0 in front of the first."""
+        return crc_of(self.records[seq - 1].line) if seq else 0
+
     def append(
         self, events: Sequence[NewEvent], at_us: int, key: str | None, origin: Origin | None
     ) -> Appended:
@@ -84,8 +95,9 @@ class _Stream:
         self.records += records
         self.at_us = at_us
         if key is not None:
-            self.keys.add(key, records[0].seq, records[-1].seq)
+            self.keys[key] = (records[0].seq, records[-1].seq)
         self.followers.unpark_all()
+        self.hub.tell(self.name)
         return Appended(records[0].seq, records[-1].seq, tuple(records))
 
 
@@ -137,6 +149,7 @@ class MemoryStore:
         self._streams: dict[str, _Stream] = {}
         self._blobs: dict[str, bytes] = {}
         self._checkpoints: dict[tuple[str, str], int] = {}
+        self._hub = Hub()
 
     async def append(
         self,
@@ -156,7 +169,7 @@ class MemoryStore:
             if expected_version != 0:
                 raise NotFound(f"there is no stream {stream}: nothing was appended")
             events, redacted = self._redacting.events(events)
-            held = _Stream(stream, (), None)
+            held = _Stream(stream, (), None, self._hub)
             answer = replace(held.append(events, at_us, key, None), redacted=redacted)
             self._streams[stream] = held
             return answer
@@ -225,7 +238,7 @@ class MemoryStore:
             raise Exists(f"there is a stream {child} already: nothing was forked")
         chain = crc_of(source.records[at_seq - 1].line) if at_seq else chain_start(parent)
         origin = origin_at(parent, at_seq, chain)
-        held = _Stream(child, source.records[:at_seq], origin)
+        held = _Stream(child, source.records[:at_seq], origin, self._hub)
         events, redacted = self._redacting.events(events)
         answer = replace(held.append(events, at_us, None, origin), redacted=redacted)
         self._streams[child] = held
@@ -234,10 +247,12 @@ class MemoryStore:
     async def archive(self, stream: str) -> None:
         """Put it aside: it still reads, and refuses appends."""
         self._held(stream).archived = True
+        self._hub.tell(stream)
 
     async def unarchive(self, stream: str) -> None:
         """Bring it back."""
         self._held(stream).archived = False
+        self._hub.tell(stream)
 
     async def delete(self, stream: str) -> None:
         """Remove it for good."""
@@ -258,6 +273,7 @@ class MemoryStore:
         for pair in [pair for pair in self._checkpoints if pair[1] == stream]:
             del self._checkpoints[pair]
         held.followers.unpark_all()
+        self._hub.tell(stream)
 
     async def verify(self, stream: str) -> Verdict:
         """Read all of its own records and check every one."""
@@ -313,6 +329,30 @@ class MemoryStore:
         if sha256 not in self._blobs:
             raise NotFound(f"there is no blob {sha256[:80]}")
         return self._blobs[sha256][start:end]
+
+    async def find_key(self, stream: str, key: str) -> tuple[int, int] | None:
+        """The first and last `seq` of the append that an idempotency key was given with."""
+        return self._held(stream).keys.get(key)
+
+    async def snapshot(self, stream: str, name: str) -> Snapshot | None:
+        """The newest snapshot of that name that the stream still agrees with."""
+        check_name(name, "snapshot")
+        held = self._held(stream)
+        taken, chain = held.snapshots.get(name, (None, 0))
+        if taken is None or taken.seq > held.version or held.crc_at(taken.seq) != chain:
+            return None
+        return taken
+
+    async def set_snapshot(self, stream: str, name: str, snapshot: Snapshot) -> None:
+        """Keep it instead of the one before."""
+        check_name(name, "snapshot")
+        held = self._held(stream)
+        check_snapshot(stream, snapshot, held.version)
+        held.snapshots[name] = (snapshot, held.crc_at(snapshot.seq))
+
+    def changes(self) -> AbstractContextManager[Changes]:
+        """Hear which streams change, for as long as the context lasts."""
+        return self._hub.listening()
 
     async def checkpoint(self, consumer: str, stream: str) -> int:
         """How far a consumer has come in a stream; 0 at first."""

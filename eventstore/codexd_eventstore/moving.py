@@ -53,3 +53,4 @@ async def _move(parts: Parts, log: Log, target: str) -> None:
             fs.sync_folder(folder)
 
     await blocking(move)
+    parts.hub.tell(log.stream)

@@ -1,4 +1,4 @@
-"""Reading a whole log from its file: which records stand, what a torn tail lost, what is damaged.
+"""Reading a log from its file: which records stand, what a torn tail lost, what is damaged.
 
 Law: a log is cut only where an append never finished. The tail is **torn** when what follows the last whole
 append is one broken line, part of a line, NULs, or whole lines of an append whose last line is missing, and no
@@ -6,7 +6,8 @@ line behind it says that the disk had it: such bytes were never acknowledged as 
 takes them in any order. They are kept beside the log before they are cut off. Anything else that does not read
 back is **damage**: it is refused, and the file stays as it is.
 
-One flipped bit in the very last record cannot be told from a torn tail by the file alone.
+One flipped bit in the very last record cannot be told from a torn tail by the file alone, but by what was noted
+of the log (`witness.py`). A note also says where the reading may begin: from there on every line is checked.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from zlib import crc32
 import msgspec
 
 from codexd_eventstore.files import FileSystem
+from codexd_eventstore.finding import Index, Place
 from codexd_eventstore.lines import (
     CRC_BYTES,
     at_us_of,
@@ -27,7 +29,8 @@ from codexd_eventstore.lines import (
     marks_of,
     read_lines,
 )
-from codexd_eventstore.log import Index, Keys
+from codexd_eventstore.log import HEAD_BYTES, head_of
+from codexd_eventstore.notes import Mark
 from codexd_eventstore.preface import Start, start_of
 from codexd_eventstore.store import RECORD_BYTES_MAX, Damaged, Record
 
@@ -51,20 +54,32 @@ class Tail(msgspec.Struct, frozen=True):
 
 
 class Scan:
-    """A file as far as it is whole."""
+    """A file as far as it is whole, from its first record or from a place within it."""
 
-    def __init__(self, stream: str, start: Start) -> None:
+    def __init__(self, stream: str, start: Start, head: int, mark: Mark | None = None) -> None:
+        first = Place(start.base, start.size, start.chain(stream))
+        place = first if mark is None else mark.place
         self.stream = stream
         self.start = start
+        self.head = head
         self.origin = start.origin
-        self.base = self.version = start.base
-        self.chain = start.chain(stream)
+        self.base = start.base
+        self.is_all = mark is None  # whether it was read from the first record on
+        self.version, self.size, self.chain = place.seq, place.start, place.chain
         self.at_us = 0
         self.synced = start.base  # the last record that the disk is known to have
-        self.size = start.size  # up to the end of the last whole append
-        self.index = Index()
-        self.keys = Keys()
+        self.first = first
+        self.index = Index(first)
+        self.index.insert(place)
+        self.spans: list[tuple[str, int, int]] = []  # the keys that were found: (key, first, last)
+        self.durable: Place | None = None  # where to look for a durable point
+        self.is_met = False  # whether it was there
         self.tail: Tail | None = None
+
+    @property
+    def end(self) -> Place:
+        """Behind the last whole append."""
+        return Place(self.version, self.size, self.chain)
 
     @property
     def records(self) -> int:
@@ -72,19 +87,54 @@ class Scan:
         return self.version - self.base
 
 
-def scan_log(fs: FileSystem, path: str, stream: str, end: int | None = None) -> Scan:
-    """Read and check a whole file, or its first `end` bytes. Raises: OSError."""
+def scan_log(
+    fs: FileSystem,
+    path: str,
+    stream: str,
+    end: int | None = None,
+    *,
+    mark: Mark | None = None,
+    whole: bool = True,
+) -> Scan:
+    """Read and check a file, or its first `end` bytes. Raises: OSError.
+
+    Args:
+        mark: what was noted of the log: whether its durable point was met is told too.
+        whole: whether to read all of it, even if the mark says where to begin.
+    """
     fd = fs.open_to_read(path)
     try:
 
         def read(start: int, size: int) -> bytes:
             return fs.read(fd, start, size if end is None else max(0, min(size, end - start)))
 
-        scan = Scan(stream, start_of(read, stream))
-        _Reader(scan, read).run()
+        start = start_of(read, stream)
+        head = head_of(read(0, HEAD_BYTES).partition(b"\n")[0])
+        scan = None
+        if not whole and mark is not None and _leads_into(read, start, head, mark):
+            scan = _scanned(Scan(stream, start, head, mark), mark, read)
+        # A tail that is not the one that was noted is judged by the whole log.
+        if scan is None or not scan.is_met:
+            scan = _scanned(Scan(stream, start, head), mark, read)
     finally:
         fs.close(fd)
     return scan
+
+
+def _scanned(scan: Scan, mark: Mark | None, read: Callable[[int, int], bytes]) -> Scan:
+    scan.durable = None if mark is None else mark.durable
+    scan.is_met = scan.durable == scan.end  # a log of which nothing was on disk yet
+    _Reader(scan, read).run()
+    return scan
+
+
+def _leads_into(read: Callable[[int, int], bytes], start: Start, head: int, mark: Mark) -> bool:
+    """Whether the line in front of the mark's place is the one that was there."""
+    place = mark.place
+    if start.broken or mark.head != head or place.start <= start.size or place.seq <= start.base:
+        return False
+    seam = b'%08x"}\n' % place.chain
+    return read(place.start - len(seam), len(seam)) == seam
 
 
 class _Reader:
@@ -129,7 +179,9 @@ class _Reader:
         if not records:
             return None
         scan, last = self.scan, None
-        scan.index.extend(self.seq - scan.base, self.position, self.chain, records)
+        size = sum([len(record.line) for record in records]) + len(records)
+        scan.index.extend(Place(self.seq, self.position, self.chain), records, size)
+        durable = -1 if scan.durable is None else scan.durable.start
         for record in records:
             self.position += len(record.line) + 1
             marks = marks_of(record)
@@ -139,8 +191,11 @@ class _Reader:
                 last = record
                 scan.size = self.position
                 if self.key is not None:
-                    scan.keys.add(*self.key, record.seq)
+                    scan.spans.append((*self.key, record.seq))
                     self.key = None
+                if self.position == durable:  # which is always the end of an append
+                    place = Place(record.seq, durable, crc_of(record.line))
+                    scan.is_met = place == scan.durable
         self.seq = records[-1].seq
         self.chain = crc_of(records[-1].line)
         if last is not None:

@@ -11,12 +11,13 @@ from typing import TypeVar
 import trio
 
 from codexd_eventstore.blobs import Blobs
-from codexd_eventstore.checkpoints import Checkpoints
+from codexd_eventstore.changes import Hub
 from codexd_eventstore.committer import Committer
 from codexd_eventstore.drafts import Drafts
 from codexd_eventstore.family import Family
 from codexd_eventstore.files import FULL_ERRNOS, FileSystem
 from codexd_eventstore.log import Log
+from codexd_eventstore.notes import Notes
 from codexd_eventstore.places import Places
 from codexd_eventstore.redacting import Redact, Redacting
 from codexd_eventstore.shelf import Shelf
@@ -32,20 +33,36 @@ class Parts:
         self.fs = fs
         self.redacting = Redacting(redact)
         self.places = Places(fs, root)
-        self.shelf = Shelf(fs, self.places)
+        self.notes = Notes(f"{state}/notes.sqlite")
+        self.hub = Hub()
+        self.shelf = Shelf(fs, self.places, self.notes, self.note, self.hub.tell)
         self.committer = Committer(fs, self.places, self.rest)
         self.family = Family(fs, self.places)
         self.blobs = Blobs(fs, self.places)
         self.drafts = Drafts(fs, self.places, self.blobs, self.redacting)
-        self.checkpoints = Checkpoints(fs, state)
 
     def rest(self, log: Log) -> None:
         """Let go of a log that nobody needs in memory, once nothing of it is in flight."""
         if not log.is_idle or log.unsynced:
             return
         if log.forget or not log.is_born:
+            self.note(log)
             self.committer.release(log)
             self.shelf.remove(log)
+
+    def note(self, log: Log) -> None:
+        """Note up to where the disk has a log, and the keys in front of that, unless it is noted already."""
+        if log.durable.seq > log.noted_seq and not log.deleted:
+            log.noted_seq = log.durable.seq
+            keying = log.keys.hand_over(log.durable.seq, is_all=log.is_all_read)
+            self.notes.set_mark(log.stream, log.mark, keying)
+            if self.notes.works:
+                log.keys.trim()
+
+    async def forget_notes(self, stream: str, *, checkpoints: bool) -> None:
+        """Forget what is noted of a stream whose records change or go: not even its file has it then."""
+        self.notes.drop(stream, checkpoints=checkpoints)
+        await self.notes.write_out()
 
 
 async def blocking(call: Callable[..., T], *args: object) -> T:

@@ -5,18 +5,23 @@ A fork's inherited records are read from the streams of its lineage; nothing was
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+import msgspec
 import trio
 
 from codexd_eventstore.files import FileSystem
+from codexd_eventstore.finding import Place, narrow
 from codexd_eventstore.lines import at_us_of, chain_start, crc_of, marks_of, read_lines
-from codexd_eventstore.log import INDEX_STEP, Log
+from codexd_eventstore.loading import INLINE_BYTES_MAX
+from codexd_eventstore.log import Log
 from codexd_eventstore.opening import damaged
-from codexd_eventstore.shelf import INLINE_BYTES_MAX, Shelf
+from codexd_eventstore.shelf import Shelf
 from codexd_eventstore.store import (
     PAGE_RECORDS_MAX,
+    RECORD_BYTES_MAX,
     Damaged,
     NotFound,
     Record,
@@ -81,10 +86,7 @@ async def _piece(shelf: Shelf, fs: FileSystem, log: Log, after: int) -> list[Rec
             if first <= end:
                 holder = await shelf.open(stream)
                 break
-    end = min(end, last)
-    while end > first and holder.span(first, end)[1] > PIECE_BYTES_MAX:
-        end = max(first, end - INDEX_STEP)
-    return await _own(shelf, fs, holder, first, end)
+    return await _own(shelf, fs, holder, first, min(end, last), PIECE_BYTES_MAX)
 
 
 async def fork_point(shelf: Shelf, fs: FileSystem, parent: Log, at_seq: int) -> tuple[int, int]:
@@ -101,11 +103,18 @@ async def fork_point(shelf: Shelf, fs: FileSystem, parent: Log, at_seq: int) -> 
     return crc_of(record.line), at_us_of(record)
 
 
-async def _own(shelf: Shelf, fs: FileSystem, log: Log, first: int, last: int) -> list[Record]:
+async def _own(
+    shelf: Shelf,
+    fs: FileSystem,
+    log: Log,
+    first: int,
+    last: int,
+    bytes_max: int = sys.maxsize,
+) -> list[Record]:
     """Records that are in the log's own file, also if that is replaced while it is read."""
     while True:
         try:
-            return await _in_file(fs, log, first, last)
+            return await _in_file(fs, log, first, last, bytes_max)
         except (Damaged, StoreFailed):
             current = await shelf.open(log.stream)
             if current is log:
@@ -113,7 +122,7 @@ async def _own(shelf: Shelf, fs: FileSystem, log: Log, first: int, last: int) ->
             log = current
 
 
-async def _in_file(fs: FileSystem, log: Log, first: int, last: int) -> list[Record]:
+async def _in_file(fs: FileSystem, log: Log, first: int, last: int, bytes_max: int) -> list[Record]:
     if first > last:
         return []
     in_memory = log.ring.range(first, last)
@@ -121,24 +130,38 @@ async def _in_file(fs: FileSystem, log: Log, first: int, last: int) -> list[Reco
         return in_memory
     if last > log.version:
         raise damaged(log.stream, log.path, log.version + 1, "a fork needs it and it is not there")
-    start, size, after, chain = log.span(first, last)
-    piece = await _read_file(fs, log, start, size)
-    records, used, _ = read_lines(piece, after, chain)
-    if used != len(piece) or after + len(records) < last:
-        raise damaged(
-            log.stream, log.path, after + len(records) + 1, "it changed since it was opened"
-        )
-    return records[first - after - 1 : last - after]
+    low, high = log.around(first, last)
+    wanted = _Wanted(first, last, bytes_max)
+    if high.start - low.start <= INLINE_BYTES_MAX:
+        return await _by_path(log, lambda path: _read_between(fs, path, log, low, high, wanted))
+
+    def find(path: str) -> list[Record]:
+        nonlocal low
+        low = _narrowed(fs, path, low, high, first)
+        return _read_between(fs, path, log, low, high, wanted)
+
+    records = await _by_path(log, lambda path: trio.to_thread.run_sync(find, path))
+    log.index.insert(low)
+    return records
 
 
-async def _read_file(fs: FileSystem, log: Log, start: int, size: int) -> bytes:
+class _Wanted(msgspec.Struct, frozen=True):
+    """What a reading of a file is to give: at least one record, and no more once it has so many bytes."""
+
+    first: int
+    last: int
+    bytes_max: int
+
+
+async def _by_path(
+    log: Log, call: Callable[[str], list[Record] | Awaitable[list[Record]]]
+) -> list[Record]:
     """By path and not by the writer's descriptor, which may be closed meanwhile."""
     while True:
         path = log.path
         try:
-            if size <= INLINE_BYTES_MAX:
-                return fs.read_range(path, start, size)
-            return await trio.to_thread.run_sync(fs.read_range, path, start, size)
+            found = call(path)
+            return found if isinstance(found, list) else await found
         except FileNotFoundError as error:
             if log.deleted:
                 raise NotFound(f"stream {log.stream} was deleted") from error
@@ -148,3 +171,40 @@ async def _read_file(fs: FileSystem, log: Log, start: int, size: int) -> bytes:
         except OSError as error:
             message = f"stream {log.stream}: {path} cannot be read: {error}"
             raise StoreFailed(message, retry=False) from error
+
+
+def _narrowed(fs: FileSystem, path: str, low: Place, high: Place, seq: int) -> Place:
+    """A place a little in front of a record, searched for if none is known. Blocks."""
+    fd = fs.open_to_read(path)
+    try:
+        return narrow(lambda start, size: fs.read(fd, start, size), low, high, seq)[0]
+    finally:
+        fs.close(fd)
+
+
+def _read_between(
+    fs: FileSystem, path: str, log: Log, low: Place, high: Place, wanted: _Wanted
+) -> list[Record]:
+    """The records that are wanted, all from the lower place on checked. Blocks."""
+    found: list[Record] = []
+    seq, start, chain = low.seq, low.start, low.chain
+    size = PIECE_BYTES_MAX
+    taken = 0
+    fd = fs.open_to_read(path)
+    try:
+        while seq < wanted.last and taken < wanted.bytes_max:
+            piece = fs.read(fd, start, min(size, high.start - start))
+            records, used, chain = read_lines(piece, seq, chain)
+            if not records:
+                # A line longer than a piece needs more of the file.
+                if start + len(piece) >= high.start or len(piece) < size or size > RECORD_BYTES_MAX:
+                    raise damaged(log.stream, path, seq + 1, "it changed since it was opened")
+                size *= 2
+                continue
+            kept = records[max(0, wanted.first - seq - 1) : wanted.last - seq]
+            found += kept
+            taken += sum([len(record.line) for record in kept])
+            start, seq, size = start + used, records[-1].seq, PIECE_BYTES_MAX
+    finally:
+        fs.close(fd)
+    return found

@@ -44,7 +44,8 @@ async def _delete(parts: Parts, stream: str, path: str) -> None:
         parts.committer.release(log)
         parts.shelf.remove(log)
     parts.family.forget(stream)
-    parts.checkpoints.drop(stream)
+    parts.notes.drop(stream, checkpoints=True)
+    parts.hub.tell(stream)
     parts.drafts.drop_all(stream)
 
 

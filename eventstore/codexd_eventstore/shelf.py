@@ -5,31 +5,38 @@ Law: one `Log` per stream at a time, and what changes where a stream's file lies
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import trio
 
 from codexd_eventstore.files import FileState, FileSystem
 from codexd_eventstore.lines import Origin, chain_start
+from codexd_eventstore.loading import INLINE_BYTES_MAX, load
 from codexd_eventstore.log import Log
-from codexd_eventstore.opening import Scan, damaged, scan_log
+from codexd_eventstore.notes import Notes
+from codexd_eventstore.opening import damaged
 from codexd_eventstore.places import Places, check_name
 from codexd_eventstore.preface import read_start
-from codexd_eventstore.repair import cut_torn_tail
 from codexd_eventstore.store import Damaged, NotFound, StoreFailed
-
-# A file up to this is read where we stand; going to a thread and back costs as much.
-INLINE_BYTES_MAX = 64 * 1024
 
 
 class Shelf:
     """The logs of one store that are open."""
 
-    def __init__(self, fs: FileSystem, places: Places) -> None:
+    def __init__(
+        self,
+        fs: FileSystem,
+        places: Places,
+        notes: Notes,
+        on_growth: Callable[[Log], None],
+        on_change: Callable[[str], None],
+    ) -> None:
         self._fs = fs
         self._places = places
+        self._notes = notes
+        self._on_growth = on_growth  # called when a log has grown so far that it is to be noted
+        self._on_change = on_change  # called when a stream was appended to
         self._logs: dict[str, Log] = {}
         self._gates: dict[str, tuple[trio.Lock, list[None]]] = {}
 
@@ -55,12 +62,34 @@ class Shelf:
         """The same for who holds the gate; also a log that waits for its first record."""
         log = self._logs.get(stream)
         if log is None:
-            path, state, archived = self.find(stream)
-            log = await self._load(stream, path, state)
+            try:
+                path, state, archived = self.find(stream)
+            except NotFound:
+                self._check_not_emptied(stream)
+                raise
+            log = await load(self._fs, stream, path, state, self._notes.mark(stream))
             log.archived = archived
-            log.lineage = await self._lineage(log)
-            self._logs[stream] = log
+            log.lineage = self._lineage(log)
+            self._keep(log)
+            if log.is_all_read and log.durable.start > INLINE_BYTES_MAX:
+                self._on_growth(log)  # what cost a whole reading is noted at once
         return log
+
+    def _keep(self, log: Log) -> None:
+        log.on_growth, log.on_change = self._on_growth, self._on_change
+        self._logs[log.stream] = log
+
+    def _check_not_emptied(self, stream: str) -> None:
+        """Raises: Damaged for a file that has nothing any more of what the disk was known to have."""
+        path = self._places.log(stream)
+        try:
+            is_empty_file = self._fs.state(path) is not None
+        except OSError:
+            return  # whoever looked it up was told
+        mark = self._notes.mark(stream) if is_empty_file else None
+        if mark is not None and mark.durable.start:
+            why = f"{mark.durable.seq} records were acknowledged as being on disk, and it is empty"
+            raise damaged(stream, path, 1, why)
 
     def add_new(self, stream: str, origin: Origin | None = None) -> Log:
         """A log without records, whose file the first append makes; for who holds the gate."""
@@ -68,7 +97,7 @@ class Shelf:
         base = 0 if origin is None else origin.seq
         log = Log(stream, self._places.log(stream), base=base, chain=chain, origin=origin)
         log.name_synced = False
-        self._logs[stream] = log
+        self._keep(log)
         return log
 
     def remove(self, log: Log) -> None:
@@ -76,6 +105,12 @@ class Shelf:
         if self._logs.get(log.stream) is log:
             del self._logs[log.stream]
         log.followers.unpark_all()
+
+    def relink(self, ancestor: str) -> None:
+        """Look up again where open logs that inherited from a stream inherited it from."""
+        for log in self._logs.values():
+            if any(name == ancestor for name, _ in log.lineage):
+                log.lineage = self._lineage(log)
 
     def put_back(self, log: Log) -> None:
         """Have a log again that was removed, for who has held the gate since."""
@@ -120,28 +155,7 @@ class Shelf:
             return False
         return True
 
-    async def _load(self, stream: str, path: str, state: FileState) -> Log:
-        try:
-            if state.size_bytes <= INLINE_BYTES_MAX:
-                scan = scan_log(self._fs, path, stream)
-            else:
-                scan = await trio.to_thread.run_sync(scan_log, self._fs, path, stream)
-            repaired = None
-            if scan.tail is not None:
-                if scan.tail.damage is not None:
-                    raise damaged(stream, path, scan.tail.seq, scan.tail.damage)
-                repaired = await trio.to_thread.run_sync(
-                    cut_torn_tail, self._fs, path, scan, time.time()
-                )
-        except OSError as error:
-            raise StoreFailed(
-                f"stream {stream}: {path} cannot be read: {error}", retry=False
-            ) from error
-        if not scan.records:
-            raise NotFound(f"there is no stream {stream}: {repaired}")
-        return _log_of(scan, path, state, repaired)
-
-    async def _lineage(self, log: Log) -> tuple[tuple[str, int], ...]:
+    def _lineage(self, log: Log) -> tuple[tuple[str, int], ...]:
         """The ancestors with the last `seq` that is read from each, oldest first.
 
         Only the first bytes of each file are read, so it costs the depth and not the length.
@@ -168,19 +182,3 @@ class Shelf:
             ) from None
         except OSError as error:
             raise StoreFailed(f"stream {stream} cannot be read: {error}", retry=False) from error
-
-
-def _log_of(scan: Scan, path: str, state: FileState, repaired: str | None) -> Log:
-    log = Log(scan.stream, path, base=scan.base, chain=scan.chain, origin=scan.origin)
-    log.version = log.accepted_version = scan.version
-    log.at_us = log.accepted_at_us = scan.at_us
-    # To cut a torn tail off is to sync what stands.
-    log.synced_version = scan.synced if repaired is None else scan.version
-    # Who made the file may have died, or failed, before the disk had its name.
-    log.name_synced = log.synced_version > log.base
-    log.size = scan.size
-    log.index, log.keys = scan.index, scan.keys
-    log.start = scan.start
-    log.file = state
-    log.repaired = repaired
-    return log

@@ -1,4 +1,7 @@
-"""A log whose last append never finished: it is cut off whole, kept beside, and the log goes on."""
+"""A log whose last append never finished: it is cut off whole, kept beside, and the log goes on.
+
+The appends of these tests did finish, and are torn afterwards: so nothing may be noted of them.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,17 @@ import pytest
 
 from codexd_eventstore.jsonl import JsonlStore, open_jsonl_store
 from codexd_eventstore.store import NotFound, Verdict
-from store_engines import NOON_US, FastFiles, append, content, log_path, numbers, placed, put
+from store_engines import (
+    NOON_US,
+    FastFiles,
+    append,
+    close_unnoted,
+    content,
+    log_path,
+    numbers,
+    placed,
+    put,
+)
 from trio_test import trio_test
 
 # The appends of the log under test, by how many events they have.
@@ -31,7 +44,7 @@ async def write_log(store: JsonlStore) -> tuple[Path, bytes, list[int]]:
 
 async def check(store: JsonlStore, path: Path, held: bytes, whole: int, end: int) -> None:
     """The log with this content opens with `whole` appends, keeps the rest beside, and goes on."""
-    store.close("orders")
+    close_unnoted(store, "orders")
     put(path, held)
     version = sum(APPENDS[:whole])
     torn = list(path.parent.glob("*.torn-*"))
@@ -77,7 +90,7 @@ async def test_a_tail_torn_at_any_byte_vanishes_whole(tear: Tear, tmp_path: Path
 async def test_what_was_cut_off_is_said_in_a_sentence(tmp_path: Path) -> None:
     async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state") as store:
         path, whole, _ = await write_log(store)
-        store.close("orders")
+        close_unnoted(store, "orders")
         put(path, whole[:-1])
         repaired = (await store.head("orders")).repaired
     assert repaired is not None
@@ -90,7 +103,7 @@ async def test_what_was_cut_off_is_said_in_a_sentence(tmp_path: Path) -> None:
 async def test_the_key_of_a_torn_append_is_forgotten(tmp_path: Path) -> None:
     async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state") as store:
         path, whole, _ = await write_log(store)
-        store.close("orders")
+        close_unnoted(store, "orders")
         put(path, whole[:-1])
         assert (await append(store, "orders", 0, key="k5")).repeated
         assert not (await append(store, "orders", 7, key="k7")).repeated
@@ -104,7 +117,7 @@ async def test_a_fork_with_a_torn_first_append_never_was(tmp_path: Path) -> None
         path = await log_path(store, "b")
         whole = content(path)
         for at in (0, 10, len(whole) // 2, len(whole) - 1):
-            store.close("b")
+            close_unnoted(store, "b")
             put(path, whole[:at])
             with pytest.raises(NotFound):
                 await store.head("b")
@@ -119,9 +132,9 @@ async def test_a_torn_record_longer_than_a_read_is_cut_too(tmp_path: Path) -> No
         await append(store, "orders", 1, placed(2, size=5_000_000), durable=True)
         path = await log_path(store, "orders")
         whole = content(path)
-        store.close("orders")
+        close_unnoted(store, "orders")
         assert (await store.head("orders")).version == 2
         for kept in (len(whole) - 1, 3_000_000):
-            store.close("orders")
+            close_unnoted(store, "orders")
             put(path, whole[:kept])
             assert (await store.head("orders")).version == 1

@@ -1,0 +1,52 @@
+"""Hearing which streams change: one set of names for each listener, so that nobody's slowness is kept for them.
+
+Law: to tell costs the same however often a stream changes and however long a listener does not look. A name in
+the set is a hint where to look and never a position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import trio
+
+
+class Heard:
+    """What one listener has not been told yet."""
+
+    def __init__(self) -> None:
+        self.streams: set[str] = set()
+        self.waiting = trio.lowlevel.ParkingLot()
+
+    async def receive(self) -> frozenset[str]:
+        """The streams that changed since the last call; waits until there is one."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        while not self.streams:
+            await self.waiting.park()
+        told = frozenset(self.streams)
+        self.streams.clear()
+        return told
+
+
+class Hub:
+    """The listeners of one store."""
+
+    def __init__(self) -> None:
+        self._listeners: list[Heard] = []
+
+    def tell(self, stream: str) -> None:
+        """A stream was appended to, made, moved, rewritten or removed."""
+        for heard in self._listeners:
+            heard.streams.add(stream)
+            heard.waiting.unpark_all()
+
+    @contextmanager
+    def listening(self) -> Iterator[Heard]:
+        """Hear what changes, for as long as the context lasts."""
+        heard = Heard()
+        self._listeners.append(heard)
+        try:
+            yield heard
+        finally:
+            self._listeners.remove(heard)
