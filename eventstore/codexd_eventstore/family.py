@@ -68,6 +68,11 @@ class Family:
         for children in list(self._children.values()):
             children.pop(child, None)
 
+    def learn(self, child: str) -> None:
+        """Look again at what a stream was forked from. Blocks."""
+        for path in (self._places.log(child), self._places.archived_log(child)):
+            self._look_into(child, path)
+
     def children(self, stream: str) -> dict[str, Origin]:
         """The streams that were forked from it and are still there, with where they left. Blocks."""
         if not self._is_complete:

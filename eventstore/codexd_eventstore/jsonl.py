@@ -9,7 +9,7 @@ ever appended to.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -24,6 +24,8 @@ from codexd_eventstore import (
     packing,
     removing,
     rewriting,
+    salvaging,
+    sweeping,
     unpacking,
 )
 from codexd_eventstore.files import FileSystem
@@ -47,6 +49,7 @@ from codexd_eventstore.store import (
     StoreFailed,
     StreamEntry,
     Subscription,
+    Swept,
     Unpacked,
     Verdict,
 )
@@ -184,9 +187,18 @@ class JsonlStore:
         """Rewrite its own records where `edit` returns other data than the record has."""
         return await rewriting.scrub(self._parts, stream, edit, at_us=at_us)
 
-    async def delete(self, stream: str) -> None:
+    async def salvage(self, stream: str, *, at_us: int) -> Rewritten:
+        """Make a damaged log readable: `log.lost` records stand for what is broken."""
+        return await salvaging.salvage(self._parts, stream, at_us=at_us)
+
+    async def delete(self, stream: str, *, detach_children: bool = False) -> frozenset[str]:
         """Remove it for good; the first call of a store looks into every log for children."""
-        await removing.delete(self._parts, stream)
+        return await removing.delete(self._parts, stream, detach_children=detach_children)
+
+    async def children(self, stream: str) -> list[str]:
+        """The streams that were forked from it directly, sorted."""
+        self._shelf.find(stream)
+        return sorted(await blocking(self._parts.family.children, stream))
 
     async def pack(self, stream: str, path: str) -> Package:
         """Write it, what it inherited and the blobs that they name into one new file."""
@@ -195,6 +207,18 @@ class JsonlStore:
     async def unpack(self, path: str) -> Unpacked:
         """Take in what such a file holds."""
         return await unpacking.unpack(self._parts, path)
+
+    async def sweep_blobs(self, among: Collection[str] | None = None) -> Swept:
+        """Remove the blobs (of those named, or of all) that nothing names any more."""
+        return await sweeping.sweep(self._parts, among)
+
+    async def blobs(self) -> list[BlobRef]:
+        """All blobs, in no particular order."""
+        return await blocking(lambda: [BlobRef(*row) for row in self._parts.blobs.all()])
+
+    async def verify_blob(self, sha256: str) -> str | None:
+        """What is wrong with a blob, if anything is; it is read piece by piece."""
+        return await blocking(self._parts.blobs.check, sha256)
 
     async def verify(self, stream: str) -> Verdict:
         """Read all of its own records and check them and its link to its parent; changes nothing."""

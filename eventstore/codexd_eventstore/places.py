@@ -131,6 +131,17 @@ class Places:
                 if is_log and not row.is_folder and row.size_bytes:
                     yield stream, f"{folder}/{row.name}", row
 
+    def naming(self) -> Iterator[tuple[str, str]]:
+        """Every file that may name a blob, with a key by which one that was moved is known again."""
+        # The archive twice, so that what moves once while this looks is seen in one of the two places.
+        for folder in (self.archive, *self._days(), self.archive):
+            for row in self.fs.entries(folder):
+                if not row.is_folder:
+                    yield row.name, f"{folder}/{row.name}"
+        for folder in self._folders(self.drafts):
+            for row in self.fs.entries(folder):
+                yield f"{folder}/{row.name}", f"{folder}/{row.name}"
+
     def _days(self) -> Iterator[str]:
         yield f"{self.threads}/other"
         for year in self._folders(self.threads):

@@ -1,26 +1,38 @@
-"""Deleting a stream: refused while others were forked from it, and gone at once for whoever follows it.
+"""Deleting a stream: refused while others were forked from it, or after those were given copies of what they share.
 
-Law: the log goes first, and what stands beside it after it.
+Law: the log goes first, and what stands beside it after it; forks are detached before, one by one, so after a
+crash at any point each of them has its parent or needs none.
 """
 
 from __future__ import annotations
 
+import time
+
+from codexd_eventstore.detaching import detach
 from codexd_eventstore.parts import Parts, blocking
 from codexd_eventstore.store import Refused, StoreFailed
+from codexd_eventstore.sweeping import blobs_named
 
 
-async def delete(parts: Parts, stream: str) -> None:
-    """Remove it for good; the first call of a store looks into every log for children."""
+async def delete(parts: Parts, stream: str, *, detach_children: bool) -> frozenset[str]:
+    """Remove it for good; the blobs that it named, which may be nobody's now."""
     async with parts.family.stillness(stream), parts.shelf.gate(stream):
         path = parts.shelf.find(stream)[0]
         children = await blocking(parts.family.children, stream)
-        if children:
+        if children and not detach_children:
             some = ", ".join(sorted(children)[:3])
             raise Refused(
                 f"stream {stream}: {len(children)} streams were forked from it ({some}):"
                 " it was not deleted"
             )
+        for child in sorted(children):
+            # The clock of the machine: no record gets this time, only the line in front of them.
+            await detach(parts, child, at_us=time.time_ns() // 1000)
+        parts.shelf.relink(stream)
+        named = await blocking(blobs_named, parts, path)
         await _delete(parts, stream, path)
+        parts.blobs.let_go(named)
+        return named
 
 
 async def _delete(parts: Parts, stream: str, path: str) -> None:

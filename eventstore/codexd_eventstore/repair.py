@@ -31,7 +31,7 @@ def cut_torn_tail(fs: FileSystem, path: str, scan: Scan, now_s: float) -> str:
 
 def _keep(fs: FileSystem, fd: int, path: str, scan: Scan, now_s: float) -> str:
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now_s))
-    copy, kept = _create_free(fs, f"{path}.torn-{stamp}")
+    copy, kept = create_free(fs, f"{path}.torn-{stamp}")
     try:
         position = scan.size
         while piece := fs.read(fd, position, PIECE_BYTES):
@@ -43,7 +43,7 @@ def _keep(fs: FileSystem, fd: int, path: str, scan: Scan, now_s: float) -> str:
     return kept
 
 
-def _create_free(fs: FileSystem, path: str) -> tuple[int, str]:
+def create_free(fs: FileSystem, path: str) -> tuple[int, str]:
     """Create the file, or the same with a number where that name is taken."""
     number = 1
     name = path

@@ -7,7 +7,7 @@ checksums at which forks have left.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
@@ -16,8 +16,9 @@ from codexd_eventstore.lines import crc_of, rechained, with_data
 from codexd_eventstore.log import Log
 from codexd_eventstore.parts import Parts, blocking, check_alive, check_born
 from codexd_eventstore.places import Places, unlink_if_there
-from codexd_eventstore.preface import Preface, Start, preface_line
+from codexd_eventstore.preface import Preface, preface_line
 from codexd_eventstore.store import Record, Rewritten
+from codexd_eventstore.sweeping import blobs_named
 from codexd_eventstore.walking import Walk, crcs_at
 
 # What is written at a time: bounds what is held of a log that may be long.
@@ -50,7 +51,15 @@ async def scrub(
 ) -> Rewritten:
     """Rewrite its own records where `edit` returns other data than the record has."""
     async with standstill(parts, stream) as log:
-        return await blocking(_scrub, parts, log, edit, at_us)
+        named = await blocking(blobs_named, parts, log.path)
+        try:
+            rewritten = await blocking(_scrub, parts, log, edit, at_us)
+            parts.blobs.let_go(named - await blocking(blobs_named, parts, log.path))
+            return rewritten
+        finally:
+            # Also where it failed: the new log may be there all the same.
+            await parts.forget_notes(stream, checkpoints=False)
+            parts.hub.tell(stream)
 
 
 def _scrub(parts: Parts, log: Log, edit: Callable[[Record], bytes | None], at_us: int) -> Rewritten:
@@ -152,12 +161,13 @@ def cuts_of(parts: Parts, path: str, stream: str, base: int) -> Cuts:
     """What a new generation must name: the old cuts, and where descendants have left since. Blocks."""
     leaving = [(seq, crc) for seq, crc in parts.family.leaving(stream) if seq > base]
     start, present = crcs_at(parts.fs, path, stream, frozenset(seq for seq, _ in leaving))
-    return merged(start, [(seq, crc) for seq, crc in leaving if present.get(seq) == crc])
-
-
-def merged(start: Start, leaving: Iterable[tuple[int, int]]) -> Cuts:
-    """The cuts of a file, and more of them."""
-    cuts = {seq: set(crcs) for seq, crcs in start.preface.cuts.items()}
+    cuts = {seq: start.cuts_at(seq) for seq in start.preface.cuts}
     for seq, crc in leaving:
-        cuts.setdefault(seq, set()).add(f"{crc:08x}")
-    return {seq: tuple(sorted(cuts[seq])) for seq in sorted(cuts)}
+        if present.get(seq) == crc:
+            cuts.setdefault(seq, set()).add(crc)
+    return merged(cuts)
+
+
+def merged(cuts: Mapping[int, set[int]]) -> Cuts:
+    """The same as a preface has them."""
+    return {seq: tuple(sorted(f"{crc:08x}" for crc in cuts[seq])) for seq in sorted(cuts)}

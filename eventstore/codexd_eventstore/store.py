@@ -33,6 +33,11 @@ from typing import Protocol
 
 import msgspec
 
+from codexd_eventstore.reports import BlobRef, Package, PackedLog, Rewritten, Swept, Unpacked
+
+# So that they can be imported from here, as everything of the contract.
+__all__ = ["BlobRef", "Package", "PackedLog", "Rewritten", "Swept", "Unpacked"]
+
 # A record longer than this is refused: what is larger belongs into a blob.
 RECORD_BYTES_MAX = 16 * 1024 * 1024
 # How long a record that is not durable may wait for the disk: a person does not notice it.
@@ -97,13 +102,6 @@ class LeftDraft(msgspec.Struct, frozen=True):
     content: bytes
 
 
-class BlobRef(msgspec.Struct, frozen=True, rename="camel"):
-    """A blob: its name and its size."""
-
-    sha256: str
-    size_bytes: int
-
-
 class Verdict(msgspec.Struct, frozen=True):
     """What `verify` found: records that are whole, and what is wrong with the first that is not."""
 
@@ -117,59 +115,6 @@ class Snapshot(msgspec.Struct, frozen=True):
 
     seq: int
     content: bytes
-
-
-class Rewritten(msgspec.Struct, frozen=True):
-    """What a rewriting of a log did: every number stayed, and the chain is a new one."""
-
-    stream: str
-    generation: int  # 1 is a log as it was first written
-    records: int  # its own ones
-    changed: int  # of those, how many have another content now
-    lost: int = 0  # of those, how many stand for ones that could not be read any more
-    kept: str | None = None  # the file that the log was before, where that is kept
-    removed: tuple[str, ...] = ()  # files kept beside it that may have held what was taken out
-
-
-class PackedLog(msgspec.Struct, frozen=True, rename="camel"):
-    """One log in a package, up to a record."""
-
-    stream: str
-    version: int
-    crc: str  # of the record `version`
-    size_bytes: int
-    archived: bool = False
-    generation: int = 1
-    parent: str | None = None
-    parent_seq: int = 0
-
-
-class Package(msgspec.Struct, frozen=True, rename="camel"):
-    """What a package holds: a stream, as much of its ancestors as it needs, and the blobs that they name."""
-
-    format: int
-    stream: str
-    logs: tuple[PackedLog, ...]  # the oldest ancestor first, the stream itself last
-    blobs: tuple[BlobRef, ...] = ()
-
-
-class Unpacked(msgspec.Struct, frozen=True):
-    """What unpacking did with each log of a package."""
-
-    stream: str
-    version: int  # the stream's own version now
-    added: tuple[str, ...] = ()  # streams that were not here
-    extended: tuple[str, ...] = ()  # streams of which the package has more than was here
-    kept: tuple[str, ...] = ()  # streams that were here with all that the package has of them
-    blobs: int = 0  # how many were not here
-
-
-class Swept(msgspec.Struct, frozen=True):
-    """What a sweep of the blobs did."""
-
-    looked_at: int
-    removed: int
-    removed_bytes: int
 
 
 class StoreError(Exception):
@@ -324,8 +269,8 @@ class EventStore(Protocol):
     async def unarchive(self, stream: str) -> None:
         """Bring it back."""
 
-    async def delete(self, stream: str, *, detach_children: bool = False) -> None:
-        """Remove it for good.
+    async def delete(self, stream: str, *, detach_children: bool = False) -> frozenset[str]:
+        """Remove it for good; the blobs that it named, for `sweep_blobs`: they may be nobody's now.
 
         Args:
             detach_children: give the streams that were forked from it copies of what they share.
@@ -379,6 +324,12 @@ class EventStore(Protocol):
 
     async def sweep_blobs(self, among: Collection[str] | None = None) -> Swept:
         """Remove the blobs (of those named, or of all) that no log names; reads every log."""
+
+    async def blobs(self) -> list[BlobRef]:
+        """All blobs, in no particular order."""
+
+    async def verify_blob(self, sha256: str) -> str | None:
+        """What is wrong with a blob, if anything is. Raises: NotFound."""
 
     async def verify(self, stream: str) -> Verdict:
         """Read all of it and check every record; changes nothing."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from codexd_eventstore.files import FileSystem
 from codexd_eventstore.lines import crc_of, read_lines
 from codexd_eventstore.opening import PIECE_BYTES, damaged
-from codexd_eventstore.preface import Start, start_of
+from codexd_eventstore.preface import Start, read_start, start_of
 from codexd_eventstore.store import RECORD_BYTES_MAX, Record
 
 
@@ -31,6 +31,11 @@ class Walk:
         self.stream = stream
         self._last = last
         self.start = Start()  # known once the first piece is
+
+    def read_start(self) -> Start:
+        """How the file begins, also before anything else of it is read. Raises: OSError."""
+        self.start = read_start(self._fs, self._path, self.stream)
+        return self.start
 
     def pieces(self) -> Iterator[list[Record]]:
         """The records, at least one at a time. Raises: Damaged where `last` is not reached, OSError."""

@@ -62,7 +62,9 @@ def repacked(path: Path, change: dict[str, bytes | None], **kinds: bytes) -> byt
                 member.type = kinds[name]
                 member.linkname = "/etc/passwd"
             held = old.extractfile(name) if name in names else None
-            body = change[name] if name in change else held and held.read()
+            body = held.read() if held is not None else None
+            if name in change:
+                body = change[name]
             if body is not None:
                 member.size = len(body) if member.isreg() else 0
                 new.addfile(member, io.BytesIO(body))
