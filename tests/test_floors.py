@@ -34,6 +34,10 @@ FLOORS: dict[str, frozenset[str]] = {
     "codexd.tools": frozenset({"codexd.core", "msgspec", "trio"}),
     "codexd.config": frozenset({"codexd.core", "codexd.paths", "msgspec", "platformdirs"}),
     "codexd.live_config": frozenset({"codexd.config"}),
+    # Secrets: known to config and environment, looked for in whatever is about to be written
+    "codexd.redaction": frozenset(
+        {"codexd.core", "codexd.config", "codexd.live_config", "msgspec"}
+    ),
     "codexd.providers": frozenset(
         {"codexd.config", "codexd.live_config", "codexd.models", "msgspec"}
     ),
@@ -51,10 +55,6 @@ FLOORS: dict[str, frozenset[str]] = {
         }
     ),
     "codexd.importing": frozenset({"codexd.core", "codexd_eventstore", "msgspec", "trio"}),
-    # 4: the socket
-    "codexd.server": frozenset(
-        {
-            "codexd.runtime",
     # A subscriber: knows the store's files, and no thread that is at work.
     "codexd.index": frozenset(
         {
@@ -66,11 +66,16 @@ FLOORS: dict[str, frozenset[str]] = {
             "watchfiles",
         }
     ),
+    # 4: the socket
+    "codexd.server": frozenset(
+        {
+            "codexd.runtime",
+            "codexd.index",
             "codexd.importing",
+            "codexd.redaction",
             "codexd.projections",
             "codexd.protocol",
             "codexd.core",
-            "codexd.index",
             "codexd_eventstore",
             "codexd.config",
             "codexd.live_config",

@@ -74,6 +74,27 @@ SEND_OPTIONS = (
 ARCHIVED = Argument("--archived", action="store_true", help="the archive instead")
 LIMIT = Argument("--limit", metavar="N", type=_count, default=None, help="at most so many")
 SEARCH = Argument("--search", metavar="TEXT", help="only those whose title has this text")
+TERMS = Argument(
+    "terms",
+    metavar="TERM",
+    nargs="+",
+    help='what to look for: words, "words in a row", beginn*; all of them in one place',
+)
+SEARCHED_KINDS = ("name", "prompt", "answer", "path", "command", "reasoning", "output")
+KIND = Argument(
+    "--kind",
+    dest="kinds",
+    choices=SEARCHED_KINDS,
+    action="append",
+    help="only in this kind of text; may be given again",
+)
+AT_RECORD = Argument(
+    "--at",
+    metavar="SEQ",
+    dest="at_seq",
+    type=_count,
+    help="only the turn that has this record, as `search` and `log` number them",
+)
 TURNS = Argument(
     "--turns",
     metavar="N",
@@ -114,6 +135,22 @@ PATHS = Argument(
 )
 DRY_RUN = Argument(
     "--dry-run", action="store_true", help="say what would come of it; write nothing"
+)
+PATTERNS = Argument(
+    "patterns", metavar="PATTERN", nargs="*", help="a regular expression: what matches is replaced"
+)
+SEQS = Argument(
+    "--seq",
+    dest="seqs",
+    metavar="N",
+    type=_count,
+    action="append",
+    help="a record, as `log` numbers them, of which every text is replaced; may be given again",
+)
+KNOWN = Argument(
+    "--known",
+    action="store_true",
+    help="replace what the daemon knows to be a secret by now, as it does in new records",
 )
 AT_TURN = Argument("--at", metavar="TURN", help="the last turn to take over (default: all)")
 NOW = Argument("--now", action="store_true", help="do not let running turns come to a safe point")

@@ -17,7 +17,9 @@ class Exit(NamedTuple):
 
 
 DONE = Exit(0, "done", "done")
-FAILED = Exit(1, "failed", "the turn failed, or the daemon could not do what was asked")
+FAILED = Exit(
+    1, "failed", "the turn failed, nothing was found, or the daemon could not do what was asked"
+)
 USAGE = Exit(2, "usage", "the command line makes no sense, or names no thread or more than one")
 INTERRUPTED = Exit(3, "interrupted", "the turn was interrupted")
 WAITING = Exit(4, "waiting", "the turn waits for an approval")

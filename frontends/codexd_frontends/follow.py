@@ -18,6 +18,7 @@ from codexd_frontends.messages import (
     ThreadNote,
     Turn,
 )
+from codexd_frontends.trouble import UsageTrouble
 
 TURN_PAGE = 100  # turns an answer; keeps one line of the wire in the megabytes at most
 
@@ -86,6 +87,14 @@ def all_turns(daemon: Daemon, thread_id: str) -> Iterator[Raw]:
             return
 
 
+def turn_at(daemon: Daemon, thread_id: str, seq: int) -> Raw:
+    """The turn that has a record. Raises: UsageTrouble, where none has."""
+    page = _turns_page(daemon, thread_id, None, "desc", limit=1, at_seq=seq)
+    if not page.data:
+        raise UsageTrouble(f"no turn of thread {thread_id} has begun by record {seq}")
+    return page.data[0]
+
+
 def turn_ids(daemon: Daemon, thread_id: str) -> Iterator[str]:
     """The ids of all turns, the newest first."""
     cursor: str | None = None
@@ -105,6 +114,7 @@ def _turns_page(
     *,
     limit: int = TURN_PAGE,
     view: str = "full",
+    at_seq: int | None = None,
 ) -> RawPage:
     params = {
         "threadId": thread_id,
@@ -112,6 +122,7 @@ def _turns_page(
         "limit": limit,
         "sortDirection": direction,
         "itemsView": view,
+        "atSeq": at_seq,
     }
     return daemon.call("thread/turns/list", params, RawPage)
 

@@ -221,11 +221,19 @@ class Thread(_Read, frozen=True, kw_only=True):
     turns: tuple[Turn, ...] = ()
 
 
+class Indexing(_Read, frozen=True, kw_only=True):
+    """How far the index of threads has come."""
+
+    done: int = 0
+    total: int = 0
+
+
 class RawPage(_Read, frozen=True, kw_only=True):
     """A page of thread/list or thread/turns/list, its elements as they came."""
 
     data: tuple[Raw, ...]
     next_cursor: str | None = None
+    indexing: Indexing | None = None  # not all threads are in it yet
 
 
 class ThreadAnswer(_Read, frozen=True, kw_only=True):
@@ -292,6 +300,7 @@ class ServerStatus(_Read, frozen=True, kw_only=True):
     threads: ThreadCount = ThreadCount()
     started_at: int | float | str = 0  # shown as it comes
     troubles: tuple[ThreadTrouble, ...] = ()
+    indexing: Indexing | None = None
 
 
 class ItemNote(_Read, frozen=True, kw_only=True):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 from msgspec import Raw
 
 from codexd_frontends.client import Daemon
-from codexd_frontends.messages import RawPage, Thread
+from codexd_frontends.messages import Indexing, RawPage, Thread
 from codexd_frontends.style import visible
 from codexd_frontends.trouble import UsageTrouble
 
@@ -23,9 +23,18 @@ _ID_ALPHABET = frozenset("0123456789abcdef-")
 
 
 def list_raw_threads(
-    daemon: Daemon, *, archived: bool = False, search: str | None = None, limit: int | None = None
+    daemon: Daemon,
+    *,
+    archived: bool = False,
+    search: str | None = None,
+    meant: str | None = None,
+    limit: int | None = None,
+    tell: Callable[[Indexing], None] = lambda _: None,
 ) -> Iterator[Raw]:
-    """Threads as they came, the one that was used last first, page by page as they are asked for."""
+    """Threads as they came, the one that was used last first, page by page as they are asked for.
+
+    `tell` hears if the daemon does not know all of them yet.
+    """
     cursor: str | None = None
     given = 0
     while limit is None or given < limit:
@@ -36,11 +45,14 @@ def list_raw_threads(
                 "cursor": cursor,
                 "limit": THREAD_PAGE if limit is None else min(THREAD_PAGE, limit - given),
                 "searchTerm": search,
+                "meant": meant,
                 "sortKey": "updated_at",
                 "sortDirection": "desc",
             },
             RawPage,
         )
+        if page.indexing is not None and cursor is None:
+            tell(page.indexing)
         yield from page.data
         given += len(page.data)
         cursor = page.next_cursor
@@ -49,10 +61,10 @@ def list_raw_threads(
 
 
 def list_threads(
-    daemon: Daemon, *, archived: bool = False, limit: int | None = None
+    daemon: Daemon, *, archived: bool = False, meant: str | None = None, limit: int | None = None
 ) -> Iterator[Thread]:
-    """Threads, the one that was used last first."""
-    for raw in list_raw_threads(daemon, archived=archived, limit=limit):
+    """Threads, the one that was used last first; `meant`: whose id begins so, or whose name it is."""
+    for raw in list_raw_threads(daemon, archived=archived, meant=meant, limit=limit):
         yield msgspec.json.decode(raw, type=Thread)
 
 
@@ -72,7 +84,10 @@ def find_thread_id(daemon: Daemon, word: str) -> str:
     if is_full_id(word):
         return word.lower()
     for archived in (False, True):
-        meant = matching(word, list_threads(daemon, archived=archived))
+        some = list_threads(
+            daemon, archived=archived, meant=word.lower() if is_id_like(word) else word
+        )
+        meant = matching(word, some)
         if len(meant) == 1:
             return meant[0].id
         if meant:
@@ -90,6 +105,12 @@ def matching(word: str, threads: Iterator[Thread] | Sequence[Thread]) -> list[Th
         for thread in threads
         if thread.name == word or (prefix is not None and thread.id.startswith(prefix))
     ]
+
+
+def indexed(indexing: Indexing) -> str:
+    """How far lists and searches have come."""
+    of = f" of {indexing.total:,} threads" if indexing.total else " threads so far"
+    return f"indexed {indexing.done:,}{of}"
 
 
 def is_full_id(word: str) -> bool:

@@ -130,7 +130,10 @@ def _turn(
 ) -> list[tuple[Event, str | None]]:
     call, prompt = CallId(f"{turn}/c"), f"{_words(chance, 12)} thread{number}"
     answer = {"type": "message", "content": [{"type": "output_text", "text": _words(chance, 60)}]}
-    thought = {"type": "reasoning", "summary": [{"text": _words(chance, 20)}], "content": None}
+    thought = {
+        "type": "reasoning",
+        "summary": [{"type": "summary_text", "text": _words(chance, 20)}],
+    }
     asked = {"type": "function_call", "name": "shell", "arguments": '{"command":"make"}'}
     line = f"grep -rn {chance.choice(WORDS)} src/foo_{chance.randrange(99)}.py"
     action = RunCommand(line, ("sh", "-c", line), settings.cwd, 60_000)

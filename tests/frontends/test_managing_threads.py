@@ -242,6 +242,7 @@ STATUS = {
     "home": "/h",
     "threads": {"loaded": 1, "total": 3, "running": 0},
     "startedAt": 1_795_226_695,
+    "indexing": None,
     "troubles": [],
 }
 OTHER = "019a0000-0000-7000-8000-000000000002"

@@ -321,7 +321,7 @@ OWN_MODULES = ("codexd.protocol.own", "codexd.protocol.moving")
 THEIRS = [name for name, row in METHODS.items() if row.response.__module__ not in OWN_MODULES]
 
 # Params of the original's methods that only codexd has.
-OURS = {"after", "idempotencyKey", "meant", "hits", "kinds"}
+OURS = {"after", "idempotencyKey", "meant", "atSeq", "hits", "kinds"}
 
 # Where the original's name for a type is not ours.
 RENAMED = {"AccountRead": "GetAccount"}

@@ -89,14 +89,19 @@ class Connections:
         self.file = _identity(self.path)
 
     def start_anew(self) -> None:
-        """Throw the file away."""
-        self.drop()
+        """Throw the file away, because it is broken."""
         self._anew += 1
-        with suppress(OSError):
-            remove_index(self.path)
+        self.throw_away()
         if self._anew > ANEW_MAX:
             self._anew = 0
             self._go_elsewhere()
+        self.is_complete = self.is_doubtful = False
+
+    def throw_away(self) -> None:
+        """Remove the file, broken or not."""
+        self.drop()
+        with suppress(OSError):
+            remove_index(self.path)
         self.is_complete = self.is_doubtful = False
 
     def drop(self) -> None:

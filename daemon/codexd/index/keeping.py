@@ -107,6 +107,14 @@ class Index:
         if self._dirty:
             self._wake.set()
 
+    async def make_anew(self, why: str) -> None:
+        """Throw the file away, with all that is left in it of what the logs do not have any more."""
+        async with self._writing, self._reading:
+            log.info("the index is made anew: %s", why)
+            await trio.to_thread.run_sync(self._connections.throw_away)
+            self._is_compared = False
+        self._compare.set()
+
     async def read(self, ask: Callable[[sqlite3.Connection], T]) -> T:
         """An answer out of it, with whatever was acknowledged before. Raises: IndexUnavailable."""
         await self._flush(lambda stream: not self._is_loaded(stream))
@@ -220,6 +228,7 @@ class Index:
         if not only and await self._do(self._writing, self._compared_here):
             self._advance(None)
             return
+        await self._ensure_open()
         file = self._connections.file
         try:
             await Child(
@@ -229,6 +238,9 @@ class Index:
             if failed.is_broken:
                 await self._start_anew(file, str(failed))
             raise
+        if self._connections.file != file:
+            self._compare.set()  # It was thrown away meanwhile: what the child wrote is gone with it.
+            return
         self._connections.is_doubtful = False
         self._advance(None)
 

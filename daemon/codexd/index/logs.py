@@ -16,6 +16,7 @@ import msgspec
 
 from codexd.core.events import InvalidEvent
 from codexd.core.record import Recorded, decode_record
+from codexd.index.schema import stream_of
 from codexd.projections.threads import TELLING_TYPES, Summary
 from codexd_eventstore.files import FileSystem
 from codexd_eventstore.lines import Origin, crc_of, marks_of, read_lines
@@ -75,6 +76,24 @@ class Logs:
         for archived in (False, True):
             for stream, path, row in self._places.logs(archived=archived):
                 yield Found(stream, path, archived, row.size_bytes, row.modified_us)
+
+    def newest(self, count: int) -> list[str]:
+        """At least so many of the streams that were made last, if there are, newest first."""
+        found: list[str] = []
+        for year in self._folders(self._places.threads):
+            for month in self._folders(year):
+                for day in self._folders(month):
+                    names = [row.name for row in self.fs.entries(day)]
+                    streams = (stream_of(name) for name in sorted(names, reverse=True))
+                    found += [stream for stream in streams if stream is not None]
+                    if len(found) >= count:
+                        return found
+        return found
+
+    def _folders(self, path: str) -> list[str]:
+        """Newest first: they are named by date, and what is not a date has no folders in it."""
+        names = sorted((row.name for row in self.fs.entries(path) if row.is_folder), reverse=True)
+        return [f"{path}/{name}" for name in names]
 
     @contextmanager
     def opened(self, path: str) -> Iterator[Read]:

@@ -26,6 +26,8 @@ ROWS_AT_ONCE: Final = 1000
 # The first threads of a rebuild are committed in small portions: somebody looks at the first page of a list.
 FIRST_THREADS: Final = 200
 FIRST_PORTION: Final = 50
+# And the others in larger ones, after which people are told how far it is.
+PORTION: Final = 400
 
 # Since when a whole comparison has been made of this file; kept in it.
 COMPLETE: Final = "complete"
@@ -35,14 +37,14 @@ class Progress(msgspec.Struct, frozen=True):
     """How far a comparison has come."""
 
     done: int  # threads that agree with their logs
-    total: int
+    total: int  # 0: not counted yet
     records: int = 0
     damaged: dict[str, str] = {}  # found since the last report
 
     @property
     def ended(self) -> bool:
         """Whether there is nothing left to do."""
-        return self.done >= self.total
+        return 0 < self.total <= self.done
 
 
 class Differences:
@@ -111,6 +113,8 @@ def reconcile(
         wanted = list(only)
         _take_all(writer, wanted, len(wanted), 0, report)
     else:
+        if not fact(connection, COMPLETE):
+            _take_newest(writer, logs, report)
         differences = Differences(connection, logs)
         for stream in differences.gone():
             if logs.find(stream) is None:
@@ -123,6 +127,16 @@ def reconcile(
         pass
 
 
+def _take_newest(writer: Writer, logs: Logs, report: Callable[[Progress], None]) -> None:
+    """The first page of a list comes before all logs are even counted."""
+    for number, stream in enumerate(logs.newest(FIRST_THREADS)[:FIRST_THREADS], 1):
+        take_or_complain(writer, stream)
+        if number % FIRST_PORTION == 0:
+            writer.flush()
+            report(Progress(number, 0, writer.records, _taken_out(writer.damaged)))
+    writer.flush()
+
+
 def _take_all(
     writer: Writer,
     streams: Iterable[str],
@@ -130,19 +144,17 @@ def _take_all(
     done: int,
     report: Callable[[Progress], None],
 ) -> None:
-    told = done
     report(Progress(done, total))
     for stream in streams:
         take_or_complain(writer, stream)
         done += 1
-        portion = FIRST_PORTION if done - told < FIRST_THREADS else FIRST_THREADS
-        if done % portion == 0:
+        if done % PORTION == 0:
             writer.flush()
             report(Progress(done, total, writer.records, _taken_out(writer.damaged)))
     while writer.orphaned:
         take_or_complain(writer, writer.orphaned.pop(), anew=True)
     writer.flush()
-    report(Progress(total, total, writer.records, _taken_out(writer.damaged)))
+    report(Progress(max(done, total), total, writer.records, _taken_out(writer.damaged)))
 
 
 def take_or_complain(writer: Writer, stream: str, *, anew: bool = False) -> None:

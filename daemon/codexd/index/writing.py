@@ -180,10 +180,13 @@ class Writer:
             # A large file that does not end in a whole record is left for the next comparison to judge.
             judged = known.place >= found.size or is_small
             known.size, known.mtime = (found.size if judged else known.place), found.mtime
-            now = self._logs.find(found.stream)
-            if now is not None and now.size == known.place:
-                known.size, known.mtime = now.size, now.mtime
-            self._add(found, known, (known.seq, known.crc), [], [])
+            now = self._logs.fs.state(found.path)
+            if now is not None and now.size_bytes == known.place:
+                known.size, known.mtime = now.size_bytes, now.modified_us
+            if self._steps and self._steps[-1].known is known:
+                self._steps[-1].values = values_of(known)
+            else:
+                self._add(found, known, (known.seq, known.crc), [], [])
         return "taken"
 
     def _begin(self, known: Known, read: Read) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from codexd.protocol.threads import Indexing
+
 
 class ThreadCounts(msgspec.Struct, frozen=True):
     """How many threads there are."""
@@ -32,6 +34,7 @@ class ServerStatusResponse(msgspec.Struct, frozen=True, rename="camel"):
     connections: int
     started_at: int  # Unix seconds
     troubles: tuple[ThreadTrouble, ...] = ()
+    indexing: Indexing | None = None  # where not all threads are in lists and searches yet
 
 
 class ThreadLogReadParams(msgspec.Struct, frozen=True, rename="camel"):
@@ -47,3 +50,32 @@ class ThreadLogReadResponse(msgspec.Struct, frozen=True, rename="camel"):
 
     records: tuple[msgspec.Raw, ...]
     next_after: int | None = None
+
+
+class ThreadScrubParams(msgspec.Struct, frozen=True, rename="camel"):
+    """What to take out of a thread and of its forks; at least one of patterns, seqs and known."""
+
+    thread_id: str
+    patterns: tuple[str, ...] = ()  # regular expressions: what matches is replaced
+    seqs: tuple[int, ...] = ()  # records of which every text is replaced
+    known: bool = False  # whatever is a secret by what the daemon knows now
+    dry_run: bool = False  # only say what would be
+
+
+class ScrubbedThread(msgspec.Struct, frozen=True, rename="camel"):
+    """What was found in one thread's own records."""
+
+    thread_id: str
+    seqs: tuple[int, ...]
+    places: int
+    archived: bool
+
+
+class ThreadScrubResponse(msgspec.Struct, frozen=True, rename="camel"):
+    """What was replaced, or would be; the thread itself comes first."""
+
+    threads: tuple[ScrubbedThread, ...]
+    blobs: int  # with other content, under other names
+    blobs_left: int  # whose old content could not be removed yet
+    dry_run: bool
+    parent: str | None = None  # whose records the thread shares; they were not touched

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from codexd.protocol.threads import SortDirection, Thread
+from codexd.protocol.threads import Indexing, SortDirection, Thread
 
 Kind = Literal["name", "prompt", "answer", "path", "command", "reasoning", "output"]
 
@@ -60,6 +60,7 @@ class ThreadSearchResponse(msgspec.Struct, frozen=True, rename="camel"):
     data: tuple[ThreadSearchResult, ...]
     next_cursor: str | None = None
     backwards_cursor: str | None = None
+    indexing: Indexing | msgspec.UnsetType = msgspec.UNSET  # codexd only, as in thread/list
 
 
 class ThreadSearchOccurrencesParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True):

@@ -234,6 +234,13 @@ class ThreadListParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True
     meant: str | None = None  # codexd only: the beginning of an id, or a whole name
 
 
+class Indexing(msgspec.Struct, frozen=True):
+    """How far the index of threads has come (codexd only)."""
+
+    done: int
+    total: int  # 0: nobody has counted yet
+
+
 class ThreadListResponse(msgspec.Struct, frozen=True, rename="camel"):
     """A page of threads, without their turns."""
 
@@ -241,6 +248,8 @@ class ThreadListResponse(msgspec.Struct, frozen=True, rename="camel"):
     next_cursor: str | None = None
     backwards_cursor: str | None = None
     read_states: dict[str, Raw] = {}
+    # codexd only, for clients that want cursors: not all threads are indexed yet, so some may be missing
+    indexing: Indexing | msgspec.UnsetType = msgspec.UNSET
 
 
 class ThreadLoadedListParams(msgspec.Struct, frozen=True, rename="camel"):
@@ -309,6 +318,7 @@ class ThreadTurnsListParams(msgspec.Struct, frozen=True, rename="camel"):
     limit: int | None = None
     sort_direction: SortDirection | None = None
     items_view: ItemsView | None = None
+    at_seq: int | None = None  # codexd only: begin with the turn that this record is in
 
 
 class ThreadTurnsListResponse(TurnsPage, frozen=True):

@@ -22,7 +22,9 @@ from codexd.index.listing import Place, Row, SortKey, Wanted, count, page_of_row
 from codexd.index.searching import FoundThread, Occurrence, found_threads, occurrences
 from codexd.index.terms import Phrase
 from codexd.projections.threads import Summary, tells
+from codexd.protocol.threads import Indexing
 from codexd.runtime.actor import ThreadActor
+from codexd.runtime.snapshots import find_seed
 from codexd.runtime.supervisor import Supervisor
 from codexd_eventstore.store import EventStore, NotFound, StoreError
 
@@ -44,6 +46,14 @@ class Directory:
 
     def __init__(self, store: EventStore, supervisor: Supervisor, index: Index) -> None:
         self._store, self._supervisor, self.index = store, supervisor, index
+
+    @property
+    def indexing(self) -> Indexing | None:
+        """How far the index has come, where it has not all threads yet."""
+        progress = self.index.progress
+        if progress is None or progress.ended:
+            return None
+        return Indexing(progress.done, progress.total)
 
     async def page(
         self, wanted: Wanted, key: SortKey, *, upwards: bool, start: Place | None, limit: int
@@ -161,9 +171,10 @@ class Directory:
         return rows
 
     async def _folded(self, thread_id: ThreadId) -> Row:
-        summary = Summary()
         head = await self._store.head(thread_id)
-        after = 0
+        seed = await find_seed(self._store, thread_id, head.version)
+        summary = seed.folds.summary if seed is not None else Summary()
+        after = summary.seq
         while after < head.version:
             page = await self._store.read(thread_id, after=after)
             for record in page:

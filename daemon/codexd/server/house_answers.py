@@ -105,6 +105,7 @@ async def server_status(services: Services, connection: Connection, params: m.No
             connections=services.hub.connections,
             started_at=services.started_at_ms // 1000,
             troubles=tuple(_troubles(services)),
+            indexing=services.directory.indexing,
         )
     )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
+import msgspec
+
 from codexd.core.ids import InvalidId, ThreadId, parse_thread_id
 from codexd.core.state import ThreadState
 from codexd.index.keeping import IndexUnavailable
@@ -51,6 +53,7 @@ async def thread_list(
             tuple(_shown(services, row) for row in page.rows),
             following if page.more else None,
             backwards,
+            indexing=_indexing(services, connection),
         )
     )
 
@@ -89,6 +92,7 @@ async def thread_search(
             tuple(_result(services, one, hits=bool(params.hits)) for one in shown),
             following if len(found) > limit else None,
             backwards,
+            indexing=_indexing(services, connection),
         )
     )
 
@@ -120,6 +124,11 @@ async def thread_search_occurrences(
             write_cursor(print_, shown[-1].place) if more else None,
         )
     )
+
+
+def _indexing(services: Services, connection: Connection) -> t.Indexing | msgspec.UnsetType:
+    wants = connection.reader.cursor
+    return (services.directory.indexing if wants else None) or msgspec.UNSET
 
 
 def _wanted(params: t.ThreadListParams) -> Wanted:

@@ -15,6 +15,7 @@ from codexd.server.connection import Answered, Connection
 from codexd.server.headings import heading
 from codexd.server.opening import store_error, thread_id_of
 from codexd.server.pages import (
+    INCLUSIVE,
     Place,
     all_turns,
     item_place,
@@ -59,7 +60,9 @@ async def thread_turns_list(
         page = await turns_page(
             _store(services, thread_id),
             thread_id,
-            read_cursor(params.cursor),
+            read_cursor(params.cursor)
+            if params.at_seq is None
+            else Place(params.at_seq, INCLUSIVE),
             page_limit(params.limit),
             params.sort_direction or "desc",
         )

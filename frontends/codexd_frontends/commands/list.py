@@ -12,7 +12,7 @@ from codexd_frontends.exits import DONE, Exit
 from codexd_frontends.messages import Thread
 from codexd_frontends.start import connect
 from codexd_frontends.style import Style, visible
-from codexd_frontends.which import list_raw_threads, short_id_chars
+from codexd_frontends.which import indexed, list_raw_threads, short_id_chars
 
 TITLE_CHARS_MAX = 60
 # A screen or two; a program that wants all of them says --json, a person --limit.
@@ -27,7 +27,11 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
     with connect(console) as daemon:
         found = list(
             list_raw_threads(
-                daemon, archived=arguments.archived, search=arguments.search, limit=limit
+                daemon,
+                archived=arguments.archived,
+                search=arguments.search,
+                limit=limit,
+                tell=lambda indexing: console.talk(f"codexctl: {indexed(indexing)}"),
             )
         )
     if console.json:

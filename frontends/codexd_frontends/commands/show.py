@@ -11,7 +11,7 @@ from msgspec import Raw
 from codexd_frontends.arguments import ALL_TURNS
 from codexd_frontends.console import Console
 from codexd_frontends.exits import DONE, Exit
-from codexd_frontends.follow import all_turns, past_turns
+from codexd_frontends.follow import all_turns, past_turns, turn_at
 from codexd_frontends.messages import RawThreadAnswer, Thread, Turn
 from codexd_frontends.render import Piece, Screen
 from codexd_frontends.start import connect
@@ -25,10 +25,12 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
     """Show a thread."""
     with connect(console) as daemon:
         thread_id = find_thread_id(daemon, arguments.thread)
+        past: Iterable[Raw]
         read = daemon.call("thread/read", {"threadId": thread_id}, RawThreadAnswer)
-        if arguments.turns is None:
-            past: Iterable[Raw] = all_turns(daemon, thread_id)
-            earlier = False
+        if arguments.at_seq is not None:
+            past, earlier = [turn_at(daemon, thread_id, arguments.at_seq)], False
+        elif arguments.turns is None:
+            past, earlier = all_turns(daemon, thread_id), False
         else:
             past, earlier = past_turns(daemon, thread_id, arguments.turns)
         if console.json:

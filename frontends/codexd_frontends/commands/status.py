@@ -9,10 +9,11 @@ from codexd_frontends.client import Daemon
 from codexd_frontends.console import Console
 from codexd_frontends.exits import DONE, UNREACHABLE, Exit
 from codexd_frontends.follow import server_status
-from codexd_frontends.messages import ServerStatus, ThreadTrouble
+from codexd_frontends.messages import Indexing, ServerStatus, ThreadTrouble
 from codexd_frontends.start import default_socket_path
 from codexd_frontends.style import visible
 from codexd_frontends.trouble import Trouble, Unreachable
+from codexd_frontends.which import indexed
 
 
 def run(_arguments: argparse.Namespace, console: Console) -> Exit:
@@ -38,8 +39,14 @@ def status_lines(status: ServerStatus, console: Console) -> list[str]:
         f"  socket   {status.socket or console.socket_path}",
         f"  home     {status.home}",
         f"  threads  {threads.total}, {threads.loaded} loaded, {threads.running} running",
+        *indexing_lines(status.indexing),
         *(line for one in status.troubles for line in trouble_lines(one)),
     ]
+
+
+def indexing_lines(indexing: Indexing | None) -> list[str]:
+    """How far lists and searches have come, where they have not everything."""
+    return [] if indexing is None else [f"  index    {indexed(indexing)}"]
 
 
 def trouble_lines(trouble: ThreadTrouble) -> list[str]:
@@ -67,7 +74,7 @@ def version_lines() -> list[str]:
 
 
 def _members(status: ServerStatus, console: Console) -> dict[str, object]:
-    threads = status.threads
+    threads, indexing = status.threads, status.indexing
     return {
         "pid": status.pid,
         "socket": status.socket or console.socket_path,
@@ -79,6 +86,7 @@ def _members(status: ServerStatus, console: Console) -> dict[str, object]:
             "total": threads.total,
             "running": threads.running,
         },
+        "indexing": {"done": indexing.done, "total": indexing.total} if indexing else None,
         "troubles": [
             {"threadId": one.thread_id, "waits": one.waits, "reason": one.reason}
             for one in status.troubles

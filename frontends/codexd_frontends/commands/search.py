@@ -1,0 +1,128 @@
+"""codexctl search: threads by what is in them, and where in them it stands."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+
+import msgspec
+from msgspec import Raw
+
+from codexd_frontends.client import Daemon
+from codexd_frontends.commands.list import age
+from codexd_frontends.console import Console
+from codexd_frontends.exits import DONE, FAILED, Exit
+from codexd_frontends.messages import RawPage, Thread
+from codexd_frontends.start import connect
+from codexd_frontends.style import Style, visible
+from codexd_frontends.which import indexed, short_id_chars
+
+# A screen or two of places; --limit asks for more.
+LIMIT_DEFAULT = 10
+PAGE = 100
+TITLE_CHARS_MAX = 60
+
+
+class TextRange(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A part of a text, in UTF-16 code units."""
+
+    start: int
+    end: int
+
+
+class SearchHit(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A place in a thread."""
+
+    seq: int
+    kind: str
+    snippet: str = ""
+    ranges: tuple[TextRange, ...] = ()
+
+
+class SearchResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A thread in which something was found."""
+
+    thread: Thread
+    hits: tuple[SearchHit, ...] = ()
+
+
+def run(arguments: argparse.Namespace, console: Console) -> Exit:
+    """Search."""
+    limit = LIMIT_DEFAULT if arguments.limit is None else arguments.limit
+    with connect(console) as daemon:
+        found = list(_found(daemon, arguments, limit, console))
+    if console.json:
+        console.document({"threads": found})
+        return DONE if found else FAILED
+    results = [msgspec.json.decode(raw, type=SearchResult) for raw in found]
+    for line in result_lines(results, time.time(), console.out_style):
+        console.answer(line)
+    if not results:
+        console.talk("codexctl: nothing was found")
+        return FAILED
+    console.talk(f"codexctl: the place itself: codexctl show {results[0].thread.id} --at SEQ")
+    return DONE
+
+
+def result_lines(results: list[SearchResult], now: float, style: Style) -> list[str]:
+    """The threads, each with its places under it."""
+    id_chars = short_id_chars([one.thread.id for one in results])
+    lines = []
+    for one in results:
+        thread = one.thread
+        title = visible(" ".join((thread.name or thread.preview).split()))[:TITLE_CHARS_MAX]
+        when = style.dim(f"{age(now - thread.updated_at):>8}")
+        lines.append(f"{thread.id[:id_chars]}  {when}  {style.bold(title or '(nothing said yet)')}")
+        lines += [_hit_line(hit, style) for hit in one.hits]
+    return lines
+
+
+def _hit_line(hit: SearchHit, style: Style) -> str:
+    return f"  {style.dim(f'{hit.seq:>7}  {hit.kind:<9}')}  {highlighted(hit, style)}"
+
+
+def highlighted(hit: SearchHit, style: Style) -> str:
+    """The snippet with what was found made to stand out; ranges are counted in UTF-16."""
+    units = hit.snippet.encode("utf-16-le")
+    pieces, at = [], 0
+
+    def text(start: int, end: int) -> str:
+        return visible(units[2 * start : 2 * end].decode("utf-16-le", errors="replace"))
+
+    for one in hit.ranges:
+        pieces += [text(at, one.start), style.yellow(text(one.start, one.end))]
+        at = one.end
+    pieces.append(text(at, len(units) // 2))
+    return "".join(pieces)
+
+
+def _found(
+    daemon: Daemon, arguments: argparse.Namespace, limit: int, console: Console
+) -> Iterator[Raw]:
+    cursor: str | None = None
+    given = 0
+    while given < limit:
+        params = {
+            "searchTerm": " ".join(_quoted(term) for term in arguments.terms),
+            "archived": arguments.archived,
+            "kinds": arguments.kinds,
+            "hits": True,
+            "sortKey": "updated_at",
+            "limit": min(PAGE, limit - given),
+            "cursor": cursor,
+        }
+        page = daemon.call("thread/search", params, RawPage)
+        if page.indexing is not None and cursor is None:
+            console.talk(f"codexctl: {indexed(page.indexing)}")
+        yield from page.data
+        given += len(page.data)
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+def _quoted(term: str) -> str:
+    """A term that the shell gave as one is one: its words stand in a row."""
+    has_blanks = any(letter.isspace() for letter in term)
+    return f'"{term}"' if has_blanks and '"' not in term else term

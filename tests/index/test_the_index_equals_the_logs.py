@@ -1,0 +1,195 @@
+"""The index equals a fold of the logs, however it came to be: in one go, in steps, or after anything happened to it."""
+
+from __future__ import annotations
+
+from itertools import count
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from codexd.core import events as e
+from codexd.core.ids import ThreadId
+from codexd.core.record import decode_record
+from codexd.core.settings import SettingsChange
+from codexd.index.documents import Document, documents_in
+from codexd.index.schema import remove_index
+from codexd.projections.threads import Summary
+from indexing import LogFile, indexed, stream
+from ordinary import FIRST_TURN, STARTED, begun, ended, queued, runs, said
+from playing import Play
+
+RUNS = st.lists(st.integers(0, 10_000), min_size=20, max_size=60)
+FEW = settings(max_examples=25, deadline=None, derandomize=True)
+
+
+def summary_of(log: LogFile, *before: LogFile) -> Summary:
+    summary = Summary()
+    for one in (*before, log):
+        for record in one.records:
+            summary.apply(decode_record(record.line))
+    return summary
+
+
+def without_forks(play: Play) -> list[e.Event]:
+    """What was played, forks left out: a log of that name has no parent."""
+    return [event for event in play.events if not isinstance(event, e.ThreadForked)]
+
+
+@pytest.mark.slow
+def test_for_any_run_taken_in_at_once_or_in_steps(tmp_path: Path) -> None:
+    numbers = count()
+
+    @FEW
+    @given(RUNS, st.integers(1, 7))
+    def holds(run: list[int], step: int) -> None:
+        home = tmp_path / str(next(numbers))
+        play = Play()
+        for number in run:
+            play.step(number)
+        events = without_forks(play)
+        with (
+            indexed(home, tmp_path / "steps.sqlite") as steps,
+            indexed(home, tmp_path / "whole.sqlite") as whole,
+        ):
+            log = LogFile(home, stream(1))
+            for start in range(0, len(events), step):
+                log.add(*events[start : start + step])
+                steps.catch_up()
+            assert steps.contents() == whole.catch_up().contents()
+            (row,) = whole.rows
+            assert row.summary == summary_of(log)
+            found = {(seq, text) for _, seq, text in whole.said(log.name)}
+            told = [
+                one for record in log.records for one in documents_in(decode_record(record.line))
+            ]
+            assert found <= {(one.seq, one.text) for one in told if isinstance(one, Document)}
+            steps.check_words()
+        remove_index(tmp_path / "steps.sqlite")
+        remove_index(tmp_path / "whole.sqlite")
+
+    holds()
+
+
+def test_what_can_be_found_of_a_thread(tmp_path: Path) -> None:
+    log = LogFile(tmp_path, stream(1)).add(
+        STARTED,
+        queued(1, "look at it"),
+        begun(1),
+        runs("c1", "ls src"),
+        ended("c1", "main.py"),
+        said("m1", "one file"),
+        e.ThreadRenamed("old name"),
+        e.ThreadRenamed("new name"),
+        queued(2, "taken back"),
+        e.InputWithdrawn(queued(2).item_id),
+    )
+    with indexed(tmp_path, tmp_path / "i") as index:
+        assert index.catch_up().said(log.name) == [
+            ("prompt", 2, "look at it"),
+            ("command", 4, "ls src"),
+            ("output", 5, "main.py"),
+            ("answer", 6, "one file"),
+            ("name", 8, "new name"),
+        ]
+        log.add(e.ThreadRenamed(None))
+        assert ("name", 8, "new name") not in index.catch_up().said(log.name)
+        index.check_words()
+
+
+def test_a_fork_shows_its_parents_past_and_is_found_by_its_own_words_only(tmp_path: Path) -> None:
+    parent = LogFile(tmp_path, stream(1)).add(*FIRST_TURN, said("m1", "shared"))
+    child = parent.fork(stream(2), 4).add(
+        e.ThreadForked(ThreadId(parent.name), 4),
+        said("m2", "mine"),
+    )
+    grandchild = child.fork(stream(3), 6).add(e.ThreadForked(ThreadId(child.name), 6))
+    with indexed(tmp_path, tmp_path / "i") as index:
+        rows = {str(row.thread_id): row.summary for row in index.catch_up().rows}
+        first = replace_records(parent, 4)
+        assert rows[child.name] == summary_of(child, first)
+        assert rows[grandchild.name].preview == rows[parent.name].preview
+        assert index.said(child.name) == [("answer", 6, "mine")]
+        assert [one.row.thread_id for one in index.search("shared")] == [parent.name]
+
+
+def replace_records(log: LogFile, last: int) -> LogFile:
+    """The log as it was at a record."""
+    copy = LogFile(log.home, log.name)
+    copy.records = log.records[:last]
+    return copy
+
+
+def test_a_rewritten_log_is_taken_in_anew_and_its_forks_with_it(tmp_path: Path) -> None:
+    parent = LogFile(tmp_path, stream(1)).add(STARTED, queued(1, "secret"), begun(1))
+    child = parent.fork(stream(2), 3).add(e.ThreadForked(ThreadId(parent.name), 3))
+    with indexed(tmp_path, tmp_path / "i") as index:
+        assert [row.summary.preview for row in index.catch_up().rows] == ["secret", "secret"]
+        parent.path.unlink()
+        LogFile(tmp_path, parent.name).add(STARTED, queued(1, "********"), begun(1))
+        index.catch_up()
+        assert {row.summary.preview for row in index.rows} == {"********"}
+        assert index.search("secret") == []
+        index.check_words()
+        texts = index.connection.execute("SELECT text FROM document").fetchall()
+        assert ("secret",) not in texts
+        assert child.path.exists()
+
+
+def test_logs_that_come_go_grow_and_move_are_noticed(tmp_path: Path) -> None:
+    one, two = (LogFile(tmp_path, stream(number)).add(*FIRST_TURN) for number in (1, 2))
+    with indexed(tmp_path, tmp_path / "i") as index:
+        assert [row.thread_id for row in index.catch_up().rows] == [one.name, two.name]
+        three = LogFile(tmp_path, stream(3)).add(STARTED, queued(1, "came in"), begun(1))
+        two.add(e.ThreadRenamed("grew"))
+        one.path.unlink()
+        rows = index.catch_up().rows
+        assert [(row.thread_id, row.summary.name) for row in rows] == [
+            (two.name, "grew"),
+            (three.name, None),
+        ]
+        two.archive()
+        index.catch_up()
+        assert [row.thread_id for row in index.rows] == [three.name, two.name]
+        assert [row.path for row in index.rows] == [str(three.path), str(two.path)]
+
+
+def test_a_torn_tail_is_passed_over_and_damage_is_told(tmp_path: Path) -> None:
+    torn, broken = (LogFile(tmp_path, stream(number)).add(*FIRST_TURN) for number in (1, 2))
+    whole = torn.path.read_bytes()
+    torn.path.write_bytes(whole + b'{"seq":6,"at":"2026')
+    broken.path.write_bytes(broken.path.read_bytes().replace(b'"go"', b'"no"'))
+    with indexed(tmp_path, tmp_path / "i") as index:
+        assert [row.thread_id for row in index.catch_up().rows] == [torn.name]
+        told = {name: why for one in index.told for name, why in one.damaged.items()}
+        assert list(told) == [broken.name]
+        torn.path.write_bytes(whole)
+        assert index.catch_up().rows[0].summary == summary_of(torn)
+
+
+def test_what_was_changed_in_the_middle_behind_its_back_is_noticed(tmp_path: Path) -> None:
+    log = LogFile(tmp_path, stream(1)).add(*FIRST_TURN)
+    with indexed(tmp_path, tmp_path / "i") as index:
+        assert len(index.catch_up().rows) == 1
+        log.path.write_bytes(log.path.read_bytes().replace(b'"go"', b'"no"'))
+        assert index.catch_up().rows == []
+
+
+def test_settings_and_titles_are_what_lists_ask_for(tmp_path: Path) -> None:
+    log = LogFile(tmp_path, stream(1)).add(STARTED, queued(1, "Ärger im Parser"), begun(1))
+    log.add(e.SettingsChanged(SettingsChange(cwd="/else", provider="other")))
+    with indexed(tmp_path, tmp_path / "i") as index:
+        index.catch_up()
+        row = index.connection.execute("SELECT cwd, provider, title FROM thread").fetchone()
+        assert row == ("/else", "other", "\närger im parser")
+
+
+def test_long_texts_are_found_by_their_beginning(tmp_path: Path) -> None:
+    log = LogFile(tmp_path, stream(1)).add(STARTED, queued(1, "first " + "x " * 70_000 + "last"))
+    with indexed(tmp_path, tmp_path / "i") as index:
+        assert len(index.catch_up().search("first")) == 1
+        assert index.search("last") == []
+        assert len(index.said(log.name)[0][2]) < 70_000
+        assert replace(index.rows[0].summary, preview="") is not None
