@@ -19,9 +19,11 @@ from codexd.config import (
     EXPECTED,
     EXPECTED_OF_PROJECT,
     EXPECTED_OF_PROVIDER,
+    EXPECTED_OF_REDACTION,
     Config,
     ProjectTable,
     ProviderTable,
+    RedactionTable,
 )
 from codexd.core.events import EVENTS
 from codexd.protocol.methods import EMPTY_ANSWERS, METHODS
@@ -325,6 +327,12 @@ env_key = "CORP_API_KEY"
 """
 
 
+REDACTION_HEAD = (
+    "What of secrets is kept out of every log; [the decision](../explanation/decisions/"
+    "0011-redaction.md) says what is looked for.\n"
+)
+
+
 def config_page() -> str:
     """docs/reference/config.md"""
     return "\n".join(
@@ -342,6 +350,9 @@ def config_page() -> str:
             _keys(EXPECTED_OF_PROVIDER, ProviderTable),
             '## `[projects."/FOLDER"]`\n',
             _keys(EXPECTED_OF_PROJECT, ProjectTable),
+            "## `[redaction]`\n",
+            REDACTION_HEAD,
+            _keys(EXPECTED_OF_REDACTION, RedactionTable),
         ]
     )
 

@@ -28,11 +28,14 @@ from codexd.importing.importer import Importer
 from codexd.index.keeping import Index
 from codexd.live_config import LiveConfig
 from codexd.models.catalog import CATALOG, Model, find_model
+from codexd.models.client import ModelClient
 from codexd.models.transport import warm_up
 from codexd.paths import Paths, SocketPlace
 from codexd.protocol.methods import Model as WireModel
 from codexd.protocol.methods import ReasoningEffortOption
 from codexd.providers import Providers
+from codexd.redaction.house import HouseRedaction
+from codexd.redaction.logs import clean_logs
 from codexd.runtime.effects import perform
 from codexd.runtime.leftovers import ProcessFiles, UnfinishedFiles
 from codexd.runtime.supervisor import Supervisor
@@ -56,6 +59,8 @@ log = logging.getLogger(__name__)
 
 # How long running commands may go on after SIGTERM: service managers kill after 20 s or more.
 DRAIN_SECONDS_MAX = 10.0
+# And how long snapshots may be taken then: they spare the next daemon some reading, and nothing else.
+LAST_SNAPSHOTS_SECONDS_MAX = 2.0
 
 
 async def serve(paths: Paths, place: SocketPlace, env: Mapping[str, str]) -> None:
@@ -70,11 +75,14 @@ async def serve(paths: Paths, place: SocketPlace, env: Mapping[str, str]) -> Non
     make_private(paths.data_dir)
     make_private(paths.state_dir)
     async with AsyncExitStack() as stack:
+        config = LiveConfig(paths.config_file)
+        redaction = HouseRedaction(config, env)
+        stack.enter_context(clean_logs(redaction.text))
         store = await stack.enter_async_context(
-            open_jsonl_store(paths.data_dir, state_dir=paths.state_dir)
+            open_jsonl_store(paths.data_dir, state_dir=paths.state_dir, redact=redaction)
         )
         sock = stack.enter_context(listening(place))
-        house = House(paths, place, env, store)
+        house = House(paths, place, env, store, config, redaction)
         stack.push_async_callback(house.providers.aclose)
         await house.run(sock)
 
@@ -83,51 +91,63 @@ class House:
     """The parts of the daemon, wired."""
 
     def __init__(
-        self, paths: Paths, place: SocketPlace, env: Mapping[str, str], store: EventStore
+        self,
+        paths: Paths,
+        place: SocketPlace,
+        env: Mapping[str, str],
+        store: EventStore,
+        config: LiveConfig,
+        redaction: HouseRedaction,
     ) -> None:
-        self._config = LiveConfig(paths.config_file)
+        self._config, self._redaction = config, redaction
         self.providers = Providers(self._config, env)
         self._unfinished = UnfinishedFiles(paths.state_dir / "unfinished")
         self._processes = ProcessFiles(paths.state_dir / "processes")
         self._warmth = trio.Event()
         secrets = frozenset(name for name in self.providers.key_variables().values() if name)
-        self._login = LoginEnvironment(env, secrets=secrets)
-        memory = MemoryStore()
+        self._login = LoginEnvironment(env, secrets=secrets, taken=redaction.login_taken)
+        memory = MemoryStore(redaction)
         worlds = {
             ephemeral: self._world(memory if ephemeral else store, env)
             for ephemeral in (False, True)
         }
         self._hub = Hub(self._context_window, lambda: time.time_ns() // 1_000_000)
         self._supervisor = Supervisor(worlds.__getitem__, self._audience, perform)
-        self._services = Services(
+        self._index = Index(paths.state_dir, paths.data_dir, self._is_loaded)
+        self._services = self._services_of(worlds[False], memory, paths, place)
+
+    def _services_of(
+        self, world: World, memory: EventStore, paths: Paths, place: SocketPlace
+    ) -> Services:
+        return Services(
             supervisor=self._supervisor,
             hub=self._hub,
-            directory=Directory(store, self._supervisor, self._index),
-            store=store,
+            directory=Directory(world.store, self._supervisor, self._index),
+            store=world.store,
             memory=memory,
             config=self._config,
             models=tuple(_wire_model(model) for model in CATALOG),
             providers=self.providers.key_variables,
             has_key=self.providers.has_key,
-            new_id=worlds[False].new_id,
-            now_us=worlds[False].now_us,
+            new_id=world.new_id,
+            now_us=world.now_us,
             today=lambda: datetime.date.today().isoformat(),
             warm_up=self._warmth.set,
-        self._index = Index(paths.state_dir, paths.data_dir, self._is_loaded)
             version=__version__,
             home=paths.data_dir,
             socket=place.link or place.bind,
             cwd=Path.cwd(),
             started_at_ms=time.time_ns() // 1_000_000,
             pid=os.getpid(),
+            known_secrets=lambda: self._redaction.known,
             importer=Importer(
-                store,
+                world.store,
                 daemon_version=__version__,
-                now_us=worlds[False].now_us,
+                now_us=world.now_us,
                 let_go=self._supervisor.unload,
                 default_model=next(model.id for model in CATALOG if model.is_default),
             ),
-            thread_keys=ThreadKeys(),
+            thread_keys=ThreadKeys(world.store, world.now_us),
         )
 
     async def run(self, sock: socket.socket) -> None:
@@ -149,6 +169,7 @@ class House:
     ) -> None:
         async with trio.open_nursery() as nursery:
             await nursery.start(self._supervisor.run)
+            nursery.start_soon(self._index.run, self._services.store)
             nursery.start_soon(accept_all, sock, serve_one)
             nursery.start_soon(self._warm_up)
             log.info("codexd %s answers on %s", __version__, self._services.socket)
@@ -162,15 +183,23 @@ class House:
         performer = ShellPerformer(self._login, NoSandbox())
         return World(
             store=store,
-            client=self.providers.client,
-            nursery.start_soon(self._index.run, self._services.store)
+            client=self._client,
             traits=lambda model: _traits(find_model(model)),
             registry=Registry((Shell(command_shell(env)),), performer),
             unfinished=self._unfinished,
             processes=self._processes,
             instructions=BASE_INSTRUCTIONS,
             resume_on_restart=self._config.last_good().on_restart == "resume",
+            redact=self._redaction.text,
+            cleaner=self._redaction.stream,
         )
+
+    def _client(self, provider: str) -> ModelClient:
+        self._redaction.refresh()  # A key is a secret before it is used.
+        return self.providers.client(provider)
+
+    def _is_loaded(self, stream: str) -> bool:
+        return self._supervisor.loaded(ThreadId(stream)) is not None
 
     def _audience(self, thread_id: ThreadId) -> Feed:
         return self._hub.feed(thread_id)
@@ -188,9 +217,6 @@ class House:
             for warning in self._config.read().warnings:
                 log.warning("%s", warning)
         except InvalidConfig as problem:
-    def _is_loaded(self, stream: str) -> bool:
-        return self._supervisor.loaded(ThreadId(stream)) is not None
-
             log.error("%s", problem)
 
     def _end_leftover_processes(self) -> None:
@@ -213,6 +239,8 @@ class House:
                 nursery.start_soon(_cancel_at_next, signals, nursery.cancel_scope)
                 await self._processes.wait_none()
                 nursery.cancel_scope.cancel()
+        with trio.move_on_after(LAST_SNAPSHOTS_SECONDS_MAX):
+            await self._supervisor.keep_all()
 
 
 def _spare_the_collector() -> None:

@@ -179,6 +179,7 @@ METHODS: dict[str, Method] = {
     "thread/searchOccurrences": Method(
         searching.ThreadSearchOccurrencesParams, searching.ThreadSearchOccurrencesResponse
     ),
+    "thread/scrub": Method(own.ThreadScrubParams, own.ThreadScrubResponse),
     "thread/start": Method(threads.ThreadStartParams, threads.ThreadStartResponse),
     "thread/turns/list": Method(threads.ThreadTurnsListParams, threads.ThreadTurnsListResponse),
     "thread/unarchive": Method(threads.ThreadUnarchiveParams, threads.ThreadUnarchiveResponse),

@@ -120,3 +120,23 @@ def _own_words() -> frozenset[bytes]:
             case _:
                 pass
     return frozenset(msgspec.json.encode(word) for word in words)
+
+
+def edit_values(json_text: bytes, edit: Callable[[bytes, bytes], bytes]) -> bytes:
+    """The JSON with every string of it edited that is a value, by the name of the member that it is in.
+
+    In a list the name is that of the list. A word that an event is read by stays.
+    """
+    words = _own_words()
+    parts: list[bytes] = []
+    end, name = 0, b""
+    for found in _STRING.finditer(json_text):
+        if json_text[found.end() :].lstrip()[:1] == b":":
+            name = found[0][1:-1]
+        elif found[0] not in words:
+            member = name
+            new = _edited(found[0], lambda text, _, member=member: edit(member, text), base64=False)  # type: ignore[misc]
+            if new is not found[0]:
+                parts += (json_text[end : found.start()], new)
+                end = found.end()
+    return b"".join((*parts, json_text[end:]))

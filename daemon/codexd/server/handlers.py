@@ -22,6 +22,7 @@ from codexd.server import (
     listing_answers,
     moving_answers,
     reading_answers,
+    scrub_answers,
     thread_answers,
     turn_answers,
 )
@@ -57,6 +58,7 @@ HANDLERS: dict[str, Handler] = {
     "thread/resume": thread_answers.thread_resume,
     "thread/search": listing_answers.thread_search,
     "thread/searchOccurrences": listing_answers.thread_search_occurrences,
+    "thread/scrub": scrub_answers.thread_scrub,
     "thread/start": thread_answers.thread_start,
     "thread/turns/list": reading_answers.thread_turns_list,
     "thread/unarchive": thread_answers.thread_unarchive,

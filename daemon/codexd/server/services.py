@@ -10,6 +10,7 @@ import msgspec
 from codexd.importing.importer import Importer
 from codexd.live_config import LiveConfig
 from codexd.protocol.methods import Model
+from codexd.redaction.redactor import Redactor
 from codexd.runtime.supervisor import Supervisor
 from codexd.server.directory import Directory
 from codexd.server.hub import Hub
@@ -40,4 +41,5 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     started_at_ms: int
     pid: int
     importer: Importer
+    known_secrets: Callable[[], Redactor]  # all that the daemon knows to be secret
     thread_keys: ThreadKeys  # of thread/start and thread/fork

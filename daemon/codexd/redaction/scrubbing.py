@@ -1,0 +1,89 @@
+"""Takes out of records that are written what should not be in them: what a person names, or what is known by now.
+
+Law: an event stays one. Names of members, ids and the words that it is read by are left, and numbers never
+were text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+
+from codexd.core.stand_in import scrubbed_stand_in
+from codexd.redaction.redactor import Redactor
+from codexd.redaction.strings import edit_strings, edit_values
+
+_BLOB = re.compile(rb'"blob":"([0-9a-f]{64})"')
+_ID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?:/.*)?")
+# What other records refer to, and what says how a thread runs on.
+_REFERENCES = frozenset(
+    b"itemId turnId callId approvalId parent blob id call_id type kind role name status model provider".split()
+)
+# Strings in front of which nothing is told apart: empty ones, and what stands there already.
+_DONE = "«".encode()
+
+
+class Scrub:
+    """What is to be taken out."""
+
+    def __init__(
+        self,
+        patterns: Sequence[re.Pattern[bytes]] = (),
+        seqs: Collection[int] = (),
+        known: Redactor | None = None,
+    ) -> None:
+        self._patterns, self._seqs, self._known = tuple(patterns), frozenset(seqs), known
+        self.places = 0  # so many were replaced so far
+
+    def data(self, seq: int, data: bytes, blobs: Mapping[str, str]) -> bytes | None:
+        """A record's data without it; None where it had nothing of it. `blobs` have new names by now."""
+        clean = data
+        if seq in self._seqs:
+            clean = edit_values(clean, self._whole)
+        if self._known is not None:
+            clean = self._counted(self._known(clean), clean)
+        if self._patterns:
+            clean = edit_strings(clean, lambda text, base64: self._named(text))
+        for old, new in blobs.items():
+            clean = clean.replace(old.encode(), new.encode())
+        return None if clean == data else clean
+
+    def blob(self, content: bytes, *, whole: bool) -> bytes:
+        """A blob's content without it; `whole`: its record is to be taken out."""
+        if whole:
+            return scrubbed_stand_in(content).encode()
+        clean = content if self._known is None else self._counted(self._known.raw(content), content)
+        return self._named(clean)
+
+    def is_meant(self, seq: int) -> bool:
+        """Whether all of a record is to be taken out."""
+        return seq in self._seqs
+
+    def _counted(self, clean: bytes, before: bytes) -> bytes:
+        if clean == before:
+            return before
+        self.places += max(1, clean.count(_DONE) - before.count(_DONE))
+        return clean
+
+    def _whole(self, name: bytes, text: bytes) -> bytes:
+        if not text or name in _REFERENCES or _ID.fullmatch(text) or text.startswith(_DONE):
+            return text
+        self.places += 1
+        return scrubbed_stand_in(text).encode()
+
+    def _named(self, text: bytes) -> bytes:
+        def stand_in(found: re.Match[bytes]) -> bytes:
+            if not found[0]:
+                return b""
+            self.places += 1
+            return scrubbed_stand_in(found[0]).encode()
+
+        for pattern in self._patterns:
+            new = pattern.sub(stand_in, text)
+            text = text if new == text else new
+        return text
+
+
+def blobs_in(data: bytes) -> list[str]:
+    """The blobs that a record's data names."""
+    return [found.decode() for found in _BLOB.findall(data)]

@@ -1,0 +1,61 @@
+"""codexctl scrub: take out of a thread, its forks and their files what should not be in them."""
+
+from __future__ import annotations
+
+import argparse
+
+import msgspec
+
+from codexd.protocol.own import ThreadScrubResponse
+from codexd_frontends.console import Console
+from codexd_frontends.exits import DONE, Exit
+from codexd_frontends.start import connect
+from codexd_frontends.trouble import UsageTrouble
+from codexd_frontends.which import find_thread_id
+
+SEQS_SHOWN_MAX = 20  # on a line; --json has all
+UNLINKED = (
+    "The old files were unlinked and overwritten by nothing: a disk that is not encrypted, its snapshots "
+    "and its backups may still have what they held. A secret that was in them should be changed."
+)
+
+
+def run(arguments: argparse.Namespace, console: Console) -> Exit:
+    """Scrub a thread."""
+    if not (arguments.patterns or arguments.seqs or arguments.known):
+        raise UsageTrouble("expected a PATTERN, --seq or --known, found none; nothing was scrubbed")
+    with connect(console) as daemon:
+        thread_id = find_thread_id(daemon, arguments.thread)
+        params = {
+            "threadId": thread_id,
+            "patterns": arguments.patterns,
+            "seqs": arguments.seqs or [],
+            "known": arguments.known,
+            "dryRun": arguments.dry_run,
+        }
+        answer = daemon.call("thread/scrub", params, ThreadScrubResponse)
+    if console.json:
+        console.document(msgspec.to_builtins(answer))
+    else:
+        _say(answer, console)
+    return DONE
+
+
+def _say(answer: ThreadScrubResponse, console: Console) -> None:
+    did = "would be replaced" if answer.dry_run else "replaced"
+    for one in answer.threads:
+        where = " (archived)" if one.archived else ""
+        shown = ", ".join(str(seq) for seq in one.seqs[:SEQS_SHOWN_MAX])
+        more = ", …" if len(one.seqs) > SEQS_SHOWN_MAX else ""
+        records = f" in records {shown}{more}" if one.seqs else ""
+        console.answer(f"{one.thread_id}{where}: {one.places} {did}{records}")
+    if answer.blobs:
+        console.answer(f"{answer.blobs} large outputs {did}")
+    if answer.blobs_left:
+        console.answer(f"{answer.blobs_left} old outputs are still there: scrub again in a while")
+    if answer.parent is not None:
+        console.answer(
+            f"What the thread shares with {answer.parent}, which it was forked from, was left: scrub that"
+        )
+    if not answer.dry_run and any(one.seqs for one in answer.threads):
+        console.answer(UNLINKED)
