@@ -33,7 +33,7 @@ from codexd.core.state import ThreadState, evolve
 from codexd.projections.history import History
 from codexd.projections.threads import Summary
 from codexd.projections.usage import UsageTotals
-from codexd.runtime.appending import Ahead, by_turn, has_changed_nothing
+from codexd.runtime.appending import Ahead, as_written, by_turn, has_changed_nothing
 from codexd.runtime.drafts import Streaming, read_left
 from codexd.runtime.stalling import Stall
 from codexd.runtime.world import Listener, World
@@ -92,7 +92,9 @@ class ThreadActor:
         self.stall = Stall(thread_id, listener)
         self._stuck = trio.Event()  # something waits for the disk that no effect tries again
         self._owed: list[Asked] = []  # to be recorded before anything else
-        self.streaming = Streaming(world.store, thread_id, listener, lambda: self._stuck.set())
+        self.streaming = Streaming(
+            world.store, thread_id, listener, lambda: self._stuck.set(), world.cleaner
+        )
         self.path: str | None = None
         self._listener, self._perform = listener, perform
         self._running: dict[Effect, trio.CancelScope] = {}
@@ -304,7 +306,7 @@ class ThreadActor:
         self.stall.found(space=True)
         if self.path is None and self.version == 0:
             self.path = (await self.world.store.head(self.thread_id)).path
-        self._settle(appended.last, ahead.state, ahead.recorded)
+        self._settle(appended.last, ahead.state, as_written(ahead.recorded, appended))
 
     def _settle(self, version: int, state: ThreadState, recorded: list[Recorded]) -> None:
         """The events are in the log: fold, drop the drafts whose facts they are, and tell."""
