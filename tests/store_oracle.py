@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import trio
@@ -229,16 +230,16 @@ class StoreMachine(RuleBasedStateMachine):
     def heads_and_lists_agree(self) -> None:
         """The streams are those of the lists, and stand where they say."""
         for archived in (False, True):
-            rows = self.perform(lambda archived=archived: self.store.streams(archived=archived))
+            rows = self.perform(partial(self.store.streams, archived=archived))
             names = {name for name, known in self.expected.items() if known.archived == archived}
             assert {row.stream for row in rows} == names
         for name, known in self.expected.items():
-            head = self.perform(lambda name=name: self.store.head(name))
+            head = self.perform(partial(self.store.head, name))
             assert (head.version, head.archived) == (len(known.numbers), known.archived)
 
     def teardown(self) -> None:
         """At the end everything verifies and reads back whole."""
         for name, known in self.expected.items():
-            assert self.perform(lambda name=name: self.store.verify(name)).damage is None
-            found = self.perform(lambda name=name: self.store.read(name))
+            assert self.perform(partial(self.store.verify, name)).damage is None
+            found = self.perform(partial(self.store.read, name))
             assert numbers(found) == known.rows(0, len(known.numbers))
