@@ -23,30 +23,25 @@ from codexd.core.events import (
     ItemCompleted,
     ItemCut,
     RequestPrint,
-    ThreadForked,
     ToolEnded,
-    TurnStarted,
 )
 from codexd.core.ids import ThreadId
 from codexd.core.record import Recorded, decode_record
-from codexd.core.state import ThreadState, evolve
+from codexd.core.state import ThreadState
 from codexd.projections.history import History
 from codexd.projections.threads import Summary
 from codexd.projections.usage import UsageTotals
 from codexd.runtime.appending import Ahead, as_written, by_turn, has_changed_nothing
 from codexd.runtime.drafts import Streaming, read_left
+from codexd.runtime.folds import Folds
+from codexd.runtime.loading import Witness, load
+from codexd.runtime.snapshots import LAST_STEP_EVENTS, Keeper, Seed
 from codexd.runtime.stalling import Stall
 from codexd.runtime.world import Listener, World
 from codexd_eventstore.store import StoreError, StoreFailed
 
 # Commands that may wait for the owner. 0: each asker hands over in person, so nothing queues unseen.
 INBOX_COMMANDS_MAX = 0
-# Idempotency keys remembered per thread, as the store remembers them: a client that repeats a request
-# does so within its reconnect, not a thousand requests later.
-KEYS_KEPT_MAX = 1024
-
-# Told every record of a log while it is loaded, so that a fold of one's own costs no second reading.
-Witness = Callable[[Recorded], None]
 Perform = Callable[[Effect, "ThreadActor"], Awaitable[None]]
 
 
@@ -79,16 +74,19 @@ class ThreadActor:
         perform: Perform,
         *,
         fresh: bool = False,
+        seed: Seed | None = None,
         witness: Witness | None = None,
     ) -> None:
         """`fresh`: the thread does not exist yet, and there is nothing to load."""
         self.thread_id, self.world = thread_id, world
-        self._fresh, self._witness = fresh, witness
+        self._fresh, self._seed, self._witness = fresh, seed, witness
         self.version = 0
         self.state = ThreadState()
         self.history = History()
         self.usage = UsageTotals()
         self.summary = Summary()
+        self.keeper = Keeper(world.store, thread_id)
+        self._ahead = False  # whether the folds hold what the log may come not to have
         self.stall = Stall(thread_id, listener)
         self._stuck = trio.Event()  # something waits for the disk that no effect tries again
         self._owed: list[Asked] = []  # to be recorded before anything else
@@ -98,7 +96,6 @@ class ThreadActor:
         self.path: str | None = None
         self._listener, self._perform = listener, perform
         self._running: dict[Effect, trio.CancelScope] = {}
-        self._keys: dict[str, Recorded] = {}
         self._outbox, self._inbox = trio.open_memory_channel[tuple[Asked, _Reply]](
             INBOX_COMMANDS_MAX
         )
@@ -110,6 +107,7 @@ class ThreadActor:
                 await self._load()
             async with trio.open_nursery() as effects:
                 self._reconcile(effects)
+                self._take_step(effects)
                 effects.start_soon(self._get_unstuck)
                 task_status.started()
                 async for asked, reply in self._inbox:
@@ -121,6 +119,7 @@ class ThreadActor:
                     if isinstance(answer, StoreError) and not has_changed_nothing(answer):
                         raise answer  # Only the log can be gone on from.
                     self._reconcile(effects)
+                    self._take_step(effects)
 
     async def submit(
         self, command: Command, *, by: str | None = None, key: str | None = None
@@ -151,31 +150,41 @@ class ThreadActor:
         waits = self.state.queue or self._owed
         return self.state.turn is None and not waits and not self._running
 
+    @property
+    def settled(self) -> Folds | None:
+        """The folds where the log has all that is in them, and nothing is open; for this moment only."""
+        if self._ahead or self._owed or self.state.turn is not None or self.state.queue:
+            return None
+        return Folds(self.state, self.history, self.usage, self.summary)
+
+    async def keep(self) -> None:
+        """Take a last snapshot before the thread is let go."""
+        folds = self.settled
+        if folds is not None and self.keeper.is_due(folds, LAST_STEP_EVENTS):
+            await self.keeper.keep(folds)
+
+    def seed(self) -> Seed | None:
+        """What a fork at the present version begins with; None where it has to fold the log."""
+        folds = self.settled
+        return self.keeper.seed(folds) if folds is not None else None
+
     async def _load(self) -> None:
         store = self.world.store
-        version, forked = 0, False
-        turn_so_far: list[Recorded] = []
-        head = await store.head(self.thread_id)
-        while version < head.version:
-            page = await store.read(self.thread_id, after=version)
-            for record in page:
-                recorded = decode_record(record.line)
-                forked = isinstance(recorded.event, ThreadForked)
-                self._fold(recorded)
-                if self._witness is not None:
-                    self._witness(recorded)
-                if isinstance(recorded.event, TurnStarted):
-                    turn_so_far.clear()
-                turn_so_far.append(recorded)
-            version = page[-1].seq
-        self.version, self.path, self._witness = version, head.path, None
-        self._listener.taken_up(self.state, turn_so_far if self.state.turn is not None else ())
+        loaded = await load(
+            store, self.thread_id, self.keeper, seed=self._seed, witness=self._witness
+        )
+        self._seed = self._witness = None
+        folds, head = loaded.folds, loaded.head
+        self.state, self.history = folds.state, folds.history
+        self.usage, self.summary = folds.usage, folds.summary
+        self.version, self.path = folds.version, head.path
+        self._listener.taken_up(self.state, loaded.turn_so_far)
         left = read_left(await store.left_drafts(self.thread_id))
         recover = c.Recover(
             open_items=left,
             resume=self.world.resume_on_restart,
             repaired=head.repaired,
-            forked=forked,
+            forked=loaded.forked,
         )
         if not head.archived:
             self._owed.append(Asked(recover))
@@ -224,7 +233,9 @@ class ThreadActor:
                 await self.world.store.drop_left_drafts(self.thread_id)
 
     async def _handle(self, asked: Asked) -> Answer:
-        known = self.first_answer(asked.key) if asked.key is not None else None
+        known = None
+        if asked.key is not None and self.version:
+            known = await self._first_answer(asked.key)
         if known is not None:
             return Answer(self.version, known)
         if self._owed and self._changes_nothing(asked.command):
@@ -276,6 +287,7 @@ class ThreadActor:
         if not events:
             return
         now_us = self.world.now_us()
+        self._ahead = True
         ahead = Ahead(self.state, self.history, self.usage)
         ahead.run(
             events,
@@ -300,20 +312,22 @@ class ThreadActor:
         except StoreError:
             self.stall.found(space=False)
             ahead.go_back()
+            self._ahead = False
             if begins:
                 self.world.unfinished.clear(self.thread_id)
             raise
         self.stall.found(space=True)
         if self.path is None and self.version == 0:
             self.path = (await self.world.store.head(self.thread_id)).path
+        self.keeper.appended(appended)
         self._settle(appended.last, ahead.state, as_written(ahead.recorded, appended))
+        self._ahead = False
 
     def _settle(self, version: int, state: ThreadState, recorded: list[Recorded]) -> None:
         """The events are in the log: fold, drop the drafts whose facts they are, and tell."""
         if state.turn is None and self.state.turn is not None:
             self.world.unfinished.clear(self.thread_id)
         self.version, self.state = version, state
-        self._remember_key(recorded[0].key, recorded[0])
         for record in recorded:
             self.summary.apply(record)
             event = record.event
@@ -322,15 +336,6 @@ class ThreadActor:
             elif isinstance(event, ToolEnded):
                 self.streaming.end_output(event.call_id)
         self._listener.appended(recorded)
-
-    def _fold(self, recorded: Recorded) -> None:
-        self.state = evolve(self.state, recorded.event)
-        self.history.apply(recorded.event)
-        self.usage.apply(recorded.event)
-        self.summary.apply(recorded)
-        if isinstance(recorded.event, ThreadForked):
-            self._keys.clear()  # The parent's: it answers for them itself.
-        self._remember_key(recorded.key, recorded)
 
     def _print_request(self) -> RequestPrint:
         return self.history.print_request(
@@ -343,16 +348,19 @@ class ThreadActor:
         own = self.state.instructions
         return own if own is not None else self.world.instructions
 
-    def first_answer(self, key: str) -> Recorded | None:
-        """What a command under this key led to, if there was one."""
-        return self._keys.get(key)
+    async def _first_answer(self, key: str) -> Recorded | None:
+        """What a command under this key led to, if there was one, ever."""
+        span = await self.world.store.find_key(self.thread_id, key)
+        if span is None:
+            return None
+        (first,) = await self.world.store.read(self.thread_id, after=span[0] - 1, limit=1)
+        return decode_record(first.line)
 
-    def _remember_key(self, key: str | None, recorded: Recorded) -> None:
-        if key is None:
-            return
-        self._keys[key] = recorded
-        if len(self._keys) > KEYS_KEPT_MAX:
-            del self._keys[next(iter(self._keys))]
+    def _take_step(self, effects: trio.Nursery) -> None:
+        folds = self.settled
+        if folds is not None and self.keeper.is_due(folds):
+            # Taken now, while folds and log are alike, and written while the thread goes on.
+            effects.start_soon(self.keeper.write, self.keeper.take(folds))
 
     def _reconcile(self, effects: trio.Nursery) -> None:
         wanted = due(self.state) if not self._owed else frozenset()

@@ -53,6 +53,9 @@ class ModelCalling:
         try:
             client = self._thread.world.client(self._settings.provider)
             budget = client.budget
+            await self._thread.keeper.bring_back(self._thread.history)
+            if not self._is_due:
+                return
             async with client.stream(self._request()) as stream:
                 while batch := await stream.receive():
                     await self._take(batch)

@@ -18,8 +18,10 @@ from codexd.core import commands as c
 from codexd.core.events import ThreadForked, encode_event
 from codexd.core.ids import ThreadId
 from codexd.core.record import encode_members
-from codexd.runtime.actor import Perform, ThreadActor, Witness
+from codexd.runtime.actor import Perform, ThreadActor
 from codexd.runtime.copying import copy_past
+from codexd.runtime.loading import Witness
+from codexd.runtime.snapshots import Seed, find_seed
 from codexd.runtime.world import Listener, World
 from codexd_eventstore.store import NewEvent, NotFound, StoreError
 
@@ -63,6 +65,11 @@ class _Loaded(msgspec.Struct):
     failure: Exception | None = None
     idle_since: float = 0.0
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether somebody follows the thread, or anything is under way in it."""
+        return self.audience.watched or not self.thread.idle or not self.ready.is_set()
+
 
 class Supervisor:
     """Owns the actors. `run` must be running for anything to load."""
@@ -103,17 +110,20 @@ class Supervisor:
         """Whether the thread lives in memory only."""
         return thread_id in self._ephemeral
 
-    async def load(self, thread_id: ThreadId, witness: Witness | None = None) -> ThreadActor:
+    async def load(
+        self, thread_id: ThreadId, witness: Witness | None = None, *, seed: Seed | None = None
+    ) -> ThreadActor:
         """The thread, loaded and recovered. Raises: StoreError, InvalidEvent.
 
-        `witness` is told the records of its log, from the first on, if it has to be loaded for this.
+        `witness` is told the records of its log, from the first on, if all of them are read for this.
+        `seed` is where its folds may begin, if they are not there yet.
         """
         one = self._loaded.get(thread_id)
         while one is not None and one.scope.cancel_called:  # It is being let go: load it anew.
             await one.ended.wait()
             one = self._loaded.get(thread_id)
         if one is None:
-            return await self._load_as(self._new(thread_id, witness=witness))
+            return await self._load_as(self._new(thread_id, seed=seed, witness=witness))
         return await _ready(one)
 
     async def start(
@@ -149,12 +159,16 @@ class Supervisor:
         ephemeral = ephemeral or parent in self._ephemeral
         event = ThreadForked(parent, at_seq, ephemeral)
         new = NewEvent(event.type, encode_event(event), event.v, encode_members(by, None))
+        seed = self._seed(parent, at_seq)
         if ephemeral:
             await self._fork_into_memory(parent, at_seq, child, new)
+            if seed is not None and seed.folds.history.absent:
+                seed = None  # Its store has not what is not in memory.
         else:
             world = self._world(False)
             await world.store.fork(parent, at_seq, child, [new], at_us=world.now_us())
-        return await self.load(child, witness)
+            seed = seed or await find_seed(world.store, parent, at_seq)
+        return await self.load(child, witness, seed=seed)
 
     async def unload(self, thread_id: ThreadId) -> None:
         """Let a thread go; its effects end first."""
@@ -162,6 +176,11 @@ class Supervisor:
         if one is not None:
             one.scope.cancel()
             await one.ended.wait()
+
+    async def keep_all(self) -> None:
+        """Take last snapshots of the threads that are loaded: the daemon is about to stop."""
+        for thread in self.threads:
+            await thread.keep()
 
     async def recover(self, left: Sequence[ThreadId]) -> None:
         """Take up the threads that a dead daemon left in mid-turn."""
@@ -174,6 +193,10 @@ class Supervisor:
                 log.error(
                     "thread %s was left unfinished and cannot be opened: %s", thread_id, error
                 )
+
+    def _seed(self, parent: ThreadId, at_seq: int) -> Seed | None:
+        thread = self.loaded(parent)
+        return thread.seed() if thread is not None and thread.version == at_seq else None
 
     async def _fork_into_memory(
         self, parent: ThreadId, at_seq: int, child: ThreadId, forked: NewEvent
@@ -205,12 +228,17 @@ class Supervisor:
         return await _ready(one)
 
     def _new(
-        self, thread_id: ThreadId, *, fresh: bool = False, witness: Witness | None = None
+        self,
+        thread_id: ThreadId,
+        *,
+        fresh: bool = False,
+        seed: Seed | None = None,
+        witness: Witness | None = None,
     ) -> _Loaded:
         audience = self._audience(thread_id)
         world = self._world(thread_id in self._ephemeral)
         thread = ThreadActor(
-            thread_id, world, audience, self._perform, fresh=fresh, witness=witness
+            thread_id, world, audience, self._perform, fresh=fresh, seed=seed, witness=witness
         )
         audience.bind(thread)
         one = _Loaded(thread, audience, trio.CancelScope(), trio.Event(), trio.Event())
@@ -271,11 +299,13 @@ class Supervisor:
             await trio.sleep(UNLOAD_IDLE_SECONDS / 4)
             now = trio.current_time()
             for thread_id, one in list(self._loaded.items()):
-                busy = one.audience.watched or not one.thread.idle or not one.ready.is_set()
-                if busy:
+                if one.is_busy:
                     one.idle_since = now
                 elif now - one.idle_since >= UNLOAD_IDLE_SECONDS:
                     self._crashes.pop(thread_id, None)
+                    await one.thread.keep()
+                    if one.is_busy or self._loaded.get(thread_id) is not one:
+                        continue  # Somebody came while its snapshot was written.
                     await self.unload(thread_id)
                     one.audience.let_go()
                     await self._forget_ephemeral(one.thread)

@@ -17,7 +17,8 @@ from codexd.protocol.rpc import (
     invalid_params,
     state_error,
 )
-from codexd.runtime.actor import ThreadActor, Witness
+from codexd.runtime.actor import ThreadActor
+from codexd.runtime.loading import Witness
 from codexd.runtime.supervisor import ThreadGone
 from codexd.server.services import Services
 from codexd_eventstore.store import Damaged, NotFound, StoreError, StoreFailed
@@ -58,6 +59,21 @@ async def load_thread(
         raise state_error(f"{unknown}: {thread_id}", "thread_not_found") from error
     except (StoreError, InvalidEvent, ThreadGone) as error:
         raise store_error(error) from error
+    return thread
+
+
+async def find_thread(services: Services, thread_id: ThreadId | None) -> ThreadActor | None:
+    """The thread that was made under an id, if one was. Raises: RpcError, as `open_thread` does."""
+    if thread_id is None:
+        return None
+    try:
+        thread = await services.supervisor.load(thread_id)
+    except NotFound:
+        return None
+    except (StoreError, InvalidEvent, ThreadGone) as error:
+        raise store_error(error) from error
+    if thread.state.archived:
+        raise archived(thread_id)
     return thread
 
 

@@ -9,15 +9,9 @@ import msgspec
 from codexd.core import commands as c
 from codexd.core.commands import Rejected
 from codexd.core.events import (
-    InputQueued,
     InvalidEvent,
-    TurnCompleted,
-    TurnFailed,
-    TurnInterrupted,
-    TurnStarted,
 )
 from codexd.core.ids import ThreadId
-from codexd.core.record import decode_record
 from codexd.core.settings import Settings, SettingsChange
 from codexd.projections.texts import Said
 from codexd.projections.transcript import Transcript
@@ -26,9 +20,11 @@ from codexd.protocol.asked_settings import thread_change
 from codexd.protocol.notifications import ThreadClosedNotification, ThreadStartedNotification
 from codexd.protocol.rpc import invalid_params, state_error
 from codexd.protocol.turns import Turn
-from codexd.runtime.actor import ThreadActor, Witness
+from codexd.runtime.actor import ThreadActor
+from codexd.runtime.loading import Witness
 from codexd.server.connection import Answered, Connection
 from codexd.server.feed import Follower
+from codexd.server.fork_points import fork_point
 from codexd.server.frames import Reader
 from codexd.server.git import git_head
 from codexd.server.headings import heading, settled
@@ -38,6 +34,7 @@ from codexd.server.opening import (
     check_provider,
     checked_change,
     checked_cwd,
+    find_thread,
     load_thread,
     open_thread,
     refused,
@@ -59,12 +56,9 @@ async def thread_start(
 ) -> Answered:
     """Begin a thread and follow it."""
     key = params.idempotency_key
-    async with services.thread_keys.alone(key) as known:
-        if known is not None:
-            thread = await open_thread(services, known, "thread not found")
-        else:
-            thread = await _started(services, connection, params)
-            services.thread_keys.remember(key, thread.thread_id)
+    async with services.thread_keys.alone(key) as named:
+        known = await find_thread(services, named)
+        thread = known or await _started(services, connection, params, named)
     services.warm_up()
     return _attached(
         services, connection, thread, t.ThreadStartResponse, (), announce=known is None
@@ -72,8 +66,12 @@ async def thread_start(
 
 
 async def _started(
-    services: Services, connection: Connection, params: t.ThreadStartParams
+    services: Services,
+    connection: Connection,
+    params: t.ThreadStartParams,
+    named: ThreadId | None,
 ) -> ThreadActor:
+    """A new thread, of the id that was named for it if one was."""
     settings = await _new_settings(services, thread_change(params))
     command = c.StartThread(
         settings=settings,
@@ -86,9 +84,17 @@ async def _started(
         history_mode=params.history_mode or "legacy",
         thread_source=params.thread_source,
     )
+    thread_id = named or await _new_id(services, params.idempotency_key)
     return await services.supervisor.start(
-        ThreadId(services.new_id()), command, by=connection.by, key=params.idempotency_key
+        thread_id, command, by=connection.by, key=params.idempotency_key
     )
+
+
+async def _new_id(services: Services, key: str | None) -> ThreadId:
+    """An id for a thread that is made next; whoever repeats the key gets it too."""
+    thread_id = ThreadId(services.new_id())
+    await services.thread_keys.name(key, thread_id)
+    return thread_id
 
 
 async def thread_resume(
@@ -126,15 +132,15 @@ async def thread_fork(
     change = checked_change(services, thread_change(params))
     key, transcript = params.idempotency_key, Transcript()
     witness = None if params.exclude_turns else transcript.apply
-    async with services.thread_keys.alone(key) as known:
-        if known is not None:
-            child = await open_thread(services, known, "thread not found")
-        else:
-            at_seq = await _fork_point(parent, params.last_turn_id, params.before_turn_id)
+    async with services.thread_keys.alone(key) as named:
+        known = await find_thread(services, named)
+        if known is None:
+            at_seq = await fork_point(parent, params.last_turn_id, params.before_turn_id)
+            child_id = named or await _new_id(services, key)
             ephemeral = bool(params.ephemeral)
-            child = await _forked(services, connection, parent, at_seq, ephemeral, witness)
-            await child.submit(c.ChangeSettings(change=change), by=connection.by)
-            services.thread_keys.remember(key, child.thread_id)
+            fork = await _forked(services, connection, parent, at_seq, child_id, ephemeral, witness)
+            await fork.submit(c.ChangeSettings(change=change), by=connection.by)
+    child = known or fork
     turns = () if params.exclude_turns else await settled_turns(child, transcript)
     return _attached(
         services, connection, child, t.ThreadForkResponse, turns, announce=known is None
@@ -146,6 +152,7 @@ async def _forked(
     connection: Connection,
     parent: ThreadActor,
     at_seq: int,
+    child: ThreadId,
     ephemeral: bool,
     witness: Witness | None,
 ) -> ThreadActor:
@@ -153,7 +160,7 @@ async def _forked(
         return await services.supervisor.fork(
             parent.thread_id,
             at_seq,
-            ThreadId(services.new_id()),
+            child,
             by=connection.by,
             ephemeral=ephemeral,
             witness=witness,
@@ -304,39 +311,6 @@ async def _resumed_from(
 
     answered = _attached(services, connection, thread, t.ThreadResumeResponse, ())
     return Answered(answered.result, lambda: connection.follow(thread.thread_id, begin))
-
-
-async def _fork_point(parent: ThreadActor, last_turn: str | None, before_turn: str | None) -> int:
-    """The event up to which a fork shares its parent. Raises: RpcError."""
-    if last_turn is None and before_turn is None:
-        return parent.version
-    if last_turn is not None and before_turn is not None:
-        raise invalid_params("expected lastTurnId or beforeTurnId, found both; nothing was forked")
-    store, current, after = parent.world.store, "", 0
-    running, between = False, 0  # `between`: the last event in front of the next turn and its input
-    ends = (TurnCompleted, TurnInterrupted, TurnFailed)
-    while after < parent.version:
-        for record in await store.read(parent.thread_id, after=after):
-            event = decode_record(record.line).event
-            if isinstance(event, TurnStarted):
-                current = event.turn_id
-                if current == before_turn:
-                    return between
-                running = True
-            elif isinstance(event, InputQueued) and not running:
-                between = record.seq - 1
-            elif isinstance(event, ends):
-                if current == last_turn:
-                    return record.seq
-                running, between = False, record.seq
-            after = record.seq
-    if current == last_turn:
-        raise state_error(
-            f"turn {last_turn} is still in progress: it cannot be forked at", "turn_in_progress"
-        )
-    raise state_error(
-        f"no turn {last_turn or before_turn} in thread {parent.thread_id}", "turn_not_found"
-    )
 
 
 async def _new_settings(services: Services, asked: SettingsChange) -> Settings:

@@ -1,31 +1,53 @@
 """Idempotency keys of requests that make a thread: the same key makes one, also when it is asked for twice at once.
 
-Kept in memory: a client repeats within its reconnect, and a key of a turn, which costs something, is in the log.
+Such a key has no thread yet whose log could remember it, so it goes to a stream of the daemon's own: the id
+that the new thread will have is on disk before the thread is. Whoever repeats the request, also behind a
+restart, gets the thread of that id, and it is made then if it was not. A request without a key costs none
+of this.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import msgspec
 import trio
 
 from codexd.core.ids import ThreadId
+from codexd_eventstore.store import EventStore, NewEvent, NotFound, StoreError
 
-# Keys that are remembered: more than clients make threads in the time that a reconnect takes.
-THREAD_KEYS_KEPT_MAX = 1024
+# Facts of the whole daemon. No thread is called so: their names are UUIDs.
+DAEMON_STREAM = "daemon"
+
+
+class _ThreadNamed(msgspec.Struct, frozen=True, rename="camel"):
+    """A thread that is asked for under a key has this id, whether it was made or not."""
+
+    thread_id: ThreadId
+
+
+_NAMED = "thread.named"
+
+
+class _Line(msgspec.Struct, frozen=True):
+    data: _ThreadNamed
 
 
 class ThreadKeys:
     """Which thread a key led to."""
 
-    def __init__(self) -> None:
-        self._threads: dict[str, ThreadId] = {}
+    def __init__(self, store: EventStore, now_us: Callable[[], int]) -> None:
+        self._store, self._now_us = store, now_us
+        self._writing = trio.Lock()
         self._asked: dict[str, tuple[trio.Lock, list[None]]] = {}
 
     @asynccontextmanager
     async def alone(self, key: str | None) -> AsyncIterator[ThreadId | None]:
-        """Be the only one to ask under the key; gives the thread that it led to before."""
+        """Be the only one to ask under the key; gives the id that was named under it before.
+
+        Raises: StoreError.
+        """
         if key is None:
             yield None
             return
@@ -33,16 +55,45 @@ class ThreadKeys:
         askers.append(None)
         try:
             async with lock:
-                yield self._threads.get(key)
+                yield await self._named(key)
         finally:
             askers.pop()
             if not askers:
                 del self._asked[key]
 
-    def remember(self, key: str | None, thread_id: ThreadId) -> None:
-        """The key led to this thread."""
+    async def name(self, key: str | None, thread_id: ThreadId) -> None:
+        """A thread of this id is about to be made under the key. Raises: StoreError."""
         if key is None:
             return
-        self._threads[key] = thread_id
-        if len(self._threads) > THREAD_KEYS_KEPT_MAX:
-            del self._threads[next(iter(self._threads))]
+        named = NewEvent(_NAMED, msgspec.json.encode(_ThreadNamed(thread_id)))
+        async with self._writing:
+            await self._store.append(
+                DAEMON_STREAM,
+                [named],
+                expected_version=await self._version(),
+                at_us=self._now_us(),
+                durable=True,
+                key=key,
+            )
+
+    async def _named(self, key: str) -> ThreadId | None:
+        try:
+            span = await self._store.find_key(DAEMON_STREAM, key)
+        except NotFound:
+            return None
+        if span is None:
+            return None
+        (record,) = await self._store.read(DAEMON_STREAM, after=span[0] - 1, limit=1)
+        try:
+            return msgspec.json.decode(record.line, type=_Line).data.thread_id
+        except msgspec.MsgspecError as error:
+            raise StoreError(
+                f"stream {DAEMON_STREAM}: expected a thread's id in record {record.seq}, "
+                f"found {record.type}: no thread was made"
+            ) from error
+
+    async def _version(self) -> int:
+        try:
+            return (await self._store.head(DAEMON_STREAM)).version
+        except NotFound:
+            return 0

@@ -21,6 +21,7 @@ from codexd_frontends.asking import (
     said,
 )
 from codexd_frontends.client import Daemon
+from codexd_frontends.commands.show import EARLIER
 from codexd_frontends.console import Console
 from codexd_frontends.exits import DONE, LEFT, Exit
 from codexd_frontends.follow import Followed, past_turns, read_answer, running_turn
@@ -99,7 +100,7 @@ class Attached:
             return
         self._say(_heading(answer.thread))
         if past.more:
-            self._say(f"— earlier turns: codexctl show {self._followed.thread_id} —")
+            self._say(f"— {EARLIER.format(self._followed.thread_id)} —")
         read = [msgspec.json.decode(raw, type=Turn) for raw in past.turns]
         for turn in read:
             self._console.write(self._screen.turn(turn))

@@ -1,0 +1,74 @@
+"""What a thread's log is folded into while it is loaded, and what is kept of that to go on from.
+
+A place is taken only between turns: then nothing is open, nothing waits, and whatever comes next begins
+with its own first event.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec.structs import replace
+
+from codexd.core.record import Recorded
+from codexd.core.state import ThreadState, evolve
+from codexd.projections.history import History, HistoryPlace
+from codexd.projections.threads import Summary
+from codexd.projections.usage import Tokens, UsageTotals
+
+
+class FoldsPlace(msgspec.Struct, frozen=True, array_like=True):
+    """Where the folds stand, without the items that a request has had."""
+
+    state: ThreadState
+    history: HistoryPlace
+    total: Tokens
+    last: Tokens
+    summary: Summary
+
+
+class Folds(msgspec.Struct):
+    """The folds of one thread; one actor owns them."""
+
+    state: ThreadState
+    history: History
+    usage: UsageTotals
+    summary: Summary
+
+    @classmethod
+    def empty(cls) -> Folds:
+        """Of a thread in which nothing has happened."""
+        return cls(ThreadState(), History(), UsageTotals(), Summary())
+
+    @classmethod
+    def at(cls, place: FoldsPlace) -> Folds:
+        """As they stood at a place; the items that a request had had by then are absent."""
+        usage = UsageTotals()
+        usage.total, usage.last = place.total, place.last
+        return cls(place.state, History.at(place.history), usage, replace(place.summary))
+
+    @property
+    def version(self) -> int:
+        """The last event that was taken in."""
+        return self.summary.seq
+
+    @property
+    def between_turns(self) -> bool:
+        """Whether nothing is open and nothing waits."""
+        return self.state.turn is None and not self.state.queue
+
+    def apply(self, recorded: Recorded) -> None:
+        """Take the next event in."""
+        self.state = evolve(self.state, recorded.event)
+        self.history.apply(recorded.event)
+        self.usage.apply(recorded.event)
+        self.summary.apply(recorded)
+
+    def place(self) -> FoldsPlace:
+        """Where they stand; only between turns."""
+        assert self.between_turns, "a place was asked for in the middle of a turn"
+        total, last = self.usage.total, self.usage.last
+        return FoldsPlace(self.state, self.history.place(), total, last, replace(self.summary))
+
+    def copy(self) -> Folds:
+        """The same, to be folded on apart."""
+        return Folds(self.state, self.history.copy(), self.usage.copy(), replace(self.summary))

@@ -1,0 +1,73 @@
+"""From a thread's log to its folds: from the newest snapshot on, or from the first record where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from codexd.core.events import ThreadForked, TurnStarted
+from codexd.core.ids import ThreadId
+from codexd.core.record import Recorded, decode_record
+from codexd.runtime.folds import Folds
+from codexd.runtime.snapshots import Keeper, Seed, find_seed
+from codexd_eventstore.store import EventStore, Head
+
+# A first reading takes its steps by their size; this many events without much in them are one as well.
+STEP_EVENTS_LOADING = 20_000
+
+# Told every record of a log while it is loaded, so that a fold of one's own costs no second reading;
+# told nothing where a snapshot spares that reading.
+Witness = Callable[[Recorded], None]
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """A thread as its log has it."""
+
+    folds: Folds
+    head: Head
+    turn_so_far: Sequence[
+        Recorded
+    ]  # the records from the last turn's first one on, where it still runs
+    forked: bool  # whether its last record is the one that made it a fork
+
+
+async def load(
+    store: EventStore,
+    thread_id: ThreadId,
+    keeper: Keeper,
+    *,
+    seed: Seed | None = None,
+    witness: Witness | None = None,
+    events: int = STEP_EVENTS_LOADING,
+) -> Loaded:
+    """Fold a thread's log. Raises: StoreError, InvalidEvent.
+
+    Args:
+        seed: where to begin, for whoever knows better than the thread's own snapshots.
+        events: after so many a step is taken on the way.
+    """
+    head = await store.head(thread_id)
+    seed = seed or await find_seed(store, thread_id, head.version)
+    folds = seed.folds if seed is not None else Folds.empty()
+    if seed is not None:
+        keeper.go_on_from(seed)
+        witness = None
+    forked, turn_so_far = False, list[Recorded]()
+    while folds.version < head.version:
+        page = await store.read(thread_id, after=folds.version)
+        for record in page:
+            recorded = decode_record(record.line)
+            forked = isinstance(recorded.event, ThreadForked)
+            folds.apply(recorded)
+            if witness is not None:
+                witness(recorded)
+            if isinstance(recorded.event, TurnStarted):
+                turn_so_far.clear()
+            turn_so_far.append(recorded)
+            keeper.grew(1, len(record.line))
+            if folds.state.turn is None and keeper.is_due(folds, events):
+                # What is kept need not be held: a first reading, however long, stays small.
+                await keeper.keep(folds)
+                keeper.let_go(folds.history)
+    return Loaded(folds, head, turn_so_far if folds.state.turn is not None else (), forked)

@@ -1,0 +1,251 @@
+"""A thread that is opened from a snapshot and its tail is the thread that its whole log makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from zlib import crc32
+
+import msgspec
+import pytest
+import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from codexd.core.events import ThreadForked, Unknown, encode_event
+from codexd.core.ids import ThreadId
+from codexd.core.record import Recorded, encode_members
+from codexd.projections.history import History
+from codexd.runtime.folds import Folds
+from codexd.runtime.loading import Loaded, load
+from codexd.runtime.snapshots import NEWEST, Keeper, Seed, find_seed
+from codexd_eventstore.memory import MemoryStore
+from codexd_eventstore.store import EventStore, NewEvent, Snapshot
+from playing import INSTRUCTIONS, THREAD, TOOLS, Play
+
+RUNS = st.lists(st.integers(0, 10_000), min_size=20, max_size=80)
+CUTS = st.lists(st.integers(1, 60), min_size=1, max_size=6)
+FEW = settings(max_examples=60, deadline=None, derandomize=True)
+CHILD = ThreadId("0194d2a0-0000-7000-8000-000000000002")
+
+
+def played(run: Sequence[int]) -> Play:
+    play = Play()
+    for number in run:
+        play.step(number)
+    return play
+
+
+def a_long_play() -> Play:
+    """Some turns, with nothing open at the end."""
+    number, play = 7, Play()
+    while len(play.records) < 400 or play.state.turn is not None or play.state.queue:
+        number = number * 1_103_515_245 + 12_345 & 0x7FFFFFFF
+        play.step(number >> 8)
+    return play
+
+
+async def write(store: EventStore, records: Sequence[Recorded]) -> None:
+    for one in records:
+        event = one.event
+        assert not isinstance(event, Unknown)
+        new = NewEvent(event.type, encode_event(event), event.v, encode_members(one.by, one.turn))
+        await store.append(
+            THREAD, [new], expected_version=one.seq - 1, at_us=one.at_ms * 1000, durable=False
+        )
+
+
+async def keep_steps(store: EventStore, records: Sequence[Recorded], gaps: Sequence[int]) -> Keeper:
+    """Fold the records, and take a step once so many have gone by and nothing is open."""
+    keeper, folds = Keeper(store, THREAD), Folds.empty()
+    left = list(gaps)
+    last = 0
+    for one in records:
+        folds.apply(one)
+        if left and one.seq - last >= left[0] and folds.between_turns:
+            await keeper.keep(folds)
+            last = one.seq
+            del left[0]
+    return keeper
+
+
+async def opened(
+    store: EventStore, thread_id: ThreadId = THREAD, seed: Seed | None = None
+) -> Loaded:
+    """It as an actor has it when a request is due."""
+    keeper = Keeper(store, thread_id)
+    loaded = await load(store, thread_id, keeper, seed=seed)
+    printed = next_print(loaded.folds.history)
+    await keeper.bring_back(loaded.folds.history)
+    assert next_print(loaded.folds.history) == printed  # It takes no more than the newest items.
+    return loaded
+
+
+def next_print(history: History) -> object:
+    return history.print_request(INSTRUCTIONS, TOOLS)
+
+
+def assert_alike(one: Loaded, other: Loaded) -> None:
+    assert one.folds.state == other.folds.state
+    assert one.folds.history.items == other.folds.history.items
+    assert one.folds.history.place() == other.folds.history.place()
+    assert next_print(one.folds.history) == next_print(other.folds.history)
+    assert one.folds.usage.total == other.folds.usage.total
+    assert one.folds.usage.last == other.folds.usage.last
+    assert one.folds.summary == other.folds.summary
+    assert list(one.turn_so_far) == list(other.turn_so_far)
+
+
+@pytest.mark.slow
+@FEW
+@given(RUNS, CUTS, st.integers(0, 10_000))
+def test_snapshot_and_tail_are_the_fold_from_zero(
+    run: list[int], gaps: list[int], end: int
+) -> None:
+    async def check() -> None:
+        records = played(run).records
+        records = records[: 1 + end % len(records)]
+        plain, kept = MemoryStore(), MemoryStore()
+        await write(plain, records)
+        await write(kept, records)
+        await keep_steps(kept, records, gaps)
+        assert_alike(await opened(kept), await opened(plain))
+
+    trio.run(check)
+
+
+@pytest.mark.slow
+@FEW
+@given(RUNS, CUTS, st.integers(0, 10_000))
+def test_a_fork_begins_with_the_last_snapshot_in_front_of_it(
+    run: list[int], gaps: list[int], end: int
+) -> None:
+    async def check() -> None:
+        records = played(run).records
+        at_seq = 1 + end % len(records)
+        plain, kept = MemoryStore(), MemoryStore()
+        event = ThreadForked(THREAD, at_seq)
+        forked = NewEvent(event.type, encode_event(event))
+        for store in (plain, kept):
+            await write(store, records)
+            await store.fork(THREAD, at_seq, CHILD, [forked], at_us=1)
+        await keep_steps(kept, records, gaps)
+        seed = await find_seed(kept, THREAD, at_seq)
+        assert seed is None or seed.folds.version <= at_seq
+        assert_alike(await opened(kept, CHILD, seed), await opened(plain, CHILD))
+
+    trio.run(check)
+
+
+def test_a_fork_of_a_loaded_thread_begins_with_what_is_loaded() -> None:
+    async def check() -> None:
+        play, store = a_long_play(), MemoryStore()
+        await write(store, play.records)
+        keeper = await keep_steps(store, play.records, [100, 100])
+        folds = Folds.empty()
+        for one in play.records:
+            folds.apply(one)
+        event = ThreadForked(THREAD, folds.version)
+        forked = NewEvent(event.type, encode_event(event))
+        await store.fork(THREAD, folds.version, CHILD, [forked], at_us=1)
+        whole = await opened(store, CHILD)
+        seed = keeper.seed(folds)
+        assert seed is not None
+        assert_alike(await opened(store, CHILD, seed), whole)
+        # What the child becomes is its own.
+        assert folds.version == len(play.records)
+        assert folds.history.items == play.history.items
+
+    trio.run(check)
+
+
+def test_a_grandchild_finds_the_items_that_its_elders_kept() -> None:
+    async def check() -> None:
+        play, store = a_long_play(), MemoryStore()
+        records = play.records
+        await write(store, records)
+        await keep_steps(store, records, [60, 60])
+        event = ThreadForked(THREAD, len(records))
+        await store.fork(
+            THREAD, len(records), CHILD, [NewEvent(event.type, encode_event(event))], at_us=1
+        )
+        child = Keeper(store, CHILD)
+        seed = await find_seed(store, THREAD, len(records))
+        assert seed is not None
+        loaded = await load(store, CHILD, child, seed=seed)
+        await child.keep(loaded.folds)
+        again = await find_seed(store, CHILD, len(records) + 1)
+        assert again is not None
+        assert [thread for thread, _, _ in again.covered.lineage] == [THREAD, CHILD]
+        plain = MemoryStore()
+        await write(plain, records)
+        assert (await opened(store, CHILD)).folds.history.items == (
+            (await opened(plain)).folds.history.items
+        )
+
+    trio.run(check)
+
+
+def _cut(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def _flipped(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 4]) + content[middle + 1 :]
+
+
+@pytest.mark.parametrize("spoil", [_cut, _flipped, lambda content: b"", lambda content: b"x" * 99])
+@pytest.mark.parametrize("name", [NEWEST, "step-1", "step-2"])
+def test_what_is_not_as_it_was_written_is_ignored(
+    spoil: Callable[[bytes], bytes], name: str
+) -> None:
+    async def check() -> None:
+        play, store, plain = a_long_play(), MemoryStore(), MemoryStore()
+        await write(plain, play.records)
+        await write(store, play.records)
+        await keep_steps(store, play.records, [100, 100, 100])
+        kept = await store.snapshot(THREAD, name)
+        assert kept is not None
+        await store.set_snapshot(THREAD, name, Snapshot(kept.seq, spoil(kept.content)))
+        assert_alike(await opened(store), await opened(plain))
+
+    trio.run(check)
+
+
+def test_a_snapshot_of_another_thread_or_place_or_shape_is_ignored() -> None:
+    async def check() -> None:
+        play, store = a_long_play(), MemoryStore()
+        await write(store, play.records)
+        await keep_steps(store, play.records, [100])
+        kept = await store.snapshot(THREAD, NEWEST)
+        assert kept is not None
+        assert await find_seed(store, THREAD, len(play.records)) is not None
+        event = ThreadForked(THREAD, len(play.records))
+        await store.fork(
+            THREAD, kept.seq, CHILD, [NewEvent(event.type, encode_event(event))], at_us=1
+        )
+        await store.set_snapshot(CHILD, NEWEST, kept)
+        assert await find_seed(store, CHILD, kept.seq) is None
+        await store.set_snapshot(THREAD, NEWEST, Snapshot(kept.seq - 1, kept.content))
+        assert await find_seed(store, THREAD, len(play.records)) is None
+        members = msgspec.msgpack.decode(kept.content[4:])
+        members[0] = members[0][:-1] + "x"
+        content = msgspec.msgpack.encode(members)
+        older = crc32(content).to_bytes(4) + content
+        await store.set_snapshot(THREAD, NEWEST, Snapshot(kept.seq, older))
+        assert await find_seed(store, THREAD, len(play.records)) is None
+
+    trio.run(check)
+
+
+def test_a_long_first_reading_holds_only_what_no_step_has() -> None:
+    async def check() -> None:
+        play, store = a_long_play(), MemoryStore()
+        await write(store, play.records)
+        keeper = Keeper(store, THREAD)
+        loaded = await load(store, THREAD, keeper, events=100)
+        assert loaded.folds.history.absent > len(loaded.folds.history.items)
+        await keeper.bring_back(loaded.folds.history)
+        assert loaded.folds.history.items == play.history.items
+
+    trio.run(check)

@@ -1,0 +1,77 @@
+"""A thread knows every key that it ever took a command under, however many came behind it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import trio
+
+from codexd.core.commands import ChangeSettings, StartThread
+from codexd.core.due import Effect
+from codexd.core.ids import ThreadId
+from codexd.core.settings import Settings, SettingsChange
+from codexd.models.client import ModelClient
+from codexd.runtime.actor import ThreadActor
+from codexd.runtime.leftovers import ProcessFiles, UnfinishedFiles
+from codexd.runtime.supervisor import Supervisor
+from codexd.runtime.world import Traits, World
+from codexd.server.feed import Feed
+from codexd.server.frames import Frame, Questions
+from codexd.tools.registry import Registry
+from codexd_eventstore.jsonl import open_jsonl_store
+from playing import THREAD
+from trio_test import trio_test
+
+SETTINGS = Settings("/w", "m", "p", approval_policy="never", sandbox="read-only")
+OTHERS = 1500
+
+
+class Nobody:
+    any = False
+
+    def tell(self, frame: Frame, thread_id: ThreadId) -> None: ...
+
+    def forget(self, thread_id: ThreadId) -> None: ...
+
+
+def no_model(provider: str) -> ModelClient:
+    raise AssertionError("no model is asked here")
+
+
+async def perform(effect: Effect, thread: ThreadActor) -> None:
+    raise AssertionError("nothing is due here")
+
+
+@pytest.mark.slow
+@trio_test
+async def test_the_first_of_many_keys_is_answered_as_the_first_time(tmp_path: Path) -> None:
+    async with open_jsonl_store(tmp_path / "home", state_dir=tmp_path / "state") as store:
+        world = World(
+            store=store,
+            client=no_model,
+            traits=lambda model: Traits(),
+            registry=Registry((), None),  # type: ignore[arg-type]  # nothing is performed here
+            unfinished=UnfinishedFiles(tmp_path / "unfinished"),
+            processes=ProcessFiles(tmp_path / "processes"),
+            instructions="",
+        )
+        feed = Feed(THREAD, Nobody(), Questions(0), lambda model: None, lambda: 0)
+        supervisor = Supervisor(lambda ephemeral: world, lambda thread_id: feed, perform)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(supervisor.run)
+            begin = StartThread(settings=SETTINGS, originator="t", daemon_version="0")
+            thread = await supervisor.start(THREAD, begin, by=None, key=None)
+            for n in range(OTHERS):
+                change = ChangeSettings(change=SettingsChange(model=f"m-{n}"))
+                assert (await thread.submit(change, key=f"key {n}")).repeated is None
+            await supervisor.unload(THREAD)
+            thread = await supervisor.load(THREAD)
+            assert thread.version == OTHERS + 1
+            for n in (0, 7, OTHERS - 1):
+                change = ChangeSettings(change=SettingsChange(model="another"))
+                repeated = (await thread.submit(change, key=f"key {n}")).repeated
+                assert repeated is not None
+                assert (repeated.seq, repeated.key) == (n + 2, f"key {n}")
+            assert thread.version == OTHERS + 1
+            nursery.cancel_scope.cancel()
