@@ -160,8 +160,8 @@ class Home:
             )
         )
 
-    def launch(self, *arguments: str, **env: str) -> Daemon:
-        """Start a daemon, whatever comes of it."""
+    def launch(self, *arguments: str, umask: int = -1, **env: str) -> Daemon:
+        """Start a daemon, whatever comes of it. A `umask` of -1 is this process's own."""
         process = subprocess.Popen(
             [sys.executable, "-m", "codexd", *arguments],
             env=self.env | env,
@@ -169,14 +169,15 @@ class Home:
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            umask=umask,
         )
         daemon = Daemon(self, process)
         self._daemons.append(daemon)
         return daemon
 
-    def start(self, *arguments: str, **env: str) -> Daemon:
+    def start(self, *arguments: str, umask: int = -1, **env: str) -> Daemon:
         """Start a daemon and wait until it answers."""
-        daemon = self.launch(*arguments, **env)
+        daemon = self.launch(*arguments, umask=umask, **env)
         daemon.wait_said(READY)
         return daemon
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import stat
-from pathlib import Path
 
 import pytest
 import trio
@@ -23,32 +21,6 @@ OK = Say(("ok",))
 
 def run(command: str) -> Reply:
     return (Call("shell_command", json.dumps({"command": command})),)
-
-
-def modes(folder: Path) -> dict[str, str]:
-    """Every file and folder that others could do something with."""
-    found = {}
-    for path in (folder, *folder.rglob("*")):
-        mode = stat.S_IMODE(path.lstat().st_mode)
-        if mode & 0o077:
-            found[str(path)] = f"{mode:04o}"
-    return found
-
-
-@trio_test
-async def test_nobody_else_may_read_anything_of_it(home: Home) -> None:
-    async with scripted_model([run("head -c 50000 /dev/zero"), OK]) as model:
-        home.use_model(model.base_url)
-        home.path.joinpath("config.toml").chmod(0o600)
-        home.start()
-        async with connected(home.socket) as client:
-            thread = await client.start_thread()
-            await client.run_turn(thread, "go")
-            await client.call("thread/archive", threadId=thread)
-            await client.start_thread()
-        assert modes(home.path) == {}
-        assert stat.S_IMODE(home.socket.stat().st_mode) == 0o600
-        assert stat.S_IMODE(home.socket.parent.stat().st_mode) == 0o700
 
 
 @trio_test
