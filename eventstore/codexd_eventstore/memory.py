@@ -6,25 +6,25 @@ Law: whatever a test of the contract can see, it does as the default engine does
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 
 import trio
 from msgspec.structs import replace
 
+from codexd_eventstore import memory_rewriting
+from codexd_eventstore.blobs import Recent
 from codexd_eventstore.changes import Hub
 from codexd_eventstore.knowing import check_snapshot
 from codexd_eventstore.lines import (
     NO_MARKS,
-    Origin,
-    at_us_of,
     chain_start,
     crc_of,
-    frame,
     marks_of,
     origin_at,
     read_lines,
 )
+from codexd_eventstore.memory_streams import MemoryStream
 from codexd_eventstore.places import check_name
 from codexd_eventstore.redacting import Redact, Redacting
 from codexd_eventstore.store import (
@@ -39,66 +39,18 @@ from codexd_eventstore.store import (
     LeftDraft,
     NewEvent,
     NotFound,
+    Package,
     Record,
     Refused,
+    Rewritten,
     Snapshot,
-    StoreFailed,
     StreamEntry,
     Subscription,
+    Swept,
+    Unpacked,
     Verdict,
 )
 from codexd_eventstore.subscription import following
-
-
-class _Stream:
-    """A stream in memory: all of its records, the inherited ones included, by reference."""
-
-    def __init__(
-        self, name: str, inherited: Sequence[Record], origin: Origin | None, hub: Hub
-    ) -> None:
-        self.name = name
-        self.origin = origin
-        self.base = len(inherited)
-        self.records = list(inherited)
-        self.keys: dict[str, tuple[int, int]] = {}
-        self.snapshots: dict[str, tuple[Snapshot, int]] = {}  # with the checksum at its `seq`
-        self.hub = hub
-        self.at_us = at_us_of(inherited[-1]) if inherited else 0
-        self.archived = False
-        self.deleted = False
-        self.failed: StoreFailed | None = None
-        self.followers = trio.lowlevel.ParkingLot()
-
-    @property
-    def version(self) -> int:
-        """The `seq` of the last record."""
-        return len(self.records)
-
-    @property
-    def chain(self) -> int:
-        """What the next own record's checksum goes on from."""
-        if len(self.records) > self.base:
-            return crc_of(self.records[-1].line)
-        return chain_start(self.name) if self.origin is None else self.origin.chain
-
-    def crc_at(self, seq: int) -> int:
-        """The checksum of a record; 0 in front of the first."""
-        return crc_of(self.records[seq - 1].line) if seq else 0
-
-    def append(
-        self, events: Sequence[NewEvent], at_us: int, key: str | None, origin: Origin | None
-    ) -> Appended:
-        at_us = max(at_us, self.at_us)
-        records = frame(
-            events, after=self.version, chain=self.chain, at_us=at_us, key=key, origin=origin
-        )
-        self.records += records
-        self.at_us = at_us
-        if key is not None:
-            self.keys[key] = (records[0].seq, records[-1].seq)
-        self.followers.unpark_all()
-        self.hub.tell(self.name)
-        return Appended(records[0].seq, records[-1].seq, tuple(records))
 
 
 class MemoryDraft:
@@ -146,8 +98,9 @@ class MemoryStore:
 
     def __init__(self, redact: Redact | None = None) -> None:
         self._redacting = Redacting(redact)
-        self._streams: dict[str, _Stream] = {}
+        self._streams: dict[str, MemoryStream] = {}
         self._blobs: dict[str, bytes] = {}
+        self._recent = Recent()
         self._checkpoints: dict[tuple[str, str], int] = {}
         self._hub = Hub()
 
@@ -169,7 +122,7 @@ class MemoryStore:
             if expected_version != 0:
                 raise NotFound(f"there is no stream {stream}: nothing was appended")
             events, redacted = self._redacting.events(events)
-            held = _Stream(stream, (), None, self._hub)
+            held = MemoryStream(stream, (), None, self._hub)
             answer = replace(held.append(events, at_us, key, None), redacted=redacted)
             self._streams[stream] = held
             return answer
@@ -205,7 +158,7 @@ class MemoryStore:
         """Follow a stream from a position for as long as the context lasts."""
         return following(self, stream, after)
 
-    async def followed(self, stream: str) -> _Stream:
+    async def followed(self, stream: str) -> MemoryStream:
         """For subscriptions: the open stream."""
         await trio.lowlevel.checkpoint_if_cancelled()
         return self._held(stream)
@@ -238,7 +191,9 @@ class MemoryStore:
             raise Exists(f"there is a stream {child} already: nothing was forked")
         chain = crc_of(source.records[at_seq - 1].line) if at_seq else chain_start(parent)
         origin = origin_at(parent, at_seq, chain)
-        held = _Stream(child, source.records[:at_seq], origin, self._hub)
+        held = MemoryStream(
+            child, source.records[:at_seq], origin, self._hub, source.beginning if at_seq else chain
+        )
         events, redacted = self._redacting.events(events)
         answer = replace(held.append(events, at_us, None, origin), redacted=redacted)
         self._streams[child] = held
@@ -254,32 +209,82 @@ class MemoryStore:
         self._held(stream).archived = False
         self._hub.tell(stream)
 
-    async def delete(self, stream: str) -> None:
+    async def delete(self, stream: str, *, detach_children: bool = False) -> frozenset[str]:
         """Remove it for good."""
         held = self._held(stream)
-        children = [
-            other.name
-            for other in self._streams.values()
-            if other.origin is not None and other.origin.stream == stream
-        ]
-        if children:
-            some = ", ".join(sorted(children)[:3])
+        children = await self.children(stream)
+        if children and not detach_children:
+            some = ", ".join(children[:3])
             raise Refused(
                 f"stream {stream}: {len(children)} streams were forked from it ({some}):"
                 " it was not deleted"
             )
+        for child in children:
+            memory_rewriting.detach(self._streams[child])
         held.deleted = True
         del self._streams[stream]
         for pair in [pair for pair in self._checkpoints if pair[1] == stream]:
             del self._checkpoints[pair]
         held.followers.unpark_all()
         self._hub.tell(stream)
+        named = memory_rewriting.named_by(held.records[held.base :]) & self._blobs.keys()
+        for name in named:
+            self._recent.let_go(name)
+        return frozenset(named)
+
+    async def children(self, stream: str) -> list[str]:
+        """The streams that were forked from it directly, sorted."""
+        self._held(stream)
+        every = self._streams.values()
+        return sorted(one.name for one in every if one.origin and one.origin.stream == stream)
+
+    async def scrub(
+        self, stream: str, edit: Callable[[Record], bytes | None], *, at_us: int
+    ) -> Rewritten:
+        """Rewrite its own records where `edit` returns other data than the record has."""
+        held = self._held(stream)
+        answer = memory_rewriting.scrub(held, self._streams.values(), edit)
+        held.snapshots.clear()
+        self._hub.tell(stream)
+        return answer
+
+    async def salvage(self, stream: str, *, at_us: int) -> Rewritten:
+        """Nothing: memory is never damaged."""
+        held = self._held(stream)
+        return Rewritten(stream, held.generation, held.version - held.base, 0)
+
+    async def pack(self, stream: str, path: str) -> Package:
+        """Refused: what ends with its process is not carried elsewhere."""
+        raise Refused(f"stream {stream} is in memory only: nothing was packed")
+
+    async def unpack(self, path: str) -> Unpacked:
+        """Refused: see `pack`."""
+        raise Refused(f"{path}: these streams are in memory only: nothing was unpacked")
+
+    async def sweep_blobs(self, among: Collection[str] | None = None) -> Swept:
+        """Remove the blobs (of those named, or of all) that no stream names."""
+        looked_at = [name for name in self._blobs if among is None or name in among]
+        named: set[str] = set()
+        for held in self._streams.values():
+            named |= memory_rewriting.named_by(held.records)
+        gone = [name for name in looked_at if name not in named and name not in self._recent]
+        size = sum(len(self._blobs.pop(name)) for name in gone)
+        return Swept(len(looked_at), len(gone), size)
+
+    async def blobs(self) -> list[BlobRef]:
+        """All blobs, in no particular order."""
+        return [BlobRef(name, len(content)) for name, content in self._blobs.items()]
+
+    async def verify_blob(self, sha256: str) -> str | None:
+        """Nothing is wrong with what is there."""
+        await self.read_blob(sha256)
+        return None
 
     async def verify(self, stream: str) -> Verdict:
         """Read all of its own records and check every one."""
         held = self._held(stream)
         own = held.records[held.base :]
-        chain = chain_start(stream) if held.origin is None else held.origin.chain
+        chain = held.beginning if held.origin is None else held.origin.chain
         whole = b"".join([record.line + b"\n" for record in own])
         found, _, _ = read_lines(whole, held.base, chain)
         if len(found) < len(own):
@@ -322,6 +327,7 @@ class MemoryStore:
         content = self._redacting.content(content)
         sha256 = hashlib.sha256(content).hexdigest()
         self._blobs.setdefault(sha256, content)
+        self._recent.note(sha256)
         return BlobRef(sha256, len(content))
 
     async def read_blob(self, sha256: str, *, start: int = 0, end: int | None = None) -> bytes:
@@ -366,7 +372,7 @@ class MemoryStore:
         check_name(stream, "stream")
         self._checkpoints[consumer, stream] = seq
 
-    def _held(self, stream: str) -> _Stream:
+    def _held(self, stream: str) -> MemoryStream:
         check_name(stream, "stream")
         held = self._streams.get(stream)
         if held is None:

@@ -32,7 +32,7 @@ from trio_test import trio_test
 async def opened(folder: Path | str, files: FileSystem | None = None) -> AsyncIterator[EventStore]:
     """The default engine, without waiting for the disk."""
     fs = files or FastFiles()
-    async with open_jsonl_store(f"{folder}/home", state_dir=f"{folder}/state", files=fs) as store:
+    async with open_jsonl_store(f"{folder}/data", state_dir=f"{folder}/state", files=fs) as store:
         yield store
 
 
@@ -213,7 +213,7 @@ async def test_after_a_power_cut_at_any_call_every_fork_reads_what_it_did() -> N
                     gone.add(False)
                 except NotFound:
                     gone.add(True)
-                assert not after.entries("/disk/home/rewriting")
+                assert not after.entries("/disk/data/rewriting")
             cases += 1
     assert gone == {True, False}
     print(f"power cuts while deleting: {cases} cases")
@@ -262,7 +262,7 @@ async def test_only_blobs_that_nothing_names_are_swept(tmp_path: Path) -> None:
         put(path.with_name("a.jsonl.torn-20261121T030000Z"), b"torn " + named[2].encode())
         put(path.with_name("a.jsonl.damaged-20261121T030000Z"), named[3].encode() + b"f00")
         store.open_draft("a", "text", b"{}").append(b'"' + named[4].encode() + b'"')
-        folder = tmp_path / "home" / "blobs" / named[5][:2]
+        folder = tmp_path / "data" / "blobs" / named[5][:2]
         put(folder / f"{named[5]}.7.new", b"of a process that died")
         # What this process has put stays, for its event may still come.
         assert await store.sweep_blobs() == Swept(6, 0, 0)
@@ -272,7 +272,7 @@ async def test_only_blobs_that_nothing_names_are_swept(tmp_path: Path) -> None:
         assert [await store.read_blob(name) for name in named[:5]] == [b"%d" % n for n in range(5)]
         with pytest.raises(NotFound):
             await store.read_blob(named[5])
-        assert not list((tmp_path / "home" / "blobs").rglob("*.new"))
+        assert not list((tmp_path / "data" / "blobs").rglob("*.new"))
 
 
 @trio_test
@@ -310,6 +310,6 @@ async def test_a_blob_whose_bytes_changed_is_found(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         good, bad = await store.put_blob(b"good"), await store.put_blob(b"bad")
         assert sorted(await store.blobs(), key=lambda one: one.size_bytes) == [bad, good]
-        put(tmp_path / "home" / "blobs" / bad.sha256[:2] / bad.sha256, b"bed")
+        put(tmp_path / "data" / "blobs" / bad.sha256[:2] / bad.sha256, b"bed")
         assert await store.verify_blob(good.sha256) is None
         assert await store.verify_blob(bad.sha256) == "its 3 bytes have another hash"

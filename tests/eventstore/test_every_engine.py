@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import trio
+import trio.testing
 from trio.testing import wait_all_tasks_blocked
 
 from codexd_eventstore.store import (
@@ -19,6 +20,8 @@ from codexd_eventstore.store import (
     NotFound,
     Record,
     Refused,
+    Snapshot,
+    Swept,
     Verdict,
 )
 from store_engines import NOON_US, Engine, append, jsonl, memory, numbers, placed, rows
@@ -561,3 +564,141 @@ async def test_the_head_of_a_plain_stream(engine: Engine, tmp_path: Path) -> Non
         await append(store, "orders", 0)
         head = await store.head("orders")
         assert head == Head("orders", 1, path=head.path)
+
+
+@every_engine
+@trio_test
+async def test_a_parent_is_deleted_once_its_forks_have_copies(
+    engine: Engine, tmp_path: Path
+) -> None:
+    async with engine(tmp_path) as store:
+        await append(store, "a", 0)
+        await append(store, "a", 1)
+        await store.fork("a", 2, "b", [placed(3)], at_us=NOON_US)
+        await store.fork("b", 1, "c", [placed(20)], at_us=NOON_US)
+        await store.fork("a", 0, "d", [placed(1)], at_us=NOON_US)
+        assert await store.children("a") == ["b", "d"]
+        before = {name: await store.read(name) for name in "bcd"}
+        await store.delete("a", detach_children=True)
+        await store.delete("b", detach_children=True)
+        for name in "cd":
+            assert await store.read(name) == before[name]
+            assert (await store.verify(name)).damage is None
+            assert (await store.head(name)).parent is None
+
+
+@every_engine
+@trio_test
+async def test_a_scrubbed_stream_and_its_forks_have_other_data_and_the_same_numbers(
+    engine: Engine, tmp_path: Path
+) -> None:
+    async with engine(tmp_path) as store:
+        for number in range(3):
+            await append(store, "a", number)
+        await store.fork("a", 2, "b", [placed(3)], at_us=NOON_US)
+        answer = await store.scrub(
+            "a", lambda one: b'{"number":9}' if one.seq == 2 else None, at_us=NOON_US
+        )
+        assert (answer.records, answer.changed, answer.generation) == (3, 1, 2)
+        assert numbers(await store.read("a")) == [(1, 1), (2, 9), (3, 3)]
+        assert numbers(await store.read("b")) == [(1, 1), (2, 9), (3, 3)]
+        await append(store, "a", 3)
+        await store.delete("a", detach_children=True)
+        assert numbers(await store.read("b")) == [(1, 1), (2, 9), (3, 3)]
+        assert (await store.verify("b")).damage is None
+        assert (await store.salvage("b", at_us=NOON_US)).lost == 0
+
+
+@every_engine
+@trio_test
+async def test_blobs_that_only_a_deleted_stream_named_are_swept(
+    engine: Engine, tmp_path: Path
+) -> None:
+    async with engine(tmp_path) as store:
+        one, other = await store.put_blob(b"one"), await store.put_blob(b"other")
+        for number, blob in enumerate((one, other)):
+            event = NewEvent("order.placed", b'{"blob":"%b"}' % blob.sha256.encode())
+            await append(store, f"s{number}", 0, event)
+        named = await store.delete("s0")
+        assert named == {one.sha256}
+        assert await store.sweep_blobs(named) == Swept(1, 1, 3)
+        assert await store.sweep_blobs() == Swept(1, 0, 0)
+        assert await store.blobs() == [other]
+        assert await store.verify_blob(other.sha256) is None
+
+
+@every_engine
+@trio_test
+async def test_an_append_is_found_by_its_key(engine: Engine, tmp_path: Path) -> None:
+    async with engine(tmp_path) as store:
+        await append(store, "orders", 0)
+        await append(store, "orders", 1, placed(2), placed(3), key="k")
+        await store.fork("orders", 3, "others", [placed(4)], at_us=NOON_US)
+        assert await store.find_key("orders", "k") == (2, 3)
+        assert await store.find_key("orders", "another") is None
+        assert (
+            await store.find_key("others", "k") is None
+        )  # a key answers for the log it was given to
+        with pytest.raises(NotFound):
+            await store.find_key("missing", "k")
+
+
+@every_engine
+@trio_test
+async def test_the_last_snapshot_that_was_taken_is_kept(engine: Engine, tmp_path: Path) -> None:
+    async with engine(tmp_path) as store:
+        await append(store, "orders", 0, placed(1), placed(2))
+        assert await store.snapshot("orders", "history") is None
+        for seq, content in ((0, b""), (1, b"one"), (2, b"two")):
+            await store.set_snapshot("orders", "history", Snapshot(seq, content))
+            assert await store.snapshot("orders", "history") == Snapshot(seq, content)
+        assert await store.snapshot("orders", "another") is None
+        with pytest.raises(Refused, match="has 2 records"):
+            await store.set_snapshot("orders", "history", Snapshot(3, b"three"))
+        await store.fork("orders", 2, "others", [placed(3)], at_us=NOON_US)
+        await store.set_snapshot("others", "history", Snapshot(2, b"inherited"))
+        assert await store.snapshot("others", "history") == Snapshot(2, b"inherited")
+        await store.delete("others")
+        await append(store, "others", 0, placed(9), placed(10))
+        assert await store.snapshot("others", "history") is None
+        with pytest.raises(NotFound):
+            await store.snapshot("missing", "history")
+
+
+@every_engine
+@trio_test
+async def test_every_listener_hears_once_which_streams_changed(
+    engine: Engine, tmp_path: Path
+) -> None:
+    async with engine(tmp_path) as store:
+        with store.changes() as first, store.changes() as second:
+            for number in range(3):
+                await append(store, "a", number)
+            await store.fork("a", 1, "b", [placed(2)], at_us=NOON_US)
+            assert await first.receive() == {"a", "b"}
+            await store.archive("b")
+            assert await first.receive() == {"b"}
+            await store.unarchive("b")
+            await store.delete("b")
+            assert await first.receive() == {"b"}
+            assert await second.receive() == {"a", "b"}
+            with trio.move_on_after(0):
+                raise AssertionError(await second.receive())
+
+
+@every_engine
+@trio_test
+async def test_a_change_wakes_who_waits_for_it(engine: Engine, tmp_path: Path) -> None:
+    async with engine(tmp_path) as store, trio.open_nursery() as nursery:
+        heard: list[frozenset[str]] = []
+        with store.changes() as changes:
+
+            async def listen() -> None:
+                heard.append(await changes.receive())
+
+            nursery.start_soon(listen)
+            await wait_all_tasks_blocked()
+            assert heard == []
+            await append(store, "a", 0)
+            await wait_all_tasks_blocked()
+            assert heard == [{"a"}]

@@ -29,7 +29,7 @@ from trio_test import trio_test
 async def opened(folder: Path) -> AsyncIterator[EventStore]:
     """The default engine, without waiting for the disk."""
     files = FastFiles()
-    async with open_jsonl_store(folder / "home", state_dir=folder / "state", files=files) as store:
+    async with open_jsonl_store(folder / "data", state_dir=folder / "state", files=files) as store:
         yield store
 
 
@@ -146,7 +146,7 @@ async def test_what_is_another_stream_here_is_refused_and_nothing_is_taken_in(
         assert await store.read("b") == before
         assert [row.stream for row in await store.streams()] == ["b"]
         assert await store.streams(archived=True) == []
-        assert not list((tmp_path / "two" / "home" / "rewriting").iterdir())
+        assert not list((tmp_path / "two" / "data" / "rewriting").iterdir())
 
 
 @trio_test
@@ -221,8 +221,8 @@ async def test_a_hostile_or_broken_package_leaves_nothing_behind(tmp_path: Path)
                 await store.unpack(str(hostile))
             assert await store.streams() == [], number
             assert await store.streams(archived=True) == []
-        assert not (tmp_path / "two" / "home" / "blobs").exists()
-        assert not list((tmp_path / "two" / "home").rglob("*.jsonl*"))
+        assert not (tmp_path / "two" / "data" / "blobs").exists()
+        assert not list((tmp_path / "two" / "data").rglob("*.jsonl*"))
     print(f"hostile packages: {len(bodies)} cases")
 
 

@@ -25,7 +25,7 @@ RECORDS = 8
 async def opened(folder: Path | str, files: FileSystem | None = None) -> AsyncIterator[EventStore]:
     """The default engine, without waiting for the disk."""
     fs = files or FastFiles()
-    async with open_jsonl_store(f"{folder}/home", state_dir=f"{folder}/state", files=fs) as store:
+    async with open_jsonl_store(f"{folder}/data", state_dir=f"{folder}/state", files=fs) as store:
         yield store
 
 
@@ -287,7 +287,7 @@ async def test_an_acknowledged_append_whose_end_is_lost_stays_as_far_as_it_stand
 
 @trio_test
 async def test_nothing_can_be_saved_of_a_file_that_nothing_is_known_of(tmp_path: Path) -> None:
-    path = tmp_path / "home" / "threads" / "other" / "orders.jsonl"
+    path = tmp_path / "data" / "threads" / "other" / "orders.jsonl"
     put(path, b'{"seq":0,' + b"x" * 100)
     async with opened(tmp_path) as store:
         with pytest.raises(Refused, match="nothing in its file can be read"):
@@ -376,7 +376,7 @@ async def test_after_a_power_cut_at_any_call_the_log_is_the_damaged_or_the_salva
     moments: list[tuple[str, Disk]] = []
     async with opened("/disk", files) as store:
         await written(store)
-        path = "/disk/home/threads/other/orders.jsonl"
+        path = "/disk/data/threads/other/orders.jsonl"
         broken = flipped(files.read_range(path, 0, 100_000), 4, -25)
         fd = files.open(path)
         files.truncate(fd, 0)

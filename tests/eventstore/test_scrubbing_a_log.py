@@ -26,7 +26,7 @@ SECRET = b"hunter2"
 async def opened(folder: Path | str, files: FileSystem | None = None) -> AsyncIterator[EventStore]:
     """The default engine, without waiting for the disk."""
     fs = files or FastFiles()
-    async with open_jsonl_store(f"{folder}/home", state_dir=f"{folder}/state", files=fs) as store:
+    async with open_jsonl_store(f"{folder}/data", state_dir=f"{folder}/state", files=fs) as store:
         yield store
 
 
@@ -182,7 +182,7 @@ async def test_an_edit_that_is_no_json_object_changes_nothing(tmp_path: Path, da
         with pytest.raises(Refused):
             await store.scrub("orders", lambda one: data, at_us=NOON_US)
         assert content(path) == before
-        assert not list((tmp_path / "home" / "rewriting").iterdir())
+        assert not list((tmp_path / "data" / "rewriting").iterdir())
         await append(store, "orders", 6)
 
 
@@ -218,7 +218,7 @@ async def test_after_a_power_cut_at_any_call_the_log_is_the_old_or_the_new_one()
                 assert numbers(await store.read("orders")) == [(n, n) for n in range(1, 7)], call
                 assert (await store.verify("child")).damage is None, call
                 line = (await store.read("orders"))[2].line
-                assert not files.entries("/disk/home/rewriting")
+                assert not files.entries("/disk/data/rewriting")
             generations.add(SECRET in line)
             cases += 1
     assert generations == {True, False}

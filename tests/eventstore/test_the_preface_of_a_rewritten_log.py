@@ -21,7 +21,7 @@ MANY_CUTS = {seq: (f"{seq:08x}",) for seq in range(1, 501)}
 async def opened(folder: Path) -> AsyncIterator[EventStore]:
     """The default engine, without waiting for the disk."""
     files = FastFiles()
-    async with open_jsonl_store(folder / "home", state_dir=folder / "state", files=files) as store:
+    async with open_jsonl_store(folder / "data", state_dir=folder / "state", files=files) as store:
         yield store
 
 
