@@ -1,0 +1,131 @@
+"""Consumers: whoever has to be given every record of a store once it is there, over restarts, streams and failures.
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(consume, store, "notify", handle)
+
+Law: at least once, and in order within a stream. A checkpoint follows the handling, so what was handled and not
+noted is handed over again; a handler tells a repeated record by its stream and `seq`. One stream that cannot be
+handled, or read, holds up no other.
+
+What a fork shares with its parent is handed over as the parent's. A stream whose file is as long as when all of
+it was handled is not opened at a start: that costs as much as listing it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, NoReturn
+
+import trio
+
+from codexd_eventstore.store import Damaged, EventStore, NotFound, Record
+
+# A handler that raises is called again after this long, then after twice as long, up to the longest.
+FIRST_PAUSE_S: Final = 0.5
+LONGEST_PAUSE_S: Final = 60.0
+# Streams whose records are handled at the same time: enough that one slow call does not hold up all.
+STREAMS_AT_ONCE: Final = 8
+# Streams looked at in one go before other tasks run: some ten microseconds each.
+LOOKED_AT_ONCE: Final = 100
+
+Handler = Callable[[str, Sequence[Record]], Awaitable[None]]
+
+
+async def consume(store: EventStore, name: str, handle: Handler) -> NoReturn:
+    """Hand every record of every stream to `handle`, those of one stream in order; until it is cancelled.
+
+    `handle` gets a stream's name and some of its records, and may raise: it gets them again then.
+    """
+    consumer = _Consumer(store, name, handle)
+    # It listens before it looks: what changes in between is looked at twice and not missed.
+    with store.changes() as changes:
+        async with trio.open_nursery() as nursery:
+            for _ in range(STREAMS_AT_ONCE):
+                nursery.start_soon(consumer.work, nursery)
+            nursery.start_soon(consumer.look_at_all)
+            while True:
+                for stream in await changes.receive():
+                    consumer.want(stream)
+
+
+class _Consumer:
+    """What is to be handled, and what is being handled."""
+
+    def __init__(self, store: EventStore, name: str, handle: Handler) -> None:
+        self._store = store
+        self._name = name
+        self._handle = handle
+        self._wanted: dict[str, None] = {}  # streams with something new, oldest first
+        self._held: set[str] = set()  # being handled, or waiting to be tried again
+        self._pauses: dict[str, float] = {}  # of those that failed
+        self._sizes: dict[
+            str, int
+        ] = {}  # of those that are handled for the first time since the start
+        self._more = trio.lowlevel.ParkingLot()
+
+    def want(self, stream: str) -> None:
+        """Handle what is new in a stream as soon as somebody is free."""
+        self._wanted[stream] = None
+        self._more.unpark()
+
+    async def look_at_all(self) -> None:
+        """Want every stream whose file is not as it was when all of it was handled."""
+        for archived in (False, True):
+            for number, row in enumerate(await self._store.streams(archived=archived)):
+                if number % LOOKED_AT_ONCE == 0:
+                    await trio.lowlevel.checkpoint()
+                handled = await self._store.checkpoint(f"{self._name}.bytes", row.stream)
+                if handled != row.size_bytes:
+                    self._sizes[row.stream] = row.size_bytes
+                    self.want(row.stream)
+
+    async def work(self, nursery: trio.Nursery) -> None:
+        """Handle one stream after the other."""
+        while True:
+            stream = next((s for s in self._wanted if s not in self._held), None)
+            if stream is None:
+                await self._more.park()
+                continue
+            del self._wanted[stream]
+            self._held.add(stream)
+            try:
+                await self._catch_up(stream)
+            except Exception:  # noqa: BLE001 - whoever handles may raise what it likes, and others go on
+                pause = self._pauses.get(stream, FIRST_PAUSE_S)
+                self._pauses[stream] = min(2 * pause, LONGEST_PAUSE_S)
+                nursery.start_soon(self._try_again, stream, pause)
+            else:
+                self._pauses.pop(stream, None)
+                self._let_go(stream)
+
+    async def _try_again(self, stream: str, pause: float) -> None:
+        await trio.sleep(pause)
+        self._wanted[stream] = None
+        self._let_go(stream)
+
+    def _let_go(self, stream: str) -> None:
+        self._held.discard(stream)
+        if stream in self._wanted:
+            self._more.unpark()
+
+    async def _catch_up(self, stream: str) -> None:
+        """Hand over all that is new."""
+        store, name = self._store, self._name
+        size = self._sizes.pop(stream, None)
+        try:
+            head = await store.head(stream)
+        except (NotFound, Damaged):
+            return  # it is looked at again when it changes, or at the next start
+        position = max(await store.checkpoint(name, stream), head.parent_seq)
+        if position > head.version:
+            # A power cut took what was handled and not yet on disk; other records will have those numbers.
+            position = head.version
+            await store.set_checkpoint(name, stream, position)
+        while position < head.version:
+            records = await store.read(stream, after=position)
+            await self._handle(stream, records)
+            position = records[-1].seq
+            await store.set_checkpoint(name, stream, position)
+            head = await store.head(stream)
+        if size is not None:
+            await store.set_checkpoint(f"{name}.bytes", stream, size)
