@@ -17,7 +17,6 @@ from codexd_eventstore.jsonl import open_jsonl_store
 from simulated_files import SimulatedFileSystem
 from store_engines import memory
 from store_oracle import StoreMachine
-from trio_test import trio_test
 
 NIGHTLY = "CODEXD_NIGHTLY" in os.environ
 # Steps of one machine, and machines: 100,000 steps at night.
@@ -88,8 +87,7 @@ class InMemory(Machine):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("machine", [OnSimulatedFiles, InMemory])
-@trio_test
-async def test_a_store_answers_as_lists_do(machine: type[Machine]) -> None:
+def test_a_store_answers_as_lists_do(machine: type[Machine]) -> None:
     how = settings(
         max_examples=EXAMPLES,
         stateful_step_count=STEPS,
@@ -99,5 +97,9 @@ async def test_a_store_answers_as_lists_do(machine: type[Machine]) -> None:
         suppress_health_check=list(HealthCheck),
     )
     before = Machine.steps
-    await trio.to_thread.run_sync(lambda: run_state_machine_as_test(machine, settings=how))
+
+    async def run() -> None:
+        await trio.to_thread.run_sync(lambda: run_state_machine_as_test(machine, settings=how))
+
+    trio.run(run)
     print(f"oracle: {Machine.steps - before} steps on {machine.__name__}")

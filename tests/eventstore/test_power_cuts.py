@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from codexd_eventstore.jsonl import open_jsonl_store
 from simulated_files import Disk, SimulatedFileSystem
 from simulated_power import AllKept, AllLost, Outcome, Sampled, after_power_cut
+from store_engines import put
 from store_ledger import Ledger, judge
 from store_script import Script
 from trio_test import trio_test
@@ -22,6 +24,8 @@ OPERATIONS = 200
 SAMPLES_AFTER, SAMPLES_WITHIN = (6, 3) if NIGHTLY else (1, 1)
 # Every so many calls within an operation are looked at.
 STEP_WITHIN = 1 if NIGHTLY else 4
+# Every so many operations are looked at with notes, which cost ten times as much.
+STEP_NOTES = 2 if NIGHTLY else 20
 
 DATA, STATE = "/disk/data", "/disk/state"
 # In front of other calls the disk has what it had before.
@@ -121,3 +125,43 @@ async def test_what_a_dead_process_left_is_on_disk_once_it_is_built_upon(seed: i
             error.add_note(f"seed {seed}, {picture.place}")
             raise
     print(f"power cuts after a death: {len(pictures)}")
+
+
+def notes_in(folder: Path) -> dict[str, bytes]:
+    """The files of the notes as they are now, perhaps in the middle of a write."""
+    return {path.name: path.read_bytes() for path in folder.glob("notes.sqlite*")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", SEEDS)
+@trio_test
+async def test_notes_as_they_were_or_older_ones_never_take_a_cut_for_damage(
+    seed: int, tmp_path: Path
+) -> None:
+    """Marks say what the disk had; a power cut leaves at least that, and whatever else the dice say."""
+    state = tmp_path / "state"
+    state.mkdir()
+    files, script = SimulatedFileSystem(), Script(seed, OPERATIONS)
+    pictures: list[tuple[Picture, dict[str, bytes]]] = []
+    script.on_done = lambda: pictures.append((Picture(script, files, "done"), notes_in(state)))
+    await script.run(files, DATA, str(state))
+    count = 0
+    for number, (picture, notes) in enumerate(pictures[::STEP_NOTES]):
+        older = pictures[max(0, number - 3) * STEP_NOTES][1]
+        for name, outcome in picture.outcomes(seed):
+            for kept in (notes, older):
+                folder = tmp_path / f"state-{count}"
+                for file, content in kept.items():
+                    put(folder / file, content)
+                found = after_power_cut(picture.disk, outcome)
+                try:
+                    async with open_jsonl_store(DATA, state_dir=folder, files=found) as store:
+                        some = picture.some_streams(count)
+                        died = name == "all kept"
+                        await judge(store, picture.ledger, died=died, goes_on=some)
+                except Exception as error:
+                    error.add_note(f"seed {seed}, {picture.place}, {name}, {kept is older}")
+                    raise
+                shutil.rmtree(folder, ignore_errors=True)
+                count += 1
+    print(f"power cuts with notes: {count} outcomes of {OPERATIONS} operations")
