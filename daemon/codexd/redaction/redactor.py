@@ -35,9 +35,10 @@ class Redactor:
                 self._names.setdefault(form, stand_in)
         self.needles = tuple(sorted(self._names, key=lambda form: (-len(form), form)))
         self._known = any_of(self.needles)
-        self._begins: dict[bytes, list[bytes]] = {}  # by their first letters
-        for form in self.needles:
-            self._begins.setdefault(form[:1], []).append(form)
+        # Where a form may begin, by its first two letters, wherever they overlap.
+        pairs = sorted({re.escape(form[:2]) for form in self.needles})
+        self._begins = re.compile(b"(?=" + b"|".join(pairs) + b")") if pairs else None
+        self._firsts = frozenset(form[:1] for form in self.needles)
         self._longest_bytes = len(self.needles[0]) if self.needles else 0
         anchors = [part for one in patterns for part in _alternatives(one.anchor)]
         self._first_pass = first_pass(self.needles, anchors).search
@@ -62,17 +63,14 @@ class Redactor:
 
     def begins_known(self, text: bytes) -> int:
         """Where a known secret may begin that goes on behind the text; the text's end, if none does."""
+        if self._begins is None:
+            return len(text)
         least = max(0, len(text) - self._longest_bytes + 1)
-        best = len(text)
-        for letter, forms in self._begins.items():
-            at = text.find(letter, least, best)
-            while at >= 0:
-                rest = text[at:]
-                if any(form.startswith(rest) and form != rest for form in forms):
-                    best = at
-                    break
-                at = text.find(letter, at + 1, best)
-        return best
+        for found in self._begins.finditer(text, least):
+            rest = text[found.start() :]
+            if any(form.startswith(rest) and form != rest for form in self.needles):
+                return found.start()
+        return len(text) - (text[-1:] in self._firsts)
 
     def not_within_known(self, text: bytes, at: int) -> int:
         """The place, or the beginning of the known secret that a cut there would go through."""

@@ -16,7 +16,7 @@ from codexd.redaction.redactor import Redactor
 # More than the longest secret: what has not ended by then was none.
 HELD_BYTES_MAX: Final = 16 * 1024
 # What stands in front decides whether a word begins, and whether a header is about to say a key.
-BEFORE_BYTES: Final = 200
+BEFORE_BYTES: Final = 96
 # A token of a well-known kind is no longer than this.
 WORD_BYTES_MAX: Final = 4096
 
@@ -47,14 +47,18 @@ _TOKENS: Final = (
     ),
     *(b"sk_live_", b"sk_test_", b"rk_live_", b"rk_test_", b"glagent-"),
 )
-_FIRSTS: Final = frozenset(token[0] for token in _TOKENS)
+_PARTS: Final = frozenset(token[:size] for token in _TOKENS for size in range(1, len(token)))
 _TOKEN: Final = re.compile(b"|".join(re.escape(token) for token in _TOKENS[:-1]))
 _TOKEN_LETTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
+_DOTTED_LETTERS: Final = _TOKEN_LETTERS + b"./+="
 _WORD_LETTERS: Final = _TOKEN_LETTERS + b".+/=:@~%!$&*?#^|,;()\\"
 # What a secret of no shape of its own follows on the same line.
 _OPENER: Final = re.compile(
-    rb"(?i)authorization|bearer|access_?key|session_?token|services/|:\\?/\\?/"
+    rb"z(?<=uthoriz)|Z(?<=UTHORIZ)|b(?<=b)earer|B(?:earer|EARER)|K(?<=ccessK)ey|T(?<=essionT)oken"
+    rb"|_(?:(?<=ccess_)[Kk]ey|(?<=CCESS_)KEY|(?<=ession_)[Tt]oken|(?<=ESSION_)TOKEN)"
+    rb"|/(?:(?<=services/)|(?<=:/)/|(?<=:\\/)\\?/)"
 )
+OPENER_BYTES_MAX: Final = 20  # one may be cut in two as well
 _PEM_END: Final = re.compile(rb"-----END [A-Z0-9 ]*-----")
 _PEM: Final = re.compile(rb"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY")
 
@@ -65,6 +69,7 @@ class StreamRedactor:
     def __init__(self, redactor: Callable[[], Redactor]) -> None:
         self._redactor = redactor
         self._before = b""  # the last that was let out
+        self._opened = False
         self.held = b""
 
     def feed(self, chunk: bytes) -> bytes:
@@ -93,36 +98,43 @@ class StreamRedactor:
 
     def _unfinished_at(self, text: bytes, redactor: Redactor) -> int:
         """Where something begins that may be a secret once more has come; the end, if nothing does."""
-        at = redactor.begins_known(text)
-        at = min(at, self._token_at(text))
-        line = self._before + text[-WORD_BYTES_MAX:]
-        line = line[line.rfind(b"\n") + 1 :]
-        if _OPENER.search(line) is not None:
-            at = min(
-                at,
-                len(text[-WORD_BYTES_MAX:].rstrip(_WORD_LETTERS))
-                + max(0, len(text) - WORD_BYTES_MAX),
-            )
-        for block in _PEM.finditer(text):
-            if _PEM_END.search(text, block.end()) is None:
-                at = min(at, block.start())
-                break
-        else:
-            begin = text.rfind(b"-----BEGIN ")
-            if begin >= 0 and len(text) - begin < 60:
-                at = min(at, begin)
+        at = min(redactor.begins_known(text), self._token_at(text))
+        self._find_opener(text)
+        if self._opened:
+            tail = text[-WORD_BYTES_MAX:]
+            at = min(at, len(text) - len(tail) + len(tail.rstrip(_WORD_LETTERS)))
+        if b"-----" in text:
+            at = min(at, _pem_at(text))
         return redactor.not_within_known(text, at)
+
+    def _find_opener(self, text: bytes) -> None:
+        """Whether this line has said that a secret follows."""
+        line_at = text.rfind(b"\n") + 1
+        if line_at:
+            self._opened = False
+        if not self._opened:
+            near = text[line_at:] if line_at else self._before[-OPENER_BYTES_MAX:] + text
+            self._opened = _OPENER.search(near) is not None
 
     def _token_at(self, text: bytes) -> int:
         """Where a token of a well-known kind stands at the end, or the beginning of its beginning."""
         tail = text[-WORD_BYTES_MAX:]
-        word_at = len(tail.rstrip(_TOKEN_LETTERS + b"./+="))
+        word_at = len(tail.rstrip(_DOTTED_LETTERS))
         begin = len(text) - len(tail)
         found = _TOKEN.search(tail, word_at)
         if found is not None:
             return begin + found.start()
         part_at = max(word_at, len(tail.rstrip(_TOKEN_LETTERS)))
         part = tail[part_at:]
-        if part and part[0] in _FIRSTS and any(token.startswith(part) for token in _TOKENS):
+        if part in _PARTS:
             return begin + part_at
         return len(text)
+
+
+def _pem_at(text: bytes) -> int:
+    """Where a private key begins that has not ended, or what may be the beginning of one."""
+    for block in _PEM.finditer(text):
+        if _PEM_END.search(text, block.end()) is None:
+            return block.start()
+    begin = text.rfind(b"-----BEGIN ")
+    return begin if 0 <= len(text) - 60 < begin or 0 <= begin <= len(text) < 60 else len(text)
