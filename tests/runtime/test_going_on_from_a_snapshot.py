@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from zlib import crc32
 
 import msgspec
@@ -10,22 +11,26 @@ import pytest
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from codexd.core.events import ThreadForked, Unknown, encode_event
+from codexd.core.events import InputQueued, ThreadForked, Unknown, encode_event
 from codexd.core.ids import ThreadId
+from codexd.core.items import TextInput
 from codexd.core.record import Recorded, encode_members
 from codexd.projections.history import History
 from codexd.runtime.folds import Folds
 from codexd.runtime.loading import Loaded, load
 from codexd.runtime.snapshots import NEWEST, Keeper, Seed, find_seed
+from codexd_eventstore.jsonl import open_jsonl_store
 from codexd_eventstore.memory import MemoryStore
-from codexd_eventstore.store import EventStore, NewEvent, Snapshot
+from codexd_eventstore.store import EventStore, NewEvent, Record, Snapshot
 from playing import INSTRUCTIONS, THREAD, TOOLS, Play
 
 RUNS = st.lists(st.integers(0, 10_000), min_size=20, max_size=80)
 CUTS = st.lists(st.integers(1, 60), min_size=1, max_size=6)
 FEW = settings(max_examples=60, deadline=None, derandomize=True)
 CHILD = ThreadId("0194d2a0-0000-7000-8000-000000000002")
+GRANDCHILD = ThreadId("0194d2a0-0000-7000-8000-000000000003")
 
 
 def played(run: Sequence[int]) -> Play:
@@ -234,6 +239,38 @@ def test_a_snapshot_of_another_thread_or_place_or_shape_is_ignored() -> None:
         older = crc32(content).to_bytes(4) + content
         await store.set_snapshot(THREAD, NEWEST, Snapshot(kept.seq, older))
         assert await find_seed(store, THREAD, len(play.records)) is None
+
+    trio.run(check)
+
+
+@pytest.mark.slow
+def test_what_was_scrubbed_from_an_elder_is_in_no_snapshot_of_a_fork(tmp_path: Path) -> None:
+    async def check() -> None:
+        play = a_long_play()
+        version = len(play.records)
+        event = ThreadForked(THREAD, version)
+        forked = NewEvent(event.type, encode_event(event))
+        scrubbed = [one for one in play.records if isinstance(one.event, InputQueued)]
+
+        def edit(record: Record) -> bytes | None:
+            event = play.records[record.seq - 1].event
+            if record.seq != scrubbed[0].seq or not isinstance(event, InputQueued):
+                return None
+            return encode_event(replace(event, content=(TextInput("nothing of it"),)))
+
+        async with open_jsonl_store(tmp_path / "home", state_dir=tmp_path / "state") as store:
+            await write(store, play.records)
+            await store.fork(THREAD, version, CHILD, [forked], at_us=1)
+            await store.fork(CHILD, version + 1, GRANDCHILD, [forked], at_us=1)
+            for fork in (CHILD, GRANDCHILD):
+                keeper = Keeper(store, fork)
+                await keeper.keep((await load(store, fork, keeper)).folds)
+                assert await find_seed(store, fork, version + 2) is not None
+            await store.scrub(THREAD, edit, at_us=1)
+            for fork in (CHILD, GRANDCHILD):
+                assert await find_seed(store, fork, version + 2) is None
+                items = (await opened(store, fork)).folds.history.items
+                assert b"nothing of it" in b"".join(items)
 
     trio.run(check)
 

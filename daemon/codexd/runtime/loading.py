@@ -10,7 +10,7 @@ from codexd.core.events import ThreadForked, TurnStarted
 from codexd.core.ids import ThreadId
 from codexd.core.record import Recorded, decode_record
 from codexd.runtime.folds import Folds
-from codexd.runtime.snapshots import Keeper, Seed, find_seed
+from codexd.runtime.snapshots import Keeper, Seed, find_seed, joints_of
 from codexd_eventstore.store import EventStore, Head
 
 # A first reading takes its steps by their size; this many events without much in them are one as well.
@@ -49,6 +49,7 @@ async def load(
     """
     head = await store.head(thread_id)
     seed = seed or await find_seed(store, thread_id, head.version)
+    keeper.begin(await joints_of(store, thread_id) or ())
     folds = seed.folds if seed is not None else Folds.empty()
     if seed is not None:
         keeper.go_on_from(seed)

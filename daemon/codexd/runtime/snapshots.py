@@ -38,15 +38,22 @@ STEP_BYTES_MAX = 64 * 1024 * 1024
 
 NEWEST = "folds"
 _CRC_BYTES = 4
+_CRC_DIGITS = len('01234567"}')  # how a record's line ends
 
 # Where the items are that requests have had: thread, and its first and last step with some of them, the
 # oldest thread first.
 Lineage = tuple[tuple[ThreadId, int, int], ...]
 
 
+# Where a thread's log goes over from one file to another, by forks: the `seq` and the checksum of the last
+# record in front of each place. Whatever is rewritten there has other checksums.
+Joints = tuple[tuple[int, str], ...]
+
+
 class _Kept(msgspec.Struct, frozen=True, array_like=True):
     shape: str
     thread: ThreadId
+    joints: Joints  # what a fork inherits was this
     lineage: Lineage  # up to and with this step
     before: str  # the digest of the history in front of `items`
     items: tuple[bytes, ...]
@@ -84,11 +91,16 @@ class Keeper:
 
     def __init__(self, store: EventStore, thread_id: ThreadId) -> None:
         self._store, self._thread_id = store, thread_id
+        self._joints: Joints = ()
         self._covered = Covered()
         self._absent = Covered()  # the items that are not in memory
         self._events, self._bytes = 0, 0  # since the newest step
         self._busy = False
         self._differs = False  # whether the folds hold what the log does not
+
+    def begin(self, joints: Joints) -> None:
+        """The folds are made of this."""
+        self._joints = joints
 
     def go_on_from(self, seed: Seed) -> None:
         """The folds begin here."""
@@ -134,7 +146,7 @@ class Keeper:
         items = tuple(folds.history.had(0 if begins else covered.items))
         lineage = _extended(covered.lineage, self._thread_id, begins=begins)
         before = "" if begins else covered.digest
-        kept = _Kept(_shape(), self._thread_id, lineage, before, items, place)
+        kept = _Kept(_shape(), self._thread_id, self._joints, lineage, before, items, place)
         content, newest = _encode(kept), _encode(msgspec.structs.replace(kept, items=()))
         self._events, self._bytes, self._busy = 0, 0, True
         return Step(folds.version, lineage[-1][2], _covered_by(kept), content, newest)
@@ -173,8 +185,9 @@ class Keeper:
         items: list[bytes] = []
         reached = ""
         for thread_id, first, last in self._absent.lineage:
+            joints = await joints_of(self._store, thread_id)
             for number in range(first, last + 1):
-                found = await _find(self._store, thread_id, _step(number))
+                found = await _find(self._store, thread_id, _step(number), joints)
                 if found is None or found.before != reached:
                     return None
                 items += found.items
@@ -195,7 +208,7 @@ class Keeper:
 
 async def find_seed(store: EventStore, thread_id: ThreadId, at_seq: int) -> Seed | None:
     """The newest folds of a thread that stand at an event or in front of it."""
-    found = await _find(store, thread_id, NEWEST)
+    found = await _find(store, thread_id, NEWEST, await joints_of(store, thread_id))
     if found is None:
         return None
     if found.folds.summary.seq > at_seq:
@@ -209,10 +222,10 @@ async def _find_step(store: EventStore, lineage: Lineage, at_seq: int) -> _Kept 
     """The last step at an event or in front of it."""
     for thread_id, _, last in reversed(lineage):
         best: _Kept | None = None
-        first = 1
+        first, joints = 1, await joints_of(store, thread_id)
         while first <= last:
             middle = (first + last) // 2
-            found = await _find(store, thread_id, _step(middle))
+            found = await _find(store, thread_id, _step(middle), joints)
             if found is None:
                 return None
             if found.folds.summary.seq <= at_seq:
@@ -224,7 +237,29 @@ async def _find_step(store: EventStore, lineage: Lineage, at_seq: int) -> _Kept 
     return None
 
 
-async def _find(store: EventStore, thread_id: ThreadId, name: str) -> _Kept | None:
+async def joints_of(store: EventStore, thread_id: ThreadId) -> Joints | None:
+    """Where the thread's log goes over from one file to another; None where that cannot be read.
+
+    The store knows when a log was rewritten, and drops what was kept of it. What was kept of its forks
+    is told apart by this: their own files are as they were.
+    """
+    joints: Joints = ()
+    try:
+        head = await store.head(thread_id)
+        while head.parent is not None and head.parent_seq:
+            if not joints or head.parent_seq < joints[-1][0]:
+                after = head.parent_seq - 1
+                (record,) = await store.read(thread_id, after=after, limit=1)
+                joints = (*joints, (head.parent_seq, record.line[-_CRC_DIGITS:].decode()))
+            head = await store.head(head.parent)
+    except StoreError:
+        return None
+    return joints
+
+
+async def _find(
+    store: EventStore, thread_id: ThreadId, name: str, joints: Joints | None
+) -> _Kept | None:
     """What is kept under a name, if it is what it seems to be."""
     try:
         snapshot = await store.snapshot(thread_id, name)
@@ -238,7 +273,7 @@ async def _find(store: EventStore, thread_id: ThreadId, name: str) -> _Kept | No
         kept = _decoder.decode(memoryview(snapshot.content)[_CRC_BYTES:])
     except (msgspec.MsgspecError, ValueError):
         return None
-    same = kept.shape == _shape() and kept.thread == thread_id
+    same = (kept.shape, kept.thread, kept.joints) == (_shape(), thread_id, joints)
     return kept if same and kept.folds.summary.seq == snapshot.seq else None
 
 
