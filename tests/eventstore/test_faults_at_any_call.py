@@ -18,8 +18,8 @@ from store_script import Script
 from trio_test import trio_test
 
 NIGHTLY = "CODEXD_NIGHTLY" in os.environ
-SEEDS = range(12) if NIGHTLY else range(1)
-OPERATIONS = 60 if NIGHTLY else 16
+SEEDS = range(6) if NIGHTLY else range(1)
+OPERATIONS = 40 if NIGHTLY else 16
 # Every so many calls fail in turn; each kind of fault begins at another one, so that together they meet all.
 STEP = 1 if NIGHTLY else 5
 
