@@ -1,14 +1,17 @@
-"""Making an event fit into a record: what is too large for one is kept beside it, or complained of. I/O."""
+"""Making an event fit into a record: what is too large for one is kept beside it, or complained of. Pure."""
 
 from __future__ import annotations
 
+import hashlib
+
+import msgspec
 from msgspec.structs import replace
 
 from codexd.core.calls import NO_PARTS
-from codexd.core.events import Event, ToolEnded, encode_event
+from codexd.core.events import ToolEnded, encode_event
 from codexd.importing.lines import Complaint
 from codexd.importing.telling import Told
-from codexd_eventstore.store import RECORD_BYTES_MAX, EventStore
+from codexd_eventstore.store import RECORD_BYTES_MAX
 
 # What a record has beside its data: number, time, type, names, checksum.
 _ENVELOPE_BYTES = 4096
@@ -18,37 +21,45 @@ DATA_BYTES_MAX = RECORD_BYTES_MAX - _ENVELOPE_BYTES
 KEPT_CHARACTERS = 500_000
 
 
-async def fitted(
-    store: EventStore, told: Told, *, dry: bool
-) -> tuple[Event | None, Complaint | None]:
-    """The event as it can be recorded, and what of it cannot."""
-    size = len(encode_event(told.event))
-    if size <= DATA_BYTES_MAX:
-        return told.event, None
-    found = f"expected at most {DATA_BYTES_MAX} bytes, found {size} in {told.event.type}"
+class Fitted(msgspec.Struct, frozen=True, gc=False):
+    """An event as it can be recorded; `data` is None where it cannot be."""
+
+    told: Told
+    data: bytes | None
+    complaint: Complaint | None = None
+    blob: bytes | None = None  # what is too large, to be put beside the record
+
+
+def fitted(told: Told) -> Fitted:
+    """Encode an event so that a record can hold it. Takes long for large ones: not for the event loop."""
+    data = encode_event(told.event)
+    if len(data) <= DATA_BYTES_MAX:
+        return Fitted(told, data)
+    found = f"expected at most {DATA_BYTES_MAX} bytes, found {len(data)} in {told.event.type}"
     if isinstance(told.event, ToolEnded):
-        event = await _cut(store, told.event, dry=dry)
-        if len(encode_event(event)) <= DATA_BYTES_MAX:
+        event, whole = _cut(told.event)
+        data = encode_event(event)
+        if len(data) <= DATA_BYTES_MAX:
             text = f"{found}: the middle of the answer was not imported; the whole output is a blob"
-            return event, Complaint(told.line, text)
-    return None, Complaint(told.line, f"{found}: it was not imported")
+            return Fitted(told, data, Complaint(told.line, text), whole)
+    return Fitted(told, None, Complaint(told.line, f"{found}: it was not imported"))
 
 
-async def _cut(store: EventStore, event: ToolEnded, *, dry: bool) -> ToolEnded:
+def _cut(event: ToolEnded) -> tuple[ToolEnded, bytes]:
     result = event.result
     whole = (result.output or result.model_text).encode(errors="replace")
-    blob = None if dry else (await store.put_blob(whole)).sha256
-    return replace(
+    cut = replace(
         event,
         result=replace(
             result,
             model_text=_middle_cut(result.model_text),
             output=_middle_cut(result.output),
             output_bytes=len(whole),
-            blob=blob,
+            blob=hashlib.sha256(whole).hexdigest(),
             model_parts=NO_PARTS,
         ),
     )
+    return cut, whole
 
 
 def _middle_cut(text: str) -> str:

@@ -23,6 +23,7 @@ from codexd.core.marks import ThreadImported
 from codexd.core.record import decode_record
 from codexd.core.state import ThreadState, evolve
 from codexd.importing.asked import MODEL_UNKNOWN
+from codexd.importing.fitting import Fitted, fitted
 from codexd.importing.lines import read_time, text_of
 from codexd.importing.plan import Plan, plan
 from codexd.importing.rollouts import NOT_READ, Mark, Page, Rollout
@@ -204,16 +205,20 @@ class _Run:
         path, pages = str(rollout.source.path), rollout.pages(behind)
         ready = behind is None
 
-        def following() -> Page | None:
-            return next(pages, None)
+        def following() -> tuple[Page, list[list[Fitted]]] | None:
+            page = next(pages, None)
+            if page is None:
+                return None
+            return page, [[fitted(told) for told in group] for group in page.groups]
 
-        while (page := await trio.to_thread.run_sync(following)) is not None:
-            if not ready and (page.groups or rollout.mark not in (behind, NOT_READ)):
+        while (found := await trio.to_thread.run_sync(following)) is not None:
+            page, groups = found
+            if not ready and (groups or rollout.mark not in (behind, NOT_READ)):
                 ready = True
                 self._check(writing.stream, standing)
                 if not self._dry_run:
                     await self._of._let_go(ThreadId(writing.stream))
-            for group in page.groups:
+            for group in groups:
                 await writing.append(group)
             self._tell(Progress(path, page.size_bytes, max(size, page.size_bytes)))
 

@@ -9,9 +9,8 @@ from codexd.core.ids import ThreadId
 from codexd.core.record import encode_members
 from codexd.core.state import ThreadState
 from codexd.core.story import Story
-from codexd.importing.fitting import fitted
+from codexd.importing.fitting import Fitted
 from codexd.importing.lines import Complaint
-from codexd.importing.telling import Told
 from codexd_eventstore.store import EventStore, NewEvent, Refused
 
 # Who caused a record that no line of a rollout stands behind: its end, and what was open there.
@@ -29,16 +28,18 @@ class Writing:
         self.complaints: list[Complaint] = []
         self._store, self._version, self._dry = store, version, dry
 
-    async def append(self, group: Sequence[Told]) -> None:
+    async def append(self, group: Sequence[Fitted]) -> None:
         """What one line says."""
         events = []
-        for told in group:
-            event, complaint = await fitted(self._store, told, dry=self._dry)
-            if complaint is not None:
-                self.complaints.append(complaint)
-            if event is not None:
-                events.append(_new(event, told.by, told.turn))
-        await self._append(events, group[0].at_us, durable=False)
+        for one in group:
+            if one.complaint is not None:
+                self.complaints.append(one.complaint)
+            if one.blob is not None and not self._dry:
+                await self._store.put_blob(one.blob)
+            if one.data is not None:
+                event, members = one.told.event, encode_members(one.told.by, one.told.turn)
+                events.append(NewEvent(event.type, one.data, event.v, members))
+        await self._append(events, group[0].told.at_us, durable=False)
 
     async def close(self, events: Sequence[Event], at_us: int) -> None:
         """The last records, and all of it on disk."""
