@@ -27,8 +27,8 @@ from codexd.importing.sources import RawLine, Source, UnreadableSource, raw_line
 from codexd.importing.takings_back import TakenBack
 from codexd.importing.telling import Told
 
-# How much is read before the next page is asked for: some 50 ms of a worker's time.
-PAGE_BYTES = 2 * 1024 * 1024
+# How much is read before the next page is asked for: some 10 ms of a worker's time.
+PAGE_BYTES = 512 * 1024
 # Complaints of one thread that are told one by one: of a file that is no rollout, every line would be one.
 COMPLAINTS_MAX = 1000
 
