@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -100,12 +100,9 @@ class Index:
         at = bisect_left(self._seqs, seq)
         return self._at(at) if at < len(self._seqs) else None
 
-    def before(self, seq: int, start: int) -> Place:
-        """The last known place at which at least these many records and bytes are still to come."""
-        at = len(self._seqs) - 1
-        while at > 0 and (self._seqs[at] > seq or self._starts[at] > start):
-            at -= 1
-        return self._at(at)
+    def before(self, start: int) -> Place:
+        """The last known place that does not lie behind `start`, or the first."""
+        return self._at(max(0, bisect_right(self._starts, start) - 1))
 
     def _at(self, at: int) -> Place:
         return Place(self._seqs[at], self._starts[at], self._chains[at])

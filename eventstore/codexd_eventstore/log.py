@@ -26,7 +26,6 @@ RING_BYTES_MAX: Final = 256 * 1024
 # How much a log grows between two notes of it: what is read again after a crash.
 NOTED_BYTES: Final = 1024 * 1024
 # What is always read again of a log that was noted, so that its newest records are always checked.
-REREAD_RECORDS: Final = 64
 REREAD_BYTES: Final = 64 * 1024
 # How a file begins tells it from others: the first line's number, time, type and some of what is in it.
 HEAD_BYTES: Final = 256
@@ -188,7 +187,7 @@ class Log:
     def mark(self) -> Mark:
         """Where it may be read from when it is opened, and up to where it is on disk."""
         durable = self.durable
-        place = self.index.before(durable.seq - REREAD_RECORDS, durable.start - REREAD_BYTES)
+        place = self.index.before(durable.start - REREAD_BYTES)
         return Mark(self.head, place, durable)
 
     def in_flight(self, key: str) -> Batch | None:
