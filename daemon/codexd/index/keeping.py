@@ -115,14 +115,17 @@ class Index:
             self._is_compared = False
         self._compare.set()
 
-    async def read(self, ask: Callable[[sqlite3.Connection], T]) -> T:
-        """An answer out of it, with whatever was acknowledged before. Raises: IndexUnavailable."""
-        await self._flush(lambda stream: not self._is_loaded(stream))
+    async def read(self, ask: Callable[[sqlite3.Connection], T], *, loaded_too: bool = True) -> T:
+        """An answer out of it, with whatever was acknowledged before. Raises: IndexUnavailable.
+
+        `loaded_too`: of loaded threads as well, for who does not ask those themselves.
+        """
+        await self._flush(lambda stream: loaded_too or not self._is_loaded(stream))
         await self._first_page()
         return await self._ask(ask)
 
     async def glance(self, ask: Callable[[sqlite3.Connection], T]) -> T:
-        """The same for what loaded threads change, too, and as soon as it is known how much there is."""
+        """The same, as soon as it is known how much there is."""
         await self._flush(lambda _: True)
         await self._first_page(counted=True)
         return await self._ask(ask)
@@ -211,7 +214,7 @@ class Index:
             await self._compare.wait()
         while True:
             self._compare = trio.Event()
-            whole = not self._connections.is_complete or not self._for_child
+            whole = not self._is_compared or not self._for_child
             only, self._for_child = self._for_child, set()
             try:
                 await self._compared(() if whole else sorted(only))
@@ -253,11 +256,15 @@ class Index:
         self._advanced.set()
         self._advanced = trio.Event()
 
+    def _compare_with_folders(self) -> None:
+        self._is_compared = False
+        self._compare.set()
+
     async def _watch(self) -> None:
         await trio.sleep(2 * START_SECONDS)
         self._is_blind = False
         try:
-            await watch_logs(self._logs, self._is_loaded, self.changed)
+            await watch_logs(self._logs, self._is_loaded, self.changed, self._compare_with_folders)
         except* (OSError, RuntimeError) as errors:  # RuntimeError: of the library that listens
             reason = errors.exceptions[0]
             log.warning("logs that others put in or take away are seen late: %s", reason)

@@ -60,6 +60,13 @@ class Logs:
         """What holds all logs: those that are not archived, and those that are."""
         return self._places.threads, self._places.archive
 
+    def all_folders(self) -> list[str]:
+        """Every folder that has logs or such folders in it; costs as many looks as there are months."""
+        years = self._folders(self._places.threads)
+        months = [month for year in years for month in self._folders(year)]
+        days = [day for month in months for day in self._folders(month)]
+        return [*self.folders, *years, *months, *days]
+
     def find(self, stream: str) -> Found | None:
         """Where a stream's file lies now. Raises: OSError."""
         for path, archived in (

@@ -75,6 +75,7 @@ CREATE VIRTUAL TABLE words USING fts5(
 # What opening or using a broken file says (sqlite.org/rescode.html): the file is no use. Anything else, a full
 # disk or a long transaction, passes by itself.
 _CORRUPT, _NOT_A_DATABASE, _GENERAL = 11, 26, 1
+_BROKEN_WORDS: Final = ("database disk image is malformed", "file is not a database")
 # What SQLite says, under its most general code, of a file that is whole and not ours.
 _FOREIGN: Final = (
     "no such table",
@@ -88,7 +89,9 @@ def is_broken(error: sqlite3.Error) -> bool:
     """Whether the file is no use any more, as opposed to one that cannot be written just now."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     is_foreign = code == _GENERAL and str(error).startswith(_FOREIGN)
-    return code in (_CORRUPT, _NOT_A_DATABASE) or is_foreign
+    # A virtual table says it of its own tables in words, under whatever code.
+    is_said = str(error).startswith(_BROKEN_WORDS)
+    return code in (_CORRUPT, _NOT_A_DATABASE) or is_foreign or is_said
 
 
 def documents_of(no: int) -> tuple[int, int]:

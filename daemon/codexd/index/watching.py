@@ -1,6 +1,7 @@
 """Logs that others put in, change or take away, as the system tells. I/O.
 
-What this process writes is told by the store, and is passed over here.
+What this process writes is told by the store, and is passed over here. Folders are watched one by one and not as
+a tree: to find the folders in a tree, the library would look at every log.
 """
 
 from __future__ import annotations
@@ -22,23 +23,46 @@ TOGETHER_MS: Final = 500
 
 
 async def watch_logs(
-    logs: Logs, is_loaded: Callable[[str], bool], tell: Callable[[Iterable[str]], None]
+    logs: Logs,
+    is_loaded: Callable[[str], bool],
+    tell: Callable[[Iterable[str]], None],
+    begun: Callable[[], None],
 ) -> None:
-    """Tell which streams' files changed, until cancelled. Raises: whatever the system refuses."""
-    logging.getLogger("watchfiles").setLevel(logging.WARNING)
-    from watchfiles import Change, awatch
+    """Tell which streams' files changed, until cancelled.
 
+    `begun` is called when that begins and when it begins again, with a folder that is new: what happened up
+    to then is for others to find.
+
+    Raises: whatever the system refuses.
+    """
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)
     for folder in logs.folders:
         os.makedirs(folder, mode=0o700, exist_ok=True)
-    stop = trio.Event()
+    while True:
+        await _watch(logs.all_folders(), is_loaded, tell, begun)
+
+
+async def _watch(
+    folders: list[str],
+    is_loaded: Callable[[str], bool],
+    tell: Callable[[Iterable[str]], None],
+    begun: Callable[[], None],
+) -> None:
+    """Watch these folders until there is a new one in them, or one of them is gone."""
+    from watchfiles import Change, awatch
+
+    known, stop = set(folders), trio.Event()
 
     def is_foreign(change: Change, path: str) -> bool:
         stream = stream_of(path)
-        return stream is None or change == Change.deleted or not is_loaded(stream)
+        if stream is None:
+            return path not in known or change == Change.deleted
+        return change == Change.deleted or not is_loaded(stream)
 
     async def stop_when_cancelled() -> None:
         # The library's thread looks at this; a cancellation alone would wait until something changes.
         try:
+            begun()
             await trio.sleep_forever()
         finally:
             stop.set()
@@ -46,15 +70,20 @@ async def watch_logs(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(stop_when_cancelled)
         changes = awatch(
-            *logs.folders,
+            *folders,
             watch_filter=is_foreign,
             step=STEP_MS,
             debounce=TOGETHER_MS,
             stop_event=stop,
+            recursive=False,
         )
+        # The other task runs once this one waits, which it does when the folders are being watched.
         async with aclosing(changes):
             async for some in changes:
                 tell(stream for _, path in some for stream in _streams(path))
+                if any(stream_of(path) is None for _, path in some):
+                    break
+        nursery.cancel_scope.cancel()
 
 
 def _streams(path: str) -> Iterator[str]:

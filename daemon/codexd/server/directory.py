@@ -65,7 +65,8 @@ class Directory:
             rows = await self.index.read(
                 lambda index: page_of_rows(
                     index, wanted, key, upwards=upwards, start=start, limit=limit + 1 + loaded
-                )
+                ),
+                loaded_too=False,
             )
             full = len(rows) == limit + 1 + loaded
         except IndexUnavailable as error:
