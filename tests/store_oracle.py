@@ -20,7 +20,9 @@ from codexd_eventstore.store import (
     EventStore,
     Exists,
     NotFound,
+    Record,
     Refused,
+    Snapshot,
     StoreError,
     Subscription,
 )
@@ -42,6 +44,9 @@ class Expected:
     keys: dict[str, tuple[int, int]] = field(default_factory=dict)
     archived: bool = False
     parent: str | None = None
+    base: int = 0  # how many it shares with its parent
+    snapshot: Snapshot | None = None
+    agrees: bool = True  # whether what was taken in the snapshot is still so
 
     def rows(self, after: int, limit: int) -> list[tuple[int, int]]:
         """Seq and number of the records behind a place."""
@@ -59,7 +64,6 @@ class StoreMachine(RuleBasedStateMachine):
         super().__init__()
         self.expected: dict[str, Expected] = {}
         self.followers: list[tuple[str, Subscription, int]] = []
-        self.checkpoints: dict[str, int] = {}
         self.count = 0
         self.open()
 
@@ -67,8 +71,8 @@ class StoreMachine(RuleBasedStateMachine):
         """Make an empty store."""
         raise NotImplementedError
 
-    def reopen_store(self) -> None:
-        """Close the store and open it again, where an engine can."""
+    def reopen_store(self, *, forgets: bool) -> None:
+        """Close the store and open it again, where an engine can, perhaps without what may be lost."""
 
     def raises(self, error: type[StoreError], call: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         """The call is refused in this way."""
@@ -179,7 +183,8 @@ class StoreMachine(RuleBasedStateMachine):
             answer = self.perform(call)
             assert (answer.first, answer.last) == (at + 1, at + 1)
             ends = {end for end in source.ends if end <= at} | {at + 1}
-            self.expected[child] = Expected([*source.numbers[:at], number], ends, parent=parent)
+            shared = source.numbers[:at]
+            self.expected[child] = Expected([*shared, number], ends, parent=parent, base=at)
 
     @rule(stream=streams, archived=st.booleans())
     def move(self, stream: str, archived: bool) -> None:
@@ -191,18 +196,67 @@ class StoreMachine(RuleBasedStateMachine):
         self.perform(lambda: call(stream))
         self.expected[stream].archived = archived
 
-    @rule(stream=streams)
-    def delete(self, stream: str) -> None:
-        """Refused where it has children."""
+    @rule(stream=streams, detaches=st.booleans())
+    def delete(self, stream: str, detaches: bool) -> None:
+        """Refused where it has children, unless they get copies of what they share."""
+        children = [known for known in self.expected.values() if known.parent == stream]
+        delete = partial(self.store.delete, stream, detach_children=detaches)
         if stream not in self.expected:
-            self.raises(NotFound, lambda: self.store.delete(stream))
-        elif any(other.parent == stream for other in self.expected.values()):
-            self.raises(Refused, lambda: self.store.delete(stream))
+            self.raises(NotFound, delete)
+        elif children and not detaches:
+            self.raises(Refused, delete)
         else:
-            self.perform(lambda: self.store.delete(stream))
+            self.perform(delete)
             del self.expected[stream]
-            self.checkpoints.pop(stream, None)
+            for child in children:
+                child.parent, child.base = None, 0
             self.followers = [row for row in self.followers if row[0] != stream]
+
+    @rule(stream=streams, seq=places)
+    def scrub(self, stream: str, seq: int) -> None:
+        """One of its own records gets other data; whoever shares it sees that."""
+        known = self.expected.get(stream)
+        if known is None:
+            self.raises(NotFound, partial(self.store.scrub, stream, lambda _: None, at_us=NOON_US))
+            return
+        self.count += 1
+        number = self.count
+
+        def edit(record: Record) -> bytes | None:
+            return placed(number).data if record.seq == seq else None
+
+        changes = known.base < seq <= len(known.numbers)
+        done = self.perform(partial(self.store.scrub, stream, edit, at_us=NOON_US))
+        assert done.changed == int(changes)
+        if changes:
+            self.rewrite(stream, seq, number)
+
+    def rewrite(self, stream: str, seq: int, number: int) -> None:
+        """In the lists: there, and in all that share it."""
+        known = self.expected[stream]
+        known.numbers[seq - 1] = number
+        if known.snapshot is not None and seq <= known.snapshot.seq:
+            known.agrees = False
+        for name, other in self.expected.items():
+            if other.parent == stream and seq <= other.base:
+                self.rewrite(name, seq, number)
+
+    @rule(stream=streams, seq=places)
+    def set_snapshot(self, stream: str, seq: int) -> None:
+        """Of some of its records."""
+        if (known := self.expected.get(stream)) is None:
+            return
+        taken = Snapshot(min(seq, len(known.numbers)), b"%d" % seq)
+        self.perform(partial(self.store.set_snapshot, stream, "fold", taken))
+        known.snapshot, known.agrees = taken, True
+
+    @rule(stream=streams)
+    def snapshot(self, stream: str) -> None:
+        """The one that was set, or none; none where the log is another one since."""
+        if (known := self.expected.get(stream)) is None:
+            return
+        found = self.perform(partial(self.store.snapshot, stream, "fold"))
+        assert found is None or (known.agrees and found == known.snapshot)
 
     @rule(stream=streams, seq=places)
     def checkpoint(self, stream: str, seq: int) -> None:
@@ -220,11 +274,11 @@ class StoreMachine(RuleBasedStateMachine):
         self.store.close(stream)
 
     @precondition(lambda self: self.expected)
-    @rule()
-    def reopen(self) -> None:
+    @rule(forgets=st.booleans())
+    def reopen(self, forgets: bool) -> None:
         """A restart: followers end with it."""
         self.followers.clear()
-        self.reopen_store()
+        self.reopen_store(forgets=forgets)
 
     @invariant()
     def heads_and_lists_agree(self) -> None:

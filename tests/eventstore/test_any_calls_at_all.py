@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -37,10 +38,15 @@ class Machine(StoreMachine):
         self._files = SimulatedFileSystem()
         self._enter()
 
-    def reopen_store(self) -> None:
+    def reopen_store(self, *, forgets: bool) -> None:
         """See `StoreMachine`."""
         self._leave()
+        if forgets:
+            self.forget()
         self._enter()
+
+    def forget(self) -> None:
+        """Remove what may be lost."""
 
     def teardown(self) -> None:
         """See `StoreMachine`."""
@@ -67,11 +73,28 @@ class Machine(StoreMachine):
 
 
 class OnSimulatedFiles(Machine):
-    """The default engine; nothing that it keeps for speed outlives a restart."""
+    """The default engine; its notes are SQLite's, and so in a real folder."""
+
+    def open(self) -> None:
+        """See `StoreMachine`."""
+        self._state = tempfile.TemporaryDirectory()
+        super().open()
 
     def opened(self) -> AbstractAsyncContextManager[Any]:
         """See `Machine`."""
-        return open_jsonl_store("/disk/data", state_dir="/disk/state", files=self._files)
+        return open_jsonl_store("/disk/data", state_dir=self._state.name, files=self._files)
+
+    def forget(self) -> None:
+        """See `Machine`."""
+        for path in Path(self._state.name).iterdir():
+            path.unlink()
+
+    def teardown(self) -> None:
+        """See `Machine`."""
+        try:
+            super().teardown()
+        finally:
+            self._state.cleanup()
 
 
 class InMemory(Machine):
@@ -81,7 +104,7 @@ class InMemory(Machine):
         """See `Machine`."""
         return memory(Path())
 
-    def reopen_store(self) -> None:
+    def reopen_store(self, *, forgets: bool) -> None:
         """Nothing: see `InMemory`."""
 
 
