@@ -222,9 +222,11 @@ async def _find_step(store: EventStore, lineage: Lineage, at_seq: int) -> _Kept 
     """The last step at an event or in front of it."""
     for thread_id, _, last in reversed(lineage):
         best: _Kept | None = None
-        first, joints = 1, await joints_of(store, thread_id)
+        first, width, joints = 1, 0, await joints_of(store, thread_id)
         while first <= last:
-            middle = (first + last) // 2
+            # In strides from the end, since forks leave near it; between two of them by halves.
+            middle = max(first, last - width) if best is None else (first + last) // 2
+            width = 2 * width + 1
             found = await _find(store, thread_id, _step(middle), joints)
             if found is None:
                 return None
