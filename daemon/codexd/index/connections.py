@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from codexd.index.reconciling import COMPLETE
-from codexd.index.schema import fact, is_whole, note, open_index, open_to_read, remove_index
+from codexd.index.schema import (
+    fact,
+    is_broken,
+    is_whole,
+    note,
+    open_index,
+    open_to_read,
+    remove_index,
+)
 
 if TYPE_CHECKING:
     import sqlite3
@@ -69,20 +77,31 @@ class Connections:
 
         self.drop()
         try:
-            writer = open_index(self.path)
+            self._open()
+        except sqlite3.DatabaseError as error:
+            if not is_broken(error):
+                raise
+            log.warning("the index is made anew: %s", error)
+            self.start_anew()
+            self._open()
+
+    def _open(self) -> None:
+        import sqlite3
+
+        try:
+            self._writer = writer = open_index(self.path)
         except (OSError, sqlite3.Error) as error:
             log.warning("there is no index in %s, but elsewhere: %s", self.path, error)
             self._go_elsewhere()
-            writer = open_index(self.path)
+            self._writer = writer = open_index(self.path)
         self.is_doubtful = bool(fact(writer, _OPEN))
         if self.is_doubtful and self.path.stat().st_size <= CHECKED_AT_ONCE_BYTES_MAX:
             if not is_whole(writer):
                 log.warning("the index is made anew: it was found broken after an unclean end")
-                writer.close()
-                remove_index(self.path)
-                writer = open_index(self.path)
+                self.throw_away()
+                self._writer = writer = open_index(self.path)
             self.is_doubtful = False
-        self._writer, self._reader = writer, open_to_read(self.path)
+        self._reader = open_to_read(self.path)
         self.is_complete = bool(fact(writer, COMPLETE))
         (self.threads,) = writer.execute("SELECT count(*) FROM thread").fetchone()
         note(writer, _OPEN, 1)
