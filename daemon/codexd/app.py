@@ -8,6 +8,7 @@ next daemon from its draft.
 from __future__ import annotations
 
 import datetime
+import functools
 import gc
 import logging
 import os
@@ -17,6 +18,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -24,7 +26,6 @@ from codexd import __version__
 from codexd.config import InvalidConfig
 from codexd.core.ids import ThreadId
 from codexd.core.instructions import BASE_INSTRUCTIONS
-from codexd.importing.importer import Importer
 from codexd.index.keeping import Index
 from codexd.live_config import LiveConfig
 from codexd.models.catalog import CATALOG, Model, find_model
@@ -54,6 +55,9 @@ from codexd.tools.shell import NoSandbox, Shell, ShellPerformer
 from codexd_eventstore.jsonl import open_jsonl_store
 from codexd_eventstore.memory import MemoryStore
 from codexd_eventstore.store import EventStore
+
+if TYPE_CHECKING:
+    from codexd.importing.importer import Importer
 
 log = logging.getLogger(__name__)
 
@@ -140,14 +144,20 @@ class House:
             started_at_ms=time.time_ns() // 1_000_000,
             pid=os.getpid(),
             known_secrets=lambda: self._redaction.known,
-            importer=Importer(
-                world.store,
-                daemon_version=__version__,
-                now_us=world.now_us,
-                let_go=self._supervisor.unload,
-                default_model=next(model.id for model in CATALOG if model.is_default),
-            ),
+            importer=functools.cache(lambda: self._importer(world)),
             thread_keys=ThreadKeys(world.store, world.now_us),
+        )
+
+    def _importer(self, world: World) -> Importer:
+        # A tenth of the start's time, and few ever import anything.
+        from codexd.importing.importer import Importer
+
+        return Importer(
+            world.store,
+            daemon_version=__version__,
+            now_us=world.now_us,
+            let_go=self._supervisor.unload,
+            default_model=next(model.id for model in CATALOG if model.is_default),
         )
 
     async def run(self, sock: socket.socket) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import trio
 
 from codexd.core.ids import ThreadId
-from codexd.importing.importer import Outcome, Progress, Report
 from codexd.protocol.moving import (
     ImportedFile,
     ImportProblem,
@@ -25,6 +25,9 @@ from codexd.server.connection import Answered, Connection
 from codexd.server.opening import thread_id_of
 from codexd.server.services import Services
 from codexd_eventstore.store import NotFound, Refused, StoreError
+
+if TYPE_CHECKING:
+    from codexd.importing.importer import Outcome, Progress, Report
 
 PROGRESS = "thread/import/progress"
 
@@ -74,9 +77,10 @@ async def thread_import(
             wire = encode_notification(PROGRESS, note, services.now_us() // 1000)
             connection.outbox.write(connection.reader.framing.frame(wire))
 
-    planned = await services.importer.plan(paths)
+    importer = services.importer()
+    planned = await importer.plan(paths)
     files = [await _unpack(services, path, dry=params.dry_run) for path in planned.packages]
-    reports = await services.importer.run(planned, tell, dry_run=params.dry_run)
+    reports = await importer.run(planned, tell, dry_run=params.dry_run)
     return Answered(ThreadImportResponse((*files, *(_file(report) for report in reports))))
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from codexd.importing.importer import Importer
 from codexd.live_config import LiveConfig
 from codexd.protocol.methods import Model
 from codexd.redaction.redactor import Redactor
@@ -16,6 +16,9 @@ from codexd.server.directory import Directory
 from codexd.server.hub import Hub
 from codexd.server.thread_keys import ThreadKeys
 from codexd_eventstore.store import EventStore
+
+if TYPE_CHECKING:
+    from codexd.importing.importer import Importer
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +43,6 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     cwd: Path  # of the daemon: what relative paths are relative to
     started_at_ms: int
     pid: int
-    importer: Importer
+    importer: Callable[[], Importer]
     known_secrets: Callable[[], Redactor]  # all that the daemon knows to be secret
     thread_keys: ThreadKeys  # of thread/start and thread/fork
