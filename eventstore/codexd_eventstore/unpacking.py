@@ -166,6 +166,7 @@ class _Unpacking:
             for log, (fate, path, here) in zip(self._package.logs, fates, strict=True):
                 if fate != KEPT:
                     await blocking(self._place, log, path)
+                    self._parts.hub.tell(log.stream)
                 done[fate].append(log.stream)
                 version = max(here, log.version)
         return Unpacked(
