@@ -24,7 +24,7 @@ _RENAMED = {"AccountReadResponse": "GetAccountResponse"}
 
 
 # Where the types of methods stand that the original does not have.
-OWN_MODULES = ("codexd.protocol.own", "codexd.protocol.moving")
+OWN_MODULES = ("codexd.protocol.own", "codexd.protocol.moving", "codexd.protocol.tending")
 
 
 def is_theirs(method: str) -> bool:

@@ -47,6 +47,7 @@ from codexd.server.handlers import Answers
 from codexd.server.hub import Hub
 from codexd.server.listener import accept_all, listening
 from codexd.server.services import Services
+from codexd.server.sweeper import Sweeper
 from codexd.server.thread_keys import ThreadKeys
 from codexd.tools.leftovers import kill_leftover
 from codexd.tools.login_env import LoginEnvironment, command_shell
@@ -145,6 +146,7 @@ class House:
             pid=os.getpid(),
             known_secrets=lambda: self._redaction.known,
             importer=functools.cache(lambda: self._importer(world)),
+            sweeper=Sweeper(world.store),
             thread_keys=ThreadKeys(world.store, world.now_us),
         )
 
@@ -180,6 +182,7 @@ class House:
         async with trio.open_nursery() as nursery:
             await nursery.start(self._supervisor.run)
             nursery.start_soon(self._index.run, self._services.store)
+            nursery.start_soon(self._services.sweeper.run)
             nursery.start_soon(accept_all, sock, serve_one)
             nursery.start_soon(self._warm_up)
             log.info("codexd %s answers on %s", __version__, self._services.socket)

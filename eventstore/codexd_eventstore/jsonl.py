@@ -222,10 +222,15 @@ class JsonlStore:
 
     async def verify(self, stream: str) -> Verdict:
         """Read all of its own records and check them and its link to its parent; changes nothing."""
-        log = self._shelf.get(stream)
-        end = log.size if log is not None and log.is_born else None
-        path = self._shelf.find(stream)[0]
-        return await blocking(verify_log, self._fs, self._shelf, path, stream, end)
+        while True:
+            log = self._shelf.get(stream)
+            end = log.size if log is not None and log.is_born else None
+            mark = self._parts.notes.mark(stream) if end is None else None
+            path = self._shelf.find_or_emptied(stream)
+            verdict = await blocking(verify_log, self._fs, self._shelf, path, stream, end, mark)
+            if verdict.damage is None or self._shelf.get(stream) is log:
+                return verdict
+            # It was opened, closed or rewritten meanwhile: then this is about another file.
 
     async def streams(self, *, archived: bool = False) -> list[StreamEntry]:
         """All streams, or all archived ones, in no particular order."""

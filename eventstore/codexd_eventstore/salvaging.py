@@ -55,7 +55,7 @@ _LINES_KEPT: Final = 64
 async def salvage(parts: Parts, stream: str, *, at_us: int) -> Rewritten:
     """Make a damaged log readable; a whole one stays as it is."""
     async with _silence(parts, stream):
-        path = parts.shelf.find(stream)[0]
+        path = parts.shelf.find_or_emptied(stream)
         mark = parts.notes.mark(stream)
         try:
             return await blocking(_salvage, parts, stream, path, mark, at_us)

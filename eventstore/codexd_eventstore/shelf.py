@@ -6,7 +6,7 @@ Law: one `Log` per stream at a time, and what changes where a stream's file lies
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import trio
 
@@ -146,6 +146,16 @@ class Shelf:
                 f"stream {stream} cannot be looked up: {error}", retry=False
             ) from error
         raise NotFound(f"there is no stream {stream}")
+
+    def find_or_emptied(self, stream: str) -> str:
+        """The path, also of a file that is empty and was not. Raises: NotFound, StoreFailed."""
+        try:
+            return self.find(stream)[0]
+        except NotFound:
+            with suppress(Damaged):
+                self._check_not_emptied(stream)
+                raise
+            return self._places.log(stream)
 
     def is_there(self, stream: str) -> bool:
         """Whether a file of that name is there."""

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from codexd_eventstore.files import FileSystem
 from codexd_eventstore.lines import Origin
+from codexd_eventstore.notes import Mark
 from codexd_eventstore.opening import scan_log
 from codexd_eventstore.shelf import Shelf
 from codexd_eventstore.store import NotFound, Verdict
 from codexd_eventstore.walking import crcs_at
+from codexd_eventstore.witness import judge
 
 
-def verify_log(fs: FileSystem, shelf: Shelf, path: str, stream: str, end: int | None) -> Verdict:
+def verify_log(
+    fs: FileSystem,
+    shelf: Shelf,
+    path: str,
+    stream: str,
+    end: int | None,
+    mark: Mark | None = None,
+) -> Verdict:
     """What stands of a file, or of its first `end` bytes: its own records, not the inherited ones."""
-    scan = scan_log(fs, path, stream, end)
+    scan = scan_log(fs, path, stream, end, mark=mark)
+    judge(scan, mark)
     damage = None
     if scan.tail is not None:
         why = scan.tail.damage or "an append that never finished is behind it"

@@ -152,6 +152,23 @@ KNOWN = Argument(
     action="store_true",
     help="replace what the daemon knows to be a secret by now, as it does in new records",
 )
+DETACH_CHILDREN = Argument(
+    "--detach-children",
+    action="store_true",
+    help="give the threads that were forked from it copies of what they share",
+)
+YES = Argument("--yes", "-y", action="store_true", help="do not ask")
+SOME_THREADS = Argument(
+    "threads", metavar="THREAD", nargs="*", help="a thread (default: everything that is stored)"
+)
+SALVAGE = Argument(
+    "--salvage",
+    action="store_true",
+    help="make damaged threads readable: what is lost says so, and the damaged file is kept",
+)
+SWEEP = Argument(
+    "--sweep", action="store_true", help="remove large outputs and images that no thread names"
+)
 AT_TURN = Argument("--at", metavar="TURN", help="the last turn to take over (default: all)")
 NOW = Argument("--now", action="store_true", help="do not let running turns come to a safe point")
 VERDICTS = (

@@ -17,6 +17,7 @@ from codexd_frontends.arguments import (
     ARCHIVED,
     AT_RECORD,
     AT_TURN,
+    DETACH_CHILDREN,
     DRY_RUN,
     FOLLOW_LOG,
     FORCE,
@@ -32,14 +33,18 @@ from codexd_frontends.arguments import (
     PATHS,
     PATTERNS,
     PROMPT,
+    SALVAGE,
     SEARCH,
     SEND_OPTIONS,
     SEQS,
+    SOME_THREADS,
+    SWEEP,
     TERMS,
     THREAD,
     TURNS,
     TURNS_ON_ATTACH,
     VERDICTS,
+    YES,
     Argument,
 )
 from codexd_frontends.console import Console
@@ -91,6 +96,15 @@ SUBCOMMANDS = (
         "take out of a thread and its forks what should not be in them",
         (THREAD, PATTERNS, SEQS, KNOWN, DRY_RUN, JSON),
         "scrub",
+    ),
+    Subcommand(
+        "delete", "remove a thread for good", (THREAD, DETACH_CHILDREN, YES, JSON), "delete"
+    ),
+    Subcommand(
+        "fsck",
+        "check that what is stored reads back as it was written",
+        (SOME_THREADS, SALVAGE, SWEEP, JSON),
+        "fsck",
     ),
     Subcommand("rename", "give a thread a name", (THREAD, NAME, JSON), "rename"),
     Subcommand("interrupt", "interrupt the turn that runs", (THREAD, JSON), "interrupt"),

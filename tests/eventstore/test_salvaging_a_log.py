@@ -138,6 +138,7 @@ CASES: dict[str, tuple[Callable[[bytes], bytes], list[int | None]]] = {
     "the last line broken": (lambda w: flipped(w, 8, -25), [1, 2, 3, 4, 5, 6, 7, None]),
     "cut in the middle": (lambda w: w[: len(w) // 2], [1, 2, 3, 4, None, None, None, None]),
     "all NULs": (lambda w: bytes(len(w)), [None] * 8),
+    "nothing left": (lambda w: b"", [None] * 8),
     "empty lines": (lambda w: w.replace(b"\n", b"\n\n"), ALL),
 }
 

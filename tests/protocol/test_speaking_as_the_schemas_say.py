@@ -182,6 +182,7 @@ ANSWERS: dict[str, list[msgspec.Struct]] = {
         ),
     ],
     "thread/archive": [threads.ThreadArchiveResponse()],
+    "thread/delete": [threads.ThreadDeleteResponse()],
     "thread/fork": settled(threads.ThreadForkResponse),
     "thread/items/list": [threads.ThreadItemsListResponse(ENTRIES, None, "back")],
     "thread/list": [threads.ThreadListResponse(tuple(a_thread(status) for status in STATUSES))],
@@ -273,6 +274,7 @@ TOLD: dict[str, list[msgspec.Struct]] = {
         notifications.ServerRequestResolvedNotification(thread_id="t", request_id="a"),
     ],
     "thread/archived": [notifications.ThreadArchivedNotification(thread_id="t")],
+    "thread/deleted": [notifications.ThreadDeletedNotification(thread_id="t")],
     "thread/closed": [notifications.ThreadClosedNotification(thread_id="t")],
     "thread/name/updated": [
         notifications.ThreadNameUpdatedNotification(thread_id="t", thread_name="n"),
@@ -317,11 +319,11 @@ TOLD: dict[str, list[msgspec.Struct]] = {
 }
 
 # Methods that only codexd has stand in a module of their own; no schema knows them.
-OWN_MODULES = ("codexd.protocol.own", "codexd.protocol.moving")
+OWN_MODULES = ("codexd.protocol.own", "codexd.protocol.moving", "codexd.protocol.tending")
 THEIRS = [name for name, row in METHODS.items() if row.response.__module__ not in OWN_MODULES]
 
 # Params of the original's methods that only codexd has.
-OURS = {"after", "idempotencyKey", "meant", "atSeq", "hits", "kinds"}
+OURS = {"after", "idempotencyKey", "meant", "atSeq", "hits", "kinds", "detachChildren"}
 
 # Where the original's name for a type is not ours.
 RENAMED = {"AccountRead": "GetAccount"}

@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from codexd.protocol import moving, own, searching, threads, turns
+from codexd.protocol import moving, own, searching, tending, threads, turns
 from codexd.protocol.complaints import complaint
 from codexd.protocol.rpc import invalid_params
 
@@ -164,7 +164,11 @@ METHODS: dict[str, Method] = {
     "configRequirements/read": Method(NoParams, ConfigRequirementsReadResponse),
     "model/list": Method(ModelListParams, ModelListResponse),
     "server/status": Method(NoParams, own.ServerStatusResponse),
+    "store/blobs/sweep": Method(NoParams, tending.StoreBlobsSweepResponse),
+    "store/blobs/verify": Method(tending.StoreBlobsVerifyParams, tending.StoreBlobsVerifyResponse),
+    "store/streams": Method(tending.StoreStreamsParams, tending.StoreStreamsResponse),
     "thread/archive": Method(threads.ThreadArchiveParams, threads.ThreadArchiveResponse),
+    "thread/delete": Method(threads.ThreadDeleteParams, threads.ThreadDeleteResponse),
     "thread/export": Method(moving.ThreadExportParams, moving.ThreadExportResponse),
     "thread/fork": Method(threads.ThreadForkParams, threads.ThreadForkResponse),
     "thread/import": Method(moving.ThreadImportParams, moving.ThreadImportResponse),
@@ -186,6 +190,7 @@ METHODS: dict[str, Method] = {
     "thread/unsubscribe": Method(
         threads.ThreadUnsubscribeParams, threads.ThreadUnsubscribeResponse
     ),
+    "thread/verify": Method(tending.ThreadVerifyParams, tending.ThreadVerifyResponse),
     "turn/interrupt": Method(turns.TurnInterruptParams, turns.TurnInterruptResponse),
     "turn/start": Method(turns.TurnStartParams, turns.TurnStartResponse),
     "turn/steer": Method(turns.TurnSteerParams, turns.TurnSteerResponse),

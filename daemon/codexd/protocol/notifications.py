@@ -52,6 +52,10 @@ class ThreadArchivedNotification(_OfThread, frozen=True, kw_only=True):
     """A thread was put away."""
 
 
+class ThreadDeletedNotification(_OfThread, frozen=True, kw_only=True):
+    """A thread is gone for good."""
+
+
 class ThreadUnarchivedNotification(_OfThread, frozen=True, kw_only=True):
     """A thread is back."""
 
@@ -235,6 +239,7 @@ NOTIFICATIONS: dict[str, type[msgspec.Struct]] = {
     "serverRequest/resolved": ServerRequestResolvedNotification,
     "thread/archived": ThreadArchivedNotification,
     "thread/closed": ThreadClosedNotification,
+    "thread/deleted": ThreadDeletedNotification,
     "thread/name/updated": ThreadNameUpdatedNotification,
     "thread/queue/changed": ThreadQueueChangedNotification,
     "thread/settings/updated": ThreadSettingsUpdatedNotification,

@@ -276,6 +276,13 @@ class ThreadArchiveParams(ThreadIdParams, frozen=True):
     """Put a thread away."""
 
 
+class ThreadDeleteParams(ThreadIdParams, frozen=True):
+    """Remove a thread for good."""
+
+    # codexd only: the threads that were forked from it get copies of what they share
+    detach_children: bool = False
+
+
 class ThreadUnarchiveParams(ThreadIdParams, frozen=True):
     """Bring a thread back."""
 
@@ -291,6 +298,10 @@ class ThreadSetNameParams(ThreadIdParams, frozen=True):
 
 
 class ThreadArchiveResponse(msgspec.Struct, frozen=True):
+    """Done."""
+
+
+class ThreadDeleteResponse(msgspec.Struct, frozen=True):
     """Done."""
 
 

@@ -14,6 +14,7 @@ from codexd.redaction.redactor import Redactor
 from codexd.runtime.supervisor import Supervisor
 from codexd.server.directory import Directory
 from codexd.server.hub import Hub
+from codexd.server.sweeper import Sweeper
 from codexd.server.thread_keys import ThreadKeys
 from codexd_eventstore.store import EventStore
 
@@ -45,4 +46,5 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
     importer: Callable[[], Importer]
     known_secrets: Callable[[], Redactor]  # all that the daemon knows to be secret
+    sweeper: Sweeper
     thread_keys: ThreadKeys  # of thread/start and thread/fork

@@ -1,0 +1,40 @@
+"""codexctl delete: remove a thread for good."""
+
+from __future__ import annotations
+
+import argparse
+
+from codexd_frontends.console import Console
+from codexd_frontends.exits import DONE, FAILED, Exit
+from codexd_frontends.start import connect
+from codexd_frontends.trouble import UsageTrouble
+from codexd_frontends.which import find_thread_id
+
+
+def run(arguments: argparse.Namespace, console: Console) -> Exit:
+    """Delete a thread."""
+    with connect(console) as daemon:
+        thread_id = find_thread_id(daemon, arguments.thread)
+        if not arguments.yes and not _is_meant(thread_id, console):
+            console.talk("nothing was deleted")
+            return FAILED
+        params = {"threadId": thread_id, "detachChildren": arguments.detach_children}
+        daemon.call("thread/delete", params, object)
+    if console.json:
+        console.document({"threadId": thread_id, "deleted": True})
+    else:
+        console.answer(f"deleted {thread_id}")
+    return DONE
+
+
+def _is_meant(thread_id: str, console: Console) -> bool:
+    """Ask. Raises: UsageTrouble where nobody is there to answer."""
+    if not console.may_ask:
+        raise UsageTrouble(
+            f"deleting cannot be undone: say --yes to delete {thread_id}; nothing was deleted"
+        )
+    try:
+        answer = input(f"Delete {thread_id} for good? [y/N] ")
+    except EOFError:
+        return False
+    return answer.strip().lower() in ("y", "yes")

@@ -1,0 +1,151 @@
+"""codexctl fsck: check that every log and every large output reads back as it was written."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+
+import msgspec
+
+from codexd.protocol.tending import (
+    DamagedBlob,
+    StoreBlobsSweepResponse,
+    StoreBlobsVerifyResponse,
+    StoreStreamsResponse,
+    ThreadVerifyResponse,
+)
+from codexd_frontends.client import Daemon
+from codexd_frontends.console import Console
+from codexd_frontends.exits import DONE, FAILED, Exit
+from codexd_frontends.start import connect
+from codexd_frontends.trouble import Refused
+from codexd_frontends.which import find_thread_id
+
+# How often it is said how far this has come: a thousand logs are checked in seconds.
+SAID_EVERY = 1000
+
+
+def run(arguments: argparse.Namespace, console: Console) -> Exit:
+    """Check all of it, or some threads."""
+    with connect(console) as daemon:
+        check = _Check(daemon, console, salvage=arguments.salvage)
+        if arguments.threads:
+            for word in arguments.threads:
+                check.thread(find_thread_id(daemon, word))
+        else:
+            for thread_id in _all_threads(daemon):
+                check.thread(thread_id)
+            check.blobs()
+        if arguments.sweep:
+            check.sweep()
+    check.say_all()
+    return FAILED if check.is_damaged else DONE
+
+
+def _all_threads(daemon: Daemon) -> Iterator[str]:
+    after: str | None = None
+    while True:
+        page = daemon.call("store/streams", {"after": after}, StoreStreamsResponse)
+        for row in page.data:
+            yield row.thread_id
+        after = page.next_after
+        if after is None:
+            return
+
+
+class _Check:
+    """What was found so far."""
+
+    def __init__(self, daemon: Daemon, console: Console, *, salvage: bool) -> None:
+        self._daemon, self._console, self._salvage = daemon, console, salvage
+        self._threads = self._records = self._blobs = 0
+        self._found: list[ThreadVerifyResponse] = []  # those that are or were damaged
+        self._unchecked: dict[str, str] = {}  # threads that could not be checked, and why
+        self._bad_blobs: list[DamagedBlob] = []
+        self._swept: StoreBlobsSweepResponse | None = None
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether damage remains."""
+        remains = any(one.damage is not None for one in self._found)
+        return remains or bool(self._unchecked or self._bad_blobs)
+
+    def thread(self, thread_id: str) -> None:
+        """Check one thread's log, and salvage it if that was asked for."""
+        params = {"threadId": thread_id, "salvage": self._salvage}
+        try:
+            one = self._daemon.call("thread/verify", params, ThreadVerifyResponse)
+        except Refused as refused:
+            self._unchecked[thread_id] = str(refused)
+            self._say(f"{thread_id} could not be checked: {refused}")
+            return
+        self._threads += 1
+        self._records += one.records
+        if one.damage is not None or one.found is not None:
+            self._found.append(one)
+            self._say_found(one)
+        if self._threads % SAID_EVERY == 0:
+            self._console.talk(f"{self._threads:,} threads checked")
+
+    def blobs(self) -> None:
+        """Check all large outputs and images."""
+        after: str | None = None
+        while True:
+            page = self._daemon.call(
+                "store/blobs/verify", {"after": after}, StoreBlobsVerifyResponse
+            )
+            self._blobs += page.checked
+            self._bad_blobs += page.damaged
+            for blob in page.damaged:
+                self._say(f"blob {blob.sha256}: {blob.damage}; it was left as it is")
+            after = page.next_after
+            if after is None:
+                return
+            self._console.talk(f"{self._blobs:,} of {page.total:,} large outputs checked")
+
+    def sweep(self) -> None:
+        """Remove what no thread names."""
+        self._swept = self._daemon.call("store/blobs/sweep", {}, StoreBlobsSweepResponse)
+
+    def say_all(self) -> None:
+        """What came of it."""
+        if self._console.json:
+            self._console.document(
+                {
+                    "threads": self._threads,
+                    "records": self._records,
+                    "found": msgspec.to_builtins(self._found),
+                    "unchecked": self._unchecked,
+                    "blobs": self._blobs,
+                    "damagedBlobs": msgspec.to_builtins(self._bad_blobs),
+                    "swept": msgspec.to_builtins(self._swept),
+                    "damaged": self.is_damaged,
+                }
+            )
+            return
+        damaged = sum(one.damage is not None for one in self._found) + len(self._unchecked)
+        self._say(
+            f"{self._threads:,} threads with {self._records:,} records and {self._blobs:,} large outputs "
+            f"checked: {f'{damaged + len(self._bad_blobs):,} damaged' if self.is_damaged else 'all whole'}"
+        )
+        if self._swept is not None:
+            self._say(
+                f"{self._swept.removed:,} large outputs that nothing names were removed "
+                f"({self._swept.removed_bytes:,} bytes)"
+            )
+        if damaged and not self._salvage:
+            self._say("`codexctl fsck --salvage` makes what is left of damaged threads readable")
+
+    def _say_found(self, one: ThreadVerifyResponse) -> None:
+        where = f"{one.thread_id} (archived)" if one.archived else one.thread_id
+        if one.salvaged is not None:
+            self._say(
+                f"{where} was damaged ({one.found}) and is readable now: {one.salvaged.records:,} records, "
+                f"of which {one.salvaged.lost:,} are lost; the damaged file is {one.salvaged.kept}"
+            )
+        if one.damage is not None:
+            self._say(f"{where}: {one.damage}")
+
+    def _say(self, line: str) -> None:
+        if not self._console.json:
+            self._console.answer(line)
