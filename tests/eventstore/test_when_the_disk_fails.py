@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import random
 import shutil
 import subprocess
 import sys
@@ -15,15 +16,20 @@ from trio.testing import wait_all_tasks_blocked
 
 from codexd_eventstore.committer import LOGS_FAILED_MAX, STORE_PENDING_BYTES_MAX
 from codexd_eventstore.jsonl import open_jsonl_store
-from codexd_eventstore.store import StoreFailed
-from fault_plans import FaultAt
+from codexd_eventstore.store import NotFound, StoreFailed
+from fault_plans import FaultAt, NoFaults
 from simulated_files import SimulatedFileSystem
-from simulated_power import AllKept, AllLost, after_power_cut
+from simulated_power import Sampled, after_power_cut
 from store_engines import append, numbers, placed
 from trio_test import trio_test
 
 DATA, STATE = "/disk/data", "/disk/state"
 SYNC = frozenset({"sync"})
+
+
+def is_log(path: str) -> bool:
+    """Whether the file is a log."""
+    return path.endswith(".jsonl")
 
 
 def failing(number: int, kinds: frozenset[str], stream: str = "") -> FaultAt:
@@ -96,55 +102,148 @@ async def test_one_failed_log_is_one_logs_trouble() -> None:
             await append(store, "good", version, durable=True)
 
 
+class HangingDisk(SimulatedFileSystem):
+    """A disk whose syncs wait until it is let go."""
+
+    def __init__(self, faults: FaultAt | None = None) -> None:
+        super().__init__(faults=faults)
+        self.free = threading.Event()
+        self.free.set()
+        self.hangs = threading.Event()
+
+    def sync(self, fd: int) -> None:
+        if not self.free.is_set():
+            self.hangs.set()
+        self.free.wait()
+        super().sync(fd)
+
+
+@trio_test
+async def test_what_was_refused_for_space_does_not_come_back_after_a_power_cut() -> None:
+    """Two appends in one write: the first is whole in the file when the second does not fit."""
+    faults = FaultAt(
+        1, errno.ENOSPC, kinds=frozenset({"write"}), goes_on=True, writes_part=0.9, concerns=is_log
+    )
+    disk = HangingDisk(faults)
+    async with open_jsonl_store(DATA, state_dir=STATE, files=disk) as store:
+        await append(store, "a", 0, durable=True)
+
+        async def refused(version: int) -> None:
+            with pytest.raises(StoreFailed, match="nothing was appended") as caught:
+                await append(store, "a", version, durable=True)
+            assert caught.value.retry
+
+        async with trio.open_nursery() as nursery:
+            disk.free.clear()
+            nursery.start_soon(lambda: append(store, "a", 1, durable=True))
+            await trio.to_thread.run_sync(disk.hangs.wait)
+            for version in (2, 3):
+                await wait_all_tasks_blocked()
+                nursery.start_soon(refused, version)
+            await wait_all_tasks_blocked()
+            faults.start()
+            disk.free.set()
+        found = disk.disk()
+        faults.stop()
+    for seed in range(50):
+        files = after_power_cut(found, Sampled(random.Random(seed)))
+        async with open_jsonl_store(DATA, state_dir=STATE, files=files) as store:
+            assert numbers(await store.read("a")) == [(1, 1), (2, 2)]
+
+
 @pytest.mark.parametrize("durable", [False, True])
 @trio_test
-async def test_what_was_refused_for_space_does_not_come_back_after_a_power_cut(
-    durable: bool,
-) -> None:
+async def test_a_look_at_a_file_that_fails_costs_that_append_alone(durable: bool) -> None:
+    for nth in range(1, 6):
+        faults = FaultAt(nth, errno.EIO, kinds=frozenset({"state", "fd_state"}), concerns=is_log)
+        files = SimulatedFileSystem(faults=faults)
+        async with open_jsonl_store(DATA, state_dir=STATE, files=files) as store:
+            faults.start()
+            try:
+                version = (await append(store, "a", 0, durable=durable)).last
+            except StoreFailed:
+                version = 0
+            faults.stop()
+            assert (await append(store, "a", version, durable=True)).last == version + 1
+
+
+@trio_test
+async def test_a_sync_that_could_not_be_begun_is_begun_again() -> None:
+    faults = FaultAt(1, errno.ENOMEM, kinds=frozenset({"state"}), concerns=is_log)
+    files = SimulatedFileSystem(faults=faults)
+    async with open_jsonl_store(DATA, state_dir=STATE, files=files) as store:
+        await append(store, "a", 0, durable=True)
+        faults.start()
+        await append(store, "a", 1)
+        with trio.fail_after(5):
+            while not any(
+                durable.count(b'"seq"') == 2 for durable, _ in files.disk().files.values()
+            ):
+                await trio.lowlevel.checkpoint()
+        assert faults.failed == 1
+
+
+class FullAndBroken(NoFaults):
+    """No write to a log fits, and no file can be removed."""
+
+    works = True
+
+    def number_of(self, kind: str, path: str) -> int | None:
+        if self.works or not is_log(path):
+            return None
+        return {"write": errno.ENOSPC, "unlink": errno.EIO}.get(kind)
+
+
+@trio_test
+async def test_a_new_stream_that_does_not_fit_is_tried_again_also_where_nothing_can_be_removed() -> (
+    None
+):
+    faults = FullAndBroken()
+    files = SimulatedFileSystem(faults=faults)
+    async with open_jsonl_store(DATA, state_dir=STATE, files=files) as store:
+        faults.works = False
+        for durable in (False, True):
+            with pytest.raises(StoreFailed, match="nothing was appended") as caught:
+                await append(store, "a", 0, durable=durable)
+            assert caught.value.retry
+        faults.works = True
+        await append(store, "a", 0, durable=True)
+
+
+@trio_test
+async def test_drafts_that_cannot_be_looked_at_are_told_in_the_stores_own_errors() -> None:
     faults = FaultAt(
         1,
-        errno.ENOSPC,
-        kinds=frozenset({"write"}),
+        errno.EIO,
+        kinds=frozenset({"entries", "read", "unlink", "remove_folder"}),
         goes_on=True,
-        writes_part=0.9,
-        concerns=lambda path: path.endswith(".jsonl"),
+        concerns=lambda path: "/drafts" in path,
     )
     files = SimulatedFileSystem(faults=faults)
     async with open_jsonl_store(DATA, state_dir=STATE, files=files) as store:
         await append(store, "a", 0, durable=True)
-        await append(store, "a", 1, durable=True)
+        drafts = [store.open_draft("a", f"item-{n}", b"{}") for n in range(2)]
+        drafts[0].append(b"text")
         faults.start()
-        # The first of the batch would be whole in the file, the second one not.
-        with pytest.raises(StoreFailed, match="nothing was appended") as caught:
-            await append(store, "a", 2, placed(3), durable=durable)
-        assert caught.value.retry
-        disk = files.disk()
-        faults.stop()
-    for outcome in (AllLost(), AllKept()):
-        found = after_power_cut(disk, outcome)
-        async with open_jsonl_store(DATA, state_dir=STATE, files=found) as store:
-            assert await store.read("a", after=2) == []
-            assert (await store.head("a")).repaired is None
-
-
-class HangingDisk(SimulatedFileSystem):
-    """A disk whose syncs wait until it is let go."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.free = threading.Event()
-        self.free.set()
-
-    def sync(self, fd: int) -> None:
-        self.free.wait()
-        super().sync(fd)
+        with pytest.raises(StoreFailed):
+            drafts[0].read()
+        drafts[0].drop()
+        store.close("a")
+        for call in (store.left_drafts, store.drop_left_drafts):
+            with pytest.raises(StoreFailed):
+                await call("a")
+        with pytest.raises(StoreFailed, match="was deleted, and its drafts could not be"):
+            await store.delete("a")
+        with pytest.raises(NotFound):
+            await store.head("a")
 
 
 @pytest.mark.slow
 @trio_test
 async def test_a_disk_that_hangs_does_not_fill_the_memory() -> None:
     """Many streams, each below its own bound, wait at the bound of the store."""
-    disk, size = HangingDisk(), 6_000_000
+    faults, size = failing(errno.EIO, SYNC, "bad"), 6_000_000
+    disk = HangingDisk(faults)
     async with open_jsonl_store(DATA, state_dir=STATE, files=disk) as store:
         streams = [f"s{number}" for number in range(16)]
         for stream in streams:
@@ -156,8 +255,16 @@ async def test_a_disk_that_hangs_does_not_fill_the_memory() -> None:
             await append(store, stream, 1, placed(2, size), durable=True)
             accepted += 1
 
+        async def fail() -> None:
+            with pytest.raises(StoreFailed):
+                await append(store, "bad", 1, placed(2, size), durable=True)
+
+        await append(store, "bad", 0, durable=True)
+        faults.start()
         async with trio.open_nursery() as nursery:
             disk.free.clear()
+            nursery.start_soon(fail)  # what befalls it concerns nobody who waits for room
+            await wait_all_tasks_blocked()
             for stream in streams:
                 nursery.start_soon(write, stream)
             await wait_all_tasks_blocked()
