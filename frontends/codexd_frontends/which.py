@@ -84,9 +84,7 @@ def find_thread_id(daemon: Daemon, word: str) -> str:
     if is_full_id(word):
         return word.lower()
     for archived in (False, True):
-        some = list_threads(
-            daemon, archived=archived, meant=word.lower() if is_id_like(word) else word
-        )
+        some = list_threads(daemon, archived=archived, meant=word)
         meant = matching(word, some)
         if len(meant) == 1:
             return meant[0].id

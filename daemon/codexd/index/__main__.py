@@ -8,6 +8,7 @@ takes no lock and changes no log. It ends when its stdin does, which is when the
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -24,6 +25,8 @@ from codexd.index.schema import is_broken, is_whole, open_index
 
 # Behind everything that a person waits for.
 NICENESS: Final = 10
+# A batch makes this many objects and lets go of them; to search them for cycles takes a fifth of the time.
+GC_YOUNG_OBJECTS: Final = 100_000
 
 
 def main() -> int:
@@ -32,6 +35,7 @@ def main() -> int:
 
     os.umask(0o077)
     os.nice(NICENESS)
+    gc.set_threshold(GC_YOUNG_OBJECTS)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
     data_dir, path, *options = sys.argv[1:]
     only = sys.stdin.readline().split() or None

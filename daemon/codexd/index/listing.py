@@ -79,7 +79,9 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
             and self.term.casefold() in title_of(row.summary)
             and (not self.originators or started.originator in self.originators)
             and row.thread_id not in self.excluded
-            and (not self.meant or row.thread_id.startswith(self.meant) or name == self.meant)
+            and (
+                not self.meant or row.thread_id.startswith(self.meant.lower()) or name == self.meant
+            )
         )
 
     @property
@@ -93,7 +95,9 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
     def where(self) -> tuple[str, list[object]]:
         """It as a condition on the table of threads."""
-        parts: list[str] = ["thread.archived=? AND thread.listed=1"]
+        # Where few threads are meant the order's index would be the long way: the signs keep it away.
+        sign = "+" if self.meant else ""
+        parts: list[str] = [f"{sign}thread.archived=? AND {sign}thread.listed=1"]
         values: list[object] = [self.archived]
 
         def among(column: str, several: tuple[str, ...], word: str = "IN") -> None:
@@ -112,8 +116,12 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
             parts.append("instr(thread.title, ?)")
             values.append(self.term.casefold())
         if self.meant:
-            parts.append("(thread.id BETWEEN ? AND ? OR thread.name=?)")
-            values += [self.meant, self.meant + LAST_ID, self.meant]
+            # The few that are meant are found first, and put into order then.
+            parts.append(
+                "thread.no IN (SELECT no FROM thread WHERE id BETWEEN ? AND ?"
+                " UNION ALL SELECT no FROM thread WHERE name=?)"
+            )
+            values += [self.meant.lower(), self.meant.lower() + LAST_ID, self.meant]
         if self.is_empty:
             parts.append("0")
         return " AND ".join(parts), values

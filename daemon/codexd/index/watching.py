@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
 from typing import Final
 
 import trio
@@ -59,16 +59,13 @@ async def _watch(
             return path not in known or change == Change.deleted
         return change == Change.deleted or not is_loaded(stream)
 
-    async def stop_when_cancelled() -> None:
-        # The library's thread looks at this; a cancellation alone would wait until something changes.
-        try:
-            begun()
+    async def begin() -> None:
+        begun()
+        with _stopping(stop):
             await trio.sleep_forever()
-        finally:
-            stop.set()
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(stop_when_cancelled)
+        nursery.start_soon(begin)
         changes = awatch(
             *folders,
             watch_filter=is_foreign,
@@ -84,6 +81,15 @@ async def _watch(
                 if any(stream_of(path) is None for _, path in some):
                     break
         nursery.cancel_scope.cancel()
+
+
+@contextmanager
+def _stopping(stop: trio.Event) -> Iterator[None]:
+    """Stop the watching with this: a cancellation alone would wait until something changes."""
+    try:
+        yield
+    finally:
+        stop.set()
 
 
 def _streams(path: str) -> Iterator[str]:
