@@ -47,5 +47,5 @@ class ThreadImported(Fact, frozen=True):
     originator_version: str | None = None
     forked_from: str | None = None  # the id of its parent there
     complaints: int = 0  # lines, or parts of them, that were not taken over
-    # When; the record's own time is that of the last line, so that lists keep their order.
-    at_ms: int = 0
+
+    at_ms: int = 0  # when; the record itself has the time of the last line
