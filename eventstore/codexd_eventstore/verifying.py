@@ -25,8 +25,9 @@ def verify_log(
     judge(scan, mark)
     damage = None
     if scan.tail is not None:
-        why = scan.tail.damage or "an append that never finished is behind it"
-        damage = f"record {scan.tail.seq} does not stand: {why}"
+        damage = scan.tail.damage or (
+            f"record {scan.tail.seq} would begin an append that never finished"
+        )
     if damage is None and scan.origin is not None:
         damage = _broken_link(fs, shelf, scan.origin)
     return Verdict(stream, scan.records, damage)

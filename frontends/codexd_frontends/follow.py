@@ -122,7 +122,7 @@ def _turns_page(
         "limit": limit,
         "sortDirection": direction,
         "itemsView": view,
-        "atSeq": at_seq,
+        **({} if at_seq is None else {"atSeq": at_seq}),
     }
     return daemon.call("thread/turns/list", params, RawPage)
 
