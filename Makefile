@@ -16,6 +16,8 @@ NAMES := python3.11 python3.12 python3.13 python3.14 python3
 export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Whoever has this set would have every process that the tests start compile the whole program anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 # Stamps say nothing of a .venv whose Python is gone, as after an update of the system.
 $(shell [ -x $(PY) ] || rm -f $(VENV)/installed $(VENV)/installed-dev)
@@ -28,7 +30,7 @@ demo: $(VENV)/installed
 
 # One worker a core: most of the time is spent waiting for processes that the tests started.
 test: $(VENV)/installed-dev
-	@$(PY) -m pytest -n auto
+	@$(PY) -m pytest -n auto --dist worksteal
 
 check: $(VENV)/installed-dev
 	@./check

@@ -51,6 +51,19 @@ async def append(
         if (crowd := parts.committer.crowded(log)) is None:
             break
         await crowd.done.wait()  # what became of it concerns those who wait for it
+    return await _commit(parts, log, events, at_us=at_us, durable=durable, key=key)
+
+
+async def _commit(
+    parts: Parts,
+    log: Log,
+    events: Sequence[NewEvent],
+    *,
+    at_us: int,
+    durable: bool,
+    key: str | None,
+) -> Appended:
+    """Frame what was checked and hand it over; nothing may have been awaited since the checks."""
     events, redacted = parts.redacting.events(events)
     at_us = max(at_us, log.accepted_at_us)
     try:

@@ -109,8 +109,7 @@ class Log:
         self.keys = Keys(base)
         self.is_all_read = True  # whether it was read from its first record on
 
-        self.accepted_version = base
-        self.accepted_chain = chain
+        self.accepted_version, self.accepted_chain = base, chain
         self.accepted_at_us = 0
         self.filling: Batch | None = None  # what the next round will write
         self.flying: Batch | None = None  # what the committer's thread is writing

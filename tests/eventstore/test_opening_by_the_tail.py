@@ -148,7 +148,7 @@ async def test_a_log_that_grows_is_noted_before_it_is_closed(tmp_path: Path) -> 
         await store._parts.notes.write_out()
         for name in ("home", "state"):
             (tmp_path / "dead" / name).mkdir(parents=True)
-        put(tmp_path / "dead/home/threads/other/orders.jsonl", content(path))
+        put(tmp_path / "dead" / "home" / "threads/other/orders.jsonl", content(path))
         for left in (tmp_path / "state").iterdir():
             put(tmp_path / "dead/state" / left.name, content(left))
     files = CountingFiles()

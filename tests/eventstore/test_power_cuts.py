@@ -19,7 +19,7 @@ from trio_test import trio_test
 
 NIGHTLY = "CODEXD_NIGHTLY" in os.environ
 SEEDS = range(10) if NIGHTLY else range(1)
-OPERATIONS = 200
+OPERATIONS = 200 if NIGHTLY else 100
 # How many throws of the dice there are at the end of each operation, and in front of each call within one.
 SAMPLES_AFTER, SAMPLES_WITHIN = (6, 3) if NIGHTLY else (1, 1)
 # Every so many calls within an operation are looked at.

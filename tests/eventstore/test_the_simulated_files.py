@@ -69,9 +69,8 @@ class Player:
         """The result as it can be compared, or the name of the error."""
         name, arguments = call
         real = [self._root + a if isinstance(a, str) else a for a in arguments]
-        if real and arguments[0] is not None and name in {"write", "read", "truncate", "sync"}:
-            real[0] = self.fds[arguments[0]]
-        elif name in {"fd_state", "forget_cache", "close"}:
+        takes_fd = {"write", "read", "truncate", "sync", "fd_state", "forget_cache", "close"}
+        if real and arguments[0] is not None and name in takes_fd:
             real[0] = self.fds[arguments[0]]
         try:
             result = getattr(self._files, name)(*real)

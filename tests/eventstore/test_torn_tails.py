@@ -26,7 +26,7 @@ from store_engines import (
 from trio_test import trio_test
 
 # The appends of the log under test, by how many events they have.
-APPENDS = (1, 3, 1, 2, 3)
+APPENDS = (1, 3, 2)
 
 
 async def write_log(store: JsonlStore) -> tuple[Path, bytes, list[int]]:
@@ -95,8 +95,8 @@ async def test_what_was_cut_off_is_said_in_a_sentence(tmp_path: Path) -> None:
         put(path, whole[:-1])
         repaired = (await store.head("orders")).repaired
     assert repaired is not None
-    assert "behind record 7" in repaired
-    assert "(2 whole records)" in repaired
+    assert "behind record 4" in repaired
+    assert "(1 whole records)" in repaired
     assert ".torn-" in repaired
 
 
@@ -106,8 +106,8 @@ async def test_the_key_of_a_torn_append_is_forgotten(tmp_path: Path) -> None:
         path, whole, _ = await write_log(store)
         close_unnoted(store, "orders")
         put(path, whole[:-1])
-        assert (await append(store, "orders", 0, key="k5")).repeated
-        assert not (await append(store, "orders", 7, key="k7")).repeated
+        assert (await append(store, "orders", 0, key="k1")).repeated
+        assert not (await append(store, "orders", 4, key="k4")).repeated
 
 
 @trio_test

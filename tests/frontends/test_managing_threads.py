@@ -259,8 +259,10 @@ def test_status_says_which_threads_cannot_be_written(tmp_path: Path, capfd: Capt
         assert capfd.readouterr().out.splitlines()[4:] == [
             f"  waiting  thread {said.THREAD} waits for space on the disk, and then goes on",
             "           No space left on device",
-            f"  stopped  thread {OTHER} takes no more writes; when the disk is well again: "
-            f"codexctl attach {OTHER}",
+            (
+                f"  stopped  thread {OTHER} takes no more writes; when the disk is well again: "
+                f"codexctl attach {OTHER}"
+            ),
             "           Input/output error",
         ]
         assert run(fake, "status", "--json") == 0
