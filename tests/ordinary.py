@@ -19,14 +19,13 @@ from codexd.core.events import (
     ModelCallEnded,
     ModelCallStarted,
     ThreadStarted,
-    ToolEnded,
-    ToolStarted,
     TurnStarted,
 )
 from codexd.core.ids import ApprovalId, CallId, ItemId, ModelCallId, TurnId
 from codexd.core.items import TextInput, TurnError, UserInput
 from codexd.core.settings import Settings, SettingsChange
 from codexd.core.story import ABORTED_CALL, ABORTED_NOTE
+from codexd.core.tool_events import ToolEnded, ToolStarted
 
 SETTINGS = Settings(
     cwd="/work",

@@ -16,19 +16,12 @@ from codexd.core import commands as c
 from codexd.core.calls import BadCall, ToolAction
 from codexd.core.commands import Command
 from codexd.core.decide import decide
-from codexd.core.events import (
-    Decision,
-    Event,
-    ItemCompleted,
-    ItemCut,
-    ModelCallStarted,
-    ThreadForked,
-    ToolEnded,
-)
+from codexd.core.events import Event, ItemCompleted, ItemCut, ModelCallStarted, ThreadForked
 from codexd.core.ids import CallId, ItemId, ThreadId
 from codexd.core.record import Recorded
 from codexd.core.settings import SettingsChange
 from codexd.core.state import ModelCall, OpenCall, ThreadState, Turn, evolve
+from codexd.core.tool_events import Decision, ToolEnded
 from codexd.projections.history import History
 from codexd.projections.texts import TextPart, Texts, part_key
 from codexd.projections.usage import UsageTotals

@@ -24,9 +24,6 @@ from codexd.core.events import (
     ModelCallEnded,
     ModelCallStarted,
     ThreadStarted,
-    ToolEnded,
-    ToolSpawned,
-    ToolStarted,
     TurnCompleted,
     TurnStarted,
     encode_event,
@@ -35,6 +32,7 @@ from codexd.core.ids import CallId, ItemId, ModelCallId, TurnId
 from codexd.core.items import TextInput
 from codexd.core.record import encode_members
 from codexd.core.settings import Settings
+from codexd.core.tool_events import ToolEnded, ToolSpawned, ToolStarted
 from codexd_eventstore.files import FileSystem
 from codexd_eventstore.lines import chain_start, crc_of, frame
 from codexd_eventstore.places import Places

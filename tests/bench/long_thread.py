@@ -17,8 +17,9 @@ from typing import Final
 from msgspec.structs import replace
 
 from bench.homes import NEWEST_MS, events_of, thread_id
-from codexd.core.events import Event, ModelCallStarted, ThreadStarted, ToolEnded, encode_event
+from codexd.core.events import Event, ModelCallStarted, ThreadStarted, encode_event
 from codexd.core.record import encode_members
+from codexd.core.tool_events import ToolEnded
 from codexd.projections.history import History
 from codexd_eventstore.files import FileSystem
 from codexd_eventstore.lines import chain_start, crc_of, frame

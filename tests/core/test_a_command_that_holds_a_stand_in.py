@@ -6,11 +6,12 @@ import pytest
 
 from codexd.core import commands as c
 from codexd.core.calls import ToolResult
-from codexd.core.events import ApprovalDecided, ApprovalRequested, ModelCallStarted, ToolEnded
+from codexd.core.events import ModelCallStarted
 from codexd.core.ids import CallId, ModelCallId
 from codexd.core.policy import NOT_KNOWN_HARMLESS
 from codexd.core.reports import stood_in_for
 from codexd.core.stand_in import find_stand_in, scrubbed_stand_in, secret_stand_in
+from codexd.core.tool_events import ApprovalDecided, ApprovalRequested, ToolEnded
 from ordinary import ENDED, FIRST_TURN, SETTINGS, approval, line, made
 from spec import given
 

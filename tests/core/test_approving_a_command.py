@@ -7,21 +7,18 @@ from msgspec.structs import replace
 from codexd.core import commands as c
 from codexd.core.calls import ToolResult
 from codexd.core.due import CallModel, RunTool
-from codexd.core.events import (
-    ApprovalDecided,
-    ApprovalRequested,
-    Decision,
-    Event,
-    ItemCut,
-    ToolEnded,
-    ToolStarted,
-    TurnCompleted,
-    TurnInterrupted,
-)
+from codexd.core.events import Event, ItemCut, TurnCompleted, TurnInterrupted
 from codexd.core.ids import CallId, ItemId, ModelCallId
 from codexd.core.policy import NOT_KNOWN_HARMLESS, session_key
 from codexd.core.reports import DECLINED
 from codexd.core.settings import ApprovalPolicy, SettingsChange
+from codexd.core.tool_events import (
+    ApprovalDecided,
+    ApprovalRequested,
+    Decision,
+    ToolEnded,
+    ToolStarted,
+)
 from ordinary import (
     ABORTED,
     ENDED,

@@ -6,9 +6,10 @@ import pytest
 
 from codexd.core import commands as c
 from codexd.core.due import CallModel, RunTool
-from codexd.core.events import ApprovalRequested, Event, ItemCut, TurnCompleted, TurnInterrupted
+from codexd.core.events import Event, ItemCut, TurnCompleted, TurnInterrupted
 from codexd.core.ids import CallId, ItemId, ModelCallId, TurnId
 from codexd.core.policy import NOT_KNOWN_HARMLESS
+from codexd.core.tool_events import ApprovalRequested
 from ordinary import (
     ABORTED,
     ENDED,

@@ -13,6 +13,7 @@ import pytest
 
 from codexd.core import events as e
 from codexd.core import marks as m
+from codexd.core import tool_events as w
 from codexd.core.calls import BadCall, RunCommand, ToolResult
 from codexd.core.events import Event, InvalidEvent, Unknown, decode_event, encode_event
 from codexd.core.ids import ApprovalId, CallId, ItemId, ModelCallId, ThreadId, TurnId
@@ -121,23 +122,23 @@ EXPECTED: list[Event] = [
         200,
         {"x-codex-primary-used-percent": "100"},
     ),
-    e.ApprovalRequested(
+    w.ApprovalRequested(
         ApprovalId("t1/c1"),
         C1,
         RunCommand("make", ("/bin/sh", "-c", "make"), "/work", 1000, True, "It needs the network."),
         "It needs the network.",
         "untrusted",
     ),
-    e.ApprovalDecided(ApprovalId("t1/c1"), "acceptForSession", "by rule"),
-    e.ToolStarted(C1, MAKE),
-    e.ToolStarted(CallId("c2"), BadCall("no such tool")),
-    e.ToolSpawned(C1, 42, "81234"),
-    e.ToolEnded(
+    w.ApprovalDecided(ApprovalId("t1/c1"), "acceptForSession", "by rule"),
+    w.ToolStarted(C1, MAKE),
+    w.ToolStarted(CallId("c2"), BadCall("no such tool")),
+    w.ToolSpawned(C1, 42, "81234"),
+    w.ToolEnded(
         C1, ToolResult("failed", "Exit code: 2", "make: *** no rule", 2, 31, 40000, "9f86d0")
     ),
 ]
 MARKED: list[Event] = [
-    e.ToolEnded(
+    w.ToolEnded(
         C1,
         ToolResult(
             "completed",

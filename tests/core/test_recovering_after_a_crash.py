@@ -9,14 +9,11 @@ from codexd.core import commands as c
 from codexd.core.calls import ToolResult
 from codexd.core.due import AwaitRetry, CallModel
 from codexd.core.events import (
-    ApprovalDecided,
-    ApprovalRequested,
     Event,
     ItemCut,
     LogRepaired,
     ModelCallFailed,
     ThreadForked,
-    ToolEnded,
     TurnCompleted,
     TurnInterrupted,
     TurnSteered,
@@ -25,6 +22,7 @@ from codexd.core.ids import CallId, ItemId, ModelCallId, ThreadId
 from codexd.core.items import TurnError
 from codexd.core.policy import NOT_KNOWN_HARMLESS
 from codexd.core.reports import RESTARTED
+from codexd.core.tool_events import ApprovalDecided, ApprovalRequested, ToolEnded
 from ordinary import (
     ABORTED,
     ENDED,

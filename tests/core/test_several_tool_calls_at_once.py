@@ -5,9 +5,9 @@ from __future__ import annotations
 from codexd.core import commands as c
 from codexd.core.calls import BadCall, ToolResult
 from codexd.core.due import CallModel, RunTool
-from codexd.core.events import ApprovalRequested, ToolEnded, ToolSpawned
 from codexd.core.ids import CallId, ModelCallId
 from codexd.core.policy import NOT_KNOWN_HARMLESS
+from codexd.core.tool_events import ApprovalRequested, ToolEnded, ToolSpawned
 from ordinary import (
     ENDED,
     FINISHED,

@@ -8,9 +8,10 @@ from msgspec.structs import replace
 from codexd.core import commands as c
 from codexd.core.calls import ToolResult
 from codexd.core.commands import Command
-from codexd.core.events import ModelCallFailed, ToolEnded, TurnFailed, TurnInterrupted
+from codexd.core.events import ModelCallFailed, TurnFailed, TurnInterrupted
 from codexd.core.ids import CallId, ItemId
 from codexd.core.reports import RESTARTED
+from codexd.core.tool_events import ToolEnded
 from ordinary import (
     ABORTED,
     BROKEN,

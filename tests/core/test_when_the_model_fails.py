@@ -9,17 +9,16 @@ from codexd.core import commands as c
 from codexd.core.calls import ToolResult
 from codexd.core.due import AwaitRetry, CallModel, RunTool
 from codexd.core.events import (
-    ApprovalRequested,
     Event,
     ItemCut,
     ModelCallEnded,
     ModelCallFailed,
-    ToolEnded,
     TurnCompleted,
     TurnFailed,
 )
 from codexd.core.ids import CallId, ItemId, ModelCallId
 from codexd.core.items import TurnError
+from codexd.core.tool_events import ApprovalRequested, ToolEnded
 from ordinary import (
     BROKEN,
     ENDED,

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from codexd.core.events import ThreadForked, ToolEnded, TurnStarted, encode_event
+from codexd.core.events import ThreadForked, TurnStarted, encode_event
 from codexd.core.ids import ThreadId
 from codexd.core.marks import ThreadImported
 from codexd.core.record import Recorded, decode_record, encode_members
+from codexd.core.tool_events import ToolEnded
 from codexd.importing.importer import Importer, Progress, Report
 from codexd.importing.sources import UnreadableSource, thread_id_for, unpacked
 from codexd.importing.telling import Told

@@ -11,11 +11,11 @@ from codexd.core.events import (
     ItemCompleted,
     ModelCallEnded,
     ThreadStarted,
-    ToolEnded,
     TurnFailed,
     TurnStarted,
 )
 from codexd.core.state import ThreadState, fold
+from codexd.core.tool_events import ToolEnded
 from codexd.importing.asked import Heading
 from codexd.importing.converting import read_rollout
 from codexd.importing.telling import UNANSWERED, Told

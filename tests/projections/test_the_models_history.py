@@ -18,7 +18,6 @@ from codexd.core.events import (
     ModelCallStarted,
     RequestPrint,
     ThreadForked,
-    ToolEnded,
     TurnCompleted,
     TurnInterrupted,
     TurnSteered,
@@ -32,6 +31,7 @@ from codexd.core.items import (
     TextInput,
     TurnError,
 )
+from codexd.core.tool_events import ToolEnded
 from codexd.projections.history import HASH_DIGITS, History, user_message, without_id
 from ordinary import (
     ABORTED,

@@ -12,7 +12,6 @@ import pytest
 from codexd.core import commands as c
 from codexd.core.calls import BadCall, ToolResult
 from codexd.core.commands import Command
-from codexd.core.events import Decision
 from codexd.core.ids import CallId, ItemId
 from codexd.core.items import (
     AgentMessage,
@@ -26,6 +25,7 @@ from codexd.core.items import (
     UserMessage,
 )
 from codexd.core.settings import SettingsChange
+from codexd.core.tool_events import Decision
 from codexd.protocol import notifications as n
 from codexd.protocol.threads import Active
 from codexd.protocol.turns import Turn

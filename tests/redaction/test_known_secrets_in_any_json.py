@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codexd.core.calls import RunCommand
-from codexd.core.events import EVENTS, ToolStarted, decode_event, encode_event
+from codexd.core.events import EVENTS, decode_event, encode_event
 from codexd.core.ids import CallId
+from codexd.core.tool_events import ToolStarted
 from codexd.redaction.redactor import Redactor
 
 SECRETS = {

@@ -11,10 +11,11 @@ from typing import Literal
 import msgspec
 
 from codexd.core.calls import ToolAction, ToolResult
-from codexd.core.events import NO_JSON, CallName, Decision, GitHead, ScreenKind
+from codexd.core.events import NO_JSON, CallName, GitHead, ScreenKind
 from codexd.core.ids import ApprovalId, CallId, ItemId, ModelCallId, TurnId
 from codexd.core.items import TurnError, UserInput
 from codexd.core.settings import Settings, SettingsChange
+from codexd.core.tool_events import Decision
 
 
 class _Command(msgspec.Struct, frozen=True, kw_only=True):

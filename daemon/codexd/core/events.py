@@ -12,12 +12,18 @@ from typing import Literal
 
 import msgspec
 
-from codexd.core.calls import ToolAction, ToolResult
 from codexd.core.fact import Fact
-from codexd.core.ids import ApprovalId, CallId, ItemId, ModelCallId, ThreadId, TurnId
+from codexd.core.ids import CallId, ItemId, ModelCallId, ThreadId, TurnId
 from codexd.core.items import TurnError, UserInput
 from codexd.core.marks import HistoryCompacted, ReviewEntered, ReviewExited, ThreadImported
 from codexd.core.settings import Settings, SettingsChange
+from codexd.core.tool_events import (
+    ApprovalDecided,
+    ApprovalRequested,
+    ToolEnded,
+    ToolSpawned,
+    ToolStarted,
+)
 
 # "Nothing was given", for members that hold JSON of any shape: a union of Raw and None cannot be read back.
 NO_JSON = msgspec.Raw(b"")
@@ -256,55 +262,6 @@ class ModelCallFailed(Fact, frozen=True):
     will_retry: bool
     after_ms: int = 0
     rate_limits: dict[str, str] | None = None
-
-
-class ApprovalRequested(Fact, frozen=True):
-    """A tool call waits for a person."""
-
-    type = "approval.requested"
-    approval_id: ApprovalId
-    call_id: CallId
-    action: ToolAction
-    reason: str
-    policy: str
-
-
-Decision = Literal["accept", "acceptForSession", "decline", "cancel"]
-
-
-class ApprovalDecided(Fact, frozen=True):
-    """Somebody answered; the record's `by` says who."""
-
-    type = "approval.decided"
-    approval_id: ApprovalId
-    decision: Decision
-    note: str | None = None  # why it was decided so, where that is not the person's own word
-
-
-class ToolStarted(Fact, frozen=True):
-    """A tool is about to run."""
-
-    type = "tool.started"
-    call_id: CallId
-    action: ToolAction
-
-
-class ToolSpawned(Fact, frozen=True):
-    """Its process runs. Pid and start time together name it beyond a restart."""
-
-    type = "tool.spawned"
-    barrier = False
-    call_id: CallId
-    pid: int
-    start_time: str
-
-
-class ToolEnded(Fact, frozen=True):
-    """A tool call has its answer."""
-
-    type = "tool.ended"
-    call_id: CallId
-    result: ToolResult
 
 
 class Unknown(msgspec.Struct, frozen=True, gc=False):

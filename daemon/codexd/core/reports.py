@@ -8,15 +8,10 @@ from codexd.core import commands as c
 from codexd.core.calls import BadCall, RunCommand, ToolAction, ToolResult
 from codexd.core.commands import FinishedCall, FinishedItem, MadeCall, OpenItem, Rejected
 from codexd.core.events import (
-    ApprovalDecided,
-    ApprovalRequested,
     ItemCompleted,
     ModelCallEnded,
     ModelCallFailed,
     ModelCallStarted,
-    ToolEnded,
-    ToolSpawned,
-    ToolStarted,
     TurnFailed,
     or_nothing,
 )
@@ -26,6 +21,13 @@ from codexd.core.policy import needs_approval, permitted
 from codexd.core.stand_in import find_stand_in
 from codexd.core.state import ModelCall, OpenCall
 from codexd.core.story import Story
+from codexd.core.tool_events import (
+    ApprovalDecided,
+    ApprovalRequested,
+    ToolEnded,
+    ToolSpawned,
+    ToolStarted,
+)
 
 DECLINED = "declined: a person refused this call. Do not try it again another way; ask, or go on without it."
 RESTARTED = (

@@ -14,8 +14,6 @@ from msgspec.structs import replace
 
 from codexd.core.calls import ToolAction
 from codexd.core.events import (
-    ApprovalDecided,
-    ApprovalRequested,
     ContextAdded,
     Event,
     InputQueued,
@@ -32,9 +30,6 @@ from codexd.core.events import (
     ThreadRenamed,
     ThreadStarted,
     ThreadUnarchived,
-    ToolEnded,
-    ToolSpawned,
-    ToolStarted,
     TurnCompleted,
     TurnFailed,
     TurnInterrupted,
@@ -48,6 +43,13 @@ from codexd.core.ids import ApprovalId, CallId, ItemId, ModelCallId, ThreadId, T
 from codexd.core.marks import HistoryCompacted, ReviewEntered, ReviewExited, ThreadImported
 from codexd.core.policy import session_key
 from codexd.core.settings import Settings
+from codexd.core.tool_events import (
+    ApprovalDecided,
+    ApprovalRequested,
+    ToolEnded,
+    ToolSpawned,
+    ToolStarted,
+)
 
 
 class ModelCall(msgspec.Struct, frozen=True):

@@ -6,9 +6,10 @@ from typing import Literal
 
 from codexd.core.calls import ToolResult
 from codexd.core.commands import OpenItem
-from codexd.core.events import ContextAdded, Event, ItemCut, ToolEnded, TurnInterrupted
+from codexd.core.events import ContextAdded, Event, ItemCut, TurnInterrupted
 from codexd.core.ids import CallId, ItemId
 from codexd.core.state import ThreadState, evolve
+from codexd.core.tool_events import ToolEnded
 
 # What the model is told, in words of our own, when a person or a restart stopped it in mid-turn.
 ABORTED_NOTE = """<turn_aborted>

@@ -20,8 +20,6 @@ from codexd.core.events import (
     ScreenKind,
     SettingsChanged,
     ThreadRenamed,
-    ToolEnded,
-    ToolStarted,
     TurnCompleted,
     TurnFailed,
     TurnInterrupted,
@@ -30,6 +28,7 @@ from codexd.core.ids import CallId, ItemId
 from codexd.core.items import TextInput, TurnError
 from codexd.core.marks import HistoryCompacted, ReviewEntered, ReviewExited
 from codexd.core.settings import Settings
+from codexd.core.tool_events import ToolEnded, ToolStarted
 from codexd.importing.asked import Heading, change_of, started
 from codexd.importing.calls import TIMEOUT_MS_UNKNOWN, command_of, ran, result_of
 from codexd.importing.kinds import (

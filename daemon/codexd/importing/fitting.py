@@ -8,7 +8,8 @@ import msgspec
 from msgspec.structs import replace
 
 from codexd.core.calls import NO_PARTS
-from codexd.core.events import ToolEnded, encode_event
+from codexd.core.events import encode_event
+from codexd.core.tool_events import ToolEnded
 from codexd.importing.lines import Complaint
 from codexd.importing.telling import Told
 from codexd_eventstore.store import RECORD_BYTES_MAX

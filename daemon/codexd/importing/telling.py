@@ -21,8 +21,6 @@ from codexd.core.events import (
     ModelCallEnded,
     ModelCallStarted,
     ScreenKind,
-    ToolEnded,
-    ToolStarted,
     TurnCompleted,
     TurnFailed,
     TurnInterrupted,
@@ -34,6 +32,7 @@ from codexd.core.ids import CallId, ItemId, ModelCallId, TurnId, uuid7
 from codexd.core.items import UserInput
 from codexd.core.settings import Settings
 from codexd.core.story import ABORTED_NOTE
+from codexd.core.tool_events import ToolEnded, ToolStarted
 from codexd.importing.calls import Ran
 from codexd.importing.lines import Line
 

@@ -12,14 +12,11 @@ import msgspec
 
 from codexd.core.calls import RunCommand
 from codexd.core.events import (
-    ApprovalRequested,
     InputQueued,
     InputWithdrawn,
     ItemCompleted,
     ItemCut,
     ThreadRenamed,
-    ToolEnded,
-    ToolStarted,
     TurnStarted,
     TurnSteered,
 )
@@ -31,6 +28,7 @@ from codexd.core.items import (
     plain_text,
 )
 from codexd.core.record import Recorded
+from codexd.core.tool_events import ApprovalRequested, ToolEnded, ToolStarted
 
 # The order is how telling a hit is: a thread's snippet is of the first kind that has one.
 KINDS: Final = ("name", "prompt", "answer", "path", "command", "reasoning", "output")

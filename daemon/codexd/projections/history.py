@@ -26,7 +26,6 @@ from codexd.core.events import (
     ModelCallStarted,
     RequestPrint,
     ThreadForked,
-    ToolEnded,
     TurnCompleted,
     TurnFailed,
     TurnInterrupted,
@@ -44,6 +43,7 @@ from codexd.core.items import (
     UserInput,
 )
 from codexd.core.marks import HistoryCompacted
+from codexd.core.tool_events import ToolEnded
 
 # Hex digits of a segment's hash: 64 bits tell the segments of any thread apart.
 HASH_DIGITS = 16

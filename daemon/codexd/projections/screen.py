@@ -13,16 +13,12 @@ from msgspec.structs import replace
 
 from codexd.core.calls import RunCommand, ToolAction, ToolResult
 from codexd.core.events import (
-    ApprovalRequested,
     InputQueued,
     InputWithdrawn,
     ItemCompleted,
     ItemCut,
     ModelCallStarted,
     ThreadForked,
-    ToolEnded,
-    ToolSpawned,
-    ToolStarted,
     TurnCompleted,
     TurnFailed,
     TurnInterrupted,
@@ -47,6 +43,7 @@ from codexd.core.items import (
 )
 from codexd.core.marks import HistoryCompacted, ReviewEntered, ReviewExited
 from codexd.core.record import Recorded
+from codexd.core.tool_events import ApprovalRequested, ToolEnded, ToolSpawned, ToolStarted
 
 
 class Begun(msgspec.Struct, frozen=True, gc=False):

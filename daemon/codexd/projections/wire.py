@@ -12,8 +12,6 @@ import msgspec
 
 from codexd.core.calls import RunCommand
 from codexd.core.events import (
-    ApprovalDecided,
-    ApprovalRequested,
     Event,
     InputQueued,
     InputWithdrawn,
@@ -35,6 +33,7 @@ from codexd.core.items import AgentMessage, TurnError
 from codexd.core.record import Recorded
 from codexd.core.settings import Settings
 from codexd.core.state import ThreadState
+from codexd.core.tool_events import ApprovalDecided, ApprovalRequested
 from codexd.projections.limits import read_limits
 from codexd.projections.screen import Begun, Screen, Shown
 from codexd.projections.texts import Said, Spoken, Texts, item_started

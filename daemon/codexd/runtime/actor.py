@@ -18,16 +18,11 @@ from codexd.core import commands as c
 from codexd.core.commands import Command, Rejected
 from codexd.core.decide import decide
 from codexd.core.due import Effect, due
-from codexd.core.events import (
-    Event,
-    ItemCompleted,
-    ItemCut,
-    RequestPrint,
-    ToolEnded,
-)
+from codexd.core.events import Event, ItemCompleted, ItemCut, RequestPrint
 from codexd.core.ids import ThreadId
 from codexd.core.record import Recorded, decode_record
 from codexd.core.state import ThreadState
+from codexd.core.tool_events import ToolEnded
 from codexd.projections.history import History
 from codexd.projections.threads import Summary
 from codexd.projections.usage import UsageTotals
