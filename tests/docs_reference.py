@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 from msgspec import inspect as types
 
-from codexd.config import (
+from codexd.config_keys import (
     EXPECTED,
     EXPECTED_OF_PROJECT,
     EXPECTED_OF_PROVIDER,

@@ -32,14 +32,30 @@ FLOORS: dict[str, frozenset[str]] = {
     ),
     "codexd.models.scripted": frozenset({"codexd.core", "codexd.models", "msgspec", "trio", "h11"}),
     "codexd.tools": frozenset({"codexd.core", "msgspec", "trio"}),
-    "codexd.config": frozenset({"codexd.core", "codexd.paths", "msgspec", "platformdirs"}),
-    "codexd.live_config": frozenset({"codexd.config"}),
+    "codexd.config_keys": frozenset({"codexd.core", "msgspec"}),
+    "codexd.config": frozenset(
+        {"codexd.config_keys", "codexd.core", "codexd.paths", "msgspec", "platformdirs"}
+    ),
+    "codexd.live_config": frozenset({"codexd.config", "codexd.config_keys"}),
     # Secrets: known to config and environment, looked for in whatever is about to be written
     "codexd.redaction": frozenset(
-        {"codexd.core", "codexd.config", "codexd.live_config", "msgspec"}
+        {
+            "codexd.core",
+            "codexd.config",
+            "codexd.config_keys",
+            "codexd.live_config",
+            "msgspec",
+        }
     ),
+    "codexd.limits": frozenset({"codexd.config_keys", "codexd.core", "codexd.models"}),
     "codexd.providers": frozenset(
-        {"codexd.config", "codexd.live_config", "codexd.models", "msgspec"}
+        {
+            "codexd.config",
+            "codexd.config_keys",
+            "codexd.live_config",
+            "codexd.models",
+            "msgspec",
+        }
     ),
     "codexd.paths": frozenset({"msgspec", "platformdirs"}),
     # 3: where pure meets the world

@@ -8,13 +8,7 @@ from pathlib import Path
 import pytest
 
 from codexd.config import (
-    EXPECTED,
-    EXPECTED_OF_PROJECT,
-    EXPECTED_OF_PROVIDER,
-    Config,
     InvalidConfig,
-    ProjectTable,
-    ProviderTable,
     ReadConfig,
     dotted,
     effective,
@@ -22,6 +16,14 @@ from codexd.config import (
     origins,
     parse_config,
     read_config,
+)
+from codexd.config_keys import (
+    EXPECTED,
+    EXPECTED_OF_PROJECT,
+    EXPECTED_OF_PROVIDER,
+    Config,
+    ProjectTable,
+    ProviderTable,
 )
 
 WHOLE = """\

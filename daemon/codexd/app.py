@@ -26,7 +26,11 @@ from codexd import __version__
 from codexd.config import InvalidConfig
 from codexd.core.ids import ThreadId
 from codexd.core.instructions import BASE_INSTRUCTIONS
+from codexd.core.limits import Limits
+from codexd.core.settings import Settings
+from codexd.core.surroundings import Surroundings
 from codexd.index.keeping import Index
+from codexd.limits import limits_of
 from codexd.live_config import LiveConfig
 from codexd.models.catalog import CATALOG, Model, find_model
 from codexd.models.client import ModelClient
@@ -202,6 +206,7 @@ class House:
             unfinished=self._unfinished,
             processes=self._processes,
             instructions=BASE_INSTRUCTIONS,
+            around=Surroundings(limits=self._limits),
             resume_on_restart=self._config.last_good().on_restart == "resume",
             redact=self._redaction.text,
             cleaner=self._redaction.stream,
@@ -217,12 +222,11 @@ class House:
     def _audience(self, thread_id: ThreadId) -> Feed:
         return self._hub.feed(thread_id)
 
+    def _limits(self, settings: Settings) -> Limits:
+        return limits_of(find_model(settings.model), self._config.last_good())
+
     def _context_window(self, model: str) -> int | None:
-        configured = self._config.last_good().model_context_window
-        found = find_model(model)
-        if configured is not None:
-            return configured * found.effective_percent // 100
-        return found.effective_window
+        return limits_of(find_model(model), self._config.last_good()).effective
 
     def _report_config(self) -> None:
         """A bad file is said here once; whoever starts a thread is told as well."""

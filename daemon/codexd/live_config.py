@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from codexd.config import Config, InvalidConfig, ReadConfig, read_config
+from codexd.config import InvalidConfig, ReadConfig, read_config
+from codexd.config_keys import Config
 
 
 class LiveConfig:

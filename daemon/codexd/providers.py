@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from codexd.config import Config, ProviderTable
+from codexd.config_keys import Config, ProviderTable
 from codexd.live_config import LiveConfig
 from codexd.models.client import ModelClient, ModelError
 from codexd.models.provider import OPENAI, InvalidProvider, Provider, read_provider

@@ -32,7 +32,8 @@ from codexd.core.items import (
     TurnError,
 )
 from codexd.core.tool_events import ToolEnded
-from codexd.projections.history import HASH_DIGITS, History, user_message, without_id
+from codexd.projections.history import HASH_DIGITS, History
+from codexd.projections.model_items import user_message, without_id
 from ordinary import (
     ABORTED,
     ENDED,

@@ -34,12 +34,13 @@ from codexd.core.reports import decide_approval, decide_model, decide_recovery, 
 from codexd.core.settings import SettingsChange
 from codexd.core.state import ThreadState, Turn
 from codexd.core.story import Story
+from codexd.core.surroundings import NOWHERE, Surroundings
 
 # Inputs that may wait behind a running turn: a person's evening, not a program's mistake.
 QUEUE_INPUTS_MAX = 64
 
 
-def decide(state: ThreadState, command: Command) -> list[Event]:
+def decide(state: ThreadState, command: Command, around: Surroundings = NOWHERE) -> list[Event]:
     """What happens when this is asked of a thread in this state. Raises: Rejected."""
     story = Story(state)
     match command:
@@ -58,7 +59,7 @@ def decide(state: ThreadState, command: Command) -> list[Event]:
         case _:
             _of_people(story, command)
     if not (isinstance(command, c.InterruptTurn) and command.reason == "shutdown"):
-        settle(story)  # At a shutdown the queue waits for the next daemon.
+        settle(story, around)  # At a shutdown the queue waits for the next daemon.
     return story.events
 
 
@@ -186,14 +187,14 @@ def running(state: ThreadState, expected: str | None, verb: str) -> Turn:
     return state.turn
 
 
-def settle(story: Story) -> None:
+def settle(story: Story, around: Surroundings) -> None:
     """Go on where nothing holds the thread up: the model's next call, the turn's end, the next turn."""
     while not story.state.archived and not story.state.fork_open:
         turn = story.state.turn
         if turn is None:
             if not story.state.queue:
                 return
-            _begin_turn(story, story.state.queue[0])
+            _begin_turn(story, story.state.queue[0], around)
         elif turn.call is not None or turn.open_calls:
             return
         elif turn.owed:
@@ -202,7 +203,7 @@ def settle(story: Story) -> None:
             story.add(TurnCompleted())
 
 
-def _begin_turn(story: Story, queued: InputQueued) -> None:
+def _begin_turn(story: Story, queued: InputQueued, around: Surroundings) -> None:
     state = story.state
     assert state.settings is not None
     change = queued.change.differing(state.settings) if queued.change is not None else None
@@ -215,7 +216,8 @@ def _begin_turn(story: Story, queued: InputQueued) -> None:
     environment = environment_text(settings, queued.today)
     if environment != state.environment:
         story.add(ContextAdded("environment", "user", environment))
-    story.add(TurnStarted(queued.turn_id, settings, (queued.item_id,)))
+    limits = around.limits(settings)
+    story.add(TurnStarted(queued.turn_id, settings, (queued.item_id,), limits=limits))
 
 
 def _call_model(story: Story, turn: Turn) -> None:

@@ -15,6 +15,7 @@ import msgspec
 from codexd.core.fact import Fact
 from codexd.core.ids import CallId, ItemId, ModelCallId, ThreadId, TurnId
 from codexd.core.items import TurnError, UserInput
+from codexd.core.limits import Limits
 from codexd.core.marks import HistoryCompacted, ReviewEntered, ReviewExited, ThreadImported
 from codexd.core.settings import Settings, SettingsChange
 from codexd.core.tool_events import (
@@ -144,6 +145,7 @@ class TurnStarted(Fact, frozen=True):
     settings: Settings
     inputs: tuple[ItemId, ...] = ()
     kind: TurnKind = "user"
+    limits: Limits = Limits()
 
 
 class TurnCompleted(Fact, frozen=True):

@@ -40,6 +40,7 @@ from codexd.core.events import (
     given,
 )
 from codexd.core.ids import ApprovalId, CallId, ItemId, ModelCallId, ThreadId, TurnId
+from codexd.core.limits import Limits
 from codexd.core.marks import HistoryCompacted, ReviewEntered, ReviewExited, ThreadImported
 from codexd.core.policy import session_key
 from codexd.core.settings import Settings
@@ -90,6 +91,7 @@ class Turn(msgspec.Struct, frozen=True):
     open_calls: tuple[OpenCall, ...] = ()
     owed: bool = True  # whether the model has yet to see something: input, or a tool's answer
     output_schema: msgspec.Raw | None = None
+    limits: Limits = Limits()
 
 
 class ThreadState(msgspec.Struct, frozen=True):
@@ -211,6 +213,7 @@ def _evolve_turn(state: ThreadState, event: _TurnEvent) -> ThreadState:
                 event.kind,
                 event.settings,
                 output_schema=given(queued.output_schema) if queued is not None else None,
+                limits=event.limits,
             )
             return replace(
                 state,

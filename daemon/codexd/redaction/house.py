@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from codexd.config import Config
+from codexd.config_keys import Config
 from codexd.live_config import LiveConfig
 from codexd.redaction.names import SECRET_CHARACTERS_MIN, secrets_in
 from codexd.redaction.patterns import PATTERNS, Pattern

@@ -248,7 +248,7 @@ class ThreadActor:
     async def _carry_out(self, asked: Asked) -> Answer:
         command = self._with_open_items(asked.command)
         try:
-            first, *rest = by_turn(decide(self.state, command)) or [[]]
+            first, *rest = by_turn(decide(self.state, command, self.world.around)) or [[]]
             await self._append(first, asked)
             try:
                 for part in rest:

@@ -13,6 +13,7 @@ from codexd.core.events import ScreenKind
 from codexd.core.ids import CallId, ItemId, ThreadId, uuid7
 from codexd.core.record import Recorded
 from codexd.core.state import ThreadState
+from codexd.core.surroundings import NOWHERE, Surroundings
 from codexd.models.client import ModelClient
 from codexd.projections.texts import TextPart
 from codexd.runtime.cleaning import AsItIs, Cleaner
@@ -87,6 +88,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     unfinished: Unfinished
     processes: Processes
     instructions: str
+    around: Surroundings = NOWHERE
     resume_on_restart: bool = True
     redact: Callable[[str], str] = str  # a text without the secrets in it
     cleaner: Callable[[], Cleaner] = AsItIs  # the same for one that grows

@@ -1,0 +1,21 @@
+"""A model's limits from what is known of it and what a person has set."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from codexd.config_keys import Config
+from codexd.core.limits import Limits
+from codexd.models.catalog import Model
+
+# Of the raw window: behind this an answer may no longer fit beside what is asked. The original's figure.
+COMPACT_AT_PERCENT: Final = 90
+
+
+def limits_of(model: Model, config: Config) -> Limits:
+    """The limits that a turn with this model starts with."""
+    window = config.model_context_window or model.context_window
+    compact_at = window * COMPACT_AT_PERCENT // 100
+    if config.model_auto_compact_token_limit is not None:
+        compact_at = min(compact_at, config.model_auto_compact_token_limit)
+    return Limits(window, window * model.effective_percent // 100, compact_at)
