@@ -19,13 +19,13 @@ from trio_test import trio_test
 
 NIGHTLY = "CODEXD_NIGHTLY" in os.environ
 SEEDS = range(10) if NIGHTLY else range(1)
-OPERATIONS = 200 if NIGHTLY else 100
+OPERATIONS = 200
 # How many throws of the dice there are at the end of each operation, and in front of each call within one.
 SAMPLES_AFTER, SAMPLES_WITHIN = (6, 3) if NIGHTLY else (1, 1)
 # Every so many calls within an operation are looked at.
-STEP_WITHIN = 1 if NIGHTLY else 4
+STEP_WITHIN = 1 if NIGHTLY else 8
 # Every so many operations are looked at with notes, which cost ten times as much.
-STEP_NOTES = 2 if NIGHTLY else 20
+STEP_NOTES = 2 if NIGHTLY else 40
 
 DATA, STATE = "/disk/data", "/disk/state"
 # In front of other calls the disk has what it had before.
