@@ -10,7 +10,8 @@ from codexd.core import commands as c
 from codexd.core.events import NO_JSON, ModelCallFailed
 from codexd.core.items import TurnError
 from codexd.core.settings import SettingsChange
-from codexd.projections.usage import Tokens, UsageTotals, read_usage
+from codexd.core.usage import Tokens, read_usage
+from codexd.projections.usage import UsageTotals
 from codexd.projections.wire import Wire
 from codexd.protocol import notifications as n
 from ordinary import ENDED, FIRST_TURN, ask

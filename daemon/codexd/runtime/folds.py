@@ -11,9 +11,10 @@ from msgspec.structs import replace
 
 from codexd.core.record import Recorded
 from codexd.core.state import ThreadState, evolve
+from codexd.core.usage import Tokens
 from codexd.projections.history import History, HistoryPlace
 from codexd.projections.threads import Summary
-from codexd.projections.usage import Tokens, UsageTotals
+from codexd.projections.usage import UsageTotals
 
 
 class FoldsPlace(msgspec.Struct, frozen=True, array_like=True):
