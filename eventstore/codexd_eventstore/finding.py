@@ -10,6 +10,7 @@ where the next line begins, its `seq`, and the checksum in front of it.
 
 from __future__ import annotations
 
+import itertools
 import re
 from array import array
 from bisect import bisect_left, bisect_right
@@ -63,15 +64,22 @@ class Index:
             and start + size - self._starts[-1] <= INDEX_BYTES
         ):
             return
-        last: Record | None = None
-        for record in records:
-            if seq - self._seqs[-1] >= INDEX_STEP or start - self._starts[-1] >= INDEX_BYTES:
-                self._seqs.append(seq)
-                self._starts.append(start)
-                self._chains.append(place.chain if last is None else crc_of(last.line))
-            start += len(record.line) + 1
-            seq += 1
-            last = record
+        sizes = [len(record.line) + 1 for record in records]
+        starts = list(itertools.accumulate(sizes, initial=start))
+        self.note(place, starts, [record.line for record in records])
+
+    def note(self, place: Place, starts: Sequence[int], lines: Sequence[bytes]) -> None:
+        """The same for lines, with their newlines or without, and where each begins."""
+        seq = place.seq
+        while True:
+            # The first record that lies a step behind the last place, by its number or by its bytes.
+            far = bisect_left(starts, self._starts[-1] + INDEX_BYTES)
+            at = max(0, min(self._seqs[-1] + INDEX_STEP - seq, far))
+            if at >= len(lines):
+                return
+            self._seqs.append(seq + at)
+            self._starts.append(starts[at])
+            self._chains.append(crc_of(lines[at - 1].rstrip(b"\n")) if at else place.chain)
 
     def cut(self, size: int) -> None:
         """Forget the places behind `size`."""

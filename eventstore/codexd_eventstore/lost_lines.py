@@ -105,7 +105,7 @@ def _broken(line: bytes, has_newline: bool, place: int) -> Iterator[Run | Junk]:
         if begin.start() > position:
             yield _junk(line[position : begin.start()], False, place + position)
         stop = end + (end == len(line) and has_newline)
-        record = Record(int(begin[1]), begin[2].decode(), line[begin.start() : end])
+        record = Record(int(begin[1]), line[begin.start() : end])
         closed = 0 if marks_of(record).more else record.seq
         start, crc = place + begin.start(), said_crc(record.line)
         yield Run(record.seq, record.seq, start, place + stop, crc, closed)

@@ -39,7 +39,7 @@ def scrub(held: Held, streams: Iterable[Held], edit: Callable[[Record], bytes | 
         if data is not None and (edited := with_data(record, data, chain)) != line:
             line, changed = edited, changed + 1
         chain = crc_of(line)
-        own.append(Record(record.seq, record.type, line))
+        own.append(Record(record.seq, line))
     if changed:
         held.records[held.base :] = own
         held.generation += 1
@@ -65,5 +65,5 @@ def _chained(records: Sequence[Record], chain: int) -> list[Record]:
     for record in records:
         line = rechained(record.line, chain)
         chain = crc_of(line)
-        chained.append(Record(record.seq, record.type, line))
+        chained.append(Record(record.seq, line))
     return chained

@@ -12,8 +12,10 @@ of the log (`witness.py`). A note also says where the reading may begin: from th
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Collection
 from typing import Final
 from zlib import crc32
 
@@ -24,10 +26,10 @@ from codexd_eventstore.finding import Index, Place
 from codexd_eventstore.lines import (
     CRC_BYTES,
     at_us_of,
+    check_lines,
     claim_of,
     crc_of,
-    marks_of,
-    read_lines,
+    marked_lines,
 )
 from codexd_eventstore.log import HEAD_BYTES, head_of
 from codexd_eventstore.notes import Mark
@@ -146,6 +148,7 @@ class _Reader:
         self.seq = scan.version  # of the last whole line
         self.chain = scan.chain
         self.position = scan.size  # behind it
+        self.last: bytes | None = None  # the last line that ends an append
         self.key: tuple[str, int] | None = None  # of the append that is being read
 
     def run(self) -> None:
@@ -153,54 +156,59 @@ class _Reader:
             size = len(self.read(0, RECORD_BYTES_MAX))
             self.scan.tail = Tail(size, 0, 0, "what stands in front of record 1 is broken")
             return
-        rest = b""
         size = PIECE_BYTES
-        last: Record | None = None
         while True:
-            piece = self.read(self.position + len(rest), size)
-            rest += piece
-            records, used, _ = read_lines(rest, self.seq, self.chain)
-            last = self._take(records) or last
-            rest = rest[used:]
+            piece = self.read(self.position, size)
+            lines, _, chain = check_lines(piece, self.seq, self.chain)
+            if lines:
+                self._take(lines, chain)
+                size = PIECE_BYTES
             # A line longer than a piece needs more of the file; anything else that stands still is broken.
-            stuck = not records and (b"\n" in rest or len(rest) > RECORD_BYTES_MAX)
-            if not piece or stuck:
+            elif b"\n" in piece or len(piece) < size or size > RECORD_BYTES_MAX:
                 break
-            size = PIECE_BYTES if records else max(PIECE_BYTES, len(rest))
-        if last is not None:
-            self.scan.at_us = at_us_of(last)
-            claim = claim_of(last.line)
+            else:
+                size *= 2
+        if self.last is not None:
+            self.scan.at_us = at_us_of(Record(self.scan.version, self.last))
+            claim = claim_of(self.last)
             assert claim is not None
             self.scan.synced = claim[1]
         self._judge()
 
-    def _take(self, records: list[Record]) -> Record | None:
-        """Count whole lines; the last one that ends an append."""
-        if not records:
-            return None
-        scan, last = self.scan, None
-        size = sum([len(record.line) for record in records]) + len(records)
-        scan.index.extend(Place(self.seq, self.position, self.chain), records, size)
-        durable = -1 if scan.durable is None else scan.durable.start
-        for record in records:
-            self.position += len(record.line) + 1
-            marks = marks_of(record)
-            if marks.key is not None:
-                self.key = (marks.key, record.seq)
-            if not marks.more:
-                last = record
-                scan.size = self.position
-                if self.key is not None:
-                    scan.spans.append((*self.key, record.seq))
-                    self.key = None
-                if self.position == durable:  # which is always the end of an append
-                    place = Place(record.seq, durable, crc_of(record.line))
-                    scan.is_met = place == scan.durable
-        self.seq = records[-1].seq
-        self.chain = crc_of(records[-1].line)
-        if last is not None:
-            scan.version, scan.chain = last.seq, crc_of(last.line)
-        return last
+    def _take(self, lines: list[bytes], chain: int) -> None:
+        """Count whole lines, which end in that checksum."""
+        scan, seq = self.scan, self.seq
+        starts = list(itertools.accumulate(map(len, lines), initial=self.position))
+        scan.index.note(Place(seq, self.position, self.chain), starts, lines)
+        going_on, keys = marked_lines(lines, seq)
+        self._close_key(0, going_on, len(lines))
+        for at, key in keys:
+            self.key = (key, seq + 1 + at)
+            self._close_key(at, going_on, len(lines))
+        if scan.durable is not None:
+            at = bisect_left(starts, scan.durable.start, 1)
+            # A durable point is always the end of an append.
+            if at <= len(lines) and starts[at] == scan.durable.start and at - 1 not in going_on:
+                place = Place(seq + at, starts[at], crc_of(lines[at - 1][:-1]))
+                scan.is_met = place == scan.durable
+        whole = len(lines)
+        while whole and whole - 1 in going_on:
+            whole -= 1
+        if whole:
+            scan.version, scan.size = seq + whole, starts[whole]
+            self.last = lines[whole - 1][:-1]
+            scan.chain = crc_of(self.last)
+        self.seq, self.position, self.chain = seq + len(lines), starts[-1], chain
+
+    def _close_key(self, at: int, going_on: Collection[int], count: int) -> None:
+        """Note where the append of a key ends, unless there is none or it goes on behind these lines."""
+        if self.key is None:
+            return
+        while at in going_on:
+            at += 1
+        if at < count:
+            self.scan.spans.append((*self.key, self.seq + 1 + at))
+            self.key = None
 
     def _judge(self) -> None:
         """Say what follows the last whole append."""

@@ -282,7 +282,7 @@ class _Line(msgspec.Struct, frozen=True):
 
 def _at_us(line: bytes) -> int:
     seq = int(line[7 : line.index(b",")])
-    return at_us_of(Record(seq, "", line))
+    return at_us_of(Record(seq, line))
 
 
 def _keep(fs: FileSystem, fd: int, path: str, now_s: float) -> str:

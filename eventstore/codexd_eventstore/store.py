@@ -33,6 +33,7 @@ from typing import Protocol
 
 import msgspec
 
+from codexd_eventstore.beginning import type_of
 from codexd_eventstore.reports import BlobRef, Package, PackedLog, Rewritten, Swept, Unpacked
 
 # So that they can be imported from here, as everything of the contract.
@@ -59,8 +60,12 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     """A record as it stands in the log."""
 
     seq: int
-    type: str
     line: bytes  # the whole JSON object, its crc included, without the newline
+
+    @property
+    def type(self) -> str:
+        """Read from the line each time: most who go through a log never ask for it."""
+        return type_of(self.seq, self.line)
 
 
 class Appended(msgspec.Struct, frozen=True):
