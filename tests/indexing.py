@@ -101,8 +101,8 @@ class Indexed:
     def said(self, name: str) -> list[Said]:
         """What can be found of a thread."""
         rows = self.connection.execute(
-            "SELECT document.id, kind, text FROM document JOIN thread ON document.id >> 36 = no"
-            " WHERE thread.id=? AND text<>'' ORDER BY document.id",
+            "SELECT said.id, kind, text FROM said JOIN thread ON said.id >> 36 = no"
+            " WHERE thread.id=? AND text<>'' ORDER BY said.id",
             (name,),
         )
         return [(KINDS[kind], seq_of(number), text) for number, kind, text in rows]
@@ -126,8 +126,8 @@ class Indexed:
             " originator, parent, base, name, title, damage, summary FROM thread ORDER BY id"
         ).fetchall()
         documents = self.connection.execute(
-            "SELECT thread.id, document.id & ((1 << 36) - 1), kind, turn, item, text FROM document"
-            " JOIN thread ON document.id >> 36 = no ORDER BY 1, 2"
+            "SELECT thread.id, said.id & ((1 << 36) - 1), kind, turn, item, text FROM said"
+            " JOIN thread ON said.id >> 36 = no ORDER BY 1, 2"
         ).fetchall()
         return threads, documents
 
@@ -135,7 +135,7 @@ class Indexed:
         """Raises: sqlite3.DatabaseError, if the full-text index does not agree with the documents."""
         for (number,) in self.connection.execute("SELECT no FROM doomed").fetchall():
             raise AssertionError(f"{number} is still to be swept")
-        texts = self.connection.execute("SELECT count(*) FROM document WHERE text<>''").fetchone()
+        texts = self.connection.execute("SELECT count(*) FROM said WHERE text<>''").fetchone()
         words = self.connection.execute("SELECT count(*) FROM words").fetchone()
         assert words >= texts
         self.connection.execute("INSERT INTO words(words) VALUES('integrity-check')")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from codexd.core.events import ThreadForked
 from codexd.core.ids import ThreadId
 from codexd.index import schema
 from codexd.index.listing import Place, Wanted
+from codexd.index.schema import packed
 from codexd.index.searching import found_threads, occurrences
 from codexd.index.terms import InvalidTerm, read_term, snippet_of
 from indexing import Indexed, LogFile, indexed, stream
@@ -152,3 +154,25 @@ def test_occurrences_are_literal_whatever_the_case_and_in_order(tmp_path: Path) 
 def test_places_are_in_order() -> None:
     assert Place(1, "b") < Place(2, "a") < Place(2, "b")
     assert schema.seq_of(schema.document_number(7, 12, 1)) == 12
+
+
+def test_a_long_text_is_found_and_shown_and_leaves_no_word_behind(tmp_path: Path) -> None:
+    text = f"{'an ordinary sentence. ' * 100}Zwölf Boxkämpfer. {'and so on. ' * 100}"
+    assert isinstance(packed(text), bytes)
+    log = LogFile(tmp_path, stream(1)).add(STARTED, queued(1, text), begun(1))
+    with indexed(tmp_path, tmp_path / "i") as one:
+        one.catch_up().check_words()
+        assert "Zwölf Boxkämpfer" in one.found("boxkampfer")[0][2]
+        assert one.said(log.name) == [("prompt", 2, text)]
+        log.path.unlink()
+        assert one.catch_up().found("ordinary") == []
+        one.check_words()
+
+
+def test_a_text_that_rotted_makes_the_file_no_use_any_more(tmp_path: Path) -> None:
+    LogFile(tmp_path, stream(1)).add(STARTED, queued(1, "word " * 500), begun(1))
+    with indexed(tmp_path, tmp_path / "i") as one:
+        one.catch_up().connection.execute("UPDATE document SET text=x'00ff' WHERE text<>''")
+        with pytest.raises(sqlite3.Error) as caught:
+            one.search("word")
+        assert schema.is_broken(caught.value)

@@ -27,6 +27,8 @@ from codexd.index.schema import is_broken, is_whole, open_index
 NICENESS: Final = 10
 # A batch makes this many objects and lets go of them; to search them for cycles takes a fifth of the time.
 GC_YOUNG_OBJECTS: Final = 100_000
+# 32 MiB of changes before they go to the file: pages that many of them touch are written there once.
+WAL_PAGES: Final = 8000
 
 
 def main() -> int:
@@ -45,6 +47,7 @@ def main() -> int:
         if "--check" in options and not is_whole(connection):
             return BROKEN
         connection.execute("PRAGMA cache_size=-32768")
+        connection.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
         reconcile(connection, Logs(data_dir), _report, only=only)
         connection.close()
     except sqlite3.Error as error:

@@ -5,12 +5,16 @@ is made; whoever opens it never hears of that.
 
 A document's number holds its thread and its record: `no << 36 | seq << 2 | part`. So the full-text index alone
 says which threads and which places a word is in, and all of a thread's documents are one range of numbers.
+
+Texts are kept packed, because to take a document out of the full-text index SQLite has to be given its text, and
+the log it came from may be gone by then. Whoever reads them reads `said`, where they are plain.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 # A new number for every change of what stands in the tables, what is taken for a document included.
-VERSION: Final = 1
+VERSION: Final = 2
 # Threads in one index, and records in one thread, that document numbers have room for: 2^27 and 2^34.
 SEQ_BITS: Final = 36
 PART_BITS: Final = 2
@@ -29,6 +33,11 @@ BUSY_SECONDS: Final = 5.0
 # Pages that the log of unfinished changes may hold before they go to the file: 4 MiB; 64 after a large batch.
 WAL_PAGES: Final = 1000
 WAL_BYTES_MAX: Final = 64 * 1024 * 1024
+
+# Shorter texts are kept as they are: packing them saves less than it costs.
+PACKED_BYTES_MIN: Final = 256
+# A window of 4 KiB and few tables: with zlib's own figures making room for them takes ten times as long as packing.
+_LEVEL, _WINDOW, _MEMORY = 1, -12, 5
 
 _TABLES: Final = """
 CREATE TABLE thread(
@@ -61,16 +70,21 @@ CREATE INDEX thread_by_updated ON thread(archived, listed, updated, id);
 CREATE INDEX thread_by_cwd ON thread(cwd, archived, listed, updated);
 CREATE INDEX thread_by_name ON thread(name) WHERE name IS NOT NULL;
 CREATE INDEX thread_by_parent ON thread(parent) WHERE parent IS NOT NULL;
-CREATE TABLE document(id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, turn TEXT, item TEXT, text TEXT NOT NULL);
+CREATE TABLE document(id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, turn TEXT, item TEXT, text NOT NULL);
+CREATE VIEW said AS SELECT id, kind, turn, item, plain(text) AS text FROM document;
 CREATE TABLE doomed(no INTEGER PRIMARY KEY);
 CREATE TABLE fact(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
 # No column sizes: they serve a ranking by frequency, and hits are ranked by kind and age.
 _WORDS: Final = """
 CREATE VIRTUAL TABLE words USING fts5(
-  text, content='document', content_rowid='id', columnsize=0, tokenize='unicode61 remove_diacritics 2'
+  text, content='said', content_rowid='id', columnsize=0, tokenize='unicode61 remove_diacritics 2'
 )
 """
+
+# What one transaction adds is one piece of the full-text index, and many pieces are joined at a time: with SQLite's
+# own figures a new index is written several times over. A search looks into each piece, which takes microseconds.
+_WORDS_SETTINGS: Final = {"hashsize": 16 * 1024 * 1024, "automerge": 16, "crisismerge": 32}
 
 # What opening or using a broken file says (sqlite.org/rescode.html): the file is no use. Anything else, a full
 # disk or a long transaction, passes by itself.
@@ -82,6 +96,7 @@ _FOREIGN: Final = (
     "no such column",
     "table thread has",
     "vtable constructor failed",
+    "user-defined function raised exception",  # `plain`: the text is not as it was written
 )
 
 
@@ -107,6 +122,19 @@ def document_number(no: int, seq: int, part: int) -> int:
 def seq_of(number: int) -> int:
     """The record that a document is from."""
     return (number & (1 << SEQ_BITS) - 1) >> PART_BITS
+
+
+def packed(text: str) -> str | bytes:
+    """A text as the table of documents keeps it."""
+    if len(text) < PACKED_BYTES_MIN:
+        return text
+    packing = zlib.compressobj(_LEVEL, zlib.DEFLATED, _WINDOW, _MEMORY)
+    return packing.compress(text.encode()) + packing.flush()
+
+
+def plain(kept: str | bytes) -> str:
+    """The text again."""
+    return kept if isinstance(kept, str) else zlib.decompress(kept, _WINDOW).decode()
 
 
 def stream_of(path: str) -> str | None:
@@ -208,6 +236,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
         connection.execute(f"PRAGMA journal_size_limit={WAL_BYTES_MAX}")
+        connection.create_function("plain", 1, plain, deterministic=True)
     except BaseException:
         connection.close()
         raise
@@ -227,6 +256,9 @@ def _make(connection: sqlite3.Connection) -> None:
                     connection.execute(statement)
             with contextlib.suppress(sqlite3.OperationalError):
                 connection.execute(_WORDS)  # no such module: searching then reads every document
+                for name, value in _WORDS_SETTINGS.items():
+                    query = "INSERT INTO words(words, rank) VALUES(?, ?)"
+                    connection.execute(query, (name, value))
             connection.execute(f"PRAGMA user_version={VERSION}")
         connection.execute("COMMIT")
     except BaseException:

@@ -113,7 +113,7 @@ class _Search:
                 "is_meant", 1, lambda text: is_in(phrases, text), deterministic=True
             )
             self.number = "document.id"
-            self.tables = f"document WHERE is_meant(document.text){condition}"
+            self.tables = f"said AS document WHERE is_meant(document.text){condition}"
 
     def hits(self, no: int) -> tuple[Hit, ...]:
         """The most telling places in a thread: by kind, and the newest first."""
@@ -135,7 +135,7 @@ class _Search:
         return tuple(self._hit(*row) for row in chosen.values())
 
     def _hit(self, number: int, kind: int, turn: str | None, item: str | None) -> Hit:
-        query = "SELECT text FROM document WHERE id=?"
+        query = "SELECT text FROM said WHERE id=?"
         (text,) = self._connection.execute(query, (number,)).fetchone()
         return Hit(seq_of(number), KINDS[kind], turn, item, snippet_of(self._phrases, text))
 
@@ -150,17 +150,14 @@ def occurrences(
         sqlite3.Error
     """
     pattern = re.compile(re.escape(term), re.IGNORECASE)
-    like = "%" + re.sub(r"([%_\\])", r"\\\1", term) + "%" if term.isascii() else "%"
     for no, last in _lineage(connection, stream):
         rows = connection.execute(
-            "SELECT id, turn, item, text FROM document WHERE id BETWEEN ? AND ? AND kind IN (?, ?)"
-            r" AND text LIKE ? ESCAPE '\' ORDER BY id",
+            "SELECT id, turn, item, text FROM said WHERE id BETWEEN ? AND ? AND kind IN (?, ?) ORDER BY id",
             (
                 document_number(no, start.key if start is not None else 0, 0),
                 document_number(no, last, (1 << PART_BITS) - 1),
                 PROMPT,
                 ANSWER,
-                like,
             ),
         )
         for number, turn, item, text in rows:

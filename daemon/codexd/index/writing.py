@@ -32,7 +32,7 @@ from codexd.index.rows import (
     encode_summary,
     values_of,
 )
-from codexd.index.schema import SEQ_BITS, document_number, documents_of, has_words
+from codexd.index.schema import SEQ_BITS, document_number, documents_of, has_words, packed
 from codexd.projections.threads import TELLING_TYPES, Summary
 from codexd_eventstore.lines import crc_of
 from codexd_eventstore.preface import start_of
@@ -225,14 +225,15 @@ class Writer:
         withdrawn: list[str] = []
         last = records[-1].seq
         for record in records:
-            found, listed = record.type in TELLING, record.type in TELLING_TYPES
+            kind = record.type
             # The last record is decoded whatever it says: its time is the thread's.
-            if not (found or listed or record.seq == last):
+            listed = kind in TELLING_TYPES or record.seq == last
+            if not listed and kind not in TELLING:
                 continue
             recorded = decoded(record)
-            if listed or record.seq == last:
+            if listed:
                 known.summary.apply(recorded)
-            if found:
+            if kind in TELLING:
                 self._search_for(recorded, added, withdrawn)
         return added, withdrawn
 
@@ -286,7 +287,10 @@ class Writer:
                 if one.kind != NAME or one is names[-1]:
                     number = document_number(known.no, one.seq, one.part)
                     rows.append((number, one.kind, one.turn, one.item, one.text))
-        self._connection.executemany("INSERT INTO document VALUES(?, ?, ?, ?, ?)", rows)
+        self._connection.executemany(
+            "INSERT INTO document VALUES(?, ?, ?, ?, ?)",
+            [(*row[:4], packed(row[4])) for row in rows],
+        )
         if self._words:
             self._connection.executemany(
                 "INSERT INTO words(rowid, text) VALUES(?, ?)",
@@ -331,7 +335,7 @@ class Writer:
         if self._words:
             self._connection.execute(
                 "INSERT INTO words(words, rowid, text)"
-                " SELECT 'delete', id, text FROM document WHERE id BETWEEN ? AND ? AND text<>''",
+                " SELECT 'delete', id, text FROM said WHERE id BETWEEN ? AND ? AND text<>''",
                 (first, last),
             )
         self._connection.execute("DELETE FROM document WHERE id BETWEEN ? AND ?", (first, last))
