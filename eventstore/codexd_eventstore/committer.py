@@ -4,7 +4,8 @@ Law: never a sync on the event loop. What must be durable is written and synced 
 in, one call of the loop out), one round per log at a time; while that round is on the disk the next one fills,
 so appends share a sync without waiting for a timer. Several busy logs have several such threads, because one
 file's sync does not wait for another's. What need not be durable is written here and now if nothing of its log
-is in flight, and synced within `SYNC_INTERVAL_MS`.
+is in flight, and synced within `SYNC_INTERVAL_MS`. A thread that has synced a round goes on with what its log
+has filled meanwhile; the event loop only hears of it.
 
 What was accepted cannot be undone: a caller that is cancelled while it waits has appended all the same.
 
@@ -57,13 +58,14 @@ class Committer:
         self._threads: list[threading.Thread] = []
         self._queue: SimpleQueue[Round | None] = SimpleQueue()
         self._landed: deque[Round] = deque()
-        self._in_flight = 0
+        self._is_called = False  # whether the event loop will look into `_landed`
+        self._in_flight = 0  # logs
         self._lagging: set[Log] = set()
         self._clock: SimpleQueue[bool] | None = None
         self._clock_runs = False
         self._open: dict[Log, None] = {}
         self._pending_bytes = 0  # of all batches that are not written yet
-        self._flying: dict[Batch, None] = {}  # oldest first
+        self._unwritten: dict[Batch, None] = {}  # the same batches, oldest first
         self._failed_streams: set[str] = set()  # those that the disk failed
 
     def append(
@@ -74,40 +76,41 @@ class Committer:
         Raises: StoreFailed, and then nothing was accepted.
         """
         self._check_disk(log)
-        is_quick = not durable and log.fd is not None and log.flying is None
+        is_quick = not durable and log.fd is not None and not log.flying
         # What does not fit goes to a thread, which has it on disk that nothing of it is left.
         if is_quick and self._write_now(log, records, at_us, key):
             return None
         log.accept(records, at_us)
-        batch = log.filling
-        if batch is None:
-            batch = log.filling = Batch()
-        batch.records.extend(records)
-        batch.at_us = at_us
         size = sum([len(record.line) for record in records]) + len(records)
-        batch.size += size
         self._pending_bytes += size
-        batch.durable = batch.durable or durable
-        if key is not None:
-            batch.keys[key] = (records[0].seq, records[-1].seq)
-        if log.flying is None:
+        with log.taking:
+            batch = log.filling
+            if batch is None:
+                batch = log.filling = Batch()
+                self._unwritten[batch] = None
+            batch.add(records, size, at_us)
+            batch.durable = batch.durable or durable
+            if key is not None:
+                batch.keys[key] = (records[0].seq, records[-1].seq)
+        if not log.flying:
             self._launch(log)
         return batch
 
     def crowded(self, log: Log) -> Batch | None:
         """The batch whose end to wait for before `log` takes more, if too much waits already."""
-        if log.filling is not None and log.filling.size > PENDING_BYTES_MAX:
-            return log.filling
+        filling = log.filling
+        if filling is not None and filling.size > PENDING_BYTES_MAX:
+            return filling
         if self._pending_bytes > STORE_PENDING_BYTES_MAX:
-            return next(iter(self._flying))
+            return next(iter(self._unwritten))
         return None
 
     async def settle(self, log: Log) -> None:
         """Return when the disk has all of a log. Raises: StoreFailed."""
         while log.unsynced or not log.is_idle or log.is_doubtful:
-            batch = log.filling or log.flying
+            batch = log.filling
             if batch is None:
-                batch = self._sync_soon(log)
+                batch = log.flying[-1] if log.flying else self._sync_soon(log)
             await batch.wait()
 
     def release(self, log: Log) -> None:
@@ -149,7 +152,7 @@ class Committer:
         try:
             self._fs.write(log.fd, content)
         except OSError as error:
-            if take_back(self._fs, log, log.fd, error):
+            if take_back(self._fs, log.fd, log.size, error):
                 return False
             failure = unwritten(log, error, retry=False)
             fd, log.fd = log.fd, None
@@ -167,8 +170,7 @@ class Committer:
     def _launch(self, log: Log) -> None:
         batch, log.filling = log.filling, None
         assert batch is not None
-        log.flying = batch
-        self._flying[batch] = None
+        log.flying.append(batch)
         self._in_flight += 1
         if self._in_flight > len(self._threads) < THREADS_MAX:
             name = f"eventstore {len(self._threads)}"
@@ -180,28 +182,43 @@ class Committer:
     def _work(self) -> None:
         """The body of a committing thread."""
         while (round_ := self._queue.get()) is not None:
-            try:
-                round_.run(self._fs, self._places)
-            except BaseException:
-                # A bug of ours: this thread ends with it, and the round's waiters hear that it failed.
-                round_.crash()
-                self._threads.remove(threading.current_thread())
-                raise
-            finally:
-                self._landed.append(round_)
+            following: Round | None = round_
+            while following is not None:
+                following = self._fly(following)
+                if following is not None and not self._queue.empty():
+                    self._queue.put(following)  # another log's turn
+                    break
+
+    def _fly(self, round_: Round) -> Round | None:
+        """Bring one round to the disk, and tell; the one to go on with, if any."""
+        following = None
+        try:
+            round_.run(self._fs, self._places)
+            following = round_.follow()
+        except BaseException:
+            # A bug of ours: this thread ends with it, and the round's waiters hear that it failed.
+            round_.crash()
+            self._threads.remove(threading.current_thread())
+            raise
+        finally:
+            self._landed.append(round_)
+            # In this order: the event loop takes the call back before it looks. One call tells of many rounds.
+            if not self._is_called:
+                self._is_called = True
                 # Nobody waits any more once the run has finished.
                 with suppress(trio.RunFinishedError):
-                    self._token.run_sync_soon(self._land_all, idempotent=True)
+                    self._token.run_sync_soon(self._land_all)
+        return following
 
     def _land_all(self) -> None:
+        self._is_called = False
         while self._landed:
             self._land(self._landed.popleft())
 
     def _land(self, round_: Round) -> None:
         log, batch = round_.log, round_.batch
-        self._in_flight -= 1
-        log.flying = None
-        del self._flying[batch]
+        log.flying.popleft()
+        del self._unwritten[batch]
         self._pending_bytes -= batch.size
         if round_.disk_failed:
             self._failed_streams.add(log.stream)
@@ -210,6 +227,9 @@ class Committer:
             self._fail(log, batch, round_.error, round_.ruined)
         else:
             self._succeed(log, batch)
+        if log.flying:
+            return
+        self._in_flight -= 1
         if log.filling is not None:
             self._launch(log)
         else:
@@ -236,6 +256,7 @@ class Committer:
     def _fail(self, log: Log, batch: Batch, error: StoreFailed, ruined: bool) -> None:
         """Tell all who wait; what was accepted behind a failed write falls with it."""
         if log.filling is not None:
+            del self._unwritten[log.filling]
             self._pending_bytes -= log.filling.size
         for failed in (batch, log.filling):
             if failed is not None:
@@ -290,6 +311,7 @@ class Committer:
     def _sync_soon(self, log: Log) -> Batch:
         batch = log.filling = Batch()
         batch.durable = True
+        self._unwritten[batch] = None
         self._launch(log)
         return batch
 

@@ -2,11 +2,14 @@
 
 Law: a record can be seen only once it is as safe as its append asked for, and what can be seen only grows.
 `accepted` runs ahead of `version` while the committer is writing; where a write fails, it falls back to it.
-Nothing here touches a file.
+While anything is flying, a thread of the committer's takes what is filling by itself, so who needs both reads
+`filling` first. Nothing here touches a file.
 """
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 from zlib import crc32
@@ -43,14 +46,14 @@ class Ring:
         """The oldest `seq` that is here."""
         return self._records[0].seq if self._records else None
 
-    def extend(self, records: Sequence[Record]) -> None:
-        """Add the next ones; over the bound, the older half goes at once, so that it costs little."""
+    def extend(self, records: Sequence[Record], size: int) -> None:
+        """Add the next ones, so many bytes with their newlines; over the bound, the older half goes at once."""
         self._records.extend(records)
-        self._bytes += sum([len(record.line) for record in records])
+        self._bytes += size
         if self._bytes > RING_BYTES_MAX:
             dropped = 0
             while self._bytes > RING_BYTES_MAX // 2:
-                self._bytes -= len(self._records[dropped].line)
+                self._bytes -= len(self._records[dropped].line) + 1
                 dropped += 1
             del self._records[:dropped]
 
@@ -76,6 +79,12 @@ class Batch:
         self.done = trio.Event()
         self.error: StoreFailed | None = None
 
+    def add(self, records: Sequence[Record], size: int, at_us: int) -> None:
+        """Take the next records, so many bytes with their newlines."""
+        self.records.extend(records)
+        self.size += size
+        self.at_us = at_us
+
     async def wait(self) -> None:
         """Return when it is written, or raise why it was not."""
         await self.done.wait()
@@ -90,8 +99,7 @@ class Log:
     def __init__(
         self, stream: str, path: str, *, base: int, chain: int, origin: Origin | None
     ) -> None:
-        self.stream = stream
-        self.path = path
+        self.stream, self.path = stream, path
         self.base = base  # the seq in front of its own first record: 0, or where the fork left
         self.origin = origin
         self.start = Start(origin=origin)  # how its file begins: its generation stands there
@@ -112,7 +120,8 @@ class Log:
         self.accepted_version, self.accepted_chain = base, chain
         self.accepted_at_us = 0
         self.filling: Batch | None = None  # what the next round will write
-        self.flying: Batch | None = None  # what the committer's thread is writing
+        self.flying: deque[Batch] = deque()  # taken by a thread and not yet landed, oldest first
+        self.taking = threading.Lock()  # held to fill a batch, and to take it
         self.synced_version = base  # up to here the disk is known to have it
         self.durable = Place(base, 0, chain)  # the same, or a little less, as a place in the file
         self.noted_seq = base  # the durable point that was last noted
@@ -136,7 +145,7 @@ class Log:
     @property
     def is_idle(self) -> bool:
         """Whether nothing waits to be written or is being written."""
-        return self.flying is None and self.filling is None
+        return not self.flying and self.filling is None
 
     @property
     def is_doubtful(self) -> bool:
@@ -160,7 +169,7 @@ class Log:
         if not self.size:
             self.head = head_of(records[0].line)
         self.index.extend(Place(self.version, self.size, self.chain), records, size)
-        self.ring.extend(records)
+        self.ring.extend(records, size)
         self.size += size
         self.version = records[-1].seq
         self.chain = crc_of(records[-1].line)
@@ -191,7 +200,8 @@ class Log:
 
     def in_flight(self, key: str) -> Batch | None:
         """The batch that a key's append is part of, if it is not written yet."""
-        for batch in (self.flying, self.filling):
+        filling = self.filling
+        for batch in [filling, *self.flying]:
             if batch is not None and key in batch.keys:
                 return batch
         return None

@@ -24,21 +24,27 @@ _PASSING_ERRNOS: Final = FULL_ERRNOS | {errno.EMFILE, errno.ENFILE, errno.ENOMEM
 class Round:
     """One batch on its way into its file."""
 
-    __slots__ = ("batch", "disk_failed", "error", "fd", "file", "log", "name_synced", "ruined")
+    __slots__ = (
+        *("batch", "disk_failed", "error", "fd", "file", "log", "name_synced", "ruined", "size"),
+        "was_open",
+    )
 
-    def __init__(self, log: Log, batch: Batch) -> None:
+    def __init__(self, log: Log, batch: Batch, before: Round | None = None) -> None:
         self.log = log
         self.batch = batch
-        self.fd = log.fd
-        self.file = log.file
-        self.name_synced = log.name_synced
+        # Behind another round the file is as that one left it, and the event loop may not know of it yet.
+        self.fd: int | None = log.fd if before is None else before.fd
+        self.was_open = self.fd is not None
+        self.file: FileState | None = log.file if before is None else before.file
+        self.name_synced: bool = log.name_synced if before is None else before.name_synced
+        self.size: int = log.size if before is None else before.size + before.batch.size
         self.error: StoreFailed | None = None
         self.ruined = False  # whether the file must not be written any more
         self.disk_failed = False  # whether that is the disk's doing, and not somebody's
 
     def run(self, fs: FileSystem, places: Places) -> None:
         """Do it; what came of it stands in the attributes, also where it failed."""
-        is_new = self.log.size == 0
+        is_new = self.size == 0
         try:
             self._open(fs, places, is_new)
         except OSError as error:
@@ -50,6 +56,22 @@ class Round:
             self._sync(fs)
         if self.ruined:
             self._give_up(fs)
+
+    def follow(self) -> Round | None:
+        """The round behind this one, if it went well and there is something to write.
+
+        So the disk does not idle until the event loop has heard of this one.
+        """
+        log = self.log
+        if self.error is not None:
+            return None
+        with log.taking:
+            batch = log.filling
+            if batch is None:
+                return None
+            log.flying.append(batch)
+            log.filling = None
+        return Round(log, batch, self)
 
     def crash(self) -> None:
         """Say that it did not come to its end, and nobody knows how far it came."""
@@ -73,10 +95,10 @@ class Round:
             opened = None
         # By path and not by descriptor: that would still show the file which somebody replaced.
         found = [fs.state(path), *([opened] if opened else [])]
-        if not all(_is_same(state, self.file, self.log.size) for state in found):
+        if not all(_is_same(state, self.file, self.size) for state in found):
             self.ruined = True
             self.error = StoreFailed(
-                f"stream {self.log.stream}: {path} is not the file of {self.log.size} bytes that was"
+                f"stream {self.log.stream}: {path} is not the file of {self.size} bytes that was"
                 " written here: somebody replaced, cut or extended it; nothing was appended",
                 retry=False,
             )
@@ -87,7 +109,7 @@ class Round:
         self.error = self._failure("could not be opened", error, retry)
         if self.fd is None:
             return
-        if self.log.fd is None:
+        if not self.was_open:
             fs.close(self.fd)
             self.fd = None
         elif not retry:
@@ -101,7 +123,7 @@ class Round:
         try:
             fs.write(self.fd, b"\n".join(lines))
         except OSError as error:
-            self.ruined = not (take_back(fs, self.log, self.fd, error) and self._sync_cut(fs))
+            self.ruined = not (take_back(fs, self.fd, self.size, error) and self._sync_cut(fs))
             self.disk_failed = self.ruined
             self.error = unwritten(self.log, error, retry=not self.ruined)
             if is_new and not self.ruined:
@@ -163,12 +185,12 @@ def _is_same(found: FileState | None, known: FileState | None, size: int) -> boo
     )
 
 
-def take_back(fs: FileSystem, log: Log, fd: int, error: OSError) -> bool:
-    """Cut off what a failed write left; whether that could be done and the file goes on."""
+def take_back(fs: FileSystem, fd: int, size: int, error: OSError) -> bool:
+    """Cut off what a failed write left behind `size`; whether that could be done and the file goes on."""
     if error.errno not in FULL_ERRNOS:
         return False
     try:
-        fs.truncate(fd, log.size)
+        fs.truncate(fd, size)
     except OSError:
         return False
     return True

@@ -8,15 +8,16 @@ import threading
 import time
 from pathlib import Path
 from queue import SimpleQueue
-from statistics import median
+
+import trio
 
 from bench.table import at_median, clocked
 
 LINE = b"x" * 649 + b"\n"
 
 
-def durable_appends(folder: Path, batch: int, rounds: int) -> float:
-    """The median of one write of so many lines and its fdatasync, in seconds."""
+def durable_appends(folder: Path, batch: int, rounds: int) -> list[float]:
+    """What each write of so many lines and its fdatasync took, in seconds."""
     fd = os.open(folder / f"raw-{batch}", os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
     content = LINE * batch
 
@@ -24,7 +25,37 @@ def durable_appends(folder: Path, batch: int, rounds: int) -> float:
         os.write(fd, content)
         os.fdatasync(fd)
 
-    took = at_median(once, rounds)
+    took = [clocked(once) for _ in range(rounds)]
+    os.close(fd)
+    return took
+
+
+async def through_a_thread(folder: Path, rounds: int) -> list[float]:
+    """The same with one line, called from an event loop: what waiting for a disk without blocking costs at least.
+
+    A queue in, the two calls, and one call of the loop out that wakes who waits.
+    """
+    fd = os.open(folder / "raw-thread", os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+    token = trio.lowlevel.current_trio_token()
+    work: SimpleQueue[trio.Event | None] = SimpleQueue()
+
+    def run() -> None:
+        while (done := work.get()) is not None:
+            os.write(fd, LINE)
+            os.fdatasync(fd)
+            token.run_sync_soon(done.set)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    took = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        done = trio.Event()
+        work.put(done)
+        await done.wait()
+        took.append(time.perf_counter() - start)
+    work.put(None)
+    thread.join()
     os.close(fd)
     return took
 
@@ -37,11 +68,11 @@ def plain_writes(folder: Path, rounds: int) -> float:
     return took
 
 
-def new_files(folder: Path, rounds: int) -> float:
-    """The median of create, write, fdatasync and fsync of the folder, in seconds."""
+def new_files(folder: Path, numbers: range) -> list[float]:
+    """What each create, write, fdatasync and fsync of the folder took, in seconds."""
     above = os.open(folder, os.O_RDONLY)
     took = []
-    for number in range(rounds):
+    for number in numbers:
         start = time.perf_counter()
         fd = os.open(folder / f"new-{number}", os.O_CREAT | os.O_WRONLY, 0o600)
         os.write(fd, LINE)
@@ -50,7 +81,7 @@ def new_files(folder: Path, rounds: int) -> float:
         took.append(time.perf_counter() - start)
         os.close(fd)
     os.close(above)
-    return median(took)
+    return took
 
 
 def many_files(folder: Path, files: int, rounds: int, threads: int = 16) -> float:

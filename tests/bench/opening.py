@@ -14,13 +14,15 @@ from codexd_eventstore.jsonl import JsonlStore
 
 LENGTHS = (1_000, 10_000, 100_000, 1_000_000)
 ROUNDS = 40
+# Events of one append: the middle of the shortest log is the end of one, and can be forked at.
+APPEND = 500
 
 
 async def run(table: Table, store: JsonlStore, folder: Path) -> None:
     """All rows about opening. The longest log is about 670 MB."""
-    events = [placed(number) for number in range(1000)]
+    events = [placed(number) for number in range(APPEND)]
     for length in LENGTHS:
-        for start in range(0, length, 1000):
+        for start in range(0, length, APPEND):
             await store.append(
                 f"of-{length}", events, expected_version=start, at_us=AT_US, durable=False
             )
@@ -78,19 +80,18 @@ def forget(path: Path) -> None:
 
 
 async def forks(table: Table, store: JsonlStore, folder: Path) -> None:
-    """A fork in the middle of each."""
-    raw = bare.new_files(folder, 100)
-    took = {}
-    for length in LENGTHS:
-        times = []
-        for number in range(ROUNDS):
+    """A fork in the middle of each, in turn with the bare calls so that all meet the same disk."""
+    raws: list[float] = []
+    took: dict[int, list[float]] = {length: [] for length in LENGTHS}
+    for number in range(ROUNDS):
+        raws += bare.new_files(folder, range(number, number + 1))
+        for length in LENGTHS:
             start = time.perf_counter()
             await store.fork(
                 f"of-{length}", length // 2, f"fork-{length}-{number}", [EVENT], at_us=AT_US
             )
-            times.append(time.perf_counter() - start)
-        took[length] = median(times)
-    longest = took[LENGTHS[-1]]
+            took[length].append(time.perf_counter() - start)
+    raw, shortest, longest = (median(one) for one in (raws, took[LENGTHS[0]], took[LENGTHS[-1]]))
     table.add(
         "a fork of 1,000,000 events",
         us(longest),
@@ -102,8 +103,8 @@ async def forks(table: Table, store: JsonlStore, folder: Path) -> None:
     table.add(
         "… beside one of 1,000",
         us(longest),
-        us(took[LENGTHS[0]]),
-        found=f"{longest / took[LENGTHS[0]]:.2f}x",
+        us(shortest),
+        found=f"{longest / shortest:.2f}x",
         asked="≤ 1.5x",
-        holds=longest / took[LENGTHS[0]] <= 1.5,
+        holds=longest / shortest <= 1.5,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +12,10 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from codexd_eventstore.committer import FILES_OPEN_MAX
+from codexd_eventstore.committer import FILES_OPEN_MAX, THREADS_MAX
 from codexd_eventstore.files import FileSystem
 from codexd_eventstore.jsonl import JsonlStore, open_jsonl_store
-from codexd_eventstore.store import Conflict, StoreFailed
+from codexd_eventstore.store import Conflict, NewEvent, StoreFailed
 from store_engines import NOON_US, append, content, log_path, numbers, placed
 from trio_test import trio_test
 
@@ -57,6 +58,132 @@ async def test_what_comes_during_a_sync_shares_the_next_one(tmp_path: Path) -> N
                     await wait_all_tasks_blocked()
         assert disk.syncs == before + 2
         assert numbers(await store.read("orders")) == [(n, n) for n in range(1, 102)]
+
+
+class CountingDisk(FileSystem):
+    """A disk that says when it has synced so often, and may be full from some write on."""
+
+    def __init__(self) -> None:
+        self.syncs_left = 1_000_000
+        self.writes_left = 1_000_000
+        self.synced = threading.Event()
+        self.first = threading.Event()
+
+    def write(self, fd: int, content: bytes) -> None:
+        """Write, or half of it if the disk is full."""
+        self.writes_left -= 1
+        if self.writes_left < 0:
+            super().write(fd, content[: len(content) // 2])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        super().write(fd, content)
+
+    def sync(self, fd: int) -> None:
+        """Wait for the first to be let go; nothing is synced in truth."""
+        self.first.wait()
+        self.syncs_left -= 1
+        if self.syncs_left == 0:
+            self.synced.set()
+
+
+@trio_test
+async def test_the_next_round_does_not_wait_for_the_event_loop(tmp_path: Path) -> None:
+    disk = CountingDisk()
+    disk.first.set()
+    async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state", files=disk) as store:
+        await append(store, "orders", 0, durable=True)
+        disk.first.clear()
+        disk.syncs_left = 2
+        async with trio.open_nursery() as nursery:
+            for number in range(1, 4):
+                nursery.start_soon(
+                    lambda number: append(store, "orders", number, durable=True), number
+                )
+                await wait_all_tasks_blocked()
+            disk.first.set()
+            # The loop stands still here, and both rounds come to the disk.
+            assert disk.synced.wait(5)
+            assert (await store.head("orders")).version == 1
+        assert numbers(await store.read("orders")) == [(n, n) for n in range(1, 5)]
+
+
+@trio_test
+async def test_a_round_that_fails_behind_a_good_one_takes_nothing_of_it_along(
+    tmp_path: Path,
+) -> None:
+    disk = CountingDisk()
+    disk.first.set()
+    refused: list[tuple[int, bool]] = []
+
+    async def try_to_append(store: JsonlStore, number: int) -> None:
+        try:
+            await append(store, "orders", number, durable=True, key=f"k{number}")
+        except StoreFailed as error:
+            refused.append((number, error.retry))
+
+    async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state", files=disk) as store:
+        await append(store, "orders", 0, durable=True)
+        disk.first.clear()
+        disk.writes_left = 1
+        # The first round's, and the one for what is cut off behind it.
+        disk.syncs_left = 2
+        async with trio.open_nursery() as nursery:
+            for number in range(1, 4):
+                nursery.start_soon(try_to_append, store, number)
+                await wait_all_tasks_blocked()
+            disk.first.set()
+            assert disk.synced.wait(5)
+        assert sorted(refused) == [(2, True), (3, True)]
+        assert numbers(await store.read("orders")) == [(1, 1), (2, 2)]
+        assert content(await log_path(store, "orders")).count(b"\n") == 2
+        disk.writes_left = 1
+        answer = await append(store, "orders", 2, durable=True, key="k2")
+        assert (answer.first, answer.repeated) == (3, False)
+
+
+@pytest.mark.slow
+@trio_test
+async def test_a_busy_log_lets_others_have_its_thread(tmp_path: Path) -> None:
+    class WaitingDisk(SlowDisk):
+        """Has no log's third record on disk before the late log's second is written."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.third: set[int] = set()
+            self.late = threading.Event()
+            self.in_vain = 0
+
+        def write(self, fd: int, content: bytes) -> None:
+            super().write(fd, content)
+            if content.startswith(b'{"seq":3'):
+                self.third.add(fd)
+            elif b"order.late" in content:
+                self.late.set()
+
+        def sync(self, fd: int) -> None:
+            super().sync(fd)
+            if fd in self.third and not self.late.wait(5):
+                self.in_vain += 1
+
+    disk = WaitingDisk()
+    names = [f"s{number}" for number in range(THREADS_MAX)]
+    async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state", files=disk) as store:
+        for name in [*names, "late"]:
+            await append(store, name, 0, durable=True)
+        async with trio.open_nursery() as nursery:
+
+            def start(name: str, version: int, event: NewEvent) -> None:
+                nursery.start_soon(lambda: append(store, name, version, event, durable=True))
+
+            with disk.held_up():
+                # Each thread has one round of a log on the disk and one behind it, and then another log comes.
+                for number in (1, 2):
+                    for name in names:
+                        start(name, number, placed(number))
+                    await wait_all_tasks_blocked()
+                start("late", 1, NewEvent("order.late", b"{}"))
+                await wait_all_tasks_blocked()
+        assert (await store.head("late")).version == 2
+    assert disk.in_vain == 0
 
 
 @trio_test
