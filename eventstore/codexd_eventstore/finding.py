@@ -66,15 +66,20 @@ class Index:
             return
         sizes = [len(record.line) + 1 for record in records]
         starts = list(itertools.accumulate(sizes, initial=start))
+        self.note(place, starts, [record.line for record in records])
+
+    def note(self, place: Place, starts: Sequence[int], lines: Sequence[bytes]) -> None:
+        """The same for lines, with their newlines or without, and where each begins."""
+        seq = place.seq
         while True:
             # The first record that lies a step behind the last place, by its number or by its bytes.
             far = bisect_left(starts, self._starts[-1] + INDEX_BYTES)
             at = max(0, min(self._seqs[-1] + INDEX_STEP - seq, far))
-            if at >= len(records):
+            if at >= len(lines):
                 return
             self._seqs.append(seq + at)
             self._starts.append(starts[at])
-            self._chains.append(crc_of(records[at - 1].line) if at else place.chain)
+            self._chains.append(crc_of(lines[at - 1].rstrip(b"\n")) if at else place.chain)
 
     def cut(self, size: int) -> None:
         """Forget the places behind `size`."""

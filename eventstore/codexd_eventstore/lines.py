@@ -21,25 +21,29 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from io import BytesIO
+from operator import itemgetter
 from typing import Annotated, Final
 from zlib import crc32
 
 import msgspec
 
+from codexd_eventstore.beginning import AT_BYTES, type_place
 from codexd_eventstore.store import RECORD_BYTES_MAX, NewEvent, Record, Refused
 
-# The bytes of `2026-11-21T03:00:00.000000Z`: fixed, so that what follows it is found by counting.
-AT_BYTES: Final = 27
 # The bytes of `,"crc":"xxxxxxxx"}`.
 CRC_BYTES: Final = 18
+# How a line ends, its newline included.
+_END: Final = b',"crc":"%08x"}\n'
+_END_BYTES: Final = CRC_BYTES + 1
+_end_of: Final = itemgetter(slice(-_END_BYTES, None))
+_without_newline: Final = itemgetter(slice(-1))
 # The years that `at` can write with four digits.
 AT_US_MAX: Final = 253_402_300_799_999_999
 # A key comes from a frontend; this is a few times a UUID.
 KEY_CHARS_MAX: Final = 256
 # One append is written in one piece and torn as one, so its events are bounded like a page of them.
 APPEND_EVENTS_MAX: Final = 1024
-# Event types are few; this only bounds what a caller that makes them up could fill.
-TYPES_KEPT_MAX: Final = 1024
 # Records differ little around their data: by their type, and by what the caller says of all those of one turn.
 KINDS_KEPT_MAX: Final = 256
 
@@ -54,6 +58,8 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _RESERVED: Final = re.compile(rb'"(?:v|more|key|parent|synced|data|crc)"')
 # The first letters of `v`, `more`, `key` and `parent`: a record without any of them has no marks.
 _MARK_LETTERS: Final = b"vmkp"
+# What most records with marks have: nothing but this, and then another member.
+_ONLY_MORE: Final = b',"more":true,"'
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False):
@@ -116,16 +122,6 @@ def at_us_of(record: Record) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
-_TYPES: Final[dict[bytes, str]] = {}  # those read so far: each is one string, however many records
-
-
-def _type_text(type_: bytes) -> str:
-    text = type_.decode(errors="replace")
-    if len(_TYPES) < TYPES_KEPT_MAX:
-        _TYPES[type_] = text
-    return text
-
-
 def frame(
     events: Sequence[NewEvent],
     *,
@@ -168,7 +164,7 @@ def frame(
         line = body + b',"crc":"%08x"}' % chain
         if len(line) > RECORD_BYTES_MAX:
             raise Refused(f"{type_}: {len(line)} bytes are over {RECORD_BYTES_MAX}")
-        records.append(Record(after, type_, line))
+        records.append(Record(after, line))
         special = behind
     return records
 
@@ -207,53 +203,83 @@ def read_lines(piece: bytes, after: int, chain: int) -> tuple[list[Record], int,
     Returns the records, the bytes that they take with their newlines, and the chain behind them. It ends
     at the first line that is not whole, without a word: the caller knows how many there must be.
     """
-    records: list[Record] = []
-    lines = piece.split(b"\n")
-    rest = lines.pop()
-    seq, begin, before = after, _type_place(after + 1), chain
-    longer = 10 ** len(str(after + 1))  # the next number that takes one more digit
-    for line in lines:
-        crc = crc32(line[:-CRC_BYTES], chain)
-        if not line.endswith(b',"crc":"%08x"}' % crc):
-            break
-        seq += 1
-        if seq == longer:
-            begin, longer = begin + 1, longer * 10
-        type_ = line[begin : line.find(b'"', begin)]
-        records.append(Record(seq, _TYPES.get(type_) or _type_text(type_), line))
-        chain = crc
+    lines, size, chain = check_lines(piece, after, chain)
+    return records_of(lines, after), size, chain
+
+
+def check_lines(piece: bytes, after: int, chain: int) -> tuple[list[bytes], int, int]:
+    """The same as lines, each with its newline: for whoever needs no records."""
+    lines, size = BytesIO(piece).readlines(), len(piece)
+    if lines and not lines[-1].endswith(b"\n"):
+        size -= len(lines.pop())
+    before = chain
+    chains = [chain := crc32(line[:-_END_BYTES], chain) for line in lines]
+    # All ends are compared at once; only where something is broken does it matter which of them it is.
+    if _END * len(lines) % tuple(chains) != b"".join(map(_end_of, lines)):
+        ends = zip(lines, chains, strict=True)
+        whole = next(at for at, (line, crc) in enumerate(ends) if _end_of(line) != _END % crc)
+        lines, chain = lines[:whole], chains[whole - 1] if whole else before
+        size = sum(map(len, lines))
     # The chain holds the lines in their order, so the ends bear witness for the numbers between them.
-    if records and not (_bears(records[0]) and _bears(records[-1])):
-        return _numbered(records, before)
-    whole = len(records) == len(lines)
-    size = len(piece) - len(rest) if whole else sum([len(one.line) + 1 for one in records])
-    return records, size, chain
+    if lines and not (_bears(lines[0], after + 1) and _bears(lines[-1], after + len(lines))):
+        return _numbered(lines, after, before)
+    return lines, size, chain
 
 
-def _type_place(seq: int) -> int:
-    """Where the type begins in the line of a number: behind `{"seq":N,"at":"…","type":"`."""
-    return 14 + len(str(seq)) + AT_BYTES + 10
+def records_of(lines: Sequence[bytes], after: int) -> list[Record]:
+    """The records that checked lines hold, the first of which is number `after` + 1."""
+    numbers = range(after + 1, after + 1 + len(lines))
+    return list(map(Record, numbers, map(_without_newline, lines)))
 
 
-def _bears(record: Record) -> bool:
-    return record.line.startswith(b'{"seq":%d,"at":"' % record.seq)
+def _bears(line: bytes, seq: int) -> bool:
+    return line.startswith(b'{"seq":%d,"at":"' % seq)
 
 
-def _numbered(records: list[Record], chain: int) -> tuple[list[Record], int, int]:
+def _numbered(lines: list[bytes], after: int, chain: int) -> tuple[list[bytes], int, int]:
     """Those at the start that bear the numbers they should: whoever wrote the others counted wrong."""
-    kept = list(itertools.takewhile(_bears, records))
+    numbers = itertools.count(after + 1)
+    kept = list(itertools.takewhile(lambda line: _bears(line, next(numbers)), lines))
     if kept:
-        chain = crc_of(kept[-1].line)
-    return kept, sum([len(one.line) + 1 for one in kept]), chain
+        chain = crc_of(kept[-1][:-1])
+    return kept, sum(map(len, kept)), chain
+
+
+def marked_lines(lines: Sequence[bytes], after: int) -> tuple[set[int], list[tuple[int, str]]]:
+    """What checked lines say about their appends, by their places in the list.
+
+    Returns those that are not the last of their append, and those that bear a key.
+    """
+    going_on: set[int] = set()
+    keys: list[tuple[int, str]] = []
+    start = 0
+    while start < len(lines):
+        digits = len(str(after + start + 1))
+        stop = min(len(lines), 10**digits - 1 - after)
+        begin = type_place(digits)
+        for at, line in enumerate(lines[start:stop], start):
+            end = line.find(b'"', begin) + 1
+            if line[end + 2] not in _MARK_LETTERS:
+                continue
+            if line[end : end + 14] == _ONLY_MORE and line[end + 14] not in _MARK_LETTERS:
+                going_on.add(at)
+                continue
+            marks = _marks_at(line, end)
+            if marks.more:
+                going_on.add(at)
+            if marks.key is not None:
+                keys.append((at, marks.key))
+        start = stop
+    return going_on, keys
 
 
 def marks_of(record: Record) -> Marks:
     """What a whole record says about its append."""
     line = record.line
-    end = _type_place(record.seq) + len(record.type) + 1
+    end = line.find(b'"', type_place(len(str(record.seq)))) + 1
     if line[end + 2] not in _MARK_LETTERS:
         return NO_MARKS
-    if line.startswith(b',"more":true,"', end) and line[end + 14] not in _MARK_LETTERS:
+    if line[end : end + 14] == _ONLY_MORE and line[end + 14] not in _MARK_LETTERS:
         return _MORE
     return _marks_at(line, end)
 
