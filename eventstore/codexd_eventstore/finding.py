@@ -23,8 +23,8 @@ from codexd_eventstore.lines import crc_of
 from codexd_eventstore.store import Record
 
 # A reader finds a record by reading at most this many, or this many bytes where those are more than one
-# record: 20 bytes of memory for each.
-INDEX_STEP: Final = 64
+# record: 20 bytes of memory for each place.
+INDEX_STEP: Final = 32
 INDEX_BYTES: Final = 64 * 1024
 # What a probe reads at first, and at most at a time: most lines are short, and the longest has 16 MiB.
 PROBE_BYTES: Final = 4096

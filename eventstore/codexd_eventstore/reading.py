@@ -14,8 +14,7 @@ import trio
 
 from codexd_eventstore.files import FileSystem
 from codexd_eventstore.finding import Place, narrow
-from codexd_eventstore.lines import at_us_of, chain_start, crc_of, marks_of, read_lines
-from codexd_eventstore.loading import INLINE_BYTES_MAX
+from codexd_eventstore.lines import at_us_of, chain_start, check_lines, crc_of, marks_of, records_of
 from codexd_eventstore.log import Log
 from codexd_eventstore.opening import damaged
 from codexd_eventstore.shelf import Shelf
@@ -29,6 +28,8 @@ from codexd_eventstore.store import (
     StoreFailed,
 )
 
+# Up to this is read and checked where we stand: a page of 50 records. Going to a thread and back costs as much.
+INLINE_BYTES_MAX: Final = 128 * 1024
 # What a follower that catches up gets at a time from the file: bounds what it holds.
 PIECE_BYTES_MAX: Final = 256 * 1024
 
@@ -194,17 +195,18 @@ def _read_between(
     try:
         while seq < wanted.last and taken < wanted.bytes_max:
             piece = fs.read(fd, start, min(size, high.start - start))
-            records, used, chain = read_lines(piece, seq, chain)
-            if not records:
+            lines, used, chain = check_lines(piece, seq, chain)
+            if not lines:
                 # A line longer than a piece needs more of the file.
                 if start + len(piece) >= high.start or len(piece) < size or size > RECORD_BYTES_MAX:
                     raise damaged(log.stream, path, seq + 1, "it changed since it was opened")
                 size *= 2
                 continue
-            kept = records[max(0, wanted.first - seq - 1) : wanted.last - seq]
-            found += kept
-            taken += sum([len(record.line) for record in kept])
-            start, seq, size = start + used, records[-1].seq, PIECE_BYTES_MAX
+            ahead = max(0, wanted.first - seq - 1)
+            kept = lines[ahead : wanted.last - seq]
+            found += records_of(kept, seq + ahead)
+            taken += sum(map(len, kept))
+            start, seq, size = start + used, seq + len(lines), PIECE_BYTES_MAX
     finally:
         fs.close(fd)
     return found
