@@ -90,7 +90,7 @@ class Play:
         self.records: list[Recorded] = []
         self.history = History()
         self.requests: list[list[bytes]] = []  # the input of each request that was sent
-        self.wire = Wire(THREAD, UsageTotals(), lambda model: None)
+        self.wire = Wire(THREAD, UsageTotals())
         self.readers = [Reading()]  # the first has been there from the start
         self.streaming: dict[ItemId, OpenText] = {}
         self.printed: dict[CallId, str] = {}  # what the open commands have printed
@@ -185,7 +185,7 @@ class Play:
 
     def leave_and_return(self, reader: Reading) -> Callable[[], None]:
         """A reader goes away; call what is returned, and it comes back with its cursor."""
-        wire = Wire(THREAD, None, lambda model: None)
+        wire = Wire(THREAD, None)
         for recorded in self.records:
             wire.apply(recorded)
         for key, offset in reader.offsets().items():

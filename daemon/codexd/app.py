@@ -120,7 +120,7 @@ class House:
             ephemeral: self._world(memory if ephemeral else store, env)
             for ephemeral in (False, True)
         }
-        self._hub = Hub(self._context_window, lambda: time.time_ns() // 1_000_000)
+        self._hub = Hub(lambda: time.time_ns() // 1_000_000)
         self._supervisor = Supervisor(worlds.__getitem__, self._audience, perform)
         self._index = Index(paths.state_dir, paths.data_dir, self._is_loaded)
         self._services = self._services_of(worlds[False], memory, paths, place)
@@ -224,9 +224,6 @@ class House:
 
     def _limits(self, settings: Settings) -> Limits:
         return limits_of(find_model(settings.model), self._config.last_good())
-
-    def _context_window(self, model: str) -> int | None:
-        return limits_of(find_model(model), self._config.last_good()).effective
 
     def _report_config(self) -> None:
         """A bad file is said here once; whoever starts a thread is told as well."""

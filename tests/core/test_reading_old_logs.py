@@ -271,7 +271,7 @@ def test_what_nobody_here_knows_changes_no_fold() -> None:
     assert history.items == []
     assert transcript.turns == []
     assert not usage.apply(UNKNOWN)
-    assert Wire(ThreadId("th"), usage, lambda model: None).apply(recorded) == []
+    assert Wire(ThreadId("th"), usage).apply(recorded) == []
     assert summary == Summary(seq=9, updated_ms=FIRST_MS)
 
 

@@ -85,7 +85,7 @@ def a_world(folder: Path) -> World:
 @trio_test(autojump=True)
 async def test_after_a_minute_of_nothing_it_is_let_go_and_loads_again(tmp_path: Path) -> None:
     world, everybody = a_world(tmp_path), Everybody()
-    feed = Feed(THREAD, everybody, Questions(0), lambda model: None, lambda: 0)
+    feed = Feed(THREAD, everybody, Questions(0), lambda: 0)
     supervisor = Supervisor(lambda ephemeral: world, lambda thread_id: feed, perform)
     begin = StartThread(settings=SETTINGS, originator="t", daemon_version="0")
     async with trio.open_nursery() as nursery:
@@ -111,7 +111,7 @@ async def test_after_a_minute_of_nothing_it_is_let_go_and_loads_again(tmp_path: 
 @trio_test
 async def test_who_asks_for_it_while_it_is_let_go_gets_it_loaded_anew(tmp_path: Path) -> None:
     world = a_world(tmp_path)
-    feed = Feed(THREAD, Everybody(), Questions(0), lambda model: None, lambda: 0)
+    feed = Feed(THREAD, Everybody(), Questions(0), lambda: 0)
     supervisor = Supervisor(lambda ephemeral: world, lambda thread_id: feed, perform)
     begin = StartThread(settings=SETTINGS, originator="t", daemon_version="0")
     async with trio.open_nursery() as nursery:
@@ -131,7 +131,7 @@ async def test_whoever_leaves_before_it_is_loaded_keeps_nobody_from_loading_it(
     tmp_path: Path,
 ) -> None:
     world = a_world(tmp_path)
-    feed = Feed(THREAD, Everybody(), Questions(0), lambda model: None, lambda: 0)
+    feed = Feed(THREAD, Everybody(), Questions(0), lambda: 0)
     supervisor = Supervisor(lambda ephemeral: world, lambda thread_id: feed, perform)
     begin = StartThread(settings=SETTINGS, originator="t", daemon_version="0")
     async with trio.open_nursery() as nursery:
@@ -151,7 +151,7 @@ async def test_ephemeral_forks_are_forgotten_each_by_itself(tmp_path: Path) -> N
     heard = {one: Everybody() for one in (THREAD, CHILD, GRANDCHILD)}
     supervisor = Supervisor(
         lambda ephemeral: passing if ephemeral else kept,
-        lambda one: Feed(one, heard[one], Questions(0), lambda model: None, lambda: 0),
+        lambda one: Feed(one, heard[one], Questions(0), lambda: 0),
         perform,
     )
     begin = StartThread(settings=SETTINGS, originator="t", daemon_version="0")
@@ -180,7 +180,7 @@ async def test_ephemeral_forks_are_forgotten_each_by_itself(tmp_path: Path) -> N
 @trio_test
 async def test_of_a_fork_that_cannot_be_made_nothing_is_left(tmp_path: Path) -> None:
     kept, passing = a_world(tmp_path / "kept"), a_world(tmp_path / "passing")
-    feed = Feed(THREAD, Everybody(), Questions(0), lambda model: None, lambda: 0)
+    feed = Feed(THREAD, Everybody(), Questions(0), lambda: 0)
     supervisor = Supervisor(
         lambda ephemeral: passing if ephemeral else kept, lambda one: feed, perform
     )

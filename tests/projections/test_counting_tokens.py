@@ -6,16 +6,25 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from codexd.core import commands as c
-from codexd.core.events import NO_JSON, ModelCallFailed
+from codexd.core.events import (
+    NO_JSON,
+    Event,
+    ModelCallFailed,
+    TurnCompleted,
+    TurnStarted,
+)
+from codexd.core.ids import ItemId
 from codexd.core.items import TurnError
-from codexd.core.settings import SettingsChange
+from codexd.core.limits import Limits
+from codexd.core.marks import HistoryCompacted
+from codexd.core.record import Recorded
 from codexd.core.usage import Tokens, read_usage
+from codexd.projections.texts import Said
 from codexd.projections.usage import UsageTotals
-from codexd.projections.wire import Wire
+from codexd.projections.wire import Saying, Wire
 from codexd.protocol import notifications as n
-from ordinary import ENDED, FIRST_TURN, ask
-from playing import THREAD, Play
+from ordinary import ENDED, FIRST_TURN, begun, calling
+from playing import THREAD
 
 FULL = msgspec.Raw(
     b'{"input_tokens":100,"input_tokens_details":{"cached_tokens":80,"cache_write_tokens":5},'
@@ -65,12 +74,71 @@ def test_a_copy_counts_on_apart() -> None:
     assert (usage.total, copy.total) == (Tokens(), Tokens(120, 100, 80, 5, 20, 12))
 
 
-def test_screens_are_told_after_each_response_with_the_window_of_its_model() -> None:
-    play = Play()
-    play.wire = Wire(THREAD, UsageTotals(), {"m-1": 1000}.get)
-    play.do(ask(1))
-    play.do(c.ChangeSettings(change=SettingsChange(model="m-2")))
-    play.report(c.FinishedCall(duration_ms=1, usage=FULL))
-    [told] = [p for p in play.live.params if isinstance(p, n.ThreadTokenUsageUpdatedNotification)]
+SUMMARY = HistoryCompacted(ItemId("h"), "so far", (msgspec.Raw(b"x" * 4000),))
+REFUSED = ModelCallFailed(TurnError("too long", "contextWindowExceeded"), "request", False)
+
+
+def told(wire: Wire, *events: Event) -> list[n.ThreadTokenUsageUpdatedNotification]:
+    """What the fold says of usage."""
+    said: list[Saying] = []
+    for seq, event in enumerate(events, 1):
+        said += wire.apply(Recorded(seq, 1000, event))
+    params = [one.params for one in said if isinstance(one, Said)]
+    return [one for one in params if isinstance(one, n.ThreadTokenUsageUpdatedNotification)]
+
+
+def in_a_window(tokens: int, turn: int = 1) -> TurnStarted:
+    return replace(begun(turn), limits=Limits(effective=tokens))
+
+
+def test_screens_are_told_after_each_response_with_what_is_left_of_its_models_window() -> None:
+    wire = Wire(THREAD, UsageTotals())
+    [first] = told(wire, in_a_window(24_000), calling("t1/1"), replace(ENDED, usage=FULL))
     count = n.TokenUsageBreakdown(120, 100, 80, 5, 20, 12)
-    assert told.token_usage == n.ThreadTokenUsage(count, count, 1000)
+    assert (first.thread_id, first.turn_id) == (THREAD, "t1")
+    assert first.token_usage == n.ThreadTokenUsage(count, count, 24_000, 120, 100)
+    much = replace(ENDED, usage=msgspec.Raw(b'{"input_tokens":17000,"output_tokens":1000}'))
+    [second] = told(wire, TurnCompleted(), in_a_window(24_000, 2), calling("t2/1"), much)
+    last = n.TokenUsageBreakdown(18_000, 17_000, 0, 0, 1000, 0)
+    total = n.TokenUsageBreakdown(18_120, 17_100, 80, 5, 1020, 12)
+    assert second.turn_id == "t2"
+    assert second.token_usage == n.ThreadTokenUsage(total, last, 24_000, 18_000, 50)
+
+
+def test_a_window_that_nobody_knows_has_nothing_left_of_it() -> None:
+    [only] = told(
+        Wire(THREAD, UsageTotals()), begun(1), calling("t1/1"), replace(ENDED, usage=FULL)
+    )
+    assert only.token_usage.model_context_window is None
+    assert (only.token_usage.context_tokens, only.token_usage.percent_left) == (120, None)
+
+
+def test_after_a_compaction_the_last_is_an_estimate_and_the_total_a_sum() -> None:
+    compacting = replace(calling("t1/2"), purpose="compact")
+    begin = (in_a_window(24_000), calling("t1/1"), replace(ENDED, usage=FULL))
+    wire = Wire(THREAD, UsageTotals())
+    _, paid, short = told(wire, *begin, compacting, replace(ENDED, usage=FULL), SUMMARY)
+    total = n.TokenUsageBreakdown(240, 200, 160, 10, 40, 24)
+    assert paid.token_usage.total == short.token_usage.total == total
+    assert short.token_usage.last == n.TokenUsageBreakdown(1000)
+    assert short.token_usage.context_tokens == 1000
+
+
+def test_a_request_that_was_too_long_leaves_nothing_of_the_window_and_the_total_as_it_was() -> None:
+    begin = (in_a_window(24_000), calling("t1/1"), replace(ENDED, usage=FULL), calling("t1/2"))
+    _, refused = told(Wire(THREAD, UsageTotals()), *begin, REFUSED)
+    assert refused.token_usage.last == n.TokenUsageBreakdown(24_000)
+    assert refused.token_usage.total == n.TokenUsageBreakdown(120, 100, 80, 5, 20, 12)
+    assert refused.token_usage.percent_left == 0
+
+
+def test_what_is_replayed_is_what_was_told() -> None:
+    """Nobody asks a table of models again."""
+    events = (in_a_window(24_000), calling("t1/1"), replace(ENDED, usage=FULL), SUMMARY, REFUSED)
+    live = told(Wire(THREAD, UsageTotals()), *events)
+    for at in range(1, len(events)):
+        usage = UsageTotals()
+        for event in events[:at]:
+            usage.apply(event)
+        again = told(Wire(THREAD, usage), *events[at:])
+        assert again == live[len(live) - len(again) :]

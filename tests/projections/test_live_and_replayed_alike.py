@@ -42,7 +42,7 @@ def finish(play: Play) -> None:
 @given(RUNS)
 def test_a_replay_of_the_log_shows_what_was_shown_live(run: list[int]) -> None:
     play = played(run)
-    wire, reader = Wire(THREAD, UsageTotals(), lambda model: None), Reading()
+    wire, reader = Wire(THREAD, UsageTotals()), Reading()
     for recorded in play.records:
         reader.take(wire.apply(recorded))
     assert reader.screen() == play.live.screen()
@@ -113,7 +113,7 @@ def test_a_fold_that_is_taken_up_in_mid_turn_goes_on_as_the_live_one(run: list[i
     if play.state.turn is None:
         return
     start = max(i for i, r in enumerate(play.records) if isinstance(r.event, TurnStarted))
-    taken_up = Wire(THREAD, None, lambda model: None)
+    taken_up = Wire(THREAD, None)
     taken_up.take_up(fold(play.events), play.records[start:])
     live = play.wire.copy()
     live.texts = taken_up.texts.copy()  # Who loads a thread has seen no text of it.
@@ -150,7 +150,7 @@ def test_a_fold_that_is_taken_up_knows_what_waits() -> None:
         play.do(ask(n))
     play.end_response()
     start = max(i for i, r in enumerate(play.records) if isinstance(r.event, TurnStarted))
-    taken_up, reader = Wire(THREAD, None, lambda model: None), Reading()
+    taken_up, reader = Wire(THREAD, None), Reading()
     taken_up.take_up(fold(play.events), play.records[start:])
     seen = len(play.records)
     play.end_response()

@@ -56,7 +56,7 @@ async def test_the_first_of_many_keys_is_answered_as_the_first_time(tmp_path: Pa
             processes=ProcessFiles(tmp_path / "processes"),
             instructions="",
         )
-        feed = Feed(THREAD, Nobody(), Questions(0), lambda model: None, lambda: 0)
+        feed = Feed(THREAD, Nobody(), Questions(0), lambda: 0)
         supervisor = Supervisor(lambda ephemeral: world, lambda thread_id: feed, perform)
         async with trio.open_nursery() as nursery:
             await nursery.start(supervisor.run)

@@ -6,7 +6,7 @@ that starts at a turn's first event says the same as the live run did.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -37,7 +37,7 @@ from codexd.core.tool_events import ApprovalDecided, ApprovalRequested
 from codexd.projections.limits import read_limits
 from codexd.projections.screen import Begun, Screen, Shown
 from codexd.projections.texts import Said, Spoken, Texts, item_started
-from codexd.projections.usage import UsageTotals
+from codexd.projections.usage import Usage, UsageTotals
 from codexd.protocol import notifications as n
 from codexd.protocol.policies import sandbox_policy
 from codexd.protocol.threads import Active, Environment, Idle, InError, NotLoaded, ThreadStatus
@@ -69,21 +69,15 @@ Saying = Spoken | Asks | Settled
 class Wire:
     """The fold of one thread."""
 
-    def __init__(
-        self,
-        thread_id: ThreadId,
-        usage: UsageTotals | None,
-        context_window: Callable[[str], int | None],
-    ) -> None:
+    def __init__(self, thread_id: ThreadId, usage: UsageTotals | None) -> None:
         """`usage` is what the thread has used before the first event; None: say nothing of usage."""
-        self._thread_id, self._usage, self._window = thread_id, usage, context_window
+        self._thread_id, self._usage = thread_id, usage
         self._screen = Screen()
         self.texts = Texts(thread_id, TurnId(""))
         self.asks: dict[ApprovalId, Asks] = {}
         self.turn_id: TurnId = TurnId("")
         self._turn_started_ms = 0
         self._settings: Settings | None = None
-        self._model = ""  # of the last turn, whose usage is told
         self._last_message: AgentMessage | None = None
 
     def apply(self, recorded: Recorded) -> list[Saying]:
@@ -99,6 +93,8 @@ class Wire:
                 pass
         for shown in self._screen.apply(recorded):
             said += self._shown(shown)
+        if self._usage is not None and self._usage.apply(event):
+            said.append(self.token_usage())
         match event:
             case ModelCallEnded() | ModelCallFailed():
                 said += self._call_ended(event)
@@ -116,7 +112,7 @@ class Wire:
         thread_id = self._thread_id
         match event:
             case ThreadStarted():
-                self._settings, self._model = event.settings, event.settings.model
+                self._settings = event.settings
             case SettingsChanged():
                 return self._settings_changed(event)
             case ThreadRenamed():
@@ -147,7 +143,6 @@ class Wire:
     def take_up(self, state: ThreadState, turn_so_far: Sequence[Recorded]) -> None:
         """Stand where a loaded thread stands, without saying anything."""
         self._settings = state.settings
-        self._model = state.settings.model if state.settings is not None else ""
         self._screen.take_up(state.queue)
         usage, self._usage = self._usage, None  # What was used is counted already.
         for recorded in turn_so_far:
@@ -157,12 +152,11 @@ class Wire:
     def copy(self) -> Wire:
         """The same place, to stay there while the original goes on."""
         usage = self._usage.copy() if self._usage is not None else None
-        copied = Wire(self._thread_id, usage, self._window)
+        copied = Wire(self._thread_id, usage)
         copied._screen = self._screen.copy()
         copied.texts, copied.asks = self.texts.copy(), dict(self.asks)
         copied.turn_id, copied._turn_started_ms = self.turn_id, self._turn_started_ms
-        copied._settings, copied._model = self._settings, self._model
-        copied._last_message = self._last_message
+        copied._settings, copied._last_message = self._settings, self._last_message
         return copied
 
     def _shown(self, shown: Shown) -> list[Spoken]:
@@ -177,7 +171,6 @@ class Wire:
         self.turn_id, self._turn_started_ms = event.turn_id, at_ms
         self.texts = Texts(self._thread_id, event.turn_id)
         self._settings, self._last_message = event.settings, None
-        self._model = event.settings.model
         turn = Turn(
             id=event.turn_id,
             root_turn_id=event.turn_id,
@@ -218,8 +211,6 @@ class Wire:
 
     def _call_ended(self, event: ModelCallEnded | ModelCallFailed) -> list[Saying]:
         said: list[Saying] = []
-        if self._usage is not None and self._usage.apply(event):
-            said.append(self.token_usage())
         for limits in read_limits(event.rate_limits or {}):
             params = n.AccountRateLimitsUpdatedNotification(limits)
             said.append(Said("account/rateLimits/updated", params))
@@ -227,17 +218,17 @@ class Wire:
             said.append(self._error(event.error, will_retry=True))
         return said
 
+    @property
+    def tells_usage(self) -> bool:
+        """Whether it says what the thread uses."""
+        return self._usage is not None
+
     def token_usage(self) -> Said:
         """What the thread has used so far."""
         assert self._usage is not None
-        total, last = (
-            n.TokenUsageBreakdown(*msgspec.structs.astuple(tokens))
-            for tokens in (self._usage.total, self._usage.last)
-        )
+        used = self._usage.now
         params = n.ThreadTokenUsageUpdatedNotification(
-            thread_id=self._thread_id,
-            turn_id=self.turn_id,
-            token_usage=n.ThreadTokenUsage(total, last, self._window(self._model)),
+            thread_id=self._thread_id, turn_id=used.turn_id, token_usage=token_usage(used)
         )
         return Said("thread/tokenUsage/updated", params)
 
@@ -283,6 +274,16 @@ class Wire:
 
 def _active(*, waiting: bool) -> Active:
     return Active(("waitingOnApproval",) if waiting else ())
+
+
+def token_usage(used: Usage) -> n.ThreadTokenUsage:
+    """What a thread has used as the wire has it."""
+    total, last = (
+        n.TokenUsageBreakdown(*msgspec.structs.astuple(tokens))
+        for tokens in (used.total, used.last)
+    )
+    fill = used.fill
+    return n.ThreadTokenUsage(total, last, fill.window, fill.context_tokens, fill.percent_left)
 
 
 def thread_settings(settings: Settings) -> n.ThreadSettings:

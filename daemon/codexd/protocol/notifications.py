@@ -100,11 +100,16 @@ class TokenUsageBreakdown(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ThreadTokenUsage(msgspec.Struct, frozen=True, rename="camel"):
-    """What a thread has used: in all its responses, and in the last one."""
+    """What a thread has used: in all its responses, and in the last one.
+
+    After a compaction `last` is an estimate of the new history, its total alone, until a response says more.
+    """
 
     total: TokenUsageBreakdown
     last: TokenUsageBreakdown
-    model_context_window: int | None = None
+    model_context_window: int | None = None  # what a conversation may fill of it; null: not known
+    context_tokens: int | None = None  # what the next request comes to, as far as is known
+    percent_left: int | None = None  # of the window
 
 
 class ThreadTokenUsageUpdatedNotification(_OfTurn, frozen=True, kw_only=True):

@@ -35,7 +35,7 @@ class Ahead:
         self.new: list[NewEvent] = []
         self.recorded: list[Recorded] = []
         self._history, self._usage = history, usage
-        self._mark, self._counts = history.mark(), usage.copy()
+        self._mark, self._used = history.mark(), usage.now
 
     def run(
         self,
@@ -66,7 +66,7 @@ class Ahead:
     def go_back(self) -> None:
         """The log did not take them: nothing has happened."""
         self._history.go_back(self._mark)
-        self._usage.total, self._usage.last = self._counts.total, self._counts.last
+        self._usage.now = self._used
 
 
 def as_written(recorded: list[Recorded], appended: Appended) -> list[Recorded]:

@@ -11,10 +11,9 @@ from msgspec.structs import replace
 
 from codexd.core.record import Recorded
 from codexd.core.state import ThreadState, evolve
-from codexd.core.usage import Tokens
 from codexd.projections.history import History, HistoryPlace
 from codexd.projections.threads import Summary
-from codexd.projections.usage import UsageTotals
+from codexd.projections.usage import Usage, UsageTotals
 
 
 class FoldsPlace(msgspec.Struct, frozen=True, array_like=True):
@@ -22,8 +21,7 @@ class FoldsPlace(msgspec.Struct, frozen=True, array_like=True):
 
     state: ThreadState
     history: HistoryPlace
-    total: Tokens
-    last: Tokens
+    usage: Usage
     summary: Summary
 
 
@@ -43,9 +41,8 @@ class Folds(msgspec.Struct):
     @classmethod
     def at(cls, place: FoldsPlace) -> Folds:
         """As they stood at a place; the items that a request had had by then are absent."""
-        usage = UsageTotals()
-        usage.total, usage.last = place.total, place.last
-        return cls(place.state, History.at(place.history), usage, replace(place.summary))
+        usage, history = UsageTotals(place.usage), History.at(place.history)
+        return cls(place.state, history, usage, replace(place.summary))
 
     @property
     def version(self) -> int:
@@ -67,8 +64,7 @@ class Folds(msgspec.Struct):
     def place(self) -> FoldsPlace:
         """Where they stand; only between turns."""
         assert self.between_turns, "a place was asked for in the middle of a turn"
-        total, last = self.usage.total, self.usage.last
-        return FoldsPlace(self.state, self.history.place(), total, last, replace(self.summary))
+        return FoldsPlace(self.state, self.history.place(), self.usage.now, replace(self.summary))
 
     def copy(self) -> Folds:
         """The same, to be folded on apart."""

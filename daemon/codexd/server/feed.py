@@ -76,13 +76,11 @@ class Feed:
         thread_id: ThreadId,
         everybody: Everybody,
         questions: Questions,
-        context_window: Callable[[str], int | None],
         now_ms: Callable[[], int],
     ) -> None:
         self.thread_id = thread_id
         self._everybody, self._questions, self._now_ms = everybody, questions, now_ms
-        self._window = context_window
-        self._wire = Wire(thread_id, UsageTotals(), context_window)
+        self._wire = Wire(thread_id, UsageTotals())
         self._thread: ThreadActor | None = None
         self._followers: dict[Follower, None] = {}
         self._seq = 0
@@ -100,7 +98,7 @@ class Feed:
     def taken_up(self, state: ThreadState, turn_so_far: Sequence[Recorded]) -> None:
         """The thread was loaded from its log; nobody is told what it already knows."""
         thread = self._actor
-        wire = Wire(self.thread_id, thread.usage.copy(), self._window)
+        wire = Wire(self.thread_id, thread.usage.copy())
         wire.take_up(state, turn_so_far)
         for follower in self._followers:
             if follower.behind is None:
@@ -173,9 +171,8 @@ class Feed:
         sayings = [
             *self._wire.commands(),
             *self._open_texts(Texts(self.thread_id, self._wire.turn_id)),
+            *self._usage_so_far(),
         ]
-        if self._actor.usage.last.total_tokens:
-            sayings.append(self._wire.token_usage())
         self._tell(follower, sayings)
         self._tell_of_trouble(follower)
         return follower
@@ -221,7 +218,10 @@ class Feed:
                 return False
         # From here to the return there is no checkpoint: nothing can happen in between.
         follower.behind = None
-        self._tell(follower, self._open_texts(wire.texts))
+        sayings = self._open_texts(wire.texts)
+        if not wire.tells_usage:
+            sayings += self._usage_so_far()
+        self._tell(follower, sayings)
         return True
 
     def _open_texts(self, told: Texts) -> list[Saying]:
@@ -238,6 +238,9 @@ class Feed:
         for output in streaming.outputs.values():
             said += told.output_rest(output.call_id, output.text(), now)
         return said
+
+    def _usage_so_far(self) -> list[Saying]:
+        return [self._wire.token_usage()] if self._actor.usage.last.total_tokens else []
 
     def _forget_unneeded(self) -> None:
         if self._thread is None and not self._followers:

@@ -18,13 +18,11 @@ from codexd.server.headings import status_of
 class Hub:
     """The house's meeting point. It decides nothing and keeps nothing that the log has not."""
 
-    def __init__(
-        self, context_window: Callable[[str], int | None], now_ms: Callable[[], int]
-    ) -> None:
+    def __init__(self, now_ms: Callable[[], int]) -> None:
         self.questions = Questions(now_ms())
         self._connections: dict[Connection, None] = {}
         self._feeds: dict[ThreadId, Feed] = {}
-        self._window, self._now_ms = context_window, now_ms
+        self._now_ms = now_ms
         self._numbered = 0
 
     @property
@@ -41,7 +39,7 @@ class Hub:
         """The thread's feed; it outlives the thread's being loaded for as long as it is followed."""
         feed = self._feeds.get(thread_id)
         if feed is None:
-            feed = Feed(thread_id, self, self.questions, self._window, self._now_ms)
+            feed = Feed(thread_id, self, self.questions, self._now_ms)
             self._feeds[thread_id] = feed
         return feed
 

@@ -24,7 +24,7 @@ BACK_RECORDS = 64
 async def wire_at(thread: ThreadActor, after: After) -> Wire:
     """The wire fold of the turn in which a cursor stands, at the cursor."""
     start = await _turn_start(thread, after.seq)
-    wire = Wire(thread.thread_id, None, lambda model: None)
+    wire = Wire(thread.thread_id, None)
     waiting = await _waiting(thread, start, after.seq)
     wire.take_up(replace(thread.state, queue=waiting), ())
     position = max(start - 1, 0)
