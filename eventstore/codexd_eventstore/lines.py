@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import struct
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -33,10 +34,9 @@ from codexd_eventstore.store import RECORD_BYTES_MAX, NewEvent, Record, Refused
 
 # The bytes of `,"crc":"xxxxxxxx"}`.
 CRC_BYTES: Final = 18
-# How a line ends, its newline included.
-_END: Final = b',"crc":"%08x"}\n'
-_END_BYTES: Final = CRC_BYTES + 1
+_END_BYTES: Final = CRC_BYTES + 1  # with the newline
 _end_of: Final = itemgetter(slice(-_END_BYTES, None))
+_without_end: Final = itemgetter(slice(-_END_BYTES))
 _without_newline: Final = itemgetter(slice(-1))
 # The years that `at` can write with four digits.
 AT_US_MAX: Final = 253_402_300_799_999_999
@@ -212,18 +212,27 @@ def check_lines(piece: bytes, after: int, chain: int) -> tuple[list[bytes], int,
     lines, size = BytesIO(piece).readlines(), len(piece)
     if lines and not lines[-1].endswith(b"\n"):
         size -= len(lines.pop())
+    if not lines:
+        return lines, 0, chain
     before = chain
-    chains = [chain := crc32(line[:-_END_BYTES], chain) for line in lines]
+    chains = [chain := crc32(body, chain) for body in map(_without_end, lines)]
     # All ends are compared at once; only where something is broken does it matter which of them it is.
-    if _END * len(lines) % tuple(chains) != b"".join(map(_end_of, lines)):
-        ends = zip(lines, chains, strict=True)
-        whole = next(at for at, (line, crc) in enumerate(ends) if _end_of(line) != _END % crc)
+    if _ends(chains) != b"".join(map(_end_of, lines)):
+        pairs = zip(lines, chains, strict=True)
+        whole = next(at for at, (line, crc) in enumerate(pairs) if _end_of(line) != _ends([crc]))
         lines, chain = lines[:whole], chains[whole - 1] if whole else before
         size = sum(map(len, lines))
     # The chain holds the lines in their order, so the ends bear witness for the numbers between them.
     if lines and not (_bears(lines[0], after + 1) and _bears(lines[-1], after + len(lines))):
         return _numbered(lines, after, before)
     return lines, size, chain
+
+
+def _ends(chains: Sequence[int]) -> bytes:
+    """How the lines that have these checksums end, in a row: made at once, which takes a third of the time."""
+    digits = struct.pack(f">{len(chains)}I", *chains).hex(",", 4)
+    between = '"}\n,"crc":"'
+    return f',"crc":"{digits.replace(",", between)}"}}\n'.encode()
 
 
 def records_of(lines: Sequence[bytes], after: int) -> list[Record]:
@@ -245,12 +254,8 @@ def _numbered(lines: list[bytes], after: int, chain: int) -> tuple[list[bytes], 
     return kept, sum(map(len, kept)), chain
 
 
-def marked_lines(lines: Sequence[bytes], after: int) -> tuple[set[int], list[tuple[int, str]]]:
-    """What checked lines say about their appends, by their places in the list.
-
-    Returns those that are not the last of their append, and those that bear a key.
-    """
-    going_on: set[int] = set()
+def keys_in(lines: Sequence[bytes], after: int) -> list[tuple[int, str]]:
+    """The keys that checked lines bear, each with the place of its line in the list."""
     keys: list[tuple[int, str]] = []
     start = 0
     while start < len(lines):
@@ -261,16 +266,12 @@ def marked_lines(lines: Sequence[bytes], after: int) -> tuple[set[int], list[tup
             end = line.find(b'"', begin) + 1
             if line[end + 2] not in _MARK_LETTERS:
                 continue
-            if line[end : end + 14] == _ONLY_MORE and line[end + 14] not in _MARK_LETTERS:
-                going_on.add(at)
-                continue
-            marks = _marks_at(line, end)
-            if marks.more:
-                going_on.add(at)
-            if marks.key is not None:
-                keys.append((at, marks.key))
+            if line[end : end + 14] != _ONLY_MORE or line[end + 14] in _MARK_LETTERS:
+                key = _marks_at(line, end).key
+                if key is not None:
+                    keys.append((at, key))
         start = stop
-    return going_on, keys
+    return keys
 
 
 def marks_of(record: Record) -> Marks:

@@ -21,7 +21,7 @@ def verify_log(
     mark: Mark | None = None,
 ) -> Verdict:
     """What stands of a file, or of its first `end` bytes: its own records, not the inherited ones."""
-    scan = scan_log(fs, path, stream, end, mark=mark)
+    scan = scan_log(fs, path, stream, end, mark=mark, keys=False)
     judge(scan, mark)
     damage = None
     if scan.tail is not None:
