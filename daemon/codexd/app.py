@@ -34,7 +34,6 @@ from codexd.limits import limits_of
 from codexd.live_config import LiveConfig
 from codexd.models.catalog import CATALOG, Model, find_model
 from codexd.models.client import ModelClient
-from codexd.models.transport import warm_up
 from codexd.paths import Paths, SocketPlace
 from codexd.protocol.methods import Model as WireModel
 from codexd.protocol.methods import ReasoningEffortOption
@@ -242,6 +241,8 @@ class House:
     async def _warm_up(self) -> None:
         """What the first turn would otherwise wait for: the HTTP library, and a login shell's environment."""
         await self._warmth.wait()
+        from codexd.models.transport import warm_up
+
         await trio.to_thread.run_sync(warm_up)
         await self._login.variables()
 
@@ -265,6 +266,7 @@ def _spare_the_collector() -> None:
     """
     gc.freeze()
     gc.set_threshold(GC_YOUNG_OBJECTS, 20, 20)
+    gc.enable()
 
 
 # Objects made, less those gone, before the collector looks at the young ones: some megabytes of them.

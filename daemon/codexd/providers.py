@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -10,7 +11,9 @@ from codexd.config_keys import Config, ProviderTable
 from codexd.live_config import LiveConfig
 from codexd.models.client import ModelClient, ModelError
 from codexd.models.provider import OPENAI, InvalidProvider, Provider, read_provider
-from codexd.models.transport import HttpModelClient
+
+if TYPE_CHECKING:
+    from codexd.models.transport import HttpModelClient
 
 
 class Providers:
@@ -30,6 +33,9 @@ class Providers:
             return kept[1]
         if kept is not None:
             self._retired.append(kept[1])  # A request of it may be under way.
+        # Here, because the daemon answers before anybody has asked for a model.
+        from codexd.models.transport import HttpModelClient
+
         client = HttpModelClient(_provider(name, config, str(self._config.file)), self._env)
         self._clients[name] = (table, client)
         return client

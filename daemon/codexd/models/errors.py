@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 import msgspec
@@ -230,6 +229,8 @@ def retry_after_ms(headers: Mapping[str, str], now: float) -> int | None:
     seconds = _number(given)
     if seconds is None:
         try:
+            from email.utils import parsedate_to_datetime  # 3 ms of a daemon's start
+
             seconds = parsedate_to_datetime(given).timestamp() - now
         except (ValueError, OverflowError):
             return None

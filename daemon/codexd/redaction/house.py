@@ -67,7 +67,7 @@ class HouseRedaction:
         self._secrets |= _written_in(config)
         spared = frozenset(table.except_variables)
         secrets = {name: one for name, one in self._secrets.items() if name not in spared}
-        own = [Pattern(name, re.compile(regex.encode())) for name, regex in table.patterns.items()]
+        own = [Pattern(name, regex.encode()) for name, regex in table.patterns.items()]
         kinds = frozenset(table.except_patterns)
         patterns = [one for one in PATTERNS if one.kind not in kinds]
         self.known = Redactor(secrets, patterns=patterns, own=own)

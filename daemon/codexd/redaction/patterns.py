@@ -18,11 +18,16 @@ class Pattern(msgspec.Struct, frozen=True):
     """One kind of secret."""
 
     kind: str  # its name in the stand-in
-    regex: re.Pattern[bytes]
+    source: bytes  # of its regular expression
     anchor: bytes = (
         b""  # a regex that begins with one literal character; b"": none, it is always tried
     )
     always: bool = False  # also where the value is data in base64
+
+    @property
+    def regex(self) -> re.Pattern[bytes]:
+        """What finds it: made when one is first needed, which is seldom, and remembered by `re`."""
+        return re.compile(self.source)
 
 
 # A token begins a word, an escape or a terminal's colour in front of it notwithstanding; but the letter of an
@@ -45,7 +50,7 @@ _END: Final = _EOL + rb"*-----END " + _KEY
 
 
 def _pattern(kind: str, regex: bytes, anchor: bytes) -> Pattern:
-    return Pattern(kind, re.compile(regex), anchor)
+    return Pattern(kind, regex, anchor)
 
 
 PATTERNS: Final[tuple[Pattern, ...]] = (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 from codexd.core.stand_in import secret_stand_in
 from codexd.redaction.needles import any_of, first_pass, forms_of
@@ -27,7 +28,6 @@ class Redactor:
     ) -> None:
         """`secrets` by name; `own` are a person's patterns, which may match anything at all."""
         self._patterns, self._own = tuple(patterns), tuple(own)
-        self._anchors = tuple((re.compile(one.anchor), one) for one in patterns)
         self._names: dict[bytes, bytes] = {}  # each form of each secret, and what stands for it
         for name, secret in (secrets or {}).items():
             stand_in = secret_stand_in(name, secret.encode(errors="surrogateescape")).encode()
@@ -79,6 +79,11 @@ class Redactor:
                 if found.start() < at < found.end():
                     return found.start()
         return at
+
+    @cached_property
+    def _anchors(self) -> tuple[tuple[re.Pattern[bytes], Pattern], ...]:
+        # Made when a text is first in doubt: a daemon that starts has none.
+        return tuple((re.compile(one.anchor), one) for one in self._patterns)
 
     def _in_string(self, text: bytes, base64: bool) -> bytes:
         if base64:
