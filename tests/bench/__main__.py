@@ -7,19 +7,22 @@ folder must lie on the disk that is meant, which a temporary folder often does n
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from pathlib import Path
 
 import trio
 
-from bench import committing, following, opening, reading
+from bench import committing, following, indexing, opening, reading
 from bench.table import Table
+from codexd_eventstore.committer import SWITCH_SECONDS
 from codexd_eventstore.jsonl import open_jsonl_store
 
 PARTS = {
     "committing": committing.run,
     "reading": reading.run,
     "following": following.run,
+    "indexing": indexing.run,
     "opening": opening.run,
 }
 
@@ -39,6 +42,7 @@ def main() -> None:
     parser.add_argument("folder", nargs="?", default=".", help="where to write (default: here)")
     parser.add_argument("--only", default=",".join(PARTS), help="the parts to run, with commas")
     arguments = parser.parse_args()
+    sys.setswitchinterval(SWITCH_SECONDS)  # as the daemon does
     with tempfile.TemporaryDirectory(dir=arguments.folder) as made:
         table = trio.run(measure, Path(made), arguments.only.split(","))
     print()
