@@ -9,7 +9,7 @@ import msgspec
 
 from codexd.core import commands as c
 from codexd.core.calls import RunCommand, ToolAction, ToolResult
-from codexd.core.environment import environment_text
+from codexd.core.environment import environment_known, environment_of, environment_text
 from codexd.core.events import (
     CallName,
     ContextAdded,
@@ -35,7 +35,20 @@ SETTINGS = Settings(
     sandbox="workspace-write",
 )
 STARTED = ThreadStarted(SETTINGS, "tests", "1.0")
-ENVIRONMENT = ContextAdded("environment", "user", environment_text(SETTINGS, None))
+
+
+def told_where(
+    settings: Settings, today: str | None = None, before: ContextAdded | None = None
+) -> ContextAdded:
+    """The model is told where it works, or what of that is another than it was told before."""
+    now, told = environment_of(settings, today), before.environment if before is not None else None
+    words = environment_text(now, told)
+    assert words is not None
+    known = environment_known(now, told)
+    return ContextAdded("environment", "user", words, environment=known)
+
+
+ENVIRONMENT = told_where(SETTINGS)
 ABORTED = ContextAdded("turn_aborted", "user", ABORTED_NOTE)
 ENDED = ModelCallEnded(5)
 FINISHED = c.FinishedCall(duration_ms=5)

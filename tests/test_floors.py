@@ -57,6 +57,12 @@ FLOORS: dict[str, frozenset[str]] = {
             "msgspec",
         }
     ),
+    # What people wrote down for the model, and where it works
+    "codexd.agents_files": frozenset(
+        {"codexd.config_keys", "codexd.core", "codexd.paths", "msgspec"}
+    ),
+    "codexd.place": frozenset({"codexd.core"}),
+    "codexd.tuning": frozenset({"codexd.core", "codexd.models"}),
     "codexd.paths": frozenset({"msgspec", "platformdirs"}),
     # 3: where pure meets the world
     "codexd.runtime": frozenset(

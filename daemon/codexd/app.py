@@ -23,18 +23,21 @@ from typing import TYPE_CHECKING
 import trio
 
 from codexd import __version__
+from codexd.agents_files import instruction_homes, read_user_instructions, rules_of
 from codexd.config import InvalidConfig
 from codexd.core.ids import ThreadId
 from codexd.core.instructions import BASE_INSTRUCTIONS
 from codexd.core.limits import Limits
 from codexd.core.settings import Settings
-from codexd.core.surroundings import Surroundings
+from codexd.core.surroundings import Surroundings, Titles
+from codexd.core.user_instructions import UserInstructions
 from codexd.index.keeping import Index
 from codexd.limits import limits_of
 from codexd.live_config import LiveConfig
 from codexd.models.catalog import CATALOG, Model, find_model
 from codexd.models.client import ModelClient
 from codexd.paths import Paths, SocketPlace
+from codexd.place import place_here
 from codexd.protocol.methods import Model as WireModel
 from codexd.protocol.methods import ReasoningEffortOption
 from codexd.providers import Providers
@@ -56,6 +59,7 @@ from codexd.tools.leftovers import kill_leftover
 from codexd.tools.login_env import LoginEnvironment, command_shell
 from codexd.tools.registry import Registry
 from codexd.tools.shell import NoSandbox, Shell, ShellPerformer
+from codexd.tuning import tuned_to
 from codexd_eventstore.jsonl import open_jsonl_store
 from codexd_eventstore.memory import MemoryStore
 from codexd_eventstore.store import EventStore
@@ -108,6 +112,7 @@ class House:
         redaction: HouseRedaction,
     ) -> None:
         self._config, self._redaction = config, redaction
+        self._homes = instruction_homes(paths, env)
         self.providers = Providers(self._config, env)
         self._unfinished = UnfinishedFiles(paths.state_dir / "unfinished")
         self._processes = ProcessFiles(paths.state_dir / "processes")
@@ -205,7 +210,16 @@ class House:
             unfinished=self._unfinished,
             processes=self._processes,
             instructions=BASE_INSTRUCTIONS,
-            around=Surroundings(limits=self._limits),
+            around=Surroundings(
+                limits=self._limits,
+                tuning=lambda settings: tuned_to(settings, find_model(settings.model)),
+                place=functools.partial(
+                    place_here, os.path.basename(command_shell(env)), env.get("TZ")
+                ),
+                instructions=lambda _: BASE_INSTRUCTIONS,
+                titles=self._titles,
+            ),
+            read_instructions=self._read_instructions,
             resume_on_restart=self._config.last_good().on_restart == "resume",
             redact=self._redaction.text,
             cleaner=self._redaction.stream,
@@ -220,6 +234,13 @@ class House:
 
     def _audience(self, thread_id: ThreadId) -> Feed:
         return self._hub.feed(thread_id)
+
+    def _titles(self) -> Titles | None:
+        table = self._config.last_good().titles
+        return Titles(table.model) if table.by_model else None
+
+    def _read_instructions(self, cwd: str) -> UserInstructions:
+        return read_user_instructions(cwd, rules_of(self._config.last_good(), self._homes))
 
     def _limits(self, settings: Settings) -> Limits:
         return limits_of(find_model(settings.model), self._config.last_good())
@@ -286,12 +307,8 @@ def make_private(folder: Path) -> None:
 
 
 def _traits(model: Model) -> Traits:
-    return Traits(
-        effort=bool(model.efforts) or not model.known,
-        summary=model.reasoning_summaries,
-        verbosity=model.verbosity,
-        parallel_tool_calls=model.parallel_tool_calls,
-    )
+    least = model.efforts[0].effort if model.efforts else None
+    return Traits(parallel_tool_calls=model.parallel_tool_calls, least_effort=least)
 
 
 def _wire_model(model: Model) -> WireModel:

@@ -20,12 +20,14 @@ from codexd.config_keys import (
     EXPECTED_OF_PROJECT,
     EXPECTED_OF_PROVIDER,
     EXPECTED_OF_REDACTION,
+    EXPECTED_OF_TITLES,
     FOREIGN_KEYS,
     FOREIGN_PROVIDER_KEYS,
     Config,
     ProjectTable,
     ProviderTable,
     RedactionTable,
+    TitlesTable,
 )
 
 REDACTED = "[redacted]"
@@ -102,6 +104,7 @@ _TOP = _Kind(Config, EXPECTED, FOREIGN_KEYS)
 _PROVIDER = _Kind(ProviderTable, EXPECTED_OF_PROVIDER, FOREIGN_PROVIDER_KEYS)
 _PROJECT = _Kind(ProjectTable, EXPECTED_OF_PROJECT)
 _REDACTION = _Kind(RedactionTable, EXPECTED_OF_REDACTION)
+_TITLES = _Kind(TitlesTable, EXPECTED_OF_TITLES)
 
 
 class _Reader:
@@ -123,11 +126,13 @@ class _Reader:
         redaction = self._table(known.pop("redaction", {}), ("redaction",), _REDACTION)
         assert isinstance(redaction, RedactionTable)
         self._check_patterns(redaction.patterns)
+        titles = self._table(known.pop("titles", {}), ("titles",), _TITLES)
         config = msgspec.structs.replace(
             self._struct(known, (), _TOP),
             model_providers=providers,
             projects=projects,
             redaction=redaction,
+            titles=titles,
         )
         assert isinstance(config, Config)
         return ReadConfig(config, self._file, version, tuple(self._keys), tuple(self._warnings))
@@ -162,7 +167,7 @@ class _Reader:
             if key not in kind.expected and key not in kind.foreign:
                 self._warn((*at, key), kind)
         known = {key: value for key, value in table.items() if key in kind.expected}
-        nested = ("model_providers", "projects", "redaction")
+        nested = ("model_providers", "projects", "redaction", "titles")
         self._keys += [dotted((*at, key)) for key in known if at or key not in nested]
         return known
 

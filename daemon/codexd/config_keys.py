@@ -11,6 +11,7 @@ from codexd.core.settings import ApprovalPolicy, SandboxMode
 
 Retries = Annotated[int, msgspec.Meta(ge=0, le=100)]  # the original's bound as well
 Positive = Annotated[int, msgspec.Meta(gt=0)]
+NotNegative = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class ProviderTable(msgspec.Struct, frozen=True):
@@ -45,6 +46,13 @@ class RedactionTable(msgspec.Struct, frozen=True):
     except_patterns: tuple[str, ...] = ()  # well-known kinds that are not to be looked for
 
 
+class TitlesTable(msgspec.Struct, frozen=True):
+    """The table `[titles]`: what a thread is called that nobody named."""
+
+    by_model: bool = False  # a model is asked for a title when the first turn starts
+    model: str | None = None  # which one, of the thread's provider; None: the thread's own
+
+
 class Config(msgspec.Struct, frozen=True):
     """What a user has set; the rest is at its default."""
 
@@ -59,10 +67,23 @@ class Config(msgspec.Struct, frozen=True):
     model_context_window: Positive | None = None  # tokens; None: what the catalogue knows
     # Tokens in context at which the history is compacted; None: nine tenths of the window.
     model_auto_compact_token_limit: Positive | None = None
+    oss_provider: str | None = (
+        None  # which local provider `--oss` means; None: the first that answers
+    )
+    # A file whose text stands in for the base instructions of threads that begin from now on.
+    model_instructions_file: str | None = None
+    developer_instructions: str | None = None  # told to threads that begin from now on
+    hide_agent_reasoning: bool = False  # codexctl shows nothing of what a model thinks
+    show_raw_agent_reasoning: bool = False  # and this: the thoughts themselves, not only summaries
+    # What marks the root of a project, from which on AGENTS.md counts; none: only the working directory's.
+    project_root_markers: tuple[str, ...] = (".git",)
+    project_doc_fallback_filenames: tuple[str, ...] = ()  # tried in a folder without AGENTS.md
+    project_doc_max_bytes: NotNegative = 32_768  # of all AGENTS.md together; 0: none is read
     on_restart: Literal["resume", "interrupt"] = "resume"  # a turn that a crash cut short
     model_providers: Mapping[str, ProviderTable] = {}
     projects: Mapping[str, ProjectTable] = {}
     redaction: RedactionTable = RedactionTable()
+    titles: TitlesTable = TitlesTable()
 
 
 # What each key may be: said in errors and in the reference.
@@ -76,10 +97,23 @@ EXPECTED: Mapping[str, str] = {
     "model_verbosity": '"low", "medium" or "high"',
     "model_context_window": "a number of tokens, an integer above 0",
     "model_auto_compact_token_limit": "a number of tokens, an integer above 0",
+    "oss_provider": '"ollama", "lmstudio", "llamacpp" or "vllm"',
+    "model_instructions_file": "the path of a file, a string",
+    "developer_instructions": "a string",
+    "hide_agent_reasoning": "true or false",
+    "show_raw_agent_reasoning": "true or false",
+    "project_root_markers": "a list of names of files or folders",
+    "project_doc_fallback_filenames": "a list of names of files",
+    "project_doc_max_bytes": "a number of bytes, an integer from 0 on",
     "on_restart": '"resume" or "interrupt"',
     "model_providers": "tables [model_providers.NAME]",
     "projects": 'tables [projects."/FOLDER"]',
     "redaction": "a table [redaction]",
+    "titles": "a table [titles]",
+}
+EXPECTED_OF_TITLES: Mapping[str, str] = {
+    "by_model": "true or false",
+    "model": "the name of a model, a string",
 }
 EXPECTED_OF_REDACTION: Mapping[str, str] = {
     "enabled": "true or false",
@@ -108,16 +142,16 @@ FOREIGN_KEYS = frozenset(
     """
     agents allow_login_shell analytics approvals_reviewer apps background_terminal_max_timeout
     browser_use chatgpt_base_url check_for_update_on_startup cli_auth_credentials_store commit_attribution
-    compact_prompt computer_use default_permissions desktop developer_instructions disable_paste_burst
+    compact_prompt computer_use default_permissions desktop disable_paste_burst
     experimental_compact_prompt_file experimental_instructions_file experimental_use_unified_exec_tool
     features feedback file_opener forced_chatgpt_workspace_id forced_login_method ghost_snapshot
-    hide_agent_reasoning history hooks instructions js_repl_node_path log_dir marketplaces
+    history hooks instructions js_repl_node_path log_dir marketplaces
     mcp_oauth_callback_port mcp_oauth_callback_url mcp_oauth_credentials_store mcp_servers memories
     model_auto_compact_token_limit_scope model_catalog_json
-    model_instructions_file model_supports_reasoning_summaries notice notify openai_base_url oss_provider
+    model_supports_reasoning_summaries notice notify openai_base_url
     otel permissions personality plan_mode_reasoning_effort plugins profile profiles
-    project_doc_fallback_filenames project_doc_max_bytes project_root_markers review_model
-    sandbox_workspace_write service_tier shell_environment_policy show_raw_agent_reasoning skills
+    review_model
+    sandbox_workspace_write service_tier shell_environment_policy skills
     sqlite_home suppress_unstable_features_warning tool_output_token_limit tools tui web_search windows
     disable_response_storage preferred_auth_method experimental_use_rmcp_client zsh_path
     """.split()  # noqa: SIM905 (as a list it would be eighty lines)

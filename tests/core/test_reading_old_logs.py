@@ -15,6 +15,7 @@ from codexd.core import events as e
 from codexd.core import marks as m
 from codexd.core import tool_events as w
 from codexd.core.calls import BadCall, RunCommand, ToolResult
+from codexd.core.environment import Environment
 from codexd.core.events import Event, InvalidEvent, Unknown, decode_event, encode_event
 from codexd.core.ids import ApprovalId, CallId, ItemId, ModelCallId, ThreadId, TurnId
 from codexd.core.items import (
@@ -26,8 +27,16 @@ from codexd.core.items import (
     TurnError,
 )
 from codexd.core.record import Recorded, decode_record, encode_members
-from codexd.core.settings import Settings, SettingsChange
+from codexd.core.revert_events import (
+    HistoryCompactionUndone,
+    HistoryReverted,
+    HistoryRevertUndone,
+)
+from codexd.core.settings import Settings, SettingsChange, Tuning
 from codexd.core.state import ThreadState, evolve, fold
+from codexd.core.titles import TitleEnded, TitleRequested
+from codexd.core.user_instructions import Source
+from codexd.core.warned import ThreadWarned
 from codexd.projections.history import History
 from codexd.projections.threads import Summary
 from codexd.projections.transcript import Transcript
@@ -37,6 +46,8 @@ from codexd.projections.wire import Wire
 GOLDEN = Path(__file__).parent / "golden"
 LINES = (GOLDEN / "events-v1.jsonl").read_bytes().splitlines()
 MARKS = (GOLDEN / "marks-v1.jsonl").read_bytes().splitlines()
+CONTEXT = (GOLDEN / "context-v1.jsonl").read_bytes().splitlines()
+REVERTS = (GOLDEN / "reverts-v1.jsonl").read_bytes().splitlines()
 FIRST_MS = 1795233906001  # 2026-11-21T04:05:06.001Z
 
 C1, T1 = CallId("c1"), TurnId("t1")
@@ -166,6 +177,45 @@ MARKED: list[Event] = [
         1794830400000,
     ),
 ]
+TOLD: list[Event] = [
+    e.ContextAdded(
+        "user_instructions",
+        "user",
+        "# AGENTS.md instructions for /work\n\n<INSTRUCTIONS>\nBe kind.\n</INSTRUCTIONS>",
+        digest="5f0c",
+        sources=(Source("/work/AGENTS.md", 8, "9f86d0", True),),
+    ),
+    e.ContextAdded(
+        "environment",
+        "user",
+        "<environment_context>\n  <cwd>/work</cwd>\n</environment_context>",
+        environment=Environment(
+            "/work", "untrusted", "read-only", "bash", "enabled", "2026-11-21", "Europe/Berlin"
+        ),
+    ),
+    e.TurnStarted(
+        T1,
+        Settings("/work", "m-1", "p", "untrusted", "read-only", "high", "auto", "low"),
+        (ItemId("u1"),),
+        tuning=Tuning("high", "auto"),
+        instructions="You are a coding agent.",
+    ),
+    ThreadWarned(
+        "verbosity:m-1:low", "m-1 has no verbosity: verbosity 'low' was left out of its requests."
+    ),
+    TitleRequested("fix the parser", "m-1", "p"),
+    TitleEnded(812, RAW(b'{"input_tokens":7}')),
+    TitleEnded(error="no answer"),
+    e.ModelCallStarted(
+        ModelCallId("t1/1"), 1, "m-2", "p", request=e.RequestPrint(2, ("aa",), "cc", withheld=1)
+    ),
+]
+TAKEN_BACK: list[Event] = [
+    HistoryReverted(TurnId("t2"), 17, 2, 1, 812),
+    HistoryReverted(T1, 0, 1, 0),
+    HistoryRevertUndone(42, 1, 4711),
+    HistoryCompactionUndone(9, 96000),
+]
 UNKNOWN = Unknown("later.kind", 1, RAW(b'{"anything":[1,{"two":null}]}'))
 
 
@@ -177,7 +227,19 @@ def test_marks_of_version_1_read_as_they_were_meant() -> None:
     assert [decode_record(line).event for line in MARKS] == MARKED
 
 
-@pytest.mark.parametrize("lines", [LINES, MARKS], ids=["events", "marks"])
+def test_what_was_told_in_version_1_reads_as_it_was_meant() -> None:
+    assert [decode_record(line).event for line in CONTEXT] == TOLD
+
+
+def test_what_was_taken_back_in_version_1_reads_as_it_was_meant() -> None:
+    assert [decode_record(line).event for line in REVERTS] == TAKEN_BACK
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [LINES, MARKS, CONTEXT, REVERTS],
+    ids=["events", "marks", "context", "reverts"],
+)
 def test_the_golden_log_is_whole(lines: list[bytes]) -> None:
     crc = crc32(b"golden")
     for line in lines:
@@ -187,7 +249,7 @@ def test_the_golden_log_is_whole(lines: list[bytes]) -> None:
 
 
 def test_there_is_one_of_every_kind() -> None:
-    assert {event.type for event in [*EXPECTED, *MARKED]} == set(e.EVENTS)
+    assert {event.type for event in [*EXPECTED, *MARKED, *TOLD, *TAKEN_BACK]} == set(e.EVENTS)
 
 
 def test_the_envelope_is_read_too() -> None:
@@ -198,7 +260,7 @@ def test_the_envelope_is_read_too() -> None:
     )
 
 
-@pytest.mark.parametrize("event", [*EXPECTED, *MARKED], ids=lambda event: event.type)
+@pytest.mark.parametrize("event", [*EXPECTED, *MARKED, *TOLD, *TAKEN_BACK], ids=lambda event: event.type)
 def test_what_is_written_reads_back(event: Event) -> None:
     assert decode_event(event.type, event.v, encode_event(event)) == event
 

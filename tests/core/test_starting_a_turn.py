@@ -8,7 +8,6 @@ from msgspec.structs import replace
 
 from codexd.core import commands as c
 from codexd.core.due import CallModel
-from codexd.core.environment import environment_text
 from codexd.core.events import ContextAdded, SettingsChanged, TurnCompleted, TurnStarted
 from codexd.core.ids import ItemId, ModelCallId, TurnId
 from codexd.core.items import ImageInput, TextInput, UserInput
@@ -28,6 +27,7 @@ from ordinary import (
     report,
     said,
     text,
+    told_where,
 )
 from spec import given
 
@@ -57,7 +57,7 @@ def test_the_environment_is_told_again_when_it_has_changed() -> None:
     given(*ANSWERED).when(ask(2, change=change)).then(
         queued(2, change=change),
         SettingsChanged(change),
-        ContextAdded("environment", "user", environment_text(settings, None)),
+        told_where(settings, before=ENVIRONMENT),
         begun(2, settings),
         calling("t2/1"),
     )
@@ -66,7 +66,7 @@ def test_the_environment_is_told_again_when_it_has_changed() -> None:
 def test_the_environment_is_told_again_on_another_day() -> None:
     first = replace(ask(1), today="2026-11-20")
     second = replace(ask(2), today="2026-11-21")
-    told = ContextAdded("environment", "user", environment_text(SETTINGS, "2026-11-21"))
+    told = told_where(SETTINGS, "2026-11-21", told_where(SETTINGS, "2026-11-20"))
     before = given(STARTED).when(first).events
     ended = given(STARTED, *before).when(report("t1/1", FINISHED)).events
     given(STARTED, *before, *ended).when(second).then(

@@ -186,6 +186,15 @@ class ReportToolEnded(_Command, frozen=True, kw_only=True):
     result: ToolResult
 
 
+class ReportTitle(_Command, frozen=True, kw_only=True):
+    """A model was asked for the thread's title."""
+
+    title: str | None = None
+    usage: msgspec.Raw = NO_JSON
+    duration_ms: int = 0
+    error: str | None = None
+
+
 class Recover(_Command, frozen=True, kw_only=True):
     """The daemon that ran this thread is gone; another has opened its log."""
 
@@ -215,6 +224,7 @@ Command = (
     | RetryModelCall
     | ReportSpawned
     | ReportToolEnded
+    | ReportTitle
     | Recover
     | GoOn
 )

@@ -10,9 +10,8 @@ from typing import assert_never
 
 from codexd.core import commands as c
 from codexd.core.commands import Command, Rejected
-from codexd.core.environment import environment_text
+from codexd.core.context import context_due, new_instructions, warnings_due
 from codexd.core.events import (
-    ContextAdded,
     Event,
     InputQueued,
     InputWithdrawn,
@@ -35,6 +34,7 @@ from codexd.core.settings import SettingsChange
 from codexd.core.state import ThreadState, Turn
 from codexd.core.story import Story
 from codexd.core.surroundings import NOWHERE, Surroundings
+from codexd.core.titling import end_title, give_title_up, request_title
 
 # Inputs that may wait behind a running turn: a person's evening, not a program's mistake.
 QUEUE_INPUTS_MAX = 64
@@ -53,7 +53,10 @@ def decide(state: ThreadState, command: Command, around: Surroundings = NOWHERE)
         case c.Recover():
             if command.repaired is not None:
                 story.add(LogRepaired(command.repaired))
+            give_title_up(story)
             decide_recovery(story, command)
+        case c.ReportTitle():
+            end_title(story, command)
         case c.GoOn():
             pass  # What is due follows from where the thread stands.
         case _:
@@ -211,13 +214,23 @@ def _begin_turn(story: Story, queued: InputQueued, around: Surroundings) -> None
         story.add(SettingsChanged(change))
     assert story.state.settings is not None
     settings = story.state.settings
-    if state.developer_instructions and not state.developer_told:
-        story.add(ContextAdded("developer", "developer", state.developer_instructions))
-    environment = environment_text(settings, queued.today)
-    if environment != state.environment:
-        story.add(ContextAdded("environment", "user", environment))
-    limits = around.limits(settings)
-    story.add(TurnStarted(queued.turn_id, settings, (queued.item_id,), limits=limits))
+    tuned = around.tuning(settings)
+    for event in (
+        *warnings_due(state, tuned.complaints),
+        *context_due(state, settings, queued.today, around),
+    ):
+        story.add(event)
+    story.add(
+        TurnStarted(
+            queued.turn_id,
+            settings,
+            (queued.item_id,),
+            limits=around.limits(settings),
+            tuning=tuned.tuning,
+            instructions=new_instructions(state, around.instructions(settings)),
+        )
+    )
+    request_title(story, queued, around.titles())
 
 
 def _call_model(story: Story, turn: Turn) -> None:

@@ -33,15 +33,26 @@ class RunTool(msgspec.Struct, frozen=True):
     call_id: CallId
 
 
-Effect = CallModel | AwaitRetry | RunTool
+class AskForTitle(msgspec.Struct, frozen=True):
+    """Have a model name the thread; no turn waits for it."""
+
+    prompt: str
+    model: str
+    provider: str
+
+
+Effect = CallModel | AwaitRetry | RunTool | AskForTitle
 
 
 def due(state: ThreadState) -> frozenset[Effect]:
     """The effects that should be under way."""
-    turn = state.turn
+    turn, title = state.turn, state.title
+    effects: set[Effect] = set()
+    if title is not None:
+        effects.add(AskForTitle(title.prompt, title.model, title.provider))
     if turn is None or state.fork_open:
-        return frozenset()
-    effects: set[Effect] = {RunTool(call.call_id) for call in turn.open_calls if call.running}
+        return frozenset(effects)
+    effects |= {RunTool(call.call_id) for call in turn.open_calls if call.running}
     call = turn.call
     if call is not None and call.status == "running":
         effects.add(CallModel(call.call_id, call.attempt))

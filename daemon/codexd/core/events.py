@@ -12,12 +12,14 @@ from typing import Literal
 
 import msgspec
 
-from codexd.core.fact import Fact
+from codexd.core.environment import Environment
+from codexd.core.fact import NOTHING, Fact
 from codexd.core.ids import CallId, ItemId, ModelCallId, ThreadId, TurnId
 from codexd.core.items import TurnError, UserInput
 from codexd.core.limits import Limits
 from codexd.core.marks import HistoryCompacted, ReviewEntered, ReviewExited, ThreadImported
-from codexd.core.settings import Settings, SettingsChange
+from codexd.core.settings import Settings, SettingsChange, Tuning
+from codexd.core.titles import TitleEnded, TitleRequested
 from codexd.core.tool_events import (
     ApprovalDecided,
     ApprovalRequested,
@@ -25,9 +27,11 @@ from codexd.core.tool_events import (
     ToolSpawned,
     ToolStarted,
 )
+from codexd.core.user_instructions import Source
+from codexd.core.warned import ThreadWarned
 
 # "Nothing was given", for members that hold JSON of any shape: a union of Raw and None cannot be read back.
-NO_JSON = msgspec.Raw(b"")
+NO_JSON = NOTHING
 
 
 def or_nothing(json: msgspec.Raw | None) -> msgspec.Raw:
@@ -146,6 +150,10 @@ class TurnStarted(Fact, frozen=True):
     inputs: tuple[ItemId, ...] = ()
     kind: TurnKind = "user"
     limits: Limits = Limits()
+    tuning: Tuning | None = None  # what the model is asked for; None: what the settings say
+    # What the model is told first, where it is not what it was told in the turn before; a thread's own
+    # instructions stand in its first event.
+    instructions: str | None = None
 
 
 class TurnCompleted(Fact, frozen=True):
@@ -178,6 +186,9 @@ class ContextAdded(Fact, frozen=True):
     category: ContextCategory
     role: Literal["user", "developer"]
     text: str
+    environment: Environment | None = None  # what the model knows with this of where it works
+    digest: str | None = None  # of user instructions: the same digest, the same instructions
+    sources: tuple[Source, ...] = ()  # the files that they were taken from
 
 
 class RequestPrint(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
@@ -192,6 +203,7 @@ class RequestPrint(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tr
     digest: str  # chained over all items
     instructions: str | None = None  # hash, where it differs from the request before
     tools: str | None = None  # the same
+    withheld: int = 0  # of those items so many were not sent: what another model thought
 
 
 class ModelCallStarted(Fact, frozen=True):
@@ -304,6 +316,9 @@ Event = (
     | ReviewEntered
     | ReviewExited
     | ThreadImported
+    | ThreadWarned
+    | TitleRequested
+    | TitleEnded
 )
 
 EVENTS: dict[str, type[Event]] = {kind.type: kind for kind in Event.__args__}

@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from codexd.core.warned import Complaint
+
 # When to ask a person before a tool runs. The words are those of the wire and of config.toml.
 ApprovalPolicy = Literal["untrusted", "on-request", "never"]
 # What a tool may touch. Names a policy; what enforces it is the sandbox of the tools floor.
@@ -24,6 +26,26 @@ class Settings(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     effort: str | None = None  # reasoning effort, an open set of words; None: the model's own
     summary: str | None = None  # reasoning summary: auto, concise, detailed, none
     verbosity: str | None = None
+
+
+class Tuning(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """How a model is asked to answer, as far as it can be asked; None: nothing is said of it."""
+
+    effort: str | None = None
+    summary: str | None = None
+    verbosity: str | None = None
+
+
+def tuning_of(settings: Settings) -> Tuning:
+    """All that the settings ask for, whatever the model has of it."""
+    return Tuning(settings.effort, settings.summary, settings.verbosity)
+
+
+class Tuned(msgspec.Struct, frozen=True):
+    """What of a thread's settings its model can be asked for."""
+
+    tuning: Tuning | None = None  # None: nobody knows the model, and all of it is asked
+    complaints: tuple[Complaint, ...] = ()  # what it lacks
 
 
 class SettingsChange(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):

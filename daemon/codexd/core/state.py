@@ -43,7 +43,9 @@ from codexd.core.ids import ApprovalId, CallId, ItemId, ModelCallId, ThreadId, T
 from codexd.core.limits import Limits
 from codexd.core.marks import HistoryCompacted, ReviewEntered, ReviewExited, ThreadImported
 from codexd.core.policy import session_key
-from codexd.core.settings import Settings
+from codexd.core.settings import Settings, Tuning, tuning_of
+from codexd.core.titles import TitleEnded, TitleRequested
+from codexd.core.told import Told
 from codexd.core.tool_events import (
     ApprovalDecided,
     ApprovalRequested,
@@ -51,6 +53,7 @@ from codexd.core.tool_events import (
     ToolSpawned,
     ToolStarted,
 )
+from codexd.core.warned import ThreadWarned, remembered
 
 
 class ModelCall(msgspec.Struct, frozen=True):
@@ -92,6 +95,7 @@ class Turn(msgspec.Struct, frozen=True):
     owed: bool = True  # whether the model has yet to see something: input, or a tool's answer
     output_schema: msgspec.Raw | None = None
     limits: Limits = Limits()
+    tuning: Tuning = Tuning()
 
 
 class ThreadState(msgspec.Struct, frozen=True):
@@ -106,8 +110,10 @@ class ThreadState(msgspec.Struct, frozen=True):
     turn: Turn | None = None
     queue: tuple[InputQueued, ...] = ()
     allowed_for_session: frozenset[str] = frozenset()
-    environment: str | None = None  # the environment text that the model was last told
-    developer_told: bool = False
+    base_instructions: str | None = None  # the daemon's, as the model was last told them
+    told: Told = Told()  # of its surroundings; forgotten where the model's history is
+    warned: tuple[str, ...] = ()  # what a person was told once
+    title: TitleRequested | None = None  # that a model is being asked for
     rate_limits: dict[str, str] | None = None
     # The items that have their fact, of the last model call and of the one before: a draft that a crash
     # left may be one of theirs, since the append that ends the one call may start the next.
@@ -135,11 +141,13 @@ def evolve(state: ThreadState, event: Event | Unknown) -> ThreadState:
         case InputWithdrawn():
             return replace(state, queue=_without(state.queue, (event.item_id,)))
         case ContextAdded():
-            if event.category == "environment":
-                return replace(state, environment=event.text)
-            if event.category == "developer":
-                return replace(state, developer_told=True)
-            return state
+            return replace(state, told=state.told.heard(event))
+        case ThreadWarned():
+            return replace(state, warned=remembered(state.warned, event.about))
+        case TitleRequested():
+            return replace(state, title=event)
+        case TitleEnded():
+            return replace(state, title=None)
         case LogRepaired() | Unknown():
             return state
         case HistoryCompacted() | ReviewEntered() | ReviewExited() | ThreadImported():
@@ -189,12 +197,13 @@ def _evolve_thread(state: ThreadState, event: _ThreadEvent) -> ThreadState:
                 archived=False,
                 allowed_for_session=frozenset(),
                 queue=(),
+                title=None,
                 fork_open=state.turn is not None,
             )
         case ThreadRenamed():
-            return replace(state, name=event.name)
+            return replace(state, name=event.name, title=None)  # A name makes it needless.
         case ThreadArchived():
-            return replace(state, archived=True)
+            return replace(state, archived=True, title=None)
         case ThreadUnarchived():
             return replace(state, archived=False)
         case SettingsChanged():
@@ -214,12 +223,14 @@ def _evolve_turn(state: ThreadState, event: _TurnEvent) -> ThreadState:
                 event.settings,
                 output_schema=given(queued.output_schema) if queued is not None else None,
                 limits=event.limits,
+                tuning=event.tuning or tuning_of(event.settings),
             )
             return replace(
                 state,
                 turn=turn,
                 queue=_without(state.queue, event.inputs),
                 turns_started=state.turns_started + 1,
+                base_instructions=event.instructions or state.base_instructions,
                 failed=False,
             )
         case TurnSteered():

@@ -9,18 +9,50 @@ from collections.abc import Callable
 
 import msgspec
 
+from codexd.core.environment import Place
 from codexd.core.limits import Limits
-from codexd.core.settings import Settings
+from codexd.core.settings import Settings, Tuned
+from codexd.core.user_instructions import UserInstructions
+
+
+class NotRead(Exception):
+    """A decision needs what is written in a folder: read it, and decide again."""
+
+    def __init__(self, cwd: str) -> None:
+        super().__init__(f"the instructions in {cwd} were not read yet")
+        self.cwd = cwd
 
 
 def _unknown(_: Settings) -> Limits:
     return Limits()
 
 
+def _as_asked(_: Settings) -> Tuned:
+    return Tuned()
+
+
+def _none(_: object) -> None:
+    return None
+
+
+class Titles(msgspec.Struct, frozen=True):
+    """That threads are to be named by a model."""
+
+    model: str | None = None  # None: the thread's own
+
+
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """The world as it is while something is decided."""
 
     limits: Callable[[Settings], Limits] = _unknown
+    tuning: Callable[[Settings], Tuned] = _as_asked
+    place: Callable[[], Place] = Place
+    # What the model is told first, where the thread has nothing of its own.
+    instructions: Callable[[Settings], str | None] = _none
+    # What people wrote for the model, by the folder that it works in. Raises: NotRead.
+    user_instructions: Callable[[str], UserInstructions | None] = _none
+    titles: Callable[[], Titles | None] = lambda: None  # None: nobody is asked for one
+    # How a model is asked for what another one will go on from.
 
 
 NOWHERE = Surroundings()

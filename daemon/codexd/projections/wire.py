@@ -34,6 +34,7 @@ from codexd.core.record import Recorded
 from codexd.core.settings import Settings
 from codexd.core.state import ThreadState
 from codexd.core.tool_events import ApprovalDecided, ApprovalRequested
+from codexd.core.warned import ThreadWarned
 from codexd.projections.limits import read_limits
 from codexd.projections.screen import Begun, Screen, Shown
 from codexd.projections.texts import Said, Spoken, Texts, item_started
@@ -126,6 +127,8 @@ class Wire:
             case ThreadUnarchived():
                 back = n.ThreadUnarchivedNotification(thread_id=thread_id)
                 return [Said("thread/unarchived", back, to_all=True)]
+            case ThreadWarned():
+                return [Said("warning", n.WarningNotification(event.message, thread_id))]
             case InputQueued() | InputWithdrawn() if self.turn_id:
                 changed = n.ThreadQueueChangedNotification(thread_id=thread_id)
                 return [Said("thread/queue/changed", changed)]

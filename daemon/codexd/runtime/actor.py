@@ -16,7 +16,6 @@ from msgspec.structs import replace
 
 from codexd.core import commands as c
 from codexd.core.commands import Command, Rejected
-from codexd.core.decide import decide
 from codexd.core.due import Effect, due
 from codexd.core.events import Event, ItemCompleted, ItemCut, RequestPrint
 from codexd.core.ids import ThreadId
@@ -27,6 +26,7 @@ from codexd.projections.history import History
 from codexd.projections.threads import Summary
 from codexd.projections.usage import UsageTotals
 from codexd.runtime.appending import Ahead, as_written, by_turn, has_changed_nothing
+from codexd.runtime.deciding import decided
 from codexd.runtime.drafts import Streaming, read_left
 from codexd.runtime.folds import Folds
 from codexd.runtime.loading import Witness, load
@@ -248,7 +248,7 @@ class ThreadActor:
     async def _carry_out(self, asked: Asked) -> Answer:
         command = self._with_open_items(asked.command)
         try:
-            first, *rest = by_turn(decide(self.state, command, self.world.around)) or [[]]
+            first, *rest = by_turn(await decided(self.state, command, self.world)) or [[]]
             await self._append(first, asked)
             try:
                 for part in rest:
@@ -339,9 +339,9 @@ class ThreadActor:
 
     @property
     def instructions(self) -> str:
-        """What the model is told first: the thread's own instructions, or the daemon's."""
+        """What the model is told first: the thread's own instructions, or the daemon's as it was told them."""
         own = self.state.instructions
-        return own if own is not None else self.world.instructions
+        return own if own is not None else self.state.base_instructions or self.world.instructions
 
     async def _first_answer(self, key: str) -> Recorded | None:
         """What a command under this key led to, if there was one, ever."""

@@ -82,18 +82,18 @@ class ModelCalling:
 
     def _request(self) -> ModelRequest:
         thread, settings = self._thread, self._settings
-        traits = thread.world.traits(settings.model)
-        assert thread.state.turn is not None
+        traits, turn = thread.world.traits(settings.model), thread.state.turn
+        assert turn is not None
         return ModelRequest(
             model=settings.model,
             instructions=thread.instructions,
             input=tuple(thread.history.items),
             tools=thread.world.registry.declarations,
             cache_key=thread.thread_id,
-            effort=settings.effort if traits.effort else None,
-            summary=settings.summary if traits.summary else None,
-            verbosity=settings.verbosity if traits.verbosity else None,
-            output_schema=thread.state.turn.output_schema,
+            effort=turn.tuning.effort,
+            summary=turn.tuning.summary,
+            verbosity=turn.tuning.verbosity,
+            output_schema=turn.output_schema,
             parallel_tool_calls=traits.parallel_tool_calls,
         )
 

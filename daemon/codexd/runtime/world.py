@@ -8,17 +8,23 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
+import trio
 
 from codexd.core.events import ScreenKind
 from codexd.core.ids import CallId, ItemId, ThreadId, uuid7
 from codexd.core.record import Recorded
 from codexd.core.state import ThreadState
 from codexd.core.surroundings import NOWHERE, Surroundings
+from codexd.core.user_instructions import UserInstructions
 from codexd.models.client import ModelClient
 from codexd.projections.texts import TextPart
 from codexd.runtime.cleaning import AsItIs, Cleaner
 from codexd.tools.registry import Registry
 from codexd_eventstore.store import EventStore
+
+# Readers of files that hang occupy a thread each; no more than these are begun, so that nothing else lacks
+# threads.
+READERS_MAX = 4
 
 
 class Listener(Protocol):
@@ -72,10 +78,8 @@ class Processes(Protocol):
 class Traits(msgspec.Struct, frozen=True):
     """What a model has, as far as a request depends on it."""
 
-    effort: bool = True
-    summary: bool = True
-    verbosity: bool = True
     parallel_tool_calls: bool = True
+    least_effort: str | None = None  # for a request that is worth no thinking
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +93,12 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     processes: Processes
     instructions: str
     around: Surroundings = NOWHERE
+    # What people wrote for the model, by the folder that it works in. It may take its time, and is called
+    # in a thread. None: nobody reads that.
+    read_instructions: Callable[[str], UserInstructions] | None = None
+    readers: trio.CapacityLimiter = msgspec.field(
+        default_factory=lambda: trio.CapacityLimiter(READERS_MAX)
+    )
     resume_on_restart: bool = True
     redact: Callable[[str], str] = str  # a text without the secrets in it
     cleaner: Callable[[], Cleaner] = AsItIs  # the same for one that grows
