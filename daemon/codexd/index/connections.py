@@ -6,12 +6,11 @@ Law: they are to one file. Who opens or drops them holds whatever keeps everybod
 from __future__ import annotations
 
 import logging
-import shutil
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from codexd.index.elsewhere import Elsewhere
 from codexd.index.reconciling import COMPLETE
 from codexd.index.schema import (
     fact,
@@ -34,7 +33,6 @@ CHECKED_AT_ONCE_BYTES_MAX: Final = 4 * 1024 * 1024
 # A file that is broken again and again is its disk's doing: it is made anew so often, and then elsewhere.
 ANEW_MAX: Final = 5
 
-_ELSEWHERE: Final = "codexd-index-"
 # Noted while somebody has the file open to write, so that an unclean end shows.
 _OPEN: Final = "open"
 
@@ -44,7 +42,7 @@ File = tuple[int, int]
 class Connections:
     """Both, to whatever file is there."""
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, temporary: Path | None = None) -> None:
         self.path = state_dir / FILE_NAME
         self.file: File | None = None  # that they are connected to
         self.is_complete = False  # every log was looked at since the file was made
@@ -53,6 +51,8 @@ class Connections:
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
         self._anew = 0
+        self._elsewhere = Elsewhere(temporary)
+        self._is_swept = False
 
     @property
     def writer(self) -> sqlite3.Connection:
@@ -76,6 +76,9 @@ class Connections:
         import sqlite3
 
         self.drop()
+        if not self._is_swept:
+            self._is_swept = True
+            self._elsewhere.remove_left_behind()
         try:
             self._open()
         except sqlite3.DatabaseError as error:
@@ -138,16 +141,10 @@ class Connections:
             with suppress(sqlite3.Error):
                 note(self._writer, _OPEN, 0)
         self.drop()
-        self._remove_elsewhere()
+        self._elsewhere.leave()
 
     def _go_elsewhere(self) -> None:
-        """To a place for where the usual one cannot be used, with a full disk, say: it goes with the daemon."""
-        self._remove_elsewhere()
-        self.path = Path(tempfile.mkdtemp(prefix=_ELSEWHERE), FILE_NAME)
-
-    def _remove_elsewhere(self) -> None:
-        if self.path.parent.name.startswith(_ELSEWHERE):
-            shutil.rmtree(self.path.parent, ignore_errors=True)
+        self.path = self._elsewhere.take() / FILE_NAME
 
 
 def _identity(path: Path) -> File | None:
