@@ -26,6 +26,7 @@ from codexd.config_keys import (
     RedactionTable,
 )
 from codexd.core.events import EVENTS
+from codexd.models.quirks import Quirks
 from codexd.protocol.methods import EMPTY_ANSWERS, METHODS
 from codexd.protocol.notifications import NOTIFICATIONS
 from codexd.protocol.requests import (
@@ -36,6 +37,7 @@ from codexd.protocol.requests import (
 from codexd_frontends.arguments import Argument
 from codexd_frontends.ctl import SUBCOMMANDS
 from codexd_frontends.exits import EXITS
+from docs_providers import providers_page
 from house import CHECKOUT, tree
 
 MADE = "<!-- Made by `make docs` from the code; a test compares. -->\n"
@@ -344,9 +346,7 @@ def config_page() -> str:
             "The sandbox modes are recorded and told to the model; nothing enforces them yet.\n",
             _keys(EXPECTED, Config),
             "## `[model_providers.NAME]`\n",
-            "`openai` is there without a table.",
-            "codexd speaks the Responses API only: `chat` is refused when a request is to be made.",
-            "[Use a provider of your own](../how-to/use-your-own-provider.md) has the steps.\n",
+            "[Some](providers.md) are there without; [how to add one](../how-to/use-your-own-provider.md).\n",
             _keys(EXPECTED_OF_PROVIDER, ProviderTable),
             '## `[projects."/FOLDER"]`\n',
             _keys(EXPECTED_OF_PROJECT, ProjectTable),
@@ -386,6 +386,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/codexctl.md": codexctl_page,
     "docs/reference/config.md": config_page,
     "docs/reference/exit-codes.md": exit_codes_page,
+    "docs/reference/providers.md": lambda: providers_page(MADE, field_notes(Quirks, none="none")),
 }
 
 

@@ -20,7 +20,7 @@ class ProviderTable(msgspec.Struct, frozen=True):
     name: str | None = None
     base_url: str | None = None
     env_key: str | None = None
-    wire_api: Literal["responses", "chat"] = "responses"
+    wire_api: Literal["responses", "chat"] | None = None  # None: the built-in's, else "responses"
     query_params: Mapping[str, str] = {}
     http_headers: Mapping[str, str] = {}
     env_http_headers: Mapping[str, str] = {}  # header: name of the variable that holds its value
@@ -28,6 +28,8 @@ class ProviderTable(msgspec.Struct, frozen=True):
     stream_max_retries: Retries = 5
     stream_idle_timeout_ms: Positive = 300_000
     requires_openai_auth: bool = False
+    requires_item_ids: bool | None = None  # None: where Azure is asked for responses
+    quirks: Mapping[str, str | bool] = {}  # how its chat completions API differs
 
 
 class ProjectTable(msgspec.Struct, frozen=True):
@@ -67,9 +69,7 @@ class Config(msgspec.Struct, frozen=True):
     model_context_window: Positive | None = None  # tokens; None: what the catalogue knows
     # Tokens in context at which the history is compacted; None: nine tenths of the window.
     model_auto_compact_token_limit: Positive | None = None
-    oss_provider: str | None = (
-        None  # which local provider `--oss` means; None: the first that answers
-    )
+    oss_provider: str | None = None  # the local provider of `--oss`; None: the first that answers
     # A file whose text stands in for the base instructions of threads that begin from now on.
     model_instructions_file: str | None = None
     developer_instructions: str | None = None  # told to threads that begin from now on
@@ -134,6 +134,8 @@ EXPECTED_OF_PROVIDER: Mapping[str, str] = {
     "stream_max_retries": "an integer from 0 to 100",
     "stream_idle_timeout_ms": "a number of milliseconds, an integer above 0",
     "requires_openai_auth": "true or false",
+    "requires_item_ids": "true or false",
+    "quirks": "a table of strings, true and false",
 }
 EXPECTED_OF_PROJECT: Mapping[str, str] = {"trust_level": '"trusted" or "untrusted"'}
 

@@ -9,8 +9,9 @@ import msgspec
 
 from codexd.config_keys import Config, ProviderTable
 from codexd.live_config import LiveConfig
+from codexd.models.builtin import BUILT_IN, usable_names
 from codexd.models.client import ModelClient, ModelError
-from codexd.models.provider import OPENAI, InvalidProvider, Provider, read_provider
+from codexd.models.provider import InvalidProvider, Provider, read_provider
 
 if TYPE_CHECKING:
     from codexd.models.transport import HttpModelClient
@@ -43,7 +44,11 @@ class Providers:
     def key_variables(self) -> dict[str, str | None]:
         """Every provider, with the variable that holds its key."""
         tables = self._config.last_good().model_providers
-        return {OPENAI.key: OPENAI.env_key} | {name: one.env_key for name, one in tables.items()}
+        known = {name: str(BUILT_IN[name].get("env_key") or "") or None for name in usable_names()}
+        return known | {
+            name: one.env_key or str(BUILT_IN.get(name, {}).get("env_key") or "") or None
+            for name, one in tables.items()
+        }
 
     def has_key(self, variable: str) -> bool:
         """Whether the variable holds anything."""
@@ -62,9 +67,9 @@ def _provider(name: str, config: Config, file: str) -> Provider:
     try:
         if table is None:
             return read_provider(name, {})
-        members = msgspec.to_builtins(table)
+        members, unsaid = msgspec.to_builtins(table), msgspec.to_builtins(ProviderTable())
         return read_provider(
-            name, {key: value for key, value in members.items() if value is not None}
+            name, {key: value for key, value in members.items() if value != unsaid[key]}
         )
     except InvalidProvider as problem:
         raise ModelError(

@@ -59,7 +59,6 @@ def test_openai_is_built_in_and_may_be_changed_in_part() -> None:
         ({"base_url": "http://[::1/"}, "base_url", "expected an address"),
         ({"base_url": "http://u:p@host/"}, "base_url", "without user, query or fragment"),
         ({"base_url": "http://host/?a=b"}, "base_url", "query_params"),
-        ({"base_url": URL, "wire_api": "chat"}, "wire_api", "arrives with a later release"),
         ({"base_url": URL, "wire_api": "grpc"}, "wire_api", "found 'grpc'"),
         ({"base_url": URL, "request_max_retries": "4"}, "request_max_retries", "Expected `int`"),
         ({"base_url": URL, "request_max_retries": -1}, "request_max_retries", "from 0 to 100"),

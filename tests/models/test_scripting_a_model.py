@@ -210,7 +210,7 @@ async def test_a_request_that_is_no_request_is_refused() -> None:
             b"POST /v1/responses HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n{"
         )
         assert (await client.receive_some()).startswith(b"HTTP/1.1 400 ")
-        await client.send_all(b"GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n")
+        await client.send_all(b"GET /v1/files HTTP/1.1\r\nHost: x\r\n\r\n")
         refusal = b""
         while b"no such address" not in refusal:
             refusal += await client.receive_some()

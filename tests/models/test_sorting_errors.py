@@ -10,11 +10,11 @@ import pytest
 
 from codexd.core.items import ErrorInfo
 from codexd.models.client import ModelError
+from codexd.models.complaints import read_complaint
 from codexd.models.errors import (
     RETRY_AFTER_MS_MAX,
     failed,
     not_connected,
-    read_complaint,
     refused,
     retry_after_ms,
     scrubbed,

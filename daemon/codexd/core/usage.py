@@ -1,6 +1,8 @@
 """What a provider says that a response used, as counts of tokens.
 
-The event keeps the provider's own object; this reads it, and never refuses one.
+The event keeps the provider's own object; this reads it, and never refuses one. The Responses API counts
+`input_tokens` and `output_tokens`, chat completions `prompt_tokens` and `completion_tokens`; what of the
+input came out of a cache has a name of its own with DeepSeek and Moonshot.
 """
 
 from __future__ import annotations
@@ -47,6 +49,12 @@ class _Usage(msgspec.Struct, frozen=True, gc=False):
     total_tokens: int | None = None
     input_tokens_details: _InputDetails | None = None
     output_tokens_details: _OutputDetails | None = None
+    prompt_tokens: int | None = 0
+    completion_tokens: int | None = 0
+    prompt_tokens_details: _InputDetails | None = None
+    completion_tokens_details: _OutputDetails | None = None
+    prompt_cache_hit_tokens: int | None = 0  # DeepSeek
+    cached_tokens: int | None = 0  # Moonshot
 
 
 _USAGE = msgspec.json.Decoder(_Usage)
@@ -62,13 +70,14 @@ def read_usage(usage: msgspec.Raw) -> Tokens | None:
     except msgspec.MsgspecError:
         # It stays in the log as it came; a count that nobody can read is not a reason to fail a turn.
         return None
-    cached = raw.input_tokens_details or _InputDetails()
-    reasoning = raw.output_tokens_details or _OutputDetails()
-    tokens_in, tokens_out = raw.input_tokens or 0, raw.output_tokens or 0
+    cached = raw.input_tokens_details or raw.prompt_tokens_details or _InputDetails()
+    reasoning = raw.output_tokens_details or raw.completion_tokens_details or _OutputDetails()
+    tokens_in = raw.input_tokens or raw.prompt_tokens or 0
+    tokens_out = raw.output_tokens or raw.completion_tokens or 0
     return Tokens(
         raw.total_tokens if raw.total_tokens is not None else tokens_in + tokens_out,
         tokens_in,
-        cached.cached_tokens or 0,
+        cached.cached_tokens or raw.prompt_cache_hit_tokens or raw.cached_tokens or 0,
         cached.cache_write_tokens or 0,
         tokens_out,
         reasoning.reasoning_tokens or 0,

@@ -3,9 +3,10 @@
     a status that is not 2xx      refused()             at="request"
     an error inside the stream    failed()              at="stream"
     no connection, no answer      not_connected(), not_answered()
-    a stream that breaks          disconnected(), silent(), unreadable()
+    a stream that breaks          disconnected(), silent(), unreadable(), broken_off()
 
-The codes are those of the Responses API and of Codex's own gateway (usage_limit_reached and the like).
+The codes are those of the Responses API, of Codex's own gateway (usage_limit_reached and the like), and of the
+servers of the chat completions API, many of which put an HTTP status there.
 Messages are bounded and hold no secret.
 """
 
@@ -15,10 +16,9 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-import msgspec
-
 from codexd.core.items import ErrorInfo
 from codexd.models.client import FailedAt, ModelError
+from codexd.models.complaints import Complaint, finite_number, plain_text, read_complaint
 from codexd.models.provider import Provider
 from codexd.models.rate_limits import limits_in_headers
 
@@ -33,6 +33,7 @@ SECRET_CHARACTERS_MIN = 8
 _FINAL: Final[Mapping[str, ErrorInfo]] = {
     "context_length_exceeded": "contextWindowExceeded",
     "string_above_max_length": "contextWindowExceeded",
+    "exceed_context_size_error": "contextWindowExceeded",
     "insufficient_quota": "usageLimitExceeded",
     "billing_hard_limit_reached": "usageLimitExceeded",
     "usage_limit_reached": "usageLimitExceeded",
@@ -51,6 +52,8 @@ _PASSING: Final[Mapping[str, ErrorInfo]] = {
     "slow_down": "serverOverloaded",
     "server_error": "internalServerError",
     "internal_server_error": "internalServerError",
+    "api_error": "internalServerError",
+    "overloaded_error": "serverOverloaded",
 }
 
 _STATUS_THAT_PASSES: Final[Mapping[int, ErrorInfo]] = {
@@ -60,47 +63,20 @@ _STATUS_THAT_PASSES: Final[Mapping[int, ErrorInfo]] = {
     529: "serverOverloaded",
 }
 
+# Chat servers have no code for a prompt that is too long, each has a sentence.
+_TOO_LONG = re.compile(
+    r"context (?:length|window|size)|exceed_context|too large for model with|prompt is too long"
+    r"|context the overflows|reduce the length of",
+    re.IGNORECASE,
+)
+_STATUS_OF_TOO_LONG: Final = (400, 413, 422, 500)
+
 _KEY_LIKE = re.compile(r"\b(?:sk|sess|rk)-[\w*.-]{6,}|(?i:\bbearer\s+)[\w*.~+/=-]{6,}")
 _WAIT = re.compile(
     r"try again in\s+((?:\d{1,9}(?:\.\d{1,9})?\s*(?:ms|s|m|h)[a-z]*\s*)+)", re.IGNORECASE
 )
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)", re.IGNORECASE)
 _UNIT_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
-
-
-class Complaint(msgspec.Struct, frozen=True):
-    """What a provider says is wrong. Every member may be missing or of an unexpected shape."""
-
-    message: str = ""
-    code: str | None = None
-    type: str | None = None
-    plan_type: str | None = None
-    resets_at: float | None = None  # Unix seconds
-    resets_in_seconds: float | None = None
-
-
-def read_complaint(body: bytes) -> Complaint:
-    """The complaint in an error's body: `{"error": {…}}`, `{"error": "…"}`, `{"detail": "…"}`, or plain text."""
-    try:
-        decoded = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return Complaint(message=_plain(body))
-    if not isinstance(decoded, dict):
-        return Complaint(message=_plain(body))
-    error = decoded.get("error")
-    if isinstance(error, str):
-        return Complaint(message=error)
-    members = error if isinstance(error, dict) else decoded
-    message = members.get("message") or members.get("detail")
-    return Complaint(
-        message=message if isinstance(message, str) else _plain(body),
-        code=_text(members.get("code")),
-        # The type of an `error` event is the event's.
-        type=None if members is decoded else _text(members.get("type")),
-        plan_type=_text(members.get("plan_type")),
-        resets_at=_number(members.get("resets_at")),
-        resets_in_seconds=_number(members.get("resets_in_seconds")),
-    )
 
 
 def refused(
@@ -120,6 +96,8 @@ def refused(
     if status in (401, 403):
         text = _unauthorized_text(provider, status, said)
         return _final(text, "unauthorized", "request", status, limits)
+    if status in _STATUS_OF_TOO_LONG and _is_too_long(complaint):
+        return _final(said, "contextWindowExceeded", "request", status, limits)
     if known is not None and known[1] is False and (status == 429 or complaint.code):
         text = _limit_text(complaint, said, now) if known[0] == "usageLimitExceeded" else said
         return _final(text, known[0], "request", status, limits)
@@ -143,12 +121,21 @@ def failed(complaint: Complaint, *, secrets: tuple[str, ...] = ()) -> ModelError
     code = complaint.code or complaint.type
     text = said or f"the model's response failed ({code or 'no reason given'})"
     known = _sorted_by_code(complaint)
+    if _is_too_long(complaint):
+        return _final(text, "contextWindowExceeded", "stream", None, {}, details=f"code {code}")
+    if complaint.status is not None and known is None:
+        known = _sorted_by_status(complaint.status)
     if known is None and code is not None:
         return _final(text, "other", "stream", None, {}, details=f"code {code[:100]}")
     info, passes = known or ("internalServerError", True)
     if passes:
         return _passing(text, info, "stream", wait_named_in(complaint.message), {}, None)
     return _final(text, info, "stream", None, {}, details=f"code {code}")
+
+
+def broken_off(finish_reason: str) -> ModelError:
+    """The response names as its finish reason that the server failed."""
+    return _stream_error(f"The provider broke the response off (finish_reason {finish_reason}).")
 
 
 def not_connected(provider: Provider, reason: str) -> ModelError:
@@ -175,7 +162,7 @@ def not_a_stream(provider: Provider, content_type: str, body: bytes) -> ModelErr
     """A success that is no event stream: a sign-in page, or a server that does not stream."""
     return ModelError(
         f"{provider.name} at {provider.base_url} answered with {content_type[:100]} where a stream of "
-        f"events was expected: {scrubbed(_plain(body), ())}",
+        f"events was expected: {scrubbed(plain_text(body), ())}",
         info="other",
         at="request",
         retry=False,
@@ -196,7 +183,7 @@ def silent(idle_ms: int) -> ModelError:
 
 
 def unreadable(reason: str) -> ModelError:
-    """The stream holds something that is not what the Responses API sends."""
+    """The stream holds something that is not what the API sends."""
     return _stream_error(f"The model's stream cannot be read: {reason}")
 
 
@@ -222,11 +209,11 @@ def scrubbed(text: str, secrets: tuple[str, ...]) -> str:
 
 def retry_after_ms(headers: Mapping[str, str], now: float) -> int | None:
     """When the provider wants to be asked again (RFC 9110, section 10.2.3, and `retry-after-ms`)."""
-    exact = _number(headers.get("retry-after-ms"))
+    exact = finite_number(headers.get("retry-after-ms"))
     if exact is not None:
         return max(0, round(exact))
     given = headers.get("retry-after", "").strip()
-    seconds = _number(given)
+    seconds = finite_number(given)
     if seconds is None:
         try:
             from email.utils import parsedate_to_datetime  # 3 ms of a daemon's start
@@ -253,6 +240,22 @@ def _sorted_by_code(complaint: Complaint) -> tuple[ErrorInfo, bool] | None:
         if word in _PASSING:
             return _PASSING[word], True
     return None
+
+
+def _sorted_by_status(status: int) -> tuple[ErrorInfo, bool]:
+    """The same for an error inside a stream that has an HTTP status for a code."""
+    if status in (401, 403):
+        return "unauthorized", False
+    if status in (408, 409, 425, 429) or status >= 500:
+        return _STATUS_THAT_PASSES.get(status, "internalServerError"), True
+    return "badRequest", False
+
+
+def _is_too_long(complaint: Complaint) -> bool:
+    """Whether the prompt is longer than the model's window, in whatever words."""
+    return complaint.code is None and bool(
+        _TOO_LONG.search(complaint.message) or complaint.type == "exceed_context_size_error"
+    )
 
 
 def _unauthorized_text(provider: Provider, status: int, said: str) -> str:
@@ -345,22 +348,3 @@ def _span(seconds: float) -> str:
     units = [(days, "d"), (hours, "h"), (minutes, "min"), (whole % 60, "s")]
     said = [f"{count} {unit}" for count, unit in units if count]
     return " ".join(said[:2])
-
-
-def _plain(body: bytes) -> str:
-    return " ".join(body.decode("utf-8", "replace").split())
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _number(value: object) -> float | None:
-    """A finite number, or a text that holds one."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if abs(number) < 1e15 else None

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
 from codexd import __version__
+from codexd.models.builtin import BUILT_IN
 from codexd.models.client import ModelError, RetryBudget
+from codexd.models.quirks import UNKNOWN, Quirks, is_azure, kind_of, read_quirks
 
 # A budget above this makes a daemon that looks alive and is not: with back-off, it is hours.
 RETRIES_MAX = 100
 # A provider that is silent for a day is gone. Below a millisecond nothing could be read.
 IDLE_TIMEOUT_MS_MAX = 24 * 60 * 60 * 1000
+
+WireApi = Literal["responses", "chat"]
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)  # RFC 9110, section 5.1
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\t]*", re.ASCII)
@@ -44,7 +48,7 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     base_url: str  # without a slash at the end
     env_key: str | None = None  # the environment variable with the API key; None: it wants none
     env_key_instructions: str | None = None  # told to the person when the variable is not set
-    wire_api: str = "responses"
+    wire_api: WireApi = "responses"
     query_params: dict[str, str] = {}
     http_headers: dict[str, str] = {}
     env_http_headers: dict[str, str] = {}  # header -> environment variable
@@ -52,6 +56,9 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stream_max_retries: int = 5
     stream_idle_timeout_ms: int = 300_000
     requires_openai_auth: bool = False
+    # It keeps what it answered, and wants to be told of it by its ids (Azure's Responses API).
+    requires_item_ids: bool = False
+    quirks: Quirks = UNKNOWN  # of its chat completions API
 
     @property
     def budget(self) -> RetryBudget:
@@ -71,36 +78,44 @@ class RequestHeaders(msgspec.Struct, frozen=True):
     secrets: tuple[str, ...]
 
 
-OPENAI: Final = Provider(
-    key="openai",
-    name="OpenAI",
-    base_url="https://api.openai.com/v1",
-    env_key="OPENAI_API_KEY",
-    env_key_instructions="Create a key at https://platform.openai.com/api-keys.",
-    requires_openai_auth=True,
-)
-
-
 def read_provider(key: str, table: Mapping[str, object]) -> Provider:
-    """Read a table of config.toml. `openai` may be given in part; the rest is the built-in's.
+    """Read a table of config.toml. One of a built-in's name may be given in part; the rest is the built-in's.
 
     Raises:
         InvalidProvider: says which key is wrong, what was expected and what was found.
     """
     if "key" in table:
         raise InvalidProvider(key, "key", "no such setting; the variable's name goes into env_key")
-    defaults: dict[str, object] = msgspec.structs.asdict(OPENAI) if key == OPENAI.key else {}
-    if "base_url" not in table and "base_url" not in defaults:
+    defaults = BUILT_IN.get(key, {})
+    members: dict[str, object] = {"name": key, **defaults, **table, "key": key}
+    if "base_url" not in members:
         raise InvalidProvider(key, "base_url", "expected the API's address, found nothing")
+    said = members.pop("quirks", {})
     try:
-        provider = msgspec.convert({"name": key, **defaults, **table, "key": key}, Provider)
+        provider = msgspec.convert(members, Provider)
+        quirks = msgspec.convert(said, dict[str, object])
     except msgspec.ValidationError as error:
-        raise InvalidProvider(key, _field_of(str(error)), str(error)) from error
+        raise InvalidProvider(key, _field_of(str(error)), _reason(error, members)) from error
     _check_address(provider)
-    _check_wire_api(provider)
     _check_headers(provider)
     _check_numbers(provider)
-    return msgspec.structs.replace(provider, base_url=provider.base_url.rstrip("/"))
+    return _placed(provider, quirks, asked_for_ids="requires_item_ids" in table)
+
+
+def _placed(provider: Provider, said: dict[str, object], *, asked_for_ids: bool) -> Provider:
+    """The provider with what depends on where it is. Raises: InvalidProvider."""
+    host = urlsplit(provider.base_url).hostname or ""
+    try:
+        quirks = read_quirks(kind_of(provider.key, host), said)
+    except ValueError as error:
+        raise InvalidProvider(provider.key, "quirks", str(error)) from error
+    stores = provider.requires_item_ids if asked_for_ids else is_azure(host)
+    return msgspec.structs.replace(
+        provider,
+        base_url=provider.base_url.rstrip("/"),
+        quirks=quirks,
+        requires_item_ids=stores and provider.wire_api == "responses",
+    )
 
 
 def request_headers(provider: Provider, env: Mapping[str, str]) -> RequestHeaders:
@@ -124,7 +139,11 @@ def request_headers(provider: Provider, env: Mapping[str, str]) -> RequestHeader
             secrets.append(value)
     if provider.env_key is not None:
         value = _sendable(provider, provider.env_key, _key_in(provider, provider.env_key, env))
-        headers["authorization"] = f"Bearer {value}"
+        # Azure's keys have a header of their own; what stands in the usual one is a token there.
+        if is_azure(urlsplit(provider.base_url).hostname or ""):
+            headers["api-key"] = value
+        else:
+            headers["authorization"] = f"Bearer {value}"
         secrets.append(value)
     return RequestHeaders(tuple(headers.items()), tuple(secrets))
 
@@ -160,6 +179,12 @@ def _field_of(reason: str) -> str | None:
     return (found[1] or found[2]) if found else None
 
 
+def _reason(error: msgspec.ValidationError, members: dict[str, object]) -> str:
+    if _field_of(str(error)) == "wire_api":
+        return f'expected "responses" or "chat", found {members["wire_api"]!r}'
+    return str(error)
+
+
 def _check_address(provider: Provider) -> None:
     try:
         parts = urlsplit(provider.base_url)
@@ -179,19 +204,6 @@ def _check_address(provider: Provider) -> None:
             "base_url",
             "expected an address without user, query or fragment; "
             "query_params, http_headers and env_key are for those",
-        )
-
-
-def _check_wire_api(provider: Provider) -> None:
-    if provider.wire_api == "chat":
-        raise InvalidProvider(
-            provider.key,
-            "wire_api",
-            'expected "responses", found "chat": the chat completions API arrives with a later release',
-        )
-    if provider.wire_api != "responses":
-        raise InvalidProvider(
-            provider.key, "wire_api", f'expected "responses", found {provider.wire_api!r}'
         )
 
 
@@ -222,3 +234,6 @@ def _check_numbers(provider: Provider) -> None:
             raise InvalidProvider(
                 provider.key, field, f"expected a number from {least} to {most}, found {value}"
             )
+
+
+OPENAI: Final = read_provider("openai", {})

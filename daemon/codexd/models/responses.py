@@ -31,6 +31,7 @@ from codexd.models.client import (
     ResponseStarted,
     TextDelta,
 )
+from codexd.models.complaints import read_complaint
 from codexd.models.rate_limits import limits_in_event
 from codexd.models.sse import ServerSentEvent
 
@@ -40,7 +41,7 @@ SCHEMA_NAME: Final = "codex_output_schema"
 _encode = msgspec.json.encode
 
 
-def encode_request(request: ModelRequest) -> bytes:
+def encode_request(request: ModelRequest, *, stored: bool = False) -> bytes:
     """The body of POST /responses. The order of members is fixed: what changes from call to call is last."""
     members = [
         b'"model":' + _encode(request.model),
@@ -50,7 +51,7 @@ def encode_request(request: ModelRequest) -> bytes:
         b'"parallel_tool_calls":' + (b"true" if request.parallel_tool_calls else b"false"),
         *_reasoning_members(request),
         *_text_members(request),
-        b'"store":false',
+        b'"store":' + (b"true" if stored else b"false"),
         b'"stream":true',
         b'"prompt_cache_key":' + _encode(request.cache_key),
         b'"input":[' + b",".join(request.input) + b"]",
@@ -193,10 +194,16 @@ class ResponseReader:
             self.error = error
         return found
 
-    def end(self) -> None:
+    @property
+    def answered(self) -> bool:
+        """Whether all is there but the end: this API says everything in the end."""
+        return self.completed
+
+    def end(self) -> list[ModelEvent]:
         """The stream has ended: an error unless the response was complete."""
         if not self.completed and self.error is None:
             self.error = errors.disconnected("the provider closed the connection")
+        return []
 
     def _read(self, event: ServerSentEvent, found: list[ModelEvent]) -> None:
         try:
@@ -288,10 +295,10 @@ class ResponseReader:
         self.completed = True
 
     def _fail_response(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
-        raise errors.failed(errors.read_complaint(bytes(wire.response)), secrets=self._secrets)
+        raise errors.failed(read_complaint(bytes(wire.response)), secrets=self._secrets)
 
     def _fail(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
-        raise errors.failed(errors.read_complaint(data), secrets=self._secrets)
+        raise errors.failed(read_complaint(data), secrets=self._secrets)
 
     def _note_limits(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
         if limits := limits_in_event(data):

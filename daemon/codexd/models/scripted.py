@@ -1,4 +1,4 @@
-"""A scripted model: an HTTP server on loopback that speaks the Responses API. I/O.
+"""A scripted model: an HTTP server on loopback that speaks both APIs, Responses and chat completions. I/O.
 
 For tests, `async with scripted_model(replies) as model:` plays the replies, one a request. As a program,
 `python -m codexd.models.scripted --port 0` prints its port and plays the lines of the prompts (see
@@ -18,6 +18,7 @@ import h11
 import msgspec
 import trio
 
+from codexd.models.script_chat import as_responses_request, chat_stream_of
 from codexd.models.script_stream import stream_of
 from codexd.models.scripts import Cut, Fail, Hang, Part, PromptScript, Reply
 
@@ -106,11 +107,16 @@ class ScriptedModel:
     async def _respond(
         self, connection: _Connection, request: RecordedRequest, number: int
     ) -> None:
-        if not request.path.partition("?")[0].endswith("/responses"):
+        path = request.path.partition("?")[0]
+        if path.endswith("/models"):
+            await connection.send_whole(200, (), b'{"object":"list","data":[{"id":"scripted"}]}')
+            return
+        is_chat = path.endswith("/chat/completions")
+        if not is_chat and not path.endswith("/responses"):
             await connection.send_whole(404, (), _error_body(f"no such address: {request.path}"))
             return
         try:
-            reply = self._answer(request.body)
+            reply = self._answer(as_responses_request(request.body) if is_chat else request.body)
         except (ValueError, LookupError) as error:
             await connection.send_whole(400, (), _error_body(str(error)))
             return
@@ -118,7 +124,8 @@ class ScriptedModel:
             await connection.send_whole(reply[0].status, reply[0].headers, reply[0].body)
             return
         await connection.send_head(f"req_{self.port}_{number}")
-        for chunk in stream_of(reply, f"{self.port}_{number}"):
+        streamed = chat_stream_of if is_chat else stream_of
+        for chunk in streamed(reply, f"{self.port}_{number}"):
             await connection.send_chunk(chunk)
             if self._gap_seconds:
                 await trio.sleep(self._gap_seconds)

@@ -27,8 +27,8 @@ from codexd.models.client import (
 from codexd.models.network import Network, NetworkStream
 from codexd.models.provider import Provider, RequestHeaders, request_headers
 from codexd.models.rate_limits import limits_in_headers
-from codexd.models.responses import ResponseReader, encode_request
 from codexd.models.sse import EventStreamReader, InvalidEventStream, ServerSentEvent
+from codexd.models.wires import Reader, prepare
 
 if TYPE_CHECKING:
     import httpcore
@@ -43,6 +43,8 @@ KEPT_SECONDS: Final = 55.0
 # Of an error's body. What matters is at its beginning.
 ERROR_BODY_BYTES_MAX: Final = 64 * 1024
 ERROR_BODY_SECONDS: Final = 5.0
+# An answer that is whole, and whose end nobody says: some servers keep the connection open behind it.
+LAST_WORDS_SECONDS: Final = 10.0
 # After a complete response its last bytes are worth a short wait: the connection can be used again.
 DRAIN_SECONDS: Final = 0.1
 # Closing a connection is local work. The bound is for a TLS peer that does not take our farewell.
@@ -59,7 +61,7 @@ def warm_up() -> None:
 
 
 class HttpModelClient:
-    """A provider that speaks the Responses API over HTTP. Keeps its connections until `aclose`."""
+    """A provider that speaks one of our APIs over HTTP. Keeps its connections until `aclose`."""
 
     def __init__(self, provider: Provider, env: Mapping[str, str]) -> None:
         self._provider = provider
@@ -108,8 +110,10 @@ class _Exchange:
 
     async def __aenter__(self) -> ModelStream:
         transport, headers = self._client._ready()
-        request = _http_request(self._provider, headers, encode_request(self._request))
+        prepared = prepare(self._provider, self._request)
         del self._request  # a long history is not held while the answer streams
+        self._new_reader = prepared.reader
+        request = _http_request(self._provider, headers, prepared.path, prepared.body)
         self._response = await self._sent(transport, request)
         self._chunks: AsyncIterator[bytes] = aiter(
             cast("httpx.AsyncByteStream", self._response.stream)
@@ -144,7 +148,8 @@ class _Exchange:
         while not reader.completed:
             if reader.error is not None:
                 raise reader.error
-            if events := reader.feed(await self._next_frames()):
+            frames = await self._next_frames()
+            if events := reader.feed(frames) if frames else reader.end():
                 return events
         return []
 
@@ -184,7 +189,7 @@ class _Exchange:
             raise errors.not_a_stream(self._provider, content_type, await self._error_body())
         limits = limits_in_headers(answered.items())
         request_id = next((answered[n] for n in _REQUEST_ID_HEADERS if n in answered), None)
-        self._reader = ResponseReader(request_id, limits, headers.secrets)
+        self._reader: Reader = self._new_reader(request_id, limits, headers.secrets)
         return ResponseStarted(request_id, limits)
 
     async def _error_body(self) -> bytes:
@@ -201,8 +206,11 @@ class _Exchange:
         """What the next read brings that completes an event; none when the stream has ended."""
         import httpx
 
+        seconds = self._idle_seconds
+        if self._reader.answered:
+            seconds = min(seconds, LAST_WORDS_SECONDS)
         # A bare scope: `fail_after` costs as much again, for each delta that comes singly.
-        with trio.CancelScope(deadline=trio.current_time() + self._idle_seconds):
+        with trio.CancelScope(deadline=trio.current_time() + seconds):
             try:
                 # Comments that only keep a connection open do not count as an answer.
                 while chunk := await self._read():
@@ -212,7 +220,8 @@ class _Exchange:
                 raise errors.disconnected(_reason(error)) from error
             except InvalidEventStream as error:
                 raise errors.unreadable(str(error)) from error
-            self._reader.end()
+            return []
+        if self._reader.answered:
             return []
         raise errors.silent(self._provider.stream_idle_timeout_ms)
 
@@ -249,11 +258,13 @@ class _Exchange:
             await cast("httpx.AsyncByteStream", self._response.stream).aclose()
 
 
-def _http_request(provider: Provider, headers: RequestHeaders, body: bytes) -> httpx.Request:
+def _http_request(
+    provider: Provider, headers: RequestHeaders, path: str, body: bytes
+) -> httpx.Request:
     import httpx
 
     try:
-        url = httpx.URL(provider.url_of("responses"))
+        url = httpx.URL(provider.url_of(path))
     except httpx.InvalidURL as error:
         raise ModelError(
             f"The address of {provider.name} cannot be used: {error}. Nothing was sent.",

@@ -1,0 +1,41 @@
+"""What a chat server counts is read under whatever names it counts it by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from codexd.core.usage import Tokens, read_usage
+
+COUNTED = Tokens(total_tokens=120, input_tokens=100, cached_input_tokens=64, output_tokens=20)
+USUAL = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
+
+
+@pytest.mark.parametrize(
+    "cached",
+    [
+        {"prompt_tokens_details": {"cached_tokens": 64, "audio_tokens": 0}},
+        {"prompt_tokens_details": None, "prompt_cache_hit_tokens": 64},
+        {"cached_tokens": 64},
+        {"prompt_tokens_details": {"cached_tokens": 64}, "queue_time": 0.1, "cost": 0.2},
+    ],
+    ids=["openai", "deepseek", "moonshot", "groq"],
+)
+def test_cached_tokens_have_many_names(cached: dict[str, Any]) -> None:
+    assert read_usage(msgspec.Raw(msgspec.json.encode(USUAL | cached))) == COUNTED
+
+
+def test_what_was_thought_and_written_to_a_cache_is_counted() -> None:
+    usage = USUAL | {
+        "completion_tokens_details": {"reasoning_tokens": 12},
+        "prompt_tokens_details": {"cached_tokens": None, "cache_write_tokens": 7},
+    }
+    assert read_usage(msgspec.Raw(msgspec.json.encode(usage))) == Tokens(120, 100, 0, 7, 20, 12)
+
+
+def test_a_total_that_is_not_given_is_the_sum() -> None:
+    assert read_usage(msgspec.Raw(b'{"prompt_tokens":1,"completion_tokens":2}')) == Tokens(
+        total_tokens=3, input_tokens=1, output_tokens=2
+    )
