@@ -15,7 +15,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from codexd_eventstore.files import Entry, FileState, FileSystem
@@ -180,6 +180,10 @@ class SimulatedFileSystem(FileSystem):
             except OSError:
                 self._put(opened.node, content[: self.faults.part_written(len(content))])
                 raise
+
+    def write_pieces(self, fd: int, pieces: Sequence[bytes], size: int) -> None:
+        """The same in one call, however many bytes they are."""
+        self.write(fd, b"".join(pieces))
 
     def read(self, fd: int, start: int, size: int) -> bytes:
         """Up to `size` bytes from `start`."""

@@ -49,8 +49,10 @@ def _serve(paths: Paths, place: SocketPlace) -> int:
 
     from codexd.app import serve
     from codexd.server.listener import AlreadyServed, NotASocket
+    from codexd_eventstore.committer import SWITCH_SECONDS
     from codexd_eventstore.store import Locked, StoreError
 
+    sys.setswitchinterval(SWITCH_SECONDS)
     code = 0
     try:
         trio.run(serve, paths, place, os.environ.copy())

@@ -39,6 +39,9 @@ FILES_OPEN_MAX: Final = 256
 PENDING_BYTES_MAX: Final = 8 * 1024 * 1024
 # The same for all logs together: many busy threads on a disk that hangs must not fill the memory.
 STORE_PENDING_BYTES_MAX: Final = 64 * 1024 * 1024
+# For `sys.setswitchinterval` in a process that appends much: a thread that comes back from the disk waits this
+# long for a busy event loop to let it on, at each call, and Python's own 5 ms are many times what a sync takes.
+SWITCH_SECONDS: Final = 0.001
 # One bad sector is one log's; as many logs as this fail only when the disk, or the way to it, does.
 LOGS_FAILED_MAX: Final = 3
 # A sync takes a few milliseconds at worst; with this the whole stays within `SYNC_INTERVAL_MS`.
@@ -76,19 +79,20 @@ class Committer:
         Raises: StoreFailed, and then nothing was accepted.
         """
         self._check_disk(log)
+        # Joined here, where the lines were just made and are near; the committing thread has that much less to do.
+        content = b"\n".join([*[record.line for record in records], b""])
         is_quick = not durable and log.fd is not None and not log.flying
         # What does not fit goes to a thread, which has it on disk that nothing of it is left.
-        if is_quick and self._write_now(log, records, at_us, key):
+        if is_quick and self._write_now(log, records, content, at_us, key):
             return None
         log.accept(records, at_us)
-        size = sum([len(record.line) for record in records]) + len(records)
-        self._pending_bytes += size
+        self._pending_bytes += len(content)
         with log.taking:
             batch = log.filling
             if batch is None:
                 batch = log.filling = Batch()
                 self._unwritten[batch] = None
-            batch.add(records, size, at_us)
+            batch.add(records, content, at_us)
             batch.durable = batch.durable or durable
             if key is not None:
                 batch.keys[key] = (records[0].seq, records[-1].seq)
@@ -142,13 +146,11 @@ class Committer:
                 retry=False,
             )
 
-    def _write_now(self, log: Log, records: Sequence[Record], at_us: int, key: str | None) -> bool:
+    def _write_now(
+        self, log: Log, records: Sequence[Record], content: bytes, at_us: int, key: str | None
+    ) -> bool:
         """Write on the event loop; False where it did not fit, and then nothing of it is in the file."""
         assert log.fd is not None
-        if len(records) == 1:
-            content = records[0].line + b"\n"
-        else:
-            content = b"\n".join([*[record.line for record in records], b""])
         try:
             self._fs.write(log.fd, content)
         except OSError as error:
@@ -182,11 +184,10 @@ class Committer:
     def _work(self) -> None:
         """The body of a committing thread."""
         while (round_ := self._queue.get()) is not None:
-            following: Round | None = round_
-            while following is not None:
-                following = self._fly(following)
-                if following is not None and not self._queue.empty():
-                    self._queue.put(following)  # another log's turn
+            while (following := self._fly(round_)) is not None:
+                round_ = following
+                if not self._queue.empty():
+                    self._queue.put(round_)  # another log's turn
                     break
 
     def _fly(self, round_: Round) -> Round | None:

@@ -11,6 +11,7 @@ import errno
 import fcntl
 import os
 import sys
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -19,6 +20,11 @@ FILE_MODE: Final = 0o600
 FOLDER_MODE: Final = 0o700
 # The errors of a disk that is full or of a quota that is used up: they pass, and nothing was damaged.
 FULL_ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+# Up to this, pieces are joined in memory that is used again and again. What is longer gets new memory from the
+# system, and the first touch of each of its pages costs more than the copying.
+JOINED_BYTES_MAX: Final = 64 * 1024
+# The most that one call takes (IOV_MAX in limits.h, 1024 on Linux and macOS).
+PIECES_MAX: Final = 1024
 
 
 class FileState(msgspec.Struct, frozen=True, gc=False):
@@ -71,6 +77,17 @@ class FileSystem:
         written = os.write(fd, content)
         while written < len(content):
             written += os.write(fd, memoryview(content)[written:])
+
+    def write_pieces(self, fd: int, pieces: Sequence[bytes], size: int) -> None:
+        """Append what has so many bytes in all; when this raises, any part of it may have been written."""
+        if size <= JOINED_BYTES_MAX:
+            self.write(fd, b"".join(pieces))
+            return
+        for first in range(0, len(pieces), PIECES_MAX):
+            some = pieces[first : first + PIECES_MAX]
+            written = os.writev(fd, some)
+            if written < sum(map(len, some)):
+                self.write(fd, b"".join(some)[written:])
 
     def read(self, fd: int, start: int, size: int) -> bytes:
         """Up to `size` bytes from `start`; fewer only where the file ends."""

@@ -47,15 +47,18 @@ class Ring:
         return self._records[0].seq if self._records else None
 
     def extend(self, records: Sequence[Record], size: int) -> None:
-        """Add the next ones, so many bytes with their newlines; over the bound, the older half goes at once."""
+        """Add the next ones, so many bytes with their newlines.
+
+        Over the bound, all but the newest half goes at once: it costs what stays and not what came.
+        """
         self._records.extend(records)
         self._bytes += size
         if self._bytes > RING_BYTES_MAX:
-            dropped = 0
-            while self._bytes > RING_BYTES_MAX // 2:
-                self._bytes -= len(self._records[dropped].line) + 1
-                dropped += 1
-            del self._records[:dropped]
+            kept, first = 0, len(self._records)
+            while kept + len(self._records[first - 1].line) < RING_BYTES_MAX // 2:
+                first -= 1
+                kept += len(self._records[first].line) + 1
+            self._records, self._bytes = self._records[first:], kept
 
     def range(self, first: int, last: int) -> list[Record] | None:
         """The records from `first` to `last`; None if they are not all here."""
@@ -68,10 +71,11 @@ class Ring:
 class Batch:
     """Records that one write puts into the file, and those who wait for them."""
 
-    __slots__ = ("at_us", "done", "durable", "error", "keys", "records", "size")
+    __slots__ = ("at_us", "done", "durable", "error", "keys", "pieces", "records", "size")
 
     def __init__(self) -> None:
         self.records: list[Record] = []
+        self.pieces: list[bytes] = []  # the same as they stand in the file
         self.at_us = 0
         self.keys: dict[str, tuple[int, int]] = {}
         self.size = 0
@@ -79,10 +83,11 @@ class Batch:
         self.done = trio.Event()
         self.error: StoreFailed | None = None
 
-    def add(self, records: Sequence[Record], size: int, at_us: int) -> None:
-        """Take the next records, so many bytes with their newlines."""
+    def add(self, records: Sequence[Record], content: bytes, at_us: int) -> None:
+        """Take the next records, and what they are in the file."""
         self.records.extend(records)
-        self.size += size
+        self.pieces.append(content)
+        self.size += len(content)
         self.at_us = at_us
 
     async def wait(self) -> None:

@@ -118,10 +118,8 @@ class Round:
 
     def _write(self, fs: FileSystem, is_new: bool) -> None:
         assert self.fd is not None
-        lines = [record.line for record in self.batch.records]
-        lines.append(b"")
         try:
-            fs.write(self.fd, b"\n".join(lines))
+            fs.write_pieces(self.fd, self.batch.pieces, self.batch.size)
         except OSError as error:
             self.ruined = not (take_back(fs, self.fd, self.size, error) and self._sync_cut(fs))
             self.disk_failed = self.ruined

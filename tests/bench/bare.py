@@ -115,8 +115,9 @@ def many_files(folder: Path, files: int, rounds: int, threads: int = 16) -> floa
     return took
 
 
-def sqlite_appends(folder: Path, batch: int, rounds: int) -> float:
-    """The median of a transaction of so many rows that the disk has when it returns, in seconds."""
+def sqlite_appends(folder: Path, batch: int, rounds: int) -> list[float]:
+    """What each transaction of so many rows took that the disk has when it returns, in seconds."""
+    (folder / f"rows-{batch}.sqlite").unlink(missing_ok=True)
     database = sqlite3.connect(folder / f"rows-{batch}.sqlite", isolation_level=None)
     database.execute("PRAGMA journal_mode=WAL")
     database.execute("PRAGMA synchronous=FULL")
@@ -133,6 +134,6 @@ def sqlite_appends(folder: Path, batch: int, rounds: int) -> float:
         database.execute("COMMIT")
         seq += batch
 
-    took = at_median(once, rounds)
+    took = [clocked(once) for _ in range(rounds)]
     database.close()
     return took

@@ -11,7 +11,13 @@ from typing import Any
 
 import pytest
 
-from codexd_eventstore.files import Entry, FileState, FileSystem
+from codexd_eventstore.files import (
+    JOINED_BYTES_MAX,
+    PIECES_MAX,
+    Entry,
+    FileState,
+    FileSystem,
+)
 from fault_plans import FaultAt
 from simulated_files import SimulatedFileSystem, Wrote
 from simulated_power import AllKept, AllLost, Sampled, after_power_cut, sectors
@@ -233,3 +239,15 @@ def test_a_failed_sync_never_gets_there_and_the_next_one_does_not_say_so() -> No
     assert left(after_power_cut(files.disk(), AllKept())) == b""
     files.forget_cache(fd)
     assert left(files) == bytes(4)
+
+
+@pytest.mark.parametrize("length", [1, JOINED_BYTES_MAX // PIECES_MAX + 1])
+@pytest.mark.parametrize("count", [0, 1, PIECES_MAX, 2 * PIECES_MAX + 1])
+def test_pieces_are_written_as_if_they_were_one(tmp_path: Path, count: int, length: int) -> None:
+    fs = FileSystem()
+    fd = fs.create(f"{tmp_path}/file")
+    pieces = [b"%d" % (number % 10) * length for number in range(count)]
+    fs.write(fd, b"before")
+    fs.write_pieces(fd, pieces, count * length)
+    fs.close(fd)
+    assert (tmp_path / "file").read_bytes() == b"before" + b"".join(pieces)
