@@ -1,0 +1,64 @@
+"""Who thought what in a model's history, so that nobody is sent the thoughts of another.
+
+Reasoning comes encrypted by the provider for the model that thought it; any other can make nothing of it,
+and some refuse the request. Law: what is sent depends on the events alone: on who made an item, and on whom
+the request is for. A thread that has never changed its model costs a comparison.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+
+class Span(NamedTuple):
+    """From an item on, whatever was thought was thought by this model."""
+
+    start: int
+    model: str
+    provider: str
+    thoughts: int  # so many items
+
+
+class Makers(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The spans of a history, in order: as many as it has changed its model."""
+
+    spans: tuple[Span, ...] = ()
+
+    def thought(self, at: int, model: str, provider: str) -> Makers:
+        """The same with one more thought, which is item `at`."""
+        if self.spans and self.spans[-1][1:3] == (model, provider):
+            last = self.spans[-1]
+            return Makers((*self.spans[:-1], last._replace(thoughts=last.thoughts + 1)))
+        return Makers((*self.spans, Span(at, model, provider, 1)))
+
+    def withheld(self, model: str, provider: str) -> int:
+        """How many items a request for this model leaves out."""
+        return sum(
+            [one.thoughts for one in self.spans if (one.model, one.provider) != (model, provider)]
+        )
+
+    def for_whom(self, items: Sequence[bytes], model: str, provider: str) -> tuple[bytes, ...]:
+        """What of the whole history a request for this model has."""
+        if not self.withheld(model, provider):
+            return tuple(items)
+        kept = list(items[: self.spans[0].start])
+        ends = [*(one.start for one in self.spans[1:]), len(items)]
+        for span, end in zip(self.spans, ends, strict=True):
+            of_span = items[span.start : end]
+            foreign = (span.model, span.provider) != (model, provider)
+            kept += [item for item in of_span if not (foreign and _is_thought(item))]
+        return tuple(kept)
+
+
+class _Head(msgspec.Struct, gc=False):
+    type: str = ""
+
+
+_HEAD = msgspec.json.Decoder(_Head)
+
+
+def _is_thought(item: bytes) -> bool:
+    return _HEAD.decode(item).type == "reasoning"
