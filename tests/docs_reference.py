@@ -17,10 +17,12 @@ from msgspec import inspect as types
 
 from codexd.config_keys import (
     EXPECTED,
+    EXPECTED_OF_PRICE,
     EXPECTED_OF_PROJECT,
     EXPECTED_OF_PROVIDER,
     EXPECTED_OF_REDACTION,
     Config,
+    PriceTable,
     ProjectTable,
     ProviderTable,
     RedactionTable,
@@ -335,6 +337,12 @@ REDACTION_HEAD = (
 )
 
 
+PRICES_HEAD = (
+    "What `codexctl usage` reckons with, in place of the prices in the package; "
+    '`[prices."PROVIDER/MODEL"]` is for one provider only, and comes first.\n'
+)
+
+
 def config_page() -> str:
     """docs/reference/config.md"""
     return "\n".join(
@@ -348,6 +356,9 @@ def config_page() -> str:
             "## `[model_providers.NAME]`\n",
             "[Some](providers.md) are there without; [how to add one](../how-to/use-your-own-provider.md).\n",
             _keys(EXPECTED_OF_PROVIDER, ProviderTable),
+            '## `[prices."MODEL"]`\n',
+            PRICES_HEAD,
+            _keys(EXPECTED_OF_PRICE, PriceTable),
             '## `[projects."/FOLDER"]`\n',
             _keys(EXPECTED_OF_PROJECT, ProjectTable),
             "## `[redaction]`\n",

@@ -48,6 +48,9 @@ FLOORS: dict[str, frozenset[str]] = {
         }
     ),
     "codexd.limits": frozenset({"codexd.config_keys", "codexd.core", "codexd.models"}),
+    "codexd.prices": frozenset(
+        {"codexd.config_keys", "codexd.core", "codexd.projections", "msgspec"}
+    ),
     "codexd.providers": frozenset(
         {
             "codexd.config",
@@ -102,6 +105,7 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.config",
             "codexd.live_config",
             "codexd.paths",
+            "codexd.prices",
             "codexd.__version__",
             "msgspec",
             "trio",

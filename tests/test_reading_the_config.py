@@ -19,9 +19,11 @@ from codexd.config import (
 )
 from codexd.config_keys import (
     EXPECTED,
+    EXPECTED_OF_PRICE,
     EXPECTED_OF_PROJECT,
     EXPECTED_OF_PROVIDER,
     Config,
+    PriceTable,
     ProjectTable,
     ProviderTable,
 )
@@ -100,9 +102,22 @@ def test_every_key_that_counts() -> None:
     )
 
 
+def test_prices_of_ones_own() -> None:
+    read = parsed('[prices."gpt-5"]\ninput = 1\noutput = 2.5\n[prices."p/m"]\ninput=0\noutput=0\n')
+    assert read.warnings == ()
+    assert read.config.prices == {"gpt-5": PriceTable(1.0, 2.5), "p/m": PriceTable(0.0, 0.0)}
+    assert read.keys == (
+        "prices.gpt-5.input",
+        "prices.gpt-5.output",
+        'prices."p/m".input',
+        'prices."p/m".output',
+    )
+
+
 def test_the_tables_of_expectations_name_every_key() -> None:
     assert tuple(EXPECTED) == Config.__struct_fields__
     assert tuple(EXPECTED_OF_PROVIDER) == ProviderTable.__struct_fields__
+    assert tuple(EXPECTED_OF_PRICE) == PriceTable.__struct_fields__
     assert tuple(EXPECTED_OF_PROJECT) == ProjectTable.__struct_fields__
 
 
@@ -159,6 +174,18 @@ def test_unknown_keys_get_a_warning_with_the_nearest_known_one() -> None:
             1,
             "model_providers",
             "expected tables [model_providers.NAME], found 1",
+        ),
+        (
+            'x = 1\n[prices."a.b"]\ninput = 1',
+            2,
+            'prices."a.b".output',
+            "expected US dollars a million tokens, a number from 0 on, found nothing",
+        ),
+        (
+            '[prices."m"]\ninput = -1\noutput = 1',
+            2,
+            "prices.m.input",
+            "expected US dollars a million tokens, a number from 0 on, found -1",
         ),
         ("[model_providers]\nx = 1", 2, "model_providers.x", "expected a table, found 1"),
         (

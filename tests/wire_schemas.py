@@ -24,7 +24,12 @@ _RENAMED = {"AccountReadResponse": "GetAccountResponse"}
 
 
 # Where the types of methods stand that the original does not have.
-OWN_MODULES = ("codexd.protocol.own", "codexd.protocol.moving", "codexd.protocol.tending")
+OWN_MODULES = (
+    "codexd.protocol.own",
+    "codexd.protocol.moving",
+    "codexd.protocol.tending",
+    "codexd.protocol.usage",
+)
 
 
 def is_theirs(method: str) -> bool:

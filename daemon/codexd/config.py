@@ -17,6 +17,7 @@ import msgspec
 
 from codexd.config_keys import (
     EXPECTED,
+    EXPECTED_OF_PRICE,
     EXPECTED_OF_PROJECT,
     EXPECTED_OF_PROVIDER,
     EXPECTED_OF_REDACTION,
@@ -24,6 +25,7 @@ from codexd.config_keys import (
     FOREIGN_KEYS,
     FOREIGN_PROVIDER_KEYS,
     Config,
+    PriceTable,
     ProjectTable,
     ProviderTable,
     RedactionTable,
@@ -89,6 +91,8 @@ def parse_config(content: bytes, file: str) -> ReadConfig:
     return _Reader(file, text).read(tables, version)
 
 
+# What the library says of a key that must be there.
+_MISSING = re.compile(r"Object missing required field `(\w+)`")
 _TABLES_OF_STRINGS = ("env_http_headers", "http_headers", "query_params")
 
 
@@ -102,6 +106,7 @@ class _Kind(msgspec.Struct, frozen=True):
 
 _TOP = _Kind(Config, EXPECTED, FOREIGN_KEYS)
 _PROVIDER = _Kind(ProviderTable, EXPECTED_OF_PROVIDER, FOREIGN_PROVIDER_KEYS)
+_PRICE = _Kind(PriceTable, EXPECTED_OF_PRICE)
 _PROJECT = _Kind(ProjectTable, EXPECTED_OF_PROJECT)
 _REDACTION = _Kind(RedactionTable, EXPECTED_OF_REDACTION)
 _TITLES = _Kind(TitlesTable, EXPECTED_OF_TITLES)
@@ -122,6 +127,7 @@ class _Reader:
         if _asks_more_finely(known.get("approval_policy")):
             known["approval_policy"] = "on-request"
         providers = self._tables(known.pop("model_providers", {}), "model_providers", _PROVIDER)
+        prices = self._tables(known.pop("prices", {}), "prices", _PRICE)
         projects = self._tables(known.pop("projects", {}), "projects", _PROJECT)
         redaction = self._table(known.pop("redaction", {}), ("redaction",), _REDACTION)
         assert isinstance(redaction, RedactionTable)
@@ -130,6 +136,7 @@ class _Reader:
         config = msgspec.structs.replace(
             self._struct(known, (), _TOP),
             model_providers=providers,
+            prices=prices,
             projects=projects,
             redaction=redaction,
             titles=titles,
@@ -167,7 +174,7 @@ class _Reader:
             if key not in kind.expected and key not in kind.foreign:
                 self._warn((*at, key), kind)
         known = {key: value for key, value in table.items() if key in kind.expected}
-        nested = ("model_providers", "projects", "redaction", "titles")
+        nested = ("model_providers", "prices", "projects", "redaction", "titles")
         self._keys += [dotted((*at, key)) for key in known if at or key not in nested]
         return known
 
@@ -183,6 +190,12 @@ class _Reader:
         try:
             return msgspec.convert(table, kind.struct)
         except msgspec.ValidationError as error:
+            missing = _MISSING.fullmatch(str(error))
+            if missing is not None:
+                key = missing[1]
+                problem = f"expected {kind.expected[key]}, found nothing"
+                place = line_of(self._text, at)
+                raise InvalidConfig(self._file, place, dotted((*at, key)), problem) from error
             key = str(error).rpartition("`$.")[2].partition("[")[0].rstrip("`")
             raise self._invalid((*at, key), kind.expected[key], table[key]) from error
 

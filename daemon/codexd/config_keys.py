@@ -55,6 +55,19 @@ class TitlesTable(msgspec.Struct, frozen=True):
     model: str | None = None  # which one, of the thread's provider; None: the thread's own
 
 
+# US dollars a million tokens: nobody charges a million for one, and every digit down to 10^-6 counts.
+Dollars = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
+
+
+class PriceTable(msgspec.Struct, frozen=True):
+    """A table `[prices."MODEL"]`: what the model's tokens cost, in place of what codexd knows."""
+
+    input: Dollars
+    output: Dollars
+    cached_input: Dollars | None = None  # None: as the input
+    cache_write: Dollars | None = None  # the same
+
+
 class Config(msgspec.Struct, frozen=True):
     """What a user has set; the rest is at its default."""
 
@@ -84,6 +97,7 @@ class Config(msgspec.Struct, frozen=True):
     projects: Mapping[str, ProjectTable] = {}
     redaction: RedactionTable = RedactionTable()
     titles: TitlesTable = TitlesTable()
+    prices: Mapping[str, PriceTable] = {}
 
 
 # What each key may be: said in errors and in the reference.
@@ -110,6 +124,7 @@ EXPECTED: Mapping[str, str] = {
     "projects": 'tables [projects."/FOLDER"]',
     "redaction": "a table [redaction]",
     "titles": "a table [titles]",
+    "prices": 'tables [prices."MODEL"] with `input` and `output`',
 }
 EXPECTED_OF_TITLES: Mapping[str, str] = {
     "by_model": "true or false",
@@ -136,6 +151,12 @@ EXPECTED_OF_PROVIDER: Mapping[str, str] = {
     "requires_openai_auth": "true or false",
     "requires_item_ids": "true or false",
     "quirks": "a table of strings, true and false",
+}
+EXPECTED_OF_PRICE: Mapping[str, str] = {
+    "input": "US dollars a million tokens, a number from 0 on",
+    "output": "US dollars a million tokens, a number from 0 on",
+    "cached_input": "US dollars a million tokens, a number from 0 on",
+    "cache_write": "US dollars a million tokens, a number from 0 on",
 }
 EXPECTED_OF_PROJECT: Mapping[str, str] = {"trust_level": '"trusted" or "untrusted"'}
 

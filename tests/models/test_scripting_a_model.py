@@ -34,6 +34,7 @@ from codexd.models.scripts import (
     Reply,
     Say,
     Think,
+    Use,
 )
 from codexd.models.sse import EventStreamReader
 from codexd.models.transport import HttpModelClient
@@ -70,6 +71,8 @@ PADDING = "abcdefghijklmno "
         ("cut 1", (), (Cut((PADDING,)),)),
         ("hang 1.5", (), (Hang(("waiting ",), 1.5),)),
         ("error slow_down", (), (Break("slow_down"),)),
+        ("use 7 5", (), (Use(7, 5),)),
+        ("use 7\nsay 1 4", (), (Use(7), Say(("abc ",)))),
         ("Please:\nthink 1\nsay 1 4\n", (), (Think(("pondering it ",)), Say(("abc ",)))),
         ("say 1 4\nrun a\nsay 1 5\nrun b", (), (Say(("abc ",)), call("a"))),
         ("say 1 4\nrun a\nsay 1 5\nrun b", ("x",), (Say(("abcd ",)), call("b"))),

@@ -18,7 +18,7 @@ from codexd.core.items import TurnError
 from codexd.core.limits import Limits
 from codexd.core.marks import HistoryCompacted
 from codexd.core.record import Recorded
-from codexd.core.usage import Tokens, read_usage
+from codexd.core.usage import Tokens, read_usage, says_cached
 from codexd.projections.texts import Said
 from codexd.projections.usage import UsageTotals
 from codexd.projections.wire import Saying, Wire
@@ -32,10 +32,30 @@ FULL = msgspec.Raw(
 )
 
 
+CHAT = msgspec.Raw(
+    b'{"prompt_tokens":100,"prompt_tokens_details":{"cached_tokens":80,"audio_tokens":0},'
+    b'"completion_tokens":20,"completion_tokens_details":{"reasoning_tokens":12},"total_tokens":120}'
+)
+
+
 @pytest.mark.parametrize(
     ("usage", "tokens"),
     [
         (FULL, Tokens(120, 100, 80, 5, 20, 12)),
+        (CHAT, Tokens(120, 100, 80, 0, 20, 12)),
+        (
+            msgspec.Raw(
+                b'{"prompt_tokens":9,"completion_tokens":1,"total_tokens":10,"prompt_cache_hit_tokens":4}'
+            ),
+            Tokens(10, 9, 4, 0, 1, 0),
+        ),
+        (
+            msgspec.Raw(
+                b'{"prompt_tokens":9,"completion_tokens":1,"total_tokens":10,"cached_tokens":4}'
+            ),
+            Tokens(10, 9, 4, 0, 1, 0),
+        ),
+        (msgspec.Raw(b'{"input_tokens":7,"input_tokens_details":"none"}'), Tokens(7, 7)),
         (msgspec.Raw(b'{"input_tokens":7,"output_tokens":3}'), Tokens(10, 7, 0, 0, 3, 0)),
         (msgspec.Raw(b'{"input_tokens":7,"input_tokens_details":null}'), Tokens(7, 7)),
         (msgspec.Raw(b'{"input_tokens":null,"output_tokens":null,"later":1}'), Tokens()),
@@ -48,6 +68,23 @@ FULL = msgspec.Raw(
 )
 def test_what_providers_say_is_read(usage: msgspec.Raw, tokens: Tokens | None) -> None:
     assert read_usage(usage) == tokens
+
+
+@pytest.mark.parametrize(
+    ("usage", "says"),
+    [
+        (FULL, True),
+        (CHAT, True),
+        (msgspec.Raw(b'{"input_tokens":7,"input_tokens_details":{"cached_tokens":0}}'), True),
+        (msgspec.Raw(b'{"input_tokens":7,"input_tokens_details":{"cached_tokens":null}}'), False),
+        (msgspec.Raw(b'{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10}'), False),
+        (NO_JSON, False),
+    ],
+)
+def test_that_nothing_was_cached_is_told_from_nothing_said_of_it(
+    usage: msgspec.Raw, says: bool
+) -> None:
+    assert says_cached(usage) is says
 
 
 def test_the_total_is_a_sum_and_the_last_is_the_last() -> None:

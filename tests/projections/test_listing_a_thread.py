@@ -35,6 +35,7 @@ def test_a_row_tells_what_a_list_shows() -> None:
         preview="go",
         name="Parser",
         turns=1,
+        spending=summary.spending,  # a fold of its own
     )
     assert summary.git == GIT
 
@@ -101,5 +102,10 @@ def test_what_tells_nothing_need_not_be_decoded(kind: str) -> None:
         "input.queued",
         "turn.started",
         "turn.failed",
+        "model.call_started",
+        "model.call_ended",
+        "model.call_failed",
+        "title.requested",
+        "title.ended",
     }
     assert tells(line) == (kind in telling)

@@ -319,7 +319,12 @@ TOLD: dict[str, list[msgspec.Struct]] = {
 }
 
 # Methods that only codexd has stand in a module of their own; no schema knows them.
-OWN_MODULES = ("codexd.protocol.own", "codexd.protocol.moving", "codexd.protocol.tending")
+OWN_MODULES = (
+    "codexd.protocol.own",
+    "codexd.protocol.moving",
+    "codexd.protocol.tending",
+    "codexd.protocol.usage",
+)
 THEIRS = [name for name, row in METHODS.items() if row.response.__module__ not in OWN_MODULES]
 
 # Params of the original's methods that only codexd has.

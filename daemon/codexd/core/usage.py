@@ -1,15 +1,13 @@
 """What a provider says that a response used, as counts of tokens.
 
-The event keeps the provider's own object; this reads it, and never refuses one. The Responses API counts
-`input_tokens` and `output_tokens`, chat completions `prompt_tokens` and `completion_tokens`; what of the
-input came out of a cache has a name of its own with DeepSeek and Moonshot.
+The event keeps the provider's own object; this reads it, and never refuses one.
 """
 
 from __future__ import annotations
 
 import msgspec
 
-from codexd.core.events import given
+_ABSENT = msgspec.Raw(b"")
 
 
 class Tokens(msgspec.Struct, frozen=True, rename="camel", gc=False):
@@ -34,51 +32,82 @@ class Tokens(msgspec.Struct, frozen=True, rename="camel", gc=False):
         )
 
 
-class _InputDetails(msgspec.Struct, frozen=True, gc=False):
-    cached_tokens: int | None = 0
-    cache_write_tokens: int | None = 0
-
-
-class _OutputDetails(msgspec.Struct, frozen=True, gc=False):
-    reasoning_tokens: int | None = 0
+class _Details(msgspec.Struct, frozen=True, gc=False):
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
 
 
 class _Usage(msgspec.Struct, frozen=True, gc=False):
-    input_tokens: int | None = 0
-    output_tokens: int | None = 0
+    # The Responses API
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    input_tokens_details: msgspec.Raw = _ABSENT
+    output_tokens_details: msgspec.Raw = _ABSENT
+    # Chat completions, as OpenAI has them
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    prompt_tokens_details: msgspec.Raw = _ABSENT
+    completion_tokens_details: msgspec.Raw = _ABSENT
+    # What others put beside those
+    prompt_cache_hit_tokens: int | None = None  # DeepSeek
+    cached_tokens: int | None = None  # Moonshot
     total_tokens: int | None = None
-    input_tokens_details: _InputDetails | None = None
-    output_tokens_details: _OutputDetails | None = None
-    prompt_tokens: int | None = 0
-    completion_tokens: int | None = 0
-    prompt_tokens_details: _InputDetails | None = None
-    completion_tokens_details: _OutputDetails | None = None
-    prompt_cache_hit_tokens: int | None = 0  # DeepSeek
-    cached_tokens: int | None = 0  # Moonshot
 
 
 _USAGE = msgspec.json.Decoder(_Usage)
+_DETAILS = msgspec.json.Decoder(_Details)
 
 
 def read_usage(usage: msgspec.Raw) -> Tokens | None:
     """A provider's usage object as token counts; None where there is none that can be read."""
-    counted = given(usage)
-    if counted is None:
+    raw = _read(usage)
+    if raw is None:
         return None
-    try:
-        raw = _USAGE.decode(counted)
-    except msgspec.MsgspecError:
-        # It stays in the log as it came; a count that nobody can read is not a reason to fail a turn.
-        return None
-    cached = raw.input_tokens_details or raw.prompt_tokens_details or _InputDetails()
-    reasoning = raw.output_tokens_details or raw.completion_tokens_details or _OutputDetails()
     tokens_in = raw.input_tokens or raw.prompt_tokens or 0
     tokens_out = raw.output_tokens or raw.completion_tokens or 0
+    of_input = _details(raw.input_tokens_details, raw.prompt_tokens_details)
+    of_output = _details(raw.output_tokens_details, raw.completion_tokens_details)
     return Tokens(
         raw.total_tokens if raw.total_tokens is not None else tokens_in + tokens_out,
         tokens_in,
-        cached.cached_tokens or raw.prompt_cache_hit_tokens or raw.cached_tokens or 0,
-        cached.cache_write_tokens or 0,
+        _cached(raw, of_input) or 0,
+        of_input.cache_write_tokens or 0,
         tokens_out,
-        reasoning.reasoning_tokens or 0,
+        of_output.reasoning_tokens or 0,
     )
+
+
+def says_cached(usage: msgspec.Raw) -> bool:
+    """Whether it says at all how much of the input came from a cache: 0 is not the same as nothing said."""
+    raw = _read(usage)
+    if raw is None:
+        return False
+    return _cached(raw, _details(raw.input_tokens_details, raw.prompt_tokens_details)) is not None
+
+
+def _read(usage: msgspec.Raw) -> _Usage | None:
+    # It stays in the log as it came; a count that nobody can read is not a reason to fail a turn.
+    counted = bytes(usage)
+    if counted in (b"", b"null"):
+        return None
+    try:
+        return _USAGE.decode(counted)
+    except msgspec.MsgspecError:
+        return None
+
+
+def _details(*given: msgspec.Raw) -> _Details:
+    for one in given:
+        try:
+            return _DETAILS.decode(one)
+        except msgspec.MsgspecError:
+            continue  # Not there, null, or of another shape: the sums are worth having without it.
+    return _Details()
+
+
+def _cached(raw: _Usage, of_input: _Details) -> int | None:
+    for count in (of_input.cached_tokens, raw.prompt_cache_hit_tokens, raw.cached_tokens):
+        if count is not None:
+            return count
+    return None

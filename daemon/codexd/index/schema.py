@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 # A new number for every change of what stands in the tables, what is taken for a document included.
-VERSION: Final = 2
+VERSION: Final = 3
 # Threads in one index, and records in one thread, that document numbers have room for: 2^27 and 2^34.
 SEQ_BITS: Final = 36
 PART_BITS: Final = 2

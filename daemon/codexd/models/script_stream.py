@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator
 
 import msgspec
 
-from codexd.models.scripts import Break, Call, Cut, Fail, Hang, Raw, Reply, Say, Think
+from codexd.models.scripts import Break, Call, Cut, Fail, Hang, Raw, Reply, Say, Think, Use
 
 Item = dict[str, object]
 
@@ -30,11 +30,12 @@ def stream_of(reply: Reply, name: str) -> Iterator[bytes]:
             yield _event("response.failed", response=failed)
         elif isinstance(part, Cut | Hang):
             yield from _begin_message(part.deltas, *place)
-        elif not isinstance(part, Fail):
+        elif not isinstance(part, Fail | Use):
             deltas += len(part.deltas) if isinstance(part, Say | Think) else 1
             output.append((yield from _item(part, *place)))
     if not any(isinstance(part, Raw | Break | Cut | Hang) for part in reply):
-        completed = {**response, "status": "completed", "output": output, "usage": _usage(deltas)}
+        used = next((part for part in reply if isinstance(part, Use)), Use(100, 0, deltas))
+        completed = {**response, "status": "completed", "output": output, "usage": _usage(used)}
         yield _event("response.completed", response=completed)
 
 
@@ -116,13 +117,13 @@ def _call(part: Call, name: str, index: int) -> Generator[bytes, None, Item]:
     return {**item, member: part.arguments, "status": "completed"}
 
 
-def _usage(deltas: int) -> dict[str, object]:
+def _usage(used: Use) -> dict[str, object]:
     return {
-        "input_tokens": 100,
-        "input_tokens_details": {"cached_tokens": 0},
-        "output_tokens": deltas,
-        "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": 100 + deltas,
+        "input_tokens": used.input_tokens,
+        "input_tokens_details": {"cached_tokens": used.cached_tokens},
+        "output_tokens": used.output_tokens,
+        "output_tokens_details": {"reasoning_tokens": used.reasoning_tokens},
+        "total_tokens": used.input_tokens + used.output_tokens,
     }
 
 

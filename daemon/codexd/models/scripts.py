@@ -10,6 +10,7 @@ A reply is a few parts, played in order within one response. The lines, for peop
     cut N [TIMES]         N deltas, then close the connection (each time)
     hang SECONDS          a delta, then silence
     error CODE            end the response as failed, with a code
+    use INPUT [CACHED]    say that the response used so many tokens of input
 
 A prompt with none of them is answered as a demonstration: one harmless command, and a sentence on it.
 """
@@ -87,7 +88,16 @@ class Break(msgspec.Struct, frozen=True):
     message: str = "as scripted"
 
 
-Part = Say | Think | Call | Raw | Fail | Cut | Hang | Break
+class Use(msgspec.Struct, frozen=True):
+    """What the response says that it used; without it, a hundred tokens of input and one for each delta."""
+
+    input_tokens: int
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+
+
+Part = Say | Think | Call | Raw | Fail | Cut | Hang | Break | Use
 Reply = tuple[Part, ...]
 
 
@@ -155,7 +165,7 @@ class PromptScript:
 
 
 _LINE = re.compile(
-    r"(?:say|think|cut) \d+(?: \d+)?|fail \d{3}(?: \d+)?|hang [\d.]+|error \w+|run .+|runs \d+ .+"
+    r"(?:say|think|cut) \d+(?: \d+)?|fail \d{3}(?: \d+)?|hang [\d.]+|error \w+|use \d+(?: \d+)?|run .+|runs \d+ .+"
 )
 
 _PARTS: Final[dict[str, Callable[[list[str]], Reply]]] = {
@@ -165,6 +175,7 @@ _PARTS: Final[dict[str, Callable[[list[str]], Reply]]] = {
     "cut": lambda words: (Cut(_padding(words[0])),),
     "hang": lambda words: (Hang(("waiting ",), float(words[0])),),
     "error": lambda words: (Break(words[0]),),
+    "use": lambda words: (Use(*map(_count, words)),),
 }
 
 

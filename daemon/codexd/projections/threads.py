@@ -19,6 +19,7 @@ from codexd.core.events import (
 from codexd.core.items import plain_text
 from codexd.core.record import Recorded
 from codexd.core.settings import Settings
+from codexd.projections.spending import SPENDING_TYPES, Spending
 
 # A preview is one line of a list on a wide screen, not a message.
 PREVIEW_CHARACTERS_MAX = 500
@@ -33,6 +34,7 @@ class Summary(msgspec.Struct):
     created_ms: int = 0
     updated_ms: int = 0
     preview: str = ""
+    spending: Spending = Spending()
     name: str | None = None
     archived: bool = False
     ephemeral: bool = False
@@ -44,6 +46,7 @@ class Summary(msgspec.Struct):
         """Take the next event in."""
         event = recorded.event
         self.seq, self.updated_ms = recorded.seq, recorded.at_ms
+        self.spending = self.spending.after(recorded)
         match event:
             case ThreadStarted():
                 self.started, self.settings = event, event.settings
@@ -99,7 +102,7 @@ TELLING_TYPES = frozenset(
         TurnStarted,
         TurnFailed,
     )
-)
+).union(SPENDING_TYPES)
 # The same as they stand in a line.
 _TELLING = tuple(f'"type":"{type_}"'.encode() for type_ in TELLING_TYPES)
 # The type stands behind seq and time, near the beginning of a line.

@@ -13,6 +13,12 @@ import msgspec
 from codexd.protocol import moving, own, searching, tending, threads, turns
 from codexd.protocol.complaints import complaint
 from codexd.protocol.rpc import invalid_params
+from codexd.protocol.usage import (
+    ThreadUsageListParams,
+    ThreadUsageListResponse,
+    ThreadUsageReadParams,
+    ThreadUsageReadResponse,
+)
 
 Params = TypeVar("Params", bound=msgspec.Struct)
 
@@ -190,6 +196,8 @@ METHODS: dict[str, Method] = {
     "thread/unsubscribe": Method(
         threads.ThreadUnsubscribeParams, threads.ThreadUnsubscribeResponse
     ),
+    "thread/usage/list": Method(ThreadUsageListParams, ThreadUsageListResponse),
+    "thread/usage/read": Method(ThreadUsageReadParams, ThreadUsageReadResponse),
     "thread/verify": Method(tending.ThreadVerifyParams, tending.ThreadVerifyResponse),
     "turn/interrupt": Method(turns.TurnInterruptParams, turns.TurnInterruptResponse),
     "turn/start": Method(turns.TurnStartParams, turns.TurnStartResponse),

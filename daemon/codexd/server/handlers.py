@@ -26,6 +26,7 @@ from codexd.server import (
     tending_answers,
     thread_answers,
     turn_answers,
+    usage_answers,
 )
 from codexd.server.connection import Answered, Connection
 from codexd.server.frames import Frame
@@ -68,6 +69,8 @@ HANDLERS: dict[str, Handler] = {
     "thread/turns/list": reading_answers.thread_turns_list,
     "thread/unarchive": thread_answers.thread_unarchive,
     "thread/unsubscribe": thread_answers.thread_unsubscribe,
+    "thread/usage/list": usage_answers.thread_usage_list,
+    "thread/usage/read": usage_answers.thread_usage_read,
     "thread/verify": tending_answers.thread_verify,
     "turn/interrupt": turn_answers.turn_interrupt,
     "turn/start": turn_answers.turn_start,

@@ -45,9 +45,9 @@ async def thread_list(
     limit, upwards = page_limit(params.limit), params.sort_direction == "asc"
     print_ = wanted.print(key)
     page = await services.directory.page(
-        wanted, key, upwards=upwards, start=_start(print_, params.cursor), limit=limit
+        wanted, key, upwards=upwards, start=start_of(print_, params.cursor), limit=limit
     )
-    following, backwards = _cursors(print_, key, page.rows, upwards=upwards)
+    following, backwards = cursors(print_, key, page.rows, upwards=upwards)
     return Answered(
         t.ThreadListResponse(
             tuple(_shown(services, row) for row in page.rows),
@@ -79,14 +79,14 @@ async def thread_search(
             key,
             kinds=kinds,
             upwards=upwards,
-            start=_start(print_, params.cursor),
+            start=start_of(print_, params.cursor),
             limit=limit + 1,
         )
     except IndexUnavailable as error:
         raise internal_error(f"nothing was searched: {error}") from error
     shown = found[:limit]
     rows = tuple(one.row for one in shown)
-    following, backwards = _cursors(print_, key, rows, upwards=upwards)
+    following, backwards = cursors(print_, key, rows, upwards=upwards)
     return Answered(
         s.ThreadSearchResponse(
             tuple(_result(services, one, hits=bool(params.hits)) for one in shown),
@@ -107,7 +107,7 @@ async def thread_search_occurrences(
             f"searchTerm: expected a text of 1 to {TERM_CHARS_MAX} characters, found {term[:80]!r}"
         )
     limit, print_ = page_limit(params.limit), _print(b"", thread_id, term)
-    start = _start(print_, params.cursor)
+    start = start_of(print_, params.cursor)
     try:
         found = await services.directory.occurrences(thread_id, term, start, limit + 1)
     except NotFound as error:
@@ -175,7 +175,8 @@ def _key(asked: str | None) -> SortKey:
     return "updated" if asked in ("updated_at", "recency_at") else "created"
 
 
-def _start(print_: bytes, cursor: str | None) -> Place | None:
+def start_of(print_: bytes, cursor: str | None) -> Place | None:
+    """The place in a list that a client kept. Raises: RpcError."""
     if cursor is None:
         return None
     try:
@@ -188,7 +189,7 @@ def _print(of_list: bytes, *words: str) -> bytes:
     return hashlib.sha256("\0".join((of_list.hex(), *words)).encode()).digest()[:8]
 
 
-def _cursors(
+def cursors(
     print_: bytes, key: SortKey, rows: tuple[Row, ...], *, upwards: bool
 ) -> tuple[str | None, str | None]:
     """Where the next page begins, and where one in the other direction does.

@@ -1,0 +1,115 @@
+"""What threads have used, over the real socket: turn by turn, in lists, in money; and what missed the cache."""
+
+from __future__ import annotations
+
+from codexd.models.scripted import scripted_model
+from codexd.models.scripts import Fail, Reply, Say, Use
+from daemon_client import connected
+from daemon_house import Daemon, Home
+from trio_test import trio_test
+
+PRICES = '[prices."scripted"]\ninput = 2.0\ncached_input = 0.5\noutput = 10.0\n'
+
+
+def say(text: str, tokens_in: int, cached: int = 0, out: int = 100) -> Reply:
+    return (Say((text,)), Use(tokens_in, cached, out, 30))
+
+
+@trio_test
+async def test_each_turn_says_what_it_used_and_cost(daemon: Daemon) -> None:
+    replies: list[Reply] = [say("one", 4000), say("two", 5000, 4000)]
+    async with scripted_model(replies) as model:
+        daemon.home.use_model(model.base_url, more=PRICES)
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread()
+            turns = [await client.start_turn(thread, "1?"), await client.start_turn(thread, "2?")]
+            await client.turn_ended(turns[1])
+            read = await client.call("thread/usage/read", threadId=thread)
+    assert [(row["turnId"], row["kind"], row["models"]) for row in read["turns"]] == [
+        (turn, "turn", ["scripted"]) for turn in turns
+    ]
+    first, second = (row["used"] for row in read["turns"])
+    assert (first["freshInputTokens"], first["costUsd"]) == (4000, 0.009)
+    assert (second["freshInputTokens"], second["costUsd"]) == (1000, 0.005)
+    assert second["tokens"] == {
+        "totalTokens": 5100,
+        "inputTokens": 5000,
+        "cachedInputTokens": 4000,
+        "cacheWriteInputTokens": 0,
+        "outputTokens": 100,
+        "reasoningOutputTokens": 30,
+    }
+    assert read["total"]["requests"] == 2
+    assert read["total"]["costUsd"] == 0.014
+    assert read["kinds"] == [{"kind": "turn", "used": read["total"]}]
+    assert (read["contextTokens"], read["percentLeft"]) == (5100, 100)
+    assert read["misses"] is None
+
+
+@trio_test
+async def test_a_model_without_a_price_costs_nothing_that_anybody_knows(daemon: Daemon) -> None:
+    async with scripted_model([(Fail(500),), say("one", 4000)]) as model:
+        daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread()
+            await client.turn_ended(await client.start_turn(thread, "1?"))
+            read = await client.call("thread/usage/read", threadId=thread, turns=False)
+    total = read["total"]
+    assert (total["requests"], total["failedRequests"], total["unpricedRequests"]) == (1, 1, 1)
+    assert total["costUsd"] is None
+    assert read["turns"] is None
+
+
+@trio_test
+async def test_a_request_that_missed_the_cache_says_why(daemon: Daemon) -> None:
+    replies: list[Reply] = [say("one", 4000), say("two", 5000, 3968), say("three", 6000)]
+    async with scripted_model(replies) as model:
+        daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread()
+            for words in ("1?", "2?"):
+                await client.turn_ended(await client.start_turn(thread, words))
+            turn = await client.start_turn(thread, "3?", model="another")
+            await client.turn_ended(turn)
+            read = await client.call("thread/usage/read", threadId=thread, misses=True)
+    [miss] = read["misses"]
+    assert (miss["turnId"], miss["segment"]) == (turn, "model")
+    assert miss["why"] == "the model was switched from scripted to another"
+    assert (miss["expectedTokens"], miss["cachedTokens"]) == (5000, 0)
+
+
+@trio_test
+async def test_all_threads_are_listed_by_what_they_used_loaded_or_not(home: Home) -> None:
+    async with scripted_model([say("one", 4000), say("two", 6000), say("three", 1)]) as model:
+        home.use_model(model.base_url, more=PRICES)
+        daemon = home.start()
+        async with connected(home.socket) as client:
+            threads = [await client.start_thread() for _ in range(3)]
+            for thread in threads[:2]:
+                await client.turn_ended(await client.start_turn(thread, "?"))
+        daemon.stop()
+        home.start()
+        async with connected(home.socket) as client:
+            await client.call("thread/resume", threadId=threads[1])
+            await client.turn_ended(await client.start_turn(threads[1], "?"))
+            listed = await client.call("thread/usage/list", days=1)
+            ever = await client.call("thread/usage/list")
+            page = await client.call("thread/usage/list", limit=1)
+            rest = await client.call("thread/usage/list", cursor=page["nextCursor"])
+    assert [
+        (row["threadId"], row["total"]["tokens"]["inputTokens"], row["total"]["costUsd"])
+        for row in listed["data"]
+    ] == [(threads[1], 6001, 0.014002), (threads[0], 4000, 0.009)]
+    assert ever["data"] == listed["data"]
+    assert page["data"] + rest["data"] == ever["data"]
+    assert (listed["nextCursor"], rest["nextCursor"]) == (None, None)
+
+
+@trio_test
+async def test_what_no_thread_is_asked_for_is_refused(daemon: Daemon) -> None:
+    nobody = "0194d2a0-0000-7000-8000-00000000ffff"
+    async with connected(daemon.home.socket) as client:
+        refusal = await client.refused("thread/usage/read", threadId=nobody)
+        assert refusal.data["code"] == "thread_not_found"
+        refusal = await client.refused("thread/usage/list", days=0)
+        assert "days: expected a number from 1 on, found 0" in refusal.message
