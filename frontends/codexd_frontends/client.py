@@ -28,6 +28,8 @@ from codexd_frontends.trouble import ConnectionCut, Forbidden, Refused, Unreacha
 
 # A request that takes longer has been lost; the slowest, reading a thread of many turns, takes seconds.
 CALL_SECONDS_MAX = 60.0
+# Whoever waits this long wants to know why.
+SLOW_SECONDS = 2.0
 # Connecting to a socket of this machine takes microseconds, unless the daemon hangs.
 CONNECT_SECONDS_MAX = 5.0
 # One read of a burst of deltas: as much as the kernel keeps for a Unix socket by default.
@@ -51,6 +53,8 @@ class Daemon:
         self._arrived: collections.deque[Message] = collections.deque()
         self._answers: dict[RequestId, Message] = {}
         self._unwanted: set[RequestId] = set()  # asked, and nobody waits for the answer
+        self.when_slow: Callable[[], None] | None = None  # called once in a call that takes long
+        self.slow_seconds = SLOW_SECONDS
 
     @classmethod
     def connect(cls, path: str, *, frontend: str = "codexctl") -> Self:
@@ -134,10 +138,15 @@ class Daemon:
         """Ask, and wait for the answer as it comes. Raises: as `call`."""
         request_id = next(self._ids)
         self._send({"id": request_id, "method": method, "params": params})
-        deadline = time.monotonic() + seconds
+        asked, is_slow = time.monotonic(), seconds <= self.slow_seconds
         while request_id not in self._answers:
-            if not self._read(deadline - time.monotonic()):
-                raise ConnectionCut(f"the daemon did not answer {method} within {seconds:g} s")
+            waits = seconds if is_slow else self.slow_seconds
+            if not self._read(max(0.0, asked + waits - time.monotonic())):
+                if is_slow:
+                    raise ConnectionCut(f"the daemon did not answer {method} within {seconds:g} s")
+                is_slow = True
+                if self.when_slow is not None:
+                    self.when_slow()
             if heard is not None:
                 self._arrived = collections.deque(one for one in self._arrived if not heard(one))
         message = self._answers.pop(request_id)

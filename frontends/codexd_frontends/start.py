@@ -26,6 +26,7 @@ START_SECONDS_MAX = 10.0
 # A daemon that ended has lost the race against another one; that one answers within this time.
 RACE_SECONDS_MAX = 3.0
 POLL_SECONDS = 0.01
+STILL_READING = "codexctl: waiting for the daemon: a long thread takes some seconds when it is read for the first time"
 # Enough of its log for the reason why it did not start.
 LOG_TAIL_BYTES = 2000
 
@@ -38,11 +39,13 @@ def default_socket_path() -> str:
 def connect(console: Console) -> Daemon:
     """A connection to the daemon, started if it does not run and may be started. Raises: Trouble."""
     try:
-        return Daemon.connect(console.socket_path)
+        daemon = Daemon.connect(console.socket_path)
     except Unreachable:
         if not console.may_start:
             raise
-    return start(console.socket_path)
+        daemon = start(console.socket_path)
+    daemon.when_slow = lambda: console.talk(STILL_READING)
+    return daemon
 
 
 def start(socket_path: str) -> Daemon:

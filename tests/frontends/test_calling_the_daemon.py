@@ -82,6 +82,17 @@ def test_a_daemon_that_hangs_up_is_a_cut(tmp_path: Path) -> None:
             daemon.receive(10)
 
 
+def test_who_waits_long_for_an_answer_is_told_once(tmp_path: Path) -> None:
+    told: list[str] = []
+    with FakeDaemon(tmp_path) as fake:
+        fake.answer_by("thread/read", lambda _request: [])
+        with Daemon.connect(fake.path) as daemon:
+            daemon.slow_seconds, daemon.when_slow = 0.01, lambda: told.append("it takes long")
+            with pytest.raises(ConnectionCut, match="did not answer thread/read"):
+                daemon.call("thread/read", {}, ThreadAnswer, seconds=0.05)
+    assert told == ["it takes long"]
+
+
 def test_a_daemon_that_does_not_answer_is_a_cut(tmp_path: Path) -> None:
     with FakeDaemon(tmp_path) as fake:
         fake.answer_by("thread/read", lambda _request: [])

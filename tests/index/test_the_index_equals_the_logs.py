@@ -15,6 +15,7 @@ from codexd.core.ids import ThreadId
 from codexd.core.record import decode_record
 from codexd.core.settings import SettingsChange
 from codexd.index.documents import Document, documents_in
+from codexd.index.reconciling import LARGE_BYTES
 from codexd.index.schema import remove_index
 from codexd.projections.threads import Summary
 from indexing import LogFile, indexed, stream
@@ -193,3 +194,18 @@ def test_long_texts_are_found_by_their_beginning(tmp_path: Path) -> None:
         assert index.search("last") == []
         assert len(index.said(log.name)[0][2]) < 70_000
         assert replace(index.rows[0].summary, preview="") is not None
+
+
+@pytest.mark.slow
+def test_a_large_log_keeps_no_other_from_being_listed(tmp_path: Path) -> None:
+    for number in range(2):
+        LogFile(tmp_path, stream(number)).add(*FIRST_TURN)
+    log = LogFile(tmp_path, stream(2)).add(*FIRST_TURN)
+    while log.path.stat().st_size <= LARGE_BYTES:
+        log.add(said("m", "x" * 4_000_000))
+    with indexed(tmp_path, tmp_path / "i") as index:
+        index.catch_up()
+        rows = index.connection.execute("SELECT id FROM thread ORDER BY no").fetchall()
+        assert [row[0] for row in rows] == [stream(1), stream(0), stream(2)]
+        assert (index.told[0].done, index.told[0].total) == (2, 3)
+        assert index.told[-1].ended

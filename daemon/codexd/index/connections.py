@@ -110,6 +110,10 @@ class Connections:
         note(writer, _OPEN, 1)
         self.file = _identity(self.path)
 
+    def tidy(self) -> None:
+        """Give back the room that a large batch has left behind."""
+        self.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
     def start_anew(self) -> None:
         """Throw the file away, because it is broken."""
         self._anew += 1

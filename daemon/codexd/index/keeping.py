@@ -245,6 +245,7 @@ class Index:
             self._compare.set()  # It was thrown away meanwhile: what the child wrote is gone with it.
             return
         self._connections.is_doubtful = False
+        await self._do(self._writing, self._connections.tidy)
         self._advance(None)
 
     def _advance(self, progress: Progress | None) -> None:
@@ -295,7 +296,8 @@ class Index:
                 await self._advanced.wait()
 
     def _has_first_page(self, *, counted: bool) -> bool:
-        return self.progress is not None and (counted or self.progress.done >= FIRST_THREADS)
+        now = self.progress
+        return now is not None and (counted or now.total > 0 or now.done >= FIRST_THREADS)
 
     # What runs in a thread.
 

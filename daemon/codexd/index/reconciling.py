@@ -28,6 +28,8 @@ FIRST_THREADS: Final = 200
 FIRST_PORTION: Final = 50
 # And the others in larger ones, after which people are told how far it is.
 PORTION: Final = 400
+# A log that takes a second or more by itself: a list without it is better than none.
+LARGE_BYTES: Final = 32 * 1024 * 1024
 
 # Since when a whole comparison has been made of this file; kept in it.
 COMPLETE: Final = "complete"
@@ -71,14 +73,16 @@ class Differences:
         connection.execute(
             "CREATE TEMP TABLE behind AS SELECT found.id, found.size FROM temp.found LEFT JOIN thread USING(id)"
             " WHERE thread.no IS NULL OR (thread.path, thread.archived, thread.size, thread.mtime)"
-            " IS NOT (found.path, found.archived, found.size, found.mtime) ORDER BY found.mtime DESC"
+            " IS NOT (found.path, found.archived, found.size, found.mtime)"
+            " ORDER BY found.size > ?, found.mtime DESC",
+            (LARGE_BYTES,),
         )
         connection.execute("COMMIT")
         count, size = connection.execute("SELECT count(*), sum(size) FROM temp.behind").fetchone()
         self.count, self.size = int(count), int(size or 0)
 
     def changed(self) -> Iterator[str]:
-        """The streams that differ, the one that changed last first."""
+        """The streams that differ: the one that changed last first, and large ones behind all others."""
         last = 0
         while True:
             rows = self._connection.execute(
@@ -130,7 +134,7 @@ def reconcile(
 def _take_newest(writer: Writer, logs: Logs, report: Callable[[Progress], None]) -> None:
     """The first page of a list comes before all logs are even counted."""
     for number, stream in enumerate(logs.newest(FIRST_THREADS)[:FIRST_THREADS], 1):
-        take_or_complain(writer, stream)
+        take_or_complain(writer, stream, bytes_max=LARGE_BYTES)
         if number % FIRST_PORTION == 0:
             writer.flush()
             report(Progress(number, 0, writer.records, _taken_out(writer.damaged)))
@@ -157,10 +161,12 @@ def _take_all(
     report(Progress(max(done, total), total, writer.records, _taken_out(writer.damaged)))
 
 
-def take_or_complain(writer: Writer, stream: str, *, anew: bool = False) -> None:
+def take_or_complain(
+    writer: Writer, stream: str, *, anew: bool = False, bytes_max: int | None = None
+) -> None:
     """Take a thread in; one that cannot be read holds up no other. Raises: sqlite3.Error."""
     try:
-        writer.take(stream, anew=anew)
+        writer.take(stream, anew=anew, bytes_max=bytes_max)
     except OSError as error:
         log.warning("thread %s is not indexed: %s", stream, error)
 

@@ -21,7 +21,7 @@ from codexd.index.keeping import Index, IndexUnavailable
 from codexd.index.listing import Place, Row, SortKey, Wanted, count, page_of_rows
 from codexd.index.searching import FoundThread, Occurrence, found_threads, occurrences
 from codexd.index.terms import Phrase
-from codexd.projections.threads import Summary, tells
+from codexd.projections.threads import TELLING_TYPES, Summary
 from codexd.protocol.threads import Indexing
 from codexd.runtime.actor import ThreadActor
 from codexd.runtime.snapshots import find_seed
@@ -180,7 +180,7 @@ class Directory:
             page = await self._store.read(thread_id, after=after)
             for record in page:
                 # The last record is decoded whatever it says: its time is the thread's.
-                if tells(record.line) or record.seq == head.version:
+                if record.type in TELLING_TYPES or record.seq == head.version:
                     summary.apply(decode_record(record.line))
             after = page[-1].seq
         if self._supervisor.loaded(thread_id) is None:
