@@ -99,6 +99,17 @@ class FileSystem:
             content += more
         return content
 
+    def is_at_hand(self, fd: int, start: int, size: int) -> bool:
+        """Whether the system most likely holds these bytes in memory: their first and their last are there."""
+        if not hasattr(os, "RWF_NOWAIT"):
+            return False
+        try:
+            for place in (start, start + size - 1):
+                os.preadv(fd, [bytearray(1)], place, os.RWF_NOWAIT)
+        except OSError:
+            return False  # a disk would be waited for, or the file system cannot say
+        return True
+
     def read_range(self, path: str, start: int, size: int) -> bytes:
         """The same by path, with a descriptor of its own: for readers that must not hold a writer's."""
         fd = self.open_to_read(path)

@@ -116,11 +116,6 @@ class Index:
         return Place(self._seqs[at], self._starts[at], self._chains[at])
 
 
-def is_near(low: Place, high: Place) -> bool:
-    """Whether what lies between two places is as little as a reader may have to read in vain."""
-    return high.seq - low.seq <= 2 * INDEX_STEP or high.start - low.start <= 2 * INDEX_BYTES
-
-
 def narrow(read: Read, low: Place, high: Place, seq: int) -> tuple[Place, Place]:
     """Two places around a record, near each other if the file can be read. Raises: OSError.
 
