@@ -105,7 +105,7 @@ async def _open_or_add(parts: Parts, stream: str, expected_version: int) -> None
 
 
 async def _first_answer(parts: Parts, log: Log, span: tuple[int, int], durable: bool) -> Appended:
-    if durable and log.failed is None:
+    if durable:
         await parts.committer.settle(log)
     records = await read_range(parts.shelf, parts.fs, log, *span)
     return Appended(*span, tuple(records), repeated=True)

@@ -116,6 +116,8 @@ class Committer:
             if batch is None:
                 batch = log.flying[-1] if log.flying else self._sync_soon(log)
             await batch.wait()
+        if log.failed is not None and log.synced_version < log.version:
+            raise StoreFailed(f"{log.failed}, and its last records may be lost", retry=False)
 
     def release(self, log: Log) -> None:
         """Close the file of a log that is idle."""

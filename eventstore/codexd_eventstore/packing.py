@@ -32,7 +32,8 @@ _BLOB_NAME: Final = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 async def pack(parts: Parts, stream: str, path: str) -> Package:
     """Write a stream with what it inherited and the blobs that they name. Raises: Refused, Damaged."""
     log = await parts.shelf.open(stream)
-    await parts.committer.settle(log)
+    if log.failed is None:  # what a disk failed is packed as far as it reads
+        await parts.committer.settle(log)
     lineage = [name for name, _ in log.lineage]
     return await blocking(_Packing(parts).run, [*lineage, stream], log.version, absolute(path))
 

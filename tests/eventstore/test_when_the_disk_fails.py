@@ -64,6 +64,26 @@ async def test_ordered_records_that_the_disk_failed_are_told_to_followers_and_th
 
 
 @trio_test
+async def test_nothing_is_said_to_be_on_disk_of_a_log_that_the_disk_failed() -> None:
+    faults = failing(errno.EIO, SYNC)
+    files = SimulatedFileSystem(faults=faults)
+    async with open_jsonl_store(DATA, state_dir=STATE, files=files) as store:
+        await append(store, "a", 0, durable=True)
+        faults.start()
+        await append(store, "a", 1, key="k")
+        with store.subscribe("a", after=2) as subscription, pytest.raises(StoreFailed):
+            await subscription.receive()
+        faults.stop()
+        # None of these met the failure; each would promise that record 2 is there after a power cut.
+        with pytest.raises(StoreFailed, match="may be lost"):
+            await store.archive("a")
+        with pytest.raises(StoreFailed, match="may be lost"):
+            await append(store, "a", 1, durable=True, key="k")
+        assert (await append(store, "a", 1, key="k")).repeated
+        assert not (await store.head("a")).archived
+
+
+@trio_test
 async def test_several_failed_logs_stop_all_appends_and_no_reading() -> None:
     faults = failing(errno.EIO, SYNC)
     files = SimulatedFileSystem(faults=faults)
