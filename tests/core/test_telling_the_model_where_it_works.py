@@ -1,0 +1,271 @@
+"""What the model is told before a turn: each thing whole once, and then only what has become another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from msgspec.structs import replace
+
+from codexd.core import commands as c
+from codexd.core.context import context_due
+from codexd.core.decide import decide
+from codexd.core.environment import (
+    Environment,
+    Place,
+    environment_known,
+    environment_of,
+    environment_text,
+)
+from codexd.core.events import ContextAdded, Event, ThreadForked, TurnCompleted, TurnStarted
+from codexd.core.ids import ThreadId
+from codexd.core.settings import Settings, SettingsChange, Tuned, Tuning
+from codexd.core.state import fold
+from codexd.core.surroundings import NOWHERE, NotRead, Surroundings
+from codexd.core.told import Told
+from codexd.core.user_instructions import Source, UserInstructions, instructions_text
+from codexd.core.warned import WARNED_KEPT_MAX, Complaint, ThreadWarned, remembered
+from ordinary import ENDED, FINISHED, FIRST_TURN, SETTINGS, STARTED, ask, report
+
+HERE = Place("zsh", "Europe/Berlin", "enabled")
+KIND = UserInstructions("/work", "Be kind.", (Source("/work/AGENTS.md", 8, "9f86"),))
+ANSWERED: tuple[Event, ...] = (*FIRST_TURN, ENDED, TurnCompleted())
+
+
+def reading(found: UserInstructions | None) -> Surroundings:
+    return Surroundings(user_instructions=lambda cwd: found)
+
+
+def told(events: list[Event], category: str = "user_instructions") -> list[ContextAdded]:
+    return [e for e in events if isinstance(e, ContextAdded) and e.category == category]
+
+
+# The environment.
+
+
+def test_the_whole_environment_is_a_line_for_each_fact() -> None:
+    assert environment_text(environment_of(SETTINGS, "2026-11-21", HERE)) == (
+        "<environment_context>\n"
+        "  <cwd>/work</cwd>\n"
+        "  <shell>zsh</shell>\n"
+        "  <current_date>2026-11-21</current_date>\n"
+        "  <timezone>Europe/Berlin</timezone>\n"
+        "  <approval_policy>untrusted</approval_policy>\n"
+        "  <sandbox_mode>workspace-write</sandbox_mode>\n"
+        "  <network_access>enabled</network_access>\n"
+        "</environment_context>"
+    )
+
+
+def test_a_difference_has_only_what_has_changed() -> None:
+    before = environment_of(SETTINGS, "2026-11-21", HERE)
+    after = replace(before, cwd="/else", approval_policy="never")
+    assert environment_text(after, before) == (
+        "<environment_context>\n"
+        "  <cwd>/else</cwd>\n"
+        "  <approval_policy>never</approval_policy>\n"
+        "</environment_context>"
+    )
+
+
+def test_where_nothing_has_changed_nothing_is_told() -> None:
+    environment = environment_of(SETTINGS, "2026-11-21", HERE)
+    assert environment_text(environment, environment) is None
+
+
+def test_the_shell_is_told_with_the_whole_only() -> None:
+    before = environment_of(SETTINGS, None, HERE)
+    after = replace(before, shell="fish")
+    assert environment_text(after, before) is None
+    assert environment_known(after, before).shell == "zsh"
+
+
+def test_what_nobody_can_say_any_more_stays_as_it_was_told() -> None:
+    before = environment_of(SETTINGS, "2026-11-21", HERE)
+    after = replace(before, timezone=None, current_date=None)
+    assert environment_text(after, before) is None
+    assert environment_known(after, before) == before
+
+
+CHANGES = {
+    "cwd": SettingsChange(cwd="/else"),
+    "approval_policy": SettingsChange(approval_policy="never"),
+    "sandbox_mode": SettingsChange(sandbox="read-only"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_setting_that_changes_between_turns_is_told_as_a_difference(name: str) -> None:
+    changed = decide(fold(ANSWERED), c.ChangeSettings(change=CHANGES[name]))
+    events = decide(fold([*ANSWERED, *changed]), ask(2))
+    (difference,) = told(events, "environment")
+    assert difference.text.count("\n") == 2
+    assert f"<{name}>" in difference.text
+    again = decide(fold([*ANSWERED, *changed, *events, ENDED, TurnCompleted()]), ask(3))
+    assert told(again, "environment") == []
+
+
+def test_a_thread_whose_log_does_not_say_what_was_told_is_told_the_whole() -> None:
+    """As the logs of an older version, and imported ones."""
+    old = tuple(
+        replace(e, environment=None) if isinstance(e, ContextAdded) else e for e in ANSWERED
+    )
+    (whole,) = told(decide(fold(old), ask(2)), "environment")
+    assert whole.text == environment_text(environment_of(SETTINGS))
+
+
+# The project's instructions.
+
+
+def test_instructions_are_told_in_the_form_that_models_know_with_their_sources() -> None:
+    (event,) = told(decide(fold([STARTED]), ask(1), reading(KIND)))
+    assert event.role == "user"
+    assert event.text == (
+        "# AGENTS.md instructions for /work\n\n<INSTRUCTIONS>\nBe kind.\n</INSTRUCTIONS>"
+    )
+    assert (event.sources, event.digest) == (KIND.sources, KIND.digest)
+
+
+def answered_with(found: UserInstructions) -> list[Event]:
+    """A thread whose first turn was told these."""
+    first = decide(fold([STARTED]), ask(1), reading(found))
+    return [STARTED, *first, ENDED, TurnCompleted()]
+
+
+def test_instructions_that_have_not_changed_are_not_told_again() -> None:
+    assert told(decide(fold(answered_with(KIND)), ask(2), reading(KIND))) == []
+
+
+def test_others_are_told_whole_and_say_that_they_replace() -> None:
+    other = replace(KIND, text="Be brief.")
+    (event,) = told(decide(fold(answered_with(KIND)), ask(2), reading(other)))
+    assert event.text.endswith("before.\n\nBe brief.\n</INSTRUCTIONS>")
+    assert "replace all" in event.text
+    assert event.digest == other.digest
+
+
+def test_that_there_are_none_any_more_is_told_once() -> None:
+    none, past = UserInstructions("/work"), answered_with(KIND)
+    second = decide(fold(past), ask(2), reading(none))
+    (event,) = told(second)
+    assert "hold no longer" in event.text
+    past += [*second, ENDED, TurnCompleted()]
+    assert told(decide(fold(past), ask(3), reading(none))) == []
+    (event,) = told(decide(fold(past), ask(3), reading(KIND)))
+    assert "replace" not in event.text
+
+
+@pytest.mark.parametrize("found", [None, UserInstructions("/work")])
+def test_where_there_are_none_nothing_is_told(found: UserInstructions | None) -> None:
+    assert told(decide(fold([STARTED]), ask(1), reading(found))) == []
+
+
+def test_what_could_not_be_read_leaves_what_was_told_in_force() -> None:
+    slow = Complaint("instructions:slow:/work", "The instructions could not be read.")
+    unknown = UserInstructions("/work", complaints=(slow,), unknown=True)
+    events = decide(fold(answered_with(KIND)), ask(2), reading(unknown))
+    assert told(events) == []
+    assert ThreadWarned(slow.about, slow.message) in events
+
+
+def test_a_decision_says_what_it_needs_to_be_read_and_has_changed_nothing() -> None:
+    def unread(cwd: str) -> None:
+        raise NotRead(cwd)
+
+    with pytest.raises(NotRead, match="/work"):
+        decide(fold([STARTED]), ask(1), Surroundings(user_instructions=unread))
+    # A turn that runs is no reason to read anything.
+    decide(fold(FIRST_TURN), ask(2), Surroundings(user_instructions=unread))
+
+
+def test_the_same_words_in_another_folder_are_other_instructions() -> None:
+    assert instructions_text(replace(KIND, directory="/else"), KIND.digest) is not None
+
+
+# All of it together.
+
+
+def test_it_is_told_in_order_and_in_front_of_the_turn() -> None:
+    started = replace(STARTED, developer_instructions="Speak German.")
+    events = decide(fold([started]), ask(1), reading(KIND))
+    categories = [e.category if isinstance(e, ContextAdded) else type(e).__name__ for e in events]
+    assert categories[1:5] == ["developer", "user_instructions", "environment", "TurnStarted"]
+
+
+def test_a_thread_that_has_forgotten_what_it_told_tells_all_of_it_again() -> None:
+    state = fold(answered_with(KIND))
+    assert context_due(state, SETTINGS, None, reading(KIND)) == []
+    again = context_due(replace(state, told=Told()), SETTINGS, None, reading(KIND))
+    assert again == context_due(fold([STARTED]), SETTINGS, None, reading(KIND))
+
+
+def test_a_fork_goes_on_from_what_its_parent_was_told() -> None:
+    past = [*answered_with(KIND), ThreadForked(ThreadId("p"), 7)]
+    assert told(decide(fold(past), ask(2), reading(KIND))) == []
+
+
+def test_what_a_person_is_warned_of_is_said_once_in_a_thread() -> None:
+    lacks = Complaint("verbosity:m-1:low", "m-1 has no verbosity.")
+    around = Surroundings(tuning=lambda _: Tuned(Tuning("high"), (lacks,)))
+    first = decide(fold([STARTED]), ask(1), around)
+    assert ThreadWarned(lacks.about, lacks.message) in first
+    second = decide(fold([STARTED, *first, ENDED, TurnCompleted()]), ask(2), around)
+    assert not any(isinstance(event, ThreadWarned) for event in second)
+
+
+def test_what_was_said_is_remembered_within_a_bound() -> None:
+    warned: tuple[str, ...] = ()
+    for n in range(WARNED_KEPT_MAX + 5):
+        warned = remembered(warned, str(n))
+    assert warned == tuple(str(n) for n in range(5, WARNED_KEPT_MAX + 5))
+
+
+# What a turn's record says of how its model is asked.
+
+
+def started(events: list[Event]) -> TurnStarted:
+    (turn,) = [event for event in events if isinstance(event, TurnStarted)]
+    return turn
+
+
+def test_a_turn_is_asked_for_what_its_model_has() -> None:
+    around = Surroundings(tuning=lambda _: Tuned(Tuning("high")))
+    past = replace(STARTED, settings=replace(SETTINGS, effort="high", verbosity="low"))
+    events = decide(fold([past]), ask(1), around)
+    assert started(events).tuning == Tuning("high")
+    turn = fold([past, *events]).turn
+    assert turn is not None
+    assert turn.tuning == Tuning("high")
+
+
+def test_of_a_model_that_nobody_knows_everything_is_asked() -> None:
+    past = replace(STARTED, settings=replace(SETTINGS, effort="high", verbosity="low"))
+    turn = fold([past, *decide(fold([past]), ask(1), NOWHERE)]).turn
+    assert turn is not None
+    assert turn.tuning == Tuning("high", None, "low")
+
+
+def telling(text: str) -> Callable[[Settings], str]:
+    return lambda _: text
+
+
+def test_base_instructions_are_recorded_when_they_are_others() -> None:
+    one, two = (Surroundings(instructions=telling(text)) for text in ("one", "two"))
+    past: list[Event] = [STARTED]
+    for n, around, recorded in ((1, one, "one"), (2, one, None), (3, two, "two"), (4, two, None)):
+        events = decide(fold(past), ask(n), around)
+        assert started(events).instructions == recorded
+        past += events
+        past += decide(fold(past), report(f"t{n}/1", FINISHED), around)
+    assert fold(past).base_instructions == "two"
+
+
+def test_a_threads_own_instructions_stand_in_its_first_event_alone() -> None:
+    own = replace(STARTED, instructions="Mine.")
+    events = decide(fold([own]), ask(1), Surroundings(instructions=telling("the daemon's")))
+    assert started(events).instructions is None
+
+
+def test_the_facts_stand_beside_the_text() -> None:
+    (event,) = told(decide(fold([STARTED]), ask(1)), "environment")
+    assert event.environment == Environment("/work", "untrusted", "workspace-write")

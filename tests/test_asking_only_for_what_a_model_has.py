@@ -1,0 +1,91 @@
+"""Effort, summaries and verbosity are asked of models that have them; what one lacks is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from codexd.core.settings import Settings, Tuning
+from codexd.models.catalog import find_model
+from codexd.place import place_here, timezone_name
+from codexd.tuning import tuned_to
+
+
+def settings(
+    model: str, effort: str | None = None, summary: str | None = None, verbosity: str | None = None
+) -> Settings:
+    return Settings("/w", model, "p", "never", "read-only", effort, summary, verbosity)
+
+
+def tuned(wanted: Settings) -> tuple[Tuning | None, list[str]]:
+    found = tuned_to(wanted, find_model(wanted.model))
+    return found.tuning, [one.message for one in found.complaints]
+
+
+def test_what_it_has_is_asked() -> None:
+    assert tuned(settings("gpt-5", "minimal", "detailed", "low")) == (
+        Tuning("minimal", "detailed", "low"),
+        [],
+    )
+
+
+def test_what_is_not_wanted_is_not_asked() -> None:
+    assert tuned(settings("gpt-4o")) == (Tuning(), [])
+    assert tuned(settings("gpt-4o", summary="none")) == (Tuning(summary="none"), [])
+
+
+def test_what_it_lacks_is_left_out_and_said() -> None:
+    tuning, complaints = tuned(settings("gpt-4o", "high", "auto", "low"))
+    assert tuning == Tuning()
+    assert complaints == [
+        "gpt-4o does not reason: reasoning effort 'high' was left out of its requests.",
+        "gpt-4o has no reasoning summaries: reasoning summary 'auto' was left out of its requests.",
+        "gpt-4o has no verbosity: verbosity 'low' was left out of its requests.",
+    ]
+
+
+def test_an_effort_of_other_models_is_left_out_with_those_that_there_are() -> None:
+    tuning, complaints = tuned(settings("gpt-5-codex", "xhigh"))
+    assert tuning == Tuning()
+    assert "thinks with effort low, medium, high" in complaints[0]
+
+
+def test_a_model_that_nobody_knows_may_know_any_effort_and_is_assumed_to_have_nothing_else() -> (
+    None
+):
+    tuning, complaints = tuned(settings("house-1", "heroic", "auto", "low"))
+    assert tuning == Tuning("heroic")
+    assert all("is not in the catalog" in one for one in complaints)
+    assert len(complaints) == 2
+
+
+# What is so for every thread on the machine.
+
+
+@pytest.mark.parametrize(
+    ("variable", "name"),
+    [
+        ("Europe/Berlin", "Europe/Berlin"),
+        (":Asia/Tokyo", "Asia/Tokyo"),
+        ("/usr/share/zoneinfo/America/Lima", "America/Lima"),
+    ],
+)
+def test_the_time_zone_is_the_variables(variable: str, name: str) -> None:
+    assert timezone_name(variable, Path("/nowhere")) == name
+
+
+def test_else_it_is_the_machines(tmp_path: Path) -> None:
+    (tmp_path / "timezone").write_text("Etc/UTC\n")
+    assert timezone_name(None, tmp_path) == "Etc/UTC"
+    (tmp_path / "localtime").symlink_to("/usr/share/zoneinfo/Europe/Paris")
+    assert timezone_name(None, tmp_path) == "Europe/Paris"
+
+
+def test_a_machine_that_says_nothing_has_the_c_librarys_word_for_it(tmp_path: Path) -> None:
+    assert timezone_name("", tmp_path)
+
+
+def test_nothing_restricts_the_network() -> None:
+    here = place_here("zsh", "Europe/Berlin")
+    assert (here.shell, here.timezone, here.network) == ("zsh", "Europe/Berlin", "enabled")
