@@ -8,15 +8,17 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import Raw
 from msgspec.structs import replace
 
 from codexd.core import events as e
-from codexd.core.ids import ThreadId
+from codexd.core.ids import ItemId, ThreadId
 from codexd.core.record import decode_record
 from codexd.core.settings import SettingsChange
 from codexd.index.documents import Document, documents_in
+from codexd.index.listing import Wanted
 from codexd.index.reconciling import LARGE_BYTES
-from codexd.index.schema import remove_index
+from codexd.index.schema import Rotten, remove_index
 from codexd.projections.threads import Summary
 from indexing import LogFile, indexed, stream
 from ordinary import FIRST_TURN, STARTED, begun, ended, queued, runs, said
@@ -209,3 +211,23 @@ def test_a_large_log_keeps_no_other_from_being_listed(tmp_path: Path) -> None:
         assert [row[0] for row in rows] == [stream(1), stream(0), stream(2)]
         assert (index.told[0].done, index.told[0].total) == (2, 3)
         assert index.told[-1].ended
+
+
+@pytest.mark.parametrize("rotten", [b"", b"\x81\xa4name", b"\x81\xa4name\xa2\xc3\x28"])
+def test_a_row_that_rotted_is_no_answer_and_is_made_anew(tmp_path: Path, rotten: bytes) -> None:
+    log = LogFile(tmp_path, stream(1)).add(*FIRST_TURN)
+    with indexed(tmp_path, tmp_path / "i") as index:
+        whole = index.catch_up().rows
+        index.connection.execute("UPDATE thread SET summary=?", (rotten,))
+        with pytest.raises(Rotten):
+            index.page(Wanted())
+        assert index.catch_up([log.name]).rows == whole
+        index.check_words()
+
+
+def test_an_item_of_an_unknown_shape_is_found_by_nothing_and_hides_no_other(tmp_path: Path) -> None:
+    strange = e.ItemCompleted(ItemId("m"), "message", Raw(b'{"content":{"of":"a later day"}}'))
+    LogFile(tmp_path, stream(1)).add(STARTED, queued(1, "before"), strange, said("m2", "behind"))
+    with indexed(tmp_path, tmp_path / "i") as index:
+        index.catch_up()
+        assert [text for _, _, text in index.said(stream(1))] == ["before", "behind"]

@@ -156,7 +156,10 @@ def _said(
 def _item(recorded: Recorded, event: ItemCompleted) -> list[Document | Withdrawn]:
     if event.kind not in ("message", "reasoning"):
         return []
-    item = _ITEM.decode(event.item)
+    try:
+        item = _ITEM.decode(event.item)
+    except msgspec.MsgspecError:
+        return []  # A provider's item of a shape that nobody knows yet.
     content = item.content or ()
     if event.kind == "message":
         text = "".join(part.text or part.refusal for part in content)

@@ -23,7 +23,7 @@ from codexd.index.connections import Connections, File
 from codexd.index.logs import Logs
 from codexd.index.reconciling import FIRST_THREADS, Differences, Progress, reconcile
 from codexd.index.rows import Known
-from codexd.index.schema import is_broken
+from codexd.index.schema import Rotten, is_broken
 from codexd.index.watching import watch_logs
 from codexd.index.writing import Writer
 from codexd_eventstore.store import EventStore
@@ -316,6 +316,8 @@ class Index:
                 except sqlite3.Error as error:
                     if not is_broken(error):
                         raise IndexUnavailable(f"{self._connections.path}: {error}") from error
+                    why = str(error)
+                except Rotten as error:
                     why = str(error)
                 except OSError as error:
                     raise IndexUnavailable(f"{self._connections.path}: {error}") from error

@@ -15,6 +15,7 @@ import msgspec
 
 from codexd.core.ids import ThreadId
 from codexd.index.rows import SUMMARIES, title_of
+from codexd.index.schema import Rotten
 from codexd.projections.threads import Summary
 
 if TYPE_CHECKING:
@@ -152,8 +153,11 @@ def page_of_rows(
 
 
 def row_of(thread_id: str, summary: bytes, path: str) -> Row:
-    """A row as the index keeps it."""
-    return Row(ThreadId(thread_id), SUMMARIES.decode(summary), path)
+    """A row as the index keeps it. Raises: Rotten."""
+    try:
+        return Row(ThreadId(thread_id), SUMMARIES.decode(summary), path)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Rotten(f"the row of thread {thread_id}: {error}") from error
 
 
 def count(connection: sqlite3.Connection, *, archived: bool = False) -> int:

@@ -89,7 +89,11 @@ _WORDS_SETTINGS: Final = {"hashsize": 16 * 1024 * 1024, "automerge": 16, "crisis
 # What opening or using a broken file says (sqlite.org/rescode.html): the file is no use. Anything else, a full
 # disk or a long transaction, passes by itself.
 _CORRUPT, _NOT_A_DATABASE, _GENERAL = 11, 26, 1
-_BROKEN_WORDS: Final = ("database disk image is malformed", "file is not a database")
+_BROKEN_WORDS: Final = (
+    "database disk image is malformed",
+    "file is not a database",
+    "Could not decode to UTF-8",
+)
 # What SQLite says, under its most general code, of a file that is whole and not ours.
 _FOREIGN: Final = (
     "no such table",
@@ -98,6 +102,10 @@ _FOREIGN: Final = (
     "vtable constructor failed",
     "user-defined function raised exception",  # `plain`: the text is not as it was written
 )
+
+
+class Rotten(Exception):
+    """A row is not as it was written, and SQLite does not know: it keeps no checksums."""
 
 
 def is_broken(error: sqlite3.Error) -> bool:

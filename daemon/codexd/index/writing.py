@@ -95,7 +95,7 @@ class Writer:
         where = (found.path, found.archived, found.size, found.mtime)
         if (
             known is not None
-            and not anew
+            and not known.void
             and where == (known.path, known.archived, known.size, known.mtime)
         ):
             return "same"
@@ -117,8 +117,10 @@ class Writer:
         known = Known(*row[:12])
         try:
             known.summary = SUMMARIES.decode(row[12])
-        except msgspec.MsgspecError:
-            known.void = True  # Another version wrote it, and nobody raised the number.
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            known.void = (
+                True  # It rotted, or another version wrote it and nobody raised the number.
+            )
         return known
 
     def forget(self, stream: str) -> None:
