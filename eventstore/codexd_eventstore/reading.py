@@ -34,8 +34,10 @@ INLINE_BYTES_MAX: Final = 128 * 1024
 # The same of what the system has in memory: a page of 1,024. Checking keeps the interpreter busy for some 0.7 ms
 # in a thread as well; what a thread is for is waiting for the disk.
 AT_HAND_BYTES_MAX: Final = 1024 * 1024
-# What a follower that catches up gets at a time from the file: bounds what it holds.
+# What is read from a file at a time: bounds what a follower that catches up holds.
 PIECE_BYTES_MAX: Final = 256 * 1024
+# A follower has enough with so much: most of a piece, of which the first records may not be wanted, and not two.
+ENOUGH_BYTES: Final = 128 * 1024
 
 
 async def read_range(shelf: Shelf, fs: FileSystem, log: Log, first: int, last: int) -> list[Record]:
@@ -91,7 +93,7 @@ async def _piece(shelf: Shelf, fs: FileSystem, log: Log, after: int) -> list[Rec
             if first <= end:
                 holder = await shelf.open(stream)
                 break
-    return await _own(shelf, fs, holder, first, min(end, last), PIECE_BYTES_MAX)
+    return await _own(shelf, fs, holder, first, min(end, last), ENOUGH_BYTES)
 
 
 async def fork_point(shelf: Shelf, fs: FileSystem, parent: Log, at_seq: int) -> tuple[int, int]:
