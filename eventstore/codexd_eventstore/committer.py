@@ -35,7 +35,8 @@ from codexd_eventstore.store import SYNC_INTERVAL_MS, Record, StoreFailed
 THREADS_MAX: Final = 16
 # Files kept open for writing; the soft limit of descriptors is often 1024, and sockets want some.
 FILES_OPEN_MAX: Final = 256
-# Bytes that may wait for one log's disk before its next append waits too.
+# Bytes that may wait for one log's disk before its next append waits too; in memory twice, as records and as
+# they will stand in the file.
 PENDING_BYTES_MAX: Final = 8 * 1024 * 1024
 # The same for all logs together: many busy threads on a disk that hangs must not fill the memory.
 STORE_PENDING_BYTES_MAX: Final = 64 * 1024 * 1024
