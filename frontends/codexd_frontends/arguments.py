@@ -8,6 +8,7 @@ from typing import Any
 TURNS_ON_ATTACH_DEFAULT = 20  # a few screens of past; `show` has more of it
 TURNS_SHOWN_DEFAULT = 50  # what people look for is near the end, and a thread may have any number
 ALL_TURNS = "all"
+USAGE_DAYS_DEFAULT = 30  # what is paid for is paid for by the month
 
 
 class Argument:
@@ -74,6 +75,25 @@ SEND_OPTIONS = (
 ARCHIVED = Argument("--archived", action="store_true", help="the archive instead")
 LIMIT = Argument("--limit", metavar="N", type=_count, default=None, help="at most so many")
 SEARCH = Argument("--search", metavar="TEXT", help="only those whose title has this text")
+SOME_THREAD = Argument(
+    "thread",
+    metavar="THREAD",
+    nargs="?",
+    help="an id, the beginning of one, or a name (default: all threads)",
+)
+DAYS = Argument(
+    "--days",
+    metavar="N",
+    type=_count_or_all,
+    default=USAGE_DAYS_DEFAULT,
+    help=f"of all threads: what was used in so many days, in UTC, or {ALL_TURNS}"
+    f" (default: {USAGE_DAYS_DEFAULT})",
+)
+WHY = Argument(
+    "--why",
+    action="store_true",
+    help="of a thread: which requests missed the provider's prompt cache, and what changed before them",
+)
 TERMS = Argument(
     "terms",
     metavar="TERM",

@@ -166,6 +166,11 @@ class Daemon:
         """Answer a request of the daemon's. Raises: ConnectionCut."""
         self._send({"id": request_id, "result": result})
 
+    @property
+    def has_heard(self) -> bool:
+        """Whether a notification or request came with what was read already."""
+        return bool(self._arrived)
+
     def receive(self, seconds: float | None = None) -> Message | None:
         """The next notification or request; None if none came in `seconds`. Raises: ConnectionCut."""
         deadline = None if seconds is None else time.monotonic() + seconds

@@ -21,6 +21,7 @@ from codexd_frontends.items import question_lines
 from codexd_frontends.messages import Message, ThreadNote, Turn, TurnNote
 from codexd_frontends.render import Screen
 from codexd_frontends.trouble import ConnectionCut
+from codexd_frontends.usage_messages import TokenCounts, UsageNote
 from codexd_frontends.watch import CtrlC, InputEnded, Typed, Watch
 
 
@@ -79,6 +80,13 @@ class RunningTurn:
         self._questions = Questions()
         self._may_ask = console.may_ask and not console.json
         self._interrupting = False
+        self._total: TokenCounts | None = None  # of the thread, as it was told last
+        self._total_before = TokenCounts()  # what it was in front of this turn
+
+    @property
+    def used(self) -> TokenCounts | None:
+        """What the turn has used; None: the provider has not said."""
+        return None if self._total is None else self._total.minus(self._total_before)
 
     def follow(self, watch: Watch, *, seconds: float | None = None) -> Ended:
         """Show the turn until it ends, or waits for somebody who is not here.
@@ -116,7 +124,11 @@ class RunningTurn:
                     self._interrupt()
 
     def _message(self, message: Message) -> Ended | None:
-        if not self._followed.take(message) or not self._is_ours(message):
+        if not self._followed.take(message):
+            return None
+        if message.method == "thread/tokenUsage/updated":
+            self._count(message)
+        if not self._is_ours(message):
             return None
         self._shows.message(message)
         if message.is_request:
@@ -134,6 +146,13 @@ class RunningTurn:
                 )
                 return Ended(FAILED)
         return None
+
+    def _count(self, message: Message) -> None:
+        total = msgspec.json.decode(message.params, type=UsageNote).token_usage.total
+        if self._is_ours(message):
+            self._total = total
+        else:
+            self._total_before = total
 
     def _is_ours(self, message: Message) -> bool:
         """Whether a message is about our turn, or about the thread as a whole."""

@@ -21,8 +21,9 @@ from .terminal import Terminal
 WORDS = tuple(f"word {n} " for n in range(20))
 WHOLE = "".join(WORDS)
 HALF = "".join(WORDS[:9])
-IDLE = " s —\r\n› "  # a turn is done, and here is the prompt
+IDLE = " tokens › "  # a turn is done, and here is the prompt
 END = re.compile(r"— done after [0-9.]+ s —")
+USED = re.compile(r"\d+% context left · \S+ tokens (?=› )|Token usage: [^\n]+\n")
 
 
 def running(line: str) -> Reply:
@@ -47,9 +48,9 @@ def wait_logged(home: Home, thread: str, kind: str) -> None:
 
 
 def erased(screen: str) -> str:
-    """The screen as one reads it: what was taken back is not there, and no turn's time."""
+    """The screen as one reads it: what was taken back is not there, and no turn's time or tokens."""
     lines = [line.rpartition("\r\x1b[K")[2] for line in screen.replace("\r\n", "\n").split("\n")]
-    return END.sub("— done —", "\n".join(lines))
+    return USED.sub("", END.sub("— done —", "\n".join(lines)))
 
 
 def test_send_asks_on_the_terminal_and_a_yes_runs_the_command(daemon: Daemon) -> None:

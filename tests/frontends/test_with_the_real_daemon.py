@@ -39,7 +39,7 @@ def test_the_answer_is_all_that_goes_to_stdout(daemon: Daemon) -> None:
     assert thread.startswith("thread ")
     assert talk[:3] == ["$ echo told; echo again >&2", "  told", "  again"]
     assert talk[3].startswith("  exit 0 · ")
-    assert len(talk) == 4
+    assert talk[4:] == ["Token usage: total=204 input=200 output=4"]
 
 
 def test_the_answer_comes_as_it_is_made(daemon: Daemon) -> None:
@@ -288,9 +288,13 @@ def test_a_prompt_for_a_thread_that_is_busy_waits_for_its_turn(daemon: Daemon) -
                 assert second.stderr is not None
                 assert second.stderr.readline() == f"thread {thread}\n"  # its turn is accepted
                 model.let_go()
-                assert second.communicate(timeout=PATIENCE_SECONDS) == ("Second.\n", "")
+                out, err = second.communicate(timeout=PATIENCE_SECONDS)
+                assert out == "Second.\n"
+                # What the turn used, and nothing of the turn before it.
+                assert err == "Token usage: total=101 input=100 output=1\n"
                 assert second.returncode == 0
-            assert first.communicate(timeout=PATIENCE_SECONDS) == ("there.\n", "")
+            out, err = first.communicate(timeout=PATIENCE_SECONDS)
+            assert (out, err[:12]) == ("there.\n", "Token usage:")
             assert first.returncode == 0
 
 

@@ -26,10 +26,12 @@ from codexd_frontends.console import Console
 from codexd_frontends.exits import DONE, LEFT, Exit
 from codexd_frontends.follow import Followed, past_turns, read_answer, running_turn
 from codexd_frontends.messages import Message, Thread, Turn, TurnAnswer, TurnNote
+from codexd_frontends.numbers import status_line, summary_line
 from codexd_frontends.render import Screen
 from codexd_frontends.start import connect
 from codexd_frontends.style import visible
 from codexd_frontends.trouble import ConnectionCut, Refused, Unreachable
+from codexd_frontends.usage_messages import TokenUsage, UsageNote
 from codexd_frontends.watch import CtrlC, InputEnded, InputLines, Interrupts, Seen, Typed, Watch
 from codexd_frontends.which import find_thread_id
 
@@ -51,7 +53,9 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
         try:
             followed = Followed(find_thread_id(daemon, arguments.thread))
             attached = Attached(daemon, followed, console, Watch(interrupts, lines))
-            return attached.stay(arguments.turns)
+            ended = attached.stay(arguments.turns)
+            attached.say_usage()
+            return ended
         finally:
             daemon.close()
 
@@ -69,6 +73,7 @@ class Attached:
         self._running: str | None = None  # the turn that runs
         self._has_prompt = False  # the last line of the screen is our prompt
         self._leaving = False  # Ctrl-C came, and nothing has happened since
+        self._usage: TokenUsage | None = None  # as far as it was told
 
     def stay(self, turns: int) -> Exit:
         """Show the past, then what happens, until the person leaves. Raises: Trouble."""
@@ -85,6 +90,11 @@ class Attached:
                 ended = self._reconnect(str(cut))
             if ended is not None:
                 return ended
+
+    def say_usage(self) -> None:
+        """Say what the thread has used, to somebody who leaves."""
+        if self._usage is not None and not self._console.json:
+            self._console.talk(self._console.talk_style.dim(summary_line(self._usage.total)))
 
     def _show_past(self, turns: int) -> None:
         message = self._followed.attach(self._daemon)
@@ -141,6 +151,8 @@ class Attached:
             case "turn/started":
                 self._clear_prompt()
                 self._running = msgspec.json.decode(message.params, type=TurnNote).turn.id
+            case "thread/tokenUsage/updated":
+                self._usage = msgspec.json.decode(message.params, type=UsageNote).token_usage
             case "thread/closed":
                 self._running = None  # The next prompt has the daemon load it again.
             case "turn/completed":
@@ -285,8 +297,11 @@ class Attached:
     def _prompt(self) -> None:
         """Show the prompt if a line typed now would be the next prompt."""
         idle = self._running is None and self._questions.first is None
+        if self._daemon.has_heard:
+            return  # How the thread stands is being told: the prompt says it too.
         if self._watch.lines is not None and idle and not self._has_prompt:
-            sys.stdout.write(PROMPT)
+            status = "" if self._usage is None else f"{status_line(self._usage)} "
+            sys.stdout.write(f"{self._console.out_style.dim(status)}{PROMPT}")
             sys.stdout.flush()
             self._has_prompt = True
 

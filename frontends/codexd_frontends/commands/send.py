@@ -12,6 +12,7 @@ from codexd_frontends.console import Console
 from codexd_frontends.exits import Exit
 from codexd_frontends.follow import Followed
 from codexd_frontends.messages import ThreadAnswer, TurnAnswer
+from codexd_frontends.numbers import summary_line
 from codexd_frontends.render import Screen
 from codexd_frontends.running import AsJson, Ended, OnScreen, RunningTurn
 from codexd_frontends.start import connect
@@ -39,6 +40,8 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
         ended = turn.follow(Watch(interrupts, lines))
     if console.json:
         console.document(_outcome(ended))
+    elif turn.used is not None and ended.turn is not None:
+        console.talk(console.talk_style.dim(summary_line(turn.used)))
     return ended.exit
 
 

@@ -9,13 +9,17 @@ import msgspec
 from msgspec import Raw
 
 from codexd_frontends.arguments import ALL_TURNS
+from codexd_frontends.client import Daemon
 from codexd_frontends.console import Console
 from codexd_frontends.exits import DONE, Exit
 from codexd_frontends.follow import all_turns, past_turns, turn_at
 from codexd_frontends.messages import RawThreadAnswer, Thread, Turn
+from codexd_frontends.numbers import status_line
 from codexd_frontends.render import Piece, Screen
 from codexd_frontends.start import connect
 from codexd_frontends.style import Style, visible
+from codexd_frontends.trouble import Refused
+from codexd_frontends.usage_messages import ThreadUsageAnswer, TokenUsage
 from codexd_frontends.which import find_thread_id
 
 EARLIER = f"earlier turns: codexctl show {{}} --turns {ALL_TURNS}"
@@ -38,7 +42,8 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
             console.document_with(members, "turns", past)
             return DONE
         style = console.out_style
-        for line in heading_lines(msgspec.json.decode(read.thread, type=Thread), style):
+        usage = _usage(daemon, thread_id)
+        for line in heading_lines(msgspec.json.decode(read.thread, type=Thread), style, usage):
             console.answer(line)
         if earlier:
             console.answer(style.dim(f"— {EARLIER.format(thread_id)} —"))
@@ -46,7 +51,19 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
     return DONE
 
 
-def heading_lines(thread: Thread, style: Style) -> list[str]:
+def _usage(daemon: Daemon, thread_id: str) -> str | None:
+    """What the thread has used, in short; None where the daemon does not say."""
+    params = {"threadId": thread_id, "turns": False}
+    try:
+        usage = daemon.call("thread/usage/read", params, ThreadUsageAnswer)
+    except Refused:
+        return None  # An older daemon; the thread is shown all the same.
+    if not usage.total.requests:
+        return None
+    return status_line(TokenUsage(total=usage.total.tokens, percent_left=usage.percent_left))
+
+
+def heading_lines(thread: Thread, style: Style, usage: str | None = None) -> list[str]:
     """What is known of a thread as a whole."""
     facts = {
         "name": thread.name,
@@ -54,6 +71,7 @@ def heading_lines(thread: Thread, style: Style) -> list[str]:
         "model": f"{thread.model} ({thread.model_provider})" if thread.model else None,
         "forked": thread.forked_from_id,
         "status": thread.status.word or None,
+        "used": usage,
         "log": thread.path,
     }
     return [

@@ -1,0 +1,208 @@
+"""codexctl usage: what threads have used and what it cost; and why a request missed the prompt cache."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from functools import reduce
+
+import msgspec
+from msgspec import Raw
+
+from codexd_frontends.client import Daemon
+from codexd_frontends.console import Console
+from codexd_frontends.exits import DONE, Exit
+from codexd_frontends.numbers import exact, money
+from codexd_frontends.start import connect
+from codexd_frontends.style import Style, visible
+from codexd_frontends.trouble import UsageTrouble
+from codexd_frontends.usage_messages import (
+    CacheMiss,
+    PriceSource,
+    ThreadUsage,
+    ThreadUsageAnswer,
+    UsageCounts,
+    UsagePage,
+)
+from codexd_frontends.which import find_thread_id, short_id_chars
+
+PAGE = 100
+TITLE_CHARS_MAX = 40
+# In the order in which people ask: what was paid in full, what was not, what came of it, what that cost.
+HEADINGS = ("requests", "fresh", "cached", "written", "output", "reasoning", "money")
+
+
+def run(arguments: argparse.Namespace, console: Console) -> Exit:
+    """Say what was used."""
+    if arguments.why and arguments.thread is None:
+        raise UsageTrouble("--why is about one thread; nothing was asked for")
+    with connect(console) as daemon:
+        if arguments.thread is None:
+            _say_all(daemon, arguments.days, console)
+        else:
+            thread_id = find_thread_id(daemon, arguments.thread)
+            _say_one(daemon, thread_id, console, why=arguments.why)
+    return DONE
+
+
+def _say_one(daemon: Daemon, thread_id: str, console: Console, *, why: bool) -> None:
+    params = {"threadId": thread_id, "turns": not why, "misses": why}
+    read = daemon.call("thread/usage/read", params, Raw)
+    if console.json:
+        console.document({"usage": read})
+        return
+    usage, style = msgspec.json.decode(read, type=ThreadUsageAnswer), console.out_style
+    for line in miss_lines(usage, style) if why else turn_lines(usage, style):
+        console.answer(line)
+
+
+def _say_all(daemon: Daemon, days: int | None, console: Console) -> None:
+    sources: list[PriceSource] = []
+    found = [*_listed(daemon, days, False, sources), *_listed(daemon, days, True, sources)]
+    if console.json:
+        console.document({"threads": found})
+        return
+    threads = [msgspec.json.decode(raw, type=ThreadUsage) for raw in found]
+    threads.sort(key=lambda one: one.updated_at, reverse=True)
+    for line in thread_lines(threads, days, sources[0], console.out_style):
+        console.answer(line)
+
+
+def _listed(
+    daemon: Daemon, days: int | None, archived: bool, sources: list[PriceSource]
+) -> Iterator[Raw]:
+    cursor: str | None = None
+    while True:
+        params = {"days": days, "archived": archived, "cursor": cursor, "limit": PAGE}
+        page = daemon.call("thread/usage/list", params, UsagePage)
+        sources.append(page.prices)
+        yield from page.data
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+def turn_lines(usage: ThreadUsageAnswer, style: Style) -> list[str]:
+    """What a thread used turn by turn, and in all."""
+    rows = [
+        (
+            _moment(one.started_at),
+            one.turn_id[-8:],
+            one.kind,
+            visible(", ".join(one.models)),
+            *_columns(one.used),
+        )
+        for one in usage.turns or ()
+    ]
+    total = ("in all", "", "", "", *_columns(usage.total))
+    headings = ("began", "turn", "for", "model", *HEADINGS)
+    window = [] if usage.percent_left is None else [f"{usage.percent_left}% context left"]
+    return [
+        *_table(headings, rows, total, left=4, style=style),
+        *(style.dim(line) for line in window),
+        *_remarks(usage.total, usage.prices, style),
+    ]
+
+
+def thread_lines(
+    threads: list[ThreadUsage], days: int | None, prices: PriceSource, style: Style
+) -> list[str]:
+    """What threads used, and what all of them did."""
+    id_chars = short_id_chars([one.thread_id for one in threads])
+    rows = []
+    for one in threads:
+        title = visible(" ".join((one.name or one.preview).split()))[:TITLE_CHARS_MAX]
+        rows.append((one.thread_id[:id_chars], title, "", *_columns(one.total)))
+        others = [kind for kind in one.kinds if kind.kind != "turn"]
+        rows += [("", "", kind.kind, *_columns(kind.used)) for kind in others]
+    total = reduce(UsageCounts.plus, (one.total for one in threads), UsageCounts(cost_usd=0.0))
+    when = "ever" if days is None else f"in {days} days"
+    return [
+        *_table(
+            ("thread", "", "of it", *HEADINGS),
+            rows,
+            ("in all", when, "", *_columns(total)),
+            left=3,
+            style=style,
+        ),
+        *_remarks(total, prices, style),
+    ]
+
+
+def miss_lines(usage: ThreadUsageAnswer, style: Style) -> list[str]:
+    """Each request that missed the cache, and what changed before it."""
+    misses = usage.misses or ()
+    total = usage.total
+    served = total.tokens.cached_input_tokens
+    share = 100 * served // total.tokens.input_tokens if total.tokens.input_tokens else 0
+    lines = [line for miss in misses for line in _miss_lines(miss, style)]
+    anew = sum(miss.expected_tokens - miss.cached_tokens for miss in misses)
+    end = (
+        f"{exact(len(misses))} of {exact(total.requests)} requests missed the cache; "
+        f"{exact(anew)} tokens were read anew by them. Of all input, {share}% came from the cache"
+    )
+    return [*lines, style.dim(end)]
+
+
+def _miss_lines(miss: CacheMiss, style: Style) -> list[str]:
+    where = f"record {miss.seq}" if miss.seq is not None else "a request"
+    cause = f", record {miss.cause_seq}" if miss.cause_seq is not None else ""
+    item = f" (from item {miss.item} on)" if miss.item is not None else ""
+    found = f"{exact(miss.cached_tokens)} of {exact(miss.expected_tokens)} tokens were cached"
+    return [
+        f"{_moment(miss.at)}  {style.bold(where)}  {visible(miss.model)}: {found}",
+        f"    {style.yellow(miss.segment)}: {visible(miss.why)}{item}{cause}",
+    ]
+
+
+def _columns(used: UsageCounts) -> tuple[str, ...]:
+    tokens = used.tokens
+    failed = f" (+{exact(used.failed_requests)} failed)" if used.failed_requests else ""
+    return (
+        f"{exact(used.requests)}{failed}",
+        exact(used.fresh_input_tokens),
+        exact(tokens.cached_input_tokens),
+        exact(tokens.cache_write_input_tokens),
+        exact(tokens.output_tokens),
+        exact(tokens.reasoning_output_tokens),
+        money(used.cost_usd),
+    )
+
+
+def _table(
+    headings: tuple[str, ...],
+    rows: list[tuple[str, ...]],
+    total: tuple[str, ...],
+    *,
+    left: int,
+    style: Style,
+) -> list[str]:
+    """Columns as wide as they must be; the first `left` of them are words, the others numbers."""
+    widths = [max(map(len, column)) for column in zip(headings, *rows, total, strict=True)]
+
+    def line(cells: tuple[str, ...]) -> str:
+        padded = (
+            f"{cell:<{width}}" if index < left else f"{cell:>{width}}"
+            for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
+            if width
+        )
+        return "  ".join(padded).rstrip()
+
+    return [style.dim(line(headings)), *(line(row) for row in rows), style.bold(line(total))]
+
+
+def _remarks(total: UsageCounts, prices: PriceSource, style: Style) -> list[str]:
+    """What the sums leave out, and where the prices are from."""
+    left_out = []
+    if total.unpriced_requests:
+        left_out.append(f"{exact(total.unpriced_requests)} requests to models without a price")
+    if total.unsaid_requests:
+        left_out.append(f"{exact(total.unsaid_requests)} of which the provider said nothing")
+    without = f"without {' and '.join(left_out)}; " if left_out else ""
+    source = f"prices in US dollars, of {prices.as_of} ({prices.source}) or from config.toml"
+    return [style.dim(f"{without}{source}")]
+
+
+def _moment(seconds: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
