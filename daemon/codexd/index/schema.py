@@ -13,11 +13,14 @@ the log it came from may be gone by then. Whoever reads them reads `said`, where
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from codexd.core.shape import shape_of
+from codexd.projections.threads import Summary
 from codexd_eventstore.places import LOG_SUFFIX
 
 if TYPE_CHECKING:
@@ -221,7 +224,7 @@ def _opened(path: Path) -> sqlite3.Connection:
     connection = _connect(path)
     try:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version != VERSION:
+        if version != _version():
             if connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is not None:
                 connection.close()
                 remove_index(path)
@@ -231,6 +234,12 @@ def _opened(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+@functools.cache
+def _version() -> int:
+    """What a file of this program says: a summary with a member more is another version by itself."""
+    return zlib.crc32(f"{VERSION} {shape_of(Summary)}".encode()) & 0x7FFF_FFFF
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -258,7 +267,7 @@ def _make(connection: sqlite3.Connection) -> None:
     try:
         # Two processes may open a new file at once; the second finds the first one's work.
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version != VERSION:
+        if version != _version():
             for statement in _TABLES.split(";"):
                 if statement.strip():
                     connection.execute(statement)
@@ -267,7 +276,7 @@ def _make(connection: sqlite3.Connection) -> None:
                 for name, value in _WORDS_SETTINGS.items():
                     query = "INSERT INTO words(words, rank) VALUES(?, ?)"
                     connection.execute(query, (name, value))
-            connection.execute(f"PRAGMA user_version={VERSION}")
+            connection.execute(f"PRAGMA user_version={_version()}")
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")
