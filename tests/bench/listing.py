@@ -54,8 +54,9 @@ def resident(pid: int, what: str = "VmRSS") -> float:
 
 def child_of(pid: int) -> int:
     """The process that indexes, while it does; 0 if there is none."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return int(children[0]) if children else 0
+    # Of whichever thread of the daemon's has started it.
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return next((int(child) for task in tasks for child in task.read_text().split()), 0)
 
 
 def timed(name: str, daemon: Daemon, method: str, rounds: int = ROUNDS, **params: object) -> None:
