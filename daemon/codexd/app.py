@@ -25,6 +25,7 @@ import trio
 from codexd import __version__
 from codexd.agents_files import instruction_homes, read_user_instructions, rules_of
 from codexd.config import InvalidConfig
+from codexd.core.commands import Rejected
 from codexd.core.ids import ThreadId
 from codexd.core.instructions import BASE_INSTRUCTIONS
 from codexd.core.limits import Limits
@@ -35,11 +36,13 @@ from codexd.index.keeping import Index
 from codexd.limits import limits_of
 from codexd.live_config import LiveConfig
 from codexd.models.catalog import CATALOG, Model, find_model
-from codexd.models.client import ModelClient
+from codexd.models.client import ModelClient, ModelError
+from codexd.models.local import NoLocalModel
 from codexd.paths import Paths, SocketPlace
 from codexd.place import place_here
 from codexd.protocol.methods import Model as WireModel
 from codexd.protocol.methods import ReasoningEffortOption
+from codexd.protocol.providers import FoundModel, ProviderFindLocalResponse
 from codexd.providers import Providers
 from codexd.redaction.house import HouseRedaction
 from codexd.redaction.logs import clean_logs
@@ -142,6 +145,7 @@ class House:
             models=tuple(_wire_model(model) for model in CATALOG),
             providers=self.providers.key_variables,
             has_key=self.providers.has_key,
+            find_local=self._find_local,
             new_id=world.new_id,
             now_us=world.now_us,
             today=lambda: datetime.date.today().isoformat(),
@@ -243,7 +247,21 @@ class House:
         return read_user_instructions(cwd, rules_of(self._config.last_good(), self._homes))
 
     def _limits(self, settings: Settings) -> Limits:
-        return limits_of(find_model(settings.model), self._config.last_good())
+        window = self.providers.window(settings.provider, settings.model)
+        return limits_of(find_model(settings.model), self._config.last_good(), window)
+
+    async def _find_local(self, name: str | None, model: str | None) -> ProviderFindLocalResponse:
+        try:
+            server, chosen = await self.providers.find_local(name, model)
+        except (NoLocalModel, ModelError) as nothing:
+            raise Rejected("no_local_model", str(nothing)) from nothing
+        return ProviderFindLocalResponse(
+            model_provider=server.provider.key,
+            model=chosen.id,
+            name=server.provider.name,
+            base_url=server.provider.base_url,
+            models=tuple(FoundModel(one.id, one.context_window) for one in server.models),
+        )
 
     def _report_config(self) -> None:
         """A bad file is said here once; whoever starts a thread is told as well."""

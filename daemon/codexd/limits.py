@@ -12,9 +12,12 @@ from codexd.models.catalog import Model
 COMPACT_AT_PERCENT: Final = 90
 
 
-def limits_of(model: Model, config: Config) -> Limits:
-    """The limits that a turn with this model starts with."""
-    window = config.model_context_window or model.context_window
+def limits_of(model: Model, config: Config, loaded_window: int | None = None) -> Limits:
+    """The limits that a turn with this model starts with.
+
+    A server that runs the model itself may have loaded it with a window of its own.
+    """
+    window = config.model_context_window or loaded_window or model.context_window
     compact_at = window * COMPACT_AT_PERCENT // 100
     if config.model_auto_compact_token_limit is not None:
         compact_at = min(compact_at, config.model_auto_compact_token_limit)

@@ -9,8 +9,9 @@ import msgspec
 
 from codexd.config_keys import Config, ProviderTable
 from codexd.live_config import LiveConfig
-from codexd.models.builtin import BUILT_IN, usable_names
+from codexd.models.builtin import BUILT_IN, LOCAL, usable_names
 from codexd.models.client import ModelClient, ModelError
+from codexd.models.local import LocalModel, LocalServer, NoLocalModel, find_local
 from codexd.models.provider import InvalidProvider, Provider, read_provider
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class Providers:
         self._config, self._env = config, env
         self._clients: dict[str, tuple[ProviderTable | None, HttpModelClient]] = {}
         self._retired: list[HttpModelClient] = []
+        self._windows: dict[tuple[str, str], int] = {}
 
     def client(self, name: str) -> ModelClient:
         """The provider's client. Raises: ModelError, where there is none of that name."""
@@ -49,6 +51,35 @@ class Providers:
             name: one.env_key or str(BUILT_IN.get(name, {}).get("env_key") or "") or None
             for name, one in tables.items()
         }
+
+    async def find_local(
+        self, name: str | None, model: str | None
+    ) -> tuple[LocalServer, LocalModel]:
+        """The local server that answers, and the model to take: of this name, else of the config's
+        `oss_provider`, else the first of all.
+
+        Raises:
+            NoLocalModel, ModelError
+        """
+        config = self._config.last_good()
+        named = name or config.oss_provider
+        if named is not None and named not in LOCAL and named not in config.model_providers:
+            raise NoLocalModel(
+                f"expected a local provider, one of {', '.join(LOCAL)}, or one of config.toml, "
+                f"found {named!r}. Nothing was sent."
+            )
+        names = LOCAL if named is None else (named,)
+        found, chosen = await find_local(
+            [_provider(one, config, str(self._config.file)) for one in names], model, self._env
+        )
+        for one in found.models:
+            if one.context_window is not None:
+                self._windows[found.provider.key, one.id] = one.context_window
+        return found, chosen
+
+    def window(self, name: str, model: str) -> int | None:
+        """How long a conversation a local server said that it can be given; None: it was not asked yet."""
+        return self._windows.get((name, model))
 
     def has_key(self, variable: str) -> bool:
         """Whether the variable holds anything."""

@@ -60,6 +60,24 @@ SEND_OPTIONS = (
     Argument("--last", action="store_true", group="to", help="send to the thread used last"),
     Argument("--new", action="store_true", group="to", help="start a new thread (the default)"),
     Argument("-m", "--model", metavar="MODEL", help="the model to use"),
+    Argument(
+        "--provider",
+        metavar="NAME",
+        group="whom",
+        help="the provider to use, by its name in config.toml or a well-known one",
+    ),
+    Argument(
+        "--oss",
+        action="store_true",
+        group="whom",
+        help="use a model on this machine: the daemon looks for a server that answers",
+    ),
+    Argument(
+        "--local-provider",
+        metavar="NAME",
+        group="whom",
+        help="the same, of this server: ollama, lmstudio, llamacpp or vllm",
+    ),
     Argument("-C", "--cd", dest="cwd", metavar="DIR", help="the directory to work in"),
     Argument(
         "--effort", metavar="EFFORT", help="how hard the model is to think: low, medium, high"

@@ -162,3 +162,39 @@ async def test_a_thread_goes_on_with_another_provider_and_comes_back(daemon: Dae
         calls = ["function_call", "function_call_output"]
         assert [kind for kind in kinds if kind != "reasoning"] == calls * 2
         assert all("id" not in item for item in back["input"])
+
+
+LINES = b"""data: {"id":"r","choices":[{"index":0,"delta":{"content":"Hi","reasoning_details":[{
+data:   "type": "reasoning.encrypted",
+data:   "data": "x"}]},"finish_reason":"stop"}],
+data:  "usage": {
+data:   "prompt_tokens": 1}}
+
+data: [DONE]
+
+"""
+ITEM = b"""data: {"type":"response.completed","response":{"id":"r","output":[{"type":"message",
+data:   "role": "assistant", "id": "m",
+data:   "content": [{"type":"output_text",
+data:   "text": "Hi"}]}],
+data:   "usage": {
+data:   "input_tokens": 1}}}
+
+"""
+
+
+@pytest.mark.parametrize(("api", "stream"), [("chat", LINES), ("responses", ITEM)])
+@trio_test
+async def test_what_is_printed_over_many_lines_stands_in_the_log_on_one(
+    daemon: Daemon, api: str, stream: bytes
+) -> None:
+    async with scripted_model([Raw(stream)]) as model:
+        daemon.home.use_model(model.base_url, provider="local", provider_more=f'wire_api = "{api}"')
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread()
+            assert (await client.run_turn(thread, "Hi"))["status"] == "completed"
+            assert "Hi" in [item["text"] for item in completed(client).values() if "text" in item]
+            (log,) = [one for one in daemon.home.logs() if thread in one.name]
+            records = [json.loads(line) for line in log.read_text().splitlines()]
+            assert records[-1]["type"] == "turn.completed"
+            assert [record["seq"] for record in records] == list(range(1, len(records) + 1))

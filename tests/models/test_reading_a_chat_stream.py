@@ -445,6 +445,7 @@ def test_a_response_with_nothing_in_it_is_whole() -> None:
         (b'{"choices":[{"delta":{"reasoning_details":7}}]}', "reasoning_details: Expected"),
         (b'{"choices":[{"delta":{"tool_calls":[{"function":{"arguments":7}}]}}]}', "Expected"),
         (b'{"choices":[{"delta":{"content":"\xff"}}]}', "utf-8"),
+        (b'{"choices":[],"usage":{"\xff":1}}', "utf-8"),
         pytest.param(b'{"choices":' + b"[" * 100_000, "cannot be read", id="nesting without end"),
     ],
 )

@@ -306,6 +306,8 @@ def test_the_name_of_the_event_stands_in_for_a_missing_type() -> None:
         b'{"type":"response.output_item.done","item":{"type":"function_call","arguments":{}}}',
         b'{"type":"response.completed","response":[]}',
         b'{"type":"response.output_text.delta","delta":"\xff"}',
+        b'{"type":"response.completed","response":{"usage":{"x":"\xff"}}}',
+        b'{"type":"response.output_item.done","item":{"type":"message","content":["\xff"]}}',
         pytest.param(b'{"item":' + b"[" * 100_000, id="nesting without end"),
     ],
 )

@@ -322,6 +322,7 @@ TOLD: dict[str, list[msgspec.Struct]] = {
 OWN_MODULES = (
     "codexd.protocol.own",
     "codexd.protocol.moving",
+    "codexd.protocol.providers",
     "codexd.protocol.tending",
     "codexd.protocol.usage",
 )

@@ -23,6 +23,7 @@ from codexd.models.client import ModelError, ModelEvent, ResponseCompleted
 from codexd.models.complaints import read_complaint
 from codexd.models.sse import ServerSentEvent
 from codexd.models.think_tags import ThinkTags
+from codexd.models.verbatim import kept
 
 # Why a response ended early, in the words of the Responses API.
 _INCOMPLETE: Final[Mapping[str, str]] = {
@@ -157,7 +158,10 @@ class ChatReader:
         self._id = self._id or (str(chunk.id) if chunk.id else None)
         for usage in (chunk.usage, chunk.x_groq.usage if chunk.x_groq else msgspec.Raw()):
             if _is_given(usage):
-                self._usage = usage.copy()
+                try:
+                    self._usage = kept(usage)
+                except _UNREADABLE as error:
+                    raise errors.unreadable(f"usage: {error}") from error
                 break
 
     def _take(self, choice: _Choice, found: list[ModelEvent]) -> None:
@@ -214,6 +218,8 @@ class ChatReader:
             begun = self._calls.take(deltas)
         except TooManyCallsError as error:
             raise errors.unreadable("it calls more tools at once than any model does") from error
+        except _UNREADABLE as error:
+            raise errors.unreadable(f"extra_content: {error}") from error
         self._items.add_calls(self._calls, begun, found)
 
     def _complete(self, found: list[ModelEvent]) -> None:

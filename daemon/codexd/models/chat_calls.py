@@ -13,6 +13,8 @@ from typing import Final
 
 import msgspec
 
+from codexd.models.verbatim import kept
+
 # No model calls more tools at once; a server that does is broken, and would fill the log.
 CALLS_MAX: Final = 128
 # What every API takes for a function's name.
@@ -69,7 +71,7 @@ class StreamedCall:
         """Go on with a fragment."""
         self.id = self.id or _word(delta.id)
         if delta.extra_content and bytes(delta.extra_content) != b"null":
-            self.extra = delta.extra_content.copy()
+            self.extra = kept(delta.extra_content)
         self._take_name(_name(delta))
         # Some say all of it once more at the end; behind a whole value, that is the only reading.
         given = _arguments(delta)
@@ -90,7 +92,12 @@ class StreamedCalls:
         self.all: list[StreamedCall] = []
 
     def take(self, deltas: list[CallDelta]) -> list[StreamedCall]:
-        """Take the fragments of one chunk in; those calls that begin with them. Raises: TooManyCallsError."""
+        """Take the fragments of one chunk in; those calls that begin with them.
+
+        Raises:
+            TooManyCallsError
+            msgspec.DecodeError: what is to be kept as it came is no JSON.
+        """
         begun: list[StreamedCall] = []
         for delta in deltas:
             call = self._call_of(delta)

@@ -34,6 +34,7 @@ from codexd.models.client import (
 from codexd.models.complaints import read_complaint
 from codexd.models.rate_limits import limits_in_event
 from codexd.models.sse import ServerSentEvent
+from codexd.models.verbatim import kept
 
 # The name of the format that a wanted output schema goes by. The API asks for one and does nothing with it.
 SCHEMA_NAME: Final = "codex_output_schema"
@@ -287,7 +288,7 @@ class ResponseReader:
         found.append(
             ResponseCompleted(
                 response_id=response.id or self._response_id,
-                usage=usage.copy() if usage and bytes(usage) != b"null" else None,
+                usage=kept(usage) if usage and bytes(usage) != b"null" else None,
                 end_turn=response.end_turn,
                 incomplete=reason,
             )
@@ -347,13 +348,13 @@ class ResponseReader:
     def _complete(
         self, raw: msgspec.Raw, key: str | None, index: int | None, found: list[ModelEvent]
     ) -> None:
-        head = _decode_head(raw)
+        head, whole = _decode_head(raw), kept(raw)
         kind = _KINDS.get(head.type, "other")
         key = head.id or key
         item = self._find(key, index, kind) or self._begin(key, index, kind, found)
         self._open = {k: other for k, other in self._open.items() if other is not item}
         call = _call_in(head) if kind == "call" else None
-        found.append(ItemCompleted(item.id, kind, raw.copy(), call))
+        found.append(ItemCompleted(item.id, kind, whole, call))
 
     def _finish_from_output(self, output: tuple[msgspec.Raw, ...], found: list[ModelEvent]) -> None:
         """Items that never came by themselves: all of them, or those still open."""

@@ -40,6 +40,8 @@ CONNECT_SECONDS: Final = 15.0
 # balancers close what is idle for a minute or so.
 KEPT_CONNECTIONS_MAX: Final = 32
 KEPT_SECONDS: Final = 55.0
+# Lists of models are long where a provider has hundreds.
+READ_BYTES_MAX: Final = 4 * 1024 * 1024
 # Of an error's body. What matters is at its beginning.
 ERROR_BODY_BYTES_MAX: Final = 64 * 1024
 ERROR_BODY_SECONDS: Final = 5.0
@@ -51,6 +53,7 @@ DRAIN_SECONDS: Final = 0.1
 CLOSE_SECONDS: Final = 1.0
 
 _REQUEST_ID_HEADERS: Final = ("x-request-id", "request-id", "cf-ray")
+_OF_STREAMS: Final = ("accept", "content-type")
 _LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 
 
@@ -81,6 +84,32 @@ class HttpModelClient:
             ModelError: on entering, `at="request"`.
         """
         return _Exchange(self, request)
+
+    async def read(self, url: str) -> bytes:
+        """The beginning of what stands at an address of this provider. Raises: ModelError."""
+        import httpx
+
+        transport, headers = self._ready()
+        pairs = [(name, value) for name, value in headers.pairs if name not in _OF_STREAMS]
+        # A connection of its own: those that stream have their bodies read beside the library.
+        request = httpx.Request("GET", url, headers=[*pairs, ("connection", "close")])
+        try:
+            response = await transport.handle_async_request(request)
+            body = await _beginning(response)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
+            raise errors.not_connected(self._provider, _reason(error)) from error
+        except httpx.TransportError as error:
+            raise errors.not_answered(self._provider, _reason(error)) from error
+        if not 200 <= response.status_code < 300:
+            raise errors.refused(
+                self._provider,
+                response.status_code,
+                dict(response.headers.items()),
+                body,
+                now=time.time(),
+                secrets=headers.secrets,
+            )
+        return body
 
     async def aclose(self) -> None:
         """Close the kept connections."""
@@ -256,6 +285,19 @@ class _Exchange:
                 while await self._read():
                     pass
             await cast("httpx.AsyncByteStream", self._response.stream).aclose()
+
+
+async def _beginning(response: httpx.Response) -> bytes:
+    """A body that is no stream, as far as anybody reads it. Raises: httpx.TransportError."""
+    body = bytearray()
+    try:
+        async for chunk in response.aiter_raw():
+            body += chunk
+            if len(body) > READ_BYTES_MAX:
+                break
+    finally:
+        await response.aclose()
+    return bytes(body[:READ_BYTES_MAX])
 
 
 def _http_request(

@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from codexd.protocol import moving, own, searching, tending, threads, turns
+from codexd.protocol import moving, own, providers, searching, tending, threads, turns
 from codexd.protocol.complaints import complaint
 from codexd.protocol.rpc import invalid_params
 from codexd.protocol.usage import (
@@ -169,6 +169,9 @@ METHODS: dict[str, Method] = {
     "config/read": Method(ConfigReadParams, ConfigReadResponse),
     "configRequirements/read": Method(NoParams, ConfigRequirementsReadResponse),
     "model/list": Method(ModelListParams, ModelListResponse),
+    "provider/findLocal": Method(
+        providers.ProviderFindLocalParams, providers.ProviderFindLocalResponse
+    ),
     "server/status": Method(NoParams, own.ServerStatusResponse),
     "store/blobs/sweep": Method(NoParams, tending.StoreBlobsSweepResponse),
     "store/blobs/verify": Method(tending.StoreBlobsVerifyParams, tending.StoreBlobsVerifyResponse),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ import msgspec
 
 from codexd.live_config import LiveConfig
 from codexd.protocol.methods import Model
+from codexd.protocol.providers import ProviderFindLocalResponse
 from codexd.redaction.redactor import Redactor
 from codexd.runtime.supervisor import Supervisor
 from codexd.server.directory import Directory
@@ -34,6 +35,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[Model, ...]  # the catalogue, hidden ones included
     providers: Callable[[], Mapping[str, str | None]]  # name -> variable that must hold its key
     has_key: Callable[[str], bool]  # whether that variable holds one
+    # A model server on this machine, by name and model where they are given. Raises: Rejected.
+    find_local: Callable[[str | None, str | None], Awaitable[ProviderFindLocalResponse]]
     new_id: Callable[[], str]
     now_us: Callable[[], int]
     today: Callable[[], str]

@@ -19,6 +19,7 @@ from codexd_frontends.start import connect
 from codexd_frontends.trouble import UsageTrouble
 from codexd_frontends.watch import InputLines, Interrupts, Watch
 from codexd_frontends.which import find_thread_id, last_thread
+from codexd_frontends.whom import Whom, asked_for
 
 # More than any model reads; a file given by mistake is refused before it is sent.
 PROMPT_BYTES_MAX = 16 << 20
@@ -28,9 +29,10 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
     """Send a prompt and follow its turn."""
     prompt = read_prompt(arguments.prompt)
     with connect(console) as daemon, Interrupts() as interrupts:
-        followed = _attached(daemon, arguments)
+        whom = asked_for(daemon, arguments, console)
+        followed = _attached(daemon, arguments, whom)
         client_id = str(uuid.uuid4())
-        turn_id = _start_turn(daemon, followed, prompt, client_id, arguments)
+        turn_id = _start_turn(daemon, followed, prompt, client_id, arguments, whom)
         if console.json:
             console.document({"threadId": followed.thread_id, "turnId": turn_id})
         turn = RunningTurn(
@@ -59,22 +61,23 @@ def read_prompt(word: str) -> str:
     return word
 
 
-def _attached(daemon: Daemon, arguments: argparse.Namespace) -> Followed:
+def _attached(daemon: Daemon, arguments: argparse.Namespace, whom: Whom) -> Followed:
     """The thread to send to, started or resumed."""
     if arguments.thread is None and not arguments.last:
-        return _started(daemon, arguments)
+        return _started(daemon, arguments, whom)
     if arguments.last:
         followed = Followed(last_thread(daemon).id)
     else:
         followed = Followed(find_thread_id(daemon, arguments.thread))
+    if whom.provider:
+        params = {"threadId": followed.thread_id, "excludeTurns": True, **whom.params()}
+        daemon.call("thread/resume", params, ThreadAnswer)
     followed.attach(daemon)
     return followed
 
 
-def _started(daemon: Daemon, arguments: argparse.Namespace) -> Followed:
-    params: dict[str, object] = {"cwd": directory(arguments.cwd or ".")}
-    if arguments.model:
-        params["model"] = arguments.model
+def _started(daemon: Daemon, arguments: argparse.Namespace, whom: Whom) -> Followed:
+    params: dict[str, object] = {"cwd": directory(arguments.cwd or "."), **whom.params()}
     if arguments.approval_policy:
         params["approvalPolicy"] = arguments.approval_policy
     return Followed(daemon.call("thread/start", params, ThreadAnswer).thread.id)
@@ -94,6 +97,7 @@ def _start_turn(
     prompt: str,
     client_id: str,
     arguments: argparse.Namespace,
+    whom: Whom,
 ) -> str:
     """Start the turn, with what the command line overrides; returns its id."""
     params: dict[str, object] = {
@@ -105,8 +109,10 @@ def _start_turn(
     if arguments.cwd:
         params["cwd"] = directory(arguments.cwd)
     overrides = {
-        "model": arguments.model,
+        "model": whom.model,
         "effort": arguments.effort,
+        "summary": arguments.summary,
+        "verbosity": arguments.verbosity,
         "approvalPolicy": arguments.approval_policy,
     }
     params |= {name: value for name, value in overrides.items() if value}

@@ -1,0 +1,19 @@
+"""Answers about providers: which model on this machine to use."""
+
+from __future__ import annotations
+
+from codexd.core.commands import Rejected
+from codexd.protocol import providers as p
+from codexd.protocol.rpc import state_error
+from codexd.server.connection import Answered, Connection
+from codexd.server.services import Services
+
+
+async def provider_find_local(
+    services: Services, connection: Connection, params: p.ProviderFindLocalParams
+) -> Answered:
+    """Look for a model server on this machine."""
+    try:
+        return Answered(await services.find_local(params.provider, params.model))
+    except Rejected as rejected:
+        raise state_error(rejected.message, rejected.code) from rejected
