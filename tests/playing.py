@@ -15,23 +15,44 @@ from msgspec.structs import replace
 from codexd.core import commands as c
 from codexd.core.calls import BadCall, ToolAction
 from codexd.core.commands import Command
+from codexd.core.compaction import TOO_LONG
 from codexd.core.decide import decide
-from codexd.core.events import Event, ItemCompleted, ItemCut, ModelCallStarted, ThreadForked
-from codexd.core.ids import CallId, ItemId, ThreadId
+from codexd.core.erasures import Erasures, Standing
+from codexd.core.events import (
+    Event,
+    ItemCompleted,
+    ItemCut,
+    ModelCallStarted,
+    ThreadForked,
+    TurnCompleted,
+    TurnFailed,
+    TurnInterrupted,
+    TurnStarted,
+)
+from codexd.core.ids import CallId, ItemId, ThreadId, TurnId
+from codexd.core.items import TurnError
+from codexd.core.limits import Limits
+from codexd.core.marks import HistoryCompacted
 from codexd.core.record import Recorded
+from codexd.core.revert_events import HistoryRevertUndone
 from codexd.core.settings import SettingsChange
-from codexd.core.state import ModelCall, OpenCall, ThreadState, Turn, evolve
+from codexd.core.state import ThreadState, evolve
+from codexd.core.surroundings import Surroundings
 from codexd.core.tool_events import Decision, ToolEnded
+from codexd.core.turn import ModelCall, OpenCall, Turn
 from codexd.projections.history import History
+from codexd.projections.pinning import pinned_items
 from codexd.projections.texts import TextPart, Texts, part_key
 from codexd.projections.usage import UsageTotals
 from codexd.projections.wire import Saying, Wire
+from codexd.runtime.compacting import bridge_now, question, shorter
 from ordinary import (
     BROKEN,
     SETTINGS,
     ask,
     call_json,
     finished_call,
+    finished_message,
     line,
     message_json,
     result,
@@ -42,6 +63,10 @@ from spec import reread
 
 THREAD = ThreadId("0194d2a0-0000-7000-8000-000000000001")
 INSTRUCTIONS, TOOLS = b"You are a test.", (b'{"name":"shell"}',)
+# Windows so small that a made-up run fills them now and then.
+TOKENS_IN_ALL, TOKENS_VARY, PINS = 200, 300, 3
+WINDOWS = {"m-2": Limits(600, 570, 300)}
+SMALL = Surroundings(limits=lambda settings: WINDOWS.get(settings.model, Limits(1000, 950, 450)))
 PIECES = ("Grüße ", "a", "b\n", "🙂", "日本", "the end")
 Move = Callable[[], None]
 _json = msgspec.json.Encoder().encode
@@ -85,11 +110,19 @@ class OpenText:
 class Play:
     """The thread, and all who look at it."""
 
-    def __init__(self) -> None:
+    def __init__(self, around: Surroundings = SMALL) -> None:
+        self.around = around
         self.state = ThreadState()
         self.records: list[Recorded] = []
         self.history = History()
+        self.erasures = Erasures()
+        self.only_grows = False  # whether a made-up run takes nothing back and shortens nothing
         self.requests: list[list[bytes]] = []  # the input of each request that was sent
+        # Each of them with the last one before it that had nothing which does not count by then.
+        self.followed: list[tuple[list[bytes], ModelCallStarted, list[bytes]]] = []
+        self._sent: list[tuple[int, list[bytes]]] = []
+        # What went out for each model call, without what other models thought; and at which record.
+        self.sent: list[tuple[int, ModelCallStarted, tuple[bytes, ...]]] = []
         self.wire = Wire(THREAD, UsageTotals())
         self.readers = [Reading()]  # the first has been there from the start
         self.streaming: dict[ItemId, OpenText] = {}
@@ -110,7 +143,7 @@ class Play:
 
     def do(self, command: Command) -> None:
         """Ask it of the thread."""
-        self._append(decide(self.state, command))
+        self._append(decide(self.state, command, self.around))
 
     def fork(self) -> None:
         """From here on it is a fork of itself."""
@@ -142,17 +175,45 @@ class Play:
         """The model's stream brought this."""
         call = self.call
         ends = any(isinstance(one, c.FinishedCall) for one in seen)
-        open_items = self.open_items() if ends else ()
         self.do(
             c.ReportModel(
-                call_id=call.call_id, attempt=call.attempt, seen=seen, open_items=open_items
+                call_id=call.call_id,
+                attempt=call.attempt,
+                seen=seen,
+                open_items=self.open_items() if ends else (),
+                bridge=bridge_now(self.state, self.history) if ends else None,
             )
         )
 
     def end_response(self, incomplete: str | None = None) -> None:
         """The model's response is over."""
-        usage = msgspec.Raw(b'{"input_tokens":5,"output_tokens":2,"total_tokens":7}')
-        self.report(c.FinishedCall(duration_ms=5, usage=usage, incomplete=incomplete))
+        total = TOKENS_IN_ALL + self._names % TOKENS_VARY
+        usage = {"input_tokens": total - 2, "output_tokens": 2, "total_tokens": total}
+        self.report(
+            c.FinishedCall(duration_ms=5, usage=msgspec.Raw(_json(usage)), incomplete=incomplete)
+        )
+
+    def summarise(self, words: str) -> None:
+        """The model answers the question for a summary."""
+        item = finished_message(self._name("sum"), words)
+        self.report(item, c.FinishedCall(duration_ms=5))
+
+    def refuse_for_length(self) -> None:
+        """The provider has no room for so long a request."""
+        call, items = self.call, self.history.items
+        self.do(
+            c.ReportModelFailure(
+                call_id=call.call_id,
+                attempt=call.attempt,
+                error=TurnError("too long", TOO_LONG),
+                at="request",
+                retry=False,
+                after_ms=0,
+                attempts_max=3,
+                open_items=self.open_items(),
+                shorter=shorter(self.turn, items) if call.compacts else None,
+            )
+        )
 
     def fail(self, *, at: Literal["request", "stream"] = "stream", retry: bool = True) -> None:
         """The model's stream breaks."""
@@ -238,15 +299,20 @@ class Play:
         at_ms = self._tick()
         self.stale = []
         for event in events:
-            if isinstance(event, ModelCallStarted):
-                event = replace(event, request=self.history.print_request(INSTRUCTIONS, TOOLS))
+            apart = isinstance(event, ModelCallStarted) and event.purpose == "compact"
+            if isinstance(event, ModelCallStarted) and not apart:
+                request = self.history.print_request(INSTRUCTIONS, TOOLS)
+                withheld = self.history.makers.withheld(event.model, event.provider)
+                event = replace(event, request=replace(request, withheld=withheld))
             event = reread(event)
             turn = self.state.turn
             self.state = evolve(self.state, event)
             turn = self.state.turn or turn
-            self.history.apply(event)
-            if isinstance(event, ModelCallStarted):
-                self.requests.append(list(self.history.items))
+            self._fold(event, len(self.records) + 1)
+            if apart:
+                self.requests.append(list(question(self.turn, self.history.items)))
+            elif isinstance(event, ModelCallStarted):
+                self._send(event, len(self.records) + 1)
             recorded = Recorded(
                 len(self.records) + 1, at_ms, event, None, turn.turn_id if turn else None
             )
@@ -257,6 +323,80 @@ class Play:
                 self.stale += [gone.open_item()] if gone is not None else []
             elif isinstance(event, ToolEnded):
                 self.printed.pop(event.call_id, None)
+
+    def _send(self, event: ModelCallStarted, seq: int) -> None:
+        self.sent.append((seq, event, self.history.for_whom(event.model, event.provider)))
+        items, standing = list(self.history.items), Standing(self.erasures)
+        begun = max(self.compactions(), default=0)
+        counting = (
+            items
+            for sent, items in reversed(self._sent)
+            if sent > begun and standing.counts(sent) and not standing.is_muted(sent)
+        )
+        self.followed.append((next(counting, []), event, items))
+        self._sent.append((seq, items))
+        self.requests.append(items)
+
+    def _fold(self, event: Event, seq: int) -> None:
+        """Take it into the history; where something is taken back, make the history anew."""
+        before, self.erasures = self.erasures, self.erasures.after(seq, event)
+        if self.erasures is before:
+            self.history.apply(event, seq)
+            return
+        self.history, standing = History(), Standing(self.erasures)
+        for one in self.records:
+            self.history.apply_all(standing.of(one.seq, one.event), one.seq)
+
+    def living(self) -> list[Recorded]:
+        """The beginnings of the turns that count, oldest first."""
+        standing = Standing(self.erasures)
+        begun = (one for one in self.records if isinstance(one.event, TurnStarted))
+        return [one for one in begun if standing.counts(one.seq)]
+
+    def revert(self, number: int) -> None:
+        """Take back the turn of that number among those that count, from 0 on, and all behind it."""
+        living = self.living()
+        left, taken = living[:number], living[number:]
+        event = taken[0].event
+        assert isinstance(event, TurnStarted)
+        to_seq = self._end_of(left[-1]) if left else 0
+        self.do(
+            c.RevertHistory(
+                before_turn=event.turn_id,
+                to_seq=to_seq,
+                turns=len(taken),
+                turns_left=len(left),
+                markers=self.state.markers,
+            )
+        )
+
+    def undo_revert(self) -> None:
+        """Bring back what was taken back last."""
+        last = self.erasures.last
+        assert last is not None
+        before = len(self.living())
+        standing = Standing(self.erasures.after(0, HistoryRevertUndone(last.seq, 0)))
+        begun = [one for one in self.records if isinstance(one.event, TurnStarted)]
+        after = sum(1 for one in begun if standing.counts(one.seq))
+        self.do(
+            c.UndoRevert(reverted_seq=last.seq, turns=after - before, markers=self.state.markers)
+        )
+
+    def undo_compaction(self) -> None:
+        """Have the history as if the last compaction that counts had not happened."""
+        seq = self.compactions()[-1]
+        self.do(c.UndoCompaction(compacted_seq=seq, markers=self.state.markers))
+
+    def compactions(self) -> list[int]:
+        """The compactions that count."""
+        standing = Standing(self.erasures)
+        done = (one.seq for one in self.records if isinstance(one.event, HistoryCompacted))
+        return [one for one in done if standing.counts(one) and one not in self.erasures.cancelled]
+
+    def _end_of(self, begun: Recorded) -> int:
+        ends = (TurnCompleted, TurnInterrupted, TurnFailed)
+        behind = self.records[begun.seq :]
+        return next(one.seq for one in behind if isinstance(one.event, ends))
 
     def _tell(self, sayings: Sequence[Saying]) -> None:
         for reader in self.readers:
@@ -284,6 +424,8 @@ class Play:
         moves = self._moves_of_people()
         turn = self.state.turn
         if turn is None:
+            if not self.only_grows:
+                moves += [*self._moves_back(), *self._moves_of_keeping()]
             return moves
         if turn.call is not None and turn.call.status == "running":
             moves += self._moves_of_the_model()
@@ -294,6 +436,38 @@ class Play:
             )
         for open_call in turn.open_calls:
             moves += self._moves_of_a_tool(open_call)
+        return moves
+
+    def _moves_of_keeping(self) -> list[Move]:
+        moves: list[Move] = []
+        if self.state.turns_started and self.state.fill.context_tokens:
+            turn = TurnId(self._name("k"))
+            moves.append(lambda: self.do(c.CompactThread(turn_id=turn)))
+        pins = self.state.pins
+        if self.history.items and len(pins) < PINS:
+            moves.append(self._pin)
+        if pins:
+            moves.append(lambda: self.do(c.UnpinRecord(seq=pins[0].seq)))
+        return moves
+
+    def _pin(self) -> None:
+        """Pin the last record that the model was given something of."""
+        for recorded in reversed(self.records):
+            items = pinned_items(recorded.event, self.records)
+            if items and Standing(self.erasures).counts(recorded.seq):
+                self.do(c.PinRecord(seq=recorded.seq, items=items))
+                return
+
+    def _moves_back(self) -> list[Move]:
+        moves: list[Move] = []
+        turns = len(self.living())
+        if turns:
+            moves.append(lambda: self.revert(turns - 1))
+            moves.append(lambda: self.revert(self._names % turns))
+        if self.erasures.reverts:
+            moves.append(self.undo_revert)
+        if self.compactions():
+            moves.append(self.undo_compaction)
         return moves
 
     def _ask(self) -> None:
@@ -317,8 +491,9 @@ class Play:
             lambda: self.do(change),
         ]
         if self.state.turn is not None:
+            if self.turn.kind != "compact":
+                moves.append(self._steer)
             moves += [
-                self._steer,
                 lambda: self.do(interrupt),
                 self.crash,
                 lambda: self.crash(resume=False),
@@ -331,11 +506,25 @@ class Play:
             moves.append(lambda: self.do(c.WithdrawInput(item_id=first)))
         return moves
 
+    def _moves_of_a_summary(self) -> list[Move]:
+        return [
+            lambda: self.summarise(self._name("We were about to go on. ")),
+            lambda: self.summarise(self._name("Little is left to do. ")),
+            lambda: self.summarise(""),
+            lambda: self.make_call(line("ls")),
+            self.refuse_for_length,
+            self.fail,
+            lambda: self.fail(retry=False),
+        ]
+
     def _moves_of_the_model(self) -> list[Move]:
+        if self.call.compacts:
+            return self._moves_of_a_summary()
         moves: list[Move] = [
-            lambda: self._make_call(line("ls")),
-            lambda: self._make_call(line("make")),
-            lambda: self._make_call(BadCall("no such tool")),
+            self.fail if self.only_grows else self.refuse_for_length,
+            lambda: self.make_call(line("ls")),
+            lambda: self.make_call(line("make")),
+            lambda: self.make_call(BadCall("no such tool")),
             self.fail,
             lambda: self.fail(at="request"),
             lambda: self.fail(retry=False),
@@ -367,7 +556,7 @@ class Play:
             index = latest + 1 if latest < 0 or n % 4 == 0 else latest
             self.say(one.item_id, *pieces, part="summary", index=index)
 
-    def _make_call(self, action: ToolAction) -> None:
+    def make_call(self, action: ToolAction) -> None:
         call = self._name("c")
         finished = finished_call(call, action)
         self.report(replace(finished, item=call_json(call, f"echo {call}")))

@@ -8,7 +8,13 @@ import msgspec
 from msgspec.structs import replace
 
 from codexd.core.ids import ItemId
-from codexd.core.items import AgentMessage, CommandExecution, Reasoning, ThreadItem
+from codexd.core.items import (
+    AgentMessage,
+    CommandExecution,
+    ContextCompaction,
+    Reasoning,
+    ThreadItem,
+)
 from codexd.projections.texts import Said, SaidDelta, TextPart
 from codexd.projections.wire import Asks, Saying, Settled
 from codexd.protocol import notifications as n
@@ -45,6 +51,8 @@ class Reading:
         self.questions: set[str] = set()
         self._begun: dict[ItemId, ThreadItem] = {}
         self._texts: dict[Key, str] = {}
+        self._of_turns: dict[str, list[ItemId]] = {}  # the items of each turn that it has seen
+        self._gone: list[set[str]] = []  # turns, by each revert that stands
 
     def take(self, sayings: Iterable[Saying]) -> None:
         """It is told this."""
@@ -69,16 +77,35 @@ class Reading:
         open_texts: dict[Key, int] = {
             (item_id, "text", 0): 0
             for item_id, item in self._begun.items()
-            if not isinstance(item, CommandExecution)
+            if not isinstance(item, CommandExecution | ContextCompaction)
         }
         return open_texts | {key: len(words.encode()) for key, words in self._texts.items()}
 
     def screen(self) -> dict[ItemId, ThreadItem]:
         """The items that are whole, without times: whoever comes late knows those only roughly."""
+        turns = set[str]().union(*self._gone)
+        gone = {item_id for turn in turns for item_id in self._of_turns[turn]}
         return {
             item_id: replace(item, started_at_ms=None, completed_at_ms=None)
             for item_id, item in self.items.items()
+            if item_id not in gone
         }
+
+    @property
+    def ended(self) -> list[str]:
+        """Those of `turns` that count."""
+        gone = set[str]().union(*self._gone)
+        return [one for one in self.turns if one.partition(" ")[0] not in gone]
+
+    def _reverted(self, said: n.ThreadRevertedNotification) -> None:
+        if said.before_turn_id is None:
+            del self._gone[-1:]
+            return
+        gone = set[str]().union(*self._gone)
+        living = [turn for turn in self._of_turns if turn not in gone]
+        # A turn that it has not seen is older than all that it has.
+        known = said.before_turn_id in living
+        self._gone.append(set(living[living.index(said.before_turn_id) :] if known else living))
 
     def _said(self, params: msgspec.Struct) -> None:
         match params:
@@ -91,10 +118,19 @@ class Reading:
                 assert not isinstance(item, msgspec.Raw)
                 assert item.id in self._begun, f"{item.id} is whole before it begins"
                 del self._begun[item.id]
+                self._of_turns.setdefault(params.turn_id, []).append(item.id)
                 self._complete(item)
-            case n.TurnStartedNotification():
+            case n.TurnStartedNotification(turn=turn):
                 assert not self._begun
+                self._of_turns.setdefault(turn.id, [])
+            case n.ThreadRevertedNotification():
+                self._reverted(params)
             case n.TurnCompletedNotification(turn=turn):
+                self._begun = {  # A compaction that came to nothing is never whole.
+                    item_id: item
+                    for item_id, item in self._begun.items()
+                    if not isinstance(item, ContextCompaction)
+                }
                 assert not self._begun, f"still open at the turn's end: {self._begun}"
                 assert not self.questions, f"still asked at the turn's end: {self.questions}"
                 self.turns.append(f"{turn.id} {turn.status}")

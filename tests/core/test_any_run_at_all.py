@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from codexd.core import commands as c
 from codexd.core.decide import decide
 from codexd.core.due import CallModel, due
+from codexd.core.erasures import Standing
 from codexd.core.events import Event, ModelCallStarted, decode_event, encode_event
 from codexd.core.state import ThreadState, fold
 from codexd.core.story import Story
@@ -110,9 +111,11 @@ def test_a_replay_ends_with_the_same_history(run: list[int]) -> None:
     play = Play()
     for number in run:
         play.step(number)
-    again = History()
-    again.apply_all(play.events)
+    again, standing = History(), Standing(play.erasures)
+    for recorded in play.records:
+        again.apply_all(standing.of(recorded.seq, recorded.event), recorded.seq)
     assert again.items == play.history.items
+    assert again.keepsakes == play.history.keepsakes
 
 
 def test_runs_are_not_all_alike() -> None:

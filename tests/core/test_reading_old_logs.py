@@ -11,6 +11,7 @@ from zlib import crc32
 import msgspec
 import pytest
 
+from codexd.core import compaction_events as k
 from codexd.core import events as e
 from codexd.core import marks as m
 from codexd.core import tool_events as w
@@ -46,6 +47,7 @@ from codexd.projections.wire import Wire
 GOLDEN = Path(__file__).parent / "golden"
 LINES = (GOLDEN / "events-v1.jsonl").read_bytes().splitlines()
 MARKS = (GOLDEN / "marks-v1.jsonl").read_bytes().splitlines()
+COMPACTION = (GOLDEN / "compaction-v1.jsonl").read_bytes().splitlines()
 CONTEXT = (GOLDEN / "context-v1.jsonl").read_bytes().splitlines()
 REVERTS = (GOLDEN / "reverts-v1.jsonl").read_bytes().splitlines()
 FIRST_MS = 1795233906001  # 2026-11-21T04:05:06.001Z
@@ -216,6 +218,37 @@ TAKEN_BACK: list[Event] = [
     HistoryRevertUndone(42, 1, 4711),
     HistoryCompactionUndone(9, 96000),
 ]
+SHORTENED: list[Event] = [
+    k.CompactionStarted(
+        ItemId("t1/compaction/3"),
+        "auto",
+        "model_downshift",
+        "pre_turn",
+        "Write a hand-over.",
+        18000,
+        18500,
+        Settings("/work", "m-2", "p", "untrusted", "read-only"),
+        Tuning("high"),
+    ),
+    k.CompactionFailed(ItemId("t1/compaction/3"), TurnError("no text", "other")),
+    e.ModelCallStarted(ModelCallId("t1/2"), 3, "m-2", "p", "compact", left_out=4),
+    m.HistoryCompacted(
+        ItemId("t2/compaction/1"),
+        "Half of it is done.",
+        (RAW(b'{"type":"message","role":"user","content":[]}'),),
+        "manual",
+        2,
+        (k.Kept(12), k.Kept(7, True)),
+        (9,),
+        18500,
+        2100,
+        5,
+    ),
+    e.ContextAdded("developer", "developer", "Speak German.", within=True),
+    k.PinAdded(9, (RAW(b'{"type":"message","role":"assistant","content":[]}'),)),
+    k.PinRemoved(9),
+]
+EVERY = [*EXPECTED, *MARKED, *TOLD, *TAKEN_BACK, *SHORTENED]
 UNKNOWN = Unknown("later.kind", 1, RAW(b'{"anything":[1,{"two":null}]}'))
 
 
@@ -225,6 +258,10 @@ def test_version_1_reads_as_it_was_meant() -> None:
 
 def test_marks_of_version_1_read_as_they_were_meant() -> None:
     assert [decode_record(line).event for line in MARKS] == MARKED
+
+
+def test_compactions_and_pins_of_version_1_read_as_they_were_meant() -> None:
+    assert [decode_record(line).event for line in COMPACTION] == SHORTENED
 
 
 def test_what_was_told_in_version_1_reads_as_it_was_meant() -> None:
@@ -237,8 +274,8 @@ def test_what_was_taken_back_in_version_1_reads_as_it_was_meant() -> None:
 
 @pytest.mark.parametrize(
     "lines",
-    [LINES, MARKS, CONTEXT, REVERTS],
-    ids=["events", "marks", "context", "reverts"],
+    [LINES, MARKS, CONTEXT, REVERTS, COMPACTION],
+    ids=["events", "marks", "context", "reverts", "compaction"],
 )
 def test_the_golden_log_is_whole(lines: list[bytes]) -> None:
     crc = crc32(b"golden")
@@ -249,7 +286,7 @@ def test_the_golden_log_is_whole(lines: list[bytes]) -> None:
 
 
 def test_there_is_one_of_every_kind() -> None:
-    assert {event.type for event in [*EXPECTED, *MARKED, *TOLD, *TAKEN_BACK]} == set(e.EVENTS)
+    assert {event.type for event in EVERY} == set(e.EVENTS)
 
 
 def test_the_envelope_is_read_too() -> None:
@@ -260,7 +297,7 @@ def test_the_envelope_is_read_too() -> None:
     )
 
 
-@pytest.mark.parametrize("event", [*EXPECTED, *MARKED, *TOLD, *TAKEN_BACK], ids=lambda event: event.type)
+@pytest.mark.parametrize("event", EVERY, ids=lambda event: event.type)
 def test_what_is_written_reads_back(event: Event) -> None:
     assert decode_event(event.type, event.v, encode_event(event)) == event
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from msgspec.structs import replace
 
 from codexd.core import events as e
@@ -10,7 +9,7 @@ from codexd.core.events import Event
 from codexd.core.ids import ThreadId
 from codexd.core.record import Recorded
 from codexd.core.settings import SettingsChange
-from codexd.projections.threads import PREVIEW_CHARACTERS_MAX, Summary, tells
+from codexd.projections.threads import PREVIEW_CHARACTERS_MAX, Summary
 from ordinary import BROKEN, FIRST_TURN, SETTINGS, STARTED, begun, queued
 
 GIT = e.GitHead("0f3", "main")
@@ -87,25 +86,3 @@ def test_a_fork_is_a_thread_of_its_own() -> None:
     )
     assert (forked.forked_from, forked.name, forked.archived) == ("p", None, False)
     assert (forked.created_ms, forked.preview, forked.turns) == (8000, "go", 1)
-
-
-@pytest.mark.parametrize("kind", e.EVENTS)
-def test_what_tells_nothing_need_not_be_decoded(kind: str) -> None:
-    line = f'{{"seq":7,"at":"2026-11-21T03:00:00.000000Z","type":"{kind}","data":{{}}}}'.encode()
-    telling = {
-        "thread.started",
-        "thread.forked",
-        "thread.renamed",
-        "thread.archived",
-        "thread.unarchived",
-        "thread.settings_changed",
-        "input.queued",
-        "turn.started",
-        "turn.failed",
-        "model.call_started",
-        "model.call_ended",
-        "model.call_failed",
-        "title.requested",
-        "title.ended",
-    }
-    assert tells(line) == (kind in telling)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from codexd.core.erasures import Standing
 from codexd.core.events import TurnStarted
 from codexd.core.items import ThreadItem
 from codexd.core.state import fold
@@ -59,7 +60,7 @@ def test_the_transcript_shows_what_was_shown_live(run: list[int]) -> None:
     items = [untimed(item) for turn in transcript.turns for item in turn.items]
     assert items == list(play.live.screen().values())
     ended = [f"{t.turn_id} {t.status}" for t in transcript.turns if t.status != "inProgress"]
-    assert ended == play.live.turns
+    assert ended == play.live.ended
 
 
 def untimed(item: ThreadItem) -> ThreadItem:
@@ -128,16 +129,19 @@ def test_a_fold_that_is_taken_up_in_mid_turn_goes_on_as_the_live_one(run: list[i
 @given(RUNS)
 def test_a_request_begins_with_the_request_before_it(run: list[int]) -> None:
     play = played(run)
-    for before, request in zip(play.requests, play.requests[1:], strict=False):
+    for before, called, request in play.followed:
         assert request[: len(before)] == before
+        assert called.request is not None
+        assert called.request.kept == len(before)
 
 
 @FEW
 @given(RUNS)
 def test_a_replayed_history_prints_the_next_request_alike(run: list[int]) -> None:
     play = played(run)
-    again = History()
-    again.apply_all(play.events)
+    again, standing = History(), Standing(play.erasures)
+    for recorded in play.records:
+        again.apply_all(standing.of(recorded.seq, recorded.event), recorded.seq)
     assert again.items == play.history.items
     assert again.print_request(INSTRUCTIONS, TOOLS) == play.history.print_request(
         INSTRUCTIONS, TOOLS

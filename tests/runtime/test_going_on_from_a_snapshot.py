@@ -14,18 +14,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from codexd.core.events import InputQueued, ThreadForked, Unknown, encode_event
+from codexd.core.events import InputQueued, ThreadForked, encode_event
 from codexd.core.ids import ThreadId
 from codexd.core.items import TextInput
-from codexd.core.record import Recorded, encode_members
+from codexd.core.record import Recorded
+from codexd.core.surroundings import NOWHERE
 from codexd.projections.history import History
 from codexd.runtime.folds import Folds
+from codexd.runtime.going_back import refold
 from codexd.runtime.loading import Loaded, load
 from codexd.runtime.snapshots import NEWEST, Keeper, Seed, find_seed
 from codexd_eventstore.jsonl import open_jsonl_store
 from codexd_eventstore.memory import MemoryStore
 from codexd_eventstore.store import EventStore, NewEvent, Record, Snapshot
 from playing import INSTRUCTIONS, THREAD, TOOLS, Play
+from written import write
 
 RUNS = st.lists(st.integers(0, 10_000), min_size=20, max_size=80)
 CUTS = st.lists(st.integers(1, 60), min_size=1, max_size=6)
@@ -42,36 +45,36 @@ def played(run: Sequence[int]) -> Play:
 
 
 def a_long_play() -> Play:
-    """Some turns, with nothing open at the end."""
-    number, play = 7, Play()
+    """Some turns, with nothing open at the end and nothing taken back or shortened."""
+    number, play = 7, Play(NOWHERE)
+    play.only_grows = True
     while len(play.records) < 400 or play.state.turn is not None or play.state.queue:
         number = number * 1_103_515_245 + 12_345 & 0x7FFFFFFF
         play.step(number >> 8)
     return play
 
 
-async def write(store: EventStore, records: Sequence[Recorded]) -> None:
-    for one in records:
-        event = one.event
-        assert not isinstance(event, Unknown)
-        new = NewEvent(event.type, encode_event(event), event.v, encode_members(one.by, one.turn))
-        await store.append(
-            THREAD, [new], expected_version=one.seq - 1, at_us=one.at_ms * 1000, durable=False
-        )
-
-
-async def keep_steps(store: EventStore, records: Sequence[Recorded], gaps: Sequence[int]) -> Keeper:
-    """Fold the records, and take a step once so many have gone by and nothing is open."""
+async def keep_steps(
+    store: EventStore, records: Sequence[Recorded], gaps: Sequence[int]
+) -> tuple[Keeper, Folds]:
+    """Fold the records as an actor does, and take a step once so many have gone by and nothing is open."""
     keeper, folds = Keeper(store, THREAD), Folds.empty()
     left = list(gaps)
     last = 0
     for one in records:
+        erasures = folds.summary.erasures.after(one.seq, one.event)
+        if erasures is not folds.summary.erasures:
+            refolded = await refold(store, THREAD, erasures, one.seq - 1)
+            folds.history = refolded.take_over(keeper)
         folds.apply(one)
+        # A request is due now and then, and then all items are in memory.
+        if one.seq % 7 == 0 or (left and one.seq - last >= left[0]):
+            await keeper.bring_back(folds.history)
         if left and one.seq - last >= left[0] and folds.between_turns:
             await keeper.keep(folds)
             last = one.seq
             del left[0]
-    return keeper
+    return keeper, folds
 
 
 async def opened(
@@ -95,8 +98,7 @@ def assert_alike(one: Loaded, other: Loaded) -> None:
     assert one.folds.history.items == other.folds.history.items
     assert one.folds.history.place() == other.folds.history.place()
     assert next_print(one.folds.history) == next_print(other.folds.history)
-    assert one.folds.usage.total == other.folds.usage.total
-    assert one.folds.usage.last == other.folds.usage.last
+    assert one.folds.usage.now == other.folds.usage.now
     assert one.folds.summary == other.folds.summary
     assert list(one.turn_so_far) == list(other.turn_so_far)
 
@@ -146,10 +148,7 @@ def test_a_fork_of_a_loaded_thread_begins_with_what_is_loaded() -> None:
     async def check() -> None:
         play, store = a_long_play(), MemoryStore()
         await write(store, play.records)
-        keeper = await keep_steps(store, play.records, [100, 100])
-        folds = Folds.empty()
-        for one in play.records:
-            folds.apply(one)
+        keeper, folds = await keep_steps(store, play.records, [100, 100])
         event = ThreadForked(THREAD, folds.version)
         forked = NewEvent(event.type, encode_event(event))
         await store.fork(THREAD, folds.version, CHILD, [forked], at_us=1)

@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from codexd.core.calls import ToolAction, ToolResult
+from codexd.core.compaction_events import Kept
 from codexd.core.events import NO_JSON, CallName, GitHead, ScreenKind
 from codexd.core.ids import ApprovalId, CallId, ItemId, ModelCallId, TurnId
 from codexd.core.items import TurnError, UserInput
@@ -70,6 +71,25 @@ class StartTurn(_Command, frozen=True, kw_only=True):
     output_schema: msgspec.Raw = NO_JSON
 
 
+class CompactThread(_Command, frozen=True, kw_only=True):
+    """Shorten the model's history, in a turn of its own."""
+
+    turn_id: TurnId
+
+
+class PinRecord(_Command, frozen=True, kw_only=True):
+    """Have every compaction keep what the model was given of a record."""
+
+    seq: int
+    items: tuple[msgspec.Raw, ...]
+
+
+class UnpinRecord(_Command, frozen=True, kw_only=True):
+    """Let it go with the next compaction."""
+
+    seq: int
+
+
 class SteerTurn(_Command, frozen=True, kw_only=True):
     """Add input to the turn that runs."""
 
@@ -83,6 +103,31 @@ class WithdrawInput(_Command, frozen=True, kw_only=True):
     """Take back an input that still waits for its turn."""
 
     item_id: ItemId
+
+
+class RevertHistory(_Command, frozen=True, kw_only=True):
+    """Take back a turn and all turns behind it."""
+
+    before_turn: TurnId
+    to_seq: int  # the end of the last turn that is left; 0: none is
+    turns: int  # so many are taken back
+    turns_left: int
+    markers: int  # so many the thread had when that was looked up
+
+
+class UndoRevert(_Command, frozen=True, kw_only=True):
+    """Bring back what the last revert that stands took away."""
+
+    reverted_seq: int
+    turns: int
+    markers: int
+
+
+class UndoCompaction(_Command, frozen=True, kw_only=True):
+    """Have the model's history as if that compaction had not happened."""
+
+    compacted_seq: int
+    markers: int
 
 
 class OpenItem(msgspec.Struct, frozen=True):
@@ -141,6 +186,16 @@ class FinishedCall(msgspec.Struct, frozen=True):
     incomplete: str | None = None
 
 
+class Bridge(msgspec.Struct, frozen=True):
+    """What stays of a history in front of the summary."""
+
+    items: tuple[msgspec.Raw, ...] = ()
+    context_at: int = 0  # in front of which of them fresh context belongs
+    kept: tuple[Kept, ...] = ()
+    pins: tuple[int, ...] = ()
+    left_out: int = 0  # items that the summary's request had no room for
+
+
 class ReportModel(_Command, frozen=True, kw_only=True):
     """What one read of a model's stream brought, in order."""
 
@@ -148,6 +203,14 @@ class ReportModel(_Command, frozen=True, kw_only=True):
     attempt: int
     seen: tuple[FinishedItem | FinishedCall, ...]
     open_items: tuple[OpenItem, ...] = ()  # where the response ends: an incomplete one leaves some
+    bridge: Bridge | None = None  # where a summary's response ends
+
+
+class Shorter(msgspec.Struct, frozen=True):
+    """A summary's request with less in it."""
+
+    left_out: int  # so many of the oldest items
+    items: int  # that makes so many in all: a call goes with its answer
 
 
 class ReportModelFailure(_Command, frozen=True, kw_only=True):
@@ -162,6 +225,7 @@ class ReportModelFailure(_Command, frozen=True, kw_only=True):
     attempts_max: int  # how many failures of this kind the provider's budget allows
     rate_limits: dict[str, str] | None = None
     open_items: tuple[OpenItem, ...] = ()
+    shorter: Shorter | None = None  # of a summary's request that was too long: the next to try
 
 
 class RetryModelCall(_Command, frozen=True, kw_only=True):
@@ -215,10 +279,16 @@ Command = (
     | UnarchiveThread
     | ChangeSettings
     | StartTurn
+    | CompactThread
+    | PinRecord
+    | UnpinRecord
     | SteerTurn
     | WithdrawInput
     | InterruptTurn
     | DecideApproval
+    | RevertHistory
+    | UndoRevert
+    | UndoCompaction
     | ReportModel
     | ReportModelFailure
     | RetryModelCall

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from codexd.core import commands as c
 from codexd.core.commands import Command, Rejected
+from codexd.core.compaction import begin_compaction, reason_before_turn, reason_within_turn
 from codexd.core.context import context_due, new_instructions, warnings_due
 from codexd.core.events import (
     Event,
@@ -29,12 +32,16 @@ from codexd.core.events import (
 )
 from codexd.core.ids import ModelCallId
 from codexd.core.items import TextInput, UserInput
+from codexd.core.keeping import decide_keeping
 from codexd.core.reports import decide_approval, decide_model, decide_recovery, decide_tools
+from codexd.core.reverting import decide_taking_back
 from codexd.core.settings import SettingsChange
-from codexd.core.state import ThreadState, Turn
+from codexd.core.state import ThreadState
 from codexd.core.story import Story
 from codexd.core.surroundings import NOWHERE, Surroundings
 from codexd.core.titling import end_title, give_title_up, request_title
+from codexd.core.told import Told
+from codexd.core.turn import Turn
 
 # Inputs that may wait behind a running turn: a person's evening, not a program's mistake.
 QUEUE_INPUTS_MAX = 64
@@ -47,7 +54,7 @@ def decide(state: ThreadState, command: Command, around: Surroundings = NOWHERE)
         case c.StartThread():
             _start_thread(story, command)
         case c.ReportModel() | c.ReportModelFailure() | c.RetryModelCall():
-            decide_model(story, command)
+            decide_model(story, command, around)
         case c.ReportSpawned() | c.ReportToolEnded():
             decide_tools(story, command)
         case c.Recover():
@@ -59,6 +66,9 @@ def decide(state: ThreadState, command: Command, around: Surroundings = NOWHERE)
             end_title(story, command)
         case c.GoOn():
             pass  # What is due follows from where the thread stands.
+        case c.CompactThread() | c.PinRecord() | c.UnpinRecord():
+            refuse_unless_open(story.state)
+            decide_keeping(story, command, around)
         case _:
             _of_people(story, command)
     if not (isinstance(command, c.InterruptTurn) and command.reason == "shutdown"):
@@ -76,16 +86,16 @@ _OfPeople = (
     | c.WithdrawInput
     | c.InterruptTurn
     | c.DecideApproval
+    | c.RevertHistory
+    | c.UndoRevert
+    | c.UndoCompaction
 )
 
 
 def _of_people(story: Story, command: _OfPeople) -> None:
-    if story.state.settings is None:
-        raise Rejected("thread_not_started", "the thread was never started: nothing was done")
-    if story.state.archived and not isinstance(command, c.UnarchiveThread | c.ArchiveThread):
-        raise Rejected(
-            "thread_archived", "the thread is archived: unarchive it first; nothing was done"
-        )
+    if story.state.settings is None or not isinstance(command, c.UnarchiveThread | c.ArchiveThread):
+        refuse_unless_open(story.state)
+    assert story.state.settings is not None
     match command:
         case c.RenameThread():
             if command.name != story.state.name:
@@ -110,6 +120,8 @@ def _of_people(story: Story, command: _OfPeople) -> None:
             story.interrupt(command.open_items, command.reason)
         case c.DecideApproval():
             decide_approval(story, command)
+        case c.RevertHistory() | c.UndoRevert() | c.UndoCompaction():
+            decide_taking_back(story, command)
         case _:
             assert_never(command)
 
@@ -161,7 +173,13 @@ def _asked_change(state: ThreadState, change: SettingsChange) -> SettingsChange 
 
 def _steer(story: Story, command: c.SteerTurn) -> None:
     _refuse_empty(command.content)
-    running(story.state, command.expected_turn, "steer")
+    turn = running(story.state, command.expected_turn, "steer")
+    if turn.kind == "compact":
+        raise Rejected(
+            "turn_not_steerable",
+            "the history is being compacted, and nothing can be added to that: "
+            "send it as a turn of its own, which waits for its end; nothing was sent",
+        )
     story.add(TurnSteered(command.item_id, command.content, command.client_id))
 
 
@@ -175,6 +193,16 @@ def _refuse_empty(content: tuple[UserInput, ...]) -> None:
     if all(isinstance(part, TextInput) and not part.text.strip() for part in content):
         raise Rejected(
             "empty_input", "expected a prompt, found no text and no attachment: nothing was sent"
+        )
+
+
+def refuse_unless_open(state: ThreadState) -> None:
+    """Raises: Rejected, where nothing may be asked of the thread."""
+    if state.settings is None:
+        raise Rejected("thread_not_started", "the thread was never started: nothing was done")
+    if state.archived:
+        raise Rejected(
+            "thread_archived", "the thread is archived: unarchive it first; nothing was done"
         )
 
 
@@ -201,7 +229,7 @@ def settle(story: Story, around: Surroundings) -> None:
         elif turn.call is not None or turn.open_calls:
             return
         elif turn.owed:
-            _call_model(story, turn)
+            _go_on(story, turn, around)
         else:
             story.add(TurnCompleted())
 
@@ -214,10 +242,13 @@ def _begin_turn(story: Story, queued: InputQueued, around: Surroundings) -> None
         story.add(SettingsChanged(change))
     assert story.state.settings is not None
     settings = story.state.settings
-    tuned = around.tuning(settings)
+    limits, tuned = around.limits(settings), around.tuning(settings)
+    reason = reason_before_turn(story.state, queued, settings, limits)
+    # What is about to be shortened away is told again, whole: it will stand behind the summary.
+    knows = state if reason is None else replace(state, told=Told())
     for event in (
         *warnings_due(state, tuned.complaints),
-        *context_due(state, settings, queued.today, around),
+        *context_due(knows, settings, queued.today, around),
     ):
         story.add(event)
     story.add(
@@ -225,14 +256,21 @@ def _begin_turn(story: Story, queued: InputQueued, around: Surroundings) -> None
             queued.turn_id,
             settings,
             (queued.item_id,),
-            limits=around.limits(settings),
+            limits=limits,
             tuning=tuned.tuning,
             instructions=new_instructions(state, around.instructions(settings)),
         )
     )
+    if reason is not None:
+        other = state.last_settings if reason == "model_downshift" else None
+        begin_compaction(story, around, reason, "pre_turn", other)
     request_title(story, queued, around.titles())
 
 
-def _call_model(story: Story, turn: Turn) -> None:
+def _go_on(story: Story, turn: Turn, around: Surroundings) -> None:
+    reason = reason_within_turn(story.state)
+    if reason is not None:
+        begin_compaction(story, around, reason, "mid_turn")
+        return
     call_id = ModelCallId(f"{turn.turn_id}/{turn.calls_made + 1}")
     story.add(ModelCallStarted(call_id, 1, turn.settings.model, turn.settings.provider))

@@ -12,12 +12,18 @@ from typing import Literal
 
 import msgspec
 
+from codexd.core.compaction_events import CompactionFailed, CompactionStarted, PinAdded, PinRemoved
 from codexd.core.environment import Environment
 from codexd.core.fact import NOTHING, Fact
 from codexd.core.ids import CallId, ItemId, ModelCallId, ThreadId, TurnId
 from codexd.core.items import TurnError, UserInput
 from codexd.core.limits import Limits
 from codexd.core.marks import HistoryCompacted, ReviewEntered, ReviewExited, ThreadImported
+from codexd.core.revert_events import (
+    HistoryCompactionUndone,
+    HistoryReverted,
+    HistoryRevertUndone,
+)
 from codexd.core.settings import Settings, SettingsChange, Tuning
 from codexd.core.titles import TitleEnded, TitleRequested
 from codexd.core.tool_events import (
@@ -189,6 +195,7 @@ class ContextAdded(Fact, frozen=True):
     environment: Environment | None = None  # what the model knows with this of where it works
     digest: str | None = None  # of user instructions: the same digest, the same instructions
     sources: tuple[Source, ...] = ()  # the files that they were taken from
+    within: bool = False  # it stands among the items of the compaction just before
 
 
 class RequestPrint(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
@@ -215,7 +222,8 @@ class ModelCallStarted(Fact, frozen=True):
     model: str
     provider: str
     purpose: Literal["turn", "compact", "review"] = "turn"
-    request: RequestPrint | None = None
+    request: RequestPrint | None = None  # None for a summary: it is no part of the history
+    left_out: int = 0  # of a summary's request: so many of the oldest items it had no room for
 
 
 ScreenKind = Literal["message", "reasoning", "call", "other"]
@@ -312,7 +320,14 @@ Event = (
     | ToolStarted
     | ToolSpawned
     | ToolEnded
+    | CompactionStarted
+    | CompactionFailed
     | HistoryCompacted
+    | HistoryReverted
+    | HistoryRevertUndone
+    | HistoryCompactionUndone
+    | PinAdded
+    | PinRemoved
     | ReviewEntered
     | ReviewExited
     | ThreadImported

@@ -33,6 +33,11 @@ from codexd.core.events import (
 from codexd.core.ids import ItemId
 from codexd.core.items import ImageInput, LocalImageInput, TextInput, UserInput
 from codexd.core.marks import HistoryCompacted
+from codexd.core.revert_events import (
+    HistoryCompactionUndone,
+    HistoryReverted,
+    HistoryRevertUndone,
+)
 from codexd.core.tool_events import ToolEnded
 from codexd.core.usage import read_usage
 
@@ -103,7 +108,7 @@ def fold_fill(fill: Fill, event: Event | Unknown) -> Fill:
             parts = given(event.result.model_parts)
             size = json_bytes(parts) if parts is not None else _utf8(event.result.model_text)
             return replace(fill, since_bytes=fill.since_bytes + size)
-        case ContextAdded():
+        case ContextAdded() if not event.within:
             return _put_behind(fill, _utf8(event.text))
         case TurnSteered():
             return _put_behind(fill, input_bytes(event.content))
@@ -119,6 +124,8 @@ def fold_fill(fill: Fill, event: Event | Unknown) -> Fill:
                 asked_bytes=0,
                 made_bytes=0,
             )
+        case HistoryReverted() | HistoryRevertUndone() | HistoryCompactionUndone():
+            return Fill(last_total=event.tokens, window=fill.window, queued=fill.queued)
         case _:
             return _of_queue(fill, event)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from codexd.core.compaction_events import Kept, Trigger
 from codexd.core.fact import Fact
 from codexd.core.ids import ItemId
 
@@ -15,6 +16,13 @@ class HistoryCompacted(Fact, frozen=True):
     item_id: ItemId
     summary: str
     items: tuple[msgspec.Raw, ...]  # input items that stand for all that was in front of this
+    trigger: Trigger | None = None  # None: another program did it, and nothing else is known of it
+    window: int = 0  # the how many-eth of the thread: 1 for the first
+    kept: tuple[Kept, ...] = ()  # whose words are among the items, by their records
+    pins: tuple[int, ...] = ()  # the records that were kept because they are pinned
+    tokens_before: int | None = None
+    tokens_after: int | None = None  # an estimate
+    left_out: int = 0  # of the summary's request: the oldest items, which it had no room for
 
 
 class ReviewEntered(Fact, frozen=True):

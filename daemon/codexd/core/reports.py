@@ -6,12 +6,19 @@ from typing import assert_never
 
 from codexd.core import commands as c
 from codexd.core.calls import BadCall, RunCommand, ToolAction, ToolResult
-from codexd.core.commands import FinishedCall, FinishedItem, MadeCall, OpenItem, Rejected
+from codexd.core.commands import Bridge, FinishedCall, FinishedItem, MadeCall, OpenItem, Rejected
+from codexd.core.compaction import (
+    COMPACTIONS_IN_A_ROW_MAX,
+    TOO_LONG,
+    ask_for_less,
+    call_again,
+    finish_compaction,
+    give_compaction_up,
+)
 from codexd.core.events import (
     ItemCompleted,
     ModelCallEnded,
     ModelCallFailed,
-    ModelCallStarted,
     TurnFailed,
     or_nothing,
 )
@@ -19,8 +26,8 @@ from codexd.core.ids import ApprovalId
 from codexd.core.items import TurnError
 from codexd.core.policy import needs_approval, permitted
 from codexd.core.stand_in import find_stand_in
-from codexd.core.state import ModelCall, OpenCall
 from codexd.core.story import Story
+from codexd.core.surroundings import Surroundings
 from codexd.core.tool_events import (
     ApprovalDecided,
     ApprovalRequested,
@@ -28,6 +35,7 @@ from codexd.core.tool_events import (
     ToolSpawned,
     ToolStarted,
 )
+from codexd.core.turn import ModelCall, OpenCall
 
 DECLINED = "declined: a person refused this call. Do not try it again another way; ask, or go on without it."
 RESTARTED = (
@@ -54,7 +62,9 @@ def stood_in_for(action: ToolAction) -> str | None:
 
 
 def decide_model(
-    story: Story, command: c.ReportModel | c.ReportModelFailure | c.RetryModelCall
+    story: Story,
+    command: c.ReportModel | c.ReportModelFailure | c.RetryModelCall,
+    around: Surroundings,
 ) -> None:
     """What the model's stream brought, how it broke, or that the wait before a retry is over."""
     call = story.state.turn.call if story.state.turn is not None else None
@@ -65,13 +75,33 @@ def decide_model(
     match command:
         case c.ReportModel():
             for seen in command.seen:
-                _seen(story, seen, command.open_items)
+                if call.compacts:
+                    _seen_apart(story, seen, command.bridge, around)
+                else:
+                    _seen(story, seen, command.open_items)
         case c.ReportModelFailure():
             _failed(story, call, command)
         case c.RetryModelCall():
             _retry(story, call)
         case _:
             assert_never(command)
+
+
+def _seen_apart(
+    story: Story,
+    seen: FinishedItem | FinishedCall,
+    bridge: Bridge | None,
+    around: Surroundings,
+) -> None:
+    """What came of the question for a summary: kept, and shown to nobody; a call in it is not made."""
+    match seen:
+        case FinishedItem():
+            story.add(ItemCompleted(seen.item_id, "other", seen.item, seen.started_ms))
+        case FinishedCall():
+            story.add(_call_ended(story, seen))
+            finish_compaction(story, bridge, around)
+        case _:
+            assert_never(seen)
 
 
 def _seen(
@@ -85,18 +115,20 @@ def _seen(
                 _admit(story, seen.call)
         case FinishedCall():
             story.cut(open_items, "failed")
-            story.add(
-                ModelCallEnded(
-                    seen.duration_ms,
-                    seen.response_id,
-                    seen.request_id,
-                    or_nothing(seen.usage),
-                    _changed_limits(story, seen.rate_limits),
-                    seen.incomplete,
-                )
-            )
+            story.add(_call_ended(story, seen))
         case _:
             assert_never(seen)
+
+
+def _call_ended(story: Story, seen: FinishedCall) -> ModelCallEnded:
+    return ModelCallEnded(
+        seen.duration_ms,
+        seen.response_id,
+        seen.request_id,
+        or_nothing(seen.usage),
+        _changed_limits(story, seen.rate_limits),
+        seen.incomplete,
+    )
 
 
 def _changed_limits(story: Story, limits: dict[str, str] | None) -> dict[str, str] | None:
@@ -128,21 +160,26 @@ def _failed(story: Story, call: ModelCall, command: c.ReportModelFailure) -> Non
     failures = call.request_failures if command.at == "request" else call.stream_failures
     retry = command.retry and failures < command.attempts_max
     story.cut(command.open_items, "failed")
-    story.add(
-        ModelCallFailed(
-            _numbered(command.error, failures + 1, command.attempts_max)
-            if retry
-            else command.error,
-            command.at,
-            retry,
-            command.after_ms if retry else 0,
-            _changed_limits(story, command.rate_limits),
-        )
+    failed = ModelCallFailed(
+        _numbered(command.error, failures + 1, command.attempts_max) if retry else command.error,
+        command.at,
+        retry,
+        command.after_ms if retry else 0,
+        _changed_limits(story, command.rate_limits),
     )
-    if retry:
+    if call.compacts and command.shorter is not None:
+        ask_for_less(story, call, failed, command.shorter)
         return
-    assert story.state.turn is not None
-    for open_call in story.state.turn.open_calls:
+    story.add(failed)
+    turn = story.state.turn
+    assert turn is not None
+    if call.compacts and not retry:
+        give_compaction_up(story, command.error)
+        return
+    too_long = command.error.codex_error_info == TOO_LONG
+    if retry or (too_long and turn.compactions < COMPACTIONS_IN_A_ROW_MAX):
+        return  # What is too long is compacted before the turn goes on.
+    for open_call in turn.open_calls:
         # A call made before the stream broke has nobody left who waits for its answer.
         story.abort(open_call.call_id, command.open_items, "aborted: the turn failed")
     story.add(TurnFailed(command.error))
@@ -161,10 +198,8 @@ def _numbered(error: TurnError, failure: int, failures_max: int) -> TurnError:
 def _retry(story: Story, call: ModelCall) -> None:
     turn = story.state.turn
     assert turn is not None
-    if turn.open_calls:
-        return
-    settings = turn.settings
-    story.add(ModelCallStarted(call.call_id, call.attempt + 1, settings.model, settings.provider))
+    if not turn.open_calls:
+        call_again(story, call)
 
 
 def decide_tools(story: Story, command: c.ReportSpawned | c.ReportToolEnded) -> None:

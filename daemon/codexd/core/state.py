@@ -7,12 +7,17 @@ has been; the model's history and the screens are projections of their own.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, assert_never
+from typing import assert_never
 
 import msgspec
 from msgspec.structs import replace
 
-from codexd.core.calls import ToolAction
+from codexd.core.compaction_events import (
+    CompactionFailed,
+    CompactionStarted,
+    PinAdded,
+    PinRemoved,
+)
 from codexd.core.events import (
     ContextAdded,
     Event,
@@ -33,17 +38,23 @@ from codexd.core.events import (
     TurnCompleted,
     TurnFailed,
     TurnInterrupted,
-    TurnKind,
     TurnStarted,
     TurnSteered,
     Unknown,
     given,
 )
-from codexd.core.ids import ApprovalId, CallId, ItemId, ModelCallId, ThreadId, TurnId
+from codexd.core.fill import Fill, fold_fill, tokens_of
+from codexd.core.ids import ItemId, ThreadId
 from codexd.core.limits import Limits
 from codexd.core.marks import HistoryCompacted, ReviewEntered, ReviewExited, ThreadImported
 from codexd.core.policy import session_key
-from codexd.core.settings import Settings, Tuning, tuning_of
+from codexd.core.revert_events import (
+    HistoryCompactionUndone,
+    HistoryReverted,
+    HistoryRevertUndone,
+    Marker,
+)
+from codexd.core.settings import Settings, tuning_of
 from codexd.core.titles import TitleEnded, TitleRequested
 from codexd.core.told import Told
 from codexd.core.tool_events import (
@@ -53,49 +64,25 @@ from codexd.core.tool_events import (
     ToolSpawned,
     ToolStarted,
 )
+from codexd.core.turn import (
+    Compaction,
+    ItemBirth,
+    ModelCallEvent,
+    ToolEvent,
+    Turn,
+    asked_about,
+    evolve_call,
+    evolve_item,
+    evolve_tool,
+)
 from codexd.core.warned import ThreadWarned, remembered
 
 
-class ModelCall(msgspec.Struct, frozen=True):
-    """The request to the model that the turn waits for."""
+class Pin(msgspec.Struct, frozen=True):
+    """What every compaction keeps."""
 
-    call_id: ModelCallId
-    attempt: int
-    status: Literal["running", "backing_off"] = "running"
-    retry_after_ms: int = 0
-    request_failures: int = 0  # attempts that the provider never answered
-    stream_failures: int = 0  # attempts that broke off
-
-
-# An item and the time of its first part: some providers use an id again with each answer.
-ItemBirth = tuple[ItemId, int | None]
-
-
-class OpenCall(msgspec.Struct, frozen=True):
-    """A tool call that has no answer yet."""
-
-    call_id: CallId
-    name: str
-    custom: bool
-    action: ToolAction | None = None  # None until it is asked for or started
-    approval_id: ApprovalId | None = None  # set while a person is being asked
-    running: bool = False
-    pid: int | None = None
-
-
-class Turn(msgspec.Struct, frozen=True):
-    """The turn that runs."""
-
-    turn_id: TurnId
-    kind: TurnKind
-    settings: Settings
-    calls_made: int = 0  # model calls so far; numbers the next one
-    call: ModelCall | None = None
-    open_calls: tuple[OpenCall, ...] = ()
-    owed: bool = True  # whether the model has yet to see something: input, or a tool's answer
-    output_schema: msgspec.Raw | None = None
-    limits: Limits = Limits()
-    tuning: Tuning = Tuning()
+    seq: int
+    tokens: int  # an estimate
 
 
 class ThreadState(msgspec.Struct, frozen=True):
@@ -115,6 +102,13 @@ class ThreadState(msgspec.Struct, frozen=True):
     warned: tuple[str, ...] = ()  # what a person was told once
     title: TitleRequested | None = None  # that a model is being asked for
     rate_limits: dict[str, str] | None = None
+    fill: Fill = Fill()
+    compactions: int = 0
+    pins: tuple[Pin, ...] = ()
+    taken_pins: tuple[tuple[Pin, ...], ...] = ()  # by each revert that stands
+    markers: int = 0  # how often something was taken back or brought back
+    last_settings: Settings | None = None  # of the newest turn, and its limits
+    last_limits: Limits = Limits()
     # The items that have their fact, of the last model call and of the one before: a draft that a crash
     # left may be one of theirs, since the append that ends the one call may start the next.
     ended_items: tuple[ItemBirth, ...] = ()
@@ -127,6 +121,9 @@ class ThreadState(msgspec.Struct, frozen=True):
 
 def evolve(state: ThreadState, event: Event | Unknown) -> ThreadState:
     """The state after the event."""
+    fill = fold_fill(state.fill, event)
+    if fill is not state.fill:
+        state = replace(state, fill=fill)
     match event:
         case TurnStarted() | TurnCompleted() | TurnInterrupted() | TurnFailed() | TurnSteered():
             return _evolve_turn(state, event)
@@ -150,7 +147,13 @@ def evolve(state: ThreadState, event: Event | Unknown) -> ThreadState:
             return replace(state, title=None)
         case LogRepaired() | Unknown():
             return state
-        case HistoryCompacted() | ReviewEntered() | ReviewExited() | ThreadImported():
+        case CompactionStarted() | CompactionFailed() | HistoryCompacted():
+            return _evolve_compaction(state, event)
+        case PinAdded() | PinRemoved():
+            return _evolve_pins(state, event)
+        case HistoryReverted() | HistoryRevertUndone() | HistoryCompactionUndone():
+            return _evolve_marker(state, event)
+        case ReviewEntered() | ReviewExited() | ThreadImported():
             return state
         case _:
             return _evolve_thread(state, event)
@@ -173,8 +176,6 @@ _ThreadEvent = (
     | SettingsChanged
 )
 _TurnEvent = TurnStarted | TurnCompleted | TurnInterrupted | TurnFailed | TurnSteered
-_ModelEvent = ModelCallStarted | ModelCallEnded | ModelCallFailed
-_ToolEvent = ApprovalRequested | ApprovalDecided | ToolStarted | ToolSpawned | ToolEnded
 
 
 def _evolve_thread(state: ThreadState, event: _ThreadEvent) -> ThreadState:
@@ -224,10 +225,13 @@ def _evolve_turn(state: ThreadState, event: _TurnEvent) -> ThreadState:
                 output_schema=given(queued.output_schema) if queued is not None else None,
                 limits=event.limits,
                 tuning=event.tuning or tuning_of(event.settings),
+                owed=event.kind != "compact",
             )
             return replace(
                 state,
                 turn=turn,
+                last_settings=event.settings,
+                last_limits=event.limits,
                 queue=_without(state.queue, event.inputs),
                 turns_started=state.turns_started + 1,
                 base_instructions=event.instructions or state.base_instructions,
@@ -243,94 +247,89 @@ def _evolve_turn(state: ThreadState, event: _TurnEvent) -> ThreadState:
             assert_never(event)
 
 
-def _evolve_model(state: ThreadState, event: _ModelEvent) -> ThreadState:
+def _evolve_model(state: ThreadState, event: ModelCallEvent) -> ThreadState:
     turn = state.turn
     if turn is None:
         return state
-    match event:
-        case ModelCallStarted():
-            before = turn.call
-            if before is not None and before.call_id == event.call_id:
-                call = replace(before, attempt=event.attempt, status="running", retry_after_ms=0)
-                return _with_turn(state, call=call, owed=False)
-            state = replace(state, ended_items=(), ended_before=state.ended_items)
-            call = ModelCall(event.call_id, event.attempt)
-            return _with_turn(state, call=call, owed=False, calls_made=turn.calls_made + 1)
-        case ModelCallEnded():
-            return _with_limits(_with_turn(state, call=None), event.rate_limits)
-        case ModelCallFailed():
-            before = turn.call if event.will_retry else None
-            waiting = _failed(before, event) if before is not None else None
-            return _with_limits(_with_turn(state, call=waiting), event.rate_limits)
-        case _:
-            assert_never(event)
+    if not isinstance(event, ModelCallStarted):
+        limits = state.rate_limits if event.rate_limits is None else event.rate_limits
+        return replace(state, turn=evolve_call(turn, event), rate_limits=limits)
+    if turn.call is None or turn.call.call_id != event.call_id:
+        state = replace(state, ended_items=(), ended_before=state.ended_items)
+    return replace(state, turn=evolve_call(turn, event))
 
 
 def _evolve_items(state: ThreadState, event: ItemCompleted | ItemCut) -> ThreadState:
     ended = (*state.ended_items, (event.item_id, event.started_ms))
-    state = replace(state, ended_items=ended)
-    if isinstance(event, ItemCut) or event.call is None or state.turn is None:
-        return state
-    made = OpenCall(event.call.call_id, event.call.name, event.call.custom)
-    return _with_turn(state, open_calls=(*state.turn.open_calls, made))
+    turn = evolve_item(state.turn, event) if state.turn is not None else None
+    return replace(state, ended_items=ended, turn=turn)
 
 
-def _with_limits(state: ThreadState, limits: dict[str, str] | None) -> ThreadState:
-    return state if limits is None else replace(state, rate_limits=limits)
-
-
-def _failed(call: ModelCall, event: ModelCallFailed) -> ModelCall:
-    return replace(
-        call,
-        status="backing_off",
-        retry_after_ms=event.after_ms,
-        request_failures=call.request_failures + (event.at == "request"),
-        stream_failures=call.stream_failures + (event.at == "stream"),
-    )
-
-
-def _evolve_tools(state: ThreadState, event: _ToolEvent) -> ThreadState:
+def _evolve_tools(state: ThreadState, event: ToolEvent) -> ThreadState:
     turn = state.turn
     if turn is None:
         return state
+    if isinstance(event, ApprovalDecided) and event.decision == "acceptForSession":
+        asked = asked_about(turn, event)
+        if asked is not None and asked.action is not None:
+            allowed = state.allowed_for_session | {session_key(asked.action)}
+            state = replace(state, allowed_for_session=allowed)
+    return replace(state, turn=evolve_tool(turn, event))
+
+
+def _evolve_compaction(
+    state: ThreadState, event: CompactionStarted | CompactionFailed | HistoryCompacted
+) -> ThreadState:
+    turn = state.turn
     match event:
-        case ApprovalRequested():
-            return _with_call(
-                state, event.call_id, action=event.action, approval_id=event.approval_id
+        case CompactionStarted():
+            return _with_turn(state, compaction=Compaction(event))
+        case CompactionFailed():
+            return _with_turn(state, compaction=None)
+        case HistoryCompacted():
+            under_way = turn.compaction if turn is not None else None
+            # What a turn was told at its beginning stands behind the items of a compaction before it.
+            behind = under_way is not None and under_way.started.phase == "pre_turn"
+            state = replace(
+                state,
+                compactions=state.compactions + 1,
+                told=state.told if behind else Told(),
             )
-        case ApprovalDecided():
-            asked = next((c for c in turn.open_calls if c.approval_id == event.approval_id), None)
-            if asked is None:
-                return state
-            if event.decision == "acceptForSession" and asked.action is not None:
-                allowed = state.allowed_for_session | {session_key(asked.action)}
-                state = replace(state, allowed_for_session=allowed)
-            return _with_call(state, asked.call_id, approval_id=None)
-        case ToolStarted():
-            return _with_call(state, event.call_id, action=event.action, running=True)
-        case ToolSpawned():
-            return _with_call(state, event.call_id, pid=event.pid)
-        case ToolEnded():
-            left = tuple(c for c in turn.open_calls if c.call_id != event.call_id)
-            return _with_turn(state, open_calls=left, owed=True)
+            made = turn.compactions + 1 if turn is not None else 0
+            return _with_turn(state, compaction=None, compactions=made, answered=False)
         case _:
             assert_never(event)
+
+
+def _evolve_pins(state: ThreadState, event: PinAdded | PinRemoved) -> ThreadState:
+    if isinstance(event, PinRemoved):
+        return replace(state, pins=tuple(pin for pin in state.pins if pin.seq != event.seq))
+    tokens = tokens_of(sum(len(item) for item in event.items))
+    return replace(state, pins=(*state.pins, Pin(event.seq, tokens)))
+
+
+def _evolve_marker(state: ThreadState, event: Marker) -> ThreadState:
+    """What the model was told may be in its history no more; a pin goes and comes with what it pins."""
+    pins, taken = state.pins, state.taken_pins
+    if isinstance(event, HistoryReverted):
+        taken = (*taken, tuple(pin for pin in pins if pin.seq > event.to_seq))
+        pins = tuple(pin for pin in pins if pin.seq <= event.to_seq)
+    elif isinstance(event, HistoryRevertUndone) and taken:
+        pins, taken = (*pins, *taken[-1]), taken[:-1]
+    return replace(
+        state,
+        told=Told(),
+        failed=False,
+        pins=pins,
+        taken_pins=taken,
+        markers=state.markers + 1,
+    )
 
 
 def _with_turn(state: ThreadState, **changes: object) -> ThreadState:
     if state.turn is None:
         return state
     return replace(state, turn=replace(state.turn, **changes))
-
-
-def _with_call(state: ThreadState, call_id: CallId, **changes: object) -> ThreadState:
-    if state.turn is None:
-        return state
-    calls = tuple(
-        replace(call, **changes) if call.call_id == call_id else call
-        for call in state.turn.open_calls
-    )
-    return _with_turn(state, open_calls=calls)
 
 
 def _without(

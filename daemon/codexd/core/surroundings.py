@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from codexd.core.compaction_prompt import COMPACTION_PROMPT
 from codexd.core.environment import Place
 from codexd.core.limits import Limits
 from codexd.core.settings import Settings, Tuned
@@ -53,6 +54,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     user_instructions: Callable[[str], UserInstructions | None] = _none
     titles: Callable[[], Titles | None] = lambda: None  # None: nobody is asked for one
     # How a model is asked for what another one will go on from.
+    compact_prompt: Callable[[], str] = lambda: COMPACTION_PROMPT
 
 
 NOWHERE = Surroundings()

@@ -6,6 +6,9 @@ response: the model had not seen it.
 
 What a request has had never changes, so that it need not be in memory between requests: `absent` items
 stand in front of `items`, and whoever builds a request brings them back first.
+
+A question for a summary is about the history and no part of it: neither the question nor its answer stands
+in it, and what waits behind the history waits on. What the answer leads to is `history.compacted`.
 """
 
 from __future__ import annotations
@@ -15,7 +18,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
+from codexd.core.compaction_events import PinAdded, PinRemoved
 from codexd.core.events import (
     ContextAdded,
     Event,
@@ -34,6 +39,8 @@ from codexd.core.events import (
 )
 from codexd.core.marks import HistoryCompacted
 from codexd.core.tool_events import ToolEnded
+from codexd.projections.bridge import Keepsakes
+from codexd.projections.makers import Makers
 from codexd.projections.model_items import (
     call_output,
     text_message,
@@ -59,6 +66,10 @@ class HistoryMark(NamedTuple):
     digest: str
     instructions: str | None
     tools: str | None
+    makers: Makers
+    asked: tuple[str, str]
+    keepsakes: Keepsakes
+    apart: bool
 
 
 class HistoryPlace(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -73,6 +84,9 @@ class HistoryPlace(msgspec.Struct, frozen=True, array_like=True, gc=False):
     behind: tuple[bytes, ...]
     queued: dict[str, bytes]
     calls: dict[str, bool]
+    makers: Makers
+    asked: tuple[str, str]
+    keepsakes: Keepsakes
 
 
 class History:
@@ -82,6 +96,10 @@ class History:
         self.begun = 0  # how often it began anew, with what stands for the past
         self.absent = 0  # so many items stand in front of those that are in memory
         self.items: list[bytes] = []  # in order, each one input item of the Responses API
+        self.keepsakes = Keepsakes()  # what a compaction will keep
+        self._apart = False  # whether a summary is asked for just now
+        self.makers = Makers()  # who thought what of it
+        self._asked = ("", "")  # model and provider of the request that is being answered
         self._behind: list[bytes] = []  # what the model sees with its next call
         self._queued: dict[str, bytes] = {}
         self._calls: dict[str, bool] = {}  # open tool calls: whether each is a custom one
@@ -90,20 +108,14 @@ class History:
         self._instructions: str | None = None
         self._tools: str | None = None
 
-    def apply(self, event: Event | Unknown) -> None:
-        """Take the next event in."""
+    def apply(self, event: Event | Unknown, seq: int = 0) -> None:
+        """Take the next event in, which is record `seq`."""
         match event:
-            case InputQueued():
-                self._queued[event.item_id] = user_message(event.content)
-            case InputWithdrawn():
-                self._queued.pop(event.item_id, None)
-            case TurnStarted():
-                self._behind += [self._queued.pop(i) for i in event.inputs if i in self._queued]
-            case TurnSteered():
-                self._behind.append(user_message(event.content))
-            case ContextAdded():
+            case ContextAdded() if not event.within:
                 self._behind.append(text_message(event.role, event.text))
-            case ItemCompleted():
+            case ItemCompleted() if not self._apart:
+                if event.kind == "reasoning":
+                    self.makers = self.makers.thought(self.count, *self._asked)
                 self.items.append(without_id(event.item))
                 if event.call is not None:
                     self._calls[event.call.call_id] = event.call.custom
@@ -111,13 +123,40 @@ class History:
                 self._answer(event)
             case HistoryCompacted():
                 self._compact(event)
+            case PinAdded():
+                self.keepsakes = self.keepsakes.pin(event)
+            case PinRemoved():
+                self.keepsakes = self.keepsakes.unpin(event.seq)
             case ModelCallStarted():
-                self._take_in()
-                self._follow_print(event.request)
+                self._apart = event.purpose == "compact"
+                if not self._apart:
+                    self._asked = (event.model, event.provider)
+                    self._take_in()
+                    self._follow_print(event.request)
             case TurnCompleted() | TurnInterrupted() | TurnFailed():
+                self._apart = False
                 self._take_in()
+            case _:
+                self._apply_words(event, seq)
+
+    def _apply_words(self, event: Event | Unknown, seq: int) -> None:
+        """Take in what people say, and when."""
+        match event:
+            case InputQueued():
+                self._queued[event.item_id] = user_message(event.content)
+                self.keepsakes = self.keepsakes.queue(event, seq)
+            case InputWithdrawn():
+                self._queued.pop(event.item_id, None)
+                self.keepsakes = self.keepsakes.unqueue((event.item_id,), said=False)
+            case TurnStarted():
+                self._behind += [self._queued.pop(i) for i in event.inputs if i in self._queued]
+                self.keepsakes = self.keepsakes.unqueue(event.inputs, said=True)
+            case TurnSteered():
+                self._behind.append(user_message(event.content))
+                self.keepsakes = self.keepsakes.steer(event.content, seq)
             case ThreadForked():
                 self._queued.clear()
+                self.keepsakes = replace(self.keepsakes, queued=())
             case _:
                 pass
 
@@ -135,6 +174,10 @@ class History:
             self._digest,
             self._instructions,
             self._tools,
+            self.makers,
+            self._asked,
+            self.keepsakes,
+            self._apart,
         )
 
     def go_back(self, mark: HistoryMark) -> None:
@@ -146,6 +189,8 @@ class History:
         self._queued, self._calls = mark.queued, mark.calls
         self._printed, self._digest = mark.printed, mark.digest
         self._instructions, self._tools = mark.instructions, mark.tools
+        self.makers, self._asked = mark.makers, mark.asked
+        self.keepsakes, self._apart = mark.keepsakes, mark.apart
 
     @property
     def count(self) -> int:
@@ -174,6 +219,9 @@ class History:
             tuple(self._behind),
             dict(self._queued),
             dict(self._calls),
+            self.makers,
+            self._asked,
+            self.keepsakes,
         )
 
     @classmethod
@@ -186,12 +234,15 @@ class History:
         history._calls, history._printed = dict(place.calls), place.printed
         history._digest = place.digest
         history._instructions, history._tools = place.instructions, place.tools
+        history.makers, history._asked = place.makers, place.asked
+        history.keepsakes = place.keepsakes
         return history
 
     def copy(self) -> History:
         """The same, to be folded on apart; the items themselves are shared."""
         copied = History.at(self.place())
         copied.absent, copied.items = self.absent, self.items.copy()
+        copied._apart = self._apart
         return copied
 
     def had(self, after: int) -> list[bytes]:
@@ -209,10 +260,14 @@ class History:
         self.items[:0] = items
         self.absent = 0
 
-    def apply_all(self, events: Iterable[Event | Unknown]) -> None:
-        """Take several events in."""
+    def apply_all(self, events: Iterable[Event | Unknown], seq: int = 0) -> None:
+        """Take several events in, or what record `seq` says."""
         for event in events:
-            self.apply(event)
+            self.apply(event, seq)
+
+    def for_whom(self, model: str, provider: str) -> tuple[bytes, ...]:
+        """What a request to this model has of it; all of it must be in memory."""
+        return self.makers.for_whom(self.items, model, provider)
 
     def print_request(self, instructions: bytes, tools: tuple[bytes, ...]) -> RequestPrint:
         """What the request that is about to start is made of; call it before its event is applied."""
@@ -237,12 +292,17 @@ class History:
         """Begin anew with what stands for the past: no request has had any of it yet."""
         self.begun += 1
         self.absent, self.items = 0, [without_id(item) for item in event.items]
-        self._behind.clear()
+        self.makers = Makers()  # A summary is everybody's.
+        if event.trigger is None:  # Another program's: it stands for all that was said by then.
+            self._behind.clear()
+            self.keepsakes = self.keepsakes.take_in()
         self._printed, self._digest = 0, ""
 
     def _take_in(self) -> None:
-        self.items += self._behind
-        self._behind.clear()
+        if self._behind:
+            self.items += self._behind
+            self._behind.clear()
+            self.keepsakes = self.keepsakes.take_in()
 
     def _follow_print(self, request: RequestPrint | None) -> None:
         if request is None:

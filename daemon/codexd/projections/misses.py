@@ -23,6 +23,12 @@ from codexd.core.events import (
 )
 from codexd.core.marks import HistoryCompacted, ThreadImported
 from codexd.core.record import Recorded
+from codexd.core.revert_events import (
+    MARKER_TYPES,
+    HistoryCompactionUndone,
+    HistoryReverted,
+    HistoryRevertUndone,
+)
 from codexd.core.usage import says_cached
 from codexd.projections.requests import REQUEST_TYPES, Request, Requests
 
@@ -177,6 +183,12 @@ def _what_of(event: Event | Unknown) -> str | None:
     match event:
         case HistoryCompacted():
             return "the history was compacted"
+        case HistoryReverted():
+            return "turns were taken back"
+        case HistoryRevertUndone():
+            return "turns that had been taken back were brought back"
+        case HistoryCompactionUndone():
+            return "a compaction was undone"
         case ThreadImported():
             return "it goes on from what another program had sent"
         case ThreadForked():
@@ -201,6 +213,6 @@ def _time_between(before: Request, now: Request) -> str:
 
 
 # Types of record that the fold depends on: the others need no decoding.
-MISS_TYPES = REQUEST_TYPES | {
+MISS_TYPES = REQUEST_TYPES | MARKER_TYPES | {
     kind.type for kind in (ThreadForked, ThreadImported, HistoryCompacted)
 }

@@ -12,6 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from codexd.core.calls import RunCommand, ToolAction, ToolResult
+from codexd.core.compaction_events import CompactionStarted
 from codexd.core.events import (
     InputQueued,
     InputWithdrawn,
@@ -96,6 +97,9 @@ class Screen:
         self._steered: list[tuple[TurnSteered, int]] = []  # the model has yet to see it; and when
         self._calls: dict[CallId, tuple[str, str]] = {}  # open calls: name and arguments
         self.commands: dict[CallId, CommandExecution] = {}  # those of them that are commands
+        # The compaction under way. One that comes to nothing has begun and is never whole: on no screen
+        # may it look as if the history had been shortened.
+        self.compaction: ContextCompaction | None = None
 
     def take_up(self, queue: Iterable[InputQueued]) -> None:
         """These inputs wait for their turn."""
@@ -106,7 +110,7 @@ class Screen:
         copied = Screen()
         copied._queued, copied._calls = dict(self._queued), dict(self._calls)
         copied._steered = list(self._steered)
-        copied.commands = dict(self.commands)
+        copied.commands, copied.compaction = dict(self.commands), self.compaction
         return copied
 
     def apply(self, recorded: Recorded) -> list[Shown]:
@@ -121,7 +125,15 @@ class Screen:
                 return self._inputs(event, at_ms)
             case TurnSteered():
                 self._steered.append((event, at_ms))
-            case ModelCallStarted() | TurnCompleted() | TurnInterrupted() | TurnFailed():
+            case CompactionStarted():
+                self.compaction = ContextCompaction(id=event.item_id, started_at_ms=at_ms)
+                return [Begun(self.compaction)]
+            case ModelCallStarted() if event.purpose == "compact":
+                pass  # It is not told what was said since.
+            case ModelCallStarted():
+                return self._taken_in()
+            case TurnCompleted() | TurnInterrupted() | TurnFailed():
+                self.compaction = None
                 return self._taken_in()
             case ItemCompleted():
                 return self._item(event, at_ms)
@@ -133,13 +145,21 @@ class Screen:
                 self._spawned(event)
             case ToolEnded():
                 return self._ended(event, at_ms)
-            case HistoryCompacted() | ReviewEntered() | ReviewExited():
+            case HistoryCompacted():
+                return [self._compacted(event, at_ms)]
+            case ReviewEntered() | ReviewExited():
                 return [Done(_mark(event, at_ms))]
             case ThreadForked():
                 self._queued.clear()
             case _:
                 pass
         return []
+
+    def _compacted(self, event: HistoryCompacted, at_ms: int) -> Shown:
+        begun, self.compaction = self.compaction, None
+        if begun is not None and begun.id == event.item_id:
+            return Done(replace(begun, completed_at_ms=at_ms), begun=True)
+        return Done(ContextCompaction(id=event.item_id, started_at_ms=at_ms, completed_at_ms=at_ms))
 
     def _inputs(self, event: TurnStarted, at_ms: int) -> list[Shown]:
         shown: list[Shown] = []
@@ -218,9 +238,7 @@ class Screen:
         return [Done(_answered(event.call_id, name, arguments, event.result, at_ms))]
 
 
-def _mark(event: HistoryCompacted | ReviewEntered | ReviewExited, at_ms: int) -> ThreadItem:
-    if isinstance(event, HistoryCompacted):
-        return ContextCompaction(id=event.item_id, started_at_ms=at_ms, completed_at_ms=at_ms)
+def _mark(event: ReviewEntered | ReviewExited, at_ms: int) -> ThreadItem:
     kind = EnteredReviewMode if isinstance(event, ReviewEntered) else ExitedReviewMode
     return kind(id=event.item_id, review=event.review, started_at_ms=at_ms, completed_at_ms=at_ms)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 
+from codexd.core.erasures import Erasures
 from codexd.core.events import (
     GitHead,
     InputQueued,
@@ -18,11 +21,26 @@ from codexd.core.events import (
 )
 from codexd.core.items import plain_text
 from codexd.core.record import Recorded
+from codexd.core.revert_events import (
+    MARKER_TYPES,
+    HistoryCompactionUndone,
+    HistoryReverted,
+    HistoryRevertUndone,
+    Marker,
+)
 from codexd.core.settings import Settings
+from codexd.core.titles import request_in
 from codexd.projections.spending import SPENDING_TYPES, Spending
 
 # A preview is one line of a list on a wide screen, not a message.
 PREVIEW_CHARACTERS_MAX = 500
+
+
+class TakenBack(NamedTuple):
+    """What a revert that stands has changed of a summary."""
+
+    turns: int  # so many it took away
+    preview: str  # as it was, where no turn was left
 
 
 class Summary(msgspec.Struct):
@@ -39,8 +57,10 @@ class Summary(msgspec.Struct):
     archived: bool = False
     ephemeral: bool = False
     forked_from: str | None = None
-    turns: int = 0
+    turns: int = 0  # those that count
     failed: bool = False
+    erasures: Erasures = Erasures()  # which of its records do not count
+    taken: tuple[TakenBack, ...] = ()  # by each revert that stands, oldest first
 
     def apply(self, recorded: Recorded) -> None:
         """Take the next event in."""
@@ -66,11 +86,28 @@ class Summary(msgspec.Struct):
                     self.settings = event.change.applied(self.settings)
             case InputQueued():
                 if not self.preview:
-                    self.preview = _request(plain_text(event.content))[:PREVIEW_CHARACTERS_MAX]
+                    self.preview = request_in(plain_text(event.content))[:PREVIEW_CHARACTERS_MAX]
             case TurnStarted():
                 self.turns, self.failed = self.turns + 1, False
             case TurnFailed():
                 self.failed = True
+            case HistoryReverted() | HistoryRevertUndone() | HistoryCompactionUndone():
+                self._mark(recorded.seq, event)
+            case _:
+                pass
+
+    def _mark(self, seq: int, event: Marker) -> None:
+        self.erasures, self.failed = self.erasures.after(seq, event), False
+        match event:
+            case HistoryReverted():
+                taken = TakenBack(event.turns, "" if event.turns_left else self.preview)
+                self.taken, self.turns = (*self.taken, taken), event.turns_left
+                # What a thread that was begun again is about is what it is asked first then.
+                self.preview = self.preview if event.turns_left else ""
+            case HistoryRevertUndone() if self.taken:
+                taken = self.taken[-1]
+                self.taken, self.turns = self.taken[:-1], self.turns + taken.turns
+                self.preview = taken.preview or self.preview
             case _:
                 pass
 
@@ -80,16 +117,8 @@ class Summary(msgspec.Struct):
         return self.started.git if self.started is not None else None
 
 
-def _request(text: str) -> str:
-    """What a person asks: behind this heading, where an editor put its own context before it."""
-    return text.rpartition(_REQUEST_HEADING)[2].strip()
-
-
-_REQUEST_HEADING = "## My request for Codex:"
-
-
 # Types of record that a summary depends on: the others need no decoding.
-TELLING_TYPES = frozenset(
+TELLING_TYPES = MARKER_TYPES | frozenset(
     kind.type
     for kind in (
         ThreadStarted,
@@ -103,13 +132,3 @@ TELLING_TYPES = frozenset(
         TurnFailed,
     )
 ).union(SPENDING_TYPES)
-# The same as they stand in a line.
-_TELLING = tuple(f'"type":"{type_}"'.encode() for type_ in TELLING_TYPES)
-# The type stands behind seq and time, near the beginning of a line.
-_TYPE_WITHIN_BYTES = 120
-
-
-def tells(line: bytes) -> bool:
-    """Whether a summary depends on this record."""
-    head = line[:_TYPE_WITHIN_BYTES]
-    return any(kind in head for kind in _TELLING)

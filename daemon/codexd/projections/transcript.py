@@ -11,14 +11,17 @@ from collections.abc import Iterable
 import msgspec
 
 from codexd.core.events import (
+    Event,
     TurnCompleted,
     TurnFailed,
     TurnInterrupted,
     TurnStarted,
+    Unknown,
 )
 from codexd.core.ids import TurnId
 from codexd.core.items import AgentMessage, ThreadItem, TurnError, UserMessage
 from codexd.core.record import Recorded
+from codexd.core.revert_events import HistoryReverted, HistoryRevertUndone
 from codexd.projections.screen import Done, Screen
 from codexd.protocol.threads import ItemsView
 from codexd.protocol.turns import Turn, TurnStatus
@@ -75,6 +78,7 @@ class Transcript:
     def __init__(self) -> None:
         self.seq = 0  # of the last event taken in
         self.turns: list[TurnView] = []
+        self._taken: list[list[TurnView]] = []  # by each revert that stands
         self._screen = Screen()
 
     def apply(self, recorded: Recorded) -> None:
@@ -84,6 +88,7 @@ class Transcript:
         if isinstance(event, TurnStarted):
             self.turns.append(TurnView(event.turn_id, recorded.seq, recorded.at_ms, [], []))
         shown = self._screen.apply(recorded)
+        self._go_back(event)
         if not self.turns:
             return
         turn = self.turns[-1]
@@ -99,6 +104,17 @@ class Transcript:
             case TurnFailed():
                 turn.status, turn.ended_ms = "failed", recorded.at_ms
                 turn.error = event.error
+            case _:
+                pass
+
+    def _go_back(self, event: Event | Unknown) -> None:
+        """Turns are taken back, or stand in their places again."""
+        match event:
+            case HistoryReverted():
+                self._taken.append([turn for turn in self.turns if turn.seq > event.to_seq])
+                self.turns = [turn for turn in self.turns if turn.seq <= event.to_seq]
+            case HistoryRevertUndone() if self._taken:
+                self.turns = sorted((*self.turns, *self._taken.pop()), key=lambda turn: turn.seq)
             case _:
                 pass
 

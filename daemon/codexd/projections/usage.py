@@ -13,6 +13,11 @@ from codexd.core.events import Event, ModelCallEnded, TurnStarted, Unknown
 from codexd.core.fill import Fill, fold_fill
 from codexd.core.ids import TurnId
 from codexd.core.marks import HistoryCompacted
+from codexd.core.revert_events import (
+    HistoryCompactionUndone,
+    HistoryReverted,
+    HistoryRevertUndone,
+)
 from codexd.core.usage import Tokens, read_usage
 
 
@@ -63,6 +68,8 @@ class UsageTotals:
                     self.now = replace(self.now, total=total, last=tokens)
                 return tokens is not None
             case HistoryCompacted():
+                return self._estimated()
+            case HistoryReverted() | HistoryRevertUndone() | HistoryCompactionUndone():
                 return self._estimated()
             case _ if fill.full and not before.fill.full:
                 return self._estimated()

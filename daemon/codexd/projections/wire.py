@@ -29,8 +29,14 @@ from codexd.core.events import (
     Unknown,
 )
 from codexd.core.ids import ApprovalId, CallId, ThreadId, TurnId
-from codexd.core.items import AgentMessage, TurnError
+from codexd.core.items import AgentMessage, ThreadItem, TurnError
+from codexd.core.marks import HistoryCompacted
 from codexd.core.record import Recorded
+from codexd.core.revert_events import (
+    HistoryCompactionUndone,
+    HistoryReverted,
+    HistoryRevertUndone,
+)
 from codexd.core.settings import Settings
 from codexd.core.state import ThreadState
 from codexd.core.tool_events import ApprovalDecided, ApprovalRequested
@@ -43,6 +49,11 @@ from codexd.protocol import notifications as n
 from codexd.protocol.policies import sandbox_policy
 from codexd.protocol.threads import Active, Environment, Idle, InError, NotLoaded, ThreadStatus
 from codexd.protocol.turns import CollaborationMode, ModeSettings, Turn, TurnStatus
+
+# What those who follow hear: nothing that they show has changed.
+COMPACTION_UNDONE = (
+    "a compaction was undone: the model's history has what stood in front of it again"
+)
 
 
 class Asks(msgspec.Struct, frozen=True, gc=False):
@@ -121,6 +132,14 @@ class Wire:
                     thread_id=thread_id, thread_name=event.name
                 )
                 return [Said("thread/name/updated", renamed, to_all=True)]
+            case HistoryCompacted():
+                return self._compacted(event)
+            case HistoryReverted():
+                return self._reverted(event.turns, event.before_turn)
+            case HistoryRevertUndone():
+                return self._reverted(event.turns, None)
+            case HistoryCompactionUndone():
+                return [Said("warning", n.WarningNotification(COMPACTION_UNDONE, thread_id))]
             case ThreadArchived():
                 gone = n.ThreadArchivedNotification(thread_id=thread_id)
                 return [self._status(NotLoaded()), Said("thread/archived", gone, to_all=True)]
@@ -136,12 +155,32 @@ class Wire:
                 pass
         return []
 
-    def commands(self) -> list[Saying]:
-        """The commands that are open, said anew to whoever comes late."""
+    def _compacted(self, event: HistoryCompacted) -> list[Saying]:
+        params = n.ContextCompactedNotification(thread_id=self._thread_id, turn_id=self.turn_id)
+        often = f"{event.window} times" if event.window > 1 else "once"
+        warning = (
+            f"The conversation has been compacted {often} by now. Each time the model keeps less of it, and "
+            "answers become less exact: for another task, start a new thread."
+        )
         return [
-            item_started(item, self._thread_id, self.turn_id)
-            for item in self._screen.commands.values()
+            Said("thread/compacted", params),
+            Said("warning", n.WarningNotification(warning, self._thread_id)),
         ]
+
+    def _reverted(self, turns: int, before: TurnId | None) -> list[Saying]:
+        params = n.ThreadRevertedNotification(
+            thread_id=self._thread_id, turns=turns, before_turn_id=before
+        )
+        # Whatever failed before, it is no more what the thread has come to.
+        return [Said("thread/reverted", params), self._status(Idle())]
+
+    def commands(self) -> list[Saying]:
+        """The commands that are open, and a compaction, said anew to whoever comes late."""
+        compaction = self._screen.compaction
+        items: list[ThreadItem] = [*self._screen.commands.values()]
+        if compaction is not None:
+            items.append(compaction)
+        return [item_started(item, self._thread_id, self.turn_id) for item in items]
 
     def take_up(self, state: ThreadState, turn_so_far: Sequence[Recorded]) -> None:
         """Stand where a loaded thread stands, without saying anything."""

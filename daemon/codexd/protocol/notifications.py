@@ -66,6 +66,16 @@ class ThreadNameUpdatedNotification(_OfThread, frozen=True, kw_only=True):
     thread_name: str | None
 
 
+class ThreadRevertedNotification(_OfThread, frozen=True, kw_only=True):
+    """Turns were taken away from its history, or brought back: whoever shows it reads it again.
+
+    The original says the thread alone; the rest spares a frontend that reading.
+    """
+
+    turns: int  # so many
+    before_turn_id: str | None = None  # taken away: this one and all behind it; null: brought back
+
+
 class ThreadSettings(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """The settings of a thread as all who are attached see them."""
 
@@ -200,6 +210,12 @@ class WarningNotification(msgspec.Struct, frozen=True, rename="camel"):
     thread_id: str | None = None
 
 
+class ContextCompactedNotification(_OfThread, frozen=True, kw_only=True):
+    """The model's history was shortened. Newer clients take it from the item `contextCompaction`."""
+
+    turn_id: str
+
+
 class ServerRequestResolvedNotification(_OfThread, frozen=True, kw_only=True):
     """A question was answered, or is one no more: whoever shows it takes it away."""
 
@@ -244,9 +260,11 @@ NOTIFICATIONS: dict[str, type[msgspec.Struct]] = {
     "serverRequest/resolved": ServerRequestResolvedNotification,
     "thread/archived": ThreadArchivedNotification,
     "thread/closed": ThreadClosedNotification,
+    "thread/compacted": ContextCompactedNotification,
     "thread/deleted": ThreadDeletedNotification,
     "thread/name/updated": ThreadNameUpdatedNotification,
     "thread/queue/changed": ThreadQueueChangedNotification,
+    "thread/reverted": ThreadRevertedNotification,
     "thread/settings/updated": ThreadSettingsUpdatedNotification,
     "thread/started": ThreadStartedNotification,
     "thread/status/changed": ThreadStatusChangedNotification,

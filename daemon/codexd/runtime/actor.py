@@ -8,7 +8,7 @@ Whatever else goes wrong beyond a refusal ends the actor; its supervisor loads t
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 import trio
@@ -26,9 +26,11 @@ from codexd.projections.history import History
 from codexd.projections.threads import Summary
 from codexd.projections.usage import UsageTotals
 from codexd.runtime.appending import Ahead, as_written, by_turn, has_changed_nothing
+from codexd.runtime.compacting import bridge_now
 from codexd.runtime.deciding import decided
 from codexd.runtime.drafts import Streaming, read_left
 from codexd.runtime.folds import Folds
+from codexd.runtime.going_back import Refolded, refolded_for
 from codexd.runtime.loading import Witness, load
 from codexd.runtime.snapshots import LAST_STEP_EVENTS, Keeper, Seed
 from codexd.runtime.stalling import Stall
@@ -246,7 +248,7 @@ class ThreadActor:
         return command.change.differing(settings) is None
 
     async def _carry_out(self, asked: Asked) -> Answer:
-        command = self._with_open_items(asked.command)
+        command = self._with_what_stands(asked.command)
         try:
             first, *rest = by_turn(await decided(self.state, command, self.world)) or [[]]
             await self._append(first, asked)
@@ -264,8 +266,8 @@ class ThreadActor:
         finally:
             self.streaming.thaw()
 
-    def _with_open_items(self, command: Command) -> Command:
-        """Give a command that cuts items the text that screens have seen of them."""
+    def _with_what_stands(self, command: Command) -> Command:
+        """Give a command that cuts items the text that screens have seen of them, and what a summary goes beside."""
         match command:
             case c.InterruptTurn() | c.ArchiveThread():
                 return replace(command, open_items=self.streaming.freeze(outputs=True))
@@ -274,24 +276,22 @@ class ThreadActor:
             case c.ReportModelFailure():
                 return replace(command, open_items=self.streaming.freeze())
             case c.ReportModel() if isinstance(command.seen[-1], c.FinishedCall):
-                return replace(command, open_items=self.streaming.freeze())
+                left = self.streaming.freeze()
+                return replace(
+                    command, open_items=left, bridge=bridge_now(self.state, self.history)
+                )
             case _:
                 return command
 
-    async def _append(self, events: list[Event], asked: Asked) -> None:
+    async def _append(self, events: Sequence[Event], asked: Asked) -> None:
         if not events:
             return
+        events, refolded = await refolded_for(
+            self.world.store, self.thread_id, self.summary, events
+        )
         now_us = self.world.now_us()
         self._ahead = True
-        ahead = Ahead(self.state, self.history, self.usage)
-        ahead.run(
-            events,
-            self.version,
-            now_us,
-            by=asked.by,
-            key=asked.key,
-            print_request=self._print_request,
-        )
+        ahead = self._run_ahead(events, refolded, asked, now_us)
         begins = ahead.state.turn is not None and self.state.turn is None
         if begins:
             self.world.unfinished.mark(self.thread_id)
@@ -314,9 +314,26 @@ class ThreadActor:
         self.stall.found(space=True)
         if self.path is None and self.version == 0:
             self.path = (await self.world.store.head(self.thread_id)).path
+        if refolded is not None:
+            self.history = refolded.take_over(self.keeper)
         self.keeper.appended(appended)
         self._settle(appended.last, ahead.state, as_written(ahead.recorded, appended))
         self._ahead = False
+
+    def _run_ahead(
+        self, events: Sequence[Event], refolded: Refolded | None, asked: Asked, now_us: int
+    ) -> Ahead:
+        history = refolded.history if refolded is not None else self.history
+        ahead = Ahead(self.state, history, self.usage)
+        ahead.run(
+            events,
+            self.version,
+            now_us,
+            by=asked.by,
+            key=asked.key,
+            print_request=self._print_request,
+        )
+        return ahead
 
     def _settle(self, version: int, state: ThreadState, recorded: list[Recorded]) -> None:
         """The events are in the log: fold, drop the drafts whose facts they are, and tell."""

@@ -20,6 +20,7 @@ from codexd.core.events import (
     encode_event,
 )
 from codexd.core.record import Recorded, decode_record, encode_members
+from codexd.core.revert_events import MARKERS
 from codexd.core.state import ThreadState, evolve
 from codexd.projections.history import History
 from codexd.projections.usage import UsageTotals
@@ -49,17 +50,18 @@ class Ahead:
     ) -> None:
         """Fold the events, which follow on `version`, and frame them."""
         for event in events:
-            if isinstance(event, ModelCallStarted):
-                event = replace(event, request=print_request())
+            if isinstance(event, ModelCallStarted) and event.purpose != "compact":
+                withheld = self._history.makers.withheld(event.model, event.provider)
+                event = replace(event, request=replace(print_request(), withheld=withheld))
             turn = self.state.turn
             self.state = evolve(self.state, event)
             turn = self.state.turn or turn
             turn_id = turn.turn_id if turn is not None else None
-            self._history.apply(event)
+            seq = version + len(self.new) + 1
+            self._history.apply(event, seq)
             self._usage.apply(event)
             members = encode_members(by, turn_id)
             self.new.append(NewEvent(event.type, encode_event(event), event.v, members))
-            seq = version + len(self.new)
             first = key if not self.recorded else None
             self.recorded.append(Recorded(seq, at_us // 1000, event, by, turn_id, first))
 
@@ -86,7 +88,8 @@ def has_changed_nothing(error: StoreError) -> bool:
 
 
 def by_turn(events: Sequence[Event]) -> list[list[Event]]:
-    """The events cut where a turn ends: a thread may be forked there, and not within an append.
+    """The events cut where a turn ends, and behind markers: a thread may be forked there, and not
+    within an append.
 
     A daemon that dies between the parts finds the next input still queued, and goes on.
     """
@@ -96,5 +99,5 @@ def by_turn(events: Sequence[Event]) -> list[list[Event]]:
         if begin:
             parts.append([])
         parts[-1].append(event)
-        begin = isinstance(event, TurnCompleted | TurnInterrupted | TurnFailed)
+        begin = isinstance(event, (TurnCompleted, TurnInterrupted, TurnFailed, *MARKERS))
     return parts

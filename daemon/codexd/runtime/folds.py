@@ -9,11 +9,14 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import replace
 
+from codexd.core.erasures import Erasures, Standing
 from codexd.core.record import Recorded
 from codexd.core.state import ThreadState, evolve
 from codexd.projections.history import History, HistoryPlace
 from codexd.projections.threads import Summary
 from codexd.projections.usage import Usage, UsageTotals
+
+ALL_COUNT = Standing(Erasures())
 
 
 class FoldsPlace(msgspec.Struct, frozen=True, array_like=True):
@@ -54,10 +57,10 @@ class Folds(msgspec.Struct):
         """Whether nothing is open and nothing waits."""
         return self.state.turn is None and not self.state.queue
 
-    def apply(self, recorded: Recorded) -> None:
-        """Take the next event in."""
+    def apply(self, recorded: Recorded, standing: Standing = ALL_COUNT) -> None:
+        """Take the next event in; the history has of it what it says as the thread stands."""
         self.state = evolve(self.state, recorded.event)
-        self.history.apply(recorded.event)
+        self.history.apply_all(standing.of(recorded.seq, recorded.event), recorded.seq)
         self.usage.apply(recorded.event)
         self.summary.apply(recorded)
 

@@ -1,4 +1,7 @@
-"""From a thread's log to its folds: from the newest snapshot on, or from the first record where there is none."""
+"""From a thread's log to its folds: from the newest snapshot on, or from the first record where there is none.
+
+Where something was taken back behind the place to begin at, the history alone is folded from an earlier one.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,14 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from codexd.core.erasures import Standing
 from codexd.core.events import ThreadForked, TurnStarted
 from codexd.core.ids import ThreadId
 from codexd.core.record import Recorded, decode_record
-from codexd.runtime.folds import Folds
+from codexd.core.revert_events import MARKER_TYPES
+from codexd.runtime.folds import ALL_COUNT, Folds
+from codexd.runtime.going_back import refold
+from codexd.runtime.refolding import erasures_behind
 from codexd.runtime.snapshots import Keeper, Seed, find_seed, joints_of
 from codexd_eventstore.store import EventStore, Head
 
@@ -55,20 +62,42 @@ async def load(
         keeper.go_on_from(seed)
         witness = None
     forked, turn_so_far = False, list[Recorded]()
+    standing: Standing | None = None  # told once something was taken back behind the seed
     while folds.version < head.version:
         page = await store.read(thread_id, after=folds.version)
         for record in page:
+            if record.type in MARKER_TYPES and standing is None:
+                standing = await _fold_anew(store, thread_id, folds, keeper, head.version)
             recorded = decode_record(record.line)
             forked = isinstance(recorded.event, ThreadForked)
-            folds.apply(recorded)
+            folds.apply(recorded, standing or ALL_COUNT)
             if witness is not None:
                 witness(recorded)
             if isinstance(recorded.event, TurnStarted):
                 turn_so_far.clear()
             turn_so_far.append(recorded)
             keeper.grew(1, len(record.line))
-            if folds.state.turn is None and keeper.is_due(folds, events):
+            if keeper.is_due(folds, events) and _stands(folds, standing):
                 # What is kept need not be held: a first reading, however long, stays small.
                 await keeper.keep(folds)
                 keeper.let_go(folds.history)
     return Loaded(folds, head, turn_so_far if folds.state.turn is not None else (), forked)
+
+
+async def _fold_anew(
+    store: EventStore, thread_id: ThreadId, folds: Folds, keeper: Keeper, version: int
+) -> Standing:
+    """Fold the history so far as it stands by the markers that come; all else of the folds is as it was."""
+    erasures = await erasures_behind(
+        store, thread_id, folds.summary.erasures, folds.version, version
+    )
+    refolded = await refold(store, thread_id, erasures, folds.version)
+    folds.history = refolded.take_over(keeper)
+    return Standing(erasures)
+
+
+def _stands(folds: Folds, standing: Standing | None) -> bool:
+    """Whether all that was folded is said now as it was said there: else it is no place to go on from."""
+    if standing is None:
+        return True
+    return standing.erasures.differs_at(folds.summary.erasures, folds.version) is None

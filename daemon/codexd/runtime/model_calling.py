@@ -6,6 +6,7 @@ import logging
 from typing import assert_never
 
 from codexd.core import commands as c
+from codexd.core.compaction import TOO_LONG
 from codexd.core.due import CallModel
 from codexd.core.events import CallName, or_nothing
 from codexd.core.ids import CallId, ItemId
@@ -25,6 +26,7 @@ from codexd.models.client import (
 )
 from codexd.projections.texts import TextPart
 from codexd.runtime.actor import ThreadActor
+from codexd.runtime.compacting import asked, compacts, question, shorter
 from codexd.tools.registry import CallContext
 
 log = logging.getLogger(__name__)
@@ -78,27 +80,41 @@ class ModelCalling:
     def _settings(self) -> Settings:
         turn = self._thread.state.turn
         assert turn is not None
-        return turn.settings
+        return asked(turn)[0]
+
+    @property
+    def _compacts(self) -> bool:
+        return compacts(self._thread.state.turn)
+
+    @property
+    def _items(self) -> tuple[bytes, ...]:
+        """The history as the model that is asked may have it."""
+        settings = self._settings
+        return self._thread.history.for_whom(settings.model, settings.provider)
 
     def _request(self) -> ModelRequest:
-        thread, settings = self._thread, self._settings
-        traits, turn = thread.world.traits(settings.model), thread.state.turn
+        thread, turn = self._thread, self._thread.state.turn
         assert turn is not None
+        settings, tuning = asked(turn)
+        apart = compacts(turn)
+        items = self._items
         return ModelRequest(
             model=settings.model,
             instructions=thread.instructions,
-            input=tuple(thread.history.items),
-            tools=thread.world.registry.declarations,
+            input=question(turn, items) if apart else items,
+            tools=() if apart else thread.world.registry.declarations,
             cache_key=thread.thread_id,
-            effort=turn.tuning.effort,
-            summary=turn.tuning.summary,
-            verbosity=turn.tuning.verbosity,
-            output_schema=turn.output_schema,
-            parallel_tool_calls=traits.parallel_tool_calls,
+            effort=tuning.effort,
+            summary=tuning.summary,
+            verbosity=tuning.verbosity,
+            output_schema=None if apart else turn.output_schema,
+            parallel_tool_calls=thread.world.traits(settings.model).parallel_tool_calls,
         )
 
     async def _take(self, batch: list[ModelEvent]) -> None:
         """One network read: text goes to drafts at once, whole items to the log in one append."""
+        if self._compacts:  # Nobody looks on while a summary is written.
+            batch = [event for event in batch if isinstance(event, _WHOLE)]
         at = 0
         while at < len(batch) and self._is_due:
             event = batch[at]
@@ -141,7 +157,7 @@ class ModelCalling:
 
     def _finished(self, event: ItemCompleted) -> c.FinishedItem:
         call = None
-        if event.call is not None:
+        if event.call is not None and not self._compacts:
             made, thread = event.call, self._thread
             context = CallContext(self._settings.cwd, thread.thread_id, made.call_id)
             action = thread.world.registry.read_call(made.name, made.arguments, context)
@@ -163,9 +179,10 @@ class ModelCalling:
         thread = self._thread
         turn = thread.state.turn
         call = turn.call if turn is not None else None
-        if call is None:
+        if turn is None or call is None:
             return
         at_request = error.at == "request"
+        too_long = error.info == TOO_LONG and call.compacts
         failures = call.request_failures if at_request else call.stream_failures
         after_ms = error.after_ms
         if after_ms is None:
@@ -183,6 +200,7 @@ class ModelCalling:
                 if at_request
                 else budget.stream_max_retries,
                 rate_limits=error.rate_limits or None,
+                shorter=shorter(turn, self._items) if too_long else None,
             )
         )
 
@@ -195,6 +213,8 @@ _CRASHED = ModelError(
 )
 
 
+# What is left of a stream where nobody follows it.
+_WHOLE = (ResponseStarted, ItemCompleted, ResponseCompleted)
 _Place = tuple[ItemId, TextPart, int]
 
 

@@ -20,10 +20,10 @@ import msgspec
 import trio
 
 from codexd.core.ids import ThreadId
-from codexd.core.record import decode_record
 from codexd.core.shape import shape_of
 from codexd.projections.history import History
 from codexd.runtime.folds import Folds, FoldsPlace
+from codexd.runtime.refolding import fold_history
 from codexd_eventstore.store import Appended, EventStore, Snapshot, StoreError
 
 log = logging.getLogger(__name__)
@@ -69,6 +69,7 @@ class Covered(msgspec.Struct, frozen=True):
     items: int = 0
     digest: str = ""  # of those
     begun: int = 0  # since the history began anew for this time
+    seq: int = 0  # as of this event
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -76,6 +77,7 @@ class Step(msgspec.Struct, frozen=True):
 
     seq: int
     number: int
+    went_back: int  # how often the thread had gone back when it was taken
     covered: Covered  # with it
     content: bytes
     newest: bytes  # the same without items
@@ -96,6 +98,8 @@ class Keeper:
         self._joints: Joints = ()
         self._covered = Covered()
         self._absent = Covered()  # the items that are not in memory
+        self._number = 0  # of the newest step, whatever became of what it holds
+        self._went_back = 0  # so often
         self._events, self._bytes = 0, 0  # since the newest step
         self._busy = False
         self._differs = False  # whether the folds hold what the log does not
@@ -107,6 +111,18 @@ class Keeper:
     def go_on_from(self, seed: Seed) -> None:
         """The folds begin here."""
         self._covered = self._absent = seed.covered
+        own = [last for thread_id, _, last in seed.covered.lineage if thread_id == self._thread_id]
+        self._number = max(self._number, *own, 0)
+
+    def go_back_to(self, covered: Covered, events: int, size_bytes: int) -> None:
+        """Of the history as it stands now this is in steps; behind it so much had to be read.
+
+        The steps behind those stay, for whoever comes back there.
+        """
+        self._covered = self._absent = covered
+        self._went_back += 1
+        # Whoever opens the thread next reads as much again, unless a step is taken.
+        self._events, self._bytes = events, size_bytes
 
     def grew(self, events: int, size_bytes: int) -> None:
         """So much was taken in since the newest step."""
@@ -146,12 +162,13 @@ class Keeper:
         place, covered = folds.place(), self._covered
         begins = place.history.begun != covered.begun
         items = tuple(folds.history.had(0 if begins else covered.items))
-        lineage = _extended(covered.lineage, self._thread_id, begins=begins)
+        number = self._number + 1
+        lineage = _extended(covered.lineage, self._thread_id, number, begins=begins)
         before = "" if begins else covered.digest
         kept = _Kept(_shape(), self._thread_id, self._joints, lineage, before, items, place)
         content, newest = _pack(kept), _pack(msgspec.structs.replace(kept, items=()))
         self._events, self._bytes, self._busy = 0, 0, True
-        return Step(folds.version, lineage[-1][2], _covered_by(kept), content, newest)
+        return Step(folds.version, number, self._went_back, _covered_by(kept), content, newest)
 
     async def write(self, step: Step) -> None:
         """Have the store keep a step. Where it cannot, the next one holds what this one held."""
@@ -161,7 +178,9 @@ class Keeper:
                     # Two milliseconds for 100 KB: not on the loop.
                     packed = await trio.to_thread.run_sync(_packed, content)
                     await self._set(name, step.seq, packed)
-                self._covered = step.covered
+                self._number = step.number
+                if step.went_back == self._went_back:
+                    self._covered = step.covered
         except StoreError as error:
             log.warning("thread %s: no snapshot was kept: %s", self._thread_id, error)
         finally:
@@ -178,11 +197,12 @@ class Keeper:
         count = history.absent
         if not count:
             return
-        begun = history.begun
+        present = history.items
         items = await self._from_steps(count)
         if items is None:
-            items = await self._from_log(begun, count)
-        if (history.begun, history.absent) == (begun, count):
+            whole = await fold_history(self._store, self._thread_id, self._absent.seq)
+            items = whole.items[:count]
+        if history.items is present and history.absent == count:
             history.bring_back(items)
 
     async def _from_steps(self, count: int) -> list[bytes] | None:
@@ -197,14 +217,6 @@ class Keeper:
                 items += found.items
                 reached = found.folds.history.digest
         return items if len(items) == count and reached == self._absent.digest else None
-
-    async def _from_log(self, begun: int, count: int) -> list[bytes]:
-        history, after = History(), 0
-        while history.begun < begun or history.count < count:
-            page = await self._store.read(self._thread_id, after=after)
-            history.apply_all(decode_record(record.line).event for record in page)
-            after = page[-1].seq
-        return history.items[:count]
 
     async def _set(self, name: str, version: int, content: bytes) -> None:
         await self._store.set_snapshot(self._thread_id, name, Snapshot(version, content))
@@ -283,18 +295,23 @@ async def _find(
     return kept if same and kept.folds.summary.seq == snapshot.seq else None
 
 
-def _extended(lineage: Lineage, thread_id: ThreadId, *, begins: bool) -> Lineage:
-    """It with one more step of the thread's; `begins`: the history began anew, and has nothing else."""
-    own = lineage[-1:] if lineage and lineage[-1][0] == thread_id else ()
-    older = () if begins else lineage[: len(lineage) - len(own)]
-    number = own[0][2] + 1 if own else 1
-    first = own[0][1] if own and not begins else number
-    return (*older, (thread_id, first, number))
+def _extended(lineage: Lineage, thread_id: ThreadId, number: int, *, begins: bool) -> Lineage:
+    """It with one more step of the thread's; `begins`: the history began anew, and has nothing else.
+
+    Between two steps of one history lie others where the thread went back in between.
+    """
+    if begins or not lineage:
+        return ((thread_id, number, number),)
+    last_thread, first, last = lineage[-1]
+    if (last_thread, last) == (thread_id, number - 1):
+        return (*lineage[:-1], (thread_id, first, number))
+    return (*lineage, (thread_id, number, number))
 
 
 def _covered_by(kept: _Kept) -> Covered:
     history = kept.folds.history
-    return Covered(kept.lineage, history.printed, history.digest, history.begun)
+    seq = kept.folds.summary.seq
+    return Covered(kept.lineage, history.printed, history.digest, history.begun, seq)
 
 
 def _step(number: int) -> str:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from codexd.core.erasures import Standing
 from codexd.core.events import InvalidEvent
 from codexd.core.ids import ThreadId
 from codexd.core.record import decode_record
@@ -119,12 +121,12 @@ class Directory:
     async def occurrences(
         self, thread_id: ThreadId, term: str, start: Place | None, limit: int
     ) -> list[Occurrence]:
-        """Where a text stands in what was said in a thread. Raises: NotFound, IndexUnavailable."""
-        await self.find(thread_id)
+        """Where a text stands in what was said in a thread and counts. Raises: NotFound, IndexUnavailable."""
+        standing = Standing((await self.find(thread_id)).summary.erasures)
 
         def asked(index: sqlite3.Connection) -> list[Occurrence]:
             found = occurrences(index, thread_id, term, start)
-            return [one for one, _ in zip(found, range(limit), strict=False)]
+            return list(islice((one for one in found if standing.counts(one.turn_seq)), limit))
 
         try:
             return await self.index.read(asked)

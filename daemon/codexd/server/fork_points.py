@@ -1,4 +1,8 @@
-"""Where a thread may be forked: behind a turn, or in front of one. Looked for from the end, where people look."""
+"""Where a thread may be forked: behind a turn, or in front of one. Looked for from the end, where people look.
+
+A fork has what was so when its turn ended. So a turn that was taken back can be forked at, and the fork has it:
+nothing that was said is out of reach.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from codexd.core.events import (
 )
 from codexd.core.ids import ThreadId
 from codexd.core.record import decode_record
+from codexd.core.revert_events import MARKER_TYPES
 from codexd.protocol.rpc import RpcError, invalid_params, state_error
 from codexd.runtime.actor import ThreadActor
 from codexd_eventstore.store import EventStore
@@ -57,7 +62,7 @@ async def _in_front_of(store: EventStore, thread_id: ThreadId, version: int, tur
     while page := await store.read_back(thread_id, before=before, limit=BACK_RECORDS):
         for record in page:
             before = record.seq
-            if found and record.type in _ENDS:
+            if found and record.type in _ENDS | MARKER_TYPES:
                 return record.seq
             if found and record.type == InputQueued.type:
                 return record.seq - 1

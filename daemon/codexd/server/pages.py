@@ -7,19 +7,17 @@ from collections.abc import Sequence
 
 import msgspec
 
-from codexd.core.events import InputQueued, TurnStarted
-from codexd.core.record import Recorded, decode_record
+from codexd.core.record import decode_record
 from codexd.projections.transcript import Transcript, TurnView
 from codexd.protocol.rpc import RpcError, invalid_params
 from codexd.protocol.threads import SortDirection, ThreadItemEntry
 from codexd.protocol.turns import Turn
 from codexd.runtime.actor import ThreadActor
+from codexd.server.past import Past
 from codexd_eventstore.store import EventStore
 
 # How many entries a page has where the client does not say, and at most: the original's figures.
 PAGE_DEFAULT, PAGE_MAX = 25, 100
-# Records read at a time on the way back.
-BACK_RECORDS = 256
 
 _CURSOR = re.compile(r"at-(\d{1,15})(?:\.(\d{1,9}))?", re.ASCII)
 
@@ -95,9 +93,7 @@ async def settled_turns(thread: ThreadActor, transcript: Transcript) -> tuple[Tu
     return tuple(view.turn() for view in transcript.turns)
 
 
-async def turns_page(
-    store: EventStore, stream: str, place: Place | None, limit: int, direction: SortDirection
-) -> Page:
+async def turns_page(past: Past, place: Place | None, limit: int, direction: SortDirection) -> Page:
     """A page of turns. Downwards it begins before `place`, or at the end; upwards after it.
 
     The cursor backwards is for the other direction, and brings the first turn here once more: it may
@@ -106,11 +102,11 @@ async def turns_page(
     inclusive = int(place is not None and place.index == INCLUSIVE)
     if direction == "desc":
         before = place.seq + inclusive if place is not None else None
-        turns = await _turns_back(store, stream, before, limit + 1)
+        turns = await past.back(before, limit + 1)
         turns.reverse()
     else:
         after = place.seq - inclusive if place is not None else 0
-        turns = await _turns_on(store, stream, after, limit + 1)
+        turns = await past.on(after, limit + 1)
     shown, more = turns[:limit], len(turns) > limit
     beside = -1 if direction == "desc" else 1
     return Page(
@@ -121,8 +117,7 @@ async def turns_page(
 
 
 async def items_page(
-    store: EventStore,
-    stream: str,
+    past: Past,
     place: Place | None,
     limit: int,
     direction: SortDirection,
@@ -131,11 +126,11 @@ async def items_page(
     """A page of items, those of one turn or of all, by when they were completed."""
     wanted = limit + 1
     if turn_id is not None:
-        found = _entries(await _one_turn(store, stream, turn_id))
+        found = _entries(await past.one(turn_id))
     elif direction == "desc":
-        found = await _entries_back(store, stream, place, wanted)
+        found = await _entries_back(past, place, wanted)
     else:
-        found = await _entries_on(store, stream, place, wanted)
+        found = await _entries_on(past, place, wanted)
     if direction == "desc":
         found.reverse()
     if place is not None:
@@ -148,9 +143,9 @@ async def items_page(
     )
 
 
-async def item_place(store: EventStore, stream: str, turn_id: str, item_id: str) -> Place | None:
+async def item_place(past: Past, turn_id: str, item_id: str) -> Place | None:
     """Where an item of a turn stands; None if there is none of that id."""
-    for place, entry in _entries(await _one_turn(store, stream, turn_id)):
+    for place, entry in _entries(await past.one(turn_id)):
         if not isinstance(entry.item, msgspec.Raw) and entry.item.id == item_id:
             return place
     return None
@@ -163,14 +158,12 @@ def _beyond(one: Place, place: Place, direction: SortDirection) -> bool:
     return one < place if direction == "desc" else one > place
 
 
-async def _entries_back(
-    store: EventStore, stream: str, place: Place | None, wanted: int
-) -> list[_Entry]:
+async def _entries_back(past: Past, place: Place | None, wanted: int) -> list[_Entry]:
     """At least so many entries in front of a place, if there are; whole turns of them."""
     before = place.seq + 1 if place is not None else None
     count = 4
     while True:
-        turns = await _turns_back(store, stream, before, count)
+        turns = await past.back(before, count)
         entries = _entries(turns)
         enough = sum(1 for at, _ in entries if place is None or at < place) >= wanted
         if enough or len(turns) < count:
@@ -178,17 +171,15 @@ async def _entries_back(
         count *= 4
 
 
-async def _entries_on(
-    store: EventStore, stream: str, place: Place | None, wanted: int
-) -> list[_Entry]:
+async def _entries_on(past: Past, place: Place | None, wanted: int) -> list[_Entry]:
     """At least so many entries behind a place, if there are; whole turns of them."""
     start = 0
     if place is not None:
-        begun = await _turns_back(store, stream, place.seq + 1, 1)
+        begun = await past.back(place.seq + 1, 1)
         start = begun[0].seq - 1 if begun else 0
     count = 4
     while True:
-        turns = await _turns_on(store, stream, start, count)
+        turns = await past.on(start, count)
         entries = _entries(turns)
         enough = sum(1 for at, _ in entries if place is None or at > place) >= wanted
         if enough or len(turns) < count:
@@ -206,101 +197,3 @@ def _entries(turns: Sequence[TurnView]) -> list[_Entry]:
             entry = ThreadItemEntry(turn.turn_id, item, item.started_at_ms, item.completed_at_ms)
             entries.append((Place(seq, index), entry))
     return entries
-
-
-async def _one_turn(store: EventStore, stream: str, turn_id: str) -> list[TurnView]:
-    """The turn of that id, if there is one: looked for from the end, where people look."""
-    before: int | None = None
-    while page := await store.read_back(stream, before=before, limit=BACK_RECORDS):
-        for record in page:
-            if record.type == TurnStarted.type:
-                event = decode_record(record.line).event
-                if isinstance(event, TurnStarted) and event.turn_id == turn_id:
-                    return await _turns_on(store, stream, record.seq - 1, 1)
-        before = page[-1].seq
-    return []
-
-
-async def _turns_on(store: EventStore, stream: str, after: int, count: int) -> list[TurnView]:
-    """The first so many turns that begin after an event, oldest first, each of them whole."""
-    on: list[Recorded] = []
-    begun, queued, missing = 0, set[str](), set[str]()
-    position, version = after, (await store.head(stream)).version
-    while position < version and begun <= count:
-        for record in await store.read(stream, after=position, limit=BACK_RECORDS):
-            position = record.seq
-            recorded = decode_record(record.line)
-            if isinstance(recorded.event, TurnStarted):
-                begun += 1
-                if begun > count:
-                    break
-                missing.update(one for one in recorded.event.inputs if one not in queued)
-            elif isinstance(recorded.event, InputQueued):
-                queued.add(recorded.event.item_id)
-            on.append(recorded)
-    return _folded([*await _inputs(store, stream, after + 1, missing), *on])
-
-
-async def _turns_back(
-    store: EventStore, stream: str, before: int | None, count: int
-) -> list[TurnView]:
-    """The last so many turns that begin in front of an event, oldest first, each of them whole."""
-    back: list[Recorded] = []
-    begun, missing = 0, set[str]()
-    at = before
-    while begun < count:
-        page = await store.read_back(stream, before=at, limit=BACK_RECORDS)
-        if not page:
-            break
-        for record in page:
-            recorded = decode_record(record.line)
-            at = recorded.seq
-            back.append(recorded)
-            if isinstance(recorded.event, TurnStarted):
-                begun += 1
-                missing.update(recorded.event.inputs)
-                if begun == count:
-                    break
-            elif isinstance(recorded.event, InputQueued):
-                missing.discard(recorded.event.item_id)
-    back.reverse()
-    rest = await _rest_of_turn(store, stream, before) if before is not None else []
-    return _folded([*await _inputs(store, stream, at, missing), *back, *rest])
-
-
-async def _rest_of_turn(store: EventStore, stream: str, start: int) -> list[Recorded]:
-    """The records from `start` on, up to where the next turn begins."""
-    rest: list[Recorded] = []
-    position, version = max(start - 1, 0), (await store.head(stream)).version
-    while position < version:
-        for record in await store.read(stream, after=position, limit=BACK_RECORDS):
-            position = record.seq
-            if record.type == TurnStarted.type:
-                return rest
-            rest.append(decode_record(record.line))
-    return rest
-
-
-async def _inputs(
-    store: EventStore, stream: str, before: int | None, wanted: set[str]
-) -> list[Recorded]:
-    """Inputs that stand in front of an event: one waits for its turn, maybe through others."""
-    found: list[Recorded] = []
-    while wanted:
-        page = await store.read_back(stream, before=before, limit=BACK_RECORDS)
-        if not page:
-            break
-        for record in page:
-            before = record.seq
-            if record.type == InputQueued.type:
-                recorded = decode_record(record.line)
-                if isinstance(recorded.event, InputQueued) and recorded.event.item_id in wanted:
-                    wanted.discard(recorded.event.item_id)
-                    found.append(recorded)
-    return found[::-1]
-
-
-def _folded(records: Sequence[Recorded]) -> list[TurnView]:
-    transcript = Transcript()
-    transcript.apply_all(records)
-    return transcript.turns

@@ -24,6 +24,7 @@ from codexd.server.pages import (
     read_cursor,
     turns_page,
 )
+from codexd.server.past import Past
 from codexd.server.services import Services
 from codexd_eventstore.store import EventStore, NotFound, StoreError
 
@@ -57,9 +58,11 @@ async def thread_turns_list(
     """A page of turns, newest first where the client does not say."""
     thread_id = thread_id_of(params.thread_id)
     try:
+        past = await _past(services, thread_id)
+        if params.at_seq is not None:
+            _check_counts(past, params.at_seq)
         page = await turns_page(
-            _store(services, thread_id),
-            thread_id,
+            past,
             read_cursor(params.cursor)
             if params.at_seq is None
             else Place(params.at_seq, INCLUSIVE),
@@ -78,12 +81,11 @@ async def thread_items_list(
 ) -> Answered:
     """A page of items, oldest first where the client does not say."""
     thread_id = thread_id_of(params.thread_id)
-    store = _store(services, thread_id)
     try:
-        place = await _items_place(store, thread_id, params)
+        past = await _past(services, thread_id)
+        place = await _items_place(past, params)
         page = await items_page(
-            store,
-            thread_id,
+            past,
             place,
             page_limit(params.limit),
             params.sort_direction or "asc",
@@ -94,14 +96,12 @@ async def thread_items_list(
     return Answered(t.ThreadItemsListResponse(page.items, page.next_cursor, page.backwards_cursor))
 
 
-async def _items_place(
-    store: EventStore, thread_id: ThreadId, params: t.ThreadItemsListParams
-) -> Place | None:
+async def _items_place(past: Past, params: t.ThreadItemsListParams) -> Place | None:
     if not isinstance(params.cursor, t.ItemAnchor):
         return read_cursor(params.cursor)
     if not params.turn_id:
         raise invalid_params("cursor: an item for a cursor needs the turnId that it is in")
-    place = await item_place(store, thread_id, params.turn_id, params.cursor.item_id)
+    place = await item_place(past, params.turn_id, params.cursor.item_id)
     if place is None:
         raise invalid_params(f"cursor: no item {params.cursor.item_id} in turn {params.turn_id}")
     return place
@@ -140,6 +140,23 @@ def _unread(error: Exception, thread_id: ThreadId) -> RpcError:
     if isinstance(error, NotFound):
         return state_error(f"thread not loaded: {thread_id}", "thread_not_found")
     return store_error(error)
+
+
+async def _past(services: Services, thread_id: ThreadId) -> Past:
+    """What of a thread counts, loaded or not. Raises: StoreError, InvalidEvent."""
+    row = await services.directory.find(thread_id)
+    return Past(_store(services, thread_id), thread_id, row.summary.erasures)
+
+
+def _check_counts(past: Past, seq: int) -> None:
+    """Raises: RpcError, for a record of a turn that was taken back."""
+    span = past.standing.span(seq)
+    if span is not None:
+        raise state_error(
+            f"record {seq} is of a turn that was taken back by the revert at record {span.last + 1}: "
+            "`codexctl log` has it, and a fork at its turn has it again",
+            "turn_taken_back",
+        )
 
 
 def _store(services: Services, thread_id: ThreadId) -> EventStore:

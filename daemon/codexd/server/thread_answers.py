@@ -29,6 +29,7 @@ from codexd.server.frames import Reader
 from codexd.server.git import git_head
 from codexd.server.headings import heading, settled
 from codexd.server.house_answers import readable_config
+from codexd.server.instructing import developer_instructions, own_instructions
 from codexd.server.opening import (
     archived,
     check_provider,
@@ -43,6 +44,7 @@ from codexd.server.opening import (
 )
 from codexd.server.outbox import Outbox
 from codexd.server.pages import Place, page_limit, settled_turns, turns_page
+from codexd.server.past import Past
 from codexd.server.returning import wire_at
 from codexd.server.services import Services
 from codexd_eventstore.store import NotFound, StoreError
@@ -73,12 +75,13 @@ async def _started(
 ) -> ThreadActor:
     """A new thread, of the id that was named for it if one was."""
     settings = await _new_settings(services, thread_change(params))
+    read = readable_config(services)
     command = c.StartThread(
         settings=settings,
         originator=connection.client.name if connection.client is not None else "",
         daemon_version=services.version,
-        instructions=params.base_instructions,
-        developer_instructions=params.developer_instructions,
+        instructions=await own_instructions(read, params),
+        developer_instructions=developer_instructions(read, params),
         git=await git_head(settings.cwd),
         ephemeral=bool(params.ephemeral),
         history_mode=params.history_mode or "legacy",
@@ -284,8 +287,7 @@ async def _first_page(thread: ThreadActor, asked: t.TurnsPageParams | None) -> t
     if asked is None:
         return None
     page = await turns_page(
-        thread.world.store,
-        thread.thread_id,
+        Past(thread.world.store, thread.thread_id, thread.summary.erasures),
         None,
         page_limit(asked.limit),
         asked.sort_direction or "desc",

@@ -21,7 +21,7 @@ from codexd.core.calls import BadCall, RunCommand, ToolAction, ToolResult
 from codexd.tools.output import KeptOutput
 from codexd.tools.process import NotStarted, run_to_end
 from codexd.tools.registry import CallContext, OutputSink
-from codexd.tools.truncate import truncate_middle
+from codexd.core.truncate import truncate_middle
 
 TOOL_NAME = "shell_command"
 TIMEOUT_MS_DEFAULT = 120_000  # most builds and test runs; the model can ask for more

@@ -1,4 +1,4 @@
-"""Cuts a long text in its middle, for the model: the start and the end of an output say most.
+"""Cuts a long text in its middle: of an output, and of a person's words, the start and the end say most.
 
 The start and the end get half of the room each, with a marker of its own between them that says how much
 is missing. Room is measured in bytes of UTF-8 and told in tokens, at four bytes each. A cut is made at a

@@ -1,0 +1,56 @@
+"""What the model was given of a record, for it to be kept: the very bytes that stand in its history.
+
+A tool's answer means nothing without its call, and a call must have its answer, so they are kept together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from codexd.core.events import ContextAdded, Event, InputQueued, ItemCompleted, TurnSteered, Unknown
+from codexd.core.ids import CallId
+from codexd.core.record import Recorded
+from codexd.core.tool_events import ToolEnded
+from codexd.projections.model_items import call_output, text_message, user_message, without_id
+
+
+def call_of(event: Event | Unknown) -> CallId | None:
+    """The tool call that a record is the beginning or the end of."""
+    if isinstance(event, ItemCompleted) and event.call is not None:
+        return event.call.call_id
+    return event.call_id if isinstance(event, ToolEnded) else None
+
+
+def pinned_items(
+    event: Event | Unknown, records: Iterable[Recorded] = ()
+) -> tuple[msgspec.Raw, ...]:
+    """What the model was given of it; nothing where it was given nothing, or not yet.
+
+    Args:
+        records: where a call's other half is to be found; those of its turn are enough.
+    """
+    match event:
+        case InputQueued() | TurnSteered():
+            return (msgspec.Raw(user_message(event.content)),)
+        case ContextAdded():
+            return (msgspec.Raw(text_message(event.role, event.text)),)
+        case ItemCompleted() if event.kind == "message":
+            return (msgspec.Raw(without_id(event.item)),)
+        case _:
+            call_id = call_of(event)
+            return () if call_id is None else _call_and_answer(call_id, records)
+
+
+def _call_and_answer(call_id: CallId, records: Iterable[Recorded]) -> tuple[msgspec.Raw, ...]:
+    call: ItemCompleted | None = None
+    for recorded in records:
+        event = recorded.event
+        if isinstance(event, ItemCompleted) and event.call is not None:
+            call = event if event.call.call_id == call_id else call
+        elif isinstance(event, ToolEnded) and event.call_id == call_id and call is not None:
+            assert call.call is not None
+            answer = call_output(call_id, event.result, call.call.custom)
+            return (msgspec.Raw(without_id(call.item)), msgspec.Raw(answer))
+    return ()

@@ -1,0 +1,253 @@
+"""Compacting the history: when a summary is asked for, and what the model goes on with."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from codexd.core import commands as c
+from codexd.core.compaction_events import CompactionStarted, text_item
+from codexd.core.compaction_prompt import COMPACTION_PROMPT, SUMMARY_PREFIX
+from codexd.core.due import CallModel, due
+from codexd.core.events import (
+    ContextAdded,
+    InputQueued,
+    ModelCallEnded,
+    ModelCallStarted,
+    TurnStarted,
+)
+from codexd.core.ids import ItemId, ModelCallId, TurnId
+from codexd.core.marks import HistoryCompacted
+from codexd.core.settings import SettingsChange
+from codexd.core.surroundings import Surroundings
+from codexd.projections.model_items import text_message
+from compacted import (
+    AROUND,
+    SMALL,
+    answer,
+    answer_the_call,
+    answered,
+    call_a_tool,
+    kinds,
+    last,
+    texts,
+)
+from ordinary import ENVIRONMENT, ask, result, text
+from ordinary import finished_message as message
+from playing import Play
+
+
+def test_a_turn_that_begins_beyond_the_limit_compacts_first() -> None:
+    play = answered(900)
+    seen = len(play.records)
+    play.do(ask(2, "and now?"))
+    assert kinds(play, seen) == [
+        "input.queued",
+        "context.added",
+        "turn.started",
+        "compaction.started",
+        "model.call_started",
+    ]
+    begun, call = last(play, CompactionStarted), play.events[-1]
+    assert begun == CompactionStarted(
+        ItemId("t2/compaction/1"), "auto", "limit", "pre_turn", COMPACTION_PROMPT, 900, begun.tokens
+    )
+    assert call == ModelCallStarted(ModelCallId("t2/1"), 1, "m-1", "p", "compact")
+    assert due(play.state) == frozenset({CallModel(ModelCallId("t2/1"), 1)})
+
+
+def test_its_question_holds_all_that_the_model_has_seen_and_not_what_is_new() -> None:
+    play = answered(900)
+    play.do(ask(2, "and now?"))
+    asked = texts(play.requests[-1])
+    assert asked[-2:] == ["Done.", COMPACTION_PROMPT]
+    assert "and now?" not in asked
+
+
+def test_the_model_goes_on_with_the_persons_words_the_summary_and_then_the_new_question() -> None:
+    play = answered(900)
+    play.do(ask(2, "and now?"))
+    play.summarise("We were at work.")
+    sent = texts(play.requests[-1])
+    assert sent == [
+        "question 1",
+        f"{SUMMARY_PREFIX}\n\nWe were at work.",
+        ENVIRONMENT.text,
+        "and now?",
+    ]
+    done = last(play, HistoryCompacted)
+    assert (done.trigger, done.window, done.summary) == ("auto", 1, "We were at work.")
+    assert [(one.seq, one.truncated) for one in done.kept] == [(2, False)]
+    assert last(play, ModelCallStarted).purpose == "turn"
+
+
+def test_below_the_limit_nothing_is_compacted() -> None:
+    play = answered(100)
+    play.do(ask(2))
+    assert all(not isinstance(one, CompactionStarted) for one in play.events)
+
+
+def test_where_nobody_knows_the_limit_nothing_is_compacted() -> None:
+    play = Play(Surroundings())
+    play.do(ask(1))
+    answer(play, 10_000_000)
+    play.do(ask(2))
+    assert all(not isinstance(one, CompactionStarted) for one in play.events)
+
+
+def test_a_turn_that_must_go_on_compacts_when_its_tools_have_answered() -> None:
+    play = Play(AROUND)
+    play.do(ask(1, "look"))
+    call_a_tool(play, 950)
+    (call,) = play.turn.open_calls
+    assert play.turn.compaction is None
+    play.do(c.ReportToolEnded(call_id=call.call_id, result=result("a listing")))
+    begun = last(play, CompactionStarted)
+    assert (begun.phase, begun.reason) == ("mid_turn", "limit")
+    asked = [msgspec.json.decode(one)["type"] for one in play.requests[-1]]
+    assert asked == ["message", "message", "function_call", "function_call_output", "message"]
+
+
+def test_within_a_turn_fresh_context_stands_before_the_last_words_and_the_summary_last() -> None:
+    play = answered(100)
+    play.do(ask(2, "look"))
+    call_a_tool(play, 950)
+    answer_the_call(play)
+    play.summarise("Looked.")
+    sent = texts(play.requests[-1])
+    assert sent == [
+        "question 1",
+        ENVIRONMENT.text,
+        "look",
+        f"{SUMMARY_PREFIX}\n\nLooked.",
+    ]
+    told = [one for one in play.events if isinstance(one, ContextAdded) and one.within]
+    assert [one.text for one in told] == [ENVIRONMENT.text]
+    answer(play, 300)
+    play.do(ask(3, "and?"))
+    assert texts(play.requests[-1])[-2:] == ["Done.", "and?"]  # The context is not told again.
+
+
+def test_what_a_person_adds_while_the_summary_is_written_stands_behind_it() -> None:
+    play = answered(900)
+    play.do(ask(2, "and now?"))
+    play.do(
+        c.SteerTurn(expected_turn=play.turn.turn_id, item_id=ItemId("s1"), content=text("quick"))
+    )
+    play.summarise("We were at work.")
+    assert texts(play.requests[-1])[-2:] == ["and now?", "quick"]
+
+
+def test_on_the_way_to_a_smaller_window_the_larger_model_is_asked() -> None:
+    play = Play(AROUND)
+    play.do(ask(1, change=SettingsChange(model="m-large")))
+    answer(play, 2000)
+    play.do(ask(2, "go on", change=SettingsChange(model="m-1")))
+    begun, call = play.events[-2:]
+    assert isinstance(begun, CompactionStarted)
+    assert begun.reason == "model_downshift"
+    assert begun.settings is not None
+    assert begun.settings.model == "m-large"
+    assert call == ModelCallStarted(ModelCallId("t2/1"), 1, "m-large", "p", "compact")
+    play.summarise("So far.")
+    assert last(play, ModelCallStarted).model == "m-1"
+
+
+def test_by_hand_it_is_a_turn_of_its_own() -> None:
+    play = answered(100)
+    seen = len(play.records)
+    play.do(c.CompactThread(turn_id=TurnId("k1")))
+    play.summarise("So far.")
+    assert kinds(play, seen) == [
+        "turn.started",
+        "compaction.started",
+        "model.call_started",
+        "model.item_completed",
+        "model.call_ended",
+        "history.compacted",
+        "turn.completed",
+    ]
+    begun = last(play, CompactionStarted)
+    assert (begun.trigger, begun.reason, begun.phase) == ("manual", "user", "standalone")
+    play.do(ask(2, "and now?"))
+    assert texts(play.requests[-1]) == [
+        "question 1",
+        f"{SUMMARY_PREFIX}\n\nSo far.",
+        ENVIRONMENT.text,
+        "and now?",
+    ]
+
+
+def test_nothing_can_be_added_to_a_compaction_and_the_next_turn_waits_for_it() -> None:
+    play = answered(100)
+    play.do(c.CompactThread(turn_id=TurnId("k1")))
+    with pytest.raises(c.Rejected) as refused:
+        play.do(
+            c.SteerTurn(expected_turn=TurnId("k1"), item_id=ItemId("s1"), content=text("quick"))
+        )
+    assert refused.value.code == "turn_not_steerable"
+    play.do(ask(2, "and now?"))
+    assert isinstance(play.events[-1], InputQueued)
+    play.summarise("So far.")
+    assert play.turn.turn_id == "t2"
+
+
+@pytest.mark.parametrize("tokens", [0, 100])
+def test_by_hand_it_is_refused_where_there_is_nothing_to_compact(tokens: int) -> None:
+    play = Play(AROUND)
+    if tokens:
+        play.do(ask(1))
+    with pytest.raises(c.Rejected) as refused:
+        play.do(c.CompactThread(turn_id=TurnId("k1")))
+    assert refused.value.code == ("turn_in_progress" if tokens else "nothing_to_compact")
+
+
+def test_an_earlier_summary_is_nobodys_words_and_is_not_kept() -> None:
+    play = answered(900)
+    play.do(ask(2, "and now?"))
+    play.summarise("The first summary.")
+    answer(play, 950)
+    play.do(ask(3, "still there?"))
+    play.summarise("The second summary.")
+    sent = texts(play.requests[-1])
+    assert sent == [
+        "question 1",
+        "and now?",
+        f"{SUMMARY_PREFIX}\n\nThe second summary.",
+        ENVIRONMENT.text,
+        "still there?",
+    ]
+    assert last(play, HistoryCompacted).window == 2
+
+
+def test_words_that_look_like_a_summary_are_kept() -> None:
+    play = Play(AROUND)
+    mine = f"{SUMMARY_PREFIX}\n\nI only quote."
+    play.do(ask(1, mine))
+    answer(play, 950)
+    play.do(ask(2))
+    play.summarise("So far.")
+    assert texts(play.requests[-1])[0] == mine
+
+
+def test_the_summarys_tokens_do_not_count_as_the_histories() -> None:
+    play = answered(900)
+    play.do(ask(2, "and now?"))
+    item = message("sum", "Short.")
+    usage = msgspec.Raw(b'{"total_tokens":5000}')
+    play.report(item, c.FinishedCall(duration_ms=5, usage=usage))
+    assert play.state.fill.context_tokens < 900
+    assert last(play, ModelCallEnded).usage == usage
+    size = sum(len(one) for one in last(play, HistoryCompacted).items)
+    assert size // 4 <= play.state.fill.context_tokens
+
+
+def test_the_turn_is_begun_as_a_turn_of_compaction() -> None:
+    play = answered(100)
+    play.do(c.CompactThread(turn_id=TurnId("k1")))
+    begun = last(play, TurnStarted)
+    assert (begun.kind, begun.inputs, begun.limits) == ("compact", (), SMALL)
+
+
+def test_the_bytes_of_a_text_are_those_of_the_projection() -> None:
+    assert bytes(text_item("user", "Grüße\n")) == text_message("user", "Grüße\n")

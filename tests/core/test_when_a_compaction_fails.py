@@ -1,0 +1,203 @@
+"""When a compaction fails: what is tried again, what is given up, and that the history stays as it was."""
+
+from __future__ import annotations
+
+import msgspec
+
+from codexd.core import commands as c
+from codexd.core.compaction import COMPACTIONS_IN_A_ROW_MAX, TOO_LONG
+from codexd.core.compaction_events import CompactionFailed, CompactionStarted
+from codexd.core.compaction_prompt import SUMMARY_PREFIX
+from codexd.core.decide import decide
+from codexd.core.events import (
+    ItemCompleted,
+    ModelCallFailed,
+    ModelCallStarted,
+    TurnCompleted,
+    TurnFailed,
+    TurnInterrupted,
+)
+from codexd.core.ids import ModelCallId
+from codexd.core.items import TurnError
+from codexd.core.marks import HistoryCompacted
+from compacted import (
+    AROUND,
+    answer,
+    answer_the_call,
+    answered,
+    call_a_tool,
+    last,
+    texts,
+)
+from ordinary import ABORTED, ENVIRONMENT, ask, line
+from ordinary import finished_message as message
+from playing import Play
+
+
+def test_an_answer_without_a_text_is_asked_for_once_more() -> None:
+    play = answered(900)
+    play.do(ask(2))
+    play.summarise("")
+    assert play.events[-1] == ModelCallStarted(ModelCallId("t2/2"), 1, "m-1", "p", "compact")
+    play.summarise("We were at work.")
+    assert last(play, HistoryCompacted).summary == "We were at work."
+
+
+def test_without_a_text_again_the_turn_fails_and_the_history_is_as_it_was() -> None:
+    play = answered(900)
+    before = list(play.history.items)
+    play.do(ask(2, "and now?"))
+    play.summarise("")
+    play.summarise("")
+    failed, ended = play.events[-2:]
+    assert isinstance(failed, CompactionFailed)
+    assert ended == TurnFailed(failed.error)
+    assert play.history.items[: len(before)] == before
+    assert texts(play.history.items[len(before) :]) == [ENVIRONMENT.text, "and now?"]
+
+
+def test_an_answer_of_the_turn_before_is_never_taken_for_a_summary() -> None:
+    play = answered(900)
+    play.do(ask(2))
+    play.report(c.FinishedCall(duration_ms=5))
+    play.report(c.FinishedCall(duration_ms=5))
+    assert isinstance(play.events[-1], TurnFailed)
+
+
+def test_half_an_answer_is_none() -> None:
+    play = answered(900)
+    play.do(ask(2))
+    play.report(message("half", "We were"))
+    play.fail()
+    call = play.call
+    play.do(c.RetryModelCall(call_id=call.call_id, attempt=call.attempt))
+    assert play.call.compacts
+    play.report(c.FinishedCall(duration_ms=5))
+    assert all(not isinstance(one, HistoryCompacted) for one in play.events)
+
+
+def test_a_call_in_the_answer_is_not_made() -> None:
+    play = answered(900)
+    play.do(ask(2))
+    play.make_call(line("rm -rf /"))
+    assert play.turn.open_calls == ()
+    assert isinstance(play.events[-1], ItemCompleted)
+    assert play.events[-1].kind == "other"
+
+
+def test_another_failure_is_tried_again_and_then_the_turn_fails() -> None:
+    play = answered(900)
+    play.do(ask(2))
+    play.fail(retry=False)
+    assert isinstance(play.events[-2], CompactionFailed)
+    assert isinstance(play.events[-1], TurnFailed)
+
+
+def test_interrupted_it_leaves_the_history_as_it_was() -> None:
+    play = answered(900)
+    before = list(play.history.items)
+    play.do(ask(2, "and now?"))
+    play.do(c.InterruptTurn())
+    assert isinstance(play.events[-1], TurnInterrupted)
+    assert play.history.items[: len(before)] == before
+    assert texts(play.history.items[len(before) :]) == [
+        ENVIRONMENT.text,
+        "and now?",
+        ABORTED.text,
+    ]
+
+
+def test_after_a_restart_the_question_is_asked_again() -> None:
+    play = answered(900)
+    play.do(ask(2))
+    play.crash()
+    assert play.events[-1] == ModelCallStarted(ModelCallId("t2/1"), 2, "m-1", "p", "compact")
+
+
+def test_a_question_too_long_leaves_out_the_oldest_and_says_how_many() -> None:
+    play = answered(900, turns=3)
+    play.do(ask(4))
+    whole = len(play.requests[-1])
+    left_out = []
+    for _ in range(2):
+        play.refuse_for_length()
+        failed = last(play, ModelCallFailed)
+        assert failed.will_retry
+        left_out.append(last(play, ModelCallStarted).left_out)
+        assert f"{left_out[-1]} oldest items" in failed.error.message
+        assert len(play.requests[-1]) == whole - left_out[-1]
+    assert left_out == [1, 2]
+    play.summarise("All that I could read.")
+    assert last(play, HistoryCompacted).left_out == 2
+
+
+def test_a_call_that_is_left_out_takes_its_answer_along() -> None:
+    play = Play(AROUND)
+    play.do(ask(1))
+    call_a_tool(play, 950)
+    answer_the_call(play)
+    for _ in range(3):
+        play.refuse_for_length()
+    kept = [msgspec.json.decode(one)["type"] for one in play.requests[-1]]
+    assert "function_call_output" not in kept
+
+
+def test_with_one_item_left_it_gives_up_and_the_window_counts_as_full() -> None:
+    play = answered(900)
+    play.do(ask(2))
+    while isinstance(play.events[-1], ModelCallStarted):
+        play.refuse_for_length()
+    assert isinstance(play.events[-2], CompactionFailed)
+    assert last(play, TurnFailed).error.codex_error_info == TOO_LONG
+    assert play.state.fill.full
+    play.do(ask(3))
+    assert last(play, CompactionStarted).reason == "window_exceeded"
+
+
+def test_a_request_that_the_provider_finds_too_long_is_made_again_after_a_compaction() -> None:
+    play = answered(100)
+    play.do(ask(2, "look"))
+    play.refuse_for_length()
+    begun = last(play, CompactionStarted)
+    assert (begun.phase, begun.reason) == ("mid_turn", "window_exceeded")
+    play.summarise("So far.")
+    assert texts(play.requests[-1])[-3:] == [
+        ENVIRONMENT.text,
+        "look",
+        f"{SUMMARY_PREFIX}\n\nSo far.",
+    ]
+    answer(play, 200)
+    assert isinstance(play.events[-1], TurnCompleted)
+
+
+def test_more_than_two_in_a_row_without_an_answer_fail_the_turn() -> None:
+    play = answered(100)
+    play.do(ask(2))
+    for _ in range(COMPACTIONS_IN_A_ROW_MAX):
+        play.refuse_for_length()
+        play.summarise("So far.")
+    play.refuse_for_length()
+    assert play.events[-1] == TurnFailed(TurnError("too long", TOO_LONG))
+    play.do(ask(3))
+    assert play.turn.compaction is not None  # A person who asks again gets another try.
+
+
+def test_an_answer_in_between_gives_it_another_two() -> None:
+    play = answered(100)
+    play.do(ask(2))
+    for _ in range(COMPACTIONS_IN_A_ROW_MAX + 2):
+        play.refuse_for_length()
+        play.summarise("So far.")
+        call_a_tool(play, 100)
+        answer_the_call(play)
+    assert play.call.compacts is False
+
+
+def test_a_late_answer_decides_to_nothing() -> None:
+    play = answered(900)
+    play.do(ask(2))
+    late = c.ReportModel(
+        call_id=play.call.call_id, attempt=1, seen=(c.FinishedCall(duration_ms=1),)
+    )
+    play.do(c.InterruptTurn())
+    assert decide(play.state, late) == []

@@ -1,0 +1,143 @@
+"""A request has the history of its thread, but for what another model thought: by rule, and so that the
+provider's cache of its beginning holds.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from codexd.core.events import Event, ItemCompleted, ModelCallStarted, TurnCompleted
+from codexd.core.ids import ItemId
+from codexd.core.marks import HistoryCompacted
+from codexd.core.revert_events import MARKERS
+from codexd.projections.history import History
+from codexd.projections.makers import Makers
+from ordinary import ENDED, FIRST_TURN, begun, calling, finished_thought, queued, said
+from playing import Play
+
+RUNS = st.lists(st.integers(0, 10_000), min_size=20, max_size=70)
+FEW = settings(max_examples=60, deadline=None, derandomize=True)
+
+
+class _Item(msgspec.Struct):
+    type: str = ""
+    encrypted_content: str | None = None
+    id: str | None = None
+
+
+def thought(item: str) -> ItemCompleted:
+    return ItemCompleted(ItemId(item), "reasoning", finished_thought(item, f"{item}.").item)
+
+
+def by(call: str, model: str, provider: str = "p") -> ModelCallStarted:
+    return replace(calling(call), model=model, provider=provider)
+
+
+def history(*events: Event) -> History:
+    fold = History()
+    fold.apply_all(events)
+    return fold
+
+
+def kinds(items: tuple[bytes, ...]) -> list[str]:
+    return [msgspec.json.decode(item, type=_Item).type for item in items]
+
+
+# A thread in which m-1 thought and answered, and m-2 then did.
+SWITCHED = history(
+    *FIRST_TURN,
+    *(thought("r1"), said("m1", "one"), ENDED, TurnCompleted()),
+    *(queued(2), begun(2), by("t2/1", "m-2"), thought("r2"), said("m2", "two"), ENDED),
+    *(TurnCompleted(), queued(3), begun(3), by("t3/1", "m-2")),
+)
+
+
+def test_a_model_is_sent_what_it_thought_itself() -> None:
+    past = history(*FIRST_TURN, thought("r1"), said("m1", "one"), ENDED)
+    assert past.for_whom("m-1", "p") == tuple(past.items)
+    assert past.makers.withheld("m-1", "p") == 0
+
+
+@pytest.mark.parametrize(("model", "provider"), [("m-2", "p"), ("m-1", "q"), ("m-3", "q")])
+def test_another_model_or_provider_is_not(model: str, provider: str) -> None:
+    past = history(*FIRST_TURN, thought("r1"), said("m1", "one"), ENDED)
+    assert kinds(past.for_whom(model, provider)) == ["message"] * 3
+    assert past.makers.withheld(model, provider) == 1
+
+
+def test_who_is_asked_again_has_his_own_thoughts_again() -> None:
+    whole, own = (
+        tuple(SWITCHED.items),
+        [at for at, kind in enumerate(kinds(tuple(SWITCHED.items))) if kind == "reasoning"],
+    )
+    for model, foreign in (("m-1", own[1]), ("m-2", own[0])):
+        assert SWITCHED.for_whom(model, "p") == (*whole[:foreign], *whole[foreign + 1 :])
+    assert SWITCHED.makers.withheld("m-3", "p") == 2
+
+
+def test_what_is_remembered_of_it_is_as_long_as_there_were_changes() -> None:
+    makers = Makers()
+    for at in range(1000):
+        makers = makers.thought(at, "m-1" if at < 900 else "m-2", "p")
+    assert [tuple(one) for one in makers.spans] == [(0, "m-1", "p", 900), (900, "m-2", "p", 100)]
+
+
+def test_a_fold_goes_on_from_its_place_and_back_to_its_mark() -> None:
+    place = SWITCHED.place()
+    again = History.at(place)
+    again.bring_back(SWITCHED.items[: again.absent])
+    assert again.for_whom("m-1", "p") == SWITCHED.for_whom("m-1", "p")
+    mark = again.mark()
+    again.apply(thought("r3"))
+    assert again.makers != SWITCHED.makers
+    again.go_back(mark)
+    assert again.makers == SWITCHED.makers
+
+
+def test_a_thought_of_nobody_knows_whom_is_sent_to_nobody() -> None:
+    """As of a log that another program wrote: a provider may refuse what it did not encrypt itself."""
+    past = history(*FIRST_TURN[:-1], thought("r1"), by("t1/1", "m-1"))
+    assert past.makers.withheld("m-1", "p") == 1
+
+
+@pytest.mark.slow
+@FEW
+@given(RUNS)
+def test_a_request_begins_with_the_one_before_unless_an_event_says_why_not(run: list[int]) -> None:
+    play = Play()
+    for number in run:
+        play.step(number)
+    for (from_seq, first, before), (seq, then, after) in itertools.pairwise(play.sent):
+        if after[: len(before)] == before:
+            continue
+        between = [one.event for one in play.records[from_seq:seq]]
+        anew = any(isinstance(event, (HistoryCompacted, *MARKERS)) for event in between)
+        assert anew or (first.model, first.provider) != (then.model, then.provider)
+
+
+@pytest.mark.slow
+@FEW
+@given(RUNS)
+def test_nobody_is_sent_the_thoughts_of_another_and_no_item_has_an_id(run: list[int]) -> None:
+    play = Play()
+    for number in run:
+        play.step(number)
+    asked, makers = ("", ""), dict[str, tuple[str, str]]()
+    for event in play.events:
+        if isinstance(event, ModelCallStarted):
+            asked = (event.model, event.provider)
+        elif isinstance(event, ItemCompleted):
+            content = msgspec.json.decode(event.item, type=_Item).encrypted_content
+            makers |= {content: asked} if content is not None else {}
+    for _, call, items in play.sent:
+        read = [msgspec.json.decode(item, type=_Item) for item in items]
+        assert all(item.id is None for item in read)
+        thoughts = [item.encrypted_content for item in read if item.type == "reasoning"]
+        assert all(thought is not None for thought in thoughts)
+        assert {makers[str(thought)] for thought in thoughts} <= {(call.model, call.provider)}

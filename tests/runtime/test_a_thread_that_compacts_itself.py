@@ -1,0 +1,234 @@
+"""A thread of hundreds of turns in a small window compacts itself again and again, and goes on."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+import trio
+
+from codexd.core import commands as c
+from codexd.core.calls import RunCommand, ToolAction, ToolResult
+from codexd.core.compaction_prompt import COMPACTION_PROMPT
+from codexd.core.ids import ItemId, ThreadId, TurnId
+from codexd.core.items import TextInput
+from codexd.core.limits import Limits
+from codexd.core.marks import HistoryCompacted
+from codexd.core.record import decode_record
+from codexd.core.settings import Settings
+from codexd.core.surroundings import Surroundings
+from codexd.models.client import (
+    CallMade,
+    ItemCompleted,
+    ModelError,
+    ModelEvent,
+    ModelRequest,
+    ModelStream,
+    ResponseCompleted,
+    ResponseStarted,
+    RetryBudget,
+)
+from codexd.runtime.actor import ThreadActor
+from codexd.runtime.effects import perform
+from codexd.runtime.leftovers import ProcessFiles, UnfinishedFiles
+from codexd.runtime.supervisor import Supervisor
+from codexd.runtime.world import Traits, World
+from codexd.server.feed import Feed
+from codexd.server.frames import Frame, Questions
+from codexd.tools.registry import CallContext, OutputSink, Registry
+from codexd_eventstore.memory import MemoryStore
+from trio_test import trio_test
+
+THREAD = ThreadId("01939a4e-7c1b-7d7e-8f5a-2b1c3d4e5f60")
+SETTINGS = Settings("/w", "m", "p", approval_policy="never", sandbox="danger-full-access")
+WINDOW = 20_000
+LIMITS = Limits(WINDOW, WINDOW * 95 // 100, WINDOW * 90 // 100)
+TURNS = 300
+_json = msgspec.json.Encoder().encode
+
+
+class Item(msgspec.Struct):
+    type: str
+    call_id: str = ""
+
+
+class Model:
+    """Answers like one with a window: it counts what it is sent, and objects to what makes no sense."""
+
+    budget = RetryBudget(0, 0)
+
+    def __init__(self) -> None:
+        self.summaries = 0
+        self.refusals = 0
+        self.calls = 0
+        self.last_words = ""
+        self.pinned: list[bytes] = []
+        self._before: tuple[bytes, ...] = ()
+        self._compacted = False
+
+    @asynccontextmanager
+    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelStream]:
+        tokens = sum(len(item) for item in request.input) // 4
+        asks_for_summary = COMPACTION_PROMPT.encode()[:20] in request.input[-1]
+        if tokens > WINDOW:
+            self.refusals += 1
+            raise ModelError("too long", info="contextWindowExceeded", at="request", retry=False)
+        self._check_calls(request)
+        if asks_for_summary:
+            assert request.tools == ()
+            self.summaries += 1
+            self._before = ()
+            yield Answer(
+                self._message(f"Summary {self.summaries}: " + "what was done. " * 60), tokens
+            )
+            return
+        self._check_history(request)
+        self._before = request.input
+        yield Answer(self._next(), tokens)
+
+    def _check_history(self, request: ModelRequest) -> None:
+        assert request.input[: len(self._before)] == self._before
+        assert any(self.last_words.encode() in item for item in request.input)
+        for item in self.pinned:
+            assert request.input.count(item) == 1
+
+    def _check_calls(self, request: ModelRequest) -> None:
+        open_calls: set[str] = set()
+        answered: set[str] = set()
+        for item in (msgspec.json.decode(one, type=Item) for one in request.input):
+            if item.type == "function_call":
+                assert item.call_id not in open_calls | answered
+                open_calls.add(item.call_id)
+            elif item.type == "function_call_output":
+                open_calls.remove(item.call_id)
+                answered.add(item.call_id)
+        assert not open_calls
+
+    def _next(self) -> ItemCompleted:
+        """A call now and then, and else an answer."""
+        self.calls += 1
+        if self.calls % 2 == 0:
+            return self._message(f"Answer {self.calls}. " + "words and words " * (self.calls % 90))
+        call = f"c{self.calls}"
+        members = {"type": "function_call", "call_id": call, "name": "look", "arguments": "{}"}
+        made = CallMade(call, "look", "{}")
+        return ItemCompleted(ItemId(f"fc_{call}"), "call", msgspec.Raw(_json(members)), made)
+
+    def _message(self, words: str) -> ItemCompleted:
+        content = [{"type": "output_text", "text": words}]
+        members = {"type": "message", "role": "assistant", "content": content}
+        return ItemCompleted(
+            ItemId(f"m{self.calls}/{self.summaries}"), "message", msgspec.Raw(_json(members))
+        )
+
+
+class Answer:
+    """One item, and what it cost."""
+
+    def __init__(self, item: ItemCompleted, tokens: int) -> None:
+        total = tokens + len(item.item) // 4
+        usage = msgspec.Raw(_json({"input_tokens": tokens, "total_tokens": total}))
+        ended = ResponseCompleted(None, usage)
+        self._left: list[list[ModelEvent]] = [[ResponseStarted(None, {}), item, ended]]
+
+    async def receive(self) -> list[ModelEvent]:
+        await trio.lowlevel.checkpoint()
+        return self._left.pop() if self._left else []
+
+
+class Look:
+    """A tool whose answers are long now and then."""
+
+    name, declaration = "look", b'{"type":"function","name":"look"}'
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def read_call(self, arguments: str, context: CallContext) -> ToolAction:
+        return RunCommand("look", ("look",), "/w", 1000)
+
+    async def perform(
+        self, action: ToolAction, context: CallContext, sink: OutputSink
+    ) -> ToolResult:
+        await trio.lowlevel.checkpoint()
+        self.count += 1
+        words = f"listing {self.count}\n" + "a line of it\n" * (self.count * 37 % 400)
+        return ToolResult("completed", words, words, 0, 1)
+
+
+class Nobody:
+    any = False
+
+    def tell(self, frame: Frame, thread_id: ThreadId) -> None: ...
+
+    def forget(self, thread_id: ThreadId) -> None: ...
+
+
+def a_world(folder: Path, model: Model) -> World:
+    look = Look()
+    return World(
+        store=MemoryStore(),
+        client=lambda provider: model,
+        traits=lambda name: Traits(),
+        registry=Registry((look,), look),
+        unfinished=UnfinishedFiles(folder / "unfinished"),
+        processes=ProcessFiles(folder / "processes"),
+        instructions="Be brief.",
+        around=Surroundings(limits=lambda settings: LIMITS),
+    )
+
+
+async def ask(thread: ThreadActor, n: int, words: str) -> None:
+    await thread.submit(
+        c.StartTurn(turn_id=TurnId(f"t{n}"), item_id=ItemId(f"u{n}"), content=(TextInput(words),))
+    )
+    while not thread.idle:
+        await trio.lowlevel.checkpoint()
+
+
+async def pin_last(thread: ThreadActor, model: Model) -> None:
+    """Pin the newest message of a person."""
+    words = thread.history.keepsakes.words[-1]
+    item = next(one for one in reversed(thread.history.items) if model.last_words.encode() in one)
+    model.pinned.append(item)
+    await thread.submit(c.PinRecord(seq=words.seq, items=(msgspec.Raw(item),)))
+
+
+@pytest.mark.slow
+@trio_test
+async def test_it_fits_has_all_pins_and_the_last_words_and_answers_each_call_once(
+    tmp_path: Path,
+) -> None:
+    model = Model()
+    world = a_world(tmp_path, model)
+    feed = Feed(THREAD, Nobody(), Questions(0), lambda: 0)
+    supervisor = Supervisor(lambda ephemeral: world, lambda thread_id: feed, perform)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(supervisor.run)
+        begin = c.StartThread(settings=SETTINGS, originator="t", daemon_version="0")
+        thread = await supervisor.start(THREAD, begin, by=None, key=None)
+        for n in range(1, TURNS + 1):
+            model.last_words = f"question {n}: " + "please " * (n * 53 % 200)
+            await ask(thread, n, model.last_words)
+            assert not thread.state.failed
+            if n % 70 == 0:
+                await pin_last(thread, model)
+            if n % 60 == 0:  # It goes on from a snapshot, or from its log.
+                await supervisor.unload(THREAD)
+                thread = await supervisor.load(THREAD)
+        records = [
+            decode_record(one.line)
+            for after in range(0, thread.version, 500)
+            for one in await world.store.read(THREAD, after=after, limit=500)
+        ]
+        nursery.cancel_scope.cancel()
+    done = [one.event for one in records if isinstance(one.event, HistoryCompacted)]
+    assert len(done) == model.summaries > 10
+    assert [one.window for one in done] == [*range(1, len(done) + 1)]
+    assert all((one.tokens_after or 0) < (one.tokens_before or 0) for one in done)
+    assert all(one.pins == tuple(sorted(one.pins)) for one in done)
+    assert len(done[-1].pins) == len(model.pinned) == 4
+    assert model.refusals == 0

@@ -1,0 +1,146 @@
+"""Taking turns back costs a step and its tail; steps that hold what was taken back wait for an undo."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import trio
+
+from codexd.core.events import (
+    ThreadForked,
+    TurnCompleted,
+    TurnFailed,
+    TurnInterrupted,
+    Unknown,
+    encode_event,
+)
+from codexd.core.ids import ThreadId, TurnId
+from codexd.core.record import Recorded
+from codexd.core.revert_events import HistoryReverted, HistoryRevertUndone
+from codexd.core.surroundings import NOWHERE
+from codexd.runtime.folds import Folds
+from codexd.runtime.going_back import refold
+from codexd.runtime.loading import load
+from codexd.runtime.snapshots import Keeper
+from codexd_eventstore.memory import MemoryStore
+from codexd_eventstore.store import EventStore, NewEvent
+from playing import THREAD, Play
+from written import write
+
+CHILD = ThreadId("0194d2a0-0000-7000-8000-000000000002")
+GAP = 50
+
+
+def a_play() -> Play:
+    """Some turns, with nothing open at the end and nothing taken back or shortened."""
+    number, play = 7, Play(NOWHERE)
+    play.only_grows = True
+    while len(play.records) < 600 or play.state.turn is not None or play.state.queue:
+        number = number * 1_103_515_245 + 12_345 & 0x7FFFFFFF
+        play.step(number >> 8)
+    return play
+
+
+def ends(play: Play) -> list[int]:
+    """Where the turns end, the last one first."""
+    kinds = (TurnCompleted, TurnInterrupted, TurnFailed)
+    return [one.seq for one in reversed(play.records) if isinstance(one.event, kinds)]
+
+
+async def stepped(store: EventStore, play: Play) -> tuple[Keeper, Folds]:
+    """The thread as it is loaded, with a step now and then."""
+    await write(store, play.records)
+    keeper, folds = Keeper(store, THREAD), Folds.empty()
+    last = 0
+    for one in play.records:
+        folds.apply(one)
+        if one.seq - last >= GAP and folds.between_turns:
+            await keeper.keep(folds)
+            last = one.seq
+    return keeper, folds
+
+
+def back(to_seq: int) -> HistoryReverted:
+    return HistoryReverted(TurnId("t"), to_seq, 1, 1)
+
+
+def test_the_last_turn_is_taken_back_for_a_step_and_its_tail() -> None:
+    async def check() -> None:
+        play, store = a_play(), MemoryStore()
+        keeper, folds = await stepped(store, play)
+        version, to_seq = folds.version, ends(play)[1]
+        erasures = folds.summary.erasures.after(version + 1, back(to_seq))
+        refolded = await refold(store, THREAD, erasures, version)
+        longest_turn = max(a - b for a, b in pairwise(ends(play)))
+        assert refolded.events <= GAP + 2 * longest_turn
+        plain = Folds.empty()
+        for one in play.records[:to_seq]:
+            plain.apply(one)
+        await keeper.bring_back(folds.history)
+        folds.history = refolded.take_over(keeper)
+        await keeper.bring_back(folds.history)
+        assert folds.history.items == plain.history.items
+        assert refolded.fill.context_tokens == plain.state.fill.context_tokens
+
+    trio.run(check)
+
+
+def test_an_undo_finds_the_steps_that_were_taken_before_the_revert() -> None:
+    async def check() -> None:
+        play, store = a_play(), MemoryStore()
+        keeper, folds = await stepped(store, play)
+        version = folds.version
+        whole = Folds.empty()
+        for one in play.records:
+            whole.apply(one)
+        # Most of it is taken back, and a step is taken of what is left.
+        first = Recorded(version + 1, 1, back(ends(play)[-2]))
+        await store.append(THREAD, [new(first)], expected_version=version, at_us=1, durable=False)
+        erasures = folds.summary.erasures.after(first.seq, first.event)
+        folds.history = (await refold(store, THREAD, erasures, version)).take_over(keeper)
+        folds.apply(first)
+        await keeper.keep(folds)
+        undo = HistoryRevertUndone(first.seq, 1)
+        erasures = erasures.after(first.seq + 1, undo)
+        refolded = await refold(store, THREAD, erasures, first.seq)
+        folds.history = refolded.take_over(keeper)
+        await keeper.bring_back(folds.history)
+        assert folds.history.items == whole.history.items
+        # And so does whoever opens the thread after that.
+        second = Recorded(first.seq + 1, 1, undo)
+        await store.append(
+            THREAD, [new(second)], expected_version=first.seq, at_us=1, durable=False
+        )
+        again = Keeper(store, THREAD)
+        loaded = await load(store, THREAD, again)
+        await again.bring_back(loaded.folds.history)
+        assert loaded.folds.history.items == whole.history.items
+        # A request that follows lists what no request before it had in this order.
+        printed = loaded.folds.history.print_request(b"", ())
+        assert printed.kept + len(printed.added) == len(whole.history.items)
+
+    trio.run(check)
+
+
+def test_a_fork_that_has_kept_nothing_yet_goes_back_by_the_steps_of_its_parent() -> None:
+    async def check() -> None:
+        play, store = a_play(), MemoryStore()
+        keeper, folds = await stepped(store, play)
+        version = folds.version
+        forked = Recorded(version + 1, 1, ThreadForked(THREAD, version))
+        await store.fork(THREAD, version, CHILD, [new(forked)], at_us=1)
+        seed = keeper.seed(folds)
+        assert seed is not None
+        loaded = await load(store, CHILD, Keeper(store, CHILD), seed=seed)
+        to_seq = ends(play)[1]
+        erasures = loaded.folds.summary.erasures.after(version + 2, back(to_seq))
+        refolded = await refold(store, CHILD, erasures, version + 1)
+        assert 0 < refolded.events < len(play.records) // 2
+
+    trio.run(check)
+
+
+def new(recorded: Recorded) -> NewEvent:
+    event = recorded.event
+    assert not isinstance(event, Unknown)
+    return NewEvent(event.type, encode_event(event), event.v)

@@ -1,0 +1,91 @@
+"""What a decision needs of files is read before it, off the loop, once, and for no longer than a person waits."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from codexd.core.commands import RenameThread
+from codexd.core.decide import decide
+from codexd.core.events import ContextAdded
+from codexd.core.state import fold
+from codexd.core.user_instructions import UserInstructions
+from codexd.core.warned import ThreadWarned
+from codexd.models.client import ModelClient
+from codexd.runtime.deciding import READ_SECONDS_MAX, decided
+from codexd.runtime.leftovers import ProcessFiles, UnfinishedFiles
+from codexd.runtime.world import Traits, World
+from codexd.tools.registry import Registry
+from codexd_eventstore.memory import MemoryStore
+from ordinary import FIRST_TURN, STARTED, ask
+from trio_test import trio_test
+
+Reader = Callable[[str], UserInstructions]
+
+
+def no_model(provider: str) -> ModelClient:
+    raise AssertionError("no model is asked here")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(
+        store=MemoryStore(),
+        client=no_model,
+        traits=lambda model: Traits(),
+        registry=Registry((), None),  # type: ignore[arg-type]  # nothing is performed here
+        unfinished=UnfinishedFiles(tmp_path / "unfinished"),
+        processes=ProcessFiles(tmp_path / "processes"),
+        instructions="",
+    )
+
+
+@trio_test
+async def test_it_is_read_once_in_a_thread_when_a_turn_begins(world: World) -> None:
+    read: list[tuple[str, bool]] = []
+
+    def reader(cwd: str) -> UserInstructions:
+        read.append((cwd, threading.current_thread() is threading.main_thread()))
+        return UserInstructions(cwd, "Be kind.")
+
+    events = await decided(fold([STARTED]), ask(1), replace(world, read_instructions=reader))
+    assert read == [("/work", False)]
+    assert any(isinstance(e, ContextAdded) and "Be kind." in e.text for e in events)
+
+
+@trio_test
+async def test_nothing_is_read_for_what_begins_no_turn(world: World) -> None:
+    def reader(cwd: str) -> UserInstructions:
+        raise AssertionError(f"{cwd} was read")
+
+    around = replace(world, read_instructions=reader)
+    for past, command in (([STARTED], RenameThread(name="n")), (list(FIRST_TURN), ask(2))):
+        assert await decided(fold(past), command, around) == decide(fold(past), command)
+
+
+@trio_test
+async def test_where_nobody_reads_a_decision_is_what_it_is(world: World) -> None:
+    assert await decided(fold([STARTED]), ask(1), world) == decide(fold([STARTED]), ask(1))
+
+
+@trio_test(autojump=True)
+async def test_a_disk_that_hangs_holds_a_turn_up_for_moments_only(world: World) -> None:
+    over = threading.Event()
+
+    def hangs(cwd: str) -> UserInstructions:
+        over.wait()
+        return UserInstructions(cwd)
+
+    try:
+        events = await decided(fold([STARTED]), ask(1), replace(world, read_instructions=hangs))
+    finally:
+        over.set()
+    (warned,) = [event for event in events if isinstance(event, ThreadWarned)]
+    assert f"within {READ_SECONDS_MAX:g} s" in warned.message
+    assert [type(e) for e in events if not isinstance(e, ThreadWarned)] == [
+        type(e) for e in decide(fold([STARTED]), ask(1))
+    ]

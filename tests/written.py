@@ -1,0 +1,21 @@
+"""Played records in a store, as an actor would have appended them one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from codexd.core.events import Unknown, encode_event
+from codexd.core.record import Recorded, encode_members
+from codexd_eventstore.store import EventStore, NewEvent
+from playing import THREAD
+
+
+async def write(store: EventStore, records: Sequence[Recorded]) -> None:
+    """Append them to the thread that is played."""
+    for one in records:
+        event = one.event
+        assert not isinstance(event, Unknown)
+        new = NewEvent(event.type, encode_event(event), event.v, encode_members(one.by, one.turn))
+        await store.append(
+            THREAD, [new], expected_version=one.seq - 1, at_us=one.at_ms * 1000, durable=False
+        )
