@@ -208,6 +208,45 @@ SWEEP = Argument(
     "--sweep", action="store_true", help="remove large outputs and images that no thread names"
 )
 AT_TURN = Argument("--at", metavar="TURN", help="the last turn to take over (default: all)")
+LAST_OR_THREAD = Argument(
+    "thread",
+    metavar="THREAD",
+    nargs="?",
+    help="an id, the beginning of one, or a name (default: the thread used last)",
+)
+TO_TURN = Argument(
+    "--to",
+    metavar="TURN",
+    group="way",
+    help="the last turn to keep: an id or the beginning of one, its number (1 is the first; 0: keep none), "
+    "or -N to take back the last N",
+)
+UNDO_REVERT = Argument(
+    "--undo",
+    action="store_true",
+    group="way",
+    help="bring back what was taken back last; turns since then stay behind it",
+)
+PREVIEW = Argument(
+    "--preview",
+    action="store_true",
+    group="compacting",
+    help="only say what would be kept and lost; no model is asked",
+)
+PINNED = Argument(
+    "seq",
+    metavar="SEQ",
+    nargs="?",
+    type=_count,
+    help="the record, as `log` and `search` number them (default: list what is pinned)",
+)
+UNPINNED = Argument("seq", metavar="SEQ", type=_count, help="the record, as `pin` lists it")
+UNDO_COMPACTION = Argument(
+    "--undo",
+    action="store_true",
+    group="compacting",
+    help="have the model's history as if the last compaction had not happened; later turns stay",
+)
 NOW = Argument("--now", action="store_true", help="do not let running turns come to a safe point")
 VERDICTS = (
     Argument("--decline", action="store_true", group="verdict", help="no, and the turn goes on"),

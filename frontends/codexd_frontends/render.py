@@ -36,6 +36,7 @@ from codexd_frontends.messages import (
     TurnTrouble,
     WarningNote,
 )
+from codexd_frontends.reverted import RevertedNote, reverted_line
 from codexd_frontends.style import PLAIN, Style, visible
 
 # Only what was shown lately can come again; a hundred turns are more than any replay repeats.
@@ -226,6 +227,10 @@ class Screen:
     def _note_warning(self, message: Message) -> list[Piece]:
         return self.lines([self._talk_style.yellow(visible(_read(message, WarningNote).message))])
 
+    def _note_reverted(self, message: Message) -> list[Piece]:
+        said = self._talk_style.yellow(reverted_line(_read(message, RevertedNote)))
+        return self._line_ended() + self.lines([said])
+
     def _note_name(self, message: Message) -> list[Piece]:
         name = _read(message, NameNote).thread_name
         said = f"— renamed to {visible(name)} —" if name else "— the name was taken away —"
@@ -261,6 +266,7 @@ _NOTES: Mapping[str, Callable[[Screen, Message], list[Piece]]] = {
     "turn/completed": Screen._note_turn_ended,
     "turn/plan/updated": Screen._note_plan,
     "thread/name/updated": Screen._note_name,
+    "thread/reverted": Screen._note_reverted,
     "error": Screen._note_error,
     "thread/closed": Screen._note_closed,
     "warning": Screen._note_warning,

@@ -263,6 +263,18 @@ def test_a_rename_and_a_warning_are_told_in_between() -> None:
     )
 
 
+def test_what_is_taken_back_is_told_in_between() -> None:
+    taken = {"threadId": said.THREAD, "turns": 2, "beforeTurnId": said.TURN}
+    assert (
+        shown(
+            said.note("thread/reverted", taken),
+            said.note("thread/reverted", {**taken, "turns": 1, "beforeTurnId": None}),
+        )
+        == f"— 2 turns taken back: turn {said.TURN} and all behind it —\n"
+        "— 1 turn that had been taken back stands in the thread again —\n"
+    )
+
+
 def test_only_the_answer_is_the_answer_when_one_sends() -> None:
     screen = Screen(whole=False, one_screen=False)
     pieces = [

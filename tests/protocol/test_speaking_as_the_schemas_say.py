@@ -18,7 +18,7 @@ import pytest
 from codexd.config import effective, origins, parse_config
 from codexd.core import items
 from codexd.core.ids import ItemId
-from codexd.protocol import methods, notifications, policies, searching, threads, turns
+from codexd.protocol import methods, notifications, policies, reverting, searching, threads, turns
 from codexd.protocol.methods import EMPTY_ANSWERS, METHODS
 from codexd.protocol.notifications import NOTIFICATIONS
 from codexd.protocol.requests import CommandApprovalParams, CommandApprovalResponse
@@ -192,6 +192,7 @@ ANSWERS: dict[str, list[msgspec.Struct]] = {
     "thread/resume": settled(
         threads.ThreadResumeResponse, initialTurnsPage=PAGE, turnsBackwardsCursor="c"
     ),
+    "thread/revert": [reverting.ThreadRevertResponse(a_thread(), "c", "c", 2)],
     "thread/search": [
         searching.ThreadSearchResponse(
             (
@@ -281,6 +282,10 @@ TOLD: dict[str, list[msgspec.Struct]] = {
         notifications.ThreadNameUpdatedNotification(thread_id="t", thread_name=None),
     ],
     "thread/queue/changed": [notifications.ThreadQueueChangedNotification(thread_id="t")],
+    "thread/reverted": [
+        notifications.ThreadRevertedNotification(thread_id="t", turns=2, before_turn_id="u"),
+        notifications.ThreadRevertedNotification(thread_id="t", turns=2),
+    ],
     "thread/settings/updated": [
         notifications.ThreadSettingsUpdatedNotification(
             thread_id="t",
@@ -324,6 +329,7 @@ OWN_MODULES = (
     "codexd.protocol.moving",
     "codexd.protocol.providers",
     "codexd.protocol.tending",
+    "codexd.protocol.undoing",
     "codexd.protocol.usage",
 )
 THEIRS = [name for name, row in METHODS.items() if row.response.__module__ not in OWN_MODULES]

@@ -41,6 +41,7 @@ class Hit(msgspec.Struct, frozen=True):
     turn: str | None
     item: str | None
     snippet: Snippet
+    begun: int | None = None  # of a prompt: where its turn begins, if that has begun
 
 
 class FoundThread(msgspec.Struct, frozen=True):
@@ -137,7 +138,10 @@ class _Search:
     def _hit(self, number: int, kind: int, turn: str | None, item: str | None) -> Hit:
         query = "SELECT text FROM said WHERE id=?"
         (text,) = self._connection.execute(query, (number,)).fetchone()
-        return Hit(seq_of(number), KINDS[kind], turn, item, snippet_of(self._phrases, text))
+        snippet, begun = snippet_of(self._phrases, text), None
+        if kind == PROMPT and turn is not None:
+            begun = _turn_start(self._connection, number >> SEQ_BITS, number, turn)
+        return Hit(seq_of(number), KINDS[kind], turn, item, snippet, begun)
 
 
 def occurrences(

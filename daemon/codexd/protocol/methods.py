@@ -10,7 +10,17 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from codexd.protocol import moving, own, providers, searching, tending, threads, turns
+from codexd.protocol import (
+    moving,
+    own,
+    providers,
+    reverting,
+    searching,
+    tending,
+    threads,
+    turns,
+    undoing,
+)
 from codexd.protocol.complaints import complaint
 from codexd.protocol.rpc import invalid_params
 from codexd.protocol.usage import (
@@ -177,6 +187,9 @@ METHODS: dict[str, Method] = {
     "store/blobs/verify": Method(tending.StoreBlobsVerifyParams, tending.StoreBlobsVerifyResponse),
     "store/streams": Method(tending.StoreStreamsParams, tending.StoreStreamsResponse),
     "thread/archive": Method(threads.ThreadArchiveParams, threads.ThreadArchiveResponse),
+    "thread/compact/undo": Method(
+        undoing.ThreadCompactUndoParams, undoing.ThreadCompactUndoResponse
+    ),
     "thread/delete": Method(threads.ThreadDeleteParams, threads.ThreadDeleteResponse),
     "thread/export": Method(moving.ThreadExportParams, moving.ThreadExportResponse),
     "thread/fork": Method(threads.ThreadForkParams, threads.ThreadForkResponse),
@@ -192,6 +205,8 @@ METHODS: dict[str, Method] = {
     "thread/searchOccurrences": Method(
         searching.ThreadSearchOccurrencesParams, searching.ThreadSearchOccurrencesResponse
     ),
+    "thread/revert": Method(reverting.ThreadRevertParams, reverting.ThreadRevertResponse),
+    "thread/revert/undo": Method(undoing.ThreadRevertUndoParams, undoing.ThreadRevertUndoResponse),
     "thread/scrub": Method(own.ThreadScrubParams, own.ThreadScrubResponse),
     "thread/start": Method(threads.ThreadStartParams, threads.ThreadStartResponse),
     "thread/turns/list": Method(threads.ThreadTurnsListParams, threads.ThreadTurnsListResponse),

@@ -44,6 +44,7 @@ class SearchHit(msgspec.Struct, frozen=True, rename="camel"):
     item_id: str | None
     snippet: str
     ranges: tuple[TextRange, ...]  # of the snippet: what was found
+    taken_back: bool = False  # whether its turn counts no more
 
 
 class ThreadSearchResult(msgspec.Struct, frozen=True, rename="camel"):

@@ -6,6 +6,7 @@ import hashlib
 
 import msgspec
 
+from codexd.core.erasures import Standing
 from codexd.core.ids import InvalidId, ThreadId, parse_thread_id
 from codexd.core.state import ThreadState
 from codexd.index.keeping import IndexUnavailable
@@ -217,18 +218,22 @@ def _result(services: Services, found: FoundThread, *, hits: bool) -> s.ThreadSe
     row = found.row
     if thread is not None:
         row = Row(row.thread_id, thread.summary, thread.path)
-    snippet = found.hits[0].snippet.text if found.hits else ""
+    standing = Standing(row.summary.erasures)
+    # What was taken back comes last, and is found: it may be what somebody looks for.
+    places = sorted(
+        (_hit(one, standing) for one in found.hits), key=lambda place: place.taken_back
+    )
+    snippet = places[0].snippet if places else ""
     if not hits:
         return s.ThreadSearchResult(_shown(services, row), snippet)
-    return s.ThreadSearchResult(
-        _shown(services, row), snippet, tuple(_hit(one) for one in found.hits)
-    )
+    return s.ThreadSearchResult(_shown(services, row), snippet, tuple(places))
 
 
-def _hit(hit: Hit) -> s.SearchHit:
+def _hit(hit: Hit, standing: Standing) -> s.SearchHit:
     ranges = tuple(_range(hit.snippet, number) for number in range(len(hit.snippet.ranges)))
     kind: s.Kind = hit.kind  # type: ignore[assignment]  # KINDS are its words
-    return s.SearchHit(hit.seq, kind, hit.turn, hit.item, hit.snippet.text, ranges)
+    taken = hit.turn is not None and not standing.counts(hit.begun or hit.seq)
+    return s.SearchHit(hit.seq, kind, hit.turn, hit.item, hit.snippet.text, ranges, taken)
 
 
 def _range(snippet: Snippet, number: int) -> s.TextRange:

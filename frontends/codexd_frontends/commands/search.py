@@ -38,6 +38,7 @@ class SearchHit(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     kind: str
     snippet: str = ""
     ranges: tuple[TextRange, ...] = ()
+    taken_back: bool = False  # its turn counts no more
 
 
 class SearchResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -79,7 +80,8 @@ def result_lines(results: list[SearchResult], now: float, style: Style) -> list[
 
 
 def _hit_line(hit: SearchHit, style: Style) -> str:
-    return f"  {style.dim(f'{hit.seq:>7}  {hit.kind:<9}')}  {highlighted(hit, style)}"
+    mark = style.dim(" (taken back)") if hit.taken_back else ""
+    return f"  {style.dim(f'{hit.seq:>7}  {hit.kind:<9}')}  {highlighted(hit, style)}{mark}"
 
 
 def highlighted(hit: SearchHit, style: Style) -> str:

@@ -1,0 +1,81 @@
+"""codexctl revert: take turns of a thread back, or bring back what was taken. Files on the disk stay as they are."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import re
+
+from codexd_frontends.client import Daemon
+from codexd_frontends.commands.fork import find_turn_id
+from codexd_frontends.console import Console
+from codexd_frontends.exits import DONE, Exit
+from codexd_frontends.follow import turn_ids
+from codexd_frontends.reverted import RevertAnswer, turns_of
+from codexd_frontends.start import connect
+from codexd_frontends.trouble import UsageTrouble
+from codexd_frontends.which import find_thread_id, last_thread
+
+# An id is written in hexadecimal digits as well, and begins with a 0 for some centuries to come.
+_NUMBER = re.compile(r"-?[1-9][0-9]*|0", re.ASCII)
+FILES_STAY = "files on the disk were not changed"
+
+
+def run(arguments: argparse.Namespace, console: Console) -> Exit:
+    """Take back, or bring back, and say what."""
+    if arguments.to is None and not arguments.undo:
+        raise UsageTrouble("expected --to TURN or --undo, found neither; nothing was taken back")
+    with connect(console) as daemon:
+        word = arguments.thread
+        thread_id = find_thread_id(daemon, word) if word is not None else last_thread(daemon).id
+        params: dict[str, object] = {"threadId": thread_id}
+        if arguments.undo:
+            answer = daemon.call("thread/revert/undo", params, RevertAnswer)
+            said = f"brought back {turns_of(answer.turns)} of {thread_id}; {FILES_STAY}"
+            hint = ""
+        else:
+            before = turn_behind(daemon, thread_id, arguments.to)
+            params["beforeTurnId"] = before
+            answer = daemon.call("thread/revert", params, RevertAnswer)
+            said = f"took back {turns_of(answer.turns)} of {thread_id}; {FILES_STAY}"
+            hint = f"codexctl revert {thread_id} --undo brings them back"
+    if console.json:
+        console.document({"thread": answer.thread, "turns": answer.turns, **params})
+    else:
+        console.answer(said)
+        if hint:
+            console.talk(hint)
+    return DONE
+
+
+def turn_behind(daemon: Daemon, thread_id: str, word: str) -> str:
+    """The first turn behind the one that `word` names: the first to be taken back. Raises: UsageTrouble."""
+    if _NUMBER.fullmatch(word):
+        return _behind_number(daemon, thread_id, int(word))
+    kept = find_turn_id(daemon, thread_id, word)
+    newer: str | None = None
+    for one in turn_ids(daemon, thread_id):
+        if one == kept:
+            break
+        newer = one
+    else:
+        raise UsageTrouble(f"the thread has no turn {kept}; `codexctl show {thread_id}` shows them")
+    if newer is None:
+        raise UsageTrouble(f"turn {kept} is the last one: there is nothing behind it to take back")
+    return newer
+
+
+def _behind_number(daemon: Daemon, thread_id: str, number: int) -> str:
+    if number < 0:
+        last = list(itertools.islice(turn_ids(daemon, thread_id), -number))
+        if len(last) < -number:
+            raise UsageTrouble(
+                f"expected at most {turns_of(len(last))} to take back, found {-number}: the thread has no more"
+            )
+        return last[-1]
+    every = list(turn_ids(daemon, thread_id))[::-1]
+    if number >= len(every):
+        raise UsageTrouble(
+            f"expected a turn with another behind it, found number {number}: the thread has {len(every)}"
+        )
+    return every[number]
