@@ -65,6 +65,7 @@ FLOORS: dict[str, frozenset[str]] = {
         {"codexd.config_keys", "codexd.core", "codexd.paths", "msgspec"}
     ),
     "codexd.place": frozenset({"codexd.core"}),
+    "codexd.compact_prompt": frozenset({"codexd.config_keys", "codexd.core"}),
     "codexd.tuning": frozenset({"codexd.core", "codexd.models"}),
     "codexd.paths": frozenset({"msgspec", "platformdirs"}),
     # 3: where pure meets the world

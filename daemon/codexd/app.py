@@ -24,6 +24,7 @@ import trio
 
 from codexd import __version__
 from codexd.agents_files import instruction_homes, read_user_instructions, rules_of
+from codexd.compact_prompt import compact_prompt
 from codexd.config import InvalidConfig
 from codexd.core.commands import Rejected
 from codexd.core.ids import ThreadId
@@ -222,6 +223,7 @@ class House:
                 ),
                 instructions=lambda _: BASE_INSTRUCTIONS,
                 titles=self._titles,
+                compact_prompt=lambda: compact_prompt(self._config.last_good(), self._config.file),
             ),
             read_instructions=self._read_instructions,
             resume_on_restart=self._config.last_good().on_restart == "resume",

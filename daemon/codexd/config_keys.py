@@ -82,6 +82,8 @@ class Config(msgspec.Struct, frozen=True):
     model_context_window: Positive | None = None  # tokens; None: what the catalogue knows
     # Tokens in context at which the history is compacted; None: nine tenths of the window.
     model_auto_compact_token_limit: Positive | None = None
+    compact_prompt: str | None = None  # how a model is asked for a summary; None: in codexd's own words
+    experimental_compact_prompt_file: str | None = None  # the same, from a file
     oss_provider: str | None = None  # the local provider of `--oss`; None: the first that answers
     # A file whose text stands in for the base instructions of threads that begin from now on.
     model_instructions_file: str | None = None
@@ -111,6 +113,8 @@ EXPECTED: Mapping[str, str] = {
     "model_verbosity": '"low", "medium" or "high"',
     "model_context_window": "a number of tokens, an integer above 0",
     "model_auto_compact_token_limit": "a number of tokens, an integer above 0",
+    "compact_prompt": "a string",
+    "experimental_compact_prompt_file": "the path of a file, a string",
     "oss_provider": '"ollama", "lmstudio", "llamacpp" or "vllm"',
     "model_instructions_file": "the path of a file, a string",
     "developer_instructions": "a string",
@@ -165,8 +169,8 @@ FOREIGN_KEYS = frozenset(
     """
     agents allow_login_shell analytics approvals_reviewer apps background_terminal_max_timeout
     browser_use chatgpt_base_url check_for_update_on_startup cli_auth_credentials_store commit_attribution
-    compact_prompt computer_use default_permissions desktop disable_paste_burst
-    experimental_compact_prompt_file experimental_instructions_file experimental_use_unified_exec_tool
+    computer_use default_permissions desktop disable_paste_burst
+    experimental_instructions_file experimental_use_unified_exec_tool
     features feedback file_opener forced_chatgpt_workspace_id forced_login_method ghost_snapshot
     history hooks instructions js_repl_node_path log_dir marketplaces
     mcp_oauth_callback_port mcp_oauth_callback_url mcp_oauth_credentials_store mcp_servers memories

@@ -34,6 +34,8 @@ from codexd_frontends.arguments import (
     OUTPUT,
     PATHS,
     PATTERNS,
+    PINNED,
+    PREVIEW,
     PROMPT,
     SALVAGE,
     SEARCH,
@@ -49,6 +51,7 @@ from codexd_frontends.arguments import (
     TURNS_ON_ATTACH,
     UNDO_COMPACTION,
     UNDO_REVERT,
+    UNPINNED,
     VERDICTS,
     WHY,
     YES,
@@ -127,10 +130,14 @@ SUBCOMMANDS = (
     ),
     Subcommand(
         "compact",
-        "undo the last compaction of what the model is given of a thread",
-        (LAST_OR_THREAD, UNDO_COMPACTION, JSON),
+        "shorten what the model is given of a thread, look at what that would do, or undo it",
+        (LAST_OR_THREAD, PREVIEW, UNDO_COMPACTION, JSON),
         "compact",
     ),
+    Subcommand(
+        "pin", "have every compaction of a thread keep a record", (THREAD, PINNED, JSON), "pin"
+    ),
+    Subcommand("unpin", "let a pinned record go again", (THREAD, UNPINNED, JSON), "pin"),
     Subcommand("rename", "give a thread a name", (THREAD, NAME, JSON), "rename"),
     Subcommand("interrupt", "interrupt the turn that runs", (THREAD, JSON), "interrupt"),
     Subcommand(

@@ -11,6 +11,7 @@ from typing import Literal, TypeVar
 import msgspec
 
 from codexd.protocol import (
+    compacting,
     moving,
     own,
     providers,
@@ -187,6 +188,12 @@ METHODS: dict[str, Method] = {
     "store/blobs/verify": Method(tending.StoreBlobsVerifyParams, tending.StoreBlobsVerifyResponse),
     "store/streams": Method(tending.StoreStreamsParams, tending.StoreStreamsResponse),
     "thread/archive": Method(threads.ThreadArchiveParams, threads.ThreadArchiveResponse),
+    "thread/compact/preview": Method(
+        compacting.ThreadCompactPreviewParams, compacting.ThreadCompactPreviewResponse
+    ),
+    "thread/compact/start": Method(
+        compacting.ThreadCompactStartParams, compacting.ThreadCompactStartResponse
+    ),
     "thread/compact/undo": Method(
         undoing.ThreadCompactUndoParams, undoing.ThreadCompactUndoResponse
     ),
@@ -199,6 +206,9 @@ METHODS: dict[str, Method] = {
     "thread/loaded/list": Method(threads.ThreadLoadedListParams, threads.ThreadLoadedListResponse),
     "thread/log/read": Method(own.ThreadLogReadParams, own.ThreadLogReadResponse),
     "thread/name/set": Method(threads.ThreadSetNameParams, threads.ThreadSetNameResponse),
+    "thread/pin/add": Method(compacting.ThreadPinParams, compacting.ThreadPinsResponse),
+    "thread/pin/list": Method(compacting.ThreadPinListParams, compacting.ThreadPinsResponse),
+    "thread/pin/remove": Method(compacting.ThreadPinParams, compacting.ThreadPinsResponse),
     "thread/read": Method(threads.ThreadReadParams, threads.ThreadReadResponse),
     "thread/resume": Method(threads.ThreadResumeParams, threads.ThreadResumeResponse),
     "thread/search": Method(searching.ThreadSearchParams, searching.ThreadSearchResponse),

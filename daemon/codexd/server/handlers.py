@@ -18,6 +18,7 @@ from codexd.protocol.requests import Decided, read_decision
 from codexd.protocol.rpc import Answer, Request, internal_error, unknown_method
 from codexd.runtime.supervisor import ThreadGone
 from codexd.server import (
+    compaction_answers,
     house_answers,
     listing_answers,
     moving_answers,
@@ -54,6 +55,8 @@ HANDLERS: dict[str, Handler] = {
     "store/blobs/verify": tending_answers.store_blobs_verify,
     "store/streams": tending_answers.store_streams,
     "thread/archive": thread_answers.thread_archive,
+    "thread/compact/preview": compaction_answers.thread_compact_preview,
+    "thread/compact/start": compaction_answers.thread_compact_start,
     "thread/compact/undo": revert_answers.thread_compact_undo,
     "thread/delete": tending_answers.thread_delete,
     "thread/export": moving_answers.thread_export,
@@ -64,6 +67,9 @@ HANDLERS: dict[str, Handler] = {
     "thread/loaded/list": reading_answers.thread_loaded_list,
     "thread/log/read": reading_answers.thread_log_read,
     "thread/name/set": thread_answers.thread_name_set,
+    "thread/pin/add": compaction_answers.thread_pin_add,
+    "thread/pin/list": compaction_answers.thread_pin_list,
+    "thread/pin/remove": compaction_answers.thread_pin_remove,
     "thread/read": reading_answers.thread_read,
     "thread/resume": thread_answers.thread_resume,
     "thread/search": listing_answers.thread_search,

@@ -1,0 +1,35 @@
+"""codexctl pin, unpin: what every compaction of a thread keeps word for word."""
+
+from __future__ import annotations
+
+import argparse
+
+import msgspec
+
+from codexd_frontends.compacting import Pins, pin_lines
+from codexd_frontends.console import Console
+from codexd_frontends.exits import DONE, Exit
+from codexd_frontends.start import connect
+from codexd_frontends.which import find_thread_id
+
+
+def run(arguments: argparse.Namespace, console: Console) -> Exit:
+    """Pin a record, unpin it, or list what is pinned."""
+    with connect(console) as daemon:
+        thread_id = find_thread_id(daemon, arguments.thread)
+        params: dict[str, object] = {"threadId": thread_id}
+        method, said = "thread/pin/list", ""
+        if arguments.seq is not None:
+            removes = arguments.subcommand == "unpin"
+            method = "thread/pin/remove" if removes else "thread/pin/add"
+            said = f"record {arguments.seq} is pinned{' no more' if removes else ''}"
+            params["seq"] = arguments.seq
+        pins = daemon.call(method, params, Pins).pins
+    if console.json:
+        console.document({"threadId": thread_id, "pins": msgspec.to_builtins(pins)})
+    elif said:
+        console.answer(said)
+    else:
+        for line in pin_lines(pins):
+            console.answer(line)
+    return DONE
