@@ -28,7 +28,7 @@ class ProviderTable(msgspec.Struct, frozen=True):
     stream_max_retries: Retries = 5
     stream_idle_timeout_ms: Positive = 300_000
     requires_openai_auth: bool = False
-    requires_item_ids: bool | None = None  # None: where Azure is asked for responses
+    requires_item_ids: bool = False  # takes no `store: false`: for Azure's API of 2025
     quirks: Mapping[str, str | bool] = {}  # how its chat completions API differs
 
 

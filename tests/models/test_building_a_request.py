@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from codexd.models.client import ModelRequest
-from codexd.models.responses import encode_request, without_id
+from codexd.models.responses_request import encode_request
+from codexd.projections.model_items import without_id
 
 HELLO = b'{"type":"message","role":"user","content":[{"type":"input_text","text":"Hello"}]}'
 THOUGHT = b'{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"gAAA"}'
@@ -96,7 +97,7 @@ def test_the_history_goes_in_byte_for_byte() -> None:
 
 def test_a_longer_history_changes_nothing_that_was_sent_before() -> None:
     short = encode_request(request(effort="low"))
-    long = encode_request(request(effort="low", input=(HELLO, without_id(THOUGHT))))
+    long = encode_request(request(effort="low", input=(HELLO, without_id(msgspec.Raw(THOUGHT)))))
     assert encode_request(request(effort="low")) == short
     assert long.startswith(short.removesuffix(b"]}"))
 
@@ -107,8 +108,20 @@ def test_no_piece_at_all_is_a_valid_request_too() -> None:
 
 
 def test_an_item_is_sent_back_without_its_id_and_otherwise_to_the_byte() -> None:
-    assert without_id(THOUGHT) == b'{"type":"reasoning","summary":[],"encrypted_content":"gAAA"}'
-    assert without_id(msgspec.Raw(THOUGHT)) == without_id(THOUGHT)
+    assert (
+        without_id(msgspec.Raw(THOUGHT))
+        == b'{"type":"reasoning","summary":[],"encrypted_content":"gAAA"}'
+    )
     call = b'{"id":"fc_1","call_id":"c","arguments":"{\\"id\\": 1}","x":{"id": 2.0 }}'
-    assert without_id(call) == b'{"call_id":"c","arguments":"{\\"id\\": 1}","x":{"id": 2.0 }}'
-    assert without_id(HELLO) == HELLO
+    assert (
+        without_id(msgspec.Raw(call))
+        == b'{"call_id":"c","arguments":"{\\"id\\": 1}","x":{"id": 2.0 }}'
+    )
+    assert without_id(msgspec.Raw(HELLO)) == HELLO
+
+
+def test_a_server_that_insists_on_storing_is_told_so_and_gets_no_reasoning_without_its_id() -> None:
+    items = (HELLO, without_id(msgspec.Raw(THOUGHT)))
+    body: dict[str, Any] = msgspec.json.decode(encode_request(request(input=items), stored=True))
+    assert body["store"] is True
+    assert body["input"] == [msgspec.json.decode(HELLO)]

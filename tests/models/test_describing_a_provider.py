@@ -8,6 +8,7 @@ import pytest
 
 from codexd.models.client import ModelError, RetryBudget
 from codexd.models.provider import OPENAI, InvalidProvider, Provider, read_provider, request_headers
+from codexd.models.quirks import QUIRKS, UNKNOWN, Quirks
 
 URL = "https://api.example.com/v1"
 
@@ -59,7 +60,8 @@ def test_openai_is_built_in_and_may_be_changed_in_part() -> None:
         ({"base_url": "http://[::1/"}, "base_url", "expected an address"),
         ({"base_url": "http://u:p@host/"}, "base_url", "without user, query or fragment"),
         ({"base_url": "http://host/?a=b"}, "base_url", "query_params"),
-        ({"base_url": URL, "wire_api": "grpc"}, "wire_api", "found 'grpc'"),
+        ({"base_url": URL, "wire_api": "grpc"}, "wire_api", "\"chat\", found 'grpc'"),
+        ({"base_url": URL, "quirks": 7}, "quirks", "expected a table, found 7"),
         ({"base_url": URL, "request_max_retries": "4"}, "request_max_retries", "Expected `int`"),
         ({"base_url": URL, "request_max_retries": -1}, "request_max_retries", "from 0 to 100"),
         ({"base_url": URL, "stream_max_retries": 101}, "stream_max_retries", "found 101"),
@@ -135,3 +137,47 @@ def test_a_key_that_no_header_can_carry_is_an_error_without_the_key() -> None:
     assert "OPENAI_API_KEY" in caught.value.message
     assert "ключ" not in caught.value.message
     assert not caught.value.retry
+
+
+AZURE = "https://corp.openai.azure.com/openai/v1"
+
+
+def test_azure_takes_its_key_in_a_header_of_its_own() -> None:
+    provider = read_provider("azure", {"base_url": AZURE})
+    assert (provider.env_key, provider.wire_api) == ("AZURE_OPENAI_API_KEY", "responses")
+    headers = request_headers(provider, {"AZURE_OPENAI_API_KEY": "k-123"})
+    assert dict(headers.pairs)["api-key"] == "k-123"
+    assert "authorization" not in dict(headers.pairs)
+    assert headers.secrets == ("k-123",)
+
+
+def test_a_token_for_azure_goes_where_tokens_go() -> None:
+    table = {"base_url": AZURE, "env_http_headers": {"Authorization": "TOKEN"}}
+    pairs = dict(request_headers(read_provider("corp", table), {"TOKEN": "Bearer t"}).pairs)
+    assert pairs["authorization"] == "Bearer t"
+    assert "api-key" not in pairs
+
+
+def test_azure_is_asked_by_deployment_and_version() -> None:
+    table = {
+        "base_url": "https://corp.openai.azure.com/openai/deployments/mine/",
+        "query_params": {"api-version": "2025-04-01-preview"},
+        "wire_api": "chat",
+    }
+    assert read_provider("azure", table).url_of("chat/completions") == (
+        "https://corp.openai.azure.com/openai/deployments/mine/chat/completions"
+        "?api-version=2025-04-01-preview"
+    )
+
+
+def test_a_server_is_known_by_where_it_is_else_by_its_name() -> None:
+    def quirks(name: str, base_url: str, **said: Any) -> Quirks:
+        return read_provider(name, {"base_url": base_url, "quirks": said}).quirks
+
+    assert quirks("mine", "https://api.mistral.ai/v1") == QUIRKS["mistral"]
+    assert quirks("ollama", "https://openrouter.ai/api/v1") == QUIRKS["openrouter"]
+    assert quirks("ollama", "http://10.0.0.1/v1") == QUIRKS["ollama"]
+    assert quirks("mine", "http://10.0.0.1/v1") == UNKNOWN
+    assert quirks("mine", "http://10.0.0.1/v1", like="groq") == QUIRKS["groq"]
+    with pytest.raises(InvalidProvider, match=r"mine\.quirks: .*unknown field `imgs`"):
+        quirks("mine", URL, imgs=False)

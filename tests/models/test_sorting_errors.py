@@ -46,6 +46,27 @@ def gateway(status: int) -> ErrorInfo:
         (400, complaint(), "badRequest", False),
         (400, complaint(code="context_length_exceeded"), "contextWindowExceeded", False),
         (400, complaint(code="invalid_prompt"), "badRequest", False),
+        (
+            400,
+            complaint("the request exceeds the available context size"),
+            "contextWindowExceeded",
+            False,
+        ),
+        (400, complaint(type="exceed_context_size_error"), "contextWindowExceeded", False),
+        (
+            400,
+            complaint("This model's maximum context length is 4096 tokens.", code=400),
+            "contextWindowExceeded",
+            False,
+        ),
+        (
+            422,
+            {"message": "Prompt is too large for model with 32768"},
+            "contextWindowExceeded",
+            False,
+        ),
+        (500, complaint("the context length of only 4096 tokens"), "contextWindowExceeded", False),
+        (429, complaint("maximum context length of the plan"), "rateLimitExceeded", True),
         (401, complaint(code="invalid_api_key"), "unauthorized", False),
         (403, complaint(), "unauthorized", False),
         (404, complaint(code="model_not_found"), "modelNotFound", False),
@@ -281,3 +302,26 @@ def test_limits_in_the_stream_become_the_same_headers() -> None:
     }
     assert limits_in_event(b'{"rate_limits":7}') == {}
     assert limits_in_event(b'{"rate_limits":null}') == {}
+
+
+@pytest.mark.parametrize(
+    ("code", "info", "retry"),
+    [
+        (429, "rateLimitExceeded", True),
+        (500, "internalServerError", True),
+        (502, "internalServerError", True),
+        (503, "serverOverloaded", True),
+        (401, "unauthorized", False),
+        (400, "badRequest", False),
+    ],
+)
+def test_a_status_for_a_code_within_a_stream_says_whether_it_passes(
+    code: int, info: ErrorInfo, retry: bool
+) -> None:
+    error = failed(read_complaint(msgspec.json.encode(complaint("Oh no.", code=code))))
+    assert (error.message, error.info, error.at, error.retry) == ("Oh no.", info, "stream", retry)
+
+
+def test_a_gateways_message_has_that_of_the_provider_behind_it() -> None:
+    body = complaint("Provider returned error", code=400, metadata={"raw": "bad tool", "x": 1})
+    assert refusal(400, body).message == "Provider returned error: bad tool"

@@ -24,8 +24,8 @@ from codexd.models.client import (
     TextDelta,
 )
 from codexd.models.quirks import QUIRKS, UNKNOWN
-from codexd.models.responses import without_id
 from codexd.models.sse import EventStreamReader
+from codexd.projections.model_items import without_id
 
 CASSETTES = sorted((Path(__file__).parent / "cassettes" / "chat").glob("*.sse"))
 

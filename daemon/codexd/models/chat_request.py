@@ -16,8 +16,8 @@ import msgspec
 from codexd.models.chat_messages import Messages
 from codexd.models.client import ModelRequest
 from codexd.models.quirks import Quirks
+from codexd.models.responses_request import SCHEMA_NAME
 
-SCHEMA_NAME: Final = "codex_output_schema"
 # A custom tool takes text; a function takes JSON, so the text is the one member of an object.
 CUSTOM_INPUT: Final = "input"
 

@@ -56,7 +56,7 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stream_max_retries: int = 5
     stream_idle_timeout_ms: int = 300_000
     requires_openai_auth: bool = False
-    # It keeps what it answered, and wants to be told of it by its ids (Azure's Responses API).
+    # It takes no `store: false`, and reasoning only by the ids of what it stored (Azure's API of 2025).
     requires_item_ids: bool = False
     quirks: Quirks = UNKNOWN  # of its chat completions API
 
@@ -90,32 +90,27 @@ def read_provider(key: str, table: Mapping[str, object]) -> Provider:
     members: dict[str, object] = {"name": key, **defaults, **table, "key": key}
     if "base_url" not in members:
         raise InvalidProvider(key, "base_url", "expected the API's address, found nothing")
-    said = members.pop("quirks", {})
+    quirks = members.pop("quirks", {})
+    if not isinstance(quirks, dict):
+        raise InvalidProvider(key, "quirks", f"expected a table, found {quirks!r}")
     try:
         provider = msgspec.convert(members, Provider)
-        quirks = msgspec.convert(said, dict[str, object])
     except msgspec.ValidationError as error:
         raise InvalidProvider(key, _field_of(str(error)), _reason(error, members)) from error
     _check_address(provider)
     _check_headers(provider)
     _check_numbers(provider)
-    return _placed(provider, quirks, asked_for_ids="requires_item_ids" in table)
+    return _placed(provider, quirks)
 
 
-def _placed(provider: Provider, said: dict[str, object], *, asked_for_ids: bool) -> Provider:
+def _placed(provider: Provider, said: dict[str, object]) -> Provider:
     """The provider with what depends on where it is. Raises: InvalidProvider."""
     host = urlsplit(provider.base_url).hostname or ""
     try:
         quirks = read_quirks(kind_of(provider.key, host), said)
     except ValueError as error:
         raise InvalidProvider(provider.key, "quirks", str(error)) from error
-    stores = provider.requires_item_ids if asked_for_ids else is_azure(host)
-    return msgspec.structs.replace(
-        provider,
-        base_url=provider.base_url.rstrip("/"),
-        quirks=quirks,
-        requires_item_ids=stores and provider.wire_api == "responses",
-    )
+    return msgspec.structs.replace(provider, base_url=provider.base_url.rstrip("/"), quirks=quirks)
 
 
 def request_headers(provider: Provider, env: Mapping[str, str]) -> RequestHeaders:

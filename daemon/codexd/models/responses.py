@@ -1,10 +1,6 @@
-"""The Responses API: a request as bytes, and the events of its stream as model events; sans-IO.
+"""The events of a Responses API stream as model events; sans-IO.
 
-A request is joined from pieces that are encoded already, so that it costs what is new in it, and the same
-history gives the same bytes: the provider's prompt cache depends on that. Nothing is stored at the
-provider (`store: false`), so items go without their ids, and reasoning comes back encrypted.
-
-Source: the OpenAI API reference, "Responses" and "Responses: streaming events".
+Source: the OpenAI API reference, "Responses: streaming events".
 """
 
 from __future__ import annotations
@@ -17,7 +13,6 @@ import msgspec
 
 from codexd.core.ids import ItemId
 from codexd.models import errors
-from codexd.models.catalog import find_model
 from codexd.models.client import (
     CallMade,
     ItemCompleted,
@@ -25,7 +20,6 @@ from codexd.models.client import (
     ItemStarted,
     ModelError,
     ModelEvent,
-    ModelRequest,
     ReasoningDelta,
     ResponseCompleted,
     ResponseStarted,
@@ -35,66 +29,6 @@ from codexd.models.complaints import read_complaint
 from codexd.models.rate_limits import limits_in_event
 from codexd.models.sse import ServerSentEvent
 from codexd.models.verbatim import kept
-
-# The name of the format that a wanted output schema goes by. The API asks for one and does nothing with it.
-SCHEMA_NAME: Final = "codex_output_schema"
-
-_encode = msgspec.json.encode
-
-
-def encode_request(request: ModelRequest, *, stored: bool = False) -> bytes:
-    """The body of POST /responses. The order of members is fixed: what changes from call to call is last."""
-    members = [
-        b'"model":' + _encode(request.model),
-        b'"instructions":' + _encode(request.instructions),
-        b'"tools":[' + b",".join(request.tools) + b"]",
-        b'"tool_choice":"auto"',
-        b'"parallel_tool_calls":' + (b"true" if request.parallel_tool_calls else b"false"),
-        *_reasoning_members(request),
-        *_text_members(request),
-        b'"store":' + (b"true" if stored else b"false"),
-        b'"stream":true',
-        b'"prompt_cache_key":' + _encode(request.cache_key),
-        b'"input":[' + b",".join(request.input) + b"]",
-    ]
-    return b"{" + b",".join(members) + b"}"
-
-
-def _reasoning_members(request: ModelRequest) -> list[bytes]:
-    """How hard to think, and that what was thought is to come back: a model that cannot refuses the latter."""
-    reasoning = {
-        name: value
-        for name, value in (("effort", request.effort), ("summary", request.summary))
-        # "none" is our word for no summary; the API wants the member left out.
-        if value is not None and (name, value) != ("summary", "none")
-    }
-    members = [b'"reasoning":' + _encode(reasoning)] if reasoning else []
-    if reasoning or find_model(request.model).efforts:
-        members.append(b'"include":["reasoning.encrypted_content"]')
-    return members
-
-
-def _text_members(request: ModelRequest) -> list[bytes]:
-    text: list[bytes] = []
-    if request.verbosity is not None:
-        text.append(b'"verbosity":' + _encode(request.verbosity))
-    if request.output_schema is not None:
-        text.append(
-            b'"format":{"type":"json_schema","name":%b,"strict":true,"schema":%b}'
-            % (_encode(SCHEMA_NAME), bytes(request.output_schema))
-        )
-    return [b'"text":{' + b",".join(text) + b"}"] if text else []
-
-
-def without_id(item: bytes | msgspec.Raw) -> bytes:
-    """A provider's item as it may be sent back: without its own `id`, every other member as it came.
-
-    `call_id` and `encrypted_content` stay. The same item always gives the same bytes. Raises:
-    msgspec.DecodeError: the item is no JSON object.
-    """
-    members = msgspec.json.decode(item, type=dict[str, msgspec.Raw])
-    members.pop("id", None)
-    return _encode(members)
 
 
 class _Wire(msgspec.Struct, gc=False):

@@ -11,7 +11,8 @@ from codexd.models.chat import ChatReader
 from codexd.models.chat_request import encode_chat
 from codexd.models.client import ModelError, ModelEvent, ModelRequest
 from codexd.models.provider import Provider
-from codexd.models.responses import ResponseReader, encode_request
+from codexd.models.responses import ResponseReader
+from codexd.models.responses_request import encode_request
 from codexd.models.sse import ServerSentEvent
 
 

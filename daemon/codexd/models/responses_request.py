@@ -1,0 +1,82 @@
+"""A request to the Responses API as bytes; sans-IO.
+
+A request is joined from pieces that are encoded already, so that it costs what is new in it, and the same
+history gives the same bytes: the provider's prompt cache depends on that. Nothing is stored at the
+provider (`store: false`), so items go without their ids, and reasoning comes back encrypted.
+
+Source: the OpenAI API reference, "Responses".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from codexd.models.catalog import find_model
+from codexd.models.client import ModelRequest
+
+# The name of the format that a wanted output schema goes by. The API asks for one and does nothing with it.
+SCHEMA_NAME: Final = "codex_output_schema"
+
+_encode = msgspec.json.encode
+
+
+class _Kind(msgspec.Struct):
+    type: str = ""
+
+
+_decode_kind = msgspec.json.Decoder(_Kind).decode
+
+
+def encode_request(request: ModelRequest, *, stored: bool = False) -> bytes:
+    """The body of POST /responses. The order of members is fixed: what changes from call to call is last.
+
+    `stored`: the server insists on storing, and takes reasoning only by ids, which nothing here sends.
+    """
+    items = _without_reasoning(request.input) if stored else request.input
+    members = [
+        b'"model":' + _encode(request.model),
+        b'"instructions":' + _encode(request.instructions),
+        b'"tools":[' + b",".join(request.tools) + b"]",
+        b'"tool_choice":"auto"',
+        b'"parallel_tool_calls":' + (b"true" if request.parallel_tool_calls else b"false"),
+        *_reasoning_members(request),
+        *_text_members(request),
+        b'"store":' + (b"true" if stored else b"false"),
+        b'"stream":true',
+        b'"prompt_cache_key":' + _encode(request.cache_key),
+        b'"input":[' + b",".join(items) + b"]",
+    ]
+    return b"{" + b",".join(members) + b"}"
+
+
+def _without_reasoning(items: Iterable[bytes]) -> list[bytes]:
+    return [item for item in items if _decode_kind(item).type != "reasoning"]
+
+
+def _reasoning_members(request: ModelRequest) -> list[bytes]:
+    """How hard to think, and that what was thought is to come back: a model that cannot refuses the latter."""
+    reasoning = {
+        name: value
+        for name, value in (("effort", request.effort), ("summary", request.summary))
+        # "none" is our word for no summary; the API wants the member left out.
+        if value is not None and (name, value) != ("summary", "none")
+    }
+    members = [b'"reasoning":' + _encode(reasoning)] if reasoning else []
+    if reasoning or find_model(request.model).efforts:
+        members.append(b'"include":["reasoning.encrypted_content"]')
+    return members
+
+
+def _text_members(request: ModelRequest) -> list[bytes]:
+    text: list[bytes] = []
+    if request.verbosity is not None:
+        text.append(b'"verbosity":' + _encode(request.verbosity))
+    if request.output_schema is not None:
+        text.append(
+            b'"format":{"type":"json_schema","name":%b,"strict":true,"schema":%b}'
+            % (_encode(SCHEMA_NAME), bytes(request.output_schema))
+        )
+    return [b'"text":{' + b",".join(text) + b"}"] if text else []
