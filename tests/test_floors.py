@@ -20,7 +20,14 @@ FLOORS: dict[str, frozenset[str]] = {
     "codexd.core": frozenset({"msgspec"}),
     # 1: what is said and what is seen
     "codexd.protocol": frozenset(
-        {"codexd.core.ids", "codexd.core.items", "codexd.core.settings", "msgspec", "wsproto"}
+        {
+            "codexd.core.ids",
+            "codexd.core.items",
+            "codexd.core.settings",
+            "codexd.core.titles",
+            "msgspec",
+            "wsproto",
+        }
     ),
     "codexd.projections": frozenset({"codexd.core", "codexd.protocol", "msgspec"}),
     # 2: the world's edges

@@ -83,6 +83,14 @@ SEND_OPTIONS = (
         "--effort", metavar="EFFORT", help="how hard the model is to think: low, medium, high"
     ),
     Argument(
+        "--summary",
+        choices=("auto", "concise", "detailed", "none"),
+        help="how the model is to sum up what it thinks",
+    ),
+    Argument(
+        "--verbosity", choices=("low", "medium", "high"), help="how much the model is to say"
+    ),
+    Argument(
         "--approval-policy",
         choices=("untrusted", "on-request", "never"),
         help="when to ask before a command runs",
@@ -90,6 +98,16 @@ SEND_OPTIONS = (
     JSON,
 )
 
+REASONING = Argument(
+    "--reasoning",
+    choices=("none", "summary", "raw"),
+    help="how much of what the model thinks is shown (default: as config.toml says, else summary)",
+)
+INSTRUCTIONS = Argument(
+    "--instructions",
+    action="store_true",
+    help="what the model is told before anybody speaks, as the log has it, and from which files",
+)
 ARCHIVED = Argument("--archived", action="store_true", help="the archive instead")
 LIMIT = Argument("--limit", metavar="N", type=_count, default=None, help="at most so many")
 SEARCH = Argument("--search", metavar="TEXT", help="only those whose title has this text")

@@ -23,6 +23,7 @@ from codexd_frontends.arguments import (
     FOLLOW_LOG,
     FORCE,
     FROM,
+    INSTRUCTIONS,
     JSON,
     KIND,
     KNOWN,
@@ -37,6 +38,7 @@ from codexd_frontends.arguments import (
     PINNED,
     PREVIEW,
     PROMPT,
+    REASONING,
     SALVAGE,
     SEARCH,
     SEND_OPTIONS,
@@ -77,14 +79,19 @@ SUBCOMMANDS = (
     Subcommand(
         "attach",
         "a terminal on a live thread: its past, then whatever happens",
-        (THREAD, TURNS_ON_ATTACH, NO_INPUT, JSON),
+        (THREAD, TURNS_ON_ATTACH, REASONING, NO_INPUT, JSON),
         "attach",
     ),
     Subcommand("list", "list threads", (ARCHIVED, LIMIT, SEARCH, JSON), "list"),
     Subcommand(
         "search", "find threads by what is in them", (TERMS, LIMIT, ARCHIVED, KIND, JSON), "search"
     ),
-    Subcommand("show", "show what happened in a thread", (THREAD, TURNS, AT_RECORD, JSON), "show"),
+    Subcommand(
+        "show",
+        "show what happened in a thread",
+        (THREAD, TURNS, AT_RECORD, INSTRUCTIONS, REASONING, JSON),
+        "show",
+    ),
     Subcommand("log", "show the raw records of a thread", (THREAD, FROM, FOLLOW_LOG, JSON), "log"),
     Subcommand(
         "usage",

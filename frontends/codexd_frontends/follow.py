@@ -11,6 +11,7 @@ from msgspec import Raw
 from codexd_frontends.client import Daemon
 from codexd_frontends.cursor import Cursor
 from codexd_frontends.messages import (
+    LogPage,
     Message,
     RawPage,
     ServerStatus,
@@ -20,6 +21,7 @@ from codexd_frontends.messages import (
 )
 from codexd_frontends.trouble import UsageTrouble
 
+RECORD_PAGE = 500  # records an answer; a record has some hundred bytes, now and then many more
 TURN_PAGE = 100  # turns an answer; keeps one line of the wire in the megabytes at most
 
 
@@ -85,6 +87,16 @@ def all_turns(daemon: Daemon, thread_id: str) -> Iterator[Raw]:
         cursor = page.next_cursor
         if cursor is None:
             return
+
+
+def all_records(daemon: Daemon, thread_id: str) -> Iterator[Raw]:
+    """Every record of the log as it stands there, the first one first."""
+    after: int | None = 0
+    while after is not None:
+        params = {"threadId": thread_id, "after": after, "limit": RECORD_PAGE}
+        page = daemon.call("thread/log/read", params, LogPage)
+        yield from page.records
+        after = page.next_after
 
 
 def turn_at(daemon: Daemon, thread_id: str, seq: int) -> Raw:

@@ -12,6 +12,7 @@ from codexd_frontends.messages import (
     user_inputs,
 )
 from codexd_frontends.style import Style, visible
+from codexd_frontends.thoughts import Thoughts, thoughts_of
 
 _STEP_MARKS = {"completed": "✓", "inProgress": "▸"}
 
@@ -53,12 +54,14 @@ def command_end_line(item: Item, style: Style) -> str:
     return paint(f"  exit {item.exit_code}{took}")
 
 
-def whole_item_lines(item: Item, style: Style) -> list[str]:
+def whole_item_lines(item: Item, style: Style, thoughts: Thoughts = "summary") -> list[str]:
     """An item that is shown when it is complete, in one go."""
     match item.type:
         case "reasoning":
             return [
-                style.dim(line) for part in item.summary for line in _marked("· ", visible(part))
+                style.dim(line)
+                for part in thoughts_of(item, thoughts)
+                for line in _marked("· ", visible(part))
             ]
         case "plan":
             return _marked("plan: ", visible(item.text))

@@ -38,6 +38,7 @@ from codexd_frontends.messages import (
 )
 from codexd_frontends.reverted import RevertedNote, reverted_line
 from codexd_frontends.style import PLAIN, Style, visible
+from codexd_frontends.thoughts import Thoughts
 
 # Only what was shown lately can come again; a hundred turns are more than any replay repeats.
 REMEMBERED_MAX = 10_000
@@ -62,6 +63,7 @@ class Screen:
         talk: Style = PLAIN,
         whole: bool = True,
         one_screen: bool = True,
+        thoughts: Thoughts = "summary",
     ) -> None:
         """`whole`: everything is the answer, the past, the commands and the ends of turns included;
         else only the model's words are, and the rest is talk. `one_screen`: both streams end up on
@@ -69,6 +71,7 @@ class Screen:
         self._answer_style = answer
         self._talk_style = answer if whole else talk
         self._whole = whole
+        self._thoughts: Thoughts = thoughts
         self._one_screen = one_screen or whole
         self._texts: dict[str, GrowingText] = {}
         self._commands: dict[str, GrowingOutput] = {}
@@ -161,7 +164,7 @@ class Screen:
                 end = command_end_line(item, self._talk_style)
                 return pieces + self._output(rest) + self.lines([end])
             case _:
-                return pieces + self.lines(whole_item_lines(item, self._talk_style))
+                return pieces + self.lines(whole_item_lines(item, self._talk_style, self._thoughts))
 
     def _text_completed(self, text: GrowingText, item: Item) -> list[Piece]:
         rest = text.rest(item.text)

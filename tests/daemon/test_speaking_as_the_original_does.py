@@ -77,6 +77,7 @@ async def everything(client: Client) -> None:
     await client.call("turn/steer", threadId=thread, expectedTurnId=turn, input=typed("steered"))
     await client.call("turn/interrupt", threadId=thread, turnId=turn)
     await client.turn_ended(turn)
+    await client.call("thread/settings/update", threadId=thread, effort="high", summary="concise")
     turn = await client.start_turn(thread, "decline")
     await client.decide(await client.until_asked(2), "decline")
     await client.turn_ended(turn)

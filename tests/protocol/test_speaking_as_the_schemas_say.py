@@ -18,7 +18,16 @@ import pytest
 from codexd.config import effective, origins, parse_config
 from codexd.core import items
 from codexd.core.ids import ItemId
-from codexd.protocol import methods, notifications, policies, reverting, searching, threads, turns
+from codexd.protocol import (
+    methods,
+    notifications,
+    policies,
+    reverting,
+    searching,
+    settings,
+    threads,
+    turns,
+)
 from codexd.protocol.methods import EMPTY_ANSWERS, METHODS
 from codexd.protocol.notifications import NOTIFICATIONS
 from codexd.protocol.requests import CommandApprovalParams, CommandApprovalResponse
@@ -225,6 +234,7 @@ ANSWERS: dict[str, list[msgspec.Struct]] = {
         *settled(threads.ThreadStartResponse),
         *settled(threads.ThreadStartResponse, seq=3),
     ],
+    "thread/settings/update": [settings.ThreadSettingsUpdateResponse()],
     "thread/turns/list": [threads.ThreadTurnsListResponse(TURNS, None, "back")],
     "thread/unarchive": [threads.ThreadUnarchiveResponse(a_thread())],
     "thread/unsubscribe": [threads.ThreadUnsubscribeResponse("notSubscribed")],
@@ -335,7 +345,10 @@ OWN_MODULES = (
 THEIRS = [name for name, row in METHODS.items() if row.response.__module__ not in OWN_MODULES]
 
 # Params of the original's methods that only codexd has.
-OURS = {"after", "idempotencyKey", "meant", "atSeq", "hits", "kinds", "detachChildren"}
+OURS = {
+    "after", "idempotencyKey", "meant", "atSeq", "hits", "kinds", "detachChildren",
+    "verbosity", "modelProvider",
+}  # fmt: skip
 
 # Where the original's name for a type is not ours.
 RENAMED = {"AccountRead": "GetAccount"}

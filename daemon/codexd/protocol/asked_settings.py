@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from codexd.core.settings import SettingsChange
 from codexd.protocol.policies import approval_policy, sandbox_mode
+from codexd.protocol.settings import ThreadSettingsUpdateParams
 from codexd.protocol.threads import (
     ConfigOverrides,
     ThreadForkParams,
@@ -44,4 +45,20 @@ def turn_change(params: TurnStartParams) -> SettingsChange:
         sandbox=sandbox_mode(params.sandbox_policy),
         effort=(mode.reasoning_effort if mode else None) or params.effort,
         summary=params.summary,
+        verbosity=params.verbosity,
+    )
+
+
+def settings_change(params: ThreadSettingsUpdateParams) -> SettingsChange:
+    """What is asked to change between turns; `cwd` is as the client wrote it."""
+    mode = params.collaboration_mode.settings if params.collaboration_mode else None
+    return SettingsChange(
+        cwd=params.cwd,
+        model=(mode.model if mode else None) or params.model,
+        provider=params.model_provider,
+        approval_policy=approval_policy(params.approval_policy),
+        sandbox=sandbox_mode(params.sandbox_policy),
+        effort=(mode.reasoning_effort if mode else None) or params.effort,
+        summary=params.summary,
+        verbosity=params.verbosity,
     )

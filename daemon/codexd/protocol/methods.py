@@ -17,6 +17,7 @@ from codexd.protocol import (
     providers,
     reverting,
     searching,
+    settings,
     tending,
     threads,
     turns,
@@ -218,6 +219,9 @@ METHODS: dict[str, Method] = {
     "thread/revert": Method(reverting.ThreadRevertParams, reverting.ThreadRevertResponse),
     "thread/revert/undo": Method(undoing.ThreadRevertUndoParams, undoing.ThreadRevertUndoResponse),
     "thread/scrub": Method(own.ThreadScrubParams, own.ThreadScrubResponse),
+    "thread/settings/update": Method(
+        settings.ThreadSettingsUpdateParams, settings.ThreadSettingsUpdateResponse
+    ),
     "thread/start": Method(threads.ThreadStartParams, threads.ThreadStartResponse),
     "thread/turns/list": Method(threads.ThreadTurnsListParams, threads.ThreadTurnsListResponse),
     "thread/unarchive": Method(threads.ThreadUnarchiveParams, threads.ThreadUnarchiveResponse),

@@ -99,7 +99,8 @@ class ConfigOverrides(msgspec.Struct, frozen=True):
     sandbox_mode: SandboxMode | None = None
     model_reasoning_effort: str | None = None
     model_reasoning_summary: str | None = None
-    model_verbosity: str | None = None
+    model_verbosity: Literal["low", "medium", "high"] | None = None
+    developer_instructions: str | None = None
 
 
 class _Overrides(msgspec.Struct, frozen=True, rename="camel", kw_only=True):

@@ -53,6 +53,7 @@ class TurnStartParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True)
     model: str | None = None
     effort: str | None = None
     summary: Literal["auto", "concise", "detailed", "none"] | None = None
+    verbosity: Literal["low", "medium", "high"] | None = None  # codexd only
     collaboration_mode: CollaborationMode | None = None
     output_schema: msgspec.Raw = msgspec.Raw(b"")
     idempotency_key: str | None = None  # codexd only: the same key starts one turn

@@ -13,6 +13,7 @@ import uuid
 
 import msgspec
 
+from codexd.protocol.titles import TITLE_CHARACTERS_MAX, title_of
 from codexd_frontends.asking import (
     Questions,
     asked_lines,
@@ -30,6 +31,7 @@ from codexd_frontends.numbers import status_line, summary_line
 from codexd_frontends.render import Screen
 from codexd_frontends.start import connect
 from codexd_frontends.style import visible
+from codexd_frontends.thoughts import Thoughts, wanted_thoughts
 from codexd_frontends.trouble import ConnectionCut, Refused, Unreachable
 from codexd_frontends.usage_messages import TokenUsage, UsageNote
 from codexd_frontends.watch import CtrlC, InputEnded, InputLines, Interrupts, Seen, Typed, Watch
@@ -52,7 +54,8 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
         lines = InputLines(sys.stdin.fileno()) if takes_input else None
         try:
             followed = Followed(find_thread_id(daemon, arguments.thread))
-            attached = Attached(daemon, followed, console, Watch(interrupts, lines))
+            thoughts = wanted_thoughts(daemon, arguments.reasoning)
+            attached = Attached(daemon, followed, console, Watch(interrupts, lines), thoughts)
             ended = attached.stay(arguments.turns)
             attached.say_usage()
             return ended
@@ -63,12 +66,19 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
 class Attached:
     """A terminal that is attached, over as many connections as it takes."""
 
-    def __init__(self, daemon: Daemon, followed: Followed, console: Console, watch: Watch) -> None:
+    def __init__(
+        self,
+        daemon: Daemon,
+        followed: Followed,
+        console: Console,
+        watch: Watch,
+        thoughts: Thoughts = "summary",
+    ) -> None:
         self._daemon = daemon
         self._followed = followed
         self._console = console
         self._watch = watch
-        self._screen = Screen(answer=console.out_style)
+        self._screen = Screen(answer=console.out_style, thoughts=thoughts)
         self._questions = Questions()
         self._running: str | None = None  # the turn that runs
         self._has_prompt = False  # the last line of the screen is our prompt
@@ -320,6 +330,6 @@ class Attached:
 
 
 def _heading(thread: Thread) -> str:
-    name = visible(thread.name or thread.preview.split("\n", 1)[0])[:60]
+    name = visible(thread.name or title_of(thread.preview))[:TITLE_CHARACTERS_MAX]
     model = f" · {thread.model}" if thread.model else ""
     return f"{thread.id}{f' · {name}' if name else ''} · {visible(thread.cwd)}{model}"

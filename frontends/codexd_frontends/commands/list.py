@@ -7,6 +7,7 @@ import time
 
 import msgspec
 
+from codexd.protocol.titles import TITLE_CHARACTERS_MAX, title_of
 from codexd_frontends.console import Console
 from codexd_frontends.exits import DONE, Exit
 from codexd_frontends.messages import Thread
@@ -14,7 +15,6 @@ from codexd_frontends.start import connect
 from codexd_frontends.style import Style, visible
 from codexd_frontends.which import indexed, list_raw_threads, short_id_chars
 
-TITLE_CHARS_MAX = 60
 # A screen or two; a program that wants all of them says --json, a person --limit.
 LIMIT_FOR_PEOPLE = 50
 
@@ -71,9 +71,10 @@ def _painted(thread: Thread, style: Style) -> str:
 def _title(thread: Thread, style: Style) -> str:
     if thread.name:
         return style.bold(_one_line(thread.name))
-    return _one_line(thread.preview) or style.dim("(nothing said yet)")
+    title = title_of(thread.preview) or " ".join(thread.preview.split())
+    return _one_line(title) or style.dim("(nothing said yet)")
 
 
 def _one_line(text: str) -> str:
     line = visible(" ".join(text.split()))
-    return line if len(line) <= TITLE_CHARS_MAX else f"{line[: TITLE_CHARS_MAX - 1]}…"
+    return line if len(line) <= TITLE_CHARACTERS_MAX else f"{line[: TITLE_CHARACTERS_MAX - 1]}…"

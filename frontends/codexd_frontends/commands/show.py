@@ -12,12 +12,14 @@ from codexd_frontends.arguments import ALL_TURNS
 from codexd_frontends.client import Daemon
 from codexd_frontends.console import Console
 from codexd_frontends.exits import DONE, Exit
-from codexd_frontends.follow import all_turns, past_turns, turn_at
+from codexd_frontends.first_told import FirstTold
+from codexd_frontends.follow import all_records, all_turns, past_turns, turn_at
 from codexd_frontends.messages import RawThreadAnswer, Thread, Turn
 from codexd_frontends.numbers import status_line
 from codexd_frontends.render import Piece, Screen
 from codexd_frontends.start import connect
 from codexd_frontends.style import Style, visible
+from codexd_frontends.thoughts import Thoughts, wanted_thoughts
 from codexd_frontends.trouble import Refused
 from codexd_frontends.usage_messages import ThreadUsageAnswer, TokenUsage
 from codexd_frontends.which import find_thread_id
@@ -29,6 +31,9 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
     """Show a thread."""
     with connect(console) as daemon:
         thread_id = find_thread_id(daemon, arguments.thread)
+        if arguments.instructions:
+            _show_instructions(daemon, thread_id, console)
+            return DONE
         past: Iterable[Raw]
         read = daemon.call("thread/read", {"threadId": thread_id}, RawThreadAnswer)
         if arguments.at_seq is not None:
@@ -47,8 +52,21 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
             console.answer(line)
         if earlier:
             console.answer(style.dim(f"— {EARLIER.format(thread_id)} —"))
-        console.write(turns_pieces(past, style))
+        thoughts = wanted_thoughts(daemon, arguments.reasoning)
+        console.write(turns_pieces(past, style, thoughts))
     return DONE
+
+
+def _show_instructions(daemon: Daemon, thread_id: str, console: Console) -> None:
+    """What the model was told first, out of the whole log."""
+    told = FirstTold()
+    for raw in all_records(daemon, thread_id):
+        told.take(raw)
+    if console.json:
+        console.document(told.members())
+        return
+    for line in told.lines(console.out_style):
+        console.answer(line)
 
 
 def _usage(daemon: Daemon, thread_id: str) -> str | None:
@@ -80,9 +98,11 @@ def heading_lines(thread: Thread, style: Style, usage: str | None = None) -> lis
     ]
 
 
-def turns_pieces(turns: Iterable[Raw], style: Style) -> Iterator[Piece]:
+def turns_pieces(
+    turns: Iterable[Raw], style: Style, thoughts: Thoughts = "summary"
+) -> Iterator[Piece]:
     """The turns, each under its id: that is what `fork --at` takes."""
-    screen = Screen(answer=style)
+    screen = Screen(answer=style, thoughts=thoughts)
     for raw in turns:
         turn = msgspec.json.decode(raw, type=Turn)
         yield from screen.lines([style.dim(f"— turn {turn.id} —")])
