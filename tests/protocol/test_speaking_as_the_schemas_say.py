@@ -19,6 +19,7 @@ from codexd.config import effective, origins, parse_config
 from codexd.core import items
 from codexd.core.ids import ItemId
 from codexd.protocol import (
+    compacting,
     methods,
     notifications,
     policies,
@@ -190,6 +191,7 @@ ANSWERS: dict[str, list[msgspec.Struct]] = {
             "1",
         ),
     ],
+    "thread/compact/start": [compacting.ThreadCompactStartResponse("t1")],
     "thread/archive": [threads.ThreadArchiveResponse()],
     "thread/delete": [threads.ThreadDeleteResponse()],
     "thread/fork": settled(threads.ThreadForkResponse),
@@ -286,6 +288,9 @@ TOLD: dict[str, list[msgspec.Struct]] = {
     ],
     "thread/archived": [notifications.ThreadArchivedNotification(thread_id="t")],
     "thread/deleted": [notifications.ThreadDeletedNotification(thread_id="t")],
+    "thread/compacted": [
+        notifications.ContextCompactedNotification(thread_id="t", turn_id="u")
+    ],
     "thread/closed": [notifications.ThreadClosedNotification(thread_id="t")],
     "thread/name/updated": [
         notifications.ThreadNameUpdatedNotification(thread_id="t", thread_name="n"),
@@ -335,6 +340,7 @@ TOLD: dict[str, list[msgspec.Struct]] = {
 
 # Methods that only codexd has stand in a module of their own; no schema knows them.
 OWN_MODULES = (
+    "codexd.protocol.keeping",
     "codexd.protocol.own",
     "codexd.protocol.moving",
     "codexd.protocol.providers",

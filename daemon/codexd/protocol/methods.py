@@ -12,6 +12,7 @@ import msgspec
 
 from codexd.protocol import (
     compacting,
+    keeping,
     moving,
     own,
     providers,
@@ -190,7 +191,7 @@ METHODS: dict[str, Method] = {
     "store/streams": Method(tending.StoreStreamsParams, tending.StoreStreamsResponse),
     "thread/archive": Method(threads.ThreadArchiveParams, threads.ThreadArchiveResponse),
     "thread/compact/preview": Method(
-        compacting.ThreadCompactPreviewParams, compacting.ThreadCompactPreviewResponse
+        keeping.ThreadCompactPreviewParams, keeping.ThreadCompactPreviewResponse
     ),
     "thread/compact/start": Method(
         compacting.ThreadCompactStartParams, compacting.ThreadCompactStartResponse
@@ -207,9 +208,9 @@ METHODS: dict[str, Method] = {
     "thread/loaded/list": Method(threads.ThreadLoadedListParams, threads.ThreadLoadedListResponse),
     "thread/log/read": Method(own.ThreadLogReadParams, own.ThreadLogReadResponse),
     "thread/name/set": Method(threads.ThreadSetNameParams, threads.ThreadSetNameResponse),
-    "thread/pin/add": Method(compacting.ThreadPinParams, compacting.ThreadPinsResponse),
-    "thread/pin/list": Method(compacting.ThreadPinListParams, compacting.ThreadPinsResponse),
-    "thread/pin/remove": Method(compacting.ThreadPinParams, compacting.ThreadPinsResponse),
+    "thread/pin/add": Method(keeping.ThreadPinParams, keeping.ThreadPinsResponse),
+    "thread/pin/list": Method(keeping.ThreadPinListParams, keeping.ThreadPinsResponse),
+    "thread/pin/remove": Method(keeping.ThreadPinParams, keeping.ThreadPinsResponse),
     "thread/read": Method(threads.ThreadReadParams, threads.ThreadReadResponse),
     "thread/resume": Method(threads.ThreadResumeParams, threads.ThreadResumeResponse),
     "thread/search": Method(searching.ThreadSearchParams, searching.ThreadSearchResponse),

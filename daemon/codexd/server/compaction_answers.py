@@ -17,7 +17,8 @@ from codexd.core.record import Recorded, decode_record
 from codexd.core.tool_events import ToolEnded
 from codexd.projections.bridge import bridge_of
 from codexd.projections.pinning import call_of, pinned_items
-from codexd.protocol import compacting as p
+from codexd.protocol import keeping as p
+from codexd.protocol.compacting import ThreadCompactStartParams, ThreadCompactStartResponse
 from codexd.protocol.rpc import RpcError, invalid_params
 from codexd.runtime.actor import ThreadActor
 from codexd.server.connection import Answered, Connection
@@ -32,13 +33,13 @@ _PAGE_RECORDS = 500
 
 
 async def thread_compact_start(
-    services: Services, connection: Connection, params: p.ThreadCompactStartParams
+    services: Services, connection: Connection, params: ThreadCompactStartParams
 ) -> Answered:
     """Compact the history, in a turn of its own."""
     thread = await open_thread(services, params.thread_id, "thread not found")
     turn_id = TurnId(services.new_id())
     await _asked(thread, c.CompactThread(turn_id=turn_id), connection)
-    return Answered(p.ThreadCompactStartResponse(turn_id))
+    return Answered(ThreadCompactStartResponse(turn_id))
 
 
 async def thread_compact_preview(
