@@ -35,11 +35,13 @@ from codexd.core.limits import Limits
 from codexd.core.marks import HistoryCompacted
 from codexd.core.record import Recorded
 from codexd.core.revert_events import HistoryRevertUndone
-from codexd.core.settings import SettingsChange
+from codexd.core.settings import SettingsChange, Tuned, Tuning
 from codexd.core.state import ThreadState, evolve
-from codexd.core.surroundings import Surroundings
+from codexd.core.surroundings import Surroundings, Titles
 from codexd.core.tool_events import Decision, ToolEnded
 from codexd.core.turn import ModelCall, OpenCall, Turn
+from codexd.core.user_instructions import UserInstructions
+from codexd.core.warned import Complaint
 from codexd.projections.history import History
 from codexd.projections.pinning import pinned_items
 from codexd.projections.texts import TextPart, Texts, part_key
@@ -66,7 +68,14 @@ INSTRUCTIONS, TOOLS = b"You are a test.", (b'{"name":"shell"}',)
 # Windows so small that a made-up run fills them now and then.
 TOKENS_IN_ALL, TOKENS_VARY, PINS = 200, 300, 3
 WINDOWS = {"m-2": Limits(600, 570, 300)}
-SMALL = Surroundings(limits=lambda settings: WINDOWS.get(settings.model, Limits(1000, 950, 450)))
+LACKS = Complaint("verbosity:m-2:low", "m-2 has no verbosity.")
+SMALL = Surroundings(
+    limits=lambda settings: WINDOWS.get(settings.model, Limits(1000, 950, 450)),
+    tuning=lambda settings: Tuned(Tuning("low"), (LACKS,) if settings.model == "m-2" else ()),
+    instructions=lambda settings: f"You are {settings.model}.",
+    user_instructions=lambda cwd: UserInstructions(cwd, "" if cwd == "/else" else "Be kind."),
+    titles=Titles,
+)
 PIECES = ("Grüße ", "a", "b\n", "🙂", "日本", "the end")
 Move = Callable[[], None]
 _json = msgspec.json.Encoder().encode
@@ -421,7 +430,7 @@ class Play:
         """The moves that make sense now; likely ones stand there more than once."""
         if self.state.archived:
             return [lambda: self.do(c.UnarchiveThread())]
-        moves = self._moves_of_people()
+        moves = self._moves_of_people() + self._moves_of_a_title()
         turn = self.state.turn
         if turn is None:
             if not self.only_grows:
@@ -480,6 +489,12 @@ class Play:
         self.do(
             c.SteerTurn(expected_turn=self.turn.turn_id, item_id=item, content=text(f"no, {item}"))
         )
+
+    def _moves_of_a_title(self) -> list[Move]:
+        if self.state.title is None:
+            return []
+        given, refused = c.ReportTitle(title="A title"), c.ReportTitle(error="no answer")
+        return [lambda: self.do(given), lambda: self.do(refused)]
 
     def _moves_of_people(self) -> list[Move]:
         archive = c.ArchiveThread(open_items=self.open_items())

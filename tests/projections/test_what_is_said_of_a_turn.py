@@ -119,7 +119,7 @@ def test_a_text_turn() -> None:
 def test_a_change_of_settings_comes_before_its_turn() -> None:
     play = Play()
     play.do(ask(1, change=SettingsChange(model="m-2")))
-    assert heard(play) == ["thread/settings/updated", *BEGIN]
+    assert heard(play) == ["thread/settings/updated", "warning", *BEGIN]
 
 
 def test_reasoning() -> None:
