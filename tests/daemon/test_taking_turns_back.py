@@ -118,6 +118,26 @@ async def test_whoever_follows_hears_of_it(daemon: Daemon) -> None:
             await client.call("thread/revert/undo", threadId=thread)
             told = await other.until_told("thread/reverted", times=2, threadId=thread)
             assert told.params == {"threadId": thread, "turns": 2, "beforeTurnId": None}
+            # Who was away meanwhile hears of both in their places.
+            away = await client.call("thread/log/read", threadId=thread)
+            seq = next(r["seq"] for r in away["records"] if r["type"] == "history.reverted") - 1
+            async with connected(daemon.home.socket, codexd=CURSOR) as back:
+                await back.call("thread/resume", threadId=thread, after={"seq": seq, "items": {}})
+                await back.until_told("thread/reverted", times=2, threadId=thread)
+                assert [one.seq for one in back.of("thread/reverted")] == [seq + 1, seq + 2]
+
+
+@trio_test
+async def test_a_thread_in_memory_goes_back_as_well(daemon: Daemon) -> None:
+    async with scripted_model(REPLIES) as model:
+        daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread(ephemeral=True)
+            turns = await turns_of(client, thread, 2)
+            await client.call("thread/revert", threadId=thread, beforeTurnId=turns[1])
+            assert await said(client, thread) == ["> 0?", "0!"]
+            await client.run_turn(thread, "other?")
+            assert plain(inputs(model)[-1]) == ["0?", "0!", "other?"]
 
 
 @trio_test

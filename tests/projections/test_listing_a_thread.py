@@ -6,8 +6,9 @@ from msgspec.structs import replace
 
 from codexd.core import events as e
 from codexd.core.events import Event
-from codexd.core.ids import ThreadId
+from codexd.core.ids import ThreadId, TurnId
 from codexd.core.record import Recorded
+from codexd.core.revert_events import HistoryReverted, HistoryRevertUndone
 from codexd.core.settings import SettingsChange
 from codexd.projections.threads import PREVIEW_CHARACTERS_MAX, Summary
 from ordinary import BROKEN, FIRST_TURN, SETTINGS, STARTED, begun, queued
@@ -86,3 +87,31 @@ def test_a_fork_is_a_thread_of_its_own() -> None:
     )
     assert (forked.forked_from, forked.name, forked.archived) == ("p", None, False)
     assert (forked.created_ms, forked.preview, forked.turns) == (8000, "go", 1)
+
+
+def test_turns_that_were_taken_back_are_not_counted() -> None:
+    two = (
+        STARTED,
+        queued(1),
+        begun(1),
+        e.TurnCompleted(),
+        queued(2),
+        begun(2),
+        e.TurnFailed(BROKEN),
+    )
+    back = HistoryReverted(TurnId("t2"), 4, 1, 1)
+    assert (row(*two).turns, row(*two).failed) == (2, True)
+    assert (row(*two, back).turns, row(*two, back).failed) == (1, False)
+    # Brought back, it stands in front of one that was taken since.
+    third = (queued(3), begun(3), e.TurnCompleted())
+    assert row(*two, back, *third, HistoryRevertUndone(8, 1)).turns == 3
+
+
+def test_a_thread_that_was_begun_again_is_about_what_it_was_asked_then() -> None:
+    one = (STARTED, queued(1, "first"), begun(1), e.TurnCompleted())
+    back = HistoryReverted(TurnId("t1"), 0, 1, 0)
+    assert row(*one, back).preview == ""
+    again = (*one, back, queued(2, "second"), begun(2), e.TurnCompleted())
+    assert row(*again).preview == "second"
+    assert row(*again, HistoryRevertUndone(5, 1)).preview == "first"
+    assert row(*one, back, HistoryRevertUndone(5, 1)).preview == "first"
