@@ -21,11 +21,13 @@ from codexd.config_keys import (
     EXPECTED_OF_PROJECT,
     EXPECTED_OF_PROVIDER,
     EXPECTED_OF_REDACTION,
+    EXPECTED_OF_TITLES,
     Config,
     PriceTable,
     ProjectTable,
     ProviderTable,
     RedactionTable,
+    TitlesTable,
 )
 from codexd.core.events import EVENTS
 from codexd.models.quirks import Quirks
@@ -364,6 +366,10 @@ def config_page() -> str:
             "## `[redaction]`\n",
             REDACTION_HEAD,
             _keys(EXPECTED_OF_REDACTION, RedactionTable),
+            "## `[titles]`\n",
+            "Without it a thread that nobody named is listed by the first line of its first prompt.",
+            "A title that a model gave is the thread's name, and never replaces one.\n",
+            _keys(EXPECTED_OF_TITLES, TitlesTable),
         ]
     )
 

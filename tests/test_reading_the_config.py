@@ -22,10 +22,12 @@ from codexd.config_keys import (
     EXPECTED_OF_PRICE,
     EXPECTED_OF_PROJECT,
     EXPECTED_OF_PROVIDER,
+    EXPECTED_OF_TITLES,
     Config,
     PriceTable,
     ProjectTable,
     ProviderTable,
+    TitlesTable,
 )
 
 WHOLE = """\
@@ -119,6 +121,7 @@ def test_the_tables_of_expectations_name_every_key() -> None:
     assert tuple(EXPECTED_OF_PROVIDER) == ProviderTable.__struct_fields__
     assert tuple(EXPECTED_OF_PRICE) == PriceTable.__struct_fields__
     assert tuple(EXPECTED_OF_PROJECT) == ProjectTable.__struct_fields__
+    assert tuple(EXPECTED_OF_TITLES) == TitlesTable.__struct_fields__
 
 
 @pytest.mark.parametrize(
@@ -136,6 +139,43 @@ def test_what_only_the_original_knows_is_ignored_without_a_word() -> None:
     )
     assert read.warnings == ()
     assert read.config == Config(model_providers={"p": ProviderTable()})
+
+
+def test_what_a_model_is_told_is_the_users_to_say() -> None:
+    read = parsed(
+        'model_instructions_file = "mine.md"\ndeveloper_instructions = "Rhyme."\n'
+        'project_root_markers = [".hg"]\nproject_doc_fallback_filenames = ["CLAUDE.md"]\n'
+        "project_doc_max_bytes = 0\nhide_agent_reasoning = true\nshow_raw_agent_reasoning = true\n"
+        '[titles]\nby_model = true\nmodel = "small"\n'
+    )
+    assert read.warnings == ()
+    assert read.config == Config(
+        model_instructions_file="mine.md",
+        developer_instructions="Rhyme.",
+        project_root_markers=(".hg",),
+        project_doc_fallback_filenames=("CLAUDE.md",),
+        project_doc_max_bytes=0,
+        hide_agent_reasoning=True,
+        show_raw_agent_reasoning=True,
+        titles=TitlesTable(by_model=True, model="small"),
+    )
+    assert read.keys[-2:] == ("titles.by_model", "titles.model")
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("project_doc_max_bytes = -1", "project_doc_max_bytes"),
+        ('project_root_markers = ".git"', "project_root_markers"),
+        ('model_verbosity = "loud"', "model_verbosity"),
+        ("[titles]\nby_model = 1", "titles.by_model"),
+        ("titles = true", "titles"),
+    ],
+)
+def test_what_cannot_be_of_that_names_its_key(text: str, key: str) -> None:
+    with pytest.raises(InvalidConfig) as raised:
+        parsed(text)
+    assert raised.value.key == key
 
 
 def test_unknown_keys_get_a_warning_with_the_nearest_known_one() -> None:
