@@ -523,7 +523,7 @@ class Play:
 
     def _moves_of_a_summary(self) -> list[Move]:
         return [
-            lambda: self.summarise(self._name("We were about to go on. ")),
+            *[lambda: self.summarise(self._name("We were about to go on. "))] * 4,
             lambda: self.summarise(self._name("Little is left to do. ")),
             lambda: self.summarise(""),
             lambda: self.make_call(line("ls")),

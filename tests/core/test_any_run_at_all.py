@@ -12,6 +12,7 @@ from codexd.core.decide import decide
 from codexd.core.due import CallModel, due
 from codexd.core.erasures import Standing
 from codexd.core.events import Event, ModelCallStarted, decode_event, encode_event
+from codexd.core.marks import HistoryCompacted
 from codexd.core.state import ThreadState, fold
 from codexd.core.story import Story
 from codexd.projections.history import History
@@ -116,6 +117,20 @@ def test_a_replay_ends_with_the_same_history(run: list[int]) -> None:
         again.apply_all(standing.of(recorded.seq, recorded.event), recorded.seq)
     assert again.items == play.history.items
     assert again.keepsakes == play.history.keepsakes
+
+
+@FEW
+@given(RUNS)
+def test_what_is_pinned_is_kept_by_every_compaction(run: list[int]) -> None:
+    play = Play()
+    for number in run:
+        before = len(play.events)
+        play.step(number)
+        pins = play.history.keepsakes.pins
+        assert sorted(pin.seq for pin in play.state.pins) == [pin.seq for pin in pins]
+        if any(isinstance(event, HistoryCompacted) for event in play.events[before:]):
+            for item in (item for pin in pins for item in pin.items):
+                assert play.history.items.count(item) >= 1
 
 
 def test_runs_are_not_all_alike() -> None:

@@ -1,0 +1,161 @@
+"""What leads over a compaction: a person's newest words up to a bound, and pins, in the order of their records."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from codexd.core.commands import Bridge
+from codexd.core.compaction_events import Kept, PinAdded, text_item
+from codexd.core.events import (
+    CallName,
+    ContextAdded,
+    InputQueued,
+    ItemCompleted,
+    ModelCallStarted,
+    TurnSteered,
+)
+from codexd.core.ids import CallId, ItemId, TurnId
+from codexd.core.items import ImageInput, MentionInput, TextInput, UserInput
+from codexd.core.record import Recorded
+from codexd.projections.bridge import (
+    NO_TEXT,
+    WORDS_PART_OF_WINDOW,
+    WORDS_TOKENS_MAX,
+    Keepsakes,
+    bridge_of,
+)
+from codexd.projections.pinning import pinned_items
+from ordinary import call_json, ended, message_json
+
+ROOM = WORDS_TOKENS_MAX * 4
+
+
+def said(*content: UserInput | str, start: int = 1) -> Keepsakes:
+    """A history in which these were said, one a record."""
+    keepsakes = Keepsakes()
+    for seq, one in enumerate(content, start):
+        part = TextInput(one) if isinstance(one, str) else one
+        queued = InputQueued(ItemId(f"u{seq}"), TurnId(f"t{seq}"), (part,))
+        keepsakes = keepsakes.queue(queued, seq).unqueue((queued.item_id,), said=True).take_in()
+    return keepsakes
+
+
+def texts(bridge: Bridge) -> list[str]:
+    return [msgspec.json.decode(item)["content"][0]["text"] for item in bridge.items]
+
+
+def test_all_that_fits_stays_as_it_was_said() -> None:
+    bridge = bridge_of(said("one", "two"), None)
+    assert bridge == Bridge(
+        (text_item("user", "one"), text_item("user", "two")), 1, (Kept(1), Kept(2))
+    )
+
+
+def test_nothing_was_said() -> None:
+    assert bridge_of(Keepsakes(), None) == Bridge()
+
+
+def test_the_newest_stay_and_the_first_that_does_not_fit_loses_its_middle() -> None:
+    old, long, new = "old " * 1000, "long\n" * ROOM, "n" * 4000
+    bridge = bridge_of(said(old, long, new), None)
+    assert bridge.kept == (Kept(2, True), Kept(3))
+    cut, whole = texts(bridge)
+    assert whole == new
+    assert "tokens truncated…" in cut
+    assert ROOM - 4100 <= len(cut.encode()) <= ROOM - 3900
+
+
+def test_a_cut_leaves_lines_and_characters_whole() -> None:
+    (cut,) = texts(bridge_of(said("é🙂\n" * ROOM), None))
+    assert set(cut.replace("é🙂", "").splitlines()) <= {"", cut.splitlines()[-1]} | {
+        line for line in cut.splitlines() if "truncated" in line
+    }
+
+
+def test_of_a_small_window_words_take_a_part_only() -> None:
+    window = 20_000
+    bridge = bridge_of(said("x" * ROOM), window)
+    (cut,) = texts(bridge)
+    assert len(cut) <= window // WORDS_PART_OF_WINDOW * 4 + 1
+
+
+def test_a_scrap_of_a_message_is_not_worth_keeping() -> None:
+    bridge = bridge_of(said("old " * 1000, "n" * (ROOM - 100)), None)
+    assert bridge.kept == (Kept(2),)
+
+
+def test_what_no_bridge_can_need_is_not_held() -> None:
+    held = said(*["x" * (ROOM // 4)] * 20).words
+    assert [one.seq for one in held] == [17, 18, 19, 20]
+
+
+def test_images_stay_behind_and_that_there_was_one_does_not() -> None:
+    keepsakes = said(ImageInput("data:,x"), MentionInput("a.py", "/work/a.py"))
+    assert texts(bridge_of(keepsakes, None)) == [NO_TEXT, "[a.py](/work/a.py)"]
+
+
+def test_words_that_wait_for_their_turn_are_not_the_histories_yet() -> None:
+    waits = Keepsakes().queue(InputQueued(ItemId("u1"), TurnId("t1"), (TextInput("go"),)), 7)
+    assert bridge_of(waits, None) == Bridge()
+    assert waits.unqueue((ItemId("u1"),), said=False) == Keepsakes()
+    steered = Keepsakes().steer((TextInput("quick"),), 8)
+    assert bridge_of(steered, None) == Bridge()
+    assert texts(bridge_of(steered.take_in(), None)) == ["quick"]
+
+
+def test_pins_stand_where_their_records_do_and_context_before_the_last_words() -> None:
+    pin = PinAdded(2, (msgspec.Raw(message_json("m", "An answer.")),))
+    late = PinAdded(9, (msgspec.Raw(message_json("m", "The last answer.")),))
+    keepsakes = said("one", "two", "three").pin(late)
+    keepsakes = msgspec.structs.replace(
+        keepsakes, words=tuple(one for one in keepsakes.words if one.seq != 2)
+    ).pin(pin)
+    bridge = bridge_of(keepsakes, None)
+    assert texts(bridge) == ["one", "An answer.", "three", "The last answer."]
+    assert (bridge.context_at, bridge.pins) == (2, (2, 9))
+    assert texts(bridge_of(keepsakes.unpin(2), None)) == ["one", "three", "The last answer."]
+
+
+def test_pinned_words_stand_there_once_whole_and_take_no_room_from_others() -> None:
+    long = "x" * (ROOM - 100)
+    keepsakes = said("one", long, "two")
+    keepsakes = keepsakes.pin(PinAdded(2, (text_item("user", long),)))
+    bridge = bridge_of(keepsakes, None)
+    assert texts(bridge) == ["one", long, "two"]
+    assert bridge.kept == (Kept(1), Kept(3))
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        (InputQueued(ItemId("u"), TurnId("t"), (TextInput("go"),)), text_item("user", "go")),
+        (TurnSteered(ItemId("u"), (TextInput("go"),)), text_item("user", "go")),
+        (ContextAdded("environment", "user", "where"), text_item("user", "where")),
+    ],
+)
+def test_what_was_told_is_pinned_as_the_model_was_given_it(event: object, expected: bytes) -> None:
+    assert pinned_items(event) == (expected,)  # type: ignore[arg-type]
+
+
+def test_an_answer_is_pinned_without_its_id() -> None:
+    (item,) = pinned_items(ItemCompleted(ItemId("m"), "message", message_json("m", "Yes.")))
+    assert "id" not in msgspec.json.decode(item)
+    assert texts(Bridge((item,))) == ["Yes."]
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_call_and_its_answer_are_pinned_together(at: int) -> None:
+    name = CallName(CallId("c1"), "shell")
+    call = ItemCompleted(ItemId("fc"), "call", call_json("c1", "ls"), None, name)
+    records = [Recorded(4, 0, call), Recorded(6, 0, ended("c1"))]
+    event = records[at].event
+    kinds = [msgspec.json.decode(item)["type"] for item in pinned_items(event, records)]
+    assert kinds == ["function_call", "function_call_output"]
+    assert pinned_items(event, records[:1]) == ()
+
+
+def test_nothing_is_pinned_of_what_the_model_was_not_given() -> None:
+    assert pinned_items(ModelCallStarted("t/1", 1, "m", "p")) == ()  # type: ignore[arg-type]
+    thought = ItemCompleted(ItemId("r"), "reasoning", msgspec.Raw(b'{"type":"reasoning"}'))
+    assert pinned_items(thought) == ()
