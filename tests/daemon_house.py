@@ -33,6 +33,7 @@ READY = "answers on"
 CONFIG = """
 model = "scripted"
 model_provider = "{provider}"
+{window}
 approval_policy = "{approval}"
 sandbox_mode = "danger-full-access"
 {more}
@@ -146,6 +147,7 @@ class Home:
         *,
         provider: str = "scripted",
         approval: str = "never",
+        window: int | None = 272_000,
         more: str = "",
         provider_more: str = "",
     ) -> None:
@@ -155,6 +157,7 @@ class Home:
                 base_url=base_url,
                 provider=provider,
                 approval=approval,
+                window="" if window is None else f"model_context_window = {window}",
                 more=more,
                 provider_more=provider_more,
             )

@@ -87,6 +87,7 @@ def scripted_home(tmp_path: Path) -> Iterator[Path]:
         (home / "config.toml").write_text(
             f"""
             model = "scripted"
+            model_context_window = 272000
             model_provider = "scripted"
             [model_providers.scripted]
             name = "the scripted model"

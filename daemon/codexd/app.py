@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import trio
+from msgspec.structs import replace
 
 from codexd import __version__
 from codexd.agents_files import instruction_homes, read_user_instructions, rules_of
@@ -30,11 +31,11 @@ from codexd.core.commands import Rejected
 from codexd.core.ids import ThreadId
 from codexd.core.instructions import BASE_INSTRUCTIONS
 from codexd.core.limits import Limits
-from codexd.core.settings import Settings
+from codexd.core.settings import Settings, Tuned
 from codexd.core.surroundings import Surroundings, Titles
 from codexd.core.user_instructions import UserInstructions
 from codexd.index.keeping import Index
-from codexd.limits import limits_of
+from codexd.limits import complaints_about, limits_of
 from codexd.live_config import LiveConfig
 from codexd.models.catalog import CATALOG, Model, find_model
 from codexd.models.client import ModelClient, ModelError
@@ -217,7 +218,7 @@ class House:
             instructions=BASE_INSTRUCTIONS,
             around=Surroundings(
                 limits=self._limits,
-                tuning=lambda settings: tuned_to(settings, find_model(settings.model)),
+                tuning=self._tuning,
                 place=functools.partial(
                     place_here, os.path.basename(command_shell(env)), env.get("TZ")
                 ),
@@ -247,6 +248,13 @@ class House:
 
     def _read_instructions(self, cwd: str) -> UserInstructions:
         return read_user_instructions(cwd, rules_of(self._config.last_good(), self._homes))
+
+    def _tuning(self, settings: Settings) -> Tuned:
+        model, config = find_model(settings.model), self._config.last_good()
+        tuned = tuned_to(settings, model)
+        window = self.providers.window(settings.provider, settings.model)
+        more = complaints_about(model, config, window)
+        return replace(tuned, complaints=(*tuned.complaints, *more))
 
     def _limits(self, settings: Settings) -> Limits:
         window = self.providers.window(settings.provider, settings.model)

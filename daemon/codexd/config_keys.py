@@ -80,8 +80,7 @@ class Config(msgspec.Struct, frozen=True):
     model_reasoning_summary: Literal["auto", "concise", "detailed", "none"] | None = None
     model_verbosity: Literal["low", "medium", "high"] | None = None
     model_context_window: Positive | None = None  # tokens; None: what the catalogue knows
-    # Tokens in context at which the history is compacted; None: nine tenths of the window.
-    model_auto_compact_token_limit: Positive | None = None
+    model_auto_compact_token_limit: Positive | None = None  # None: nine tenths of the window
     compact_prompt: str | None = None  # how a model is asked for a summary; None: in codexd's own words
     experimental_compact_prompt_file: str | None = None  # the same, from a file
     oss_provider: str | None = None  # the local provider of `--oss`; None: the first that answers
@@ -112,7 +111,7 @@ EXPECTED: Mapping[str, str] = {
     "model_reasoning_summary": '"auto", "concise", "detailed" or "none"',
     "model_verbosity": '"low", "medium" or "high"',
     "model_context_window": "a number of tokens, an integer above 0",
-    "model_auto_compact_token_limit": "a number of tokens, an integer above 0",
+    "model_auto_compact_token_limit": "so many tokens in context, an integer above 0",
     "compact_prompt": "a string",
     "experimental_compact_prompt_file": "the path of a file, a string",
     "oss_provider": '"ollama", "lmstudio", "llamacpp" or "vllm"',

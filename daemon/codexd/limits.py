@@ -6,6 +6,7 @@ from typing import Final
 
 from codexd.config_keys import Config
 from codexd.core.limits import Limits
+from codexd.core.warned import Complaint
 from codexd.models.catalog import Model
 
 # Of the raw window: behind this an answer may no longer fit beside what is asked. The original's figure.
@@ -22,3 +23,18 @@ def limits_of(model: Model, config: Config, loaded_window: int | None = None) ->
     if config.model_auto_compact_token_limit is not None:
         compact_at = min(compact_at, config.model_auto_compact_token_limit)
     return Limits(window, window * model.effective_percent // 100, compact_at)
+
+
+def complaints_about(
+    model: Model, config: Config, loaded_window: int | None = None
+) -> tuple[Complaint, ...]:
+    """What a person should know of those limits: that nobody knows the window, and which is assumed."""
+    if model.known or config.model_context_window or loaded_window:
+        return ()
+    return (
+        Complaint(
+            f"window:{model.id}",
+            f"{model.id} is not in the catalog of models: a window of {model.context_window:,} tokens is "
+            "assumed. `model_context_window` in config.toml says how long it is.",
+        ),
+    )

@@ -113,3 +113,20 @@ async def test_what_no_thread_is_asked_for_is_refused(daemon: Daemon) -> None:
         assert refusal.data["code"] == "thread_not_found"
         refusal = await client.refused("thread/usage/list", days=0)
         assert "days: expected a number from 1 on, found 0" in refusal.message
+
+
+@trio_test
+async def test_a_thread_is_told_once_that_its_models_window_is_a_guess(daemon: Daemon) -> None:
+    async with scripted_model([say("one", 1), say("two", 1), say("three", 1)]) as model:
+        daemon.home.use_model(model.base_url, window=None)
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread()
+            for words in ("1?", "2?"):
+                await client.turn_ended(await client.start_turn(thread, words))
+            [warned] = client.of("warning")
+            other = await client.start_turn(thread, "3?", model="another")
+            await client.turn_ended(other)
+            [_, again] = client.of("warning")
+    assert warned.params["threadId"] == thread
+    assert "scripted is not in the catalog of models" in warned.params["message"]
+    assert "another is not in the catalog of models" in again.params["message"]

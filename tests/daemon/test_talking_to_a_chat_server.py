@@ -17,6 +17,7 @@ from trio_test import trio_test
 CHAT = 'wire_api = "chat"\nstream_max_retries = 1\nrequest_max_retries = 1'
 BOTH = """
 model = "scripted"
+model_context_window = 272000
 model_provider = "{first}"
 approval_policy = "never"
 sandbox_mode = "danger-full-access"

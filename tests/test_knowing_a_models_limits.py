@@ -1,0 +1,47 @@
+"""How much a model can be given: by the catalog, by its server, by config.toml; and what is said where it is a guess."""
+
+from __future__ import annotations
+
+import pytest
+
+from codexd.config_keys import Config
+from codexd.core.limits import Limits
+from codexd.limits import complaints_about, limits_of
+from codexd.models.catalog import find_model
+
+KNOWN, UNKNOWN = find_model("gpt-5-codex"), find_model("my-model")
+
+
+@pytest.mark.parametrize(
+    ("config", "loaded", "limits"),
+    [
+        (Config(), None, Limits(272_000, 258_400, 244_800)),
+        (Config(model_context_window=100_000), None, Limits(100_000, 95_000, 90_000)),
+        (Config(), 8192, Limits(8192, 7782, 7372)),
+        (Config(model_context_window=4096), 8192, Limits(4096, 3891, 3686)),
+        (Config(model_auto_compact_token_limit=50_000), None, Limits(272_000, 258_400, 50_000)),
+        (Config(model_auto_compact_token_limit=900_000), None, Limits(272_000, 258_400, 244_800)),
+    ],
+)
+def test_what_is_set_comes_first_and_then_what_the_server_says(
+    config: Config, loaded: int | None, limits: Limits
+) -> None:
+    assert limits_of(KNOWN, config, loaded) == limits
+
+
+def test_a_window_that_nobody_knows_is_assumed_and_that_is_said() -> None:
+    assert limits_of(UNKNOWN, Config()) == limits_of(KNOWN, Config())
+    [complaint] = complaints_about(UNKNOWN, Config())
+    assert complaint.about == "window:my-model"
+    assert "my-model is not in the catalog of models" in complaint.message
+    assert "272,000 tokens is assumed" in complaint.message
+
+
+@pytest.mark.parametrize(
+    ("config", "loaded"), [(Config(model_context_window=100_000), None), (Config(), 8192)]
+)
+def test_nothing_is_said_of_a_window_that_somebody_knows(
+    config: Config, loaded: int | None
+) -> None:
+    assert complaints_about(UNKNOWN, config, loaded) == ()
+    assert complaints_about(KNOWN, Config()) == ()
