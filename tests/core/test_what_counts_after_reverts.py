@@ -17,7 +17,7 @@ from codexd.core.revert_events import (
     HistoryRevertUndone,
 )
 
-FEW = settings(max_examples=200, deadline=None, derandomize=True)
+FEW = settings(max_examples=100, deadline=None, derandomize=True)
 MOVES = st.lists(st.tuples(st.sampled_from("tttrruc"), st.integers(0, 9)), max_size=40)
 SOMETHING = ThreadArchived()
 TURN_RECORDS = 3

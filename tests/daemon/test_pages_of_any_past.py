@@ -1,0 +1,52 @@
+"""Whatever was taken back and brought back: pages from either end, and from anywhere, show what the whole shows."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from codexd.projections.threads import Summary
+from codexd.projections.transcript import Transcript, TurnView
+from codexd.protocol.turns import Turn
+from codexd.server.past import Past
+from codexd_eventstore.memory import MemoryStore
+from playing import THREAD, Play
+from written import write
+
+RUNS = st.lists(st.integers(0, 10_000), min_size=20, max_size=120)
+FEW = settings(max_examples=40, deadline=None, derandomize=True)
+
+
+def sent(turns: list[TurnView]) -> list[Turn]:
+    return [one.turn() for one in turns]
+
+
+@pytest.mark.slow
+@FEW
+@given(RUNS, st.integers(0, 10_000), st.integers(1, 3))
+def test_a_page_is_a_part_of_the_whole(run: list[int], place: int, count: int) -> None:
+    play, transcript, summary = Play(), Transcript(), Summary()
+    for number in run:
+        play.step(number)
+    for recorded in play.records:
+        transcript.apply(recorded)
+        summary.apply(recorded)
+    turns, at = transcript.turns, 1 + place % (len(play.records) + 1)
+    assert summary.turns == len(turns)
+
+    async def check() -> None:
+        store = MemoryStore()
+        await write(store, play.records)
+        past = Past(store, THREAD, summary.erasures)
+        assert sent(await past.back(None, len(turns) + 1)) == sent(turns)
+        assert sent(await past.on(0, len(turns) + 1)) == sent(turns)
+        older = [one for one in turns if one.seq < at]
+        newer = [one for one in turns if one.seq > at]
+        assert sent(await past.back(at, count)) == sent(older[-count:])
+        assert sent(await past.on(at, count)) == sent(newer[:count])
+        for one in turns[-count:]:
+            assert sent(await past.one(one.turn_id)) == sent([one])
+
+    trio.run(check)
