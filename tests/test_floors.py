@@ -66,6 +66,7 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.models",
             "msgspec",
         }
+            "trio",
     ),
     # What people wrote down for the model, and where it works
     "codexd.agents_files": frozenset(

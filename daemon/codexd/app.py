@@ -197,6 +197,7 @@ class House:
             await nursery.start(self._supervisor.run)
             nursery.start_soon(self._index.run, self._services.store)
             nursery.start_soon(self._services.sweeper.run)
+            nursery.start_soon(self.providers.run)
             nursery.start_soon(accept_all, sock, serve_one)
             nursery.start_soon(self._warm_up)
             log.info("codexd %s answers on %s", __version__, self._services.socket)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
 import msgspec
+import trio
 
 from codexd.config_keys import Config, ProviderTable
 from codexd.live_config import LiveConfig
@@ -17,6 +19,9 @@ from codexd.models.provider import InvalidProvider, Provider, read_provider
 if TYPE_CHECKING:
     from codexd.models.transport import HttpModelClient
 
+# Servers that are to be asked how long a conversation may be: there are four, and a turn asks once.
+ASKED_MAX: Final = 8
+
 
 class Providers:
     """Clients by provider name; a table that has changed gets a new client for the next request."""
@@ -26,6 +31,13 @@ class Providers:
         self._clients: dict[str, tuple[ProviderTable | None, HttpModelClient]] = {}
         self._retired: list[HttpModelClient] = []
         self._windows: dict[tuple[str, str], int] = {}
+        self._ask, self._asked = trio.open_memory_channel[str](ASKED_MAX)
+
+    async def run(self) -> None:
+        """Ask local servers how long a conversation may be, when a turn that wants to know it has begun."""
+        async for name in self._asked:
+            with suppress(NoLocalModel, ModelError):
+                await self.find_local(name, None)
 
     def client(self, name: str) -> ModelClient:
         """The provider's client. Raises: ModelError, where there is none of that name."""
@@ -78,8 +90,15 @@ class Providers:
         return found, chosen
 
     def window(self, name: str, model: str) -> int | None:
-        """How long a conversation a local server said that it can be given; None: it was not asked yet."""
-        return self._windows.get((name, model))
+        """How long a conversation may be, as a local server said; None: not yet, and it is asked again now.
+
+        One that loads a model when it is first used can say it only then.
+        """
+        known = self._windows.get((name, model))
+        if known is None and name in LOCAL:
+            with suppress(trio.WouldBlock):
+                self._ask.send_nowait(name)
+        return known
 
     def has_key(self, variable: str) -> bool:
         """Whether the variable holds anything."""

@@ -1,7 +1,7 @@
 """Which model the demo uses, and why: a key in the environment, a server on this machine, or the script. I/O.
 
-Only loopback is asked. A server counts if it lists a model and knows the Responses API: an empty
-request to it is then refused for what it lacks, not for its address.
+Only loopback is asked. A server counts if it lists a model and knows one of the two APIs: an empty request to
+it is then refused for what it lacks, not for its address.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-# Where people run models by themselves: each with its own default port.
-LOCAL_SERVERS: Mapping[int, str] = {
-    11434: "Ollama",
-    1234: "LM Studio",
-    8080: "llama.cpp",
-    8000: "vLLM",
+# Where people run models by themselves: each with its own default port, and the provider's name for it.
+LOCAL_SERVERS: Mapping[int, tuple[str, str]] = {
+    11434: ("Ollama", "ollama"),
+    1234: ("LM Studio", "lmstudio"),
+    8080: ("llama.cpp", "llamacpp"),
+    8000: ("vLLM", "vllm"),
 }
+# Where each API is; the first that a server knows is used.
+APIS: Mapping[str, str] = {"responses": "/v1/responses", "chat": "/v1/chat/completions"}
 # On loopback a server answers at once or is not there; the demo has ten seconds for all of it.
 ASK_SECONDS_MAX = 0.5
 ANSWER_BYTES_MAX = 1 << 20
@@ -31,6 +33,7 @@ class ModelChoice(msgspec.Struct, frozen=True):
     model: str | None = None  # None: the default one of the provider
     provider: str | None = None  # None: the default one, openai
     base_url: str | None = None
+    wire_api: str = "responses"
 
     def config(self) -> str:
         """The config.toml that makes it the default. The demo's own command is harmless: no questions."""
@@ -44,6 +47,7 @@ class ModelChoice(msgspec.Struct, frozen=True):
                 f"[model_providers.{self.provider}]",
                 f"name = {_toml(self.provider)}",
                 f"base_url = {_toml(self.base_url)}",
+                f"wire_api = {_toml(self.wire_api)}",
             ]
         return "\n".join(lines) + "\n"
 
@@ -64,13 +68,15 @@ def choose_model(
         return ModelChoice(why="$OPENAI_API_KEY is set")
     for port in ports:
         model = _local_model(port)
-        if model is not None:
-            what = LOCAL_SERVERS.get(port, "a model server")
+        api = _api(port) if model is not None else None
+        if api is not None:
+            what, provider = LOCAL_SERVERS.get(port, ("a model server", "local"))
             return ModelChoice(
-                why=f"{what} answers on 127.0.0.1:{port} and speaks the Responses API",
+                why=f"{what} answers on 127.0.0.1:{port}",
                 model=model,
-                provider="local",
+                provider=provider,
                 base_url=f"http://127.0.0.1:{port}/v1",
+                wire_api=api,
             )
     return None
 
@@ -86,15 +92,23 @@ def scripted(port: int) -> ModelChoice:
 
 
 def _local_model(port: int) -> str | None:
-    """The first model of a server that speaks the Responses API; None if there is no such server."""
+    """The first model that a server lists; None if there is no such server."""
     status, body = _ask(port, "GET", "/v1/models")
-    if status != 200 or _ask(port, "POST", "/v1/responses")[0] in (0, *ADDRESS_UNKNOWN):
+    if status != 200:
         return None
     try:
         models = msgspec.json.decode(body, type=_Models).data
     except msgspec.DecodeError:
         return None
     return models[0].id if models else None
+
+
+def _api(port: int) -> str | None:
+    """The API that a server knows: an address that it does not know is refused as such."""
+    for api, path in APIS.items():
+        if _ask(port, "POST", path)[0] not in (0, *ADDRESS_UNKNOWN):
+            return api
+    return None
 
 
 def _ask(port: int, method: str, path: str) -> tuple[int, bytes]:

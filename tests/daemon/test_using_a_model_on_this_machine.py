@@ -16,6 +16,7 @@ from llama_server import CONTEXT, INSTALLED, WHY_NOT, llama_server
 from trio_test import trio_test
 
 NOWHERE = "http://127.0.0.1:1/v1"
+TURNS_MAX = 20
 LOCAL = ("ollama", "lmstudio", "llamacpp", "vllm")
 
 
@@ -43,7 +44,7 @@ async def test_the_server_that_answers_is_found_and_used(daemon: Daemon) -> None
             thread = await client.start_thread(modelProvider="vllm", model="scripted")
             assert (await client.run_turn(thread, "Hi"))["status"] == "completed"
             assert answers(client) == ["From here."]
-            assert model.requests[-1].path == "/v1/chat/completions"
+            assert "/v1/chat/completions" in [request.path for request in model.requests]
 
 
 @trio_test
@@ -81,6 +82,24 @@ async def test_the_config_says_which_one_is_meant(daemon: Daemon) -> None:
         async with connected(daemon.home.socket) as client:
             assert (await client.call("provider/findLocal"))["modelProvider"] == "vllm"
             assert one.requests == []
+
+
+@trio_test
+async def test_the_window_of_a_local_model_is_asked_for_without_being_told(daemon: Daemon) -> None:
+    async with scripted_model([Say(("Yes.",))] * TURNS_MAX) as model:
+        model.models = b'{"data":[{"id":"scripted","max_model_len":40000}]}'
+        configured(daemon.home, vllm=model.base_url)
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread(modelProvider="vllm", model="scripted")
+            # The first turn asks for it, and does not wait; a later one knows.
+            for _ in range(TURNS_MAX):
+                turn = await client.start_turn(thread, "Hi")
+                told = await client.until_told("thread/tokenUsage/updated", turnId=turn)
+                await client.turn_ended(turn)
+                if told.params["tokenUsage"]["modelContextWindow"] == 40000 * 95 // 100:
+                    break
+            else:
+                raise AssertionError("no turn has learned how long a conversation may be")
 
 
 async def decline_all(client: Client) -> None:

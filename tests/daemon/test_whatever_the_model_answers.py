@@ -27,7 +27,7 @@ class Malformed:
         self._recorded = [path.read_bytes() for path in sorted(folder.glob("*.sse"))]
         self._chance = random.Random(20261121)
 
-    def answer(self, _: bytes) -> Reply:
+    def answer(self, body: bytes) -> Reply:
         """The next one; a good one when all that was to be tried is over."""
         if self.over:
             return (Say(("Fine.",)),)

@@ -8,14 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import pytest
+
 from codexd_frontends.model_choice import ModelChoice, choose_model, scripted
 
 CLOSED_PORT = 1  # tcpmux: nobody listens there
 
 
 @contextmanager
-def server(models: bytes, responses_status: int) -> Iterator[int]:
-    """A model server: its list of models, and how it answers a POST to /v1/responses."""
+def server(models: bytes, responses_status: int, chat_status: int = 404) -> Iterator[int]:
+    """A model server: its list of models, and how it answers an empty request of either API."""
+    statuses = {"/v1/responses": responses_status, "/v1/chat/completions": chat_status}
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -23,7 +26,7 @@ def server(models: bytes, responses_status: int) -> Iterator[int]:
 
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
-            self._answer(responses_status if self.path == "/v1/responses" else 404, b"{}")
+            self._answer(statuses.get(self.path, 404), b"{}")
 
         def _answer(self, status: int, body: bytes) -> None:
             self.send_response(status)
@@ -48,14 +51,21 @@ def test_a_key_in_the_environment_comes_first() -> None:
     assert choose_model({"OPENAI_API_KEY": "k"}, ()) == ModelChoice("$OPENAI_API_KEY is set")
 
 
-def test_then_a_server_that_speaks_the_responses_api() -> None:
-    with server(b'{"data":[{"id":"small"},{"id":"big"}]}', 400) as port:
+@pytest.mark.parametrize(
+    ("responses", "chat", "api"), [(400, 400, "responses"), (404, 400, "chat"), (405, 422, "chat")]
+)
+def test_then_a_server_that_speaks_one_of_the_apis(responses: int, chat: int, api: str) -> None:
+    with server(b'{"data":[{"id":"small"},{"id":"big"}]}', responses, chat) as port:
         choice = choose_model({}, (CLOSED_PORT, port))
     assert choice is not None
-    assert (choice.model, choice.base_url) == ("small", f"http://127.0.0.1:{port}/v1")
+    assert (choice.model, choice.base_url, choice.wire_api) == (
+        "small",
+        f"http://127.0.0.1:{port}/v1",
+        api,
+    )
 
 
-def test_a_server_without_the_responses_api_does_not_count() -> None:
+def test_a_server_without_either_api_does_not_count() -> None:
     for status in (404, 405):
         with server(b'{"data":[{"id":"small"}]}', status) as port:
             assert choose_model({}, (port,)) is None
@@ -77,7 +87,11 @@ def test_the_choice_is_a_config_that_asks_nothing() -> None:
         "model": "scripted",
         "model_provider": "scripted",
         "model_providers": {
-            "scripted": {"name": "scripted", "base_url": "http://127.0.0.1:4711/v1"}
+            "scripted": {
+                "name": "scripted",
+                "base_url": "http://127.0.0.1:4711/v1",
+                "wire_api": "responses",
+            }
         },
     }
     assert tomllib.loads(ModelChoice("a key").config()) == {"approval_policy": "never"}

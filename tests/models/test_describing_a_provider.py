@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from codexd.models.client import ModelError, RetryBudget
-from codexd.models.provider import OPENAI, InvalidProvider, Provider, read_provider, request_headers
+from codexd.models.provider import InvalidProvider, Provider, read_provider, request_headers
 from codexd.models.quirks import QUIRKS, UNKNOWN, Quirks
 
+OPENAI = read_provider("openai", {})
 URL = "https://api.example.com/v1"
 
 

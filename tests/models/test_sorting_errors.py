@@ -20,9 +20,10 @@ from codexd.models.errors import (
     scrubbed,
     wait_named_in,
 )
-from codexd.models.provider import OPENAI, read_provider
+from codexd.models.provider import read_provider
 from codexd.models.rate_limits import limits_in_event, limits_in_headers
 
+OPENAI = read_provider("openai", {})
 NOW = 1_763_683_200.0
 
 

@@ -18,14 +18,16 @@ from codexd.projections.model_items import without_id
 
 CASSETTES = sorted((Path(__file__).parent / "cassettes").glob("*.sse"))
 # The same every time, so that a failure is one for everybody; at night, many more of them.
-EXAMPLES = 5_000 if os.environ.get("CODEXD_NIGHTLY") else 60
+EXAMPLES = 5_000 if os.environ.get("CODEXD_NIGHTLY") else 40
 some = settings(derandomize=True, deadline=None, max_examples=EXAMPLES, database=None)
 
 words = st.sampled_from(["", "a", "b", "{}", "message", "function_call", "reasoning", "completed"])
 odd = st.none() | st.integers(-1, 2**70) | words | st.lists(st.none() | words, max_size=2)
 items = st.fixed_dictionaries(
     {},
-    optional=dict.fromkeys(("type", "id", "call_id", "name", "arguments", "input", "content", "summary"), words | odd),
+    optional=dict.fromkeys(
+        ("type", "id", "call_id", "name", "arguments", "input", "content", "summary"), words | odd
+    ),
 )
 kinds = st.sampled_from(
     [

@@ -10,7 +10,7 @@ Sources: the documentation of Ollama (`/api/ps`), LM Studio (`/api/v0/models`), 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import trio
@@ -18,7 +18,9 @@ import trio
 from codexd.models.builtin import HOW_TO_START
 from codexd.models.client import ModelError
 from codexd.models.provider import Provider
-from codexd.models.transport import HttpModelClient
+
+if TYPE_CHECKING:
+    from codexd.models.transport import HttpModelClient
 
 # A server that loads a model may be slow to answer even this; who waits is a person.
 ASK_SECONDS_MAX: Final = 3.0
@@ -80,6 +82,8 @@ def choose(models: Sequence[LocalModel], named: str | None) -> LocalModel | None
 async def _ask(
     provider: Provider, env: Mapping[str, str], found: dict[str, LocalServer | str]
 ) -> None:
+    from codexd.models.transport import HttpModelClient  # heavy, and few ask
+
     client = HttpModelClient(provider, env)
     found[provider.key] = f"no answer within {ASK_SECONDS_MAX:g} s"
     try:

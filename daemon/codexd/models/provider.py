@@ -229,6 +229,3 @@ def _check_numbers(provider: Provider) -> None:
             raise InvalidProvider(
                 provider.key, field, f"expected a number from {least} to {most}, found {value}"
             )
-
-
-OPENAI: Final = read_provider("openai", {})

@@ -49,6 +49,7 @@ class ScriptedModel:
     ) -> None:
         self.base_url = ""
         self.port = 0
+        self.models = b'{"object":"list","data":[{"id":"scripted"}]}'  # what GET /models answers
         self.requests: list[RecordedRequest] = []  # empty unless `record`
         self.requests_count = 0
         self.connections = 0  # accepted so far
@@ -109,7 +110,7 @@ class ScriptedModel:
     ) -> None:
         path = request.path.partition("?")[0]
         if path.endswith("/models"):
-            await connection.send_whole(200, (), b'{"object":"list","data":[{"id":"scripted"}]}')
+            await connection.send_whole(200, (), self.models)
             return
         is_chat = path.endswith("/chat/completions")
         if not is_chat and not path.endswith("/responses"):

@@ -380,12 +380,14 @@ class ThreadActor:
             self._running[effect].cancel()
         for effect in wanted - self._running.keys():
             self._running[effect] = trio.CancelScope()
-            effects.start_soon(self._run_effect, effect)
+            effects.start_soon(self._run_effect, effect, effects)
 
-    async def _run_effect(self, effect: Effect) -> None:
+    async def _run_effect(self, effect: Effect, effects: trio.Nursery) -> None:
         with self._running[effect] as scope:
             await self._perform(effect, self)
         del self._running[effect]
-        assert scope.cancel_called or effect not in due(self.state), (
-            f"{effect} ended without a report"
-        )
+        if scope.cancel_called:
+            # What had to end may be wanted anew by now: models give a call the id of an earlier one.
+            self._reconcile(effects)
+            return
+        assert effect not in due(self.state), f"{effect} ended without a report"
