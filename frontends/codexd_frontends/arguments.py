@@ -55,6 +55,12 @@ THREAD = Argument(
 PROMPT = Argument("prompt", metavar="PROMPT", help="the prompt, or - to read it from stdin")
 NAME = Argument("name", metavar="NAME", help="the new name")
 
+REASONING = Argument(
+    "--reasoning",
+    choices=("none", "summary", "raw"),
+    help="how much of what the model thinks is shown (default: as config.toml says, else summary)",
+)
+
 SEND_OPTIONS = (
     Argument("-t", "--thread", metavar="THREAD", group="to", help="send to this thread"),
     Argument("--last", action="store_true", group="to", help="send to the thread used last"),
@@ -87,22 +93,16 @@ SEND_OPTIONS = (
         choices=("auto", "concise", "detailed", "none"),
         help="how the model is to sum up what it thinks",
     ),
-    Argument(
-        "--verbosity", choices=("low", "medium", "high"), help="how much the model is to say"
-    ),
+    Argument("--verbosity", choices=("low", "medium", "high"), help="how much the model is to say"),
     Argument(
         "--approval-policy",
         choices=("untrusted", "on-request", "never"),
         help="when to ask before a command runs",
     ),
+    REASONING,
     JSON,
 )
 
-REASONING = Argument(
-    "--reasoning",
-    choices=("none", "summary", "raw"),
-    help="how much of what the model thinks is shown (default: as config.toml says, else summary)",
-)
 INSTRUCTIONS = Argument(
     "--instructions",
     action="store_true",

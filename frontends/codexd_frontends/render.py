@@ -77,6 +77,7 @@ class Screen:
         self._commands: dict[str, GrowingOutput] = {}
         self._shown: OrderedDict[str, None] = OrderedDict()  # ids of what is shown to its end
         self._own: set[str] = set()
+        self._held: list[str] = []  # lines that wait for the end of the answer that streams
         self._mid_line = False
         self._final: TurnTrouble | None = None  # an error that nothing has shown yet
 
@@ -157,7 +158,8 @@ class Screen:
         self._remember(item.id)
         match item.type:
             case "agentMessage":
-                return pieces + self._text_completed(self._texts.pop(item.id), item)
+                whole = self._text_completed(self._texts.pop(item.id), item)
+                return pieces + whole + self._let_go()
             case "commandExecution":
                 output = self._commands.pop(item.id)
                 rest = output.rest(item.aggregated_output or "")
@@ -193,9 +195,15 @@ class Screen:
         for cut in self._texts:  # What an interrupt left open; a command may still report its end.
             self._remember(cut)
         self._texts.clear()
-        return self._line_ended() + self.lines(
-            turn_end_lines(turn, self._talk_style, always=self._whole)
-        )
+        end = turn_end_lines(turn, self._talk_style, always=self._whole)
+        return self._line_ended() + self._let_go() + self.lines(end)
+
+    def _let_go(self) -> list[Piece]:
+        """What was held back, as soon as no answer streams."""
+        if self._texts:
+            return []
+        held, self._held = self._held, []
+        return self.lines(held)
 
     def _note_text_delta(self, message: Message) -> list[Piece]:
         note = _read(message, DeltaNote)
@@ -237,7 +245,9 @@ class Screen:
     def _note_name(self, message: Message) -> list[Piece]:
         name = _read(message, NameNote).thread_name
         said = f"— renamed to {visible(name)} —" if name else "— the name was taken away —"
-        return self.lines([self._talk_style.dim(said)])
+        # A model may name a thread while another answers, and no answer is to be broken by that.
+        self._held.append(self._talk_style.dim(said))
+        return self._let_go()
 
     def _note_plan(self, message: Message) -> list[Piece]:
         return self.lines(plan_lines(_read(message, PlanNote).plan, self._talk_style))

@@ -252,14 +252,15 @@ def test_what_one_typed_oneself_is_not_repeated() -> None:
     )
 
 
-def test_a_rename_and_a_warning_are_told_in_between() -> None:
+def test_a_warning_is_told_in_between_and_a_rename_behind_the_answer() -> None:
     assert (
         shown(
             said.text_delta("half a"),
             said.note("warning", {"threadId": None, "message": "disk nearly full"}),
             said.note("thread/name/updated", {"threadId": said.THREAD, "threadName": "moon"}),
+            said.turn_completed("interrupted"),
         )
-        == "half a\ndisk nearly full\n— renamed to moon —\n"
+        == "half a\ndisk nearly full\n— renamed to moon —\ninterrupted after 1.2 s\n"
     )
 
 

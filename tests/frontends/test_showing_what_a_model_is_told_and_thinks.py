@@ -140,7 +140,9 @@ def test_the_config_says_how_much_unless_the_command_line_does(
 ) -> None:
     with FakeDaemon(tmp_path) as fake:
         fake.answer("thread/read", {"thread": said.thread(THREAD)})
-        fake.answer("thread/turns/list", {"data": [said.turn("completed", THOUGHT)], "nextCursor": None})
+        fake.answer(
+            "thread/turns/list", {"data": [said.turn("completed", THOUGHT)], "nextCursor": None}
+        )
         if config is None:
             fake.refuse("config/read", "c.toml:1: no")
         else:
@@ -161,3 +163,21 @@ def test_a_thread_without_a_name_is_listed_by_a_title(tmp_path: Path, capfd: Cap
         fake.answer("thread/list", {"data": threads, "nextCursor": None})
         assert main(["--socket", fake.path, "list"]) == 0
     assert capfd.readouterr().out.endswith("idle      Fix the parser\n")
+
+
+def test_a_name_that_comes_in_mid_answer_is_said_behind_it() -> None:
+    screen = Screen()
+    messages = [
+        said.note("item/started", {"turnId": said.TURN, "item": said.agent("", done=False)}),
+        delta("Half ", 5),
+        said.note("thread/name/updated", {"threadId": THREAD, "threadName": "Moon"}),
+        delta("and half", 13),
+        said.note("item/completed", {"turnId": said.TURN, "item": said.agent("Half and half")}),
+    ]
+    pieces = [piece.text for one in messages for piece in screen.note(said.as_message(one))]
+    assert "".join(pieces) == "Half and half\n— renamed to Moon —\n"
+
+
+def delta(text: str, offset: int) -> Json:
+    params = {"turnId": said.TURN, "itemId": "m1", "delta": text}
+    return said.note("item/agentMessage/delta", params, offset=offset)

@@ -16,6 +16,7 @@ from codexd_frontends.numbers import summary_line
 from codexd_frontends.render import Screen
 from codexd_frontends.running import AsJson, Ended, OnScreen, RunningTurn
 from codexd_frontends.start import connect
+from codexd_frontends.thoughts import Thoughts, wanted_thoughts
 from codexd_frontends.trouble import UsageTrouble
 from codexd_frontends.watch import InputLines, Interrupts, Watch
 from codexd_frontends.which import find_thread_id, last_thread
@@ -30,13 +31,20 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
     prompt = read_prompt(arguments.prompt)
     with connect(console) as daemon, Interrupts() as interrupts:
         whom = asked_for(daemon, arguments, console)
+        thoughts: Thoughts = (
+            "none" if console.json else wanted_thoughts(daemon, arguments.reasoning)
+        )
         followed = _attached(daemon, arguments, whom)
         client_id = str(uuid.uuid4())
         turn_id = _start_turn(daemon, followed, prompt, client_id, arguments, whom)
         if console.json:
             console.document({"threadId": followed.thread_id, "turnId": turn_id})
         turn = RunningTurn(
-            daemon, followed, turn_id, console, _shows(console, followed.thread_id, client_id)
+            daemon,
+            followed,
+            turn_id,
+            console,
+            _shows(console, followed.thread_id, client_id, thoughts),
         )
         lines = InputLines(sys.stdin.fileno()) if console.may_ask else None
         ended = turn.follow(Watch(interrupts, lines))
@@ -119,7 +127,9 @@ def _start_turn(
     return daemon.call("turn/start", params, TurnAnswer).turn.id
 
 
-def _shows(console: Console, thread_id: str, client_id: str) -> OnScreen | AsJson:
+def _shows(
+    console: Console, thread_id: str, client_id: str, thoughts: Thoughts
+) -> OnScreen | AsJson:
     if console.json:
         return AsJson(console)
     console.talk(console.talk_style.dim(f"thread {thread_id}"))
@@ -128,6 +138,7 @@ def _shows(console: Console, thread_id: str, client_id: str) -> OnScreen | AsJso
         talk=console.talk_style,
         whole=False,
         one_screen=console.one_screen,
+        thoughts=thoughts,
     )
     screen.hide_own(client_id)
     return OnScreen(console, screen)
