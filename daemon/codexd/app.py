@@ -217,6 +217,7 @@ class House:
             unfinished=self._unfinished,
             processes=self._processes,
             instructions=BASE_INSTRUCTIONS,
+            version=__version__,
             around=Surroundings(
                 limits=self._limits,
                 tuning=self._tuning,

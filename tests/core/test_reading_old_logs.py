@@ -49,6 +49,7 @@ LINES = (GOLDEN / "events-v1.jsonl").read_bytes().splitlines()
 MARKS = (GOLDEN / "marks-v1.jsonl").read_bytes().splitlines()
 COMPACTION = (GOLDEN / "compaction-v1.jsonl").read_bytes().splitlines()
 CONTEXT = (GOLDEN / "context-v1.jsonl").read_bytes().splitlines()
+REQUESTS = (GOLDEN / "requests-v1.jsonl").read_bytes().splitlines()
 REVERTS = (GOLDEN / "reverts-v1.jsonl").read_bytes().splitlines()
 FIRST_MS = 1795233906001  # 2026-11-21T04:05:06.001Z
 
@@ -218,6 +219,15 @@ TAKEN_BACK: list[Event] = [
     HistoryRevertUndone(42, 1, 4711),
     HistoryCompactionUndone(9, 96000),
 ]
+SENT: list[Event] = [
+    e.ModelCallStarted(
+        ModelCallId("t1/1"),
+        1,
+        "m-1",
+        "p",
+        request=e.RequestPrint(0, ("aa", "bb"), "cc", "i1", "t1", daemon="0.2.0"),
+    ),
+]
 SHORTENED: list[Event] = [
     k.CompactionStarted(
         ItemId("t1/compaction/3"),
@@ -248,7 +258,7 @@ SHORTENED: list[Event] = [
     k.PinAdded(9, (RAW(b'{"type":"message","role":"assistant","content":[]}'),)),
     k.PinRemoved(9),
 ]
-EVERY = [*EXPECTED, *MARKED, *TOLD, *TAKEN_BACK, *SHORTENED]
+EVERY = [*EXPECTED, *MARKED, *TOLD, *TAKEN_BACK, *SHORTENED, *SENT]
 UNKNOWN = Unknown("later.kind", 1, RAW(b'{"anything":[1,{"two":null}]}'))
 
 
@@ -268,14 +278,18 @@ def test_what_was_told_in_version_1_reads_as_it_was_meant() -> None:
     assert [decode_record(line).event for line in CONTEXT] == TOLD
 
 
+def test_what_was_sent_in_version_1_reads_as_it_was_meant() -> None:
+    assert [decode_record(line).event for line in REQUESTS] == SENT
+
+
 def test_what_was_taken_back_in_version_1_reads_as_it_was_meant() -> None:
     assert [decode_record(line).event for line in REVERTS] == TAKEN_BACK
 
 
 @pytest.mark.parametrize(
     "lines",
-    [LINES, MARKS, CONTEXT, REVERTS, COMPACTION],
-    ids=["events", "marks", "context", "reverts", "compaction"],
+    [LINES, MARKS, CONTEXT, REVERTS, COMPACTION, REQUESTS],
+    ids=["events", "marks", "context", "reverts", "compaction", "requests"],
 )
 def test_the_golden_log_is_whole(lines: list[bytes]) -> None:
     crc = crc32(b"golden")

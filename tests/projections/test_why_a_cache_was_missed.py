@@ -23,9 +23,14 @@ SECOND = 1000
 
 
 def print_(
-    kept: int, added: int, *, instructions: str | None = None, tools: str | None = None
+    kept: int,
+    added: int,
+    *,
+    instructions: str | None = None,
+    tools: str | None = None,
+    daemon: str | None = None,
 ) -> RequestPrint:
-    return RequestPrint(kept, ("h",) * added, "d", instructions, tools)
+    return RequestPrint(kept, ("h",) * added, "d", instructions, tools, daemon=daemon)
 
 
 FIRST = print_(0, 3, instructions="i-1", tools="t-1")
@@ -116,6 +121,17 @@ def test_instructions_stand_in_front_of_tools_and_both_in_front_of_the_history()
     tools = print_(3, 2, tools="t-2")
     [miss] = misses(*BEGUN, turn(2), asked(tools), used(6000, 0))
     assert (miss.segment, miss.cause_seq, miss.why) == ("tools", 6, "the tools changed")
+
+
+def test_an_update_of_the_daemon_is_named_where_it_changed_what_is_said_first() -> None:
+    first = print_(0, 3, instructions="i-1", tools="t-1", daemon="0.3.0")
+    begun = (STARTED, turn(1), asked(first), used(5000, 0), TurnCompleted())
+    updated = print_(3, 2, instructions="i-2", daemon="0.4.0")
+    [miss] = misses(*begun, turn(2), asked(updated), used(6000, 0))
+    assert miss.why == ("the instructions changed: the daemon was updated from 0.3.0 to 0.4.0")
+    same = print_(3, 2, tools="t-2", daemon="0.3.0")
+    [miss] = misses(*begun, turn(2), asked(same), used(6000, 0))
+    assert (miss.segment, miss.why) == ("tools", "the tools changed")
 
 
 def test_instructions_that_are_said_again_have_not_changed() -> None:

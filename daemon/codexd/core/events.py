@@ -211,6 +211,7 @@ class RequestPrint(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tr
     instructions: str | None = None  # hash, where it differs from the request before
     tools: str | None = None  # the same
     withheld: int = 0  # of those items so many were not sent: what another model thought
+    daemon: str | None = None  # its version, where instructions or tools differ
 
 
 class ModelCallStarted(Fact, frozen=True):

@@ -69,6 +69,9 @@ class _Sent(msgspec.Struct, frozen=True, gc=False):
     items: int | None = None  # of the history; None: nothing is known of them
     kept: int = 0  # of those so many stood in the request before
     effort: str | None = None
+    daemon: str | None = (
+        None  # the version that said instructions and tools; None: of before that was recorded
+    )
 
 
 class _Change(msgspec.Struct, frozen=True, gc=False):
@@ -90,6 +93,7 @@ class Misses:
         self._instructions: str | None = None
         self._tools: str | None = None
         self._effort: str | None = None
+        self._daemon: str | None = None
 
     def apply(self, recorded: Recorded) -> None:
         """Take the next record in."""
@@ -114,6 +118,7 @@ class Misses:
         if print_ is not None and not is_summary:
             self._instructions = print_.instructions or self._instructions
             self._tools = print_.tools or self._tools
+            self._daemon = print_.daemon or self._daemon
         return _Sent(
             event.provider,
             event.model,
@@ -123,6 +128,7 @@ class Misses:
             _items(print_),
             print_.kept if print_ is not None else 0,
             self._effort,
+            self._daemon,
         )
 
     def _judge(self, answered: Request, says: bool) -> None:
@@ -152,12 +158,13 @@ class Misses:
             what = f"the model was switched from {before.model} to {now.model}"
             return _because(miss, "model", what, turn_seq)
         if now.instructions != before.instructions:
-            return _because(miss, "instructions", "the instructions changed", turn_seq)
+            what = f"the instructions changed{_by_update(now, before)}"
+            return _because(miss, "instructions", what, turn_seq)
         if now.summary:
             what = "a summary is asked for without tools, which stand in front of everything else"
             return _because(miss, "tools", what, answered.started_seq)
         if now.tools != before.tools:
-            return _because(miss, "tools", "the tools changed", turn_seq)
+            return _because(miss, "tools", f"the tools changed{_by_update(now, before)}", turn_seq)
         if self._history is not None:
             found = _because(miss, "history", self._history.what, self._history.seq)
             return replace(found, item=now.kept if now.items is not None else None)
@@ -172,6 +179,12 @@ class Misses:
 
 def _because(miss: Miss, segment: Segment, why: str, seq: int | None) -> Miss:
     return replace(miss, segment=segment, why=why, cause_seq=seq)
+
+
+def _by_update(now: _Sent, before: _Sent) -> str:
+    if now.daemon is None or before.daemon is None or now.daemon == before.daemon:
+        return ""
+    return f": the daemon was updated from {before.daemon} to {now.daemon}"
 
 
 def _items(print_: RequestPrint | None) -> int | None:
@@ -213,6 +226,8 @@ def _time_between(before: Request, now: Request) -> str:
 
 
 # Types of record that the fold depends on: the others need no decoding.
-MISS_TYPES = REQUEST_TYPES | MARKER_TYPES | {
-    kind.type for kind in (ThreadForked, ThreadImported, HistoryCompacted)
-}
+MISS_TYPES = (
+    REQUEST_TYPES
+    | MARKER_TYPES
+    | {kind.type for kind in (ThreadForked, ThreadImported, HistoryCompacted)}
+)

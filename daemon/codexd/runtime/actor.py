@@ -350,9 +350,14 @@ class ThreadActor:
         self._listener.appended(recorded)
 
     def _print_request(self) -> RequestPrint:
-        return self.history.print_request(
+        request = self.history.print_request(
             self.instructions.encode(), self.world.registry.declarations
         )
+        if request.instructions is None and request.tools is None:
+            return request
+        return replace(
+            request, daemon=self.world.version or None
+        )  # It is the daemon that says both.
 
     @property
     def instructions(self) -> str:

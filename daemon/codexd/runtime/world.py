@@ -92,6 +92,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     unfinished: Unfinished
     processes: Processes
     instructions: str
+    version: str = ""  # of the daemon
     around: Surroundings = NOWHERE
     # What people wrote for the model, by the folder that it works in. It may take its time, and is called
     # in a thread. None: nobody reads that.
