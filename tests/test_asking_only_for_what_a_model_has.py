@@ -32,7 +32,13 @@ def test_what_it_has_is_asked() -> None:
 
 def test_what_is_not_wanted_is_not_asked() -> None:
     assert tuned(settings("gpt-4o")) == (Tuning(), [])
+    assert tuned(settings("house-1")) == (Tuning(), [])
+    assert tuned(settings("gpt-5", summary="none")) == (Tuning(summary="none"), [])
     assert tuned(settings("gpt-4o", summary="none")) == (Tuning(summary="none"), [])
+
+
+def test_summaries_are_asked_of_models_that_have_them_unless_somebody_says_otherwise() -> None:
+    assert tuned(settings("gpt-5")) == (Tuning(summary="auto"), [])
 
 
 def test_what_it_lacks_is_left_out_and_said() -> None:
@@ -47,7 +53,7 @@ def test_what_it_lacks_is_left_out_and_said() -> None:
 
 def test_an_effort_of_other_models_is_left_out_with_those_that_there_are() -> None:
     tuning, complaints = tuned(settings("gpt-5-codex", "xhigh"))
-    assert tuning == Tuning()
+    assert tuning == Tuning(summary="auto")
     assert "thinks with effort low, medium, high" in complaints[0]
 
 

@@ -59,6 +59,13 @@ def test_from_the_root_down_to_where_the_work_is(project: Path) -> None:
     assert found.text == f"<!-- {one} -->\n1\n\n<!-- {two} -->\n2"
 
 
+def test_where_it_is_from_is_said_unless_it_lies_in_the_folder_that_is_named(project: Path) -> None:
+    file = project / "a/AGENTS.md"
+    file.write_text("Be kind.")
+    found = read(project / "a")
+    assert (found.directory, found.text) == (str(project), f"<!-- {file} -->\nBe kind.")
+
+
 def test_without_a_marked_root_only_the_folder_itself_counts(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "AGENTS.md").write_text("no")

@@ -105,11 +105,10 @@ class _Reading:
         return False
 
     def instructions(self, directory: str) -> UserInstructions:
-        """All that was taken in, each with where it is from if there are several."""
-        several = len(self._taken) > 1
+        """All that was taken in, each with where it is from unless that is plain."""
+        plain = [os.path.dirname(one.source.path) for one in self._taken] == [directory]
         texts = [
-            f"<!-- {one.source.path} -->\n{one.text}" if several else one.text
-            for one in self._taken
+            one.text if plain else f"<!-- {one.source.path} -->\n{one.text}" for one in self._taken
         ]
         sources = tuple(one.source for one in self._taken)
         return UserInstructions(directory, "\n\n".join(texts), sources, tuple(self._complaints))

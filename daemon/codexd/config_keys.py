@@ -11,6 +11,7 @@ from codexd.core.settings import ApprovalPolicy, SandboxMode
 
 Retries = Annotated[int, msgspec.Meta(ge=0, le=100)]  # the original's bound as well
 Positive = Annotated[int, msgspec.Meta(gt=0)]
+ReasoningSummary = Literal["auto", "concise", "detailed", "none"]
 NotNegative = Annotated[int, msgspec.Meta(ge=0)]
 
 
@@ -77,7 +78,7 @@ class Config(msgspec.Struct, frozen=True):
     approval_policy: ApprovalPolicy = "untrusted"
     sandbox_mode: SandboxMode = "workspace-write"
     model_reasoning_effort: str | None = None  # an open set of words
-    model_reasoning_summary: Literal["auto", "concise", "detailed", "none"] | None = None
+    model_reasoning_summary: ReasoningSummary | None = None  # None: auto, where the model has them
     model_verbosity: Literal["low", "medium", "high"] | None = None
     model_context_window: Positive | None = None  # tokens; None: what the catalogue knows
     model_auto_compact_token_limit: Positive | None = None  # None: nine tenths of the window

@@ -26,7 +26,9 @@ def tuned_to(settings: Settings, model: Model) -> Tuned:
         offered = f"thinks with effort {', '.join(efforts)}" if efforts else "does not reason"
         lacks("reasoning effort", effort, offered)
         effort = None
-    if summary not in (None, "none") and not model.reasoning_summaries:
+    if summary is None and model.efforts and model.reasoning_summaries:
+        summary = "auto"  # Else a person would see nothing of what it thinks.
+    elif summary not in (None, "none") and not model.reasoning_summaries:
         lacks("reasoning summary", str(summary), _has_no(model, "reasoning summaries"))
         summary = None
     if verbosity is not None and not model.verbosity:

@@ -195,12 +195,12 @@ async def test_what_a_model_lacks_is_said_once_and_not_sent(daemon: Daemon) -> N
         records = await log_of(client, thread)
         daemon.home.use_model(model.base_url)
     assert not {"text", "reasoning", "include"} & (first.keys() | second.keys())
-    assert third["reasoning"] == {"effort": "high"}
+    assert third["reasoning"] == {"effort": "high", "summary": "auto"}
     assert third["include"] == ["reasoning.encrypted_content"]
     assert third["text"]["verbosity"] == "low"
     assert third["text"]["format"]["schema"] == {"type": "object"}
     tuning = [r["data"]["tuning"] for r in records if r["type"] == "turn.started"]
-    assert tuning == [{}, {}, {"effort": "high", "verbosity": "low"}]
+    assert tuning == [{}, {}, {"effort": "high", "summary": "auto", "verbosity": "low"}]
 
 
 @trio_test
