@@ -65,8 +65,8 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.live_config",
             "codexd.models",
             "msgspec",
-        }
             "trio",
+        }
     ),
     # What people wrote down for the model, and where it works
     "codexd.agents_files": frozenset(
