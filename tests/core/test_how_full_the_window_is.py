@@ -44,7 +44,8 @@ def steered(words: str) -> TurnSteered:
 
 
 def compacted(*items: bytes) -> HistoryCompacted:
-    return HistoryCompacted(ItemId("h"), "so far", tuple(msgspec.Raw(item) for item in items))
+    raw = tuple(msgspec.Raw(item) for item in items)
+    return HistoryCompacted(ItemId("h"), "so far", raw, "auto")
 
 
 def fill_of(*events: Event) -> Fill:
@@ -165,6 +166,12 @@ def test_a_compaction_keeps_what_the_model_has_yet_to_see() -> None:
     asked = (queued(2, "1234"), replace(ENVIRONMENT, text="5678"), begun(2))
     fill = fill_of(*earlier, *asked, COMPACTING, used(23_100), compacted(b"x" * 400))
     assert fill.since_bytes == 408
+
+
+def test_a_compaction_of_another_program_stands_for_all_that_was_said() -> None:
+    asked = (calling("t1/1"), used(23_000), TurnCompleted(), queued(2, "1234"), begun(2))
+    theirs = replace(compacted(b"x" * 400), trigger=None)
+    assert fill_of(*asked, theirs).since_bytes == 400
 
 
 def test_what_the_model_has_seen_goes_with_the_history() -> None:

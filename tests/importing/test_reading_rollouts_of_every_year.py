@@ -251,6 +251,17 @@ def test_counts_that_are_repeated_count_once() -> None:
     assert (totals.total.input_tokens, totals.total.output_tokens) == (300, 15)
 
 
+def test_how_full_a_window_was_is_known_where_the_rollout_says_how_long_it_is() -> None:
+    windows = [one.event.limits for one in told(1) if isinstance(one.event, TurnStarted)]
+    assert {limits.effective for limits in windows[:2]} == {258_400}
+    totals = UsageTotals()
+    for one in told(1):
+        totals.apply(one.event)
+    assert totals.now.fill.context_tokens > 0
+    older = [one.event.limits for one in told(7) if isinstance(one.event, TurnStarted)]
+    assert {limits.effective for limits in older} == {None}
+
+
 def test_what_is_not_understood_is_complained_of_by_its_line() -> None:
     _, rollout = read(*files_of(6))
     complaints = [f"{c.line}: {c.message}" for _, c in rollout.complaints]

@@ -116,10 +116,13 @@ def fold_fill(fill: Fill, event: Event | Unknown) -> Fill:
             return replace(fill, behind_bytes=0, asked_bytes=0, made_bytes=0, apart=False)
         case HistoryCompacted():
             items = sum(json_bytes(item) for item in event.items)
+            # Another program's stands for all that was said by then, and nothing waits behind it.
+            behind = fill.behind_bytes if event.trigger is not None else 0
             return replace(
                 fill,
                 last_total=0,
-                since_bytes=items + fill.behind_bytes,
+                since_bytes=items + behind,
+                behind_bytes=behind,
                 full=False,
                 asked_bytes=0,
                 made_bytes=0,

@@ -282,7 +282,9 @@ class Converter:
         self._teller.end_unfinished()
         self._error = None
         turn_id = text_of(event.get("turn_id"))
-        self._teller.open_turn(turn_id or self._teller.made_id())
+        turn = self._teller.open_turn(turn_id or self._teller.made_id())
+        window = event.get("model_context_window")
+        turn.window = window if isinstance(window, int) and window > 0 else None
 
     def _turn_complete(self, event: Members) -> None:
         if self._teller.turn is None:

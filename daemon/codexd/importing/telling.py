@@ -30,6 +30,7 @@ from codexd.core.events import (
 )
 from codexd.core.ids import CallId, ItemId, ModelCallId, TurnId, uuid7
 from codexd.core.items import UserInput
+from codexd.core.limits import Limits
 from codexd.core.settings import Settings
 from codexd.core.story import ABORTED_NOTE
 from codexd.core.tool_events import ToolEnded, ToolStarted
@@ -73,6 +74,7 @@ class OpenTurn(msgspec.Struct):
     spoken_of: bool  # whether the rollout says where it begins and ends
     line: Line  # the first of it
     kind: TurnKind = "user"
+    window: int | None = None  # what its model's window had room for, where the rollout says
     begun: bool = False  # whether its start was told
     inputs: list[Input] = []
     calls_made: int = 0
@@ -141,7 +143,8 @@ class Teller:
         turn.begun = True
         inputs = tuple(one.item_id for one in turn.inputs)
         first = turn.inputs[0].line if turn.inputs else turn.line
-        self.tell(TurnStarted(turn.turn_id, self.settings, inputs, turn.kind), first)
+        limits = Limits(effective=turn.window)
+        self.tell(TurnStarted(turn.turn_id, self.settings, inputs, turn.kind, limits), first)
         return turn
 
     def said_by_person(self, item_id: ItemId, content: tuple[UserInput, ...]) -> None:
