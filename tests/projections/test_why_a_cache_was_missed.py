@@ -144,6 +144,8 @@ def test_a_compaction_begins_the_history_anew() -> None:
     anew = HistoryCompacted(ItemId("h"), "so far", ())
     [miss] = misses(*BEGUN, turn(2), *summary, anew, asked(print_(0, 4)), used(2000, 1024))
     assert (miss.segment, miss.item, miss.cause_seq) == ("history", 0, 9)
+    # No more could have been cached than was sent.
+    assert (miss.expected_tokens, miss.missed_tokens) == (2000, 976)
     assert miss.why == "the history was compacted"
 
 

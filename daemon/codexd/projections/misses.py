@@ -46,7 +46,7 @@ class Miss(msgspec.Struct, frozen=True, gc=False):
     """A request that should have found more in the cache."""
 
     request: Request
-    expected_tokens: int  # what the request before had sent
+    expected_tokens: int  # what the request before had sent, or all of this one where it is shorter
     segment: Segment  # the first that differs; none: all of it was sent alike
     why: str  # a sentence's part, for people
     cause_seq: int | None = None  # the record that changed it
@@ -137,7 +137,8 @@ class Misses:
         if now is None or not answered.said:
             return
         if before is not None and last is not None and says:
-            expected = last.tokens.input_tokens
+            # As much as was sent before; of a history that is shorter now, as much as there is of it.
+            expected = min(last.tokens.input_tokens, answered.tokens.input_tokens)
             missed = expected - answered.tokens.cached_input_tokens
             if expected >= CACHED_TOKENS_MIN and missed * MISSED_PARTS > expected:
                 self.found.append(self._miss(answered, now, before, last, expected))

@@ -44,7 +44,7 @@ class CacheMiss(msgspec.Struct, frozen=True, rename="camel"):
     model: str
     input_tokens: int
     cached_tokens: int
-    expected_tokens: int  # what the request before had sent
+    expected_tokens: int  # what the request before had sent, or all of this one where it is shorter
     segment: Segment  # the first that had changed
     why: str  # for people
     cause_seq: int | None  # the record that changed it
