@@ -462,7 +462,7 @@ class Play:
     def _pin(self) -> None:
         """Pin the last record that the model was given something of."""
         for recorded in reversed(self.records):
-            items = pinned_items(recorded.event, self.records)
+            items = pinned_items(recorded, self.records)
             if items and Standing(self.erasures).counts(recorded.seq):
                 self.do(c.PinRecord(seq=recorded.seq, items=items))
                 return

@@ -6,7 +6,7 @@ import msgspec
 
 from codexd.core import commands as c
 from codexd.core.compaction import COMPACTIONS_IN_A_ROW_MAX, TOO_LONG
-from codexd.core.compaction_events import CompactionFailed, CompactionStarted
+from codexd.core.compaction_events import CompactionFailed, CompactionStarted, text_item
 from codexd.core.compaction_prompt import SUMMARY_PREFIX
 from codexd.core.decide import decide
 from codexd.core.events import (
@@ -201,3 +201,16 @@ def test_a_late_answer_decides_to_nothing() -> None:
     )
     play.do(c.InterruptTurn())
     assert decide(play.state, late) == []
+
+
+def test_a_turn_that_stays_too_long_says_what_pins_take() -> None:
+    play = answered(100)
+    play.do(c.PinRecord(seq=2, items=(text_item("user", "x" * 400),)))
+    play.do(ask(2))
+    for _ in range(COMPACTIONS_IN_A_ROW_MAX):
+        play.refuse_for_length()
+        play.summarise("So far.")
+    play.refuse_for_length()
+    details = last(play, TurnFailed).error.additional_details
+    assert details is not None
+    assert "1 pins of about" in details

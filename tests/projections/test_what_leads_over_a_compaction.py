@@ -10,9 +10,10 @@ from codexd.core.compaction_events import Kept, PinAdded, text_item
 from codexd.core.events import (
     CallName,
     ContextAdded,
+    Event,
     InputQueued,
     ItemCompleted,
-    ModelCallStarted,
+    TurnCompleted,
     TurnSteered,
 )
 from codexd.core.ids import CallId, ItemId, TurnId
@@ -26,6 +27,7 @@ from codexd.projections.bridge import (
     bridge_of,
 )
 from codexd.projections.pinning import pinned_items
+from codexd.runtime.compacting import without_oldest
 from ordinary import call_json, ended, message_json
 
 ROOM = WORDS_TOKENS_MAX * 4
@@ -134,12 +136,15 @@ def test_pinned_words_stand_there_once_whole_and_take_no_room_from_others() -> N
         (ContextAdded("environment", "user", "where"), text_item("user", "where")),
     ],
 )
-def test_what_was_told_is_pinned_as_the_model_was_given_it(event: object, expected: bytes) -> None:
-    assert pinned_items(event) == (expected,)  # type: ignore[arg-type]
+def test_what_was_told_is_pinned_as_the_model_was_given_it(
+    event: Event, expected: msgspec.Raw
+) -> None:
+    assert pinned_items(Recorded(1, 0, event)) == (expected,)
 
 
 def test_an_answer_is_pinned_without_its_id() -> None:
-    (item,) = pinned_items(ItemCompleted(ItemId("m"), "message", message_json("m", "Yes.")))
+    answer = ItemCompleted(ItemId("m"), "message", message_json("m", "Yes."))
+    (item,) = pinned_items(Recorded(1, 0, answer))
     assert "id" not in msgspec.json.decode(item)
     assert texts(Bridge((item,))) == ["Yes."]
 
@@ -149,13 +154,37 @@ def test_a_call_and_its_answer_are_pinned_together(at: int) -> None:
     name = CallName(CallId("c1"), "shell")
     call = ItemCompleted(ItemId("fc"), "call", call_json("c1", "ls"), None, name)
     records = [Recorded(4, 0, call), Recorded(6, 0, ended("c1"))]
-    event = records[at].event
-    kinds = [msgspec.json.decode(item)["type"] for item in pinned_items(event, records)]
-    assert kinds == ["function_call", "function_call_output"]
-    assert pinned_items(event, records[:1]) == ()
+    items = pinned_items(records[at], records)
+    assert [msgspec.json.decode(item)["type"] for item in items] == [
+        "function_call",
+        "function_call_output",
+    ]
+    assert pinned_items(records[at], records[:1]) == ()
+
+
+def test_of_two_calls_with_one_id_the_right_one_is_pinned() -> None:
+    name = CallName(CallId("c1"), "shell")
+    call = ItemCompleted(ItemId("fc"), "call", call_json("c1", "ls"), None, name)
+    events: tuple[Event, ...] = (call, ended("c1", "first"), call, ended("c1", "second"))
+    records = [Recorded(seq, 0, event) for seq, event in enumerate(events, 1)]
+    answers = [msgspec.json.decode(pinned_items(one, records)[1])["output"] for one in records]
+    assert answers == ["first", "first", "second", "second"]
+
+
+@pytest.mark.parametrize(
+    ("count", "left"),
+    [(0, 6), (1, 4), (2, 4), (3, 2), (4, 2), (6, 0)],
+)
+def test_a_call_that_is_left_out_takes_its_own_answer_along(count: int, left: int) -> None:
+    pair = [
+        msgspec.json.encode({"type": kind, "call_id": "c1"})
+        for kind in ("function_call", "function_call_output")
+    ]
+    assert len(without_oldest(pair * 3, count)) == left
 
 
 def test_nothing_is_pinned_of_what_the_model_was_not_given() -> None:
-    assert pinned_items(ModelCallStarted("t/1", 1, "m", "p")) == ()  # type: ignore[arg-type]
     thought = ItemCompleted(ItemId("r"), "reasoning", msgspec.Raw(b'{"type":"reasoning"}'))
-    assert pinned_items(thought) == ()
+    events: tuple[Event, ...] = (thought, TurnCompleted())
+    for event in events:
+        assert pinned_items(Recorded(1, 0, event)) == ()

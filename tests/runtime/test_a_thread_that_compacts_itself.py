@@ -185,6 +185,11 @@ async def ask(thread: ThreadActor, n: int, words: str) -> None:
     await thread.submit(
         c.StartTurn(turn_id=TurnId(f"t{n}"), item_id=ItemId(f"u{n}"), content=(TextInput(words),))
     )
+    await settled(thread)
+
+
+async def settled(thread: ThreadActor) -> None:
+    """Wait until nothing is under way."""
     while not thread.idle:
         await trio.lowlevel.checkpoint()
 
@@ -217,6 +222,8 @@ async def test_it_fits_has_all_pins_and_the_last_words_and_answers_each_call_onc
             if n % 70 == 0:
                 await pin_last(thread, model)
             if n % 60 == 0:  # It goes on from a snapshot, or from its log.
+                await thread.submit(c.CompactThread(turn_id=TurnId(f"k{n}")))
+                await settled(thread)
                 await supervisor.unload(THREAD)
                 thread = await supervisor.load(THREAD)
         records = [

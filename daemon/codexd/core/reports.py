@@ -182,7 +182,20 @@ def _failed(story: Story, call: ModelCall, command: c.ReportModelFailure) -> Non
     for open_call in turn.open_calls:
         # A call made before the stream broke has nobody left who waits for its answer.
         story.abort(open_call.call_id, command.open_items, "aborted: the turn failed")
-    story.add(TurnFailed(command.error))
+    story.add(TurnFailed(_with_pins(story, command.error) if too_long else command.error))
+
+
+def _with_pins(story: Story, error: TurnError) -> TurnError:
+    """What no compaction takes away may be what is too much."""
+    pins = story.state.pins
+    if not pins:
+        return error
+    tokens = sum(pin.tokens for pin in pins)
+    hint = (
+        f"{len(pins)} pins of about {tokens} tokens are in every request; unpin what is not needed"
+    )
+    details = f"{error.additional_details}; {hint}" if error.additional_details else hint
+    return TurnError(error.message, error.codex_error_info, details)
 
 
 def _numbered(error: TurnError, failure: int, failures_max: int) -> TurnError:

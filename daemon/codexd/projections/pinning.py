@@ -23,14 +23,13 @@ def call_of(event: Event | Unknown) -> CallId | None:
     return event.call_id if isinstance(event, ToolEnded) else None
 
 
-def pinned_items(
-    event: Event | Unknown, records: Iterable[Recorded] = ()
-) -> tuple[msgspec.Raw, ...]:
-    """What the model was given of it; nothing where it was given nothing, or not yet.
+def pinned_items(recorded: Recorded, records: Iterable[Recorded] = ()) -> tuple[msgspec.Raw, ...]:
+    """What the model was given of a record; nothing where it was given nothing, or not yet.
 
     Args:
-        records: where a call's other half is to be found; those of its turn are enough.
+        records: where a call's other half is to be found, in order; those of its turn are enough.
     """
+    event = recorded.event
     match event:
         case InputQueued() | TurnSteered():
             return (msgspec.Raw(user_message(event.content)),)
@@ -40,16 +39,21 @@ def pinned_items(
             return (msgspec.Raw(without_id(event.item)),)
         case _:
             call_id = call_of(event)
-            return () if call_id is None else _call_and_answer(call_id, records)
+            return () if call_id is None else _call_and_answer(call_id, recorded.seq, records)
 
 
-def _call_and_answer(call_id: CallId, records: Iterable[Recorded]) -> tuple[msgspec.Raw, ...]:
-    call: ItemCompleted | None = None
-    for recorded in records:
-        event = recorded.event
-        if isinstance(event, ItemCompleted) and event.call is not None:
-            call = event if event.call.call_id == call_id else call
-        elif isinstance(event, ToolEnded) and event.call_id == call_id and call is not None:
+def _call_and_answer(
+    call_id: CallId, seq: int, records: Iterable[Recorded]
+) -> tuple[msgspec.Raw, ...]:
+    """The two halves of which record `seq` is one: some providers use a call's id again."""
+    call, call_seq = None, 0
+    for one in records:
+        event = one.event
+        if call_of(event) != call_id:
+            continue
+        if isinstance(event, ItemCompleted):
+            call, call_seq = event, one.seq
+        elif isinstance(event, ToolEnded) and call is not None and seq in (call_seq, one.seq):
             assert call.call is not None
             answer = call_output(call_id, event.result, call.call.custom)
             return (msgspec.Raw(without_id(call.item)), msgspec.Raw(answer))

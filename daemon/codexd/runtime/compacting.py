@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -18,6 +19,11 @@ from codexd.projections.model_items import text_message
 class _Item(msgspec.Struct, frozen=True, gc=False):
     type: str = ""
     call_id: str | None = None
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether a tool's answer, and not the call."""
+        return self.type.endswith("_output")
 
 
 _ITEM = msgspec.json.Decoder(_Item)
@@ -49,10 +55,22 @@ def without_oldest(items: Sequence[bytes], count: int) -> Sequence[bytes]:
     """The items but the first so many, and but the answers to calls that are among those."""
     if not count:
         return items
-    gone = {one.call_id for one in map(_ITEM.decode, items[:count]) if one.call_id is not None}
-    if not gone:
+    unanswered = Counter[
+        str
+    ]()  # Some providers use an id again, so a call and its answer even out.
+    for one in map(_ITEM.decode, items[:count]):
+        if one.call_id is not None:
+            unanswered[one.call_id] += -1 if one.is_answer else 1
+    if not unanswered.total():
         return items[count:]
-    return [item for item in items[count:] if _ITEM.decode(item).call_id not in gone]
+    kept: list[bytes] = []
+    for item in items[count:]:
+        one = _ITEM.decode(item)
+        if one.is_answer and one.call_id is not None and unanswered[one.call_id] > 0:
+            unanswered[one.call_id] -= 1
+        else:
+            kept.append(item)
+    return kept
 
 
 def shorter(turn: Turn, items: Sequence[bytes]) -> Shorter | None:

@@ -144,7 +144,7 @@ async def _given(thread: ThreadActor, seq: int) -> tuple[msgspec.Raw, ...]:
     )
     if not waits:
         call_id = call_of(event)
-        items = pinned_items(event, await _turn_around(thread, recorded) if call_id else ())
+        items = pinned_items(recorded, await _turn_around(thread, recorded) if call_id else ())
     if not items:
         raise _not_given(recorded)
     return items
