@@ -45,15 +45,9 @@ class Folded(msgspec.Struct):
                     self.fill = fold_fill(self.fill, event)
 
 
-async def fold_history(
-    store: EventStore, thread_id: ThreadId, version: int, erasures: Erasures | None = None
-) -> History:
-    """The history from the first record to a version; as it stood there, or as it stands by `erasures`.
-
-    Raises: StoreError, InvalidEvent.
-    """
-    if erasures is None:
-        erasures = await erasures_behind(store, thread_id, Erasures(), 0, version)
+async def fold_history(store: EventStore, thread_id: ThreadId, version: int) -> History:
+    """The history from the first record to a version, as it stood there. Raises: StoreError, InvalidEvent."""
+    erasures = await erasures_behind(store, thread_id, Erasures(), 0, version)
     folded = Folded(History(), Fill(), 0)
     await folded.go_on(store, thread_id, Standing(erasures), version)
     return folded.history
