@@ -37,6 +37,7 @@ from codexd.core.user_instructions import UserInstructions
 from codexd.index.keeping import Index
 from codexd.limits import complaints_about, limits_of
 from codexd.live_config import LiveConfig
+from codexd.models.builtin import LOCAL
 from codexd.models.catalog import CATALOG, Model, find_model
 from codexd.models.client import ModelClient, ModelError
 from codexd.models.local import NoLocalModel
@@ -149,6 +150,7 @@ class House:
             has_key=self.providers.has_key,
             find_local=self._find_local,
             new_id=world.new_id,
+            local_providers=frozenset(LOCAL),
             now_us=world.now_us,
             today=lambda: datetime.date.today().isoformat(),
             warm_up=self._warmth.set,

@@ -54,7 +54,7 @@ async def test_where_none_answers_it_is_said_where_it_was_looked_for(daemon: Dae
         refusal = await client.refused("provider/findLocal")
         assert refusal.data["code"] == "no_local_model"
         for name in ("Ollama", "LM Studio", "llama.cpp", "vLLM"):
-            assert f"{name} at {NOWHERE}: Cannot reach {name}" in refusal.message
+            assert f"{name} at {NOWHERE}: Connection refused" in refusal.message
         assert "Start one: `ollama serve`" in refusal.message
         assert refusal.message.endswith("Nothing was sent.")
 
@@ -73,6 +73,28 @@ async def test_a_named_server_is_the_only_one_that_is_asked(daemon: Daemon) -> N
             refusal = await client.refused("provider/findLocal", model="huge")
             assert "no local server has 'huge'" in refusal.message
             assert "it has scripted" in refusal.message
+
+
+@trio_test
+async def test_the_models_of_a_local_provider_are_those_of_its_server(daemon: Daemon) -> None:
+    async with scripted_model([]) as model:
+        model.models = b'{"data":[{"id":"a-embed"},{"id":"b"},{"id":"c"}]}'
+        configured(daemon.home, ollama=model.base_url)
+        async with connected(daemon.home.socket) as client:
+            listed = await client.call("model/list", modelProvider="ollama")
+            assert [(one["id"], one["isDefault"]) for one in listed["data"]] == [
+                ("a-embed", False),
+                ("b", True),
+                ("c", False),
+            ]
+            page = await client.call("model/list", modelProvider="ollama", limit=2)
+            assert ([one["id"] for one in page["data"]], page["nextCursor"]) == (
+                ["a-embed", "b"],
+                "2",
+            )
+            assert (await client.call("model/list", modelProvider="vllm"))["data"] == []
+            catalog = await client.call("model/list", modelProvider="openai")
+            assert "b" not in [one["id"] for one in catalog["data"]]
 
 
 @trio_test

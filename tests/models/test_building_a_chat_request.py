@@ -263,7 +263,8 @@ KEPT = msgspec.json.encode({"reasoning_details": [DETAIL]}).decode()
         ("mistral", {}),
         ("deepseek", {"reasoning_content": "Hm."}),
         ("llamacpp", {"reasoning_content": "Hm."}),
-        ("groq", {"reasoning": "Hm."}),
+        ("groq", {}),
+        ("ollama", {"reasoning": "Hm."}),
         ("openrouter", {"reasoning_details": [DETAIL]}),
     ],
 )

@@ -496,3 +496,56 @@ async def test_a_closed_client_may_be_used_again() -> None:
         await asked(client)
         await client.aclose()
         assert text_of(await asked(client)) == "Hi there"
+
+
+def chunk(delta: dict[str, str], finish: str | None = None) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    return b"data: %b\n\n" % msgspec.json.encode({"id": "r", "choices": [choice]})
+
+
+@trio_test
+async def test_a_chat_answer_whose_end_is_never_said_is_whole_all_the_same() -> None:
+    reply = (Raw(chunk({"content": "Hi"}) + chunk({}, "stop")), Hang())
+    async with (
+        scripted_model([reply]) as model,
+        client_of(model.base_url, wire_api="chat", stream_idle_timeout_ms=50) as client,
+    ):
+        events = await asked(client)
+        await model.wait_clients_gone(1)
+    assert text_of(events) == "Hi"
+    assert isinstance(events[-1], ResponseCompleted)
+
+
+@trio_test
+async def test_a_chat_answer_that_stops_before_its_end_is_silent() -> None:
+    reply = (Raw(chunk({"content": "Hi"})), Hang())
+    async with (
+        scripted_model([reply]) as model,
+        client_of(model.base_url, wire_api="chat", stream_idle_timeout_ms=50) as client,
+    ):
+        error = await error_of(client)
+    assert (error.at, error.retry) == ("stream", True)
+    assert "fell silent" in error.message
+
+
+@trio_test
+async def test_a_chat_request_goes_where_that_api_is_and_its_connection_is_used_again() -> None:
+    async with (
+        scripted_model([HI, HI]) as model,
+        client_of(model.base_url, wire_api="chat") as client,
+    ):
+        for _ in range(2):
+            events = await asked(client)
+            assert text_of(events) == "Hi there"
+            assert isinstance(events[-1], ResponseCompleted)
+    assert [request.path for request in model.requests] == ["/v1/chat/completions"] * 2
+    assert model.connections == 1
+
+
+@trio_test
+async def test_what_stands_at_an_address_is_read_whole() -> None:
+    async with scripted_model([]) as model, client_of(model.base_url) as client:
+        assert b"scripted" in await client.read(f"{model.base_url}/models")
+        with pytest.raises(ModelError, match="no such model or address"):
+            await client.read(f"{model.base_url}/files")
+    assert {request.headers["authorization"] for request in model.requests} == {f"Bearer {KEY}"}

@@ -96,7 +96,9 @@ async def _ask(
             told = read_native(provider.key, await _native(client, provider))
             found[provider.key] = LocalServer(provider, with_details(listed, told))
     except ModelError as error:
-        found[provider.key] = error.message
+        # Name and address stand before it already.
+        where = f"Cannot reach {provider.name} at {provider.base_url}: "
+        found[provider.key] = error.message.removeprefix(where).rpartition("): ")[2]
     finally:
         with trio.CancelScope(shield=True):
             await client.aclose()

@@ -79,7 +79,8 @@ QUIRKS: Final[Mapping[str, Quirks]] = {
         reasoning_always=True,
         think_tags=False,
     ),
-    "groq": Quirks(system_anywhere=True, merge_user_messages=False, reasoning_back="reasoning"),
+    # It refuses reasoning from models that it does not know to reason.
+    "groq": Quirks(system_anywhere=True, merge_user_messages=False),
     # It refuses every member that it does not know, `stream_options` among them; usage comes unasked.
     "mistral": Quirks(
         user_after_tool=False,

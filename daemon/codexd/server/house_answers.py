@@ -13,6 +13,7 @@ from codexd.protocol import own
 from codexd.protocol.rpc import INTERNAL_ERROR, ErrorData, RpcError, already_initialized
 from codexd.server.connection import Answered, Connection
 from codexd.server.pages import invalid_cursor
+from codexd.server.provider_answers import local_models
 from codexd.server.services import Services
 
 # The SDK reads the version out of the user agent and switches features by it: the one that was measured.
@@ -76,6 +77,8 @@ async def model_list(
 ) -> Answered:
     """The catalogue. The cursor is how many came before."""
     models = [one for one in services.models if params.include_hidden or not one.hidden]
+    if params.model_provider in services.local_providers:
+        models = await local_models(services, params.model_provider)
     start = 0
     if params.cursor is not None:
         if not params.cursor.isdecimal() or int(params.cursor) > len(models):
