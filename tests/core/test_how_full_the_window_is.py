@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from codexd.core.calls import ToolResult
@@ -24,6 +26,7 @@ from codexd.core.limits import Limits
 from codexd.core.marks import HistoryCompacted
 from codexd.core.tool_events import ToolEnded
 from ordinary import ENDED, ENVIRONMENT, SETTINGS, begun, calling, ended, made, queued, said, text
+from playing import Play
 
 TOO_LONG = TurnError("too long", "contextWindowExceeded")
 FOUR_BYTES = text("1234")
@@ -215,3 +218,22 @@ def test_it_is_full_until_something_is_shortened_or_goes_through(
 def test_a_turns_window_is_that_of_its_record() -> None:
     assert fill_of(in_a_window(24_000)).window == 24_000
     assert fill_of(in_a_window(24_000), TurnStarted(TurnId("t2"), SETTINGS)).window is None
+
+
+@pytest.mark.slow
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(st.lists(st.integers(0, 10_000), min_size=20, max_size=60))
+def test_in_any_run_the_parts_lie_within_the_whole_and_nothing_is_left_open_after_a_turn(
+    run: list[int],
+) -> None:
+    play = Play()
+    for number in run:
+        play.step(number)
+        fill = play.state.fill
+        parts = (fill.behind_bytes, fill.asked_bytes + fill.made_bytes)
+        assert all(0 <= part <= fill.since_bytes for part in parts)
+        assert fill.last_total >= 0
+        waiting = {queued.item_id for queued in play.state.queue}
+        assert {item_id for item_id, _ in fill.queued} == waiting
+        if play.state.turn is None:
+            assert (fill.asked_bytes, fill.made_bytes, fill.apart) == (0, 0, False)

@@ -11,6 +11,9 @@ from trio_test import trio_test
 PRICES = '[prices."scripted"]\ninput = 2.0\ncached_input = 0.5\noutput = 10.0\n'
 
 
+TOLD = "thread/tokenUsage/updated"
+
+
 def say(text: str, tokens_in: int, cached: int = 0, out: int = 100) -> Reply:
     return (Say((text,)), Use(tokens_in, cached, out, 30))
 
@@ -130,3 +133,35 @@ async def test_a_thread_is_told_once_that_its_models_window_is_a_guess(daemon: D
     assert warned.params["threadId"] == thread
     assert "scripted is not in the catalog of models" in warned.params["message"]
     assert "another is not in the catalog of models" in again.params["message"]
+
+
+@trio_test
+async def test_who_comes_later_or_comes_back_hears_the_figures_that_were_told_live(
+    home: Home,
+) -> None:
+    async with scripted_model([say("one", 60_000), say("two", 90_000, 60_000)]) as model:
+        home.use_model(model.base_url, window=200_000)
+        daemon = home.start()
+        async with connected(home.socket, codexd={"cursor": True}) as client:
+            thread = await client.start_thread()
+            await client.turn_ended(await client.start_turn(thread, "1?"))
+            seen = max(one.seq or 0 for one in client.told)
+            last = await client.start_turn(thread, "2?")
+            await client.turn_ended(last)
+            *_, live = client.of(TOLD)
+        daemon.stop()
+        home.start()
+        async with connected(home.socket) as client:
+            await client.call("thread/resume", threadId=thread)
+            await client.until(lambda: bool(client.of(TOLD)))
+            [later] = client.of(TOLD)
+        async with connected(home.socket, codexd={"cursor": True}) as client:
+            await client.call("thread/resume", threadId=thread, after={"seq": seen})
+            await client.until(lambda: bool(client.of(TOLD)))
+            [back] = client.of(TOLD)
+    assert live.params == later.params == back.params
+    assert live.params["turnId"] == last
+    usage = live.params["tokenUsage"]
+    assert (usage["modelContextWindow"], usage["contextTokens"]) == (190_000, 90_100)
+    assert usage["percentLeft"] == 56
+    assert (usage["total"]["totalTokens"], usage["last"]["totalTokens"]) == (150_200, 90_100)

@@ -69,6 +69,20 @@ def test_a_typed_line_is_a_prompt_and_its_turn_is_shown(tmp_path: Path) -> None:
     assert terminal.screen == (f"{HEADING}› hi\r\nHello.\r\n— done after 1.2 s —\r\n› /quit\r\n")
 
 
+def test_the_prompt_says_how_full_the_window_is_and_the_end_what_was_used(tmp_path: Path) -> None:
+    total = {"inputTokens": 30_000, "cachedInputTokens": 20_000, "outputTokens": 2345}
+    usage = {"total": total, "last": total, "percentLeft": 87}
+    params = {"threadId": said.THREAD, "turnId": said.TURN, "tokenUsage": usage}
+    with FakeDaemon(tmp_path) as fake:
+        resuming(fake, past(), then=({"method": "thread/tokenUsage/updated", "params": params},))
+        with attach(fake) as terminal:
+            terminal.wait_for("— done after 1.2 s —\r\n87% context left · 12.3K tokens › ")
+            terminal.type("/quit\n")
+            assert terminal.wait_exit() == 0
+    end = "Token usage: total=12,345 input=10,000 (+ 20,000 cached) output=2,345"
+    assert terminal.screen.endswith(f"› /quit\r\n{end}\r\n")
+
+
 def test_a_line_typed_while_a_turn_runs_steers_it(tmp_path: Path) -> None:
     with FakeDaemon(tmp_path) as fake:
         resuming(fake, said.turn("inProgress", said.user("count")))

@@ -288,9 +288,7 @@ TOLD: dict[str, list[msgspec.Struct]] = {
     ],
     "thread/archived": [notifications.ThreadArchivedNotification(thread_id="t")],
     "thread/deleted": [notifications.ThreadDeletedNotification(thread_id="t")],
-    "thread/compacted": [
-        notifications.ContextCompactedNotification(thread_id="t", turn_id="u")
-    ],
+    "thread/compacted": [notifications.ContextCompactedNotification(thread_id="t", turn_id="u")],
     "thread/closed": [notifications.ThreadClosedNotification(thread_id="t")],
     "thread/name/updated": [
         notifications.ThreadNameUpdatedNotification(thread_id="t", thread_name="n"),
