@@ -26,6 +26,7 @@ SCRIPT: list[Part | Reply] = [
     Hang(("wait",)),
     Call("shell_command", '{"command":"touch b"}'),
     Say(("ok",)),
+    Say(("So ", "far.")),
 ]
 
 
@@ -55,7 +56,8 @@ async def test_all_that_is_said_is_valid_by_the_schemas(
                 "account/rateLimits/updated", "error", "item/agentMessage/delta",
                 "item/commandExecution/outputDelta", "item/completed",
                 "item/reasoning/summaryPartAdded", "item/reasoning/summaryTextDelta", "item/started",
-                "serverRequest/resolved", "thread/archived", "thread/closed", "thread/name/updated",
+                "serverRequest/resolved", "thread/archived", "thread/closed", "thread/compacted",
+                "thread/name/updated",
                 "thread/settings/updated", "thread/started", "thread/status/changed",
                 "thread/tokenUsage/updated", "thread/unarchived", "turn/completed", "turn/started",
             }  # fmt: skip
@@ -81,6 +83,9 @@ async def everything(client: Client) -> None:
     turn = await client.start_turn(thread, "decline")
     await client.decide(await client.until_asked(2), "decline")
     await client.turn_ended(turn)
+    compacting = await client.call("thread/compact/start", threadId=thread)
+    await client.turn_ended(compacting["turnId"])
+    await client.call("thread/revert", threadId=thread, beforeTurnId=compacting["turnId"])
     await client.call("thread/name/set", threadId=thread, name="a name")
     for include in (True, False):
         await client.call("thread/read", threadId=thread, includeTurns=include)
