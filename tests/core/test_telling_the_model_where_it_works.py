@@ -155,6 +155,15 @@ def test_that_there_are_none_any_more_is_told_once() -> None:
     assert "replace" not in event.text
 
 
+def test_what_another_program_told_is_replaced() -> None:
+    """As in an imported thread, whose log does not say which instructions those were."""
+    imported = (STARTED, ContextAdded("user_instructions", "user", "Be cruel."))
+    (event,) = told(decide(fold(imported), ask(1), reading(KIND)))
+    assert "replace all" in event.text
+    (event,) = told(decide(fold(imported), ask(1), reading(UserInstructions("/work"))))
+    assert "hold no longer" in event.text
+
+
 @pytest.mark.parametrize("found", [None, UserInstructions("/work")])
 def test_where_there_are_none_nothing_is_told(found: UserInstructions | None) -> None:
     assert told(decide(fold([STARTED]), ask(1), reading(found))) == []

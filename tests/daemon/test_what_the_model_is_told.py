@@ -83,6 +83,26 @@ async def test_agents_md_reaches_the_model_and_again_when_it_is_another(
 
 
 @trio_test
+async def test_what_is_wrong_with_a_file_is_said_once(daemon: Daemon, project: Path) -> None:
+    file = project / "AGENTS.md"
+    file.write_bytes(b"caf\xe9 " * 10)
+    async with scripted_model(answers(2)) as model, connected(daemon.home.socket) as client:
+        daemon.home.use_model(model.base_url, more="project_doc_max_bytes = 15")
+        thread = await client.start_thread(cwd=str(project))
+        await client.run_turn(thread, "one")
+        await client.run_turn(thread, "two")
+        first, second = (texts(request) for request in model.requests)
+        daemon.home.use_model(model.base_url)
+        warned = [t.params for t in client.told if t.method == "warning"]
+    assert first[0].count("caf�") == 3
+    assert f"The rest of {file} was left out" in first[0]
+    assert second == [*first, "two"]
+    assert [one["threadId"] for one in warned] == [thread] * 2
+    assert "has 50 bytes, of which the model is given 15" in warned[0]["message"]
+    assert "is not UTF-8" in warned[1]["message"]
+
+
+@trio_test
 async def test_what_changes_between_turns_is_told_as_a_difference(
     daemon: Daemon, tmp_path: Path
 ) -> None:

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from codexd.core.environment import Environment
 from codexd.core.events import ContextAdded
+from codexd.core.user_instructions import SOME_INSTRUCTIONS
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -22,7 +23,7 @@ class Told(msgspec.Struct, frozen=True):
             case "environment":
                 return replace(self, environment=event.environment)
             case "user_instructions":
-                return replace(self, instructions=event.digest)
+                return replace(self, instructions=event.digest or SOME_INSTRUCTIONS)
             case "developer":
                 return replace(self, developer=True)
             case _:

@@ -44,6 +44,9 @@ class UserInstructions(msgspec.Struct, frozen=True, rename="camel", omit_default
 
 
 NO_INSTRUCTIONS = "none"  # the digest where there are none
+SOME_INSTRUCTIONS = (
+    "unknown"  # of those that another program told: nobody can say whether they are the same
+)
 
 _REPLACES = "These instructions replace all that were given under this heading before.\n\n"
 _NONE_LEFT = "The instructions that were given under this heading before hold no longer: there are none here."
