@@ -308,6 +308,10 @@ def test_the_name_of_the_event_stands_in_for_a_missing_type() -> None:
         b'{"type":"response.output_text.delta","delta":"\xff"}',
         b'{"type":"response.completed","response":{"usage":{"x":"\xff"}}}',
         b'{"type":"response.output_item.done","item":{"type":"message","content":["\xff"]}}',
+        b'{"type":"response.output_item.done","item":{"type":"message","content":[{"text":"?"}]}}',
+        b'{"type":"response.output_item.done","item":{"type":"message","content":"Hi"}}',
+        b'{"type":"response.output_item.done","item":{"type":"reasoning","summary":[7]}}',
+        b'{"type":"response.output_item.done","item":{"type":"unheard_of","content":7}}',
         pytest.param(b'{"item":' + b"[" * 100_000, id="nesting without end"),
     ],
 )
@@ -327,6 +331,18 @@ def test_a_call_that_nobody_could_answer_is_an_error(missing: str) -> None:
     assert events == [started("fc_1", "call")]
     assert reader.error is not None
     assert f"a function_call without {missing}" in reader.error.message
+
+
+def test_two_calls_that_one_answer_would_be_for_are_an_error() -> None:
+    first, second = (function_call(f"fc_{n}", "call_1", "{}") for n in (1, 2))
+    done = [
+        {"type": "response.output_item.done", "output_index": n, "item": item}
+        for n, item in enumerate((first, second))
+    ]
+    events, reader = read(stream(*done))
+    assert [event[""] for event in events] == ["ItemStarted", "ItemCompleted", "ItemStarted"]
+    assert reader.error is not None
+    assert "two calls with the call_id call_1" in reader.error.message
 
 
 # Providers that keep to the API only roughly.

@@ -26,6 +26,7 @@ from codexd.models.client import (
     TextDelta,
 )
 from codexd.models.complaints import read_complaint
+from codexd.models.item_shapes import check_shape
 from codexd.models.rate_limits import limits_in_event
 from codexd.models.sse import ServerSentEvent
 from codexd.models.verbatim import kept
@@ -116,6 +117,7 @@ class ResponseReader:
         self._response_id: str | None = None
         self._open: dict[str, _OpenItem] = {}
         self._used: set[str] = set()
+        self._call_ids: set[str] = set()  # an answer could not say which of two it is for
 
     def feed(self, events: Iterable[ServerSentEvent]) -> list[ModelEvent]:
         """The model events in some events of the stream."""
@@ -284,10 +286,14 @@ class ResponseReader:
     ) -> None:
         head, whole = _decode_head(raw), kept(raw)
         kind = _KINDS.get(head.type, "other")
+        check_shape(kind, whole)
         key = head.id or key
         item = self._find(key, index, kind) or self._begin(key, index, kind, found)
         self._open = {k: other for k, other in self._open.items() if other is not item}
         call = _call_in(head) if kind == "call" else None
+        if call is not None and call.call_id in self._call_ids:
+            raise errors.unreadable(f"two calls with the call_id {call.call_id[:100]}")
+        self._call_ids |= {call.call_id} if call is not None else set()
         found.append(ItemCompleted(item.id, kind, whole, call))
 
     def _finish_from_output(self, output: tuple[msgspec.Raw, ...], found: list[ModelEvent]) -> None:
