@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from codexd.models.scripted import ScriptedModel, scripted_model
-from codexd.models.scripts import Break, Call, Cut, Fail, Part, Raw, Reply, Say, Think
+from codexd.models.scripts import Break, Call, Cut, Fail, Part, Raw, Reply, Say, Think, Use
 from daemon_client import Client, Json, connected
 from daemon_house import Daemon
 from daemon_screen import answers, completed, texts_of
@@ -79,13 +79,20 @@ async def test_a_turn_with_reasoning_and_two_commands_at_once(daemon: Daemon) ->
 
 @trio_test
 async def test_usage_is_counted_from_chats_words(daemon: Daemon) -> None:
-    async with scripted_model([Say(("one ", "two "))]) as model:
+    async with scripted_model([(Use(100, 64, 20, 12), Say(("one ", "two ")))]) as model:
         daemon.home.use_model(model.base_url, provider="local", provider_more=CHAT)
         async with connected(daemon.home.socket) as client:
             await client.run_turn(await client.start_thread(), "Hi")
             told = await client.until_told("thread/tokenUsage/updated")
             last = told.params["tokenUsage"]["last"]
-            assert (last["inputTokens"], last["outputTokens"], last["totalTokens"]) == (100, 2, 102)
+            assert last == {
+                "inputTokens": 100,
+                "cachedInputTokens": 64,
+                "cacheWriteInputTokens": 0,
+                "outputTokens": 20,
+                "reasoningOutputTokens": 12,
+                "totalTokens": 120,
+            }
 
 
 @pytest.mark.parametrize(

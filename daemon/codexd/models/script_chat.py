@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from codexd.models.scripts import Break, Call, Cut, Fail, Hang, Raw, Reply, Say, Think
+from codexd.models.scripts import Break, Call, Cut, Fail, Hang, Raw, Reply, Say, Think, Use
 
 
 def chat_stream_of(reply: Reply, name: str) -> Iterator[bytes]:
@@ -33,10 +33,11 @@ def chat_stream_of(reply: Reply, name: str) -> Iterator[bytes]:
             yield from _call(part, name, calls)
             calls, deltas = calls + 1, deltas + 1
         else:
-            assert isinstance(part, Fail), "a failure is answered without a stream"
+            assert isinstance(part, Fail | Use), "only these two are no part of a stream"
     if not any(isinstance(part, Raw | Break | Cut | Hang) for part in reply):
+        used = next((part for part in reply if isinstance(part, Use)), Use(100, 0, deltas))
         yield _chunk(name, {}, "tool_calls" if calls else "stop")
-        yield _event({"id": f"chatcmpl-{name}", "choices": [], "usage": _usage(deltas)})
+        yield _event({"id": f"chatcmpl-{name}", "choices": [], "usage": _usage(used)})
         yield b"data: [DONE]\n\n"
 
 
@@ -101,12 +102,13 @@ def _chunk(name: str, delta: dict[str, object], finish: str | None = None) -> by
     )
 
 
-def _usage(deltas: int) -> dict[str, object]:
+def _usage(used: Use) -> dict[str, object]:
     return {
-        "prompt_tokens": 100,
-        "completion_tokens": deltas,
-        "total_tokens": 100 + deltas,
-        "prompt_tokens_details": {"cached_tokens": 0},
+        "prompt_tokens": used.input_tokens,
+        "completion_tokens": used.output_tokens,
+        "total_tokens": used.input_tokens + used.output_tokens,
+        "prompt_tokens_details": {"cached_tokens": used.cached_tokens},
+        "completion_tokens_details": {"reasoning_tokens": used.reasoning_tokens},
     }
 
 
