@@ -206,3 +206,28 @@ async def test_what_is_printed_over_many_lines_stands_in_the_log_on_one(
             records = [json.loads(line) for line in log.read_text().splitlines()]
             assert records[-1]["type"] == "turn.completed"
             assert [record["seq"] for record in records] == list(range(1, len(records) + 1))
+
+
+FULL = b"""{"error":{"code":400,"message":"request (9000 tokens) exceeds the available context size \
+(8192 tokens), try increasing it","type":"exceed_context_size_error"}}"""
+
+
+@trio_test
+async def test_a_window_that_is_full_is_made_room_in(daemon: Daemon) -> None:
+    script: list[Part | Reply] = [
+        Say(("First.",)),
+        Fail(400, body=FULL),
+        Say(("What was said so far.",)),
+        Say(("Second.",)),
+    ]
+    async with scripted_model(script) as model:
+        daemon.home.use_model(model.base_url, provider="local", provider_more=CHAT)
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread()
+            await client.run_turn(thread, "1")
+            assert (await client.run_turn(thread, "2"))["status"] == "completed"
+            assert answers(client)[-1] == "Second."
+        *_, compacting, after = bodies(model)
+        assert "tools" not in compacting
+        assert "What was said so far." in json.dumps(after["messages"])
+        assert "First." not in json.dumps(after["messages"])
