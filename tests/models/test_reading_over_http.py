@@ -549,3 +549,28 @@ async def test_what_stands_at_an_address_is_read_whole() -> None:
         with pytest.raises(ModelError, match="no such model or address"):
             await client.read(f"{model.base_url}/files")
     assert {request.headers["authorization"] for request in model.requests} == {f"Bearer {KEY}"}
+
+
+@pytest.mark.parametrize("head", [b"", b'"object":"chat.completion",'])
+@trio_test
+async def test_a_chat_server_that_does_not_stream_is_understood(head: bytes) -> None:
+    answer = b'{%b"id":"r","choices":[{"message":{"content":"Hi"},"finish_reason":"stop"}]}' % head
+    async with (
+        scripted_model([Fail(200, body=answer)]) as model,
+        client_of(model.base_url, wire_api="chat") as client,
+    ):
+        events = await asked(client)
+    assert text_of(events) == "Hi"
+    assert isinstance(events[-1], ResponseCompleted)
+
+
+@trio_test
+async def test_an_error_in_place_of_a_stream_is_one() -> None:
+    async with (
+        scripted_model(
+            [Fail(200, body=b'{"error":{"message":"no"}}'), Fail(200, body=b"")]
+        ) as model,
+        client_of(model.base_url, wire_api="chat") as client,
+    ):
+        assert (await error_of(client)).message == "no"
+        assert "before the response was complete" in (await error_of(client)).message

@@ -72,6 +72,10 @@ class EventStreamReader:
                 f"{event_bytes} or more; the rest of the stream was not read"
             )
 
+    def end(self) -> list[ServerSentEvent]:
+        """What the end of the stream completes: nothing, an event that it cuts off is none."""
+        return []
+
     def _without_mark(self, chunk: bytes) -> bytes:
         """The first bytes of the stream, without the byte order mark once it is clear whether there is one."""
         first = b"".join(self._pending) + chunk
@@ -121,3 +125,24 @@ class EventStreamReader:
             elif field == b"retry" and value.isdigit():
                 self.retry_ms = int(value)
         return ServerSentEvent(b"\n".join(data), event or "message") if data else None
+
+
+class WholeBody:
+    """A body that is no stream, as one event: what a server sends that was asked to stream and does not."""
+
+    def __init__(self, *, event_bytes_max: int = EVENT_BYTES_MAX) -> None:
+        self._pieces: list[bytes] = []
+        self._left = event_bytes_max
+
+    def feed(self, chunk: bytes) -> list[ServerSentEvent]:
+        """Nothing is complete before the end. Raises: InvalidEventStream."""
+        self._pieces.append(chunk)
+        self._left -= len(chunk)
+        if self._left < 0:
+            raise InvalidEventStream("the body is longer than any answer; the rest was not read")
+        return []
+
+    def end(self) -> list[ServerSentEvent]:
+        """All of it, once."""
+        body, self._pieces = b"".join(self._pieces), []
+        return [ServerSentEvent(body)] if body else []

@@ -27,7 +27,7 @@ from codexd.models.client import (
 from codexd.models.network import Network, NetworkStream
 from codexd.models.provider import Provider, RequestHeaders, request_headers
 from codexd.models.rate_limits import limits_in_headers
-from codexd.models.sse import EventStreamReader, InvalidEventStream, ServerSentEvent
+from codexd.models.sse import EventStreamReader, InvalidEventStream, ServerSentEvent, WholeBody
 from codexd.models.wires import Reader, prepare
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class _Exchange:
         self._provider = client._provider
         self._idle_seconds = self._provider.stream_idle_timeout_ms / 1000
         self._request = request
-        self._frames = EventStreamReader()
+        self._frames: EventStreamReader | WholeBody = EventStreamReader()
         self._ended = False  # the response was read to its end
 
     async def __aenter__(self) -> ModelStream:
@@ -214,7 +214,9 @@ class _Exchange:
                 secrets=headers.secrets,
             )
         content_type = answered.get("content-type", "")
-        if content_type.startswith(("text/html", "application/json")):
+        if content_type.startswith("application/json") and self._provider.wire_api == "chat":
+            self._frames = WholeBody()  # its answer has the same members, whole
+        elif content_type.startswith(("text/html", "application/json")):
             raise errors.not_a_stream(self._provider, content_type, await self._error_body())
         limits = limits_in_headers(answered.items())
         request_id = next((answered[n] for n in _REQUEST_ID_HEADERS if n in answered), None)
@@ -249,7 +251,7 @@ class _Exchange:
                 raise errors.disconnected(_reason(error)) from error
             except InvalidEventStream as error:
                 raise errors.unreadable(str(error)) from error
-            return []
+            return self._frames.end()
         if self._reader.answered:
             return []
         raise errors.silent(self._provider.stream_idle_timeout_ms)
