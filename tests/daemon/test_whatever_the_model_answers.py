@@ -16,7 +16,7 @@ from trio_test import trio_test
 
 CASSETTES = Path(__file__).parent.parent / "models" / "cassettes"
 FOLDERS = {"chat": CASSETTES / "chat", "responses": CASSETTES}
-TURNS = 2_000 if "CODEXD_NIGHTLY" in os.environ else 25
+TURNS = 2_000 if "CODEXD_NIGHTLY" in os.environ else 15
 
 
 class Malformed:

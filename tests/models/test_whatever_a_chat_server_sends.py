@@ -30,7 +30,7 @@ from codexd.projections.model_items import without_id
 CASSETTES = sorted((Path(__file__).parent / "cassettes" / "chat").glob("*.sse"))
 
 # The same every time, so that a failure is one for everybody; at night, many more of them.
-EXAMPLES = 5_000 if os.environ.get("CODEXD_NIGHTLY") else 40
+EXAMPLES = 5_000 if os.environ.get("CODEXD_NIGHTLY") else 25
 some = settings(derandomize=True, deadline=None, max_examples=EXAMPLES, database=None)
 
 words = st.sampled_from(
