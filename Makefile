@@ -56,6 +56,7 @@ $(VENV)/installed-dev: $(VENV)/installed
 	@echo "Installing what the tests need into $(VENV)"
 	@$(PY) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"], sep="\n")' > $(VENV)/dev.txt
 	@$(PY) -m pip install --quiet --requirement $(VENV)/dev.txt
+	@$(PY) -m pip install --quiet --only-binary :all: xllamacpp 2>$(VENV)/servers.log || echo "There is no llama.cpp for this machine (see $(VENV)/servers.log): its tests skip"
 	@touch $@
 
 # ensurepip is what puts pip into a new .venv; some systems package it apart from Python.
