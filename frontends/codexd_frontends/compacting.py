@@ -130,7 +130,7 @@ def preview_lines(seen: CompactPreview) -> list[str]:
         (lost.outputs, "outputs of tools"),
         (lost.other, "other items"),
     )
-    what = ", ".join(f"{exact(number)} {name}" for number, name in counts if number)
+    what = ", ".join(f"{name}: {exact(number)}" for number, name in counts if number)
     lines.append(f"lost, but for a summary: {exact(lost.tokens)} tokens ({what or 'nothing'})")
     lines.append(
         "what the summary will say, and how long it will be, nobody knows before it is written"

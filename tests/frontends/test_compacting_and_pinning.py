@@ -52,8 +52,8 @@ def test_a_preview_says_what_is_kept_and_lost_and_that_the_summary_is_not_known(
     assert lines[4].endswith("(pinned)")
     assert "\x1b" not in lines[3]
     assert lines[5] == (
-        "lost, but for a summary: 17,048 tokens (1 messages of people and of the daemon, "
-        "40 answers, 7 tool calls, 7 outputs of tools)"
+        "lost, but for a summary: 17,048 tokens (messages of people and of the daemon: 1, "
+        "answers: 40, tool calls: 7, outputs of tools: 7)"
     )
     assert "nobody knows" in lines[6]
 

@@ -9,6 +9,7 @@ import msgspec
 
 from codexd.core import commands as c
 from codexd.core.commands import Command, Rejected
+from codexd.core.compaction_events import text_item
 from codexd.core.erasures import Standing
 from codexd.core.events import InputQueued, TurnStarted
 from codexd.core.fill import json_bytes, tokens_of
@@ -56,7 +57,9 @@ async def thread_compact_preview(
     lost = Counter(history.items) - Counter(items)
     words = {one.seq: one.text for one in history.keepsakes.words}
     kept = [
-        p.KeptPreview(one.seq, _tokens([words[one.seq].encode()]), _line(words[one.seq]))
+        p.KeptPreview(
+            one.seq, _tokens([bytes(text_item("user", words[one.seq]))]), _line(words[one.seq])
+        )
         if not one.truncated
         else p.KeptPreview(one.seq, 0, _line(words[one.seq]), truncated=True)
         for one in bridge.kept
