@@ -50,9 +50,10 @@ from codexd.providers import Providers
 from codexd.redaction.house import HouseRedaction
 from codexd.redaction.logs import clean_logs
 from codexd.runtime.effects import perform
+from codexd.runtime.images import ImageCache, Images
 from codexd.runtime.leftovers import ProcessFiles, UnfinishedFiles
 from codexd.runtime.supervisor import Supervisor
-from codexd.runtime.world import Traits, World
+from codexd.runtime.world import READERS_MAX, Traits, World
 from codexd.server.directory import Directory
 from codexd.server.feed import Feed
 from codexd.server.handlers import Answers
@@ -65,6 +66,7 @@ from codexd.tools.leftovers import kill_leftover
 from codexd.tools.login_env import LoginEnvironment, command_shell
 from codexd.tools.registry import Registry
 from codexd.tools.shell import NoSandbox, Shell, ShellPerformer
+from codexd.tools.view_image import ImageViewer, ViewImageTool
 from codexd.tuning import tuned_to
 from codexd_eventstore.jsonl import open_jsonl_store
 from codexd_eventstore.memory import MemoryStore
@@ -133,17 +135,19 @@ class House:
         self._hub = Hub(lambda: time.time_ns() // 1_000_000)
         self._supervisor = Supervisor(worlds.__getitem__, self._audience, perform)
         self._index = Index(paths.state_dir, paths.data_dir, self._is_loaded)
-        self._services = self._services_of(worlds[False], memory, paths, place)
+        self._services = self._services_of(worlds, paths, place)
 
     def _services_of(
-        self, world: World, memory: EventStore, paths: Paths, place: SocketPlace
+        self, worlds: Mapping[bool, World], paths: Paths, place: SocketPlace
     ) -> Services:
+        world = worlds[False]
         return Services(
             supervisor=self._supervisor,
             hub=self._hub,
             directory=Directory(world.store, self._supervisor, self._index),
             store=world.store,
-            memory=memory,
+            memory=worlds[True].store,
+            images=lambda ephemeral: worlds[ephemeral].images,
             config=self._config,
             models=tuple(_wire_model(model) for model in CATALOG),
             providers=self.providers.key_variables,
@@ -210,12 +214,18 @@ class House:
             nursery.cancel_scope.cancel()
 
     def _world(self, store: EventStore, env: Mapping[str, str]) -> World:
-        performer = ShellPerformer(self._login, NoSandbox())
+        readers, cache = trio.CapacityLimiter(READERS_MAX), ImageCache()
+        viewer = ImageViewer(
+            Images(store, cache, readers).look, ShellPerformer(self._login, NoSandbox())
+        )
+        shell = Shell(command_shell(env))
         return World(
             store=store,
+            readers=readers,
+            image_cache=cache,
             client=self._client,
             traits=lambda model: _traits(find_model(model)),
-            registry=Registry((Shell(command_shell(env)),), performer),
+            registry=Registry((shell,), viewer, (ViewImageTool(),)),
             unfinished=self._unfinished,
             processes=self._processes,
             instructions=BASE_INSTRUCTIONS,
@@ -340,7 +350,11 @@ def make_private(folder: Path) -> None:
 
 def _traits(model: Model) -> Traits:
     least = model.efforts[0].effort if model.efforts else None
-    return Traits(parallel_tool_calls=model.parallel_tool_calls, least_effort=least)
+    return Traits(
+        parallel_tool_calls=model.parallel_tool_calls,
+        least_effort=least,
+        images="image" in model.modalities,
+    )
 
 
 def _wire_model(model: Model) -> WireModel:

@@ -354,8 +354,12 @@ class EventStore(Protocol):
     async def drop_left_drafts(self, stream: str) -> None:
         """Remove those: their facts are in the log."""
 
-    async def put_blob(self, content: bytes) -> BlobRef:
-        """Store bytes under their sha256, on disk when it returns; the same bytes once only."""
+    async def put_blob(self, content: bytes, *, as_it_is: bool = False) -> BlobRef:
+        """Store bytes under their sha256, on disk when it returns; the same bytes once only.
+
+        Args:
+            as_it_is: not a byte of them is redacted: a picture with other bytes is no picture.
+        """
 
     async def read_blob(self, sha256: str, *, start: int = 0, end: int | None = None) -> bytes:
         """The bytes of a blob, or a range of them. Raises: NotFound."""

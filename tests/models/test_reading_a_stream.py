@@ -260,6 +260,7 @@ def test_a_failed_response_is_an_error_after_what_came_before() -> None:
         "after_ms": 1898,
         "details": None,
         "rate_limits": {},
+        "about_images": False,
     }
 
 

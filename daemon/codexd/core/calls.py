@@ -22,13 +22,21 @@ class RunCommand(
     justification: str | None = None  # the model's question to the person who is to allow it
 
 
+class ViewImage(
+    msgspec.Struct, frozen=True, rename="camel", tag="viewImage", tag_field="kind", omit_defaults=True
+):
+    """Look at an image file."""
+
+    path: str  # absolute
+
+
 class BadCall(msgspec.Struct, frozen=True, rename="camel", tag="bad", tag_field="kind"):
     """A call that cannot be made: an unknown tool, or arguments that cannot be read."""
 
     reason: str  # told to the model as the tool's answer
 
 
-ToolAction = RunCommand | BadCall
+ToolAction = RunCommand | ViewImage | BadCall
 
 
 class CallRequest(msgspec.Struct, frozen=True, rename="camel"):

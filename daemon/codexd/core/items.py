@@ -24,7 +24,7 @@ class TextInput(msgspec.Struct, frozen=True, tag="text"):
 
 
 class ImageInput(msgspec.Struct, frozen=True, tag="image", omit_defaults=True):
-    """An image as a data URL."""
+    """An image: on the wire as a data URL, in an event by the name of its bytes (core/images.py)."""
 
     url: str
     detail: str | None = None
@@ -35,6 +35,9 @@ class LocalImageInput(msgspec.Struct, frozen=True, tag="localImage", omit_defaul
 
     path: str
     detail: str | None = None
+    # What an event knows besides, and the wire does not: the name of the bytes that were read, or why none were.
+    blob: str | None = None
+    problem: str | None = None
 
 
 class SkillInput(msgspec.Struct, frozen=True, tag="skill"):
@@ -109,6 +112,12 @@ class CommandExecution(_Item, frozen=True, kw_only=True, tag="commandExecution")
     duration_ms: int | None = None
 
 
+class ImageView(_Item, frozen=True, kw_only=True, tag="imageView"):
+    """An image file that the model looked at."""
+
+    path: str
+
+
 class ContextCompaction(_Item, frozen=True, kw_only=True, tag="contextCompaction"):
     """The point where the model's history was shortened."""
 
@@ -147,6 +156,7 @@ ThreadItem = (
     | AgentMessage
     | Reasoning
     | CommandExecution
+    | ImageView
     | ContextCompaction
     | EnteredReviewMode
     | ExitedReviewMode

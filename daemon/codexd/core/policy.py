@@ -10,7 +10,7 @@ from typing import assert_never
 
 import msgspec
 
-from codexd.core.calls import BadCall, RunCommand, ToolAction
+from codexd.core.calls import BadCall, RunCommand, ToolAction, ViewImage
 from codexd.core.harmless import harmless_programs
 from codexd.core.settings import Settings
 
@@ -26,7 +26,9 @@ def needs_approval(
     settings: Settings, action: ToolAction, allowed_for_session: frozenset[str]
 ) -> str | None:
     """Why a person must allow an action, as a sentence for that person; None where it may go ahead."""
-    if isinstance(action, BadCall) or session_key(action) in allowed_for_session:
+    if isinstance(action, BadCall | ViewImage):
+        return None  # To look at a file changes nothing; every sandbox lets files be read.
+    if session_key(action) in allowed_for_session:
         return None
     match settings.approval_policy:
         case "never":
@@ -45,8 +47,8 @@ def session_key(action: ToolAction) -> str:
         case RunCommand():
             key = ("command", action.cwd, action.command, action.escalated)
             return msgspec.json.encode(key).decode()
-        case BadCall():
-            return ""  # nothing is performed, so nothing is allowed
+        case BadCall() | ViewImage():
+            return ""  # nobody is ever asked, so nothing is allowed
         case unknown:
             assert_never(unknown)
 

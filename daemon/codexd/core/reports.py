@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from codexd.core import commands as c
 from codexd.core.calls import BadCall, RunCommand, ToolAction, ToolResult
 from codexd.core.commands import Bridge, FinishedCall, FinishedItem, MadeCall, OpenItem, Rejected
@@ -167,6 +169,17 @@ def _failed(story: Story, call: ModelCall, command: c.ReportModelFailure) -> Non
         command.after_ms if retry else 0,
         _changed_limits(story, command.rate_limits),
     )
+    if command.images and not call.without_images:
+        story.add(
+            replace(
+                failed,
+                error=command.error,
+                will_retry=True,
+                images=command.images,
+                asked=command.asked,
+            )
+        )
+        return
     if call.compacts and command.shorter is not None:
         ask_for_less(story, call, failed, command.shorter)
         return

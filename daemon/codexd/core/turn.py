@@ -43,6 +43,7 @@ class ModelCall(msgspec.Struct, frozen=True):
     stream_failures: int = 0  # attempts that broke off
     compacts: bool = False  # it asks for a summary, and is no part of the history
     left_out: int = 0  # so many of the oldest items a summary's request had no room for
+    without_images: bool = False  # an attempt failed for images, and the others go without those
 
 
 # An item and the time of its first part: some providers use an id again with each answer.
@@ -137,6 +138,7 @@ def _failed(call: ModelCall, event: ModelCallFailed) -> ModelCall:
         retry_after_ms=event.after_ms,
         request_failures=call.request_failures + (event.at == "request"),
         stream_failures=call.stream_failures + (event.at == "stream"),
+        without_images=call.without_images or bool(event.images),
     )
 
 

@@ -116,6 +116,7 @@ class ModelError(Exception):
         after_ms: int | None = None,
         details: str | None = None,
         rate_limits: dict[str, str] | None = None,
+        about_images: bool = False,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -125,6 +126,7 @@ class ModelError(Exception):
         self.after_ms = after_ms  # the provider's own word on when (Retry-After), else None
         self.details = details  # the wire's `additionalDetails`
         self.rate_limits = rate_limits or {}
+        self.about_images = about_images  # whether the request's images may be what is wrong with it
 
 
 class ModelStream(Protocol):

@@ -71,6 +71,10 @@ _TOO_LONG = re.compile(
 )
 _STATUS_OF_TOO_LONG: Final = (400, 413, 422, 500)
 
+# Nor is there one code for an image that cannot be read, or for a model that reads none: OpenAI's are invalid_image_*
+# and image_parse_error, llama.cpp answers HTTP 500 with a sentence, others refuse the part by its type.
+_ABOUT_IMAGES = re.compile(r"image|multi-?modal", re.IGNORECASE)
+
 _KEY_LIKE = re.compile(r"\b(?:sk|sess|rk)-[\w*.-]{6,}|(?i:\bbearer\s+)[\w*.~+/=-]{6,}")
 _WAIT = re.compile(
     r"try again in\s+((?:\d{1,9}(?:\.\d{1,9})?\s*(?:ms|s|m|h)[a-z]*\s*)+)", re.IGNORECASE
@@ -309,9 +313,18 @@ def _final(
     limits: dict[str, str],
     details: str | None = None,
 ) -> ModelError:
+    about_images = info in ("badRequest", "other") and _speaks_of_images(text, details)
     if status is not None:
         details = _details(status)
-    return ModelError(text, info=info, at=at, retry=False, details=details, rate_limits=limits)
+    return ModelError(
+        text,
+        info="badRequest" if about_images else info,
+        at=at,
+        retry=False,
+        details=details,
+        rate_limits=limits,
+        about_images=about_images,
+    )
 
 
 def _passing(
@@ -334,7 +347,12 @@ def _passing(
         after_ms=after_ms,
         details=details,
         rate_limits=limits,
+        about_images=info == "internalServerError" and _speaks_of_images(text, details),
     )
+
+
+def _speaks_of_images(text: str, details: str | None) -> bool:
+    return _ABOUT_IMAGES.search(f"{text} {details or ''}") is not None
 
 
 def _details(status: int) -> str:

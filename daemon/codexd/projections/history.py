@@ -27,6 +27,7 @@ from codexd.core.events import (
     InputQueued,
     InputWithdrawn,
     ItemCompleted,
+    ModelCallFailed,
     ModelCallStarted,
     RequestPrint,
     ThreadForked,
@@ -52,6 +53,14 @@ from codexd.projections.model_items import (
 HASH_DIGITS = 16
 
 
+class Refused(NamedTuple):
+    """An image that a provider did not accept."""
+
+    image: str  # by `pictures.print_of`
+    model: str
+    provider: str
+
+
 class HistoryMark(NamedTuple):
     """A place in a fold; a list of items only ever grows, so its length is enough."""
 
@@ -70,6 +79,7 @@ class HistoryMark(NamedTuple):
     asked: tuple[str, str]
     keepsakes: Keepsakes
     apart: bool
+    refused: tuple[Refused, ...]
 
 
 class HistoryPlace(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -87,6 +97,7 @@ class HistoryPlace(msgspec.Struct, frozen=True, array_like=True, gc=False):
     makers: Makers
     asked: tuple[str, str]
     keepsakes: Keepsakes
+    refused: tuple[Refused, ...]
 
 
 class History:
@@ -99,6 +110,7 @@ class History:
         self.keepsakes = Keepsakes()  # what a compaction will keep
         self._apart = False  # whether a summary is asked for just now
         self.makers = Makers()  # who thought what of it
+        self._refused: tuple[Refused, ...] = ()
         self._asked = ("", "")  # model and provider of the request that is being answered
         self._behind: list[bytes] = []  # what the model sees with its next call
         self._queued: dict[str, bytes] = {}
@@ -133,6 +145,8 @@ class History:
                     self._asked = (event.model, event.provider)
                     self._take_in()
                     self._follow_print(event.request)
+            case ModelCallFailed():
+                self._refused += tuple([Refused(one, *event.asked) for one in event.images])
             case TurnCompleted() | TurnInterrupted() | TurnFailed():
                 self._apart = False
                 self._take_in()
@@ -178,6 +192,7 @@ class History:
             self._asked,
             self.keepsakes,
             self._apart,
+            self._refused,
         )
 
     def go_back(self, mark: HistoryMark) -> None:
@@ -191,6 +206,7 @@ class History:
         self._instructions, self._tools = mark.instructions, mark.tools
         self.makers, self._asked = mark.makers, mark.asked
         self.keepsakes, self._apart = mark.keepsakes, mark.apart
+        self._refused = mark.refused
 
     @property
     def count(self) -> int:
@@ -222,6 +238,7 @@ class History:
             self.makers,
             self._asked,
             self.keepsakes,
+            self._refused,
         )
 
     @classmethod
@@ -235,7 +252,7 @@ class History:
         history._digest = place.digest
         history._instructions, history._tools = place.instructions, place.tools
         history.makers, history._asked = place.makers, place.asked
-        history.keepsakes = place.keepsakes
+        history.keepsakes, history._refused = place.keepsakes, place.refused
         return history
 
     def copy(self) -> History:
@@ -269,6 +286,10 @@ class History:
         """What a request to this model has of it; all of it must be in memory."""
         return self.makers.for_whom(self.items, model, provider)
 
+    def refused_by(self, model: str, provider: str) -> frozenset[str]:
+        """The images that a provider did not accept for a model; its requests go without them."""
+        return frozenset([one.image for one in self._refused if one[1:] == (model, provider)])
+
     def print_request(self, instructions: bytes, tools: tuple[bytes, ...]) -> RequestPrint:
         """What the request that is about to start is made of; call it before its event is applied."""
         pending = [*self.items[self._printed - self.absent :], *self._behind]
@@ -293,6 +314,7 @@ class History:
         self.begun += 1
         self.absent, self.items = 0, [without_id(item) for item in event.items]
         self.makers = Makers()  # A summary is everybody's.
+        self._refused = ()  # It has no images.
         if event.trigger is None:  # Another program's: it stands for all that was said by then.
             self._behind.clear()
             self.keepsakes = self.keepsakes.take_in()

@@ -6,6 +6,7 @@ import msgspec
 
 from codexd.core.calls import ToolResult
 from codexd.core.events import given
+from codexd.core.images import DETAIL_DEFAULT, read_name
 from codexd.core.items import (
     ImageInput,
     LocalImageInput,
@@ -25,22 +26,51 @@ def text_message(role: str, text: str) -> bytes:
 
 
 def user_message(content: tuple[UserInput, ...]) -> bytes:
-    """What a person put in, as the model is given it."""
-    return _encode(
-        {"type": "message", "role": "user", "content": [_part(part) for part in content]}
-    )
+    """What a person put in, as the model is given it; images by their names (projections/pictures.py)."""
+    parts: list[dict[str, str]] = []
+    local = 0
+    for part in content:
+        if isinstance(part, LocalImageInput):
+            local += 1
+            parts += _local_image(part, local)
+        else:
+            parts.append(_part(part))
+    return _encode({"type": "message", "role": "user", "content": parts})
 
 
-def _part(part: UserInput) -> dict[str, str]:
+def _part(part: TextInput | ImageInput | SkillInput | MentionInput) -> dict[str, str]:
     match part:
         case TextInput():
-            return {"type": "input_text", "text": part.text}
+            return _text(part.text)
         case ImageInput():
-            return {"type": "input_image", "image_url": part.url, "detail": part.detail or "high"}
-        case LocalImageInput():
-            return {"type": "input_text", "text": f"[image file: {part.path}]"}
+            if part.url.startswith("data:") or read_name(part.url) is not None:
+                return image_part(part.url, part.detail)
+            return _text(f"[an image that is not here any more: {part.url}]")
         case SkillInput() | MentionInput():
-            return {"type": "input_text", "text": f"[{part.name}]({part.path})"}
+            return _text(f"[{part.name}]({part.path})")
+
+
+def _local_image(part: LocalImageInput, number: int) -> list[dict[str, str]]:
+    """An image file between tags, so that the model can speak of it by its number and its path."""
+    if part.problem is not None:
+        return [_text(f"[Image #{number}: {part.path} could not be shown: {part.problem}]")]
+    if part.blob is None:  # of a version that did not read files
+        return [_text(f"[image file: {part.path}]")]
+    path = part.path.replace("&", "&amp;").replace('"', "&quot;")
+    return [
+        _text(f'<image name=[Image #{number}] path="{path}">'),
+        image_part(part.blob, part.detail),
+        _text("</image>"),
+    ]
+
+
+def _text(text: str) -> dict[str, str]:
+    return {"type": "input_text", "text": text}
+
+
+def image_part(image: str, detail: str | None = None) -> dict[str, str]:
+    """An image as a part of a message, or of a tool's answer."""
+    return {"type": "input_image", "image_url": image, "detail": detail or DETAIL_DEFAULT}
 
 
 def call_output(call_id: str, result: ToolResult, custom: bool) -> bytes:

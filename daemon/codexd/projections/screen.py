@@ -11,9 +11,10 @@ from collections.abc import Iterable
 import msgspec
 from msgspec.structs import replace
 
-from codexd.core.calls import RunCommand, ToolAction, ToolResult
+from codexd.core.calls import RunCommand, ToolAction, ToolResult, ViewImage
 from codexd.core.compaction_events import CompactionStarted
 from codexd.core.events import (
+    Event,
     InputQueued,
     InputWithdrawn,
     ItemCompleted,
@@ -25,8 +26,10 @@ from codexd.core.events import (
     TurnInterrupted,
     TurnStarted,
     TurnSteered,
+    Unknown,
 )
 from codexd.core.ids import CallId, ItemId
+from codexd.core.images import as_shown, names_of
 from codexd.core.items import (
     AgentMessage,
     CommandExecution,
@@ -34,6 +37,7 @@ from codexd.core.items import (
     ContextCompaction,
     EnteredReviewMode,
     ExitedReviewMode,
+    ImageView,
     Reasoning,
     ThreadItem,
     ToolCall,
@@ -97,6 +101,7 @@ class Screen:
         self._steered: list[tuple[TurnSteered, int]] = []  # the model has yet to see it; and when
         self._calls: dict[CallId, tuple[str, str]] = {}  # open calls: name and arguments
         self.commands: dict[CallId, CommandExecution] = {}  # those of them that are commands
+        self._views: dict[CallId, str] = {}  # open calls that look at images: at which files
         # The compaction under way. One that comes to nothing has begun and is never whole: on no screen
         # may it look as if the history had been shortened.
         self.compaction: ContextCompaction | None = None
@@ -110,6 +115,7 @@ class Screen:
         copied = Screen()
         copied._queued, copied._calls = dict(self._queued), dict(self._calls)
         copied._steered = list(self._steered)
+        copied._views = dict(self._views)
         copied.commands, copied.compaction = dict(self.commands), self.compaction
         return copied
 
@@ -154,6 +160,17 @@ class Screen:
             case _:
                 pass
         return []
+
+    def images_shown_by(self, event: Event | Unknown) -> list[str]:
+        """The images that the event is about to show, as they are named."""
+        match event:
+            case TurnStarted():
+                queued = [self._queued[i].content for i in event.inputs if i in self._queued]
+                return [name for content in queued for name in names_of(content)]
+            case ModelCallStarted() | TurnCompleted() | TurnInterrupted() | TurnFailed():
+                return [name for said, _ in self._steered for name in names_of(said.content)]
+            case _:
+                return []
 
     def _compacted(self, event: HistoryCompacted, at_ms: int) -> Shown:
         begun, self.compaction = self.compaction, None
@@ -212,6 +229,8 @@ class Screen:
         return []
 
     def _command(self, call_id: CallId, action: ToolAction, at_ms: int) -> list[Shown]:
+        if isinstance(action, ViewImage):
+            self._views[call_id] = action.path
         if call_id in self.commands or not isinstance(action, RunCommand):
             return []
         item = CommandExecution(
@@ -235,6 +254,12 @@ class Screen:
         item = self.commands.pop(event.call_id, None)
         if item is not None:
             return [Done(_finished(item, event.result, at_ms), begun=True)]
+        path = self._views.pop(event.call_id, None)
+        if path is not None and event.result.status == "completed":
+            looked = ImageView(
+                id=ItemId(event.call_id), path=path, started_at_ms=at_ms, completed_at_ms=at_ms
+            )
+            return [Done(looked)]
         return [Done(_answered(event.call_id, name, arguments, event.result, at_ms))]
 
 
@@ -246,7 +271,8 @@ def _mark(event: ReviewEntered | ReviewExited, at_ms: int) -> ThreadItem:
 def _said(
     item_id: ItemId, client_id: str | None, content: tuple[UserInput, ...], at_ms: int
 ) -> list[Shown]:
-    item = UserMessage(id=item_id, client_id=client_id, content=content, started_at_ms=at_ms)
+    shown = tuple([as_shown(part) for part in content])
+    item = UserMessage(id=item_id, client_id=client_id, content=shown, started_at_ms=at_ms)
     return [Begun(item), Done(replace(item, completed_at_ms=at_ms), begun=True)]
 
 

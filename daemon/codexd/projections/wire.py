@@ -182,6 +182,10 @@ class Wire:
             items.append(compaction)
         return [item_started(item, self._thread_id, self.turn_id) for item in items]
 
+    def images_shown_by(self, event: Event | Unknown) -> list[str]:
+        """The images that the event is about to show, as they are named."""
+        return self._screen.images_shown_by(event)
+
     def take_up(self, state: ThreadState, turn_so_far: Sequence[Recorded]) -> None:
         """Stand where a loaded thread stands, without saying anything."""
         self._settings = state.settings

@@ -349,9 +349,9 @@ class ThreadActor:
                 self.streaming.end_output(event.call_id)
         self._listener.appended(recorded)
 
-    def _print_request(self) -> RequestPrint:
+    def _print_request(self, model: str) -> RequestPrint:
         request = self.history.print_request(
-            self.instructions.encode(), self.world.registry.declarations
+            self.instructions.encode(), self.world.tools_of(model)
         )
         if request.instructions is None and request.tools is None:
             return request

@@ -46,13 +46,14 @@ class Ahead:
         *,
         by: str | None,
         key: str | None,
-        print_request: Callable[[], RequestPrint],
+        print_request: Callable[[str], RequestPrint],
     ) -> None:
         """Fold the events, which follow on `version`, and frame them."""
         for event in events:
             if isinstance(event, ModelCallStarted) and event.purpose != "compact":
                 withheld = self._history.makers.withheld(event.model, event.provider)
-                event = replace(event, request=replace(print_request(), withheld=withheld))
+                request = replace(print_request(event.model), withheld=withheld)
+                event = replace(event, request=request)
             turn = self.state.turn
             self.state = evolve(self.state, event)
             turn = self.state.turn or turn

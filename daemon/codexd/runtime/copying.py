@@ -6,11 +6,16 @@ nothing of the fork is written to where the parent lives.
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
+
 import trio
 
 from codexd.core.ids import ThreadId
 from codexd.core.record import decode_envelope
-from codexd_eventstore.store import PAGE_RECORDS_MAX, EventStore, NewEvent, Refused
+from codexd_eventstore.store import PAGE_RECORDS_MAX, EventStore, NewEvent, NotFound, Refused
+
+_IMAGE = re.compile(rb'"codexd-blob:([0-9a-f]{64});')
 
 
 async def copy_past(
@@ -28,6 +33,7 @@ async def copy_past(
             raise Refused(f"stream {parent} has {copied} records: it cannot be forked at {at_seq}")
         for record in page:
             taken = decode_envelope(record.line)
+            await _copy_images(source, bytes(taken.data), target)
             await target.append(
                 child,
                 [NewEvent(taken.type, taken.data, taken.v, taken.members)],
@@ -38,3 +44,10 @@ async def copy_past(
             copied = record.seq
         # Neither store need wait when both are memory, and other threads want their turn.
         await trio.lowlevel.checkpoint()
+
+
+async def _copy_images(source: EventStore, data: bytes, target: EventStore) -> None:
+    """The images that a record names: the child shows them, whatever becomes of its parent."""
+    for found in _IMAGE.findall(data):
+        with suppress(NotFound):  # It is gone for the parent too.
+            await target.put_blob(await source.read_blob(found.decode()), as_it_is=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from codexd.core import commands as c
 from codexd.core.compaction import TOO_LONG
 from codexd.core.due import CallModel
@@ -24,6 +26,7 @@ from codexd.models.client import (
     RetryBudget,
     TextDelta,
 )
+from codexd.projections.pictures import images_in, newest_images, print_of
 from codexd.projections.texts import TextPart
 from codexd.runtime.actor import ThreadActor
 from codexd.runtime.compacting import asked, compacts, question, shorter
@@ -58,7 +61,10 @@ class ModelCalling:
             await self._thread.keeper.bring_back(self._thread.history)
             if not self._is_due:
                 return
-            async with client.stream(self._request()) as stream:
+            request = await self._with_images(self._request())
+            if not self._is_due:
+                return
+            async with client.stream(request) as stream:
                 while batch := await stream.receive():
                     await self._take(batch)
         except ModelError as error:
@@ -102,7 +108,7 @@ class ModelCalling:
             model=settings.model,
             instructions=thread.instructions,
             input=question(turn, items) if apart else items,
-            tools=() if apart else thread.world.registry.declarations,
+            tools=() if apart else thread.world.tools_of(settings.model),
             cache_key=thread.thread_id,
             effort=tuning.effort,
             summary=tuning.summary,
@@ -110,6 +116,16 @@ class ModelCalling:
             output_schema=None if apart else turn.output_schema,
             parallel_tool_calls=thread.world.traits(settings.model).parallel_tool_calls,
         )
+
+    async def _with_images(self, request: ModelRequest) -> ModelRequest:
+        """The request with the images that its items name, as far as the model and its provider take them."""
+        world, settings = self._thread.world, self._settings
+        items = await world.images.for_model(
+            request.input,
+            self._thread.history.refused_by(settings.model, settings.provider),
+            reads_images=world.traits(settings.model).images,
+        )
+        return replace(request, input=items)
 
     async def _take(self, batch: list[ModelEvent]) -> None:
         """One network read: text goes to drafts at once, whole items to the log in one append."""
@@ -201,8 +217,25 @@ class ModelCalling:
                 else budget.stream_max_retries,
                 rate_limits=error.rate_limits or None,
                 shorter=shorter(turn, self._items) if too_long else None,
+                images=self._images_refused(error),
+                asked=(self._settings.model, self._settings.provider),
             )
         )
+
+    def _images_refused(self, error: ModelError) -> tuple[str, ...]:
+        """What to leave out where the request failed for its images: the newest ones, else all of them."""
+        if not error.about_images or self._thread.history.absent:
+            return ()
+        settings, items = self._settings, self._items
+        if not self._thread.world.traits(settings.model).images:
+            return ()
+        known = self._thread.history.refused_by(settings.model, settings.provider)
+        for images in (newest_images(items), images_in(items)):
+            found = dict.fromkeys(print_of(image) for image in images)
+            refused = tuple([one for one in found if one not in known])
+            if refused:
+                return refused
+        return ()
 
 
 _CRASHED = ModelError(

@@ -19,6 +19,7 @@ from codexd.core.user_instructions import UserInstructions
 from codexd.models.client import ModelClient
 from codexd.projections.texts import TextPart
 from codexd.runtime.cleaning import AsItIs, Cleaner
+from codexd.runtime.images import ImageCache, Images
 from codexd.tools.registry import Registry
 from codexd_eventstore.store import EventStore
 
@@ -80,6 +81,7 @@ class Traits(msgspec.Struct, frozen=True):
 
     parallel_tool_calls: bool = True
     least_effort: str | None = None  # for a request that is worth no thinking
+    images: bool = True  # whether it reads any
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,12 +102,22 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     readers: trio.CapacityLimiter = msgspec.field(
         default_factory=lambda: trio.CapacityLimiter(READERS_MAX)
     )
+    image_cache: ImageCache = msgspec.field(default_factory=ImageCache)
     resume_on_restart: bool = True
     redact: Callable[[str], str] = str  # a text without the secrets in it
     cleaner: Callable[[], Cleaner] = AsItIs  # the same for one that grows
     now_us: Callable[[], int] = lambda: time.time_ns() // 1000
     random_bits: Callable[[int], int] = lambda bits: int.from_bytes(os.urandom(16)) >> (128 - bits)
     jitter: Callable[[], float] = lambda: 0.9 + os.urandom(1)[0] / 1275  # 0.9 to 1.1
+
+    @property
+    def images(self) -> Images:
+        """The images of the store."""
+        return Images(self.store, self.image_cache, self.readers)
+
+    def tools_of(self, model: str) -> tuple[bytes, ...]:
+        """The tools that a model is told of."""
+        return self.registry.declared_to(reads_images=self.traits(model).images)
 
     def new_id(self) -> str:
         """A fresh UUIDv7."""

@@ -24,6 +24,7 @@ from codexd.runtime.actor import ThreadActor
 from codexd.server.frames import Frame, Questions, Reader, parts_of, question
 from codexd.server.headings import status_of
 from codexd.server.outbox import CHUNK_BYTES_MAX, Outbox
+from codexd.server.pictures import names_to_show, sayings_with_images
 from codexd.server.trouble import Trouble, told
 
 
@@ -100,15 +101,19 @@ class Feed:
         thread = self._actor
         wire = Wire(self.thread_id, thread.usage.copy())
         wire.take_up(state, turn_so_far)
+        self.put_behind()
+        self._wire, self._seq = wire, thread.version
+        for asks in wire.asks.values():
+            self._questions.number(self.thread_id, asks.approval_id)
+        self._tell_trouble(None)
+
+    def put_behind(self) -> None:
+        """What comes next does not follow on what they were told: have all catch up first."""
         for follower in self._followers:
             if follower.behind is None:
                 follower.fall_behind(self._wire.copy(), self._seq)
             else:
                 follower.outbox.write_later(follower)
-        self._wire, self._seq = wire, thread.version
-        for asks in wire.asks.values():
-            self._questions.number(self.thread_id, asks.approval_id)
-        self._tell_trouble(None)
 
     def gone(self, reason: str | None) -> None:
         """The actor is gone. Its followers stay: they hear on when the thread is loaded again."""
@@ -139,8 +144,13 @@ class Feed:
         """These are in the log."""
         self._leave_stragglers()
         sayings: list[Saying] = []
+        names = names_to_show(self._wire, records)
+        urls = self._actor.world.images.at_hand(names) if names else {}
+        if urls is None:
+            self.put_behind()  # Images are read from disk when they catch up.
+            urls = {}
         for recorded in records:
-            sayings += self._wire.apply(recorded)
+            sayings += sayings_with_images(self._wire.apply(recorded), urls)
         self._seq = records[-1].seq
         self._publish(sayings, records[-1].at_ms)
 
@@ -208,7 +218,11 @@ class Feed:
                 if record.seq > thread.version:
                     break  # On disk and not yet told to anybody: it will be, and then to this one too.
                 recorded = decode_record(record.line)
-                sayings = wire.apply(recorded)
+                names = names_to_show(wire, [recorded])
+                urls = await thread.world.images.fetch(names) if names else {}
+                if self._thread is not thread or follower not in self._followers:
+                    return True
+                sayings = sayings_with_images(wire.apply(recorded), urls)
                 follower.seq = recorded.seq
                 parts = parts_of(
                     sayings, self.thread_id, recorded.at_ms, self._questions, replay=True

@@ -13,7 +13,9 @@ from codexd.protocol.rpc import RpcError, invalid_params
 from codexd.protocol.threads import SortDirection, ThreadItemEntry
 from codexd.protocol.turns import Turn
 from codexd.runtime.actor import ThreadActor
+from codexd.runtime.images import ANSWER_BYTES_MAX
 from codexd.server.past import Past
+from codexd.server.pictures import names_in, turn_with_images
 from codexd_eventstore.store import EventStore
 
 # How many entries a page has where the client does not say, and at most: the original's figures.
@@ -85,12 +87,21 @@ async def settled_turns(thread: ThreadActor, transcript: Transcript) -> tuple[Tu
 
     `transcript` has seen the log up to some event, or nothing of it; it is taken on from there.
     """
-    while transcript.seq < thread.version:
-        for record in await thread.world.store.read(thread.thread_id, after=transcript.seq):
-            if record.seq > thread.version:
-                break  # On disk, and nobody was told of it yet.
-            transcript.apply(decode_record(record.line))
-    return tuple(view.turn() for view in transcript.turns)
+    urls: dict[str, bytes | None] = {}
+    looked_up: set[str] = set()
+    while True:
+        while transcript.seq < thread.version:
+            for record in await thread.world.store.read(thread.thread_id, after=transcript.seq):
+                if record.seq > thread.version:
+                    break  # On disk, and nobody was told of it yet.
+                transcript.apply(decode_record(record.line))
+        names = names_in([item for view in reversed(transcript.turns) for item in view.items])
+        new = [name for name in names if name not in looked_up]
+        if not new:
+            return tuple(turn_with_images(view.turn(), urls) for view in transcript.turns)
+        looked_up.update(new)
+        room = ANSWER_BYTES_MAX - sum(len(url or b"") for url in urls.values())
+        urls |= await thread.world.images.fetch(new, room)
 
 
 async def turns_page(past: Past, place: Place | None, limit: int, direction: SortDirection) -> Page:

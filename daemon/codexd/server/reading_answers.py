@@ -11,6 +11,7 @@ from codexd.protocol import threads as t
 from codexd.protocol.own import ThreadLogReadParams, ThreadLogReadResponse
 from codexd.protocol.rpc import RpcError, invalid_params, state_error
 from codexd.protocol.turns import Turn
+from codexd.runtime.images import Images
 from codexd.server.connection import Answered, Connection
 from codexd.server.headings import heading
 from codexd.server.opening import store_error, thread_id_of
@@ -25,6 +26,7 @@ from codexd.server.pages import (
     turns_page,
 )
 from codexd.server.past import Past
+from codexd.server.pictures import entries_with_images, turns_with_images
 from codexd.server.services import Services
 from codexd_eventstore.store import EventStore, NotFound, StoreError
 
@@ -43,7 +45,10 @@ async def thread_read(
         if params.include_turns:
             store = _store(services, thread_id)
             version = (await store.head(thread_id)).version
-            turns = tuple(view.turn() for view in await all_turns(store, thread_id, version))
+            views = await all_turns(store, thread_id, version)
+            turns = await turns_with_images(
+                [view.turn() for view in views], _images(services, thread_id)
+            )
     except NotFound as error:
         raise state_error(f"thread not loaded: {thread_id}", "thread_not_found") from error
     except (StoreError, InvalidEvent) as error:
@@ -72,7 +77,8 @@ async def thread_turns_list(
     except (StoreError, InvalidEvent) as error:
         raise _unread(error, thread_id) from error
     view = params.items_view or "summary"
-    turns = tuple(turn.turn(view) for turn in page.turns)
+    shown = [turn.turn(view) for turn in page.turns]
+    turns = await turns_with_images(shown, _images(services, thread_id))
     return Answered(t.ThreadTurnsListResponse(turns, page.next_cursor, page.backwards_cursor))
 
 
@@ -93,7 +99,8 @@ async def thread_items_list(
         )
     except (StoreError, InvalidEvent) as error:
         raise _unread(error, thread_id) from error
-    return Answered(t.ThreadItemsListResponse(page.items, page.next_cursor, page.backwards_cursor))
+    items = await entries_with_images(page.items, _images(services, thread_id))
+    return Answered(t.ThreadItemsListResponse(items, page.next_cursor, page.backwards_cursor))
 
 
 async def _items_place(past: Past, params: t.ThreadItemsListParams) -> Place | None:
@@ -161,6 +168,10 @@ def _check_counts(past: Past, seq: int) -> None:
 
 def _store(services: Services, thread_id: ThreadId) -> EventStore:
     return services.memory if services.supervisor.is_ephemeral(thread_id) else services.store
+
+
+def _images(services: Services, thread_id: ThreadId) -> Images:
+    return services.images(services.supervisor.is_ephemeral(thread_id))
 
 
 def _state(services: Services, thread_id: ThreadId) -> ThreadState | None:

@@ -12,6 +12,7 @@ from codexd.live_config import LiveConfig
 from codexd.protocol.methods import Model
 from codexd.protocol.providers import ProviderFindLocalResponse
 from codexd.redaction.redactor import Redactor
+from codexd.runtime.images import Images
 from codexd.runtime.supervisor import Supervisor
 from codexd.server.directory import Directory
 from codexd.server.hub import Hub
@@ -31,6 +32,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     directory: Directory
     store: EventStore
     memory: EventStore  # where ephemeral threads live
+    images: Callable[[bool], Images]  # of threads on disk, or (True) of those in memory
     config: LiveConfig
     models: tuple[Model, ...]  # the catalogue, hidden ones included
     providers: Callable[[], Mapping[str, str | None]]  # name -> variable that must hold its key

@@ -45,6 +45,7 @@ from codexd.server.opening import (
 from codexd.server.outbox import Outbox
 from codexd.server.pages import Place, page_limit, settled_turns, turns_page
 from codexd.server.past import Past
+from codexd.server.pictures import turns_with_images
 from codexd.server.returning import wire_at
 from codexd.server.services import Services
 from codexd_eventstore.store import NotFound, StoreError
@@ -292,7 +293,8 @@ async def _first_page(thread: ThreadActor, asked: t.TurnsPageParams | None) -> t
         page_limit(asked.limit),
         asked.sort_direction or "desc",
     )
-    turns = tuple(view.turn(asked.items_view or "summary") for view in page.turns)
+    shown = [view.turn(asked.items_view or "summary") for view in page.turns]
+    turns = await turns_with_images(shown, thread.world.images)
     return t.TurnsPage(turns, page.next_cursor, page.backwards_cursor)
 
 

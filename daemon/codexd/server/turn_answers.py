@@ -8,14 +8,17 @@ from codexd.core import commands as c
 from codexd.core.commands import Rejected
 from codexd.core.events import InputQueued, TurnSteered
 from codexd.core.ids import ItemId, TurnId
-from codexd.core.items import LocalImageInput, UserInput
+from codexd.core.images import BadImage
+from codexd.core.items import UserInput
 from codexd.core.record import Recorded
 from codexd.protocol import turns as t
 from codexd.protocol.asked_settings import turn_change
 from codexd.protocol.rpc import invalid_params
+from codexd.runtime.actor import ThreadActor
 from codexd.server.connection import Answered, Connection
-from codexd.server.opening import checked_change, open_thread, refused
+from codexd.server.opening import checked_change, open_thread, refused, store_error
 from codexd.server.services import Services
+from codexd_eventstore.store import StoreError
 
 # One message of a person, all of its parts together: the original's bound on what is pasted is 1 MiB of
 # characters; images come on top as data URLs and are bounded by the message that carries them.
@@ -27,13 +30,13 @@ async def turn_start(
 ) -> Answered:
     """Start a turn, or queue it behind the one that runs; either way it has an id of its own."""
     thread = await open_thread(services, params.thread_id, "thread not found")
-    _check_input(params.input)
     change = checked_change(services, turn_change(params))
+    content = await _accepted(thread, params.input, change.cwd)
     turn_id = TurnId(services.new_id())
     command = c.StartTurn(
         turn_id=turn_id,
         item_id=ItemId(services.new_id()),
-        content=params.input,
+        content=content,
         client_id=params.client_user_message_id,
         change=change,
         today=services.today(),
@@ -54,11 +57,11 @@ async def turn_steer(
 ) -> Answered:
     """Add to the turn that runs."""
     thread = await open_thread(services, params.thread_id, "thread not found")
-    _check_input(params.input)
+    content = await _accepted(thread, params.input, None)
     command = c.SteerTurn(
         expected_turn=TurnId(params.expected_turn_id),
         item_id=ItemId(services.new_id()),
-        content=params.input,
+        content=content,
         client_id=params.client_user_message_id,
     )
     try:
@@ -106,9 +109,18 @@ def _check_input(content: tuple[UserInput, ...]) -> None:
             f"input: expected at most {INPUT_CHARACTERS_MAX} characters of text, "
             f"found {characters}; nothing was sent"
         )
-    for part in content:
-        if isinstance(part, LocalImageInput):
-            raise invalid_params(
-                f"input: expected text or an image as a data URL, found the image file {part.path}; "
-                "this version does not read image files, and nothing was sent"
-            )
+
+
+async def _accepted(
+    thread: ThreadActor, content: tuple[UserInput, ...], cwd: str | None
+) -> tuple[UserInput, ...]:
+    """The input as the log may have it: its images are stored first. Raises: RpcError."""
+    _check_input(content)
+    settings = thread.state.settings
+    folder = cwd or (settings.cwd if settings is not None else "/")
+    try:
+        return await thread.world.images.accept(content, folder)
+    except BadImage as bad:
+        raise invalid_params(f"input: {bad}; nothing was sent") from bad
+    except StoreError as error:
+        raise store_error(error) from error

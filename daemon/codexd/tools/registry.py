@@ -62,10 +62,18 @@ class Performer(Protocol):
 class Registry:
     """The tools of a thread, by name."""
 
-    def __init__(self, tools: tuple[Tool, ...], performer: Performer) -> None:
-        self._tools = {tool.name: tool for tool in tools}
+    def __init__(
+        self, tools: tuple[Tool, ...], performer: Performer, showing: tuple[Tool, ...] = ()
+    ) -> None:
+        """`showing`: those that answer with images, for models that read them."""
+        self._tools = {tool.name: tool for tool in (*tools, *showing)}
         self.performer = performer
         self.declarations = tuple(tool.declaration for tool in tools)
+        self._with_images = tuple(tool.declaration for tool in (*tools, *showing))
+
+    def declared_to(self, *, reads_images: bool) -> tuple[bytes, ...]:
+        """The declarations that a model is sent."""
+        return self._with_images if reads_images else self.declarations
 
     def read_call(self, name: str, arguments: str, context: CallContext) -> ToolAction:
         """What a call by that name asks for; a `BadCall` where there is no such tool."""

@@ -17,11 +17,11 @@ from typing import Literal, Protocol, assert_never
 import msgspec
 import trio
 
-from codexd.core.calls import BadCall, RunCommand, ToolAction, ToolResult
+from codexd.core.calls import BadCall, RunCommand, ToolAction, ToolResult, ViewImage
+from codexd.core.truncate import truncate_middle
 from codexd.tools.output import KeptOutput
 from codexd.tools.process import NotStarted, run_to_end
 from codexd.tools.registry import CallContext, OutputSink
-from codexd.core.truncate import truncate_middle
 
 TOOL_NAME = "shell_command"
 TIMEOUT_MS_DEFAULT = 120_000  # most builds and test runs; the model can ask for more
@@ -162,6 +162,8 @@ class ShellPerformer:
                 return ToolResult(status="failed", model_text=action.reason)
             case RunCommand():
                 return await self._run(action, sink)
+            case ViewImage():
+                raise AssertionError("a shell shows no images")
             case unknown:
                 assert_never(unknown)
 

@@ -1,0 +1,105 @@
+"""The tool `view_image`: the model looks at an image file.
+
+    ViewImageTool.read_call(arguments)  ->  ViewImage   (pure)
+    ImageViewer.view(ViewImage)  ->  ToolResult, with the image as a part of what the model is given
+
+It is offered only to models that read images. The result names the image; whoever makes a request puts it there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import PurePosixPath
+
+import msgspec
+
+from codexd.core.calls import BadCall, ToolAction, ToolResult, ViewImage
+from codexd.core.images import DETAIL_DEFAULT, BadImage
+from codexd.tools.registry import CallContext, OutputSink, Performer
+
+TOOL_NAME = "view_image"
+SHOWN = "The image is attached."
+
+# Stores the image that a file has, and returns its name. Raises: BadImage.
+LoadImage = Callable[[str], Awaitable[str]]
+
+
+class _Arguments(msgspec.Struct, frozen=True):
+    """What the model may say; members that are not known here are ignored."""
+
+    path: str
+
+
+DECLARATION = msgspec.json.encode(
+    {
+        "type": "function",
+        "name": TOOL_NAME,
+        "description": "Shows you an image file of this machine: PNG, JPEG, GIF or WebP. Use it to look at "
+        "screenshots, diagrams and pictures that the work has to do with.",
+        "strict": False,
+        "parameters": {
+            "type": "object",
+            "properties": {
+                "path": {
+                    "type": "string",
+                    "description": "The file; a relative path starts at the working directory of the "
+                    "conversation.",
+                }
+            },
+            "required": ["path"],
+            "additionalProperties": False,
+        },
+    }
+)
+
+
+class ViewImageTool:
+    """The tool."""
+
+    name = TOOL_NAME
+    declaration = DECLARATION
+
+    def read_call(self, arguments: str, context: CallContext) -> ToolAction:
+        """The file that a call asks for."""
+        try:
+            asked = msgspec.json.decode(arguments, type=_Arguments)
+        except msgspec.ValidationError as error:
+            return _bad(f"{error}")
+        except (msgspec.DecodeError, UnicodeError) as error:
+            return _bad(f"they are not JSON ({error})")
+        if not asked.path.strip():
+            return _bad("`path` is empty")
+        if "\0" in asked.path:
+            return _bad("a path can't hold a NUL character")
+        return ViewImage(str(PurePosixPath(context.cwd, asked.path)))
+
+
+def _bad(reason: str) -> BadCall:
+    return BadCall(
+        reason=f"The arguments of {TOOL_NAME} could not be used: {reason}. Nothing was looked at. "
+        'Expected a JSON object such as {"path": "shot.png"}.'
+    )
+
+
+class ImageViewer:
+    """Performs it, and has everything else performed by another."""
+
+    def __init__(self, load: LoadImage, others: Performer) -> None:
+        self._load, self._others = load, others
+
+    async def perform(
+        self, action: ToolAction, context: CallContext, sink: OutputSink
+    ) -> ToolResult:
+        """Look at the file, or pass the action on."""
+        if isinstance(action, ViewImage):
+            return await self._view(action)
+        return await self._others.perform(action, context, sink)
+
+    async def _view(self, action: ViewImage) -> ToolResult:
+        try:
+            name = await self._load(action.path)
+        except BadImage as bad:
+            text = f"{action.path} was not shown: {bad}."
+            return ToolResult("failed", text, text)
+        parts = [{"type": "input_image", "image_url": name, "detail": DETAIL_DEFAULT}]
+        return ToolResult("completed", SHOWN, model_parts=msgspec.Raw(msgspec.json.encode(parts)))
