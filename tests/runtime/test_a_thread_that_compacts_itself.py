@@ -1,7 +1,11 @@
-"""A thread of hundreds of turns in a small window compacts itself again and again, and goes on."""
+"""A thread of hundreds of turns in a small window compacts itself again and again, and goes on.
+
+`CODEXD_NIGHTLY=1` makes it thousands.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -38,6 +42,7 @@ from codexd.runtime.supervisor import Supervisor
 from codexd.runtime.world import Traits, World
 from codexd.server.feed import Feed
 from codexd.server.frames import Frame, Questions
+from codexd.server.retelling import Reviews
 from codexd.tools.registry import CallContext, OutputSink, Registry
 from codexd_eventstore.memory import MemoryStore
 from trio_test import trio_test
@@ -46,7 +51,9 @@ THREAD = ThreadId("01939a4e-7c1b-7d7e-8f5a-2b1c3d4e5f60")
 SETTINGS = Settings("/w", "m", "p", approval_policy="never", sandbox="danger-full-access")
 WINDOW = 20_000
 LIMITS = Limits(WINDOW, WINDOW * 95 // 100, WINDOW * 90 // 100)
-TURNS = 300
+NIGHTLY = "CODEXD_NIGHTLY" in os.environ
+TURNS = 3000 if NIGHTLY else 300
+PINS_MAX = 4
 _json = msgspec.json.Encoder().encode
 
 
@@ -161,6 +168,7 @@ class Look:
 
 class Nobody:
     any = False
+    reviews = Reviews(lambda thread_id: None)
 
     def tell(self, frame: Frame, thread_id: ThreadId) -> None: ...
 
@@ -219,7 +227,7 @@ async def test_it_fits_has_all_pins_and_the_last_words_and_answers_each_call_onc
             model.last_words = f"question {n}: " + "please " * (n * 53 % 200)
             await ask(thread, n, model.last_words)
             assert not thread.state.failed
-            if n % 70 == 0:
+            if n % 70 == 0 and len(model.pinned) < PINS_MAX:
                 await pin_last(thread, model)
             if n % 60 == 0:  # It goes on from a snapshot, or from its log.
                 await thread.submit(c.CompactThread(turn_id=TurnId(f"k{n}")))
@@ -237,5 +245,5 @@ async def test_it_fits_has_all_pins_and_the_last_words_and_answers_each_call_onc
     assert [one.window for one in done] == [*range(1, len(done) + 1)]
     assert all((one.tokens_after or 0) < (one.tokens_before or 0) for one in done)
     assert all(one.pins == tuple(sorted(one.pins)) for one in done)
-    assert len(done[-1].pins) == len(model.pinned) == 4
+    assert len(done[-1].pins) == len(model.pinned) == PINS_MAX
     assert model.refusals == 0

@@ -50,10 +50,8 @@ _SILENT = TurnError(
 )
 
 
-def reason_before_turn(
-    state: ThreadState, queued: InputQueued, settings: Settings, limits: Limits
-) -> Reason | None:
-    """Why the history must be shortened before a turn with these settings may begin."""
+def reason_before_turn(state: ThreadState, queued: InputQueued, limits: Limits) -> Reason | None:
+    """Why the history must be shortened before a turn with these limits may begin."""
     fill = state.fill
     if fill.full:
         return "window_exceeded"

@@ -243,7 +243,7 @@ def _begin_turn(story: Story, queued: InputQueued, around: Surroundings) -> None
     assert story.state.settings is not None
     settings = story.state.settings
     limits, tuned = around.limits(settings), around.tuning(settings)
-    reason = reason_before_turn(story.state, queued, settings, limits)
+    reason = reason_before_turn(story.state, queued, limits)
     # What is about to be shortened away is told again, whole: it will stand behind the summary.
     knows = state if reason is None else replace(state, told=Told())
     for event in (
