@@ -128,6 +128,7 @@ class ThreadUsageAnswer(_Read, frozen=True, kw_only=True):
     percent_left: int | None = None
     turns: tuple[TurnUsage, ...] | None = None
     misses: tuple[CacheMiss, ...] | None = None
+    unjudged_requests: int | None = None
     prices: PriceSource = PriceSource()
 
 

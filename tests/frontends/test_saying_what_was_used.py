@@ -125,11 +125,12 @@ def test_each_miss_says_what_changed_and_where(tmp_path: Path, capfd: Captured) 
     bare = {**miss, "causeSeq": None, "item": None, "segment": "none", "why": "it was long ago"}
     with FakeDaemon(tmp_path) as fake:
         fake.answer("thread/read", {"thread": said.thread()})
-        fake.answer("thread/usage/read", read(misses=[miss, bare]))
+        fake.answer("thread/usage/read", read(misses=[miss, bare], unjudgedRequests=1))
         assert run(fake, "--why", said.THREAD) == 0
         asked = fake.wait_for("thread/usage/read")
     assert asked == {"threadId": said.THREAD, "turns": False, "misses": True}
-    *lines, end = capfd.readouterr().out.splitlines()
+    *lines, end, unjudged = capfd.readouterr().out.splitlines()
+    assert unjudged == "of one request the provider did not say what its cache had"
     assert lines == [
         f"{moment()}  record 814  gpt-6.1-sol: 1,024 of 5,000 tokens were cached",
         "    history: the history was compacted (from item 0 on), record 812",

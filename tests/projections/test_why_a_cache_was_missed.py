@@ -92,6 +92,10 @@ def test_what_is_too_short_to_be_cached_is_not_missed() -> None:
 
 def test_a_provider_that_says_nothing_of_its_cache_is_not_judged() -> None:
     assert misses(*BEGUN, asked(NEXT), used(6000, None)) == []
+    fold = Misses()
+    for seq, event in enumerate((*BEGUN, asked(NEXT), used(6000, None)), 1):
+        fold.apply(Recorded(seq, seq, event, turn="t"))
+    assert fold.unjudged == 1
 
 
 def test_another_model_has_another_cache() -> None:

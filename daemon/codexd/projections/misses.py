@@ -84,6 +84,7 @@ class Misses:
 
     def __init__(self) -> None:
         self.found: list[Miss] = []
+        self.unjudged = 0  # requests of which the provider did not say what its cache had
         self._requests = Requests()
         self._running: _Sent | None = None
         self._sent: _Sent | None = None  # the newest request that was answered
@@ -136,6 +137,7 @@ class Misses:
         self._running = None
         if now is None or not answered.said:
             return
+        self.unjudged += not says
         if before is not None and last is not None and says:
             # As much as was sent before; of a history that is shorter now, as much as there is of it.
             expected = min(last.tokens.input_tokens, answered.tokens.input_tokens)

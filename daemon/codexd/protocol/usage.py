@@ -77,6 +77,8 @@ class ThreadUsageReadResponse(msgspec.Struct, frozen=True, rename="camel", kw_on
     percent_left: int | None
     turns: tuple[TurnUsage, ...] | None = None  # oldest first; null: they were not asked for
     misses: tuple[CacheMiss, ...] | None = None
+    # Beside the misses: requests of which the provider did not say what its cache had.
+    unjudged_requests: int | None = None
     prices: PriceSource
 
 

@@ -60,6 +60,7 @@ async def thread_usage_read(
             percent_left=used.fill.percent_left,
             turns=tuple(_turn(one, own) for one in costs.rows) if params.turns else None,
             misses=tuple(map(_miss, misses.found)) if params.misses else None,
+            unjudged_requests=misses.unjudged if params.misses else None,
             prices=_PRICES,
         )
     )

@@ -142,7 +142,10 @@ def miss_lines(usage: ThreadUsageAnswer, style: Style) -> list[str]:
         f"{exact(len(misses))} of {exact(total.requests)} requests missed the cache; "
         f"{exact(anew)} tokens were read anew by them. Of all input, {share}% came from the cache"
     )
-    return [*lines, style.dim(end)]
+    unjudged = usage.unjudged_requests or 0
+    some = "one request" if unjudged == 1 else f"{exact(unjudged)} requests"
+    silent = f"of {some} the provider did not say what its cache had"
+    return [*lines, style.dim(end), *([style.dim(silent)] if unjudged else [])]
 
 
 def _miss_lines(miss: CacheMiss, style: Style) -> list[str]:
