@@ -188,3 +188,8 @@ def test_nothing_is_pinned_of_what_the_model_was_not_given() -> None:
     events: tuple[Event, ...] = (thought, TurnCompleted())
     for event in events:
         assert pinned_items(Recorded(1, 0, event)) == ()
+
+
+def test_an_item_that_is_like_no_other_is_left_out_like_any() -> None:
+    odd = b'{"type":7,"call_id":[1]}'
+    assert without_oldest([odd, odd], 1) == [odd]

@@ -58,19 +58,27 @@ def without_oldest(items: Sequence[bytes], count: int) -> Sequence[bytes]:
     unanswered = Counter[
         str
     ]()  # Some providers use an id again, so a call and its answer even out.
-    for one in map(_ITEM.decode, items[:count]):
+    for one in map(_read, items[:count]):
         if one.call_id is not None:
             unanswered[one.call_id] += -1 if one.is_answer else 1
     if not unanswered.total():
         return items[count:]
     kept: list[bytes] = []
     for item in items[count:]:
-        one = _ITEM.decode(item)
+        one = _read(item)
         if one.is_answer and one.call_id is not None and unanswered[one.call_id] > 0:
             unanswered[one.call_id] -= 1
         else:
             kept.append(item)
     return kept
+
+
+def _read(item: bytes) -> _Item:
+    """What of an item matters here; of one that is like no other, nothing."""
+    try:
+        return _ITEM.decode(item)
+    except msgspec.MsgspecError:
+        return _Item()
 
 
 def shorter(turn: Turn, items: Sequence[bytes]) -> Shorter | None:

@@ -212,13 +212,21 @@ class _Item(msgspec.Struct, frozen=True, gc=False):
 _ITEM = msgspec.json.Decoder(_Item)
 
 
+def _read(item: bytes) -> _Item:
+    """What of an item can be shown; of one that is like no other, nothing."""
+    try:
+        return _ITEM.decode(item)
+    except msgspec.MsgspecError:
+        return _Item()
+
+
 def _counted(items: Iterable[bytes]) -> p.HistoryCount:
     """The items by what they are."""
     counts: Counter[str] = Counter()
     size = 0
     for item in items:
         size += json_bytes(msgspec.Raw(item))
-        counts[_kind(_ITEM.decode(item))] += 1
+        counts[_kind(_read(item))] += 1
     return p.HistoryCount(**counts, tokens=tokens_of(size))
 
 
@@ -234,7 +242,7 @@ def _kind(item: _Item) -> str:
 
 def _text(items: Sequence[bytes]) -> str:
     """What the last of them says."""
-    item = _ITEM.decode(items[-1]) if items else _Item()
+    item = _read(items[-1]) if items else _Item()
     said = item.content if item.output is None else item.output
     if said is None or isinstance(said, str):
         return said or item.name
