@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from codexd.core import commands as c
-from codexd.core.compaction_events import CompactionStarted, text_item
+from codexd.core.compaction_events import CompactionStarted, answer_text, text_item
 from codexd.core.compaction_prompt import COMPACTION_PROMPT, SUMMARY_PREFIX
 from codexd.core.due import CallModel, due
 from codexd.core.events import (
@@ -251,3 +251,37 @@ def test_the_turn_is_begun_as_a_turn_of_compaction() -> None:
 
 def test_the_bytes_of_a_text_are_those_of_the_projection() -> None:
     assert bytes(text_item("user", "Grüße\n")) == text_message("user", "Grüße\n")
+
+
+def test_a_summary_takes_a_quarter_of_the_window_at_most() -> None:
+    play = answered(900)
+    play.do(ask(2, "and now?"))
+    long = "word\n" * 10_000
+    play.summarise(long)
+    done = last(play, HistoryCompacted)
+    assert done.summary == long.strip()
+    assert len(done.items[-1]) < 1000 + len(SUMMARY_PREFIX) + 500
+    assert b"tokens truncated" in bytes(done.items[-1])
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        b"{}",
+        b'{"type":"message"}',
+        b'{"type":"message","content":null}',
+        b'{"type":"message","content":7}',
+        b'{"type":"message","content":[{"type":"refusal","refusal":"no"}]}',
+        b'{"type":"message","content":[{"type":"output_text","text":" \\n"}]}',
+        b'{"type":["message"],"content":"yes"}',
+        b'{"type":"reasoning","content":"yes"}',
+    ],
+)
+def test_what_is_no_answer_is_no_summary(item: bytes) -> None:
+    assert answer_text(msgspec.Raw(item)) == ""
+
+
+def test_an_answer_may_come_in_parts_or_as_a_text() -> None:
+    parts = b'[{"type":"output_text","text":"So "},{"type":"output_text","text":"far."}]'
+    assert answer_text(msgspec.Raw(b'{"type":"message","content":%b}' % parts)) == "So far."
+    assert answer_text(msgspec.Raw(b'{"type":"message","content":"So far."}')) == "So far."

@@ -6,6 +6,7 @@ changed for the model: whatever fails or is interrupted before leaves the histor
 
 from __future__ import annotations
 
+import msgspec
 from msgspec.structs import replace
 
 from codexd.core.commands import Bridge, Shorter
@@ -25,7 +26,7 @@ from codexd.core.events import (
     ModelCallStarted,
     TurnFailed,
 )
-from codexd.core.fill import json_bytes, tokens_of
+from codexd.core.fill import BYTES_PER_TOKEN, json_bytes, tokens_of
 from codexd.core.ids import ItemId, ModelCallId
 from codexd.core.items import TurnError
 from codexd.core.limits import Limits
@@ -35,12 +36,15 @@ from codexd.core.state import ThreadState
 from codexd.core.story import Story
 from codexd.core.surroundings import Surroundings
 from codexd.core.told import Told
+from codexd.core.truncate import truncate_middle
 from codexd.core.turn import ModelCall
 
 # Without an answer in between, more of them do not help: what is left is a person's words and a summary.
 COMPACTIONS_IN_A_ROW_MAX = 2
 # A model that had nothing to say twice will have nothing to say.
 SILENT_REPLIES_MAX = 2
+# A model that does not heed "in as few words as do" must not fill what was to be emptied.
+SUMMARY_PART_OF_WINDOW = 4
 TOO_LONG = "contextWindowExceeded"
 
 _SILENT = TurnError(
@@ -137,7 +141,8 @@ def call_again(story: Story, call: ModelCall, shorter: Shorter | None = None) ->
 def finish_compaction(story: Story, bridge: Bridge | None, around: Surroundings) -> None:
     """The summary's response is whole: go on from it, or ask once more where it says nothing."""
     turn = story.state.turn
-    compaction = turn.compaction if turn is not None else None
+    assert turn is not None
+    compaction = turn.compaction
     assert compaction is not None
     if not compaction.summary:
         if compaction.silent < SILENT_REPLIES_MAX:
@@ -150,7 +155,7 @@ def finish_compaction(story: Story, bridge: Bridge | None, around: Surroundings)
     context = _context_anew(state, around) if started.phase == "mid_turn" else []
     at = bridge.context_at
     told = tuple(text_item(one.role, one.text) for one in context)
-    summary = text_item("user", f"{SUMMARY_PREFIX}\n\n{compaction.summary}")
+    summary = _summary_item(compaction.summary, turn.limits.window)
     items = (*bridge.items[:at], *told, *bridge.items[at:], summary)
     behind_bytes = state.fill.behind_bytes
     story.add(
@@ -169,6 +174,12 @@ def finish_compaction(story: Story, bridge: Bridge | None, around: Surroundings)
     )
     for one in context:
         story.add(replace(one, within=True))
+
+
+def _summary_item(summary: str, window: int | None) -> msgspec.Raw:
+    if window is not None:
+        summary, _ = truncate_middle(summary, window * BYTES_PER_TOKEN // SUMMARY_PART_OF_WINDOW)
+    return text_item("user", f"{SUMMARY_PREFIX}\n\n{summary}")
 
 
 def _context_anew(state: ThreadState, around: Surroundings) -> list[ContextAdded]:
