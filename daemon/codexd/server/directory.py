@@ -18,15 +18,13 @@ import msgspec
 from codexd.core.erasures import Standing
 from codexd.core.events import InvalidEvent
 from codexd.core.ids import ThreadId
-from codexd.core.record import decode_record
 from codexd.index.keeping import Index, IndexUnavailable
 from codexd.index.listing import Place, Row, SortKey, Wanted, count, page_of_rows
 from codexd.index.searching import FoundThread, Occurrence, found_threads, occurrences
 from codexd.index.terms import Phrase
-from codexd.projections.threads import TELLING_TYPES, Summary
 from codexd.protocol.threads import Indexing
 from codexd.runtime.actor import ThreadActor
-from codexd.runtime.snapshots import find_seed
+from codexd.runtime.glancing import summary_of
 from codexd.runtime.supervisor import Supervisor
 from codexd_eventstore.store import EventStore, NotFound, StoreError
 
@@ -175,16 +173,7 @@ class Directory:
 
     async def _folded(self, thread_id: ThreadId) -> Row:
         head = await self._store.head(thread_id)
-        seed = await find_seed(self._store, thread_id, head.version)
-        summary = seed.folds.summary if seed is not None else Summary()
-        after = summary.seq
-        while after < head.version:
-            page = await self._store.read(thread_id, after=after)
-            for record in page:
-                # The last record is decoded whatever it says: its time is the thread's.
-                if record.type in TELLING_TYPES or record.seq == head.version:
-                    summary.apply(decode_record(record.line))
-            after = page[-1].seq
+        summary = await summary_of(self._store, thread_id, head.version)
         if self._supervisor.loaded(thread_id) is None:
             self._store.close(thread_id)
         return Row(thread_id, summary, head.path)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import reduce
 
 from codexd.core.events import InvalidEvent
+from codexd.core.fill import Fill
 from codexd.core.ids import ThreadId
 from codexd.core.record import Recorded, decode_record
 from codexd.core.usage import Tokens
@@ -15,11 +16,10 @@ from codexd.projections.costs import Costs, TurnCost
 from codexd.projections.misses import MISS_TYPES, Miss, Misses
 from codexd.projections.requests import Kind
 from codexd.projections.spending import DAY_MS, SPENDING_TYPES, Spent
-from codexd.projections.usage import Usage, UsageTotals
 from codexd.protocol import usage as u
 from codexd.protocol.notifications import TokenUsageBreakdown
 from codexd.protocol.rpc import invalid_params, state_error
-from codexd.runtime.snapshots import find_seed
+from codexd.runtime.how_full import fill_of
 from codexd.server.connection import Answered, Connection
 from codexd.server.listing_answers import cursors, start_of
 from codexd.server.opening import store_error, thread_id_of
@@ -29,6 +29,7 @@ from codexd_eventstore.store import EventStore, NotFound, StoreError
 
 _PRICES = u.PriceSource(AS_OF, SOURCE)
 _PICODOLLARS = 10**12
+_COUNTED_TYPES = SPENDING_TYPES | MISS_TYPES
 
 
 async def thread_usage_read(
@@ -42,7 +43,7 @@ async def thread_usage_read(
     folds += [misses.apply] if params.misses else []
     try:
         row = await services.directory.find(thread_id)
-        used = await _usage(services, thread_id)
+        fill = await _fill(services, thread_id)
         if folds:
             await _fold(_store(services, thread_id), thread_id, folds)
     except NotFound as error:
@@ -55,9 +56,9 @@ async def thread_usage_read(
             thread_id=thread_id,
             total=counts_of(sums, own),
             kinds=_kinds(sums, own),
-            model_context_window=used.fill.window,
-            context_tokens=used.fill.context_tokens,
-            percent_left=used.fill.percent_left,
+            model_context_window=fill.window,
+            context_tokens=fill.context_tokens,
+            percent_left=fill.percent_left,
             turns=tuple(_turn(one, own) for one in costs.rows) if params.turns else None,
             misses=tuple(map(_miss, misses.found)) if params.misses else None,
             unjudged_requests=misses.unjudged if params.misses else None,
@@ -173,36 +174,26 @@ def _miss(miss: Miss) -> u.CacheMiss:
     )
 
 
-async def _usage(services: Services, thread_id: ThreadId) -> Usage:
-    """How full the thread's window is: of one that is not loaded, out of its newest snapshot and what came since."""
+async def _fill(services: Services, thread_id: ThreadId) -> Fill:
+    """How full the thread's window is: of one that is not loaded, out of the end of its log."""
     thread = services.supervisor.loaded(thread_id)
     if thread is not None:
-        return thread.usage.now
+        return thread.usage.now.fill
     version = (await services.store.head(thread_id)).version
-    seed = await find_seed(services.store, thread_id, version)
-    usage = seed.folds.usage if seed is not None else UsageTotals()
-    after = seed.folds.version if seed is not None else 0
-    await _fold(services.store, thread_id, [lambda recorded: _apply(usage, recorded)], None, after)
-    return usage.now
-
-
-def _apply(usage: UsageTotals, recorded: Recorded) -> None:
-    usage.apply(recorded.event)
+    return await fill_of(services.store, thread_id, version)
 
 
 async def _fold(
     store: EventStore,
     thread_id: ThreadId,
     folds: Iterable[Callable[[Recorded], None]],
-    types: frozenset[str] | None = SPENDING_TYPES | MISS_TYPES,
-    after: int = 0,
 ) -> None:
-    """Have all folds take the records in; `types`: those that they depend on, None for all."""
-    version = (await store.head(thread_id)).version
+    """Have all folds take in the records that any of them depends on."""
+    version, after = (await store.head(thread_id)).version, 0
     while after < version:
         page = await store.read(thread_id, after=after)
         for record in page:
-            if types is None or record.type in types:
+            if record.type in _COUNTED_TYPES:
                 recorded = decode_record(record.line)
                 for fold in folds:
                     fold(recorded)

@@ -1,0 +1,165 @@
+"""What is said of a thread that nobody has loaded is what its whole log says, however little of it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+
+import pytest
+import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from codexd.core.fill import Fill, fold_fill
+from codexd.core.record import Recorded
+from codexd.core.surroundings import NOWHERE
+from codexd.projections.threads import Summary
+from codexd.runtime.glancing import summary_of
+from codexd.runtime.how_full import fill_of
+from codexd.runtime.loading import load
+from codexd.runtime.remembering import KEPT_EVENTS, Memory
+from codexd.runtime.snapshots import Keeper
+from codexd_eventstore.memory import MemoryStore
+from codexd_eventstore.store import EventStore, Record, Snapshot
+from playing import THREAD, Play
+from trio_test import trio_test
+from written import write
+
+pytestmark = pytest.mark.slow
+
+RUNS = st.lists(st.integers(0, 10_000), min_size=20, max_size=80)
+FEW = settings(max_examples=30, deadline=None, derandomize=True)
+
+
+class Counting(MemoryStore):
+    """A store that counts the records that are read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read_records = 0
+
+    async def read(self, stream: str, *, after: int = 0, limit: int = 1024) -> list[Record]:
+        page = await super().read(stream, after=after, limit=limit)
+        self.read_records += len(page)
+        return page
+
+    async def read_back(
+        self, stream: str, *, before: int | None = None, limit: int = 1024
+    ) -> list[Record]:
+        page = await super().read_back(stream, before=before, limit=limit)
+        self.read_records += len(page)
+        return page
+
+
+def played(run: Sequence[int]) -> Play:
+    play = Play()
+    for number in run:
+        play.step(number)
+    return play
+
+
+def whole_summary(records: Sequence[Recorded]) -> Summary:
+    summary = Summary()
+    for one in records:
+        summary.apply(one)
+    return summary
+
+
+def shown(fill: Fill) -> tuple[int | None, int, int | None]:
+    return fill.window, fill.context_tokens, fill.percent_left
+
+
+async def shown_at(store: EventStore, version: int) -> tuple[int | None, int, int | None]:
+    return shown(await fill_of(store, THREAD, version))
+
+
+@FEW
+@given(RUNS)
+def test_how_full_its_window_is_shows_at_the_end_of_its_log(run: list[int]) -> None:
+    async def main() -> None:
+        play = played(run)
+        store = MemoryStore()
+        await write(store, play.records)
+        fill = Fill()
+        for one in play.records:
+            fill = fold_fill(fill, one.event)
+            if one.seq % 5 == 0 or one.seq == len(play.records):
+                assert await shown_at(store, one.seq) == shown(fill)
+
+    trio.run(main)
+
+
+@FEW
+@given(RUNS, st.integers(1, 150), st.integers(1, 60))
+def test_the_snapshots_of_a_loaded_thread_are_gone_on_from(
+    run: list[int], loaded: int, gap: int
+) -> None:
+    async def main() -> None:
+        play = played(run)
+        store = MemoryStore()
+        await write(store, play.records[:loaded])
+        await load(store, THREAD, Keeper(store, THREAD), events=gap)
+        await write(store, play.records[loaded:])
+        summary, version = whole_summary(play.records), len(play.records)
+        assert await summary_of(store, THREAD, version) == summary
+        fill = reduce(fold_fill, play.events, Fill())
+        assert await shown_at(store, version) == shown(fill)
+
+    trio.run(main)
+
+
+def a_long_play() -> Play:
+    """Some turns, with nothing open at the end and nothing taken back or shortened."""
+    number, play = 7, Play(NOWHERE)
+    play.only_grows = True
+    while len(play.records) < KEPT_EVENTS + 200 or play.state.turn is not None or play.state.queue:
+        number = number * 1_103_515_245 + 12_345 & 0x7FFFFFFF
+        play.step(number >> 8)
+    return play
+
+
+@trio_test
+async def test_a_long_log_is_folded_for_its_summary_once() -> None:
+    play = a_long_play()
+    store = Counting()
+    early, version = play.records[: KEPT_EVENTS + 50], len(play.records)
+    await write(store, early)
+    assert await summary_of(store, THREAD, len(early)) == whole_summary(early)
+    assert store.read_records == len(early)
+    assert await summary_of(store, THREAD, len(early)) == whole_summary(early)
+    assert store.read_records == len(early)
+    await write(store, play.records[len(early) :])
+    assert await summary_of(store, THREAD, version) == whole_summary(play.records)
+    assert store.read_records == version
+
+
+@trio_test
+async def test_what_is_kept_counts_only_where_it_is_whole_and_of_this_thread() -> None:
+    play = a_long_play()
+    store = Counting()
+    await write(store, play.records)
+    version, memory = len(play.records), Memory("summary", Summary)
+    summary = await summary_of(store, THREAD, version)
+    found = await memory.find(store, THREAD)
+    assert found == (version, summary)
+    snapshot = await store.snapshot(THREAD, "summary")
+    assert snapshot is not None
+    flipped = bytearray(snapshot.content)
+    for at in range(0, len(flipped), 7):
+        flipped[at] ^= 1
+        await store.set_snapshot(THREAD, "summary", Snapshot(version, bytes(flipped)))
+        assert await memory.find(store, THREAD) is None
+        flipped[at] ^= 1
+    of_another_kind = Memory("summary", Fill)
+    await store.set_snapshot(THREAD, "summary", snapshot)
+    assert await of_another_kind.find(store, THREAD) is None
+    assert await summary_of(store, THREAD, version) == summary
+
+
+@trio_test
+async def test_how_full_a_long_thread_is_costs_its_last_turns() -> None:
+    play = a_long_play()
+    store = Counting()
+    await write(store, play.records)
+    await fill_of(store, THREAD, len(play.records))
+    assert store.read_records < KEPT_EVENTS
