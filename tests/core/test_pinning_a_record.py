@@ -60,8 +60,8 @@ def test_more_than_a_quarter_of_the_window_is_refused() -> None:
     assert f"{WINDOW // 4 + 1} tokens" in refusal.message
 
 
-def test_all_together_take_half_of_the_window_at_most() -> None:
-    play = pinned(pin(7, WINDOW // 4), pin(8, WINDOW // 4))
+def test_all_together_take_a_third_of_the_window_at_most() -> None:
+    play = pinned(pin(7, WINDOW // 4), pin(8, WINDOW // 12))
     assert refused(play, pin(9, 20)).code == "too_many_pins"
 
 

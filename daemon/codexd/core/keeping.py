@@ -15,9 +15,9 @@ from codexd.core.story import Story
 from codexd.core.surroundings import Surroundings
 
 # A pin is there for a fact, a decision, a piece of output; with more than this a summary would be the
-# smaller part of what is left, and compaction would win nothing.
+# smaller part of what is left, and compaction would win nothing: words take a fifth, a summary a quarter.
 PIN_PART_OF_WINDOW: Final = 4
-ALL_PINS_PART_OF_WINDOW: Final = 2
+ALL_PINS_PART_OF_WINDOW: Final = 3
 # Where nobody knows the window, the smallest that a coding agent is of use with.
 WINDOW_UNKNOWN_TOKENS: Final = 32_000
 # Each is a line in a list that a person must be able to read.
@@ -86,6 +86,6 @@ def _pin(story: Story, command: c.PinRecord, around: Surroundings) -> None:
             "too_many_pins",
             f"with record {command.seq} the thread would have {len(state.pins) + 1} pins of about {together} "
             f"tokens; expected at most {PINS_MAX}, of at most {window // ALL_PINS_PART_OF_WINDOW} "
-            "together, half of the model's window: it was not pinned",
+            "together, a third of the model's window: it was not pinned",
         )
     story.add(PinAdded(command.seq, command.items))
