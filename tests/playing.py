@@ -7,6 +7,7 @@ list of numbers it makes up a legal run: each number picks one of the moves that
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Literal
 
 import msgspec
@@ -464,7 +465,8 @@ class Play:
         for recorded in reversed(self.records):
             items = pinned_items(recorded, self.records)
             if items and Standing(self.erasures).counts(recorded.seq):
-                self.do(c.PinRecord(seq=recorded.seq, items=items))
+                with suppress(c.Rejected):  # It may be too much for so small a window.
+                    self.do(c.PinRecord(seq=recorded.seq, items=items))
                 return
 
     def _moves_back(self) -> list[Move]:
