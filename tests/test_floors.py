@@ -23,6 +23,7 @@ FLOORS: dict[str, frozenset[str]] = {
         {
             "codexd.core.ids",
             "codexd.core.items",
+            "codexd.core.review_targets",
             "codexd.core.settings",
             "codexd.core.titles",
             "msgspec",

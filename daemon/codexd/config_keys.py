@@ -98,6 +98,7 @@ class Config(msgspec.Struct, frozen=True):
     model_providers: Mapping[str, ProviderTable] = {}
     projects: Mapping[str, ProjectTable] = {}
     redaction: RedactionTable = RedactionTable()
+    review_model: str | None = None  # who looks at work in `review/start`; None: the thread's own model
     titles: TitlesTable = TitlesTable()
     prices: Mapping[str, PriceTable] = {}
 
@@ -127,6 +128,7 @@ EXPECTED: Mapping[str, str] = {
     "model_providers": "tables [model_providers.NAME]",
     "projects": 'tables [projects."/FOLDER"]',
     "redaction": "a table [redaction]",
+    "review_model": "a string",
     "titles": "a table [titles]",
     "prices": 'tables [prices."MODEL"] with `input` and `output`',
 }
@@ -177,7 +179,6 @@ FOREIGN_KEYS = frozenset(
     model_auto_compact_token_limit_scope model_catalog_json
     model_supports_reasoning_summaries notice notify openai_base_url
     otel permissions personality plan_mode_reasoning_effort plugins profile profiles
-    review_model
     sandbox_workspace_write service_tier shell_environment_policy skills
     sqlite_home suppress_unstable_features_warning tool_output_token_limit tools tui web_search windows
     disable_response_storage preferred_auth_method experimental_use_rmcp_client zsh_path

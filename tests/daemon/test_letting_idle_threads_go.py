@@ -25,6 +25,7 @@ from codexd.runtime.supervisor import UNLOAD_IDLE_SECONDS, Supervisor
 from codexd.runtime.world import Traits, World
 from codexd.server.feed import Feed
 from codexd.server.frames import Frame, Questions, Reader
+from codexd.server.retelling import Reviews
 from codexd.tools.registry import CallContext, OutputSink, Registry
 from codexd_eventstore.memory import MemoryStore
 from codexd_eventstore.store import NewEvent, Refused
@@ -41,6 +42,7 @@ class Everybody:
     """Whoever is connected, as the feed knows them."""
 
     any = True
+    reviews = Reviews(lambda thread_id: None)
 
     def __init__(self) -> None:
         self.heard: list[dict[str, Any]] = []

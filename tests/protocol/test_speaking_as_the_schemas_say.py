@@ -24,6 +24,7 @@ from codexd.protocol import (
     notifications,
     policies,
     reverting,
+    review,
     searching,
     settings,
     threads,
@@ -190,6 +191,17 @@ ANSWERS: dict[str, list[msgspec.Struct]] = {
             ),
             "1",
         ),
+    ],
+    "review/start": [
+        review.ReviewStartResponse(
+            turns.Turn(
+                id="t1",
+                root_turn_id="t1",
+                status="inProgress",
+                items=(items.UserMessage(id=M, content=(items.TextInput("current changes"),)),),
+            ),
+            "t",
+        )
     ],
     "thread/compact/start": [compacting.ThreadCompactStartResponse("t1")],
     "thread/archive": [threads.ThreadArchiveResponse()],

@@ -18,6 +18,7 @@ from codexd.runtime.supervisor import Supervisor
 from codexd.runtime.world import Traits, World
 from codexd.server.feed import Feed
 from codexd.server.frames import Frame, Questions
+from codexd.server.retelling import Reviews
 from codexd.tools.registry import Registry
 from codexd_eventstore.jsonl import open_jsonl_store
 from playing import THREAD
@@ -29,6 +30,7 @@ OTHERS = 1500
 
 class Nobody:
     any = False
+    reviews = Reviews(lambda thread_id: None)
 
     def tell(self, frame: Frame, thread_id: ThreadId) -> None: ...
 

@@ -13,10 +13,12 @@ import msgspec
 from codexd.core.calls import ToolAction, ToolResult
 from codexd.core.compaction_events import Kept
 from codexd.core.events import NO_JSON, CallName, GitHead, ScreenKind
-from codexd.core.ids import ApprovalId, CallId, ItemId, ModelCallId, TurnId
+from codexd.core.ids import ApprovalId, CallId, ItemId, ModelCallId, ThreadId, TurnId
 from codexd.core.items import TurnError, UserInput
+from codexd.core.review_targets import ReviewOf, ReviewTarget
 from codexd.core.settings import Settings, SettingsChange
 from codexd.core.tool_events import Decision
+from codexd.core.usage import Tokens
 
 
 class _Command(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +37,7 @@ class StartThread(_Command, frozen=True, kw_only=True):
     ephemeral: bool = False
     history_mode: Literal["legacy", "paginated"] = "legacy"
     thread_source: str | None = None
+    reviews: ReviewOf | None = None
 
 
 class RenameThread(_Command, frozen=True, kw_only=True):
@@ -69,6 +72,17 @@ class StartTurn(_Command, frozen=True, kw_only=True):
     change: SettingsChange = SettingsChange()
     today: str | None = None
     output_schema: msgspec.Raw = NO_JSON
+
+
+class StartReview(_Command, frozen=True, kw_only=True):
+    """Have a reviewer look at the work, in a turn of its own; a turn that runs makes way."""
+
+    turn_id: TurnId
+    target: ReviewTarget
+    child_id: ThreadId  # of the reviewer's thread, and of its turn
+    child_turn_id: TurnId
+    today: str | None = None
+    open_items: tuple[OpenItem, ...] = ()
 
 
 class CompactThread(_Command, frozen=True, kw_only=True):
@@ -261,6 +275,16 @@ class ReportTitle(_Command, frozen=True, kw_only=True):
     error: str | None = None
 
 
+class ReportReview(_Command, frozen=True, kw_only=True):
+    """The reviewer's turn is over."""
+
+    child_id: ThreadId
+    ended: Literal["completed", "interrupted", "failed"] = "completed"
+    answer: str = ""  # its last message
+    error: TurnError | None = None  # of one that failed
+    used: Tokens | None = None
+
+
 class Recover(_Command, frozen=True, kw_only=True):
     """The daemon that ran this thread is gone; another has opened its log."""
 
@@ -281,6 +305,7 @@ Command = (
     | UnarchiveThread
     | ChangeSettings
     | StartTurn
+    | StartReview
     | CompactThread
     | PinRecord
     | UnpinRecord
@@ -297,6 +322,7 @@ Command = (
     | ReportSpawned
     | ReportToolEnded
     | ReportTitle
+    | ReportReview
     | Recover
     | GoOn
 )

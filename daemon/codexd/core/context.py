@@ -37,6 +37,8 @@ def context_due(
 
 
 def _instructions_due(state: ThreadState, cwd: str, around: Surroundings) -> list[Event]:
+    if state.reviews is not None:
+        return []  # A reviewer judges by what it was told, and by what it sees.
     found = around.user_instructions(cwd)
     if found is None:
         return []

@@ -35,6 +35,7 @@ from codexd.core.items import TextInput, UserInput
 from codexd.core.keeping import decide_keeping
 from codexd.core.reports import decide_approval, decide_model, decide_recovery, decide_tools
 from codexd.core.reverting import decide_taking_back
+from codexd.core.review import end_review, start_review
 from codexd.core.settings import SettingsChange
 from codexd.core.state import ThreadState
 from codexd.core.story import Story
@@ -64,6 +65,11 @@ def decide(state: ThreadState, command: Command, around: Surroundings = NOWHERE)
             decide_recovery(story, command)
         case c.ReportTitle():
             end_title(story, command)
+        case c.StartReview():
+            refuse_unless_open(story.state)
+            start_review(story, command, around)
+        case c.ReportReview():
+            end_review(story, command)
         case c.GoOn():
             pass  # What is due follows from where the thread stands.
         case c.CompactThread() | c.PinRecord() | c.UnpinRecord():
@@ -174,10 +180,11 @@ def _asked_change(state: ThreadState, change: SettingsChange) -> SettingsChange 
 def _steer(story: Story, command: c.SteerTurn) -> None:
     _refuse_empty(command.content)
     turn = running(story.state, command.expected_turn, "steer")
-    if turn.kind == "compact":
+    if turn.kind in ("compact", "review"):
+        doing = "the history is being compacted" if turn.kind == "compact" else "a review runs"
         raise Rejected(
             "turn_not_steerable",
-            "the history is being compacted, and nothing can be added to that: "
+            f"{doing}, and nothing can be added to that: "
             "send it as a turn of its own, which waits for its end; nothing was sent",
         )
     story.add(TurnSteered(command.item_id, command.content, command.client_id))
@@ -226,7 +233,7 @@ def settle(story: Story, around: Surroundings) -> None:
             if not story.state.queue:
                 return
             _begin_turn(story, story.state.queue[0], around)
-        elif turn.call is not None or turn.open_calls:
+        elif turn.call is not None or turn.open_calls or turn.review is not None:
             return
         elif turn.owed:
             _go_on(story, turn, around)
@@ -264,7 +271,8 @@ def _begin_turn(story: Story, queued: InputQueued, around: Surroundings) -> None
     if reason is not None:
         other = state.last_settings if reason == "model_downshift" else None
         begin_compaction(story, around, reason, "pre_turn", other)
-    request_title(story, queued, around.titles())
+    if state.reviews is None:
+        request_title(story, queued, around.titles())
 
 
 def _go_on(story: Story, turn: Turn, around: Surroundings) -> None:

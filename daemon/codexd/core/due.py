@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from codexd.core.ids import CallId, ModelCallId
+from codexd.core.ids import CallId, ModelCallId, ThreadId
 from codexd.core.state import ThreadState
 
 
@@ -41,7 +41,13 @@ class AskForTitle(msgspec.Struct, frozen=True):
     provider: str
 
 
-Effect = CallModel | AwaitRetry | RunTool | AskForTitle
+class RunReview(msgspec.Struct, frozen=True):
+    """Have a reviewer work, in a thread of its own, and wait for its answer."""
+
+    child_id: ThreadId
+
+
+Effect = CallModel | AwaitRetry | RunTool | AskForTitle | RunReview
 
 
 def due(state: ThreadState) -> frozenset[Effect]:
@@ -53,6 +59,8 @@ def due(state: ThreadState) -> frozenset[Effect]:
     if turn is None or state.fork_open:
         return frozenset(effects)
     effects |= {RunTool(call.call_id) for call in turn.open_calls if call.running}
+    if turn.review is not None:
+        effects.add(RunReview(turn.review.child_id))
     call = turn.call
     if call is not None and call.status == "running":
         effects.add(CallModel(call.call_id, call.attempt))

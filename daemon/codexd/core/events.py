@@ -24,6 +24,7 @@ from codexd.core.revert_events import (
     HistoryReverted,
     HistoryRevertUndone,
 )
+from codexd.core.review_targets import ReviewOf
 from codexd.core.settings import Settings, SettingsChange, Tuning
 from codexd.core.titles import TitleEnded, TitleRequested
 from codexd.core.tool_events import (
@@ -71,6 +72,7 @@ class ThreadStarted(Fact, frozen=True):
     ephemeral: bool = False  # kept in memory only
     history_mode: Literal["legacy", "paginated"] = "legacy"  # how the client wants to read it
     thread_source: str | None = None  # what the client calls the thread's origin
+    reviews: ReviewOf | None = None  # it is a reviewer's: nobody talks in it, and no list has it
 
 
 class ThreadForked(Fact, frozen=True):
@@ -172,7 +174,9 @@ class TurnInterrupted(Fact, frozen=True):
     """Somebody or something stopped it."""
 
     type = "turn.interrupted"
-    reason: Literal["interrupted", "archived", "shutdown", "restarted", "forked"] = "interrupted"
+    reason: Literal[
+        "interrupted", "archived", "shutdown", "restarted", "forked", "replaced"
+    ] = "interrupted"
 
 
 class TurnFailed(Fact, frozen=True):

@@ -32,7 +32,7 @@ from codexd.core.events import (
 )
 from codexd.core.ids import ItemId
 from codexd.core.items import ImageInput, LocalImageInput, TextInput, UserInput
-from codexd.core.marks import HistoryCompacted
+from codexd.core.marks import HistoryCompacted, ReviewExited
 from codexd.core.revert_events import (
     HistoryCompactionUndone,
     HistoryReverted,
@@ -112,6 +112,8 @@ def fold_fill(fill: Fill, event: Event | Unknown) -> Fill:
             return _put_behind(fill, _utf8(event.text))
         case TurnSteered():
             return _put_behind(fill, input_bytes(event.content))
+        case ReviewExited() if event.told is not None:
+            return _put_behind(fill, _utf8(event.told) + _utf8(event.review))
         case TurnCompleted() | TurnInterrupted() | TurnFailed():
             return replace(fill, behind_bytes=0, asked_bytes=0, made_bytes=0, apart=False)
         case HistoryCompacted():

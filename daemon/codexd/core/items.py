@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from codexd.core.ids import ItemId
+from codexd.core.review_output import ReviewOutput
 
 
 class TextInput(msgspec.Struct, frozen=True, tag="text"):
@@ -132,6 +133,7 @@ class ExitedReviewMode(_Item, frozen=True, kw_only=True, tag="exitedReviewMode")
     """A review ended; its findings as text."""
 
     review: str
+    output: ReviewOutput | msgspec.UnsetType = msgspec.UNSET  # codexd only: the same, part by part
 
 
 class ToolCall(_Item, frozen=True, kw_only=True, tag="dynamicToolCall"):

@@ -6,7 +6,10 @@ import msgspec
 
 from codexd.core.compaction_events import Kept, Trigger
 from codexd.core.fact import Fact
-from codexd.core.ids import ItemId
+from codexd.core.ids import ItemId, ThreadId, TurnId
+from codexd.core.review_output import ReviewOutput
+from codexd.core.review_targets import ReviewTarget
+from codexd.core.usage import Tokens
 
 
 class HistoryCompacted(Fact, frozen=True):
@@ -31,6 +34,11 @@ class ReviewEntered(Fact, frozen=True):
     type = "review.entered"
     item_id: ItemId
     review: str  # what is reviewed, in a sentence for people
+    target: ReviewTarget | None = None  # None: another program did it, and nothing else is known of it
+    child_id: ThreadId | None = None  # the thread in which the reviewer works, and its turn
+    child_turn_id: TurnId | None = None
+    model: str | None = None  # the reviewer's
+    today: str | None = None  # the date where the person is
 
 
 class ReviewExited(Fact, frozen=True):
@@ -39,6 +47,12 @@ class ReviewExited(Fact, frozen=True):
     type = "review.exited"
     item_id: ItemId
     review: str  # its findings as text
+    output: ReviewOutput | None = None  # None: it came to nothing
+    raw: str | None = None  # the reviewer's answer, as it was given
+    # What the model is told of it in the person's name, word for word; `review` follows as its own words.
+    # None: nothing, it is told otherwise.
+    told: str | None = None
+    used: Tokens | None = None  # by the reviewer; no part of what this thread has used
 
 
 class ThreadImported(Fact, frozen=True):

@@ -54,6 +54,7 @@ from codexd.core.revert_events import (
     HistoryRevertUndone,
     Marker,
 )
+from codexd.core.review_targets import ReviewOf
 from codexd.core.settings import Settings, tuning_of
 from codexd.core.titles import TitleEnded, TitleRequested
 from codexd.core.told import Told
@@ -73,6 +74,7 @@ from codexd.core.turn import (
     asked_about,
     evolve_call,
     evolve_item,
+    evolve_review,
     evolve_tool,
 )
 from codexd.core.warned import ThreadWarned, remembered
@@ -116,6 +118,7 @@ class ThreadState(msgspec.Struct, frozen=True):
     turns_started: int = 0
     failed: bool = False  # the last turn failed, and none has started since
     parent: ThreadId | None = None
+    reviews: ReviewOf | None = None  # it is a reviewer's
     fork_open: bool = False  # forked, and not yet settled after it
 
 
@@ -145,7 +148,7 @@ def evolve(state: ThreadState, event: Event | Unknown) -> ThreadState:
             return replace(state, title=event)
         case TitleEnded():
             return replace(state, title=None)
-        case LogRepaired() | Unknown():
+        case LogRepaired() | ThreadImported() | Unknown():
             return state
         case CompactionStarted() | CompactionFailed() | HistoryCompacted():
             return _evolve_compaction(state, event)
@@ -153,8 +156,8 @@ def evolve(state: ThreadState, event: Event | Unknown) -> ThreadState:
             return _evolve_pins(state, event)
         case HistoryReverted() | HistoryRevertUndone() | HistoryCompactionUndone():
             return _evolve_marker(state, event)
-        case ReviewEntered() | ReviewExited() | ThreadImported():
-            return state
+        case ReviewEntered() | ReviewExited():
+            return replace(state, turn=evolve_review(state.turn, event))
         case _:
             return _evolve_thread(state, event)
 
@@ -187,9 +190,11 @@ def _evolve_thread(state: ThreadState, event: _ThreadEvent) -> ThreadState:
                 ephemeral=event.ephemeral,
                 instructions=event.instructions,
                 developer_instructions=event.developer_instructions,
+                reviews=event.reviews,
             )
         case ThreadForked():
-            # The parent's name, and what a person allowed there, stay with the parent.
+            # The parent's name, and what a person allowed there, stay with the parent; and what was a
+            # reviewer's is a person's now.
             return replace(
                 state,
                 parent=event.parent,
@@ -200,6 +205,7 @@ def _evolve_thread(state: ThreadState, event: _ThreadEvent) -> ThreadState:
                 queue=(),
                 title=None,
                 fork_open=state.turn is not None,
+                reviews=None,
             )
         case ThreadRenamed():
             return replace(state, name=event.name, title=None)  # A name makes it needless.
@@ -225,7 +231,7 @@ def _evolve_turn(state: ThreadState, event: _TurnEvent) -> ThreadState:
                 output_schema=given(queued.output_schema) if queued is not None else None,
                 limits=event.limits,
                 tuning=event.tuning or tuning_of(event.settings),
-                owed=event.kind != "compact",
+                owed=event.kind not in ("compact", "review"),
             )
             return replace(
                 state,

@@ -8,6 +8,14 @@ from codexd.core.calls import ToolResult
 from codexd.core.commands import OpenItem
 from codexd.core.events import ContextAdded, Event, ItemCut, TurnInterrupted
 from codexd.core.ids import CallId, ItemId
+from codexd.core.marks import ReviewExited
+from codexd.core.review_words import (
+    NO_RESULTS,
+    STOPPED,
+    STOPPED_FOR_PEOPLE,
+    exited_item,
+    user_action,
+)
 from codexd.core.state import ThreadState, evolve
 from codexd.core.tool_events import ToolEnded
 
@@ -69,12 +77,18 @@ class Story:
     def interrupt(
         self,
         items: tuple[OpenItem, ...],
-        reason: Literal["interrupted", "archived", "shutdown", "restarted", "forked"],
+        reason: Literal["interrupted", "archived", "shutdown", "restarted", "forked", "replaced"],
     ) -> None:
         """End the running turn: everything open is closed, every call answered, the model told."""
         self.cut(items, "restarted" if reason == "restarted" else "interrupted")
         if self.state.turn is not None:
             for call in self.state.turn.open_calls:
                 self.abort(call.call_id, items, ABORTED_CALL)
+            if self.state.turn.review is not None:
+                item_id, told = (
+                    exited_item(self.state.turn.turn_id),
+                    user_action(STOPPED, NO_RESULTS),
+                )
+                self.add(ReviewExited(item_id, STOPPED_FOR_PEOPLE, told=told))
         self.add(ContextAdded("turn_aborted", "user", ABORTED_NOTE))
         self.add(TurnInterrupted(reason))

@@ -52,6 +52,8 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     instructions: Callable[[Settings], str | None] = _none
     # What people wrote for the model, by the folder that it works in. Raises: NotRead.
     user_instructions: Callable[[str], UserInstructions | None] = _none
+    # Which model reviews; None: the thread's own.
+    review_model: Callable[[], str | None] = lambda: None
     titles: Callable[[], Titles | None] = lambda: None  # None: nobody is asked for one
     # How a model is asked for what another one will go on from.
     compact_prompt: Callable[[], str] = lambda: COMPACTION_PROMPT

@@ -20,8 +20,10 @@ from codexd.core.events import (
     ModelCallStarted,
     TurnKind,
 )
-from codexd.core.ids import ApprovalId, CallId, ItemId, ModelCallId, TurnId
+from codexd.core.ids import ApprovalId, CallId, ItemId, ModelCallId, ThreadId, TurnId
 from codexd.core.limits import Limits
+from codexd.core.marks import ReviewEntered, ReviewExited
+from codexd.core.review_targets import ReviewTarget
 from codexd.core.settings import Settings, Tuning
 from codexd.core.tool_events import (
     ApprovalDecided,
@@ -70,6 +72,16 @@ class Compaction(msgspec.Struct, frozen=True):
     silent: int = 0  # responses that had no text
 
 
+class Review(msgspec.Struct, frozen=True):
+    """A review that is under way."""
+
+    target: ReviewTarget
+    child_id: ThreadId
+    child_turn_id: TurnId
+    model: str | None = None
+    today: str | None = None
+
+
 class Turn(msgspec.Struct, frozen=True):
     """The turn that runs."""
 
@@ -85,6 +97,7 @@ class Turn(msgspec.Struct, frozen=True):
     tuning: Tuning = Tuning()
     compaction: Compaction | None = None
     compactions: int = 0  # since the model's last answer in this turn
+    review: Review | None = None
     answered: bool = False  # whether it has answered in this turn, and since the last compaction
 
 
@@ -174,6 +187,22 @@ def evolve_tool(turn: Turn, event: ToolEvent) -> Turn:
         case ToolEnded():
             left = tuple(c for c in turn.open_calls if c.call_id != event.call_id)
             return replace(turn, open_calls=left, owed=True)
+        case _:
+            assert_never(event)
+
+
+def evolve_review(turn: Turn | None, event: ReviewEntered | ReviewExited) -> Turn | None:
+    """The turn after a reviewer began, or came to an end; another program's left nothing to wait for."""
+    if turn is None:
+        return None
+    match event:
+        case ReviewEntered():
+            target, child, child_turn = event.target, event.child_id, event.child_turn_id
+            if target is None or child is None or child_turn is None:
+                return turn
+            return replace(turn, review=Review(target, child, child_turn, event.model, event.today))
+        case ReviewExited():
+            return replace(turn, review=None)
         case _:
             assert_never(event)
 

@@ -71,7 +71,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     def has(self, row: Row) -> bool:
         """Whether a thread is shown; `archived` is for who knows where its log lies."""
         settings, started = row.summary.settings, row.summary.started
-        if settings is None or started is None or self.is_empty:
+        if settings is None or started is None or row.summary.hidden or self.is_empty:
             return False
         name = row.summary.name
         return (

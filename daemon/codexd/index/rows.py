@@ -60,7 +60,7 @@ def values_of(known: Known) -> tuple[object, ...]:
         known.place,
         known.seq,
         known.crc,
-        started is not None and known.damage is None,
+        started is not None and known.damage is None and not summary.hidden,
         summary.created_ms,
         summary.updated_ms,
         settings.cwd if settings is not None else None,

@@ -38,11 +38,12 @@ from codexd.core.events import (
     TurnSteered,
     Unknown,
 )
-from codexd.core.marks import HistoryCompacted
+from codexd.core.marks import HistoryCompacted, ReviewExited
 from codexd.core.tool_events import ToolEnded
 from codexd.projections.bridge import Keepsakes
 from codexd.projections.makers import Makers
 from codexd.projections.model_items import (
+    answer_message,
     call_output,
     text_message,
     user_message,
@@ -135,6 +136,8 @@ class History:
                 self._answer(event)
             case HistoryCompacted():
                 self._compact(event)
+            case ReviewExited() if event.told is not None:
+                self._behind += [text_message("user", event.told), answer_message(event.review)]
             case PinAdded():
                 self.keepsakes = self.keepsakes.pin(event)
             case PinRemoved():

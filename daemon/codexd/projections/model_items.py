@@ -25,6 +25,12 @@ def text_message(role: str, text: str) -> bytes:
     return _encode({"type": "message", "role": role, "content": content})
 
 
+def answer_message(text: str) -> bytes:
+    """A message in the model's own name that it did not write."""
+    content = [{"type": "output_text", "text": text}]
+    return _encode({"type": "message", "role": "assistant", "content": content})
+
+
 def user_message(content: tuple[UserInput, ...]) -> bytes:
     """What a person put in, as the model is given it; images by their names (projections/pictures.py)."""
     parts: list[dict[str, str]] = []

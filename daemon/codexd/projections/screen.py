@@ -48,6 +48,7 @@ from codexd.core.items import (
 )
 from codexd.core.marks import HistoryCompacted, ReviewEntered, ReviewExited
 from codexd.core.record import Recorded
+from codexd.core.review_words import answer_item
 from codexd.core.tool_events import ApprovalRequested, ToolEnded, ToolSpawned, ToolStarted
 
 
@@ -154,7 +155,7 @@ class Screen:
             case HistoryCompacted():
                 return [self._compacted(event, at_ms)]
             case ReviewEntered() | ReviewExited():
-                return [Done(_mark(event, at_ms))]
+                return _mark(event, at_ms)
             case ThreadForked():
                 self._queued.clear()
             case _:
@@ -263,9 +264,27 @@ class Screen:
         return [Done(_answered(event.call_id, name, arguments, event.result, at_ms))]
 
 
-def _mark(event: ReviewEntered | ReviewExited, at_ms: int) -> ThreadItem:
-    kind = EnteredReviewMode if isinstance(event, ReviewEntered) else ExitedReviewMode
-    return kind(id=event.item_id, review=event.review, started_at_ms=at_ms, completed_at_ms=at_ms)
+def _mark(event: ReviewEntered | ReviewExited, at_ms: int) -> list[Shown]:
+    """The item; and what the model is told as its own words of a review's end."""
+    item_id, review = event.item_id, event.review
+    if isinstance(event, ReviewEntered):
+        return [
+            Done(
+                EnteredReviewMode(
+                    id=item_id, review=review, started_at_ms=at_ms, completed_at_ms=at_ms
+                )
+            )
+        ]
+    output = msgspec.UNSET if event.output is None else event.output
+    exited = ExitedReviewMode(
+        id=item_id, review=review, output=output, started_at_ms=at_ms, completed_at_ms=at_ms
+    )
+    if event.told is None:
+        return [Done(exited)]
+    answer = AgentMessage(
+        id=answer_item(item_id), text=review, started_at_ms=at_ms, completed_at_ms=at_ms
+    )
+    return [Done(exited), Done(answer)]
 
 
 def _said(

@@ -112,6 +112,15 @@ class Summary(msgspec.Struct):
                 pass
 
     @property
+    def hidden(self) -> bool:
+        """Whether it is a reviewer's, which is part of the thread under review and no thread to go on with."""
+        return (
+            self.started is not None
+            and self.started.reviews is not None
+            and self.forked_from is None
+        )
+
+    @property
     def git(self) -> GitHead | None:
         """Where the repository stood when the thread began."""
         return self.started.git if self.started is not None else None

@@ -30,7 +30,7 @@ from codexd.core.events import (
 )
 from codexd.core.ids import ApprovalId, CallId, ThreadId, TurnId
 from codexd.core.items import AgentMessage, ThreadItem, TurnError
-from codexd.core.marks import HistoryCompacted
+from codexd.core.marks import HistoryCompacted, ReviewEntered, ReviewExited
 from codexd.core.record import Recorded
 from codexd.core.revert_events import (
     HistoryCompactionUndone,
@@ -67,6 +67,7 @@ class Asks(msgspec.Struct, frozen=True, gc=False):
     cwd: str
     reason: str | None
     at_ms: int
+    asked_in: ThreadId | None = None  # the thread that waits, where that is a reviewer's
 
 
 class Settled(msgspec.Struct, frozen=True, gc=False):
@@ -91,6 +92,7 @@ class Wire:
         self._turn_started_ms = 0
         self._settings: Settings | None = None
         self._last_message: AgentMessage | None = None
+        self.review: ReviewEntered | None = None  # that runs
 
     def apply(self, recorded: Recorded) -> list[Saying]:
         """What the event says. What it ends is said first, what it begins last."""
@@ -105,6 +107,10 @@ class Wire:
                 pass
         for shown in self._screen.apply(recorded):
             said += self._shown(shown)
+        if isinstance(event, ReviewEntered):
+            self.review = event
+        elif isinstance(event, ReviewExited):
+            self.review = self._last_message = None  # Nobody in this thread has answered.
         if self._usage is not None and self._usage.apply(event):
             said.append(self.token_usage())
         match event:
@@ -203,6 +209,7 @@ class Wire:
         copied.texts, copied.asks = self.texts.copy(), dict(self.asks)
         copied.turn_id, copied._turn_started_ms = self.turn_id, self._turn_started_ms
         copied._settings, copied._last_message = self._settings, self._last_message
+        copied.review = self.review
         return copied
 
     def _shown(self, shown: Shown) -> list[Spoken]:

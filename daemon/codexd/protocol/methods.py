@@ -17,6 +17,7 @@ from codexd.protocol import (
     own,
     providers,
     reverting,
+    review,
     searching,
     settings,
     tending,
@@ -185,6 +186,7 @@ METHODS: dict[str, Method] = {
     "provider/findLocal": Method(
         providers.ProviderFindLocalParams, providers.ProviderFindLocalResponse
     ),
+    "review/start": Method(review.ReviewStartParams, review.ReviewStartResponse),
     "server/status": Method(NoParams, own.ServerStatusResponse),
     "store/blobs/sweep": Method(NoParams, tending.StoreBlobsSweepResponse),
     "store/blobs/verify": Method(tending.StoreBlobsVerifyParams, tending.StoreBlobsVerifyResponse),

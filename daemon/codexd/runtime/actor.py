@@ -269,7 +269,7 @@ class ThreadActor:
     def _with_what_stands(self, command: Command) -> Command:
         """Give a command that cuts items the text that screens have seen of them, and what a summary goes beside."""
         match command:
-            case c.InterruptTurn() | c.ArchiveThread():
+            case c.InterruptTurn() | c.ArchiveThread() | c.StartReview():
                 return replace(command, open_items=self.streaming.freeze(outputs=True))
             case c.DecideApproval() if command.decision == "cancel":
                 return replace(command, open_items=self.streaming.freeze(outputs=True))

@@ -302,6 +302,10 @@ class Streaming:
         """
         self._closed, self._outputs_closed = True, outputs
         self._let_out(outputs=outputs)
+        return self.frozen()
+
+    def frozen(self) -> tuple[OpenItem, ...]:
+        """Everything that streams, as it is now."""
         items = tuple(item.frozen() for item in self.items.values())
         return items + tuple(output.frozen() for output in self.outputs.values())
 

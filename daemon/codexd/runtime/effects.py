@@ -10,9 +10,10 @@ from typing import assert_never
 import trio
 
 from codexd.core.commands import RetryModelCall
-from codexd.core.due import AskForTitle, AwaitRetry, CallModel, Effect, RunTool
+from codexd.core.due import AskForTitle, AwaitRetry, CallModel, Effect, RunReview, RunTool
 from codexd.runtime.actor import ThreadActor
 from codexd.runtime.model_calling import ModelCalling
+from codexd.runtime.reviewing import run_review
 from codexd.runtime.titling import ask_for_title
 from codexd.runtime.tool_running import ToolRunning
 
@@ -29,5 +30,7 @@ async def perform(effect: Effect, thread: ThreadActor) -> None:
             await ToolRunning(effect.call_id, thread).run()
         case AskForTitle():
             await ask_for_title(effect, thread)
+        case RunReview():
+            await run_review(effect, thread)
         case _:
             assert_never(effect)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 import trio
 
+from codexd.core.commands import StartThread
 from codexd.core.events import ScreenKind
 from codexd.core.ids import CallId, ItemId, ThreadId, uuid7
 from codexd.core.record import Recorded
@@ -22,6 +23,9 @@ from codexd.runtime.cleaning import AsItIs, Cleaner
 from codexd.runtime.images import ImageCache, Images
 from codexd.tools.registry import Registry
 from codexd_eventstore.store import EventStore
+
+if TYPE_CHECKING:
+    from codexd.runtime.actor import ThreadActor
 
 # Readers of files that hang occupy a thread each; no more than these are begun, so that nothing else lacks
 # threads.
@@ -76,12 +80,28 @@ class Processes(Protocol):
         """It is gone."""
 
 
+class Threads(Protocol):
+    """The other threads of the house, for a thread that has another one work for it."""
+
+    async def load(self, thread_id: ThreadId) -> ThreadActor:
+        """The thread, loaded. Raises: StoreError."""
+
+    async def start(
+        self, thread_id: ThreadId, command: StartThread, *, by: str | None, key: str | None
+    ) -> ThreadActor:
+        """A new one. Raises: StoreError."""
+
+
 class Traits(msgspec.Struct, frozen=True):
     """What a model has, as far as a request depends on it."""
 
     parallel_tool_calls: bool = True
     least_effort: str | None = None  # for a request that is worth no thinking
     images: bool = True  # whether it reads any
+
+
+def _none() -> Threads:
+    raise LookupError("this thread was loaded where there are no others")
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +114,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     unfinished: Unfinished
     processes: Processes
     instructions: str
+    threads: Callable[[], Threads] = _none
     version: str = ""  # of the daemon
     around: Surroundings = NOWHERE
     # What people wrote for the model, by the folder that it works in. It may take its time, and is called

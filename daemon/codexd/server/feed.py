@@ -8,23 +8,26 @@ are one, and then it is live again. There is no queue between a thread and its f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from codexd.core.events import ScreenKind
-from codexd.core.ids import CallId, ItemId, ThreadId
+from codexd.core.events import ScreenKind, ThreadStarted
+from codexd.core.ids import ApprovalId, CallId, ItemId, ThreadId
+from codexd.core.marks import ReviewExited
 from codexd.core.record import Recorded, decode_record
 from codexd.core.state import ThreadState
+from codexd.projections.retelling import Retelling
 from codexd.projections.texts import Said, TextPart, Texts
 from codexd.projections.usage import UsageTotals
-from codexd.projections.wire import Saying, Wire
+from codexd.projections.wire import Asks, Saying, Wire
 from codexd.protocol.notifications import ThreadClosedNotification, ThreadStatusChangedNotification
 from codexd.protocol.threads import NotLoaded
 from codexd.runtime.actor import ThreadActor
 from codexd.server.frames import Frame, Questions, Reader, parts_of, question
 from codexd.server.headings import status_of
 from codexd.server.outbox import CHUNK_BYTES_MAX, Outbox
-from codexd.server.pictures import names_to_show, sayings_with_images
+from codexd.server.pictures import Urls, names_to_show, sayings_with_images
+from codexd.server.retelling import Hearing, Reviews
 from codexd.server.trouble import Trouble, told
 
 
@@ -41,6 +44,10 @@ class Everybody(Protocol):
     def forget(self, thread_id: ThreadId) -> None:
         """The thread is not loaded, and nobody follows it."""
 
+    @property
+    def reviews(self) -> Reviews:
+        """The reviews that run."""
+
 
 class Follower:
     """One connection's place in one thread."""
@@ -49,6 +56,7 @@ class Follower:
         self.feed, self.reader, self.outbox = feed, reader, outbox
         self.behind: Wire | None = None  # the fold at its place; None: it is live
         self.seq = 0  # its place, where it is behind
+        self.review: Retelling | None = None  # and its place in a review, if it is within one
         self.asked: set[str] = set()  # the approvals that it was asked for
         self.trouble: Trouble | None = None  # what it was told of the disk
 
@@ -59,9 +67,9 @@ class Follower:
             self.outbox.write(wire)
         return len(wire)
 
-    def fall_behind(self, wire: Wire, seq: int) -> None:
+    def fall_behind(self, wire: Wire, seq: int, review: Retelling | None = None) -> None:
         """Its socket is full: remember its place."""
-        self.behind, self.seq = wire, seq
+        self.behind, self.seq, self.review = wire, seq, review
         self.outbox.write_later(self)
 
     async def catch_up(self, outbox: Outbox) -> bool:
@@ -86,11 +94,22 @@ class Feed:
         self._followers: dict[Follower, None] = {}
         self._seq = 0
         self._trouble: Trouble | None = None
+        self._reviews_of: ThreadId | None = None  # it is a reviewer's, who looks at that thread
 
     @property
     def watched(self) -> bool:
         """Whether anybody follows the thread."""
         return bool(self._followers)
+
+    @property
+    def thread(self) -> ThreadActor | None:
+        """The thread, if it is loaded."""
+        return self._thread
+
+    @property
+    def reviewer(self) -> ThreadId | None:
+        """The thread of the reviewer that this one waits for."""
+        return self._wire.review.child_id if self._wire.review is not None else None
 
     def bind(self, thread: ThreadActor) -> None:
         """This actor is about to load the thread."""
@@ -103,6 +122,10 @@ class Feed:
         wire.take_up(state, turn_so_far)
         self.put_behind()
         self._wire, self._seq = wire, thread.version
+        if state.reviews is not None and state.turn is not None:
+            retelling = Retelling(self.thread_id, state.reviews)
+            retelling.take_up(state, turn_so_far, thread.version)
+            self._begin_retelling(retelling)
         for asks in wire.asks.values():
             self._questions.number(self.thread_id, asks.approval_id)
         self._tell_trouble(None)
@@ -111,7 +134,7 @@ class Feed:
         """What comes next does not follow on what they were told: have all catch up first."""
         for follower in self._followers:
             if follower.behind is None:
-                follower.fall_behind(self._wire.copy(), self._seq)
+                follower.fall_behind(self._wire.copy(), self._seq, self._place_in_review())
             else:
                 follower.outbox.write_later(follower)
 
@@ -139,6 +162,7 @@ class Feed:
             Said("thread/closed", closed, to_all=True),
         ]
         self._publish(sayings, self._now_ms())
+        self._everybody.reviews.forget(self)
 
     def appended(self, records: Sequence[Recorded]) -> None:
         """These are in the log."""
@@ -150,26 +174,51 @@ class Feed:
             self.put_behind()  # Images are read from disk when they catch up.
             urls = {}
         for recorded in records:
+            if isinstance(recorded.event, ReviewExited):
+                sayings += self._everybody.reviews.end(self.thread_id, recorded.at_ms)
+            elif isinstance(recorded.event, ThreadStarted) and recorded.event.reviews is not None:
+                self._begin_retelling(Retelling(self.thread_id, recorded.event.reviews))
             sayings += sayings_with_images(self._wire.apply(recorded), urls)
         self._seq = records[-1].seq
         self._publish(sayings, records[-1].at_ms)
+        if self._reviews_of is not None:
+            self._retell(lambda to: to.apply_all(records), records[-1].at_ms)
 
     def opened(self, item_id: ItemId, kind: ScreenKind, started_ms: int) -> None:
         """An item begins to stream."""
         self._leave_stragglers()
         self._publish(self._wire.texts.opened(item_id, kind, started_ms), started_ms)
+        if self._reviews_of is not None:
+            self._retell(lambda to: to.opened(item_id, kind, started_ms), started_ms)
 
     def text(self, item_id: ItemId, part: TextPart, index: int, pieces: Sequence[str]) -> None:
         """More of an item's text is in its draft."""
         self._leave_stragglers()
         now = self._now_ms()
         self._publish(self._wire.texts.text(item_id, part, index, pieces, now), now)
+        if self._reviews_of is not None:
+            self._retell(lambda to: to.text(item_id, part, index, pieces, now), now)
 
     def output(self, call_id: CallId, text: str) -> None:
         """More of a command's output is in its draft."""
         self._leave_stragglers()
         now = self._now_ms()
         self._publish(self._wire.texts.output(call_id, text, now), now)
+        if self._reviews_of is not None:
+            self._retell(lambda to: to.output(call_id, text, now), now)
+
+    def hear_of_review(self, say: Callable[[], Sequence[Saying]], at_ms: int) -> None:
+        """What the reviewer who looks at this thread says, to those who follow it."""
+        self._leave_stragglers()
+        self._publish(say(), at_ms)
+
+    def _begin_retelling(self, retelling: Retelling) -> None:
+        self._reviews_of = retelling.reviews.thread_id
+        self._everybody.reviews.begin(retelling, self)
+
+    def _retell(self, say: Callable[[Retelling], Sequence[Saying]], at_ms: int) -> None:
+        assert self._reviews_of is not None
+        self._everybody.reviews.retell(self._reviews_of, self, say, at_ms)
 
     def follow(self, reader: Reader, outbox: Outbox) -> Follower:
         """A new follower, live from here on, after it is told what is open: items, text so far, questions.
@@ -180,11 +229,13 @@ class Feed:
         self._followers[follower] = None
         sayings = [
             *self._wire.commands(),
-            *self._open_texts(Texts(self.thread_id, self._wire.turn_id)),
+            *self.open_texts(Texts(self.thread_id, self._wire.turn_id)),
             *self._usage_so_far(),
         ]
         self._tell(follower, sayings)
         self._tell_of_trouble(follower)
+        if self._wire.review is not None:
+            follower.fall_behind(self._wire.copy(), self._seq)
         return follower
 
     def follow_from(self, reader: Reader, outbox: Outbox, seq: int, wire: Wire) -> Follower:
@@ -209,41 +260,57 @@ class Feed:
             return True
         if thread is None:
             return True  # It stays where it is until the thread is loaded again.
+        hearing = Hearing(follower, self._everybody.reviews, self._questions)
         written = 0
-        while follower.seq < thread.version:
+        while follower.seq < thread.version or hearing.is_behind:
+            if follower.seq == thread.version:
+                if not await hearing.hear(thread, whole=False):
+                    return False
+                if self._thread is not thread:
+                    return True
+                continue
             page = await thread.world.store.read(self.thread_id, after=follower.seq, limit=64)
             if self._thread is not thread:
                 return True  # As above: it was let go, or loaded anew, while we read.
             for record in page:
                 if record.seq > thread.version:
                     break  # On disk and not yet told to anybody: it will be, and then to this one too.
+                if record.type == ReviewExited.type and not await hearing.hear(thread, whole=True):
+                    return False
                 recorded = decode_record(record.line)
                 names = names_to_show(wire, [recorded])
                 urls = await thread.world.images.fetch(names) if names else {}
                 if self._thread is not thread or follower not in self._followers:
                     return True
-                sayings = sayings_with_images(wire.apply(recorded), urls)
-                follower.seq = recorded.seq
-                parts = parts_of(
-                    sayings, self.thread_id, recorded.at_ms, self._questions, replay=True
-                )
-                written += follower.take(Frame(parts, recorded.seq))
+                written += self._catch_up_on(follower, wire, recorded, urls)
             if written > CHUNK_BYTES_MAX:
                 return False
         # From here to the return there is no checkpoint: nothing can happen in between.
-        follower.behind = None
-        sayings = self._open_texts(wire.texts)
-        if not wire.tells_usage:
-            sayings += self._usage_so_far()
-        self._tell(follower, sayings)
+        self._tell(follower, self._not_in_logs(follower, wire))
+        follower.behind = follower.review = None
         return True
 
-    def _open_texts(self, told: Texts) -> list[Saying]:
+    def _not_in_logs(self, follower: Follower, wire: Wire) -> list[Saying]:
+        """What everybody was told that no log says."""
+        sayings = self.open_texts(wire.texts)
+        one = self._everybody.reviews.running(self.thread_id)
+        if one is not None and follower.review is not None:
+            sayings += one.feed.open_texts(follower.review.texts, without="message")
+        return sayings if wire.tells_usage else sayings + self._usage_so_far()
+
+    def _catch_up_on(self, follower: Follower, wire: Wire, recorded: Recorded, urls: Urls) -> int:
+        """Tell it of one event; how many bytes that was."""
+        sayings = sayings_with_images(wire.apply(recorded), urls)
+        follower.seq = recorded.seq
+        parts = parts_of(sayings, self.thread_id, recorded.at_ms, self._questions, replay=True)
+        return follower.take(Frame(parts, recorded.seq))
+
+    def open_texts(self, told: Texts, *, without: ScreenKind | None = None) -> list[Saying]:
         """What of the texts that stream now was not told yet to whoever is at this fold."""
         now, said = self._now_ms(), list[Saying]()
         streaming = self._actor.streaming
         for item in streaming.items.values():
-            if not item.begun:
+            if not item.begun or item.kind == without:
                 continue
             if item.item_id not in told:
                 said += told.opened(item.item_id, item.kind, item.started_ms)
@@ -264,7 +331,18 @@ class Feed:
         """Before anything new is said: followers whose socket is still full stay where they are."""
         for follower in self._followers:
             if follower.behind is None and not follower.outbox.idle:
-                follower.fall_behind(self._wire.copy(), self._seq)
+                follower.fall_behind(self._wire.copy(), self._seq, self._place_in_review())
+
+    def _place_in_review(self) -> Retelling | None:
+        one = self._everybody.reviews.running(self.thread_id)
+        return one.retelling.copy() if one is not None else None
+
+    @property
+    def _asks(self) -> Mapping[ApprovalId, Asks]:
+        """All that its followers are asked."""
+        if self._wire.review is None:
+            return self._wire.asks
+        return self._wire.asks | self._everybody.reviews.asks(self.thread_id)
 
     def _publish(self, sayings: Sequence[Saying], at_ms: int) -> None:
         if not sayings or not self._everybody.any:
@@ -273,15 +351,15 @@ class Feed:
         for follower in self._followers:
             if follower.behind is None:
                 follower.take(frame)
-                follower.asked.update(self._wire.asks)
-        to_all = frame.to_all()
+                follower.asked.update(self._asks)
+        to_all = frame.to_all() if self._reviews_of is None else None  # No list has a reviewer's.
         if to_all is not None:
             self._everybody.tell(to_all, self.thread_id)
 
     def _tell(self, follower: Follower, sayings: Sequence[Saying]) -> None:
         """Tell one follower, and ask it what it was not asked yet."""
         parts = parts_of(sayings, self.thread_id, self._now_ms(), self._questions)
-        for approval_id, asks in self._wire.asks.items():
+        for approval_id, asks in self._asks.items():
             if approval_id not in follower.asked:
                 follower.asked.add(approval_id)
                 parts.append(question(asks, self.thread_id, self._questions))

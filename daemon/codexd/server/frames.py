@@ -146,11 +146,9 @@ def parts_of(
                 if not replay:
                     parts.append(question(saying, thread_id, questions))
             case Settled():
-                request_id = (
-                    questions.settled.get(saying.approval_id)
-                    if replay
-                    else questions.settle(saying.approval_id)
-                )
+                request_id = None if replay else questions.settle(saying.approval_id)
+                # A reviewer's question is settled for its own followers before it is for these.
+                request_id = request_id or questions.settled.get(saying.approval_id)
                 if request_id is not None:
                     params = ServerRequestResolvedNotification(
                         thread_id=thread_id, request_id=request_id
@@ -172,7 +170,7 @@ def question(asks: Asks, thread_id: str, questions: Questions) -> Part:
         cwd=asks.cwd,
         command_actions=(UnknownAction(asks.command),),
     )
-    request_id = questions.number(thread_id, asks.approval_id)
+    request_id = questions.number(asks.asked_in or thread_id, asks.approval_id)
     return Part(
         COMMAND_APPROVAL, encode_request(request_id, COMMAND_APPROVAL, params), question=True
     )

@@ -75,7 +75,7 @@ async def config_requirements_read(
 async def model_list(
     services: Services, connection: Connection, params: m.ModelListParams
 ) -> Answered:
-    """The catalogue. The cursor is how many came before."""
+    """The catalogue, or what a server on this machine has. The cursor is how many came before."""
     models = [one for one in services.models if params.include_hidden or not one.hidden]
     if params.model_provider in services.local_providers:
         models = await local_models(services, params.model_provider)
@@ -91,7 +91,7 @@ async def model_list(
 
 async def server_status(services: Services, connection: Connection, params: m.NoParams) -> Answered:
     """How the daemon is (codexd only)."""
-    threads = services.supervisor.threads
+    threads = [one for one in services.supervisor.threads if one.state.reviews is None]
     total = await services.directory.count()
     counts = own.ThreadCounts(
         loaded=len(threads),

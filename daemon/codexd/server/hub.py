@@ -13,6 +13,7 @@ from codexd.server.connection import Connection, Handlers
 from codexd.server.feed import Feed
 from codexd.server.frames import Frame, Questions, parts_of
 from codexd.server.headings import status_of
+from codexd.server.retelling import Reviews
 
 
 class Hub:
@@ -22,6 +23,7 @@ class Hub:
         self.questions = Questions(now_ms())
         self._connections: dict[Connection, None] = {}
         self._feeds: dict[ThreadId, Feed] = {}
+        self.reviews = Reviews(self._feeds.get)
         self._now_ms = now_ms
         self._numbered = 0
 
@@ -76,6 +78,8 @@ class Hub:
 def standing(supervisor: Supervisor, hub: Hub, now_ms: int) -> Iterable[Frame]:
     """The status of every loaded thread, as notifications."""
     for thread in supervisor.threads:
+        if thread.state.reviews is not None:
+            continue  # No list has it.
         params = ThreadStatusChangedNotification(
             thread_id=thread.thread_id, status=status_of(thread.state)
         )

@@ -119,7 +119,8 @@ async def thread_loaded_list(
 ) -> Answered:
     """The ids of the loaded threads, oldest first; the cursor is the last id of the page before."""
     limit = page_limit(params.limit)
-    ids = sorted(thread.thread_id for thread in services.supervisor.threads)
+    threads = services.supervisor.threads
+    ids = sorted(thread.thread_id for thread in threads if thread.state.reviews is None)
     if params.cursor is not None:
         ids = [one for one in ids if one > params.cursor]
     page = tuple(ids[:limit])
