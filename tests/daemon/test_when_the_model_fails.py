@@ -60,7 +60,6 @@ SORTED: list[tuple[list[Part], str, Any, int]] = [
     ([Fail(429, (("retry-after", "100000"),))], "failed", "rateLimitExceeded", 0),
     ([Fail(500), Fail(500), Fail(500), OK], "completed", None, 3),
     ([Fail(500)] * 5, "failed", "internalServerError", 4),
-    ([Break("context_length_exceeded")], "failed", "contextWindowExceeded", 0),
     ([Break("server_error"), OK], "completed", None, 1),
 ]
 
