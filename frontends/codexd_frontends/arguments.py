@@ -84,6 +84,15 @@ SEND_OPTIONS = (
         group="whom",
         help="the same, of this server: ollama, lmstudio, llamacpp or vllm",
     ),
+    Argument(
+        "-i",
+        "--image",
+        metavar="FILE[,FILE]",
+        dest="images",
+        action="append",
+        default=[],
+        help="an image to show the model: PNG, JPEG, GIF or WebP; may be given again",
+    ),
     Argument("-C", "--cd", dest="cwd", metavar="DIR", help="the directory to work in"),
     Argument(
         "--effort", metavar="EFFORT", help="how hard the model is to think: low, medium, high"

@@ -29,6 +29,8 @@ def _input_text(part: UserInput) -> str:
             return part.text
         case "image":
             return "[image]"
+        case "localImage":
+            return f"[image: {part.path}]"
         case _:
             return f"[{part.type}: {part.path or part.name}]"
 

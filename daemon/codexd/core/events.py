@@ -289,10 +289,8 @@ class ModelCallFailed(Fact, frozen=True):
     will_retry: bool
     after_ms: int = 0
     rate_limits: dict[str, str] | None = None
-    # Images that the provider did not accept, by the hashes of their bytes: from here on requests to that
-    # model go without them.
-    images: tuple[str, ...] = ()
-    asked: tuple[str, str] = ("", "")  # the model and the provider, where there are such images
+    images: tuple[str, ...] = ()  # hashes of those not accepted: later requests go without them
+    asked: tuple[str, str] = ("", "")  # where there are such images: the model, and its provider
 
 
 class Unknown(msgspec.Struct, frozen=True, gc=False):

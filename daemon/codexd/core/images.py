@@ -129,6 +129,6 @@ def names_of(content: Iterable[UserInput]) -> list[str]:
 
 def as_shown(part: UserInput) -> UserInput:
     """A part as screens have it: of a file its path, and nothing of how it is kept."""
-    if isinstance(part, LocalImageInput) and (part.blob or part.problem):
+    if isinstance(part, LocalImageInput) and (part.image or part.problem):
         return LocalImageInput(part.path, part.detail)
     return part

@@ -25,9 +25,9 @@ class TextInput(msgspec.Struct, frozen=True, tag="text"):
 
 
 class ImageInput(msgspec.Struct, frozen=True, tag="image", omit_defaults=True):
-    """An image: on the wire as a data URL, in an event by the name of its bytes (core/images.py)."""
+    """An image."""
 
-    url: str
+    url: str  # a data URL; in events `codexd-blob:<sha256>;<type>`, the name of its bytes
     detail: str | None = None
 
 
@@ -36,9 +36,8 @@ class LocalImageInput(msgspec.Struct, frozen=True, tag="localImage", omit_defaul
 
     path: str
     detail: str | None = None
-    # What an event knows besides, and the wire does not: the name of the bytes that were read, or why none were.
-    blob: str | None = None
-    problem: str | None = None
+    image: str | None = None  # in events only: the name of the bytes that were read
+    problem: str | None = None  # in events only: why none could be
 
 
 class SkillInput(msgspec.Struct, frozen=True, tag="skill"):

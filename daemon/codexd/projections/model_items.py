@@ -60,12 +60,12 @@ def _local_image(part: LocalImageInput, number: int) -> list[dict[str, str]]:
     """An image file between tags, so that the model can speak of it by its number and its path."""
     if part.problem is not None:
         return [_text(f"[Image #{number}: {part.path} could not be shown: {part.problem}]")]
-    if part.blob is None:  # of a version that did not read files
+    if part.image is None:  # of a version that did not read files
         return [_text(f"[image file: {part.path}]")]
     path = part.path.replace("&", "&amp;").replace('"', "&quot;")
     return [
         _text(f'<image name=[Image #{number}] path="{path}">'),
-        image_part(part.blob, part.detail),
+        image_part(part.image, part.detail),
         _text("</image>"),
     ]
 

@@ -13,7 +13,14 @@ import trio
 
 from codexd.core.ids import ThreadId
 from codexd.core.record import decode_envelope
-from codexd_eventstore.store import PAGE_RECORDS_MAX, EventStore, NewEvent, NotFound, Refused
+from codexd_eventstore.store import (
+    PAGE_RECORDS_MAX,
+    Damaged,
+    EventStore,
+    NewEvent,
+    NotFound,
+    Refused,
+)
 
 _IMAGE = re.compile(rb'"codexd-blob:([0-9a-f]{64});')
 
@@ -49,5 +56,5 @@ async def copy_past(
 async def _copy_images(source: EventStore, data: bytes, target: EventStore) -> None:
     """The images that a record names: the child shows them, whatever becomes of its parent."""
     for found in _IMAGE.findall(data):
-        with suppress(NotFound):  # It is gone for the parent too.
+        with suppress(NotFound, Damaged):  # It is gone for the parent too.
             await target.put_blob(await source.read_blob(found.decode()), as_it_is=True)

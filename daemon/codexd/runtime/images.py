@@ -138,7 +138,7 @@ class Images:
                     return LocalImageInput(part.path, part.detail, problem=str(unread))
                 except BadImage as bad:
                     raise BadImage(f"{part.path}: {bad}") from bad
-                return LocalImageInput(part.path, part.detail, blob=name)
+                return LocalImageInput(part.path, part.detail, image=name)
             case _:
                 return part
 

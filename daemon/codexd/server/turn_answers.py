@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from codexd.core import commands as c
 from codexd.core.commands import Rejected
 from codexd.core.events import InputQueued, TurnSteered
@@ -14,7 +16,7 @@ from codexd.core.record import Recorded
 from codexd.protocol import turns as t
 from codexd.protocol.asked_settings import turn_change
 from codexd.protocol.rpc import invalid_params
-from codexd.runtime.actor import ThreadActor
+from codexd.runtime.actor import Answer, ThreadActor
 from codexd.server.connection import Answered, Connection
 from codexd.server.opening import checked_change, open_thread, refused, store_error
 from codexd.server.services import Services
@@ -31,19 +33,18 @@ async def turn_start(
     """Start a turn, or queue it behind the one that runs; either way it has an id of its own."""
     thread = await open_thread(services, params.thread_id, "thread not found")
     change = checked_change(services, turn_change(params))
-    content = await _accepted(thread, params.input, change.cwd)
     turn_id = TurnId(services.new_id())
     command = c.StartTurn(
         turn_id=turn_id,
         item_id=ItemId(services.new_id()),
-        content=content,
+        content=params.input,
         client_id=params.client_user_message_id,
         change=change,
         today=services.today(),
         output_schema=params.output_schema,
     )
     try:
-        answer = await thread.submit(command, by=connection.by, key=params.idempotency_key)
+        answer = await _said(thread, command, connection.by, params.idempotency_key)
     except Rejected as rejected:
         raise refused(rejected) from rejected
     if answer.repeated is not None:
@@ -57,15 +58,14 @@ async def turn_steer(
 ) -> Answered:
     """Add to the turn that runs."""
     thread = await open_thread(services, params.thread_id, "thread not found")
-    content = await _accepted(thread, params.input, None)
     command = c.SteerTurn(
         expected_turn=TurnId(params.expected_turn_id),
         item_id=ItemId(services.new_id()),
-        content=content,
+        content=params.input,
         client_id=params.client_user_message_id,
     )
     try:
-        answer = await thread.submit(command, by=connection.by, key=params.idempotency_key)
+        answer = await _said(thread, command, connection.by, params.idempotency_key)
     except Rejected as rejected:
         raise refused(rejected) from rejected
     if answer.repeated is not None:
@@ -111,16 +111,20 @@ def _check_input(content: tuple[UserInput, ...]) -> None:
         )
 
 
-async def _accepted(
-    thread: ThreadActor, content: tuple[UserInput, ...], cwd: str | None
-) -> tuple[UserInput, ...]:
-    """The input as the log may have it: its images are stored first. Raises: RpcError."""
-    _check_input(content)
+async def _said(
+    thread: ThreadActor, command: c.StartTurn | c.SteerTurn, by: str, key: str | None
+) -> Answer:
+    """Hand it in, its images stored first. Raises: Rejected, RpcError."""
+    _check_input(command.content)
     settings = thread.state.settings
-    folder = cwd or (settings.cwd if settings is not None else "/")
-    try:
-        return await thread.world.images.accept(content, folder)
-    except BadImage as bad:
-        raise invalid_params(f"input: {bad}; nothing was sent") from bad
-    except StoreError as error:
-        raise store_error(error) from error
+    folder = settings.cwd if settings is not None else "/"
+    if isinstance(command, c.StartTurn):
+        folder = command.change.cwd or folder
+    async with thread.hearing:
+        try:
+            content = await thread.world.images.accept(command.content, folder)
+        except BadImage as bad:
+            raise invalid_params(f"input: {bad}; nothing was sent") from bad
+        except StoreError as error:
+            raise store_error(error) from error
+        return await thread.submit(replace(command, content=content), by=by, key=key)

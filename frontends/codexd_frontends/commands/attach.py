@@ -2,11 +2,13 @@
 
 Typed lines are taken when stdin is a terminal, unless `--no-input` is given; else attach only watches.
 A line is a prompt; while a turn runs it steers that turn; while a question is open it answers it.
+`/image FILE`, or a line that is nothing but paths of images, goes with the next prompt.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 import uuid
@@ -28,11 +30,12 @@ from codexd_frontends.exits import DONE, LEFT, Exit
 from codexd_frontends.follow import Followed, past_turns, read_answer, running_turn
 from codexd_frontends.messages import Message, Thread, Turn, TurnAnswer, TurnNote
 from codexd_frontends.numbers import status_line, summary_line
+from codexd_frontends.pictures import Part, image_parts, input_of, pasted_images
 from codexd_frontends.render import Screen
 from codexd_frontends.start import connect
 from codexd_frontends.style import visible
 from codexd_frontends.thoughts import Thoughts, wanted_thoughts
-from codexd_frontends.trouble import ConnectionCut, Refused, Unreachable
+from codexd_frontends.trouble import ConnectionCut, Refused, Unreachable, UsageTrouble
 from codexd_frontends.usage_messages import TokenUsage, UsageNote
 from codexd_frontends.watch import CtrlC, InputEnded, InputLines, Interrupts, Seen, Typed, Watch
 from codexd_frontends.which import find_thread_id
@@ -83,6 +86,7 @@ class Attached:
         self._running: str | None = None  # the turn that runs
         self._has_prompt = False  # the last line of the screen is our prompt
         self._leaving = False  # Ctrl-C came, and nothing has happened since
+        self._images: list[Part] = []  # that go with the next prompt
         self._usage: TokenUsage | None = None  # as far as it was told
 
     def stay(self, turns: int) -> Exit:
@@ -201,11 +205,28 @@ class Attached:
             self._stop_turn()
         elif self._questions.first is not None:
             self._answer(word)
+        elif word == "/image" or word.startswith("/image "):
+            named = word.removeprefix("/image").strip()
+            self._attach_images(pasted_images(named) or [named])
+        elif images := pasted_images(word):
+            self._attach_images(images)
         elif word.startswith("/") and " " not in word and "/" not in word[1:]:
-            self._say(f"{word} is not known here; there are /interrupt and /quit")
+            self._say(f"{word} is not known here; there are /image, /interrupt and /quit")
         elif word:
             return self._send(text)
         return None
+
+    def _attach_images(self, words: list[str]) -> None:
+        """Have images go with the next prompt; none named: let those go that were to."""
+        try:
+            found = image_parts(words)
+        except UsageTrouble as trouble:
+            self._say(f"  {trouble}")
+            return
+        self._images = [*self._images, *found] if found else []
+        names = ", ".join(os.path.basename(part["path"]) for part in self._images)
+        with_it = f"goes with your next prompt: {names}" if names else "no image is attached now"
+        self._say(f"  {visible(with_it)}")
 
     def _answer(self, word: str) -> None:
         question = self._questions.first
@@ -224,7 +245,7 @@ class Attached:
         client_id = str(uuid.uuid4())
         params: dict[str, object] = {
             "threadId": self._followed.thread_id,
-            "input": [{"type": "text", "text": text}],
+            "input": input_of(self._images, text),
             "clientUserMessageId": client_id,
             "idempotencyKey": client_id,
         }
@@ -233,6 +254,7 @@ class Attached:
         while True:
             try:
                 self._send_once(params)
+                self._images = []
             except Refused as refused:
                 self._say(f"not sent: {refused}")
             except ConnectionCut as cut:

@@ -13,6 +13,7 @@ from codexd_frontends.exits import Exit
 from codexd_frontends.follow import Followed
 from codexd_frontends.messages import ThreadAnswer, TurnAnswer
 from codexd_frontends.numbers import summary_line
+from codexd_frontends.pictures import Part, image_parts, input_of
 from codexd_frontends.render import Screen
 from codexd_frontends.running import AsJson, Ended, OnScreen, RunningTurn
 from codexd_frontends.start import connect
@@ -28,7 +29,7 @@ PROMPT_BYTES_MAX = 16 << 20
 
 def run(arguments: argparse.Namespace, console: Console) -> Exit:
     """Send a prompt and follow its turn."""
-    prompt = read_prompt(arguments.prompt)
+    prompt = input_of(image_parts(arguments.images), read_prompt(arguments.prompt))
     with connect(console) as daemon, Interrupts() as interrupts:
         whom = asked_for(daemon, arguments, console)
         thoughts: Thoughts = (
@@ -102,7 +103,7 @@ def directory(path: str) -> str:
 def _start_turn(
     daemon: Daemon,
     followed: Followed,
-    prompt: str,
+    prompt: list[Part],
     client_id: str,
     arguments: argparse.Namespace,
     whom: Whom,
@@ -110,7 +111,7 @@ def _start_turn(
     """Start the turn, with what the command line overrides; returns its id."""
     params: dict[str, object] = {
         "threadId": followed.thread_id,
-        "input": [{"type": "text", "text": prompt}],
+        "input": prompt,
         "clientUserMessageId": client_id,
         "idempotencyKey": client_id,
     }

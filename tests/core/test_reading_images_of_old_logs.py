@@ -1,0 +1,104 @@
+"""Reading images in old logs: what version 1 wrote of them is read for ever, inline ones of before it too.
+
+The file under `golden/` is never changed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from zlib import crc32
+
+import msgspec
+import pytest
+
+from codexd.core.calls import ToolResult, ViewImage
+from codexd.core.events import (
+    Event,
+    InputQueued,
+    ModelCallFailed,
+    TurnSteered,
+    Unknown,
+    encode_event,
+)
+from codexd.core.ids import CallId, ItemId, TurnId
+from codexd.core.items import ImageInput, LocalImageInput, TextInput, TurnError
+from codexd.core.record import decode_record
+from codexd.core.tool_events import ToolEnded, ToolStarted
+from codexd.projections.model_items import user_message
+
+IMAGES = (Path(__file__).parent / "golden" / "images-v1.jsonl").read_bytes().splitlines()
+
+SHA = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+PNG, GIF = f"codexd-blob:{SHA};image/png", f"codexd-blob:{SHA};image/gif"
+
+SHOWN: list[Event] = [
+    InputQueued(
+        ItemId("u1"),
+        TurnId("t1"),
+        (
+            ImageInput(PNG, "low"),
+            LocalImageInput("shots/a.gif", image=GIF),
+            LocalImageInput("/work/b.png", "original", problem="no such file or directory"),
+            TextInput("Compare them."),
+        ),
+    ),
+    TurnSteered(ItemId("s1"), (ImageInput("data:image/png;base64,iVBORw0KGgo="),)),
+    ToolStarted(CallId("c1"), ViewImage("/work/shots/a.gif")),
+    ToolEnded(
+        CallId("c1"),
+        ToolResult(
+            "completed",
+            "The image is attached.",
+            model_parts=msgspec.Raw(
+                b'[{"type":"input_image","image_url":"%b","detail":"high"}]' % GIF.encode()
+            ),
+        ),
+    ),
+    ModelCallFailed(
+        TurnError("Invalid image.", "badRequest", "HTTP 400"),
+        "request",
+        True,
+        images=(SHA,),
+        asked=("m-1", "p"),
+    ),
+]
+
+
+def test_images_of_version_1_read_as_they_were_meant() -> None:
+    assert [decode_record(line).event for line in IMAGES] == SHOWN
+
+
+def test_the_golden_log_is_whole() -> None:
+    crc = crc32(b"golden")
+    for line in IMAGES:
+        body, _, end = line.rpartition(b',"crc":')
+        crc = crc32(body, crc)
+        assert end == b'"%08x"}' % crc
+
+
+@pytest.mark.parametrize("line", IMAGES, ids=range(1, len(IMAGES) + 1))
+def test_what_version_1_wrote_would_be_written_so_today(line: bytes) -> None:
+    event = decode_record(line).event
+    assert not isinstance(event, Unknown)
+    assert b'"data":%b,"crc"' % encode_event(event) in line
+
+
+def test_the_model_is_given_of_an_old_log_what_it_was_given_then() -> None:
+    queued, steered = SHOWN[0], SHOWN[1]
+    assert isinstance(queued, InputQueued)
+    assert isinstance(steered, TurnSteered)
+    assert msgspec.json.decode(user_message(queued.content))["content"] == [
+        {"type": "input_image", "image_url": PNG, "detail": "low"},
+        {"type": "input_text", "text": '<image name=[Image #1] path="shots/a.gif">'},
+        {"type": "input_image", "image_url": GIF, "detail": "high"},
+        {"type": "input_text", "text": "</image>"},
+        {
+            "type": "input_text",
+            "text": "[Image #2: /work/b.png could not be shown: no such file or directory]",
+        },
+        {"type": "input_text", "text": "Compare them."},
+    ]
+    inline = {"image_url": "data:image/png;base64,iVBORw0KGgo=", "detail": "high"}
+    assert msgspec.json.decode(user_message(steered.content))["content"] == [
+        {"type": "input_image", **inline}
+    ]
