@@ -268,6 +268,30 @@ PINNED = Argument(
     help="the record, as `log` and `search` number them (default: list what is pinned)",
 )
 UNPINNED = Argument("seq", metavar="SEQ", type=_count, help="the record, as `pin` lists it")
+REVIEWED = (
+    Argument(
+        "prompt",
+        metavar="PROMPT",
+        nargs="?",
+        help="what to review, in your own words, or - for stdin",
+    ),
+    Argument(
+        "--uncommitted",
+        action="store_true",
+        group="reviewed",
+        help="what is not committed yet (the default)",
+    ),
+    Argument(
+        "--base", metavar="BRANCH", group="reviewed", help="what this branch adds to another one"
+    ),
+    Argument("--commit", metavar="SHA", group="reviewed", help="what one commit changed"),
+    Argument(
+        "-t",
+        "--thread",
+        metavar="THREAD",
+        help="the thread that is told of it, where it works (default: a new one, here)",
+    ),
+)
 UNDO_COMPACTION = Argument(
     "--undo",
     action="store_true",

@@ -39,6 +39,7 @@ from codexd_frontends.arguments import (
     PREVIEW,
     PROMPT,
     REASONING,
+    REVIEWED,
     SALVAGE,
     SEARCH,
     SEND_OPTIONS,
@@ -145,6 +146,12 @@ SUBCOMMANDS = (
         "pin", "have every compaction of a thread keep a record", (THREAD, PINNED, JSON), "pin"
     ),
     Subcommand("unpin", "let a pinned record go again", (THREAD, UNPINNED, JSON), "pin"),
+    Subcommand(
+        "review",
+        "have changes reviewed by a model that knows nothing of the conversation",
+        (*REVIEWED, JSON),
+        "review",
+    ),
     Subcommand("rename", "give a thread a name", (THREAD, NAME, JSON), "rename"),
     Subcommand("interrupt", "interrupt the turn that runs", (THREAD, JSON), "interrupt"),
     Subcommand(

@@ -81,8 +81,6 @@ def whole_item_lines(item: Item, style: Style, thoughts: Thoughts = "summary") -
             return [style.dim("— the model's history was shortened here —")]
         case "enteredReviewMode":
             return _marked("review of: ", visible(item.review))
-        case "exitedReviewMode":
-            return _marked("review: ", visible(item.review))
         case _:
             return [style.dim(visible(f"[{item.type}]"))]
 

@@ -160,6 +160,10 @@ class Screen:
             case "agentMessage":
                 whole = self._text_completed(self._texts.pop(item.id), item)
                 return pieces + whole + self._let_go()
+            case "exitedReviewMode":
+                # The findings are the answer; the message that repeats them for the model goes by this id.
+                self._remember(f"{item.id}/answer")
+                return pieces + self._line_broken() + self._text(item.review) + self._line_ended()
             case "commandExecution":
                 output = self._commands.pop(item.id)
                 rest = output.rest(item.aggregated_output or "")

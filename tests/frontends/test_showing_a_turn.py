@@ -235,8 +235,8 @@ def test_items_of_every_kind_have_a_line_and_unknown_ones_too() -> None:
         "  unknown tool\n"
         "⌕ weather\n"
         "— the model's history was shortened here —\n"
-        "review: Looks\n"
-        "        good\n"
+        "Looks\n"
+        "good\n"
         "[fromTheFuture]\n"
         "— done after 1.2 s —\n"
     )

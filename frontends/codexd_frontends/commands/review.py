@@ -1,0 +1,122 @@
+"""codexctl review: a reviewer looks at changes; its findings go to stdout, and what it does to stderr."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+import msgspec
+
+from codexd_frontends.client import Daemon
+from codexd_frontends.commands.send import directory, read_prompt
+from codexd_frontends.console import Console
+from codexd_frontends.exits import Exit
+from codexd_frontends.follow import Followed
+from codexd_frontends.messages import Message, ThreadAnswer, TurnAnswer
+from codexd_frontends.render import Screen
+from codexd_frontends.running import AsJson, Ended, OnScreen, RunningTurn
+from codexd_frontends.start import connect
+from codexd_frontends.trouble import UsageTrouble
+from codexd_frontends.watch import InputLines, Interrupts, Watch
+from codexd_frontends.which import find_thread_id
+
+
+def run(arguments: argparse.Namespace, console: Console) -> Exit:
+    """Start a review and follow it to its end."""
+    target = target_of(arguments)
+    with connect(console) as daemon, Interrupts() as interrupts:
+        followed = _attached(daemon, arguments.thread)
+        params = {"threadId": followed.thread_id, "target": target}
+        turn_id = daemon.call("review/start", params, TurnAnswer).turn.id
+        if console.json:
+            console.document({"threadId": followed.thread_id, "turnId": turn_id})
+        shows = _Findings(console) if console.json else _on_screen(console, followed.thread_id)
+        lines = InputLines(sys.stdin.fileno()) if console.may_ask else None
+        ended = RunningTurn(daemon, followed, turn_id, console, shows).follow(
+            Watch(interrupts, lines)
+        )
+    if isinstance(shows, _Findings):
+        console.document(_outcome(ended, shows.found))
+    return ended.exit
+
+
+def target_of(arguments: argparse.Namespace) -> dict[str, str]:
+    """What is to be reviewed, as the wire has it. Raises: UsageTrouble."""
+    flag = (
+        "--uncommitted"
+        if arguments.uncommitted
+        else "--base"
+        if arguments.base is not None
+        else "--commit"
+    )
+    if arguments.prompt is not None:
+        if arguments.uncommitted or arguments.base is not None or arguments.commit is not None:
+            raise UsageTrouble(
+                f"expected {flag} or a PROMPT, found both; nothing was reviewed: say all of it in the PROMPT"
+            )
+        return {"type": "custom", "instructions": read_prompt(arguments.prompt)}
+    if arguments.base is not None:
+        return {"type": "baseBranch", "branch": arguments.base}
+    if arguments.commit is not None:
+        return {"type": "commit", "sha": arguments.commit}
+    return {"type": "uncommittedChanges"}
+
+
+def _attached(daemon: Daemon, word: str | None) -> Followed:
+    """The thread that is told of the review: a new one, or the one that was named."""
+    if word is None:
+        params = {"cwd": directory(".")}
+        return Followed(daemon.call("thread/start", params, ThreadAnswer).thread.id)
+    followed = Followed(find_thread_id(daemon, word))
+    followed.attach(daemon)
+    return followed
+
+
+def _on_screen(console: Console, thread_id: str) -> OnScreen:
+    console.talk(console.talk_style.dim(f"thread {thread_id}"))
+    screen = Screen(
+        answer=console.out_style,
+        talk=console.talk_style,
+        whole=False,
+        one_screen=console.one_screen,
+    )
+    return OnScreen(console, screen)
+
+
+class _Found(msgspec.Struct, frozen=True):
+    type: str = ""
+    review: str = ""
+    output: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Note(msgspec.Struct, frozen=True):
+    item: _Found = _Found()
+
+
+class _Findings(AsJson):
+    """The messages, a line each, and what was found kept for the last one."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self.found = _Found()
+
+    def message(self, message: Message) -> None:
+        super().message(message)
+        if message.method == "item/completed":
+            item = msgspec.json.decode(message.params, type=_Note).item
+            self.found = item if item.type == "exitedReviewMode" else self.found
+
+
+def _outcome(ended: Ended, found: _Found) -> dict[str, Any]:
+    """The last line of `review --json`: the findings as the reviewer gave them, and as text."""
+    turn = ended.turn
+    error = None if turn is None or turn.error is None else turn.error.message
+    status = ended.exit.word if turn is None else turn.status
+    return {
+        "exit": ended.exit.number,
+        "status": status,
+        "error": error,
+        "review": found.output,
+        "text": found.review,
+    }
