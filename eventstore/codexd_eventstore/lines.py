@@ -20,6 +20,7 @@ import re
 import struct
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from io import BytesIO
@@ -48,11 +49,13 @@ APPEND_EVENTS_MAX: Final = 1024
 KINDS_KEPT_MAX: Final = 256
 
 _TYPE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:-]{0,127}")
-_FIRST: Final = re.compile(rb'\{"seq":(?P<seq>[0-9]+),"at":"[^"]{27}","type":"[^"\\]*"')
+_FIRST: Final = re.compile(rb'\{"seq":(?P<seq>[0-9]{1,18}),"at":"[^"]{27}","type":"[^"\\]*"')
 _MARKS: Final = re.compile(
     rb'(?:,"v":[0-9]+)?(?P<more>,"more":true)?(?:,"key":(?P<key>"(?:[^"\\]|\\.)*"))?'
-    rb'(?:,"parent":(?P<parent>\{[^}]*\}))?(?:,"synced":(?P<synced>[0-9]+))?'
+    rb'(?:,"parent":(?P<parent>\{[^}]*\}))?(?:,"synced":(?P<synced>[0-9]{1,18}))?'
 )
+# What stands in front of a record's type, at a place that follows from its number.
+_TYPE_BEGINS: Final = b'","type":"'
 _OPENS, _CLOSES, _NEWLINE = b"{}\n"  # as the numbers that they are
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _RESERVED: Final = re.compile(rb'"(?:v|more|key|parent|synced|data|crc)"')
@@ -115,10 +118,12 @@ def at_text(at_us: int) -> bytes:
 
 
 def at_us_of(record: Record) -> int:
-    """The time that a record carries, in microseconds since 1970."""
+    """The time that a record carries, in microseconds since 1970; 0 where it is no time."""
     start = 14 + len(str(record.seq))  # `{"seq":`, the number, `,"at":"`
-    text = record.line[start : start + AT_BYTES].decode()
-    moment = datetime.fromisoformat(text)
+    try:
+        moment = datetime.fromisoformat(record.line[start : start + AT_BYTES].decode())
+    except ValueError:
+        return 0
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
@@ -222,8 +227,7 @@ def check_lines(piece: bytes, after: int, chain: int) -> tuple[list[bytes], int,
         whole = next(at for at, (line, crc) in enumerate(pairs) if _end_of(line) != _ends([crc]))
         lines, chain = lines[:whole], chains[whole - 1] if whole else before
         size = sum(map(len, lines))
-    # The chain holds the lines in their order, so the ends bear witness for the numbers between them.
-    if lines and not (_bears(lines[0], after + 1) and _bears(lines[-1], after + len(lines))):
+    if not _begin_rightly(lines, after):
         return _numbered(lines, after, before)
     return lines, size, chain
 
@@ -245,10 +249,28 @@ def _bears(line: bytes, seq: int) -> bool:
     return line.startswith(b'{"seq":%d,"at":"' % seq)
 
 
+def _begin_rightly(lines: list[bytes], after: int) -> bool:
+    """Whether lines with the right checksums begin as records do: somebody else may have written them."""
+    # The chain holds the lines in their order, so the ends bear witness for the numbers between them.
+    if lines and not (_bears(lines[0], after + 1) and _bears(lines[-1], after + len(lines))):
+        return False
+    start = 0
+    while start < len(lines):
+        digits = len(str(after + start + 1))
+        stop = min(len(lines), 10**digits - 1 - after)
+        end = type_place(digits)
+        found = b"".join(map(itemgetter(slice(end - len(_TYPE_BEGINS), end)), lines[start:stop]))
+        # All are compared at once, for a fifteenth of what it takes to check a line.
+        if found != _TYPE_BEGINS * (stop - start):
+            return False
+        start = stop
+    return True
+
+
 def _numbered(lines: list[bytes], after: int, chain: int) -> tuple[list[bytes], int, int]:
-    """Those at the start that bear the numbers they should: whoever wrote the others counted wrong."""
-    numbers = itertools.count(after + 1)
-    kept = list(itertools.takewhile(lambda line: _bears(line, next(numbers)), lines))
+    """Those at the start that are records and bear the numbers they should."""
+    numbers = itertools.count(after)
+    kept = list(itertools.takewhile(lambda line: _begin_rightly([line], next(numbers)), lines))
     if kept:
         chain = crc_of(kept[-1][:-1])
     return kept, sum(map(len, kept)), chain
@@ -317,7 +339,11 @@ def with_data(record: Record, data: bytes, chain: int) -> bytes:
             f"record {record.seq}: its new data is not a JSON object ({error}): nothing was written"
         )
         raise Refused(why) from error
-    old = msgspec.json.decode(record.line, type=_Data).data
+    try:
+        old = msgspec.json.decode(record.line, type=_Data).data
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        why = f"record {record.seq} is not what a store writes ({error}): nothing was written"
+        raise Refused(why) from error
     body = record.line[: -CRC_BYTES - len(bytes(old))] + data
     line = b'%b,"crc":"%08x"}' % (body, crc32(body, chain))
     if b"\n" in body or len(line) > RECORD_BYTES_MAX:
@@ -344,7 +370,9 @@ def _marks_at(line: bytes, end: int) -> Marks:
     found = _MARKS.match(line, end)
     if found is None:  # pragma: no cover - every part of the pattern is optional
         return NO_MARKS
-    more, key = found["more"], found["key"]
-    return Marks(
-        more=more is not None, key=None if key is None else msgspec.json.decode(key, type=str)
-    )
+    more, key = found["more"] is not None, None
+    if found["key"] is not None:
+        # One that is no text was given by nobody.
+        with suppress(msgspec.DecodeError, UnicodeDecodeError):
+            key = msgspec.json.decode(found["key"], type=str)
+    return Marks(more=more, key=key)

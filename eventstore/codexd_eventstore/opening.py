@@ -176,8 +176,9 @@ class _Reader:
         if self.last is not None:
             self.scan.at_us = at_us_of(Record(self.scan.version, self.last))
             claim = claim_of(self.last)
-            assert claim is not None
-            self.scan.synced = claim[1]
+            # What somebody else has written may claim anything.
+            if claim is not None and claim[1] < claim[0]:
+                self.scan.synced = claim[1]
         self._judge()
 
     def _take(self, lines: list[bytes], chain: int) -> None:
@@ -242,7 +243,11 @@ class _Reader:
             return start, None
         line, newline, after = first.partition(b"\n")
         damage = None
-        if _lost_newline(line, self.chain):
+        if newline and _is_chained(line, self.chain):
+            damage = (
+                f"record {self.seq + 1} has the right checksum and does not begin like a record"
+            )
+        elif _lost_newline(line, self.chain):
             damage = f"record {self.seq + 1} is not followed by a newline"
         elif not newline and len(first) > RECORD_BYTES_MAX and line.strip(b"\0"):
             damage = f"record {self.seq + 1} has no end"
@@ -269,6 +274,12 @@ def _say_it_was_on_disk(piece: bytes, seq: int) -> bool:
         if claim is None or claim[0] <= seq or claim[1] >= seq:
             return True
     return False
+
+
+def _is_chained(line: bytes, chain: int) -> bool:
+    """Whether a line ends in the checksum that it should: somebody wrote it so."""
+    body = line[:-CRC_BYTES]
+    return line[-CRC_BYTES:] == b',"crc":"%08x"}' % crc32(body, chain)
 
 
 def _lost_newline(line: bytes, chain: int) -> bool:
