@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import trio
 
 from codexd.index.child import Child, ChildFailed
-from codexd.index.connections import Connections, File
+from codexd.index.connections import MANY_THREADS, Connections, File
 from codexd.index.logs import Logs
 from codexd.index.reconciling import FIRST_THREADS, Differences, Progress, reconcile
 from codexd.index.rows import Known
@@ -39,8 +39,10 @@ START_SECONDS: Final = 0.5
 GATHER_SECONDS: Final = 0.1
 # More than this of one log is the child's to read: some 50 ms of this process's time.
 LIVE_BYTES_MAX: Final = 1024 * 1024
-# Up to so many logs are compared here, and up to so many of them taken in: what a child needs to start.
-LOGS_HERE_MAX: Final = 2000
+# Where there are many, an index that has them all is right but for what was done while no daemon ran: that is
+# looked for once those who start the daemon have got what they started it for.
+START_MANY_SECONDS: Final = 3.0
+# Of the few logs that are compared here up to so many are taken in: what a child needs to start.
 CHANGED_HERE_MAX: Final = 100
 CHANGED_BYTES_HERE_MAX: Final = 2 * 1024 * 1024
 # How long a list waits for what was acknowledged a moment ago, and for the first threads of a new index.
@@ -212,6 +214,7 @@ class Index:
     async def _compare_now_and_then(self) -> None:
         with trio.move_on_after(START_SECONDS):
             await self._compare.wait()
+        await self._let_others_start()
         while True:
             self._compare = trio.Event()
             whole = not self._is_compared or not self._for_child
@@ -226,6 +229,16 @@ class Index:
                 self._compare.set()
             with trio.move_on_after(COMPARE_BLIND_SECONDS if self._is_blind else COMPARE_SECONDS):
                 await self._compare.wait()
+
+    async def _let_others_start(self) -> None:
+        with suppress(IndexUnavailable):
+            await self._ensure_open()
+            if self._knows_many:
+                await trio.sleep(START_MANY_SECONDS)
+
+    @property
+    def _knows_many(self) -> bool:
+        return self.is_complete and self._connections.has_many
 
     async def _compared(self, only: Sequence[str]) -> None:
         if not only and await self._do(self._writing, self._compared_here):
@@ -263,6 +276,7 @@ class Index:
 
     async def _watch(self) -> None:
         await trio.sleep(2 * START_SECONDS)
+        await self._let_others_start()
         self._is_blind = False
         try:
             await watch_logs(self._logs, self._is_loaded, self.changed, self._compare_with_folders)
@@ -288,7 +302,7 @@ class Index:
         Few logs have been compared before somebody could miss one; of many nobody waits for that.
         """
         await self._ensure_open()
-        if self._is_compared or (self.is_complete and self._connections.threads > LOGS_HERE_MAX):
+        if self._is_compared or self._knows_many:
             return
         self._compare.set()
         with trio.move_on_after(FIRST_PAGE_SECONDS_MAX):
@@ -350,10 +364,10 @@ class Index:
     def _compared_here(self) -> bool:
         """Compare in this process; whether that was little enough."""
         writer = self._connections.writer
-        if self._connections.is_doubtful:
+        if self._connections.is_doubtful or self._knows_many:
             return False
         for number, _ in enumerate(self._logs.all()):
-            if number >= LOGS_HERE_MAX:
+            if number >= MANY_THREADS:
                 return False
         differences = Differences(writer, self._logs)
         if differences.count > CHANGED_HERE_MAX or differences.size > CHANGED_BYTES_HERE_MAX:
