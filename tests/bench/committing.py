@@ -14,12 +14,14 @@ import trio
 
 from bench import bare, fed
 from bench.orders import AT_US, EVENT, TEXT, Placed, Whole, encode, placed
+from bench.scale import scaled
 from bench.table import Table, at_median, rate, us
 from codexd_eventstore.jsonl import JsonlStore
 from codexd_eventstore.lines import frame
 from codexd_eventstore.store import NewEvent, Record
 
-ROUNDS = 300
+ROUNDS = scaled(300, 10)
+REPEATS = scaled(9, 1)
 
 
 async def timed(call: Callable[[int], Awaitable[object]], numbers: range) -> list[float]:
@@ -61,7 +63,7 @@ def framing(table: Table) -> None:
 
     for burst, what in ((1, "alone"), (20, "of 20")):
         references, took = [], []
-        for _ in range(50):
+        for _ in range(scaled(50, 1)):
             references.append(cpu_of(whole) / 1000)
             took.append(cpu_of(partial(framed, burst)) / 1000)
         one, reference = median(took), median(references)
@@ -98,7 +100,7 @@ async def alone(table: Table, store: JsonlStore, folder: Path) -> None:
         await store.append("alone", [EVENT], expected_version=version, at_us=AT_US, durable=True)
         version += 1
 
-    for _ in range(20):
+    for _ in range(scaled(20, 1)):
         theirs += bare.durable_appends(folder, 1, ROUNDS // 10)
         ours += await timed(once, range(ROUNDS // 10))
         hops += await bare.through_a_thread(folder, ROUNDS // 10)
@@ -119,7 +121,7 @@ async def alone(table: Table, store: JsonlStore, folder: Path) -> None:
     )
     # Not in turn with the bare calls: these would sync what SQLite leaves to the file system.
     ours, rows = [], []
-    for _ in range(10):
+    for _ in range(scaled(10, 1)):
         ours += await timed(once, range(ROUNDS // 10))
         rows += bare.sqlite_appends(folder, 1, ROUNDS // 10)
     one, sqlite = median(ours), median(rows)
@@ -154,9 +156,9 @@ async def ordered(table: Table, store: JsonlStore, folder: Path) -> None:
 
 async def batches(table: Table, store: JsonlStore, folder: Path, batch: int) -> None:
     """Durable appends of so many events, two at a time: one is on the disk while the next is framed."""
-    rounds = max(20, 5000 // batch)
+    rounds = scaled(max(20, 5000 // batch), 2)
     took, raws = [], []
-    for attempt in range(9):
+    for attempt in range(REPEATS):
         # The mean, as ours is: a disk has slow syncs for both.
         raws.append(mean(bare.durable_appends(folder, batch, rounds)))
         took.append(await in_turn(store, f"batch-{batch}-{attempt}", 2, batch, rounds // 2) * batch)
@@ -177,7 +179,7 @@ async def beside_sqlite(
 ) -> None:
     """The same appends, in turn with transactions of as many rows."""
     took, rows = [], []
-    for attempt in range(9):
+    for attempt in range(REPEATS):
         rows.append(mean(bare.sqlite_appends(folder, batch, rounds)))
         took.append(await in_turn(store, f"rows-{batch}-{attempt}", 2, batch, rounds // 2) * batch)
     beside = median(map(truediv, rows, took))
@@ -214,12 +216,12 @@ async def in_turn(store: JsonlStore, stream: str, producers: int, burst: int, ro
 
 async def window(table: Table, store: JsonlStore, folder: Path) -> None:
     """4,100 events under way at any time; the sum of framing and disk stands beside it."""
-    producers, burst, rounds = 205, 20, 12
+    producers, burst, rounds = 205, 20, scaled(12, 1)
     events = [placed(number) for number in range(burst)]
     sums, raws, took = [], [], []
-    for attempt in range(5):
+    for attempt in range(scaled(5, 1)):
         raw = mean(bare.durable_appends(folder, producers * burst, rounds)) / (producers * burst)
-        framed = at_median(lambda: frame(events, after=7, chain=9, at_us=AT_US), 200) / burst
+        framed = at_median(lambda: frame(events, after=7, chain=9, at_us=AT_US), ROUNDS) / burst
         took.append(await in_turn(store, f"window-{attempt}", producers, burst, rounds))
         sums.append((framed + raw) / took[-1])
         raws.append(raw / took[-1])
@@ -236,9 +238,9 @@ async def window(table: Table, store: JsonlStore, folder: Path) -> None:
 
 async def many(table: Table, store: JsonlStore, folder: Path) -> None:
     """64 streams, each with one durable append after another."""
-    rounds, files = 20, 64
+    rounds, files = scaled(20, 1), 64
     ratios, rates = [], []
-    for attempt in range(7):
+    for attempt in range(scaled(7, 1)):
         raw = bare.many_files(folder, files, rounds)
         # The files are there before the clock starts, as the bare ones are.
         for number in range(files):

@@ -9,6 +9,7 @@ from statistics import mean, median
 
 from bench import bare
 from bench.orders import AT_US, placed
+from bench.scale import scaled
 from bench.table import Table
 from codexd_eventstore.committer import Committer
 from codexd_eventstore.files import FileSystem
@@ -17,9 +18,9 @@ from codexd_eventstore.log import Batch, Log
 from codexd_eventstore.places import Places
 from codexd_eventstore.store import Record
 
-RECORDS = 40_000
+RECORDS = scaled(40_000, 5_000)
 BURST = 20
-REPEATS = 9
+REPEATS = scaled(9, 1)
 
 
 async def run(table: Table, folder: Path) -> None:

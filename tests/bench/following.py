@@ -12,13 +12,13 @@ import trio
 import trio.testing
 
 from bench.orders import AT_US, EVENT, placed
+from bench.scale import scaled
 from bench.table import Table, rate, us
 from codexd_eventstore.jsonl import JsonlStore
 
-EVENTS = 100_000
 FOLLOWERS = 100
 PIECE_BYTES = 64 * 1024
-ROUNDS = 7
+ROUNDS = scaled(7, 1)
 
 
 async def run(table: Table, store: JsonlStore, folder: Path) -> None:
@@ -85,7 +85,7 @@ async def sent(send: Callable[[trio.SocketStream], Awaitable[None]], size: int) 
 
 async def fan_out(table: Table, store: JsonlStore) -> None:
     """A hundred followers of a stream that grows by pages."""
-    events, rounds = [placed(number) for number in range(100)], 50
+    events, rounds = [placed(number) for number in range(100)], scaled(50, 2)
     await store.append("heard", [EVENT], expected_version=0, at_us=AT_US, durable=True)
     delivered = 0
     end = 1 + len(events) * rounds
@@ -134,7 +134,7 @@ async def fan_out(table: Table, store: JsonlStore) -> None:
 async def hearing(table: Table, store: JsonlStore) -> None:
     """From the answer to a durable append to the follower that has its record."""
     await store.append("near", [EVENT], expected_version=0, at_us=AT_US, durable=True)
-    rounds = 300
+    rounds = scaled(300, 5)
     heard: list[float] = []
     acknowledged: list[float] = []
 

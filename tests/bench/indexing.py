@@ -13,6 +13,7 @@ import trio
 
 from bench.homes import events_of, thread_id, write_home
 from bench.orders import AT_US
+from bench.scale import scaled
 from bench.table import Table, rate, us
 from codexd.core.events import encode_event
 from codexd.core.record import encode_members
@@ -25,8 +26,8 @@ from codexd_eventstore.jsonl import JsonlStore
 from codexd_eventstore.store import NewEvent
 
 # Some 130,000 records, of which a third say something that can be found.
-THREADS, TURNS = 200, 50
-LAGS = 40
+THREADS, TURNS = scaled(200, 3), scaled(50, 2)
+LAGS = scaled(40, 3)
 # A lag is seen this late: far below what is asked.
 LOOK_SECONDS = 0.002
 PAUSE = threading.Event()  # nobody sets it

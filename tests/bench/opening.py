@@ -9,11 +9,12 @@ from statistics import median
 
 from bench import bare
 from bench.orders import AT_US, EVENT, placed
+from bench.scale import scaled
 from bench.table import Table, us
 from codexd_eventstore.jsonl import JsonlStore
 
-LENGTHS = (1_000, 10_000, 100_000, 1_000_000)
-ROUNDS = 40
+LENGTHS = (1_000, scaled(10_000, 2_000), scaled(100_000, 3_000), scaled(1_000_000, 4_000))
+ROUNDS = scaled(40, 2)
 # Events of one append: the middle of the shortest log is the end of one, and can be forked at.
 APPEND = 500
 

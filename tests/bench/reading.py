@@ -8,13 +8,14 @@ from statistics import median
 from zlib import crc32
 
 from bench.orders import AT_US, Fold, decode, placed
+from bench.scale import scaled
 from bench.table import Table, at_median, rate, us
 from codexd_eventstore.jsonl import JsonlStore
 
-EVENTS = 100_000
+EVENTS = scaled(100_000, 400)
 # Most appends have one event or two, and only those that are not their append's last say so.
 APPEND = 2
-ROUNDS = 7
+ROUNDS = scaled(7, 1)
 
 
 async def run(table: Table, store: JsonlStore, folder: Path) -> None:
@@ -104,7 +105,7 @@ def content_of(path: str | None) -> bytes:
 async def pages(table: Table, store: JsonlStore) -> None:
     """A page of 50 records somewhere in a log that is open."""
     took = []
-    for number in range(200):
+    for number in range(scaled(200, 5)):
         start = time.perf_counter()
         await store.read("long", after=(number * 7919) % (EVENTS - 50), limit=50)
         took.append(time.perf_counter() - start)

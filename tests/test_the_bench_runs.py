@@ -1,0 +1,46 @@
+"""What `make bench` runs still runs: at a size that says nothing, whose figures nobody reads."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+
+
+def ran(module: str, *arguments: str) -> str:
+    """What it prints; it must end well."""
+    env = os.environ | {"CODEXD_BENCH_TINY": "1", "PYTHONPATH": str(TESTS)}
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("parts", "row"),
+    [
+        ("committing", "| a new stream |"),
+        ("reading,following", "| a follower has a record after its append returned |"),
+        ("indexing", "| the index has a record after its append returned, at worst |"),
+        ("opening", "| a fork of 1,000,000 events |"),
+    ],
+)
+def test_each_part_of_the_bench_ends_in_its_rows(parts: str, row: str, tmp_path: Path) -> None:
+    assert row in ran("bench", str(tmp_path), "--only", parts)
+
+
+@pytest.mark.slow
+def test_the_homes_that_are_measured_can_be_made(tmp_path: Path) -> None:
+    assert ran("bench.homes", str(tmp_path), "3") == "3 threads with 81 records\n"
+    assert " MiB in " in ran("bench.long_thread", str(tmp_path), "200")
