@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from codexd.core import commands as c
-from codexd.core.calls import BadCall, ToolAction
+from codexd.core.calls import NO_PARTS, BadCall, ToolAction, ToolResult, ViewImage
 from codexd.core.commands import Command
 from codexd.core.compaction import TOO_LONG
 from codexd.core.decide import decide
@@ -31,7 +31,8 @@ from codexd.core.events import (
     TurnStarted,
 )
 from codexd.core.ids import CallId, ItemId, ThreadId, TurnId
-from codexd.core.items import TurnError
+from codexd.core.images import ImageName
+from codexd.core.items import ImageInput, LocalImageInput, TurnError, UserInput
 from codexd.core.limits import Limits
 from codexd.core.marks import HistoryCompacted
 from codexd.core.record import Recorded
@@ -44,6 +45,8 @@ from codexd.core.turn import ModelCall, OpenCall, Turn
 from codexd.core.user_instructions import UserInstructions
 from codexd.core.warned import Complaint
 from codexd.projections.history import History
+from codexd.projections.model_items import image_part
+from codexd.projections.pictures import newest_images, print_of
 from codexd.projections.pinning import pinned_items
 from codexd.projections.texts import TextPart, Texts, part_key
 from codexd.projections.usage import UsageTotals
@@ -80,6 +83,28 @@ SMALL = Surroundings(
 PIECES = ("Grüße ", "a", "b\n", "🙂", "日本", "the end")
 Move = Callable[[], None]
 _json = msgspec.json.Encoder().encode
+
+
+def said_with_images(n: int) -> tuple[UserInput, ...]:
+    """Words, and now and then an image in front of them."""
+    name = str(ImageName(f"{n % 5:064x}", "image/png"))
+    images: tuple[tuple[UserInput, ...], ...] = (
+        (),
+        (),
+        (ImageInput(name),),
+        (LocalImageInput("a.png", image=name), LocalImageInput("b.png", problem="no such file")),
+    )
+    return (*images[n % len(images)], *text("go"))
+
+
+# What a model is given that looks at a file.
+AN_IMAGE = ToolResult(
+    "completed",
+    "The image is attached.",
+    model_parts=msgspec.Raw(
+        _json([image_part(str(ImageName(f"{7:064x}", "image/webp")))]),
+    ),
+)
 
 
 class OpenText:
@@ -222,6 +247,24 @@ class Play:
                 attempts_max=3,
                 open_items=self.open_items(),
                 shorter=shorter(self.turn, items) if call.compacts else None,
+            )
+        )
+
+    def refuse_images(self) -> None:
+        """The provider does not accept an image, whether or not there is one that is new."""
+        call, settings = self.call, self.turn.settings
+        self.do(
+            c.ReportModelFailure(
+                call_id=call.call_id,
+                attempt=call.attempt,
+                error=TurnError("Invalid image.", "badRequest"),
+                at="request",
+                retry=False,
+                after_ms=0,
+                attempts_max=3,
+                open_items=self.open_items(),
+                images=tuple(print_of(one) for one in newest_images(self.history.items)),
+                asked=(settings.model, settings.provider),
             )
         )
 
@@ -484,12 +527,16 @@ class Play:
     def _ask(self) -> None:
         n = self._names = self._names + 1
         models = (None, SettingsChange(model="m-1"), SettingsChange(model="m-2", cwd="/else"))
-        self.do(ask(n, change=models[n % 3]))
+        self.do(replace(ask(n, change=models[n % 3]), content=said_with_images(n)))
 
     def _steer(self) -> None:
         item = ItemId(self._name("s"))
         self.do(
-            c.SteerTurn(expected_turn=self.turn.turn_id, item_id=item, content=text(f"no, {item}"))
+            c.SteerTurn(
+                expected_turn=self.turn.turn_id,
+                item_id=item,
+                content=(*text(f"no, {item}"), *said_with_images(self._names)[:-1]),
+            )
         )
 
     def _moves_of_a_title(self) -> list[Move]:
@@ -541,7 +588,9 @@ class Play:
             self.fail if self.only_grows else self.refuse_for_length,
             lambda: self.make_call(line("ls")),
             lambda: self.make_call(line("make")),
+            lambda: self.make_call(ViewImage("/work/a.png")),
             lambda: self.make_call(BadCall("no such tool")),
+            self.fail if self.only_grows else self.refuse_images,
             self.fail,
             lambda: self.fail(at="request"),
             lambda: self.fail(retry=False),
@@ -590,6 +639,10 @@ class Play:
             return [lambda command=command: self.do(command) for command in commands]  # type: ignore[misc]
         if not call.running:
             return []
+        if isinstance(call.action, ViewImage):
+            seen = (AN_IMAGE, replace(AN_IMAGE, status="failed", model_parts=NO_PARTS))
+            ended = [c.ReportToolEnded(call_id=call.call_id, result=one) for one in seen]
+            return [lambda command=command: self.do(command) for command in ended]  # type: ignore[misc]
         return [
             lambda: self.print(call.call_id, PIECES[self._names % len(PIECES)]),
             lambda: self.do(c.ReportSpawned(call_id=call.call_id, pid=42, start_time="7")),

@@ -102,6 +102,35 @@ async def test_a_server_of_the_chat_api_is_sent_images(daemon: Daemon) -> None:
 
 
 @trio_test
+async def test_a_compaction_leaves_images_behind(daemon: Daemon) -> None:
+    async with scripted_model([OK, Say(("We saw it.",)), OK]) as model:
+        daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread()
+            await run(client, thread, picture())
+            await client.call("thread/compact/start", threadId=thread)
+            await client.until_told("turn/completed", times=2)
+            await run(client, thread, prompt="go on")
+            assert url_of(PNG) in json.dumps(told(model, 1))
+            assert url_of(PNG) not in json.dumps(told(model, 2))
+            assert "what is it?" in json.dumps(told(model, 2))
+            assert shown(await read(client, thread)) == [picture()]
+
+
+@trio_test
+async def test_a_reviewer_looks_at_no_images(daemon: Daemon) -> None:
+    async with scripted_model([Say(('{"findings":[]}',))]) as model:
+        daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread()
+            target = {"type": "custom", "instructions": "Is it sound?"}
+            await client.call("review/start", threadId=thread, target=target)
+            await client.until_told("turn/completed", threadId=thread)
+            tools = json.loads(model.requests[0].body)["tools"]
+            assert [tool["name"] for tool in tools] == ["shell_command"]
+
+
+@trio_test
 async def test_an_image_that_is_gone_from_the_store_fails_nothing(daemon: Daemon) -> None:
     lost = PNG + b"lost"
     async with scripted_model([OK, OK]) as model:

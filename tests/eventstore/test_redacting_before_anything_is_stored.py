@@ -86,6 +86,16 @@ async def test_a_blob_has_the_name_of_what_was_stored(engine: Engine, tmp_path: 
 
 @ENGINES
 @trio_test
+async def test_a_blob_that_is_to_stay_as_it_is_does(engine: Engine, tmp_path: Path) -> None:
+    picture = b"pixels " + SECRET
+    async with engine(tmp_path) as store:
+        ref = await store.put_blob(picture, as_it_is=True)
+        assert ref.sha256 == hashlib.sha256(picture).hexdigest()
+        assert await store.read_blob(ref.sha256) == picture
+
+
+@ENGINES
+@trio_test
 async def test_a_draft_that_is_kept_becomes_a_clean_blob(engine: Engine, tmp_path: Path) -> None:
     async with engine(tmp_path) as store:
         await append(store, "s", 0, PLAIN)

@@ -126,6 +126,42 @@ def test_a_response_that_fails_is_sorted_by_its_code(
     assert (error.message, error.at) == ("Oh no.", "stream")
 
 
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, b'{"error":{"message":"Invalid image.","code":"invalid_image"}}'),
+        (
+            400,
+            b'{"error":{"message":"The data you sent is not valid.","code":"image_parse_error"}}',
+        ),
+        (400, b'{"error":{"message":"this model does not support image input"}}'),
+        (400, b'{"error":{"message":"Invalid value: \'input_image\'.","code":"invalid_value"}}'),
+        (422, b'{"detail":"unknown variant `image_url`, expected `text`"}'),
+        (500, b'{"error":{"code":500,"message":"image input is not supported - hint: mmproj"}}'),
+    ],
+)
+def test_an_error_that_speaks_of_images_may_be_about_those(status: int, body: bytes) -> None:
+    assert refused(OPENAI, status, {}, body, now=NOW).about_images
+
+
+def test_a_response_that_fails_for_an_image_is_a_bad_request() -> None:
+    error = failed(read_complaint(b'{"error":{"message":"Oh no.","code":"invalid_image_format"}}'))
+    assert (error.about_images, error.info, error.at) == (True, "badRequest", "stream")
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, b'{"error":{"message":"Invalid schema.","code":"invalid_schema"}}'),
+        (401, b'{"error":{"message":"No key for images."}}'),
+        (429, b'{"error":{"message":"Too many images per minute.","code":"rate_limit_exceeded"}}'),
+        (400, b'{"error":{"message":"image","code":"context_length_exceeded"}}'),
+    ],
+)
+def test_other_errors_are_not_about_images(status: int, body: bytes) -> None:
+    assert not refused(OPENAI, status, {}, body, now=NOW).about_images
+
+
 def test_the_message_is_the_providers_and_not_its_json() -> None:
     assert refusal(400, complaint("Unknown parameter: 'x'.")).message == "Unknown parameter: 'x'."
 

@@ -31,6 +31,7 @@ from codexd.core.items import (
     TextInput,
     TurnError,
 )
+from codexd.core.marks import HistoryCompacted
 from codexd.core.tool_events import ToolEnded
 from codexd.projections.history import HASH_DIGITS, History
 from codexd.projections.model_items import user_message, without_id
@@ -176,6 +177,21 @@ def test_every_kind_of_input_is_told_in_the_models_way() -> None:
             {"type": "input_text", "text": "[a.py](/project/a.py)"},
         ],
     }
+
+
+def test_an_image_that_was_refused_is_left_out_for_whoever_refused_it() -> None:
+    error = TurnError("Invalid image.", "badRequest")
+    refused = ModelCallFailed(error, "request", True, images=("aa", "bb"), asked=("m-1", "p"))
+    fold = history(*FIRST_TURN, refused)
+    assert fold.refused_by("m-1", "p") == {"aa", "bb"}
+    assert fold.refused_by("m-2", "p") == fold.refused_by("m-1", "q") == frozenset()
+    mark = fold.mark()
+    fold.apply(replace(refused, images=("cc",)))
+    fold.go_back(mark)
+    assert fold.refused_by("m-1", "p") == {"aa", "bb"}
+    assert History.at(fold.place()).refused_by("m-1", "p") == fold.copy().refused_by("m-1", "p")
+    fold.apply(HistoryCompacted(ItemId("k"), "It was a bug.", ()))
+    assert fold.refused_by("m-1", "p") == frozenset()
 
 
 def test_text_like_our_own_tags_is_a_persons_text_all_the_same() -> None:

@@ -65,6 +65,7 @@ ITEMS: tuple[items.ThreadItem, ...] = (
         exit_code=0,
         duration_ms=3,
     ),
+    items.ImageView(id=M, path="/w/a.png", started_at_ms=1, completed_at_ms=2),
     items.ContextCompaction(id=M),
     items.EnteredReviewMode(id=M, review="r"),
     items.ExitedReviewMode(id=M, review="r"),

@@ -73,6 +73,7 @@ _STATUS_OF_TOO_LONG: Final = (400, 413, 422, 500)
 
 # Nor is there one code for an image that cannot be read, or for a model that reads none: OpenAI's are invalid_image_*
 # and image_parse_error, llama.cpp answers HTTP 500 with a sentence, others refuse the part by its type.
+_MAY_BE_ABOUT_IMAGES: Final = ("badRequest", "internalServerError", "other")
 _ABOUT_IMAGES = re.compile(r"image|multi-?modal", re.IGNORECASE)
 
 _KEY_LIKE = re.compile(r"\b(?:sk|sess|rk)-[\w*.-]{6,}|(?i:\bbearer\s+)[\w*.~+/=-]{6,}")
@@ -95,6 +96,18 @@ def refused(
     """The error for an answer that is not a success. `now` is in Unix seconds; header names in lower case."""
     complaint = read_complaint(body)
     said = scrubbed(complaint.message, secrets) or "no reason given"
+    error = _refused(provider, status, headers, complaint, said, now)
+    return _with_images_in_mind(error, complaint)
+
+
+def _refused(
+    provider: Provider,
+    status: int,
+    headers: Mapping[str, str],
+    complaint: Complaint,
+    said: str,
+    now: float,
+) -> ModelError:
     limits = limits_in_headers(headers.items())
     known = _sorted_by_code(complaint)
     if status in (401, 403):
@@ -121,6 +134,10 @@ def refused(
 
 def failed(complaint: Complaint, *, secrets: tuple[str, ...] = ()) -> ModelError:
     """The error for `response.failed` or an `error` event."""
+    return _with_images_in_mind(_failed(complaint, secrets), complaint)
+
+
+def _failed(complaint: Complaint, secrets: tuple[str, ...]) -> ModelError:
     said = scrubbed(complaint.message, secrets)
     code = complaint.code or complaint.type
     text = said or f"the model's response failed ({code or 'no reason given'})"
@@ -313,18 +330,9 @@ def _final(
     limits: dict[str, str],
     details: str | None = None,
 ) -> ModelError:
-    about_images = info in ("badRequest", "other") and _speaks_of_images(text, details)
     if status is not None:
         details = _details(status)
-    return ModelError(
-        text,
-        info="badRequest" if about_images else info,
-        at=at,
-        retry=False,
-        details=details,
-        rate_limits=limits,
-        about_images=about_images,
-    )
+    return ModelError(text, info=info, at=at, retry=False, details=details, rate_limits=limits)
 
 
 def _passing(
@@ -347,12 +355,17 @@ def _passing(
         after_ms=after_ms,
         details=details,
         rate_limits=limits,
-        about_images=info == "internalServerError" and _speaks_of_images(text, details),
     )
 
 
-def _speaks_of_images(text: str, details: str | None) -> bool:
-    return _ABOUT_IMAGES.search(f"{text} {details or ''}") is not None
+def _with_images_in_mind(error: ModelError, complaint: Complaint) -> ModelError:
+    """The error, with its word on whether images may be what was wrong."""
+    said = f"{complaint.message} {complaint.code or ''}"
+    if error.info in _MAY_BE_ABOUT_IMAGES and _ABOUT_IMAGES.search(said):
+        error.about_images = True
+        if error.info == "other":
+            error.info = "badRequest"
+    return error
 
 
 def _details(status: int) -> str:

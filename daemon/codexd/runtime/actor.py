@@ -353,7 +353,7 @@ class ThreadActor:
 
     def _print_request(self, model: str) -> RequestPrint:
         request = self.history.print_request(
-            self.instructions.encode(), self.world.tools_of(model)
+            self.instructions.encode(), self.world.tools_of(model, self.state)
         )
         if request.instructions is None and request.tools is None:
             return request

@@ -108,7 +108,7 @@ class ModelCalling:
             model=settings.model,
             instructions=thread.instructions,
             input=question(turn, items) if apart else items,
-            tools=() if apart else thread.world.tools_of(settings.model),
+            tools=() if apart else thread.world.tools_of(settings.model, thread.state),
             cache_key=thread.thread_id,
             effort=tuning.effort,
             summary=tuning.summary,

@@ -136,9 +136,10 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
         """The images of the store."""
         return Images(self.store, self.image_cache, self.readers)
 
-    def tools_of(self, model: str) -> tuple[bytes, ...]:
-        """The tools that a model is told of."""
-        return self.registry.declared_to(reads_images=self.traits(model).images)
+    def tools_of(self, model: str, state: ThreadState) -> tuple[bytes, ...]:
+        """The tools that a thread's model is told of; a reviewer looks at no pictures."""
+        looks = self.traits(model).images and state.reviews is None
+        return self.registry.declared_to(reads_images=looks)
 
     def new_id(self) -> str:
         """A fresh UUIDv7."""
