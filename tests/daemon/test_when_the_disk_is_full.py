@@ -16,8 +16,8 @@ from held_model import Held, held_model
 from small_disk import SmallDisk, small_disk
 from trio_test import trio_test
 
-# Longer than what the last page of a file still has room for.
-WORDS = tuple(f"word {n} {'x' * 200} " for n in range(100))
+# Half of them is longer than what the last page of a file may still have room for: 4 KiB.
+WORDS = tuple(f"word {n} {'x' * 500} " for n in range(100))
 HALF = "".join(WORDS[:9])
 
 
