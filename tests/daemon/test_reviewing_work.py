@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Final
 
+import pytest
+
 from codexd.models.scripted import ScriptedModel, scripted_model
-from codexd.models.scripts import Say, Think
-from daemon_client import Client, Json, connected
-from daemon_house import Daemon
+from codexd.models.scripts import Break, Call, Hang, Reply, Say, Think
+from daemon_client import CURSOR, Client, Json, connected
+from daemon_house import Daemon, Home
+from held_model import Held, Script, held_model
 from trio_test import trio_test
 
 UNCOMMITTED: Final[Json] = {"type": "uncommittedChanges"}
@@ -105,3 +109,282 @@ async def test_the_findings_come_back_in_order_and_the_model_hears_of_nothing_el
             assert told.startswith("user: <user_action>")
             assert RENDERED in told
             assert own == f"assistant: {RENDERED}"
+
+
+def running(command: str) -> Call:
+    return Call("shell_command", json.dumps({"command": command}))
+
+
+async def told_last(client: Client, thread: str, model: ScriptedModel) -> list[str]:
+    """What the model of the thread is told with the next turn, but for where it works."""
+    await client.run_turn(thread, "go on")
+    return [one for one in texts(bodies(model)[-1]) if "<environment_context>" not in one]
+
+
+async def events(client: Client, thread: str) -> list[Json]:
+    """The records of a thread."""
+    answer = await client.call("thread/log/read", threadId=thread, after=0, limit=500)
+    return list(answer["records"])
+
+
+async def reviewers(client: Client, thread: str) -> list[str]:
+    """The threads of those who have looked at it."""
+    return [
+        str(one["data"]["childId"])
+        for one in await events(client, thread)
+        if one["type"] == "review.entered"
+    ]
+
+
+@trio_test
+async def test_the_reviewer_knows_its_task_and_nothing_else(daemon: Daemon, tmp_path: Path) -> None:
+    tmp_path.joinpath("AGENTS.md").write_text("Always sing.")
+    async with scripted_model([(Say(("Hi.",)),), (answered(),)]) as model:
+        daemon.home.use_model(
+            model.base_url,
+            more='review_model = "critic"\nproject_root_markers = []\n[titles]\nby_model = true',
+        )
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread(
+                cwd=str(tmp_path), developerInstructions="Be rude.", ephemeral=True
+            )
+            await client.run_turn(thread, "hello")
+            turn = await start(client, thread, {"type": "commit", "sha": "0f3a9c1d2e"})
+            await client.turn_ended(turn)
+            first, review = bodies(model)
+            assert "sing" in json.dumps(first)
+            assert (review["model"], first["model"]) == ("critic", "scripted")
+            assert review["instructions"].startswith("You review a change")
+            place, prompt = texts(review)
+            assert place.startswith("user: <environment_context>")
+            assert "git show 0f3a9c1d2e" in prompt
+            assert review["prompt_cache_key"] != first["prompt_cache_key"]
+
+
+@trio_test
+async def test_a_reviewer_is_on_no_list_and_found_by_no_search(daemon: Daemon) -> None:
+    async with scripted_model([(answered("nothing but prose"),)]) as model:
+        daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread()
+            await client.turn_ended(await start(client, thread))
+            (child,) = await reviewers(client, thread)
+            listed = await client.call("thread/list")
+            loaded = (await client.call("thread/loaded/list"))["data"]
+            for ids in ([one["id"] for one in listed["data"]], loaded):
+                assert thread in ids
+                assert child not in ids
+            found = await client.call("thread/search", searchTerm="prose")
+            assert child not in json.dumps(found)
+            assert {one.params["threadId"] for one in client.of("thread/status/changed")} == {
+                thread
+            }
+            read = await client.call("thread/read", threadId=child, includeTurns=True)
+            assert [one["status"] for one in read["thread"]["turns"]] == ["completed"]
+
+
+@trio_test
+async def test_what_the_reviewer_wants_to_run_is_asked_of_whoever_follows_the_thread(
+    daemon: Daemon,
+) -> None:
+    async with scripted_model([(running("touch it; echo looked"),), (answered(),)]) as model:
+        daemon.home.use_model(model.base_url, approval="untrusted")
+        async with (
+            connected(daemon.home.socket) as client,
+            connected(daemon.home.socket) as late,
+        ):
+            thread = await client.start_thread()
+            turn = await start(client, thread)
+            asked = await client.until_asked()
+            assert (asked.params["threadId"], asked.params["turnId"]) == (thread, turn)
+            await late.call("thread/resume", threadId=thread, excludeTurns=True)
+            again = await late.until_asked()
+            assert again == asked
+            await late.decide(again, "accept")
+            assert (await client.turn_ended(turn))["status"] == "completed"
+            for one in (client, late):
+                resolved = await one.until_told("serverRequest/resolved")
+                assert resolved.params == {"threadId": thread, "requestId": asked.id}
+                output = one.of("item/commandExecution/outputDelta", turnId=turn)
+                assert "".join(each.params["delta"] for each in output) == "looked\n"
+            await late.turn_ended(turn)
+            assert items_of(client, turn)[2:4] == items_of(late, turn)[:2]
+            assert items_of(client, turn)[2:4] == [
+                ("started", "commandExecution"),
+                ("completed", "commandExecution"),
+            ]
+
+
+@trio_test
+async def test_an_interrupt_ends_the_reviewer_too_and_whatever_it_had_begun(
+    daemon: Daemon,
+) -> None:
+    replies: list[Reply] = [(running("echo begun; exec sleep 1000"),), (Say(("Ok.",)),)]
+    async with scripted_model(replies) as model:
+        daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread()
+            turn = await start(client, thread)
+            await client.until_told("item/commandExecution/outputDelta")
+            await client.call("turn/interrupt", threadId=thread, turnId=turn)
+            assert (await client.turn_ended(turn))["status"] == "interrupted"
+            begun = [kind for what, kind in items_of(client, turn) if what == "started"]
+            ended = [kind for what, kind in items_of(client, turn) if what == "completed"]
+            assert (
+                begun
+                == ended
+                == ["enteredReviewMode", "commandExecution", "exitedReviewMode", "agentMessage"]
+            )
+            (child,) = await reviewers(client, thread)
+            records: list[Json] = []
+            while not records or records[-1]["type"] != "turn.interrupted":
+                records = await events(client, child)
+            told, own, marker, asked = await told_last(client, thread, model)
+            assert "stopped before it had come to a result" in told
+            assert own.startswith("assistant: The review was stopped")
+            assert marker.startswith("user: <turn_aborted>")
+            assert asked == "user: go on"
+
+
+@trio_test
+async def test_a_second_review_replaces_the_first_and_a_turn_makes_way_too(
+    daemon: Daemon,
+) -> None:
+    replies: list[Reply] = [(Hang(("Hm",)),), (Hang(("Hm",)),), (answered(),)]
+    async with scripted_model(replies) as model:
+        daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread()
+            first = await client.start_turn(thread, "hello")
+            await model.wait_requests(1)
+            second = await start(client, thread)
+            assert (await client.turn_ended(first))["status"] == "interrupted"
+            await model.wait_requests(2)
+            third = await start(client, thread)
+            assert (await client.turn_ended(second))["status"] == "interrupted"
+            assert (await client.turn_ended(third))["status"] == "completed"
+            reasons = [
+                one["data"].get("reason")
+                for one in await events(client, thread)
+                if one["type"] == "turn.interrupted"
+            ]
+            assert reasons == ["replaced", "replaced"]
+            exited = client.of("item/completed", turnId=third)[-2].params["item"]
+            assert exited["output"]["findings"][0]["priority"] == 1
+
+
+@trio_test
+async def test_a_prompt_waits_for_the_end_of_a_review_and_nothing_is_added_to_one(
+    daemon: Daemon,
+) -> None:
+    async with held_model([Held(answered(), after=0), Say(("Ok.",))]) as model:
+        daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread()
+            turn = await start(client, thread)
+            await model.wait_asked(1)
+            refusal = await client.refused(
+                "turn/steer",
+                threadId=thread,
+                expectedTurnId=turn,
+                input=[{"type": "text", "text": "and this"}],
+            )
+            assert refusal.data["code"] == "turn_not_steerable"
+            waiting = await client.start_turn(thread, "then")
+            model.let_go()
+            await client.turn_ended(turn)
+            assert (await client.turn_ended(waiting))["status"] == "completed"
+
+
+@trio_test
+async def test_a_reviewer_that_fails_says_why(daemon: Daemon) -> None:
+    async with scripted_model([(Break("insufficient_quota"),), (Say(("Ok.",)),)]) as model:
+        daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread()
+            ended = await client.turn_ended(await start(client, thread))
+            assert ended["status"] == "failed"
+            assert ended["error"]["message"]
+            told, own, _ = await told_last(client, thread, model)
+            assert "failed before it had come to a result" in told
+            assert own.startswith("assistant: The review failed")
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        {"type": "baseBranch", "branch": " "},
+        {"type": "commit", "sha": ""},
+        {"type": "custom", "instructions": "\n"},
+    ],
+    ids=["branch", "commit", "prompt"],
+)
+@trio_test
+async def test_there_must_be_something_to_review(daemon: Daemon, target: Json) -> None:
+    async with connected(daemon.home.socket) as client:
+        thread = await client.start_thread()
+        refusal = await client.refused("review/start", threadId=thread, target=target)
+        assert refusal.data["code"] == "empty_review"
+
+
+@pytest.mark.slow
+@trio_test
+async def test_a_killed_daemon_takes_the_reviewer_up_where_it_was(home: Home) -> None:
+    replies: Script = [
+        running("echo looked"),
+        Held(Think(("a", "b")), after=1),
+        answered(),
+        Say(("Ok.",)),
+    ]
+    async with held_model(replies) as model:
+        home.use_model(model.base_url)
+        first = home.start()
+        async with connected(home.socket) as client:
+            thread = await client.start_thread()
+            turn = await start(client, thread)
+            await model.holding.wait()
+            first.kill()
+        home.start()
+        async with connected(home.socket, codexd=CURSOR) as client:
+            resumed = await client.call("thread/resume", threadId=thread)
+            if resumed["thread"]["status"]["type"] == "active":
+                await client.turn_ended(turn)
+                assert ("completed", "commandExecution") in items_of(client, turn)
+            (child,) = await reviewers(client, thread)
+            started = [one["type"] for one in await events(client, child)].count("turn.started")
+            assert started == 1
+            found = (await client.call("thread/read", threadId=thread, includeTurns=True))[
+                "thread"
+            ]["turns"]
+            assert [one["status"] for one in found] == ["completed"]
+            assert [one["type"] for one in found[0]["items"]] == [
+                "enteredReviewMode",
+                "exitedReviewMode",
+                "agentMessage",
+            ]
+            assert found[0]["items"][-1]["text"] == RENDERED
+            assert model.bodies[2] == model.bodies[1]
+
+
+@trio_test
+async def test_who_comes_in_the_middle_is_told_what_the_reviewer_has_done(daemon: Daemon) -> None:
+    replies: Script = [running("echo looked"), Held((Think(("a", "b")), answered()), after=1)]
+    async with held_model(replies) as model:
+        daemon.home.use_model(model.base_url)
+        async with (
+            connected(daemon.home.socket) as client,
+            connected(daemon.home.socket, codexd=CURSOR) as late,
+        ):
+            thread = await client.start_thread()
+            turn = await start(client, thread)
+            await model.holding.wait()
+            await client.until_told("item/reasoning/summaryTextDelta")
+            await late.call("thread/resume", threadId=thread, excludeTurns=True)
+            await late.until_told("item/reasoning/summaryTextDelta")
+            model.let_go()
+            await client.turn_ended(turn)
+            await late.turn_ended(turn)
+            assert items_of(late, turn) == items_of(client, turn)[2:]
+            for one in (client, late):
+                words = one.of("item/reasoning/summaryTextDelta", turnId=turn)
+                assert "".join(each.params["delta"] for each in words) == "ab"

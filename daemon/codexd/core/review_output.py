@@ -94,6 +94,7 @@ def _place(location: CodeLocation | None) -> str:
 
 
 _DECODER = json.JSONDecoder(strict=False)  # Models break lines within strings.
+_OPENING = re.compile(r'\{\s*"')  # of an object that has anything in it
 _FENCED = re.compile(r"```[\w-]*[ \t]*\n(.*?)\n?[ \t]*```", re.DOTALL)
 _MARKED_PRIORITY = re.compile(r"\[?P([0-3])\b")
 
@@ -105,19 +106,21 @@ def _unfenced(text: str) -> str:
 
 
 def _find(text: str) -> dict[str, object] | None:
-    at, left = text.find("{"), SCANNED_CHARACTERS_MAX
-    while at >= 0 and left > 0:
+    left = SCANNED_CHARACTERS_MAX
+    for opening in _OPENING.finditer(text):
+        at = opening.start()
+        if left <= 0:
+            break
         try:
             found, end = _DECODER.raw_decode(text, at)
         except json.JSONDecodeError as error:
-            left -= max(error.pos - at, 1)
+            left -= error.pos - at + error.pos // 64  # It counts the lines in front of it.
         except (ValueError, RecursionError):  # A number of a million digits; brackets without end.
             left -= len(text) - at
         else:
             if isinstance(found, dict) and isinstance(found.get("findings"), list):
                 return found
             left -= end - at
-        at = text.find("{", at + 1)
     return None
 
 
