@@ -55,6 +55,12 @@ async def copy_past(
 
 async def _copy_images(source: EventStore, data: bytes, target: EventStore) -> None:
     """The images that a record names: the child shows them, whatever becomes of its parent."""
-    for found in _IMAGE.findall(data):
+    for found in dict.fromkeys(_IMAGE.findall(data)):
         with suppress(NotFound, Damaged):  # It is gone for the parent too.
             await target.put_blob(await source.read_blob(found.decode()), as_it_is=True)
+
+
+async def forget(memory: EventStore, thread_id: ThreadId) -> None:
+    """Delete a thread in memory, and the images that no other names. Raises: StoreError."""
+    await memory.delete(thread_id)
+    await memory.sweep_blobs()

@@ -19,7 +19,7 @@ from codexd.core.events import ThreadForked, encode_event
 from codexd.core.ids import ThreadId
 from codexd.core.record import encode_members
 from codexd.runtime.actor import Perform, ThreadActor
-from codexd.runtime.copying import copy_past
+from codexd.runtime.copying import copy_past, forget
 from codexd.runtime.loading import Witness
 from codexd.runtime.snapshots import Seed, find_seed
 from codexd.runtime.world import Listener, World
@@ -210,7 +210,7 @@ class Supervisor:
             )
         except BaseException:  # A half copy, also of an asker who has left, is reached by nobody.
             with suppress(StoreError):
-                await memory.delete(child)
+                await forget(memory, child)
             raise
         self._ephemeral.add(child)
 
@@ -315,7 +315,7 @@ class Supervisor:
         if thread.thread_id in self._ephemeral:
             self._ephemeral.discard(thread.thread_id)
             with suppress(StoreError):
-                await thread.world.store.delete(thread.thread_id)
+                await forget(thread.world.store, thread.thread_id)
 
 
 async def _ready(one: _Loaded) -> ThreadActor:

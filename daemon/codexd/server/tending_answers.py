@@ -14,6 +14,7 @@ from codexd.protocol.methods import NoParams
 from codexd.protocol.notifications import ThreadDeletedNotification
 from codexd.protocol.rpc import state_error
 from codexd.protocol.threads import ThreadDeleteParams, ThreadDeleteResponse
+from codexd.runtime.copying import forget
 from codexd.server.connection import Answered, Connection
 from codexd.server.opening import store_error, thread_id_of
 from codexd.server.services import Services
@@ -35,7 +36,7 @@ async def thread_delete(
     try:
         if services.supervisor.is_ephemeral(thread_id):
             await services.supervisor.unload(thread_id)
-            await services.memory.delete(thread_id)
+            await forget(services.memory, thread_id)
         else:
             await _delete(services, thread_id, params.detach_children)
     except NotFound as error:
