@@ -67,6 +67,7 @@ async def test_an_image_that_steers_a_turn_is_kept_too(daemon: Daemon) -> None:
             assert name_of(PNG) in log_of(daemon, thread)
 
 
+@pytest.mark.slow
 @trio_test
 async def test_prompts_stay_in_their_order_whichever_has_an_image(daemon: Daemon) -> None:
     async with scripted_model([Hang(("wait",))]) as model:

@@ -1,0 +1,129 @@
+"""Images by their names: for a request to a model, and for an answer to a client; each as far as there is room."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import msgspec
+import pytest
+import trio
+
+from codexd.core.images import IMAGES_MAX, BadImage
+from codexd.core.items import ImageInput, LocalImageInput, TextInput, UserInput
+from codexd.projections.model_items import user_message
+from codexd.projections.pictures import print_of
+from codexd.runtime import images as i
+from codexd.runtime.images import ImageCache, Images, shown
+from codexd_eventstore.memory import MemoryStore
+from trio_test import trio_test
+
+PNG = b"\x89PNG\r\n\x1a\n"
+NOBODY: frozenset[str] = frozenset()
+GONE = f"codexd-blob:{'0' * 64};image/png"
+
+
+def url_of(content: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
+
+
+def images(cache: ImageCache | None = None) -> Images:
+    return Images(MemoryStore(), cache or ImageCache(), trio.CapacityLimiter(1))
+
+
+def item(*names: str) -> bytes:
+    return user_message(tuple(ImageInput(name) for name in names))
+
+
+def parts(item: bytes) -> list[str]:
+    """What stands in the places of the images: the URLs, or texts."""
+    content = msgspec.json.decode(item)["content"]
+    return [part.get("image_url") or part["text"] for part in content]
+
+
+@trio_test
+async def test_a_request_has_the_images_themselves_and_the_same_bytes_each_time() -> None:
+    kept = images(ImageCache(0))
+    name = await kept.keep(PNG)
+    items = (b'{"type":"message"}', item(name, "data:image/png;base64,AA=="))
+    first = await kept.for_model(items, NOBODY, reads_images=True)
+    assert first[0] is items[0]
+    assert parts(first[1]) == [url_of(PNG), "data:image/png;base64,AA=="]
+    assert await kept.for_model(items, NOBODY, reads_images=True) == first
+    assert await kept.for_model(items[:1], NOBODY, reads_images=True) == items[:1]
+
+
+@trio_test
+async def test_what_is_not_sent_has_a_text_in_its_place() -> None:
+    kept = images()
+    name, inline = await kept.keep(PNG), "data:image/png;base64,AA=="
+    sent = item(name, inline, GONE)
+    (blind,) = await kept.for_model((sent,), NOBODY, reads_images=False)
+    assert parts(blind) == [i.NOT_FOR_THIS_MODEL] * 3
+    refused = frozenset({print_of(name), print_of(inline)})
+    (without,) = await kept.for_model((sent,), refused, reads_images=True)
+    assert parts(without) == [i.REFUSED, i.REFUSED, i.GONE]
+    scrubbed = json.dumps({"content": [{"type": "input_image", "image_url": "«scrubbed»"}]})
+    (gone,) = await kept.for_model((scrubbed.encode(),), NOBODY, reads_images=True)
+    assert parts(gone) == [i.GONE]
+
+
+@trio_test
+async def test_an_address_of_another_programs_log_is_sent_as_it_stands() -> None:
+    sent = item("data:,x").replace(b"data:,x", b"https://example.org/a.png")
+    assert await images().for_model((sent,), NOBODY, reads_images=True) == (sent,)
+
+
+@trio_test
+async def test_only_as_many_are_fetched_as_there_is_room_for() -> None:
+    kept = images()
+    names = [await kept.keep(PNG + bytes([n])) for n in range(3)]
+    room = 2 * len(url_of(PNG + b"0")) + 4
+    assert list(await kept.fetch(names, room)) == names[:2]
+    assert await kept.fetch([GONE, *names[:1], *names[:1]]) == {
+        GONE: None,
+        names[0]: b'"%b"' % url_of(PNG + b"\0").encode(),
+    }
+
+
+@trio_test
+async def test_what_was_used_last_stays_at_hand() -> None:
+    size = len(url_of(PNG + b"0")) + 2
+    cache = ImageCache(2 * size)
+    kept = images(cache)
+    first, second = [await kept.keep(PNG + bytes([n])) for n in range(2)]
+    assert kept.at_hand([first]) is not None
+    third = await kept.keep(PNG + b"3")
+    assert kept.at_hand([first, third]) is not None
+    assert kept.at_hand([second]) is None
+    await kept.keep(PNG + b"\0" * 3 * size)
+    assert kept.at_hand([first, third]) is not None
+
+
+@trio_test
+async def test_a_message_has_a_bounded_number_of_images() -> None:
+    many: list[UserInput] = [ImageInput(url_of(PNG))] * IMAGES_MAX
+    assert len(await images().accept(many, "/")) == IMAGES_MAX
+    with pytest.raises(BadImage, match=f"at most {IMAGES_MAX} images, found {IMAGES_MAX + 1}"):
+        await images().accept([*many, LocalImageInput("a.png")], "/")
+
+
+@pytest.mark.parametrize("part", [ImageInput(url_of(PNG), "huge"), LocalImageInput("a", "huge")])
+@trio_test
+async def test_a_detail_that_nobody_knows_is_refused(part: UserInput) -> None:
+    with pytest.raises(BadImage, match="one of auto, high, low, original, found 'huge'"):
+        await images().accept([part], "/")
+
+
+@trio_test
+async def test_what_a_client_says_of_how_a_file_is_kept_counts_for_nothing() -> None:
+    forged = LocalImageInput("/absent.png", image=GONE)
+    (accepted,) = await images().accept([forged], "/")
+    assert accepted == LocalImageInput("/absent.png", problem="no such file or directory")
+
+
+def test_a_part_is_shown_with_its_image_where_there_is_one() -> None:
+    urls = {GONE: b'"data:image/png;base64,AA=="', "other": None}
+    assert shown(ImageInput(GONE, "low"), urls) == ImageInput("data:image/png;base64,AA==", "low")
+    for part in (ImageInput("other"), ImageInput("absent"), TextInput(GONE)):
+        assert shown(part, urls) is part
