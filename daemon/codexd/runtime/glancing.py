@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Final
 
 from codexd.core.ids import ThreadId
 from codexd.core.record import decode_record
@@ -10,6 +11,9 @@ from codexd.projections.threads import TELLING_TYPES, Summary
 from codexd.runtime.remembering import KEPT_EVENTS, Memory
 from codexd.runtime.snapshots import find_seed
 from codexd_eventstore.store import EventStore
+
+# Records read at a time: some two milliseconds, in which nobody else is served.
+_PIECE_RECORDS: Final = 256
 
 
 @functools.cache
@@ -22,7 +26,9 @@ async def summary_of(store: EventStore, thread_id: ThreadId, version: int) -> Su
     summary = await _newest(store, thread_id, version)
     begun = after = summary.seq
     while after < version:
-        for record in await store.read(thread_id, after=after, limit=version - after):
+        for record in await store.read(
+            thread_id, after=after, limit=min(_PIECE_RECORDS, version - after)
+        ):
             after = record.seq
             # The last record is decoded whatever it says: its time is the thread's.
             if record.type in TELLING_TYPES or after == version:
