@@ -37,11 +37,12 @@ from codexd.core.limits import Limits
 from codexd.core.marks import HistoryCompacted
 from codexd.core.record import Recorded
 from codexd.core.revert_events import HistoryRevertUndone
+from codexd.core.review_targets import Custom, UncommittedChanges
 from codexd.core.settings import SettingsChange, Tuned, Tuning
 from codexd.core.state import ThreadState, evolve
 from codexd.core.surroundings import Surroundings, Titles
 from codexd.core.tool_events import Decision, ToolEnded
-from codexd.core.turn import ModelCall, OpenCall, Turn
+from codexd.core.turn import ModelCall, OpenCall, Review, Turn
 from codexd.core.user_instructions import UserInstructions
 from codexd.core.warned import Complaint
 from codexd.projections.history import History
@@ -489,6 +490,8 @@ class Play:
             )
         for open_call in turn.open_calls:
             moves += self._moves_of_a_tool(open_call)
+        if turn.review is not None:
+            moves += self._moves_of_a_reviewer(turn.review)
         return moves
 
     def _moves_of_keeping(self) -> list[Move]:
@@ -553,9 +556,10 @@ class Play:
             self._ask,
             lambda: self.do(c.RenameThread(name=self._name("name "))),
             lambda: self.do(change),
+            self._review,
         ]
         if self.state.turn is not None:
-            if self.turn.kind != "compact":
+            if self.turn.kind not in ("compact", "review"):
                 moves.append(self._steer)
             moves += [
                 lambda: self.do(interrupt),
@@ -569,6 +573,26 @@ class Play:
             first = self.state.queue[0].item_id
             moves.append(lambda: self.do(c.WithdrawInput(item_id=first)))
         return moves
+
+    def _review(self) -> None:
+        name = self._name("v")
+        self.do(
+            c.StartReview(
+                turn_id=TurnId(name),
+                target=UncommittedChanges() if self._names % 2 else Custom("the parser"),
+                child_id=ThreadId(f"reviewer {name}"),
+                child_turn_id=TurnId(f"{name}'s"),
+                open_items=self.open_items(),
+            )
+        )
+
+    def _moves_of_a_reviewer(self, review: Review) -> list[Move]:
+        ended = c.ReportReview(child_id=review.child_id, answer=f"{self._name('Fine ')}.")
+        return [
+            *[lambda: self.do(ended)] * 3,
+            lambda: self.do(replace(ended, ended="interrupted")),
+            lambda: self.do(replace(ended, ended="failed", error=BROKEN)),
+        ]
 
     def _moves_of_a_summary(self) -> list[Move]:
         return [
