@@ -16,7 +16,7 @@ from trio_test import trio_test
 
 OK = Say(("ok",))
 # More than the daemon may grow by.
-PRINTED_BYTES = 1_000_000_000 if "CODEXD_NIGHTLY" in os.environ else 150_000_000
+PRINTED_BYTES = 1_000_000_000 if "CODEXD_NIGHTLY" in os.environ else 80_000_000
 
 
 def run(command: str, **more: object) -> Call:
