@@ -388,3 +388,53 @@ async def test_who_comes_in_the_middle_is_told_what_the_reviewer_has_done(daemon
             for one in (client, late):
                 words = one.of("item/reasoning/summaryTextDelta", turnId=turn)
                 assert "".join(each.params["delta"] for each in words) == "ab"
+
+
+@pytest.mark.slow
+@trio_test
+async def test_a_reviewer_that_works_for_nobody_is_stopped(home: Home) -> None:
+    async with held_model([Held(Think(("a", "b")), after=1), Say(("Ok.",))]) as model:
+        home.use_model(model.base_url)
+        first = home.start()
+        async with connected(home.socket) as client:
+            thread = await client.start_thread()
+            await start(client, thread)
+            await model.holding.wait()
+            (child,) = await reviewers(client, thread)
+            first.kill()
+        (log,) = [one for one in home.logs() if thread in one.name]
+        log.unlink()
+        home.start()
+        async with connected(home.socket) as client:
+            await client.call("thread/resume", threadId=child, excludeTurns=True)
+            while (await events(client, child))[-1]["type"] != "turn.interrupted":
+                pass
+
+
+@trio_test
+async def test_a_thread_is_deleted_with_those_who_reviewed_it(daemon: Daemon) -> None:
+    async with scripted_model([(answered(),), (Hang(("Hm",)),)]) as model:
+        daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread()
+            await client.turn_ended(await start(client, thread))
+            await start(client, thread)
+            await model.wait_requests(2)
+            children = await reviewers(client, thread)
+            assert len(children) == 2
+            await client.call("thread/delete", threadId=thread)
+            left = [log.name for log in daemon.home.logs()]
+            assert not [name for name in left for one in (thread, *children) if one in name]
+
+
+@trio_test
+async def test_a_fork_that_is_deleted_leaves_the_reviewers_of_its_parent(daemon: Daemon) -> None:
+    async with scripted_model([(answered(),)]) as model:
+        daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread()
+            await client.turn_ended(await start(client, thread))
+            (child,) = await reviewers(client, thread)
+            fork = (await client.call("thread/fork", threadId=thread))["thread"]["id"]
+            await client.call("thread/delete", threadId=fork)
+            assert [log for log in daemon.home.logs() if child in log.name]

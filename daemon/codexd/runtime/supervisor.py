@@ -186,13 +186,24 @@ class Supervisor:
         """Take up the threads that a dead daemon left in mid-turn."""
         for thread_id in left:
             try:
-                await self.load(thread_id)
+                await self._stop_orphan(await self.load(thread_id))
             except NotFound:
                 self._world(False).unfinished.clear(thread_id)
             except StoreError as error:
                 log.error(
                     "thread %s was left unfinished and cannot be opened: %s", thread_id, error
                 )
+
+    async def _stop_orphan(self, thread: ThreadActor) -> None:
+        """Stop a reviewer that works for nobody: its review ended, and the daemon died before it was told."""
+        reviews, turn = thread.state.reviews, None
+        if reviews is None or thread.state.turn is None:
+            return
+        with suppress(StoreError):
+            turn = (await self.load(reviews.thread_id)).state.turn
+        if turn is None or turn.review is None or turn.review.child_id != thread.thread_id:
+            with suppress(c.Rejected, trio.EndOfChannel, trio.BrokenResourceError):
+                await thread.submit(c.InterruptTurn())
 
     def _seed(self, parent: ThreadId, at_seq: int) -> Seed | None:
         thread = self.loaded(parent)

@@ -5,9 +5,13 @@ Law: what is checked or removed here is read in threads, a log or a page of blob
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
+from codexd.core.events import InvalidEvent, ThreadForked
 from codexd.core.ids import ThreadId
+from codexd.core.marks import ReviewEntered
+from codexd.core.record import decode_record
 from codexd.projections.texts import Said
 from codexd.protocol import tending
 from codexd.protocol.methods import NoParams
@@ -18,7 +22,7 @@ from codexd.runtime.copying import forget
 from codexd.server.connection import Answered, Connection
 from codexd.server.opening import store_error, thread_id_of
 from codexd.server.services import Services
-from codexd_eventstore.store import NotFound, StoreError
+from codexd_eventstore.store import Damaged, NotFound, Refused, StoreError
 
 # A row is a hundred bytes; what one message carries stays far below its bound.
 STREAMS_PAGE: Final = 1000
@@ -58,10 +62,33 @@ async def _delete(services: Services, thread_id: ThreadId, detach_children: bool
             "thread_has_forks",
         )
     await services.supervisor.unload(thread_id)
+    for reviewer in await _reviewers(services, thread_id):
+        await services.supervisor.unload(reviewer)
+        with suppress(NotFound, Refused):  # One that somebody has forked is part of that fork.
+            services.sweeper.sweep_soon(await services.store.delete(reviewer))
     named = await services.store.delete(thread_id, detach_children=detach_children)
     # Somebody may have asked for it in between: then an actor without a log is there.
     await services.supervisor.unload(thread_id)
     services.sweeper.sweep_soon(named)
+
+
+async def _reviewers(services: Services, thread_id: ThreadId) -> list[ThreadId]:
+    """The threads of those who have reviewed it: nobody else knows of them."""
+    found: list[ThreadId] = []
+    with suppress(
+        Damaged, InvalidEvent
+    ):  # It is deleted all the same; those that it named so far too.
+        after, version = 0, (await services.store.head(thread_id)).version
+        while after < version:
+            for record in await services.store.read(thread_id, after=after):
+                after = record.seq
+                if record.type == ThreadForked.type:
+                    found.clear()  # They are its parent's.
+                elif record.type == ReviewEntered.type:
+                    event = decode_record(record.line).event
+                    if isinstance(event, ReviewEntered) and event.child_id is not None:
+                        found.append(event.child_id)
+    return found
 
 
 async def thread_verify(
