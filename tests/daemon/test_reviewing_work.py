@@ -175,7 +175,7 @@ async def test_a_reviewer_is_on_no_list_and_found_by_no_search(daemon: Daemon) -
                 assert thread in ids
                 assert child not in ids
             found = await client.call("thread/search", searchTerm="prose")
-            assert child not in json.dumps(found)
+            assert [one["thread"]["id"] for one in found["data"]] == [thread]
             assert {one.params["threadId"] for one in client.of("thread/status/changed")} == {
                 thread
             }
@@ -438,3 +438,24 @@ async def test_a_fork_that_is_deleted_leaves_the_reviewers_of_its_parent(daemon:
             fork = (await client.call("thread/fork", threadId=thread))["thread"]["id"]
             await client.call("thread/delete", threadId=fork)
             assert [log for log in daemon.home.logs() if child in log.name]
+
+
+@trio_test
+async def test_what_the_reviewer_used_stands_apart(daemon: Daemon) -> None:
+    async with scripted_model([(Say(("Hi.",)),), (running("true"),), (answered(),)]) as model:
+        daemon.home.use_model(model.base_url, more='review_model = "critic"')
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread()
+            await client.run_turn(thread, "hello")
+            used = client.of("thread/tokenUsage/updated")
+            await client.turn_ended(await start(client, thread))
+            assert client.of("thread/tokenUsage/updated") == used
+            read = await client.call("thread/usage/read", threadId=thread)
+            by_kind = {one["kind"]: one["used"]["tokens"] for one in read["kinds"]}
+            assert (
+                by_kind["turn"]["totalTokens"]
+                == used[-1].params["tokenUsage"]["total"]["totalTokens"]
+            )
+            assert by_kind["review"]["inputTokens"] == 200
+            turn = next(one for one in read["turns"] if one["kind"] == "review")
+            assert turn["models"] == ["critic"]

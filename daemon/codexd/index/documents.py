@@ -27,7 +27,9 @@ from codexd.core.items import (
     UserInput,
     plain_text,
 )
+from codexd.core.marks import ReviewExited
 from codexd.core.record import Recorded
+from codexd.core.review_words import answer_item
 from codexd.core.tool_events import ApprovalRequested, ToolEnded, ToolStarted
 
 # The order is how telling a hit is: a thread's snippet is of the first kind that has one.
@@ -55,6 +57,7 @@ TELLING: Final = frozenset(
         ApprovalRequested,
         ToolStarted,
         ToolEnded,
+        ReviewExited,
     )
 )
 
@@ -117,6 +120,8 @@ def documents_in(recorded: Recorded) -> list[Document | Withdrawn]:
             result = event.result
             text = "" if result.status == "declined" else result.output or ""
             return _one(recorded, OUTPUT, event.call_id, text, result.blob)
+        case ReviewExited() if event.told is not None:
+            return _one(recorded, ANSWER, answer_item(event.item_id), event.review)
         case ThreadRenamed():
             return _one(recorded, NAME, None, event.name or "")
         case _:

@@ -20,6 +20,7 @@ from codexd.core.events import (
     Unknown,
 )
 from codexd.core.ids import TurnId
+from codexd.core.marks import ReviewEntered, ReviewExited
 from codexd.core.record import Recorded
 from codexd.core.titles import TitleEnded, TitleRequested
 from codexd.core.usage import Tokens, read_usage
@@ -41,6 +42,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     said: bool = False  # the provider said what it used
     started_seq: int | None = None  # None: nothing says when it began
     started_ms: int | None = None
+    several: bool = False  # it stands for all that a reviewer asked
 
 
 class _Asked(msgspec.Struct, frozen=True, gc=False):
@@ -76,6 +78,14 @@ class Requests(msgspec.Struct, frozen=True, gc=False):
                 return replace(self, asked=asked), None
             case ModelCallEnded():
                 return self._asking_nobody(), _answered(_over(recorded, self.asked), event.usage)
+            case ReviewEntered() if event.model is not None:
+                asked = replace(
+                    self.asked, model=event.model, seq=recorded.seq, at_ms=recorded.at_ms
+                )
+                return replace(self, asked=asked), None
+            case ReviewExited() if event.used is not None:
+                over = replace(_over(recorded, self.asked), tokens=event.used, said=True)
+                return self._asking_nobody(), replace(over, several=True)
             case ModelCallFailed():
                 return self._asking_nobody(), replace(_over(recorded, self.asked), failed=True)
             case _:
@@ -128,6 +138,8 @@ REQUEST_TYPES = frozenset(
         ModelCallStarted,
         ModelCallEnded,
         ModelCallFailed,
+        ReviewEntered,
+        ReviewExited,
         TitleRequested,
         TitleEnded,
     )

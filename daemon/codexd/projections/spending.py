@@ -59,7 +59,7 @@ def spent_by(request: Request) -> Spent:
         request.provider,
         request.model,
         request.kind,
-        request.tokens.input_tokens > LONG_INPUT_TOKENS,
+        request.tokens.input_tokens > LONG_INPUT_TOKENS and not request.several,
         requests=int(not request.failed),
         failed=int(request.failed),
         unsaid=int(not request.failed and not request.said),
