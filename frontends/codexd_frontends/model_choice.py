@@ -24,6 +24,8 @@ APIS: Mapping[str, str] = {"responses": "/v1/responses", "chat": "/v1/chat/compl
 ASK_SECONDS_MAX = 0.5
 ANSWER_BYTES_MAX = 1 << 20
 ADDRESS_UNKNOWN = (404, 405, 501)
+# A script has no window; this one is as long as those of models of its day.
+SCRIPTED_WINDOW = 272_000
 
 
 class ModelChoice(msgspec.Struct, frozen=True):
@@ -34,12 +36,15 @@ class ModelChoice(msgspec.Struct, frozen=True):
     provider: str | None = None  # None: the default one, openai
     base_url: str | None = None
     wire_api: str = "responses"
+    window: int | None = None  # tokens, where no catalog knows it
 
     def config(self) -> str:
         """The config.toml that makes it the default. The demo's own command is harmless: no questions."""
         lines = ['approval_policy = "never"']
         if self.model is not None:
             lines.append(f"model = {_toml(self.model)}")
+        if self.window is not None:
+            lines.append(f"model_context_window = {self.window}")
         if self.provider is not None and self.base_url is not None:
             lines += [
                 f"model_provider = {_toml(self.provider)}",
@@ -88,6 +93,7 @@ def scripted(port: int) -> ModelChoice:
         model="scripted",
         provider="scripted",
         base_url=f"http://127.0.0.1:{port}/v1",
+        window=SCRIPTED_WINDOW,
     )
 
 

@@ -85,6 +85,7 @@ def test_the_choice_is_a_config_that_asks_nothing() -> None:
     assert tomllib.loads(scripted(4711).config()) == {
         "approval_policy": "never",
         "model": "scripted",
+        "model_context_window": 272_000,
         "model_provider": "scripted",
         "model_providers": {
             "scripted": {

@@ -2,7 +2,7 @@
 
 For tests, `async with scripted_model(replies) as model:` plays the replies, one a request. As a program,
 `python -m codexd.models.scripted --port 0` prints its port and plays the lines of the prompts (see
-scripts.py); `codexd --demo` runs it so. Both take the same way through the transport as a real model.
+scripts.py); `make demo` runs it so. Both take the same way through the transport as a real model.
 """
 
 from __future__ import annotations

@@ -116,7 +116,8 @@ def thread_lines(
         rows.append((one.thread_id[:id_chars], title, "", *_columns(one.total)))
         others = [kind for kind in one.kinds if kind.kind != "turn"]
         rows += [("", "", kind.kind, *_columns(kind.used)) for kind in others]
-    total = reduce(UsageCounts.plus, (one.total for one in threads), UsageCounts(cost_usd=0.0))
+    nothing = UsageCounts(cost_usd=None if threads else 0.0)
+    total = reduce(UsageCounts.plus, (one.total for one in threads), nothing)
     when = "ever" if days is None else f"in {days} days"
     return [
         *_table(
