@@ -221,7 +221,7 @@ class House:
         shell = Shell(command_shell(env))
         return World(
             store=store,
-            readers=readers,
+            image_readers=readers,
             image_cache=cache,
             client=self._client,
             traits=lambda model: _traits(find_model(model)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -106,6 +107,18 @@ async def test_a_message_has_a_bounded_number_of_images() -> None:
     assert len(await images().accept(many, "/")) == IMAGES_MAX
     with pytest.raises(BadImage, match=f"at most {IMAGES_MAX} images, found {IMAGES_MAX + 1}"):
         await images().accept([*many, LocalImageInput("a.png")], "/")
+
+
+@trio_test(autojump=True)
+async def test_a_file_that_is_not_read_in_time_costs_a_text_and_no_more(tmp_path: Path) -> None:
+    tmp_path.joinpath("a.png").write_bytes(PNG)
+    taken = trio.CapacityLimiter(1)
+    await taken.acquire_on_behalf_of("a reader that hangs")
+    kept = Images(MemoryStore(), ImageCache(), taken)
+    files, began = [LocalImageInput("a.png")] * 8, trio.current_time()
+    accepted = await kept.accept(files, str(tmp_path))
+    assert accepted == (LocalImageInput("a.png", problem="it could not be read in time"),) * 8
+    assert trio.current_time() - began == pytest.approx(i.MESSAGE_READ_SECONDS_MAX)
 
 
 @pytest.mark.parametrize("part", [ImageInput(url_of(PNG), "huge"), LocalImageInput("a", "huge")])

@@ -9,6 +9,7 @@ blob that is gone all the same (somebody deleted it) costs a text in its place, 
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
@@ -46,6 +47,8 @@ ANSWER_BYTES_MAX: Final = 128 * 1024 * 1024
 REQUEST_BYTES_MAX: Final = 256 * 1024 * 1024
 # A local disk needs milliseconds. A network's that needs more than this may hang for ever.
 READ_SECONDS_MAX: Final = 5.0
+# All files of one message together: whoever sends it waits for the answer.
+MESSAGE_READ_SECONDS_MAX: Final = 15.0
 
 NOT_FOR_THIS_MODEL: Final = "[an image was left out: this model reads no images]"
 REFUSED: Final = "[an image was left out: the model's provider did not accept it]"
@@ -94,15 +97,15 @@ class Images:
             self._cache.put(name, await trio.to_thread.run_sync(_encoded, mime, content))
         return name
 
-    async def load(self, path: str) -> str:
+    async def load(self, path: str, deadline: float = math.inf) -> str:
         """Store the image that a file has; its name. Raises: BadImage, UnreadableImage, StoreError."""
         content: bytes | None = None
-        with trio.move_on_after(READ_SECONDS_MAX):
+        with trio.CancelScope(deadline=min(trio.current_time() + READ_SECONDS_MAX, deadline)):
             content = await trio.to_thread.run_sync(
                 read_image, path, abandon_on_cancel=True, limiter=self._readers
             )
         if content is None:
-            raise UnreadableImage(f"it could not be read within {READ_SECONDS_MAX:g} s")
+            raise UnreadableImage("it could not be read in time")
         return await self.keep(content)
 
     async def look(self, path: str) -> str:
@@ -122,9 +125,10 @@ class Images:
         count = sum(isinstance(part, ImageInput | LocalImageInput) for part in content)
         if count > IMAGES_MAX:
             raise BadImage(f"expected at most {IMAGES_MAX} images, found {count}")
-        return tuple([await self._accept(part, cwd) for part in content])
+        deadline = trio.current_time() + MESSAGE_READ_SECONDS_MAX
+        return tuple([await self._accept(part, cwd, deadline) for part in content])
 
-    async def _accept(self, part: UserInput, cwd: str) -> UserInput:
+    async def _accept(self, part: UserInput, cwd: str, deadline: float) -> UserInput:
         match part:
             case ImageInput():
                 _check_detail(part.detail)
@@ -133,7 +137,7 @@ class Images:
             case LocalImageInput():
                 _check_detail(part.detail)
                 try:
-                    name = await self.load(os.path.join(cwd, part.path))
+                    name = await self.load(os.path.join(cwd, part.path), deadline)
                 except UnreadableImage as unread:
                     return LocalImageInput(part.path, part.detail, problem=str(unread))
                 except BadImage as bad:

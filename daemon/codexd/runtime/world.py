@@ -124,6 +124,9 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
         default_factory=lambda: trio.CapacityLimiter(READERS_MAX)
     )
     image_cache: ImageCache = msgspec.field(default_factory=ImageCache)
+    image_readers: trio.CapacityLimiter = msgspec.field(
+        default_factory=lambda: trio.CapacityLimiter(READERS_MAX)
+    )
     resume_on_restart: bool = True
     redact: Callable[[str], str] = str  # a text without the secrets in it
     cleaner: Callable[[], Cleaner] = AsItIs  # the same for one that grows
@@ -134,7 +137,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def images(self) -> Images:
         """The images of the store."""
-        return Images(self.store, self.image_cache, self.readers)
+        return Images(self.store, self.image_cache, self.image_readers)
 
     def tools_of(self, model: str, state: ThreadState) -> tuple[bytes, ...]:
         """The tools that a thread's model is told of; a reviewer looks at no pictures."""
