@@ -459,3 +459,30 @@ async def test_what_the_reviewer_used_stands_apart(daemon: Daemon) -> None:
             assert by_kind["review"]["inputTokens"] == 200
             turn = next(one for one in read["turns"] if one["kind"] == "review")
             assert turn["models"] == ["critic"]
+
+
+@pytest.mark.slow
+@trio_test
+async def test_a_follower_that_does_not_read_hears_all_of_it_later(daemon: Daemon) -> None:
+    # Together more than a socket takes, each no more than its record holds.
+    printed: list[Reply] = [(running("seq 1 5000"),)] * 30
+    async with scripted_model([*printed, (Think(("a", "b")), answered())]) as model:
+        daemon.home.use_model(model.base_url)
+        async with (
+            connected(daemon.home.socket) as client,
+            connected(daemon.home.socket, codexd=CURSOR) as slow,
+        ):
+            thread = await client.start_thread()
+            await slow.call("thread/resume", threadId=thread, excludeTurns=True)
+            slow.stop_reading()
+            turn = await start(client, thread)
+            await model.wait_requests(20)
+            slow.read_on()
+            await client.turn_ended(turn)
+            await slow.turn_ended(turn)
+            assert items_of(slow, turn) == items_of(client, turn)
+            whole = [
+                [each.params["item"] for each in one.of("item/completed", turnId=turn)]
+                for one in (client, slow)
+            ]
+            assert whole[0] == whole[1]
