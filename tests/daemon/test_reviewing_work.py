@@ -14,6 +14,7 @@ from daemon_client import CURSOR, Client, Json, connected
 from daemon_house import Daemon, Home
 from held_model import Held, Script, held_model
 from trio_test import trio_test
+from wire_schemas import INSTALLED, check_answer, check_asked, check_told, is_theirs
 
 UNCOMMITTED: Final[Json] = {"type": "uncommittedChanges"}
 ANSWER: Final = {
@@ -486,3 +487,22 @@ async def test_a_follower_that_does_not_read_hears_all_of_it_later(daemon: Daemo
                 for one in (client, slow)
             ]
             assert whole[0] == whole[1]
+
+
+@pytest.mark.skipif(not INSTALLED, reason="the original's schemas are not here")
+@trio_test
+async def test_a_review_is_told_in_the_words_of_the_originals_schemas(daemon: Daemon) -> None:
+    async with scripted_model([(Think(("a",)), running("touch it")), (answered(),)]) as model:
+        daemon.home.use_model(model.base_url, approval="untrusted")
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread()
+            turn = await start(client, thread)
+            asked = await client.until_asked()
+            check_asked(asked.params)
+            await client.decide(asked, "accept")
+            await client.turn_ended(turn)
+            for method, result in client.results:
+                if is_theirs(method):
+                    check_answer(method, result)
+            for one in client.told:
+                check_told(one.method, one.params)
