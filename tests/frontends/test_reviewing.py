@@ -124,3 +124,14 @@ def test_a_review_of_a_real_daemon(daemon: Daemon) -> None:
     _, entered, *talk = done.err.splitlines()
     assert entered == "review of: changes against 'main'"
     assert talk[:2] == ["$ echo looking", "  looking"]
+
+
+@pytest.mark.slow
+def test_what_the_reviewer_asks_for_is_answered_with_approve(daemon: Daemon) -> None:
+    look = Call("shell_command", json.dumps({"command": "touch it; echo looking"}))
+    with playing((look,), (Say((json.dumps(OUTPUT),)),)) as model:
+        daemon.home.use_model(model.base_url, approval="untrusted")
+        asked = codexctl(daemon.home, "review")
+        assert asked.code == 4
+        thread = asked.err.split()[1]
+        assert codexctl(daemon.home, "approve", thread).code == 0

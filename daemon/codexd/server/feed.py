@@ -378,7 +378,10 @@ class Feed:
         if follower.trouble == self._trouble:
             return None
         follower.trouble = self._trouble
-        status = status_of(self._thread.state if self._thread is not None else None)
+        status = status_of(
+            self._thread.state if self._thread is not None else None,
+            reviewer_asks=self._everybody.reviews.is_asking(self.thread_id),
+        )
         sayings = told(self._trouble, self.thread_id, self._wire.turn_id, status)
         parts = parts_of(sayings, self.thread_id, self._now_ms(), self._questions)
         frame = Frame(parts, self._seq if follower.behind is None else follower.seq)

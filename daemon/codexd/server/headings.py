@@ -27,12 +27,14 @@ from codexd.protocol.threads import (
 from codexd.protocol.turns import Turn
 
 
-def status_of(state: ThreadState | None) -> ThreadStatus:
-    """What a thread is doing; None: it is not loaded."""
+def status_of(state: ThreadState | None, *, reviewer_asks: bool = False) -> ThreadStatus:
+    """What a thread is doing; None: it is not loaded. Whoever answers it answers its reviewer too."""
     if state is None:
         return NotLoaded()
     if state.turn is not None:
-        waiting = any(call.approval_id is not None for call in state.turn.open_calls)
+        waiting = reviewer_asks or any(
+            call.approval_id is not None for call in state.turn.open_calls
+        )
         return Active(("waitingOnApproval",) if waiting else ())
     return InError() if state.failed else Idle()
 
@@ -43,6 +45,8 @@ def heading(
     state: ThreadState | None,
     path: str | None,
     turns: tuple[Turn, ...] = (),
+    *,
+    reviewer_asks: bool = False,
 ) -> Thread:
     """The thread. `state` is None where it is not loaded."""
     settings, started, git = summary.settings, summary.started, summary.git
@@ -62,7 +66,7 @@ def heading(
         created_at=summary.created_ms // 1000,
         updated_at=summary.updated_ms // 1000,
         recency_at=summary.updated_ms // 1000,
-        status=status_of(state),
+        status=status_of(state, reviewer_asks=reviewer_asks),
         path=path,
         cwd=settings.cwd,
         cli_version=started.daemon_version,

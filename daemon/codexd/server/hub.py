@@ -80,8 +80,9 @@ def standing(supervisor: Supervisor, hub: Hub, now_ms: int) -> Iterable[Frame]:
     for thread in supervisor.threads:
         if thread.state.reviews is not None:
             continue  # No list has it.
+        asking = hub.reviews.is_asking(thread.thread_id)
         params = ThreadStatusChangedNotification(
-            thread_id=thread.thread_id, status=status_of(thread.state)
+            thread_id=thread.thread_id, status=status_of(thread.state, reviewer_asks=asking)
         )
         said = Said("thread/status/changed", params)
         yield Frame(parts_of((said,), thread.thread_id, now_ms, hub.questions), thread.version)

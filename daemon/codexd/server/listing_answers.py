@@ -205,7 +205,13 @@ def cursors(
 
 
 def _shown(services: Services, row: Row) -> t.Thread:
-    return heading(row.thread_id, row.summary, _state(services, row.thread_id), row.path)
+    return heading(
+        row.thread_id,
+        row.summary,
+        _state(services, row.thread_id),
+        row.path,
+        reviewer_asks=services.hub.reviews.is_asking(row.thread_id),
+    )
 
 
 def _state(services: Services, thread_id: ThreadId) -> ThreadState | None:
@@ -220,9 +226,7 @@ def _result(services: Services, found: FoundThread, *, hits: bool) -> s.ThreadSe
         row = Row(row.thread_id, thread.summary, thread.path)
     standing = Standing(row.summary.erasures)
     # What was taken back comes last, and is found: it may be what somebody looks for.
-    places = sorted(
-        (_hit(one, standing) for one in found.hits), key=lambda place: place.taken_back
-    )
+    places = sorted((_hit(one, standing) for one in found.hits), key=lambda place: place.taken_back)
     snippet = places[0].snippet if places else ""
     if not hits:
         return s.ThreadSearchResult(_shown(services, row), snippet)

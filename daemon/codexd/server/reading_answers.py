@@ -53,7 +53,14 @@ async def thread_read(
         raise state_error(f"thread not loaded: {thread_id}", "thread_not_found") from error
     except (StoreError, InvalidEvent) as error:
         raise store_error(error) from error
-    shown = heading(thread_id, row.summary, _state(services, thread_id), row.path, turns)
+    shown = heading(
+        thread_id,
+        row.summary,
+        _state(services, thread_id),
+        row.path,
+        turns,
+        reviewer_asks=services.hub.reviews.is_asking(thread_id),
+    )
     return Answered(t.ThreadReadResponse(shown))
 
 

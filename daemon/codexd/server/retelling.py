@@ -61,6 +61,10 @@ class Reviews:
         one = self.running(thread_id)
         return one.retelling.asks if one is not None else {}
 
+    def is_asking(self, thread_id: ThreadId) -> bool:
+        """Whether its reviewer waits for an answer."""
+        return bool(self.asks(thread_id))
+
     def retell(
         self,
         thread_id: ThreadId,

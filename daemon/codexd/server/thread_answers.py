@@ -265,7 +265,14 @@ def _attached(
 ) -> Answered:
     """The answer, and the following that begins with it: no checkpoint lies between the two."""
     thread_id = thread.thread_id
-    shown = heading(thread_id, thread.summary, thread.state, thread.path, turns)
+    shown = heading(
+        thread_id,
+        thread.summary,
+        thread.state,
+        thread.path,
+        turns,
+        reviewer_asks=services.hub.reviews.is_asking(thread_id),
+    )
     assert thread.state.settings is not None
     seq = thread.version if connection.reader.cursor else msgspec.UNSET
     response = settled(kind, shown, thread.state.settings, seq)
