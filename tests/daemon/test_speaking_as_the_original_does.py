@@ -27,6 +27,8 @@ SCRIPT: list[Part | Reply] = [
     Call("shell_command", '{"command":"touch b"}'),
     Say(("ok",)),
     Say(("So ", "far.")),
+    (Think(("hm",)), Call("shell_command", '{"command":"touch c"}')),
+    Say(('{"findings":[{"title":"t"}]}',)),
 ]
 
 
@@ -86,6 +88,11 @@ async def everything(client: Client) -> None:
     compacting = await client.call("thread/compact/start", threadId=thread)
     await client.turn_ended(compacting["turnId"])
     await client.call("thread/revert", threadId=thread, beforeTurnId=compacting["turnId"])
+    review = await client.call(
+        "review/start", threadId=thread, target={"type": "custom", "instructions": "look"}
+    )
+    await client.decide(await client.until_asked(3), "accept")
+    await client.turn_ended(review["turn"]["id"])
     await client.call("thread/name/set", threadId=thread, name="a name")
     for include in (True, False):
         await client.call("thread/read", threadId=thread, includeTurns=include)
