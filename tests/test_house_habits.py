@@ -8,9 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from house import CHECKOUT, module_name, sources, tree, written_files
+from house import CHECKOUT, sources, tree, written_files
 
 FILE_LINES_MAX = 400  # what can be read in one sitting
 FUNCTION_LINES_MAX = 40  # what fits on a screen; the docstring is not counted
@@ -65,29 +63,35 @@ def excused(function: Function, lines: list[str]) -> bool:
     return False
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=module_name)
-def test_a_file_can_be_read_in_one_sitting(path: Path) -> None:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    if not (lines and lines[0].startswith(EXCUSE)):
-        assert len(lines) <= FILE_LINES_MAX, f"{len(lines)} lines: split it by noun or by verb"
+# One test for all files and not one for each: two thousand tests would take a fifth of the whole run.
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=module_name)
-def test_a_function_fits_on_a_screen(path: Path) -> None:
-    lines = path.read_text(encoding="utf-8").splitlines()
+def test_a_file_can_be_read_in_one_sitting() -> None:
     long = [
-        f"{function.name} (line {function.lineno}): {length(function)} lines"
-        for function in functions(path)
-        if length(function) > FUNCTION_LINES_MAX and not excused(function, lines)
+        f"{where(path)}: {len(lines)} lines"
+        for path in SOURCES
+        if len(lines := _lines(path)) > FILE_LINES_MAX and not lines[0].startswith(EXCUSE)
     ]
-    assert not long, "; ".join(long)
+    assert not long, "split by noun or by verb:\n" + "\n".join(long)
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=module_name)
-def test_a_module_says_what_it_is(path: Path) -> None:
-    docstring = ast.get_docstring(tree(path))
-    assert docstring, "a module begins with its law"
-    assert docstring.splitlines()[0].endswith((".", ":", "?")), "the first line is a sentence"
+def test_a_function_fits_on_a_screen() -> None:
+    long = [
+        f"{where(path)}:{function.lineno}: {function.name} has {length(function)} lines"
+        for path in SOURCES
+        for function in functions(path)
+        if length(function) > FUNCTION_LINES_MAX and not excused(function, _lines(path))
+    ]
+    assert not long, "\n".join(long)
+
+
+def test_a_module_says_what_it_is() -> None:
+    silent = [
+        where(path)
+        for path in SOURCES
+        if not (ast.get_docstring(tree(path)) or "").partition("\n")[0].endswith((".", ":", "?"))
+    ]
+    assert not silent, "a module begins with its law, in a sentence:\n" + "\n".join(silent)
 
 
 def test_nothing_is_left_over_and_nothing_names_a_machine() -> None:
@@ -100,25 +104,30 @@ def test_nothing_is_left_over_and_nothing_names_a_machine() -> None:
     assert not found, "\n".join(found)
 
 
-@pytest.mark.parametrize("path", TESTS, ids=where)
-def test_tests_do_not_wait_for_the_clock(path: Path) -> None:
+def test_tests_do_not_wait_for_the_clock() -> None:
     # Programs that tests run in other processes are strings, and may.
-    if where(path) in MAY_SLEEP:
-        return
+    sleeping = [sleep for path in TESTS if where(path) not in MAY_SLEEP for sleep in _sleeps(path)]
+    assert not sleeping, "wait for what is to happen, and not for the clock:\n" + "\n".join(
+        sleeping
+    )
+
+
+def _sleeps(path: Path) -> list[str]:
+    if "sleep" not in path.read_text(encoding="utf-8"):
+        return []
     on_a_clock_that_jumps = {
         id(node)
         for function in functions(path)
         if any("autojump=True" in ast.unparse(how) for how in function.decorator_list)
         for node in ast.walk(function)
     }
-    sleeps = [
-        f"line {node.lineno}"
+    return [
+        f"{where(path)}:{node.lineno}"
         for node in ast.walk(tree(path))
         if isinstance(node, ast.Call)
         and ast.unparse(node.func) in ("time.sleep", "trio.sleep")
         and not (ast.unparse(node.func) == "trio.sleep" and id(node) in on_a_clock_that_jumps)
     ]
-    assert not sleeps, f"{where(path)} sleeps in {', '.join(sleeps)}: wait for what is to happen"
 
 
 def test_only_programs_are_executable() -> None:
