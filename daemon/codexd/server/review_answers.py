@@ -6,7 +6,7 @@ from codexd.core import commands as c
 from codexd.core.commands import Rejected
 from codexd.core.ids import ItemId, ThreadId, TurnId
 from codexd.core.items import TextInput, UserMessage
-from codexd.core.review_targets import hint_of
+from codexd.core.review_targets import hint_of, trimmed
 from codexd.protocol import review as r
 from codexd.protocol.turns import Turn
 from codexd.server.connection import Answered, Connection
@@ -31,6 +31,6 @@ async def review_start(
         await thread.submit(command, by=connection.by)
     except Rejected as rejected:
         raise refused(rejected) from rejected
-    said = UserMessage(id=ItemId(turn_id), content=(TextInput(hint_of(params.target)),))
+    said = UserMessage(id=ItemId(turn_id), content=(TextInput(hint_of(trimmed(params.target))),))
     turn = Turn(id=turn_id, root_turn_id=turn_id, status="inProgress", items=(said,))
     return Answered(r.ReviewStartResponse(turn, thread.thread_id))
