@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from statistics import median
 
+import trio
+
 from bench import bare
 from bench.orders import AT_US, EVENT, placed
 from bench.scale import scaled
@@ -82,6 +84,8 @@ def forget(path: Path) -> None:
 
 async def forks(table: Table, store: JsonlStore, folder: Path) -> None:
     """A fork in the middle of each, in turn with the bare calls so that all meet the same disk."""
+    # The disk may still be busy with the long log: a fork is not to pay for that.
+    await trio.to_thread.run_sync(os.sync)
     raws: list[float] = []
     took: dict[int, list[float]] = {length: [] for length in LENGTHS}
     for number in range(ROUNDS):

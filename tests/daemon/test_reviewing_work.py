@@ -163,10 +163,11 @@ async def test_the_reviewer_knows_its_task_and_nothing_else(daemon: Daemon, tmp_
 
 
 @trio_test
-async def test_a_reviewer_is_on_no_list_and_found_by_no_search(daemon: Daemon) -> None:
+async def test_a_reviewer_is_on_no_list_and_found_by_no_search(home: Home) -> None:
     async with scripted_model([(answered("nothing but prose"),)]) as model:
-        daemon.home.use_model(model.base_url)
-        async with connected(daemon.home.socket) as client:
+        home.use_model(model.base_url)
+        home.start()
+        async with connected(home.socket) as client:
             thread = await client.start_thread()
             await client.turn_ended(await start(client, thread))
             (child,) = await reviewers(client, thread)
