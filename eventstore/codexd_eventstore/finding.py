@@ -88,13 +88,10 @@ class Index:
                 column.pop()
 
     def insert(self, place: Place) -> None:
-        """Note a place that was searched for, unless one is known nearby."""
+        """Note a place that was searched for: that is done only where those known lie far apart."""
         at = bisect_left(self._seqs, place.seq)
-        for near in (at - 1, at):
-            if 0 <= near < len(self._seqs):
-                records, size = self._seqs[near] - place.seq, self._starts[near] - place.start
-                if abs(records) < INDEX_STEP and abs(size) < INDEX_BYTES:
-                    return
+        if at < len(self._seqs) and self._seqs[at] == place.seq:
+            return
         self._seqs.insert(at, place.seq)
         self._starts.insert(at, place.start)
         self._chains.insert(at, place.chain)

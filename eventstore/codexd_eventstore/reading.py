@@ -14,7 +14,7 @@ import msgspec
 import trio
 
 from codexd_eventstore.files import FileSystem
-from codexd_eventstore.finding import INDEX_BYTES, INDEX_STEP, Place, narrow
+from codexd_eventstore.finding import INDEX_STEP, Place, narrow
 from codexd_eventstore.lines import at_us_of, chain_start, check_lines, crc_of, marks_of, records_of
 from codexd_eventstore.log import Log
 from codexd_eventstore.opening import damaged
@@ -29,8 +29,6 @@ from codexd_eventstore.store import (
     StoreFailed,
 )
 
-# Behind a known place, records that one small read is likely to have: lines of half a kilobyte are usual.
-NEAR_RECORDS_MAX: Final = INDEX_BYTES // 512
 # Up to this is read and checked where we stand: a page of 50 records. Going to a thread and back costs as much.
 INLINE_BYTES_MAX: Final = 128 * 1024
 # The same of what the system has in memory: a page of 1,024. Checking keeps the interpreter busy for some 0.7 ms
@@ -140,10 +138,6 @@ async def _in_file(fs: FileSystem, log: Log, first: int, last: int, bytes_max: i
     if last > log.version:
         raise damaged(log.stream, log.path, log.version + 1, "a fork needs it and it is not there")
     low, high = log.around(first, last)
-    if last - low.seq <= NEAR_RECORDS_MAX:
-        near = _near(fs, log, low, first, last)
-        if near is not None:
-            return near
     wanted = _Wanted(first, last, bytes_max)
     if _is_at_hand(fs, log, low, high, first):
         if high.start - low.start > INLINE_BYTES_MAX:
@@ -152,29 +146,17 @@ async def _in_file(fs: FileSystem, log: Log, first: int, last: int, bytes_max: i
             )  # whoever reads one page after the other lets others in
         return await _by_path(log, lambda path: _read_between(fs, path, log, low, high, wanted))
 
+    found: tuple[Place, Place] = (low, high)
+
     def find(path: str) -> list[Record]:
-        nonlocal low
-        low = _narrowed(fs, path, low, high, first)
-        return _read_between(fs, path, log, low, high, wanted)
+        nonlocal found
+        found = _narrowed(fs, path, low, high, first)
+        return _read_between(fs, path, log, found[0], high, wanted)
 
     records = await _by_path(log, lambda path: trio.to_thread.run_sync(find, path))
-    log.index.insert(low)
+    for place in found:  # the next one who reads between them knows how little there is
+        log.index.insert(place)
     return records
-
-
-def _near(fs: FileSystem, log: Log, low: Place, first: int, last: int) -> list[Record] | None:
-    """A few records close behind a known place, where no disk is waited for and one small read has them all."""
-    with suppress(OSError):
-        fd = fs.open_to_read(log.path)
-        try:
-            if not fs.is_at_hand(fd, low.start, INDEX_BYTES):
-                return None
-            lines, _, _ = check_lines(fs.read(fd, low.start, INDEX_BYTES), low.seq, low.chain)
-        finally:
-            fs.close(fd)
-        if low.seq + len(lines) >= last:
-            return records_of(lines[first - low.seq - 1 : last - low.seq], first - 1)
-    return None
 
 
 def _is_at_hand(fs: FileSystem, log: Log, low: Place, high: Place, first: int) -> bool:
@@ -221,13 +203,11 @@ async def _by_path(
             raise StoreFailed(message, retry=False) from error
 
 
-def _narrowed(fs: FileSystem, path: str, low: Place, high: Place, seq: int) -> Place:
-    """A place a little in front of a record, searched for if none is known. Blocks."""
-    if seq - low.seq <= INDEX_STEP:
-        return low
+def _narrowed(fs: FileSystem, path: str, low: Place, high: Place, seq: int) -> tuple[Place, Place]:
+    """Places a little in front of a record and behind it, searched for if none are known. Blocks."""
     fd = fs.open_to_read(path)
     try:
-        return narrow(lambda start, size: fs.read(fd, start, size), low, high, seq)[0]
+        return narrow(lambda start, size: fs.read(fd, start, size), low, high, seq)
     finally:
         fs.close(fd)
 
