@@ -82,7 +82,9 @@ class Config(msgspec.Struct, frozen=True):
     model_verbosity: Literal["low", "medium", "high"] | None = None
     model_context_window: Positive | None = None  # tokens; None: what the catalogue knows
     model_auto_compact_token_limit: Positive | None = None  # None: nine tenths of the window
-    compact_prompt: str | None = None  # how a model is asked for a summary; None: in codexd's own words
+    compact_prompt: str | None = (
+        None  # how a model is asked for a summary; None: in codexd's own words
+    )
     experimental_compact_prompt_file: str | None = None  # the same, from a file
     oss_provider: str | None = None  # the local provider of `--oss`; None: the first that answers
     # A file whose text stands in for the base instructions of threads that begin from now on.
@@ -98,7 +100,9 @@ class Config(msgspec.Struct, frozen=True):
     model_providers: Mapping[str, ProviderTable] = {}
     projects: Mapping[str, ProjectTable] = {}
     redaction: RedactionTable = RedactionTable()
-    review_model: str | None = None  # who looks at work in `review/start`; None: the thread's own model
+    review_model: str | None = (
+        None  # who looks at work in `review/start`; None: the thread's own model
+    )
     titles: TitlesTable = TitlesTable()
     prices: Mapping[str, PriceTable] = {}
 

@@ -13,8 +13,7 @@ def cut_torn_tail(fs: FileSystem, path: str, scan: Scan, now_s: float) -> str:
     assert scan.tail is not None
     fd = fs.open(path)
     try:
-        kept = _keep(fs, fd, path, scan, now_s)
-        fs.sync_folder(path.rpartition("/")[0])
+        kept = keep_beside(fs, fd, path, "torn", now_s, start=scan.size)
         fs.truncate(fd, scan.size)
         fs.sync(fd)
     finally:
@@ -29,17 +28,21 @@ def cut_torn_tail(fs: FileSystem, path: str, scan: Scan, now_s: float) -> str:
     )
 
 
-def _keep(fs: FileSystem, fd: int, path: str, scan: Scan, now_s: float) -> str:
+def keep_beside(
+    fs: FileSystem, fd: int, path: str, why: str, now_s: float, *, start: int = 0
+) -> str:
+    """Copy a file from `start` on beside itself, onto the disk; the path of the copy. Raises: OSError."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now_s))
-    copy, kept = create_free(fs, f"{path}.torn-{stamp}")
+    copy, kept = create_free(fs, f"{path}.{why}-{stamp}")
     try:
-        position = scan.size
+        position = start
         while piece := fs.read(fd, position, PIECE_BYTES):
             fs.write(copy, piece)
             position += len(piece)
         fs.sync(copy)
     finally:
         fs.close(copy)
+    fs.sync_folder(path.rpartition("/")[0])
     return kept
 
 

@@ -14,7 +14,6 @@ from typing import Final
 
 import msgspec
 
-from codexd_eventstore.files import FileSystem
 from codexd_eventstore.lines import (
     Origin,
     at_us_of,
@@ -32,7 +31,7 @@ from codexd_eventstore.notes import Mark
 from codexd_eventstore.opening import PIECE_BYTES, damaged, scan_log
 from codexd_eventstore.parts import Parts, blocking
 from codexd_eventstore.preface import FIRST_BYTES, Preface, Start, preface_line, start_of
-from codexd_eventstore.repair import create_free
+from codexd_eventstore.repair import keep_beside
 from codexd_eventstore.rewriting import Successor, merged
 from codexd_eventstore.store import (
     RECORD_BYTES_MAX,
@@ -95,7 +94,7 @@ def _salvage(parts: Parts, stream: str, path: str, mark: Mark | None, at_us: int
     try:
         mending = _Mending(parts, stream, fd, mark, at_us)
         plan = mending.plan()
-        kept = _keep(fs, fd, path, time.time())
+        kept = keep_beside(fs, fd, path, "damaged", time.time())
         preface = mending.preface()
         successor = Successor(fs, parts.places, stream)
         lines = mending.lines(plan, kept.rpartition("/")[2])
@@ -283,19 +282,3 @@ class _Line(msgspec.Struct, frozen=True):
 def _at_us(line: bytes) -> int:
     seq = int(line[7 : line.index(b",")])
     return at_us_of(Record(seq, line))
-
-
-def _keep(fs: FileSystem, fd: int, path: str, now_s: float) -> str:
-    """Copy the whole file beside itself, onto the disk; the path of the copy."""
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now_s))
-    copy, kept = create_free(fs, f"{path}.damaged-{stamp}")
-    try:
-        position = 0
-        while piece := fs.read(fd, position, PIECE_BYTES):
-            fs.write(copy, piece)
-            position += len(piece)
-        fs.sync(copy)
-    finally:
-        fs.close(copy)
-    fs.sync_folder(path.rpartition("/")[0])
-    return kept

@@ -10,8 +10,7 @@ from codexd_frontends.console import Console
 from codexd_frontends.exits import DONE, Exit
 from codexd_frontends.follow import Followed
 from codexd_frontends.numbers import exact
-from codexd_frontends.render import Screen
-from codexd_frontends.running import AsJson, OnScreen, RunningTurn
+from codexd_frontends.running import AsJson, OnScreen, RunningTurn, turn_screen
 from codexd_frontends.style import visible
 from codexd_frontends.watch import Interrupts, Watch
 
@@ -79,13 +78,7 @@ def compact(daemon: Daemon, thread_id: str, console: Console) -> Exit:
         turn_id = daemon.call("thread/compact/start", params, CompactStarted).turn_id
         if console.json:
             console.document({"threadId": thread_id, "turnId": turn_id})
-        screen = Screen(
-            answer=console.out_style,
-            talk=console.talk_style,
-            whole=False,
-            one_screen=console.one_screen,
-        )
-        shows = AsJson(console) if console.json else OnScreen(console, screen)
+        shows = AsJson(console) if console.json else OnScreen(console, turn_screen(console))
         turn = RunningTurn(daemon, followed, turn_id, console, shows)
         ended = turn.follow(Watch(interrupts, None))
     if ended.exit is not DONE:

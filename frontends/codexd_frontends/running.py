@@ -20,6 +20,7 @@ from codexd_frontends.follow import Followed
 from codexd_frontends.items import question_lines
 from codexd_frontends.messages import Message, ThreadNote, Turn, TurnNote
 from codexd_frontends.render import Screen
+from codexd_frontends.thoughts import Thoughts
 from codexd_frontends.trouble import ConnectionCut
 from codexd_frontends.usage_messages import TokenCounts, UsageNote
 from codexd_frontends.watch import CtrlC, InputEnded, Typed, Watch
@@ -37,6 +38,17 @@ class Shows(Protocol):
 
     def message(self, message: Message) -> None: ...
     def lines(self, *lines: str) -> None: ...
+
+
+def turn_screen(console: Console, thoughts: Thoughts = "summary") -> Screen:
+    """The screen of a command that follows one turn and then ends."""
+    return Screen(
+        answer=console.out_style,
+        talk=console.talk_style,
+        whole=False,
+        one_screen=console.one_screen,
+        thoughts=thoughts,
+    )
 
 
 class OnScreen:

@@ -23,7 +23,12 @@ class RunCommand(
 
 
 class ViewImage(
-    msgspec.Struct, frozen=True, rename="camel", tag="viewImage", tag_field="kind", omit_defaults=True
+    msgspec.Struct,
+    frozen=True,
+    rename="camel",
+    tag="viewImage",
+    tag_field="kind",
+    omit_defaults=True,
 ):
     """Look at an image file."""
 

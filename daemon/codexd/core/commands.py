@@ -240,7 +240,9 @@ class ReportModelFailure(_Command, frozen=True, kw_only=True):
     rate_limits: dict[str, str] | None = None
     open_items: tuple[OpenItem, ...] = ()
     shorter: Shorter | None = None  # of a summary's request that was too long: the next to try
-    images: tuple[str, ...] = ()  # that the provider did not accept, and that the next attempt goes without
+    images: tuple[
+        str, ...
+    ] = ()  # that the provider did not accept, and that the next attempt goes without
     asked: tuple[str, str] = ("", "")  # the model and the provider
 
 

@@ -174,9 +174,9 @@ class TurnInterrupted(Fact, frozen=True):
     """Somebody or something stopped it."""
 
     type = "turn.interrupted"
-    reason: Literal[
-        "interrupted", "archived", "shutdown", "restarted", "forked", "replaced"
-    ] = "interrupted"
+    reason: Literal["interrupted", "archived", "shutdown", "restarted", "forked", "replaced"] = (
+        "interrupted"
+    )
 
 
 class TurnFailed(Fact, frozen=True):

@@ -34,7 +34,9 @@ class ReviewEntered(Fact, frozen=True):
     type = "review.entered"
     item_id: ItemId
     review: str  # what is reviewed, in a sentence for people
-    target: ReviewTarget | None = None  # None: another program did it, and nothing else is known of it
+    target: ReviewTarget | None = (
+        None  # None: another program did it, and nothing else is known of it
+    )
     child_id: ThreadId | None = None  # the thread in which the reviewer works, and its turn
     child_turn_id: TurnId | None = None
     model: str | None = None  # the reviewer's

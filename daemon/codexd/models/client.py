@@ -126,7 +126,9 @@ class ModelError(Exception):
         self.after_ms = after_ms  # the provider's own word on when (Retry-After), else None
         self.details = details  # the wire's `additionalDetails`
         self.rate_limits = rate_limits or {}
-        self.about_images = about_images  # whether the request's images may be what is wrong with it
+        self.about_images = (
+            about_images  # whether the request's images may be what is wrong with it
+        )
 
 
 class ModelStream(Protocol):

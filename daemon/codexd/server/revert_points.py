@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
 import msgspec
 
 from codexd.core.erasures import Standing
@@ -11,6 +14,7 @@ from codexd.core.marks import HistoryCompacted
 from codexd.core.record import decode_record
 from codexd.protocol.rpc import RpcError, state_error
 from codexd.runtime.actor import ThreadActor
+from codexd_eventstore.store import Record
 
 # Records read at a time on the way back: some turns.
 BACK_RECORDS = 256
@@ -28,18 +32,9 @@ class RevertPoint(msgspec.Struct, frozen=True):
 
 async def revert_point(thread: ThreadActor, turn_id: str) -> RevertPoint:
     """The end of the turn in front of one, among those that count. Raises: RpcError, StoreError."""
-    standing = Standing(thread.summary.erasures)
-    before, turns, passed = thread.version + 1, thread.summary.turns, 0
-    found = False
-    while page := await thread.world.store.read_back(
-        thread.thread_id, before=before, limit=BACK_RECORDS
-    ):
-        for record in page:
-            before = record.seq
-            span = standing.span(before)
-            if span is not None:
-                before = span.first
-                break
+    turns, passed, found = thread.summary.turns, 0, False
+    async with aclosing(_back(thread)) as back:
+        async for record in back:
             if found and record.type in _ENDS:
                 return RevertPoint(record.seq, passed, turns - passed)
             if record.type == TurnStarted.type:
@@ -55,9 +50,24 @@ async def newest_compaction(thread: ThreadActor) -> tuple[int, bool]:
 
     Raises: RpcError, StoreError.
     """
-    erasures = thread.summary.erasures
-    standing, newest = Standing(erasures), 0
-    before = thread.version + 1
+    cancelled, newest = thread.summary.erasures.cancelled, 0
+    async with aclosing(_back(thread)) as back:
+        async for record in back:
+            if record.type == HistoryCompacted.type and record.seq not in cancelled:
+                if newest:
+                    return newest, True
+                newest = record.seq
+    if not newest:
+        raise state_error(
+            f"no compaction of thread {thread.thread_id} counts: there is nothing to undo",
+            "not_compacted",
+        )
+    return newest, False
+
+
+async def _back(thread: ThreadActor) -> AsyncGenerator[Record, None]:
+    """The records that count, newest first: what was taken back is passed over unread."""
+    standing, before = Standing(thread.summary.erasures), thread.version + 1
     while page := await thread.world.store.read_back(
         thread.thread_id, before=before, limit=BACK_RECORDS
     ):
@@ -67,16 +77,7 @@ async def newest_compaction(thread: ThreadActor) -> tuple[int, bool]:
             if span is not None:
                 before = span.first
                 break
-            if record.type == HistoryCompacted.type and before not in erasures.cancelled:
-                if newest:
-                    return newest, True
-                newest = before
-    if not newest:
-        raise state_error(
-            f"no compaction of thread {thread.thread_id} counts: there is nothing to undo",
-            "not_compacted",
-        )
-    return newest, False
+            yield record
 
 
 def _is(line: bytes, turn_id: str) -> bool:

@@ -14,8 +14,7 @@ from codexd_frontends.console import Console
 from codexd_frontends.exits import Exit
 from codexd_frontends.follow import Followed
 from codexd_frontends.messages import Message, ThreadAnswer, TurnAnswer
-from codexd_frontends.render import Screen
-from codexd_frontends.running import AsJson, Ended, OnScreen, RunningTurn
+from codexd_frontends.running import AsJson, Ended, OnScreen, RunningTurn, turn_screen
 from codexd_frontends.start import connect
 from codexd_frontends.trouble import UsageTrouble
 from codexd_frontends.watch import InputLines, Interrupts, Watch
@@ -75,13 +74,7 @@ def _attached(daemon: Daemon, word: str | None) -> Followed:
 
 def _on_screen(console: Console, thread_id: str) -> OnScreen:
     console.talk(console.talk_style.dim(f"thread {thread_id}"))
-    screen = Screen(
-        answer=console.out_style,
-        talk=console.talk_style,
-        whole=False,
-        one_screen=console.one_screen,
-    )
-    return OnScreen(console, screen)
+    return OnScreen(console, turn_screen(console))
 
 
 class _Found(msgspec.Struct, frozen=True):

@@ -14,8 +14,7 @@ from codexd_frontends.follow import Followed
 from codexd_frontends.messages import ThreadAnswer, TurnAnswer
 from codexd_frontends.numbers import summary_line
 from codexd_frontends.pictures import Part, image_parts, input_of
-from codexd_frontends.render import Screen
-from codexd_frontends.running import AsJson, Ended, OnScreen, RunningTurn
+from codexd_frontends.running import AsJson, Ended, OnScreen, RunningTurn, turn_screen
 from codexd_frontends.start import connect
 from codexd_frontends.thoughts import Thoughts, wanted_thoughts
 from codexd_frontends.trouble import UsageTrouble
@@ -134,13 +133,7 @@ def _shows(
     if console.json:
         return AsJson(console)
     console.talk(console.talk_style.dim(f"thread {thread_id}"))
-    screen = Screen(
-        answer=console.out_style,
-        talk=console.talk_style,
-        whole=False,
-        one_screen=console.one_screen,
-        thoughts=thoughts,
-    )
+    screen = turn_screen(console, thoughts)
     screen.hide_own(client_id)
     return OnScreen(console, screen)
 
