@@ -345,6 +345,14 @@ PRICES_HEAD = (
 )
 
 
+POLICIES = (
+    "No sandbox is enforced yet. Whatever `sandbox_mode` says, a command may do what the daemon's user may, "
+    "and clients and models are told `danger-full-access`.\nUntil there is a sandbox, every "
+    "`approval_policy` but `never` asks as `untrusted` does; "
+    "[why](../explanation/decisions/0003-ask-until-there-is-a-sandbox.md).\n"
+)
+
+
 def config_page() -> str:
     """docs/reference/config.md"""
     return "\n".join(
@@ -353,7 +361,7 @@ def config_page() -> str:
             MADE,
             CONFIG_HEAD.strip() + "\n",
             "## Keys\n",
-            "The sandbox modes are recorded and told to the model; nothing enforces them yet.\n",
+            POLICIES,
             _keys(EXPECTED, Config),
             "## `[model_providers.NAME]`\n",
             "[Some](providers.md) are there without; [how to add one](../how-to/use-your-own-provider.md).\n",

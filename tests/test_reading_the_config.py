@@ -127,8 +127,8 @@ def test_the_tables_of_expectations_name_every_key() -> None:
 @pytest.mark.parametrize(
     "line", ['approval_policy = "on-failure"', "approval_policy = { granular = { rules = true } }"]
 )
-def test_older_and_finer_policies_ask_when_the_model_asks(line: str) -> None:
-    assert parsed(line).config.approval_policy == "on-request"
+def test_older_and_finer_policies_become_the_one_that_asks_most(line: str) -> None:
+    assert parsed(line).config.approval_policy == "untrusted"
 
 
 def test_what_only_the_original_knows_is_ignored_without_a_word() -> None:

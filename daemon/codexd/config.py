@@ -125,7 +125,7 @@ class _Reader:
         """The whole of it."""
         known = self._known(tables, (), _TOP)
         if _asks_more_finely(known.get("approval_policy")):
-            known["approval_policy"] = "on-request"
+            known["approval_policy"] = "untrusted"
         providers = self._tables(known.pop("model_providers", {}), "model_providers", _PROVIDER)
         prices = self._tables(known.pop("prices", {}), "prices", _PRICE)
         projects = self._tables(known.pop("projects", {}), "projects", _PROJECT)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import msgspec
 import pytest
 
 from codexd.core.calls import BadCall, RunCommand
+from codexd.core.enforced import enforced
 from codexd.core.policy import (
     LEAVES_SANDBOX,
     NOT_KNOWN_HARMLESS,
@@ -13,7 +16,7 @@ from codexd.core.policy import (
     permitted,
     session_key,
 )
-from codexd.core.settings import ApprovalPolicy, Settings
+from codexd.core.settings import ApprovalPolicy, SandboxMode, Settings
 
 NOTHING_ALLOWED: frozenset[str] = frozenset()
 
@@ -52,9 +55,33 @@ def test_untrusted_asks_about_git_in_another_folder_whose_configuration_it_would
     assert asks("untrusted", command("ls", cwd="/project/sub")) is None
 
 
-def test_on_request_asks_only_about_leaving_the_sandbox() -> None:
-    assert asks("on-request", command("make")) is None
-    assert asks("on-request", command("make", escalated=True)) == LEAVES_SANDBOX
+@pytest.mark.parametrize("policy", sorted({*get_args(ApprovalPolicy)} - {"never"}))
+@pytest.mark.parametrize("mode", get_args(SandboxMode))
+def test_without_a_sandbox_every_policy_but_never_asks_as_untrusted_does(
+    policy: ApprovalPolicy, mode: SandboxMode
+) -> None:
+    def asked(action: RunCommand) -> str | None:
+        held = msgspec.structs.replace(settings(policy), sandbox=mode)
+        return needs_approval(held, action, NOTHING_ALLOWED)
+
+    assert asked(command("make")) == NOT_KNOWN_HARMLESS
+    assert asked(command("make", escalated=True)) == LEAVES_SANDBOX
+    assert asked(command("cat README.md")) is None
+
+
+@pytest.mark.parametrize("policy", get_args(ApprovalPolicy))
+@pytest.mark.parametrize("mode", get_args(SandboxMode))
+def test_what_is_told_of_the_policies_is_what_is_enforced(
+    policy: ApprovalPolicy, mode: SandboxMode
+) -> None:
+    asked_for = msgspec.structs.replace(settings(policy), sandbox=mode)
+    told = enforced(asked_for)
+    assert told.sandbox == "danger-full-access"  # nothing holds a command to less
+    assert told.approval_policy == ("never" if policy == "never" else "untrusted")
+    for action in (command("make"), command("make", escalated=True), command("ls")):
+        assert needs_approval(told, action, NOTHING_ALLOWED) == needs_approval(
+            asked_for, action, NOTHING_ALLOWED
+        )
 
 
 def test_never_asks_about_nothing() -> None:

@@ -51,7 +51,7 @@ def test_the_whole_environment_is_a_line_for_each_fact() -> None:
         "  <current_date>2026-11-21</current_date>\n"
         "  <timezone>Europe/Berlin</timezone>\n"
         "  <approval_policy>untrusted</approval_policy>\n"
-        "  <sandbox_mode>workspace-write</sandbox_mode>\n"
+        "  <sandbox_mode>danger-full-access</sandbox_mode>\n"
         "  <network_access>enabled</network_access>\n"
         "</environment_context>"
     )
@@ -90,7 +90,6 @@ def test_what_nobody_can_say_any_more_stays_as_it_was_told() -> None:
 CHANGES = {
     "cwd": SettingsChange(cwd="/else"),
     "approval_policy": SettingsChange(approval_policy="never"),
-    "sandbox_mode": SettingsChange(sandbox="read-only"),
 }
 
 
@@ -103,6 +102,12 @@ def test_a_setting_that_changes_between_turns_is_told_as_a_difference(name: str)
     assert f"<{name}>" in difference.text
     again = decide(fold([*ANSWERED, *changed, *events, ENDED, TurnCompleted()]), ask(3))
     assert told(again, "environment") == []
+
+
+def test_a_model_is_told_of_no_sandbox_that_nothing_enforces() -> None:
+    change = SettingsChange(sandbox="read-only", approval_policy="on-request")
+    changed = decide(fold(ANSWERED), c.ChangeSettings(change=change))
+    assert told(decide(fold([*ANSWERED, *changed]), ask(2)), "environment") == []
 
 
 def test_a_thread_whose_log_does_not_say_what_was_told_is_told_the_whole() -> None:
@@ -277,4 +282,4 @@ def test_a_threads_own_instructions_stand_in_its_first_event_alone() -> None:
 
 def test_the_facts_stand_beside_the_text() -> None:
     (event,) = told(decide(fold([STARTED]), ask(1)), "environment")
-    assert event.environment == Environment("/work", "untrusted", "workspace-write")
+    assert event.environment == Environment("/work", "untrusted", "danger-full-access")

@@ -185,7 +185,7 @@ async def test_settings_of_a_turn_stay_and_are_told(daemon: Daemon) -> None:
             assert (settings["model"], settings["effort"]) == ("bigger", "high")
             assert (settings["cwd"], settings["approvalPolicy"]) == (
                 str(daemon.home.root),
-                "on-request",
+                "untrusted",  # what `on-request` comes to where no sandbox is enforced
             )
             await client.run_turn(thread, "same")
             assert len(client.of("thread/settings/updated")) == 1

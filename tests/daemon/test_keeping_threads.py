@@ -50,8 +50,31 @@ async def test_a_thread_starts_with_what_was_asked_for_and_else_with_the_configs
             config={"model_reasoning_effort": "high"},
         )
         assert (asked["model"], asked["cwd"]) == ("other", str(daemon.home.root))
-        assert (asked["approvalPolicy"], asked["reasoningEffort"]) == ("on-request", "high")
-        assert asked["sandbox"]["type"] == "readOnly"
+        assert asked["reasoningEffort"] == "high"
+
+
+@trio_test
+async def test_no_client_is_told_of_a_policy_that_nothing_enforces(daemon: Daemon) -> None:
+    daemon.home.use_model("http://127.0.0.1:1/v1")
+    asked = {"approvalPolicy": "on-request", "sandbox": "read-only"}
+    async with connected(daemon.home.socket) as client:
+        started = await client.call("thread/start", **asked)
+        thread = started["thread"]["id"]
+        resumed = await client.call("thread/resume", threadId=thread)
+        forked = await client.call("thread/fork", threadId=thread, **asked)
+        await client.call(
+            "thread/settings/update",
+            threadId=thread,
+            approvalPolicy={"granular": {"rules": False}},
+            sandboxPolicy={"type": "workspaceWrite"},
+        )
+        told = await client.until_told("thread/settings/updated")
+        for answer in (started, resumed, forked):
+            assert answer["approvalPolicy"] == "untrusted"
+            assert answer["sandbox"] == {"type": "dangerFullAccess"}
+        updated = told.params["threadSettings"]
+        assert updated["approvalPolicy"] == "untrusted"
+        assert updated["sandboxPolicy"] == {"type": "dangerFullAccess"}
 
 
 @trio_test

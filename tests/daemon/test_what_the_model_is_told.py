@@ -113,7 +113,7 @@ async def test_what_changes_between_turns_is_told_as_a_difference(
         thread = await client.start_thread(cwd=str(tmp_path))
         await client.run_turn(thread, "one")
         await client.run_turn(thread, "two", cwd=str(other))
-        await client.call("thread/settings/update", threadId=thread, approvalPolicy="on-request")
+        await client.call("thread/settings/update", threadId=thread, approvalPolicy="untrusted")
         await client.until_told("thread/settings/updated", times=2)
         await client.run_turn(thread, "three")
         first, _, third = (texts(request) for request in model.requests)
@@ -122,7 +122,7 @@ async def test_what_changes_between_turns_is_told_as_a_difference(
     assert third[2:] == [
         f"<environment_context>\n  <cwd>{other}</cwd>\n</environment_context>",
         "two",
-        "<environment_context>\n  <approval_policy>on-request</approval_policy>\n</environment_context>",
+        "<environment_context>\n  <approval_policy>untrusted</approval_policy>\n</environment_context>",
         "three",
     ]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import replace
 
+from codexd.core.enforced import enforced_policy, enforced_sandbox
 from codexd.core.settings import Settings
 
 
@@ -45,8 +46,8 @@ def environment_of(
     place = place or Place()
     return Environment(
         settings.cwd,
-        settings.approval_policy,
-        settings.sandbox,
+        enforced_policy(settings),
+        enforced_sandbox(settings.sandbox),
         place.shell,
         place.network,
         today,

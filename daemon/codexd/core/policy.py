@@ -1,7 +1,8 @@
 """When a person is asked before a tool call is performed.
 
 The policies: `never` asks about nothing; `on-request` asks when the model wants to leave the sandbox;
-`untrusted` asks, besides, about every command that is not known to only read.
+`untrusted` asks, besides, about every command that is not known to only read. Where no sandbox is enforced,
+every policy but `never` asks as `untrusted` does.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import assert_never
 import msgspec
 
 from codexd.core.calls import BadCall, RunCommand, ToolAction, ViewImage
+from codexd.core.enforced import enforced_policy
 from codexd.core.harmless import harmless_programs
 from codexd.core.settings import Settings
 
@@ -30,7 +32,7 @@ def needs_approval(
         return None  # To look at a file changes nothing; every sandbox lets files be read.
     if session_key(action) in allowed_for_session:
         return None
-    match settings.approval_policy:
+    match enforced_policy(settings):
         case "never":
             return None
         case "on-request":

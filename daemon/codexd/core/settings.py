@@ -10,7 +10,7 @@ from codexd.core.warned import Complaint
 
 # When to ask a person before a tool runs. The words are those of the wire and of config.toml.
 ApprovalPolicy = Literal["untrusted", "on-request", "never"]
-# What a tool may touch. Names a policy; what enforces it is the sandbox of the tools floor.
+# What a tool may touch, as it was asked for; `enforced.py` says what comes of it.
 SandboxMode = Literal["read-only", "workspace-write", "danger-full-access"]
 
 

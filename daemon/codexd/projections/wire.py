@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from codexd.core.calls import RunCommand
+from codexd.core.enforced import enforced_policy, enforced_sandbox
 from codexd.core.events import (
     Event,
     InputQueued,
@@ -344,8 +345,8 @@ def thread_settings(settings: Settings) -> n.ThreadSettings:
     return n.ThreadSettings(
         cwd=settings.cwd,
         environments=(Environment(settings.cwd, (settings.cwd,)),),
-        approval_policy=settings.approval_policy,
-        sandbox_policy=sandbox_policy(settings.sandbox),
+        approval_policy=enforced_policy(settings),
+        sandbox_policy=sandbox_policy(enforced_sandbox(settings.sandbox)),
         model=settings.model,
         model_provider=settings.provider,
         effort=settings.effort,

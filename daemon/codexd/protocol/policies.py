@@ -13,7 +13,7 @@ from codexd.core.settings import ApprovalPolicy, SandboxMode
 
 
 class GranularPolicy(msgspec.Struct, frozen=True):
-    """The original's table of questions that may be asked; codexd asks all of them."""
+    """Codex's table of the questions that may be asked; codexd asks all of them."""
 
     granular: msgspec.Raw
 
@@ -24,9 +24,9 @@ AskedPolicy = Literal["untrusted", "on-request", "never", "on-failure"] | Granul
 
 def approval_policy(asked: AskedPolicy | None) -> ApprovalPolicy | None:
     """The policy that an asked one comes to; None stays None."""
-    if asked is None or asked == "untrusted" or asked == "never":
-        return asked
-    return "on-request"
+    if asked == "on-failure" or isinstance(asked, GranularPolicy):
+        return "untrusted"
+    return asked
 
 
 class ReadOnly(msgspec.Struct, frozen=True, rename="camel", tag="readOnly"):

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
+from codexd.core.enforced import enforced_policy, enforced_sandbox
 from codexd.core.ids import ThreadId
 from codexd.core.settings import Settings
 from codexd.core.state import ThreadState
@@ -91,8 +92,8 @@ def settled(
         model_provider=settings.provider,
         cwd=settings.cwd,
         runtime_workspace_roots=(settings.cwd,),
-        approval_policy=settings.approval_policy,
-        sandbox=sandbox_policy(settings.sandbox),
+        approval_policy=enforced_policy(settings),
+        sandbox=sandbox_policy(enforced_sandbox(settings.sandbox)),
         reasoning_effort=settings.effort,
         seq=seq,
     )
