@@ -7,11 +7,11 @@ from msgspec import Raw
 
 from codexd_frontends.client import Daemon
 from codexd_frontends.console import Console
+from codexd_frontends.drawn import one_line
 from codexd_frontends.exits import DONE, Exit
 from codexd_frontends.follow import Followed
 from codexd_frontends.numbers import exact
 from codexd_frontends.running import AsJson, OnScreen, RunningTurn, turn_screen
-from codexd_frontends.style import visible
 from codexd_frontends.watch import Interrupts, Watch
 
 
@@ -113,7 +113,7 @@ def preview_lines(seen: CompactPreview) -> list[str]:
     for one in seen.kept:
         mark = "pinned" if one.pinned else "cut in its middle" if one.truncated else ""
         tail = f"  ({mark})" if mark else ""
-        lines.append(f"  {one.seq:>6}  {exact(one.tokens):>7}  {visible(one.text)}{tail}")
+        lines.append(f"  {one.seq:>6}  {exact(one.tokens):>7}  {one_line(one.text)}{tail}")
     lost = seen.lost
     counts = (
         (lost.user_messages, "messages of people and of the daemon"),
@@ -135,4 +135,4 @@ def pin_lines(pins: tuple[PinView, ...]) -> list[str]:
     """Pins as a person reads them."""
     if not pins:
         return ["nothing is pinned"]
-    return [f"{one.seq:>6}  {exact(one.tokens):>7}  {visible(one.text)}" for one in pins]
+    return [f"{one.seq:>6}  {exact(one.tokens):>7}  {one_line(one.text)}" for one in pins]

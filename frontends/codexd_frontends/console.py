@@ -9,10 +9,13 @@ from typing import TextIO
 
 import msgspec
 
+from codexd.protocol.visible import visible_json
+from codexd_frontends.drawn import last_look, last_look_at_line
 from codexd_frontends.render import Piece
 from codexd_frontends.style import ColorChoice, Style, wants_color
 
 SCHEMA = 1  # of the JSON documents that codexctl prints
+ERASE_LINE = "\r\x1b[K"
 
 
 class Console:
@@ -51,16 +54,27 @@ class Console:
         """Write pieces in order, each on its stream."""
         for piece in pieces:
             stream = sys.stdout if piece.is_answer else sys.stderr
-            stream.write(piece.text)
+            style = self.out_style if piece.is_answer else self.talk_style
+            stream.write(last_look(piece.text, has_colours=style.color))
             stream.flush()
 
     def answer(self, line: str) -> None:
         """A line on stdout."""
-        print(line, flush=True)
+        print(last_look_at_line(line, has_colours=self.out_style.color), flush=True)
 
     def talk(self, line: str) -> None:
         """A line on stderr."""
-        print(line, file=sys.stderr, flush=True)
+        said = last_look_at_line(line, has_colours=self.talk_style.color)
+        print(said, file=sys.stderr, flush=True)
+
+    def prompt(self, words: str) -> None:
+        """What stands in front of what is typed."""
+        sys.stdout.write(last_look_at_line(words, has_colours=self.out_style.color))
+        sys.stdout.flush()
+
+    def end_prompt(self, *, erase: bool) -> None:
+        """Take the prompt away where that can be done and is wanted; else go to the next line."""
+        sys.stdout.write(ERASE_LINE if erase and self.can_erase else "\n")
 
     def document(self, members: dict[str, object]) -> None:
         """The one JSON document of a command."""
@@ -72,22 +86,26 @@ class Console:
         """The same with one more member, a list that is written as it comes, however long it is."""
         sys.stdout.flush()
         first = msgspec.json.encode({"schema": SCHEMA, **members})[:-1]
-        out = sys.stdout.buffer
-        out.write(first + b"," + msgspec.json.encode(name) + b":[")
+        _write(first + b"," + msgspec.json.encode(name) + b":[")
         for number, value in enumerate(values):
-            out.write((b"," if number else b"") + bytes(value))
-        out.write(b"]}\n")
-        out.flush()
+            _write((b"," if number else b"") + bytes(value))
+        _write(b"]}\n")
+        sys.stdout.buffer.flush()
 
     def json_line(self, line: bytes) -> None:
-        """A line of a JSON stream, as it is."""
-        sys.stdout.flush()
-        _write_whole(sys.stdout, line + b"\n")
+        """A line of a JSON stream; into a file or a pipe as it is."""
+        write_json(line)
 
 
-def _write_whole(stream: TextIO, line: bytes) -> None:
-    stream.buffer.write(line)
-    stream.buffer.flush()
+def write_json(line: bytes) -> None:
+    """A line of JSON on stdout; on a terminal what is not seen is escaped, and the value is the same."""
+    sys.stdout.flush()
+    _write(line + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _write(json: bytes) -> None:
+    sys.stdout.buffer.write(visible_json(json) if sys.stdout.isatty() else json)
 
 
 def _style_of(stream: TextIO, choice: ColorChoice) -> Style:

@@ -61,6 +61,7 @@ from codexd_frontends.arguments import (
     Argument,
 )
 from codexd_frontends.console import Console
+from codexd_frontends.drawn import indented
 from codexd_frontends.exits import LEFT, OUTPUT_CLOSED, Exit, exit_table
 from codexd_frontends.trouble import Refused, Trouble, UsageTrouble
 
@@ -261,16 +262,16 @@ def _run(words: Sequence[str]) -> Exit:
 def _report(trouble: Trouble, *, as_json: bool) -> None:
     """Say what went wrong: on stderr, and to a program on stdout as JSON."""
     if not as_json:
-        print(f"codexctl: {trouble}", file=sys.stderr)
+        print(f"codexctl: {indented(str(trouble))}", file=sys.stderr)
         return
     import msgspec
 
-    from codexd_frontends.console import SCHEMA
+    from codexd_frontends.console import SCHEMA, write_json
 
     error: dict[str, object] = {"code": trouble.exit.word, "message": str(trouble)}
     if isinstance(trouble, Refused) and trouble.reason is not None:
         error["reason"] = trouble.reason
-    print(msgspec.json.encode({"schema": SCHEMA, "error": error}).decode())
+    write_json(msgspec.json.encode({"schema": SCHEMA, "error": error}))
 
 
 if __name__ == "__main__":

@@ -19,9 +19,11 @@ from pathlib import Path
 
 from msgspec import Raw
 
+from codexd.protocol.visible import visible_prose
 from codexd_frontends.client import Daemon
 from codexd_frontends.commands.log import record_line
 from codexd_frontends.console import Console
+from codexd_frontends.drawn import indented, last_look, one_line
 from codexd_frontends.exits import DONE, FAILED
 from codexd_frontends.follow import Followed, server_status
 from codexd_frontends.messages import LogPage, ThreadAnswer, TurnAnswer
@@ -59,19 +61,20 @@ def main(argv: list[str] | None = None) -> int:
         with _model(scripted_only=arguments.scripted) as choice:
             return _demonstrate(home, choice)
     except (Unreachable, BadConfig) as trouble:  # These have the end of the daemon's log in them.
-        print(f"\nThe demo failed: {trouble}", file=sys.stderr)
+        print(f"\nThe demo failed: {indented(str(trouble))}", file=sys.stderr)
         return FAILED.number
     except Trouble as trouble:
-        print(f"\nThe demo failed: {trouble}", file=sys.stderr)
+        print(f"\nThe demo failed: {indented(str(trouble))}", file=sys.stderr)
     except KeyboardInterrupt:
         print("\nThe demo was stopped.", file=sys.stderr)
-    print(f"The end of the daemon's log:\n{log_tail(daemon_log_path())}", file=sys.stderr)
+    print("The end of the daemon's log:", file=sys.stderr)
+    print(visible_prose(log_tail(daemon_log_path())), file=sys.stderr)
     return FAILED.number
 
 
 def _demonstrate(home: Path, choice: ModelChoice) -> int:
     _say(f"home    {home}")
-    _say(f"model   {choice.model or 'the default one of openai'}: {choice.why}")
+    _say(f"model   {one_line(choice.model or 'the default one of openai')}: {choice.why}")
     (home / "config.toml").write_text(choice.config())
     with _daemon() as daemon:
         done = _one_turn(daemon)
@@ -106,7 +109,9 @@ def _one_turn(daemon: Daemon) -> bool:
 
 def _show_log(daemon: Daemon, thread_id: str, path: str | None, console: Console) -> None:
     records = list(_records(daemon, thread_id))
-    _say(f"\nlog     {path}\n        {len(records)} records, of which the first {RECORDS_SHOWN}:")
+    _say(
+        f"\nlog     {one_line(path or '')}\n        {len(records)} records, of which the first {RECORDS_SHOWN}:"
+    )
     for raw in records[:RECORDS_SHOWN]:
         _say(record_line(raw, console.out_style))
 
@@ -173,7 +178,7 @@ def _port_of(process: subprocess.Popen[bytes]) -> int:
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)
+    print(last_look(line, has_colours=True), flush=True)
 
 
 if __name__ == "__main__":

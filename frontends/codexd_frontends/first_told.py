@@ -7,8 +7,9 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Raw
 
+from codexd_frontends.drawn import one_line, prose_lines
 from codexd_frontends.messages import LoggedRecord
-from codexd_frontends.style import Style, visible
+from codexd_frontends.style import Style
 
 
 class _Source(msgspec.Struct, frozen=True):
@@ -69,11 +70,11 @@ class FirstTold(msgspec.Struct):
                 yield from _section(category.replace("_", " "), seq, text, style)
         for source in self.sources:
             cut = ", the rest left out" if source.truncated else ""
-            yield style.dim(f"— from {visible(source.path)}: {source.bytes} bytes{cut} —")
+            yield style.dim(f"— from {one_line(source.path)}: {source.bytes} bytes{cut} —")
         if self.base is None and not self.context:
             yield style.dim("— nothing was told yet —")
 
 
 def _section(name: str, seq: int, text: str, style: Style) -> Iterable[str]:
     yield style.dim(f"— {name}, record {seq} —")
-    yield from visible(text).split("\n")
+    yield from prose_lines(text)

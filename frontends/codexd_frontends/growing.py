@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from codexd_frontends.drawn import GrowingProse
+
 
 def unseen(delta: str, offset: int | None, have: int) -> tuple[str, int]:
     """The part of `delta` that is not here yet, and how many bytes are here with it.
@@ -23,6 +25,7 @@ class GrowingText:
 
     def __init__(self) -> None:
         self.shown = ""
+        self.drawn = GrowingProse()
         self._have = 0  # bytes
 
     def grow(self, delta: str, offset: int | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codexd_frontends.drawn import lines_of, one_line, prose_lines
 from codexd_frontends.messages import (
     ApprovalRequest,
     Item,
@@ -11,7 +12,7 @@ from codexd_frontends.messages import (
     UserInput,
     user_inputs,
 )
-from codexd_frontends.style import Style, visible
+from codexd_frontends.style import Style
 from codexd_frontends.thoughts import Thoughts, thoughts_of
 
 _STEP_MARKS = {"completed": "✓", "inProgress": "▸"}
@@ -20,7 +21,7 @@ _STEP_MARKS = {"completed": "✓", "inProgress": "▸"}
 def user_lines(item: Item, style: Style) -> list[str]:
     """What a person said."""
     text = "\n".join(_input_text(part) for part in user_inputs(item))
-    return [style.cyan(line) for line in _marked("› ", visible(text))]
+    return [style.cyan(line) for line in marked("› ", prose_lines(text))]
 
 
 def _input_text(part: UserInput) -> str:
@@ -37,12 +38,12 @@ def _input_text(part: UserInput) -> str:
 
 def command_lines(item: Item, style: Style) -> list[str]:
     """A command that starts, or waits to be allowed."""
-    return [style.bold(line) for line in _marked("$ ", visible(item.shell_line))]
+    return [style.bold(line) for line in marked("$ ", lines_of(item.shell_line))]
 
 
 def output_lines(lines: list[str], style: Style) -> list[str]:
     """Lines of a command's output."""
-    return [style.dim(f"  {visible(line)}".rstrip()) for line in lines]
+    return [style.dim(f"  {drawn}".rstrip()) for line in lines for drawn in lines_of(line)]
 
 
 def command_end_line(item: Item, style: Style) -> str:
@@ -51,7 +52,7 @@ def command_end_line(item: Item, style: Style) -> str:
     if item.status == "declined":
         return style.yellow("  declined")
     if item.exit_code is None:
-        return style.red(f"  {item.status or 'failed'}{took}")
+        return style.red(f"  {one_line(item.status) or 'failed'}{took}")
     paint = style.dim if item.exit_code == 0 else style.red
     return paint(f"  exit {item.exit_code}{took}")
 
@@ -63,10 +64,10 @@ def whole_item_lines(item: Item, style: Style, thoughts: Thoughts = "summary") -
             return [
                 style.dim(line)
                 for part in thoughts_of(item, thoughts)
-                for line in _marked("· ", visible(part))
+                for line in marked("· ", prose_lines(part))
             ]
         case "plan":
-            return _marked("plan: ", visible(item.text))
+            return marked("plan: ", prose_lines(item.text))
         case "fileChange":
             return [_status_line(f"± {change.path}", item, style) for change in item.changes]
         case "mcpToolCall":
@@ -74,15 +75,15 @@ def whole_item_lines(item: Item, style: Style, thoughts: Thoughts = "summary") -
         case "dynamicToolCall":
             return _tool_lines(item, style)
         case "webSearch":
-            return [style.dim(visible(f"⌕ {item.query}"))]
+            return [style.dim(one_line(f"⌕ {item.query}"))]
         case "imageView":
-            return [style.dim(visible(f"[image: {item.path}]"))]
+            return [style.dim(one_line(f"[image: {item.path}]"))]
         case "contextCompaction":
             return [style.dim("— the model's history was shortened here —")]
         case "enteredReviewMode":
-            return _marked("review of: ", visible(item.review))
+            return marked("review of: ", prose_lines(item.review))
         case _:
-            return [style.dim(visible(f"[{item.type}]"))]
+            return [style.dim(one_line(f"[{item.type}]"))]
 
 
 def _tool_lines(item: Item, style: Style) -> list[str]:
@@ -93,7 +94,7 @@ def _tool_lines(item: Item, style: Style) -> list[str]:
 
 
 def _status_line(text: str, item: Item, style: Style) -> str:
-    line = visible(text).replace("\n", " ")
+    line = one_line(text)
     match item.status:
         case "failed" | "declined":
             return style.red(f"{line} · {item.status}")
@@ -104,7 +105,7 @@ def _status_line(text: str, item: Item, style: Style) -> str:
 def plan_lines(steps: tuple[PlanStep, ...], style: Style) -> list[str]:
     """The model's plan."""
     return [
-        style.dim(f"{_STEP_MARKS.get(step.status, '·')} {visible(step.step)}") for step in steps
+        style.dim(f"{_STEP_MARKS.get(step.status, '·')} {one_line(step.step)}") for step in steps
     ]
 
 
@@ -112,8 +113,8 @@ def trouble_lines(trouble: TurnTrouble) -> list[str]:
     """Why a turn failed, or is tried again."""
     details = trouble.additional_details
     return [
-        visible(trouble.message),
-        *(["  " + visible(details)] if details and details != trouble.message else []),
+        *marked("", prose_lines(trouble.message)),
+        *(marked("  ", prose_lines(details)) if details and details != trouble.message else []),
     ]
 
 
@@ -136,14 +137,14 @@ def turn_end_lines(turn: Turn, style: Style, *, always: bool) -> list[str]:
 
 def question_lines(request: ApprovalRequest, style: Style) -> list[str]:
     """What a person is asked to allow."""
-    reason = [f"  {visible(request.reason)}"] if request.reason else []
+    reason = [f"  {one_line(request.reason)}"] if request.reason else []
     if request.shell_line is None:
-        root = f" in {visible(request.grant_root)}" if request.grant_root else ""
+        root = f" in {one_line(request.grant_root)}" if request.grant_root else ""
         return [style.yellow(f"? May it change these files{root}?"), *reason]
-    where = [f"  in {visible(request.cwd)}"] if request.cwd else []
+    where = [f"  in {one_line(request.cwd)}"] if request.cwd else []
     return [
         style.yellow("? May it run this command?"),
-        *(style.bold(line) for line in _marked("  $ ", visible(request.shell_line))),
+        *(style.bold(line) for line in marked("  $ ", lines_of(request.shell_line))),
         *(style.dim(line) for line in where),
         *reason,
     ]
@@ -157,6 +158,7 @@ def seconds(milliseconds: int) -> str:
     return f"{minutes} min {rest} s"
 
 
-def _marked(mark: str, text: str) -> list[str]:
-    first, *more = text.removesuffix("\n").split("\n")
-    return [mark + first, *(" " * len(mark) + line for line in more)]
+def marked(mark: str, lines: list[str]) -> list[str]:
+    """Lines of which the first has a mark, and none of the others begins where the mark stands."""
+    first, *more = lines[:-1] if len(lines) > 1 and not lines[-1] else lines
+    return [mark + first, *(" " * max(len(mark), 2) + line for line in more)]

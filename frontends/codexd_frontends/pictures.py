@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from urllib.parse import unquote, urlsplit
 
+from codexd_frontends.drawn import one_line
 from codexd_frontends.trouble import UsageTrouble
 
 Part = dict[str, str]
@@ -39,9 +40,13 @@ def image_part(path: str) -> Part:
             os.close(fd)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise UsageTrouble(f"{absolute} cannot be read: {reason}; nothing was sent") from error
+        raise UsageTrouble(
+            f"{one_line(absolute)} cannot be read: {reason}; nothing was sent"
+        ) from error
     if not head.startswith(_BEGINNINGS) and (head[:4], head[8:12]) != (b"RIFF", b"WEBP"):
-        raise UsageTrouble(f"{absolute} is no PNG, JPEG, GIF or WebP image; nothing was sent")
+        raise UsageTrouble(
+            f"{one_line(absolute)} is no PNG, JPEG, GIF or WebP image; nothing was sent"
+        )
     return {"type": "localImage", "path": absolute}
 
 

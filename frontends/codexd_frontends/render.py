@@ -12,10 +12,13 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from codexd.protocol.visible import visible_prose
+from codexd_frontends.drawn import one_line, prose_lines
 from codexd_frontends.growing import GrowingOutput, GrowingText
 from codexd_frontends.items import (
     command_end_line,
     command_lines,
+    marked,
     output_lines,
     plan_lines,
     trouble_lines,
@@ -37,7 +40,7 @@ from codexd_frontends.messages import (
     WarningNote,
 )
 from codexd_frontends.reverted import RevertedNote, reverted_line
-from codexd_frontends.style import PLAIN, Style, visible
+from codexd_frontends.style import PLAIN, Style
 from codexd_frontends.thoughts import Thoughts
 
 # Only what was shown lately can come again; a hundred turns are more than any replay repeats.
@@ -115,11 +118,19 @@ class Screen:
         self._mid_line = False
         return [Piece("\n", True)]
 
-    def _text(self, text: str) -> list[Piece]:
-        if not text:
+    def _text(self, text: GrowingText, new: str) -> list[Piece]:
+        """What is new of a text."""
+        return self._drawn(text.drawn.grow(new))
+
+    def _at_once(self, text: str) -> list[Piece]:
+        """A text that comes at once."""
+        return self._drawn(visible_prose(text))
+
+    def _drawn(self, drawn: str) -> list[Piece]:
+        if not drawn:
             return []
-        self._mid_line = not text.endswith("\n")
-        return [Piece(visible(text), True)]
+        self._mid_line = not drawn.endswith("\n")
+        return [Piece(drawn, True)]
 
     def _started(self, item: Item) -> list[Piece]:
         if item.id in self._shown or item.id in self._texts or item.id in self._commands:
@@ -143,7 +154,7 @@ class Screen:
         """An open item of a snapshot, as far as it has come."""
         text = self._texts.get(item.id)
         if text is not None:
-            return self._text(text.rest(item.text) or "")
+            return self._text(text, text.rest(item.text) or "")
         command = self._commands.get(item.id)
         if command is not None and item.aggregated_output is not None:
             return self._output(
@@ -163,7 +174,9 @@ class Screen:
             case "exitedReviewMode":
                 # The findings are the answer; the message that repeats them for the model goes by this id.
                 self._remember(f"{item.id}/answer")
-                return pieces + self._line_broken() + self._text(item.review) + self._line_ended()
+                return (
+                    pieces + self._line_broken() + self._at_once(item.review) + self._line_ended()
+                )
             case "commandExecution":
                 output = self._commands.pop(item.id)
                 rest = output.rest(item.aggregated_output or "")
@@ -176,8 +189,8 @@ class Screen:
         rest = text.rest(item.text)
         if rest is None:  # The whole is the truth; what was shown of another one stays above it.
             pieces = [Piece("\n", True)] if self._mid_line else []
-            return pieces + self._text(item.text) + self._line_ended()
-        return self._text(rest) + self._line_ended()
+            return pieces + self._at_once(item.text) + self._line_ended()
+        return self._text(text, rest) + self._drawn(text.drawn.end()) + self._line_ended()
 
     def _line_ended(self) -> list[Piece]:
         ended = [Piece("\n", True)] if self._mid_line else []
@@ -196,11 +209,14 @@ class Screen:
         if turn.id in self._shown:
             return []
         self._remember(turn.id)
-        for cut in self._texts:  # What an interrupt left open; a command may still report its end.
+        pieces: list[Piece] = []
+        for cut, text in self._texts.items():
+            # What an interrupt left open; a command may still report its end.
             self._remember(cut)
+            pieces += self._drawn(text.drawn.end())
         self._texts.clear()
         end = turn_end_lines(turn, self._talk_style, always=self._whole)
-        return self._line_ended() + self._let_go() + self.lines(end)
+        return pieces + self._line_ended() + self._let_go() + self.lines(end)
 
     def _let_go(self) -> list[Piece]:
         """What was held back, as soon as no answer streams."""
@@ -215,7 +231,7 @@ class Screen:
             return []
         broken = [] if note.item_id in self._texts else self._line_broken()
         text = self._texts.setdefault(note.item_id, GrowingText())
-        return broken + self._text(text.grow(note.delta, _offset(message, note)))
+        return broken + self._text(text, text.grow(note.delta, _offset(message, note)))
 
     def _note_output_delta(self, message: Message) -> list[Piece]:
         note = _read(message, DeltaNote)
@@ -240,7 +256,10 @@ class Screen:
         return self.lines(self._talk_style.red(line) for line in trouble_lines(final))
 
     def _note_warning(self, message: Message) -> list[Piece]:
-        return self.lines([self._talk_style.yellow(visible(_read(message, WarningNote).message))])
+        return self.lines(
+            self._talk_style.yellow(line)
+            for line in marked("", prose_lines(_read(message, WarningNote).message))
+        )
 
     def _note_reverted(self, message: Message) -> list[Piece]:
         said = self._talk_style.yellow(reverted_line(_read(message, RevertedNote)))
@@ -248,7 +267,7 @@ class Screen:
 
     def _note_name(self, message: Message) -> list[Piece]:
         name = _read(message, NameNote).thread_name
-        said = f"— renamed to {visible(name)} —" if name else "— the name was taken away —"
+        said = f"— renamed to {one_line(name)} —" if name else "— the name was taken away —"
         # A model may name a thread while another answers, and no answer is to be broken by that.
         self._held.append(self._talk_style.dim(said))
         return self._let_go()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Raw
 
-from codexd_frontends.style import visible
+from codexd_frontends.drawn import one_line
 
 
 class RevertAnswer(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -33,4 +33,4 @@ def reverted_line(note: RevertedNote) -> str:
     if note.before_turn_id is None:
         verb = "stands" if note.turns == 1 else "stand"
         return f"— {turns} that had been taken back {verb} in the thread again —"
-    return f"— {turns} taken back: turn {visible(note.before_turn_id)} and all behind it —"
+    return f"— {turns} taken back: turn {one_line(note.before_turn_id)} and all behind it —"

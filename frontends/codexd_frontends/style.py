@@ -53,20 +53,3 @@ class Style(msgspec.Struct, frozen=True):
 
 
 PLAIN = Style()
-
-
-def _shown_controls() -> dict[int, str]:
-    shown = {code: f"^{chr(code ^ 0x40)}" for code in (*range(0x20), 0x7F)}
-    del shown[0x09], shown[0x0A]
-    shown |= {code: f"<{code:02x}>" for code in range(0x80, 0xA0)}
-    # Bidirectional overrides can make a command read as another one.
-    shown |= {code: f"<{code:04x}>" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
-    return shown
-
-
-_SHOWN_CONTROLS = _shown_controls()
-
-
-def visible(text: str) -> str:
-    """The text with control characters written out, so that no tool or model can drive the terminal."""
-    return text.translate(_SHOWN_CONTROLS)

@@ -9,14 +9,15 @@ import msgspec
 from msgspec import Raw
 
 from codexd_frontends.client import Daemon
+from codexd_frontends.drawn import title
 from codexd_frontends.messages import Indexing, RawPage, Thread
-from codexd_frontends.style import visible
 from codexd_frontends.trouble import UsageTrouble
 
 PREFIX_CHARS_MIN = 4  # fewer are more likely a slip of the hand than an id
 SHORT_ID_CHARS_MIN = 8
 THREAD_PAGE = 100
 CANDIDATES_SHOWN_MAX = 10
+CANDIDATE_CHARACTERS_MAX = 60  # of a name, beside its id
 
 _ID_CHARS = 36  # of a UUID in its usual spelling
 _ID_ALPHABET = frozenset("0123456789abcdef-")
@@ -134,7 +135,7 @@ def _common(a: str, b: str) -> int:
 
 def _ambiguous(word: str, meant: Sequence[Thread]) -> str:
     shown = [
-        f"  {thread.id}  {visible(thread.name or thread.preview)[:60]}"
+        f"  {thread.id}  {title(thread.name or thread.preview, CANDIDATE_CHARACTERS_MAX)}"
         for thread in meant[:CANDIDATES_SHOWN_MAX]
     ]
     if len(meant) > CANDIDATES_SHOWN_MAX:

@@ -9,6 +9,7 @@ import msgspec
 
 from codexd_frontends.client import Daemon
 from codexd_frontends.console import Console
+from codexd_frontends.drawn import one_line
 
 
 class LocalModelAnswer(msgspec.Struct, frozen=True, rename="camel"):
@@ -39,5 +40,6 @@ def asked_for(daemon: Daemon, arguments: argparse.Namespace, console: Console) -
     asked = {"provider": arguments.local_provider, "model": arguments.model}
     params = {name: value for name, value in asked.items() if value}
     found = daemon.call("provider/findLocal", params, LocalModelAnswer)
-    console.talk(console.talk_style.dim(f"{found.model}, {found.name} at {found.base_url}"))
+    said = f"{found.model}, {found.name} at {found.base_url}"
+    console.talk(console.talk_style.dim(one_line(said)))
     return Whom(found.model_provider, found.model)

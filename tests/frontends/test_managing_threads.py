@@ -156,7 +156,7 @@ def test_a_fork_is_named_by_its_id(tmp_path: Path, capfd: Captured) -> None:
         assert document(capfd) == {"schema": 1, "thread": said.thread("child")}
         assert run(fake, "fork", said.THREAD, "--at", "abcd") == 2
         assert capfd.readouterr().err == (
-            "codexctl: 'abcd' may be any of these turns:\nabcd2\nabcd1\n"
+            "codexctl: 'abcd' may be any of these turns:\n  abcd2\n  abcd1\n"
         )
         assert run(fake, "fork", said.THREAD, "--at", "zzzz") == 2
 

@@ -42,7 +42,7 @@ def test_a_thread_has_a_line_and_each_place_in_it_another(tmp_path: Path, capfd:
     assert asked["searchTerm"] == 'parser "an empty"'
     out, err = capfd.readouterr()
     assert "moon" in out
-    assert "the \x1b[33mparser\x1b[0m^[[31m fails" in out
+    assert "the \x1b[33mparser\x1b[0m\\u{1b}[31m fails" in out
     assert "\x1b[31m" not in out
     assert f"codexctl show {MOON} --at SEQ" in err
 

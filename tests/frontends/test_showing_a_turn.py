@@ -192,11 +192,11 @@ def test_no_output_can_drive_the_terminal() -> None:
     assert shown_past(
         said.turn("completed", said.command("cat\x1b[1m evil", evil), said.agent("hi\x1b[5m"))
     ) == (
-        "$ cat^[[1m evil\n"
-        "  ^[]0;title^G^[[2Jred^Mblue\n"
-        "  <9b>31m\n"
+        "$ cat\\u{1b}[1m evil\n"
+        "  \\u{1b}]0;title\\u{7}\\u{1b}[2Jred\\u{d}blue\n"
+        "  \\u{9b}31m\n"
         "  exit 0 · 0.3 s\n"
-        "hi^[[5m\n"
+        "hi\\u{1b}[5m\n"
         "— done after 1.2 s —\n"
     )
 

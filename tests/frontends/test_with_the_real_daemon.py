@@ -260,8 +260,8 @@ def test_control_characters_of_models_and_commands_reach_no_terminal(daemon: Dae
         daemon.home.use_model(model.base_url)
         thread = new_thread(daemon.home)
     shown = codexctl(daemon.home, "show", thread).out
-    assert "\n  a^[]0;x^Gb\n" in shown
-    assert "\nbold ^[[1mtext<9b>\n" in shown
+    assert "\n  a\\u{1b}]0;x\\u{7}b\n" in shown
+    assert "\nbold \\u{1b}[1mtext\\u{9b}\n" in shown
     logged = codexctl(daemon.home, "log", thread).out
     for said in (shown, logged, codexctl(daemon.home, "list").out):
         assert not {character for character in said if character < " "} - {"\n"}

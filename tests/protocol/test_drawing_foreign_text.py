@@ -6,10 +6,11 @@ import sys
 import unicodedata
 from itertools import pairwise
 
+import msgspec
 import pytest
 
 from codexd.protocol import visible
-from codexd.protocol.visible import visible_line, visible_prose, visible_text
+from codexd.protocol.visible import visible_json, visible_line, visible_prose, visible_text
 
 # Whatever a screen obeys, reorders, draws as nothing or as a blank: every code point of these categories.
 UNSEEN_CATEGORIES = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs")
@@ -149,3 +150,21 @@ def test_a_line_of_a_long_text_costs_no_more_than_its_bound() -> None:
     text = CountedText("\x1b\u0301" * 100_000)
     visible_line(text, 60)
     assert text.taken < 60 * (visible.MARKS_IN_A_ROW_MAX + 5)
+
+
+def test_prose_that_is_drawn_twice_is_drawn_once() -> None:
+    for text in ("\\u{1b} \x1b \u200b", "\u0338" * 9, "o" + "\u0338" * 9, "👨\u200d\u200d👩"):
+        assert visible_prose(visible_prose(text)) == visible_prose(text)
+        assert visible_prose(visible_text(text)) == visible_text(text)
+
+
+def test_json_on_a_screen_is_ascii_where_it_is_not_seen_and_the_same_value() -> None:
+    value = {"a\x9b": 'k"\\\x1b\x7f\u202e\u2066 \U000e0041', "b": ["\\u{1b}", "ü"]}
+    encoded = msgspec.json.encode(value)
+    drawn = visible_json(encoded)
+    assert b"\\u009b" in drawn
+    assert b"\\u007f\\u202e\\u2066 \\udb40\\udc41" in drawn
+    assert all(one.isprintable() for one in drawn.decode())
+    assert msgspec.json.decode(drawn) == value
+    plain = msgspec.json.encode({"name": "ü 日本 👨‍👩‍👧 می‌خواهم"})
+    assert visible_json(plain) == plain

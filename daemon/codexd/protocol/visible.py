@@ -38,6 +38,8 @@ _DRAWN_AS_NOTHING = re.compile(
 _SELECTORS = "\ufe0e\ufe0f"
 _JOINERS = "\u200c\u200d"
 _NON_JOINER = "\u200c"
+# What the next character decides on: where a text grows, such a character waits for it.
+UNDECIDED = frozenset(_JOINERS + _SELECTORS)
 _KEYCAP = "\u20e3"
 _KEYS = re.compile("[#*0-9]")
 # The blocks that hold the emoji of Unicode's emoji-data.txt, without the keys.
@@ -77,34 +79,54 @@ def visible_text(text: str) -> str:
 
 
 def visible_prose(text: str) -> str:
-    """As `visible_text`, for what is read and never run: blanks of other widths stay.
+    """As `visible_text`, for what is read and never run: blanks of other widths and backslashes stay.
 
-    French, Japanese and most models write them, and in prose nothing hangs on which blank it is.
+    French, Japanese and most models write such blanks, and code is full of `\\u{...}`. In prose nothing hangs
+    on which blank it is, or on whether an escape was one from the start. Drawn twice is drawn once.
     """
 
     def drawn(found: re.Match[str]) -> str:
-        is_blank = unicodedata.category(found.group()) == "Zs"
-        return found.group() if is_blank else _drawn(text, found.start())
+        character = found.group()
+        stays = character == "\\" or unicodedata.category(character) == "Zs"
+        return character if stays else _drawn(text, found.start())
 
     return _TO_BE_LOOKED_AT.sub(drawn, text)
 
 
+def visible_json(encoded: bytes) -> bytes:
+    """The same JSON value, in which everything that is not seen is an escape of JSON's own."""
+    text = encoded.decode(errors="replace")
+
+    def escaped(found: re.Match[str]) -> str:
+        character = found.group()
+        if character == "\\" or _is_seen(text, found.start()):
+            return character
+        units = character.encode("utf-16-be")
+        return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
+
+    return _TO_BE_LOOKED_AT.sub(escaped, text).encode()
+
+
 def _drawn(text: str, at: int) -> str:
-    """One character of a text, as it is or written out; its neighbours decide for some."""
+    """One character of a text, as it is or written out."""
     character = text[at]
-    if character == "\\":
-        is_seen = not text.startswith("u{", at + 1)
-    elif character in _JOINERS:
-        is_seen = _joins(text, at)
-    elif character in _SELECTORS:
-        is_seen = _selects(text, at)
-    elif _DRAWN_AS_NOTHING.match(character):
-        is_seen = False
-    elif _is_mark(character):
-        is_seen = _stands_on_a_letter(text, at)
-    else:
-        is_seen = character.isprintable()
-    return character if is_seen else f"\\u{{{ord(character):x}}}"
+    looks_like_ours = character == "\\" and text.startswith("u{", at + 1)
+    is_drawn = _is_seen(text, at) and not looks_like_ours
+    return character if is_drawn else f"\\u{{{ord(character):x}}}"
+
+
+def _is_seen(text: str, at: int) -> bool:
+    """Whether a screen draws a character, there and as what it is; its neighbours decide for some."""
+    character = text[at]
+    if character in _JOINERS:
+        return _joins(text, at)
+    if character in _SELECTORS:
+        return _selects(text, at)
+    if _DRAWN_AS_NOTHING.match(character):
+        return False
+    if _is_mark(character):
+        return _stands_on_a_letter(text, at)
+    return character.isprintable()
 
 
 def _joins(text: str, at: int) -> bool:

@@ -26,6 +26,7 @@ from codexd_frontends.asking import (
 from codexd_frontends.client import Daemon
 from codexd_frontends.commands.show import EARLIER
 from codexd_frontends.console import Console
+from codexd_frontends.drawn import one_line, title
 from codexd_frontends.exits import DONE, LEFT, Exit
 from codexd_frontends.follow import Followed, past_turns, read_answer, running_turn
 from codexd_frontends.messages import Message, Thread, Turn, TurnAnswer, TurnNote
@@ -33,7 +34,6 @@ from codexd_frontends.numbers import status_line, summary_line
 from codexd_frontends.pictures import Part, image_parts, input_of, pasted_images
 from codexd_frontends.render import Screen
 from codexd_frontends.start import connect
-from codexd_frontends.style import visible
 from codexd_frontends.thoughts import Thoughts, wanted_thoughts
 from codexd_frontends.trouble import ConnectionCut, Refused, Unreachable, UsageTrouble
 from codexd_frontends.usage_messages import TokenUsage, UsageNote
@@ -46,7 +46,6 @@ RECONNECT_FIRST_SECONDS = 0.1
 RECONNECT_PAUSE_SECONDS_MAX = 2.0
 
 PROMPT = "› "
-ERASE_LINE = "\r\x1b[K"
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Exit:
@@ -211,7 +210,7 @@ class Attached:
         elif images := pasted_images(word):
             self._attach_images(images)
         elif word.startswith("/") and " " not in word and "/" not in word[1:]:
-            self._say(f"{word} is not known here; there are /image, /interrupt and /quit")
+            self._say(f"{one_line(word)} is not known here; there are /image, /interrupt and /quit")
         elif word:
             return self._send(text)
         return None
@@ -221,12 +220,12 @@ class Attached:
         try:
             found = image_parts(words)
         except UsageTrouble as trouble:
-            self._say(f"  {trouble}")
+            self._say(f"  {one_line(str(trouble))}")
             return
         self._images = [*self._images, *found] if found else []
         names = ", ".join(os.path.basename(part["path"]) for part in self._images)
         with_it = f"goes with your next prompt: {names}" if names else "no image is attached now"
-        self._say(f"  {visible(with_it)}")
+        self._say(f"  {one_line(with_it)}")
 
     def _answer(self, word: str) -> None:
         question = self._questions.first
@@ -256,7 +255,7 @@ class Attached:
                 self._send_once(params)
                 self._images = []
             except Refused as refused:
-                self._say(f"not sent: {refused}")
+                self._say(f"not sent: {one_line(str(refused))}")
             except ConnectionCut as cut:
                 left = self._reconnect(str(cut))
                 if left is not None:
@@ -303,7 +302,7 @@ class Attached:
     def _reconnect(self, why: str) -> Exit | None:
         """Connect anew and go on behind the cursor. Raises: Unreachable: it took too long."""
         self._daemon.close()
-        self._say(f"— {why}; reconnecting —")
+        self._say(f"— {one_line(why)}; reconnecting —")
         deadline = time.monotonic() + RECONNECT_SECONDS_MAX
         pause = RECONNECT_FIRST_SECONDS
         while True:
@@ -333,15 +332,13 @@ class Attached:
             return  # How the thread stands is being told: the prompt says it too.
         if self._watch.lines is not None and idle and not self._has_prompt:
             status = "" if self._usage is None else f"{status_line(self._usage)} "
-            sys.stdout.write(f"{self._console.out_style.dim(status)}{PROMPT}")
-            sys.stdout.flush()
+            self._console.prompt(f"{self._console.out_style.dim(status)}{PROMPT}")
             self._has_prompt = True
 
     def _clear_prompt(self, *, keep: bool = False) -> None:
         """Take the prompt off the screen; `keep`: go to the next line instead, ^C stands behind it."""
         if self._has_prompt:
-            erase = self._console.can_erase and not keep
-            sys.stdout.write(ERASE_LINE if erase else "\n")
+            self._console.end_prompt(erase=not keep)
             self._has_prompt = False
 
     def _say(self, line: str) -> None:
@@ -352,6 +349,6 @@ class Attached:
 
 
 def _heading(thread: Thread) -> str:
-    name = visible(thread.name or title_of(thread.preview))[:TITLE_CHARACTERS_MAX]
-    model = f" · {thread.model}" if thread.model else ""
-    return f"{thread.id}{f' · {name}' if name else ''} · {visible(thread.cwd)}{model}"
+    name = title(thread.name or title_of(thread.preview), TITLE_CHARACTERS_MAX)
+    facts = (thread.id, name, one_line(thread.cwd), one_line(thread.model or ""))
+    return " · ".join(fact for fact in facts if fact)

@@ -16,10 +16,10 @@ from codexd.protocol.moving import (
 )
 from codexd_frontends.client import Daemon
 from codexd_frontends.console import Console
+from codexd_frontends.drawn import one_line
 from codexd_frontends.exits import DONE, FAILED, Exit
 from codexd_frontends.messages import Message
 from codexd_frontends.start import connect
-from codexd_frontends.style import visible
 
 # A home of years is gigabytes, of which a few seconds each are needed.
 IMPORT_SECONDS_MAX = 24 * 3600.0
@@ -75,23 +75,23 @@ class _Talker:
             self._next = time.monotonic() + TALK_EVERY_SECONDS
             at = msgspec.json.decode(message.params, type=ThreadImportProgressNotification)
             percent = 100 * at.read_bytes // max(at.size_bytes, 1)
-            self._console.talk(f"{visible(os.path.basename(at.path))}: {percent} %")
+            self._console.talk(f"{one_line(os.path.basename(at.path))}: {percent} %")
         return True
 
 
 def _say(console: Console, files: Sequence[ImportedFile], *, dry_run: bool) -> None:
     for file in files:
-        path = visible(file.path)
+        path = one_line(file.path)
         if file.outcome == "refused":
-            console.talk(f"refused  {visible(file.message or path)}")
+            console.talk(f"refused  {one_line(file.message or path)}")
         else:
             would = "would be " if dry_run and file.outcome == "imported" else ""
             threads = " ".join(file.thread_ids)
             console.answer(f"{threads or '-'}  {would}{_SAID[file.outcome]}  {path}")
             if file.message is not None:
-                console.talk(f"  {visible(file.message)}")
+                console.talk(f"  {one_line(file.message)}")
         for one in file.problems:
-            console.talk(f"{visible(one.path)}:{one.line}: {visible(one.message)}")
+            console.talk(f"{one_line(one.path)}:{one.line}: {one_line(one.message)}")
         untold = file.problems_in_all - len(file.problems)
         if untold > 0:
             console.talk(f"{path}: and {untold} more like these")

@@ -9,10 +9,11 @@ import msgspec
 
 from codexd.protocol.titles import TITLE_CHARACTERS_MAX, title_of
 from codexd_frontends.console import Console
+from codexd_frontends.drawn import one_line, title
 from codexd_frontends.exits import DONE, Exit
 from codexd_frontends.messages import Thread
 from codexd_frontends.start import connect
-from codexd_frontends.style import Style, visible
+from codexd_frontends.style import Style
 from codexd_frontends.which import indexed, list_raw_threads, short_id_chars
 
 # A screen or two; a program that wants all of them says --json, a person --limit.
@@ -64,17 +65,12 @@ def age(seconds: float) -> str:
 
 
 def _painted(thread: Thread, style: Style) -> str:
-    word = f"{thread.status.word:<8}"
+    word = f"{one_line(thread.status.word):<8}"
     return style.yellow(word) if thread.status.word == "approval" else style.green(word)
 
 
 def _title(thread: Thread, style: Style) -> str:
     if thread.name:
-        return style.bold(_one_line(thread.name))
-    title = title_of(thread.preview) or " ".join(thread.preview.split())
-    return _one_line(title) or style.dim("(nothing said yet)")
-
-
-def _one_line(text: str) -> str:
-    line = visible(" ".join(text.split()))
-    return line if len(line) <= TITLE_CHARACTERS_MAX else f"{line[: TITLE_CHARACTERS_MAX - 1]}…"
+        return style.bold(title(thread.name, TITLE_CHARACTERS_MAX))
+    said = title_of(thread.preview) or thread.preview
+    return title(said, TITLE_CHARACTERS_MAX) or style.dim("(nothing said yet)")

@@ -9,16 +9,18 @@ from msgspec import Raw
 
 from codexd_frontends.client import Daemon
 from codexd_frontends.console import Console
+from codexd_frontends.drawn import one_line
 from codexd_frontends.exits import DONE, Exit
 from codexd_frontends.follow import Followed
 from codexd_frontends.messages import LoggedRecord, LogPage
 from codexd_frontends.start import connect
-from codexd_frontends.style import Style, visible
+from codexd_frontends.style import Style
 from codexd_frontends.watch import CtrlC, Interrupts, Watch
 from codexd_frontends.which import find_thread_id
 
 RECORD_PAGE = 500
 DATA_CHARS_MAX = 160
+TYPE_CHARS_MAX = 60  # three times the longest of ours
 # Not every record makes a notification; those that make none show up this much later at most.
 FOLLOW_PAUSE_SECONDS = 1.0
 
@@ -61,10 +63,9 @@ def record_line(raw: Raw, style: Style) -> str:
     """One record, short: its number, its time of day, what it is, and the beginning of what it says."""
     record = msgspec.json.decode(raw, type=LoggedRecord)
     time_of_day = record.at.partition("T")[2][:12] or record.at
-    said = visible(bytes(record.data).decode(errors="replace"))
-    if len(said) > DATA_CHARS_MAX:
-        said = f"{said[:DATA_CHARS_MAX]}…"
+    said = one_line(bytes(record.data).decode(errors="replace"), DATA_CHARS_MAX)
+    kind = one_line(record.type, TYPE_CHARS_MAX)
     return (
-        f"{record.seq:>6}  {style.dim(time_of_day)}  {style.bold(f'{record.type:<22}')}  "
-        f"{style.dim(said)}"
+        f"{record.seq:>6}  {style.dim(one_line(time_of_day, TYPE_CHARS_MAX))}  "
+        f"{style.bold(f'{kind:<22}')}  {style.dim(said)}"
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 
 from codexd_frontends.console import Console
+from codexd_frontends.drawn import one_line
 from codexd_frontends.exits import DONE, Exit
 from codexd_frontends.start import connect
-from codexd_frontends.style import visible
 from codexd_frontends.trouble import UsageTrouble
 from codexd_frontends.which import find_thread_id
 
@@ -23,5 +23,5 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
     if console.json:
         console.document({"threadId": thread_id, "name": name})
     else:
-        console.answer(f"{thread_id} is now called {visible(name)}")
+        console.answer(f"{thread_id} is now called {one_line(name)}")
     return DONE

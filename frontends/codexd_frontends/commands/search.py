@@ -12,10 +12,11 @@ from msgspec import Raw
 from codexd_frontends.client import Daemon
 from codexd_frontends.commands.list import age
 from codexd_frontends.console import Console
+from codexd_frontends.drawn import one_line, title
 from codexd_frontends.exits import DONE, FAILED, Exit
 from codexd_frontends.messages import RawPage, Thread
 from codexd_frontends.start import connect
-from codexd_frontends.style import Style, visible
+from codexd_frontends.style import Style
 from codexd_frontends.which import indexed, short_id_chars
 
 # A screen or two of places; --limit asks for more.
@@ -72,16 +73,18 @@ def result_lines(results: list[SearchResult], now: float, style: Style) -> list[
     lines = []
     for one in results:
         thread = one.thread
-        title = visible(" ".join((thread.name or thread.preview).split()))[:TITLE_CHARS_MAX]
+        name = title(thread.name or thread.preview, TITLE_CHARS_MAX)
         when = style.dim(f"{age(now - thread.updated_at):>8}")
-        lines.append(f"{thread.id[:id_chars]}  {when}  {style.bold(title or '(nothing said yet)')}")
+        lines.append(f"{thread.id[:id_chars]}  {when}  {style.bold(name or '(nothing said yet)')}")
         lines += [_hit_line(hit, style) for hit in one.hits]
     return lines
 
 
 def _hit_line(hit: SearchHit, style: Style) -> str:
     mark = style.dim(" (taken back)") if hit.taken_back else ""
-    return f"  {style.dim(f'{hit.seq:>7}  {hit.kind:<9}')}  {highlighted(hit, style)}{mark}"
+    return (
+        f"  {style.dim(f'{hit.seq:>7}  {one_line(hit.kind):<9}')}  {highlighted(hit, style)}{mark}"
+    )
 
 
 def highlighted(hit: SearchHit, style: Style) -> str:
@@ -90,7 +93,7 @@ def highlighted(hit: SearchHit, style: Style) -> str:
     pieces, at = [], 0
 
     def text(start: int, end: int) -> str:
-        return visible(units[2 * start : 2 * end].decode("utf-16-le", errors="replace"))
+        return one_line(units[2 * start : 2 * end].decode("utf-16-le", errors="replace"))
 
     for one in hit.ranges:
         pieces += [text(at, one.start), style.yellow(text(one.start, one.end))]

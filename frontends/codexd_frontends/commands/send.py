@@ -9,6 +9,7 @@ import uuid
 
 from codexd_frontends.client import Daemon
 from codexd_frontends.console import Console
+from codexd_frontends.drawn import one_line
 from codexd_frontends.exits import Exit
 from codexd_frontends.follow import Followed
 from codexd_frontends.messages import ThreadAnswer, TurnAnswer
@@ -95,7 +96,7 @@ def directory(path: str) -> str:
     """The absolute path of a directory. Raises: UsageTrouble: there is none."""
     absolute = os.path.abspath(path)
     if not os.path.isdir(absolute):
-        raise UsageTrouble(f"{absolute} is no directory; nothing was sent")
+        raise UsageTrouble(f"{one_line(absolute)} is no directory; nothing was sent")
     return absolute
 
 

@@ -11,6 +11,7 @@ from msgspec import Raw
 from codexd_frontends.arguments import ALL_TURNS
 from codexd_frontends.client import Daemon
 from codexd_frontends.console import Console
+from codexd_frontends.drawn import one_line
 from codexd_frontends.exits import DONE, Exit
 from codexd_frontends.first_told import FirstTold
 from codexd_frontends.follow import all_records, all_turns, past_turns, turn_at
@@ -18,7 +19,7 @@ from codexd_frontends.messages import RawThreadAnswer, Thread, Turn
 from codexd_frontends.numbers import status_line
 from codexd_frontends.render import Piece, Screen
 from codexd_frontends.start import connect
-from codexd_frontends.style import Style, visible
+from codexd_frontends.style import Style
 from codexd_frontends.thoughts import Thoughts, wanted_thoughts
 from codexd_frontends.trouble import Refused
 from codexd_frontends.usage_messages import ThreadUsageAnswer, TokenUsage
@@ -94,7 +95,7 @@ def heading_lines(thread: Thread, style: Style, usage: str | None = None) -> lis
     }
     return [
         style.bold(thread.id),
-        *(style.dim(f"  {name:<7}{visible(fact)}") for name, fact in facts.items() if fact),
+        *(style.dim(f"  {name:<7}{one_line(fact)}") for name, fact in facts.items() if fact),
     ]
 
 

@@ -7,11 +7,11 @@ import argparse
 from codexd import __version__
 from codexd_frontends.client import Daemon
 from codexd_frontends.console import Console
+from codexd_frontends.drawn import one_line
 from codexd_frontends.exits import DONE, UNREACHABLE, Exit
 from codexd_frontends.follow import server_status
 from codexd_frontends.messages import Indexing, ServerStatus, ThreadTrouble
 from codexd_frontends.start import default_socket_path
-from codexd_frontends.style import visible
 from codexd_frontends.trouble import Trouble, Unreachable
 from codexd_frontends.which import indexed
 
@@ -60,14 +60,14 @@ def trouble_lines(trouble: ThreadTrouble) -> list[str]:
             f"  stopped  thread {trouble.thread_id} takes no more writes; when the disk is well again: "
             f"codexctl attach {trouble.thread_id}"
         )
-    return [said, f"           {visible(trouble.reason)}"]
+    return [said, f"           {one_line(trouble.reason)}"]
 
 
 def version_lines() -> list[str]:
     """The versions of this program and of the daemon, which is not started for this."""
     try:
         with Daemon.connect(default_socket_path()) as daemon:
-            server = f"codexd {server_status(daemon).version}"
+            server = f"codexd {one_line(server_status(daemon).version)}"
     except Trouble:
         server = "codexd does not run"
     return [f"codexctl {__version__}", server]

@@ -12,10 +12,11 @@ from msgspec import Raw
 
 from codexd_frontends.client import Daemon
 from codexd_frontends.console import Console
+from codexd_frontends.drawn import one_line, title
 from codexd_frontends.exits import DONE, Exit
 from codexd_frontends.numbers import exact, money
 from codexd_frontends.start import connect
-from codexd_frontends.style import Style, visible
+from codexd_frontends.style import Style
 from codexd_frontends.trouble import UsageTrouble
 from codexd_frontends.usage_messages import (
     CacheMiss,
@@ -88,9 +89,9 @@ def turn_lines(usage: ThreadUsageAnswer, style: Style) -> list[str]:
     rows = [
         (
             _moment(one.started_at),
-            one.turn_id[-8:],
-            one.kind,
-            visible(", ".join(one.models)),
+            one_line(one.turn_id[-8:]),
+            one_line(one.kind),
+            one_line(", ".join(one.models)),
             *_columns(one.used),
         )
         for one in usage.turns or ()
@@ -112,10 +113,10 @@ def thread_lines(
     id_chars = short_id_chars([one.thread_id for one in threads])
     rows = []
     for one in threads:
-        title = visible(" ".join((one.name or one.preview).split()))[:TITLE_CHARS_MAX]
-        rows.append((one.thread_id[:id_chars], title, "", *_columns(one.total)))
+        name = title(one.name or one.preview, TITLE_CHARS_MAX)
+        rows.append((one.thread_id[:id_chars], name, "", *_columns(one.total)))
         others = [kind for kind in one.kinds if kind.kind != "turn"]
-        rows += [("", "", kind.kind, *_columns(kind.used)) for kind in others]
+        rows += [("", "", one_line(kind.kind), *_columns(kind.used)) for kind in others]
     nothing = UsageCounts(cost_usd=None if threads else 0.0)
     total = reduce(UsageCounts.plus, (one.total for one in threads), nothing)
     when = "ever" if days is None else f"in {days} days"
@@ -155,8 +156,8 @@ def _miss_lines(miss: CacheMiss, style: Style) -> list[str]:
     item = f" (from item {miss.item} on)" if miss.item is not None else ""
     found = f"{exact(miss.cached_tokens)} of {exact(miss.expected_tokens)} tokens were cached"
     return [
-        f"{_moment(miss.at)}  {style.bold(where)}  {visible(miss.model)}: {found}",
-        f"    {style.yellow(miss.segment)}: {visible(miss.why)}{item}{cause}",
+        f"{_moment(miss.at)}  {style.bold(where)}  {one_line(miss.model)}: {found}",
+        f"    {style.yellow(one_line(miss.segment))}: {one_line(miss.why)}{item}{cause}",
     ]
 
 
@@ -204,7 +205,7 @@ def _remarks(total: UsageCounts, prices: PriceSource, style: Style) -> list[str]
     if total.unsaid_requests:
         left_out.append(f"{exact(total.unsaid_requests)} of which the provider said nothing")
     without = f"without {' and '.join(left_out)}; " if left_out else ""
-    source = f"prices in US dollars, of {prices.as_of} ({prices.source}) or from config.toml"
+    source = f"prices in US dollars, of {one_line(prices.as_of)} ({one_line(prices.source)}) or from config.toml"
     return [style.dim(f"{without}{source}")]
 
 

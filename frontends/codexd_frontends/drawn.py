@@ -1,0 +1,90 @@
+"""Foreign text as codexctl draws it: lines, texts and what grows; and the last look before it is written. Pure.
+
+Which characters are written out is said in `codexd.protocol.visible`. Here it is said what is a line: a
+name, a path, a word of the daemon's has no line break, so that it cannot look like a line of ours.
+"""
+
+from __future__ import annotations
+
+import re
+
+from codexd.protocol.visible import (
+    MARKS_IN_A_ROW_MAX,
+    UNDECIDED,
+    visible_line,
+    visible_prose,
+    visible_text,
+)
+
+# A name, a path, a reason: more than a few rows of a terminal push away what stands above.
+LINE_CHARACTERS_MAX = 1000
+
+# What `Style` writes, and nothing else that begins with an escape.
+_OWN_COLOURS = re.compile("(\x1b\\[(?:0|1|2|31|32|33|36)m)")
+_LINE_BREAK = visible_line("\n", 10)
+
+
+def one_line(text: str, characters_max: int = LINE_CHARACTERS_MAX) -> str:
+    """A name, a path, a message: on one line, with every character seen."""
+    return visible_line(text, characters_max)
+
+
+def title(text: str, characters_max: int) -> str:
+    """A name or the beginning of a prompt, its line breaks and rows of blanks as one blank."""
+    return visible_line(" ".join(text.split()), characters_max)
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a command or of its output, with every character seen."""
+    return visible_text(text).split("\n")
+
+
+def prose_lines(text: str) -> list[str]:
+    """The lines of what a person or a model wrote to be read."""
+    return visible_prose(text).split("\n")
+
+
+def indented(text: str) -> str:
+    """A message of perhaps several lines, of which none but the first begins where ours begin."""
+    return visible_prose(text).replace("\n", "\n  ")
+
+
+def last_look(text: str, *, has_colours: bool) -> str:
+    """What is about to be written: our colours stay, what was not made visible before is so now."""
+    pieces = _OWN_COLOURS.split(text) if has_colours else [text]
+    return "".join(
+        piece if number % 2 else visible_prose(piece) for number, piece in enumerate(pieces)
+    )
+
+
+def last_look_at_line(line: str, *, has_colours: bool) -> str:
+    """The same for what must be one line."""
+    return last_look(line, has_colours=has_colours).replace("\n", _LINE_BREAK)
+
+
+class GrowingProse:
+    """A model's text that comes in pieces: however it is cut, the same is drawn."""
+
+    def __init__(self) -> None:
+        self._before = ""  # the end of what is drawn, as far as the next character looks back
+        self._held = ""  # a character that the next one decides on
+
+    def grow(self, new: str) -> str:
+        """What a piece adds to what is drawn."""
+        text = self._held + new
+        self._held = ""
+        if text and text[-1] in UNDECIDED:
+            text, self._held = text[:-1], text[-1]
+        return self._add(text)
+
+    def end(self) -> str:
+        """What was held back, once nothing more comes."""
+        drawn = self._add(self._held)
+        self._before = self._held = ""
+        return drawn
+
+    def _add(self, text: str) -> str:
+        with_before = self._before + text
+        drawn = visible_prose(with_before)[len(visible_prose(self._before)) :]
+        self._before = with_before[-MARKS_IN_A_ROW_MAX - 1 :]
+        return drawn
