@@ -26,7 +26,7 @@ $(shell [ -x $(PY) ] || rm -f $(VENV)/installed $(VENV)/installed-dev)
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
-	@$(PY) -m codexd_frontends.demo
+	@$(PY) -I -m codexd_frontends.demo
 
 # One worker a core: most of the time is spent waiting for processes that the tests started.
 test: $(VENV)/installed-dev

@@ -163,12 +163,14 @@ class Home:
             )
         )
 
-    def launch(self, *arguments: str, umask: int = -1, **env: str) -> Daemon:
+    def launch(
+        self, *arguments: str, umask: int = -1, cwd: Path | None = None, **env: str
+    ) -> Daemon:
         """Start a daemon, whatever comes of it. A `umask` of -1 is this process's own."""
         process = subprocess.Popen(
             [sys.executable, "-m", "codexd", *arguments],
             env=self.env | env,
-            cwd=self.work,
+            cwd=cwd or self.work,
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -180,7 +182,7 @@ class Home:
 
     def start(self, *arguments: str, umask: int = -1, **env: str) -> Daemon:
         """Start a daemon and wait until it answers."""
-        daemon = self.launch(*arguments, umask=umask, **env)
+        daemon = self.launch(*arguments, umask=umask, cwd=None, **env)
         daemon.wait_said(READY)
         return daemon
 

@@ -77,6 +77,7 @@ FLOORS: dict[str, frozenset[str]] = {
     "codexd.compact_prompt": frozenset({"codexd.config_keys", "codexd.core"}),
     "codexd.tuning": frozenset({"codexd.core", "codexd.models"}),
     "codexd.paths": frozenset({"msgspec", "platformdirs"}),
+    "codexd.python_child": frozenset(),
     # 3: where pure meets the world
     "codexd.runtime": frozenset(
         {
@@ -95,6 +96,7 @@ FLOORS: dict[str, frozenset[str]] = {
         {
             "codexd.core",
             "codexd.projections",
+            "codexd.python_child",
             "codexd_eventstore",
             "msgspec",
             "trio",
@@ -127,7 +129,13 @@ FLOORS: dict[str, frozenset[str]] = {
     "codexd": frozenset(),
     # The roof: other processes
     "codexd_frontends": frozenset(
-        {"codexd.protocol", "codexd.paths", "codexd.__version__", "msgspec"}
+        {
+            "codexd.protocol",
+            "codexd.paths",
+            "codexd.python_child",
+            "codexd.__version__",
+            "msgspec",
+        }
     ),
 }
 

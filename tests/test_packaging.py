@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.machinery
 import importlib.metadata
 import re
 import sys
@@ -15,6 +16,7 @@ from house import CHECKOUT, SOURCE_ROOTS, imports, module_name, sources
 
 PROJECT: dict[str, Any] = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
 METADATA: dict[str, Any] = PROJECT["project"]
+COMMANDS: dict[str, str] = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-scripts"]
 
 # Where an import name is not the name of the distribution that brings it.
 DISTRIBUTIONS = {"opentelemetry": "opentelemetry-sdk"}
@@ -42,16 +44,23 @@ def test_the_metadata_says_what_it_is_and_for_whom() -> None:
 
 
 def test_two_commands_are_installed() -> None:
-    assert METADATA["scripts"] == {
-        "codexd": "codexd.__main__:main",
-        "codexctl": "codexd_frontends.ctl:main",
-    }
+    assert COMMANDS == {"commands/codexd": "codexd", "commands/codexctl": "codexctl"}
+    installed = {path.name for path in importlib.metadata.files("codexd") or ()}
+    assert set(COMMANDS.values()) <= installed
 
 
-@pytest.mark.parametrize("command", METADATA["scripts"])
-def test_a_command_names_a_function_that_is_there(command: str) -> None:
-    [entry] = importlib.metadata.entry_points(group="console_scripts", name=command)
-    assert callable(entry.load())
+def test_a_command_imports_nothing_by_a_path_before_the_path_is_known_to_be_ours() -> None:
+    for source in COMMANDS:
+        lines = (CHECKOUT / source).read_text(encoding="utf-8").splitlines()
+        assert lines[0] == "#!python"  # which an installer replaces by the interpreter (PEP 427)
+        imported = [line for line in lines if line.startswith(("import ", "from "))]
+        assert imported[:-1] == ["import os", "import site", "import sys"]
+        frozen = [*map(importlib.machinery.FrozenImporter.find_spec, ("os", "site"))]
+        assert all(frozen)
+        assert "sys" in sys.builtin_module_names
+        assert lines.index("    del sys.path[0]  # the folder of the commands") < lines.index(
+            imported[-1]
+        )
 
 
 def test_the_wheel_holds_the_three_packages() -> None:

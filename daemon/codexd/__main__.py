@@ -52,6 +52,8 @@ def _serve(paths: Paths, place: SocketPlace) -> int:
     from codexd_eventstore.committer import SWITCH_SECONDS
     from codexd_eventstore.store import Locked, StoreError
 
+    # Whose folder we were started in is nothing to us: it can be removed, unmounted, or full of traps.
+    os.chdir("/")
     sys.setswitchinterval(SWITCH_SECONDS)
     code = 0
     try:

@@ -22,7 +22,7 @@ import msgspec
 from codexd.config_keys import Config
 from codexd.core.user_instructions import Source, UserInstructions
 from codexd.core.warned import Complaint
-from codexd.paths import Paths
+from codexd.paths import Paths, home_folder
 
 NAMES = ("AGENTS.override.md", "AGENTS.md")
 # Folders between a project's root and the working directory: more is a loop of somebody's making.
@@ -40,8 +40,9 @@ class Rules(msgspec.Struct, frozen=True):
 
 def instruction_homes(paths: Paths, env: Mapping[str, str]) -> tuple[Path, ...]:
     """The folders of one's own instructions: codexd's, and where it has none the original's."""
-    home = Path(env["HOME"]) if env.get("HOME") else Path.home()
-    original = Path(env["CODEX_HOME"]) if env.get("CODEX_HOME") else home / ".codex"
+    given = env.get("CODEX_HOME", "")
+    # The daemon works in no folder that a relative path could be relative to.
+    original = Path(given) if given.startswith("/") else home_folder(env) / ".codex"
     return (paths.config_file.parent, original)
 
 

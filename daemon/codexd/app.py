@@ -41,7 +41,7 @@ from codexd.models.builtin import LOCAL
 from codexd.models.catalog import CATALOG, Model, find_model
 from codexd.models.client import ModelClient, ModelError
 from codexd.models.local import NoLocalModel
-from codexd.paths import Paths, SocketPlace
+from codexd.paths import Paths, SocketPlace, home_folder
 from codexd.place import place_here
 from codexd.protocol.methods import Model as WireModel
 from codexd.protocol.methods import ReasoningEffortOption
@@ -135,10 +135,14 @@ class House:
         self._hub = Hub(lambda: time.time_ns() // 1_000_000)
         self._supervisor = Supervisor(worlds.__getitem__, self._audience, perform)
         self._index = Index(paths.state_dir, paths.data_dir, self._is_loaded)
-        self._services = self._services_of(worlds, paths, place)
+        self._services = self._services_of(worlds, paths, place, env)
 
     def _services_of(
-        self, worlds: Mapping[bool, World], paths: Paths, place: SocketPlace
+        self,
+        worlds: Mapping[bool, World],
+        paths: Paths,
+        place: SocketPlace,
+        env: Mapping[str, str],
     ) -> Services:
         world = worlds[False]
         return Services(
@@ -161,7 +165,7 @@ class House:
             version=__version__,
             home=paths.data_dir,
             socket=place.link or place.bind,
-            cwd=Path.cwd(),
+            cwd=home_folder(env),
             started_at_ms=time.time_ns() // 1_000_000,
             pid=os.getpid(),
             known_secrets=lambda: self._redaction.known,

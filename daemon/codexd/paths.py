@@ -53,9 +53,22 @@ def default_paths() -> Paths:
     return find_paths(os.environ)
 
 
+def home_folder(environ: Mapping[str, str]) -> Path:
+    """The person's home folder: `$HOME`, or as the user database has it where that is no absolute path."""
+    given = environ.get("HOME", "")
+    if given.startswith("/"):
+        return Path(given)
+    import pwd
+
+    try:
+        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:
+        return Path("/")
+
+
 def _linux(environ: Mapping[str, str], sessions: Path) -> tuple[Path, Path, Path, Path]:
     # By hand, because importing platformdirs takes 30 ms, a third of what a frontend needs to start.
-    home = Path(environ["HOME"]) if environ.get("HOME") else Path.home()
+    home = home_folder(environ)
 
     def base(variable: str, otherwise: Path) -> Path:
         # XDG Base Directory 0.8: a relative path in these variables is to be ignored.

@@ -231,7 +231,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run codexctl; returns its exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
     try:
-        return _run(words).number
+        return _run_somewhere(words).number
     except Trouble as trouble:
         _report(trouble, as_json="--json" in words)
         return trouble.exit.number
@@ -241,6 +241,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         return OUTPUT_CLOSED.number
     except KeyboardInterrupt:
         return LEFT.number
+
+
+def _run_somewhere(words: Sequence[str]) -> Exit:
+    """Run a command; one that needs the working directory says so where that was removed."""
+    try:
+        return _run(words)
+    except FileNotFoundError:
+        try:
+            os.getcwd()
+        except FileNotFoundError:
+            raise UsageTrouble(
+                "the working directory is gone: expected absolute paths, found one relative to it; "
+                "nothing was done"
+            ) from None
+        raise
 
 
 def _run(words: Sequence[str]) -> Exit:

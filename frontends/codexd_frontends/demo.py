@@ -20,6 +20,7 @@ from pathlib import Path
 from msgspec import Raw
 
 from codexd.protocol.visible import visible_prose
+from codexd.python_child import python_command
 from codexd_frontends.client import Daemon
 from codexd_frontends.commands.log import record_line
 from codexd_frontends.console import Console
@@ -85,7 +86,7 @@ def _demonstrate(home: Path, choice: ModelChoice) -> int:
 
 
 def _again(home: Path) -> str:
-    return f"CODEXD_HOME={shlex.quote(str(home))} {shlex.quote(sys.executable)} -m codexd_frontends.ctl list"
+    return f"CODEXD_HOME={shlex.quote(str(home))} {shlex.join(python_command('codexd_frontends.ctl'))} list"
 
 
 def _one_turn(daemon: Daemon) -> bool:
@@ -149,7 +150,7 @@ def _model(*, scripted_only: bool) -> Iterator[ModelChoice]:
         return
     # It ends when its stdin does: also when we are killed.
     process = subprocess.Popen(
-        [sys.executable, "-m", "codexd.models.scripted", "--port", "0", "--until-stdin-closes"],
+        [*python_command("codexd.models.scripted"), "--port", "0", "--until-stdin-closes"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )

@@ -7,12 +7,12 @@ live, and everybody connects to that one.
 from __future__ import annotations
 
 import os
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from codexd.paths import default_paths
+from codexd.python_child import python_command
 from codexd_frontends.client import Daemon
 from codexd_frontends.console import Console
 from codexd_frontends.exits import BAD_CONFIG
@@ -81,7 +81,7 @@ def spawn(socket_path: str, log: BinaryIO) -> subprocess.Popen[bytes]:
     import subprocess  # 20 ms that are spent only when a daemon is started
 
     return subprocess.Popen(
-        [sys.executable, "-m", "codexd", "--listen", f"unix://{socket_path}"],
+        [*python_command("codexd"), "--listen", f"unix://{socket_path}"],
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,

@@ -36,7 +36,7 @@ def daemons(home: Home) -> set[int]:
     for pid in home.processes():
         with suppress(OSError):
             words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            if words[1:3] == [b"-m", b"codexd"]:
+            if words[2:4] == [b"-m", b"codexd"]:
                 found.add(pid)
     return found
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -12,6 +11,7 @@ import msgspec
 import trio
 
 from codexd.index.reconciling import Progress
+from codexd.python_child import python_command
 
 # Exit codes: the file is no use and has to be made anew; it cannot be written just now.
 BROKEN: Final = 3
@@ -31,7 +31,7 @@ class Child:
 
     def __init__(self, root: str, path: Path, *, check: bool) -> None:
         options = ["--check"] if check else []
-        self._command = [sys.executable, "-m", "codexd.index", root, str(path), *options]
+        self._command = [*python_command("codexd.index"), root, str(path), *options]
 
     async def run(self, only: Sequence[str], tell: Callable[[Progress], None]) -> None:
         """Take in these streams' logs, or all; returns when it has. Raises: ChildFailed, OSError."""

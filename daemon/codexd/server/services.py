@@ -47,7 +47,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     home: Path  # where the logs lie
     socket: Path
-    cwd: Path  # of the daemon: what relative paths are relative to
+    cwd: Path  # where a thread works that names no folder: the home folder of the person
     started_at_ms: int
     pid: int
     importer: Callable[[], Importer]
