@@ -175,25 +175,28 @@ class Method(msgspec.Struct, frozen=True):
     params: type[msgspec.Struct]
     response: type[msgspec.Struct]
     needs_initialize: bool = True
+    looks: bool = False  # it changes nothing, neither a thread nor what the connection follows
 
 
 METHODS: dict[str, Method] = {
     "initialize": Method(InitializeParams, InitializeResponse, needs_initialize=False),
-    "account/read": Method(AccountReadParams, AccountReadResponse),
-    "config/read": Method(ConfigReadParams, ConfigReadResponse),
-    "configRequirements/read": Method(NoParams, ConfigRequirementsReadResponse),
-    "model/list": Method(ModelListParams, ModelListResponse),
+    "account/read": Method(AccountReadParams, AccountReadResponse, looks=True),
+    "config/read": Method(ConfigReadParams, ConfigReadResponse, looks=True),
+    "configRequirements/read": Method(NoParams, ConfigRequirementsReadResponse, looks=True),
+    "model/list": Method(ModelListParams, ModelListResponse, looks=True),
     "provider/findLocal": Method(
-        providers.ProviderFindLocalParams, providers.ProviderFindLocalResponse
+        providers.ProviderFindLocalParams, providers.ProviderFindLocalResponse, looks=True
     ),
     "review/start": Method(review.ReviewStartParams, review.ReviewStartResponse),
-    "server/status": Method(NoParams, own.ServerStatusResponse),
+    "server/status": Method(NoParams, own.ServerStatusResponse, looks=True),
     "store/blobs/sweep": Method(NoParams, tending.StoreBlobsSweepResponse),
-    "store/blobs/verify": Method(tending.StoreBlobsVerifyParams, tending.StoreBlobsVerifyResponse),
-    "store/streams": Method(tending.StoreStreamsParams, tending.StoreStreamsResponse),
+    "store/blobs/verify": Method(
+        tending.StoreBlobsVerifyParams, tending.StoreBlobsVerifyResponse, looks=True
+    ),
+    "store/streams": Method(tending.StoreStreamsParams, tending.StoreStreamsResponse, looks=True),
     "thread/archive": Method(threads.ThreadArchiveParams, threads.ThreadArchiveResponse),
     "thread/compact/preview": Method(
-        keeping.ThreadCompactPreviewParams, keeping.ThreadCompactPreviewResponse
+        keeping.ThreadCompactPreviewParams, keeping.ThreadCompactPreviewResponse, looks=True
     ),
     "thread/compact/start": Method(
         compacting.ThreadCompactStartParams, compacting.ThreadCompactStartResponse
@@ -202,22 +205,30 @@ METHODS: dict[str, Method] = {
         undoing.ThreadCompactUndoParams, undoing.ThreadCompactUndoResponse
     ),
     "thread/delete": Method(threads.ThreadDeleteParams, threads.ThreadDeleteResponse),
-    "thread/export": Method(moving.ThreadExportParams, moving.ThreadExportResponse),
+    "thread/export": Method(moving.ThreadExportParams, moving.ThreadExportResponse, looks=True),
     "thread/fork": Method(threads.ThreadForkParams, threads.ThreadForkResponse),
     "thread/import": Method(moving.ThreadImportParams, moving.ThreadImportResponse),
-    "thread/items/list": Method(threads.ThreadItemsListParams, threads.ThreadItemsListResponse),
-    "thread/list": Method(threads.ThreadListParams, threads.ThreadListResponse),
-    "thread/loaded/list": Method(threads.ThreadLoadedListParams, threads.ThreadLoadedListResponse),
-    "thread/log/read": Method(own.ThreadLogReadParams, own.ThreadLogReadResponse),
+    "thread/items/list": Method(
+        threads.ThreadItemsListParams, threads.ThreadItemsListResponse, looks=True
+    ),
+    "thread/list": Method(threads.ThreadListParams, threads.ThreadListResponse, looks=True),
+    "thread/loaded/list": Method(
+        threads.ThreadLoadedListParams, threads.ThreadLoadedListResponse, looks=True
+    ),
+    "thread/log/read": Method(own.ThreadLogReadParams, own.ThreadLogReadResponse, looks=True),
     "thread/name/set": Method(threads.ThreadSetNameParams, threads.ThreadSetNameResponse),
     "thread/pin/add": Method(keeping.ThreadPinParams, keeping.ThreadPinsResponse),
-    "thread/pin/list": Method(keeping.ThreadPinListParams, keeping.ThreadPinsResponse),
+    "thread/pin/list": Method(keeping.ThreadPinListParams, keeping.ThreadPinsResponse, looks=True),
     "thread/pin/remove": Method(keeping.ThreadPinParams, keeping.ThreadPinsResponse),
-    "thread/read": Method(threads.ThreadReadParams, threads.ThreadReadResponse),
+    "thread/read": Method(threads.ThreadReadParams, threads.ThreadReadResponse, looks=True),
     "thread/resume": Method(threads.ThreadResumeParams, threads.ThreadResumeResponse),
-    "thread/search": Method(searching.ThreadSearchParams, searching.ThreadSearchResponse),
+    "thread/search": Method(
+        searching.ThreadSearchParams, searching.ThreadSearchResponse, looks=True
+    ),
     "thread/searchOccurrences": Method(
-        searching.ThreadSearchOccurrencesParams, searching.ThreadSearchOccurrencesResponse
+        searching.ThreadSearchOccurrencesParams,
+        searching.ThreadSearchOccurrencesResponse,
+        looks=True,
     ),
     "thread/revert": Method(reverting.ThreadRevertParams, reverting.ThreadRevertResponse),
     "thread/revert/undo": Method(undoing.ThreadRevertUndoParams, undoing.ThreadRevertUndoResponse),
@@ -226,14 +237,16 @@ METHODS: dict[str, Method] = {
         settings.ThreadSettingsUpdateParams, settings.ThreadSettingsUpdateResponse
     ),
     "thread/start": Method(threads.ThreadStartParams, threads.ThreadStartResponse),
-    "thread/turns/list": Method(threads.ThreadTurnsListParams, threads.ThreadTurnsListResponse),
+    "thread/turns/list": Method(
+        threads.ThreadTurnsListParams, threads.ThreadTurnsListResponse, looks=True
+    ),
     "thread/unarchive": Method(threads.ThreadUnarchiveParams, threads.ThreadUnarchiveResponse),
     "thread/unsubscribe": Method(
         threads.ThreadUnsubscribeParams, threads.ThreadUnsubscribeResponse
     ),
-    "thread/usage/list": Method(ThreadUsageListParams, ThreadUsageListResponse),
-    "thread/usage/read": Method(ThreadUsageReadParams, ThreadUsageReadResponse),
-    "thread/verify": Method(tending.ThreadVerifyParams, tending.ThreadVerifyResponse),
+    "thread/usage/list": Method(ThreadUsageListParams, ThreadUsageListResponse, looks=True),
+    "thread/usage/read": Method(ThreadUsageReadParams, ThreadUsageReadResponse, looks=True),
+    "thread/verify": Method(tending.ThreadVerifyParams, tending.ThreadVerifyResponse, looks=True),
     "turn/interrupt": Method(turns.TurnInterruptParams, turns.TurnInterruptResponse),
     "turn/start": Method(turns.TurnStartParams, turns.TurnStartResponse),
     "turn/steer": Method(turns.TurnSteerParams, turns.TurnSteerResponse),

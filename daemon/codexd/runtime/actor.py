@@ -91,8 +91,6 @@ class ThreadActor:
             world.store, thread_id, listener, lambda: self._stuck.set(), world.cleaner
         )
         self.path: str | None = None
-        # Held while an input is made ready: one whose images are read does not fall behind a later one.
-        self.hearing = trio.Lock()
         self._listener, self._perform = listener, perform
         self._running: dict[Effect, trio.CancelScope] = {}
         self._outbox, self._inbox = trio.open_memory_channel[tuple[Asked, _Reply]](

@@ -35,6 +35,7 @@ from codexd.protocol.rpc import (
 )
 from codexd.server.feed import Follower
 from codexd.server.frames import Frame, Reader
+from codexd.server.order import Order, Place
 from codexd.server.outbox import Outbox, Unread
 
 log = logging.getLogger(__name__)
@@ -54,14 +55,31 @@ class Answered(msgspec.Struct, frozen=True):
     then: Callable[[], None] | None = None
 
 
+class Call(msgspec.Struct, frozen=True):
+    """A request whose method is known and whose params were read."""
+
+    method: str
+    params: msgspec.Struct | None  # None: the answer is the same for all
+    thread_id: str | None = None  # the thread that it is about
+    precedes: bool = (
+        False  # what comes later, about that thread or at all, waits until this has taken effect
+    )
+
+
 class Handlers(Protocol):
     """Answers requests, and takes answers to the daemon's own questions."""
 
     def check_known(self, method: str) -> None:
         """Raises: RpcError, for a method that nobody answers."""
 
-    async def answer(self, connection: Connection, request: Request) -> Answered:
+    def read(self, request: Request) -> Call:
         """Raises: RpcError."""
+
+    async def answer(self, connection: Connection, call: Call) -> Answered:
+        """Raises: RpcError."""
+
+    def asked_in(self, answer: Answer) -> ThreadId | None:
+        """The thread whose question is answered, if it is still open."""
 
     async def decide(self, connection: Connection, answer: Answer) -> None:
         """A client answered a question."""
@@ -81,6 +99,7 @@ class Connection:
         self.reader: Reader = Reader(Lines(), lines=True)
         self.missed_news = False  # its socket was full when something was told to everybody
         self._sock, self._handlers = sock, handlers
+        self._order = Order()
         self._under_way = 0
         self._quiet = trio.Event()
 
@@ -166,12 +185,10 @@ class Connection:
                 return
             if framing is None:
                 framing = self._begin(chunk)
-            for number, fed in enumerate(framing.feed(chunk)):
-                if number:
-                    # What came together begins in its order: each takes a step before the next one may.
-                    await trio.lowlevel.checkpoint()
+            for fed in framing.feed(chunk):
                 if not self._take(fed, nursery):
                     return
+                await trio.lowlevel.checkpoint()  # A client that floods is one among others.
 
     def _begin(self, chunk: bytes) -> Framing:
         if detect(chunk) == "lines":
@@ -214,22 +231,38 @@ class Connection:
                     self._refuse(message.id, overloaded())
                     return
                 self._under_way += 1
-                nursery.start_soon(self._serve, message)
+                call = self._read_call(message)
+                if isinstance(call, RpcError):
+                    place = self._order.enter(None, precedes=False)
+                else:
+                    place = self._order.enter(call.thread_id, precedes=call.precedes)
+                nursery.start_soon(self._serve, message, call, place)
             case Answer():
                 if self.client is not None:
-                    nursery.start_soon(self._answered, message)
+                    thread_id = self._handlers.asked_in(message)
+                    place = self._order.enter(thread_id, precedes=thread_id is not None)
+                    nursery.start_soon(self._answered, message, thread_id, place)
             case Unreadable():
                 self._refuse(message.id, message.error)
             case _:
                 pass  # A client's notification: `initialized`, which nobody waits for.
 
-    async def _serve(self, request: Request) -> None:
-        """Answer one request. Whatever goes wrong in it is an error to its sender."""
+    def _read_call(self, request: Request) -> Call | RpcError:
         try:
+            return self._handlers.read(request)
+        except RpcError as error:
+            return error
+
+    async def _serve(self, request: Request, call: Call | RpcError, place: Place) -> None:
+        """Answer one request, when its turn has come. Whatever goes wrong in it is an error to its sender."""
+        try:
+            await place.reached()
             if self.client is None and request.method != "initialize":
                 self._handlers.check_known(request.method)
                 raise not_initialized()
-            answered = await self._handlers.answer(self, request)
+            if isinstance(call, RpcError):
+                raise call
+            answered = await self._handlers.answer(self, call)
             self._answer(request.id, answered)
         except RpcError as error:
             self._refuse(request.id, error)
@@ -239,16 +272,20 @@ class Connection:
             what = f"the daemon failed in {request.method}; its log says where"
             self._refuse(request.id, internal_error(what))
         finally:
+            self._order.leave(None if isinstance(call, RpcError) else call.thread_id, place)
             self._under_way -= 1
             self._quiet.set()
 
-    async def _answered(self, answer: Answer) -> None:
+    async def _answered(self, answer: Answer, thread_id: ThreadId | None, place: Place) -> None:
         """What a client says to a question. A late or unreadable word changes nothing."""
         try:
+            await place.reached()
             await self._handlers.decide(self, answer)
         except Exception:
             # As above: the answer of one connection is not to end the daemon.
             log.exception("an answer of connection %s could not be taken", self.by)
+        finally:
+            self._order.leave(thread_id, place)
 
     def _answer(self, request_id: RequestId, answered: Answered) -> None:
         """Between the answer and what follows from it there is no checkpoint."""

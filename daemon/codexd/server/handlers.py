@@ -33,7 +33,7 @@ from codexd.server import (
     turn_answers,
     usage_answers,
 )
-from codexd.server.connection import Answered, Connection
+from codexd.server.connection import Answered, Call, Connection
 from codexd.server.frames import Frame
 from codexd.server.hub import standing
 from codexd.server.opening import store_error
@@ -105,22 +105,40 @@ class Answers:
         if method not in METHODS and method not in EMPTY_ANSWERS:
             raise unknown_method(method, known_methods())
 
-    async def answer(self, connection: Connection, request: Request) -> Answered:
-        """Answer one request. Raises: RpcError."""
-        ready = EMPTY_ANSWERS.get(request.method)
-        if ready is not None:
-            return Answered(msgspec.Raw(ready))
+    def read(self, request: Request) -> Call:
+        """What a request asks for, and of which thread. Raises: RpcError."""
+        if request.method in EMPTY_ANSWERS:
+            return Call(request.method, None)
         self.check_known(request.method)
-        params = read_params(request.method, METHODS[request.method].params, request.params)
+        method = METHODS[request.method]
+        params = read_params(request.method, method.params, request.params)
+        thread_id = getattr(params, "thread_id", None)
+        if isinstance(thread_id, str):
+            thread_id = (
+                thread_id.lower()
+            )  # As ids are read: two spellings of one id are one thread.
+        # A thread that is made or imported has no id yet that a client could send; only the handshake comes first.
+        precedes = not method.looks if thread_id is not None else not method.needs_initialize
+        return Call(request.method, params, thread_id, precedes)
+
+    async def answer(self, connection: Connection, call: Call) -> Answered:
+        """Answer one request. Raises: RpcError."""
+        if call.params is None:
+            return Answered(msgspec.Raw(EMPTY_ANSWERS[call.method]))
         try:
-            return await HANDLERS[request.method](self._services, connection, params)
+            return await HANDLERS[call.method](self._services, connection, call.params)
         except (StoreError, InvalidEvent) as error:
             raise store_error(error) from error
         except (ThreadGone, trio.EndOfChannel, trio.BrokenResourceError) as error:
             raise internal_error(
-                f"the thread was taken down under {request.method}, and nobody knows whether it was "
+                f"the thread was taken down under {call.method}, and nobody knows whether it was "
                 f"carried out: look at the thread, then try again ({error})"
             ) from error
+
+    def asked_in(self, answer: Answer) -> ThreadId | None:
+        """The thread whose question is answered, if it is still open."""
+        asked = self._services.hub.questions.asked(answer.id)
+        return ThreadId(asked[0]) if asked is not None else None
 
     async def decide(self, connection: Connection, answer: Answer) -> None:
         """A client answered a question. The first decision counts; others change nothing."""

@@ -120,11 +120,10 @@ async def _said(
     folder = settings.cwd if settings is not None else "/"
     if isinstance(command, c.StartTurn):
         folder = command.change.cwd or folder
-    async with thread.hearing:
-        try:
-            content = await thread.world.images.accept(command.content, folder)
-        except BadImage as bad:
-            raise invalid_params(f"input: {bad}; nothing was sent") from bad
-        except StoreError as error:
-            raise store_error(error) from error
-        return await thread.submit(replace(command, content=content), by=by, key=key)
+    try:
+        content = await thread.world.images.accept(command.content, folder)
+    except BadImage as bad:
+        raise invalid_params(f"input: {bad}; nothing was sent") from bad
+    except StoreError as error:
+        raise store_error(error) from error
+    return await thread.submit(replace(command, content=content), by=by, key=key)

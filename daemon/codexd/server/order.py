@@ -1,0 +1,49 @@
+"""The order of one connection's requests on one thread.
+
+Law: requests of a connection that change a thread take effect one after another, in the order in which they came,
+and a request that only looks sees all that came before it. A request that only looks holds up nobody, and requests
+on different threads never wait for each other. `initialize` comes before everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import trio
+
+
+class Place:
+    """One request's place in the order."""
+
+    def __init__(self, before: Sequence[trio.Event]) -> None:
+        self._before = before
+        self.done = trio.Event()
+
+    async def reached(self) -> None:
+        """Wait until everything that comes first has taken effect."""
+        for event in self._before:
+            await event.wait()
+
+
+class Order:
+    """The requests of one connection that change something and are under way; the newest of each thread."""
+
+    def __init__(self) -> None:
+        self._newest: dict[str | None, Place] = {}
+
+    def enter(self, thread_id: str | None, *, precedes: bool) -> Place:
+        """The place of a request that has just come; None where it is about no one thread.
+
+        `precedes`: those that come later wait until it has taken effect.
+        """
+        keys = (None,) if thread_id is None else (None, thread_id)
+        place = Place([self._newest[key].done for key in keys if key in self._newest])
+        if precedes:
+            self._newest[thread_id] = place
+        return place
+
+    def leave(self, thread_id: str | None, place: Place) -> None:
+        """The request was answered: the next one's turn."""
+        place.done.set()
+        if self._newest.get(thread_id) is place:
+            del self._newest[thread_id]
