@@ -9,7 +9,6 @@ are one, and then it is live again. There is no queue between a thread and its f
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
 
 from codexd.core.events import ScreenKind, ThreadStarted
 from codexd.core.ids import ApprovalId, CallId, ItemId, ThreadId
@@ -23,30 +22,13 @@ from codexd.projections.wire import Asks, Saying, Wire
 from codexd.protocol.notifications import ThreadClosedNotification, ThreadStatusChangedNotification
 from codexd.protocol.threads import NotLoaded
 from codexd.runtime.actor import ThreadActor
-from codexd.server.frames import Frame, Questions, Reader, parts_of, question
+from codexd.server.everybody import Everybody
+from codexd.server.frames import Frame, Part, Questions, Reader, parts_of, parts_of_event, question
 from codexd.server.headings import status_of
 from codexd.server.outbox import CHUNK_BYTES_MAX, Outbox
 from codexd.server.pictures import Urls, names_to_show, sayings_with_images
-from codexd.server.retelling import Hearing, Reviews
+from codexd.server.retelling import Hearing
 from codexd.server.trouble import Trouble, told
-
-
-class Everybody(Protocol):
-    """All connections: for what concerns also those that do not follow the thread."""
-
-    def tell(self, frame: Frame, thread_id: ThreadId) -> None:
-        """Tell every connection that does not follow the thread."""
-
-    @property
-    def any(self) -> bool:
-        """Whether there is a connection at all."""
-
-    def forget(self, thread_id: ThreadId) -> None:
-        """The thread is not loaded, and nobody follows it."""
-
-    @property
-    def reviews(self) -> Reviews:
-        """The reviews that run."""
 
 
 class Follower:
@@ -167,20 +149,23 @@ class Feed:
     def appended(self, records: Sequence[Recorded]) -> None:
         """These are in the log."""
         self._leave_stragglers()
-        sayings: list[Saying] = []
+        parts: list[Part] = []
         names = names_to_show(self._wire, records)
         urls = self._actor.world.images.at_hand(names) if names else {}
         if urls is None:
             self.put_behind()  # Images are read from disk when they catch up.
             urls = {}
         for recorded in records:
+            sayings: list[Saying] = []
             if isinstance(recorded.event, ReviewExited):
                 sayings += self._everybody.reviews.end(self.thread_id, recorded.at_ms)
             elif isinstance(recorded.event, ThreadStarted) and recorded.event.reviews is not None:
                 self._begin_retelling(Retelling(self.thread_id, recorded.event.reviews))
             sayings += sayings_with_images(self._wire.apply(recorded), urls)
+            if sayings:
+                parts += parts_of_event(sayings, self.thread_id, recorded, self._questions)
         self._seq = records[-1].seq
-        self._publish(sayings, records[-1].at_ms)
+        self._publish_parts(parts)
         if self._reviews_of is not None:
             self._retell(lambda to: to.apply_all(records), records[-1].at_ms)
 
@@ -302,8 +287,8 @@ class Feed:
         """Tell it of one event; how many bytes that was."""
         sayings = sayings_with_images(wire.apply(recorded), urls)
         follower.seq = recorded.seq
-        parts = parts_of(sayings, self.thread_id, recorded.at_ms, self._questions, replay=True)
-        return follower.take(Frame(parts, recorded.seq))
+        parts = parts_of_event(sayings, self.thread_id, recorded, self._questions, replay=True)
+        return follower.take(Frame(parts))
 
     def open_texts(self, told: Texts, *, without: ScreenKind | None = None) -> list[Saying]:
         """What of the texts that stream now was not told yet to whoever is at this fold."""
@@ -345,9 +330,13 @@ class Feed:
         return self._wire.asks | self._everybody.reviews.asks(self.thread_id)
 
     def _publish(self, sayings: Sequence[Saying], at_ms: int) -> None:
-        if not sayings or not self._everybody.any:
+        if sayings and self._everybody.any:
+            self._publish_parts(self._parts(sayings, at_ms, self._seq))
+
+    def _publish_parts(self, parts: Sequence[Part]) -> None:
+        if not parts or not self._everybody.any:
             return
-        frame = self._frame(sayings, at_ms, self._seq)
+        frame = Frame(parts)
         for follower in self._followers:
             if follower.behind is None:
                 follower.take(frame)
@@ -358,12 +347,12 @@ class Feed:
 
     def _tell(self, follower: Follower, sayings: Sequence[Saying]) -> None:
         """Tell one follower, and ask it what it was not asked yet."""
-        parts = parts_of(sayings, self.thread_id, self._now_ms(), self._questions)
+        parts = self._parts(sayings, self._now_ms(), self._seq)
         for approval_id, asks in self._asks.items():
             if approval_id not in follower.asked:
                 follower.asked.add(approval_id)
                 parts.append(question(asks, self.thread_id, self._questions))
-        follower.take(Frame(parts, self._seq))
+        follower.take(Frame(parts))
 
     def _tell_trouble(self, trouble: Trouble | None) -> None:
         self._trouble = trouble
@@ -383,13 +372,13 @@ class Feed:
             reviewer_asks=self._everybody.reviews.is_asking(self.thread_id),
         )
         sayings = told(self._trouble, self.thread_id, self._wire.turn_id, status)
-        parts = parts_of(sayings, self.thread_id, self._now_ms(), self._questions)
-        frame = Frame(parts, self._seq if follower.behind is None else follower.seq)
+        seq = self._seq if follower.behind is None else follower.seq
+        frame = Frame(self._parts(sayings, self._now_ms(), seq))
         follower.take(frame)
         return frame.to_all()
 
-    def _frame(self, sayings: Sequence[Saying], at_ms: int, seq: int) -> Frame:
-        return Frame(parts_of(sayings, self.thread_id, at_ms, self._questions), seq)
+    def _parts(self, sayings: Sequence[Saying], at_ms: int, seq: int) -> list[Part]:
+        return parts_of(sayings, self.thread_id, at_ms, self._questions, seq=seq)
 
     @property
     def _actor(self) -> ThreadActor:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from codexd.core.items import UnknownAction
+from codexd.core.record import Recorded
 from codexd.projections.texts import Said, SaidDelta
 from codexd.projections.wire import Asks, Saying, Settled
 from codexd.protocol.framing import Framing
@@ -40,14 +42,16 @@ class Part(msgspec.Struct, frozen=True, gc=False):
     body: bytes
     offset: int | None = None
     to_all: bool = False
-    question: bool = False  # a server request, which carries no seq
+    seq: int | None = (
+        None  # all up to this event was told with it; None: it says nothing of a place
+    )
 
 
 class Frame:
-    """What one append, or one run of deltas, says: messages in order, and the seq behind them."""
+    """What one append, or one run of deltas, says: messages in order."""
 
-    def __init__(self, parts: Sequence[Part], seq: int) -> None:
-        self.parts, self.seq = parts, seq
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self.parts = parts
         self._shared: dict[tuple[bool, bool], bytes] = {}
 
     def framed(self, reader: Reader) -> bytes:
@@ -61,9 +65,12 @@ class Frame:
         return wire
 
     def to_all(self) -> Frame | None:
-        """The part of it that every connection hears, if there is one."""
-        parts = [part for part in self.parts if part.to_all]
-        return Frame(parts, self.seq) if parts else None
+        """The part of it that every connection hears, if there is one.
+
+        It carries no place: who hears it does not follow the thread, and has not been told what came before.
+        """
+        parts = [replace(part, seq=None) for part in self.parts if part.to_all]
+        return Frame(parts) if parts else None
 
     def _framed(self, reader: Reader) -> bytes:
         frame = reader.framing.frame
@@ -73,7 +80,7 @@ class Frame:
             )
         return b"".join(
             [
-                frame(part.body if part.question else with_seq(part.body, self.seq, part.offset))
+                frame(part.body if part.seq is None else with_seq(part.body, part.seq, part.offset))
                 for part in self.parts
                 if part.method not in reader.unwanted
             ]
@@ -127,21 +134,25 @@ def parts_of(
     at_ms: int,
     questions: Questions,
     *,
+    seq: int | None = None,
     replay: bool = False,
 ) -> list[Part]:
     """Encode what the wire projection says.
 
     In a replay questions are not asked (those that are still open are, at its end), and one that is
     settled is taken away under the number that it had.
+
+    Args:
+        seq: the place of a follower to whom all up to this event was told.
     """
     parts: list[Part] = []
     for saying in sayings:
         match saying:
             case SaidDelta():
-                parts.append(Part(saying.method, saying.body, saying.offset))
+                parts.append(Part(saying.method, saying.body, saying.offset, seq=seq))
             case Said():
                 body = encode_notification(saying.method, saying.params, at_ms)
-                parts.append(Part(saying.method, body, to_all=saying.to_all))
+                parts.append(Part(saying.method, body, to_all=saying.to_all, seq=seq))
             case Asks():
                 if not replay:
                     parts.append(question(saying, thread_id, questions))
@@ -154,7 +165,29 @@ def parts_of(
                         thread_id=thread_id, request_id=request_id
                     )
                     method = "serverRequest/resolved"
-                    parts.append(Part(method, encode_notification(method, params, at_ms)))
+                    body = encode_notification(method, params, at_ms)
+                    parts.append(Part(method, body, seq=seq))
+    return parts
+
+
+def parts_of_event(
+    sayings: Sequence[Saying],
+    thread_id: str,
+    recorded: Recorded,
+    questions: Questions,
+    *,
+    replay: bool = False,
+) -> list[Part]:
+    """Encode what an event says. Its last notification has its seq, those before it have the seq before.
+
+    So a follower that is cut off between them comes back to the event, and misses none of them.
+    """
+    seq = recorded.seq
+    parts = parts_of(sayings, thread_id, recorded.at_ms, questions, seq=seq - 1, replay=replay)
+    for n in range(len(parts) - 1, -1, -1):
+        if parts[n].seq is not None:
+            parts[n] = replace(parts[n], seq=seq)
+            break
     return parts
 
 
@@ -171,6 +204,4 @@ def question(asks: Asks, thread_id: str, questions: Questions) -> Part:
         command_actions=(UnknownAction(asks.command),),
     )
     request_id = questions.number(asks.asked_in or thread_id, asks.approval_id)
-    return Part(
-        COMMAND_APPROVAL, encode_request(request_id, COMMAND_APPROVAL, params), question=True
-    )
+    return Part(COMMAND_APPROVAL, encode_request(request_id, COMMAND_APPROVAL, params))

@@ -70,7 +70,7 @@ class Hub:
     def announce(self, said: Said) -> None:
         """Tell everybody."""
         now = self._now_ms()
-        frame = Frame(parts_of((said,), "", now, self.questions), 0)
+        frame = Frame(parts_of((said,), "", now, self.questions))
         for connection in self._connections:
             connection.tell(frame)
 
@@ -85,4 +85,4 @@ def standing(supervisor: Supervisor, hub: Hub, now_ms: int) -> Iterable[Frame]:
             thread_id=thread.thread_id, status=status_of(thread.state, reviewer_asks=asking)
         )
         said = Said("thread/status/changed", params)
-        yield Frame(parts_of((said,), thread.thread_id, now_ms, hub.questions), thread.version)
+        yield Frame(parts_of((said,), thread.thread_id, now_ms, hub.questions))

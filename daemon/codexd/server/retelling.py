@@ -139,9 +139,10 @@ class Hearing:
                     retelling.reviews.thread_id,
                     recorded.at_ms,
                     self._questions,
+                    seq=self._follower.seq,
                     replay=True,
                 )
-                written += self._follower.take(Frame(parts, self._follower.seq))
+                written += self._follower.take(Frame(parts))
             if not page:
                 return True
             if written > CHUNK_BYTES_MAX:

@@ -1,0 +1,210 @@
+"""A frontend that is cut off behind any notification comes back with the last `seq` that it saw, and misses nothing.
+
+What it then has is compared with what a frontend has that was there from the start: the items, the turns, the
+settings and name last told, and the texts that were streamed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import pytest
+
+from codexd.models.scripted import scripted_model
+from codexd.models.scripts import Call, Hang, Part, Reply, Say, Think
+from daemon_client import CURSOR, Client, Json, Told, connected, typed
+from daemon_house import Daemon
+from pictured import picture
+from trio_test import trio_test
+
+COMMAND = Call("shell_command", '{"command":"echo one > out; cat out"}')
+REPLIES: list[Part | Reply] = [
+    (Think(("first ", "I think")), Say(("An ", "answer ", "é"))),
+    (COMMAND,),
+    Say(("done",)),
+    Say(("queued",)),
+    Hang(("half ",)),
+]
+
+
+class Screen(NamedTuple):
+    """What a frontend has in the end."""
+
+    items: dict[str, Json]
+    texts: dict[str, str]
+    turns: dict[str, str]
+    begun: frozenset[str]
+    last: dict[str, Json]  # of what is told again and again: how it stands
+    resolved: frozenset[int]
+
+    @staticmethod
+    def of(told: Sequence[Told]) -> Screen:
+        """Fold notifications as a frontend does: by id, deltas by their offsets."""
+        screen = Screen({}, {}, {}, frozenset(), {}, frozenset())
+        for one in told:
+            screen = screen._after(one)
+        return screen
+
+    def _after(self, one: Told) -> Screen:
+        params = one.params
+        match one.method:
+            case "item/commandExecution/outputDelta":
+                return self  # The completed item has all of it.
+            case "item/completed":
+                return self._replace(items={**self.items, params["item"]["id"]: params["item"]})
+            case "item/started":
+                return self._replace(begun=self.begun | {params["item"]["id"]})
+            case "turn/started" | "turn/completed":
+                turn = params["turn"]
+                return self._replace(turns={**self.turns, turn["id"]: turn["status"]})
+            case "serverRequest/resolved":
+                return self._replace(resolved=self.resolved | {params["requestId"]})
+            case method if one.offset is not None:
+                key = f"{params['itemId']} {method}"
+                have = self.texts.get(key, "").encode()
+                delta = params["delta"].encode()
+                begins = one.offset - len(delta)
+                assert begins <= len(have), f"{method} left a gap"
+                text = (have + delta[len(have) - begins :]).decode()
+                return self._replace(texts={**self.texts, key: text})
+            case _:
+                return self._replace(last={**self.last, one.method: params})
+
+
+def cursor_behind(told: Sequence[Told], seq: int) -> Json:
+    """What a frontend keeps: the last seq, and how much it has of the texts that are open."""
+    items: dict[str, int] = {}
+    for one in told:
+        seq = one.seq if one.seq is not None else seq
+        if one.offset is not None:
+            items[one.params["itemId"]] = one.offset
+        elif one.method == "item/completed":
+            items.pop(one.params["item"]["id"], None)
+    return {"seq": seq, "items": items}
+
+
+async def eventful(client: Client, thread: str) -> None:
+    """Turns of every kind, one behind another."""
+    await client.run_turn(thread, "think")
+    await client.call("thread/name/set", threadId=thread, name="a name")
+    runs = await client.start_turn(thread, "run it")
+    asked = await client.until_asked()
+    queued = await client.call(
+        "turn/start", threadId=thread, input=[picture(), *typed("and then")], model="other"
+    )
+    await client.decide(asked, "accept")
+    await client.turn_ended(runs)
+    await client.turn_ended(queued["turn"]["id"])
+    last = await client.start_turn(thread, "wait")
+    await client.until(lambda: any(o.params.get("delta") == "half " for o in client.told))
+    await client.call("turn/interrupt", threadId=thread, turnId=last)
+    await client.turn_ended(last)
+    await client.until_told("thread/status/changed", times=2, status={"type": "idle"})
+
+
+def of_thread(told: Sequence[Told], thread: str) -> list[Told]:
+    """What concerns one thread."""
+    return [
+        o
+        for o in told
+        if o.params.get("threadId") == thread and o.method != "thread/tokenUsage/updated"
+    ]
+
+
+async def check_every_cut(daemon: Daemon, thread: str, told: list[Told], start: int) -> int:
+    """Cut it off behind each notification, and have it come back; how many cuts there were."""
+    whole = Screen.of(told)
+    async with connected(daemon.home.socket, codexd=CURSOR) as client:
+        for cut in range(len(told) + 1):
+            seen, client.told = told[:cut], []
+            after = cursor_behind(seen, start)
+            await client.call("thread/resume", threadId=thread, excludeTurns=True, after=after)
+
+            def back(seen: list[Told] = seen) -> Screen:
+                return Screen.of([*seen, *of_thread(client.told, thread)])
+
+            await client.until(lambda back=back: back() == whole, f"the rest behind {after}")  # type: ignore[misc]
+            await client.call("thread/unsubscribe", threadId=thread)
+    return len(told) + 1
+
+
+@pytest.mark.slow
+@trio_test
+async def test_whoever_is_cut_off_behind_any_notification_ends_with_the_same(
+    daemon: Daemon,
+) -> None:
+    async with scripted_model(REPLIES) as model:
+        daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket, codexd=CURSOR) as client:
+            started = await client.call("thread/start", approvalPolicy="untrusted")
+            thread = started["thread"]["id"]
+            await eventful(client, thread)
+            told = of_thread(client.told, thread)
+            seqs = [one.seq for one in told if one.seq is not None]
+            assert all(before <= behind for before, behind in pairwise(seqs))
+            assert await check_every_cut(daemon, thread, told, started["seq"]) > 40
+
+
+@pytest.mark.slow
+@trio_test
+async def test_whoever_lags_and_is_then_cut_off_ends_with_the_same(daemon: Daemon) -> None:
+    large = Say(tuple("x" * 20_000 for _ in range(60)))
+    async with scripted_model([large, *REPLIES]) as model:
+        daemon.home.use_model(model.base_url)
+        socket = daemon.home.socket
+        async with connected(socket) as client, connected(socket, codexd=CURSOR) as slow:
+            thread = await client.start_thread(approvalPolicy="untrusted")
+            started = await slow.call("thread/resume", threadId=thread)
+            slow.stop_reading()
+            await client.run_turn(thread, "at length")
+            await eventful(client, thread)
+            other = await client.start_thread()
+            await client.call("thread/name/set", threadId=other, name="news for everybody")
+            slow.read_on()
+            await slow.until_told("thread/status/changed", status={"type": "idle"}, threadId=thread)
+            whole = Screen.of(of_thread(client.told, thread))
+            await slow.until(
+                lambda: Screen.of(of_thread(slow.told, thread)).turns == whole.turns, "the rest"
+            )
+            told = of_thread(slow.told, thread)
+            assert Screen.of(told).items == whole.items
+            assert await check_every_cut(daemon, thread, told, started["seq"]) > 20
+
+
+@trio_test
+async def test_no_notification_carries_a_place_in_a_thread_that_is_not_followed(
+    daemon: Daemon,
+) -> None:
+    async with scripted_model([Say(("ok",))]) as model:
+        daemon.home.use_model(model.base_url)
+        socket = daemon.home.socket
+        async with connected(socket) as client, connected(socket, codexd=CURSOR) as other:
+            thread = await client.start_thread()
+            await client.run_turn(thread, "hello")
+            await client.call("thread/name/set", threadId=thread, name="a name")
+            await client.call("thread/archive", threadId=thread)
+            await other.until_told("thread/closed", threadId=thread)
+            told = [one for one in other.told if one.params.get("threadId") == thread]
+            assert {one.method for one in told} >= {
+                "thread/status/changed",
+                "thread/name/updated",
+                "thread/archived",
+                "thread/closed",
+            }
+            assert [one for one in other.told if one.seq is not None] == []
+
+
+@trio_test
+async def test_a_thread_that_is_closed_tells_its_followers_no_earlier_place(
+    daemon: Daemon,
+) -> None:
+    async with connected(daemon.home.socket, codexd=CURSOR) as client:
+        started = await client.call("thread/start")
+        await client.call("thread/archive", threadId=started["thread"]["id"])
+        closed = await client.until_told("thread/closed", threadId=started["thread"]["id"])
+        assert closed.seq is None
+        places = [one.seq for one in client.told if one.seq is not None]
+        assert places == sorted(places)
+        assert all(seq >= started["seq"] for seq in places)
