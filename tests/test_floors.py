@@ -45,6 +45,8 @@ FLOORS: dict[str, frozenset[str]] = {
         {"codexd.config_keys", "codexd.core", "codexd.paths", "msgspec", "platformdirs"}
     ),
     "codexd.live_config": frozenset({"codexd.config", "codexd.config_keys"}),
+    # The daemon's log as text; foreign text is drawn in it as on any screen
+    "codexd.log_lines": frozenset({"codexd.protocol.visible"}),
     # Secrets: known to config and environment, looked for in whatever is about to be written
     "codexd.redaction": frozenset(
         {
@@ -52,6 +54,7 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.config",
             "codexd.config_keys",
             "codexd.live_config",
+            "codexd.log_lines",
             "msgspec",
         }
     ),
@@ -95,6 +98,7 @@ FLOORS: dict[str, frozenset[str]] = {
     "codexd.index": frozenset(
         {
             "codexd.core",
+            "codexd.log_lines",
             "codexd.projections",
             "codexd.python_child",
             "codexd_eventstore",

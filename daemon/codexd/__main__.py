@@ -8,8 +8,10 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from codexd import __version__
+from codexd.log_lines import ENTRY_CHARACTERS_MAX, log_to
 from codexd.paths import (
     Paths,
     SocketPlace,
@@ -18,6 +20,7 @@ from codexd.paths import (
     parse_socket_url,
     socket_place,
 )
+from codexd.protocol.visible import visible_line
 
 # sysexits.h: another daemon is there (try again later), a bad argument, the system cannot.
 EXIT_TRY_LATER, EXIT_USAGE, EXIT_SYSTEM = 75, 2, 71
@@ -30,15 +33,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.print_paths:
         _print_paths(paths)
         return 0
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.INFO,
-        format="%(asctime)s %(levelname)s %(message)s",
-    )
+    log_to(sys.stderr, logging.INFO, "%(asctime)s %(levelname)s %(message)s")
     try:
         place = socket_place(parse_socket_url(arguments.listen, paths.socket))
     except (UnusableSocketPath, OSError) as problem:
-        print(f"codexd: {problem}", file=sys.stderr)
+        _say(problem)
         return EXIT_USAGE
     return _serve(paths, place)
 
@@ -59,19 +58,30 @@ def _serve(paths: Paths, place: SocketPlace) -> int:
     try:
         trio.run(serve, paths, place, os.environ.copy())
     except* (Locked, AlreadyServed) as problems:
-        print(f"codexd: {problems.exceptions[0]}", file=sys.stderr)
+        _say(problems.exceptions[0])
         code = EXIT_TRY_LATER
     except* NotASocket as problems:
-        print(f"codexd: {problems.exceptions[0]}; the daemon was not started", file=sys.stderr)
+        _say(f"{problems.exceptions[0]}; the daemon was not started")
         code = EXIT_USAGE
     except* (StoreError, OSError) as problems:
-        print(f"codexd: {problems.exceptions[0]}; the daemon was not started", file=sys.stderr)
+        _say(f"{problems.exceptions[0]}; the daemon was not started")
         code = EXIT_SYSTEM
     return code
 
 
+def _say(problem: object) -> None:
+    print(f"codexd: {visible_line(str(problem), ENTRY_CHARACTERS_MAX)}", file=sys.stderr)
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, except that the words of the command line are drawn as other foreign text is."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(visible_line(message, ENTRY_CHARACTERS_MAX))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="codexd",
         description="The daemon that owns coding-agent conversations. It runs in the foreground; "
         "codexctl starts it by itself when none runs.",
@@ -93,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _print_paths(paths: Paths) -> None:
     for name in paths.__struct_fields__:
-        print(f"{name:12} {getattr(paths, name)}")
+        print(f"{name:12} {visible_line(str(getattr(paths, name)), ENTRY_CHARACTERS_MAX)}")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from codexd.index.child import BROKEN, UNWRITABLE
 from codexd.index.logs import Logs
 from codexd.index.reconciling import Progress, reconcile
 from codexd.index.schema import is_broken, is_whole, open_index
+from codexd.log_lines import log_to
 
 # Behind everything that a person waits for.
 NICENESS: Final = 10
@@ -38,7 +39,7 @@ def main() -> int:
     os.umask(0o077)
     os.nice(NICENESS)
     gc.set_threshold(GC_YOUNG_OBJECTS)
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+    log_to(sys.stderr, logging.WARNING, "%(message)s")
     data_dir, path, *options = sys.argv[1:]
     only = sys.stdin.readline().split() or None
     threading.Thread(target=_die_with_the_daemon, daemon=True).start()
@@ -51,10 +52,10 @@ def main() -> int:
         reconcile(connection, Logs(data_dir), _report, only=only)
         connection.close()
     except sqlite3.Error as error:
-        print(error, file=sys.stderr)
+        logging.getLogger(__name__).error("%s", error)
         return BROKEN if is_broken(error) else UNWRITABLE
     except OSError as error:
-        print(error, file=sys.stderr)
+        logging.getLogger(__name__).error("%s", error)
         return UNWRITABLE
     return 0
 
