@@ -45,10 +45,16 @@ class LogFile:
 
     def add(self, *events: Event, turn: str | None = None) -> LogFile:
         """Append events, each by itself."""
+        members = encode_members(None, turn)
+        return self.add_raw(
+            *(NewEvent(one.type, encode_event(one), one.v, members) for one in events)
+        )
+
+    def add_raw(self, *events: NewEvent) -> LogFile:
+        """Append what may be no event that anybody knows, each by itself."""
         lines = []
-        for event in events:
+        for new in events:
             seq = self._base + len(self.records)
-            new = NewEvent(event.type, encode_event(event), event.v, encode_members(None, turn))
             origin = self._origin if not self.records else None
             (record,) = frame(
                 [new], after=seq, chain=self._chain, at_us=NOON_US + seq * 1000, origin=origin
@@ -91,6 +97,12 @@ class Indexed:
     def rows(self) -> list[Row]:
         """All threads, archived ones last, the oldest first."""
         return [row for archived in (False, True) for row in self.page(Wanted(archived=archived))]
+
+    def damage(self, name: str) -> str | None:
+        """What is wrong with a log."""
+        query = "SELECT damage FROM thread WHERE id=?"
+        found: str | None = self.connection.execute(query, (name,)).fetchone()[0]
+        return found
 
     def page(self, wanted: Wanted) -> list[Row]:
         """A whole list."""

@@ -53,6 +53,7 @@ from codexd.runtime.effects import perform
 from codexd.runtime.images import ImageCache, Images
 from codexd.runtime.leftovers import ProcessFiles, UnfinishedFiles
 from codexd.runtime.supervisor import Supervisor
+from codexd.runtime.taking_up import take_up
 from codexd.runtime.world import READERS_MAX, Traits, World
 from codexd.server.directory import Directory
 from codexd.server.feed import Feed
@@ -213,7 +214,8 @@ class House:
             log.info("codexd %s answers on %s", __version__, self._services.socket)
             self._report_config()
             self._end_leftover_processes()
-            nursery.start_soon(self._supervisor.recover, self._unfinished.left())
+            left = self._unfinished.left()
+            nursery.start_soon(take_up, self._supervisor, self._unfinished, left)
             await self._until_told_to_stop(signals)
             nursery.cancel_scope.cancel()
 

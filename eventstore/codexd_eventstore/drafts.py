@@ -124,7 +124,7 @@ class Drafts:
         folder = f"{self._places.drafts}/{stream}"
         try:
             if stream not in self._numbers:
-                self._numbers[stream] = max((n for n, _ in self._files(stream)), default=0)
+                self._numbers[stream] = max((row[0] for row in self._rows(stream)), default=0)
                 self.fs.make_folder(self._places.drafts)
                 self.fs.make_folder(folder)
             self._numbers[stream] += 1
@@ -153,19 +153,25 @@ class Drafts:
                 del self._live[stream]
 
     def left(self, stream: str) -> list[LeftDraft]:
-        """Those that no live process of ours is writing, oldest first. Blocks."""
+        """Those that no live process of ours is writing, oldest first. Blocks. Raises: StoreFailed."""
         found = []
-        for _, path in self._left_files(stream):
-            state = self.fs.state(path)
-            whole = self.fs.read_range(path, 0, state.size_bytes if state else 0)
-            header, newline, content = whole.partition(b"\n")
-            if newline:  # else it died before its header was whole, and nobody saw anything of it
-                name = path.rpartition("/")[2].partition("-")[2]
-                found.append(LeftDraft(name, header, content))
+        try:
+            for _, path in self._left_files(stream):
+                state = self.fs.state(path)
+                whole = self.fs.read_range(path, 0, state.size_bytes if state else 0)
+                header, newline, content = whole.partition(b"\n")
+                if (
+                    newline
+                ):  # else it died before its header was whole, and nobody saw anything of it
+                    name = path.rpartition("/")[2].partition("-")[2]
+                    found.append(LeftDraft(name, header, content))
+        except OSError as error:
+            message = f"the drafts of {stream} cannot be read: {error}; they were left as they are"
+            raise StoreFailed(message, retry=False) from error
         return found
 
     def drop_left(self, stream: str) -> None:
-        """Remove those. Blocks."""
+        """Remove those; one that stays is found again by the next process. Blocks. Raises: OSError."""
         for _, path in self._left_files(stream):
             unlink_if_there(self.fs, path)
         if stream not in self._live:
@@ -201,6 +207,13 @@ class Drafts:
         return [row for row in self._files(stream) if row[1] not in live]
 
     def _files(self, stream: str) -> list[tuple[int, str]]:
+        return sorted(
+            (number, path) for number, path, is_folder in self._rows(stream) if not is_folder
+        )
+
+    def _rows(self, stream: str) -> Iterator[tuple[int, str, bool]]:
         folder = f"{self._places.drafts}/{stream}"
-        rows = ((_FILE.fullmatch(row.name), row.name) for row in self.fs.entries(folder))
-        return sorted((int(found[1]), f"{folder}/{name}") for found, name in rows if found)
+        for row in self.fs.entries(folder):
+            found = _FILE.fullmatch(row.name)
+            if found:
+                yield int(found[1]), f"{folder}/{row.name}", row.is_folder

@@ -217,11 +217,16 @@ def _state(found: os.stat_result) -> FileState:
 
 
 def _entry(row: os.DirEntry[str]) -> Entry | None:
-    """The row with its size; None for one that went away while we were looking."""
+    """The row with its size; None for one that went away while we were looking.
+
+    One of which the system does not say what it is has none: whoever opens it is told why.
+    """
     try:
         if row.is_dir(follow_symlinks=False):
             return Entry(row.name, True, 0, 0)
         found = row.stat()
     except FileNotFoundError:
         return None
+    except OSError:
+        return Entry(row.name, False, 0, 0)
     return Entry(row.name, False, found.st_size, found.st_mtime_ns // 1000)

@@ -153,6 +153,11 @@ class Places:
         return [f"{path}/{row.name}" for row in self.fs.entries(path) if row.is_folder]
 
 
+def is_name(stream: str) -> bool:
+    """Whether a stream may have that name."""
+    return _NAME.fullmatch(stream) is not None
+
+
 def absolute(path: Path | str) -> str:
     """The path as it stays true when the working directory changes; asks the file system nothing."""
     return os.path.abspath(path)

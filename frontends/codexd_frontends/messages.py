@@ -218,6 +218,7 @@ class Thread(_Read, frozen=True, kw_only=True):
     status: ThreadStatus = ThreadStatus()
     path: str | None = None  # of its log
     forked_from_id: str | None = None
+    trouble: str | None = None  # why it cannot be worked with, and what mends it
     turns: tuple[Turn, ...] = ()
 
 
@@ -283,11 +284,12 @@ class ThreadCount(_Read, frozen=True, kw_only=True):
 
 
 class ThreadTrouble(_Read, frozen=True, kw_only=True):
-    """A thread whose log cannot be written."""
+    """A thread whose log cannot be written or read, or that was left alone."""
 
     thread_id: str
     waits: bool = False
     reason: str = ""
+    mend: str = ""
 
 
 class ServerStatus(_Read, frozen=True, kw_only=True):

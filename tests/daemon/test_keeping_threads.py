@@ -133,7 +133,7 @@ async def test_a_list_is_sorted_filtered_and_paged(home: Home) -> None:
 
 
 @trio_test
-async def test_a_log_that_cannot_be_read_is_left_out_of_lists_and_said(home: Home) -> None:
+async def test_a_log_that_cannot_be_read_stands_in_lists_with_what_mends_it(home: Home) -> None:
     async with scripted_model([OK] * 2) as model:
         home.use_model(model.base_url)
         daemon = home.start()
@@ -147,8 +147,8 @@ async def test_a_log_that_cannot_be_read_is_left_out_of_lists_and_said(home: Hom
         path.write_bytes(damaged)
         daemon = home.start()
         async with connected(home.socket) as client:
-            assert await listed(client) == [good]
-            daemon.wait_said(f"thread {bad} is left out")
+            assert await listed(client) == [bad, good]
+            daemon.wait_said(f"thread {bad} is damaged")
             refusal = await client.refused("thread/resume", threadId=bad)
             assert refusal.data["code"] == "thread_damaged"
             await client.call("thread/resume", threadId=good)

@@ -250,8 +250,8 @@ OTHER = "019a0000-0000-7000-8000-000000000002"
 
 def test_status_says_which_threads_cannot_be_written(tmp_path: Path, capfd: Captured) -> None:
     troubles = [
-        {"threadId": said.THREAD, "waits": True, "reason": "No space left on device"},
-        {"threadId": OTHER, "waits": False, "reason": "Input/output error"},
+        {"threadId": said.THREAD, "waits": True, "reason": "No space left on device", "mend": ""},
+        {"threadId": OTHER, "waits": False, "reason": "Input/output error", "mend": "do this"},
     ]
     with FakeDaemon(tmp_path) as fake:
         fake.answer("server/status", STATUS | {"troubles": troubles})
@@ -259,10 +259,7 @@ def test_status_says_which_threads_cannot_be_written(tmp_path: Path, capfd: Capt
         assert capfd.readouterr().out.splitlines()[4:] == [
             f"  waiting  thread {said.THREAD} waits for space on the disk, and then goes on",
             "           No space left on device",
-            (
-                f"  stopped  thread {OTHER} takes no more writes; when the disk is well again: "
-                f"codexctl attach {OTHER}"
-            ),
+            f"  stopped  thread {OTHER}; do this",
             "           Input/output error",
         ]
         assert run(fake, "status", "--json") == 0

@@ -165,7 +165,10 @@ def test_a_torn_tail_is_passed_over_and_damage_is_told(tmp_path: Path) -> None:
     torn.path.write_bytes(whole + b'{"seq":6,"at":"2026')
     broken.path.write_bytes(broken.path.read_bytes().replace(b'"go"', b'"no"'))
     with indexed(tmp_path, tmp_path / "i") as index:
-        assert [row.thread_id for row in index.catch_up().rows] == [torn.name]
+        assert [(row.thread_id, row.damage) for row in index.catch_up().rows] == [
+            (torn.name, None),
+            (broken.name, index.damage(broken.name)),
+        ]
         told = {name: why for one in index.told for name, why in one.damaged.items()}
         assert list(told) == [broken.name]
         torn.path.write_bytes(whole)
@@ -177,7 +180,9 @@ def test_what_was_changed_in_the_middle_behind_its_back_is_noticed(tmp_path: Pat
     with indexed(tmp_path, tmp_path / "i") as index:
         assert len(index.catch_up().rows) == 1
         log.path.write_bytes(log.path.read_bytes().replace(b'"go"', b'"no"'))
-        assert index.catch_up().rows == []
+        (row,) = index.catch_up().rows
+        assert "record 2" in str(row.damage)
+        assert row.summary == summary_of(log)  # what was known of it
 
 
 def test_settings_and_titles_are_what_lists_ask_for(tmp_path: Path) -> None:

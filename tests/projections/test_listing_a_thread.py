@@ -36,6 +36,7 @@ def test_a_row_tells_what_a_list_shows() -> None:
         name="Parser",
         turns=1,
         spending=summary.spending,  # a fold of its own
+        running=True,
     )
     assert summary.git == GIT
 

@@ -50,6 +50,12 @@ class RunReview(msgspec.Struct, frozen=True):
 Effect = CallModel | AwaitRetry | RunTool | AskForTitle | RunReview
 
 
+def has_work(state: ThreadState) -> bool:
+    """Whether a daemon that starts has something to do in the thread without being asked."""
+    waits = state.turn is not None or bool(state.queue) or state.title is not None
+    return waits and not state.archived
+
+
 def due(state: ThreadState) -> frozenset[Effect]:
     """The effects that should be under way."""
     turn, title = state.turn, state.title

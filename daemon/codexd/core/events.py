@@ -372,5 +372,17 @@ def decode_event(tag: str, v: int, data: msgspec.Raw | bytes) -> Event | Unknown
         for old in range(v, kind.v):
             members = UPCASTERS[tag, old](members)
         return msgspec.convert(members, kind)
-    except (msgspec.MsgspecError, KeyError) as error:  # KeyError: a version that there never was
+    except _UNREADABLE as error:
         raise InvalidEvent(f"event {tag} version {v}: {error}") from error
+
+
+# What reading data of another shape raises: upcasters expect members that may not be there, or are another
+# thing (LookupError is also a version that there never was).
+_UNREADABLE = (
+    msgspec.MsgspecError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ValueError,
+    RecursionError,
+)

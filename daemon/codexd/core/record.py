@@ -49,6 +49,9 @@ _LINE_OF: dict[
 ] = {}  # by tag, each made when first needed
 _members = msgspec.json.Encoder().encode
 
+# ValueError: InvalidEvent, no time, or no UTF-8; RecursionError: it is nested deeper than anybody wrote.
+_UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
+
 _TYPE = b'"type":"'
 # The type stands behind `seq` and `at`, which cannot hold its name.
 _TYPE_WITHIN_BYTES = 120
@@ -70,7 +73,7 @@ def decode_record(line: bytes) -> Recorded:
         if record.v == event.v:
             at_ms = parse_at_ms(record.at)
             return Recorded(record.seq, at_ms, event, record.by, record.turn, record.key)
-    except (msgspec.MsgspecError, ValueError):
+    except _UNREADABLE:
         pass  # Another version, or nothing that can be read: it is told apart below.
     return _decode_slowly(line)
 
@@ -83,7 +86,7 @@ def decode_envelope(line: bytes) -> Envelope:
     try:
         record = _LINE.decode(line)
         at_us = parse_at_ms(record.at) * 1000 + int(record.at[23:26])
-    except (msgspec.MsgspecError, ValueError) as error:  # ValueError: no time
+    except _UNREADABLE as error:
         raise InvalidEvent(f"record {line[:40]!r}…: {error}") from error
     members = encode_members(record.by, record.turn)
     return Envelope(record.type, record.v, bytes(record.data), at_us, members)
@@ -95,7 +98,7 @@ def _decode_slowly(line: bytes) -> Recorded:
         record = _LINE.decode(line)
         event = decode_event(record.type, record.v, record.data)
         at_ms = parse_at_ms(record.at)
-    except (msgspec.MsgspecError, ValueError) as error:  # ValueError: InvalidEvent, or no time
+    except _UNREADABLE as error:
         raise InvalidEvent(f"record {line[:40]!r}…: {error}") from error
     return Recorded(record.seq, at_ms, event, record.by, record.turn, record.key)
 

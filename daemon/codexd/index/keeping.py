@@ -143,6 +143,12 @@ class Index:
 
         return await self._do(self._reading, asked)
 
+    async def ask_when_complete(self, ask: Callable[[sqlite3.Connection], T]) -> T:
+        """The same once all logs have been compared; it waits for that. Raises: IndexUnavailable."""
+        while not self._is_compared:
+            await self._advanced.wait()
+        return await self.read(ask)
+
     async def look(self, stream: str) -> Known | None:
         """One thread, as its log is now; None where the index does not have all of it.
 
@@ -387,4 +393,4 @@ class Index:
 
 def _complain(damaged: dict[str, str]) -> None:
     for stream, why in damaged.items():
-        log.error("thread %s is left out of lists: %s", stream, why)
+        log.error("thread %s is damaged: %s", stream, why)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 
 from codexd.core.ids import ThreadId
-from codexd.index.rows import SUMMARIES, title_of
+from codexd.index.rows import SUMMARIES, made_ms, title_of
 from codexd.index.schema import Rotten
 from codexd.projections.threads import Summary
 
@@ -48,11 +48,13 @@ class Row(msgspec.Struct, frozen=True):
     thread_id: ThreadId
     summary: Summary
     path: str | None
+    damage: str | None = None  # why its log does not read to its end: what is known of it is above
 
     def place(self, key: SortKey) -> Place:
         """Where it stands."""
         summary = self.summary
-        return Place(summary.created_ms if key == "created" else summary.updated_ms, self.thread_id)
+        at_ms = summary.created_ms if key == "created" else summary.updated_ms
+        return Place(at_ms or made_ms(self.thread_id), self.thread_id)
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,14 +73,17 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     def has(self, row: Row) -> bool:
         """Whether a thread is shown; `archived` is for who knows where its log lies."""
         settings, started = row.summary.settings, row.summary.started
-        if settings is None or started is None or row.summary.hidden or self.is_empty:
+        is_begun = settings is not None and started is not None
+        if not (is_begun or row.damage) or row.summary.hidden or self.is_empty:
             return False
         name = row.summary.name
+        provider, cwd = (settings.provider, settings.cwd) if settings is not None else (None, None)
+        originator = started.originator if started is not None else None
         return (
-            (not self.providers or settings.provider in self.providers)
-            and (self.cwds is None or settings.cwd in self.cwds)
+            (not self.providers or provider in self.providers)
+            and (self.cwds is None or cwd in self.cwds)
             and self.term.casefold() in title_of(row.summary)
-            and (not self.originators or started.originator in self.originators)
+            and (not self.originators or originator in self.originators)
             and row.thread_id not in self.excluded
             and (
                 not self.meant or row.thread_id.startswith(self.meant.lower()) or name == self.meant
@@ -145,17 +150,17 @@ def page_of_rows(
     order = "ASC" if upwards else "DESC"
     # A search's term is rare among threads: it goes by the order; so does everything but a folder or a name.
     found = connection.execute(
-        f"SELECT id, summary, path FROM thread WHERE {where}"
+        f"SELECT id, summary, path, damage FROM thread WHERE {where}"
         f" ORDER BY thread.{key} {order}, thread.id {order} LIMIT ?",
         (*values, limit),
     )
     return [row_of(*row) for row in found]
 
 
-def row_of(thread_id: str, summary: bytes, path: str) -> Row:
+def row_of(thread_id: str, summary: bytes, path: str, damage: str | None) -> Row:
     """A row as the index keeps it. Raises: Rotten."""
     try:
-        return Row(ThreadId(thread_id), SUMMARIES.decode(summary), path)
+        return Row(ThreadId(thread_id), SUMMARIES.decode(summary), path, damage)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Rotten(f"the row of thread {thread_id}: {error}") from error
 
@@ -164,6 +169,21 @@ def count(connection: sqlite3.Connection, *, archived: bool = False) -> int:
     """How many threads a list without conditions has. Raises: sqlite3.Error."""
     query = "SELECT count(*) FROM thread WHERE archived=? AND listed=1"
     return int(connection.execute(query, (archived,)).fetchone()[0])
+
+
+def damaged(connection: sqlite3.Connection, limit: int) -> list[tuple[str, str]]:
+    """Threads whose logs do not read to their ends, and why. Raises: sqlite3.Error."""
+    query = "SELECT id, damage FROM thread WHERE damage IS NOT NULL ORDER BY id DESC LIMIT ?"
+    return list(connection.execute(query, (limit,)))
+
+
+def with_work(connection: sqlite3.Connection) -> list[str]:
+    """Threads whose logs end in the middle of a turn, or with inputs that wait, oldest first.
+
+    Raises: sqlite3.Error.
+    """
+    query = "SELECT id FROM thread WHERE works=1 AND damage IS NULL ORDER BY id"
+    return [row[0] for row in connection.execute(query)]
 
 
 def write_cursor(print_: bytes, place: Place) -> str:

@@ -6,7 +6,9 @@ unfinished line, or damage, and `judged` says which.
 
 from __future__ import annotations
 
+import logging
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,17 +20,21 @@ from codexd.core.events import InvalidEvent
 from codexd.core.record import Recorded, decode_record
 from codexd.index.schema import stream_of
 from codexd.projections.threads import TELLING_TYPES, Summary
-from codexd_eventstore.files import FileSystem
+from codexd_eventstore.files import Entry, FileSystem
 from codexd_eventstore.lines import Origin, crc_of, marks_of, read_lines
 from codexd_eventstore.opening import scan_log
-from codexd_eventstore.places import Places
+from codexd_eventstore.places import Places, is_name
 from codexd_eventstore.preface import Start, start_of
 from codexd_eventstore.store import RECORD_BYTES_MAX, Record
 
 # One piece is one step of a thread: under a thousand records, and some ten milliseconds.
 PIECE_BYTES: Final = 512 * 1024
+# Between a log's name and its first record lies one write. Until then a file without a record is no log.
+BORN_SECONDS_MAX: Final = 60
 # A chain of forks longer than this goes round in a circle.
 ANCESTORS_MAX: Final = 1000
+
+log = logging.getLogger(__name__)
 
 Read = Callable[[int, int], bytes]
 
@@ -67,22 +73,37 @@ class Logs:
         days = [day for month in months for day in self._folders(month)]
         return [*self.folders, *years, *months, *days]
 
+    def path(self, stream: str) -> str:
+        """Where a stream's file lies until it is archived."""
+        return self._places.log(stream)
+
     def find(self, stream: str) -> Found | None:
         """Where a stream's file lies now. Raises: OSError."""
+        empty: Found | None = None
         for path, archived in (
             (self._places.log(stream), False),
             (self._places.archived_log(stream), True),
         ):
             state = self.fs.state(path)
-            if state is not None and state.size_bytes:
-                return Found(stream, path, archived, state.size_bytes, state.modified_us)
-        return None
+            if state is not None:
+                found = Found(stream, path, archived, state.size_bytes, state.modified_us)
+                if found.size:
+                    return found
+                empty = empty or found
+        return empty if empty is not None and is_old(empty) else None
 
     def all(self) -> Iterator[Found]:
-        """Every log there is, in no particular order. Raises: OSError."""
-        for archived in (False, True):
-            for stream, path, row in self._places.logs(archived=archived):
-                yield Found(stream, path, archived, row.size_bytes, row.modified_us)
+        """Every log there is, in no particular order, and whatever lies in the place of one. Raises: OSError."""
+        for archived, folders in ((False, self._days()), (True, [self._places.archive])):
+            for folder in folders:
+                for row in self._entries(folder):
+                    stream = stream_of(row.name)
+                    if stream is None or not is_name(stream):
+                        continue
+                    path = f"{folder}/{row.name}"
+                    found = Found(stream, path, archived, row.size_bytes, row.modified_us)
+                    if row.is_folder or row.size_bytes or is_old(found):
+                        yield found
 
     def newest(self, count: int) -> list[str]:
         """At least so many of the streams that were made last, if there are, newest first."""
@@ -90,7 +111,7 @@ class Logs:
         for year in self._folders(self._places.threads):
             for month in self._folders(year):
                 for day in self._folders(month):
-                    names = [row.name for row in self.fs.entries(day)]
+                    names = [row.name for row in self._entries(day)]
                     streams = (stream_of(name) for name in sorted(names, reverse=True))
                     found += [stream for stream in streams if stream is not None]
                     if len(found) >= count:
@@ -99,8 +120,23 @@ class Logs:
 
     def _folders(self, path: str) -> list[str]:
         """Newest first: they are named by date, and what is not a date has no folders in it."""
-        names = sorted((row.name for row in self.fs.entries(path) if row.is_folder), reverse=True)
+        names = sorted((row.name for row in self._entries(path) if row.is_folder), reverse=True)
         return [f"{path}/{name}" for name in names]
+
+    def _days(self) -> Iterator[str]:
+        yield f"{self._places.threads}/other"
+        for year in self._folders(self._places.threads):
+            if not year.endswith("/other"):
+                for month in self._folders(year):
+                    yield from self._folders(month)
+
+    def _entries(self, path: str) -> list[Entry]:
+        """The rows of a folder. One that may not be read hides no other. Raises: OSError."""
+        try:
+            return self.fs.entries(path)
+        except PermissionError as error:
+            log.error("the threads in %s are not looked at: %s", path, error)
+            return []
 
     @contextmanager
     def opened(self, path: str) -> Iterator[Read]:
@@ -175,6 +211,11 @@ class Logs:
                     return
         if seq < last:
             raise Unreadable(f"it was forked from {stream}, which does not read back to {last}")
+
+
+def is_old(found: Found) -> bool:
+    """Whether a file was made so long ago that its first record should be there."""
+    return time.time() * 1e6 - found.mtime > BORN_SECONDS_MAX * 1e6
 
 
 def decoded(record: Record) -> Recorded:

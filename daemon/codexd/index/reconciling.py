@@ -121,8 +121,7 @@ def reconcile(
             _take_newest(writer, logs, report)
         differences = Differences(connection, logs)
         for stream in differences.gone():
-            if logs.find(stream) is None:
-                writer.forget(stream)
+            take_or_complain(writer, stream)
         known = differences.total - differences.count
         _take_all(writer, differences.changed(), differences.total, known, report)
         if not fact(connection, COMPLETE):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 # A new number for every change of what stands in the tables, what is taken for a document included.
-VERSION: Final = 3
+VERSION: Final = 4
 # Threads in one index, and records in one thread, that document numbers have room for: 2^27 and 2^34.
 SEQ_BITS: Final = 36
 PART_BITS: Final = 2
@@ -66,6 +66,7 @@ CREATE TABLE thread(
   named INTEGER NOT NULL,
   title TEXT NOT NULL,
   damage TEXT,
+  works INTEGER NOT NULL,
   summary BLOB NOT NULL
 );
 CREATE INDEX thread_by_created ON thread(archived, listed, created, id);
@@ -73,6 +74,8 @@ CREATE INDEX thread_by_updated ON thread(archived, listed, updated, id);
 CREATE INDEX thread_by_cwd ON thread(cwd, archived, listed, updated);
 CREATE INDEX thread_by_name ON thread(name) WHERE name IS NOT NULL;
 CREATE INDEX thread_by_parent ON thread(parent) WHERE parent IS NOT NULL;
+CREATE INDEX thread_damaged ON thread(id) WHERE damage IS NOT NULL;
+CREATE INDEX thread_with_work ON thread(id) WHERE works=1;
 CREATE TABLE document(id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, turn TEXT, item TEXT, text NOT NULL);
 CREATE VIEW said AS SELECT id, kind, turn, item, plain(text) AS text FROM document;
 CREATE TABLE doomed(no INTEGER PRIMARY KEY);

@@ -87,7 +87,7 @@ def found_threads(
     order = "ASC" if upwards else "DESC"
     rows = connection.execute(
         f"WITH found AS MATERIALIZED (SELECT DISTINCT {search.number} >> {SEQ_BITS} AS no FROM {search.tables})"
-        f" SELECT thread.no, id, summary, path FROM found CROSS JOIN thread USING(no) WHERE {where}"
+        f" SELECT thread.no, id, summary, path, damage FROM found CROSS JOIN thread USING(no) WHERE {where}"
         f" ORDER BY thread.{key} {order}, thread.id {order} LIMIT ?",
         (*search.values, *values, limit),
     ).fetchall()

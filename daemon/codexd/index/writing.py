@@ -7,6 +7,7 @@ anew, under a new number; the old number's documents are doomed, found by nobody
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Literal
@@ -30,6 +31,8 @@ from codexd.index.rows import (
     UPDATE,
     Known,
     encode_summary,
+    nothing_known,
+    successor,
     values_of,
 )
 from codexd.index.schema import SEQ_BITS, document_number, documents_of, has_words, packed
@@ -48,6 +51,18 @@ BATCH_THREADS_MAX: Final = 500
 BATCH_SECONDS_MAX: Final = 0.2
 # Documents of threads that are gone, swept in one transaction.
 SWEPT_MAX: Final = 1000
+
+# Of the system, not of a file: these pass, and no log is damaged.
+PASSING_ERRNOS: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR})
+# What folds raise of records that are whole and make no sense where they stand.
+_NOT_FOLLOWED: Final = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    AssertionError,
+    RecursionError,
+)
 
 Taken = Literal["same", "taken", "gone", "large"]
 
@@ -84,8 +99,14 @@ class Writer:
         Raises:
             sqlite3.Error, OSError: nothing of the present batch was written.
         """
-        found = self._logs.find(stream)
         known = self._pending.get(stream) or self.look(stream)
+        try:
+            found = self._logs.find(stream)
+        except OSError as error:
+            if error.errno in PASSING_ERRNOS:
+                raise
+            found = Found(stream, self._logs.path(stream), False, 0, 0)
+            return self._give_up(found, known, f"its log cannot be looked up: {error}")
         if found is None:
             if known is not None:
                 self.forget(stream)
@@ -104,6 +125,10 @@ class Writer:
                 return self._take(found, known, read, bytes_max)
         except FileNotFoundError:
             return "gone"  # It was moved or removed since: whoever did that says so.
+        except OSError as error:
+            if error.errno in PASSING_ERRNOS:
+                raise
+            return self._give_up(found, known, f"its log cannot be read: {error}")
 
     def look(self, stream: str) -> Known | None:
         """What the index has of a thread."""
@@ -155,6 +180,15 @@ class Writer:
                 self._connection.execute("DELETE FROM doomed WHERE no=?", (row[0],))
         return True
 
+    def _give_up(self, found: Found, known: Known | None, why: str) -> Taken:
+        """Keep what is known of a thread, and why there is not more; it is looked at again each time."""
+        if known is None or known.void:
+            known = successor(found.stream, known)
+        known.damage, known.size, known.mtime = why, -1, found.mtime
+        self.damaged[found.stream] = why
+        self._add(found, known, (known.seq, known.crc), [], [])
+        return "taken"
+
     def _take(self, found: Found, known: Known | None, read: Read, bytes_max: int | None) -> Taken:
         anew = known is None or known.void or known.damage is not None
         anew = anew or not agrees(read, known.place, known.crc)  # type: ignore[union-attr]
@@ -162,7 +196,7 @@ class Writer:
             return "large"
         if anew:
             self._orphan(found.stream, void=known is not None)
-            known = _successor(found.stream, known)
+            known = successor(found.stream, known)
         assert known is not None
         is_small = bytes_max is None or found.size <= bytes_max
         try:
@@ -174,8 +208,9 @@ class Writer:
             rewritten = not anew and is_same_size and known.mtime != found.mtime
             if (known.place < found.size or rewritten) and is_small:
                 known.damage = self._logs.judged(found)
+            known.damage = known.damage or nothing_known(found, known)
         except Unreadable as why:
-            known.damage = str(why)
+            return self._give_up(found, known, str(why))
         if known.damage is not None:
             self.damaged[found.stream] = known.damage
         if known.place > 0 or known.damage is not None:
@@ -233,10 +268,13 @@ class Writer:
             if not listed and kind not in TELLING:
                 continue
             recorded = decoded(record)
-            if listed:
-                known.summary.apply(recorded)
-            if kind in TELLING:
-                self._search_for(recorded, added, withdrawn)
+            try:
+                if listed:
+                    known.summary.apply(recorded)
+                if kind in TELLING:
+                    self._search_for(recorded, added, withdrawn)
+            except _NOT_FOLLOWED as error:
+                raise Unreadable(f"record {record.seq} cannot be followed: {error!r}") from error
         return added, withdrawn
 
     def _search_for(self, recorded: Recorded, added: list[Document], withdrawn: list[str]) -> None:
@@ -358,11 +396,3 @@ class _Transaction:
             self._connection.execute("COMMIT")
         elif self._connection.in_transaction:  # SQLite ends some by itself, a full disk's for one.
             self._connection.execute("ROLLBACK")
-
-
-def _successor(stream: str, before: Known | None) -> Known:
-    """A thread of which nothing is known yet, in the place of what was."""
-    known = Known(stream)
-    if before is not None and before.no:
-        known.replaces = (before.no, before.seq, before.crc)
-    return known

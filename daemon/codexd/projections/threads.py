@@ -10,15 +10,19 @@ from codexd.core.erasures import Erasures
 from codexd.core.events import (
     GitHead,
     InputQueued,
+    InputWithdrawn,
     SettingsChanged,
     ThreadArchived,
     ThreadForked,
     ThreadRenamed,
     ThreadStarted,
     ThreadUnarchived,
+    TurnCompleted,
     TurnFailed,
+    TurnInterrupted,
     TurnStarted,
 )
+from codexd.core.ids import ItemId
 from codexd.core.items import plain_text
 from codexd.core.record import Recorded
 from codexd.core.revert_events import (
@@ -61,6 +65,8 @@ class Summary(msgspec.Struct):
     failed: bool = False
     erasures: Erasures = Erasures()  # which of its records do not count
     taken: tuple[TakenBack, ...] = ()  # by each revert that stands, oldest first
+    running: bool = False  # a turn has begun, and has not ended
+    queued: tuple[ItemId, ...] = ()  # inputs that wait for their turn
 
     def apply(self, recorded: Recorded) -> None:
         """Take the next event in."""
@@ -75,6 +81,7 @@ class Summary(msgspec.Struct):
                 # A fork is a thread of its own: made now, unnamed, on the list whatever its parent is.
                 self.forked_from, self.created_ms = event.parent, recorded.at_ms
                 self.name, self.archived, self.ephemeral = None, False, event.ephemeral
+                self.queued = ()
             case ThreadRenamed():
                 self.name = event.name
             case ThreadArchived():
@@ -85,12 +92,18 @@ class Summary(msgspec.Struct):
                 if self.settings is not None:
                     self.settings = event.change.applied(self.settings)
             case InputQueued():
+                self.queued = (*self.queued, event.item_id)
                 if not self.preview:
                     self.preview = request_in(plain_text(event.content))[:PREVIEW_CHARACTERS_MAX]
+            case InputWithdrawn():
+                self.queued = tuple(one for one in self.queued if one != event.item_id)
             case TurnStarted():
-                self.turns, self.failed = self.turns + 1, False
+                self.turns, self.failed, self.running = self.turns + 1, False, True
+                self.queued = tuple(one for one in self.queued if one not in event.inputs)
+            case TurnCompleted() | TurnInterrupted():
+                self.running = False
             case TurnFailed():
-                self.failed = True
+                self.failed, self.running = True, False
             case HistoryReverted() | HistoryRevertUndone() | HistoryCompactionUndone():
                 self._mark(recorded.seq, event)
             case _:
@@ -110,6 +123,11 @@ class Summary(msgspec.Struct):
                 self.preview = taken.preview or self.preview
             case _:
                 pass
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a daemon that starts has something to do in it without being asked."""
+        return (self.running or bool(self.queued)) and not self.archived
 
     @property
     def hidden(self) -> bool:
@@ -137,7 +155,10 @@ TELLING_TYPES = MARKER_TYPES | frozenset(
         ThreadUnarchived,
         SettingsChanged,
         InputQueued,
+        InputWithdrawn,
         TurnStarted,
+        TurnCompleted,
+        TurnInterrupted,
         TurnFailed,
     )
 ).union(SPENDING_TYPES)

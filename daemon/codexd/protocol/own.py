@@ -16,11 +16,12 @@ class ThreadCounts(msgspec.Struct, frozen=True):
 
 
 class ThreadTrouble(msgspec.Struct, frozen=True, rename="camel"):
-    """A thread whose log cannot be written."""
+    """A thread whose log cannot be written or read, or that was left alone."""
 
     thread_id: str
     waits: bool  # until there is space; else it has stopped, until somebody resumes it
     reason: str
+    mend: str = ""  # what helps, as a sentence; "" where nothing need be done
 
 
 class ServerStatusResponse(msgspec.Struct, frozen=True, rename="camel"):

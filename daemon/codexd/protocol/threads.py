@@ -87,6 +87,8 @@ class Thread(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     thread_source: str | None = None  # the client's own word for why it was made
     git_info: GitInfo | None = None
     name: str | None = None
+    # codexd only, and only where there is something: why it cannot be worked with, and what mends it
+    trouble: str | msgspec.UnsetType = msgspec.UNSET
     turns: tuple[Turn | Raw, ...] = ()  # Raw: turns that are encoded already
 
 

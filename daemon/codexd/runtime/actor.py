@@ -8,16 +8,16 @@ Whatever else goes wrong beyond a refusal ends the actor; its supervisor loads t
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 
-import msgspec
 import trio
 from msgspec.structs import replace
 
 from codexd.core import commands as c
 from codexd.core.commands import Command, Rejected
 from codexd.core.due import Effect, due
-from codexd.core.events import Event, ItemCompleted, ItemCut, RequestPrint
+from codexd.core.events import Event, InvalidEvent, ItemCompleted, ItemCut, RequestPrint
 from codexd.core.ids import ThreadId
 from codexd.core.record import Recorded, decode_record
 from codexd.core.state import ThreadState
@@ -26,35 +26,25 @@ from codexd.projections.history import History
 from codexd.projections.threads import Summary
 from codexd.projections.usage import UsageTotals
 from codexd.runtime.appending import Ahead, as_written, by_turn, has_changed_nothing
+from codexd.runtime.asking import Answer, Asked, changes_nothing
 from codexd.runtime.compacting import bridge_now
 from codexd.runtime.deciding import decided
-from codexd.runtime.drafts import Streaming, read_left
+from codexd.runtime.drafts import Streaming
 from codexd.runtime.folds import Folds
 from codexd.runtime.going_back import Refolded, refolded_for
+from codexd.runtime.left_drafts import read_left
 from codexd.runtime.loading import Witness, load
+from codexd.runtime.marking import Mark
 from codexd.runtime.snapshots import LAST_STEP_EVENTS, Keeper, Seed
 from codexd.runtime.stalling import Stall
 from codexd.runtime.world import Listener, World
 from codexd_eventstore.store import StoreError, StoreFailed
 
+log = logging.getLogger(__name__)
+
 # Commands that may wait for the owner. 0: each asker hands over in person, so nothing queues unseen.
 INBOX_COMMANDS_MAX = 0
 Perform = Callable[[Effect, "ThreadActor"], Awaitable[None]]
-
-
-class Asked(msgspec.Struct, frozen=True):
-    """A command, who asks, and the key under which a repeat is known."""
-
-    command: Command
-    by: str | None = None
-    key: str | None = None
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """The thread's version once the command's events are on disk."""
-
-    version: int
-    repeated: Recorded | None = None  # the key was known: what it led to the first time
 
 
 _Reply = trio.MemorySendChannel[Answer | Rejected | StoreError]
@@ -83,6 +73,7 @@ class ThreadActor:
         self.usage = UsageTotals()
         self.summary = Summary()
         self.keeper = Keeper(world.store, thread_id)
+        self._mark = Mark(world.unfinished, thread_id)
         self._ahead = False  # whether the folds hold what the log may come not to have
         self.stall = Stall(thread_id, listener)
         self._stuck = trio.Event()  # something waits for the disk that no effect tries again
@@ -175,6 +166,11 @@ class ThreadActor:
         self.state, self.history = folds.state, folds.history
         self.usage, self.summary = folds.usage, folds.summary
         self.version, self.path = folds.version, head.path
+        if self.state.settings is None:
+            raise InvalidEvent(
+                f"thread {self.thread_id}: none of its records says that it was begun"
+            )
+        self._mark.before(self.state)
         self._listener.taken_up(self.state, loaded.turn_so_far)
         left = read_left(await store.left_drafts(self.thread_id))
         recover = c.Recover(
@@ -191,6 +187,7 @@ class ThreadActor:
                 if not failed.retry:
                     raise
                 self._stuck.set()  # It can be read until there is space.
+            self._mark.after(self.state)
 
     async def _answer(self, asked: Asked) -> Answer | Rejected | StoreError:
         try:
@@ -227,7 +224,13 @@ class ThreadActor:
                 await self._carry_out(self._owed[0])
             del self._owed[0]
             if isinstance(command, c.Recover):
-                await self.world.store.drop_left_drafts(self.thread_id)
+                await self._drop_left_drafts()
+
+    async def _drop_left_drafts(self) -> None:
+        try:
+            await self.world.store.drop_left_drafts(self.thread_id)
+        except StoreError as error:  # Their facts are in the log: the next daemon finds that, too.
+            log.warning("thread %s: drafts were left: %s", self.thread_id, error)
 
     async def _handle(self, asked: Asked) -> Answer:
         known = None
@@ -235,17 +238,10 @@ class ThreadActor:
             known = await self._first_answer(asked.key)
         if known is not None:
             return Answer(self.version, known)
-        if self._owed and self._changes_nothing(asked.command):
+        if self._owed and changes_nothing(self.state, asked.command):
             return Answer(self.version)
         await self._record_owed()
         return await self._carry_out(asked)
-
-    def _changes_nothing(self, command: Command) -> bool:
-        """Whether it is what every frontend sends that comes only to look."""
-        settings = self.state.settings
-        if settings is None or not isinstance(command, c.ChangeSettings):
-            return False
-        return command.change.differing(settings) is None
 
     async def _carry_out(self, asked: Asked) -> Answer:
         command = self._with_what_stands(asked.command)
@@ -292,9 +288,7 @@ class ThreadActor:
         now_us = self.world.now_us()
         self._ahead = True
         ahead = self._run_ahead(events, refolded, asked, now_us)
-        begins = ahead.state.turn is not None and self.state.turn is None
-        if begins:
-            self.world.unfinished.mark(self.thread_id)
+        self._mark.before(ahead.state)
         try:
             appended = await self.world.store.append(
                 self.thread_id,
@@ -308,8 +302,7 @@ class ThreadActor:
             self.stall.found(space=False)
             ahead.go_back()
             self._ahead = False
-            if begins:
-                self.world.unfinished.clear(self.thread_id)
+            self._mark.after(self.state)
             raise
         self.stall.found(space=True)
         if self.path is None and self.version == 0:
@@ -337,9 +330,8 @@ class ThreadActor:
 
     def _settle(self, version: int, state: ThreadState, recorded: list[Recorded]) -> None:
         """The events are in the log: fold, drop the drafts whose facts they are, and tell."""
-        if state.turn is None and self.state.turn is not None:
-            self.world.unfinished.clear(self.thread_id)
         self.version, self.state = version, state
+        self._mark.after(state)
         for record in recorded:
             self.summary.apply(record)
             event = record.event

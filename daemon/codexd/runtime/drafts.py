@@ -19,7 +19,7 @@ from codexd.core.ids import CallId, ItemId
 from codexd.projections.texts import TextPart
 from codexd.runtime.cleaning import AsItIs, Cleaner, Cleaning
 from codexd.runtime.world import Listener
-from codexd_eventstore.store import BlobRef, Draft, EventStore, LeftDraft, StoreFailed
+from codexd_eventstore.store import BlobRef, Draft, EventStore, StoreFailed
 
 # A command's output beyond this is counted but not kept: one command cannot fill a disk.
 OUTPUT_FILE_BYTES_MAX = 64 * 1024 * 1024
@@ -36,19 +36,18 @@ OUTPUT_INLINE_BYTES_MAX = 32 * 1024
 _encode = msgspec.json.Encoder().encode
 
 
-class _Header(msgspec.Struct, frozen=True, rename="camel"):
+class Header(msgspec.Struct, frozen=True, rename="camel"):
+    """The first line of an item's draft."""
+
     item_id: ItemId
     kind: ScreenKind
     started_ms: int
 
 
-class _OutputHeader(msgspec.Struct, frozen=True, rename="camel"):
+class OutputHeader(msgspec.Struct, frozen=True, rename="camel"):
+    """The first line of an output's draft."""
+
     call_id: CallId
-
-
-_HEADER = msgspec.json.Decoder(_Header)
-_OUTPUT_HEADER = msgspec.json.Decoder(_OutputHeader)
-_LINES = msgspec.json.Decoder(tuple[TextPart, int, str])
 
 
 class StreamingItem:
@@ -110,7 +109,7 @@ class StreamingItem:
             (*place, "".join([*self._parts.get(place, ()), *self._waiting.get(place, ())]))
             for place in self.places
         ]
-        return _open_item(self.item_id, self.kind, self.started_ms, texts)
+        return open_item(self.item_id, self.kind, self.started_ms, texts)
 
     def drop(self) -> None:
         """Its fact is in the log."""
@@ -209,7 +208,7 @@ class Streaming:
         """An item begins."""
         if self._closed or item_id in self.items or kind not in ("message", "reasoning"):
             return
-        header = _encode(_Header(item_id, kind, at_ms))
+        header = _encode(Header(item_id, kind, at_ms))
         item = self.items[item_id] = StreamingItem(
             item_id,
             kind,
@@ -239,7 +238,7 @@ class Streaming:
 
     def open_output(self, call_id: CallId) -> StreamingOutput:
         """A command is about to write."""
-        header = _encode(_OutputHeader(call_id))
+        header = _encode(OutputHeader(call_id))
         draft = self._store.open_draft(self._stream, self._name("output"), header)
         output = self.outputs[call_id] = StreamingOutput(call_id, draft)
         return output
@@ -347,33 +346,6 @@ class Streaming:
         return f"{what}-{self._opened}"
 
 
-def read_left(drafts: Sequence[LeftDraft]) -> tuple[OpenItem, ...]:
-    """The items that a dead daemon left in mid-stream, and what its commands had printed."""
-    found: list[OpenItem] = []
-    for left in drafts:
-        try:
-            header = _HEADER.decode(left.header)
-        except msgspec.MsgspecError:
-            found += _left_output(left)
-            continue
-        texts: dict[tuple[TextPart, int], str] = {}
-        for line in left.content.split(b"\n")[:-1]:  # A torn last line was never shown to anybody.
-            part, index, text = _LINES.decode(line)
-            texts[part, index] = texts.get((part, index), "") + text
-        parts = [(part, index, text) for (part, index), text in texts.items()]
-        found.append(_open_item(header.item_id, header.kind, header.started_ms, parts))
-    return tuple(found)
-
-
-def _left_output(left: LeftDraft) -> list[OpenItem]:
-    try:
-        header = _OUTPUT_HEADER.decode(left.header)
-    except msgspec.MsgspecError:
-        return []
-    text = ends_of(left.content.decode(errors="replace"))
-    return [OpenItem(ItemId(header.call_id), "call", text=text)]
-
-
 def ends_of(text: str) -> str:
     """The first and the last part of an output that is too long to stand in an event."""
     half = OUTPUT_INLINE_BYTES_MAX // 2
@@ -384,9 +356,10 @@ def ends_of(text: str) -> str:
     return f"{first}\n[… {len(raw) - 2 * half} bytes not shown here …]\n{last}"
 
 
-def _open_item(
+def open_item(
     item_id: ItemId, kind: ScreenKind, started_ms: int, parts: list[tuple[TextPart, int, str]]
 ) -> OpenItem:
+    """An item as a command carries it, its parts in their order."""
     ordered = sorted(parts, key=lambda entry: entry[1])
     return OpenItem(
         item_id,

@@ -1,39 +1,82 @@
 """What this daemon would leave behind if it died now: unfinished threads and running processes, a file each.
 
 Files rather than events, because the next daemon must find them before it has read any log. They are
-disposable: a thread without its file recovers when it is opened. So a full disk, or a folder that somebody
-removed, is said and hinders nothing.
+disposable: a thread without its file recovers when it is opened, or once the index has seen its log. So a
+full disk, a folder that somebody removed, or rubbish in it is said and hinders nothing.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import trio
 
-from codexd.core.ids import ThreadId
+from codexd.core.ids import InvalidId, ThreadId, parse_thread_id
 
 log = logging.getLogger(__name__)
 
+# One for each daemon that has died. Nobody counts further than that.
+_DEATH: Final = b"x"
+_DEATHS_COUNTED_MAX: Final = 100
+# What a start time may be long; Linux gives a number, macOS a date.
+_START_TIME_CHARACTERS_MAX: Final = 64
+
 
 class UnfinishedFiles:
-    """One empty file for each thread that has a turn under way."""
+    """One file for each thread that has work to do. Its length is how often a daemon has begun to take the
+    thread up, and died before that was done."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def mark(self, thread_id: ThreadId) -> None:
-        """A turn is about to start."""
+        """There is about to be work."""
         _write(self._folder / thread_id, "")
 
     def clear(self, thread_id: ThreadId) -> None:
-        """Nothing is under way any more."""
+        """There is none any more."""
         _remove(self._folder / thread_id)
+
+    def begin(self, thread_id: ThreadId) -> None:
+        """The thread is about to be taken up. Nothing is kept of one without a mark."""
+        try:
+            with (self._folder / thread_id).open("r+b", buffering=0) as file:
+                file.seek(0, 2)
+                file.write(_DEATH)
+        except OSError as error:
+            if not isinstance(error, FileNotFoundError):
+                log.warning("a crash now would not be counted for %s: %s", thread_id, error)
+
+    def settle(self, thread_id: ThreadId) -> None:
+        """It was taken up, or cannot be; the daemon lives."""
+        try:
+            with (self._folder / thread_id).open("r+b", buffering=0) as file:
+                file.truncate(0)
+        except OSError as error:
+            if not isinstance(error, FileNotFoundError):
+                log.warning("%s was taken up, and its mark says it was not: %s", thread_id, error)
+
+    def deaths(self, thread_id: ThreadId) -> int:
+        """How often in a row a daemon has died while it took the thread up."""
+        try:
+            with (self._folder / thread_id).open("rb") as file:
+                content = file.read(_DEATHS_COUNTED_MAX)
+        except OSError:
+            return 0
+        return len(content) if set(content) <= set(_DEATH) else 0  # else it is anybody's
 
     def left(self) -> list[ThreadId]:
         """Those that are marked, the oldest thread first."""
-        return [ThreadId(path.name) for path in _files(self._folder)]
+        found = []
+        for path in _files(self._folder):
+            try:
+                found.append(parse_thread_id(path.name))
+            except InvalidId:  # Nothing here writes such names.
+                log.warning("%s names no thread: it was left as it is", path)
+        return found
 
 
 class ProcessFiles:
@@ -65,11 +108,18 @@ class ProcessFiles:
 
     def left(self) -> list[tuple[int, str]]:
         """Those that are there."""
-        return [
-            (int(path.name), path.read_text(errors="replace"))
-            for path in _files(self._folder)
-            if path.name.isdecimal()
-        ]
+        return list(self._left())
+
+    def _left(self) -> Iterator[tuple[int, str]]:
+        for path in _files(self._folder):
+            if not (path.name.isascii() and path.name.isdecimal()):
+                log.warning("%s names no process: it was left as it is", path)
+                continue
+            try:
+                with path.open(errors="replace") as file:
+                    yield int(path.name), file.read(_START_TIME_CHARACTERS_MAX)
+            except OSError as error:
+                log.warning("whether process %s still runs is not known: %s", path.name, error)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -85,7 +135,8 @@ def _write(path: Path, content: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.touch(mode=0o600)
-        path.write_text(content)
+        if content:
+            path.write_text(content)
     except OSError as error:
         log.warning("a crash would leave %s unnoticed: %s", path.name, error)
 

@@ -15,13 +15,14 @@ import msgspec
 import trio
 
 from codexd.core import commands as c
-from codexd.core.events import ThreadForked, encode_event
+from codexd.core.events import InvalidEvent, ThreadForked, encode_event
 from codexd.core.ids import ThreadId
 from codexd.core.record import encode_members
 from codexd.runtime.actor import Perform, ThreadActor
 from codexd.runtime.copying import copy_past, forget
 from codexd.runtime.loading import Witness
 from codexd.runtime.snapshots import Seed, find_seed
+from codexd.runtime.troubles import Trouble, trouble_of
 from codexd.runtime.world import Listener, World
 from codexd_eventstore.store import NewEvent, NotFound, StoreError
 
@@ -85,7 +86,7 @@ class Supervisor:
         self._loaded: dict[ThreadId, _Loaded] = {}
         self._ephemeral: set[ThreadId] = set()
         self._crashes: dict[ThreadId, int] = {}
-        self.stopped: dict[ThreadId, str] = {}  # those that crashed and are left alone, and why
+        self.stopped: dict[ThreadId, Trouble] = {}  # those that are left alone, and why
         self._outbox, self._inbox = trio.open_memory_channel[_Loaded](0)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -182,28 +183,14 @@ class Supervisor:
         for thread in self.threads:
             await thread.keep()
 
-    async def recover(self, left: Sequence[ThreadId]) -> None:
-        """Take up the threads that a dead daemon left in mid-turn."""
-        for thread_id in left:
-            try:
-                await self._stop_orphan(await self.load(thread_id))
-            except NotFound:
-                self._world(False).unfinished.clear(thread_id)
-            except StoreError as error:
-                log.error(
-                    "thread %s was left unfinished and cannot be opened: %s", thread_id, error
-                )
+    def leave_alone(self, thread_id: ThreadId, trouble: Trouble) -> None:
+        """Have the thread shown as stopped. It is loaded when a person asks for it."""
+        log.error("thread %s is left alone: %s", thread_id, trouble.reason)
+        self._remember_stopped(thread_id, trouble)
 
-    async def _stop_orphan(self, thread: ThreadActor) -> None:
-        """Stop a reviewer that works for nobody: its review ended, and the daemon died before it was told."""
-        reviews, turn = thread.state.reviews, None
-        if reviews is None or thread.state.turn is None:
-            return
-        with suppress(StoreError):
-            turn = (await self.load(reviews.thread_id)).state.turn
-        if turn is None or turn.review is None or turn.review.child_id != thread.thread_id:
-            with suppress(c.Rejected, trio.EndOfChannel, trio.BrokenResourceError):
-                await thread.submit(c.InterruptTurn())
+    def is_left_alone(self, thread_id: ThreadId) -> bool:
+        """Whether the thread is shown as stopped, so that only a person may have it loaded."""
+        return thread_id in self.stopped
 
     def _seed(self, parent: ThreadId, at_seq: int) -> Seed | None:
         thread = self.loaded(parent)
@@ -258,19 +245,23 @@ class Supervisor:
 
     async def _host(self, one: _Loaded) -> None:
         thread_id, reason, left_alone = one.thread.thread_id, None, True
+        problem: Exception | None = None
         try:
             with one.scope:
                 async with trio.open_nursery() as nursery:
-                    await nursery.start(one.thread.run)
+                    await self._take_up(nursery, one.thread)
                     one.idle_since = trio.current_time()
                     self.stopped.pop(thread_id, None)
                     one.ready.set()
         except Exception as error:
             # An actor is a place of its own for this: its thread ends here, and no other.
-            reason = str(_only(error))
-            left_alone = self._is_left_alone(one, error)
-            failed_to_load = not one.ready.is_set()
-            one.failure = _only(error) if failed_to_load else ThreadGone(reason)
+            problem, failed_to_load = _only(error), not one.ready.is_set()
+            if failed_to_load and not isinstance(problem, StoreError | InvalidEvent):
+                log.exception("thread %s cannot be loaded", thread_id)
+                problem = InvalidEvent(f"its log cannot be followed: {problem!r}")
+            reason = str(problem)
+            left_alone = self._is_left_alone(one, problem)
+            one.failure = problem if failed_to_load else ThreadGone(reason)
             if not failed_to_load:
                 log.exception("thread %s: its actor crashed", thread_id)
         finally:
@@ -278,25 +269,36 @@ class Supervisor:
             one.failure = one.failure or ThreadGone("the daemon is stopping")
             one.ready.set()
             one.ended.set()
-            if reason is not None and left_alone:
-                self._remember_stopped(thread_id, reason)
+            if problem is not None and left_alone and not isinstance(problem, NotFound):
+                self._remember_stopped(thread_id, trouble_of(thread_id, problem))
             one.audience.gone(reason if left_alone else None)
             with suppress(StoreError):
                 one.thread.world.store.close(thread_id)
         if not left_alone and thread_id not in self._loaded:
             await self._outbox.send(self._new(thread_id))
 
-    def _remember_stopped(self, thread_id: ThreadId, reason: str) -> None:
-        self.stopped[thread_id] = reason
+    async def _take_up(self, nursery: trio.Nursery, thread: ThreadActor) -> None:
+        """Start an actor; whichever way that ends, the daemon has not died of it."""
+        unfinished = thread.world.unfinished
+        unfinished.begin(thread.thread_id)
+        try:
+            await nursery.start(thread.run)
+        finally:
+            unfinished.settle(thread.thread_id)
+
+    def _remember_stopped(self, thread_id: ThreadId, trouble: Trouble) -> None:
+        self.stopped.pop(thread_id, None)
+        self.stopped[thread_id] = trouble
         if len(self.stopped) > STOPPED_KEPT_MAX:
             del self.stopped[next(iter(self.stopped))]
 
     def _is_left_alone(self, one: _Loaded, error: Exception) -> bool:
         """Whether nobody loads a thread anew by himself whose actor crashed."""
         thread_id = one.thread.thread_id
-        if isinstance(_only(error), StoreError):
+        if isinstance(error, StoreError):
             # The disk's fault, not ours: asking it again at once may cost what can still be read.
-            log.error("thread %s takes no more writes and is left alone", thread_id)
+            if not isinstance(error, NotFound):
+                log.error("thread %s takes no more writes and is left alone: %s", thread_id, error)
             return True
         if one.thread.state.turn is None:
             return True

@@ -61,13 +61,22 @@ class Listener(Protocol):
 
 
 class Unfinished(Protocol):
-    """Remembers which threads have a turn under way, for the next daemon to take up."""
+    """Remembers which threads have work to do, for the next daemon to take up, and which it has died of."""
 
     def mark(self, thread_id: ThreadId) -> None:
-        """A turn is about to start."""
+        """There is about to be work."""
 
     def clear(self, thread_id: ThreadId) -> None:
-        """Nothing is under way any more."""
+        """There is none any more."""
+
+    def begin(self, thread_id: ThreadId) -> None:
+        """The thread is about to be taken up. Nothing is kept of one without a mark."""
+
+    def settle(self, thread_id: ThreadId) -> None:
+        """It was taken up, or cannot be; the daemon lives."""
+
+    def deaths(self, thread_id: ThreadId) -> int:
+        """How often in a row a daemon has died while it took the thread up."""
 
 
 class Processes(Protocol):

@@ -2,7 +2,7 @@
 
 Lists come out of the index; what a loaded thread is like is asked of the thread, so that what a client was told
 it did shows in the next list. Where there is no index to be had, lists are folded from the logs. A log that cannot
-be read is said and left out; it is never a reason to refuse the list.
+be read stands in the list with what is wrong with it; it is never a reason to refuse the list.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import logging
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -19,19 +19,26 @@ from codexd.core.erasures import Standing
 from codexd.core.events import InvalidEvent
 from codexd.core.ids import ThreadId
 from codexd.index.keeping import Index, IndexUnavailable
-from codexd.index.listing import Place, Row, SortKey, Wanted, count, page_of_rows
+from codexd.index.listing import Place, Row, SortKey, Wanted, count, damaged, page_of_rows
+from codexd.index.rows import NO_BEGINNING, is_thread
 from codexd.index.searching import FoundThread, Occurrence, found_threads, occurrences
 from codexd.index.terms import Phrase
+from codexd.projections.threads import Summary
 from codexd.protocol.threads import Indexing
 from codexd.runtime.actor import ThreadActor
 from codexd.runtime.glancing import summary_of
 from codexd.runtime.supervisor import Supervisor
-from codexd_eventstore.store import EventStore, NotFound, StoreError
+from codexd.runtime.troubles import Trouble, unreadable
+from codexd_eventstore.store import Damaged, EventStore, NotFound, StoreError
 
 if TYPE_CHECKING:
     import sqlite3
 
 log = logging.getLogger(__name__)
+
+
+# Damaged threads that the daemon's status names: where a whole disk fails, the newest tell enough.
+DAMAGED_SHOWN_MAX: Final = 64
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -140,8 +147,21 @@ class Directory:
         progress = self.index.progress
         return max(known, progress.total if progress is not None else 0)
 
+    async def damaged(self) -> dict[ThreadId, Trouble]:
+        """Threads whose logs do not read to their ends, as far as that is known."""
+        try:
+            found = await self.index.glance(lambda index: damaged(index, DAMAGED_SHOWN_MAX))
+        except IndexUnavailable:
+            return {}
+        loaded = {thread.thread_id for thread in self._supervisor.threads}
+        return {
+            ThreadId(name): unreadable(ThreadId(name), why)
+            for name, why in found
+            if name not in loaded and is_thread(name)
+        }
+
     async def find(self, thread_id: ThreadId) -> Row:
-        """One thread. Raises: NotFound, and other StoreErrors."""
+        """One thread. Raises: NotFound, other StoreErrors, InvalidEvent."""
         thread = self._supervisor.loaded(thread_id)
         if thread is not None:
             return Row(thread_id, thread.summary, thread.path)
@@ -152,21 +172,31 @@ class Directory:
             known = None
         if known is not None and known.damage is None and known.summary.started is not None:
             return Row(thread_id, known.summary, known.path)
-        return await self._folded(thread_id)
+        try:
+            row = await self._folded(thread_id)
+        except NotFound:
+            if known is None or known.damage is None:
+                raise
+            raise Damaged(f"thread {thread_id} cannot be read: {known.damage}") from None
+        if row.summary.started is None or row.summary.settings is None:
+            raise InvalidEvent(f"thread {thread_id}: {NO_BEGINNING}")
+        return row
 
     async def _folded_rows(self, wanted: Wanted) -> list[Row]:
         rows = []
         for entry in await self._store.streams(archived=wanted.archived):
             thread_id = ThreadId(entry.stream)
-            if self._supervisor.loaded(thread_id) is not None:
+            if self._supervisor.loaded(thread_id) is not None or not is_thread(thread_id):
                 continue
             try:
                 row = await self._folded(thread_id)
+                if row.summary.started is None:
+                    row = Row(thread_id, row.summary, row.path, NO_BEGINNING)
             except NotFound:
                 continue  # It was deleted or moved since the folder was read.
             except (StoreError, InvalidEvent) as error:
-                log.error("thread %s is left out of lists: %s", thread_id, error)
-                continue
+                log.error("thread %s is damaged: %s", thread_id, error)
+                row = Row(thread_id, Summary(), None, str(error))
             if wanted.has(row):
                 rows.append(row)
         return rows

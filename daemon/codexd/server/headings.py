@@ -10,6 +10,7 @@ from codexd.core.enforced import enforced_policy, enforced_sandbox
 from codexd.core.ids import ThreadId
 from codexd.core.settings import Settings
 from codexd.core.state import ThreadState
+from codexd.index.rows import made_ms
 from codexd.projections.threads import Summary
 from codexd.protocol.policies import sandbox_policy
 from codexd.protocol.threads import (
@@ -26,12 +27,15 @@ from codexd.protocol.threads import (
     ThreadStatus,
 )
 from codexd.protocol.turns import Turn
+from codexd.runtime.troubles import Trouble
 
 
-def status_of(state: ThreadState | None, *, reviewer_asks: bool = False) -> ThreadStatus:
+def status_of(
+    state: ThreadState | None, *, reviewer_asks: bool = False, trouble: Trouble | None = None
+) -> ThreadStatus:
     """What a thread is doing; None: it is not loaded. Whoever answers it answers its reviewer too."""
     if state is None:
-        return NotLoaded()
+        return NotLoaded() if trouble is None else InError()
     if state.turn is not None:
         waiting = reviewer_asks or any(
             call.approval_id is not None for call in state.turn.open_calls
@@ -48,11 +52,13 @@ def heading(
     turns: tuple[Turn, ...] = (),
     *,
     reviewer_asks: bool = False,
+    trouble: Trouble | None = None,
 ) -> Thread:
     """The thread. `state` is None where it is not loaded."""
     settings, started, git = summary.settings, summary.started, summary.git
-    assert settings is not None, f"thread {thread_id} has no settings"
-    assert started is not None, f"thread {thread_id} has no beginning"
+    if settings is None or started is None:
+        assert trouble is not None, f"thread {thread_id} has no beginning"
+        return _unknown(thread_id, summary, path, trouble)
     return Thread(
         id=thread_id,
         environments=(Environment(settings.cwd, (settings.cwd,)),) if state is not None else None,
@@ -67,7 +73,7 @@ def heading(
         created_at=summary.created_ms // 1000,
         updated_at=summary.updated_ms // 1000,
         recency_at=summary.updated_ms // 1000,
-        status=status_of(state, reviewer_asks=reviewer_asks),
+        status=status_of(state, reviewer_asks=reviewer_asks, trouble=trouble),
         path=path,
         cwd=settings.cwd,
         cli_version=started.daemon_version,
@@ -75,7 +81,30 @@ def heading(
         thread_source=started.thread_source,
         git_info=GitInfo(git.sha, git.branch, git.origin_url) if git is not None else None,
         name=summary.name,
+        trouble=str(trouble) if trouble is not None else msgspec.UNSET,
         turns=turns,
+    )
+
+
+def _unknown(thread_id: ThreadId, summary: Summary, path: str | None, trouble: Trouble) -> Thread:
+    """A thread of which its log no longer tells how it began: with no folder, of no model."""
+    at_ms = summary.created_ms or made_ms(thread_id)
+    return Thread(
+        id=thread_id,
+        session_id=thread_id,
+        forked_from_id=summary.forked_from,
+        preview=summary.preview or str(trouble),
+        ephemeral=False,
+        model_provider="",
+        created_at=at_ms // 1000,
+        updated_at=(summary.updated_ms or at_ms) // 1000,
+        recency_at=(summary.updated_ms or at_ms) // 1000,
+        status=InError(),
+        path=path,
+        cwd="",
+        cli_version="",
+        name=summary.name,
+        trouble=str(trouble),
     )
 
 

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 import msgspec
 
 from codexd.config import InvalidConfig, ReadConfig, effective, origins
+from codexd.core.ids import ThreadId
 from codexd.protocol import methods as m
 from codexd.protocol import own
 from codexd.protocol.rpc import INTERNAL_ERROR, ErrorData, RpcError, already_initialized
+from codexd.runtime.troubles import Trouble
 from codexd.server.connection import Answered, Connection
 from codexd.server.pages import invalid_cursor
 from codexd.server.provider_answers import local_models
@@ -107,18 +109,18 @@ async def server_status(services: Services, connection: Connection, params: m.No
             threads=counts,
             connections=services.hub.connections,
             started_at=services.started_at_ms // 1000,
-            troubles=tuple(_troubles(services)),
+            troubles=tuple(_troubles(services, await services.directory.damaged())),
             indexing=services.directory.indexing,
         )
     )
 
 
-def _troubles(services: Services) -> Iterator[own.ThreadTrouble]:
+def _troubles(services: Services, damaged: dict[ThreadId, Trouble]) -> Iterator[own.ThreadTrouble]:
     for thread in services.supervisor.threads:
         if thread.stall.reason is not None:
             yield own.ThreadTrouble(thread.thread_id, True, thread.stall.reason)
-    for thread_id, reason in services.supervisor.stopped.items():
-        yield own.ThreadTrouble(thread_id, False, reason)
+    for thread_id, one in (damaged | services.supervisor.stopped).items():
+        yield own.ThreadTrouble(thread_id, False, one.reason, one.mend)
 
 
 def readable_config(services: Services) -> ReadConfig:

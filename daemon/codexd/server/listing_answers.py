@@ -26,6 +26,7 @@ from codexd.index.terms import TERM_CHARS_MAX, InvalidTerm, Snippet, read_term
 from codexd.protocol import searching as s
 from codexd.protocol import threads as t
 from codexd.protocol.rpc import internal_error, invalid_params, state_error
+from codexd.runtime.troubles import Trouble, unreadable
 from codexd.server import pages
 from codexd.server.connection import Answered, Connection
 from codexd.server.headings import heading
@@ -211,7 +212,16 @@ def _shown(services: Services, row: Row) -> t.Thread:
         _state(services, row.thread_id),
         row.path,
         reviewer_asks=services.hub.reviews.is_asking(row.thread_id),
+        trouble=trouble_with(services, row),
     )
+
+
+def trouble_with(services: Services, row: Row) -> Trouble | None:
+    """What keeps a thread from being worked with, as far as that is known."""
+    stopped = services.supervisor.stopped.get(row.thread_id)
+    if stopped is None and row.damage is not None:
+        return unreadable(row.thread_id, row.damage)
+    return stopped
 
 
 def _state(services: Services, thread_id: ThreadId) -> ThreadState | None:

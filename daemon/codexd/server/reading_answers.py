@@ -60,6 +60,7 @@ async def thread_read(
         row.path,
         turns,
         reviewer_asks=services.hub.reviews.is_asking(thread_id),
+        trouble=services.supervisor.stopped.get(thread_id),
     )
     return Answered(t.ThreadReadResponse(shown))
 

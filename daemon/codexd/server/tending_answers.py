@@ -69,6 +69,7 @@ async def _delete(services: Services, thread_id: ThreadId, detach_children: bool
     named = await services.store.delete(thread_id, detach_children=detach_children)
     # Somebody may have asked for it in between: then an actor without a log is there.
     await services.supervisor.unload(thread_id)
+    services.supervisor.stopped.pop(thread_id, None)
     services.sweeper.sweep_soon(named)
 
 

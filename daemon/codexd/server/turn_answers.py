@@ -16,7 +16,8 @@ from codexd.core.record import Recorded
 from codexd.protocol import turns as t
 from codexd.protocol.asked_settings import turn_change
 from codexd.protocol.rpc import invalid_params
-from codexd.runtime.actor import Answer, ThreadActor
+from codexd.runtime.actor import ThreadActor
+from codexd.runtime.asking import Answer
 from codexd.server.connection import Answered, Connection
 from codexd.server.opening import checked_change, open_thread, refused, store_error
 from codexd.server.services import Services

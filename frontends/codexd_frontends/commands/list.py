@@ -47,13 +47,17 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
 def table_lines(threads: list[Thread], now: float, style: Style) -> list[str]:
     """The table, a line a thread."""
     id_chars = short_id_chars([thread.id for thread in threads])
-    return [
-        f"{thread.id[:id_chars]}  "
-        f"{style.dim(f'{age(now - thread.updated_at):>8}')}  "
-        f"{_painted(thread, style)}  "
-        f"{_title(thread, style)}"
-        for thread in threads
-    ]
+    lines = []
+    for thread in threads:
+        lines.append(
+            f"{thread.id[:id_chars]}  "
+            f"{style.dim(f'{age(now - thread.updated_at):>8}')}  "
+            f"{_painted(thread, style)}  "
+            f"{_title(thread, style)}"
+        )
+        if thread.trouble is not None:
+            lines.append(f"{'':{id_chars}}  {style.dim(one_line(thread.trouble))}")
+    return lines
 
 
 def age(seconds: float) -> str:

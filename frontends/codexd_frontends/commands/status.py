@@ -50,16 +50,12 @@ def indexing_lines(indexing: Indexing | None) -> list[str]:
 
 
 def trouble_lines(trouble: ThreadTrouble) -> list[str]:
-    """A thread whose log cannot be written, for a person."""
+    """A thread that waits for the disk or has stopped, for a person."""
+    name = one_line(trouble.thread_id)
     if trouble.waits:
-        said = (
-            f"  waiting  thread {trouble.thread_id} waits for space on the disk, and then goes on"
-        )
+        said = f"  waiting  thread {name} waits for space on the disk, and then goes on"
     else:
-        said = (
-            f"  stopped  thread {trouble.thread_id} takes no more writes; when the disk is well again: "
-            f"codexctl attach {trouble.thread_id}"
-        )
+        said = f"  stopped  thread {name}; {one_line(trouble.mend)}"
     return [said, f"           {one_line(trouble.reason)}"]
 
 
@@ -88,7 +84,12 @@ def _members(status: ServerStatus, console: Console) -> dict[str, object]:
         },
         "indexing": {"done": indexing.done, "total": indexing.total} if indexing else None,
         "troubles": [
-            {"threadId": one.thread_id, "waits": one.waits, "reason": one.reason}
+            {
+                "threadId": one.thread_id,
+                "waits": one.waits,
+                "reason": one.reason,
+                "mend": one.mend,
+            }
             for one in status.troubles
         ],
     }

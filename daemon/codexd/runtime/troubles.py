@@ -1,0 +1,43 @@
+"""Why a thread cannot be worked with, and what mends that: for lists, for the daemon's status, for whoever asks."""
+
+from __future__ import annotations
+
+import msgspec
+
+from codexd.core.events import InvalidEvent
+from codexd.core.ids import ThreadId
+from codexd_eventstore.store import Damaged
+
+
+class Trouble(msgspec.Struct, frozen=True):
+    """What keeps a thread from being worked with."""
+
+    reason: str
+    mend: str
+
+    def __str__(self) -> str:
+        return f"{self.reason}; {self.mend}"
+
+
+def trouble_of(thread_id: ThreadId, error: Exception) -> Trouble:
+    """What an error means for the thread that it stopped."""
+    if isinstance(error, Damaged):
+        mend = f"`codexctl fsck {thread_id} --salvage` makes what is left of it readable"
+    elif isinstance(error, InvalidEvent):
+        mend = "start the codexd that wrote it, or a newer one: it was left as it is"
+    else:
+        mend = f"when the disk is well again: codexctl attach {thread_id}"
+    return Trouble(str(error), mend)
+
+
+def unreadable(thread_id: ThreadId, why: str) -> Trouble:
+    """What was found of a log that lists could not read."""
+    return Trouble(why, f"`codexctl fsck {thread_id}` says what can be saved")
+
+
+def stopped_daemons(thread_id: ThreadId, deaths: int) -> Trouble:
+    """The daemon has died again and again while it took the thread up."""
+    return Trouble(
+        f"the daemon stopped {deaths} times in a row while it took the thread up, so this time it was left alone",
+        f"to try again: codexctl attach {thread_id}",
+    )
