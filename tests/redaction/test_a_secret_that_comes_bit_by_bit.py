@@ -14,6 +14,17 @@ TOKENS = (
     *("ghp_" + "aB3" * 12, "sk-" + "proj-" + "aB3_" * 8, "AKIA" + "IOSFODNN7EXAMPLE", PEM),
     *("Authorization: Bearer abcdefghij1", "postgres://bob:hunter22@db/x"),
     *SECRETS.values(),
+    *("SG." + "aB3_" * 5 + "xy" + "." + "aB3-" * 10 + "xyz", "MTIz" * 6 + ".Gx1y2Z." + "aB3_" * 9),
+    *("do" + "p_v1_" + "0f9e" * 16, "hvs." + "CAES" + "aB3_" * 20),
+    *(
+        "https://x.org/?token=" + "aB3d" * 5,
+        "DB_PASSWORD=correcthorsebattery",
+        "Password=Hunter2222;",
+    ),
+    *("machine x.org login bob password hunter2", "curl -u bob:hunter22 x", "X-Api-Key: a1b2c3d4"),
+    *("1234567890:AA" + "aB3_" * 8 + "x", "aB3dEf6hIj9kLm" + ".atlasv1." + "aB3_" * 16),
+    *("aB3" + "8Q~" + "aB3_" * 8 + "xy", "gs" + "k_" + "aB3d" * 12, "key-" + "0f9e" * 8),
+    "https://discord.com/api/webhooks/123456789012345678/" + "aB3_" * 17,
 )
 WORDS = (
     "the ",

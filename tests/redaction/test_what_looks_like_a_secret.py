@@ -8,53 +8,9 @@ import pytest
 
 from codexd.core.stand_in import find_stand_in
 from codexd.redaction.redactor import Redactor
+from made_up_secrets import CASES
 
 REDACTOR = Redactor()
-PEM = "\n".join(
-    [
-        "-----BEGIN RSA PRIVATE KEY-----",
-        *("MIIEowIBAAKCAQEA" + "x9Yz" * 12 for _ in range(6)),
-        "abc=",
-        "-----END RSA PRIVATE KEY-----",
-    ]
-)
-PGP = PEM.replace("RSA PRIVATE KEY", "PGP PRIVATE KEY BLOCK").replace(
-    "BLOCK-----\n", "BLOCK-----\nVersion: 2\n\n", 1
-)
-# Put together here, so that no file of this checkout holds what scanners look for.
-FOUND = {
-    "github-token": ["ghp_" + "aB3" * 12, "gho_" + "x" * 36, "github_pat_" + "11AB" * 15],
-    "gitlab-token": ["glpat-" + "aB3d" * 5],
-    "slack-token": ["xox" + "b-123456789012-1234567890123-abcdEFGH", "xapp-1-A0123-" + "9f" * 10],
-    "slack-webhook": ["https://hooks.slack.com/services/T0AB/B0CD/" + "xY1" * 8],
-    "api-key": ["sk-" + "proj-" + "aB3_" * 8, "sk-" + "ant-api03-" + "Zz9-" * 8, "sk-" + "0f" * 16],
-    "google-key": ["AIza" + "Sy1" * 11 + "ab", "GOCSPX-" + "aB" * 12, "ya29." + "a0Af" * 8],
-    "stripe-key": ["sk_" + "live_" + "4eC39HqLyjWDarjt", "whsec_" + "aB3d" * 8],
-    "npm-token": ["npm_" + "aB3d" * 9],
-    "pypi-token": ["pypi-" + "AgEI" + "aB3_" * 15],
-    "hugging-face-token": ["hf_" + "aB3d" * 8],
-    "aws-access-key-id": ["AKIA" + "IOSFODNN7EXAMPLE", "ASIA" + "IOSFODNN7EXAMPLE"],
-    "aws-secret-key": [
-        "aws_secret_access_key = " + "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
-        '"SecretAccessKey": "' + "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY" + '"',
-        "AWS_SESSION_TOKEN=" + "FwoGZXIvYXdzE" * 5,
-    ],
-    "jwt": ["eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0." + "dozjgNryP4J3jVmNHl0w5N_XgL0n3I9P"],
-    "private-key": [PEM, PGP, PEM[:200], PEM[200:], PEM.replace("\n", "\r\n")],
-    "authorization": [
-        "curl -H 'Authorization: Bearer abcdefghijkl'",
-        "authorization: basic dXNlcjpwYXNz",
-        '{"Authorization":"token abcdefgh"}',
-    ],
-    "bearer-token": ["Bearer " + "abc123" * 4],
-    "url-password": [
-        "postgres://bob:hunter22@db.example.com/x",
-        "https://" + "a1B2" * 8 + "@git.example.com/x.git",
-        "redis://:hunter22@cache:6379",
-    ],
-}  # fmt: skip
-CASES = [(kind, text) for kind, texts in FOUND.items() for text in texts]
-
 LEFT_ALONE = [
     "0194d2a0-0000-7000-8000-000000000001",
     "57d702f0c1a2b3c4d5e6f708192a3b4c5d6e7f80",
@@ -72,6 +28,17 @@ LEFT_ALONE = [
     "the secret_access_key is in the vault",
     "def ghp_token_of(x): npm_config = hf_hub",
     "eyJ is how JSON begins in base64",
+    "password=password, token=token, api_key=api_key, secret=settings.secret_key",
+    "def login(password: str, token: str | None = None, max_tokens: int = 4096) -> None: ...",
+    "PASSWORD=$1; TOKEN=$(cat token); API_KEY=${KEY}; SECRET=`pass x`; PASSWORD=<password>",
+    "DB_PASSWORD=YOUR_PASSWORD TOKEN=process.env.TOKEN PASSWORD_FILE=/run/secrets/db",
+    "password = os.environ['PASSWORD1'] or getpass1('x')",
+    "?key=value&token=<token>&sort_key=created_at_1&page_token=abc123def456",
+    "docker run -u 1000:1000 and chown -R www:www, sort -u file",
+    "the login page has a password field, a machine reads it",
+    "next_token: a1b2c3d4e5f6, TOKEN_TTL=12345678s, MONKEY=a1b2c3d4e5",
+    "call_aB3dEf6hIj9kLm2nOp5qRs8t and resp_0f9e0f9e0f9e0f9e0f9e0f9e0f9e0f9e",
+    "module.a1b2c3d4e5.function_of_it.and_of_that",
 ]
 
 

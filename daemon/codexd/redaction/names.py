@@ -55,7 +55,7 @@ def secrets_in(
         for name, value in variables.items()
         if name not in spared
         and len(value) >= SECRET_CHARACTERS_MIN
-        and (name in named or (is_secret_name(name) and not _is_harmless(value)))
+        and (name in named or (is_secret_name(name) and not is_harmless_value(value)))
     }
 
 
@@ -69,7 +69,8 @@ def is_secret_name(name: str) -> bool:
     return not _SECRET_SEGMENTS.isdisjoint(segments) or "".join(segments[-2:]) in _SECRET_SEGMENTS
 
 
-def _is_harmless(value: str) -> bool:
+def is_harmless_value(value: str) -> bool:
+    """Whether a value says that it is no secret: a word for none, a number, a path, an address."""
     value = value.strip()
     return (
         value.lower() in _HARMLESS_VALUES

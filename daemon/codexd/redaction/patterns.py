@@ -4,14 +4,24 @@ Each kind is a regular expression over bytes, which also holds for text that sta
 match begins or ends within an escape. What is replaced is the group `secret` where there is one, else all
 of it. A kind is looked for only where its anchor is found: one rare character with its neighbours, for all
 kinds tested in one pass.
+
+Law: the texts are hostile. Each expression takes linear time: a repeat that something must follow is
+possessive, and bounded where it may begin at each of its own letters. And what is replaced is a secret and
+nothing else: no blank, no line break, no quote and none of the signs by which a shell reads a line
+(`;|&$()<>` and the backquote). Private keys, which have several lines, are in `private_keys`.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
+
+from codexd.redaction.assignments import is_assigned_secret, is_mixed
+from codexd.redaction.private_keys import private_keys
+from codexd.redaction.services import SERVICE_ANCHORS, SERVICES
 
 
 class Pattern(msgspec.Struct, frozen=True):
@@ -22,7 +32,10 @@ class Pattern(msgspec.Struct, frozen=True):
     anchor: bytes = (
         b""  # a regex that begins with one literal character; b"": none, it is always tried
     )
-    always: bool = False  # also where the value is data in base64
+    # Judges what the expression found: the text, and where the match and the secret in it begin and end.
+    judge: Callable[[bytes, re.Match[bytes]], bool] | None = None
+    # In place of the expression: where such secrets stand in a text.
+    places: Callable[[bytes], list[tuple[int, int]]] | None = None
 
     @property
     def regex(self) -> re.Pattern[bytes]:
@@ -36,17 +49,31 @@ _LEFT: Final = (
     rb"(?:(?<![A-Za-z0-9_\\-])|(?<=\\)(?![bfnrtu])|(?<=\\[nrt])|(?<=\\u00[0-9a-f]{2})"
     rb"|(?<=\[[mK])|(?<=\[[0-9]m)|(?<=[\[;][0-9]{2}m))"
 )
-# Between a name and its value, in JSON, in JSON within it, in YAML and in a shell.
-_IS: Final = rb"(?:\\*[\"'])?\s*[=:]\s*(?:\\*[\"'])?"
-# Between the lines of a PEM block: line ends, as they are or escaped.
-_EOL: Final = rb"(?:[ \t]*(?:\r?\n|(?:\\+[nr])+))"
-_HEADER: Final = rb"(?:[A-Za-z-]{3,24}: ?[^\r\n\\]{0,200}" + _EOL + rb"+)"
-_KEY: Final = rb"(?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
-_BODY: Final = (
-    rb"(?:" + _EOL + rb"*" + _HEADER + rb"*[A-Za-z0-9+/]{16,}={0,2}"
-    rb"(?:" + _EOL + rb"+=?[A-Za-z0-9+/]{1,76}={0,2}(?![A-Za-z0-9+/=]))*)"
+# Blanks within a line; more of them stand in no header.
+_BLANKS: Final = rb"[ \t]{0,16}+"
+_QUOTE: Final = rb"(?:\\{0,8}+[\"'])?+"
+# Between a name and its value, in JSON, in JSON within it, in YAML and in a shell. `NAME= word` is no
+# assignment of the word: a shell runs it.
+_IS: Final = (
+    _QUOTE + rb"(?:" + _BLANKS + rb":" + _BLANKS + rb"|=|[ \t]{1,16}+=" + _BLANKS + rb")" + _QUOTE
 )
-_END: Final = _EOL + rb"*-----END " + _KEY
+# What a value has that nobody put into quotes, without what a shell reads.
+_VALUE: Final = rb"[A-Za-z0-9._~%!+,=^*@:/?-]"
+# Between the words of a file of logins: blanks and line ends, as they are or escaped.
+_GAP: Final = rb"(?:[ \t\r\n]|\\{1,8}+[nrt]){1,40}+"
+# How the names of secrets end, in front of an equals sign and where the name itself has a rare letter.
+_NAMED: Final = (
+    rb"(?:(?<=[Oo][Rr][Dd]=|[Ss][Ww][Dd]=|[Pp][Ww][Dd]=|[Kk][Ee][Nn]=|[Rr][Ee][Tt]=|[Aa][Ss][Ss]=|PAT=)"
+    rb"|(?<=ASE=)|(?<=[IiSsTtEeGg]_[Kk][Ee][Yy]=)|(?<=[IiSsTtEeGg][Kk][Ee][Yy]=))"
+)
+_NAME_ENDS: Final = (
+    rb"w(?<=ssw)(?:or)?+d",
+    rb"W(?<=SSW)(?:OR)?+D",
+    rb"_[Kk](?<=[AaEeSs][PpCcSsTt][IiSsEe]_.|[Rr][Ee][Tt]_.)(?:ey|EY)",
+    rb"K(?<=[ai][pt][ie]K|retK|essK)ey",
+    rb"-[Kk](?<=[Aa][Pp][Ii]-.)(?:ey|EY)",
+    rb"-[Tt](?<=[Tt][EeHh]-.)(?:oken|OKEN)",
+)
 
 
 def _pattern(kind: str, regex: bytes, anchor: bytes) -> Pattern:
@@ -54,18 +81,11 @@ def _pattern(kind: str, regex: bytes, anchor: bytes) -> Pattern:
 
 
 PATTERNS: Final[tuple[Pattern, ...]] = (
-    _pattern(
-        "private-key",
-        rb"-----BEGIN " + _KEY + _BODY + rb"(?:" + _END + rb")?"
-        # The end of one whose beginning an output has lost.
-        rb"|(?:(?:(?<![A-Za-z0-9+/\\])|(?<=\\[nr]))[A-Za-z0-9+/]{16,76}={0,2}" + _EOL + rb"+)+"
-        rb"(?:=?[A-Za-z0-9+/]{1,76}={0,2})?" + _END,
-        # Both begin and end say it, so half a block is found as well.
-        rb"V(?<=PRIV)ATE KEY",
-    ),
+    # Both begin and end say it, so half a block is found as well.
+    Pattern("private-key", b"", rb"V(?<=PRIV)ATE KEY", places=private_keys),
     _pattern(
         "jwt",
-        _LEFT + rb"eyJ[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_-]{10,}){2,4}",
+        _LEFT + rb"eyJ[A-Za-z0-9_-]{10,}+(?:\.[A-Za-z0-9_-]{10,}+){2,4}+",
         rb"J(?<=eyJ)[A-Za-z0-9_-]{10}",
     ),
     _pattern(
@@ -75,43 +95,45 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
     ),
     _pattern(
         "aws-secret-key",
-        rb"(?i:secret_?access_?key|session_?token)" + _IS + rb"(?P<secret>[A-Za-z0-9/+=]{40,})",
-        rb"_(?:(?<=ccess_)[Kk]ey|(?<=CCESS_)KEY|(?<=ession_)[Tt]oken|(?<=ESSION_)TOKEN)"
+        rb"(?i:secret_?access_?key|session_?token)" + _IS + rb"(?P<secret>[A-Za-z0-9/+=]{40,}+)",
+        rb"_[Kk](?:(?<=ccess_.)ey|(?<=CCESS_.)EY)|_[Tt](?:(?<=ession_.)oken|(?<=ESSION_.)OKEN)"
         rb"|K(?<=ccessK)ey|T(?<=essionT)oken",
     ),
     _pattern(
         "github-token",
-        _LEFT + rb"(?:gh[pousr]_[A-Za-z0-9]{30,255}|github_pat_[A-Za-z0-9_]{30,255})",
+        _LEFT + rb"(?:gh[pousr]_[A-Za-z0-9]{30,255}+|github_pat_[A-Za-z0-9_]{30,255}+)",
         rb"_(?<=gh[pousr]_|pat_)[A-Za-z0-9]{10}",
     ),
     _pattern(
         "gitlab-token",
-        _LEFT + rb"gl(?:pat|dt|rt|ptt|cbt|soat|ft|imt|agent|oas)-[A-Za-z0-9_.-]{20,255}",
+        _LEFT + rb"gl(?:pat|dt|rt|ptt|cbt|soat|ft|imt|agent|oas)-[A-Za-z0-9_.-]{20,255}+",
         rb"-(?<=[a-z][ts]-)[A-Za-z0-9_.-]{20}",
     ),
     _pattern(
         "slack-token",
-        _LEFT + rb"(?:xox[abeoprs]|xapp)-[A-Za-z0-9-]{20,255}",
+        _LEFT + rb"(?:xox[abeoprs]|xapp)-[A-Za-z0-9-]{20,255}+",
         rb"-(?<=xox[a-z]-|xapp-)[A-Za-z0-9-]{10}",
     ),
     _pattern(
         "slack-webhook",
-        rb"hooks\.slack\.com/services/(?P<secret>[A-Za-z0-9]+/[A-Za-z0-9]+/[A-Za-z0-9]{16,})",
-        rb"B(?<=/B)[A-Z0-9]{3,}/",
+        rb"hooks\.slack\.com/(?:services|workflows)/"
+        rb"(?P<secret>[A-Za-z0-9]{1,64}+/[A-Za-z0-9]{1,64}+/[A-Za-z0-9]{16,255}+)",
+        rb"B(?<=/B)[A-Z0-9]{3,}+/",
     ),
     _pattern(
         "api-key",  # OpenAI, Anthropic, OpenRouter, DeepSeek and others
-        _LEFT + rb"sk-(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{20,255}",
+        _LEFT + rb"sk-(?=[A-Za-z_-]{0,255}+[0-9])[A-Za-z0-9_-]{20,255}+",
         rb"-(?<=sk-)(?:(?<![A-Za-z]sk-)|(?<=[nrtmK]sk-))[A-Za-z0-9_-]{20}",
     ),
     _pattern(
         "google-key",
-        _LEFT + rb"(?:AIza[A-Za-z0-9_-]{35}|GOCSPX-[A-Za-z0-9_-]{20,}|ya29\.[A-Za-z0-9_-]{20,})",
+        _LEFT
+        + rb"(?:AIza[A-Za-z0-9_-]{35}|GOCSPX-[A-Za-z0-9_-]{20,255}+|ya29\.[A-Za-z0-9_-]{20,2048}+)",
         rb"z(?<=AIz)a|X(?<=GOCSPX)-|9(?<=ya29)\.",
     ),
     _pattern(
         "stripe-key",
-        _LEFT + rb"(?:(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{16,255}|whsec_[A-Za-z0-9+/=]{24,})",
+        _LEFT + rb"(?:(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{16,255}+|whsec_[A-Za-z0-9+/=]{24,255}+)",
         rb"_(?:(?<=k_live_|k_test_)|(?<=whsec_))[A-Za-z0-9+/]{16}",
     ),
     _pattern(
@@ -119,26 +141,130 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
         _LEFT + rb"npm_[A-Za-z0-9]{36}(?![A-Za-z0-9])",
         rb"_(?<=npm_)[A-Za-z0-9]{36}",
     ),
-    _pattern("pypi-token", _LEFT + rb"pypi-AgEI[A-Za-z0-9_-]{50,}", rb"-(?<=pypi-)AgEI"),
+    _pattern("pypi-token", _LEFT + rb"pypi-AgEI[A-Za-z0-9_-]{50,}+", rb"-(?<=pypi-)AgEI"),
     _pattern(
-        "hugging-face-token", _LEFT + rb"hf_[A-Za-z0-9]{30,255}", rb"_(?<=hf_)[A-Za-z0-9]{30}"
+        "hugging-face-token", _LEFT + rb"hf_[A-Za-z0-9]{30,255}+", rb"_(?<=hf_)[A-Za-z0-9]{30}"
+    ),
+    _pattern(
+        "sendgrid-key",
+        _LEFT + rb"SG\.[A-Za-z0-9_-]{16,32}+\.[A-Za-z0-9_-]{32,64}+",
+        rb"G(?<=SG)\.[A-Za-z0-9_-]{16}",
+    ),
+    _pattern(
+        "discord-token",  # it begins with the account's number in base64
+        _LEFT + rb"[MNO][DTjz][A-Za-z0-9_-]{20,28}+\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,40}+",
+        b"|".join(rb"%c[DTjz][AEIMQUYcgk][w-z0-5][A-Za-z0-9_-]{18,24}+\." % one for one in b"MNO"),
+    ),
+    _pattern(
+        "webhook",
+        rb"(?:discord(?:app)?\.com/api/webhooks/[0-9]{15,22}+/(?P<secret>[A-Za-z0-9_-]{40,100}+))",
+        rb"/[0-9]{15}(?<=hooks/.{15})",
+    ),
+    _pattern(
+        "digitalocean-token",
+        _LEFT + rb"do[opr]_v1_[a-f0-9]{64}(?![A-Za-z0-9])",
+        rb"_(?<=_v1_)[a-f0-9]{64}",
+    ),
+    _pattern(
+        "vault-token",
+        _LEFT + rb"hv[sbr]\.[A-Za-z0-9_-]{20,400}+",
+        rb"v(?<=hv)[sbr]\.[A-Za-z0-9_-]{20}",
+    ),
+    _pattern(
+        "age-key",
+        _LEFT + rb"AGE-SECRET-KEY-(?:PQ-)?+1[A-Z0-9]{50,4096}+",
+        rb"K(?<=AGE-SECRET-K)EY-",
+    ),
+    _pattern(
+        "azure-key",
+        rb"(?i:AccountKey|SharedAccessKey|SharedSecret(?:Value)?|AccessKey)=(?P<secret>[A-Za-z0-9+/]{40,100}+={0,2}+)"
+        rb"|[0-9]Q~(?P<other>[A-Za-z0-9_~.-]{31,34}+)",
+        rb"=(?<=[KkRr][EeAa][YyTt]=|[CcLl][RrUu][Ee]=|[Rr][Ee][Tt]=)[A-Za-z0-9+/]{40}|~(?<=[0-9]Q~)",
+    ),
+    _pattern(
+        "service-token",
+        _LEFT + rb"(?:" + SERVICES + rb")(?![A-Za-z0-9])",
+        SERVICE_ANCHORS,
+    ),
+    _pattern(
+        "terraform-token",
+        rb"\.atlasv1\.(?<=[A-Za-z0-9]{14}.{9})(?P<secret>[A-Za-z0-9_-]{60,100}+)",
+        rb"v(?<=atlasv)1\.",
+    ),
+    _pattern(
+        "telegram-token",
+        _LEFT + rb"[0-9]{8,10}+:(?P<secret>AA[A-Za-z0-9_-]{32,34}+)(?![A-Za-z0-9_-])",
+        rb"AA(?<=[0-9]:AA)[A-Za-z0-9_-]{32}",
     ),
     _pattern(
         "authorization",
-        rb"(?i:authorization)" + _IS + rb"(?i:bearer|basic|token|apikey)\s+"
-        rb"(?P<secret>[A-Za-z0-9._~+/-]{8,}=*)",
+        rb"(?i:authorization)"
+        + _IS
+        + rb"(?i:bearer|basic|token|apikey|digest|negotiate)[ \t]{1,16}+"
+        rb"(?P<secret>[A-Za-z0-9._~+/-]{8,}+=*+)",
         rb"z(?<=uthoriz)ation|Z(?<=UTHORIZ)ATION",
     ),
     _pattern(
         "bearer-token",
-        _LEFT + rb"Bearer +(?=[A-Za-z._~+/-]*[0-9])(?P<secret>[A-Za-z0-9._~+/-]{16,}=*)",
+        _LEFT
+        + rb"Bearer[ ]{1,16}+(?=[A-Za-z._~+/-]{0,4096}+[0-9])(?P<secret>[A-Za-z0-9._~+/-]{16,}+=*+)",
         rb"B(?<=B)earer ",
     ),
     _pattern(
         "url-password",
         # Neither templates nor what already stands for something.
-        rb"(?:[A-Za-z0-9+.-]{2,}:(?:\\?/){2})(?:[A-Za-z0-9._~%!&*()+,;=-]{0,200}:)?"
-        rb"(?P<secret>(?<=:)(?![$*])[A-Za-z0-9._~%!&()+,;=$*#?^|-]{3,}|(?<=/)[A-Za-z0-9_-]{20,})(?=@)",
-        rb"@(?<=[A-Za-z0-9._~%!&()+,;=$*#?^|-]@)[A-Za-z0-9\[]",
+        rb":(?<=[A-Za-z0-9+.-]{2}:)(?:\\{0,8}+/){2}(?:(?:[A-Za-z0-9._~%!*+,=-]{0,200}+:)(?P<secret>(?!\*)[A-Za-z0-9._~%!*+,=^-]{3,400}+)"
+        rb"|(?P<other>[A-Za-z0-9_-]{20,400}+))(?=@)",
+        rb"@(?<=[A-Za-z0-9._~%!+,=*^-]@)[A-Za-z0-9\[]",
+    ),
+    Pattern(
+        "url-token",
+        rb"[?&](?i:access_?token|token|auth_?token|id_?token|refresh_?token|private_?token|job_?token"
+        rb"|oauth_?token|api_?key|apikey|key|auth|secret|client_?secret|password|passwd|pwd|sig|signature"
+        rb"|x-amz-signature|x-amz-security-token|x-goog-signature|session_?token)="
+        rb"(?P<secret>[A-Za-z0-9._~%+/=:@,*!-]{8,2048}+)",
+        rb"=(?<=[Ee][Nn]=|[Ee][Yy]=|[Tt][Hh]=|[Ee][Tt]=|[Rr][Dd]=|[Ww][Dd]=|[Ii][Gg]=|[Rr][Ee]=)[A-Za-z0-9._~%+/-]{8}",
+        judge=is_assigned_secret,
+    ),
+    Pattern(
+        "password",
+        rb"(?:="
+        + _NAMED
+        + _QUOTE
+        + rb"|w(?<=--passw)ord[ \t]{1,4}+"
+        + _QUOTE
+        + rb"|(?:"
+        + b"|".join(_NAME_ENDS)
+        + rb")"
+        + _IS
+        + rb")"
+        rb"(?P<secret>" + _VALUE + rb"{8,512}+)(?![(\[{])",
+        b"|".join([rb"=" + _NAMED + rb"[^ ]{8}", *[end + rb"[\"'\\ \t:=]" for end in _NAME_ENDS]]),
+        judge=is_assigned_secret,
+    ),
+    Pattern(
+        "basic-auth",
+        rb"-(?<=[ \t]-)(?:u|-user)[ \t=]{1,4}+"
+        + _QUOTE
+        + rb"[A-Za-z0-9._@%+-]{1,64}+:(?P<secret>"
+        + _VALUE
+        + rb"{6,256}+)",
+        rb"-[u-](?<=[ \t]-.)(?:|user)[ \t=][^ :]{1,70}+:",
+        judge=is_mixed,
+    ),
+    _pattern(
+        "netrc-password",
+        rb"machine"
+        + _GAP
+        + rb"[A-Za-z0-9._:-]{1,255}+(?:"
+        + _GAP
+        + rb"(?:login|account)"
+        + _GAP
+        + rb"[A-Za-z0-9._@%+-]{1,255}+){0,2}+"
+        + _GAP
+        + rb"password[ \t]{1,16}+(?P<secret>"
+        + _VALUE
+        + rb"{3,512}+)",
+        rb"w(?<=passw)ord[ \t]",
     ),
 )

@@ -7,13 +7,23 @@ the same shape; other bytes, such as a command's output, lose what was found and
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 from codexd.core.stand_in import secret_stand_in
 from codexd.redaction.needles import any_of, first_pass, forms_of
 from codexd.redaction.patterns import PATTERNS, Pattern
 from codexd.redaction.strings import edit_strings, is_json
+from codexd.redaction.windows import (
+    MATCH_BYTES_MAX,
+    OWN_WINDOW_BYTES,
+    WINDOW_BYTES,
+    is_in,
+    matches_in,
+    with_replaced,
+)
+
+_STANDS_THERE = "«".encode()
 
 
 class Redactor:
@@ -42,10 +52,11 @@ class Redactor:
         self._longest_bytes = len(self.needles[0]) if self.needles else 0
         anchors = [part for one in patterns for part in _alternatives(one.anchor)]
         self._first_pass = first_pass(self.needles, anchors).search
+        self._reach = max(self._longest_bytes, MATCH_BYTES_MAX)
 
     def __call__(self, content: bytes) -> bytes:
         """The content without the secrets in it; the same object where there are none."""
-        if not self._own and self._first_pass(content) is None:
+        if not self._own and not self._is_in_doubt(content):
             return content
         if is_json(content):
             return edit_strings(content, self._in_string)
@@ -88,39 +99,54 @@ class Redactor:
     def _in_string(self, text: bytes, base64: bool) -> bytes:
         if base64:
             return self._without_known(text)
-        if not self._own and self._first_pass(text) is None:
+        if not self._own and not self._is_in_doubt(text):
             return text
         return self._in_text(text)
+
+    def _is_in_doubt(self, text: bytes) -> bool:
+        if len(text) <= WINDOW_BYTES:
+            return self._first_pass(text) is not None
+        return is_in(self._first_pass, text, self._reach)
 
     def _in_text(self, text: bytes) -> bytes:
         text = self._without_known(text)
         for anchor, pattern in self._anchors:
-            if anchor.search(text) is not None:
-                text = _without(text, pattern)
+            text = with_replaced(text, _places(text, pattern, anchor))
         for pattern in self._own:
-            text = _without(text, pattern)
+            text = with_replaced(text, _places(text, pattern, None))
         return text
 
     def _without_known(self, text: bytes) -> bytes:
-        if self._known is None or self._known.search(text) is None:
+        if self._known is None:
             return text
-        return self._known.sub(lambda found: self._names[found[0]], text)
+        found = matches_in(self._known, text, reach=self._reach)
+        return with_replaced(text, ((*one.span(), self._names[one[0]]) for one in found))
 
 
-def _without(text: bytes, pattern: Pattern) -> bytes:
-    """The text with what the pattern finds replaced; the same object where it finds nothing."""
+def _places(
+    text: bytes, pattern: Pattern, anchor: re.Pattern[bytes] | None
+) -> Iterator[tuple[int, int, bytes]]:
+    """Where secrets of a kind stand, and what is to stand there."""
+    for start, end in _spans(text, pattern, anchor):
+        secret = text[start:end]
+        if secret and _STANDS_THERE not in secret:
+            yield start, end, secret_stand_in(pattern.kind, secret).encode()
 
-    def stand_in(found: re.Match[bytes]) -> bytes:
-        group = "secret" if "secret" in pattern.regex.groupindex else 0
-        secret = found[group]
-        if not secret or "«".encode() in secret:
-            return found[0]
-        put = secret_stand_in(pattern.kind, secret).encode()
-        start, end = found.span(group)
-        return found[0][: start - found.start()] + put + found[0][end - found.start() :]
 
-    new = pattern.regex.sub(stand_in, text)
-    return text if new == text else new
+def _spans(
+    text: bytes, pattern: Pattern, anchor: re.Pattern[bytes] | None
+) -> Iterator[tuple[int, int]]:
+    if pattern.places is not None:
+        if anchor is None or is_in(anchor.search, text, MATCH_BYTES_MAX):
+            yield from pattern.places(text)
+        return
+    regex = pattern.regex
+    group: str | int = "secret" if "secret" in regex.groupindex else 0
+    window = OWN_WINDOW_BYTES if anchor is None else WINDOW_BYTES
+    for found in matches_in(regex, text, anchor=anchor, window=window):
+        if pattern.judge is None or pattern.judge(text, found):
+            span = found.span(group)
+            yield span if span[0] >= 0 else found.span("other")
 
 
 def _alternatives(anchor: bytes) -> list[bytes]:

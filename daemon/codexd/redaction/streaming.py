@@ -23,29 +23,38 @@ WORD_BYTES_MAX: Final = 4096
 _TOKENS: Final = (
     *(b"eyJ", b"AKIA", b"ASIA", b"ABIA", b"AIza", b"GOCSPX-", b"ya29.", b"sk-", b"xapp-"),
     *(b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_", b"npm_", b"hf_", b"pypi-"),
+    *(b"xoxa-", b"xoxb-", b"xoxe-", b"xoxo-", b"xoxp-", b"xoxr-", b"xoxs-", b"whsec_"),
+    *(b"glpat-", b"gldt-", b"glrt-", b"glptt-", b"glcbt-", b"glsoat-", b"glft-", b"glimt-"),
+    *(b"gloas-", b"glagent-", b"sk_live_", b"sk_test_", b"rk_live_", b"rk_test_"),
+    *(b"SG.", b"dop_v1_", b"doo_v1_", b"dor_v1_", b"hvs.", b"hvb.", b"hvr."),
+    *(b"AGE-SECRET-KEY-", b"shpat_", b"shpca_", b"shppa_", b"shpss_", b"dckr_pat_"),
     *(
-        b"xoxa-",
-        b"xoxb-",
-        b"xoxe-",
-        b"xoxo-",
-        b"xoxp-",
-        b"xoxr-",
-        b"xoxs-",
-        b"whsec_",
-        b"-----BEGIN ",
+        b"dckr_oat_",
+        b"lin_api_",
+        b"pscale_tkn_",
+        b"pscale_pw_",
+        b"pscale_oauth_",
+        b"glsa_",
+        b"glc_",
     ),
+    *(b"sbp_", b"sb_secret_", b"nfp_", b"figd_", b"rubygems_", b"sntrys_", b"sntryu_", b"gsk_"),
+    *(b"r8_", b"bkua_", b"tgp_v1_", b"ops_eyJ", b"ntn_", b"CCIPAT_", b"tskey_", b"phx_", b"re_"),
     *(
-        b"glpat-",
-        b"gldt-",
-        b"glrt-",
-        b"glptt-",
-        b"glcbt-",
-        b"glsoat-",
-        b"glft-",
-        b"glimt-",
-        b"gloas-",
+        b"secret_",
+        b"PMAK-",
+        b"NRAK-",
+        b"NRJS-",
+        b"pul-",
+        b"sq0csp-",
+        b"sq0atp-",
+        b"sq0idp-",
+        b"key-",
     ),
-    *(b"sk_live_", b"sk_test_", b"rk_live_", b"rk_test_", b"glagent-"),
+    *(b"xai-", b"pplx-", b"csk-", b"tskey-", b"xkeysib-", b"HRKU-", b"ATATT3", b"ATBB"),
+    # What begins with numbers in base64, or follows a number or a name that is none of it.
+    *(b"dapi", b"dt0", b"LTAI", b"AA", b"atlasv1."),
+    *(b"MD", b"MT", b"Mj", b"Mz", b"ND", b"NT", b"Nj", b"Nz", b"OD", b"OT", b"Oj", b"Oz"),
+    b"-----BEGIN ",
 )
 _PARTS: Final = frozenset(token[:size] for token in _TOKENS for size in range(1, len(token)))
 _TOKEN: Final = re.compile(b"|".join(re.escape(token) for token in _TOKENS[:-1]))
@@ -54,13 +63,14 @@ _DOTTED_LETTERS: Final = _TOKEN_LETTERS + b"./+="
 _WORD_LETTERS: Final = _TOKEN_LETTERS + b".+/=:@~%!$&*?#^|,;()\\"
 # What a secret of no shape of its own follows on the same line.
 _OPENER: Final = re.compile(
-    rb"z(?<=uthoriz)|Z(?<=UTHORIZ)|b(?<=b)earer|B(?:earer|EARER)|K(?<=ccessK)ey|T(?<=essionT)oken"
-    rb"|_(?:(?<=ccess_)[Kk]ey|(?<=CCESS_)KEY|(?<=ession_)[Tt]oken|(?<=ESSION_)TOKEN)"
-    rb"|/(?:(?<=services/)|(?<=:/)/|(?<=:\\/)\\?/)"
+    rb"z(?<=uthoriz)|Z(?<=UTHORIZ)|b(?<=b)earer|B(?:earer|EARER)|K(?:(?<=ccessK)|(?<=piK))ey|T(?<=essionT)oken"
+    rb"|_(?:(?<=[AaEeSs][PpCcSsTt][IiSsEe]_|[Rr][Ee][Tt]_)(?:[Kk]ey|KEY)|(?<=ession_)[Tt]oken|(?<=ESSION_)TOKEN)"
+    rb"|/(?:(?<=services/)|(?<=:/)/|(?<=:\\/)\\?/|(?<=hooks/))|=(?<=[A-Za-z]=)|w(?<=ssw)(?:or)?d|W(?<=SSW)(?:OR)?D"
+    rb"|-(?:(?<=[ \t]-)u|(?<=[AaPp][PpIi][Ii]-)[Kk]|(?<=[tT][eEhH]-)[Tt])|~(?<=Q~)"
 )
-OPENER_BYTES_MAX: Final = 20  # one may be cut in two as well
-_PEM_END: Final = re.compile(rb"-----END [A-Z0-9 ]*-----")
-_PEM: Final = re.compile(rb"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY")
+OPENER_BYTES_MAX: Final = 40  # one may be cut in two as well
+_PEM_END: Final = re.compile(rb"-----END [A-Z0-9 ]{0,64}+-----")
+_PEM: Final = re.compile(rb"-----BEGIN (?:(?!PRIVATE)[A-Z0-9]{1,16} ){0,3}+PRIVATE KEY")
 
 
 class StreamRedactor:
@@ -133,8 +143,11 @@ class StreamRedactor:
 
 def _pem_at(text: bytes) -> int:
     """Where a private key begins that has not ended, or what may be the beginning of one."""
-    for block in _PEM.finditer(text):
-        if _PEM_END.search(text, block.end()) is None:
-            return block.start()
+    ended = text.rfind(b"-----END ")
+    last_end = _PEM_END.match(text, ended) if ended >= 0 else None
+    # Of a mark that is cut at the end of the text nobody knows what it will be the end of.
+    block = _PEM.search(text, last_end.end() if last_end is not None else 0)
+    if block is not None:
+        return block.start()
     begin = text.rfind(b"-----BEGIN ")
     return begin if 0 <= len(text) - 60 < begin or 0 <= begin <= len(text) < 60 else len(text)

@@ -21,7 +21,10 @@ _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 # The value of a member of this name is the provider's ciphertext: it goes back as it came, or not at all.
 _CIPHERTEXT = b'"encrypted_content"'
 # What such a member holds is a secret because of its name.
-_TELLING = re.compile(rb'(?i)"[a-z_-]*(?:authorization|key|token)"')
+_TELLING = re.compile(
+    rb'(?i)"[a-z_-]{0,64}(?:authorization|key|token|password|passwd|passphrase|secret)"'
+)
+_COLON = re.compile(rb"[ \t\r\n]*+:")
 # An image or another file within a string.
 _DATA_URL = b"data:"
 _DATA_URL_HEAD_BYTES = 100
@@ -34,7 +37,7 @@ def edit_strings(json_text: bytes, edit: Edit) -> bytes:
     end, before, end_before = 0, b"", 0
     for found in _STRING.finditer(json_text):
         token = found[0]
-        name = before if json_text[end_before : found.start()].strip() == b":" else b""
+        name = before if _COLON.match(json_text, end_before, found.start()) else b""
         ciphertext = name == _CIPHERTEXT
         before, end_before = token, found.end()
         if token in words:
@@ -131,7 +134,7 @@ def edit_values(json_text: bytes, edit: Callable[[bytes, bytes], bytes]) -> byte
     parts: list[bytes] = []
     end, name = 0, b""
     for found in _STRING.finditer(json_text):
-        if json_text[found.end() :].lstrip()[:1] == b":":
+        if _COLON.match(json_text, found.end()):
             name = found[0][1:-1]
         elif found[0] not in words:
             member = name

@@ -1,0 +1,96 @@
+"""Values that are secrets because of the name in front of them: `PASSWORD=…`, `?token=…`, `api_key: …`.
+
+A name alone says little: programs are full of `token=token`. So the value is judged as well, more
+strictly where the line may be a program's and not a shell's or a settings file's.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from codexd.redaction.names import SECRET_CHARACTERS_MIN, is_harmless_value, is_secret_name
+
+# What the last part of such a name is, or its last two: a key alone is as often one of a table.
+_ENDS: Final = frozenset(
+    """
+    PASSWORD PASSWD PASSPHRASE PASS PWD SECRET TOKEN APIKEY AUTHTOKEN SECRETKEY ACCESSKEY PRIVATEKEY SIGNINGKEY
+    ENCRYPTIONKEY MASTERKEY ACCOUNTKEY AUTHKEY PAT MYSQLPWD PGPASSWORD
+    """.split()  # noqa: SIM905
+)
+# Tokens that say where something stands, and are no secrets.
+_PLACES: Final = frozenset(
+    "NEXT PAGE CONTINUATION CURSOR SYNC START END EOS BOS PAD UNK STOP PUBLIC PER".split()  # noqa: SIM905
+)
+_NAME_BYTES_MAX: Final = 80
+_NAME_LETTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
+_SEGMENT: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+# Names in place of a value, and what stands in examples.
+_PROGRAM_NAME: Final = re.compile(r"[A-Za-z_]++(?:\.[A-Za-z_]++)*+")
+_CAPITALS: Final = re.compile(r"[A-Z]++(?:[_-][A-Z]++)++")
+_EXAMPLES: Final = ("your", "example", "change", "xxx", "***", "...", "insert", "replace", "dummy")
+# Query parameters whose names say little, so their value must look like a key's.
+_VAGUE: Final = frozenset({"key", "auth", "sig", "signature"})
+_VAGUE_CHARACTERS_MIN: Final = 16
+
+
+def is_assigned_secret(text: bytes, found: re.Match[bytes]) -> bool:
+    """Whether the value that was found is one, by its name and by itself."""
+    value = found["secret"].decode(errors="replace")
+    if len(value) < SECRET_CHARACTERS_MIN or _is_example(value):
+        return False
+    said = found[0][: found.start("secret") - found.start()]
+    if said[:1] in (b"?", b"&"):  # of a URL
+        name = said[1:-1].decode().lower()
+        return name not in _VAGUE or (len(value) >= _VAGUE_CHARACTERS_MIN and _is_mixed(value))
+    tail = said[: len(said) - len(said.lstrip(_NAME_LETTERS))]
+    name = _begun(text, found.start()) + tail.decode()
+    if not _is_named(name):
+        return False
+    if name.isupper() and said[len(tail) :].startswith(
+        b"="
+    ):  # as a shell and a settings file have it
+        return _CAPITALS.fullmatch(value) is None and not _is_dotted(value)
+    return _is_mixed(value)
+
+
+def is_mixed(text: bytes, found: re.Match[bytes]) -> bool:
+    """Whether the value that was found has digits and letters, as few words have."""
+    value = found["secret"].decode(errors="replace")
+    return _is_mixed(value) and not _is_example(value)
+
+
+def _begun(text: bytes, at: int) -> str:
+    """How the name begins that a match begins within."""
+    lead = text[max(0, at - _NAME_BYTES_MAX) : at]
+    word = lead[len(lead.rstrip(_NAME_LETTERS)) :]
+    before = lead[len(lead) - len(word) - 1 : len(lead) - len(word)]
+    if before == b"\\":
+        word = word[1:] if word[:1] in b"bfnrt" else word  # of an escape
+    elif before in (b"[", b";"):
+        word = (
+            word[word.find(b"m") + 1 :] if word[:1].isdigit() else word.lstrip(b"mK")
+        )  # of a colour
+    return word.decode()
+
+
+def _is_named(name: str) -> bool:
+    segments = [segment.upper() for segment in _SEGMENT.findall(name)]
+    if not segments or (not is_secret_name(name) and "".join(segments) not in _ENDS):
+        return False
+    if not _PLACES.isdisjoint(segments):
+        return False
+    return segments[-1] in _ENDS or "".join(segments[-2:]) in _ENDS
+
+
+def _is_example(value: str) -> bool:
+    lower = value.lower()
+    return is_harmless_value(value) or lower.startswith(_EXAMPLES) or len(frozenset(value)) < 3
+
+
+def _is_mixed(value: str) -> bool:
+    return any(letter.isdigit() for letter in value) and any(letter.isalpha() for letter in value)
+
+
+def _is_dotted(value: str) -> bool:
+    return "." in value and _PROGRAM_NAME.fullmatch(value) is not None

@@ -1,0 +1,113 @@
+"""Private keys in PEM: the lines between BEGIN and END, or what an output has left of them.
+
+Law: linear, whatever stands between the marks: each line is looked at once for each of the two marks around
+it. And nothing is taken that is not a line of base64, as PEM has it: marks, headers and what a shell would
+run stay where they stand.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from codexd.redaction.windows import matches_in
+
+# The longest key in use has 13 KB as text; what goes on for longer is something else.
+KEY_BYTES_MAX: Final = 16 * 1024
+
+_MARK: Final = re.compile(
+    rb"-----(?P<side>BEGIN|END) (?:(?!PRIVATE)[A-Z0-9]{1,16} ){0,3}+PRIVATE KEY(?: BLOCK)?-----"
+)
+_MARK_BYTES_MAX: Final = 128
+# Lines as they are, and as they stand escaped in JSON, however deep.
+_BREAK: Final = re.compile(rb"[\r\n]|\\{1,8}+[nr]")
+_BASE64: Final = re.compile(rb"[A-Za-z0-9+/]{16,1024}+={0,2}+")
+# The end of a key, or the checksum of one: with a sign that no name of a program has where it stands.
+_SHORT_END: Final = re.compile(rb"[A-Za-z0-9+/]{1,75}+={1,2}+|=[A-Za-z0-9+/]{4}")
+_HEADER: Final = re.compile(rb"[A-Za-z-]{3,24}+:")
+# Three kinds of letters stand in each line of a key but few short ones, and in few paths.
+_MIXED: Final = (
+    re.compile(rb"[A-Z]"),
+    re.compile(rb"[a-z]"),
+    re.compile(rb"[0-9+]"),
+)
+
+
+def private_keys(text: bytes) -> list[tuple[int, int]]:
+    """Where they begin and end, from the first line of base64 to the last one."""
+    found: list[tuple[int, int]] = []
+    marks = list(matches_in(_MARK, text, reach=_MARK_BYTES_MAX))
+    for nth, mark in enumerate(marks):
+        before = marks[nth - 1].end() if nth else 0
+        after = marks[nth + 1].start() if nth + 1 < len(marks) else len(text)
+        if mark["side"] == b"BEGIN":
+            span = _first_lines(text, mark.end(), min(after, mark.end() + KEY_BYTES_MAX))
+        else:
+            span = _last_lines(text, max(before, mark.start() - KEY_BYTES_MAX), mark.start())
+        if span is not None and (not found or found[-1][1] <= span[0]):
+            found.append(span)
+    return found
+
+
+def _first_lines(text: bytes, begin: int, end: int) -> tuple[int, int] | None:
+    """The lines of a key that begins here, its headers left out."""
+    first = last = None
+    for start, stop in _lines(text, begin, end):
+        line = text[start:stop]
+        if _is_of_a_key(line):
+            first = start if first is None else first
+            last = stop
+        elif first is None and (not line or _HEADER.match(line)):
+            continue
+        elif first is not None and _SHORT_END.fullmatch(line):
+            last = stop
+        elif line:
+            break
+    return None if first is None or last is None else (first, last)
+
+
+def _last_lines(text: bytes, begin: int, end: int) -> tuple[int, int] | None:
+    """The lines of a key that ends here."""
+    first = last = None
+    for start, stop in reversed(_lines(text, begin, end)):
+        line = text[start:stop]
+        if _is_of_a_key(line) or (_SHORT_END.fullmatch(line) and _may_end(first, start, last)):
+            first, last = start, stop if last is None else last
+        elif line:
+            break
+    if first is None or last is None:
+        return None
+    return (first, last) if _is_of_a_key(text[first : _line_end(text, first, last)]) else None
+
+
+def _may_end(first: int | None, start: int, last: int | None) -> bool:
+    """Whether a short line may stand here: one at the end, or one with a checksum below it."""
+    return last is None or (first is not None and last - start <= 2 * 80)
+
+
+def _line_end(text: bytes, start: int, end: int) -> int:
+    found = _BREAK.search(text, start, end)
+    return found.start() if found else end
+
+
+def _lines(text: bytes, begin: int, end: int) -> list[tuple[int, int]]:
+    """Where the lines are, without the blanks around them."""
+    lines = []
+    at = begin
+    while at <= end:
+        found = _BREAK.search(text, at, end)
+        stop = found.start() if found else end
+        line = text[at:stop]
+        start = at + len(line) - len(line.lstrip(b" \t"))
+        lines.append((start, max(start, at + len(line.rstrip(b" \t")))))
+        if found is None:
+            break
+        at = found.end()
+    return lines
+
+
+def _is_of_a_key(line: bytes) -> bool:
+    """Whether it is base64 and no path: those of a key are mixed, and made-up ones have no slash."""
+    if _BASE64.fullmatch(line) is None:
+        return False
+    return b"/" not in line or line.endswith(b"=") or all(one.search(line) for one in _MIXED)

@@ -1,0 +1,68 @@
+"""Looking for an expression in a long text, a window at a time.
+
+Law: what is found is what one search of the whole text would find, and no single call of the library is
+given more than a window: such a call holds the interpreter, so nothing else of the process runs meanwhile.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+# A search of so much takes less than a millisecond for what the daemon looks for.
+WINDOW_BYTES: Final = 64 * 1024
+# A person's own expression may take a thousand steps at each byte; see `codexd.linear`.
+OWN_WINDOW_BYTES: Final = 4 * 1024
+# Longer than any match of an expression of ours; what goes on is matched again, to its end.
+MATCH_BYTES_MAX: Final = 8 * 1024
+
+
+def matches_in(
+    regex: re.Pattern[bytes],
+    text: bytes,
+    *,
+    anchor: re.Pattern[bytes] | None = None,
+    window: int = WINDOW_BYTES,
+    reach: int = MATCH_BYTES_MAX,
+) -> Iterator[re.Match[bytes]]:
+    """Its matches, in their order. `anchor` is found within each of them, and is cheaper to look for."""
+    at, end = 0, len(text)
+    while at < end:
+        stop = min(at + window, end)
+        limit = min(stop + reach, end)
+        if anchor is None or anchor.search(text, at, limit) is not None:
+            for found in regex.finditer(text, at, limit):
+                if found.start() >= stop and limit < end:
+                    break  # The next window sees more of it.
+                if found.end() == limit < end:
+                    whole = regex.match(text, found.start())
+                    if whole is None:
+                        continue
+                    found = whole
+                yield found
+                if found.end() > limit:
+                    stop = found.end()
+                    break
+                stop = max(stop, found.end())
+        at = stop
+
+
+def is_in(
+    search: Callable[[bytes, int, int], re.Match[bytes] | None], text: bytes, reach: int
+) -> bool:
+    """Whether it is anywhere in a text; no match is longer than `reach`."""
+    return any(
+        search(text, at, at + WINDOW_BYTES + reach) is not None
+        for at in range(0, len(text), WINDOW_BYTES)
+    )
+
+
+def with_replaced(text: bytes, places: Iterable[tuple[int, int, bytes]]) -> bytes:
+    """The text with other bytes in these places, which are in their order; the same object for none."""
+    parts: list[bytes] = []
+    end = 0
+    for start, stop, put in places:
+        parts += (text[end:start], put)
+        end = stop
+    return b"".join((*parts, text[end:])) if parts else text
