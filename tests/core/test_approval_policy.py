@@ -55,6 +55,36 @@ def test_untrusted_asks_about_git_in_another_folder_whose_configuration_it_would
     assert asks("untrusted", command("ls", cwd="/project/sub")) is None
 
 
+@pytest.mark.parametrize(
+    "line", ["cd /project && git status", "cd . && git log", "git -C /project diff", "git -C . log"]
+)
+def test_git_in_the_threads_own_folder_is_not_asked_about_however_it_gets_there(line: str) -> None:
+    assert asks("untrusted", command(line)) is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "cd sub && git status",
+        "cd /project/sub && git status",
+        "cd /project/../evil && git status",
+        "cd && git status",
+        "cd / || git status",
+        "git log; cd sub; git log",
+        "cd /project && cd sub && git status",
+        "cd /project/ && git -C sub status",
+        "git -C /elsewhere log",
+        "git -C .. log",
+    ],
+)
+def test_a_line_that_leads_git_elsewhere_is_asked_about(line: str) -> None:
+    assert asks("untrusted", command(line)) == NOT_KNOWN_HARMLESS
+
+
+def test_other_readers_may_look_elsewhere() -> None:
+    assert asks("untrusted", command("cd /elsewhere && ls && wc -l < notes")) is None
+
+
 @pytest.mark.parametrize("policy", sorted({*get_args(ApprovalPolicy)} - {"never"}))
 @pytest.mark.parametrize("mode", get_args(SandboxMode))
 def test_without_a_sandbox_every_policy_but_never_asks_as_untrusted_does(

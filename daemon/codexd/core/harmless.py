@@ -1,114 +1,78 @@
 """Which shell lines are known to only read: those need not be asked about under the policy "untrusted".
 
-What is not understood is not harmless. A line is words joined by `&&`, `||`, `;` and `|`, each part a
-program from the table in `readers.py` with options that the table lists. Any redirection, substitution,
-variable, grouping, comment, background job, assignment or control character makes a line unknown.
+What is not understood is not harmless. A line is harmless if `shell_line.py` understands all of it, each of
+its programs stands in the table of `readers.py` with arguments that only read, and it opens no device.
 """
 
 from __future__ import annotations
 
 import re
 
-from codexd.core.readers import READERS, Word
+import msgspec
 
-LINE_CHARS_MAX = 4000  # nobody reads a longer line as one; a person decides
+from codexd.core.git_reader import folders_of_git
+from codexd.core.options import words_of
+from codexd.core.readers import READERS, folders_of_cd
+from codexd.core.shell_line import NotUnderstood, SimpleCommand, Word, simple_commands
 
-_JOINTS = ("&&", "||", ";", "|")
-# What stands for itself outside of quotes, in every POSIX shell and in zsh.
-_PLAIN = re.compile(r"[A-Za-z0-9_./,:@%+=~^!*?\[\]-]", re.ASCII)
-_BLANK = " \t"
+# To open a device may rewind a tape, reset a board or take what was typed, and reading one may never end; in
+# bash `< /dev/tcp/HOST/PORT` calls somebody. Of these two nothing is known to happen.
+_DEVICES_READ = frozenset({"/dev/null", "/dev/stdin"})
+_DEVICE = re.compile(r"(?:^|[=:,]|\.\.|^-\w)/+(?:\.{1,2}/+)*dev(?:/|$)", re.ASCII)
+# They look at a file's entry, or only at its name.
+_OPEN_NOTHING = words_of("[ [[ basename df dirname echo ls printf readlink realpath stat test")
 
 
-class _NotUnderstood(Exception):
-    """The line holds something that a reader of words and joints does not know."""
+class Reading(msgspec.Struct, frozen=True):
+    """What a harmless line runs, and where."""
+
+    programs: frozenset[str]
+    folders: frozenset[str]  # as they stand behind `cd` and `git -C`; "~" for a `cd` without one
 
 
 def harmless(command: str) -> bool:
-    """Whether every part of a shell line is known to only read."""
-    return harmless_programs(command) is not None
+    """Whether every part of a shell line is known to only read, and git, if it runs, runs where the line does."""
+    reading = reading_of(command)
+    return reading is not None and ("git" not in reading.programs or reading.folders <= {"."})
 
 
-def harmless_programs(command: str) -> frozenset[str] | None:
-    """The programs that a harmless line runs; None for a line that is not known to be harmless."""
+def reading_of(command: str) -> Reading | None:
+    """What a harmless line does; None for a line that is not known to be harmless."""
     try:
-        parts = _parts(command)
-    except _NotUnderstood:
+        parts = simple_commands(command)
+    except NotUnderstood:
         return None
-    if all(_reads(part) for part in parts):
-        return frozenset(part[0].text for part in parts)
-    return None
+    if not all(_reads(part) for part in parts):
+        return None
+    folders = [folder for part in parts for folder in _folders(part)]
+    return Reading(frozenset(part.words[0].text for part in parts), frozenset(folders))
 
 
-def _reads(part: tuple[Word, ...]) -> bool:
-    reads = READERS.get(part[0].text)
-    return reads is not None and reads(part[1:])
+def _reads(part: SimpleCommand) -> bool:
+    program, arguments = part.words[0].text, part.words[1:]
+    reads = READERS.get(program)
+    if reads is None or not reads(arguments) or any(_opens_device(one) for one in part.inputs):
+        return False
+    return program in _OPEN_NOTHING or not any(_opens_device(word) for word in arguments)
 
 
-def _parts(line: str) -> list[tuple[Word, ...]]:
-    """The simple commands of a line, each with one word at least. Raises: _NotUnderstood."""
-    if len(line) > LINE_CHARS_MAX or any((c < " " and c != "\t") or c == "\x7f" for c in line):
-        raise _NotUnderstood
-    parts: list[tuple[Word, ...]] = []
-    words: list[Word] = []
-    at = 0
-    while at < len(line):
-        joint = next((joint for joint in _JOINTS if line.startswith(joint, at)), None)
-        if line[at] in _BLANK:
-            at += 1
-        elif joint is None:
-            word, at = _word(line, at)
-            words.append(word)
-        else:
-            parts.append(tuple(words))
-            words = []
-            at += len(joint)
-    parts.append(tuple(words))
-    if not all(
-        parts
-    ):  # a joint that joins nothing; `;;` and `|` after a joint are of this kind too
-        raise _NotUnderstood
-    return parts
+def _opens_device(word: Word) -> bool:
+    text = word.text
+    if text in _DEVICES_READ:
+        return False
+    if (
+        word.pattern_at is not None
+        and text.startswith("/")
+        and "/" not in text[1 : word.pattern_at]
+    ):
+        return True  # `/d*/tty` too
+    return _DEVICE.search(text) is not None
 
 
-def _word(line: str, at: int) -> tuple[Word, int]:
-    """The word that begins at a place, without its quotes, and where it ends."""
-    start, text = at, ""
-    pattern: int | None = None
-    while at < len(line) and line[at] not in _BLANK and line[at] not in ";|&":
-        if line[at] in "*?[" and pattern is None:
-            pattern = len(text)
-        piece, at = _piece(line, at)
-        text += piece
-    if at == start:
-        raise _NotUnderstood  # a lone `&`
-    return Word(text=text, pattern_at=pattern), at
-
-
-def _piece(line: str, at: int) -> tuple[str, int]:
-    """One quoted stretch, one escaped character or one plain one, and where it ends."""
-    if line[at] == "'":
-        end = line.find("'", at + 1)
-        if end < 0:
-            raise _NotUnderstood
-        return line[at + 1 : end], end + 1
-    if line[at] == '"':
-        return _double_quoted(line, at + 1)
-    if line[at] == "\\" and at + 1 < len(line):
-        return line[at + 1], at + 2
-    if _PLAIN.match(line, at):
-        return line[at], at + 1
-    raise _NotUnderstood
-
-
-def _double_quoted(line: str, at: int) -> tuple[str, int]:
-    text = ""
-    while at < len(line) and line[at] != '"':
-        if line[at] in "$`":
-            raise _NotUnderstood
-        if line[at] == "\\" and line[at + 1 : at + 2] in ("$", "`", '"', "\\"):
-            at += 1
-        text += line[at]
-        at += 1
-    if at == len(line):
-        raise _NotUnderstood
-    return text, at + 1
+def _folders(part: SimpleCommand) -> tuple[str, ...]:
+    match part.words[0].text:
+        case "cd":
+            return folders_of_cd(part.words[1:]) or ("~",)
+        case "git":
+            return folders_of_git(part.words[1:])
+    return ()

@@ -13,7 +13,7 @@ import msgspec
 
 from codexd.core.calls import BadCall, RunCommand, ToolAction, ViewImage
 from codexd.core.enforced import enforced_policy
-from codexd.core.harmless import harmless_programs
+from codexd.core.harmless import reading_of
 from codexd.core.settings import Settings
 
 LEAVES_SANDBOX = "The model asks to run this outside of the sandbox."
@@ -71,7 +71,10 @@ def _unknown(action: RunCommand) -> str:
 
 
 def _only_reads(settings: Settings, action: RunCommand) -> bool:
-    programs = harmless_programs(action.command)
-    if programs is None:
+    reading = reading_of(action.command)
+    if reading is None:
         return False
-    return action.cwd == settings.cwd or not programs & _OBEYS_ITS_FOLDER
+    if not reading.programs & _OBEYS_ITS_FOLDER:
+        return True
+    # Wherever a `cd` fails the next part runs where the line began, so each of them must lead there.
+    return action.cwd == settings.cwd and reading.folders <= {settings.cwd, "."}

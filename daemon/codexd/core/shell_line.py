@@ -1,0 +1,146 @@
+"""A shell line as the simple commands that it runs, or nothing where it holds more than words and joints.
+
+What is read means the same in every shell that commands run in (sh, dash, ash, bash, ksh, mksh, zsh): words,
+quotes, `&&`, `||`, `;`, `|`, a leading `!`, input from a file, and output to /dev/null or to the other
+stream. Any other redirection, substitution, variable, grouping, comment, background job, assignment or
+control character makes the line unknown.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+LINE_CHARS_MAX = 4000  # nobody reads a longer line as one; a person decides
+
+_JOINTS = ("&&", "||", ";", "|")
+# What stands for itself outside of quotes, in every POSIX shell and in zsh.
+_PLAIN = re.compile(r"[A-Za-z0-9_./,:@%+=~^!*?\[\]-]", re.ASCII)
+_PATTERN = "*?[^"  # zsh reads `^` so where EXTENDED_GLOB is set
+_BLANK = " \t"
+_WORD_ENDS = " \t;|&<>"
+
+# Streams that are thrown away or joined. The digit counts as a stream's number only where a word could begin,
+# and more than one digit is a word in dash. `>&2` must end there: `>&2x` writes a file. For dash `a &>/dev/null
+# b` is two commands, so nothing may follow `&>/dev/null` but a joint.
+_DISCARDS = re.compile(
+    r"(?:[012]?>>?[ \t]*/dev/null|[12]?>&[12])(?=[ \t;|&]|$)"
+    r"|&>>?[ \t]*/dev/null(?=[ \t]*(?:[;|&]|$))"
+)
+_INPUT = re.compile(r"0?<[ \t]*(?![<>&(\s])")
+# The number of the last exit code: digits, whatever happened.
+_EXIT_CODE = re.compile(r"\$\?(?!\[)")  # zsh evaluates a subscript
+
+
+class NotUnderstood(Exception):
+    """The line holds something that a reader of words and joints does not know."""
+
+
+class Word(msgspec.Struct, frozen=True):
+    """A word of a shell line, without its quotes."""
+
+    text: str
+    pattern_at: int | None = (
+        None  # where in the text its first unquoted character of a pattern stands
+    )
+    quoted: bool = False  # whether any of it stood in quotes or behind a backslash
+
+
+class SimpleCommand(msgspec.Struct, frozen=True):
+    """A program with its arguments, and the files that are read as its input."""
+
+    words: tuple[Word, ...]
+    inputs: tuple[Word, ...] = ()
+
+
+def simple_commands(line: str) -> list[SimpleCommand]:
+    """The simple commands of a line, each with one word at least. Raises: NotUnderstood."""
+    if len(line) > LINE_CHARS_MAX or any((c < " " and c != "\t") or c == "\x7f" for c in line):
+        raise NotUnderstood
+    commands: list[SimpleCommand] = []
+    words: list[Word] = []
+    inputs: list[Word] = []
+    at = 0
+    while at < len(line):
+        joint = next((joint for joint in _JOINTS if line.startswith(joint, at)), None)
+        if line[at] in _BLANK:
+            at += 1
+        elif (discarded := _DISCARDS.match(line, at)) is not None:
+            at = discarded.end()
+        elif joint is not None:
+            commands.append(_command(words, inputs))
+            words, inputs = [], []
+            at += len(joint)
+        elif (source := _INPUT.match(line, at)) is not None:
+            word, at = _word(line, source.end())
+            inputs.append(word)
+        else:
+            word, at = _word(line, at)
+            words.append(word)
+    commands.append(_command(words, inputs))
+    return commands
+
+
+def _command(words: list[Word], inputs: list[Word]) -> SimpleCommand:
+    """One simple command; the `!` before it only turns its exit code around. Raises: NotUnderstood."""
+    if words and words[0].text == "!" and not words[0].quoted:
+        words = words[1:]
+    if not words:  # `;;`, a `|` after a joint, or a redirection alone, for which zsh runs a pager
+        raise NotUnderstood
+    if any(one.pattern_at is not None or not one.text for one in inputs):
+        raise NotUnderstood  # a pattern may stand for several files
+    return SimpleCommand(tuple(words), tuple(inputs))
+
+
+def _word(line: str, at: int) -> tuple[Word, int]:
+    """The word that begins at a place, without its quotes, and where it ends."""
+    start, text, quoted = at, "", False
+    pattern: int | None = None
+    while at < len(line) and line[at] not in _WORD_ENDS:
+        if line[at] in _PATTERN and pattern is None:
+            pattern = len(text)
+        quoted = quoted or line[at] in "'\"\\"
+        piece, at = _piece(line, at)
+        text += piece
+    if at == start or line[at : at + 1] in ("<", ">"):
+        # A lone `&`; or a redirection that touches a word, whose end shells read differently.
+        raise NotUnderstood
+    return Word(text, pattern, quoted), at
+
+
+def _piece(line: str, at: int) -> tuple[str, int]:
+    """One quoted stretch, one escaped character or one plain one, and where it ends."""
+    if line[at] == "'":
+        end = line.find("'", at + 1)
+        if end < 0:
+            raise NotUnderstood
+        return line[at + 1 : end], end + 1
+    if line[at] == '"':
+        return _double_quoted(line, at + 1)
+    if line[at] == "\\" and at + 1 < len(line):
+        return line[at + 1], at + 2
+    if _PLAIN.match(line, at):
+        return line[at], at + 1
+    if line.startswith("{}", at):  # what xargs and find put names in place of; no shell expands it
+        return "{}", at + 2
+    if _EXIT_CODE.match(line, at):
+        return "0", at + 2
+    raise NotUnderstood
+
+
+def _double_quoted(line: str, at: int) -> tuple[str, int]:
+    text = ""
+    while at < len(line) and line[at] != '"':
+        if _EXIT_CODE.match(line, at):
+            text, at = text + "0", at + 2
+            continue
+        if line[at] in "$`":
+            raise NotUnderstood
+        if line[at] == "\\" and line[at + 1 : at + 2] in ("$", "`", '"', "\\"):
+            at += 1
+        text += line[at]
+        at += 1
+    if at == len(line):
+        raise NotUnderstood
+    return text, at + 1
