@@ -129,6 +129,7 @@ FLOORS: dict[str, frozenset[str]] = {
     ),
     # 5: the composition root
     "codexd.app": EVERYBODY,
+    "codexd.taking_over": EVERYBODY,  # its part of the start
     "codexd.__main__": EVERYBODY,
     "codexd": frozenset(),
     # The roof: other processes

@@ -53,7 +53,6 @@ from codexd.runtime.effects import perform
 from codexd.runtime.images import ImageCache, Images
 from codexd.runtime.leftovers import ProcessFiles, UnfinishedFiles
 from codexd.runtime.supervisor import Supervisor
-from codexd.runtime.taking_up import take_up
 from codexd.runtime.world import READERS_MAX, Traits, World
 from codexd.server.directory import Directory
 from codexd.server.feed import Feed
@@ -63,7 +62,8 @@ from codexd.server.listener import accept_all, listening
 from codexd.server.services import Services
 from codexd.server.sweeper import Sweeper
 from codexd.server.thread_keys import ThreadKeys
-from codexd.tools.leftovers import kill_leftover
+from codexd.taking_over import end_leftovers, take_over
+from codexd.tools.leftovers import home_mark
 from codexd.tools.login_env import LoginEnvironment, command_shell
 from codexd.tools.registry import Registry
 from codexd.tools.shell import NoSandbox, Shell, ShellPerformer
@@ -120,7 +120,7 @@ class House:
         config: LiveConfig,
         redaction: HouseRedaction,
     ) -> None:
-        self._config, self._redaction = config, redaction
+        self._config, self._redaction, self._home = config, redaction, paths.data_dir
         self._homes = instruction_homes(paths, env)
         self.providers = Providers(self._config, env)
         self._unfinished = UnfinishedFiles(paths.state_dir / "unfinished")
@@ -205,7 +205,6 @@ class House:
         signals: AsyncIterator[int],
     ) -> None:
         async with trio.open_nursery() as nursery:
-            await nursery.start(self._supervisor.run)
             nursery.start_soon(self._index.run, self._services.store)
             nursery.start_soon(self._services.sweeper.run)
             nursery.start_soon(self.providers.run)
@@ -213,16 +212,17 @@ class House:
             nursery.start_soon(self._warm_up)
             log.info("codexd %s answers on %s", __version__, self._services.socket)
             self._report_config()
-            self._end_leftover_processes()
-            left = self._unfinished.left()
-            nursery.start_soon(take_up, self._supervisor, self._unfinished, left)
+            await end_leftovers(self._processes, home_mark(str(self._home)))
+            await nursery.start(self._supervisor.run)
+            nursery.start_soon(take_over, self._supervisor, self._unfinished, self._index)
             await self._until_told_to_stop(signals)
             nursery.cancel_scope.cancel()
 
     def _world(self, store: EventStore, env: Mapping[str, str]) -> World:
         readers, cache = trio.CapacityLimiter(READERS_MAX), ImageCache()
         viewer = ImageViewer(
-            Images(store, cache, readers).look, ShellPerformer(self._login, NoSandbox())
+            Images(store, cache, readers).look,
+            ShellPerformer(self._login, NoSandbox(), home_mark(str(self._home))),
         )
         shell = Shell(command_shell(env))
         return World(
@@ -302,12 +302,6 @@ class House:
                 log.warning("%s", warning)
         except InvalidConfig as problem:
             log.error("%s", problem)
-
-    def _end_leftover_processes(self) -> None:
-        for pid, start_time in self._processes.left():
-            if kill_leftover(pid, start_time):
-                log.warning("process %d of the daemon before was still running, and was ended", pid)
-            self._processes.remove(pid)
 
     async def _warm_up(self) -> None:
         """What the first turn would otherwise wait for: the HTTP library, and a login shell's environment."""

@@ -1,10 +1,34 @@
-"""Ends what a daemon that died left running."""
+"""Finds and ends what a daemon that died left running.
+
+Every command carries a mark in its environment, and all that it starts inherits the mark. So what is left is
+found also where the daemon died before it had noted a pid, and where the command itself has ended and only
+what it put into the background goes on. Who takes the mark out of the environment, as `env -i` does, is found
+by its session, as long as anybody else in that session has the mark.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import os
 import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Final
 
 from codexd.tools.process_session import leads_group, signal_session, start_time
+
+# The variable, and how long the part of its value is that names the home.
+COMMAND_MARK: Final = "CODEXD_COMMAND"
+_HOME_DIGITS: Final = 16
+# What is left may fork while it is looked for, so it is looked for until nothing is found.
+_ROUNDS_MAX: Final = 50
+_ROUND_SECONDS: Final = 0.01
+_PS_SECONDS_MAX: Final = (
+    2  # `ps` answers in milliseconds; this ends the wait on a machine that is stuck
+)
 
 
 def kill_leftover(pid: int, started: str) -> bool:
@@ -17,3 +41,64 @@ def kill_leftover(pid: int, started: str) -> bool:
         return False
     signal_session(pid, signal.SIGKILL)
     return True
+
+
+def home_mark(home: str) -> str:
+    """What names a home in the mark of its commands."""
+    digest = hashlib.sha256(os.fsencode(os.path.realpath(home))).hexdigest()
+    return digest[:_HOME_DIGITS]
+
+
+def end_marked(home: str) -> frozenset[int]:
+    """End all that carries the mark of a home, given as `home_mark` names it; those that were found. Blocks.
+
+    The caller is spared, though a command may have started it.
+    """
+    found: set[int] = set()
+    for _ in range(_ROUNDS_MAX):
+        some = [pid for pid in _marked(f"{COMMAND_MARK}={home}/".encode()) if pid != os.getpid()]
+        if not some:
+            break
+        found.update(some)
+        for pid in some:
+            _end(pid)
+        time.sleep(_ROUND_SECONDS)
+    return frozenset(found)
+
+
+def _end(pid: int) -> None:
+    with contextlib.suppress(OSError):
+        session = os.getsid(pid)
+        if session != os.getsid(0):
+            signal_session(session, signal.SIGKILL)
+    with contextlib.suppress(OSError):  # gone meanwhile
+        os.kill(pid, signal.SIGKILL)
+
+
+def _marked(mark: bytes) -> Iterator[int]:
+    """The living processes whose environment has a variable that begins so."""
+    if sys.platform == "linux":
+        for name in os.listdir("/proc"):
+            if name.isdigit() and _has_variable(name, mark):
+                yield int(name)
+        return
+    listed = subprocess.run(
+        ["ps", "-axwwE", "-o", "pid=,command="],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=_PS_SECONDS_MAX,
+        check=False,
+    )
+    for line in listed.stdout.splitlines():
+        pid, _, rest = line.strip().partition(b" ")
+        if pid.isdigit() and b" " + mark in rest:
+            yield int(pid)
+
+
+def _has_variable(pid: str, begin: bytes) -> bool:
+    try:
+        with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:
+            variables = file.read()
+    except OSError:
+        return False  # another user's, or gone meanwhile
+    return variables.startswith(begin) or b"\0" + begin in variables

@@ -19,6 +19,7 @@ import trio
 
 from codexd.core.calls import BadCall, RunCommand, ToolAction, ToolResult, ViewImage
 from codexd.core.truncate import truncate_middle
+from codexd.tools.leftovers import COMMAND_MARK
 from codexd.tools.output import KeptOutput
 from codexd.tools.process import NotStarted, run_to_end
 from codexd.tools.registry import CallContext, OutputSink
@@ -149,9 +150,11 @@ def _bad(reason: str) -> BadCall:
 class ShellPerformer:
     """Runs commands."""
 
-    def __init__(self, environment: Environment, sandbox: Sandbox) -> None:
+    def __init__(self, environment: Environment, sandbox: Sandbox, home: str = "") -> None:
+        """`home` names the daemon's home in the mark that its commands carry (`leftovers.home_mark`)."""
         self._environment = environment
         self._sandbox = sandbox
+        self._home = home
 
     async def perform(
         self, action: ToolAction, context: CallContext, sink: OutputSink
@@ -161,15 +164,16 @@ class ShellPerformer:
             case BadCall():
                 return ToolResult(status="failed", model_text=action.reason)
             case RunCommand():
-                return await self._run(action, sink)
+                return await self._run(action, context, sink)
             case ViewImage():
                 raise AssertionError("a shell shows no images")
             case unknown:
                 assert_never(unknown)
 
-    async def _run(self, command: RunCommand, sink: OutputSink) -> ToolResult:
+    async def _run(self, command: RunCommand, context: CallContext, sink: OutputSink) -> ToolResult:
         argv = self._sandbox.wrap(command.argv, command.cwd, command.escalated)
-        environment = await self._environment.variables()
+        mark = {COMMAND_MARK: f"{self._home}/{context.thread_id}"}
+        environment = {**await self._environment.variables(), **mark}
         kept = _Keeping(sink)
         began = trio.current_time()
         code: int | None = None
