@@ -55,13 +55,17 @@ class _Lines:
     greeting = b""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest: list[bytes] = []  # of a line that is not whole yet
 
     def frame(self, text: str) -> bytes:
         return text.encode() + b"\n"
 
     def feed(self, chunk: bytes) -> list[str]:
-        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        *lines, rest = chunk.split(b"\n")
+        if lines:
+            lines[0] = b"".join([*self._rest, lines[0]])
+            self._rest.clear()
+        self._rest.append(rest)
         return [line.decode() for line in lines]
 
 
@@ -70,7 +74,7 @@ class _WebSocket:
         self._wire = WSConnection(ConnectionType.CLIENT)
         self.accepted = False
         self.greeting = self._wire.send(Request(host="localhost", target="/rpc"))
-        self._text = ""
+        self._text: list[str] = []
 
     def frame(self, text: str) -> bytes:
         return self._wire.send(Message(data=text))
@@ -86,10 +90,10 @@ class _WebSocket:
         assert isinstance(event, AcceptConnection | TextMessage | CloseConnection), event
         self.accepted = True
         if isinstance(event, TextMessage):
-            self._text += event.data
+            self._text.append(event.data)
             if event.message_finished:
-                found.append(self._text)
-                self._text = ""
+                found.append("".join(self._text))
+                self._text.clear()
 
 
 class Client:
@@ -133,6 +137,11 @@ class Client:
     def read_on(self) -> None:
         """Read again."""
         self._may_read.set()
+
+    async def say_no_more(self) -> None:
+        """Close the writing half."""
+        async with self._sending:
+            await self._stream.send_eof()
 
     async def cut(self) -> None:
         """Lose the connection."""

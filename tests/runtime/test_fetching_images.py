@@ -81,10 +81,15 @@ async def test_only_as_many_are_fetched_as_there_is_room_for() -> None:
     names = [await kept.keep(PNG + bytes([n])) for n in range(3)]
     room = 2 * len(url_of(PNG + b"0")) + 4
     assert list(await kept.fetch(names, room)) == names[:2]
-    assert await kept.fetch([GONE, *names[:1], *names[:1]]) == {
+    assert await kept.fetch([GONE, *names[:1], *names[:1]], room) == {
         GONE: None,
         names[0]: b'"%b"' % url_of(PNG + b"\0").encode(),
     }
+    assert await kept.fetch(names[:1] * 3, room) == {}, "it would be there three times"
+    assert kept.at_hand(names[:1] * 3, room) is None
+
+
+ROOM = 1 << 20
 
 
 @trio_test
@@ -93,12 +98,12 @@ async def test_what_was_used_last_stays_at_hand() -> None:
     cache = ImageCache(2 * size)
     kept = images(cache)
     first, second = [await kept.keep(PNG + bytes([n])) for n in range(2)]
-    assert kept.at_hand([first]) is not None
+    assert kept.at_hand([first], ROOM) is not None
     third = await kept.keep(PNG + b"3")
-    assert kept.at_hand([first, third]) is not None
-    assert kept.at_hand([second]) is None
+    assert kept.at_hand([first, third], ROOM) is not None
+    assert kept.at_hand([second], ROOM) is None
     await kept.keep(PNG + b"\0" * 3 * size)
-    assert kept.at_hand([first, third]) is not None
+    assert kept.at_hand([first, third], ROOM) is not None
 
 
 @trio_test

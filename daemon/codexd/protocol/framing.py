@@ -50,6 +50,9 @@ class Framing(Protocol):
     def feed(self, chunk: bytes) -> list[Fed]:
         """What these bytes complete."""
 
+    def end(self) -> list[Fed]:
+        """What the peer's last bytes were, when it says no more."""
+
     def frame(self, body: bytes) -> bytes:
         """A message as it is written; `body` is encoded JSON, which has no newline in it."""
 
@@ -80,6 +83,12 @@ class Lines:
         for end in ends:
             fed += self._end(end)
         return fed + self._grow(rest)
+
+    def end(self) -> list[Fed]:
+        """A last line needs no newline; half of one is a message that cannot be read."""
+        line = bytes(self._begun)
+        self._begun.clear()
+        return [line] if line.strip() else []
 
     def frame(self, body: bytes) -> bytes:
         """A message as it is written."""

@@ -176,6 +176,7 @@ class Method(msgspec.Struct, frozen=True):
     response: type[msgspec.Struct]
     needs_initialize: bool = True
     looks: bool = False  # it changes nothing, neither a thread nor what the connection follows
+    large: bool = False  # its answer grows with the thread
 
 
 METHODS: dict[str, Method] = {
@@ -206,22 +207,26 @@ METHODS: dict[str, Method] = {
     ),
     "thread/delete": Method(threads.ThreadDeleteParams, threads.ThreadDeleteResponse),
     "thread/export": Method(moving.ThreadExportParams, moving.ThreadExportResponse, looks=True),
-    "thread/fork": Method(threads.ThreadForkParams, threads.ThreadForkResponse),
+    "thread/fork": Method(threads.ThreadForkParams, threads.ThreadForkResponse, large=True),
     "thread/import": Method(moving.ThreadImportParams, moving.ThreadImportResponse),
     "thread/items/list": Method(
-        threads.ThreadItemsListParams, threads.ThreadItemsListResponse, looks=True
+        threads.ThreadItemsListParams, threads.ThreadItemsListResponse, looks=True, large=True
     ),
     "thread/list": Method(threads.ThreadListParams, threads.ThreadListResponse, looks=True),
     "thread/loaded/list": Method(
         threads.ThreadLoadedListParams, threads.ThreadLoadedListResponse, looks=True
     ),
-    "thread/log/read": Method(own.ThreadLogReadParams, own.ThreadLogReadResponse, looks=True),
+    "thread/log/read": Method(
+        own.ThreadLogReadParams, own.ThreadLogReadResponse, looks=True, large=True
+    ),
     "thread/name/set": Method(threads.ThreadSetNameParams, threads.ThreadSetNameResponse),
     "thread/pin/add": Method(keeping.ThreadPinParams, keeping.ThreadPinsResponse),
     "thread/pin/list": Method(keeping.ThreadPinListParams, keeping.ThreadPinsResponse, looks=True),
     "thread/pin/remove": Method(keeping.ThreadPinParams, keeping.ThreadPinsResponse),
-    "thread/read": Method(threads.ThreadReadParams, threads.ThreadReadResponse, looks=True),
-    "thread/resume": Method(threads.ThreadResumeParams, threads.ThreadResumeResponse),
+    "thread/read": Method(
+        threads.ThreadReadParams, threads.ThreadReadResponse, looks=True, large=True
+    ),
+    "thread/resume": Method(threads.ThreadResumeParams, threads.ThreadResumeResponse, large=True),
     "thread/search": Method(
         searching.ThreadSearchParams, searching.ThreadSearchResponse, looks=True
     ),
@@ -238,7 +243,7 @@ METHODS: dict[str, Method] = {
     ),
     "thread/start": Method(threads.ThreadStartParams, threads.ThreadStartResponse),
     "thread/turns/list": Method(
-        threads.ThreadTurnsListParams, threads.ThreadTurnsListResponse, looks=True
+        threads.ThreadTurnsListParams, threads.ThreadTurnsListResponse, looks=True, large=True
     ),
     "thread/unarchive": Method(threads.ThreadUnarchiveParams, threads.ThreadUnarchiveResponse),
     "thread/unsubscribe": Method(

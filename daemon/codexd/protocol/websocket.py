@@ -66,6 +66,10 @@ class WebSocket:
         self._head.clear()
         return [self._upgrade(head), *self.feed(rest)]
 
+    def end(self) -> list[Fed]:
+        """Half a message is none; whoever sent it is gone."""
+        return []
+
     def frame(self, body: bytes) -> bytes:
         """A message as it is written."""
         return frame(body)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -40,8 +40,6 @@ log = logging.getLogger(__name__)
 # Encoded images that are kept in memory for the next request and the next screen: a conversation's screenshots, and
 # not more than a small machine has to spare. What is larger is read again.
 CACHE_BYTES_MAX: Final = 64 * 1024 * 1024
-# Of one answer to a client, all images together: a page of screens, and far less than would stop a daemon.
-ANSWER_BYTES_MAX: Final = 128 * 1024 * 1024
 # Of one request to a model, the newest first: several times what any provider takes, and no more than a daemon can
 # hold while it sends it.
 REQUEST_BYTES_MAX: Final = 256 * 1024 * 1024
@@ -146,21 +144,26 @@ class Images:
             case _:
                 return part
 
-    def at_hand(self, names: Iterable[str]) -> dict[str, bytes] | None:
-        """The images as JSON strings, if all of them are in memory."""
-        found = {name: self._cache.get(name) for name in names}
-        held = {name: url for name, url in found.items() if url is not None}
-        return held if len(held) == len(found) else None
+    def at_hand(self, names: Iterable[str], bytes_max: int) -> dict[str, bytes] | None:
+        """The images as JSON strings, if all of them are in memory and there is room for them."""
+        held: dict[str, bytes] = {}
+        for name, times in Counter(names).items():
+            url = self._cache.get(name)
+            if url is None or (bytes_max := bytes_max - len(url) * times) < 0:
+                return None
+            held[name] = url
+        return held
 
-    async def fetch(
-        self, names: Iterable[str], bytes_max: int = ANSWER_BYTES_MAX
-    ) -> dict[str, bytes | None]:
-        """The images as JSON strings, None for one that is gone; as many of the first as there is room for."""
+    async def fetch(self, names: Iterable[str], bytes_max: int) -> dict[str, bytes | None]:
+        """The images as JSON strings, None for one that is gone; as many of the first as there is room for.
+
+        A name that stands there several times takes its room as often.
+        """
         found: dict[str, bytes | None] = {}
         room = bytes_max
-        for name in dict.fromkeys(names):
+        for name, times in Counter(names).items():
             url = await self._url(name)
-            room -= len(url or b"")
+            room -= len(url or b"") * times
             if room < 0:
                 break
             found[name] = url

@@ -33,17 +33,24 @@ from codexd.protocol.rpc import (
     overloaded,
     read_message,
 )
+from codexd.server.answer_size import ANSWER_BYTES_MAX, too_large
 from codexd.server.feed import Follower
 from codexd.server.frames import Frame, Reader
 from codexd.server.order import Order, Place
-from codexd.server.outbox import Outbox, Unread
+from codexd.server.outbox import AllUnread, Outbox, Unread
 
 log = logging.getLogger(__name__)
 
 # Requests of one connection that may be under way: the original's figure, and more than a person makes.
 REQUESTS_UNDER_WAY_MAX = 128
-# How long the answers to a client that sends no more may take.
-FINISH_SECONDS_MAX = 10
+# How long a client that sends no more may read nothing while none of its requests is answered.
+FINISH_STILL_SECONDS_MAX = 30
+# And how long it may take to read its answers in all, however slowly.
+FINISH_SECONDS_MAX = 600
+# Answers of any size that are made at the same time, of one connection and of all: each may take several times
+# `ANSWER_BYTES_MAX` while it is made.
+LARGE_AT_ONCE_MAX = 2
+ALL_LARGE_AT_ONCE_MAX = 4
 # One read of the socket: holds some hundred requests, and one image in a few.
 READ_BYTES = 256 * 1024
 
@@ -53,6 +60,9 @@ class Answered(msgspec.Struct, frozen=True):
 
     result: msgspec.Struct | msgspec.Raw
     then: Callable[[], None] | None = None
+    done: str = (
+        "nothing was sent"  # what became of the request, if the result is too large to be sent
+    )
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -61,6 +71,7 @@ class Call(msgspec.Struct, frozen=True):
     method: str
     params: msgspec.Struct | None  # None: the answer is the same for all
     thread_id: str | None = None  # the thread that it is about
+    large: bool = False  # its answer grows with the thread
     precedes: bool = (
         False  # what comes later, about that thread or at all, waits until this has taken effect
     )
@@ -88,18 +99,29 @@ class Handlers(Protocol):
         """How all loaded threads stand, for a client that missed news."""
 
 
+class Shared:
+    """What bounds all connections together."""
+
+    def __init__(self) -> None:
+        self.unread = AllUnread()
+        self.large = trio.CapacityLimiter(ALL_LARGE_AT_ONCE_MAX)
+
+
 class Connection:
     """A connected client."""
 
-    def __init__(self, sock: socket.socket, number: int, handlers: Handlers) -> None:
+    def __init__(
+        self, sock: socket.socket, number: int, handlers: Handlers, shared: Shared
+    ) -> None:
         self.number = number
         self.client: ClientInfo | None = None
         self.following: dict[ThreadId, Follower] = {}
-        self.outbox = Outbox(sock)
+        self.outbox = Outbox(sock, shared.unread)
         self.reader: Reader = Reader(Lines(), lines=True)
         self.missed_news = False  # its socket was full when something was told to everybody
         self._sock, self._handlers = sock, handlers
         self._order = Order()
+        self._large, self._all_large = trio.CapacityLimiter(LARGE_AT_ONCE_MAX), shared.large
         self._under_way = 0
         self._quiet = trio.Event()
 
@@ -120,7 +142,7 @@ class Connection:
         except* Unread as reasons:
             log.warning("connection %s was closed: %s", self.by, reasons.exceptions[0])
         finally:
-            self.outbox.closed = True
+            self.outbox.close()
             for thread_id in list(self.following):
                 self.leave(thread_id)
 
@@ -169,26 +191,38 @@ class Connection:
 
     async def _finish(self) -> None:
         """A client that has said all it wants, and closed its writing half, still reads its answers."""
+        for thread_id in list(self.following):
+            self.leave(thread_id)
         with trio.move_on_after(FINISH_SECONDS_MAX):
-            while self._under_way and not self.outbox.closed:
-                self._quiet = trio.Event()
-                await self._quiet.wait()
-            while not self.outbox.idle and not self.outbox.closed:
-                await trio.lowlevel.wait_writable(self._sock)
-                await trio.lowlevel.checkpoint()
+            while (self._under_way or not self.outbox.idle) and not self.outbox.closed:
+                with trio.move_on_after(FINISH_STILL_SECONDS_MAX) as still:
+                    await self._something_done()
+                if still.cancelled_caught:
+                    log.info("connection %s was closed: it read none of its answers", self.by)
+                    return
+
+    async def _something_done(self) -> None:
+        """Wait until a request is answered, or some of an answer is read."""
+        if not self.outbox.idle:
+            await self.outbox.wait_moved()
+        else:
+            self._quiet = trio.Event()
+            await self._quiet.wait()
 
     async def _read(self, nursery: trio.Nursery) -> None:
         framing: Framing | None = None
         while not self.outbox.closed:
+            await self.outbox.wait_room()
+            await trio.lowlevel.checkpoint()  # A client that floods is one among others.
             chunk = await self._receive()
-            if not chunk:
-                return
             if framing is None:
                 framing = self._begin(chunk)
-            for fed in framing.feed(chunk):
+            for fed in framing.feed(chunk) if chunk else framing.end():
                 if not self._take(fed, nursery):
                     return
-                await trio.lowlevel.checkpoint()  # A client that floods is one among others.
+                await trio.lowlevel.checkpoint()
+            if not chunk:
+                return
 
     def _begin(self, chunk: bytes) -> Framing:
         if detect(chunk) == "lines":
@@ -262,8 +296,7 @@ class Connection:
                 raise not_initialized()
             if isinstance(call, RpcError):
                 raise call
-            answered = await self._handlers.answer(self, call)
-            self._answer(request.id, answered)
+            await self._carry_out(request.id, call)
         except RpcError as error:
             self._refuse(request.id, error)
         except Exception:
@@ -287,9 +320,21 @@ class Connection:
         finally:
             self._order.leave(thread_id, place)
 
-    def _answer(self, request_id: RequestId, answered: Answered) -> None:
-        """Between the answer and what follows from it there is no checkpoint."""
-        self.outbox.write(self.reader.framing.frame(encode_result(request_id, answered.result)))
+    async def _carry_out(self, request_id: RequestId, call: Call) -> None:
+        if not call.large:
+            self._answer(request_id, call, await self._handlers.answer(self, call))
+            return
+        async with self._large:
+            await self.outbox.wait_room()
+            async with self._all_large:
+                self._answer(request_id, call, await self._handlers.answer(self, call))
+
+    def _answer(self, request_id: RequestId, call: Call, answered: Answered) -> None:
+        """Between the answer and what follows from it there is no checkpoint. Raises: RpcError, if it is too large."""
+        body = encode_result(request_id, answered.result)
+        if len(body) > ANSWER_BYTES_MAX:
+            raise too_large(call.method, len(body), answered.done)
+        self.outbox.write(self.reader.framing.frame(body))
         if answered.then is not None:
             answered.then()
 

@@ -22,6 +22,7 @@ from codexd.projections.wire import Asks, Saying, Wire
 from codexd.protocol.notifications import ThreadClosedNotification, ThreadStatusChangedNotification
 from codexd.protocol.threads import NotLoaded
 from codexd.runtime.actor import ThreadActor
+from codexd.server.answer_size import ENTRIES_BYTES_MAX
 from codexd.server.everybody import Everybody
 from codexd.server.frames import Frame, Part, Questions, Reader, parts_of, parts_of_event, question
 from codexd.server.headings import status_of
@@ -151,7 +152,7 @@ class Feed:
         self._leave_stragglers()
         parts: list[Part] = []
         names = names_to_show(self._wire, records)
-        urls = self._actor.world.images.at_hand(names) if names else {}
+        urls = self._actor.world.images.at_hand(names, ENTRIES_BYTES_MAX) if names else {}
         if urls is None:
             self.put_behind()  # Images are read from disk when they catch up.
             urls = {}
@@ -264,7 +265,7 @@ class Feed:
                     return False
                 recorded = decode_record(record.line)
                 names = names_to_show(wire, [recorded])
-                urls = await thread.world.images.fetch(names) if names else {}
+                urls = await thread.world.images.fetch(names, ENTRIES_BYTES_MAX) if names else {}
                 if self._thread is not thread or follower not in self._followers:
                     return True
                 written += self._catch_up_on(follower, wire, recorded, urls)

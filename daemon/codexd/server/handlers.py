@@ -119,7 +119,7 @@ class Answers:
             )  # As ids are read: two spellings of one id are one thread.
         # A thread that is made or imported has no id yet that a client could send; only the handshake comes first.
         precedes = not method.looks if thread_id is not None else not method.needs_initialize
-        return Call(request.method, params, thread_id, precedes)
+        return Call(request.method, params, thread_id, method.large, precedes)
 
     async def answer(self, connection: Connection, call: Call) -> Answered:
         """Answer one request. Raises: RpcError."""

@@ -9,7 +9,7 @@ from codexd.core.ids import ThreadId
 from codexd.projections.texts import Said
 from codexd.protocol.notifications import ThreadStatusChangedNotification
 from codexd.runtime.supervisor import Supervisor
-from codexd.server.connection import Connection, Handlers
+from codexd.server.connection import Connection, Handlers, Shared
 from codexd.server.feed import Feed
 from codexd.server.frames import Frame, Questions, parts_of
 from codexd.server.headings import status_of
@@ -26,6 +26,7 @@ class Hub:
         self.reviews = Reviews(self._feeds.get)
         self._now_ms = now_ms
         self._numbered = 0
+        self._shared = Shared()
 
     @property
     def any(self) -> bool:
@@ -54,7 +55,7 @@ class Hub:
     async def serve(self, sock: socket.socket, handlers: Handlers) -> None:
         """Serve one connection to its end."""
         self._numbered += 1
-        connection = Connection(sock, self._numbered, handlers)
+        connection = Connection(sock, self._numbered, handlers, self._shared)
         self._connections[connection] = None
         try:
             await connection.run()

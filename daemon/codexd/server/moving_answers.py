@@ -70,7 +70,7 @@ async def thread_import(
         raise invalid_params("paths: expected at least one file or folder, found none")
 
     def tell(progress: Progress) -> None:
-        if connection.reader.cursor and not connection.outbox.closed:
+        if connection.reader.cursor and connection.outbox.idle:
             note = ThreadImportProgressNotification(
                 progress.path, progress.read_bytes, progress.size_bytes
             )

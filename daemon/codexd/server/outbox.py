@@ -1,22 +1,28 @@
 """What goes out on one connection: written at once where the socket takes it, else when it does again.
 
-A reader that does not keep up costs its own answers, which are few, and a number for each thread that it
-follows; never a queue of notifications (law 7).
+A reader that does not keep up costs its own answers and a number for each thread that it follows; never a queue of
+notifications (law 7). Its answers are bounded by what is read of its requests: none, while more than
+`UNREAD_BYTES_MAX` waits. All connections together are bounded as well, by ending the one that has stood still longest.
 """
 
 from __future__ import annotations
 
 import socket
+from collections import deque
 from contextlib import suppress
 from typing import Protocol
 
 import trio
 
-# Answers that a client has asked for and does not read. Beyond this it is not reading at all; the figure
-# holds one answer of the largest size and a few of usual ones.
-UNREAD_BYTES_MAX = 64 * 1024 * 1024
+# While more than this of what a client was sent has not been read, its further requests wait. Some thousand usual
+# answers: a client may send that many requests before it reads.
+UNREAD_BYTES_MAX = 1024 * 1024
+# What all connections together may leave unread: some answers of the largest size, and what a small machine can spare.
+ALL_UNREAD_BYTES_MAX = 512 * 1024 * 1024
 # How much a lagging follower is given at a time, so that several share a connection fairly.
 CHUNK_BYTES_MAX = 64 * 1024
+# How much the socket is offered at a time: more than it takes.
+OFFER_BYTES_MAX = 1024 * 1024
 
 
 class Lagging(Protocol):
@@ -30,17 +36,38 @@ class Unread(Exception):
     """The client does not read what it asked for."""
 
 
+class AllUnread:
+    """What all connections together have been sent and have not read."""
+
+    def __init__(self, bytes_max: int = ALL_UNREAD_BYTES_MAX) -> None:
+        self._bytes_max, self._bytes = bytes_max, 0
+        self._outboxes: dict[Outbox, None] = {}  # the one whose socket took something last is last
+
+    def changed(self, outbox: Outbox, by: int) -> None:
+        """So many bytes more wait in it, or were taken from it."""
+        self._bytes += by
+        if by < 0:
+            self._outboxes.pop(outbox, None)
+        if outbox.unread_bytes:
+            self._outboxes.setdefault(outbox)
+        while self._bytes > self._bytes_max:
+            longest = next(iter(self._outboxes))
+            longest.end(f"all connections together left more than {self._bytes_max} bytes unread")
+
+
 class Outbox:
     """The writing half of a connection. One task runs `flush`; anybody may `write`."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self._pending: list[bytes] = []
-        self._pending_bytes = 0
+    def __init__(self, sock: socket.socket, everybody: AllUnread) -> None:
+        self._sock, self._everybody = sock, everybody
+        self._pending: deque[bytes] = deque()
+        self._taken = 0  # of the first of them
         self._lagging: dict[Lagging, None] = {}
         self._wake = trio.Event()
+        self._moved = trio.lowlevel.ParkingLot()
+        self._ended: str | None = None  # why the connection is being ended
+        self.unread_bytes = 0
         self.closed = False
-        self._unread = False  # more was asked for than is kept: the connection is being ended
 
     @property
     def idle(self) -> bool:
@@ -52,20 +79,17 @@ class Outbox:
 
         After the connection is lost this does nothing: its reading half ends it.
         """
-        if self.closed or self._unread:
+        if self.closed or self._ended is not None:
             return
+        taken = 0
         if not self._pending:
-            sent = self._send(wire)
-            if sent == len(wire):
+            taken = self._send(wire)
+            if taken == len(wire):
                 return
-            wire = wire[sent:]
+            self._taken = taken
         self._pending.append(wire)
-        self._pending_bytes += len(wire)
+        self._count(len(wire) - taken)
         self._wake.set()
-        if self._pending_bytes > UNREAD_BYTES_MAX:
-            self._unread = True
-            with suppress(OSError):  # Wakes whoever waits for the socket to take more.
-                self._sock.shutdown(socket.SHUT_RDWR)
 
     def write_later(self, follower: Lagging) -> None:
         """Give the follower its due once the socket takes more."""
@@ -75,6 +99,28 @@ class Outbox:
     def forget(self, follower: Lagging) -> None:
         """The follower is gone."""
         self._lagging.pop(follower, None)
+
+    def end(self, why: str) -> None:
+        """Lose what waits, and have `flush` raise Unread."""
+        self._ended = why
+        self._lose()
+        with suppress(OSError):  # Wakes whoever waits for the socket to take more.
+            self._sock.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """The connection is over."""
+        self.closed = True
+        self._lose()
+
+    async def wait_room(self) -> None:
+        """Wait until the client has read enough to be answered more, or is gone."""
+        while self.unread_bytes > UNREAD_BYTES_MAX and not self.closed:
+            await self._moved.park()
+
+    async def wait_moved(self) -> None:
+        """Wait until the socket takes something, or the connection is over; not at all where nothing waits."""
+        if self._pending and not self.closed:
+            await self._moved.park()
 
     async def flush(self) -> None:
         """Write what waits, for as long as the connection lasts. Raises: Unread."""
@@ -90,21 +136,50 @@ class Outbox:
                 await self._drain()
 
     async def _drain(self) -> None:
-        while self._pending and not self.closed:
+        while not self.closed:
+            if self._ended is not None:
+                raise Unread(self._ended)
+            if not self._pending:
+                return
             await trio.lowlevel.wait_writable(self._sock)
-            if self._unread:
-                raise Unread(f"more than {UNREAD_BYTES_MAX} bytes of answers were not read")
-            wire = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
-            sent = self._send(wire)
-            self._pending = [wire[sent:]] if sent < len(wire) else []
-            self._pending_bytes = len(wire) - sent
+            if self._pending:
+                self._offer()
 
-    def _send(self, wire: bytes) -> int:
+    def _offer(self) -> None:
+        """Send some of what waits: much of one large message, or many small ones at once."""
+        first = self._pending[0]
+        if len(first) - self._taken < CHUNK_BYTES_MAX and len(self._pending) > 1:
+            pieces, size = [self._pending.popleft()[self._taken :]], 0
+            while self._pending and size < CHUNK_BYTES_MAX:
+                pieces.append(self._pending.popleft())
+                size += len(pieces[-1])
+            first, self._taken = b"".join(pieces), 0
+            self._pending.appendleft(first)
+        sent = self._send(memoryview(first)[self._taken : self._taken + OFFER_BYTES_MAX])
+        if self.closed or not sent:
+            return
+        self._taken += sent
+        if self._taken == len(first):
+            self._pending.popleft()
+            self._taken = 0
+        self._count(-sent)
+
+    def _send(self, wire: bytes | memoryview) -> int:
         try:
             return self._sock.send(wire)
         except (BlockingIOError, InterruptedError):
             return 0
         except OSError:
-            self.closed = True
-            self._pending.clear()
+            self.close()
             return len(wire)
+
+    def _lose(self) -> None:
+        self._pending.clear()
+        self._count(-self.unread_bytes)
+        self._wake.set()
+
+    def _count(self, by: int) -> None:
+        self.unread_bytes += by
+        self._everybody.changed(self, by)
+        if by <= 0:
+            self._moved.unpark_all()

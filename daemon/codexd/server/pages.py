@@ -13,9 +13,8 @@ from codexd.protocol.rpc import RpcError, invalid_params
 from codexd.protocol.threads import SortDirection, ThreadItemEntry
 from codexd.protocol.turns import Turn
 from codexd.runtime.actor import ThreadActor
-from codexd.runtime.images import ANSWER_BYTES_MAX
 from codexd.server.past import Past
-from codexd.server.pictures import names_in, turn_with_images
+from codexd.server.pictures import turns_with_images
 from codexd_eventstore.store import EventStore
 
 # How many entries a page has where the client does not say, and at most: the original's figures.
@@ -65,10 +64,15 @@ def page_limit(limit: int | None) -> int:
 class Page(msgspec.Struct, frozen=True):
     """Entries in the order asked for, and where their neighbours begin."""
 
-    next_cursor: str | None
+    places: tuple[Place, ...]  # of the entries
+    more: bool  # whether others follow on them
     backwards_cursor: str | None
     turns: tuple[TurnView, ...] = ()
     items: tuple[ThreadItemEntry, ...] = ()
+
+    def next_cursor(self, shown: int) -> str | None:
+        """Where the next page begins, if so many of the first entries are on this one."""
+        return self.places[shown - 1].cursor() if self.more or shown < len(self.places) else None
 
 
 async def all_turns(store: EventStore, stream: str, version: int) -> list[TurnView]:
@@ -82,26 +86,22 @@ async def all_turns(store: EventStore, stream: str, version: int) -> list[TurnVi
     return transcript.turns
 
 
-async def settled_turns(thread: ThreadActor, transcript: Transcript) -> tuple[Turn, ...]:
+async def settled_turns(thread: ThreadActor, transcript: Transcript, room: int) -> tuple[Turn, ...]:
     """All turns, as of the version that the thread has when this returns; it may go on meanwhile.
 
-    `transcript` has seen the log up to some event, or nothing of it; it is taken on from there.
+    `transcript` has seen the log up to some event, or nothing of it; it is taken on from there. `room`, in bytes,
+    is for the turns and those images that fit.
     """
-    urls: dict[str, bytes | None] = {}
-    looked_up: set[str] = set()
     while True:
         while transcript.seq < thread.version:
             for record in await thread.world.store.read(thread.thread_id, after=transcript.seq):
                 if record.seq > thread.version:
                     break  # On disk, and nobody was told of it yet.
                 transcript.apply(decode_record(record.line))
-        names = names_in([item for view in reversed(transcript.turns) for item in view.items])
-        new = [name for name in names if name not in looked_up]
-        if not new:
-            return tuple(turn_with_images(view.turn(), urls) for view in transcript.turns)
-        looked_up.update(new)
-        room = ANSWER_BYTES_MAX - sum(len(url or b"") for url in urls.values())
-        urls |= await thread.world.images.fetch(new, room)
+        turns = [view.turn() for view in transcript.turns]
+        shown = await turns_with_images(turns, thread.world.images, room)
+        if transcript.seq == thread.version:
+            return shown
 
 
 async def turns_page(past: Past, place: Place | None, limit: int, direction: SortDirection) -> Page:
@@ -121,7 +121,8 @@ async def turns_page(past: Past, place: Place | None, limit: int, direction: Sor
     shown, more = turns[:limit], len(turns) > limit
     beside = -1 if direction == "desc" else 1
     return Page(
-        Place(shown[-1].seq).cursor() if more else None,
+        tuple(Place(turn.seq) for turn in shown),
+        more,
         Place(shown[0].seq + beside).cursor() if shown else None,
         turns=tuple(shown),
     )
@@ -148,7 +149,8 @@ async def items_page(
         found = [one for one in found if _beyond(one[0], place, direction)]
     shown, more = found[:limit], len(found) > limit
     return Page(
-        shown[-1][0].cursor() if more else None,
+        tuple(at for at, _ in shown),
+        more,
         shown[0][0].cursor() if shown else None,
         items=tuple(entry for _, entry in shown),
     )

@@ -1,12 +1,13 @@
 """Images on their way to a client: what the log names is shown as it was sent, as a data URL.
 
 Law: an item has its image live and in every answer alike. What is larger than one answer may be keeps its name, and
-the rest of the answer is whole: a smaller page has it.
+the rest of the answer is whole: a smaller page has it. A page of turns or items ends where it would be too large.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -20,29 +21,67 @@ from codexd.projections.wire import Saying, Wire
 from codexd.protocol.notifications import ItemCompletedNotification, ItemStartedNotification
 from codexd.protocol.threads import ThreadItemEntry
 from codexd.protocol.turns import Turn
-from codexd.runtime.images import Images, shown
+from codexd.runtime.images import Images
+from codexd.runtime.images import shown as image_shown
+from codexd.server.answer_size import ENTRIES_BYTES_MAX, PAGE_BYTES_MAX
 
 Urls = Mapping[str, bytes | None]
+Entry = TypeVar("Entry", Turn, ThreadItemEntry)
 
 
-async def turns_with_images(turns: Sequence[Turn], images: Images) -> tuple[Turn, ...]:
-    """The turns with the images of their items, the last turn's first where there are too many."""
+async def turns_with_images(turns: Sequence[Turn], images: Images, room: int) -> tuple[Turn, ...]:
+    """The turns with the images of their items, the last turn's first where there is no room for all.
+
+    `room` is in bytes, and for the turns as well.
+    """
     names = names_in([item for turn in reversed(turns) for item in turn.items])
     if not names:
         return tuple(turns)
-    urls = await images.fetch(names)
+    urls = await images.fetch(names, room - bytes_of(turns))
     return tuple([turn_with_images(turn, urls) for turn in turns])
 
 
-async def entries_with_images(
+async def page_of_turns(turns: Sequence[Turn], images: Images) -> tuple[Turn, ...]:
+    """The first of the turns with their images, as far as a page goes; at least one."""
+
+    async def shown(turn: Turn) -> Turn:
+        return (await turns_with_images((turn,), images, ENTRIES_BYTES_MAX))[0]
+
+    return await _page_of(turns, shown)
+
+
+async def page_of_entries(
     entries: Sequence[ThreadItemEntry], images: Images
 ) -> tuple[ThreadItemEntry, ...]:
     """The same of items by themselves."""
-    names = names_in([entry.item for entry in entries])
-    if not names:
-        return tuple(entries)
-    urls = await images.fetch(names)
-    return tuple([replace(entry, item=_item(entry.item, urls)) for entry in entries])
+
+    async def shown(entry: ThreadItemEntry) -> ThreadItemEntry:
+        names = names_in([entry.item])
+        if not names:
+            return entry
+        urls = await images.fetch(names, ENTRIES_BYTES_MAX - bytes_of((entry,)))
+        return replace(entry, item=_item(entry.item, urls))
+
+    return await _page_of(entries, shown)
+
+
+async def _page_of(
+    entries: Sequence[Entry], show: Callable[[Entry], Awaitable[Entry]]
+) -> tuple[Entry, ...]:
+    shown: list[Entry] = []
+    size = 0
+    for entry in entries:
+        whole = await show(entry)
+        size += bytes_of((whole,))
+        if size > PAGE_BYTES_MAX and shown:
+            break
+        shown.append(whole)
+    return tuple(shown)
+
+
+def bytes_of(entries: Sequence[msgspec.Struct | msgspec.Raw]) -> int:
+    """How much of an answer they take."""
+    return sum(len(msgspec.json.encode(entry)) + 1 for entry in entries)
 
 
 def turn_with_images(turn: Turn, urls: Urls) -> Turn:
@@ -93,4 +132,4 @@ def _saying(saying: Saying, urls: Urls) -> Saying:
 def _item(item: ThreadItem | msgspec.Raw, urls: Urls) -> ThreadItem | msgspec.Raw:
     if not isinstance(item, UserMessage) or not names_of(item.content):
         return item
-    return replace(item, content=tuple([shown(part, urls) for part in item.content]))
+    return replace(item, content=tuple([image_shown(part, urls) for part in item.content]))

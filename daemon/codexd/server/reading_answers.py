@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import msgspec
 
 from codexd.core.events import InvalidEvent
@@ -12,6 +14,7 @@ from codexd.protocol.own import ThreadLogReadParams, ThreadLogReadResponse
 from codexd.protocol.rpc import RpcError, invalid_params, state_error
 from codexd.protocol.turns import Turn
 from codexd.runtime.images import Images
+from codexd.server.answer_size import ENTRIES_BYTES_MAX, PAGE_BYTES_MAX
 from codexd.server.connection import Answered, Connection
 from codexd.server.headings import heading
 from codexd.server.opening import store_error, thread_id_of
@@ -26,9 +29,9 @@ from codexd.server.pages import (
     turns_page,
 )
 from codexd.server.past import Past
-from codexd.server.pictures import entries_with_images, turns_with_images
+from codexd.server.pictures import page_of_entries, page_of_turns, turns_with_images
 from codexd.server.services import Services
-from codexd_eventstore.store import EventStore, NotFound, StoreError
+from codexd_eventstore.store import EventStore, NotFound, Record, StoreError
 
 # Records in one answer of the raw log.
 LOG_PAGE_MAX = 1000
@@ -47,7 +50,7 @@ async def thread_read(
             version = (await store.head(thread_id)).version
             views = await all_turns(store, thread_id, version)
             turns = await turns_with_images(
-                [view.turn() for view in views], _images(services, thread_id)
+                [view.turn() for view in views], _images(services, thread_id), ENTRIES_BYTES_MAX
             )
     except NotFound as error:
         raise state_error(f"thread not loaded: {thread_id}", "thread_not_found") from error
@@ -86,8 +89,9 @@ async def thread_turns_list(
         raise _unread(error, thread_id) from error
     view = params.items_view or "summary"
     shown = [turn.turn(view) for turn in page.turns]
-    turns = await turns_with_images(shown, _images(services, thread_id))
-    return Answered(t.ThreadTurnsListResponse(turns, page.next_cursor, page.backwards_cursor))
+    turns = await page_of_turns(shown, _images(services, thread_id))
+    following = page.next_cursor(len(turns))
+    return Answered(t.ThreadTurnsListResponse(turns, following, page.backwards_cursor))
 
 
 async def thread_items_list(
@@ -107,8 +111,9 @@ async def thread_items_list(
         )
     except (StoreError, InvalidEvent) as error:
         raise _unread(error, thread_id) from error
-    items = await entries_with_images(page.items, _images(services, thread_id))
-    return Answered(t.ThreadItemsListResponse(items, page.next_cursor, page.backwards_cursor))
+    items = await page_of_entries(page.items, _images(services, thread_id))
+    following = page.next_cursor(len(items))
+    return Answered(t.ThreadItemsListResponse(items, following, page.backwards_cursor))
 
 
 async def _items_place(past: Past, params: t.ThreadItemsListParams) -> Place | None:
@@ -143,13 +148,19 @@ async def thread_log_read(
     limit = min(max(params.limit or LOG_PAGE_MAX, 1), LOG_PAGE_MAX)
     try:
         store = _store(services, thread_id)
-        page = await store.read(thread_id, after=max(params.after, 0), limit=limit)
+        page = _first_of(await store.read(thread_id, after=max(params.after, 0), limit=limit))
         version = (await store.head(thread_id)).version
     except StoreError as error:
         raise _unread(error, thread_id) from error
     records = tuple(msgspec.Raw(record.line) for record in page)
     more = bool(page) and page[-1].seq < version
     return Answered(ThreadLogReadResponse(records, page[-1].seq if more else None))
+
+
+def _first_of(records: list[Record]) -> list[Record]:
+    """As many as a page goes; at least one."""
+    sizes = itertools.accumulate(len(record.line) + 1 for record in records)
+    return records[: max(1, sum(size <= PAGE_BYTES_MAX for size in sizes))]
 
 
 def _unread(error: Exception, thread_id: ThreadId) -> RpcError:

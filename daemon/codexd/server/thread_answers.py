@@ -22,6 +22,7 @@ from codexd.protocol.rpc import invalid_params, state_error
 from codexd.protocol.turns import Turn
 from codexd.runtime.actor import ThreadActor
 from codexd.runtime.loading import Witness
+from codexd.server.answer_size import ENTRIES_BYTES_MAX
 from codexd.server.connection import Answered, Connection
 from codexd.server.feed import Follower
 from codexd.server.fork_points import fork_point
@@ -45,7 +46,7 @@ from codexd.server.opening import (
 from codexd.server.outbox import Outbox
 from codexd.server.pages import Place, page_limit, settled_turns, turns_page
 from codexd.server.past import Past
-from codexd.server.pictures import turns_with_images
+from codexd.server.pictures import bytes_of, page_of_turns
 from codexd.server.returning import wire_at
 from codexd.server.services import Services
 from codexd_eventstore.store import NotFound, StoreError
@@ -119,13 +120,14 @@ async def thread_resume(
     while True:
         version = thread.version
         page = await _first_page(thread, params.initial_turns_page)
-        turns = () if params.exclude_turns else await settled_turns(thread, transcript)
+        room = ENTRIES_BYTES_MAX - (bytes_of(page.data) if page is not None else 0)
+        turns = () if params.exclude_turns else await settled_turns(thread, transcript, room)
         if page is None or version == thread.version:
             break
     answered = _attached(services, connection, thread, t.ThreadResumeResponse, turns)
     assert isinstance(answered.result, t.ThreadResumeResponse)
     result = msgspec.structs.replace(answered.result, initial_turns_page=page)
-    return Answered(result, answered.then)
+    return Answered(result, answered.then, "the thread is not followed")
 
 
 async def thread_fork(
@@ -145,10 +147,14 @@ async def thread_fork(
             fork = await _forked(services, connection, parent, at_seq, child_id, ephemeral, witness)
             await fork.submit(c.ChangeSettings(change=change), by=connection.by)
     child = known or fork
-    turns = () if params.exclude_turns else await settled_turns(child, transcript)
-    return _attached(
+    turns: tuple[Turn, ...] = ()
+    if not params.exclude_turns:
+        turns = await settled_turns(child, transcript, ENTRIES_BYTES_MAX)
+    answered = _attached(
         services, connection, child, t.ThreadForkResponse, turns, announce=known is None
     )
+    done = f"the fork was made: it is thread {child.thread_id}"
+    return msgspec.structs.replace(answered, done=done)
 
 
 async def _forked(
@@ -301,8 +307,8 @@ async def _first_page(thread: ThreadActor, asked: t.TurnsPageParams | None) -> t
         asked.sort_direction or "desc",
     )
     shown = [view.turn(asked.items_view or "summary") for view in page.turns]
-    turns = await turns_with_images(shown, thread.world.images)
-    return t.TurnsPage(turns, page.next_cursor, page.backwards_cursor)
+    turns = await page_of_turns(shown, thread.world.images)
+    return t.TurnsPage(turns, page.next_cursor(len(turns)), page.backwards_cursor)
 
 
 async def _resumed_from(
