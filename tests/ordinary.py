@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from codexd.core import commands as c
+from codexd.core.approved import action_hash
 from codexd.core.calls import RunCommand, ToolAction, ToolResult
 from codexd.core.environment import environment_known, environment_of, environment_text
 from codexd.core.events import (
@@ -23,9 +24,10 @@ from codexd.core.events import (
 )
 from codexd.core.ids import ApprovalId, CallId, ItemId, ModelCallId, TurnId
 from codexd.core.items import TextInput, TurnError, UserInput
+from codexd.core.policy import NOT_KNOWN_HARMLESS
 from codexd.core.settings import Settings, SettingsChange
 from codexd.core.story import ABORTED_CALL, ABORTED_NOTE
-from codexd.core.tool_events import ToolEnded, ToolStarted
+from codexd.core.tool_events import ApprovalRequested, Decision, ToolEnded, ToolStarted
 
 SETTINGS = Settings(
     cwd="/work",
@@ -193,9 +195,30 @@ def aborted(call: str) -> ToolEnded:
     return ToolEnded(CallId(call), ToolResult("aborted", ABORTED_CALL))
 
 
-def approval(turn: str, call: str) -> ApprovalId:
-    """The id under which a call of a turn is asked about."""
-    return ApprovalId(f"{turn}/{call}")
+def approval(turn: str, number: int = 1) -> ApprovalId:
+    """The id of a turn's question, which are numbered."""
+    return ApprovalId(f"{turn}/{number}")
+
+
+def asked_about(
+    call: str, action: RunCommand, number: int = 1, reason: str = NOT_KNOWN_HARMLESS
+) -> ApprovalRequested:
+    """A call of the first turn waits for a person."""
+    hashed = action_hash(action)
+    approval_id = approval("t1", number)
+    return ApprovalRequested(approval_id, CallId(call), action, reason, "untrusted", hashed)
+
+
+def answer(
+    asked: ApprovalRequested, decision: Decision, open_items: tuple[c.OpenItem, ...] = ()
+) -> c.DecideApproval:
+    """A person's answer to a question."""
+    return c.DecideApproval(
+        approval_id=asked.approval_id,
+        action_hash=action_hash(asked.action),
+        decision=decision,
+        open_items=open_items,
+    )
 
 
 def changed(settings: Settings, change: SettingsChange) -> Settings:

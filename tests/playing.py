@@ -14,6 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from codexd.core import commands as c
+from codexd.core.approved import action_hash
 from codexd.core.calls import NO_PARTS, BadCall, ToolAction, ToolResult, ViewImage
 from codexd.core.commands import Command
 from codexd.core.compaction import TOO_LONG
@@ -654,10 +655,16 @@ class Play:
     def _moves_of_a_tool(self, call: OpenCall) -> list[Move]:
         asked = call.approval_id
         if asked is not None:
+            assert call.action is not None
             decisions: tuple[Decision, ...] = ("accept", "acceptForSession", "decline", "cancel")
             left = self.open_items()
             commands = [
-                c.DecideApproval(approval_id=asked, decision=decision, open_items=left)
+                c.DecideApproval(
+                    approval_id=asked,
+                    action_hash=action_hash(call.action),
+                    decision=decision,
+                    open_items=left,
+                )
                 for decision in decisions
             ]
             return [lambda command=command: self.do(command) for command in commands]  # type: ignore[misc]

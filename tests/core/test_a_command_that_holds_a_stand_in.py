@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from codexd.core import commands as c
+from codexd.core.approved import stood_in_for
 from codexd.core.calls import ToolResult
 from codexd.core.events import ModelCallStarted
 from codexd.core.ids import CallId, ModelCallId
-from codexd.core.policy import NOT_KNOWN_HARMLESS
-from codexd.core.reports import stood_in_for
 from codexd.core.stand_in import find_stand_in, scrubbed_stand_in, secret_stand_in
-from codexd.core.tool_events import ApprovalDecided, ApprovalRequested, ToolEnded
-from ordinary import ENDED, FIRST_TURN, SETTINGS, approval, line, made
+from codexd.core.tool_events import ApprovalDecided, ToolEnded
+from ordinary import ENDED, FIRST_TURN, SETTINGS, answer, asked_about, line, made
 from spec import given
 
 SECRET = secret_stand_in("GITHUB_TOKEN", b"hunter2")
@@ -23,13 +21,9 @@ def test_a_question_that_waited_through_a_restart_is_accepted_and_the_call_refus
     told = stood_in_for(COMMAND)
     assert told is not None
     assert SECRET in told
-    asked = ApprovalRequested(
-        approval("t1", "c1"), CallId("c1"), COMMAND, NOT_KNOWN_HARMLESS, "untrusted"
-    )
-    given(*FIRST_TURN, made("c1"), asked, ENDED).when(
-        c.DecideApproval(approval_id=approval("t1", "c1"), decision="accept")
-    ).then(
-        ApprovalDecided(approval("t1", "c1"), "accept"),
+    asked = asked_about("c1", COMMAND)
+    given(*FIRST_TURN, made("c1"), asked, ENDED).when(answer(asked, "accept")).then(
+        ApprovalDecided(asked.approval_id, "accept"),
         ToolEnded(CallId("c1"), ToolResult("failed", told, told)),
         ModelCallStarted(ModelCallId("t1/2"), 1, SETTINGS.model, SETTINGS.provider),
     )

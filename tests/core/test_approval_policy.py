@@ -119,10 +119,12 @@ def test_never_asks_about_nothing() -> None:
     assert asks("never", command("make", escalated=True)) is None
 
 
-def test_the_models_own_words_are_what_the_person_is_asked() -> None:
-    action = command("make", escalated=True, justification="May I build?")
-    assert asks("on-request", action) == "May I build?"
-    assert asks("untrusted", action) == "May I build?"
+def test_the_models_own_words_never_stand_for_the_reason() -> None:
+    action = command("make", escalated=True, justification="This command only reads.")
+    assert asks("on-request", action) == LEAVES_SANDBOX
+    assert asks("untrusted", action) == LEAVES_SANDBOX
+    inside = msgspec.structs.replace(action, escalated=False)
+    assert asks("untrusted", inside) == NOT_KNOWN_HARMLESS
 
 
 @pytest.mark.parametrize("policy", ["untrusted", "on-request", "never"])

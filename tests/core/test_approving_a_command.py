@@ -9,7 +9,7 @@ from codexd.core.calls import ToolResult
 from codexd.core.due import CallModel, RunTool
 from codexd.core.events import Event, ItemCut, TurnCompleted, TurnInterrupted
 from codexd.core.ids import CallId, ItemId, ModelCallId
-from codexd.core.policy import NOT_KNOWN_HARMLESS, session_key
+from codexd.core.policy import session_key
 from codexd.core.reports import DECLINED
 from codexd.core.settings import ApprovalPolicy, SettingsChange
 from codexd.core.tool_events import (
@@ -27,8 +27,9 @@ from ordinary import (
     SETTINGS,
     STARTED,
     aborted,
-    approval,
+    answer,
     ask,
+    asked_about,
     begun,
     calling,
     ended,
@@ -43,22 +44,17 @@ from ordinary import (
 )
 from spec import given
 
-ASKED = ApprovalRequested(
-    approval("t1", "c1"), CallId("c1"), line("make"), NOT_KNOWN_HARMLESS, "untrusted"
-)
+ASKED = asked_about("c1", line("make"))
 WAITING: tuple[Event, ...] = (*FIRST_TURN, made("c1"), ASKED, ENDED)
 DECLINED_CALL = ToolEnded(CallId("c1"), ToolResult("declined", DECLINED))
 
 
-def decide(decision: Decision, call: str = "c1", left: str = "") -> c.DecideApproval:
-    open_items = (streaming(left),) if left else ()
-    return c.DecideApproval(
-        approval_id=approval("t1", call), decision=decision, open_items=open_items
-    )
+def decide(decision: Decision, left: str = "") -> c.DecideApproval:
+    return answer(ASKED, decision, (streaming(left),) if left else ())
 
 
-def decided(decision: Decision, call: str = "c1") -> ApprovalDecided:
-    return ApprovalDecided(approval("t1", call), decision)
+def decided(decision: Decision) -> ApprovalDecided:
+    return ApprovalDecided(ASKED.approval_id, decision)
 
 
 def test_a_harmless_command_runs_unasked() -> None:
@@ -103,13 +99,7 @@ def test_accepted_for_the_session_the_same_line_is_not_asked_about_again() -> No
         made("c2"), runs("c2", "make")
     )
     given(*later).when(report("t1/2", finished_call("c2", line("make install")))).then(
-        made("c2"),
-        replace(
-            ASKED,
-            approval_id=approval("t1", "c2"),
-            call_id=CallId("c2"),
-            action=line("make install"),
-        ),
+        made("c2"), asked_about("c2", line("make install"), 2)
     )
 
 

@@ -8,8 +8,6 @@ from codexd.core import commands as c
 from codexd.core.due import CallModel, RunTool
 from codexd.core.events import Event, ItemCut, TurnCompleted, TurnInterrupted
 from codexd.core.ids import CallId, ItemId, ModelCallId, TurnId
-from codexd.core.policy import NOT_KNOWN_HARMLESS
-from codexd.core.tool_events import ApprovalRequested
 from ordinary import (
     ABORTED,
     ENDED,
@@ -17,8 +15,9 @@ from ordinary import (
     FIRST_TURN,
     STARTED,
     aborted,
-    approval,
+    answer,
     ask,
+    asked_about,
     begun,
     calling,
     failure,
@@ -35,9 +34,7 @@ from ordinary import (
 from spec import given
 
 IN_A_COMMAND = (*FIRST_TURN, made("c1"), runs("c1", "ls"), ENDED)
-ASKED = ApprovalRequested(
-    approval("t1", "c2"), CallId("c2"), line("make"), NOT_KNOWN_HARMLESS, "untrusted"
-)
+ASKED = asked_about("c2", line("make"))
 
 
 def test_in_mid_answer_what_was_shown_is_kept() -> None:
@@ -90,7 +87,7 @@ def test_reports_that_come_after_it_change_nothing() -> None:
 
 def test_an_answer_that_comes_after_it_is_refused() -> None:
     stopped = given(*FIRST_TURN, made("c2"), ASKED).when(c.InterruptTurn()).events
-    late = c.DecideApproval(approval_id=approval("t1", "c2"), decision="accept")
+    late = answer(ASKED, "accept")
     given(*FIRST_TURN, made("c2"), ASKED, *stopped).when(late).then_rejected("nobody_waiting")
 
 

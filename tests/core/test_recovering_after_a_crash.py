@@ -20,9 +20,8 @@ from codexd.core.events import (
 )
 from codexd.core.ids import CallId, ItemId, ModelCallId, ThreadId
 from codexd.core.items import TurnError
-from codexd.core.policy import NOT_KNOWN_HARMLESS
 from codexd.core.reports import RESTARTED
-from codexd.core.tool_events import ApprovalDecided, ApprovalRequested, ToolEnded
+from codexd.core.tool_events import ApprovalDecided, ToolEnded
 from ordinary import (
     ABORTED,
     ENDED,
@@ -31,7 +30,9 @@ from ordinary import (
     FIRST_TURN,
     STARTED,
     aborted,
+    answer,
     approval,
+    asked_about,
     begun,
     calling,
     ended,
@@ -53,9 +54,7 @@ ASKED_AGAIN = ModelCallFailed(
 )
 CUT = ItemCut(ItemId("m1"), "message", "restarted", "so far")
 LOST = ToolEnded(CallId("c1"), ToolResult("aborted", RESTARTED))
-QUESTION = ApprovalRequested(
-    approval("t1", "c2"), CallId("c2"), line("make"), NOT_KNOWN_HARMLESS, "untrusted"
-)
+QUESTION = asked_about("c2", line("make"))
 IDLE = (*FIRST_TURN, ENDED, TurnCompleted())
 IN_A_COMMAND = (*FIRST_TURN, made("c1"), runs("c1", "ls"), ENDED)
 ASKING = (*FIRST_TURN, made("c2"), QUESTION, ENDED)
@@ -96,24 +95,22 @@ def test_a_call_that_was_made_and_not_started_is_answered_too() -> None:
 
 
 def test_a_call_that_was_allowed_and_not_started_is_answered_too() -> None:
-    allowed = ApprovalDecided(approval("t1", "c2"), "accept")
+    allowed = ApprovalDecided(approval("t1"), "accept")
     lost = replace(LOST, call_id=CallId("c2"))
     given(*ASKING, allowed).when(c.Recover()).then(lost, calling("t1/2"))
 
 
 def test_a_question_stays_open() -> None:
     given(*ASKING).when(c.Recover()).then().then_due()
-    accept = c.DecideApproval(approval_id=approval("t1", "c2"), decision="accept")
-    given(*ASKING).when(accept).then(
-        ApprovalDecided(approval("t1", "c2"), "accept"), runs("c2", "make")
-    )
+    accept = answer(QUESTION, "accept")
+    given(*ASKING).when(accept).then(ApprovalDecided(approval("t1"), "accept"), runs("c2", "make"))
 
 
 def test_a_question_stays_open_and_the_broken_answer_waits_for_it() -> None:
     recovered = given(*ASKING[:-1]).when(c.Recover())
     recovered.then(ASKED_AGAIN).then_due()
     past = (*ASKING[:-1], *recovered.events)
-    decline = c.DecideApproval(approval_id=approval("t1", "c2"), decision="decline")
+    decline = answer(QUESTION, "decline")
     declined = given(*past).when(decline).then_due(AwaitRetry(CALL, 1, 0))
     retry = c.RetryModelCall(call_id=CALL, attempt=1)
     given(*past, *declined.events).when(retry).then(calling("t1/1", 2))
@@ -213,7 +210,7 @@ def test_a_fork_between_turns_is_at_rest() -> None:
 
 
 def test_a_fork_takes_neither_queue_nor_permissions_along() -> None:
-    accept = c.DecideApproval(approval_id=approval("t1", "c2"), decision="acceptForSession")
+    accept = answer(QUESTION, "acceptForSession")
     allowed = given(*ASKING).when(accept).events
     state = given(*ASKING, *allowed, queued(2), FORKED).when(c.Recover(forked=True)).state
     assert (state.queue, state.allowed_for_session, state.turn) == ((), frozenset(), None)

@@ -6,13 +6,12 @@ from codexd.core import commands as c
 from codexd.core.calls import BadCall, ToolResult
 from codexd.core.due import CallModel, RunTool
 from codexd.core.ids import CallId, ModelCallId
-from codexd.core.policy import NOT_KNOWN_HARMLESS
-from codexd.core.tool_events import ApprovalRequested, ToolEnded, ToolSpawned
+from codexd.core.tool_events import ToolEnded, ToolSpawned
 from ordinary import (
     ENDED,
     FINISHED,
     FIRST_TURN,
-    approval,
+    asked_about,
     calling,
     ended,
     finished_call,
@@ -49,9 +48,7 @@ def test_a_call_may_end_before_the_response_does() -> None:
 
 
 def test_a_question_holds_up_the_model_but_not_the_other_call() -> None:
-    asked = ApprovalRequested(
-        approval("t1", "c2"), CallId("c2"), line("make"), NOT_KNOWN_HARMLESS, "untrusted"
-    )
+    asked = asked_about("c2", line("make"))
     given(*FIRST_TURN).when(
         report("t1/1", finished_call("c1", line("ls")), finished_call("c2", line("make")), FINISHED)
     ).then(made("c1"), runs("c1", "ls"), made("c2"), asked, ENDED).then_due(RunTool(CallId("c1")))

@@ -10,7 +10,7 @@ from codexd.core.events import GitHead, ThreadStarted
 from codexd.core.ids import CallId, ItemId, ModelCallId, TurnId
 from codexd.core.items import TextInput
 from codexd.core.settings import SettingsChange
-from ordinary import FIRST_TURN, SETTINGS, STARTED, approval, ask
+from ordinary import FIRST_TURN, SETTINGS, STARTED, answer, ask, asked_about, line
 from spec import given
 
 
@@ -60,7 +60,7 @@ def test_it_starts_once() -> None:
         c.SteerTurn(expected_turn=TurnId("t1"), item_id=ItemId("s"), content=(TextInput("x"),)),
         c.WithdrawInput(item_id=ItemId("u1")),
         c.InterruptTurn(),
-        c.DecideApproval(approval_id=approval("t1", "c"), decision="accept"),
+        answer(asked_about("c1", line("make")), "accept"),
     ],
     ids=lambda command: type(command).__name__,
 )

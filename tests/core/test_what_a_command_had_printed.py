@@ -19,7 +19,8 @@ from ordinary import (
     FINISHED,
     FIRST_TURN,
     aborted,
-    approval,
+    answer,
+    asked_about,
     calling,
     failure,
     finished_call,
@@ -56,9 +57,7 @@ def test_when_the_thread_is_put_aside() -> None:
 
 def test_when_another_call_is_cancelled() -> None:
     asked = given(*IN_A_COMMAND).when(report("t1/1", finished_call("c2", line("make")), FINISHED))
-    cancel = c.DecideApproval(
-        approval_id=approval("t1", "c2"), decision="cancel", open_items=PRINTED
-    )
+    cancel = answer(asked_about("c2", line("make")), "cancel", PRINTED)
     assert STOPPED in given(*IN_A_COMMAND, *asked.events).when(cancel).events
 
 

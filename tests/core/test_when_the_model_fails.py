@@ -24,8 +24,9 @@ from ordinary import (
     ENDED,
     FINISHED,
     FIRST_TURN,
-    approval,
+    answer,
     ask,
+    asked_about,
     calling,
     ended,
     failure,
@@ -150,7 +151,7 @@ def test_a_question_asked_before_the_stream_broke_stays_open() -> None:
     asked = given(*FIRST_TURN).when(report("t1/1", finished_call("c1", line("make")))).events
     failed = given(*FIRST_TURN, *asked).when(failure("t1/1"))
     failed.then(reconnecting(1, 5)).then_due()
-    decline = c.DecideApproval(approval_id=approval("t1", "c1"), decision="decline")
+    decline = answer(asked_about("c1", line("make")), "decline")
     given(*FIRST_TURN, *asked, *failed.events).when(decline).then_due(AwaitRetry(CALL, 1, 200))
 
 

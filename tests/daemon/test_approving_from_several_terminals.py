@@ -30,7 +30,7 @@ async def test_everybody_is_asked_the_first_answer_counts_and_all_hear_of_it(
                 await stack.enter_async_context(connected(daemon.home.socket, framing))
                 for _ in range(3)
             ]
-            thread = await clients[0].start_thread()
+            thread = await clients[0].start_thread(cwd=str(daemon.home.work))
             for one in clients[1:]:
                 await one.call("thread/resume", threadId=thread)
             turn = await clients[0].start_turn(thread, "go")

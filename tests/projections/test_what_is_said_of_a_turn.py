@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from codexd.core import commands as c
+from codexd.core.approved import action_hash
 from codexd.core.calls import BadCall, ToolResult
 from codexd.core.commands import Command
 from codexd.core.ids import CallId, ItemId
@@ -100,9 +101,17 @@ def end(play: Play, name: str, outcome: ToolResult | None = None) -> None:
 
 
 def decide(play: Play, decision: Decision) -> None:
-    asked = play.turn.open_calls[0].approval_id
-    assert asked is not None
-    play.do(c.DecideApproval(approval_id=asked, decision=decision, open_items=play.open_items()))
+    (call, *_) = play.turn.open_calls
+    assert call.approval_id is not None
+    assert call.action is not None
+    play.do(
+        c.DecideApproval(
+            approval_id=call.approval_id,
+            action_hash=action_hash(call.action),
+            decision=decision,
+            open_items=play.open_items(),
+        )
+    )
 
 
 def item_of(play: Play, item: str) -> ThreadItem:

@@ -167,6 +167,7 @@ class DecideApproval(_Command, frozen=True, kw_only=True):
     """Answer the question whether a tool may run."""
 
     approval_id: ApprovalId
+    action_hash: str  # of the action that was shown to whoever answers
     decision: Decision
     note: str | None = None
     open_items: tuple[OpenItem, ...] = ()  # for `cancel`, which interrupts

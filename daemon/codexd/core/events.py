@@ -240,6 +240,7 @@ class CallName(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, 
     call_id: CallId
     name: str
     custom: bool = False
+    answers: str | None = None  # the id by which the model knows it; None: the same
 
 
 class ItemCompleted(Fact, frozen=True):

@@ -8,7 +8,7 @@ from typing import NewType
 ThreadId = NewType("ThreadId", str)
 TurnId = NewType("TurnId", str)
 ItemId = NewType("ItemId", str)  # an item of a turn; the provider's id where it gave one
-CallId = NewType("CallId", str)  # a tool call, by the provider's call_id
+CallId = NewType("CallId", str)  # a tool call; our own, since models use theirs again
 ModelCallId = NewType("ModelCallId", str)  # one logical request to the model, over its attempts
 ApprovalId = NewType("ApprovalId", str)
 

@@ -27,7 +27,10 @@ _OBEYS_ITS_FOLDER = frozenset({"git"})
 def needs_approval(
     settings: Settings, action: ToolAction, allowed_for_session: frozenset[str]
 ) -> str | None:
-    """Why a person must allow an action, as a sentence for that person; None where it may go ahead."""
+    """Why a person must allow an action, as a sentence for that person; None where it may go ahead.
+
+    It is always the daemon's own: what the model says of its call stands beside it, and never for it.
+    """
     if isinstance(action, BadCall | ViewImage):
         return None  # To look at a file changes nothing; every sandbox lets files be read.
     if session_key(action) in allowed_for_session:
@@ -38,7 +41,9 @@ def needs_approval(
         case "on-request":
             return _leaving(action)
         case "untrusted":
-            return _leaving(action) or (None if _only_reads(settings, action) else _unknown(action))
+            return _leaving(action) or (
+                None if _only_reads(settings, action) else NOT_KNOWN_HARMLESS
+            )
         case unknown:
             assert_never(unknown)
 
@@ -63,11 +68,7 @@ def permitted(settings: Settings, action: ToolAction) -> ToolAction:
 
 
 def _leaving(action: RunCommand) -> str | None:
-    return (action.justification or LEAVES_SANDBOX) if action.escalated else None
-
-
-def _unknown(action: RunCommand) -> str:
-    return action.justification or NOT_KNOWN_HARMLESS
+    return LEAVES_SANDBOX if action.escalated else None
 
 
 def _only_reads(settings: Settings, action: RunCommand) -> bool:

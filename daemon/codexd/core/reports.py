@@ -7,7 +7,8 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from codexd.core import commands as c
-from codexd.core.calls import BadCall, RunCommand, ToolAction, ToolResult
+from codexd.core.approved import action_hash, not_as_asked, stood_in_for
+from codexd.core.calls import BadCall, ToolResult
 from codexd.core.commands import Bridge, FinishedCall, FinishedItem, MadeCall, OpenItem, Rejected
 from codexd.core.compaction import (
     COMPACTIONS_IN_A_ROW_MAX,
@@ -27,7 +28,6 @@ from codexd.core.events import (
 from codexd.core.ids import ApprovalId
 from codexd.core.items import TurnError
 from codexd.core.policy import needs_approval, permitted
-from codexd.core.stand_in import find_stand_in
 from codexd.core.story import Story
 from codexd.core.surroundings import Surroundings
 from codexd.core.tool_events import (
@@ -44,23 +44,6 @@ RESTARTED = (
     "interrupted by a restart of the daemon: the call had been started, its result is not known, "
     "and it was not started again. Look at the present state before you repeat it."
 )
-
-
-def stood_in_for(action: ToolAction) -> str | None:
-    """What to tell the model of a call that names a stand-in where a secret was; None where it may run.
-
-    A question may have waited through a restart, and the log that is gone on from has no secrets; or the
-    model has read a stand-in in its history, and takes it for the thing.
-    """
-    if not isinstance(action, RunCommand):
-        return None
-    found = find_stand_in(action.command) or find_stand_in(action.cwd)
-    if found is None:
-        return None
-    return (
-        f"not run: the command holds {found}, which stands in the log for a secret that was not written down. "
-        "Nothing was done. Give the secret another way, for example by the name of an environment variable."
-    )
 
 
 def decide_model(
@@ -153,9 +136,9 @@ def _admit(story: Story, call: MadeCall) -> None:
     if reason is None:
         story.add(ToolStarted(call_id, action))
         return
-    approval_id = ApprovalId(f"{turn.turn_id}/{call_id}")
+    approval_id = ApprovalId(f"{turn.turn_id}/{turn.questions + 1}")
     policy = turn.settings.approval_policy
-    story.add(ApprovalRequested(approval_id, call_id, action, reason, policy))
+    story.add(ApprovalRequested(approval_id, call_id, action, reason, policy, action_hash(action)))
 
 
 def _failed(story: Story, call: ModelCall, command: c.ReportModelFailure) -> None:
@@ -258,10 +241,16 @@ def decide_approval(story: Story, command: c.DecideApproval) -> None:
             "nobody_waiting", "nobody is waiting for this answer any more: nothing was changed"
         )
     assert call.action is not None
+    if command.action_hash != action_hash(call.action):
+        raise Rejected(
+            "approval_mismatch",
+            f"expected an answer to the action with the sha256 {action_hash(call.action)}, found one to "
+            f"{command.action_hash}: nothing was changed, and the question stays open",
+        )
     story.add(ApprovalDecided(command.approval_id, command.decision, command.note))
     match command.decision:
         case "accept" | "acceptForSession":
-            told = stood_in_for(call.action)
+            told = not_as_asked(call.action, call.asked_hash)
             if told is None:
                 story.add(ToolStarted(call.call_id, call.action))
             else:

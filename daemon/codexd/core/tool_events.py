@@ -16,8 +16,9 @@ class ApprovalRequested(Fact, frozen=True):
     approval_id: ApprovalId
     call_id: CallId
     action: ToolAction
-    reason: str
+    reason: str  # the daemon's own; the model's words stand in the action
     policy: str
+    action_hash: str | None = None  # of the exact action, which the log may show with a stand-in
 
 
 Decision = Literal["accept", "acceptForSession", "decline", "cancel"]

@@ -60,6 +60,7 @@ class OpenCall(msgspec.Struct, frozen=True):
     custom: bool
     action: ToolAction | None = None  # None until it is asked for or started
     approval_id: ApprovalId | None = None  # set while a person is being asked
+    asked_hash: str | None = None  # of the action that a person was asked about
     running: bool = False
     pid: int | None = None
 
@@ -89,6 +90,7 @@ class Turn(msgspec.Struct, frozen=True):
     kind: TurnKind
     settings: Settings
     calls_made: int = 0  # model calls so far; numbers the next one
+    questions: int = 0  # approvals that were asked for so far; numbers the next one
     call: ModelCall | None = None
     open_calls: tuple[OpenCall, ...] = ()
     owed: bool = True  # whether the model has yet to see something: input, or a tool's answer
@@ -175,7 +177,11 @@ def evolve_tool(turn: Turn, event: ToolEvent) -> Turn:
     match event:
         case ApprovalRequested():
             return _with_call(
-                turn, event.call_id, action=event.action, approval_id=event.approval_id
+                replace(turn, questions=turn.questions + 1),
+                event.call_id,
+                action=event.action,
+                approval_id=event.approval_id,
+                asked_hash=event.action_hash,
             )
         case ApprovalDecided():
             asked = asked_about(turn, event)

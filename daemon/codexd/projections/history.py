@@ -22,6 +22,7 @@ from msgspec.structs import replace
 
 from codexd.core.compaction_events import PinAdded, PinRemoved
 from codexd.core.events import (
+    CallName,
     ContextAdded,
     Event,
     InputQueued,
@@ -71,7 +72,7 @@ class HistoryMark(NamedTuple):
     length: int  # of all, absent ones included
     behind: tuple[bytes, ...]
     queued: dict[str, bytes]
-    calls: dict[str, bool]
+    calls: dict[str, CallName]
     printed: int
     digest: str
     instructions: str | None
@@ -94,7 +95,7 @@ class HistoryPlace(msgspec.Struct, frozen=True, array_like=True, gc=False):
     items: tuple[bytes, ...]  # those that no request has had yet
     behind: tuple[bytes, ...]
     queued: dict[str, bytes]
-    calls: dict[str, bool]
+    calls: dict[str, CallName]
     makers: Makers
     asked: tuple[str, str]
     keepsakes: Keepsakes
@@ -115,7 +116,7 @@ class History:
         self._asked = ("", "")  # model and provider of the request that is being answered
         self._behind: list[bytes] = []  # what the model sees with its next call
         self._queued: dict[str, bytes] = {}
-        self._calls: dict[str, bool] = {}  # open tool calls: whether each is a custom one
+        self._calls: dict[str, CallName] = {}  # open tool calls
         self._printed = 0  # so many items are in the digest
         self._digest = ""
         self._instructions: str | None = None
@@ -131,7 +132,7 @@ class History:
                     self.makers = self.makers.thought(self.count, *self._asked)
                 self.items.append(without_id(event.item))
                 if event.call is not None:
-                    self._calls[event.call.call_id] = event.call.custom
+                    self._calls[event.call.call_id] = event.call
             case ToolEnded():
                 self._answer(event)
             case HistoryCompacted():
@@ -308,9 +309,9 @@ class History:
 
     def _answer(self, event: ToolEnded) -> None:
         """A call has its answer; what the model did not call, such as a person's command, has none."""
-        custom = self._calls.pop(event.call_id, None)
-        if custom is not None:
-            self.items.append(call_output(event.call_id, event.result, custom))
+        call = self._calls.pop(event.call_id, None)
+        if call is not None:
+            self.items.append(call_output(call, event.result))
 
     def _compact(self, event: HistoryCompacted) -> None:
         """Begin anew with what stands for the past: no request has had any of it yet."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from codexd.core.calls import ToolResult
-from codexd.core.events import given
+from codexd.core.events import CallName, given
 from codexd.core.images import DETAIL_DEFAULT, read_name
 from codexd.core.items import (
     ImageInput,
@@ -79,11 +79,11 @@ def image_part(image: str, detail: str | None = None) -> dict[str, str]:
     return {"type": "input_image", "image_url": image, "detail": detail or DETAIL_DEFAULT}
 
 
-def call_output(call_id: str, result: ToolResult, custom: bool) -> bytes:
-    """A tool's answer: its text, or the parts that it was given in."""
-    kind = "custom_tool_call_output" if custom else "function_call_output"
+def call_output(call: CallName, result: ToolResult) -> bytes:
+    """A tool's answer: its text, or the parts that it was given in. The model knows the call by its own id."""
+    kind = "custom_tool_call_output" if call.custom else "function_call_output"
     output = given(result.model_parts) or result.model_text
-    return _encode({"type": kind, "call_id": call_id, "output": output})
+    return _encode({"type": kind, "call_id": call.answers or call.call_id, "output": output})
 
 
 def without_id(item: msgspec.Raw) -> bytes:

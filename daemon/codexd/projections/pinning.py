@@ -55,6 +55,6 @@ def _call_and_answer(
             call, call_seq = event, one.seq
         elif isinstance(event, ToolEnded) and call is not None and seq in (call_seq, one.seq):
             assert call.call is not None
-            answer = call_output(call_id, event.result, call.call.custom)
+            answer = call_output(call.call, event.result)
             return (msgspec.Raw(without_id(call.item)), msgspec.Raw(answer))
     return ()

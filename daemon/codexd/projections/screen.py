@@ -50,6 +50,7 @@ from codexd.core.marks import HistoryCompacted, ReviewEntered, ReviewExited
 from codexd.core.record import Recorded
 from codexd.core.review_words import answer_item
 from codexd.core.tool_events import ApprovalRequested, ToolEnded, ToolSpawned, ToolStarted
+from codexd.projections.quoting import quoted
 
 
 class Begun(msgspec.Struct, frozen=True, gc=False):
@@ -236,7 +237,7 @@ class Screen:
             return []
         item = CommandExecution(
             id=ItemId(call_id),
-            command=_quoted(action.argv),
+            command=quoted(action.argv),
             cwd=action.cwd,
             status="inProgress",
             command_actions=(UnknownAction(action.command),),
@@ -356,15 +357,3 @@ def _answered(
         started_at_ms=at_ms,
         completed_at_ms=at_ms,
     )
-
-
-def _quoted(argv: tuple[str, ...]) -> str:
-    """The argv as one would type it."""
-    return " ".join(word if _PLAIN.issuperset(word) and word else _quote(word) for word in argv)
-
-
-_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=:,@%+")
-
-
-def _quote(word: str) -> str:
-    return "'" + word.replace("'", "'\"'\"'") + "'"

@@ -29,7 +29,7 @@ from codexd.core.events import (
     TurnStarted,
     Unknown,
 )
-from codexd.core.ids import ApprovalId, CallId, ThreadId, TurnId
+from codexd.core.ids import ApprovalId, ItemId, ThreadId, TurnId
 from codexd.core.items import AgentMessage, ThreadItem, TurnError
 from codexd.core.marks import HistoryCompacted, ReviewEntered, ReviewExited
 from codexd.core.record import Recorded
@@ -61,13 +61,13 @@ class Asks(msgspec.Struct, frozen=True, gc=False):
     """Everybody who follows is to be asked."""
 
     approval_id: ApprovalId
-    call_id: CallId
+    item_id: ItemId
     turn_id: TurnId
-    command: str
-    shown_command: str
-    cwd: str
-    reason: str | None
+    action: RunCommand  # as the log has it, or as it would run
+    reason: str  # the daemon's own
+    asked_hash: str | None  # of the action, as it was recorded
     at_ms: int
+    hidden: bool = False  # the log shows it with a stand-in
     asked_in: ThreadId | None = None  # the thread that waits, where that is a reviewer's
 
 
@@ -293,12 +293,11 @@ class Wire:
         item = self._screen.commands[event.call_id]
         asks = self.asks[event.approval_id] = Asks(
             event.approval_id,
-            event.call_id,
+            item.id,
             self.turn_id,
-            action.command,
-            item.command,
-            action.cwd,
-            action.justification or event.reason,
+            action,
+            event.reason,
+            event.action_hash,
             at_ms,
         )
         return [asks]

@@ -21,6 +21,15 @@ Decision = Literal["accept", "acceptForSession", "decline", "cancel"]
 OFFERED: tuple[Decision, ...] = ("accept", "acceptForSession", "decline", "cancel")
 
 
+class AskedByCodexd(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """What the original's question has no members for."""
+
+    approval_id: str
+    action_hash: str  # of what would run; an answer that gives it back is one to this action
+    reason: str  # the daemon's own words alone
+    model_says: str | None = None  # the model's, on one line
+
+
 class CommandApprovalParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """May this command run?"""
 
@@ -30,11 +39,12 @@ class CommandApprovalParams(msgspec.Struct, frozen=True, rename="camel", kw_only
     item_id: str
     started_at_ms: int
     environment_id: str | None = "local"
-    reason: str | None = None  # the model's own
+    reason: str | None = None  # the daemon's own, and then the model's as such
     command: str | None = None
     cwd: str | None = None
     command_actions: tuple[UnknownAction, ...] | None = None
     available_decisions: tuple[Decision, ...] = OFFERED
+    codexd: AskedByCodexd | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Amendment(msgspec.Struct, frozen=True):
@@ -45,14 +55,18 @@ class _Amended(msgspec.Struct, frozen=True, rename="camel"):
     accept_with_execpolicy_amendment: _Amendment
 
 
-class _CommandApprovalResponse(msgspec.Struct, frozen=True):
+class _CommandApprovalResponse(msgspec.Struct, frozen=True, rename="camel"):
     decision: Decision | _Amended
+    approval_id: str | None = None
+    action_hash: str | None = None
 
 
-class CommandApprovalResponse(msgspec.Struct, frozen=True):
+class CommandApprovalResponse(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """The answer of a frontend of ours."""
 
     decision: Decision
+    approval_id: str | None = None
+    action_hash: str | None = None
 
 
 class Decided(msgspec.Struct, frozen=True):
@@ -61,6 +75,9 @@ class Decided(msgspec.Struct, frozen=True):
     decision: Decision
     # The words of a prefix that the client would have allowed for ever; the command at hand is accepted.
     amendment: tuple[str, ...] | None = None
+    # What the client says that it answers; None where it does not say.
+    approval_id: str | None = None
+    action_hash: str | None = None
 
 
 class Undecided(msgspec.Struct, frozen=True):
@@ -76,9 +93,11 @@ def read_decision(answer: Answer) -> Decided | Undecided:
             f"the client answered with error {answer.error.code}: {answer.error.message}"
         )
     try:
-        decision = msgspec.json.decode(answer.result, type=_CommandApprovalResponse).decision
+        read = msgspec.json.decode(answer.result, type=_CommandApprovalResponse)
     except msgspec.ValidationError as error:
         return Undecided(f"unreadable decision: {complaint(error, _CommandApprovalResponse)}")
+    decision, amendment = read.decision, None
     if isinstance(decision, _Amended):
-        return Decided("accept", decision.accept_with_execpolicy_amendment.execpolicy_amendment)
-    return Decided(decision)
+        amendment = decision.accept_with_execpolicy_amendment.execpolicy_amendment
+        decision = "accept"
+    return Decided(decision, amendment, read.approval_id, read.action_hash)

@@ -175,9 +175,12 @@ class ModelCalling:
         call = None
         if event.call is not None and not self._compacts:
             made, thread = event.call, self._thread
-            context = CallContext(self._settings.cwd, thread.thread_id, made.call_id)
+            # The model may give two calls one id, or a message's: what is asked, decided, run and shown
+            # goes by our own.
+            own = CallId(thread.world.new_id())
+            context = CallContext(self._settings.cwd, thread.thread_id, own)
             action = thread.world.registry.read_call(made.name, made.arguments, context)
-            call = c.MadeCall(CallName(CallId(made.call_id), made.name, made.custom), action)
+            call = c.MadeCall(CallName(own, made.name, made.custom, made.call_id), action)
         started = self._item_started.pop(event.item_id, None)
         return c.FinishedItem(event.item_id, event.kind, event.item, started, call)
 

@@ -8,6 +8,7 @@ import msgspec
 import trio
 
 from codexd.core import commands as c
+from codexd.core.approved import not_as_asked
 from codexd.core.calls import ToolResult
 from codexd.core.ids import CallId
 from codexd.runtime.actor import ThreadActor
@@ -51,6 +52,12 @@ class ToolRunning:
         call = next((call for call in calls if call.call_id == self._call_id), None)
         if turn is None or call is None or call.action is None:
             return  # It was interrupted before it began; the cancellation comes at the next checkpoint.
+        told = not_as_asked(call.action, call.asked_hash)
+        if told is not None:
+            await thread.report(
+                c.ReportToolEnded(call_id=self._call_id, result=ToolResult("failed", told, told))
+            )
+            return
         await thread.stall.until_written(self._open_output)  # What it prints is not to be lost.
         context = CallContext(turn.settings.cwd, thread.thread_id, self._call_id)
         try:

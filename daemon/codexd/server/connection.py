@@ -170,6 +170,10 @@ class Connection:
             follower.feed.leave(follower)
         return follower is not None
 
+    def was_asked(self, approval_id: str) -> bool:
+        """Whether it follows a thread in which it was asked for this approval."""
+        return any(approval_id in follower.asked for follower in self.following.values())
+
     def tell(self, frame: Frame) -> None:
         """News for everybody. A client that cannot take it now is told how things stand, later."""
         if self.client is None:

@@ -111,6 +111,8 @@ class Feed:
             self._begin_retelling(retelling)
         for asks in wire.asks.values():
             self._questions.number(self.thread_id, asks.approval_id)
+        for follower in self._followers:
+            follower.asked.clear()  # What they were shown was in the memory of the actor before.
         self._tell_trouble(None)
 
     def put_behind(self) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
-from codexd.core.items import UnknownAction
+from codexd.core.ids import ThreadId
 from codexd.core.record import Recorded
+from codexd.core.state import ThreadState
 from codexd.projections.texts import Said, SaidDelta
 from codexd.projections.wire import Asks, Saying, Settled
 from codexd.protocol.framing import Framing
@@ -17,8 +19,9 @@ from codexd.protocol.notifications import (
     encode_notification,
     with_seq,
 )
-from codexd.protocol.requests import COMMAND_APPROVAL, CommandApprovalParams
+from codexd.protocol.requests import COMMAND_APPROVAL, AskedByCodexd
 from codexd.protocol.rpc import RequestId, encode_request
+from codexd.server.asking import as_asked, question_params
 
 
 class Reader(msgspec.Struct, frozen=True):
@@ -92,6 +95,18 @@ class Frame:
 SETTLED_KEPT_MAX = 1024
 
 
+class Open(NamedTuple):
+    """A question that is open."""
+
+    thread_id: str
+    approval_id: str
+    action_hash: str | None = None  # of the action that was shown; None: it was shown to nobody yet
+
+
+def _not_loaded(thread_id: ThreadId) -> ThreadState | None:
+    return None
+
+
 class Questions(msgspec.Struct):
     """The numbers under which open approvals are asked; one count for the whole server.
 
@@ -100,7 +115,8 @@ class Questions(msgspec.Struct):
     """
 
     last: int
-    open: dict[int, tuple[str, str]] = {}  # request id -> thread, approval
+    state_of: Callable[[ThreadId], ThreadState | None] = _not_loaded  # what would run stands there
+    open: dict[int, Open] = {}  # by request id
     ids: dict[str, int] = {}  # approval -> request id
     settled: dict[str, int] = {}  # those settled of late, for whoever is behind
 
@@ -110,11 +126,17 @@ class Questions(msgspec.Struct):
         if known is None:
             self.last += 1
             known = self.ids[approval_id] = self.last
-            self.open[known] = (thread_id, approval_id)
+            self.open[known] = Open(thread_id, approval_id)
         return known
 
-    def asked(self, request_id: RequestId | None) -> tuple[str, str] | None:
-        """The thread and the approval that an answer under this id is about, if it is still open."""
+    def show(self, thread_id: str, approval_id: str, action_hash: str) -> int:
+        """The request id of an approval that is asked with this action."""
+        request_id = self.number(thread_id, approval_id)
+        self.open[request_id] = Open(thread_id, approval_id, action_hash)
+        return request_id
+
+    def asked(self, request_id: RequestId | None) -> Open | None:
+        """What an answer under this id is about, if it is still open."""
         return self.open.get(request_id) if isinstance(request_id, int) else None
 
     def settle(self, approval_id: str) -> int | None:
@@ -193,15 +215,8 @@ def parts_of_event(
 
 def question(asks: Asks, thread_id: str, questions: Questions) -> Part:
     """The server request that asks whether a command may run."""
-    params = CommandApprovalParams(
-        thread_id=thread_id,
-        turn_id=asks.turn_id,
-        item_id=asks.call_id,
-        started_at_ms=asks.at_ms,
-        reason=asks.reason,
-        command=asks.shown_command,
-        cwd=asks.cwd,
-        command_actions=(UnknownAction(asks.command),),
-    )
-    request_id = questions.number(asks.asked_in or thread_id, asks.approval_id)
+    waits = ThreadId(asks.asked_in or thread_id)
+    params = question_params(as_asked(asks, questions.state_of(waits)), thread_id)
+    assert isinstance(params.codexd, AskedByCodexd)
+    request_id = questions.show(waits, asks.approval_id, params.codexd.action_hash)
     return Part(COMMAND_APPROVAL, encode_request(request_id, COMMAND_APPROVAL, params))

@@ -141,7 +141,11 @@ class Answers:
         return ThreadId(asked[0]) if asked is not None else None
 
     async def decide(self, connection: Connection, answer: Answer) -> None:
-        """A client answered a question. The first decision counts; others change nothing."""
+        """A client answered a question. The first decision counts; others change nothing.
+
+        It counts only from a connection that follows the thread and was asked there, and for the action
+        that was shown.
+        """
         asked = self._services.hub.questions.asked(answer.id)
         if asked is None:
             return
@@ -149,9 +153,23 @@ class Answers:
         if not isinstance(decision, Decided):
             log.warning("connection %s decided nothing: %s", connection.by, decision.reason)
             return
-        thread_id, approval_id = asked
-        thread = await self._services.supervisor.load(ThreadId(thread_id))
-        command = c.DecideApproval(approval_id=ApprovalId(approval_id), decision=decision.decision)
+        if not connection.was_asked(asked.approval_id):
+            log.warning(
+                "connection %s decided nothing: it follows no thread that asks for approval %s",
+                connection.by,
+                asked.approval_id,
+            )
+            return
+        if decision.approval_id not in (None, asked.approval_id):
+            log.warning("connection %s answered another approval than its own", connection.by)
+            return
+        thread = await self._services.supervisor.load(ThreadId(asked.thread_id))
+        named = decision.action_hash if decision.action_hash is not None else asked.action_hash
+        command = c.DecideApproval(
+            approval_id=ApprovalId(asked.approval_id),
+            action_hash=named or "",
+            decision=decision.decision,
+        )
         try:
             await thread.submit(command, by=connection.by)
         except Rejected as late:

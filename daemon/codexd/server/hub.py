@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Iterable
 
 from codexd.core.ids import ThreadId
+from codexd.core.state import ThreadState
 from codexd.projections.texts import Said
 from codexd.protocol.notifications import ThreadStatusChangedNotification
 from codexd.runtime.supervisor import Supervisor
@@ -20,7 +21,7 @@ class Hub:
     """The house's meeting point. It decides nothing and keeps nothing that the log has not."""
 
     def __init__(self, now_ms: Callable[[], int]) -> None:
-        self.questions = Questions(now_ms())
+        self.questions = Questions(now_ms(), self._state_of)
         self._connections: dict[Connection, None] = {}
         self._feeds: dict[ThreadId, Feed] = {}
         self.reviews = Reviews(self._feeds.get)
@@ -45,6 +46,11 @@ class Hub:
             feed = Feed(thread_id, self, self.questions, self._now_ms)
             self._feeds[thread_id] = feed
         return feed
+
+    def _state_of(self, thread_id: ThreadId) -> ThreadState | None:
+        feed = self._feeds.get(thread_id)
+        thread = feed.thread if feed is not None else None
+        return thread.state if thread is not None else None
 
     def forget(self, thread_id: ThreadId) -> None:
         """The thread is not loaded, and nobody follows it."""

@@ -28,6 +28,8 @@ TOOL_NAME = "shell_command"
 TIMEOUT_MS_DEFAULT = 120_000  # most builds and test runs; the model can ask for more
 TIMEOUT_MS_MAX = 3_600_000  # whoever is there to see it can wait no longer for one command
 MODEL_OUTPUT_BYTES_MAX = 40_000  # 10 000 tokens at four bytes each
+JUSTIFICATION_CHARACTERS_MAX = 1000  # a paragraph; a question shows one line of it
+WORKDIR_BYTES_MAX = 4096  # no system call takes a longer path
 TIMED_OUT_EXIT_CODE = 124  # as the program `timeout` has it
 NOT_STARTED_EXIT_CODE = -1
 
@@ -128,6 +130,8 @@ class Shell:
             return _bad("`command` is empty")
         if "\0" in asked.command + (asked.workdir or ""):
             return _bad("a command and a directory can't hold a NUL character")
+        if len(os.fsencode(asked.workdir or "")) > WORKDIR_BYTES_MAX:
+            return _bad(f"`workdir` is longer than {WORKDIR_BYTES_MAX} bytes")
         if asked.timeout_ms is not None and asked.timeout_ms < 1:
             return _bad(f"`timeout_ms` must be at least 1, found {asked.timeout_ms:g}")
         return RunCommand(
@@ -136,7 +140,8 @@ class Shell:
             cwd=str(PurePosixPath(context.cwd, asked.workdir or "")),
             timeout_ms=int(min(asked.timeout_ms or TIMEOUT_MS_DEFAULT, TIMEOUT_MS_MAX)),
             escalated=asked.sandbox_permissions == "require_escalated",
-            justification=(asked.justification or "").strip() or None,
+            justification=(asked.justification or "").strip()[:JUSTIFICATION_CHARACTERS_MAX]
+            or None,
         )
 
 

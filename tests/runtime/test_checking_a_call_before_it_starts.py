@@ -1,0 +1,129 @@
+"""Right before a tool starts, what is about to run is compared with what a person was asked about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import trio
+
+from codexd.core.calls import RunCommand, ToolAction, ToolResult
+from codexd.core.due import Effect, RunTool
+from codexd.core.events import Event, ScreenKind
+from codexd.core.ids import CallId, ItemId, ThreadId
+from codexd.core.record import Recorded
+from codexd.core.state import ThreadState, fold
+from codexd.core.tool_events import ApprovalDecided, ToolEnded, ToolStarted
+from codexd.models.client import ModelClient
+from codexd.projections.texts import TextPart
+from codexd.runtime.actor import ThreadActor
+from codexd.runtime.leftovers import ProcessFiles, UnfinishedFiles
+from codexd.runtime.tool_running import ToolRunning
+from codexd.runtime.world import Traits, World
+from codexd.tools.registry import CallContext, OutputSink, Registry
+from codexd_eventstore.memory import MemoryStore
+from ordinary import ENDED, FIRST_TURN, asked_about, line, made
+from trio_test import trio_test
+
+THREAD = ThreadId("01939a4e-7c1b-7d7e-8f5a-2b1c3d4e5f60")
+
+
+class Notes:
+    """A performer that only notes what it was to do."""
+
+    def __init__(self) -> None:
+        self.performed: list[ToolAction] = []
+
+    async def perform(
+        self, action: ToolAction, context: CallContext, sink: OutputSink
+    ) -> ToolResult:
+        self.performed.append(action)
+        return ToolResult("completed", "done")
+
+
+class Ear:
+    """A listener that keeps what comes into the log."""
+
+    def __init__(self) -> None:
+        self.heard: list[Recorded] = []
+
+    def appended(self, records: Sequence[Recorded]) -> None:
+        self.heard += records
+
+    def taken_up(self, state: ThreadState, turn_so_far: Sequence[Recorded]) -> None: ...
+
+    def opened(self, item_id: ItemId, kind: ScreenKind, started_ms: int) -> None: ...
+
+    def text(self, item_id: ItemId, part: TextPart, index: int, pieces: Sequence[str]) -> None: ...
+
+    def output(self, call_id: CallId, text: str) -> None: ...
+
+    def stalled(self, reason: str) -> None: ...
+
+    def unstalled(self) -> None: ...
+
+
+def no_model(provider: str) -> ModelClient:
+    raise AssertionError("no model is asked here")
+
+
+async def perform(effect: Effect, thread: ThreadActor) -> None:
+    """Only the tool runs; what comes after its answer is not looked at."""
+    if isinstance(effect, RunTool):
+        await ToolRunning(effect.call_id, thread).run()
+    else:
+        await trio.sleep_forever()
+
+
+async def ran(folder: Path, asked: RunCommand, started: RunCommand) -> tuple[Notes, ToolResult]:
+    """What is performed of a call that was asked about as one action and stands in memory as another."""
+    notes, ear = Notes(), Ear()
+    world = World(
+        store=MemoryStore(),
+        client=no_model,
+        traits=lambda model: Traits(),
+        registry=Registry((), notes),
+        unfinished=UnfinishedFiles(folder / "unfinished"),
+        processes=ProcessFiles(folder / "processes"),
+        instructions="",
+    )
+    actor = ThreadActor(THREAD, world, ear, perform, fresh=True)
+    question = asked_about("c1", asked)
+    past: tuple[Event, ...] = (
+        *FIRST_TURN,
+        made("c1"),
+        question,
+        ENDED,
+        ApprovalDecided(question.approval_id, "accept"),
+        ToolStarted(CallId("c1"), started),
+    )
+    actor.state = fold(past)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(actor.run)
+        while not ear.heard:
+            await trio.lowlevel.checkpoint()
+        nursery.cancel_scope.cancel()
+    event = ear.heard[0].event
+    assert isinstance(event, ToolEnded)
+    return notes, event.result
+
+
+@trio_test
+async def test_what_was_asked_about_is_performed(tmp_path: Path) -> None:
+    notes, result = await ran(tmp_path, line("make"), line("make"))
+    assert notes.performed == [line("make")]
+    assert result.status == "completed"
+
+
+@pytest.mark.parametrize(
+    "started", [line("make; ./evil.sh"), line("make", escalated=True)], ids=["line", "escalation"]
+)
+@trio_test
+async def test_another_action_is_not_and_the_model_is_told(
+    tmp_path: Path, started: RunCommand
+) -> None:
+    notes, result = await ran(tmp_path, line("make"), started)
+    assert notes.performed == []
+    assert result.status == "failed"
+    assert "not run" in result.model_text
