@@ -39,10 +39,17 @@ FLOORS: dict[str, frozenset[str]] = {
         {"codexd.core", "codexd.models", "msgspec", "trio", "httpx", "httpcore"}
     ),
     "codexd.models.scripted": frozenset({"codexd.core", "codexd.models", "msgspec", "trio", "h11"}),
-    "codexd.tools": frozenset({"codexd.core", "msgspec", "trio"}),
+    "codexd.tools": frozenset({"codexd.core", "codexd.patience", "msgspec", "trio"}),
     "codexd.config_keys": frozenset({"codexd.core", "msgspec"}),
     "codexd.config": frozenset(
-        {"codexd.config_keys", "codexd.core", "codexd.paths", "msgspec", "platformdirs"}
+        {
+            "codexd.config_keys",
+            "codexd.core",
+            "codexd.foreign_files",
+            "codexd.paths",
+            "msgspec",
+            "platformdirs",
+        }
     ),
     "codexd.live_config": frozenset({"codexd.config", "codexd.config_keys"}),
     # The daemon's log as text; foreign text is drawn in it as on any screen
@@ -74,26 +81,43 @@ FLOORS: dict[str, frozenset[str]] = {
     ),
     # What people wrote down for the model, and where it works
     "codexd.agents_files": frozenset(
-        {"codexd.config_keys", "codexd.core", "codexd.paths", "msgspec"}
+        {
+            "codexd.config_keys",
+            "codexd.core",
+            "codexd.foreign_files",
+            "codexd.owners",
+            "codexd.paths",
+            "msgspec",
+        }
     ),
     "codexd.place": frozenset({"codexd.core"}),
-    "codexd.compact_prompt": frozenset({"codexd.config_keys", "codexd.core"}),
+    "codexd.compact_prompt": frozenset(
+        {"codexd.config_keys", "codexd.core", "codexd.foreign_files"}
+    ),
     "codexd.tuning": frozenset({"codexd.core", "codexd.models"}),
     "codexd.paths": frozenset({"msgspec", "platformdirs"}),
     "codexd.python_child": frozenset(),
+    # What others wrote or may have put there: opened, waited for, and believed, or not
+    "codexd.foreign_files": frozenset(),
+    "codexd.patience": frozenset({"msgspec", "trio"}),
+    "codexd.owners": frozenset(),
     # 3: where pure meets the world
     "codexd.runtime": frozenset(
         {
             "codexd.core",
             "codexd.projections",
             "codexd_eventstore",
+            "codexd.foreign_files",
+            "codexd.patience",
             "codexd.models.client",
             "codexd.tools.registry",
             "msgspec",
             "trio",
         }
     ),
-    "codexd.importing": frozenset({"codexd.core", "codexd_eventstore", "msgspec", "trio"}),
+    "codexd.importing": frozenset(
+        {"codexd.core", "codexd.foreign_files", "codexd_eventstore", "msgspec", "trio"}
+    ),
     # A subscriber: knows the store's files, and no thread that is at work.
     "codexd.index": frozenset(
         {
@@ -119,8 +143,11 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.core",
             "codexd_eventstore",
             "codexd.config",
+            "codexd.foreign_files",
             "codexd.live_config",
+            "codexd.owners",
             "codexd.paths",
+            "codexd.patience",
             "codexd.prices",
             "codexd.__version__",
             "msgspec",

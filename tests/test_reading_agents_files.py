@@ -35,6 +35,10 @@ def read(cwd: Path, rules: Rules = RULES) -> UserInstructions:
     return read_user_instructions(str(cwd), rules)
 
 
+def folders(cwd: Path, markers: tuple[str, ...]) -> list[Path]:
+    return project_folders(cwd, markers, lambda path, owner: None)
+
+
 def names(found: UserInstructions, root: Path) -> list[str]:
     return [os.path.relpath(source.path, root) for source in found.sources]
 
@@ -75,14 +79,14 @@ def test_without_a_marked_root_only_the_folder_itself_counts(tmp_path: Path) -> 
 
 def test_the_nearest_root_counts_and_a_worktrees_git_file_marks_one(project: Path) -> None:
     (project / "a/.git").write_text("gitdir: elsewhere")
-    assert project_folders(project / "a/b", (".git",)) == [project / "a", project / "a/b"]
+    assert folders(project / "a/b", (".git",)) == [project / "a", project / "a/b"]
 
 
 def test_other_markers_may_be_named_or_none(project: Path) -> None:
     (project / "a/pyproject.toml").touch()
     cwd = project / "a/b"
-    assert project_folders(cwd, ("pyproject.toml",)) == [project / "a", cwd]
-    assert project_folders(cwd, ()) == [cwd]
+    assert folders(cwd, ("pyproject.toml",)) == [project / "a", cwd]
+    assert folders(cwd, ()) == [cwd]
 
 
 def test_the_home_folders_own_stand_first(project: Path, tmp_path: Path) -> None:

@@ -12,16 +12,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 
 from codexd.config_keys import Config
 from codexd.core.user_instructions import Source, UserInstructions
 from codexd.core.warned import Complaint
+from codexd.foreign_files import NotAFile, open_file, read_up_to
+from codexd.owners import foreign_owner
 from codexd.paths import Paths, home_folder
 
 NAMES = ("AGENTS.override.md", "AGENTS.md")
@@ -60,8 +60,8 @@ def read_user_instructions(cwd: str, rules: Rules) -> UserInstructions:
     """The instructions that hold in a folder."""
     if not rules.bytes_max:
         return UserInstructions(cwd)
-    folders = project_folders(Path(cwd), rules.markers)
     reading = _Reading(rules)
+    folders = project_folders(Path(cwd), rules.markers, reading.pass_over)
     for home in rules.homes:
         if reading.take_from(home):
             break
@@ -70,13 +70,28 @@ def read_user_instructions(cwd: str, rules: Rules) -> UserInstructions:
     return reading.instructions(str(folders[0]))
 
 
-def project_folders(cwd: Path, markers: Sequence[str]) -> list[Path]:
-    """From the project's root to the folder itself; that alone where no root is marked."""
+def project_folders(
+    cwd: Path, markers: Sequence[str], pass_over: Callable[[Path, int], None]
+) -> list[Path]:
+    """From the project's root to the folder itself; that alone where no root is marked.
+
+    `pass_over` is told what another user has put there, which marks nothing.
+    """
     above = [cwd, *cwd.parents][:FOLDERS_MAX]
     for at, folder in enumerate(above):
-        if any(os.path.lexists(folder / marker) for marker in markers):
+        if any(_marks(folder / marker, pass_over) for marker in markers):
             return above[at::-1]
     return [cwd]
+
+
+def _marks(marker: Path, pass_over: Callable[[Path, int], None]) -> bool:
+    try:
+        owner = foreign_owner(marker)
+    except OSError:
+        return os.path.lexists(marker)
+    if owner is not None:
+        pass_over(marker, owner)
+    return owner is None
 
 
 class _Taken(msgspec.Struct, frozen=True):
@@ -93,6 +108,13 @@ class _Reading:
         self._taken: list[_Taken] = []
         self._complaints: list[Complaint] = []
         self._seen: set[tuple[int, int]] = set()  # files, whatever their names
+
+    def pass_over(self, path: Path, owner: int) -> None:
+        """Say that another user's file or folder does not count."""
+        self._complain(
+            path,
+            f"belongs to uid {owner}, expected uid {os.getuid()} or root: it was passed over",
+        )
 
     def take_from(self, folder: Path) -> bool:
         """Take a folder's instructions in; whether it has any."""
@@ -116,17 +138,20 @@ class _Reading:
 
     def _take(self, path: Path) -> bool:
         try:
-            found = _opened(path)
+            with open_file(path) as file:
+                status = os.fstat(file.fileno())
+                owner = foreign_owner(path, status)
+                content = read_up_to(file, self._left + 1) if self._left and owner is None else b""
+        except NotAFile as error:
+            self._complain(path, f"is no file, but {error.kind}: it was passed over")
+            return False
         except OSError as error:
             if not isinstance(error, FileNotFoundError | NotADirectoryError) or path.is_symlink():
                 self._complain(path, f"cannot be read ({error.strerror}), and was passed over")
             return False
-        if found is None:
-            self._complain(path, "expected a file, found something else; it was passed over")
+        if owner is not None:
+            self.pass_over(path, owner)
             return False
-        with found as file:
-            status = os.fstat(file.fileno())
-            content = file.read(self._left + 1) if self._left else b""
         if status.st_size == 0 or (self._left and not content.strip()):
             return False  # Nothing is written there, and the next name may say more.
         if (status.st_dev, status.st_ino) not in self._seen:
@@ -160,15 +185,6 @@ class _Reading:
     def _complain(self, path: Path | str, problem: str) -> None:
         kind = problem.split()[0]
         self._complaints.append(Complaint(f"instructions:{kind}:{path}", f"{path} {problem}."))
-
-
-def _opened(path: Path) -> BinaryIO | None:
-    """The file, open; None where it is none. A pipe that nobody writes to is not waited for."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return os.fdopen(descriptor, "rb")
-    os.close(descriptor)
-    return None
 
 
 def _whole_characters(content: bytes) -> bytes:

@@ -53,7 +53,7 @@ from codexd.runtime.effects import perform
 from codexd.runtime.images import ImageCache, Images
 from codexd.runtime.leftovers import ProcessFiles, UnfinishedFiles
 from codexd.runtime.supervisor import Supervisor
-from codexd.runtime.world import READERS_MAX, Traits, World
+from codexd.runtime.world import Traits, World
 from codexd.server.directory import Directory
 from codexd.server.feed import Feed
 from codexd.server.handlers import Answers
@@ -219,15 +219,14 @@ class House:
             nursery.cancel_scope.cancel()
 
     def _world(self, store: EventStore, env: Mapping[str, str]) -> World:
-        readers, cache = trio.CapacityLimiter(READERS_MAX), ImageCache()
+        cache = ImageCache()
         viewer = ImageViewer(
-            Images(store, cache, readers).look,
+            Images(store, cache).look,
             ShellPerformer(self._login, NoSandbox(), home_mark(str(self._home))),
         )
         shell = Shell(command_shell(env))
         return World(
             store=store,
-            image_readers=readers,
             image_cache=cache,
             client=self._client,
             traits=lambda model: _traits(find_model(model)),

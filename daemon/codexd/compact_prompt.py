@@ -8,6 +8,7 @@ from typing import Final
 
 from codexd.config_keys import Config
 from codexd.core.compaction_prompt import COMPACTION_PROMPT
+from codexd.foreign_files import read_file
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +25,7 @@ def compact_prompt(config: Config, config_file: Path) -> str:
         return COMPACTION_PROMPT
     file = config_file.parent / Path(named).expanduser()
     try:
-        with file.open("rb") as opened:
-            content = opened.read(PROMPT_BYTES_MAX + 1)
+        content = read_file(file, PROMPT_BYTES_MAX + 1)
         text = content.decode()
     except (OSError, UnicodeDecodeError) as error:
         return _own_instead(file, str(error))

@@ -31,6 +31,7 @@ from codexd.config_keys import (
     RedactionTable,
     TitlesTable,
 )
+from codexd.foreign_files import read_file
 
 REDACTED = "[redacted]"
 FOUND_SHOWN_MAX = 80  # characters of a wrong value in an error: enough to recognise it
@@ -58,17 +59,23 @@ class ReadConfig(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...] = ()  # each a sentence with file and line
 
 
+# People write a few pages; what is larger is something else, and would be read on the way of every request.
+CONFIG_BYTES_MAX = 1024 * 1024
+
 Table = dict[str, object]  # as tomllib gives it: checked here, and nowhere else
 
 
 def read_config(file: Path) -> ReadConfig:
     """The config in a file; a missing file is an empty one. Raises: InvalidConfig."""
     try:
-        content = file.read_bytes()
+        content = read_file(file, CONFIG_BYTES_MAX + 1)
     except FileNotFoundError:
         content = b""
     except OSError as error:
         raise InvalidConfig(str(file), None, None, f"cannot be read: {error.strerror}") from error
+    if len(content) > CONFIG_BYTES_MAX:
+        problem = f"expected at most {CONFIG_BYTES_MAX} bytes, found more"
+        raise InvalidConfig(str(file), None, None, problem)
     return parse_config(content, str(file))
 
 

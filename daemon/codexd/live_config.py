@@ -45,6 +45,6 @@ class LiveConfig:
     def _stamp_now(self) -> tuple[int, int, int]:
         try:
             found = os.stat(self.file)
-        except FileNotFoundError:
-            return (0, 0, 0)
+        except OSError as error:
+            return (0, 0, error.errno or 0)  # which reading it will say
         return (found.st_mtime_ns, found.st_size, found.st_ino)

@@ -304,19 +304,24 @@ async def test_what_is_no_rollout_is_refused(tmp_path: Path) -> None:
 
 def test_a_packed_rollout_is_unpacked_or_says_how(tmp_path: Path) -> None:
     path = tmp_path / "rollout-1.jsonl.zst"
-    with (
-        pytest.raises(UnreadableSource, match="Unpack a copy with `zstd -d`"),
-        unpacked(path, None),
-    ):
-        pass
-    program = tmp_path / "zstd"
-    program.write_text(f"#!/bin/sh\nexec cat '{files_of(7)[0]}'\n")
-    program.chmod(0o700)
-    with unpacked(path, str(program)) as content:
-        assert content.read() == files_of(7)[0].read_bytes()
-    program.write_text("#!/bin/sh\nexit 3\n")
-    with pytest.raises(UnreadableSource, match="ends with 3"), unpacked(path, str(program)):
-        pass
+    path.write_bytes(files_of(7)[0].read_bytes())
+    with path.open("rb") as file:
+        with (
+            pytest.raises(UnreadableSource, match="Unpack a copy with `zstd -d`"),
+            unpacked(path, file, None),
+        ):
+            pass
+        program = tmp_path / "zstd"
+        program.write_text("#!/bin/sh\nexec cat\n")
+        program.chmod(0o700)
+        with unpacked(path, file, str(program)) as content:
+            assert content.read() == files_of(7)[0].read_bytes()
+        program.write_text("#!/bin/sh\nexit 3\n")
+        with (
+            pytest.raises(UnreadableSource, match="ends with 3"),
+            unpacked(path, file, str(program)),
+        ):
+            pass
 
 
 @trio_test

@@ -16,7 +16,8 @@ from codexd.core.state import fold
 from codexd.core.user_instructions import UserInstructions
 from codexd.core.warned import ThreadWarned
 from codexd.models.client import ModelClient
-from codexd.runtime.deciding import READ_SECONDS_MAX, decided
+from codexd.patience import PATIENCE_SECONDS
+from codexd.runtime.deciding import decided
 from codexd.runtime.leftovers import ProcessFiles, UnfinishedFiles
 from codexd.runtime.world import Traits, World
 from codexd.tools.registry import Registry
@@ -85,7 +86,7 @@ async def test_a_disk_that_hangs_holds_a_turn_up_for_moments_only(world: World) 
     finally:
         over.set()
     (warned,) = [event for event in events if isinstance(event, ThreadWarned)]
-    assert f"within {READ_SECONDS_MAX:g} s" in warned.message
+    assert f"within {PATIENCE_SECONDS:g} s" in warned.message
     assert [type(e) for e in events if not isinstance(e, ThreadWarned)] == [
         type(e) for e in decide(fold([STARTED]), ask(1))
     ]

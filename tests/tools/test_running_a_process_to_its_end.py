@@ -202,7 +202,7 @@ async def test_no_file_stays_open() -> None:
 @trio_test
 async def test_a_folder_that_is_gone_is_an_error_and_nothing_is_run(tmp_path: Path) -> None:
     screen = Screen()
-    with pytest.raises(NotStarted, match="No such file or directory"):
+    with pytest.raises(NotStarted, match="does not exist"):
         await run("echo hello", screen, cwd=str(tmp_path / "gone"))
     assert (screen.processes, screen.chunks) == ([], [])
 

@@ -92,7 +92,7 @@ class Importer:
 
     async def plan(self, paths: Sequence[str]) -> Plan:
         """What the paths hold."""
-        return await trio.to_thread.run_sync(plan, tuple(paths))
+        return await trio.to_thread.run_sync(plan, tuple(paths), abandon_on_cancel=True)
 
     async def run(self, planned: Plan, tell: Tell, *, dry_run: bool = False) -> list[Report]:
         """Import the rollouts of a plan, parents before their forks."""
@@ -128,7 +128,7 @@ class _Run:
 
     async def _thread(self, source_id: str, sources: list[Source]) -> Report:
         rollout = await trio.to_thread.run_sync(
-            Rollout, sources, self._of._version, self._of._model
+            Rollout, sources, self._of._version, self._of._model, abandon_on_cancel=True
         )
         stream, standing = await self._place(source_id)
         path = str(rollout.source.path)
@@ -214,7 +214,9 @@ class _Run:
                 return None
             return page, [[fitted(told) for told in group] for group in page.groups]
 
-        while (found := await trio.to_thread.run_sync(following)) is not None:
+        while (
+            found := await trio.to_thread.run_sync(following, abandon_on_cancel=True)
+        ) is not None:
             page, groups = found
             if not ready and (groups or rollout.mark not in (behind, NOT_READ)):
                 ready = True
@@ -245,7 +247,7 @@ class _Run:
         source, mark = rollout.source, rollout.mark
         at_us = rollout.last_at_us or self._of._now_us()
         events: list[Event] = []
-        name = await trio.to_thread.run_sync(given_name, source)
+        name = await trio.to_thread.run_sync(given_name, source, abandon_on_cancel=True)
         if name is not None:
             events.append(ThreadRenamed(name))
         events.append(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import re
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from typing import IO, Literal, Protocol
 import msgspec
 
 from codexd.core.ids import InvalidId, parse_thread_id
+from codexd.foreign_files import open_file, read_file
 from codexd.importing.lines import (
     LINE_BYTES_MAX,
     Members,
@@ -66,10 +68,14 @@ class Source(msgspec.Struct, frozen=True):
 def kind_of(path: Path) -> Literal["package", "rollout"]:
     """What a file is, by its content. Raises: UnreadableSource."""
     try:
-        with path.open("rb") as file:
-            head = file.read(_TAR_MAGIC_AT + 5)
+        head = read_file(path, _TAR_MAGIC_AT + 5)
     except OSError as error:
         raise UnreadableSource(f"{path}: cannot be read: {error.strerror}") from error
+    if head.startswith(b"\0"):
+        raise UnreadableSource(
+            f"{path}: expected a rollout or a package, found a file that begins with zeros: nothing "
+            f"was imported"
+        )
     return "package" if head[_TAR_MAGIC_AT:].startswith(b"ustar") else "rollout"
 
 
@@ -91,26 +97,28 @@ def files_under(path: Path) -> list[Path]:
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[IO[bytes]]:
     """The file's bytes, unpacked where it is compressed. Raises: UnreadableSource."""
-    if path.suffix == ".zst":
-        with unpacked(path, shutil.which("zstd")) as content:
-            yield content
-        return
     try:
-        with path.open("rb") as file:
-            yield file
+        with open_file(path) as file:
+            if path.suffix == ".zst":
+                with unpacked(path, file, shutil.which("zstd")) as content:
+                    yield content
+            else:
+                with io.BufferedReader(file) as content:
+                    yield content
     except OSError as error:
         raise UnreadableSource(f"{path}: cannot be read: {error.strerror}") from error
 
 
 @contextlib.contextmanager
-def unpacked(path: Path, program: str | None) -> Iterator[IO[bytes]]:
-    """What a file packed by zstd holds, as that program unpacks it. Raises: UnreadableSource."""
+def unpacked(path: Path, file: IO[bytes], program: str | None) -> Iterator[IO[bytes]]:
+    """What an open file packed by zstd holds, as that program unpacks it. Raises: UnreadableSource."""
     if program is None:
         raise UnreadableSource(
             f"{path}: expected a file that is not compressed, found one packed by zstd, and no program "
             f"`zstd` here: it was not imported. Unpack a copy with `zstd -d`, and import that"
         )
-    with subprocess.Popen([program, "-dcq", "--", str(path)], stdout=subprocess.PIPE) as process:
+    command = [program, "-dcq"]
+    with subprocess.Popen(command, stdin=file, stdout=subprocess.PIPE, cwd="/") as process:
         assert process.stdout is not None
         try:
             yield process.stdout
@@ -135,8 +143,13 @@ class RawLine(msgspec.Struct, frozen=True, gc=False):
     overlong: bool = False
 
 
-def raw_lines(path: Path, digest: Digest | None = None) -> Generator[RawLine]:
-    """All lines of a file, `digest` being fed with the whole ones. Raises: UnreadableSource."""
+def raw_lines(
+    path: Path, digest: Digest | None = None, *, past_overlong: bool = True
+) -> Generator[RawLine]:
+    """All lines of a file, `digest` being fed with the whole ones. Raises: UnreadableSource.
+
+    Not `past_overlong`: an overlong line ends it, and the rest of that is not read: it may be all of a disk.
+    """
     with _opened(path) as file:
         number = 0
         while text := file.readline(LINE_BYTES_MAX + 1):
@@ -144,7 +157,7 @@ def raw_lines(path: Path, digest: Digest | None = None) -> Generator[RawLine]:
             size, last = len(text), text
             if digest is not None and (text.endswith(b"\n") or size > LINE_BYTES_MAX):
                 digest.update(text)
-            while size > LINE_BYTES_MAX and not last.endswith(b"\n"):
+            while past_overlong and size > LINE_BYTES_MAX and not last.endswith(b"\n"):
                 last = file.readline(_CHUNK_BYTES)
                 if not last:
                     break
@@ -154,12 +167,14 @@ def raw_lines(path: Path, digest: Digest | None = None) -> Generator[RawLine]:
             overlong = size > LINE_BYTES_MAX
             kept = text[:_CHUNK_BYTES] if overlong else text.removesuffix(b"\n")
             yield RawLine(number, kept, size, last.endswith(b"\n"), overlong)
+            if overlong and not past_overlong:
+                return
 
 
 def peek(path: Path) -> Source:
     """What a rollout says of itself at its beginning. Raises: UnreadableSource."""
     meta, readable = None, False
-    with contextlib.closing(raw_lines(path)) as lines:
+    with contextlib.closing(raw_lines(path, past_overlong=False)) as lines:
         for raw in lines:
             if meta is not None or raw.number > HEAD_LINES_MAX:
                 break

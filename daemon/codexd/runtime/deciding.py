@@ -7,8 +7,8 @@ nothing until its events are in the log, so it can be made as often as one likes
 from __future__ import annotations
 
 import logging
+from functools import partial
 
-import trio
 from msgspec.structs import replace
 
 from codexd.core.commands import Command
@@ -18,12 +18,10 @@ from codexd.core.state import ThreadState
 from codexd.core.surroundings import NotRead
 from codexd.core.user_instructions import UserInstructions
 from codexd.core.warned import Complaint
+from codexd.patience import PATIENCE_SECONDS, NoAnswer, patiently
 from codexd.runtime.world import World
 
 log = logging.getLogger(__name__)
-
-# A local disk needs a millisecond. A network's that needs more than this may hang for ever, and a person waits.
-READ_SECONDS_MAX = 2.0
 
 
 async def decided(state: ThreadState, command: Command, world: World) -> list[Event]:
@@ -47,11 +45,10 @@ async def decided(state: ThreadState, command: Command, world: World) -> list[Ev
 
 async def _read(cwd: str, world: World) -> UserInstructions:
     assert world.read_instructions is not None
-    with trio.move_on_after(READ_SECONDS_MAX):
-        return await trio.to_thread.run_sync(
-            world.read_instructions, cwd, abandon_on_cancel=True, limiter=world.readers
-        )
-    problem = f"the instructions in {cwd} could not be read within {READ_SECONDS_MAX:g} s"
+    try:
+        return await patiently(cwd, partial(world.read_instructions, cwd))
+    except NoAnswer:
+        problem = f"the instructions in {cwd} could not be read within {PATIENCE_SECONDS:g} s"
     log.warning("%s", problem)
     told = Complaint(
         f"instructions:slow:{cwd}",

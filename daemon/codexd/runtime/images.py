@@ -12,7 +12,8 @@ import logging
 import math
 import os
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -31,6 +32,7 @@ from codexd.core.images import (
     read_name,
 )
 from codexd.core.items import ImageInput, LocalImageInput, UserInput
+from codexd.patience import NoAnswer, patiently
 from codexd.projections.pictures import images_in, print_of, with_images
 from codexd.runtime.image_files import read_image
 from codexd_eventstore.store import EventStore, StoreError
@@ -82,8 +84,10 @@ class ImageCache:
 class Images:
     """The images of one store."""
 
-    def __init__(self, store: EventStore, cache: ImageCache, readers: trio.CapacityLimiter) -> None:
-        self._store, self._cache, self._readers = store, cache, readers
+    def __init__(
+        self, store: EventStore, cache: ImageCache, read: Callable[[str], bytes] = read_image
+    ) -> None:
+        self._store, self._cache, self._read = store, cache, read
 
     async def keep(self, content: bytes) -> str:
         """Store an image; the name that an event may have for it. Raises: StoreError."""
@@ -97,13 +101,11 @@ class Images:
 
     async def load(self, path: str, deadline: float = math.inf) -> str:
         """Store the image that a file has; its name. Raises: BadImage, UnreadableImage, StoreError."""
-        content: bytes | None = None
-        with trio.CancelScope(deadline=min(trio.current_time() + READ_SECONDS_MAX, deadline)):
-            content = await trio.to_thread.run_sync(
-                read_image, path, abandon_on_cancel=True, limiter=self._readers
-            )
-        if content is None:
-            raise UnreadableImage("it could not be read in time")
+        seconds = max(0.0, min(READ_SECONDS_MAX, deadline - trio.current_time()))
+        try:
+            content = await patiently(os.path.dirname(path), partial(self._read, path), seconds)
+        except NoAnswer as error:
+            raise UnreadableImage("it could not be read in time") from error
         return await self.keep(content)
 
     async def look(self, path: str) -> str:

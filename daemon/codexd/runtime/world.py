@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
-import trio
 
 from codexd.core.commands import StartThread
 from codexd.core.events import ScreenKind
@@ -26,10 +25,6 @@ from codexd_eventstore.store import EventStore
 
 if TYPE_CHECKING:
     from codexd.runtime.actor import ThreadActor
-
-# Readers of files that hang occupy a thread each; no more than these are begun, so that nothing else lacks
-# threads.
-READERS_MAX = 4
 
 
 class Listener(Protocol):
@@ -129,13 +124,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     # What people wrote for the model, by the folder that it works in. It may take its time, and is called
     # in a thread. None: nobody reads that.
     read_instructions: Callable[[str], UserInstructions] | None = None
-    readers: trio.CapacityLimiter = msgspec.field(
-        default_factory=lambda: trio.CapacityLimiter(READERS_MAX)
-    )
     image_cache: ImageCache = msgspec.field(default_factory=ImageCache)
-    image_readers: trio.CapacityLimiter = msgspec.field(
-        default_factory=lambda: trio.CapacityLimiter(READERS_MAX)
-    )
     resume_on_restart: bool = True
     redact: Callable[[str], str] = str  # a text without the secrets in it
     cleaner: Callable[[], Cleaner] = AsItIs  # the same for one that grows
@@ -146,7 +135,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def images(self) -> Images:
         """The images of the store."""
-        return Images(self.store, self.image_cache, self.image_readers)
+        return Images(self.store, self.image_cache)
 
     def tools_of(self, model: str, state: ThreadState) -> tuple[bytes, ...]:
         """The tools that a thread's model is told of; a reviewer looks at no pictures."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
-import trio
-
 from codexd.config import ReadConfig
+from codexd.foreign_files import read_file
+from codexd.patience import patiently
 from codexd.protocol.rpc import RpcError, invalid_params
 from codexd.protocol.threads import ThreadStartParams
 
@@ -20,7 +21,7 @@ async def own_instructions(read: ReadConfig, params: ThreadStartParams) -> str |
         return params.base_instructions
     file = _beside(read.file, read.config.model_instructions_file)
     try:
-        content = await trio.to_thread.run_sync(_read, file)
+        content = await patiently(str(file), partial(read_file, file, INSTRUCTIONS_BYTES_MAX + 1))
         text = content.decode()
     except OSError as error:
         raise _unusable(read, f"{file} cannot be read ({error.strerror})") from error
@@ -44,11 +45,6 @@ def developer_instructions(read: ReadConfig, params: ThreadStartParams) -> str |
 def _beside(config_file: str, named: str) -> Path:
     """A file that config.toml names: relative to the folder that it lies in."""
     return Path(config_file).parent / Path(named).expanduser()
-
-
-def _read(file: Path) -> bytes:
-    with file.open("rb") as opened:
-        return opened.read(INSTRUCTIONS_BYTES_MAX + 1)
 
 
 def _unusable(read: ReadConfig, problem: str) -> RpcError:

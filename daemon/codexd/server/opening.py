@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 from codexd.core.commands import Rejected
 from codexd.core.events import InvalidEvent
 from codexd.core.ids import InvalidId, ThreadId, parse_thread_id
 from codexd.core.settings import SettingsChange
+from codexd.patience import NoAnswer, patiently
 from codexd.protocol.rpc import (
     INTERNAL_ERROR,
     ErrorData,
@@ -100,7 +102,7 @@ def store_error(error: Exception) -> RpcError:
     return internal_error(str(error))
 
 
-def checked_change(services: Services, change: SettingsChange) -> SettingsChange:
+async def checked_change(services: Services, change: SettingsChange) -> SettingsChange:
     """A change with its cwd made absolute, and a provider that exists. Raises: RpcError."""
     if change.provider is not None:
         check_provider(services, change.provider)
@@ -108,7 +110,7 @@ def checked_change(services: Services, change: SettingsChange) -> SettingsChange
         return change
     return SettingsChange(
         **{field: getattr(change, field) for field in change.__struct_fields__ if field != "cwd"},
-        cwd=checked_cwd(services, change.cwd),
+        cwd=await checked_cwd(services, change.cwd),
     )
 
 
@@ -123,9 +125,17 @@ def check_provider(services: Services, provider: str) -> None:
         )
 
 
-def checked_cwd(services: Services, cwd: str) -> str:
+async def checked_cwd(services: Services, cwd: str) -> str:
     """An absolute path of a directory that is there. Raises: RpcError."""
-    path = os.path.normpath(Path(services.cwd, os.path.expanduser(cwd)))
-    if not os.path.isdir(path):
+    path = _absolute(services, cwd)
+    try:
+        is_folder = await patiently(path, partial(os.path.isdir, path))
+    except NoAnswer as error:
+        raise invalid_params(f"cwd: {path}: {error.strerror}; nothing was done") from error
+    if not is_folder:
         raise invalid_params(f"cwd: expected a directory, found none at {path}")
     return path
+
+
+def _absolute(services: Services, cwd: str) -> str:
+    return os.path.normpath(Path(services.cwd, os.path.expanduser(cwd)))

@@ -16,7 +16,7 @@ async def thread_settings_update(
 ) -> Answered:
     """Change a thread's settings; a turn that runs keeps those that it began with."""
     thread = await open_thread(services, params.thread_id, "thread not found")
-    change = checked_change(services, settings_change(params))
+    change = await checked_change(services, settings_change(params))
     try:
         await thread.submit(c.ChangeSettings(change=change), by=connection.by)
     except Rejected as rejected:

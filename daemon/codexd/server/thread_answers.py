@@ -109,7 +109,7 @@ async def thread_resume(
     unknown, transcript = "no rollout found for thread id", Transcript()
     witness = None if params.exclude_turns else transcript.apply
     thread = await open_thread(services, params.thread_id, unknown, witness)
-    change = checked_change(services, thread_change(params))
+    change = await checked_change(services, thread_change(params))
     try:
         await thread.submit(c.ChangeSettings(change=change), by=connection.by)
     except Rejected as rejected:
@@ -135,7 +135,7 @@ async def thread_fork(
 ) -> Answered:
     """A new thread with another's past, and follow it."""
     parent = await open_thread(services, params.thread_id, "no rollout found for thread id")
-    change = checked_change(services, thread_change(params))
+    change = await checked_change(services, thread_change(params))
     key, transcript = params.idempotency_key, Transcript()
     witness = None if params.exclude_turns else transcript.apply
     async with services.thread_keys.alone(key) as named:
@@ -337,7 +337,7 @@ async def _new_settings(services: Services, asked: SettingsChange) -> Settings:
     provider = asked.provider or config.model_provider
     check_provider(services, provider)
     return Settings(
-        cwd=checked_cwd(services, asked.cwd or str(services.cwd)),
+        cwd=await checked_cwd(services, asked.cwd or str(services.cwd)),
         model=asked.model or config.model or default_model,
         provider=provider,
         approval_policy=asked.approval_policy or config.approval_policy,

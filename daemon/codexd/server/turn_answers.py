@@ -33,7 +33,7 @@ async def turn_start(
 ) -> Answered:
     """Start a turn, or queue it behind the one that runs; either way it has an id of its own."""
     thread = await open_thread(services, params.thread_id, "thread not found")
-    change = checked_change(services, turn_change(params))
+    change = await checked_change(services, turn_change(params))
     turn_id = TurnId(services.new_id())
     command = c.StartTurn(
         turn_id=turn_id,

@@ -17,10 +17,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 import msgspec
 import trio
 
+from codexd.patience import NoAnswer, patiently
 from codexd.tools.process_exit import wait_exit
 from codexd.tools.process_session import session_lives, signal_session, start_time
 from codexd.tools.registry import OutputSink
@@ -36,6 +38,10 @@ _LOOK_SECONDS_MAX = 0.05
 
 class NotStarted(Exception):
     """The world's fault: no process came to be. The message is the system's reason."""
+
+
+class NoFolder(NotStarted):
+    """The same, because of the folder that it was to run in; the message goes on after its name."""
 
 
 class _Started(msgspec.Struct, frozen=True):
@@ -58,6 +64,11 @@ async def run_to_end(
         NotStarted: the folder is gone, the program is none, the machine is full.
     """
     await trio.lowlevel.checkpoint_if_cancelled()  # who is cancelled before it began starts nothing
+    try:
+        # The fork below waits until the child is in its folder, and everybody with it.
+        await patiently(cwd, partial(_check_folder, cwd))
+    except NoAnswer as error:
+        raise NoFolder("does not answer") from error
     with _started(argv, cwd, env) as started:
         try:
             sink.started(started.pid, start_time(started.pid))
@@ -65,6 +76,13 @@ async def run_to_end(
         finally:
             await _leave_nothing(started, sink)
     return code if code >= 0 else 128 - code
+
+
+def _check_folder(cwd: str) -> None:
+    if not os.path.isdir(cwd):
+        raise NoFolder("does not exist (any more)")
+    if not os.access(cwd, os.X_OK):
+        raise NoFolder("may not be entered")
 
 
 @contextlib.contextmanager

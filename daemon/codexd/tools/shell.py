@@ -21,7 +21,7 @@ from codexd.core.calls import BadCall, RunCommand, ToolAction, ToolResult, ViewI
 from codexd.core.truncate import truncate_middle
 from codexd.tools.leftovers import COMMAND_MARK
 from codexd.tools.output import KeptOutput
-from codexd.tools.process import NotStarted, run_to_end
+from codexd.tools.process import NoFolder, NotStarted, run_to_end
 from codexd.tools.registry import CallContext, OutputSink
 
 TOOL_NAME = "shell_command"
@@ -229,10 +229,8 @@ def _ended(command: RunCommand, code: int | None, seconds: float, kept: KeptOutp
 
 
 def _not_started(program: str, cwd: str, error: NotStarted) -> ToolResult:
-    if not os.path.isdir(cwd):
-        reason = f"the directory {cwd} does not exist (any more)"
-    elif not os.access(cwd, os.X_OK):
-        reason = f"the directory {cwd} may not be entered"
+    if isinstance(error, NoFolder):
+        reason = f"the directory {cwd} {error}"
     else:
         reason = f"{program} could not be started: {error}"
     text = f"The command was not run: {reason}."

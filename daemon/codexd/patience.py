@@ -1,0 +1,80 @@
+"""How long anybody waits for a disk that may never answer: a network's, an unplugged one, somebody's program.
+
+Law: each such reading has a thread of its own, for which neither its caller nor a stop of the daemon waits
+longer than it says. A place that has not answered is not asked again before it has: so it holds one thread,
+and holds up no other place.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import msgspec
+import trio
+
+T = TypeVar("T")
+
+# A local disk needs a millisecond. A network's that needs more than this may hang for ever, and a person waits.
+PATIENCE_SECONDS: Final = 2.0
+# Each holds a thread, those that hang for good: more places than this do not hang at once.
+THREADS_MAX: Final = 64
+
+
+class NoAnswer(OSError):
+    """A disk does not answer."""
+
+    def __init__(self, place: str, seconds: float) -> None:
+        super().__init__(errno.ETIMEDOUT, f"the disk did not answer within {seconds:g} s", place)
+
+
+class _Reading(msgspec.Struct):
+    is_begun: bool = False
+    is_done: bool = False
+
+
+class _Readings:
+    def __init__(self) -> None:
+        self.limiter = trio.CapacityLimiter(THREADS_MAX)
+        self.silent: dict[str, _Reading] = {}
+
+    def is_silent(self, place: str) -> bool:
+        reading = self.silent.get(place)
+        if reading is not None and reading.is_done:
+            del self.silent[place]
+            return False
+        return reading is not None
+
+
+_readings: Final = trio.lowlevel.RunVar[_Readings]("readings")
+
+
+async def patiently(place: str, read: Callable[[], T], seconds: float = PATIENCE_SECONDS) -> T:
+    """What `read` returns, read in a thread of its own; `place` is what may hang, a folder in general.
+
+    Raises: NoAnswer, and what `read` raises.
+    """
+    try:
+        readings = _readings.get()
+    except LookupError:
+        readings = _Readings()
+        _readings.set(readings)
+    if readings.is_silent(place):
+        raise NoAnswer(place, seconds)
+    reading = _Reading()
+
+    def noted() -> T:
+        reading.is_begun = True
+        try:
+            return read()
+        finally:
+            reading.is_done = True
+
+    with trio.move_on_after(seconds):
+        return await trio.to_thread.run_sync(
+            noted, abandon_on_cancel=True, limiter=readings.limiter
+        )
+    if reading.is_begun:
+        readings.silent[place] = reading
+    raise NoAnswer(place, seconds)
