@@ -46,12 +46,13 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.config_keys",
             "codexd.core",
             "codexd.foreign_files",
+            "codexd.owners",
             "codexd.paths",
             "msgspec",
             "platformdirs",
         }
     ),
-    "codexd.live_config": frozenset({"codexd.config", "codexd.config_keys"}),
+    "codexd.live_config": frozenset({"codexd.config", "codexd.config_keys", "codexd.owners"}),
     # The daemon's log as text; foreign text is drawn in it as on any screen
     "codexd.log_lines": frozenset({"codexd.protocol.visible"}),
     # Secrets: known to config and environment, looked for in whatever is about to be written
@@ -100,7 +101,7 @@ FLOORS: dict[str, frozenset[str]] = {
     # What others wrote or may have put there: opened, waited for, and believed, or not
     "codexd.foreign_files": frozenset(),
     "codexd.patience": frozenset({"msgspec", "trio"}),
-    "codexd.owners": frozenset(),
+    "codexd.owners": frozenset({"codexd.paths", "codexd_eventstore.files"}),
     # 3: where pure meets the world
     "codexd.runtime": frozenset(
         {
@@ -108,6 +109,7 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.projections",
             "codexd_eventstore",
             "codexd.foreign_files",
+            "codexd.owners",
             "codexd.patience",
             "codexd.models.client",
             "codexd.tools.registry",
@@ -123,6 +125,7 @@ FLOORS: dict[str, frozenset[str]] = {
         {
             "codexd.core",
             "codexd.log_lines",
+            "codexd.paths",
             "codexd.projections",
             "codexd.python_child",
             "codexd_eventstore",
@@ -163,6 +166,8 @@ FLOORS: dict[str, frozenset[str]] = {
     "codexd_frontends": frozenset(
         {
             "codexd.protocol",
+            "codexd.foreign_files",
+            "codexd.owners",
             "codexd.paths",
             "codexd.python_child",
             "codexd.__version__",

@@ -22,13 +22,14 @@ from codexd.paths import (
 )
 from codexd.protocol.visible import visible_line
 
-# sysexits.h: another daemon is there (try again later), a bad argument, the system cannot.
-EXIT_TRY_LATER, EXIT_USAGE, EXIT_SYSTEM = 75, 2, 71
+# sysexits.h: another daemon is there (try again later), a bad argument, the system cannot, others could.
+EXIT_TRY_LATER, EXIT_USAGE, EXIT_SYSTEM, EXIT_NOT_OURS = 75, 2, 71, 77
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command `codexd`; returns its exit code."""
     arguments = _parser().parse_args(argv)
+    os.umask(0o077)
     paths = default_paths()
     if arguments.print_paths:
         _print_paths(paths)
@@ -47,6 +48,7 @@ def _serve(paths: Paths, place: SocketPlace) -> int:
     import trio
 
     from codexd.app import serve
+    from codexd.owners import NotOurs
     from codexd.server.listener import AlreadyServed, NotASocket
     from codexd_eventstore.committer import SWITCH_SECONDS
     from codexd_eventstore.store import Locked, StoreError
@@ -63,6 +65,9 @@ def _serve(paths: Paths, place: SocketPlace) -> int:
     except* NotASocket as problems:
         _say(f"{problems.exceptions[0]}; the daemon was not started")
         code = EXIT_USAGE
+    except* NotOurs as problems:
+        print(f"codexd: {problems.exceptions[0]}; the daemon was not started", file=sys.stderr)
+        code = EXIT_NOT_OURS
     except* (StoreError, OSError) as problems:
         _say(f"{problems.exceptions[0]}; the daemon was not started")
         code = EXIT_SYSTEM

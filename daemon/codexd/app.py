@@ -17,7 +17,6 @@ import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import trio
@@ -41,6 +40,7 @@ from codexd.models.builtin import LOCAL
 from codexd.models.catalog import CATALOG, Model, find_model
 from codexd.models.client import ModelClient, ModelError
 from codexd.models.local import NoLocalModel
+from codexd.owners import make_own_folder
 from codexd.paths import Paths, SocketPlace, home_folder
 from codexd.place import place_here
 from codexd.protocol.methods import Model as WireModel
@@ -89,12 +89,12 @@ async def serve(paths: Paths, place: SocketPlace, env: Mapping[str, str]) -> Non
 
     Raises:
         Locked, AlreadyServed: another daemon is there.
+        NotOurs: others own or may change a folder of ours.
         StoreError: the store cannot be opened.
     """
-    os.umask(0o077)
     _spare_the_collector()
-    make_private(paths.data_dir)
-    make_private(paths.state_dir)
+    make_own_folder(paths.data_dir)
+    make_own_folder(paths.state_dir)
     async with AsyncExitStack() as stack:
         config = LiveConfig(paths.config_file)
         redaction = HouseRedaction(config, env)
@@ -340,13 +340,6 @@ GC_YOUNG_OBJECTS = 50_000
 async def _cancel_at_next(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:
     await signals.__anext__()
     scope.cancel()
-
-
-def make_private(folder: Path) -> None:
-    """Make a folder of ours, or take an existing one away from everybody else."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if folder.stat().st_mode & 0o077:
-        folder.chmod(0o700)
 
 
 def _traits(model: Model) -> Traits:

@@ -32,6 +32,7 @@ from codexd.config_keys import (
     TitlesTable,
 )
 from codexd.foreign_files import read_file
+from codexd.owners import NotOurs, refuse_unless_ours
 
 REDACTED = "[redacted]"
 FOUND_SHOWN_MAX = 80  # characters of a wrong value in an error: enough to recognise it
@@ -69,8 +70,13 @@ def read_config(file: Path) -> ReadConfig:
     """The config in a file; a missing file is an empty one. Raises: InvalidConfig."""
     try:
         content = read_file(file, CONFIG_BYTES_MAX + 1)
+        # What stands there says which model's server gets the conversations, and when nobody is asked.
+        refuse_unless_ours(file)
+        refuse_unless_ours(file.parent)
     except FileNotFoundError:
         content = b""
+    except NotOurs as error:
+        raise InvalidConfig(str(file), None, None, str(error)) from error
     except OSError as error:
         raise InvalidConfig(str(file), None, None, f"cannot be read: {error.strerror}") from error
     if len(content) > CONFIG_BYTES_MAX:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from codexd.config import InvalidConfig, ReadConfig, read_config
 from codexd.config_keys import Config
+from codexd.owners import NotOurs
 
 
 class LiveConfig:
@@ -18,7 +19,7 @@ class LiveConfig:
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        self._stamp: tuple[int, int, int] | None = None
+        self._stamp: tuple[int, int, int, int] | None = None
         self._read = ReadConfig(Config(), str(file), "sha256:")
         self._problem: InvalidConfig | None = None
 
@@ -31,6 +32,10 @@ class LiveConfig:
                 self._read = read_config(self.file)
             except InvalidConfig as problem:
                 self._problem = problem
+                if isinstance(problem.__cause__, NotOurs):
+                    self._stamp = (
+                        None  # What mends it may be a folder's mode, and leave no trace here.
+                    )
         if self._problem is not None:
             raise self._problem.with_traceback(None)  # or each raise would add to it
         return self._read
@@ -42,9 +47,10 @@ class LiveConfig:
         except InvalidConfig:
             return self._read.config
 
-    def _stamp_now(self) -> tuple[int, int, int]:
+    def _stamp_now(self) -> tuple[int, int, int, int]:
         try:
             found = os.stat(self.file)
         except OSError as error:
-            return (0, 0, error.errno or 0)  # which reading it will say
-        return (found.st_mtime_ns, found.st_size, found.st_ino)
+            return (0, 0, 0, error.errno or 0)  # which reading it will say
+        # With the time of the last change of its owner and mode.
+        return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)

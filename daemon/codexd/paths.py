@@ -122,14 +122,14 @@ def socket_place(
     Raises:
         UnusableSocketPath: the private folder is somebody else's.
     """
-    _make_private(asked.parent)
+    make_folders(asked.parent)
     # The folder may be asked for through a symlink; what counts is where it leads.
     if len(os.fsencode(asked)) <= bytes_max and _is_private(asked.parent.stat()):
         return SocketPlace(asked)
     import hashlib
 
     short = short_root / f"codexd-{os.getuid()}"
-    _make_private(short)
+    make_folders(short)
     # In /tmp a symlink of our name could be somebody else's, and lead anywhere: so not followed here.
     if not _is_private(short.lstat()):
         raise UnusableSocketPath(
@@ -140,10 +140,17 @@ def socket_place(
     return SocketPlace(short / name, asked)
 
 
-def _make_private(folder: Path) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    if not os.path.lexists(folder):
-        folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+def make_folders(folder: Path) -> None:
+    """Make a folder and those above it that are missing, all of them for nobody else, whatever the umask.
+
+    Source: the XDG Base Directory Specification, which has 0700 for what leads to its folders.
+    """
+    missing = []
+    while not os.path.lexists(folder):
+        missing.append(folder)
+        folder = folder.parent
+    for one in reversed(missing):
+        one.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
 
 
 def _is_private(found: os.stat_result) -> bool:

@@ -2,7 +2,8 @@
 
 Law: nothing else in this package imports `os` for files. Modes do not depend on the umask as far as other
 people are concerned: a file is made 0600 and a folder 0700, and a umask can only take bits away. Every
-descriptor is close-on-exec, so that no tool that the daemon starts keeps a log or the lock open.
+descriptor is close-on-exec, so that no tool that the daemon starts keeps a log or the lock open. A file of
+ours is no link and nothing but a file: what else has its name is an error, and is neither followed nor waited for.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 import sys
 from collections.abc import Sequence
 from typing import Final
@@ -25,6 +27,9 @@ FULL_ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 JOINED_BYTES_MAX: Final = 64 * 1024
 # The most that one call takes (IOV_MAX in limits.h, 1024 on Linux and macOS).
 PIECES_MAX: Final = 1024
+# Of every file that is opened: a pipe is not waited for, a terminal does not become ours.
+_OF_OTHERS: Final = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+_OURS: Final = _OF_OTHERS | os.O_NOFOLLOW
 
 
 class FileState(msgspec.Struct, frozen=True, gc=False):
@@ -50,16 +55,20 @@ class FileSystem:
 
     def create(self, path: str) -> int:
         """Make a new file to append to. Raises: FileExistsError."""
-        flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
+        flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_APPEND | _OURS
         return os.open(path, flags, FILE_MODE)
 
     def open(self, path: str) -> int:
         """Open a file that exists, to append to it and to read it."""
-        return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+        return _opened(path, os.O_RDWR | os.O_APPEND | _OURS)
 
     def open_to_read(self, path: str) -> int:
         """Open a file that exists, to read it only."""
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return _opened(path, os.O_RDONLY | _OURS)
+
+    def open_of_others(self, path: str) -> int:
+        """Open a file that somebody named, to read it only; the name may be a link."""
+        return _opened(path, os.O_RDONLY | _OF_OTHERS)
 
     def close(self, fd: int) -> None:
         """Close it without syncing. What the disk says then is not told: what it must have was synced before.
@@ -121,8 +130,7 @@ class FileSystem:
     def replace(self, path: str, content: bytes) -> None:
         """Put a whole new content under a path, by a rename; not synced."""
         beside = f"{path}.new"
-        flags = os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC
-        fd = os.open(beside, flags, FILE_MODE)
+        fd = _opened(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | _OURS)
         try:
             self.write(fd, content)
         finally:
@@ -199,8 +207,7 @@ class FileSystem:
 
         The lock belongs to the descriptor: closing it, or dying, gives it back (flock(2)).
         """
-        flags = os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
-        fd = os.open(path, flags, FILE_MODE)
+        fd = _opened(path, os.O_CREAT | os.O_RDWR | os.O_APPEND | _OURS)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -210,6 +217,24 @@ class FileSystem:
             os.close(fd)
             raise
         return fd
+
+
+def open_own(path: str | os.PathLike[str], flags: int) -> int:
+    """Open a file of ours, made 0600 if `flags` say so: no link is followed, and nothing else is one. Raises: OSError."""
+    return _opened(path, flags | _OURS)
+
+
+def make_own(path: str | os.PathLike[str]) -> None:
+    """Make a file of ours where there is none, for a library that opens it by itself. Raises: OSError."""
+    os.close(open_own(path, os.O_CREAT | os.O_RDWR))
+
+
+def _opened(path: str | os.PathLike[str], flags: int) -> int:
+    fd = os.open(path, flags, FILE_MODE)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "expected a file, found something else", path)
+    return fd
 
 
 def _state(found: os.stat_result) -> FileState:

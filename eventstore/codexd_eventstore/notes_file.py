@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from codexd_eventstore.files import FILE_MODE
+from codexd_eventstore.files import make_own
 from codexd_eventstore.finding import Place
 from codexd_eventstore.notes import Batch, Kept, Keying, Mark
 
@@ -68,7 +68,7 @@ def connect(path: str, *, make: bool) -> sqlite3.Connection | None:
     """
     if make:
         # SQLite gives its own files beside it the mode of this one.
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, FILE_MODE))
+        make_own(path)
     elif not Path(path).is_file():
         return None
     wait = WRITER_WAITS_S if make else READER_WAITS_S

@@ -58,7 +58,7 @@ class _Unpacking:
     async def run(self) -> Unpacked:
         """All of it."""
         try:
-            self._fd = await blocking(self._fs.open_to_read, self._path)
+            self._fd = await blocking(self._fs.open_of_others, self._path)
             try:
                 await blocking(self._check)
                 return await self._take_in()

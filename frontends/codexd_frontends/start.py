@@ -11,12 +11,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from codexd.foreign_files import open_file
+from codexd.owners import NotOurs, make_own_folder, open_own
 from codexd.paths import default_paths
 from codexd.python_child import python_command
 from codexd_frontends.client import Daemon
 from codexd_frontends.console import Console
-from codexd_frontends.exits import BAD_CONFIG
-from codexd_frontends.trouble import BadConfig, Unreachable
+from codexd_frontends.exits import BAD_CONFIG, FORBIDDEN
+from codexd_frontends.trouble import BadConfig, Forbidden, Unreachable
 
 if TYPE_CHECKING:
     import subprocess
@@ -53,10 +55,11 @@ def start(socket_path: str) -> Daemon:
 
     Raises:
         BadConfig: it could not read its configuration.
+        Forbidden: others own or may change what it keeps its things in.
         Unreachable: it did not answer in time.
     """
     log_path = daemon_log_path()
-    with _opened(log_path) as log:
+    with _log(log_path) as log:
         process = spawn(socket_path, log)
     started = time.monotonic()
     ended_at: float | None = None
@@ -67,6 +70,8 @@ def start(socket_path: str) -> Daemon:
             ended = process.poll()
             if ended == BAD_CONFIG.number:
                 raise BadConfig(f"the daemon did not start:\n{log_tail(log_path)}") from error
+            if ended == FORBIDDEN.number:
+                raise Forbidden(f"the daemon did not start:\n{log_tail(log_path)}") from error
             now = time.monotonic()
             if ended is not None and ended_at is None:
                 ended_at = now
@@ -97,17 +102,25 @@ def daemon_log_path() -> Path:
 def log_tail(path: Path) -> str:
     """The end of the daemon's log."""
     try:
-        with path.open("rb") as log:
-            log.seek(max(0, path.stat().st_size - LOG_TAIL_BYTES))
-            return log.read().decode(errors="replace").strip()
+        with open_file(path, follow=False) as log:
+            log.seek(max(0, os.fstat(log.fileno()).st_size - LOG_TAIL_BYTES))
+            return log.read(LOG_TAIL_BYTES).decode(errors="replace").strip()
     except OSError as error:
         return f"(its log cannot be read: {error})"
 
 
-def _opened(path: Path) -> BinaryIO:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    return os.fdopen(descriptor, "wb")
+def _log(path: Path) -> BinaryIO:
+    """The daemon's log, to be appended to. Raises: Forbidden, Unreachable."""
+    try:
+        make_own_folder(path.parent)
+        return os.fdopen(open_own(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab")
+    except NotOurs as error:
+        raise Forbidden(f"{error}; the daemon was not started") from error
+    except OSError as error:
+        raise Unreachable(
+            f"expected {path} to be a file for the daemon's log, found something else or nothing that "
+            f"can be written ({error.strerror}); the daemon was not started"
+        ) from error
 
 
 def _no_answer(ended: int | None, log_path: Path) -> str:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 from codexd.core.shape import shape_of
 from codexd.projections.threads import Summary
+from codexd_eventstore.files import make_own
 from codexd_eventstore.places import LOG_SUFFIX
 
 if TYPE_CHECKING:
@@ -221,9 +222,8 @@ def note(connection: sqlite3.Connection, name: str, value: int) -> None:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    if not path.exists():
-        # Made by us, so that nobody else may read it from its first byte on; SQLite keeps the mode for the rest.
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    # Made by us, so that nobody else may read it from its first byte on; SQLite keeps the mode for the rest.
+    make_own(path)
     connection = _connect(path)
     try:
         (version,) = connection.execute("PRAGMA user_version").fetchone()

@@ -10,12 +10,14 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import aclosing, contextmanager
+from pathlib import Path
 from typing import Final
 
 import trio
 
 from codexd.index.logs import Logs
 from codexd.index.schema import stream_of
+from codexd.paths import make_folders
 
 # Changes that come together are told together, but not later than this.
 STEP_MS: Final = 100
@@ -37,7 +39,7 @@ async def watch_logs(
     """
     logging.getLogger("watchfiles").setLevel(logging.WARNING)
     for folder in logs.folders:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
+        make_folders(Path(folder))
     while True:
         await _watch(logs.all_folders(), is_loaded, tell, begun)
 

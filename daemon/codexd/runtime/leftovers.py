@@ -8,6 +8,7 @@ full disk, a folder that somebody removed, or rubbish in it is said and hinders 
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,8 @@ from typing import Final
 import trio
 
 from codexd.core.ids import InvalidId, ThreadId, parse_thread_id
+from codexd.owners import make_own_folder
+from codexd_eventstore.files import open_own
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +25,7 @@ log = logging.getLogger(__name__)
 _DEATH: Final = b"x"
 _DEATHS_COUNTED_MAX: Final = 100
 # What a start time may be long; Linux gives a number, macOS a date.
-_START_TIME_CHARACTERS_MAX: Final = 64
+_START_TIME_BYTES_MAX: Final = 64
 
 
 class UnfinishedFiles:
@@ -116,27 +119,37 @@ class ProcessFiles:
                 log.warning("%s names no process: it was left as it is", path)
                 continue
             try:
-                with path.open(errors="replace") as file:
-                    yield int(path.name), file.read(_START_TIME_CHARACTERS_MAX)
+                yield int(path.name), _read(path)
             except OSError as error:
                 log.warning("whether process %s still runs is not known: %s", path.name, error)
 
 
 def _files(folder: Path) -> list[Path]:
     try:
-        return sorted(path for path in folder.iterdir() if path.is_file())
+        return sorted(path for path in folder.iterdir() if path.is_file() and not path.is_symlink())
     except OSError as error:
         if not isinstance(error, FileNotFoundError):
             log.warning("what the daemon before had under way is not known: %s", error)
         return []
 
 
+def _read(path: Path) -> str:
+    with os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
+        return file.read(_START_TIME_BYTES_MAX).decode(errors="replace")
+
+
 def _write(path: Path, content: str) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.touch(mode=0o600)
-        if content:
-            path.write_text(content)
+        flags = os.O_WRONLY | os.O_CREAT
+        try:
+            fd = open_own(path, flags)
+        except FileNotFoundError:
+            make_own_folder(path.parent)
+            fd = open_own(path, flags)
+        with os.fdopen(fd, "wb") as file:
+            if content:
+                file.truncate()
+                file.write(content.encode())
     except OSError as error:
         log.warning("a crash would leave %s unnoticed: %s", path.name, error)
 
