@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 from typing import Final
 
@@ -46,7 +47,7 @@ class UnfinishedFiles:
     def begin(self, thread_id: ThreadId) -> None:
         """The thread is about to be taken up. Nothing is kept of one without a mark."""
         try:
-            with (self._folder / thread_id).open("r+b", buffering=0) as file:
+            with _opened(self._folder / thread_id, os.O_RDWR) as file:
                 file.seek(0, 2)
                 file.write(_DEATH)
         except OSError as error:
@@ -56,7 +57,7 @@ class UnfinishedFiles:
     def settle(self, thread_id: ThreadId) -> None:
         """It was taken up, or cannot be; the daemon lives."""
         try:
-            with (self._folder / thread_id).open("r+b", buffering=0) as file:
+            with _opened(self._folder / thread_id, os.O_RDWR) as file:
                 file.truncate(0)
         except OSError as error:
             if not isinstance(error, FileNotFoundError):
@@ -65,7 +66,7 @@ class UnfinishedFiles:
     def deaths(self, thread_id: ThreadId) -> int:
         """How often in a row a daemon has died while it took the thread up."""
         try:
-            with (self._folder / thread_id).open("rb") as file:
+            with _opened(self._folder / thread_id, os.O_RDONLY) as file:
                 content = file.read(_DEATHS_COUNTED_MAX)
         except OSError:
             return 0
@@ -133,8 +134,12 @@ def _files(folder: Path) -> list[Path]:
         return []
 
 
+def _opened(path: Path, flags: int) -> FileIO:
+    return FileIO(open_own(path, flags), "rb" if flags == os.O_RDONLY else "r+b")
+
+
 def _read(path: Path) -> str:
-    with os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
+    with _opened(path, os.O_RDONLY) as file:
         return file.read(_START_TIME_BYTES_MAX).decode(errors="replace")
 
 
