@@ -31,7 +31,7 @@ from codexd.core.ids import ThreadId
 from codexd.core.instructions import BASE_INSTRUCTIONS
 from codexd.core.limits import Limits
 from codexd.core.settings import Settings, Tuned
-from codexd.core.surroundings import Surroundings, Titles
+from codexd.core.surroundings import Here, Surroundings, Titles
 from codexd.core.user_instructions import UserInstructions
 from codexd.index.keeping import Index
 from codexd.limits import complaints_about, limits_of
@@ -49,6 +49,7 @@ from codexd.protocol.providers import FoundModel, ProviderFindLocalResponse
 from codexd.providers import Providers
 from codexd.redaction.house import HouseRedaction
 from codexd.redaction.logs import clean_logs
+from codexd.runtime.brought_in import BroughtIn
 from codexd.runtime.effects import perform
 from codexd.runtime.images import ImageCache, Images
 from codexd.runtime.leftovers import ProcessFiles, UnfinishedFiles
@@ -100,7 +101,9 @@ async def serve(paths: Paths, place: SocketPlace, env: Mapping[str, str]) -> Non
         redaction = HouseRedaction(config, env)
         stack.enter_context(clean_logs(redaction.text))
         store = await stack.enter_async_context(
-            open_jsonl_store(paths.data_dir, state_dir=paths.state_dir, redact=redaction)
+            open_jsonl_store(
+                paths.data_dir, state_dir=paths.state_dir, redact=redaction, sealed=True
+            )
         )
         sock = stack.enter_context(listening(place))
         house = House(paths, place, env, store, config, redaction)
@@ -128,7 +131,7 @@ class House:
         self._warmth = trio.Event()
         secrets = frozenset(name for name in self.providers.key_variables().values() if name)
         self._login = LoginEnvironment(env, secrets=secrets, taken=redaction.login_taken)
-        memory = MemoryStore(redaction)
+        memory = MemoryStore(redaction, sealed=True)
         worlds = {
             ephemeral: self._world(memory if ephemeral else store, env)
             for ephemeral in (False, True)
@@ -173,6 +176,8 @@ class House:
             importer=functools.cache(lambda: self._importer(world)),
             sweeper=Sweeper(world.store),
             thread_keys=ThreadKeys(world.store, world.now_us),
+            brought_in=BroughtIn(world.store, world.now_us),
+            here=self._here,
         )
 
     def _importer(self, world: World) -> Importer:
@@ -222,7 +227,9 @@ class House:
         cache = ImageCache()
         viewer = ImageViewer(
             Images(store, cache).look,
-            ShellPerformer(self._login, NoSandbox(), home_mark(str(self._home))),
+            ShellPerformer(
+                self._login, NoSandbox(), command_shell(env), home_mark(str(self._home))
+            ),
         )
         shell = Shell(command_shell(env))
         return World(
@@ -235,6 +242,7 @@ class House:
             processes=self._processes,
             instructions=BASE_INSTRUCTIONS,
             threads=lambda: self._supervisor,
+            brought=BroughtIn(store, lambda: time.time_ns() // 1000).of,
             version=__version__,
             around=Surroundings(
                 limits=self._limits,
@@ -243,6 +251,7 @@ class House:
                     place_here, os.path.basename(command_shell(env)), env.get("TZ")
                 ),
                 instructions=lambda _: BASE_INSTRUCTIONS,
+                here=self._here,
                 titles=self._titles,
                 review_model=lambda: self._config.last_good().review_model,
                 compact_prompt=lambda: compact_prompt(self._config.last_good(), self._config.file),
@@ -262,6 +271,10 @@ class House:
 
     def _audience(self, thread_id: ThreadId) -> Feed:
         return self._hub.feed(thread_id)
+
+    def _here(self) -> Here:
+        config = self._config.last_good()
+        return Here(config.approval_policy, config.sandbox_mode, config.developer_instructions)
 
     def _titles(self) -> Titles | None:
         table = self._config.last_good().titles

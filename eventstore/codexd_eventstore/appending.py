@@ -74,6 +74,7 @@ async def _commit(
             at_us=at_us,
             key=key,
             synced=log.synced_version,
+            seals=parts.seals,
         )
         batch = parts.committer.append(log, records, at_us=at_us, durable=durable, key=key)
     except StoreError:

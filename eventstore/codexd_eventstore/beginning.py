@@ -9,6 +9,8 @@ from typing import Final
 
 # The bytes of `2026-11-21T03:00:00.000000Z`: fixed, so that what follows it is found by counting.
 AT_BYTES: Final = 27
+# The bytes of `,"crc":"xxxxxxxx"}`, in which every record ends.
+CRC_BYTES: Final = 18
 # Event types are few; this only bounds what a caller that makes them up could fill.
 TYPES_KEPT_MAX: Final = 1024
 

@@ -21,6 +21,7 @@ async def detach(parts: Parts, child: str, *, at_us: int) -> None:
     """Give a fork copies of what it inherited. Raises: Damaged, NotFound, StoreFailed."""
     async with standstill(parts, child) as log:
         if log.origin is not None:
+            await blocking(parts.unsealed.inherit, child, log.lineage)
             await blocking(_detach, parts, log, at_us)
             parts.family.forget(child)
             await parts.forget_notes(child, checkpoints=False)

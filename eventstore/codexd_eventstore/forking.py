@@ -29,7 +29,9 @@ async def fork(
         events, redacted = parts.redacting.events(events)
         at_us = max(at_us, parent_at_us)
         origin = origin_at(parent, at_seq, chain)
-        records = frame(events, after=at_seq, chain=chain, at_us=at_us, origin=origin)
+        records = frame(
+            events, after=at_seq, chain=chain, at_us=at_us, origin=origin, seals=parts.seals
+        )
         async with shelf.gate(child):
             if shelf.get(child) is not None or shelf.is_there(child):
                 raise Exists(f"there is a stream {child} already: nothing was forked")

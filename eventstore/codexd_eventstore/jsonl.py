@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +30,7 @@ from codexd_eventstore import (
     unpacking,
 )
 from codexd_eventstore.files import FileSystem
+from codexd_eventstore.own_records import take_seals
 from codexd_eventstore.parts import Parts, blocking
 from codexd_eventstore.places import absolute, check_name, make_root, take_lock
 from codexd_eventstore.reading import read_piece, read_range
@@ -68,6 +70,7 @@ async def open_jsonl_store(
     owner: str = "codexd_eventstore",
     files: FileSystem | None = None,
     redact: Redact | None = None,
+    sealed: bool = False,
 ) -> AsyncIterator[JsonlStore]:
     """Own the store in `data_dir` for as long as the context lasts.
 
@@ -75,6 +78,7 @@ async def open_jsonl_store(
         state_dir: where what may be lost lies.
         owner: what to write beside the pid into the lock, for people to read.
         redact: takes out of events and blobs what must not be stored, before it is.
+        sealed: records get seals, so that `foreign_in` knows those that were not written here.
 
     Raises:
         Locked: another process owns it.
@@ -85,6 +89,7 @@ async def open_jsonl_store(
     try:
         make_root(fs, root)
         make_root(fs, state)
+        is_older = fs.state(f"{root}/store.lock") is not None
         lock = take_lock(fs, f"{root}/store.lock", owner)
     except OSError as error:
         raise StoreFailed(f"the store in {root} cannot be opened: {error}", retry=False) from error
@@ -92,6 +97,10 @@ async def open_jsonl_store(
     store = JsonlStore(parts)
     try:
         await blocking(parts.places.drop_successors)
+        if sealed:
+            parts.seals = await blocking(
+                partial(take_seals, fs, parts.places, parts.unsealed, is_older=is_older)
+            )
         yield store
     finally:
         with trio.move_on_after(CLOSE_SECONDS_MAX, shield=True):
@@ -271,6 +280,10 @@ class JsonlStore:
     async def read_blob(self, sha256: str, *, start: int = 0, end: int | None = None) -> bytes:
         """The bytes of a blob, or a range of them."""
         return await blocking(self._parts.blobs.read, sha256, start, end)
+
+    async def foreign_in(self, stream: str, records: Sequence[Record]) -> frozenset[int]:
+        """Which of a stream's records were not written by this store."""
+        return await knowing.foreign_in(self._parts, stream, records)
 
     async def find_key(self, stream: str, key: str) -> tuple[int, int] | None:
         """The first and last `seq` of the append that an idempotency key was given with."""

@@ -6,6 +6,7 @@ know all keys; else the log is read. A snapshot counts where the log still has t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from codexd_eventstore.keys import Span
@@ -16,7 +17,7 @@ from codexd_eventstore.opening import damaged, scan_log
 from codexd_eventstore.parts import Parts, blocking
 from codexd_eventstore.places import check_name
 from codexd_eventstore.reading import read_range
-from codexd_eventstore.store import Refused, Snapshot
+from codexd_eventstore.store import Record, Refused, Snapshot
 
 # A fold is kept so as to be quicker than folding; one as long as the longest record is not.
 SNAPSHOT_BYTES_MAX: Final = 16 * 1024 * 1024
@@ -55,6 +56,19 @@ async def _read_for_keys(parts: Parts, log: Log, key: str) -> Span | None:
     if not parts.notes.works:
         log.keys.refill(log.base, scan.spans)
     return next(((first, last) for name, first, last in scan.spans if name == key), None)
+
+
+async def foreign_in(parts: Parts, stream: str, records: Sequence[Record]) -> frozenset[int]:
+    """Which of a stream's records were not written by this store."""
+    seals = parts.seals
+    if seals is None:
+        return frozenset()
+    loose = [one.seq for one in records if not seals.holds(one.line)]
+    if not loose:
+        return frozenset()
+    log = await parts.shelf.open(stream)
+    upto = await blocking(parts.unsealed.upto, stream, log.lineage)
+    return frozenset(seq for seq in loose if seq > upto)
 
 
 async def snapshot(parts: Parts, stream: str, name: str) -> Snapshot | None:

@@ -7,7 +7,7 @@ Law: only this file knows how a line is written and what it takes for one to be 
 The members stand in this order, and those that say nothing are left out: `seq`, `at`, `type`, `v` (not for 1),
 `more` (on every event of an append but the last), `key` (on the first event of an append that has one),
 `parent` (on a fork's first), `synced` (where the record in front of it was not known to be on disk when it was
-framed: the last one that was), the caller's members, `data`, `crc`. The checksum is crc32 of the bytes in front
+framed: the last one that was), the caller's members, `data`, `seal` (where the store has a key; `sealing.py`), `crc`. The checksum is crc32 of the bytes in front
 of `,"crc"`, continued from the line before; the chain begins at crc32 of the stream's name, and a fork's at
 its parent's. So a line that is torn, flipped, missing, doubled or swapped shows. A newline only ever ends a
 record, because JSON writes those within strings as `\n`, and a NUL byte is never part of one.
@@ -30,11 +30,10 @@ from zlib import crc32
 
 import msgspec
 
-from codexd_eventstore.beginning import AT_BYTES, type_place
+from codexd_eventstore.beginning import AT_BYTES, CRC_BYTES, type_place
+from codexd_eventstore.sealing import SEAL_BYTES, Seals, seal_in
 from codexd_eventstore.store import RECORD_BYTES_MAX, NewEvent, Record, Refused
 
-# The bytes of `,"crc":"xxxxxxxx"}`.
-CRC_BYTES: Final = 18
 _END_BYTES: Final = CRC_BYTES + 1  # with the newline
 _end_of: Final = itemgetter(slice(-_END_BYTES, None))
 _without_end: Final = itemgetter(slice(-_END_BYTES))
@@ -136,11 +135,11 @@ def frame(
     key: str | None = None,
     origin: Origin | None = None,
     synced: int | None = None,
+    seals: Seals | None = None,
 ) -> list[Record]:
     """The records of one append behind `after`. Raises: Refused, and then nothing has changed.
 
-    Args:
-        synced: the last `seq` that is known to be on disk; None for all up to `after`.
+    `synced` is the last `seq` that is known to be on disk; None for all up to `after`.
     """
     if not 0 < len(events) <= APPEND_EVENTS_MAX:
         raise Refused(f"an append has 1 to {APPEND_EVENTS_MAX} events, not {len(events)}")
@@ -154,22 +153,21 @@ def frame(
         behind = _synced(after)  # the first of them is not on disk before the second is framed
     last = after + len(events)
     records = []
-    for event in events:
-        after += 1
-        if after < last:
+    for seq, event in enumerate(events, after + 1):
+        if seq < last:
             special = b',"more":true' + special
         type_, data = event.type, event.data
         kind, members = _around_marks(type_, event.v, event.members)
-        body = b'{"seq":%d,"at":"%b%b%b%b%b' % (after, at, kind, special, members, data)
+        body = b'{"seq":%d,"at":"%b%b%b%b%b' % (seq, at, kind, special, members, data)
         if not data or data[0] != _OPENS or data[-1] != _CLOSES or _NEWLINE in body:
-            raise Refused(
-                f"{type_}: its data is not a JSON object in one line: nothing was appended"
-            )
+            raise Refused(f"{type_}: its data is no JSON object in one line: nothing was appended")
+        if seals is not None and not event.foreign:
+            body += seals.member(body)
         chain = crc32(body, chain)
         line = body + b',"crc":"%08x"}' % chain
         if len(line) > RECORD_BYTES_MAX:
             raise Refused(f"{type_}: {len(line)} bytes are over {RECORD_BYTES_MAX}")
-        records.append(Record(after, line))
+        records.append(Record(seq, line))
         special = behind
     return records
 
@@ -330,8 +328,11 @@ def rechained(line: bytes, chain: int) -> bytes:
     return b'%b,"crc":"%08x"}' % (body, crc32(body, chain))
 
 
-def with_data(record: Record, data: bytes, chain: int) -> bytes:
-    """The line of a record with other data. Raises: Refused, and then nothing has changed."""
+def with_data(record: Record, data: bytes, chain: int, seals: Seals | None = None) -> bytes:
+    """The line of a record with other data. Raises: Refused, and then nothing has changed.
+
+    What was sealed here is sealed again; another seal is dropped, since it holds no more.
+    """
     try:
         msgspec.json.decode(data, type=dict[str, msgspec.Raw])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -344,7 +345,10 @@ def with_data(record: Record, data: bytes, chain: int) -> bytes:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         why = f"record {record.seq} is not what a store writes ({error}): nothing was written"
         raise Refused(why) from error
-    body = record.line[: -CRC_BYTES - len(bytes(old))] + data
+    end = -CRC_BYTES - (SEAL_BYTES if seal_in(record.line) else 0)
+    body = record.line[: end - len(bytes(old))] + data
+    if seals is not None and seals.holds(record.line):
+        body += seals.member(body)
     line = b'%b,"crc":"%08x"}' % (body, crc32(body, chain))
     if b"\n" in body or len(line) > RECORD_BYTES_MAX:
         raise Refused(

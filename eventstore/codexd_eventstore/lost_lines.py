@@ -13,7 +13,8 @@ from zlib import crc32
 
 import msgspec
 
-from codexd_eventstore.lines import CRC_BYTES, crc_of, marks_of, read_lines
+from codexd_eventstore.beginning import CRC_BYTES
+from codexd_eventstore.lines import crc_of, marks_of, read_lines
 from codexd_eventstore.opening import PIECE_BYTES
 from codexd_eventstore.store import RECORD_BYTES_MAX, Record
 

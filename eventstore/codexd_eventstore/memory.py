@@ -6,6 +6,7 @@ Law: whatever a test of the contract can see, it does as the default engine does
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 
@@ -27,6 +28,7 @@ from codexd_eventstore.lines import (
 from codexd_eventstore.memory_streams import MemoryStream
 from codexd_eventstore.places import check_name
 from codexd_eventstore.redacting import Redact, Redacting
+from codexd_eventstore.sealing import KEY_BYTES, Seals
 from codexd_eventstore.store import (
     PAGE_RECORDS_MAX,
     Appended,
@@ -96,7 +98,8 @@ class MemoryDraft:
 class MemoryStore:
     """See `codexd_eventstore.store.EventStore` for what each method promises."""
 
-    def __init__(self, redact: Redact | None = None) -> None:
+    def __init__(self, redact: Redact | None = None, *, sealed: bool = False) -> None:
+        self._seals = Seals(os.urandom(KEY_BYTES)) if sealed else None
         self._redacting = Redacting(redact)
         self._streams: dict[str, MemoryStream] = {}
         self._blobs: dict[str, bytes] = {}
@@ -122,7 +125,7 @@ class MemoryStore:
             if expected_version != 0:
                 raise NotFound(f"there is no stream {stream}: nothing was appended")
             events, redacted = self._redacting.events(events)
-            held = MemoryStream(stream, (), None, self._hub)
+            held = MemoryStream(stream, (), None, self._hub, seals=self._seals)
             answer = replace(held.append(events, at_us, key, None), redacted=redacted)
             self._streams[stream] = held
             return answer
@@ -192,7 +195,12 @@ class MemoryStore:
         chain = crc_of(source.records[at_seq - 1].line) if at_seq else chain_start(parent)
         origin = origin_at(parent, at_seq, chain)
         held = MemoryStream(
-            child, source.records[:at_seq], origin, self._hub, source.beginning if at_seq else chain
+            child,
+            source.records[:at_seq],
+            origin,
+            self._hub,
+            source.beginning if at_seq else chain,
+            self._seals,
         )
         events, redacted = self._redacting.events(events)
         answer = replace(held.append(events, at_us, None, origin), redacted=redacted)
@@ -335,6 +343,12 @@ class MemoryStore:
         if sha256 not in self._blobs:
             raise NotFound(f"there is no blob {sha256[:80]}")
         return self._blobs[sha256][start:end]
+
+    async def foreign_in(self, stream: str, records: Sequence[Record]) -> frozenset[int]:
+        """Which of a stream's records came in as `foreign` events."""
+        if self._seals is None:
+            return frozenset()
+        return frozenset(one.seq for one in records if not self._seals.holds(one.line))
 
     async def find_key(self, stream: str, key: str) -> tuple[int, int] | None:
         """The first and last `seq` of the append that an idempotency key was given with."""

@@ -8,6 +8,7 @@ import trio
 
 from codexd_eventstore.changes import Hub
 from codexd_eventstore.lines import Origin, at_us_of, chain_start, crc_of, frame
+from codexd_eventstore.sealing import Seals
 from codexd_eventstore.store import Appended, NewEvent, Record, Snapshot, StoreFailed
 
 
@@ -21,6 +22,7 @@ class MemoryStream:
         origin: Origin | None,
         hub: Hub,
         beginning: int | None = None,
+        seals: Seals | None = None,
     ) -> None:
         self.name = name
         self.origin = origin
@@ -31,6 +33,7 @@ class MemoryStream:
         self.keys: dict[str, tuple[int, int]] = {}
         self.snapshots: dict[str, tuple[Snapshot, int]] = {}  # with the checksum at its `seq`
         self.hub = hub
+        self.seals = seals
         self.at_us = at_us_of(inherited[-1]) if inherited else 0
         self.archived = False
         self.deleted = False
@@ -58,7 +61,13 @@ class MemoryStream:
     ) -> Appended:
         at_us = max(at_us, self.at_us)
         records = frame(
-            events, after=self.version, chain=self.chain, at_us=at_us, key=key, origin=origin
+            events,
+            after=self.version,
+            chain=self.chain,
+            at_us=at_us,
+            key=key,
+            origin=origin,
+            seals=self.seals,
         )
         self.records += records
         self.at_us = at_us

@@ -16,7 +16,8 @@ from zlib import crc32
 
 import msgspec
 
-from codexd_eventstore.lines import CRC_BYTES, crc_of
+from codexd_eventstore.beginning import CRC_BYTES
+from codexd_eventstore.lines import crc_of
 from codexd_eventstore.lost_lines import Junk, Run, follows
 from codexd_eventstore.store import Refused
 

@@ -21,10 +21,10 @@ from zlib import crc32
 
 import msgspec
 
+from codexd_eventstore.beginning import CRC_BYTES
 from codexd_eventstore.files import FileSystem
 from codexd_eventstore.finding import Index, Place
 from codexd_eventstore.lines import (
-    CRC_BYTES,
     at_us_of,
     check_lines,
     claim_of,

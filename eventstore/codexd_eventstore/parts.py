@@ -18,8 +18,10 @@ from codexd_eventstore.family import Family
 from codexd_eventstore.files import FULL_ERRNOS, FileSystem
 from codexd_eventstore.log import Log
 from codexd_eventstore.notes import Notes
+from codexd_eventstore.own_records import Unsealed
 from codexd_eventstore.places import Places
 from codexd_eventstore.redacting import Redact, Redacting
+from codexd_eventstore.sealing import Seals
 from codexd_eventstore.shelf import Shelf
 from codexd_eventstore.store import NotFound, StoreFailed
 
@@ -33,6 +35,8 @@ class Parts:
         self.fs = fs
         self.redacting = Redacting(redact)
         self.places = Places(fs, root)
+        self.unsealed = Unsealed(fs, f"{root}/unsealed.json")
+        self.seals: Seals | None = None  # until the store takes them
         self.notes = Notes(f"{state}/notes.sqlite")
         self.hub = Hub()
         self.shelf = Shelf(fs, self.places, self.notes, self.note, self.hub.tell)

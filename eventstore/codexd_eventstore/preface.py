@@ -18,8 +18,9 @@ from zlib import crc32
 
 import msgspec
 
+from codexd_eventstore.beginning import CRC_BYTES
 from codexd_eventstore.files import FileSystem
-from codexd_eventstore.lines import CRC_BYTES, Origin, at_text, chain_start, origin_in
+from codexd_eventstore.lines import Origin, at_text, chain_start, origin_in
 from codexd_eventstore.store import RECORD_BYTES_MAX
 
 # The members in front of the caller's own end well before this.

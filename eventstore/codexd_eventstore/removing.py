@@ -31,6 +31,7 @@ async def delete(parts: Parts, stream: str, *, detach_children: bool) -> frozens
         parts.shelf.relink(stream)
         named = await blocking(blobs_named, parts, path)
         await _delete(parts, stream, path)
+        await blocking(parts.unsealed.forget, stream)
         parts.blobs.let_go(named)
         return named
 

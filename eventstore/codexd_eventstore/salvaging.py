@@ -177,9 +177,15 @@ class _Mending:
                 if part.is_next_unchecked and seq == part.last:
                     data["nextUnchecked"] = True
                 event = NewEvent(LOST, msgspec.json.encode(data))
-                line = frame([event], after=seq - 1, chain=chain, at_us=at_us, origin=origin)[
-                    0
-                ].line
+                (record,) = frame(
+                    [event],
+                    after=seq - 1,
+                    chain=chain,
+                    at_us=at_us,
+                    origin=origin,
+                    seals=self._parts.seals,
+                )
+                line = record.line
                 chain, origin = crc_of(line), None
                 yield line
         else:

@@ -54,6 +54,7 @@ class NewEvent(msgspec.Struct, frozen=True, gc=False):
     data: bytes  # one JSON object, encoded
     v: int = 1  # the version of the shape of `data`
     members: bytes = b""  # further members of the record, encoded, without braces: b'"by":"ann"'
+    foreign: bool = False  # it was not made here, and gets no seal
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -313,6 +314,12 @@ class EventStore(Protocol):
 
         Raises: Refused where it is no package, does not read back, or a stream is another one here;
             nothing was taken in then. StoreFailed.
+        """
+
+    async def foreign_in(self, stream: str, records: Sequence[Record]) -> frozenset[int]:
+        """Which of a stream's records were not written by this store, or came in as `foreign` events.
+
+        A store that was opened without seals tells nothing apart, and has none.
         """
 
     async def find_key(self, stream: str, key: str) -> tuple[int, int] | None:

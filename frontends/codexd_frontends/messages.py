@@ -9,6 +9,8 @@ from __future__ import annotations
 import msgspec
 from msgspec import Raw
 
+from codexd_frontends.thread_facts import ImportedFrom, ThreadStatus
+
 RequestId = int | str
 
 
@@ -188,22 +190,6 @@ class Turn(_Read, frozen=True, kw_only=True):
         return [read_item(raw) for raw in self.items]
 
 
-class ThreadStatus(_Read, frozen=True, kw_only=True):
-    """Whether a thread runs, and whether it waits for somebody."""
-
-    type: str = "notLoaded"
-    active_flags: tuple[str, ...] = ()
-
-    @property
-    def word(self) -> str:
-        """One word for a list."""
-        if "waitingOnApproval" in self.active_flags:
-            return "approval"
-        return {"notLoaded": "", "active": "running", "systemError": "error"}.get(
-            self.type, self.type
-        )
-
-
 class Thread(_Read, frozen=True, kw_only=True):
     """A conversation."""
 
@@ -219,6 +205,7 @@ class Thread(_Read, frozen=True, kw_only=True):
     path: str | None = None  # of its log
     forked_from_id: str | None = None
     trouble: str | None = None  # why it cannot be worked with, and what mends it
+    imported_from: ImportedFrom | None = None
     turns: tuple[Turn, ...] = ()
 
 

@@ -51,6 +51,7 @@ COMPACTION = (GOLDEN / "compaction-v1.jsonl").read_bytes().splitlines()
 CONTEXT = (GOLDEN / "context-v1.jsonl").read_bytes().splitlines()
 REQUESTS = (GOLDEN / "requests-v1.jsonl").read_bytes().splitlines()
 REVERTS = (GOLDEN / "reverts-v1.jsonl").read_bytes().splitlines()
+TAKEN_IN = (GOLDEN / "taken-in-v1.jsonl").read_bytes().splitlines()
 FIRST_MS = 1795233906001  # 2026-11-21T04:05:06.001Z
 
 C1, T1 = CallId("c1"), TurnId("t1")
@@ -258,7 +259,17 @@ SHORTENED: list[Event] = [
     k.PinAdded(9, (RAW(b'{"type":"message","role":"assistant","content":[]}'),)),
     k.PinRemoved(9),
 ]
-EVERY = [*EXPECTED, *MARKED, *TOLD, *TAKEN_BACK, *SHORTENED, *SENT]
+CAME_IN: list[Event] = [
+    m.ThreadTakenIn(
+        "package",
+        Settings("/work", "m-1", "p", "untrusted", "read-only"),
+        "/home/ann/t.codexd.tar",
+        "Be brief.",
+        "Speak German.",
+        ("its turn was interrupted",),
+    ),
+]
+EVERY = [*EXPECTED, *MARKED, *TOLD, *TAKEN_BACK, *SHORTENED, *SENT, *CAME_IN]
 UNKNOWN = Unknown("later.kind", 1, RAW(b'{"anything":[1,{"two":null}]}'))
 
 
@@ -286,10 +297,14 @@ def test_what_was_taken_back_in_version_1_reads_as_it_was_meant() -> None:
     assert [decode_record(line).event for line in REVERTS] == TAKEN_BACK
 
 
+def test_what_was_taken_in_by_version_1_reads_as_it_was_meant() -> None:
+    assert [decode_record(line).event for line in TAKEN_IN] == CAME_IN
+
+
 @pytest.mark.parametrize(
     "lines",
-    [LINES, MARKS, CONTEXT, REVERTS, COMPACTION, REQUESTS],
-    ids=["events", "marks", "context", "reverts", "compaction", "requests"],
+    [LINES, MARKS, CONTEXT, REVERTS, COMPACTION, REQUESTS, TAKEN_IN],
+    ids=["events", "marks", "context", "reverts", "compaction", "requests", "taken in"],
 )
 def test_the_golden_log_is_whole(lines: list[bytes]) -> None:
     crc = crc32(b"golden")

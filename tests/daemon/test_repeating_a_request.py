@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from codexd.models.scripted import scripted_model
 from codexd.models.scripts import Say
-from codexd.server.thread_keys import DAEMON_STREAM
+from codexd.runtime.daemon_stream import DAEMON_STREAM
 from codexd_eventstore.jsonl import open_jsonl_store
 from codexd_eventstore.store import NewEvent
 from daemon_client import connected

@@ -36,7 +36,7 @@ class FixedEnvironment:
         return {"PATH": os.environ["PATH"], "NAME": "value"}
 
 
-PERFORMER = ShellPerformer(FixedEnvironment(), NoSandbox())
+PERFORMER = ShellPerformer(FixedEnvironment(), NoSandbox(), "/bin/sh")
 
 
 def command(line: str, cwd: str = "/", timeout_ms: int = 20_000) -> RunCommand:
@@ -219,11 +219,21 @@ async def test_a_folder_that_is_gone_is_named(tmp_path: Path) -> None:
 @trio_test
 async def test_a_shell_that_is_gone_is_named() -> None:
     action = RunCommand(command="ls", argv=("/no/shell", "-c", "ls"), cwd="/", timeout_ms=1000)
-    result = await PERFORMER.perform(action, CONTEXT, Screen())
+    performer = ShellPerformer(FixedEnvironment(), NoSandbox(), "/no/shell")
+    result = await performer.perform(action, CONTEXT, Screen())
     assert result.model_text == (
         "The command was not run: /no/shell could not be started: No such file or directory."
     )
     assert (result.status, result.exit_code) == ("failed", -1)
+
+
+@trio_test
+async def test_what_runs_is_the_line_whatever_a_log_says_of_its_argv(tmp_path: Path) -> None:
+    other = ("/bin/sh", "-c", f"touch {tmp_path}/other")
+    action = RunCommand(command="echo shown", argv=other, cwd="/", timeout_ms=20_000)
+    result = await PERFORMER.perform(action, CONTEXT, Screen())
+    assert result.output == "shown\n"
+    assert not os.listdir(tmp_path)
 
 
 @trio_test
@@ -269,7 +279,7 @@ async def test_the_sandbox_says_what_is_executed() -> None:
         def wrap(self, argv: tuple[str, ...], cwd: str, escalated: bool) -> tuple[str, ...]:
             return ("/usr/bin/env", f"HELD={cwd} {escalated}", *argv)
 
-    performer = ShellPerformer(FixedEnvironment(), Wrapped())
+    performer = ShellPerformer(FixedEnvironment(), Wrapped(), "/bin/sh")
     action = msgspec.structs.replace(command('echo "$HELD"'), escalated=True)
     result = await performer.perform(action, CONTEXT, Screen())
     assert result.output == "/ True\n"

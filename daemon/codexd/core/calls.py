@@ -15,7 +15,9 @@ class RunCommand(
     """Run a shell line to its end."""
 
     command: str  # the line as the model wrote it
-    argv: tuple[str, ...]  # what is executed: the shell, its flags, the line
+    argv: tuple[
+        str, ...
+    ]  # as it was to be executed then, for who reads the log; nothing runs by it
     cwd: str  # absolute
     timeout_ms: int
     escalated: bool = False  # the model asks to run it outside of the sandbox

@@ -288,6 +288,13 @@ class ReportReview(_Command, frozen=True, kw_only=True):
     used: Tokens | None = None
 
 
+class TakenFrom(msgspec.Struct, frozen=True):
+    """Where the past of a thread comes from."""
+
+    origin: Literal["package", "rollout", "log"]
+    path: str | None = None  # the file, as somebody named it
+
+
 class Recover(_Command, frozen=True, kw_only=True):
     """The daemon that ran this thread is gone; another has opened its log."""
 
@@ -295,6 +302,7 @@ class Recover(_Command, frozen=True, kw_only=True):
     resume: bool = True  # False: a turn that was running is interrupted
     repaired: str | None = None  # what a torn tail lost
     forked: bool = False  # it is a fork, opened for the first time
+    taken_from: TakenFrom | None = None  # its log was just brought in from elsewhere
 
 
 class GoOn(_Command, frozen=True, kw_only=True):

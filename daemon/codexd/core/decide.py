@@ -40,6 +40,7 @@ from codexd.core.settings import SettingsChange
 from codexd.core.state import ThreadState
 from codexd.core.story import Story
 from codexd.core.surroundings import NOWHERE, Surroundings
+from codexd.core.taking_in import take_in
 from codexd.core.titling import end_title, give_title_up, request_title
 from codexd.core.told import Told
 from codexd.core.turn import Turn
@@ -62,7 +63,10 @@ def decide(state: ThreadState, command: Command, around: Surroundings = NOWHERE)
             if command.repaired is not None:
                 story.add(LogRepaired(command.repaired))
             give_title_up(story)
-            decide_recovery(story, command)
+            if command.taken_from is not None or story.state.foreign is not None:
+                take_in(story, command.open_items, command.taken_from, around)
+            else:
+                decide_recovery(story, command)
         case c.ReportTitle():
             end_title(story, command)
         case c.StartReview():

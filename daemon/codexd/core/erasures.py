@@ -31,7 +31,7 @@ from codexd.core.events import (
     Unknown,
 )
 from codexd.core.items import TurnError
-from codexd.core.marks import HistoryCompacted
+from codexd.core.marks import HistoryCompacted, ThreadTakenIn
 from codexd.core.revert_events import (
     HistoryCompactionUndone,
     HistoryReverted,
@@ -142,7 +142,16 @@ _UNDONE = TurnError("it was undone")
 
 # What says something even where it does not count. An input waits for its turn whatever is taken back
 # meanwhile, one that had its turn does not; and what a person pinned is pinned for as long as it is there.
-SAYING_ANYWAY = (InputQueued, InputWithdrawn, ThreadForked, TurnStarted, PinAdded, PinRemoved)
+# And that a past came from elsewhere is so however much of it is taken back.
+SAYING_ANYWAY = (
+    InputQueued,
+    InputWithdrawn,
+    ThreadForked,
+    ThreadTakenIn,
+    TurnStarted,
+    PinAdded,
+    PinRemoved,
+)
 
 
 def _of_dead(event: Event | Unknown) -> Iterable[Event | Unknown]:

@@ -18,7 +18,13 @@ from codexd.core.fact import NOTHING, Fact
 from codexd.core.ids import CallId, ItemId, ModelCallId, ThreadId, TurnId
 from codexd.core.items import TurnError, UserInput
 from codexd.core.limits import Limits
-from codexd.core.marks import HistoryCompacted, ReviewEntered, ReviewExited, ThreadImported
+from codexd.core.marks import (
+    HistoryCompacted,
+    ReviewEntered,
+    ReviewExited,
+    ThreadImported,
+    ThreadTakenIn,
+)
 from codexd.core.revert_events import (
     HistoryCompactionUndone,
     HistoryReverted,
@@ -339,6 +345,7 @@ Event = (
     | ReviewEntered
     | ReviewExited
     | ThreadImported
+    | ThreadTakenIn
     | ThreadWarned
     | TitleRequested
     | TitleEnded

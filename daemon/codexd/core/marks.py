@@ -9,6 +9,7 @@ from codexd.core.fact import Fact
 from codexd.core.ids import ItemId, ThreadId, TurnId
 from codexd.core.review_output import ReviewOutput
 from codexd.core.review_targets import ReviewTarget
+from codexd.core.settings import Settings
 from codexd.core.usage import Tokens
 
 
@@ -73,3 +74,21 @@ class ThreadImported(Fact, frozen=True):
     complaints: int = 0  # lines, or parts of them, that were not taken over
 
     at_ms: int = 0  # when; the record itself has the time of the last line
+
+
+class ThreadTakenIn(Fact, frozen=True):
+    """The records in front of this were not written here, or not all of them: they are a past and grant nothing.
+
+    What was open in them is closed by now. Nothing that they allowed is allowed, and no instructions in them
+    are anybody's here.
+    """
+
+    type = "thread.taken_in"
+    origin: str  # "package", "rollout", or "log": found in a log that lay there
+    settings: Settings  # from here on; what may be done unasked is this machine's
+    source: str | None = None  # the file, as it was named then
+    instructions: str | None = (
+        None  # of the thread's own, from in front of what came from elsewhere
+    )
+    developer_instructions: str | None = None  # the same, or this machine's
+    dropped: tuple[str, ...] = ()  # what counts no more, in words for people

@@ -41,6 +41,7 @@ class Recorded(msgspec.Struct, frozen=True, gc=False):
     by: str | None = None  # who caused it, as "kind:connection"; None is the daemon
     turn: str | None = None
     key: str | None = None  # the idempotency key of the request that led here
+    foreign: bool = False  # not written here; only those who load a thread ask the store for that
 
 
 _LINE = msgspec.json.Decoder(_Line[msgspec.Raw])

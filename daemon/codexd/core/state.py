@@ -44,9 +44,16 @@ from codexd.core.events import (
     given,
 )
 from codexd.core.fill import Fill, fold_fill, tokens_of
+from codexd.core.foreign import Foreign
 from codexd.core.ids import ItemId, ThreadId
 from codexd.core.limits import Limits
-from codexd.core.marks import HistoryCompacted, ReviewEntered, ReviewExited, ThreadImported
+from codexd.core.marks import (
+    HistoryCompacted,
+    ReviewEntered,
+    ReviewExited,
+    ThreadImported,
+    ThreadTakenIn,
+)
 from codexd.core.policy import session_key
 from codexd.core.revert_events import (
     HistoryCompactionUndone,
@@ -120,6 +127,8 @@ class ThreadState(msgspec.Struct, frozen=True):
     parent: ThreadId | None = None
     reviews: ReviewOf | None = None  # it is a reviewer's
     fork_open: bool = False  # forked, and not yet settled after it
+    foreign: Foreign | None = None
+    rollout: str | None = None  # the file of another program that it was read from
 
 
 def evolve(state: ThreadState, event: Event | Unknown) -> ThreadState:
@@ -148,7 +157,7 @@ def evolve(state: ThreadState, event: Event | Unknown) -> ThreadState:
             return replace(state, title=event)
         case TitleEnded():
             return replace(state, title=None)
-        case LogRepaired() | ThreadImported() | Unknown():
+        case LogRepaired() | Unknown():
             return state
         case CompactionStarted() | CompactionFailed() | HistoryCompacted():
             return _evolve_compaction(state, event)
@@ -160,6 +169,12 @@ def evolve(state: ThreadState, event: Event | Unknown) -> ThreadState:
             return replace(state, turn=evolve_review(state.turn, event))
         case _:
             return _evolve_thread(state, event)
+
+
+def distrusted(before: ThreadState, after: ThreadState) -> ThreadState:
+    """The state after an event that was not written here, from the state before it."""
+    found = Foreign(before.settings, before.instructions, before.developer_instructions)
+    return replace(after, foreign=before.foreign or found)
 
 
 def fold(events: Iterable[Event | Unknown], state: ThreadState | None = None) -> ThreadState:
@@ -177,6 +192,8 @@ _ThreadEvent = (
     | ThreadArchived
     | ThreadUnarchived
     | SettingsChanged
+    | ThreadImported
+    | ThreadTakenIn
 )
 _TurnEvent = TurnStarted | TurnCompleted | TurnInterrupted | TurnFailed | TurnSteered
 
@@ -193,20 +210,7 @@ def _evolve_thread(state: ThreadState, event: _ThreadEvent) -> ThreadState:
                 reviews=event.reviews,
             )
         case ThreadForked():
-            # The parent's name, and what a person allowed there, stay with the parent; and what was a
-            # reviewer's is a person's now.
-            return replace(
-                state,
-                parent=event.parent,
-                ephemeral=event.ephemeral,
-                name=None,
-                archived=False,
-                allowed_for_session=frozenset(),
-                queue=(),
-                title=None,
-                fork_open=state.turn is not None,
-                reviews=None,
-            )
+            return _forked(state, event)
         case ThreadRenamed():
             return replace(state, name=event.name, title=None)  # A name makes it needless.
         case ThreadArchived():
@@ -216,8 +220,52 @@ def _evolve_thread(state: ThreadState, event: _ThreadEvent) -> ThreadState:
         case SettingsChanged():
             assert state.settings is not None, "settings of a thread that was never started"
             return replace(state, settings=event.change.applied(state.settings))
+        case ThreadImported():
+            return replace(state, rollout=event.source)
+        case ThreadTakenIn():
+            return _taken_in(state, event)
         case _:
             assert_never(event)
+
+
+def _forked(state: ThreadState, event: ThreadForked) -> ThreadState:
+    """The parent's name, and what a person allowed there, stay with the parent.
+
+    And what was a reviewer's is a person's now.
+    """
+    return replace(
+        state,
+        parent=event.parent,
+        ephemeral=event.ephemeral,
+        name=None,
+        archived=False,
+        allowed_for_session=frozenset(),
+        queue=(),
+        title=None,
+        fork_open=state.turn is not None,
+        reviews=None,
+    )
+
+
+def _taken_in(state: ThreadState, event: ThreadTakenIn) -> ThreadState:
+    """Nothing of what came from elsewhere decides about what is done from here on."""
+    return replace(
+        state,
+        settings=event.settings,
+        instructions=event.instructions,
+        developer_instructions=event.developer_instructions,
+        turn=None,
+        queue=(),
+        allowed_for_session=frozenset(),
+        base_instructions=None,
+        told=Told(),
+        warned=(),
+        title=None,
+        rate_limits=None,
+        reviews=None,
+        fork_open=False,
+        foreign=None,
+    )
 
 
 def _evolve_turn(state: ThreadState, event: _TurnEvent) -> ThreadState:

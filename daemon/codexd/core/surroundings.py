@@ -12,7 +12,7 @@ import msgspec
 from codexd.core.compaction_prompt import COMPACTION_PROMPT
 from codexd.core.environment import Place
 from codexd.core.limits import Limits
-from codexd.core.settings import Settings, Tuned
+from codexd.core.settings import ApprovalPolicy, SandboxMode, Settings, Tuned
 from codexd.core.user_instructions import UserInstructions
 
 
@@ -42,6 +42,14 @@ class Titles(msgspec.Struct, frozen=True):
     model: str | None = None  # None: the thread's own
 
 
+class Here(msgspec.Struct, frozen=True):
+    """What holds on this machine for a thread of which nobody here has said anything."""
+
+    approval_policy: ApprovalPolicy = "untrusted"
+    sandbox: SandboxMode = "read-only"
+    developer_instructions: str | None = None
+
+
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """The world as it is while something is decided."""
 
@@ -54,6 +62,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     user_instructions: Callable[[str], UserInstructions | None] = _none
     # Which model reviews; None: the thread's own.
     review_model: Callable[[], str | None] = lambda: None
+    here: Callable[[], Here] = Here
     titles: Callable[[], Titles | None] = lambda: None  # None: nobody is asked for one
     # How a model is asked for what another one will go on from.
     compact_prompt: Callable[[], str] = lambda: COMPACTION_PROMPT

@@ -14,13 +14,22 @@ from codexd.core.events import (
     ThreadRenamed,
     ThreadUnarchived,
 )
-from codexd.core.marks import ThreadImported
+from codexd.core.marks import ThreadImported, ThreadTakenIn
 from codexd.core.record import decode_record
+from codexd.core.warned import ThreadWarned
 from codexd_eventstore.store import EventStore, NotFound
 
 IMPORT_BY = "import:"
 # What may happen to an imported thread without its being gone on with.
-_ASIDE = (ThreadRenamed, ThreadArchived, ThreadUnarchived, SettingsChanged, LogRepaired)
+_ASIDE = (
+    ThreadRenamed,
+    ThreadArchived,
+    ThreadUnarchived,
+    SettingsChanged,
+    LogRepaired,
+    ThreadTakenIn,
+    ThreadWarned,
+)
 
 Kind = Literal["absent", "imported", "cut_off", "continued", "foreign"]
 

@@ -1,4 +1,8 @@
-"""Appending what a rollout says to a log: one append for each line, with the line's own time. I/O."""
+"""Appending what a rollout says to a log: one append for each line, with the line's own time. I/O.
+
+Law: all of it is another program's word. It goes in as foreign, so a thread that is loaded with it is taken in
+first (`core/taking_in.py`), however far the import came.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +42,7 @@ class Writing:
                 await self._store.put_blob(one.blob)
             if one.data is not None:
                 event, members = one.told.event, encode_members(one.told.by, one.told.turn)
-                events.append(NewEvent(event.type, one.data, event.v, members))
+                events.append(NewEvent(event.type, one.data, event.v, members, foreign=True))
         await self._append(events, group[0].told.at_us, durable=False)
 
     async def close(self, events: Sequence[Event], at_us: int) -> None:
@@ -76,4 +80,5 @@ class Writing:
 
 
 def _new(event: Event, by: str, turn: str | None) -> NewEvent:
-    return NewEvent(event.type, encode_event(event), event.v, encode_members(by, turn))
+    members = encode_members(by, turn)
+    return NewEvent(event.type, encode_event(event), event.v, members, foreign=True)

@@ -21,7 +21,7 @@ from codexd.core.events import (
     TurnStarted,
     Unknown,
 )
-from codexd.core.marks import HistoryCompacted, ThreadImported
+from codexd.core.marks import HistoryCompacted, ThreadImported, ThreadTakenIn
 from codexd.core.record import Recorded
 from codexd.core.revert_events import (
     MARKER_TYPES,
@@ -207,6 +207,8 @@ def _what_of(event: Event | Unknown) -> str | None:
             return "a compaction was undone"
         case ThreadImported():
             return "it goes on from what another program had sent"
+        case ThreadTakenIn():
+            return "its past came from elsewhere, and is told without authority"
         case ThreadForked():
             return "the thread is a fork, and the cache knows its parent by another key"
         case _:
@@ -232,5 +234,5 @@ def _time_between(before: Request, now: Request) -> str:
 MISS_TYPES = (
     REQUEST_TYPES
     | MARKER_TYPES
-    | {kind.type for kind in (ThreadForked, ThreadImported, HistoryCompacted)}
+    | {kind.type for kind in (ThreadForked, ThreadImported, ThreadTakenIn, HistoryCompacted)}
 )

@@ -31,6 +31,33 @@ def answer_message(text: str) -> bytes:
     return _encode({"type": "message", "role": "assistant", "content": content})
 
 
+class _Said(msgspec.Struct):
+    type: str | None = None
+    role: str | None = None
+
+
+_said = msgspec.json.Decoder(_Said)
+
+
+def without_authority(item: bytes) -> bytes:
+    """An item that came from elsewhere, as the model may be given it: nobody there is its developer.
+
+    Members of a message that stand in it twice stand in it once then: which of them counts is not left to
+    whoever reads it.
+    """
+    try:
+        said = _said.decode(item)
+        if said.type not in (None, "message"):
+            return item
+        if said.role in ("user", "assistant") and item.count(b'"role"') <= 1 and b"\\u" not in item:
+            return item
+        members = msgspec.json.decode(item, type=dict[str, msgspec.Raw])
+    except msgspec.MsgspecError:
+        return text_message("user", "[something that cannot be read]")
+    role = said.role if said.role in ("user", "assistant") else "user"
+    return _encode(members | {"role": msgspec.Raw(_encode(role))})
+
+
 def user_message(content: tuple[UserInput, ...]) -> bytes:
     """What a person put in, as the model is given it; images by their names (projections/pictures.py)."""
     parts: list[dict[str, str]] = []

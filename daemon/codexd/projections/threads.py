@@ -24,6 +24,7 @@ from codexd.core.events import (
 )
 from codexd.core.ids import ItemId
 from codexd.core.items import plain_text
+from codexd.core.marks import ThreadImported, ThreadTakenIn
 from codexd.core.record import Recorded
 from codexd.core.revert_events import (
     MARKER_TYPES,
@@ -47,6 +48,15 @@ class TakenBack(NamedTuple):
     preview: str  # as it was, where no turn was left
 
 
+class Brought(NamedTuple):
+    """Where a thread's past comes from that was not written here."""
+
+    origin: str
+    source: str | None
+    at_ms: int
+    dropped: tuple[str, ...] = ()
+
+
 class Summary(msgspec.Struct):
     """What lists show of a thread. A fold: `apply` takes events in, in order."""
 
@@ -64,6 +74,7 @@ class Summary(msgspec.Struct):
     turns: int = 0  # those that count
     failed: bool = False
     erasures: Erasures = Erasures()  # which of its records do not count
+    brought: Brought | None = None
     taken: tuple[TakenBack, ...] = ()  # by each revert that stands, oldest first
     running: bool = False  # a turn has begun, and has not ended
     queued: tuple[ItemId, ...] = ()  # inputs that wait for their turn
@@ -84,10 +95,8 @@ class Summary(msgspec.Struct):
                 self.queued = ()
             case ThreadRenamed():
                 self.name = event.name
-            case ThreadArchived():
-                self.archived = True
-            case ThreadUnarchived():
-                self.archived = False
+            case ThreadArchived() | ThreadUnarchived():
+                self.archived = isinstance(event, ThreadArchived)
             case SettingsChanged():
                 if self.settings is not None:
                     self.settings = event.change.applied(self.settings)
@@ -104,10 +113,19 @@ class Summary(msgspec.Struct):
                 self.running = False
             case TurnFailed():
                 self.failed, self.running = True, False
+            case ThreadImported() | ThreadTakenIn():
+                self._came_in(event, recorded.at_ms)
             case HistoryReverted() | HistoryRevertUndone() | HistoryCompactionUndone():
                 self._mark(recorded.seq, event)
             case _:
                 pass
+
+    def _came_in(self, event: ThreadImported | ThreadTakenIn, at_ms: int) -> None:
+        if isinstance(event, ThreadImported):
+            self.brought = Brought("rollout", event.source, event.at_ms or at_ms)
+            return
+        self.settings, self.running, self.queued = event.settings, False, ()
+        self.brought = Brought(event.origin, event.source, at_ms, event.dropped)
 
     def _mark(self, seq: int, event: Marker) -> None:
         self.erasures, self.failed = self.erasures.after(seq, event), False
@@ -136,6 +154,7 @@ class Summary(msgspec.Struct):
             self.started is not None
             and self.started.reviews is not None
             and self.forked_from is None
+            and self.brought is None
         )
 
     @property
@@ -160,5 +179,7 @@ TELLING_TYPES = MARKER_TYPES | frozenset(
         TurnCompleted,
         TurnInterrupted,
         TurnFailed,
+        ThreadImported,
+        ThreadTakenIn,
     )
 ).union(SPENDING_TYPES)

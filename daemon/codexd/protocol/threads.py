@@ -59,6 +59,15 @@ class Environment(msgspec.Struct, frozen=True, rename="camel"):
     environment_id: str = "local"
 
 
+class ImportedFrom(msgspec.Struct, frozen=True, rename="camel"):
+    """codexd only: where the past of a thread comes from that was not written here."""
+
+    origin: str  # "package", "rollout", or "log": records that lay in its log
+    path: str | None = None  # the file, as it was named then
+    at: int | None = None  # Unix seconds; null: it was not taken in yet, and grants nothing
+    dropped: tuple[str, ...] = ()  # what counts no more, in words for people
+
+
 class Thread(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """A thread as lists and headings show it."""
 
@@ -89,6 +98,7 @@ class Thread(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     name: str | None = None
     # codexd only, and only where there is something: why it cannot be worked with, and what mends it
     trouble: str | msgspec.UnsetType = msgspec.UNSET
+    imported_from: ImportedFrom | msgspec.UnsetType = msgspec.UNSET  # codexd only
     turns: tuple[Turn | Raw, ...] = ()  # Raw: turns that are encoded already
 
 

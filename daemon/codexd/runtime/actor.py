@@ -32,9 +32,9 @@ from codexd.runtime.deciding import decided
 from codexd.runtime.drafts import Streaming
 from codexd.runtime.folds import Folds
 from codexd.runtime.going_back import Refolded, refolded_for
-from codexd.runtime.left_drafts import read_left
 from codexd.runtime.loading import Witness, load
 from codexd.runtime.marking import Mark
+from codexd.runtime.recovering import recovery
 from codexd.runtime.snapshots import LAST_STEP_EVENTS, Keeper, Seed
 from codexd.runtime.stalling import Stall
 from codexd.runtime.world import Listener, World
@@ -63,10 +63,12 @@ class ThreadActor:
         fresh: bool = False,
         seed: Seed | None = None,
         witness: Witness | None = None,
+        taken_from: c.TakenFrom | None = None,
     ) -> None:
-        """`fresh`: the thread does not exist yet, and there is nothing to load."""
+        """`fresh`: it does not exist yet. `taken_from`: its log was just brought in from there."""
         self.thread_id, self.world = thread_id, world
         self._fresh, self._seed, self._witness = fresh, seed, witness
+        self._taken_from = taken_from
         self.version = 0
         self.state = ThreadState()
         self.history = History()
@@ -172,14 +174,8 @@ class ThreadActor:
             )
         self._mark.before(self.state)
         self._listener.taken_up(self.state, loaded.turn_so_far)
-        left = read_left(await store.left_drafts(self.thread_id))
-        recover = c.Recover(
-            open_items=left,
-            resume=self.world.resume_on_restart,
-            repaired=head.repaired,
-            forked=loaded.forked,
-        )
         if not head.archived:
+            recover = await recovery(self.world, self.thread_id, loaded, self._taken_from)
             self._owed.append(Asked(recover))
             try:
                 await self._record_owed()

@@ -38,12 +38,21 @@ async def copy_past(
         page = await source.read(parent, after=copied, limit=min(at_seq - copied, PAGE_RECORDS_MAX))
         if not page:
             raise Refused(f"stream {parent} has {copied} records: it cannot be forked at {at_seq}")
+        foreign = await source.foreign_in(parent, page)
         for record in page:
             taken = decode_envelope(record.line)
             await _copy_images(source, bytes(taken.data), target)
             await target.append(
                 child,
-                [NewEvent(taken.type, taken.data, taken.v, taken.members)],
+                [
+                    NewEvent(
+                        taken.type,
+                        taken.data,
+                        taken.v,
+                        taken.members,
+                        foreign=record.seq in foreign,
+                    )
+                ],
                 expected_version=copied,
                 at_us=taken.at_us,
                 durable=False,

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from codexd.core.erasures import Erasures, Standing
 from codexd.core.record import Recorded
-from codexd.core.state import ThreadState, evolve
+from codexd.core.state import ThreadState, distrusted, evolve
 from codexd.projections.history import History, HistoryPlace
 from codexd.projections.threads import Summary
 from codexd.projections.usage import Usage, UsageTotals
@@ -59,7 +59,10 @@ class Folds(msgspec.Struct):
 
     def apply(self, recorded: Recorded, standing: Standing = ALL_COUNT) -> None:
         """Take the next event in; the history has of it what it says as the thread stands."""
-        self.state = evolve(self.state, recorded.event)
+        before = self.state
+        self.state = evolve(before, recorded.event)
+        if recorded.foreign:
+            self.state = distrusted(before, self.state)
         self.history.apply_all(standing.of(recorded.seq, recorded.event), recorded.seq)
         self.usage.apply(recorded.event)
         self.summary.apply(recorded)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from codexd.core.erasures import Standing
 from codexd.core.events import ThreadForked, TurnStarted
@@ -65,10 +66,13 @@ async def load(
     standing: Standing | None = None  # told once something was taken back behind the seed
     while folds.version < head.version:
         page = await store.read(thread_id, after=folds.version)
+        foreign = await store.foreign_in(thread_id, page)
         for record in page:
             if record.type in MARKER_TYPES and standing is None:
                 standing = await _fold_anew(store, thread_id, folds, keeper, head.version)
             recorded = decode_record(record.line)
+            if record.seq in foreign:
+                recorded = replace(recorded, foreign=True)
             forked = isinstance(recorded.event, ThreadForked)
             folds.apply(recorded, standing or ALL_COUNT)
             if witness is not None:

@@ -112,19 +112,27 @@ class Supervisor:
         return thread_id in self._ephemeral
 
     async def load(
-        self, thread_id: ThreadId, witness: Witness | None = None, *, seed: Seed | None = None
+        self,
+        thread_id: ThreadId,
+        witness: Witness | None = None,
+        *,
+        seed: Seed | None = None,
+        taken_from: c.TakenFrom | None = None,
     ) -> ThreadActor:
         """The thread, loaded and recovered. Raises: StoreError, InvalidEvent.
 
         `witness` is told the records of its log, from the first on, if all of them are read for this.
-        `seed` is where its folds may begin, if they are not there yet.
+        `seed` is where its folds may begin, if they are not there yet. `taken_from` says that its log was
+        just brought in: what it holds is a past and grants nothing.
         """
         one = self._loaded.get(thread_id)
         while one is not None and one.scope.cancel_called:  # It is being let go: load it anew.
             await one.ended.wait()
             one = self._loaded.get(thread_id)
         if one is None:
-            return await self._load_as(self._new(thread_id, seed=seed, witness=witness))
+            return await self._load_as(
+                self._new(thread_id, seed=seed, witness=witness, taken_from=taken_from)
+            )
         return await _ready(one)
 
     async def start(
@@ -232,11 +240,19 @@ class Supervisor:
         fresh: bool = False,
         seed: Seed | None = None,
         witness: Witness | None = None,
+        taken_from: c.TakenFrom | None = None,
     ) -> _Loaded:
         audience = self._audience(thread_id)
         world = self._world(thread_id in self._ephemeral)
         thread = ThreadActor(
-            thread_id, world, audience, self._perform, fresh=fresh, seed=seed, witness=witness
+            thread_id,
+            world,
+            audience,
+            self._perform,
+            fresh=fresh,
+            seed=seed,
+            witness=witness,
+            taken_from=taken_from,
         )
         audience.bind(thread)
         one = _Loaded(thread, audience, trio.CancelScope(), trio.Event(), trio.Event())

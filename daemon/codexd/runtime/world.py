@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from codexd.core.commands import StartThread
+from codexd.core.commands import StartThread, TakenFrom
 from codexd.core.events import ScreenKind
 from codexd.core.ids import CallId, ItemId, ThreadId, uuid7
 from codexd.core.record import Recorded
@@ -104,6 +104,10 @@ class Traits(msgspec.Struct, frozen=True):
     images: bool = True  # whether it reads any
 
 
+async def _not_brought(_: ThreadId) -> TakenFrom | None:
+    return None
+
+
 def _none() -> Threads:
     raise LookupError("this thread was loaded where there are no others")
 
@@ -119,6 +123,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     processes: Processes
     instructions: str
     threads: Callable[[], Threads] = _none
+    # The package that a thread's log came with, where that is known.
+    brought: Callable[[ThreadId], Awaitable[TakenFrom | None]] = _not_brought
     version: str = ""  # of the daemon
     around: Surroundings = NOWHERE
     # What people wrote for the model, by the folder that it works in. It may take its time, and is called

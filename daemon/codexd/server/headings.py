@@ -11,13 +11,14 @@ from codexd.core.ids import ThreadId
 from codexd.core.settings import Settings
 from codexd.core.state import ThreadState
 from codexd.index.rows import made_ms
-from codexd.projections.threads import Summary
+from codexd.projections.threads import Brought, Summary
 from codexd.protocol.policies import sandbox_policy
 from codexd.protocol.threads import (
     Active,
     Environment,
     GitInfo,
     Idle,
+    ImportedFrom,
     InError,
     NotLoaded,
     Thread,
@@ -82,6 +83,7 @@ def heading(
         git_info=GitInfo(git.sha, git.branch, git.origin_url) if git is not None else None,
         name=summary.name,
         trouble=str(trouble) if trouble is not None else msgspec.UNSET,
+        imported_from=_imported(summary.brought),
         turns=turns,
     )
 
@@ -106,6 +108,12 @@ def _unknown(thread_id: ThreadId, summary: Summary, path: str | None, trouble: T
         name=summary.name,
         trouble=str(trouble),
     )
+
+
+def _imported(brought: Brought | None) -> ImportedFrom | msgspec.UnsetType:
+    if brought is None:
+        return msgspec.UNSET
+    return ImportedFrom(brought.origin, brought.source, brought.at_ms // 1000, brought.dropped)
 
 
 Response = TypeVar("Response", ThreadStartResponse, ThreadForkResponse, ThreadResumeResponse)

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from codexd.core.commands import TakenFrom
+from codexd.core.events import InvalidEvent
 from codexd.core.ids import ThreadId
+from codexd.core.taking_in import brings
 from codexd.protocol.moving import (
     ImportedFile,
     ImportProblem,
@@ -21,6 +24,9 @@ from codexd.protocol.moving import (
 )
 from codexd.protocol.notifications import encode_notification
 from codexd.protocol.rpc import invalid_params, state_error
+from codexd.runtime.loading import load
+from codexd.runtime.snapshots import Keeper
+from codexd.runtime.supervisor import ThreadGone
 from codexd.server.connection import Answered, Connection
 from codexd.server.opening import thread_id_of
 from codexd.server.services import Services
@@ -92,8 +98,10 @@ async def _unpack(services: Services, path: Path, *, dry: bool) -> ImportedFile:
         unpacked = await services.store.unpack(str(path))
     except StoreError as error:
         return ImportedFile(str(path), "package", "refused", message=str(error))
-    for stream in unpacked.extended:  # Whoever has it loaded has folded less of it.
-        await services.supervisor.unload(ThreadId(stream))
+    said = [
+        await _take_in(services, ThreadId(stream), path)
+        for stream in (*unpacked.added, *unpacked.extended)
+    ]
     streams = (*unpacked.added, *unpacked.extended)
     outcome: Outcome = (
         "imported" if unpacked.added else "grown" if unpacked.extended else "already_here"
@@ -104,7 +112,31 @@ async def _unpack(services: Services, path: Path, *, dry: bool) -> ImportedFile:
         outcome,
         tuple(dict.fromkeys((unpacked.stream, *streams))),
         unpacked.version,
+        "; ".join(filter(None, said)) or None,
     )
+
+
+async def _take_in(services: Services, thread_id: ThreadId, path: Path) -> str | None:
+    """Close what is open in a log that came with a package; what was dropped of it, for people.
+
+    Where nothing is open it stays as it came until somebody opens it: nothing in it acts by itself.
+    """
+    supervisor = services.supervisor
+    await supervisor.unload(thread_id)  # Whoever has it loaded has folded less of it.
+    try:
+        await services.brought_in.note(thread_id, str(path))
+        if (await services.store.head(thread_id)).archived:
+            return None  # It takes no records until it is brought back.
+        found = await load(services.store, thread_id, Keeper(services.store, thread_id))
+        if not brings(found.folds.state, services.here()):
+            services.store.close(thread_id)
+            return None
+        thread = await supervisor.load(thread_id, taken_from=TakenFrom("package", str(path)))
+        brought = thread.summary.brought
+        await supervisor.unload(thread_id)
+    except (StoreError, InvalidEvent, ThreadGone) as error:
+        return f"thread {thread_id} cannot be opened: {error}"
+    return None if brought is None else "; ".join(brought.dropped)
 
 
 def _file(report: Report) -> ImportedFile:

@@ -65,7 +65,27 @@ async def thread_read(
         reviewer_asks=services.hub.reviews.is_asking(thread_id),
         trouble=services.supervisor.stopped.get(thread_id),
     )
+    if shown.imported_from is msgspec.UNSET and not row.summary.ephemeral:
+        origin = await _origin(services, thread_id)
+        shown = msgspec.structs.replace(shown, imported_from=origin)
     return Answered(t.ThreadReadResponse(shown))
+
+
+async def _origin(services: Services, thread_id: ThreadId) -> t.ImportedFrom | msgspec.UnsetType:
+    """Where a thread's past comes from whose log does not say it yet."""
+    try:
+        package = await services.brought_in.of(thread_id)
+        if package is not None:
+            return t.ImportedFrom(package.origin, package.path)
+        # Whoever puts records of his own into a log begins it, or goes on with it.
+        ends = await services.store.read(thread_id, limit=1)
+        ends += await services.store.read_back(thread_id, limit=1)
+        is_foreign = await services.store.foreign_in(thread_id, ends)
+    except StoreError:
+        return msgspec.UNSET
+    if services.supervisor.loaded(thread_id) is None:
+        services.store.close(thread_id)
+    return t.ImportedFrom("log") if is_foreign else msgspec.UNSET
 
 
 async def thread_turns_list(

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from codexd.core.surroundings import Here
 from codexd.live_config import LiveConfig
 from codexd.protocol.methods import Model
 from codexd.protocol.providers import ProviderFindLocalResponse
 from codexd.redaction.redactor import Redactor
+from codexd.runtime.brought_in import BroughtIn
 from codexd.runtime.images import Images
 from codexd.runtime.supervisor import Supervisor
 from codexd.server.directory import Directory
@@ -54,3 +56,5 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     known_secrets: Callable[[], Redactor]  # all that the daemon knows to be secret
     sweeper: Sweeper
     thread_keys: ThreadKeys  # of thread/start and thread/fork
+    brought_in: BroughtIn
+    here: Callable[[], Here]  # what holds on this machine for what came from elsewhere

@@ -15,10 +15,8 @@ import msgspec
 import trio
 
 from codexd.core.ids import ThreadId
-from codexd_eventstore.store import EventStore, NewEvent, NotFound, StoreError
-
-# Facts of the whole daemon. No thread is called so: their names are UUIDs.
-DAEMON_STREAM = "daemon"
+from codexd.runtime.daemon_stream import DAEMON_STREAM, note, noted
+from codexd_eventstore.store import EventStore, NewEvent, StoreError
 
 
 class _ThreadNamed(msgspec.Struct, frozen=True, rename="camel"):
@@ -39,7 +37,6 @@ class ThreadKeys:
 
     def __init__(self, store: EventStore, now_us: Callable[[], int]) -> None:
         self._store, self._now_us = store, now_us
-        self._writing = trio.Lock()
         self._asked: dict[str, tuple[trio.Lock, list[None]]] = {}
 
     @asynccontextmanager
@@ -66,24 +63,12 @@ class ThreadKeys:
         if key is None:
             return
         named = NewEvent(_NAMED, msgspec.json.encode(_ThreadNamed(thread_id)))
-        async with self._writing:
-            await self._store.append(
-                DAEMON_STREAM,
-                [named],
-                expected_version=await self._version(),
-                at_us=self._now_us(),
-                durable=True,
-                key=key,
-            )
+        await note(self._store, named, key=key, at_us=self._now_us())
 
     async def _named(self, key: str) -> ThreadId | None:
-        try:
-            span = await self._store.find_key(DAEMON_STREAM, key)
-        except NotFound:
+        record = await noted(self._store, key)
+        if record is None:
             return None
-        if span is None:
-            return None
-        (record,) = await self._store.read(DAEMON_STREAM, after=span[0] - 1, limit=1)
         try:
             return msgspec.json.decode(record.line, type=_Line).data.thread_id
         except msgspec.MsgspecError as error:
@@ -91,9 +76,3 @@ class ThreadKeys:
                 f"stream {DAEMON_STREAM}: expected a thread's id in record {record.seq}, "
                 f"found {record.type}: no thread was made"
             ) from error
-
-    async def _version(self) -> int:
-        try:
-            return (await self._store.head(DAEMON_STREAM)).version
-        except NotFound:
-            return 0

@@ -136,13 +136,18 @@ class Shell:
             return _bad(f"`timeout_ms` must be at least 1, found {asked.timeout_ms:g}")
         return RunCommand(
             command=asked.command,
-            argv=(self._shell, "-c", asked.command),
+            argv=shell_argv(self._shell, asked.command),
             cwd=str(PurePosixPath(context.cwd, asked.workdir or "")),
             timeout_ms=int(min(asked.timeout_ms or TIMEOUT_MS_DEFAULT, TIMEOUT_MS_MAX)),
             escalated=asked.sandbox_permissions == "require_escalated",
             justification=(asked.justification or "").strip()[:JUSTIFICATION_CHARACTERS_MAX]
             or None,
         )
+
+
+def shell_argv(shell: str, line: str) -> tuple[str, ...]:
+    """What is executed for a line: the only place that says it."""
+    return (shell, "-c", line)
 
 
 def _bad(reason: str) -> BadCall:
@@ -155,10 +160,15 @@ def _bad(reason: str) -> BadCall:
 class ShellPerformer:
     """Runs commands."""
 
-    def __init__(self, environment: Environment, sandbox: Sandbox, home: str = "") -> None:
-        """`home` names the daemon's home in the mark that its commands carry (`leftovers.home_mark`)."""
+    def __init__(
+        self, environment: Environment, sandbox: Sandbox, shell: str, home: str = ""
+    ) -> None:
+        """`shell` is the path of a shell that reads POSIX shell. `home` names the daemon's home in the mark that
+        its commands carry (`leftovers.home_mark`).
+        """
         self._environment = environment
         self._sandbox = sandbox
+        self._shell = shell
         self._home = home
 
     async def perform(
@@ -176,7 +186,9 @@ class ShellPerformer:
                 assert_never(unknown)
 
     async def _run(self, command: RunCommand, context: CallContext, sink: OutputSink) -> ToolResult:
-        argv = self._sandbox.wrap(command.argv, command.cwd, command.escalated)
+        # The line that people were shown is what runs; what the action says of its argv came out of a log.
+        argv = shell_argv(self._shell, command.command)
+        argv = self._sandbox.wrap(argv, command.cwd, command.escalated)
         mark = {COMMAND_MARK: f"{self._home}/{context.thread_id}"}
         environment = {**await self._environment.variables(), **mark}
         kept = _Keeping(sink)

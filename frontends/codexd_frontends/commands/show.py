@@ -91,6 +91,7 @@ def heading_lines(thread: Thread, style: Style, usage: str | None = None) -> lis
         "forked": thread.forked_from_id,
         "status": thread.status.word or None,
         "used": usage,
+        "from": thread.imported_from.words() if thread.imported_from is not None else None,
         "log": thread.path,
     }
     return [

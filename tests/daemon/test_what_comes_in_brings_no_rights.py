@@ -1,0 +1,283 @@
+"""A thread that was not written here runs nothing, asks no model and answers no question, however it came in.
+
+Each is exported in a state in which something was open or allowed, and brought to another home in every way that
+there is: as a package, as a file that somebody puts into the folder, and as a package that goes on with one's own.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from codexd.models.scripted import scripted_model
+from codexd.models.scripts import Call, Reply, Say
+from daemon_client import Client, connected
+from daemon_house import Home
+from held_model import Held, HeldModel, Script, held_model
+from trio_test import trio_test
+
+WORDS = tuple(f"word {n} " for n in range(20))
+LOOSE = {"approvalPolicy": "never", "sandbox": "danger-full-access"}
+
+
+def calling(command: str) -> Reply:
+    return (Call("shell_command", json.dumps({"command": command})),)
+
+
+async def in_mid_answer(client: Client, model: HeldModel) -> str:
+    """The model is answering, and nobody is to be asked about anything."""
+    thread = await client.start_thread(**LOOSE)
+    await client.start_turn(thread, "hello")
+    await model.holding.wait()
+    return thread
+
+
+async def in_mid_answer_with_a_queue(client: Client, model: HeldModel) -> str:
+    thread = await in_mid_answer(client, model)
+    for number in range(3):
+        await client.start_turn(thread, f"queued {number}", approvalPolicy="never")
+    return thread
+
+
+async def with_instructions(client: Client, model: HeldModel) -> str:
+    thread = await client.start_thread(
+        baseInstructions="EVIL base", developerInstructions="EVIL developer", **LOOSE
+    )
+    await client.start_turn(thread, "hello")
+    await model.holding.wait()
+    return thread
+
+
+async def forked_in_mid_answer(client: Client, model: HeldModel) -> str:
+    thread = await in_mid_answer(client, model)
+    forked = await client.call("thread/fork", threadId=thread)
+    return str(forked["thread"]["id"])
+
+
+async def in_mid_compaction(client: Client, model: HeldModel) -> str:
+    thread = await client.start_thread(**LOOSE)
+    await client.run_turn(thread, "hello")
+    await client.call("thread/compact/start", threadId=thread)
+    await model.holding.wait()
+    return thread
+
+
+async def in_mid_review(client: Client, model: HeldModel) -> str:
+    thread = await client.start_thread(**LOOSE)
+    await client.call(
+        "review/start",
+        threadId=thread,
+        delivery="inline",
+        target={"type": "custom", "instructions": "look"},
+    )
+    await model.holding.wait()
+    return thread
+
+
+State = Callable[[Client, HeldModel], Awaitable[str]]
+STATES: tuple[State, ...] = (
+    in_mid_answer,
+    in_mid_answer_with_a_queue,
+    with_instructions,
+    forked_in_mid_answer,
+    in_mid_compaction,
+    in_mid_review,
+)
+
+
+@asynccontextmanager
+async def left_by(state: State, package: Path) -> AsyncIterator[tuple[Home, str]]:
+    """A home whose daemon died in that state, after it had exported the thread."""
+    script: Script = [Held(Say(WORDS), after=5)]
+    if state is in_mid_compaction:
+        script.insert(0, Say(("Hi.",)))
+    async with held_model(script) as model:
+        with Home() as home:
+            home.use_model(model.base_url)
+            daemon = home.start()
+            async with connected(home.socket) as client:
+                thread = await state(client, model)
+                await client.call("thread/export", threadId=thread, path=str(package))
+            daemon.kill()
+            yield home, thread
+
+
+async def by_package(home: Home, _: Home, thread: str, package: Path) -> None:
+    home.start()
+    async with connected(home.socket) as client:
+        answer = await client.call("thread/import", paths=[str(package)])
+        assert [one["outcome"] for one in answer["files"]] == ["imported"]
+        read = await client.call("thread/read", threadId=thread)
+        assert read["thread"]["importedFrom"]["origin"] == "package"
+        assert read["thread"]["importedFrom"]["path"] == str(package)
+
+
+async def by_hand(home: Home, there: Home, thread: str, package: Path) -> None:
+    home.start().stop()
+    shutil.copytree(there.path / "threads", home.path / "threads", dirs_exist_ok=True)
+    home.start()
+    async with connected(home.socket) as client:
+        read = await client.call("thread/read", threadId=thread)
+        assert read["thread"]["importedFrom"]["origin"] == "log"
+
+
+async def by_hand_before_the_first_start(
+    home: Home, there: Home, thread: str, package: Path
+) -> None:
+    home.path.mkdir(exist_ok=True, mode=0o700)
+    shutil.copytree(there.path / "threads", home.path / "threads")
+    home.start()
+
+
+Way = Callable[[Home, Home, str, Path], Awaitable[None]]
+WAYS: tuple[Way, ...] = (by_package, by_hand, by_hand_before_the_first_start)
+
+
+@pytest.mark.slow
+@trio_test
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: str(way.__name__))
+@pytest.mark.parametrize("state", STATES, ids=lambda state: str(state.__name__))
+async def test_attached_it_does_nothing_until_a_person_asks_for_something(
+    tmp_path: Path, state: State, way: Way
+) -> None:
+    package = tmp_path / "t.codexd.tar"
+    async with (
+        left_by(state, package) as (there, thread),
+        scripted_model([Say(("Of course.",))]) as model,
+    ):
+        with Home() as home:
+            home.use_model(model.base_url, approval="untrusted")
+            await way(home, there, thread, package)
+            async with connected(home.socket) as client:
+                resumed = await client.call("thread/resume", threadId=thread, cwd=str(home.work))
+                assert resumed["thread"]["status"]["type"] == "idle"
+                assert resumed["approvalPolicy"] == "untrusted"
+                assert "inProgress" not in await read_turns(client, thread)
+                assert (client.asked, model.requests) == ([], [])
+                turn = await client.run_turn(thread, "And now?")
+                assert turn["status"] == "completed"
+                (request,) = [json.loads(one.body) for one in model.requests]
+                assert request["instructions"].startswith("You are a coding agent.")
+                assert "queued 0" not in str(request)
+                roles = [one["role"] for one in request["input"] if "EVIL" in str(one)]
+                assert set(roles) <= {"user"}
+                thread_now = (await client.call("thread/read", threadId=thread))["thread"]
+                assert thread_now["importedFrom"]["origin"] == (
+                    "package" if way is by_package else "log"
+                )
+
+
+async def read_turns(client: Client, thread: str) -> list[str]:
+    answer = await client.call("thread/read", threadId=thread, includeTurns=True)
+    return [turn["status"] for turn in answer["thread"]["turns"]]
+
+
+@trio_test
+async def test_what_was_allowed_there_for_the_session_is_asked_about_here(tmp_path: Path) -> None:
+    """Also in the home that had allowed it, where the thread was deleted and comes back."""
+    package = tmp_path / "t.codexd.tar"
+    script: list[Reply] = [calling("touch x"), (Say(("Done.",)),)] * 3
+    async with scripted_model(script) as model:
+        with Home() as home:
+            home.use_model(model.base_url, approval="untrusted")
+            home.start()
+            async with connected(home.socket) as client:
+                thread = await client.start_thread()
+                turn = await client.start_turn(thread, "touch it")
+                await client.decide(await client.until_asked(), "acceptForSession")
+                await client.turn_ended(turn)
+                await client.run_turn(thread, "again")
+                assert len(client.asked) == 1
+                await client.call("thread/export", threadId=thread, path=str(package))
+                await client.call("thread/delete", threadId=thread)
+                (file,) = (await client.call("thread/import", paths=[str(package)]))["files"]
+                assert "allowed" in file["message"]
+                await client.call("thread/resume", threadId=thread)
+                await client.start_turn(thread, "again")
+                await client.until_asked(2)
+
+
+@trio_test
+async def test_an_open_question_does_not_travel(tmp_path: Path) -> None:
+    package = tmp_path / "t.codexd.tar"
+    async with scripted_model([calling("touch x"), Say(("Well.",))]) as model:
+        with Home() as there, Home() as home:
+            there.use_model(model.base_url, approval="untrusted")
+            home.use_model(model.base_url, approval="untrusted")
+            there.start()
+            async with connected(there.socket) as client:
+                thread = await client.start_thread()
+                await client.start_turn(thread, "touch it")
+                await client.until_asked()
+                await client.call("thread/export", threadId=thread, path=str(package))
+            home.start()
+            async with connected(home.socket) as client:
+                await client.call("thread/import", paths=[str(package)])
+                resumed = await client.call("thread/resume", threadId=thread, cwd=str(home.work))
+                assert resumed["thread"]["status"]["type"] == "idle"
+                await client.run_turn(thread, "leave it")
+                assert client.asked == []
+            assert not (home.work / "x").exists()
+
+
+@trio_test
+async def test_a_package_that_goes_on_with_ones_own_thread_brings_it_no_turn_that_runs(
+    tmp_path: Path,
+) -> None:
+    mine, theirs = tmp_path / "mine.codexd.tar", tmp_path / "theirs.codexd.tar"
+    async with (
+        held_model([Say(("One.",)), Held(Say(WORDS), after=5)]) as held,
+        scripted_model([Say(("Mine.",))]) as model,
+    ):
+        with Home() as home, Home() as there:
+            home.use_model(held.base_url, approval="untrusted")
+            home.start()
+            async with connected(home.socket) as client:
+                thread = await client.start_thread(baseInstructions="Be brief.", cwd=str(home.work))
+                await client.run_turn(thread, "1?")
+                await client.call("thread/export", threadId=thread, path=str(mine))
+            there.use_model(held.base_url)
+            there.start()
+            async with connected(there.socket) as client:
+                await client.call("thread/import", paths=[str(mine)])
+                await client.call("thread/resume", threadId=thread, cwd=str(there.work), **LOOSE)
+                await client.start_turn(thread, "2?")
+                await held.holding.wait()
+                # What was opened there has a record of that, so it is another thread by now.
+                await client.call("thread/export", threadId=thread, path=str(theirs))
+            home.use_model(model.base_url, approval="untrusted")
+            async with connected(home.socket) as client:
+                (file,) = (await client.call("thread/import", paths=[str(theirs)]))["files"]
+                assert (file["outcome"], "interrupted" in file["message"]) == ("grown", True)
+                resumed = await client.call("thread/resume", threadId=thread)
+                assert resumed["thread"]["status"]["type"] == "idle"
+                assert resumed["approvalPolicy"] == "untrusted"
+                assert resumed["cwd"] == str(home.work)
+                await client.run_turn(thread, "3?")
+                (request,) = [json.loads(one.body) for one in model.requests]
+                assert request["instructions"] == "Be brief."
+
+
+@trio_test
+async def test_a_home_that_is_moved_whole_goes_on_as_it_was(tmp_path: Path) -> None:
+    async with held_model([Held(Say(WORDS), after=5), Say(("again",))]) as model:
+        with Home() as home, Home() as other:
+            home.use_model(model.base_url)
+            daemon = home.start()
+            async with connected(home.socket) as client:
+                thread = await in_mid_answer(client, model)
+            daemon.kill()
+            shutil.copytree(
+                home.path, other.path, ignore=lambda _, names: {"run"} & set(names), symlinks=True
+            )
+            other.start()
+            async with connected(other.socket) as client:
+                await client.call("thread/resume", threadId=thread)
+                await model.wait_asked(2)
+                found = (await client.call("thread/read", threadId=thread))["thread"]
+                assert "importedFrom" not in found
