@@ -299,6 +299,12 @@ UNDO_COMPACTION = Argument(
     help="have the model's history as if the last compaction had not happened; later turns stay",
 )
 NOW = Argument("--now", action="store_true", help="do not let running turns come to a safe point")
+APPROVAL = Argument(
+    "approval",
+    metavar="APPROVAL",
+    nargs="?",
+    help="its id; without one it is shown, and asked about on a terminal",
+)
 VERDICTS = (
     Argument("--decline", action="store_true", group="verdict", help="no, and the turn goes on"),
     Argument("--cancel", action="store_true", group="verdict", help="no, and the turn is stopped"),

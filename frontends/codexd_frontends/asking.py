@@ -6,9 +6,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from codexd_frontends.items import question_lines
-from codexd_frontends.messages import ApprovalRequest, Message, RequestId, ResolvedNote
-from codexd_frontends.style import Style
+from codexd_frontends.approval_messages import ApprovalRequest
+from codexd_frontends.messages import Message, RequestId, ResolvedNote
 
 # Other requests (a question with options, a sign-in) are left to frontends that can show them: to
 # answer one with an error would decline it for everybody.
@@ -22,7 +21,6 @@ DECISIONS: Mapping[str, str] = {
     "n": "decline",
     "c": "cancel",
 }
-KEYS = "[y] yes   [a] yes, in this thread from now on   [n] no   [c] no, and stop the turn"
 
 _SAID = {
     "accept": "accepted",
@@ -37,6 +35,16 @@ class Question(msgspec.Struct, frozen=True):
 
     id: RequestId
     request: ApprovalRequest
+
+    def answer(self, decision: str) -> dict[str, str]:
+        """An answer, which names the approval and what would run."""
+        asked = self.request.codexd
+        named = (
+            {}
+            if asked is None
+            else {"approvalId": asked.approval_id, "actionHash": asked.action_hash}
+        )
+        return {"decision": decision, **named}
 
 
 def read_question(message: Message) -> Question | None:
@@ -62,7 +70,9 @@ class Questions:
     """The questions that are open in a thread, the oldest first."""
 
     def __init__(self) -> None:
-        self._open: dict[str, Question] = {}  # by item: asked anew after a restart, it is the same
+        self._open: dict[
+            str, Question
+        ] = {}  # by approval: asked again after a restart, it is the same
         self._answered: set[RequestId] = set()
 
     @property
@@ -74,26 +84,21 @@ class Questions:
         return len(self._open)
 
     def ask(self, question: Question) -> bool:
-        """Open a question; False if it was open already."""
-        known = question.request.item_id in self._open
-        self._open[question.request.item_id] = question
-        return not known
+        """Open a question; False if it was open already, and is the same."""
+        known = self._open.get(question.request.approval_id)
+        self._open[question.request.approval_id] = question
+        return known is None or known.request != question.request
 
     def answer(self, question: Question) -> None:
         """Close a question, for it is being answered here."""
-        self._open.pop(question.request.item_id, None)
+        self._open.pop(question.request.approval_id, None)
         self._answered.add(question.id)
 
     def resolve(self, message: Message) -> Question | None:
         """Close the question that was resolved; returns it if it was still open here."""
         request_id = msgspec.json.decode(message.params, type=ResolvedNote).request_id
-        for item_id, question in self._open.items():
+        for approval_id, question in self._open.items():
             if question.id == request_id:
-                return self._open.pop(item_id)
+                return self._open.pop(approval_id)
         self._answered.discard(request_id)
         return None
-
-
-def asked_lines(question: Question, style: Style) -> list[str]:
-    """The question and the keys that answer it."""
-    return [*question_lines(question.request, style), style.yellow(f"  {KEYS}")]

@@ -11,10 +11,13 @@ import msgspec
 
 from codexd.protocol.visible import visible_json
 from codexd_frontends.drawn import last_look, last_look_at_line
+from codexd_frontends.question import Room
 from codexd_frontends.render import Piece
 from codexd_frontends.style import ColorChoice, Style, wants_color
 
 SCHEMA = 1  # of the JSON documents that codexctl prints
+# Of a terminal that does not say.
+COLUMNS_DEFAULT, ROWS_DEFAULT = 80, 24
 ERASE_LINE = "\r\x1b[K"
 
 
@@ -34,6 +37,17 @@ class Console:
         self.may_start = may_start  # whether a daemon that is not running is started
         self.out_style = _style_of(sys.stdout, color)
         self.talk_style = _style_of(sys.stderr, color)
+        self.rows_written = 0  # by `write`, as far as their number can be told
+
+    @property
+    def room(self) -> Room | None:
+        """How large the terminal is on which questions are drawn; None where there is none."""
+        stream = sys.stdout if sys.stdout.isatty() else sys.stderr
+        try:
+            columns, rows = os.get_terminal_size(stream.fileno())
+        except OSError:
+            return None
+        return Room(columns or COLUMNS_DEFAULT, rows or ROWS_DEFAULT)
 
     @property
     def may_ask(self) -> bool:
@@ -52,11 +66,14 @@ class Console:
 
     def write(self, pieces: Iterable[Piece]) -> None:
         """Write pieces in order, each on its stream."""
+        room = self.room
         for piece in pieces:
             stream = sys.stdout if piece.is_answer else sys.stderr
             style = self.out_style if piece.is_answer else self.talk_style
             stream.write(last_look(piece.text, has_colours=style.color))
             stream.flush()
+            columns = room.columns if room is not None else len(piece.text) + 1
+            self.rows_written += piece.text.count("\n") + len(piece.text) // columns
 
     def answer(self, line: str) -> None:
         """A line on stdout."""

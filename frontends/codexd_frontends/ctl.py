@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from codexd_frontends.arguments import (
+    APPROVAL,
     ARCHIVED,
     AT_RECORD,
     AT_TURN,
@@ -157,8 +158,8 @@ SUBCOMMANDS = (
     Subcommand("interrupt", "interrupt the turn that runs", (THREAD, JSON), "interrupt"),
     Subcommand(
         "approve",
-        "answer the approval that a thread waits for",
-        (THREAD, *VERDICTS, JSON),
+        "look at the approval that a thread waits for, and answer it",
+        (THREAD, APPROVAL, *VERDICTS, JSON),
         "approve",
     ),
     Subcommand("status", "say whether the daemon runs", (JSON,), "status", may_start=False),

@@ -22,6 +22,8 @@ LINE_CHARACTERS_MAX = 1000
 # What `Style` writes, and nothing else that begins with an escape.
 _OWN_COLOURS = re.compile("(\x1b\\[(?:0|1|2|31|32|33|36)m)")
 _LINE_BREAK = visible_line("\n", 10)
+_WRITTEN_OUT = "\\u{"
+_WRITTEN_OUT_TWICE = visible_text(_WRITTEN_OUT)
 
 
 def one_line(text: str, characters_max: int = LINE_CHARACTERS_MAX) -> str:
@@ -37,6 +39,15 @@ def title(text: str, characters_max: int) -> str:
 def lines_of(text: str) -> list[str]:
     """The lines of a command or of its output, with every character seen."""
     return visible_text(text).split("\n")
+
+
+def drawn_once(text: str, characters_max: int | None = None) -> str:
+    """What the daemon has drawn already, or did not: with every character seen, and none written out twice.
+
+    With `characters_max`: on one line, and no longer.
+    """
+    drawn = visible_text(text) if characters_max is None else visible_line(text, characters_max)
+    return drawn.replace(_WRITTEN_OUT_TWICE, _WRITTEN_OUT)
 
 
 def prose_lines(text: str) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from codexd_frontends.drawn import lines_of, one_line, prose_lines
 from codexd_frontends.messages import (
-    ApprovalRequest,
     Item,
     PlanStep,
     Turn,
@@ -133,21 +132,6 @@ def turn_end_lines(turn: Turn, style: Style, *, always: bool) -> list[str]:
             return [style.dim(f"— done{took} —")]
         case _:
             return []
-
-
-def question_lines(request: ApprovalRequest, style: Style) -> list[str]:
-    """What a person is asked to allow."""
-    reason = [f"  {one_line(request.reason)}"] if request.reason else []
-    if request.shell_line is None:
-        root = f" in {one_line(request.grant_root)}" if request.grant_root else ""
-        return [style.yellow(f"? May it change these files{root}?"), *reason]
-    where = [f"  in {one_line(request.cwd)}"] if request.cwd else []
-    return [
-        style.yellow("? May it run this command?"),
-        *(style.bold(line) for line in marked("  $ ", lines_of(request.shell_line))),
-        *(style.dim(line) for line in where),
-        *reason,
-    ]
 
 
 def seconds(milliseconds: int) -> str:

@@ -111,6 +111,7 @@ class Item(_Read, frozen=True, kw_only=True):
 
     type: str
     id: str
+    started_at_ms: int | None = None
     completed_at_ms: int | None = None
     text: str = ""  # agentMessage, plan
     client_id: str | None = None  # userMessage
@@ -364,23 +365,3 @@ class ThreadNote(_Read, frozen=True, kw_only=True):
 
     thread_id: str | None = None
     turn_id: str | None = None
-
-
-class ApprovalRequest(_Read, frozen=True, kw_only=True):
-    """item/commandExecution/requestApproval, item/fileChange/requestApproval."""
-
-    thread_id: str
-    turn_id: str
-    item_id: str
-    command: str | None = None
-    cwd: str | None = None
-    reason: str | None = None
-    command_actions: tuple[CommandAction, ...] = ()
-    grant_root: str | None = None
-
-    @property
-    def shell_line(self) -> str | None:
-        """The command as the model wrote it; None when it is no command that is asked about."""
-        if len(self.command_actions) == 1 and self.command_actions[0].command:
-            return self.command_actions[0].command
-        return self.command

@@ -2,6 +2,9 @@
 
 The law: what is shown depends on what was said, never on how it was cut into deltas or on when one
 attached. So whatever comes twice, by replay or because a snapshot had it, is shown once.
+
+What comes twice is the same item of the same turn: of one kind, with one id and one start. Models and
+servers use an id again, for another answer or for a call that has the id of a message, and that hides nothing.
 """
 
 from __future__ import annotations
@@ -56,6 +59,12 @@ class Piece(NamedTuple):
     is_answer: bool
 
 
+# An item that is open: its turn, and its id among those of its kind.
+Place = tuple[str, str]
+# What is shown to its end: a turn, or an item by its turn, kind, id and start.
+Shown = tuple[str | int | None, ...]
+
+
 class Screen:
     """What is shown of a thread, and so what is still to be shown."""
 
@@ -76,9 +85,9 @@ class Screen:
         self._whole = whole
         self._thoughts: Thoughts = thoughts
         self._one_screen = one_screen or whole
-        self._texts: dict[str, GrowingText] = {}
-        self._commands: dict[str, GrowingOutput] = {}
-        self._shown: OrderedDict[str, None] = OrderedDict()  # ids of what is shown to its end
+        self._texts: dict[Place, GrowingText] = {}
+        self._commands: dict[Place, GrowingOutput] = {}
+        self._shown: OrderedDict[Shown, None] = OrderedDict()
         self._own: set[str] = set()
         self._held: list[str] = []  # lines that wait for the end of the answer that streams
         self._mid_line = False
@@ -97,8 +106,9 @@ class Screen:
         pieces: list[Piece] = []
         running = turn.status == "inProgress"
         for item in turn.read_items():
-            pieces += self._started(item)
-            pieces += self._grown(item) if item.is_open(turn) else self._completed(item)
+            pieces += self._started(turn.id, item)
+            grows = item.is_open(turn)
+            pieces += self._grown(turn.id, item) if grows else self._completed(turn.id, item)
         return pieces if running else pieces + self._turn_ended(turn)
 
     def note(self, message: Message) -> list[Piece]:
@@ -132,53 +142,65 @@ class Screen:
         self._mid_line = not drawn.endswith("\n")
         return [Piece(drawn, True)]
 
-    def _started(self, item: Item) -> list[Piece]:
-        if item.id in self._shown or item.id in self._texts or item.id in self._commands:
+    def _is_shown(self, turn_id: str, item: Item) -> bool:
+        """Whether an item is shown to its end, or was cut off and is not to be shown."""
+        hidden = (turn_id, item.id) if item.type == "agentMessage" else None
+        return _shown(turn_id, item) in self._shown or hidden in self._shown
+
+    def _started(self, turn_id: str, item: Item) -> list[Piece]:
+        place = (turn_id, item.id)
+        if self._is_shown(turn_id, item):
             return []
         match item.type:
+            case "agentMessage" if place in self._texts:
+                return []
+            case "commandExecution" if place in self._commands:
+                return []
             case "userMessage":
-                self._remember(item.id)
+                self._remember(_shown(turn_id, item))
                 if item.client_id in self._own:
                     return []
                 return self.lines(user_lines(item, self._talk_style))
             case "agentMessage":
-                self._texts[item.id] = GrowingText()
+                self._texts[place] = GrowingText()
                 return self._line_broken()
             case "commandExecution":
-                self._commands[item.id] = GrowingOutput()
+                self._commands[place] = GrowingOutput()
                 return self.lines(command_lines(item, self._talk_style))
             case _:
                 return []
 
-    def _grown(self, item: Item) -> list[Piece]:
+    def _grown(self, turn_id: str, item: Item) -> list[Piece]:
         """An open item of a snapshot, as far as it has come."""
-        text = self._texts.get(item.id)
-        if text is not None:
+        place = (turn_id, item.id)
+        text = self._texts.get(place)
+        if text is not None and item.type == "agentMessage":
             return self._text(text, text.rest(item.text) or "")
-        command = self._commands.get(item.id)
+        command = self._commands.get(place)
         if command is not None and item.aggregated_output is not None:
             return self._output(
                 command.grow(item.aggregated_output, len(item.aggregated_output.encode()))
             )
         return []
 
-    def _completed(self, item: Item) -> list[Piece]:
-        pieces = self._started(item)
-        if item.id in self._shown:
+    def _completed(self, turn_id: str, item: Item) -> list[Piece]:
+        pieces = self._started(turn_id, item)
+        if self._is_shown(turn_id, item):
             return pieces
-        self._remember(item.id)
+        self._remember(_shown(turn_id, item))
         match item.type:
             case "agentMessage":
-                whole = self._text_completed(self._texts.pop(item.id), item)
+                self._remember((turn_id, item.id, "ended"))
+                whole = self._text_completed(self._texts.pop((turn_id, item.id)), item)
                 return pieces + whole + self._let_go()
             case "exitedReviewMode":
                 # The findings are the answer; the message that repeats them for the model goes by this id.
-                self._remember(f"{item.id}/answer")
+                self._remember((turn_id, f"{item.id}/answer"))
                 return (
                     pieces + self._line_broken() + self._at_once(item.review) + self._line_ended()
                 )
             case "commandExecution":
-                output = self._commands.pop(item.id)
+                output = self._commands.pop((turn_id, item.id))
                 rest = output.rest(item.aggregated_output or "")
                 end = command_end_line(item, self._talk_style)
                 return pieces + self._output(rest) + self.lines([end])
@@ -200,15 +222,15 @@ class Screen:
     def _output(self, lines: list[str]) -> list[Piece]:
         return self.lines(output_lines(lines, self._talk_style))
 
-    def _remember(self, shown: str) -> None:
+    def _remember(self, shown: Shown) -> None:
         self._shown[shown] = None
         if len(self._shown) > REMEMBERED_MAX:
             self._shown.popitem(last=False)
 
     def _turn_ended(self, turn: Turn) -> list[Piece]:
-        if turn.id in self._shown:
+        if (turn.id,) in self._shown:
             return []
-        self._remember(turn.id)
+        self._remember((turn.id,))
         pieces: list[Piece] = []
         for cut, text in self._texts.items():
             # What an interrupt left open; a command may still report its end.
@@ -225,17 +247,22 @@ class Screen:
         held, self._held = self._held, []
         return self.lines(held)
 
+    def _has_ended(self, place: Place) -> bool:
+        """Whether a message at this place was shown to its end, and no other one has begun there since."""
+        return place in self._shown or (*place, "ended") in self._shown
+
     def _note_text_delta(self, message: Message) -> list[Piece]:
         note = _read(message, DeltaNote)
-        if note.item_id in self._shown:
+        place = (note.turn_id, note.item_id)
+        if place not in self._texts and self._has_ended(place):
             return []
-        broken = [] if note.item_id in self._texts else self._line_broken()
-        text = self._texts.setdefault(note.item_id, GrowingText())
+        broken = [] if place in self._texts else self._line_broken()
+        text = self._texts.setdefault(place, GrowingText())
         return broken + self._text(text, text.grow(note.delta, _offset(message, note)))
 
     def _note_output_delta(self, message: Message) -> list[Piece]:
         note = _read(message, DeltaNote)
-        command = self._commands.get(note.item_id)
+        command = self._commands.get((note.turn_id, note.item_id))
         if command is None:
             return []
         return self._output(command.grow(note.delta, _offset(message, note)))
@@ -276,14 +303,20 @@ class Screen:
         return self.lines(plan_lines(_read(message, PlanNote).plan, self._talk_style))
 
     def _note_started(self, message: Message) -> list[Piece]:
-        return self._started(_read(message, ItemNote).read_item())
+        note = _read(message, ItemNote)
+        return self._started(note.turn_id, note.read_item())
 
     def _note_completed(self, message: Message) -> list[Piece]:
-        return self._completed(_read(message, ItemNote).read_item())
+        note = _read(message, ItemNote)
+        return self._completed(note.turn_id, note.read_item())
 
     def _note_turn_ended(self, message: Message) -> list[Piece]:
         self._final = None
         return self._turn_ended(_read(message, TurnNote).turn)
+
+
+def _shown(turn_id: str, item: Item) -> Shown:
+    return (turn_id, item.type, item.id, item.started_at_ms)
 
 
 def _read(message: Message, kind: type[T]) -> T:

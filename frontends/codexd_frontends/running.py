@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
 
-from codexd_frontends.asking import (
-    Questions,
-    asked_lines,
-    decision_for,
-    read_question,
-    said,
-)
+from codexd_frontends.answering import Answering
+from codexd_frontends.asking import read_question
 from codexd_frontends.client import Daemon
 from codexd_frontends.console import Console
 from codexd_frontends.exits import DONE, FAILED, INTERRUPTED, LEFT, WAITING, Exit
 from codexd_frontends.follow import Followed
-from codexd_frontends.items import question_lines
+from codexd_frontends.hints import how_to_answer
 from codexd_frontends.messages import Message, ThreadNote, Turn, TurnNote
+from codexd_frontends.question import question_lines
 from codexd_frontends.render import Screen
 from codexd_frontends.thoughts import Thoughts
 from codexd_frontends.trouble import ConnectionCut
@@ -89,8 +86,8 @@ class RunningTurn:
         self._turn_id = turn_id
         self._console = console
         self._shows = shows
-        self._questions = Questions()
-        self._may_ask = console.may_ask and not console.json
+        self._answering: Answering | None = None  # None: nobody is there to be asked
+        self._left_open = ""  # the approval that was asked for last
         self._interrupting = False
         self._total: TokenCounts | None = None  # of the thread, as it was told last
         self._total_before = TokenCounts()  # what it was in front of this turn
@@ -117,9 +114,17 @@ class RunningTurn:
             raise
 
     def _follow(self, watch: Watch, seconds: float | None) -> Ended:
+        if self._console.may_ask and not self._console.json and watch.lines is not None:
+            style = self._console.talk_style
+            self._answering = Answering(self._say, style, self._console, watch.lines)
+        asking = self._answering
         while True:
-            asking = self._questions.first is not None
-            match watch.next(self._daemon, listen=asking, join_pasted=False, seconds=seconds):
+            pause = asking.tick() if asking is not None else None
+            listens = asking is not None and asking.listens
+            waits = seconds if pause is None else pause
+            match watch.next(self._daemon, listen=listens, join_pasted=False, seconds=waits):
+                case None if pause is not None:
+                    pass  # The question takes answers now.
                 case None:
                     raise ConnectionCut(f"nothing was heard of the turn for {seconds:g} s")
                 case Message() as message:
@@ -127,13 +132,17 @@ class RunningTurn:
                     if ended is not None:
                         return ended
                 case Typed(text):
-                    self._typed(text)
+                    if asking is not None:
+                        asking.typed(text, self._daemon)
                 case InputEnded():
                     return self._waiting()
                 case CtrlC():
                     if self._interrupting:
                         return Ended(LEFT)
                     self._interrupt()
+
+    def _say(self, lines: Sequence[str]) -> None:
+        self._shows.lines(*lines)
 
     def _message(self, message: Message) -> Ended | None:
         if not self._followed.take(message):
@@ -144,10 +153,10 @@ class RunningTurn:
             return None
         self._shows.message(message)
         if message.is_request:
-            return self._asked(message)
+            return self._question(message)
         match message.method:
-            case "serverRequest/resolved":
-                self._resolved(message)
+            case "serverRequest/resolved" if self._answering is not None:
+                self._answering.resolved(message)
             case "turn/completed":
                 turn = msgspec.json.decode(message.params, type=TurnNote).turn
                 return Ended(_EXITS.get(turn.status, FAILED), turn)
@@ -173,45 +182,24 @@ class RunningTurn:
         note = msgspec.json.decode(message.params, type=ThreadNote)
         return note.turn_id in (None, self._turn_id)
 
-    def _asked(self, message: Message) -> Ended | None:
+    def _question(self, message: Message) -> Ended | None:
         question = read_question(message)
         if question is None:
             return None
-        if not self._may_ask:
+        self._left_open = question.request.approval_id
+        if self._answering is None:
             self._shows.lines(*question_lines(question.request, self._console.talk_style))
             return self._waiting()
-        if self._questions.ask(question) and len(self._questions) == 1:
-            self._show_first()
+        self._answering.ask(message)
         return None
-
-    def _show_first(self) -> None:
-        question = self._questions.first
-        if question is not None:
-            self._shows.lines(*asked_lines(question, self._console.talk_style))
-
-    def _typed(self, text: str) -> None:
-        question = self._questions.first
-        decision = decision_for(text)
-        if question is None or decision is None:
-            self._shows.lines("  y, a, n or c?")
-            return
-        self._daemon.answer(question.id, {"decision": decision})
-        self._questions.answer(question)
-        self._shows.lines(self._console.talk_style.dim(f"  {said(decision)}"))
-        self._show_first()
-
-    def _resolved(self, message: Message) -> None:
-        if self._questions.resolve(message) is not None:
-            self._shows.lines(self._console.talk_style.dim("  answered on another screen"))
-            self._show_first()
 
     def _waiting(self) -> Ended:
         """Leave the question open: it waits in the daemon, through restarts too."""
-        thread_id = self._followed.thread_id
+        first = self._answering.first if self._answering is not None else None
+        approval_id = self._left_open if first is None else first.request.approval_id
         self._shows.lines(
             "It waits for an answer; give it with one of",
-            f"  codexctl approve {thread_id}",
-            f"  codexctl approve {thread_id} --decline",
+            *how_to_answer(self._followed.thread_id, approval_id),
         )
         return Ended(WAITING)
 

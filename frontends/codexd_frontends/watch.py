@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
+import termios
 import time
 from types import FrameType, TracebackType
 from typing import NamedTuple, Self
@@ -100,6 +102,13 @@ class InputLines:
         elif len(self._partial) < TYPED_BYTES_MAX:
             self._partial += data
 
+    def drop(self) -> str:
+        """Take away all that was typed and not read, a line without its end too; what that was."""
+        typed, self._partial = self._partial, b""
+        if self._pastes and _is_in_front(self._descriptor):
+            typed += _unread(self._descriptor)
+        return _text(typed)
+
     def next(self, *, join_pasted: bool) -> Typed | InputEnded:
         """The next line; on a terminal, if asked for, with those that were pasted with it."""
         if b"\n" not in self._partial:
@@ -116,6 +125,35 @@ class InputLines:
 
 def _text(line: bytes) -> str:
     return line.decode(errors="replace").replace("\r", "")
+
+
+def _is_in_front(descriptor: int) -> bool:
+    """Whether this process may change the terminal: one in the background would be stopped."""
+    try:
+        return os.tcgetpgrp(descriptor) == os.getpgrp()
+    except OSError:
+        return True  # It is not our controlling terminal, and nobody is stopped for it.
+
+
+def _unread(descriptor: int) -> bytes:
+    """What the terminal holds. It gives out whole lines only, so for that moment it is asked for characters."""
+    try:
+        before = termios.tcgetattr(descriptor)
+    except termios.error:
+        return b""  # It is gone, and what it held with it.
+    raw = [*before[:3], before[3] & ~termios.ICANON, *before[4:6], list(before[6])]
+    raw[6][termios.VMIN] = raw[6][termios.VTIME] = 0
+    try:
+        termios.tcsetattr(descriptor, termios.TCSANOW, raw)
+        read = b""
+        while len(read) < TYPED_BYTES_MAX and (data := os.read(descriptor, INPUT_READ_BYTES)):
+            read += data
+        return read
+    except (OSError, termios.error):
+        return b""
+    finally:
+        with contextlib.suppress(termios.error):
+            termios.tcsetattr(descriptor, termios.TCSANOW, before)
 
 
 class Watch:

@@ -43,6 +43,13 @@ class Ended(NamedTuple):
         return [msgspec.json.decode(line) for line in self.out.splitlines()]
 
 
+def approve(home: Home, thread: str, *flags: str) -> Ended:
+    """Look at the approval that a thread waits for, and answer that one."""
+    seen = codexctl(home, "approve", thread, "--json")
+    assert seen.code == 4, seen
+    return codexctl(home, "approve", thread, seen.json["approvalId"], "--json", *flags)
+
+
 def command(*words: str) -> list[str]:
     """How to start codexctl."""
     return [sys.executable, "-m", "codexd_frontends.ctl", *words]

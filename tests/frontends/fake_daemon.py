@@ -92,6 +92,13 @@ class FakeDaemon:
             if "method" not in message:
                 return message
 
+    def heard(self) -> list[Json]:
+        """All that came and was not waited for."""
+        heard: list[Json] = []
+        while not self.received.empty():
+            heard.append(self.received.get())
+        return heard
+
     def _start(self, run: Callable[[], None]) -> None:
         thread = threading.Thread(target=run)
         self._threads.append(thread)

@@ -14,7 +14,7 @@ from codexd_frontends.watch import InputEnded, InputLines
 from daemon_house import PATIENCE_SECONDS, Daemon, Home, is_gone
 from held_model import Held
 
-from .codexctl import begin, codexctl, holding, new_thread, playing, terminal
+from .codexctl import approve, begin, codexctl, holding, new_thread, playing, terminal
 from .relay import Relay
 from .terminal import Terminal
 
@@ -57,7 +57,7 @@ def test_send_asks_on_the_terminal_and_a_yes_runs_the_command(daemon: Daemon) ->
     with playing(running("touch yes"), Say(("Done.",))) as model:
         daemon.home.use_model(model.base_url, approval="untrusted")
         with terminal(daemon.home, "send", "hello") as sending:
-            sending.wait_for("? May it run this command?\r\n  $ touch yes\r\n")
+            sending.wait_for("  $ touch yes\r\n")
             sending.wait_for("[c] no, and stop the turn\r\n")
             sending.type("y\n")
             sending.wait_for("accepted\r\n")
@@ -331,7 +331,7 @@ def test_a_question_that_was_answered_during_a_cut_is_open_no_more(home: Home) -
             daemon.kill()
             attached.wait_for("reconnecting —\r\n")
             home.start()
-            assert codexctl(home, "approve", thread).code == 0
+            assert approve(home, thread).code == 0
             attached.wait_for("— connected again —\r\n")
             attached.wait_for("Done.\r\n")
             attached.wait_for("› ")

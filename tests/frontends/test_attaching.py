@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from . import said
 from .fake_daemon import FakeDaemon, Json
 from .terminal import Terminal
@@ -108,11 +110,13 @@ def test_a_turn_that_ended_before_the_line_was_typed_is_followed_by_a_new_one(
             assert fake.wait_for("turn/start")["input"] == [{"type": "text", "text": "faster"}]
 
 
+@pytest.mark.slow
 def test_an_approval_is_answered_with_a_key(tmp_path: Path) -> None:
     with FakeDaemon(tmp_path) as fake:
         resuming(fake, said.turn("inProgress", said.user("touch")), then=(said.approval(),))
         with attach(fake) as terminal:
-            terminal.wait_for("? May it run this command?\r\n  $ touch x1\r\n  in /w\r\n")
+            terminal.wait_for("? May it run this command?\r\n  the model says: May I do this?\r\n")
+            terminal.wait_for("  in /w\r\n  $ touch x1\r\n")
             terminal.wait_for("[c] no, and stop the turn\r\n")
             terminal.type("maybe\n")
             terminal.wait_for("y, a, n or c?")
@@ -121,6 +125,7 @@ def test_an_approval_is_answered_with_a_key(tmp_path: Path) -> None:
             assert fake.wait_answer() == {"id": 7, "result": {"decision": "acceptForSession"}}
 
 
+@pytest.mark.slow
 def test_an_approval_that_another_screen_answers_is_closed(tmp_path: Path) -> None:
     with FakeDaemon(tmp_path) as fake:
         resuming(fake, said.turn("inProgress", said.user("touch")), then=(said.approval(),))
@@ -198,6 +203,6 @@ def test_only_watching_takes_no_input_and_asks_nothing(tmp_path: Path) -> None:
     with FakeDaemon(tmp_path) as fake:
         resuming(fake, said.turn("inProgress", said.user("touch")), then=(said.approval(),))
         with attach(fake, "--no-input") as terminal:
-            terminal.wait_for(f"  codexctl approve {said.THREAD} answers it\r\n")
+            terminal.wait_for(f"  codexctl approve {said.THREAD} c1 answers it\r\n")
             terminal.press_ctrl_c()
             assert terminal.wait_exit() == 0

@@ -215,15 +215,54 @@ def test_an_approval_is_answered_from_elsewhere(
         fake.answer(
             "thread/resume", {"thread": WAITING, "seq": 1}, said.approval(), said.resolved()
         )
-        assert run(fake, "approve", said.THREAD, *flag, "--json") == 0
+        assert run(fake, "approve", said.THREAD, "c1", *flag, "--json") == 0
         assert fake.wait_answer() == {"id": 7, "result": {"decision": decision}}
     assert document(capfd) == {
         "schema": 1,
         "threadId": said.THREAD,
+        "approvalId": "c1",
         "itemId": "c1",
         "command": "touch x1",
+        "cwd": "/w",
+        "reason": None,
+        "modelSays": "May I do this?",
         "decision": decision,
     }
+
+
+def test_an_answer_without_the_id_of_what_it_answers_is_none(
+    tmp_path: Path, capfd: Captured
+) -> None:
+    with FakeDaemon(tmp_path) as fake:
+        fake.answer("thread/resume", {"thread": WAITING, "seq": 1}, said.approval())
+        for flag in ("--decline", "--cancel", "--session"):
+            assert run(fake, "approve", said.THREAD, flag) == 2
+            assert "nothing was answered" in capfd.readouterr().err
+        assert run(fake, "approve", said.THREAD) == 4
+        shown = capfd.readouterr().out
+        assert run(fake, "approve", said.THREAD, "--json") == 4
+        assert document(capfd)["decision"] is None
+        assert run(fake, "approve", said.THREAD, "c9") == 1
+        assert "does not wait for the approval c9" in capfd.readouterr().err
+        answers = [one for one in fake.heard() if "method" not in one]
+    assert shown == (
+        "? May it run this command?\n"
+        "  the model says: May I do this?\n"
+        "  in /w\n"
+        "  $ touch x1\n"
+        "Nothing was answered; do that with one of\n"
+        f"  codexctl approve {said.THREAD} c1\n"
+        f"  codexctl approve {said.THREAD} c1 --decline\n"
+    )
+    assert answers == []
+
+
+def test_of_two_open_approvals_the_one_that_was_named_is_answered(tmp_path: Path) -> None:
+    asked = [said.approval(7, "touch x1", "c1"), said.approval(8, "touch x2", "c2")]
+    with FakeDaemon(tmp_path) as fake:
+        fake.answer("thread/resume", {"thread": WAITING, "seq": 1}, *asked, said.resolved(8))
+        assert run(fake, "approve", said.THREAD, "c2") == 0
+        assert fake.wait_answer() == {"id": 8, "result": {"decision": "accept"}}
 
 
 def test_there_may_be_nothing_to_answer(tmp_path: Path, capfd: Captured) -> None:

@@ -13,7 +13,7 @@ from codexd_frontends.ctl import main
 from daemon_house import Daemon
 
 from . import said
-from .codexctl import codexctl, playing
+from .codexctl import approve, codexctl, playing
 from .fake_daemon import FakeDaemon, Json
 
 FINDING: Json = {
@@ -134,4 +134,4 @@ def test_what_the_reviewer_asks_for_is_answered_with_approve(daemon: Daemon) -> 
         asked = codexctl(daemon.home, "review")
         assert asked.code == 4
         thread = asked.err.split()[1]
-        assert codexctl(daemon.home, "approve", thread).code == 0
+        assert approve(daemon.home, thread).code == 0

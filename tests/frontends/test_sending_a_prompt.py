@@ -121,12 +121,12 @@ def test_without_a_person_an_approval_stays_open(
     assert capfd.readouterr().err == (
         f"thread {said.THREAD}\n"
         "? May it run this command?\n"
-        "  $ touch x1\n"
+        "  the model says: May I do this?\n"
         "  in /w\n"
-        "  May I do this?\n"
+        "  $ touch x1\n"
         "It waits for an answer; give it with one of\n"
-        f"  codexctl approve {said.THREAD}\n"
-        f"  codexctl approve {said.THREAD} --decline\n"
+        f"  codexctl approve {said.THREAD} c1\n"
+        f"  codexctl approve {said.THREAD} c1 --decline\n"
     )
 
 

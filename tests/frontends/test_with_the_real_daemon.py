@@ -11,7 +11,7 @@ from codexd.models.scripts import Call, Fail, Reply, Say
 from daemon_house import PATIENCE_SECONDS, Daemon, Home
 from held_model import Held
 
-from .codexctl import begin, codexctl, holding, new_thread, playing, told
+from .codexctl import approve, begin, codexctl, holding, new_thread, playing, told
 from .fake_daemon import Json
 
 HELLO = Say(("Hel", "lo ", "there."))
@@ -107,7 +107,7 @@ def test_a_question_without_a_terminal_stays_open_and_exits_4(daemon: Daemon) ->
         assert sent.code == 4
         thread = sent.lines[0]["threadId"]
         assert sent.lines[-1] == {"schema": 1, "exit": 4, "status": "waiting", "error": None}
-        approved = codexctl(daemon.home, "approve", thread, "--json").json
+        approved = approve(daemon.home, thread).json
         assert approved["decision"] == "accept"
         assert approved["command"] == "touch allowed"
         model.wait_asked(2)

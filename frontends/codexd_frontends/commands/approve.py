@@ -1,66 +1,120 @@
-"""codexctl approve: answer, from anywhere, the approval that a thread waits for."""
+"""codexctl approve: look at the approval that a thread waits for, and answer it, from anywhere.
+
+An answer is one to the approval that was seen: either it is named on the command line, or it is drawn here
+first and then answered with a key. What else may be open meanwhile is not answered.
+"""
 
 from __future__ import annotations
 
 import argparse
+import sys
 import time
+from collections.abc import Sequence
 
+from codexd_frontends.answering import Answering
 from codexd_frontends.asking import Question, Questions, read_question, said
 from codexd_frontends.client import Daemon
 from codexd_frontends.console import Console
-from codexd_frontends.exits import DONE, FAILED, Exit
+from codexd_frontends.drawn import one_line
+from codexd_frontends.exits import DONE, FAILED, LEFT, WAITING, Exit
 from codexd_frontends.follow import Followed, read_answer
-from codexd_frontends.items import question_lines
+from codexd_frontends.hints import how_to_answer
+from codexd_frontends.messages import Message
+from codexd_frontends.question import question_lines
+from codexd_frontends.render import Screen
 from codexd_frontends.start import connect
-from codexd_frontends.trouble import ConnectionCut, Trouble
+from codexd_frontends.trouble import ConnectionCut, Trouble, UsageTrouble
+from codexd_frontends.watch import CtrlC, InputEnded, InputLines, Interrupts, Typed, Watch
 from codexd_frontends.which import find_thread_id
 
-# The question follows the answer to thread/resume at once, and so does the word that it is answered.
+# The questions follow the answer to thread/resume at once, and so does the word that one is answered.
 QUESTION_SECONDS_MAX = 5.0
+# And they come together: after the first one nobody waits long for another.
+NEXT_QUESTION_SECONDS_MAX = 1.0
 
 
 class NothingAsked(Trouble):
-    """No approval is waited for."""
+    """The approval is not waited for."""
 
     exit = FAILED
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Exit:
-    """Answer the oldest open approval of a thread, and show what it was."""
-    decision = _decision(arguments)
-    with connect(console) as daemon:
+    """Answer one approval of a thread; without its id, show the oldest one and ask for a key."""
+    decision, wanted = _decision(arguments), arguments.approval
+    if wanted is None and decision is not None:
+        raise UsageTrouble(
+            "expected the id of the approval that is to be answered, found none: "
+            "`codexctl approve THREAD` shows it; nothing was answered"
+        )
+    with connect(console) as daemon, Interrupts() as interrupts:
         followed = Followed(find_thread_id(daemon, arguments.thread))
         waits = (
             "waitingOnApproval" in read_answer(followed.attach(daemon)).thread.status.active_flags
         )
-        question = _first_question(daemon, followed) if waits else None
-        if question is None:
-            raise NothingAsked(f"{followed.thread_id} waits for no approval; nothing was answered")
-        daemon.answer(question.id, {"decision": decision})
-        _wait_resolved(daemon, followed, question)
-    _report(question, decision, console)
-    return DONE
+        asked = _question(daemon, followed, wanted) if waits else None
+        if asked is None:
+            raise NothingAsked(_not_open(followed.thread_id, wanted))
+        if wanted is not None:
+            return _answer(daemon, followed, asked, decision or "accept", console)
+        if console.may_ask and not console.json:
+            watch = Watch(interrupts, InputLines(sys.stdin.fileno()))
+            return Asking(daemon, followed, console, watch).ask(asked)
+    _show(_read(asked), console)
+    return WAITING
 
 
-def _decision(arguments: argparse.Namespace) -> str:
+def _decision(arguments: argparse.Namespace) -> str | None:
     if arguments.decline:
         return "decline"
     if arguments.cancel:
         return "cancel"
-    return "acceptForSession" if arguments.session else "accept"
+    return "acceptForSession" if arguments.session else None
 
 
-def _first_question(daemon: Daemon, followed: Followed) -> Question | None:
+def _not_open(thread_id: str, wanted: str | None) -> str:
+    if wanted is None:
+        return f"{thread_id} waits for no approval; nothing was answered"
+    return f"{thread_id} does not wait for the approval {one_line(wanted)}; nothing was answered"
+
+
+def _question(daemon: Daemon, followed: Followed, wanted: str | None) -> Message | None:
+    """The question that is wanted; without a wish the first one."""
     deadline = time.monotonic() + QUESTION_SECONDS_MAX
     while (left := deadline - time.monotonic()) > 0:
         message = daemon.receive(left)
         if message is None:
             return None
-        if followed.take(message) and message.is_request:
-            question = read_question(message)
-            if question is not None:
-                return question
+        if not followed.take(message) or not message.is_request:
+            continue
+        question = read_question(message)
+        if question is not None and wanted in (None, question.request.approval_id):
+            return message
+        deadline = min(deadline, time.monotonic() + NEXT_QUESTION_SECONDS_MAX)
     return None
+
+
+def _read(message: Message) -> Question:
+    question = read_question(message)
+    assert question is not None, "it was read before"
+    return question
+
+
+def _answer(
+    daemon: Daemon, followed: Followed, asked: Message, decision: str, console: Console
+) -> Exit:
+    """Show the approval that was named, and answer it."""
+    question = _read(asked)
+    if not console.json:
+        for line in question_lines(question.request, console.out_style, console.room):
+            console.answer(line)
+    daemon.answer(question.id, question.answer(decision))
+    _wait_resolved(daemon, followed, question)
+    if console.json:
+        console.document(_members(question, decision))
+    else:
+        console.answer(f"  {said(decision)}")
+    return DONE
 
 
 def _wait_resolved(daemon: Daemon, followed: Followed, question: Question) -> None:
@@ -79,18 +133,66 @@ def _wait_resolved(daemon: Daemon, followed: Followed, question: Question) -> No
     raise ConnectionCut("the daemon did not say that the approval is answered; see `codexctl show`")
 
 
-def _report(question: Question, decision: str, console: Console) -> None:
+def _show(question: Question, console: Console) -> None:
+    """Show the approval, and how to answer it; nothing is decided."""
     if console.json:
-        request = question.request
-        console.document(
-            {
-                "threadId": request.thread_id,
-                "itemId": request.item_id,
-                "command": request.shell_line,
-                "decision": decision,
-            }
-        )
+        console.document(_members(question, None))
         return
-    for line in question_lines(question.request, console.out_style):
+    for line in question_lines(question.request, console.out_style, console.room):
         console.answer(line)
-    console.answer(f"  {said(decision)}")
+    console.answer("Nothing was answered; do that with one of")
+    for line in how_to_answer(question.request.thread_id, question.request.approval_id):
+        console.answer(line)
+
+
+def _members(question: Question, decision: str | None) -> dict[str, object]:
+    request = question.request
+    return {
+        "threadId": request.thread_id,
+        "approvalId": request.approval_id,
+        "itemId": request.item_id,
+        "command": request.shell_line,
+        "cwd": request.cwd,
+        "reason": request.own_reason,
+        "modelSays": request.model_says,
+        "decision": decision,
+    }
+
+
+class Asking:
+    """One approval asked for with a key."""
+
+    def __init__(self, daemon: Daemon, followed: Followed, console: Console, watch: Watch) -> None:
+        self._daemon, self._followed, self._watch = daemon, followed, watch
+        screen = Screen(answer=console.out_style)
+        self._console, self._screen = console, screen
+        self._answering = Answering(self._say, console.out_style, console, watch.lines)
+
+    def ask(self, asked: Message) -> Exit:
+        """Draw it, and wait for its answer, here or elsewhere. Raises: ConnectionCut."""
+        question, asking = _read(asked), self._answering
+        asking.ask(asked)
+        while True:
+            pause = asking.tick()
+            match self._watch.next(
+                self._daemon, listen=asking.listens, join_pasted=False, seconds=pause
+            ):
+                case Typed(text):
+                    if asking.typed(text, self._daemon) is not None:
+                        _wait_resolved(self._daemon, self._followed, question)
+                        return DONE
+                case Message() as message if self._followed.take(message):
+                    if message.method == "serverRequest/resolved" and asking.resolved(message):
+                        return DONE
+                case Message() | None:
+                    pass
+                case CtrlC():
+                    return LEFT
+                case InputEnded():
+                    request = question.request
+                    how = how_to_answer(request.thread_id, request.approval_id)
+                    self._say(["It waits for an answer; give it with one of", *how])
+                    return WAITING
+
+    def _say(self, lines: Sequence[str]) -> None:
+        self._console.write(self._screen.lines(lines))

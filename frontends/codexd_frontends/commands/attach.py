@@ -12,23 +12,20 @@ import os
 import sys
 import time
 import uuid
+from collections.abc import Sequence
 
 import msgspec
 
 from codexd.protocol.titles import TITLE_CHARACTERS_MAX, title_of
-from codexd_frontends.asking import (
-    Questions,
-    asked_lines,
-    decision_for,
-    read_question,
-    said,
-)
+from codexd_frontends.answering import Answering
+from codexd_frontends.asking import Question
 from codexd_frontends.client import Daemon
 from codexd_frontends.commands.show import EARLIER
 from codexd_frontends.console import Console
 from codexd_frontends.drawn import one_line, title
 from codexd_frontends.exits import DONE, LEFT, Exit
 from codexd_frontends.follow import Followed, past_turns, read_answer, running_turn
+from codexd_frontends.hints import how_to_answer
 from codexd_frontends.messages import Message, Thread, Turn, TurnAnswer, TurnNote
 from codexd_frontends.numbers import status_line, summary_line
 from codexd_frontends.pictures import Part, image_parts, input_of, pasted_images
@@ -81,7 +78,9 @@ class Attached:
         self._console = console
         self._watch = watch
         self._screen = Screen(answer=console.out_style, thoughts=thoughts)
-        self._questions = Questions()
+        self._asking = Answering(
+            self._lines, console.out_style, console, watch.lines, elsewhere=self._elsewhere
+        )
         self._running: str | None = None  # the turn that runs
         self._has_prompt = False  # the last line of the screen is our prompt
         self._leaving = False  # Ctrl-C came, and nothing has happened since
@@ -94,9 +93,11 @@ class Attached:
         while True:
             self._prompt()
             try:
-                listen = self._watch.lines is not None
+                pause = self._asking.tick()
+                idle = self._asking.first is None
+                listen = self._watch.lines is not None and (idle or self._asking.listens)
                 seen = self._watch.next(
-                    self._daemon, listen=listen, join_pasted=self._questions.first is None
+                    self._daemon, listen=listen, join_pasted=idle, seconds=pause
                 )
                 ended = self._saw(seen)
             except ConnectionCut as cut:
@@ -154,7 +155,7 @@ class Attached:
             self._console.json_line(message.line)
             return
         if message.is_request:
-            self._asked(message)
+            self._asking.ask(message)
             return
         pieces = self._screen.note(message)
         if pieces:
@@ -170,30 +171,20 @@ class Attached:
                 self._running = None  # The next prompt has the daemon load it again.
             case "turn/completed":
                 self._turn_ended(msgspec.json.decode(message.params, type=TurnNote).turn)
-            case "serverRequest/resolved" if self._questions.resolve(message) is not None:
-                self._say("  answered on another screen")
-                self._ask_first()
+            case "serverRequest/resolved":
+                self._asking.resolved(message)
 
     def _turn_ended(self, turn: Turn) -> None:
         if turn.id == self._running:
             self._running = None
 
-    def _asked(self, message: Message) -> None:
-        question = read_question(message)
-        if question is None or not self._questions.ask(question):
-            return
-        if len(self._questions) == 1:
-            self._ask_first()
-
-    def _ask_first(self) -> None:
-        question = self._questions.first
-        if question is None:
-            return
-        lines = asked_lines(question, self._console.out_style)
-        if self._watch.lines is None:
-            lines[-1] = f"  codexctl approve {self._followed.thread_id} answers it"
+    def _lines(self, lines: Sequence[str]) -> None:
         self._clear_prompt()
         self._console.write(self._screen.lines(lines))
+
+    def _elsewhere(self, question: Question) -> str:
+        answer, _decline = how_to_answer(self._followed.thread_id, question.request.approval_id)
+        return f"{answer} answers it"
 
     def _typed(self, text: str) -> Exit | None:
         self._leaving = False
@@ -202,8 +193,8 @@ class Attached:
             return DONE
         if word == "/interrupt":
             self._stop_turn()
-        elif self._questions.first is not None:
-            self._answer(word)
+        elif self._asking.first is not None:
+            self._asking.typed(text, self._daemon)
         elif word == "/image" or word.startswith("/image "):
             named = word.removeprefix("/image").strip()
             self._attach_images(pasted_images(named) or [named])
@@ -226,18 +217,6 @@ class Attached:
         names = ", ".join(os.path.basename(part["path"]) for part in self._images)
         with_it = f"goes with your next prompt: {names}" if names else "no image is attached now"
         self._say(f"  {one_line(with_it)}")
-
-    def _answer(self, word: str) -> None:
-        question = self._questions.first
-        decision = decision_for(word)
-        if question is None or decision is None:
-            if word:
-                self._say("  y, a, n or c? (/quit leaves the question open)")
-            return
-        self._daemon.answer(question.id, {"decision": decision})
-        self._questions.answer(question)
-        self._say(f"  {said(decision)}")
-        self._ask_first()
 
     def _send(self, text: str) -> Exit | None:
         """Start a turn with what was typed, or steer the one that runs."""
@@ -321,13 +300,13 @@ class Attached:
 
     def _attach_again(self) -> None:
         """Whatever happened meanwhile, the end of our turn too, is told behind the cursor."""
-        self._questions = Questions()  # Those that are still open are asked anew.
+        self._asking.forget()  # Those that are still open are asked again.
         self._followed.attach(self._daemon)
         self._say("— connected again —")
 
     def _prompt(self) -> None:
         """Show the prompt if a line typed now would be the next prompt."""
-        idle = self._running is None and self._questions.first is None
+        idle = self._running is None and self._asking.first is None
         if self._daemon.has_heard:
             return  # How the thread stands is being told: the prompt says it too.
         if self._watch.lines is not None and idle and not self._has_prompt:

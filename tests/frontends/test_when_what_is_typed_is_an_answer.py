@@ -1,0 +1,257 @@
+"""What is typed answers a question only if it began after the question was drawn, and while it can be seen."""
+
+from __future__ import annotations
+
+import os
+import pty
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from codexd_frontends.answering import ATTENTION_SECONDS, Answering
+from codexd_frontends.client import Daemon
+from codexd_frontends.question import Room
+from codexd_frontends.style import PLAIN
+from codexd_frontends.watch import InputLines, Typed
+
+from . import said
+from .fake_daemon import FakeDaemon, Json
+
+
+class Terminal:
+    """A terminal of which a test is the person, the screen and the clock."""
+
+    def __init__(self, typing: bool = True) -> None:
+        self.now = 0.0
+        self.lines: list[str] = []
+        self.room: Room | None = Room(80, 24)
+        self.rows_written = 0
+        self.ahead = ""  # typed, and not read
+        self.asking = Answering(
+            self._say,
+            PLAIN,
+            self,
+            self if typing else None,
+            elsewhere=lambda question: f"{question.request.approval_id} is answered elsewhere",
+            clock=lambda: self.now,
+        )
+
+    def drop(self) -> str:
+        taken, self.ahead = self.ahead, ""
+        return taken
+
+    def _say(self, lines: Sequence[str]) -> None:
+        self.lines += lines
+        self.rows_written += len(lines)
+
+    def wait(self, seconds: float = ATTENTION_SECONDS) -> None:
+        self.now += seconds
+        self.asking.tick()
+
+    @property
+    def keys_drawn(self) -> int:
+        return sum("[y] yes" in line for line in self.lines)
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> Iterator[FakeDaemon]:
+    with FakeDaemon(tmp_path) as fake:
+        yield fake
+
+
+@pytest.fixture
+def daemon(fake: FakeDaemon) -> Iterator[Daemon]:
+    with Daemon.connect(fake.path) as daemon:
+        yield daemon
+
+
+def asked(request_id: int = 7, line: str = "touch x1", item_id: str = "c1") -> Json:
+    question = said.approval(request_id, line, item_id)
+    question["params"]["codexd"] = {"approvalId": f"t/{request_id}", "actionHash": line}
+    return question
+
+
+def ask(terminal: Terminal, question: Json) -> None:
+    assert terminal.asking.ask(said.as_message(question))
+
+
+def test_a_key_after_the_moment_answers_and_names_what_it_answers(
+    fake: FakeDaemon, daemon: Daemon
+) -> None:
+    terminal = Terminal()
+    ask(terminal, asked())
+    terminal.wait()
+    assert terminal.asking.listens
+    assert terminal.asking.typed("y", daemon) == "accept"
+    assert fake.wait_answer() == {
+        "id": 7,
+        "result": {"decision": "accept", "approvalId": "t/7", "actionHash": "touch x1"},
+    }
+    assert terminal.asking.first is None
+
+
+def test_what_was_typed_before_the_question_is_taken_away_and_said(daemon: Daemon) -> None:
+    terminal = Terminal()
+    terminal.ahead = "y\ny\nand a prompt"
+    ask(terminal, asked())
+    assert terminal.ahead == ""
+    assert not terminal.asking.listens
+    terminal.wait()
+    assert terminal.asking.listens
+    assert "not taken: y y and a prompt" in terminal.lines[-2]
+    assert terminal.asking.first is not None
+
+
+def test_the_keys_are_drawn_only_when_nobody_has_typed_for_a_moment(daemon: Daemon) -> None:
+    terminal = Terminal()
+    ask(terminal, asked())
+    assert terminal.asking.typed("y", daemon) is None
+    for _ in range(5):
+        terminal.wait(ATTENTION_SECONDS / 2)
+        terminal.ahead = "y\n"
+        assert not terminal.asking.listens
+        terminal.wait(ATTENTION_SECONDS / 2)
+    assert terminal.keys_drawn == 0
+    terminal.wait()
+    assert terminal.keys_drawn == 1
+    assert terminal.asking.first is not None
+
+
+def test_it_says_how_long_there_is_to_wait() -> None:
+    terminal = Terminal()
+    assert terminal.asking.tick() is None
+    ask(terminal, asked())
+    terminal.now += 0.1
+    assert terminal.asking.tick() == pytest.approx(ATTENTION_SECONDS - 0.1)
+    terminal.wait()
+    assert terminal.asking.tick() is None
+
+
+def test_the_next_question_has_a_moment_of_its_own(fake: FakeDaemon, daemon: Daemon) -> None:
+    terminal = Terminal()
+    ask(terminal, asked(7))
+    ask(terminal, asked(8, "rm -rf x", "c2"))
+    terminal.wait()
+    assert terminal.asking.typed("y", daemon) == "accept"
+    assert terminal.lines[-1] == "  $ rm -rf x"
+    assert not terminal.asking.listens
+    assert terminal.asking.typed("y", daemon) is None
+    assert terminal.asking.first is not None
+    assert fake.wait_answer()["id"] == 7
+
+
+@pytest.mark.parametrize("behind", ["y\n", "\n", "and half a line"])
+def test_more_than_one_line_at_once_was_pasted_and_answers_nothing(
+    daemon: Daemon, behind: str
+) -> None:
+    terminal = Terminal()
+    ask(terminal, asked())
+    terminal.wait()
+    terminal.ahead = behind
+    assert terminal.asking.typed("y", daemon) is None
+    assert terminal.asking.first is not None
+    assert not terminal.asking.listens
+    terminal.wait()
+    assert terminal.keys_drawn == 2
+
+
+def test_a_question_that_scrolled_away_is_drawn_again_before_it_can_be_answered(
+    daemon: Daemon,
+) -> None:
+    terminal = Terminal()
+    ask(terminal, asked())
+    terminal.wait()
+    terminal.rows_written += 24
+    assert terminal.asking.typed("y", daemon) is None
+    assert terminal.lines[-1] == "  $ touch x1"
+    terminal.wait()
+    assert terminal.asking.typed("y", daemon) == "accept"
+
+
+def test_all_of_a_long_command_is_shown_on_a_key_and_then_it_can_be_answered(
+    daemon: Daemon,
+) -> None:
+    terminal = Terminal()
+    line = "\n".join(f"echo {n}" for n in range(100))
+    ask(terminal, asked(line=line))
+    terminal.wait()
+    assert terminal.lines[-1].endswith("[s] show all of it")
+    assert terminal.asking.typed("s", daemon) is None
+    assert "    echo 50" in terminal.lines
+    terminal.wait()
+    assert terminal.asking.typed("n", daemon) == "decline"
+
+
+def test_another_word_is_no_answer(daemon: Daemon) -> None:
+    terminal = Terminal()
+    ask(terminal, asked())
+    terminal.wait()
+    for word in ("", "ja", "yy", "y\u200b", "accept please"):
+        assert terminal.asking.typed(word, daemon) is None
+    assert terminal.asking.first is not None
+
+
+def test_a_question_with_an_id_that_was_seen_before_is_asked(daemon: Daemon) -> None:
+    """The model may give a second call the id of the first."""
+    terminal = Terminal()
+    ask(terminal, asked(7, item_id="c1"))
+    ask(terminal, asked(8, "./evil.sh", "c1"))
+    terminal.wait()
+    assert terminal.asking.typed("y", daemon) == "accept"
+    assert terminal.lines[-1] == "  $ ./evil.sh"
+
+
+def test_the_same_question_asked_again_is_drawn_once_and_a_changed_one_again(
+    daemon: Daemon,
+) -> None:
+    terminal = Terminal()
+    ask(terminal, asked())
+    ask(terminal, asked())
+    assert terminal.lines.count("  $ touch x1") == 1
+    terminal.wait()
+    changed = asked(line="touch x2")
+    changed["params"]["codexd"]["approvalId"] = "t/7"
+    ask(terminal, changed)
+    assert not terminal.asking.listens
+    assert terminal.lines[-1] == "  $ touch x2"
+
+
+def test_one_that_is_answered_elsewhere_makes_way_for_the_next() -> None:
+    terminal = Terminal()
+    ask(terminal, asked(7))
+    ask(terminal, asked(8, "make"))
+    terminal.wait()
+    assert terminal.asking.resolved(said.as_message(said.resolved(7)))
+    assert terminal.lines[-1] == "  $ make"
+    assert not terminal.asking.listens
+    assert terminal.asking.resolved(said.as_message(said.resolved(8)))
+    assert terminal.asking.first is None
+    assert terminal.asking.tick() is None
+
+
+def test_where_nobody_types_it_is_said_how_it_is_answered() -> None:
+    terminal = Terminal(typing=False)
+    ask(terminal, asked())
+    assert terminal.lines[-1] == "t/7 is answered elsewhere"
+    assert not terminal.asking.listens
+    assert terminal.asking.tick() is None
+
+
+def test_a_terminal_gives_up_whole_lines_and_half_ones_and_is_as_it_was_before() -> None:
+    ours, theirs = pty.openpty()
+    try:
+        lines = InputLines(theirs)
+        os.write(ours, b"y\nn\nhalf a li")
+        assert lines.drop() == "y\nn\nhalf a li"
+        assert lines.drop() == ""
+        os.write(ours, b"y\n")
+        lines.read()
+        assert lines.next(join_pasted=False) == Typed("y")
+        os.write(ours, b"a\nb\n")
+        lines.read()
+        assert lines.next(join_pasted=False) == Typed("a")
+        assert lines.drop() == "b\n"
+    finally:
+        os.close(ours)
+        os.close(theirs)
