@@ -191,14 +191,27 @@ class Home:
         return sorted([*self.path.glob("threads/*/*/*/*.jsonl"), *self.path.glob("archived/*")])
 
     def processes(self) -> list[int]:
-        """Everything alive that was started by a daemon of this home, by its environment."""
+        """Everything alive that was started by a daemon of this home, by its environment.
+
+        A daemon's own environment is nobody's to read; the one that serves is found by its lock.
+        """
         mark = f"CODEXD_HOME={self.path}\0".encode()
-        found = []
+        found = self._holders_of_the_lock()
         for folder in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
                 if folder.name.isdecimal() and mark in (folder / "environ").read_bytes() + b"\0":
-                    found.append(int(folder.name))
-        return found
+                    found.add(int(folder.name))
+        return sorted(found)
+
+    def _holders_of_the_lock(self) -> set[int]:
+        try:
+            inode = (self.path / "store.lock").stat().st_ino
+        except FileNotFoundError:
+            return set()
+        locks = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+        return {
+            int(lock[4]) for lock in locks if "->" not in lock and lock[5].endswith(f":{inode}")
+        }
 
     def end_daemons(self) -> None:
         """End those that still run, as a crash would."""

@@ -98,6 +98,7 @@ FLOORS: dict[str, frozenset[str]] = {
     "codexd.tuning": frozenset({"codexd.core", "codexd.models"}),
     "codexd.paths": frozenset({"msgspec", "platformdirs"}),
     "codexd.python_child": frozenset(),
+    "codexd.privacy": frozenset({"codexd.python_child"}),
     # What others wrote or may have put there: opened, waited for, and believed, or not
     "codexd.foreign_files": frozenset(),
     "codexd.patience": frozenset({"msgspec", "trio"}),

@@ -49,6 +49,7 @@ def _serve(paths: Paths, place: SocketPlace) -> int:
 
     from codexd.app import serve
     from codexd.owners import NotOurs
+    from codexd.privacy import keep_memory_private
     from codexd.server.listener import AlreadyServed, NotASocket
     from codexd_eventstore.committer import SWITCH_SECONDS
     from codexd_eventstore.store import Locked, StoreError
@@ -56,6 +57,7 @@ def _serve(paths: Paths, place: SocketPlace) -> int:
     # Whose folder we were started in is nothing to us: it can be removed, unmounted, or full of traps.
     os.chdir("/")
     sys.setswitchinterval(SWITCH_SECONDS)
+    keep_memory_private()
     code = 0
     try:
         trio.run(serve, paths, place, os.environ.copy())

@@ -129,8 +129,9 @@ class House:
         self._unfinished = UnfinishedFiles(paths.state_dir / "unfinished")
         self._processes = ProcessFiles(paths.state_dir / "processes")
         self._warmth = trio.Event()
-        secrets = frozenset(name for name in self.providers.key_variables().values() if name)
-        self._login = LoginEnvironment(env, secrets=secrets, taken=redaction.login_taken)
+        self._login = LoginEnvironment(
+            env, secrets=self.providers.secret_variables, taken=redaction.login_taken
+        )
         memory = MemoryStore(redaction, sealed=True)
         worlds = {
             ephemeral: self._world(memory if ephemeral else store, env)

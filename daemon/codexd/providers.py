@@ -31,6 +31,9 @@ class Providers:
         self._clients: dict[str, tuple[ProviderTable | None, HttpModelClient]] = {}
         self._retired: list[HttpModelClient] = []
         self._windows: dict[tuple[str, str], int] = {}
+        self._secret = frozenset(
+            str(one["env_key"]) for one in BUILT_IN.values() if "env_key" in one
+        )
         self._ask, self._asked = trio.open_memory_channel[str](ASKED_MAX)
 
     async def run(self) -> None:
@@ -63,6 +66,17 @@ class Providers:
             name: one.env_key or str(BUILT_IN.get(name, {}).get("env_key") or "") or None
             for name, one in tables.items()
         }
+
+    def secret_variables(self) -> frozenset[str]:
+        """The variables that hold keys and headers of any provider that was known since the start.
+
+        One that was taken out of the config or put into it a moment ago counts too.
+        """
+        for table in self._config.last_good().model_providers.values():
+            named = {table.env_key, *table.env_http_headers.values()} - {None, ""}
+            if not named <= self._secret:
+                self._secret |= {str(name) for name in named}
+        return self._secret
 
     async def find_local(
         self, name: str | None, model: str | None

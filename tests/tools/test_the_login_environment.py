@@ -130,12 +130,30 @@ async def test_who_stops_waiting_leaves_the_others_their_environment(tmp_path: P
 @trio_test
 async def test_a_key_is_hidden_from_tools_even_where_the_profile_sets_it(tmp_path: Path) -> None:
     write_profile(tmp_path, "export PROVIDER_KEY=from-profile OTHER=1")
-    environment = LoginEnvironment(
-        own(tmp_path, SECOND_KEY="x"), secrets=frozenset({"PROVIDER_KEY", "SECOND_KEY"})
-    )
+    secrets = frozenset({"PROVIDER_KEY", "SECOND_KEY"})
+    environment = LoginEnvironment(own(tmp_path, SECOND_KEY="x"), secrets=lambda: secrets)
     variables = await environment.variables()
     assert not {"PROVIDER_KEY", "SECOND_KEY"} & set(variables)
     assert variables["OTHER"] == "1"
+
+
+@trio_test
+async def test_a_key_that_is_named_later_is_hidden_from_then_on_without_another_login(
+    tmp_path: Path,
+) -> None:
+    write_profile(tmp_path, "export LATER_KEY=1")
+    named: set[str] = set()
+    environment = LoginEnvironment(own(tmp_path), secrets=lambda: frozenset(named))
+    assert "LATER_KEY" in await environment.variables()
+    named.add("LATER_KEY")
+    assert "LATER_KEY" not in await environment.variables()
+    named.clear()
+    assert "LATER_KEY" in await environment.variables()
+    assert logins(tmp_path) == 1
+
+
+def test_a_file_that_bash_reads_before_each_command_cannot_set_a_key_again() -> None:
+    assert tool_environment({"BASH_ENV": "/keys"}, frozenset()) == FORCED
 
 
 @trio_test

@@ -11,7 +11,7 @@ import msgspec
 import trio
 
 from codexd.index.reconciling import Progress
-from codexd.python_child import python_command
+from codexd.python_child import plain_environment, python_command
 
 # Exit codes: the file is no use and has to be made anew; it cannot be written just now.
 BROKEN: Final = 3
@@ -36,7 +36,10 @@ class Child:
     async def run(self, only: Sequence[str], tell: Callable[[Progress], None]) -> None:
         """Take in these streams' logs, or all; returns when it has. Raises: ChildFailed, OSError."""
         process = await trio.lowlevel.open_process(
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=plain_environment(),
         )
         assert process.stdin is not None
         assert process.stdout is not None

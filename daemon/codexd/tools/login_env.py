@@ -38,10 +38,11 @@ FORCED: Mapping[str, str] = {
     "GH_PAGER": "cat",
     "CODEX_CI": "1",
 }
-# What a service manager tells the daemon and nobody else, and what each shell sets for itself.
+# What a service manager tells the daemon and nobody else, and what each shell sets for itself; and the file
+# that bash reads before each command, which may set again what is kept from commands.
 _NOT_PASSED_ON = frozenset(
     {"LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PID", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"}
-    | {"_", "OLDPWD", "PWD", "SHLVL"}
+    | {"_", "OLDPWD", "PWD", "SHLVL", "BASH_ENV"}
 )
 
 # The models write POSIX shell, so a command goes to the user's shell only where that reads it.
@@ -89,10 +90,10 @@ class LoginEnvironment:
         self,
         own: Mapping[str, str],
         *,
-        secrets: frozenset[str] = frozenset(),
+        secrets: Callable[[], frozenset[str]] = frozenset,
         taken: Callable[[Mapping[str, str]], None] = lambda variables: None,
     ) -> None:
-        """`own` is the daemon's environment; `secrets` names variables that no tool is to see.
+        """`own` is the daemon's environment; `secrets` names the variables that no tool is to see now.
 
         `taken` is told each environment before any command runs in it.
         """
@@ -101,6 +102,8 @@ class LoginEnvironment:
         self._secrets = secrets
         self._lock = trio.Lock()
         self._stamp: tuple[int, ...] | None = None
+        self._captured: Mapping[str, str] = {}
+        self._hidden: frozenset[str] = frozenset()
         self._tools: Mapping[str, str] = {}
         self.fallback: str | None = None  # why it is the daemon's own environment, if it is
 
@@ -111,9 +114,13 @@ class LoginEnvironment:
             if stamp != self._stamp:
                 captured = await capture(self._own)
                 self._taken(captured.variables)
-                self._tools = tool_environment(captured.variables, self._secrets)
+                self._captured, self._hidden = captured.variables, self._secrets()
+                self._tools = tool_environment(self._captured, self._hidden)
                 self.fallback = captured.fallback
                 self._stamp = stamp
+            # After the wait for a login shell, and each time: a provider may have been added meanwhile.
+            if (hidden := self._secrets()) != self._hidden:
+                self._hidden, self._tools = hidden, tool_environment(self._captured, hidden)
             return self._tools
 
 
