@@ -22,6 +22,7 @@ from codexd.core.events import (
     ThreadStarted,
     TurnStarted,
 )
+from codexd.core.harmless import harmless
 from codexd.core.ids import ApprovalId, CallId, ItemId, ModelCallId, TurnId
 from codexd.core.items import TextInput, TurnError, UserInput
 from codexd.core.policy import NOT_KNOWN_HARMLESS
@@ -176,7 +177,8 @@ def made(call: str) -> ItemCompleted:
 
 
 def runs(call: str, command: str) -> ToolStarted:
-    return ToolStarted(CallId(call), line(command))
+    """It begins: unasked where it only reads, else because a person allowed it."""
+    return ToolStarted(CallId(call), line(command), guarded=harmless(command))
 
 
 def result(words: str = "done") -> ToolResult:

@@ -92,6 +92,7 @@ FLOORS: dict[str, frozenset[str]] = {
         }
     ),
     "codexd.place": frozenset({"codexd.core"}),
+    "codexd.repository": frozenset({"codexd.foreign_files"}),
     "codexd.compact_prompt": frozenset(
         {"codexd.config_keys", "codexd.core", "codexd.foreign_files"}
     ),

@@ -49,6 +49,7 @@ from codexd.protocol.providers import FoundModel, ProviderFindLocalResponse
 from codexd.providers import Providers
 from codexd.redaction.house import HouseRedaction
 from codexd.redaction.logs import clean_logs
+from codexd.repository import git_may_run
 from codexd.runtime.brought_in import BroughtIn
 from codexd.runtime.effects import perform
 from codexd.runtime.images import ImageCache, Images
@@ -258,6 +259,7 @@ class House:
                 compact_prompt=lambda: compact_prompt(self._config.last_good(), self._config.file),
             ),
             read_instructions=self._read_instructions,
+            git_may_run=git_may_run,
             resume_on_restart=self._config.last_good().on_restart == "resume",
             redact=self._redaction.text,
             cleaner=self._redaction.stream,

@@ -14,6 +14,7 @@ from codexd.core.policy import (
     NOT_KNOWN_HARMLESS,
     needs_approval,
     permitted,
+    runs_guarded,
     session_key,
 )
 from codexd.core.settings import ApprovalPolicy, SandboxMode, Settings
@@ -34,7 +35,7 @@ def command(line: str, cwd: str = "/project", **more: bool | str) -> RunCommand:
 
 def asks(policy: ApprovalPolicy, action: RunCommand, *allowed: RunCommand) -> str | None:
     keys = frozenset(session_key(one) for one in allowed)
-    return needs_approval(settings(policy), action, keys)
+    return needs_approval(settings(policy), action, keys, lambda _: None)
 
 
 def test_untrusted_asks_about_what_is_not_known_to_only_read() -> None:
@@ -79,6 +80,31 @@ def test_git_in_the_threads_own_folder_is_not_asked_about_however_it_gets_there(
 )
 def test_a_line_that_leads_git_elsewhere_is_asked_about(line: str) -> None:
     assert asks("untrusted", command(line)) == NOT_KNOWN_HARMLESS
+
+
+def test_git_is_asked_about_where_the_repository_could_start_a_program() -> None:
+    def found(cwd: str) -> str:
+        return f"in {cwd} sets filter.clean, which could start a program"
+
+    given = settings("untrusted")
+    reason = needs_approval(given, command("git log | head"), NOTHING_ALLOWED, found)
+    assert reason is not None
+    assert reason.endswith(
+        "Its repository in /project sets filter.clean, which could start a program."
+    )
+    assert needs_approval(given, command("ls | head"), NOTHING_ALLOWED, found) is None
+    assert needs_approval(given, command("git log"), NOTHING_ALLOWED) is not None  # nobody looked
+
+
+def test_only_what_runs_because_it_reads_runs_guarded() -> None:
+    def guarded(policy: ApprovalPolicy, action: RunCommand, *allowed: RunCommand) -> bool:
+        keys = frozenset(session_key(one) for one in allowed)
+        return runs_guarded(settings(policy), action, keys)
+
+    assert guarded("untrusted", command("git log"))
+    assert guarded("on-request", command("git log"))
+    assert not guarded("never", command("git log"))
+    assert not guarded("untrusted", command("git log"), command("git log"))
 
 
 def test_other_readers_may_look_elsewhere() -> None:

@@ -22,6 +22,7 @@ from codexd.tools.shell import (
     NoSandbox,
     Shell,
     ShellPerformer,
+    shell_argv,
 )
 from tools.screen import Screen
 from trio_test import trio_test
@@ -225,6 +226,11 @@ async def test_a_shell_that_is_gone_is_named() -> None:
         "The command was not run: /no/shell could not be started: No such file or directory."
     )
     assert (result.status, result.exit_code) == ("failed", -1)
+
+
+def test_no_shell_reads_a_file_before_a_line_that_could_set_what_is_kept_from_commands() -> None:
+    assert shell_argv("/bin/bash", "ls") == ("/bin/bash", "-c", "ls")
+    assert shell_argv("/usr/bin/zsh", "ls") == ("/usr/bin/zsh", "-f", "-c", "ls")
 
 
 @trio_test

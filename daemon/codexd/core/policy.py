@@ -7,6 +7,7 @@ every policy but `never` asks as `untrusted` does.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import assert_never
 
 import msgspec
@@ -15,17 +16,22 @@ from codexd.core.calls import BadCall, RunCommand, ToolAction, ViewImage
 from codexd.core.enforced import enforced_policy
 from codexd.core.harmless import reading_of
 from codexd.core.settings import Settings
+from codexd.core.surroundings import not_looked_at
 
 LEAVES_SANDBOX = "The model asks to run this outside of the sandbox."
 NOT_KNOWN_HARMLESS = "This command is not known to only read."
 
-# Git obeys the configuration of the repository that it stands in, which may name programs to run. The
-# one that the thread works in is the person's own choice; another may have come with a download.
+# Git obeys the configuration of the repository that it stands in, which may name programs to run.
 _OBEYS_ITS_FOLDER = frozenset({"git"})
+# Why git could start a program that the repository of a folder names; None if it can't.
+GitMayRun = Callable[[str], str | None]
 
 
 def needs_approval(
-    settings: Settings, action: ToolAction, allowed_for_session: frozenset[str]
+    settings: Settings,
+    action: ToolAction,
+    allowed_for_session: frozenset[str],
+    git_may_run: GitMayRun = not_looked_at,
 ) -> str | None:
     """Why a person must allow an action, as a sentence for that person; None where it may go ahead.
 
@@ -41,11 +47,20 @@ def needs_approval(
         case "on-request":
             return _leaving(action)
         case "untrusted":
-            return _leaving(action) or (
-                None if _only_reads(settings, action) else NOT_KNOWN_HARMLESS
-            )
+            return _leaving(action) or _unknown(settings, action, git_may_run)
         case unknown:
             assert_never(unknown)
+
+
+def runs_guarded(
+    settings: Settings, action: ToolAction, allowed_for_session: frozenset[str]
+) -> bool:
+    """Whether an action that nobody is asked about goes ahead for no other reason than that it only reads."""
+    return (
+        isinstance(action, RunCommand)
+        and enforced_policy(settings) == "untrusted"
+        and session_key(action) not in allowed_for_session
+    )
 
 
 def session_key(action: ToolAction) -> str:
@@ -71,11 +86,15 @@ def _leaving(action: RunCommand) -> str | None:
     return LEAVES_SANDBOX if action.escalated else None
 
 
-def _only_reads(settings: Settings, action: RunCommand) -> bool:
+def _unknown(settings: Settings, action: RunCommand, git_may_run: GitMayRun) -> str | None:
     reading = reading_of(action.command)
-    if reading is None:
-        return False
-    if not reading.programs & _OBEYS_ITS_FOLDER:
-        return True
-    # Wherever a `cd` fails the next part runs where the line began, so each of them must lead there.
-    return action.cwd == settings.cwd and reading.folders <= {settings.cwd, "."}
+    if reading is not None:
+        if not reading.programs & _OBEYS_ITS_FOLDER:
+            return None
+        # Where a `cd` fails the next part runs where the line began, so each of them must lead there.
+        if action.cwd == settings.cwd and reading.folders <= {settings.cwd, "."}:
+            found = git_may_run(settings.cwd)
+            if found is None:
+                return None
+            return f"{NOT_KNOWN_HARMLESS} Its repository {found}."
+    return NOT_KNOWN_HARMLESS

@@ -27,7 +27,7 @@ from codexd.core.events import (
 )
 from codexd.core.ids import ApprovalId
 from codexd.core.items import TurnError
-from codexd.core.policy import needs_approval, permitted
+from codexd.core.policy import needs_approval, permitted, runs_guarded
 from codexd.core.story import Story
 from codexd.core.surroundings import Surroundings
 from codexd.core.tool_events import (
@@ -63,7 +63,7 @@ def decide_model(
                 if call.compacts:
                     _seen_apart(story, seen, command.bridge, around)
                 else:
-                    _seen(story, seen, command.open_items)
+                    _seen(story, seen, command.open_items, around)
         case c.ReportModelFailure():
             _failed(story, call, command)
         case c.RetryModelCall():
@@ -90,14 +90,17 @@ def _seen_apart(
 
 
 def _seen(
-    story: Story, seen: FinishedItem | FinishedCall, open_items: tuple[OpenItem, ...]
+    story: Story,
+    seen: FinishedItem | FinishedCall,
+    open_items: tuple[OpenItem, ...],
+    around: Surroundings,
 ) -> None:
     match seen:
         case FinishedItem():
             name = seen.call.name if seen.call is not None else None
             story.add(ItemCompleted(seen.item_id, seen.kind, seen.item, seen.started_ms, name))
             if seen.call is not None:
-                _admit(story, seen.call)
+                _admit(story, seen.call, around)
         case FinishedCall():
             story.cut(open_items, "failed")
             story.add(_call_ended(story, seen))
@@ -120,7 +123,7 @@ def _changed_limits(story: Story, limits: dict[str, str] | None) -> dict[str, st
     return limits if limits and limits != story.state.rate_limits else None
 
 
-def _admit(story: Story, call: MadeCall) -> None:
+def _admit(story: Story, call: MadeCall, around: Surroundings) -> None:
     """Start a call, ask a person first, or answer it at once where it cannot be made."""
     turn = story.state.turn
     assert turn is not None
@@ -132,9 +135,10 @@ def _admit(story: Story, call: MadeCall) -> None:
     if told is not None:
         story.add(ToolEnded(call_id, ToolResult("failed", told, told)))
         return
-    reason = needs_approval(turn.settings, action, story.state.allowed_for_session)
+    allowed = story.state.allowed_for_session
+    reason = needs_approval(turn.settings, action, allowed, around.git_may_run)
     if reason is None:
-        story.add(ToolStarted(call_id, action))
+        story.add(ToolStarted(call_id, action, runs_guarded(turn.settings, action, allowed)))
         return
     approval_id = ApprovalId(f"{turn.turn_id}/{turn.questions + 1}")
     policy = turn.settings.approval_policy

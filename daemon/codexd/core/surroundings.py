@@ -24,6 +24,19 @@ class NotRead(Exception):
         self.cwd = cwd
 
 
+class RepositoryNotRead(Exception):
+    """A decision needs to know what a folder's repository could start: look, and decide again."""
+
+    def __init__(self, cwd: str) -> None:
+        super().__init__(f"the repository in {cwd} was not looked at yet")
+        self.cwd = cwd
+
+
+def not_looked_at(_: str) -> str | None:
+    """Of a repository that nobody looked at nothing is known."""
+    return "was not looked at"
+
+
 def _unknown(_: Settings) -> Limits:
     return Limits()
 
@@ -60,6 +73,9 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     instructions: Callable[[Settings], str | None] = _none
     # What people wrote for the model, by the folder that it works in. Raises: NotRead.
     user_instructions: Callable[[str], UserInstructions | None] = _none
+    # Why git could start a program of the repository that a folder is in, as the rest of "its repository …";
+    # None if it can't. Raises: RepositoryNotRead.
+    git_may_run: Callable[[str], str | None] = not_looked_at
     # Which model reviews; None: the thread's own.
     review_model: Callable[[], str | None] = lambda: None
     here: Callable[[], Here] = Here

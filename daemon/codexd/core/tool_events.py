@@ -39,6 +39,8 @@ class ToolStarted(Fact, frozen=True):
     type = "tool.started"
     call_id: CallId
     action: ToolAction
+    # Nobody was asked, because it only reads: what a folder could have it start is switched off.
+    guarded: bool = False
 
 
 class ToolSpawned(Fact, frozen=True):

@@ -62,6 +62,7 @@ class OpenCall(msgspec.Struct, frozen=True):
     approval_id: ApprovalId | None = None  # set while a person is being asked
     asked_hash: str | None = None  # of the action that a person was asked about
     running: bool = False
+    guarded: bool = False  # as its event says
     pid: int | None = None
 
 
@@ -187,7 +188,9 @@ def evolve_tool(turn: Turn, event: ToolEvent) -> Turn:
             asked = asked_about(turn, event)
             return turn if asked is None else _with_call(turn, asked.call_id, approval_id=None)
         case ToolStarted():
-            return _with_call(turn, event.call_id, action=event.action, running=True)
+            return _with_call(
+                turn, event.call_id, action=event.action, running=True, guarded=event.guarded
+            )
         case ToolSpawned():
             return _with_call(turn, event.call_id, pid=event.pid)
         case ToolEnded():

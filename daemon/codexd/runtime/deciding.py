@@ -15,7 +15,7 @@ from codexd.core.commands import Command
 from codexd.core.decide import decide
 from codexd.core.events import Event
 from codexd.core.state import ThreadState
-from codexd.core.surroundings import NotRead
+from codexd.core.surroundings import NotRead, RepositoryNotRead
 from codexd.core.user_instructions import UserInstructions
 from codexd.core.warned import Complaint
 from codexd.patience import PATIENCE_SECONDS, NoAnswer, patiently
@@ -27,20 +27,38 @@ log = logging.getLogger(__name__)
 async def decided(state: ThreadState, command: Command, world: World) -> list[Event]:
     """What happens when this is asked of a thread in this state. Raises: Rejected."""
     found: dict[str, UserInstructions] = {}
+    repositories: dict[str, str | None] = {}
 
     def look(cwd: str) -> UserInstructions:
         if cwd not in found:
             raise NotRead(cwd)
         return found[cwd]
 
+    def look_at_repository(cwd: str) -> str | None:
+        if cwd not in repositories:
+            raise RepositoryNotRead(cwd)
+        return repositories[cwd]
+
     around = world.around
     if world.read_instructions is not None:
         around = replace(around, user_instructions=look)
+    if world.git_may_run is not None:
+        around = replace(around, git_may_run=look_at_repository)
     while True:
         try:
             return decide(state, command, around)
         except NotRead as wanted:
             found[wanted.cwd] = await _read(wanted.cwd, world)
+        except RepositoryNotRead as wanted:
+            repositories[wanted.cwd] = await _looked_at(wanted.cwd, world)
+
+
+async def _looked_at(cwd: str, world: World) -> str | None:
+    assert world.git_may_run is not None
+    try:
+        return await patiently(cwd, partial(world.git_may_run, cwd))
+    except NoAnswer:
+        return f"could not be read within {PATIENCE_SECONDS:g} s"
 
 
 async def _read(cwd: str, world: World) -> UserInstructions:

@@ -59,7 +59,7 @@ class ToolRunning:
             )
             return
         await thread.stall.until_written(self._open_output)  # What it prints is not to be lost.
-        context = CallContext(turn.settings.cwd, thread.thread_id, self._call_id)
+        context = CallContext(turn.settings.cwd, thread.thread_id, self._call_id, call.guarded)
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._report_pid)

@@ -130,6 +130,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     # What people wrote for the model, by the folder that it works in. It may take its time, and is called
     # in a thread. None: nobody reads that.
     read_instructions: Callable[[str], UserInstructions] | None = None
+    # Why git could start a program that the repository of a folder names. Called in a thread too.
+    git_may_run: Callable[[str], str | None] | None = None
     image_cache: ImageCache = msgspec.field(default_factory=ImageCache)
     resume_on_restart: bool = True
     redact: Callable[[str], str] = str  # a text without the secrets in it

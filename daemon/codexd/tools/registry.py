@@ -20,6 +20,7 @@ class CallContext(msgspec.Struct, frozen=True):
     cwd: str  # absolute
     thread_id: str
     call_id: str
+    guarded: bool = False  # it runs unasked, because it only reads, and must start nothing else
 
 
 class OutputSink(Protocol):

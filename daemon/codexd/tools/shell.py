@@ -19,6 +19,7 @@ import trio
 
 from codexd.core.calls import BadCall, RunCommand, ToolAction, ToolResult, ViewImage
 from codexd.core.truncate import truncate_middle
+from codexd.tools.guarded import guarded
 from codexd.tools.leftovers import COMMAND_MARK
 from codexd.tools.output import KeptOutput
 from codexd.tools.process import NoFolder, NotStarted, run_to_end
@@ -147,6 +148,9 @@ class Shell:
 
 def shell_argv(shell: str, line: str) -> tuple[str, ...]:
     """What is executed for a line: the only place that says it."""
+    if os.path.basename(shell) == "zsh":
+        # Or it reads ~/.zshenv before each line, which may set again what is kept from commands.
+        return (shell, "-f", "-c", line)
     return (shell, "-c", line)
 
 
@@ -190,7 +194,8 @@ class ShellPerformer:
         argv = shell_argv(self._shell, command.command)
         argv = self._sandbox.wrap(argv, command.cwd, command.escalated)
         mark = {COMMAND_MARK: f"{self._home}/{context.thread_id}"}
-        environment = {**await self._environment.variables(), **mark}
+        variables = await self._environment.variables()
+        environment = {**(guarded(variables) if context.guarded else variables), **mark}
         kept = _Keeping(sink)
         began = trio.current_time()
         code: int | None = None
