@@ -14,10 +14,10 @@ from typing import Final
 import trio
 
 from codexd_eventstore.blobs import PIECE_BYTES, Blobs
-from codexd_eventstore.files import FULL_ERRNOS, FileSystem
+from codexd_eventstore.files import PASSING, FileSystem, store_failed
 from codexd_eventstore.places import Places, check_name, remove_folder_if_empty, unlink_if_there
 from codexd_eventstore.redacting import Redacting
-from codexd_eventstore.store import BlobRef, LeftDraft, NotFound, Refused, StoreFailed
+from codexd_eventstore.store import BlobRef, LeftDraft, NotFound, Refused
 
 _FILE: Final = re.compile(r"([0-9]{4,})-(.+)")
 
@@ -44,12 +44,12 @@ class FileDraft:
         try:
             fs.write(fd, content)
         except OSError as error:
-            retry = error.errno in FULL_ERRNOS
+            retry = error.errno in PASSING
             try:
                 fs.truncate(fd, self._start + self._size)
             except OSError:
                 retry = False
-            raise StoreFailed(f"draft {self._path}: {error}", retry=retry) from error
+            raise store_failed(f"draft {self._path}", error, retry=retry) from error
         self._size += len(content)
         return self._size
 
@@ -60,7 +60,7 @@ class FileDraft:
         try:
             return self._owner.fs.read(fd, self._start + start, max(0, stop - start))
         except OSError as error:
-            raise StoreFailed(f"draft {self._path}: {error}", retry=False) from error
+            raise store_failed(f"draft {self._path}", error, retry=False) from error
 
     def drop(self) -> None:
         """Remove it; twice is allowed. One whose file cannot be removed is found by the next process."""
@@ -87,8 +87,7 @@ class FileDraft:
         try:
             blob = await trio.to_thread.run_sync(self._owner.blobs.put_pieces, pieces)
         except OSError as error:
-            retry = error.errno in FULL_ERRNOS
-            raise StoreFailed(f"draft {self._path}: {error}", retry=retry) from error
+            raise store_failed(f"draft {self._path}", error) from error
         self.drop()
         return blob
 
@@ -124,12 +123,13 @@ class Drafts:
         folder = f"{self._places.drafts}/{stream}"
         try:
             if stream not in self._numbers:
-                self._numbers[stream] = max((row[0] for row in self._rows(stream)), default=0)
+                last = max((row[0] for row in self._rows(stream)), default=0)
                 self.fs.make_folder(self._places.drafts)
                 self.fs.make_folder(folder)
-            self._numbers[stream] += 1
-            path = f"{folder}/{self._numbers[stream]:04d}-{name}"
+                self._numbers[stream] = last  # only now: what could not be made is tried again
+            path = f"{folder}/{self._numbers[stream] + 1:04d}-{name}"
             fd = self.fs.create(path)
+            self._numbers[stream] += 1
             try:
                 self.fs.write(fd, header + b"\n")
             except OSError:
@@ -138,8 +138,7 @@ class Drafts:
                     unlink_if_there(self.fs, path)
                 raise
         except OSError as error:
-            retry = error.errno in FULL_ERRNOS
-            raise StoreFailed(f"draft {name} of {stream}: {error}", retry=retry) from error
+            raise store_failed(f"draft {name} of {stream}", error) from error
         draft = FileDraft(self, stream, path, fd, len(header) + 1)
         self._live.setdefault(stream, {})[path] = draft
         return draft
@@ -166,8 +165,8 @@ class Drafts:
                     name = path.rpartition("/")[2].partition("-")[2]
                     found.append(LeftDraft(name, header, content))
         except OSError as error:
-            message = f"the drafts of {stream} cannot be read: {error}; they were left as they are"
-            raise StoreFailed(message, retry=False) from error
+            words = f"the drafts of {stream} cannot be read, and were left as they are"
+            raise store_failed(words, error) from error
         return found
 
     def drop_left(self, stream: str) -> None:
@@ -184,8 +183,8 @@ class Drafts:
         try:
             self.drop_left(stream)
         except OSError as error:
-            message = f"stream {stream} was deleted, and its drafts could not be: {error}"
-            raise StoreFailed(message, retry=False) from error
+            words = f"stream {stream} was deleted, and its drafts could not be"
+            raise store_failed(words, error, retry=False) from error
 
     def forget(self, stream: str) -> None:
         """Remove an empty folder, and what is kept in memory."""

@@ -18,10 +18,20 @@ from typing import Final
 
 import msgspec
 
+from codexd_eventstore.store import StoreFailed
+
 FILE_MODE: Final = 0o600
 FOLDER_MODE: Final = 0o700
-# The errors of a disk that is full or of a quota that is used up: they pass, and nothing was damaged.
-FULL_ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+# The errors that pass, and damage nothing: the same call may be made again. Each in words, for people.
+PASSING: Final = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "the file may not be larger: a limit of the system or of this process is reached",
+    errno.EMFILE: "this process has no file descriptor left",
+    errno.ENFILE: "the system has no file descriptor left",
+    errno.ENOMEM: "the system has no memory left",
+}
+FULL_ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 # Up to this, pieces are joined in memory that is used again and again. What is longer gets new memory from the
 # system, and the first touch of each of its pages costs more than the copying.
 JOINED_BYTES_MAX: Final = 64 * 1024
@@ -30,6 +40,17 @@ PIECES_MAX: Final = 1024
 # Of every file that is opened: a pipe is not waited for, a terminal does not become ours.
 _OF_OTHERS: Final = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _OURS: Final = _OF_OTHERS | os.O_NOFOLLOW
+
+
+def store_failed(what: str, error: OSError, *, retry: bool | None = None) -> StoreFailed:
+    """The error of the store for one of the system: `retry` where not its kind alone decides that."""
+    passes = error.errno in PASSING
+    why = f"{PASSING[error.errno]} ({error})" if error.errno in PASSING else str(error)
+    return StoreFailed(
+        f"{what}: {why}",
+        retry=passes if retry is None else retry,
+        is_full=error.errno in FULL_ERRNOS,
+    )
 
 
 class FileState(msgspec.Struct, frozen=True, gc=False):

@@ -11,13 +11,13 @@ from typing import Final
 
 import trio
 
-from codexd_eventstore.files import FileState, FileSystem
+from codexd_eventstore.files import FileState, FileSystem, store_failed
 from codexd_eventstore.keys import Keys
 from codexd_eventstore.log import NOTED_BYTES, Log
 from codexd_eventstore.notes import Mark
 from codexd_eventstore.opening import Scan, damaged, scan_log
 from codexd_eventstore.repair import cut_torn_tail
-from codexd_eventstore.store import NotFound, StoreFailed
+from codexd_eventstore.store import NotFound
 from codexd_eventstore.witness import judge
 
 # A file up to this is read where we stand, and always whole; going to a thread and back costs as much.
@@ -37,9 +37,7 @@ async def load(fs: FileSystem, stream: str, path: str, state: FileState, mark: M
                 raise damaged(stream, path, scan.tail.seq, scan.tail.damage)
             repaired = await trio.to_thread.run_sync(cut_torn_tail, fs, path, scan, time.time())
     except OSError as error:
-        raise StoreFailed(
-            f"stream {stream}: {path} cannot be read: {error}", retry=False
-        ) from error
+        raise store_failed(f"stream {stream}: {path} cannot be read", error) from error
     if not scan.records:
         raise NotFound(f"there is no stream {stream}: {repaired}")
     log = _log_of(scan, path, state, mark)

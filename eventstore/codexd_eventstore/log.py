@@ -95,7 +95,7 @@ class Batch:
         await self.done.wait()
         if self.error is not None:
             # A copy: one exception cannot carry the tracebacks of several tasks.
-            raise StoreFailed(str(self.error), retry=self.error.retry)
+            raise StoreFailed(str(self.error), retry=self.error.retry, is_full=self.error.is_full)
 
 
 class Log:

@@ -15,7 +15,7 @@ from codexd_eventstore.changes import Hub
 from codexd_eventstore.committer import Committer
 from codexd_eventstore.drafts import Drafts
 from codexd_eventstore.family import Family
-from codexd_eventstore.files import FULL_ERRNOS, FileSystem
+from codexd_eventstore.files import FileSystem, store_failed
 from codexd_eventstore.log import Log
 from codexd_eventstore.notes import Notes
 from codexd_eventstore.own_records import Unsealed
@@ -74,7 +74,7 @@ async def blocking(call: Callable[..., T], *args: object) -> T:
     try:
         return await trio.to_thread.run_sync(call, *args)
     except OSError as error:
-        raise StoreFailed(f"{error}", retry=error.errno in FULL_ERRNOS) from error
+        raise store_failed("a call to the file system failed", error) from error
 
 
 def check_alive(log: Log) -> None:

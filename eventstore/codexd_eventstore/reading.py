@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 import trio
 
-from codexd_eventstore.files import FileSystem
+from codexd_eventstore.files import FileSystem, store_failed
 from codexd_eventstore.finding import INDEX_STEP, Place, narrow
 from codexd_eventstore.lines import at_us_of, chain_start, check_lines, crc_of, marks_of, records_of
 from codexd_eventstore.log import Log
@@ -199,8 +199,7 @@ async def _by_path(
                 raise StoreFailed(f"stream {log.stream}: {path} is gone", retry=False) from error
             # It was archived or brought back while we looked.
         except OSError as error:
-            message = f"stream {log.stream}: {path} cannot be read: {error}"
-            raise StoreFailed(message, retry=False) from error
+            raise store_failed(f"stream {log.stream}: {path} cannot be read", error) from error
 
 
 def _narrowed(fs: FileSystem, path: str, low: Place, high: Place, seq: int) -> tuple[Place, Place]:

@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import errno
 from contextlib import suppress
-from typing import Final
 
-from codexd_eventstore.files import FULL_ERRNOS, FileState, FileSystem
+from codexd_eventstore.files import PASSING, FileState, FileSystem, store_failed
 from codexd_eventstore.log import Batch, Log
 from codexd_eventstore.places import Places, unlink_if_there
 from codexd_eventstore.store import StoreFailed
 
 # Nothing was written, and it passes when somebody closes files.
-_PASSING_ERRNOS: Final = FULL_ERRNOS | {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 
 class Round:
@@ -53,7 +51,7 @@ class Round:
         if not self.ruined and self.batch.records:
             self._write(fs, is_new)
         if self.error is None and self.batch.durable:
-            self._sync(fs)
+            self._sync(fs, is_new)
         if self.ruined:
             self._give_up(fs)
 
@@ -105,7 +103,7 @@ class Round:
 
     def _not_opened(self, fs: FileSystem, error: OSError) -> None:
         """Nothing was written. What was written before by an open descriptor cannot be synced any more."""
-        retry = error.errno in _PASSING_ERRNOS
+        retry = error.errno in PASSING
         self.error = self._failure("could not be opened", error, retry)
         if self.fd is None:
             return
@@ -121,14 +119,9 @@ class Round:
         try:
             fs.write_pieces(self.fd, self.batch.pieces, self.batch.size)
         except OSError as error:
-            self.ruined = not (take_back(fs, self.fd, self.size, error) and self._sync_cut(fs))
+            self.ruined = not self._is_taken_back(fs, error, is_new)
             self.disk_failed = self.ruined
             self.error = unwritten(self.log, error, retry=not self.ruined)
-            if is_new and not self.ruined:
-                fs.close(self.fd)
-                self.fd = None
-                with suppress(OSError):  # an empty file is as good as none
-                    unlink_if_there(fs, self.log.path)
 
     def _sync_cut(self, fs: FileSystem) -> bool:
         """Whether the disk has the file as it was in front of the write."""
@@ -139,7 +132,7 @@ class Round:
             return False
         return True
 
-    def _sync(self, fs: FileSystem) -> None:
+    def _sync(self, fs: FileSystem, is_new: bool) -> None:
         assert self.fd is not None
         try:
             fs.sync(self.fd)
@@ -147,8 +140,23 @@ class Round:
                 fs.sync_folder(self.log.path.rpartition("/")[0])
                 self.name_synced = True
         except OSError as error:
-            self.ruined = self.disk_failed = True
-            self.error = self._failure("could not be synced", error, False)
+            # Its folder could not even be opened: the disk was asked for nothing that it then failed.
+            untried = error.errno in (errno.EMFILE, errno.ENFILE)
+            untried = untried and self._is_taken_back(fs, error, is_new)
+            self.ruined = self.disk_failed = not untried
+            self.error = self._failure("could not be synced", error, untried)
+
+    def _is_taken_back(self, fs: FileSystem, error: OSError, is_new: bool) -> bool:
+        """Whether the file is as it was in front of this round, also on the disk."""
+        assert self.fd is not None
+        if not (take_back(fs, self.fd, self.size, error) and self._sync_cut(fs)):
+            return False
+        if is_new:
+            fs.close(self.fd)
+            self.fd = None
+            with suppress(OSError):  # an empty file is as good as none
+                unlink_if_there(fs, self.log.path)
+        return True
 
     def _give_up(self, fs: FileSystem) -> None:
         if self.fd is not None:
@@ -156,10 +164,8 @@ class Round:
             abandon(fs, fd)
 
     def _failure(self, what: str, error: OSError, retry: bool) -> StoreFailed:
-        return StoreFailed(
-            f"stream {self.log.stream}: {self.log.path} {what} ({error}): nothing was acknowledged",
-            retry=retry,
-        )
+        words = f"stream {self.log.stream}: {self.log.path} {what}, and nothing was acknowledged"
+        return store_failed(words, error, retry=retry)
 
 
 def _create(fs: FileSystem, path: str) -> int:
@@ -185,7 +191,7 @@ def _is_same(found: FileState | None, known: FileState | None, size: int) -> boo
 
 def take_back(fs: FileSystem, fd: int, size: int, error: OSError) -> bool:
     """Cut off what a failed write left behind `size`; whether that could be done and the file goes on."""
-    if error.errno not in FULL_ERRNOS:
+    if error.errno not in PASSING:
         return False
     try:
         fs.truncate(fd, size)
@@ -197,8 +203,8 @@ def take_back(fs: FileSystem, fd: int, size: int, error: OSError) -> bool:
 def unwritten(log: Log, error: OSError, *, retry: bool) -> StoreFailed:
     """The error for a write that failed."""
     outcome = "nothing was appended" if retry else "what is left of it shows when it is opened anew"
-    message = f"stream {log.stream}: {log.path} could not be written ({error}): {outcome}"
-    return StoreFailed(message, retry=retry)
+    words = f"stream {log.stream}: {log.path} could not be written, and {outcome}"
+    return store_failed(words, error, retry=retry)
 
 
 def abandon(fs: FileSystem, fd: int) -> None:

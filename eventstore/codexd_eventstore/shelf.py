@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 
 import trio
 
-from codexd_eventstore.files import FileState, FileSystem
+from codexd_eventstore.files import FileState, FileSystem, store_failed
 from codexd_eventstore.lines import Origin, chain_start
 from codexd_eventstore.loading import INLINE_BYTES_MAX, load
 from codexd_eventstore.log import Log
@@ -18,7 +18,7 @@ from codexd_eventstore.notes import Notes
 from codexd_eventstore.opening import damaged
 from codexd_eventstore.places import Places, check_name
 from codexd_eventstore.preface import read_start
-from codexd_eventstore.store import Damaged, NotFound, StoreFailed
+from codexd_eventstore.store import Damaged, NotFound
 
 
 class Shelf:
@@ -142,9 +142,7 @@ class Shelf:
                 if state is not None and state.size_bytes:
                     return path, state, archived
         except OSError as error:
-            raise StoreFailed(
-                f"stream {stream} cannot be looked up: {error}", retry=False
-            ) from error
+            raise store_failed(f"stream {stream} cannot be looked up", error) from error
         raise NotFound(f"there is no stream {stream}")
 
     def find_or_emptied(self, stream: str) -> str:
@@ -191,4 +189,4 @@ class Shelf:
                 f"stream {child} was forked from {stream}, which is gone: it was left as it is"
             ) from None
         except OSError as error:
-            raise StoreFailed(f"stream {stream} cannot be read: {error}", retry=False) from error
+            raise store_failed(f"stream {stream} cannot be read", error) from error

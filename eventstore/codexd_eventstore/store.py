@@ -158,11 +158,14 @@ class Locked(StoreError):
 
 
 class StoreFailed(StoreError):
-    """The disk or the system refused; `retry` says whether the same append may be tried again."""
+    """The disk or the system refused; `retry` says whether the same append may be tried again.
 
-    def __init__(self, message: str, *, retry: bool) -> None:
+    `is_full`: it has no space; else, where it may be tried again, something else that passes is lacking.
+    """
+
+    def __init__(self, message: str, *, retry: bool, is_full: bool = False) -> None:
         super().__init__(message)
-        self.retry = retry
+        self.retry, self.is_full = retry, is_full
 
 
 class Draft(Protocol):

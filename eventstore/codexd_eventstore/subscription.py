@@ -68,7 +68,9 @@ class CatchUp:
             if log.deleted:
                 raise NotFound(f"stream {self._stream} was deleted")
             if log.failed is not None:
-                raise StoreFailed(str(log.failed), retry=log.failed.retry)
+                raise StoreFailed(
+                    str(log.failed), retry=log.failed.retry, is_full=log.failed.is_full
+                )
             await log.followers.park()
 
 

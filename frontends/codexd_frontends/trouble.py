@@ -30,7 +30,7 @@ _REFUSED_EXITS = {
 }
 
 # What the daemon's own word for an error says better than its number.
-_REASON_EXITS = {"invalid_config": BAD_CONFIG, "disk_full": TRY_AGAIN}
+_REASON_EXITS = {"invalid_config": BAD_CONFIG, "disk_full": TRY_AGAIN, "storage_busy": TRY_AGAIN}
 
 
 class Trouble(Exception):

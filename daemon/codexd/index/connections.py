@@ -5,9 +5,11 @@ Law: they are to one file. Who opens or drops them holds whatever keeps everybod
 
 from __future__ import annotations
 
+import importlib
 import logging
 from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
 from codexd.index.elsewhere import Elsewhere
@@ -40,6 +42,18 @@ _COUNT_SOME: Final = "SELECT count(*) FROM (SELECT 1 FROM thread LIMIT ?)"
 _OPEN: Final = "open"
 
 File = tuple[int, int]
+
+
+class IndexUnavailable(Exception):
+    """There is no place to keep an index in, or it takes too long; says why."""
+
+
+def load_sqlite() -> ModuleType:
+    """The library, loaded when it is needed. Raises: IndexUnavailable, where a process has no descriptor left."""
+    try:
+        return importlib.import_module("sqlite3")
+    except (ImportError, OSError) as error:
+        raise IndexUnavailable(f"SQLite cannot be loaded: {error}") from error
 
 
 class Connections:

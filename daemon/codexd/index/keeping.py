@@ -19,7 +19,13 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import trio
 
 from codexd.index.child import Child, ChildFailed
-from codexd.index.connections import MANY_THREADS, Connections, File
+from codexd.index.connections import (
+    MANY_THREADS,
+    Connections,
+    File,
+    IndexUnavailable,
+    load_sqlite,
+)
 from codexd.index.logs import Logs
 from codexd.index.reconciling import FIRST_THREADS, Differences, Progress, reconcile
 from codexd.index.rows import Known
@@ -30,6 +36,9 @@ from codexd_eventstore.store import EventStore
 
 if TYPE_CHECKING:
     import sqlite3
+
+# The error is what everybody who asks an index has to catch.
+__all__ = ["Index", "IndexUnavailable"]
 
 log = logging.getLogger(__name__)
 
@@ -62,10 +71,6 @@ STEPS_BETWEEN_LOOKS: Final = 100_000
 CHILD_RETRY_SECONDS: Final = 15.0
 
 T = TypeVar("T")
-
-
-class IndexUnavailable(Exception):
-    """There is no place to keep an index in, or it takes too long; says why."""
 
 
 class Index:
@@ -286,7 +291,7 @@ class Index:
         self._is_blind = False
         try:
             await watch_logs(self._logs, self._is_loaded, self.changed, self._compare_with_folders)
-        except* (OSError, RuntimeError) as errors:  # RuntimeError: of the library that listens
+        except* (OSError, ImportError, RuntimeError) as errors:  # RuntimeError: of the library
             reason = errors.exceptions[0]
             log.warning("logs that others put in or take away are seen late: %s", reason)
         self._is_blind = True
@@ -323,8 +328,7 @@ class Index:
 
     async def _do(self, lock: trio.Lock, ask: Callable[[], T]) -> T:
         """What a function says of the index, asked again where that had to be made anew."""
-        import sqlite3
-
+        sqlite3 = load_sqlite()
         while True:
             await self._ensure_open()
             async with lock:
@@ -347,8 +351,7 @@ class Index:
         """Connect to the file that is there now: somebody may have removed the one before."""
         if self._connections.is_current:
             return
-        import sqlite3
-
+        sqlite3 = load_sqlite()
         async with self._writing, self._reading:
             if self._connections.is_current:
                 return

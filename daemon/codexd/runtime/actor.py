@@ -201,7 +201,7 @@ class ThreadActor:
             self._owed.append(asked)
             self._stuck.set()
         text = "what ran is stopped, and that will be recorded as soon as there is space"
-        return StoreFailed(f"{failed}; {text}", retry=True)
+        return StoreFailed(f"{failed}; {text}", retry=True, is_full=failed.is_full)
 
     async def _get_unstuck(self) -> None:
         while True:

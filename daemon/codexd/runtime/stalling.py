@@ -65,7 +65,7 @@ class Stall:
             return
         self.reason = str(failed)
         log.warning("thread %s is held up: %s", self._thread_id, failed)
-        self._listener.stalled(self.reason)
+        self._listener.stalled(self.reason, is_full=failed.is_full)
 
     def _end(self) -> None:
         self._waiting -= 1

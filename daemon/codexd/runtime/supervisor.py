@@ -24,7 +24,7 @@ from codexd.runtime.loading import Witness
 from codexd.runtime.snapshots import Seed, find_seed
 from codexd.runtime.troubles import Trouble, trouble_of
 from codexd.runtime.world import Listener, World
-from codexd_eventstore.store import NewEvent, NotFound, StoreError
+from codexd_eventstore.store import NewEvent, NotFound, StoreError, StoreFailed
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +63,7 @@ class _Loaded(msgspec.Struct):
     scope: trio.CancelScope
     ready: trio.Event
     ended: trio.Event
+    is_new: bool  # it has no log yet
     failure: Exception | None = None
     idle_since: float = 0.0
 
@@ -255,7 +256,7 @@ class Supervisor:
             taken_from=taken_from,
         )
         audience.bind(thread)
-        one = _Loaded(thread, audience, trio.CancelScope(), trio.Event(), trio.Event())
+        one = _Loaded(thread, audience, trio.CancelScope(), trio.Event(), trio.Event(), fresh)
         self._loaded[thread_id] = one
         return one
 
@@ -265,7 +266,7 @@ class Supervisor:
         try:
             with one.scope:
                 async with trio.open_nursery() as nursery:
-                    await self._take_up(nursery, one.thread)
+                    await self._take_up(nursery, one)
                     one.idle_since = trio.current_time()
                     self.stopped.pop(thread_id, None)
                     one.ready.set()
@@ -285,7 +286,7 @@ class Supervisor:
             one.failure = one.failure or ThreadGone("the daemon is stopping")
             one.ready.set()
             one.ended.set()
-            if problem is not None and left_alone and not isinstance(problem, NotFound):
+            if problem is not None and left_alone and not _passes(problem):
                 self._remember_stopped(thread_id, trouble_of(thread_id, problem))
             one.audience.gone(reason if left_alone else None)
             with suppress(StoreError):
@@ -293,14 +294,17 @@ class Supervisor:
         if not left_alone and thread_id not in self._loaded:
             await self._outbox.send(self._new(thread_id))
 
-    async def _take_up(self, nursery: trio.Nursery, thread: ThreadActor) -> None:
+    async def _take_up(self, nursery: trio.Nursery, one: _Loaded) -> None:
         """Start an actor; whichever way that ends, the daemon has not died of it."""
-        unfinished = thread.world.unfinished
-        unfinished.begin(thread.thread_id)
+        if one.is_new:
+            await nursery.start(one.thread.run)
+            return
+        unfinished = one.thread.world.unfinished
+        unfinished.begin(one.thread.thread_id)
         try:
-            await nursery.start(thread.run)
+            await nursery.start(one.thread.run)
         finally:
-            unfinished.settle(thread.thread_id)
+            unfinished.settle(one.thread.thread_id)
 
     def _remember_stopped(self, thread_id: ThreadId, trouble: Trouble) -> None:
         self.stopped.pop(thread_id, None)
@@ -313,7 +317,7 @@ class Supervisor:
         thread_id = one.thread.thread_id
         if isinstance(error, StoreError):
             # The disk's fault, not ours: asking it again at once may cost what can still be read.
-            if not isinstance(error, NotFound):
+            if not _passes(error):
                 log.error("thread %s takes no more writes and is left alone: %s", thread_id, error)
             return True
         if one.thread.state.turn is None:
@@ -352,6 +356,11 @@ async def _ready(one: _Loaded) -> ThreadActor:
     if one.failure is not None:
         raise one.failure
     return one.thread
+
+
+def _passes(problem: Exception) -> bool:
+    """Whether nothing is wrong with the thread: it is none, or it can be loaded in a moment."""
+    return isinstance(problem, NotFound) or (isinstance(problem, StoreFailed) and problem.retry)
 
 
 def _only(error: Exception) -> Exception:

@@ -18,10 +18,11 @@ from codexd.core import commands as c
 from codexd.core.events import InvalidEvent
 from codexd.core.ids import ThreadId
 from codexd.runtime.actor import ThreadActor
+from codexd.runtime.stalling import RETRY_SECONDS
 from codexd.runtime.supervisor import Supervisor, ThreadGone
 from codexd.runtime.troubles import stopped_daemons
 from codexd.runtime.world import Unfinished
-from codexd_eventstore.store import NotFound, StoreError
+from codexd_eventstore.store import NotFound, StoreError, StoreFailed
 
 log = logging.getLogger(__name__)
 
@@ -51,13 +52,24 @@ async def take_up(supervisor: Supervisor, unfinished: Unfinished, left: Sequence
 async def _take_up(
     supervisor: Supervisor, unfinished: Unfinished, thread_id: ThreadId, limit: trio.CapacityLimiter
 ) -> None:
+    while not await _is_done(supervisor, unfinished, thread_id, limit):  # noqa: ASYNC110 - nobody tells
+        await trio.sleep(RETRY_SECONDS)
+
+
+async def _is_done(
+    supervisor: Supervisor, unfinished: Unfinished, thread_id: ThreadId, limit: trio.CapacityLimiter
+) -> bool:
     async with limit:
         try:
             await _stop_orphan(supervisor, await supervisor.load(thread_id))
         except NotFound:
             unfinished.clear(thread_id)
+        except StoreFailed as failed:
+            log.error("thread %s was left unfinished and was not loaded: %s", thread_id, failed)
+            return not failed.retry
         except (StoreError, InvalidEvent, ThreadGone) as error:
             log.error("thread %s was left unfinished and is left alone: %s", thread_id, error)
+        return True
 
 
 async def _stop_orphan(supervisor: Supervisor, thread: ThreadActor) -> None:

@@ -48,8 +48,8 @@ class Listener(Protocol):
     def output(self, call_id: CallId, text: str) -> None:
         """More of a command's output is in its draft."""
 
-    def stalled(self, reason: str) -> None:
-        """The disk takes no more, and what must be recorded waits until it does."""
+    def stalled(self, reason: str, *, is_full: bool) -> None:
+        """Nothing can be written, and what must be recorded waits until it can; `is_full`: for space."""
 
     def unstalled(self) -> None:
         """All of that is recorded; the thread goes on."""

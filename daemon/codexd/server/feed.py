@@ -130,9 +130,9 @@ class Feed:
         self._thread = None
         self._forget_unneeded()
 
-    def stalled(self, reason: str) -> None:
-        """The disk is full, and what must be recorded waits."""
-        self._tell_trouble(Trouble("waits", reason))
+    def stalled(self, reason: str, *, is_full: bool) -> None:
+        """Nothing can be written, and what must be recorded waits; `is_full`: for space."""
+        self._tell_trouble(Trouble("waits", reason, is_full))
 
     def unstalled(self) -> None:
         """There is space again."""

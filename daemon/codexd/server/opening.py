@@ -97,7 +97,8 @@ def store_error(error: Exception) -> RpcError:
     if isinstance(error, Damaged | InvalidEvent):
         return RpcError(INTERNAL_ERROR, str(error), ErrorData("thread_damaged"))
     if isinstance(error, StoreFailed):
-        code = "disk_full" if error.retry else "storage_failed"
+        passing = "disk_full" if error.is_full else "storage_busy"
+        code = passing if error.retry else "storage_failed"
         return RpcError(INTERNAL_ERROR, str(error), ErrorData(code))
     return internal_error(str(error))
 

@@ -27,6 +27,10 @@ WAITS = (
     "The disk is full: the thread waits, and goes on by itself as soon as there is space. "
     "Nothing that was shown is lost."
 )
+WAITS_FOR_OTHERS = (
+    "The log cannot be written now: the thread waits, and goes on by itself as soon as it can be. "
+    "Nothing that was shown is lost."
+)
 STOPPED = (
     "The thread has stopped, since its log can no longer be written. It can still be read; "
     "resume it when the disk is well again."
@@ -39,6 +43,7 @@ class Trouble(msgspec.Struct, frozen=True):
 
     kind: Kind
     reason: str
+    is_full: bool = True
 
 
 def told(
@@ -47,7 +52,8 @@ def told(
     """What to say of it; None says that it is over. `status` is the thread's, for when it can be known."""
     if trouble is None:
         return [_status(thread_id, status), Said("warning", WarningNotification(OVER, thread_id))]
-    text = WAITS if trouble.kind == "waits" else STOPPED
+    waits = WAITS if trouble.is_full else WAITS_FOR_OTHERS
+    text = waits if trouble.kind == "waits" else STOPPED
     error = TurnError(text, additional_details=trouble.reason)
     said = Said("error", ErrorNotification(error, trouble.kind == "waits", thread_id, turn_id))
     if trouble.kind == "waits":

@@ -249,7 +249,7 @@ class Attached:
                 self._daemon.call("turn/steer", steer, object)
                 return
             except Refused as refused:
-                if refused.reason == "disk_full":
+                if refused.reason in ("disk_full", "storage_busy"):
                     raise
                 self._running = None  # It has just ended: then this begins the next one.
         self._running = self._daemon.call("turn/start", params, TurnAnswer).turn.id
