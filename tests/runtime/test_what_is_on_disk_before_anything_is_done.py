@@ -1,0 +1,183 @@
+"""Write before you act: at the moment of an act its intent is on the disk, so that a power cut then leaves it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import trio
+
+from codexd.core import commands as c
+from codexd.core.calls import RunCommand, ToolAction, ToolResult
+from codexd.core.events import Event, ModelCallStarted, Unknown
+from codexd.core.ids import ItemId, ThreadId, TurnId
+from codexd.core.items import TextInput
+from codexd.core.record import decode_record
+from codexd.core.settings import ApprovalPolicy
+from codexd.core.tool_events import ApprovalDecided, ToolStarted
+from codexd.models.client import (
+    CallMade,
+    ItemCompleted,
+    ModelRequest,
+    ModelStream,
+    ResponseCompleted,
+    ResponseStarted,
+    RetryBudget,
+)
+from codexd.runtime.effects import perform
+from codexd.runtime.leftovers import ProcessFiles, UnfinishedFiles
+from codexd.runtime.supervisor import Supervisor
+from codexd.runtime.world import Traits, World
+from codexd.tools.registry import CallContext, OutputSink, Registry
+from codexd_eventstore.jsonl import open_jsonl_store
+from codexd_eventstore.places import Places
+from codexd_eventstore.store import EventStore
+from ordinary import SETTINGS
+from simulated_files import SimulatedFileSystem
+from simulated_power import AllLost, after_power_cut
+from trio_test import trio_test
+
+THREAD = ThreadId("019aa8f0-0000-7000-8000-000000000001")
+DATA, STATE = "/disk/data", "/disk/state"
+CALLS = ("one", "two")
+
+_json = msgspec.json.Encoder().encode
+
+
+class Disk:
+    """What a machine would find if the power was cut now."""
+
+    def __init__(self) -> None:
+        self.files = SimulatedFileSystem()
+
+    def events(self) -> list[Event | Unknown]:
+        """What is in the thread's log."""
+        found = after_power_cut(self.files.disk(), AllLost())
+        path = Places(found, DATA).log(THREAD)
+        state = found.state(path)
+        if state is None:
+            return []
+        lines = found.read_range(path, 0, state.size_bytes).split(b"\n")[:-1]
+        return [decode_record(line).event for line in lines]
+
+
+class Acting:
+    """A model and a tool that look at the disk before they do anything."""
+
+    name, declaration = "look", b'{"type":"function","name":"look"}'
+    budget = RetryBudget(0, 0)
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+        self.asked: list[str] = []  # the model calls that were on the disk when the model was asked
+        self.run: list[str] = []  # the tool calls that were, when they were run
+        self.decided: list[str] = []  # and the decisions
+        self._left = [*reversed(CALLS)]
+
+    @asynccontextmanager
+    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelStream]:
+        """Answer with a tool call, as long as there is one."""
+        self.asked = [
+            one.call_id for one in self._disk.events() if isinstance(one, ModelCallStarted)
+        ]
+        yield Answer(self._left.pop() if self._left else None)
+
+    def read_call(self, arguments: str, context: CallContext) -> ToolAction:
+        """What `arguments` names."""
+        return RunCommand(arguments, (arguments,), "/w", 1000)
+
+    async def perform(
+        self, action: ToolAction, context: CallContext, sink: OutputSink
+    ) -> ToolResult:
+        """Run nothing."""
+        await trio.lowlevel.checkpoint()
+        events = self._disk.events()
+        started = [one for one in events if isinstance(one, ToolStarted)]
+        assert [one.call_id for one in started][-1:] == [context.call_id]
+        assert started[-1].action == action
+        self.run.append(context.call_id)
+        self.decided = [one.decision for one in events if isinstance(one, ApprovalDecided)]
+        return ToolResult("completed", "seen", "seen", 0, 1)
+
+
+class Answer:
+    """A tool call, or a last word."""
+
+    def __init__(self, call: str | None) -> None:
+        if call is None:
+            content = [{"type": "output_text", "text": "done"}]
+            members: Any = {"type": "message", "role": "assistant", "content": content}
+            item = ItemCompleted(ItemId("m"), "message", msgspec.Raw(_json(members)))
+        else:
+            members = {"type": "function_call", "call_id": call, "name": "look", "arguments": call}
+            made = CallMade(call, "look", call)
+            item = ItemCompleted(ItemId(f"i_{call}"), "call", msgspec.Raw(_json(members)), made)
+        usage = msgspec.Raw(_json({"input_tokens": 1, "total_tokens": 2}))
+        self._left: list[Any] = [
+            [ResponseStarted(None, {}), item, ResponseCompleted(None, usage)],
+        ]
+
+    async def receive(self) -> list[Any]:
+        """All of it at once."""
+        await trio.lowlevel.checkpoint()
+        return self._left.pop() if self._left else []
+
+
+class Audience:
+    """Nobody."""
+
+    watched = False
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *args, **kwargs: None
+
+
+def a_world(store: EventStore, acting: Acting, folder: Path) -> World:
+    return World(
+        store=store,
+        client=lambda provider: acting,
+        traits=lambda name: Traits(),
+        registry=Registry((acting,), acting),
+        unfinished=UnfinishedFiles(folder / "unfinished"),
+        processes=ProcessFiles(folder / "processes"),
+        instructions="Be brief.",
+    )
+
+
+@pytest.mark.parametrize("asks", [True, False], ids=["with questions", "without"])
+@trio_test
+async def test_a_request_a_decision_and_a_start_are_on_disk_before_they_are_acted_on(
+    asks: bool, tmp_path: Path
+) -> None:
+    policy: ApprovalPolicy = "untrusted" if asks else "never"
+    settings = msgspec.structs.replace(SETTINGS, approval_policy=policy)
+    disk = Disk()
+    acting = Acting(disk)
+    async with open_jsonl_store(DATA, state_dir=STATE, files=disk.files) as store:
+        world = a_world(store, acting, tmp_path)
+        audience: Any = Audience()
+        supervisor = Supervisor(lambda ephemeral: world, lambda thread_id: audience, perform)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(supervisor.run)
+            begin = c.StartThread(settings=settings, originator="t", daemon_version="0")
+            thread = await supervisor.start(THREAD, begin, by=None, key=None)
+            await thread.submit(
+                c.StartTurn(turn_id=TurnId("t1"), item_id=ItemId("u1"), content=(TextInput("go"),))
+            )
+            while thread.state.turn is not None:
+                waiting = [call for call in thread.state.turn.open_calls if call.approval_id]
+                for call in waiting:
+                    assert call.call_id not in acting.run
+                    assert call.approval_id is not None
+                    await thread.submit(
+                        c.DecideApproval(approval_id=call.approval_id, decision="accept")
+                    )
+                await trio.lowlevel.checkpoint()
+            nursery.cancel_scope.cancel()
+    assert acting.asked == ["t1/1", "t1/2", "t1/3"]
+    assert acting.run == list(CALLS)
+    assert acting.decided == (["accept"] * len(CALLS) if asks else [])
