@@ -74,7 +74,7 @@ class Acting:
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
         self.asked: list[str] = []  # the model calls that were on the disk when the model was asked
-        self.run: list[str] = []  # the tool calls that were, when they were run
+        self.run: list[ToolAction] = []  # the tool calls that were, when they were run
         self.decided: list[str] = []  # and the decisions
         self._left = [*reversed(CALLS)]
 
@@ -99,7 +99,7 @@ class Acting:
         started = [one for one in events if isinstance(one, ToolStarted)]
         assert [one.call_id for one in started][-1:] == [context.call_id]
         assert started[-1].action == action
-        self.run.append(context.call_id)
+        self.run.append(action)
         self.decided = [one.decision for one in events if isinstance(one, ApprovalDecided)]
         return ToolResult("completed", "seen", "seen", 0, 1)
 
@@ -179,5 +179,5 @@ async def test_a_request_a_decision_and_a_start_are_on_disk_before_they_are_acte
                 await trio.lowlevel.checkpoint()
             nursery.cancel_scope.cancel()
     assert acting.asked == ["t1/1", "t1/2", "t1/3"]
-    assert acting.run == list(CALLS)
+    assert acting.run == [RunCommand(call, (call,), "/w", 1000) for call in CALLS]
     assert acting.decided == (["accept"] * len(CALLS) if asks else [])
