@@ -12,6 +12,7 @@ import pytest
 import trio
 
 from codexd.core import commands as c
+from codexd.core.approved import action_hash
 from codexd.core.calls import RunCommand, ToolAction, ToolResult
 from codexd.core.events import Event, ModelCallStarted, Unknown
 from codexd.core.ids import ItemId, ThreadId, TurnId
@@ -171,10 +172,15 @@ async def test_a_request_a_decision_and_a_start_are_on_disk_before_they_are_acte
             while thread.state.turn is not None:
                 waiting = [call for call in thread.state.turn.open_calls if call.approval_id]
                 for call in waiting:
-                    assert call.call_id not in acting.run
+                    assert call.action is not None
+                    assert call.action not in acting.run
                     assert call.approval_id is not None
                     await thread.submit(
-                        c.DecideApproval(approval_id=call.approval_id, decision="accept")
+                        c.DecideApproval(
+                            approval_id=call.approval_id,
+                            decision="accept",
+                            action_hash=action_hash(call.action),
+                        )
                     )
                 await trio.lowlevel.checkpoint()
             nursery.cancel_scope.cancel()
