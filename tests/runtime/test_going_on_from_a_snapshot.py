@@ -217,6 +217,35 @@ def test_what_is_not_as_it_was_written_is_ignored(
     trio.run(check)
 
 
+def _packed_again(content: bytes) -> bytes:
+    """Whole, and the same to who reads only what is packed: its checksum alone tells."""
+    return content[:4] + zlib.compress(zlib.decompress(content[4:]), level=9)
+
+
+def _another_checksum(content: bytes) -> bytes:
+    return bytes([content[0] ^ 1]) + content[1:]
+
+
+@pytest.mark.parametrize("spoil", [_packed_again, _another_checksum])
+def test_a_snapshot_counts_only_with_its_checksum(spoil: Callable[[bytes], bytes]) -> None:
+    async def check() -> None:
+        play, store = a_long_play(), MemoryStore()
+        await write(store, play.records)
+        await keep_steps(store, play.records, [100, 100])
+        newest, step = await store.snapshot(THREAD, NEWEST), await store.snapshot(THREAD, "step-1")
+        assert newest is not None
+        assert step is not None
+        assert await find_seed(store, THREAD, newest.seq) is not None
+        assert await find_seed(store, THREAD, newest.seq - 1) is not None
+        spoiled = Snapshot(step.seq, spoil(step.content))
+        await store.set_snapshot(THREAD, "step-1", spoiled)
+        assert await find_seed(store, THREAD, newest.seq - 1) is None
+        await store.set_snapshot(THREAD, NEWEST, Snapshot(newest.seq, spoil(newest.content)))
+        assert await find_seed(store, THREAD, newest.seq) is None
+
+    trio.run(check)
+
+
 def test_a_snapshot_of_another_thread_or_place_or_shape_is_ignored() -> None:
     async def check() -> None:
         play, store = a_long_play(), MemoryStore()

@@ -19,9 +19,11 @@ from codexd.index.logs import Logs
 from codexd.index.schema import stream_of
 from codexd.paths import make_folders
 
+# How often the library's thread looks whether anything has come, for as long as the daemon lives: nobody waits
+# for what others do to the files, and an idle machine is not to be woken for it more often.
+STEP_MS: Final = 1000
 # Changes that come together are told together, but not later than this.
-STEP_MS: Final = 100
-TOGETHER_MS: Final = 500
+TOGETHER_MS: Final = 1000
 
 
 async def watch_logs(

@@ -1,15 +1,17 @@
 """Events -> turns and the items in them: what a screen shows of the past.
 
-Only what is in the log stands here. An item that still streams is no fact yet; whoever attaches is told
-that it begins, with the text so far (docs/explanation/decisions/0007).
+What is in the log stands here. An item that still streams is no fact yet: whoever attaches is told that it
+begins, with the text so far (docs/explanation/decisions/0007), and for who only reads it is added at the end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
+from codexd.core.commands import OpenItem
 from codexd.core.events import (
     Event,
     TurnCompleted,
@@ -19,7 +21,7 @@ from codexd.core.events import (
     Unknown,
 )
 from codexd.core.ids import TurnId
-from codexd.core.items import AgentMessage, ThreadItem, TurnError, UserMessage
+from codexd.core.items import AgentMessage, Reasoning, ThreadItem, TurnError, UserMessage
 from codexd.core.record import Recorded
 from codexd.core.revert_events import HistoryReverted, HistoryRevertUndone
 from codexd.projections.screen import Done, Screen
@@ -72,6 +74,20 @@ def final_message(items: Iterable[ThreadItem]) -> AgentMessage | None:
     return last
 
 
+def _shown(one: OpenItem) -> ThreadItem | None:
+    """An item that streams, as a screen shows it."""
+    if one.kind == "message":
+        return AgentMessage(id=one.item_id, text=one.text, started_at_ms=one.started_ms)
+    if one.kind == "reasoning":
+        return Reasoning(
+            id=one.item_id,
+            summary=one.summary,
+            content=one.content,
+            started_at_ms=one.started_ms,
+        )
+    return None
+
+
 class Transcript:
     """The fold over a thread, or over a run of whole turns of it."""
 
@@ -117,6 +133,23 @@ class Transcript:
                 self.turns = sorted((*self.turns, *self._taken.pop()), key=lambda turn: turn.seq)
             case _:
                 pass
+
+    def show_open(self, streaming: Sequence[OpenItem]) -> None:
+        """Add what streams now in the turn that runs, with its text so far. Nothing is taken in after this."""
+        turn = self.turns[-1] if self.turns else None
+        if turn is None or turn.status != "inProgress":
+            return
+        known = {(item.id, item.started_at_ms) for item in turn.items}
+        printed = {one.item_id: one.text for one in streaming if one.kind == "call"}
+        added: list[ThreadItem] = [
+            item
+            for item in map(_shown, streaming)
+            if item is not None and (item.id, item.started_at_ms) not in known
+        ]
+        for command in self._screen.commands.values():
+            added.append(replace(command, aggregated_output=printed.get(command.id) or None))
+        turn.items += added
+        turn.item_seqs += [self.seq] * len(added)
 
     def apply_all(self, records: Iterable[Recorded]) -> None:
         """Take several events in."""

@@ -51,6 +51,8 @@ from codexd.protocol.policies import sandbox_policy
 from codexd.protocol.threads import Active, Environment, Idle, InError, NotLoaded, ThreadStatus
 from codexd.protocol.turns import CollaborationMode, ModeSettings, Turn, TurnStatus
 
+# What becomes of prompts that still waited when a thread is put aside.
+WITHDRAWN = "{} that waited for a turn will not run: the thread was archived."
 # What those who follow hear: nothing that they show has changed.
 COMPACTION_UNDONE = (
     "a compaction was undone: the model's history has what stood in front of it again"
@@ -94,6 +96,7 @@ class Wire:
         self._settings: Settings | None = None
         self._last_message: AgentMessage | None = None
         self.review: ReviewEntered | None = None  # that runs
+        self._withdrawn = 0  # inputs, since a turn began
 
     def apply(self, recorded: Recorded) -> list[Saying]:
         """What the event says. What it ends is said first, what it begins last."""
@@ -148,19 +151,32 @@ class Wire:
             case HistoryCompactionUndone():
                 return [Said("warning", n.WarningNotification(COMPACTION_UNDONE, thread_id))]
             case ThreadArchived():
-                gone = n.ThreadArchivedNotification(thread_id=thread_id)
-                return [self._status(NotLoaded()), Said("thread/archived", gone, to_all=True)]
+                return self._archived()
             case ThreadUnarchived():
                 back = n.ThreadUnarchivedNotification(thread_id=thread_id)
                 return [Said("thread/unarchived", back, to_all=True)]
             case ThreadWarned():
                 return [Said("warning", n.WarningNotification(event.message, thread_id))]
-            case InputQueued() | InputWithdrawn() if self.turn_id:
+            case InputWithdrawn():
+                self._withdrawn += 1
+                changed = n.ThreadQueueChangedNotification(thread_id=thread_id)
+                return [Said("thread/queue/changed", changed)]
+            case InputQueued() if self.turn_id:
                 changed = n.ThreadQueueChangedNotification(thread_id=thread_id)
                 return [Said("thread/queue/changed", changed)]
             case _:
                 pass
         return []
+
+    def _archived(self) -> list[Saying]:
+        gone = n.ThreadArchivedNotification(thread_id=self._thread_id)
+        said: list[Saying] = []
+        if self._withdrawn:
+            words = WITHDRAWN.format(
+                "A prompt" if self._withdrawn == 1 else f"{self._withdrawn} prompts"
+            )
+            said.append(Said("warning", n.WarningNotification(words, self._thread_id)))
+        return [*said, self._status(NotLoaded()), Said("thread/archived", gone, to_all=True)]
 
     def _compacted(self, event: HistoryCompacted) -> list[Saying]:
         params = n.ContextCompactedNotification(thread_id=self._thread_id, turn_id=self.turn_id)
@@ -210,7 +226,7 @@ class Wire:
         copied.texts, copied.asks = self.texts.copy(), dict(self.asks)
         copied.turn_id, copied._turn_started_ms = self.turn_id, self._turn_started_ms
         copied._settings, copied._last_message = self._settings, self._last_message
-        copied.review = self.review
+        copied.review, copied._withdrawn = self.review, self._withdrawn
         return copied
 
     def _shown(self, shown: Shown) -> list[Spoken]:
@@ -223,6 +239,7 @@ class Wire:
 
     def _turn_started(self, event: TurnStarted, at_ms: int) -> list[Saying]:
         self.turn_id, self._turn_started_ms = event.turn_id, at_ms
+        self._withdrawn = 0
         self.texts = Texts(self._thread_id, event.turn_id)
         self._settings, self._last_message = event.settings, None
         turn = Turn(

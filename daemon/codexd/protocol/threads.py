@@ -310,8 +310,11 @@ class ThreadSetNameParams(ThreadIdParams, frozen=True):
     name: str
 
 
-class ThreadArchiveResponse(msgspec.Struct, frozen=True):
+class ThreadArchiveResponse(msgspec.Struct, frozen=True, rename="camel"):
     """Done."""
+
+    # codexd only, and only where there were any: prompts that waited for a turn, and will not run
+    withdrawn: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class ThreadDeleteResponse(msgspec.Struct, frozen=True):

@@ -135,6 +135,11 @@ class ThreadActor:
         return await self.stall.until_written(lambda: self.submit(command))
 
     @property
+    def now_us(self) -> int:
+        """The thread's time, Unix microseconds: where the clock was put back, it stands as in the log."""
+        return max(self.world.now_us(), self.summary.updated_ms * 1000)
+
+    @property
     def idle(self) -> bool:
         """Whether nothing is under way or waits for its turn."""
         waits = self.state.queue or self._owed
@@ -281,7 +286,7 @@ class ThreadActor:
         events, refolded = await refolded_for(
             self.world.store, self.thread_id, self.summary, events
         )
-        now_us = self.world.now_us()
+        now_us = self.now_us
         self._ahead = True
         ahead = self._run_ahead(events, refolded, asked, now_us)
         self._mark.before(ahead.state)

@@ -308,6 +308,18 @@ class Streaming:
         items = tuple(item.frozen() for item in self.items.values())
         return items + tuple(output.frozen() for output in self.outputs.values())
 
+    def shown(self) -> tuple[OpenItem, ...]:
+        """Everything that streams, as far as anybody may have seen it."""
+        items = [
+            open_item(one.item_id, one.kind, one.started_ms, one.texts())
+            for one in self.items.values()
+            if one.begun
+        ]
+        outputs = [
+            OpenItem(ItemId(one.call_id), "call", text=one.text()) for one in self.outputs.values()
+        ]
+        return (*items, *outputs)
+
     def thaw(self) -> None:
         """The facts are in the log, or were not wanted."""
         streams = [one.behind for one in self.items.values()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import assert_never
 
+import trio
 from msgspec.structs import replace
 
 from codexd.core import commands as c
@@ -45,7 +46,7 @@ class ModelCalling:
 
     def __init__(self, effect: CallModel, thread: ThreadActor) -> None:
         self._effect, self._thread = effect, thread
-        self._started_us = thread.world.now_us()
+        self._started = trio.current_time()
         self._answer = ResponseStarted(None, {})
         self._item_started: dict[ItemId, int] = {}
         self._seen: list[c.FinishedItem | c.FinishedCall] = []
@@ -151,7 +152,7 @@ class ModelCalling:
                 self._answer = event
             case ItemStarted():
                 await self._flush()
-                at_ms = self._thread.world.now_us() // 1000
+                at_ms = self._thread.now_us // 1000
                 self._item_started[event.item_id] = at_ms
                 self._thread.streaming.open_item(event.item_id, event.kind, at_ms)
             case ItemCompleted():
@@ -186,7 +187,7 @@ class ModelCalling:
 
     def _ended(self, event: ResponseCompleted) -> c.FinishedCall:
         return c.FinishedCall(
-            duration_ms=(self._thread.world.now_us() - self._started_us) // 1000,
+            duration_ms=round((trio.current_time() - self._started) * 1000),
             response_id=event.response_id,
             request_id=self._answer.request_id,
             usage=or_nothing(event.usage),

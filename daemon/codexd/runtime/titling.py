@@ -31,7 +31,7 @@ class _Message(msgspec.Struct):
 
 async def ask_for_title(effect: AskForTitle, thread: ThreadActor) -> None:
     """Ask once, within a time; whatever comes of it is reported, and no turn is touched."""
-    began_us = thread.world.now_us()
+    began = trio.current_time()
     report = ReportTitle(error=f"no answer came within {TITLE_SECONDS_MAX:g} s")
     with trio.move_on_after(TITLE_SECONDS_MAX):
         try:
@@ -42,7 +42,7 @@ async def ask_for_title(effect: AskForTitle, thread: ThreadActor) -> None:
             # One effect is one of the places where whatever goes wrong is turned into a record.
             log.exception("thread %s: asking for a title crashed", thread.thread_id)
             report = ReportTitle(error="the daemon failed while it asked; its log says where")
-    duration_ms = (thread.world.now_us() - began_us) // 1000
+    duration_ms = round((trio.current_time() - began) * 1000)
     await thread.report(msgspec.structs.replace(report, duration_ms=duration_ms))
 
 

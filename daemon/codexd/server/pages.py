@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
+from codexd.core.commands import OpenItem
 from codexd.core.record import decode_record
 from codexd.projections.transcript import Transcript, TurnView
 from codexd.protocol.rpc import RpcError, invalid_params
 from codexd.protocol.threads import SortDirection, ThreadItemEntry
 from codexd.protocol.turns import Turn
 from codexd.runtime.actor import ThreadActor
+from codexd.runtime.left_drafts import read_left
 from codexd.server.past import Past
 from codexd.server.pictures import turns_with_images
-from codexd_eventstore.store import EventStore
+from codexd_eventstore.store import EventStore, StoreError
 
 # How many entries a page has where the client does not say, and at most: the original's figures.
 PAGE_DEFAULT, PAGE_MAX = 25, 100
@@ -75,15 +77,32 @@ class Page(msgspec.Struct, frozen=True):
         return self.places[shown - 1].cursor() if self.more or shown < len(self.places) else None
 
 
-async def all_turns(store: EventStore, stream: str, version: int) -> list[TurnView]:
-    """Every turn up to a version."""
+async def all_turns(
+    store: EventStore, stream: str, thread: Callable[[], ThreadActor | None]
+) -> list[TurnView]:
+    """Every turn, with what streams now, or has streamed when a daemon died that nobody has followed yet.
+
+    `thread` gives the thread, where it is loaded.
+    """
     transcript = Transcript()
-    after = 0
-    while after < version:
-        page = await store.read(stream, after=after)
-        transcript.apply_all(decode_record(r.line) for r in page if r.seq <= version)
-        after = page[-1].seq
-    return transcript.turns
+    while True:
+        loaded = thread()
+        version = loaded.version if loaded is not None else (await store.head(stream)).version
+        while transcript.seq < version:
+            page = await store.read(stream, after=transcript.seq)
+            transcript.apply_all(decode_record(r.line) for r in page if r.seq <= version)
+        left = () if loaded is not None else await _left(store, stream)
+        if thread() is loaded and (loaded is None or loaded.version == transcript.seq):
+            # From here to the return there is no checkpoint: what streams goes on behind these records.
+            transcript.show_open(loaded.streaming.shown() if loaded is not None else left)
+            return transcript.turns
+
+
+async def _left(store: EventStore, stream: str) -> tuple[OpenItem, ...]:
+    try:
+        return read_left(await store.left_drafts(stream))
+    except StoreError:
+        return ()  # Who loads the thread is told.
 
 
 async def settled_turns(thread: ThreadActor, transcript: Transcript, room: int) -> tuple[Turn, ...]:

@@ -47,8 +47,7 @@ async def thread_read(
         turns: tuple[Turn, ...] = ()
         if params.include_turns:
             store = _store(services, thread_id)
-            version = (await store.head(thread_id)).version
-            views = await all_turns(store, thread_id, version)
+            views = await all_turns(store, thread_id, lambda: services.supervisor.loaded(thread_id))
             turns = await turns_with_images(
                 [view.turn() for view in views], _images(services, thread_id), ENTRIES_BYTES_MAX
             )

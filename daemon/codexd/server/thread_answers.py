@@ -210,6 +210,7 @@ async def thread_archive(
     try:
         if (await services.store.head(thread_id)).archived:
             raise archived(thread_id)
+        withdrawn = len(thread.state.queue)
         await thread.submit(c.ArchiveThread(), by=connection.by)
         await services.supervisor.unload(thread_id)
         await services.store.archive(thread_id)
@@ -217,7 +218,7 @@ async def thread_archive(
         raise store_error(error) from error
     closed = ThreadClosedNotification(thread_id=thread_id)
     services.hub.announce(Said("thread/closed", closed))
-    return Answered(t.ThreadArchiveResponse())
+    return Answered(t.ThreadArchiveResponse(withdrawn or msgspec.UNSET))
 
 
 async def thread_unarchive(

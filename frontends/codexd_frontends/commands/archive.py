@@ -6,6 +6,7 @@ import argparse
 
 from codexd_frontends.console import Console
 from codexd_frontends.exits import DONE, Exit
+from codexd_frontends.messages import ArchiveAnswer
 from codexd_frontends.start import connect
 from codexd_frontends.which import find_thread_id
 
@@ -20,9 +21,14 @@ def move(arguments: argparse.Namespace, console: Console, *, into_archive: bool)
     verb = "archive" if into_archive else "unarchive"
     with connect(console) as daemon:
         thread_id = find_thread_id(daemon, arguments.thread)
-        daemon.call(f"thread/{verb}", {"threadId": thread_id}, object)
+        done = daemon.call(f"thread/{verb}", {"threadId": thread_id}, ArchiveAnswer)
     if console.json:
-        console.document({"threadId": thread_id, "archived": into_archive})
+        console.document(
+            {"threadId": thread_id, "archived": into_archive, "withdrawn": done.withdrawn}
+        )
     else:
+        if done.withdrawn:
+            prompts = "a prompt" if done.withdrawn == 1 else f"{done.withdrawn} prompts"
+            console.talk(f"codexctl: {prompts} that waited for a turn will not run")
         console.answer(f"{verb}d {thread_id}")
     return DONE

@@ -1,0 +1,93 @@
+"""Who only reads a thread sees what screens were shown of it, also before a thread that a dead daemon left is taken up."""
+
+from __future__ import annotations
+
+import json
+
+from codexd.models.scripts import Call, Say, Think
+from daemon_client import Client, Json, connected
+from daemon_house import Home
+from daemon_screen import items_of, said_so_far, texts_of
+from held_model import Held, held_model
+from trio_test import trio_test
+
+WORDS = tuple(f"word {n} " for n in range(20))
+HALF = "".join(WORDS[:9])
+
+
+async def read(client: Client, thread: str) -> Json:
+    answer = await client.call("thread/read", threadId=thread, includeTurns=True)
+    found: Json = answer["thread"]
+    return found
+
+
+@trio_test
+async def test_the_running_text_is_there_and_is_no_more_than_was_shown(home: Home) -> None:
+    async with held_model([Held(Say(WORDS), after=9)]) as model:
+        home.use_model(model.base_url)
+        home.start()
+        async with connected(home.socket) as client, connected(home.socket) as reader:
+            thread = await client.start_thread()
+            turn = await client.start_turn(thread, "hello")
+            await client.until(lambda: said_so_far(client) == HALF)
+            found = await read(reader, thread)
+            assert texts_of(found) == ["> hello", HALF]
+            assert found["turns"][0]["status"] == "inProgress"
+            (item,) = [one for one in items_of(found) if one["type"] == "agentMessage"]
+            (begun,) = [
+                one.params["item"]
+                for one in client.of("item/started")
+                if one.params["item"]["type"] == "agentMessage"
+            ]
+            assert (item["id"], item["startedAtMs"]) == (begun["id"], begun["startedAtMs"])
+            assert item["completedAtMs"] is None
+            model.let_go()
+            await client.turn_ended(turn)
+            assert texts_of(await read(reader, thread)) == ["> hello", "".join(WORDS)]
+
+
+@trio_test
+async def test_a_command_that_runs_is_there_with_what_it_printed(home: Home) -> None:
+    command = "echo out; until test -e go; do sleep 0.01; done; echo more"
+    call = Call("shell_command", json.dumps({"command": command}))
+    async with held_model([(Think(("hm",)), call), Say(("done",))]) as model:
+        home.use_model(model.base_url)
+        home.start()
+        async with connected(home.socket) as client, connected(home.socket) as reader:
+            thread = await client.start_thread(cwd=str(home.work))
+            turn = await client.start_turn(thread, "go")
+            await client.until_told("item/commandExecution/outputDelta")
+            (item,) = [
+                one
+                for one in items_of(await read(reader, thread))
+                if one["type"] == "commandExecution"
+            ]
+            assert item["aggregatedOutput"] == "out\n"
+            assert item["status"] == "inProgress"
+            home.work.joinpath("go").touch()
+            await client.turn_ended(turn)
+            (item,) = [
+                one
+                for one in items_of(await read(reader, thread))
+                if one["type"] == "commandExecution"
+            ]
+            assert (item["aggregatedOutput"], item["status"]) == ("out\nmore\n", "completed")
+
+
+@trio_test
+async def test_what_was_shown_is_there_before_the_thread_is_taken_up(home: Home) -> None:
+    async with held_model([Held(Say(WORDS), after=9)]) as model:
+        home.use_model(model.base_url)
+        first = home.start()
+        async with connected(home.socket) as client:
+            thread = await client.start_thread()
+            await client.start_turn(thread, "hello")
+            await client.until(lambda: said_so_far(client) == HALF)
+            first.kill()
+        # It is left alone, as one that has stopped its daemon twice: nobody has taken it up.
+        (mark,) = home.path.glob("state/unfinished/*")
+        mark.write_bytes(b"xx")
+        second = home.start()
+        async with connected(home.socket) as reader:
+            second.wait_said("is left alone")
+            assert texts_of(await read(reader, thread)) == ["> hello", HALF]
