@@ -210,12 +210,6 @@ class Thread(_Read, frozen=True, kw_only=True):
     turns: tuple[Turn, ...] = ()
 
 
-class ArchiveAnswer(_Read, frozen=True, kw_only=True):
-    """The answer to thread/archive and thread/unarchive."""
-
-    withdrawn: int = 0  # prompts that waited for a turn, and will not run
-
-
 class Indexing(_Read, frozen=True, kw_only=True):
     """How far the index of threads has come."""
 

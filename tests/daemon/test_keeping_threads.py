@@ -11,6 +11,7 @@ from codexd.models.scripts import Hang, Say
 from daemon_client import Client, Json, connected
 from daemon_house import Daemon, Home
 from daemon_screen import answers, texts_of
+from held_model import Held, held_model
 from trio_test import trio_test
 
 OK = Say(("ok",))
@@ -283,3 +284,22 @@ async def test_the_raw_log_reads_as_it_stands(daemon: Daemon) -> None:
             assert [record["seq"] for record in records] == list(range(1, len(records) + 1))
             assert records[0]["type"] == "thread.started"
             assert records[-1]["type"] == "turn.completed"
+
+
+@trio_test
+async def test_whoever_archives_or_follows_is_told_which_prompts_will_not_run(home: Home) -> None:
+    async with held_model([Held(Say(("a", "b")), after=1)]) as model:
+        home.use_model(model.base_url)
+        home.start()
+        async with connected(home.socket) as client, connected(home.socket) as other:
+            thread = await client.start_thread()
+            for prompt in ("one", "two", "three"):
+                await client.start_turn(thread, prompt)
+            await model.holding.wait()
+            done = await other.call("thread/archive", threadId=thread)
+            assert done == {"withdrawn": 2}
+            told = await client.until_told("warning", threadId=thread)
+            assert told.params["message"].startswith("2 prompts that waited for a turn")
+            await client.until_told("thread/queue/changed", threadId=thread)
+            await other.call("thread/unarchive", threadId=thread)
+            assert await other.call("thread/archive", threadId=thread) == {}

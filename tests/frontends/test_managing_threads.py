@@ -173,6 +173,17 @@ def test_threads_are_put_away_and_brought_back(tmp_path: Path, capfd: Captured, 
     assert document(capfd) == {"schema": 1, "threadId": said.THREAD, "archived": archived}
 
 
+def test_prompts_that_will_not_run_are_said(tmp_path: Path, capfd: Captured) -> None:
+    with FakeDaemon(tmp_path) as fake:
+        fake.answer("thread/archive", {"withdrawn": 2})
+        assert run(fake, "archive", said.THREAD) == 0
+        out, err = capfd.readouterr()
+        assert out == f"archived {said.THREAD}\n"
+        assert err == "codexctl: 2 prompts that waited for a turn will not run\n"
+        assert run(fake, "archive", said.THREAD, "--json") == 0
+    assert document(capfd)["withdrawn"] == 2
+
+
 def test_a_thread_gets_a_name(tmp_path: Path, capfd: Captured) -> None:
     with FakeDaemon(tmp_path) as fake:
         fake.answer("thread/name/set", {})

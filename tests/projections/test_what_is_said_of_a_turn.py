@@ -411,7 +411,13 @@ def test_archiving_a_running_thread() -> None:
     play.do(ask(2))
     heard(play)
     play.do(c.ArchiveThread())
-    assert heard(play) == [*STOPPED, "thread/status/changed notLoaded", "thread/archived"]
+    withdrawn = ["thread/queue/changed", "warning"]
+    assert heard(play) == [
+        *STOPPED,
+        *withdrawn,
+        "thread/status/changed notLoaded",
+        "thread/archived",
+    ]
     play.do(c.UnarchiveThread())
     assert heard(play) == ["thread/unarchived"]
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import argparse
 
+import msgspec
+
 from codexd_frontends.console import Console
 from codexd_frontends.exits import DONE, Exit
-from codexd_frontends.messages import ArchiveAnswer
 from codexd_frontends.start import connect
 from codexd_frontends.which import find_thread_id
+
+
+class _Done(msgspec.Struct, frozen=True):
+    withdrawn: int = 0  # prompts that waited for a turn, and will not run
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Exit:
@@ -21,11 +26,10 @@ def move(arguments: argparse.Namespace, console: Console, *, into_archive: bool)
     verb = "archive" if into_archive else "unarchive"
     with connect(console) as daemon:
         thread_id = find_thread_id(daemon, arguments.thread)
-        done = daemon.call(f"thread/{verb}", {"threadId": thread_id}, ArchiveAnswer)
+        done = daemon.call(f"thread/{verb}", {"threadId": thread_id}, _Done)
     if console.json:
-        console.document(
-            {"threadId": thread_id, "archived": into_archive, "withdrawn": done.withdrawn}
-        )
+        withdrawn = {"withdrawn": done.withdrawn} if done.withdrawn else {}
+        console.document({"threadId": thread_id, "archived": into_archive, **withdrawn})
     else:
         if done.withdrawn:
             prompts = "a prompt" if done.withdrawn == 1 else f"{done.withdrawn} prompts"
