@@ -1,0 +1,27 @@
+"""A list knows which threads have work to do, exactly as decisions do: by that they are found when their marks are gone."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from codexd.core.due import has_work
+from codexd.core.state import ThreadState, evolve
+from codexd.projections.threads import Summary
+from playing import Play
+
+RUNS = st.lists(st.integers(0, 10_000), min_size=20, max_size=80)
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(RUNS)
+def test_the_row_says_what_the_state_says_after_every_event(run: list[int]) -> None:
+    play = Play()
+    for number in run:
+        play.step(number)
+    summary, state = Summary(), ThreadState()
+    for record in play.records:
+        summary.apply(record)
+        state = evolve(state, record.event)
+        # A name that a model is asked for is given up at a restart: nobody has to look for that.
+        assert summary.has_work == has_work(state) or state.title is not None, record
