@@ -178,6 +178,9 @@ async def test_a_thread_that_stopped_its_daemon_twice_is_left_alone_at_the_third
         # It can be read, and a person who asks for it has it tried again.
         read = await client.call("thread/read", threadId=deadly.name, includeTurns=True)
         assert "> go" in texts_of(read["thread"])
+        # A client that comes back by itself does not.
+        refusal = await client.refused("thread/resume", threadId=deadly.name, after={"seq": 1})
+        assert refusal.data["code"] == "thread_left_alone"
         await client.call("thread/resume", threadId=deadly.name)
         assert await troubles(client) == {}
     assert third.stop() == 0

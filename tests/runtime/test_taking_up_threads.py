@@ -22,7 +22,7 @@ from codexd.runtime.world import Traits, World
 from codexd.tools.registry import Registry
 from codexd_eventstore.memory import MemoryStore
 from codexd_eventstore.store import Damaged, Head, LeftDraft, NotFound, StoreError, StoreFailed
-from ordinary import SETTINGS
+from ordinary import FINISHED, SETTINGS, finished_call, line, report
 from trio_test import trio_test
 
 FIRST, SECOND = (ThreadId(f"019aa8f0-0000-7000-8000-00000000000{n}") for n in (1, 2))
@@ -95,8 +95,11 @@ class Daemon:
         await take_up(self.supervisor, self.unfinished, self.unfinished.left())
 
 
-async def lived(store: Failing, folder: Path) -> Daemon:
-    """A daemon that dies with a turn under way in two threads; the next one."""
+async def lived(store: Failing, folder: Path, *, asks: bool = False) -> Daemon:
+    """A daemon that dies with a turn under way in two threads; the next one.
+
+    With `asks`, a question is open in both.
+    """
     before = Daemon(store, folder)
     async with trio.open_nursery() as nursery:
         await nursery.start(before.supervisor.run)
@@ -106,6 +109,9 @@ async def lived(store: Failing, folder: Path) -> Daemon:
             content = (TextInput("go"),)
             turn, item = TurnId(f"t{thread_id[-1]}"), ItemId(f"u{thread_id[-1]}")
             await thread.submit(c.StartTurn(turn_id=turn, item_id=item, content=content))
+            if asks:
+                seen = (finished_call("c1", line("rm x")), FINISHED)
+                await thread.submit(report(f"{turn}/1", *seen))
         nursery.cancel_scope.cancel()
     assert before.unfinished.left() == [FIRST, SECOND]
     store.asked = 0
@@ -155,13 +161,15 @@ async def test_what_does_not_pass_is_left_to_a_person(
 @trio_test
 async def test_a_thread_that_is_loaded_is_marked_again_if_its_mark_is_gone(tmp_path: Path) -> None:
     store = Failing()
-    daemon = await lived(store, tmp_path)
+    daemon = await lived(store, tmp_path, asks=True)
     for thread_id in (FIRST, SECOND):
         daemon.unfinished.clear(thread_id)
+    before = (await store.head(FIRST)).version
     async with trio.open_nursery() as nursery:
         await nursery.start(daemon.supervisor.run)
         await daemon.supervisor.load(FIRST)
         assert daemon.unfinished.left() == [FIRST]
+        assert (await store.head(FIRST)).version == before  # Nothing had to be recorded for that.
         nursery.cancel_scope.cancel()
 
 

@@ -23,7 +23,7 @@ from codexd.core.review_prompt import REVIEW_INSTRUCTIONS, prompt_of
 from codexd.core.review_targets import ReviewOf
 from codexd.core.turn import Review, Turn
 from codexd.runtime.actor import ThreadActor
-from codexd_eventstore.store import NotFound, Record, StoreError
+from codexd_eventstore.store import NotFound, Record, StoreError, StoreFailed
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +84,8 @@ async def _reviewed(thread: ThreadActor, turn: Turn, review: Review) -> ReportRe
 async def _reviewer(thread: ThreadActor, turn: Turn, review: Review) -> ThreadActor:
     """The reviewer's thread: it may have been made by a daemon that is gone."""
     threads = thread.world.threads()
+    if threads.is_deadly(review.child_id):
+        raise StoreFailed(f"thread {review.child_id} has stopped the daemon", retry=False)
     try:
         return await threads.load(review.child_id)
     except NotFound:
@@ -128,8 +130,11 @@ async def _heard(thread: ThreadActor, review: Review) -> _Ended:
 
 async def _stop(thread: ThreadActor, effect: RunReview) -> None:
     """Nobody waits for the reviewer any more. One that ended by itself, or never began, is let be."""
+    threads = thread.world.threads()
+    if threads.is_deadly(effect.child_id):
+        return
     try:
-        child = await thread.world.threads().load(effect.child_id)
+        child = await threads.load(effect.child_id)
         await child.submit(InterruptTurn())
     except (NotFound, Rejected):
         pass

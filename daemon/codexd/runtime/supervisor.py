@@ -88,6 +88,7 @@ class Supervisor:
         self._ephemeral: set[ThreadId] = set()
         self._crashes: dict[ThreadId, int] = {}
         self.stopped: dict[ThreadId, Trouble] = {}  # those that are left alone, and why
+        self._deadly: set[ThreadId] = set()
         self._outbox, self._inbox = trio.open_memory_channel[_Loaded](0)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -193,9 +194,14 @@ class Supervisor:
             await thread.keep()
 
     def leave_alone(self, thread_id: ThreadId, trouble: Trouble) -> None:
-        """Have the thread shown as stopped. It is loaded when a person asks for it."""
+        """Have the thread, of which the daemon has died, shown as stopped: a person may have it loaded."""
         log.error("thread %s is left alone: %s", thread_id, trouble.reason)
         self._remember_stopped(thread_id, trouble)
+        self._deadly.add(thread_id)
+
+    def is_deadly(self, thread_id: ThreadId) -> bool:
+        """Whether it is such a thread, and nobody has had it loaded."""
+        return thread_id in self._deadly
 
     def is_left_alone(self, thread_id: ThreadId) -> bool:
         """Whether the thread is shown as stopped, so that only a person may have it loaded."""
@@ -269,6 +275,7 @@ class Supervisor:
                     await self._take_up(nursery, one)
                     one.idle_since = trio.current_time()
                     self.stopped.pop(thread_id, None)
+                    self._deadly.discard(thread_id)
                     one.ready.set()
         except Exception as error:
             # An actor is a place of its own for this: its thread ends here, and no other.

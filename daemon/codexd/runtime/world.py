@@ -90,6 +90,9 @@ class Threads(Protocol):
     async def load(self, thread_id: ThreadId) -> ThreadActor:
         """The thread, loaded. Raises: StoreError."""
 
+    def is_deadly(self, thread_id: ThreadId) -> bool:
+        """Whether the daemon has died of it again and again: then only a person may have it loaded."""
+
     async def start(
         self, thread_id: ThreadId, command: StartThread, *, by: str | None, key: str | None
     ) -> ThreadActor:

@@ -108,6 +108,8 @@ async def thread_resume(
     """Follow a thread, from now on or from a cursor."""
     unknown, transcript = "no rollout found for thread id", Transcript()
     witness = None if params.exclude_turns else transcript.apply
+    if params.after is not None:
+        _refuse_deadly(services, thread_id_of(params.thread_id))
     thread = await open_thread(services, params.thread_id, unknown, witness)
     change = await checked_change(services, thread_change(params))
     try:
@@ -128,6 +130,13 @@ async def thread_resume(
     assert isinstance(answered.result, t.ThreadResumeResponse)
     result = msgspec.structs.replace(answered.result, initial_turns_page=page)
     return Answered(result, answered.then, "the thread is not followed")
+
+
+def _refuse_deadly(services: Services, thread_id: ThreadId) -> None:
+    """A client that comes back by itself is not to have the daemon die once more. Raises: RpcError."""
+    trouble = services.supervisor.stopped.get(thread_id)
+    if trouble is not None and services.supervisor.is_deadly(thread_id):
+        raise state_error(f"thread {thread_id} was not loaded: {trouble}", "thread_left_alone")
 
 
 async def thread_fork(
