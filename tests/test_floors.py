@@ -160,6 +160,7 @@ FLOORS: dict[str, frozenset[str]] = {
         }
     ),
     # 5: the composition root
+    "codexd.descriptors": frozenset(),
     "codexd.app": EVERYBODY,
     "codexd.taking_over": EVERYBODY,  # its part of the start
     "codexd.__main__": EVERYBODY,

@@ -12,12 +12,11 @@ import functools
 import gc
 import logging
 import os
-import resource
 import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import trio
@@ -34,6 +33,7 @@ from codexd.core.limits import Limits
 from codexd.core.settings import Settings, Tuned
 from codexd.core.surroundings import Here, Surroundings, Titles
 from codexd.core.user_instructions import UserInstructions
+from codexd.descriptors import take_descriptors
 from codexd.index.keeping import Index
 from codexd.limits import complaints_about, limits_of
 from codexd.live_config import LiveConfig
@@ -96,7 +96,7 @@ async def serve(paths: Paths, place: SocketPlace, env: Mapping[str, str]) -> Non
         StoreError: the store cannot be opened.
     """
     _spare_the_collector()
-    _take_descriptors()
+    take_descriptors()
     make_own_folder(paths.data_dir)
     make_own_folder(paths.state_dir)
     async with AsyncExitStack() as stack:
@@ -353,22 +353,6 @@ def _spare_the_collector() -> None:
     gc.set_threshold(GC_YOUNG_OBJECTS, 20, 20)
     gc.enable()
 
-
-def _take_descriptors() -> None:
-    """Have as many file descriptors as this process may have: a log, a client and a command need some each."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    for wanted in DESCRIPTORS_WANTED:
-        count = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        if soft == resource.RLIM_INFINITY or soft >= count:
-            return
-        with suppress(ValueError, OSError):  # macOS: more than the system gives to anybody
-            resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
-            return
-
-
-# More than a thousand threads and clients need; commands inherit the number, and some count up to it. The
-# second is what macOS gives at most (OPEN_MAX).
-DESCRIPTORS_WANTED = (65_536, 10_240)
 
 # Objects made, less those gone, before the collector looks at the young ones: some megabytes of them.
 GC_YOUNG_OBJECTS = 50_000
