@@ -26,6 +26,11 @@ MANIFEST: Final = "manifest.json"
 MANIFEST_BYTES_MAX: Final = 16 * 1024 * 1024
 # A stream has an ancestor for each fork behind it; nobody forked this often by hand.
 LOGS_MAX: Final = 1024
+# A package has a member for each log and each blob, and a kilobyte of memory goes for one while they are listed. A
+# thread of years has some thousand images and outputs.
+MEMBERS_MAX: Final = 65_536
+# What describes a member: its header, and the long name of a stream.
+HEADER_BYTES_MAX: Final = 16 * 1024
 
 _BLOB: Final = re.compile(r"blobs/([0-9a-f]{64})")
 
@@ -61,7 +66,16 @@ class Outlet(io.RawIOBase):
 class Inlet(io.RawIOBase):
     """A file of the file system's as the standard library reads one."""
 
-    def __init__(self, fs: FileSystem, fd: int, start: int = 0, size: int | None = None) -> None:
+    def __init__(
+        self,
+        fs: FileSystem,
+        fd: int,
+        start: int = 0,
+        size: int | None = None,
+        *,
+        read_max: int = MANIFEST_BYTES_MAX,
+    ) -> None:
+        self._read_max = read_max  # at once
         self._fs = fs
         self._fd = fd
         self._start = start
@@ -91,7 +105,7 @@ class Inlet(io.RawIOBase):
         """Up to `size` bytes. Raises: Refused for more than an honest package ever asks for."""
         if self._size is not None:
             size = min(size, self._size - self._place) if size >= 0 else self._size - self._place
-        if not 0 <= size <= MANIFEST_BYTES_MAX:
+        if not 0 <= size <= self._read_max:
             raise Refused(f"a part of it claims to have {size} bytes")
         content = self._fs.read(self._fd, self._start + self._place, size)
         self._place += len(content)
@@ -104,6 +118,11 @@ def members_of(inlet: Inlet) -> dict[str, tarfile.TarInfo]:
     try:
         with tarfile.open(fileobj=inlet, mode="r:") as tar:
             for member in tar:
+                if len(members) == MEMBERS_MAX:
+                    raise Refused(f"it has more than {MEMBERS_MAX} members")
+                if tar.pax_headers:
+                    raise Refused("it describes all of its members at once, which no package does")
+                member.pax_headers = {}
                 plain = member.type in (tarfile.REGTYPE, tarfile.AREGTYPE) and not member.issparse()
                 if not plain or member.name in members:
                     raise Refused(f"{member.name[:80]!r} in it is a link, a folder or doubled")

@@ -20,6 +20,7 @@ from typing import Final
 from codexd_eventstore.blobs import PIECE_BYTES
 from codexd_eventstore.lines import crc_of, marks_of
 from codexd_eventstore.package import (
+    HEADER_BYTES_MAX,
     MANIFEST,
     MANIFEST_BYTES_MAX,
     Inlet,
@@ -32,7 +33,14 @@ from codexd_eventstore.parts import Parts, blocking
 from codexd_eventstore.places import absolute, check_name, unlink_if_there
 from codexd_eventstore.preface import Start
 from codexd_eventstore.rewriting import standstill
-from codexd_eventstore.store import Damaged, Package, PackedLog, Refused, Unpacked
+from codexd_eventstore.store import (
+    RECORD_BYTES_MAX,
+    Damaged,
+    Package,
+    PackedLog,
+    Refused,
+    Unpacked,
+)
 from codexd_eventstore.walking import Walk, crcs_at
 
 ADDED: Final = "added"
@@ -72,7 +80,7 @@ class _Unpacking:
 
     def _check(self) -> None:
         """Everything about the package itself; its logs lie beside those of the store afterwards."""
-        inlet = Inlet(self._fs, self._fd)
+        inlet = Inlet(self._fs, self._fd, read_max=HEADER_BYTES_MAX)
         self._members = members_of(inlet)
         manifest = self._members.get(MANIFEST)
         if manifest is None or manifest.size > MANIFEST_BYTES_MAX:
@@ -111,7 +119,12 @@ class _Unpacking:
         unlink_if_there(self._fs, path)
         fd = self._fs.create(path)
         try:
+            behind = 0  # bytes of the line that is not whole yet
             for piece in self._pieces(log_name(log.stream)):
+                newline = piece.rfind(b"\n")
+                behind = behind + len(piece) if newline < 0 else len(piece) - newline - 1
+                if behind > RECORD_BYTES_MAX:  # A hole in a file is as long as one likes.
+                    raise Refused(f"the log of {log.stream} in it has a line that no record has")
                 self._fs.write(fd, piece)
             self._fs.sync(fd)
         finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -12,11 +12,13 @@ import msgspec
 import pytest
 
 from codexd_eventstore.jsonl import open_jsonl_store
+from codexd_eventstore.package import HEADER_BYTES_MAX, MANIFEST, MEMBERS_MAX
 from codexd_eventstore.store import (
     BlobRef,
     EventStore,
     NewEvent,
     Package,
+    PackedLog,
     Record,
     Refused,
     Unpacked,
@@ -257,3 +259,59 @@ async def test_nothing_is_packed_over_a_file(tmp_path: Path) -> None:
         with pytest.raises(Refused, match="there already"):
             await store.pack("a", str(tmp_path / "a.tar"))
         assert content(tmp_path / "a.tar") == b"mine"
+
+
+def tar_of(path: Path, members: Iterable[tuple[tarfile.TarInfo, bytes]], **pax: str) -> Path:
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT, pax_headers=pax or None) as tar:
+        for member, body in members:
+            member.size = len(body)
+            tar.addfile(member, io.BytesIO(body))
+    return path
+
+
+@trio_test
+async def test_what_describes_a_package_is_bounded(tmp_path: Path) -> None:
+    """A tar file can describe its members at any length, all of them at once, and without end."""
+    long = tarfile.TarInfo("logs/x.jsonl")
+    long.pax_headers = {"comment": "x" * 2 * HEADER_BYTES_MAX}
+    few = [(tarfile.TarInfo(MANIFEST), b"{}")]
+    async with opened(tmp_path / "one") as store:
+        for path, why in (
+            (tar_of(tmp_path / "a.tar", [*few, (long, b"")]), "claims to have"),
+            (tar_of(tmp_path / "b.tar", few, comment="x"), "all of its members at once"),
+        ):
+            with pytest.raises(Refused, match=why):
+                await store.unpack(str(path))
+
+
+@pytest.mark.slow
+@trio_test
+async def test_a_package_has_a_bounded_number_of_members(tmp_path: Path) -> None:
+    members = ((tarfile.TarInfo(f"blobs/{n:064x}"), b"") for n in range(MEMBERS_MAX + 1))
+    path = tar_of(tmp_path / "many.tar", members)
+    async with opened(tmp_path / "one") as store:
+        with pytest.raises(Refused, match=f"more than {MEMBERS_MAX} members"):
+            await store.unpack(str(path))
+
+
+@trio_test
+async def test_a_hole_in_a_package_is_not_copied(tmp_path: Path) -> None:
+    """A file of a terabyte may take no place at all on a disk, and would fill the one that it is copied to."""
+    package, whole = tmp_path / "a.tar", 1 << 40
+    async with opened(tmp_path / "one") as store:
+        await append(store, "a", 0, durable=True)
+        manifest = msgspec.json.encode(
+            Package(1, "a", (PackedLog("a", 1, "00000000", whole, False, 1, None, 0),))
+        )
+        tar_of(package, [(tarfile.TarInfo(MANIFEST), manifest)])
+        hole = tarfile.TarInfo("logs/a.jsonl")
+        hole.size = whole
+        with package.open("r+b") as file:
+            file.seek(1024)
+            file.write(hole.tobuf(tarfile.GNU_FORMAT))
+            file.truncate(1024 + 512 + whole + 1024)
+    async with opened(tmp_path / "two") as store:
+        with pytest.raises(Refused, match="a line that no record has"):
+            await store.unpack(str(package))
+    left = sum(path.stat().st_blocks for path in (tmp_path / "two").rglob("*")) * 512
+    assert left < 1 << 20

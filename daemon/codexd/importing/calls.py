@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from codexd.core.calls import NO_PARTS, RunCommand, ToolResult, ToolStatus
+from codexd.core.foreign_json import decode_foreign
 from codexd.importing.lines import Members, list_of, members_of, text_of
 
 # What a command without a limit of its own had, as far as anybody can tell.
@@ -64,8 +65,8 @@ def command_of(payload: Members, cwd: str) -> RunCommand | None:
 
 def _arguments(text: object) -> Members:
     try:
-        return members_of(msgspec.json.decode(text_of(text).encode()))
-    except (ValueError, RecursionError):
+        return members_of(decode_foreign(text_of(text)))
+    except ValueError:
         return {}
 
 
@@ -156,8 +157,8 @@ def _inside(text: str) -> tuple[str, int | None]:
     """The command's own output within an answer, and its exit code where the answer is JSON."""
     if text.startswith('{"output"'):
         try:
-            told: dict[str, Any] = members_of(msgspec.json.decode(text.encode()))
-        except (ValueError, RecursionError):
+            told: dict[str, Any] = members_of(decode_foreign(text))
+        except ValueError:
             return text, None
         code = members_of(told.get("metadata")).get("exit_code")
         return text_of(told.get("output")), code if isinstance(code, int) else None

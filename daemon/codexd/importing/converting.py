@@ -52,7 +52,7 @@ from codexd.importing.lines import (
     text_of,
 )
 from codexd.importing.reviews import review_text
-from codexd.importing.telling import OpenCall, Teller, Told
+from codexd.importing.telling import OPEN_CALLS_MAX, OpenCall, Teller, Told
 from codexd.importing.usage import UsageReader
 
 # How much of a person's words a compaction of 2025 kept, where it does not say itself: 20 000 tokens there.
@@ -223,6 +223,10 @@ class Converter:
         if not call_id or call_id in self._teller.calls:
             found = f"another one {call_id!r} is open" if call_id else "none"
             self._here(f"expected a call with an id of its own, found {found}: it was not imported")
+            return
+        if len(self._teller.calls) == OPEN_CALLS_MAX:
+            found = f"expected at most {OPEN_CALLS_MAX} calls without an answer, found another one"
+            self._here(f"{found}: it was not imported")
             return
         raw = cleaned(item)
         wrong = misshapen("call", raw)

@@ -15,8 +15,11 @@ from typing import Any
 
 import msgspec
 
-# A line longer than this is passed over: it would take several times its length in memory.
-LINE_BYTES_MAX = 128 * 1024 * 1024
+from codexd.core.foreign_json import decode_foreign
+
+# A line longer than this is passed over: it would take several times its length in memory. The longest honest ones
+# have an image of 20 MiB, which is 28 as base64.
+LINE_BYTES_MAX = 32 * 1024 * 1024
 # How much of what was found a complaint quotes.
 QUOTED_CHARACTERS_MAX = 80
 
@@ -63,8 +66,8 @@ def read_line(number: int, text: bytes) -> Line:
     if len(text) > LINE_BYTES_MAX:
         raise UnreadableLine(f"expected at most {LINE_BYTES_MAX} bytes, found {len(text)}")
     try:
-        members = msgspec.json.decode(text)
-    except (ValueError, RecursionError) as error:  # ValueError: bad JSON, or bad UTF-8 within it
+        members = decode_foreign(text)
+    except ValueError as error:  # bad JSON, too much of it, or bad UTF-8 within it
         raise UnreadableLine(f"expected a JSON object, found {_quoted(text)} ({error})") from error
     if not isinstance(members, dict):
         raise UnreadableLine(f"expected a JSON object, found {_quoted(text)}")

@@ -17,6 +17,7 @@ from typing import IO, Literal, Protocol
 
 import msgspec
 
+from codexd.core.foreign_json import decode_foreign
 from codexd.core.ids import InvalidId, parse_thread_id
 from codexd.foreign_files import open_file, read_file
 from codexd.importing.lines import (
@@ -30,6 +31,9 @@ from codexd.importing.lines import (
 
 # In so many lines a rollout has said what it is; one with a broken first line is still told by its name.
 HEAD_LINES_MAX = 40
+# A rollout longer than this is none: the longest that people have, of weeks, has some hundred MB. It is counted as it
+# is read, unpacked: 11 KB of zstd hold as much as one likes.
+ROLLOUT_BYTES_MAX = 2 * 1024 * 1024 * 1024
 # As much of an overlong line as is held while it is passed over.
 _CHUNK_BYTES = 1024 * 1024
 _TAR_MAGIC_AT = 257
@@ -151,17 +155,20 @@ def raw_lines(
     Not `past_overlong`: an overlong line ends it, and the rest of that is not read: it may be all of a disk.
     """
     with _opened(path) as file:
-        number = 0
+        number = read = 0
         while text := file.readline(LINE_BYTES_MAX + 1):
             number += 1
             size, last = len(text), text
+            read += size
+            _check_length(path, read)
             if digest is not None and (text.endswith(b"\n") or size > LINE_BYTES_MAX):
                 digest.update(text)
             while past_overlong and size > LINE_BYTES_MAX and not last.endswith(b"\n"):
                 last = file.readline(_CHUNK_BYTES)
                 if not last:
                     break
-                size += len(last)
+                size, read = size + len(last), read + len(last)
+                _check_length(path, read)
                 if digest is not None:
                     digest.update(last)
             overlong = size > LINE_BYTES_MAX
@@ -169,6 +176,14 @@ def raw_lines(
             yield RawLine(number, kept, size, last.endswith(b"\n"), overlong)
             if overlong and not past_overlong:
                 return
+
+
+def _check_length(path: Path, read: int) -> None:
+    if read > ROLLOUT_BYTES_MAX:
+        raise UnreadableSource(
+            f"{path}: expected a rollout of at most {ROLLOUT_BYTES_MAX} bytes, unpacked, found more: the rest was "
+            f"not read"
+        )
 
 
 def peek(path: Path) -> Source:
@@ -232,8 +247,8 @@ def given_name(source: Source) -> str | None:
         for raw in raw_lines(home / "session_index.jsonl"):
             if source.source_id.encode() in raw.text:
                 try:
-                    row = members_of(msgspec.json.decode(raw.text))
-                except (ValueError, RecursionError):
+                    row = members_of(decode_foreign(raw.text))
+                except ValueError:
                     continue
                 if row.get("id") == source.source_id:
                     name = text_of(row.get("thread_name")) or None

@@ -37,6 +37,10 @@ from codexd.core.tool_events import ToolEnded, ToolStarted
 from codexd.importing.calls import Ran
 from codexd.importing.lines import Line
 
+# Inputs of a turn that has not begun, and calls without an answer: what is beyond them was made up, and each of
+# them is held in memory.
+INPUTS_MAX = 64
+OPEN_CALLS_MAX = 256
 UNANSWERED = "aborted: the log that this was imported from has no answer to this call; its result is not known"
 
 # The members of an event that replace what it says; the rest of a converted event stays.
@@ -156,7 +160,10 @@ class Teller:
         if turn is not None and not turn.spoken_of and (turn.begun or turn.inputs):
             self.end(self._supposed_end())
             turn = None
-        (turn or self.open_turn(None)).inputs.append(Input(item_id, content, self.line))
+        turn = turn or self.open_turn(None)
+        turn.inputs.append(Input(item_id, content, self.line))
+        if len(turn.inputs) == INPUTS_MAX:
+            self.began()
 
     def model_item(
         self, item_id: ItemId, kind: ScreenKind, item: msgspec.Raw, call: CallName | None = None

@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from codexd.core.foreign_json import decode_foreign
 from codexd.models import errors
 from codexd.models.chat_calls import CallDelta, FunctionDelta, StreamedCalls, TooManyCallsError
 from codexd.models.chat_details import Details
@@ -239,7 +240,7 @@ class ChatReader:
     def _failure_in(self, data: bytes) -> ModelError | None:
         """The error that a chunk of another shape holds: Google's is in a list."""
         try:
-            value = msgspec.json.decode(data)
+            value = decode_foreign(data)
         except _UNREADABLE:
             return None
         if isinstance(value, list) and value:

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from codexd.core.foreign_json import decode_foreign
 from codexd.models.verbatim import kept
 
 # No model calls more tools at once; a server that does is broken, and would fill the log.
@@ -158,7 +159,7 @@ def _word(value: str | int | None) -> str:
 
 def _is_json(text: str) -> bool:
     try:
-        msgspec.json.decode(text)
+        decode_foreign(text)
     except (msgspec.DecodeError, RecursionError):
         return False
     return True

@@ -12,6 +12,8 @@ from typing import Final
 
 import msgspec
 
+from codexd.core.foreign_json import check_foreign
+
 # Members that grow from piece to piece; of the others, the last that is given counts.
 _GROWING: Final = ("text", "summary", "data")
 _SHOWN: Final = ("text", "summary")
@@ -28,6 +30,7 @@ class Details:
     def take(self, given: msgspec.Raw) -> str:
         """Take the pieces of one chunk in; what of them can be shown. Raises: msgspec.DecodeError."""
         shown: list[str] = []
+        check_foreign(bytes(given))
         for piece in (_decode_pieces(given) or []) if given else []:
             self._add(piece)
             shown += [str(piece[name]) for name in _SHOWN if isinstance(piece.get(name), str)]

@@ -7,11 +7,12 @@ chat server gives any that would be unlike those of its next answer.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Final, Literal
 
 import msgspec
 
+from codexd.core.foreign_json import decode_foreign
 from codexd.core.ids import ItemId
 from codexd.models.chat_calls import StreamedCall, StreamedCalls
 from codexd.models.chat_memory import Kept, encoded
@@ -175,8 +176,8 @@ def _item(kind: str, item_id: ItemId, **members: object) -> msgspec.Raw:
 def _custom_input(arguments: str) -> str:
     """The text for a custom tool; all of the arguments, where a model did not wrap it as told."""
     try:
-        members = msgspec.json.decode(arguments, type=Mapping[str, object])
-    except (msgspec.DecodeError, RecursionError):
+        members = decode_foreign(arguments)
+    except msgspec.DecodeError:
         return arguments
-    text = members.get(CUSTOM_INPUT)
+    text = members.get(CUSTOM_INPUT) if isinstance(members, dict) else None
     return text if isinstance(text, str) else arguments

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from codexd.core.foreign_json import decode_foreign
+
 
 class Complaint(msgspec.Struct, frozen=True):
     """What a provider says is wrong. Every member may be missing or of an unexpected shape."""
@@ -25,8 +27,8 @@ class Complaint(msgspec.Struct, frozen=True):
 def read_complaint(body: bytes) -> Complaint:
     """The complaint in an error's body: `{"error": {…}}`, `{"error": "…"}`, `{"detail": "…"}`, or plain text."""
     try:
-        decoded = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        decoded = decode_foreign(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return Complaint(message=plain_text(body))
     if not isinstance(decoded, dict):
         return Complaint(message=plain_text(body))

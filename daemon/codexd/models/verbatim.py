@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from codexd.core.foreign_json import decode_foreign
+
 
 def kept(raw: msgspec.Raw) -> msgspec.Raw:
     """The same, on a line of its own.
@@ -12,9 +14,8 @@ def kept(raw: msgspec.Raw) -> msgspec.Raw:
     anywhere between its tokens.
 
     Raises:
-        msgspec.DecodeError, UnicodeDecodeError: it is no JSON after all.
-        RecursionError: it is nested without end.
+        msgspec.DecodeError, UnicodeDecodeError: it is no JSON after all, or holds too much of it.
     """
     json = bytes(raw)
-    msgspec.json.decode(json)
+    decode_foreign(json)
     return msgspec.Raw(json.replace(b"\n", b" ") if b"\n" in json else json)

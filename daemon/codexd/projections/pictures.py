@@ -39,12 +39,17 @@ _encode = msgspec.json.Encoder().encode
 
 def images_in(items: Iterable[bytes]) -> list[str]:
     """The images of the items, as they are named there, each once."""
-    found: dict[str, None] = {}
+    return list(dict.fromkeys(image_places(items)))
+
+
+def image_places(items: Iterable[bytes]) -> list[str]:
+    """The same, each as often as it stands there, in the order in which `with_images` asks for them."""
+    found: list[str] = []
     for item in items:
         if _MARK in item:
             for _, parts in _lists(_MEMBERS.decode(item)):
-                found |= {url: None for url in map(_image, parts) if url is not None}
-    return list(found)
+                found += [url for url in map(_image, parts) if url is not None]
+    return found
 
 
 def newest_images(items: Iterable[bytes]) -> list[str]:

@@ -28,6 +28,7 @@ from codexd.core.events import (
     TurnSteered,
     Unknown,
 )
+from codexd.core.foreign_json import decode_foreign
 from codexd.core.ids import CallId, ItemId
 from codexd.core.images import as_shown, names_of
 from codexd.core.items import (
@@ -342,7 +343,7 @@ def _answered(
 ) -> ToolCall:
     try:
         # What the model wrote may be no JSON at all; then it is shown as the text that it is.
-        shown = msgspec.Raw(msgspec.json.encode(msgspec.json.decode(arguments)))
+        shown = msgspec.Raw(msgspec.json.encode(decode_foreign(arguments)))
     except msgspec.MsgspecError:
         shown = msgspec.Raw(msgspec.json.encode(arguments))
     success = result.status == "completed"

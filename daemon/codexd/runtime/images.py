@@ -33,7 +33,7 @@ from codexd.core.images import (
 )
 from codexd.core.items import ImageInput, LocalImageInput, UserInput
 from codexd.patience import NoAnswer, patiently
-from codexd.projections.pictures import images_in, print_of, with_images
+from codexd.projections.pictures import image_places, print_of, with_images
 from codexd.runtime.image_files import read_image
 from codexd_eventstore.store import EventStore, StoreError
 
@@ -42,9 +42,11 @@ log = logging.getLogger(__name__)
 # Encoded images that are kept in memory for the next request and the next screen: a conversation's screenshots, and
 # not more than a small machine has to spare. What is larger is read again.
 CACHE_BYTES_MAX: Final = 64 * 1024 * 1024
-# Of one request to a model, the newest first: several times what any provider takes, and no more than a daemon can
-# hold while it sends it.
-REQUEST_BYTES_MAX: Final = 256 * 1024 * 1024
+# Of one request to a model, the newest images first, each as often as it stands there and as long as it is in the
+# request. OpenAI takes 50 MB of payload and 500 images, Anthropic 32 MB, Google 20 MB, and a request is refused as a
+# whole; the text has to fit as well.
+REQUEST_BYTES_MAX: Final = 40 * 1000 * 1000
+REQUEST_IMAGES_MAX: Final = 500
 # A local disk needs milliseconds. A network's that needs more than this may hang for ever.
 READ_SECONDS_MAX: Final = 5.0
 # All files of one message together: whoever sends it waits for the answer.
@@ -101,12 +103,15 @@ class Images:
 
     async def load(self, path: str, deadline: float = math.inf) -> str:
         """Store the image that a file has; its name. Raises: BadImage, UnreadableImage, StoreError."""
+        return await self.keep(await self.read(path, deadline))
+
+    async def read(self, path: str, deadline: float = math.inf) -> bytes:
+        """The bytes of an image file. Raises: BadImage, UnreadableImage."""
         seconds = max(0.0, min(READ_SECONDS_MAX, deadline - trio.current_time()))
         try:
-            content = await patiently(os.path.dirname(path), partial(self._read, path), seconds)
+            return await patiently(os.path.dirname(path), partial(self._read, path), seconds)
         except NoAnswer as error:
             raise UnreadableImage("it could not be read in time") from error
-        return await self.keep(content)
 
     async def look(self, path: str) -> str:
         """The same for somebody who knows no store. Raises: BadImage."""
@@ -125,26 +130,8 @@ class Images:
         count = sum(isinstance(part, ImageInput | LocalImageInput) for part in content)
         if count > IMAGES_MAX:
             raise BadImage(f"expected at most {IMAGES_MAX} images, found {count}")
-        deadline = trio.current_time() + MESSAGE_READ_SECONDS_MAX
-        return tuple([await self._accept(part, cwd, deadline) for part in content])
-
-    async def _accept(self, part: UserInput, cwd: str, deadline: float) -> UserInput:
-        match part:
-            case ImageInput():
-                _check_detail(part.detail)
-                content = await trio.to_thread.run_sync(read_data_url, part.url)
-                return replace(part, url=await self.keep(content))
-            case LocalImageInput():
-                _check_detail(part.detail)
-                try:
-                    name = await self.load(os.path.join(cwd, part.path), deadline)
-                except UnreadableImage as unread:
-                    return LocalImageInput(part.path, part.detail, problem=str(unread))
-                except BadImage as bad:
-                    raise BadImage(f"{part.path}: {bad}") from bad
-                return LocalImageInput(part.path, part.detail, image=name)
-            case _:
-                return part
+        taking = _Taking(self, cwd, trio.current_time() + MESSAGE_READ_SECONDS_MAX)
+        return tuple([await taking.part(part) for part in content])
 
     def at_hand(self, names: Iterable[str], bytes_max: int) -> dict[str, bytes] | None:
         """The images as JSON strings, if all of them are in memory and there is room for them."""
@@ -179,25 +166,48 @@ class Images:
         Args:
             refused: what the provider did not accept before, by `print_of`.
         """
-        wanted = images_in(items)
-        if not wanted:
+        places = image_places(items)
+        if not places:
             return tuple(items)
-        there: dict[str, bytes | None] = {}
+        first, there = len(places), dict[str, bytes | None]()
         if reads_images:
-            named = [name for name in wanted if read_name(name) is not None]
-            kept = [name for name in named if print_of(name) not in refused]
-            there = await self.fetch(reversed(kept), REQUEST_BYTES_MAX)
+            first, there = await self._newest(places, refused)
+        at = -1
 
         def show(image: str) -> bytes | str:
+            nonlocal at
+            at += 1
             if not reads_images:
                 return NOT_FOR_THIS_MODEL
-            if print_of(image) in refused:
+            if refused and print_of(image) in refused:
                 return REFUSED
-            if read_name(image) is None:
-                return msgspec.json.encode(image) if image.startswith(_SENT_AS_IT_IS) else GONE
-            return (there[image] or GONE) if image in there else NO_ROOM
+            return (there[image] or GONE) if at >= first else NO_ROOM
 
         return tuple([with_images(item, show) for item in items])
+
+    async def _newest(
+        self, places: Sequence[str], refused: frozenset[str]
+    ) -> tuple[int, dict[str, bytes | None]]:
+        """From which place on images have room in a request, and those images as JSON strings."""
+        there: dict[str, bytes | None] = {}
+        room, count = REQUEST_BYTES_MAX, REQUEST_IMAGES_MAX
+        for at in range(len(places) - 1, -1, -1):
+            image = places[at]
+            if image not in there:
+                if refused and print_of(image) in refused:
+                    continue
+                there[image] = await self._sent(image)
+            size = len(there[image] or b"")
+            room, count = room - size, count - (size > 0)
+            if room < 0 or count < 0:
+                return at + 1, there
+        return 0, there
+
+    async def _sent(self, image: str) -> bytes | None:
+        """An image as a request has it, whether it is named or stands there itself."""
+        if read_name(image) is not None:
+            return await self._url(image)
+        return msgspec.json.encode(image) if image.startswith(_SENT_AS_IT_IS) else None
 
     async def _url(self, name: str) -> bytes | None:
         known = self._cache.get(name)
@@ -214,6 +224,60 @@ class Images:
         url = await trio.to_thread.run_sync(_encoded, image.mime, content)
         self._cache.put(name, url)
         return url
+
+
+class _Taking:
+    """The images of one message on their way into the store; a file that it names twice is read once."""
+
+    def __init__(self, images: Images, cwd: str, deadline: float) -> None:
+        self._images, self._cwd, self._deadline = images, cwd, deadline
+        self._room = REQUEST_BYTES_MAX
+        self._read: dict[str, tuple[str, int]] = {}  # by path: the name, and the size in a request
+
+    async def part(self, part: UserInput) -> UserInput:
+        """The part as its event may have it. Raises: BadImage, StoreError."""
+        match part:
+            case ImageInput():
+                _check_detail(part.detail)
+                content = await trio.to_thread.run_sync(read_data_url, part.url)
+                self._take(_size_of(content))
+                return replace(part, url=await self._images.keep(content))
+            case LocalImageInput():
+                _check_detail(part.detail)
+                try:
+                    name = await self._file(os.path.join(self._cwd, part.path))
+                except UnreadableImage as unread:
+                    return LocalImageInput(part.path, part.detail, problem=str(unread))
+                except BadImage as bad:
+                    raise BadImage(f"{part.path}: {bad}") from bad
+                return LocalImageInput(part.path, part.detail, image=name)
+            case _:
+                return part
+
+    async def _file(self, path: str) -> str:
+        known = self._read.get(path)
+        if known is not None:
+            self._take(known[1])
+            return known[0]
+        content = await self._images.read(path, self._deadline)
+        size = _size_of(content)
+        self._take(size)
+        name = await self._images.keep(content)
+        self._read[path] = name, size
+        return name
+
+    def _take(self, size: int) -> None:
+        self._room -= size
+        if self._room < 0:
+            raise BadImage(
+                f"expected images of at most {REQUEST_BYTES_MAX} bytes in all, as a request to a model has them, "
+                f"found more: send fewer, or smaller ones"
+            )
+
+
+def _size_of(content: bytes) -> int:
+    """How long an image is in a request."""
+    return len(data_url("image/jpeg", b"")) + 4 * math.ceil(len(content) / 3)
 
 
 # How logs of earlier versions, and of other programs, have images.
