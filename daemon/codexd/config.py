@@ -63,6 +63,20 @@ class ReadConfig(msgspec.Struct, frozen=True):
 # People write a few pages; what is larger is something else, and would be read on the way of every request.
 CONFIG_BYTES_MAX = 1024 * 1024
 
+# Unknown keys that are told one by one: for each the file is gone through for its line.
+WARNINGS_MAX = 32
+# Dots of one line, outside of texts: the library keeps every beginning of a dotted key, so that one of 200,000 parts
+# takes all memory that there is. The deepest that is known here has three.
+KEY_DOTS_MAX = 64
+# A text or a comment of TOML, whole or to the end of what is there; linear, since no part of it gives anything back.
+_TEXT = re.compile(
+    r'''"""(?:[^"\\]|\\.|"(?!""))*+(?:""")?|'''
+    r"""'''(?:[^']|'(?!''))*+(?:''')?|"""
+    r""""(?:[^"\\\n]|\\.)*+"?|"""
+    r"""'[^'\n]*+'?|#[^\n]*+""",
+    re.DOTALL,
+)
+
 Table = dict[str, object]  # as tomllib gives it: checked here, and nowhere else
 
 
@@ -92,6 +106,7 @@ def parse_config(content: bytes, file: str) -> ReadConfig:
 
     try:
         text = content.decode()
+        _check_keys(text, file)
         tables = tomllib.loads(text)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
@@ -100,8 +115,22 @@ def parse_config(content: bytes, file: str) -> ReadConfig:
         found = re.search(r"at line (\d+)", str(error))
         line = int(found[1]) if found else text.count("\n") + 1
         raise InvalidConfig(file, line, None, f"not TOML: {error}") from error
+    except RecursionError as error:
+        raise InvalidConfig(file, None, None, "not TOML: it is nested without end") from error
     version = "sha256:" + hashlib.sha256(content).hexdigest()
     return _Reader(file, text).read(tables, version)
+
+
+def _check_keys(text: str, file: str) -> None:
+    """Whether the library can read all of its keys. Raises: InvalidConfig."""
+    if text.count(".") <= KEY_DOTS_MAX:
+        return
+    # A text of many lines leaves its line ends, so that lines keep their numbers.
+    bare = _TEXT.sub(lambda found: "\n" * found[0].count("\n"), text)
+    for number, line in enumerate(bare.split("\n"), start=1):
+        if line.count(".") > KEY_DOTS_MAX:
+            problem = f"expected keys of at most {KEY_DOTS_MAX} dots in a line, found more"
+            raise InvalidConfig(file, number, None, problem)
 
 
 # What the library says of a key that must be there.
@@ -133,6 +162,7 @@ class _Reader:
         self._text = text
         self._warnings: list[str] = []
         self._keys: list[str] = []
+        self._unknown = 0
 
     def read(self, tables: Table, version: str) -> ReadConfig:
         """The whole of it."""
@@ -155,6 +185,9 @@ class _Reader:
             titles=titles,
         )
         assert isinstance(config, Config)
+        if self._unknown > WARNINGS_MAX:
+            more = self._unknown - WARNINGS_MAX
+            self._warnings.append(f"{self._file}: {more} more unknown keys were ignored.")
         return ReadConfig(config, self._file, version, tuple(self._keys), tuple(self._warnings))
 
     def _check_patterns(self, patterns: Mapping[str, str]) -> None:
@@ -185,7 +218,9 @@ class _Reader:
         """What of a table codexd acts on; warns of what nobody knows."""
         for key in table:
             if key not in kind.expected and key not in kind.foreign:
-                self._warn((*at, key), kind)
+                self._unknown += 1
+                if self._unknown <= WARNINGS_MAX:
+                    self._warn((*at, key), kind)
         known = {key: value for key, value in table.items() if key in kind.expected}
         nested = ("model_providers", "prices", "projects", "redaction", "titles")
         self._keys += [dotted((*at, key)) for key in known if at or key not in nested]

@@ -213,9 +213,9 @@ class JsonlStore:
         """Write it, what it inherited and the blobs that they name into one new file."""
         return await packing.pack(self._parts, stream, path)
 
-    async def unpack(self, path: str) -> Unpacked:
+    async def unpack(self, path: str, accepts: Callable[[str], bool] | None = None) -> Unpacked:
         """Take in what such a file holds."""
-        return await unpacking.unpack(self._parts, path)
+        return await unpacking.unpack(self._parts, path, accepts)
 
     async def sweep_blobs(self, among: Collection[str] | None = None) -> Swept:
         """Remove the blobs (of those named, or of all) that nothing names any more."""

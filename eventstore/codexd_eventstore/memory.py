@@ -265,7 +265,7 @@ class MemoryStore:
         """Refused: what ends with its process is not carried elsewhere."""
         raise Refused(f"stream {stream} is in memory only: nothing was packed")
 
-    async def unpack(self, path: str) -> Unpacked:
+    async def unpack(self, path: str, accepts: Callable[[str], bool] | None = None) -> Unpacked:
         """Refused: see `pack`."""
         raise Refused(f"{path}: these streams are in memory only: nothing was unpacked")
 

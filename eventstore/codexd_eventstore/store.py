@@ -309,8 +309,8 @@ class EventStore(Protocol):
         Raises: Refused where something is at the path, NotFound, Damaged, StoreFailed.
         """
 
-    async def unpack(self, path: str) -> Unpacked:
-        """Take in what such a file holds, after all of it was checked.
+    async def unpack(self, path: str, accepts: Callable[[str], bool] | None = None) -> Unpacked:
+        """Take in what such a file holds, after all of it was checked; only streams whose names are accepted.
 
         A stream that is here already stays, or goes on as the package's does where that is longer;
         ancestors that were not here are archived. Other streams than that are never touched.

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Final
@@ -48,13 +48,16 @@ EXTENDED: Final = "extended"
 KEPT: Final = "kept"
 
 
-async def unpack(parts: Parts, path: str) -> Unpacked:
+async def unpack(parts: Parts, path: str, accepts: Callable[[str], bool] | None) -> Unpacked:
     """Take in what a package holds. Raises: Refused, and then nothing was taken in."""
-    return await _Unpacking(parts, absolute(path)).run()
+    return await _Unpacking(parts, absolute(path), accepts).run()
 
 
 class _Unpacking:
-    def __init__(self, parts: Parts, path: str) -> None:
+    def __init__(
+        self, parts: Parts, path: str, accepts: Callable[[str], bool] | None = None
+    ) -> None:
+        self._accepts = accepts
         self._parts = parts
         self._fs = parts.fs
         self._path = path
@@ -89,6 +92,8 @@ class _Unpacking:
         self._package = manifest_of(content, self._members)
         for log in self._package.logs:
             check_name(log.stream, "stream")
+            if self._accepts is not None and not self._accepts(log.stream):
+                raise Refused(f"a stream {log.stream!r} in it is none that comes in a package")
         for blob in self._package.blobs:
             digest = hashlib.sha256()
             for piece in self._pieces(blob_name(blob.sha256)):

@@ -11,6 +11,9 @@ import pytest
 
 from codexd.models.scripted import scripted_model
 from codexd.models.scripts import Say
+from codexd.runtime.daemon_stream import DAEMON_STREAM
+from codexd_eventstore.jsonl import open_jsonl_store
+from codexd_eventstore.store import NewEvent
 from daemon_client import Client, Json, connected
 from daemon_house import Daemon, Home
 from daemon_screen import texts_of
@@ -208,6 +211,24 @@ async def test_a_hostile_package_is_refused_and_nothing_is_written(
         assert file["message"]
     assert sorted(daemon.home.logs()) == before
     assert names_in(tmp_path) == [package.name]
+
+
+@trio_test
+async def test_a_package_of_what_is_no_thread_is_refused(daemon: Daemon, tmp_path: Path) -> None:
+    """Else the stream of the daemon itself could be brought in, and be archived, too."""
+    package = tmp_path / "p.codexd.tar"
+    async with open_jsonl_store(tmp_path / "s", state_dir=tmp_path / "state") as store:
+        event = NewEvent("thread.named", b'{"threadId":"x"}')
+        await store.append(
+            DAEMON_STREAM, [event], expected_version=0, at_us=1, durable=True, key="k"
+        )
+        await store.archive(DAEMON_STREAM)
+        await store.pack(DAEMON_STREAM, str(package))
+    async with connected(daemon.home.socket) as client:
+        (file,) = await imported(client, package)
+        assert file["outcome"] == "refused"
+        assert "none that comes in a package" in file["message"]
+        await client.start_thread(idempotencyKey="k")
 
 
 @trio_test

@@ -104,6 +104,7 @@ def test_threads_of_the_original_come_in_and_go_out_again(daemon: Daemon, tmp_pa
     assert "Lexer" in codexctl(home, "list").out
     shown = codexctl(home, "show", "Lexer").out
     assert "It reads one byte too many." in shown
+    assert f"  from   rollout {files_of(1)[0]}\n" in shown
     log = codexctl(home, "log", "Lexer").out
     assert "thread.imported" in log
     packed = codexctl(home, "export", "Lexer", "-o", str(tmp_path / "lexer"))

@@ -36,3 +36,8 @@ def parse_thread_id(text: str) -> ThreadId:
             f"01939a4e-7c1b-7d7e-8f5a-2b1c3d4e5f60, found {text[:80]!r}"
         )
     return ThreadId(lowered)
+
+
+def is_thread_id(text: str) -> bool:
+    """Whether a stream of that name is a thread's, and none of the daemon's own."""
+    return _UUID.fullmatch(text) is not None

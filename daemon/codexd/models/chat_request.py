@@ -57,10 +57,9 @@ def encode_chat(request: ModelRequest, quirks: Quirks) -> ChatRequest:
         *([b'"stream_options":{"include_usage":true}'] if quirks.stream_options else []),
         *_tool_members(request, tools, quirks),
         *_setting_members(request, quirks),
-        b'"messages":' + _encode(messages.done),
     ]
     return ChatRequest(
-        b"{" + b",".join(members) + b"}",
+        b"".join((b"{", b",".join(members), b',"messages":', _encode(messages.done), b"}")),
         frozenset(tool.name for tool in tools if tool.type == "custom"),
         frozenset(messages.call_ids),
     )

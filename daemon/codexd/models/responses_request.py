@@ -47,9 +47,9 @@ def encode_request(request: ModelRequest, *, stored: bool = False) -> bytes:
         b'"store":' + (b"true" if stored else b"false"),
         b'"stream":true',
         b'"prompt_cache_key":' + _encode(request.cache_key),
-        b'"input":[' + b",".join(items) + b"]",
     ]
-    return b"{" + b",".join(members) + b"}"
+    # Joined once: with images the items are all of it, and each copy is some ten megabytes.
+    return b"".join((b"{", b",".join(members), b',"input":[', b",".join(items), b"]}"))
 
 
 def _without_reasoning(items: Iterable[bytes]) -> list[bytes]:

@@ -11,7 +11,7 @@ import trio
 
 from codexd.core.commands import TakenFrom
 from codexd.core.events import InvalidEvent
-from codexd.core.ids import ThreadId
+from codexd.core.ids import ThreadId, is_thread_id
 from codexd.core.taking_in import brings
 from codexd.protocol.moving import (
     ImportedFile,
@@ -95,7 +95,7 @@ async def _unpack(services: Services, path: Path, *, dry: bool) -> ImportedFile:
         message = "a package: whether it is whole is checked when it is imported"
         return ImportedFile(str(path), "package", "imported", message=message)
     try:
-        unpacked = await services.store.unpack(str(path))
+        unpacked = await services.store.unpack(str(path), is_thread_id)
     except StoreError as error:
         return ImportedFile(str(path), "package", "refused", message=str(error))
     said = [
