@@ -129,7 +129,7 @@ async def test_without_a_restart_the_command_runs_as_the_model_wrote_it(home: Ho
         home.use_model(model.base_url, approval="untrusted")
         home.start()
         async with connected(home.socket) as client:
-            thread = await client.start_thread()
+            thread = await client.start_thread(cwd=str(home.work))
             turn = await client.start_turn(thread, "go")
             asked = await client.until_asked()
             assert TOKEN in asked.params["command"]
