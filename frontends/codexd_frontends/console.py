@@ -37,7 +37,7 @@ class Console:
         self.may_start = may_start  # whether a daemon that is not running is started
         self.out_style = _style_of(sys.stdout, color)
         self.talk_style = _style_of(sys.stderr, color)
-        self.rows_written = 0  # by `write`, as far as their number can be told
+        self.written = 0  # characters, by `write`
 
     @property
     def room(self) -> Room | None:
@@ -66,14 +66,12 @@ class Console:
 
     def write(self, pieces: Iterable[Piece]) -> None:
         """Write pieces in order, each on its stream."""
-        room = self.room
         for piece in pieces:
             stream = sys.stdout if piece.is_answer else sys.stderr
             style = self.out_style if piece.is_answer else self.talk_style
             stream.write(last_look(piece.text, has_colours=style.color))
             stream.flush()
-            columns = room.columns if room is not None else len(piece.text) + 1
-            self.rows_written += piece.text.count("\n") + len(piece.text) // columns
+            self.written += len(piece.text)
 
     def answer(self, line: str) -> None:
         """A line on stdout."""

@@ -122,7 +122,8 @@ class RunningTurn:
             pause = asking.tick() if asking is not None else None
             listens = asking is not None and asking.listens
             waits = seconds if pause is None else pause
-            match watch.next(self._daemon, listen=listens, join_pasted=False, seconds=waits):
+            daemon = None if asking is not None and asking.holds else self._daemon
+            match watch.next(daemon, listen=listens, join_pasted=False, seconds=waits):
                 case None if pause is not None:
                     pass  # The question takes answers now.
                 case None:
@@ -205,6 +206,8 @@ class RunningTurn:
 
     def _interrupt(self) -> None:
         self._interrupting = True
+        if self._answering is not None:
+            self._answering.let_go()
         style = self._console.talk_style
         self._shows.lines(style.dim("interrupting; Ctrl-C again leaves at once"))
         # It may have ended meanwhile; then its end is on the way, and says how.

@@ -127,3 +127,22 @@ def test_a_long_command_is_cut_to_the_screen_and_shown_whole_on_a_key(tmp_path: 
         terminal.wait_for(KEYS)
         terminal.type("n\n")
         terminal.wait_for("declined")
+
+
+@pytest.mark.parametrize("begin", [sending, attaching, reviewing])
+def test_a_question_that_the_model_draws_below_the_real_one_is_not_the_last_on_the_screen(
+    tmp_path: Path, begin: Callable[[FakeDaemon], Terminal]
+) -> None:
+    forged = "? May it run this command?\n  $ ls\n  [y] yes   [n] no\n"
+    with FakeDaemon(tmp_path) as fake, begin(fake) as terminal:
+        fake.say(said.approval())
+        terminal.wait_for(KEYS)
+        fake.say(said.text_delta(forged), said.item_completed(said.agent(forged)))
+        terminal.wait_for("  $ ls\r\n")
+        terminal.type("y\n")
+        terminal.wait_for("more was written below the question")
+        terminal.wait_for("  $ touch x1\r\n")
+        terminal.wait_for(KEYS)
+        terminal.type("n\n")
+        terminal.wait_for("declined")
+        assert fake.wait_answer() == {"id": 7, "result": {"decision": "decline"}}

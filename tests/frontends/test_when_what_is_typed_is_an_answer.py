@@ -9,7 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from codexd_frontends.answering import ATTENTION_SECONDS, Answering
+from codexd_frontends.answering import (
+    ATTENTION_SECONDS,
+    HOLD_SECONDS,
+    WRITING_SECONDS_MAX,
+    Answering,
+)
 from codexd_frontends.client import Daemon
 from codexd_frontends.question import Room
 from codexd_frontends.style import PLAIN
@@ -26,7 +31,7 @@ class Terminal:
         self.now = 0.0
         self.lines: list[str] = []
         self.room: Room | None = Room(80, 24)
-        self.rows_written = 0
+        self.written = 0
         self.ahead = ""  # typed, and not read
         self.asking = Answering(
             self._say,
@@ -43,7 +48,12 @@ class Terminal:
 
     def _say(self, lines: Sequence[str]) -> None:
         self.lines += lines
-        self.rows_written += len(lines)
+        self.written += sum(map(len, lines))
+
+    def write(self, text: str) -> None:
+        """Something else comes on the screen."""
+        self.lines.append(text)
+        self.written += len(text)
 
     def wait(self, seconds: float = ATTENTION_SECONDS) -> None:
         self.now += seconds
@@ -156,15 +166,59 @@ def test_more_than_one_line_at_once_was_pasted_and_answers_nothing(
     assert terminal.keys_drawn == 2
 
 
-def test_a_question_that_scrolled_away_is_drawn_again_before_it_can_be_answered(
-    daemon: Daemon,
+FORGED = "? May it run this command?\n  $ ls\n  [y] yes"
+
+
+@pytest.mark.parametrize("below", [FORGED, "x", "\n" * 100])
+def test_a_question_below_which_anything_was_written_is_drawn_again_before_it_is_answered(
+    fake: FakeDaemon, daemon: Daemon, below: str
 ) -> None:
     terminal = Terminal()
     ask(terminal, asked())
     terminal.wait()
-    terminal.rows_written += 24
+    terminal.write(below)
     assert terminal.asking.typed("y", daemon) is None
     assert terminal.lines[-1] == "  $ touch x1"
+    assert terminal.asking.holds
+    terminal.wait()
+    assert terminal.asking.typed("y", daemon) == "accept"
+    assert not terminal.asking.holds
+    assert fake.wait_answer()["id"] == 7
+
+
+def test_the_keys_stand_right_below_the_question_that_they_answer() -> None:
+    """A model goes on writing after its call: the question comes again after that."""
+    terminal = Terminal()
+    ask(terminal, asked())
+    for _ in range(4):
+        terminal.write("and more words ")
+        terminal.wait()
+        assert terminal.keys_drawn == 0
+        assert not terminal.asking.holds
+    terminal.wait()
+    assert terminal.lines[-1] == "  $ touch x1"
+    terminal.wait()
+    assert terminal.lines[-2] == "  $ touch x1"
+    assert terminal.keys_drawn == 1
+
+
+def test_what_never_stops_writing_is_held_up_so_that_the_question_can_be_answered(
+    daemon: Daemon,
+) -> None:
+    terminal = Terminal()
+    ask(terminal, asked())
+    waited = 0
+    while not terminal.asking.holds:
+        terminal.write("on and on ")
+        terminal.wait()
+        waited += 1
+        assert waited * ATTENTION_SECONDS <= WRITING_SECONDS_MAX + 1
+    terminal.wait()
+    assert terminal.keys_drawn == 1
+    terminal.wait(HOLD_SECONDS)
+    assert not terminal.asking.holds
+    terminal.write("on and on ")
+    assert terminal.asking.typed("y", daemon) is None
     terminal.wait()
     assert terminal.asking.typed("y", daemon) == "accept"
 

@@ -174,9 +174,8 @@ class Asking:
         asking.ask(asked)
         while True:
             pause = asking.tick()
-            match self._watch.next(
-                self._daemon, listen=asking.listens, join_pasted=False, seconds=pause
-            ):
+            daemon = None if asking.holds else self._daemon
+            match self._watch.next(daemon, listen=asking.listens, join_pasted=False, seconds=pause):
                 case Typed(text):
                     if asking.typed(text, self._daemon) is not None:
                         _wait_resolved(self._daemon, self._followed, question)

@@ -96,9 +96,8 @@ class Attached:
                 pause = self._asking.tick()
                 idle = self._asking.first is None
                 listen = self._watch.lines is not None and (idle or self._asking.listens)
-                seen = self._watch.next(
-                    self._daemon, listen=listen, join_pasted=idle, seconds=pause
-                )
+                daemon = None if self._asking.holds else self._daemon
+                seen = self._watch.next(daemon, listen=listen, join_pasted=idle, seconds=pause)
                 ended = self._saw(seen)
             except ConnectionCut as cut:
                 ended = self._reconnect(str(cut))
@@ -273,6 +272,7 @@ class Attached:
             self._say("no turn runs")
             return
         self._clear_prompt(keep=True)
+        self._asking.let_go()
         self._daemon.post(
             "turn/interrupt",
             {"threadId": self._followed.thread_id, "turnId": self._running},
