@@ -17,7 +17,8 @@ _BLOB = re.compile(rb'"blob":"([0-9a-f]{64})"')
 _ID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?:/.*)?")
 # What other records refer to, and what says how a thread runs on.
 _REFERENCES = frozenset(
-    b"itemId turnId callId approvalId parent blob id call_id type kind role name status model provider".split()
+    b"itemId turnId callId answers approvalId actionHash parent blob id call_id "
+    b"type kind role name status model provider".split()
 )
 # Strings in front of which nothing is told apart: empty ones, and what stands there already.
 _DONE = "«".encode()

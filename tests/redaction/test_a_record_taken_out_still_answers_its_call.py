@@ -1,0 +1,48 @@
+"""A record that is taken out whole keeps what other records refer to: the model's calls keep their answers."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec.structs import replace
+
+from codexd.core.events import CallName, Event, ItemCompleted, decode_event, encode_event
+from codexd.core.ids import CallId
+from codexd.core.tool_events import ApprovalRequested
+from codexd.projections.history import History
+from codexd.redaction.scrubbing import Scrub
+from ordinary import asked_about, ended, line, made
+
+CALL = replace(made("own"), call=CallName(CallId("own"), "shell", answers="c1"))
+ASKED = asked_about("own", line("echo words"))
+
+
+def taken_out(event: Event) -> Event:
+    """The event as it stands in a log from which its record was taken out."""
+    data = Scrub(seqs=[1]).data(1, encode_event(event), {})
+    assert data is not None
+    read = decode_event(event.type, event.v, data)
+    assert isinstance(read, type(event))
+    return read
+
+
+def test_a_call_and_its_answer_have_one_id_before_the_model_after_they_are_taken_out() -> None:
+    call = replace(CALL, item=msgspec.Raw(bytes(CALL.item).replace(b'"own"', b'"c1"')))
+    history = History()
+    for event in (taken_out(call), taken_out(ended("own"))):
+        history.apply(event)
+    read = [msgspec.json.decode(item) for item in history.items]
+    assert [item["call_id"] for item in read] == ["c1", "c1"]
+    assert "done" not in read[1]["output"]
+
+
+def test_a_question_keeps_the_hash_of_what_it_was_about() -> None:
+    read = taken_out(ASKED)
+    assert isinstance(read, ApprovalRequested)
+    assert (read.approval_id, read.action_hash) == (ASKED.approval_id, ASKED.action_hash)
+    assert "words" not in str(read.action)
+
+
+def test_a_call_keeps_its_own_id() -> None:
+    read = taken_out(CALL)
+    assert isinstance(read, ItemCompleted)
+    assert read.call == CALL.call
