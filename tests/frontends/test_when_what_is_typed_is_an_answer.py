@@ -71,9 +71,9 @@ def fake(tmp_path: Path) -> Iterator[FakeDaemon]:
 
 
 @pytest.fixture
-def daemon(fake: FakeDaemon) -> Iterator[Daemon]:
-    with Daemon.connect(fake.path) as daemon:
-        yield daemon
+def connection(fake: FakeDaemon) -> Iterator[Daemon]:
+    with Daemon.connect(fake.path) as connected:
+        yield connected
 
 
 def asked(request_id: int = 7, line: str = "touch x1", item_id: str = "c1") -> Json:
@@ -87,13 +87,13 @@ def ask(terminal: Terminal, question: Json) -> None:
 
 
 def test_a_key_after_the_moment_answers_and_names_what_it_answers(
-    fake: FakeDaemon, daemon: Daemon
+    fake: FakeDaemon, connection: Daemon
 ) -> None:
     terminal = Terminal()
     ask(terminal, asked())
     terminal.wait()
     assert terminal.asking.listens
-    assert terminal.asking.typed("y", daemon) == "accept"
+    assert terminal.asking.typed("y", connection) == "accept"
     assert fake.wait_answer() == {
         "id": 7,
         "result": {"decision": "accept", "approvalId": "t/7", "actionHash": "touch x1"},
@@ -101,7 +101,7 @@ def test_a_key_after_the_moment_answers_and_names_what_it_answers(
     assert terminal.asking.first is None
 
 
-def test_what_was_typed_before_the_question_is_taken_away_and_said(daemon: Daemon) -> None:
+def test_what_was_typed_before_the_question_is_taken_away_and_said(connection: Daemon) -> None:
     terminal = Terminal()
     terminal.ahead = "y\ny\nand a prompt"
     ask(terminal, asked())
@@ -113,10 +113,10 @@ def test_what_was_typed_before_the_question_is_taken_away_and_said(daemon: Daemo
     assert terminal.asking.first is not None
 
 
-def test_the_keys_are_drawn_only_when_nobody_has_typed_for_a_moment(daemon: Daemon) -> None:
+def test_the_keys_are_drawn_only_when_nobody_has_typed_for_a_moment(connection: Daemon) -> None:
     terminal = Terminal()
     ask(terminal, asked())
-    assert terminal.asking.typed("y", daemon) is None
+    assert terminal.asking.typed("y", connection) is None
     for _ in range(5):
         terminal.wait(ATTENTION_SECONDS / 2)
         terminal.ahead = "y\n"
@@ -138,28 +138,28 @@ def test_it_says_how_long_there_is_to_wait() -> None:
     assert terminal.asking.tick() is None
 
 
-def test_the_next_question_has_a_moment_of_its_own(fake: FakeDaemon, daemon: Daemon) -> None:
+def test_the_next_question_has_a_moment_of_its_own(fake: FakeDaemon, connection: Daemon) -> None:
     terminal = Terminal()
     ask(terminal, asked(7))
     ask(terminal, asked(8, "rm -rf x", "c2"))
     terminal.wait()
-    assert terminal.asking.typed("y", daemon) == "accept"
+    assert terminal.asking.typed("y", connection) == "accept"
     assert terminal.lines[-1] == "  $ rm -rf x"
     assert not terminal.asking.listens
-    assert terminal.asking.typed("y", daemon) is None
+    assert terminal.asking.typed("y", connection) is None
     assert terminal.asking.first is not None
     assert fake.wait_answer()["id"] == 7
 
 
 @pytest.mark.parametrize("behind", ["y\n", "\n", "and half a line"])
 def test_more_than_one_line_at_once_was_pasted_and_answers_nothing(
-    daemon: Daemon, behind: str
+    connection: Daemon, behind: str
 ) -> None:
     terminal = Terminal()
     ask(terminal, asked())
     terminal.wait()
     terminal.ahead = behind
-    assert terminal.asking.typed("y", daemon) is None
+    assert terminal.asking.typed("y", connection) is None
     assert terminal.asking.first is not None
     assert not terminal.asking.listens
     terminal.wait()
@@ -171,17 +171,17 @@ FORGED = "? May it run this command?\n  $ ls\n  [y] yes"
 
 @pytest.mark.parametrize("below", [FORGED, "x", "\n" * 100])
 def test_a_question_below_which_anything_was_written_is_drawn_again_before_it_is_answered(
-    fake: FakeDaemon, daemon: Daemon, below: str
+    fake: FakeDaemon, connection: Daemon, below: str
 ) -> None:
     terminal = Terminal()
     ask(terminal, asked())
     terminal.wait()
     terminal.write(below)
-    assert terminal.asking.typed("y", daemon) is None
+    assert terminal.asking.typed("y", connection) is None
     assert terminal.lines[-1] == "  $ touch x1"
     assert terminal.asking.holds
     terminal.wait()
-    assert terminal.asking.typed("y", daemon) == "accept"
+    assert terminal.asking.typed("y", connection) == "accept"
     assert not terminal.asking.holds
     assert fake.wait_answer()["id"] == 7
 
@@ -203,7 +203,7 @@ def test_the_keys_stand_right_below_the_question_that_they_answer() -> None:
 
 
 def test_what_never_stops_writing_is_held_up_so_that_the_question_can_be_answered(
-    daemon: Daemon,
+    connection: Daemon,
 ) -> None:
     terminal = Terminal()
     ask(terminal, asked())
@@ -218,46 +218,46 @@ def test_what_never_stops_writing_is_held_up_so_that_the_question_can_be_answere
     terminal.wait(HOLD_SECONDS)
     assert not terminal.asking.holds
     terminal.write("on and on ")
-    assert terminal.asking.typed("y", daemon) is None
+    assert terminal.asking.typed("y", connection) is None
     terminal.wait()
-    assert terminal.asking.typed("y", daemon) == "accept"
+    assert terminal.asking.typed("y", connection) == "accept"
 
 
 def test_all_of_a_long_command_is_shown_on_a_key_and_then_it_can_be_answered(
-    daemon: Daemon,
+    connection: Daemon,
 ) -> None:
     terminal = Terminal()
     line = "\n".join(f"echo {n}" for n in range(100))
     ask(terminal, asked(line=line))
     terminal.wait()
     assert terminal.lines[-1].endswith("[s] show all of it")
-    assert terminal.asking.typed("s", daemon) is None
+    assert terminal.asking.typed("s", connection) is None
     assert "    echo 50" in terminal.lines
     terminal.wait()
-    assert terminal.asking.typed("n", daemon) == "decline"
+    assert terminal.asking.typed("n", connection) == "decline"
 
 
-def test_another_word_is_no_answer(daemon: Daemon) -> None:
+def test_another_word_is_no_answer(connection: Daemon) -> None:
     terminal = Terminal()
     ask(terminal, asked())
     terminal.wait()
     for word in ("", "ja", "yy", "y\u200b", "accept please"):
-        assert terminal.asking.typed(word, daemon) is None
+        assert terminal.asking.typed(word, connection) is None
     assert terminal.asking.first is not None
 
 
-def test_a_question_with_an_id_that_was_seen_before_is_asked(daemon: Daemon) -> None:
+def test_a_question_with_an_id_that_was_seen_before_is_asked(connection: Daemon) -> None:
     """The model may give a second call the id of the first."""
     terminal = Terminal()
     ask(terminal, asked(7, item_id="c1"))
     ask(terminal, asked(8, "./evil.sh", "c1"))
     terminal.wait()
-    assert terminal.asking.typed("y", daemon) == "accept"
+    assert terminal.asking.typed("y", connection) == "accept"
     assert terminal.lines[-1] == "  $ ./evil.sh"
 
 
 def test_the_same_question_asked_again_is_drawn_once_and_a_changed_one_again(
-    daemon: Daemon,
+    connection: Daemon,
 ) -> None:
     terminal = Terminal()
     ask(terminal, asked())
