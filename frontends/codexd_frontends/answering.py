@@ -71,9 +71,8 @@ class Answering:
         self._say, self._style, self._screen = say, style, screen
         self._typing, self._elsewhere, self._clock = typing, elsewhere, clock
         self._questions = Questions()
-        self._opens_at: float | None = (
-            None  # when the keys are drawn; None: they are, or nothing is asked
-        )
+        # When the keys are to be drawn; None: they are, or nothing is asked.
+        self._opens_at: float | None = None
         self._drawn_at = 0.0  # when the question was drawn first
         self._mark = 0  # how much was written when our last word about it was
         self._seen = 0  # and when somebody looked last
