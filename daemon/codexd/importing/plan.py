@@ -8,7 +8,14 @@ from pathlib import Path
 import msgspec
 
 from codexd.importing.lines import text_of
-from codexd.importing.sources import Source, UnreadableSource, files_under, kind_of, peek
+from codexd.importing.sources import (
+    Source,
+    UnreadableSource,
+    files_under,
+    kind_of,
+    peek,
+    rollouts_of,
+)
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -65,7 +72,7 @@ def _add(planned: Plan, path: Path, seen: set[Path]) -> None:
     planned.threads.setdefault(source.source_id, []).append(source)
     if source.is_segment:  # Taken alone, it has no beginning.
         for other in _homes(path):
-            for one in other.rglob(f"*{source.source_id}*.jsonl*"):
+            for one in rollouts_of(other, source.source_id):
                 _add(planned, one, seen)
 
 
@@ -76,7 +83,7 @@ def _needed(sources: list[Source]) -> list[str]:
 def _beside(planned: Plan, beside: Path, source_id: str) -> list[Path]:
     paths = {one.path for sources in planned.threads.values() for one in sources} | {beside}
     homes = {home for path in paths for home in _homes(path)}
-    return sorted({found for home in homes for found in home.rglob(f"*{source_id}*.jsonl*")})
+    return sorted({found for home in homes for found in rollouts_of(home, source_id)})
 
 
 def _homes(path: Path) -> list[Path]:

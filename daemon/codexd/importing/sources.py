@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import os
 import re
 import shutil
 import subprocess
@@ -85,17 +86,31 @@ def kind_of(path: Path) -> Literal["package", "rollout"]:
 
 def files_under(path: Path) -> list[Path]:
     """The file itself, or what may be imported of a folder, the oldest names first."""
-    if not path.is_dir():
+    if not os.path.isdir(path):
         return [path]
-    return sorted(
-        one
-        for one in path.rglob("*")
-        if one.is_file()
-        and (
-            (one.name.startswith("rollout-") and one.name.endswith((".jsonl", ".jsonl.zst")))
-            or one.name.endswith(".codexd.tar")
-        )
-    )
+    return sorted(one for one in _below(path) if _may_be_imported(one.name))
+
+
+def rollouts_of(folder: Path, source_id: str) -> list[Path]:
+    """The files below a folder that are named after a thread of the original."""
+    return sorted(one for one in _below(folder) if source_id in one.name and ".jsonl" in one.name)
+
+
+def _may_be_imported(name: str) -> bool:
+    is_rollout = name.startswith("rollout-") and name.endswith((".jsonl", ".jsonl.zst"))
+    return is_rollout or name.endswith(".codexd.tar")
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """All files below a folder. No link to a folder is followed, and what cannot be looked into is passed over."""
+    left = [str(folder)]
+    while left:
+        with contextlib.suppress(OSError), os.scandir(left.pop()) as rows:
+            for row in rows:
+                if row.is_dir(follow_symlinks=False):
+                    left.append(row.path)
+                elif row.is_file():
+                    yield Path(row.path)
 
 
 @contextlib.contextmanager
