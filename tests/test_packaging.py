@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.machinery
 import importlib.metadata
 import re
+import subprocess
 import sys
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,24 +45,52 @@ def test_the_metadata_says_what_it_is_and_for_whom() -> None:
     assert METADATA["description"].endswith(".")
 
 
-def test_two_commands_are_installed() -> None:
-    assert COMMANDS == {"commands/codexd": "codexd", "commands/codexctl": "codexctl"}
+def test_two_commands_are_installed_and_what_both_run() -> None:
+    assert COMMANDS == {
+        "commands/codexd": "codexd",
+        "commands/codexctl": "codexctl",
+        "commands/codexd-python": "codexd-python",
+    }
     installed = {path.name for path in importlib.metadata.files("codexd") or ()}
     assert set(COMMANDS.values()) <= installed
+    one, other = ((CHECKOUT / "commands" / name).read_text() for name in ("codexctl", "codexd"))
+    assert one.replace(" codexctl ", " codexd ") == other
 
 
 def test_a_command_imports_nothing_by_a_path_before_the_path_is_known_to_be_ours() -> None:
-    for source in COMMANDS:
-        lines = (CHECKOUT / source).read_text(encoding="utf-8").splitlines()
-        assert lines[0] == "#!python"  # which an installer replaces by the interpreter (PEP 427)
-        imported = [line for line in lines if line.startswith(("import ", "from "))]
-        assert imported[:-1] == ["import os", "import site", "import sys"]
-        frozen = [*map(importlib.machinery.FrozenImporter.find_spec, ("os", "site"))]
-        assert all(frozen)
-        assert "sys" in sys.builtin_module_names
-        assert lines.index("    del sys.path[0]  # the folder of the commands") < lines.index(
-            imported[-1]
-        )
+    lines = (CHECKOUT / "commands/codexd-python").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "#!python"  # which an installer replaces by the interpreter (PEP 427)
+    imported = [at for at, line in enumerate(lines) if line.lstrip().startswith(("import", "from"))]
+    assert [lines[at] for at in imported[:3]] == ["import os", "import site", "import sys"]
+    assert all(map(importlib.machinery.FrozenImporter.find_spec, ("os", "site")))
+    assert "sys" in sys.builtin_module_names
+    assert (
+        imported[2] < lines.index("    del sys.path[0]  # the folder of the commands") < imported[3]
+    )
+
+
+# As installers write it, and as they do where the path is too long for that or has blanks.
+FIRST_LINES = ("#!{python}", "#!/bin/sh\n'''exec' '{python}' \"$0\" \"$@\"\n' '''")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", FIRST_LINES)
+def test_a_command_finds_its_interpreter_through_links_and_odd_first_lines(
+    tmp_path: Path, first: str
+) -> None:
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    for name in COMMANDS.values():
+        command = (CHECKOUT / "commands" / name).read_text(encoding="utf-8")
+        text = command.replace("#!python", first.format(python=sys.executable))
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+        (tmp_path / name).symlink_to(folder / name)
+    for name in ("codexctl", "codexd"):
+        for path in (tmp_path / name, folder / name):
+            asked = [str(path), "--version"]
+            done = subprocess.run(asked, capture_output=True, text=True, check=True)
+            assert done.stdout.startswith(f"{name} {codexd.__version__}")
 
 
 def test_the_wheel_holds_the_three_packages() -> None:

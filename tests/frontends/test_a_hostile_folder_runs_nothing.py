@@ -103,7 +103,7 @@ def test_every_command_and_the_daemon_that_it_starts(home: Home, traps: Traps) -
 
 
 def test_every_command_with_the_folder_on_the_path_of_python(home: Home) -> None:
-    traps = Traps(home.work, packages=False, spared=OF_THE_START)
+    traps = Traps(home.work, packages=False)
     with playing() as model:
         home.use_model(model.base_url)
         trap = str(traps.folder / "queue.py")
