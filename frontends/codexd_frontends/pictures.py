@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from urllib.parse import unquote, urlsplit
 
+from codexd.foreign_files import read_file
 from codexd_frontends.drawn import one_line
 from codexd_frontends.trouble import UsageTrouble
 
@@ -32,12 +33,7 @@ def image_part(path: str) -> Part:
     """The part for one file. Raises: UsageTrouble: there is no image."""
     absolute = os.path.abspath(os.path.expanduser(path))
     try:
-        # A pipe would wait for its writer.
-        fd = os.open(absolute, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            head = os.read(fd, _HEAD_BYTES)
-        finally:
-            os.close(fd)
+        head = read_file(absolute, _HEAD_BYTES)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise UsageTrouble(

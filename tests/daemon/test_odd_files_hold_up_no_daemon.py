@@ -101,6 +101,11 @@ async def test_a_mount_that_never_answers(home: Home, mount: Path) -> None:
                 "status"
             ] == "completed"
             assert time.monotonic() - began < STOP_SECONDS_MAX
+            refusal = await client.refused(
+                "thread/export", threadId=thread, path=str(mount / "a.codexd.tar")
+            )
+            assert "did not answer" in refusal.message
+            await other.post("thread/import", paths=[str(mount), str(mount / "a.jsonl")])
             image = {"type": "localImage", "path": str(mount / "a.png")}
             text = {"type": "text", "text": "say 1"}
             await client.call("turn/start", threadId=thread, input=[image, text])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from codexd.core.commands import TakenFrom
 from codexd.core.events import InvalidEvent
 from codexd.core.ids import ThreadId, is_thread_id
 from codexd.core.taking_in import brings
+from codexd.patience import NoAnswer, patiently
 from codexd.protocol.moving import (
     ImportedFile,
     ImportProblem,
@@ -44,6 +46,13 @@ async def thread_export(
     """Pack a thread. A file that is to be replaced stays until the new one is whole."""
     thread_id, path = thread_id_of(params.thread_id), _absolute(params.path)
     target = path.with_name(f".{path.name}.{services.new_id()}") if params.force else path
+    # What is written is waited for, also by a stop: so nothing is where nothing answers already.
+    try:
+        await patiently(str(path.parent), partial(os.path.lexists, path))
+    except NoAnswer as error:
+        raise state_error(
+            f"{path}: {error.strerror}: nothing was exported", "export_refused"
+        ) from error
     try:
         package = await services.store.pack(thread_id, str(target))
         if params.force:
