@@ -72,7 +72,7 @@ def test_the_four_kinds_that_models_read_are_taken(files: Path, name: str) -> No
     [
         ("absent.png", "cannot be read: No such file or directory"),
         ("notes.png", "is no PNG, JPEG, GIF or WebP image"),
-        (".", "cannot be read: Is a directory"),
+        (".", "cannot be read: expected a file, found a folder"),
     ],
 )
 def test_what_is_no_image_is_said_before_anything_is_sent(
