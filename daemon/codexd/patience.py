@@ -60,9 +60,10 @@ async def patiently(place: str, read: Callable[[], T], seconds: float = PATIENCE
     except LookupError:
         readings = _Readings()
         _readings.set(readings)
-    if readings.is_silent(place):
+    if seconds <= 0 or readings.is_silent(place):
         raise NoAnswer(place, seconds)
-    reading = _Reading()
+    # With a thread to be had it begins for certain, if perhaps after we have left.
+    reading = _Reading(is_begun=readings.limiter.available_tokens > 0)
 
     def noted() -> T:
         reading.is_begun = True
