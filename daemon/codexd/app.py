@@ -172,6 +172,7 @@ class House:
             warm_up=self._warmth.set,
             version=__version__,
             home=paths.data_dir,
+            own_folders=paths.folders,
             socket=place.link or place.bind,
             cwd=home_folder(env),
             started_at_ms=time.time_ns() // 1_000_000,

@@ -33,6 +33,11 @@ class Paths(msgspec.Struct, frozen=True):
     runtime_dir: Path  # the socket and the lock: gone when the machine stops
     socket: Path  # where frontends look for the daemon
 
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """All that codexd keeps is in one of these, or below it; a socket may lie elsewhere."""
+        return (self.config_file.parent, self.data_dir, self.state_dir, self.runtime_dir)
+
 
 def find_paths(environ: Mapping[str, str], *, sessions: Path = Path("/run/user")) -> Paths:
     """The places that an environment asks for; `sessions` has a folder for each user who is logged in."""

@@ -33,7 +33,7 @@ from codexd_frontends.process import stop_process, wait_gone
 from codexd_frontends.render import Screen
 from codexd_frontends.running import OnScreen, RunningTurn
 from codexd_frontends.start import daemon_log_path, default_socket_path, log_tail, start
-from codexd_frontends.trouble import BadConfig, Trouble, Unreachable
+from codexd_frontends.trouble import BadConfig, Trouble, Unreachable, UsageTrouble
 from codexd_frontends.watch import Interrupts, Watch
 
 PROMPT = "Which system is this? Call your shell tool with `uname -sr`, then say it in one sentence."
@@ -76,7 +76,13 @@ def main(argv: list[str] | None = None) -> int:
 def _demonstrate(home: Path, choice: ModelChoice) -> int:
     _say(f"home    {home}")
     _say(f"model   {one_line(choice.model or 'the default one of openai')}: {choice.why}")
-    (home / "config.toml").write_text(choice.config())
+    try:
+        with (home / "config.toml").open("x") as config:
+            config.write(choice.config())
+    except OSError as error:
+        raise UsageTrouble(
+            f"expected a home without a config.toml, found {home} ({error.strerror}); nothing was changed"
+        ) from error
     with _daemon() as daemon:
         done = _one_turn(daemon)
     if done:
@@ -179,7 +185,7 @@ def _port_of(process: subprocess.Popen[bytes]) -> int:
 
 
 def _say(line: str) -> None:
-    print(last_look(line, has_colours=True), flush=True)
+    print(last_look(line), flush=True)
 
 
 if __name__ == "__main__":

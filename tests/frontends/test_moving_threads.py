@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -10,12 +12,13 @@ import msgspec
 import pytest
 
 from codexd_frontends.ctl import main
-from daemon_house import Daemon
+from daemon_house import Daemon, Home
 from rollout_files import files_of, thread_id
 
 from . import said
 from .codexctl import codexctl
 from .fake_daemon import FakeDaemon, Json
+from .terminal import Terminal
 
 Captured = pytest.CaptureFixture[str]
 ID = "019a1111-0000-7000-8000-000000000001"
@@ -94,6 +97,30 @@ def test_a_dry_run_says_that_it_is_one(tmp_path: Path, capfd: Captured) -> None:
         assert run(fake, "import", "--dry-run", "/h") == 0
         assert fake.wait_for("thread/import")["dryRun"] is True
     assert capfd.readouterr().out == f"{ID}  would be imported  /h/rollout-1.jsonl\n"
+
+
+def test_a_package_is_not_written_onto_a_terminal(tmp_path: Path) -> None:
+    with (
+        FakeDaemon(tmp_path) as fake,
+        Terminal("--socket", fake.path, "export", ID, "-o", "-") as terminal,
+    ):
+        assert terminal.wait_exit() == 2
+        assert "expected a file or a pipe for a package, found a terminal" in terminal.screen
+
+
+def test_the_demo_replaces_no_config(home: Home) -> None:
+    home.configure("# mine\n")
+    ended = subprocess.run(
+        [sys.executable, "-m", "codexd_frontends.demo", "--scripted", "--home", str(home.path)],
+        env=home.env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode == 1
+    assert f"expected a home without a config.toml, found {home.path}" in ended.stderr
+    assert (home.path / "config.toml").read_text() == "# mine\n"
 
 
 def test_threads_of_the_original_come_in_and_go_out_again(daemon: Daemon, tmp_path: Path) -> None:

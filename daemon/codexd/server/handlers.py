@@ -19,6 +19,7 @@ from codexd.protocol.rpc import Answer, Request, internal_error, unknown_method
 from codexd.runtime.supervisor import ThreadGone
 from codexd.server import (
     compaction_answers,
+    export_answers,
     house_answers,
     listing_answers,
     moving_answers,
@@ -62,7 +63,7 @@ HANDLERS: dict[str, Handler] = {
     "thread/compact/start": compaction_answers.thread_compact_start,
     "thread/compact/undo": revert_answers.thread_compact_undo,
     "thread/delete": tending_answers.thread_delete,
-    "thread/export": moving_answers.thread_export,
+    "thread/export": export_answers.thread_export,
     "thread/fork": thread_answers.thread_fork,
     "thread/import": moving_answers.thread_import,
     "thread/items/list": reading_answers.thread_items_list,

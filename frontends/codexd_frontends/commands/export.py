@@ -17,6 +17,7 @@ from codexd_frontends.console import Console
 from codexd_frontends.exits import DONE, Exit
 from codexd_frontends.messages import RawThreadAnswer, Thread
 from codexd_frontends.start import connect
+from codexd_frontends.trouble import UsageTrouble
 from codexd_frontends.which import find_thread_id
 
 SUFFIX = ".codexd.tar"
@@ -30,6 +31,11 @@ _NOT_IN_A_NAME = re.compile(r"[^\w.-]+")
 
 def run(arguments: argparse.Namespace, console: Console) -> Exit:
     """Export a thread and print where to."""
+    if arguments.output == "-" and sys.stdout.isatty():
+        raise UsageTrouble(
+            "expected a file or a pipe for a package, found a terminal, which would obey what is in it; "
+            "nothing was exported"
+        )
     with connect(console) as daemon:
         thread_id = find_thread_id(daemon, arguments.thread)
         if arguments.output == "-":
