@@ -18,6 +18,7 @@ from codexd.core.events import GitHead
 from codexd.foreign_files import read_file
 from codexd.owners import foreign_owner
 from codexd.patience import NoAnswer, patiently
+from codexd.protocol.threads import GitInfo
 
 # A ref or a config file of a repository is small; what is larger is not read.
 GIT_FILE_BYTES_MAX: Final = 1024 * 1024
@@ -37,6 +38,19 @@ async def git_head(cwd: str) -> GitHead | None:
         return await patiently(cwd, partial(_read_head, Path(cwd)))
     except NoAnswer:
         return None
+
+
+def git_info(logged: GitHead | None) -> GitInfo | None:
+    """What clients are told of a head in a log; an older version or a foreign file may have put any text there."""
+    if logged is None:
+        return None
+    branch, origin = logged.branch, logged.origin_url
+    is_branch = branch is not None and (_is_ref(branch) or _is_ref(f"refs/heads/{branch}"))
+    return GitInfo(
+        _object_id(logged.sha or ""),
+        branch if is_branch else None,
+        origin if origin is not None and origin.isprintable() else None,
+    )
 
 
 def _read_head(cwd: Path) -> GitHead | None:

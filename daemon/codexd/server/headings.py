@@ -16,7 +16,6 @@ from codexd.protocol.policies import sandbox_policy
 from codexd.protocol.threads import (
     Active,
     Environment,
-    GitInfo,
     Idle,
     ImportedFrom,
     InError,
@@ -29,6 +28,7 @@ from codexd.protocol.threads import (
 )
 from codexd.protocol.turns import Turn
 from codexd.runtime.troubles import Trouble
+from codexd.server.git import git_info
 
 
 def status_of(
@@ -80,7 +80,7 @@ def heading(
         cli_version=started.daemon_version,
         originator=started.originator,
         thread_source=started.thread_source,
-        git_info=GitInfo(git.sha, git.branch, git.origin_url) if git is not None else None,
+        git_info=git_info(git),
         name=summary.name,
         trouble=str(trouble) if trouble is not None else msgspec.UNSET,
         imported_from=_imported(summary.brought),
