@@ -29,7 +29,7 @@ from codexd_eventstore import (
     sweeping,
     unpacking,
 )
-from codexd_eventstore.files import FileSystem
+from codexd_eventstore.files import FileState, FileSystem
 from codexd_eventstore.own_records import take_seals
 from codexd_eventstore.parts import Parts, blocking
 from codexd_eventstore.places import absolute, check_name, make_root, take_lock
@@ -232,14 +232,22 @@ class JsonlStore:
     async def verify(self, stream: str) -> Verdict:
         """Read all of its own records and check them and its link to its parent; changes nothing."""
         while True:
+            path = self._shelf.find_or_emptied(stream)
+            before = await blocking(self._fs.state, path)
             log = self._shelf.get(stream)
             end = log.size if log is not None and log.is_born else None
             mark = self._parts.notes.mark(stream) if end is None else None
-            path = self._shelf.find_or_emptied(stream)
-            verdict = await blocking(verify_log, self._fs, self._shelf, path, stream, end, mark)
-            if verdict.damage is None or self._shelf.get(stream) is log:
+            try:
+                verdict = await blocking(verify_log, self._fs, self._shelf, path, stream, end, mark)
+            except StoreFailed:
+                if self._shelf.find_or_emptied(stream) == path:
+                    raise
+                continue  # it was archived or brought back meanwhile
+            after = await blocking(self._fs.state, path)
+            is_same = before == after if end is None else _is_one_file(before, after)
+            if verdict.damage is None or (self._shelf.get(stream) is log and is_same):
                 return verdict
-            # It was opened, closed or rewritten meanwhile: then this is about another file.
+            # It was opened, closed, rewritten or appended to meanwhile: then this is about another file.
 
     async def streams(self, *, archived: bool = False) -> list[StreamEntry]:
         """All streams, or all archived ones, in no particular order."""
@@ -327,3 +335,10 @@ class JsonlStore:
         self._parts.drafts.release()
         await self._parts.committer.stop()
         await self._parts.notes.shut()
+
+
+def _is_one_file(one: FileState | None, other: FileState | None) -> bool:
+    """Whether a path led to the same file twice, however it has grown in between."""
+    if one is None or other is None:
+        return one is other
+    return (one.device, one.inode) == (other.device, other.inode)

@@ -101,7 +101,10 @@ def scan_log(
     whole: bool = True,
     keys: bool = True,
 ) -> Scan:
-    """Read and check a file, or its first `end` bytes. Raises: OSError.
+    """Read and check a file as it is now, or its first `end` bytes. Raises: OSError.
+
+    What is written behind its end meanwhile is left to the next reading: a line of which one look saw the
+    half and the next one saw the whole would be taken for damage.
 
     Args:
         mark: what was noted of the log: whether its durable point was met is told too.
@@ -110,9 +113,11 @@ def scan_log(
     """
     fd = fs.open_to_read(path)
     try:
+        now = fs.fd_state(fd).size_bytes
+        stop = now if end is None else min(end, now)
 
         def read(start: int, size: int) -> bytes:
-            return fs.read(fd, start, size if end is None else max(0, min(size, end - start)))
+            return fs.read(fd, start, max(0, min(size, stop - start)))
 
         start = start_of(read, stream)
         head = head_of(read(0, HEAD_BYTES).partition(b"\n")[0])

@@ -73,6 +73,7 @@ class StoreBlobsVerifyResponse(msgspec.Struct, frozen=True, rename="camel"):
     total: int
     damaged: tuple[DamagedBlob, ...] = ()
     next_after: str | None = None
+    unreadable: tuple[DamagedBlob, ...] = ()  # what the system did not let be read, and why
 
 
 class StoreBlobsSweepResponse(msgspec.Struct, frozen=True, rename="camel"):

@@ -19,10 +19,11 @@ from codexd.protocol.notifications import ThreadDeletedNotification
 from codexd.protocol.rpc import state_error
 from codexd.protocol.threads import ThreadDeleteParams, ThreadDeleteResponse
 from codexd.runtime.copying import forget
+from codexd.runtime.daemon_stream import DAEMON_STREAM
 from codexd.server.connection import Answered, Connection
 from codexd.server.opening import store_error, thread_id_of
 from codexd.server.services import Services
-from codexd_eventstore.store import Damaged, NotFound, Refused, StoreError
+from codexd_eventstore.store import Damaged, NotFound, Refused, StoreError, StoreFailed
 
 # A row is a hundred bytes; what one message carries stays far below its bound.
 STREAMS_PAGE: Final = 1000
@@ -96,7 +97,7 @@ async def thread_verify(
     services: Services, connection: Connection, params: tending.ThreadVerifyParams
 ) -> Answered:
     """Check a thread's whole log, and salvage it if that is asked for and needed."""
-    thread_id = thread_id_of(params.thread_id)
+    thread_id = _stream_of(params.thread_id)
     archived = {row.stream for row in await services.store.streams(archived=True)}
     try:
         verdict = await services.store.verify(thread_id)
@@ -118,6 +119,11 @@ async def thread_verify(
             salvaged,
         )
     )
+
+
+def _stream_of(text: str) -> ThreadId:
+    """A thread, or the log of the daemon's own facts, which `store/streams` names too. Raises: RpcError."""
+    return ThreadId(text) if text == DAEMON_STREAM else thread_id_of(text)
 
 
 async def _salvage(services: Services, thread_id: ThreadId) -> tending.Salvaged | None:
@@ -152,7 +158,9 @@ async def store_blobs_verify(
     """Check some blobs."""
     blobs = sorted(await services.store.blobs(), key=lambda blob: blob.sha256)
     left = [blob for blob in blobs if params.after is None or blob.sha256 > params.after]
-    damaged, size, checked = [], 0, 0
+    damaged: list[tending.DamagedBlob] = []
+    unreadable: list[tending.DamagedBlob] = []
+    size = checked = 0
     for blob in left:
         if checked and (checked >= BLOBS_PAGE or size + blob.size_bytes > BLOBS_PAGE_BYTES):
             break
@@ -161,10 +169,17 @@ async def store_blobs_verify(
             damage = await services.store.verify_blob(blob.sha256)
         except NotFound:
             continue  # it was swept meanwhile
+        except StoreFailed as error:
+            unreadable.append(tending.DamagedBlob(blob.sha256, str(error)))
+            continue
         if damage is not None:
             damaged.append(tending.DamagedBlob(blob.sha256, damage))
     after = left[checked - 1].sha256 if checked < len(left) else None
-    return Answered(tending.StoreBlobsVerifyResponse(checked, len(blobs), tuple(damaged), after))
+    return Answered(
+        tending.StoreBlobsVerifyResponse(
+            checked, len(blobs), tuple(damaged), after, tuple(unreadable)
+        )
+    )
 
 
 async def store_blobs_sweep(

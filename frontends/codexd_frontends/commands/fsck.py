@@ -16,6 +16,7 @@ from codexd.protocol.tending import (
 )
 from codexd_frontends.client import Daemon
 from codexd_frontends.console import Console
+from codexd_frontends.drawn import one_line
 from codexd_frontends.exits import DONE, FAILED, Exit
 from codexd_frontends.start import connect
 from codexd_frontends.trouble import Refused
@@ -31,7 +32,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
         check = _Check(daemon, console, salvage=arguments.salvage)
         if arguments.threads:
             for word in arguments.threads:
-                check.thread(find_thread_id(daemon, word))
+                check.thread(find_thread_id(daemon, word), is_named=True)
         else:
             for thread_id in _all_threads(daemon):
                 check.thread(thread_id)
@@ -39,7 +40,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
         if arguments.sweep:
             check.sweep()
     check.say_all()
-    return FAILED if check.is_damaged else DONE
+    return FAILED if check.is_damaged or check.is_partial else DONE
 
 
 def _all_threads(daemon: Daemon) -> Iterator[str]:
@@ -60,24 +61,29 @@ class _Check:
         self._daemon, self._console, self._salvage = daemon, console, salvage
         self._threads = self._records = self._blobs = 0
         self._found: list[ThreadVerifyResponse] = []  # those that are or were damaged
-        self._unchecked: dict[str, str] = {}  # threads that could not be checked, and why
+        self._unchecked: dict[str, str] = {}  # threads and blobs that could not be read, and why
         self._bad_blobs: list[DamagedBlob] = []
         self._swept: StoreBlobsSweepResponse | None = None
 
     @property
     def is_damaged(self) -> bool:
         """Whether damage remains."""
-        remains = any(one.damage is not None for one in self._found)
-        return remains or bool(self._unchecked or self._bad_blobs)
+        return bool(self._bad_blobs) or any(one.damage is not None for one in self._found)
 
-    def thread(self, thread_id: str) -> None:
+    @property
+    def is_partial(self) -> bool:
+        """Whether something could not be looked at: what it is like is not known."""
+        return bool(self._unchecked)
+
+    def thread(self, thread_id: str, *, is_named: bool = False) -> None:
         """Check one thread's log, and salvage it if that was asked for."""
         params = {"threadId": thread_id, "salvage": self._salvage}
         try:
             one = self._daemon.call("thread/verify", params, ThreadVerifyResponse)
         except Refused as refused:
-            self._unchecked[thread_id] = str(refused)
-            self._say(f"{thread_id} could not be checked: {refused}")
+            # One that was listed and is gone was deleted meanwhile.
+            if is_named or refused.reason != "thread_not_found":
+                self._could_not(thread_id, str(refused))
             return
         self._threads += 1
         self._records += one.records
@@ -96,6 +102,8 @@ class _Check:
             )
             self._blobs += page.checked
             self._bad_blobs += page.damaged
+            for blob in page.unreadable:
+                self._could_not(f"blob {blob.sha256}", blob.damage)
             for blob in page.damaged:
                 self._say(f"blob {blob.sha256}: {blob.damage}; it was left as it is")
             after = page.next_after
@@ -123,10 +131,12 @@ class _Check:
                 }
             )
             return
-        damaged = sum(one.damage is not None for one in self._found) + len(self._unchecked)
+        damaged = sum(one.damage is not None for one in self._found)
+        found = f"{damaged + len(self._bad_blobs):,} damaged" if self.is_damaged else "all whole"
+        unread = f"; {len(self._unchecked):,} could not be read" if self.is_partial else ""
         self._say(
             f"{self._threads:,} threads with {self._records:,} records and {self._blobs:,} large outputs "
-            f"checked: {f'{damaged + len(self._bad_blobs):,} damaged' if self.is_damaged else 'all whole'}"
+            f"checked: {found}{unread}"
         )
         if self._swept is not None:
             self._say(
@@ -135,6 +145,10 @@ class _Check:
             )
         if damaged and not self._salvage:
             self._say("`codexctl fsck --salvage` makes what is left of damaged threads readable")
+
+    def _could_not(self, name: str, why: str) -> None:
+        self._unchecked[name] = why
+        self._say(f"{name} could not be read, so nothing is known of it: {one_line(why)}")
 
     def _say_found(self, one: ThreadVerifyResponse) -> None:
         where = f"{one.thread_id} (archived)" if one.archived else one.thread_id
