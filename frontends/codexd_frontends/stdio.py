@@ -1,17 +1,21 @@
 """Bytes between a pair of pipes and the daemon's socket, both ways and untouched. I/O.
 
+Only what goes onto a terminal is drawn as all JSON is there: what is not seen is escaped, the values are the same.
+
 Each side is read only while there is room for what it says: a reader that is slow slows down the writer,
 and memory does not grow.
 """
 
 from __future__ import annotations
 
+import codecs
 import os
 import select
 import selectors
 import socket
 import time
 
+from codexd.protocol.visible import visible_json
 from codexd_frontends.client import open_socket
 
 # What may wait for a slow reader, per direction.
@@ -27,6 +31,9 @@ class _Flow:
     def __init__(self, source: int, sink: int) -> None:
         self.source = source
         self.sink = sink
+        # A piece may end within a character.
+        self._characters = codecs.getincrementaldecoder("utf-8")("replace")
+        self._is_drawn = os.isatty(sink)
         self.waiting = bytearray()
         self.ended = False  # nothing more comes from the source
 
@@ -40,8 +47,11 @@ class _Flow:
             taken = os.read(self.source, READ_BYTES)
         except ConnectionResetError:
             taken = b""
-        self.waiting += taken
+        self.waiting += self._drawn(taken) if self._is_drawn else taken
         self.ended = not taken
+
+    def _drawn(self, taken: bytes) -> bytes:
+        return visible_json(self._characters.decode(taken, final=not taken).encode())
 
     def write(self) -> None:
         """Give the sink what it takes for sure: a pipe that polls as writable has room for PIPE_BUF."""

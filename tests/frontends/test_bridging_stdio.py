@@ -11,6 +11,9 @@ from pathlib import Path
 
 from codexd_frontends.stdio import bridge
 
+from .fake_daemon import FakeDaemon
+from .terminal import Terminal
+
 
 @contextmanager
 def bridged(folder: Path) -> Iterator[tuple[int, int, socket.socket]]:
@@ -72,3 +75,14 @@ def test_more_than_any_buffer_holds_goes_through(tmp_path: Path) -> None:
         sender.join()
         os.close(to_stdin)
     assert bytes(heard) == much
+
+
+def test_on_a_terminal_what_is_not_seen_is_escaped(tmp_path: Path) -> None:
+    with FakeDaemon(tmp_path) as fake:
+        fake.answer_by("ping", lambda _: [{"method": "m", "params": "\x9b\u202e\x7f\u200b ü"}])
+        with Terminal("--socket", fake.path, "app-server") as terminal:
+            terminal.type('{"id":1,"method":"ping"}\n')
+            terminal.wait_for('{"method":"m","params":"\\u009b\\u202e\\u007f\\u200b ü"}')
+            terminal.type("\x04")
+            terminal.wait_exit()
+    assert not set("\x9b\u202e\x7f\u200b") & set(terminal.screen)
