@@ -29,7 +29,7 @@ class ApprovalRequest(_Read, frozen=True, kw_only=True):
     command: str | None = None
     cwd: str | None = None
     reason: str | None = None
-    command_actions: tuple[CommandAction, ...] = ()
+    command_actions: tuple[CommandAction, ...] | None = None
     grant_root: str | None = None
     codexd: AskedByCodexd | None = None
 
@@ -51,6 +51,7 @@ class ApprovalRequest(_Read, frozen=True, kw_only=True):
     @property
     def shell_line(self) -> str | None:
         """The command as the model wrote it; None when it is no command that is asked about."""
-        if len(self.command_actions) == 1 and self.command_actions[0].command:
-            return self.command_actions[0].command
+        actions = self.command_actions or ()
+        if len(actions) == 1 and actions[0].command:
+            return actions[0].command
         return self.command

@@ -68,23 +68,28 @@ class Console:
         """Write pieces in order, each on its stream."""
         for piece in pieces:
             stream = sys.stdout if piece.is_answer else sys.stderr
-            style = self.out_style if piece.is_answer else self.talk_style
-            stream.write(last_look(piece.text, has_colours=style.color))
+            stream.write(last_look(piece.text))
             stream.flush()
             self.written += len(piece.text)
 
     def answer(self, line: str) -> None:
         """A line on stdout."""
-        print(last_look_at_line(line, has_colours=self.out_style.color), flush=True)
+        print(last_look_at_line(line), flush=True)
 
     def talk(self, line: str) -> None:
         """A line on stderr."""
-        said = last_look_at_line(line, has_colours=self.talk_style.color)
-        print(said, file=sys.stderr, flush=True)
+        print(last_look_at_line(line), file=sys.stderr, flush=True)
+
+    def ask(self, question: str) -> str:
+        """What a person types behind a question; nothing at the end of the input."""
+        try:
+            return input(last_look_at_line(question))
+        except EOFError:
+            return ""
 
     def prompt(self, words: str) -> None:
         """What stands in front of what is typed."""
-        sys.stdout.write(last_look_at_line(words, has_colours=self.out_style.color))
+        sys.stdout.write(last_look_at_line(words))
         sys.stdout.flush()
 
     def end_prompt(self, *, erase: bool) -> None:

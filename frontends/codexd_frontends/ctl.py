@@ -62,7 +62,7 @@ from codexd_frontends.arguments import (
     Argument,
 )
 from codexd_frontends.console import Console
-from codexd_frontends.drawn import indented
+from codexd_frontends.drawn import MESSAGE_CHARACTERS_MAX, indented, one_line
 from codexd_frontends.exits import LEFT, OUTPUT_CLOSED, Exit, exit_table
 from codexd_frontends.trouble import Refused, Trouble, UsageTrouble
 
@@ -278,7 +278,11 @@ def _run(words: Sequence[str]) -> Exit:
 def _report(trouble: Trouble, *, as_json: bool) -> None:
     """Say what went wrong: on stderr, and to a program on stdout as JSON."""
     if not as_json:
-        print(f"codexctl: {indented(str(trouble))}", file=sys.stderr)
+        is_foreign = isinstance(trouble, Refused)
+        said = (
+            one_line(str(trouble), MESSAGE_CHARACTERS_MAX) if is_foreign else indented(str(trouble))
+        )
+        print(f"codexctl: {said}", file=sys.stderr)
         return
     import msgspec
 

@@ -15,12 +15,15 @@ from codexd.protocol.visible import (
     visible_prose,
     visible_text,
 )
+from codexd_frontends.style import MARKS
 
 # A name, a path, a reason: more than a few rows of a terminal push away what stands above.
 LINE_CHARACTERS_MAX = 1000
+# Why the daemon refuses something: a sentence, or a few.
+MESSAGE_CHARACTERS_MAX = 4000
 
-# What `Style` writes, and nothing else that begins with an escape.
-_OWN_COLOURS = re.compile("(\x1b\\[(?:0|1|2|31|32|33|36)m)")
+_COLOURS = {mark: f"\x1b[{code}m" for code, mark in MARKS.items()}
+_MARK = re.compile(f"([{''.join(_COLOURS)}])")
 _LINE_BREAK = visible_line("\n", 10)
 _WRITTEN_OUT = "\\u{"
 _WRITTEN_OUT_TWICE = visible_text(_WRITTEN_OUT)
@@ -60,17 +63,19 @@ def indented(text: str) -> str:
     return visible_prose(text).replace("\n", "\n  ")
 
 
-def last_look(text: str, *, has_colours: bool) -> str:
-    """What is about to be written: our colours stay, what was not made visible before is so now."""
-    pieces = _OWN_COLOURS.split(text) if has_colours else [text]
-    return "".join(
-        piece if number % 2 else visible_prose(piece) for number, piece in enumerate(pieces)
-    )
+def last_look(text: str) -> str:
+    """What is about to be written: marks become colours, what was not made visible before is so now."""
+    return "".join(_COLOURS.get(piece) or visible_prose(piece) for piece in _MARK.split(text))
 
 
-def last_look_at_line(line: str, *, has_colours: bool) -> str:
+def last_look_at_line(line: str) -> str:
     """The same for what must be one line."""
-    return last_look(line, has_colours=has_colours).replace("\n", _LINE_BREAK)
+    return without_breaks(last_look(line))
+
+
+def without_breaks(line: str) -> str:
+    """A line that is one, whatever came into it."""
+    return line.replace("\n", _LINE_BREAK)
 
 
 class GrowingProse:

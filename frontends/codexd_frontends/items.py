@@ -30,9 +30,9 @@ def _input_text(part: UserInput) -> str:
         case "image":
             return "[image]"
         case "localImage":
-            return f"[image: {part.path}]"
+            return f"[image: {one_line(part.path)}]"
         case _:
-            return f"[{part.type}: {part.path or part.name}]"
+            return f"[{one_line(part.type)}: {one_line(part.path or part.name)}]"
 
 
 def command_lines(item: Item, style: Style) -> list[str]:

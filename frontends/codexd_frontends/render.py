@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from codexd.protocol.visible import visible_prose
-from codexd_frontends.drawn import one_line, prose_lines
+from codexd_frontends.drawn import one_line, prose_lines, without_breaks
 from codexd_frontends.growing import GrowingOutput, GrowingText
 from codexd_frontends.items import (
     command_end_line,
@@ -118,7 +118,7 @@ class Screen:
 
     def lines(self, lines: Iterable[str]) -> list[Piece]:
         """Lines of talk, each on a line of its own."""
-        pieces = [Piece(f"{line}\n", self._whole) for line in lines]
+        pieces = [Piece(f"{without_breaks(line)}\n", self._whole) for line in lines]
         return self._line_broken() + pieces if pieces else []
 
     def _line_broken(self) -> list[Piece]:

@@ -1,4 +1,4 @@
-"""Whether to use colour, decided per stream, and the few colours there are. Pure.
+"""Whether to use colour, decided per stream, and the few colours there are, as marks. Pure.
 
 The order is that of no-color.org, bixense.com/clicolors and force-color.org: the `--color` flag, then a
 non-empty NO_COLOR, then FORCE_COLOR or CLICOLOR_FORCE, then whether the stream is a terminal that can.
@@ -25,6 +25,12 @@ def wants_color(choice: ColorChoice, environ: Mapping[str, str], *, is_terminal:
     return is_terminal and environ.get("TERM", "") not in ("", "dumb")
 
 
+_END = "0"
+# A colour on its way to the screen, by its code: a lone surrogate, which nothing that is decoded can hold. So
+# when lines are written, our colours are known from all that others may have put into them.
+MARKS = {code: chr(0xD800 + at) for at, code in enumerate((_END, "1", "2", "31", "32", "33", "36"))}
+
+
 class Style(msgspec.Struct, frozen=True):
     """The colours of one stream; without colour every method gives back what it got."""
 
@@ -49,7 +55,7 @@ class Style(msgspec.Struct, frozen=True):
         return self._sgr("36", text)
 
     def _sgr(self, code: str, text: str) -> str:
-        return f"\x1b[{code}m{text}\x1b[0m" if self.color and text else text
+        return f"{MARKS[code]}{text}{MARKS[_END]}" if self.color and text else text
 
 
 PLAIN = Style()

@@ -290,7 +290,8 @@ def test_only_the_answer_is_the_answer_when_one_sends() -> None:
 
 
 def test_colour_is_put_around_lines_and_never_around_the_answer() -> None:
-    screen = Screen(answer=Style(), talk=Style(color=True), whole=False)
+    style = Style(color=True)
+    screen = Screen(answer=Style(), talk=style, whole=False)
     pieces = [
         piece
         for message in (
@@ -301,9 +302,9 @@ def test_colour_is_put_around_lines_and_never_around_the_answer() -> None:
         for piece in screen.note(said.as_message(message))
     ]
     assert pieces == [
-        Piece("\x1b[1m$ ls\x1b[0m\n", False),
-        Piece("\x1b[2m  a\x1b[0m\n", False),
-        Piece("\x1b[2m  exit 0 · 0.3 s\x1b[0m\n", False),
+        Piece(f"{style.bold('$ ls')}\n", False),
+        Piece(f"{style.dim('  a')}\n", False),
+        Piece(f"{style.dim('  exit 0 · 0.3 s')}\n", False),
         Piece("There is a.", True),
         Piece("\n", True),
     ]

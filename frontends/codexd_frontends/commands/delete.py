@@ -33,8 +33,5 @@ def _is_meant(thread_id: str, console: Console) -> bool:
         raise UsageTrouble(
             f"deleting cannot be undone: say --yes to delete {thread_id}; nothing was deleted"
         )
-    try:
-        answer = input(f"Delete {thread_id} for good? [y/N] ")
-    except EOFError:
-        return False
+    answer = console.ask(f"Delete {thread_id} for good? [y/N] ")
     return answer.strip().lower() in ("y", "yes")
