@@ -23,6 +23,7 @@ from codexd.core.tool_events import ApprovalDecided, ToolStarted
 from codexd.models.client import (
     CallMade,
     ItemCompleted,
+    ModelError,
     ModelRequest,
     ModelStream,
     ResponseCompleted,
@@ -70,21 +71,24 @@ class Acting:
     """A model and a tool that look at the disk before they do anything."""
 
     name, declaration = "look", b'{"type":"function","name":"look"}'
-    budget = RetryBudget(0, 0)
+    budget = RetryBudget(1, 1)
 
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
-        self.asked: list[str] = []  # the model calls that were on the disk when the model was asked
+        self.asked: list[
+            tuple[str, int]
+        ] = []  # the newest call on the disk when the model is asked
         self.run: list[ToolAction] = []  # the tool calls that were, when they were run
         self.decided: list[str] = []  # and the decisions
         self._left = [*reversed(CALLS)]
 
     @asynccontextmanager
     async def stream(self, request: ModelRequest) -> AsyncIterator[ModelStream]:
-        """Answer with a tool call, as long as there is one."""
-        self.asked = [
-            one.call_id for one in self._disk.events() if isinstance(one, ModelCallStarted)
-        ]
+        """Fail at first; then answer with a tool call, as long as there is one."""
+        calls = [one for one in self._disk.events() if isinstance(one, ModelCallStarted)]
+        self.asked.append((calls[-1].call_id, calls[-1].attempt))
+        if len(self.asked) == 1:
+            raise ModelError("busy", info="serverOverloaded", at="request", retry=True, after_ms=1)
         yield Answer(self._left.pop() if self._left else None)
 
     def read_call(self, arguments: str, context: CallContext) -> ToolAction:
@@ -184,6 +188,7 @@ async def test_a_request_a_decision_and_a_start_are_on_disk_before_they_are_acte
                     )
                 await trio.lowlevel.checkpoint()
             nursery.cancel_scope.cancel()
-    assert acting.asked == ["t1/1", "t1/2", "t1/3"]
+    # An attempt after a failure is an append of its own, with nothing else in it.
+    assert acting.asked == [("t1/1", 1), ("t1/1", 2), ("t1/2", 1), ("t1/3", 1)]
     assert acting.run == [RunCommand(call, (call,), "/w", 1000) for call in CALLS]
     assert acting.decided == (["accept"] * len(CALLS) if asks else [])
