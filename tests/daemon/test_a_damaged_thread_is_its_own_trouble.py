@@ -17,6 +17,7 @@ import pytest
 from codexd.core.events import TurnCompleted
 from codexd.models.scripted import scripted_model
 from codexd.models.scripts import Say
+from codexd.runtime.troubles import MEND_UNKNOWN
 from codexd_eventstore.store import NewEvent
 from daemon_client import Client, Json, connected
 from daemon_house import Daemon, Home
@@ -175,6 +176,9 @@ async def check_trouble(client: Client, listed: Json, status: Json, thread: str)
     for method in ("thread/read", "thread/resume"):
         refusal = await client.refused(method, threadId=thread, includeTurns=True)
         assert refusal.data["code"] in ("thread_damaged", "storage_failed"), refusal
+        if refusal.data["code"] == "thread_damaged":
+            told = ("codexctl fsck", MEND_UNKNOWN, "no record in")
+            assert any(words in refusal.message for words in told), refusal
 
 
 @pytest.mark.parametrize("index", ["with an index", "without an index"])

@@ -99,6 +99,8 @@ async def test_nothing_is_ended_that_has_not_the_mark_of_this_home(home: Home) -
         # A command may have started the daemon that takes over: it does not end itself.
         daemon = home.start(CODEXD_COMMAND=f"{ours}/t")
         await wait_gone(left.pid)
+        async with connected(home.socket) as client:
+            await client.start_thread()  # No thread is there before all that is to be ended is.
         for one in (of_another_home, of_nobody, of_another_variable, unmarked):
             assert one.poll() is None
         assert daemon.stop() == 0

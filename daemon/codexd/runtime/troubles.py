@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from codexd.core.events import InvalidEvent
 from codexd.core.ids import ThreadId
 from codexd_eventstore.store import Damaged
+
+# Of a record that is whole, and that this version cannot read.
+MEND_UNKNOWN: Final = "start the codexd that wrote it, or a newer one: it was left as it is"
 
 
 class Trouble(msgspec.Struct, frozen=True):
@@ -24,7 +29,7 @@ def trouble_of(thread_id: ThreadId, error: Exception) -> Trouble:
     if isinstance(error, Damaged):
         mend = f"`codexctl fsck {thread_id} --salvage` makes what is left of it readable"
     elif isinstance(error, InvalidEvent):
-        mend = "start the codexd that wrote it, or a newer one: it was left as it is"
+        mend = MEND_UNKNOWN
     else:
         mend = f"when the disk is well again: codexctl attach {thread_id}"
     return Trouble(str(error), mend)

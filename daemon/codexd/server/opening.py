@@ -22,6 +22,7 @@ from codexd.protocol.rpc import (
 from codexd.runtime.actor import ThreadActor
 from codexd.runtime.loading import Witness
 from codexd.runtime.supervisor import ThreadGone
+from codexd.runtime.troubles import MEND_UNKNOWN
 from codexd.server.services import Services
 from codexd_eventstore.store import Damaged, NotFound, StoreError, StoreFailed
 
@@ -94,7 +95,9 @@ def refused(rejected: Rejected) -> RpcError:
 
 def store_error(error: Exception) -> RpcError:
     """What the store or a log could not do."""
-    if isinstance(error, Damaged | InvalidEvent):
+    if isinstance(error, InvalidEvent):
+        return RpcError(INTERNAL_ERROR, f"{error}; {MEND_UNKNOWN}", ErrorData("thread_damaged"))
+    if isinstance(error, Damaged):
         return RpcError(INTERNAL_ERROR, str(error), ErrorData("thread_damaged"))
     if isinstance(error, StoreFailed):
         passing = "disk_full" if error.is_full else "storage_busy"
