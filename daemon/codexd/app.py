@@ -224,7 +224,9 @@ class House:
             self._report_config()
             await end_leftovers(self._processes, home_mark(str(self._home)))
             await nursery.start(self._supervisor.run)
-            nursery.start_soon(take_over, self._supervisor, self._unfinished, self._index)
+            nursery.start_soon(
+                take_over, self._supervisor, self._unfinished, self._index, self._services.store
+            )
             await self._until_told_to_stop(signals)
             nursery.cancel_scope.cancel()
 

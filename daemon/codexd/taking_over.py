@@ -7,7 +7,6 @@ interrupted may rely on it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 
 import trio
 
@@ -19,6 +18,7 @@ from codexd.runtime.leftovers import ProcessFiles, UnfinishedFiles
 from codexd.runtime.supervisor import Supervisor
 from codexd.runtime.taking_up import take_up
 from codexd.tools.leftovers import end_marked, kill_leftover
+from codexd_eventstore.store import EventStore, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,9 @@ async def end_leftovers(processes: ProcessFiles, home: str) -> None:
         log.warning("process %d of the daemon before was still running, and was ended", pid)
 
 
-async def take_over(supervisor: Supervisor, unfinished: UnfinishedFiles, index: Index) -> None:
+async def take_over(
+    supervisor: Supervisor, unfinished: UnfinishedFiles, index: Index, store: EventStore
+) -> None:
     """Take up the threads that have work to do: those that are marked at once, then those of which only the
     log says so, because the marks went with the state folder or with the power."""
     left = unfinished.left()
@@ -43,20 +45,20 @@ async def take_over(supervisor: Supervisor, unfinished: UnfinishedFiles, index: 
     except IndexUnavailable as error:
         log.warning("threads that are not marked as unfinished are not looked for: %s", error)
         return
-    unmarked = [ThreadId(name) for name in found if is_thread(name) and name not in left]
-    await take_up(supervisor, unfinished, _marked(supervisor, unfinished, unmarked))
+    for thread_id in map(ThreadId, found):
+        if thread_id in left or not is_thread(thread_id) or supervisor.is_left_alone(thread_id):
+            continue
+        if supervisor.loaded(thread_id) is None and await _is_ours(store, thread_id):
+            log.warning("thread %s was left unfinished, and only its log says so", thread_id)
+            unfinished.mark(thread_id)  # so that one of which the daemon dies is known again
+            await take_up(supervisor, unfinished, [thread_id])
 
 
-def _marked(
-    supervisor: Supervisor, unfinished: UnfinishedFiles, unmarked: Sequence[ThreadId]
-) -> list[ThreadId]:
-    """Those that nobody has loaded meanwhile, marked, so that a thread that ends the daemon is known again."""
-    idle = [
-        thread_id
-        for thread_id in unmarked
-        if supervisor.loaded(thread_id) is None and not supervisor.is_left_alone(thread_id)
-    ]
-    for thread_id in idle:
-        log.warning("thread %s was left unfinished, and nothing but its log says so", thread_id)
-        unfinished.mark(thread_id)
-    return idle
+async def _is_ours(store: EventStore, thread_id: ThreadId) -> bool:
+    """Whether a log ends with what was written here: what somebody put there is opened when it is asked for."""
+    try:
+        newest = await store.read_back(thread_id, limit=1)
+        return not await store.foreign_in(thread_id, newest)
+    except StoreError as error:
+        log.warning("thread %s was left unfinished, and cannot be read: %s", thread_id, error)
+        return False

@@ -108,9 +108,13 @@ async def test_without_the_state_folder_what_was_accepted_runs_all_the_same(
             first.kill()
         state = home.path / "state"
         shutil.rmtree(state if lost == "all of it" else state / "unfinished")
+        put_there = LogFile(home.path, stream(1)).add(*FIRST_TURN)
+        whole = put_there.path.read_bytes()
         home.start()
         async with connected(home.socket) as client:
             await ended(client, thread, turns)
+        # What somebody else wrote is older, so it was come by before: it waits until it is asked for.
+        assert put_there.path.read_bytes() == whole
 
 
 @contextmanager
