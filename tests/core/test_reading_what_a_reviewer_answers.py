@@ -220,6 +220,12 @@ def test_openings_without_end_cost_no_time_and_stay_prose(text: str) -> None:
     assert read == ReviewOutput(overall_explanation=text)
 
 
+def test_an_answer_of_more_values_than_anybody_finds_stays_prose() -> None:
+    text = '{"findings": [' + "[]," * 300_000 + "[]]}"
+    read = read_output(text)
+    assert (read.findings, read.overall_explanation) == ((), text)
+
+
 def test_findings_are_written_with_their_places() -> None:
     assert render(READ) == (
         "One thing.\n\nReview comment:\n\n- Close it — /w/a.py:3-5\n  It leaks."

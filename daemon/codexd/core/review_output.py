@@ -13,6 +13,8 @@ from typing import Final
 
 import msgspec
 
+from codexd.core.foreign_json import TooMuchJson, check_foreign
+
 # What looking for the object may cost, in characters scanned: models write some tens of thousands, and only
 # a text made of nothing but openings would be scanned again and again.
 SCANNED_CHARACTERS_MAX: Final = 16 * 1024 * 1024
@@ -106,6 +108,10 @@ def _unfenced(text: str) -> str:
 
 
 def _find(text: str) -> dict[str, object] | None:
+    try:
+        check_foreign(text)
+    except TooMuchJson:
+        return None
     left = SCANNED_CHARACTERS_MAX
     for opening in _OPENING.finditer(text):
         at = opening.start()
