@@ -179,7 +179,7 @@ async def test_where_a_thread_cannot_be_forked(daemon: Daemon) -> None:
     async with held_model(script) as model:
         daemon.home.use_model(model.base_url)
         async with connected(daemon.home.socket) as client:
-            parent = await client.start_thread()
+            parent = await client.start_thread(cwd=str(daemon.home.work))
             turn = await client.start_turn(parent, "hello")
             await client.until(lambda: said_so_far(client) == "half ")
             refusal = await client.refused("thread/fork", threadId=parent, lastTurnId=turn)

@@ -145,7 +145,7 @@ async def test_switched_off_the_log_has_everything(home: Home) -> None:
         home.use_model(model.base_url, more="[redaction]\nenabled = false\n")
         home.start()
         async with connected(home.socket) as client:
-            await client.run_turn(await client.start_thread(), TOKEN)
+            await client.run_turn(await client.start_thread(cwd=str(home.work)), TOKEN)
         assert files_with(home, TOKEN) != []
 
 

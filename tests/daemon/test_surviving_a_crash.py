@@ -101,7 +101,7 @@ async def test_killed_in_a_command_it_does_not_run_it_again_and_ends_what_was_le
         home.use_model(model.base_url)
         first = home.start()
         async with connected(home.socket) as client:
-            thread = await client.start_thread()
+            thread = await client.start_thread(cwd=str(home.work))
             turn = await client.start_turn(thread, "go")
             told = await client.until_told("item/commandExecution/outputDelta")
             pid = int(told.params["delta"].split()[1])
@@ -132,7 +132,7 @@ async def test_killed_while_a_question_waits_it_asks_again_and_runs_the_command_
         home.use_model(model.base_url, approval="untrusted")
         first = home.start()
         async with connected(home.socket) as client:
-            thread = await client.start_thread()
+            thread = await client.start_thread(cwd=str(home.work))
             turn = await client.start_turn(thread, "go")
             old = await client.until_asked()
             first.kill()
