@@ -41,12 +41,15 @@ FLOORS: dict[str, frozenset[str]] = {
     "codexd.models.scripted": frozenset({"codexd.core", "codexd.models", "msgspec", "trio", "h11"}),
     "codexd.tools": frozenset({"codexd.core", "codexd.patience", "msgspec", "trio"}),
     "codexd.config_keys": frozenset({"codexd.core", "msgspec"}),
+    # A proof about expressions that people write
+    "codexd.linear": frozenset({"msgspec"}),
     "codexd.config": frozenset(
         {
             "codexd.config_keys",
             "codexd.core",
             "codexd.foreign_files",
             "codexd.owners",
+            "codexd.linear",
             "codexd.paths",
             "msgspec",
             "platformdirs",
@@ -149,6 +152,7 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd_eventstore",
             "codexd.config",
             "codexd.foreign_files",
+            "codexd.linear",
             "codexd.live_config",
             "codexd.owners",
             "codexd.paths",

@@ -363,3 +363,17 @@ def test_each_setting_is_told_with_the_file_it_is_from() -> None:
     }
     assert json.loads(origins(read)) == {"model": origin, "model_providers.p.name": origin}
     assert read.version.startswith("sha256:")
+
+
+@pytest.mark.parametrize("regex", ["(a+)+$", "a+b", r"\\s+$", "(a|a){1,30}b", "("])
+def test_an_expression_that_a_text_can_make_slow_is_refused_with_its_place(regex: str) -> None:
+    with pytest.raises(InvalidConfig) as invalid:
+        parsed(f'[redaction.patterns]\nmine = "{regex}"\n')
+    assert "c.toml:2" in str(invalid.value)
+    assert "redaction.patterns.mine" in str(invalid.value)
+    assert "expected" in str(invalid.value) or "several ways" in str(invalid.value)
+
+
+def test_an_expression_with_bounds_is_taken() -> None:
+    read = parsed('[redaction.patterns]\nmine = "corp-[0-9a-f]{32}"\n')
+    assert read.config.redaction.patterns == {"mine": "corp-[0-9a-f]{32}"}

@@ -32,6 +32,7 @@ from codexd.config_keys import (
     TitlesTable,
 )
 from codexd.foreign_files import read_file
+from codexd.linear import NotLinear, linear_pattern
 from codexd.owners import NotOurs, refuse_unless_ours
 
 REDACTED = "[redacted]"
@@ -134,7 +135,7 @@ def _check_keys(text: str, file: str) -> None:
 
 
 # What the library says of a key that must be there.
-_MISSING = re.compile(r"Object missing required field `(\w+)`")
+_MISSING = re.compile(r"Object missing required field `(\w{1,200}+)`")
 _TABLES_OF_STRINGS = ("env_http_headers", "http_headers", "query_params")
 
 
@@ -194,9 +195,9 @@ class _Reader:
         for name, regex in patterns.items():
             at = ("redaction", "patterns", name)
             try:
-                nothing = re.compile(regex.encode()).match(b"") is not None
-            except re.error as error:
-                problem = f"expected a regular expression, found {_shown(regex, name)}: {error}"
+                nothing = linear_pattern(regex).match(b"") is not None
+            except NotLinear as error:
+                problem = f"found {_shown(regex, name)}: {error}"
                 raise InvalidConfig(
                     self._file, line_of(self._text, at), dotted(at), problem
                 ) from error
@@ -271,9 +272,9 @@ def _place(file: str, line: int | None) -> str:
     return file if line is None else f"{file}:{line}"
 
 
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
+_BARE = re.compile(r"[A-Za-z0-9_-]++")
 _SEGMENT = re.compile(
-    r"""\s*("(?P<double>(?:[^"\\]|\\.)*)"|'(?P<single>[^']*)'|(?P<bare>[A-Za-z0-9_-]+))\s*"""
+    r"""\s*+("(?P<double>(?:[^"\\]|\\.)*+)"|'(?P<single>[^']*+)'|(?P<bare>[A-Za-z0-9_-]++))\s*+"""
 )
 _TRIPLE = re.compile(r'"""|\'\'\'')
 

@@ -19,7 +19,7 @@ from codexd_eventstore.places import Places, check_name, remove_folder_if_empty,
 from codexd_eventstore.redacting import Redacting
 from codexd_eventstore.store import BlobRef, LeftDraft, NotFound, Refused
 
-_FILE: Final = re.compile(r"([0-9]{4,})-(.+)")
+_FILE: Final = re.compile(r"([0-9]{4,18}+)-(.+)")
 
 
 class FileDraft:

@@ -30,7 +30,7 @@ INDEX_BYTES: Final = 64 * 1024
 PROBE_BYTES: Final = 4096
 PROBE_BYTES_MAX: Final = 1024 * 1024
 # The end of one line and the beginning of the next; no JSON within a line can look like it.
-_SEAM: Final = re.compile(rb',"crc":"([0-9a-f]{8})"\}\n\{"seq":([0-9]+),"at":"')
+_SEAM: Final = re.compile(rb',"crc":"([0-9a-f]{8})"\}\n\{"seq":([0-9]{1,18}+),"at":"')
 # The longest that the seam can be: a `seq` has at most 20 digits.
 _SEAM_BYTES: Final = 64
 

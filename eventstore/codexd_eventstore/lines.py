@@ -48,10 +48,10 @@ APPEND_EVENTS_MAX: Final = 1024
 KINDS_KEPT_MAX: Final = 256
 
 _TYPE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:-]{0,127}")
-_FIRST: Final = re.compile(rb'\{"seq":(?P<seq>[0-9]{1,18}),"at":"[^"]{27}","type":"[^"\\]*"')
+_FIRST: Final = re.compile(rb'\{"seq":(?P<seq>[0-9]{1,18}),"at":"[^"]{27}","type":"[^"\\]{0,128}+"')
 _MARKS: Final = re.compile(
-    rb'(?:,"v":[0-9]+)?(?P<more>,"more":true)?(?:,"key":(?P<key>"(?:[^"\\]|\\.)*"))?'
-    rb'(?:,"parent":(?P<parent>\{[^}]*\}))?(?:,"synced":(?P<synced>[0-9]{1,18}))?'
+    rb'(?:,"v":[0-9]{1,18}+)?(?P<more>,"more":true)?(?:,"key":(?P<key>"(?:[^"\\]|\\.)*+"))?'
+    rb'(?:,"parent":(?P<parent>\{[^}]*+\}))?(?:,"synced":(?P<synced>[0-9]{1,18}))?'
 )
 # What stands in front of a record's type, at a place that follows from its number.
 _TYPE_BEGINS: Final = b'","type":"'

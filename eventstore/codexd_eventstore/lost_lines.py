@@ -22,7 +22,7 @@ from codexd_eventstore.store import RECORD_BYTES_MAX, Record
 TRIES_MAX: Final = 256
 
 BEGIN: Final = re.compile(
-    rb'\{"seq":([1-9][0-9]{0,17}),"at":"[^"\n]{27}","type":"([A-Za-z0-9_./:-]+)"'
+    rb'\{"seq":([1-9][0-9]{0,17}),"at":"[^"\n]{27}","type":"([A-Za-z0-9_./:-]{1,128}+)"'
 )
 _END: Final = re.compile(rb',"crc":"([^"\n]{8})"\}')
 _HEX: Final = re.compile(rb"[0-9a-f]{8}")

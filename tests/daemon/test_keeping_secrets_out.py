@@ -207,6 +207,9 @@ async def test_records_can_be_named_and_running_threads_are_refused(home: Home) 
             assert len(items_of(found["thread"])) == 2
             refusal = await client.refused("thread/scrub", threadId=thread, patterns=["(", "x"])
             assert "regular expression" in refusal.message
+            for slow in ("(a+)+$", "a+b", "(x{1,9}){1,9}y"):
+                refusal = await client.refused("thread/scrub", threadId=thread, patterns=[slow])
+                assert "nothing was scrubbed" in refusal.message
             refusal = await client.refused("thread/scrub", threadId=thread)
             assert "found none" in refusal.message
             await client.start_turn(thread, "run")

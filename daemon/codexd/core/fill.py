@@ -50,7 +50,7 @@ BYTES_PER_TOKEN = 4
 # some 1800 tokens. An estimate for as long as the provider has not counted it.
 IMAGE_BYTES = 7_200
 
-_IMAGE_IN_JSON = re.compile(rb'(?<!\\)"(?:data:image/|codexd-blob:)[^"]*"')
+_IMAGE_IN_JSON = re.compile(rb'(?<!\\)"(?:data:image/|codexd-blob:)[^"]*+"')
 
 
 class Fill(msgspec.Struct, frozen=True, gc=False):

@@ -28,7 +28,7 @@ DETAILS: Final = frozenset({"auto", "low", "high", "original"})
 DETAIL_DEFAULT: Final = "high"
 
 _NAME = re.compile(r"codexd-blob:([0-9a-f]{64});(image/[a-z]+)")
-_DATA_URL = re.compile(r"data:([^,;]*)((?:;[^,;]*)*),", re.IGNORECASE)
+_DATA_URL = re.compile(r"data:([^,;]*+)((?:;[^,;]*+)*+),", re.IGNORECASE)
 _URL_SHOWN_CHARACTERS: Final = 60
 
 

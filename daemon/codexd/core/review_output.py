@@ -96,15 +96,18 @@ def _place(location: CodeLocation | None) -> str:
 
 
 _DECODER = json.JSONDecoder(strict=False)  # Models break lines within strings.
-_OPENING = re.compile(r'\{\s*"')  # of an object that has anything in it
-_FENCED = re.compile(r"```[\w-]*[ \t]*\n(.*?)\n?[ \t]*```", re.DOTALL)
+_OPENING = re.compile(r'\{\s*+"')  # of an object that has anything in it
+_FENCE = "```"
+_OPENING_FENCE = re.compile(r"```[\w-]*+[ \t]*+")
 _MARKED_PRIORITY = re.compile(r"\[?P([0-3])\b")
 
 
 def _unfenced(text: str) -> str:
     """What stands in a fence, where all of the text does."""
-    fenced = _FENCED.fullmatch(text)
-    return fenced[1] if fenced is not None else text
+    opening, newline, rest = text.partition("\n")
+    if not newline or not rest.endswith(_FENCE) or not _OPENING_FENCE.fullmatch(opening):
+        return text
+    return rest.removesuffix(_FENCE).rstrip(" \t").removesuffix("\n")
 
 
 def _find(text: str) -> dict[str, object] | None:

@@ -13,6 +13,8 @@ from codexd.core.fact import NOTHING, Fact
 
 # A line of a list on a usual screen, beside an id, an age and a status.
 TITLE_CHARACTERS_MAX = 60
+# What a text is about is said at its beginning; a line without a word in it is passed over.
+LOOKED_AT_CHARACTERS_MAX = 20_000
 # What a model is shown of a prompt to name it by: more says nothing more about what it is about.
 PROMPT_CHARACTERS_MAX = 2_000
 
@@ -43,7 +45,7 @@ def request_in(text: str) -> str:
 
 def title_of(text: str) -> str:
     """One line that says what a text is about; empty where it has no words."""
-    for line in request_in(text).splitlines():
+    for line in request_in(text)[:LOOKED_AT_CHARACTERS_MAX].splitlines():
         words = " ".join(_MARKS.sub(" ", line).split()).strip("\"'“”")
         if any(letter.isalnum() for letter in words):
             return _bounded(words)
@@ -63,5 +65,5 @@ def _bounded(words: str) -> str:
 _REQUEST_HEADING = re.compile(r"^## My request for Codex:", re.MULTILINE)
 # What marks a heading, a quotation, an item of a list or a fence, and what no line can show.
 _MARKS = re.compile(
-    r"^\s*(?:#{1,6}\s|>+\s|[-*+]\s|\d+[.)]\s|```\S*|~~~\S*)|[\x00-\x1f\x7f\u200b-\u200f\u2028-\u202e\ufeff]"
+    r"^\s*+(?:#{1,6}\s|>++\s|[-*+]\s|\d++[.)]\s|```\S*+|~~~\S*+)|[\x00-\x1f\x7f\u200b-\u200f\u2028-\u202e\ufeff]"
 )

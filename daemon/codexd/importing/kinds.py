@@ -35,7 +35,7 @@ _KINDS: dict[str, ContextCategory] = {
     "generic.turn_aborted": "turn_aborted",
 }
 # What the original puts around an image, so that the model can name it.
-_IMAGE_LABEL = re.compile(r"\s*(?:<image(?: [^>]*)?>|</image>)\s*", re.DOTALL)
+_IMAGE_LABEL = re.compile(r"\s*+(?:<image(?: [^>]*+)?>|</image>)\s*+", re.DOTALL)
 
 
 class Part(msgspec.Struct, frozen=True, gc=False):

@@ -24,7 +24,7 @@ PHRASES_MAX: Final = 32
 SNIPPET_CHARS: Final = 160
 SNIPPET_LEAD: Final = 40
 
-_TYPED: Final = re.compile(r'"([^"]*)"?(\*?)|([^\s"]+)')
+_TYPED: Final = re.compile(r'"([^"]*+)"?(\*?)|([^\s"]++)')
 
 
 class InvalidTerm(ValueError):
@@ -136,7 +136,7 @@ def merged(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 # Letters, digits and the marks on them; an underscore is a sign.
-_TOKEN: Final = re.compile(r"[^\W_][^\W_\u0300-\u036f]*(?:[\u0300-\u036f]+[^\W_]*)*")
+_TOKEN: Final = re.compile(r"[^\W_]++(?:[\u0300-\u036f]++[^\W_]*+)*+")
 
 
 def _tokens(text: str) -> Iterator[tuple[str, int, int]]:

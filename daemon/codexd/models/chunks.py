@@ -12,9 +12,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_CHUNKED = re.compile(rb"\r\ntransfer-encoding:[^\r\n]*\bchunked[ \t]*\r\n", re.IGNORECASE)
+_CHUNKED = re.compile(
+    rb"\r\ntransfer-encoding:(?:[^\r\n]{0,256}\b)?chunked[ \t]{0,16}+\r\n", re.IGNORECASE
+)
 _INTERIM = re.compile(rb"HTTP/1\.1 1(?!01)")  # "100 Continue": the real head is still to come
-_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r\n")
+_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15}+)[ \t]*+(?:;[^\r\n]*+)?+\r\n")
 # A head, or the line with a chunk's size, that is longer than this is left to the library to refuse.
 LINE_BYTES_MAX: Final = 64 * 1024
 

@@ -76,11 +76,12 @@ _STATUS_OF_TOO_LONG: Final = (400, 413, 422, 500)
 _MAY_BE_ABOUT_IMAGES: Final = ("badRequest", "internalServerError", "other")
 _ABOUT_IMAGES = re.compile(r"image|multi-?modal", re.IGNORECASE)
 
-_KEY_LIKE = re.compile(r"\b(?:sk|sess|rk)-[\w*.-]{6,}|(?i:\bbearer\s+)[\w*.~+/=-]{6,}")
+_KEY_LIKE = re.compile(r"\b(?:sk|sess|rk)-[\w*.-]{6,}+|(?i:\bbearer\s{1,16}+)[\w*.~+/=-]{6,}+")
 _WAIT = re.compile(
-    r"try again in\s+((?:\d{1,9}(?:\.\d{1,9})?\s*(?:ms|s|m|h)[a-z]*\s*)+)", re.IGNORECASE
+    r"try again in\s{1,16}+((?>\d{1,9}+(?:\.\d{1,9}+)?+\s{0,16}+(?:ms?+|s|h)[a-z]{0,16}+\s{0,16}+){1,8}+)",
+    re.IGNORECASE,
 )
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)", re.IGNORECASE)
+_SPAN = re.compile(r"(\d{1,9}+(?:\.\d{1,9}+)?+)\s{0,16}+(ms|s|m|h)", re.IGNORECASE)
 _UNIT_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
 
 

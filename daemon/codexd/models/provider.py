@@ -26,6 +26,7 @@ IDLE_TIMEOUT_MS_MAX = 24 * 60 * 60 * 1000
 WireApi = Literal["responses", "chat"]
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)  # RFC 9110, section 5.1
+_NAMED_FIELD = re.compile(r"at `\$\.(\w++)|unknown field `([^`]{1,200}+)`")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\t]*", re.ASCII)
 _OURS: Final = ("accept", "accept-encoding", "content-length", "content-type", "host")
 
@@ -170,7 +171,7 @@ def _sendable(provider: Provider, variable: str, value: str) -> str:
 
 def _field_of(reason: str) -> str | None:
     """The key that a validation error speaks of: "… - at `$.base_url`", or "unknown field `x`"."""
-    found = re.search(r"at `\$\.(\w+)|unknown field `([^`]+)`", reason)
+    found = _NAMED_FIELD.search(reason)
     return (found[1] or found[2]) if found else None
 
 

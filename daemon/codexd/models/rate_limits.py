@@ -17,8 +17,8 @@ HEADERS_MAX = 64
 VALUE_CHARACTERS_MAX = 256
 
 _LIMIT_HEADER = re.compile(
-    r"x-[a-z0-9-]+-(?:used-percent|window-minutes|reset-at|reset-after-seconds|limit-percent"
-    r"|limit-name|plan-type|active-limit|promo-message|credits-[a-z-]+)",
+    r"x-[a-z0-9-]{1,64}-(?:used-percent|window-minutes|reset-at|reset-after-seconds|limit-percent"
+    r"|limit-name|plan-type|active-limit|promo-message|credits-[a-z-]{1,64}+)",
     re.ASCII,
 )
 

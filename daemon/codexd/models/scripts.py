@@ -37,7 +37,7 @@ class Say(msgspec.Struct, frozen=True):
     @staticmethod
     def words(text: str) -> Say:
         """A message that comes word by word."""
-        return Say(tuple(re.findall(r"\S+\s*|^\s+", text)))
+        return Say(tuple(_WORD.findall(text)))
 
 
 class Think(msgspec.Struct, frozen=True):
@@ -164,8 +164,10 @@ class PromptScript:
         return self._times[place] <= (_count(words[1]) if len(words) > 1 else 1)
 
 
+_WORD = re.compile(r"\S++\s*+|^\s++")
 _LINE = re.compile(
-    r"(?:say|think|cut) \d+(?: \d+)?|fail \d{3}(?: \d+)?|hang [\d.]+|error \w+|use \d+(?: \d+)?|run .+|runs \d+ .+"
+    r"(?:say|think|cut) \d{1,9}+(?: \d{1,9}+)?|fail \d{3}(?: \d{1,9}+)?|hang [\d.]{1,9}+|error \w{1,64}+"
+    r"|use \d{1,9}+(?: \d{1,9}+)?|run .+|runs \d{1,9}+ .+"
 )
 
 _PARTS: Final[dict[str, Callable[[list[str]], Reply]]] = {

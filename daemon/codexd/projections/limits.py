@@ -11,7 +11,7 @@ import re
 
 from codexd.protocol.notifications import RateLimits, RateLimitWindow
 
-_FAMILY = re.compile(r"x-(.+?)-(?:primary|secondary)-used-percent")
+_FAMILY = re.compile(r"x-(.{1,64}?)-(?:primary|secondary)-used-percent")
 
 
 def read_limits(headers: dict[str, str]) -> list[RateLimits]:

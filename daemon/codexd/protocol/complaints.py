@@ -16,10 +16,10 @@ import msgspec
 if TYPE_CHECKING:
     from msgspec.inspect import Type
 
-_PLACE = re.compile(r" - at `(?P<path>.*)`$")
-_STEP = re.compile(r"\.(?P<member>[^.\[]+)|\[(?P<index>\d+|\.\.\.)\]")
-_MISSING = re.compile(r"Object missing required field `(?P<member>.*)`")
-_MISMATCH = re.compile(r"Expected `(?P<expected>[^`]*)`(?P<bound>.*?), got `(?P<found>[^`]*)`")
+_PLACE = re.compile(r" - at `(?P<path>.{0,2000})`$")
+_STEP = re.compile(r"\.(?P<member>[^.\[]++)|\[(?P<index>\d{1,19}+|\.\.\.)\]")
+_MISSING = re.compile(r"Object missing required field `(?P<member>[^`]*+)`")
+_MISMATCH = re.compile(r"Expected `(?P<expected>[^`]*+)`(?P<bound>[^`]*?), got `(?P<found>[^`]*+)`")
 _FORBIDDEN = re.compile(r"Invalid (?:enum )?value (?P<found>.*)")
 
 _NOUNS = {

@@ -9,7 +9,12 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from codexd.redaction.names import SECRET_CHARACTERS_MIN, is_harmless_value, is_secret_name
+from codexd.redaction.names import (
+    SECRET_CHARACTERS_MIN,
+    is_harmless_value,
+    is_secret_name,
+    segments_of,
+)
 
 # What the last part of such a name is, or its last two: a key alone is as often one of a table.
 _ENDS: Final = frozenset(
@@ -24,7 +29,6 @@ _PLACES: Final = frozenset(
 )
 _NAME_BYTES_MAX: Final = 80
 _NAME_LETTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
-_SEGMENT: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 # Names in place of a value, and what stands in examples.
 _PROGRAM_NAME: Final = re.compile(r"[A-Za-z_]++(?:\.[A-Za-z_]++)*+")
 _CAPITALS: Final = re.compile(r"[A-Z]++(?:[_-][A-Z]++)++")
@@ -75,7 +79,7 @@ def _begun(text: bytes, at: int) -> str:
 
 
 def _is_named(name: str) -> bool:
-    segments = [segment.upper() for segment in _SEGMENT.findall(name)]
+    segments = segments_of(name)
     if not segments or (not is_secret_name(name) and "".join(segments) not in _ENDS):
         return False
     if not _PLACES.isdisjoint(segments):

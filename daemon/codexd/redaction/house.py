@@ -93,9 +93,9 @@ def _written_in(config: Config) -> dict[str, str]:
 
 # Headers and parameters that say who asks or how, and hold words that stand in innocent text.
 _HARMLESS = re.compile(
-    r"(?i).*(?:version|beta|agent|title|referer|source|region|project|organization|model|name)"
+    r"(?i)(?:version|beta|agent|title|referer|source|region|project|organization|model|name)"
 )
 
 
 def _may_be_a_key(name: str) -> bool:
-    return _HARMLESS.fullmatch(name) is None
+    return _HARMLESS.search(name) is None

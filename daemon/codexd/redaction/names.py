@@ -37,13 +37,13 @@ _HARMLESS_VALUES: Final = frozenset(
     """.split()  # noqa: SIM905
 )
 
-_SEGMENT: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
-_NUMBER: Final = re.compile(r"[+-]?[0-9][0-9.,:_]*")
+_SEGMENT: Final = re.compile(r"[A-Z]{1,64}(?![a-z])|[A-Z]?[a-z]++|[0-9]++")
+_NUMBER: Final = re.compile(r"[+-]?[0-9][0-9.,:_]*+")
 # A slash alone proves nothing: keys in base64 have slashes too, but no whole first part in small letters.
 _PATH: Final = re.compile(
-    r"(?:~|\.{1,2})?/(?:\.?[a-z][a-z0-9_.-]*|Users|Volumes|Library|Applications)(?:/.*)?"
+    r"(?:~|\.{1,2})?/(?:\.?[a-z][a-z0-9_.-]*+|Users|Volumes|Library|Applications)(?:/.*)?"
 )
-_ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^@]*")
+_ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*+://[^@]*+")
 
 
 def secrets_in(
@@ -59,9 +59,14 @@ def secrets_in(
     }
 
 
+def segments_of(name: str) -> list[str]:
+    """The parts of a name, in capitals: `apiKey2` has API, KEY and 2."""
+    return [segment.upper() for segment in _SEGMENT.findall(name)]
+
+
 def is_secret_name(name: str) -> bool:
     """Whether a variable of this name is expected to hold a secret."""
-    segments = [segment.upper() for segment in _SEGMENT.findall(name)]
+    segments = segments_of(name)
     if name in _HARMLESS_NAMES or not segments or "PUBLIC" in segments:
         return False
     if segments[-1] in _HARMLESS_ENDS:

@@ -85,7 +85,7 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
     Pattern("private-key", b"", rb"V(?<=PRIV)ATE KEY", places=private_keys),
     _pattern(
         "jwt",
-        _LEFT + rb"eyJ[A-Za-z0-9_-]{10,}+(?:\.[A-Za-z0-9_-]{10,}+){2,4}+",
+        _LEFT + rb"eyJ[A-Za-z0-9_-]{10,8192}+(?:\.[A-Za-z0-9_-]{10,8192}+){2,4}+",
         rb"J(?<=eyJ)[A-Za-z0-9_-]{10}",
     ),
     _pattern(
@@ -118,7 +118,7 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
         "slack-webhook",
         rb"hooks\.slack\.com/(?:services|workflows)/"
         rb"(?P<secret>[A-Za-z0-9]{1,64}+/[A-Za-z0-9]{1,64}+/[A-Za-z0-9]{16,255}+)",
-        rb"B(?<=/B)[A-Z0-9]{3,}+/",
+        rb"B(?<=/B)[A-Z0-9]{3,64}+/",
     ),
     _pattern(
         "api-key",  # OpenAI, Anthropic, OpenRouter, DeepSeek and others
@@ -201,13 +201,13 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
         rb"(?i:authorization)"
         + _IS
         + rb"(?i:bearer|basic|token|apikey|digest|negotiate)[ \t]{1,16}+"
-        rb"(?P<secret>[A-Za-z0-9._~+/-]{8,}+=*+)",
+        rb"(?P<secret>[A-Za-z0-9._~+/-]{8,8192}+={0,3}+)",
         rb"z(?<=uthoriz)ation|Z(?<=UTHORIZ)ATION",
     ),
     _pattern(
         "bearer-token",
         _LEFT
-        + rb"Bearer[ ]{1,16}+(?=[A-Za-z._~+/-]{0,4096}+[0-9])(?P<secret>[A-Za-z0-9._~+/-]{16,}+=*+)",
+        + rb"Bearer[ ]{1,16}+(?=[A-Za-z._~+/-]{0,4096}+[0-9])(?P<secret>[A-Za-z0-9._~+/-]{16,8192}+={0,3}+)",
         rb"B(?<=B)earer ",
     ),
     _pattern(

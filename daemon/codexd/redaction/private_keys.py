@@ -26,10 +26,9 @@ _BASE64: Final = re.compile(rb"[A-Za-z0-9+/]{16,1024}+={0,2}+")
 _SHORT_END: Final = re.compile(rb"[A-Za-z0-9+/]{1,75}+={1,2}+|=[A-Za-z0-9+/]{4}")
 _HEADER: Final = re.compile(rb"[A-Za-z-]{3,24}+:")
 # Three kinds of letters stand in each line of a key but few short ones, and in few paths.
-_MIXED: Final = (
-    re.compile(rb"[A-Z]"),
-    re.compile(rb"[a-z]"),
-    re.compile(rb"[0-9+]"),
+_MIXED: Final = tuple(
+    frozenset(letters)
+    for letters in (b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", b"abcdefghijklmnopqrstuvwxyz", b"0123456789+")
 )
 
 
@@ -110,4 +109,6 @@ def _is_of_a_key(line: bytes) -> bool:
     """Whether it is base64 and no path: those of a key are mixed, and made-up ones have no slash."""
     if _BASE64.fullmatch(line) is None:
         return False
-    return b"/" not in line or line.endswith(b"=") or all(one.search(line) for one in _MIXED)
+    return (
+        b"/" not in line or line.endswith(b"=") or not any(one.isdisjoint(line) for one in _MIXED)
+    )

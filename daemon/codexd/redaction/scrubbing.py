@@ -7,14 +7,15 @@ were text.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from codexd.core.stand_in import scrubbed_stand_in
 from codexd.redaction.redactor import Redactor
 from codexd.redaction.strings import edit_strings, edit_values
+from codexd.redaction.windows import OWN_WINDOW_BYTES, matches_in, with_replaced
 
 _BLOB = re.compile(rb'"blob":"([0-9a-f]{64})"')
-_ID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?:/.*)?")
+_ID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?:/.*+)?")
 # What other records refer to, and what says how a thread runs on.
 _REFERENCES = frozenset(
     b"itemId turnId callId answers approvalId actionHash parent blob id call_id "
@@ -73,15 +74,14 @@ class Scrub:
         return scrubbed_stand_in(text).encode()
 
     def _named(self, text: bytes) -> bytes:
-        def stand_in(found: re.Match[bytes]) -> bytes:
-            if not found[0]:
-                return b""
-            self.places += 1
-            return scrubbed_stand_in(found[0]).encode()
+        def places(pattern: re.Pattern[bytes]) -> Iterator[tuple[int, int, bytes]]:
+            for found in matches_in(pattern, text, window=OWN_WINDOW_BYTES):
+                if found[0]:
+                    self.places += 1
+                    yield *found.span(), scrubbed_stand_in(found[0]).encode()
 
         for pattern in self._patterns:
-            new = pattern.sub(stand_in, text)
-            text = text if new == text else new
+            text = with_replaced(text, places(pattern))
         return text
 
 

@@ -15,7 +15,7 @@ WINDOW_BYTES: Final = 64 * 1024
 # A person's own expression may take a thousand steps at each byte; see `codexd.linear`.
 OWN_WINDOW_BYTES: Final = 4 * 1024
 # Longer than any match of an expression of ours; what goes on is matched again, to its end.
-MATCH_BYTES_MAX: Final = 8 * 1024
+MATCH_BYTES_MAX: Final = 32 * 1024
 
 
 def matches_in(

@@ -6,13 +6,13 @@ first, and whoever follows it follows what is left.
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Callable
 
 import trio
 
 from codexd.core.ids import ThreadId
 from codexd.core.record import decode_envelope
+from codexd.linear import NotLinear, linear_pattern
 from codexd.protocol import own
 from codexd.protocol.rpc import invalid_params, state_error
 from codexd.redaction.scrubbing import Scrub, blobs_in
@@ -58,11 +58,9 @@ def _scrub_of(services: Services, params: own.ThreadScrubParams) -> Scrub:
     patterns = []
     for text in params.patterns:
         try:
-            pattern = re.compile(text.encode())
-        except re.error as error:
-            raise invalid_params(
-                f"patterns: expected a regular expression, found {text!r}: {error}"
-            ) from error
+            pattern = linear_pattern(text)
+        except NotLinear as error:
+            raise invalid_params(f"patterns: {text!r}: {error}; nothing was scrubbed") from error
         if pattern.match(b"") is not None:
             raise invalid_params(f"patterns: {text!r} matches an empty text: nothing was scrubbed")
         patterns.append(pattern)

@@ -1,0 +1,182 @@
+"""No regular expression of the product, and none that a person gives it, can be made slow by a text.
+
+Each is proved by `codexd.linear`, or stands below with the reason why the proof does not apply; and each is
+given the texts that are the worst for it, twice as long and twice again.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import codexd
+import codexd_eventstore
+from attacks import attacks_of, is_linear
+from codexd.linear import CHARACTERS_MAX, NotLinear, check_linear, linear_pattern
+from compiled_patterns import AnyPattern, made_elsewhere, patterns
+
+PATTERNS = patterns()
+# A repeat that is proved to be passed over once may still be a long one: a JWT has 8 KiB in each part.
+STEPS_MAX = 300_000
+# Matched at one place that the code names, never searched for: so much passes them once.
+AT_ONE_PLACE = {
+    "codexd.config._SEGMENT",
+    "codexd.core.images._DATA_URL",
+    "codexd.core.readers._SED_PRINTS",
+    "codexd.core.readers._SIGNED_NUMBER",
+    "codexd.importing.kinds._IMAGE_LABEL",
+    "codexd.models.chunks._SIZE",
+    "codexd.protocol.complaints._MISMATCH",
+    "codexd.protocol.complaints._MISSING",
+    "codexd.redaction.assignments._CAPITALS",
+    "codexd.redaction.assignments._PROGRAM_NAME",
+    "codexd.redaction.names._ADDRESS",
+    "codexd.redaction.names._PATH",
+    "codexd.redaction.scrubbing._ID",
+    "codexd.redaction.strings._COLON",
+    "codexd_eventstore.lines._MARKS",
+}
+# What these pass over they match, so that nothing passes over it again; or they begin a line.
+EACH_LETTER_ONCE = {
+    "codexd.core.titles._MARKS",  # at the beginning of the text alone
+    "codexd.index.terms._TOKEN",  # a word, whatever it is
+    "codexd.index.terms._TYPED",  # a word or a quotation, which may be open
+    "codexd.models.scripts._WORD",  # a word with its blanks
+    "codexd.redaction.strings._STRING",  # of JSON that was found to be valid
+    "codexd_eventstore.opening._WHOLE_LINE",  # from the beginning of a line to its end
+}
+# Made where they are used: of literal texts, of those above, or of what a library says of a config file.
+MADE_ELSEWHERE = {
+    "codexd/config.py: re.search('at line (\\\\d+)', str(error))",
+    "codexd/index/searching.py: re.compile(re.escape(term), re.IGNORECASE)",
+    "codexd/linear.py: re.compile(text.encode())",
+    "codexd/linear.py: re.match(regex, bytes([at]))",
+    "codexd/redaction/patterns.py: re.compile(self.source)",
+    "codexd/redaction/redactor.py: re.compile(one.anchor)",
+    "codexd/redaction/redactor.py: re.compile(b'(?=' + b'|'.join(pairs) + b')')",
+    "codexd/redaction/needles.py: re.compile(joined)",
+    "codexd/redaction/needles.py: re.compile(b'|'.join((re.escape(letter) + b'(?:' + b'|'.join(rests) + b')' "  # noqa: ISC004
+    "for letter, rests in by_letter.items())))",
+}
+
+
+def test_all_are_looked_at() -> None:
+    print(f"expressions: {len(PATTERNS)}")
+    assert len(PATTERNS) > 150
+    assert set(made_elsewhere()) == MADE_ELSEWHERE
+    assert set(PATTERNS) >= AT_ONE_PLACE | EACH_LETTER_ONCE
+
+
+@pytest.mark.parametrize("name", sorted(set(PATTERNS) - AT_ONE_PLACE - EACH_LETTER_ONCE))
+def test_the_proof_holds_for_it(name: str) -> None:
+    assert check_linear(PATTERNS[name], STEPS_MAX) <= STEPS_MAX
+
+
+@pytest.mark.parametrize("name", sorted(AT_ONE_PLACE))
+def test_it_is_matched_at_one_place_only(name: str) -> None:
+    module, _, attribute = name.rpartition(".")
+    root = Path((codexd if module.startswith("codexd.") else codexd_eventstore).__file__ or "")
+    text = root.parent.parent.joinpath(*module.split(".")).with_suffix(".py").read_text()
+    uses = re.findall(rf"\b{attribute}\.(\w+)", text)
+    assert uses
+    assert set(uses) <= {"match", "fullmatch"}
+
+
+def searched(name: str, pattern: AnyPattern, text: str) -> None:
+    """All that the product does with it."""
+    given = text if isinstance(pattern.pattern, str) else text.encode(errors="replace")
+    if name in AT_ONE_PLACE:
+        pattern.fullmatch(given)  # type: ignore[arg-type]
+        pattern.match(given)  # type: ignore[arg-type]
+    else:
+        for _ in pattern.finditer(given):  # type: ignore[arg-type]
+            pass
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(PATTERNS))
+def test_its_worst_texts_take_time_in_proportion_to_their_length(name: str) -> None:
+    pattern = PATTERNS[name]
+    count = slow = 0
+    for attack in attacks_of(pattern):
+        count += 1
+        slow += not is_linear(lambda text: searched(name, pattern, text), attack)
+        assert not slow, attack(64)
+    print(f"{name}: {count} attacks")
+
+
+SLOW = [
+    r"(a+)+$",
+    r"a+b",
+    r"a++b",
+    r"(a|a)*b",
+    r"(a|a){1,30}b",
+    r"(x+x+)+y",
+    r"(.*,){11}P",
+    r"[a-z]+@corp",
+    r"\d+\d+\d+x",
+    r"(?=a+)+b",
+    r"(\w+\s?)*$",
+    r"(?P<q>['\"]).{1,20}(?P=q)",
+    r"a{1,500}a{1,500}",
+    r"(a{0,9}){0,9}b",
+    r"(?:a|ab|b){1,20}c",
+    r"\s+$",
+    r"(?<=x)a*b",
+    r"(?i)k[\u212a]*x".replace("\\u212a", "k"),
+    r"((((((a{1,5}){1,5}){1,5}){1,5}){1,5}){1,5})b",
+]
+TAKEN = [
+    r"corp-[0-9a-f]{32}",
+    r"MYCO_[A-Za-z0-9]+",
+    r"[a-z]{1,100}@corp\.example",
+    r"([A-Z0-9]{4}-){5}[A-Z0-9]{6}",
+    r"(?i)internal-\w+",
+    r"\"key\":\"[^\"]+\"",
+    r"password=.*",
+    r"(?:alpha|beta|gamma){1,5}[0-9]{4,12}",
+    r"\bticket [0-9]{1,9}\b",
+    r"x[^xy]*y",
+]
+
+
+@pytest.mark.parametrize("text", SLOW)
+def test_a_persons_expression_that_may_be_slow_is_refused_in_words(text: str) -> None:
+    with pytest.raises(NotLinear) as refused:
+        linear_pattern(text)
+    assert re.search(r"bound|steps|in several ways|nobody can say", str(refused.value))
+
+
+@pytest.mark.parametrize("text", TAKEN)
+def test_a_usual_one_is_taken(text: str) -> None:
+    assert linear_pattern(text).pattern == text.encode()
+
+
+@pytest.mark.parametrize("text", ["(", "a" * (CHARACTERS_MAX + 1), "a{9999999999999}", "[b-a]"])
+def test_what_is_no_expression_is_refused_in_words_too(text: str) -> None:
+    with pytest.raises(NotLinear, match="expected"):
+        linear_pattern(text)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", TAKEN)
+def test_what_is_taken_is_fast_on_its_worst_texts(text: str) -> None:
+    pattern = linear_pattern(text)
+    for attack in attacks_of(pattern):
+        assert is_linear(lambda given: searched(text, pattern, given), attack)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", [r"(a+)+$", r"a+b", r"(x+x+)+y", r"[a-z]+@corp"])
+def test_the_measure_finds_what_is_slow(text: str) -> None:
+    pattern = re.compile(text)
+    assert not all(
+        is_linear(
+            lambda given: searched(text, pattern, given),
+            attack,
+            small=2**5 if "+)" in text else 2**11,
+        )
+        for attack in attacks_of(pattern)
+    )
