@@ -44,6 +44,17 @@ def patterns() -> dict[str, AnyPattern]:
     return {name: pattern for pattern, name in unique.items()}
 
 
+def uses_of(name: str) -> frozenset[str]:
+    """The methods that its module calls of it; none where it is not called by its name there."""
+    module, _, attribute = name.rpartition(".")
+    root = next((one for one in ROOTS if module.startswith(f"{one.__name__}.")), None)
+    if root is None or root.__file__ is None:
+        return frozenset()
+    path = Path(root.__file__).parent.parent.joinpath(*module.split(".")).with_suffix(".py")
+    found = re.findall(rf"\b{attribute}(\.(\w+)|\b(?! *[:=]))", path.read_text())
+    return frozenset(method for _, method in found)
+
+
 def made_elsewhere() -> list[str]:
     """Calls of `re` that no module's attribute holds the expression of: file, function, line's text."""
     found = []

@@ -18,7 +18,8 @@ from codexd.core.shell_line import NotUnderstood, SimpleCommand, Word, simple_co
 # To open a device may rewind a tape, reset a board or take what was typed, and reading one may never end; in
 # bash `< /dev/tcp/HOST/PORT` calls somebody. Of these two nothing is known to happen.
 _DEVICES_READ = frozenset({"/dev/null", "/dev/stdin"})
-_DEVICE = re.compile(r"(?:^|[=:,]|\.\.|^-\w)/+(?:\.{1,2}/+)*dev(?:/|$)", re.ASCII)
+# All slashes and dots in front of it, from the first one on: no run of them is passed over twice.
+_DEVICE = re.compile(r"(?<![/.])(?P<run>[/.]++)(?<=/)dev(?:/|$)")
 # They look at a file's entry, or only at its name.
 _OPEN_NOTHING = words_of("[ [[ basename df dirname echo ls printf readlink realpath stat test")
 
@@ -66,7 +67,15 @@ def _opens_device(word: Word) -> bool:
         and "/" not in text[1 : word.pattern_at]
     ):
         return True  # `/d*/tty` too
-    return _DEVICE.search(text) is not None
+    return any(
+        ".." in found["run"] or (found["run"].startswith("/") and _begins_path(text, found.start()))
+        for found in _DEVICE.finditer(text)
+    )
+
+
+def _begins_path(text: str, at: int) -> bool:
+    """Whether a path from the root may begin here: after an option's letter too, and after a sign in a word."""
+    return at == 0 or text[at - 1] in "=:," or (at == 2 and text.startswith("-"))
 
 
 def _folders(part: SimpleCommand) -> tuple[str, ...]:
