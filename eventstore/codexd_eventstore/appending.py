@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import trio
+from msgspec.structs import replace
 
 from codexd_eventstore.knowing import find_key
 from codexd_eventstore.lines import frame
@@ -29,6 +30,7 @@ async def append(
 ) -> Appended:
     """See the contract; cancelled after it was accepted, it is appended all the same."""
     await trio.lowlevel.checkpoint_if_cancelled()
+    events, redacted = await parts.redacting.ready(events)
     asked: tuple[Log, int] | None = None  # where the key was looked for and is not
     while True:
         log = parts.shelf.get(stream)
@@ -51,7 +53,8 @@ async def append(
         if (crowd := parts.committer.crowded(log)) is None:
             break
         await crowd.done.wait()  # what became of it concerns those who wait for it
-    return await _commit(parts, log, events, at_us=at_us, durable=durable, key=key)
+    answer = await _commit(parts, log, events, at_us=at_us, durable=durable, key=key)
+    return replace(answer, redacted=True) if redacted else answer
 
 
 async def _commit(
@@ -64,7 +67,6 @@ async def _commit(
     key: str | None,
 ) -> Appended:
     """Frame what was checked and hand it over; nothing may have been awaited since the checks."""
-    events, redacted = parts.redacting.events(events)
     at_us = max(at_us, log.accepted_at_us)
     try:
         records = frame(
@@ -82,7 +84,7 @@ async def _commit(
         raise
     if batch is not None:
         await batch.wait()
-    return appended(records, redacted=redacted)
+    return appended(records)
 
 
 def _check_appendable(log: Log, expected_version: int) -> None:

@@ -20,13 +20,13 @@ async def fork(
 ) -> Appended:
     """Make `child` share the records of `parent` up to `at_seq`, by reference, and append to it."""
     check_name(child, "stream")
+    events, redacted = await parts.redacting.ready(events)
     shelf = parts.shelf
     async with parts.family.birth(parent):
         source = await shelf.open(parent)
         chain, parent_at_us = await fork_point(shelf, parts.fs, source, at_seq)
         check_alive(source)
         await parts.committer.settle(source)
-        events, redacted = parts.redacting.events(events)
         at_us = max(at_us, parent_at_us)
         origin = origin_at(parent, at_seq, chain)
         records = frame(

@@ -282,7 +282,7 @@ class JsonlStore:
 
     async def put_blob(self, content: bytes, *, as_it_is: bool = False) -> BlobRef:
         """Store bytes under their sha256, on disk when it returns."""
-        clean = content if as_it_is else self._parts.redacting.content(content)
+        clean = content if as_it_is else await self._parts.redacting.ready_content(content)
         return await blocking(self._parts.blobs.put, clean)
 
     async def read_blob(self, sha256: str, *, start: int = 0, end: int | None = None) -> bytes:

@@ -120,11 +120,11 @@ class MemoryStore:
         """Append all events or none."""
         await trio.lowlevel.checkpoint_if_cancelled()
         check_name(stream, "stream")
+        events, redacted = await self._redacting.ready(events)
         held = self._streams.get(stream)
         if held is None:
             if expected_version != 0:
                 raise NotFound(f"there is no stream {stream}: nothing was appended")
-            events, redacted = self._redacting.events(events)
             held = MemoryStream(stream, (), None, self._hub, seals=self._seals)
             answer = replace(held.append(events, at_us, key, None), redacted=redacted)
             self._streams[stream] = held
@@ -135,7 +135,6 @@ class MemoryStore:
             raise Refused(f"stream {stream} is archived: nothing was appended")
         if expected_version != held.version:
             raise Conflict(stream, expected_version, held.version)
-        events, redacted = self._redacting.events(events)
         return replace(held.append(events, at_us, key, None), redacted=redacted)
 
     async def read(
@@ -182,6 +181,7 @@ class MemoryStore:
     ) -> Appended:
         """Make `child` share the records of `parent` up to `at_seq`, and append to it."""
         check_name(child, "stream")
+        events, redacted = await self._redacting.ready(events)
         source = self._held(parent)
         if not 0 <= at_seq <= source.version:
             raise Refused(
@@ -202,7 +202,6 @@ class MemoryStore:
             source.beginning if at_seq else chain,
             self._seals,
         )
-        events, redacted = self._redacting.events(events)
         answer = replace(held.append(events, at_us, None, origin), redacted=redacted)
         self._streams[child] = held
         return answer
@@ -332,7 +331,7 @@ class MemoryStore:
 
     async def put_blob(self, content: bytes, *, as_it_is: bool = False) -> BlobRef:
         """Store bytes under their sha256."""
-        content = content if as_it_is else self._redacting.content(content)
+        content = content if as_it_is else await self._redacting.ready_content(content)
         sha256 = hashlib.sha256(content).hexdigest()
         self._blobs.setdefault(sha256, content)
         self._recent.note(sha256)

@@ -7,12 +7,15 @@ content in pieces so that nothing hides where two of them meet.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
+import trio
 from msgspec.structs import replace
 
 from codexd_eventstore.store import NewEvent
 
+Given = TypeVar("Given")
+Made = TypeVar("Made")
 # Gives content back without what must not be stored, and the very same object where there is nothing of
 # it. One JSON object stays one. It must not fail.
 Redact = Callable[[bytes], bytes]
@@ -23,6 +26,9 @@ OVERLAP_BYTES: Final = 64 * 1024
 _CUTS_MAX: Final = 16
 # Where no cut is found, this much is held and then cut all the same: the memory of a hostile content.
 HELD_BYTES_MAX: Final = 8 * 1024 * 1024
+# What is longer is looked through in a thread: the caller's function takes up to a microsecond a byte, and the
+# loop has others to serve. A thread costs as much as some 20 KB of it.
+APART_BYTES: Final = 32 * 1024
 
 
 class Redacting:
@@ -43,6 +49,18 @@ class Redacting:
                 event, changed = replace(event, data=data), True
             clean.append(event)
         return clean, changed
+
+    async def ready(self, events: Sequence[NewEvent]) -> tuple[Sequence[NewEvent], bool]:
+        """The events as they are to be written; made in a thread where they are long, else at once."""
+        if self._redact is None or sum([len(event.data) for event in events]) < APART_BYTES:
+            return self.events(events)
+        return await _apart(self.events, events)
+
+    async def ready_content(self, content: bytes) -> bytes:
+        """A whole content as it is to be written, made in a thread where it is long."""
+        if self._redact is None or len(content) < APART_BYTES:
+            return self.content(content)
+        return await _apart(self.content, content)
 
     def content(self, content: bytes) -> bytes:
         """A whole content as it is to be written."""
@@ -83,3 +101,8 @@ class Redacting:
             return b"", held
         at = len(held) - OVERLAP_BYTES
         return self.content(held[:at]), held[at:]
+
+
+async def _apart(work: Callable[[Given], Made], given: Given) -> Made:
+    """Run what changes nothing in a thread; who is cancelled leaves it to itself."""
+    return await trio.to_thread.run_sync(work, given, abandon_on_cancel=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import trio
 
 from codexd_eventstore.jsonl import open_jsonl_store
 from codexd_eventstore.memory import MemoryStore
@@ -123,6 +125,68 @@ async def test_a_secret_that_becomes_known_while_a_blob_is_made_does_not_spoil_i
         draft.append(b"a word")
         ref = await draft.keep()
         assert await store.read_blob(ref.sha256) == b"a *"  # read whole, so it was checked
+
+
+LONG = NewEvent("order.placed", b'{"text":"' + b"long " * 20_000 + SECRET + b'"}')
+
+
+class Held:
+    """A function that does not come back before it is let go."""
+
+    def __init__(self) -> None:
+        self.begun, self.let_go = threading.Event(), threading.Event()
+
+    def __call__(self, content: bytes) -> bytes:
+        if len(content) > len(LONG.data) // 2:
+            self.begun.set()
+            assert self.let_go.wait(20)
+        return redact(content)
+
+
+@asynccontextmanager
+async def holding(engine: str, folder: Path, held: Held) -> AsyncIterator[EventStore]:
+    if engine == "memory":
+        yield MemoryStore(held)
+        return
+    async with open_jsonl_store(folder / "home", state_dir=folder / "state", redact=held) as store:
+        yield store
+
+
+@pytest.mark.parametrize("engine", ["jsonl", "memory"])
+@trio_test
+async def test_others_are_served_while_a_long_event_is_looked_through(
+    engine: str, tmp_path: Path
+) -> None:
+    held = Held()
+    async with holding(engine, tmp_path, held) as store, trio.open_nursery() as nursery:
+        await append(store, "s", 0, PLAIN)
+
+        async def long_ones() -> None:
+            assert (await append(store, "s", 1, LONG)).redacted
+            assert (await store.fork("s", 2, "child", [LONG], at_us=NOON_US)).redacted
+            assert await store.read_blob((await store.put_blob(LONG.data)).sha256)
+
+        nursery.start_soon(long_ones)
+        await trio.to_thread.run_sync(held.begun.wait)
+        await append(store, "other", 0, PLAIN)
+        held.let_go.set()
+    assert files_with(tmp_path, SECRET) == []
+
+
+@pytest.mark.parametrize("engine", ["jsonl", "memory"])
+@trio_test
+async def test_who_is_cancelled_meanwhile_waits_for_nothing_and_nothing_was_appended(
+    engine: str, tmp_path: Path
+) -> None:
+    held = Held()
+    async with holding(engine, tmp_path, held) as store:
+        await append(store, "s", 0, PLAIN)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(append, store, "s", 1, LONG)
+            await trio.to_thread.run_sync(held.begun.wait)
+            nursery.cancel_scope.cancel()
+        assert (await store.head("s")).version == 1
+        held.let_go.set()
 
 
 @pytest.mark.parametrize("lines", [True, False], ids=["lines", "one line"])
