@@ -351,6 +351,69 @@ def test_the_settings_in_force_are_told_without_secrets() -> None:
     assert b"secret" not in effective(parsed(WHOLE).config)
 
 
+KEYS = (
+    *("sk-" + "proj-" + "aB3_" * 8, "0f9e" * 8, "AKIA" + "IOSFODNN7EXAMPLE", "a1b2c3d4e5f6a7b8"),
+    *("correct horse battery", "ghp_" + "aB3" * 12, "x" * 40, "aBcDeFgHiJkLm", "$KEY", "p@ss"),
+)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_key_that_was_put_where_a_variables_name_belongs_is_not_told(key: str) -> None:
+    text = f"""
+        [model_providers.p]
+        base_url = "https://x.example.com"
+        env_key = "{key}"
+        env_http_headers = {{ "X-Key" = "{key}" }}
+        [redaction]
+        variables = ["{key}"]
+        except_variables = ["{key}"]
+        [redaction.patterns]
+        mine = "hunter22"
+    """
+    told = effective(parsed(text).config).decode()
+    assert key not in told
+    assert "hunter22" not in told
+    assert json.loads(told)["model_providers"]["p"]["env_key"] == "[redacted]"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "OPENAI_API_KEY",
+        "HOUSE_KEY",
+        "azure_openai_key_2",
+        "GH_PAT",
+        "HF_TOKEN",
+        "apiKey",
+        "KEY_2024",
+    ],
+)
+def test_a_variables_name_is_told(name: str) -> None:
+    told = json.loads(effective(parsed(f'[model_providers.p]\nenv_key = "{name}"\n').config))
+    assert told["model_providers"]["p"]["env_key"] == name
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://api.example.com/v1", "https://api.example.com/v1"),
+        ("http://127.0.0.1:8080/v1", "http://127.0.0.1:8080/v1"),
+        ("https://bob:hunter22@x.example.com/v1", "https://[redacted]@x.example.com/v1"),
+        ("https://hunter22@x.example.com", "https://[redacted]@x.example.com"),
+        ("https://a:hunter@22@x.example.com/", "https://[redacted]@x.example.com/"),
+        ("https://a:hunter22/x@x.example.com/", "[redacted]"),
+        ("https://x.example.com/v1?key=hunter22#hunter22", "https://x.example.com/v1?[redacted]"),
+        ("https://x.example.com#hunter22", "https://x.example.com#[redacted]"),
+        ("bob:hunter22@x.example.com", "[redacted]@x.example.com"),
+        ("//bob:hunter22@x.example.com", "[redacted]"),
+    ],
+)
+def test_an_address_is_told_without_user_password_and_query(url: str, shown: str) -> None:
+    told = effective(parsed(f'[model_providers.p]\nbase_url = "{url}"\n').config)
+    assert json.loads(told)["model_providers"]["p"]["base_url"] == shown
+    assert b"hunter" not in told
+
+
 def test_a_setting_that_nobody_set_is_null() -> None:
     assert json.loads(effective(Config()))["model"] is None
 

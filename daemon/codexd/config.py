@@ -31,11 +31,11 @@ from codexd.config_keys import (
     RedactionTable,
     TitlesTable,
 )
+from codexd.core.shown import REDACTED, shown_url, shown_variable
 from codexd.foreign_files import read_file
 from codexd.linear import NotLinear, linear_pattern
 from codexd.owners import NotOurs, refuse_unless_ours
 
-REDACTED = "[redacted]"
 FOUND_SHOWN_MAX = 80  # characters of a wrong value in an error: enough to recognise it
 
 
@@ -327,12 +327,27 @@ def effective(config: Config) -> bytes:
     providers = {
         name: msgspec.structs.replace(
             table,
+            base_url=None if table.base_url is None else shown_url(table.base_url),
+            env_key=None if table.env_key is None else shown_variable(table.env_key),
             http_headers=_redacted(table.http_headers),
             query_params=_redacted(table.query_params),
+            env_http_headers=_shown_variables(table.env_http_headers),
         )
         for name, table in config.model_providers.items()
     }
-    return msgspec.json.encode(msgspec.structs.replace(config, model_providers=providers))
+    redaction = msgspec.structs.replace(
+        config.redaction,
+        variables=tuple(map(shown_variable, config.redaction.variables)),
+        except_variables=tuple(map(shown_variable, config.redaction.except_variables)),
+        patterns=_redacted(config.redaction.patterns),  # What matches a secret may be the secret.
+    )
+    return msgspec.json.encode(
+        msgspec.structs.replace(config, model_providers=providers, redaction=redaction)
+    )
+
+
+def _shown_variables(names: Mapping[str, str]) -> dict[str, str]:
+    return {header: shown_variable(name) for header, name in names.items()}
 
 
 def _redacted(values: Mapping[str, str]) -> dict[str, str]:

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from codexd.core.items import ErrorInfo
+from codexd.core.shown import shown_variable
 from codexd.models.client import FailedAt, ModelError
 from codexd.models.complaints import Complaint, finite_number, plain_text, read_complaint
 from codexd.models.provider import Provider
@@ -282,7 +283,7 @@ def _is_too_long(complaint: Complaint) -> bool:
 
 def _unauthorized_text(provider: Provider, status: int, said: str) -> str:
     hint = (
-        f"Check the key in the environment variable {provider.env_key}."
+        f"Check the key in the environment variable {shown_variable(provider.env_key)}."
         if provider.env_key
         else f"No env_key is configured in model_providers.{provider.key}."
     )

@@ -14,6 +14,7 @@ from urllib.parse import urlencode, urlsplit
 import msgspec
 
 from codexd import __version__
+from codexd.core.shown import shown_url, shown_variable
 from codexd.models.builtin import BUILT_IN
 from codexd.models.client import ModelError, RetryBudget
 from codexd.models.quirks import UNKNOWN, Quirks, is_azure, kind_of, read_quirks
@@ -149,7 +150,7 @@ def _key_in(provider: Provider, variable: str, env: Mapping[str, str]) -> str:
         return value
     hint = f" {provider.env_key_instructions}" if provider.env_key_instructions else ""
     raise ModelError(
-        f"No key for the model provider {provider.name!r}: the environment variable {variable} is "
+        f"No key for the model provider {provider.name!r}: the environment variable {shown_variable(variable)} is "
         f"not set for the daemon. Nothing was sent.{hint}",
         info="unauthorized",
         at="request",
@@ -161,7 +162,7 @@ def _sendable(provider: Provider, variable: str, value: str) -> str:
     if _HEADER_VALUE.fullmatch(value):
         return value
     raise ModelError(
-        f"The environment variable {variable} for the model provider {provider.name!r} holds "
+        f"The environment variable {shown_variable(variable)} for the model provider {provider.name!r} holds "
         "characters that no HTTP header may have. Nothing was sent.",
         info="unauthorized",
         at="request",
@@ -192,7 +193,7 @@ def _check_address(provider: Provider) -> None:
             provider.key,
             "base_url",
             "expected an address such as https://api.example.com/v1, "
-            f"found {provider.base_url[:200]!r}",
+            f"found {shown_url(provider.base_url)[:200]!r}",
         )
     if parts.query or parts.fragment or parts.username is not None:
         raise InvalidProvider(

@@ -58,12 +58,11 @@ async def account_read(
 async def config_read(
     services: Services, connection: Connection, params: m.ConfigReadParams
 ) -> Answered:
-    """The settings in force, secrets left out."""
+    """The settings in force, secrets left out: those that have a place there, and any that is known."""
     read = readable_config(services)
+    shown = services.known_secrets()(effective(read.config))
     return Answered(
-        m.ConfigReadResponse(
-            msgspec.Raw(effective(read.config)), msgspec.Raw(origins(read)), msgspec.Raw(b"null")
-        )
+        m.ConfigReadResponse(msgspec.Raw(shown), msgspec.Raw(origins(read)), msgspec.Raw(b"null"))
     )
 
 

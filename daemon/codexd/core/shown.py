@@ -1,0 +1,56 @@
+"""What of a setting may be shown: not the secret that somebody wrote where a name or an address belongs."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import Final
+
+REDACTED: Final = "[redacted]"
+# The longest names of variables in use have some forty characters.
+VARIABLE_CHARACTERS_MAX: Final = 64
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*+", re.ASCII)
+# A name is made of words, and a word of few digits: keys mix them.
+_WORD_CHARACTERS_MAX: Final = 24
+_DIGITS_MAX: Final = 4
+_DIGITS_WITHIN: Final = re.compile(r"[A-Za-z][0-9]{1,9}[A-Za-z]")
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,15}|")
+
+
+def shown_variable(name: str) -> str:
+    """The name of an environment variable; what is none is most likely the key itself, and is not shown."""
+    return name if is_variable(name) else REDACTED
+
+
+def is_variable(name: str) -> bool:
+    """Whether it looks like the name of a variable, and not like a key."""
+    if len(name) > VARIABLE_CHARACTERS_MAX or _VARIABLE.fullmatch(name) is None:
+        return False
+    words = name.split("_")
+    if any(_is_mixed(word) or len(word) > _WORD_CHARACTERS_MAX for word in words):
+        return False
+    return sum(letter.isdigit() for letter in name) <= _DIGITS_MAX
+
+
+def shown_url(url: str) -> str:
+    """An address without what stands in front of its host, and without its query and its fragment."""
+    scheme, slashes, rest = url.rpartition("://") if "://" in url else ("", "", url)
+    path_at = min((at for sign in "/?#\\" if (at := rest.find(sign)) >= 0), default=len(rest))
+    who, at_sign, host = rest[:path_at].rpartition("@")
+    path = rest[path_at:]
+    if "@" in path:  # such as a password with a slash in it
+        return REDACTED
+    end = min((at for sign in "?#" if (at := path.find(sign)) >= 0), default=len(path))
+    shown = f"{REDACTED}@{host}" if who or at_sign else host
+    query = path[end : end + 1] + REDACTED if end < len(path) else ""
+    return f"{_scheme(scheme)}{slashes}{shown}{path[:end]}{query}"
+
+
+def _scheme(scheme: str) -> str:
+    return scheme if _SCHEME.fullmatch(scheme) else REDACTED
+
+
+def _is_mixed(word: str) -> bool:
+    """Whether a word has capitals behind small letters more than once, or digits between letters."""
+    turns = sum(one.islower() and other.isupper() for one, other in pairwise(word))
+    return turns > 3 or (len(word) > 8 and _DIGITS_WITHIN.search(word) is not None)
