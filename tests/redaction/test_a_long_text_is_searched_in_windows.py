@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from codexd.redaction.redactor import Redactor
+from codexd.redaction.strings import edit_strings
 from codexd.redaction.windows import MATCH_BYTES_MAX, WINDOW_BYTES, is_in, matches_in
 from made_up_secrets import CASES
 
@@ -85,3 +87,16 @@ def test_a_known_secret_there_is_found_as_well() -> None:
     for shift in range(25):
         text = b"w" * (WINDOW_BYTES - shift) + b"k3yWithoutAnythingOdd" + b"w" * WINDOW_BYTES
         assert b"k3yWithout" not in REDACTOR(text)
+
+
+def test_strings_of_a_long_json_are_those_of_a_short_one() -> None:
+    chance = random.Random(3)
+    pieces = ["word ", '"', "\\", "\n", "é", "🙂", "\u0000", "x" * 5000, '\\"']
+    for _ in range(20):
+        texts = ["".join(chance.choice(pieces) for _ in range(400)) for _ in range(6)]
+        document = json.dumps({"list": texts, "n": 1, texts[0][:9]: [None, "", "a"]})
+        marked = edit_strings(document.encode(), lambda text, _: text + b"!")
+        long = document[:-1] + " " * 300_000 + "}"
+        assert edit_strings(long.encode(), lambda text, _: text + b"!") == (
+            marked[:-1] + b" " * 300_000 + b"}"
+        )

@@ -15,6 +15,9 @@ from codexd.redaction.windows import matches_in
 # The longest key in use has 13 KB as text; what goes on for longer is something else.
 KEY_BYTES_MAX: Final = 16 * 1024
 
+# A shorter line may be anything.
+LINE_BYTES_MIN: Final = 16
+
 _MARK: Final = re.compile(
     rb"-----(?P<side>BEGIN|END) (?:(?!PRIVATE)[A-Z0-9]{1,16} ){0,3}+PRIVATE KEY(?: BLOCK)?-----"
 )
@@ -50,6 +53,8 @@ def private_keys(text: bytes) -> list[tuple[int, int]]:
 
 def _first_lines(text: bytes, begin: int, end: int) -> tuple[int, int] | None:
     """The lines of a key that begins here, its headers left out."""
+    if end - begin < LINE_BYTES_MIN:
+        return None
     first = last = None
     for start, stop in _lines(text, begin, end):
         line = text[start:stop]
@@ -67,6 +72,8 @@ def _first_lines(text: bytes, begin: int, end: int) -> tuple[int, int] | None:
 
 def _last_lines(text: bytes, begin: int, end: int) -> tuple[int, int] | None:
     """The lines of a key that ends here."""
+    if end - begin < LINE_BYTES_MIN:
+        return None
     first = last = None
     for start, stop in reversed(_lines(text, begin, end)):
         line = text[start:stop]

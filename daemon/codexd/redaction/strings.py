@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 import msgspec
@@ -18,6 +18,9 @@ from codexd.core.events import EVENTS
 Edit = Callable[[bytes, bool], bytes]
 
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+# What a longer text is run through by, a piece at a time: a single call of the library holds up everything.
+_PIECE = re.compile(rb'(?:[^"\\]{1,4096}+|\\.){0,256}+', re.DOTALL)
+_LONG_BYTES = 256 * 1024
 # The value of a member of this name is the provider's ciphertext: it goes back as it came, or not at all.
 _CIPHERTEXT = b'"encrypted_content"'
 # What such a member holds is a secret because of its name.
@@ -35,11 +38,11 @@ def edit_strings(json_text: bytes, edit: Edit) -> bytes:
     words = _own_words()
     parts: list[bytes] = []
     end, before, end_before = 0, b"", 0
-    for found in _STRING.finditer(json_text):
-        token = found[0]
-        name = before if _COLON.match(json_text, end_before, found.start()) else b""
+    for start, stop in _strings(json_text):
+        token = json_text[start:stop]
+        name = before if _COLON.match(json_text, end_before, start) else b""
         ciphertext = name == _CIPHERTEXT
-        before, end_before = token, found.end()
+        before, end_before = token, stop
         if token in words:
             continue
         telling = _TELLING.fullmatch(name) if name else None
@@ -47,9 +50,26 @@ def edit_strings(json_text: bytes, edit: Edit) -> bytes:
         if new is token and telling is not None:
             new = _edited_by_name(name, token, edit)
         if new is not token:
-            parts += (json_text[end : found.start()], new)
-            end = found.end()
+            parts += (json_text[end:start], new)
+            end = stop
     return b"".join((*parts, json_text[end:])) if parts else json_text
+
+
+def _strings(json_text: bytes) -> Iterator[tuple[int, int]]:
+    """Where its strings are, their quotes included."""
+    if len(json_text) <= _LONG_BYTES:
+        for found in _STRING.finditer(json_text):
+            yield found.span()
+        return
+    end = 0
+    while (start := json_text.find(b'"', end)) >= 0:
+        end = start + 1
+        while (piece := _PIECE.match(json_text, end)) is not None and piece.end() > end:
+            end = piece.end()
+        if json_text[end : end + 1] != b'"':
+            return  # It does not end: this is no JSON.
+        end += 1
+        yield start, end
 
 
 def is_json(content: bytes) -> bool:
@@ -133,13 +153,14 @@ def edit_values(json_text: bytes, edit: Callable[[bytes, bytes], bytes]) -> byte
     words = _own_words()
     parts: list[bytes] = []
     end, name = 0, b""
-    for found in _STRING.finditer(json_text):
-        if _COLON.match(json_text, found.end()):
-            name = found[0][1:-1]
-        elif found[0] not in words:
+    for start, stop in _strings(json_text):
+        token = json_text[start:stop]
+        if _COLON.match(json_text, stop):
+            name = token[1:-1]
+        elif token not in words:
             member = name
-            new = _edited(found[0], lambda text, _, member=member: edit(member, text), base64=False)  # type: ignore[misc]
-            if new is not found[0]:
-                parts += (json_text[end : found.start()], new)
-                end = found.end()
+            new = _edited(token, lambda text, _, member=member: edit(member, text), base64=False)  # type: ignore[misc]
+            if new is not token:
+                parts += (json_text[end:start], new)
+                end = stop
     return b"".join((*parts, json_text[end:]))
