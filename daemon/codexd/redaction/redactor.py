@@ -15,7 +15,7 @@ from codexd.redaction.needles import any_of, first_pass, forms_of
 from codexd.redaction.patterns import PATTERNS, Pattern
 from codexd.redaction.strings import edit_strings, is_json
 from codexd.redaction.windows import (
-    MATCH_BYTES_MAX,
+    ANCHOR_BYTES_MAX,
     OWN_WINDOW_BYTES,
     WINDOW_BYTES,
     is_in,
@@ -52,7 +52,7 @@ class Redactor:
         self._longest_bytes = len(self.needles[0]) if self.needles else 0
         anchors = [part for one in patterns for part in _alternatives(one.anchor)]
         self._first_pass = first_pass(self.needles, anchors).search
-        self._reach = max(self._longest_bytes, MATCH_BYTES_MAX)
+        self._reach = max(self._longest_bytes, ANCHOR_BYTES_MAX)
 
     def __call__(self, content: bytes) -> bytes:
         """The content without the secrets in it; the same object where there are none."""
@@ -137,7 +137,7 @@ def _spans(
     text: bytes, pattern: Pattern, anchor: re.Pattern[bytes] | None
 ) -> Iterator[tuple[int, int]]:
     if pattern.places is not None:
-        if anchor is None or is_in(anchor.search, text, MATCH_BYTES_MAX):
+        if anchor is None or is_in(anchor.search, text, ANCHOR_BYTES_MAX):
             yield from pattern.places(text)
         return
     regex = pattern.regex

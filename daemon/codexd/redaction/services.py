@@ -49,7 +49,6 @@ _OTHERS: Final = (
     rb"HRKU-[A-Za-z0-9_-]{30,70}+",  # Heroku
     rb"ATATT3[A-Za-z0-9_=-]{100,255}+",  # Atlassian
     rb"ATBB[A-Za-z0-9]{28,40}+",  # Bitbucket
-    rb"dt0[a-z][0-9]{2}\.[A-Z0-9]{24}\.[A-Z0-9]{64}",  # Dynatrace
     rb"dapi[a-f0-9]{32}(?:-[0-9])?+",  # Databricks
     rb"LTAI[A-Za-z0-9]{17,21}+",  # Alibaba
 )
@@ -65,5 +64,4 @@ SERVICE_ANCHORS: Final = (
     rb"|(?<=eysib-)|(?<=HRKU-))[A-Za-z0-9_-]{16}"
     rb"|T(?<=ATAT)T3|B(?<=ATB)B[A-Za-z0-9]{28}"
     rb"|I(?<=LTAI)[A-Za-z0-9]{17}"
-    rb"|0(?<=dt0)[a-z][0-9]{2}\.[A-Z0-9]{24}"
 )

@@ -52,7 +52,7 @@ _TOKENS: Final = (
     ),
     *(b"xai-", b"pplx-", b"csk-", b"tskey-", b"xkeysib-", b"HRKU-", b"ATATT3", b"ATBB"),
     # What begins with numbers in base64, or follows a number or a name that is none of it.
-    *(b"dapi", b"dt0", b"LTAI", b"AA", b"atlasv1."),
+    *(b"dapi", b"LTAI", b"AA", b"atlasv1."),
     *(b"MD", b"MT", b"Mj", b"Mz", b"ND", b"NT", b"Nj", b"Nz", b"OD", b"OT", b"Oj", b"Oz"),
     b"-----BEGIN ",
 )

@@ -16,6 +16,8 @@ WINDOW_BYTES: Final = 64 * 1024
 OWN_WINDOW_BYTES: Final = 4 * 1024
 # Longer than any match of an expression of ours; what goes on is matched again, to its end.
 MATCH_BYTES_MAX: Final = 32 * 1024
+# Longer than any anchor of a kind, which is looked for first.
+ANCHOR_BYTES_MAX: Final = 512
 
 
 def matches_in(

@@ -98,5 +98,8 @@ class ToolRunning:
             return result
         ref = await self._thread.stall.until_written(output.keep)
         # Clean before it is cut: half of a secret would not be known as one.
-        ends = ends_of(self._thread.world.redact(result.output))
+        clean = await trio.to_thread.run_sync(
+            self._thread.world.redact, result.output, abandon_on_cancel=True
+        )
+        ends = ends_of(clean)
         return msgspec.structs.replace(result, output=ends, blob=ref.sha256)

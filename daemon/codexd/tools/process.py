@@ -30,7 +30,8 @@ from codexd.tools.registry import OutputSink
 TERM_GRACE_SECONDS = 2  # what a program gets to tidy up before it is killed
 KILL_SECONDS_MAX = 3  # a killed process that is not gone by then hangs in the kernel
 OUTPUT_CLOSES_SECONDS = 0.05  # how long output is read after the leader's end
-CHUNK_BYTES_MAX = 1 << 18  # read at once; other tasks wait for so much at most
+# Read at once, as much as a pipe holds; other tasks wait while so much is looked through for secrets.
+CHUNK_BYTES_MAX = 1 << 16
 _PIPE_BYTES = 1 << 18  # what the kernel buffers; a flood then needs a quarter of the wake-ups
 _LOOK_SECONDS_MIN = 0.001  # between looks at a dying session, then doubled: most die at once
 _LOOK_SECONDS_MAX = 0.05
