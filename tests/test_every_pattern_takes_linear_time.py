@@ -23,6 +23,8 @@ AT_ONE_PLACE = {
 STEPS_MAX = 300_000
 # What these pass over they match, so that nothing passes over it again; or they begin a line.
 EACH_LETTER_ONCE = {
+    "codexd.config._TEXT",  # a text or a comment, which may be open
+    "codexd.core.foreign_json._STRING",  # a string, which may be open
     "codexd.core.harmless._DEVICE",  # a run of slashes and dots from its beginning
     "codexd.core.titles._MARKS",  # at the beginning of the text alone
     "codexd.index.terms._TOKEN",  # a word, whatever it is
