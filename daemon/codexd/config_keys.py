@@ -45,7 +45,7 @@ class RedactionTable(msgspec.Struct, frozen=True):
     enabled: bool = True
     variables: tuple[str, ...] = ()  # more variables that hold secrets, whatever their names
     except_variables: tuple[str, ...] = ()  # variables that hold none, whatever their names
-    patterns: Mapping[str, str] = {}  # name: a regular expression of one's own
+    patterns: Mapping[str, str] = {}  # name: a regular expression, repeats bounded: {1,100}
     except_patterns: tuple[str, ...] = ()  # well-known kinds that are not to be looked for
 
 
