@@ -53,6 +53,7 @@ class Refused(Exception):
 class _Lines:
     accepted = True
     greeting = b""
+    last_words = ""
 
     def __init__(self) -> None:
         self._rest: list[bytes] = []  # of a line that is not whole yet
@@ -75,6 +76,7 @@ class _WebSocket:
         self.accepted = False
         self.greeting = self._wire.send(Request(host="localhost", target="/rpc"))
         self._text: list[str] = []
+        self.last_words = ""
 
     def frame(self, text: str) -> bytes:
         return self._wire.send(Message(data=text))
@@ -89,6 +91,8 @@ class _WebSocket:
     def _take(self, event: Event, found: list[str]) -> None:
         assert isinstance(event, AcceptConnection | TextMessage | CloseConnection), event
         self.accepted = True
+        if isinstance(event, CloseConnection):
+            self.last_words = event.reason or str(event.code)
         if isinstance(event, TextMessage):
             self._text.append(event.data)
             if event.message_finished:
@@ -105,6 +109,7 @@ class Client:
         self.errors: list[Json] = []  # errors that answer no request of ours
         self.results: list[tuple[str, Json]] = []  # every result, by its method
         self.closed = False
+        self.last_words = ""  # why the daemon closed a WebSocket
         self.seq = 0  # of the last notification
         self.server: Json = {}
         self.framing: _Lines | _WebSocket = _Lines() if framing == "lines" else _WebSocket()
@@ -126,6 +131,7 @@ class Client:
                     break
                 for message in self.framing.feed(chunk):
                     self._heard(json.loads(message))
+                self.last_words = self.framing.last_words
                 self._notify()
         self.closed = True
         self._notify()
@@ -171,6 +177,14 @@ class Client:
             raise Refused(answer["error"])
         result: Json = answer["result"]
         return result
+
+    async def refusal_code(self, request_id: int) -> int | None:
+        """The code of the error that a request is answered with; None for a result."""
+        try:
+            await self.answered(request_id)
+        except Refused as refusal:
+            return refusal.code
+        return None
 
     async def call(self, method: str, **params: object) -> Json:
         """Ask and wait for the answer. Raises: Refused."""

@@ -84,11 +84,23 @@ def test_a_ping_between_fragments_is_answered_at_once() -> None:
     assert server.feed(client.send(Message(data="b", message_finished=True))) == [b"ab"]
 
 
-def test_binary_messages_pongs_and_empty_ones_are_ignored() -> None:
+def test_pongs_and_empty_messages_are_ignored() -> None:
     client, server = pair()
-    wire = client.send(BytesMessage(data=b"\x00" * 5000)) + client.send(Pong())
-    assert server.feed(wire + client.send(TextMessage(data=""))) == []
+    assert server.feed(client.send(Pong()) + client.send(TextMessage(data=""))) == []
     assert server.feed(client.send(TextMessage(data="{}"))) == [b"{}"]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_binary_message_ends_the_connection_with_the_reason(whole: bool) -> None:
+    client, server = pair()
+    text = client.send(TextMessage(data="{}"))
+    wire = client.send(BytesMessage(data=b"{}", message_finished=whole))
+    message, hangup = server.feed(text + wire)
+    assert message == b"{}"
+    assert isinstance(hangup, Hangup)
+    reason = "expected JSON-RPC in text messages, found a binary message"
+    assert heard(client, hangup.wire) == [CloseConnection(code=1003, reason=reason)]
+    assert server.feed(MASKED_HI) == []
 
 
 def test_a_message_that_is_too_long_is_reported_once_and_the_next_one_is_read() -> None:

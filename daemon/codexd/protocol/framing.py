@@ -14,15 +14,22 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from codexd.protocol.request_ids import RequestId, id_in
+
 # 16 MiB: what the original announces as its own bound for one unfragmented message, and enough for an
 # image of 12 MB in base64. Eight connections that each hold one half-read are then still 128 MiB.
 MESSAGE_BYTES_MAX = 16 * 1024 * 1024
+
+
+# Of a message that is too long: what is looked at for its id.
+HEAD_BYTES = 4096
 
 
 class OverlongMessage(msgspec.Struct, frozen=True):
     """A message was longer than the bound, and was skipped."""
 
     bytes_max: int
+    request_id: RequestId | None = None  # as far as its beginning says
 
     def __str__(self) -> str:
         return f"expected a message of at most {self.bytes_max} bytes, found a longer one; it was skipped"
@@ -116,6 +123,7 @@ class Lines:
         if len(self._begun) + len(piece) <= self._bytes_max:
             self._begun += piece
             return []
+        head = bytes(self._begun[:HEAD_BYTES]) + piece[:HEAD_BYTES]
         self._begun.clear()
         self._skipping = True
-        return [OverlongMessage(self._bytes_max)]
+        return [OverlongMessage(self._bytes_max, id_in(head))]

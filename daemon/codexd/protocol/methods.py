@@ -287,3 +287,6 @@ def read_params(method: str, kind: type[Params], params: msgspec.Raw) -> Params:
         return msgspec.json.decode(encoded, type=kind)
     except msgspec.ValidationError as error:
         raise invalid_params(f"{method}: {complaint(error, kind)}") from error
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        # The message was JSON on the whole, so it is a text or a depth that only the type shows.
+        raise invalid_params(f"{method}: {error}") from error

@@ -13,7 +13,7 @@ import msgspec
 from codexd.core.items import ThreadItem, TurnError
 from codexd.core.settings import ApprovalPolicy
 from codexd.protocol.policies import SandboxPolicy
-from codexd.protocol.rpc import RequestId
+from codexd.protocol.request_ids import RequestId
 from codexd.protocol.threads import Environment, Thread, ThreadStatus
 from codexd.protocol.turns import CollaborationMode, Turn
 

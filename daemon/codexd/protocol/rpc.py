@@ -12,8 +12,7 @@ from collections.abc import Iterable
 import msgspec
 
 from codexd.protocol.complaints import complaint
-
-RequestId = int | str
+from codexd.protocol.request_ids import BYTE_ORDER_MARK, RequestId, id_in
 
 PARSE_ERROR = -32700  # the message is no JSON
 INVALID_REQUEST = -32600  # the message is no request, or the state does not allow it
@@ -21,6 +20,9 @@ METHOD_NOT_FOUND = -32601
 INVALID_PARAMS = -32602
 INTERNAL_ERROR = -32603
 OVERLOADED = -32001  # the only code that real clients look at: try again later
+
+# What is wrong with a text in which "\ud83d" stands without its other half: it is no text that could be stored.
+UNPAIRED = "expected text, found an escape that is half of a surrogate pair, without the other half"
 
 METHOD_SHOWN_MAX = 80  # of a method's name in an error: enough for any real one
 
@@ -158,23 +160,20 @@ class _Envelope(msgspec.Struct, frozen=True, rename="camel"):
     offset: int | None = None
 
 
-class _OnlyId(msgspec.Struct, frozen=True):
-    id: RequestId | None = None
-
-
 _encoder = msgspec.json.Encoder()
 _envelopes = msgspec.json.Decoder(_Envelope)
-_only_ids = msgspec.json.Decoder(_OnlyId)
 
 
 def read_message(body: bytes) -> Message:
     """One message, its params and result still encoded (they share the memory of `body`)."""
     try:
+        if not body.isascii():
+            body.decode()  # What is not decoded here would fail later, as somebody else's fault.
         envelope = _envelopes.decode(body)
     except msgspec.ValidationError as error:
-        return Unreadable(_id_of(body), not_a_message(complaint(error, _Envelope)))
+        return Unreadable(id_in(body), not_a_message(complaint(error, _Envelope)))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        return Unreadable(None, unreadable_json(str(error)))
+        return Unreadable(id_in(body), _what_is_wrong(body, error))
     if envelope.method is not msgspec.UNSET:
         return _asked(envelope, envelope.method)
     return _answered(envelope)
@@ -200,11 +199,25 @@ def _answered(envelope: _Envelope) -> Message:
     return Unreadable(to, not_a_message("expected `method`, or `id` with `result` or `error`"))
 
 
-def _id_of(body: bytes) -> RequestId | None:
+def _what_is_wrong(body: bytes, error: Exception) -> RpcError:
+    if isinstance(error, UnicodeDecodeError):
+        found = f"byte 0x{error.object[error.start]:02x} at {error.start}"
+        return unreadable_json(f"expected UTF-8, found {found} ({error.reason})")
+    if body.startswith(BYTE_ORDER_MARK):
+        return unreadable_json("expected JSON, found a byte order mark in front of it")
+    if _is_but_for_surrogates(body):
+        return not_a_message(UNPAIRED)
+    return unreadable_json(str(error))
+
+
+def _is_but_for_surrogates(body: bytes) -> bool:
+    """Whether it is a message, if no escape in it is half of a surrogate pair."""
+    plain = body.replace(rb"\ud", rb"\u0").replace(rb"\uD", rb"\u0")
     try:
-        return _only_ids.decode(body).id
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return None
+        _envelopes.decode(plain)
+    except (msgspec.MsgspecError, RecursionError):
+        return False
+    return plain != body
 
 
 class _Result(msgspec.Struct, frozen=True):

@@ -1,7 +1,7 @@
 """Bytes to messages and back: RFC 6455, the server's side. Sans-IO, with the calls of `framing`.
 
-The law: one text message is one JSON-RPC message, bounded as a line is; binary messages are ignored, as
-the original does. wsproto does the handshake and reads frames. What we write is framed here, so that
+The law: one text message is one JSON-RPC message, bounded as a line is; a binary message ends the connection with
+the reason, where Codex is silent and its client waits for ever. wsproto does the handshake and reads frames. What we write is framed here, so that
 one notification is framed once for all who hear it: a server's frames are not masked.
 """
 
@@ -9,7 +9,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codexd.protocol.framing import MESSAGE_BYTES_MAX, Fed, Hangup, OverlongMessage, Send
+from codexd.protocol.framing import (
+    HEAD_BYTES,
+    MESSAGE_BYTES_MAX,
+    Fed,
+    Hangup,
+    OverlongMessage,
+    Send,
+)
+from codexd.protocol.request_ids import id_in
 
 if TYPE_CHECKING:
     from wsproto.events import Event
@@ -18,6 +26,8 @@ if TYPE_CHECKING:
 HANDSHAKE_BYTES_MAX = 16 * 1024
 LIMIT_HEADER = b"x-codex-websocket-max-unfragmented-message-bytes"
 GOING_AWAY = 1001  # RFC 6455, 7.4.1
+UNSUPPORTED_DATA = 1003
+BINARY = "expected JSON-RPC in text messages, found a binary message"
 
 _HEAD_END = b"\r\n\r\n"
 _REFUSAL = (
@@ -116,13 +126,17 @@ class WebSocket:
         return fed
 
     def _said(self, event: Event) -> list[Fed]:
-        from wsproto.events import CloseConnection, Ping, TextMessage
+        from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 
         match event:
             case TextMessage():
                 return self._grow(event.data.encode(), whole=event.message_finished)
             case Ping():
                 return [Send(bytes(self._connection.send(event.response())))]
+            case BytesMessage():
+                self._over = True
+                close = CloseConnection(UNSUPPORTED_DATA, BINARY)
+                return [Hangup(bytes(self._connection.send(close)), BINARY)]
             case CloseConnection():  # the peer's own, or wsproto's about what it could not read
                 self._over = True
                 wire = bytes(self._connection.send(event.response()))
@@ -135,8 +149,9 @@ class WebSocket:
         fed: list[Fed] = []
         if not self._skipping and len(self._message) + len(piece) > self._bytes_max:
             self._skipping = True
+            head = bytes(self._message[:HEAD_BYTES]) + piece[:HEAD_BYTES]
             self._message.clear()
-            fed.append(OverlongMessage(self._bytes_max))
+            fed.append(OverlongMessage(self._bytes_max, id_in(head)))
         if not self._skipping:
             self._message += piece
         if whole:

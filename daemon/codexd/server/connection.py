@@ -17,13 +17,13 @@ import trio
 from codexd.core.ids import ThreadId
 from codexd.protocol.framing import Fed, Framing, Hangup, Lines, OverlongMessage, Send, detect
 from codexd.protocol.methods import ClientInfo, InitializeParams
+from codexd.protocol.request_ids import RequestId
 from codexd.protocol.rpc import (
     INVALID_REQUEST,
     Answer,
     ErrorData,
     Message,
     Request,
-    RequestId,
     RpcError,
     Unreadable,
     encode_error,
@@ -255,9 +255,8 @@ class Connection:
                 self.outbox.write(fed.wire)
                 return False
             case OverlongMessage():
-                self._refuse(
-                    None, RpcError(INVALID_REQUEST, str(fed), ErrorData("overlong_message"))
-                )
+                error = RpcError(INVALID_REQUEST, str(fed), ErrorData("overlong_message"))
+                self._refuse(fed.request_id, error)
             case bytes():
                 self._heard(read_message(fed), nursery)
         return True

@@ -19,8 +19,9 @@ from codexd.protocol.notifications import (
     encode_notification,
     with_seq,
 )
+from codexd.protocol.request_ids import RequestId
 from codexd.protocol.requests import COMMAND_APPROVAL, AskedByCodexd
-from codexd.protocol.rpc import RequestId, encode_request
+from codexd.protocol.rpc import encode_request
 from codexd.server.asking import as_asked, question_params
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+import msgspec
 from msgspec.structs import replace
 
 from codexd.core import commands as c
@@ -26,6 +27,9 @@ from codexd_eventstore.store import StoreError
 # One message of a person, all of its parts together: the original's bound on what is pasted is 1 MiB of
 # characters; images come on top as data URLs and are bounded by the message that carries them.
 INPUT_CHARACTERS_MAX = 1024 * 1024
+# What is written of a schema is read again within records and requests, and where more calls are under way: it must be
+# readable that much deeper.
+SCHEMA_HEADROOM = 200
 
 
 async def turn_start(
@@ -34,6 +38,7 @@ async def turn_start(
     """Start a turn, or queue it behind the one that runs; either way it has an id of its own."""
     thread = await open_thread(services, params.thread_id, "thread not found")
     change = await checked_change(services, turn_change(params))
+    _check_schema(params.output_schema)
     turn_id = TurnId(services.new_id())
     command = c.StartTurn(
         turn_id=turn_id,
@@ -110,6 +115,19 @@ def _check_input(content: tuple[UserInput, ...]) -> None:
             f"input: expected at most {INPUT_CHARACTERS_MAX} characters of text, "
             f"found {characters}; nothing was sent"
         )
+
+
+def _check_schema(schema: msgspec.Raw) -> None:
+    try:
+        msgspec.json.decode(
+            b"[" * SCHEMA_HEADROOM + (bytes(schema) or b"0") + b"]" * SCHEMA_HEADROOM,
+            type=msgspec.Raw,
+        )
+    except RecursionError as error:
+        raise invalid_params(
+            f"outputSchema: expected a schema that can be read {SCHEMA_HEADROOM} levels deeper, found one that is "
+            "nested too deeply for that; nothing was sent"
+        ) from error
 
 
 async def _said(
