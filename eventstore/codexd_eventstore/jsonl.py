@@ -264,8 +264,7 @@ class JsonlStore:
         """Forget what is kept in memory for it, as soon as nothing of it is in flight."""
         log = self._shelf.get(stream)
         if log is not None:
-            log.forget = True
-            self._parts.rest(log)
+            self._parts.let_go(log)
         self._parts.drafts.forget(stream)
 
     def open_draft(self, stream: str, name: str, header: bytes) -> Draft:

@@ -140,6 +140,7 @@ class Log:
         self.followers = trio.lowlevel.ParkingLot()
         self.failed: StoreFailed | None = None
         self.deleted = False
+        self.is_written = False  # whether this process has appended to it
         self.forget = False  # whether to be forgotten as soon as nothing is in flight
 
     @property
@@ -159,6 +160,7 @@ class Log:
 
     def accept(self, records: Sequence[Record], at_us: int) -> None:
         """Let the next append build on these."""
+        self.is_written = True
         self.accepted_version = records[-1].seq
         self.accepted_chain = crc_of(records[-1].line)
         self.accepted_at_us = at_us

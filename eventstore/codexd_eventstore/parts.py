@@ -39,7 +39,7 @@ class Parts:
         self.seals: Seals | None = None  # until the store takes them
         self.notes = Notes(f"{state}/notes.sqlite")
         self.hub = Hub()
-        self.shelf = Shelf(fs, self.places, self.notes, self.note, self.hub.tell)
+        self.shelf = Shelf(fs, self.places, self.notes, self.note, self.hub.tell, self.let_go)
         self.committer = Committer(fs, self.places, self.rest)
         self.family = Family(fs, self.places)
         self.blobs = Blobs(fs, self.places)
@@ -53,6 +53,11 @@ class Parts:
             self.note(log)
             self.committer.release(log)
             self.shelf.remove(log)
+
+    def let_go(self, log: Log) -> None:
+        """Let go of a log as soon as nothing of it is in flight."""
+        log.forget = True
+        self.rest(log)
 
     def note(self, log: Log) -> None:
         """Note up to where the disk has a log, and the keys in front of that, unless it is noted already."""

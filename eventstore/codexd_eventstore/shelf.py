@@ -1,12 +1,15 @@
 """The open logs of a store: found by name, opened on first use, checked and repaired as they open.
 
 Law: one `Log` per stream at a time, and what changes where a stream's file lies holds the stream's gate.
+A log that was only read stays open for as long as it is among the `READ_LOGS_MAX` that were read last; one that was
+appended to stays open until its owner closes it.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import Final
 
 import trio
 
@@ -20,6 +23,10 @@ from codexd_eventstore.places import Places, check_name
 from codexd_eventstore.preface import read_start
 from codexd_eventstore.store import Damaged, NotFound
 
+# Logs that nobody appends to: archived ones, parents of forks, those that somebody looks into. To open one again
+# costs its tail, and to have it open about 100 KB.
+READ_LOGS_MAX: Final = 32
+
 
 class Shelf:
     """The logs of one store that are open."""
@@ -31,13 +38,20 @@ class Shelf:
         notes: Notes,
         on_growth: Callable[[Log], None],
         on_change: Callable[[str], None],
+        let_go: Callable[[Log], None],
     ) -> None:
         self._fs = fs
         self._places = places
         self._notes = notes
         self._on_growth = on_growth  # called when a log has grown so far that it is to be noted
         self._on_change = on_change  # called when a stream was appended to
+        self._let_go = (
+            let_go  # called with a log that was only read, and that others were read after
+        )
         self._logs: dict[str, Log] = {}
+        self._read: dict[
+            str, Log
+        ] = {}  # those that were only read, the one that was read last at the end
         self._gates: dict[str, tuple[trio.Lock, list[None]]] = {}
 
     def get(self, stream: str) -> Log | None:
@@ -54,6 +68,7 @@ class Shelf:
         if log is None or not (log.is_born or log.failed):
             async with self.gate(stream):
                 log = await self.open_gated(stream)
+        self._note_read(log)
         if not log.is_born and log.failed is None:
             raise NotFound(f"there is no stream {stream}")
         return log
@@ -71,9 +86,26 @@ class Shelf:
             log.archived = archived
             log.lineage = self._lineage(log)
             self._keep(log)
+            self._note_read(log)
             if log.is_all_read and log.durable.start > INLINE_BYTES_MAX:
                 self._on_growth(log)  # what cost a whole reading is noted at once
         return log
+
+    def _note_read(self, log: Log) -> None:
+        if log.is_written:
+            return
+        self._read.pop(log.stream, None)
+        self._read[log.stream] = log
+        if len(self._read) > READ_LOGS_MAX:
+            oldest = next(iter(self._read))
+            read = self._read.pop(oldest)
+            if self._is_unneeded(read):
+                self._let_go(read)
+
+    def _is_unneeded(self, log: Log) -> bool:
+        """Whether nothing is lost if it is opened again later; what has just been repaired has yet to be told."""
+        known = self._logs.get(log.stream) is log and log.failed is None and log.repaired is None
+        return known and not (log.is_written or log.followers or log.stream in self._gates)
 
     def _keep(self, log: Log) -> None:
         log.on_growth, log.on_change = self._on_growth, self._on_change
@@ -104,6 +136,7 @@ class Shelf:
         """Forget a log whose file is closed; who follows it looks it up again."""
         if self._logs.get(log.stream) is log:
             del self._logs[log.stream]
+            self._read.pop(log.stream, None)
         log.followers.unpark_all()
 
     def relink(self, ancestor: str) -> None:

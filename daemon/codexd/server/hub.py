@@ -58,6 +58,12 @@ class Hub:
         if feed is not None and not feed.watched:
             del self._feeds[thread_id]
 
+    def let_go(self, thread_id: ThreadId) -> None:
+        """The thread was put aside or deleted: nobody follows it any more."""
+        for connection in self._connections:
+            connection.leave(thread_id)
+        self.forget(thread_id)
+
     async def serve(self, sock: socket.socket, handlers: Handlers) -> None:
         """Serve one connection to its end."""
         self._numbered += 1

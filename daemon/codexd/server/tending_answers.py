@@ -50,6 +50,7 @@ async def thread_delete(
         raise store_error(error) from error
     gone = ThreadDeletedNotification(thread_id=thread_id)
     services.hub.announce(Said("thread/deleted", gone))
+    services.hub.let_go(thread_id)
     return Answered(ThreadDeleteResponse())
 
 

@@ -223,10 +223,12 @@ async def thread_archive(
         await thread.submit(c.ArchiveThread(), by=connection.by)
         await services.supervisor.unload(thread_id)
         await services.store.archive(thread_id)
+        services.store.close(thread_id)
     except StoreError as error:
         raise store_error(error) from error
     closed = ThreadClosedNotification(thread_id=thread_id)
     services.hub.announce(Said("thread/closed", closed))
+    services.hub.let_go(thread_id)
     return Answered(t.ThreadArchiveResponse(withdrawn or msgspec.UNSET))
 
 
