@@ -194,8 +194,11 @@ async def test_an_archived_thread_moves_reads_and_comes_back(daemon: Daemon) -> 
             assert thread in await listed(client)
             refusal = await client.refused("thread/unarchive", threadId=thread)
             assert refusal.data["code"] == "thread_not_archived"
-            await client.call("thread/resume", threadId=thread)
-            await client.run_turn(thread, "again")
+            quiet = len(client.told)
+            await other.call("thread/resume", threadId=thread)
+            await other.run_turn(thread, "again")
+            assert client.of("turn/completed") == client.of("turn/completed")[:1]
+            assert all(one.seq is None for one in client.told[quiet:])
             read = await client.call("thread/read", threadId=thread, includeTurns=True)
             assert texts_of(read["thread"]) == ["> hello", "ok", "> again", "ok"]
 

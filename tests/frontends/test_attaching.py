@@ -85,6 +85,17 @@ def test_the_prompt_says_how_full_the_window_is_and_the_end_what_was_used(tmp_pa
     assert terminal.screen.endswith(f"› /quit\r\n{end}\r\n")
 
 
+def test_a_thread_that_was_put_aside_is_followed_again_when_it_comes_back(tmp_path: Path) -> None:
+    with FakeDaemon(tmp_path) as fake:
+        resuming(fake, past())
+        with attach(fake) as terminal:
+            terminal.wait_for("— done after 1.2 s —\r\n› ")
+            assert "after" not in fake.wait_for("thread/resume")
+            for word in ("thread/archived", "thread/closed", "thread/unarchived"):
+                fake.say(said.note(word, {"threadId": said.THREAD}))
+            assert fake.wait_for("thread/resume")["after"] == {"seq": 5, "items": {}}
+
+
 def test_a_line_typed_while_a_turn_runs_steers_it(tmp_path: Path) -> None:
     with FakeDaemon(tmp_path) as fake:
         resuming(fake, said.turn("inProgress", said.user("count")))

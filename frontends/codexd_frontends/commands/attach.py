@@ -150,6 +150,8 @@ class Attached:
         if not self._followed.take(message):
             return
         self._leaving = False
+        if message.method == "thread/unarchived":
+            self._followed.attach(self._daemon)  # What is put aside is followed by nobody.
         if self._console.json:
             self._console.json_line(message.line)
             return
