@@ -44,3 +44,10 @@ def test_each_part_of_the_bench_ends_in_its_rows(parts: str, row: str, tmp_path:
 def test_the_homes_that_are_measured_can_be_made(tmp_path: Path) -> None:
     assert ran("bench.homes", str(tmp_path), "3") == "3 threads with 81 records\n"
     assert " MiB in " in ran("bench.long_thread", str(tmp_path), "200")
+
+
+@pytest.mark.slow
+def test_the_soak_says_what_the_daemon_holds_at_each_step() -> None:
+    rows = ran("bench.soak", "8", "4").splitlines()
+    assert len(rows) == 4
+    assert all(" turns " in row and " MiB " in row for row in rows)

@@ -217,14 +217,14 @@ class Connection:
         framing: Framing | None = None
         while not self.outbox.closed:
             await self.outbox.wait_room()
-            await trio.lowlevel.checkpoint()  # A client that floods is one among others.
             chunk = await self._receive()
             if framing is None:
                 framing = self._begin(chunk)
-            for fed in framing.feed(chunk) if chunk else framing.end():
+            for number, fed in enumerate(framing.feed(chunk) if chunk else framing.end()):
+                if number:
+                    await trio.lowlevel.checkpoint()
                 if not self._take(fed, nursery):
                     return
-                await trio.lowlevel.checkpoint()
             if not chunk:
                 return
 
@@ -238,13 +238,19 @@ class Connection:
         return framing
 
     async def _receive(self) -> bytes:
+        waited = False
         while True:
             try:
-                return self._sock.recv(READ_BYTES)
+                chunk = self._sock.recv(READ_BYTES)
             except (BlockingIOError, InterruptedError):
                 await trio.lowlevel.wait_readable(self._sock)
+                waited = True
+                continue
             except OSError:
                 return b""
+            if not waited:
+                await trio.lowlevel.checkpoint()  # A client that floods is one among others.
+            return chunk
 
     def _take(self, fed: Fed, nursery: trio.Nursery) -> bool:
         """Take what the framing found; whether to go on."""
