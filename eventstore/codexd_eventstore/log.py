@@ -112,8 +112,7 @@ class Log:
         self.archived = False
         self.repaired: str | None = None
 
-        self.version = base  # the last record that can be seen
-        self.chain = chain
+        self.version, self.chain = base, chain  # the last record that can be seen
         self.at_us = 0
         self.size = 0  # of the file
         self.head = 0  # the checksum of how its file begins
@@ -140,7 +139,7 @@ class Log:
         self.followers = trio.lowlevel.ParkingLot()
         self.failed: StoreFailed | None = None
         self.deleted = False
-        self.is_written = False  # whether this process has appended to it
+        self.is_written = False  # by this process, since it was opened
         self.forget = False  # whether to be forgotten as soon as nothing is in flight
 
     @property
