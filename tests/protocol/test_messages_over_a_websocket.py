@@ -17,7 +17,13 @@ from wsproto.events import (
 )
 
 from codexd.protocol.framing import Fed, Hangup, OverlongMessage, Send
-from codexd.protocol.websocket import HANDSHAKE_BYTES_MAX, WebSocket, frame
+from codexd.protocol.websocket import (
+    FRAGMENT_BYTES_MAX,
+    HANDSHAKE_BYTES_MAX,
+    WebSocket,
+    fragments,
+    frame,
+)
 
 UPGRADE = (
     b"GET /rpc HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -73,6 +79,22 @@ def test_a_message_in_fragments_is_one_message() -> None:
     for at in range(0, len(wire), 7):
         client, server = pair()
         assert server.feed(wire[:at]) + server.feed(wire[at:]) == [text.encode()], f"cut at {at}"
+
+
+def test_what_is_larger_than_one_frame_may_be_is_written_in_fragments() -> None:
+    for more, first in ((0, 0x81), (1, 0x01)):
+        wire = frame(b"x" * (FRAGMENT_BYTES_MAX + more))
+        assert wire[:2] == bytes([first, 0x7F])
+        assert int.from_bytes(wire[2:10], "big") == FRAGMENT_BYTES_MAX
+        assert wire[10 + FRAGMENT_BYTES_MAX :] == b"\x80\x01x" * more
+
+
+def test_a_client_reads_a_message_in_fragments_as_one() -> None:
+    client, _ = pair()
+    events = heard(client, b"".join(fragments(b"abcdefg" * 100, 256)))
+    texts = [event for event in events if isinstance(event, TextMessage)]
+    assert "".join(event.data for event in texts) == "abcdefg" * 100
+    assert [event.message_finished for event in texts][-1]
 
 
 def test_a_ping_between_fragments_is_answered_at_once() -> None:

@@ -7,6 +7,7 @@ one notification is framed once for all who hear it: a server's frames are not m
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from codexd.protocol.framing import (
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 # A real client's request has 300 bytes; with cookies and a proxy's headers it may have a few thousand.
 HANDSHAKE_BYTES_MAX = 16 * 1024
 LIMIT_HEADER = b"x-codex-websocket-max-unfragmented-message-bytes"
+# Of one frame that we write: clients take no larger ones unless they are told to, and it is what we announce ourselves.
+FRAGMENT_BYTES_MAX = MESSAGE_BYTES_MAX
 GOING_AWAY = 1001  # RFC 6455, 7.4.1
 UNSUPPORTED_DATA = 1003
 BINARY = "expected JSON-RPC in text messages, found a binary message"
@@ -37,13 +40,23 @@ _REFUSAL = (
 
 
 def frame(body: bytes) -> bytes:
-    """One unmasked, unfragmented text frame (RFC 6455, 5.2)."""
+    """One unmasked text message (RFC 6455, 5.2), in fragments if it is larger than one frame may be."""
     length = len(body)
     if length < 126:
         return b"\x81%c%b" % (length, body)
     if length < 1 << 16:
         return b"\x81\x7e%b%b" % (length.to_bytes(2, "big"), body)
-    return b"\x81\x7f%b%b" % (length.to_bytes(8, "big"), body)
+    if length <= FRAGMENT_BYTES_MAX:
+        return b"\x81\x7f%b%b" % (length.to_bytes(8, "big"), body)
+    return b"".join(fragments(body, FRAGMENT_BYTES_MAX))
+
+
+def fragments(body: bytes, bytes_max: int) -> Iterator[bytes]:
+    """A message in fragments of so many bytes."""
+    for start in range(0, len(body), bytes_max):
+        piece = body[start : start + bytes_max]
+        opcode = (0x00 if start else 0x01) | (0x80 if start + bytes_max >= len(body) else 0)
+        yield b"%c%b" % (opcode, frame(piece)[1:])
 
 
 class WebSocket:

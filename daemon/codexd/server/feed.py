@@ -343,7 +343,9 @@ class Feed:
         for follower in self._followers:
             if follower.behind is None:
                 follower.take(frame)
-                follower.asked.update(self._asks)
+                follower.asked = set(
+                    self._asks
+                )  # Those that are settled need not be known any more.
         to_all = frame.to_all() if self._reviews_of is None else None  # No list has a reviewer's.
         if to_all is not None:
             self._everybody.tell(to_all, self.thread_id)
