@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 import trio
+import trio.testing
 
 from codexd.core.calls import ToolAction, ToolResult
 from codexd.core.commands import RenameThread, StartThread
@@ -18,6 +23,7 @@ from codexd.core.ids import ThreadId
 from codexd.core.record import decode_record
 from codexd.core.settings import Settings
 from codexd.models.client import ModelClient
+from codexd.models.sse import EventStreamReader
 from codexd.protocol.framing import Lines
 from codexd.runtime.actor import ThreadActor
 from codexd.runtime.leftovers import ProcessFiles, UnfinishedFiles
@@ -196,3 +202,46 @@ async def test_of_a_fork_that_cannot_be_made_nothing_is_left(tmp_path: Path) -> 
     assert asker.cancelled_caught
     assert await passing.store.streams() == []
     assert not supervisor.is_ephemeral(CHILD)
+
+
+@contextmanager
+def without_collecting() -> Iterator[None]:
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+@trio_test
+async def test_a_thread_that_was_let_go_is_gone_without_a_search_for_garbage(
+    tmp_path: Path,
+) -> None:
+    # The daemon's collector looks at what is old every some ten thousand turns: what is a circle stays until then.
+    world, feeds = a_world(tmp_path), list[weakref.ref[Feed]]()
+
+    def audience(thread_id: ThreadId) -> Feed:
+        feed = Feed(thread_id, Everybody(), Questions(0), lambda: 0)
+        feeds.append(weakref.ref(feed))
+        return feed
+
+    supervisor = Supervisor(lambda ephemeral: world, audience, perform)
+    begin = StartThread(settings=SETTINGS, originator="t", daemon_version="0")
+    with without_collecting():
+        async with trio.open_nursery() as nursery:
+            await nursery.start(supervisor.run)
+            gone = weakref.ref(await supervisor.start(THREAD, begin, by=None, key=None))
+            await supervisor.unload(THREAD)
+            await supervisor.start(CHILD, begin, by=None, key=None)
+            await trio.testing.wait_all_tasks_blocked()
+            assert (gone(), feeds[0]()) == (None, None)
+            nursery.cancel_scope.cancel()
+
+
+def test_a_stream_that_was_read_is_gone_without_a_search_for_garbage() -> None:
+    with without_collecting():
+        reader = EventStreamReader()
+        reader.feed(b"data: 1\n\n")
+        gone = weakref.ref(reader)
+        del reader
+        assert gone() is None

@@ -7,8 +7,6 @@ end cuts off is dropped, as the standard says.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import msgspec
 
 # The last event of a response repeats the whole response, images as base64 included: some tens of
@@ -36,7 +34,7 @@ class EventStreamReader:
         self.last_event_id = ""  # the newest `id` of the stream
         self.retry_ms: int | None = None  # the server's word on when to come back
         self._event_bytes_max = event_bytes_max
-        self._normalised: Callable[[bytes], bytes] = self._without_mark
+        self._is_begun = False  # its first bytes, with their mark, are behind us
         self._pending: list[bytes] = []  # the beginning of an event, in pieces to be joined once
         self._pending_bytes = 0
         self._after_carriage_return = False
@@ -47,7 +45,7 @@ class EventStreamReader:
         Raises:
             InvalidEventStream: an event has grown over the bound.
         """
-        chunk = self._normalised(chunk)
+        chunk = self._with_line_feeds(chunk) if self._is_begun else self._without_mark(chunk)
         if not chunk:
             return []
         whole = b"\n\n" in chunk or (self._ends_a_line() and chunk[0] == 10)
@@ -83,7 +81,7 @@ class EventStreamReader:
             self._pending = [first]
             return b""
         self._pending = []
-        self._normalised = self._with_line_feeds
+        self._is_begun = True
         return self._with_line_feeds(first.removeprefix(_BYTE_ORDER_MARK))
 
     def _with_line_feeds(self, chunk: bytes) -> bytes:

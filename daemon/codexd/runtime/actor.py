@@ -36,7 +36,7 @@ from codexd.runtime.loading import Witness, load
 from codexd.runtime.marking import Mark
 from codexd.runtime.recovering import recovery
 from codexd.runtime.snapshots import LAST_STEP_EVENTS, Keeper, Seed
-from codexd.runtime.stalling import Stall
+from codexd.runtime.stalling import Bell, Stall
 from codexd.runtime.world import Listener, World
 from codexd_eventstore.store import StoreError, StoreFailed
 
@@ -78,10 +78,10 @@ class ThreadActor:
         self._mark = Mark(world.unfinished, thread_id)
         self._ahead = False  # whether the folds hold what the log may come not to have
         self.stall = Stall(thread_id, listener)
-        self._stuck = trio.Event()  # something waits for the disk that no effect tries again
+        self._stuck = Bell()  # something waits for the disk that no effect tries again
         self._owed: list[Asked] = []  # to be recorded before anything else
         self.streaming = Streaming(
-            world.store, thread_id, listener, lambda: self._stuck.set(), world.cleaner
+            world.store, thread_id, listener, self._stuck.ring, world.cleaner
         )
         self.path: str | None = None
         self._listener, self._perform = listener, perform
@@ -187,7 +187,7 @@ class ThreadActor:
             except StoreFailed as failed:
                 if not failed.retry:
                     raise
-                self._stuck.set()  # It can be read until there is space.
+                self._stuck.ring()  # It can be read until there is space.
             self._mark.after(self.state)
 
     async def _answer(self, asked: Asked) -> Answer | Rejected | StoreError:
@@ -204,14 +204,13 @@ class ThreadActor:
         """Stop what runs, for that needs no space; that it was stopped is recorded later."""
         if all(not isinstance(one.command, c.InterruptTurn) for one in self._owed):
             self._owed.append(asked)
-            self._stuck.set()
+            self._stuck.ring()
         text = "what ran is stopped, and that will be recorded as soon as there is space"
         return StoreFailed(f"{failed}; {text}", retry=True, is_full=failed.is_full)
 
     async def _get_unstuck(self) -> None:
         while True:
             await self._stuck.wait()
-            self._stuck = trio.Event()
             await self.stall.until_written(self._go_on)
 
     async def _go_on(self) -> None:
@@ -255,7 +254,7 @@ class ThreadActor:
             except StoreFailed as failed:
                 if not failed.retry:
                     raise
-                self._stuck.set()
+                self._stuck.ring()
                 if isinstance(command, c.ArchiveThread):
                     raise  # The turn has ended, and the thread is where it was.
                 # What was asked for is in the log; what follows from it is the daemon's to record.

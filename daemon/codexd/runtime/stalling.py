@@ -24,6 +24,22 @@ RETRY_SECONDS = 1.0
 Result = TypeVar("Result")
 
 
+class Bell:
+    """Wakes the one who waits for it, however often it was rung before. It holds nobody who rings it."""
+
+    def __init__(self) -> None:
+        self._rung = trio.Event()
+
+    def ring(self) -> None:
+        """Wake whoever waits, or will."""
+        self._rung.set()
+
+    async def wait(self) -> None:
+        """Wait until it is rung."""
+        await self._rung.wait()
+        self._rung = trio.Event()
+
+
 class Stall:
     """Whether one thread is held up by its disk, and who waits there."""
 
