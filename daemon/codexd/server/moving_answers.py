@@ -1,79 +1,35 @@
-"""Answers to thread/export and thread/import."""
+"""The answer to thread/import."""
 
 from __future__ import annotations
 
 import os
-from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import trio
 
 from codexd.core.commands import TakenFrom
 from codexd.core.events import InvalidEvent
 from codexd.core.ids import ThreadId, is_thread_id
 from codexd.core.taking_in import brings
-from codexd.patience import NoAnswer, patiently
 from codexd.protocol.moving import (
     ImportedFile,
     ImportProblem,
-    ThreadExportParams,
-    ThreadExportResponse,
     ThreadImportParams,
     ThreadImportProgressNotification,
     ThreadImportResponse,
 )
 from codexd.protocol.notifications import encode_notification
-from codexd.protocol.rpc import invalid_params, state_error
+from codexd.protocol.rpc import invalid_params
 from codexd.runtime.loading import load
 from codexd.runtime.snapshots import Keeper
 from codexd.runtime.supervisor import ThreadGone
 from codexd.server.connection import Answered, Connection
-from codexd.server.opening import thread_id_of
 from codexd.server.services import Services
-from codexd_eventstore.store import NotFound, Refused, StoreError
+from codexd_eventstore.store import StoreError
 
 if TYPE_CHECKING:
     from codexd.importing.importer import Outcome, Progress, Report
 
 PROGRESS = "thread/import/progress"
-
-
-async def thread_export(
-    services: Services, connection: Connection, params: ThreadExportParams
-) -> Answered:
-    """Pack a thread. A file that is to be replaced stays until the new one is whole."""
-    thread_id, path = thread_id_of(params.thread_id), _absolute(params.path)
-    target = path.with_name(f".{path.name}.{services.new_id()}") if params.force else path
-    # What is written is waited for, also by a stop: so nothing is where nothing answers already.
-    try:
-        await patiently(str(path.parent), partial(os.path.lexists, path))
-    except NoAnswer as error:
-        raise state_error(
-            f"{path}: {error.strerror}: nothing was exported", "export_refused"
-        ) from error
-    try:
-        package = await services.store.pack(thread_id, str(target))
-        if params.force:
-            await trio.to_thread.run_sync(os.replace, target, path)
-    except NotFound as error:
-        raise state_error(
-            f"no rollout found for thread id {thread_id}", "thread_not_found"
-        ) from error
-    except Refused as error:
-        raise state_error(str(error), "export_refused") from error
-    except OSError as error:
-        with suppress(OSError):
-            target.unlink()
-        raise state_error(
-            f"{path}: expected a file that may be replaced, found {error.strerror}: nothing was exported",
-            "export_refused",
-        ) from error
-    size = (await trio.to_thread.run_sync(os.stat, path)).st_size
-    return Answered(
-        ThreadExportResponse(thread_id, str(path), size, len(package.logs), len(package.blobs))
-    )
 
 
 async def thread_import(
