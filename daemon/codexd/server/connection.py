@@ -38,6 +38,7 @@ from codexd.server.feed import Follower
 from codexd.server.frames import Frame, Reader
 from codexd.server.order import Order, Place
 from codexd.server.outbox import AllUnread, Outbox, Unread
+from codexd.server.peers import peer_of
 
 log = logging.getLogger(__name__)
 
@@ -114,6 +115,7 @@ class Connection:
         self, sock: socket.socket, number: int, handlers: Handlers, shared: Shared
     ) -> None:
         self.number = number
+        self.peer = peer_of(sock)
         self.client: ClientInfo | None = None
         self.following: dict[ThreadId, Follower] = {}
         self.outbox = Outbox(sock, shared.unread)

@@ -38,6 +38,7 @@ from codexd.server.connection import Answered, Call, Connection
 from codexd.server.frames import Frame
 from codexd.server.hub import standing
 from codexd.server.opening import store_error
+from codexd.server.peers import may_decide
 from codexd.server.services import Services
 from codexd_eventstore.store import StoreError
 
@@ -153,6 +154,13 @@ class Answers:
         decision = read_decision(answer)
         if not isinstance(decision, Decided):
             log.warning("connection %s decided nothing: %s", connection.by, decision.reason)
+            return
+        if not may_decide(connection.peer):
+            log.warning(
+                "connection %s decided nothing: process %d may not",
+                connection.by,
+                connection.peer.pid,
+            )
             return
         if not connection.was_asked(asked.approval_id):
             log.warning(

@@ -6,8 +6,6 @@ import errno
 import logging
 import os
 import socket
-import struct
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +13,7 @@ from pathlib import Path
 import trio
 
 from codexd.paths import SocketPlace
+from codexd.server.peers import may_connect, peer_of
 
 log = logging.getLogger(__name__)
 
@@ -98,10 +97,12 @@ async def accept_all(
     """Serve each connection of our own user in a task of its own, until cancelled."""
     async with trio.open_nursery() as nursery:
         async for peer in _accepted(sock):
-            uid = peer_uid(peer)
-            if uid != os.getuid():
+            known = peer_of(peer)
+            if not may_connect(known):
                 log.warning(
-                    "a connection of uid %d was refused: only uid %d may connect", uid, os.getuid()
+                    "a connection of uid %d was refused: only uid %d may connect",
+                    known.uid,
+                    os.getuid(),
                 )
                 peer.close()
                 continue
@@ -136,16 +137,3 @@ async def _serve_one(
     finally:
         trio.lowlevel.notify_closing(peer)
         peer.close()
-
-
-def peer_uid(peer: socket.socket) -> int:
-    """The user at the other end (unix(7) SO_PEERCRED; on macOS LOCAL_PEERCRED, `struct xucred`)."""
-    if sys.platform == "linux":
-        size = struct.calcsize("3i")
-        _, uid, _ = struct.unpack(
-            "3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-        )
-        return int(uid)
-    sol_local, local_peercred = 0, 1
-    cred = peer.getsockopt(sol_local, local_peercred, 76)
-    return int(struct.unpack_from("=II", cred)[1])
