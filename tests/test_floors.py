@@ -123,7 +123,14 @@ FLOORS: dict[str, frozenset[str]] = {
         }
     ),
     "codexd.importing": frozenset(
-        {"codexd.core", "codexd.foreign_files", "codexd_eventstore", "msgspec", "trio"}
+        {
+            "codexd.core",
+            "codexd.foreign_files",
+            "codexd.python_child",
+            "codexd_eventstore",
+            "msgspec",
+            "trio",
+        }
     ),
     # A subscriber: knows the store's files, and no thread that is at work.
     "codexd.index": frozenset(

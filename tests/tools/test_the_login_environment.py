@@ -152,6 +152,16 @@ async def test_a_key_that_is_named_later_is_hidden_from_then_on_without_another_
     assert logins(tmp_path) == 1
 
 
+@trio_test
+async def test_the_login_shell_is_not_given_a_key_either(tmp_path: Path) -> None:
+    """While it runs, another command could read its environment."""
+    write_profile(tmp_path, "export SEEN=${DAEMONS_KEY:-none} OTHER=${PLAIN:-none}")
+    given = own(tmp_path, DAEMONS_KEY="1", PLAIN="2")
+    environment = LoginEnvironment(given, secrets=lambda: frozenset({"DAEMONS_KEY"}))
+    variables = await environment.variables()
+    assert (variables["SEEN"], variables["OTHER"]) == ("none", "2")
+
+
 def test_a_file_that_bash_reads_before_each_command_cannot_set_a_key_again() -> None:
     assert tool_environment({"BASH_ENV": "/keys"}, frozenset()) == FORCED
 

@@ -29,6 +29,7 @@ from codexd.importing.lines import (
     read_line,
     text_of,
 )
+from codexd.python_child import plain_environment
 
 # In so many lines a rollout has said what it is; one with a broken first line is still told by its name.
 HEAD_LINES_MAX = 40
@@ -137,7 +138,9 @@ def unpacked(path: Path, file: IO[bytes], program: str | None) -> Iterator[IO[by
             f"`zstd` here: it was not imported. Unpack a copy with `zstd -d`, and import that"
         )
     command = [program, "-dcq"]
-    with subprocess.Popen(command, stdin=file, stdout=subprocess.PIPE, cwd="/") as process:
+    with subprocess.Popen(
+        command, stdin=file, stdout=subprocess.PIPE, cwd="/", env=plain_environment()
+    ) as process:
         assert process.stdout is not None
         try:
             yield process.stdout

@@ -112,7 +112,10 @@ class LoginEnvironment:
         async with self._lock:
             stamp = _stamp(login_files(self._own))
             if stamp != self._stamp:
-                captured = await capture(self._own)
+                # A command that runs just now could read the environment of the login shell.
+                hidden = self._secrets()
+                own = {name: one for name, one in self._own.items() if name not in hidden}
+                captured = await capture(own)
                 self._taken(captured.variables)
                 self._captured, self._hidden = captured.variables, self._secrets()
                 self._tools = tool_environment(self._captured, self._hidden)
