@@ -146,7 +146,8 @@ def _aliased_format(text: str) -> bool:
     for option in ("--format=", "--pretty="):
         name = text.removeprefix(option)
         if name != text:
-            return not (name.startswith(("format:", "tformat:")) or "%" in name or name in _FORMATS)
+            spelled_out = not name or name.startswith(("format:", "tformat:")) or "%" in name
+            return not spelled_out and name not in _FORMATS
     return False
 
 

@@ -5,7 +5,7 @@ program and paging. One stands in `ANY_ARGUMENTS_READ` only if no option of any 
 others the options are listed; one that is not listed may write, send or run something.
 
 Left out on purpose: `env`, `printenv` and `set` show secrets; `less`, `more` and `man` run what $LESSOPEN or
-$PAGER name; `awk` has `system()`; `arch` and `time` run a program; and `python --version` or `cargo --version`
+$PAGER name; `arch` and `time` run a program; and `python --version` or `cargo --version`
 may be the shim of a version manager, which runs what a file of the folder names.
 """
 
@@ -85,6 +85,15 @@ _SIGNED_NUMBER = re.compile(r"-[0-9]+[a-zA-Z]?", re.ASCII)
 _ADDRESS = r"(?:[0-9]+|\$|/(?:[^/\\\[]|\\[^c])*/)"
 _SED_PRINTS = re.compile(rf"(?:{_ADDRESS}(?:,{_ADDRESS})?[p=];?)+", re.ASCII)
 _SED_REPLACES = re.compile(r"s/(?:[^/\\\[]|\\[^c])*/(?:[^/\\\[]|\\[^c])*/[gpI0-9]*", re.ASCII)
+
+# awk can write, and run things. Only to print fields of the lines with a text or in a range.
+_AWK_TESTS = r"(?:NR|NF|\$[0-9]+)[ ]*(?:==|!=|>=|<=|<|>)[ ]*[0-9]+"
+_AWK_PATTERN = rf"(?:/[^/\\\[]*/|{_AWK_TESTS}(?:[ ]*(?:&&|\|\|)[ ]*{_AWK_TESTS})*)"
+_AWK_FIELD = r"(?:\$(?:[0-9]+|NF)|NR|NF)"
+_AWK_PRINT = rf"\{{[ ]*print(?:[ ]+{_AWK_FIELD}(?:[ ]*,[ ]*{_AWK_FIELD})*)?[ ]*;?[ ]*\}}"
+_AWK_PRINTS = re.compile(
+    rf"[ ]*(?:{_AWK_PATTERN}|{_AWK_PRINT}|{_AWK_PATTERN}[ ]*{_AWK_PRINT})[ ]*", re.ASCII
+)
 
 _DATE_READS = re.compile(r"-u|-R|--utc|--rfc-email|-I[a-z]*|--date=.*|\+.*", re.ASCII | re.DOTALL)
 
@@ -185,6 +194,19 @@ def _sed(words: Words) -> bool:
     return bool(_SED_REPLACES.fullmatch(script) or (silent and _SED_PRINTS.fullmatch(script)))
 
 
+def _awk(words: Words) -> bool:
+    """`awk '{print $1}'`, `awk -F: 'NR > 5'`; a word such as `FS=:` among its files only sets a variable."""
+    at = 0
+    if words and words[0].text.startswith("-F") and words[0].pattern_at is None:
+        at = 1 if words[0].text != "-F" else 2
+    if at >= len(words) or words[at].pattern_at is not None:
+        return False
+    files = words[at + 1 :]
+    # gawk calls somebody for a file `/inet/tcp/0/HOST/PORT`.
+    plain = not any(w.text.startswith(("-", "/inet")) or w.pattern_at == 0 for w in files)
+    return plain and _AWK_PRINTS.fullmatch(words[at].text) is not None
+
+
 def _date(words: Words) -> bool:
     """Without a bare word, which would set the clock."""
     return all(word.pattern_at != 0 and _DATE_READS.fullmatch(word.text) for word in words)
@@ -272,6 +294,7 @@ READERS: Mapping[str, Reader] = {
     ":": _every_argument_reads,
     "[": _bracket,
     "[[": _double_bracket,
+    "awk": _awk,
     "base64": _BASE64.all_known,
     "cd": _cd,
     "column": _COLUMN.all_known,
