@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,33 @@ def test_it_says_which_programs_run_and_where() -> None:
     assert read.programs == frozenset({"cd", "cat", "git", "sort"})
     assert read.folders == frozenset({"a", "c", "~"})
     assert reading_of("cat a | sh") is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "cat {}/dev/x",
+        "awk '{{print $1{}x}}' a",
+        "awk 'NR > 1{}x' a",
+        "sed -n '{}x' a",
+        "sed 's/{}x' a",
+        "printf '%{}x'",
+        "git log --format='%{}x'",
+        "ls {}>x",
+        "jq {}x",
+    ],
+)
+@pytest.mark.parametrize("piece", ["../", "./", "/", " ", "1", "1p;", "\\.", "-", "+ ", "%", "en"])
+def test_judging_a_long_line_takes_no_longer_for_each_of_its_letters(line: str, piece: str) -> None:
+    def longest(count: int) -> float:
+        given = line.format(piece * (count // len(piece)))
+        began = time.process_time()
+        harmless(given)
+        return time.process_time() - began
+
+    # A quadratic search would need a second for the longest line: of the processor,
+    # however busy the machine is.
+    assert min(longest(LINE_CHARS_MAX - 100) for _ in range(3)) < 0.1
 
 
 @settings(max_examples=50)

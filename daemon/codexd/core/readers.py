@@ -90,7 +90,7 @@ _SED_REPLACES = re.compile(r"s/(?:[^/\\\[]|\\[^c])*/(?:[^/\\\[]|\\[^c])*/[gpI0-9
 _AWK_TESTS = r"(?:NR|NF|\$[0-9]+)[ ]*(?:==|!=|>=|<=|<|>)[ ]*[0-9]+"
 _AWK_PATTERN = rf"(?:/[^/\\\[]*/|{_AWK_TESTS}(?:[ ]*(?:&&|\|\|)[ ]*{_AWK_TESTS})*)"
 _AWK_FIELD = r"(?:\$(?:[0-9]+|NF)|NR|NF)"
-_AWK_PRINT = rf"\{{[ ]*print(?:[ ]+{_AWK_FIELD}(?:[ ]*,[ ]*{_AWK_FIELD})*)?[ ]*;?[ ]*\}}"
+_AWK_PRINT = rf"\{{[ ]*print(?:[ ]+{_AWK_FIELD}(?:[ ]*,[ ]*{_AWK_FIELD})*)?[ ]*(?:;[ ]*)?\}}"
 _AWK_PRINTS = re.compile(
     rf"[ ]*(?:{_AWK_PATTERN}|{_AWK_PRINT}|{_AWK_PATTERN}[ ]*{_AWK_PRINT})[ ]*", re.ASCII
 )
