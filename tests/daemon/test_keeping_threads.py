@@ -36,7 +36,7 @@ async def test_a_thread_starts_with_what_was_asked_for_and_else_with_the_configs
     async with connected(daemon.home.socket, name="my-terminal") as client:
         started = await client.call("thread/start")
         assert (started["model"], started["modelProvider"]) == ("scripted", "scripted")
-        assert started["cwd"] == str(daemon.home.work)
+        assert started["cwd"] == str(daemon.home.root)
         assert started["approvalPolicy"] == "never"
         assert started["sandbox"] == {"type": "dangerFullAccess"}
         assert started["reasoningEffort"] == "low"
@@ -44,13 +44,13 @@ async def test_a_thread_starts_with_what_was_asked_for_and_else_with_the_configs
         assert started["thread"]["status"] == {"type": "idle"}
         asked = await client.call(
             "thread/start",
-            cwd="..",
+            cwd="w",
             model="other",
             approvalPolicy="on-request",
             sandbox="read-only",
             config={"model_reasoning_effort": "high"},
         )
-        assert (asked["model"], asked["cwd"]) == ("other", str(daemon.home.root))
+        assert (asked["model"], asked["cwd"]) == ("other", str(daemon.home.work))
         assert asked["reasoningEffort"] == "high"
 
 
@@ -118,7 +118,7 @@ async def test_a_list_is_sorted_filtered_and_paged(home: Home) -> None:
                 assert await listed(client, limit=limit) == threads[::-1]
                 assert await listed(client, limit=limit, sortDirection="asc") == threads
             assert await listed(client, cwd=str(folder)) == threads[4:]
-            both = [str(folder), str(home.work)]
+            both = [str(folder), str(home.root)]
             assert await listed(client, cwd=both) == threads[::-1]
             assert await listed(client, searchTerm="FIND") == [threads[1]]
             assert await listed(client, modelProviders=["nobody"]) == []
