@@ -73,3 +73,9 @@ def test_what_never_ends_is_let_out() -> None:
     stream = StreamRedactor(lambda: REDACTOR)
     out = [stream.feed(b"https://" + b"a" * 1000) for _ in range(40)]
     assert sum(map(len, out)) > 40_000 - HELD_BYTES_MAX
+
+
+def test_an_article_is_not_held_back_as_a_beginning() -> None:
+    stream = StreamRedactor(lambda: Redactor())
+    for piece in (b"a", b" is", b" it", b" that", b" I", b" you"):
+        assert stream.feed(piece) == piece

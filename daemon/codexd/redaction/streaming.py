@@ -52,7 +52,7 @@ _TOKENS: Final = (
     ),
     *(b"xai-", b"pplx-", b"csk-", b"tskey-", b"xkeysib-", b"HRKU-", b"ATATT3", b"ATBB"),
     # What begins with numbers in base64, or follows a number or a name that is none of it.
-    *(b"dapi", b"LTAI", b"AA", b"atlasv1."),
+    *(b"dapi", b"LTAI", b"AA"),
     *(b"MD", b"MT", b"Mj", b"Mz", b"ND", b"NT", b"Nj", b"Nz", b"OD", b"OT", b"Oj", b"Oz"),
     b"-----BEGIN ",
 )
@@ -66,7 +66,7 @@ _OPENER: Final = re.compile(
     rb"z(?<=uthoriz)|Z(?<=UTHORIZ)|b(?<=b)earer|B(?:earer|EARER)|K(?:(?<=ccessK)|(?<=piK))ey|T(?<=essionT)oken"
     rb"|_(?:(?<=[AaEeSs][PpCcSsTt][IiSsEe]_|[Rr][Ee][Tt]_)(?:[Kk]ey|KEY)|(?<=ession_)[Tt]oken|(?<=ESSION_)TOKEN)"
     rb"|/(?:(?<=services/)|(?<=:/)/|(?<=:\\/)\\?/|(?<=hooks/))|=(?<=[A-Za-z]=)|w(?<=ssw)(?:or)?d|W(?<=SSW)(?:OR)?D"
-    rb"|-(?:(?<=[ \t]-)u|(?<=[AaPp][PpIi][Ii]-)[Kk]|(?<=[tT][eEhH]-)[Tt])|~(?<=Q~)"
+    rb"|-(?:(?<=[ \t]-)u|(?<=[AaPp][PpIi][Ii]-)[Kk]|(?<=[tT][eEhH]-)[Tt])|~(?<=Q~)|v(?<=atlasv)1\."
 )
 OPENER_BYTES_MAX: Final = 40  # one may be cut in two as well
 _PEM_END: Final = re.compile(rb"-----END [A-Z0-9 ]{0,64}+-----")
