@@ -161,7 +161,10 @@ class SimulatedFileSystem(FileSystem):
     def open_to_read(self, path: str) -> int:
         """Open a file that exists, to read it only."""
         with self._call("open", path):
-            return self._open(self._file_at(path), path, False)
+            node = self._at(path)
+            if node not in self._files:
+                raise _error(errno.EINVAL, path)  # the kernel opens a folder, `FileSystem` does not
+            return self._open(node, path, False)
 
     def open_of_others(self, path: str) -> int:
         """The same: nobody but the store is in here."""
