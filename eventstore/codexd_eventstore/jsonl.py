@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 import trio
+from msgspec.structs import replace
 
 from codexd_eventstore import (
     appending,
@@ -98,6 +99,7 @@ async def open_jsonl_store(
     try:
         await blocking(parts.places.drop_successors)
         if sealed:
+            await blocking(parts.inherited.read)
             parts.seals = await blocking(
                 partial(take_seals, fs, parts.places, parts.unsealed, is_older=is_older)
             )
@@ -246,7 +248,7 @@ class JsonlStore:
             after = await blocking(self._fs.state, path)
             is_same = before == after if end is None else _is_one_file(before, after)
             if verdict.damage is None or (self._shelf.get(stream) is log and is_same):
-                return verdict
+                return replace(verdict, archived=path == self._parts.places.archived_log(stream))
             # It was opened, closed, rewritten or appended to meanwhile: then this is about another file.
 
     async def streams(self, *, archived: bool = False) -> list[StreamEntry]:

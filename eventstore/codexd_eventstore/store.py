@@ -114,6 +114,7 @@ class Verdict(msgspec.Struct, frozen=True):
     stream: str
     records: int
     damage: str | None = None
+    archived: bool = False
 
 
 class Snapshot(msgspec.Struct, frozen=True):

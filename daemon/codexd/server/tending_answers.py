@@ -99,7 +99,6 @@ async def thread_verify(
 ) -> Answered:
     """Check a thread's whole log, and salvage it if that is asked for and needed."""
     thread_id = _stream_of(params.thread_id)
-    archived = {row.stream for row in await services.store.streams(archived=True)}
     try:
         verdict = await services.store.verify(thread_id)
         found, salvaged = verdict.damage, None
@@ -113,7 +112,7 @@ async def thread_verify(
     return Answered(
         tending.ThreadVerifyResponse(
             thread_id,
-            thread_id in archived,
+            verdict.archived,
             verdict.records,
             verdict.damage,
             found if salvaged is not None else None,
