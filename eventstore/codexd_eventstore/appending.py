@@ -76,7 +76,7 @@ async def _commit(
             at_us=at_us,
             key=key,
             synced=log.synced_version,
-            seals=parts.seals,
+            seal=parts.seal_of(log.stream),
         )
         batch = parts.committer.append(log, records, at_us=at_us, durable=durable, key=key)
     except StoreError:

@@ -1,5 +1,7 @@
 """Detaching a fork: it gets copies of the records that it inherited in front of its own, and needs no parent.
 
+The copies keep the seals of the streams that they were written for; the store notes which those are.
+
 Law: nothing that was chained is chained anew, unless an ancestor was rewritten since the fork left it; so the
 forks of a detached stream stay what they are. Either way its preface names where they left.
 """
@@ -22,6 +24,7 @@ async def detach(parts: Parts, child: str, *, at_us: int) -> None:
     async with standstill(parts, child) as log:
         if log.origin is not None:
             await blocking(parts.unsealed.inherit, child, log.lineage)
+            await blocking(parts.inherited.inherit, child, log.lineage)
             await blocking(_detach, parts, log, at_us)
             parts.family.forget(child)
             await parts.forget_notes(child, checkpoints=False)

@@ -30,13 +30,13 @@ async def fork(
         at_us = max(at_us, parent_at_us)
         origin = origin_at(parent, at_seq, chain)
         records = frame(
-            events, after=at_seq, chain=chain, at_us=at_us, origin=origin, seals=parts.seals
+            events, after=at_seq, chain=chain, at_us=at_us, origin=origin, seal=parts.seal_of(child)
         )
         async with shelf.gate(child):
             if shelf.get(child) is not None or shelf.is_there(child):
                 raise Exists(f"there is a stream {child} already: nothing was forked")
             log = shelf.add_new(child, origin)
-            log.lineage = forked_lineage(source, at_seq)
+            log.lineage = forked_lineage(source.lineage, parent, at_seq)
             # Accepted before anybody else can find it without a record.
             batch = parts.committer.append(log, records, at_us=at_us, durable=True, key=None)
         if batch is not None:

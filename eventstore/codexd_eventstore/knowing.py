@@ -17,6 +17,7 @@ from codexd_eventstore.opening import damaged, scan_log
 from codexd_eventstore.parts import Parts, blocking
 from codexd_eventstore.places import check_name
 from codexd_eventstore.reading import read_range
+from codexd_eventstore.sealing import Writers
 from codexd_eventstore.store import Record, Refused, Snapshot
 
 # A fold is kept so as to be quicker than folding; one as long as the longest record is not.
@@ -60,13 +61,13 @@ async def _read_for_keys(parts: Parts, log: Log, key: str) -> Span | None:
 
 async def foreign_in(parts: Parts, stream: str, records: Sequence[Record]) -> frozenset[int]:
     """Which of a stream's records were not written by this store."""
-    seals = parts.seals
-    if seals is None:
-        return frozenset()
-    loose = [one.seq for one in records if not seals.holds(one.line)]
-    if not loose:
+    if parts.seals is None:
         return frozenset()
     log = await parts.shelf.open(stream)
+    writers = Writers(parts.seals, stream, parts.inherited.through(stream, log.lineage))
+    loose = [one.seq for one in records if not writers.holds(one)]
+    if not loose:
+        return frozenset()
     upto = await blocking(parts.unsealed.upto, stream, log.lineage)
     return frozenset(seq for seq in loose if seq > upto)
 

@@ -31,7 +31,7 @@ from zlib import crc32
 import msgspec
 
 from codexd_eventstore.beginning import AT_BYTES, CRC_BYTES, type_place
-from codexd_eventstore.sealing import SEAL_BYTES, Seals, seal_in
+from codexd_eventstore.sealing import SEAL_BYTES, Seal, seal_in
 from codexd_eventstore.store import RECORD_BYTES_MAX, NewEvent, Record, Refused
 
 _END_BYTES: Final = CRC_BYTES + 1  # with the newline
@@ -135,7 +135,7 @@ def frame(
     key: str | None = None,
     origin: Origin | None = None,
     synced: int | None = None,
-    seals: Seals | None = None,
+    seal: Seal | None = None,
 ) -> list[Record]:
     """The records of one append behind `after`. Raises: Refused, and then nothing has changed.
 
@@ -161,8 +161,8 @@ def frame(
         body = b'{"seq":%d,"at":"%b%b%b%b%b' % (seq, at, kind, special, members, data)
         if not data or data[0] != _OPENS or data[-1] != _CLOSES or _NEWLINE in body:
             raise Refused(f"{type_}: its data is no JSON object in one line: nothing was appended")
-        if seals is not None and not event.foreign:
-            body += seals.member(body)
+        if seal is not None and not event.foreign:
+            body += seal.member(body)
         chain = crc32(body, chain)
         line = body + b',"crc":"%08x"}' % chain
         if len(line) > RECORD_BYTES_MAX:
@@ -328,7 +328,7 @@ def rechained(line: bytes, chain: int) -> bytes:
     return b'%b,"crc":"%08x"}' % (body, crc32(body, chain))
 
 
-def with_data(record: Record, data: bytes, chain: int, seals: Seals | None = None) -> bytes:
+def with_data(record: Record, data: bytes, chain: int, seal: Seal | None = None) -> bytes:
     """The line of a record with other data. Raises: Refused, and then nothing has changed.
 
     What was sealed here is sealed again; another seal is dropped, since it holds no more.
@@ -347,8 +347,8 @@ def with_data(record: Record, data: bytes, chain: int, seals: Seals | None = Non
         raise Refused(why) from error
     end = -CRC_BYTES - (SEAL_BYTES if seal_in(record.line) else 0)
     body = record.line[: end - len(bytes(old))] + data
-    if seals is not None and seals.holds(record.line):
-        body += seals.member(body)
+    if seal is not None and seal.holds(record.line):
+        body += seal.member(body)
     line = b'%b,"crc":"%08x"}' % (body, crc32(body, chain))
     if b"\n" in body or len(line) > RECORD_BYTES_MAX:
         raise Refused(

@@ -231,9 +231,11 @@ def appended(records: Sequence[Record], *, redacted: bool = False) -> Appended:
     return Appended(records[0].seq, records[-1].seq, tuple(records), redacted=redacted)
 
 
-def forked_lineage(parent: Log, at_seq: int) -> tuple[tuple[str, int], ...]:
-    """The lineage of a fork of `parent` at a record."""
+def forked_lineage(
+    lineage: Sequence[tuple[str, int]], parent: str, at_seq: int
+) -> tuple[tuple[str, int], ...]:
+    """The lineage of a fork at a record of `parent`, which has this one."""
     if at_seq == 0:
         return ()
-    older = tuple((stream, min(last, at_seq)) for stream, last in parent.lineage)
-    return (*older, (parent.stream, at_seq))
+    older = tuple((stream, min(last, at_seq)) for stream, last in lineage)
+    return (*older, (parent, at_seq))

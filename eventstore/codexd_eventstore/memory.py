@@ -25,10 +25,11 @@ from codexd_eventstore.lines import (
     origin_at,
     read_lines,
 )
+from codexd_eventstore.log import forked_lineage
 from codexd_eventstore.memory_streams import MemoryStream
 from codexd_eventstore.places import check_name
 from codexd_eventstore.redacting import Redact, Redacting
-from codexd_eventstore.sealing import KEY_BYTES, Seals
+from codexd_eventstore.sealing import KEY_BYTES, Seals, Writers
 from codexd_eventstore.store import (
     PAGE_RECORDS_MAX,
     Appended,
@@ -201,6 +202,7 @@ class MemoryStore:
             self._hub,
             source.beginning if at_seq else chain,
             self._seals,
+            forked_lineage(source.lineage, parent, at_seq),
         )
         answer = replace(held.append(events, at_us, None, origin), redacted=redacted)
         self._streams[child] = held
@@ -295,8 +297,9 @@ class MemoryStore:
         whole = b"".join([record.line + b"\n" for record in own])
         found, _, _ = read_lines(whole, held.base, chain)
         if len(found) < len(own):
-            return Verdict(stream, len(found), f"record {held.base + len(found) + 1} is broken")
-        return Verdict(stream, len(own))
+            why = f"record {held.base + len(found) + 1} is broken"
+            return Verdict(stream, len(found), why, held.archived)
+        return Verdict(stream, len(own), archived=held.archived)
 
     async def streams(self, *, archived: bool = False) -> list[StreamEntry]:
         """All streams, or all archived ones, in no particular order."""
@@ -347,7 +350,8 @@ class MemoryStore:
         """Which of a stream's records came in as `foreign` events."""
         if self._seals is None:
             return frozenset()
-        return frozenset(one.seq for one in records if not self._seals.holds(one.line))
+        writers = Writers(self._seals, stream, self._held(stream).lineage)
+        return frozenset(one.seq for one in records if not writers.holds(one))
 
     async def find_key(self, stream: str, key: str) -> tuple[int, int] | None:
         """The first and last `seq` of the append that an idempotency key was given with."""

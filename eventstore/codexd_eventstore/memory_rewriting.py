@@ -7,7 +7,7 @@ from typing import Protocol
 
 from codexd_eventstore.blobs import names_in
 from codexd_eventstore.lines import Origin, crc_of, rechained, with_data
-from codexd_eventstore.sealing import Seals
+from codexd_eventstore.sealing import Writers
 from codexd_eventstore.store import Record, Rewritten
 
 
@@ -20,7 +20,7 @@ class Held(Protocol):
     beginning: int  # the number that the chain of all of its records begins with
     generation: int
     records: list[Record]
-    seals: Seals | None
+    writers: Writers | None
 
 
 def detach(child: Held) -> None:
@@ -38,7 +38,8 @@ def scrub(held: Held, streams: Iterable[Held], edit: Callable[[Record], bytes | 
     for record in held.records[held.base :]:
         data = edit(record)
         line = rechained(record.line, chain)
-        if data is not None and (edited := with_data(record, data, chain, held.seals)) != line:
+        seal = None if held.writers is None else held.writers.at(record.seq)
+        if data is not None and (edited := with_data(record, data, chain, seal)) != line:
             line, changed = edited, changed + 1
         chain = crc_of(line)
         own.append(Record(record.seq, line))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import trio
 
 from codexd_eventstore.changes import Hub
 from codexd_eventstore.lines import Origin, at_us_of, chain_start, crc_of, frame
-from codexd_eventstore.sealing import Seals
+from codexd_eventstore.sealing import Seals, Writers
 from codexd_eventstore.store import Appended, NewEvent, Record, Snapshot, StoreFailed
 
 
@@ -23,6 +23,7 @@ class MemoryStream:
         hub: Hub,
         beginning: int | None = None,
         seals: Seals | None = None,
+        lineage: Iterable[tuple[str, int]] = (),
     ) -> None:
         self.name = name
         self.origin = origin
@@ -33,7 +34,8 @@ class MemoryStream:
         self.keys: dict[str, tuple[int, int]] = {}
         self.snapshots: dict[str, tuple[Snapshot, int]] = {}  # with the checksum at its `seq`
         self.hub = hub
-        self.seals = seals
+        self.lineage = tuple(lineage)  # it stays where the stream is detached
+        self.writers = None if seals is None else Writers(seals, name, self.lineage)
         self.at_us = at_us_of(inherited[-1]) if inherited else 0
         self.archived = False
         self.deleted = False
@@ -67,7 +69,7 @@ class MemoryStream:
             at_us=at_us,
             key=key,
             origin=origin,
-            seals=self.seals,
+            seal=None if self.writers is None else self.writers.at(self.version + 1),
         )
         self.records += records
         self.at_us = at_us

@@ -18,10 +18,10 @@ from codexd_eventstore.family import Family
 from codexd_eventstore.files import FileSystem, store_failed
 from codexd_eventstore.log import Log
 from codexd_eventstore.notes import Notes
-from codexd_eventstore.own_records import Unsealed
+from codexd_eventstore.own_records import Inherited, Unsealed
 from codexd_eventstore.places import Places
 from codexd_eventstore.redacting import Redact, Redacting
-from codexd_eventstore.sealing import Seals
+from codexd_eventstore.sealing import Seal, Seals, Writers
 from codexd_eventstore.shelf import Shelf
 from codexd_eventstore.store import NotFound, StoreFailed
 
@@ -36,6 +36,7 @@ class Parts:
         self.redacting = Redacting(redact)
         self.places = Places(fs, root)
         self.unsealed = Unsealed(fs, f"{root}/unsealed.json")
+        self.inherited = Inherited(fs, f"{root}/inherited.json")
         self.seals: Seals | None = None  # until the store takes them
         self.notes = Notes(f"{state}/notes.sqlite")
         self.hub = Hub()
@@ -44,6 +45,16 @@ class Parts:
         self.family = Family(fs, self.places)
         self.blobs = Blobs(fs, self.places)
         self.drafts = Drafts(fs, self.places, self.blobs, self.redacting)
+
+    def seal_of(self, stream: str) -> Seal | None:
+        """What the stream's new records are sealed with; None where none are."""
+        return None if self.seals is None else self.seals.of(stream)
+
+    def writers(self, stream: str) -> Writers | None:
+        """By which seals the records in the stream's own file are known; None where none are."""
+        if self.seals is None:
+            return None
+        return Writers(self.seals, stream, self.inherited.through(stream, ()))
 
     def rest(self, log: Log) -> None:
         """Let go of a log that nobody needs in memory, once nothing of it is in flight."""

@@ -32,6 +32,7 @@ async def delete(parts: Parts, stream: str, *, detach_children: bool) -> frozens
         named = await blocking(blobs_named, parts, path)
         await _delete(parts, stream, path)
         await blocking(parts.unsealed.forget, stream)
+        await blocking(parts.inherited.forget, stream)
         parts.blobs.let_go(named)
         return named
 

@@ -17,7 +17,7 @@ from codexd_eventstore.log import Log
 from codexd_eventstore.parts import Parts, blocking, check_alive, check_born
 from codexd_eventstore.places import Places, unlink_if_there
 from codexd_eventstore.preface import Preface, preface_line
-from codexd_eventstore.sealing import Seals
+from codexd_eventstore.sealing import Writers
 from codexd_eventstore.store import Record, Rewritten
 from codexd_eventstore.sweeping import blobs_named
 from codexd_eventstore.walking import Walk, crcs_at
@@ -67,7 +67,9 @@ def _scrub(parts: Parts, log: Log, edit: Callable[[Record], bytes | None], at_us
     old = log.start.preface
     cuts = cuts_of(parts, log.path, log.stream, log.start.base)
     preface = Preface(old.generation + 1, old.root, cuts, "scrub")
-    edits = _Edits(Walk(parts.fs, log.path, log.stream, log.version), edit, parts.seals)
+    edits = _Edits(
+        Walk(parts.fs, log.path, log.stream, log.version), edit, parts.writers(log.stream)
+    )
     successor = Successor(parts.fs, parts.places, log.stream)
     successor.write(preface_line(log.stream, preface, at_us), edits.lines())
     if edits.changed:
@@ -84,11 +86,11 @@ class _Edits:
     """The lines of a log after they were edited, chained anew from the first that differs."""
 
     def __init__(
-        self, walk: Walk, edit: Callable[[Record], bytes | None], seals: Seals | None
+        self, walk: Walk, edit: Callable[[Record], bytes | None], writers: Writers | None
     ) -> None:
         self._walk = walk
         self._edit = edit
-        self._seals = seals
+        self._writers = writers
         self.changed = 0
 
     def lines(self) -> Iterator[bytes]:
@@ -105,7 +107,8 @@ class _Edits:
     def _edited(self, record: Record, chain: int) -> bytes:
         data = self._edit(record)
         if data is not None:
-            line = with_data(record, data, chain, self._seals)
+            seal = None if self._writers is None else self._writers.at(record.seq)
+            line = with_data(record, data, chain, seal)
             if line != rechained(record.line, chain):
                 self.changed += 1
                 return line

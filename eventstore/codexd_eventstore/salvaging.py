@@ -118,6 +118,7 @@ class _Mending:
         self._start = _lenient_start(self._read, stream)
         self._origin = self._start.origin if self._is_borne_out() else None
         self._leaving = parts.family.leaving(stream)
+        self._writers = parts.writers(stream)
         self.count = 0  # how many records the new log has
         self._line_at = lru_cache(_LINES_KEPT)(self._find_line)
 
@@ -183,7 +184,7 @@ class _Mending:
                     chain=chain,
                     at_us=at_us,
                     origin=origin,
-                    seals=self._parts.seals,
+                    seal=None if self._writers is None else self._writers.at(seq),
                 )
                 line = record.line
                 chain, origin = crc_of(line), None

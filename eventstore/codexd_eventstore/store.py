@@ -321,7 +321,7 @@ class EventStore(Protocol):
         """
 
     async def foreign_in(self, stream: str, records: Sequence[Record]) -> frozenset[int]:
-        """Which of a stream's records were not written by this store, or came in as `foreign` events.
+        """Which of a stream's records this store did not write for it and their number, or took in as `foreign` events.
 
         A store that was opened without seals tells nothing apart, and has none.
         """

@@ -376,3 +376,50 @@ async def test_a_fork_of_what_came_in_has_no_more_rights_than_that(tmp_path: Pat
                         )
                         assert forked["approvalPolicy"] == "untrusted"
                         assert forked["thread"]["importedFrom"]["origin"] in ("package", "log")
+
+
+@trio_test
+async def test_records_of_ones_own_decide_nothing_in_another_thread(tmp_path: Path) -> None:
+    """Also where they have the numbers that they had: what one thread may is said for that thread."""
+    async with scripted_model([Say(("One.",))] * 3) as model:
+        with Home() as home:
+            home.use_model(model.base_url, approval="untrusted")
+            daemon = home.start()
+            async with connected(home.socket) as client:
+                loose = await client.start_thread(**LOOSE)
+                await client.run_turn(loose, "1?")
+                thread = await client.start_thread(cwd=str(home.work))
+                await client.run_turn(thread, "1?")
+            daemon.stop()
+            logs = {path.stem: path for path in home.logs()}
+            chain, made = crc32(thread.encode()), b""
+            for line in logs[loose].read_bytes().splitlines():
+                chain = crc32(line[:-18], chain)
+                made += b'%b,"crc":"%08x"}\n' % (line[:-18], chain)
+            logs[thread].write_bytes(made)
+            home.start()
+            async with connected(home.socket) as client:
+                resumed = await client.call("thread/resume", threadId=thread)
+                assert resumed["approvalPolicy"] == "untrusted"
+                assert resumed["thread"]["importedFrom"]["origin"] == "log"
+                kept = await client.call("thread/resume", threadId=loose)
+                assert kept["approvalPolicy"] == "never"
+                assert "importedFrom" not in kept["thread"]
+
+
+@trio_test
+async def test_a_fork_keeps_its_own_rights_when_its_parent_is_deleted(home: Home) -> None:
+    async with scripted_model([Say(("One.",))] * 2) as model:
+        home.use_model(model.base_url, approval="untrusted")
+        daemon = home.start()
+        async with connected(home.socket) as client:
+            thread = await client.start_thread(**LOOSE)
+            await client.run_turn(thread, "1?")
+            fork = (await client.call("thread/fork", threadId=thread))["thread"]["id"]
+            await client.call("thread/delete", threadId=thread, detachChildren=True)
+        daemon.stop()
+        home.start()
+        async with connected(home.socket) as client:
+            resumed = await client.call("thread/resume", threadId=fork)
+            assert resumed["approvalPolicy"] == "never"
+            assert "importedFrom" not in resumed["thread"]

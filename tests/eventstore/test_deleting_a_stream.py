@@ -30,9 +30,9 @@ from trio_test import trio_test
 
 @asynccontextmanager
 async def opened(folder: Path | str, files: FileSystem | None = None) -> AsyncIterator[EventStore]:
-    """The default engine, without waiting for the disk."""
-    fs = files or FastFiles()
-    async with open_jsonl_store(f"{folder}/data", state_dir=f"{folder}/state", files=fs) as store:
+    """The default engine with seals, without waiting for the disk."""
+    fs, state = files or FastFiles(), f"{folder}/state"
+    async with open_jsonl_store(f"{folder}/data", state_dir=state, files=fs, sealed=True) as store:
         yield store
 
 
@@ -62,9 +62,10 @@ async def read_all(store: EventStore, names: list[str]) -> dict[str, list[Record
 
 
 async def all_whole(store: EventStore, names: list[str]) -> None:
-    """None of them has any damage."""
+    """None of them has any damage, nor a record that counts as another store's."""
     for name in names:
         assert (await store.verify(name)).damage is None, name
+        assert not await store.foreign_in(name, await store.read(name)), name
 
 
 @trio_test

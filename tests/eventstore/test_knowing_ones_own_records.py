@@ -273,3 +273,123 @@ async def test_a_key_that_is_none_is_said_and_nothing_is_opened(tmp_path: Path) 
     with pytest.raises(StoreFailed, match=r"seal\.key"):
         async with opened(tmp_path):
             pass
+
+
+@trio_test
+async def test_a_record_that_was_written_for_one_stream_grants_nothing_in_another(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path) as store:
+        await filled(store, "a", 3)
+        await filled(store, "b", 4)
+    theirs = content(log_of(tmp_path, "b")).splitlines()
+    lines = content(log_of(tmp_path, "a")).splitlines()
+    put_together(log_of(tmp_path, "a"), "a", [lines[0], theirs[1], lines[2], theirs[3]])
+    put_together(log_of(tmp_path, "c"), "c", theirs)
+    shutil.rmtree(tmp_path / "state")
+    async with opened(tmp_path) as store:
+        assert await foreign(store, "a") == [2, 4]
+        assert await foreign(store, "c") == [1, 2, 3, 4]
+        assert await foreign(store, "b") == []
+
+
+@trio_test
+async def test_a_package_of_ones_own_records_under_another_name_is_foreign(tmp_path: Path) -> None:
+    package = tmp_path / "a.tar"
+    async with opened(tmp_path) as store:
+        await filled(store, "a", 3)
+    async with opened(tmp_path / "elsewhere", sealed=False) as other:
+        path = log_of(tmp_path / "elsewhere", "b")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        put_together(path, "b", content(log_of(tmp_path, "a")).splitlines())
+        await other.pack("b", str(package))
+    async with opened(tmp_path) as store:
+        await store.unpack(str(package))
+        assert await foreign(store, "b") == [1, 2, 3]
+
+
+@trio_test
+async def test_ones_own_package_is_ones_own_when_it_comes_back(tmp_path: Path) -> None:
+    package = str(tmp_path / "b.tar")
+    async with opened(tmp_path) as store:
+        await filled(store, "a", 3)
+        await store.fork("a", 2, "b", [placed(9)], at_us=NOON_US)
+        await store.pack("b", package)
+        for stream in ("b", "a"):
+            await store.delete(stream)
+        await store.unpack(package)
+        assert await foreign(store, "a") == await foreign(store, "b") == []
+
+
+@trio_test
+async def test_what_a_fork_inherited_is_known_by_the_name_it_was_written_for(
+    tmp_path: Path,
+) -> None:
+    """Also where its parents are gone, and it and its own forks have copies."""
+    async with opened(tmp_path) as store:
+        await family(store)
+        assert await foreign_of_all(store) == []
+        copied = [one.line for one in await store.read("child")]
+        await store.delete("a", detach_children=True)
+        assert [one.line for one in await store.read("child")] == copied
+        assert await foreign_of_all(store) == []
+    async with opened(tmp_path) as store:
+        await store.scrub("child", lambda one: b'{"number":"gone"}', at_us=NOON_US)
+        assert await foreign_of_all(store) == []
+        await store.fork("child", 4, "new", [placed(1)], at_us=NOON_US)
+        await store.delete("child", detach_children=True)
+    async with opened(tmp_path) as store:
+        for stream in ("late", "early", "new"):
+            assert await foreign(store, stream) == [], stream
+        for stream in ("new", "early", "late"):
+            await store.delete(stream)
+    assert content(tmp_path / "home" / "inherited.json") == b"{}"
+
+
+@trio_test
+async def test_a_store_in_memory_knows_what_a_fork_inherited(tmp_path: Path) -> None:
+    store = MemoryStore(sealed=True)
+    await family(store)
+    assert await foreign_of_all(store) == []
+    await store.delete("a", detach_children=True)
+    await store.scrub("child", lambda one: b'{"number":"gone"}', at_us=NOON_US)
+    assert await foreign_of_all(store) == []
+
+
+@trio_test
+async def test_what_is_salvaged_in_a_detached_stream_is_known(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await family(store)
+        await store.delete("a", detach_children=True)
+    path = log_of(tmp_path, "child")
+    path.write_bytes(content(path).replace(b'"number":2', b'"numb\xff\0:2'))
+    async with opened(tmp_path) as store:
+        done = await store.salvage("child", at_us=NOON_US)
+        assert done.lost == 1
+        assert await foreign(store, "child") == []
+
+
+async def family(store: EventStore) -> None:
+    """A stream, its fork, and two forks of that: one left among what it inherited, one behind it."""
+    await filled(store, "a", 4)
+    await store.fork("a", 3, "child", [placed(5)], at_us=NOON_US)
+    await append(store, "child", 4)
+    await store.fork("child", 2, "early", [placed(6)], at_us=NOON_US)
+    await append(store, "early", 3)
+    await store.fork("child", 5, "late", [placed(7)], at_us=NOON_US)
+
+
+async def foreign_of_all(store: EventStore) -> list[tuple[str, int]]:
+    """The records of all streams that are not the store's own."""
+    names = [row.stream for row in await store.streams()]
+    return [(name, seq) for name in names for seq in await foreign(store, name)]
+
+
+def put_together(path: Path, stream: str, lines: list[bytes]) -> None:
+    """Make a log of lines that were written for others, with the checksums that belong there."""
+    chain, made = crc32(stream.encode()), []
+    for line in lines:
+        body = line[:-18]
+        chain = crc32(body, chain)
+        made.append(b'%b,"crc":"%08x"}\n' % (body, chain))
+    path.write_bytes(b"".join(made))
