@@ -6,7 +6,8 @@ from typing import Literal
 
 from codexd.core.calls import ToolResult
 from codexd.core.commands import OpenItem
-from codexd.core.events import ContextAdded, Event, ItemCut, TurnInterrupted
+from codexd.core.cut_items import Why, fitted_cut
+from codexd.core.events import ContextAdded, Event, TurnInterrupted
 from codexd.core.ids import CallId, ItemId
 from codexd.core.marks import ReviewExited
 from codexd.core.review_words import (
@@ -40,9 +41,7 @@ class Story:
         self.events.append(event)
         self.state = evolve(self.state, event)
 
-    def cut(
-        self, items: tuple[OpenItem, ...], why: Literal["interrupted", "failed", "restarted"]
-    ) -> None:
+    def cut(self, items: tuple[OpenItem, ...], why: Why) -> None:
         """Items that were still streaming will never be whole; one that has its fact is passed over.
 
         A daemon may die between an item's fact and the end of its draft. And where no model call is open,
@@ -55,17 +54,7 @@ class Story:
             ended = born in self.state.ended_items or born in self.state.ended_before
             if ended or item.kind == "call":
                 continue
-            self.add(
-                ItemCut(
-                    item.item_id,
-                    item.kind,
-                    why,
-                    item.text,
-                    item.summary,
-                    item.content,
-                    item.started_ms,
-                )
-            )
+            self.add(fitted_cut(item, why))
 
     def abort(self, call_id: CallId, items: tuple[OpenItem, ...], told: str) -> None:
         """A call comes to nothing; what it had printed stays."""

@@ -17,7 +17,14 @@ import msgspec
 
 from codexd.core.foreign_json import decode_foreign
 from codexd.models import errors
-from codexd.models.chat_calls import CallDelta, FunctionDelta, StreamedCalls, TooManyCallsError
+from codexd.models.answer_size import ID_CHARACTERS_MAX, AnswerSize
+from codexd.models.chat_calls import (
+    CallDelta,
+    FunctionDelta,
+    StreamedCalls,
+    TooManyCallsError,
+    held_of,
+)
 from codexd.models.chat_details import Details
 from codexd.models.chat_items import ChatItems, Side
 from codexd.models.client import ModelError, ModelEvent, ResponseCompleted
@@ -94,7 +101,8 @@ class ChatReader:
     ) -> None:
         self.error: ModelError | None = None
         self.completed = False
-        self._items = ChatItems(name or token_hex(8), custom_tools, call_ids)
+        self._size = AnswerSize()
+        self._items = ChatItems(self._size, name or token_hex(8), custom_tools, call_ids)
         self._calls = StreamedCalls()
         self._details = Details()
         self._tags = ThinkTags() if think_tags else None
@@ -117,6 +125,7 @@ class ChatReader:
                 if self.completed or self.error is not None:
                     break
                 self._read(event, found)
+                self.error = self._size.error
         except ModelError as error:
             self.error = error
         return found
@@ -156,9 +165,10 @@ class ChatReader:
                 self._take(choice, found)
 
     def _note(self, chunk: _Chunk) -> None:
-        self._id = self._id or (str(chunk.id) if chunk.id else None)
+        self._id = self._id or (str(chunk.id)[:ID_CHARACTERS_MAX] if chunk.id else None)
         for usage in (chunk.usage, chunk.x_groq.usage if chunk.x_groq else msgspec.Raw()):
             if _is_given(usage):
+                self._size.whole(len(bytes(usage)))
                 try:
                     self._usage = kept(usage)
                 except _UNREADABLE as error:
@@ -178,6 +188,7 @@ class ChatReader:
     def _take_delta(self, delta: _Delta, found: list[ModelEvent]) -> None:
         thought = delta.reasoning_content or delta.reasoning or delta.reasoning_text
         try:
+            self._size.hold("details", (bytes(delta.reasoning_details),))
             detailed = self._details.take(delta.reasoning_details)
         except _UNREADABLE as error:
             raise errors.unreadable(f"reasoning_details: {error}") from error
@@ -202,6 +213,8 @@ class ChatReader:
         pieces: list[tuple[Side, str]] = [("text", text)]
         if self._tags is not None:
             pieces = self._tags.feed(text)
+            if not pieces:
+                self._size.hold("blank", (text,))
         for side, piece in pieces:
             self._items.add(side, piece, found)
 
@@ -215,6 +228,8 @@ class ChatReader:
             self._take_text(part.text or "", found)
 
     def _take_calls(self, deltas: list[CallDelta], found: list[ModelEvent]) -> None:
+        for given in deltas:
+            self._size.hold("calls", (*held_of(given), bytes(given.extra_content)))
         try:
             begun = self._calls.take(deltas)
         except TooManyCallsError as error:

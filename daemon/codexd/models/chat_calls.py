@@ -20,6 +20,11 @@ from codexd.models.verbatim import kept
 CALLS_MAX: Final = 128
 # What every API takes for a function's name.
 NAME_CHARACTERS_MAX: Final = 64
+# Each fragment with a name may be the first of another call, and then all that came before is read. Together it
+# is no more than this, or many fragments would take time with the square of their number.
+LOOKED_THROUGH_MAX: Final = 64 * 1024 * 1024
+# What a JSON value ends with.
+_LASTS: Final = '}]"0123456789el'
 _NAME_FOREIGN = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -52,6 +57,9 @@ class StreamedCall:
         self.name = ""
         self.extra: msgspec.Raw | None = None
         self._arguments: list[str] = []
+        self._length = 0
+        self._last = ""  # character, white space apart
+        self._looked_through = 0  # bytes, to find out whether it is whole
 
     @property
     def arguments(self) -> str:
@@ -60,8 +68,14 @@ class StreamedCall:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the arguments are a JSON value: nothing could follow them."""
-        return _is_json(self.arguments)
+        """Whether the arguments are a JSON value: nothing could follow them.
+
+        After `LOOKED_THROUGH_MAX`, nobody can tell any more, and what follows is of the same call.
+        """
+        if not self._last or self._last not in _LASTS or self._looked_through > LOOKED_THROUGH_MAX:
+            return False
+        self._looked_through += self._length
+        return is_json(self.arguments)
 
     @property
     def safe_name(self) -> str:
@@ -76,8 +90,11 @@ class StreamedCall:
         self._take_name(_name(delta))
         # Some say all of it once more at the end; behind a whole value, that is the only reading.
         given = _arguments(delta)
-        if given and not (given == self.arguments and self.is_whole):
+        repeats = len(given) == self._length and given == self.arguments and self.is_whole
+        if given and not repeats:
             self._arguments.append(given)
+            self._length += len(given)
+            self._last = given.rstrip()[-1:] or self._last
 
     def _take_name(self, name: str) -> None:
         if not self.name or name.startswith(self.name):
@@ -124,6 +141,11 @@ class StreamedCalls:
         return None if call is not None and _is_another(call, delta) else call
 
 
+def held_of(delta: CallDelta) -> tuple[str, str]:
+    """What of a fragment is kept until its call is whole."""
+    return _name(delta), _arguments(delta)
+
+
 def _is_another(call: StreamedCall, delta: CallDelta) -> bool:
     """Whether a fragment in a call's place is of another call: named anew, and not the same once more."""
     name, call_id = _name(delta), _word(delta.id)
@@ -138,7 +160,7 @@ def _is_another(call: StreamedCall, delta: CallDelta) -> bool:
     given = _arguments(delta)
     if not given.strip() or given == call.arguments:
         return False
-    return not call_id or _is_json(given)
+    return not call_id or is_json(given)
 
 
 def _name(delta: CallDelta) -> str:
@@ -157,7 +179,7 @@ def _word(value: str | int | None) -> str:
     return "" if value is None else str(value)
 
 
-def _is_json(text: str) -> bool:
+def is_json(text: str) -> bool:
     try:
         decode_foreign(text)
     except (msgspec.DecodeError, RecursionError):

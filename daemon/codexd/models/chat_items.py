@@ -14,12 +14,14 @@ import msgspec
 
 from codexd.core.foreign_json import decode_foreign
 from codexd.core.ids import ItemId
-from codexd.models.chat_calls import StreamedCall, StreamedCalls
+from codexd.models.answer_size import AnswerSize
+from codexd.models.chat_calls import StreamedCall, StreamedCalls, is_json
 from codexd.models.chat_memory import Kept, encoded
 from codexd.models.chat_request import CUSTOM_INPUT
 from codexd.models.client import (
     CallMade,
     ItemCompleted,
+    ItemKind,
     ItemStarted,
     ModelEvent,
     ReasoningDelta,
@@ -44,28 +46,35 @@ class ChatItems:
     """The items of one response, in the making. Every method adds what it brings to `found`."""
 
     def __init__(
-        self, name: str, custom_tools: Collection[str] = (), call_ids: Collection[str] = ()
+        self,
+        size: AnswerSize,
+        name: str,
+        custom_tools: Collection[str] = (),
+        call_ids: Collection[str] = (),
     ) -> None:
+        self._size = size
         self._name = name  # makes the ids unlike those of any other response
         self._custom_tools = custom_tools
         self._taken = set(call_ids)
         self._count = 0
         self._open: _Open | None = None
-        self._blank: dict[Side, str] = {}  # white space that nothing has followed yet
+        self._blank: dict[Side, list[str]] = {}  # white space that nothing has followed yet
         self._calls = StreamedCalls()
         self._call_items: dict[int, ItemId] = {}
 
     def add(self, side: Side, text: str, found: list[ModelEvent]) -> None:
         """More of what is said or thought. White space alone begins no item."""
         if self._open is None or self._open.side != side:
-            text = self._blank.get(side, "") + text
             if not text.strip():
-                self._blank[side] = text
+                self._size.hold("blank", (text,))
+                self._blank.setdefault(side, []).append(text)
                 return
+            text = "".join([*self._blank.get(side, ()), text])
             self._blank.clear()
             self._close(found)
             self._begin(side, found)
         assert self._open is not None
+        text = self._size.text(self._open.id, text)
         self._open.pieces.append(text)
         if side == "text":
             found.append(TextDelta(self._open.id, text))
@@ -92,7 +101,7 @@ class ChatItems:
         Where the response is not `whole`, a call whose arguments were cut is no call.
         """
         self._close(found)
-        calls = [call for call in self._calls.all if whole or call.is_whole]
+        calls = [call for call in self._calls.all if whole or is_json(call.arguments)]
         if any(not call.name for call in calls):
             return "a tool call without a name"
         ids = [self._call_id(call) for call in calls]
@@ -114,9 +123,20 @@ class ChatItems:
         text = "".join(opened.pieces)
         if opened.side == "text":
             item = _message(opened.id, text)
-            found.append(ItemCompleted(opened.id, "message", item))
+            self._finish(opened.id, "message", item, found)
         else:
-            found.append(ItemCompleted(opened.id, "reasoning", _reasoning(opened.id, text)))
+            self._finish(opened.id, "reasoning", _reasoning(opened.id, text), found)
+
+    def _finish(
+        self,
+        item_id: ItemId,
+        kind: ItemKind,
+        item: msgspec.Raw,
+        found: list[ModelEvent],
+        made: CallMade | None = None,
+    ) -> None:
+        self._size.whole(len(bytes(item)))
+        found.append(ItemCompleted(item_id, kind, item, made))
 
     def _keep(self, kept: Kept, found: list[ModelEvent]) -> None:
         """What the server wants back, in a reasoning item that shows nothing."""
@@ -124,14 +144,14 @@ class ChatItems:
             return
         item_id = self._new_id("rs")
         found.append(ItemStarted(item_id, "reasoning"))
-        found.append(ItemCompleted(item_id, "reasoning", _reasoning(item_id, "", encoded(kept))))
+        self._finish(item_id, "reasoning", _reasoning(item_id, "", encoded(kept)), found)
 
     def _complete(self, call: StreamedCall, call_id: str, found: list[ModelEvent]) -> None:
         custom = call.name in self._custom_tools
         text = _custom_input(call.arguments) if custom else call.arguments
         made = CallMade(call_id, call.safe_name, text, custom)
         item_id = self._call_items[id(call)]
-        found.append(ItemCompleted(item_id, "call", _call(item_id, made), made))
+        self._finish(item_id, "call", _call(item_id, made), found, made)
 
     def _call_id(self, call: StreamedCall) -> str:
         """The server's id, unless there is none, or a call before had it."""
@@ -142,6 +162,7 @@ class ChatItems:
         return call_id
 
     def _new_id(self, prefix: str) -> ItemId:
+        self._size.begin()
         self._count += 1
         return ItemId(f"{prefix}_{self._name}_{self._count}")
 

@@ -4,6 +4,7 @@
     an error inside the stream    failed()              at="stream"
     no connection, no answer      not_connected(), not_answered()
     a stream that breaks          disconnected(), silent(), unreadable(), broken_off()
+    an answer without bounds      too_large()           final: another one would be as large
 
 The codes are those of the Responses API, of Codex's own gateway (usage_limit_reached and the like), and of the
 servers of the chat completions API, many of which put an HTTP status there.
@@ -145,7 +146,9 @@ def _failed(complaint: Complaint, secrets: tuple[str, ...]) -> ModelError:
     text = said or f"the model's response failed ({code or 'no reason given'})"
     known = _sorted_by_code(complaint)
     if _is_too_long(complaint):
-        return _final(text, "contextWindowExceeded", "stream", None, {}, details=f"code {code}")
+        return _final(
+            text, "contextWindowExceeded", "stream", None, {}, details=f"code {str(code)[:100]}"
+        )
     if complaint.status is not None and known is None:
         known = _sorted_by_status(complaint.status)
     if known is None and code is not None:
@@ -153,7 +156,7 @@ def _failed(complaint: Complaint, secrets: tuple[str, ...]) -> ModelError:
     info, passes = known or ("internalServerError", True)
     if passes:
         return _passing(text, info, "stream", wait_named_in(complaint.message), {}, None)
-    return _final(text, info, "stream", None, {}, details=f"code {code}")
+    return _final(text, info, "stream", None, {}, details=f"code {str(code)[:100]}")
 
 
 def broken_off(finish_reason: str) -> ModelError:
@@ -208,6 +211,15 @@ def silent(idle_ms: int) -> ModelError:
 def unreadable(reason: str) -> ModelError:
     """The stream holds something that is not what the API sends."""
     return _stream_error(f"The model's stream cannot be read: {reason}")
+
+
+def too_large(reason: str) -> ModelError:
+    """The answer is larger than any that is kept. Another attempt would bring the same."""
+    text = (
+        f"The model's answer is too large: {reason}. The rest was not read; what had come by then is kept, "
+        "and the thread can go on."
+    )
+    return _final(text[:MESSAGE_CHARACTERS_MAX], "other", "stream", None, {})
 
 
 def _stream_error(text: str) -> ModelError:
@@ -291,7 +303,7 @@ def _unauthorized_text(provider: Provider, status: int, said: str) -> str:
 
 
 def _limit_text(complaint: Complaint, said: str, now: float) -> str:
-    plan = f" of the plan {complaint.plan_type}" if complaint.plan_type else ""
+    plan = f" of the plan {complaint.plan_type[:100]}" if complaint.plan_type else ""
     wait = complaint.resets_in_seconds
     if complaint.resets_at is not None:
         wait = complaint.resets_at - now

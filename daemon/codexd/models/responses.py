@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from secrets import token_hex
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
 from codexd.core.ids import ItemId
 from codexd.models import errors
+from codexd.models.answer_size import ID_CHARACTERS_MAX, AnswerSize, check_ids
 from codexd.models.client import (
     CallMade,
     ItemCompleted,
@@ -115,6 +116,7 @@ class ResponseReader:
         self._limits = limits or {}
         self._secrets = secrets  # never to be repeated in an error
         self._response_id: str | None = None
+        self._size = AnswerSize()
         self._open: dict[str, _OpenItem] = {}
         self._used: set[str] = set()
         self._call_ids: set[str] = set()  # an answer could not say which of two it is for
@@ -127,6 +129,7 @@ class ResponseReader:
                 if self.completed or self.error is not None:
                     break
                 self._read(event, found)
+                self.error = self._size.error
         except ModelError as error:
             self.error = error
         return found
@@ -152,7 +155,7 @@ class ResponseReader:
         if kind == "response.output_text.delta":  # nearly all there is
             item = self._open.get(wire.item_id or "")
             if item is not None and item.kind == "message" and wire.delta:
-                found.append(TextDelta(item.id, wire.delta))
+                found.append(TextDelta(item.id, self._size.text(item.id, wire.delta)))
                 return
         read = _READERS.get(kind)
         if read is None:
@@ -177,7 +180,7 @@ class ResponseReader:
 
     def _note_response(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
         if wire.response:
-            self._response_id = _decode_response(wire.response).id or self._response_id
+            self._response_id = _short(_decode_response(wire.response).id) or self._response_id
 
     def _add_item(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
         head = _decode_head(wire.item)
@@ -191,24 +194,37 @@ class ResponseReader:
 
     def _add_text(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
         if wire.delta:
-            found.append(TextDelta(self._item_of(wire, "message", found), wire.delta))
+            item_id = self._item_of(wire, "message", found)
+            found.append(TextDelta(item_id, self._size.text(item_id, wire.delta)))
 
     def _begin_summary_part(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
         item_id = self._item_of(wire, "reasoning", found)
-        found.append(ReasoningDelta(item_id, "summary", wire.summary_index or 0, ""))
+        self._add_part(item_id, "summary", wire.summary_index, "", found)
 
     def _add_summary(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
         if wire.delta:
             item_id = self._item_of(wire, "reasoning", found)
-            found.append(ReasoningDelta(item_id, "summary", wire.summary_index or 0, wire.delta))
+            self._add_part(item_id, "summary", wire.summary_index, wire.delta, found)
 
     def _add_reasoning(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
         if wire.delta:
             item_id = self._item_of(wire, "reasoning", found)
-            found.append(ReasoningDelta(item_id, "content", wire.content_index or 0, wire.delta))
+            self._add_part(item_id, "content", wire.content_index, wire.delta, found)
 
-    def _begin_call(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
-        self._item_of(wire, "call", found)
+    def _add_part(
+        self,
+        item_id: ItemId,
+        part: Literal["summary", "content"],
+        index: int | None,
+        text: str,
+        found: list[ModelEvent],
+    ) -> None:
+        text = self._size.text(item_id, text)
+        found.append(ReasoningDelta(item_id, part, index or 0, text))
+
+    def _add_arguments(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
+        item_id = self._item_of(wire, "call", found)
+        self._size.hold(item_id, (wire.delta or "",))
 
     def _complete_response(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
         response = _decode_response(wire.response) if wire.response else _Response()
@@ -221,12 +237,13 @@ class ResponseReader:
         if unfinished and reason is None:
             raise errors.unreadable(f"the response is complete, but not its item {unfinished[0]}")
         usage = response.usage
+        self._size.whole(len(bytes(usage)))
         found.append(
             ResponseCompleted(
-                response_id=response.id or self._response_id,
+                response_id=_short(response.id) or self._response_id,
                 usage=kept(usage) if usage and bytes(usage) != b"null" else None,
                 end_turn=response.end_turn,
-                incomplete=reason,
+                incomplete=_short(reason),
             )
         )
         self.completed = True
@@ -262,6 +279,8 @@ class ResponseReader:
     def _begin(
         self, key: str | None, index: int | None, kind: ItemKind, found: list[ModelEvent]
     ) -> _OpenItem:
+        self._size.begin()
+        check_ids(key)
         item_id = key if key and key not in self._used else self._made_up_id(index)
         self._used.add(item_id)
         item = _OpenItem(ItemId(item_id), kind, key or item_id, index)
@@ -284,6 +303,7 @@ class ResponseReader:
     def _complete(
         self, raw: msgspec.Raw, key: str | None, index: int | None, found: list[ModelEvent]
     ) -> None:
+        self._size.whole(len(bytes(raw)))
         head, whole = _decode_head(raw), kept(raw)
         kind = _KINDS.get(head.type, "other")
         check_shape(kind, whole)
@@ -308,11 +328,16 @@ class ResponseReader:
                     self._complete(raw, item.key, item.index, found)
 
 
+def _short(word: str | None) -> str | None:
+    return word[:ID_CHARACTERS_MAX] if word is not None else None
+
+
 def _call_in(head: _ItemHead) -> CallMade:
     custom = head.type == "custom_tool_call"
     if not head.call_id or not head.name:
         missing = "name" if head.call_id else "call_id"
         raise errors.unreadable(f"a {head.type} without {missing}")
+    check_ids(head.call_id, head.name)
     text = head.input if custom else head.arguments
     return CallMade(call_id=head.call_id, name=head.name, arguments=text or "", custom=custom)
 
@@ -330,8 +355,8 @@ _READERS: Final[dict[str, _Reader]] = {
     "response.reasoning_summary_part.added": ResponseReader._begin_summary_part,
     "response.reasoning_summary_text.delta": ResponseReader._add_summary,
     "response.reasoning_text.delta": ResponseReader._add_reasoning,
-    "response.function_call_arguments.delta": ResponseReader._begin_call,
-    "response.custom_tool_call_input.delta": ResponseReader._begin_call,
+    "response.function_call_arguments.delta": ResponseReader._add_arguments,
+    "response.custom_tool_call_input.delta": ResponseReader._add_arguments,
     "response.completed": ResponseReader._complete_response,
     "response.incomplete": ResponseReader._complete_response,
     "response.failed": ResponseReader._fail_response,

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import msgspec
 
-# The last event of a response repeats the whole response, images as base64 included: some tens of
-# megabytes are honest. What is longer is not an event stream, and would be held in memory.
-EVENT_BYTES_MAX = 64 * 1024 * 1024
+# The last event of a response repeats the whole response, which may have twice the bytes of its largest item, and
+# what was asked. What is longer would be held in memory, and read in one long step.
+EVENT_BYTES_MAX = 16 * 1024 * 1024
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 

@@ -20,12 +20,17 @@ class ThinkTags:
     def __init__(self) -> None:
         self._state: Literal["beginning", "within", "behind", "text"] = "beginning"
         self._held = ""  # what may be a part of a tag
+        self._blank: list[str] = []  # white space that nothing has followed yet
 
     def feed(self, piece: str) -> list[tuple[Side, str]]:
         """What of the text is certain by now."""
         if self._state == "text":
             return [("text", piece)]
-        self._held += piece
+        if not self._held and self._state != "within" and not piece.strip():
+            self._blank.append(piece)
+            return []
+        self._held = "".join([*self._blank, self._held, piece])
+        self._blank.clear()
         found: list[tuple[Side, str]] = []
         if self._state == "beginning":
             self._begin(found)

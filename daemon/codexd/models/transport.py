@@ -250,7 +250,7 @@ class _Exchange:
             except httpx.TransportError as error:
                 raise errors.disconnected(_reason(error)) from error
             except InvalidEventStream as error:
-                raise errors.unreadable(str(error)) from error
+                raise errors.too_large(str(error)) from error
             return self._frames.end()
         if self._reader.answered:
             return []

@@ -27,11 +27,13 @@ from codexd.models.client import (
     RetryBudget,
     TextDelta,
 )
+from codexd.models.errors import too_large
 from codexd.projections.pictures import images_in, newest_images, print_of
 from codexd.projections.texts import TextPart
 from codexd.runtime.actor import ThreadActor
 from codexd.runtime.compacting import asked, compacts, question, shorter
 from codexd.tools.registry import CallContext
+from codexd_eventstore.store import Refused
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +72,12 @@ class ModelCalling:
                     await self._take(batch)
         except ModelError as error:
             await self._report_failure(error, budget)
+        except Refused as refused:
+            # It stands in the log's own words how large it was. The bounds of an answer should not let it come to this.
+            log.warning(
+                "thread %s: an answer was not recorded: %s", self._thread.thread_id, refused
+            )
+            await self._report_failure(too_large(str(refused)), budget)
         except Exception:
             # One effect is one of the places where whatever goes wrong is turned into a record.
             log.exception("thread %s: a model call crashed", self._thread.thread_id)

@@ -6,6 +6,7 @@ import logging
 
 import msgspec
 import trio
+from msgspec.structs import replace
 
 from codexd.core import commands as c
 from codexd.core.approved import not_as_asked
@@ -14,6 +15,7 @@ from codexd.core.ids import CallId
 from codexd.runtime.actor import ThreadActor
 from codexd.runtime.drafts import OUTPUT_INLINE_BYTES_MAX, ends_of
 from codexd.tools.registry import CallContext
+from codexd_eventstore.store import Refused
 
 log = logging.getLogger(__name__)
 
@@ -71,9 +73,18 @@ class ToolRunning:
             text = "the tool failed inside the daemon; nothing is known of its result"
             result = ToolResult("failed", text, text)
         await thread.stall.until_written(self._catch_up)  # What is shown comes before the end.
-        await thread.report(
-            c.ReportToolEnded(call_id=self._call_id, result=await self._kept(result))
-        )
+        await self._report(await self._kept(result))
+
+    async def _report(self, result: ToolResult) -> None:
+        """Its result goes to the log; one that no record can hold is replaced by the reason."""
+        report = c.ReportToolEnded(call_id=self._call_id, result=result)
+        try:
+            await self._thread.report(report)
+        except Refused as refused:
+            log.warning("thread %s: a result was not recorded: %s", self._thread.thread_id, refused)
+            text = f"the tool ended, but its result is too large to be kept: {refused}"
+            failed = ToolResult("failed", text, text, result.exit_code, result.duration_ms)
+            await self._thread.report(replace(report, result=failed))
 
     async def _report_pid(self) -> None:
         await self._spawned.wait()

@@ -1,0 +1,75 @@
+"""The fact that an item was cut off, with as much of its text as one record has room for; pure."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Final, Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from codexd.core.commands import OpenItem
+from codexd.core.events import ItemCut, encode_event
+
+Why = Literal["interrupted", "failed", "restarted"]
+
+# The fact as JSON: as large as an answer's item may become (models/answer_size.py) and a little more, for its other
+# members. A record of the log has 16 MiB; a draft that is left may be larger than both.
+CUT_BYTES_MAX: Final = 4 * 1024 * 1024 + 64 * 1024
+# What no character is longer than in JSON: `\u0000`.
+_CHARACTER_BYTES_MAX: Final = 6
+# Parts of a summary or of a reasoning: no model comes near, and each takes room though it is empty.
+PARTS_MAX: Final = 1000
+# Room for the other members, and for what is said of each text that is cut.
+_OTHER_MEMBERS_BYTES: Final = 32 * 1024
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(str).decode
+
+
+def fitted_cut(item: OpenItem, why: Why) -> ItemCut:
+    """What had been shown of an item. What there is no room for is left out at the end, and that is said there."""
+    cut = ItemCut(
+        item.item_id, item.kind, why, item.text, item.summary, item.content, item.started_ms
+    )
+    texts = (cut.text, *cut.summary, *cut.content)
+    characters = sum(map(len, texts))
+    parts = max(len(cut.summary), len(cut.content))
+    if characters * _CHARACTER_BYTES_MAX <= CUT_BYTES_MAX and parts <= PARTS_MAX:
+        return cut
+    if len(encode_event(cut)) <= CUT_BYTES_MAX and parts <= PARTS_MAX:
+        return cut
+    room = _Room(CUT_BYTES_MAX - _OTHER_MEMBERS_BYTES)
+    return replace(
+        cut,
+        text=room.of(cut.text),
+        summary=tuple(map(room.of, cut.summary[:PARTS_MAX])),
+        content=tuple(map(room.of, cut.content[:PARTS_MAX])),
+    )
+
+
+class _Room:
+    """So many bytes of JSON, given to one text after another."""
+
+    def __init__(self, left: int) -> None:
+        self._left = left
+
+    def of(self, text: str) -> str:
+        """As much of the text as there is room for."""
+        json = _encode(text)
+        kept = text if len(json) <= self._left else _beginning(json, self._left)
+        self._left = max(0, self._left - len(json))
+        gone = len(text) - len(kept)
+        if not gone:
+            return text
+        return (
+            f"{kept}\n[… {gone} characters were left out here: one record has no room for more …]"
+        )
+
+
+def _beginning(json: bytes, size: int) -> str:
+    """The text of the first bytes of a JSON string, without the part of a character at their end."""
+    for end in range(size, max(1, size - _CHARACTER_BYTES_MAX), -1):
+        with suppress(msgspec.DecodeError, UnicodeDecodeError):
+            return _decode(json[:end] + b'"')
+    return ""
