@@ -27,7 +27,6 @@ from codexd.models.client import (
     RetryBudget,
     TextDelta,
 )
-from codexd.models.errors import too_large
 from codexd.projections.pictures import images_in, newest_images, print_of
 from codexd.projections.texts import TextPart
 from codexd.runtime.actor import ThreadActor
@@ -73,11 +72,11 @@ class ModelCalling:
         except ModelError as error:
             await self._report_failure(error, budget)
         except Refused as refused:
-            # It stands in the log's own words how large it was. The bounds of an answer should not let it come to this.
+            # Most likely it is too large with what follows from it, though it was not by itself.
             log.warning(
                 "thread %s: an answer was not recorded: %s", self._thread.thread_id, refused
             )
-            await self._report_failure(too_large(str(refused)), budget)
+            await self._report_failure(_not_recorded(refused), budget)
         except Exception:
             # One effect is one of the places where whatever goes wrong is turned into a record.
             log.exception("thread %s: a model call crashed", self._thread.thread_id)
@@ -256,6 +255,15 @@ _CRASHED = ModelError(
     at="stream",
     retry=False,
 )
+
+
+def _not_recorded(refused: Refused) -> ModelError:
+    return ModelError(
+        f"the model's answer cannot be recorded, and is not kept: {refused}",
+        info="other",
+        at="stream",
+        retry=False,
+    )
 
 
 # What is left of a stream where nobody follows it.

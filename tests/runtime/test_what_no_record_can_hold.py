@@ -1,0 +1,183 @@
+"""A result or an answer that no record can hold is told of in its place, and the thread goes on.
+
+The bounds of an answer and of a tool's output do not let it come to this; here a provider and a tool have none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+import trio
+
+from codexd.core import commands as c
+from codexd.core.calls import RunCommand, ToolAction, ToolResult
+from codexd.core.events import Event, ModelCallFailed, TurnCompleted, TurnFailed
+from codexd.core.ids import ItemId, ThreadId, TurnId
+from codexd.core.items import TextInput
+from codexd.core.record import decode_record
+from codexd.core.settings import Settings
+from codexd.core.tool_events import ToolEnded
+from codexd.models.client import (
+    CallMade,
+    ItemCompleted,
+    ModelEvent,
+    ModelRequest,
+    ModelStream,
+    ResponseCompleted,
+    ResponseStarted,
+    RetryBudget,
+)
+from codexd.runtime.actor import ThreadActor
+from codexd.runtime.effects import perform
+from codexd.runtime.leftovers import ProcessFiles, UnfinishedFiles
+from codexd.runtime.supervisor import Supervisor
+from codexd.runtime.world import Traits, World
+from codexd.server.feed import Feed
+from codexd.server.frames import Frame, Questions
+from codexd.server.retelling import Reviews
+from codexd.tools.registry import CallContext, OutputSink, Registry
+from codexd_eventstore.memory import MemoryStore
+from codexd_eventstore.store import RECORD_BYTES_MAX
+from trio_test import trio_test
+
+pytestmark = pytest.mark.slow
+
+THREAD = ThreadId("01939a4e-7c1b-7d7e-8f5a-2b1c3d4e5f60")
+SETTINGS = Settings("/w", "m", "p", approval_policy="never", sandbox="danger-full-access")
+LONG = "x" * RECORD_BYTES_MAX
+
+
+class Model:
+    """Gives these answers, each one item."""
+
+    budget = RetryBudget(5, 5)
+
+    def __init__(self, *answers: ItemCompleted) -> None:
+        self.asked = 0
+        self._answers = answers
+
+    @asynccontextmanager
+    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelStream]:
+        await trio.lowlevel.checkpoint()
+        self.asked += 1
+        yield Answer(self._answers[self.asked - 1])
+
+
+class Answer:
+    """One item."""
+
+    def __init__(self, item: ItemCompleted) -> None:
+        ended = ResponseCompleted(None, None)
+        self._left: list[list[ModelEvent]] = [[ended], [item], [ResponseStarted(None, {})]]
+
+    async def receive(self) -> list[ModelEvent]:
+        await trio.lowlevel.checkpoint()
+        return self._left.pop() if self._left else []
+
+
+class Print:
+    """A tool that answers with more than it should."""
+
+    name, declaration = "print", b'{"type":"function","name":"print"}'
+
+    def read_call(self, arguments: str, context: CallContext) -> ToolAction:
+        return RunCommand(arguments, (), "/w", 1000)
+
+    async def perform(
+        self, action: ToolAction, context: CallContext, sink: OutputSink
+    ) -> ToolResult:
+        await trio.lowlevel.checkpoint()
+        return ToolResult("completed", LONG, LONG, 0, 1)
+
+
+class Nobody:
+    any = False
+    reviews = Reviews(lambda thread_id: None)
+
+    def tell(self, frame: Frame, thread_id: ThreadId) -> None: ...
+
+    def forget(self, thread_id: ThreadId) -> None: ...
+
+
+def said(text: str) -> ItemCompleted:
+    content = [{"type": "output_text", "text": text}]
+    item = {"type": "message", "role": "assistant", "content": content}
+    return ItemCompleted(ItemId(f"m{len(text)}"), "message", msgspec.Raw(msgspec.json.encode(item)))
+
+
+def called(arguments: str) -> ItemCompleted:
+    item = {
+        "type": "function_call",
+        "call_id": "c",
+        "name": "print",
+        "arguments": arguments[:RECORD_BYTES_MAX],
+    }
+    made = CallMade("c", "print", arguments)
+    return ItemCompleted(ItemId("fc"), "call", msgspec.Raw(msgspec.json.encode(item)), made)
+
+
+async def played(folder: Path, model: Model, prompts: int) -> list[Event]:
+    """What the log holds after so many prompts."""
+    tool = Print()
+    world = World(
+        store=MemoryStore(),
+        client=lambda provider: model,
+        traits=lambda name: Traits(),
+        registry=Registry((tool,), tool),
+        unfinished=UnfinishedFiles(folder / "unfinished"),
+        processes=ProcessFiles(folder / "processes"),
+        instructions="",
+    )
+    feed = Feed(THREAD, Nobody(), Questions(0), lambda: 0)
+    supervisor = Supervisor(lambda ephemeral: world, lambda thread_id: feed, perform)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(supervisor.run)
+        begin = c.StartThread(settings=SETTINGS, originator="t", daemon_version="0")
+        thread = await supervisor.start(THREAD, begin, by=None, key=None)
+        for n in range(prompts):
+            await ask(thread, n)
+        records = await world.store.read(THREAD, after=0, limit=500)
+        nursery.cancel_scope.cancel()
+    events = [decode_record(one.line).event for one in records]
+    return [one for one in events if isinstance(one, Event)]
+
+
+async def ask(thread: ThreadActor, n: int) -> None:
+    """A prompt, and the end of its turn; the same actor has served all of it."""
+    content = (TextInput("go"),)
+    await thread.submit(
+        c.StartTurn(turn_id=TurnId(f"t{n}"), item_id=ItemId(f"u{n}"), content=content)
+    )
+    while not thread.idle:
+        await trio.lowlevel.checkpoint()
+
+
+@pytest.mark.parametrize(
+    "item", [said(LONG), called(LONG[: RECORD_BYTES_MAX - 100])], ids=["an item", "its action"]
+)
+@trio_test
+async def test_an_answer_fails_its_turn_once(tmp_path: Path, item: ItemCompleted) -> None:
+    model = Model(item, said("well"))
+    events = await played(tmp_path, model, prompts=2)
+    (failed,) = [one for one in events if isinstance(one, ModelCallFailed)]
+    assert not failed.will_retry
+    assert "bytes are over" in failed.error.message
+    ends = [type(one) for one in events if isinstance(one, TurnFailed | TurnCompleted)]
+    assert ends == [TurnFailed, TurnCompleted]
+    assert model.asked == 2
+
+
+@trio_test
+async def test_a_tools_result_is_replaced_by_the_reason_and_its_turn_goes_on(
+    tmp_path: Path,
+) -> None:
+    model = Model(called("go"), said("well"))
+    events = await played(tmp_path, model, prompts=1)
+    (ended,) = [one for one in events if isinstance(one, ToolEnded)]
+    assert ended.result.status == "failed"
+    assert "too large to be kept" in ended.result.model_text
+    assert isinstance(events[-1], TurnCompleted)
