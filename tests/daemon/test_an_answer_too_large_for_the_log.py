@@ -90,6 +90,13 @@ ONE: dict[str, tuple[str, bytes]] = {
         "responses",
         of_responses("response.function_call_arguments.delta", item_id="fc", delta=LINES) * 3000,
     ),
+    "parts without number": (
+        "responses",
+        b"".join(
+            of_responses("response.reasoning_text.delta", item_id="rs", content_index=n, delta="x")
+            for n in range(2000)
+        ),
+    ),
     "an event": ("responses", b"data: " + b"x" * 17 * MIB + b"\n\n"),
     "what it used": (
         "responses",

@@ -25,8 +25,21 @@ ITEMS_MAX: Final = 256
 ID_CHARACTERS_MAX: Final = 512
 # What no character is longer than in JSON: `\u0000`.
 _CHARACTER_BYTES_MAX: Final = 6
+# Parts of one reasoning item; models make a few.
+PARTS_MAX: Final = 1000
+# Text that is counted together: to encode each delta by itself takes as long as to read it.
+_COUNTED_CHARACTERS: Final = 16 * 1024
 
 _encode = msgspec.json.Encoder().encode
+
+
+class _Text(msgspec.Struct):
+    """The text of one item."""
+
+    size: int = 0  # of what is counted, as JSON
+    uncounted: list[str] = []
+    characters: int = 0  # of what is not counted yet
+    count_at: int = _COUNTED_CHARACTERS  # characters
 
 
 class AnswerSize:
@@ -34,7 +47,8 @@ class AnswerSize:
 
     def __init__(self) -> None:
         self.error: ModelError | None = None  # why a text was cut
-        self._texts: dict[str, int] = {}
+        self._texts: dict[str, _Text] = {}
+        self._held: dict[str, int] = {}
         self._bytes = 0
         self._items = 0
 
@@ -46,27 +60,41 @@ class AnswerSize:
 
     def text(self, item: str, text: str) -> str:
         """More text of an item: as much of it as there is room for, and then `error` says so."""
-        size = len(_encode(text))
-        before = self._texts.get(item, 0)
-        room = min(ITEM_BYTES_MAX - before, ANSWER_BYTES_MAX - self._bytes)
+        so_far = self._texts.get(item)
+        if so_far is None:
+            so_far = self._texts[item] = _Text()
+        so_far.uncounted.append(text)
+        so_far.characters += len(text)
+        return text if so_far.characters < so_far.count_at else self._count(so_far)
+
+    def _count(self, so_far: _Text) -> str:
+        """Count what was put off; as much of the last piece as there is room for."""
+        last = so_far.uncounted.pop()
+        self._add(so_far, _size_of("".join(so_far.uncounted)))
+        room = self._room(so_far)
+        size = _size_of(last)
+        kept = last
         if size > room:
-            self.error = _item_too_large(before + size)
-            text = text[: max(0, room) // _CHARACTER_BYTES_MAX]
-        self._texts[item] = before + size
+            self.error = _item_too_large(so_far.size + size)
+            kept = last[: max(0, room) // _CHARACTER_BYTES_MAX]
+        self._add(so_far, size)
+        so_far.uncounted.clear()
+        so_far.characters = 0
+        so_far.count_at = min(_COUNTED_CHARACTERS, self._room(so_far) // _CHARACTER_BYTES_MAX)
+        return kept
+
+    def _room(self, so_far: _Text) -> int:
+        return min(ITEM_BYTES_MAX - so_far.size, ANSWER_BYTES_MAX - self._bytes)
+
+    def _add(self, so_far: _Text, size: int) -> None:
+        so_far.size += size
         self._bytes += size
-        return text
 
     def hold(self, item: str, parts: Sequence[str | bytes]) -> None:
         """More of what is kept and shown only when it is whole. Raises: ModelError."""
-        for part in parts:
-            if isinstance(part, bytes):
-                self._texts[item] = self._texts.get(item, 0) + len(part)
-            else:
-                self.text(item, part)
-        if self._texts.get(item, 0) > ITEM_BYTES_MAX:
-            raise _item_too_large(self._texts[item])
-        if self.error is not None:
-            raise self.error
+        held = self._held[item] = self._held.get(item, 0) + sum(map(_size_of, parts))
+        if held > ITEM_BYTES_MAX:
+            raise _item_too_large(held)
 
     def whole(self, size: int) -> None:
         """An item is whole and has this many bytes. Raises: ModelError."""
@@ -86,6 +114,16 @@ def check_ids(*ids: str | None) -> None:
         raise errors.too_large(
             f"expected ids and names of at most {ID_CHARACTERS_MAX} characters, found one of {longest}"
         )
+
+
+def check_part(index: int) -> None:
+    """Raises: ModelError, for the place of a part that is none."""
+    if not 0 <= index < PARTS_MAX:
+        raise errors.too_large(f"expected at most {PARTS_MAX} parts of an item, found part {index}")
+
+
+def _size_of(part: str | bytes) -> int:
+    return len(part) if isinstance(part, bytes) else len(_encode(part)) - 2
 
 
 def _item_too_large(size: int) -> ModelError:

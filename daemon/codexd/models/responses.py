@@ -13,7 +13,7 @@ import msgspec
 
 from codexd.core.ids import ItemId
 from codexd.models import errors
-from codexd.models.answer_size import ID_CHARACTERS_MAX, AnswerSize, check_ids
+from codexd.models.answer_size import ID_CHARACTERS_MAX, AnswerSize, check_ids, check_part
 from codexd.models.client import (
     CallMade,
     ItemCompleted,
@@ -219,8 +219,9 @@ class ResponseReader:
         text: str,
         found: list[ModelEvent],
     ) -> None:
-        text = self._size.text(item_id, text)
-        found.append(ReasoningDelta(item_id, part, index or 0, text))
+        index = index or 0
+        check_part(index)
+        found.append(ReasoningDelta(item_id, part, index, self._size.text(item_id, text)))
 
     def _add_arguments(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
         item_id = self._item_of(wire, "call", found)
