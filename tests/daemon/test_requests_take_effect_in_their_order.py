@@ -13,6 +13,7 @@ import pytest
 import trio
 
 from codexd.models.scripted import scripted_model
+from codexd.server.connection import STEP_BYTES_MAX
 from codexd.server.order import Order
 from daemon_client import Client, Json, Refused, connected, typed
 from daemon_house import Daemon
@@ -215,4 +216,29 @@ async def test_a_request_that_only_looks_holds_up_nobody(daemon: Daemon) -> None
             await client.answered(interrupted)
             turns = (await client.answered(read))["thread"]["turns"]
             assert [turn["items"][0]["content"][0]["text"] for turn in turns] == ["hello"]
+            await client.call("thread/archive", threadId=thread)
+
+
+@pytest.mark.slow
+@trio_test
+async def test_a_message_that_is_read_in_several_steps_is_not_overtaken(daemon: Daemon) -> None:
+    """Its text is within the bound, and each character of it six bytes long as it is sent."""
+    large = "\x01" * (STEP_BYTES_MAX // 2)
+    async with held_model([Held(OK, after=0)]) as model:
+        daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread()
+            requests: list[tuple[str, Json]] = [
+                ("turn/start", {"threadId": thread, "input": typed(text)})
+                for text in (large, "small", large, "small")
+            ]
+            posted = await send(client, requests)
+            for one in posted:
+                await client.answered(one)
+            said = [
+                len(json.loads(line)["data"]["content"][0]["text"])
+                for line in log_of(daemon, thread).splitlines()
+                if '"type":"input.queued"' in line
+            ]
+            assert said == [len(large), len("small")] * 2
             await client.call("thread/archive", threadId=thread)
