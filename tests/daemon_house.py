@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -164,11 +164,16 @@ class Home:
         )
 
     def launch(
-        self, *arguments: str, umask: int = -1, cwd: Path | None = None, **env: str
+        self,
+        *arguments: str,
+        umask: int = -1,
+        cwd: Path | None = None,
+        program: Sequence[str] = ("-m", "codexd"),
+        **env: str,
     ) -> Daemon:
         """Start a daemon, whatever comes of it. A `umask` of -1 is this process's own."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "codexd", *arguments],
+            [sys.executable, *program, *arguments],
             env=self.env | env,
             cwd=cwd or self.work,
             stdin=subprocess.DEVNULL,

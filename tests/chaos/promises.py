@@ -1,0 +1,242 @@
+"""What must hold of a home after any death: each broken promise is one sentence.
+
+`Ledger` is what the clients were told. `broken_promises` starts the daemon again, attaches to nothing until
+everything that was accepted has run by itself, and compares.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+
+import msgspec
+import trio
+
+from daemon_client import Client, Json, connected
+from daemon_house import PATIENCE_SECONDS, Daemon, Home
+from daemon_screen import items_of, texts_of
+
+# Longer than a start and the rest of any script here take on a busy machine.
+SETTLE_SECONDS_MAX = 30.0
+
+
+class Ledger(msgspec.Struct):
+    """What was acknowledged to the clients of one home, over all daemons."""
+
+    threads: set[str] = msgspec.field(default_factory=set)
+    turns: dict[str, tuple[str, str]] = msgspec.field(default_factory=dict)  # id: thread, prompt
+    stopped: set[str] = msgspec.field(default_factory=set)  # turns that a client ended or withdrew
+    names: dict[str, set[str]] = msgspec.field(default_factory=dict)  # the names that may stand
+    archived: dict[str, bool | None] = msgspec.field(default_factory=dict)  # None: was being asked
+    logs: dict[str, bytes] = msgspec.field(default_factory=dict)  # as the last daemon left them
+    seqs: dict[str, int] = msgspec.field(default_factory=dict)  # the last number heard
+    followed: list[tuple[str, Client]] = msgspec.field(default_factory=list)
+
+    def hear(self, client: Client) -> None:
+        """Take in the numbers that a client was told."""
+        for told in client.told:
+            thread = told.params.get("threadId")
+            if thread is not None and told.seq is not None:
+                self.seqs[thread] = max(self.seqs.get(thread, 0), told.seq)
+
+
+async def broken_promises(home: Home, ledger: Ledger) -> list[str]:
+    """Everything that does not hold after the daemon has died, and is alive again."""
+    broken = logs_kept(home, ledger)
+    daemon = await trio.to_thread.run_sync(home.start)
+    async with connected(home.socket) as client:
+        broken += await accepted_work_runs(client, ledger)
+        broken += await _answer_questions(client)
+        broken += await accepted_work_runs(client, ledger)
+        broken += await _lists_are_complete(client, ledger)
+        for thread in ledger.threads:
+            broken += await _thread_is_true(client, ledger, thread)
+    broken += _nothing_ran_twice(home) + _nothing_runs_on(home, daemon)
+    broken += await _check_finds_nothing(home)
+    broken += await _stops(daemon)
+    broken += logs_kept(home, ledger)
+    return broken + [f"the daemon reports: {line.strip()}" for line in daemon.log if _is_bad(line)]
+
+
+def logs_kept(home: Home, ledger: Ledger) -> list[str]:
+    """Logs only grow, their numbers have no gap, and hold what was acknowledged."""
+    broken = []
+    found = {path.name.removesuffix(".jsonl"): path for path in home.logs()}
+    for thread in ledger.threads | set(ledger.seqs):
+        if thread not in found:
+            broken.append(f"the log of thread {thread} is gone")
+            continue
+        content = found[thread].read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]
+        if not whole.startswith(ledger.logs.get(thread, b"")):
+            broken.append(f"thread {thread}: what stood in its log has changed")
+        ledger.logs[thread] = whole
+        numbers = [json.loads(line)["seq"] for line in whole.splitlines()]
+        if numbers != list(range(numbers[0], numbers[0] + len(numbers))):
+            broken.append(f"thread {thread}: its numbers have a gap")
+        if numbers[-1] < ledger.seqs.get(thread, 0):
+            broken.append(
+                f"thread {thread}: seq {ledger.seqs[thread]} was told, {numbers[-1]} is kept"
+            )
+    for turn, (thread, _) in ledger.turns.items():
+        if turn.encode() not in ledger.logs.get(thread, b""):
+            broken.append(f"the acknowledged turn {turn} of thread {thread} is gone")
+    return broken
+
+
+async def accepted_work_runs(client: Client, ledger: Ledger) -> list[str]:
+    """Every accepted prompt comes to an end without anybody attaching, or waits for an answer."""
+    with trio.move_on_after(SETTLE_SECONDS_MAX):
+        while True:
+            heard = len(client.told)
+            waiting = await _unfinished(client, ledger)
+            if not waiting:
+                return []
+            await client.until(
+                lambda heard=heard: len(client.told) > heard,  # type: ignore[misc]
+                "news of a thread",
+                seconds=SETTLE_SECONDS_MAX + PATIENCE_SECONDS,
+            )
+    return [
+        f"turn {turn} was accepted and never ends by itself"
+        for turn in await _unfinished(client, ledger)
+    ]
+
+
+async def _unfinished(client: Client, ledger: Ledger) -> list[str]:
+    """The accepted turns that have not ended and do not wait for a person."""
+    unfinished = []
+    for thread in sorted({thread for thread, _ in ledger.turns.values()}):
+        found = (await client.call("thread/read", threadId=thread, includeTurns=True))["thread"]
+        if "waitingOnApproval" in found["status"].get("activeFlags", ()):
+            continue
+        states = {turn["id"]: turn["status"] for turn in found["turns"]}
+        for turn, (its_thread, _) in ledger.turns.items():
+            ours = its_thread == thread and turn not in ledger.stopped
+            if ours and states.get(turn, "inProgress") == "inProgress":
+                unfinished.append(turn)
+    return unfinished
+
+
+async def _answer_questions(client: Client) -> list[str]:
+    """Attach to each thread that waits for an answer, find its question there, and allow it."""
+    for row in await _rows(client, archived=False):
+        if "waitingOnApproval" not in row["status"].get("activeFlags", ()):
+            continue
+        asked = len(client.asked)
+        await client.call("thread/resume", threadId=row["id"], excludeTurns=True)
+        try:
+            await client.decide(await client.until_asked(asked + 1), "accept")
+        except AssertionError:
+            return [f"thread {row['id']} waits for an answer and asks no question"]
+    return []
+
+
+async def _lists_are_complete(client: Client, ledger: Ledger) -> list[str]:
+    broken = []
+    rows = {row["id"]: row for row in await _rows(client, archived=False)}
+    aside = {row["id"]: row for row in await _rows(client, archived=True)}
+    for thread in ledger.threads:
+        archived = ledger.archived.get(thread, False)
+        if thread not in (aside if archived else rows) and archived is not None:
+            broken.append(f"thread {thread} is in no list (archived: {archived})")
+        row = rows.get(thread) or aside.get(thread)
+        names = ledger.names.get(thread)
+        if row is not None and names is not None and row["name"] not in names:
+            broken.append(f"thread {thread} is called {row['name']!r}, expected one of {names}")
+    return broken
+
+
+async def _rows(client: Client, *, archived: bool) -> list[Json]:
+    rows: list[Json] = []
+    cursor = None
+    while True:
+        answer = await client.call("thread/list", archived=archived, cursor=cursor)
+        rows += answer["data"]
+        cursor = answer["nextCursor"]
+        if cursor is None:
+            return rows
+
+
+async def _thread_is_true(client: Client, ledger: Ledger, thread: str) -> list[str]:
+    """What a thread reads as equals what was asked of it and what its followers have seen."""
+    found = (await client.call("thread/read", threadId=thread, includeTurns=True))["thread"]
+    broken = []
+    prompts = Counter(text for text in texts_of(found) if text.startswith("> "))
+    for turn, (its_thread, prompt) in ledger.turns.items():
+        if its_thread == thread and turn not in ledger.stopped and prompts[f"> {prompt}"] != 1:
+            broken.append(f"prompt {prompt!r} stands {prompts[f'> {prompt}']} times in {thread}")
+    kept = {item["id"]: item for item in items_of(found)}
+    for followed, follower in ledger.followed:
+        if followed == thread:
+            broken += _shown_is_kept(follower, thread, kept)
+    return broken
+
+
+def _shown_is_kept(follower: Client, thread: str, kept: dict[str, Json]) -> list[str]:
+    """What a screen has shown of an answer is the beginning of what the thread has; no item ends twice."""
+    broken = []
+    shown: dict[str, str] = {}
+    for told in follower.of("item/agentMessage/delta", threadId=thread):
+        item = told.params["itemId"]
+        shown[item] = shown.get(item, "") + told.params["delta"]
+    for item, text in shown.items():
+        if item not in kept or not str(kept[item]["text"]).startswith(text):
+            broken.append(f"item {item} was shown as {text!r}, kept is {kept.get(item)}")
+    completed = follower.of("item/completed", threadId=thread)
+    ended = Counter(told.params["item"]["id"] for told in completed)
+    broken += [f"item {item} was completed {n} times" for item, n in ended.items() if n > 1]
+    broken += [f"item {item} was completed and is not kept" for item in ended if item not in kept]
+    return broken
+
+
+def _nothing_ran_twice(home: Home) -> list[str]:
+    path = home.work / "ran"
+    ran = Counter(path.read_text().splitlines() if path.exists() else ())
+    return [
+        f"the command of {token!r} ran {times} times" for token, times in ran.items() if times > 1
+    ]
+
+
+def _nothing_runs_on(home: Home, daemon: Daemon) -> list[str]:
+    """No process of an earlier daemon is left: its thread was told that the command was interrupted."""
+    broken = []
+    for pid in home.processes():
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue  # it ended meanwhile
+        if pid != daemon.pid and not any(b"codexd" in word for word in words):
+            broken.append(f"process {pid} runs on: {b' '.join(words)!r}")
+    return broken
+
+
+async def _stops(daemon: Daemon) -> list[str]:
+    daemon.terminate()
+    try:
+        code = await daemon.ended()
+    except trio.TooSlowError:
+        return ["the daemon does not stop"]
+    return [] if code == 0 else [f"the daemon ended with code {code}"]
+
+
+async def _check_finds_nothing(home: Home) -> list[str]:
+    """`codexctl fsck` of the living daemon has nothing to say."""
+    checked = await trio.run_process(
+        [sys.executable, "-I", "-m", "codexd_frontends.ctl", "fsck"],
+        env=home.env,
+        cwd=home.work,
+        capture_stdout=True,
+        capture_stderr=True,
+        check=False,
+    )
+    if checked.returncode == 0:
+        return []
+    said = (checked.stdout + checked.stderr).decode(errors="replace")
+    return [f"fsck ends with code {checked.returncode}: {said}"]
+
+
+def _is_bad(line: str) -> bool:
+    return "Traceback" in line or " ERROR " in line or " CRITICAL " in line

@@ -1,0 +1,106 @@
+"""Many scenarios beside each other, and their sum."""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import trio
+
+from chaos.doomed import KINDS, MOMENTS
+from chaos.scenarios import Outcome, Scenario, play
+
+# Of all scenarios: so many parts are deaths at a call of the fixed work, of a recovery, and crowds.
+SHARES = {"work": 4, "recovery": 3, "crowd": 3}
+# A short run draws its calls up to these numbers: about as many as the fixed work and a recovery make.
+CALLS_MAX = {"file": 120, "sync": 60, "send": 100, "spawn": 4}
+
+
+class Tally:
+    """What became of the scenarios so far."""
+
+    def __init__(self, seed: int | None = None) -> None:
+        self.scenarios = self.lives = self.reached = self.turns = 0
+        self.kinds: Counter[str] = Counter()
+        self.broken: list[str] = []
+        self._seed, self._began = seed, time.monotonic()
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one in; a broken promise is said at once."""
+        self.scenarios += 1
+        self.lives += outcome.lives
+        self.reached += outcome.reached
+        self.turns += outcome.turns
+        self.kinds[outcome.scenario.kind] += 1
+        for promise in outcome.broken:
+            self.broken.append(f"{outcome.scenario.name}: {promise}")
+            print(self.broken[-1], file=sys.stderr, flush=True)
+
+    def text(self) -> str:
+        """The sum, in two sentences for people."""
+        minutes = (time.monotonic() - self._began) / 60
+        kinds = ", ".join(f"{self.kinds[kind]} {kind}" for kind in SHARES if self.kinds[kind])
+        seed = "" if self._seed is None else f" (seed {self._seed})"
+        return (
+            f"{self.scenarios} scenarios{seed}: {kinds}. {self.lives} daemons were killed, "
+            f"{self.reached} of them at a chosen call; {self.turns} prompts were acknowledged; "
+            f"{len(self.broken)} promises were broken. It took {minutes:.0f} minutes."
+        )
+
+
+async def run_all(scenarios: int, seed: int, jobs: int) -> Tally:
+    """So many scenarios of all kinds, drawn."""
+    tally = Tally(seed)
+    await _run(_drawn(scenarios, random.Random(seed)), tally, jobs)
+    return tally
+
+
+async def run_some(scenarios: Sequence[Scenario], jobs: int) -> Tally:
+    """These scenarios."""
+    tally = Tally()
+    await _run(iter(scenarios), tally, jobs)
+    return tally
+
+
+def _drawn(count: int, chance: random.Random) -> Iterator[Scenario]:
+    """Each kind by its share; calls from lists of all of them, so that a long run meets every one."""
+    bags: dict[str, list[Scenario]] = {"work": [], "recovery": []}
+    kinds = list(SHARES)
+    for number in range(count):
+        kind = kinds[_slot(number, sum(SHARES.values()))]
+        if kind == "crowd":
+            yield Scenario("crowd", chance.randrange(1 << 32))
+            continue
+        if not bags[kind]:
+            bags[kind] = _every_call(kind)
+            chance.shuffle(bags[kind])
+        yield bags[kind].pop()
+
+
+def _slot(number: int, whole: int) -> int:
+    """Which kind comes at a place of the round, so that the kinds stand mixed."""
+    order = [0, 2, 1, 0, 1, 2, 0, 1, 0, 2]
+    assert len(order) == whole
+    return order[number % whole]
+
+
+def _every_call(kind: str) -> list[Scenario]:
+    return [
+        Scenario(kind, 0, calls, number, moment)  # type: ignore[arg-type]
+        for calls in KINDS
+        for number in range(1, CALLS_MAX[calls] + 1)
+        for moment in MOMENTS
+    ]
+
+
+async def _run(scenarios: Iterator[Scenario], tally: Tally, jobs: int) -> None:
+    async def work() -> None:
+        for scenario in scenarios:
+            tally.add(await play(scenario))
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(jobs):
+            nursery.start_soon(work)
