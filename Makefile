@@ -4,6 +4,7 @@
 #   make test     every test, the slow ones included
 #   make check    the same as ./check: format, lint, types, quick tests
 #   make bench    the measurements in tests/bench
+#   make chaos    a thousand deaths of the daemon, and the page that says how they ended
 #   make docs     write the generated reference pages anew
 #   make clean    remove .venv and the tools' caches
 
@@ -22,7 +23,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # Stamps say nothing of a .venv whose Python is gone, as after an update of the system.
 $(shell [ -x $(PY) ] || rm -f $(VENV)/installed $(VENV)/installed-dev)
 
-.PHONY: demo test check bench docs clean
+.PHONY: demo test check bench chaos docs clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -37,6 +38,11 @@ check: $(VENV)/installed-dev
 
 bench: $(VENV)/installed-dev
 	@PYTHONPATH=tests $(PY) -m bench .
+
+# Some twenty minutes. `make chaos CHAOS="crowd/7"` repeats one scenario.
+CHAOS ?= --scenarios 1000 --write docs/explanation/chaos.md
+chaos: $(VENV)/installed-dev
+	@PYTHONPATH=tests $(PY) -m chaos $(CHAOS)
 
 docs: $(VENV)/installed-dev
 	@$(PY) tests/docs_reference.py

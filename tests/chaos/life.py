@@ -271,7 +271,7 @@ class Life:
         """Give it another name; until that is answered either name may stand."""
         self._tokens += 1
         name = f"name {self._tokens}"
-        self.ledger.names.setdefault(thread, set()).add(name)
+        self.ledger.names.setdefault(thread, {None}).add(name)
         await client.call("thread/name/set", threadId=thread, name=name)
         self.ledger.names[thread] = {name}
 
