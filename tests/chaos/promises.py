@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -212,9 +213,20 @@ def _nothing_runs_on(home: Home, daemon: Daemon) -> list[str]:
             words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         except OSError:
             continue  # it ended meanwhile
-        if pid != daemon.pid and not any(b"codexd" in word for word in words):
+        if pid != daemon.pid and daemon.pid not in _ancestors(pid):
             broken.append(f"process {pid} runs on: {b' '.join(words)!r}")
     return broken
+
+
+def _ancestors(pid: int) -> Iterator[int]:
+    """The parents of a process, the nearest first."""
+    while pid > 1:
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text()
+        except OSError:
+            return
+        pid = int(stat.rpartition(")")[2].split()[1])
+        yield pid
 
 
 async def _stops(daemon: Daemon) -> list[str]:
