@@ -16,7 +16,12 @@ FUNCTION_LINES_MAX = 40  # what fits on a screen; the docstring is not counted
 # Stands right above a `def`, or at the top of a file, and is followed by the reason.
 EXCUSE = "# Longer than the habit:"
 
-EXECUTABLE = {"check", ".ci/run"}
+LAUNCHERS = "frontends/codexd_frontends/launchers"
+EXECUTABLE = {
+    "check",
+    ".ci/run",
+    *(f"{LAUNCHERS}/{name}" for name in ("codexctl", "codexd", "codexd-python")),
+}
 
 # Tests that wait for the clock, with the reason why nothing else can be waited for.
 MAY_SLEEP: dict[str, str] = {}
