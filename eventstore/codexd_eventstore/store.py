@@ -84,7 +84,7 @@ class Head(msgspec.Struct, frozen=True):
 
     stream: str
     version: int
-    archived: bool = False
+    archived: bool = False  # where it lies
     parent: str | None = None  # the stream that it was forked from
     parent_seq: int = 0  # the last record that it shares with its parent
     path: str | None = None  # the file that holds it, for engines that have files
@@ -114,7 +114,8 @@ class Verdict(msgspec.Struct, frozen=True):
     stream: str
     records: int
     damage: str | None = None
-    archived: bool = False
+    archived: bool = False  # where it lies
+    unfinished: str | None = None  # of an append that never finished, which is no damage
 
 
 class Snapshot(msgspec.Struct, frozen=True):

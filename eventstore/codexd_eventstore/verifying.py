@@ -23,14 +23,17 @@ def verify_log(
     """What stands of a file, or of its first `end` bytes: its own records, not the inherited ones."""
     scan = scan_log(fs, path, stream, end, mark=mark, keys=False)
     judge(scan, mark)
-    damage = None
+    damage = unfinished = None
     if scan.tail is not None:
-        damage = scan.tail.damage or (
-            f"record {scan.tail.seq} would begin an append that never finished"
-        )
+        damage = scan.tail.damage
+        if damage is None:
+            unfinished = (
+                f"an append from record {scan.tail.seq} on never finished; its {scan.tail.size} bytes"
+                " are cut off and kept beside the log when it is opened next"
+            )
     if damage is None and scan.origin is not None:
         damage = _broken_link(fs, shelf, scan.origin)
-    return Verdict(stream, scan.records, damage)
+    return Verdict(stream, scan.records, damage, unfinished=unfinished)
 
 
 def _broken_link(fs: FileSystem, shelf: Shelf, origin: Origin) -> str | None:

@@ -51,6 +51,8 @@ class ThreadVerifyResponse(msgspec.Struct, frozen=True, rename="camel"):
     damage: str | None = None
     found: str | None = None  # what was wrong before it was salvaged
     salvaged: Salvaged | None = None
+    # Of an append that never finished: nothing of it was acknowledged, and no damage was done.
+    unfinished: str | None = None
 
 
 class StoreBlobsVerifyParams(msgspec.Struct, frozen=True, rename="camel"):

@@ -117,6 +117,7 @@ async def thread_verify(
             verdict.damage,
             found if salvaged is not None else None,
             salvaged,
+            verdict.unfinished,
         )
     )
 

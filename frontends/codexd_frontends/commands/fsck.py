@@ -90,6 +90,8 @@ class _Check:
         if one.damage is not None or one.found is not None:
             self._found.append(one)
             self._say_found(one)
+        elif one.unfinished is not None:
+            self._say(f"{thread_id}: {one_line(one.unfinished)}")
         if self._threads % SAID_EVERY == 0:
             self._console.talk(f"{self._threads:,} threads checked")
 
