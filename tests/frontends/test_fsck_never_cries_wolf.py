@@ -204,3 +204,24 @@ async def test_a_log_of_mode_000_is_not_called_damaged(home: Home) -> None:
     assert done.code == 1
     assert f"{thread} could not be read" in done.out
     assert "salvage" not in done.out
+
+
+@pytest.mark.slow
+@trio_test
+async def test_an_append_that_a_crash_cut_off_is_told_and_is_no_damage(home: Home) -> None:
+    daemon = home.start()
+    async with scripted_model() as model:
+        home.use_model(model.base_url)
+        async with connected(home.socket) as client:
+            thread = await client.start_thread()
+            await client.run_turn(thread, "say 1")
+    daemon.kill()
+    (log,) = home.logs()
+    with log.open("ab") as end:
+        end.write(b'{"seq":9')
+    home.start()
+    done = await fsck(home)
+    assert done.code == 0, done
+    assert f"{thread}: an append from record" in done.out
+    assert "8 bytes are cut off and kept beside the log when it is opened next" in done.out
+    assert done.out.splitlines()[-1].endswith(" checked: all whole")
