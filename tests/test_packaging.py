@@ -53,12 +53,19 @@ def test_two_commands_are_installed_and_what_both_run() -> None:
     }
     installed = {path.name for path in importlib.metadata.files("codexd") or ()}
     assert set(COMMANDS.values()) <= installed
-    one, other = ((CHECKOUT / "frontends/codexd_frontends/launchers" / name).read_text() for name in ("codexctl", "codexd"))
+    one, other = (
+        (CHECKOUT / "frontends/codexd_frontends/launchers" / name).read_text()
+        for name in ("codexctl", "codexd")
+    )
     assert one.replace(" codexctl ", " codexd ") == other
 
 
 def test_a_command_imports_nothing_by_a_path_before_the_path_is_known_to_be_ours() -> None:
-    lines = (CHECKOUT / "frontends/codexd_frontends/launchers/codexd-python").read_text(encoding="utf-8").splitlines()
+    lines = (
+        (CHECKOUT / "frontends/codexd_frontends/launchers/codexd-python")
+        .read_text(encoding="utf-8")
+        .splitlines()
+    )
     assert lines[0] == "#!python"  # which an installer replaces by the interpreter (PEP 427)
     imported = [at for at, line in enumerate(lines) if line.lstrip().startswith(("import", "from"))]
     assert [lines[at] for at in imported[:3]] == ["import os", "import site", "import sys"]
@@ -81,7 +88,9 @@ def test_a_command_finds_its_interpreter_through_links_and_odd_first_lines(
     folder = tmp_path / "a folder"
     folder.mkdir()
     for name in COMMANDS.values():
-        command = (CHECKOUT / "frontends/codexd_frontends/launchers" / name).read_text(encoding="utf-8")
+        command = (CHECKOUT / "frontends/codexd_frontends/launchers" / name).read_text(
+            encoding="utf-8"
+        )
         text = command.replace("#!python", first.format(python=sys.executable))
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)
