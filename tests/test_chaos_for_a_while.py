@@ -7,7 +7,7 @@ import pytest
 from chaos.run import run_all
 from trio_test import trio_test
 
-SCENARIOS = 24
+SCENARIOS = 16
 
 
 @pytest.mark.slow

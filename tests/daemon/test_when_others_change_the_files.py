@@ -77,7 +77,8 @@ async def test_a_turn_whose_log_is_taken_away_stops_and_others_go_on(daemon: Dae
     async with scripted_model() as model:
         home.use_model(model.base_url)
         async with connected(home.socket) as client:
-            thread, beside = await client.start_thread(), await client.start_thread()
+            thread = await client.start_thread(cwd=str(home.work))
+            beside = await client.start_thread()
             turn = await client.start_turn(thread, "run until test -e go; do sleep 0.01; done")
             await client.until_told("item/started", threadId=thread, times=2)
             (log,) = [path for path in home.logs() if thread in path.name]

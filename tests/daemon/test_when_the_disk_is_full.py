@@ -117,7 +117,7 @@ async def test_a_command_that_prints_on_runs_to_its_end_and_nothing_of_it_is_los
         home.use_model(model.base_url)
         home.start()
         async with connected(home.socket) as client:
-            thread = await client.start_thread()
+            thread = await client.start_thread(cwd=str(home.work))
             turn = await client.start_turn(thread, "go")
             await client.until_told("item/started", threadId=thread, times=2)
             disk.fill()
