@@ -16,7 +16,7 @@ from codexd.models.scripted import scripted_model
 from codexd.models.scripts import Call, Say
 from codexd.redaction.logs import clean_logs
 from daemon_client import connected
-from daemon_house import Daemon, Home
+from daemon_house import Home
 from trio_test import trio_test
 
 POISON = "\x1b[31m\x9b2J\x7f\u202e\u200b\u2028\r\n2026-01-01 00:00:00,000 INFO forged"
@@ -72,11 +72,12 @@ def test_a_secret_of_several_lines_is_taken_out_before_its_lines_are_made_one() 
 
 
 @trio_test
-async def test_the_name_of_a_client_forges_no_entry(daemon: Daemon) -> None:
+async def test_the_name_of_a_client_forges_no_entry(home: Home) -> None:
+    daemon = home.start()
     asks = (Call("shell_command", '{"command":"touch asked"}'),)
     async with scripted_model([asks, Say(("ok",))]) as model:
-        daemon.home.use_model(model.base_url, approval="untrusted")
-        async with connected(daemon.home.socket, name=f"evil {POISON}") as client:
+        home.use_model(model.base_url, approval="untrusted")
+        async with connected(home.socket, name=f"evil {POISON}") as client:
             thread = await client.start_thread()
             turn = await client.start_turn(thread, "go")
             asked = await client.until_asked()
