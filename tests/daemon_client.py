@@ -211,8 +211,10 @@ class Client:
                 if self.closed:
                     break
                 await self._news.wait()
-        assert holds(), f"waited in vain for {what or 'a condition'}; heard last: " + "\n".join(
-            f"{one.method} {str(one.params)[:300]}" for one in self.told[-8:]
+        closed = "; the connection is closed" if self.closed else ""
+        assert holds(), (
+            f"waited in vain for {what or 'a condition'}{closed}; heard last: "
+            + "\n".join(f"{one.method} {str(one.params)[:300]}" for one in self.told[-8:])
         )
 
     async def until_told(self, method: str, *, times: int = 1, **params: object) -> Told:
