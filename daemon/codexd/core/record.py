@@ -58,6 +58,17 @@ _TYPE = b'"type":"'
 _TYPE_WITHIN_BYTES = 120
 
 
+def make_decoders() -> None:
+    """Make the decoders of all events. To be called before a second thread decodes records.
+
+    msgspec 0.22 publishes what it knows of a struct before that is complete, since structs may hold
+    themselves. A thread that decodes while another one makes a decoder then reads a null pointer, and the
+    process dies. What is complete is never written again.
+    """
+    for tag, kind in EVENTS.items():
+        _LINE_OF.setdefault(tag.encode(), msgspec.json.Decoder(_Line[kind]))  # type: ignore[valid-type]
+
+
 def decode_record(line: bytes) -> Recorded:
     """Read a line of a thread's log. Raises: InvalidEvent, naming the record."""
     start = line.find(_TYPE, 0, _TYPE_WITHIN_BYTES) + len(_TYPE)

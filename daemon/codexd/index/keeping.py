@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import trio
 
+from codexd.core.record import make_decoders
 from codexd.index.child import Child, ChildFailed
 from codexd.index.connections import (
     MANY_THREADS,
@@ -98,6 +99,7 @@ class Index:
 
     async def run(self, store: EventStore) -> None:
         """Follow the logs until cancelled."""
+        make_decoders()  # It decodes in a thread, beside the event loop.
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._hear, store)
