@@ -29,12 +29,17 @@ def main() -> int:
     parser.add_argument("--scenarios", type=int, default=24, help="how many (default: 24)")
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn (default: 0)")
     parser.add_argument("--jobs", type=int, default=2, help="at a time (default: 2)")
+    parser.add_argument(
+        "--minutes", type=float, default=float("inf"), help="begin none after so many"
+    )
     parser.add_argument("--write", type=Path, help="the page to write the figures into")
     arguments = parser.parse_args()
     if arguments.names:
         tally = trio.run(run_some, [named(name) for name in arguments.names], arguments.jobs)
     else:
-        tally = trio.run(run_all, arguments.scenarios, arguments.seed, arguments.jobs)
+        tally = trio.run(
+            run_all, arguments.scenarios, arguments.seed, arguments.jobs, arguments.minutes
+        )
     print(tally.text())
     if arguments.write is not None:
         _write(arguments.write, tally)

@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 
 import trio
 
@@ -51,10 +52,12 @@ class Tally:
         )
 
 
-async def run_all(scenarios: int, seed: int, jobs: int) -> Tally:
-    """So many scenarios of all kinds, drawn."""
+async def run_all(scenarios: int, seed: int, jobs: int, minutes: float = float("inf")) -> Tally:
+    """So many scenarios of all kinds, drawn; none is begun after so many minutes."""
     tally = Tally(seed)
-    await _run(_drawn(scenarios, random.Random(seed)), tally, jobs)
+    drawn = _drawn(scenarios, random.Random(seed))
+    ends = time.monotonic() + minutes * 60
+    await _run(takewhile(lambda _: time.monotonic() < ends, drawn), tally, jobs)
     return tally
 
 

@@ -383,9 +383,7 @@ class Index:
         differences = Differences(writer, self._logs)
         if differences.count > CHANGED_HERE_MAX or differences.size > CHANGED_BYTES_HERE_MAX:
             return False
-        damaged: dict[str, str] = {}
-        reconcile(writer, self._logs, lambda progress: damaged.update(progress.damaged))
-        _complain(damaged)
+        reconcile(writer, self._logs, lambda progress: _complain(progress.damaged))
         return True
 
     async def _close(self) -> None:
