@@ -16,11 +16,13 @@ import msgspec
 import trio
 
 from daemon_client import Client, Json, connected
-from daemon_house import PATIENCE_SECONDS, Daemon, Home
+from daemon_house import PATIENCE_SECONDS, Daemon, Home, wait_gone
 from daemon_screen import items_of, texts_of
 
 # Longer than a start and the rest of any script here take on a busy machine.
 SETTLE_SECONDS_MAX = 30.0
+# How long a process that was told to end may take on a busy machine.
+ENDING_SECONDS_MAX = 2.0
 
 
 class Ledger(msgspec.Struct):
@@ -56,7 +58,7 @@ async def broken_promises(home: Home, ledger: Ledger) -> list[str]:
         broken += await _lists_are_complete(client, ledger)
         for thread in ledger.threads:
             broken += await _thread_is_true(client, ledger, thread)
-    broken += _nothing_ran_twice(home) + _nothing_runs_on(home, daemon)
+    broken += _nothing_ran_twice(home) + await _nothing_runs_on(home, daemon)
     broken += await _check_finds_nothing(home)
     broken += await _stops(daemon)
     broken += _logs_are_kept(home, ledger)
@@ -205,17 +207,27 @@ def _nothing_ran_twice(home: Home) -> list[str]:
     ]
 
 
-def _nothing_runs_on(home: Home, daemon: Daemon) -> list[str]:
+async def _nothing_runs_on(home: Home, daemon: Daemon) -> list[str]:
     """No process of an earlier daemon is left: its thread was told that the command was interrupted."""
     broken = []
     for pid in home.processes():
-        try:
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue  # it ended meanwhile
-        if pid != daemon.pid and daemon.pid not in _ancestors(pid):
+        words = _words_of(pid)
+        if pid == daemon.pid or daemon.pid in _ancestors(pid):
+            continue
+        # What a command has put into the background is ended with it, a moment after it was reported.
+        with trio.move_on_after(ENDING_SECONDS_MAX) as ending:
+            await wait_gone(pid)
+        if ending.cancelled_caught:
             broken.append(f"process {pid} runs on: {b' '.join(words)!r}")
     return broken
+
+
+def _words_of(pid: int) -> list[bytes]:
+    """What a process was started as; nothing where it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return []
 
 
 def _ancestors(pid: int) -> Iterator[int]:
