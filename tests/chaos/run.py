@@ -7,15 +7,18 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import takewhile
+from itertools import cycle, islice, takewhile
 
 import trio
 
 from chaos.doomed import KINDS, MOMENTS
-from chaos.scenarios import Outcome, Scenario, play
+from chaos.scenarios import Kind, Outcome, Scenario, play
 
-# Of all scenarios: so many parts are deaths at a call of the fixed work, of a recovery, and crowds.
-SHARES = {"work": 4, "recovery": 3, "crowd": 3}
+# Of ten scenarios four are deaths at a call of the fixed work, three of a recovery, and three are crowds.
+KINDS_MIXED: tuple[Kind, ...] = (
+    *("work", "crowd", "recovery", "work", "recovery"),
+    *("crowd", "work", "recovery", "work", "crowd"),
+)
 # A short run draws its calls up to these numbers: about as many as the fixed work and a recovery make.
 CALLS_MAX = {"file": 120, "sync": 60, "send": 100, "spawn": 4}
 
@@ -43,7 +46,9 @@ class Tally:
     def text(self) -> str:
         """The sum, in two sentences for people."""
         minutes = (time.monotonic() - self._began) / 60
-        kinds = ", ".join(f"{self.kinds[kind]} {kind}" for kind in SHARES if self.kinds[kind])
+        kinds = ", ".join(
+            f"{self.kinds[kind]} {kind}" for kind in dict.fromkeys(KINDS_MIXED) if self.kinds[kind]
+        )
         seed = "" if self._seed is None else f" (seed {self._seed})"
         return (
             f"{self.scenarios} scenarios{seed}: {kinds}. {self.lives} daemons were killed, "
@@ -71,9 +76,7 @@ async def run_some(scenarios: Sequence[Scenario], jobs: int) -> Tally:
 def _drawn(count: int, chance: random.Random) -> Iterator[Scenario]:
     """Each kind by its share; calls from lists of all of them, so that a long run meets every one."""
     bags: dict[str, list[Scenario]] = {"work": [], "recovery": []}
-    kinds = list(SHARES)
-    for number in range(count):
-        kind = kinds[_slot(number, sum(SHARES.values()))]
+    for kind in islice(cycle(KINDS_MIXED), count):
         if kind == "crowd":
             yield Scenario("crowd", chance.randrange(1 << 32))
             continue
@@ -83,19 +86,14 @@ def _drawn(count: int, chance: random.Random) -> Iterator[Scenario]:
         yield bags[kind].pop()
 
 
-def _slot(number: int, whole: int) -> int:
-    """Which kind comes at a place of the round, so that the kinds stand mixed."""
-    order = [0, 2, 1, 0, 1, 2, 0, 1, 0, 2]
-    assert len(order) == whole
-    return order[number % whole]
-
-
-def _every_call(kind: str) -> list[Scenario]:
+def _every_call(kind: Kind) -> list[Scenario]:
     return [
-        Scenario(kind, 0, calls, number, moment)  # type: ignore[arg-type]
+        Scenario(kind, 0, calls, number, moment)
         for calls in KINDS
         for number in range(1, CALLS_MAX[calls] + 1)
         for moment in MOMENTS
+        # Half a sync or half a start is none: that is the moment before.
+        if moment != "half" or calls in ("file", "send")
     ]
 
 
