@@ -27,7 +27,7 @@ $(shell [ -x $(PY) ] || rm -f $(VENV)/installed $(VENV)/installed-dev)
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
-	@$(PY) -I -m codexd_frontends.demo
+	@$(PY) -I -m codexd_frontends.demo.demo
 
 # One worker a core: most of the time is spent waiting for processes that the tests started.
 test: $(VENV)/installed-dev

@@ -7,9 +7,9 @@ from typing import TypeVar
 import msgspec
 
 from codexd.core import commands as c
-from codexd.core.events import Event
-from codexd.core.limits import Limits
-from codexd.core.surroundings import Surroundings
+from codexd.core.decide.lookups import Surroundings
+from codexd.core.events.events import Event
+from codexd.core.values.limits import Limits
 from ordinary import ask, line, result
 from ordinary import finished_message as message
 from playing import Play

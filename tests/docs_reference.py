@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 from msgspec import inspect as types
 
-from codexd.config_keys import (
+from codexd.config.keys import (
     EXPECTED,
     EXPECTED_OF_PRICE,
     EXPECTED_OF_PROJECT,
@@ -29,7 +29,7 @@ from codexd.config_keys import (
     RedactionTable,
     TitlesTable,
 )
-from codexd.core.events import EVENTS
+from codexd.core.events.events import EVENTS
 from codexd.models.quirks import Quirks
 from codexd.protocol.methods import EMPTY_ANSWERS, METHODS
 from codexd.protocol.notifications import NOTIFICATIONS
@@ -38,9 +38,9 @@ from codexd.protocol.requests import (
     CommandApprovalParams,
     CommandApprovalResponse,
 )
-from codexd_frontends.arguments import Argument
+from codexd_frontends.cli.arguments import Argument
+from codexd_frontends.client.exits import EXITS
 from codexd_frontends.ctl import SUBCOMMANDS
-from codexd_frontends.exits import EXITS
 from docs_providers import providers_page
 from house import CHECKOUT, tree
 

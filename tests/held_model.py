@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import trio
 
-from codexd.models.script_stream import stream_of
-from codexd.models.scripts import Part, Reply
+from codexd.models.scripted.responses import stream_of
+from codexd.models.scripted.scripts import Part, Reply
 from daemon_house import alone
 
 _HEAD = (

@@ -7,18 +7,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from codexd.core.events import Event, encode_event
-from codexd.core.record import encode_members
-from codexd.index.documents import KINDS
-from codexd.index.listing import Row, Wanted, page_of_rows
-from codexd.index.logs import Logs
-from codexd.index.reconciling import Progress, reconcile
-from codexd.index.schema import open_index, seq_of
-from codexd.index.searching import FoundThread, found_threads
-from codexd.index.terms import read_term
-from codexd_eventstore.files import FileSystem
-from codexd_eventstore.lines import Origin, chain_start, crc_of, frame, origin_at
-from codexd_eventstore.places import Places
+from codexd.core.events.events import Event, encode_event
+from codexd.core.events.record import encode_members
+from codexd.index.build.documents import KINDS
+from codexd.index.build.logs import Logs
+from codexd.index.build.reconcile import Progress, reconcile
+from codexd.index.query.listing import Row, Wanted, page_of_rows
+from codexd.index.query.search import FoundThread, found_threads
+from codexd.index.query.terms import read_term
+from codexd.index.store.schema import open_index, seq_of
+from codexd_eventstore.disk.files import FileSystem
+from codexd_eventstore.disk.layout import Places
+from codexd_eventstore.format.lines import Origin, chain_start, crc_of, frame, origin_at
 from codexd_eventstore.store import NewEvent, Record
 
 # 2026-11-21T03:00:00Z

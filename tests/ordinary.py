@@ -8,10 +8,8 @@ from __future__ import annotations
 import msgspec
 
 from codexd.core import commands as c
-from codexd.core.approved import action_hash
-from codexd.core.calls import RunCommand, ToolAction, ToolResult
-from codexd.core.environment import environment_known, environment_of, environment_text
-from codexd.core.events import (
+from codexd.core.decide.transition import ABORTED_CALL, ABORTED_NOTE
+from codexd.core.events.events import (
     CallName,
     ContextAdded,
     Event,
@@ -22,13 +20,15 @@ from codexd.core.events import (
     ThreadStarted,
     TurnStarted,
 )
-from codexd.core.harmless import harmless
-from codexd.core.ids import ApprovalId, CallId, ItemId, ModelCallId, TurnId
-from codexd.core.items import TextInput, TurnError, UserInput
-from codexd.core.policy import NOT_KNOWN_HARMLESS
-from codexd.core.settings import Settings, SettingsChange
-from codexd.core.story import ABORTED_CALL, ABORTED_NOTE
-from codexd.core.tool_events import ApprovalRequested, Decision, ToolEnded, ToolStarted
+from codexd.core.events.tools import ApprovalRequested, Decision, ToolEnded, ToolStarted
+from codexd.core.policy.action_hash import action_hash
+from codexd.core.policy.approval import NOT_KNOWN_HARMLESS
+from codexd.core.policy.read_only_commands import harmless
+from codexd.core.values.environment import environment_known, environment_of, environment_text
+from codexd.core.values.ids import ApprovalId, CallId, ItemId, ModelCallId, TurnId
+from codexd.core.values.items import TextInput, TurnError, UserInput
+from codexd.core.values.settings import Settings, SettingsChange
+from codexd.core.values.tool_actions import RunCommand, ToolAction, ToolResult
 
 SETTINGS = Settings(
     cwd="/work",

@@ -6,8 +6,8 @@ import base64
 import hashlib
 import json
 
-from codexd.models.scripted import ScriptedModel
-from codexd.models.scripts import Say
+from codexd.models.scripted.scripts import Say
+from codexd.models.scripted.server import ScriptedModel
 from daemon_client import Client, Json, typed
 from daemon_house import Daemon
 from daemon_screen import items_of

@@ -14,13 +14,11 @@ import msgspec
 from msgspec.structs import replace
 
 from codexd.core import commands as c
-from codexd.core.approved import action_hash
-from codexd.core.calls import NO_PARTS, BadCall, ToolAction, ToolResult, ViewImage
 from codexd.core.commands import Command
-from codexd.core.compaction import TOO_LONG
-from codexd.core.decide import decide
-from codexd.core.erasures import Erasures, Standing
-from codexd.core.events import (
+from codexd.core.decide.compaction import TOO_LONG
+from codexd.core.decide.decide import decide
+from codexd.core.decide.lookups import Surroundings, Titles
+from codexd.core.events.events import (
     Event,
     ItemCompleted,
     ItemCut,
@@ -31,29 +29,31 @@ from codexd.core.events import (
     TurnInterrupted,
     TurnStarted,
 )
-from codexd.core.ids import CallId, ItemId, ThreadId, TurnId
-from codexd.core.images import ImageName
-from codexd.core.items import ImageInput, LocalImageInput, TurnError, UserInput
-from codexd.core.limits import Limits
-from codexd.core.marks import HistoryCompacted
-from codexd.core.record import Recorded
-from codexd.core.revert_events import HistoryRevertUndone
-from codexd.core.review_targets import Custom, UncommittedChanges
-from codexd.core.settings import SettingsChange, Tuned, Tuning
-from codexd.core.state import ThreadState, evolve
-from codexd.core.surroundings import Surroundings, Titles
-from codexd.core.tool_events import Decision, ToolEnded
-from codexd.core.turn import ModelCall, OpenCall, Review, Turn
-from codexd.core.user_instructions import UserInstructions
-from codexd.core.warned import Complaint
-from codexd.projections.history import History
-from codexd.projections.model_items import image_part
-from codexd.projections.pictures import newest_images, print_of
-from codexd.projections.pinning import pinned_items
-from codexd.projections.texts import TextPart, Texts, part_key
-from codexd.projections.usage import UsageTotals
-from codexd.projections.wire import Saying, Wire
-from codexd.runtime.compacting import bridge_now, question, shorter
+from codexd.core.events.history import HistoryCompacted
+from codexd.core.events.record import Recorded
+from codexd.core.events.revert import HistoryRevertUndone
+from codexd.core.events.tools import Decision, ToolEnded
+from codexd.core.events.warnings import Complaint
+from codexd.core.policy.action_hash import action_hash
+from codexd.core.state.state import ThreadState, evolve
+from codexd.core.state.turn import ModelCall, OpenCall, Review, Turn
+from codexd.core.state.visibility import Erasures, Standing
+from codexd.core.values.agents_md import UserInstructions
+from codexd.core.values.ids import CallId, ItemId, ThreadId, TurnId
+from codexd.core.values.images import ImageName
+from codexd.core.values.items import ImageInput, LocalImageInput, TurnError, UserInput
+from codexd.core.values.limits import Limits
+from codexd.core.values.review_target import Custom, UncommittedChanges
+from codexd.core.values.settings import SettingsChange, Tuned, Tuning
+from codexd.core.values.tool_actions import NO_PARTS, BadCall, ToolAction, ToolResult, ViewImage
+from codexd.projections.clients.deltas import TextPart, Texts, part_key
+from codexd.projections.clients.notifications import Saying, Wire
+from codexd.projections.model.history import History
+from codexd.projections.model.images import newest_images, print_of
+from codexd.projections.model.items import image_part
+from codexd.projections.model.pins import pinned_items
+from codexd.projections.usage.totals import UsageTotals
+from codexd.runtime.effects.summary_request import bridge_now, question, shorter
 from ordinary import (
     BROKEN,
     SETTINGS,

@@ -7,16 +7,16 @@ from collections.abc import Iterable
 import msgspec
 from msgspec.structs import replace
 
-from codexd.core.ids import ItemId
-from codexd.core.items import (
+from codexd.core.values.ids import ItemId
+from codexd.core.values.items import (
     AgentMessage,
     CommandExecution,
     ContextCompaction,
     Reasoning,
     ThreadItem,
 )
-from codexd.projections.texts import Said, SaidDelta, TextPart
-from codexd.projections.wire import Asks, Saying, Settled
+from codexd.projections.clients.deltas import Said, SaidDelta, TextPart
+from codexd.projections.clients.notifications import Asks, Saying, Settled
 from codexd.protocol import notifications as n
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from codexd.core.items import (
+from codexd.core.events.record import Recorded
+from codexd.core.values.items import (
     AgentMessage,
     CommandExecution,
     EnteredReviewMode,
@@ -17,11 +18,10 @@ from codexd.core.items import (
     UserMessage,
     plain_text,
 )
-from codexd.core.record import Recorded
 from codexd.importing.rollouts import Rollout
 from codexd.importing.sources import peek
-from codexd.importing.telling import Told
-from codexd.projections.transcript import Transcript
+from codexd.importing.timeline import Told
+from codexd.projections.clients.turns import Transcript
 
 HOME = Path(__file__).parent / "importing" / "rollouts"
 FILES = sorted(HOME.rglob("rollout-*.jsonl"))

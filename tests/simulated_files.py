@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from codexd_eventstore.files import Entry, FileState, FileSystem
+from codexd_eventstore.disk.files import Entry, FileState, FileSystem
 from fault_plans import Faults, NoFaults
 
 DEVICE = 77

@@ -7,10 +7,10 @@ read back from the log as they were written, and lead to the same state.
 from __future__ import annotations
 
 from codexd.core.commands import Command, Rejected
-from codexd.core.decide import decide
+from codexd.core.decide.decide import decide
 from codexd.core.due import Effect, due
-from codexd.core.events import Event, decode_event, encode_event
-from codexd.core.state import ThreadState, fold
+from codexd.core.events.events import Event, decode_event, encode_event
+from codexd.core.state.state import ThreadState, fold
 
 
 def given(*events: Event) -> Given:

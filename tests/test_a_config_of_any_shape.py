@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from codexd import config as c
-from codexd.config import KEY_DOTS_MAX, WARNINGS_MAX, InvalidConfig, parse_config
+from codexd.config import file as c
+from codexd.config.file import KEY_DOTS_MAX, WARNINGS_MAX, InvalidConfig, parse_config
 from peak_memory import HAS_PROC, peak_mib
 
 MANY = 200_000
@@ -79,7 +79,9 @@ def test_to_leave_texts_out_is_linear_whatever_they_are() -> None:
     ],
 )
 def test_its_memory_is_bounded(text: str) -> None:
-    prepare = f"from codexd.config import InvalidConfig, parse_config\ntext = ({text}).encode()"
+    prepare = (
+        f"from codexd.config.file import InvalidConfig, parse_config\ntext = ({text}).encode()"
+    )
     grown = peak_mib(prepare, "try:\n    parse_config(text, 'c')\nexcept InvalidConfig: pass")
     print(f"{text}: {grown} MiB more")
     assert grown < 400

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from codexd.compact_prompt import PROMPT_BYTES_MAX, compact_prompt
-from codexd.config_keys import Config
-from codexd.core.compaction_prompt import COMPACTION_PROMPT
+from codexd.config.keys import Config
+from codexd.context_files.compact_prompt import PROMPT_BYTES_MAX, compact_prompt
+from codexd.core.prompts.compaction import COMPACTION_PROMPT
 
 Log = pytest.LogCaptureFixture
 

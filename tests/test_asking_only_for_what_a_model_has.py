@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from codexd.core.settings import Settings, Tuning
+from codexd.catalog.tuning import tuned_to
+from codexd.context_files.machine import place_here, timezone_name
+from codexd.core.values.settings import Settings, Tuning
 from codexd.models.catalog import find_model
-from codexd.place import place_here, timezone_name
-from codexd.tuning import tuned_to
 
 
 def settings(

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from codexd.agents_files import Rules, read_user_instructions
-from codexd.config import InvalidConfig, read_config
-from codexd.live_config import LiveConfig
-from codexd.owners import NotOurs, make_own_folder, open_own, refuse_unless_ours
-from codexd.server.git import git_head
+from codexd.config.file import InvalidConfig, read_config
+from codexd.config.live import LiveConfig
+from codexd.context_files.agents_md import Rules, read_user_instructions
+from codexd.machine.owners import NotOurs, make_own_folder, open_own, refuse_unless_ours
+from codexd.server.methods.git import git_head
 from trio_test import trio_test
 
 STRANGER = 12345

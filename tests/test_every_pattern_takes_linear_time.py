@@ -1,6 +1,6 @@
 """No regular expression of the product, and none that a person gives it, can be made slow by a text.
 
-Each that is searched for is proved by `codexd.linear`, or stands below with the reason why the proof does not
+Each that is searched for is proved by `codexd.machine.linear`, or stands below with the reason why the proof does not
 apply; and each is given the texts that are the worst for it, twice as long and twice again.
 """
 
@@ -11,7 +11,7 @@ import re
 import pytest
 
 from attacks import attacks_of, is_linear
-from codexd.linear import CHARACTERS_MAX, NotLinear, check_linear, linear_pattern
+from codexd.machine.linear import CHARACTERS_MAX, NotLinear, check_linear, linear_pattern
 from compiled_patterns import AnyPattern, made_elsewhere, patterns, uses_of
 
 PATTERNS = patterns()
@@ -23,15 +23,15 @@ AT_ONE_PLACE = {
 STEPS_MAX = 300_000
 # What these pass over they match, so that nothing passes over it again; or they begin a line.
 EACH_LETTER_ONCE = {
-    "codexd.config._TEXT",  # a text or a comment, which may be open
-    "codexd.core.foreign_json._STRING",  # a string, which may be open
-    "codexd.core.harmless._DEVICE",  # a run of slashes and dots from its beginning
-    "codexd.core.titles._MARKS",  # at the beginning of the text alone
-    "codexd.index.terms._TOKEN",  # a word, whatever it is
-    "codexd.index.terms._TYPED",  # a word or a quotation, which may be open
-    "codexd.models.scripts._WORD",  # a word with its blanks
+    "codexd.config.file._TEXT",  # a text or a comment, which may be open
+    "codexd.core.values.foreign_json._STRING",  # a string, which may be open
+    "codexd.core.policy.read_only_commands._DEVICE",  # a run of slashes and dots from its beginning
+    "codexd.core.events.title._MARKS",  # at the beginning of the text alone
+    "codexd.index.query.terms._TOKEN",  # a word, whatever it is
+    "codexd.index.query.terms._TYPED",  # a word or a quotation, which may be open
+    "codexd.models.scripted.scripts._WORD",  # a word with its blanks
     "codexd.redaction.strings._STRING",  # of JSON that was found to be valid
-    "codexd_eventstore.opening._WHOLE_LINE",  # from the beginning of a line to its end
+    "codexd_eventstore.log.scan._WHOLE_LINE",  # from the beginning of a line to its end
 }
 # Made where they are used: of literal texts, of those above, or of what a library says of a config file.
 MADE_ELSEWHERE = {

@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 import trio
 
-from codexd.agents_files import Rules, read_user_instructions
-from codexd.compact_prompt import compact_prompt
-from codexd.config import InvalidConfig, read_config
-from codexd.config_keys import Config
-from codexd.core.compaction_prompt import COMPACTION_PROMPT
-from codexd.core.images import BadImage, UnreadableImage
-from codexd.foreign_files import NotAFile, open_file, read_file
+from codexd.config.file import InvalidConfig, read_config
+from codexd.config.keys import Config
+from codexd.config.live import LiveConfig
+from codexd.context_files.agents_md import Rules, read_user_instructions
+from codexd.context_files.compact_prompt import compact_prompt
+from codexd.core.prompts.compaction import COMPACTION_PROMPT
+from codexd.core.values.images import BadImage, UnreadableImage
 from codexd.importing.plan import plan
-from codexd.live_config import LiveConfig
-from codexd.patience import NoAnswer, patiently
+from codexd.machine.foreign_files import NotAFile, open_file, read_file
+from codexd.machine.patience import NoAnswer, patiently
 from codexd.runtime.image_files import read_image
-from codexd.server.git import git_head
+from codexd.server.methods.git import git_head
 from odd_files import ODD, make_odd
 from trio_test import trio_test
 

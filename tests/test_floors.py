@@ -21,11 +21,11 @@ FLOORS: dict[str, frozenset[str]] = {
     # 1: what is said and what is seen
     "codexd.protocol": frozenset(
         {
-            "codexd.core.ids",
-            "codexd.core.items",
-            "codexd.core.review_targets",
-            "codexd.core.settings",
-            "codexd.core.titles",
+            "codexd.core.values.ids",
+            "codexd.core.values.items",
+            "codexd.core.values.review_target",
+            "codexd.core.values.settings",
+            "codexd.core.events.title",
             "msgspec",
             "wsproto",
         }
@@ -34,88 +34,92 @@ FLOORS: dict[str, frozenset[str]] = {
     # 2: the world's edges
     "codexd.models": frozenset({"codexd.core", "codexd.__version__", "msgspec", "trio"}),
     # httpcore is the half of httpx that owns connections.
-    "codexd.models.network": frozenset({"codexd.models", "httpcore"}),
-    "codexd.models.transport": frozenset(
+    "codexd.models.http.backend": frozenset({"codexd.models", "httpcore"}),
+    "codexd.models.http.client": frozenset(
         {"codexd.core", "codexd.models", "msgspec", "trio", "httpx", "httpcore"}
     ),
-    "codexd.models.scripted": frozenset({"codexd.core", "codexd.models", "msgspec", "trio", "h11"}),
-    "codexd.tools": frozenset({"codexd.core", "codexd.patience", "msgspec", "trio"}),
-    "codexd.config_keys": frozenset({"codexd.core", "msgspec"}),
+    "codexd.models.scripted.server": frozenset(
+        {"codexd.core", "codexd.models", "msgspec", "trio", "h11"}
+    ),
+    "codexd.tools": frozenset({"codexd.core", "codexd.machine.patience", "msgspec", "trio"}),
+    "codexd.config.keys": frozenset({"codexd.core", "msgspec"}),
     # A proof about expressions that people write
-    "codexd.linear": frozenset({"msgspec"}),
-    "codexd.config": frozenset(
+    "codexd.machine.linear": frozenset({"msgspec"}),
+    "codexd.config.file": frozenset(
         {
-            "codexd.config_keys",
+            "codexd.config.keys",
             "codexd.core",
-            "codexd.foreign_files",
-            "codexd.owners",
-            "codexd.linear",
-            "codexd.paths",
+            "codexd.machine.foreign_files",
+            "codexd.machine.owners",
+            "codexd.machine.linear",
+            "codexd.config.paths",
             "msgspec",
             "platformdirs",
         }
     ),
-    "codexd.live_config": frozenset({"codexd.config", "codexd.config_keys", "codexd.owners"}),
+    "codexd.config.live": frozenset(
+        {"codexd.config.file", "codexd.config.keys", "codexd.machine.owners"}
+    ),
     # The daemon's log as text; foreign text is drawn in it as on any screen
-    "codexd.log_lines": frozenset({"codexd.protocol.visible"}),
+    "codexd.machine.log_lines": frozenset({"codexd.protocol.visible"}),
     # Secrets: known to config and environment, looked for in whatever is about to be written
     "codexd.redaction": frozenset(
         {
             "codexd.core",
-            "codexd.config",
-            "codexd.config_keys",
-            "codexd.live_config",
-            "codexd.log_lines",
+            "codexd.config.file",
+            "codexd.config.keys",
+            "codexd.config.live",
+            "codexd.machine.log_lines",
             "msgspec",
         }
     ),
-    "codexd.limits": frozenset({"codexd.config_keys", "codexd.core", "codexd.models"}),
-    "codexd.prices": frozenset(
-        {"codexd.config_keys", "codexd.core", "codexd.projections", "msgspec"}
+    "codexd.catalog.limits": frozenset({"codexd.config.keys", "codexd.core", "codexd.models"}),
+    "codexd.catalog.prices": frozenset(
+        {"codexd.config.keys", "codexd.core", "codexd.projections", "msgspec"}
     ),
-    "codexd.providers": frozenset(
+    "codexd.catalog.clients": frozenset(
         {
-            "codexd.config",
-            "codexd.config_keys",
-            "codexd.live_config",
+            "codexd.config.file",
+            "codexd.config.keys",
+            "codexd.config.live",
             "codexd.models",
             "msgspec",
             "trio",
         }
     ),
     # What people wrote down for the model, and where it works
-    "codexd.agents_files": frozenset(
+    "codexd.context_files.agents_md": frozenset(
         {
-            "codexd.config_keys",
+            "codexd.config.keys",
             "codexd.core",
-            "codexd.foreign_files",
-            "codexd.owners",
-            "codexd.paths",
+            "codexd.machine.foreign_files",
+            "codexd.machine.owners",
+            "codexd.config.paths",
             "msgspec",
         }
     ),
-    "codexd.place": frozenset({"codexd.core"}),
-    "codexd.repository": frozenset({"codexd.foreign_files"}),
-    "codexd.compact_prompt": frozenset(
-        {"codexd.config_keys", "codexd.core", "codexd.foreign_files"}
+    "codexd.context_files.machine": frozenset({"codexd.core"}),
+    "codexd.machine.repository": frozenset({"codexd.machine.foreign_files"}),
+    "codexd.context_files.compact_prompt": frozenset(
+        {"codexd.config.keys", "codexd.core", "codexd.machine.foreign_files"}
     ),
-    "codexd.tuning": frozenset({"codexd.core", "codexd.models"}),
-    "codexd.paths": frozenset({"msgspec", "platformdirs"}),
-    "codexd.python_child": frozenset(),
-    "codexd.privacy": frozenset({"codexd.python_child"}),
+    "codexd.catalog.tuning": frozenset({"codexd.core", "codexd.models"}),
+    "codexd.config.paths": frozenset({"msgspec", "platformdirs"}),
+    "codexd.machine.python_child": frozenset(),
+    "codexd.machine.privacy": frozenset({"codexd.machine.python_child"}),
     # What others wrote or may have put there: opened, waited for, and believed, or not
-    "codexd.foreign_files": frozenset(),
-    "codexd.patience": frozenset({"msgspec", "trio"}),
-    "codexd.owners": frozenset({"codexd.paths", "codexd_eventstore.files"}),
+    "codexd.machine.foreign_files": frozenset(),
+    "codexd.machine.patience": frozenset({"msgspec", "trio"}),
+    "codexd.machine.owners": frozenset({"codexd.config.paths", "codexd_eventstore.disk.files"}),
     # 3: where pure meets the world
     "codexd.runtime": frozenset(
         {
             "codexd.core",
             "codexd.projections",
             "codexd_eventstore",
-            "codexd.foreign_files",
-            "codexd.owners",
-            "codexd.patience",
+            "codexd.machine.foreign_files",
+            "codexd.machine.owners",
+            "codexd.machine.patience",
             "codexd.models.client",
             "codexd.tools.registry",
             "msgspec",
@@ -125,8 +129,8 @@ FLOORS: dict[str, frozenset[str]] = {
     "codexd.importing": frozenset(
         {
             "codexd.core",
-            "codexd.foreign_files",
-            "codexd.python_child",
+            "codexd.machine.foreign_files",
+            "codexd.machine.python_child",
             "codexd_eventstore",
             "msgspec",
             "trio",
@@ -136,10 +140,10 @@ FLOORS: dict[str, frozenset[str]] = {
     "codexd.index": frozenset(
         {
             "codexd.core",
-            "codexd.log_lines",
-            "codexd.paths",
+            "codexd.machine.log_lines",
+            "codexd.config.paths",
             "codexd.projections",
-            "codexd.python_child",
+            "codexd.machine.python_child",
             "codexd_eventstore",
             "msgspec",
             "trio",
@@ -157,33 +161,33 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.protocol",
             "codexd.core",
             "codexd_eventstore",
-            "codexd.config",
-            "codexd.foreign_files",
-            "codexd.linear",
-            "codexd.live_config",
-            "codexd.owners",
-            "codexd.paths",
-            "codexd.patience",
-            "codexd.prices",
+            "codexd.config.file",
+            "codexd.machine.foreign_files",
+            "codexd.machine.linear",
+            "codexd.config.live",
+            "codexd.machine.owners",
+            "codexd.config.paths",
+            "codexd.machine.patience",
+            "codexd.catalog.prices",
             "codexd.__version__",
             "msgspec",
             "trio",
         }
     ),
     # 5: the composition root
-    "codexd.descriptors": frozenset(),
+    "codexd.machine.descriptors": frozenset(),
     "codexd.app": EVERYBODY,
-    "codexd.taking_over": EVERYBODY,  # its part of the start
+    "codexd.runtime.take_over": EVERYBODY,  # its part of the start
     "codexd.__main__": EVERYBODY,
     "codexd": frozenset(),
     # The roof: other processes
     "codexd_frontends": frozenset(
         {
             "codexd.protocol",
-            "codexd.foreign_files",
-            "codexd.owners",
-            "codexd.paths",
-            "codexd.python_child",
+            "codexd.machine.foreign_files",
+            "codexd.machine.owners",
+            "codexd.config.paths",
+            "codexd.machine.python_child",
             "codexd.__version__",
             "msgspec",
         }
@@ -226,16 +230,16 @@ HEAVY = (
 LIGHT: dict[str, tuple[str, ...]] = {
     "codexd.core": ("trio", "socket", *HEAVY),
     "codexd.projections": ("trio", "socket", *HEAVY),
-    "codexd.protocol.framing": ("trio", "socket", *HEAVY),
+    "codexd.protocol.wire.framing": ("trio", "socket", *HEAVY),
     "codexd_frontends": ("trio", *HEAVY),
     "codexd.__main__": HEAVY,
     "codexd.app": HEAVY,
 }
 
 ABOUT_A_HEAVY_LIBRARY = (
-    "codexd.models.transport",
-    "codexd.models.scripted",
-    "codexd_eventstore.notes_file",
+    "codexd.models.http.client",
+    "codexd.models.scripted.server",
+    "codexd_eventstore.sidecar.file",
 )
 
 SOURCES = sources()

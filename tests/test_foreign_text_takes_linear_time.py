@@ -13,20 +13,20 @@ from contextlib import suppress
 import pytest
 
 from attacks import is_linear
-from codexd.core.review_output import read_output, render
-from codexd.core.stand_in import find_stand_in
-from codexd.core.titles import request_in, title_of
-from codexd.index.terms import InvalidTerm, read_term, snippet_of
+from codexd.core.events.title import request_in, title_of
+from codexd.core.values.redacted import find_stand_in
+from codexd.core.values.review_findings import read_output, render
+from codexd.index.query.terms import InvalidTerm, read_term, snippet_of
+from codexd.models.chat.think_tags import ThinkTags
 from codexd.models.complaints import read_complaint
 from codexd.models.errors import refused, scrubbed, wait_named_in
 from codexd.models.provider import Provider
 from codexd.models.sse import EventStreamReader, InvalidEventStream
-from codexd.models.think_tags import ThinkTags
 from codexd.protocol.visible import visible_json, visible_line, visible_prose, visible_text
 from codexd.redaction.redactor import Redactor
 from codexd.redaction.streaming import StreamRedactor
 from codexd.redaction.strings import edit_strings, edit_values, is_json
-from codexd.runtime.drafts import ends_of
+from codexd.runtime.actor.streaming import ends_of
 
 REDACTOR = Redactor({"API_TOKEN": "k3yWithoutAnythingOdd"})
 PROVIDER = Provider(key="p", name="P", base_url="http://127.0.0.1:1/v1")

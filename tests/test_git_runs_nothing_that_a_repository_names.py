@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from codexd.core.calls import RunCommand
-from codexd.core.policy import needs_approval
-from codexd.core.settings import Settings
-from codexd.repository import git_may_run
+from codexd.core.policy.approval import needs_approval
+from codexd.core.values.settings import Settings
+from codexd.core.values.tool_actions import RunCommand
+from codexd.machine.repository import git_may_run
 from codexd.tools.registry import CallContext
 from codexd.tools.shell import NoSandbox, ShellPerformer
 from hostile_repositories import BOTH, CASES, HOSTILE, Arrange, Repo, made, run_in_an_ordinary_shell

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from codexd.config_keys import Config
-from codexd.core.limits import Limits
-from codexd.limits import complaints_about, limits_of
+from codexd.catalog.limits import complaints_about, limits_of
+from codexd.config.keys import Config
+from codexd.core.values.limits import Limits
 from codexd.models.catalog import find_model
 
 KNOWN, UNKNOWN = find_model("gpt-5-codex"), find_model("my-model")

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from codexd.agents_files import (
+from codexd.config.keys import Config
+from codexd.config.paths import find_paths
+from codexd.context_files.agents_md import (
     Rules,
     instruction_homes,
     project_folders,
     read_user_instructions,
     rules_of,
 )
-from codexd.config_keys import Config
-from codexd.core.user_instructions import Source, UserInstructions
-from codexd.paths import find_paths
+from codexd.core.values.agents_md import Source, UserInstructions
 
 RULES = Rules()
 

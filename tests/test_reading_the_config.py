@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from codexd.config import (
+from codexd.config.file import (
     InvalidConfig,
     ReadConfig,
     dotted,
@@ -17,7 +17,7 @@ from codexd.config import (
     parse_config,
     read_config,
 )
-from codexd.config_keys import (
+from codexd.config.keys import (
     EXPECTED,
     EXPECTED_OF_PRICE,
     EXPECTED_OF_PROJECT,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from codexd.core.harmless import harmless
+from codexd.core.policy.read_only_commands import harmless
 from codexd.tools.guarded import guarded
 from hostile_repositories import Repo, made
 

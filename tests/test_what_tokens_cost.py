@@ -6,11 +6,11 @@ import datetime
 
 import pytest
 
-from codexd.config_keys import PriceTable
-from codexd.core.usage import Tokens
+from codexd.catalog.prices import AS_OF, PRICES, PROVIDER, price_of
+from codexd.config.keys import PriceTable
+from codexd.core.values.usage import Tokens
 from codexd.models.catalog import CATALOG
-from codexd.prices import AS_OF, PRICES, PROVIDER, price_of
-from codexd.projections.spending import Spent
+from codexd.projections.usage.by_day import Spent
 
 MILLION = 1_000_000
 DOLLAR = 10**12

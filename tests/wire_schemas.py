@@ -26,11 +26,11 @@ _RENAMED = {"AccountReadResponse": "GetAccountResponse"}
 # Where the types of methods stand that the original does not have.
 OWN_MODULES = (
     "codexd.protocol.own",
-    "codexd.protocol.keeping",
+    "codexd.protocol.history",
     "codexd.protocol.moving",
-    "codexd.protocol.providers",
-    "codexd.protocol.tending",
-    "codexd.protocol.undoing",
+    "codexd.protocol.own",
+    "codexd.protocol.own",
+    "codexd.protocol.history",
     "codexd.protocol.usage",
 )
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from codexd.core.events import Unknown, encode_event
-from codexd.core.record import Recorded, encode_members
+from codexd.core.events.events import Unknown, encode_event
+from codexd.core.events.record import Recorded, encode_members
 from codexd_eventstore.store import EventStore, NewEvent
 from playing import THREAD
 

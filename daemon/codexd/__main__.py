@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from codexd import __version__
-from codexd.log_lines import ENTRY_CHARACTERS_MAX, log_to
-from codexd.paths import (
+from codexd.config.paths import (
     Paths,
     SocketPlace,
     UnusableSocketPath,
@@ -20,6 +19,7 @@ from codexd.paths import (
     parse_socket_url,
     socket_place,
 )
+from codexd.machine.log_lines import ENTRY_CHARACTERS_MAX, log_to
 from codexd.protocol.visible import visible_line
 
 # sysexits.h: another daemon is there (try again later), a bad argument, the system cannot, others could.
@@ -48,10 +48,10 @@ def _serve(paths: Paths, place: SocketPlace) -> int:
     import trio
 
     from codexd.app import serve
-    from codexd.owners import NotOurs
-    from codexd.privacy import keep_memory_private
-    from codexd.server.listener import AlreadyServed, NotASocket
-    from codexd_eventstore.committer import SWITCH_SECONDS
+    from codexd.machine.owners import NotOurs
+    from codexd.machine.privacy import keep_memory_private
+    from codexd.server.connection.listener import AlreadyServed, NotASocket
+    from codexd_eventstore.log.committer import SWITCH_SECONDS
     from codexd_eventstore.store import Locked, StoreError
 
     # Whose folder we were started in is nothing to us: it can be removed, unmounted, or full of traps.

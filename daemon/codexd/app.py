@@ -23,57 +23,57 @@ import trio
 from msgspec.structs import replace
 
 from codexd import __version__
-from codexd.agents_files import instruction_homes, read_user_instructions, rules_of
-from codexd.compact_prompt import compact_prompt
-from codexd.config import InvalidConfig
+from codexd.catalog.clients import Providers
+from codexd.catalog.limits import complaints_about, limits_of
+from codexd.catalog.tuning import tuned_to
+from codexd.config.file import InvalidConfig
+from codexd.config.live import LiveConfig
+from codexd.config.paths import Paths, SocketPlace, home_folder
+from codexd.context_files.agents_md import instruction_homes, read_user_instructions, rules_of
+from codexd.context_files.compact_prompt import compact_prompt
+from codexd.context_files.machine import place_here
 from codexd.core.commands import Rejected
-from codexd.core.ids import ThreadId
-from codexd.core.instructions import BASE_INSTRUCTIONS
-from codexd.core.limits import Limits
-from codexd.core.settings import Settings, Tuned
-from codexd.core.surroundings import Here, Surroundings, Titles
-from codexd.core.user_instructions import UserInstructions
-from codexd.descriptors import take_descriptors
-from codexd.index.keeping import Index
-from codexd.limits import complaints_about, limits_of
-from codexd.live_config import LiveConfig
+from codexd.core.decide.lookups import Here, Surroundings, Titles
+from codexd.core.prompts.base_instructions import BASE_INSTRUCTIONS
+from codexd.core.values.agents_md import UserInstructions
+from codexd.core.values.ids import ThreadId
+from codexd.core.values.limits import Limits
+from codexd.core.values.settings import Settings, Tuned
+from codexd.index.index import Index
+from codexd.machine.descriptors import take_descriptors
+from codexd.machine.owners import make_own_folder
+from codexd.machine.repository import git_may_run
 from codexd.models.builtin import LOCAL
 from codexd.models.catalog import CATALOG, Model, find_model
 from codexd.models.client import ModelClient, ModelError
 from codexd.models.local import NoLocalModel
-from codexd.owners import make_own_folder
-from codexd.paths import Paths, SocketPlace, home_folder
-from codexd.place import place_here
 from codexd.protocol.methods import Model as WireModel
 from codexd.protocol.methods import ReasoningEffortOption
-from codexd.protocol.providers import FoundModel, ProviderFindLocalResponse
-from codexd.providers import Providers
+from codexd.protocol.own import FoundModel, ProviderFindLocalResponse
 from codexd.redaction.house import HouseRedaction
 from codexd.redaction.logs import clean_logs
-from codexd.repository import git_may_run
-from codexd.runtime.brought_in import BroughtIn
-from codexd.runtime.effects import perform
+from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
+from codexd.runtime.effects.perform import perform
 from codexd.runtime.images import ImageCache, Images
-from codexd.runtime.leftovers import ProcessFiles, UnfinishedFiles
+from codexd.runtime.package_source import BroughtIn
+from codexd.runtime.ports import Traits, World
 from codexd.runtime.supervisor import Supervisor
-from codexd.runtime.world import Traits, World
-from codexd.server.directory import Directory
-from codexd.server.feed import Feed
-from codexd.server.handlers import Answers
+from codexd.runtime.take_over import end_leftovers, take_over
+from codexd.server.connection.listener import accept_all, listening
+from codexd.server.feed.feed import Feed
 from codexd.server.hub import Hub
-from codexd.server.listener import accept_all, listening
+from codexd.server.methods.table import Answers
+from codexd.server.reads.directory import Directory
 from codexd.server.services import Services
 from codexd.server.sweeper import Sweeper
 from codexd.server.thread_keys import ThreadKeys
-from codexd.taking_over import end_leftovers, take_over
 from codexd.tools.leftovers import home_mark
 from codexd.tools.login_env import LoginEnvironment, command_shell
 from codexd.tools.registry import Registry
 from codexd.tools.shell import NoSandbox, Shell, ShellPerformer
 from codexd.tools.view_image import ImageViewer, ViewImageTool
-from codexd.tuning import tuned_to
 from codexd_eventstore.jsonl import open_jsonl_store
-from codexd_eventstore.memory import MemoryStore
+from codexd_eventstore.memory.store import MemoryStore
 from codexd_eventstore.store import EventStore
 
 if TYPE_CHECKING:
@@ -327,7 +327,7 @@ class House:
         """What the first turn would otherwise wait for: the HTTP library, and a login shell's environment."""
         await self._warmth.wait()
         try:
-            from codexd.models.transport import warm_up
+            from codexd.models.http.client import warm_up
 
             await trio.to_thread.run_sync(warm_up)
             await self._login.variables()

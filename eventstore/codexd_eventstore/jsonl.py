@@ -18,24 +18,23 @@ from typing import Final
 import trio
 from msgspec.structs import replace
 
-from codexd_eventstore import (
-    appending,
-    forking,
-    knowing,
-    moving,
-    packing,
-    removing,
-    rewriting,
-    salvaging,
-    sweeping,
-    unpacking,
-)
-from codexd_eventstore.files import FileState, FileSystem
-from codexd_eventstore.own_records import take_seals
-from codexd_eventstore.parts import Parts, blocking
-from codexd_eventstore.places import absolute, check_name, make_root, take_lock
-from codexd_eventstore.reading import read_piece, read_range
-from codexd_eventstore.redacting import Redact
+from codexd_eventstore.disk.files import FileState, FileSystem
+from codexd_eventstore.disk.layout import absolute, check_name, make_root, take_lock
+from codexd_eventstore.disk.own_records import take_seals
+from codexd_eventstore.disk.redact import Redact
+from codexd_eventstore.log.read import read_piece, read_range
+from codexd_eventstore.log.verify import verify_log
+from codexd_eventstore.operations import append as appending
+from codexd_eventstore.operations import archive as moving
+from codexd_eventstore.operations import delete as removing
+from codexd_eventstore.operations import fork as forking
+from codexd_eventstore.operations import lookup as knowing
+from codexd_eventstore.operations import pack as packing
+from codexd_eventstore.operations import rewrite as rewriting
+from codexd_eventstore.operations import salvage as salvaging
+from codexd_eventstore.operations import sweep as sweeping
+from codexd_eventstore.operations import unpack as unpacking
+from codexd_eventstore.operations.parts import Parts, blocking
 from codexd_eventstore.store import (
     PAGE_RECORDS_MAX,
     Appended,
@@ -57,7 +56,6 @@ from codexd_eventstore.store import (
     Verdict,
 )
 from codexd_eventstore.subscription import Followed, following
-from codexd_eventstore.verifying import verify_log
 
 # How long a store that closes waits for the disk to take what was accepted.
 CLOSE_SECONDS_MAX: Final = 10

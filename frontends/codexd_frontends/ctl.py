@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
 
-from codexd_frontends.arguments import (
+from codexd_frontends.cli.arguments import (
     APPROVAL,
     ARCHIVED,
     AT_RECORD,
@@ -61,10 +61,10 @@ from codexd_frontends.arguments import (
     YES,
     Argument,
 )
-from codexd_frontends.console import Console
-from codexd_frontends.drawn import MESSAGE_CHARACTERS_MAX, indented, one_line
-from codexd_frontends.exits import LEFT, OUTPUT_CLOSED, Exit, exit_table
-from codexd_frontends.trouble import Refused, Trouble, UsageTrouble
+from codexd_frontends.cli.console import Console
+from codexd_frontends.client.errors import Refused, Trouble, UsageTrouble
+from codexd_frontends.client.exits import LEFT, OUTPUT_CLOSED, Exit, exit_table
+from codexd_frontends.screen.drawn import MESSAGE_CHARACTERS_MAX, indented, one_line
 
 
 class Subcommand(NamedTuple):
@@ -262,7 +262,7 @@ def _run_somewhere(words: Sequence[str]) -> Exit:
 def _run(words: Sequence[str]) -> Exit:
     arguments = build_parser().parse_args(words)
     row: Subcommand = arguments.row
-    from codexd_frontends.start import default_socket_path
+    from codexd_frontends.cli.start import default_socket_path
 
     console = Console(
         socket_path=os.path.abspath(arguments.socket or default_socket_path()),
@@ -286,7 +286,7 @@ def _report(trouble: Trouble, *, as_json: bool) -> None:
         return
     import msgspec
 
-    from codexd_frontends.console import SCHEMA, write_json
+    from codexd_frontends.cli.console import SCHEMA, write_json
 
     error: dict[str, object] = {"code": trouble.exit.word, "message": str(trouble)}
     if isinstance(trouble, Refused) and trouble.reason is not None:

@@ -11,11 +11,11 @@ from bench import bare
 from bench.orders import AT_US, placed
 from bench.scale import scaled
 from bench.table import Table
-from codexd_eventstore.committer import Committer
-from codexd_eventstore.files import FileSystem
-from codexd_eventstore.lines import chain_start, frame
-from codexd_eventstore.log import Batch, Log
-from codexd_eventstore.places import Places
+from codexd_eventstore.disk.files import FileSystem
+from codexd_eventstore.disk.layout import Places
+from codexd_eventstore.format.lines import chain_start, frame
+from codexd_eventstore.log.committer import Committer
+from codexd_eventstore.log.log import Batch, Log
 from codexd_eventstore.store import Record
 
 RECORDS = scaled(40_000, 5_000)

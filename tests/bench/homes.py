@@ -15,8 +15,7 @@ from typing import Final
 
 import msgspec
 
-from codexd.core.calls import RunCommand, ToolResult
-from codexd.core.events import (
+from codexd.core.events.events import (
     CallName,
     Event,
     InputQueued,
@@ -28,14 +27,15 @@ from codexd.core.events import (
     TurnStarted,
     encode_event,
 )
-from codexd.core.ids import CallId, ItemId, ModelCallId, TurnId
-from codexd.core.items import TextInput
-from codexd.core.record import encode_members
-from codexd.core.settings import Settings
-from codexd.core.tool_events import ToolEnded, ToolSpawned, ToolStarted
-from codexd_eventstore.files import FileSystem
-from codexd_eventstore.lines import chain_start, crc_of, frame
-from codexd_eventstore.places import Places
+from codexd.core.events.record import encode_members
+from codexd.core.events.tools import ToolEnded, ToolSpawned, ToolStarted
+from codexd.core.values.ids import CallId, ItemId, ModelCallId, TurnId
+from codexd.core.values.items import TextInput
+from codexd.core.values.settings import Settings
+from codexd.core.values.tool_actions import RunCommand, ToolResult
+from codexd_eventstore.disk.files import FileSystem
+from codexd_eventstore.disk.layout import Places
+from codexd_eventstore.format.lines import chain_start, crc_of, frame
 from codexd_eventstore.store import NewEvent
 
 # 2026-11-21T03:00:00Z; threads begin a minute apart up to it.

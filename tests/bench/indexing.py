@@ -15,13 +15,13 @@ from bench.homes import events_of, thread_id, write_home
 from bench.orders import AT_US
 from bench.scale import scaled
 from bench.table import Table, rate, us
-from codexd.core.events import encode_event
-from codexd.core.record import encode_members
+from codexd.core.events.events import encode_event
+from codexd.core.events.record import encode_members
 from codexd.index.__main__ import GC_YOUNG_OBJECTS, WAL_PAGES
-from codexd.index.keeping import Index
-from codexd.index.logs import Logs
-from codexd.index.reconciling import reconcile
-from codexd.index.schema import open_index
+from codexd.index.build.logs import Logs
+from codexd.index.build.reconcile import reconcile
+from codexd.index.index import Index
+from codexd.index.store.schema import open_index
 from codexd_eventstore.jsonl import JsonlStore
 from codexd_eventstore.store import NewEvent
 

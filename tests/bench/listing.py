@@ -17,10 +17,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from codexd_frontends.client import Daemon
-from codexd_frontends.follow import server_status
-from codexd_frontends.messages import RawPage
-from codexd_frontends.trouble import Trouble
+from codexd_frontends.client.client import Daemon
+from codexd_frontends.client.errors import Trouble
+from codexd_frontends.client.follow import server_status
+from codexd_frontends.client.messages import RawPage
 
 PATIENCE_SECONDS: Final = 600.0
 ROUNDS: Final = 20

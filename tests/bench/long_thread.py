@@ -17,13 +17,13 @@ from typing import Final
 from msgspec.structs import replace
 
 from bench.homes import NEWEST_MS, events_of, thread_id
-from codexd.core.events import Event, ModelCallStarted, ThreadStarted, encode_event
-from codexd.core.record import encode_members
-from codexd.core.tool_events import ToolEnded
-from codexd.projections.history import History
-from codexd_eventstore.files import FileSystem
-from codexd_eventstore.lines import chain_start, crc_of, frame
-from codexd_eventstore.places import Places
+from codexd.core.events.events import Event, ModelCallStarted, ThreadStarted, encode_event
+from codexd.core.events.record import encode_members
+from codexd.core.events.tools import ToolEnded
+from codexd.projections.model.history import History
+from codexd_eventstore.disk.files import FileSystem
+from codexd_eventstore.disk.layout import Places
+from codexd_eventstore.format.lines import chain_start, crc_of, frame
 from codexd_eventstore.store import NewEvent
 
 # Turns that are made up at a time.

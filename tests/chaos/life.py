@@ -11,7 +11,7 @@ import trio
 
 from chaos.doomed import KINDS, MOMENTS
 from chaos.promises import Ledger, accepted_work_runs, broken_promises
-from codexd.models.scripts import Call, Hang, Part, PromptScript, Reply, Say
+from codexd.models.scripted.scripts import Call, Hang, Part, PromptScript, Reply, Say
 from daemon_client import CURSOR, Client, Json, Refused, connected, typed
 from daemon_house import READY, Daemon, Home
 

@@ -16,7 +16,7 @@ import trio
 
 from chaos.doomed import KINDS, MOMENTS
 from chaos.life import Answers, Life
-from codexd.models.scripted import ScriptedModel
+from codexd.models.scripted.server import ScriptedModel
 from daemon_house import Home, alone
 
 Kind = Literal["work", "recovery", "crowd"]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from codexd.core.approved import stood_in_for
-from codexd.core.calls import ToolResult
-from codexd.core.events import ModelCallStarted
-from codexd.core.ids import CallId, ModelCallId
-from codexd.core.stand_in import find_stand_in, scrubbed_stand_in, secret_stand_in
-from codexd.core.tool_events import ApprovalDecided, ToolEnded
+from codexd.core.events.events import ModelCallStarted
+from codexd.core.events.tools import ApprovalDecided, ToolEnded
+from codexd.core.policy.action_hash import stood_in_for
+from codexd.core.values.ids import CallId, ModelCallId
+from codexd.core.values.redacted import find_stand_in, scrubbed_stand_in, secret_stand_in
+from codexd.core.values.tool_actions import ToolResult
 from ordinary import ENDED, FIRST_TURN, SETTINGS, answer, asked_about, line, made
 from spec import given
 

@@ -12,22 +12,22 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from codexd.core import commands as c
-from codexd.core.decide import decide
+from codexd.core.decide.decide import decide
+from codexd.core.decide.lookups import Here, Surroundings
+from codexd.core.decide.take_in import brings
 from codexd.core.due import due
-from codexd.core.events import ContextAdded, Event, SettingsChanged, TurnStarted
-from codexd.core.foreign import Foreign
-from codexd.core.marks import HistoryCompacted, ThreadImported, ThreadTakenIn
-from codexd.core.record import Recorded
-from codexd.core.settings import SettingsChange
-from codexd.core.state import ThreadState, distrusted, evolve, fold
-from codexd.core.surroundings import Here, Surroundings
-from codexd.core.taking_in import brings
-from codexd.core.told import Told
-from codexd.core.tool_events import ToolStarted
-from codexd.projections.history import TAKEN_IN_NOTE, History
-from codexd.projections.model_items import without_authority
-from codexd.projections.threads import Summary
-from codexd.runtime.folds import Folds
+from codexd.core.events.events import ContextAdded, Event, SettingsChanged, TurnStarted
+from codexd.core.events.history import HistoryCompacted, ThreadImported, ThreadTakenIn
+from codexd.core.events.record import Recorded
+from codexd.core.events.tools import ToolStarted
+from codexd.core.state.context_known import Told
+from codexd.core.state.foreign import Foreign
+from codexd.core.state.state import ThreadState, distrusted, evolve, fold
+from codexd.core.values.settings import SettingsChange
+from codexd.projections.model.history import TAKEN_IN_NOTE, History
+from codexd.projections.model.items import without_authority
+from codexd.projections.summary import Summary
+from codexd.runtime.snapshots.folds import Folds
 from ordinary import ENDED, FIRST_TURN, SETTINGS, STARTED, begun, made, queued, runs
 from playing import Play
 

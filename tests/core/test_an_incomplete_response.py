@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from codexd.core import commands as c
-from codexd.core.events import ItemCut, ModelCallEnded, TurnCompleted
-from codexd.core.ids import ItemId
+from codexd.core.events.events import ItemCut, ModelCallEnded, TurnCompleted
+from codexd.core.values.ids import ItemId
 from ordinary import FIRST_TURN, report, said
 from spec import given
 

@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codexd.core import commands as c
-from codexd.core.decide import decide
+from codexd.core.decide.decide import decide
+from codexd.core.decide.transition import Story
 from codexd.core.due import CallModel, due
-from codexd.core.erasures import Standing
-from codexd.core.events import Event, ModelCallStarted, decode_event, encode_event
-from codexd.core.marks import HistoryCompacted
-from codexd.core.state import ThreadState, fold
-from codexd.core.story import Story
-from codexd.projections.history import History
+from codexd.core.events.events import Event, ModelCallStarted, decode_event, encode_event
+from codexd.core.events.history import HistoryCompacted
+from codexd.core.state.state import ThreadState, fold
+from codexd.core.state.visibility import Standing
+from codexd.projections.model.history import History
 from playing import Play
 
 RUNS = st.lists(st.integers(0, 10_000), min_size=20, max_size=60)

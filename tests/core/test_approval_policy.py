@@ -7,9 +7,7 @@ from typing import get_args
 import msgspec
 import pytest
 
-from codexd.core.calls import BadCall, RunCommand
-from codexd.core.enforced import enforced
-from codexd.core.policy import (
+from codexd.core.policy.approval import (
     LEAVES_SANDBOX,
     NOT_KNOWN_HARMLESS,
     needs_approval,
@@ -17,7 +15,9 @@ from codexd.core.policy import (
     runs_guarded,
     session_key,
 )
-from codexd.core.settings import ApprovalPolicy, SandboxMode, Settings
+from codexd.core.values.enforced import enforced
+from codexd.core.values.settings import ApprovalPolicy, SandboxMode, Settings
+from codexd.core.values.tool_actions import BadCall, RunCommand
 
 NOTHING_ALLOWED: frozenset[str] = frozenset()
 

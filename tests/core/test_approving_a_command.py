@@ -5,20 +5,20 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from codexd.core import commands as c
-from codexd.core.calls import ToolResult
+from codexd.core.decide.effect_reports import DECLINED
 from codexd.core.due import CallModel, RunTool
-from codexd.core.events import Event, ItemCut, TurnCompleted, TurnInterrupted
-from codexd.core.ids import CallId, ItemId, ModelCallId
-from codexd.core.policy import session_key
-from codexd.core.reports import DECLINED
-from codexd.core.settings import ApprovalPolicy, SettingsChange
-from codexd.core.tool_events import (
+from codexd.core.events.events import Event, ItemCut, TurnCompleted, TurnInterrupted
+from codexd.core.events.tools import (
     ApprovalDecided,
     ApprovalRequested,
     Decision,
     ToolEnded,
     ToolStarted,
 )
+from codexd.core.policy.approval import session_key
+from codexd.core.values.ids import CallId, ItemId, ModelCallId
+from codexd.core.values.settings import ApprovalPolicy, SettingsChange
+from codexd.core.values.tool_actions import ToolResult
 from ordinary import (
     ABORTED,
     ENDED,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from codexd.core import commands as c
-from codexd.core.events import (
+from codexd.core.events.events import (
     InputWithdrawn,
     ItemCut,
     ThreadArchived,
@@ -13,8 +13,8 @@ from codexd.core.events import (
     ThreadUnarchived,
     TurnInterrupted,
 )
-from codexd.core.ids import ItemId
-from codexd.core.settings import SettingsChange
+from codexd.core.values.ids import ItemId
+from codexd.core.values.settings import SettingsChange
 from ordinary import (
     ABORTED,
     ENVIRONMENT,

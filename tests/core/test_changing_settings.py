@@ -5,8 +5,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from codexd.core import commands as c
-from codexd.core.events import SettingsChanged, TurnCompleted
-from codexd.core.settings import SettingsChange
+from codexd.core.events.events import SettingsChanged, TurnCompleted
+from codexd.core.values.settings import SettingsChange
 from ordinary import (
     ENDED,
     FINISHED,

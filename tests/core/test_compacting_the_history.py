@@ -6,21 +6,21 @@ import msgspec
 import pytest
 
 from codexd.core import commands as c
-from codexd.core.compaction_events import CompactionStarted, answer_text, text_item
-from codexd.core.compaction_prompt import COMPACTION_PROMPT, SUMMARY_PREFIX
+from codexd.core.decide.lookups import Surroundings
 from codexd.core.due import CallModel, due
-from codexd.core.events import (
+from codexd.core.events.compaction import CompactionStarted, answer_text, text_item
+from codexd.core.events.events import (
     ContextAdded,
     InputQueued,
     ModelCallEnded,
     ModelCallStarted,
     TurnStarted,
 )
-from codexd.core.ids import ItemId, ModelCallId, TurnId
-from codexd.core.marks import HistoryCompacted
-from codexd.core.settings import SettingsChange
-from codexd.core.surroundings import Surroundings
-from codexd.projections.model_items import text_message
+from codexd.core.events.history import HistoryCompacted
+from codexd.core.prompts.compaction import COMPACTION_PROMPT, SUMMARY_PREFIX
+from codexd.core.values.ids import ItemId, ModelCallId, TurnId
+from codexd.core.values.settings import SettingsChange
+from codexd.projections.model.items import text_message
 from compacted import (
     AROUND,
     SMALL,

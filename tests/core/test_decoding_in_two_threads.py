@@ -12,7 +12,7 @@ PROGRAM = """
 import sys, threading
 import msgspec
 from codexd.core import record
-from codexd.core.events import EVENTS
+from codexd.core.events.events import EVENTS
 
 sys.setswitchinterval(1e-6)
 if sys.argv[1] == "made":

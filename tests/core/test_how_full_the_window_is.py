@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from codexd.core.calls import ToolResult
-from codexd.core.events import (
+from codexd.core.events.events import (
     Event,
     InputQueued,
     InputWithdrawn,
@@ -19,12 +18,13 @@ from codexd.core.events import (
     TurnStarted,
     TurnSteered,
 )
-from codexd.core.fill import BASELINE_TOKENS, IMAGE_BYTES, Fill, fold_fill, percent_left
-from codexd.core.ids import CallId, ItemId, ThreadId, TurnId
-from codexd.core.items import ImageInput, TextInput, TurnError
-from codexd.core.limits import Limits
-from codexd.core.marks import HistoryCompacted
-from codexd.core.tool_events import ToolEnded
+from codexd.core.events.history import HistoryCompacted
+from codexd.core.events.tools import ToolEnded
+from codexd.core.state.window import BASELINE_TOKENS, IMAGE_BYTES, Fill, fold_fill, percent_left
+from codexd.core.values.ids import CallId, ItemId, ThreadId, TurnId
+from codexd.core.values.items import ImageInput, TextInput, TurnError
+from codexd.core.values.limits import Limits
+from codexd.core.values.tool_actions import ToolResult
 from ordinary import ENDED, ENVIRONMENT, SETTINGS, begun, calling, ended, made, queued, said, text
 from playing import Play
 

@@ -6,8 +6,8 @@ import pytest
 
 from codexd.core import commands as c
 from codexd.core.due import CallModel, RunTool
-from codexd.core.events import Event, ItemCut, TurnCompleted, TurnInterrupted
-from codexd.core.ids import CallId, ItemId, ModelCallId, TurnId
+from codexd.core.events.events import Event, ItemCut, TurnCompleted, TurnInterrupted
+from codexd.core.values.ids import CallId, ItemId, ModelCallId, TurnId
 from ordinary import (
     ABORTED,
     ENDED,

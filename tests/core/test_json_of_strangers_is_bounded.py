@@ -7,7 +7,7 @@ import json
 import msgspec
 import pytest
 
-from codexd.core.foreign_json import (
+from codexd.core.values.foreign_json import (
     UNCOUNTED_BYTES_MAX,
     VALUES_MAX,
     TooMuchJson,
@@ -63,7 +63,7 @@ def test_depth_without_end_is_an_error_like_any_other() -> None:
 
 def test_to_count_is_linear_whatever_the_text_is() -> None:
     """Twice the text, twice the steps: the pattern never goes back. Held by counting, and not by the clock."""
-    from codexd.core import foreign_json
+    from codexd.core.values import foreign_json
 
     pattern = foreign_json._STRING.pattern
     assert b"*+" in pattern
@@ -94,7 +94,9 @@ except msgspec.DecodeError as error:
     ids=["30 MB of lists", "numbers", "objects", "both", "members"],
 )
 def test_its_memory_is_bounded(text: str, most_mib: int) -> None:
-    prepare = f"import msgspec\nfrom codexd.core.foreign_json import decode_foreign\ntext = {text}"
+    prepare = (
+        f"import msgspec\nfrom codexd.core.values.foreign_json import decode_foreign\ntext = {text}"
+    )
     grown = peak_mib(prepare, DECODE)
     print(f"{text}: {grown} MiB more")
     assert grown <= most_mib

@@ -7,14 +7,11 @@ import pytest
 from msgspec.structs import replace
 
 from codexd.core import commands as c
-from codexd.core.decide import decide
+from codexd.core.decide.decide import decide
+from codexd.core.decide.lookups import Surroundings, Titles
 from codexd.core.due import AskForTitle, due
-from codexd.core.events import Event, InputQueued, ThreadForked, ThreadRenamed, TurnCompleted
-from codexd.core.ids import ThreadId
-from codexd.core.items import ImageInput
-from codexd.core.state import fold
-from codexd.core.surroundings import Surroundings, Titles
-from codexd.core.titles import (
+from codexd.core.events.events import Event, InputQueued, ThreadForked, ThreadRenamed, TurnCompleted
+from codexd.core.events.title import (
     PROMPT_CHARACTERS_MAX,
     TITLE_CHARACTERS_MAX,
     TitleEnded,
@@ -22,6 +19,9 @@ from codexd.core.titles import (
     request_in,
     title_of,
 )
+from codexd.core.state.state import fold
+from codexd.core.values.ids import ThreadId
+from codexd.core.values.items import ImageInput
 from ordinary import ENDED, STARTED, ask
 
 BY_MODEL = Surroundings(titles=Titles)

@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from codexd.core import commands as c
-from codexd.core.compaction_events import PinAdded, PinRemoved, text_item
-from codexd.core.keeping import PINS_MAX
-from codexd.core.limits import Limits
-from codexd.core.surroundings import Surroundings
+from codexd.core.decide.lookups import Surroundings
+from codexd.core.decide.pins import PINS_MAX
+from codexd.core.events.compaction import PinAdded, PinRemoved, text_item
+from codexd.core.values.limits import Limits
 from playing import Play
 
 WINDOW = 4000

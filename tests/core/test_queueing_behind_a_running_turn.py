@@ -5,9 +5,9 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from codexd.core import commands as c
-from codexd.core.decide import QUEUE_INPUTS_MAX
+from codexd.core.decide.decide import QUEUE_INPUTS_MAX
 from codexd.core.due import CallModel
-from codexd.core.events import (
+from codexd.core.events.events import (
     InputWithdrawn,
     ModelCallFailed,
     SettingsChanged,
@@ -15,8 +15,8 @@ from codexd.core.events import (
     TurnFailed,
     TurnInterrupted,
 )
-from codexd.core.ids import ItemId, ModelCallId
-from codexd.core.settings import SettingsChange
+from codexd.core.values.ids import ItemId, ModelCallId
+from codexd.core.values.settings import SettingsChange
 from ordinary import (
     ABORTED,
     BROKEN,

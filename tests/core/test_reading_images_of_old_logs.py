@@ -11,8 +11,7 @@ from zlib import crc32
 import msgspec
 import pytest
 
-from codexd.core.calls import ToolResult, ViewImage
-from codexd.core.events import (
+from codexd.core.events.events import (
     Event,
     InputQueued,
     ModelCallFailed,
@@ -20,11 +19,12 @@ from codexd.core.events import (
     Unknown,
     encode_event,
 )
-from codexd.core.ids import CallId, ItemId, TurnId
-from codexd.core.items import ImageInput, LocalImageInput, TextInput, TurnError
-from codexd.core.record import decode_record
-from codexd.core.tool_events import ToolEnded, ToolStarted
-from codexd.projections.model_items import user_message
+from codexd.core.events.record import decode_record
+from codexd.core.events.tools import ToolEnded, ToolStarted
+from codexd.core.values.ids import CallId, ItemId, TurnId
+from codexd.core.values.items import ImageInput, LocalImageInput, TextInput, TurnError
+from codexd.core.values.tool_actions import ToolResult, ViewImage
+from codexd.projections.model.items import user_message
 
 IMAGES = (Path(__file__).parent / "golden" / "images-v1.jsonl").read_bytes().splitlines()
 

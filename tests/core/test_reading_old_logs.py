@@ -11,15 +11,24 @@ from zlib import crc32
 import msgspec
 import pytest
 
-from codexd.core import compaction_events as k
-from codexd.core import events as e
-from codexd.core import marks as m
-from codexd.core import tool_events as w
-from codexd.core.calls import BadCall, RunCommand, ToolResult
-from codexd.core.environment import Environment
-from codexd.core.events import Event, InvalidEvent, Unknown, decode_event, encode_event
-from codexd.core.ids import ApprovalId, CallId, ItemId, ModelCallId, ThreadId, TurnId
-from codexd.core.items import (
+from codexd.core.events import compaction as k
+from codexd.core.events import events as e
+from codexd.core.events import history as m
+from codexd.core.events import tools as w
+from codexd.core.events.events import Event, InvalidEvent, Unknown, decode_event, encode_event
+from codexd.core.events.record import Recorded, decode_record, encode_members
+from codexd.core.events.revert import (
+    HistoryCompactionUndone,
+    HistoryReverted,
+    HistoryRevertUndone,
+)
+from codexd.core.events.title import TitleEnded, TitleRequested
+from codexd.core.events.warnings import ThreadWarned
+from codexd.core.state.state import ThreadState, evolve, fold
+from codexd.core.values.agents_md import Source
+from codexd.core.values.environment import Environment
+from codexd.core.values.ids import ApprovalId, CallId, ItemId, ModelCallId, ThreadId, TurnId
+from codexd.core.values.items import (
     ImageInput,
     LocalImageInput,
     MentionInput,
@@ -27,22 +36,13 @@ from codexd.core.items import (
     TextInput,
     TurnError,
 )
-from codexd.core.record import Recorded, decode_record, encode_members
-from codexd.core.revert_events import (
-    HistoryCompactionUndone,
-    HistoryReverted,
-    HistoryRevertUndone,
-)
-from codexd.core.settings import Settings, SettingsChange, Tuning
-from codexd.core.state import ThreadState, evolve, fold
-from codexd.core.titles import TitleEnded, TitleRequested
-from codexd.core.user_instructions import Source
-from codexd.core.warned import ThreadWarned
-from codexd.projections.history import History
-from codexd.projections.threads import Summary
-from codexd.projections.transcript import Transcript
-from codexd.projections.usage import UsageTotals
-from codexd.projections.wire import Wire
+from codexd.core.values.settings import Settings, SettingsChange, Tuning
+from codexd.core.values.tool_actions import BadCall, RunCommand, ToolResult
+from codexd.projections.clients.notifications import Wire
+from codexd.projections.clients.turns import Transcript
+from codexd.projections.model.history import History
+from codexd.projections.summary import Summary
+from codexd.projections.usage.totals import UsageTotals
 
 GOLDEN = Path(__file__).parent / "golden"
 LINES = (GOLDEN / "events-v1.jsonl").read_bytes().splitlines()

@@ -10,14 +10,20 @@ from zlib import crc32
 
 import pytest
 
-from codexd.core.events import Event, ThreadStarted, TurnInterrupted, encode_event
-from codexd.core.ids import ItemId, ThreadId, TurnId
-from codexd.core.marks import ReviewEntered, ReviewExited
-from codexd.core.record import decode_record
-from codexd.core.review_output import CodeLocation, Finding, LineRange, ReviewOutput
-from codexd.core.review_targets import BaseBranch, Commit, Custom, ReviewOf, UncommittedChanges
-from codexd.core.settings import Settings
-from codexd.core.usage import Tokens
+from codexd.core.events.events import Event, ThreadStarted, TurnInterrupted, encode_event
+from codexd.core.events.history import ReviewEntered, ReviewExited
+from codexd.core.events.record import decode_record
+from codexd.core.values.ids import ItemId, ThreadId, TurnId
+from codexd.core.values.review_findings import CodeLocation, Finding, LineRange, ReviewOutput
+from codexd.core.values.review_target import (
+    BaseBranch,
+    Commit,
+    Custom,
+    ReviewOf,
+    UncommittedChanges,
+)
+from codexd.core.values.settings import Settings
+from codexd.core.values.usage import Tokens
 
 REVIEWS = (Path(__file__).parent / "golden" / "reviews-v1.jsonl").read_bytes().splitlines()
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from codexd.core.usage import Tokens, read_usage
+from codexd.core.values.usage import Tokens, read_usage
 
 COUNTED = Tokens(total_tokens=120, input_tokens=100, cached_input_tokens=64, output_tokens=20)
 USUAL = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codexd.core.events import decode_event, encode_event
-from codexd.core.ids import ItemId
-from codexd.core.marks import ReviewExited
-from codexd.core.review_output import (
+from codexd.core.events.events import decode_event, encode_event
+from codexd.core.events.history import ReviewExited
+from codexd.core.values.ids import ItemId
+from codexd.core.values.review_findings import (
     NO_ANSWER,
     CodeLocation,
     Finding,

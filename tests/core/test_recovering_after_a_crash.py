@@ -6,9 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from codexd.core import commands as c
-from codexd.core.calls import ToolResult
+from codexd.core.decide.effect_reports import RESTARTED
 from codexd.core.due import AwaitRetry, CallModel
-from codexd.core.events import (
+from codexd.core.events.events import (
     Event,
     ItemCut,
     LogRepaired,
@@ -18,10 +18,10 @@ from codexd.core.events import (
     TurnInterrupted,
     TurnSteered,
 )
-from codexd.core.ids import CallId, ItemId, ModelCallId, ThreadId
-from codexd.core.items import TurnError
-from codexd.core.reports import RESTARTED
-from codexd.core.tool_events import ApprovalDecided, ToolEnded
+from codexd.core.events.tools import ApprovalDecided, ToolEnded
+from codexd.core.values.ids import CallId, ItemId, ModelCallId, ThreadId
+from codexd.core.values.items import TurnError
+from codexd.core.values.tool_actions import ToolResult
 from ordinary import (
     ABORTED,
     ENDED,

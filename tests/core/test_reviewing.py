@@ -8,9 +8,10 @@ import pytest
 from msgspec.structs import replace
 
 from codexd.core import commands as c
-from codexd.core.decide import decide
+from codexd.core.decide.decide import decide
+from codexd.core.decide.lookups import Surroundings, Titles
 from codexd.core.due import CallModel, RunReview
-from codexd.core.events import (
+from codexd.core.events.events import (
     Event,
     ItemCut,
     ThreadArchived,
@@ -20,11 +21,8 @@ from codexd.core.events import (
     TurnInterrupted,
     TurnStarted,
 )
-from codexd.core.ids import ItemId, ModelCallId, ThreadId, TurnId
-from codexd.core.marks import ReviewEntered, ReviewExited
-from codexd.core.review_output import ReviewOutput
-from codexd.core.review_targets import BaseBranch, ReviewOf, UncommittedChanges
-from codexd.core.review_words import (
+from codexd.core.events.history import ReviewEntered, ReviewExited
+from codexd.core.prompts.review_results import (
     DONE,
     FAILED,
     FAILED_FOR_PEOPLE,
@@ -33,11 +31,13 @@ from codexd.core.review_words import (
     STOPPED_FOR_PEOPLE,
     user_action,
 )
-from codexd.core.settings import SettingsChange
-from codexd.core.state import fold
-from codexd.core.surroundings import Surroundings, Titles
-from codexd.core.usage import Tokens
-from codexd.core.user_instructions import UserInstructions
+from codexd.core.state.state import fold
+from codexd.core.values.agents_md import UserInstructions
+from codexd.core.values.ids import ItemId, ModelCallId, ThreadId, TurnId
+from codexd.core.values.review_findings import ReviewOutput
+from codexd.core.values.review_target import BaseBranch, ReviewOf, UncommittedChanges
+from codexd.core.values.settings import SettingsChange
+from codexd.core.values.usage import Tokens
 from ordinary import (
     ABORTED,
     BROKEN,

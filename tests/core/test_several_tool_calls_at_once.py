@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from codexd.core import commands as c
-from codexd.core.calls import BadCall, ToolResult
 from codexd.core.due import CallModel, RunTool
-from codexd.core.ids import CallId, ModelCallId
-from codexd.core.tool_events import ToolEnded, ToolSpawned
+from codexd.core.events.tools import ToolEnded, ToolSpawned
+from codexd.core.values.ids import CallId, ModelCallId
+from codexd.core.values.tool_actions import BadCall, ToolResult
 from ordinary import (
     ENDED,
     FINISHED,

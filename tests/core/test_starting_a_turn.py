@@ -8,10 +8,10 @@ from msgspec.structs import replace
 
 from codexd.core import commands as c
 from codexd.core.due import CallModel
-from codexd.core.events import ContextAdded, SettingsChanged, TurnCompleted, TurnStarted
-from codexd.core.ids import ItemId, ModelCallId, TurnId
-from codexd.core.items import ImageInput, TextInput, UserInput
-from codexd.core.settings import SettingsChange
+from codexd.core.events.events import ContextAdded, SettingsChanged, TurnCompleted, TurnStarted
+from codexd.core.values.ids import ItemId, ModelCallId, TurnId
+from codexd.core.values.items import ImageInput, TextInput, UserInput
+from codexd.core.values.settings import SettingsChange
 from ordinary import (
     ENDED,
     ENVIRONMENT,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from codexd.core import commands as c
-from codexd.core.events import TurnCompleted, TurnInterrupted, TurnSteered
-from codexd.core.ids import ItemId, ModelCallId, TurnId
-from codexd.core.items import UserInput
+from codexd.core.events.events import TurnCompleted, TurnInterrupted, TurnSteered
+from codexd.core.values.ids import ItemId, ModelCallId, TurnId
+from codexd.core.values.items import UserInput
 from ordinary import (
     ABORTED,
     ENDED,

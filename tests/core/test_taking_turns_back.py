@@ -7,16 +7,16 @@ from msgspec.structs import replace
 
 from codexd.core import commands as c
 from codexd.core.commands import Rejected
-from codexd.core.decide import decide
-from codexd.core.events import ContextAdded, Event
-from codexd.core.ids import TurnId
-from codexd.core.revert_events import (
+from codexd.core.decide.decide import decide
+from codexd.core.decide.revert import LOOK_AGAIN
+from codexd.core.events.events import ContextAdded, Event
+from codexd.core.events.revert import (
     HistoryCompactionUndone,
     HistoryReverted,
     HistoryRevertUndone,
 )
-from codexd.core.reverting import LOOK_AGAIN
-from codexd.core.state import fold
+from codexd.core.state.state import fold
+from codexd.core.values.ids import TurnId
 from ordinary import FINISHED, FIRST_TURN, ask, finished_message, report
 from spec import given
 

@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from codexd.core.images import (
+from codexd.core.values.images import (
     IMAGE_BYTES_MAX,
     BadImage,
     ImageName,

@@ -8,23 +8,23 @@ import pytest
 from msgspec.structs import replace
 
 from codexd.core import commands as c
-from codexd.core.context import context_due
-from codexd.core.decide import decide
-from codexd.core.environment import (
+from codexd.core.decide.context import context_due
+from codexd.core.decide.decide import decide
+from codexd.core.decide.lookups import NOWHERE, NotRead, Surroundings
+from codexd.core.events.events import ContextAdded, Event, ThreadForked, TurnCompleted, TurnStarted
+from codexd.core.events.warnings import WARNED_KEPT_MAX, Complaint, ThreadWarned, remembered
+from codexd.core.state.context_known import Told
+from codexd.core.state.state import fold
+from codexd.core.values.agents_md import Source, UserInstructions, instructions_text
+from codexd.core.values.environment import (
     Environment,
     Place,
     environment_known,
     environment_of,
     environment_text,
 )
-from codexd.core.events import ContextAdded, Event, ThreadForked, TurnCompleted, TurnStarted
-from codexd.core.ids import ThreadId
-from codexd.core.settings import Settings, SettingsChange, Tuned, Tuning
-from codexd.core.state import fold
-from codexd.core.surroundings import NOWHERE, NotRead, Surroundings
-from codexd.core.told import Told
-from codexd.core.user_instructions import Source, UserInstructions, instructions_text
-from codexd.core.warned import WARNED_KEPT_MAX, Complaint, ThreadWarned, remembered
+from codexd.core.values.ids import ThreadId
+from codexd.core.values.settings import Settings, SettingsChange, Tuned, Tuning
 from ordinary import ENDED, FINISHED, FIRST_TURN, SETTINGS, STARTED, ask, report
 
 HERE = Place("zsh", "Europe/Berlin", "enabled")

@@ -6,12 +6,12 @@ import pytest
 from msgspec.structs import replace
 
 from codexd.core import commands as c
-from codexd.core.calls import ToolResult
 from codexd.core.commands import Command
-from codexd.core.events import ModelCallFailed, TurnFailed, TurnInterrupted
-from codexd.core.ids import CallId, ItemId
-from codexd.core.reports import RESTARTED
-from codexd.core.tool_events import ToolEnded
+from codexd.core.decide.effect_reports import RESTARTED
+from codexd.core.events.events import ModelCallFailed, TurnFailed, TurnInterrupted
+from codexd.core.events.tools import ToolEnded
+from codexd.core.values.ids import CallId, ItemId
+from codexd.core.values.tool_actions import ToolResult
 from ordinary import (
     ABORTED,
     BROKEN,

@@ -6,13 +6,13 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from codexd.core.approved import action_hash, not_as_asked
-from codexd.core.calls import RunCommand, ToolResult
-from codexd.core.events import CallName, Event
-from codexd.core.ids import CallId
-from codexd.core.stand_in import HASH_DIGITS, find_stand_in, secret_stand_in
-from codexd.core.tool_events import ApprovalDecided, ToolEnded
-from codexd.projections.history import History
+from codexd.core.events.events import CallName, Event
+from codexd.core.events.tools import ApprovalDecided, ToolEnded
+from codexd.core.policy.action_hash import action_hash, not_as_asked
+from codexd.core.values.ids import CallId
+from codexd.core.values.redacted import HASH_DIGITS, find_stand_in, secret_stand_in
+from codexd.core.values.tool_actions import RunCommand, ToolResult
+from codexd.projections.model.history import History
 from ordinary import (
     ENDED,
     FINISHED,

@@ -7,15 +7,15 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codexd.core.erasures import Erasures, Span, Standing
-from codexd.core.events import Event, ThreadArchived
-from codexd.core.ids import ItemId, TurnId
-from codexd.core.marks import HistoryCompacted
-from codexd.core.revert_events import (
+from codexd.core.events.events import Event, ThreadArchived
+from codexd.core.events.history import HistoryCompacted
+from codexd.core.events.revert import (
     HistoryCompactionUndone,
     HistoryReverted,
     HistoryRevertUndone,
 )
+from codexd.core.state.visibility import Erasures, Span, Standing
+from codexd.core.values.ids import ItemId, TurnId
 
 FEW = settings(max_examples=100, deadline=None, derandomize=True)
 MOVES = st.lists(st.tuples(st.sampled_from("tttrruc"), st.integers(0, 9)), max_size=40)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from codexd.core import commands as c
-from codexd.core.compaction import COMPACTIONS_IN_A_ROW_MAX, TOO_LONG
-from codexd.core.compaction_events import CompactionFailed, CompactionStarted, text_item
-from codexd.core.compaction_prompt import SUMMARY_PREFIX
-from codexd.core.decide import decide
-from codexd.core.events import (
+from codexd.core.decide.compaction import COMPACTIONS_IN_A_ROW_MAX, TOO_LONG
+from codexd.core.decide.decide import decide
+from codexd.core.events.compaction import CompactionFailed, CompactionStarted, text_item
+from codexd.core.events.events import (
     ItemCompleted,
     ModelCallFailed,
     ModelCallStarted,
@@ -17,9 +16,10 @@ from codexd.core.events import (
     TurnFailed,
     TurnInterrupted,
 )
-from codexd.core.ids import ModelCallId
-from codexd.core.items import TurnError
-from codexd.core.marks import HistoryCompacted
+from codexd.core.events.history import HistoryCompacted
+from codexd.core.prompts.compaction import SUMMARY_PREFIX
+from codexd.core.values.ids import ModelCallId
+from codexd.core.values.items import TurnError
 from compacted import (
     AROUND,
     answer,

@@ -6,9 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from codexd.core import commands as c
-from codexd.core.calls import ToolResult
 from codexd.core.due import AwaitRetry, CallModel, RunTool
-from codexd.core.events import (
+from codexd.core.events.events import (
     Event,
     ItemCut,
     ModelCallEnded,
@@ -16,9 +15,10 @@ from codexd.core.events import (
     TurnCompleted,
     TurnFailed,
 )
-from codexd.core.ids import CallId, ItemId, ModelCallId
-from codexd.core.items import TurnError
-from codexd.core.tool_events import ApprovalRequested, ToolEnded
+from codexd.core.events.tools import ApprovalRequested, ToolEnded
+from codexd.core.values.ids import CallId, ItemId, ModelCallId
+from codexd.core.values.items import TurnError
+from codexd.core.values.tool_actions import ToolResult
 from ordinary import (
     BROKEN,
     ENDED,

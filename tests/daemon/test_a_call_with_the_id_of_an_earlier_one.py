@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from codexd.models.scripted import scripted_model
-from codexd.models.scripts import Part, Raw, Reply, Say
+from codexd.models.scripted.scripts import Part, Raw, Reply, Say
+from codexd.models.scripted.server import scripted_model
 from daemon_client import connected
 from daemon_house import Home
 from trio_test import trio_test

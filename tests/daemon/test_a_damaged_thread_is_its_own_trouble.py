@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from codexd.core.events import TurnCompleted
-from codexd.models.scripted import scripted_model
-from codexd.models.scripts import Say
+from codexd.core.events.events import TurnCompleted
+from codexd.models.scripted.scripts import Say
+from codexd.models.scripted.server import scripted_model
 from codexd.runtime.troubles import MEND_UNKNOWN
 from codexd_eventstore.store import NewEvent
 from daemon_client import Client, Json, connected

@@ -13,7 +13,7 @@ import time
 import pytest
 import trio
 
-from codexd.models.scripted import scripted_model
+from codexd.models.scripted.server import scripted_model
 from daemon_client import connected
 from daemon_house import PATIENCE_SECONDS, Home
 from daemon_screen import answers

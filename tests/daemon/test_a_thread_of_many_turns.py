@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from codexd.models.scripted import scripted_model
-from codexd.models.scripts import Say
+from codexd.models.scripted.scripts import Say
+from codexd.models.scripted.server import scripted_model
 from daemon_client import connected
 from daemon_house import Home
 from daemon_screen import said_so_far

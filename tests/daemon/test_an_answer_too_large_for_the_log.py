@@ -9,8 +9,8 @@ import pytest
 
 from codexd.core.cut_items import CUT_BYTES_MAX
 from codexd.models.answer_size import ANSWER_BYTES_MAX, ITEM_BYTES_MAX, ITEMS_MAX
-from codexd.models.scripted import ScriptedModel, scripted_model
-from codexd.models.scripts import Break, Call, Hang, Part, Raw, Reply, Say, Think
+from codexd.models.scripted.scripts import Break, Call, Hang, Part, Raw, Reply, Say, Think
+from codexd.models.scripted.server import ScriptedModel, scripted_model
 from codexd_eventstore.store import RECORD_BYTES_MAX
 from daemon_client import Client, Json, connected
 from daemon_house import Home

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from codexd.models.scripted import scripted_model
+from codexd.models.scripted.server import scripted_model
 from daemon_client import Client, connected
 from daemon_house import Home
 from trio_test import trio_test

@@ -6,8 +6,8 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from codexd.models.scripted import scripted_model
-from codexd.models.scripts import Call, Part, Reply, Say
+from codexd.models.scripted.scripts import Call, Part, Reply, Say
+from codexd.models.scripted.server import scripted_model
 from daemon_client import FRAMINGS, Asked, Client, Framing, connected
 from daemon_house import Daemon
 from daemon_screen import answers, completed

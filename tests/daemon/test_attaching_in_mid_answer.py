@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import trio
 
-from codexd.models.scripted import scripted_model
-from codexd.models.scripts import Say, Think
+from codexd.models.scripted.scripts import Say, Think
+from codexd.models.scripted.server import scripted_model
 from daemon_client import CURSOR, FRAMINGS, Client, Framing, connected
 from daemon_house import Daemon
 from daemon_screen import answers, said_so_far, streamed

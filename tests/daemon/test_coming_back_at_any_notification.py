@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import pytest
 
-from codexd.models.scripted import scripted_model
-from codexd.models.scripts import Call, Hang, Part, Reply, Say, Think
+from codexd.models.scripted.scripts import Call, Hang, Part, Reply, Say, Think
+from codexd.models.scripted.server import scripted_model
 from daemon_client import CURSOR, Client, Json, Told, connected, typed
 from daemon_house import Daemon
 from pictured import picture

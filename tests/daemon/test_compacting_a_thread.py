@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from codexd.core.compaction_prompt import COMPACTION_PROMPT, SUMMARY_PREFIX
-from codexd.models.scripted import scripted_model
-from codexd.models.scripts import Call, Fail, Hang, Reply, Say
+from codexd.core.prompts.compaction import COMPACTION_PROMPT, SUMMARY_PREFIX
+from codexd.models.scripted.scripts import Call, Fail, Hang, Reply, Say
+from codexd.models.scripted.server import scripted_model
 from daemon_client import Client, connected
 from daemon_house import Home
 from held_model import Held, held_model

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from codexd.models.scripted import scripted_model
+from codexd.models.scripted.server import scripted_model
 from daemon_client import Client, Json, connected
 from daemon_house import Daemon, Home
 from daemon_screen import texts_of

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from codexd.models.scripted import scripted_model
-from codexd.models.scripts import Say
+from codexd.models.scripted.scripts import Say
+from codexd.models.scripted.server import scripted_model
 from daemon_client import Client, Json, connected
 from daemon_house import Daemon, Home
 from daemon_screen import said_so_far, texts_of

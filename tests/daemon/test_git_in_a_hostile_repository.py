@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from codexd.models.scripted import scripted_model
-from codexd.models.scripts import Call, Say
+from codexd.models.scripted.scripts import Call, Say
+from codexd.models.scripted.server import scripted_model
 from daemon_client import connected
 from daemon_house import Daemon
 from daemon_screen import completed

@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from codexd.models.scripted import scripted_model
-from codexd.models.scripts import Call, Hang, Say
+from codexd.models.scripted.scripts import Call, Hang, Say
+from codexd.models.scripted.server import scripted_model
 from daemon_client import Client, connected, typed
 from daemon_house import Daemon
 from daemon_screen import answers, said_so_far, texts_of

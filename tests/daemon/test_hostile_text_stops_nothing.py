@@ -8,8 +8,8 @@ import sys
 import pytest
 import trio
 
-from codexd.models.scripted import scripted_model
-from codexd.models.scripts import Call, Reply, Say
+from codexd.models.scripted.scripts import Call, Reply, Say
+from codexd.models.scripted.server import scripted_model
 from daemon_client import connected
 from daemon_house import Home
 from daemon_screen import items_of

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from codexd.models.scripted import scripted_model
-from codexd.models.scripts import Hang, Say
+from codexd.models.scripted.scripts import Hang, Say
+from codexd.models.scripted.server import scripted_model
 from daemon_client import Client, connected, typed
 from daemon_house import Daemon, Home
 from held_model import Held, Script, held_model

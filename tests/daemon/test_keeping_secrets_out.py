@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from codexd.models.scripted import scripted_model
-from codexd.models.scripts import Call, Reply, Say
+from codexd.models.scripted.scripts import Call, Reply, Say
+from codexd.models.scripted.server import scripted_model
 from daemon_client import connected
 from daemon_house import Home
 from daemon_screen import items_of

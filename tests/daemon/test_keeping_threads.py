@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from codexd.models.scripted import scripted_model
-from codexd.models.scripts import Hang, Say
+from codexd.models.scripted.scripts import Hang, Say
+from codexd.models.scripted.server import scripted_model
 from daemon_client import Client, Json, connected
 from daemon_house import Daemon, Home
 from daemon_screen import answers, texts_of

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from codexd.models.scripted import scripted_model
+from codexd.models.scripted.server import scripted_model
 from codexd_eventstore.jsonl import open_jsonl_store
 from daemon_client import CURSOR, Client, Json, Refused, connected, typed
 from daemon_house import PATIENCE_SECONDS, Home

@@ -8,7 +8,7 @@ import random
 
 import pytest
 
-from codexd.models.scripted import scripted_model
+from codexd.models.scripted.server import scripted_model
 from daemon_client import Client, Json, connected
 from daemon_house import Home
 from trio_test import trio_test

@@ -15,25 +15,25 @@ import pytest
 import trio
 import trio.testing
 
-from codexd.core.calls import ToolAction, ToolResult
 from codexd.core.commands import RenameThread, StartThread
 from codexd.core.due import Effect
-from codexd.core.events import ThreadForked
-from codexd.core.ids import ThreadId
-from codexd.core.record import decode_record
-from codexd.core.settings import Settings
+from codexd.core.events.events import ThreadForked
+from codexd.core.events.record import decode_record
+from codexd.core.values.ids import ThreadId
+from codexd.core.values.settings import Settings
+from codexd.core.values.tool_actions import ToolAction, ToolResult
 from codexd.models.client import ModelClient
 from codexd.models.sse import EventStreamReader
-from codexd.protocol.framing import Lines
-from codexd.runtime.actor import ThreadActor
-from codexd.runtime.leftovers import ProcessFiles, UnfinishedFiles
+from codexd.protocol.wire.framing import Lines
+from codexd.runtime.actor.actor import ThreadActor
+from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
+from codexd.runtime.ports import Traits, World
 from codexd.runtime.supervisor import UNLOAD_IDLE_SECONDS, Supervisor
-from codexd.runtime.world import Traits, World
-from codexd.server.feed import Feed
-from codexd.server.frames import Frame, Questions, Reader
-from codexd.server.retelling import Reviews
+from codexd.server.feed.feed import Feed
+from codexd.server.feed.frames import Frame, Questions, Reader
+from codexd.server.feed.reviews import Reviews
 from codexd.tools.registry import CallContext, OutputSink, Registry
-from codexd_eventstore.memory import MemoryStore
+from codexd_eventstore.memory.store import MemoryStore
 from codexd_eventstore.store import NewEvent, Refused
 from trio_test import trio_test
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import trio
 
-from codexd.core.events import ThreadRenamed
-from codexd.models.scripted import scripted_model
-from codexd.models.scripts import Call, Say
+from codexd.core.events.events import ThreadRenamed
+from codexd.models.scripted.scripts import Call, Say
+from codexd.models.scripted.server import scripted_model
 from daemon_client import Client, connected
 from daemon_house import PATIENCE_SECONDS, Daemon, Home
 from indexing import LogFile, stream

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from codexd.models.scripted import scripted_model
-from codexd.models.scripts import Call, Say
+from codexd.models.scripted.scripts import Call, Say
+from codexd.models.scripted.server import scripted_model
 from daemon_client import Client, connected
 from daemon_house import Daemon, Home
 from daemon_screen import completed

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 from msgspec import inspect
 
-from codexd.models.scripted import scripted_model
-from codexd.protocol.framing import MESSAGE_BYTES_MAX
+from codexd.models.scripted.server import scripted_model
 from codexd.protocol.methods import METHODS
+from codexd.protocol.wire.framing import MESSAGE_BYTES_MAX
 from daemon_client import FRAMINGS, Client, Framing, Json, Refused, connected
 from daemon_house import Daemon
 from pictured import OK

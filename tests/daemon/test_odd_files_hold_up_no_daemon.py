@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from codexd.models.scripted import scripted_model
+from codexd.models.scripted.server import scripted_model
 from daemon_client import connected
 from daemon_house import Daemon, Home
 from odd_files import ODD, NoMounts, dead_mount, make_odd

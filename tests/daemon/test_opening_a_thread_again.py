@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 
-from codexd.core.ids import ThreadId
-from codexd.models.scripted import scripted_model
-from codexd.models.scripts import Say
-from codexd.runtime.snapshots import NEWEST
+from codexd.core.values.ids import ThreadId
+from codexd.models.scripted.scripts import Say
+from codexd.models.scripted.server import scripted_model
+from codexd.runtime.snapshots.steps import NEWEST
 from codexd_eventstore.jsonl import open_jsonl_store
 from daemon_client import connected
 from daemon_house import Home

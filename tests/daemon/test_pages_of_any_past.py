@@ -7,11 +7,11 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codexd.projections.threads import Summary
-from codexd.projections.transcript import Transcript, TurnView
+from codexd.projections.clients.turns import Transcript, TurnView
+from codexd.projections.summary import Summary
 from codexd.protocol.turns import Turn
-from codexd.server.past import Past
-from codexd_eventstore.memory import MemoryStore
+from codexd.server.reads.turns import Past
+from codexd_eventstore.memory.store import MemoryStore
 from playing import THREAD, Play
 from written import write
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from codexd.models.scripted import scripted_model
-from codexd.models.scripts import Call, Part, Reply, Say, Think
+from codexd.models.scripted.scripts import Call, Part, Reply, Say, Think
+from codexd.models.scripted.server import scripted_model
 from daemon_client import Client, Json, connected
 from daemon_house import Daemon
 from daemon_screen import items_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from codexd.models.scripts import Call, Say, Think
+from codexd.models.scripted.scripts import Call, Say, Think
 from daemon_client import Client, Json, connected
 from daemon_house import Home
 from daemon_screen import items_of, said_so_far, texts_of

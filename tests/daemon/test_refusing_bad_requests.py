@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from codexd.models.scripted import scripted_model
-from codexd.models.scripts import Say
-from codexd.protocol.framing import MESSAGE_BYTES_MAX
+from codexd.models.scripted.scripts import Say
+from codexd.models.scripted.server import scripted_model
+from codexd.protocol.wire.framing import MESSAGE_BYTES_MAX
 from daemon_client import FRAMINGS, Framing, Json, connected, typed
 from daemon_house import Daemon
 from trio_test import trio_test

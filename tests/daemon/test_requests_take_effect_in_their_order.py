@@ -12,9 +12,9 @@ from itertools import count
 import pytest
 import trio
 
-from codexd.models.scripted import scripted_model
-from codexd.server.connection import STEP_BYTES_MAX
-from codexd.server.order import Order
+from codexd.models.scripted.server import scripted_model
+from codexd.server.connection.connection import STEP_BYTES_MAX
+from codexd.server.connection.order import Order
 from daemon_client import Client, Json, Refused, connected, typed
 from daemon_house import Daemon
 from held_model import Held, held_model

@@ -8,8 +8,8 @@ from typing import Final
 
 import pytest
 
-from codexd.models.scripted import ScriptedModel, scripted_model
-from codexd.models.scripts import Break, Call, Hang, Reply, Say, Think
+from codexd.models.scripted.scripts import Break, Call, Hang, Reply, Say, Think
+from codexd.models.scripted.server import ScriptedModel, scripted_model
 from daemon_client import CURSOR, Client, Json, connected
 from daemon_house import Daemon, Home
 from held_model import Held, Script, held_model

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from codexd.models.scripted import scripted_model
-from codexd.models.scripts import Fail, Reply, Say, Use
+from codexd.models.scripted.scripts import Fail, Reply, Say, Use
+from codexd.models.scripted.server import scripted_model
 from daemon_client import connected
 from daemon_house import Daemon, Home
 from trio_test import trio_test

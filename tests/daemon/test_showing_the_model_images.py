@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from codexd.models.scripted import scripted_model
-from codexd.models.scripts import Call, Fail
+from codexd.models.scripted.scripts import Call, Fail
+from codexd.models.scripted.server import scripted_model
 from daemon_client import connected, typed
 from daemon_house import Daemon, Home
 from daemon_screen import items_of

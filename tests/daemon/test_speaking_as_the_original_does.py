@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from codexd.models.scripted import scripted_model
-from codexd.models.scripts import Call, Cut, Fail, Hang, Part, Reply, Say, Think
+from codexd.models.scripted.scripts import Call, Cut, Fail, Hang, Part, Reply, Say, Think
+from codexd.models.scripted.server import scripted_model
 from codexd.protocol.methods import METHODS
 from daemon_client import CURSOR, FRAMINGS, Client, Framing, connected, typed
 from daemon_house import Daemon

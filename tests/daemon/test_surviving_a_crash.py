@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import random
 
-from codexd.models.scripted import scripted_model
-from codexd.models.scripts import Call, Reply, Say, Think
+from codexd.models.scripted.scripts import Call, Reply, Say, Think
+from codexd.models.scripted.server import scripted_model
 from daemon_client import CURSOR, Client, Json, connected
 from daemon_house import Home, is_gone, wait_gone
 from daemon_screen import answers, items_of, said_so_far, texts_of

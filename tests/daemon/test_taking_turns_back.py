@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from codexd.models.scripted import ScriptedModel, scripted_model
-from codexd.models.scripts import Say
+from codexd.models.scripted.scripts import Say
+from codexd.models.scripted.server import ScriptedModel, scripted_model
 from daemon_client import CURSOR, Client, Json, connected
 from daemon_house import Daemon, Home
 from daemon_screen import texts_of

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import trio
 
-from codexd.models.scripted import scripted_model
-from codexd.models.scripts import Call, Reply, Say
-from codexd.runtime.taking_up import TAKEN_UP_AT_ONCE
+from codexd.models.scripted.scripts import Call, Reply, Say
+from codexd.models.scripted.server import scripted_model
+from codexd.runtime.take_up import TAKEN_UP_AT_ONCE
 from daemon_client import Client, Json, connected
 from daemon_house import PATIENCE_SECONDS, Daemon, Home
 from daemon_screen import said_so_far, texts_of

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from codexd.models.scripted import ScriptedModel, scripted_model
-from codexd.models.scripts import Break, Call, Cut, Fail, Part, Raw, Reply, Say, Think, Use
+from codexd.models.scripted.scripts import Break, Call, Cut, Fail, Part, Raw, Reply, Say, Think, Use
+from codexd.models.scripted.server import ScriptedModel, scripted_model
 from daemon_client import Client, Json, connected
 from daemon_house import Daemon
 from daemon_screen import answers, completed, texts_of

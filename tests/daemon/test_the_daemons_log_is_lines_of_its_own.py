@@ -10,10 +10,10 @@ import sys
 
 import pytest
 
-from codexd import log_lines
-from codexd.log_lines import LogLines
-from codexd.models.scripted import scripted_model
-from codexd.models.scripts import Call, Say
+from codexd.machine import log_lines
+from codexd.machine.log_lines import LogLines
+from codexd.models.scripted.scripts import Call, Say
+from codexd.models.scripted.server import scripted_model
 from codexd.redaction.logs import clean_logs
 from daemon_client import connected
 from daemon_house import Home

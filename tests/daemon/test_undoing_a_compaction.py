@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from codexd.models.scripted import scripted_model
-from codexd.models.scripts import Reply, Say, Use
+from codexd.models.scripted.scripts import Reply, Say, Use
+from codexd.models.scripted.server import scripted_model
 from daemon_client import Client, connected
 from daemon_house import Daemon, Home
 from trio_test import trio_test

@@ -16,8 +16,8 @@ from zlib import crc32
 
 import pytest
 
-from codexd.models.scripted import scripted_model
-from codexd.models.scripts import Call, Reply, Say
+from codexd.models.scripted.scripts import Call, Reply, Say
+from codexd.models.scripted.server import scripted_model
 from daemon_client import Client, Json, connected
 from daemon_house import Home
 from held_model import Held, HeldModel, Script, held_model

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from codexd.core.approved import action_hash
-from codexd.core.calls import RunCommand
-from codexd.models.scripted import scripted_model
-from codexd.models.scripts import Call, Part, Raw, Reply, Say
+from codexd.core.policy.action_hash import action_hash
+from codexd.core.values.tool_actions import RunCommand
+from codexd.models.scripted.scripts import Call, Part, Raw, Reply, Say
+from codexd.models.scripted.server import scripted_model
 from codexd.protocol.visible import visible_text
 from daemon_client import Asked, Client, connected
 from daemon_house import Daemon, Home

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from codexd.core.instructions import BASE_INSTRUCTIONS, TITLE_INSTRUCTIONS
-from codexd.models.scripted import RecordedRequest, ScriptedModel, scripted_model
-from codexd.models.scripts import Reply, Say
-from codexd.projections.history import HASH_DIGITS
+from codexd.core.prompts.base_instructions import BASE_INSTRUCTIONS, TITLE_INSTRUCTIONS
+from codexd.models.scripted.scripts import Reply, Say
+from codexd.models.scripted.server import RecordedRequest, ScriptedModel, scripted_model
+from codexd.projections.model.history import HASH_DIGITS
 from daemon_client import Client, connected
 from daemon_house import Daemon
 from trio_test import trio_test

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from codexd.models.scripted import scripted_model
+from codexd.models.scripted.server import scripted_model
 from daemon_client import Client, Json, connected
 from daemon_house import PATIENCE_SECONDS, Home
 from trio_test import trio_test

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from codexd.models.scripted import scripted_model
-from codexd.models.scripts import Raw, Reply, Say
+from codexd.models.scripted.scripts import Raw, Reply, Say
+from codexd.models.scripted.server import scripted_model
 from daemon_client import connected
 from daemon_house import Daemon
 from trio_test import trio_test

@@ -7,8 +7,8 @@ import os
 
 import pytest
 
-from codexd.models.scripted import scripted_model
-from codexd.models.scripts import Call, Say
+from codexd.models.scripted.scripts import Call, Say
+from codexd.models.scripted.server import scripted_model
 from daemon_client import Client, Json, connected
 from daemon_house import Daemon, Home, is_gone, wait_gone
 from daemon_screen import completed, streamed

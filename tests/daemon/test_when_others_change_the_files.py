@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from codexd.models.scripted import scripted_model
+from codexd.models.scripted.server import scripted_model
 from daemon_client import connected, typed
 from daemon_house import Daemon
 from daemon_screen import texts_of

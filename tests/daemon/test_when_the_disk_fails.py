@@ -14,8 +14,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from codexd.models.scripted import scripted_model
-from codexd.models.scripts import Say
+from codexd.models.scripted.scripts import Say
+from codexd.models.scripted.server import scripted_model
 from daemon_client import connected, typed
 from daemon_house import PATIENCE_SECONDS, Daemon, Home
 from daemon_screen import said_so_far, texts_of

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from codexd.models.scripted import scripted_model
-from codexd.models.scripts import Call, Say
+from codexd.models.scripted.scripts import Call, Say
+from codexd.models.scripted.server import scripted_model
 from daemon_client import Client, Json, connected, typed
 from daemon_house import Home
 from daemon_screen import answers, said_so_far, texts_of

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from codexd.models.scripted import ScriptedModel, scripted_model
-from codexd.models.scripts import Break, Call, Cut, Fail, Hang, Part, Raw, Reply, Say
+from codexd.models.scripted.scripts import Break, Call, Cut, Fail, Hang, Part, Raw, Reply, Say
+from codexd.models.scripted.server import ScriptedModel, scripted_model
 from daemon_client import Client, Json, connected
 from daemon_house import Daemon, Home
 from daemon_screen import answers, completed

@@ -6,7 +6,7 @@ import os
 import socket
 from pathlib import Path
 
-from codexd.server.peers import Peer, may_connect, may_decide, peer_of
+from codexd.server.connection.peers import Peer, may_connect, may_decide, peer_of
 
 
 def test_the_kernel_says_which_process_connected(tmp_path: Path) -> None:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from zlib import crc32
 
-from codexd_eventstore.lines import chain_start, check_lines, crc_of, frame, keys_in, read_lines
+from codexd_eventstore.format.lines import (
+    chain_start,
+    check_lines,
+    crc_of,
+    frame,
+    keys_in,
+    read_lines,
+)
 from codexd_eventstore.store import NewEvent, Record
 from store_engines import NOON_US, placed
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from codexd_eventstore.files import FileSystem
+from codexd_eventstore.disk.files import FileSystem
 from codexd_eventstore.jsonl import open_jsonl_store
 from codexd_eventstore.store import (
     Damaged,

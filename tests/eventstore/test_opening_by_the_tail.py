@@ -8,10 +8,10 @@ from typing import Final
 
 import pytest
 
-from codexd_eventstore.files import FileSystem
+from codexd_eventstore.disk.files import FileSystem
+from codexd_eventstore.format.lines import chain_start, crc_of, frame
 from codexd_eventstore.jsonl import JsonlStore, open_jsonl_store
-from codexd_eventstore.lines import chain_start, crc_of, frame
-from codexd_eventstore.log import REREAD_BYTES
+from codexd_eventstore.log.log import REREAD_BYTES
 from codexd_eventstore.store import Damaged, NewEvent, Verdict
 from store_engines import NOON_US, append, content, log_path, numbers, placed, put
 from trio_test import trio_test

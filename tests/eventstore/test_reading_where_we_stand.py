@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from codexd_eventstore.files import FileSystem
+from codexd_eventstore.disk.files import FileSystem
 from codexd_eventstore.jsonl import open_jsonl_store
 from store_engines import append, numbers, placed
 from trio_test import trio_test

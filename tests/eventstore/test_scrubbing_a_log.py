@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import trio
 
-from codexd_eventstore.files import FileSystem
+from codexd_eventstore.disk.files import FileSystem
 from codexd_eventstore.jsonl import open_jsonl_store
 from codexd_eventstore.store import EventStore, Record, Refused, Rewritten, StoreFailed
 from simulated_files import Disk, SimulatedFileSystem

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from codexd_eventstore.files import (
+from codexd_eventstore.disk.files import (
     JOINED_BYTES_MAX,
     PIECES_MAX,
     Entry,

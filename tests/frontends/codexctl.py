@@ -13,8 +13,8 @@ from typing import NamedTuple, TypeVar
 import msgspec
 import trio
 
-from codexd.models.scripted import ScriptedModel, scripted_model
-from codexd.models.scripts import Part, Reply
+from codexd.models.scripted.scripts import Part, Reply
+from codexd.models.scripted.server import ScriptedModel, scripted_model
 from daemon_house import PATIENCE_SECONDS, Home
 from held_model import Held, HeldModel, held_model
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from codexd_frontends.messages import Message, read_message
+from codexd_frontends.client.messages import Message, read_message
 
 Json = dict[str, Any]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from codexd_frontends.messages import Turn
-from codexd_frontends.render import Screen
+from codexd_frontends.client.messages import Turn
+from codexd_frontends.screen.render import Screen
 
 from . import said
 from .fake_daemon import Json

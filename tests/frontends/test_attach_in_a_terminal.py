@@ -9,8 +9,8 @@ import re
 import msgspec
 import pytest
 
-from codexd.models.scripts import Call, Reply, Say
-from codexd_frontends.watch import InputEnded, InputLines
+from codexd.models.scripted.scripts import Call, Reply, Say
+from codexd_frontends.cli.watch import InputEnded, InputLines
 from daemon_house import PATIENCE_SECONDS, Daemon, Home, is_gone
 from held_model import Held
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from codexd_frontends.stdio import bridge
+from codexd_frontends.client.stdio import bridge
 
 from .fake_daemon import FakeDaemon
 from .terminal import Terminal

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from codexd import __version__
-from codexd_frontends.client import Daemon
-from codexd_frontends.messages import ThreadAnswer
-from codexd_frontends.trouble import ConnectionCut, Refused, Unreachable
+from codexd_frontends.client.client import Daemon
+from codexd_frontends.client.errors import ConnectionCut, Refused, Unreachable
+from codexd_frontends.client.messages import ThreadAnswer
 
 from . import said
 from .fake_daemon import FakeDaemon

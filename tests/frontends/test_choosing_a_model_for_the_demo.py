@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from codexd_frontends.model_choice import ModelChoice, choose_model, scripted
+from codexd_frontends.demo.model_choice import ModelChoice, choose_model, scripted
 
 CLOSED_PORT = 1  # tcpmux: nobody listens there
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codexd_frontends.style import ColorChoice, wants_color
+from codexd_frontends.screen.style import ColorChoice, wants_color
 
 TERMINAL = {"TERM": "xterm-256color"}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from codexd.models.scripts import Say
+from codexd.models.scripted.scripts import Say
 from codexd_frontends.ctl import main
 from daemon_house import Daemon
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from codexd.models.scripts import Say
+from codexd.models.scripted.scripts import Say
 from daemon_house import Home
 
 from .codexctl import codexctl, playing

@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from codexd.protocol.visible import visible_line, visible_text
-from codexd_frontends.approval_messages import ApprovalRequest
-from codexd_frontends.asking import read_question
-from codexd_frontends.question import Room, is_cut, question_lines, whole_lines
-from codexd_frontends.style import PLAIN
+from codexd_frontends.cli.questions import read_question
+from codexd_frontends.client.approval_messages import ApprovalRequest
+from codexd_frontends.screen.question import Room, is_cut, question_lines, whole_lines
+from codexd_frontends.screen.style import PLAIN
 
 from . import said
 from .fake_daemon import Json

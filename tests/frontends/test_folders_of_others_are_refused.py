@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from codexd_eventstore.files import FOLDER_MODE
+from codexd_eventstore.disk.files import FOLDER_MODE
 from daemon_house import Home
 
 from .codexctl import codexctl, playing

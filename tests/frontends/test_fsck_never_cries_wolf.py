@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from codexd.models.scripted import scripted_model
+from codexd.models.scripted.server import scripted_model
 from codexd_frontends.ctl import main
 from daemon_client import Client, connected
 from daemon_house import Home

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from codexd_frontends.cursor import Cursor
-from codexd_frontends.follow import Followed
+from codexd_frontends.client.cursor import Cursor
+from codexd_frontends.client.follow import Followed
 
 from . import said
 from .said import Json

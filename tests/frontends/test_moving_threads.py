@@ -111,7 +111,14 @@ def test_a_package_is_not_written_onto_a_terminal(tmp_path: Path) -> None:
 def test_the_demo_replaces_no_config(home: Home) -> None:
     home.configure("# mine\n")
     ended = subprocess.run(
-        [sys.executable, "-m", "codexd_frontends.demo", "--scripted", "--home", str(home.path)],
+        [
+            sys.executable,
+            "-m",
+            "codexd_frontends.demo.demo",
+            "--scripted",
+            "--home",
+            str(home.path),
+        ],
         env=home.env,
         capture_output=True,
         text=True,

@@ -25,8 +25,8 @@ from codexd.protocol.methods import METHODS
 from codexd.protocol.moving import ThreadImportProgressNotification
 from codexd.protocol.notifications import NOTIFICATIONS
 from codexd.protocol.requests import COMMAND_APPROVAL, CommandApprovalParams
-from codexd_frontends import messages
-from codexd_frontends.approval_messages import ApprovalRequest
+from codexd_frontends.client import messages
+from codexd_frontends.client.approval_messages import ApprovalRequest
 from codexd_frontends.ctl import SUBCOMMANDS, main
 
 from . import said

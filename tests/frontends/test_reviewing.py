@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from codexd.models.scripts import Call, Say
+from codexd.models.scripted.scripts import Call, Say
 from codexd_frontends.ctl import main
 from daemon_house import Daemon
 

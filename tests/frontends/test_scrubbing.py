@@ -7,10 +7,10 @@ import argparse
 import pytest
 
 from codexd.protocol.own import ScrubbedThread, ThreadScrubResponse
+from codexd_frontends.cli.console import Console
+from codexd_frontends.client.errors import UsageTrouble
 from codexd_frontends.commands import scrub
-from codexd_frontends.console import Console
 from codexd_frontends.ctl import build_parser
-from codexd_frontends.trouble import UsageTrouble
 
 CONSOLE = Console(socket_path="/nowhere", color="never", json=False, may_start=False)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from codexd_frontends.ctl import main
-from codexd_frontends.pictures import image_parts, pasted_images
+from codexd_frontends.screen.images import image_parts, pasted_images
 
 from . import said
 from .fake_daemon import FakeDaemon, Json

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codexd.models.scripts import Say
+from codexd.models.scripted.scripts import Say
 from daemon_house import Daemon, Home
 
 from .codexctl import codexctl, playing

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from codexd_frontends.messages import Turn
-from codexd_frontends.render import Piece, Screen
-from codexd_frontends.style import Style
+from codexd_frontends.client.messages import Turn
+from codexd_frontends.screen.render import Piece, Screen
+from codexd_frontends.screen.style import Style
 
 from . import said
 from .said import Json

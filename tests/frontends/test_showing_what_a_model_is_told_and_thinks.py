@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from codexd_frontends.client.messages import Turn
 from codexd_frontends.ctl import main
-from codexd_frontends.first_told import FirstTold
-from codexd_frontends.messages import Turn
-from codexd_frontends.render import Screen
-from codexd_frontends.style import PLAIN
-from codexd_frontends.thoughts import Thoughts
+from codexd_frontends.screen.instructions import FirstTold
+from codexd_frontends.screen.reasoning import Thoughts
+from codexd_frontends.screen.render import Screen
+from codexd_frontends.screen.style import PLAIN
 
 from . import said
 from .fake_daemon import FakeDaemon, Json

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from codexd.models.scripts import Say
-from codexd_frontends.process import wait_gone
+from codexd.models.scripted.scripts import Say
+from codexd_frontends.client.process import wait_gone
 from daemon_house import PATIENCE_SECONDS, Home, is_gone
 
 from .codexctl import begin, codexctl, playing, told

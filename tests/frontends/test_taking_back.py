@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from codexd.models.scripts import Say
+from codexd.models.scripted.scripts import Say
 from codexd_frontends.ctl import main
 from daemon_house import Daemon
 

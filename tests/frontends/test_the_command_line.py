@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from codexd_frontends.client.exits import EXITS
 from codexd_frontends.ctl import SUBCOMMANDS, Subcommand, build_parser, main
-from codexd_frontends.exits import EXITS
 
 
 @pytest.mark.parametrize("row", SUBCOMMANDS, ids=lambda row: row.name)

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from codexd_frontends.answering import (
+from codexd_frontends.cli.answering import (
     ATTENTION_SECONDS,
     HOLD_SECONDS,
     WRITING_SECONDS_MAX,
     Answering,
 )
-from codexd_frontends.client import Daemon
-from codexd_frontends.question import Room
-from codexd_frontends.style import PLAIN
-from codexd_frontends.watch import InputLines, Typed
+from codexd_frontends.cli.watch import InputLines, Typed
+from codexd_frontends.client.client import Daemon
+from codexd_frontends.screen.question import Room
+from codexd_frontends.screen.style import PLAIN
 
 from . import said
 from .fake_daemon import FakeDaemon, Json

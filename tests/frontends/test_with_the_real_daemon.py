@@ -7,7 +7,7 @@ import signal
 import msgspec
 
 from codexd import __version__
-from codexd.models.scripts import Call, Fail, Reply, Say
+from codexd.models.scripted.scripts import Call, Fail, Reply, Say
 from daemon_house import PATIENCE_SECONDS, Daemon, Home
 from held_model import Held
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from codexd_frontends.numbers import exact, money, short, status_line, summary_line
-from codexd_frontends.usage_messages import TokenCounts, TokenUsage
+from codexd_frontends.client.usage_messages import TokenCounts, TokenUsage
+from codexd_frontends.screen.numbers import exact, money, short, status_line, summary_line
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,16 @@ from typing import Any
 import pytest
 import trio
 
-from codexd.core.items import AgentMessage, CommandExecution, Reasoning, UserMessage, plain_text
-from codexd.models.scripted import scripted_model
-from codexd.models.scripts import Call, Fail, Reply, Say
-from codexd.projections.transcript import Transcript
+from codexd.core.values.items import (
+    AgentMessage,
+    CommandExecution,
+    Reasoning,
+    UserMessage,
+    plain_text,
+)
+from codexd.models.scripted.scripts import Call, Fail, Reply, Say
+from codexd.models.scripted.server import scripted_model
+from codexd.projections.clients.turns import Transcript
 from rollout_files import read, recorded
 from trio_test import trio_test
 

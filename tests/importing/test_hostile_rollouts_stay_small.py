@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from codexd.core.tool_events import ToolEnded
+from codexd.core.events.tools import ToolEnded
 from codexd.importing import sources
-from codexd.importing.asked import Heading
 from codexd.importing.converting import read_rollout
 from codexd.importing.lines import LINE_BYTES_MAX, UnreadableLine, read_line
+from codexd.importing.settings import Heading
 from codexd.importing.sources import UnreadableSource, raw_lines
-from codexd.importing.telling import INPUTS_MAX, OPEN_CALLS_MAX
+from codexd.importing.timeline import INPUTS_MAX, OPEN_CALLS_MAX
 from peak_memory import HAS_PROC, peak_mib
 
 HEADING = Heading("0194d2a0-0000-7000-8000-000000000001", {"cwd": "/work"}, {})

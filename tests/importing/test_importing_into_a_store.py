@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from codexd.core.events import ThreadForked, TurnStarted, encode_event
-from codexd.core.ids import ThreadId
-from codexd.core.marks import ThreadImported
-from codexd.core.record import Recorded, decode_record, encode_members
-from codexd.core.tool_events import ToolEnded
+from codexd.core.events.events import ThreadForked, TurnStarted, encode_event
+from codexd.core.events.history import ThreadImported
+from codexd.core.events.record import Recorded, decode_record, encode_members
+from codexd.core.events.tools import ToolEnded
+from codexd.core.values.ids import ThreadId
 from codexd.importing.importer import Importer, Progress, Report
 from codexd.importing.sources import UnreadableSource, thread_id_for, unpacked
-from codexd.importing.telling import Told
+from codexd.importing.timeline import Told
 from codexd.importing.writing import IMPORTER
-from codexd.projections.threads import Summary
-from codexd_eventstore.memory import MemoryStore
+from codexd.projections.summary import Summary
+from codexd_eventstore.memory.store import MemoryStore
 from codexd_eventstore.store import EventStore, NewEvent
 from rollout_files import HOME, MODEL, files_of, read, recorded, shown, thread_id
 from trio_test import trio_test

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from codexd.core.events import (
+from codexd.core.events.events import (
     ContextAdded,
     ItemCompleted,
     ModelCallEnded,
@@ -14,13 +14,13 @@ from codexd.core.events import (
     TurnFailed,
     TurnStarted,
 )
-from codexd.core.state import ThreadState, fold
-from codexd.core.tool_events import ToolEnded
-from codexd.importing.asked import Heading
+from codexd.core.events.tools import ToolEnded
+from codexd.core.state.state import ThreadState, fold
 from codexd.importing.converting import read_rollout
-from codexd.importing.telling import UNANSWERED, Told
-from codexd.projections.history import History
-from codexd.projections.usage import UsageTotals
+from codexd.importing.settings import Heading
+from codexd.importing.timeline import UNANSWERED, Told
+from codexd.projections.model.history import History
+from codexd.projections.usage.totals import UsageTotals
 from rollout_files import FILES, MODEL, files_of, read, shown
 
 

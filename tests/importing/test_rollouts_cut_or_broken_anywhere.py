@@ -9,11 +9,11 @@ from collections.abc import Iterable
 
 import pytest
 
-from codexd.core.events import encode_event
-from codexd.core.state import fold
-from codexd.importing.asked import Heading
+from codexd.core.events.events import encode_event
+from codexd.core.state.state import fold
 from codexd.importing.converting import Converted, read_rollout
-from codexd.projections.history import History
+from codexd.importing.settings import Heading
+from codexd.projections.model.history import History
 from rollout_files import FILES, read, recorded, shown
 
 # Every byte takes minutes; a prime steps through the places of all kinds of members.

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from codexd.index.connections import Connections
-from codexd.index.elsewhere import Elsewhere
+from codexd.index.store.connections import Connections
+from codexd.index.store.fallback import Elsewhere
 
 
 def test_it_is_made_where_there_is_room_and_goes_with_the_daemon(tmp_path: Path) -> None:

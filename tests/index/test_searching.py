@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from codexd.core.events import ThreadForked
-from codexd.core.ids import ThreadId
-from codexd.index import schema
-from codexd.index.listing import Place, Wanted
-from codexd.index.schema import packed
-from codexd.index.searching import found_threads, occurrences
-from codexd.index.terms import InvalidTerm, read_term, snippet_of
+from codexd.core.events.events import ThreadForked
+from codexd.core.values.ids import ThreadId
+from codexd.index.query.listing import Place, Wanted
+from codexd.index.query.search import found_threads, occurrences
+from codexd.index.query.terms import InvalidTerm, read_term, snippet_of
+from codexd.index.store import schema
+from codexd.index.store.schema import packed
 from indexing import Indexed, LogFile, indexed, stream
 from ordinary import STARTED, begun, ended, queued, runs, said
 

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from msgspec import Raw
 from msgspec.structs import replace
 
-from codexd.core import events as e
-from codexd.core.ids import ItemId, ThreadId
-from codexd.core.record import decode_record
-from codexd.core.settings import SettingsChange
-from codexd.index.documents import Document, documents_in
-from codexd.index.listing import Wanted
-from codexd.index.reconciling import LARGE_BYTES
-from codexd.index.schema import Rotten, remove_index
-from codexd.projections.threads import Summary
+from codexd.core.events import events as e
+from codexd.core.events.record import decode_record
+from codexd.core.values.ids import ItemId, ThreadId
+from codexd.core.values.settings import SettingsChange
+from codexd.index.build.documents import Document, documents_in
+from codexd.index.build.reconcile import LARGE_BYTES
+from codexd.index.query.listing import Wanted
+from codexd.index.store.schema import Rotten, remove_index
+from codexd.projections.summary import Summary
 from indexing import LogFile, indexed, stream
 from ordinary import FIRST_TURN, STARTED, begun, ended, queued, runs, said
 from playing import Play

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from codexd.index.reconciling import FIRST_PORTION, Progress
+from codexd.index.build.reconcile import FIRST_PORTION, Progress
 from indexing import LogFile, indexed, stream
 from ordinary import STARTED, begun, queued
 

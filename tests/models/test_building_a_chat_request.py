@@ -7,13 +7,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from codexd.models.chat_messages import (
+from codexd.models.chat.messages import (
     BETWEEN,
     IMAGE_BELOW,
     IMAGE_LEFT_OUT,
     NO_ANSWER,
 )
-from codexd.models.chat_request import encode_chat
+from codexd.models.chat.request import encode_chat
 from codexd.models.client import ModelRequest
 from codexd.models.quirks import QUIRKS, UNKNOWN, Quirks, read_quirks
 

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from codexd.models.client import ModelRequest
-from codexd.models.responses_request import encode_request
-from codexd.projections.model_items import without_id
+from codexd.models.responses.request import encode_request
+from codexd.projections.model.items import without_id
 
 HELLO = b'{"type":"message","role":"user","content":[{"type":"input_text","text":"Hello"}]}'
 THOUGHT = b'{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"gAAA"}'

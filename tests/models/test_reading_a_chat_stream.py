@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from codexd.models.chat import ChatReader
+from codexd.models.chat.stream import ChatReader
 from codexd.models.client import ItemCompleted, ModelEvent, ResponseCompleted
 from codexd.models.sse import EventStreamReader, InvalidEventStream
 

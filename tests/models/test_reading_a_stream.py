@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from codexd.models.client import ItemCompleted, ModelEvent
-from codexd.models.responses import ResponseReader
+from codexd.models.responses.stream import ResponseReader
 from codexd.models.sse import EventStreamReader, ServerSentEvent
 
 CASSETTES = Path(__file__).parent / "cassettes"

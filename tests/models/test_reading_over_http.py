@@ -22,10 +22,10 @@ from codexd.models.client import (
     ResponseStarted,
     TextDelta,
 )
+from codexd.models.http.client import HttpModelClient
 from codexd.models.provider import read_provider
-from codexd.models.scripted import scripted_model
-from codexd.models.scripts import Break, Call, Cut, Fail, Hang, Raw, Say, Think
-from codexd.models.transport import HttpModelClient
+from codexd.models.scripted.scripts import Break, Call, Cut, Fail, Hang, Raw, Say, Think
+from codexd.models.scripted.server import scripted_model
 from trio_test import trio_test
 
 HELLO = b'{"type":"message","role":"user","content":[{"type":"input_text","text":"Hello"}]}'

@@ -18,11 +18,11 @@ from codexd.models.client import (
     ResponseCompleted,
     TextDelta,
 )
+from codexd.models.http.client import HttpModelClient
 from codexd.models.provider import read_provider
-from codexd.models.responses import ResponseReader
-from codexd.models.script_stream import stream_of
-from codexd.models.scripted import scripted_model
-from codexd.models.scripts import (
+from codexd.models.responses.stream import ResponseReader
+from codexd.models.scripted.responses import stream_of
+from codexd.models.scripted.scripts import (
     Break,
     Call,
     Cut,
@@ -36,8 +36,8 @@ from codexd.models.scripts import (
     Think,
     Use,
 )
+from codexd.models.scripted.server import scripted_model
 from codexd.models.sse import EventStreamReader
-from codexd.models.transport import HttpModelClient
 from trio_test import trio_test
 
 SHELL = {"type": "function", "name": "shell_command"}
@@ -222,7 +222,7 @@ async def test_a_request_that_is_no_request_is_refused() -> None:
 
 @pytest.mark.slow
 def test_it_runs_as_a_program_that_ends_with_its_parent() -> None:
-    program = [sys.executable, "-m", "codexd.models.scripted", "--until-stdin-closes"]
+    program = [sys.executable, "-m", "codexd.models.scripted.server", "--until-stdin-closes"]
     with subprocess.Popen(
         program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from codexd.core.items import ErrorInfo
+from codexd.core.values.items import ErrorInfo
 from codexd.models.client import ModelError
 from codexd.models.complaints import read_complaint
 from codexd.models.errors import (

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codexd.models.chunks import ChunkTaker
+from codexd.models.http.chunks import ChunkTaker
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX: y\r\n\r\n"
 END = b"0\r\n\r\n"

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codexd.models.chat import ChatReader
-from codexd.models.chat_request import encode_chat
+from codexd.models.chat.request import encode_chat
+from codexd.models.chat.stream import ChatReader
 from codexd.models.client import (
     ItemCompleted,
     ItemStarted,
@@ -25,7 +25,7 @@ from codexd.models.client import (
 )
 from codexd.models.quirks import QUIRKS, UNKNOWN
 from codexd.models.sse import EventStreamReader
-from codexd.projections.model_items import without_id
+from codexd.projections.model.items import without_id
 
 CASSETTES = sorted((Path(__file__).parent / "cassettes" / "chat").glob("*.sse"))
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codexd.models.client import ItemCompleted, ItemStarted, ModelEvent, ResponseCompleted
-from codexd.models.responses import ResponseReader
+from codexd.models.responses.stream import ResponseReader
 from codexd.models.sse import EventStreamReader
-from codexd.projections.model_items import without_id
+from codexd.projections.model.items import without_id
 
 CASSETTES = sorted((Path(__file__).parent / "cassettes").glob("*.sse"))
 # The same every time, so that a failure is one for everybody; at night, many more of them.

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from codexd.core.usage import read_usage
+from codexd.core.values.usage import read_usage
 from codexd.models.client import (
     ItemCompleted,
     ModelError,
@@ -18,9 +18,9 @@ from codexd.models.client import (
     ResponseCompleted,
     TextDelta,
 )
+from codexd.models.http.client import HttpModelClient
 from codexd.models.local import NoLocalModel, find_local
 from codexd.models.provider import Provider, read_provider
-from codexd.models.transport import HttpModelClient
 from llama_server import CONTEXT, INSTALLED, WHY_NOT, llama_server
 from trio_test import trio_test
 

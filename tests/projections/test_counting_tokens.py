@@ -6,22 +6,22 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from codexd.core.events import (
+from codexd.core.events.events import (
     NO_JSON,
     Event,
     ModelCallFailed,
     TurnCompleted,
     TurnStarted,
 )
-from codexd.core.ids import ItemId
-from codexd.core.items import TurnError
-from codexd.core.limits import Limits
-from codexd.core.marks import HistoryCompacted
-from codexd.core.record import Recorded
-from codexd.core.usage import Tokens, read_usage, says_cached
-from codexd.projections.texts import Said
-from codexd.projections.usage import UsageTotals
-from codexd.projections.wire import Saying, Wire
+from codexd.core.events.history import HistoryCompacted
+from codexd.core.events.record import Recorded
+from codexd.core.values.ids import ItemId
+from codexd.core.values.items import TurnError
+from codexd.core.values.limits import Limits
+from codexd.core.values.usage import Tokens, read_usage, says_cached
+from codexd.projections.clients.deltas import Said
+from codexd.projections.clients.notifications import Saying, Wire
+from codexd.projections.usage.totals import UsageTotals
 from codexd.protocol import notifications as n
 from ordinary import ENDED, FIRST_TURN, begun, calling
 from playing import THREAD

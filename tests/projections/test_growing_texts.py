@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codexd.core.ids import CallId, ItemId, ThreadId, TurnId
-from codexd.core.items import AgentMessage, CommandExecution, Reasoning
-from codexd.projections.texts import Said, SaidDelta, Spoken, TextPart, Texts, part_key
+from codexd.core.values.ids import CallId, ItemId, ThreadId, TurnId
+from codexd.core.values.items import AgentMessage, CommandExecution, Reasoning
+from codexd.projections.clients.deltas import Said, SaidDelta, Spoken, TextPart, Texts, part_key
 from reading import Reading
 
 M1, R1 = ItemId("m1"), ItemId("r1")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from codexd.core import events as e
-from codexd.core.events import Event
-from codexd.core.ids import ThreadId, TurnId
-from codexd.core.record import Recorded
-from codexd.core.revert_events import HistoryReverted, HistoryRevertUndone
-from codexd.core.settings import SettingsChange
-from codexd.projections.threads import PREVIEW_CHARACTERS_MAX, Summary
+from codexd.core.events import events as e
+from codexd.core.events.events import Event
+from codexd.core.events.record import Recorded
+from codexd.core.events.revert import HistoryReverted, HistoryRevertUndone
+from codexd.core.values.ids import ThreadId, TurnId
+from codexd.core.values.settings import SettingsChange
+from codexd.projections.summary import PREVIEW_CHARACTERS_MAX, Summary
 from ordinary import BROKEN, FIRST_TURN, SETTINGS, STARTED, begun, queued
 
 GIT = e.GitHead("0f3", "main")

@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from codexd.core.erasures import Standing
-from codexd.core.events import TurnStarted
-from codexd.core.items import ThreadItem
-from codexd.core.state import fold
-from codexd.projections.history import History
-from codexd.projections.transcript import Transcript
-from codexd.projections.usage import UsageTotals
-from codexd.projections.wire import Wire
+from codexd.core.events.events import TurnStarted
+from codexd.core.state.state import fold
+from codexd.core.state.visibility import Standing
+from codexd.core.values.items import ThreadItem
+from codexd.projections.clients.notifications import Wire
+from codexd.projections.clients.turns import Transcript
+from codexd.projections.model.history import History
+from codexd.projections.usage.totals import UsageTotals
 from ordinary import ask
 from playing import INSTRUCTIONS, THREAD, TOOLS, Play
 from reading import Reading

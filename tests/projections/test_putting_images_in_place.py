@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from codexd.projections.pictures import images_in, newest_images, print_of, with_images
+from codexd.projections.model.images import images_in, newest_images, print_of, with_images
 
 SHA = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 NAME = f"codexd-blob:{SHA};image/png"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codexd.projections.limits import read_limits
+from codexd.projections.usage.rate_limits import read_limits
 from codexd.protocol.notifications import RateLimits, RateLimitWindow
 
 PRIMARY = "x-codex-primary-used-percent"

@@ -7,8 +7,7 @@ import hashlib
 import msgspec
 from msgspec.structs import replace
 
-from codexd.core.calls import ToolResult
-from codexd.core.events import (
+from codexd.core.events.events import (
     CallName,
     Event,
     InputWithdrawn,
@@ -22,8 +21,10 @@ from codexd.core.events import (
     TurnInterrupted,
     TurnSteered,
 )
-from codexd.core.ids import CallId, ItemId, ThreadId
-from codexd.core.items import (
+from codexd.core.events.history import HistoryCompacted
+from codexd.core.events.tools import ToolEnded
+from codexd.core.values.ids import CallId, ItemId, ThreadId
+from codexd.core.values.items import (
     ImageInput,
     LocalImageInput,
     MentionInput,
@@ -31,10 +32,9 @@ from codexd.core.items import (
     TextInput,
     TurnError,
 )
-from codexd.core.marks import HistoryCompacted
-from codexd.core.tool_events import ToolEnded
-from codexd.projections.history import HASH_DIGITS, History
-from codexd.projections.model_items import user_message, without_id
+from codexd.core.values.tool_actions import ToolResult
+from codexd.projections.model.history import HASH_DIGITS, History
+from codexd.projections.model.items import user_message, without_id
 from ordinary import (
     ABORTED,
     ENDED,

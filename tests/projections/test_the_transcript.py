@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from codexd.core import commands as c
-from codexd.core.calls import ToolResult
-from codexd.core.ids import CallId, ItemId
-from codexd.core.items import AgentMessage, CommandExecution, Reasoning, UserMessage
-from codexd.projections.transcript import Transcript, TurnView
+from codexd.core.values.ids import CallId, ItemId
+from codexd.core.values.items import AgentMessage, CommandExecution, Reasoning, UserMessage
+from codexd.core.values.tool_actions import ToolResult
+from codexd.projections.clients.turns import Transcript, TurnView
 from codexd.protocol.turns import Turn
 from ordinary import BROKEN, ask, finished_call, finished_thought, line, text
 from playing import Play

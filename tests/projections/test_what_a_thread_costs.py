@@ -5,21 +5,21 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import replace
 
-from codexd.core.events import (
+from codexd.core.events.events import (
     Event,
     ModelCallFailed,
     ModelCallStarted,
     ThreadForked,
     TurnCompleted,
 )
-from codexd.core.ids import ModelCallId, ThreadId
-from codexd.core.items import TurnError
-from codexd.core.record import Recorded
-from codexd.core.titles import TitleEnded, TitleRequested
-from codexd.core.usage import Tokens
-from codexd.projections.costs import Costs
-from codexd.projections.spending import DAY_MS, Spending, Spent
-from codexd.projections.threads import Summary
+from codexd.core.events.record import Recorded
+from codexd.core.events.title import TitleEnded, TitleRequested
+from codexd.core.values.ids import ModelCallId, ThreadId
+from codexd.core.values.items import TurnError
+from codexd.core.values.usage import Tokens
+from codexd.projections.summary import Summary
+from codexd.projections.usage.by_day import DAY_MS, Spending, Spent
+from codexd.projections.usage.by_turn import Costs
 from ordinary import ENDED, FIRST_TURN, SETTINGS, STARTED, begun, calling, queued
 
 OTHER = SETTINGS.__class__(**{**msgspec.structs.asdict(SETTINGS), "model": "m-2"})

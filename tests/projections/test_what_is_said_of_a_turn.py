@@ -10,11 +10,11 @@ import msgspec
 import pytest
 
 from codexd.core import commands as c
-from codexd.core.approved import action_hash
-from codexd.core.calls import BadCall, ToolResult
 from codexd.core.commands import Command
-from codexd.core.ids import CallId, ItemId
-from codexd.core.items import (
+from codexd.core.events.tools import Decision
+from codexd.core.policy.action_hash import action_hash
+from codexd.core.values.ids import CallId, ItemId
+from codexd.core.values.items import (
     AgentMessage,
     CommandExecution,
     Reasoning,
@@ -25,8 +25,8 @@ from codexd.core.items import (
     UnknownAction,
     UserMessage,
 )
-from codexd.core.settings import SettingsChange
-from codexd.core.tool_events import Decision
+from codexd.core.values.settings import SettingsChange
+from codexd.core.values.tool_actions import BadCall, ToolResult
 from codexd.protocol import notifications as n
 from codexd.protocol.threads import Active
 from codexd.protocol.turns import Turn

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from codexd.core.commands import Bridge
-from codexd.core.compaction_events import Kept, PinAdded, text_item
-from codexd.core.events import (
+from codexd.core.events.compaction import Kept, PinAdded, text_item
+from codexd.core.events.events import (
     CallName,
     ContextAdded,
     Event,
@@ -16,18 +16,18 @@ from codexd.core.events import (
     TurnCompleted,
     TurnSteered,
 )
-from codexd.core.ids import CallId, ItemId, TurnId
-from codexd.core.items import ImageInput, MentionInput, TextInput, UserInput
-from codexd.core.record import Recorded
-from codexd.projections.bridge import (
+from codexd.core.events.record import Recorded
+from codexd.core.values.ids import CallId, ItemId, TurnId
+from codexd.core.values.items import ImageInput, MentionInput, TextInput, UserInput
+from codexd.projections.model.kept_by_compaction import (
     NO_TEXT,
     WORDS_PART_OF_WINDOW,
     WORDS_TOKENS_MAX,
     Keepsakes,
     bridge_of,
 )
-from codexd.projections.pinning import pinned_items
-from codexd.runtime.compacting import without_oldest
+from codexd.projections.model.pins import pinned_items
+from codexd.runtime.effects.summary_request import without_oldest
 from ordinary import call_json, ended, message_json
 
 ROOM = WORDS_TOKENS_MAX * 4

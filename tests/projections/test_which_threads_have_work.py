@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codexd.core.due import has_work
-from codexd.core.state import ThreadState, evolve
-from codexd.projections.threads import Summary
+from codexd.core.state.state import ThreadState, evolve
+from codexd.projections.summary import Summary
 from playing import Play
 
 RUNS = st.lists(st.integers(0, 10_000), min_size=20, max_size=80)

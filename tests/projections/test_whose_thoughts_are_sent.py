@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from codexd.core.events import Event, ItemCompleted, ModelCallStarted, TurnCompleted
-from codexd.core.ids import ItemId
-from codexd.core.marks import HistoryCompacted
-from codexd.core.revert_events import MARKERS
-from codexd.projections.history import History
-from codexd.projections.makers import Makers
+from codexd.core.events.events import Event, ItemCompleted, ModelCallStarted, TurnCompleted
+from codexd.core.events.history import HistoryCompacted
+from codexd.core.events.revert import MARKERS
+from codexd.core.values.ids import ItemId
+from codexd.projections.model.history import History
+from codexd.projections.model.reasoning_owner import Makers
 from ordinary import ENDED, FIRST_TURN, begun, calling, finished_thought, queued, said
 from playing import Play
 

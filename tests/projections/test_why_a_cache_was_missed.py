@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import replace
 
-from codexd.core.events import (
+from codexd.core.events.events import (
     Event,
     ModelCallStarted,
     RequestPrint,
@@ -13,10 +13,10 @@ from codexd.core.events import (
     TurnCompleted,
     TurnStarted,
 )
-from codexd.core.ids import ItemId, ModelCallId, ThreadId, TurnId
-from codexd.core.marks import HistoryCompacted
-from codexd.core.record import Recorded
-from codexd.projections.misses import KEPT_MS, Miss, Misses
+from codexd.core.events.history import HistoryCompacted
+from codexd.core.events.record import Recorded
+from codexd.core.values.ids import ItemId, ModelCallId, ThreadId, TurnId
+from codexd.projections.usage.cache_misses import KEPT_MS, Miss, Misses
 from ordinary import ENDED, SETTINGS, STARTED
 
 SECOND = 1000

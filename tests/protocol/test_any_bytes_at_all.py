@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codexd.protocol.framing import Fed, Hangup, Lines, OverlongMessage
-from codexd.protocol.rpc import Answer, Notification, Request, Unreadable, read_message
-from codexd.protocol.websocket import WebSocket
+from codexd.protocol.wire.framing import Fed, Hangup, Lines, OverlongMessage
+from codexd.protocol.wire.rpc import Answer, Notification, Request, Unreadable, read_message
+from codexd.protocol.wire.websocket import WebSocket
 
 quick = settings(max_examples=50, derandomize=True, deadline=None, database=None)
 

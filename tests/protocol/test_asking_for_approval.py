@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from codexd.core.items import UnknownAction
+from codexd.core.values.items import UnknownAction
 from codexd.protocol.requests import (
     COMMAND_APPROVAL,
     CommandApprovalParams,
@@ -14,7 +14,7 @@ from codexd.protocol.requests import (
     Undecided,
     read_decision,
 )
-from codexd.protocol.rpc import Answer, encode_request, encode_result, read_message
+from codexd.protocol.wire.rpc import Answer, encode_request, encode_result, read_message
 
 
 def answered(result: str) -> Decided | Undecided:

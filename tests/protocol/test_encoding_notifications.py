@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from codexd.core.ids import ItemId
-from codexd.core.items import AgentMessage, TurnError
+from codexd.core.values.ids import ItemId
+from codexd.core.values.items import AgentMessage, TurnError
 from codexd.protocol.notifications import (
     NOTIFICATIONS,
     AgentMessageDeltaNotification,

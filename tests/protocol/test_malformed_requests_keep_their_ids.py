@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codexd.protocol.framing import Lines, OverlongMessage
 from codexd.protocol.request_ids import TOKENS_MAX, id_in
-from codexd.protocol.rpc import Unreadable, read_message
-from codexd.protocol.websocket import WebSocket
+from codexd.protocol.wire.framing import Lines, OverlongMessage
+from codexd.protocol.wire.rpc import Unreadable, read_message
+from codexd.protocol.wire.websocket import WebSocket
 
 BOM = b"\xef\xbb\xbf"
 SURROGATES = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codexd.protocol.framing import MESSAGE_BYTES_MAX, Fed, Lines, OverlongMessage, detect
+from codexd.protocol.wire.framing import MESSAGE_BYTES_MAX, Fed, Lines, OverlongMessage, detect
 
 STREAM = '{"id":1}\n\n  \r\n{"say":"hé"}\r\n[3]\n{"cut'.encode()
 MESSAGES: list[Fed] = [b'{"id":1}', '{"say":"hé"}\r'.encode(), b"[3]"]

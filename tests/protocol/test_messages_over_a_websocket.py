@@ -16,8 +16,8 @@ from wsproto.events import (
     TextMessage,
 )
 
-from codexd.protocol.framing import Fed, Hangup, OverlongMessage, Send
-from codexd.protocol.websocket import (
+from codexd.protocol.wire.framing import Fed, Hangup, OverlongMessage, Send
+from codexd.protocol.wire.websocket import (
     FRAGMENT_BYTES_MAX,
     HANDSHAKE_BYTES_MAX,
     WebSocket,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from codexd.protocol.rpc import (
+from codexd.protocol.turns import TurnSteerResponse
+from codexd.protocol.wire.rpc import (
     Answer,
     Notification,
     Request,
@@ -21,7 +22,6 @@ from codexd.protocol.rpc import (
     state_error,
     unknown_method,
 )
-from codexd.protocol.turns import TurnSteerResponse
 
 MANY_BRACKETS = b'{"id":1,"method":"x","params":' + b"[" * 5000
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from codexd.core.events import given
+from codexd.core.events.events import given
 from codexd.protocol.methods import EMPTY_ANSWERS, METHODS, NoParams, known_methods, read_params
-from codexd.protocol.rpc import INVALID_PARAMS, RpcError
 from codexd.protocol.threads import ThreadListParams, ThreadStartParams
 from codexd.protocol.turns import TurnStartParams
+from codexd.protocol.wire.rpc import INVALID_PARAMS, RpcError
 
 
 @pytest.mark.parametrize(

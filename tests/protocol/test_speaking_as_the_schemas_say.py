@@ -15,21 +15,14 @@ import jsonschema  # type: ignore[import-untyped]  # it has no types, and its st
 import msgspec
 import pytest
 
-from codexd.config import effective, origins, parse_config
-from codexd.core import items
-from codexd.core.ids import ItemId
-from codexd.protocol import (
-    compacting,
-    methods,
-    notifications,
-    policies,
-    reverting,
-    review,
-    searching,
-    settings,
-    threads,
-    turns,
-)
+from codexd.config.file import effective, origins, parse_config
+from codexd.core.values import items
+from codexd.core.values.ids import ItemId
+from codexd.protocol import asked_settings as settings
+from codexd.protocol import history as compacting
+from codexd.protocol import history as reverting
+from codexd.protocol import methods, notifications, policies, searching, threads, turns
+from codexd.protocol import turns as review
 from codexd.protocol.methods import EMPTY_ANSWERS, METHODS
 from codexd.protocol.notifications import NOTIFICATIONS
 from codexd.protocol.requests import CommandApprovalParams, CommandApprovalResponse
@@ -351,12 +344,12 @@ TOLD: dict[str, list[msgspec.Struct]] = {
 
 # Methods that only codexd has stand in a module of their own; no schema knows them.
 OWN_MODULES = (
-    "codexd.protocol.keeping",
+    "codexd.protocol.history",
     "codexd.protocol.own",
     "codexd.protocol.moving",
-    "codexd.protocol.providers",
-    "codexd.protocol.tending",
-    "codexd.protocol.undoing",
+    "codexd.protocol.own",
+    "codexd.protocol.own",
+    "codexd.protocol.history",
     "codexd.protocol.usage",
 )
 THEIRS = [name for name, row in METHODS.items() if row.response.__module__ not in OWN_MODULES]

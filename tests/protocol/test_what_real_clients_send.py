@@ -5,12 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from codexd.core.items import TextInput
-from codexd.core.settings import SettingsChange
+from codexd.core.values.items import TextInput
+from codexd.core.values.settings import SettingsChange
 from codexd.protocol.asked_settings import thread_change, turn_change
 from codexd.protocol.methods import METHODS, InitializeParams, read_params
 from codexd.protocol.policies import approval_policy, sandbox_mode, sandbox_policy
-from codexd.protocol.rpc import Request, read_message
 from codexd.protocol.threads import (
     After,
     ThreadForkParams,
@@ -21,6 +20,7 @@ from codexd.protocol.threads import (
     ThreadTurnsListParams,
 )
 from codexd.protocol.turns import TurnStartParams, TurnSteerParams
+from codexd.protocol.wire.rpc import Request, read_message
 
 INITIALIZE = (
     '{"id":"initialize","method":"initialize","params":{"clientInfo":{"name":"codex-tui",'

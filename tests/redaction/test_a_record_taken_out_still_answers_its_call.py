@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import replace
 
-from codexd.core.events import CallName, Event, ItemCompleted, decode_event, encode_event
-from codexd.core.ids import CallId
-from codexd.core.tool_events import ApprovalRequested
-from codexd.projections.history import History
+from codexd.core.events.events import CallName, Event, ItemCompleted, decode_event, encode_event
+from codexd.core.events.tools import ApprovalRequested
+from codexd.core.values.ids import CallId
+from codexd.projections.model.history import History
 from codexd.redaction.scrubbing import Scrub
 from ordinary import asked_about, ended, line, made
 

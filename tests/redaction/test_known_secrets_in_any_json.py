@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codexd.core.calls import RunCommand
-from codexd.core.events import EVENTS, decode_event, encode_event
-from codexd.core.ids import CallId
-from codexd.core.tool_events import ToolStarted
+from codexd.core.events.events import EVENTS, decode_event, encode_event
+from codexd.core.events.tools import ToolStarted
+from codexd.core.values.ids import CallId
+from codexd.core.values.tool_actions import RunCommand
 from codexd.redaction.redactor import Redactor
 
 SECRETS = {

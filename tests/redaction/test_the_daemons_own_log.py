@@ -6,7 +6,7 @@ import io
 import logging
 from pathlib import Path
 
-from codexd.live_config import LiveConfig
+from codexd.config.live import LiveConfig
 from codexd.redaction.house import HouseRedaction
 from codexd.redaction.logs import clean_logs
 

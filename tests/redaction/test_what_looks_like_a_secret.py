@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from codexd.core.stand_in import find_stand_in
+from codexd.core.values.redacted import find_stand_in
 from codexd.redaction.redactor import Redactor
 from made_up_secrets import CASES
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from codexd.core.events import Event, InputQueued, ThreadStarted, encode_event
-from codexd.core.ids import ItemId, ThreadId, TurnId
-from codexd.core.items import ImageInput, LocalImageInput
-from codexd.runtime.copying import copy_past, forget
-from codexd_eventstore.memory import MemoryStore
+from codexd.core.events.events import Event, InputQueued, ThreadStarted, encode_event
+from codexd.core.values.ids import ItemId, ThreadId, TurnId
+from codexd.core.values.items import ImageInput, LocalImageInput
+from codexd.runtime.ephemeral_fork import copy_past, forget
+from codexd_eventstore.memory.store import MemoryStore
 from codexd_eventstore.store import EventStore, NewEvent
 from ordinary import STARTED
 from trio_test import trio_test

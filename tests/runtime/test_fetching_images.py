@@ -11,13 +11,13 @@ import msgspec
 import pytest
 import trio
 
-from codexd.core.images import IMAGES_MAX, BadImage
-from codexd.core.items import ImageInput, LocalImageInput, TextInput, UserInput
-from codexd.projections.model_items import user_message
-from codexd.projections.pictures import print_of
+from codexd.core.values.images import IMAGES_MAX, BadImage
+from codexd.core.values.items import ImageInput, LocalImageInput, TextInput, UserInput
+from codexd.projections.model.images import print_of
+from codexd.projections.model.items import user_message
 from codexd.runtime import images as i
 from codexd.runtime.images import ImageCache, Images, shown
-from codexd_eventstore.memory import MemoryStore
+from codexd_eventstore.memory.store import MemoryStore
 from trio_test import trio_test
 
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -6,7 +6,8 @@ from itertools import pairwise
 
 import trio
 
-from codexd.core.events import (
+from codexd.core.decide.lookups import NOWHERE
+from codexd.core.events.events import (
     ThreadForked,
     TurnCompleted,
     TurnFailed,
@@ -14,15 +15,14 @@ from codexd.core.events import (
     Unknown,
     encode_event,
 )
-from codexd.core.ids import ThreadId, TurnId
-from codexd.core.record import Recorded
-from codexd.core.revert_events import HistoryReverted, HistoryRevertUndone
-from codexd.core.surroundings import NOWHERE
-from codexd.runtime.folds import Folds
-from codexd.runtime.going_back import refold
-from codexd.runtime.loading import load
-from codexd.runtime.snapshots import Keeper
-from codexd_eventstore.memory import MemoryStore
+from codexd.core.events.record import Recorded
+from codexd.core.events.revert import HistoryReverted, HistoryRevertUndone
+from codexd.core.values.ids import ThreadId, TurnId
+from codexd.runtime.snapshots.after_revert import refold
+from codexd.runtime.snapshots.folds import Folds
+from codexd.runtime.snapshots.load import load
+from codexd.runtime.snapshots.steps import Keeper
+from codexd_eventstore.memory.store import MemoryStore
 from codexd_eventstore.store import EventStore, NewEvent
 from playing import THREAD, Play
 from written import write

@@ -14,18 +14,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from codexd.core.events import InputQueued, ThreadForked, encode_event
-from codexd.core.ids import ThreadId
-from codexd.core.items import TextInput
-from codexd.core.record import Recorded
-from codexd.core.surroundings import NOWHERE
-from codexd.projections.history import History
-from codexd.runtime.folds import Folds
-from codexd.runtime.going_back import refold
-from codexd.runtime.loading import Loaded, load
-from codexd.runtime.snapshots import NEWEST, Keeper, Seed, find_seed
+from codexd.core.decide.lookups import NOWHERE
+from codexd.core.events.events import InputQueued, ThreadForked, encode_event
+from codexd.core.events.record import Recorded
+from codexd.core.values.ids import ThreadId
+from codexd.core.values.items import TextInput
+from codexd.projections.model.history import History
+from codexd.runtime.snapshots.after_revert import refold
+from codexd.runtime.snapshots.folds import Folds
+from codexd.runtime.snapshots.load import Loaded, load
+from codexd.runtime.snapshots.steps import NEWEST, Keeper, Seed, find_seed
 from codexd_eventstore.jsonl import open_jsonl_store
-from codexd_eventstore.memory import MemoryStore
+from codexd_eventstore.memory.store import MemoryStore
 from codexd_eventstore.store import EventStore, NewEvent, Record, Snapshot
 from playing import INSTRUCTIONS, THREAD, TOOLS, Play
 from written import write

@@ -8,14 +8,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from codexd.core.images import IMAGE_BYTES_MAX, IMAGES_MAX, BadImage
-from codexd.core.items import ImageInput, LocalImageInput, TextInput
-from codexd.projections.model_items import user_message
-from codexd.projections.pictures import print_of
+from codexd.core.values.images import IMAGE_BYTES_MAX, IMAGES_MAX, BadImage
+from codexd.core.values.items import ImageInput, LocalImageInput, TextInput
+from codexd.projections.model.images import print_of
+from codexd.projections.model.items import user_message
 from codexd.runtime import images as i
 from codexd.runtime.image_files import read_image
 from codexd.runtime.images import REQUEST_BYTES_MAX, REQUEST_IMAGES_MAX, ImageCache, Images
-from codexd_eventstore.memory import MemoryStore
+from codexd_eventstore.memory.store import MemoryStore
 from peak_memory import HAS_PROC, peak_mib
 from trio_test import trio_test
 
@@ -128,10 +128,10 @@ async def test_images_that_come_with_a_message_count_like_those_of_files() -> No
 
 PREPARE = """
 import trio, msgspec
-from codexd.core.items import LocalImageInput
-from codexd.core.images import BadImage
+from codexd.core.values.items import LocalImageInput
+from codexd.core.values.images import BadImage
 from codexd.runtime.images import ImageCache, Images
-from codexd_eventstore.memory import MemoryStore
+from codexd_eventstore.memory.store import MemoryStore
 from pathlib import Path
 import tempfile
 

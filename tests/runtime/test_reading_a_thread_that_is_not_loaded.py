@@ -10,16 +10,16 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codexd.core.fill import Fill, fold_fill
-from codexd.core.record import Recorded
-from codexd.core.surroundings import NOWHERE
-from codexd.projections.threads import Summary
-from codexd.runtime.glancing import summary_of
-from codexd.runtime.how_full import fill_of
-from codexd.runtime.loading import load
-from codexd.runtime.remembering import KEPT_EVENTS, Memory
-from codexd.runtime.snapshots import Keeper
-from codexd_eventstore.memory import MemoryStore
+from codexd.core.decide.lookups import NOWHERE
+from codexd.core.events.record import Recorded
+from codexd.core.state.window import Fill, fold_fill
+from codexd.projections.summary import Summary
+from codexd.runtime.snapshots.cache import KEPT_EVENTS, Memory
+from codexd.runtime.snapshots.load import load
+from codexd.runtime.snapshots.steps import Keeper
+from codexd.runtime.snapshots.summary import summary_of
+from codexd.runtime.snapshots.window import fill_of
+from codexd_eventstore.memory.store import MemoryStore
 from codexd_eventstore.store import EventStore, Record, Snapshot
 from playing import THREAD, Play
 from trio_test import trio_test

@@ -10,18 +10,18 @@ import pytest
 from msgspec.structs import replace
 
 from codexd.core.commands import RenameThread
-from codexd.core.decide import decide
-from codexd.core.events import ContextAdded
-from codexd.core.state import fold
-from codexd.core.user_instructions import UserInstructions
-from codexd.core.warned import ThreadWarned
+from codexd.core.decide.decide import decide
+from codexd.core.events.events import ContextAdded
+from codexd.core.events.warnings import ThreadWarned
+from codexd.core.state.state import fold
+from codexd.core.values.agents_md import UserInstructions
+from codexd.machine.patience import PATIENCE_SECONDS
 from codexd.models.client import ModelClient
-from codexd.patience import PATIENCE_SECONDS
-from codexd.runtime.deciding import decided
-from codexd.runtime.leftovers import ProcessFiles, UnfinishedFiles
-from codexd.runtime.world import Traits, World
+from codexd.runtime.actor.decide import decided
+from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
+from codexd.runtime.ports import Traits, World
 from codexd.tools.registry import Registry
-from codexd_eventstore.memory import MemoryStore
+from codexd_eventstore.memory.store import MemoryStore
 from ordinary import FIRST_TURN, STARTED, ask
 from trio_test import trio_test
 

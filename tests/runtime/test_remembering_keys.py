@@ -9,16 +9,16 @@ import trio
 
 from codexd.core.commands import ChangeSettings, StartThread
 from codexd.core.due import Effect
-from codexd.core.ids import ThreadId
-from codexd.core.settings import Settings, SettingsChange
+from codexd.core.values.ids import ThreadId
+from codexd.core.values.settings import Settings, SettingsChange
 from codexd.models.client import ModelClient
-from codexd.runtime.actor import ThreadActor
-from codexd.runtime.leftovers import ProcessFiles, UnfinishedFiles
+from codexd.runtime.actor.actor import ThreadActor
+from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
+from codexd.runtime.ports import Traits, World
 from codexd.runtime.supervisor import Supervisor
-from codexd.runtime.world import Traits, World
-from codexd.server.feed import Feed
-from codexd.server.frames import Frame, Questions
-from codexd.server.retelling import Reviews
+from codexd.server.feed.feed import Feed
+from codexd.server.feed.frames import Frame, Questions
+from codexd.server.feed.reviews import Reviews
 from codexd.tools.registry import Registry
 from codexd_eventstore.jsonl import open_jsonl_store
 from playing import THREAD

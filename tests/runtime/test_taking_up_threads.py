@@ -10,17 +10,17 @@ import pytest
 import trio
 
 from codexd.core import commands as c
-from codexd.core.ids import ItemId, ThreadId, TurnId
-from codexd.core.items import TextInput
+from codexd.core.values.ids import ItemId, ThreadId, TurnId
+from codexd.core.values.items import TextInput
 from codexd.models.client import ModelClient
-from codexd.runtime.actor import ThreadActor
-from codexd.runtime.leftovers import ProcessFiles, UnfinishedFiles
-from codexd.runtime.stalling import RETRY_SECONDS
+from codexd.runtime.actor.actor import ThreadActor
+from codexd.runtime.actor.stall import RETRY_SECONDS
+from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
+from codexd.runtime.ports import Traits, World
 from codexd.runtime.supervisor import Supervisor
-from codexd.runtime.taking_up import take_up
-from codexd.runtime.world import Traits, World
+from codexd.runtime.take_up import take_up
 from codexd.tools.registry import Registry
-from codexd_eventstore.memory import MemoryStore
+from codexd_eventstore.memory.store import MemoryStore
 from codexd_eventstore.store import Damaged, Head, LeftDraft, NotFound, StoreError, StoreFailed
 from ordinary import FINISHED, SETTINGS, finished_call, line, report
 from trio_test import trio_test

@@ -12,14 +12,14 @@ import pytest
 import trio
 
 from codexd.core import commands as c
-from codexd.core.approved import action_hash
-from codexd.core.calls import RunCommand, ToolAction, ToolResult
-from codexd.core.events import Event, ModelCallStarted, Unknown
-from codexd.core.ids import ItemId, ThreadId, TurnId
-from codexd.core.items import TextInput
-from codexd.core.record import decode_record
-from codexd.core.settings import ApprovalPolicy
-from codexd.core.tool_events import ApprovalDecided, ToolStarted
+from codexd.core.events.events import Event, ModelCallStarted, Unknown
+from codexd.core.events.record import decode_record
+from codexd.core.events.tools import ApprovalDecided, ToolStarted
+from codexd.core.policy.action_hash import action_hash
+from codexd.core.values.ids import ItemId, ThreadId, TurnId
+from codexd.core.values.items import TextInput
+from codexd.core.values.settings import ApprovalPolicy
+from codexd.core.values.tool_actions import RunCommand, ToolAction, ToolResult
 from codexd.models.client import (
     CallMade,
     ItemCompleted,
@@ -30,13 +30,13 @@ from codexd.models.client import (
     ResponseStarted,
     RetryBudget,
 )
-from codexd.runtime.effects import perform
-from codexd.runtime.leftovers import ProcessFiles, UnfinishedFiles
+from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
+from codexd.runtime.effects.perform import perform
+from codexd.runtime.ports import Traits, World
 from codexd.runtime.supervisor import Supervisor
-from codexd.runtime.world import Traits, World
 from codexd.tools.registry import CallContext, OutputSink, Registry
+from codexd_eventstore.disk.layout import Places
 from codexd_eventstore.jsonl import open_jsonl_store
-from codexd_eventstore.places import Places
 from codexd_eventstore.store import EventStore
 from ordinary import SETTINGS
 from simulated_files import SimulatedFileSystem

@@ -14,13 +14,13 @@ import pytest
 import trio
 
 from codexd.core import commands as c
-from codexd.core.calls import RunCommand, ToolAction, ToolResult
-from codexd.core.events import Event, ModelCallFailed, TurnCompleted, TurnFailed
-from codexd.core.ids import ItemId, ThreadId, TurnId
-from codexd.core.items import TextInput
-from codexd.core.record import decode_record
-from codexd.core.settings import Settings
-from codexd.core.tool_events import ToolEnded
+from codexd.core.events.events import Event, ModelCallFailed, TurnCompleted, TurnFailed
+from codexd.core.events.record import decode_record
+from codexd.core.events.tools import ToolEnded
+from codexd.core.values.ids import ItemId, ThreadId, TurnId
+from codexd.core.values.items import TextInput
+from codexd.core.values.settings import Settings
+from codexd.core.values.tool_actions import RunCommand, ToolAction, ToolResult
 from codexd.models.client import (
     CallMade,
     ItemCompleted,
@@ -31,16 +31,16 @@ from codexd.models.client import (
     ResponseStarted,
     RetryBudget,
 )
-from codexd.runtime.actor import ThreadActor
-from codexd.runtime.effects import perform
-from codexd.runtime.leftovers import ProcessFiles, UnfinishedFiles
+from codexd.runtime.actor.actor import ThreadActor
+from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
+from codexd.runtime.effects.perform import perform
+from codexd.runtime.ports import Traits, World
 from codexd.runtime.supervisor import Supervisor
-from codexd.runtime.world import Traits, World
-from codexd.server.feed import Feed
-from codexd.server.frames import Frame, Questions
-from codexd.server.retelling import Reviews
+from codexd.server.feed.feed import Feed
+from codexd.server.feed.frames import Frame, Questions
+from codexd.server.feed.reviews import Reviews
 from codexd.tools.registry import CallContext, OutputSink, Registry
-from codexd_eventstore.memory import MemoryStore
+from codexd_eventstore.memory.store import MemoryStore
 from codexd_eventstore.store import RECORD_BYTES_MAX
 from trio_test import trio_test
 

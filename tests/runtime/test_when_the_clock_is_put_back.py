@@ -10,16 +10,16 @@ import trio
 from msgspec.structs import replace
 
 from codexd.core import commands as c
-from codexd.core.ids import ItemId, ThreadId, TurnId
-from codexd.core.items import TextInput
-from codexd.core.record import Recorded, decode_record
+from codexd.core.events.record import Recorded, decode_record
+from codexd.core.values.ids import ItemId, ThreadId, TurnId
+from codexd.core.values.items import TextInput
 from codexd.models.client import ModelClient
-from codexd.runtime.actor import ThreadActor
-from codexd.runtime.leftovers import ProcessFiles, UnfinishedFiles
+from codexd.runtime.actor.actor import ThreadActor
+from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
+from codexd.runtime.ports import Traits, World
 from codexd.runtime.supervisor import Supervisor
-from codexd.runtime.world import Traits, World
 from codexd.tools.registry import Registry
-from codexd_eventstore.memory import MemoryStore
+from codexd_eventstore.memory.store import MemoryStore
 from ordinary import FINISHED, SETTINGS, finished_message
 from trio_test import trio_test
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codexd.core.truncate import truncate_middle
+from codexd.core.values.truncate import truncate_middle
 
 MARKER = re.compile("…([0-9]+) tokens truncated…")
 PROSE = st.text(alphabet=st.sampled_from("ab \né€😀"), max_size=120)

@@ -7,8 +7,8 @@ import json
 import msgspec
 import pytest
 
-from codexd.core.calls import BadCall, RunCommand, ToolAction, ToolResult, ViewImage
-from codexd.core.images import BadImage
+from codexd.core.values.images import BadImage
+from codexd.core.values.tool_actions import BadCall, RunCommand, ToolAction, ToolResult, ViewImage
 from codexd.tools.registry import CallContext, OutputSink, Registry
 from codexd.tools.view_image import DECLARATION, ImageViewer, ViewImageTool
 from trio_test import trio_test

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import trio
 
-from codexd.core.calls import BadCall, RunCommand, ToolResult
+from codexd.core.values.tool_actions import BadCall, RunCommand, ToolResult
 from codexd.tools.process_session import session_lives
 from codexd.tools.registry import CallContext, Registry
 from codexd.tools.shell import (

@@ -10,15 +10,15 @@ from typing import Literal
 
 import msgspec
 
-from codexd.core.calls import ToolAction, ToolResult
-from codexd.core.compaction_events import Kept
-from codexd.core.events import NO_JSON, CallName, GitHead, ScreenKind
-from codexd.core.ids import ApprovalId, CallId, ItemId, ModelCallId, ThreadId, TurnId
-from codexd.core.items import TurnError, UserInput
-from codexd.core.review_targets import ReviewOf, ReviewTarget
-from codexd.core.settings import Settings, SettingsChange
-from codexd.core.tool_events import Decision
-from codexd.core.usage import Tokens
+from codexd.core.events.compaction import Kept
+from codexd.core.events.events import NO_JSON, CallName, GitHead, ScreenKind
+from codexd.core.events.tools import Decision
+from codexd.core.values.ids import ApprovalId, CallId, ItemId, ModelCallId, ThreadId, TurnId
+from codexd.core.values.items import TurnError, UserInput
+from codexd.core.values.review_target import ReviewOf, ReviewTarget
+from codexd.core.values.settings import Settings, SettingsChange
+from codexd.core.values.tool_actions import ToolAction, ToolResult
+from codexd.core.values.usage import Tokens
 
 
 class _Command(msgspec.Struct, frozen=True, kw_only=True):

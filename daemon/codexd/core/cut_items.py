@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from codexd.core.commands import OpenItem
-from codexd.core.events import ItemCut, encode_event
+from codexd.core.events.events import ItemCut, encode_event
 
 Why = Literal["interrupted", "failed", "restarted"]
 

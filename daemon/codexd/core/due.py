@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
-from codexd.core.ids import CallId, ModelCallId, ThreadId
-from codexd.core.state import ThreadState
+from codexd.core.state.state import ThreadState
+from codexd.core.values.ids import CallId, ModelCallId, ThreadId
 
 
 class CallModel(msgspec.Struct, frozen=True):

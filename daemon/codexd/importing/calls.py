@@ -9,8 +9,8 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from codexd.core.calls import NO_PARTS, RunCommand, ToolResult, ToolStatus
-from codexd.core.foreign_json import decode_foreign
+from codexd.core.values.foreign_json import decode_foreign
+from codexd.core.values.tool_actions import NO_PARTS, RunCommand, ToolResult, ToolStatus
 from codexd.importing.lines import Members, list_of, members_of, text_of
 
 # What a command without a limit of its own had, as far as anybody can tell.
@@ -164,3 +164,25 @@ def _inside(text: str) -> tuple[str, int | None]:
         return text_of(told.get("output")), code if isinstance(code, int) else None
     place = text.find(_OUTPUT_MARK, 0, _HEAD_CHARACTERS)
     return (text[place + len(_OUTPUT_MARK) :], None) if place >= 0 else (text, None)
+
+
+def review_text(item: Members, *, entered: bool) -> str:
+    """The sentence that a review began with, or its findings."""
+    if entered:
+        target = members_of(item.get("target"))
+        hints = (item.get("user_facing_hint"), target.get("instructions"), item.get("prompt"))
+        return next((text for hint in hints if (text := text_of(hint))), "the changes")
+    output = members_of(item.get("review_output"))
+    findings = [_finding(members_of(one)) for one in list_of(output.get("findings"))]
+    return "\n\n".join([text_of(output.get("overall_explanation")).strip(), *findings]).strip()
+
+
+def _finding(finding: Members) -> str:
+    place = members_of(finding.get("code_location"))
+    span = members_of(place.get("line_range"))
+    where = text_of(place.get("absolute_file_path"))
+    if isinstance(span.get("start"), int):
+        where += f":{span['start']}-{span.get('end', span['start'])}"
+    head = f"- {text_of(finding.get('title'))}" + (f" ({where})" if where else "")
+    body = text_of(finding.get("body")).strip()
+    return f"{head}\n  {body}" if body else head

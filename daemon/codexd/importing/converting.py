@@ -11,8 +11,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from codexd.core.calls import RunCommand, ToolResult
-from codexd.core.events import (
+from codexd.core.events.events import (
     CallName,
     ContextAdded,
     ItemCompleted,
@@ -24,13 +23,13 @@ from codexd.core.events import (
     TurnFailed,
     TurnInterrupted,
 )
-from codexd.core.ids import CallId, ItemId
-from codexd.core.items import TextInput, TurnError
-from codexd.core.marks import HistoryCompacted, ReviewEntered, ReviewExited
-from codexd.core.settings import Settings
-from codexd.core.tool_events import ToolEnded, ToolStarted
-from codexd.importing.asked import Heading, change_of, started
-from codexd.importing.calls import TIMEOUT_MS_UNKNOWN, command_of, ran, result_of
+from codexd.core.events.history import HistoryCompacted, ReviewEntered, ReviewExited
+from codexd.core.events.tools import ToolEnded, ToolStarted
+from codexd.core.values.ids import CallId, ItemId
+from codexd.core.values.items import TextInput, TurnError
+from codexd.core.values.settings import Settings
+from codexd.core.values.tool_actions import RunCommand, ToolResult
+from codexd.importing.calls import TIMEOUT_MS_UNKNOWN, command_of, ran, result_of, review_text
 from codexd.importing.kinds import (
     ITS_OWN,
     SAID_ELSEWHERE,
@@ -51,8 +50,8 @@ from codexd.importing.lines import (
     read_line,
     text_of,
 )
-from codexd.importing.reviews import review_text
-from codexd.importing.telling import OPEN_CALLS_MAX, OpenCall, Teller, Told
+from codexd.importing.settings import Heading, change_of, started
+from codexd.importing.timeline import OPEN_CALLS_MAX, OpenCall, Teller, Told
 from codexd.importing.usage import UsageReader
 
 # How much of a person's words a compaction of 2025 kept, where it does not say itself: 20 000 tokens there.

@@ -12,23 +12,23 @@ from typing import Literal
 import msgspec
 import trio
 
-from codexd.core.events import (
+from codexd.core.events.events import (
     Event,
     InvalidEvent,
     ThreadArchived,
     ThreadRenamed,
 )
-from codexd.core.ids import ThreadId
-from codexd.core.marks import ThreadImported
-from codexd.core.record import decode_record
-from codexd.core.state import ThreadState, evolve
-from codexd.importing.asked import MODEL_UNKNOWN
-from codexd.importing.fitting import Fitted, fitted
+from codexd.core.events.history import ThreadImported
+from codexd.core.events.record import decode_record
+from codexd.core.state.state import ThreadState, evolve
+from codexd.core.values.ids import ThreadId
+from codexd.importing.import_state import Standing, fork_point, standing_of
 from codexd.importing.lines import read_time, text_of
 from codexd.importing.plan import Plan, plan
+from codexd.importing.record_size import Fitted, fitted
 from codexd.importing.rollouts import NOT_READ, Mark, Page, Rollout
+from codexd.importing.settings import MODEL_UNKNOWN
 from codexd.importing.sources import Source, UnreadableSource, given_name, thread_id_for
-from codexd.importing.standing import Standing, fork_point, standing_of
 from codexd.importing.writing import Writing
 from codexd_eventstore.store import EventStore, StoreError
 

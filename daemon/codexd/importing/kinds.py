@@ -11,8 +11,8 @@ from typing import Literal
 
 import msgspec
 
-from codexd.core.events import ContextCategory, ScreenKind
-from codexd.core.items import ImageInput, TextInput, UserInput
+from codexd.core.events.events import ContextCategory, ScreenKind
+from codexd.core.values.items import ImageInput, TextInput, UserInput
 from codexd.importing.lines import Members, list_of, members_of, text_of
 
 # Where the newest rollouts say of each part of a message what it is.

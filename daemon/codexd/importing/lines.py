@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from codexd.core.foreign_json import decode_foreign
+from codexd.core.values.foreign_json import decode_foreign
 
 # A line longer than this is passed over: it would take several times its length in memory. The longest honest ones
 # have an image of 20 MiB, which is 28 as base64.

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from codexd.core.settings import Settings
-from codexd.importing.asked import Heading
+from codexd.core.values.settings import Settings
 from codexd.importing.converting import Converter
+from codexd.importing.kinds import user_parts
 from codexd.importing.lines import (
     LINE_BYTES_MAX,
     Complaint,
@@ -23,9 +23,9 @@ from codexd.importing.lines import (
     read_line,
     text_of,
 )
+from codexd.importing.settings import Heading
 from codexd.importing.sources import RawLine, Source, UnreadableSource, raw_lines, torn
-from codexd.importing.takings_back import TakenBack
-from codexd.importing.telling import Told
+from codexd.importing.timeline import Told
 
 # How much is read before the next page is asked for: some 10 ms of a worker's time.
 PAGE_BYTES = 512 * 1024
@@ -200,3 +200,35 @@ def _read(raw: RawLine) -> Line | None:
 def _context(raw: RawLine) -> Members | None:
     line = _read(raw)
     return line.payload if line is not None and line.type == "turn_context" else None
+
+
+class TakenBack:
+    """The fold over all lines of a rollout in which turns were taken back."""
+
+    def __init__(self) -> None:
+        self.spans: list[tuple[int, int]] = []
+        self._turns: list[int] = []  # the first lines of the turns that stand
+        self._begun: int | None = None  # where a turn was said to begin, before its words
+
+    def apply(self, line: Line) -> None:
+        """Take the next line in."""
+        kind = text_of(line.payload.get("type"))
+        if line.type == "event_msg" and kind in ("task_started", "turn_started"):
+            self._begun = line.number
+        elif line.type == "event_msg" and kind == "thread_rolled_back":
+            self._take_back(line)
+        elif line.type == "response_item" and _by_person(line):
+            self._turns.append(self._begun or line.number)
+            self._begun = None
+
+    def _take_back(self, line: Line) -> None:
+        count = line.payload.get("num_turns")
+        gone = self._turns[-count:] if isinstance(count, int) and count > 0 else []
+        if gone:
+            del self._turns[-len(gone) :]
+            self.spans.append((gone[0], line.number))
+
+
+def _by_person(line: Line) -> bool:
+    item = line.payload
+    return item.get("role") == "user" and any(p.whose == "person" for p in user_parts(item))

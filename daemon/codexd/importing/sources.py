@@ -18,9 +18,8 @@ from typing import IO, Literal, Protocol
 
 import msgspec
 
-from codexd.core.foreign_json import decode_foreign
-from codexd.core.ids import InvalidId, parse_thread_id
-from codexd.foreign_files import open_file, read_file
+from codexd.core.values.foreign_json import decode_foreign
+from codexd.core.values.ids import InvalidId, parse_thread_id
 from codexd.importing.lines import (
     LINE_BYTES_MAX,
     Members,
@@ -29,7 +28,8 @@ from codexd.importing.lines import (
     read_line,
     text_of,
 )
-from codexd.python_child import plain_environment
+from codexd.machine.foreign_files import open_file, read_file
+from codexd.machine.python_child import plain_environment
 
 # In so many lines a rollout has said what it is; one with a broken first line is still told by its name.
 HEAD_LINES_MAX = 40

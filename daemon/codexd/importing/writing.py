@@ -1,20 +1,20 @@
 """Appending what a rollout says to a log: one append for each line, with the line's own time. I/O.
 
 Law: all of it is another program's word. It goes in as foreign, so a thread that is loaded with it is taken in
-first (`core/taking_in.py`), however far the import came.
+first (`core/decide/take_in.py`), however far the import came.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from codexd.core.events import Event, ThreadForked, encode_event
-from codexd.core.ids import ThreadId
-from codexd.core.record import encode_members
-from codexd.core.state import ThreadState
-from codexd.core.story import Story
-from codexd.importing.fitting import Fitted
+from codexd.core.decide.transition import Story
+from codexd.core.events.events import Event, ThreadForked, encode_event
+from codexd.core.events.record import encode_members
+from codexd.core.state.state import ThreadState
+from codexd.core.values.ids import ThreadId
 from codexd.importing.lines import Complaint
+from codexd.importing.record_size import Fitted
 from codexd_eventstore.store import EventStore, NewEvent, Refused
 
 # Who caused a record that no line of a rollout stands behind: its end, and what was open there.

@@ -18,11 +18,11 @@ from typing import Final
 
 import msgspec
 
-from codexd.index.child import BROKEN, UNWRITABLE
-from codexd.index.logs import Logs
-from codexd.index.reconciling import Progress, reconcile
-from codexd.index.schema import is_broken, is_whole, open_index
-from codexd.log_lines import log_to
+from codexd.index.build.child import BROKEN, UNWRITABLE
+from codexd.index.build.logs import Logs
+from codexd.index.build.reconcile import Progress, reconcile
+from codexd.index.store.schema import is_broken, is_whole, open_index
+from codexd.machine.log_lines import log_to
 
 # Behind everything that a person waits for.
 NICENESS: Final = 10

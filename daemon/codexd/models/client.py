@@ -14,8 +14,8 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from codexd.core.ids import ItemId
-from codexd.core.items import ErrorInfo
+from codexd.core.values.ids import ItemId
+from codexd.core.values.items import ErrorInfo
 
 
 class ModelRequest(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from codexd.core.foreign_json import decode_foreign
+from codexd.core.values.foreign_json import decode_foreign
 
 
 class Complaint(msgspec.Struct, frozen=True):

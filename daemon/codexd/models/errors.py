@@ -17,8 +17,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from codexd.core.items import ErrorInfo
-from codexd.core.shown import shown_variable
+from codexd.core.values.items import ErrorInfo
+from codexd.core.values.shown import shown_variable
 from codexd.models.client import FailedAt, ModelError
 from codexd.models.complaints import Complaint, finite_number, plain_text, read_complaint
 from codexd.models.provider import Provider

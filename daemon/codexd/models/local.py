@@ -20,7 +20,7 @@ from codexd.models.client import ModelError
 from codexd.models.provider import Provider
 
 if TYPE_CHECKING:
-    from codexd.models.transport import HttpModelClient
+    from codexd.models.http.client import HttpModelClient
 
 # A server that loads a model may be slow to answer even this; who waits is a person.
 ASK_SECONDS_MAX: Final = 3.0
@@ -82,7 +82,7 @@ def choose(models: Sequence[LocalModel], named: str | None) -> LocalModel | None
 async def _ask(
     provider: Provider, env: Mapping[str, str], found: dict[str, LocalServer | str]
 ) -> None:
-    from codexd.models.transport import HttpModelClient  # heavy, and few ask
+    from codexd.models.http.client import HttpModelClient  # heavy, and few ask
 
     client = HttpModelClient(provider, env)
     found[provider.key] = f"no answer within {ASK_SECONDS_MAX:g} s"

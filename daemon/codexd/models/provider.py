@@ -14,7 +14,7 @@ from urllib.parse import urlencode, urlsplit
 import msgspec
 
 from codexd import __version__
-from codexd.core.shown import shown_url, shown_variable
+from codexd.core.values.shown import shown_url, shown_variable
 from codexd.models.builtin import BUILT_IN
 from codexd.models.client import ModelError, RetryBudget
 from codexd.models.quirks import UNKNOWN, Quirks, is_azure, kind_of, read_quirks

@@ -6,16 +6,19 @@ the words beside it, as in the original.
 
 from __future__ import annotations
 
-from codexd.core.settings import SettingsChange
-from codexd.protocol.policies import approval_policy, sandbox_mode
-from codexd.protocol.settings import ThreadSettingsUpdateParams
+from typing import Literal
+
+import msgspec
+
+from codexd.core.values.settings import SettingsChange
+from codexd.protocol.policies import AskedPolicy, SandboxPolicy, approval_policy, sandbox_mode
 from codexd.protocol.threads import (
     ConfigOverrides,
     ThreadForkParams,
     ThreadResumeParams,
     ThreadStartParams,
 )
-from codexd.protocol.turns import TurnStartParams
+from codexd.protocol.turns import CollaborationMode, TurnStartParams
 
 
 def thread_change(
@@ -62,3 +65,22 @@ def settings_change(params: ThreadSettingsUpdateParams) -> SettingsChange:
         summary=params.summary,
         verbosity=params.verbosity,
     )
+
+
+class ThreadSettingsUpdateParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """Change some settings from the next turn on; what is left out or null stays as it is."""
+
+    thread_id: str
+    cwd: str | None = None
+    approval_policy: AskedPolicy | None = None
+    sandbox_policy: SandboxPolicy | None = None
+    model: str | None = None
+    effort: str | None = None
+    summary: Literal["auto", "concise", "detailed", "none"] | None = None
+    collaboration_mode: CollaborationMode | None = None
+    model_provider: str | None = None  # codexd only, as is the next
+    verbosity: Literal["low", "medium", "high"] | None = None
+
+
+class ThreadSettingsUpdateResponse(msgspec.Struct, frozen=True):
+    """They are in force; all who follow the thread are told."""

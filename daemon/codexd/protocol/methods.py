@@ -10,29 +10,23 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from codexd.protocol import (
-    compacting,
-    keeping,
-    moving,
-    own,
-    providers,
-    reverting,
-    review,
-    searching,
-    settings,
-    tending,
-    threads,
-    turns,
-    undoing,
-)
-from codexd.protocol.complaints import complaint
-from codexd.protocol.rpc import invalid_params
+from codexd.protocol import asked_settings as settings
+from codexd.protocol import history as compacting
+from codexd.protocol import history as keeping
+from codexd.protocol import history as reverting
+from codexd.protocol import history as undoing
+from codexd.protocol import moving, own, searching, threads, turns
+from codexd.protocol import own as providers
+from codexd.protocol import own as tending
+from codexd.protocol import turns as review
 from codexd.protocol.usage import (
     ThreadUsageListParams,
     ThreadUsageListResponse,
     ThreadUsageReadParams,
     ThreadUsageReadResponse,
 )
+from codexd.protocol.wire.complaints import complaint
+from codexd.protocol.wire.rpc import invalid_params
 
 Params = TypeVar("Params", bound=msgspec.Struct)
 

@@ -10,8 +10,8 @@ from typing import Literal
 
 import msgspec
 
-from codexd.core.items import ThreadItem, TurnError
-from codexd.core.settings import ApprovalPolicy
+from codexd.core.values.items import ThreadItem, TurnError
+from codexd.core.values.settings import ApprovalPolicy
 from codexd.protocol.policies import SandboxPolicy
 from codexd.protocol.request_ids import RequestId
 from codexd.protocol.threads import Environment, Thread, ThreadStatus

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from codexd.core.settings import ApprovalPolicy, SandboxMode
+from codexd.core.values.settings import ApprovalPolicy, SandboxMode
 
 
 class GranularPolicy(msgspec.Struct, frozen=True):

@@ -10,9 +10,9 @@ from typing import Literal
 
 import msgspec
 
-from codexd.core.items import UnknownAction
-from codexd.protocol.complaints import complaint
-from codexd.protocol.rpc import Answer
+from codexd.core.values.items import UnknownAction
+from codexd.protocol.wire.complaints import complaint
+from codexd.protocol.wire.rpc import Answer
 
 COMMAND_APPROVAL = "item/commandExecution/requestApproval"
 

@@ -11,8 +11,8 @@ from typing import Literal
 
 import msgspec
 
-from codexd.core.items import ThreadItem
-from codexd.core.settings import ApprovalPolicy, SandboxMode
+from codexd.core.values.items import ThreadItem
+from codexd.core.values.settings import ApprovalPolicy, SandboxMode
 from codexd.protocol.policies import AskedPolicy, SandboxPolicy
 from codexd.protocol.turns import Turn
 

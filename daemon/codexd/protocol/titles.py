@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from codexd.core.titles import TITLE_CHARACTERS_MAX, title_of
+from codexd.core.events.title import TITLE_CHARACTERS_MAX, title_of
 
 __all__ = ["TITLE_CHARACTERS_MAX", "title_of"]

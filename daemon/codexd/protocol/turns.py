@@ -6,7 +6,8 @@ from typing import Literal
 
 import msgspec
 
-from codexd.core.items import ThreadItem, TurnError, UserInput
+from codexd.core.values.items import ThreadItem, TurnError, UserInput
+from codexd.core.values.review_target import ReviewTarget
 from codexd.protocol.policies import AskedPolicy, SandboxPolicy
 
 TurnStatus = Literal["inProgress", "completed", "interrupted", "failed"]
@@ -90,3 +91,18 @@ class TurnInterruptParams(msgspec.Struct, frozen=True, rename="camel"):
 
 class TurnInterruptResponse(msgspec.Struct, frozen=True):
     """Done."""
+
+
+class ReviewStartParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """Have a reviewer look at something, where the thread works."""
+
+    thread_id: str
+    target: ReviewTarget
+    delivery: Literal["inline"] | None = None  # the findings are told in the thread itself
+
+
+class ReviewStartResponse(msgspec.Struct, frozen=True, rename="camel"):
+    """The turn that is the review; the thread is the one that was named."""
+
+    turn: Turn
+    review_thread_id: str

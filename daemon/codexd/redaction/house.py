@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from codexd.config_keys import Config
-from codexd.live_config import LiveConfig
+from codexd.config.keys import Config
+from codexd.config.live import LiveConfig
 from codexd.redaction.names import SECRET_CHARACTERS_MIN, secrets_in
 from codexd.redaction.patterns import PATTERNS, Pattern
 from codexd.redaction.redactor import Redactor

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from codexd.log_lines import LogLines
+from codexd.machine.log_lines import LogLines
 
 
 @contextmanager

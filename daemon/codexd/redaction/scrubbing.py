@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from codexd.core.stand_in import scrubbed_stand_in
+from codexd.core.values.redacted import scrubbed_stand_in
 from codexd.redaction.redactor import Redactor
 from codexd.redaction.strings import edit_strings, edit_values
 from codexd.redaction.windows import OWN_WINDOW_BYTES, matches_in, with_replaced

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import msgspec
 
-from codexd.core.events import EVENTS
+from codexd.core.events.events import EVENTS
 
 # Edits a string's text, as UTF-8; the second argument says that it is data in base64.
 Edit = Callable[[bytes, bool], bytes]

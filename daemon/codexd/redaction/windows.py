@@ -12,7 +12,7 @@ from typing import Final
 
 # A search of so much takes less than a millisecond for what the daemon looks for.
 WINDOW_BYTES: Final = 64 * 1024
-# A person's own expression may take a thousand steps at each byte; see `codexd.linear`.
+# A person's own expression may take a thousand steps at each byte; see `codexd.machine.linear`.
 OWN_WINDOW_BYTES: Final = 4 * 1024
 # Longer than any match of an expression of ours; what goes on is matched again, to its end.
 MATCH_BYTES_MAX: Final = 32 * 1024

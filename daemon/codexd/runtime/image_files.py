@@ -8,8 +8,14 @@ from __future__ import annotations
 import os
 from io import FileIO
 
-from codexd.core.images import IMAGE_BYTES_MAX, UnreadableImage, kind_of, not_an_image, too_large
-from codexd.foreign_files import NotAFile, open_file, read_up_to
+from codexd.core.values.images import (
+    IMAGE_BYTES_MAX,
+    UnreadableImage,
+    kind_of,
+    not_an_image,
+    too_large,
+)
+from codexd.machine.foreign_files import NotAFile, open_file, read_up_to
 
 
 def read_image(path: str) -> bytes:

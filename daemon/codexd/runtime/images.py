@@ -20,7 +20,7 @@ import msgspec
 import trio
 from msgspec.structs import replace
 
-from codexd.core.images import (
+from codexd.core.values.images import (
     DETAILS,
     IMAGES_MAX,
     BadImage,
@@ -31,9 +31,9 @@ from codexd.core.images import (
     read_data_url,
     read_name,
 )
-from codexd.core.items import ImageInput, LocalImageInput, UserInput
-from codexd.patience import NoAnswer, patiently
-from codexd.projections.pictures import image_places, print_of, with_images
+from codexd.core.values.items import ImageInput, LocalImageInput, UserInput
+from codexd.machine.patience import NoAnswer, patiently
+from codexd.projections.model.images import image_places, print_of, with_images
 from codexd.runtime.image_files import read_image
 from codexd_eventstore.store import EventStore, StoreError
 

@@ -15,15 +15,15 @@ import msgspec
 import trio
 
 from codexd.core import commands as c
-from codexd.core.events import InvalidEvent, ThreadForked, encode_event
-from codexd.core.ids import ThreadId
-from codexd.core.record import encode_members
-from codexd.runtime.actor import Perform, ThreadActor
-from codexd.runtime.copying import copy_past, forget
-from codexd.runtime.loading import Witness
-from codexd.runtime.snapshots import Seed, find_seed
+from codexd.core.events.events import InvalidEvent, ThreadForked, encode_event
+from codexd.core.events.record import encode_members
+from codexd.core.values.ids import ThreadId
+from codexd.runtime.actor.actor import Perform, ThreadActor
+from codexd.runtime.ephemeral_fork import copy_past, forget
+from codexd.runtime.ports import Listener, World
+from codexd.runtime.snapshots.load import Witness
+from codexd.runtime.snapshots.steps import Seed, find_seed
 from codexd.runtime.troubles import Trouble, trouble_of
-from codexd.runtime.world import Listener, World
 from codexd_eventstore.store import NewEvent, NotFound, StoreError, StoreFailed
 
 log = logging.getLogger(__name__)

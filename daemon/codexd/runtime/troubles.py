@@ -6,8 +6,8 @@ from typing import Final
 
 import msgspec
 
-from codexd.core.events import InvalidEvent
-from codexd.core.ids import ThreadId
+from codexd.core.events.events import InvalidEvent
+from codexd.core.values.ids import ThreadId
 from codexd_eventstore.store import Damaged
 
 # Of a record that is whole, and that this version cannot read.

@@ -5,16 +5,16 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterable
 
-from codexd.core.ids import ThreadId
-from codexd.core.state import ThreadState
-from codexd.projections.texts import Said
+from codexd.core.state.state import ThreadState
+from codexd.core.values.ids import ThreadId
+from codexd.projections.clients.deltas import Said
 from codexd.protocol.notifications import ThreadStatusChangedNotification
 from codexd.runtime.supervisor import Supervisor
-from codexd.server.connection import Connection, Handlers, Shared
-from codexd.server.feed import Feed
-from codexd.server.frames import Frame, Questions, parts_of
-from codexd.server.headings import status_of
-from codexd.server.retelling import Reviews
+from codexd.server.connection.connection import Connection, Handlers, Shared
+from codexd.server.feed.feed import Feed
+from codexd.server.feed.frames import Frame, Questions, parts_of
+from codexd.server.feed.reviews import Reviews
+from codexd.server.feed.thread_view import status_of
 
 
 class Hub:

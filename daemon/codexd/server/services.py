@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from codexd.core.surroundings import Here
-from codexd.live_config import LiveConfig
+from codexd.config.live import LiveConfig
+from codexd.core.decide.lookups import Here
 from codexd.protocol.methods import Model
-from codexd.protocol.providers import ProviderFindLocalResponse
+from codexd.protocol.own import ProviderFindLocalResponse
 from codexd.redaction.redactor import Redactor
-from codexd.runtime.brought_in import BroughtIn
 from codexd.runtime.images import Images
+from codexd.runtime.package_source import BroughtIn
 from codexd.runtime.supervisor import Supervisor
-from codexd.server.directory import Directory
 from codexd.server.hub import Hub
+from codexd.server.reads.directory import Directory
 from codexd.server.sweeper import Sweeper
 from codexd.server.thread_keys import ThreadKeys
 from codexd_eventstore.store import EventStore

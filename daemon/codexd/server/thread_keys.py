@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 import msgspec
 import trio
 
-from codexd.core.ids import ThreadId
+from codexd.core.values.ids import ThreadId
 from codexd.runtime.daemon_stream import DAEMON_STREAM, note, noted
 from codexd_eventstore.store import EventStore, NewEvent, StoreError
 

@@ -22,7 +22,7 @@ from functools import partial
 import msgspec
 import trio
 
-from codexd.patience import NoAnswer, patiently
+from codexd.machine.patience import NoAnswer, patiently
 from codexd.tools.process_exit import wait_exit
 from codexd.tools.process_session import session_lives, signal_session, start_time
 from codexd.tools.registry import OutputSink

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from codexd.core.calls import BadCall, ToolAction, ToolResult
+from codexd.core.values.tool_actions import BadCall, ToolAction, ToolResult
 
 
 class CallContext(msgspec.Struct, frozen=True):

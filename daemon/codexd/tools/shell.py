@@ -17,8 +17,8 @@ from typing import Literal, Protocol, assert_never
 import msgspec
 import trio
 
-from codexd.core.calls import BadCall, RunCommand, ToolAction, ToolResult, ViewImage
-from codexd.core.truncate import truncate_middle
+from codexd.core.values.tool_actions import BadCall, RunCommand, ToolAction, ToolResult, ViewImage
+from codexd.core.values.truncate import truncate_middle
 from codexd.tools.guarded import guarded
 from codexd.tools.leftovers import COMMAND_MARK
 from codexd.tools.output import KeptOutput

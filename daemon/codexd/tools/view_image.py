@@ -13,8 +13,8 @@ from pathlib import PurePosixPath
 
 import msgspec
 
-from codexd.core.calls import BadCall, ToolAction, ToolResult, ViewImage
-from codexd.core.images import DETAIL_DEFAULT, BadImage
+from codexd.core.values.images import DETAIL_DEFAULT, BadImage
+from codexd.core.values.tool_actions import BadCall, ToolAction, ToolResult, ViewImage
 from codexd.tools.registry import CallContext, OutputSink, Performer
 
 TOOL_NAME = "view_image"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from codexd_frontends.console import Console
-from codexd_frontends.exits import DONE, Exit
-from codexd_frontends.start import connect
-from codexd_frontends.stdio import bridge
+from codexd_frontends.cli.console import Console
+from codexd_frontends.cli.start import connect
+from codexd_frontends.client.exits import DONE, Exit
+from codexd_frontends.client.stdio import bridge
 
 
 def run(_arguments: argparse.Namespace, console: Console) -> Exit:

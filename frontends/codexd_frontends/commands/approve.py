@@ -11,21 +11,21 @@ import sys
 import time
 from collections.abc import Sequence
 
-from codexd_frontends.answering import Answering
-from codexd_frontends.asking import Question, Questions, read_question, said
-from codexd_frontends.client import Daemon
-from codexd_frontends.console import Console
-from codexd_frontends.drawn import one_line
-from codexd_frontends.exits import DONE, FAILED, LEFT, WAITING, Exit
-from codexd_frontends.follow import Followed, read_answer
-from codexd_frontends.hints import how_to_answer
-from codexd_frontends.messages import Message
-from codexd_frontends.question import question_lines
-from codexd_frontends.render import Screen
-from codexd_frontends.start import connect
-from codexd_frontends.trouble import ConnectionCut, Trouble, UsageTrouble
-from codexd_frontends.watch import CtrlC, InputEnded, InputLines, Interrupts, Typed, Watch
-from codexd_frontends.which import find_thread_id
+from codexd_frontends.cli.answering import Answering
+from codexd_frontends.cli.console import Console
+from codexd_frontends.cli.questions import Question, Questions, read_question, said
+from codexd_frontends.cli.start import connect
+from codexd_frontends.cli.watch import CtrlC, InputEnded, InputLines, Interrupts, Typed, Watch
+from codexd_frontends.client.client import Daemon
+from codexd_frontends.client.errors import ConnectionCut, Trouble, UsageTrouble
+from codexd_frontends.client.exits import DONE, FAILED, LEFT, WAITING, Exit
+from codexd_frontends.client.follow import Followed, read_answer
+from codexd_frontends.client.hints import how_to_answer
+from codexd_frontends.client.messages import Message
+from codexd_frontends.client.which import find_thread_id
+from codexd_frontends.screen.drawn import one_line
+from codexd_frontends.screen.question import question_lines
+from codexd_frontends.screen.render import Screen
 
 # The questions follow the answer to thread/resume at once, and so does the word that one is answered.
 QUESTION_SECONDS_MAX = 5.0

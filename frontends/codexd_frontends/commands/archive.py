@@ -6,10 +6,10 @@ import argparse
 
 import msgspec
 
-from codexd_frontends.console import Console
-from codexd_frontends.exits import DONE, Exit
-from codexd_frontends.start import connect
-from codexd_frontends.which import find_thread_id
+from codexd_frontends.cli.console import Console
+from codexd_frontends.cli.start import connect
+from codexd_frontends.client.exits import DONE, Exit
+from codexd_frontends.client.which import find_thread_id
 
 
 class _Done(msgspec.Struct, frozen=True):

@@ -17,25 +17,25 @@ from collections.abc import Sequence
 import msgspec
 
 from codexd.protocol.titles import TITLE_CHARACTERS_MAX, title_of
-from codexd_frontends.answering import Answering
-from codexd_frontends.asking import Question
-from codexd_frontends.client import Daemon
+from codexd_frontends.cli.answering import Answering
+from codexd_frontends.cli.console import Console
+from codexd_frontends.cli.questions import Question
+from codexd_frontends.cli.start import connect
+from codexd_frontends.cli.watch import CtrlC, InputEnded, InputLines, Interrupts, Seen, Typed, Watch
+from codexd_frontends.client.client import Daemon
+from codexd_frontends.client.errors import ConnectionCut, Refused, Unreachable, UsageTrouble
+from codexd_frontends.client.exits import DONE, LEFT, Exit
+from codexd_frontends.client.follow import Followed, past_turns, read_answer, running_turn
+from codexd_frontends.client.hints import how_to_answer
+from codexd_frontends.client.messages import Message, Thread, Turn, TurnAnswer, TurnNote
+from codexd_frontends.client.usage_messages import TokenUsage, UsageNote
+from codexd_frontends.client.which import find_thread_id
 from codexd_frontends.commands.show import EARLIER
-from codexd_frontends.console import Console
-from codexd_frontends.drawn import one_line, title
-from codexd_frontends.exits import DONE, LEFT, Exit
-from codexd_frontends.follow import Followed, past_turns, read_answer, running_turn
-from codexd_frontends.hints import how_to_answer
-from codexd_frontends.messages import Message, Thread, Turn, TurnAnswer, TurnNote
-from codexd_frontends.numbers import status_line, summary_line
-from codexd_frontends.pictures import Part, image_parts, input_of, pasted_images
-from codexd_frontends.render import Screen
-from codexd_frontends.start import connect
-from codexd_frontends.thoughts import Thoughts, wanted_thoughts
-from codexd_frontends.trouble import ConnectionCut, Refused, Unreachable, UsageTrouble
-from codexd_frontends.usage_messages import TokenUsage, UsageNote
-from codexd_frontends.watch import CtrlC, InputEnded, InputLines, Interrupts, Seen, Typed, Watch
-from codexd_frontends.which import find_thread_id
+from codexd_frontends.screen.drawn import one_line, title
+from codexd_frontends.screen.images import Part, image_parts, input_of, pasted_images
+from codexd_frontends.screen.numbers import status_line, summary_line
+from codexd_frontends.screen.reasoning import Thoughts, wanted_thoughts
+from codexd_frontends.screen.render import Screen
 
 # As long as Codex's own terminal tries: a daemon that is updated or restarted is back by then.
 RECONNECT_SECONDS_MAX = 120.0

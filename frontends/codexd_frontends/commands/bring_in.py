@@ -14,12 +14,12 @@ from codexd.protocol.moving import (
     ThreadImportProgressNotification,
     ThreadImportResponse,
 )
-from codexd_frontends.client import Daemon
-from codexd_frontends.console import Console
-from codexd_frontends.drawn import one_line
-from codexd_frontends.exits import DONE, FAILED, Exit
-from codexd_frontends.messages import Message
-from codexd_frontends.start import connect
+from codexd_frontends.cli.console import Console
+from codexd_frontends.cli.start import connect
+from codexd_frontends.client.client import Daemon
+from codexd_frontends.client.exits import DONE, FAILED, Exit
+from codexd_frontends.client.messages import Message
+from codexd_frontends.screen.drawn import one_line
 
 # A home of years is gigabytes, of which a few seconds each are needed.
 IMPORT_SECONDS_MAX = 24 * 3600.0

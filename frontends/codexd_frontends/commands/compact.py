@@ -6,12 +6,12 @@ import argparse
 
 import msgspec
 
-from codexd_frontends.client import Daemon
-from codexd_frontends.compacting import compact, preview
-from codexd_frontends.console import Console
-from codexd_frontends.exits import DONE, Exit
-from codexd_frontends.start import connect
-from codexd_frontends.which import find_thread_id, last_thread
+from codexd_frontends.cli.compaction import compact, preview
+from codexd_frontends.cli.console import Console
+from codexd_frontends.cli.start import connect
+from codexd_frontends.client.client import Daemon
+from codexd_frontends.client.exits import DONE, Exit
+from codexd_frontends.client.which import find_thread_id, last_thread
 
 
 class CompactUndone(msgspec.Struct, frozen=True, rename="camel", kw_only=True):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from codexd_frontends.console import Console
-from codexd_frontends.exits import DONE, FAILED, Exit
-from codexd_frontends.start import connect
-from codexd_frontends.trouble import UsageTrouble
-from codexd_frontends.which import find_thread_id
+from codexd_frontends.cli.console import Console
+from codexd_frontends.cli.start import connect
+from codexd_frontends.client.errors import UsageTrouble
+from codexd_frontends.client.exits import DONE, FAILED, Exit
+from codexd_frontends.client.which import find_thread_id
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Exit:

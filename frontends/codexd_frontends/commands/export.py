@@ -12,13 +12,13 @@ import tempfile
 import msgspec
 
 from codexd.protocol.moving import ThreadExportResponse
-from codexd_frontends.client import Daemon
-from codexd_frontends.console import Console
-from codexd_frontends.exits import DONE, Exit
-from codexd_frontends.messages import RawThreadAnswer, Thread
-from codexd_frontends.start import connect
-from codexd_frontends.trouble import UsageTrouble
-from codexd_frontends.which import find_thread_id
+from codexd_frontends.cli.console import Console
+from codexd_frontends.cli.start import connect
+from codexd_frontends.client.client import Daemon
+from codexd_frontends.client.errors import UsageTrouble
+from codexd_frontends.client.exits import DONE, Exit
+from codexd_frontends.client.messages import RawThreadAnswer, Thread
+from codexd_frontends.client.which import find_thread_id
 
 SUFFIX = ".codexd.tar"
 # Gigabytes of blobs are copied at the disk's own speed.

@@ -6,14 +6,14 @@ import argparse
 
 import msgspec
 
-from codexd_frontends.client import Daemon
-from codexd_frontends.console import Console
-from codexd_frontends.exits import DONE, Exit
-from codexd_frontends.follow import turn_ids
-from codexd_frontends.messages import RawThreadAnswer, Thread
-from codexd_frontends.start import connect
-from codexd_frontends.trouble import UsageTrouble
-from codexd_frontends.which import PREFIX_CHARS_MIN, find_thread_id, is_full_id
+from codexd_frontends.cli.console import Console
+from codexd_frontends.cli.start import connect
+from codexd_frontends.client.client import Daemon
+from codexd_frontends.client.errors import UsageTrouble
+from codexd_frontends.client.exits import DONE, Exit
+from codexd_frontends.client.follow import turn_ids
+from codexd_frontends.client.messages import RawThreadAnswer, Thread
+from codexd_frontends.client.which import PREFIX_CHARS_MIN, find_thread_id, is_full_id
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Exit:

@@ -7,20 +7,20 @@ from collections.abc import Iterator
 
 import msgspec
 
-from codexd.protocol.tending import (
+from codexd.protocol.own import (
     DamagedBlob,
     StoreBlobsSweepResponse,
     StoreBlobsVerifyResponse,
     StoreStreamsResponse,
     ThreadVerifyResponse,
 )
-from codexd_frontends.client import Daemon
-from codexd_frontends.console import Console
-from codexd_frontends.drawn import one_line
-from codexd_frontends.exits import DONE, FAILED, Exit
-from codexd_frontends.start import connect
-from codexd_frontends.trouble import Refused
-from codexd_frontends.which import find_thread_id
+from codexd_frontends.cli.console import Console
+from codexd_frontends.cli.start import connect
+from codexd_frontends.client.client import Daemon
+from codexd_frontends.client.errors import Refused
+from codexd_frontends.client.exits import DONE, FAILED, Exit
+from codexd_frontends.client.which import find_thread_id
+from codexd_frontends.screen.drawn import one_line
 
 # How often it is said how far this has come: a thousand logs are checked in seconds.
 SAID_EVERY = 1000

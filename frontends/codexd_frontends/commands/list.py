@@ -8,13 +8,13 @@ import time
 import msgspec
 
 from codexd.protocol.titles import TITLE_CHARACTERS_MAX, title_of
-from codexd_frontends.console import Console
-from codexd_frontends.drawn import one_line, title
-from codexd_frontends.exits import DONE, Exit
-from codexd_frontends.messages import Thread
-from codexd_frontends.start import connect
-from codexd_frontends.style import Style
-from codexd_frontends.which import indexed, list_raw_threads, short_id_chars
+from codexd_frontends.cli.console import Console
+from codexd_frontends.cli.start import connect
+from codexd_frontends.client.exits import DONE, Exit
+from codexd_frontends.client.messages import Thread
+from codexd_frontends.client.which import indexed, list_raw_threads, short_id_chars
+from codexd_frontends.screen.drawn import one_line, title
+from codexd_frontends.screen.style import Style
 
 # A screen or two; a program that wants all of them says --json, a person --limit.
 LIMIT_FOR_PEOPLE = 50

@@ -7,16 +7,16 @@ import argparse
 import msgspec
 from msgspec import Raw
 
-from codexd_frontends.client import Daemon
-from codexd_frontends.console import Console
-from codexd_frontends.drawn import one_line
-from codexd_frontends.exits import DONE, Exit
-from codexd_frontends.follow import Followed
-from codexd_frontends.messages import LoggedRecord, LogPage
-from codexd_frontends.start import connect
-from codexd_frontends.style import Style
-from codexd_frontends.watch import CtrlC, Interrupts, Watch
-from codexd_frontends.which import find_thread_id
+from codexd_frontends.cli.console import Console
+from codexd_frontends.cli.start import connect
+from codexd_frontends.cli.watch import CtrlC, Interrupts, Watch
+from codexd_frontends.client.client import Daemon
+from codexd_frontends.client.exits import DONE, Exit
+from codexd_frontends.client.follow import Followed
+from codexd_frontends.client.messages import LoggedRecord, LogPage
+from codexd_frontends.client.which import find_thread_id
+from codexd_frontends.screen.drawn import one_line
+from codexd_frontends.screen.style import Style
 
 RECORD_PAGE = 500
 DATA_CHARS_MAX = 160

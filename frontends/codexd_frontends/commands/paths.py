@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from codexd.paths import default_paths
-from codexd_frontends.console import Console
-from codexd_frontends.exits import DONE, Exit
-from codexd_frontends.start import daemon_log_path
+from codexd.config.paths import default_paths
+from codexd_frontends.cli.console import Console
+from codexd_frontends.cli.start import daemon_log_path
+from codexd_frontends.client.exits import DONE, Exit
 
 
 def run(_arguments: argparse.Namespace, console: Console) -> Exit:

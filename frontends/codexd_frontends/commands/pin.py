@@ -6,11 +6,11 @@ import argparse
 
 import msgspec
 
-from codexd_frontends.compacting import Pins, pin_lines
-from codexd_frontends.console import Console
-from codexd_frontends.exits import DONE, Exit
-from codexd_frontends.start import connect
-from codexd_frontends.which import find_thread_id
+from codexd_frontends.cli.compaction import Pins, pin_lines
+from codexd_frontends.cli.console import Console
+from codexd_frontends.cli.start import connect
+from codexd_frontends.client.exits import DONE, Exit
+from codexd_frontends.client.which import find_thread_id
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Exit:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from codexd_frontends.console import Console
-from codexd_frontends.drawn import one_line
-from codexd_frontends.exits import DONE, Exit
-from codexd_frontends.start import connect
-from codexd_frontends.trouble import UsageTrouble
-from codexd_frontends.which import find_thread_id
+from codexd_frontends.cli.console import Console
+from codexd_frontends.cli.start import connect
+from codexd_frontends.client.errors import UsageTrouble
+from codexd_frontends.client.exits import DONE, Exit
+from codexd_frontends.client.which import find_thread_id
+from codexd_frontends.screen.drawn import one_line
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Exit:

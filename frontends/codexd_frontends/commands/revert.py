@@ -6,15 +6,15 @@ import argparse
 import itertools
 import re
 
-from codexd_frontends.client import Daemon
+from codexd_frontends.cli.console import Console
+from codexd_frontends.cli.start import connect
+from codexd_frontends.client.client import Daemon
+from codexd_frontends.client.errors import UsageTrouble
+from codexd_frontends.client.exits import DONE, Exit
+from codexd_frontends.client.follow import turn_ids
+from codexd_frontends.client.which import find_thread_id, last_thread
 from codexd_frontends.commands.fork import find_turn_id
-from codexd_frontends.console import Console
-from codexd_frontends.exits import DONE, Exit
-from codexd_frontends.follow import turn_ids
-from codexd_frontends.reverted import RevertAnswer, turns_of
-from codexd_frontends.start import connect
-from codexd_frontends.trouble import UsageTrouble
-from codexd_frontends.which import find_thread_id, last_thread
+from codexd_frontends.screen.reverted import RevertAnswer, turns_of
 
 # An id is written in hexadecimal digits as well, and begins with a 0 for some centuries to come.
 _NUMBER = re.compile(r"-?[1-9][0-9]*|0", re.ASCII)

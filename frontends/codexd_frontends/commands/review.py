@@ -8,17 +8,17 @@ from typing import Any
 
 import msgspec
 
-from codexd_frontends.client import Daemon
+from codexd_frontends.cli.console import Console
+from codexd_frontends.cli.follow_turn import AsJson, Ended, OnScreen, RunningTurn, turn_screen
+from codexd_frontends.cli.start import connect
+from codexd_frontends.cli.watch import InputLines, Interrupts, Watch
+from codexd_frontends.client.client import Daemon
+from codexd_frontends.client.errors import UsageTrouble
+from codexd_frontends.client.exits import Exit
+from codexd_frontends.client.follow import Followed
+from codexd_frontends.client.messages import Message, ThreadAnswer, TurnAnswer
+from codexd_frontends.client.which import find_thread_id
 from codexd_frontends.commands.send import directory, read_prompt
-from codexd_frontends.console import Console
-from codexd_frontends.exits import Exit
-from codexd_frontends.follow import Followed
-from codexd_frontends.messages import Message, ThreadAnswer, TurnAnswer
-from codexd_frontends.running import AsJson, Ended, OnScreen, RunningTurn, turn_screen
-from codexd_frontends.start import connect
-from codexd_frontends.trouble import UsageTrouble
-from codexd_frontends.watch import InputLines, Interrupts, Watch
-from codexd_frontends.which import find_thread_id
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Exit:

@@ -9,15 +9,15 @@ from collections.abc import Iterator
 import msgspec
 from msgspec import Raw
 
-from codexd_frontends.client import Daemon
+from codexd_frontends.cli.console import Console
+from codexd_frontends.cli.start import connect
+from codexd_frontends.client.client import Daemon
+from codexd_frontends.client.exits import DONE, FAILED, Exit
+from codexd_frontends.client.messages import RawPage, Thread
+from codexd_frontends.client.which import indexed, short_id_chars
 from codexd_frontends.commands.list import age
-from codexd_frontends.console import Console
-from codexd_frontends.drawn import one_line, title
-from codexd_frontends.exits import DONE, FAILED, Exit
-from codexd_frontends.messages import RawPage, Thread
-from codexd_frontends.start import connect
-from codexd_frontends.style import Style
-from codexd_frontends.which import indexed, short_id_chars
+from codexd_frontends.screen.drawn import one_line, title
+from codexd_frontends.screen.style import Style
 
 # A screen or two of places; --limit asks for more.
 LIMIT_DEFAULT = 10

@@ -7,21 +7,21 @@ import os
 import sys
 import uuid
 
-from codexd_frontends.client import Daemon
-from codexd_frontends.console import Console
-from codexd_frontends.drawn import one_line
-from codexd_frontends.exits import Exit
-from codexd_frontends.follow import Followed
-from codexd_frontends.messages import ThreadAnswer, TurnAnswer
-from codexd_frontends.numbers import summary_line
-from codexd_frontends.pictures import Part, image_parts, input_of
-from codexd_frontends.running import AsJson, Ended, OnScreen, RunningTurn, turn_screen
-from codexd_frontends.start import connect
-from codexd_frontends.thoughts import Thoughts, wanted_thoughts
-from codexd_frontends.trouble import UsageTrouble
-from codexd_frontends.watch import InputLines, Interrupts, Watch
-from codexd_frontends.which import find_thread_id, last_thread
-from codexd_frontends.whom import Whom, asked_for
+from codexd_frontends.cli.console import Console
+from codexd_frontends.cli.follow_turn import AsJson, Ended, OnScreen, RunningTurn, turn_screen
+from codexd_frontends.cli.provider import Whom, asked_for
+from codexd_frontends.cli.start import connect
+from codexd_frontends.cli.watch import InputLines, Interrupts, Watch
+from codexd_frontends.client.client import Daemon
+from codexd_frontends.client.errors import UsageTrouble
+from codexd_frontends.client.exits import Exit
+from codexd_frontends.client.follow import Followed
+from codexd_frontends.client.messages import ThreadAnswer, TurnAnswer
+from codexd_frontends.client.which import find_thread_id, last_thread
+from codexd_frontends.screen.drawn import one_line
+from codexd_frontends.screen.images import Part, image_parts, input_of
+from codexd_frontends.screen.numbers import summary_line
+from codexd_frontends.screen.reasoning import Thoughts, wanted_thoughts
 
 # More than any model reads; a file given by mistake is refused before it is sent.
 PROMPT_BYTES_MAX = 16 << 20

@@ -8,22 +8,22 @@ from collections.abc import Iterable, Iterator
 import msgspec
 from msgspec import Raw
 
-from codexd_frontends.arguments import ALL_TURNS
-from codexd_frontends.client import Daemon
-from codexd_frontends.console import Console
-from codexd_frontends.drawn import one_line
-from codexd_frontends.exits import DONE, Exit
-from codexd_frontends.first_told import FirstTold
-from codexd_frontends.follow import all_records, all_turns, past_turns, turn_at
-from codexd_frontends.messages import RawThreadAnswer, Thread, Turn
-from codexd_frontends.numbers import status_line
-from codexd_frontends.render import Piece, Screen
-from codexd_frontends.start import connect
-from codexd_frontends.style import Style
-from codexd_frontends.thoughts import Thoughts, wanted_thoughts
-from codexd_frontends.trouble import Refused
-from codexd_frontends.usage_messages import ThreadUsageAnswer, TokenUsage
-from codexd_frontends.which import find_thread_id
+from codexd_frontends.cli.arguments import ALL_TURNS
+from codexd_frontends.cli.console import Console
+from codexd_frontends.cli.start import connect
+from codexd_frontends.client.client import Daemon
+from codexd_frontends.client.errors import Refused
+from codexd_frontends.client.exits import DONE, Exit
+from codexd_frontends.client.follow import all_records, all_turns, past_turns, turn_at
+from codexd_frontends.client.messages import RawThreadAnswer, Thread, Turn
+from codexd_frontends.client.usage_messages import ThreadUsageAnswer, TokenUsage
+from codexd_frontends.client.which import find_thread_id
+from codexd_frontends.screen.drawn import one_line
+from codexd_frontends.screen.instructions import FirstTold
+from codexd_frontends.screen.numbers import status_line
+from codexd_frontends.screen.reasoning import Thoughts, wanted_thoughts
+from codexd_frontends.screen.render import Piece, Screen
+from codexd_frontends.screen.style import Style
 
 EARLIER = f"earlier turns: codexctl show {{}} --turns {ALL_TURNS}"
 

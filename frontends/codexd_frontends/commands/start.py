@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from codexd_frontends.console import Console
-from codexd_frontends.exits import DONE, Exit
-from codexd_frontends.follow import server_status
-from codexd_frontends.start import connect
+from codexd_frontends.cli.console import Console
+from codexd_frontends.cli.start import connect
+from codexd_frontends.client.exits import DONE, Exit
+from codexd_frontends.client.follow import server_status
 
 
 def run(_arguments: argparse.Namespace, console: Console) -> Exit:

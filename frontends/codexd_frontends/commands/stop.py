@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from codexd_frontends.client import Daemon
-from codexd_frontends.console import Console
-from codexd_frontends.exits import DONE, TRY_AGAIN, Exit
-from codexd_frontends.follow import server_status
-from codexd_frontends.process import stop_process
-from codexd_frontends.trouble import Trouble, Unreachable
+from codexd_frontends.cli.console import Console
+from codexd_frontends.client.client import Daemon
+from codexd_frontends.client.errors import Trouble, Unreachable
+from codexd_frontends.client.exits import DONE, TRY_AGAIN, Exit
+from codexd_frontends.client.follow import server_status
+from codexd_frontends.client.process import stop_process
 
 # The daemon bounds its draining by itself; this is longer than that.
 DRAIN_SECONDS_MAX = 60.0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
+from codexd_frontends.cli.console import Console
+from codexd_frontends.client.exits import Exit
 from codexd_frontends.commands.archive import move
-from codexd_frontends.console import Console
-from codexd_frontends.exits import Exit
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Exit:

@@ -10,15 +10,12 @@ from functools import reduce
 import msgspec
 from msgspec import Raw
 
-from codexd_frontends.client import Daemon
-from codexd_frontends.console import Console
-from codexd_frontends.drawn import one_line, title
-from codexd_frontends.exits import DONE, Exit
-from codexd_frontends.numbers import exact, money
-from codexd_frontends.start import connect
-from codexd_frontends.style import Style
-from codexd_frontends.trouble import UsageTrouble
-from codexd_frontends.usage_messages import (
+from codexd_frontends.cli.console import Console
+from codexd_frontends.cli.start import connect
+from codexd_frontends.client.client import Daemon
+from codexd_frontends.client.errors import UsageTrouble
+from codexd_frontends.client.exits import DONE, Exit
+from codexd_frontends.client.usage_messages import (
     CacheMiss,
     PriceSource,
     ThreadUsage,
@@ -26,7 +23,10 @@ from codexd_frontends.usage_messages import (
     UsageCounts,
     UsagePage,
 )
-from codexd_frontends.which import find_thread_id, short_id_chars
+from codexd_frontends.client.which import find_thread_id, short_id_chars
+from codexd_frontends.screen.drawn import one_line, title
+from codexd_frontends.screen.numbers import exact, money
+from codexd_frontends.screen.style import Style
 
 PAGE = 100
 TITLE_CHARS_MAX = 40

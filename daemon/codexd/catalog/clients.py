@@ -1,0 +1,144 @@
+"""The providers that config.toml and the built-in table name, and one client for each that is used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import trio
+
+from codexd.config.keys import Config, ProviderTable
+from codexd.config.live import LiveConfig
+from codexd.models.builtin import BUILT_IN, LOCAL, usable_names
+from codexd.models.client import ModelClient, ModelError
+from codexd.models.local import LocalModel, LocalServer, NoLocalModel, find_local
+from codexd.models.provider import InvalidProvider, Provider, read_provider
+
+if TYPE_CHECKING:
+    from codexd.models.http.client import HttpModelClient
+
+# Servers that are to be asked how long a conversation may be: there are four, and a turn asks once.
+ASKED_MAX: Final = 8
+
+
+class Providers:
+    """Clients by provider name; a table that has changed gets a new client for the next request."""
+
+    def __init__(self, config: LiveConfig, env: Mapping[str, str]) -> None:
+        self._config, self._env = config, env
+        self._clients: dict[str, tuple[ProviderTable | None, HttpModelClient]] = {}
+        self._retired: list[HttpModelClient] = []
+        self._windows: dict[tuple[str, str], int] = {}
+        self._secret = frozenset(
+            str(one["env_key"]) for one in BUILT_IN.values() if "env_key" in one
+        )
+        self._ask, self._asked = trio.open_memory_channel[str](ASKED_MAX)
+
+    async def run(self) -> None:
+        """Ask local servers how long a conversation may be, when a turn that wants to know it has begun."""
+        async for name in self._asked:
+            with suppress(NoLocalModel, ModelError):
+                await self.find_local(name, None)
+
+    def client(self, name: str) -> ModelClient:
+        """The provider's client. Raises: ModelError, where there is none of that name."""
+        config = self._config.last_good()
+        table = config.model_providers.get(name)
+        kept = self._clients.get(name)
+        if kept is not None and kept[0] == table:
+            return kept[1]
+        if kept is not None:
+            self._retired.append(kept[1])  # A request of it may be under way.
+        # Here, because the daemon answers before anybody has asked for a model.
+        from codexd.models.http.client import HttpModelClient
+
+        client = HttpModelClient(_provider(name, config, str(self._config.file)), self._env)
+        self._clients[name] = (table, client)
+        return client
+
+    def key_variables(self) -> dict[str, str | None]:
+        """Every provider, with the variable that holds its key."""
+        tables = self._config.last_good().model_providers
+        known = {name: str(BUILT_IN[name].get("env_key") or "") or None for name in usable_names()}
+        return known | {
+            name: one.env_key or str(BUILT_IN.get(name, {}).get("env_key") or "") or None
+            for name, one in tables.items()
+        }
+
+    def secret_variables(self) -> frozenset[str]:
+        """The variables that hold keys and headers of any provider that was known since the start.
+
+        One that was taken out of the config or put into it a moment ago counts too.
+        """
+        for table in self._config.last_good().model_providers.values():
+            named = {table.env_key, *table.env_http_headers.values()} - {None, ""}
+            if not named <= self._secret:
+                self._secret |= {str(name) for name in named}
+        return self._secret
+
+    async def find_local(
+        self, name: str | None, model: str | None
+    ) -> tuple[LocalServer, LocalModel]:
+        """The local server that answers, and the model to take: of this name, else of the config's
+        `oss_provider`, else the first of all.
+
+        Raises:
+            NoLocalModel, ModelError
+        """
+        config = self._config.last_good()
+        named = name or config.oss_provider
+        if named is not None and named not in LOCAL and named not in config.model_providers:
+            raise NoLocalModel(
+                f"expected a local provider, one of {', '.join(LOCAL)}, or one of config.toml, "
+                f"found {named!r}. Nothing was sent."
+            )
+        names = LOCAL if named is None else (named,)
+        found, chosen = await find_local(
+            [_provider(one, config, str(self._config.file)) for one in names], model, self._env
+        )
+        for one in found.models:
+            if one.context_window is not None:
+                self._windows[found.provider.key, one.id] = one.context_window
+        return found, chosen
+
+    def window(self, name: str, model: str) -> int | None:
+        """How long a conversation may be, as a local server said; None: not yet, and it is asked again now.
+
+        One that loads a model when it is first used can say it only then.
+        """
+        known = self._windows.get((name, model))
+        if known is None and name in LOCAL:
+            with suppress(trio.WouldBlock):
+                self._ask.send_nowait(name)
+        return known
+
+    def has_key(self, variable: str) -> bool:
+        """Whether the variable holds anything."""
+        return bool(self._env.get(variable))
+
+    async def aclose(self) -> None:
+        """Close all kept connections."""
+        for _, client in self._clients.values():
+            await client.aclose()
+        for client in self._retired:
+            await client.aclose()
+
+
+def _provider(name: str, config: Config, file: str) -> Provider:
+    table = config.model_providers.get(name)
+    try:
+        if table is None:
+            return read_provider(name, {})
+        members, unsaid = msgspec.to_builtins(table), msgspec.to_builtins(ProviderTable())
+        return read_provider(
+            name, {key: value for key, value in members.items() if value != unsaid[key]}
+        )
+    except InvalidProvider as problem:
+        raise ModelError(
+            f"model provider {name!r} cannot be used: {problem} (see {file}); nothing was sent",
+            info="badRequest",
+            at="request",
+            retry=False,
+        ) from problem

@@ -1,0 +1,129 @@
+"""What providers charge for tokens: a dated table in the package, and what config.toml says instead.
+
+Law: no price is ever guessed. A model that is not in the table, a provider other than the one whose prices
+these are, a day before the first that is known: each has none until config.toml gives one.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from codexd.config.keys import PriceTable
+from codexd.core.values.usage import Tokens
+from codexd.projections.usage.by_day import Spent
+
+# When the table was last compared with its source.
+AS_OF: Final = "2026-10-01"
+SOURCE: Final = "https://developers.openai.com/api/docs/pricing"
+# Whose prices they are; the same models cost something else, or nothing, elsewhere.
+PROVIDER: Final = "openai"
+# By model, or by provider/model.
+OwnPrices = Mapping[str, PriceTable]
+
+_PICODOLLARS: Final = 1_000_000  # a token, at one dollar a million tokens
+
+
+class ModelPrice(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model costs, in US dollars a million tokens, from a day on."""
+
+    model: str
+    since: str = ""  # a day; empty: from its beginning
+    input: float
+    cached_input: float
+    cache_write: float | None = None  # None: as the input
+    output: float
+    # Whether a long input costs twice as much, cached or not, and its output half as much again.
+    more_when_long: bool = False
+
+
+def _of(
+    model: str,
+    input: float,
+    cached: float,
+    output: float,
+    write: float | None = None,
+    *,
+    since: str = "",
+    more_when_long: bool = False,
+) -> ModelPrice:
+    return ModelPrice(
+        model=model,
+        since=since,
+        input=input,
+        cached_input=cached,
+        cache_write=write,
+        output=output,
+        more_when_long=more_when_long,
+    )
+
+
+# Of one model the newest row comes first.
+PRICES: Final[tuple[ModelPrice, ...]] = (
+    _of("gpt-6.1-sol", 2.0, 0.1, 10.0, 2.5, more_when_long=True),
+    _of("gpt-6-sol", 2.0, 0.2, 10.0, 2.5, more_when_long=True),
+    _of("gpt-6-luna", 0.1, 0.01, 0.5, 0.125, more_when_long=True),
+    _of("gpt-6-astra", 10.0, 1.0, 50.0, 12.5, more_when_long=True),
+    _of("gpt-5.5", 5.0, 0.5, 30.0, more_when_long=True),
+    _of("gpt-5.4", 2.5, 0.25, 15.0, more_when_long=True),
+    _of("gpt-5.4-mini", 0.75, 0.075, 4.5),
+    _of("gpt-5.3-codex", 1.75, 0.175, 14.0),
+    _of("gpt-5.2", 1.75, 0.175, 14.0),
+    _of("gpt-5.2-codex", 1.75, 0.175, 14.0),
+    _of("gpt-5.1", 1.25, 0.125, 10.0),
+    _of("gpt-5.1-codex", 1.25, 0.125, 10.0),
+    _of("gpt-5.1-codex-max", 1.25, 0.125, 10.0),
+    _of("gpt-5-codex", 1.25, 0.125, 10.0),
+    _of("gpt-5", 1.25, 0.125, 10.0),
+    _of("gpt-5-mini", 0.25, 0.025, 2.0),
+    _of("gpt-5-nano", 0.05, 0.005, 0.4),
+    _of("o3", 2.0, 0.5, 8.0, since="2025-06-10"),
+    _of("o3", 10.0, 2.5, 40.0),
+    _of("o4-mini", 1.1, 0.275, 4.4),
+    _of("codex-mini-latest", 1.5, 0.375, 6.0),
+    _of("gpt-4.1", 2.0, 0.5, 8.0),
+    _of("gpt-4.1-mini", 0.4, 0.1, 1.6),
+    _of("gpt-4o", 2.5, 1.25, 10.0),
+    _of("gpt-4o-mini", 0.15, 0.075, 0.6),
+)
+
+_FIRST_DAY: Final = datetime.date(1970, 1, 1)
+# A release of a model, by its day, costs what the model costs.
+_RELEASE = re.compile(r"-\d{4}-\d{2}-\d{2}$", re.ASCII)
+
+
+def price_of(spent: Spent, own: OwnPrices) -> int | None:
+    """What some requests cost, in picodollars; None where nobody says. `own` is config.toml's."""
+    tokens, model = spent.tokens, spent.model
+    said = own.get(f"{spent.provider}/{model}") or own.get(model)
+    if said is not None:
+        cached = said.input if said.cached_input is None else said.cached_input
+        write = said.input if said.cache_write is None else said.cache_write
+        return _cost(tokens, said.input, cached, write, said.output)
+    row = _row(spent)
+    if row is None:
+        return None
+    write = row.input if row.cache_write is None else row.cache_write
+    if row.more_when_long and spent.long:
+        return _cost(tokens, 2 * row.input, 2 * row.cached_input, 2 * write, 1.5 * row.output)
+    return _cost(tokens, row.input, row.cached_input, write, row.output)
+
+
+def _row(spent: Spent) -> ModelPrice | None:
+    if spent.provider != PROVIDER:
+        return None
+    day = (_FIRST_DAY + datetime.timedelta(days=spent.day)).isoformat()
+    names = (spent.model, _RELEASE.sub("", spent.model))
+    return next((row for row in PRICES if row.model in names and row.since <= day), None)
+
+
+def _cost(tokens: Tokens, input: float, cached: float, write: float, output: float) -> int:
+    """Cached and written tokens are part of the input, reasoning is part of the output."""
+    read, written = tokens.cached_input_tokens, tokens.cache_write_input_tokens
+    fresh = max(tokens.input_tokens - read - written, 0)
+    counts = ((fresh, input), (read, cached), (written, write), (tokens.output_tokens, output))
+    return sum(count * round(price * _PICODOLLARS) for count, price in counts)

@@ -1,0 +1,371 @@
+"""config.toml, read into one frozen `Config`. Opens the file it is told to, and no other.
+
+The law: a file is used whole or not at all. What codexd acts on is checked, and a mistake names file, line
+and key, what was expected and what was found. What the original has and codexd does not is ignored
+without a word, so that one file serves both; what neither has gets a warning and the nearest known key.
+
+    InvalidConfig    the user's file cannot be used
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from codexd.config.keys import (
+    EXPECTED,
+    EXPECTED_OF_PRICE,
+    EXPECTED_OF_PROJECT,
+    EXPECTED_OF_PROVIDER,
+    EXPECTED_OF_REDACTION,
+    EXPECTED_OF_TITLES,
+    FOREIGN_KEYS,
+    FOREIGN_PROVIDER_KEYS,
+    Config,
+    PriceTable,
+    ProjectTable,
+    ProviderTable,
+    RedactionTable,
+    TitlesTable,
+)
+from codexd.core.values.shown import REDACTED, shown_url, shown_variable
+from codexd.machine.foreign_files import read_file
+from codexd.machine.linear import NotLinear, linear_pattern
+from codexd.machine.owners import NotOurs, refuse_unless_ours
+
+FOUND_SHOWN_MAX = 80  # characters of a wrong value in an error: enough to recognise it
+
+
+class InvalidConfig(Exception):
+    """A config file cannot be used, and was not."""
+
+    def __init__(self, file: str, line: int | None, key: str | None, problem: str) -> None:
+        subject = f"`{key}`: " if key else ""
+        super().__init__(f"{_place(file, line)}: {subject}{problem}; nothing of the file was used")
+        self.file = file
+        self.line = line
+        self.key = key  # dotted
+        self.problem = problem
+
+
+class ReadConfig(msgspec.Struct, frozen=True):
+    """A config, and where it is from."""
+
+    config: Config
+    file: str
+    version: str  # of the file's bytes: `sha256:…`
+    keys: tuple[str, ...] = ()  # the dotted keys that the file sets, of those that count
+    warnings: tuple[str, ...] = ()  # each a sentence with file and line
+
+
+# People write a few pages; what is larger is something else, and would be read on the way of every request.
+CONFIG_BYTES_MAX = 1024 * 1024
+
+# Unknown keys that are told one by one: for each the file is gone through for its line.
+WARNINGS_MAX = 32
+# Dots of one line, outside of texts: the library keeps every beginning of a dotted key, so that one of 200,000 parts
+# takes all memory that there is. The deepest that is known here has three.
+KEY_DOTS_MAX = 64
+# A text or a comment of TOML, whole or to the end of what is there; linear, since no part of it gives anything back.
+_TEXT = re.compile(
+    r'''"""(?:[^"\\]|\\.|"(?!""))*+(?:""")?|'''
+    r"""'''(?:[^']|'(?!''))*+(?:''')?|"""
+    r""""(?:[^"\\\n]|\\.)*+"?|"""
+    r"""'[^'\n]*+'?|#[^\n]*+""",
+    re.DOTALL,
+)
+
+Table = dict[str, object]  # as tomllib gives it: checked here, and nowhere else
+
+
+def read_config(file: Path) -> ReadConfig:
+    """The config in a file; a missing file is an empty one. Raises: InvalidConfig."""
+    try:
+        content = read_file(file, CONFIG_BYTES_MAX + 1)
+        # What stands there says which model's server gets the conversations, and when nobody is asked.
+        refuse_unless_ours(file)
+        refuse_unless_ours(file.parent)
+    except FileNotFoundError:
+        content = b""
+    except NotOurs as error:
+        raise InvalidConfig(str(file), None, None, str(error)) from error
+    except OSError as error:
+        raise InvalidConfig(str(file), None, None, f"cannot be read: {error.strerror}") from error
+    if len(content) > CONFIG_BYTES_MAX:
+        problem = f"expected at most {CONFIG_BYTES_MAX} bytes, found more"
+        raise InvalidConfig(str(file), None, None, problem)
+    return parse_config(content, str(file))
+
+
+def parse_config(content: bytes, file: str) -> ReadConfig:
+    """The config in the bytes of a file; `file` is for messages. Raises: InvalidConfig."""
+    import hashlib
+    import tomllib
+
+    try:
+        text = content.decode()
+        _check_keys(text, file)
+        tables = tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InvalidConfig(file, line, None, "expected UTF-8, found other bytes") from error
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r"at line (\d+)", str(error))
+        line = int(found[1]) if found else text.count("\n") + 1
+        raise InvalidConfig(file, line, None, f"not TOML: {error}") from error
+    except RecursionError as error:
+        raise InvalidConfig(file, None, None, "not TOML: it is nested without end") from error
+    version = "sha256:" + hashlib.sha256(content).hexdigest()
+    return _Reader(file, text).read(tables, version)
+
+
+def _check_keys(text: str, file: str) -> None:
+    """Whether the library can read all of its keys. Raises: InvalidConfig."""
+    if text.count(".") <= KEY_DOTS_MAX:
+        return
+    # A text of many lines leaves its line ends, so that lines keep their numbers.
+    bare = _TEXT.sub(lambda found: "\n" * found[0].count("\n"), text)
+    for number, line in enumerate(bare.split("\n"), start=1):
+        if line.count(".") > KEY_DOTS_MAX:
+            problem = f"expected keys of at most {KEY_DOTS_MAX} dots in a line, found more"
+            raise InvalidConfig(file, number, None, problem)
+
+
+# What the library says of a key that must be there.
+_MISSING = re.compile(r"Object missing required field `(\w{1,200}+)`")
+_TABLES_OF_STRINGS = ("env_http_headers", "http_headers", "query_params")
+
+
+class _Kind(msgspec.Struct, frozen=True):
+    """A kind of table: what it becomes, and which keys may stand in it."""
+
+    struct: type[msgspec.Struct]
+    expected: Mapping[str, str]
+    foreign: frozenset[str] = frozenset()
+
+
+_TOP = _Kind(Config, EXPECTED, FOREIGN_KEYS)
+_PROVIDER = _Kind(ProviderTable, EXPECTED_OF_PROVIDER, FOREIGN_PROVIDER_KEYS)
+_PRICE = _Kind(PriceTable, EXPECTED_OF_PRICE)
+_PROJECT = _Kind(ProjectTable, EXPECTED_OF_PROJECT)
+_REDACTION = _Kind(RedactionTable, EXPECTED_OF_REDACTION)
+_TITLES = _Kind(TitlesTable, EXPECTED_OF_TITLES)
+
+
+class _Reader:
+    """One reading of one file."""
+
+    def __init__(self, file: str, text: str) -> None:
+        self._file = file
+        self._text = text
+        self._warnings: list[str] = []
+        self._keys: list[str] = []
+        self._unknown = 0
+
+    def read(self, tables: Table, version: str) -> ReadConfig:
+        """The whole of it."""
+        known = self._known(tables, (), _TOP)
+        if _asks_more_finely(known.get("approval_policy")):
+            known["approval_policy"] = "untrusted"
+        providers = self._tables(known.pop("model_providers", {}), "model_providers", _PROVIDER)
+        prices = self._tables(known.pop("prices", {}), "prices", _PRICE)
+        projects = self._tables(known.pop("projects", {}), "projects", _PROJECT)
+        redaction = self._table(known.pop("redaction", {}), ("redaction",), _REDACTION)
+        assert isinstance(redaction, RedactionTable)
+        self._check_patterns(redaction.patterns)
+        titles = self._table(known.pop("titles", {}), ("titles",), _TITLES)
+        config = msgspec.structs.replace(
+            self._struct(known, (), _TOP),
+            model_providers=providers,
+            prices=prices,
+            projects=projects,
+            redaction=redaction,
+            titles=titles,
+        )
+        assert isinstance(config, Config)
+        if self._unknown > WARNINGS_MAX:
+            more = self._unknown - WARNINGS_MAX
+            self._warnings.append(f"{self._file}: {more} more unknown keys were ignored.")
+        return ReadConfig(config, self._file, version, tuple(self._keys), tuple(self._warnings))
+
+    def _check_patterns(self, patterns: Mapping[str, str]) -> None:
+        for name, regex in patterns.items():
+            at = ("redaction", "patterns", name)
+            try:
+                nothing = linear_pattern(regex).match(b"") is not None
+            except NotLinear as error:
+                problem = f"found {_shown(regex, name)}: {error}"
+                raise InvalidConfig(
+                    self._file, line_of(self._text, at), dotted(at), problem
+                ) from error
+            if nothing:
+                raise self._invalid(at, "one that does not match an empty text", regex)
+
+    def _tables(self, tables: object, key: str, kind: _Kind) -> dict[str, msgspec.Struct]:
+        """A table of tables of one kind, by their names."""
+        if not isinstance(tables, dict):
+            raise self._invalid((key,), EXPECTED[key], tables)
+        return {name: self._table(table, (key, name), kind) for name, table in tables.items()}
+
+    def _table(self, table: object, at: tuple[str, ...], kind: _Kind) -> msgspec.Struct:
+        if not isinstance(table, dict):
+            raise self._invalid(at, "a table", table)
+        return self._struct(self._known(table, at, kind), at, kind)
+
+    def _known(self, table: Table, at: tuple[str, ...], kind: _Kind) -> Table:
+        """What of a table codexd acts on; warns of what nobody knows."""
+        for key in table:
+            if key not in kind.expected and key not in kind.foreign:
+                self._unknown += 1
+                if self._unknown <= WARNINGS_MAX:
+                    self._warn((*at, key), kind)
+        known = {key: value for key, value in table.items() if key in kind.expected}
+        nested = ("model_providers", "prices", "projects", "redaction", "titles")
+        self._keys += [dotted((*at, key)) for key in known if at or key not in nested]
+        return known
+
+    def _warn(self, at: tuple[str, ...], kind: _Kind) -> None:
+        import difflib
+
+        near = difflib.get_close_matches(at[-1], [*kind.expected, *kind.foreign], n=1)
+        hint = f", did you mean `{near[0]}`? It" if near else "; it"
+        place = _place(self._file, line_of(self._text, at))
+        self._warnings.append(f"{place}: unknown key `{dotted(at)}`{hint} was ignored.")
+
+    def _struct(self, table: Table, at: tuple[str, ...], kind: _Kind) -> msgspec.Struct:
+        try:
+            return msgspec.convert(table, kind.struct)
+        except msgspec.ValidationError as error:
+            missing = _MISSING.fullmatch(str(error))
+            if missing is not None:
+                key = missing[1]
+                problem = f"expected {kind.expected[key]}, found nothing"
+                place = line_of(self._text, at)
+                raise InvalidConfig(self._file, place, dotted((*at, key)), problem) from error
+            key = str(error).rpartition("`$.")[2].partition("[")[0].rstrip("`")
+            raise self._invalid((*at, key), kind.expected[key], table[key]) from error
+
+    def _invalid(self, at: tuple[str, ...], expected: str, found: object) -> InvalidConfig:
+        problem = f"expected {expected}, found {_shown(found, at[-1])}"
+        return InvalidConfig(self._file, line_of(self._text, at), dotted(at), problem)
+
+
+def _asks_more_finely(policy: object) -> bool:
+    """Whether a policy is the original's `on-failure` or its table of single questions."""
+    return policy == "on-failure" or (isinstance(policy, dict) and "granular" in policy)
+
+
+def _shown(found: object, key: str) -> str:
+    """A wrong value, as TOML would spell it; what may hold a secret is not shown."""
+    if isinstance(found, dict):
+        return "a table with other values" if key in _TABLES_OF_STRINGS else "a table"
+    if key in _TABLES_OF_STRINGS:
+        return "something else"
+    text = str(found).lower() if isinstance(found, bool) else repr(found)
+    return text if len(text) <= FOUND_SHOWN_MAX else text[: FOUND_SHOWN_MAX - 1] + "…"
+
+
+def _place(file: str, line: int | None) -> str:
+    return file if line is None else f"{file}:{line}"
+
+
+_BARE = re.compile(r"[A-Za-z0-9_-]++")
+_SEGMENT = re.compile(
+    r"""\s*+("(?P<double>(?:[^"\\]|\\.)*+)"|'(?P<single>[^']*+)'|(?P<bare>[A-Za-z0-9_-]++))\s*+"""
+)
+_TRIPLE = re.compile(r'"""|\'\'\'')
+
+
+def dotted(segments: tuple[str, ...]) -> str:
+    """A key path as TOML spells it, quoted where it must be."""
+    return ".".join(s if _BARE.fullmatch(s) else msgspec.json.encode(s).decode() for s in segments)
+
+
+def line_of(text: str, at: tuple[str, ...]) -> int | None:
+    """The line where a key is set, or the nearest table around it. tomllib does not keep lines."""
+    best: tuple[int, int] | None = None
+    for number, segments in _settings(text):
+        within = segments == at[: len(segments)]
+        if within and (best is None or len(segments) > best[0]):
+            best = len(segments), number
+    return best[1] if best else None
+
+
+def _settings(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Each line that names a table or sets a key, with the whole path of it."""
+    table: tuple[str, ...] = ()
+    fence = ""  # of the multi-line string that we are in
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not fence:
+            header = line.lstrip().startswith("[")
+            segments = _segments(line.lstrip().lstrip("[") if header else line)
+            table = segments if header and segments else table
+            if segments:
+                yield number, segments if header else table + segments
+        for mark in _TRIPLE.findall(line):
+            fence = "" if fence == mark else fence or mark
+
+
+def _segments(line: str) -> tuple[str, ...]:
+    """The dotted key that a line begins with, if it goes on as a header or an assignment does."""
+    found: list[str] = []
+    at = 0
+    while segment := _SEGMENT.match(line, at):
+        found.append(segment["bare"] or segment["single"] or segment["double"] or "")
+        at = segment.end()
+        if line[at : at + 1] != ".":
+            return tuple(found) if line[at : at + 1] in ("=", "]") else ()
+        at += 1
+    return ()
+
+
+def effective(config: Config) -> bytes:
+    """The settings in force as JSON, by their names in config.toml, with secrets left out."""
+    providers = {
+        name: msgspec.structs.replace(
+            table,
+            base_url=None if table.base_url is None else shown_url(table.base_url),
+            env_key=None if table.env_key is None else shown_variable(table.env_key),
+            http_headers=_redacted(table.http_headers),
+            query_params=_redacted(table.query_params),
+            env_http_headers=_shown_variables(table.env_http_headers),
+        )
+        for name, table in config.model_providers.items()
+    }
+    redaction = msgspec.structs.replace(
+        config.redaction,
+        variables=tuple(map(shown_variable, config.redaction.variables)),
+        except_variables=tuple(map(shown_variable, config.redaction.except_variables)),
+        patterns=_redacted(config.redaction.patterns),  # What matches a secret may be the secret.
+    )
+    return msgspec.json.encode(
+        msgspec.structs.replace(config, model_providers=providers, redaction=redaction)
+    )
+
+
+def _shown_variables(names: Mapping[str, str]) -> dict[str, str]:
+    return {header: shown_variable(name) for header, name in names.items()}
+
+
+def _redacted(values: Mapping[str, str]) -> dict[str, str]:
+    # Values of query parameters too: some providers take their key there.
+    return dict.fromkeys(values, REDACTED)
+
+
+class _Layer(msgspec.Struct, frozen=True, tag="user"):
+    file: str
+    profile: None = None
+
+
+class _Origin(msgspec.Struct, frozen=True):
+    name: _Layer
+    version: str
+
+
+def origins(read: ReadConfig) -> bytes:
+    """Which file each dotted key is from, as JSON; keys at their default are not in it."""
+    origin = _Origin(_Layer(read.file), read.version)
+    return msgspec.json.encode(dict.fromkeys(read.keys, origin))

@@ -1,0 +1,198 @@
+"""AGENTS.md: what people wrote for the model, read from the home folder and along the way to where it works. I/O.
+
+Law: nothing here may hang or fail a turn. Whatever cannot be read is passed over with a complaint, no more
+than the allowed bytes are read, and what is not a file is not opened for long.
+
+The first name that has something in it counts in each folder: `AGENTS.override.md`, `AGENTS.md`, then the
+fallbacks. Order: the home folder's own, then from the project's root down to the working directory, so that
+what stands nearer comes later. Source: the Codex documentation, "Custom instructions with AGENTS.md".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from codexd.config.keys import Config
+from codexd.config.paths import Paths, home_folder
+from codexd.core.events.warnings import Complaint
+from codexd.core.values.agents_md import Source, UserInstructions
+from codexd.machine.foreign_files import NotAFile, open_file, read_up_to
+from codexd.machine.owners import foreign_owner
+
+NAMES = ("AGENTS.override.md", "AGENTS.md")
+# Folders between a project's root and the working directory: more is a loop of somebody's making.
+FOLDERS_MAX = 256
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """Which files count, and how much of them."""
+
+    homes: tuple[Path, ...] = ()  # the first that has instructions counts
+    markers: tuple[str, ...] = (".git",)
+    fallbacks: tuple[str, ...] = ()
+    bytes_max: int = 32_768
+
+
+def instruction_homes(paths: Paths, env: Mapping[str, str]) -> tuple[Path, ...]:
+    """The folders of one's own instructions: codexd's, and where it has none the original's."""
+    given = env.get("CODEX_HOME", "")
+    # The daemon works in no folder that a relative path could be relative to.
+    original = Path(given) if given.startswith("/") else home_folder(env) / ".codex"
+    return (paths.config_file.parent, original)
+
+
+def rules_of(config: Config, homes: Sequence[Path]) -> Rules:
+    """The rules that the settings give."""
+    return Rules(
+        tuple(homes),
+        config.project_root_markers,
+        config.project_doc_fallback_filenames,
+        config.project_doc_max_bytes,
+    )
+
+
+def read_user_instructions(cwd: str, rules: Rules) -> UserInstructions:
+    """The instructions that hold in a folder."""
+    if not rules.bytes_max:
+        return UserInstructions(cwd)
+    reading = _Reading(rules)
+    folders = project_folders(Path(cwd), rules.markers, reading.pass_over)
+    for home in rules.homes:
+        if reading.take_from(home):
+            break
+    for folder in folders:
+        reading.take_from(folder)
+    return reading.instructions(str(folders[0]))
+
+
+def project_folders(
+    cwd: Path, markers: Sequence[str], pass_over: Callable[[Path, int], None]
+) -> list[Path]:
+    """From the project's root to the folder itself; that alone where no root is marked.
+
+    `pass_over` is told what another user has put there, which marks nothing.
+    """
+    above = [cwd, *cwd.parents][:FOLDERS_MAX]
+    for at, folder in enumerate(above):
+        if any(_marks(folder / marker, pass_over) for marker in markers):
+            return above[at::-1]
+    return [cwd]
+
+
+def _marks(marker: Path, pass_over: Callable[[Path, int], None]) -> bool:
+    try:
+        owner = foreign_owner(marker)
+    except OSError:
+        return os.path.lexists(marker)
+    if owner is not None:
+        pass_over(marker, owner)
+    return owner is None
+
+
+class _Taken(msgspec.Struct, frozen=True):
+    text: str
+    source: Source
+
+
+class _Reading:
+    """One reading of all files."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._left = rules.bytes_max
+        self._taken: list[_Taken] = []
+        self._complaints: list[Complaint] = []
+        self._seen: set[tuple[int, int]] = set()  # files, whatever their names
+
+    def pass_over(self, path: Path, owner: int) -> None:
+        """Say that another user's file or folder does not count."""
+        self._complain(
+            path,
+            f"belongs to uid {owner}, expected uid {os.getuid()} or root: it was passed over",
+        )
+
+    def take_from(self, folder: Path) -> bool:
+        """Take a folder's instructions in; whether it has any."""
+        for name in (*NAMES, *self._rules.fallbacks):
+            if name != os.path.basename(name):
+                self._complain(
+                    name, "expected the name of a file, found a path; it was passed over"
+                )
+            elif self._take(folder / name):
+                return True
+        return False
+
+    def instructions(self, directory: str) -> UserInstructions:
+        """All that was taken in, each with where it is from unless that is plain."""
+        plain = [os.path.dirname(one.source.path) for one in self._taken] == [directory]
+        texts = [
+            one.text if plain else f"<!-- {one.source.path} -->\n{one.text}" for one in self._taken
+        ]
+        sources = tuple(one.source for one in self._taken)
+        return UserInstructions(directory, "\n\n".join(texts), sources, tuple(self._complaints))
+
+    def _take(self, path: Path) -> bool:
+        try:
+            with open_file(path) as file:
+                status = os.fstat(file.fileno())
+                owner = foreign_owner(path, status)
+                content = read_up_to(file, self._left + 1) if self._left and owner is None else b""
+        except NotAFile as error:
+            self._complain(path, f"is no file, but {error.kind}: it was passed over")
+            return False
+        except OSError as error:
+            if not isinstance(error, FileNotFoundError | NotADirectoryError) or path.is_symlink():
+                self._complain(path, f"cannot be read ({error.strerror}), and was passed over")
+            return False
+        if owner is not None:
+            self.pass_over(path, owner)
+            return False
+        if status.st_size == 0 or (self._left and not content.strip()):
+            return False  # Nothing is written there, and the next name may say more.
+        if (status.st_dev, status.st_ino) not in self._seen:
+            self._seen.add((status.st_dev, status.st_ino))
+            self._take_in(path, content, status.st_size)
+        return True
+
+    def _take_in(self, path: Path, content: bytes, size_bytes: int) -> None:
+        cut = len(content) > self._left or not content
+        if cut:
+            content = _whole_characters(content[: self._left])
+            allowed = f"project_doc_max_bytes allows {self._rules.bytes_max} bytes in all"
+            self._complain(
+                path,
+                f"has {size_bytes} bytes, of which the model is given {len(content)}: {allowed}",
+            )
+        if not content:
+            return
+        self._left -= len(content)
+        try:
+            text = content.decode()
+        except UnicodeDecodeError:
+            text = content.decode(errors="replace")
+            self._complain(path, "is not UTF-8: what is not was replaced by � for the model")
+        text = text.removeprefix("\ufeff").strip("\n")
+        if cut:
+            text += f"\n\n[The rest of {path} was left out: {allowed}.]"
+        digest = hashlib.sha256(content).hexdigest()
+        self._taken.append(_Taken(text, Source(str(path), len(content), digest, cut)))
+
+    def _complain(self, path: Path | str, problem: str) -> None:
+        kind = problem.split()[0]
+        self._complaints.append(Complaint(f"instructions:{kind}:{path}", f"{path} {problem}."))
+
+
+def _whole_characters(content: bytes) -> bytes:
+    """Without the beginning of a character at its end."""
+    for back in range(1, min(4, len(content)) + 1):
+        byte = content[-back]
+        if byte & 0xC0 == 0x80:
+            continue  # the middle of one
+        needed = 1 if byte < 0xC0 else 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+        return content[:-back] if needed > back else content
+    return content

@@ -1,0 +1,45 @@
+"""How a model is asked for a summary: as config.toml says, as a file says that it names, or in our own words."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Final
+
+from codexd.config.keys import Config
+from codexd.core.prompts.compaction import COMPACTION_PROMPT
+from codexd.machine.foreign_files import read_file
+
+log = logging.getLogger(__name__)
+
+# A question is a page at most; a file given by mistake is not to fill the window that is to be emptied.
+PROMPT_BYTES_MAX: Final = 64 * 1024
+
+
+def compact_prompt(config: Config, config_file: Path) -> str:
+    """The question for a summary. A file that cannot be used is complained of, and not waited for."""
+    if config.compact_prompt is not None and config.compact_prompt.strip():
+        return config.compact_prompt
+    named = config.experimental_compact_prompt_file
+    if named is None:
+        return COMPACTION_PROMPT
+    file = config_file.parent / Path(named).expanduser()
+    try:
+        content = read_file(file, PROMPT_BYTES_MAX + 1)
+        text = content.decode()
+    except (OSError, UnicodeDecodeError) as error:
+        return _own_instead(file, str(error))
+    if len(content) > PROMPT_BYTES_MAX:
+        return _own_instead(file, f"expected at most {PROMPT_BYTES_MAX} bytes, found more")
+    if not text.strip():
+        return _own_instead(file, "expected a question, found nothing")
+    return text
+
+
+def _own_instead(file: Path, problem: str) -> str:
+    log.warning(
+        "`experimental_compact_prompt_file`: %s: %s; the daemon's own question is asked",
+        file,
+        problem,
+    )
+    return COMPACTION_PROMPT

@@ -1,0 +1,213 @@
+"""When the model's history is shortened, how a summary is asked for, and what comes of the answer.
+
+A compaction is part of the turn that needs it, or a turn of its own. Until `history.compacted` nothing has
+changed for the model: whatever fails or is interrupted before leaves the history as it was.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec.structs import replace
+
+from codexd.core.commands import Bridge, Shorter
+from codexd.core.decide.context import context_due
+from codexd.core.decide.lookups import Surroundings
+from codexd.core.decide.transition import Story
+from codexd.core.events.compaction import (
+    CompactionFailed,
+    CompactionStarted,
+    Phase,
+    Reason,
+    text_item,
+)
+from codexd.core.events.events import (
+    ContextAdded,
+    InputQueued,
+    ModelCallFailed,
+    ModelCallStarted,
+    TurnFailed,
+)
+from codexd.core.events.history import HistoryCompacted
+from codexd.core.prompts.compaction import SUMMARY_PREFIX
+from codexd.core.state.context_known import Told
+from codexd.core.state.state import ThreadState
+from codexd.core.state.turn import ModelCall
+from codexd.core.state.window import BYTES_PER_TOKEN, json_bytes, tokens_of
+from codexd.core.values.ids import ItemId, ModelCallId
+from codexd.core.values.items import TurnError
+from codexd.core.values.limits import Limits
+from codexd.core.values.settings import Settings
+from codexd.core.values.truncate import truncate_middle
+
+# Without an answer in between, more of them do not help: what is left is a person's words and a summary.
+COMPACTIONS_IN_A_ROW_MAX = 2
+# A model that had nothing to say twice will have nothing to say.
+SILENT_REPLIES_MAX = 2
+# A model that does not heed "in as few words as do" must not fill what was to be emptied.
+SUMMARY_PART_OF_WINDOW = 4
+TOO_LONG = "contextWindowExceeded"
+
+_SILENT = TurnError(
+    f"the history was not compacted: expected a summary, found no text in the model's answer, "
+    f"{SILENT_REPLIES_MAX} times; the history is as it was",
+    "other",
+)
+
+
+def reason_before_turn(state: ThreadState, queued: InputQueued, limits: Limits) -> Reason | None:
+    """Why the history must be shortened before a turn with these limits may begin."""
+    fill = state.fill
+    if fill.full:
+        return "window_exceeded"
+    asked = tokens_of(dict(fill.queued).get(queued.item_id, 0))
+    # A thread that holds nothing yet gets no shorter, however much is asked of it.
+    if limits.compact_at is None or not state.turns_started or not fill.context_tokens:
+        return None
+    if fill.context_tokens + asked < limits.compact_at:
+        return None
+    return "model_downshift" if _is_smaller(limits, state.last_limits) else "limit"
+
+
+def _is_smaller(limits: Limits, before: Limits) -> bool:
+    return limits.window is not None and before.window is not None and limits.window < before.window
+
+
+def reason_within_turn(state: ThreadState) -> Reason | None:
+    """Why the history must be shortened before the turn's next request."""
+    turn = state.turn
+    assert turn is not None
+    if state.fill.full:
+        return "window_exceeded"
+    limit = turn.limits.compact_at
+    if turn.answered and limit is not None and state.fill.context_tokens >= limit:
+        return "limit"
+    return None
+
+
+def begin_compaction(
+    story: Story,
+    around: Surroundings,
+    reason: Reason,
+    phase: Phase,
+    other: Settings | None = None,
+) -> None:
+    """Ask for a summary, in the turn that runs; `other` says whom, where it is not the turn's own model."""
+    turn, state = story.state.turn, story.state
+    assert turn is not None
+    story.add(
+        CompactionStarted(
+            ItemId(f"{turn.turn_id}/compaction/{turn.calls_made + 1}"),
+            "manual" if reason == "user" else "auto",
+            reason,
+            phase,
+            around.compact_prompt(),
+            turn.limits.compact_at,
+            state.fill.context_tokens,
+            other,
+            around.tuning(other).tuning if other is not None else None,
+        )
+    )
+    _ask(story)
+
+
+def _ask(story: Story) -> None:
+    turn = story.state.turn
+    assert turn is not None
+    assert turn.compaction is not None
+    asked = turn.compaction.started.settings or turn.settings
+    call_id = ModelCallId(f"{turn.turn_id}/{turn.calls_made + 1}")
+    story.add(ModelCallStarted(call_id, 1, asked.model, asked.provider, "compact"))
+
+
+def call_again(story: Story, call: ModelCall, shorter: Shorter | None = None) -> None:
+    """The next attempt of a request, with less in it where that is asked for."""
+    turn = story.state.turn
+    assert turn is not None
+    asked = turn.settings
+    if call.compacts and turn.compaction is not None:
+        asked = turn.compaction.started.settings or asked
+    story.add(
+        ModelCallStarted(
+            call.call_id,
+            call.attempt + 1,
+            asked.model,
+            asked.provider,
+            "compact" if call.compacts else "turn",
+            left_out=shorter.left_out if shorter is not None else call.left_out,
+        )
+    )
+
+
+def finish_compaction(story: Story, bridge: Bridge | None, around: Surroundings) -> None:
+    """The summary's response is whole: go on from it, or ask once more where it says nothing."""
+    turn = story.state.turn
+    assert turn is not None
+    compaction = turn.compaction
+    assert compaction is not None
+    if not compaction.summary:
+        if compaction.silent < SILENT_REPLIES_MAX:
+            _ask(story)
+        else:
+            give_compaction_up(story, _SILENT)
+        return
+    assert bridge is not None, "a summary came without what stays beside it"
+    started, state = compaction.started, story.state
+    context = _context_anew(state, around) if started.phase == "mid_turn" else []
+    at = bridge.context_at
+    told = tuple(text_item(one.role, one.text) for one in context)
+    summary = _summary_item(compaction.summary, turn.limits.window)
+    items = (*bridge.items[:at], *told, *bridge.items[at:], summary)
+    behind_bytes = state.fill.behind_bytes
+    story.add(
+        HistoryCompacted(
+            started.item_id,
+            compaction.summary,
+            items,
+            started.trigger,
+            state.compactions + 1,
+            bridge.kept,
+            bridge.pins,
+            tokens_before=state.fill.context_tokens,
+            tokens_after=tokens_of(sum(json_bytes(item) for item in items) + behind_bytes),
+            left_out=bridge.left_out,
+        )
+    )
+    for one in context:
+        story.add(replace(one, within=True))
+
+
+def _summary_item(summary: str, window: int | None) -> msgspec.Raw:
+    if window is not None:
+        summary, _ = truncate_middle(summary, window * BYTES_PER_TOKEN // SUMMARY_PART_OF_WINDOW)
+    return text_item("user", f"{SUMMARY_PREFIX}\n\n{summary}")
+
+
+def _context_anew(state: ThreadState, around: Surroundings) -> list[ContextAdded]:
+    """All that the model was told of its surroundings, as it is now."""
+    turn, told = state.turn, state.told
+    assert turn is not None
+    today = told.environment.current_date if told.environment is not None else None
+    forgetful = replace(state, told=Told())
+    due = context_due(forgetful, turn.settings, today, around)
+    return [event for event in due if isinstance(event, ContextAdded)]
+
+
+def give_compaction_up(story: Story, error: TurnError) -> None:
+    """No summary will come; the turn cannot go on."""
+    turn = story.state.turn
+    assert turn is not None
+    assert turn.compaction is not None
+    story.add(CompactionFailed(turn.compaction.started.item_id, error))
+    story.add(TurnFailed(error))
+
+
+def ask_for_less(story: Story, call: ModelCall, failed: ModelCallFailed, shorter: Shorter) -> None:
+    """The summary's own request was too long: say so, and try it with less in it."""
+    error = TurnError(
+        f"The history is too long even to be summarised: its {shorter.items} oldest items are left out of "
+        "the question, and it is asked again",
+        TOO_LONG,
+        failed.error.message,
+    )
+    story.add(replace(failed, error=error, will_retry=True, after_ms=0))
+    call_again(story, call, shorter)

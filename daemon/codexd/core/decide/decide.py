@@ -1,0 +1,293 @@
+"""decide(state, command) -> events: the only place that judges.
+
+It returns what happens, or raises `Rejected` with a sentence for whoever asked. A report that comes too
+late, of an effect that is no longer due, decides to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from codexd.core import commands as c
+from codexd.core.commands import Command, Rejected
+from codexd.core.decide.compaction import begin_compaction, reason_before_turn, reason_within_turn
+from codexd.core.decide.context import context_due, new_instructions, warnings_due
+from codexd.core.decide.effect_reports import (
+    decide_approval,
+    decide_model,
+    decide_recovery,
+    decide_tools,
+)
+from codexd.core.decide.lookups import NOWHERE, Surroundings
+from codexd.core.decide.pins import decide_keeping
+from codexd.core.decide.revert import decide_taking_back
+from codexd.core.decide.review import end_review, start_review
+from codexd.core.decide.take_in import take_in
+from codexd.core.decide.title import end_title, give_title_up, request_title
+from codexd.core.decide.transition import Story
+from codexd.core.events.events import (
+    Event,
+    InputQueued,
+    InputWithdrawn,
+    LogRepaired,
+    ModelCallStarted,
+    SettingsChanged,
+    ThreadArchived,
+    ThreadRenamed,
+    ThreadStarted,
+    ThreadUnarchived,
+    TurnCompleted,
+    TurnStarted,
+    TurnSteered,
+    or_nothing,
+)
+from codexd.core.state.context_known import Told
+from codexd.core.state.state import ThreadState
+from codexd.core.state.turn import Turn
+from codexd.core.values.ids import ModelCallId
+from codexd.core.values.items import TextInput, UserInput
+from codexd.core.values.settings import SettingsChange
+
+# Inputs that may wait behind a running turn: a person's evening, not a program's mistake.
+QUEUE_INPUTS_MAX = 64
+
+
+def decide(state: ThreadState, command: Command, around: Surroundings = NOWHERE) -> list[Event]:
+    """What happens when this is asked of a thread in this state. Raises: Rejected."""
+    story = Story(state)
+    match command:
+        case c.StartThread():
+            _start_thread(story, command)
+        case c.ReportModel() | c.ReportModelFailure() | c.RetryModelCall():
+            decide_model(story, command, around)
+        case c.ReportSpawned() | c.ReportToolEnded():
+            decide_tools(story, command)
+        case c.Recover():
+            if command.repaired is not None:
+                story.add(LogRepaired(command.repaired))
+            give_title_up(story)
+            if command.taken_from is not None or story.state.foreign is not None:
+                take_in(story, command.open_items, command.taken_from, around)
+            else:
+                decide_recovery(story, command)
+        case c.ReportTitle():
+            end_title(story, command)
+        case c.StartReview():
+            refuse_unless_open(story.state)
+            start_review(story, command, around)
+        case c.ReportReview():
+            end_review(story, command)
+        case c.GoOn():
+            pass  # What is due follows from where the thread stands.
+        case c.CompactThread() | c.PinRecord() | c.UnpinRecord():
+            refuse_unless_open(story.state)
+            decide_keeping(story, command, around)
+        case _:
+            _of_people(story, command)
+    if not (isinstance(command, c.InterruptTurn) and command.reason == "shutdown"):
+        settle(story, around)  # At a shutdown the queue waits for the next daemon.
+    return story.events
+
+
+_OfPeople = (
+    c.RenameThread
+    | c.ArchiveThread
+    | c.UnarchiveThread
+    | c.ChangeSettings
+    | c.StartTurn
+    | c.SteerTurn
+    | c.WithdrawInput
+    | c.InterruptTurn
+    | c.DecideApproval
+    | c.RevertHistory
+    | c.UndoRevert
+    | c.UndoCompaction
+)
+
+
+def _of_people(story: Story, command: _OfPeople) -> None:
+    if story.state.settings is None or not isinstance(command, c.UnarchiveThread | c.ArchiveThread):
+        refuse_unless_open(story.state)
+    assert story.state.settings is not None
+    match command:
+        case c.RenameThread():
+            if command.name != story.state.name:
+                story.add(ThreadRenamed(command.name))
+        case c.ArchiveThread():
+            _archive(story, command)
+        case c.UnarchiveThread():
+            if story.state.archived:
+                story.add(ThreadUnarchived())
+        case c.ChangeSettings():
+            change = command.change.differing(story.state.settings)
+            if change is not None:
+                story.add(SettingsChanged(change))
+        case c.StartTurn():
+            _start_turn(story, command)
+        case c.SteerTurn():
+            _steer(story, command)
+        case c.WithdrawInput():
+            _withdraw(story, command)
+        case c.InterruptTurn():
+            running(story.state, command.turn_id, "interrupt")
+            story.interrupt(command.open_items, command.reason)
+        case c.DecideApproval():
+            decide_approval(story, command)
+        case c.RevertHistory() | c.UndoRevert() | c.UndoCompaction():
+            decide_taking_back(story, command)
+        case _:
+            assert_never(command)
+
+
+def _start_thread(story: Story, command: c.StartThread) -> None:
+    if story.state.settings is not None:
+        raise Rejected("thread_exists", "the thread is there already: nothing was done")
+    members = {name: getattr(command, name) for name in command.__struct_fields__}
+    story.add(ThreadStarted(**members))
+
+
+def _archive(story: Story, command: c.ArchiveThread) -> None:
+    if story.state.archived:
+        return
+    if story.state.turn is not None:
+        story.interrupt(command.open_items, "archived")
+    for queued in story.state.queue:
+        story.add(InputWithdrawn(queued.item_id))
+    story.add(ThreadArchived())
+
+
+def _start_turn(story: Story, command: c.StartTurn) -> None:
+    _refuse_empty(command.content)
+    if len(story.state.queue) >= QUEUE_INPUTS_MAX:
+        raise Rejected(
+            "queue_full",
+            f"{QUEUE_INPUTS_MAX} inputs already wait for their turn: this one was not accepted",
+        )
+    story.add(
+        InputQueued(
+            command.item_id,
+            command.turn_id,
+            command.content,
+            command.client_id,
+            _asked_change(story.state, command.change),
+            command.today,
+            or_nothing(command.output_schema),
+        )
+    )
+
+
+def _asked_change(state: ThreadState, change: SettingsChange) -> SettingsChange | None:
+    """What of it the turn must carry: all of it where others may change the settings before it starts."""
+    if state.turn is not None or state.queue:
+        return change if change != SettingsChange() else None
+    assert state.settings is not None
+    return change.differing(state.settings)
+
+
+def _steer(story: Story, command: c.SteerTurn) -> None:
+    _refuse_empty(command.content)
+    turn = running(story.state, command.expected_turn, "steer")
+    if turn.kind in ("compact", "review"):
+        doing = "the history is being compacted" if turn.kind == "compact" else "a review runs"
+        raise Rejected(
+            "turn_not_steerable",
+            f"{doing}, and nothing can be added to that: "
+            "send it as a turn of its own, which waits for its end; nothing was sent",
+        )
+    story.add(TurnSteered(command.item_id, command.content, command.client_id))
+
+
+def _withdraw(story: Story, command: c.WithdrawInput) -> None:
+    if all(queued.item_id != command.item_id for queued in story.state.queue):
+        raise Rejected("input_not_queued", f"no input {command.item_id} waits for its turn")
+    story.add(InputWithdrawn(command.item_id))
+
+
+def _refuse_empty(content: tuple[UserInput, ...]) -> None:
+    if all(isinstance(part, TextInput) and not part.text.strip() for part in content):
+        raise Rejected(
+            "empty_input", "expected a prompt, found no text and no attachment: nothing was sent"
+        )
+
+
+def refuse_unless_open(state: ThreadState) -> None:
+    """Raises: Rejected, where nothing may be asked of the thread."""
+    if state.settings is None:
+        raise Rejected("thread_not_started", "the thread was never started: nothing was done")
+    if state.archived:
+        raise Rejected(
+            "thread_archived", "the thread is archived: unarchive it first; nothing was done"
+        )
+
+
+def running(state: ThreadState, expected: str | None, verb: str) -> Turn:
+    """The running turn, if it is the one expected. Raises: Rejected."""
+    if state.turn is None:
+        raise Rejected("no_active_turn", f"no active turn to {verb}")
+    if expected is not None and state.turn.turn_id != expected:
+        raise Rejected(
+            "turn_mismatch",
+            f"expected active turn id `{expected}` but found `{state.turn.turn_id}`",
+        )
+    return state.turn
+
+
+def settle(story: Story, around: Surroundings) -> None:
+    """Go on where nothing holds the thread up: the model's next call, the turn's end, the next turn."""
+    while not story.state.archived and not story.state.fork_open:
+        turn = story.state.turn
+        if turn is None:
+            if not story.state.queue:
+                return
+            _begin_turn(story, story.state.queue[0], around)
+        elif turn.call is not None or turn.open_calls or turn.review is not None:
+            return
+        elif turn.owed:
+            _go_on(story, turn, around)
+        else:
+            story.add(TurnCompleted())
+
+
+def _begin_turn(story: Story, queued: InputQueued, around: Surroundings) -> None:
+    state = story.state
+    assert state.settings is not None
+    change = queued.change.differing(state.settings) if queued.change is not None else None
+    if change is not None:
+        story.add(SettingsChanged(change))
+    assert story.state.settings is not None
+    settings = story.state.settings
+    limits, tuned = around.limits(settings), around.tuning(settings)
+    reason = reason_before_turn(story.state, queued, limits)
+    # What is about to be shortened away is told again, whole: it will stand behind the summary.
+    knows = state if reason is None else replace(state, told=Told())
+    for event in (
+        *warnings_due(state, tuned.complaints),
+        *context_due(knows, settings, queued.today, around),
+    ):
+        story.add(event)
+    story.add(
+        TurnStarted(
+            queued.turn_id,
+            settings,
+            (queued.item_id,),
+            limits=limits,
+            tuning=tuned.tuning,
+            instructions=new_instructions(state, around.instructions(settings)),
+        )
+    )
+    if reason is not None:
+        other = state.last_settings if reason == "model_downshift" else None
+        begin_compaction(story, around, reason, "pre_turn", other)
+    if state.reviews is None:
+        request_title(story, queued, around.titles())
+
+
+def _go_on(story: Story, turn: Turn, around: Surroundings) -> None:
+    reason = reason_within_turn(story.state)
+    if reason is not None:
+        begin_compaction(story, around, reason, "mid_turn")
+        return
+    call_id = ModelCallId(f"{turn.turn_id}/{turn.calls_made + 1}")
+    story.add(ModelCallStarted(call_id, 1, turn.settings.model, turn.settings.provider))

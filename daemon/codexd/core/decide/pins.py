@@ -1,0 +1,91 @@
+"""Judging what a person asks of the model's memory: to shorten it now, and what must stay in it."""
+
+from __future__ import annotations
+
+from typing import Final, assert_never
+
+from codexd.core import commands as c
+from codexd.core.commands import Rejected
+from codexd.core.decide.compaction import begin_compaction
+from codexd.core.decide.context import new_instructions
+from codexd.core.decide.lookups import Surroundings
+from codexd.core.decide.transition import Story
+from codexd.core.events.compaction import PinAdded, PinRemoved
+from codexd.core.events.events import TurnStarted
+from codexd.core.state.window import json_bytes, tokens_of
+
+# A pin is there for a fact, a decision, a piece of output; with more than this a summary would be the
+# smaller part of what is left, and compaction would win nothing: words take a fifth, a summary a quarter.
+PIN_PART_OF_WINDOW: Final = 4
+ALL_PINS_PART_OF_WINDOW: Final = 3
+# Where nobody knows the window, the smallest that a coding agent is of use with.
+WINDOW_UNKNOWN_TOKENS: Final = 32_000
+# Each is a line in a list that a person must be able to read.
+PINS_MAX: Final = 100
+
+_Asked = c.CompactThread | c.PinRecord | c.UnpinRecord
+
+
+def decide_keeping(story: Story, command: _Asked, around: Surroundings) -> None:
+    """Compact by hand, pin, unpin. Raises: Rejected."""
+    match command:
+        case c.CompactThread():
+            _compact(story, command, around)
+        case c.PinRecord():
+            _pin(story, command, around)
+        case c.UnpinRecord():
+            if all(pin.seq != command.seq for pin in story.state.pins):
+                raise Rejected("not_pinned", f"record {command.seq} is not pinned")
+            story.add(PinRemoved(command.seq))
+        case _:
+            assert_never(command)
+
+
+def _compact(story: Story, command: c.CompactThread, around: Surroundings) -> None:
+    state = story.state
+    assert state.settings is not None
+    if state.turn is not None:
+        raise Rejected(
+            "turn_in_progress",
+            f"turn {state.turn.turn_id} is running: expected a thread at rest; nothing was compacted",
+        )
+    if not state.turns_started or not (state.fill.context_tokens or state.fill.full):
+        raise Rejected(
+            "nothing_to_compact", "the model's history is empty: there is nothing to compact"
+        )
+    settings = state.settings
+    story.add(
+        TurnStarted(
+            command.turn_id,
+            settings,
+            kind="compact",
+            limits=around.limits(settings),
+            tuning=around.tuning(settings).tuning,
+            instructions=new_instructions(state, around.instructions(settings)),
+        )
+    )
+    begin_compaction(story, around, "user", "standalone")
+
+
+def _pin(story: Story, command: c.PinRecord, around: Surroundings) -> None:
+    state = story.state
+    assert state.settings is not None
+    if any(pin.seq == command.seq for pin in state.pins):
+        return
+    window = around.limits(state.settings).window or WINDOW_UNKNOWN_TOKENS
+    tokens = tokens_of(sum(json_bytes(item) for item in command.items))
+    if tokens > window // PIN_PART_OF_WINDOW:
+        raise Rejected(
+            "pin_too_large",
+            f"record {command.seq} takes about {tokens} tokens, and a pin may take at most "
+            f"{window // PIN_PART_OF_WINDOW}, a quarter of the model's window: it was not pinned",
+        )
+    together = tokens + sum(pin.tokens for pin in state.pins)
+    if together > window // ALL_PINS_PART_OF_WINDOW or len(state.pins) >= PINS_MAX:
+        raise Rejected(
+            "too_many_pins",
+            f"with record {command.seq} the thread would have {len(state.pins) + 1} pins of about {together} "
+            f"tokens; expected at most {PINS_MAX}, of at most {window // ALL_PINS_PART_OF_WINDOW} "
+            "together, a third of the model's window: it was not pinned",
+        )
+    story.add(PinAdded(command.seq, command.items))

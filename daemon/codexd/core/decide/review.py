@@ -1,0 +1,93 @@
+"""Judging a review: when one begins, what comes of it, and what becomes of one that is stopped.
+
+A review is a turn in which this thread's own model is not asked anything. The reviewer works in a thread of
+its own, and what it does stands in that one's log; here stand its beginning and its end.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from codexd.core import commands as c
+from codexd.core.commands import Rejected
+from codexd.core.decide.lookups import Surroundings
+from codexd.core.decide.transition import Story
+from codexd.core.events.events import TurnFailed, TurnStarted
+from codexd.core.events.history import ReviewEntered, ReviewExited
+from codexd.core.prompts.review_results import (
+    DONE,
+    FAILED,
+    FAILED_FOR_PEOPLE,
+    NO_RESULTS,
+    entered_item,
+    exited_item,
+    user_action,
+)
+from codexd.core.values.review_findings import read_output, render
+from codexd.core.values.review_target import blank_in, hint_of, trimmed
+from codexd.core.values.settings import Settings
+
+
+def start_review(story: Story, command: c.StartReview, around: Surroundings) -> None:
+    """Begin one; whatever turn runs makes way for it, as clients of the original expect. Raises: Rejected."""
+    target = trimmed(command.target)
+    blank = blank_in(target)
+    if blank is not None:
+        raise Rejected(
+            "empty_review", f"{blank}: expected something to review, found nothing; no review began"
+        )
+    if story.state.reviews is not None:
+        raise Rejected(
+            "is_a_review", "this thread is a review, and is not reviewed itself; no review began"
+        )
+    if story.state.turn is not None:
+        story.interrupt(command.open_items, "replaced")
+    settings = story.state.settings
+    assert settings is not None
+    story.add(
+        TurnStarted(
+            command.turn_id,
+            settings,
+            kind="review",
+            limits=around.limits(settings),
+            tuning=around.tuning(settings).tuning,
+        )
+    )
+    story.add(
+        ReviewEntered(
+            entered_item(command.turn_id),
+            hint_of(target),
+            target,
+            command.child_id,
+            command.child_turn_id,
+            around.review_model() or settings.model,
+            command.today,
+        )
+    )
+
+
+def end_review(story: Story, command: c.ReportReview) -> None:
+    """The reviewer's turn is over; too late where the review is."""
+    turn = story.state.turn
+    review = turn.review if turn is not None else None
+    if turn is None or review is None or review.child_id != command.child_id:
+        return
+    if command.ended == "interrupted":
+        story.interrupt((), "interrupted")
+        return
+    item_id = exited_item(turn.turn_id)
+    if command.ended == "failed":
+        assert command.error is not None
+        told = user_action(FAILED, NO_RESULTS)
+        story.add(ReviewExited(item_id, FAILED_FOR_PEOPLE, told=told, used=command.used))
+        story.add(TurnFailed(command.error))
+        return
+    output = read_output(command.answer)
+    text = render(output)
+    told = user_action(DONE, text)
+    story.add(ReviewExited(item_id, text, output, command.answer, told, command.used))
+
+
+def reviewer_settings(settings: Settings, model: str | None) -> Settings:
+    """The reviewer works where the thread does, and may do what it may."""
+    return replace(settings, model=model or settings.model)

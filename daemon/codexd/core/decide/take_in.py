@@ -1,0 +1,112 @@
+"""Taking in a past that was not written here: it stays as a past, and grants nothing.
+
+What stands in front of `thread.taken_in` is a stranger's word: what was open there is closed, what was allowed
+is forgotten, and what may be done unasked is what holds on this machine.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from codexd.core.commands import OpenItem, TakenFrom
+from codexd.core.decide.lookups import Here, Surroundings
+from codexd.core.decide.transition import Story
+from codexd.core.events.events import InputWithdrawn
+from codexd.core.events.history import ThreadTakenIn
+from codexd.core.events.warnings import ThreadWarned
+from codexd.core.state.state import ThreadState
+from codexd.core.values.settings import Settings
+
+_FROM = {
+    "package": "It was imported from a package",
+    "rollout": "It was imported from a rollout of Codex",
+    "log": "Records in its log were not written by this daemon",
+}
+
+
+def take_in(
+    story: Story, items: tuple[OpenItem, ...], source: TakenFrom | None, around: Surroundings
+) -> None:
+    """Close what is open, and begin anew with what this machine allows."""
+    state = story.state
+    if state.settings is None:
+        return  # There is nothing but records that say nothing.
+    source = source or _found(state)
+    dropped = _dropped(state)
+    if state.turn is not None:
+        story.interrupt(items, "forked" if state.fork_open else "restarted")
+    for queued in state.queue:
+        story.add(InputWithdrawn(queued.item_id))
+    own = state.foreign if state.foreign is not None and state.foreign.settings else None
+    here = around.here()
+    settings = own.settings if own is not None else None
+    if settings is None:
+        settings = replace(
+            state.settings, approval_policy=here.approval_policy, sandbox=here.sandbox
+        )
+    event = ThreadTakenIn(
+        source.origin,
+        settings,
+        source.path,
+        own.instructions if own is not None else None,
+        own.developer_instructions if own is not None else here.developer_instructions,
+        dropped,
+    )
+    story.add(event)
+    story.add(ThreadWarned("taken_in", _sentence(event, state.settings)))
+
+
+def brings(state: ThreadState, here: Here) -> bool:
+    """Whether what came from elsewhere must be taken in now, and not when somebody opens it.
+
+    What other hands have written is always taken in then. What this daemon has written itself, and comes back
+    with a package, is not known again by its records.
+    """
+    if state.settings is None:
+        return False
+    if state.turn is not None or state.queue or state.title or state.allowed_for_session:
+        return True
+    policies = (state.settings.approval_policy, state.settings.sandbox)
+    is_other = policies != (here.approval_policy, here.sandbox) or _brings_instructions(state, here)
+    return state.foreign is None and is_other
+
+
+def _brings_instructions(state: ThreadState, here: Here) -> bool:
+    return state.instructions is not None or state.developer_instructions not in (
+        None,
+        here.developer_instructions,
+    )
+
+
+def _found(state: ThreadState) -> TakenFrom:
+    """Where a past is from that nobody said it of."""
+    return TakenFrom("log") if state.rollout is None else TakenFrom("rollout", state.rollout)
+
+
+def _dropped(state: ThreadState) -> tuple[str, ...]:
+    """What it brought that counts no more, in words for people."""
+    inputs = len(state.queue)
+    return tuple(
+        words
+        for words, is_there in (
+            ("its turn was interrupted", state.turn is not None),
+            (f"{inputs} waiting input{'s' * (inputs > 1)} withdrawn", inputs),
+            ("what was allowed for the session is forgotten", state.allowed_for_session),
+            ("its instructions are not used", state.instructions is not None),
+            ("its developer instructions are not used", state.developer_instructions is not None),
+        )
+        if is_there
+    )
+
+
+def _sentence(event: ThreadTakenIn, there: Settings) -> str:
+    place = "" if event.source is None else f" ({event.source})"
+    holds = f"{event.settings.approval_policy}, {event.settings.sandbox}"
+    policies = f"approvals and sandbox are {holds}"
+    if (there.approval_policy, there.sandbox) != (
+        event.settings.approval_policy,
+        event.settings.sandbox,
+    ):
+        policies += f", and not {there.approval_policy}, {there.sandbox} as there"
+    parts = "; ".join((*event.dropped, policies))
+    return f"{_FROM.get(event.origin, event.origin)}{place}: {parts}."

@@ -1,0 +1,43 @@
+"""Whether a thread is to be named by a model, and what comes of it."""
+
+from __future__ import annotations
+
+from codexd.core.commands import ReportTitle
+from codexd.core.decide.lookups import Titles
+from codexd.core.decide.transition import Story
+from codexd.core.events.events import InputQueued, ThreadRenamed, or_nothing
+from codexd.core.events.title import (
+    PROMPT_CHARACTERS_MAX,
+    TitleEnded,
+    TitleRequested,
+    request_in,
+    title_of,
+)
+from codexd.core.values.items import plain_text
+
+
+def request_title(story: Story, queued: InputQueued, titles: Titles | None) -> None:
+    """With a thread's first turn: have it named by its prompt, unless somebody has named it already."""
+    state, prompt = story.state, request_in(plain_text(queued.content))
+    if titles is None or state.settings is None or state.turns_started > 1:
+        return
+    if state.name is not None or state.ephemeral or not title_of(prompt):
+        return
+    model = titles.model or state.settings.model
+    story.add(TitleRequested(prompt[:PROMPT_CHARACTERS_MAX], model, state.settings.provider))
+
+
+def end_title(story: Story, command: ReportTitle) -> None:
+    """The model answered, or will not; too late where a person has named the thread meanwhile."""
+    if story.state.title is None:
+        return
+    story.add(TitleEnded(command.duration_ms, or_nothing(command.usage), command.error))
+    title = title_of(command.title or "")
+    if title:
+        story.add(ThreadRenamed(title))
+
+
+def give_title_up(story: Story) -> None:
+    """A daemon that is gone had asked for it: a title is not worth a second request."""
+    if story.state.title is not None:
+        story.add(TitleEnded(error="the daemon was restarted while a model was asked for a title"))

@@ -1,0 +1,83 @@
+"""A decision in the making: the events so far, and the state as it will be after them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from codexd.core.commands import OpenItem
+from codexd.core.cut_items import Why, fitted_cut
+from codexd.core.events.events import ContextAdded, Event, TurnInterrupted
+from codexd.core.events.history import ReviewExited
+from codexd.core.events.tools import ToolEnded
+from codexd.core.prompts.review_results import (
+    NO_RESULTS,
+    STOPPED,
+    STOPPED_FOR_PEOPLE,
+    exited_item,
+    user_action,
+)
+from codexd.core.state.state import ThreadState, evolve
+from codexd.core.values.ids import CallId, ItemId
+from codexd.core.values.tool_actions import ToolResult
+
+# What the model is told, in words of our own, when a person or a restart stopped it in mid-turn.
+ABORTED_NOTE = """<turn_aborted>
+The turn before this message was stopped on purpose before it was finished. \
+Commands that were running were ended, and may have done part of their work. \
+Look at the present state before you repeat or rely on anything from that turn.
+</turn_aborted>"""
+ABORTED_CALL = "aborted by the user: the call was stopped, and its result is not known"
+
+
+class Story:
+    """Collects events and folds them as it goes, so that each judgement sees the ones before it."""
+
+    def __init__(self, state: ThreadState) -> None:
+        self.state = state
+        self.events: list[Event] = []
+
+    def add(self, event: Event) -> None:
+        """This happens next."""
+        self.events.append(event)
+        self.state = evolve(self.state, event)
+
+    def cut(self, items: tuple[OpenItem, ...], why: Why) -> None:
+        """Items that were still streaming will never be whole; one that has its fact is passed over.
+
+        A daemon may die between an item's fact and the end of its draft. And where no model call is open,
+        nothing streams: whatever was left has its fact.
+        """
+        if self.state.turn is None or self.state.turn.call is None:
+            return
+        for item in items:
+            born = (item.item_id, item.started_ms)
+            ended = born in self.state.ended_items or born in self.state.ended_before
+            if ended or item.kind == "call":
+                continue
+            self.add(fitted_cut(item, why))
+
+    def abort(self, call_id: CallId, items: tuple[OpenItem, ...], told: str) -> None:
+        """A call comes to nothing; what it had printed stays."""
+        printed = (
+            item.text for item in items if item.kind == "call" and item.item_id == ItemId(call_id)
+        )
+        self.add(ToolEnded(call_id, ToolResult("aborted", told, next(printed, ""))))
+
+    def interrupt(
+        self,
+        items: tuple[OpenItem, ...],
+        reason: Literal["interrupted", "archived", "shutdown", "restarted", "forked", "replaced"],
+    ) -> None:
+        """End the running turn: everything open is closed, every call answered, the model told."""
+        self.cut(items, "restarted" if reason == "restarted" else "interrupted")
+        if self.state.turn is not None:
+            for call in self.state.turn.open_calls:
+                self.abort(call.call_id, items, ABORTED_CALL)
+            if self.state.turn.review is not None:
+                item_id, told = (
+                    exited_item(self.state.turn.turn_id),
+                    user_action(STOPPED, NO_RESULTS),
+                )
+                self.add(ReviewExited(item_id, STOPPED_FOR_PEOPLE, told=told))
+        self.add(ContextAdded("turn_aborted", "user", ABORTED_NOTE))
+        self.add(TurnInterrupted(reason))

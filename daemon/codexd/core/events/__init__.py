@@ -1,0 +1,1 @@
+"""The facts of a thread, and how a record holds one."""

@@ -1,0 +1,396 @@
+"""Everything that can have happened to a thread, as it stands in the log's `data`.
+
+An event is a fact in the past tense and is never rewritten. Its tag is fixed for ever; its members may
+grow by ones with a default. A change of meaning gets a new `v` and an upcaster in `UPCASTERS`. A tag that
+this version does not know is kept as `Unknown`: it is passed on, and folds ignore it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+
+from codexd.core.events.base import NOTHING, Fact
+from codexd.core.events.compaction import CompactionFailed, CompactionStarted, PinAdded, PinRemoved
+from codexd.core.events.history import (
+    HistoryCompacted,
+    ReviewEntered,
+    ReviewExited,
+    ThreadImported,
+    ThreadTakenIn,
+)
+from codexd.core.events.revert import (
+    HistoryCompactionUndone,
+    HistoryReverted,
+    HistoryRevertUndone,
+)
+from codexd.core.events.title import TitleEnded, TitleRequested
+from codexd.core.events.tools import (
+    ApprovalDecided,
+    ApprovalRequested,
+    ToolEnded,
+    ToolSpawned,
+    ToolStarted,
+)
+from codexd.core.events.warnings import ThreadWarned
+from codexd.core.values.agents_md import Source
+from codexd.core.values.environment import Environment
+from codexd.core.values.ids import CallId, ItemId, ModelCallId, ThreadId, TurnId
+from codexd.core.values.items import TurnError, UserInput
+from codexd.core.values.limits import Limits
+from codexd.core.values.review_target import ReviewOf
+from codexd.core.values.settings import Settings, SettingsChange, Tuning
+
+# "Nothing was given", for members that hold JSON of any shape: a union of Raw and None cannot be read back.
+NO_JSON = NOTHING
+
+
+def or_nothing(json: msgspec.Raw | None) -> msgspec.Raw:
+    """What an event may hold: the JSON, or `NO_JSON` itself, which alone is left out when it is encoded."""
+    return NO_JSON if json is None or given(json) is None else json
+
+
+def given(json: msgspec.Raw) -> msgspec.Raw | None:
+    """The JSON that a member holds; None where nothing, or null, was given."""
+    return None if bytes(json) in (b"", b"null") else json
+
+
+class GitHead(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Where the working directory's repository stood when the thread started."""
+
+    sha: str | None = None
+    branch: str | None = None
+    origin_url: str | None = None
+
+
+class ThreadStarted(Fact, frozen=True):
+    """A conversation began."""
+
+    type = "thread.started"
+    settings: Settings
+    originator: str  # the name of the client that asked
+    daemon_version: str
+    instructions: str | None = None  # base instructions where the client gave its own
+    developer_instructions: str | None = None
+    git: GitHead | None = None
+    ephemeral: bool = False  # kept in memory only
+    history_mode: Literal["legacy", "paginated"] = "legacy"  # how the client wants to read it
+    thread_source: str | None = None  # what the client calls the thread's origin
+    reviews: ReviewOf | None = None  # it is a reviewer's: nobody talks in it, and no list has it
+
+
+class ThreadForked(Fact, frozen=True):
+    """This thread shares its parent's records up to a point; here its own begin."""
+
+    type = "thread.forked"
+    parent: ThreadId
+    at_seq: int
+    ephemeral: bool = False  # kept in memory only: its parent's records are copied there
+
+
+class ThreadRenamed(Fact, frozen=True):
+    """It has a new name; None takes the name away."""
+
+    type = "thread.renamed"
+    name: str | None
+
+
+class ThreadArchived(Fact, frozen=True):
+    """It was put aside."""
+
+    type = "thread.archived"
+
+
+class ThreadUnarchived(Fact, frozen=True):
+    """It was brought back."""
+
+    type = "thread.unarchived"
+
+
+class SettingsChanged(Fact, frozen=True):
+    """Some of its settings are others now, from the next turn on."""
+
+    type = "thread.settings_changed"
+    change: SettingsChange
+
+
+class LogRepaired(Fact, frozen=True):
+    """A torn tail was cut off when the log was opened."""
+
+    type = "log.repaired"
+    lost: str
+
+
+class InputQueued(Fact, frozen=True):
+    """A person's input was accepted; it will start a turn of its own."""
+
+    type = "input.queued"
+    item_id: ItemId
+    turn_id: TurnId  # of the turn that it will start
+    content: tuple[UserInput, ...]
+    client_id: str | None = None
+    change: SettingsChange | None = None  # settings to change when its turn starts
+    today: str | None = None  # the date where the person is
+    output_schema: msgspec.Raw = NO_JSON  # JSON schema that the answer must meet
+
+
+class InputWithdrawn(Fact, frozen=True):
+    """A queued input was taken back before its turn."""
+
+    type = "input.withdrawn"
+    item_id: ItemId
+
+
+class TurnSteered(Fact, frozen=True):
+    """A person added input to the running turn; the model sees it with its next call."""
+
+    type = "turn.steered"
+    item_id: ItemId
+    content: tuple[UserInput, ...]
+    client_id: str | None = None
+
+
+TurnKind = Literal["user", "review", "compact", "shell"]
+
+
+class TurnStarted(Fact, frozen=True):
+    """A turn began, with the queued inputs that it answers."""
+
+    type = "turn.started"
+    turn_id: TurnId
+    settings: Settings
+    inputs: tuple[ItemId, ...] = ()
+    kind: TurnKind = "user"
+    limits: Limits = Limits()
+    tuning: Tuning | None = None  # what the model is asked for; None: what the settings say
+    # What the model is told first, where it is not what it was told in the turn before; a thread's own
+    # instructions stand in its first event.
+    instructions: str | None = None
+
+
+class TurnCompleted(Fact, frozen=True):
+    """The model had nothing more to do."""
+
+    type = "turn.completed"
+
+
+class TurnInterrupted(Fact, frozen=True):
+    """Somebody or something stopped it."""
+
+    type = "turn.interrupted"
+    reason: Literal["interrupted", "archived", "shutdown", "restarted", "forked", "replaced"] = (
+        "interrupted"
+    )
+
+
+class TurnFailed(Fact, frozen=True):
+    """It could not go on."""
+
+    type = "turn.failed"
+    error: TurnError
+
+
+ContextCategory = Literal["environment", "user_instructions", "developer", "turn_aborted"]
+
+
+class ContextAdded(Fact, frozen=True):
+    """The daemon told the model something that no person typed."""
+
+    type = "context.added"
+    category: ContextCategory
+    role: Literal["user", "developer"]
+    text: str
+    environment: Environment | None = None  # what the model knows with this of where it works
+    digest: str | None = None  # of user instructions: the same digest, the same instructions
+    sources: tuple[Source, ...] = ()  # the files that they were taken from
+    within: bool = False  # it stands among the items of the compaction just before
+
+
+class RequestPrint(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
+    """What a request was made of, by hashes: enough to say later what broke a prompt cache.
+
+    The full list of segments is the fold of these over the thread's calls; to repeat it in every call
+    would make a log grow with the square of its turns.
+    """
+
+    kept: int  # so many history items stand as they did in the request before
+    added: tuple[str, ...]  # hashes of the items behind those
+    digest: str  # chained over all items
+    instructions: str | None = None  # hash, where it differs from the request before
+    tools: str | None = None  # the same
+    withheld: int = 0  # of those items so many were not sent: what another model thought
+    daemon: str | None = None  # its version, where instructions or tools differ
+
+
+class ModelCallStarted(Fact, frozen=True):
+    """A request to the model is about to be sent."""
+
+    type = "model.call_started"
+    call_id: ModelCallId
+    attempt: int
+    model: str
+    provider: str
+    purpose: Literal["turn", "compact", "review"] = "turn"
+    request: RequestPrint | None = None  # None for a summary: it is no part of the history
+    left_out: int = 0  # of a summary's request: so many of the oldest items it had no room for
+
+
+ScreenKind = Literal["message", "reasoning", "call", "other"]
+
+
+class CallName(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
+    """The tool call that an item holds; its arguments stand in the item."""
+
+    call_id: CallId
+    name: str
+    custom: bool = False
+    answers: str | None = None  # the id by which the model knows it; None: the same
+
+
+class ItemCompleted(Fact, frozen=True):
+    """The model finished an item, kept as the provider sent it."""
+
+    type = "model.item_completed"
+    barrier = False
+    item_id: ItemId
+    kind: ScreenKind
+    item: msgspec.Raw
+    started_ms: int | None = None  # Unix ms, when its first part came
+    call: CallName | None = None
+
+
+class ItemCut(Fact, frozen=True):
+    """An item that was still streaming will never be whole; what had been shown of it."""
+
+    type = "model.item_cut"
+    item_id: ItemId
+    kind: ScreenKind
+    why: Literal["interrupted", "failed", "restarted"]
+    text: str = ""
+    summary: tuple[str, ...] = ()
+    content: tuple[str, ...] = ()
+    started_ms: int | None = None
+
+
+class ModelCallEnded(Fact, frozen=True):
+    """The response is whole."""
+
+    type = "model.call_ended"
+    barrier = False
+    duration_ms: int
+    response_id: str | None = None
+    request_id: str | None = None
+    usage: msgspec.Raw = NO_JSON  # as the provider sent it
+    rate_limits: dict[str, str] | None = None  # response headers, where they changed
+    incomplete: str | None = None  # why the response ended early
+
+
+class ModelCallFailed(Fact, frozen=True):
+    """An attempt came to nothing."""
+
+    type = "model.call_failed"
+    error: TurnError
+    at: Literal["request", "stream", "restart"]
+    will_retry: bool
+    after_ms: int = 0
+    rate_limits: dict[str, str] | None = None
+    images: tuple[str, ...] = ()  # hashes of those not accepted: later requests go without them
+    asked: tuple[str, str] = ("", "")  # where there are such images: the model, and its provider
+
+
+class Unknown(msgspec.Struct, frozen=True, gc=False):
+    """An event of a later version: kept and passed on."""
+
+    type: str
+    v: int
+    raw: msgspec.Raw
+
+
+Event = (
+    ThreadStarted
+    | ThreadForked
+    | ThreadRenamed
+    | ThreadArchived
+    | ThreadUnarchived
+    | SettingsChanged
+    | LogRepaired
+    | InputQueued
+    | InputWithdrawn
+    | TurnSteered
+    | TurnStarted
+    | TurnCompleted
+    | TurnInterrupted
+    | TurnFailed
+    | ContextAdded
+    | ModelCallStarted
+    | ItemCompleted
+    | ItemCut
+    | ModelCallEnded
+    | ModelCallFailed
+    | ApprovalRequested
+    | ApprovalDecided
+    | ToolStarted
+    | ToolSpawned
+    | ToolEnded
+    | CompactionStarted
+    | CompactionFailed
+    | HistoryCompacted
+    | HistoryReverted
+    | HistoryRevertUndone
+    | HistoryCompactionUndone
+    | PinAdded
+    | PinRemoved
+    | ReviewEntered
+    | ReviewExited
+    | ThreadImported
+    | ThreadTakenIn
+    | ThreadWarned
+    | TitleRequested
+    | TitleEnded
+)
+
+EVENTS: dict[str, type[Event]] = {kind.type: kind for kind in Event.__args__}
+
+# (tag, v) of an older shape -> a function from its decoded members to those of v + 1.
+UPCASTERS: dict[tuple[str, int], Callable[[dict[str, object]], dict[str, object]]] = {}
+
+_ENCODER = msgspec.json.Encoder()
+
+
+class InvalidEvent(ValueError):
+    """A record's data is not what its type says."""
+
+
+def encode_event(event: Event) -> bytes:
+    """The event's `data` as JSON."""
+    return _ENCODER.encode(event)
+
+
+def decode_event(tag: str, v: int, data: msgspec.Raw | bytes) -> Event | Unknown:
+    """Read a record's `data`. Raises: InvalidEvent."""
+    kind = EVENTS.get(tag)
+    if kind is None or v > kind.v:
+        return Unknown(tag, v, msgspec.Raw(data))
+    try:
+        if v == kind.v:
+            return msgspec.json.decode(data, type=kind)
+        members = msgspec.json.decode(data, type=dict[str, object])
+        for old in range(v, kind.v):
+            members = UPCASTERS[tag, old](members)
+        return msgspec.convert(members, kind)
+    except _UNREADABLE as error:
+        raise InvalidEvent(f"event {tag} version {v}: {error}") from error
+
+
+# What reading data of another shape raises: upcasters expect members that may not be there, or are another
+# thing (LookupError is also a version that there never was).
+_UNREADABLE = (
+    msgspec.MsgspecError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ValueError,
+    RecursionError,
+)

@@ -1,0 +1,87 @@
+"""Which shell lines are known to only read: those need not be asked about under the policy "untrusted".
+
+What is not understood is not harmless. A line is harmless if `shell_line.py` understands all of it, each of
+its programs stands in the table of `readers.py` with arguments that only read, and it opens no device.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from codexd.core.policy.git_reader import folders_of_git
+from codexd.core.policy.options import words_of
+from codexd.core.policy.read_only_programs import READERS, folders_of_cd
+from codexd.core.policy.shell_line import NotUnderstood, SimpleCommand, Word, simple_commands
+
+# To open a device may rewind a tape, reset a board or take what was typed, and reading one may never end; in
+# bash `< /dev/tcp/HOST/PORT` calls somebody. Of these two nothing is known to happen.
+_DEVICES_READ = frozenset({"/dev/null", "/dev/stdin"})
+# All slashes and dots in front of it, from the first one on: no run of them is passed over twice.
+_DEVICE = re.compile(r"(?<![/.])(?P<run>[/.]++)(?<=/)dev(?:/|$)")
+# They look at a file's entry, or only at its name.
+_OPEN_NOTHING = words_of("[ [[ basename df dirname echo ls printf readlink realpath stat test")
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What a harmless line runs, and where."""
+
+    programs: frozenset[str]
+    folders: frozenset[str]  # as they stand behind `cd` and `git -C`; "~" for a `cd` without one
+
+
+def harmless(command: str) -> bool:
+    """Whether every part of a shell line is known to only read, and git, if it runs, runs where the line does."""
+    reading = reading_of(command)
+    return reading is not None and ("git" not in reading.programs or reading.folders <= {"."})
+
+
+def reading_of(command: str) -> Reading | None:
+    """What a harmless line does; None for a line that is not known to be harmless."""
+    try:
+        parts = simple_commands(command)
+    except NotUnderstood:
+        return None
+    if not all(_reads(part) for part in parts):
+        return None
+    folders = [folder for part in parts for folder in _folders(part)]
+    return Reading(frozenset(part.words[0].text for part in parts), frozenset(folders))
+
+
+def _reads(part: SimpleCommand) -> bool:
+    program, arguments = part.words[0].text, part.words[1:]
+    reads = READERS.get(program)
+    if reads is None or not reads(arguments) or any(_opens_device(one) for one in part.inputs):
+        return False
+    return program in _OPEN_NOTHING or not any(_opens_device(word) for word in arguments)
+
+
+def _opens_device(word: Word) -> bool:
+    text = word.text
+    if text in _DEVICES_READ:
+        return False
+    if (
+        word.pattern_at is not None
+        and text.startswith("/")
+        and "/" not in text[1 : word.pattern_at]
+    ):
+        return True  # `/d*/tty` too
+    return any(
+        ".." in found["run"] or (found["run"].startswith("/") and _begins_path(text, found.start()))
+        for found in _DEVICE.finditer(text)
+    )
+
+
+def _begins_path(text: str, at: int) -> bool:
+    """Whether a path from the root may begin here: after an option's letter too, and after a sign in a word."""
+    return at == 0 or text[at - 1] in "=:," or (at == 2 and text.startswith("-"))
+
+
+def _folders(part: SimpleCommand) -> tuple[str, ...]:
+    match part.words[0].text:
+        case "cd":
+            return folders_of_cd(part.words[1:]) or ("~",)
+        case "git":
+            return folders_of_git(part.words[1:])
+    return ()

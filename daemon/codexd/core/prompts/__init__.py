@@ -1,0 +1,1 @@
+"""The texts of ours that a model is given."""

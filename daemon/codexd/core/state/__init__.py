@@ -1,0 +1,1 @@
+"""What a thread is, folded from its events; `evolve` never refuses."""

@@ -1,0 +1,392 @@
+"""What decisions need to know of a thread, folded from its events.
+
+`evolve` never refuses, has no clock and no I/O. The state is bounded: it holds what is open now, not what
+has been; the model's history and the screens are projections of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import assert_never
+
+import msgspec
+from msgspec.structs import replace
+
+from codexd.core.events.compaction import (
+    CompactionFailed,
+    CompactionStarted,
+    PinAdded,
+    PinRemoved,
+)
+from codexd.core.events.events import (
+    ContextAdded,
+    Event,
+    InputQueued,
+    InputWithdrawn,
+    ItemCompleted,
+    ItemCut,
+    LogRepaired,
+    ModelCallEnded,
+    ModelCallFailed,
+    ModelCallStarted,
+    SettingsChanged,
+    ThreadArchived,
+    ThreadForked,
+    ThreadRenamed,
+    ThreadStarted,
+    ThreadUnarchived,
+    TurnCompleted,
+    TurnFailed,
+    TurnInterrupted,
+    TurnStarted,
+    TurnSteered,
+    Unknown,
+    given,
+)
+from codexd.core.events.history import (
+    HistoryCompacted,
+    ReviewEntered,
+    ReviewExited,
+    ThreadImported,
+    ThreadTakenIn,
+)
+from codexd.core.events.revert import (
+    HistoryCompactionUndone,
+    HistoryReverted,
+    HistoryRevertUndone,
+    Marker,
+)
+from codexd.core.events.title import TitleEnded, TitleRequested
+from codexd.core.events.tools import (
+    ApprovalDecided,
+    ApprovalRequested,
+    ToolEnded,
+    ToolSpawned,
+    ToolStarted,
+)
+from codexd.core.events.warnings import ThreadWarned, remembered
+from codexd.core.policy.approval import session_key
+from codexd.core.state.context_known import Told
+from codexd.core.state.foreign import Foreign
+from codexd.core.state.turn import (
+    Compaction,
+    ItemBirth,
+    ModelCallEvent,
+    ToolEvent,
+    Turn,
+    asked_about,
+    evolve_call,
+    evolve_item,
+    evolve_review,
+    evolve_tool,
+)
+from codexd.core.state.window import Fill, fold_fill, tokens_of
+from codexd.core.values.ids import ItemId, ThreadId
+from codexd.core.values.limits import Limits
+from codexd.core.values.review_target import ReviewOf
+from codexd.core.values.settings import Settings, tuning_of
+
+
+class Pin(msgspec.Struct, frozen=True):
+    """What every compaction keeps."""
+
+    seq: int
+    tokens: int  # an estimate
+
+
+class ThreadState(msgspec.Struct, frozen=True):
+    """A thread as decisions see it."""
+
+    settings: Settings | None = None  # None: it does not exist yet
+    name: str | None = None
+    archived: bool = False
+    ephemeral: bool = False
+    instructions: str | None = None
+    developer_instructions: str | None = None
+    turn: Turn | None = None
+    queue: tuple[InputQueued, ...] = ()
+    allowed_for_session: frozenset[str] = frozenset()
+    base_instructions: str | None = None  # the daemon's, as the model was last told them
+    told: Told = Told()  # of its surroundings; forgotten where the model's history is
+    warned: tuple[str, ...] = ()  # what a person was told once
+    title: TitleRequested | None = None  # that a model is being asked for
+    rate_limits: dict[str, str] | None = None
+    fill: Fill = Fill()
+    compactions: int = 0
+    pins: tuple[Pin, ...] = ()
+    taken_pins: tuple[tuple[Pin, ...], ...] = ()  # by each revert that stands
+    markers: int = 0  # how often something was taken back or brought back
+    last_settings: Settings | None = None  # of the newest turn, and its limits
+    last_limits: Limits = Limits()
+    # The items that have their fact, of the last model call and of the one before: a draft that a crash
+    # left may be one of theirs, since the append that ends the one call may start the next.
+    ended_items: tuple[ItemBirth, ...] = ()
+    ended_before: tuple[ItemBirth, ...] = ()
+    turns_started: int = 0
+    failed: bool = False  # the last turn failed, and none has started since
+    parent: ThreadId | None = None
+    reviews: ReviewOf | None = None  # it is a reviewer's
+    fork_open: bool = False  # forked, and not yet settled after it
+    foreign: Foreign | None = None
+    rollout: str | None = None  # the file of another program that it was read from
+
+
+def evolve(state: ThreadState, event: Event | Unknown) -> ThreadState:
+    """The state after the event."""
+    fill = fold_fill(state.fill, event)
+    if fill is not state.fill:
+        state = replace(state, fill=fill)
+    match event:
+        case TurnStarted() | TurnCompleted() | TurnInterrupted() | TurnFailed() | TurnSteered():
+            return _evolve_turn(state, event)
+        case ModelCallStarted() | ModelCallEnded() | ModelCallFailed():
+            return _evolve_model(state, event)
+        case ItemCompleted() | ItemCut():
+            return _evolve_items(state, event)
+        case ApprovalRequested() | ApprovalDecided() | ToolStarted() | ToolSpawned() | ToolEnded():
+            return _evolve_tools(state, event)
+        case InputQueued():
+            return replace(state, queue=(*state.queue, event))
+        case InputWithdrawn():
+            return replace(state, queue=_without(state.queue, (event.item_id,)))
+        case ContextAdded():
+            return replace(state, told=state.told.heard(event))
+        case ThreadWarned():
+            return replace(state, warned=remembered(state.warned, event.about))
+        case TitleRequested():
+            return replace(state, title=event)
+        case TitleEnded():
+            return replace(state, title=None)
+        case LogRepaired() | Unknown():
+            return state
+        case CompactionStarted() | CompactionFailed() | HistoryCompacted():
+            return _evolve_compaction(state, event)
+        case PinAdded() | PinRemoved():
+            return _evolve_pins(state, event)
+        case HistoryReverted() | HistoryRevertUndone() | HistoryCompactionUndone():
+            return _evolve_marker(state, event)
+        case ReviewEntered() | ReviewExited():
+            return replace(state, turn=evolve_review(state.turn, event))
+        case _:
+            return _evolve_thread(state, event)
+
+
+def distrusted(before: ThreadState, after: ThreadState) -> ThreadState:
+    """The state after an event that was not written here, from the state before it."""
+    found = Foreign(before.settings, before.instructions, before.developer_instructions)
+    return replace(after, foreign=before.foreign or found)
+
+
+def fold(events: Iterable[Event | Unknown], state: ThreadState | None = None) -> ThreadState:
+    """The state after all of the events."""
+    state = state if state is not None else ThreadState()
+    for event in events:
+        state = evolve(state, event)
+    return state
+
+
+_ThreadEvent = (
+    ThreadStarted
+    | ThreadForked
+    | ThreadRenamed
+    | ThreadArchived
+    | ThreadUnarchived
+    | SettingsChanged
+    | ThreadImported
+    | ThreadTakenIn
+)
+_TurnEvent = TurnStarted | TurnCompleted | TurnInterrupted | TurnFailed | TurnSteered
+
+
+def _evolve_thread(state: ThreadState, event: _ThreadEvent) -> ThreadState:
+    match event:
+        case ThreadStarted():
+            return replace(
+                state,
+                settings=event.settings,
+                ephemeral=event.ephemeral,
+                instructions=event.instructions,
+                developer_instructions=event.developer_instructions,
+                reviews=event.reviews,
+            )
+        case ThreadForked():
+            return _forked(state, event)
+        case ThreadRenamed():
+            return replace(state, name=event.name, title=None)  # A name makes it needless.
+        case ThreadArchived():
+            return replace(state, archived=True, title=None)
+        case ThreadUnarchived():
+            return replace(state, archived=False)
+        case SettingsChanged():
+            assert state.settings is not None, "settings of a thread that was never started"
+            return replace(state, settings=event.change.applied(state.settings))
+        case ThreadImported():
+            return replace(state, rollout=event.source)
+        case ThreadTakenIn():
+            return _taken_in(state, event)
+        case _:
+            assert_never(event)
+
+
+def _forked(state: ThreadState, event: ThreadForked) -> ThreadState:
+    """The parent's name, and what a person allowed there, stay with the parent.
+
+    And what was a reviewer's is a person's now.
+    """
+    return replace(
+        state,
+        parent=event.parent,
+        ephemeral=event.ephemeral,
+        name=None,
+        archived=False,
+        allowed_for_session=frozenset(),
+        queue=(),
+        title=None,
+        fork_open=state.turn is not None,
+        reviews=None,
+    )
+
+
+def _taken_in(state: ThreadState, event: ThreadTakenIn) -> ThreadState:
+    """Nothing of what came from elsewhere decides about what is done from here on."""
+    return replace(
+        state,
+        settings=event.settings,
+        instructions=event.instructions,
+        developer_instructions=event.developer_instructions,
+        turn=None,
+        queue=(),
+        allowed_for_session=frozenset(),
+        base_instructions=None,
+        told=Told(),
+        warned=(),
+        title=None,
+        rate_limits=None,
+        reviews=None,
+        fork_open=False,
+        foreign=None,
+    )
+
+
+def _evolve_turn(state: ThreadState, event: _TurnEvent) -> ThreadState:
+    match event:
+        case TurnStarted():
+            queued = next((q for q in state.queue if q.item_id in event.inputs), None)
+            turn = Turn(
+                event.turn_id,
+                event.kind,
+                event.settings,
+                output_schema=given(queued.output_schema) if queued is not None else None,
+                limits=event.limits,
+                tuning=event.tuning or tuning_of(event.settings),
+                owed=event.kind not in ("compact", "review"),
+            )
+            return replace(
+                state,
+                turn=turn,
+                last_settings=event.settings,
+                last_limits=event.limits,
+                queue=_without(state.queue, event.inputs),
+                turns_started=state.turns_started + 1,
+                base_instructions=event.instructions or state.base_instructions,
+                failed=False,
+            )
+        case TurnSteered():
+            return _with_turn(state, owed=True)
+        case TurnCompleted() | TurnInterrupted():
+            return replace(state, turn=None, fork_open=False)
+        case TurnFailed():
+            return replace(state, turn=None, failed=True)
+        case _:
+            assert_never(event)
+
+
+def _evolve_model(state: ThreadState, event: ModelCallEvent) -> ThreadState:
+    turn = state.turn
+    if turn is None:
+        return state
+    if not isinstance(event, ModelCallStarted):
+        limits = state.rate_limits if event.rate_limits is None else event.rate_limits
+        return replace(state, turn=evolve_call(turn, event), rate_limits=limits)
+    if turn.call is None or turn.call.call_id != event.call_id:
+        state = replace(state, ended_items=(), ended_before=state.ended_items)
+    return replace(state, turn=evolve_call(turn, event))
+
+
+def _evolve_items(state: ThreadState, event: ItemCompleted | ItemCut) -> ThreadState:
+    ended = (*state.ended_items, (event.item_id, event.started_ms))
+    turn = evolve_item(state.turn, event) if state.turn is not None else None
+    return replace(state, ended_items=ended, turn=turn)
+
+
+def _evolve_tools(state: ThreadState, event: ToolEvent) -> ThreadState:
+    turn = state.turn
+    if turn is None:
+        return state
+    if isinstance(event, ApprovalDecided) and event.decision == "acceptForSession":
+        asked = asked_about(turn, event)
+        if asked is not None and asked.action is not None:
+            allowed = state.allowed_for_session | {session_key(asked.action)}
+            state = replace(state, allowed_for_session=allowed)
+    return replace(state, turn=evolve_tool(turn, event))
+
+
+def _evolve_compaction(
+    state: ThreadState, event: CompactionStarted | CompactionFailed | HistoryCompacted
+) -> ThreadState:
+    turn = state.turn
+    match event:
+        case CompactionStarted():
+            return _with_turn(state, compaction=Compaction(event))
+        case CompactionFailed():
+            return _with_turn(state, compaction=None)
+        case HistoryCompacted():
+            under_way = turn.compaction if turn is not None else None
+            # What a turn was told at its beginning stands behind the items of a compaction before it.
+            behind = under_way is not None and under_way.started.phase == "pre_turn"
+            state = replace(
+                state,
+                compactions=state.compactions + 1,
+                told=state.told if behind else Told(),
+            )
+            made = turn.compactions + 1 if turn is not None else 0
+            return _with_turn(state, compaction=None, compactions=made, answered=False)
+        case _:
+            assert_never(event)
+
+
+def _evolve_pins(state: ThreadState, event: PinAdded | PinRemoved) -> ThreadState:
+    if isinstance(event, PinRemoved):
+        return replace(state, pins=tuple(pin for pin in state.pins if pin.seq != event.seq))
+    tokens = tokens_of(sum(len(item) for item in event.items))
+    return replace(state, pins=(*state.pins, Pin(event.seq, tokens)))
+
+
+def _evolve_marker(state: ThreadState, event: Marker) -> ThreadState:
+    """What the model was told may be in its history no more; a pin goes and comes with what it pins."""
+    pins, taken = state.pins, state.taken_pins
+    if isinstance(event, HistoryReverted):
+        taken = (*taken, tuple(pin for pin in pins if pin.seq > event.to_seq))
+        pins = tuple(pin for pin in pins if pin.seq <= event.to_seq)
+    elif isinstance(event, HistoryRevertUndone) and taken:
+        pins, taken = (*pins, *taken[-1]), taken[:-1]
+    return replace(
+        state,
+        told=Told(),
+        failed=False,
+        pins=pins,
+        taken_pins=taken,
+        markers=state.markers + 1,
+    )
+
+
+def _with_turn(state: ThreadState, **changes: object) -> ThreadState:
+    if state.turn is None:
+        return state
+    return replace(state, turn=replace(state.turn, **changes))
+
+
+def _without(
+    queue: tuple[InputQueued, ...], item_ids: tuple[ItemId, ...]
+) -> tuple[InputQueued, ...]:
+    return tuple(queued for queued in queue if queued.item_id not in item_ids)

@@ -1,0 +1,228 @@
+"""The turn that runs, as decisions see it, and what the events of models and tools make of it.
+
+That is the request that it waits for, the calls without an answer, and a compaction under way.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, assert_never
+
+import msgspec
+from msgspec.structs import replace
+
+from codexd.core.events.compaction import CompactionStarted, answer_text
+from codexd.core.events.events import (
+    ItemCompleted,
+    ItemCut,
+    ModelCallEnded,
+    ModelCallFailed,
+    ModelCallStarted,
+    TurnKind,
+)
+from codexd.core.events.history import ReviewEntered, ReviewExited
+from codexd.core.events.tools import (
+    ApprovalDecided,
+    ApprovalRequested,
+    ToolEnded,
+    ToolSpawned,
+    ToolStarted,
+)
+from codexd.core.values.ids import ApprovalId, CallId, ItemId, ModelCallId, ThreadId, TurnId
+from codexd.core.values.limits import Limits
+from codexd.core.values.review_target import ReviewTarget
+from codexd.core.values.settings import Settings, Tuning
+from codexd.core.values.tool_actions import ToolAction
+
+
+class ModelCall(msgspec.Struct, frozen=True):
+    """The request to the model that the turn waits for."""
+
+    call_id: ModelCallId
+    attempt: int
+    status: Literal["running", "backing_off"] = "running"
+    retry_after_ms: int = 0
+    request_failures: int = 0  # attempts that the provider never answered
+    stream_failures: int = 0  # attempts that broke off
+    compacts: bool = False  # it asks for a summary, and is no part of the history
+    left_out: int = 0  # so many of the oldest items a summary's request had no room for
+    without_images: bool = False  # an attempt failed for images, and the others go without those
+
+
+# An item and the time of its first part: some providers use an id again with each answer.
+ItemBirth = tuple[ItemId, int | None]
+
+
+class OpenCall(msgspec.Struct, frozen=True):
+    """A tool call that has no answer yet."""
+
+    call_id: CallId
+    name: str
+    custom: bool
+    action: ToolAction | None = None  # None until it is asked for or started
+    approval_id: ApprovalId | None = None  # set while a person is being asked
+    asked_hash: str | None = None  # of the action that a person was asked about
+    running: bool = False
+    guarded: bool = False  # as its event says
+    pid: int | None = None
+
+
+class Compaction(msgspec.Struct, frozen=True):
+    """A compaction that is under way."""
+
+    started: CompactionStarted
+    summary: str = ""  # the last message of the present response
+    silent: int = 0  # responses that had no text
+
+
+class Review(msgspec.Struct, frozen=True):
+    """A review that is under way."""
+
+    target: ReviewTarget
+    child_id: ThreadId
+    child_turn_id: TurnId
+    model: str | None = None
+    today: str | None = None
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """The turn that runs."""
+
+    turn_id: TurnId
+    kind: TurnKind
+    settings: Settings
+    calls_made: int = 0  # model calls so far; numbers the next one
+    questions: int = 0  # approvals that were asked for so far; numbers the next one
+    call: ModelCall | None = None
+    open_calls: tuple[OpenCall, ...] = ()
+    owed: bool = True  # whether the model has yet to see something: input, or a tool's answer
+    output_schema: msgspec.Raw | None = None
+    limits: Limits = Limits()
+    tuning: Tuning = Tuning()
+    compaction: Compaction | None = None
+    compactions: int = 0  # since the model's last answer in this turn
+    review: Review | None = None
+    answered: bool = False  # whether it has answered in this turn, and since the last compaction
+
+
+ModelCallEvent = ModelCallStarted | ModelCallEnded | ModelCallFailed
+ToolEvent = ApprovalRequested | ApprovalDecided | ToolStarted | ToolSpawned | ToolEnded
+
+
+def evolve_call(turn: Turn, event: ModelCallEvent) -> Turn:
+    """The turn after its request was sent, answered, or came to nothing."""
+    match event:
+        case ModelCallStarted():
+            return _called(turn, event)
+        case ModelCallEnded():
+            if turn.call is not None and turn.call.compacts:
+                return replace(turn, call=None, compaction=_heard_out(turn.compaction))
+            return replace(turn, call=None, answered=True, compactions=0)
+        case ModelCallFailed():
+            if turn.compaction is not None:  # Half an answer is none.
+                turn = replace(turn, compaction=replace(turn.compaction, summary=""))
+            if turn.call is not None and event.will_retry:
+                return replace(turn, call=_failed(turn.call, event))
+            # Whatever it was to see, it has not.
+            return replace(turn, call=None, owed=turn.owed or turn.kind != "compact")
+        case _:
+            assert_never(event)
+
+
+def _called(turn: Turn, event: ModelCallStarted) -> Turn:
+    before, compacts = turn.call, event.purpose == "compact"
+    owed = turn.owed and compacts
+    if before is None or before.call_id != event.call_id:
+        call = ModelCall(event.call_id, event.attempt, compacts=compacts, left_out=event.left_out)
+        return replace(turn, call=call, owed=owed, calls_made=turn.calls_made + 1)
+    call = replace(before, attempt=event.attempt, status="running", retry_after_ms=0)
+    if event.left_out != before.left_out:
+        # It is another request, which has not failed yet.
+        call = replace(call, left_out=event.left_out, request_failures=0, stream_failures=0)
+    return replace(turn, call=call, owed=owed)
+
+
+def _heard_out(compaction: Compaction | None) -> Compaction | None:
+    if compaction is None or compaction.summary:
+        return compaction
+    return replace(compaction, silent=compaction.silent + 1)
+
+
+def _failed(call: ModelCall, event: ModelCallFailed) -> ModelCall:
+    return replace(
+        call,
+        status="backing_off",
+        retry_after_ms=event.after_ms,
+        request_failures=call.request_failures + (event.at == "request"),
+        stream_failures=call.stream_failures + (event.at == "stream"),
+        without_images=call.without_images or bool(event.images),
+    )
+
+
+def evolve_item(turn: Turn, event: ItemCompleted | ItemCut) -> Turn:
+    """The turn after the model has finished an item: with a call more, or a part of a summary."""
+    if isinstance(event, ItemCut):
+        return turn
+    if turn.call is not None and turn.call.compacts and turn.compaction is not None:
+        text = answer_text(event.item)
+        if not text:
+            return turn
+        return replace(turn, compaction=replace(turn.compaction, summary=text))
+    if event.call is None:
+        return turn
+    made = OpenCall(event.call.call_id, event.call.name, event.call.custom)
+    return replace(turn, open_calls=(*turn.open_calls, made))
+
+
+def evolve_tool(turn: Turn, event: ToolEvent) -> Turn:
+    """The turn after something became of a tool call."""
+    match event:
+        case ApprovalRequested():
+            return _with_call(
+                replace(turn, questions=turn.questions + 1),
+                event.call_id,
+                action=event.action,
+                approval_id=event.approval_id,
+                asked_hash=event.action_hash,
+            )
+        case ApprovalDecided():
+            asked = asked_about(turn, event)
+            return turn if asked is None else _with_call(turn, asked.call_id, approval_id=None)
+        case ToolStarted():
+            return _with_call(
+                turn, event.call_id, action=event.action, running=True, guarded=event.guarded
+            )
+        case ToolSpawned():
+            return _with_call(turn, event.call_id, pid=event.pid)
+        case ToolEnded():
+            left = tuple(c for c in turn.open_calls if c.call_id != event.call_id)
+            return replace(turn, open_calls=left, owed=True)
+        case _:
+            assert_never(event)
+
+
+def evolve_review(turn: Turn | None, event: ReviewEntered | ReviewExited) -> Turn | None:
+    """The turn after a reviewer began, or came to an end; another program's left nothing to wait for."""
+    if turn is None:
+        return None
+    match event:
+        case ReviewEntered():
+            target, child, child_turn = event.target, event.child_id, event.child_turn_id
+            if target is None or child is None or child_turn is None:
+                return turn
+            return replace(turn, review=Review(target, child, child_turn, event.model, event.today))
+        case ReviewExited():
+            return replace(turn, review=None)
+        case _:
+            assert_never(event)
+
+
+def asked_about(turn: Turn, event: ApprovalDecided) -> OpenCall | None:
+    """The call that the answer is about."""
+    return next((c for c in turn.open_calls if c.approval_id == event.approval_id), None)
+
+
+def _with_call(turn: Turn, call_id: CallId, **changes: object) -> Turn:
+    calls = tuple(
+        replace(call, **changes) if call.call_id == call_id else call for call in turn.open_calls
+    )
+    return replace(turn, open_calls=calls)

@@ -1,0 +1,223 @@
+"""How full the model's window is: what the provider counted last, and an estimate of all that came since.
+
+Law: a pure fold. What is used up is another matter: the totals only ever grow, and stand in the projection
+of usage. A figure of the provider's own replaces every estimate.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import msgspec
+from msgspec.structs import replace
+
+from codexd.core.events.events import (
+    ContextAdded,
+    Event,
+    InputQueued,
+    InputWithdrawn,
+    ItemCompleted,
+    ModelCallEnded,
+    ModelCallFailed,
+    ModelCallStarted,
+    ThreadForked,
+    TurnCompleted,
+    TurnFailed,
+    TurnInterrupted,
+    TurnStarted,
+    TurnSteered,
+    Unknown,
+    given,
+)
+from codexd.core.events.history import HistoryCompacted, ReviewExited
+from codexd.core.events.revert import (
+    HistoryCompactionUndone,
+    HistoryReverted,
+    HistoryRevertUndone,
+)
+from codexd.core.events.tools import ToolEnded
+from codexd.core.values.ids import ItemId
+from codexd.core.values.items import ImageInput, LocalImageInput, TextInput, UserInput
+from codexd.core.values.usage import read_usage
+
+# What a turn's first request has without anything being said: instructions, tools, environment. They are
+# no part of what a person may fill, so that a thread begins with 100% left. The original's figure.
+BASELINE_TOKENS = 12_000
+# English text and code in JSON come to about four bytes a token with every provider's tokenizer.
+BYTES_PER_TOKEN = 4
+# An image is counted by its size in pixels, not in bytes: as many as one shown at full detail comes to,
+# some 1800 tokens. An estimate for as long as the provider has not counted it.
+IMAGE_BYTES = 7_200
+
+_IMAGE_IN_JSON = re.compile(rb'(?<!\\)"(?:data:image/|codexd-blob:)[^"]*+"')
+
+
+class Fill(msgspec.Struct, frozen=True, gc=False):
+    """The fold: what stands in the model's context. Bytes are of what no figure of a provider's has in it."""
+
+    last_total: int = 0  # tokens, as of the newest response that says
+    since_bytes: int = 0  # of what the history has got since
+    full: bool = (
+        False  # a request was refused for being too long, and nothing has been shortened since
+    )
+    window: int | None = None  # what a conversation may fill, of the newest turn's model; in tokens
+    behind_bytes: int = 0  # of `since_bytes`: what the model sees only with its next call
+    # Of `since_bytes`, while a call runs: what its own figure will have in it.
+    asked_bytes: int = 0
+    made_bytes: int = 0
+    apart: bool = False  # whether the call that runs is about the history, and no part of it
+    queued: tuple[tuple[ItemId, int], ...] = ()  # inputs that wait for their turn, by bytes
+
+    @property
+    def context_tokens(self) -> int:
+        """How many tokens the next request comes to, as far as anybody knows."""
+        return self.last_total + tokens_of(self.since_bytes)
+
+    @property
+    def percent_left(self) -> int | None:
+        """Of what a conversation may fill; None where the model's window is not known."""
+        return None if self.window is None else percent_left(self.window, self.context_tokens)
+
+
+def tokens_of(size_bytes: int) -> int:
+    """An estimate, rounded up."""
+    return -(-size_bytes // BYTES_PER_TOKEN)
+
+
+def percent_left(effective_window: int, tokens: int) -> int:
+    """What is left of a window beyond the baseline, in percent, rounded half up; 0 for tiny windows."""
+    room = effective_window - BASELINE_TOKENS
+    if room <= 0:
+        return 0
+    left = room - max(0, tokens - BASELINE_TOKENS)
+    return min(100, max(0, (200 * left + room) // (2 * room)))
+
+
+def fold_fill(fill: Fill, event: Event | Unknown) -> Fill:
+    """The fill after the event; the same object where nothing has changed."""
+    match event:
+        case ModelCallStarted() | ModelCallEnded() | ModelCallFailed():
+            return _of_call(fill, event)
+        case ItemCompleted() if not fill.apart:
+            size = json_bytes(event.item)
+            return replace(
+                fill, since_bytes=fill.since_bytes + size, made_bytes=fill.made_bytes + size
+            )
+        case ToolEnded():
+            parts = given(event.result.model_parts)
+            size = json_bytes(parts) if parts is not None else _utf8(event.result.model_text)
+            return replace(fill, since_bytes=fill.since_bytes + size)
+        case ContextAdded() if not event.within:
+            return _put_behind(fill, _utf8(event.text))
+        case TurnSteered():
+            return _put_behind(fill, input_bytes(event.content))
+        case ReviewExited() if event.told is not None:
+            return _put_behind(fill, _utf8(event.told) + _utf8(event.review))
+        case TurnCompleted() | TurnInterrupted() | TurnFailed():
+            return replace(fill, behind_bytes=0, asked_bytes=0, made_bytes=0, apart=False)
+        case HistoryCompacted():
+            items = sum(json_bytes(item) for item in event.items)
+            # Another program's stands for all that was said by then, and nothing waits behind it.
+            behind = fill.behind_bytes if event.trigger is not None else 0
+            return replace(
+                fill,
+                last_total=0,
+                since_bytes=items + behind,
+                behind_bytes=behind,
+                full=False,
+                asked_bytes=0,
+                made_bytes=0,
+            )
+        case HistoryReverted() | HistoryRevertUndone() | HistoryCompactionUndone():
+            return Fill(last_total=event.tokens, window=fill.window, queued=fill.queued)
+        case _:
+            return _of_queue(fill, event)
+
+
+def input_bytes(content: Iterable[UserInput]) -> int:
+    """How much of the context an input takes."""
+    return sum(_part_bytes(part) for part in content)
+
+
+def json_bytes(item: msgspec.Raw) -> int:
+    """How much of the context an encoded item takes, its images counted as images."""
+    encoded = bytes(item)
+    if b'"data:image/' not in encoded and b'"codexd-blob:' not in encoded:
+        return len(encoded)
+    text, images = _IMAGE_IN_JSON.subn(b'""', encoded)
+    return len(text) + images * IMAGE_BYTES
+
+
+def _of_call(fill: Fill, event: ModelCallStarted | ModelCallEnded | ModelCallFailed) -> Fill:
+    match event:
+        case ModelCallStarted() if event.purpose == "compact":
+            return replace(fill, apart=True)
+        case ModelCallStarted():
+            asked = fill.since_bytes
+            return replace(fill, behind_bytes=0, asked_bytes=asked, made_bytes=0, apart=False)
+        case ModelCallEnded():
+            tokens = None if fill.apart else read_usage(event.usage)
+            ended = replace(fill, asked_bytes=0, made_bytes=0, apart=False)
+            if tokens is None:
+                return ended
+            # What came while it streamed, a tool's answer or a person's word, is in no figure yet.
+            since = fill.since_bytes - fill.asked_bytes - fill.made_bytes
+            return replace(
+                ended, last_total=tokens.total_tokens, since_bytes=max(since, 0), full=False
+            )
+        case ModelCallFailed() if event.error.codex_error_info == "contextWindowExceeded":
+            # Whatever was estimated, it is more than there is room for.
+            last = max(fill.last_total, (fill.window or 0) - tokens_of(fill.since_bytes))
+            return replace(fill, last_total=last, full=True, apart=False)
+        case ModelCallFailed():
+            return replace(fill, apart=False)
+
+
+def _of_queue(fill: Fill, event: Event | Unknown) -> Fill:
+    match event:
+        case InputQueued():
+            waiting = (event.item_id, input_bytes(event.content))
+            return replace(fill, queued=(*fill.queued, waiting))
+        case InputWithdrawn():
+            return replace(fill, queued=_without(fill.queued, (event.item_id,)))
+        case ThreadForked():
+            return replace(fill, queued=())
+        case TurnStarted():
+            size = sum(size for item_id, size in fill.queued if item_id in event.inputs)
+            window = event.limits.effective
+            # A larger window may have room for what another had not.
+            roomier = window is not None and fill.window is not None and window > fill.window
+            began = replace(
+                fill,
+                window=window,
+                full=fill.full and not roomier,
+                queued=_without(fill.queued, event.inputs),
+            )
+            return _put_behind(began, size)
+        case _:
+            return fill
+
+
+def _put_behind(fill: Fill, size: int) -> Fill:
+    return replace(fill, since_bytes=fill.since_bytes + size, behind_bytes=fill.behind_bytes + size)
+
+
+def _part_bytes(part: UserInput) -> int:
+    match part:
+        case TextInput():
+            return _utf8(part.text)
+        case ImageInput() | LocalImageInput():
+            return IMAGE_BYTES
+        case _:
+            return _utf8(part.name) + _utf8(part.path)
+
+
+def _utf8(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
+
+
+def _without(
+    queued: tuple[tuple[ItemId, int], ...], item_ids: tuple[ItemId, ...]
+) -> tuple[tuple[ItemId, int], ...]:
+    return tuple(one for one in queued if one[0] not in item_ids)

@@ -1,0 +1,1 @@
+"""Small frozen values that events, commands and states are made of."""

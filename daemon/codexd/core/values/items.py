@@ -1,0 +1,177 @@
+"""What people put in and what screens show: user input, and the items that a turn is made of.
+
+The shapes are those of the Codex app-server v2 protocol (schemas `UserInput`, `ThreadItem`, `TurnError`),
+so that what is projected from the log is sent as it is. Members that the schema does not require and
+that codexd never fills are left out.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from codexd.core.values.ids import ItemId
+from codexd.core.values.review_findings import ReviewOutput
+
+
+class TextInput(msgspec.Struct, frozen=True, tag="text"):
+    """Text that a person typed."""
+
+    text: str
+    text_elements: tuple[
+        msgspec.Raw, ...
+    ] = ()  # spans for the frontend that sent them, kept as sent
+
+
+class ImageInput(msgspec.Struct, frozen=True, tag="image", omit_defaults=True):
+    """An image."""
+
+    url: str  # a data URL; in events `codexd-blob:<sha256>;<type>`, the name of its bytes
+    detail: str | None = None
+
+
+class LocalImageInput(msgspec.Struct, frozen=True, tag="localImage", omit_defaults=True):
+    """An image file on this machine."""
+
+    path: str
+    detail: str | None = None
+    image: str | None = None  # in events only: the name of the bytes that were read
+    problem: str | None = None  # in events only: why none could be
+
+
+class SkillInput(msgspec.Struct, frozen=True, tag="skill"):
+    """A skill that a person picked."""
+
+    name: str
+    path: str
+
+
+class MentionInput(msgspec.Struct, frozen=True, tag="mention"):
+    """A file or an app that a person mentioned."""
+
+    name: str
+    path: str
+
+
+UserInput = TextInput | ImageInput | LocalImageInput | SkillInput | MentionInput
+
+
+def plain_text(content: tuple[UserInput, ...]) -> str:
+    """The text parts of an input, joined by newlines: for previews and titles."""
+    return "\n".join(part.text for part in content if isinstance(part, TextInput))
+
+
+CommandStatus = Literal["inProgress", "completed", "failed", "declined"]
+
+
+class _Item(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    id: ItemId
+    started_at_ms: int | None = None
+    completed_at_ms: int | None = None
+
+
+class UserMessage(_Item, frozen=True, kw_only=True, tag="userMessage"):
+    """What a person said."""
+
+    client_id: str | None = None  # the id that the frontend gave it
+    content: tuple[UserInput, ...]
+
+
+class AgentMessage(_Item, frozen=True, kw_only=True, tag="agentMessage"):
+    """What the model said."""
+
+    text: str
+    phase: str | None = None
+
+
+class Reasoning(_Item, frozen=True, kw_only=True, tag="reasoning"):
+    """What the model thought, as far as it shows it."""
+
+    summary: tuple[str, ...] = ()
+    content: tuple[str, ...] = ()
+
+
+class UnknownAction(msgspec.Struct, frozen=True, tag="unknown"):
+    """A command that was not parsed any further."""
+
+    command: str
+
+
+class CommandExecution(_Item, frozen=True, kw_only=True, tag="commandExecution"):
+    """A command that ran, runs, or waits to be allowed."""
+
+    command: str
+    cwd: str
+    process_id: str | None = None
+    source: Literal["agent", "userShell"] = "agent"
+    status: CommandStatus
+    command_actions: tuple[UnknownAction, ...] = ()
+    aggregated_output: str | None = None
+    exit_code: int | None = None
+    duration_ms: int | None = None
+
+
+class ImageView(_Item, frozen=True, kw_only=True, tag="imageView"):
+    """An image file that the model looked at."""
+
+    path: str
+
+
+class ContextCompaction(_Item, frozen=True, kw_only=True, tag="contextCompaction"):
+    """The point where the model's history was shortened."""
+
+
+class EnteredReviewMode(_Item, frozen=True, kw_only=True, tag="enteredReviewMode"):
+    """A review began."""
+
+    review: str
+
+
+class ExitedReviewMode(_Item, frozen=True, kw_only=True, tag="exitedReviewMode"):
+    """A review ended; its findings as text."""
+
+    review: str
+    output: ReviewOutput | msgspec.UnsetType = msgspec.UNSET  # codexd only: the same, part by part
+
+
+class ToolCall(_Item, frozen=True, kw_only=True, tag="dynamicToolCall"):
+    """A tool call that is no command: an unknown tool, or arguments that could not be read."""
+
+    tool: str
+    arguments: msgspec.Raw
+    status: Literal["inProgress", "completed", "failed"]
+    success: bool | None = None
+    content_items: tuple[ToolText, ...] | None = None
+    duration_ms: int | None = None
+
+
+class ToolText(msgspec.Struct, frozen=True, tag="inputText"):
+    """Text that a tool answered."""
+
+    text: str
+
+
+ThreadItem = (
+    UserMessage
+    | AgentMessage
+    | Reasoning
+    | CommandExecution
+    | ImageView
+    | ContextCompaction
+    | EnteredReviewMode
+    | ExitedReviewMode
+    | ToolCall
+)
+
+
+# A word of the schema's `CodexErrorInfo`, or an object with one member: the word, with an HTTP status.
+ErrorInfo = str | dict[str, dict[str, int | None]]
+
+
+class TurnError(msgspec.Struct, frozen=True, rename="camel"):
+    """Why a turn failed, or why a request to the model is tried again."""
+
+    message: str
+    codex_error_info: ErrorInfo | None = None
+    additional_details: str | None = None

@@ -1,0 +1,92 @@
+"""Where a thread stands that a rollout would become: not here, imported, cut off, gone on with, another's. I/O."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from codexd.core.events.events import (
+    LogRepaired,
+    SettingsChanged,
+    ThreadArchived,
+    ThreadForked,
+    ThreadRenamed,
+    ThreadUnarchived,
+)
+from codexd.core.events.history import ThreadImported, ThreadTakenIn
+from codexd.core.events.record import decode_record
+from codexd.core.events.warnings import ThreadWarned
+from codexd_eventstore.store import EventStore, NotFound
+
+IMPORT_BY = "import:"
+# What may happen to an imported thread without its being gone on with.
+_ASIDE = (
+    ThreadRenamed,
+    ThreadArchived,
+    ThreadUnarchived,
+    SettingsChanged,
+    LogRepaired,
+    ThreadTakenIn,
+    ThreadWarned,
+)
+
+Kind = Literal["absent", "imported", "cut_off", "continued", "foreign"]
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """What is here under the id."""
+
+    kind: Kind
+    version: int = 0
+    archived: bool = False
+    imported: ThreadImported | None = None  # the newest mark
+
+
+async def standing_of(store: EventStore, stream: str, source_id: str) -> Standing:
+    """Read back from the end, as far as the mark of the last import."""
+    try:
+        head = await store.head(stream)
+    except NotFound:
+        return Standing("absent")
+    kind: Kind = "imported"
+    last_by, before = "", None
+    own_first = head.parent_seq + 1
+    while True:
+        page = await store.read_back(stream, before=before)
+        for record in page:
+            recorded = decode_record(record.line)
+            event, by = recorded.event, recorded.by or ""
+            if isinstance(event, ThreadImported) and event.source_id == source_id:
+                return Standing(kind, head.version, head.archived, event)
+            if record.seq < own_first:
+                page = []
+                break
+            if not by.startswith(IMPORT_BY) and not isinstance(event, _ASIDE):
+                kind = "continued"
+            last_by, before = by, record.seq
+            if isinstance(event, ThreadForked) and not by.startswith(IMPORT_BY):
+                return Standing("foreign", head.version, head.archived)
+        if not page:
+            break
+    cut_off = kind == "imported" and last_by.startswith(IMPORT_BY)
+    return Standing("cut_off" if cut_off else "foreign", head.version, head.archived)
+
+
+async def fork_point(store: EventStore, parent: str, before_ordinal: int) -> int:
+    """The last record of an imported thread that comes from a line in front of an ordinal; 0 for none."""
+    point, after = 0, 0
+    while page := await store.read(parent, after=after):
+        for record in page:
+            ordinal = _ordinal(decode_record(record.line).by)
+            if ordinal is not None and ordinal >= before_ordinal:
+                return point
+            if ordinal is not None:
+                point = record.seq
+        after = page[-1].seq
+    return point
+
+
+def _ordinal(by: str | None) -> int | None:
+    _, _, ordinal = (by or "").partition("#")
+    return int(ordinal) if ordinal.isdecimal() and by and by.startswith(IMPORT_BY) else None

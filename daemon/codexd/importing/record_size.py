@@ -1,0 +1,73 @@
+"""Making an event fit into a record: what is too large for one is kept beside it, or complained of. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+from msgspec.structs import replace
+
+from codexd.core.events.events import encode_event
+from codexd.core.events.tools import ToolEnded
+from codexd.core.values.tool_actions import NO_PARTS
+from codexd.importing.lines import Complaint
+from codexd.importing.timeline import Told
+from codexd_eventstore.store import RECORD_BYTES_MAX
+
+# What a record has beside its data: number, time, type, names, checksum.
+_ENVELOPE_BYTES = 4096
+DATA_BYTES_MAX = RECORD_BYTES_MAX - _ENVELOPE_BYTES
+# Of an answer that is too large, so many characters of its beginning and of its end stay in the record:
+# more than a model was ever given of one, and few enough to fit however they are escaped.
+KEPT_CHARACTERS = 500_000
+
+
+class Fitted(msgspec.Struct, frozen=True, gc=False):
+    """An event as it can be recorded; `data` is None where it cannot be."""
+
+    told: Told
+    data: bytes | None
+    complaint: Complaint | None = None
+    blob: bytes | None = None  # what is too large, to be put beside the record
+
+
+def fitted(told: Told) -> Fitted:
+    """Encode an event so that a record can hold it. Takes long for large ones: not for the event loop."""
+    data = encode_event(told.event)
+    if len(data) <= DATA_BYTES_MAX:
+        return Fitted(told, data)
+    found = f"expected at most {DATA_BYTES_MAX} bytes, found {len(data)} in {told.event.type}"
+    if isinstance(told.event, ToolEnded):
+        event, whole = _cut(told.event)
+        data = encode_event(event)
+        if len(data) <= DATA_BYTES_MAX:
+            text = f"{found}: the middle of the answer was not imported; the whole output is a blob"
+            return Fitted(told, data, Complaint(told.line, text), whole)
+    return Fitted(told, None, Complaint(told.line, f"{found}: it was not imported"))
+
+
+def _cut(event: ToolEnded) -> tuple[ToolEnded, bytes]:
+    result = event.result
+    whole = (result.output or result.model_text).encode(errors="replace")
+    cut = replace(
+        event,
+        result=replace(
+            result,
+            model_text=_middle_cut(result.model_text),
+            output=_middle_cut(result.output),
+            output_bytes=len(whole),
+            blob=hashlib.sha256(whole).hexdigest(),
+            model_parts=NO_PARTS,
+        ),
+    )
+    return cut, whole
+
+
+def _middle_cut(text: str) -> str:
+    if len(text) <= 2 * KEPT_CHARACTERS:
+        return text
+    gone = len(text) - 2 * KEPT_CHARACTERS
+    return (
+        f"{text[:KEPT_CHARACTERS]}\n[{gone} characters left out at the import]\n"
+        f"{text[-KEPT_CHARACTERS:]}"
+    )

@@ -1,0 +1,108 @@
+"""The settings of a rollout's turns, and who wrote it, in our words. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import get_args
+
+import msgspec
+
+from codexd.core.events.events import GitHead, ThreadStarted
+from codexd.core.values.settings import ApprovalPolicy, SandboxMode, Settings, SettingsChange
+from codexd.importing.calls import path_of
+from codexd.importing.lines import Members, members_of, text_of
+
+# What holds where a rollout does not say: a person is asked, and nothing is written.
+APPROVAL_DEFAULT: ApprovalPolicy = "on-request"
+SANDBOX_DEFAULT: SandboxMode = "read-only"
+PROVIDER_DEFAULT = "openai"
+MODEL_UNKNOWN = "unknown"
+
+_APPROVALS = defaultdict[str, ApprovalPolicy](
+    lambda: APPROVAL_DEFAULT, {word: word for word in get_args(ApprovalPolicy)}
+)
+_SANDBOXES = defaultdict[str, SandboxMode](
+    lambda: SANDBOX_DEFAULT, {word: word for word in get_args(SandboxMode)}
+)
+
+
+class Heading(msgspec.Struct, frozen=True):
+    """What is known of a rollout before its lines are converted, one by one."""
+
+    source_id: str  # the id of the thread there
+    meta: Members  # of its first `session_meta`
+    context: Members  # of its first `turn_context`
+    forked_from: str | None = None
+    forked_before: int | None = (
+        None  # the ordinal of the parent's first line that it does not share
+    )
+    # Lines that were taken back there, from the first of each span to the last.
+    taken_back: tuple[tuple[int, int], ...] = ()
+    default_model: str = MODEL_UNKNOWN
+
+    def has_taken_back(self, line: int) -> bool:
+        """Whether a line was taken back."""
+        return any(first <= line <= last for first, last in self.taken_back)
+
+
+def started(heading: Heading, daemon_version: str) -> ThreadStarted:
+    """The thread's beginning."""
+    meta = heading.meta
+    asked = change_of(heading.context)
+    settings = asked.applied(
+        Settings(
+            cwd=path_of(meta.get("cwd")) or "/",
+            model=heading.default_model,
+            provider=text_of(meta.get("model_provider")) or PROVIDER_DEFAULT,
+            approval_policy=APPROVAL_DEFAULT,
+            sandbox=SANDBOX_DEFAULT,
+        )
+    )
+    return ThreadStarted(
+        settings=settings,
+        originator=text_of(meta.get("originator")) or "codex",
+        daemon_version=daemon_version,
+        instructions=_instructions(meta),
+        git=_git(members_of(meta.get("git"))),
+        thread_source=_source(meta.get("source")),
+    )
+
+
+def change_of(asked: Members) -> SettingsChange:
+    """What a `turn_context` or a `thread_settings` sets; policies that are none of ours are the safer."""
+    approval = asked.get("approval_policy")
+    sandbox = members_of(asked.get("sandbox_policy"))
+    mode = sandbox.get("type", sandbox.get("mode"))
+    effort = asked.get("effort", asked.get("reasoning_effort"))
+    return SettingsChange(
+        cwd=path_of(asked.get("cwd")) or None,
+        model=text_of(asked.get("model")) or None,
+        provider=text_of(asked.get("model_provider_id")) or None,
+        approval_policy=None if approval is None else _APPROVALS[text_of(approval)],
+        sandbox=None if mode is None else _SANDBOXES[text_of(mode)],
+        effort=text_of(effort) or None,
+        summary=text_of(asked.get("summary")) or None,
+    )
+
+
+def _instructions(meta: Members) -> str | None:
+    """Only those that somebody wrote for this thread: the original's own name tools that are not here."""
+    base = members_of(meta.get("base_instructions"))
+    if members_of(base.get("provenance")).get("type") != "custom":
+        return None
+    return text_of(base.get("text")) or None
+
+
+def _git(git: Members) -> GitHead | None:
+    head = GitHead(
+        text_of(git.get("commit_hash")) or None,
+        text_of(git.get("branch")) or None,
+        text_of(git.get("repository_url")) or None,
+    )
+    return head if head != GitHead() else None
+
+
+def _source(source: object) -> str | None:
+    if isinstance(source, str):
+        return source
+    return "subagent" if "subagent" in members_of(source) else None

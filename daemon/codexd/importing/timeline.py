@@ -1,0 +1,243 @@
+"""The events of a rollout as they are told: each with its time, its line and its turn; and the open turn.
+
+Turns are what rollouts know least of. The newest ones say where each begins and ends; older ones only
+where some were stopped, so that a person's next words begin one, and an answer without open calls ends it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+import msgspec
+
+from codexd.core.decide.transition import ABORTED_NOTE
+from codexd.core.events.events import (
+    CallName,
+    ContextAdded,
+    Event,
+    InputQueued,
+    ItemCompleted,
+    ModelCallEnded,
+    ModelCallStarted,
+    ScreenKind,
+    TurnCompleted,
+    TurnFailed,
+    TurnInterrupted,
+    TurnKind,
+    TurnStarted,
+    TurnSteered,
+)
+from codexd.core.events.tools import ToolEnded, ToolStarted
+from codexd.core.values.ids import CallId, ItemId, ModelCallId, TurnId, uuid7
+from codexd.core.values.items import UserInput
+from codexd.core.values.limits import Limits
+from codexd.core.values.settings import Settings
+from codexd.core.values.tool_actions import RunCommand, ToolResult
+from codexd.importing.calls import Ran
+from codexd.importing.lines import Line
+
+# Inputs of a turn that has not begun, and calls without an answer: what is beyond them was made up, and each of
+# them is held in memory.
+INPUTS_MAX = 64
+OPEN_CALLS_MAX = 256
+UNANSWERED = "aborted: the log that this was imported from has no answer to this call; its result is not known"
+
+# The members of an event that replace what it says; the rest of a converted event stays.
+TurnEnd = TurnCompleted | TurnInterrupted | TurnFailed
+
+
+class Told(msgspec.Struct, frozen=True, gc=False):
+    """An event, and where it comes from."""
+
+    event: Event
+    at_us: int
+    line: int
+    ordinal: int | None = None
+    turn: str | None = None
+
+    @property
+    def by(self) -> str:
+        """How the record names it: the line of the rollout, and its ordinal where it has one."""
+        place = "" if self.ordinal is None else f"#{self.ordinal}"
+        return f"import:{self.line}{place}"
+
+
+class Input(msgspec.Struct):
+    """What a person said, before the turn that answers it has begun."""
+
+    item_id: ItemId
+    content: tuple[UserInput, ...]
+    line: Line
+
+
+class OpenTurn(msgspec.Struct):
+    """The turn that the lines are of."""
+
+    turn_id: TurnId
+    spoken_of: bool  # whether the rollout says where it begins and ends
+    line: Line  # the first of it
+    kind: TurnKind = "user"
+    window: int | None = None  # what its model's window had room for, where the rollout says
+    begun: bool = False  # whether its start was told
+    inputs: list[Input] = []
+    calls_made: int = 0
+    model_call: bool = False
+    answered_since: bool = False  # a tool's answer came since the model call began
+    said: bool = False  # the last item is an answer of the model
+
+
+class OpenCall(msgspec.Struct):
+    """A tool call without an answer."""
+
+    command: RunCommand | None
+    ran: Ran | None = None
+    begun: bool = False
+
+
+class Teller:
+    """Collects events in order; knows which turn, which model call and which tool calls are open."""
+
+    def __init__(self, source_id: str) -> None:
+        self._source_id = source_id
+        self.turn: OpenTurn | None = None
+        self.calls: dict[str, OpenCall] = {}
+        self.settings: Settings | None = None
+        self.line = Line(0, "", {}, 0)
+        self.at_us = 0
+        self._told: list[Told] = []
+
+    def at(self, line: Line) -> None:
+        """What is told next comes from this line."""
+        self.line, self.at_us = line, max(line.at_us or 0, self.at_us)
+
+    def tell(self, event: Event, line: Line | None = None) -> None:
+        """This happened."""
+        source = line or self.line
+        turn = self.turn.turn_id if self.turn is not None and self.turn.begun else None
+        at_us = source.at_us if line is not None and source.at_us else self.at_us
+        self._told.append(Told(event, at_us, source.number, source.ordinal, turn))
+
+    def take(self) -> list[Told]:
+        """What was told since the last time."""
+        told, self._told = self._told, []
+        return told
+
+    def open_turn(self, turn_id: str | None, kind: TurnKind = "user") -> OpenTurn:
+        """A turn that the rollout names, or one that must have begun."""
+        named = turn_id or self.made_id()
+        self.turn = OpenTurn(TurnId(named), turn_id is not None, self.line, kind)
+        return self.turn
+
+    def made_id(self) -> str:
+        """An id that this line has whenever it is read."""
+        place = f"{self._source_id}/{self.line.number}".encode()
+        return uuid7(self.at_us // 1000, int.from_bytes(hashlib.sha256(place).digest()[:9]))
+
+    def began(self, kind: TurnKind = "user") -> OpenTurn:
+        """The open turn, with its start told."""
+        turn = self.turn or self.open_turn(None, kind)
+        if turn.begun:
+            return turn
+        assert self.settings is not None, "a turn before the thread began"
+        if not turn.inputs and turn.kind == "user":
+            turn.kind = kind
+        for one in turn.inputs:
+            self.tell(InputQueued(one.item_id, turn.turn_id, one.content), one.line)
+        turn.begun = True
+        inputs = tuple(one.item_id for one in turn.inputs)
+        first = turn.inputs[0].line if turn.inputs else turn.line
+        limits = Limits(effective=turn.window)
+        self.tell(TurnStarted(turn.turn_id, self.settings, inputs, turn.kind, limits), first)
+        return turn
+
+    def said_by_person(self, item_id: ItemId, content: tuple[UserInput, ...]) -> None:
+        """A person's words: they begin a turn, or are for the one that runs."""
+        turn = self.turn
+        if turn is not None and turn.spoken_of and turn.begun:
+            self.tell(TurnSteered(item_id, content))
+            return
+        if turn is not None and not turn.spoken_of and (turn.begun or turn.inputs):
+            self.end(self._supposed_end())
+            turn = None
+        turn = turn or self.open_turn(None)
+        turn.inputs.append(Input(item_id, content, self.line))
+        if len(turn.inputs) == INPUTS_MAX:
+            self.began()
+
+    def model_item(
+        self, item_id: ItemId, kind: ScreenKind, item: msgspec.Raw, call: CallName | None = None
+    ) -> None:
+        """The model said, thought or called something."""
+        turn = self.model_call()
+        turn.said = kind == "message"
+        self.tell(ItemCompleted(item_id, kind, item, None, call))
+
+    def model_call(self) -> OpenTurn:
+        """The turn, with a request to the model under way."""
+        turn = self.began()
+        if turn.model_call and turn.answered_since:
+            self.end_model_call()
+        if not turn.model_call:
+            turn.calls_made += 1
+            turn.model_call, turn.answered_since = True, False
+            assert self.settings is not None
+            call_id = ModelCallId(f"{turn.turn_id}/{turn.calls_made}")
+            self.tell(ModelCallStarted(call_id, 1, self.settings.model, self.settings.provider))
+        return turn
+
+    def end_model_call(self, ended: ModelCallEnded | None = None) -> None:
+        """The response is whole."""
+        if self.turn is not None and self.turn.model_call:
+            self.turn.model_call = False
+            self.tell(ended or ModelCallEnded(0))
+
+    def begin_call(self, call_id: str, told: Ran | None = None) -> None:
+        """A command is started, as a screen was told of it or as the model asked for it."""
+        call = self.calls[call_id]
+        if told is not None and call.command is not None:
+            command = msgspec.structs.replace(
+                call.command, argv=told.argv, cwd=told.cwd or call.command.cwd
+            )
+            call.command, call.ran = command, told
+        if call.command is not None and not call.begun:
+            call.begun = True
+            self.tell(ToolStarted(CallId(call_id), call.command))
+
+    def end_call(self, call_id: str, result: ToolResult) -> None:
+        """A tool's answer."""
+        self.begin_call(call_id)
+        del self.calls[call_id]
+        if self.turn is not None:
+            self.turn.answered_since, self.turn.said = True, False
+        self.tell(ToolEnded(CallId(call_id), result))
+
+    def end(self, how: TurnEnd, *, note: bool = False) -> None:
+        """The turn is over: no call stays open. `note`: tell the model that it was stopped."""
+        turn = self.began()
+        for call_id in list(self.calls):
+            self.end_call(call_id, ToolResult("aborted", UNANSWERED))
+        if turn.model_call:
+            self.end_model_call()
+        if note:
+            self.tell(ContextAdded("turn_aborted", "user", ABORTED_NOTE))
+        self.tell(how)
+        self.turn = None
+
+    def end_unfinished(self, reason: Literal["interrupted", "restarted"] = "restarted") -> None:
+        """The lines are at their end, or others begin: whatever is open was left so."""
+        turn = self.turn
+        if turn is None:
+            return
+        if not turn.begun and not turn.inputs:
+            self.turn = None
+            return
+        how = TurnInterrupted(reason) if turn.spoken_of else self._supposed_end(reason)
+        self.end(how, note=isinstance(how, TurnInterrupted))
+
+    def _supposed_end(
+        self, reason: Literal["interrupted", "restarted"] = "interrupted"
+    ) -> TurnCompleted | TurnInterrupted:
+        """How a turn ended of which the rollout does not say it."""
+        finished = self.turn is not None and self.turn.said and not self.calls
+        return TurnCompleted() if finished else TurnInterrupted(reason)

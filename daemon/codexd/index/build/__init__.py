@@ -1,0 +1,1 @@
+"""How the index is made of the logs, in a process of its own."""

@@ -1,0 +1,173 @@
+"""Records -> what can be searched for: one text for each thing that a screen shows, with where it stands.
+
+Pure. The law: a document is what `projections.screen` makes an item of, so nothing is found that is nowhere to be
+seen; a prompt counts from when it was queued.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from codexd.core.events.events import (
+    InputQueued,
+    InputWithdrawn,
+    ItemCompleted,
+    ItemCut,
+    ThreadRenamed,
+    TurnStarted,
+    TurnSteered,
+)
+from codexd.core.events.history import ReviewExited
+from codexd.core.events.record import Recorded
+from codexd.core.events.tools import ApprovalRequested, ToolEnded, ToolStarted
+from codexd.core.prompts.review_results import answer_item
+from codexd.core.values.items import (
+    LocalImageInput,
+    MentionInput,
+    SkillInput,
+    UserInput,
+    plain_text,
+)
+from codexd.core.values.tool_actions import RunCommand
+
+# The order is how telling a hit is: a thread's snippet is of the first kind that has one.
+KINDS: Final = ("name", "prompt", "answer", "path", "command", "reasoning", "output")
+NAME, PROMPT, ANSWER, PATH, COMMAND, REASONING, OUTPUT = range(len(KINDS))
+# Where a turn begins: stands among the documents and has no text, so that nobody finds it by words.
+TURN: Final = len(KINDS)
+
+# Longer texts are found by their beginning: a build log's end is rarely what somebody remembers of a thread,
+# and the index is to stay smaller than the logs.
+DOCUMENT_CHARS_MAX: Final = 64 * 1024
+# The same of an output, of which there are many and long ones; this many bytes of its blob are read for it.
+OUTPUT_CHARS_MAX: Final = 16 * 1024
+
+TELLING: Final = frozenset(
+    kind.type
+    for kind in (
+        ThreadRenamed,
+        InputQueued,
+        InputWithdrawn,
+        TurnStarted,
+        TurnSteered,
+        ItemCompleted,
+        ItemCut,
+        ApprovalRequested,
+        ToolStarted,
+        ToolEnded,
+        ReviewExited,
+    )
+)
+
+
+class Document(msgspec.Struct, frozen=True, gc=False):
+    """A text that can be found."""
+
+    seq: int
+    part: int  # which of the record's
+    kind: int
+    turn: str | None
+    item: str | None
+    text: str
+    blob: str | None = None  # more of the text stands there
+
+
+class Withdrawn(msgspec.Struct, frozen=True, gc=False):
+    """What had been said of an item is not shown any more."""
+
+    item: str
+
+
+class _Part(msgspec.Struct, frozen=True, gc=False):
+    text: str = ""
+    refusal: str = ""
+
+
+class _Item(msgspec.Struct, frozen=True, gc=False):
+    content: tuple[_Part, ...] | None = None
+    summary: tuple[_Part, ...] = ()
+
+
+_ITEM = msgspec.json.Decoder(_Item)
+
+
+def documents_in(recorded: Recorded) -> list[Document | Withdrawn]:
+    """What a record adds, and what it takes away."""
+    event, turn = recorded.event, recorded.turn
+    match event:
+        case InputQueued():
+            return _said(recorded, event.item_id, event.turn_id, event.content)
+        case TurnStarted():
+            return [Document(recorded.seq, 0, TURN, event.turn_id, None, "")]
+        case TurnSteered():
+            return _said(recorded, event.item_id, turn, event.content)
+        case InputWithdrawn():
+            return [Withdrawn(event.item_id)]
+        case ItemCompleted():
+            return _item(recorded, event)
+        case ItemCut():
+            kind = {"message": ANSWER, "reasoning": REASONING}.get(event.kind)
+            text = "\n".join((*event.summary, *event.content)) or event.text
+            return [] if kind is None else _one(recorded, kind, event.item_id, text)
+        case ApprovalRequested() | ToolStarted():
+            # One that was asked for stands here twice; whoever searches is shown it once.
+            if not isinstance(event.action, RunCommand):
+                return []
+            return _one(recorded, COMMAND, event.call_id, event.action.command)
+        case ToolEnded():
+            result = event.result
+            text = "" if result.status == "declined" else result.output or ""
+            return _one(recorded, OUTPUT, event.call_id, text, result.blob)
+        case ReviewExited() if event.told is not None:
+            return _one(recorded, ANSWER, answer_item(event.item_id), event.review)
+        case ThreadRenamed():
+            return _one(recorded, NAME, None, event.name or "")
+        case _:
+            return []
+
+
+def _one(
+    recorded: Recorded, kind: int, item: str | None, text: str, blob: str | None = None
+) -> list[Document | Withdrawn]:
+    if not text.strip():
+        return []
+    cut = text[: OUTPUT_CHARS_MAX if kind == OUTPUT else DOCUMENT_CHARS_MAX]
+    return [Document(recorded.seq, 0, kind, recorded.turn, item, cut, blob)]
+
+
+def _said(
+    recorded: Recorded, item: str, turn: str | None, content: tuple[UserInput, ...]
+) -> list[Document | Withdrawn]:
+    texts = (
+        (PROMPT, plain_text(content)),
+        (
+            PATH,
+            "\n".join(
+                part.path
+                for part in content
+                if isinstance(part, LocalImageInput | MentionInput | SkillInput)
+            ),
+        ),
+    )
+    return [
+        Document(recorded.seq, part, kind, turn, item, text[:DOCUMENT_CHARS_MAX])
+        for part, (kind, text) in enumerate(texts)
+        if text.strip()
+    ]
+
+
+def _item(recorded: Recorded, event: ItemCompleted) -> list[Document | Withdrawn]:
+    if event.kind not in ("message", "reasoning"):
+        return []
+    try:
+        item = _ITEM.decode(event.item)
+    except msgspec.MsgspecError:
+        return []  # A provider's item of a shape that nobody knows yet.
+    content = item.content or ()
+    if event.kind == "message":
+        text = "".join(part.text or part.refusal for part in content)
+        return _one(recorded, ANSWER, event.item_id, text)
+    text = "\n".join(part.text for part in (*item.summary, *content))
+    return _one(recorded, REASONING, event.item_id, text)

@@ -1,0 +1,106 @@
+"""Logs that others put in, change or take away, as the system tells. I/O.
+
+What this process writes is told by the store, and is passed over here. Folders are watched one by one and not as
+a tree: to find the folders in a tree, the library would look at every log.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import aclosing, contextmanager
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from codexd.config.paths import make_folders
+from codexd.index.build.logs import Logs
+from codexd.index.store.schema import stream_of
+
+# How often the library's thread looks whether anything has come, for as long as the daemon lives: nobody waits
+# for what others do to the files, and an idle machine is not to be woken for it more often.
+STEP_MS: Final = 1000
+# Changes that come together are told together, but not later than this.
+TOGETHER_MS: Final = 1000
+
+
+async def watch_logs(
+    logs: Logs,
+    is_loaded: Callable[[str], bool],
+    tell: Callable[[Iterable[str]], None],
+    begun: Callable[[], None],
+) -> None:
+    """Tell which streams' files changed, until cancelled.
+
+    `begun` is called when that begins and when it begins again, with a folder that is new: what happened up
+    to then is for others to find.
+
+    Raises: whatever the system refuses.
+    """
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)
+    for folder in logs.folders:
+        make_folders(Path(folder))
+    while True:
+        await _watch(logs.all_folders(), is_loaded, tell, begun)
+
+
+async def _watch(
+    folders: list[str],
+    is_loaded: Callable[[str], bool],
+    tell: Callable[[Iterable[str]], None],
+    begun: Callable[[], None],
+) -> None:
+    """Watch these folders until there is a new one in them, or one of them is gone."""
+    from watchfiles import Change, awatch
+
+    known, stop = set(folders), trio.Event()
+
+    def is_foreign(change: Change, path: str) -> bool:
+        stream = stream_of(path)
+        if stream is None:
+            return path not in known or change == Change.deleted
+        return change == Change.deleted or not is_loaded(stream)
+
+    async def begin() -> None:
+        begun()
+        with _stopping(stop):
+            await trio.sleep_forever()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(begin)
+        changes = awatch(
+            *folders,
+            watch_filter=is_foreign,
+            step=STEP_MS,
+            debounce=TOGETHER_MS,
+            stop_event=stop,
+            recursive=False,
+        )
+        # The other task runs once this one waits, which it does when the folders are being watched.
+        async with aclosing(changes):
+            async for some in changes:
+                tell(stream for _, path in some for stream in _streams(path))
+                if any(stream_of(path) is None for _, path in some):
+                    break
+        nursery.cancel_scope.cancel()
+
+
+@contextmanager
+def _stopping(stop: trio.Event) -> Iterator[None]:
+    """Stop the watching with this: a cancellation alone would wait until something changes."""
+    try:
+        yield
+    finally:
+        stop.set()
+
+
+def _streams(path: str) -> Iterator[str]:
+    """The stream whose file it is; of a folder, those of all files in it: it may have come with them."""
+    stream = stream_of(path)
+    if stream is not None:
+        yield stream
+        return
+    for _, _, names in os.walk(path):
+        yield from (stream for name in names if (stream := stream_of(name)) is not None)

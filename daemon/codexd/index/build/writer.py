@@ -1,0 +1,398 @@
+"""Taking logs into the index: a thread's rows and its checkpoint move in one transaction. Touches the disk.
+
+Law: whoever writes says which checkpoint (seq, crc) it went on from; if the row has another one by then, another
+process was faster, and nothing of this is written. A log that does not agree with its checkpoint is taken in
+anew, under a new number; the old number's documents are doomed, found by nobody, and swept in small portions.
+"""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+
+from codexd.core.events.record import Recorded
+from codexd.index.build.documents import (
+    NAME,
+    OUTPUT_CHARS_MAX,
+    TELLING,
+    Document,
+    Withdrawn,
+    documents_in,
+)
+from codexd.index.build.logs import Found, Logs, Read, Unreadable, agrees, decoded, read_on
+from codexd.index.store.rows import (
+    INSERT,
+    NAME_COLUMN,
+    SUMMARIES,
+    UPDATE,
+    Known,
+    encode_summary,
+    nothing_known,
+    successor,
+    values_of,
+)
+from codexd.index.store.schema import SEQ_BITS, document_number, documents_of, has_words, packed
+from codexd.projections.summary import TELLING_TYPES, Summary
+from codexd_eventstore.format.lines import crc_of
+from codexd_eventstore.format.preface import start_of
+from codexd_eventstore.store import Record
+
+if TYPE_CHECKING:
+    import sqlite3
+
+# A transaction holds up the other process for as long as it takes: some 50 ms of writing.
+BATCH_DOCUMENTS_MAX: Final = 4000
+BATCH_CHARS_MAX: Final = 4 * 1024 * 1024
+BATCH_THREADS_MAX: Final = 500
+BATCH_SECONDS_MAX: Final = 0.2
+# Documents of threads that are gone, swept in one transaction.
+SWEPT_MAX: Final = 1000
+
+# Of the system, not of a file: these pass, and no log is damaged.
+PASSING_ERRNOS: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR})
+# What folds raise of records that are whole and make no sense where they stand.
+_NOT_FOLLOWED: Final = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    AssertionError,
+    RecursionError,
+)
+
+Taken = Literal["same", "taken", "gone", "large"]
+
+
+class _Step(msgspec.Struct):
+    """One step of a thread: from which checkpoint, to which."""
+
+    known: Known
+    before: tuple[int, int]
+    values: tuple[object, ...]
+    added: list[Document]
+    withdrawn: list[str]
+
+
+class Writer:
+    """Takes logs in, through one connection."""
+
+    def __init__(self, connection: sqlite3.Connection, logs: Logs) -> None:
+        self._connection, self._logs = connection, logs
+        self._words = has_words(connection)
+        self._steps: list[_Step] = []
+        self._documents = self._chars = 0
+        self._since = time.monotonic()
+        self._pending: dict[str, Known] = {}
+        self.records = 0  # read so far
+        self.damaged: dict[str, str] = {}  # what was found, for people to be told
+        self.orphaned: set[str] = set()  # forks of rewritten logs: to be taken in anew
+
+    def take(self, stream: str, *, bytes_max: int | None = None, anew: bool = False) -> Taken:
+        """Bring a thread up to its log; "large" where more than so many bytes would have to be read.
+
+        `anew`: what the index has of it is void, for a reason that its own log does not show.
+
+        Raises:
+            sqlite3.Error, OSError: nothing of the present batch was written.
+        """
+        known = self._pending.get(stream) or self.look(stream)
+        try:
+            found = self._logs.find(stream)
+        except OSError as error:
+            if error.errno in PASSING_ERRNOS:
+                raise
+            found = Found(stream, self._logs.path(stream), False, 0, 0)
+            return self._give_up(found, known, f"its log cannot be looked up: {error}")
+        if found is None:
+            if known is not None:
+                self.forget(stream)
+            return "gone"
+        if anew and known is not None:
+            known.void = True
+        where = (found.path, found.archived, found.size, found.mtime)
+        if (
+            known is not None
+            and not known.void
+            and where == (known.path, known.archived, known.size, known.mtime)
+        ):
+            return "same"
+        try:
+            with self._logs.opened(found.path) as read:
+                return self._take(found, known, read, bytes_max)
+        except FileNotFoundError:
+            return "gone"  # It was moved or removed since: whoever did that says so.
+        except OSError as error:
+            if error.errno in PASSING_ERRNOS:
+                raise
+            return self._give_up(found, known, f"its log cannot be read: {error}")
+
+    def look(self, stream: str) -> Known | None:
+        """What the index has of a thread."""
+        row = self._connection.execute(
+            "SELECT id, no, archived, path, size, mtime, place, seq, crc, named, damage, base, summary"
+            " FROM thread WHERE id=?",
+            (stream,),
+        ).fetchone()
+        if row is None:
+            return None
+        known = Known(*row[:12])
+        try:
+            known.summary = SUMMARIES.decode(row[12])
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            known.void = (
+                True  # It rotted, or another version wrote it and nobody raised the number.
+            )
+        return known
+
+    def forget(self, stream: str) -> None:
+        """Its log is gone."""
+        self.flush()
+        with self._transaction():
+            self._doom(stream)
+
+    def flush(self) -> None:
+        """Write what was taken in so far. Raises: sqlite3.Error, and then nothing of it was."""
+        steps, self._steps = self._steps, []
+        self._documents = self._chars = 0
+        self._pending.clear()
+        if steps:
+            with self._transaction():
+                self._write(steps)
+        self._since = time.monotonic()
+
+    def sweep(self) -> bool:
+        """Remove some documents of threads that are gone; whether there are more."""
+        row = self._connection.execute("SELECT no FROM doomed LIMIT 1").fetchone()
+        if row is None:
+            return False
+        first, last = documents_of(row[0])
+        with self._transaction():
+            numbers = self._connection.execute(
+                "SELECT id FROM document WHERE id BETWEEN ? AND ? LIMIT ?", (first, last, SWEPT_MAX)
+            ).fetchall()
+            if numbers:
+                self._remove_documents(first, numbers[-1][0])
+            if len(numbers) < SWEPT_MAX:
+                self._connection.execute("DELETE FROM doomed WHERE no=?", (row[0],))
+        return True
+
+    def _give_up(self, found: Found, known: Known | None, why: str) -> Taken:
+        """Keep what is known of a thread, and why there is not more; it is looked at again each time."""
+        if known is None or known.void:
+            known = successor(found.stream, known)
+        known.damage, known.size, known.mtime = why, -1, found.mtime
+        self.damaged[found.stream] = why
+        self._add(found, known, (known.seq, known.crc), [], [])
+        return "taken"
+
+    def _take(self, found: Found, known: Known | None, read: Read, bytes_max: int | None) -> Taken:
+        anew = known is None or known.void or known.damage is not None
+        anew = anew or not agrees(read, known.place, known.crc)  # type: ignore[union-attr]
+        if bytes_max is not None and found.size - (0 if anew else known.place) > bytes_max:  # type: ignore[union-attr]
+            return "large"
+        if anew:
+            self._orphan(found.stream, void=known is not None)
+            known = successor(found.stream, known)
+        assert known is not None
+        is_small = bytes_max is None or found.size <= bytes_max
+        try:
+            if anew:
+                self._begin(known, read)
+            self._go_on(found, known, read)
+            # What did not grow and is not as it was may have been changed anywhere.
+            is_same_size = known.place == found.size == known.size
+            rewritten = not anew and is_same_size and known.mtime != found.mtime
+            if (known.place < found.size or rewritten) and is_small:
+                known.damage = self._logs.judged(found)
+            known.damage = known.damage or nothing_known(found, known)
+        except Unreadable as why:
+            return self._give_up(found, known, str(why))
+        if known.damage is not None:
+            self.damaged[found.stream] = known.damage
+        if known.place > 0 or known.damage is not None:
+            # A large file that does not end in a whole record is left for the next comparison to judge.
+            judged = known.place >= found.size or is_small
+            known.size, known.mtime = (found.size if judged else known.place), found.mtime
+            now = self._logs.fs.state(found.path)
+            if now is not None and now.size_bytes == known.place:
+                known.size, known.mtime = now.size_bytes, now.modified_us
+            if self._steps and self._steps[-1].known is known:
+                self._steps[-1].values = values_of(known)
+            else:
+                self._add(found, known, (known.seq, known.crc), [], [])
+        return "taken"
+
+    def _begin(self, known: Known, read: Read) -> None:
+        start = start_of(read, known.id)
+        if start.broken:
+            raise Unreadable("what stands in front of record 1 is broken")
+        known.crc = start.chain(known.id)
+        known.place, known.seq, known.base = start.size, start.base, start.base
+        if start.origin is not None:
+            known.parent = start.origin.stream
+            known.summary = self._logs.inherited(start.origin, self._summary_at)
+
+    def _orphan(self, stream: str, *, void: bool) -> None:
+        """Its forks show what it said: they are taken in anew with it, or because it is there again."""
+        query = "SELECT id FROM thread WHERE parent=?" + ("" if void else " AND damage IS NOT NULL")
+        self.orphaned.update(row[0] for row in self._connection.execute(query, (stream,)))
+
+    def _summary_at(self, stream: str, seq: int) -> Summary | None:
+        known = self._pending.get(stream) or self.look(stream)
+        if known is None or known.seq != seq or known.void or known.damage is not None:
+            return None
+        return SUMMARIES.decode(encode_summary(known.summary))
+
+    def _go_on(self, found: Found, known: Known, read: Read) -> None:
+        for records, place in read_on(read, known.place, known.seq, known.crc):
+            before = (known.seq, known.crc)
+            added, withdrawn = self._fold(known, records)
+            known.place, known.seq, known.crc = place, records[-1].seq, crc_of(records[-1].line)
+            self.records += len(records)
+            # Until the last piece is in, the size says that there is more.
+            known.size = place
+            self._add(found, known, before, added, withdrawn)
+
+    def _fold(self, known: Known, records: Sequence[Record]) -> tuple[list[Document], list[str]]:
+        added: list[Document] = []
+        withdrawn: list[str] = []
+        last = records[-1].seq
+        for record in records:
+            kind = record.type
+            # The last record is decoded whatever it says: its time is the thread's.
+            listed = kind in TELLING_TYPES or record.seq == last
+            if not listed and kind not in TELLING:
+                continue
+            recorded = decoded(record)
+            try:
+                if listed:
+                    known.summary.apply(recorded)
+                if kind in TELLING:
+                    self._search_for(recorded, added, withdrawn)
+            except _NOT_FOLLOWED as error:
+                raise Unreadable(f"record {record.seq} cannot be followed: {error!r}") from error
+        return added, withdrawn
+
+    def _search_for(self, recorded: Recorded, added: list[Document], withdrawn: list[str]) -> None:
+        for one in documents_in(recorded):
+            if isinstance(one, Withdrawn):
+                added[:] = [document for document in added if document.item != one.item]
+                withdrawn.append(one.item)
+            elif one.blob is not None:
+                text = self._logs.blob(one.blob, OUTPUT_CHARS_MAX) or one.text
+                added.append(msgspec.structs.replace(one, text=text))
+            else:
+                added.append(one)
+
+    def _add(
+        self,
+        found: Found,
+        known: Known,
+        before: tuple[int, int],
+        added: list[Document],
+        withdrawn: list[str],
+    ) -> None:
+        known.path, known.archived = found.path, found.archived
+        self._pending[known.id] = known
+        self._steps.append(_Step(known, before, values_of(known), added, withdrawn))
+        self._documents += len(added)
+        self._chars += sum(len(document.text) for document in added)
+        if (
+            self._documents >= BATCH_DOCUMENTS_MAX
+            or self._chars >= BATCH_CHARS_MAX
+            or len(self._pending) >= BATCH_THREADS_MAX
+            or time.monotonic() - self._since >= BATCH_SECONDS_MAX
+        ):
+            self.flush()
+
+    def _write(self, steps: list[_Step]) -> None:
+        rows: list[tuple[int, int, str | None, str | None, str]] = []
+        for step in steps:
+            known = step.known
+            if known.lost or not self._move(step):
+                known.lost = True
+                continue
+            for item in step.withdrawn:
+                rows = [row for row in rows if row[3] != item or row[0] >> SEQ_BITS != known.no]
+                self._withdraw(known.no, item)
+            names = [one for one in step.added if one.kind == NAME]
+            if names or (known.named and not step.values[NAME_COLUMN]):
+                rows = [row for row in rows if row[0] != known.named]
+                self._rename(known, names)
+            for one in step.added:
+                if one.kind != NAME or one is names[-1]:
+                    number = document_number(known.no, one.seq, one.part)
+                    rows.append((number, one.kind, one.turn, one.item, one.text))
+        self._connection.executemany(
+            "INSERT INTO document VALUES(?, ?, ?, ?, ?)",
+            [(*row[:4], packed(row[4])) for row in rows],
+        )
+        if self._words:
+            self._connection.executemany(
+                "INSERT INTO words(rowid, text) VALUES(?, ?)",
+                [(row[0], row[4]) for row in rows if row[4]],
+            )
+
+    def _move(self, step: _Step) -> bool:
+        """Move the thread's row from one checkpoint to the next; whether it was there."""
+        known = step.known
+        if known.no:
+            values = (*step.values, known.no, *step.before)
+            return self._connection.execute(UPDATE, values).rowcount == 1
+        query = "SELECT no, seq, crc FROM thread WHERE id=?"
+        if self._connection.execute(query, (known.id,)).fetchone() != known.replaces:
+            return False
+        if known.replaces is not None:
+            self._doom(known.id)
+        known.no = self._connection.execute(INSERT, (known.id, *step.values)).lastrowid or 0
+        return True
+
+    def _rename(self, known: Known, names: list[Document]) -> None:
+        if known.named:
+            self._remove_documents(known.named, known.named)
+        last = names[-1] if names else None
+        known.named = document_number(known.no, last.seq, last.part) if last is not None else 0
+        self._connection.execute("UPDATE thread SET named=? WHERE no=?", (known.named, known.no))
+
+    def _withdraw(self, no: int, item: str) -> None:
+        # From the newest on: what is taken back was said a moment ago.
+        row = self._connection.execute(
+            "SELECT id >> 2 FROM document WHERE id BETWEEN ? AND ? AND item=? ORDER BY id DESC LIMIT 1",
+            (*documents_of(no), item),
+        ).fetchone()
+        if row is not None:
+            self._remove_documents(row[0] << 2, row[0] << 2 | 3)
+
+    def _doom(self, stream: str) -> None:
+        self._connection.execute("INSERT INTO doomed SELECT no FROM thread WHERE id=?", (stream,))
+        self._connection.execute("DELETE FROM thread WHERE id=?", (stream,))
+
+    def _remove_documents(self, first: int, last: int) -> None:
+        if self._words:
+            self._connection.execute(
+                "INSERT INTO words(words, rowid, text)"
+                " SELECT 'delete', id, text FROM said WHERE id BETWEEN ? AND ? AND text<>''",
+                (first, last),
+            )
+        self._connection.execute("DELETE FROM document WHERE id BETWEEN ? AND ?", (first, last))
+
+    def _transaction(self) -> _Transaction:
+        return _Transaction(self._connection)
+
+
+class _Transaction:
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._connection.execute("COMMIT")
+        elif self._connection.in_transaction:  # SQLite ends some by itself, a full disk's for one.
+            self._connection.execute("ROLLBACK")

@@ -1,0 +1,1 @@
+"""How lists and searches are answered from the index."""

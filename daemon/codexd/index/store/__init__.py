@@ -1,0 +1,1 @@
+"""The index's tables, and who reads and writes them."""

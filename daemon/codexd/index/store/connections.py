@@ -1,0 +1,178 @@
+"""The two connections of the daemon to its index: one that writes, one that reads. Touches the disk.
+
+Law: they are to one file. Who opens or drops them holds whatever keeps everybody else from using them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from contextlib import suppress
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Final
+
+from codexd.index.build.reconcile import COMPLETE
+from codexd.index.store.fallback import Elsewhere
+from codexd.index.store.schema import (
+    fact,
+    is_broken,
+    is_whole,
+    note,
+    open_index,
+    open_to_read,
+    remove_index,
+)
+
+if TYPE_CHECKING:
+    import sqlite3
+
+log = logging.getLogger(__name__)
+
+FILE_NAME: Final = "index.sqlite"
+# An index up to this size is checked at once after an unclean end; a larger one by the child.
+CHECKED_AT_ONCE_BYTES_MAX: Final = 4 * 1024 * 1024
+# A file that is broken again and again is its disk's doing: it is made anew so often, and then elsewhere.
+ANEW_MAX: Final = 5
+# Up to so many logs are compared within the daemon, in a fraction of a second.
+MANY_THREADS: Final = 2000
+
+_COUNT_SOME: Final = "SELECT count(*) FROM (SELECT 1 FROM thread LIMIT ?)"
+# Noted while somebody has the file open to write, so that an unclean end shows.
+_OPEN: Final = "open"
+
+File = tuple[int, int]
+
+
+class IndexUnavailable(Exception):
+    """There is no place to keep an index in, or it takes too long; says why."""
+
+
+def load_sqlite() -> ModuleType:
+    """The library, loaded when it is needed. Raises: IndexUnavailable, where a process has no descriptor left."""
+    try:
+        return importlib.import_module("sqlite3")
+    except (ImportError, OSError) as error:
+        raise IndexUnavailable(f"SQLite cannot be loaded: {error}") from error
+
+
+class Connections:
+    """Both, to whatever file is there."""
+
+    def __init__(self, state_dir: Path, temporary: Path | None = None) -> None:
+        self.path = state_dir / FILE_NAME
+        self.file: File | None = None  # that they are connected to
+        self.is_complete = False  # every log was looked at since the file was made
+        self.has_many = False  # threads, when the file was opened
+        self.is_doubtful = False  # its end was unclean, and nobody has checked it yet
+        self._writer: sqlite3.Connection | None = None
+        self._reader: sqlite3.Connection | None = None
+        self._anew = 0
+        self._elsewhere = Elsewhere(temporary)
+        self._is_swept = False
+
+    @property
+    def writer(self) -> sqlite3.Connection:
+        """The one that writes."""
+        assert self._writer is not None
+        return self._writer
+
+    @property
+    def reader(self) -> sqlite3.Connection:
+        """The one that reads."""
+        assert self._reader is not None
+        return self._reader
+
+    @property
+    def is_current(self) -> bool:
+        """Whether they are open, to the file that is there: somebody may have removed it."""
+        return self.file is not None and _identity(self.path) == self.file
+
+    def open(self) -> None:
+        """Connect, to a file elsewhere if need be. Raises: sqlite3.Error, OSError."""
+        import sqlite3
+
+        self.drop()
+        if not self._is_swept:
+            self._is_swept = True
+            self._elsewhere.remove_left_behind()
+        try:
+            self._open()
+        except sqlite3.DatabaseError as error:
+            if not is_broken(error):
+                raise
+            log.warning("the index is made anew: %s", error)
+            self.start_anew()
+            self._open()
+
+    def _open(self) -> None:
+        import sqlite3
+
+        try:
+            self._writer = writer = open_index(self.path)
+        except (OSError, sqlite3.Error) as error:
+            log.warning("there is no index in %s, but elsewhere: %s", self.path, error)
+            self._go_elsewhere()
+            self._writer = writer = open_index(self.path)
+        self.is_doubtful = bool(fact(writer, _OPEN))
+        if self.is_doubtful and self.path.stat().st_size <= CHECKED_AT_ONCE_BYTES_MAX:
+            if not is_whole(writer):
+                log.warning("the index is made anew: it was found broken after an unclean end")
+                self.throw_away()
+                self._writer = writer = open_index(self.path)
+            self.is_doubtful = False
+        self._reader = open_to_read(self.path)
+        self.is_complete = bool(fact(writer, COMPLETE))
+        # To count all of 100,000 reads megabytes, which nothing has in memory when the machine has just started.
+        (some,) = writer.execute(_COUNT_SOME, (MANY_THREADS + 1,)).fetchone()
+        self.has_many = some > MANY_THREADS
+        note(writer, _OPEN, 1)
+        self.file = _identity(self.path)
+
+    def tidy(self) -> None:
+        """Give back the room that a large batch has left behind."""
+        self.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def start_anew(self) -> None:
+        """Throw the file away, because it is broken."""
+        self._anew += 1
+        self.throw_away()
+        if self._anew > ANEW_MAX:
+            self._anew = 0
+            self._go_elsewhere()
+        self.is_complete = self.is_doubtful = False
+
+    def throw_away(self) -> None:
+        """Remove the file, broken or not."""
+        self.drop()
+        with suppress(OSError):
+            remove_index(self.path)
+        self.is_complete = self.is_doubtful = False
+
+    def drop(self) -> None:
+        """Disconnect."""
+        for connection in (self._writer, self._reader):
+            if connection is not None:
+                connection.close()
+        self._writer = self._reader = self.file = None
+
+    def close(self) -> None:
+        """Disconnect for good."""
+        import sqlite3
+
+        if self._writer is not None:
+            with suppress(sqlite3.Error):
+                note(self._writer, _OPEN, 0)
+        self.drop()
+        self._elsewhere.leave()
+
+    def _go_elsewhere(self) -> None:
+        self.path = self._elsewhere.take() / FILE_NAME
+
+
+def _identity(path: Path) -> File | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

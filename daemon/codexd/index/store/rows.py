@@ -1,0 +1,119 @@
+"""The row of a thread: what the index keeps of it, and how that is written."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Final
+
+import msgspec
+
+from codexd.index.build.logs import Found, is_old
+from codexd.projections.summary import Summary
+
+SUMMARIES = msgspec.msgpack.Decoder(Summary)
+encode_summary = msgspec.msgpack.Encoder().encode
+
+
+# Of a log with whole records only.
+NO_BEGINNING: Final = "none of its records says that it was begun"
+
+
+class Known(msgspec.Struct):
+    """What the index has of a thread."""
+
+    id: str
+    no: int = 0  # 0: no row of its own yet
+    archived: bool = False
+    path: str = ""
+    size: int = -1
+    mtime: int = -1
+    place: int = 0  # in the file, behind the last record that was taken in
+    seq: int = 0
+    crc: int = -1
+    named: int = 0  # the number of the document that holds its present name
+    damage: str | None = None
+    base: int = 0  # the record in front of its own first: where it was forked
+    summary: Summary = msgspec.field(default_factory=Summary)
+    parent: str | None = None  # that it was forked from
+    void: bool = False  # nothing of it counts any more
+    replaces: tuple[int, int, int] | None = None  # number, seq and crc of a void row
+    lost: bool = False  # another process was faster
+
+
+COLUMNS: Final = (
+    "archived, path, size, mtime, place, seq, crc, listed, created, updated, cwd, provider, model, originator,"
+    " parent, base, name, title, damage, works, summary"
+)
+UPDATE: Final = (
+    f"UPDATE thread SET ({COLUMNS}) = ({', '.join('?' * (COLUMNS.count(',') + 1))})"
+    " WHERE no=? AND seq=? AND crc=?"
+)
+INSERT: Final = (
+    f"INSERT INTO thread(id, named, {COLUMNS})"
+    f" VALUES(?, 0, {', '.join('?' * (COLUMNS.count(',') + 1))})"
+)
+NAME_COLUMN: Final = [one.strip() for one in COLUMNS.split(",")].index("name")
+
+
+def values_of(known: Known) -> tuple[object, ...]:
+    """The row's columns, in the order of `COLUMNS`."""
+    summary, settings, started = known.summary, known.summary.settings, known.summary.started
+    return (
+        known.archived,
+        known.path,
+        known.size,
+        known.mtime,
+        known.place,
+        known.seq,
+        known.crc,
+        (started is not None or (known.damage is not None and is_thread(known.id)))
+        and not summary.hidden,
+        summary.created_ms or made_ms(known.id),
+        summary.updated_ms or made_ms(known.id),
+        settings.cwd if settings is not None else None,
+        settings.provider if settings is not None else None,
+        settings.model if settings is not None else None,
+        started.originator if started is not None else None,
+        known.parent or summary.forked_from,
+        known.base,
+        summary.name,
+        title_of(summary),
+        known.damage,
+        summary.has_work,
+        encode_summary(summary),
+    )
+
+
+def made_ms(stream: str) -> int:
+    """When a stream was made, by its name; Unix ms. 0 for a name that does not tell."""
+    try:
+        return uuid.UUID(stream).int >> 80
+    except ValueError:
+        return 0
+
+
+def is_thread(stream: str) -> bool:
+    """Whether a stream is a thread's: the daemon has one of its own."""
+    return made_ms(stream) > 0
+
+
+def nothing_known(found: Found, known: Known) -> str | None:
+    """Why a thread is in no list though its log has no broken record; None where it is in one."""
+    if known.place == 0:
+        return f"no record in {found.path} can be read" if is_old(found) else None
+    if known.summary.started is None and known.place >= found.size and is_thread(known.id):
+        return NO_BEGINNING
+    return None
+
+
+def title_of(summary: Summary) -> str:
+    """What a list's search term is looked for in: name and beginning, without upper and lower case."""
+    return f"{summary.name or ''}\n{summary.preview}".casefold()
+
+
+def successor(stream: str, before: Known | None) -> Known:
+    """A thread of which nothing is known yet, in the place of what was."""
+    known = Known(stream)
+    if before is not None and before.no:
+        known.replaces = (before.no, before.seq, before.crc)
+    return known

@@ -1,0 +1,107 @@
+"""Whose a file is: who could have written it decides what it is believed. I/O.
+
+As git does (safe.directory) for what is found on the way to where a thread works, and as sshd does
+(StrictModes) for what codexd itself lives in. Root could change anything anyway, so it is trusted.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+from codexd.config.paths import PRIVATE_FOLDER, home_folder, make_folders
+from codexd_eventstore.disk.files import open_own
+
+_STEPS_MAX: Final = 64  # from a folder of ours up to the home folder: more is no path of anybody's
+
+
+__all__ = ["open_own"]  # The store has it, and frontends know no store.
+
+
+class NotOurs(PermissionError):
+    """Somebody else owns or may change what codexd would believe; says who and how to mend it."""
+
+
+def foreign_owner(path: str | os.PathLike[str], opened: os.stat_result | None = None) -> int | None:
+    """The other user that a file, a folder or the link to it belongs to; None: ours or root's.
+
+    `opened` is what was opened there: by then the name may mean something else. Raises: OSError.
+    """
+    link, target = os.lstat(path), opened or os.stat(path)
+    return next((uid for uid in (link.st_uid, target.st_uid) if not _is_trusted(uid)), None)
+
+
+def refuse_unless_ours(path: Path) -> None:
+    """Raises: NotOurs, where others own a file or a folder of ours, may change it, or may put another in its place.
+
+    What leads to it is looked at up to the person's home folder, and one step where it lies elsewhere.
+    """
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        found = None  # It will be made by us, or is missed elsewhere.
+    except OSError as error:
+        raise NotOurs(f"{path} cannot be looked at ({error.strerror})") from error
+    if found is not None:
+        _refuse_owner(path, found)
+        mode = stat.S_IMODE(found.st_mode)
+        if mode & stat.S_IWOTH or (mode & stat.S_IWGRP and not _is_own_group(found.st_gid)):
+            raise _open_to_others(path, mode)
+    home = home_folder(os.environ)
+    for above in list(path.parents)[: _STEPS_MAX if path.is_relative_to(home) else 1]:
+        _refuse_trap(above)
+        if above == home:
+            return
+
+
+def make_own_folder(folder: Path) -> None:
+    """Make a folder of ours, or take an existing one away from everybody else. Raises: NotOurs, OSError."""
+    refuse_unless_ours(folder)
+    make_folders(folder)
+    found = folder.stat()
+    if stat.S_IMODE(found.st_mode) & 0o077 and found.st_uid == os.getuid():
+        folder.chmod(PRIVATE_FOLDER)
+
+
+def _is_trusted(uid: int) -> bool:
+    return uid in (0, os.getuid())
+
+
+def _refuse_trap(folder: Path) -> None:
+    """Raises: NotOurs, for a folder in which everybody may put another thing in the place of ours."""
+    try:
+        mode = stat.S_IMODE(folder.stat().st_mode)
+    except OSError:
+        return
+    if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+        raise _open_to_others(folder, mode)
+
+
+def _open_to_others(path: Path, mode: int) -> NotOurs:
+    return NotOurs(
+        f"expected that nobody else may write to {path}, found mode {mode:04o}: look whether "
+        f"somebody did, then `chmod go-w {path}`"
+    )
+
+
+def _refuse_owner(path: Path, found: os.stat_result) -> None:
+    if not _is_trusted(found.st_uid):
+        raise NotOurs(
+            f"expected {path} to belong to uid {os.getuid()} or to root, found uid {found.st_uid}"
+        )
+
+
+def _is_own_group(gid: int) -> bool:
+    """Whether a group is the one that many systems make for each user, with nobody else in it."""
+    if gid != os.getgid():
+        return False
+    import grp
+    import pwd
+
+    try:
+        group, name = grp.getgrgid(gid), pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return False
+    return group.gr_name == name and set(group.gr_mem) <= {name}

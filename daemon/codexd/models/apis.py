@@ -1,0 +1,70 @@
+"""The two APIs that a provider may speak: where a request goes, its bytes, and who reads the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+import msgspec
+
+from codexd.models.chat.request import encode_chat
+from codexd.models.chat.stream import ChatReader
+from codexd.models.client import ModelError, ModelEvent, ModelRequest
+from codexd.models.provider import Provider
+from codexd.models.responses.request import encode_request
+from codexd.models.responses.stream import ResponseReader
+from codexd.models.sse import ServerSentEvent
+
+
+class Reader(Protocol):
+    """Reads one response. No method raises: what went wrong stands in `error`."""
+
+    error: ModelError | None
+    completed: bool
+
+    @property
+    def answered(self) -> bool:
+        """Whether the answer itself is whole, and what is still to come is worth no long wait."""
+
+    def feed(self, events: Iterable[ServerSentEvent]) -> list[ModelEvent]:
+        """The model events in some events of the stream."""
+
+    def end(self) -> list[ModelEvent]:
+        """The stream has ended; what completes with that."""
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """A request as it goes out."""
+
+    path: str
+    body: bytes
+    # Of the request id, the limits in the answer's head, and the secrets that no error may repeat.
+    reader: Callable[[str | None, dict[str, str], tuple[str, ...]], Reader]
+
+
+def prepare(provider: Provider, request: ModelRequest) -> Prepared:
+    """A request in the API that the provider speaks."""
+    return (
+        _chat(provider, request) if provider.wire_api == "chat" else _responses(provider, request)
+    )
+
+
+def _responses(provider: Provider, request: ModelRequest) -> Prepared:
+    body = encode_request(request, stored=provider.requires_item_ids)
+    return Prepared("responses", body, ResponseReader)
+
+
+def _chat(provider: Provider, request: ModelRequest) -> Prepared:
+    chat = encode_chat(request, provider.quirks)
+
+    def reader(
+        request_id: str | None, limits: dict[str, str], secrets: tuple[str, ...]
+    ) -> ChatReader:
+        return ChatReader(
+            custom_tools=chat.custom_tools,
+            call_ids=chat.call_ids,
+            think_tags=provider.quirks.think_tags,
+            secrets=secrets,
+        )
+
+    return Prepared("chat/completions", chat.body, reader)

@@ -1,0 +1,1 @@
+"""The chat completions API: requests from the history, and items from its stream."""

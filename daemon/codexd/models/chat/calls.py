@@ -1,0 +1,187 @@
+"""Tool calls that stream in fragments, put together again; sans-IO.
+
+By the API each fragment has an `index`, the first one of a call its id and name, and the rest its arguments.
+In the wild, indexes are missing or all 0, ids are missing, repeated in every fragment or the same for two
+calls, names come late, in pieces or again, and arguments whole, as an object, or twice. The law: two
+fragments are of one call unless something says that a new one begins, and no argument is lost.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import msgspec
+
+from codexd.core.values.foreign_json import decode_foreign
+from codexd.models.responses.verbatim import kept
+
+# No model calls more tools at once; a server that does is broken, and would fill the log.
+CALLS_MAX: Final = 128
+# What every API takes for a function's name.
+NAME_CHARACTERS_MAX: Final = 64
+# Each fragment with a name may be the first of another call, and then all that came before is read. Together it
+# is no more than this, or many fragments would take time with the square of their number.
+LOOKED_THROUGH_MAX: Final = 64 * 1024 * 1024
+# What a JSON value ends with.
+_LASTS: Final = '}]"0123456789el'
+_NAME_FOREIGN = re.compile(r"[^A-Za-z0-9_-]")
+
+
+class TooManyCallsError(Exception):
+    """A response has more calls than any model makes."""
+
+
+class FunctionDelta(msgspec.Struct, frozen=True, gc=False):
+    """What of a function's call a fragment brings."""
+
+    name: str | None = None
+    arguments: str | dict[str, object] | list[object] | None = None
+
+
+class CallDelta(msgspec.Struct, frozen=True, gc=False):
+    """A member of `tool_calls`."""
+
+    index: int | None = None
+    id: str | int | None = None
+    function: FunctionDelta | None = None
+    extra_content: msgspec.Raw = msgspec.Raw()
+
+
+class StreamedCall:
+    """One call, as far as it has come."""
+
+    def __init__(self, index: int | None) -> None:
+        self.index = index
+        self.id = ""
+        self.name = ""
+        self.extra: msgspec.Raw | None = None
+        self._arguments: list[str] = []
+        self._length = 0
+        self._last = ""  # character, white space apart
+        self._looked_through = 0  # bytes, to find out whether it is whole
+
+    @property
+    def arguments(self) -> str:
+        """What has come of the arguments."""
+        return "".join(self._arguments)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the arguments are a JSON value: nothing could follow them.
+
+        After `LOOKED_THROUGH_MAX`, nobody can tell any more, and what follows is of the same call.
+        """
+        if not self._last or self._last not in _LASTS or self._looked_through > LOOKED_THROUGH_MAX:
+            return False
+        self._looked_through += self._length
+        return is_json(self.arguments)
+
+    @property
+    def safe_name(self) -> str:
+        """The name, as any API takes it back."""
+        return _NAME_FOREIGN.sub("_", self.name)[:NAME_CHARACTERS_MAX]
+
+    def take(self, delta: CallDelta) -> None:
+        """Go on with a fragment."""
+        self.id = self.id or _word(delta.id)
+        if delta.extra_content and bytes(delta.extra_content) != b"null":
+            self.extra = kept(delta.extra_content)
+        self._take_name(_name(delta))
+        # Some say all of it once more at the end; behind a whole value, that is the only reading.
+        given = _arguments(delta)
+        repeats = len(given) == self._length and given == self.arguments and self.is_whole
+        if given and not repeats:
+            self._arguments.append(given)
+            self._length += len(given)
+            self._last = given.rstrip()[-1:] or self._last
+
+    def _take_name(self, name: str) -> None:
+        if not self.name or name.startswith(self.name):
+            self.name = name or self.name
+        elif not self._arguments:
+            self.name += name
+
+
+class StreamedCalls:
+    """The calls of one response, in the order in which they began."""
+
+    def __init__(self) -> None:
+        self.all: list[StreamedCall] = []
+
+    def take(self, deltas: list[CallDelta]) -> list[StreamedCall]:
+        """Take the fragments of one chunk in; those calls that begin with them.
+
+        Raises:
+            TooManyCallsError
+            msgspec.DecodeError: what is to be kept as it came is no JSON.
+        """
+        begun: list[StreamedCall] = []
+        for delta in deltas:
+            call = self._call_of(delta)
+            if call is None or (call in begun and delta.index is None and _name(delta)):
+                if len(self.all) == CALLS_MAX:
+                    raise TooManyCallsError
+                call = StreamedCall(delta.index)
+                self.all.append(call)
+                begun.append(call)
+            call.take(delta)
+        return begun
+
+    def _call_of(self, delta: CallDelta) -> StreamedCall | None:
+        """The call that a fragment goes on with; None where it begins one."""
+        call_id = _word(delta.id)
+        if delta.index is not None:
+            same = [call for call in self.all if call.index == delta.index]
+        elif call_id:
+            same = [call for call in self.all if call.id == call_id]
+        else:
+            same = self.all
+        call = same[-1] if same else None
+        return None if call is not None and _is_another(call, delta) else call
+
+
+def held_of(delta: CallDelta) -> tuple[str, str]:
+    """What of a fragment is kept until its call is whole."""
+    return _name(delta), _arguments(delta)
+
+
+def _is_another(call: StreamedCall, delta: CallDelta) -> bool:
+    """Whether a fragment in a call's place is of another call: named anew, and not the same once more."""
+    name, call_id = _name(delta), _word(delta.id)
+    if not name:
+        return False
+    if call_id and call.id and call_id != call.id:
+        return True
+    if not call.is_whole:
+        return False
+    if name != call.name:
+        return True
+    given = _arguments(delta)
+    if not given.strip() or given == call.arguments:
+        return False
+    return not call_id or is_json(given)
+
+
+def _name(delta: CallDelta) -> str:
+    return (delta.function.name if delta.function is not None else None) or ""
+
+
+def _arguments(delta: CallDelta) -> str:
+    """What a fragment brings of the arguments; an object as JSON."""
+    given = delta.function.arguments if delta.function is not None else None
+    if isinstance(given, dict | list):
+        return msgspec.json.encode(given).decode()
+    return given or ""
+
+
+def _word(value: str | int | None) -> str:
+    return "" if value is None else str(value)
+
+
+def is_json(text: str) -> bool:
+    try:
+        decode_foreign(text)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True

@@ -1,0 +1,252 @@
+"""Input items of the Responses API -> messages of the chat completions API; pure.
+
+What the log has is one list of items; chat wants messages in a stricter order, which this law makes of any
+list: a system message first, each message with calls followed by exactly one answer to each of them, and
+nothing that a server could not read: arguments that are no JSON object are wrapped in one. A call that has
+no answer gets a sentence for one, an answer without its call becomes a message of the user.
+
+The same items always become the same messages, and more items behind them change none of those before.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from codexd.models.chat.opaque import Kept, read_kept
+from codexd.models.quirks import Quirks
+
+Message = dict[str, object]
+
+NO_ANSWER: Final = "There is no record of what this call came to."
+IMAGE_BELOW: Final = "[image: in the next message]"
+IMAGE_LEFT_OUT: Final = "[an image was left out: this model's API takes none]"
+# What the assistant says where a server wants it to speak between a tool and the user.
+BETWEEN: Final = "Noted."
+
+_encode = msgspec.json.encode
+
+
+class _Part(msgspec.Struct, frozen=True):
+    text: str | None = None
+    refusal: str | None = None
+    image_url: str | None = None
+    detail: str | None = None
+
+
+_Content = str | tuple[_Part, ...] | None
+
+
+class _Item(msgspec.Struct, frozen=True):
+    type: str = "message"
+    role: str = "user"
+    content: _Content = None
+    call_id: str = ""
+    name: str = ""
+    arguments: str = ""
+    input: str = ""
+    output: _Content = None
+    encrypted_content: str | None = None
+
+
+_decode_item = msgspec.json.Decoder(_Item).decode
+_decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+def _read(item: bytes) -> _Item:
+    """An item of the history. One that is not as the API says goes to no other server, nor stops a request."""
+    try:
+        return _decode_item(item)
+    except msgspec.DecodeError:
+        return _Item(type="unreadable")
+
+
+class Messages:
+    """The messages of one request, built item by item."""
+
+    def __init__(self, instructions: str, items: Iterable[bytes], quirks: Quirks) -> None:
+        self.done: list[Message] = []
+        self.call_ids: set[str] = set()
+        self._quirks = quirks
+        self._turn = _AssistantTurn()
+        if instructions:
+            self._add_system(instructions)
+        read = [_read(item) for item in items]
+        self._answers: dict[str, deque[_Item]] = {}
+        for item in read:
+            if item.type.endswith("_call_output"):
+                self._answers.setdefault(item.call_id, deque()).append(item)
+        for item in read:
+            self._take(item)
+        self._end_turn()
+
+    def _take(self, item: _Item) -> None:
+        match item.type:
+            case "message" if item.role == "assistant":
+                self._turn.texts.append(_text(item.content))
+            case "message":
+                self._end_turn()
+                self._add_message(item)
+            case "reasoning":
+                self._turn.thoughts.append(_text(item.content))
+                self._turn.kept.append(read_kept(item.encrypted_content))
+            case "function_call" | "custom_tool_call":
+                self._turn.calls.append(item)
+                self.call_ids.add(item.call_id)
+            case "function_call_output" | "custom_tool_call_output":
+                self._end_turn()
+                self._add_stray(item)
+            case _:
+                pass  # what only its maker can read, such as a search of the provider's own
+
+    def _add_message(self, item: _Item) -> None:
+        if item.role in ("system", "developer"):
+            first = all(message["role"] == self._quirks.system_role for message in self.done)
+            if self._quirks.system_anywhere or first:
+                self._add_system(_text(item.content))
+            else:
+                self._add_user([_text_part(_text(item.content))])
+        else:
+            self._add_user(self._parts(item.content))
+
+    def _add_system(self, text: str) -> None:
+        if self.done and not self._quirks.system_anywhere:
+            self.done[0]["content"] = f"{self.done[0]['content']}\n\n{text}"
+        else:
+            self.done.append({"role": self._quirks.system_role, "content": text})
+
+    def _add_user(self, parts: list[Message]) -> None:
+        last = self.done[-1] if self.done else None
+        if last is not None and last["role"] == "tool" and not self._quirks.user_after_tool:
+            self.done.append({"role": "assistant", "content": BETWEEN})
+        if last is not None and last["role"] == "user" and self._quirks.merge_user_messages:
+            before = last["content"]
+            assert isinstance(before, str | list)
+            earlier = [_text_part(before)] if isinstance(before, str) else before
+            last["content"] = _folded([*earlier, *parts])
+        else:
+            self.done.append({"role": "user", "content": _folded(parts)})
+
+    def _add_stray(self, item: _Item) -> None:
+        """An answer, unless its call has had it."""
+        waiting = self._answers.get(item.call_id)
+        if waiting and waiting[0] is item:
+            waiting.popleft()
+            self._add_user([_text_part(f"[output of a tool]\n{_text(item.output)}")])
+
+    def _end_turn(self) -> None:
+        """What the assistant has said and called so far becomes a message, with the answers behind it."""
+        turn, self._turn = self._turn, _AssistantTurn()
+        message = turn.message(self._quirks)
+        if message is None:
+            return
+        self.done.append(message)
+        images: list[Message] = []
+        for call in turn.calls:
+            waiting = self._answers.get(call.call_id)
+            output = waiting.popleft().output if waiting else NO_ANSWER
+            shown = [part for part in self._parts(output) if part["type"] != "text"]
+            images += shown
+            texts = [_text(output), *([IMAGE_BELOW] if shown else [])]
+            content = "\n".join(text for text in texts if text)
+            self.done.append({"role": "tool", "tool_call_id": call.call_id, "content": content})
+        if images:
+            self._add_user(images)
+
+    def _parts(self, content: _Content) -> list[Message]:
+        if content is None or isinstance(content, str):
+            return [_text_part(content or "")]
+        return [
+            self._image(part) if part.image_url else _text_part(part.text or part.refusal or "")
+            for part in content
+        ]
+
+    def _image(self, part: _Part) -> Message:
+        if not self._quirks.images:
+            return _text_part(IMAGE_LEFT_OUT)
+        image: Message = {"url": part.image_url}
+        if part.detail in ("low", "high", "auto"):
+            image["detail"] = part.detail
+        return {"type": "image_url", "image_url": image}
+
+
+class _AssistantTurn:
+    """What the assistant said, thought and called in a row."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.thoughts: list[str] = []
+        self.kept: list[Kept] = []
+        self.calls: list[_Item] = []
+
+    def message(self, quirks: Quirks) -> Message | None:
+        """All of it as one message; None where nothing was said and nothing called."""
+        text = "\n\n".join(text for text in self.texts if text)
+        if not text and not self.calls:
+            return None
+        empty = None if quirks.null_content and self.calls else ""
+        message: Message = {"role": "assistant", "content": text or empty}
+        message |= self._reasoning(quirks)
+        if self.calls:
+            extra = {name: raw for kept in self.kept for name, raw in kept.extra_content.items()}
+            message["tool_calls"] = [_call(call, extra) for call in self.calls]
+        return message
+
+    def _reasoning(self, quirks: Quirks) -> Message:
+        if quirks.reasoning_back == "none":
+            return {}
+        details = [raw for kept in self.kept for raw in kept.reasoning_details]
+        if quirks.reasoning_back == "reasoning_details" and details:
+            return {"reasoning_details": details}
+        thought = "\n\n".join(text for text in self.thoughts if text)
+        if not thought and not (quirks.reasoning_always and self.calls):
+            return {}
+        back = quirks.reasoning_back
+        return {"reasoning" if back == "reasoning_details" else back: thought}
+
+
+def _call(item: _Item, extra: dict[str, msgspec.Raw]) -> Message:
+    custom = item.type == "custom_tool_call"
+    arguments = _encode({"input": item.input}).decode() if custom else _readable(item.arguments)
+    call: Message = {
+        "id": item.call_id,
+        "type": "function",
+        "function": {"name": item.name, "arguments": arguments},
+    }
+    if item.call_id in extra:
+        call["extra_content"] = extra[item.call_id]
+    return call
+
+
+def _readable(arguments: str) -> str:
+    """The arguments as they came, where they are a JSON object; else within one.
+
+    Servers parse them to render a template: one call that they cannot parse would end the conversation.
+    """
+    if not arguments.strip():
+        return "{}"
+    try:
+        _decode_object(arguments)
+    except (msgspec.DecodeError, RecursionError):
+        return _encode({"unreadable_arguments": arguments}).decode()
+    return arguments
+
+
+def _folded(parts: list[Message]) -> str | list[Message]:
+    """A text where there is nothing but text, for the servers that read no lists."""
+    if all(part["type"] == "text" for part in parts):
+        return "\n\n".join(str(part["text"]) for part in parts if part["text"])
+    return [part for part in parts if part["type"] != "text" or part["text"]]
+
+
+def _text(content: _Content) -> str:
+    if content is None or isinstance(content, str):
+        return content or ""
+    return "\n".join(filter(None, (part.text or part.refusal for part in content)))
+
+
+def _text_part(text: str) -> Message:
+    return {"type": "text", "text": text}

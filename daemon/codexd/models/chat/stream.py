@@ -1,0 +1,272 @@
+"""The chunks of a chat completions stream as model events; sans-IO.
+
+A response is over with `[DONE]`, or when the stream ends behind a chunk that named a finish reason. Usage
+comes in a chunk of its own, with the last one, or under a provider's own name; it is passed on as it came.
+
+Source: the OpenAI API reference, "Chat completions: streaming", and the streams of Ollama, LM Studio,
+llama.cpp, vLLM, OpenRouter, DeepSeek, Groq and Mistral.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from secrets import token_hex
+from typing import Final
+
+import msgspec
+
+from codexd.core.values.foreign_json import decode_foreign
+from codexd.models import errors
+from codexd.models.answer_size import ID_CHARACTERS_MAX, AnswerSize
+from codexd.models.chat.calls import (
+    CallDelta,
+    FunctionDelta,
+    StreamedCalls,
+    TooManyCallsError,
+    held_of,
+)
+from codexd.models.chat.items import ChatItems, Side
+from codexd.models.chat.reasoning_details import Details
+from codexd.models.chat.think_tags import ThinkTags
+from codexd.models.client import ModelError, ModelEvent, ResponseCompleted
+from codexd.models.complaints import read_complaint
+from codexd.models.responses.verbatim import kept
+from codexd.models.sse import ServerSentEvent
+
+# Why a response ended early, in the words of the Responses API.
+_INCOMPLETE: Final[Mapping[str, str]] = {
+    "length": "max_output_tokens",
+    "max_tokens": "max_output_tokens",
+    "model_length": "max_output_tokens",
+    "content_filter": "content_filter",
+    "sensitive": "content_filter",
+}
+# Finish reasons that are failures of the server: another attempt may help.
+_FAILURES: Final = ("error", "abort", "network_error", "insufficient_system_resource")
+
+
+class _ContentPart(msgspec.Struct, frozen=True, gc=False):
+    type: str = "text"
+    text: str | None = None
+    thinking: str | list[_ContentPart] | None = None
+
+
+class _Delta(msgspec.Struct, frozen=True, gc=False):
+    content: str | list[_ContentPart] | None = None
+    reasoning_content: str | None = None
+    reasoning: str | dict[str, object] | None = None
+    reasoning_text: str | None = None
+    reasoning_details: msgspec.Raw = msgspec.Raw()
+    refusal: str | None = None
+    tool_calls: list[CallDelta] | None = None
+    function_call: FunctionDelta | None = None
+
+
+class _Choice(msgspec.Struct, frozen=True, gc=False):
+    index: int | None = 0
+    delta: _Delta | None = None
+    message: _Delta | None = None
+    finish_reason: str | None = None
+    error: msgspec.Raw = msgspec.Raw()
+
+
+class _Groq(msgspec.Struct, frozen=True, gc=False):
+    usage: msgspec.Raw = msgspec.Raw()
+
+
+class _Chunk(msgspec.Struct, frozen=True, gc=False):
+    id: str | int | None = None
+    choices: list[_Choice] | None = None
+    usage: msgspec.Raw = msgspec.Raw()
+    x_groq: _Groq | None = None
+    error: msgspec.Raw = msgspec.Raw()
+    object: str | None = None
+
+
+_decode_chunk = msgspec.json.Decoder(_Chunk).decode
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class ChatReader:
+    """Reads one response. `feed` never raises: what went wrong stands in `error` after the events before it."""
+
+    def __init__(
+        self,
+        *,
+        custom_tools: Collection[str] = (),
+        call_ids: Collection[str] = (),
+        think_tags: bool = True,
+        secrets: tuple[str, ...] = (),
+        name: str | None = None,
+    ) -> None:
+        self.error: ModelError | None = None
+        self.completed = False
+        self._size = AnswerSize()
+        self._items = ChatItems(self._size, name or token_hex(8), custom_tools, call_ids)
+        self._calls = StreamedCalls()
+        self._details = Details()
+        self._tags = ThinkTags() if think_tags else None
+        self._secrets = secrets
+        self._id: str | None = None
+        self._usage: msgspec.Raw | None = None
+        self._finish: str | None = None
+        self._begun = False  # a chunk with a choice has come
+
+    @property
+    def answered(self) -> bool:
+        """Whether what is still to come is only figures, and worth no long wait."""
+        return self._finish is not None
+
+    def feed(self, events: Iterable[ServerSentEvent]) -> list[ModelEvent]:
+        """The model events in some events of the stream."""
+        found: list[ModelEvent] = []
+        try:
+            for event in events:
+                if self.completed or self.error is not None:
+                    break
+                self._read(event, found)
+                self.error = self._size.error
+        except ModelError as error:
+            self.error = error
+        return found
+
+    def end(self) -> list[ModelEvent]:
+        """The stream has ended: an error unless the response was complete, or only its end was not said."""
+        found: list[ModelEvent] = []
+        if self.completed or self.error is not None:
+            return found
+        if not self.answered:
+            self.error = errors.disconnected("the provider closed the connection")
+            return found
+        try:
+            self._complete(found)
+        except ModelError as error:
+            self.error = error
+        return found
+
+    def _read(self, event: ServerSentEvent, found: list[ModelEvent]) -> None:
+        data = event.data.strip()
+        if not data:
+            return
+        if data == b"[DONE]":
+            if not self._begun:
+                raise errors.unreadable("it ended without an answer in it")
+            self._complete(found)
+            return
+        try:
+            chunk = _decode_chunk(data)
+        except _UNREADABLE as error:
+            raise self._failure_in(data) or errors.unreadable(str(error)) from error
+        if event.event == "error" or chunk.object == "error" or _is_given(chunk.error):
+            raise self._failure(data)
+        self._note(chunk)
+        for choice in chunk.choices or ():
+            if not choice.index:
+                self._take(choice, found)
+
+    def _note(self, chunk: _Chunk) -> None:
+        self._id = self._id or (str(chunk.id)[:ID_CHARACTERS_MAX] if chunk.id else None)
+        for usage in (chunk.usage, chunk.x_groq.usage if chunk.x_groq else msgspec.Raw()):
+            if _is_given(usage):
+                self._size.whole(len(bytes(usage)))
+                try:
+                    self._usage = kept(usage)
+                except _UNREADABLE as error:
+                    raise errors.unreadable(f"usage: {error}") from error
+                break
+
+    def _take(self, choice: _Choice, found: list[ModelEvent]) -> None:
+        self._begun = True
+        if _is_given(choice.error):
+            raise self._failure(b'{"error":%b}' % bytes(choice.error))
+        for delta in (choice.delta, choice.message):
+            if delta is not None:
+                self._take_delta(delta, found)
+        if choice.finish_reason:
+            self._finish = choice.finish_reason
+
+    def _take_delta(self, delta: _Delta, found: list[ModelEvent]) -> None:
+        thought = delta.reasoning_content or delta.reasoning or delta.reasoning_text
+        try:
+            self._size.hold("details", (bytes(delta.reasoning_details),))
+            detailed = self._details.take(delta.reasoning_details)
+        except _UNREADABLE as error:
+            raise errors.unreadable(f"reasoning_details: {error}") from error
+        if isinstance(thought, str) or detailed:
+            said = thought if isinstance(thought, str) else detailed
+            self._items.add("reasoning", said, found)
+        if isinstance(delta.content, str):
+            self._take_text(delta.content, found)
+        elif delta.content:
+            self._take_parts(delta.content, found)
+        if delta.refusal:
+            self._items.add("text", delta.refusal, found)
+        calls = delta.tool_calls or []
+        if delta.function_call is not None:  # the API before there were several
+            calls = [*calls, CallDelta(index=0, function=delta.function_call)]
+        if calls:
+            self._take_calls(calls, found)
+
+    def _take_text(self, text: str, found: list[ModelEvent]) -> None:
+        if not text:
+            return
+        pieces: list[tuple[Side, str]] = [("text", text)]
+        if self._tags is not None:
+            pieces = self._tags.feed(text)
+            if not pieces:
+                self._size.hold("blank", (text,))
+        for side, piece in pieces:
+            self._items.add(side, piece, found)
+
+    def _take_parts(self, parts: list[_ContentPart], found: list[ModelEvent]) -> None:
+        for part in parts:
+            thinking = part.thinking
+            if isinstance(thinking, list):
+                thinking = "".join(inner.text or "" for inner in thinking)
+            if thinking:
+                self._items.add("reasoning", thinking, found)
+            self._take_text(part.text or "", found)
+
+    def _take_calls(self, deltas: list[CallDelta], found: list[ModelEvent]) -> None:
+        for given in deltas:
+            self._size.hold("calls", (*held_of(given), bytes(given.extra_content)))
+        try:
+            begun = self._calls.take(deltas)
+        except TooManyCallsError as error:
+            raise errors.unreadable("it calls more tools at once than any model does") from error
+        except _UNREADABLE as error:
+            raise errors.unreadable(f"extra_content: {error}") from error
+        self._items.add_calls(self._calls, begun, found)
+
+    def _complete(self, found: list[ModelEvent]) -> None:
+        if self._tags is not None:
+            for side, piece in self._tags.end():
+                self._items.add(side, piece, found)
+        finish = self._finish or ""
+        if finish in _FAILURES:
+            raise errors.broken_off(finish)
+        incomplete = _INCOMPLETE.get(finish)
+        problem = self._items.end(self._details.whole(), whole=incomplete is None, found=found)
+        if problem is not None:
+            raise errors.unreadable(problem)
+        found.append(ResponseCompleted(self._id, self._usage, None, incomplete))
+        self.completed = True
+
+    def _failure_in(self, data: bytes) -> ModelError | None:
+        """The error that a chunk of another shape holds: Google's is in a list."""
+        try:
+            value = decode_foreign(data)
+        except _UNREADABLE:
+            return None
+        if isinstance(value, list) and value:
+            value = value[0]
+        if isinstance(value, dict) and value.get("error"):
+            return self._failure(msgspec.json.encode(value))
+        return None
+
+    def _failure(self, data: bytes) -> ModelError:
+        return errors.failed(read_complaint(data), secrets=self._secrets)
+
+
+def _is_given(raw: msgspec.Raw) -> bool:
+    return bool(raw) and bytes(raw) not in (b"null", b"{}", b'""')

@@ -1,0 +1,1 @@
+"""HTTP to a provider: connections, server-sent events, chunks."""

@@ -1,0 +1,377 @@
+"""Requests to a provider over HTTP. I/O, and the only file here that imports httpx: late, since it is heavy.
+
+What is used of httpx is its transport: connections kept alive, TLS, proxies. Its client on top would add
+cookies, redirects and content decoding, of which a request with a key should have none.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, suppress
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, cast
+from urllib.parse import urlsplit
+
+import trio
+
+from codexd.models import errors
+from codexd.models.apis import Reader, prepare
+from codexd.models.client import (
+    ModelError,
+    ModelEvent,
+    ModelRequest,
+    ModelStream,
+    ResponseStarted,
+    RetryBudget,
+)
+from codexd.models.http.backend import Network, NetworkStream
+from codexd.models.provider import Provider, RequestHeaders, request_headers
+from codexd.models.rate_limits import limits_in_headers
+from codexd.models.sse import EventStreamReader, InvalidEventStream, ServerSentEvent, WholeBody
+
+if TYPE_CHECKING:
+    import httpcore
+    import httpx
+
+# A host that takes longer to accept a connection is down, or a packet filter swallows the attempt.
+CONNECT_SECONDS: Final = 15.0
+# Connections kept open between requests, and for how long: threads come back within seconds, and load
+# balancers close what is idle for a minute or so.
+KEPT_CONNECTIONS_MAX: Final = 32
+KEPT_SECONDS: Final = 55.0
+# Lists of models are long where a provider has hundreds.
+READ_BYTES_MAX: Final = 4 * 1024 * 1024
+# Of an error's body. What matters is at its beginning.
+ERROR_BODY_BYTES_MAX: Final = 64 * 1024
+ERROR_BODY_SECONDS: Final = 5.0
+# An answer that is whole, and whose end nobody says: some servers keep the connection open behind it.
+LAST_WORDS_SECONDS: Final = 10.0
+# After a complete response its last bytes are worth a short wait: the connection can be used again.
+DRAIN_SECONDS: Final = 0.1
+# Closing a connection is local work. The bound is for a TLS peer that does not take our farewell.
+CLOSE_SECONDS: Final = 1.0
+
+_REQUEST_ID_HEADERS: Final = ("x-request-id", "request-id", "cf-ray")
+_OF_STREAMS: Final = ("accept", "content-type")
+_LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
+
+
+def warm_up() -> None:
+    """Import what the first request needs: some 100 ms, so that it may be done ahead, in a worker thread."""
+    import httpcore  # noqa: F401
+    import httpx  # noqa: F401
+
+
+class HttpModelClient:
+    """A provider that speaks one of our APIs over HTTP. Keeps its connections until `aclose`."""
+
+    def __init__(self, provider: Provider, env: Mapping[str, str]) -> None:
+        self._provider = provider
+        self._env = env
+        self._transport: httpx.AsyncHTTPTransport | None = None
+        self._headers: RequestHeaders | None = None
+
+    @property
+    def budget(self) -> RetryBudget:
+        """How often to try again."""
+        return self._provider.budget
+
+    def stream(self, request: ModelRequest) -> AbstractAsyncContextManager[ModelStream]:
+        """Send the request; entering the context waits for the answer to begin.
+
+        Raises:
+            ModelError: on entering, `at="request"`.
+        """
+        return _Exchange(self, request)
+
+    async def read(self, url: str) -> bytes:
+        """The beginning of what stands at an address of this provider. Raises: ModelError."""
+        import httpx
+
+        transport, headers = self._ready()
+        pairs = [(name, value) for name, value in headers.pairs if name not in _OF_STREAMS]
+        # A connection of its own: those that stream have their bodies read beside the library.
+        request = httpx.Request("GET", url, headers=[*pairs, ("connection", "close")])
+        try:
+            response = await transport.handle_async_request(request)
+            body = await _beginning(response)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
+            raise errors.not_connected(self._provider, _reason(error)) from error
+        except httpx.TransportError as error:
+            raise errors.not_answered(self._provider, _reason(error)) from error
+        if not 200 <= response.status_code < 300:
+            raise errors.refused(
+                self._provider,
+                response.status_code,
+                dict(response.headers.items()),
+                body,
+                now=time.time(),
+                secrets=headers.secrets,
+            )
+        return body
+
+    async def aclose(self) -> None:
+        """Close the kept connections."""
+        if self._transport is not None:
+            transport, self._transport = self._transport, None
+            await transport.aclose()
+
+    def _ready(self) -> tuple[httpx.AsyncHTTPTransport, RequestHeaders]:
+        """The transport and headers of all requests, made for the first. Raises: ModelError."""
+        if self._headers is None:
+            self._headers = request_headers(self._provider, self._env)
+        if self._transport is None:
+            self._transport = _open_transport(self._provider.base_url, self._env)
+        return self._transport, self._headers
+
+
+class _Exchange:
+    """A request and its response: the context of `stream`, and the stream within."""
+
+    def __init__(self, client: HttpModelClient, request: ModelRequest) -> None:
+        self._client = client
+        self._provider = client._provider
+        self._idle_seconds = self._provider.stream_idle_timeout_ms / 1000
+        self._request = request
+        self._frames: EventStreamReader | WholeBody = EventStreamReader()
+        self._ended = False  # the response was read to its end
+
+    async def __aenter__(self) -> ModelStream:
+        transport, headers = self._client._ready()
+        prepared = prepare(self._provider, self._request)
+        del self._request  # a long history is not held while the answer streams
+        self._new_reader = prepared.reader
+        request = _http_request(self._provider, headers, prepared.path, prepared.body)
+        self._response = await self._sent(transport, request)
+        self._chunks: AsyncIterator[bytes] = aiter(
+            cast("httpx.AsyncByteStream", self._response.stream)
+        )
+        network: NetworkStream = self._response.extensions["network_stream"]
+        self._connection = network.connection
+        try:
+            self._opening: ResponseStarted | None = await self._accepted(headers)
+        except BaseException:
+            await self._close()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None and self._reader.completed:
+                await self._drain()
+        finally:
+            await self._close()
+
+    async def receive(self) -> list[ModelEvent]:
+        """What one network read brought; an empty list after the last. Raises: ModelError."""
+        if self._opening is not None:
+            opening, self._opening = self._opening, None
+            return [opening]
+        reader = self._reader
+        while not reader.completed:
+            if reader.error is not None:
+                raise reader.error
+            frames = await self._next_frames()
+            if events := reader.feed(frames) if frames else reader.end():
+                return events
+        return []
+
+    async def _sent(
+        self, transport: httpx.AsyncHTTPTransport, request: httpx.Request
+    ) -> httpx.Response:
+        """The response, once its head is here."""
+        import httpx
+
+        try:
+            with trio.fail_after(self._idle_seconds):
+                return await transport.handle_async_request(request)
+        except trio.TooSlowError as error:
+            raise errors.not_answered(
+                self._provider, f"nothing came for {self._idle_seconds:g} s"
+            ) from error
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
+            raise errors.not_connected(self._provider, _reason(error)) from error
+        except httpx.TransportError as error:
+            raise errors.not_answered(self._provider, _reason(error)) from error
+
+    async def _accepted(self, headers: RequestHeaders) -> ResponseStarted:
+        """What the head of a good response says. Raises: ModelError, for any other."""
+        response = self._response
+        answered = dict(response.headers.items())
+        if not 200 <= response.status_code < 300:
+            raise errors.refused(
+                self._provider,
+                response.status_code,
+                answered,
+                await self._error_body(),
+                now=time.time(),
+                secrets=headers.secrets,
+            )
+        content_type = answered.get("content-type", "")
+        if content_type.startswith("application/json") and self._provider.wire_api == "chat":
+            self._frames = WholeBody()  # its answer has the same members, whole
+        elif content_type.startswith(("text/html", "application/json")):
+            raise errors.not_a_stream(self._provider, content_type, await self._error_body())
+        limits = limits_in_headers(answered.items())
+        request_id = next((answered[n] for n in _REQUEST_ID_HEADERS if n in answered), None)
+        self._reader: Reader = self._new_reader(request_id, limits, headers.secrets)
+        return ResponseStarted(request_id, limits)
+
+    async def _error_body(self) -> bytes:
+        """The beginning of a body that is no stream, as far as it comes soon."""
+        import httpx
+
+        body = bytearray()
+        with trio.move_on_after(ERROR_BODY_SECONDS), suppress(httpx.TransportError):
+            while len(body) < ERROR_BODY_BYTES_MAX and (chunk := await self._read()):
+                body += chunk
+        return bytes(body[:ERROR_BODY_BYTES_MAX])
+
+    async def _next_frames(self) -> list[ServerSentEvent]:
+        """What the next read brings that completes an event; none when the stream has ended."""
+        import httpx
+
+        seconds = self._idle_seconds
+        if self._reader.answered:
+            seconds = min(seconds, LAST_WORDS_SECONDS)
+        # A bare scope: `fail_after` costs as much again, for each delta that comes singly.
+        with trio.CancelScope(deadline=trio.current_time() + seconds):
+            try:
+                # Comments that only keep a connection open do not count as an answer.
+                while chunk := await self._read():
+                    if frames := self._frames.feed(chunk):
+                        return frames
+            except httpx.TransportError as error:
+                raise errors.disconnected(_reason(error)) from error
+            except InvalidEventStream as error:
+                raise errors.too_large(str(error)) from error
+            return self._frames.end()
+        if self._reader.answered:
+            return []
+        raise errors.silent(self._provider.stream_idle_timeout_ms)
+
+    async def _read(self) -> bytes:
+        """What the next network read brings; empty at the end. Raises: httpx.TransportError."""
+        if self._connection.in_body and (body := await self._connection.take_body()):
+            return body
+        chunk = await anext(self._chunks, b"")
+        self._ended = not chunk
+        return chunk
+
+    async def _drain(self) -> None:
+        """Read what is left after a complete response, so that its connection can be used again."""
+        import httpx
+
+        with trio.move_on_after(DRAIN_SECONDS), suppress(httpx.TransportError):
+            while await self._read():
+                pass
+
+    async def _close(self) -> None:
+        """Give the connection back if the response was read to its end, else close it at once.
+
+        The response is a stack of async generators. A closed connection makes the innermost fail, and all
+        of them end in order; left to the garbage collector they would be trio's to complain of.
+        """
+        import httpx
+
+        with trio.move_on_after(CLOSE_SECONDS, shield=True):
+            with suppress(httpx.TransportError):
+                if not self._ended:
+                    await self._connection.aclose()
+                while await self._read():
+                    pass
+            await cast("httpx.AsyncByteStream", self._response.stream).aclose()
+
+
+async def _beginning(response: httpx.Response) -> bytes:
+    """A body that is no stream, as far as anybody reads it. Raises: httpx.TransportError."""
+    body = bytearray()
+    try:
+        async for chunk in response.aiter_raw():
+            body += chunk
+            if len(body) > READ_BYTES_MAX:
+                break
+    finally:
+        await response.aclose()
+    return bytes(body[:READ_BYTES_MAX])
+
+
+def _http_request(
+    provider: Provider, headers: RequestHeaders, path: str, body: bytes
+) -> httpx.Request:
+    import httpx
+
+    try:
+        url = httpx.URL(provider.url_of(path))
+    except httpx.InvalidURL as error:
+        raise ModelError(
+            f"The address of {provider.name} cannot be used: {error}. Nothing was sent.",
+            info="badRequest",
+            at="request",
+            retry=False,
+        ) from error
+    # Reading has no limit here: how long a stream may be silent is ours to say.
+    timeouts = {"connect": CONNECT_SECONDS, "read": None, "write": None, "pool": None}
+    return httpx.Request(
+        "POST", url, headers=list(headers.pairs), content=body, extensions={"timeout": timeouts}
+    )
+
+
+def _open_transport(base_url: str, env: Mapping[str, str]) -> httpx.AsyncHTTPTransport:
+    """httpx's transport, on connections of our own."""
+    import httpx
+
+    transport = httpx.AsyncHTTPTransport(
+        # Certificates are read, some 20 ms, only where they are needed.
+        verify=base_url.startswith("https:"),
+        proxy=_proxy_for(base_url, env),
+        limits=httpx.Limits(
+            max_connections=None,
+            max_keepalive_connections=KEPT_CONNECTIONS_MAX,
+            keepalive_expiry=KEPT_SECONDS,
+        ),
+    )
+    # XXX httpx offers no way to name httpcore's network backend, though httpcore has one. If this no longer
+    # takes effect, `_Exchange` finds connections that are none of ours, and every test fails.
+    transport._pool._network_backend = cast("httpcore.AsyncNetworkBackend", Network())
+    return transport
+
+
+def _proxy_for(base_url: str, env: Mapping[str, str]) -> str | None:
+    """The proxy that the environment names for an address, by the usual variables, small or capital."""
+    address = urlsplit(base_url)
+    host = address.hostname or ""
+    if host in _LOOPBACK_HOSTS or _is_bypassed(host, _named(env, "no") or ""):
+        return None
+    proxy = _named(env, address.scheme) or _named(env, "all")
+    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
+
+
+def _named(env: Mapping[str, str], name: str) -> str | None:
+    return env.get(f"{name}_proxy") or env.get(f"{name.upper()}_PROXY")
+
+
+def _is_bypassed(host: str, no_proxy: str) -> bool:
+    """Whether `no_proxy`, a list of domains, names the host, a domain that it is in, or everything."""
+    domains = [domain.strip().lstrip(".").lower() for domain in no_proxy.split(",")]
+    return "*" in domains or any(d and f".{host}".endswith(f".{d}") for d in domains)
+
+
+def _reason(error: BaseException) -> str:
+    """Why, in the words of whoever noticed first: the libraries above only repeat that it failed."""
+    words = str(error)
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, BaseExceptionGroup):
+            cause = cause.exceptions[0]
+        if isinstance(cause, OSError) and str(cause):
+            words = str(cause)
+        words = words or str(cause)
+        cause = cause.__cause__ or cause.__context__
+    return words or type(error).__name__

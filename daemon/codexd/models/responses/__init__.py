@@ -1,0 +1,1 @@
+"""The Responses API: requests from the history, and items from its stream."""

@@ -1,0 +1,366 @@
+"""The events of a Responses API stream as model events; sans-IO.
+
+Source: the OpenAI API reference, "Responses: streaming events".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from secrets import token_hex
+from typing import Final, Literal
+
+import msgspec
+
+from codexd.core.values.ids import ItemId
+from codexd.models import errors
+from codexd.models.answer_size import ID_CHARACTERS_MAX, AnswerSize, check_ids, check_part
+from codexd.models.client import (
+    CallMade,
+    ItemCompleted,
+    ItemKind,
+    ItemStarted,
+    ModelError,
+    ModelEvent,
+    ReasoningDelta,
+    ResponseCompleted,
+    ResponseStarted,
+    TextDelta,
+)
+from codexd.models.complaints import read_complaint
+from codexd.models.rate_limits import limits_in_event
+from codexd.models.responses.item_shapes import check_shape
+from codexd.models.responses.verbatim import kept
+from codexd.models.sse import ServerSentEvent
+
+
+class _Wire(msgspec.Struct, gc=False):
+    """The members of any event of the stream that anybody here reads; one decode for all kinds."""
+
+    type: str = ""
+    item_id: str | None = None
+    output_index: int | None = None
+    summary_index: int | None = None
+    content_index: int | None = None
+    delta: str | None = None
+    item: msgspec.Raw = msgspec.Raw()
+    response: msgspec.Raw = msgspec.Raw()
+
+
+class _Kind(msgspec.Struct):
+    type: str = ""
+
+
+class _ItemHead(msgspec.Struct):
+    type: str = "message"
+    id: str | None = None
+    call_id: str | None = None
+    name: str | None = None
+    arguments: str | None = None
+    input: str | None = None
+
+
+class _Incomplete(msgspec.Struct):
+    reason: str | None = None
+
+
+class _Response(msgspec.Struct):
+    id: str | None = None
+    usage: msgspec.Raw = msgspec.Raw()
+    end_turn: bool | None = None
+    incomplete_details: _Incomplete | None = None
+    output: tuple[msgspec.Raw, ...] | None = None
+
+
+class _OpenItem(msgspec.Struct):
+    id: ItemId
+    kind: ItemKind
+    key: str  # under which it is open: the provider's id, else our own
+    index: int | None
+
+
+_KINDS: Final[dict[str, ItemKind]] = {
+    "message": "message",
+    "reasoning": "reasoning",
+    "function_call": "call",
+    "custom_tool_call": "call",
+}
+
+# What decoding raises for bytes from outside: bad JSON or shape, a text that is not UTF-8, nesting without end.
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+_decode_wire = msgspec.json.Decoder(_Wire).decode
+_decode_kind = msgspec.json.Decoder(_Kind).decode
+_decode_head = msgspec.json.Decoder(_ItemHead).decode
+_decode_response = msgspec.json.Decoder(_Response).decode
+
+
+class ResponseReader:
+    """Reads one response. `feed` never raises: what went wrong stands in `error` after the events before it.
+
+    Events that bring nothing new are passed over, as are unknown ones: what `*.done` and
+    `content_part.*` repeat comes whole with the item, and of the provider's own tools
+    (`web_search_call.*`, `file_search_call.*`, `image_generation_call.*`, `mcp_call.*`,
+    `code_interpreter_call.*`, …) the item alone is kept. Providers that leave out ids, or the beginning
+    of an item, are understood; an id is never given to two items.
+    """
+
+    def __init__(
+        self,
+        request_id: str | None = None,
+        limits: dict[str, str] | None = None,
+        secrets: tuple[str, ...] = (),
+    ) -> None:
+        self.error: ModelError | None = None
+        self.completed = False
+        self._request_id = request_id
+        self._limits = limits or {}
+        self._secrets = secrets  # never to be repeated in an error
+        self._response_id: str | None = None
+        self._size = AnswerSize()
+        self._open: dict[str, _OpenItem] = {}
+        self._used: set[str] = set()
+        self._call_ids: set[str] = set()  # an answer could not say which of two it is for
+
+    def feed(self, events: Iterable[ServerSentEvent]) -> list[ModelEvent]:
+        """The model events in some events of the stream."""
+        found: list[ModelEvent] = []
+        try:
+            for event in events:
+                if self.completed or self.error is not None:
+                    break
+                self._read(event, found)
+                self.error = self._size.error
+        except ModelError as error:
+            self.error = error
+        return found
+
+    @property
+    def answered(self) -> bool:
+        """Whether all is there but the end: this API says everything in the end."""
+        return self.completed
+
+    def end(self) -> list[ModelEvent]:
+        """The stream has ended: an error unless the response was complete."""
+        if not self.completed and self.error is None:
+            self.error = errors.disconnected("the provider closed the connection")
+        return []
+
+    def _read(self, event: ServerSentEvent, found: list[ModelEvent]) -> None:
+        try:
+            wire = _decode_wire(event.data)
+        except _UNREADABLE as error:
+            self._pass_over_unknown(event, error)
+            return
+        kind = wire.type or event.event
+        if kind == "response.output_text.delta":  # nearly all there is
+            item = self._open.get(wire.item_id or "")
+            if item is not None and item.kind == "message" and wire.delta:
+                found.append(TextDelta(item.id, self._size.text(item.id, wire.delta)))
+                return
+        read = _READERS.get(kind)
+        if read is None:
+            return
+        try:
+            read(self, wire, event.data, found)
+        except _UNREADABLE as error:
+            raise errors.unreadable(f"{kind}: {error}") from error
+
+    def _pass_over_unknown(self, event: ServerSentEvent, error: Exception) -> None:
+        """An event whose members are not as expected may be one that nobody here knows."""
+        if not event.data.strip() or event.data.strip() == b"[DONE]":
+            return
+        try:
+            kind = _decode_kind(event.data).type or event.event
+        except _UNREADABLE:
+            raise errors.unreadable(f"{event.event[:100]}: {error}") from error
+        if kind in _READERS:
+            raise errors.unreadable(f"{kind}: {error}") from error
+
+    # What each kind of event comes to. All take the event decoded and as it came, and add to `found`.
+
+    def _note_response(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
+        if wire.response:
+            self._response_id = _short(_decode_response(wire.response).id) or self._response_id
+
+    def _add_item(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
+        head = _decode_head(wire.item)
+        kind = _KINDS.get(head.type, "other")
+        open_already = self._open.get(head.id) if head.id else None
+        if open_already is None or open_already.index != wire.output_index:
+            self._begin(head.id, wire.output_index, kind, found)
+
+    def _finish_item(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
+        self._complete(wire.item, wire.item_id, wire.output_index, found)
+
+    def _add_text(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
+        if wire.delta:
+            item_id = self._item_of(wire, "message", found)
+            found.append(TextDelta(item_id, self._size.text(item_id, wire.delta)))
+
+    def _begin_summary_part(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
+        item_id = self._item_of(wire, "reasoning", found)
+        self._add_part(item_id, "summary", wire.summary_index, "", found)
+
+    def _add_summary(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
+        if wire.delta:
+            item_id = self._item_of(wire, "reasoning", found)
+            self._add_part(item_id, "summary", wire.summary_index, wire.delta, found)
+
+    def _add_reasoning(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
+        if wire.delta:
+            item_id = self._item_of(wire, "reasoning", found)
+            self._add_part(item_id, "content", wire.content_index, wire.delta, found)
+
+    def _add_part(
+        self,
+        item_id: ItemId,
+        part: Literal["summary", "content"],
+        index: int | None,
+        text: str,
+        found: list[ModelEvent],
+    ) -> None:
+        index = index or 0
+        check_part(index)
+        found.append(ReasoningDelta(item_id, part, index, self._size.text(item_id, text)))
+
+    def _add_arguments(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
+        item_id = self._item_of(wire, "call", found)
+        self._size.hold(item_id, (wire.delta or "",))
+
+    def _complete_response(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
+        response = _decode_response(wire.response) if wire.response else _Response()
+        incomplete = response.incomplete_details
+        reason = None if incomplete is None else incomplete.reason
+        if wire.type == "response.incomplete":
+            reason = reason or "unknown"
+        self._finish_from_output(response.output or (), found)
+        unfinished = [item.id for item in self._open.values() if item.kind != "other"]
+        if unfinished and reason is None:
+            raise errors.unreadable(f"the response is complete, but not its item {unfinished[0]}")
+        usage = response.usage
+        self._size.whole(len(bytes(usage)))
+        found.append(
+            ResponseCompleted(
+                response_id=_short(response.id) or self._response_id,
+                usage=kept(usage) if usage and bytes(usage) != b"null" else None,
+                end_turn=response.end_turn,
+                incomplete=_short(reason),
+            )
+        )
+        self.completed = True
+
+    def _fail_response(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
+        raise errors.failed(read_complaint(bytes(wire.response)), secrets=self._secrets)
+
+    def _fail(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
+        raise errors.failed(read_complaint(data), secrets=self._secrets)
+
+    def _note_limits(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
+        if limits := limits_in_event(data):
+            self._limits = {**self._limits, **limits}
+            found.append(ResponseStarted(self._request_id, self._limits))
+
+    # Which item is meant.
+
+    def _item_of(self, wire: _Wire, kind: ItemKind, found: list[ModelEvent]) -> ItemId:
+        """The open item that a delta belongs to; one that begins with its deltas begins here."""
+        item = self._find(wire.item_id, wire.output_index, kind)
+        return (item or self._begin(wire.item_id, wire.output_index, kind, found)).id
+
+    def _find(self, key: str | None, index: int | None, kind: ItemKind) -> _OpenItem | None:
+        """By id, else by place, else, where the provider gives neither, the newest open one of its kind."""
+        item = self._open.get(key) if key else None
+        if item is not None and item.kind == kind:
+            return item
+        if key and index is None:
+            return None
+        alike = (item for item in reversed(self._open.values()) if item.kind == kind)
+        return next((item for item in alike if index is None or item.index == index), None)
+
+    def _begin(
+        self, key: str | None, index: int | None, kind: ItemKind, found: list[ModelEvent]
+    ) -> _OpenItem:
+        self._size.begin()
+        check_ids(key)
+        item_id = key if key and key not in self._used else self._made_up_id(index)
+        self._used.add(item_id)
+        item = _OpenItem(ItemId(item_id), kind, key or item_id, index)
+        self._open[item.key] = item
+        found.append(ItemStarted(item.id, kind))
+        return item
+
+    def _made_up_id(self, index: int | None) -> str:
+        if self._response_id is None:
+            self._response_id = f"resp_{token_hex(8)}"
+        base = f"item_{self._response_id}_{len(self._used) if index is None else index}"
+        made_up, again = base, 1
+        while made_up in self._used:
+            again += 1
+            made_up = f"{base}_{again}"
+        return made_up
+
+    # How items end.
+
+    def _complete(
+        self, raw: msgspec.Raw, key: str | None, index: int | None, found: list[ModelEvent]
+    ) -> None:
+        self._size.whole(len(bytes(raw)))
+        head, whole = _decode_head(raw), kept(raw)
+        kind = _KINDS.get(head.type, "other")
+        check_shape(kind, whole)
+        key = head.id or key
+        item = self._find(key, index, kind) or self._begin(key, index, kind, found)
+        self._open = {k: other for k, other in self._open.items() if other is not item}
+        call = _call_in(head) if kind == "call" else None
+        if call is not None and call.call_id in self._call_ids:
+            raise errors.unreadable(f"two calls with the call_id {call.call_id[:100]}")
+        self._call_ids |= {call.call_id} if call is not None else set()
+        found.append(ItemCompleted(item.id, kind, whole, call))
+
+    def _finish_from_output(self, output: tuple[msgspec.Raw, ...], found: list[ModelEvent]) -> None:
+        """Items that never came by themselves: all of them, or those still open."""
+        if not self._used:
+            for index, raw in enumerate(output):
+                self._complete(raw, None, index, found)
+        for item in list(self._open.values()):
+            if item.index is not None and item.index < len(output):
+                raw = output[item.index]
+                if _KINDS.get(_decode_head(raw).type, "other") == item.kind:
+                    self._complete(raw, item.key, item.index, found)
+
+
+def _short(word: str | None) -> str | None:
+    return word[:ID_CHARACTERS_MAX] if word is not None else None
+
+
+def _call_in(head: _ItemHead) -> CallMade:
+    custom = head.type == "custom_tool_call"
+    if not head.call_id or not head.name:
+        missing = "name" if head.call_id else "call_id"
+        raise errors.unreadable(f"a {head.type} without {missing}")
+    check_ids(head.call_id, head.name)
+    text = head.input if custom else head.arguments
+    return CallMade(call_id=head.call_id, name=head.name, arguments=text or "", custom=custom)
+
+
+_Reader = Callable[[ResponseReader, _Wire, bytes, list[ModelEvent]], None]
+
+_READERS: Final[dict[str, _Reader]] = {
+    "response.created": ResponseReader._note_response,
+    "response.queued": ResponseReader._note_response,
+    "response.in_progress": ResponseReader._note_response,
+    "response.output_item.added": ResponseReader._add_item,
+    "response.output_item.done": ResponseReader._finish_item,
+    "response.output_text.delta": ResponseReader._add_text,
+    "response.refusal.delta": ResponseReader._add_text,
+    "response.reasoning_summary_part.added": ResponseReader._begin_summary_part,
+    "response.reasoning_summary_text.delta": ResponseReader._add_summary,
+    "response.reasoning_text.delta": ResponseReader._add_reasoning,
+    "response.function_call_arguments.delta": ResponseReader._add_arguments,
+    "response.custom_tool_call_input.delta": ResponseReader._add_arguments,
+    "response.completed": ResponseReader._complete_response,
+    "response.incomplete": ResponseReader._complete_response,
+    "response.failed": ResponseReader._fail_response,
+    "error": ResponseReader._fail,
+    "codex.rate_limits": ResponseReader._note_limits,
+}

@@ -1,0 +1,1 @@
+"""A scripted model: a server on loopback that plays what a prompt says."""

@@ -1,0 +1,1 @@
+"""Events folded into what clients are shown: items, turns, notifications."""

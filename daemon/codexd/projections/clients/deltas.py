@@ -1,0 +1,227 @@
+"""The texts that stream in a turn: what of each was said, and the next delta of it.
+
+Each text is counted in bytes, so that whoever has the first n of them can be told exactly the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from codexd.core.events.events import ScreenKind
+from codexd.core.values.ids import CallId, ItemId, ThreadId, TurnId
+from codexd.core.values.items import AgentMessage, Reasoning, ThreadItem, ToolCall
+from codexd.protocol import notifications as n
+
+TextPart = Literal["text", "summary", "content"]
+
+
+class Said(msgspec.Struct, frozen=True, gc=False):
+    """A notification, not encoded yet."""
+
+    method: str
+    params: msgspec.Struct
+    to_all: bool = False  # to every connection, not only to those that follow the thread
+
+
+class SaidDelta(msgspec.Struct, frozen=True, gc=False):
+    """A delta notification, encoded: of these there are many."""
+
+    method: str
+    body: bytes
+    offset: int  # bytes of the text after this delta
+
+
+Spoken = Said | SaidDelta
+
+
+class _Open:
+    """A text that grows, or the parts of one: how much of each was said, and how it is encoded."""
+
+    def __init__(self) -> None:
+        self.sizes: dict[tuple[TextPart, int], int] = {}
+        self.encoders: dict[tuple[TextPart, int], n.DeltaEncoder] = {}
+
+    def copy(self) -> _Open:
+        copied = _Open()
+        copied.sizes, copied.encoders = dict(self.sizes), self.encoders
+        return copied
+
+
+class Texts:
+    """The fold over one turn."""
+
+    def __init__(self, thread_id: ThreadId, turn_id: TurnId) -> None:
+        self._thread_id, self._turn_id = thread_id, turn_id
+        self._open: dict[ItemId, _Open] = {}
+
+    def __contains__(self, item_id: ItemId) -> bool:
+        return item_id in self._open
+
+    def copy(self) -> Texts:
+        """The same place, to stay there while the original goes on."""
+        copied = Texts(self._thread_id, self._turn_id)
+        copied._open = {item_id: one.copy() for item_id, one in self._open.items()}
+        return copied
+
+    def told(self, key: str, offset: int) -> None:
+        """Somebody has this much of a text already; `key` is as `part_key` spells it."""
+        item_id, part, index = _read_key(key)
+        self._open.setdefault(item_id, _Open()).sizes[part, index] = offset
+
+    def opened(self, item_id: ItemId, kind: ScreenKind, at_ms: int) -> list[Spoken]:
+        """An item begins to stream."""
+        self._open[item_id] = _Open()
+        item: ThreadItem = (
+            AgentMessage(id=item_id, text="", started_at_ms=at_ms)
+            if kind == "message"
+            else Reasoning(id=item_id, started_at_ms=at_ms)
+        )
+        return [item_started(item, self._thread_id, self._turn_id)]
+
+    def text(
+        self,
+        item_id: ItemId,
+        part: TextPart,
+        index: int,
+        pieces: Sequence[str],
+        at_ms: int,
+    ) -> list[Spoken]:
+        """More of an open item's text: a notification a piece."""
+        one = self._open.get(item_id)
+        if one is None:
+            return []
+        key = (part, index)
+        said: list[Spoken] = []
+        if key not in one.sizes and part == "summary":
+            said.append(self._part_added(item_id, index))
+        size = one.sizes.get(key, 0)
+        encoder = self._encoder(one, item_id, part, index)
+        method = _METHODS[part]
+        for piece in pieces:
+            if piece:
+                size += len(piece) if piece.isascii() else len(piece.encode())
+                said.append(SaidDelta(method, encoder.encode(piece, at_ms), size))
+        one.sizes[key] = size
+        return said
+
+    def output(self, call_id: CallId, text: str, at_ms: int) -> list[Spoken]:
+        """More of a command's output."""
+        item_id, key = ItemId(call_id), _WHOLE
+        one = self._open.setdefault(item_id, _Open())
+        encoder = one.encoders.get(key)
+        if encoder is None:
+            encoder = one.encoders[key] = n.DeltaEncoder(
+                _OUTPUT, self._thread_id, self._turn_id, item_id
+            )
+        size = one.sizes[key] = one.sizes.get(key, 0) + len(text.encode())
+        return [SaidDelta(_OUTPUT, encoder.encode(text, at_ms), size)]
+
+    def rest(
+        self, item_id: ItemId, part: TextPart, index: int, text: str, at_ms: int
+    ) -> list[Spoken]:
+        """What of an item's text was not said yet, as one delta."""
+        one = self._open.get(item_id)
+        rest = _behind(text, one.sizes.get((part, index), 0) if one is not None else 0)
+        return self.text(item_id, part, index, [rest], at_ms) if rest else []
+
+    def output_rest(self, call_id: CallId, text: str, at_ms: int) -> list[Spoken]:
+        """What of a command's output was not said yet, as one delta."""
+        one = self._open.get(ItemId(call_id))
+        rest = _behind(text, one.sizes.get(_WHOLE, 0) if one is not None else 0)
+        return self.output(call_id, rest, at_ms) if rest else []
+
+    def completed(self, item: ThreadItem, at_ms: int, *, begun: bool) -> list[Spoken]:
+        """An item is whole: whoever did not see it begin sees that first, then the rest of its text."""
+        said: list[Spoken] = []
+        if item.id not in self._open and not begun:
+            said += self._begun_late(item)
+        for part, index, text in _texts(item):
+            said += self.rest(item.id, part, index, text, at_ms)
+        self._open.pop(item.id, None)
+        params = n.ItemCompletedNotification(item, self._thread_id, self._turn_id, at_ms)
+        return [*said, Said("item/completed", params)]
+
+    def _begun_late(self, item: ThreadItem) -> list[Spoken]:
+        at_ms = item.started_at_ms or item.completed_at_ms or 0
+        if isinstance(item, AgentMessage):
+            return self.opened(item.id, "message", at_ms)
+        if isinstance(item, Reasoning):
+            return self.opened(item.id, "reasoning", at_ms)
+        if isinstance(item, ToolCall):
+            # It has its answer already; a start is a start all the same.
+            item = replace(
+                item,
+                status="inProgress",
+                success=None,
+                content_items=None,
+                duration_ms=None,
+                completed_at_ms=None,
+            )
+        return [item_started(item, self._thread_id, self._turn_id)]
+
+    def _encoder(self, one: _Open, item_id: ItemId, part: TextPart, index: int) -> n.DeltaEncoder:
+        encoder = one.encoders.get((part, index))
+        if encoder is None:
+            encoder = one.encoders[part, index] = n.DeltaEncoder(
+                _METHODS[part],
+                self._thread_id,
+                self._turn_id,
+                item_id,
+                summary_index=index if part == "summary" else None,
+                content_index=index if part == "content" else None,
+            )
+        return encoder
+
+    def _part_added(self, item_id: ItemId, index: int) -> Said:
+        params = n.ReasoningSummaryPartAddedNotification(
+            thread_id=self._thread_id, turn_id=self._turn_id, item_id=item_id, summary_index=index
+        )
+        return Said("item/reasoning/summaryPartAdded", params)
+
+
+_WHOLE: tuple[TextPart, int] = ("text", 0)
+_OUTPUT = "item/commandExecution/outputDelta"
+_METHODS: dict[TextPart, str] = {
+    "text": "item/agentMessage/delta",
+    "summary": "item/reasoning/summaryTextDelta",
+    "content": "item/reasoning/textDelta",
+}
+
+
+def item_started(item: ThreadItem, thread_id: ThreadId, turn_id: TurnId) -> Said:
+    """An item appears."""
+    at_ms = item.started_at_ms or 0
+    return Said("item/started", n.ItemStartedNotification(item, thread_id, turn_id, at_ms))
+
+
+def part_key(item_id: ItemId, part: TextPart, index: int) -> str:
+    """How a cursor names a text that grows: the item, or the part of a reasoning item."""
+    return item_id if part == "text" else f"{item_id}/{part}/{index}"
+
+
+def _read_key(key: str) -> tuple[ItemId, TextPart, int]:
+    for part in ("summary", "content"):
+        item_id, found, index = key.rpartition(f"/{part}/")
+        if found and index.isdecimal():
+            return ItemId(item_id), part, int(index)
+    return ItemId(key), "text", 0
+
+
+def _texts(item: ThreadItem) -> list[tuple[TextPart, int, str]]:
+    if isinstance(item, AgentMessage):
+        return [("text", 0, item.text)]
+    if isinstance(item, Reasoning):
+        summary: list[tuple[TextPart, int, str]] = [
+            ("summary", index, text) for index, text in enumerate(item.summary)
+        ]
+        return summary + [("content", index, text) for index, text in enumerate(item.content)]
+    return []
+
+
+def _behind(text: str, size_bytes: int) -> str:
+    """What stands behind the first bytes; nothing where a provider ended with less than it streamed."""
+    return text.encode()[size_bytes:].decode(errors="ignore") if size_bytes else text

@@ -1,0 +1,360 @@
+"""Events -> items on a screen: which item begins, and which is whole, with each event.
+
+The one place that turns facts into `ThreadItem`s, for live notifications and for replays alike, so that
+neither can show what the other lacks. It holds only what is open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+from msgspec.structs import replace
+
+from codexd.core.events.compaction import CompactionStarted
+from codexd.core.events.events import (
+    Event,
+    InputQueued,
+    InputWithdrawn,
+    ItemCompleted,
+    ItemCut,
+    ModelCallStarted,
+    ThreadForked,
+    TurnCompleted,
+    TurnFailed,
+    TurnInterrupted,
+    TurnStarted,
+    TurnSteered,
+    Unknown,
+)
+from codexd.core.events.history import HistoryCompacted, ReviewEntered, ReviewExited
+from codexd.core.events.record import Recorded
+from codexd.core.events.tools import ApprovalRequested, ToolEnded, ToolSpawned, ToolStarted
+from codexd.core.prompts.review_results import answer_item
+from codexd.core.values.foreign_json import decode_foreign
+from codexd.core.values.ids import CallId, ItemId
+from codexd.core.values.images import as_shown, names_of
+from codexd.core.values.items import (
+    AgentMessage,
+    CommandExecution,
+    CommandStatus,
+    ContextCompaction,
+    EnteredReviewMode,
+    ExitedReviewMode,
+    ImageView,
+    Reasoning,
+    ThreadItem,
+    ToolCall,
+    ToolText,
+    UnknownAction,
+    UserInput,
+    UserMessage,
+)
+from codexd.core.values.tool_actions import RunCommand, ToolAction, ToolResult, ViewImage
+from codexd.projections.quoting import quoted
+
+
+class Begun(msgspec.Struct, frozen=True, gc=False):
+    """An item appears."""
+
+    item: ThreadItem
+
+
+class Done(msgspec.Struct, frozen=True, gc=False):
+    """An item is whole. Whoever did not see it begin is shown that first."""
+
+    item: ThreadItem
+    begun: bool = False  # whether a `Begun` for it came out of this fold before
+
+
+Shown = Begun | Done
+
+
+class _Part(msgspec.Struct, frozen=True, gc=False):
+    type: str
+    text: str = ""
+    refusal: str = ""
+
+
+class _Message(msgspec.Struct, frozen=True, gc=False):
+    content: tuple[_Part, ...] = ()
+    phase: str | None = None
+
+
+class _Thought(msgspec.Struct, frozen=True, gc=False):
+    summary: tuple[_Part, ...] = ()
+    content: tuple[_Part, ...] | None = None
+
+
+class _Call(msgspec.Struct, frozen=True, gc=False):
+    arguments: str = ""
+    input: str = ""
+
+
+_MESSAGE = msgspec.json.Decoder(_Message)
+_THOUGHT = msgspec.json.Decoder(_Thought)
+_CALL = msgspec.json.Decoder(_Call)
+
+
+class Screen:
+    """The fold over one thread, or over one turn of it: nothing open crosses a turn's border."""
+
+    def __init__(self) -> None:
+        self._queued: dict[ItemId, InputQueued] = {}
+        self._steered: list[tuple[TurnSteered, int]] = []  # the model has yet to see it; and when
+        self._calls: dict[CallId, tuple[str, str]] = {}  # open calls: name and arguments
+        self.commands: dict[CallId, CommandExecution] = {}  # those of them that are commands
+        self._views: dict[CallId, str] = {}  # open calls that look at images: at which files
+        # The compaction under way. One that comes to nothing has begun and is never whole: on no screen
+        # may it look as if the history had been shortened.
+        self.compaction: ContextCompaction | None = None
+
+    def take_up(self, queue: Iterable[InputQueued]) -> None:
+        """These inputs wait for their turn."""
+        self._queued = {queued.item_id: queued for queued in queue}
+
+    def copy(self) -> Screen:
+        """The same place, to stay there while the original goes on."""
+        copied = Screen()
+        copied._queued, copied._calls = dict(self._queued), dict(self._calls)
+        copied._steered = list(self._steered)
+        copied._views = dict(self._views)
+        copied.commands, copied.compaction = dict(self.commands), self.compaction
+        return copied
+
+    def apply(self, recorded: Recorded) -> list[Shown]:
+        """What the event shows."""
+        event, at_ms = recorded.event, recorded.at_ms
+        match event:
+            case InputQueued():
+                self._queued[event.item_id] = event
+            case InputWithdrawn():
+                self._queued.pop(event.item_id, None)
+            case TurnStarted():
+                return self._inputs(event, at_ms)
+            case TurnSteered():
+                self._steered.append((event, at_ms))
+            case CompactionStarted():
+                self.compaction = ContextCompaction(id=event.item_id, started_at_ms=at_ms)
+                return [Begun(self.compaction)]
+            case ModelCallStarted() if event.purpose == "compact":
+                pass  # It is not told what was said since.
+            case ModelCallStarted():
+                return self._taken_in()
+            case TurnCompleted() | TurnInterrupted() | TurnFailed():
+                self.compaction = None
+                return self._taken_in()
+            case ItemCompleted():
+                return self._item(event, at_ms)
+            case ItemCut():
+                return _cut(event, at_ms)
+            case ApprovalRequested() | ToolStarted():
+                return self._command(event.call_id, event.action, at_ms)
+            case ToolSpawned():
+                self._spawned(event)
+            case ToolEnded():
+                return self._ended(event, at_ms)
+            case HistoryCompacted():
+                return [self._compacted(event, at_ms)]
+            case ReviewEntered() | ReviewExited():
+                return _mark(event, at_ms)
+            case ThreadForked():
+                self._queued.clear()
+            case _:
+                pass
+        return []
+
+    def images_shown_by(self, event: Event | Unknown) -> list[str]:
+        """The images that the event is about to show, as they are named."""
+        match event:
+            case TurnStarted():
+                queued = [self._queued[i].content for i in event.inputs if i in self._queued]
+                return [name for content in queued for name in names_of(content)]
+            case ModelCallStarted() | TurnCompleted() | TurnInterrupted() | TurnFailed():
+                return [name for said, _ in self._steered for name in names_of(said.content)]
+            case _:
+                return []
+
+    def _compacted(self, event: HistoryCompacted, at_ms: int) -> Shown:
+        begun, self.compaction = self.compaction, None
+        if begun is not None and begun.id == event.item_id:
+            return Done(replace(begun, completed_at_ms=at_ms), begun=True)
+        return Done(ContextCompaction(id=event.item_id, started_at_ms=at_ms, completed_at_ms=at_ms))
+
+    def _inputs(self, event: TurnStarted, at_ms: int) -> list[Shown]:
+        shown: list[Shown] = []
+        for item_id in event.inputs:
+            queued = self._queued.pop(item_id, None)
+            if queued is not None:
+                shown += _said(item_id, queued.client_id, queued.content, at_ms)
+        return shown
+
+    def _taken_in(self) -> list[Shown]:
+        """What was said while the model answered: on a screen it stands where the model sees it."""
+        shown: list[Shown] = []
+        for event, at_ms in self._steered:
+            shown += _said(event.item_id, event.client_id, event.content, at_ms)
+        self._steered.clear()
+        return shown
+
+    def _item(self, event: ItemCompleted, at_ms: int) -> list[Shown]:
+        started = event.started_ms if event.started_ms is not None else at_ms
+        if event.kind == "message":
+            message = _MESSAGE.decode(event.item)
+            text = "".join(part.text or part.refusal for part in message.content)
+            return [
+                Done(
+                    AgentMessage(
+                        id=event.item_id,
+                        text=text,
+                        phase=message.phase,
+                        started_at_ms=started,
+                        completed_at_ms=at_ms,
+                    )
+                )
+            ]
+        if event.kind == "reasoning":
+            thought = _THOUGHT.decode(event.item)
+            return [
+                Done(
+                    Reasoning(
+                        id=event.item_id,
+                        summary=tuple(part.text for part in thought.summary),
+                        content=tuple(part.text for part in thought.content or ()),
+                        started_at_ms=started,
+                        completed_at_ms=at_ms,
+                    )
+                )
+            ]
+        if event.call is not None:
+            call = _CALL.decode(event.item)
+            self._calls[event.call.call_id] = (event.call.name, call.arguments or call.input)
+        return []
+
+    def _command(self, call_id: CallId, action: ToolAction, at_ms: int) -> list[Shown]:
+        if isinstance(action, ViewImage):
+            self._views[call_id] = action.path
+        if call_id in self.commands or not isinstance(action, RunCommand):
+            return []
+        item = CommandExecution(
+            id=ItemId(call_id),
+            command=quoted(action.argv),
+            cwd=action.cwd,
+            status="inProgress",
+            command_actions=(UnknownAction(action.command),),
+            started_at_ms=at_ms,
+        )
+        self.commands[call_id] = item
+        return [Begun(item)]
+
+    def _spawned(self, event: ToolSpawned) -> None:
+        item = self.commands.get(event.call_id)
+        if item is not None:
+            self.commands[event.call_id] = replace(item, process_id=str(event.pid))
+
+    def _ended(self, event: ToolEnded, at_ms: int) -> list[Shown]:
+        name, arguments = self._calls.pop(event.call_id, ("", ""))
+        item = self.commands.pop(event.call_id, None)
+        if item is not None:
+            return [Done(_finished(item, event.result, at_ms), begun=True)]
+        path = self._views.pop(event.call_id, None)
+        if path is not None and event.result.status == "completed":
+            looked = ImageView(
+                id=ItemId(event.call_id), path=path, started_at_ms=at_ms, completed_at_ms=at_ms
+            )
+            return [Done(looked)]
+        return [Done(_answered(event.call_id, name, arguments, event.result, at_ms))]
+
+
+def _mark(event: ReviewEntered | ReviewExited, at_ms: int) -> list[Shown]:
+    """The item; and what the model is told as its own words of a review's end."""
+    item_id, review = event.item_id, event.review
+    if isinstance(event, ReviewEntered):
+        return [
+            Done(
+                EnteredReviewMode(
+                    id=item_id, review=review, started_at_ms=at_ms, completed_at_ms=at_ms
+                )
+            )
+        ]
+    output = msgspec.UNSET if event.output is None else event.output
+    exited = ExitedReviewMode(
+        id=item_id, review=review, output=output, started_at_ms=at_ms, completed_at_ms=at_ms
+    )
+    if event.told is None:
+        return [Done(exited)]
+    answer = AgentMessage(
+        id=answer_item(item_id), text=review, started_at_ms=at_ms, completed_at_ms=at_ms
+    )
+    return [Done(exited), Done(answer)]
+
+
+def _said(
+    item_id: ItemId, client_id: str | None, content: tuple[UserInput, ...], at_ms: int
+) -> list[Shown]:
+    shown = tuple([as_shown(part) for part in content])
+    item = UserMessage(id=item_id, client_id=client_id, content=shown, started_at_ms=at_ms)
+    return [Begun(item), Done(replace(item, completed_at_ms=at_ms), begun=True)]
+
+
+def _cut(event: ItemCut, at_ms: int) -> list[Shown]:
+    started = event.started_ms if event.started_ms is not None else at_ms
+    if event.kind == "message":
+        return [
+            Done(
+                AgentMessage(
+                    id=event.item_id,
+                    text=event.text,
+                    phase="partial_answer",
+                    started_at_ms=started,
+                    completed_at_ms=at_ms,
+                )
+            )
+        ]
+    if event.kind == "reasoning":
+        return [
+            Done(
+                Reasoning(
+                    id=event.item_id,
+                    summary=event.summary,
+                    content=event.content,
+                    started_at_ms=started,
+                    completed_at_ms=at_ms,
+                )
+            )
+        ]
+    return []
+
+
+def _finished(item: CommandExecution, result: ToolResult, at_ms: int) -> CommandExecution:
+    status: CommandStatus = "failed" if result.status == "aborted" else result.status
+    return replace(
+        item,
+        status=status,
+        aggregated_output=None if result.status == "declined" else result.output,
+        exit_code=result.exit_code,
+        duration_ms=result.duration_ms,
+        completed_at_ms=at_ms,
+    )
+
+
+def _answered(
+    call_id: CallId, name: str, arguments: str, result: ToolResult, at_ms: int
+) -> ToolCall:
+    try:
+        # What the model wrote may be no JSON at all; then it is shown as the text that it is.
+        shown = msgspec.Raw(msgspec.json.encode(decode_foreign(arguments)))
+    except msgspec.MsgspecError:
+        shown = msgspec.Raw(msgspec.json.encode(arguments))
+    success = result.status == "completed"
+    return ToolCall(
+        id=ItemId(call_id),
+        tool=name,
+        arguments=shown,
+        status="completed" if success else "failed",
+        success=success,
+        content_items=(ToolText(result.model_text),),
+        duration_ms=result.duration_ms,
+        started_at_ms=at_ms,
+        completed_at_ms=at_ms,
+    )

@@ -1,0 +1,373 @@
+"""One event -> a few notifications.
+
+The fold holds what is open in the running turn, and nothing open crosses a turn's border: so a replay
+that starts at a turn's first event says the same as the live run did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from codexd.core.events.events import (
+    Event,
+    InputQueued,
+    InputWithdrawn,
+    ModelCallEnded,
+    ModelCallFailed,
+    SettingsChanged,
+    ThreadArchived,
+    ThreadRenamed,
+    ThreadStarted,
+    ThreadUnarchived,
+    TurnCompleted,
+    TurnFailed,
+    TurnInterrupted,
+    TurnStarted,
+    Unknown,
+)
+from codexd.core.events.history import HistoryCompacted, ReviewEntered, ReviewExited
+from codexd.core.events.record import Recorded
+from codexd.core.events.revert import (
+    HistoryCompactionUndone,
+    HistoryReverted,
+    HistoryRevertUndone,
+)
+from codexd.core.events.tools import ApprovalDecided, ApprovalRequested
+from codexd.core.events.warnings import ThreadWarned
+from codexd.core.state.state import ThreadState
+from codexd.core.values.enforced import enforced_policy, enforced_sandbox
+from codexd.core.values.ids import ApprovalId, ItemId, ThreadId, TurnId
+from codexd.core.values.items import AgentMessage, ThreadItem, TurnError
+from codexd.core.values.settings import Settings
+from codexd.core.values.tool_actions import RunCommand
+from codexd.projections.clients.deltas import Said, Spoken, Texts, item_started
+from codexd.projections.clients.items import Begun, Screen, Shown
+from codexd.projections.usage.rate_limits import read_limits
+from codexd.projections.usage.totals import Usage, UsageTotals
+from codexd.protocol import notifications as n
+from codexd.protocol.policies import sandbox_policy
+from codexd.protocol.threads import Active, Environment, Idle, InError, NotLoaded, ThreadStatus
+from codexd.protocol.turns import CollaborationMode, ModeSettings, Turn, TurnStatus
+
+# What becomes of prompts that still waited when a thread is put aside.
+WITHDRAWN = "{} that waited for a turn will not run: the thread was archived."
+# What those who follow hear: nothing that they show has changed.
+COMPACTION_UNDONE = (
+    "a compaction was undone: the model's history has what stood in front of it again"
+)
+
+
+class Asks(msgspec.Struct, frozen=True, gc=False):
+    """Everybody who follows is to be asked."""
+
+    approval_id: ApprovalId
+    item_id: ItemId
+    turn_id: TurnId
+    action: RunCommand  # as the log has it, or as it would run
+    reason: str  # the daemon's own
+    asked_hash: str | None  # of the action, as it was recorded
+    at_ms: int
+    hidden: bool = False  # the log shows it with a stand-in
+    asked_in: ThreadId | None = None  # the thread that waits, where that is a reviewer's
+
+
+class Settled(msgspec.Struct, frozen=True, gc=False):
+    """Nobody need answer that question any more."""
+
+    approval_id: ApprovalId
+
+
+Saying = Spoken | Asks | Settled
+
+
+class Wire:
+    """The fold of one thread."""
+
+    def __init__(self, thread_id: ThreadId, usage: UsageTotals | None) -> None:
+        """`usage` is what the thread has used before the first event; None: say nothing of usage."""
+        self._thread_id, self._usage = thread_id, usage
+        self._screen = Screen()
+        self.texts = Texts(thread_id, TurnId(""))
+        self.asks: dict[ApprovalId, Asks] = {}
+        self.turn_id: TurnId = TurnId("")
+        self._turn_started_ms = 0
+        self._settings: Settings | None = None
+        self._last_message: AgentMessage | None = None
+        self.review: ReviewEntered | None = None  # that runs
+        self._withdrawn = 0  # inputs, since a turn began
+
+    def apply(self, recorded: Recorded) -> list[Saying]:
+        """What the event says. What it ends is said first, what it begins last."""
+        event, at_ms = recorded.event, recorded.at_ms
+        said: list[Saying] = []
+        match event:
+            case TurnStarted():
+                said += self._turn_started(event, at_ms)
+            case ApprovalRequested():
+                said.append(self._status(_active(waiting=True)))
+            case _:
+                pass
+        for shown in self._screen.apply(recorded):
+            said += self._shown(shown)
+        if isinstance(event, ReviewEntered):
+            self.review = event
+        elif isinstance(event, ReviewExited):
+            self.review = self._last_message = None  # Nobody in this thread has answered.
+        if self._usage is not None and self._usage.apply(event):
+            said.append(self.token_usage())
+        match event:
+            case ModelCallEnded() | ModelCallFailed():
+                said += self._call_ended(event)
+            case ApprovalRequested():
+                said += self._approval_requested(event, at_ms)
+            case ApprovalDecided():
+                said += self._approval_decided(event)
+            case TurnCompleted() | TurnInterrupted() | TurnFailed():
+                said += self._turn_ended(event, at_ms)
+            case _:
+                said += self._of_thread(event)
+        return said
+
+    def _of_thread(self, event: Event | Unknown) -> list[Saying]:
+        thread_id = self._thread_id
+        match event:
+            case ThreadStarted():
+                self._settings = event.settings
+            case SettingsChanged():
+                return self._settings_changed(event)
+            case ThreadRenamed():
+                renamed = n.ThreadNameUpdatedNotification(
+                    thread_id=thread_id, thread_name=event.name
+                )
+                return [Said("thread/name/updated", renamed, to_all=True)]
+            case HistoryCompacted():
+                return self._compacted(event)
+            case HistoryReverted():
+                return self._reverted(event.turns, event.before_turn)
+            case HistoryRevertUndone():
+                return self._reverted(event.turns, None)
+            case HistoryCompactionUndone():
+                return [Said("warning", n.WarningNotification(COMPACTION_UNDONE, thread_id))]
+            case ThreadArchived():
+                return self._archived()
+            case ThreadUnarchived():
+                back = n.ThreadUnarchivedNotification(thread_id=thread_id)
+                return [Said("thread/unarchived", back, to_all=True)]
+            case ThreadWarned():
+                return [Said("warning", n.WarningNotification(event.message, thread_id))]
+            case InputWithdrawn():
+                self._withdrawn += 1
+                changed = n.ThreadQueueChangedNotification(thread_id=thread_id)
+                return [Said("thread/queue/changed", changed)]
+            case InputQueued() if self.turn_id:
+                changed = n.ThreadQueueChangedNotification(thread_id=thread_id)
+                return [Said("thread/queue/changed", changed)]
+            case _:
+                pass
+        return []
+
+    def _archived(self) -> list[Saying]:
+        gone = n.ThreadArchivedNotification(thread_id=self._thread_id)
+        said: list[Saying] = []
+        if self._withdrawn:
+            words = WITHDRAWN.format(
+                "A prompt" if self._withdrawn == 1 else f"{self._withdrawn} prompts"
+            )
+            said.append(Said("warning", n.WarningNotification(words, self._thread_id)))
+        return [*said, self._status(NotLoaded()), Said("thread/archived", gone, to_all=True)]
+
+    def _compacted(self, event: HistoryCompacted) -> list[Saying]:
+        params = n.ContextCompactedNotification(thread_id=self._thread_id, turn_id=self.turn_id)
+        often = f"{event.window} times" if event.window > 1 else "once"
+        warning = (
+            f"The conversation has been compacted {often} by now. Each time the model keeps less of it, and "
+            "answers become less exact: for another task, start a new thread."
+        )
+        return [
+            Said("thread/compacted", params),
+            Said("warning", n.WarningNotification(warning, self._thread_id)),
+        ]
+
+    def _reverted(self, turns: int, before: TurnId | None) -> list[Saying]:
+        params = n.ThreadRevertedNotification(
+            thread_id=self._thread_id, turns=turns, before_turn_id=before
+        )
+        # Whatever failed before, it is no more what the thread has come to.
+        return [Said("thread/reverted", params), self._status(Idle())]
+
+    def commands(self) -> list[Saying]:
+        """The commands that are open, and a compaction, said anew to whoever comes late."""
+        compaction = self._screen.compaction
+        items: list[ThreadItem] = [*self._screen.commands.values()]
+        if compaction is not None:
+            items.append(compaction)
+        return [item_started(item, self._thread_id, self.turn_id) for item in items]
+
+    def images_shown_by(self, event: Event | Unknown) -> list[str]:
+        """The images that the event is about to show, as they are named."""
+        return self._screen.images_shown_by(event)
+
+    def take_up(self, state: ThreadState, turn_so_far: Sequence[Recorded]) -> None:
+        """Stand where a loaded thread stands, without saying anything."""
+        self._settings = state.settings
+        self._screen.take_up(state.queue)
+        usage, self._usage = self._usage, None  # What was used is counted already.
+        for recorded in turn_so_far:
+            self.apply(recorded)
+        self._usage = usage
+
+    def copy(self) -> Wire:
+        """The same place, to stay there while the original goes on."""
+        usage = self._usage.copy() if self._usage is not None else None
+        copied = Wire(self._thread_id, usage)
+        copied._screen = self._screen.copy()
+        copied.texts, copied.asks = self.texts.copy(), dict(self.asks)
+        copied.turn_id, copied._turn_started_ms = self.turn_id, self._turn_started_ms
+        copied._settings, copied._last_message = self._settings, self._last_message
+        copied.review, copied._withdrawn = self.review, self._withdrawn
+        return copied
+
+    def _shown(self, shown: Shown) -> list[Spoken]:
+        if isinstance(shown, Begun):
+            return [item_started(shown.item, self._thread_id, self.turn_id)]
+        if isinstance(shown.item, AgentMessage):
+            self._last_message = shown.item
+        at_ms = shown.item.completed_at_ms or 0
+        return self.texts.completed(shown.item, at_ms, begun=shown.begun)
+
+    def _turn_started(self, event: TurnStarted, at_ms: int) -> list[Saying]:
+        self.turn_id, self._turn_started_ms = event.turn_id, at_ms
+        self._withdrawn = 0
+        self.texts = Texts(self._thread_id, event.turn_id)
+        self._settings, self._last_message = event.settings, None
+        turn = Turn(
+            id=event.turn_id,
+            root_turn_id=event.turn_id,
+            status="inProgress",
+            started_at=at_ms // 1000,
+        )
+        params = n.TurnStartedNotification(thread_id=self._thread_id, turn=turn)
+        return [self._status(Active()), Said("turn/started", params)]
+
+    def _turn_ended(
+        self, event: TurnCompleted | TurnInterrupted | TurnFailed, at_ms: int
+    ) -> list[Saying]:
+        status: TurnStatus = "completed" if isinstance(event, TurnCompleted) else "interrupted"
+        said: list[Saying] = [Settled(approval_id) for approval_id in self.asks]
+        self.asks.clear()
+        error = None
+        if isinstance(event, TurnFailed):
+            status, error = "failed", event.error
+            said += [self._status(InError()), self._error(error, will_retry=False)]
+        else:
+            said.append(self._status(Idle()))
+        last = self._last_message
+        turn = Turn(
+            id=self.turn_id,
+            root_turn_id=self.turn_id,
+            items=(last,) if last is not None and status == "completed" else (),
+            items_view="summary" if last is not None and status == "completed" else "notLoaded",
+            status=status,
+            error=error,
+            started_at=self._turn_started_ms // 1000,
+            completed_at=at_ms // 1000,
+            duration_ms=at_ms - self._turn_started_ms,
+        )
+        params = n.TurnCompletedNotification(thread_id=self._thread_id, turn=turn)
+        said.append(Said("turn/completed", params))
+        self.turn_id = TurnId("")
+        return said
+
+    def _call_ended(self, event: ModelCallEnded | ModelCallFailed) -> list[Saying]:
+        said: list[Saying] = []
+        for limits in read_limits(event.rate_limits or {}):
+            params = n.AccountRateLimitsUpdatedNotification(limits)
+            said.append(Said("account/rateLimits/updated", params))
+        if isinstance(event, ModelCallFailed) and event.will_retry:
+            said.append(self._error(event.error, will_retry=True))
+        return said
+
+    @property
+    def tells_usage(self) -> bool:
+        """Whether it says what the thread uses."""
+        return self._usage is not None
+
+    def token_usage(self) -> Said:
+        """What the thread has used so far."""
+        assert self._usage is not None
+        used = self._usage.now
+        params = n.ThreadTokenUsageUpdatedNotification(
+            thread_id=self._thread_id, turn_id=used.turn_id, token_usage=token_usage(used)
+        )
+        return Said("thread/tokenUsage/updated", params)
+
+    def _approval_requested(self, event: ApprovalRequested, at_ms: int) -> list[Saying]:
+        action = event.action
+        if not isinstance(action, RunCommand):
+            return []
+        item = self._screen.commands[event.call_id]
+        asks = self.asks[event.approval_id] = Asks(
+            event.approval_id,
+            item.id,
+            self.turn_id,
+            action,
+            event.reason,
+            event.action_hash,
+            at_ms,
+        )
+        return [asks]
+
+    def _approval_decided(self, event: ApprovalDecided) -> list[Saying]:
+        if self.asks.pop(event.approval_id, None) is None:
+            return []
+        return [Settled(event.approval_id), self._status(_active(waiting=bool(self.asks)))]
+
+    def _settings_changed(self, event: SettingsChanged) -> list[Saying]:
+        if self._settings is None:
+            return []
+        self._settings = event.change.applied(self._settings)
+        params = n.ThreadSettingsUpdatedNotification(
+            thread_id=self._thread_id, thread_settings=thread_settings(self._settings)
+        )
+        return [Said("thread/settings/updated", params)]
+
+    def _status(self, status: ThreadStatus) -> Said:
+        params = n.ThreadStatusChangedNotification(thread_id=self._thread_id, status=status)
+        return Said("thread/status/changed", params, to_all=True)
+
+    def _error(self, error: TurnError, *, will_retry: bool) -> Said:
+        params = n.ErrorNotification(error, will_retry, self._thread_id, self.turn_id)
+        return Said("error", params)
+
+
+def _active(*, waiting: bool) -> Active:
+    return Active(("waitingOnApproval",) if waiting else ())
+
+
+def token_usage(used: Usage) -> n.ThreadTokenUsage:
+    """What a thread has used as the wire has it."""
+    total, last = (
+        n.TokenUsageBreakdown(*msgspec.structs.astuple(tokens))
+        for tokens in (used.total, used.last)
+    )
+    fill = used.fill
+    return n.ThreadTokenUsage(total, last, fill.window, fill.context_tokens, fill.percent_left)
+
+
+def thread_settings(settings: Settings) -> n.ThreadSettings:
+    """The settings as the wire has them."""
+    return n.ThreadSettings(
+        cwd=settings.cwd,
+        environments=(Environment(settings.cwd, (settings.cwd,)),),
+        approval_policy=enforced_policy(settings),
+        sandbox_policy=sandbox_policy(enforced_sandbox(settings.sandbox)),
+        model=settings.model,
+        model_provider=settings.provider,
+        effort=settings.effort,
+        summary=settings.summary,
+        collaboration_mode=CollaborationMode(
+            "default", ModeSettings(settings.model, settings.effort)
+        ),
+    )

@@ -1,0 +1,115 @@
+"""A reviewer's events -> what those hear who follow the thread under review.
+
+They hear it under the turn that is the review, and none of it is in their thread's own log. What the
+reviewer was asked and what it answers is left out: its answer is told as what the review found, once it is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from codexd.core.events.events import (
+    ItemCompleted,
+    ItemCut,
+    ScreenKind,
+    TurnCompleted,
+    TurnFailed,
+    TurnInterrupted,
+    TurnStarted,
+)
+from codexd.core.events.record import Recorded
+from codexd.core.state.state import ThreadState
+from codexd.core.values.ids import ApprovalId, CallId, ItemId, ThreadId
+from codexd.core.values.review_target import ReviewOf
+from codexd.projections.clients.deltas import TextPart, Texts
+from codexd.projections.clients.notifications import Asks, Saying, Settled, Wire
+
+# Beside items and questions: what is about the turn that runs, whoever's it is.
+_PASSED_ON = frozenset({"error", "warning", "account/rateLimits/updated", "thread/status/changed"})
+
+
+class Retelling:
+    """The fold over one reviewer's log."""
+
+    def __init__(self, child_id: ThreadId, reviews: ReviewOf, wire: Wire | None = None) -> None:
+        self.child_id, self.reviews = child_id, reviews
+        self.seq = 0  # of the last event that was taken in
+        self._wire = wire or Wire(reviews.thread_id, None)
+
+    def copy(self) -> Retelling:
+        """The same place, to stay there while the original goes on."""
+        copied = Retelling(self.child_id, self.reviews, self._wire.copy())
+        copied.seq = self.seq
+        return copied
+
+    @property
+    def texts(self) -> Texts:
+        """The texts that stream."""
+        return self._wire.texts
+
+    @property
+    def asks(self) -> dict[ApprovalId, Asks]:
+        """The questions that are open."""
+        return {key: self._theirs(asks) for key, asks in self._wire.asks.items()}
+
+    def take_up(self, state: ThreadState, turn_so_far: Sequence[Recorded], seq: int) -> None:
+        """Stand where the reviewer's loaded thread stands, without saying anything."""
+        self._wire.take_up(state, [self._as_theirs(recorded) for recorded in turn_so_far])
+        self.seq = seq
+
+    def apply(self, recorded: Recorded) -> list[Saying]:
+        """What an event says to them."""
+        said = self._wire.apply(self._as_theirs(recorded))
+        self.seq = recorded.seq
+        event = recorded.event
+        match event:
+            case ItemCompleted() | ItemCut() if event.kind == "message":
+                return []
+            case TurnStarted():
+                return []
+            case TurnCompleted() | TurnInterrupted() | TurnFailed():
+                return [one for one in said if isinstance(one, Settled)]
+            case _:
+                return self._passed_on(said)
+
+    def apply_all(self, records: Sequence[Recorded]) -> list[Saying]:
+        """What events say to them."""
+        return [saying for recorded in records for saying in self.apply(recorded)]
+
+    def opened(self, item_id: ItemId, kind: ScreenKind, at_ms: int) -> list[Saying]:
+        """An item begins to stream."""
+        return [] if kind == "message" else [*self.texts.opened(item_id, kind, at_ms)]
+
+    def text(
+        self, item_id: ItemId, part: TextPart, index: int, pieces: Sequence[str], at_ms: int
+    ) -> list[Saying]:
+        """More of an item's text."""
+        return [*self.texts.text(item_id, part, index, pieces, at_ms)]
+
+    def output(self, call_id: CallId, text: str, at_ms: int) -> list[Saying]:
+        """More of a command's output."""
+        return [*self.texts.output(call_id, text, at_ms)]
+
+    def _as_theirs(self, recorded: Recorded) -> Recorded:
+        event = recorded.event
+        if not isinstance(event, TurnStarted):
+            return recorded
+        return replace(recorded, event=replace(event, turn_id=self.reviews.turn_id))
+
+    def _passed_on(self, said: Sequence[Saying]) -> list[Saying]:
+        passed: list[Saying] = []
+        for one in said:
+            if isinstance(one, Asks):
+                passed.append(self._theirs(one))
+            elif (
+                isinstance(one, Settled)
+                or one.method.startswith("item/")
+                or one.method in _PASSED_ON
+            ):
+                passed.append(one)
+        return passed
+
+    def _theirs(self, asks: Asks) -> Asks:
+        return replace(asks, asked_in=self.child_id)

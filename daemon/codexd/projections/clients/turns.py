@@ -1,0 +1,157 @@
+"""Events -> turns and the items in them: what a screen shows of the past.
+
+What is in the log stands here. An item that still streams is no fact yet: whoever attaches is told that it
+begins, with the text so far (docs/explanation/decisions/0007), and for who only reads it is added at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from msgspec.structs import replace
+
+from codexd.core.commands import OpenItem
+from codexd.core.events.events import (
+    Event,
+    TurnCompleted,
+    TurnFailed,
+    TurnInterrupted,
+    TurnStarted,
+    Unknown,
+)
+from codexd.core.events.record import Recorded
+from codexd.core.events.revert import HistoryReverted, HistoryRevertUndone
+from codexd.core.values.ids import TurnId
+from codexd.core.values.items import AgentMessage, Reasoning, ThreadItem, TurnError, UserMessage
+from codexd.projections.clients.items import Done, Screen
+from codexd.protocol.threads import ItemsView
+from codexd.protocol.turns import Turn, TurnStatus
+
+
+class TurnView(msgspec.Struct, gc=False):
+    """A turn as it is folded; `Turn` is how it is sent."""
+
+    turn_id: TurnId
+    seq: int  # of its first event
+    started_ms: int
+    items: list[ThreadItem]
+    item_seqs: list[int]  # of the event that completed each item
+    status: TurnStatus = "inProgress"
+    error: TurnError | None = None
+    ended_ms: int | None = None
+
+    def turn(self, view: ItemsView = "full") -> Turn:
+        """It with all of its items, with those of a summary, or with none."""
+        return Turn(
+            id=self.turn_id,
+            root_turn_id=self.turn_id,
+            items=self._items(view),
+            items_view=view,
+            status=self.status,
+            error=self.error,
+            started_at=self.started_ms // 1000,
+            completed_at=self.ended_ms // 1000 if self.ended_ms is not None else None,
+            duration_ms=self.ended_ms - self.started_ms if self.ended_ms is not None else None,
+        )
+
+    def _items(self, view: ItemsView) -> tuple[ThreadItem, ...]:
+        if view == "full":
+            return tuple(self.items)
+        if view == "notLoaded":
+            return ()
+        said = tuple(item for item in self.items if isinstance(item, UserMessage))
+        last = final_message(self.items)
+        return (*said, last) if last is not None else said
+
+
+def final_message(items: Iterable[ThreadItem]) -> AgentMessage | None:
+    """The last thing that the model said."""
+    last = None
+    for item in items:
+        if isinstance(item, AgentMessage):
+            last = item
+    return last
+
+
+def _shown(one: OpenItem) -> ThreadItem | None:
+    """An item that streams, as a screen shows it."""
+    if one.kind == "message":
+        return AgentMessage(id=one.item_id, text=one.text, started_at_ms=one.started_ms)
+    if one.kind == "reasoning":
+        return Reasoning(
+            id=one.item_id,
+            summary=one.summary,
+            content=one.content,
+            started_at_ms=one.started_ms,
+        )
+    return None
+
+
+class Transcript:
+    """The fold over a thread, or over a run of whole turns of it."""
+
+    def __init__(self) -> None:
+        self.seq = 0  # of the last event taken in
+        self.turns: list[TurnView] = []
+        self._taken: list[list[TurnView]] = []  # by each revert that stands
+        self._screen = Screen()
+
+    def apply(self, recorded: Recorded) -> None:
+        """Take the next event in."""
+        event = recorded.event
+        self.seq = recorded.seq
+        if isinstance(event, TurnStarted):
+            self.turns.append(TurnView(event.turn_id, recorded.seq, recorded.at_ms, [], []))
+        shown = self._screen.apply(recorded)
+        self._go_back(event)
+        if not self.turns:
+            return
+        turn = self.turns[-1]
+        for one in shown:
+            if isinstance(one, Done):
+                turn.items.append(one.item)
+                turn.item_seqs.append(recorded.seq)
+        match event:
+            case TurnCompleted():
+                turn.status, turn.ended_ms = "completed", recorded.at_ms
+            case TurnInterrupted():
+                turn.status, turn.ended_ms = "interrupted", recorded.at_ms
+            case TurnFailed():
+                turn.status, turn.ended_ms = "failed", recorded.at_ms
+                turn.error = event.error
+            case _:
+                pass
+
+    def _go_back(self, event: Event | Unknown) -> None:
+        """Turns are taken back, or stand in their places again."""
+        match event:
+            case HistoryReverted():
+                self._taken.append([turn for turn in self.turns if turn.seq > event.to_seq])
+                self.turns = [turn for turn in self.turns if turn.seq <= event.to_seq]
+            case HistoryRevertUndone() if self._taken:
+                self.turns = sorted((*self.turns, *self._taken.pop()), key=lambda turn: turn.seq)
+            case _:
+                pass
+
+    def show_open(self, streaming: Sequence[OpenItem]) -> None:
+        """Add what streams now in the turn that runs, with its text so far. Nothing is taken in after this."""
+        turn = self.turns[-1] if self.turns else None
+        if turn is None or turn.status != "inProgress":
+            return
+        known = {(item.id, item.started_at_ms) for item in turn.items}
+        printed = {one.item_id: one.text for one in streaming if one.kind == "call"}
+        added: list[ThreadItem] = [
+            item
+            for item in map(_shown, streaming)
+            if item is not None and (item.id, item.started_at_ms) not in known
+        ]
+        for command in self._screen.commands.values():
+            added.append(replace(command, aggregated_output=printed.get(command.id) or None))
+        turn.items += added
+        turn.item_seqs += [self.seq] * len(added)
+
+    def apply_all(self, records: Iterable[Recorded]) -> None:
+        """Take several events in."""
+        for recorded in records:
+            self.apply(recorded)

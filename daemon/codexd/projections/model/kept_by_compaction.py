@@ -1,0 +1,159 @@
+"""What leads over a compaction: a person's newest words, and whatever is pinned.
+
+It is kept while events are folded, and made into the items that stand for the past.
+
+Law: chosen by what a record is, never by what a text looks like. An earlier summary is nobody's words, so it is
+never kept; a person may write whatever looks like one.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from codexd.core.commands import Bridge
+from codexd.core.events.compaction import Kept, PinAdded, text_item
+from codexd.core.events.events import InputQueued
+from codexd.core.state.window import BYTES_PER_TOKEN
+from codexd.core.values.ids import ItemId
+from codexd.core.values.items import MentionInput, SkillInput, TextInput, UserInput
+from codexd.core.values.truncate import truncate_middle
+
+# So much of a person's words goes over a compaction: enough for what they asked for lately, and little beside
+# any window. The original's figure.
+WORDS_TOKENS_MAX: Final = 20_000
+# Of a small window they may take no more than this part, or the summary would have no room beside them.
+WORDS_PART_OF_WINDOW: Final = 5
+# Less of a message than this says nothing; the newest one stays, however little that is.
+TRUNCATED_BYTES_MIN: Final = 200
+# What stands for a message that has no text: that there was one must not be lost.
+NO_TEXT: Final = "[an image]"
+
+_WORDS_BYTES_MAX: Final = WORDS_TOKENS_MAX * BYTES_PER_TOKEN
+
+
+class Words(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What a person said, and in which record."""
+
+    seq: int
+    text: str
+
+
+class Pinned(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What the model was given of a record."""
+
+    seq: int
+    items: tuple[bytes, ...]
+
+
+class Keepsakes(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The fold. A value: where it stood before costs nothing to keep."""
+
+    words: tuple[
+        Words, ...
+    ] = ()  # that the history has; the newest last, as many as any bridge may need
+    words_bytes: int = 0  # of all of those
+    behind: tuple[Words, ...] = ()  # that it will have with the next request
+    queued: tuple[tuple[ItemId, Words], ...] = ()  # that wait for their turn
+    pins: tuple[Pinned, ...] = ()  # by their records
+
+    def queue(self, event: InputQueued, seq: int) -> Keepsakes:
+        """Words wait for their turn."""
+        said = (event.item_id, Words(seq, plain_words(event.content)))
+        return replace(self, queued=(*self.queued, said))
+
+    def unqueue(self, item_ids: tuple[ItemId, ...], *, said: bool) -> Keepsakes:
+        """Their turn has come, or they were withdrawn."""
+        theirs = tuple(words for item_id, words in self.queued if item_id in item_ids)
+        left = tuple(one for one in self.queued if one[0] not in item_ids)
+        return replace(self, queued=left, behind=(*self.behind, *theirs) if said else self.behind)
+
+    def steer(self, content: tuple[UserInput, ...], seq: int) -> Keepsakes:
+        """Words were added to the running turn."""
+        return replace(self, behind=(*self.behind, Words(seq, plain_words(content))))
+
+    def take_in(self) -> Keepsakes:
+        """The history has what stood behind it."""
+        if not self.behind:
+            return self
+        words, at = (*self.words, *self.behind), 0
+        size = self.words_bytes + sum(_size(one.text) for one in self.behind)
+        while size - (first := _size(words[at].text)) >= _WORDS_BYTES_MAX:
+            size, at = size - first, at + 1
+        return replace(self, words=words[at:], words_bytes=size, behind=())
+
+    def pin(self, event: PinAdded) -> Keepsakes:
+        """A record is to stay."""
+        pinned = Pinned(event.seq, tuple(bytes(item) for item in event.items))
+        return replace(self, pins=tuple(sorted((*self.pins, pinned), key=lambda one: one.seq)))
+
+    def unpin(self, seq: int) -> Keepsakes:
+        """It may go."""
+        return replace(self, pins=tuple(one for one in self.pins if one.seq != seq))
+
+
+def plain_words(content: tuple[UserInput, ...]) -> str:
+    """The text of an input; images are left behind."""
+    parts = [
+        part.text if isinstance(part, TextInput) else f"[{part.name}]({part.path})"
+        for part in content
+        if isinstance(part, TextInput | SkillInput | MentionInput)
+    ]
+    return "\n".join(part for part in parts if part) or NO_TEXT
+
+
+def bridge_of(keepsakes: Keepsakes, window: int | None, left_out: int = 0) -> Bridge:
+    """What stays of a history, in the order in which it was said.
+
+    Args:
+        window: of the model that is to go on, in tokens; None where nobody knows.
+        left_out: items that the question for the summary had no room for.
+    """
+    budget = WORDS_TOKENS_MAX
+    if window is not None:
+        budget = min(budget, window // WORDS_PART_OF_WINDOW)
+    pinned = {one.seq for one in keepsakes.pins}
+    kept = _newest([one for one in keepsakes.words if one.seq not in pinned], budget)
+    spoken = {one.seq for one in keepsakes.words}
+    rows = [(one.seq, one.items) for one in keepsakes.pins]
+    rows += [(words.seq, (bytes(text_item("user", words.text)),)) for words, _ in kept]
+    rows.sort(key=lambda row: row[0])
+    items: list[msgspec.Raw] = []
+    context_at = None
+    for seq, own in rows:
+        if seq in spoken:
+            context_at = len(items)  # In front of the last thing that a person said.
+        items += [msgspec.Raw(item) for item in own]
+    return Bridge(
+        tuple(items),
+        len(items) if context_at is None else context_at,
+        tuple(Kept(words.seq, truncated) for words, truncated in kept),
+        tuple(one.seq for one in keepsakes.pins),
+        left_out,
+    )
+
+
+def _newest(said: list[Words], budget_tokens: int) -> list[tuple[Words, bool]]:
+    """The newest words that fit, and the first that do not with their middle left out; oldest first."""
+    room = budget_tokens * BYTES_PER_TOKEN
+    kept: list[tuple[Words, bool]] = []
+    for one in reversed(said):
+        if room <= 0:
+            break
+        size = _size(one.text)
+        if size > room:
+            if kept and room < TRUNCATED_BYTES_MIN:
+                break
+            text, _ = truncate_middle(one.text, room)
+            kept.append((Words(one.seq, text), True))
+            break
+        kept.append((one, False))
+        room -= size
+    kept.reverse()
+    return kept
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())

@@ -1,0 +1,67 @@
+"""What the model was given of a record, for it to be kept: the very bytes that stand in its history.
+
+A tool's answer means nothing without its call, and a call must have its answer, so they are kept together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from codexd.core.events.events import (
+    ContextAdded,
+    Event,
+    InputQueued,
+    ItemCompleted,
+    TurnSteered,
+    Unknown,
+)
+from codexd.core.events.record import Recorded
+from codexd.core.events.tools import ToolEnded
+from codexd.core.values.ids import CallId
+from codexd.projections.model.items import call_output, text_message, user_message, without_id
+
+
+def call_of(event: Event | Unknown) -> CallId | None:
+    """The tool call that a record is the beginning or the end of."""
+    if isinstance(event, ItemCompleted) and event.call is not None:
+        return event.call.call_id
+    return event.call_id if isinstance(event, ToolEnded) else None
+
+
+def pinned_items(recorded: Recorded, records: Iterable[Recorded] = ()) -> tuple[msgspec.Raw, ...]:
+    """What the model was given of a record; nothing where it was given nothing, or not yet.
+
+    Args:
+        records: where a call's other half is to be found, in order; those of its turn are enough.
+    """
+    event = recorded.event
+    match event:
+        case InputQueued() | TurnSteered():
+            return (msgspec.Raw(user_message(event.content)),)
+        case ContextAdded():
+            return (msgspec.Raw(text_message(event.role, event.text)),)
+        case ItemCompleted() if event.kind == "message":
+            return (msgspec.Raw(without_id(event.item)),)
+        case _:
+            call_id = call_of(event)
+            return () if call_id is None else _call_and_answer(call_id, recorded.seq, records)
+
+
+def _call_and_answer(
+    call_id: CallId, seq: int, records: Iterable[Recorded]
+) -> tuple[msgspec.Raw, ...]:
+    """The two halves of which record `seq` is one: some providers use a call's id again."""
+    call, call_seq = None, 0
+    for one in records:
+        event = one.event
+        if call_of(event) != call_id:
+            continue
+        if isinstance(event, ItemCompleted):
+            call, call_seq = event, one.seq
+        elif isinstance(event, ToolEnded) and call is not None and seq in (call_seq, one.seq):
+            assert call.call is not None
+            answer = call_output(call.call, event.result)
+            return (msgspec.Raw(without_id(call.item)), msgspec.Raw(answer))
+    return ()

@@ -1,0 +1,185 @@
+"""Events -> the row of a thread in a list: its name, its beginning, its times, where and with what it works."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from codexd.core.events.events import (
+    GitHead,
+    InputQueued,
+    InputWithdrawn,
+    SettingsChanged,
+    ThreadArchived,
+    ThreadForked,
+    ThreadRenamed,
+    ThreadStarted,
+    ThreadUnarchived,
+    TurnCompleted,
+    TurnFailed,
+    TurnInterrupted,
+    TurnStarted,
+)
+from codexd.core.events.history import ThreadImported, ThreadTakenIn
+from codexd.core.events.record import Recorded
+from codexd.core.events.revert import (
+    MARKER_TYPES,
+    HistoryCompactionUndone,
+    HistoryReverted,
+    HistoryRevertUndone,
+    Marker,
+)
+from codexd.core.events.title import request_in
+from codexd.core.state.visibility import Erasures
+from codexd.core.values.ids import ItemId
+from codexd.core.values.items import plain_text
+from codexd.core.values.settings import Settings
+from codexd.projections.usage.by_day import SPENDING_TYPES, Spending
+
+# A preview is one line of a list on a wide screen, not a message.
+PREVIEW_CHARACTERS_MAX = 500
+
+
+class TakenBack(NamedTuple):
+    """What a revert that stands has changed of a summary."""
+
+    turns: int  # so many it took away
+    preview: str  # as it was, where no turn was left
+
+
+class Brought(NamedTuple):
+    """Where a thread's past comes from that was not written here."""
+
+    origin: str
+    source: str | None
+    at_ms: int
+    dropped: tuple[str, ...] = ()
+
+
+class Summary(msgspec.Struct):
+    """What lists show of a thread. A fold: `apply` takes events in, in order."""
+
+    seq: int = 0  # of the last event taken in
+    started: ThreadStarted | None = None
+    settings: Settings | None = None
+    created_ms: int = 0
+    updated_ms: int = 0
+    preview: str = ""
+    spending: Spending = Spending()
+    name: str | None = None
+    archived: bool = False
+    ephemeral: bool = False
+    forked_from: str | None = None
+    turns: int = 0  # those that count
+    failed: bool = False
+    erasures: Erasures = Erasures()  # which of its records do not count
+    brought: Brought | None = None
+    taken: tuple[TakenBack, ...] = ()  # by each revert that stands, oldest first
+    running: bool = False  # a turn has begun, and has not ended
+    queued: tuple[ItemId, ...] = ()  # inputs that wait for their turn
+
+    def apply(self, recorded: Recorded) -> None:
+        """Take the next event in."""
+        event = recorded.event
+        self.seq, self.updated_ms = recorded.seq, recorded.at_ms
+        self.spending = self.spending.after(recorded)
+        match event:
+            case ThreadStarted():
+                self.started, self.settings = event, event.settings
+                self.created_ms, self.ephemeral = recorded.at_ms, event.ephemeral
+            case ThreadForked():
+                # A fork is a thread of its own: made now, unnamed, on the list whatever its parent is.
+                self.forked_from, self.created_ms = event.parent, recorded.at_ms
+                self.name, self.archived, self.ephemeral = None, False, event.ephemeral
+                self.queued = ()
+            case ThreadRenamed():
+                self.name = event.name
+            case ThreadArchived() | ThreadUnarchived():
+                self.archived = isinstance(event, ThreadArchived)
+            case SettingsChanged():
+                if self.settings is not None:
+                    self.settings = event.change.applied(self.settings)
+            case InputQueued():
+                self.queued = (*self.queued, event.item_id)
+                if not self.preview:
+                    self.preview = request_in(plain_text(event.content))[:PREVIEW_CHARACTERS_MAX]
+            case InputWithdrawn():
+                self.queued = tuple(one for one in self.queued if one != event.item_id)
+            case TurnStarted():
+                self.turns, self.failed, self.running = self.turns + 1, False, True
+                self.queued = tuple(one for one in self.queued if one not in event.inputs)
+            case TurnCompleted() | TurnInterrupted():
+                self.running = False
+            case TurnFailed():
+                self.failed, self.running = True, False
+            case ThreadImported() | ThreadTakenIn():
+                self._came_in(event, recorded.at_ms)
+            case HistoryReverted() | HistoryRevertUndone() | HistoryCompactionUndone():
+                self._mark(recorded.seq, event)
+            case _:
+                pass
+
+    def _came_in(self, event: ThreadImported | ThreadTakenIn, at_ms: int) -> None:
+        if isinstance(event, ThreadImported):
+            self.brought = Brought("rollout", event.source, event.at_ms or at_ms)
+            return
+        self.settings, self.running, self.queued = event.settings, False, ()
+        self.brought = Brought(event.origin, event.source, at_ms, event.dropped)
+
+    def _mark(self, seq: int, event: Marker) -> None:
+        self.erasures, self.failed = self.erasures.after(seq, event), False
+        match event:
+            case HistoryReverted():
+                taken = TakenBack(event.turns, "" if event.turns_left else self.preview)
+                self.taken, self.turns = (*self.taken, taken), event.turns_left
+                # What a thread that was begun again is about is what it is asked first then.
+                self.preview = self.preview if event.turns_left else ""
+            case HistoryRevertUndone() if self.taken:
+                taken = self.taken[-1]
+                self.taken, self.turns = self.taken[:-1], self.turns + taken.turns
+                self.preview = taken.preview or self.preview
+            case _:
+                pass
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a daemon that starts has something to do in it without being asked."""
+        return (self.running or bool(self.queued)) and not self.archived
+
+    @property
+    def hidden(self) -> bool:
+        """Whether it is a reviewer's, which is part of the thread under review and no thread to go on with."""
+        return (
+            self.started is not None
+            and self.started.reviews is not None
+            and self.forked_from is None
+            and self.brought is None
+        )
+
+    @property
+    def git(self) -> GitHead | None:
+        """Where the repository stood when the thread began."""
+        return self.started.git if self.started is not None else None
+
+
+# Types of record that a summary depends on: the others need no decoding.
+TELLING_TYPES = MARKER_TYPES | frozenset(
+    kind.type
+    for kind in (
+        ThreadStarted,
+        ThreadForked,
+        ThreadRenamed,
+        ThreadArchived,
+        ThreadUnarchived,
+        SettingsChanged,
+        InputQueued,
+        InputWithdrawn,
+        TurnStarted,
+        TurnCompleted,
+        TurnInterrupted,
+        TurnFailed,
+        ThreadImported,
+        ThreadTakenIn,
+    )
+).union(SPENDING_TYPES)

@@ -1,0 +1,1 @@
+"""Events folded into what was used, and what it cost."""

@@ -1,0 +1,95 @@
+"""Requests -> what they used in sum, by day, model and kind: little enough to stand in every row of a list.
+
+Prices are not in it. They are a day's, and may be a person's own, so they are looked up when somebody asks.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec.structs import replace
+
+from codexd.core.events.events import ThreadForked
+from codexd.core.events.record import Recorded
+from codexd.core.values.usage import Tokens
+from codexd.projections.usage.requests import REQUEST_TYPES, Kind, Request, Requests
+
+DAY_MS = 86_400_000
+# Behind this, some models charge a request otherwise as a whole: such ones stand apart. OpenAI's figure.
+LONG_INPUT_TOKENS = 272_000
+
+
+class Spent(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What requests of one day used that one model was asked for one kind of thing."""
+
+    day: int  # since 1970, in UTC
+    provider: str
+    model: str
+    kind: Kind
+    long: bool = False  # their input was long
+    requests: int = 0  # that were answered
+    failed: int = 0  # that were not
+    unsaid: int = 0  # of those answered: the provider did not say what they used
+    tokens: Tokens = Tokens()
+
+    def takes(self, other: Spent) -> bool:
+        """Whether they are of the same day, model and kind."""
+        return (self.day, self.provider, self.model, self.kind, self.long) == (
+            other.day,
+            other.provider,
+            other.model,
+            other.kind,
+            other.long,
+        )
+
+    def plus(self, other: Spent) -> Spent:
+        """The sum."""
+        return replace(
+            self,
+            requests=self.requests + other.requests,
+            failed=self.failed + other.failed,
+            unsaid=self.unsaid + other.unsaid,
+            tokens=self.tokens.plus(other.tokens),
+        )
+
+
+def spent_by(request: Request) -> Spent:
+    """One request as such a sum."""
+    return Spent(
+        request.at_ms // DAY_MS,
+        request.provider,
+        request.model,
+        request.kind,
+        request.tokens.input_tokens > LONG_INPUT_TOKENS and not request.several,
+        requests=int(not request.failed),
+        failed=int(request.failed),
+        unsaid=int(not request.failed and not request.said),
+        tokens=request.tokens,
+    )
+
+
+def with_one(sums: tuple[Spent, ...], one: Spent) -> tuple[Spent, ...]:
+    """The sums with one more, in the order in which they began."""
+    for index in range(len(sums) - 1, -1, -1):
+        if sums[index].takes(one):
+            return (*sums[:index], sums[index].plus(one), *sums[index + 1 :])
+    return (*sums, one)
+
+
+class Spending(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The fold over a thread. What a fork inherits was its parent's."""
+
+    sums: tuple[Spent, ...] = ()
+    requests: Requests = Requests()
+
+    def after(self, recorded: Recorded) -> Spending:
+        """With one more record; the same object where it says nothing of requests."""
+        if isinstance(recorded.event, ThreadForked):
+            return Spending(requests=self.requests)
+        requests, over = self.requests.after(recorded)
+        if over is not None:
+            return Spending(with_one(self.sums, spent_by(over)), requests)
+        return self if requests is self.requests else replace(self, requests=requests)
+
+
+# Types of record that the fold depends on: the others need no decoding.
+SPENDING_TYPES = REQUEST_TYPES | {ThreadForked.type}

@@ -1,0 +1,146 @@
+"""Events -> each request to a provider that is over: for which turn, to which model, and what it used.
+
+One that failed used nothing that anybody knows of: no provider says what such a one cost.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from codexd.core.events.events import (
+    Event,
+    ModelCallEnded,
+    ModelCallFailed,
+    ModelCallStarted,
+    ThreadStarted,
+    TurnStarted,
+    Unknown,
+)
+from codexd.core.events.history import ReviewEntered, ReviewExited
+from codexd.core.events.record import Recorded
+from codexd.core.events.title import TitleEnded, TitleRequested
+from codexd.core.values.ids import TurnId
+from codexd.core.values.usage import Tokens, read_usage
+
+Kind = Literal["turn", "compact", "review", "title"]
+
+
+class Request(msgspec.Struct, frozen=True, gc=False):
+    """A request that is over."""
+
+    seq: int  # of the record that says so
+    at_ms: int
+    turn_id: TurnId | None
+    kind: Kind
+    provider: str
+    model: str
+    tokens: Tokens = Tokens()
+    failed: bool = False  # it was not answered
+    said: bool = False  # the provider said what it used
+    started_seq: int | None = None  # None: nothing says when it began
+    started_ms: int | None = None
+    several: bool = False  # it stands for all that a reviewer asked
+
+
+class _Asked(msgspec.Struct, frozen=True, gc=False):
+    provider: str = ""
+    model: str = ""
+    kind: Kind = "turn"
+    seq: int | None = None
+    at_ms: int | None = None
+
+
+class Requests(msgspec.Struct, frozen=True, gc=False):
+    """The fold: who is asked just now, or was last."""
+
+    asked: _Asked = _Asked()
+    reviews: bool = False  # the turn is a review
+    title: _Asked = _Asked()  # who is asked for a title: no turn waits for that
+
+    def after(self, recorded: Recorded) -> tuple[Requests, Request | None]:
+        """With one more record; and the request that it ends, if it ends one."""
+        event = recorded.event
+        match event:
+            case ThreadStarted():
+                return Requests(_Asked(event.settings.provider, event.settings.model)), None
+            case TurnStarted():
+                # An import tells of answers without saying when they were asked for.
+                reviews = event.kind == "review"
+                kind: Kind = "review" if reviews else "turn"
+                asked = _Asked(event.settings.provider, event.settings.model, kind)
+                return replace(self, asked=asked, reviews=reviews), None
+            case ModelCallStarted():
+                kind = "review" if self.reviews and event.purpose == "turn" else event.purpose
+                asked = _Asked(event.provider, event.model, kind, recorded.seq, recorded.at_ms)
+                return replace(self, asked=asked), None
+            case ModelCallEnded():
+                return self._asking_nobody(), _answered(_over(recorded, self.asked), event.usage)
+            case ReviewEntered() if event.model is not None:
+                asked = replace(
+                    self.asked, model=event.model, seq=recorded.seq, at_ms=recorded.at_ms
+                )
+                return replace(self, asked=asked), None
+            case ReviewExited() if event.used is not None:
+                over = replace(_over(recorded, self.asked), tokens=event.used, said=True)
+                return self._asking_nobody(), replace(over, several=True)
+            case ModelCallFailed():
+                return self._asking_nobody(), replace(_over(recorded, self.asked), failed=True)
+            case _:
+                return self._after_title(recorded, event)
+
+    def _after_title(
+        self, recorded: Recorded, event: Event | Unknown
+    ) -> tuple[Requests, Request | None]:
+        match event:
+            case TitleRequested():
+                provider, model, at_ms = event.provider, event.model, recorded.at_ms
+                asked = _Asked(provider, model, "title", recorded.seq, at_ms)
+                return replace(self, title=asked), None
+            case TitleEnded() if event.error is not None:
+                return self, replace(_over(recorded, self.title), failed=True)
+            case TitleEnded():
+                return self, _answered(_over(recorded, self.title), event.usage)
+            case _:
+                return self, None
+
+    def _asking_nobody(self) -> Requests:
+        return replace(self, asked=replace(self.asked, seq=None, at_ms=None))
+
+
+def _over(recorded: Recorded, asked: _Asked) -> Request:
+    turn_id = TurnId(recorded.turn) if recorded.turn is not None else None
+    return Request(
+        recorded.seq,
+        recorded.at_ms,
+        turn_id if asked.kind != "title" else None,
+        asked.kind,
+        asked.provider,
+        asked.model,
+        started_seq=asked.seq,
+        started_ms=asked.at_ms,
+    )
+
+
+def _answered(over: Request, usage: msgspec.Raw) -> Request:
+    tokens = read_usage(usage)
+    return replace(over, tokens=tokens or Tokens(), said=tokens is not None)
+
+
+# Types of record that the fold depends on: the others need no decoding.
+REQUEST_TYPES = frozenset(
+    kind.type
+    for kind in (
+        ThreadStarted,
+        TurnStarted,
+        ModelCallStarted,
+        ModelCallEnded,
+        ModelCallFailed,
+        ReviewEntered,
+        ReviewExited,
+        TitleRequested,
+        TitleEnded,
+    )
+)

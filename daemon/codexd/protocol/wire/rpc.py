@@ -1,0 +1,268 @@
+"""JSON-RPC envelopes as the Codex app-server speaks them: no `jsonrpc` member, `id` a number or a string.
+
+The law: one cheap decode tells what a message is and leaves `params` and `result` encoded, to be decoded
+once by whoever knows their type. Reading never raises: what cannot be read is a value, `Unreadable`, and
+the error in it is what the sender is to be told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from codexd.protocol.request_ids import BYTE_ORDER_MARK, RequestId, id_in
+from codexd.protocol.wire.complaints import complaint
+
+PARSE_ERROR = -32700  # the message is no JSON
+INVALID_REQUEST = -32600  # the message is no request, or the state does not allow it
+METHOD_NOT_FOUND = -32601
+INVALID_PARAMS = -32602
+INTERNAL_ERROR = -32603
+OVERLOADED = -32001  # the only code that real clients look at: try again later
+
+# What is wrong with a text in which "\ud83d" stands without its other half: it is no text that could be stored.
+UNPAIRED = "expected text, found an escape that is half of a surrogate pair, without the other half"
+
+METHOD_SHOWN_MAX = 80  # of a method's name in an error: enough for any real one
+
+_NOTHING = msgspec.Raw(b"")
+
+
+class ErrorData(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What a program can tell an error by."""
+
+    code: str  # stable, snake_case
+    codex_error_info: str | dict[str, dict[str, str]] | None = None  # the schema's CodexErrorInfo
+    reason: str | None = None  # the original's own word, where it has one
+
+
+class RpcError(Exception):
+    """A request is answered with an error; the message is for the person who asked."""
+
+    def __init__(self, code: int, message: str, data: ErrorData) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.data = data
+
+
+def state_error(message: str, code: str) -> RpcError:
+    """The request is well formed, and cannot be done as things are."""
+    return RpcError(INVALID_REQUEST, message, ErrorData(code))
+
+
+def not_initialized() -> RpcError:
+    """A request came before `initialize`."""
+    return state_error("Not initialized", "not_initialized")
+
+
+def already_initialized() -> RpcError:
+    """A second `initialize` came."""
+    return state_error("Already initialized", "already_initialized")
+
+
+def unknown_method(method: str, known: Iterable[str]) -> RpcError:
+    """Nobody answers this method; names those that are spelt nearly the same."""
+    import difflib  # 11 ms that only mistakes need
+
+    near = difflib.get_close_matches(method[:METHOD_SHOWN_MAX], list(known), n=3, cutoff=0.7)
+    hint = f"; near it: {', '.join(near)}" if near else ""
+    message = f"unknown method {method[:METHOD_SHOWN_MAX]!r}{hint}"
+    return RpcError(METHOD_NOT_FOUND, message, ErrorData("unknown_method"))
+
+
+def invalid_params(message: str) -> RpcError:
+    """The params are not what the method takes."""
+    return RpcError(INVALID_PARAMS, message, ErrorData("invalid_params"))
+
+
+def internal_error(message: str) -> RpcError:
+    """Our own fault."""
+    return RpcError(INTERNAL_ERROR, message, ErrorData("internal_error"))
+
+
+def overloaded() -> RpcError:
+    """Too much is under way; the SDK tries again only if it finds `server_overloaded` in the data."""
+    data = ErrorData("server_overloaded", codex_error_info="server_overloaded")
+    return RpcError(OVERLOADED, "Server overloaded; retry later.", data)
+
+
+def unreadable_json(reason: str) -> RpcError:
+    """The message is no JSON. The original is silent here, and its client waits for ever."""
+    return RpcError(PARSE_ERROR, f"unreadable JSON: {reason}", ErrorData("unreadable_json"))
+
+
+def not_a_message(reason: str) -> RpcError:
+    """The message is JSON, and neither request, notification nor answer."""
+    message = f"not a JSON-RPC message: {reason}"
+    return RpcError(INVALID_REQUEST, message, ErrorData("not_a_message"))
+
+
+class Request(msgspec.Struct, frozen=True):
+    """Somebody asks, and waits for the answer."""
+
+    id: RequestId
+    method: str
+    params: msgspec.Raw  # empty where the message had none
+
+
+class Notification(msgspec.Struct, frozen=True):
+    """Somebody tells, and waits for nothing."""
+
+    method: str
+    params: msgspec.Raw  # empty where the message had none
+    emitted_at_ms: int | None = None
+    seq: int | None = None  # codexd only: the event that caused it
+    offset: int | None = (
+        None  # codexd only, deltas: bytes of the item's text so far, this one included
+    )
+
+
+class ErrorObject(msgspec.Struct, frozen=True):
+    """An error as it came."""
+
+    code: int
+    message: str
+    data: msgspec.Raw = _NOTHING
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """Somebody answers a request of ours: with a result, or with an error.
+
+    An error without an id says that the other side could not read something; never answer that, or two
+    programs tell each other for ever what they could not read.
+    """
+
+    id: RequestId | None
+    result: msgspec.Raw  # empty where it is an error
+    error: ErrorObject | None = None
+
+
+class Unreadable(msgspec.Struct, frozen=True):
+    """What came cannot be taken; `error` is to be answered to `id`, or to null where there is none."""
+
+    id: RequestId | None
+    error: RpcError
+
+
+Message = Request | Notification | Answer | Unreadable
+
+
+class _Envelope(msgspec.Struct, frozen=True, rename="camel"):
+    id: RequestId | msgspec.UnsetType | None = msgspec.UNSET
+    method: str | msgspec.UnsetType = msgspec.UNSET
+    params: msgspec.Raw = _NOTHING
+    result: msgspec.Raw = _NOTHING
+    error: ErrorObject | None = None
+    emitted_at_ms: int | None = None
+    seq: int | None = None
+    offset: int | None = None
+
+
+_encoder = msgspec.json.Encoder()
+_envelopes = msgspec.json.Decoder(_Envelope)
+
+
+def read_message(body: bytes) -> Message:
+    """One message, its params and result still encoded (they share the memory of `body`)."""
+    try:
+        if not body.isascii():
+            body.decode()  # What is not decoded here would fail later, as somebody else's fault.
+        envelope = _envelopes.decode(body)
+    except msgspec.ValidationError as error:
+        return Unreadable(id_in(body), not_a_message(complaint(error, _Envelope)))
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        return Unreadable(id_in(body), _what_is_wrong(body, error))
+    if envelope.method is not msgspec.UNSET:
+        return _asked(envelope, envelope.method)
+    return _answered(envelope)
+
+
+def _asked(envelope: _Envelope, method: str) -> Message:
+    if envelope.id is msgspec.UNSET:
+        return Notification(
+            method, envelope.params, envelope.emitted_at_ms, envelope.seq, envelope.offset
+        )
+    if envelope.id is None:
+        return Unreadable(
+            None, not_a_message("expected `id` to be an integer or a string, found null")
+        )
+    return Request(envelope.id, method, envelope.params)
+
+
+def _answered(envelope: _Envelope) -> Message:
+    to = None if envelope.id is msgspec.UNSET else envelope.id
+    answered = envelope.result is not _NOTHING
+    if envelope.error is not None or (answered and to is not None):
+        return Answer(to, envelope.result, envelope.error)
+    return Unreadable(to, not_a_message("expected `method`, or `id` with `result` or `error`"))
+
+
+def _what_is_wrong(body: bytes, error: Exception) -> RpcError:
+    if isinstance(error, UnicodeDecodeError):
+        found = f"byte 0x{error.object[error.start]:02x} at {error.start}"
+        return unreadable_json(f"expected UTF-8, found {found} ({error.reason})")
+    if body.startswith(BYTE_ORDER_MARK):
+        return unreadable_json("expected JSON, found a byte order mark in front of it")
+    if _is_but_for_surrogates(body):
+        return not_a_message(UNPAIRED)
+    return unreadable_json(str(error))
+
+
+def _is_but_for_surrogates(body: bytes) -> bool:
+    """Whether it is a message, if no escape in it is half of a surrogate pair."""
+    plain = body.replace(rb"\ud", rb"\u0").replace(rb"\uD", rb"\u0")
+    try:
+        _envelopes.decode(plain)
+    except (msgspec.MsgspecError, RecursionError):
+        return False
+    return plain != body
+
+
+class _Result(msgspec.Struct, frozen=True):
+    id: RequestId
+    result: msgspec.Struct | msgspec.Raw
+
+
+class _ErrorOut(msgspec.Struct, frozen=True):
+    code: int
+    message: str
+    data: ErrorData
+
+
+class _Failure(msgspec.Struct, frozen=True):
+    error: _ErrorOut
+    id: RequestId | None
+
+
+class _Question(msgspec.Struct, frozen=True):
+    method: str
+    id: RequestId
+    params: msgspec.Struct | msgspec.Raw
+
+
+class _Word(msgspec.Struct, frozen=True):
+    method: str
+
+
+def encode_result(request_id: RequestId, result: msgspec.Struct | msgspec.Raw) -> bytes:
+    """The answer to a request."""
+    return _encoder.encode(_Result(request_id, result))
+
+
+def encode_error(request_id: RequestId | None, error: RpcError) -> bytes:
+    """The refusal of a request; None where its id could not be read."""
+    return _encoder.encode(_Failure(_ErrorOut(error.code, error.message, error.data), request_id))
+
+
+def encode_request(
+    request_id: RequestId, method: str, params: msgspec.Struct | msgspec.Raw
+) -> bytes:
+    """A request of ours: a server's question to its clients, or a frontend's to the daemon."""
+    return _encoder.encode(_Question(method, request_id, params))
+
+
+def encode_word(method: str) -> bytes:
+    """A notification without params, such as a client's `initialized`."""
+    return _encoder.encode(_Word(method))

@@ -1,0 +1,175 @@
+"""Bytes to messages and back: RFC 6455, the server's side. Sans-IO, with the calls of `framing`.
+
+The law: one text message is one JSON-RPC message, bounded as a line is; a binary message ends the connection with
+the reason, where Codex is silent and its client waits for ever. wsproto does the handshake and reads frames. What we write is framed here, so that
+one notification is framed once for all who hear it: a server's frames are not masked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from codexd.protocol.request_ids import id_in
+from codexd.protocol.wire.framing import (
+    HEAD_BYTES,
+    MESSAGE_BYTES_MAX,
+    Fed,
+    Hangup,
+    OverlongMessage,
+    Send,
+)
+
+if TYPE_CHECKING:
+    from wsproto.events import Event
+
+# A real client's request has 300 bytes; with cookies and a proxy's headers it may have a few thousand.
+HANDSHAKE_BYTES_MAX = 16 * 1024
+LIMIT_HEADER = b"x-codex-websocket-max-unfragmented-message-bytes"
+# Of one frame that we write: clients take no larger ones unless they are told to, and it is what we announce ourselves.
+FRAGMENT_BYTES_MAX = MESSAGE_BYTES_MAX
+GOING_AWAY = 1001  # RFC 6455, 7.4.1
+UNSUPPORTED_DATA = 1003
+BINARY = "expected JSON-RPC in text messages, found a binary message"
+
+_HEAD_END = b"\r\n\r\n"
+_REFUSAL = (
+    "codexd speaks JSON-RPC here, one JSON value a line or in the text messages of a WebSocket.\n"
+    "Expected a WebSocket upgrade, found something else: {}.\n"
+)
+
+
+def frame(body: bytes) -> bytes:
+    """One unmasked text message (RFC 6455, 5.2), in fragments if it is larger than one frame may be."""
+    length = len(body)
+    if length < 126:
+        return b"\x81%c%b" % (length, body)
+    if length < 1 << 16:
+        return b"\x81\x7e%b%b" % (length.to_bytes(2, "big"), body)
+    if length <= FRAGMENT_BYTES_MAX:
+        return b"\x81\x7f%b%b" % (length.to_bytes(8, "big"), body)
+    return b"".join(fragments(body, FRAGMENT_BYTES_MAX))
+
+
+def fragments(body: bytes, bytes_max: int) -> Iterator[bytes]:
+    """A message in fragments of so many bytes."""
+    for start in range(0, len(body), bytes_max):
+        piece = body[start : start + bytes_max]
+        opcode = (0x00 if start else 0x01) | (0x80 if start + bytes_max >= len(body) else 0)
+        yield b"%c%b" % (opcode, frame(piece)[1:])
+
+
+class WebSocket:
+    """The server's side of one connection, from the upgrade request on."""
+
+    def __init__(self, bytes_max: int = MESSAGE_BYTES_MAX) -> None:
+        from wsproto import ConnectionType, WSConnection  # 30 ms, which only this framing needs
+
+        self._connection = WSConnection(ConnectionType.SERVER)
+        self._bytes_max = bytes_max
+        self._head = bytearray()  # of the upgrade request, until it is whole
+        self._message = bytearray()  # of the text message that is not whole yet
+        self._skipping = False  # the rest of a message that was too long
+        self._open = False
+        self._over = False
+
+    def feed(self, chunk: bytes) -> list[Fed]:
+        """What these bytes complete; nothing after a `Hangup`."""
+        if self._over:
+            return []
+        if self._open:
+            return self._read(chunk)
+        self._head += chunk
+        end = self._head.find(_HEAD_END) + len(_HEAD_END)
+        if end < len(_HEAD_END):
+            long = len(self._head) > HANDSHAKE_BYTES_MAX
+            return [self._refuse(f"over {HANDSHAKE_BYTES_MAX} bytes of headers")] if long else []
+        # Whatever follows is of the open connection: wsproto would drop it.
+        head, rest = bytes(self._head[:end]), bytes(self._head[end:])
+        self._head.clear()
+        return [self._upgrade(head), *self.feed(rest)]
+
+    def end(self) -> list[Fed]:
+        """Half a message is none; whoever sent it is gone."""
+        return []
+
+    def frame(self, body: bytes) -> bytes:
+        """A message as it is written."""
+        return frame(body)
+
+    def farewell(self, reason: str) -> bytes:
+        """The last thing to write when the daemon ends the connection."""
+        from wsproto.events import CloseConnection
+
+        if self._over or not self._open:
+            return b""
+        self._over = True
+        return bytes(self._connection.send(CloseConnection(GOING_AWAY, reason)))
+
+    def _upgrade(self, head: bytes) -> Fed:
+        from wsproto.events import AcceptConnection
+        from wsproto.utilities import RemoteProtocolError
+
+        try:
+            self._connection.receive_data(head)
+            # Any path will do; subprotocols, extensions and Origin are not looked at.
+            limit = (LIMIT_HEADER, b"%d" % MESSAGE_BYTES_MAX)
+            answer = self._connection.send(AcceptConnection(extra_headers=[limit]))
+        except (RemoteProtocolError, UnicodeError) as error:  # UnicodeError: a host that is none
+            return self._refuse(str(error))
+        self._open = True
+        return Send(answer)
+
+    def _refuse(self, found: str) -> Hangup:
+        self._over = True
+        body = _REFUSAL.format(found).encode()
+        head = (
+            "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n"
+            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        )
+        return Hangup(head.encode() + body, f"no WebSocket upgrade: {found}")
+
+    def _read(self, chunk: bytes) -> list[Fed]:
+        self._connection.receive_data(chunk)
+        fed: list[Fed] = []
+        for event in self._connection.events():
+            fed += self._said(event)
+            if self._over:
+                break
+        return fed
+
+    def _said(self, event: Event) -> list[Fed]:
+        from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
+
+        match event:
+            case TextMessage():
+                return self._grow(event.data.encode(), whole=event.message_finished)
+            case Ping():
+                return [Send(bytes(self._connection.send(event.response())))]
+            case BytesMessage():
+                self._over = True
+                close = CloseConnection(UNSUPPORTED_DATA, BINARY)
+                return [Hangup(bytes(self._connection.send(close)), BINARY)]
+            case CloseConnection():  # the peer's own, or wsproto's about what it could not read
+                self._over = True
+                wire = bytes(self._connection.send(event.response()))
+                return [Hangup(wire, event.reason or f"closed by the client ({int(event.code)})")]
+            case _:
+                return []
+
+    def _grow(self, piece: bytes, *, whole: bool) -> list[Fed]:
+        """Add to the message, unless that makes it too long; give it if it is whole."""
+        fed: list[Fed] = []
+        if not self._skipping and len(self._message) + len(piece) > self._bytes_max:
+            self._skipping = True
+            head = bytes(self._message[:HEAD_BYTES]) + piece[:HEAD_BYTES]
+            self._message.clear()
+            fed.append(OverlongMessage(self._bytes_max, id_in(head)))
+        if not self._skipping:
+            self._message += piece
+        if whole:
+            if self._message.strip():
+                fed.append(bytes(self._message))
+            self._message.clear()
+            self._skipping = False
+        return fed

@@ -1,0 +1,390 @@
+"""One task owns one thread: it decides, appends, folds, tells, answers, and keeps what is due under way.
+
+Between `append` returning and the fold there is no checkpoint, so log and state never differ. What the
+disk did not take for want of space has changed nothing: it is refused, or waits (`runtime/actor/stall.py`).
+Whatever else goes wrong beyond a refusal ends the actor; its supervisor loads the thread anew from the log.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+import trio
+from msgspec.structs import replace
+
+from codexd.core import commands as c
+from codexd.core.commands import Command, Rejected
+from codexd.core.due import Effect, due
+from codexd.core.events.events import Event, InvalidEvent, ItemCompleted, ItemCut, RequestPrint
+from codexd.core.events.record import Recorded, decode_record
+from codexd.core.events.tools import ToolEnded
+from codexd.core.state.state import ThreadState
+from codexd.core.values.ids import ThreadId
+from codexd.projections.model.history import History
+from codexd.projections.summary import Summary
+from codexd.projections.usage.totals import UsageTotals
+from codexd.runtime.actor.append import Ahead, as_written, by_turn, has_changed_nothing
+from codexd.runtime.actor.asking import Answer, Asked, changes_nothing
+from codexd.runtime.actor.decide import decided
+from codexd.runtime.actor.marks import Mark
+from codexd.runtime.actor.recover import recovery
+from codexd.runtime.actor.stall import Bell, Stall
+from codexd.runtime.actor.streaming import Streaming
+from codexd.runtime.effects.summary_request import bridge_now
+from codexd.runtime.ports import Listener, World
+from codexd.runtime.snapshots.after_revert import Refolded, refolded_for
+from codexd.runtime.snapshots.folds import Folds
+from codexd.runtime.snapshots.load import Witness, load
+from codexd.runtime.snapshots.steps import LAST_STEP_EVENTS, Keeper, Seed
+from codexd_eventstore.store import StoreError, StoreFailed
+
+log = logging.getLogger(__name__)
+
+# Commands that may wait for the owner. 0: each asker hands over in person, so nothing queues unseen.
+INBOX_COMMANDS_MAX = 0
+Perform = Callable[[Effect, "ThreadActor"], Awaitable[None]]
+
+
+_Reply = trio.MemorySendChannel[Answer | Rejected | StoreError]
+
+
+class ThreadActor:
+    """A loaded thread."""
+
+    def __init__(
+        self,
+        thread_id: ThreadId,
+        world: World,
+        listener: Listener,
+        perform: Perform,
+        *,
+        fresh: bool = False,
+        seed: Seed | None = None,
+        witness: Witness | None = None,
+        taken_from: c.TakenFrom | None = None,
+    ) -> None:
+        """`fresh`: it does not exist yet. `taken_from`: its log was just brought in from there."""
+        self.thread_id, self.world = thread_id, world
+        self._fresh, self._seed, self._witness = fresh, seed, witness
+        self._taken_from = taken_from
+        self.version = 0
+        self.state = ThreadState()
+        self.history = History()
+        self.usage = UsageTotals()
+        self.summary = Summary()
+        self.keeper = Keeper(world.store, thread_id)
+        self._mark = Mark(world.unfinished, thread_id)
+        self._ahead = False  # whether the folds hold what the log may come not to have
+        self.stall = Stall(thread_id, listener)
+        self._stuck = Bell()  # something waits for the disk that no effect tries again
+        self._owed: list[Asked] = []  # to be recorded before anything else
+        self.streaming = Streaming(
+            world.store, thread_id, listener, self._stuck.ring, world.cleaner
+        )
+        self.path: str | None = None
+        self._listener, self._perform = listener, perform
+        self._running: dict[Effect, trio.CancelScope] = {}
+        self._outbox, self._inbox = trio.open_memory_channel[tuple[Asked, _Reply]](
+            INBOX_COMMANDS_MAX
+        )
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Load the thread, recover it, and serve it until cancelled."""
+        with self._inbox:
+            if not self._fresh:
+                await self._load()
+            async with trio.open_nursery() as effects:
+                self._reconcile(effects)
+                self._take_step(effects)
+                effects.start_soon(self._get_unstuck)
+                task_status.started()
+                async for asked, reply in self._inbox:
+                    # If we die here, whoever asked gets EndOfChannel, and does not hang.
+                    with reply:
+                        answer = await self._answer(asked)
+                        with contextlib.suppress(trio.BrokenResourceError):  # The asker has left.
+                            reply.send_nowait(answer)
+                    if isinstance(answer, StoreError) and not has_changed_nothing(answer):
+                        raise answer  # Only the log can be gone on from.
+                    self._reconcile(effects)
+                    self._take_step(effects)
+
+    async def submit(
+        self, command: Command, *, by: str | None = None, key: str | None = None
+    ) -> Answer:
+        """Hand in a command; return once its events are on disk.
+
+        Raises:
+            Rejected: the command makes no sense in the thread's present state.
+            StoreError: its events could not be written, and nothing has changed. Where trying again
+                is no use, the thread is loaded anew from its log.
+            trio.EndOfChannel, trio.BrokenResourceError: the actor died; nobody knows whether the
+                events were written.
+        """
+        reply, answer = trio.open_memory_channel[Answer | Rejected | StoreError](1)
+        await self._outbox.send((Asked(command, by, key), reply))
+        result = await answer.receive()
+        if isinstance(result, Answer):
+            return result
+        raise result
+
+    async def report(self, command: Command) -> Answer:
+        """Hand in what the daemon itself must record; wait for space where the disk is full."""
+        return await self.stall.until_written(lambda: self.submit(command))
+
+    @property
+    def now_us(self) -> int:
+        """The thread's time, Unix microseconds: where the clock was put back, it stands as in the log."""
+        return max(self.world.now_us(), self.summary.updated_ms * 1000)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way or waits for its turn."""
+        waits = self.state.queue or self._owed
+        return self.state.turn is None and not waits and not self._running
+
+    @property
+    def settled(self) -> Folds | None:
+        """The folds where the log has all that is in them, and nothing is open; for this moment only."""
+        if self._ahead or self._owed or self.state.turn is not None or self.state.queue:
+            return None
+        return Folds(self.state, self.history, self.usage, self.summary)
+
+    async def keep(self) -> None:
+        """Take a last snapshot before the thread is let go."""
+        folds = self.settled
+        if folds is not None and self.keeper.is_due(folds, LAST_STEP_EVENTS):
+            await self.keeper.keep(folds)
+
+    def seed(self) -> Seed | None:
+        """What a fork at the present version begins with; None where it has to fold the log."""
+        folds = self.settled
+        return self.keeper.seed(folds) if folds is not None else None
+
+    async def _load(self) -> None:
+        store = self.world.store
+        loaded = await load(
+            store, self.thread_id, self.keeper, seed=self._seed, witness=self._witness
+        )
+        self._seed = self._witness = None
+        folds, head = loaded.folds, loaded.head
+        self.state, self.history = folds.state, folds.history
+        self.usage, self.summary = folds.usage, folds.summary
+        self.version, self.path = folds.version, head.path
+        if self.state.settings is None:
+            raise InvalidEvent(
+                f"thread {self.thread_id}: none of its records says that it was begun"
+            )
+        self._mark.before(self.state)
+        self._listener.taken_up(self.state, loaded.turn_so_far)
+        if not head.archived:
+            recover = await recovery(self.world, self.thread_id, loaded, self._taken_from)
+            self._owed.append(Asked(recover))
+            try:
+                await self._record_owed()
+            except StoreFailed as failed:
+                if not failed.retry:
+                    raise
+                self._stuck.ring()  # It can be read until there is space.
+            self._mark.after(self.state)
+
+    async def _answer(self, asked: Asked) -> Answer | Rejected | StoreError:
+        try:
+            return await self._handle(asked)
+        except StoreFailed as failed:
+            if failed.retry and isinstance(asked.command, c.InterruptTurn):
+                return self._interrupt_unrecorded(asked, failed)
+            return failed
+        except (Rejected, StoreError) as refusal:
+            return refusal
+
+    def _interrupt_unrecorded(self, asked: Asked, failed: StoreFailed) -> StoreFailed:
+        """Stop what runs, for that needs no space; that it was stopped is recorded later."""
+        if all(not isinstance(one.command, c.InterruptTurn) for one in self._owed):
+            self._owed.append(asked)
+            self._stuck.ring()
+        text = "what ran is stopped, and that will be recorded as soon as there is space"
+        return StoreFailed(f"{failed}; {text}", retry=True, is_full=failed.is_full)
+
+    async def _get_unstuck(self) -> None:
+        while True:
+            await self._stuck.wait()
+            await self.stall.until_written(self._go_on)
+
+    async def _go_on(self) -> None:
+        self.streaming.catch_up()
+        await self.submit(c.GoOn())
+
+    async def _record_owed(self) -> None:
+        while self._owed:
+            command = self._owed[0].command
+            with contextlib.suppress(Rejected):  # What was to be interrupted has ended.
+                await self._carry_out(self._owed[0])
+            del self._owed[0]
+            if isinstance(command, c.Recover):
+                await self._drop_left_drafts()
+
+    async def _drop_left_drafts(self) -> None:
+        try:
+            await self.world.store.drop_left_drafts(self.thread_id)
+        except StoreError as error:  # Their facts are in the log: the next daemon finds that, too.
+            log.warning("thread %s: drafts were left: %s", self.thread_id, error)
+
+    async def _handle(self, asked: Asked) -> Answer:
+        known = None
+        if asked.key is not None and self.version:
+            known = await self._first_answer(asked.key)
+        if known is not None:
+            return Answer(self.version, known)
+        if self._owed and changes_nothing(self.state, asked.command):
+            return Answer(self.version)
+        await self._record_owed()
+        return await self._carry_out(asked)
+
+    async def _carry_out(self, asked: Asked) -> Answer:
+        command = self._with_what_stands(asked.command)
+        try:
+            first, *rest = by_turn(await decided(self.state, command, self.world)) or [[]]
+            await self._append(first, asked)
+            try:
+                for part in rest:
+                    await self._append(part, replace(asked, key=None))
+            except StoreFailed as failed:
+                if not failed.retry:
+                    raise
+                self._stuck.ring()
+                if isinstance(command, c.ArchiveThread):
+                    raise  # The turn has ended, and the thread is where it was.
+                # What was asked for is in the log; what follows from it is the daemon's to record.
+            return Answer(self.version)
+        finally:
+            self.streaming.thaw()
+
+    def _with_what_stands(self, command: Command) -> Command:
+        """Give a command that cuts items the text that screens have seen of them, and what a summary goes beside."""
+        match command:
+            case c.InterruptTurn() | c.ArchiveThread() | c.StartReview():
+                return replace(command, open_items=self.streaming.freeze(outputs=True))
+            case c.DecideApproval() if command.decision == "cancel":
+                return replace(command, open_items=self.streaming.freeze(outputs=True))
+            case c.ReportModelFailure():
+                return replace(command, open_items=self.streaming.freeze())
+            case c.ReportModel() if isinstance(command.seen[-1], c.FinishedCall):
+                left = self.streaming.freeze()
+                return replace(
+                    command, open_items=left, bridge=bridge_now(self.state, self.history)
+                )
+            case _:
+                return command
+
+    async def _append(self, events: Sequence[Event], asked: Asked) -> None:
+        if not events:
+            return
+        events, refolded = await refolded_for(
+            self.world.store, self.thread_id, self.summary, events
+        )
+        now_us = self.now_us
+        self._ahead = True
+        ahead = self._run_ahead(events, refolded, asked, now_us)
+        self._mark.before(ahead.state)
+        try:
+            appended = await self.world.store.append(
+                self.thread_id,
+                ahead.new,
+                expected_version=self.version,
+                at_us=now_us,
+                durable=any(event.barrier for event in events),
+                key=asked.key,
+            )
+        except StoreError:
+            self.stall.found(space=False)
+            ahead.go_back()
+            self._ahead = False
+            self._mark.after(self.state)
+            raise
+        self.stall.found(space=True)
+        if self.path is None and self.version == 0:
+            self.path = (await self.world.store.head(self.thread_id)).path
+        if refolded is not None:
+            self.history = refolded.take_over(self.keeper)
+        self.keeper.appended(appended)
+        self._settle(appended.last, ahead.state, as_written(ahead.recorded, appended))
+        self._ahead = False
+
+    def _run_ahead(
+        self, events: Sequence[Event], refolded: Refolded | None, asked: Asked, now_us: int
+    ) -> Ahead:
+        history = refolded.history if refolded is not None else self.history
+        ahead = Ahead(self.state, history, self.usage)
+        ahead.run(
+            events,
+            self.version,
+            now_us,
+            by=asked.by,
+            key=asked.key,
+            print_request=self._print_request,
+        )
+        return ahead
+
+    def _settle(self, version: int, state: ThreadState, recorded: list[Recorded]) -> None:
+        """The events are in the log: fold, drop the drafts whose facts they are, and tell."""
+        self.version, self.state = version, state
+        self._mark.after(state)
+        for record in recorded:
+            self.summary.apply(record)
+            event = record.event
+            if isinstance(event, ItemCompleted | ItemCut):
+                self.streaming.end_item(event.item_id)
+            elif isinstance(event, ToolEnded):
+                self.streaming.end_output(event.call_id)
+        self._listener.appended(recorded)
+
+    def _print_request(self, model: str) -> RequestPrint:
+        request = self.history.print_request(
+            self.instructions.encode(), self.world.tools_of(model, self.state)
+        )
+        if request.instructions is None and request.tools is None:
+            return request
+        return replace(
+            request, daemon=self.world.version or None
+        )  # It is the daemon that says both.
+
+    @property
+    def instructions(self) -> str:
+        """What the model is told first: the thread's own instructions, or the daemon's as it was told them."""
+        own = self.state.instructions
+        return own if own is not None else self.state.base_instructions or self.world.instructions
+
+    async def _first_answer(self, key: str) -> Recorded | None:
+        """What a command under this key led to, if there was one, ever."""
+        span = await self.world.store.find_key(self.thread_id, key)
+        if span is None:
+            return None
+        (first,) = await self.world.store.read(self.thread_id, after=span[0] - 1, limit=1)
+        return decode_record(first.line)
+
+    def _take_step(self, effects: trio.Nursery) -> None:
+        folds = self.settled
+        if folds is not None and self.keeper.is_due(folds):
+            # Taken now, while folds and log are alike, and written while the thread goes on.
+            effects.start_soon(self.keeper.write, self.keeper.take(folds))
+
+    def _reconcile(self, effects: trio.Nursery) -> None:
+        wanted = due(self.state) if not self._owed else frozenset()
+        for effect in self._running.keys() - wanted:
+            self._running[effect].cancel()
+        for effect in wanted - self._running.keys():
+            self._running[effect] = trio.CancelScope()
+            effects.start_soon(self._run_effect, effect, effects)
+
+    async def _run_effect(self, effect: Effect, effects: trio.Nursery) -> None:
+        with self._running[effect] as scope:
+            await self._perform(effect, self)
+        del self._running[effect]
+        if scope.cancel_called:
+            # What had to end may be wanted anew by now: models give a call the id of an earlier one.
+            self._reconcile(effects)
+            return
+        assert effect not in due(self.state), f"{effect} ended without a report"

@@ -1,0 +1,93 @@
+"""What a thread does while the disk takes no more: it says so, and tries again until there is space.
+
+Law: only what the daemon itself must record waits here: a model's answer, a tool's result, a recovery. What
+a person asked for and the disk did not take was refused at once, and has changed nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import trio
+
+from codexd.runtime.ports import Listener
+from codexd_eventstore.store import StoreFailed
+
+log = logging.getLogger(__name__)
+
+# How often the same is tried again. Whoever frees a disk waits no longer than this, and a full disk is
+# asked no oftener than a person would look.
+RETRY_SECONDS = 1.0
+
+Result = TypeVar("Result")
+
+
+class Bell:
+    """Wakes the one who waits for it, however often it was rung before. It holds nobody who rings it."""
+
+    def __init__(self) -> None:
+        self._rung = trio.Event()
+
+    def ring(self) -> None:
+        """Wake whoever waits, or will."""
+        self._rung.set()
+
+    async def wait(self) -> None:
+        """Wait until it is rung."""
+        await self._rung.wait()
+        self._rung = trio.Event()
+
+
+class Stall:
+    """Whether one thread is held up by its disk, and who waits there."""
+
+    def __init__(self, thread_id: str, listener: Listener) -> None:
+        self.reason: str | None = None  # why nothing goes on; None: nothing is held up
+        self._thread_id, self._listener = thread_id, listener
+        self._waiting = 0
+        self._space = True  # what the last append found
+
+    async def until_written(self, attempt: Callable[[], Awaitable[Result]]) -> Result:
+        """Make an attempt, once a second for as long as the disk is full.
+
+        Raises: what the attempt raises, a `StoreFailed` that may be retried excepted.
+        """
+        try:
+            return await attempt()
+        except StoreFailed as failed:
+            if not failed.retry:
+                raise
+            self._begin(failed)
+        try:
+            while True:
+                await trio.sleep(RETRY_SECONDS)
+                try:
+                    return await attempt()
+                except StoreFailed as failed:
+                    if not failed.retry:
+                        raise
+        finally:
+            self._end()
+
+    def found(self, *, space: bool) -> None:
+        """What an append found of the disk."""
+        self._space = space
+
+    def _begin(self, failed: StoreFailed) -> None:
+        self._waiting += 1
+        if self.reason is not None:
+            return
+        self.reason = str(failed)
+        log.warning("thread %s is held up: %s", self._thread_id, failed)
+        self._listener.stalled(self.reason, is_full=failed.is_full)
+
+    def _end(self) -> None:
+        self._waiting -= 1
+        if self._waiting:
+            return
+        self.reason = None
+        if self._space:  # else the thread is let go while the disk is full: it is not over.
+            log.warning("thread %s goes on: there is space again", self._thread_id)
+            self._listener.unstalled()

@@ -1,0 +1,383 @@
+"""What streams in a thread right now: items and outputs that are not yet facts, each in a draft file.
+
+A draft is appended before anybody is shown its text, so that a crash cannot take back what a screen has
+shown. What a full disk does not take waits in memory and is shown to nobody, while the stream goes on. An
+item's draft is a run of JSON lines `[part, index, text]`; an output's is the raw bytes.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+
+import msgspec
+
+from codexd.core.commands import OpenItem
+from codexd.core.events.events import ScreenKind
+from codexd.core.values.ids import CallId, ItemId
+from codexd.projections.clients.deltas import TextPart
+from codexd.runtime.ports import Listener
+from codexd.runtime.redaction import AsItIs, Cleaner, Cleaning
+from codexd_eventstore.store import BlobRef, Draft, EventStore, StoreFailed
+
+# A command's output beyond this is counted but not kept: one command cannot fill a disk.
+OUTPUT_FILE_BYTES_MAX = 64 * 1024 * 1024
+# And beyond this much of it is not sent to screens as it comes: nobody reads that fast.
+OUTPUT_SHOWN_BYTES_MAX = 1024 * 1024
+
+# Output that waits in memory for a full disk. What a command prints beyond is lost from its file, and the
+# file says so: the result that the model is given does not depend on it.
+OUTPUT_WAITING_BYTES_MAX = 1024 * 1024
+
+# Output larger than this stands in a blob, and the event shows its first and last part (DESIGN, section 3).
+OUTPUT_INLINE_BYTES_MAX = 32 * 1024
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Header(msgspec.Struct, frozen=True, rename="camel"):
+    """The first line of an item's draft."""
+
+    item_id: ItemId
+    kind: ScreenKind
+    started_ms: int
+
+
+class OutputHeader(msgspec.Struct, frozen=True, rename="camel"):
+    """The first line of an output's draft."""
+
+    call_id: CallId
+
+
+class StreamingItem:
+    """An item of which deltas come in."""
+
+    def __init__(
+        self, item_id: ItemId, kind: ScreenKind, started_ms: int, open_draft: Callable[[], Draft]
+    ) -> None:
+        self.item_id, self.kind, self.started_ms = item_id, kind, started_ms
+        self._open_draft = open_draft
+        self._draft: Draft | None = None
+        self._parts: dict[tuple[TextPart, int], list[str]] = {}
+        self._waiting: dict[tuple[TextPart, int], list[str]] = {}  # for the disk
+
+    @property
+    def begun(self) -> bool:
+        """Whether it has a draft: else a crash would take it back, and nobody is told of it."""
+        return self._draft is not None
+
+    @property
+    def behind(self) -> bool:
+        """Whether some of it is not in its draft yet."""
+        return self._draft is None or bool(self._waiting)
+
+    def begin(self) -> None:
+        """Start its draft. Raises: StoreFailed."""
+        self._draft = self._open_draft()
+
+    def add(self, part: TextPart, index: int, pieces: Sequence[str]) -> None:
+        """Put text into the draft. Raises: StoreFailed, and it is not there."""
+        assert self._draft is not None
+        text = pieces[0] if len(pieces) == 1 else "".join(pieces)
+        self._draft.append(_encode((part, index, text)) + b"\n")
+        self._parts.setdefault((part, index), []).append(text)
+
+    def put_off(self, part: TextPart, index: int, pieces: Sequence[str]) -> None:
+        """Keep text until the disk takes it."""
+        self._waiting.setdefault((part, index), []).extend(pieces)
+
+    def catch_up(self) -> Iterator[tuple[TextPart, int, Sequence[str]]]:
+        """Put what waits into the draft; each text as it is there. Raises: StoreFailed."""
+        for place, pieces in list(self._waiting.items()):
+            self.add(*place, pieces)
+            del self._waiting[place]
+            yield *place, pieces
+
+    @property
+    def places(self) -> list[tuple[TextPart, int]]:
+        """Its parts of which anything came."""
+        return list(dict.fromkeys([*self._parts, *self._waiting]))
+
+    def texts(self) -> list[tuple[TextPart, int, str]]:
+        """Its parts so far, as anybody may have seen them."""
+        return [(part, index, "".join(p)) for (part, index), p in self._parts.items()]
+
+    def frozen(self) -> OpenItem:
+        """It as a command carries it, with what waits for the disk: the fact needs no draft."""
+        texts = [
+            (*place, "".join([*self._parts.get(place, ()), *self._waiting.get(place, ())]))
+            for place in self.places
+        ]
+        return open_item(self.item_id, self.kind, self.started_ms, texts)
+
+    def drop(self) -> None:
+        """Its fact is in the log."""
+        if self._draft is not None:
+            self._draft.drop()
+
+
+class StreamingOutput:
+    """A command's output while it runs."""
+
+    def __init__(self, call_id: CallId, draft: Draft) -> None:
+        self.call_id = call_id
+        self._draft = draft
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._shown: list[str] = []
+        self.shown_bytes = 0
+        self._waiting = bytearray()  # for the disk
+        self._lost_bytes = 0
+
+    @property
+    def behind(self) -> bool:
+        """Whether some of it is not in its draft yet."""
+        return bool(self._waiting)
+
+    def put_off(self, chunk: bytes) -> None:
+        """Keep a chunk until the disk takes it, as much as there is room for."""
+        room = OUTPUT_WAITING_BYTES_MAX - len(self._waiting)
+        self._waiting += chunk[:room]
+        self._lost_bytes += max(0, len(chunk) - room)
+
+    def catch_up(self) -> str:
+        """Put what waits into the draft; its text for screens. Raises: StoreFailed."""
+        waiting = bytes(self._waiting)
+        if self._lost_bytes:
+            waiting += b"\n[... %d bytes are lost: the disk was full ...]\n" % self._lost_bytes
+        text = self.add(waiting)
+        self._waiting.clear()
+        self._lost_bytes = 0
+        return text
+
+    def add(self, chunk: bytes) -> str:
+        """Keep a chunk; the text of it that screens are to be shown. Raises: StoreFailed."""
+        room = OUTPUT_FILE_BYTES_MAX - self._draft.size_bytes
+        if room > 0:
+            self._draft.append(chunk[:room])
+        if self.shown_bytes >= OUTPUT_SHOWN_BYTES_MAX:
+            return ""
+        text = self._decoder.decode(chunk)
+        self._shown.append(text)
+        self.shown_bytes += len(text.encode())
+        return text
+
+    def text(self) -> str:
+        """What screens were shown so far."""
+        return "".join(self._shown)
+
+    def frozen(self) -> OpenItem:
+        """It as a command carries it, for a fact that its command came to nothing."""
+        waiting = self._waiting.decode(errors="replace")
+        return OpenItem(ItemId(self.call_id), "call", text=ends_of(self.text() + waiting))
+
+    async def keep(self) -> BlobRef:
+        """The output as a blob, for a fact that is about to name it. Raises: StoreFailed."""
+        return await self._draft.keep()
+
+    def drop(self) -> None:
+        """Its fact is in the log."""
+        self._draft.drop()
+
+
+class Streaming:
+    """All that streams in one thread."""
+
+    def __init__(
+        self,
+        store: EventStore,
+        stream: str,
+        listener: Listener,
+        stuck: Callable[[], None] = lambda: None,
+        cleaner: Callable[[], Cleaner] = AsItIs,
+    ) -> None:
+        """`stuck` is called when the disk took something not: `catch_up` is to be called until it does.
+
+        `cleaner` makes what takes the secrets out of one text.
+        """
+        self._cleaning = Cleaning(cleaner)
+        self._store, self._stream, self._listener = store, stream, listener
+        self._stuck = stuck
+        self.items: dict[ItemId, StreamingItem] = {}
+        self.outputs: dict[CallId, StreamingOutput] = {}
+        self._opened = 0
+        self._closed = False
+        self._outputs_closed = False
+
+    def open_item(self, item_id: ItemId, kind: ScreenKind, at_ms: int) -> None:
+        """An item begins."""
+        if self._closed or item_id in self.items or kind not in ("message", "reasoning"):
+            return
+        header = _encode(Header(item_id, kind, at_ms))
+        item = self.items[item_id] = StreamingItem(
+            item_id,
+            kind,
+            at_ms,
+            lambda: self._store.open_draft(self._stream, self._name("item"), header),
+        )
+        try:
+            self._begin(item)
+        except StoreFailed:
+            self._stuck()  # It begins on screens when it can be kept.
+
+    def add_text(self, item_id: ItemId, part: TextPart, index: int, pieces: Sequence[str]) -> None:
+        """More text of an open item: into the draft, then to whoever listens."""
+        item = self.items.get(item_id)
+        if item is None or self._closed:
+            return
+        pieces = self._cleaning.pieces((item_id, part, index), pieces)
+        if not pieces:
+            return
+        if not item.behind:
+            with suppress(StoreFailed):
+                item.add(part, index, pieces)
+                self._listener.text(item_id, part, index, pieces)
+                return
+        item.put_off(part, index, pieces)
+        self._stuck()
+
+    def open_output(self, call_id: CallId) -> StreamingOutput:
+        """A command is about to write."""
+        header = _encode(OutputHeader(call_id))
+        draft = self._store.open_draft(self._stream, self._name("output"), header)
+        output = self.outputs[call_id] = StreamingOutput(call_id, draft)
+        return output
+
+    def add_output(self, call_id: CallId, chunk: bytes) -> None:
+        """More output of a command: into the draft, then to whoever listens."""
+        output = self.outputs.get(call_id)
+        if output is None or self._outputs_closed:
+            return
+        chunk = self._cleaning.chunk(call_id, chunk)
+        if not chunk:
+            return
+        if not output.behind:
+            with suppress(StoreFailed):
+                self._tell_output(call_id, output.add(chunk))
+                return
+        output.put_off(chunk)
+        self._stuck()
+
+    def catch_up(self) -> None:
+        """Write and tell what the disk did not take before. Raises: StoreFailed, for what is left."""
+        if self._closed:
+            return  # It is on its way to the log.
+        for item in self.items.values():
+            if not item.begun:
+                self._begin(item)
+            for part, index, pieces in item.catch_up():
+                self._listener.text(item.item_id, part, index, pieces)
+        for call_id in self.outputs:
+            self.catch_up_output(call_id)
+
+    def catch_up_output(self, call_id: CallId) -> None:
+        """The same for what one command has printed. Raises: StoreFailed."""
+        output = self.outputs.get(call_id)
+        if output is not None and output.behind and not self._outputs_closed:
+            self._tell_output(call_id, output.catch_up())
+
+    def finish_output(self, call_id: CallId) -> None:
+        """The command has ended: what was held of its output is not the beginning of anything.
+
+        Raises: StoreFailed, and may be called again.
+        """
+        output = self.outputs.get(call_id)
+        if output is not None and not self._outputs_closed:
+            output.put_off(self._cleaning.rest(call_id))
+            self.catch_up_output(call_id)
+
+    def _begin(self, item: StreamingItem) -> None:
+        item.begin()
+        self._listener.opened(item.item_id, item.kind, item.started_ms)
+
+    def _tell_output(self, call_id: CallId, text: str) -> None:
+        if text:
+            self._listener.output(call_id, text)
+
+    def freeze(self, *, outputs: bool = False) -> tuple[OpenItem, ...]:
+        """Everything that still streams, as facts to be; nothing is added to its texts any more.
+
+        With `outputs`, commands are ended as well: nothing is added to what they have printed either.
+        """
+        self._closed, self._outputs_closed = True, outputs
+        self._let_out(outputs=outputs)
+        return self.frozen()
+
+    def frozen(self) -> tuple[OpenItem, ...]:
+        """Everything that streams, as it is now."""
+        items = tuple(item.frozen() for item in self.items.values())
+        return items + tuple(output.frozen() for output in self.outputs.values())
+
+    def shown(self) -> tuple[OpenItem, ...]:
+        """Everything that streams, as far as anybody may have seen it."""
+        items = [
+            open_item(one.item_id, one.kind, one.started_ms, one.texts())
+            for one in self.items.values()
+            if one.begun
+        ]
+        outputs = [
+            OpenItem(ItemId(one.call_id), "call", text=one.text()) for one in self.outputs.values()
+        ]
+        return (*items, *outputs)
+
+    def thaw(self) -> None:
+        """The facts are in the log, or were not wanted."""
+        streams = [one.behind for one in self.items.values()]
+        streams += [one.behind for one in self.outputs.values()]
+        if self._closed and any(streams):
+            self._stuck()  # What was let out for a fact that did not come to be is still to be shown.
+        self._closed = self._outputs_closed = False
+
+    def _let_out(self, *, outputs: bool) -> None:
+        """Nothing more is added to these texts: what was held of them waits for their facts."""
+        for item in self.items.values():
+            for part, index in item.places:
+                held = self._cleaning.rest((item.item_id, part, index))
+                if held:
+                    item.put_off(part, index, (held.decode(errors="replace"),))
+        for output in self.outputs.values() if outputs else ():
+            output.put_off(self._cleaning.rest(output.call_id))
+
+    def end_item(self, item_id: ItemId) -> None:
+        """The item's fact is in the log."""
+        item = self.items.pop(item_id, None)
+        if item is not None:
+            for part, index in item.places:
+                self._cleaning.drop((item_id, part, index))
+            item.drop()
+
+    def end_output(self, call_id: CallId) -> None:
+        """The tool call's fact is in the log."""
+        output = self.outputs.pop(call_id, None)
+        self._cleaning.drop(call_id)
+        if output is not None:
+            output.drop()
+
+    def _name(self, what: str) -> str:
+        self._opened += 1
+        return f"{what}-{self._opened}"
+
+
+def ends_of(text: str) -> str:
+    """The first and the last part of an output that is too long to stand in an event."""
+    half = OUTPUT_INLINE_BYTES_MAX // 2
+    raw = text.encode()
+    if len(raw) <= OUTPUT_INLINE_BYTES_MAX:
+        return text
+    first, last = raw[:half].decode(errors="ignore"), raw[-half:].decode(errors="ignore")
+    return f"{first}\n[… {len(raw) - 2 * half} bytes not shown here …]\n{last}"
+
+
+def open_item(
+    item_id: ItemId, kind: ScreenKind, started_ms: int, parts: list[tuple[TextPart, int, str]]
+) -> OpenItem:
+    """An item as a command carries it, its parts in their order."""
+    ordered = sorted(parts, key=lambda entry: entry[1])
+    return OpenItem(
+        item_id,
+        kind,
+        text="".join(text for part, _, text in ordered if part == "text"),
+        summary=tuple(text for part, _, text in ordered if part == "summary"),
+        content=tuple(text for part, _, text in ordered if part == "content"),
+        started_ms=started_ms,
+    )

@@ -1,0 +1,166 @@
+"""What this daemon would leave behind if it died now: unfinished threads and running processes, a file each.
+
+Files rather than events, because the next daemon must find them before it has read any log. They are
+disposable: a thread without its file recovers when it is opened, or once the index has seen its log. So a
+full disk, a folder that somebody removed, or rubbish in it is said and hinders nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from io import FileIO
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from codexd.core.values.ids import InvalidId, ThreadId, parse_thread_id
+from codexd.machine.owners import make_own_folder
+from codexd_eventstore.disk.files import open_own
+
+log = logging.getLogger(__name__)
+
+# One for each daemon that has died. Nobody counts further than that.
+_DEATH: Final = b"x"
+_DEATHS_COUNTED_MAX: Final = 100
+# What a start time may be long; Linux gives a number, macOS a date.
+_START_TIME_BYTES_MAX: Final = 64
+
+
+class UnfinishedFiles:
+    """One file for each thread that has work to do. Its length is how often a daemon has begun to take the
+    thread up, and died before that was done."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def mark(self, thread_id: ThreadId) -> None:
+        """There is about to be work."""
+        _write(self._folder / thread_id, "")
+
+    def clear(self, thread_id: ThreadId) -> None:
+        """There is none any more."""
+        _remove(self._folder / thread_id)
+
+    def begin(self, thread_id: ThreadId) -> None:
+        """The thread is about to be taken up. Nothing is kept of one without a mark."""
+        try:
+            with _opened(self._folder / thread_id, os.O_RDWR) as file:
+                file.seek(0, 2)
+                file.write(_DEATH)
+        except OSError as error:
+            if not isinstance(error, FileNotFoundError):
+                log.warning("a crash now would not be counted for %s: %s", thread_id, error)
+
+    def settle(self, thread_id: ThreadId) -> None:
+        """It was taken up, or cannot be; the daemon lives."""
+        try:
+            with _opened(self._folder / thread_id, os.O_RDWR) as file:
+                file.truncate(0)
+        except OSError as error:
+            if not isinstance(error, FileNotFoundError):
+                log.warning("%s was taken up, and its mark says it was not: %s", thread_id, error)
+
+    def deaths(self, thread_id: ThreadId) -> int:
+        """How often in a row a daemon has died while it took the thread up."""
+        try:
+            with _opened(self._folder / thread_id, os.O_RDONLY) as file:
+                content = file.read(_DEATHS_COUNTED_MAX)
+        except OSError:
+            return 0
+        return len(content) if set(content) <= set(_DEATH) else 0  # else it is anybody's
+
+    def left(self) -> list[ThreadId]:
+        """Those that are marked, the oldest thread first."""
+        found = []
+        for path in _files(self._folder):
+            try:
+                found.append(parse_thread_id(path.name))
+            except InvalidId:  # Nothing here writes such names.
+                log.warning("%s names no thread: it was left as it is", path)
+        return found
+
+
+class ProcessFiles:
+    """One file for each running process: its name is the pid, its content the start time."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._running: set[int] = set()
+        self._none = trio.Event()
+        self._none.set()
+
+    def add(self, pid: int, start_time: str) -> None:
+        """It runs."""
+        _write(self._folder / str(pid), start_time)
+        if not self._running:
+            self._none = trio.Event()
+        self._running.add(pid)
+
+    def remove(self, pid: int) -> None:
+        """It is gone."""
+        _remove(self._folder / str(pid))
+        self._running.discard(pid)
+        if not self._running:
+            self._none.set()
+
+    async def wait_none(self) -> None:
+        """Wait until no process of this daemon runs."""
+        await self._none.wait()
+
+    def left(self) -> list[tuple[int, str]]:
+        """Those that are there."""
+        return list(self._left())
+
+    def _left(self) -> Iterator[tuple[int, str]]:
+        for path in _files(self._folder):
+            if not (path.name.isascii() and path.name.isdecimal()):
+                log.warning("%s names no process: it was left as it is", path)
+                continue
+            try:
+                yield int(path.name), _read(path)
+            except OSError as error:
+                log.warning("whether process %s still runs is not known: %s", path.name, error)
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_file() and not path.is_symlink())
+    except OSError as error:
+        if not isinstance(error, FileNotFoundError):
+            log.warning("what the daemon before had under way is not known: %s", error)
+        return []
+
+
+def _opened(path: Path, flags: int) -> FileIO:
+    return FileIO(open_own(path, flags), "rb" if flags == os.O_RDONLY else "r+b")
+
+
+def _read(path: Path) -> str:
+    with _opened(path, os.O_RDONLY) as file:
+        return file.read(_START_TIME_BYTES_MAX).decode(errors="replace")
+
+
+def _write(path: Path, content: str) -> None:
+    try:
+        flags = os.O_WRONLY | os.O_CREAT
+        try:
+            fd = open_own(path, flags)
+        except FileNotFoundError:
+            make_own_folder(path.parent)
+            fd = open_own(path, flags)
+        with os.fdopen(fd, "wb") as file:
+            if content:
+                file.truncate()
+                file.write(content.encode())
+    except OSError as error:
+        log.warning("a crash would leave %s unnoticed: %s", path.name, error)
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("%s is not under way any more, and its file is left: %s", path.name, error)

@@ -1,0 +1,1 @@
+"""What runs because it is due: a model call, a tool call, a title, a review."""

@@ -1,0 +1,294 @@
+"""One attempt of one request to the model: what comes in goes to drafts, and as reports to the thread."""
+
+from __future__ import annotations
+
+import logging
+from typing import assert_never
+
+import trio
+from msgspec.structs import replace
+
+from codexd.core import commands as c
+from codexd.core.decide.compaction import TOO_LONG
+from codexd.core.due import CallModel
+from codexd.core.events.events import CallName, or_nothing
+from codexd.core.values.ids import CallId, ItemId
+from codexd.core.values.items import TurnError
+from codexd.core.values.settings import Settings
+from codexd.models.client import (
+    ItemCompleted,
+    ItemStarted,
+    ModelError,
+    ModelEvent,
+    ModelRequest,
+    ReasoningDelta,
+    ResponseCompleted,
+    ResponseStarted,
+    RetryBudget,
+    TextDelta,
+)
+from codexd.projections.clients.deltas import TextPart
+from codexd.projections.model.images import images_in, newest_images, print_of
+from codexd.runtime.actor.actor import ThreadActor
+from codexd.runtime.effects.summary_request import asked, compacts, question, shorter
+from codexd.tools.registry import CallContext
+from codexd_eventstore.store import Refused
+
+log = logging.getLogger(__name__)
+
+# The wait before the first retry, doubled each time: the original's figures, so providers see no change.
+BACKOFF_FIRST_MS = 200
+# No wait is longer, or a person would rather know than wait.
+BACKOFF_MS_MAX = 30_000
+
+
+class ModelCalling:
+    """One attempt of one request to the model."""
+
+    def __init__(self, effect: CallModel, thread: ThreadActor) -> None:
+        self._effect, self._thread = effect, thread
+        self._started = trio.current_time()
+        self._answer = ResponseStarted(None, {})
+        self._item_started: dict[ItemId, int] = {}
+        self._seen: list[c.FinishedItem | c.FinishedCall] = []
+
+    async def run(self) -> None:
+        """Send it and follow the answer; reports how it ended."""
+        budget = RetryBudget()
+        if not self._is_due:
+            return
+        try:
+            client = self._thread.world.client(self._settings.provider)
+            budget = client.budget
+            await self._thread.keeper.bring_back(self._thread.history)
+            if not self._is_due:
+                return
+            request = await self._with_images(self._request())
+            if not self._is_due:
+                return
+            async with client.stream(request) as stream:
+                while batch := await stream.receive():
+                    await self._take(batch)
+        except ModelError as error:
+            await self._report_failure(error, budget)
+        except Refused as refused:
+            # Most likely it is too large with what follows from it, though it was not by itself.
+            log.warning(
+                "thread %s: an answer was not recorded: %s", self._thread.thread_id, refused
+            )
+            await self._report_failure(_not_recorded(refused), budget)
+        except Exception:
+            # One effect is one of the places where whatever goes wrong is turned into a record.
+            log.exception("thread %s: a model call crashed", self._thread.thread_id)
+            await self._report_failure(_CRASHED, budget)
+
+    @property
+    def _is_due(self) -> bool:
+        """Whether the thread still waits for this attempt. Its cancellation comes at the next checkpoint."""
+        turn = self._thread.state.turn
+        call = turn.call if turn is not None else None
+        waited = (call.call_id, call.attempt, call.status) if call is not None else None
+        return waited == (self._effect.call_id, self._effect.attempt, "running")
+
+    @property
+    def _settings(self) -> Settings:
+        turn = self._thread.state.turn
+        assert turn is not None
+        return asked(turn)[0]
+
+    @property
+    def _compacts(self) -> bool:
+        return compacts(self._thread.state.turn)
+
+    @property
+    def _items(self) -> tuple[bytes, ...]:
+        """The history as the model that is asked may have it."""
+        settings = self._settings
+        return self._thread.history.for_whom(settings.model, settings.provider)
+
+    def _request(self) -> ModelRequest:
+        thread, turn = self._thread, self._thread.state.turn
+        assert turn is not None
+        settings, tuning = asked(turn)
+        apart = compacts(turn)
+        items = self._items
+        return ModelRequest(
+            model=settings.model,
+            instructions=thread.instructions,
+            input=question(turn, items) if apart else items,
+            tools=() if apart else thread.world.tools_of(settings.model, thread.state),
+            cache_key=thread.thread_id,
+            effort=tuning.effort,
+            summary=tuning.summary,
+            verbosity=tuning.verbosity,
+            output_schema=None if apart else turn.output_schema,
+            parallel_tool_calls=thread.world.traits(settings.model).parallel_tool_calls,
+        )
+
+    async def _with_images(self, request: ModelRequest) -> ModelRequest:
+        """The request with the images that its items name, as far as the model and its provider take them."""
+        world, settings = self._thread.world, self._settings
+        items = await world.images.for_model(
+            request.input,
+            self._thread.history.refused_by(settings.model, settings.provider),
+            reads_images=world.traits(settings.model).images,
+        )
+        return replace(request, input=items)
+
+    async def _take(self, batch: list[ModelEvent]) -> None:
+        """One network read: text goes to drafts at once, whole items to the log in one append."""
+        if self._compacts:  # Nobody looks on while a summary is written.
+            batch = [event for event in batch if isinstance(event, _WHOLE)]
+        at = 0
+        while at < len(batch) and self._is_due:
+            event = batch[at]
+            place = _place(event)
+            if place is not None:
+                await self._flush()
+                pieces = _run_of_text(batch, at, place)
+                self._thread.streaming.add_text(*place, pieces)
+                at += len(pieces)
+                continue
+            await self._take_one(event)
+            at += 1
+        await self._flush()
+
+    async def _take_one(self, event: ModelEvent) -> None:
+        match event:
+            case ResponseStarted():
+                self._answer = event
+            case ItemStarted():
+                await self._flush()
+                at_ms = self._thread.now_us // 1000
+                self._item_started[event.item_id] = at_ms
+                self._thread.streaming.open_item(event.item_id, event.kind, at_ms)
+            case ItemCompleted():
+                self._seen.append(self._finished(event))
+            case ResponseCompleted():
+                self._seen.append(self._ended(event))
+            case TextDelta() | ReasoningDelta():
+                raise AssertionError("text is taken in runs")
+            case _:
+                assert_never(event)
+
+    async def _flush(self) -> None:
+        if not self._seen:
+            return
+        seen, self._seen = tuple(self._seen), []
+        await self._thread.report(
+            c.ReportModel(call_id=self._effect.call_id, attempt=self._effect.attempt, seen=seen)
+        )
+
+    def _finished(self, event: ItemCompleted) -> c.FinishedItem:
+        call = None
+        if event.call is not None and not self._compacts:
+            made, thread = event.call, self._thread
+            # The model may give two calls one id, or a message's: what is asked, decided, run and shown
+            # goes by our own.
+            own = CallId(thread.world.new_id())
+            context = CallContext(self._settings.cwd, thread.thread_id, own)
+            action = thread.world.registry.read_call(made.name, made.arguments, context)
+            call = c.MadeCall(CallName(own, made.name, made.custom, made.call_id), action)
+        started = self._item_started.pop(event.item_id, None)
+        return c.FinishedItem(event.item_id, event.kind, event.item, started, call)
+
+    def _ended(self, event: ResponseCompleted) -> c.FinishedCall:
+        return c.FinishedCall(
+            duration_ms=round((trio.current_time() - self._started) * 1000),
+            response_id=event.response_id,
+            request_id=self._answer.request_id,
+            usage=or_nothing(event.usage),
+            rate_limits=self._answer.rate_limits,
+            incomplete=event.incomplete,
+        )
+
+    async def _report_failure(self, error: ModelError, budget: RetryBudget) -> None:
+        thread = self._thread
+        turn = thread.state.turn
+        call = turn.call if turn is not None else None
+        if turn is None or call is None:
+            return
+        at_request = error.at == "request"
+        too_long = error.info == TOO_LONG and call.compacts
+        failures = call.request_failures if at_request else call.stream_failures
+        after_ms = error.after_ms
+        if after_ms is None:
+            wait_ms = BACKOFF_FIRST_MS * 2**failures * thread.world.jitter()
+            after_ms = min(int(wait_ms), BACKOFF_MS_MAX)
+        await thread.report(
+            c.ReportModelFailure(
+                call_id=self._effect.call_id,
+                attempt=self._effect.attempt,
+                error=TurnError(error.message, error.info, error.details),
+                at=error.at,
+                retry=error.retry,
+                after_ms=after_ms,
+                attempts_max=budget.request_max_retries
+                if at_request
+                else budget.stream_max_retries,
+                rate_limits=error.rate_limits or None,
+                shorter=shorter(turn, self._items) if too_long else None,
+                images=self._images_refused(error),
+                asked=(self._settings.model, self._settings.provider),
+            )
+        )
+
+    def _images_refused(self, error: ModelError) -> tuple[str, ...]:
+        """What to leave out where the request failed for its images: the newest ones, else all of them."""
+        if not error.about_images or self._thread.history.absent:
+            return ()
+        settings, items = self._settings, self._items
+        if not self._thread.world.traits(settings.model).images:
+            return ()
+        known = self._thread.history.refused_by(settings.model, settings.provider)
+        for images in (newest_images(items), images_in(items)):
+            found = dict.fromkeys(print_of(image) for image in images)
+            refused = tuple([one for one in found if one not in known])
+            if refused:
+                return refused
+        return ()
+
+
+_CRASHED = ModelError(
+    "the daemon failed while it followed the model's answer; its log says where",
+    info="internalServerError",
+    at="stream",
+    retry=False,
+)
+
+
+def _not_recorded(refused: Refused) -> ModelError:
+    return ModelError(
+        f"the model's answer cannot be recorded, and is not kept: {refused}",
+        info="other",
+        at="stream",
+        retry=False,
+    )
+
+
+# What is left of a stream where nobody follows it.
+_WHOLE = (ResponseStarted, ItemCompleted, ResponseCompleted)
+_Place = tuple[ItemId, TextPart, int]
+
+
+def _place(event: ModelEvent) -> _Place | None:
+    """Which text a delta goes on with; None for what is no delta."""
+    match event:
+        case TextDelta():
+            return event.item_id, "text", 0
+        case ReasoningDelta():
+            return event.item_id, event.part, event.index
+        case _:
+            return None
+
+
+def _run_of_text(batch: list[ModelEvent], at: int, place: _Place) -> list[str]:
+    """The deltas from `at` on that go on with the same text: one piece of work, however many."""
+    pieces: list[str] = []
+    while at < len(batch):
+        event = batch[at]
+        if not isinstance(event, TextDelta | ReasoningDelta) or _place(event) != place:
+            break
+        pieces.append(event.text)
+        at += 1
+    return pieces

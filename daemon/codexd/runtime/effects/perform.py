@@ -1,0 +1,36 @@
+"""Performs one due effect and reports what came of it.
+
+An effect decides nothing: it turns what the world does into reports, and its own failures too.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+import trio
+
+from codexd.core.commands import RetryModelCall
+from codexd.core.due import AskForTitle, AwaitRetry, CallModel, Effect, RunReview, RunTool
+from codexd.runtime.actor.actor import ThreadActor
+from codexd.runtime.effects.model_call import ModelCalling
+from codexd.runtime.effects.review import run_review
+from codexd.runtime.effects.title import ask_for_title
+from codexd.runtime.effects.tool_call import ToolRunning
+
+
+async def perform(effect: Effect, thread: ThreadActor) -> None:
+    """Do what is due, to its end. Its failures become reports."""
+    match effect:
+        case CallModel():
+            await ModelCalling(effect, thread).run()
+        case AwaitRetry():
+            await trio.sleep(effect.after_ms / 1000)
+            await thread.report(RetryModelCall(call_id=effect.call_id, attempt=effect.attempt))
+        case RunTool():
+            await ToolRunning(effect.call_id, thread).run()
+        case AskForTitle():
+            await ask_for_title(effect, thread)
+        case RunReview():
+            await run_review(effect, thread)
+        case _:
+            assert_never(effect)

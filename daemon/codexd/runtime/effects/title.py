@@ -1,0 +1,73 @@
+"""Asks a model what a thread is to be called: a small request beside the thread's own, and a report. I/O."""
+
+from __future__ import annotations
+
+import logging
+
+import msgspec
+import trio
+
+from codexd.core.commands import ReportTitle
+from codexd.core.due import AskForTitle
+from codexd.core.events.events import or_nothing
+from codexd.core.prompts.base_instructions import TITLE_INSTRUCTIONS
+from codexd.models.client import ItemCompleted, ModelError, ModelRequest, ResponseCompleted
+from codexd.projections.model.items import text_message
+from codexd.runtime.actor.actor import ThreadActor
+
+log = logging.getLogger(__name__)
+
+# A title that comes later than this is of no use to whoever looks at the list; and nobody waits for it.
+TITLE_SECONDS_MAX = 30.0
+
+
+class _Part(msgspec.Struct):
+    text: str = ""
+
+
+class _Message(msgspec.Struct):
+    content: tuple[_Part, ...] = ()
+
+
+async def ask_for_title(effect: AskForTitle, thread: ThreadActor) -> None:
+    """Ask once, within a time; whatever comes of it is reported, and no turn is touched."""
+    began = trio.current_time()
+    report = ReportTitle(error=f"no answer came within {TITLE_SECONDS_MAX:g} s")
+    with trio.move_on_after(TITLE_SECONDS_MAX):
+        try:
+            report = await _asked(effect, thread)
+        except ModelError as error:
+            report = ReportTitle(error=error.message)
+        except Exception:
+            # One effect is one of the places where whatever goes wrong is turned into a record.
+            log.exception("thread %s: asking for a title crashed", thread.thread_id)
+            report = ReportTitle(error="the daemon failed while it asked; its log says where")
+    duration_ms = round((trio.current_time() - began) * 1000)
+    await thread.report(msgspec.structs.replace(report, duration_ms=duration_ms))
+
+
+async def _asked(effect: AskForTitle, thread: ThreadActor) -> ReportTitle:
+    words, usage = list[str](), None
+    client = thread.world.client(effect.provider)
+    async with client.stream(_request(effect, thread)) as stream:
+        while batch := await stream.receive():
+            for event in batch:
+                if isinstance(event, ItemCompleted) and event.kind == "message":
+                    message = msgspec.json.decode(event.item, type=_Message)
+                    words += [part.text for part in message.content]
+                elif isinstance(event, ResponseCompleted):
+                    usage = event.usage
+    return ReportTitle(title="".join(words), usage=or_nothing(usage))
+
+
+def _request(effect: AskForTitle, thread: ThreadActor) -> ModelRequest:
+    traits = thread.world.traits(effect.model)
+    return ModelRequest(
+        model=effect.model,
+        instructions=TITLE_INSTRUCTIONS,
+        input=(text_message("user", effect.prompt),),
+        tools=(),
+        cache_key=f"{thread.thread_id}/title",  # The thread's own is for what it goes on with.
+        effort=traits.least_effort,
+        parallel_tool_calls=traits.parallel_tool_calls,
+    )

@@ -1,0 +1,116 @@
+"""One tool call that may run: its output goes to a draft, its end to the thread as a report."""
+
+from __future__ import annotations
+
+import logging
+
+import msgspec
+import trio
+from msgspec.structs import replace
+
+from codexd.core import commands as c
+from codexd.core.policy.action_hash import not_as_asked
+from codexd.core.values.ids import CallId
+from codexd.core.values.tool_actions import ToolResult
+from codexd.runtime.actor.actor import ThreadActor
+from codexd.runtime.actor.streaming import OUTPUT_INLINE_BYTES_MAX, ends_of
+from codexd.tools.registry import CallContext
+from codexd_eventstore.store import Refused
+
+log = logging.getLogger(__name__)
+
+
+class ToolRunning:
+    """One tool call that may run. It is the tool's output sink, too."""
+
+    def __init__(self, call_id: CallId, thread: ThreadActor) -> None:
+        self._call_id, self._thread = call_id, thread
+        self._pid: tuple[int, str] | None = None
+        self._spawned = trio.Event()
+
+    def started(self, pid: int, start_time: str) -> None:
+        """The process runs: its pid goes to the log, and to where the next daemon would look for it."""
+        self._pid = (pid, start_time)
+        self._thread.world.processes.add(pid, start_time)
+        self._spawned.set()
+
+    def output(self, chunk: bytes) -> None:
+        """Output came."""
+        self._thread.streaming.add_output(self._call_id, chunk)
+
+    async def run(self) -> None:
+        """Run it to its end and report its result."""
+        try:
+            await self._run()
+        finally:
+            # Behind the report: a daemon that stops waits for this, and is not to lose the result.
+            if self._pid is not None:
+                self._thread.world.processes.remove(self._pid[0])
+
+    async def _run(self) -> None:
+        thread = self._thread
+        turn = thread.state.turn
+        calls = turn.open_calls if turn is not None else ()
+        call = next((call for call in calls if call.call_id == self._call_id), None)
+        if turn is None or call is None or call.action is None:
+            return  # It was interrupted before it began; the cancellation comes at the next checkpoint.
+        told = not_as_asked(call.action, call.asked_hash)
+        if told is not None:
+            await thread.report(
+                c.ReportToolEnded(call_id=self._call_id, result=ToolResult("failed", told, told))
+            )
+            return
+        await thread.stall.until_written(self._open_output)  # What it prints is not to be lost.
+        context = CallContext(turn.settings.cwd, thread.thread_id, self._call_id, call.guarded)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._report_pid)
+                result = await thread.world.registry.performer.perform(call.action, context, self)
+                nursery.cancel_scope.cancel()
+        except Exception:
+            # One effect is one of the places where whatever goes wrong is turned into a record.
+            log.exception("thread %s: a tool crashed", thread.thread_id)
+            text = "the tool failed inside the daemon; nothing is known of its result"
+            result = ToolResult("failed", text, text)
+        await thread.stall.until_written(self._catch_up)  # What is shown comes before the end.
+        await self._report(await self._kept(result))
+
+    async def _report(self, result: ToolResult) -> None:
+        """Its result goes to the log; one that no record can hold is replaced by the reason."""
+        report = c.ReportToolEnded(call_id=self._call_id, result=result)
+        try:
+            await self._thread.report(report)
+        except Refused as refused:
+            log.warning("thread %s: a result was not recorded: %s", self._thread.thread_id, refused)
+            text = f"the tool ended, but its result is too large to be kept: {refused}"
+            failed = ToolResult("failed", text, text, result.exit_code, result.duration_ms)
+            await self._thread.report(replace(report, result=failed))
+
+    async def _report_pid(self) -> None:
+        await self._spawned.wait()
+        assert self._pid is not None
+        pid, start_time = self._pid
+        await self._thread.report(
+            c.ReportSpawned(call_id=self._call_id, pid=pid, start_time=start_time)
+        )
+
+    async def _open_output(self) -> None:
+        self._thread.streaming.open_output(self._call_id)
+
+    async def _catch_up(self) -> None:
+        self._thread.streaming.finish_output(self._call_id)
+
+    async def _kept(self, result: ToolResult) -> ToolResult:
+        """The result as its event carries it: a large output as a blob, with its ends inline."""
+        if result.output_bytes <= OUTPUT_INLINE_BYTES_MAX:
+            return result
+        output = self._thread.streaming.outputs.get(self._call_id)
+        if output is None:
+            return result
+        ref = await self._thread.stall.until_written(output.keep)
+        # Clean before it is cut: half of a secret would not be known as one.
+        clean = await trio.to_thread.run_sync(
+            self._thread.world.redact, result.output, abandon_on_cancel=True
+        )
+        ends = ends_of(clean)
+        return msgspec.structs.replace(result, output=ends, blob=ref.sha256)

@@ -1,0 +1,53 @@
+"""From which package a thread came, for as long as its own log does not say it. I/O.
+
+What comes with a package is taken in when it is first opened, and stays byte for byte what it was until then, so
+that a later package of the same thread may go on with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from codexd.core.commands import TakenFrom
+from codexd.core.values.ids import ThreadId
+from codexd.runtime.daemon_stream import note, noted
+from codexd_eventstore.store import EventStore, NewEvent
+
+
+class _Brought(msgspec.Struct, frozen=True, rename="camel"):
+    """This thread was unpacked from that file."""
+
+    thread_id: ThreadId
+    path: str
+
+
+_BROUGHT = "thread.brought"
+
+
+class _Line(msgspec.Struct, frozen=True):
+    data: _Brought
+
+
+class BroughtIn:
+    """The packages that threads came from, in the daemon's own stream."""
+
+    def __init__(self, store: EventStore, now_us: Callable[[], int]) -> None:
+        self._store, self._now_us = store, now_us
+
+    async def note(self, thread_id: ThreadId, path: str) -> None:
+        """A thread came from this file. Raises: StoreError."""
+        event = NewEvent(_BROUGHT, msgspec.json.encode(_Brought(thread_id, path)))
+        await note(self._store, event, key=_key(thread_id), at_us=self._now_us())
+
+    async def of(self, thread_id: ThreadId) -> TakenFrom | None:
+        """The package; None for a thread that came from none. Raises: StoreError."""
+        record = await noted(self._store, _key(thread_id))
+        if record is None or record.type != _BROUGHT:
+            return None
+        return TakenFrom("package", msgspec.json.decode(record.line, type=_Line).data.path)
+
+
+def _key(thread_id: ThreadId) -> str:
+    return f"brought:{thread_id}"

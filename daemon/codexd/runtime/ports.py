@@ -1,0 +1,158 @@
+"""What actors and effects need of the world, handed in by the composition root: so tests hand in theirs."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from codexd.core.commands import StartThread, TakenFrom
+from codexd.core.decide.lookups import NOWHERE, Surroundings
+from codexd.core.events.events import ScreenKind
+from codexd.core.events.record import Recorded
+from codexd.core.state.state import ThreadState
+from codexd.core.values.agents_md import UserInstructions
+from codexd.core.values.ids import CallId, ItemId, ThreadId, uuid7
+from codexd.models.client import ModelClient
+from codexd.projections.clients.deltas import TextPart
+from codexd.runtime.images import ImageCache, Images
+from codexd.runtime.redaction import AsItIs, Cleaner
+from codexd.tools.registry import Registry
+from codexd_eventstore.store import EventStore
+
+if TYPE_CHECKING:
+    from codexd.runtime.actor.actor import ThreadActor
+
+
+class Listener(Protocol):
+    """Hears what happens to a thread, in order, as soon as it is in the log or in a draft.
+
+    No call waits, and none may fail: whoever cannot keep up is a position, not a queue.
+    """
+
+    def taken_up(self, state: ThreadState, turn_so_far: Sequence[Recorded]) -> None:
+        """The thread was loaded: where it stands, and the records of the turn that runs, if one does."""
+
+    def appended(self, records: Sequence[Recorded]) -> None:
+        """These are in the log."""
+
+    def opened(self, item_id: ItemId, kind: ScreenKind, started_ms: int) -> None:
+        """An item begins to stream."""
+
+    def text(self, item_id: ItemId, part: TextPart, index: int, pieces: Sequence[str]) -> None:
+        """More of an item's text is in its draft."""
+
+    def output(self, call_id: CallId, text: str) -> None:
+        """More of a command's output is in its draft."""
+
+    def stalled(self, reason: str, *, is_full: bool) -> None:
+        """Nothing can be written, and what must be recorded waits until it can; `is_full`: for space."""
+
+    def unstalled(self) -> None:
+        """All of that is recorded; the thread goes on."""
+
+
+class Unfinished(Protocol):
+    """Remembers which threads have work to do, for the next daemon to take up, and which it has died of."""
+
+    def mark(self, thread_id: ThreadId) -> None:
+        """There is about to be work."""
+
+    def clear(self, thread_id: ThreadId) -> None:
+        """There is none any more."""
+
+    def begin(self, thread_id: ThreadId) -> None:
+        """The thread is about to be taken up. Nothing is kept of one without a mark."""
+
+    def settle(self, thread_id: ThreadId) -> None:
+        """It was taken up, or cannot be; the daemon lives."""
+
+    def deaths(self, thread_id: ThreadId) -> int:
+        """How often in a row a daemon has died while it took the thread up."""
+
+
+class Processes(Protocol):
+    """Remembers which processes run for threads, so that the next daemon can end those left behind."""
+
+    def add(self, pid: int, start_time: str) -> None:
+        """It runs."""
+
+    def remove(self, pid: int) -> None:
+        """It is gone."""
+
+
+class Threads(Protocol):
+    """The other threads of the house, for a thread that has another one work for it."""
+
+    async def load(self, thread_id: ThreadId) -> ThreadActor:
+        """The thread, loaded. Raises: StoreError."""
+
+    def is_deadly(self, thread_id: ThreadId) -> bool:
+        """Whether the daemon has died of it again and again: then only a person may have it loaded."""
+
+    async def start(
+        self, thread_id: ThreadId, command: StartThread, *, by: str | None, key: str | None
+    ) -> ThreadActor:
+        """A new one. Raises: StoreError."""
+
+
+class Traits(msgspec.Struct, frozen=True):
+    """What a model has, as far as a request depends on it."""
+
+    parallel_tool_calls: bool = True
+    least_effort: str | None = None  # for a request that is worth no thinking
+    images: bool = True  # whether it reads any
+
+
+async def _not_brought(_: ThreadId) -> TakenFrom | None:
+    return None
+
+
+def _none() -> Threads:
+    raise LookupError("this thread was loaded where there are no others")
+
+
+class World(msgspec.Struct, frozen=True, kw_only=True):
+    """Clock, chance, store, providers and tools."""
+
+    store: EventStore
+    client: Callable[[str], ModelClient]  # by provider name; raises ModelError where there is none
+    traits: Callable[[str], Traits]  # by model name
+    registry: Registry
+    unfinished: Unfinished
+    processes: Processes
+    instructions: str
+    threads: Callable[[], Threads] = _none
+    # The package that a thread's log came with, where that is known.
+    brought: Callable[[ThreadId], Awaitable[TakenFrom | None]] = _not_brought
+    version: str = ""  # of the daemon
+    around: Surroundings = NOWHERE
+    # What people wrote for the model, by the folder that it works in. It may take its time, and is called
+    # in a thread. None: nobody reads that.
+    read_instructions: Callable[[str], UserInstructions] | None = None
+    # Why git could start a program that the repository of a folder names. Called in a thread too.
+    git_may_run: Callable[[str], str | None] | None = None
+    image_cache: ImageCache = msgspec.field(default_factory=ImageCache)
+    resume_on_restart: bool = True
+    redact: Callable[[str], str] = str  # a text without the secrets in it
+    cleaner: Callable[[], Cleaner] = AsItIs  # the same for one that grows
+    now_us: Callable[[], int] = lambda: time.time_ns() // 1000
+    random_bits: Callable[[int], int] = lambda bits: int.from_bytes(os.urandom(16)) >> (128 - bits)
+    jitter: Callable[[], float] = lambda: 0.9 + os.urandom(1)[0] / 1275  # 0.9 to 1.1
+
+    @property
+    def images(self) -> Images:
+        """The images of the store."""
+        return Images(self.store, self.image_cache)
+
+    def tools_of(self, model: str, state: ThreadState) -> tuple[bytes, ...]:
+        """The tools that a thread's model is told of; a reviewer looks at no pictures."""
+        looks = self.traits(model).images and state.reviews is None
+        return self.registry.declared_to(reads_images=looks)
+
+    def new_id(self) -> str:
+        """A fresh UUIDv7."""
+        return uuid7(self.now_us() // 1000, self.random_bits(74))

@@ -1,0 +1,1 @@
+"""How a thread is loaded without reading its whole log."""

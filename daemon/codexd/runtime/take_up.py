@@ -1,0 +1,84 @@
+"""Takes up the threads that a dead daemon left with work to do. What is wrong with one holds up no other.
+
+A thread that the daemon died of may be any of those that were being taken up then. So whichever were are taken
+up again one by one, after all others; and one that the daemon has died of again is left alone, until a
+person asks for it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
+
+import trio
+
+from codexd.core import commands as c
+from codexd.core.events.events import InvalidEvent
+from codexd.core.values.ids import ThreadId
+from codexd.runtime.actor.actor import ThreadActor
+from codexd.runtime.actor.stall import RETRY_SECONDS
+from codexd.runtime.ports import Unfinished
+from codexd.runtime.supervisor import Supervisor, ThreadGone
+from codexd.runtime.troubles import stopped_daemons
+from codexd_eventstore.store import NotFound, StoreError, StoreFailed
+
+log = logging.getLogger(__name__)
+
+# Each waits for the disk a few times, and those who wait together share one round of it.
+TAKEN_UP_AT_ONCE: Final = 16
+# So often in a row a thread may end the daemon that takes it up.
+DEATHS_MAX: Final = 2
+
+
+async def take_up(supervisor: Supervisor, unfinished: Unfinished, left: Sequence[ThreadId]) -> None:
+    """Load the threads, so that what is due in them goes on."""
+    limit = trio.CapacityLimiter(TAKEN_UP_AT_ONCE)
+    suspects = []
+    async with trio.open_nursery() as nursery:
+        for thread_id in left:
+            deaths = unfinished.deaths(thread_id)
+            if deaths >= DEATHS_MAX:
+                supervisor.leave_alone(thread_id, stopped_daemons(thread_id, deaths))
+            elif deaths:
+                suspects.append(thread_id)
+            else:
+                nursery.start_soon(_take_up, supervisor, unfinished, thread_id, limit)
+    for thread_id in suspects:
+        await _take_up(supervisor, unfinished, thread_id, limit)
+
+
+async def _take_up(
+    supervisor: Supervisor, unfinished: Unfinished, thread_id: ThreadId, limit: trio.CapacityLimiter
+) -> None:
+    while not await _is_done(supervisor, unfinished, thread_id, limit):  # noqa: ASYNC110 - nobody tells
+        await trio.sleep(RETRY_SECONDS)
+
+
+async def _is_done(
+    supervisor: Supervisor, unfinished: Unfinished, thread_id: ThreadId, limit: trio.CapacityLimiter
+) -> bool:
+    async with limit:
+        try:
+            await _stop_orphan(supervisor, await supervisor.load(thread_id))
+        except NotFound:
+            unfinished.clear(thread_id)
+        except StoreFailed as failed:
+            log.error("thread %s was left unfinished and was not loaded: %s", thread_id, failed)
+            return not failed.retry
+        except (StoreError, InvalidEvent, ThreadGone) as error:
+            log.error("thread %s was left unfinished and is left alone: %s", thread_id, error)
+        return True
+
+
+async def _stop_orphan(supervisor: Supervisor, thread: ThreadActor) -> None:
+    """Stop a reviewer that works for nobody: its review ended, and the daemon died before it was told."""
+    reviews, turn = thread.state.reviews, None
+    if reviews is None or thread.state.turn is None or supervisor.is_left_alone(reviews.thread_id):
+        return
+    with suppress(StoreError, InvalidEvent):
+        turn = (await supervisor.load(reviews.thread_id)).state.turn
+    if turn is None or turn.review is None or turn.review.child_id != thread.thread_id:
+        with suppress(c.Rejected, trio.EndOfChannel, trio.BrokenResourceError):
+            await thread.submit(c.InterruptTurn())

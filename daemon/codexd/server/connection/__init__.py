@@ -1,0 +1,1 @@
+"""The socket, and one client at its other end."""

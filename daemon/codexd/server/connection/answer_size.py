@@ -1,0 +1,37 @@
+"""How large an answer may be, and what is said in place of one that would be larger.
+
+Law: every answer goes through one check. Where a method has pages, a page ends before it is too large; where it has
+none, it is refused in words, and the connection goes on.
+"""
+
+from __future__ import annotations
+
+from codexd.protocol.wire.rpc import RpcError, state_error
+
+# One answer: what WebSocket libraries take for one message where nobody says otherwise, and a few times the largest
+# image as base64.
+ANSWER_BYTES_MAX = 64 * 1024 * 1024
+# What an answer may have beside turns and items: a thread's heading, settings, cursors.
+REST_BYTES_MAX = 1024 * 1024
+# What turns or items may have together in one answer.
+ENTRIES_BYTES_MAX = ANSWER_BYTES_MAX - REST_BYTES_MAX
+# One page of them, unless the first alone has more: soon read, and soon made.
+PAGE_BYTES_MAX = 16 * 1024 * 1024
+
+# How to get the same in smaller parts.
+_IN_PARTS = {
+    "thread/read": "ask without includeTurns, and thread/turns/list for its turns in pages",
+    "thread/resume": "ask with excludeTurns, and thread/turns/list for its turns in pages",
+    "thread/fork": "thread/resume with excludeTurns follows it, and thread/turns/list has its turns in pages",
+    "thread/turns/list": "ask with limit 1, or thread/items/list for the turn's items in pages",
+}
+
+
+def too_large(method: str, size: int, done: str = "nothing was sent") -> RpcError:
+    """The answer has so many bytes; `done` is what became of the request."""
+    parts = _IN_PARTS.get(method)
+    hint = f"; {parts}" if parts is not None else ""
+    return state_error(
+        f"{method}: expected an answer of at most {ANSWER_BYTES_MAX} bytes, found one of {size}; {done}{hint}",
+        "answer_too_large",
+    )

@@ -1,0 +1,359 @@
+"""One client: its handshake, its requests in, answers and what it follows out.
+
+Requests of one connection run beside each other, so a slow one holds up no other. Whatever goes wrong
+with a connection ends that connection and nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+import msgspec
+import trio
+
+from codexd.core.values.ids import ThreadId
+from codexd.protocol.methods import ClientInfo, InitializeParams
+from codexd.protocol.request_ids import RequestId
+from codexd.protocol.wire.framing import Fed, Framing, Hangup, Lines, OverlongMessage, Send, detect
+from codexd.protocol.wire.rpc import (
+    INVALID_REQUEST,
+    Answer,
+    ErrorData,
+    Message,
+    Request,
+    RpcError,
+    Unreadable,
+    encode_error,
+    encode_result,
+    internal_error,
+    not_initialized,
+    overloaded,
+    read_message,
+)
+from codexd.server.connection.answer_size import ANSWER_BYTES_MAX, too_large
+from codexd.server.connection.order import Order, Place
+from codexd.server.connection.peers import peer_of
+from codexd.server.feed.feed import Follower
+from codexd.server.feed.frames import Frame, Reader
+from codexd.server.feed.outbox import AllUnread, Outbox, Unread
+
+log = logging.getLogger(__name__)
+
+# Requests of one connection that may be under way: the original's figure, and more than a person makes.
+REQUESTS_UNDER_WAY_MAX = 128
+# A longer message is joined, read and understood in steps of their own: each takes 20 to 40 ms for one of 16 MiB,
+# and the others go on between them.
+STEP_BYTES_MAX = 1024 * 1024
+# How long a client that sends no more may read nothing while none of its requests is answered.
+FINISH_STILL_SECONDS_MAX = 30
+# And how long it may take to read its answers in all, however slowly.
+FINISH_SECONDS_MAX = 600
+# Answers of any size that are made at the same time, of one connection and of all: each may take several times
+# `ANSWER_BYTES_MAX` while it is made.
+LARGE_AT_ONCE_MAX = 2
+ALL_LARGE_AT_ONCE_MAX = 4
+# One read of the socket: holds some hundred requests, and one image in a few.
+READ_BYTES = 256 * 1024
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """A result, and what is to happen at once after it is written: following a thread, say."""
+
+    result: msgspec.Struct | msgspec.Raw
+    then: Callable[[], None] | None = None
+    done: str = (
+        "nothing was sent"  # what became of the request, if the result is too large to be sent
+    )
+
+
+class Call(msgspec.Struct, frozen=True):
+    """A request whose method is known and whose params were read."""
+
+    method: str
+    params: msgspec.Struct | None  # None: the answer is the same for all
+    thread_id: str | None = None  # the thread that it is about
+    large: bool = False  # its answer grows with the thread
+    precedes: bool = (
+        False  # what comes later, about that thread or at all, waits until this has taken effect
+    )
+
+
+class Handlers(Protocol):
+    """Answers requests, and takes answers to the daemon's own questions."""
+
+    def check_known(self, method: str) -> None:
+        """Raises: RpcError, for a method that nobody answers."""
+
+    def read(self, request: Request) -> Call:
+        """Raises: RpcError."""
+
+    async def answer(self, connection: Connection, call: Call) -> Answered:
+        """Raises: RpcError."""
+
+    def asked_in(self, answer: Answer) -> ThreadId | None:
+        """The thread whose question is answered, if it is still open."""
+
+    async def decide(self, connection: Connection, answer: Answer) -> None:
+        """A client answered a question."""
+
+    def standing(self) -> Iterable[Frame]:
+        """How all loaded threads stand, for a client that missed news."""
+
+
+class Shared:
+    """What bounds all connections together."""
+
+    def __init__(self) -> None:
+        self.unread = AllUnread()
+        self.large = trio.CapacityLimiter(ALL_LARGE_AT_ONCE_MAX)
+
+
+class Connection:
+    """A connected client."""
+
+    def __init__(
+        self, sock: socket.socket, number: int, handlers: Handlers, shared: Shared
+    ) -> None:
+        self.number = number
+        self.peer = peer_of(sock)
+        self.client: ClientInfo | None = None
+        self.following: dict[ThreadId, Follower] = {}
+        self.outbox = Outbox(sock, shared.unread)
+        self.reader: Reader = Reader(Lines(), lines=True)
+        self.missed_news = False  # its socket was full when something was told to everybody
+        self._sock, self._handlers = sock, handlers
+        self._order = Order()
+        self._large, self._all_large = trio.CapacityLimiter(LARGE_AT_ONCE_MAX), shared.large
+        self._under_way = 0
+        self._quiet = trio.Event()
+
+    @property
+    def by(self) -> str:
+        """How the log names it: the client's own name, and which of its connections."""
+        name = self.client.name if self.client is not None else "unknown"
+        return f"{name}:{self.number}"
+
+    async def run(self) -> None:
+        """Serve the client until it leaves."""
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self.outbox.flush)
+                await self._read(nursery)
+                await self._finish()
+                nursery.cancel_scope.cancel()
+        except* Unread as reasons:
+            log.warning("connection %s was closed: %s", self.by, reasons.exceptions[0])
+        finally:
+            self.outbox.close()
+            for thread_id in list(self.following):
+                self.leave(thread_id)
+
+    def initialize(self, params: InitializeParams) -> None:
+        """The handshake: who it is, and how it wants to read."""
+        self.client = params.client_info
+        wants = params.capabilities
+        if wants is None:
+            return
+        self.reader = msgspec.structs.replace(
+            self.reader,
+            cursor=wants.codexd is not None and wants.codexd.cursor,
+            unwanted=frozenset(wants.opt_out_notification_methods or ()),
+        )
+
+    def follow(self, thread_id: ThreadId, begin: Callable[[Reader, Outbox], Follower]) -> None:
+        """Follow a thread from here on; following it twice starts anew."""
+        self.leave(thread_id)
+        self.following[thread_id] = begin(self.reader, self.outbox)
+
+    def leave(self, thread_id: ThreadId) -> bool:
+        """Follow it no more; whether it was followed."""
+        follower = self.following.pop(thread_id, None)
+        if follower is not None:
+            follower.feed.leave(follower)
+        return follower is not None
+
+    def was_asked(self, approval_id: str) -> bool:
+        """Whether it follows a thread in which it was asked for this approval."""
+        return any(approval_id in follower.asked for follower in self.following.values())
+
+    def tell(self, frame: Frame) -> None:
+        """News for everybody. A client that cannot take it now is told how things stand, later."""
+        if self.client is None:
+            return
+        if self.outbox.idle:
+            wire = frame.framed(self.reader)
+            if wire:
+                self.outbox.write(wire)
+        else:
+            self.missed_news = True
+            self.outbox.write_later(self)
+
+    async def catch_up(self, outbox: Outbox) -> bool:
+        """The news it missed, as the present state of things."""
+        self.missed_news = False
+        for frame in self._handlers.standing():
+            outbox.write(frame.framed(self.reader))
+        return True
+
+    async def _finish(self) -> None:
+        """A client that has said all it wants, and closed its writing half, still reads its answers."""
+        for thread_id in list(self.following):
+            self.leave(thread_id)
+        with trio.move_on_after(FINISH_SECONDS_MAX):
+            while (self._under_way or not self.outbox.idle) and not self.outbox.closed:
+                with trio.move_on_after(FINISH_STILL_SECONDS_MAX) as still:
+                    await self._something_done()
+                if still.cancelled_caught:
+                    log.info("connection %s was closed: it read none of its answers", self.by)
+                    return
+
+    async def _something_done(self) -> None:
+        """Wait until a request is answered, or some of an answer is read."""
+        if not self.outbox.idle:
+            await self.outbox.wait_moved()
+        else:
+            self._quiet = trio.Event()
+            await self._quiet.wait()
+
+    async def _read(self, nursery: trio.Nursery) -> None:
+        framing: Framing | None = None
+        while not self.outbox.closed:
+            await self.outbox.wait_room()
+            chunk = await self._receive()
+            if framing is None:
+                framing = self._begin(chunk)
+            for number, fed in enumerate(framing.feed(chunk) if chunk else framing.end()):
+                if number or (isinstance(fed, bytes) and len(fed) > STEP_BYTES_MAX):
+                    await trio.lowlevel.checkpoint()
+                if not await self._take(fed, nursery):
+                    return
+            if not chunk:
+                return
+
+    def _begin(self, chunk: bytes) -> Framing:
+        if detect(chunk) == "lines":
+            return self.reader.framing
+        from codexd.protocol.wire.websocket import WebSocket
+
+        framing = WebSocket()
+        self.reader = Reader(framing, lines=False)
+        return framing
+
+    async def _receive(self) -> bytes:
+        waited = False
+        while True:
+            try:
+                chunk = self._sock.recv(READ_BYTES)
+            except (BlockingIOError, InterruptedError):
+                await trio.lowlevel.wait_readable(self._sock)
+                waited = True
+                continue
+            except OSError:
+                return b""
+            if not waited:
+                await trio.lowlevel.checkpoint()  # A client that floods is one among others.
+            return chunk
+
+    async def _take(self, fed: Fed, nursery: trio.Nursery) -> bool:
+        """Take what the framing found; whether to go on."""
+        match fed:
+            case Send():
+                self.outbox.write(fed.wire)
+            case Hangup():
+                self.outbox.write(fed.wire)
+                return False
+            case OverlongMessage():
+                error = RpcError(INVALID_REQUEST, str(fed), ErrorData("overlong_message"))
+                self._refuse(fed.request_id, error)
+            case bytes():
+                message = read_message(fed)
+                if len(fed) > STEP_BYTES_MAX:
+                    await trio.lowlevel.checkpoint()
+                self._heard(message, nursery)
+        return True
+
+    def _heard(self, message: Message, nursery: trio.Nursery) -> None:
+        match message:
+            case Request():
+                if self._under_way >= REQUESTS_UNDER_WAY_MAX:
+                    self._refuse(message.id, overloaded())
+                    return
+                self._under_way += 1
+                call = self._read_call(message)
+                if isinstance(call, RpcError):
+                    place = self._order.enter(None, precedes=False)
+                else:
+                    place = self._order.enter(call.thread_id, precedes=call.precedes)
+                nursery.start_soon(self._serve, message, call, place)
+            case Answer():
+                if self.client is not None:
+                    thread_id = self._handlers.asked_in(message)
+                    place = self._order.enter(thread_id, precedes=thread_id is not None)
+                    nursery.start_soon(self._answered, message, thread_id, place)
+            case Unreadable():
+                self._refuse(message.id, message.error)
+            case _:
+                pass  # A client's notification: `initialized`, which nobody waits for.
+
+    def _read_call(self, request: Request) -> Call | RpcError:
+        try:
+            return self._handlers.read(request)
+        except RpcError as error:
+            return error
+
+    async def _serve(self, request: Request, call: Call | RpcError, place: Place) -> None:
+        """Answer one request, when its turn has come. Whatever goes wrong in it is an error to its sender."""
+        try:
+            await place.reached()
+            if self.client is None and request.method != "initialize":
+                self._handlers.check_known(request.method)
+                raise not_initialized()
+            if isinstance(call, RpcError):
+                raise call
+            await self._carry_out(request.id, call)
+        except RpcError as error:
+            self._refuse(request.id, error)
+        except Exception:
+            # One connection is one of the places where whatever goes wrong is turned into a record.
+            log.exception("%s of connection %s failed", request.method, self.by)
+            what = f"the daemon failed in {request.method}; its log says where"
+            self._refuse(request.id, internal_error(what))
+        finally:
+            self._order.leave(None if isinstance(call, RpcError) else call.thread_id, place)
+            self._under_way -= 1
+            self._quiet.set()
+
+    async def _answered(self, answer: Answer, thread_id: ThreadId | None, place: Place) -> None:
+        """What a client says to a question. A late or unreadable word changes nothing."""
+        try:
+            await place.reached()
+            await self._handlers.decide(self, answer)
+        except Exception:
+            # As above: the answer of one connection is not to end the daemon.
+            log.exception("an answer of connection %s could not be taken", self.by)
+        finally:
+            self._order.leave(thread_id, place)
+
+    async def _carry_out(self, request_id: RequestId, call: Call) -> None:
+        if not call.large:
+            self._answer(request_id, call, await self._handlers.answer(self, call))
+            return
+        async with self._large:
+            await self.outbox.wait_room()
+            async with self._all_large:
+                self._answer(request_id, call, await self._handlers.answer(self, call))
+
+    def _answer(self, request_id: RequestId, call: Call, answered: Answered) -> None:
+        """Between the answer and what follows from it there is no checkpoint. Raises: RpcError, if it is too large."""
+        body = encode_result(request_id, answered.result)
+        if len(body) > ANSWER_BYTES_MAX:
+            raise too_large(call.method, len(body), answered.done)
+        self.outbox.write(self.reader.framing.frame(body))
+        if answered.then is not None:
+            answered.then()
+
+    def _refuse(self, request_id: RequestId | None, error: RpcError) -> None:
+        self.outbox.write(self.reader.framing.frame(encode_error(request_id, error)))

@@ -1,0 +1,27 @@
+"""What a thread's feed knows of all connections, and of the reviews that run."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from codexd.core.values.ids import ThreadId
+from codexd.server.feed.frames import Frame
+from codexd.server.feed.reviews import Reviews
+
+
+class Everybody(Protocol):
+    """All connections: for what concerns also those that do not follow the thread."""
+
+    def tell(self, frame: Frame, thread_id: ThreadId) -> None:
+        """Tell every connection that does not follow the thread."""
+
+    @property
+    def any(self) -> bool:
+        """Whether there is a connection at all."""
+
+    def forget(self, thread_id: ThreadId) -> None:
+        """The thread is not loaded, and nobody follows it."""
+
+    @property
+    def reviews(self) -> Reviews:
+        """The reviews that run."""

@@ -1,0 +1,223 @@
+"""Notifications as they are written: each encoded once, framed once for each way of reading them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+
+from codexd.core.events.record import Recorded
+from codexd.core.state.state import ThreadState
+from codexd.core.values.ids import ThreadId
+from codexd.projections.clients.deltas import Said, SaidDelta
+from codexd.projections.clients.notifications import Asks, Saying, Settled
+from codexd.protocol.notifications import (
+    ServerRequestResolvedNotification,
+    encode_notification,
+    with_seq,
+)
+from codexd.protocol.request_ids import RequestId
+from codexd.protocol.requests import COMMAND_APPROVAL, AskedByCodexd
+from codexd.protocol.wire.framing import Framing
+from codexd.protocol.wire.rpc import encode_request
+from codexd.server.feed.asking import as_asked, question_params
+
+
+class Reader(msgspec.Struct, frozen=True):
+    """How a connection reads: its framing, whether with cursors, and what it does not want to hear."""
+
+    framing: Framing
+    lines: bool  # newline-delimited JSON; else WebSocket
+    cursor: bool = False
+    unwanted: frozenset[str] = frozenset()
+
+    @property
+    def kind(self) -> tuple[bool, bool] | None:
+        """Readers of one kind share their bytes; None: this one's are its own."""
+        return None if self.unwanted else (self.lines, self.cursor)
+
+
+class Part(msgspec.Struct, frozen=True, gc=False):
+    """One message of a frame."""
+
+    method: str
+    body: bytes
+    offset: int | None = None
+    to_all: bool = False
+    seq: int | None = (
+        None  # all up to this event was told with it; None: it says nothing of a place
+    )
+
+
+class Frame:
+    """What one append, or one run of deltas, says: messages in order."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self.parts = parts
+        self._shared: dict[tuple[bool, bool], bytes] = {}
+
+    def framed(self, reader: Reader) -> bytes:
+        """The bytes for a reader."""
+        kind = reader.kind
+        if kind is None:
+            return self._framed(reader)
+        wire = self._shared.get(kind)
+        if wire is None:
+            wire = self._shared[kind] = self._framed(reader)
+        return wire
+
+    def to_all(self) -> Frame | None:
+        """The part of it that every connection hears, if there is one.
+
+        It carries no place: who hears it does not follow the thread, and has not been told what came before.
+        """
+        parts = [replace(part, seq=None) for part in self.parts if part.to_all]
+        return Frame(parts) if parts else None
+
+    def _framed(self, reader: Reader) -> bytes:
+        frame = reader.framing.frame
+        if not reader.cursor:
+            return b"".join(
+                [frame(part.body) for part in self.parts if part.method not in reader.unwanted]
+            )
+        return b"".join(
+            [
+                frame(part.body if part.seq is None else with_seq(part.body, part.seq, part.offset))
+                for part in self.parts
+                if part.method not in reader.unwanted
+            ]
+        )
+
+
+# Questions whose number is kept after they are settled: a follower that is behind by more than these was
+# away, and shows none of them.
+SETTLED_KEPT_MAX = 1024
+
+
+class Open(NamedTuple):
+    """A question that is open."""
+
+    thread_id: str
+    approval_id: str
+    action_hash: str | None = None  # of the action that was shown; None: it was shown to nobody yet
+
+
+def _not_loaded(thread_id: ThreadId) -> ThreadState | None:
+    return None
+
+
+class Questions(msgspec.Struct):
+    """The numbers under which open approvals are asked; one count for the whole server.
+
+    It starts at the time of the daemon's start, so that an answer to a question of the daemon before
+    cannot be taken for one to a question of this one.
+    """
+
+    last: int
+    state_of: Callable[[ThreadId], ThreadState | None] = _not_loaded  # what would run stands there
+    open: dict[int, Open] = {}  # by request id
+    ids: dict[str, int] = {}  # approval -> request id
+    settled: dict[str, int] = {}  # those settled of late, for whoever is behind
+
+    def number(self, thread_id: str, approval_id: str) -> int:
+        """The request id of an approval, the same each time it is asked."""
+        known = self.ids.get(approval_id)
+        if known is None:
+            self.last += 1
+            known = self.ids[approval_id] = self.last
+            self.open[known] = Open(thread_id, approval_id)
+        return known
+
+    def show(self, thread_id: str, approval_id: str, action_hash: str) -> int:
+        """The request id of an approval that is asked with this action."""
+        request_id = self.number(thread_id, approval_id)
+        self.open[request_id] = Open(thread_id, approval_id, action_hash)
+        return request_id
+
+    def asked(self, request_id: RequestId | None) -> Open | None:
+        """What an answer under this id is about, if it is still open."""
+        return self.open.get(request_id) if isinstance(request_id, int) else None
+
+    def settle(self, approval_id: str) -> int | None:
+        """The question is answered, or is one no more; its request id."""
+        request_id = self.ids.pop(approval_id, None)
+        if request_id is not None:
+            self.open.pop(request_id, None)
+            self.settled[approval_id] = request_id
+            if len(self.settled) > SETTLED_KEPT_MAX:
+                del self.settled[next(iter(self.settled))]
+        return request_id
+
+
+def parts_of(
+    sayings: Sequence[Saying],
+    thread_id: str,
+    at_ms: int,
+    questions: Questions,
+    *,
+    seq: int | None = None,
+    replay: bool = False,
+) -> list[Part]:
+    """Encode what the wire projection says.
+
+    In a replay questions are not asked (those that are still open are, at its end), and one that is
+    settled is taken away under the number that it had.
+
+    Args:
+        seq: the place of a follower to whom all up to this event was told.
+    """
+    parts: list[Part] = []
+    for saying in sayings:
+        match saying:
+            case SaidDelta():
+                parts.append(Part(saying.method, saying.body, saying.offset, seq=seq))
+            case Said():
+                body = encode_notification(saying.method, saying.params, at_ms)
+                parts.append(Part(saying.method, body, to_all=saying.to_all, seq=seq))
+            case Asks():
+                if not replay:
+                    parts.append(question(saying, thread_id, questions))
+            case Settled():
+                request_id = None if replay else questions.settle(saying.approval_id)
+                # A reviewer's question is settled for its own followers before it is for these.
+                request_id = request_id or questions.settled.get(saying.approval_id)
+                if request_id is not None:
+                    params = ServerRequestResolvedNotification(
+                        thread_id=thread_id, request_id=request_id
+                    )
+                    method = "serverRequest/resolved"
+                    body = encode_notification(method, params, at_ms)
+                    parts.append(Part(method, body, seq=seq))
+    return parts
+
+
+def parts_of_event(
+    sayings: Sequence[Saying],
+    thread_id: str,
+    recorded: Recorded,
+    questions: Questions,
+    *,
+    replay: bool = False,
+) -> list[Part]:
+    """Encode what an event says. Its last notification has its seq, those before it have the seq before.
+
+    So a follower that is cut off between them comes back to the event, and misses none of them.
+    """
+    seq = recorded.seq
+    parts = parts_of(sayings, thread_id, recorded.at_ms, questions, seq=seq - 1, replay=replay)
+    for n in range(len(parts) - 1, -1, -1):
+        if parts[n].seq is not None:
+            parts[n] = replace(parts[n], seq=seq)
+            break
+    return parts
+
+
+def question(asks: Asks, thread_id: str, questions: Questions) -> Part:
+    """The server request that asks whether a command may run."""
+    waits = ThreadId(asks.asked_in or thread_id)
+    params = question_params(as_asked(asks, questions.state_of(waits)), thread_id)
+    assert isinstance(params.codexd, AskedByCodexd)
+    request_id = questions.show(waits, asks.approval_id, params.codexd.action_hash)
+    return Part(COMMAND_APPROVAL, encode_request(request_id, COMMAND_APPROVAL, params))

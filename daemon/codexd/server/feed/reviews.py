@@ -1,0 +1,162 @@
+"""The reviews that run: who looks at which thread, and how that is heard by those who follow it.
+
+A reviewer's thread has a feed like any other, which nobody need follow. What it says is passed on to the
+feed of the thread under review, for as long as that waits for this reviewer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from codexd.core.decide.transition import Story
+from codexd.core.events.record import Recorded, decode_record
+from codexd.core.values.ids import ApprovalId, ThreadId
+from codexd.core.values.review_target import ReviewOf
+from codexd.projections.clients.notifications import Asks, Saying
+from codexd.projections.clients.review import Retelling
+from codexd.runtime.actor.actor import ThreadActor
+from codexd.server.feed.frames import Frame, Questions, parts_of
+from codexd.server.feed.outbox import CHUNK_BYTES_MAX
+from codexd_eventstore.store import NotFound
+
+if TYPE_CHECKING:
+    from codexd.server.feed.feed import Feed, Follower
+
+# Records of a reviewer's log read at a time, for a follower that is behind.
+PAGE_RECORDS = 64
+
+
+class Running(NamedTuple):
+    """A reviewer at work: what was told of it, and the feed of its thread."""
+
+    retelling: Retelling
+    feed: Feed
+
+
+class Reviews:
+    """All of them, by the thread that is looked at."""
+
+    def __init__(self, feed_of: Callable[[ThreadId], Feed | None]) -> None:
+        self._feed_of = feed_of
+        self._running: dict[ThreadId, Running] = {}
+
+    def begin(self, retelling: Retelling, feed: Feed) -> None:
+        """A reviewer is there: a new one, or one that was taken up again."""
+        thread_id = retelling.reviews.thread_id
+        heard = self._feed_of(thread_id)
+        if heard is not None and retelling.seq:
+            heard.put_behind()
+        self._running[thread_id] = Running(retelling, feed)
+
+    def running(self, thread_id: ThreadId) -> Running | None:
+        """The reviewer that this thread waits for."""
+        one, heard = self._running.get(thread_id), self._feed_of(thread_id)
+        if one is None or heard is None or heard.reviewer != one.retelling.child_id:
+            return None
+        return one
+
+    def asks(self, thread_id: ThreadId) -> dict[ApprovalId, Asks]:
+        """What its reviewer wants to be allowed."""
+        one = self.running(thread_id)
+        return one.retelling.asks if one is not None else {}
+
+    def is_asking(self, thread_id: ThreadId) -> bool:
+        """Whether its reviewer waits for an answer."""
+        return bool(self.asks(thread_id))
+
+    def retell(
+        self,
+        thread_id: ThreadId,
+        feed: Feed,
+        say: Callable[[Retelling], Sequence[Saying]],
+        at_ms: int,
+    ) -> None:
+        """Pass on what a reviewer's feed has said."""
+        one = self._running.get(thread_id)
+        if one is None or one.feed is not feed:
+            return
+        if self.running(thread_id) is None:
+            say(one.retelling)
+            return
+        heard = self._feed_of(thread_id)
+        assert heard is not None
+        heard.hear_of_review(lambda: say(one.retelling), at_ms)
+
+    def end(self, thread_id: ThreadId, at_ms: int) -> list[Saying]:
+        """The thread waits no longer: what the reviewer leaves open has come to nothing, for its followers."""
+        one = self._running.pop(thread_id, None)
+        thread = one.feed.thread if one is not None else None
+        if one is None or thread is None or thread.state.turn is None:
+            return []
+        story = Story(thread.state)
+        story.interrupt(thread.streaming.frozen(), "interrupted")
+        said: list[Saying] = []
+        for seq, event in enumerate(story.events, one.retelling.seq + 1):
+            said += one.retelling.apply(Recorded(seq, at_ms, event, None, None))
+        return said
+
+    def forget(self, feed: Feed) -> None:
+        """The reviewer's thread is loaded no more."""
+        for thread_id, one in list(self._running.items()):
+            if one.feed is feed:
+                del self._running[thread_id]
+
+
+class Hearing:
+    """How far a follower has heard of a review, on its way to where everybody is."""
+
+    def __init__(self, follower: Follower, reviews: Reviews, questions: Questions) -> None:
+        self._follower, self._reviews, self._questions = follower, reviews, questions
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether more was told than it has heard."""
+        retelling, one = self._place(), self._reviews.running(self._follower.feed.thread_id)
+        return retelling is not None and one is not None and retelling.seq < one.retelling.seq
+
+    async def hear(self, thread: ThreadActor, *, whole: bool) -> bool:
+        """Tell it what it has not heard, from the reviewer's log; False where a chunk was not enough.
+
+        `whole`: the review is over, and all that the log has was told.
+        """
+        retelling, written = self._place(), 0
+        while retelling is not None and (whole or self.is_behind):
+            try:
+                page = await thread.world.store.read(
+                    retelling.child_id, after=retelling.seq, limit=PAGE_RECORDS
+                )
+            except NotFound:
+                return True  # It was deleted, or never began.
+            one = self._reviews.running(self._follower.feed.thread_id)
+            for record in page:
+                if not whole and (one is None or record.seq > one.retelling.seq):
+                    return True  # On disk and not yet told to anybody.
+                recorded = decode_record(record.line)
+                sayings = retelling.apply(recorded)
+                parts = parts_of(
+                    sayings,
+                    retelling.reviews.thread_id,
+                    recorded.at_ms,
+                    self._questions,
+                    seq=self._follower.seq,
+                    replay=True,
+                )
+                written += self._follower.take(Frame(parts))
+            if not page:
+                return True
+            if written > CHUNK_BYTES_MAX:
+                return False
+        return True
+
+    def _place(self) -> Retelling | None:
+        """Where it stands in the review that runs where it stands in the thread."""
+        follower = self._follower
+        entered = follower.behind.review if follower.behind is not None else None
+        if entered is None or entered.child_id is None:
+            follower.review = None
+        elif follower.review is None or follower.review.child_id != entered.child_id:
+            assert follower.behind is not None
+            reviews = ReviewOf(follower.feed.thread_id, follower.behind.turn_id)
+            follower.review = Retelling(entered.child_id, reviews)
+        return follower.review

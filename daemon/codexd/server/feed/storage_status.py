@@ -1,0 +1,68 @@
+"""What those who follow a thread hear when its disk takes no more, and when it is over.
+
+None of it is in the log, for the log is what cannot be written: so it is said to each follower at once,
+wherever it is, and anew to whoever comes while it lasts.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from codexd.core.values.ids import ThreadId, TurnId
+from codexd.core.values.items import TurnError
+from codexd.projections.clients.deltas import Said
+from codexd.protocol.notifications import (
+    ErrorNotification,
+    ThreadClosedNotification,
+    ThreadStatusChangedNotification,
+    WarningNotification,
+)
+from codexd.protocol.threads import InError, ThreadStatus
+
+Kind = Literal["waits", "stopped"]
+
+WAITS = (
+    "The disk is full: the thread waits, and goes on by itself as soon as there is space. "
+    "Nothing that was shown is lost."
+)
+WAITS_FOR_OTHERS = (
+    "The log cannot be written now: the thread waits, and goes on by itself as soon as it can be. "
+    "Nothing that was shown is lost."
+)
+STOPPED = (
+    "The thread has stopped, since its log can no longer be written. It can still be read; "
+    "resume it when the disk is well again."
+)
+OVER = "The disk takes the thread's log again: it goes on."
+
+
+class Trouble(msgspec.Struct, frozen=True):
+    """What is wrong with a thread's disk."""
+
+    kind: Kind
+    reason: str
+    is_full: bool = True
+
+
+def told(
+    trouble: Trouble | None, thread_id: ThreadId, turn_id: TurnId, status: ThreadStatus
+) -> list[Said]:
+    """What to say of it; None says that it is over. `status` is the thread's, for when it can be known."""
+    if trouble is None:
+        return [_status(thread_id, status), Said("warning", WarningNotification(OVER, thread_id))]
+    waits = WAITS if trouble.is_full else WAITS_FOR_OTHERS
+    text = waits if trouble.kind == "waits" else STOPPED
+    error = TurnError(text, additional_details=trouble.reason)
+    said = Said("error", ErrorNotification(error, trouble.kind == "waits", thread_id, turn_id))
+    if trouble.kind == "waits":
+        return [said]
+    # It is loaded no more, and no end of the turn follows: that is still to come, when it is resumed.
+    closed = Said("thread/closed", ThreadClosedNotification(thread_id=thread_id), to_all=True)
+    return [_status(thread_id, InError()), said, closed]
+
+
+def _status(thread_id: ThreadId, status: ThreadStatus) -> Said:
+    params = ThreadStatusChangedNotification(thread_id=thread_id, status=status)
+    return Said("thread/status/changed", params, to_all=True)

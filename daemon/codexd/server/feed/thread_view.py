@@ -1,0 +1,136 @@
+"""A thread as lists and answers show it, from its summary and the state it is in."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from codexd.core.state.state import ThreadState
+from codexd.core.values.enforced import enforced_policy, enforced_sandbox
+from codexd.core.values.ids import ThreadId
+from codexd.core.values.settings import Settings
+from codexd.index.store.rows import made_ms
+from codexd.projections.summary import Brought, Summary
+from codexd.protocol.policies import sandbox_policy
+from codexd.protocol.threads import (
+    Active,
+    Environment,
+    Idle,
+    ImportedFrom,
+    InError,
+    NotLoaded,
+    Thread,
+    ThreadForkResponse,
+    ThreadResumeResponse,
+    ThreadStartResponse,
+    ThreadStatus,
+)
+from codexd.protocol.turns import Turn
+from codexd.runtime.troubles import Trouble
+from codexd.server.methods.git import git_info
+
+
+def status_of(
+    state: ThreadState | None, *, reviewer_asks: bool = False, trouble: Trouble | None = None
+) -> ThreadStatus:
+    """What a thread is doing; None: it is not loaded. Whoever answers it answers its reviewer too."""
+    if state is None:
+        return NotLoaded() if trouble is None else InError()
+    if state.turn is not None:
+        waiting = reviewer_asks or any(
+            call.approval_id is not None for call in state.turn.open_calls
+        )
+        return Active(("waitingOnApproval",) if waiting else ())
+    return InError() if state.failed else Idle()
+
+
+def heading(
+    thread_id: ThreadId,
+    summary: Summary,
+    state: ThreadState | None,
+    path: str | None,
+    turns: tuple[Turn, ...] = (),
+    *,
+    reviewer_asks: bool = False,
+    trouble: Trouble | None = None,
+) -> Thread:
+    """The thread. `state` is None where it is not loaded."""
+    settings, started, git = summary.settings, summary.started, summary.git
+    if settings is None or started is None:
+        assert trouble is not None, f"thread {thread_id} has no beginning"
+        return _unknown(thread_id, summary, path, trouble)
+    return Thread(
+        id=thread_id,
+        environments=(Environment(settings.cwd, (settings.cwd,)),) if state is not None else None,
+        session_id=thread_id,
+        forked_from_id=summary.forked_from,
+        preview=summary.preview,
+        ephemeral=summary.ephemeral,
+        history_mode=started.history_mode,
+        model_provider=settings.provider,
+        model=settings.model,
+        reasoning_effort=settings.effort,
+        created_at=summary.created_ms // 1000,
+        updated_at=summary.updated_ms // 1000,
+        recency_at=summary.updated_ms // 1000,
+        status=status_of(state, reviewer_asks=reviewer_asks, trouble=trouble),
+        path=path,
+        cwd=settings.cwd,
+        cli_version=started.daemon_version,
+        originator=started.originator,
+        thread_source=started.thread_source,
+        git_info=git_info(git),
+        name=summary.name,
+        trouble=str(trouble) if trouble is not None else msgspec.UNSET,
+        imported_from=_imported(summary.brought),
+        turns=turns,
+    )
+
+
+def _unknown(thread_id: ThreadId, summary: Summary, path: str | None, trouble: Trouble) -> Thread:
+    """A thread of which its log no longer tells how it began: with no folder, of no model."""
+    at_ms = summary.created_ms or made_ms(thread_id)
+    return Thread(
+        id=thread_id,
+        session_id=thread_id,
+        forked_from_id=summary.forked_from,
+        preview=summary.preview or str(trouble),
+        ephemeral=False,
+        model_provider="",
+        created_at=at_ms // 1000,
+        updated_at=(summary.updated_ms or at_ms) // 1000,
+        recency_at=(summary.updated_ms or at_ms) // 1000,
+        status=InError(),
+        path=path,
+        cwd="",
+        cli_version="",
+        name=summary.name,
+        trouble=str(trouble),
+    )
+
+
+def _imported(brought: Brought | None) -> ImportedFrom | msgspec.UnsetType:
+    if brought is None:
+        return msgspec.UNSET
+    return ImportedFrom(brought.origin, brought.source, brought.at_ms // 1000, brought.dropped)
+
+
+Response = TypeVar("Response", ThreadStartResponse, ThreadForkResponse, ThreadResumeResponse)
+
+
+def settled(
+    kind: type[Response], thread: Thread, settings: Settings, seq: int | msgspec.UnsetType
+) -> Response:
+    """The answer to a method that attaches: the thread, and the settings that it came to."""
+    return kind(
+        thread=thread,
+        model=settings.model,
+        model_provider=settings.provider,
+        cwd=settings.cwd,
+        runtime_workspace_roots=(settings.cwd,),
+        approval_policy=enforced_policy(settings),
+        sandbox=sandbox_policy(enforced_sandbox(settings.sandbox)),
+        reasoning_effort=settings.effort,
+        seq=seq,
+    )

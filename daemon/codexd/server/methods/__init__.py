@@ -1,0 +1,1 @@
+"""One file for each family of methods, and the table of them all."""

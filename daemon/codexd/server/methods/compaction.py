@@ -1,0 +1,254 @@
+"""Answers to `thread/compact/*` and `thread/pin/*`: what the model is given of a thread, and what stays in it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from codexd.core import commands as c
+from codexd.core.commands import Command, Rejected
+from codexd.core.events.compaction import text_item
+from codexd.core.events.events import InputQueued, TurnStarted
+from codexd.core.events.record import Recorded, decode_record
+from codexd.core.events.tools import ToolEnded
+from codexd.core.state.visibility import Standing
+from codexd.core.state.window import json_bytes, tokens_of
+from codexd.core.values.ids import TurnId
+from codexd.projections.model.kept_by_compaction import bridge_of
+from codexd.projections.model.pins import call_of, pinned_items
+from codexd.protocol import history as p
+from codexd.protocol.history import ThreadCompactStartParams, ThreadCompactStartResponse
+from codexd.protocol.wire.rpc import RpcError, invalid_params
+from codexd.runtime.actor.actor import ThreadActor
+from codexd.server.connection.connection import Answered, Connection
+from codexd.server.methods.lookup import open_thread, refused
+from codexd.server.services import Services
+
+# Enough of a text to know it by, on one line of a terminal.
+PREVIEW_CHARACTERS = 100
+# A call and its answer stand in one turn; a turn with more records than this is not searched for them.
+HALVES_RECORDS_MAX = 10_000
+_PAGE_RECORDS = 500
+
+
+async def thread_compact_start(
+    services: Services, connection: Connection, params: ThreadCompactStartParams
+) -> Answered:
+    """Compact the history, in a turn of its own."""
+    thread = await open_thread(services, params.thread_id, "thread not found")
+    turn_id = TurnId(services.new_id())
+    await _asked(thread, c.CompactThread(turn_id=turn_id), connection)
+    return Answered(ThreadCompactStartResponse(turn_id))
+
+
+async def thread_compact_preview(
+    services: Services, connection: Connection, params: p.ThreadCompactPreviewParams
+) -> Answered:
+    """What a compaction would keep and lose (codexd only)."""
+    thread = await open_thread(services, params.thread_id, "thread not found")
+    history, state = thread.history, thread.state
+    await thread.keeper.bring_back(history)
+    assert state.settings is not None
+    limits = thread.world.around.limits(state.settings)
+    bridge = bridge_of(history.keepsakes, limits.window)
+    items = [bytes(item) for item in bridge.items]
+    lost = Counter(history.items) - Counter(items)
+    words = {one.seq: one.text for one in history.keepsakes.words}
+    kept = [
+        p.KeptPreview(
+            one.seq, _tokens([bytes(text_item("user", words[one.seq]))]), _line(words[one.seq])
+        )
+        if not one.truncated
+        else p.KeptPreview(one.seq, 0, _line(words[one.seq]), truncated=True)
+        for one in bridge.kept
+    ]
+    kept += [
+        p.KeptPreview(pin.seq, pin.tokens, pin.text, pinned=True) for pin in _pins(thread).pins
+    ]
+    kept_tokens = _tokens(items)
+    return Answered(
+        p.ThreadCompactPreviewResponse(
+            state.fill.context_tokens,
+            limits.compact_at,
+            _counted(history.items),
+            tuple(_with_rest(sorted(kept, key=lambda one: one.seq), kept_tokens)),
+            kept_tokens,
+            _counted(lost.elements()),
+            state.compactions,
+        )
+    )
+
+
+def _with_rest(kept: list[p.KeptPreview], kept_tokens: int) -> Iterable[p.KeptPreview]:
+    """A message that is cut takes what the others leave of the room."""
+    rest = kept_tokens - sum(one.tokens for one in kept)
+    return [
+        msgspec.structs.replace(one, tokens=max(rest, 0)) if one.truncated else one for one in kept
+    ]
+
+
+async def thread_pin_add(
+    services: Services, connection: Connection, params: p.ThreadPinParams
+) -> Answered:
+    """Have every compaction keep what the model was given of a record (codexd only)."""
+    thread = await open_thread(services, params.thread_id, "thread not found")
+    items = await _given(thread, params.seq)
+    await _asked(thread, c.PinRecord(seq=params.seq, items=items), connection)
+    return Answered(_pins(thread))
+
+
+async def thread_pin_remove(
+    services: Services, connection: Connection, params: p.ThreadPinParams
+) -> Answered:
+    """Let it go with the next compaction (codexd only)."""
+    thread = await open_thread(services, params.thread_id, "thread not found")
+    await _asked(thread, c.UnpinRecord(seq=params.seq), connection)
+    return Answered(_pins(thread))
+
+
+async def thread_pin_list(
+    services: Services, connection: Connection, params: p.ThreadPinListParams
+) -> Answered:
+    """The pins of a thread (codexd only)."""
+    return Answered(_pins(await open_thread(services, params.thread_id, "thread not found")))
+
+
+async def _asked(thread: ThreadActor, command: Command, connection: Connection) -> None:
+    try:
+        await thread.submit(command, by=connection.by)
+    except Rejected as rejected:
+        raise refused(rejected) from rejected
+
+
+def _pins(thread: ThreadActor) -> p.ThreadPinsResponse:
+    pins = thread.history.keepsakes.pins
+    return p.ThreadPinsResponse(
+        tuple(p.PinView(one.seq, _tokens(one.items), _line(_text(one.items))) for one in pins)
+    )
+
+
+async def _given(thread: ThreadActor, seq: int) -> tuple[msgspec.Raw, ...]:
+    """What the model was given of a record. Raises: RpcError, where that is nothing."""
+    if not 0 < seq <= thread.version:
+        raise invalid_params(
+            f"seq: expected a record from 1 to {thread.version}, found {seq}; nothing was pinned"
+        )
+    if not Standing(thread.summary.erasures).counts(seq):
+        raise invalid_params(
+            f"seq: record {seq} was taken back by a revert, so the model has nothing of it; nothing was pinned"
+        )
+    recorded = await _record(thread, seq)
+    event = recorded.event
+    items: tuple[msgspec.Raw, ...] = ()
+    waits = isinstance(event, InputQueued) and any(
+        queued.item_id == event.item_id for queued in thread.state.queue
+    )
+    if not waits:
+        call_id = call_of(event)
+        items = pinned_items(recorded, await _turn_around(thread, recorded) if call_id else ())
+    if not items:
+        raise _not_given(recorded)
+    return items
+
+
+def _not_given(recorded: Recorded) -> RpcError:
+    event = recorded.event
+    kind = event.type
+    return invalid_params(
+        f"seq: expected a record that the model was given: a message of a person (input.queued, turn.steered), an "
+        f"answer or a finished tool call (model.item_completed, tool.ended), or context (context.added); found "
+        f"record {recorded.seq}, {kind}; nothing was pinned"
+    )
+
+
+async def _record(thread: ThreadActor, seq: int) -> Recorded:
+    (record,) = await thread.world.store.read(thread.thread_id, after=seq - 1, limit=1)
+    return decode_record(record.line)
+
+
+async def _turn_around(thread: ThreadActor, recorded: Recorded) -> list[Recorded]:
+    """The records of the turn in which a call was made, or is answered, as far as they are needed."""
+    store, thread_id = thread.world.store, thread.thread_id
+    found: list[Recorded] = []
+    call_id = call_of(recorded.event)
+    if isinstance(recorded.event, ToolEnded):
+        at = recorded.seq
+        while at > 0 and recorded.seq - at < HALVES_RECORDS_MAX:
+            first = max(at - _PAGE_RECORDS, 0)
+            page = await store.read(thread_id, after=first, limit=at - first)
+            found = [*(decode_record(one.line) for one in page), *found]
+            if any(isinstance(one.event, TurnStarted) for one in found[: len(page)]):
+                break
+            at = first
+        return found
+    after = recorded.seq - 1
+    while after < thread.version and after - recorded.seq < HALVES_RECORDS_MAX:
+        page = await store.read(thread_id, after=after, limit=_PAGE_RECORDS)
+        found += [decode_record(one.line) for one in page]
+        after = found[-1].seq
+        if any(isinstance(o.event, ToolEnded) and o.event.call_id == call_id for o in found):
+            break
+    return found
+
+
+def _tokens(items: Sequence[bytes]) -> int:
+    return tokens_of(sum(json_bytes(msgspec.Raw(item)) for item in items))
+
+
+class _Part(msgspec.Struct, frozen=True, gc=False):
+    text: str = ""
+
+
+class _Item(msgspec.Struct, frozen=True, gc=False):
+    type: str = ""
+    role: str | None = None
+    name: str = ""
+    content: tuple[_Part, ...] | str | None = None
+    output: tuple[_Part, ...] | str | None = None
+
+
+_ITEM = msgspec.json.Decoder(_Item)
+
+
+def _read(item: bytes) -> _Item:
+    """What of an item can be shown; of one that is like no other, nothing."""
+    try:
+        return _ITEM.decode(item)
+    except msgspec.MsgspecError:
+        return _Item()
+
+
+def _counted(items: Iterable[bytes]) -> p.HistoryCount:
+    """The items by what they are."""
+    counts: Counter[str] = Counter()
+    size = 0
+    for item in items:
+        size += json_bytes(msgspec.Raw(item))
+        counts[_kind(_read(item))] += 1
+    return p.HistoryCount(**counts, tokens=tokens_of(size))
+
+
+def _kind(item: _Item) -> str:
+    if item.type == "message":
+        return "answers" if item.role == "assistant" else "user_messages"
+    if item.type.endswith("_output"):
+        return "outputs"
+    if item.type.endswith("_call"):
+        return "calls"
+    return "reasoning" if item.type == "reasoning" else "other"
+
+
+def _text(items: Sequence[bytes]) -> str:
+    """What the last of them says."""
+    item = _read(items[-1]) if items else _Item()
+    said = item.content if item.output is None else item.output
+    if said is None or isinstance(said, str):
+        return said or item.name
+    return " ".join(part.text for part in said)
+
+
+def _line(text: str) -> str:
+    line = " ".join(text[: 2 * PREVIEW_CHARACTERS].split())
+    return line if len(line) <= PREVIEW_CHARACTERS else f"{line[: PREVIEW_CHARACTERS - 1]}…"

@@ -1,0 +1,167 @@
+"""Answers about the house: the handshake, who pays, the models, the settings, and how the daemon is."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+
+import msgspec
+
+from codexd.config.file import InvalidConfig, ReadConfig, effective, origins
+from codexd.core.commands import Rejected
+from codexd.core.values.ids import ThreadId
+from codexd.protocol import methods as m
+from codexd.protocol import own
+from codexd.protocol import own as p
+from codexd.protocol.methods import Model
+from codexd.protocol.wire.rpc import (
+    INTERNAL_ERROR,
+    ErrorData,
+    RpcError,
+    already_initialized,
+    state_error,
+)
+from codexd.runtime.troubles import Trouble
+from codexd.server.connection.connection import Answered, Connection
+from codexd.server.reads.pages import invalid_cursor
+from codexd.server.services import Services
+
+# The SDK reads the version out of the user agent and switches features by it: the one that was measured.
+COMPATIBLE_WITH = "0.169.0"
+
+
+async def initialize(
+    services: Services, connection: Connection, params: m.InitializeParams
+) -> Answered:
+    """The handshake."""
+    if connection.client is not None:
+        raise already_initialized()
+    connection.initialize(params)
+    client, system = params.client_info, platform.uname()
+    agent = (
+        f"codexd/{COMPATIBLE_WITH} ({system.system} {system.release}; {system.machine}) "
+        f"codexd/{services.version} ({client.name}; {client.version})"
+    )
+    return Answered(
+        m.InitializeResponse(
+            user_agent=agent,
+            codex_home=str(services.home),
+            platform_family="unix",
+            platform_os="macos" if system.system == "Darwin" else system.system.lower(),
+        )
+    )
+
+
+async def account_read(
+    services: Services, connection: Connection, params: m.AccountReadParams
+) -> Answered:
+    """Who pays. Nobody signs in to codexd: a key in the environment is what there is."""
+    provider = services.config.last_good().model_provider
+    variable = services.providers().get(provider)
+    paid = variable is not None and services.has_key(variable)
+    account = m.ApiKeyAccount() if paid else None
+    return Answered(m.AccountReadResponse(account=account, requires_openai_auth=False))
+
+
+async def config_read(
+    services: Services, connection: Connection, params: m.ConfigReadParams
+) -> Answered:
+    """The settings in force, secrets left out: those that have a place there, and any that is known."""
+    read = readable_config(services)
+    shown = services.known_secrets()(effective(read.config))
+    return Answered(
+        m.ConfigReadResponse(msgspec.Raw(shown), msgspec.Raw(origins(read)), msgspec.Raw(b"null"))
+    )
+
+
+async def config_requirements_read(
+    services: Services, connection: Connection, params: m.NoParams
+) -> Answered:
+    """What an administrator demands: nothing."""
+    return Answered(m.ConfigRequirementsReadResponse())
+
+
+async def model_list(
+    services: Services, connection: Connection, params: m.ModelListParams
+) -> Answered:
+    """The catalogue, or what a server on this machine has. The cursor is how many came before."""
+    models = [one for one in services.models if params.include_hidden or not one.hidden]
+    if params.model_provider in services.local_providers:
+        models = await local_models(services, params.model_provider)
+    start = 0
+    if params.cursor is not None:
+        if not params.cursor.isdecimal() or int(params.cursor) > len(models):
+            raise invalid_cursor(params.cursor)
+        start = int(params.cursor)
+    end = start + max(params.limit or 1, 1) if params.limit is not None else len(models)
+    following = str(end) if end < len(models) else None
+    return Answered(m.ModelListResponse(tuple(models[start:end]), following))
+
+
+async def server_status(services: Services, connection: Connection, params: m.NoParams) -> Answered:
+    """How the daemon is (codexd only)."""
+    threads = [one for one in services.supervisor.threads if one.state.reviews is None]
+    total = await services.directory.count()
+    counts = own.ThreadCounts(
+        loaded=len(threads),
+        running=sum(1 for thread in threads if thread.state.turn is not None),
+        total=total,
+    )
+    return Answered(
+        own.ServerStatusResponse(
+            pid=services.pid,
+            version=services.version,
+            socket=str(services.socket),
+            home=str(services.home),
+            threads=counts,
+            connections=services.hub.connections,
+            started_at=services.started_at_ms // 1000,
+            troubles=tuple(_troubles(services, await services.directory.damaged())),
+            indexing=services.directory.indexing,
+        )
+    )
+
+
+def _troubles(services: Services, damaged: dict[ThreadId, Trouble]) -> Iterator[own.ThreadTrouble]:
+    for thread in services.supervisor.threads:
+        if thread.stall.reason is not None:
+            yield own.ThreadTrouble(thread.thread_id, True, thread.stall.reason)
+    for thread_id, one in (damaged | services.supervisor.stopped).items():
+        yield own.ThreadTrouble(thread_id, False, one.reason, one.mend)
+
+
+def readable_config(services: Services) -> ReadConfig:
+    """The config. Raises: RpcError, where its file cannot be used."""
+    try:
+        return services.config.read()
+    except InvalidConfig as problem:
+        raise RpcError(INTERNAL_ERROR, str(problem), ErrorData("invalid_config")) from problem
+
+
+async def provider_find_local(
+    services: Services, connection: Connection, params: p.ProviderFindLocalParams
+) -> Answered:
+    """Look for a model server on this machine."""
+    try:
+        return Answered(await services.find_local(params.provider, params.model))
+    except Rejected as rejected:
+        raise state_error(rejected.message, rejected.code) from rejected
+
+
+async def local_models(services: Services, provider: str | None) -> list[Model]:
+    """The models of one such server, as pickers show them; none where it does not answer."""
+    try:
+        found = await services.find_local(provider, None)
+    except Rejected:
+        return []
+    return [
+        Model(
+            id=one.id,
+            model=one.id,
+            display_name=one.id,
+            description=f"Of {found.name} at {found.base_url}.",
+            default_reasoning_effort="medium",
+            is_default=one.id == found.model,
+        )
+        for one in found.models
+    ]

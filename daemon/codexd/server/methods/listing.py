@@ -1,0 +1,268 @@
+"""Answers to `thread/list` and its kin: pages of threads, and of places in them where a text stands."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+from codexd.core.state.state import ThreadState
+from codexd.core.state.visibility import Standing
+from codexd.core.values.ids import InvalidId, ThreadId, parse_thread_id
+from codexd.index.index import IndexUnavailable
+from codexd.index.query.listing import (
+    FIRST_ID,
+    LAST_ID,
+    InvalidCursor,
+    Place,
+    Row,
+    SortKey,
+    Wanted,
+    read_cursor,
+    write_cursor,
+)
+from codexd.index.query.search import FoundThread, Hit, Occurrence
+from codexd.index.query.terms import TERM_CHARS_MAX, InvalidTerm, Snippet, read_term
+from codexd.protocol import searching as s
+from codexd.protocol import threads as t
+from codexd.protocol.wire.rpc import internal_error, invalid_params, state_error
+from codexd.runtime.troubles import Trouble, unreadable
+from codexd.server.connection.connection import Answered, Connection
+from codexd.server.feed.thread_view import heading
+from codexd.server.methods.lookup import store_error, thread_id_of
+from codexd.server.reads import pages
+from codexd.server.reads.pages import page_limit
+from codexd.server.services import Services
+from codexd_eventstore.store import NotFound, StoreError
+
+# The original's figure.
+EXCLUDED_MAX = 100
+
+
+async def thread_list(
+    services: Services, connection: Connection, params: t.ThreadListParams
+) -> Answered:
+    """A page of threads, newest first where the client does not say."""
+    wanted, key = _wanted(params), _key(params.sort_key)
+    limit, upwards = page_limit(params.limit), params.sort_direction == "asc"
+    print_ = wanted.print(key)
+    page = await services.directory.page(
+        wanted, key, upwards=upwards, start=start_of(print_, params.cursor), limit=limit
+    )
+    following, backwards = cursors(print_, key, page.rows, upwards=upwards)
+    return Answered(
+        t.ThreadListResponse(
+            tuple(_shown(services, row) for row in page.rows),
+            following if page.more else None,
+            backwards,
+            indexing=_indexing(services, connection),
+        )
+    )
+
+
+async def thread_search(
+    services: Services, connection: Connection, params: s.ThreadSearchParams
+) -> Answered:
+    """A page of threads in which something is found, newest first where the client does not say."""
+    try:
+        phrases = read_term(params.search_term)
+    except InvalidTerm as error:
+        raise invalid_params(str(error)) from error
+    wanted = Wanted(
+        archived=bool(params.archived), sources=tuple(sorted(params.source_kinds or ()))
+    )
+    key, kinds = _key(params.sort_key), params.kinds or ()
+    limit, upwards = page_limit(params.limit), params.sort_direction == "asc"
+    print_ = _print(wanted.print(key), params.search_term, *kinds)
+    try:
+        found = await services.directory.search(
+            phrases,
+            wanted,
+            key,
+            kinds=kinds,
+            upwards=upwards,
+            start=start_of(print_, params.cursor),
+            limit=limit + 1,
+        )
+    except IndexUnavailable as error:
+        raise internal_error(f"nothing was searched: {error}") from error
+    shown = found[:limit]
+    rows = tuple(one.row for one in shown)
+    following, backwards = cursors(print_, key, rows, upwards=upwards)
+    return Answered(
+        s.ThreadSearchResponse(
+            tuple(_result(services, one, hits=bool(params.hits)) for one in shown),
+            following if len(found) > limit else None,
+            backwards,
+            indexing=_indexing(services, connection),
+        )
+    )
+
+
+async def thread_search_occurrences(
+    services: Services, connection: Connection, params: s.ThreadSearchOccurrencesParams
+) -> Answered:
+    """A page of the places where a text stands in a thread's messages, from the beginning on."""
+    thread_id, term = thread_id_of(params.thread_id), params.search_term
+    if not term.strip() or len(term) > TERM_CHARS_MAX:
+        raise invalid_params(
+            f"searchTerm: expected a text of 1 to {TERM_CHARS_MAX} characters, found {term[:80]!r}"
+        )
+    limit, print_ = page_limit(params.limit), _print(b"", thread_id, term)
+    start = start_of(print_, params.cursor)
+    try:
+        found = await services.directory.occurrences(thread_id, term, start, limit + 1)
+    except NotFound as error:
+        raise state_error(f"thread not loaded: {thread_id}", "thread_not_found") from error
+    except StoreError as error:
+        raise store_error(error) from error
+    except IndexUnavailable as error:
+        raise internal_error(f"nothing was searched: {error}") from error
+    shown = found[:limit]
+    more = len(found) > limit
+    return Answered(
+        s.ThreadSearchOccurrencesResponse(
+            tuple(_occurrence(one) for one in shown),
+            write_cursor(print_, shown[-1].place) if more else None,
+        )
+    )
+
+
+def _indexing(services: Services, connection: Connection) -> t.Indexing | msgspec.UnsetType:
+    wants = connection.reader.cursor
+    return (services.directory.indexing if wants else None) or msgspec.UNSET
+
+
+def _wanted(params: t.ThreadListParams) -> Wanted:
+    """Which threads a client asks for. Raises: RpcError."""
+    excluded = params.excluded_thread_ids or ()
+    if len(excluded) > EXCLUDED_MAX:
+        raise invalid_params(
+            f"excludedThreadIds: expected at most {EXCLUDED_MAX}, found {len(excluded)}"
+        )
+    if params.parent_thread_id is not None and params.ancestor_thread_id is not None:
+        raise invalid_params(
+            "expected parentThreadId or ancestorThreadId, found both; nothing was listed"
+        )
+    related = (
+        params.parent_thread_id,
+        params.ancestor_thread_id,
+        params.attached_to_thread_id,
+        params.section_id,
+        params.project_id,
+    )
+    cwds = (params.cwd,) if isinstance(params.cwd, str) else params.cwd
+    return Wanted(
+        archived=bool(params.archived),
+        providers=tuple(sorted(params.model_providers or ())),
+        cwds=tuple(sorted(cwds)) if cwds is not None else None,
+        term=params.search_term or "",
+        sources=tuple(sorted(params.source_kinds or ())),
+        originators=tuple(sorted(params.originators or ())),
+        excluded=tuple(sorted(_id(one) for one in excluded)),
+        meant=params.meant or "",
+        # codexd has no sections, projects or sub-agents: a list of one of those is empty.
+        nobody=any(one is not None for one in related),
+    )
+
+
+def _id(text: str) -> ThreadId:
+    try:
+        return parse_thread_id(text)
+    except InvalidId as error:
+        raise invalid_params(f"excludedThreadIds: {error}") from error
+
+
+def _key(asked: str | None) -> SortKey:
+    return "updated" if asked in ("updated_at", "recency_at") else "created"
+
+
+def start_of(print_: bytes, cursor: str | None) -> Place | None:
+    """The place in a list that a client kept. Raises: RpcError."""
+    if cursor is None:
+        return None
+    try:
+        return read_cursor(print_, cursor)
+    except InvalidCursor as error:
+        raise invalid_params(str(error)) from error
+
+
+def _print(of_list: bytes, *words: str) -> bytes:
+    return hashlib.sha256("\0".join((of_list.hex(), *words)).encode()).digest()[:8]
+
+
+def cursors(
+    print_: bytes, key: SortKey, rows: tuple[Row, ...], *, upwards: bool
+) -> tuple[str | None, str | None]:
+    """Where the next page begins, and where one in the other direction does.
+
+    The latter takes in whatever has the same time as the first thread here: it may be news.
+    """
+    if not rows:
+        return None, None
+    beside = LAST_ID if upwards else FIRST_ID
+    first = Place(rows[0].place(key).key, beside)
+    return write_cursor(print_, rows[-1].place(key)), write_cursor(print_, first)
+
+
+def _shown(services: Services, row: Row) -> t.Thread:
+    return heading(
+        row.thread_id,
+        row.summary,
+        _state(services, row.thread_id),
+        row.path,
+        reviewer_asks=services.hub.reviews.is_asking(row.thread_id),
+        trouble=trouble_with(services, row),
+    )
+
+
+def trouble_with(services: Services, row: Row) -> Trouble | None:
+    """What keeps a thread from being worked with, as far as that is known."""
+    stopped = services.supervisor.stopped.get(row.thread_id)
+    if stopped is None and row.damage is not None:
+        return unreadable(row.thread_id, row.damage)
+    return stopped
+
+
+def _state(services: Services, thread_id: ThreadId) -> ThreadState | None:
+    thread = services.supervisor.loaded(thread_id)
+    return thread.state if thread is not None else None
+
+
+def _result(services: Services, found: FoundThread, *, hits: bool) -> s.ThreadSearchResult:
+    thread = services.supervisor.loaded(found.row.thread_id)
+    row = found.row
+    if thread is not None:
+        row = Row(row.thread_id, thread.summary, thread.path)
+    standing = Standing(row.summary.erasures)
+    # What was taken back comes last, and is found: it may be what somebody looks for.
+    places = sorted((_hit(one, standing) for one in found.hits), key=lambda place: place.taken_back)
+    snippet = places[0].snippet if places else ""
+    if not hits:
+        return s.ThreadSearchResult(_shown(services, row), snippet)
+    return s.ThreadSearchResult(_shown(services, row), snippet, tuple(places))
+
+
+def _hit(hit: Hit, standing: Standing) -> s.SearchHit:
+    ranges = tuple(_range(hit.snippet, number) for number in range(len(hit.snippet.ranges)))
+    kind: s.Kind = hit.kind  # type: ignore[assignment]  # KINDS are its words
+    taken = hit.turn is not None and not standing.counts(hit.begun or hit.seq)
+    return s.SearchHit(hit.seq, kind, hit.turn, hit.item, hit.snippet.text, ranges, taken)
+
+
+def _range(snippet: Snippet, number: int) -> s.TextRange:
+    """A range as clients count it, who keep their texts in UTF-16."""
+    start, end = snippet.ranges[number]
+    before = len(snippet.text[:start].encode("utf-16-le")) // 2
+    within = len(snippet.text[start:end].encode("utf-16-le")) // 2
+    return s.TextRange(before, before + within)
+
+
+def _occurrence(one: Occurrence) -> s.ThreadSearchOccurrence:
+    return s.ThreadSearchOccurrence(
+        one.item,
+        one.turn,
+        one.snippet.text,
+        _range(one.snippet, 0),
+        pages.Place(one.turn_seq, pages.INCLUSIVE).cursor(),
+    )

@@ -1,0 +1,193 @@
+"""Answers that look after the store: deleting a thread, checking what is stored, making damaged logs readable.
+
+Law: what is checked or removed here is read in threads, a log or a page of blobs at a time; the daemon serves on.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Final
+
+from codexd.core.events.events import InvalidEvent, ThreadForked
+from codexd.core.events.history import ReviewEntered
+from codexd.core.events.record import decode_record
+from codexd.core.values.ids import ThreadId
+from codexd.projections.clients.deltas import Said
+from codexd.protocol import own as tending
+from codexd.protocol.methods import NoParams
+from codexd.protocol.notifications import ThreadDeletedNotification
+from codexd.protocol.threads import ThreadDeleteParams, ThreadDeleteResponse
+from codexd.protocol.wire.rpc import state_error
+from codexd.runtime.daemon_stream import DAEMON_STREAM
+from codexd.runtime.ephemeral_fork import forget
+from codexd.server.connection.connection import Answered, Connection
+from codexd.server.methods.lookup import store_error, thread_id_of
+from codexd.server.services import Services
+from codexd_eventstore.store import Damaged, NotFound, Refused, StoreError, StoreFailed
+
+# A row is a hundred bytes; what one message carries stays far below its bound.
+STREAMS_PAGE: Final = 1000
+# A page of blobs is read before it is answered: so much that progress can be shown meanwhile.
+BLOBS_PAGE_BYTES: Final = 64 * 1024 * 1024
+# And at most so many, where they are small.
+BLOBS_PAGE: Final = 200
+
+
+async def thread_delete(
+    services: Services, connection: Connection, params: ThreadDeleteParams
+) -> Answered:
+    """Remove a thread for good; its turn is stopped first."""
+    thread_id = thread_id_of(params.thread_id)
+    try:
+        if services.supervisor.is_ephemeral(thread_id):
+            await services.supervisor.unload(thread_id)
+            await forget(services.memory, thread_id)
+        else:
+            await _delete(services, thread_id, params.detach_children)
+    except NotFound as error:
+        raise state_error(f"thread not found: {thread_id}", "thread_not_found") from error
+    except StoreError as error:
+        raise store_error(error) from error
+    gone = ThreadDeletedNotification(thread_id=thread_id)
+    services.hub.announce(Said("thread/deleted", gone))
+    services.hub.let_go(thread_id)
+    return Answered(ThreadDeleteResponse())
+
+
+async def _delete(services: Services, thread_id: ThreadId, detach_children: bool) -> None:
+    children = await services.store.children(thread_id)
+    if children and not detach_children:
+        raise state_error(
+            f"thread {thread_id} was not deleted: {len(children)} threads were forked from it and share "
+            f"what it has ({', '.join(children[:3])}{', …' if len(children) > 3 else ''}). With "
+            "`codexctl delete --detach-children` they get copies of that first",
+            "thread_has_forks",
+        )
+    await services.supervisor.unload(thread_id)
+    for reviewer in await _reviewers(services, thread_id):
+        await services.supervisor.unload(reviewer)
+        with suppress(NotFound, Refused):  # One that somebody has forked is part of that fork.
+            services.sweeper.sweep_soon(await services.store.delete(reviewer))
+    named = await services.store.delete(thread_id, detach_children=detach_children)
+    # Somebody may have asked for it in between: then an actor without a log is there.
+    await services.supervisor.unload(thread_id)
+    services.supervisor.stopped.pop(thread_id, None)
+    services.sweeper.sweep_soon(named)
+
+
+async def _reviewers(services: Services, thread_id: ThreadId) -> list[ThreadId]:
+    """The threads of those who have reviewed it: nobody else knows of them."""
+    found: list[ThreadId] = []
+    with suppress(
+        Damaged, InvalidEvent
+    ):  # It is deleted all the same; those that it named so far too.
+        after, version = 0, (await services.store.head(thread_id)).version
+        while after < version:
+            for record in await services.store.read(thread_id, after=after):
+                after = record.seq
+                if record.type == ThreadForked.type:
+                    found.clear()  # They are its parent's.
+                elif record.type == ReviewEntered.type:
+                    event = decode_record(record.line).event
+                    if isinstance(event, ReviewEntered) and event.child_id is not None:
+                        found.append(event.child_id)
+    return found
+
+
+async def thread_verify(
+    services: Services, connection: Connection, params: tending.ThreadVerifyParams
+) -> Answered:
+    """Check a thread's whole log, and salvage it if that is asked for and needed."""
+    thread_id = _stream_of(params.thread_id)
+    try:
+        verdict = await services.store.verify(thread_id)
+        found, salvaged = verdict.damage, None
+        if found is not None and params.salvage:
+            salvaged = await _salvage(services, thread_id)
+            verdict = await services.store.verify(thread_id)
+    except NotFound as error:
+        raise state_error(f"thread not found: {thread_id}", "thread_not_found") from error
+    except StoreError as error:
+        raise store_error(error) from error
+    return Answered(
+        tending.ThreadVerifyResponse(
+            thread_id,
+            verdict.archived,
+            verdict.records,
+            verdict.damage,
+            found if salvaged is not None else None,
+            salvaged,
+            verdict.unfinished,
+        )
+    )
+
+
+def _stream_of(text: str) -> ThreadId:
+    """A thread, or the log of the daemon's own facts, which `store/streams` names too. Raises: RpcError."""
+    return ThreadId(text) if text == DAEMON_STREAM else thread_id_of(text)
+
+
+async def _salvage(services: Services, thread_id: ThreadId) -> tending.Salvaged | None:
+    # Whoever goes on from memory would go on from what the file has not got.
+    await services.supervisor.unload(thread_id)
+    done = await services.store.salvage(thread_id, at_us=services.now_us())
+    services.supervisor.stopped.pop(thread_id, None)
+    return None if done.kept is None else tending.Salvaged(done.records, done.lost, done.kept)
+
+
+async def store_streams(
+    services: Services, connection: Connection, params: tending.StoreStreamsParams
+) -> Answered:
+    """All logs, damaged ones too."""
+    rows = [
+        tending.StoredLog(row.stream, row.archived, row.size_bytes)
+        for archived in (False, True)
+        for row in await services.store.streams(archived=archived)
+        if params.after is None or row.stream > params.after
+    ]
+    rows.sort(key=lambda row: row.thread_id)
+    limit = min(max(params.limit or STREAMS_PAGE, 1), STREAMS_PAGE)
+    page = tuple(rows[:limit])
+    return Answered(
+        tending.StoreStreamsResponse(page, page[-1].thread_id if len(rows) > limit else None)
+    )
+
+
+async def store_blobs_verify(
+    services: Services, connection: Connection, params: tending.StoreBlobsVerifyParams
+) -> Answered:
+    """Check some blobs."""
+    blobs = sorted(await services.store.blobs(), key=lambda blob: blob.sha256)
+    left = [blob for blob in blobs if params.after is None or blob.sha256 > params.after]
+    damaged: list[tending.DamagedBlob] = []
+    unreadable: list[tending.DamagedBlob] = []
+    size = checked = 0
+    for blob in left:
+        if checked and (checked >= BLOBS_PAGE or size + blob.size_bytes > BLOBS_PAGE_BYTES):
+            break
+        checked, size = checked + 1, size + blob.size_bytes
+        try:
+            damage = await services.store.verify_blob(blob.sha256)
+        except NotFound:
+            continue  # it was swept meanwhile
+        except StoreFailed as error:
+            unreadable.append(tending.DamagedBlob(blob.sha256, str(error)))
+            continue
+        if damage is not None:
+            damaged.append(tending.DamagedBlob(blob.sha256, damage))
+    after = left[checked - 1].sha256 if checked < len(left) else None
+    return Answered(
+        tending.StoreBlobsVerifyResponse(
+            checked, len(blobs), tuple(damaged), after, tuple(unreadable)
+        )
+    )
+
+
+async def store_blobs_sweep(
+    services: Services, connection: Connection, params: NoParams
+) -> Answered:
+    """Remove the blobs that nothing names."""
+    swept = await services.store.sweep_blobs()
+    return Answered(
+        tending.StoreBlobsSweepResponse(swept.looked_at, swept.removed, swept.removed_bytes)
+    )

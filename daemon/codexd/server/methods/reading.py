@@ -1,0 +1,218 @@
+"""Answers to `thread/*` that only look: read, list, pages of turns and items, the raw log."""
+
+from __future__ import annotations
+
+import itertools
+
+import msgspec
+
+from codexd.core.events.events import InvalidEvent
+from codexd.core.state.state import ThreadState
+from codexd.core.values.ids import ThreadId
+from codexd.protocol import threads as t
+from codexd.protocol.own import ThreadLogReadParams, ThreadLogReadResponse
+from codexd.protocol.turns import Turn
+from codexd.protocol.wire.rpc import RpcError, invalid_params, state_error
+from codexd.runtime.images import Images
+from codexd.server.connection.answer_size import ENTRIES_BYTES_MAX, PAGE_BYTES_MAX
+from codexd.server.connection.connection import Answered, Connection
+from codexd.server.feed.images import page_of_entries, page_of_turns, turns_with_images
+from codexd.server.feed.thread_view import heading
+from codexd.server.methods.lookup import store_error, thread_id_of
+from codexd.server.reads.pages import (
+    INCLUSIVE,
+    Place,
+    all_turns,
+    item_place,
+    items_page,
+    page_limit,
+    read_cursor,
+    turns_page,
+)
+from codexd.server.reads.turns import Past
+from codexd.server.services import Services
+from codexd_eventstore.store import EventStore, NotFound, Record, StoreError
+
+# Records in one answer of the raw log.
+LOG_PAGE_MAX = 1000
+
+
+async def thread_read(
+    services: Services, connection: Connection, params: t.ThreadReadParams
+) -> Answered:
+    """A thread, loaded or not, archived or not, without following it."""
+    thread_id = thread_id_of(params.thread_id)
+    try:
+        row = await services.directory.find(thread_id)
+        turns: tuple[Turn, ...] = ()
+        if params.include_turns:
+            store = _store(services, thread_id)
+            views = await all_turns(store, thread_id, lambda: services.supervisor.loaded(thread_id))
+            turns = await turns_with_images(
+                [view.turn() for view in views], _images(services, thread_id), ENTRIES_BYTES_MAX
+            )
+    except NotFound as error:
+        raise state_error(f"thread not loaded: {thread_id}", "thread_not_found") from error
+    except (StoreError, InvalidEvent) as error:
+        raise store_error(error) from error
+    shown = heading(
+        thread_id,
+        row.summary,
+        _state(services, thread_id),
+        row.path,
+        turns,
+        reviewer_asks=services.hub.reviews.is_asking(thread_id),
+        trouble=services.supervisor.stopped.get(thread_id),
+    )
+    if shown.imported_from is msgspec.UNSET and not row.summary.ephemeral:
+        origin = await _origin(services, thread_id)
+        shown = msgspec.structs.replace(shown, imported_from=origin)
+    return Answered(t.ThreadReadResponse(shown))
+
+
+async def _origin(services: Services, thread_id: ThreadId) -> t.ImportedFrom | msgspec.UnsetType:
+    """Where a thread's past comes from whose log does not say it yet."""
+    try:
+        package = await services.brought_in.of(thread_id)
+        if package is not None:
+            return t.ImportedFrom(package.origin, package.path)
+        # Whoever puts records of his own into a log begins it, or goes on with it.
+        ends = await services.store.read(thread_id, limit=1)
+        ends += await services.store.read_back(thread_id, limit=1)
+        is_foreign = await services.store.foreign_in(thread_id, ends)
+    except StoreError:
+        return msgspec.UNSET
+    if services.supervisor.loaded(thread_id) is None:
+        services.store.close(thread_id)
+    return t.ImportedFrom("log") if is_foreign else msgspec.UNSET
+
+
+async def thread_turns_list(
+    services: Services, connection: Connection, params: t.ThreadTurnsListParams
+) -> Answered:
+    """A page of turns, newest first where the client does not say."""
+    thread_id = thread_id_of(params.thread_id)
+    try:
+        past = await _past(services, thread_id)
+        if params.at_seq is not None:
+            _check_counts(past, params.at_seq)
+        page = await turns_page(
+            past,
+            read_cursor(params.cursor)
+            if params.at_seq is None
+            else Place(params.at_seq, INCLUSIVE),
+            page_limit(params.limit),
+            params.sort_direction or "desc",
+        )
+    except (StoreError, InvalidEvent) as error:
+        raise _unread(error, thread_id) from error
+    view = params.items_view or "summary"
+    shown = [turn.turn(view) for turn in page.turns]
+    turns = await page_of_turns(shown, _images(services, thread_id))
+    following = page.next_cursor(len(turns))
+    return Answered(t.ThreadTurnsListResponse(turns, following, page.backwards_cursor))
+
+
+async def thread_items_list(
+    services: Services, connection: Connection, params: t.ThreadItemsListParams
+) -> Answered:
+    """A page of items, oldest first where the client does not say."""
+    thread_id = thread_id_of(params.thread_id)
+    try:
+        past = await _past(services, thread_id)
+        place = await _items_place(past, params)
+        page = await items_page(
+            past,
+            place,
+            page_limit(params.limit),
+            params.sort_direction or "asc",
+            params.turn_id,
+        )
+    except (StoreError, InvalidEvent) as error:
+        raise _unread(error, thread_id) from error
+    items = await page_of_entries(page.items, _images(services, thread_id))
+    following = page.next_cursor(len(items))
+    return Answered(t.ThreadItemsListResponse(items, following, page.backwards_cursor))
+
+
+async def _items_place(past: Past, params: t.ThreadItemsListParams) -> Place | None:
+    if not isinstance(params.cursor, t.ItemAnchor):
+        return read_cursor(params.cursor)
+    if not params.turn_id:
+        raise invalid_params("cursor: an item for a cursor needs the turnId that it is in")
+    place = await item_place(past, params.turn_id, params.cursor.item_id)
+    if place is None:
+        raise invalid_params(f"cursor: no item {params.cursor.item_id} in turn {params.turn_id}")
+    return place
+
+
+async def thread_loaded_list(
+    services: Services, connection: Connection, params: t.ThreadLoadedListParams
+) -> Answered:
+    """The ids of the loaded threads, oldest first; the cursor is the last id of the page before."""
+    limit = page_limit(params.limit)
+    threads = services.supervisor.threads
+    ids = sorted(thread.thread_id for thread in threads if thread.state.reviews is None)
+    if params.cursor is not None:
+        ids = [one for one in ids if one > params.cursor]
+    page = tuple(ids[:limit])
+    return Answered(t.ThreadLoadedListResponse(page, page[-1] if len(ids) > limit else None))
+
+
+async def thread_log_read(
+    services: Services, connection: Connection, params: ThreadLogReadParams
+) -> Answered:
+    """Records as they stand in the log (codexd only)."""
+    thread_id = thread_id_of(params.thread_id)
+    limit = min(max(params.limit or LOG_PAGE_MAX, 1), LOG_PAGE_MAX)
+    try:
+        store = _store(services, thread_id)
+        page = _first_of(await store.read(thread_id, after=max(params.after, 0), limit=limit))
+        version = (await store.head(thread_id)).version
+    except StoreError as error:
+        raise _unread(error, thread_id) from error
+    records = tuple(msgspec.Raw(record.line) for record in page)
+    more = bool(page) and page[-1].seq < version
+    return Answered(ThreadLogReadResponse(records, page[-1].seq if more else None))
+
+
+def _first_of(records: list[Record]) -> list[Record]:
+    """As many as a page goes; at least one."""
+    sizes = itertools.accumulate(len(record.line) + 1 for record in records)
+    return records[: max(1, sum(size <= PAGE_BYTES_MAX for size in sizes))]
+
+
+def _unread(error: Exception, thread_id: ThreadId) -> RpcError:
+    if isinstance(error, NotFound):
+        return state_error(f"thread not loaded: {thread_id}", "thread_not_found")
+    return store_error(error)
+
+
+async def _past(services: Services, thread_id: ThreadId) -> Past:
+    """What of a thread counts, loaded or not. Raises: StoreError, InvalidEvent."""
+    row = await services.directory.find(thread_id)
+    return Past(_store(services, thread_id), thread_id, row.summary.erasures)
+
+
+def _check_counts(past: Past, seq: int) -> None:
+    """Raises: RpcError, for a record of a turn that was taken back."""
+    span = past.standing.span(seq)
+    if span is not None:
+        raise state_error(
+            f"record {seq} is of a turn that was taken back by the revert at record {span.last + 1}: "
+            "`codexctl log` has it, and a fork at its turn has it again",
+            "turn_taken_back",
+        )
+
+
+def _store(services: Services, thread_id: ThreadId) -> EventStore:
+    return services.memory if services.supervisor.is_ephemeral(thread_id) else services.store
+
+
+def _images(services: Services, thread_id: ThreadId) -> Images:
+    return services.images(services.supervisor.is_ephemeral(thread_id))
+
+
+def _state(services: Services, thread_id: ThreadId) -> ThreadState | None:
+    thread = services.supervisor.loaded(thread_id)
+    return thread.state if thread is not None else None

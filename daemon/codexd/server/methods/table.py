@@ -1,0 +1,188 @@
+"""Method -> answer: one row each. A new method is a row in `protocol/methods.py`, a row here, a function."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+import msgspec
+import trio
+
+from codexd.core import commands as c
+from codexd.core.commands import Rejected
+from codexd.core.events.events import InvalidEvent
+from codexd.core.values.ids import ApprovalId, ThreadId
+from codexd.protocol.methods import EMPTY_ANSWERS, METHODS, known_methods, read_params
+from codexd.protocol.requests import Decided, read_decision
+from codexd.protocol.wire.rpc import Answer, Request, internal_error, unknown_method
+from codexd.runtime.supervisor import ThreadGone
+from codexd.server.connection.connection import Answered, Call, Connection
+from codexd.server.connection.peers import may_decide
+from codexd.server.feed.frames import Frame
+from codexd.server.hub import standing
+from codexd.server.methods import compaction as compaction_answers
+from codexd.server.methods import daemon as house_answers
+from codexd.server.methods import daemon as provider_answers
+from codexd.server.methods import export as export_answers
+from codexd.server.methods import listing as listing_answers
+from codexd.server.methods import maintenance as tending_answers
+from codexd.server.methods import reading as reading_answers
+from codexd.server.methods import revert as revert_answers
+from codexd.server.methods import review as review_answers
+from codexd.server.methods import scrub as scrub_answers
+from codexd.server.methods import threads as settings_answers
+from codexd.server.methods import threads as thread_answers
+from codexd.server.methods import transfer as moving_answers
+from codexd.server.methods import turns as turn_answers
+from codexd.server.methods import usage as usage_answers
+from codexd.server.methods.lookup import store_error
+from codexd.server.services import Services
+from codexd_eventstore.store import StoreError
+
+log = logging.getLogger(__name__)
+
+# The params of a handler are of its own method's type; the table below is checked against METHODS by a test.
+Handler = Callable[[Services, Connection, Any], Awaitable[Answered]]
+
+HANDLERS: dict[str, Handler] = {
+    "initialize": house_answers.initialize,
+    "account/read": house_answers.account_read,
+    "config/read": house_answers.config_read,
+    "configRequirements/read": house_answers.config_requirements_read,
+    "model/list": house_answers.model_list,
+    "provider/findLocal": provider_answers.provider_find_local,
+    "review/start": review_answers.review_start,
+    "server/status": house_answers.server_status,
+    "store/blobs/sweep": tending_answers.store_blobs_sweep,
+    "store/blobs/verify": tending_answers.store_blobs_verify,
+    "store/streams": tending_answers.store_streams,
+    "thread/archive": thread_answers.thread_archive,
+    "thread/compact/preview": compaction_answers.thread_compact_preview,
+    "thread/compact/start": compaction_answers.thread_compact_start,
+    "thread/compact/undo": revert_answers.thread_compact_undo,
+    "thread/delete": tending_answers.thread_delete,
+    "thread/export": export_answers.thread_export,
+    "thread/fork": thread_answers.thread_fork,
+    "thread/import": moving_answers.thread_import,
+    "thread/items/list": reading_answers.thread_items_list,
+    "thread/list": listing_answers.thread_list,
+    "thread/loaded/list": reading_answers.thread_loaded_list,
+    "thread/log/read": reading_answers.thread_log_read,
+    "thread/name/set": thread_answers.thread_name_set,
+    "thread/pin/add": compaction_answers.thread_pin_add,
+    "thread/pin/list": compaction_answers.thread_pin_list,
+    "thread/pin/remove": compaction_answers.thread_pin_remove,
+    "thread/read": reading_answers.thread_read,
+    "thread/resume": thread_answers.thread_resume,
+    "thread/search": listing_answers.thread_search,
+    "thread/searchOccurrences": listing_answers.thread_search_occurrences,
+    "thread/revert": revert_answers.thread_revert,
+    "thread/revert/undo": revert_answers.thread_revert_undo,
+    "thread/scrub": scrub_answers.thread_scrub,
+    "thread/settings/update": settings_answers.thread_settings_update,
+    "thread/start": thread_answers.thread_start,
+    "thread/turns/list": reading_answers.thread_turns_list,
+    "thread/unarchive": thread_answers.thread_unarchive,
+    "thread/unsubscribe": thread_answers.thread_unsubscribe,
+    "thread/usage/list": usage_answers.thread_usage_list,
+    "thread/usage/read": usage_answers.thread_usage_read,
+    "thread/verify": tending_answers.thread_verify,
+    "turn/interrupt": turn_answers.turn_interrupt,
+    "turn/start": turn_answers.turn_start,
+    "turn/steer": turn_answers.turn_steer,
+}
+
+
+class Answers:
+    """Answers the requests of all connections."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def check_known(self, method: str) -> None:
+        """Raises: RpcError, for a method that nobody answers."""
+        if method not in METHODS and method not in EMPTY_ANSWERS:
+            raise unknown_method(method, known_methods())
+
+    def read(self, request: Request) -> Call:
+        """What a request asks for, and of which thread. Raises: RpcError."""
+        if request.method in EMPTY_ANSWERS:
+            return Call(request.method, None)
+        self.check_known(request.method)
+        method = METHODS[request.method]
+        params = read_params(request.method, method.params, request.params)
+        thread_id = getattr(params, "thread_id", None)
+        if isinstance(thread_id, str):
+            thread_id = (
+                thread_id.lower()
+            )  # As ids are read: two spellings of one id are one thread.
+        # A thread that is made or imported has no id yet that a client could send; only the handshake comes first.
+        precedes = not method.looks if thread_id is not None else not method.needs_initialize
+        return Call(request.method, params, thread_id, method.large, precedes)
+
+    async def answer(self, connection: Connection, call: Call) -> Answered:
+        """Answer one request. Raises: RpcError."""
+        if call.params is None:
+            return Answered(msgspec.Raw(EMPTY_ANSWERS[call.method]))
+        try:
+            return await HANDLERS[call.method](self._services, connection, call.params)
+        except (StoreError, InvalidEvent) as error:
+            raise store_error(error) from error
+        except (ThreadGone, trio.EndOfChannel, trio.BrokenResourceError) as error:
+            raise internal_error(
+                f"the thread was taken down under {call.method}, and nobody knows whether it was "
+                f"carried out: look at the thread, then try again ({error})"
+            ) from error
+
+    def asked_in(self, answer: Answer) -> ThreadId | None:
+        """The thread whose question is answered, if it is still open."""
+        asked = self._services.hub.questions.asked(answer.id)
+        return ThreadId(asked[0]) if asked is not None else None
+
+    async def decide(self, connection: Connection, answer: Answer) -> None:
+        """A client answered a question. The first decision counts; others change nothing.
+
+        It counts only from a connection that follows the thread and was asked there, and for the action
+        that was shown.
+        """
+        asked = self._services.hub.questions.asked(answer.id)
+        if asked is None:
+            return
+        decision = read_decision(answer)
+        if not isinstance(decision, Decided):
+            log.warning("connection %s decided nothing: %s", connection.by, decision.reason)
+            return
+        if not may_decide(connection.peer):
+            log.warning(
+                "connection %s decided nothing: process %d may not",
+                connection.by,
+                connection.peer.pid,
+            )
+            return
+        if not connection.was_asked(asked.approval_id):
+            log.warning(
+                "connection %s decided nothing: it follows no thread that asks for approval %s",
+                connection.by,
+                asked.approval_id,
+            )
+            return
+        if decision.approval_id not in (None, asked.approval_id):
+            log.warning("connection %s answered another approval than its own", connection.by)
+            return
+        thread = await self._services.supervisor.load(ThreadId(asked.thread_id))
+        named = decision.action_hash if decision.action_hash is not None else asked.action_hash
+        command = c.DecideApproval(
+            approval_id=ApprovalId(asked.approval_id),
+            action_hash=named or "",
+            decision=decision.decision,
+        )
+        try:
+            await thread.submit(command, by=connection.by)
+        except Rejected as late:
+            log.info("connection %s: %s", connection.by, late.message)
+
+    def standing(self) -> Iterable[Frame]:
+        """How all loaded threads stand."""
+        services = self._services
+        return standing(services.supervisor, services.hub, services.now_us() // 1000)

@@ -1,0 +1,375 @@
+"""Answers to `thread/settings/*`."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from codexd.core import commands as c
+from codexd.core.commands import Rejected
+from codexd.core.events.events import (
+    InvalidEvent,
+)
+from codexd.core.values.ids import ThreadId
+from codexd.core.values.settings import Settings, SettingsChange
+from codexd.projections.clients.deltas import Said
+from codexd.projections.clients.turns import Transcript
+from codexd.protocol import asked_settings as s
+from codexd.protocol import threads as t
+from codexd.protocol.asked_settings import settings_change, thread_change
+from codexd.protocol.notifications import ThreadClosedNotification, ThreadStartedNotification
+from codexd.protocol.turns import Turn
+from codexd.protocol.wire.rpc import invalid_params, state_error
+from codexd.runtime.actor.actor import ThreadActor
+from codexd.runtime.snapshots.load import Witness
+from codexd.server.connection.answer_size import ENTRIES_BYTES_MAX
+from codexd.server.connection.connection import Answered, Connection
+from codexd.server.feed.cursor import wire_at
+from codexd.server.feed.feed import Follower
+from codexd.server.feed.frames import Reader
+from codexd.server.feed.images import bytes_of, page_of_turns
+from codexd.server.feed.outbox import Outbox
+from codexd.server.feed.thread_view import heading, settled
+from codexd.server.methods.daemon import readable_config
+from codexd.server.methods.git import git_head
+from codexd.server.methods.instructions import developer_instructions, own_instructions
+from codexd.server.methods.lookup import (
+    archived,
+    check_provider,
+    checked_change,
+    checked_cwd,
+    find_thread,
+    load_thread,
+    open_thread,
+    refused,
+    store_error,
+    thread_id_of,
+)
+from codexd.server.reads.fork_point import fork_point
+from codexd.server.reads.pages import Place, page_limit, settled_turns, turns_page
+from codexd.server.reads.turns import Past
+from codexd.server.services import Services
+from codexd_eventstore.store import NotFound, StoreError
+
+
+async def thread_settings_update(
+    services: Services, connection: Connection, params: s.ThreadSettingsUpdateParams
+) -> Answered:
+    """Change a thread's settings; a turn that runs keeps those that it began with."""
+    thread = await open_thread(services, params.thread_id, "thread not found")
+    change = await checked_change(services, settings_change(params))
+    try:
+        await thread.submit(c.ChangeSettings(change=change), by=connection.by)
+    except Rejected as rejected:
+        raise refused(rejected) from rejected
+    return Answered(s.ThreadSettingsUpdateResponse())
+
+
+# Names are one line of a list.
+NAME_CHARACTERS_MAX = 200
+
+
+async def thread_start(
+    services: Services, connection: Connection, params: t.ThreadStartParams
+) -> Answered:
+    """Begin a thread and follow it."""
+    key = params.idempotency_key
+    async with services.thread_keys.alone(key) as named:
+        known = await find_thread(services, named)
+        thread = known or await _started(services, connection, params, named)
+    services.warm_up()
+    return _attached(
+        services, connection, thread, t.ThreadStartResponse, (), announce=known is None
+    )
+
+
+async def _started(
+    services: Services,
+    connection: Connection,
+    params: t.ThreadStartParams,
+    named: ThreadId | None,
+) -> ThreadActor:
+    """A new thread, of the id that was named for it if one was."""
+    settings = await _new_settings(services, thread_change(params))
+    read = readable_config(services)
+    command = c.StartThread(
+        settings=settings,
+        originator=connection.client.name if connection.client is not None else "",
+        daemon_version=services.version,
+        instructions=await own_instructions(read, params),
+        developer_instructions=developer_instructions(read, params),
+        git=await git_head(settings.cwd),
+        ephemeral=bool(params.ephemeral),
+        history_mode=params.history_mode or "legacy",
+        thread_source=params.thread_source,
+    )
+    thread_id = named or await _new_id(services, params.idempotency_key)
+    return await services.supervisor.start(
+        thread_id, command, by=connection.by, key=params.idempotency_key
+    )
+
+
+async def _new_id(services: Services, key: str | None) -> ThreadId:
+    """An id for a thread that is made next; whoever repeats the key gets it too."""
+    thread_id = ThreadId(services.new_id())
+    await services.thread_keys.name(key, thread_id)
+    return thread_id
+
+
+async def thread_resume(
+    services: Services, connection: Connection, params: t.ThreadResumeParams
+) -> Answered:
+    """Follow a thread, from now on or from a cursor."""
+    unknown, transcript = "no rollout found for thread id", Transcript()
+    witness = None if params.exclude_turns else transcript.apply
+    if params.after is not None:
+        _refuse_deadly(services, thread_id_of(params.thread_id))
+    thread = await open_thread(services, params.thread_id, unknown, witness)
+    change = await checked_change(services, thread_change(params))
+    try:
+        await thread.submit(c.ChangeSettings(change=change), by=connection.by)
+    except Rejected as rejected:
+        raise refused(rejected) from rejected
+    services.warm_up()
+    if params.after is not None:
+        return await _resumed_from(services, connection, thread, params.after)
+    while True:
+        version = thread.version
+        page = await _first_page(thread, params.initial_turns_page)
+        room = ENTRIES_BYTES_MAX - (bytes_of(page.data) if page is not None else 0)
+        turns = () if params.exclude_turns else await settled_turns(thread, transcript, room)
+        if page is None or version == thread.version:
+            break
+    answered = _attached(services, connection, thread, t.ThreadResumeResponse, turns)
+    assert isinstance(answered.result, t.ThreadResumeResponse)
+    result = msgspec.structs.replace(answered.result, initial_turns_page=page)
+    return Answered(result, answered.then, "the thread is not followed")
+
+
+def _refuse_deadly(services: Services, thread_id: ThreadId) -> None:
+    """A client that comes back by itself is not to have the daemon die once more. Raises: RpcError."""
+    trouble = services.supervisor.stopped.get(thread_id)
+    if trouble is not None and services.supervisor.is_deadly(thread_id):
+        raise state_error(f"thread {thread_id} was not loaded: {trouble}", "thread_left_alone")
+
+
+async def thread_fork(
+    services: Services, connection: Connection, params: t.ThreadForkParams
+) -> Answered:
+    """A new thread with another's past, and follow it."""
+    parent = await open_thread(services, params.thread_id, "no rollout found for thread id")
+    change = await checked_change(services, thread_change(params))
+    key, transcript = params.idempotency_key, Transcript()
+    witness = None if params.exclude_turns else transcript.apply
+    async with services.thread_keys.alone(key) as named:
+        known = await find_thread(services, named)
+        if known is None:
+            at_seq = await fork_point(parent, params.last_turn_id, params.before_turn_id)
+            child_id = named or await _new_id(services, key)
+            ephemeral = bool(params.ephemeral)
+            fork = await _forked(services, connection, parent, at_seq, child_id, ephemeral, witness)
+            await fork.submit(c.ChangeSettings(change=change), by=connection.by)
+    child = known or fork
+    turns: tuple[Turn, ...] = ()
+    if not params.exclude_turns:
+        turns = await settled_turns(child, transcript, ENTRIES_BYTES_MAX)
+    answered = _attached(
+        services, connection, child, t.ThreadForkResponse, turns, announce=known is None
+    )
+    done = f"the fork was made: it is thread {child.thread_id}"
+    return msgspec.structs.replace(answered, done=done)
+
+
+async def _forked(
+    services: Services,
+    connection: Connection,
+    parent: ThreadActor,
+    at_seq: int,
+    child: ThreadId,
+    ephemeral: bool,
+    witness: Witness | None,
+) -> ThreadActor:
+    try:
+        return await services.supervisor.fork(
+            parent.thread_id,
+            at_seq,
+            child,
+            by=connection.by,
+            ephemeral=ephemeral,
+            witness=witness,
+        )
+    except (StoreError, InvalidEvent) as error:
+        raise store_error(error) from error
+
+
+async def thread_name_set(
+    services: Services, connection: Connection, params: t.ThreadSetNameParams
+) -> Answered:
+    """Name it; an empty name takes the name away."""
+    name = " ".join(params.name.split())
+    if len(name) > NAME_CHARACTERS_MAX:
+        raise invalid_params(
+            f"name: expected at most {NAME_CHARACTERS_MAX} characters, found {len(name)}"
+        )
+    thread = await open_thread(services, params.thread_id, "thread not found")
+    try:
+        await thread.submit(c.RenameThread(name=name or None), by=connection.by)
+    except Rejected as rejected:
+        raise refused(rejected) from rejected
+    return Answered(t.ThreadSetNameResponse())
+
+
+async def thread_archive(
+    services: Services, connection: Connection, params: t.ThreadArchiveParams
+) -> Answered:
+    """Put it aside: the event first, then the file. A daemon may have died between the two."""
+    thread = await load_thread(services, params.thread_id, "no rollout found for thread id")
+    thread_id = thread.thread_id
+    if thread.state.ephemeral:
+        raise state_error(
+            f"thread {thread_id} is ephemeral, and kept nowhere: it cannot be put aside",
+            "thread_ephemeral",
+        )
+    try:
+        if (await services.store.head(thread_id)).archived:
+            raise archived(thread_id)
+        withdrawn = len(thread.state.queue)
+        await thread.submit(c.ArchiveThread(), by=connection.by)
+        await services.supervisor.unload(thread_id)
+        await services.store.archive(thread_id)
+        services.store.close(thread_id)
+    except StoreError as error:
+        raise store_error(error) from error
+    closed = ThreadClosedNotification(thread_id=thread_id)
+    services.hub.announce(Said("thread/closed", closed))
+    services.hub.let_go(thread_id)
+    return Answered(t.ThreadArchiveResponse(withdrawn or msgspec.UNSET))
+
+
+async def thread_unarchive(
+    services: Services, connection: Connection, params: t.ThreadUnarchiveParams
+) -> Answered:
+    """Bring it back: the file first, then the event, since an archived log takes none.
+
+    A daemon may have died between the two, or while it put the thread aside.
+    """
+    thread_id = thread_id_of(params.thread_id)
+    try:
+        if (await services.store.head(thread_id)).archived:
+            await services.supervisor.unload(thread_id)
+            await services.store.unarchive(thread_id)
+        thread = await services.supervisor.load(thread_id)
+        if not thread.state.archived:
+            raise NotFound(thread_id)
+    except NotFound as error:
+        message = f"no archived rollout found for thread id {thread_id}"
+        raise state_error(message, "thread_not_archived") from error
+    except StoreError as error:
+        raise store_error(error) from error
+    await thread.submit(c.UnarchiveThread(), by=connection.by)
+    return Answered(
+        t.ThreadUnarchiveResponse(heading(thread_id, thread.summary, thread.state, thread.path))
+    )
+
+
+async def thread_unsubscribe(
+    services: Services, connection: Connection, params: t.ThreadUnsubscribeParams
+) -> Answered:
+    """Hear no more of it here."""
+    thread_id = thread_id_of(params.thread_id)
+    if connection.leave(thread_id):
+        return Answered(t.ThreadUnsubscribeResponse("unsubscribed"))
+    loaded = services.supervisor.loaded(thread_id) is not None
+    return Answered(t.ThreadUnsubscribeResponse("notSubscribed" if loaded else "notLoaded"))
+
+
+Response = TypeVar("Response", t.ThreadStartResponse, t.ThreadForkResponse, t.ThreadResumeResponse)
+
+
+def _attached(
+    services: Services,
+    connection: Connection,
+    thread: ThreadActor,
+    kind: type[Response],
+    turns: tuple[Turn, ...],
+    *,
+    announce: bool = False,
+) -> Answered:
+    """The answer, and the following that begins with it: no checkpoint lies between the two."""
+    thread_id = thread.thread_id
+    shown = heading(
+        thread_id,
+        thread.summary,
+        thread.state,
+        thread.path,
+        turns,
+        reviewer_asks=services.hub.reviews.is_asking(thread_id),
+    )
+    assert thread.state.settings is not None
+    seq = thread.version if connection.reader.cursor else msgspec.UNSET
+    response = settled(kind, shown, thread.state.settings, seq)
+    if isinstance(response, t.ThreadResumeResponse):
+        back = Place(thread.version + 1).cursor()
+        response = msgspec.structs.replace(
+            response, turns_backwards_cursor=back, items_backwards_cursor=back
+        )
+
+    def then() -> None:
+        connection.follow(thread_id, services.hub.feed(thread_id).follow)
+        if announce:
+            told = ThreadStartedNotification(msgspec.structs.replace(shown, turns=()))
+            services.hub.announce(Said("thread/started", told))
+
+    return Answered(response, then)
+
+
+async def _first_page(thread: ThreadActor, asked: t.TurnsPageParams | None) -> t.TurnsPage | None:
+    if asked is None:
+        return None
+    page = await turns_page(
+        Past(thread.world.store, thread.thread_id, thread.summary.erasures),
+        None,
+        page_limit(asked.limit),
+        asked.sort_direction or "desc",
+    )
+    shown = [view.turn(asked.items_view or "summary") for view in page.turns]
+    turns = await page_of_turns(shown, thread.world.images)
+    return t.TurnsPage(turns, page.next_cursor(len(turns)), page.backwards_cursor)
+
+
+async def _resumed_from(
+    services: Services, connection: Connection, thread: ThreadActor, after: t.After
+) -> Answered:
+    """Go on from a cursor: the fold as it was there, then everything since."""
+    if after.seq > thread.version:
+        raise invalid_params(
+            f"after.seq: expected at most {thread.version}, the thread's last event, "
+            f"found {after.seq}"
+        )
+    wire = await wire_at(thread, after)
+    feed = services.hub.feed(thread.thread_id)
+
+    def begin(reader: Reader, outbox: Outbox) -> Follower:
+        return feed.follow_from(reader, outbox, after.seq, wire)
+
+    answered = _attached(services, connection, thread, t.ThreadResumeResponse, ())
+    return Answered(answered.result, lambda: connection.follow(thread.thread_id, begin))
+
+
+async def _new_settings(services: Services, asked: SettingsChange) -> Settings:
+    """The settings of a new thread: what was asked for, else the config's, else the defaults."""
+    config = readable_config(services).config
+    default_model = next(one.id for one in services.models if one.is_default)
+    provider = asked.provider or config.model_provider
+    check_provider(services, provider)
+    return Settings(
+        cwd=await checked_cwd(services, asked.cwd or str(services.cwd)),
+        model=asked.model or config.model or default_model,
+        provider=provider,
+        approval_policy=asked.approval_policy or config.approval_policy,
+        sandbox=asked.sandbox or config.sandbox_mode,
+        effort=asked.effort or config.model_reasoning_effort,
+        summary=asked.summary or config.model_reasoning_summary,
+        verbosity=asked.verbosity or config.model_verbosity,
+    )

@@ -1,0 +1,123 @@
+"""The answer to thread/import."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codexd.core.commands import TakenFrom
+from codexd.core.decide.take_in import brings
+from codexd.core.events.events import InvalidEvent
+from codexd.core.values.ids import ThreadId, is_thread_id
+from codexd.protocol.moving import (
+    ImportedFile,
+    ImportProblem,
+    ThreadImportParams,
+    ThreadImportProgressNotification,
+    ThreadImportResponse,
+)
+from codexd.protocol.notifications import encode_notification
+from codexd.protocol.wire.rpc import invalid_params
+from codexd.runtime.snapshots.load import load
+from codexd.runtime.snapshots.steps import Keeper
+from codexd.runtime.supervisor import ThreadGone
+from codexd.server.connection.connection import Answered, Connection
+from codexd.server.services import Services
+from codexd_eventstore.store import StoreError
+
+if TYPE_CHECKING:
+    from codexd.importing.importer import Outcome, Progress, Report
+
+PROGRESS = "thread/import/progress"
+
+
+async def thread_import(
+    services: Services, connection: Connection, params: ThreadImportParams
+) -> Answered:
+    """Bring in whatever stands at the paths, each file by what it holds."""
+    paths = [str(_absolute(path)) for path in params.paths]
+    if not paths:
+        raise invalid_params("paths: expected at least one file or folder, found none")
+
+    def tell(progress: Progress) -> None:
+        if connection.reader.cursor and connection.outbox.idle:
+            note = ThreadImportProgressNotification(
+                progress.path, progress.read_bytes, progress.size_bytes
+            )
+            wire = encode_notification(PROGRESS, note, services.now_us() // 1000)
+            connection.outbox.write(connection.reader.framing.frame(wire))
+
+    importer = services.importer()
+    planned = await importer.plan(paths)
+    files = [await _unpack(services, path, dry=params.dry_run) for path in planned.packages]
+    reports = await importer.run(planned, tell, dry_run=params.dry_run)
+    return Answered(ThreadImportResponse((*files, *(_file(report) for report in reports))))
+
+
+async def _unpack(services: Services, path: Path, *, dry: bool) -> ImportedFile:
+    if dry:
+        message = "a package: whether it is whole is checked when it is imported"
+        return ImportedFile(str(path), "package", "imported", message=message)
+    try:
+        unpacked = await services.store.unpack(str(path), is_thread_id)
+    except StoreError as error:
+        return ImportedFile(str(path), "package", "refused", message=str(error))
+    said = [
+        await _take_in(services, ThreadId(stream), path)
+        for stream in (*unpacked.added, *unpacked.extended)
+    ]
+    streams = (*unpacked.added, *unpacked.extended)
+    outcome: Outcome = (
+        "imported" if unpacked.added else "grown" if unpacked.extended else "already_here"
+    )
+    return ImportedFile(
+        str(path),
+        "package",
+        outcome,
+        tuple(dict.fromkeys((unpacked.stream, *streams))),
+        unpacked.version,
+        "; ".join(filter(None, said)) or None,
+    )
+
+
+async def _take_in(services: Services, thread_id: ThreadId, path: Path) -> str | None:
+    """Close what is open in a log that came with a package; what was dropped of it, for people.
+
+    Where nothing is open it stays as it came until somebody opens it: nothing in it acts by itself.
+    """
+    supervisor = services.supervisor
+    await supervisor.unload(thread_id)  # Whoever has it loaded has folded less of it.
+    try:
+        await services.brought_in.note(thread_id, str(path))
+        if (await services.store.head(thread_id)).archived:
+            return None  # It takes no records until it is brought back.
+        found = await load(services.store, thread_id, Keeper(services.store, thread_id))
+        if not brings(found.folds.state, services.here()):
+            services.store.close(thread_id)
+            return None
+        thread = await supervisor.load(thread_id, taken_from=TakenFrom("package", str(path)))
+        brought = thread.summary.brought
+        await supervisor.unload(thread_id)
+    except (StoreError, InvalidEvent, ThreadGone) as error:
+        return f"thread {thread_id} cannot be opened: {error}"
+    return None if brought is None else "; ".join(brought.dropped)
+
+
+def _file(report: Report) -> ImportedFile:
+    return ImportedFile(
+        report.path,
+        "rollout",
+        report.outcome,
+        (report.thread_id,) if report.thread_id is not None else (),
+        report.events,
+        report.message,
+        tuple(ImportProblem(one.path, one.line, one.message) for one in report.problems),
+        report.problems_in_all,
+    )
+
+
+def _absolute(path: str) -> Path:
+    if not os.path.isabs(path) or "\0" in path:
+        raise invalid_params(f"path: expected an absolute path, found {path!r}")
+    return Path(path)

@@ -1,0 +1,148 @@
+"""Answers to `turn/*`: a person's words on their way into a thread."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from codexd.core import commands as c
+from codexd.core.commands import Rejected
+from codexd.core.events.events import InputQueued, TurnSteered
+from codexd.core.events.record import Recorded
+from codexd.core.values.ids import ItemId, TurnId
+from codexd.core.values.images import BadImage
+from codexd.core.values.items import UserInput
+from codexd.protocol import turns as t
+from codexd.protocol.asked_settings import turn_change
+from codexd.protocol.wire.rpc import invalid_params
+from codexd.runtime.actor.actor import ThreadActor
+from codexd.runtime.actor.asking import Answer
+from codexd.server.connection.connection import Answered, Connection
+from codexd.server.methods.lookup import checked_change, open_thread, refused, store_error
+from codexd.server.services import Services
+from codexd_eventstore.store import StoreError
+
+# One message of a person, all of its parts together: the original's bound on what is pasted is 1 MiB of
+# characters; images come on top as data URLs and are bounded by the message that carries them.
+INPUT_CHARACTERS_MAX = 1024 * 1024
+# What is written of a schema is read again within records and requests, and where more calls are under way: it must be
+# readable that much deeper.
+SCHEMA_HEADROOM = 200
+
+
+async def turn_start(
+    services: Services, connection: Connection, params: t.TurnStartParams
+) -> Answered:
+    """Start a turn, or queue it behind the one that runs; either way it has an id of its own."""
+    thread = await open_thread(services, params.thread_id, "thread not found")
+    change = await checked_change(services, turn_change(params))
+    _check_schema(params.output_schema)
+    turn_id = TurnId(services.new_id())
+    command = c.StartTurn(
+        turn_id=turn_id,
+        item_id=ItemId(services.new_id()),
+        content=params.input,
+        client_id=params.client_user_message_id,
+        change=change,
+        today=services.today(),
+        output_schema=params.output_schema,
+    )
+    try:
+        answer = await _said(thread, command, connection.by, params.idempotency_key)
+    except Rejected as rejected:
+        raise refused(rejected) from rejected
+    if answer.repeated is not None:
+        turn_id = _repeated(answer.repeated, InputQueued).turn_id
+    turn = t.Turn(id=turn_id, root_turn_id=turn_id, status="inProgress")
+    return Answered(t.TurnStartResponse(turn))
+
+
+async def turn_steer(
+    services: Services, connection: Connection, params: t.TurnSteerParams
+) -> Answered:
+    """Add to the turn that runs."""
+    thread = await open_thread(services, params.thread_id, "thread not found")
+    command = c.SteerTurn(
+        expected_turn=TurnId(params.expected_turn_id),
+        item_id=ItemId(services.new_id()),
+        content=params.input,
+        client_id=params.client_user_message_id,
+    )
+    try:
+        answer = await _said(thread, command, connection.by, params.idempotency_key)
+    except Rejected as rejected:
+        raise refused(rejected) from rejected
+    if answer.repeated is not None:
+        _repeated(answer.repeated, TurnSteered)
+    return Answered(t.TurnSteerResponse(params.expected_turn_id))
+
+
+async def turn_interrupt(
+    services: Services, connection: Connection, params: t.TurnInterruptParams
+) -> Answered:
+    """Stop the turn that runs."""
+    thread = await open_thread(services, params.thread_id, "thread not found")
+    try:
+        # Some clients do not know the turn's id yet, and send an empty one.
+        await thread.submit(
+            c.InterruptTurn(turn_id=TurnId(params.turn_id) if params.turn_id else None),
+            by=connection.by,
+        )
+    except Rejected as rejected:
+        raise refused(rejected) from rejected
+    return Answered(t.TurnInterruptResponse())
+
+
+First = TypeVar("First", InputQueued, TurnSteered)
+
+
+def _repeated(first: Recorded, kind: type[First]) -> First:
+    """What the same request led to before. Raises: RpcError, where the key was another request's."""
+    if not isinstance(first.event, kind):
+        raise invalid_params(
+            f"idempotencyKey: expected one of a request of this kind, found that of event {first.seq} "
+            f"({first.event.type}); nothing was sent"
+        )
+    return first.event
+
+
+def _check_input(content: tuple[UserInput, ...]) -> None:
+    characters = sum(len(getattr(part, "text", "")) for part in content)
+    if characters > INPUT_CHARACTERS_MAX:
+        raise invalid_params(
+            f"input: expected at most {INPUT_CHARACTERS_MAX} characters of text, "
+            f"found {characters}; nothing was sent"
+        )
+
+
+def _check_schema(schema: msgspec.Raw) -> None:
+    try:
+        msgspec.json.decode(
+            b"[" * SCHEMA_HEADROOM + (bytes(schema) or b"0") + b"]" * SCHEMA_HEADROOM,
+            type=msgspec.Raw,
+        )
+    except RecursionError as error:
+        raise invalid_params(
+            f"outputSchema: expected a schema that can be read {SCHEMA_HEADROOM} levels deeper, found one that is "
+            "nested too deeply for that; nothing was sent"
+        ) from error
+
+
+async def _said(
+    thread: ThreadActor, command: c.StartTurn | c.SteerTurn, by: str, key: str | None
+) -> Answer:
+    """Hand it in, its images stored first. Raises: Rejected, RpcError."""
+    _check_input(command.content)
+    settings = thread.state.settings
+    folder = settings.cwd if settings is not None else "/"
+    if isinstance(command, c.StartTurn):
+        folder = command.change.cwd or folder
+    try:
+        content = await thread.world.images.accept(command.content, folder)
+    except BadImage as bad:
+        raise invalid_params(f"input: {bad}; nothing was sent") from bad
+    except StoreError as error:
+        raise store_error(error) from error
+    return await thread.submit(replace(command, content=content), by=by, key=key)

@@ -1,0 +1,204 @@
+"""Answers that say what threads have used: sums out of lists, and turn by turn out of a log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import reduce
+
+from codexd.catalog.prices import AS_OF, SOURCE, OwnPrices, price_of
+from codexd.core.events.events import InvalidEvent
+from codexd.core.events.record import Recorded, decode_record
+from codexd.core.state.window import Fill
+from codexd.core.values.ids import ThreadId
+from codexd.core.values.usage import Tokens
+from codexd.index.query.listing import Row, Wanted
+from codexd.projections.usage.by_day import DAY_MS, SPENDING_TYPES, Spent
+from codexd.projections.usage.by_turn import Costs, TurnCost
+from codexd.projections.usage.cache_misses import MISS_TYPES, Miss, Misses
+from codexd.projections.usage.requests import Kind
+from codexd.protocol import usage as u
+from codexd.protocol.notifications import TokenUsageBreakdown
+from codexd.protocol.wire.rpc import invalid_params, state_error
+from codexd.runtime.snapshots.window import fill_of
+from codexd.server.connection.connection import Answered, Connection
+from codexd.server.methods.listing import cursors, start_of
+from codexd.server.methods.lookup import store_error, thread_id_of
+from codexd.server.reads.pages import page_limit
+from codexd.server.services import Services
+from codexd_eventstore.store import EventStore, NotFound, StoreError
+
+_PRICES = u.PriceSource(AS_OF, SOURCE)
+_PICODOLLARS = 10**12
+_COUNTED_TYPES = SPENDING_TYPES | MISS_TYPES
+
+
+async def thread_usage_read(
+    services: Services, connection: Connection, params: u.ThreadUsageReadParams
+) -> Answered:
+    """What a thread has used."""
+    thread_id = thread_id_of(params.thread_id)
+    costs, misses = Costs(), Misses()
+    folds: list[Callable[[Recorded], None]] = []
+    folds += [costs.apply] if params.turns else []
+    folds += [misses.apply] if params.misses else []
+    try:
+        row = await services.directory.find(thread_id)
+        fill = await _fill(services, thread_id)
+        if folds:
+            await _fold(_store(services, thread_id), thread_id, folds)
+    except NotFound as error:
+        raise state_error(f"thread not loaded: {thread_id}", "thread_not_found") from error
+    except (StoreError, InvalidEvent) as error:
+        raise store_error(error) from error
+    own, sums = services.config.last_good().prices, row.summary.spending.sums
+    return Answered(
+        u.ThreadUsageReadResponse(
+            thread_id=thread_id,
+            total=counts_of(sums, own),
+            kinds=_kinds(sums, own),
+            model_context_window=fill.window,
+            context_tokens=fill.context_tokens,
+            percent_left=fill.percent_left,
+            turns=tuple(_turn(one, own) for one in costs.rows) if params.turns else None,
+            misses=tuple(map(_miss, misses.found)) if params.misses else None,
+            unjudged_requests=misses.unjudged if params.misses else None,
+            prices=_PRICES,
+        )
+    )
+
+
+async def thread_usage_list(
+    services: Services, connection: Connection, params: u.ThreadUsageListParams
+) -> Answered:
+    """A page of threads that have used something, the one that was used last first."""
+    if params.days is not None and params.days < 1:
+        raise invalid_params(f"days: expected a number from 1 on, found {params.days}")
+    first_day = (
+        None if params.days is None else services.now_us() // 1000 // DAY_MS - params.days + 1
+    )
+    wanted = Wanted(archived=bool(params.archived))
+    print_ = wanted.print("updated")
+    page = await services.directory.page(
+        wanted,
+        "updated",
+        upwards=False,
+        start=start_of(print_, params.cursor),
+        limit=page_limit(params.limit),
+    )
+    following, _ = cursors(print_, "updated", page.rows, upwards=False)
+    first_ms = None if first_day is None else first_day * DAY_MS
+    # They come by when they were last written to: behind the first old one all are.
+    old = bool(page.rows) and first_ms is not None and page.rows[-1].summary.updated_ms < first_ms
+    own = services.config.last_good().prices
+    rows = (_row(one, first_day, own) for one in page.rows)
+    return Answered(
+        u.ThreadUsageListResponse(
+            tuple(row for row in rows if row is not None),
+            following if page.more and not old else None,
+            _PRICES,
+        )
+    )
+
+
+def counts_of(sums: Iterable[Spent], own: OwnPrices) -> u.UsageCounts:
+    """Some sums in one, with what they cost."""
+    kept = list(sums)
+    tokens = reduce(Tokens.plus, (one.tokens for one in kept), Tokens())
+    prices = {index: price_of(one, own) for index, one in enumerate(kept)}
+    priced = [price for price in prices.values() if price is not None]
+    said = [one.requests - one.unsaid for one in kept]
+    unpriced = sum(count for index, count in enumerate(said) if prices[index] is None)
+    requests, unsaid = sum(one.requests for one in kept), sum(one.unsaid for one in kept)
+    nothing_known = requests > 0 and unpriced + unsaid == requests
+    read, written = tokens.cached_input_tokens, tokens.cache_write_input_tokens
+    return u.UsageCounts(
+        requests=requests,
+        failed_requests=sum(one.failed for one in kept),
+        unsaid_requests=unsaid,
+        unpriced_requests=unpriced,
+        tokens=TokenUsageBreakdown(
+            tokens.total_tokens,
+            tokens.input_tokens,
+            read,
+            written,
+            tokens.output_tokens,
+            tokens.reasoning_output_tokens,
+        ),
+        fresh_input_tokens=max(tokens.input_tokens - read - written, 0),
+        cost_usd=None if nothing_known else sum(priced) / _PICODOLLARS,
+    )
+
+
+def _kinds(sums: Iterable[Spent], own: OwnPrices) -> tuple[u.KindUsage, ...]:
+    by_kind: dict[Kind, list[Spent]] = {}
+    for one in sums:
+        by_kind.setdefault(one.kind, []).append(one)
+    return tuple(u.KindUsage(kind, counts_of(some, own)) for kind, some in by_kind.items())
+
+
+def _turn(row: TurnCost, own: OwnPrices) -> u.TurnUsage:
+    models = tuple(dict.fromkeys(one.model for one in row.sums))
+    started = row.started_ms // 1000
+    return u.TurnUsage(row.turn_id, row.kind, row.seq, started, models, counts_of(row.sums, own))
+
+
+def _row(row: Row, first_day: int | None, own: OwnPrices) -> u.ThreadUsage | None:
+    summary = row.summary
+    sums = [one for one in summary.spending.sums if first_day is None or one.day >= first_day]
+    if not sums:
+        return None
+    return u.ThreadUsage(
+        row.thread_id,
+        summary.name,
+        summary.preview,
+        summary.updated_ms // 1000,
+        counts_of(sums, own),
+        _kinds(sums, own),
+    )
+
+
+def _miss(miss: Miss) -> u.CacheMiss:
+    request = miss.request
+    return u.CacheMiss(
+        turn_id=request.turn_id,
+        seq=request.started_seq,
+        at=request.at_ms // 1000,
+        model=request.model,
+        input_tokens=request.tokens.input_tokens,
+        cached_tokens=request.tokens.cached_input_tokens,
+        expected_tokens=miss.expected_tokens,
+        segment=miss.segment,
+        why=miss.why,
+        cause_seq=miss.cause_seq,
+        item=miss.item,
+    )
+
+
+async def _fill(services: Services, thread_id: ThreadId) -> Fill:
+    """How full the thread's window is: of one that is not loaded, out of the end of its log."""
+    thread = services.supervisor.loaded(thread_id)
+    if thread is not None:
+        return thread.usage.now.fill
+    version = (await services.store.head(thread_id)).version
+    return await fill_of(services.store, thread_id, version)
+
+
+async def _fold(
+    store: EventStore,
+    thread_id: ThreadId,
+    folds: Iterable[Callable[[Recorded], None]],
+) -> None:
+    """Have all folds take in the records that any of them depends on."""
+    version, after = (await store.head(thread_id)).version, 0
+    while after < version:
+        page = await store.read(thread_id, after=after)
+        for record in page:
+            if record.type in _COUNTED_TYPES:
+                recorded = decode_record(record.line)
+                for fold in folds:
+                    fold(recorded)
+        after = page[-1].seq
+
+
+def _store(services: Services, thread_id: ThreadId) -> EventStore:
+    return services.memory if services.supervisor.is_ephemeral(thread_id) else services.store

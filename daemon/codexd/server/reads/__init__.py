@@ -1,0 +1,1 @@
+"""Threads read for an answer: lists, pages of turns, points to fork or revert at."""

@@ -1,0 +1,218 @@
+"""All threads, loaded or not, as lists show them and searches find them.
+
+Lists come out of the index; what a loaded thread is like is asked of the thread, so that what a client was told
+it did shows in the next list. Where there is no index to be had, lists are folded from the logs. A log that cannot
+be read stands in the list with what is wrong with it; it is never a reason to refuse the list.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from codexd.core.events.events import InvalidEvent
+from codexd.core.state.visibility import Standing
+from codexd.core.values.ids import ThreadId
+from codexd.index.index import Index, IndexUnavailable
+from codexd.index.query.listing import Place, Row, SortKey, Wanted, count, damaged, page_of_rows
+from codexd.index.query.search import FoundThread, Occurrence, found_threads, occurrences
+from codexd.index.query.terms import Phrase
+from codexd.index.store.rows import NO_BEGINNING, is_thread
+from codexd.projections.summary import Summary
+from codexd.protocol.threads import Indexing
+from codexd.runtime.actor.actor import ThreadActor
+from codexd.runtime.snapshots.summary import summary_of
+from codexd.runtime.supervisor import Supervisor
+from codexd.runtime.troubles import Trouble, unreadable
+from codexd_eventstore.store import Damaged, EventStore, NotFound, StoreError
+
+if TYPE_CHECKING:
+    import sqlite3
+
+log = logging.getLogger(__name__)
+
+
+# Damaged threads that the daemon's status names: where a whole disk fails, the newest tell enough.
+DAMAGED_SHOWN_MAX: Final = 64
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Some threads in order, and whether there are more behind them."""
+
+    rows: tuple[Row, ...]
+    more: bool
+
+
+class Directory:
+    """The threads of one store."""
+
+    def __init__(self, store: EventStore, supervisor: Supervisor, index: Index) -> None:
+        self._store, self._supervisor, self.index = store, supervisor, index
+
+    @property
+    def indexing(self) -> Indexing | None:
+        """How far the index has come, where it has not all threads yet."""
+        progress = self.index.progress
+        if progress is None or progress.ended:
+            return None
+        return Indexing(progress.done, progress.total)
+
+    async def page(
+        self, wanted: Wanted, key: SortKey, *, upwards: bool, start: Place | None, limit: int
+    ) -> Page:
+        """So many threads from a place on."""
+        try:
+            loaded = len(self._supervisor.threads)
+            # As many more as may turn out to be somewhere else in the list by now.
+            rows = await self.index.read(
+                lambda index: page_of_rows(
+                    index, wanted, key, upwards=upwards, start=start, limit=limit + 1 + loaded
+                ),
+                loaded_too=False,
+            )
+            full = len(rows) == limit + 1 + loaded
+        except IndexUnavailable as error:
+            log.warning("a list is folded from the logs: %s", error)
+            rows, full = await self._folded_rows(wanted), False
+        loaded_now = {thread.thread_id: thread for thread in self._supervisor.threads}
+        last = rows[-1].place(key) if full else None
+        rows = [row for row in rows if row.thread_id not in loaded_now]
+        rows += [
+            row for thread in loaded_now.values() if (row := _live(thread, wanted)) is not None
+        ]
+        ordered = sorted(rows, key=lambda row: row.place(key), reverse=not upwards)
+
+        def is_behind(place: Place, other: Place) -> bool:
+            return place > other if upwards else place < other
+
+        shown = [
+            row
+            for row in ordered
+            if (start is None or is_behind(row.place(key), start))
+            and (last is None or not is_behind(row.place(key), last))
+        ]
+        return Page(tuple(shown[:limit]), full or len(shown) > limit)
+
+    async def search(
+        self,
+        phrases: Sequence[Phrase],
+        wanted: Wanted,
+        key: SortKey,
+        *,
+        kinds: Sequence[str],
+        upwards: bool,
+        start: Place | None,
+        limit: int,
+    ) -> list[FoundThread]:
+        """The threads in which something is found. Raises: IndexUnavailable."""
+        return await self.index.read(
+            lambda index: found_threads(
+                index,
+                phrases,
+                wanted,
+                key,
+                kinds=kinds,
+                upwards=upwards,
+                start=start,
+                limit=limit,
+            )
+        )
+
+    async def occurrences(
+        self, thread_id: ThreadId, term: str, start: Place | None, limit: int
+    ) -> list[Occurrence]:
+        """Where a text stands in what was said in a thread and counts. Raises: NotFound, IndexUnavailable."""
+        standing = Standing((await self.find(thread_id)).summary.erasures)
+
+        def asked(index: sqlite3.Connection) -> list[Occurrence]:
+            found = occurrences(index, thread_id, term, start)
+            return list(islice((one for one in found if standing.counts(one.turn_seq)), limit))
+
+        try:
+            return await self.index.read(asked)
+        except KeyError as error:
+            raise NotFound(f"thread {thread_id} is not in the index") from error
+
+    async def count(self) -> int:
+        """How many threads there are, archived ones left out; loaded or not."""
+        try:
+            known = await self.index.glance(count)
+        except IndexUnavailable:
+            return len(await self._store.streams())
+        progress = self.index.progress
+        return max(known, progress.total if progress is not None else 0)
+
+    async def damaged(self) -> dict[ThreadId, Trouble]:
+        """Threads whose logs do not read to their ends, as far as that is known."""
+        try:
+            found = await self.index.glance(lambda index: damaged(index, DAMAGED_SHOWN_MAX))
+        except IndexUnavailable:
+            return {}
+        loaded = {thread.thread_id for thread in self._supervisor.threads}
+        return {
+            ThreadId(name): unreadable(ThreadId(name), why)
+            for name, why in found
+            if name not in loaded and is_thread(name)
+        }
+
+    async def find(self, thread_id: ThreadId) -> Row:
+        """One thread. Raises: NotFound, other StoreErrors, InvalidEvent."""
+        thread = self._supervisor.loaded(thread_id)
+        if thread is not None:
+            return Row(thread_id, thread.summary, thread.path)
+        try:
+            known = await self.index.look(thread_id)
+        except IndexUnavailable as error:
+            log.warning("thread %s is folded from its log: %s", thread_id, error)
+            known = None
+        if known is not None and known.damage is None and known.summary.started is not None:
+            return Row(thread_id, known.summary, known.path)
+        try:
+            row = await self._folded(thread_id)
+        except NotFound:
+            if known is None or known.damage is None:
+                raise
+            raise Damaged(f"thread {thread_id} cannot be read: {known.damage}") from None
+        if row.summary.started is None or row.summary.settings is None:
+            raise InvalidEvent(f"thread {thread_id}: {NO_BEGINNING}")
+        return row
+
+    async def _folded_rows(self, wanted: Wanted) -> list[Row]:
+        rows = []
+        for entry in await self._store.streams(archived=wanted.archived):
+            thread_id = ThreadId(entry.stream)
+            if self._supervisor.loaded(thread_id) is not None or not is_thread(thread_id):
+                continue
+            try:
+                row = await self._folded(thread_id)
+                if row.summary.started is None:
+                    row = Row(thread_id, row.summary, row.path, NO_BEGINNING)
+            except NotFound:
+                continue  # It was deleted or moved since the folder was read.
+            except (StoreError, InvalidEvent) as error:
+                log.error("thread %s is damaged: %s", thread_id, error)
+                row = Row(thread_id, Summary(), None, str(error))
+            if wanted.has(row):
+                rows.append(row)
+        return rows
+
+    async def _folded(self, thread_id: ThreadId) -> Row:
+        head = await self._store.head(thread_id)
+        summary = await summary_of(self._store, thread_id, head.version)
+        if self._supervisor.loaded(thread_id) is None:
+            self._store.close(thread_id)
+        return Row(thread_id, summary, head.path)
+
+
+def _live(thread: ThreadActor, wanted: Wanted) -> Row | None:
+    """A loaded thread, if the list shows it; where its log lies says whether it is archived."""
+    if thread.path is None:
+        return None  # It is kept in memory only.
+    row = Row(thread.thread_id, thread.summary, thread.path)
+    is_archived = Path(thread.path).parent.name == "archived"
+    return row if is_archived == wanted.archived and wanted.has(row) else None

@@ -1,0 +1,90 @@
+"""Where a thread may be forked: behind a turn, or in front of one. Looked for from the end, where people look.
+
+A fork has what was so when its turn ended. So a turn that was taken back can be forked at, and the fork has it:
+nothing that was said is out of reach.
+"""
+
+from __future__ import annotations
+
+from codexd.core.events.events import (
+    InputQueued,
+    TurnCompleted,
+    TurnFailed,
+    TurnInterrupted,
+    TurnStarted,
+)
+from codexd.core.events.record import decode_record
+from codexd.core.events.revert import MARKER_TYPES
+from codexd.core.values.ids import ThreadId
+from codexd.protocol.wire.rpc import RpcError, invalid_params, state_error
+from codexd.runtime.actor.actor import ThreadActor
+from codexd_eventstore.store import EventStore
+
+# Records read at a time on the way back: some turns.
+BACK_RECORDS = 256
+
+_ENDS = frozenset((TurnCompleted.type, TurnInterrupted.type, TurnFailed.type))
+
+
+async def fork_point(parent: ThreadActor, last_turn: str | None, before_turn: str | None) -> int:
+    """The event up to which a fork shares its parent. Raises: RpcError."""
+    if last_turn is None and before_turn is None:
+        return parent.version
+    if last_turn is not None and before_turn is not None:
+        raise invalid_params("expected lastTurnId or beforeTurnId, found both; nothing was forked")
+    store, thread_id = parent.world.store, parent.thread_id
+    if before_turn is not None:
+        return await _in_front_of(store, thread_id, parent.version, before_turn)
+    assert last_turn is not None
+    return await _behind(store, thread_id, parent.version, last_turn)
+
+
+async def _behind(store: EventStore, thread_id: ThreadId, version: int, turn_id: str) -> int:
+    """The end of a turn."""
+    end: int | None = None  # of the turn that is being passed
+    before = version + 1
+    while page := await store.read_back(thread_id, before=before, limit=BACK_RECORDS):
+        for record in page:
+            before = record.seq
+            if record.type in _ENDS:
+                end = record.seq
+            elif record.type == TurnStarted.type:
+                if _id_of(record.line) == turn_id:
+                    return _ended(turn_id, end)
+                end = None
+    raise _unknown(thread_id, turn_id)
+
+
+async def _in_front_of(store: EventStore, thread_id: ThreadId, version: int, turn_id: str) -> int:
+    """The last event in front of a turn and of the input that it began with."""
+    found = False
+    before = version + 1
+    while page := await store.read_back(thread_id, before=before, limit=BACK_RECORDS):
+        for record in page:
+            before = record.seq
+            if found and record.type in _ENDS | MARKER_TYPES:
+                return record.seq
+            if found and record.type == InputQueued.type:
+                return record.seq - 1
+            if record.type == TurnStarted.type and _id_of(record.line) == turn_id:
+                found = True
+    if found:
+        return 0
+    raise _unknown(thread_id, turn_id)
+
+
+def _ended(turn_id: str, end: int | None) -> int:
+    if end is None:
+        raise state_error(
+            f"turn {turn_id} is still in progress: it cannot be forked at", "turn_in_progress"
+        )
+    return end
+
+
+def _id_of(line: bytes) -> str:
+    event = decode_record(line).event
+    return event.turn_id if isinstance(event, TurnStarted) else ""
+
+
+def _unknown(thread_id: ThreadId, turn_id: str) -> RpcError:
+    return state_error(f"no turn {turn_id} in thread {thread_id}", "turn_not_found")

@@ -1,0 +1,231 @@
+"""Pages of a thread's past, read from the end of its log: a page costs what is on it, not the whole thread."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from codexd.core.commands import OpenItem
+from codexd.core.events.record import decode_record
+from codexd.projections.clients.turns import Transcript, TurnView
+from codexd.protocol.threads import SortDirection, ThreadItemEntry
+from codexd.protocol.turns import Turn
+from codexd.protocol.wire.rpc import RpcError, invalid_params
+from codexd.runtime.actor.actor import ThreadActor
+from codexd.runtime.actor.left_drafts import read_left
+from codexd.server.feed.images import turns_with_images
+from codexd.server.reads.turns import Past
+from codexd_eventstore.store import EventStore, StoreError
+
+# How many entries a page has where the client does not say, and at most: the original's figures.
+PAGE_DEFAULT, PAGE_MAX = 25, 100
+
+_CURSOR = re.compile(r"at-(\d{1,15})(?:\.(\d{1,9}))?", re.ASCII)
+
+# In place of an item: the turn that begins at the event counts as beyond the cursor, in both directions.
+INCLUSIVE = 999_999_999
+
+
+class Place(msgspec.Struct, frozen=True, order=True):
+    """A place in a thread: an event, and which of the items that it completed."""
+
+    seq: int
+    index: int = 0
+
+    def cursor(self) -> str:
+        """It as a client keeps it."""
+        return f"at-{self.seq}.{self.index}"
+
+
+def read_cursor(cursor: str | None) -> Place | None:
+    """A cursor as a client gave it back. Raises: RpcError."""
+    if cursor is None:
+        return None
+    found = _CURSOR.fullmatch(cursor)
+    if found is None:
+        raise invalid_cursor(cursor)
+    return Place(int(found[1]), int(found[2] or 0))
+
+
+def invalid_cursor(cursor: str) -> RpcError:
+    """The cursor is none of ours."""
+    return invalid_params(
+        f"invalid cursor: expected one from an earlier page of this list, found {cursor[:80]!r}"
+    )
+
+
+def page_limit(limit: int | None) -> int:
+    """How many entries to give. Raises: RpcError, where it is negative."""
+    if limit is not None and limit < 0:
+        raise invalid_params(f"limit: expected 0 or more, found {limit}")
+    return min(max(limit if limit is not None else PAGE_DEFAULT, 1), PAGE_MAX)
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Entries in the order asked for, and where their neighbours begin."""
+
+    places: tuple[Place, ...]  # of the entries
+    more: bool  # whether others follow on them
+    backwards_cursor: str | None
+    turns: tuple[TurnView, ...] = ()
+    items: tuple[ThreadItemEntry, ...] = ()
+
+    def next_cursor(self, shown: int) -> str | None:
+        """Where the next page begins, if so many of the first entries are on this one."""
+        return self.places[shown - 1].cursor() if self.more or shown < len(self.places) else None
+
+
+async def all_turns(
+    store: EventStore, stream: str, thread: Callable[[], ThreadActor | None]
+) -> list[TurnView]:
+    """Every turn, with what streams now, or has streamed when a daemon died that nobody has followed yet.
+
+    `thread` gives the thread, where it is loaded.
+    """
+    transcript = Transcript()
+    while True:
+        loaded = thread()
+        version = loaded.version if loaded is not None else (await store.head(stream)).version
+        while transcript.seq < version:
+            page = await store.read(stream, after=transcript.seq)
+            transcript.apply_all(decode_record(r.line) for r in page if r.seq <= version)
+        left = () if loaded is not None else await _left(store, stream)
+        if thread() is loaded and (loaded is None or loaded.version == transcript.seq):
+            # From here to the return there is no checkpoint: what streams goes on behind these records.
+            transcript.show_open(loaded.streaming.shown() if loaded is not None else left)
+            return transcript.turns
+
+
+async def _left(store: EventStore, stream: str) -> tuple[OpenItem, ...]:
+    try:
+        return read_left(await store.left_drafts(stream))
+    except StoreError:
+        return ()  # Who loads the thread is told.
+
+
+async def settled_turns(thread: ThreadActor, transcript: Transcript, room: int) -> tuple[Turn, ...]:
+    """All turns, as of the version that the thread has when this returns; it may go on meanwhile.
+
+    `transcript` has seen the log up to some event, or nothing of it; it is taken on from there. `room`, in bytes,
+    is for the turns and those images that fit.
+    """
+    while True:
+        while transcript.seq < thread.version:
+            for record in await thread.world.store.read(thread.thread_id, after=transcript.seq):
+                if record.seq > thread.version:
+                    break  # On disk, and nobody was told of it yet.
+                transcript.apply(decode_record(record.line))
+        turns = [view.turn() for view in transcript.turns]
+        shown = await turns_with_images(turns, thread.world.images, room)
+        if transcript.seq == thread.version:
+            return shown
+
+
+async def turns_page(past: Past, place: Place | None, limit: int, direction: SortDirection) -> Page:
+    """A page of turns. Downwards it begins before `place`, or at the end; upwards after it.
+
+    The cursor backwards is for the other direction, and brings the first turn here once more: it may
+    have gone on meanwhile.
+    """
+    inclusive = int(place is not None and place.index == INCLUSIVE)
+    if direction == "desc":
+        before = place.seq + inclusive if place is not None else None
+        turns = await past.back(before, limit + 1)
+        turns.reverse()
+    else:
+        after = place.seq - inclusive if place is not None else 0
+        turns = await past.on(after, limit + 1)
+    shown, more = turns[:limit], len(turns) > limit
+    beside = -1 if direction == "desc" else 1
+    return Page(
+        tuple(Place(turn.seq) for turn in shown),
+        more,
+        Place(shown[0].seq + beside).cursor() if shown else None,
+        turns=tuple(shown),
+    )
+
+
+async def items_page(
+    past: Past,
+    place: Place | None,
+    limit: int,
+    direction: SortDirection,
+    turn_id: str | None,
+) -> Page:
+    """A page of items, those of one turn or of all, by when they were completed."""
+    wanted = limit + 1
+    if turn_id is not None:
+        found = _entries(await past.one(turn_id))
+    elif direction == "desc":
+        found = await _entries_back(past, place, wanted)
+    else:
+        found = await _entries_on(past, place, wanted)
+    if direction == "desc":
+        found.reverse()
+    if place is not None:
+        found = [one for one in found if _beyond(one[0], place, direction)]
+    shown, more = found[:limit], len(found) > limit
+    return Page(
+        tuple(at for at, _ in shown),
+        more,
+        shown[0][0].cursor() if shown else None,
+        items=tuple(entry for _, entry in shown),
+    )
+
+
+async def item_place(past: Past, turn_id: str, item_id: str) -> Place | None:
+    """Where an item of a turn stands; None if there is none of that id."""
+    for place, entry in _entries(await past.one(turn_id)):
+        if not isinstance(entry.item, msgspec.Raw) and entry.item.id == item_id:
+            return place
+    return None
+
+
+_Entry = tuple[Place, ThreadItemEntry]
+
+
+def _beyond(one: Place, place: Place, direction: SortDirection) -> bool:
+    return one < place if direction == "desc" else one > place
+
+
+async def _entries_back(past: Past, place: Place | None, wanted: int) -> list[_Entry]:
+    """At least so many entries in front of a place, if there are; whole turns of them."""
+    before = place.seq + 1 if place is not None else None
+    count = 4
+    while True:
+        turns = await past.back(before, count)
+        entries = _entries(turns)
+        enough = sum(1 for at, _ in entries if place is None or at < place) >= wanted
+        if enough or len(turns) < count:
+            return entries
+        count *= 4
+
+
+async def _entries_on(past: Past, place: Place | None, wanted: int) -> list[_Entry]:
+    """At least so many entries behind a place, if there are; whole turns of them."""
+    start = 0
+    if place is not None:
+        begun = await past.back(place.seq + 1, 1)
+        start = begun[0].seq - 1 if begun else 0
+    count = 4
+    while True:
+        turns = await past.on(start, count)
+        entries = _entries(turns)
+        enough = sum(1 for at, _ in entries if place is None or at > place) >= wanted
+        if enough or len(turns) < count:
+            return entries
+        count *= 4
+
+
+def _entries(turns: Sequence[TurnView]) -> list[_Entry]:
+    entries: list[_Entry] = []
+    for turn in turns:
+        last_seq, index = 0, 0
+        for seq, item in zip(turn.item_seqs, turn.items, strict=True):
+            index = index + 1 if seq == last_seq else 0
+            last_seq = seq
+            entry = ThreadItemEntry(turn.turn_id, item, item.started_at_ms, item.completed_at_ms)
+            entries.append((Place(seq, index), entry))
+    return entries

@@ -1,0 +1,213 @@
+"""Bytes under the name of their own sha256, in files that are never changed.
+
+Law: a blob is under its name only when the disk has all of it, so what an event names is there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from codexd_eventstore.disk.files import FileSystem
+from codexd_eventstore.disk.layout import Places, unlink_if_there
+from codexd_eventstore.store import BlobRef, Damaged, NotFound
+
+PIECE_BYTES: Final = 1024 * 1024
+NAME_BYTES: Final = 64
+# A blob is put before the event that names it, and an append may wait for space on a full disk for as long as
+# nobody makes any: which is when somebody sweeps.
+BLOB_GRACE_SECONDS: Final = 24 * 3600
+# Fewer remembered ones than this are not looked through for old ones.
+RECENT_PRUNED_AT: Final = 4096
+_UNFINISHED: Final = ".new"
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+
+_HEX_RUN: Final = re.compile(rb"[0-9a-f]{64,}")
+
+
+def names_in(content: bytes) -> Iterator[str]:
+    """Every 64 hex digits in a row, which may be the name of a blob."""
+    for run in _HEX_RUN.finditer(content):
+        for start in range(run.start(), run.end() - NAME_BYTES + 1):
+            yield content[start : start + NAME_BYTES].decode()
+
+
+class Recent:
+    """The blobs that this process put lately, each with how many times; whoever calls it holds a lock."""
+
+    def __init__(self) -> None:
+        self._puts: dict[str, tuple[int, float]] = {}
+        self._prune_at = RECENT_PRUNED_AT
+
+    def __contains__(self, sha256: str) -> bool:
+        return self._is_recent(self._puts.get(sha256, (0, 0.0)))
+
+    def note(self, sha256: str, *, again: bool = False) -> None:
+        """Count a put from now on, or (`again`) let one that was counted begin now."""
+        count = self._puts.get(sha256, (0, 0.0))[0]
+        self._puts[sha256] = (max(count, 1) if again else count + 1, time.monotonic())
+        if len(self._puts) > self._prune_at:
+            recent = {name: put for name, put in self._puts.items() if self._is_recent(put)}
+            self._puts, self._prune_at = recent, max(RECENT_PRUNED_AT, 2 * len(recent))
+
+    def let_go(self, sha256: str) -> None:
+        """Count one put less: what it was put for has come and gone."""
+        count, at = self._puts.get(sha256, (0, 0.0))
+        if count > 1:
+            self._puts[sha256] = (count - 1, at)
+        else:
+            self._puts.pop(sha256, None)
+
+    def _is_recent(self, put: tuple[int, float]) -> bool:
+        return put[0] > 0 and time.monotonic() - put[1] < BLOB_GRACE_SECONDS
+
+
+class Blobs:
+    """The blobs of one store. All methods block."""
+
+    def __init__(self, fs: FileSystem, places: Places) -> None:
+        self._fs = fs
+        self._places = places
+        self._numbers = itertools.count()
+        self._guard = threading.Lock()
+        self._recent = Recent()
+        self._making: set[str] = set()  # unfinished files that it is writing
+
+    def put(self, content: bytes) -> BlobRef:
+        """Store bytes unless they are there already."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        self._store(sha256, lambda: [content])
+        return BlobRef(sha256, len(content))
+
+    def put_pieces(self, pieces: Callable[[], Iterable[bytes]]) -> BlobRef:
+        """The same for what is too long to hold; `pieces` is called again until it gives the same twice.
+
+        It does at once, but where what must not be stored came to be known in between.
+        """
+        while True:
+            digest, size = hashlib.sha256(), 0
+            for piece in pieces():
+                digest.update(piece)
+                size += len(piece)
+            sha256 = digest.hexdigest()
+            if self._store(sha256, pieces):
+                return BlobRef(sha256, size)
+
+    def all(self) -> Iterator[tuple[str, int]]:
+        """The names and sizes of those that are there."""
+        for folder in self._fs.entries(self._places.blobs):
+            for row in self._fs.entries(f"{self._places.blobs}/{folder.name}"):
+                if _SHA256.fullmatch(row.name) and not row.is_folder:
+                    yield row.name, row.size_bytes
+
+    def is_there(self, sha256: str) -> bool:
+        """Whether it is."""
+        return self._fs.state(self.path(sha256)) is not None
+
+    def remove_old(self, sha256: str) -> bool:
+        """Remove one that nothing names, unless something of this process may still come to name it."""
+        with self._guard:
+            if sha256 in self._recent:
+                return False
+            unlink_if_there(self._fs, self.path(sha256))
+        return True
+
+    def let_go(self, names: Iterable[str]) -> None:
+        """Remember that a log that named these is gone: for its sake they need not stay."""
+        with self._guard:
+            for name in names:
+                self._recent.let_go(name)
+
+    def drop_unfinished(self) -> None:
+        """Remove what processes left that died while they put a blob."""
+        for folder in self._fs.entries(self._places.blobs):
+            for row in self._fs.entries(f"{self._places.blobs}/{folder.name}"):
+                path = f"{self._places.blobs}/{folder.name}/{row.name}"
+                with self._guard:
+                    if path.endswith(_UNFINISHED) and path not in self._making:
+                        unlink_if_there(self._fs, path)
+
+    def check(self, sha256: str) -> str | None:
+        """What is wrong with a blob, read piece by piece. Raises: NotFound."""
+        digest, size = hashlib.sha256(), self.size(sha256)
+        fd = self._fs.open_to_read(self.path(sha256))
+        try:
+            for start in range(0, size, PIECE_BYTES):
+                digest.update(self._fs.read(fd, start, PIECE_BYTES))
+        finally:
+            self._fs.close(fd)
+        if digest.hexdigest() != sha256:
+            return f"its {size} bytes have another hash"
+        return None
+
+    def size(self, sha256: str) -> int:
+        """How many bytes it has. Raises: NotFound."""
+        state = self._fs.state(self.path(sha256))
+        if state is None:
+            raise NotFound(f"there is no blob {sha256}")
+        return state.size_bytes
+
+    def read(self, sha256: str, start: int, end: int | None) -> bytes:
+        """A range of it; the whole is checked against its name. Raises: NotFound, Damaged."""
+        size = self.size(sha256)
+        stop = size if end is None else min(end, size)
+        content = self._fs.read_range(self.path(sha256), start, max(0, stop - start))
+        if start == 0 and stop == size and hashlib.sha256(content).hexdigest() != sha256:
+            raise Damaged(
+                f"blob {sha256}: its {size} bytes have another hash; it was left as it is"
+            )
+        return content
+
+    def _store(self, sha256: str, pieces: Callable[[], Iterable[bytes]]) -> bool:
+        """Whether the pieces were what the name says; else nothing was stored."""
+        path = self.path(sha256)
+        folder = path.rpartition("/")[0]
+        self._places.prepare(folder)
+        with self._guard:
+            # From here on no sweep takes it away, so if it is there it stays.
+            self._recent.note(sha256)
+        try:
+            if self._fs.state(path) is None and not self._write(path, sha256, pieces):
+                return False
+        finally:
+            with self._guard:
+                self._recent.note(sha256, again=True)
+        # Also where it was there: whoever put it there may have died before its name was on disk.
+        self._fs.sync_folder(folder)
+        return True
+
+    def _write(self, path: str, sha256: str, pieces: Callable[[], Iterable[bytes]]) -> bool:
+        beside = f"{path}.{next(self._numbers)}{_UNFINISHED}"
+        self._making.add(beside)
+        try:
+            unlink_if_there(self._fs, beside)  # of a process that died
+            fd = self._fs.create(beside)
+            digest = hashlib.sha256()
+            try:
+                for piece in pieces():
+                    digest.update(piece)
+                    self._fs.write(fd, piece)
+                if digest.hexdigest() != sha256:
+                    unlink_if_there(self._fs, beside)
+                    return False
+                self._fs.sync(fd)
+                self._fs.rename(beside, path)
+            except OSError:
+                unlink_if_there(self._fs, beside)
+                raise
+            finally:
+                self._fs.close(fd)
+        finally:
+            self._making.discard(beside)
+        return True
+
+    def path(self, sha256: str) -> str:
+        """Where it lies, if it is there. Raises: NotFound for what names no blob."""
+        if not _SHA256.fullmatch(sha256):
+            raise NotFound(f"{sha256[:80]!r} is not the name of a blob: 64 hex digits are")
+        return f"{self._places.blobs}/{sha256[:2]}/{sha256}"

@@ -1,0 +1,113 @@
+"""Who was forked from whom, so that no stream is deleted or rewritten from under its children.
+
+Law: while a stream stands still nothing is forked from it, and what was being forked has been finished.
+
+Forks of this process are known; those of earlier ones are found by reading the first bytes of every log, once
+and in a thread, when somebody asks for the first time (20 µs a log).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import trio
+
+from codexd_eventstore.disk.files import FileSystem
+from codexd_eventstore.disk.layout import Places
+from codexd_eventstore.format.lines import Origin
+from codexd_eventstore.format.preface import read_start
+
+
+class Family:
+    """The children of each stream, as far as they are known."""
+
+    def __init__(self, fs: FileSystem, places: Places) -> None:
+        self._fs = fs
+        self._places = places
+        self._children: dict[str, dict[str, Origin]] = {}  # by parent
+        self._born: dict[str, int] = {}  # how many are being made right now, by parent
+        self._still: set[str] = set()
+        self._changed = trio.lowlevel.ParkingLot()
+        self._is_complete = False
+
+    @asynccontextmanager
+    async def birth(self, parent: str) -> AsyncIterator[None]:
+        """Around the making of a fork; waits while the parent stands still."""
+        while parent in self._still:
+            await self._changed.park()
+        self._born[parent] = self._born.get(parent, 0) + 1
+        try:
+            yield
+        finally:
+            self._born[parent] -= 1
+            if not self._born[parent]:
+                del self._born[parent]
+            self._changed.unpark_all()
+
+    @asynccontextmanager
+    async def stillness(self, stream: str) -> AsyncIterator[None]:
+        """Around what changes a stream's file for good; taken before the stream's gate."""
+        while stream in self._still:
+            await self._changed.park()
+        self._still.add(stream)
+        try:
+            while stream in self._born:
+                await self._changed.park()
+            yield
+        finally:
+            self._still.discard(stream)
+            self._changed.unpark_all()
+
+    def add(self, child: str, origin: Origin) -> None:
+        """Remember a child."""
+        self._children.setdefault(origin.stream, {})[child] = origin
+
+    def forget(self, child: str) -> None:
+        """Remember no parent of a stream: it was detached, or it is gone."""
+        for children in list(self._children.values()):
+            children.pop(child, None)
+
+    def learn(self, child: str) -> None:
+        """Look again at what a stream was forked from. Blocks."""
+        for path in (self._places.log(child), self._places.archived_log(child)):
+            self._look_into(child, path)
+
+    def children(self, stream: str) -> dict[str, Origin]:
+        """The streams that were forked from it and are still there, with where they left. Blocks."""
+        if not self._is_complete:
+            for archived in (False, True):
+                for child, path, _ in list(self._places.logs(archived=archived)):
+                    self._look_into(child, path)
+            self._is_complete = True
+        known = list(self._children.get(stream, {}).items())
+        return {child: origin for child, origin in known if self._is_there(child)}
+
+    def leaving(self, stream: str) -> list[tuple[int, int]]:
+        """Each `seq` and checksum at which a descendant left what it can read of a stream. Blocks.
+
+        A child's child that left in front of the child's own records left from this stream too.
+        """
+        found: list[tuple[int, int]] = []
+        seen = {stream}
+        waiting: list[tuple[str, int | None]] = [(stream, None)]
+        while waiting:
+            name, last = waiting.pop()
+            for child, origin in self.children(name).items():
+                if child not in seen and (last is None or origin.seq <= last):
+                    seen.add(child)
+                    found.append((origin.seq, origin.chain))
+                    waiting.append((child, origin.seq))
+        return found
+
+    def _look_into(self, child: str, path: str) -> None:
+        try:
+            origin = read_start(self._fs, path, child).origin
+        except FileNotFoundError:
+            return  # it was moved or removed while we looked; a fork made meanwhile is registered
+        if origin is not None:
+            self.add(child, origin)
+
+    def _is_there(self, child: str) -> bool:
+        paths = (self._places.log(child), self._places.archived_log(child))
+        return any(self._fs.state(path) is not None for path in paths)

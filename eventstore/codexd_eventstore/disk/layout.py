@@ -1,0 +1,211 @@
+"""Where things lie in a store's folder: a stream's name alone says where its file is, without an index.
+
+threads/2026/11/21/<name>.jsonl   a stream under a UUIDv7, by the day (UTC) in its own timestamp
+threads/other/<name>.jsonl        a stream under any other name
+archived/<name>.jsonl             an archived one
+drafts/<name>/0001-<draft>        text that is not yet a fact
+rewriting/<name>.jsonl            a new generation of a log until it is whole; nothing in it counts
+blobs/ab/<sha256>                 bytes under their own hash
+store.lock                        who owns the store
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from codexd_eventstore.disk.files import Entry, FileSystem
+from codexd_eventstore.store import Locked, Refused
+
+LOG_SUFFIX: Final = ".jsonl"
+# What follows a log's name in the names of the files that are kept beside it.
+KEPT_MARKS: Final = (".torn-", ".damaged-")
+# A file name may have 255 bytes; this leaves room for the suffixes of repairs.
+NAME_CHARS_MAX: Final = 200
+
+# A folder above the store that cannot be synced by us was not changed by us either.
+_NOT_OURS: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EINVAL})
+
+_NAME: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{NAME_CHARS_MAX - 1}}}")
+_UUID7: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+
+def check_name(name: str, what: str) -> None:
+    """Raises: Refused for a name that is not made of letters, digits, `-`, `_` and `.`."""
+    if not _NAME.fullmatch(name):
+        raise Refused(
+            f"{name[:80]!r} cannot name a {what}: 1 to {NAME_CHARS_MAX} letters, digits, '-', '_' or"
+            " '.' are allowed, the first a letter or a digit"
+        )
+
+
+class Places:
+    """The paths of one store, and the folders that are known to be on disk."""
+
+    def __init__(self, fs: FileSystem, root: str) -> None:
+        self.fs = fs
+        self.root = root
+        self.threads = f"{root}/threads"
+        self.archive = f"{root}/archived"
+        self.drafts = f"{root}/drafts"
+        self.blobs = f"{root}/blobs"
+        # One folder for all, so that a start finds what a dead process left without looking everywhere.
+        self.rewriting = f"{root}/rewriting"
+        self._prepared: set[str] = set()
+
+    def log(self, stream: str) -> str:
+        """The path of a stream that is not archived. The name must be a legal one."""
+        if not _UUID7.fullmatch(stream):
+            return f"{self.threads}/other/{stream}{LOG_SUFFIX}"
+        day = time.gmtime(int(stream[:8] + stream[9:13], 16) // 1000)
+        return (
+            f"{self.threads}/{day.tm_year:04d}/{day.tm_mon:02d}/{day.tm_mday:02d}"
+            f"/{stream}{LOG_SUFFIX}"
+        )
+
+    def archived_log(self, stream: str) -> str:
+        """The path of a stream once it is archived."""
+        return f"{self.archive}/{stream}{LOG_SUFFIX}"
+
+    def successor(self, stream: str) -> str:
+        """Where a new generation of a log is written before it takes the log's place."""
+        return f"{self.rewriting}/{stream}{LOG_SUFFIX}"
+
+    def drop_successors(self) -> None:
+        """Remove those that a dead process left; each log is still what it was."""
+        for row in self.fs.entries(self.rewriting):
+            unlink_if_there(self.fs, f"{self.rewriting}/{row.name}")
+
+    def kept_beside(self, stream: str) -> list[str]:
+        """What repairs cut off a log, and the damaged files that it was salvaged from."""
+        found = []
+        for path in (self.log(stream), self.archived_log(stream)):
+            folder, _, name = path.rpartition("/")
+            begins = tuple(f"{name}{mark}" for mark in KEPT_MARKS)
+            for row in self.fs.entries(folder):
+                if row.name.startswith(begins) and not row.is_folder:
+                    found.append(f"{folder}/{row.name}")
+        return found
+
+    def prepare(self, folder: str) -> None:
+        """Make a folder below the root and those above it, and sync the names of all of them.
+
+        A folder that is already there is synced once too: whoever made it may have died before.
+        """
+        if folder in self._prepared:
+            return
+        path = self.root
+        for part in folder[len(self.root) + 1 :].split("/"):
+            above, path = path, f"{path}/{part}"
+            if path not in self._prepared:
+                self.fs.make_folder(path)
+                self.fs.sync_folder(above)
+                self._prepared.add(path)
+
+    def remove_log(self, stream: str, path: str) -> None:
+        """Remove a log and what was kept beside it."""
+        self.remove_kept(stream)
+        self.fs.unlink(path)
+        self.fs.sync_folder(path.rpartition("/")[0])
+
+    def remove_kept(self, stream: str) -> list[str]:
+        """Remove what was kept beside a log; the paths that were there."""
+        paths = self.kept_beside(stream)
+        for path in paths:
+            unlink_if_there(self.fs, path)
+        for folder in {path.rpartition("/")[0] for path in paths}:
+            self.fs.sync_folder(folder)
+        return paths
+
+    def logs(self, *, archived: bool) -> Iterator[tuple[str, str, Entry]]:
+        """Stream, path and row of every log file; slow where there are many, so ask in a thread."""
+        for folder in [self.archive] if archived else self._days():
+            for row in self.fs.entries(folder):
+                stream = row.name.removesuffix(LOG_SUFFIX)
+                is_log = row.name.endswith(LOG_SUFFIX) and _NAME.fullmatch(stream)
+                if is_log and not row.is_folder and row.size_bytes:
+                    yield stream, f"{folder}/{row.name}", row
+
+    def naming(self) -> Iterator[tuple[str, str]]:
+        """Every file that may name a blob, with a key by which one that was moved is known again."""
+        # The archive twice, so that what moves once while this looks is seen in one of the two places.
+        for folder in (self.archive, *self._days(), self.archive):
+            for row in self.fs.entries(folder):
+                if not row.is_folder:
+                    yield row.name, f"{folder}/{row.name}"
+        for folder in self._folders(self.drafts):
+            for row in self.fs.entries(folder):
+                yield f"{folder}/{row.name}", f"{folder}/{row.name}"
+
+    def _days(self) -> Iterator[str]:
+        yield f"{self.threads}/other"
+        for year in self._folders(self.threads):
+            if not year.endswith("/other"):
+                for month in self._folders(year):
+                    yield from self._folders(month)
+
+    def _folders(self, path: str) -> list[str]:
+        return [f"{path}/{row.name}" for row in self.fs.entries(path) if row.is_folder]
+
+
+def is_name(stream: str) -> bool:
+    """Whether a stream may have that name."""
+    return _NAME.fullmatch(stream) is not None
+
+
+def absolute(path: Path | str) -> str:
+    """The path as it stays true when the working directory changes; asks the file system nothing."""
+    return os.path.abspath(path)
+
+
+def take_lock(fs: FileSystem, path: str, owner: str) -> int:
+    """Own a store; the descriptor that holds it. Raises: Locked, naming the pid that has it."""
+    lock = fs.lock(path)
+    if lock is None:
+        holder = fs.read_range(path, 0, 200).decode(errors="replace").split("\n")[0]
+        raise Locked(f"{path} is held by process {holder or 'unknown'}: the store was not opened")
+    # Never unlinked: another process could lock the old file while we lock a new one.
+    fs.truncate(lock, 0)
+    fs.write(lock, f"{os.getpid()} {owner}\n".encode())
+    return lock
+
+
+def make_root(fs: FileSystem, path: str) -> None:
+    """Make a store's own folder and those above it that are missing, and sync the names of all of them.
+
+    Also the name of the lowest one that was there: whoever made it may have died before.
+    """
+    missing = []
+    while path and fs.state(path) is None:
+        missing.append(path)
+        path = path.rpartition("/")[0]
+    for folder in [path, *reversed(missing)]:
+        if folder in missing:
+            fs.make_folder(folder)
+        try:
+            fs.sync_folder(folder.rpartition("/")[0] or "/")
+        except OSError as error:
+            if folder in missing or error.errno not in _NOT_OURS:
+                raise
+
+
+def unlink_if_there(fs: FileSystem, path: str) -> None:
+    """Remove a file that may be gone already."""
+    try:
+        fs.unlink(path)
+    except FileNotFoundError:
+        return
+
+
+def remove_folder_if_empty(fs: FileSystem, path: str) -> None:
+    """Remove a folder unless something is in it."""
+    try:
+        fs.remove_folder(path)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST):
+            raise

@@ -1,0 +1,1 @@
+"""How a record is a line, and how lines are found in a file."""

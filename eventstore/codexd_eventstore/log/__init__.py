@@ -1,0 +1,1 @@
+"""One log: opening, reading, verifying, and committing what is appended."""

@@ -1,0 +1,241 @@
+"""One open stream: what was accepted, what can be seen of it, and its newest records in memory.
+
+Law: a record can be seen only once it is as safe as its append asked for, and what can be seen only grows.
+`accepted` runs ahead of `version` while the committer is writing; where a write fails, it falls back to it.
+While anything is flying, a thread of the committer's takes what is filling by itself, so who needs both reads
+`filling` first. Nothing here touches a file.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final
+from zlib import crc32
+
+import trio
+
+from codexd_eventstore.disk.files import FileState
+from codexd_eventstore.format.lines import Origin, crc_of
+from codexd_eventstore.format.offsets import Index, Place
+from codexd_eventstore.format.preface import Start
+from codexd_eventstore.log.keys import Keys
+from codexd_eventstore.sidecar.notes import Mark
+from codexd_eventstore.store import Appended, Record, StoreFailed
+
+# The newest records of an open stream, for followers to share; who falls behind reads the file.
+RING_BYTES_MAX: Final = 256 * 1024
+# How much a log grows between two notes of it: what is read again after a crash.
+NOTED_BYTES: Final = 1024 * 1024
+# What is always read again of a log that was noted, so that its newest records are always checked.
+REREAD_BYTES: Final = 64 * 1024
+# How a file begins tells it from others: the first line's number, time, type and some of what is in it.
+HEAD_BYTES: Final = 256
+
+
+class Ring:
+    """The newest records of a stream, up to `RING_BYTES_MAX`."""
+
+    def __init__(self) -> None:
+        self._records: list[Record] = []
+        self._bytes = 0
+
+    @property
+    def first(self) -> int | None:
+        """The oldest `seq` that is here."""
+        return self._records[0].seq if self._records else None
+
+    def extend(self, records: Sequence[Record], size: int) -> None:
+        """Add the next ones, so many bytes with their newlines.
+
+        Over the bound, all but the newest half goes at once: it costs what stays and not what came.
+        """
+        self._records.extend(records)
+        self._bytes += size
+        if self._bytes > RING_BYTES_MAX:
+            kept, first = 0, len(self._records)
+            while kept + len(self._records[first - 1].line) < RING_BYTES_MAX // 2:
+                first -= 1
+                kept += len(self._records[first].line) + 1
+            self._records, self._bytes = self._records[first:], kept
+
+    def range(self, first: int, last: int) -> list[Record] | None:
+        """The records from `first` to `last`; None if they are not all here."""
+        if not self._records or first < self._records[0].seq:
+            return None
+        start = first - self._records[0].seq
+        return self._records[start : start + last - first + 1]
+
+
+class Batch:
+    """Records that one write puts into the file, and those who wait for them."""
+
+    __slots__ = ("at_us", "done", "durable", "error", "keys", "pieces", "records", "size")
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.pieces: list[bytes] = []  # the same as they stand in the file
+        self.at_us = 0
+        self.keys: dict[str, tuple[int, int]] = {}
+        self.size = 0
+        self.durable = False
+        self.done = trio.Event()
+        self.error: StoreFailed | None = None
+
+    def add(self, records: Sequence[Record], content: bytes, at_us: int) -> None:
+        """Take the next records, and what they are in the file."""
+        self.records.extend(records)
+        self.pieces.append(content)
+        self.size += len(content)
+        self.at_us = at_us
+
+    async def wait(self) -> None:
+        """Return when it is written, or raise why it was not."""
+        await self.done.wait()
+        if self.error is not None:
+            # A copy: one exception cannot carry the tracebacks of several tasks.
+            raise StoreFailed(str(self.error), retry=self.error.retry, is_full=self.error.is_full)
+
+
+class Log:
+    """One open stream."""
+
+    def __init__(
+        self, stream: str, path: str, *, base: int, chain: int, origin: Origin | None
+    ) -> None:
+        self.stream, self.path = stream, path
+        self.base = base  # the seq in front of its own first record: 0, or where the fork left
+        self.origin = origin
+        self.start = Start(origin=origin)  # how its file begins: its generation stands there
+        self.lineage: tuple[tuple[str, int], ...] = ()  # (stream, last seq there), oldest first
+        self.archived = False
+        self.repaired: str | None = None
+
+        self.version, self.chain = base, chain  # the last record that can be seen
+        self.at_us = 0
+        self.size = 0  # of the file
+        self.head = 0  # the checksum of how its file begins
+        self.index = Index(Place(base, 0, chain))
+        self.ring = Ring()
+        self.keys = Keys(base)
+        self.is_all_read = True  # whether it was read from its first record on
+
+        self.accepted_version, self.accepted_chain = base, chain
+        self.accepted_at_us = 0
+        self.filling: Batch | None = None  # what the next round will write
+        self.flying: deque[Batch] = deque()  # taken by a thread and not yet landed, oldest first
+        self.taking = threading.Lock()  # held to fill a batch, and to take it
+        self.synced_version = base  # up to here the disk is known to have it
+        self.durable = Place(base, 0, chain)  # the same, or a little less, as a place in the file
+        self.noted_seq = base  # the durable point that was last noted
+        self.note_size = NOTED_BYTES  # the size at which it is to be noted again
+        self.on_growth: Callable[[Log], None] = _ignore
+        self.on_change: Callable[[str], None] = _ignore
+        self.unsynced = False
+        self.name_synced = True  # whether the disk has the name of the file
+        self.fd: int | None = None
+        self.file: FileState | None = None  # the file that `fd` was opened on
+        self.followers = trio.lowlevel.ParkingLot()
+        self.failed: StoreFailed | None = None
+        self.deleted = False
+        self.is_written = False  # by this process, since it was opened
+        self.forget = False  # whether to be forgotten as soon as nothing is in flight
+
+    @property
+    def is_born(self) -> bool:
+        """Whether it has a record of its own, and so a file."""
+        return self.version > self.base
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits to be written or is being written."""
+        return not self.flying and self.filling is None
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether it was found in its file, but perhaps only in the memory of the system."""
+        return self.synced_version < self.version and self.failed is None
+
+    def accept(self, records: Sequence[Record], at_us: int) -> None:
+        """Let the next append build on these."""
+        self.is_written = True
+        self.accepted_version = records[-1].seq
+        self.accepted_chain = crc_of(records[-1].line)
+        self.accepted_at_us = at_us
+
+    def fall_back(self) -> None:
+        """Forget what was accepted and could not be written."""
+        self.accepted_version, self.accepted_chain = self.version, self.chain
+        self.accepted_at_us = self.at_us
+        self.filling = None
+
+    def show(self, records: Sequence[Record], size: int, at_us: int) -> None:
+        """Let readers see records that are in the file now, and wake who waits for them."""
+        if not self.size:
+            self.head = head_of(records[0].line)
+        self.index.extend(Place(self.version, self.size, self.chain), records, size)
+        self.ring.extend(records, size)
+        self.size += size
+        self.version = records[-1].seq
+        self.chain = crc_of(records[-1].line)
+        self.at_us = at_us
+        if self.followers:
+            self.followers.unpark_all()
+        self.on_change(self.stream)
+
+    def note_synced(self) -> None:
+        """Everything that can be seen is on disk now."""
+        self.synced_version = self.version
+        self.durable = self.end
+        if self.size >= self.note_size:
+            self.note_size = self.size + NOTED_BYTES
+            self.on_growth(self)
+
+    @property
+    def end(self) -> Place:
+        """Behind the last record that can be seen."""
+        return Place(self.version, self.size, self.chain)
+
+    @property
+    def mark(self) -> Mark:
+        """Where it may be read from when it is opened, and up to where it is on disk."""
+        durable = self.durable
+        place = self.index.before(durable.start - REREAD_BYTES)
+        return Mark(self.head, place, durable)
+
+    def in_flight(self, key: str) -> Batch | None:
+        """The batch that a key's append is part of, if it is not written yet."""
+        filling = self.filling
+        for batch in [filling, *self.flying]:
+            if batch is not None and key in batch.keys:
+                return batch
+        return None
+
+    def around(self, first: int, last: int) -> tuple[Place, Place]:
+        """The nearest known places in front of and behind own records."""
+        return self.index.below(first), self.index.above(last) or self.end
+
+
+def head_of(first_line: bytes) -> int:
+    """What tells a file from another one of its name, by its first line."""
+    return crc32(first_line[:HEAD_BYTES])
+
+
+def _ignore(_: object) -> None:
+    """Who is told of nothing."""
+
+
+def appended(records: Sequence[Record], *, redacted: bool = False) -> Appended:
+    """The answer to an append that was made."""
+    return Appended(records[0].seq, records[-1].seq, tuple(records), redacted=redacted)
+
+
+def forked_lineage(
+    lineage: Sequence[tuple[str, int]], parent: str, at_seq: int
+) -> tuple[tuple[str, int], ...]:
+    """The lineage of a fork at a record of `parent`, which has this one."""
+    if at_seq == 0:
+        return ()
+    older = tuple((stream, min(last, at_seq)) for stream, last in lineage)
+    return (*older, (parent, at_seq))

@@ -1,0 +1,225 @@
+"""The open logs of a store: found by name, opened on first use, checked and repaired as they open.
+
+Law: one `Log` per stream at a time, and what changes where a stream's file lies holds the stream's gate.
+A log that was only read stays open for as long as it is among the `READ_LOGS_MAX` that were read last; one that was
+appended to stays open until its owner closes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+import trio
+
+from codexd_eventstore.disk.files import FileState, FileSystem, store_failed
+from codexd_eventstore.disk.layout import Places, check_name
+from codexd_eventstore.format.lines import Origin, chain_start
+from codexd_eventstore.format.preface import read_start
+from codexd_eventstore.log.log import Log
+from codexd_eventstore.log.open import INLINE_BYTES_MAX, load
+from codexd_eventstore.log.scan import damaged
+from codexd_eventstore.sidecar.notes import Notes
+from codexd_eventstore.store import Damaged, NotFound
+
+# Logs that nobody appends to: archived ones, parents of forks, those that somebody looks into. To open one again
+# costs its tail, and to have it open about 100 KB.
+READ_LOGS_MAX: Final = 32
+
+
+class Shelf:
+    """The logs of one store that are open."""
+
+    def __init__(
+        self,
+        fs: FileSystem,
+        places: Places,
+        notes: Notes,
+        on_growth: Callable[[Log], None],
+        on_change: Callable[[str], None],
+        let_go: Callable[[Log], None],
+    ) -> None:
+        self._fs = fs
+        self._places = places
+        self._notes = notes
+        self._on_growth = on_growth  # called when a log has grown so far that it is to be noted
+        self._on_change = on_change  # called when a stream was appended to
+        self._let_go = (
+            let_go  # called with a log that was only read, and that others were read after
+        )
+        self._logs: dict[str, Log] = {}
+        self._read: dict[
+            str, Log
+        ] = {}  # those that were only read, the one that was read last at the end
+        self._gates: dict[str, tuple[trio.Lock, list[None]]] = {}
+
+    def get(self, stream: str) -> Log | None:
+        """The log if it is open."""
+        return self._logs.get(stream)
+
+    def all(self) -> list[Log]:
+        """All that are open."""
+        return list(self._logs.values())
+
+    async def open(self, stream: str) -> Log:
+        """The log, opened if need be. Raises: NotFound, Damaged, StoreFailed."""
+        log = self._logs.get(stream)
+        if log is None or not (log.is_born or log.failed):
+            async with self.gate(stream):
+                log = await self.open_gated(stream)
+        self._note_read(log)
+        if not log.is_born and log.failed is None:
+            raise NotFound(f"there is no stream {stream}")
+        return log
+
+    async def open_gated(self, stream: str) -> Log:
+        """The same for who holds the gate; also a log that waits for its first record."""
+        log = self._logs.get(stream)
+        if log is None:
+            try:
+                path, state, archived = self.find(stream)
+            except NotFound:
+                self._check_not_emptied(stream)
+                raise
+            log = await load(self._fs, stream, path, state, self._notes.mark(stream))
+            log.archived = archived
+            log.lineage = self._lineage(log)
+            self._keep(log)
+            self._note_read(log)
+            if log.is_all_read and log.durable.start > INLINE_BYTES_MAX:
+                self._on_growth(log)  # what cost a whole reading is noted at once
+        return log
+
+    def _note_read(self, log: Log) -> None:
+        if log.is_written:
+            return
+        self._read.pop(log.stream, None)
+        self._read[log.stream] = log
+        if len(self._read) > READ_LOGS_MAX:
+            oldest = next(iter(self._read))
+            read = self._read.pop(oldest)
+            if self._is_unneeded(read):
+                self._let_go(read)
+
+    def _is_unneeded(self, log: Log) -> bool:
+        """Whether nothing is lost if it is opened again later; what has just been repaired has yet to be told."""
+        known = self._logs.get(log.stream) is log and log.failed is None and log.repaired is None
+        return known and not (log.is_written or log.followers or log.stream in self._gates)
+
+    def _keep(self, log: Log) -> None:
+        log.on_growth, log.on_change = self._on_growth, self._on_change
+        self._logs[log.stream] = log
+
+    def _check_not_emptied(self, stream: str) -> None:
+        """Raises: Damaged for a file that has nothing any more of what the disk was known to have."""
+        path = self._places.log(stream)
+        try:
+            is_empty_file = self._fs.state(path) is not None
+        except OSError:
+            return  # whoever looked it up was told
+        mark = self._notes.mark(stream) if is_empty_file else None
+        if mark is not None and mark.durable.start:
+            why = f"{mark.durable.seq} records were acknowledged as being on disk, and it is empty"
+            raise damaged(stream, path, 1, why)
+
+    def add_new(self, stream: str, origin: Origin | None = None) -> Log:
+        """A log without records, whose file the first append makes; for who holds the gate."""
+        chain = chain_start(stream) if origin is None else origin.chain
+        base = 0 if origin is None else origin.seq
+        log = Log(stream, self._places.log(stream), base=base, chain=chain, origin=origin)
+        log.name_synced = False
+        self._keep(log)
+        return log
+
+    def remove(self, log: Log) -> None:
+        """Forget a log whose file is closed; who follows it looks it up again."""
+        if self._logs.get(log.stream) is log:
+            del self._logs[log.stream]
+            self._read.pop(log.stream, None)
+        log.followers.unpark_all()
+
+    def relink(self, ancestor: str) -> None:
+        """Look up again where open logs that inherited from a stream inherited it from."""
+        for log in self._logs.values():
+            if any(name == ancestor for name, _ in log.lineage):
+                log.lineage = self._lineage(log)
+
+    def put_back(self, log: Log) -> None:
+        """Have a log again that was removed, for who has held the gate since."""
+        self._logs[log.stream] = log
+
+    @asynccontextmanager
+    async def gate(self, stream: str) -> AsyncIterator[None]:
+        """Be the only one to open, make, move or remove the stream's file."""
+        lock, users = self._gates.setdefault(stream, (trio.Lock(), []))
+        users.append(None)
+        try:
+            async with lock:
+                yield
+        finally:
+            users.pop()
+            if not users:
+                del self._gates[stream]
+
+    def find(self, stream: str) -> tuple[str, FileState, bool]:
+        """Path, state and whether it is archived. Raises: NotFound, Refused, StoreFailed."""
+        check_name(stream, "stream")
+        try:
+            for path, archived in (
+                (self._places.log(stream), False),
+                (self._places.archived_log(stream), True),
+            ):
+                state = self._fs.state(path)
+                # An empty file is what a first append left that never finished.
+                if state is not None and state.size_bytes:
+                    return path, state, archived
+        except OSError as error:
+            raise store_failed(f"stream {stream} cannot be looked up", error) from error
+        raise NotFound(f"there is no stream {stream}")
+
+    def find_or_emptied(self, stream: str) -> str:
+        """The path, also of a file that is empty and was not. Raises: NotFound, StoreFailed."""
+        try:
+            return self.find(stream)[0]
+        except NotFound:
+            with suppress(Damaged):
+                self._check_not_emptied(stream)
+                raise
+            return self._places.log(stream)
+
+    def is_there(self, stream: str) -> bool:
+        """Whether a file of that name is there."""
+        try:
+            self.find(stream)
+        except NotFound:
+            return False
+        return True
+
+    def _lineage(self, log: Log) -> tuple[tuple[str, int], ...]:
+        """The ancestors with the last `seq` that is read from each, oldest first.
+
+        Only the first bytes of each file are read, so it costs the depth and not the length.
+        """
+        lineage: list[tuple[str, int]] = []
+        child, origin, last = log.stream, log.origin, log.base
+        while origin is not None and last > 0:
+            if any(origin.stream == name for name, _ in lineage) or origin.stream == log.stream:
+                raise Damaged(f"stream {log.stream} descends from itself: it was left as it is")
+            last = min(last, origin.seq)
+            lineage.append((origin.stream, last))
+            child, origin = origin.stream, self._origin_of(child, origin.stream)
+        return tuple(reversed(lineage))
+
+    def _origin_of(self, child: str, stream: str) -> Origin | None:
+        known = self._logs.get(stream)
+        if known is not None:
+            return known.origin
+        try:
+            return read_start(self._fs, self.find(stream)[0], stream).origin
+        except NotFound:
+            raise Damaged(
+                f"stream {child} was forked from {stream}, which is gone: it was left as it is"
+            ) from None
+        except OSError as error:
+            raise store_failed(f"stream {stream} cannot be read", error) from error

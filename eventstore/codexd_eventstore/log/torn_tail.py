@@ -1,0 +1,58 @@
+"""Cutting off a torn tail: kept in a file beside the log first, so that nothing is ever thrown away unseen."""
+
+from __future__ import annotations
+
+import time
+
+from codexd_eventstore.disk.files import FileSystem
+from codexd_eventstore.log.scan import PIECE_BYTES, Scan
+
+
+def cut_torn_tail(fs: FileSystem, path: str, scan: Scan, now_s: float) -> str:
+    """Bring a file back to its last whole append; what was lost, as a sentence. Raises: OSError."""
+    assert scan.tail is not None
+    fd = fs.open(path)
+    try:
+        kept = keep_beside(fs, fd, path, "torn", now_s, start=scan.size)
+        fs.truncate(fd, scan.size)
+        fs.sync(fd)
+    finally:
+        fs.close(fd)
+    folder = path.rpartition("/")[0]
+    if not scan.records:
+        fs.unlink(path)  # a stream comes to be by its first append, and that never finished
+    fs.sync_folder(folder)
+    return (
+        f"an append behind record {scan.version} never finished: its {scan.tail.size} bytes"
+        f" ({scan.tail.records} whole records) were cut off and kept in {kept}"
+    )
+
+
+def keep_beside(
+    fs: FileSystem, fd: int, path: str, why: str, now_s: float, *, start: int = 0
+) -> str:
+    """Copy a file from `start` on beside itself, onto the disk; the path of the copy. Raises: OSError."""
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now_s))
+    copy, kept = create_free(fs, f"{path}.{why}-{stamp}")
+    try:
+        position = start
+        while piece := fs.read(fd, position, PIECE_BYTES):
+            fs.write(copy, piece)
+            position += len(piece)
+        fs.sync(copy)
+    finally:
+        fs.close(copy)
+    fs.sync_folder(path.rpartition("/")[0])
+    return kept
+
+
+def create_free(fs: FileSystem, path: str) -> tuple[int, str]:
+    """Create the file, or the same with a number where that name is taken."""
+    number = 1
+    name = path
+    while True:
+        try:
+            return fs.create(name), name
+        except FileExistsError:
+            number += 1
+            name = f"{path}-{number}"

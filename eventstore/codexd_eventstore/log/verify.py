@@ -1,0 +1,68 @@
+"""Checking a whole log without changing anything, its link to its parent included. Everything here blocks."""
+
+from __future__ import annotations
+
+from codexd_eventstore.disk.files import FileSystem
+from codexd_eventstore.format.lines import Origin
+from codexd_eventstore.log.open_logs import Shelf
+from codexd_eventstore.log.scan import scan_log
+from codexd_eventstore.log.walk import crcs_at
+from codexd_eventstore.log.witness import judge
+from codexd_eventstore.sidecar.notes import Mark
+from codexd_eventstore.store import NotFound, Verdict
+
+
+def verify_log(
+    fs: FileSystem,
+    shelf: Shelf,
+    path: str,
+    stream: str,
+    end: int | None,
+    mark: Mark | None = None,
+) -> Verdict:
+    """What stands of a file, or of its first `end` bytes: its own records, not the inherited ones."""
+    scan = scan_log(fs, path, stream, end, mark=mark, keys=False)
+    judge(scan, mark)
+    damage = unfinished = None
+    if scan.tail is not None:
+        damage = scan.tail.damage
+        if damage is None:
+            unfinished = (
+                f"an append from record {scan.tail.seq} on never finished; its {scan.tail.size} bytes"
+                " are cut off and kept beside the log when it is opened next"
+            )
+    if damage is None and scan.origin is not None:
+        damage = _broken_link(fs, shelf, scan.origin)
+    return Verdict(stream, scan.records, damage, unfinished=unfinished)
+
+
+def _broken_link(fs: FileSystem, shelf: Shelf, origin: Origin) -> str | None:
+    """Why the parent does not have the record that a fork was made at, with a checksum it had once."""
+    if not origin.seq:
+        return None  # it shares nothing
+    try:
+        known = known_crcs(fs, shelf, origin.stream, origin.seq)
+    except NotFound as error:
+        return f"what it was forked from cannot be read: {error}"
+    if origin.chain not in known:
+        return f"its parent {origin.stream} has another record {origin.seq} than when it was forked"
+    return None
+
+
+def known_crcs(fs: FileSystem, shelf: Shelf, stream: str, seq: int) -> set[int]:
+    """The checksums that a record of a stream has or had, at which a fork may have left; empty for none.
+
+    Raises: NotFound where the stream, or one that it inherited the record from, is gone.
+    """
+    known: set[int] = set()
+    seen: set[str] = set()
+    while stream not in seen:
+        seen.add(stream)
+        start, found = crcs_at(fs, shelf.find(stream)[0], stream, frozenset({seq}))
+        if start.origin is None or seq > start.base:
+            return known | set(found.values()) | (start.cuts_at(seq) if found else set())
+        # It inherited the record; a fork at its own fork point has the checksum from it alone.
+        if seq == start.base:
+            known.add(start.origin.chain)
+        stream = start.origin.stream
+    return known

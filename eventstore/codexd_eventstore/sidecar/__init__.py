@@ -1,0 +1,1 @@
+"""Notes beside the logs that spare reading them, and may be lost."""

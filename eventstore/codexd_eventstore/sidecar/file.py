@@ -1,0 +1,204 @@
+"""The file of notes: its tables, and what one batch of writing does to them. Everything here blocks.
+
+Law: a row is only ever a hint. A batch is written whole or not at all, and `mark.keys_to` is raised only where
+the keys in front of it are there: a batch that was lost leaves a gap that is seen, never one that is not.
+
+SQLite makes its own calls to the file system, so the few around it are made here and not by `files.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from codexd_eventstore.disk.files import make_own
+from codexd_eventstore.format.offsets import Place
+from codexd_eventstore.sidecar.notes import Batch, Kept, Keying, Mark
+
+# The shape of the tables. A file with any other number is begun anew.
+VERSION: Final = 1
+# How long a reader waits on the event loop, and the writer in its thread, while the other recovers the file.
+READER_WAITS_S: Final = 0.25
+WRITER_WAITS_S: Final = 5.0
+
+# What passes, or what a new file would not mend: the file is left as it is.
+_PASSING: Final = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_NOMEM,
+    }
+)
+_TABLES: Final = """
+BEGIN IMMEDIATE;
+CREATE TABLE mark (
+    stream TEXT PRIMARY KEY, head INTEGER NOT NULL,
+    seq INTEGER NOT NULL, start INTEGER NOT NULL, chain INTEGER NOT NULL,
+    synced_seq INTEGER NOT NULL, synced_start INTEGER NOT NULL, synced_chain INTEGER NOT NULL,
+    keys_to INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE key (
+    stream TEXT NOT NULL, key TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+    PRIMARY KEY (stream, key)
+) WITHOUT ROWID;
+CREATE TABLE snapshot (
+    stream TEXT NOT NULL, name TEXT NOT NULL, seq INTEGER NOT NULL, chain INTEGER NOT NULL,
+    content BLOB NOT NULL, PRIMARY KEY (stream, name)
+);
+CREATE TABLE checkpoint (
+    stream TEXT NOT NULL, consumer TEXT NOT NULL, seq INTEGER NOT NULL,
+    PRIMARY KEY (stream, consumer)
+) WITHOUT ROWID;
+PRAGMA user_version = %d;
+COMMIT;
+"""
+
+
+def connect(path: str, *, make: bool) -> sqlite3.Connection | None:
+    """Open the file; None where there is none, or another version of it, and it is not to be made.
+
+    Raises: sqlite3.Error, OSError.
+    """
+    if make:
+        # SQLite gives its own files beside it the mode of this one.
+        make_own(path)
+    elif not Path(path).is_file():
+        return None
+    wait = WRITER_WAITS_S if make else READER_WAITS_S
+    db = sqlite3.connect(path, timeout=wait, isolation_level=None)
+    try:
+        found = db.execute("PRAGMA user_version").fetchone()[0]
+        if found == VERSION:
+            db.execute("PRAGMA synchronous = NORMAL")
+            db.execute("PRAGMA secure_delete = ON")
+            return db
+        if not make:
+            db.close()
+            return None
+        if found or db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            raise sqlite3.DatabaseError(f"{path} is of version {found}, not {VERSION}")
+        _lay_out(db)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _lay_out(db: sqlite3.Connection) -> None:
+    db.execute("PRAGMA journal_mode = WAL")
+    # With NORMAL a power cut may take the last batches and never mixes old pages with new ones; the
+    # syncs, one in a thousand pages, are the writer's.
+    db.execute("PRAGMA synchronous = NORMAL")
+    db.execute("PRAGMA secure_delete = ON")  # a scrubbed secret may be in a snapshot
+    db.executescript(_TABLES % VERSION)
+
+
+def remove(path: str) -> None:
+    """Remove the file and what SQLite keeps beside it. Raises: OSError."""
+    for suffix in ("-wal", "-shm", ""):
+        with suppress(FileNotFoundError):
+            os.unlink(path + suffix)
+
+
+def passes(error: sqlite3.Error) -> bool:
+    """Whether it passes, or a new file would be no better."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+    return (code & 0xFF) in _PASSING  # the primary code of an extended one
+
+
+def write(db: sqlite3.Connection, batch: Batch) -> None:
+    """Write a batch, whole or not at all. Raises: sqlite3.Error."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        for stream, checkpoints in batch.drops.items():
+            _drop(db, stream, checkpoints)
+        for stream, (mark, keying) in batch.marks.items():
+            _set_mark(db, stream, mark, keying)
+        db.executemany(
+            "REPLACE INTO snapshot VALUES (?, ?, ?, ?, ?)",
+            [(*name, kept.seq, kept.chain, kept.content) for name, kept in batch.snapshots.items()],
+        )
+        db.executemany(
+            "REPLACE INTO checkpoint VALUES (?, ?, ?)",
+            [(*pair, seq) for pair, seq in batch.checkpoints.items()],
+        )
+        db.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):
+            db.execute("ROLLBACK")
+        raise
+    if batch.drops:
+        # What was dropped may be secret: it is not to stay in the log of SQLite either.
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _drop(db: sqlite3.Connection, stream: str, checkpoints: bool) -> None:
+    tables = (
+        ("mark", "key", "snapshot", "checkpoint") if checkpoints else ("mark", "key", "snapshot")
+    )
+    for table in tables:
+        db.execute(f"DELETE FROM {table} WHERE stream = ?", (stream,))
+
+
+def _set_mark(db: sqlite3.Connection, stream: str, mark: Mark, keying: Keying) -> None:
+    if keying.after is None:
+        db.execute("DELETE FROM key WHERE stream = ?", (stream,))
+        keys_to = mark.durable.seq
+    else:
+        query = "SELECT head, keys_to FROM mark WHERE stream = ?"
+        head, keys_to = db.execute(query, (stream,)).fetchone() or (mark.head, -1)
+        if head != mark.head:
+            db.execute("DELETE FROM key WHERE stream = ?", (stream,))
+            keys_to = -1
+        elif keying.after <= keys_to:
+            keys_to = max(keys_to, mark.durable.seq)
+    db.executemany(
+        "INSERT OR IGNORE INTO key VALUES (?, ?, ?, ?)", [(stream, *span) for span in keying.spans]
+    )
+    db.execute(
+        "REPLACE INTO mark VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (stream, mark.head, *_columns(mark.place), *_columns(mark.durable), keys_to),
+    )
+
+
+def _columns(place: Place) -> tuple[int, int, int]:
+    return place.seq, place.start, place.chain
+
+
+def read_mark(db: sqlite3.Connection, stream: str) -> Mark | None:
+    """What is noted of a log."""
+    row = db.execute("SELECT * FROM mark WHERE stream = ?", (stream,)).fetchone()
+    return Mark(row[1], Place(*row[2:5]), Place(*row[5:8]), row[8]) if row else None
+
+
+def read_key(db: sqlite3.Connection, stream: str, key: str) -> tuple[int, int] | None:
+    """The append that a key was given with."""
+    query = "SELECT first, last FROM key WHERE stream = ? AND key = ?"
+    row = db.execute(query, (stream, key)).fetchone()
+    return (row[0], row[1]) if row else None
+
+
+def read_snapshot(db: sqlite3.Connection, stream: str, name: str) -> Kept | None:
+    """A snapshot."""
+    query = "SELECT seq, chain, content FROM snapshot WHERE stream = ? AND name = ?"
+    row = db.execute(query, (stream, name)).fetchone()
+    return Kept(*row) if row else None
+
+
+def read_checkpoint(db: sqlite3.Connection, stream: str, consumer: str) -> int | None:
+    """How far a consumer has come."""
+    query = "SELECT seq FROM checkpoint WHERE stream = ? AND consumer = ?"
+    row = db.execute(query, (stream, consumer)).fetchone()
+    return row[0] if row else None
+
+
+def read_checkpoints(db: sqlite3.Connection, consumer: str) -> dict[str, int]:
+    """How far a consumer has come in all streams that it has begun."""
+    return dict(db.execute("SELECT stream, seq FROM checkpoint WHERE consumer = ?", (consumer,)))

@@ -1,0 +1,305 @@
+"""What a store remembers beside its logs, so as not to read them whole: in one file that may be lost at any time.
+
+Law: nothing here is truth. Whatever is read may be missing, or from an older copy of the file, and costs only
+time then; no trouble with the file ever reaches a caller. A file that is broken is begun anew.
+
+Of each stream: a **mark** (where to read its log from, and up to where the disk was known to have it), its
+idempotency keys, its snapshots and the checkpoints of its consumers. One thread writes, in batches; the event
+loop reads single rows, which takes it some ten microseconds, and sees what waits to be written as if it were.
+SQLite is loaded when the first note is read or written: a daemon that starts does neither.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import msgspec
+import trio
+
+from codexd_eventstore.format.offsets import Place
+
+if TYPE_CHECKING:
+    import sqlite3
+
+T = TypeVar("T")
+
+# How long the writer lets notes gather, so that a busy store costs a few transactions a second.
+GATHER_SECONDS: Final = 0.2
+# Snapshots that may wait to be written; whoever brings more waits too.
+WAITING_BYTES_MAX: Final = 64 * 1024 * 1024
+
+
+class Mark(msgspec.Struct, frozen=True, gc=False):
+    """What is noted of one log."""
+
+    head: int  # the checksum of how its file begins: tells it from another file of that name
+    place: Place  # where to read it from when it is opened
+    durable: Place  # up to where the disk was known to have it
+    keys_to: int = -1  # the keys of all appends up to this `seq` are noted; -1: of none
+
+
+class Keying(msgspec.Struct, frozen=True):
+    """The idempotency keys of a log's appends behind `after`, up to the durable point of a mark."""
+
+    after: int | None  # None: they are all that the log has
+    spans: tuple[tuple[str, int, int], ...]  # (key, first, last)
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A snapshot, and the checksum of the record that it ends with."""
+
+    seq: int
+    chain: int
+    content: bytes
+
+
+class Batch:
+    """What is to be written next; a stream that is dropped is dropped before anything is set."""
+
+    def __init__(self) -> None:
+        self.drops: dict[str, bool] = {}  # by stream: whether with its checkpoints
+        self.marks: dict[str, tuple[Mark, Keying]] = {}
+        self.snapshots: dict[tuple[str, str], Kept] = {}  # by stream and name
+        self.checkpoints: dict[tuple[str, str], int] = {}  # by stream and consumer
+        self.size = 0  # of the snapshots
+
+    def __bool__(self) -> bool:
+        return bool(self.drops or self.marks or self.snapshots or self.checkpoints)
+
+    def drop(self, stream: str, *, checkpoints: bool) -> None:
+        """Forget a stream, also what was to be noted of it."""
+        self.drops[stream] = checkpoints or self.drops.get(stream, False)
+        self.marks.pop(stream, None)
+        for name in [name for name in self.snapshots if name[0] == stream]:
+            del self.snapshots[name]
+        if checkpoints:
+            for pair in [pair for pair in self.checkpoints if pair[0] == stream]:
+                del self.checkpoints[pair]
+
+    def set_mark(self, stream: str, mark: Mark, keying: Keying) -> None:
+        """Note a mark; keys that wait to be noted are kept with it."""
+        waiting = self.marks.get(stream)
+        if waiting is not None and keying.after is not None:
+            old_mark, old = waiting
+            if old_mark.head == mark.head and keying.after <= old_mark.durable.seq:
+                keying = Keying(old.after, old.spans + keying.spans)
+        self.marks[stream] = (mark, keying)
+
+
+class Notes:
+    """The notes of one store. Everything but `write_out` and `shut` is for the event loop and returns at once."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._lock = threading.Condition()
+        self._waiting = Batch()
+        self._flying: Batch | None = None
+        self._hurry = False
+        self._closing = False
+        self._renew = False  # a reader found the file broken
+        self._epoch = 0  # of the file: another one each time that it is begun anew
+        self._writer: threading.Thread | None = None
+        self._reader: sqlite3.Connection | None = None
+        self._reader_epoch = 0
+        self.works = True  # whether the last batch could be written
+
+    def mark(self, stream: str) -> Mark | None:
+        """What is noted of a log."""
+        for batch in self._unwritten():
+            if (found := batch.marks.get(stream)) is not None:
+                return found[0]
+            if stream in batch.drops:
+                return None
+        from codexd_eventstore.sidecar import file as notes_file
+
+        return self._ask(lambda db: notes_file.read_mark(db, stream))
+
+    def set_mark(self, stream: str, mark: Mark, keying: Keying) -> None:
+        """Note where a log may be read from, and the keys up to its durable point."""
+        self._put(lambda batch: batch.set_mark(stream, mark, keying))
+
+    def find_key(
+        self, stream: str, head: int, key: str, upto: int
+    ) -> tuple[bool, tuple[int, int] | None]:
+        """Whether the keys of all appends up to a `seq` are noted, and where this one is said to be."""
+        for batch in self._unwritten():
+            if (found := batch.marks.get(stream)) is not None and found[0].head == head:
+                mark, keying = found
+                span = next((span[1:] for span in keying.spans if span[0] == key), None)
+                if span is not None:
+                    return True, span
+                if mark.durable.seq >= upto:
+                    if keying.after is None:
+                        return True, None
+                    upto = min(upto, keying.after)
+            if stream in batch.drops:
+                return False, None
+        from codexd_eventstore.sidecar import file as notes_file
+
+        found_mark = self._ask(lambda db: notes_file.read_mark(db, stream))
+        if found_mark is None or found_mark.head != head or found_mark.keys_to < upto:
+            return False, None
+        return True, self._ask(lambda db: notes_file.read_key(db, stream, key))
+
+    def snapshot(self, stream: str, name: str) -> Kept | None:
+        """A snapshot, whether or not the log still agrees with it."""
+        for batch in self._unwritten():
+            if (found := batch.snapshots.get((stream, name))) is not None:
+                return found
+            if stream in batch.drops:
+                return None
+        from codexd_eventstore.sidecar import file as notes_file
+
+        return self._ask(lambda db: notes_file.read_snapshot(db, stream, name))
+
+    async def set_snapshot(self, stream: str, name: str, kept: Kept) -> None:
+        """Keep it instead of the one before."""
+        if self._waiting.size > WAITING_BYTES_MAX:
+            await self.write_out()
+
+        def put(batch: Batch) -> None:
+            batch.snapshots[stream, name] = kept
+            batch.size += len(kept.content)
+
+        self._put(put)
+
+    def checkpoint(self, stream: str, consumer: str) -> int:
+        """How far a consumer has come in a stream; 0 at first."""
+        for batch in self._unwritten():
+            if (found := batch.checkpoints.get((stream, consumer))) is not None:
+                return found
+            if batch.drops.get(stream):
+                return 0
+        from codexd_eventstore.sidecar import file as notes_file
+
+        return self._ask(lambda db: notes_file.read_checkpoint(db, stream, consumer)) or 0
+
+    def set_checkpoint(self, stream: str, consumer: str, seq: int) -> None:
+        """Remember how far it has come."""
+
+        def put(batch: Batch) -> None:
+            batch.checkpoints[stream, consumer] = seq
+
+        self._put(put)
+
+    def drop(self, stream: str, *, checkpoints: bool) -> None:
+        """Forget a stream whose file is another one or gone."""
+        self._put(lambda batch: batch.drop(stream, checkpoints=checkpoints))
+
+    async def write_out(self) -> None:
+        """Return when all that waits is in the file, or is lost."""
+        if self._writer is not None:
+            await trio.to_thread.run_sync(self._write_out)
+
+    async def shut(self) -> None:
+        """Write all that waits and close the file."""
+        if self._reader is not None:
+            self._forget_reader()
+        with self._lock:
+            self._closing = True
+            self._lock.notify_all()
+        if self._writer is not None:
+            await trio.to_thread.run_sync(self._writer.join, abandon_on_cancel=True)
+
+    def _unwritten(self) -> tuple[Batch, ...]:
+        """What is not in the file yet, newest first."""
+        if self._writer is None:
+            return ()
+        with self._lock:
+            return (self._waiting,) if self._flying is None else (self._waiting, self._flying)
+
+    def _put(self, put: Callable[[Batch], None]) -> None:
+        with self._lock:
+            put(self._waiting)
+            if self._writer is None and not self._closing:
+                self._writer = threading.Thread(
+                    target=self._write, name="eventstore notes", daemon=True
+                )
+                self._writer.start()
+            self._lock.notify_all()
+
+    def _ask(self, ask: Callable[[sqlite3.Connection], T | None]) -> T | None:
+        """What the file says; None where it cannot say anything."""
+        import sqlite3
+
+        from codexd_eventstore.sidecar import file as notes_file
+
+        if self._reader is not None and self._reader_epoch != self._epoch:
+            self._forget_reader()
+        try:
+            if self._reader is None:
+                self._reader_epoch = self._epoch
+                self._reader = notes_file.connect(self._path, make=False)
+                if self._reader is None:
+                    return None
+            return ask(self._reader)
+        except (sqlite3.Error, OSError, msgspec.ValidationError, TypeError) as error:
+            self._forget_reader()
+            if isinstance(error, sqlite3.Error) and not notes_file.passes(error):
+                self._renew = True
+                self._put(lambda batch: None)
+            return None
+
+    def _forget_reader(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.close()
+
+    def _write_out(self) -> None:
+        with self._lock:
+            self._hurry = True
+            self._lock.notify_all()
+            self._lock.wait_for(lambda: not self._waiting and self._flying is None)
+
+    def _write(self) -> None:
+        """The body of the writer's thread."""
+        db: sqlite3.Connection | None = None
+        while self._next():
+            with suppress(Exception):  # whatever it is: notes are lost, and nothing else
+                db = self._write_batch(db)
+            with self._lock:
+                self._flying = None
+                self._lock.notify_all()
+        if db is not None:
+            db.close()
+
+    def _next(self) -> bool:
+        """Wait until there is something to write, and let it gather; whether there is."""
+        with self._lock:
+            self._lock.wait_for(lambda: self._waiting or self._renew or self._closing)
+            self._lock.wait_for(lambda: self._hurry or self._closing, timeout=GATHER_SECONDS)
+            if not self._waiting and not self._renew:
+                return False
+            self._hurry = False
+            self._flying, self._waiting = self._waiting, Batch()
+            return True
+
+    def _write_batch(self, db: sqlite3.Connection | None) -> sqlite3.Connection | None:
+        import sqlite3
+
+        from codexd_eventstore.sidecar import file as notes_file
+
+        assert self._flying is not None
+        for attempt in range(2):
+            try:
+                if self._renew:
+                    self._renew = False
+                    raise sqlite3.DatabaseError("a reader found it broken")
+                db = db or notes_file.connect(self._path, make=True)
+                assert db is not None
+                notes_file.write(db, self._flying)
+                self.works = True
+                return db
+            except (sqlite3.Error, OSError) as error:
+                self.works = False
+                if db is not None:
+                    db.close()
+                    db = None
+                if attempt or not isinstance(error, sqlite3.Error) or notes_file.passes(error):
+                    return None
+                notes_file.remove(self._path)
+                self._epoch += 1
+        return None

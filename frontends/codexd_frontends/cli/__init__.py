@@ -1,0 +1,1 @@
+"""The command `codexctl`: arguments, the console, and a turn that is followed."""

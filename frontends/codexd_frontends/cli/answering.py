@@ -1,0 +1,224 @@
+"""Asking on a terminal, and when what is typed is an answer. The one place for all commands that ask. I/O.
+
+The law: nothing answers a question that began before the question was drawn, and the question is the last thing
+on the screen when it is answered. When one is drawn, all that was typed so far is taken away, a line without its
+end too. Then nobody may type for a moment; who does has more taken away, and the moment begins again. Only after
+it the keys are drawn, and from there on a typed line is an answer: one line and nothing after it, since more than
+a line at once was pasted. Where anything was written below the question, it is drawn again first: a model that
+goes on writing could draw another question there. So that it can be answered, nothing more is then read from the
+daemon for a while, which gives the rest later.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from codexd_frontends.cli.questions import Question, Questions, decision_for, read_question, said
+from codexd_frontends.client.client import Daemon
+from codexd_frontends.client.messages import Message
+from codexd_frontends.screen.drawn import title
+from codexd_frontends.screen.question import Room, is_cut, question_lines, whole_lines
+from codexd_frontends.screen.style import Style
+
+# Longer than the gap between two keys of somebody who types on, shorter than anybody reads a command.
+ATTENTION_SECONDS = 0.5
+KEYS = "[y] yes   [a] yes, in this thread from now on   [n] no   [c] no, and stop the turn"
+SHOW_KEY = "   [s] show all of it"
+# So long the keys wait for the end of what is written below the question.
+WRITING_SECONDS_MAX = 5.0
+# So long nothing is written below a question that was drawn again: a command can be read, and a screen is not
+# left behind by a thread that goes on.
+HOLD_SECONDS = 10.0
+# Of what was taken away so much is said.
+TAKEN_CHARACTERS_MAX = 100
+
+
+class Typing(Protocol):
+    """Where lines are typed."""
+
+    def drop(self) -> str:
+        """Take away all that was typed and not read, a line without its end too."""
+
+
+class Screen(Protocol):
+    """Where questions are drawn."""
+
+    @property
+    def room(self) -> Room | None:
+        """How large it is; None where nothing scrolls."""
+
+    @property
+    def written(self) -> int:
+        """How many characters were written on it so far."""
+
+
+class Answering:
+    """The open questions of a thread on one terminal."""
+
+    def __init__(
+        self,
+        say: Callable[[Sequence[str]], None],
+        style: Style,
+        screen: Screen,
+        typing: Typing | None,
+        *,
+        elsewhere: Callable[[Question], str] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`typing` is None where nobody types; then `elsewhere` says how a question is answered."""
+        self._say, self._style, self._screen = say, style, screen
+        self._typing, self._elsewhere, self._clock = typing, elsewhere, clock
+        self._questions = Questions()
+        # When the keys are to be drawn; None: they are, or nothing is asked.
+        self._opens_at: float | None = None
+        self._drawn_at = 0.0  # when the question was drawn first
+        self._mark = 0  # how much was written when our last word about it was
+        self._seen = 0  # and when somebody looked last
+        self._holds_until: float | None = None
+        self._taken = ""  # what was typed before the keys were drawn
+
+    @property
+    def first(self) -> Question | None:
+        """The question that is on the screen."""
+        return self._questions.first
+
+    @property
+    def listens(self) -> bool:
+        """Whether a line that is typed now is an answer."""
+        return self.first is not None and self._typing is not None and self._opens_at is None
+
+    def ask(self, message: Message) -> bool:
+        """Take a request of the daemon's; whether it is a question that can be answered here."""
+        question = read_question(message)
+        if question is None:
+            return False
+        if self._questions.ask(question) and self.first == question:
+            self._draw()
+        return True
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing is to be read from the daemon now."""
+        return self._holds_until is not None
+
+    def tick(self) -> float | None:
+        """Do what it is time for; how long until there is more to do, None: nothing is awaited."""
+        now = self._clock()
+        if self._holds_until is not None and now >= self._holds_until:
+            self._holds_until = None
+        if self._opens_at is None:
+            return None if self._holds_until is None else self._holds_until - now
+        if now >= self._opens_at:
+            self._try_to_open(now)
+        return None if self._opens_at is None else self._opens_at - now
+
+    def _try_to_open(self, now: float) -> None:
+        """Draw the keys if nobody types and nothing is written."""
+        is_written = self._screen.written != self._seen
+        self._seen = self._screen.written
+        if self._take_away():
+            self._opens_at = now + ATTENTION_SECONDS
+        elif not self._is_covered:
+            self._open()
+        elif is_written and now - self._drawn_at < WRITING_SECONDS_MAX:
+            self._opens_at = now + ATTENTION_SECONDS
+        else:
+            self._draw(again=True)
+
+    def _open(self) -> None:
+        self._opens_at = None
+        question = self.first
+        assert question is not None, "nothing is asked"
+        lines = []
+        if self._taken.strip():
+            words = title(self._taken, TAKEN_CHARACTERS_MAX)
+            note = f"  typed before the question could be answered, and not taken: {words}"
+            lines.append(self._style.dim(note))
+        self._taken = ""
+        show = SHOW_KEY if is_cut(question.request, self._screen.room) else ""
+        self._tell([*lines, self._style.yellow(f"  {KEYS}{show}")])
+
+    def typed(self, text: str, daemon: Daemon) -> str | None:
+        """Take a line; the decision, if it is one. Raises: ConnectionCut."""
+        question = self.first
+        if question is None or not self.listens:
+            return None
+        if self._take_away():
+            self._again("more than one line came at once, so none was taken as an answer")
+            return None
+        if self._is_covered:
+            self._again("more was written below the question; here it is again")
+            return None
+        if text.strip().lower() == "s":
+            self._draw(whole=True)
+            return None
+        decision = decision_for(text)
+        if decision is None:
+            self._tell(["  y, a, n or c?"])
+            return None
+        daemon.answer(question.id, question.answer(decision))
+        self._questions.answer(question)
+        self._tell([self._style.dim(f"  {said(decision)}")])
+        self._draw()
+        return decision
+
+    def resolved(self, message: Message) -> bool:
+        """A question needs no answer any more; whether it was open here."""
+        shown = self.first
+        gone = self._questions.resolve(message)
+        if gone is None:
+            return False
+        self._say([self._style.dim("  answered on another screen")])
+        if gone == shown:
+            self._draw()
+        return True
+
+    def let_go(self) -> None:
+        """Read on from the daemon: somebody wants to see what comes of something else."""
+        self._holds_until = None
+
+    def forget(self) -> None:
+        """The connection was cut: what is still open is asked again."""
+        self._questions, self._opens_at, self._holds_until = Questions(), None, None
+
+    def _again(self, why: str) -> None:
+        self._tell([self._style.dim(f"  {why}")])
+        self._draw(again=True)
+
+    def _draw(self, *, again: bool = False, whole: bool = False) -> None:
+        """Draw the first question, if there is one, and begin the moment in which nobody may type."""
+        question, now = self.first, self._clock()
+        self._opens_at = self._holds_until = None
+        if question is None:
+            return
+        self._taken = self._taken if again else ""
+        if whole:
+            self._tell(whole_lines(question.request, self._style))
+        else:
+            self._tell(question_lines(question.request, self._style, self._screen.room))
+        if self._typing is None:
+            self._tell([self._elsewhere(question)] if self._elsewhere else [])
+            return
+        # After it was drawn: what was typed by then was typed to something else.
+        self._take_away()
+        self._opens_at, self._seen = now + ATTENTION_SECONDS, self._screen.written
+        if again:
+            self._holds_until = now + HOLD_SECONDS
+        else:
+            self._drawn_at = now
+
+    def _tell(self, lines: Sequence[str]) -> None:
+        self._say(lines)
+        self._mark = self._screen.written
+
+    def _take_away(self) -> bool:
+        taken = self._typing.drop() if self._typing is not None else ""
+        self._taken += taken
+        return bool(taken)
+
+    @property
+    def _is_covered(self) -> bool:
+        """Whether anything was written since below the question."""
+        return self._screen.written != self._mark

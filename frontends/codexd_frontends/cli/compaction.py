@@ -1,0 +1,138 @@
+"""Compacting a thread, looking at what that would do, and pins. I/O through the connection."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Raw
+
+from codexd_frontends.cli.console import Console
+from codexd_frontends.cli.follow_turn import AsJson, OnScreen, RunningTurn, turn_screen
+from codexd_frontends.cli.watch import Interrupts, Watch
+from codexd_frontends.client.client import Daemon
+from codexd_frontends.client.exits import DONE, Exit
+from codexd_frontends.client.follow import Followed
+from codexd_frontends.screen.drawn import one_line
+from codexd_frontends.screen.numbers import exact
+
+
+class CompactStarted(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """The answer to thread/compact/start."""
+
+    turn_id: str
+
+
+class KeptPreview(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """A record of which something would stay."""
+
+    seq: int
+    tokens: int = 0
+    text: str = ""
+    truncated: bool = False
+    pinned: bool = False
+
+
+class HistoryCount(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """Items of the model's history by what they are."""
+
+    user_messages: int = 0
+    answers: int = 0
+    reasoning: int = 0
+    calls: int = 0
+    outputs: int = 0
+    other: int = 0
+    tokens: int = 0
+
+
+class CompactPreview(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """The answer to thread/compact/preview."""
+
+    context_tokens: int = 0
+    compact_at: int | None = None
+    history: HistoryCount = HistoryCount()
+    kept: tuple[KeptPreview, ...] = ()
+    kept_tokens: int = 0
+    lost: HistoryCount = HistoryCount()
+    compactions: int = 0
+
+
+class PinView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """A pinned record."""
+
+    seq: int
+    tokens: int = 0
+    text: str = ""
+
+
+class Pins(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """The pins of a thread."""
+
+    pins: tuple[PinView, ...] = ()
+
+
+def compact(daemon: Daemon, thread_id: str, console: Console) -> Exit:
+    """Compact the thread, and follow that to its end."""
+    followed = Followed(thread_id)
+    with Interrupts() as interrupts:
+        followed.attach(daemon)
+        params = {"threadId": thread_id}
+        turn_id = daemon.call("thread/compact/start", params, CompactStarted).turn_id
+        if console.json:
+            console.document({"threadId": thread_id, "turnId": turn_id})
+        shows = AsJson(console) if console.json else OnScreen(console, turn_screen(console))
+        turn = RunningTurn(daemon, followed, turn_id, console, shows)
+        ended = turn.follow(Watch(interrupts, None))
+    if ended.exit is not DONE:
+        return ended.exit
+    now = daemon.call("thread/compact/preview", params, CompactPreview)
+    if console.json:
+        console.document({"threadId": thread_id, "contextTokens": now.context_tokens})
+    else:
+        console.answer(
+            f"{thread_id} is compacted: the model's history comes to {exact(now.context_tokens)} tokens"
+        )
+    return DONE
+
+
+def preview(daemon: Daemon, thread_id: str, console: Console) -> None:
+    """Say what a compaction would keep and lose; no model is called."""
+    read = daemon.call("thread/compact/preview", {"threadId": thread_id}, Raw)
+    if console.json:
+        console.document({"threadId": thread_id, "preview": read})
+        return
+    for line in preview_lines(msgspec.json.decode(read, type=CompactPreview)):
+        console.answer(line)
+
+
+def preview_lines(seen: CompactPreview) -> list[str]:
+    """A preview as a person reads it."""
+    limit = "" if seen.compact_at is None else f"; at {exact(seen.compact_at)} it is compacted"
+    lines = [
+        f"now: {exact(seen.context_tokens)} tokens in context{limit}",
+        f"kept, word for word: {exact(seen.kept_tokens)} tokens",
+    ]
+    for one in seen.kept:
+        mark = "pinned" if one.pinned else "cut in its middle" if one.truncated else ""
+        tail = f"  ({mark})" if mark else ""
+        lines.append(f"  {one.seq:>6}  {exact(one.tokens):>7}  {one_line(one.text)}{tail}")
+    lost = seen.lost
+    counts = (
+        (lost.user_messages, "messages of people and of the daemon"),
+        (lost.answers, "answers"),
+        (lost.reasoning, "thoughts"),
+        (lost.calls, "tool calls"),
+        (lost.outputs, "outputs of tools"),
+        (lost.other, "other items"),
+    )
+    what = ", ".join(f"{name}: {exact(number)}" for number, name in counts if number)
+    lines.append(f"lost, but for a summary: {exact(lost.tokens)} tokens ({what or 'nothing'})")
+    lines.append(
+        "what the summary will say, and how long it will be, nobody knows before it is written"
+    )
+    return lines
+
+
+def pin_lines(pins: tuple[PinView, ...]) -> list[str]:
+    """Pins as a person reads them."""
+    if not pins:
+        return ["nothing is pinned"]
+    return [f"{one.seq:>6}  {exact(one.tokens):>7}  {one_line(one.text)}" for one in pins]

@@ -1,0 +1,219 @@
+"""Following one turn to its end: what `send` does once its turn is started, and the demo too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from codexd_frontends.cli.answering import Answering
+from codexd_frontends.cli.console import Console
+from codexd_frontends.cli.questions import read_question
+from codexd_frontends.cli.watch import CtrlC, InputEnded, Typed, Watch
+from codexd_frontends.client.client import Daemon
+from codexd_frontends.client.errors import ConnectionCut
+from codexd_frontends.client.exits import DONE, FAILED, INTERRUPTED, LEFT, WAITING, Exit
+from codexd_frontends.client.follow import Followed
+from codexd_frontends.client.hints import how_to_answer
+from codexd_frontends.client.messages import Message, ThreadNote, Turn, TurnNote
+from codexd_frontends.client.usage_messages import TokenCounts, UsageNote
+from codexd_frontends.screen.question import question_lines
+from codexd_frontends.screen.reasoning import Thoughts
+from codexd_frontends.screen.render import Screen
+
+
+class Ended(NamedTuple):
+    """How following a turn ended, and the turn if it has ended too."""
+
+    exit: Exit
+    turn: Turn | None = None
+
+
+class Shows(Protocol):
+    """Where a turn is shown: on a screen, or as JSON lines."""
+
+    def message(self, message: Message) -> None: ...
+    def lines(self, *lines: str) -> None: ...
+
+
+def turn_screen(console: Console, thoughts: Thoughts = "summary") -> Screen:
+    """The screen of a command that follows one turn and then ends."""
+    return Screen(
+        answer=console.out_style,
+        talk=console.talk_style,
+        whole=False,
+        one_screen=console.one_screen,
+        thoughts=thoughts,
+    )
+
+
+class OnScreen:
+    """Shows a turn to a person."""
+
+    def __init__(self, console: Console, screen: Screen) -> None:
+        self._console = console
+        self._screen = screen
+
+    def message(self, message: Message) -> None:
+        self._console.write(self._screen.note(message))
+
+    def lines(self, *lines: str) -> None:
+        self._console.write(self._screen.lines(lines))
+
+
+class AsJson:
+    """Shows a turn to a program: the daemon's messages, a line each, as they came."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def message(self, message: Message) -> None:
+        self._console.json_line(message.line)
+
+    def lines(self, *lines: str) -> None:
+        """What is said to a person has no place among the messages."""
+
+
+class RunningTurn:
+    """One turn, from its start to its end."""
+
+    def __init__(
+        self, daemon: Daemon, followed: Followed, turn_id: str, console: Console, shows: Shows
+    ) -> None:
+        self._daemon = daemon
+        self._followed = followed
+        self._turn_id = turn_id
+        self._console = console
+        self._shows = shows
+        self._answering: Answering | None = None  # None: nobody is there to be asked
+        self._left_open = ""  # the approval that was asked for last
+        self._interrupting = False
+        self._total: TokenCounts | None = None  # of the thread, as it was told last
+        self._total_before = TokenCounts()  # what it was in front of this turn
+
+    @property
+    def used(self) -> TokenCounts | None:
+        """What the turn has used; None: the provider has not said."""
+        return None if self._total is None else self._total.minus(self._total_before)
+
+    def follow(self, watch: Watch, *, seconds: float | None = None) -> Ended:
+        """Show the turn until it ends, or waits for somebody who is not here.
+
+        Raises:
+            ConnectionCut: the daemon went away, or nothing was heard for so many `seconds`.
+        """
+        try:
+            return self._follow(watch, seconds)
+        except ConnectionCut:
+            # A turn outlives the connection, and the daemon too: it goes on when that is back.
+            self._shows.lines(
+                "What becomes of the turn is shown by",
+                f"  codexctl attach {self._followed.thread_id}",
+            )
+            raise
+
+    def _follow(self, watch: Watch, seconds: float | None) -> Ended:
+        if self._console.may_ask and not self._console.json and watch.lines is not None:
+            style = self._console.talk_style
+            self._answering = Answering(self._say, style, self._console, watch.lines)
+        asking = self._answering
+        while True:
+            pause = asking.tick() if asking is not None else None
+            listens = asking is not None and asking.listens
+            waits = seconds if pause is None else pause
+            daemon = None if asking is not None and asking.holds else self._daemon
+            match watch.next(daemon, listen=listens, join_pasted=False, seconds=waits):
+                case None if pause is not None:
+                    pass  # The question takes answers now.
+                case None:
+                    raise ConnectionCut(f"nothing was heard of the turn for {seconds:g} s")
+                case Message() as message:
+                    ended = self._message(message)
+                    if ended is not None:
+                        return ended
+                case Typed(text):
+                    if asking is not None:
+                        asking.typed(text, self._daemon)
+                case InputEnded():
+                    return self._waiting()
+                case CtrlC():
+                    if self._interrupting:
+                        return Ended(LEFT)
+                    self._interrupt()
+
+    def _say(self, lines: Sequence[str]) -> None:
+        self._shows.lines(*lines)
+
+    def _message(self, message: Message) -> Ended | None:
+        if not self._followed.take(message):
+            return None
+        if message.method == "thread/tokenUsage/updated":
+            self._count(message)
+        if not self._is_ours(message):
+            return None
+        self._shows.message(message)
+        if message.is_request:
+            return self._question(message)
+        match message.method:
+            case "serverRequest/resolved" if self._answering is not None:
+                self._answering.resolved(message)
+            case "turn/completed":
+                turn = msgspec.json.decode(message.params, type=TurnNote).turn
+                return Ended(_EXITS.get(turn.status, FAILED), turn)
+            case "thread/closed":
+                self._shows.lines(
+                    "The turn goes on when the thread is resumed:",
+                    f"  codexctl attach {self._followed.thread_id}",
+                )
+                return Ended(FAILED)
+        return None
+
+    def _count(self, message: Message) -> None:
+        total = msgspec.json.decode(message.params, type=UsageNote).token_usage.total
+        if self._is_ours(message):
+            self._total = total
+        else:
+            self._total_before = total
+
+    def _is_ours(self, message: Message) -> bool:
+        """Whether a message is about our turn, or about the thread as a whole."""
+        if message.method in ("turn/started", "turn/completed"):
+            return msgspec.json.decode(message.params, type=TurnNote).turn.id == self._turn_id
+        note = msgspec.json.decode(message.params, type=ThreadNote)
+        return note.turn_id in (None, self._turn_id)
+
+    def _question(self, message: Message) -> Ended | None:
+        question = read_question(message)
+        if question is None:
+            return None
+        self._left_open = question.request.approval_id
+        if self._answering is None:
+            self._shows.lines(*question_lines(question.request, self._console.talk_style))
+            return self._waiting()
+        self._answering.ask(message)
+        return None
+
+    def _waiting(self) -> Ended:
+        """Leave the question open: it waits in the daemon, through restarts too."""
+        first = self._answering.first if self._answering is not None else None
+        approval_id = self._left_open if first is None else first.request.approval_id
+        self._shows.lines(
+            "It waits for an answer; give it with one of",
+            *how_to_answer(self._followed.thread_id, approval_id),
+        )
+        return Ended(WAITING)
+
+    def _interrupt(self) -> None:
+        self._interrupting = True
+        if self._answering is not None:
+            self._answering.let_go()
+        style = self._console.talk_style
+        self._shows.lines(style.dim("interrupting; Ctrl-C again leaves at once"))
+        # It may have ended meanwhile; then its end is on the way, and says how.
+        self._daemon.post(
+            "turn/interrupt", {"threadId": self._followed.thread_id, "turnId": self._turn_id}
+        )
+
+
+_EXITS = {"completed": DONE, "interrupted": INTERRUPTED, "failed": FAILED}

@@ -1,0 +1,45 @@
+"""Which provider and model the command line asks for: by name, or whatever answers on this machine."""
+
+from __future__ import annotations
+
+import argparse
+from typing import NamedTuple
+
+import msgspec
+
+from codexd_frontends.cli.console import Console
+from codexd_frontends.client.client import Daemon
+from codexd_frontends.screen.drawn import one_line
+
+
+class LocalModelAnswer(msgspec.Struct, frozen=True, rename="camel"):
+    """The answer to provider/findLocal."""
+
+    model_provider: str
+    model: str
+    name: str = ""
+    base_url: str = ""
+
+
+class Whom(NamedTuple):
+    """What is to be set of a thread; None leaves it as it is."""
+
+    provider: str | None
+    model: str | None
+
+    def params(self) -> dict[str, object]:
+        """The params of thread/start and thread/resume that say so."""
+        named = {"modelProvider": self.provider, "model": self.model}
+        return {name: value for name, value in named.items() if value}
+
+
+def asked_for(daemon: Daemon, arguments: argparse.Namespace, console: Console) -> Whom:
+    """The provider and the model; with --oss, the daemon looks for them. Raises: Refused, none answers."""
+    if not arguments.oss and not arguments.local_provider:
+        return Whom(arguments.provider, arguments.model)
+    asked = {"provider": arguments.local_provider, "model": arguments.model}
+    params = {name: value for name, value in asked.items() if value}
+    found = daemon.call("provider/findLocal", params, LocalModelAnswer)
+    said = f"{found.model}, {found.name} at {found.base_url}"
+    console.talk(console.talk_style.dim(one_line(said)))
+    return Whom(found.model_provider, found.model)

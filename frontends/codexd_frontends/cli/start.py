@@ -1,0 +1,128 @@
+"""Starting the daemon when none runs. I/O, processes.
+
+Several frontends may do this at once: each spawns a daemon, the daemon's own lock lets one of them
+live, and everybody connects to that one.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from codexd.config.paths import default_paths
+from codexd.machine.foreign_files import open_file
+from codexd.machine.owners import NotOurs, make_own_folder, open_own
+from codexd.machine.python_child import python_command
+from codexd_frontends.cli.console import Console
+from codexd_frontends.client.client import Daemon
+from codexd_frontends.client.errors import BadConfig, Forbidden, Unreachable
+from codexd_frontends.client.exits import BAD_CONFIG, FORBIDDEN
+
+if TYPE_CHECKING:
+    import subprocess
+
+# The daemon answers within a second on a slow machine; what takes this long has hung.
+START_SECONDS_MAX = 10.0
+# A daemon that ended has lost the race against another one; that one answers within this time.
+RACE_SECONDS_MAX = 3.0
+POLL_SECONDS = 0.01
+STILL_READING = "codexctl: waiting for the daemon: a long thread takes some seconds when it is read for the first time"
+# Enough of its log for the reason why it did not start.
+LOG_TAIL_BYTES = 2000
+
+
+def default_socket_path() -> str:
+    """Where the daemon listens if nobody says otherwise."""
+    return str(default_paths().socket)
+
+
+def connect(console: Console) -> Daemon:
+    """A connection to the daemon, started if it does not run and may be started. Raises: Trouble."""
+    try:
+        daemon = Daemon.connect(console.socket_path)
+    except Unreachable:
+        if not console.may_start:
+            raise
+        daemon = start(console.socket_path)
+    daemon.when_slow = lambda: console.talk(STILL_READING)
+    return daemon
+
+
+def start(socket_path: str) -> Daemon:
+    """Start a daemon and connect to it, or to one that was faster.
+
+    Raises:
+        BadConfig: it could not read its configuration.
+        Forbidden: others own or may change what it keeps its things in.
+        Unreachable: it did not answer in time.
+    """
+    log_path = daemon_log_path()
+    with _log(log_path) as log:
+        process = spawn(socket_path, log)
+    started = time.monotonic()
+    ended_at: float | None = None
+    while True:
+        try:
+            return Daemon.connect(socket_path)
+        except Unreachable as error:
+            ended = process.poll()
+            if ended == BAD_CONFIG.number:
+                raise BadConfig(f"the daemon did not start:\n{log_tail(log_path)}") from error
+            if ended == FORBIDDEN.number:
+                raise Forbidden(f"the daemon did not start:\n{log_tail(log_path)}") from error
+            now = time.monotonic()
+            if ended is not None and ended_at is None:
+                ended_at = now
+            raced_out = ended_at is not None and now > ended_at + RACE_SECONDS_MAX
+            if raced_out or now > started + START_SECONDS_MAX:
+                raise Unreachable(_no_answer(ended, log_path)) from error
+        time.sleep(POLL_SECONDS)
+
+
+def spawn(socket_path: str, log: BinaryIO) -> subprocess.Popen[bytes]:
+    """A daemon in a session of its own: no Ctrl-C of ours and no closed terminal reaches it."""
+    import subprocess  # 20 ms that are spent only when a daemon is started
+
+    return subprocess.Popen(
+        [*python_command("codexd"), "--listen", f"unix://{socket_path}"],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+    )
+
+
+def daemon_log_path() -> Path:
+    """What the daemon says on stderr goes here when a frontend has started it."""
+    return default_paths().state_dir / "codexd.log"
+
+
+def log_tail(path: Path) -> str:
+    """The end of the daemon's log."""
+    try:
+        with open_file(path, follow=False) as log:
+            log.seek(max(0, os.fstat(log.fileno()).st_size - LOG_TAIL_BYTES))
+            return log.read(LOG_TAIL_BYTES).decode(errors="replace").strip()
+    except OSError as error:
+        return f"(its log cannot be read: {error})"
+
+
+def _log(path: Path) -> BinaryIO:
+    """The daemon's log, to be appended to. Raises: Forbidden, Unreachable."""
+    try:
+        make_own_folder(path.parent)
+        return os.fdopen(open_own(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab")
+    except NotOurs as error:
+        raise Forbidden(f"{error}; the daemon was not started") from error
+    except OSError as error:
+        raise Unreachable(
+            f"expected {path} to be a file for the daemon's log, found something else or nothing that "
+            f"can be written ({error.strerror}); the daemon was not started"
+        ) from error
+
+
+def _no_answer(ended: int | None, log_path: Path) -> str:
+    what = f"did not answer within {START_SECONDS_MAX:g} s" if ended is None else f"ended ({ended})"
+    return f"the daemon was started and {what}; the end of {log_path}:\n{log_tail(log_path)}"

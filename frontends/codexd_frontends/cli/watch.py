@@ -1,0 +1,210 @@
+"""Waiting for whatever comes first: a message, a typed line, Ctrl-C. I/O."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import termios
+import time
+from types import FrameType, TracebackType
+from typing import NamedTuple, Self
+
+from codexd_frontends.client.client import Daemon
+from codexd_frontends.client.messages import Message
+
+# Lines that follow this closely on a terminal were pasted, not typed: they are one prompt.
+PASTE_GAP_SECONDS = 0.02
+INPUT_READ_BYTES = 1 << 16
+# A line that is typed or pasted; the daemon's own bound for a prompt is larger.
+TYPED_BYTES_MAX = 1 << 20
+
+
+class Typed(NamedTuple):
+    """A line, or several that were pasted at once."""
+
+    text: str
+
+
+class InputEnded(NamedTuple):
+    """Ctrl-D, or the end of the file that stdin is."""
+
+
+class CtrlC(NamedTuple):
+    """SIGINT came."""
+
+
+Seen = Message | Typed | InputEnded | CtrlC
+
+
+class Interrupts:
+    """While this is open, SIGINT is counted and makes `fileno` readable, and raises nothing."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._writer, False)  # as set_wakeup_fd wants it
+        self._before = signal.signal(signal.SIGINT, self._counted)
+        self._wakeup_before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        signal.set_wakeup_fd(self._wakeup_before)
+        signal.signal(signal.SIGINT, self._before)
+        os.close(self._reader)
+        os.close(self._writer)
+
+    def fileno(self) -> int:
+        return self._reader
+
+    def _counted(self, _signal: int, _frame: FrameType | None) -> None:
+        self.count += 1
+
+    def drain(self) -> None:
+        """Forget that `fileno` was readable."""
+        while select.select([self._reader], [], [], 0)[0]:
+            os.read(self._reader, INPUT_READ_BYTES)
+
+
+class InputLines:
+    """Lines of a file descriptor, read past Python's buffer so that `select` tells the truth."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._partial = b""
+        self._ended = False
+        self._pastes = os.isatty(descriptor)
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a line, or the end, is here already."""
+        return self._ended or b"\n" in self._partial
+
+    def read(self) -> None:
+        """Take what the descriptor has; a terminal that is gone has ended."""
+        try:
+            data = os.read(self._descriptor, INPUT_READ_BYTES)
+        except OSError:
+            data = b""
+        if not data:
+            self._ended = True
+        elif len(self._partial) < TYPED_BYTES_MAX:
+            self._partial += data
+
+    def drop(self) -> str:
+        """Take away all that was typed and not read, a line without its end too; what that was."""
+        typed, self._partial = self._partial, b""
+        if self._pastes and _is_in_front(self._descriptor):
+            typed += _unread(self._descriptor)
+        return _text(typed)
+
+    def next(self, *, join_pasted: bool) -> Typed | InputEnded:
+        """The next line; on a terminal, if asked for, with those that were pasted with it."""
+        if b"\n" not in self._partial:
+            last, self._partial = self._partial, b""
+            return Typed(_text(last)) if last else InputEnded()
+        if join_pasted and self._pastes:
+            while not self._ended and _readable(self._descriptor, PASTE_GAP_SECONDS):
+                self.read()
+            whole, _, self._partial = self._partial.rpartition(b"\n")
+        else:
+            whole, _, self._partial = self._partial.partition(b"\n")
+        return Typed(_text(whole))
+
+
+def _text(line: bytes) -> str:
+    return line.decode(errors="replace").replace("\r", "")
+
+
+def _is_in_front(descriptor: int) -> bool:
+    """Whether this process may change the terminal: one in the background would be stopped."""
+    try:
+        return os.tcgetpgrp(descriptor) == os.getpgrp()
+    except OSError:
+        return True  # It is not our controlling terminal, and nobody is stopped for it.
+
+
+def _unread(descriptor: int) -> bytes:
+    """What the terminal holds. It gives out whole lines only, so for that moment it is asked for characters."""
+    try:
+        before = termios.tcgetattr(descriptor)
+    except termios.error:
+        return b""  # It is gone, and what it held with it.
+    raw = [*before[:3], before[3] & ~termios.ICANON, *before[4:6], list(before[6])]
+    raw[6][termios.VMIN] = raw[6][termios.VTIME] = 0
+    try:
+        termios.tcsetattr(descriptor, termios.TCSANOW, raw)
+        read = b""
+        while len(read) < TYPED_BYTES_MAX and (data := os.read(descriptor, INPUT_READ_BYTES)):
+            read += data
+        return read
+    except (OSError, termios.error):
+        return b""
+    finally:
+        with contextlib.suppress(termios.error):
+            termios.tcsetattr(descriptor, termios.TCSANOW, before)
+
+
+class Watch:
+    """Waits on the daemon, on SIGINT, and on typed lines where there are any."""
+
+    def __init__(self, interrupts: Interrupts, lines: InputLines | None = None) -> None:
+        self._interrupts = interrupts
+        self._seen_interrupts = 0  # one that came before the watch counts, too
+        self.lines = lines
+
+    def next(
+        self,
+        daemon: Daemon | None,
+        *,
+        listen: bool = True,
+        join_pasted: bool = True,
+        seconds: float | None = None,
+    ) -> Seen | None:
+        """What comes first; None if nothing came in `seconds`. `listen`: take typed lines.
+
+        Raises:
+            ConnectionCut: the daemon went away.
+        """
+        lines = self.lines if listen else None
+        deadline = None if seconds is None else time.monotonic() + seconds
+        while True:
+            if self._interrupts.count > self._seen_interrupts:
+                self._interrupts.drain()
+                self._seen_interrupts = self._interrupts.count
+                return CtrlC()
+            if lines is not None and lines.waiting:
+                return lines.next(join_pasted=join_pasted)
+            message = None if daemon is None else daemon.receive_nowait()
+            if message is not None:
+                return message
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                return None
+            self._wait(daemon, lines, left)
+
+    def _wait(self, daemon: Daemon | None, lines: InputLines | None, seconds: float | None) -> None:
+        poll = select.poll()
+        poll.register(self._interrupts, select.POLLIN)
+        if daemon is not None:
+            poll.register(daemon, select.POLLIN)
+        if lines is not None:
+            poll.register(lines, select.POLLIN)
+        ready = {fd for fd, _ in poll.poll(None if seconds is None else seconds * 1000)}
+        if lines is not None and lines.fileno() in ready:
+            lines.read()
+
+
+def _readable(descriptor: int, seconds: float) -> bool:
+    return bool(select.select([descriptor], [], [], seconds)[0])

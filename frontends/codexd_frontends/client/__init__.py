@@ -1,0 +1,1 @@
+"""A connection to the daemon, and what comes over it."""

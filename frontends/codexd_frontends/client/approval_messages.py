@@ -1,0 +1,57 @@
+"""What the daemon asks of a person, as frontends read it: only the members that they use."""
+
+from __future__ import annotations
+
+import msgspec
+
+from codexd_frontends.client.messages import CommandAction
+
+
+class _Read(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    pass
+
+
+class AskedByCodexd(_Read, frozen=True, kw_only=True):
+    """What codexd says beside what the original asks."""
+
+    approval_id: str
+    action_hash: str
+    reason: str = ""
+    model_says: str | None = None
+
+
+class ApprovalRequest(_Read, frozen=True, kw_only=True):
+    """item/commandExecution/requestApproval, item/fileChange/requestApproval."""
+
+    thread_id: str
+    turn_id: str
+    item_id: str
+    command: str | None = None
+    cwd: str | None = None
+    reason: str | None = None
+    command_actions: tuple[CommandAction, ...] | None = None
+    grant_root: str | None = None
+    codexd: AskedByCodexd | None = None
+
+    @property
+    def approval_id(self) -> str:
+        """By which the approval is named, through restarts too."""
+        return self.item_id if self.codexd is None else self.codexd.approval_id
+
+    @property
+    def own_reason(self) -> str | None:
+        """The daemon's own reason; None where it does not keep it apart."""
+        return None if self.codexd is None else self.codexd.reason
+
+    @property
+    def model_says(self) -> str | None:
+        """The model's reason: what nobody says to be the daemon's is taken for that."""
+        return self.reason if self.codexd is None else self.codexd.model_says
+
+    @property
+    def shell_line(self) -> str | None:
+        """The command as the model wrote it; None when it is no command that is asked about."""
+        actions = self.command_actions or ()
+        if len(actions) == 1 and actions[0].command:
+            return actions[0].command
+        return self.command

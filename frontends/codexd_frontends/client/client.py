@@ -1,0 +1,277 @@
+"""A connection to the daemon: blocking, one JSON value a line over its Unix socket. I/O.
+
+The law: nothing that the daemon says is lost or reordered. While `call` waits for its answer, whatever
+else comes is kept, in order, for `receive`.
+"""
+
+from __future__ import annotations
+
+import collections
+import itertools
+import os
+import select
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Self, TypeVar
+
+import msgspec
+
+from codexd import __version__
+from codexd.config.paths import SOCKET_PATH_BYTES_MAX
+from codexd.protocol.wire.framing import Lines
+from codexd_frontends.client.errors import (
+    ConnectionCut,
+    Forbidden,
+    Refused,
+    Unreachable,
+    UsageTrouble,
+)
+from codexd_frontends.client.messages import Message, RequestId, read_message
+
+# A request that takes longer has been lost; the slowest, reading a thread of many turns, takes seconds.
+CALL_SECONDS_MAX = 60.0
+# Whoever waits this long wants to know why.
+SLOW_SECONDS = 2.0
+# Connecting to a socket of this machine takes microseconds, unless the daemon hangs.
+CONNECT_SECONDS_MAX = 5.0
+# One read of a burst of deltas: as much as the kernel keeps for a Unix socket by default.
+READ_BYTES = 1 << 18
+# A whole thread can be one line; beyond this something is wrong with the daemon.
+LINE_BYTES_MAX = 1 << 30
+
+T = TypeVar("T")
+
+Params = Mapping[str, object]
+Heard = Callable[[Message], bool]  # whether it was for whoever hears it
+
+
+class Daemon:
+    """A connection that has been initialized."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+        self._ids = itertools.count(1)
+        self._lines = Lines(LINE_BYTES_MAX)
+        self._arrived: collections.deque[Message] = collections.deque()
+        self._answers: dict[RequestId, Message] = {}
+        self._unwanted: set[RequestId] = set()  # asked, and nobody waits for the answer
+        self.when_slow: Callable[[], None] | None = None  # called once in a call that takes long
+        self.slow_seconds = SLOW_SECONDS
+
+    @classmethod
+    def connect(cls, path: str, *, frontend: str = "codexctl") -> Self:
+        """Connect to the daemon that listens at `path`.
+
+        Raises:
+            Unreachable: nobody listens there.
+            Forbidden: the socket, or who listens there, is another user's.
+            ConnectionCut: the daemon closed the connection, or did not answer.
+        """
+        daemon = cls(open_socket(path))
+        try:
+            daemon._initialize(frontend)
+        except BaseException:
+            daemon.close()
+            raise
+        return daemon
+
+    def _initialize(self, frontend: str) -> None:
+        self.call(
+            "initialize",
+            {
+                "clientInfo": {"name": frontend, "title": None, "version": __version__},
+                "capabilities": {"experimentalApi": True, "codexd": {"cursor": True}},
+            },
+            object,
+            seconds=CONNECT_SECONDS_MAX,
+        )
+        self._send({"method": "initialized"})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hang up. What was started goes on without us."""
+        self._socket.close()
+
+    def fileno(self) -> int:
+        """For selectors: readable when something came."""
+        return self._socket.fileno()
+
+    def call(
+        self,
+        method: str,
+        params: Params,
+        answer: type[T],
+        *,
+        seconds: float = CALL_SECONDS_MAX,
+        heard: Heard | None = None,
+    ) -> T:
+        """Ask, and wait for the answer; `heard` is shown what comes meanwhile, and may take it.
+
+        Raises:
+            Refused: the daemon answered with an error.
+            ConnectionCut: it went away, or did not answer in `seconds`.
+        """
+        message = self.call_raw(method, params, seconds=seconds, heard=heard)
+        try:
+            return msgspec.json.decode(message.result, type=answer)
+        except msgspec.DecodeError as error:
+            raise ConnectionCut(
+                f"the daemon's answer to {method} cannot be read: {error}"
+            ) from error
+
+    def call_raw(
+        self,
+        method: str,
+        params: Params,
+        *,
+        seconds: float = CALL_SECONDS_MAX,
+        heard: Heard | None = None,
+    ) -> Message:
+        """Ask, and wait for the answer as it comes. Raises: as `call`."""
+        request_id = next(self._ids)
+        self._send({"id": request_id, "method": method, "params": params})
+        asked, is_slow = time.monotonic(), seconds <= self.slow_seconds
+        while request_id not in self._answers:
+            waits = seconds if is_slow else self.slow_seconds
+            if not self._read(max(0.0, asked + waits - time.monotonic())):
+                if is_slow:
+                    raise ConnectionCut(f"the daemon did not answer {method} within {seconds:g} s")
+                is_slow = True
+                if self.when_slow is not None:
+                    self.when_slow()
+            if heard is not None:
+                self._arrived = collections.deque(one for one in self._arrived if not heard(one))
+        message = self._answers.pop(request_id)
+        if message.error is not None:
+            refusal = message.error
+            reason = None if refusal.data is None else refusal.data.code
+            raise Refused(refusal.code, refusal.message, reason)
+        return message
+
+    def post(self, method: str, params: Params) -> None:
+        """Ask, and do not wait: what comes of it is seen in notifications. Raises: ConnectionCut."""
+        request_id = next(self._ids)
+        self._unwanted.add(request_id)
+        self._send({"id": request_id, "method": method, "params": params})
+
+    def answer(self, request_id: RequestId, result: Params) -> None:
+        """Answer a request of the daemon's. Raises: ConnectionCut."""
+        self._send({"id": request_id, "result": result})
+
+    @property
+    def has_heard(self) -> bool:
+        """Whether a notification or request came with what was read already."""
+        return bool(self._arrived)
+
+    def receive(self, seconds: float | None = None) -> Message | None:
+        """The next notification or request; None if none came in `seconds`. Raises: ConnectionCut."""
+        deadline = None if seconds is None else time.monotonic() + seconds
+        while not self._arrived:
+            left = None if deadline is None else deadline - time.monotonic()
+            if not self._read(left):
+                return None
+        return self._arrived.popleft()
+
+    def receive_nowait(self) -> Message | None:
+        """The next notification or request that is already here, read from the socket or not."""
+        return self.receive(0)
+
+    def _send(self, message: Params) -> None:
+        line = msgspec.json.encode(message) + b"\n"
+        try:
+            self._socket.sendall(line)
+        except TimeoutError as error:
+            raise ConnectionCut("the daemon does not read what it is sent") from error
+        except OSError as error:
+            raise ConnectionCut(f"the connection to the daemon was cut: {error}") from error
+
+    def _read(self, seconds: float | None) -> bool:
+        """Read once and sort what came; False if nothing came in `seconds`."""
+        if not _readable(self._socket, seconds):
+            return False
+        try:
+            data = self._socket.recv(READ_BYTES)
+        except OSError as error:
+            raise ConnectionCut(f"the connection to the daemon was cut: {error}") from error
+        if not data:
+            raise ConnectionCut("the daemon closed the connection")
+        for line in self._lines.feed(data):
+            if not isinstance(line, bytes):
+                raise ConnectionCut(f"the daemon said too much at once: {line}")
+            self._sort(line)
+        return True
+
+    def _sort(self, line: bytes) -> None:
+        try:
+            message = read_message(line)
+        except msgspec.DecodeError as error:
+            raise ConnectionCut(f"the daemon sent a line that cannot be read: {error}") from error
+        if not message.is_answer:
+            self._arrived.append(message)
+        elif message.id in self._unwanted:
+            self._unwanted.discard(message.id)
+        elif message.id is not None:
+            self._answers[message.id] = message
+
+
+def _readable(connection: socket.socket, seconds: float | None) -> bool:
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(None if seconds is None else max(0, seconds) * 1000))
+
+
+def open_socket(path: str) -> socket.socket:
+    """A bare connection to the socket at `path`. Raises: as `Daemon.connect`, but for ConnectionCut."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(CONNECT_SECONDS_MAX)
+        connection.connect(_short(path))
+        _refuse_strangers(connection, path)
+        connection.settimeout(CALL_SECONDS_MAX)
+    except PermissionError as error:
+        connection.close()
+        raise Forbidden(f"the socket {path} may not be used: {error.strerror}") from error
+    except (ConnectionRefusedError, FileNotFoundError, NotADirectoryError) as error:
+        connection.close()
+        raise Unreachable(f"no daemon is running at {path}") from error
+    except OSError as error:
+        connection.close()
+        if "too long" in str(error):
+            raise UsageTrouble(f"the path of the socket is too long: {path}") from error
+        raise Unreachable(f"the daemon at {path} cannot be reached: {error}") from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _short(path: str) -> str:
+    """Where a socket really is: one with a long path is a symlink to a short one."""
+    if len(os.fsencode(path)) > SOCKET_PATH_BYTES_MAX and os.path.islink(path):
+        return os.readlink(path)
+    return path
+
+
+def _refuse_strangers(connection: socket.socket, path: str) -> None:
+    """A prompt goes to our own daemon only. (macOS has no SO_PEERCRED; there the 0700 folder says it.)"""
+    if sys.platform != "linux":
+        return
+    ucred = struct.Struct("3i")
+    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, ucred.size)
+    uid = ucred.unpack(raw)[1]
+    if uid != os.getuid():
+        raise Forbidden(f"the daemon at {path} runs as user {uid}, not as {os.getuid()}")

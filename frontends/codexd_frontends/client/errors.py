@@ -1,0 +1,79 @@
+"""What can go wrong for a frontend: every error is a sentence for the person, and knows how to exit.
+
+Trouble
+├── UsageTrouble     what was asked makes no sense                    2
+├── Unreachable      no daemon answers                               69
+├── ConnectionCut    the daemon went away in the middle              75
+├── Forbidden        the socket belongs to somebody else             77
+├── BadConfig        the daemon did not start for its config.toml    78
+└── Refused          the daemon answered with an error     2, 75, 78, 1
+"""
+
+from __future__ import annotations
+
+from codexd.protocol.wire.rpc import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, OVERLOADED
+from codexd_frontends.client.exits import (
+    BAD_CONFIG,
+    FAILED,
+    FORBIDDEN,
+    TRY_AGAIN,
+    UNREACHABLE,
+    USAGE,
+    Exit,
+)
+
+_REFUSED_EXITS = {
+    INVALID_REQUEST: USAGE,
+    METHOD_NOT_FOUND: USAGE,
+    INVALID_PARAMS: USAGE,
+    OVERLOADED: TRY_AGAIN,
+}
+
+# What the daemon's own word for an error says better than its number.
+_REASON_EXITS = {"invalid_config": BAD_CONFIG, "disk_full": TRY_AGAIN, "storage_busy": TRY_AGAIN}
+
+
+class Trouble(Exception):
+    """Something that the person has to be told, and that ends the command."""
+
+    exit: Exit = FAILED
+
+
+class UsageTrouble(Trouble):
+    """What was asked makes no sense."""
+
+    exit = USAGE
+
+
+class Unreachable(Trouble):
+    """No daemon answers at the socket."""
+
+    exit = UNREACHABLE
+
+
+class ConnectionCut(Trouble):
+    """The daemon closed the connection, or fell silent, while something was asked of it."""
+
+    exit = TRY_AGAIN
+
+
+class Forbidden(Trouble):
+    """The socket is not ours to use."""
+
+    exit = FORBIDDEN
+
+
+class BadConfig(Trouble):
+    """The daemon did not start because its configuration cannot be read."""
+
+    exit = BAD_CONFIG
+
+
+class Refused(Trouble):
+    """The daemon answered a request with an error."""
+
+    def __init__(self, code: int, message: str, reason: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code  # of JSON-RPC
+        self.reason = reason  # the daemon's stable word for it
+        self.exit = _REASON_EXITS.get(reason or "") or _REFUSED_EXITS.get(code, FAILED)

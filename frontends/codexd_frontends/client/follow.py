@@ -1,0 +1,149 @@
+"""A thread as one frontend follows it: attached to it, and a cursor. I/O through the connection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import msgspec
+from msgspec import Raw
+
+from codexd_frontends.client.client import Daemon
+from codexd_frontends.client.cursor import Cursor
+from codexd_frontends.client.errors import UsageTrouble
+from codexd_frontends.client.messages import (
+    LogPage,
+    Message,
+    RawPage,
+    ServerStatus,
+    ThreadAnswer,
+    ThreadNote,
+    Turn,
+)
+
+RECORD_PAGE = 500  # records an answer; a record has some hundred bytes, now and then many more
+TURN_PAGE = 100  # turns an answer; keeps one line of the wire in the megabytes at most
+
+
+class Followed:
+    """A thread that this frontend is attached to."""
+
+    def __init__(self, thread_id: str) -> None:
+        self.thread_id = thread_id
+        self.cursor = Cursor()
+
+    def attach(self, daemon: Daemon) -> Message:
+        """Attach, or attach again behind what was seen. Raises: Refused, ConnectionCut."""
+        params: dict[str, object] = {"threadId": self.thread_id, "excludeTurns": True}
+        if self.cursor.seq:
+            params["after"] = self.cursor.as_params()
+        message = daemon.call_raw("thread/resume", params)
+        if not self.cursor.seq:
+            self.cursor = Cursor(read_answer(message).seq)
+        return message
+
+    def take(self, message: Message) -> bool:
+        """Whether a message is about this thread; if so, the cursor is behind it now."""
+        note = msgspec.json.decode(message.params, type=ThreadNote | None)
+        if note is None or note.thread_id != self.thread_id:
+            return False
+        if not message.is_request:
+            self.cursor = self.cursor.past(message)
+        return True
+
+
+def read_answer(message: Message) -> ThreadAnswer:
+    """What `attach` got."""
+    return msgspec.json.decode(message.result, type=ThreadAnswer)
+
+
+class Past(NamedTuple):
+    """Turns with their items, encoded as they came, the oldest first."""
+
+    turns: list[Raw]
+    more: bool  # whether there are earlier ones
+
+
+def past_turns(daemon: Daemon, thread_id: str, limit: int, *, before: str | None = None) -> Past:
+    """The last `limit` turns; `before`: up to the place that `attach` was told."""
+    turns: list[Raw] = []
+    cursor = before
+    while len(turns) < limit:
+        left = min(TURN_PAGE, limit - len(turns))
+        page = _turns_page(daemon, thread_id, cursor, "desc", limit=left)
+        turns += page.data
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    return Past(turns[::-1], cursor is not None)
+
+
+def all_turns(daemon: Daemon, thread_id: str) -> Iterator[Raw]:
+    """Every turn with its items, the oldest first; no more of them at a time than a page has."""
+    cursor: str | None = None
+    while True:
+        page = _turns_page(daemon, thread_id, cursor, "asc")
+        yield from page.data
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+def all_records(daemon: Daemon, thread_id: str) -> Iterator[Raw]:
+    """Every record of the log as it stands there, the first one first."""
+    after: int | None = 0
+    while after is not None:
+        params = {"threadId": thread_id, "after": after, "limit": RECORD_PAGE}
+        page = daemon.call("thread/log/read", params, LogPage)
+        yield from page.records
+        after = page.next_after
+
+
+def turn_at(daemon: Daemon, thread_id: str, seq: int) -> Raw:
+    """The turn that has a record. Raises: UsageTrouble, where none has."""
+    page = _turns_page(daemon, thread_id, None, "desc", limit=1, at_seq=seq)
+    if not page.data:
+        raise UsageTrouble(f"no turn of thread {thread_id} has begun by record {seq}")
+    return page.data[0]
+
+
+def turn_ids(daemon: Daemon, thread_id: str) -> Iterator[str]:
+    """The ids of all turns, the newest first."""
+    cursor: str | None = None
+    while True:
+        page = _turns_page(daemon, thread_id, cursor, "desc", view="notLoaded")
+        yield from (msgspec.json.decode(raw, type=Turn).id for raw in page.data)
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+def _turns_page(
+    daemon: Daemon,
+    thread_id: str,
+    cursor: str | None,
+    direction: str,
+    *,
+    limit: int = TURN_PAGE,
+    view: str = "full",
+    at_seq: int | None = None,
+) -> RawPage:
+    params = {
+        "threadId": thread_id,
+        "cursor": cursor,
+        "limit": limit,
+        "sortDirection": direction,
+        "itemsView": view,
+        **({} if at_seq is None else {"atSeq": at_seq}),
+    }
+    return daemon.call("thread/turns/list", params, RawPage)
+
+
+def running_turn(turns: Sequence[Turn]) -> Turn | None:
+    """The turn that runs, if the last one does."""
+    return turns[-1] if turns and turns[-1].status == "inProgress" else None
+
+
+def server_status(daemon: Daemon) -> ServerStatus:
+    """Who the daemon is, and how much it has to do."""
+    return daemon.call("server/status", {}, ServerStatus)

@@ -1,0 +1,367 @@
+"""What frontends read of the daemon's messages: only the members that they use.
+
+A tolerant reader: unknown members, methods and kinds of items pass, so that a newer daemon does not
+break an older terminal. The full shapes are those of `codexd.protocol`.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Raw
+
+from codexd_frontends.client.thread_facts import ImportedFrom, ThreadStatus
+
+RequestId = int | str
+
+
+class ErrorData(msgspec.Struct, frozen=True):
+    """What a program can tell an error by."""
+
+    code: str | None = None
+
+
+class RpcError(msgspec.Struct, frozen=True):
+    """Why a request was refused."""
+
+    code: int
+    message: str
+    data: ErrorData | None = None
+
+
+class _Envelope(msgspec.Struct, frozen=True):
+    id: RequestId | None = None
+    method: str | None = None
+    params: Raw = Raw(b"null")
+    result: Raw = Raw(b"")
+    error: RpcError | None = None
+    seq: int | None = None
+    offset: int | None = None
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One line from the daemon."""
+
+    line: bytes  # as it came, without the newline
+    id: RequestId | None = None
+    method: str | None = None
+    params: Raw = Raw(b"null")
+    result: Raw = Raw(b"")  # empty in everything but an answer
+    error: RpcError | None = None
+    seq: int | None = None  # the place in the thread's log, on notifications
+    offset: int | None = None  # bytes of the item's text after this delta
+
+    @property
+    def is_answer(self) -> bool:
+        return self.method is None
+
+    @property
+    def is_request(self) -> bool:
+        return self.method is not None and self.id is not None
+
+
+_envelopes = msgspec.json.Decoder(_Envelope)
+
+
+def read_message(line: bytes) -> Message:
+    """Read one line. Raises: msgspec.DecodeError."""
+    read = _envelopes.decode(line)
+    return Message(
+        line=line,
+        id=read.id,
+        method=read.method,
+        params=read.params,
+        result=read.result,
+        error=read.error,
+        seq=read.seq,
+        offset=read.offset,
+    )
+
+
+class _Read(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    pass
+
+
+class TurnTrouble(_Read, frozen=True, kw_only=True):
+    """Why a turn failed, or why a request to the model is tried again."""
+
+    message: str
+    additional_details: str | None = None
+
+
+class CommandAction(_Read, frozen=True, kw_only=True):
+    """A command as the model wrote it, without the shell around it."""
+
+    command: str = ""
+
+
+class FileUpdate(_Read, frozen=True, kw_only=True):
+    """One file of a patch."""
+
+    path: str
+
+
+class ToolText(_Read, frozen=True, kw_only=True):
+    """Text that a tool answered; other kinds of content have none."""
+
+    text: str = ""
+
+
+class Item(_Read, frozen=True, kw_only=True):
+    """Any item of a turn: members that its kind does not have keep their defaults."""
+
+    type: str
+    id: str
+    started_at_ms: int | None = None
+    completed_at_ms: int | None = None
+    text: str = ""  # agentMessage, plan
+    client_id: str | None = None  # userMessage
+    content: Raw = Raw(b"")  # userMessage: inputs; reasoning: texts
+    summary: tuple[str, ...] = ()  # reasoning
+    command: str = ""  # commandExecution, from here
+    cwd: str = ""
+    command_actions: tuple[CommandAction, ...] = ()
+    status: str = ""  # inProgress, completed, failed, declined
+    aggregated_output: str | None = None
+    exit_code: int | None = None
+    duration_ms: int | None = None
+    tool: str = ""  # dynamicToolCall, mcpToolCall
+    server: str = ""  # mcpToolCall
+    arguments: Raw = Raw(b"")
+    content_items: tuple[ToolText, ...] | None = None
+    changes: tuple[FileUpdate, ...] = ()  # fileChange
+    review: str = ""  # enteredReviewMode, exitedReviewMode
+    query: str = ""  # webSearch
+    path: str = ""  # imageView
+
+    @property
+    def shell_line(self) -> str:
+        """The command as the model wrote it, where the daemon tells; else with the shell around it."""
+        if len(self.command_actions) == 1 and self.command_actions[0].command:
+            return self.command_actions[0].command
+        return self.command
+
+    def is_open(self, turn: Turn) -> bool:
+        """Whether more of it is to come, in a snapshot of its turn."""
+        ended = self.completed_at_ms is not None and self.status != "inProgress"
+        return turn.status == "inProgress" and not ended
+
+
+class UserInput(_Read, frozen=True, kw_only=True):
+    """One part of what a person said."""
+
+    type: str
+    text: str = ""
+    path: str = ""
+    name: str = ""
+
+
+class _Kind(_Read, frozen=True, kw_only=True):
+    type: str
+    id: str
+
+
+def read_item(raw: Raw) -> Item:
+    """An item; of one whose members are not what they are here, only the kind and the id."""
+    try:
+        return msgspec.json.decode(raw, type=Item)
+    except msgspec.ValidationError:
+        kind = msgspec.json.decode(raw, type=_Kind)
+        return Item(type=kind.type, id=kind.id)
+
+
+_inputs = msgspec.json.Decoder(tuple[UserInput, ...])
+
+
+def user_inputs(item: Item) -> tuple[UserInput, ...]:
+    """The parts of a userMessage."""
+    return _inputs.decode(item.content) if bytes(item.content) else ()
+
+
+class Turn(_Read, frozen=True, kw_only=True):
+    """A turn, with as many of its items as were asked for."""
+
+    id: str
+    status: str  # inProgress, completed, interrupted, failed
+    items: tuple[Raw, ...] = ()
+    error: TurnTrouble | None = None
+    duration_ms: int | None = None
+
+    def read_items(self) -> list[Item]:
+        """Its items."""
+        return [read_item(raw) for raw in self.items]
+
+
+class Thread(_Read, frozen=True, kw_only=True):
+    """A conversation."""
+
+    id: str
+    preview: str = ""
+    name: str | None = None
+    cwd: str = ""
+    model: str | None = None
+    model_provider: str = ""
+    created_at: int = 0  # seconds since 1970
+    updated_at: int = 0
+    status: ThreadStatus = ThreadStatus()
+    path: str | None = None  # of its log
+    forked_from_id: str | None = None
+    trouble: str | None = None  # why it cannot be worked with, and what mends it
+    imported_from: ImportedFrom | None = None
+    turns: tuple[Turn, ...] = ()
+
+
+class Indexing(_Read, frozen=True, kw_only=True):
+    """How far the index of threads has come."""
+
+    done: int = 0
+    total: int = 0
+
+
+class RawPage(_Read, frozen=True, kw_only=True):
+    """A page of thread/list or thread/turns/list, its elements as they came."""
+
+    data: tuple[Raw, ...]
+    next_cursor: str | None = None
+    indexing: Indexing | None = None  # not all threads are in it yet
+
+
+class ThreadAnswer(_Read, frozen=True, kw_only=True):
+    """The answer to thread/start, resume, fork and read."""
+
+    thread: Thread
+    model: str = ""
+    model_provider: str = ""
+    seq: int = 0  # notifications go on behind this place of the log
+    turns_backwards_cursor: str | None = None  # thread/turns/list from here on agrees with `seq`
+
+
+class RawThreadAnswer(_Read, frozen=True, kw_only=True):
+    """The answer to thread/read, the thread as it came."""
+
+    thread: Raw
+
+
+class TurnAnswer(_Read, frozen=True, kw_only=True):
+    """The answer to turn/start."""
+
+    turn: Turn
+
+
+class LogPage(_Read, frozen=True, kw_only=True):
+    """A page of thread/log/read: records as they stand in the log."""
+
+    records: tuple[Raw, ...]
+    next_after: int | None = None
+
+
+class LoggedRecord(msgspec.Struct, frozen=True):
+    """What a line about a record says of it."""
+
+    seq: int = 0
+    at: str = ""
+    type: str = ""
+    data: Raw = Raw(b"null")
+
+
+class ThreadCount(_Read, frozen=True, kw_only=True):
+    """How many threads there are."""
+
+    loaded: int = 0
+    total: int = 0
+    running: int = 0
+
+
+class ThreadTrouble(_Read, frozen=True, kw_only=True):
+    """A thread whose log cannot be written or read, or that was left alone."""
+
+    thread_id: str
+    waits: bool = False
+    reason: str = ""
+    mend: str = ""
+
+
+class ServerStatus(_Read, frozen=True, kw_only=True):
+    """The answer to server/status."""
+
+    pid: int
+    version: str = ""
+    socket: str = ""
+    home: str = ""
+    threads: ThreadCount = ThreadCount()
+    started_at: int | float | str = 0  # shown as it comes
+    troubles: tuple[ThreadTrouble, ...] = ()
+    indexing: Indexing | None = None
+
+
+class ItemNote(_Read, frozen=True, kw_only=True):
+    """item/started, item/completed."""
+
+    turn_id: str
+    item: Raw
+
+    def read_item(self) -> Item:
+        """The item."""
+        return read_item(self.item)
+
+
+class DeltaNote(_Read, frozen=True, kw_only=True):
+    """item/agentMessage/delta, item/commandExecution/outputDelta, and their like."""
+
+    turn_id: str
+    item_id: str
+    delta: str = ""
+    offset: int | None = None
+
+
+class TurnNote(_Read, frozen=True, kw_only=True):
+    """turn/started, turn/completed."""
+
+    turn: Turn
+
+
+class ErrorNote(_Read, frozen=True, kw_only=True):
+    """error: a request to the model failed, and will be tried again or not."""
+
+    error: TurnTrouble
+    will_retry: bool = False
+    turn_id: str = ""
+
+
+class WarningNote(_Read, frozen=True, kw_only=True):
+    """warning."""
+
+    message: str
+
+
+class NameNote(_Read, frozen=True, kw_only=True):
+    """thread/name/updated."""
+
+    thread_name: str | None = None
+
+
+class PlanStep(_Read, frozen=True, kw_only=True):
+    """One step of a plan."""
+
+    step: str
+    status: str  # pending, inProgress, completed
+
+
+class PlanNote(_Read, frozen=True, kw_only=True):
+    """turn/plan/updated."""
+
+    turn_id: str = ""
+    plan: tuple[PlanStep, ...] = ()
+
+
+class ResolvedNote(_Read, frozen=True, kw_only=True):
+    """serverRequest/resolved: somebody answered, or nobody needs to any more."""
+
+    thread_id: str
+    request_id: RequestId
+
+
+class ThreadNote(_Read, frozen=True, kw_only=True):
+    """Anything that says which thread, and perhaps which turn, it is about."""
+
+    thread_id: str | None = None
+    turn_id: str | None = None

@@ -1,0 +1,1 @@
+"""`make demo`: one turn through the whole house."""

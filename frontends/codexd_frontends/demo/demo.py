@@ -1,0 +1,192 @@
+"""python -m codexd_frontends.demo.demo: one real turn, from a prompt to the log, in a home of its own. I/O.
+
+The law: whatever it starts it ends, and what it cannot end it names. The home stays, to be looked at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import select
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from msgspec import Raw
+
+from codexd.machine.python_child import python_command
+from codexd.protocol.visible import visible_prose
+from codexd_frontends.cli.console import Console
+from codexd_frontends.cli.follow_turn import OnScreen, RunningTurn
+from codexd_frontends.cli.start import daemon_log_path, default_socket_path, log_tail, start
+from codexd_frontends.cli.watch import Interrupts, Watch
+from codexd_frontends.client.client import Daemon
+from codexd_frontends.client.errors import BadConfig, Trouble, Unreachable, UsageTrouble
+from codexd_frontends.client.exits import DONE, FAILED
+from codexd_frontends.client.follow import Followed, server_status
+from codexd_frontends.client.messages import LogPage, ThreadAnswer, TurnAnswer
+from codexd_frontends.client.process import stop_process, wait_gone
+from codexd_frontends.commands.log import record_line
+from codexd_frontends.demo.model_choice import ModelChoice, choose_model, scripted
+from codexd_frontends.screen.drawn import indented, last_look, one_line
+from codexd_frontends.screen.render import Screen
+
+PROMPT = "Which system is this? Call your shell tool with `uname -sr`, then say it in one sentence."
+# The script answers at once; a real model may think, and load first.
+TURN_SECONDS_MAX = 120.0
+SCRIPT_STARTS_SECONDS_MAX = 8.0
+STOP_SECONDS_MAX = 5.0
+RECORDS_SHOWN = 6
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the demo; returns its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m codexd_frontends.demo.demo",
+        description="One real turn, from a prompt to the log.",
+    )
+    parser.add_argument("--home", type=Path, help="the CODEXD_HOME to use (default: a new one)")
+    parser.add_argument("--scripted", action="store_true", help="do not look for a real model")
+    arguments = parser.parse_args(argv)
+    home: Path = arguments.home or Path(tempfile.mkdtemp(prefix="codexd-demo-"))
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # The daemon that we start, and all that asks for its places, is to find this home.
+    os.environ["CODEXD_HOME"] = str(home.absolute())
+    os.environ.pop("CODEXD_SOCKET", None)
+    try:
+        with _model(scripted_only=arguments.scripted) as choice:
+            return _demonstrate(home, choice)
+    except (Unreachable, BadConfig) as trouble:  # These have the end of the daemon's log in them.
+        print(f"\nThe demo failed: {indented(str(trouble))}", file=sys.stderr)
+        return FAILED.number
+    except Trouble as trouble:
+        print(f"\nThe demo failed: {indented(str(trouble))}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("\nThe demo was stopped.", file=sys.stderr)
+    print("The end of the daemon's log:", file=sys.stderr)
+    print(visible_prose(log_tail(daemon_log_path())), file=sys.stderr)
+    return FAILED.number
+
+
+def _demonstrate(home: Path, choice: ModelChoice) -> int:
+    _say(f"home    {home}")
+    _say(f"model   {one_line(choice.model or 'the default one of openai')}: {choice.why}")
+    try:
+        with (home / "config.toml").open("x") as config:
+            config.write(choice.config())
+    except OSError as error:
+        raise UsageTrouble(
+            f"expected a home without a config.toml, found {home} ({error.strerror}); nothing was changed"
+        ) from error
+    with _daemon() as daemon:
+        done = _one_turn(daemon)
+    if done:
+        _say(f"\nThe daemon has ended; its home stays. Look around with\n  {_again(home)}")
+        return DONE.number
+    raise Trouble("the turn did not come to a good end")
+
+
+def _again(home: Path) -> str:
+    return f"CODEXD_HOME={shlex.quote(str(home))} {shlex.join(python_command('codexd_frontends.ctl'))} list"
+
+
+def _one_turn(daemon: Daemon) -> bool:
+    """Start a thread, run a turn in it, and show where it is kept."""
+    thread = daemon.call("thread/start", {"cwd": os.getcwd()}, ThreadAnswer).thread
+    _say(f"thread  {thread.id}\n")
+    console = Console(socket_path=default_socket_path())
+    screen = Screen(answer=console.out_style)
+    turn = daemon.call(
+        "turn/start",
+        {"threadId": thread.id, "input": [{"type": "text", "text": PROMPT}]},
+        TurnAnswer,
+    ).turn
+    shows = OnScreen(console, screen)
+    running = RunningTurn(daemon, Followed(thread.id), turn.id, console, shows)
+    with Interrupts() as interrupts:
+        ended = running.follow(Watch(interrupts), seconds=TURN_SECONDS_MAX)
+    _show_log(daemon, thread.id, thread.path, console)
+    return ended.exit is DONE
+
+
+def _show_log(daemon: Daemon, thread_id: str, path: str | None, console: Console) -> None:
+    records = list(_records(daemon, thread_id))
+    _say(
+        f"\nlog     {one_line(path or '')}\n        {len(records)} records, of which the first {RECORDS_SHOWN}:"
+    )
+    for raw in records[:RECORDS_SHOWN]:
+        _say(record_line(raw, console.out_style))
+
+
+def _records(daemon: Daemon, thread_id: str) -> Iterator[Raw]:
+    after: int | None = 0
+    while after is not None:
+        page = daemon.call("thread/log/read", {"threadId": thread_id, "after": after}, LogPage)
+        yield from page.records
+        after = page.next_after
+
+
+@contextmanager
+def _daemon() -> Iterator[Daemon]:
+    """A daemon of our own, and its end."""
+    began = time.monotonic()
+    with start(default_socket_path()) as daemon:
+        pid = server_status(daemon).pid
+        try:
+            _say(f"daemon  process {pid}, up after {time.monotonic() - began:.1f} s")
+            yield daemon
+        finally:
+            if not stop_process(pid, seconds=STOP_SECONDS_MAX):
+                stop_process(pid, seconds=STOP_SECONDS_MAX, at_once=True)
+            if not wait_gone(pid, 0):
+                _say(f"The daemon, process {pid}, has not ended: `kill {pid}` ends it.")
+
+
+@contextmanager
+def _model(*, scripted_only: bool) -> Iterator[ModelChoice]:
+    """A model that answers: a real one if there is one, else the script, started and ended here."""
+    choice = None if scripted_only else choose_model(os.environ)
+    if choice is not None:
+        yield choice
+        return
+    # It ends when its stdin does: also when we are killed.
+    process = subprocess.Popen(
+        [*python_command("codexd.models.scripted.server"), "--port", "0", "--until-stdin-closes"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with process:
+        try:
+            yield scripted(_port_of(process))
+        finally:
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS_MAX)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _port_of(process: subprocess.Popen[bytes]) -> int:
+    """The port that the scripted model prints when it listens. Raises: Unreachable."""
+    stdout = process.stdout
+    if stdout is None or not select.select([stdout], [], [], SCRIPT_STARTS_SECONDS_MAX)[0]:
+        raise Unreachable(
+            f"the scripted model was started and said nothing within {SCRIPT_STARTS_SECONDS_MAX:g} s"
+        )
+    line = stdout.readline()
+    if not line.strip().isdigit():
+        raise Unreachable(f"the scripted model was to print its port, and printed {line[:80]!r}")
+    return int(line)
+
+
+def _say(line: str) -> None:
+    print(last_look(line), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,148 @@
+"""Items of a turn as lines of text: those that are shown whole. Pure."""
+
+from __future__ import annotations
+
+from codexd_frontends.client.messages import (
+    Item,
+    PlanStep,
+    Turn,
+    TurnTrouble,
+    UserInput,
+    user_inputs,
+)
+from codexd_frontends.screen.drawn import lines_of, one_line, prose_lines
+from codexd_frontends.screen.reasoning import Thoughts, thoughts_of
+from codexd_frontends.screen.style import Style
+
+_STEP_MARKS = {"completed": "✓", "inProgress": "▸"}
+
+
+def user_lines(item: Item, style: Style) -> list[str]:
+    """What a person said."""
+    text = "\n".join(_input_text(part) for part in user_inputs(item))
+    return [style.cyan(line) for line in marked("› ", prose_lines(text))]
+
+
+def _input_text(part: UserInput) -> str:
+    match part.type:
+        case "text":
+            return part.text
+        case "image":
+            return "[image]"
+        case "localImage":
+            return f"[image: {one_line(part.path)}]"
+        case _:
+            return f"[{one_line(part.type)}: {one_line(part.path or part.name)}]"
+
+
+def command_lines(item: Item, style: Style) -> list[str]:
+    """A command that starts, or waits to be allowed."""
+    return [style.bold(line) for line in marked("$ ", lines_of(item.shell_line))]
+
+
+def output_lines(lines: list[str], style: Style) -> list[str]:
+    """Lines of a command's output."""
+    return [style.dim(f"  {drawn}".rstrip()) for line in lines for drawn in lines_of(line)]
+
+
+def command_end_line(item: Item, style: Style) -> str:
+    """How a command ended; of one that was cut off nobody knows how long it took, and 0 is said."""
+    took = f" · {seconds(item.duration_ms)}" if item.duration_ms else ""
+    if item.status == "declined":
+        return style.yellow("  declined")
+    if item.exit_code is None:
+        return style.red(f"  {one_line(item.status) or 'failed'}{took}")
+    paint = style.dim if item.exit_code == 0 else style.red
+    return paint(f"  exit {item.exit_code}{took}")
+
+
+def whole_item_lines(item: Item, style: Style, thoughts: Thoughts = "summary") -> list[str]:
+    """An item that is shown when it is complete, in one go."""
+    match item.type:
+        case "reasoning":
+            return [
+                style.dim(line)
+                for part in thoughts_of(item, thoughts)
+                for line in marked("· ", prose_lines(part))
+            ]
+        case "plan":
+            return marked("plan: ", prose_lines(item.text))
+        case "fileChange":
+            return [_status_line(f"± {change.path}", item, style) for change in item.changes]
+        case "mcpToolCall":
+            return [_status_line(f"⚒ {item.server}.{item.tool}", item, style)]
+        case "dynamicToolCall":
+            return _tool_lines(item, style)
+        case "webSearch":
+            return [style.dim(one_line(f"⌕ {item.query}"))]
+        case "imageView":
+            return [style.dim(one_line(f"[image: {item.path}]"))]
+        case "contextCompaction":
+            return [style.dim("— the model's history was shortened here —")]
+        case "enteredReviewMode":
+            return marked("review of: ", prose_lines(item.review))
+        case _:
+            return [style.dim(one_line(f"[{item.type}]"))]
+
+
+def _tool_lines(item: Item, style: Style) -> list[str]:
+    arguments = bytes(item.arguments).decode(errors="replace")
+    answered = "\n".join(part.text for part in item.content_items or ())
+    head = _status_line(f"⚒ {item.tool} {arguments}".rstrip(), item, style)
+    return [head, *output_lines(answered.split("\n") if answered else [], style)]
+
+
+def _status_line(text: str, item: Item, style: Style) -> str:
+    line = one_line(text)
+    match item.status:
+        case "failed" | "declined":
+            return style.red(f"{line} · {item.status}")
+        case _:
+            return style.bold(line)
+
+
+def plan_lines(steps: tuple[PlanStep, ...], style: Style) -> list[str]:
+    """The model's plan."""
+    return [
+        style.dim(f"{_STEP_MARKS.get(step.status, '·')} {one_line(step.step)}") for step in steps
+    ]
+
+
+def trouble_lines(trouble: TurnTrouble) -> list[str]:
+    """Why a turn failed, or is tried again."""
+    details = trouble.additional_details
+    return [
+        *marked("", prose_lines(trouble.message)),
+        *(marked("  ", prose_lines(details)) if details and details != trouble.message else []),
+    ]
+
+
+def turn_end_lines(turn: Turn, style: Style, *, always: bool) -> list[str]:
+    """How a turn ended; a turn that simply completed is worth a line only if `always`."""
+    took = "" if turn.duration_ms is None else f" after {seconds(turn.duration_ms)}"
+    match turn.status:
+        case "failed" if turn.error is not None:
+            first, *more = trouble_lines(turn.error)
+            return [style.red(f"failed: {first}"), *(style.red(line) for line in more)]
+        case "failed":
+            return [style.red("failed")]
+        case "interrupted":
+            return [style.yellow(f"interrupted{took}")]
+        case _ if always:
+            return [style.dim(f"— done{took} —")]
+        case _:
+            return []
+
+
+def seconds(milliseconds: int) -> str:
+    """A duration, as exact as a person needs it."""
+    if milliseconds < 60_000:
+        return f"{milliseconds / 1000:.1f} s"
+    minutes, rest = divmod(milliseconds // 1000, 60)
+    return f"{minutes} min {rest} s"
+
+
+def marked(mark: str, lines: list[str]) -> list[str]:
+    """Lines of which the first has a mark, and none of the others begins where the mark stands."""
+    first, *more = lines[:-1] if len(lines) > 1 and not lines[-1] else lines
+    return [mark + first, *(" " * max(len(mark), 2) + line for line in more)]

@@ -1,0 +1,72 @@
+"""Numbers as people read them: tokens short in a status line and exact elsewhere, and money. Pure.
+
+Always as in en-US, whatever the locale: what codexctl prints is read by programs too.
+"""
+
+from __future__ import annotations
+
+from codexd_frontends.client.usage_messages import TokenCounts, TokenUsage
+
+_UNITS = ((1000, "K"), (1000**2, "M"), (1000**3, "G"))
+# Below a dollar the cents are not enough to tell one turn from another.
+_FINE_BELOW_USD = 1.0
+
+
+def exact(number: int) -> str:
+    """Every digit, in groups of three."""
+    return f"{number:,}"
+
+
+def short(number: int) -> str:
+    """Three significant figures with an SI suffix, rounded half up; below a thousand every digit."""
+    number = max(number, 0)
+    if number < 1000:
+        return str(number)
+    for unit, suffix in _UNITS:
+        for decimals in (2, 1, 0):
+            scaled = _rounded(number * 10**decimals, unit)
+            if scaled < 1000:
+                return f"{_with_point(scaled, decimals)}{suffix}"
+    return f"{exact(_rounded(number, _UNITS[-1][0]))}{_UNITS[-1][1]}"
+
+
+def _rounded(number: int, unit: int) -> int:
+    """Half up, in whole numbers: `round` goes to the even one."""
+    return (2 * number + unit) // (2 * unit)
+
+
+def _with_point(digits: int, decimals: int) -> str:
+    if not decimals:
+        return str(digits)
+    whole, rest = divmod(digits, 10**decimals)
+    return f"{whole}.{rest:0{decimals}}"
+
+
+def money(dollars: float | None) -> str:
+    """US dollars; a dash where nobody knows."""
+    if dollars is None:
+        return "-"
+    return f"${dollars:,.4f}" if dollars < _FINE_BELOW_USD else f"${dollars:,.2f}"
+
+
+def blended(used: TokenCounts) -> int:
+    """The one figure for what was used: input that was not cached, and output."""
+    return max(used.input_tokens - used.cached_input_tokens, 0) + used.output_tokens
+
+
+def status_line(usage: TokenUsage) -> str:
+    """How full the window is, and what the thread has used."""
+    used = f"{short(blended(usage.total))} tokens"
+    left = usage.percent_left
+    return used if left is None else f"{left}% context left · {used}"
+
+
+def summary_line(used: TokenCounts) -> str:
+    """What was used, exactly."""
+    cached, reasoning = used.cached_input_tokens, used.reasoning_output_tokens
+    fresh = max(used.input_tokens - cached, 0)
+    return (
+        f"Token usage: total={exact(blended(used))} input={exact(fresh)}"
+        f"{f' (+ {exact(cached)} cached)' if cached > 0 else ''} output={exact(used.output_tokens)}"
+        f"{f' (reasoning {exact(reasoning)})' if reasoning > 0 else ''}"
+    )

@@ -1,0 +1,124 @@
+"""A question as it is drawn: whose words are whose, and the command last, never so long that it scrolls away. Pure.
+
+Above the command stand the daemon's own reason, what the model says (one line, bounded, and said to be the
+model's), and the folder. Of a command that needs more rows than there are, the head and the tail are drawn,
+and between them how much is left out; `whole_lines` draws all of it.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import NamedTuple
+
+from codexd_frontends.client.approval_messages import ApprovalRequest
+from codexd_frontends.screen.drawn import drawn_once, one_line
+from codexd_frontends.screen.style import Style
+
+REASON_CHARACTERS_MAX = 400
+# A few rows each: they leave most of the screen to the command.
+MODEL_SAYS_CHARACTERS_MAX = 200
+PLACE_CHARACTERS_MAX = 240
+# Fewer rows than these show nothing of a command.
+COMMAND_ROWS_MIN = 5
+# Below the command: the keys, which may need two rows, and what is typed.
+ROWS_BELOW = 4
+
+MARK, INDENT = "  $ ", "    "
+TAB_COLUMNS = 8
+
+
+class Room(NamedTuple):
+    """How large the screen is."""
+
+    columns: int
+    rows: int
+
+
+def question_lines(request: ApprovalRequest, style: Style, room: Room | None = None) -> list[str]:
+    """What a person is asked to allow. `room` is None where nothing scrolls."""
+    above = _above(request, style)
+    if request.shell_line is None:
+        return above
+    drawn = drawn_once(request.shell_line)
+    if room is None:
+        return [*above, *_marked(drawn.split("\n"), style)]
+    taken = sum(_rows_of(line, room.columns) for line in above) + ROWS_BELOW
+    return [*above, *_fitted(drawn, room, max(COMMAND_ROWS_MIN, room.rows - taken), style)]
+
+
+def whole_lines(request: ApprovalRequest, style: Style) -> list[str]:
+    """All of the command, however long."""
+    return _marked(drawn_once(request.shell_line or "").split("\n"), style)
+
+
+def is_cut(request: ApprovalRequest, room: Room | None) -> bool:
+    """Whether a question has no room for all of the command."""
+    drawn = question_lines(request, Style(), room)
+    return drawn != question_lines(request, Style())
+
+
+def _above(request: ApprovalRequest, style: Style) -> list[str]:
+    own = request.own_reason
+    reason = [f"  {drawn_once(own, REASON_CHARACTERS_MAX)}"] if own else []
+    says = request.model_says
+    if says:
+        reason.append(f"  the model says: {drawn_once(says, MODEL_SAYS_CHARACTERS_MAX)}")
+    if request.shell_line is None:
+        root = f" in {one_line(request.grant_root)}" if request.grant_root else ""
+        return [style.yellow(f"? May it change these files{root}?"), *reason]
+    where = drawn_once(request.cwd or "", PLACE_CHARACTERS_MAX)
+    return [
+        style.yellow("? May it run this command?"),
+        *reason,
+        *([style.dim(f"  in {where}")] if where else []),
+    ]
+
+
+def _marked(lines: list[str], style: Style) -> list[str]:
+    first, *more = lines
+    return [style.bold(MARK + first), *(style.bold(INDENT + line) for line in more)]
+
+
+def _fitted(drawn: str, room: Room, rows_max: int, style: Style) -> list[str]:
+    """The command's lines, or its head, how much is left out, and its tail."""
+    columns = max(room.columns - len(INDENT), 1)
+    if len(drawn) <= rows_max * columns:
+        lines = drawn.split("\n")
+        if sum(_rows_of(line, columns) for line in lines) <= rows_max:
+            return _marked(lines, style)
+    head_rows = (rows_max - 1) // 2
+    tail_rows = rows_max - 1 - head_rows
+    # No row holds more characters than it has columns, but for marks, which stand on one.
+    head = _wrapped(drawn[: head_rows * columns], columns)[:head_rows]
+    tail = _wrapped(drawn[-tail_rows * columns :], columns)[-tail_rows:]
+    left_out = len(drawn) - sum(len(row) for row in (*head, *tail))
+    between = style.yellow(f"{INDENT}… {left_out:,} characters of the command are left out here …")
+    first, *more = _marked(head, style)
+    return [first, *more, between, *(style.bold(INDENT + row) for row in tail)]
+
+
+def _wrapped(text: str, columns: int) -> list[str]:
+    rows: list[str] = []
+    for line in text.split("\n"):
+        row, width = "", 0
+        for character in line:
+            needs = _columns_of(character)
+            if row and width + needs > columns:
+                rows.append(row)
+                row, width = "", 0
+            row, width = row + character, width + needs
+        rows.append(row)
+    return rows
+
+
+def _rows_of(line: str, columns: int) -> int:
+    width = sum(_columns_of(character) for character in line)
+    return max(1, -(-width // max(columns, 1)))
+
+
+def _columns_of(character: str) -> int:
+    if character == "\t":
+        return TAB_COLUMNS
+    if unicodedata.category(character) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

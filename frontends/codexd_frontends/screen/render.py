@@ -1,0 +1,342 @@
+"""A thread on a screen: notifications and items in, pieces of text out. Pure.
+
+The law: what is shown depends on what was said, never on how it was cut into deltas or on when one
+attached. So whatever comes twice, by replay or because a snapshot had it, is shown once.
+
+What comes twice is the same item of the same turn: of one kind, with one id and one start. Models and
+servers use an id again, for another answer or for a call that has the id of a message, and that hides nothing.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple, TypeVar
+
+import msgspec
+
+from codexd.protocol.visible import visible_prose
+from codexd_frontends.client.messages import (
+    DeltaNote,
+    ErrorNote,
+    Item,
+    ItemNote,
+    Message,
+    NameNote,
+    PlanNote,
+    Turn,
+    TurnNote,
+    TurnTrouble,
+    WarningNote,
+)
+from codexd_frontends.screen.drawn import one_line, prose_lines, without_breaks
+from codexd_frontends.screen.growing import GrowingOutput, GrowingText
+from codexd_frontends.screen.items import (
+    command_end_line,
+    command_lines,
+    marked,
+    output_lines,
+    plan_lines,
+    trouble_lines,
+    turn_end_lines,
+    user_lines,
+    whole_item_lines,
+)
+from codexd_frontends.screen.reasoning import Thoughts
+from codexd_frontends.screen.reverted import RevertedNote, reverted_line
+from codexd_frontends.screen.style import PLAIN, Style
+
+# Only what was shown lately can come again; a hundred turns are more than any replay repeats.
+REMEMBERED_MAX = 10_000
+
+T = TypeVar("T")
+
+
+class Piece(NamedTuple):
+    """Some text for one of the two streams; it need not be a whole line."""
+
+    text: str
+    is_answer: bool
+
+
+# An item that is open: its turn, and its id among those of its kind.
+Place = tuple[str, str]
+# What is shown to its end: a turn, or an item by its turn, kind, id and start.
+Shown = tuple[str | int | None, ...]
+
+
+class Screen:
+    """What is shown of a thread, and so what is still to be shown."""
+
+    def __init__(
+        self,
+        *,
+        answer: Style = PLAIN,
+        talk: Style = PLAIN,
+        whole: bool = True,
+        one_screen: bool = True,
+        thoughts: Thoughts = "summary",
+    ) -> None:
+        """`whole`: everything is the answer, the past, the commands and the ends of turns included;
+        else only the model's words are, and the rest is talk. `one_screen`: both streams end up on
+        the same terminal."""
+        self._answer_style = answer
+        self._talk_style = answer if whole else talk
+        self._whole = whole
+        self._thoughts: Thoughts = thoughts
+        self._one_screen = one_screen or whole
+        self._texts: dict[Place, GrowingText] = {}
+        self._commands: dict[Place, GrowingOutput] = {}
+        self._shown: OrderedDict[Shown, None] = OrderedDict()
+        self._own: set[str] = set()
+        self._held: list[str] = []  # lines that wait for the end of the answer that streams
+        self._mid_line = False
+        self._final: TurnTrouble | None = None  # an error that nothing has shown yet
+
+    def hide_own(self, client_id: str) -> None:
+        """Do not show the user message that goes by this id: whoever typed it has it on the screen."""
+        self._own.add(client_id)
+
+    def line_ended(self) -> None:
+        """Something else has ended the line that the answer had begun."""
+        self._mid_line = False
+
+    def turn(self, turn: Turn) -> list[Piece]:
+        """A turn of a snapshot, which may still run."""
+        pieces: list[Piece] = []
+        running = turn.status == "inProgress"
+        for item in turn.read_items():
+            pieces += self._started(turn.id, item)
+            grows = item.is_open(turn)
+            pieces += self._grown(turn.id, item) if grows else self._completed(turn.id, item)
+        return pieces if running else pieces + self._turn_ended(turn)
+
+    def note(self, message: Message) -> list[Piece]:
+        """A notification; those that no person needs to see come to nothing."""
+        show = _NOTES.get(message.method or "")
+        return [] if show is None else show(self, message)
+
+    def lines(self, lines: Iterable[str]) -> list[Piece]:
+        """Lines of talk, each on a line of its own."""
+        pieces = [Piece(f"{without_breaks(line)}\n", self._whole) for line in lines]
+        return self._line_broken() + pieces if pieces else []
+
+    def _line_broken(self) -> list[Piece]:
+        """The end of a line that the answer has begun, if it would spoil what comes next."""
+        if not self._mid_line or not self._one_screen:
+            return []
+        self._mid_line = False
+        return [Piece("\n", True)]
+
+    def _text(self, text: GrowingText, new: str) -> list[Piece]:
+        """What is new of a text."""
+        return self._drawn(text.drawn.grow(new))
+
+    def _at_once(self, text: str) -> list[Piece]:
+        """A text that comes at once."""
+        return self._drawn(visible_prose(text))
+
+    def _drawn(self, drawn: str) -> list[Piece]:
+        if not drawn:
+            return []
+        self._mid_line = not drawn.endswith("\n")
+        return [Piece(drawn, True)]
+
+    def _is_shown(self, turn_id: str, item: Item) -> bool:
+        """Whether an item is shown to its end, or was cut off and is not to be shown."""
+        hidden = (turn_id, item.id) if item.type == "agentMessage" else None
+        return _shown(turn_id, item) in self._shown or hidden in self._shown
+
+    def _started(self, turn_id: str, item: Item) -> list[Piece]:
+        place = (turn_id, item.id)
+        if self._is_shown(turn_id, item):
+            return []
+        match item.type:
+            case "agentMessage" if place in self._texts:
+                return []
+            case "commandExecution" if place in self._commands:
+                return []
+            case "userMessage":
+                self._remember(_shown(turn_id, item))
+                if item.client_id in self._own:
+                    return []
+                return self.lines(user_lines(item, self._talk_style))
+            case "agentMessage":
+                self._texts[place] = GrowingText()
+                return self._line_broken()
+            case "commandExecution":
+                self._commands[place] = GrowingOutput()
+                return self.lines(command_lines(item, self._talk_style))
+            case _:
+                return []
+
+    def _grown(self, turn_id: str, item: Item) -> list[Piece]:
+        """An open item of a snapshot, as far as it has come."""
+        place = (turn_id, item.id)
+        text = self._texts.get(place)
+        if text is not None and item.type == "agentMessage":
+            return self._text(text, text.rest(item.text) or "")
+        command = self._commands.get(place)
+        if command is not None and item.aggregated_output is not None:
+            return self._output(
+                command.grow(item.aggregated_output, len(item.aggregated_output.encode()))
+            )
+        return []
+
+    def _completed(self, turn_id: str, item: Item) -> list[Piece]:
+        pieces = self._started(turn_id, item)
+        if self._is_shown(turn_id, item):
+            return pieces
+        self._remember(_shown(turn_id, item))
+        match item.type:
+            case "agentMessage":
+                self._remember((turn_id, item.id, "ended"))
+                whole = self._text_completed(self._texts.pop((turn_id, item.id)), item)
+                return pieces + whole + self._let_go()
+            case "exitedReviewMode":
+                # The findings are the answer; the message that repeats them for the model goes by this id.
+                self._remember((turn_id, f"{item.id}/answer"))
+                return (
+                    pieces + self._line_broken() + self._at_once(item.review) + self._line_ended()
+                )
+            case "commandExecution":
+                output = self._commands.pop((turn_id, item.id))
+                rest = output.rest(item.aggregated_output or "")
+                end = command_end_line(item, self._talk_style)
+                return pieces + self._output(rest) + self.lines([end])
+            case _:
+                return pieces + self.lines(whole_item_lines(item, self._talk_style, self._thoughts))
+
+    def _text_completed(self, text: GrowingText, item: Item) -> list[Piece]:
+        rest = text.rest(item.text)
+        if rest is None:  # The whole is the truth; what was shown of another one stays above it.
+            pieces = [Piece("\n", True)] if self._mid_line else []
+            return pieces + self._at_once(item.text) + self._line_ended()
+        return self._text(text, rest) + self._drawn(text.drawn.end()) + self._line_ended()
+
+    def _line_ended(self) -> list[Piece]:
+        ended = [Piece("\n", True)] if self._mid_line else []
+        self._mid_line = False
+        return ended
+
+    def _output(self, lines: list[str]) -> list[Piece]:
+        return self.lines(output_lines(lines, self._talk_style))
+
+    def _remember(self, shown: Shown) -> None:
+        self._shown[shown] = None
+        if len(self._shown) > REMEMBERED_MAX:
+            self._shown.popitem(last=False)
+
+    def _turn_ended(self, turn: Turn) -> list[Piece]:
+        if (turn.id,) in self._shown:
+            return []
+        self._remember((turn.id,))
+        pieces: list[Piece] = []
+        for cut, text in self._texts.items():
+            # What an interrupt left open; a command may still report its end.
+            self._remember(cut)
+            pieces += self._drawn(text.drawn.end())
+        self._texts.clear()
+        end = turn_end_lines(turn, self._talk_style, always=self._whole)
+        return pieces + self._line_ended() + self._let_go() + self.lines(end)
+
+    def _let_go(self) -> list[Piece]:
+        """What was held back, as soon as no answer streams."""
+        if self._texts:
+            return []
+        held, self._held = self._held, []
+        return self.lines(held)
+
+    def _has_ended(self, place: Place) -> bool:
+        """Whether a message at this place was shown to its end, and no other one has begun there since."""
+        return place in self._shown or (*place, "ended") in self._shown
+
+    def _note_text_delta(self, message: Message) -> list[Piece]:
+        note = _read(message, DeltaNote)
+        place = (note.turn_id, note.item_id)
+        if place not in self._texts and self._has_ended(place):
+            return []
+        broken = [] if place in self._texts else self._line_broken()
+        text = self._texts.setdefault(place, GrowingText())
+        return broken + self._text(text, text.grow(note.delta, _offset(message, note)))
+
+    def _note_output_delta(self, message: Message) -> list[Piece]:
+        note = _read(message, DeltaNote)
+        command = self._commands.get((note.turn_id, note.item_id))
+        if command is None:
+            return []
+        return self._output(command.grow(note.delta, _offset(message, note)))
+
+    def _note_error(self, message: Message) -> list[Piece]:
+        note = _read(message, ErrorNote)
+        # The one that is final comes again with the end of the turn, and that is where history has it.
+        if not note.will_retry:
+            self._final = note.error
+            return []
+        return self.lines(self._talk_style.yellow(line) for line in trouble_lines(note.error))
+
+    def _note_closed(self, _message: Message) -> list[Piece]:
+        """A thread that is closed with an error has no end of a turn to say it."""
+        final, self._final = self._final, None
+        if final is None:
+            return []
+        return self.lines(self._talk_style.red(line) for line in trouble_lines(final))
+
+    def _note_warning(self, message: Message) -> list[Piece]:
+        return self.lines(
+            self._talk_style.yellow(line)
+            for line in marked("", prose_lines(_read(message, WarningNote).message))
+        )
+
+    def _note_reverted(self, message: Message) -> list[Piece]:
+        said = self._talk_style.yellow(reverted_line(_read(message, RevertedNote)))
+        return self._line_ended() + self.lines([said])
+
+    def _note_name(self, message: Message) -> list[Piece]:
+        name = _read(message, NameNote).thread_name
+        said = f"— renamed to {one_line(name)} —" if name else "— the name was taken away —"
+        # A model may name a thread while another answers, and no answer is to be broken by that.
+        self._held.append(self._talk_style.dim(said))
+        return self._let_go()
+
+    def _note_plan(self, message: Message) -> list[Piece]:
+        return self.lines(plan_lines(_read(message, PlanNote).plan, self._talk_style))
+
+    def _note_started(self, message: Message) -> list[Piece]:
+        note = _read(message, ItemNote)
+        return self._started(note.turn_id, note.read_item())
+
+    def _note_completed(self, message: Message) -> list[Piece]:
+        note = _read(message, ItemNote)
+        return self._completed(note.turn_id, note.read_item())
+
+    def _note_turn_ended(self, message: Message) -> list[Piece]:
+        self._final = None
+        return self._turn_ended(_read(message, TurnNote).turn)
+
+
+def _shown(turn_id: str, item: Item) -> Shown:
+    return (turn_id, item.type, item.id, item.started_at_ms)
+
+
+def _read(message: Message, kind: type[T]) -> T:
+    return msgspec.json.decode(message.params, type=kind)
+
+
+def _offset(message: Message, note: DeltaNote) -> int | None:
+    return message.offset if message.offset is not None else note.offset
+
+
+_NOTES: Mapping[str, Callable[[Screen, Message], list[Piece]]] = {
+    "item/started": Screen._note_started,
+    "item/agentMessage/delta": Screen._note_text_delta,
+    "item/commandExecution/outputDelta": Screen._note_output_delta,
+    "item/completed": Screen._note_completed,
+    "turn/completed": Screen._note_turn_ended,
+    "turn/plan/updated": Screen._note_plan,
+    "thread/name/updated": Screen._note_name,
+    "thread/reverted": Screen._note_reverted,
+    "error": Screen._note_error,
+    "thread/closed": Screen._note_closed,
+    "warning": Screen._note_warning,
+}

@@ -1,0 +1,36 @@
+"""What is said of turns that were taken back or brought back. Pure."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Raw
+
+from codexd_frontends.screen.drawn import one_line
+
+
+class RevertAnswer(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """The answer to thread/revert and thread/revert/undo."""
+
+    thread: Raw
+    turns: int = 0
+
+
+class RevertedNote(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """thread/reverted; without `before_turn_id`, turns were brought back."""
+
+    turns: int = 0
+    before_turn_id: str | None = None
+
+
+def turns_of(count: int) -> str:
+    """So many turns, in words."""
+    return "1 turn" if count == 1 else f"{count} turns"
+
+
+def reverted_line(note: RevertedNote) -> str:
+    """What a screen says where it happened: what stands above it stays there."""
+    turns = turns_of(note.turns)
+    if note.before_turn_id is None:
+        verb = "stands" if note.turns == 1 else "stand"
+        return f"— {turns} that had been taken back {verb} in the thread again —"
+    return f"— {turns} taken back: turn {one_line(note.before_turn_id)} and all behind it —"
