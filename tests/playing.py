@@ -33,7 +33,6 @@ from codexd.core.events.history import HistoryCompacted
 from codexd.core.events.record import Recorded
 from codexd.core.events.revert import HistoryRevertUndone
 from codexd.core.events.tools import Decision, ToolEnded
-from codexd.core.events.warnings import Complaint
 from codexd.core.policy.action_hash import action_hash
 from codexd.core.state.state import ThreadState, evolve
 from codexd.core.state.turn import ModelCall, OpenCall, Review, Turn
@@ -43,6 +42,7 @@ from codexd.core.values.ids import CallId, ItemId, ThreadId, TurnId
 from codexd.core.values.images import ImageName
 from codexd.core.values.items import ImageInput, LocalImageInput, TurnError, UserInput
 from codexd.core.values.limits import Limits
+from codexd.core.values.notice import Complaint
 from codexd.core.values.review_target import Custom, UncommittedChanges
 from codexd.core.values.settings import SettingsChange, Tuned, Tuning
 from codexd.core.values.tool_actions import NO_PARTS, BadCall, ToolAction, ToolResult, ViewImage
@@ -53,7 +53,7 @@ from codexd.projections.model.images import newest_images, print_of
 from codexd.projections.model.items import image_part
 from codexd.projections.model.pins import pinned_items
 from codexd.projections.usage.totals import UsageTotals
-from codexd.runtime.effects.summary_request import bridge_now, question, shorter
+from codexd.runtime.actor.summary_request import bridge_now, question, shorter
 from ordinary import (
     BROKEN,
     SETTINGS,

@@ -18,9 +18,9 @@ from codexd.core.values.items import (
     UserMessage,
     plain_text,
 )
+from codexd.importing.rollout.timeline import Told
 from codexd.importing.rollouts import Rollout
 from codexd.importing.sources import peek
-from codexd.importing.timeline import Told
 from codexd.projections.clients.turns import Transcript
 
 HOME = Path(__file__).parent / "importing" / "rollouts"

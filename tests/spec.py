@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from codexd.core.commands import Command, Rejected
 from codexd.core.decide.decide import decide
-from codexd.core.due import Effect, due
 from codexd.core.events.events import Event, decode_event, encode_event
+from codexd.core.state.due import Effect, due
 from codexd.core.state.state import ThreadState, fold
 
 

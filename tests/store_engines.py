@@ -10,8 +10,8 @@ from typing import Protocol
 import msgspec
 
 from codexd_eventstore.disk.files import FileSystem
-from codexd_eventstore.jsonl import JsonlStore, open_jsonl_store
 from codexd_eventstore.memory.store import MemoryStore
+from codexd_eventstore.operations.jsonl import JsonlStore, open_jsonl_store
 from codexd_eventstore.store import Appended, EventStore, NewEvent, Record
 
 # 2026-11-21T03:00:00Z

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 import trio
 
 from codexd_eventstore.disk.files import FileSystem
-from codexd_eventstore.jsonl import open_jsonl_store
+from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import Draft, EventStore, NotFound, StoreError, StoreFailed
 from store_engines import NOON_US, append, placed
 from store_ledger import Ledger, Life

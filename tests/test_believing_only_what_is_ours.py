@@ -13,7 +13,7 @@ from codexd.config.file import InvalidConfig, read_config
 from codexd.config.live import LiveConfig
 from codexd.context_files.agents_md import Rules, read_user_instructions
 from codexd.machine.owners import NotOurs, make_own_folder, open_own, refuse_unless_ours
-from codexd.server.methods.git import git_head
+from codexd.server.reads.git import git_head
 from trio_test import trio_test
 
 STRANGER = 12345

@@ -52,7 +52,7 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.machine.foreign_files",
             "codexd.machine.owners",
             "codexd.machine.linear",
-            "codexd.config.paths",
+            "codexd.machine.paths",
             "msgspec",
             "platformdirs",
         }
@@ -61,7 +61,7 @@ FLOORS: dict[str, frozenset[str]] = {
         {"codexd.config.file", "codexd.config.keys", "codexd.machine.owners"}
     ),
     # The daemon's log as text; foreign text is drawn in it as on any screen
-    "codexd.machine.log_lines": frozenset({"codexd.protocol.visible"}),
+    "codexd.machine.log_lines": frozenset({"codexd.protocol.display.visible"}),
     # Secrets: known to config and environment, looked for in whatever is about to be written
     "codexd.redaction": frozenset(
         {
@@ -94,7 +94,7 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.core",
             "codexd.machine.foreign_files",
             "codexd.machine.owners",
-            "codexd.config.paths",
+            "codexd.machine.paths",
             "msgspec",
         }
     ),
@@ -104,13 +104,13 @@ FLOORS: dict[str, frozenset[str]] = {
         {"codexd.config.keys", "codexd.core", "codexd.machine.foreign_files"}
     ),
     "codexd.catalog.tuning": frozenset({"codexd.core", "codexd.models"}),
-    "codexd.config.paths": frozenset({"msgspec", "platformdirs"}),
+    "codexd.machine.paths": frozenset({"msgspec", "platformdirs"}),
     "codexd.machine.python_child": frozenset(),
     "codexd.machine.privacy": frozenset({"codexd.machine.python_child"}),
     # What others wrote or may have put there: opened, waited for, and believed, or not
     "codexd.machine.foreign_files": frozenset(),
     "codexd.machine.patience": frozenset({"msgspec", "trio"}),
-    "codexd.machine.owners": frozenset({"codexd.config.paths", "codexd_eventstore.disk.files"}),
+    "codexd.machine.owners": frozenset({"codexd.machine.paths", "codexd_eventstore.disk.files"}),
     # 3: where pure meets the world
     "codexd.runtime": frozenset(
         {
@@ -141,7 +141,7 @@ FLOORS: dict[str, frozenset[str]] = {
         {
             "codexd.core",
             "codexd.machine.log_lines",
-            "codexd.config.paths",
+            "codexd.machine.paths",
             "codexd.projections",
             "codexd.machine.python_child",
             "codexd_eventstore",
@@ -166,7 +166,7 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.machine.linear",
             "codexd.config.live",
             "codexd.machine.owners",
-            "codexd.config.paths",
+            "codexd.machine.paths",
             "codexd.machine.patience",
             "codexd.catalog.prices",
             "codexd.__version__",
@@ -186,7 +186,7 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.protocol",
             "codexd.machine.foreign_files",
             "codexd.machine.owners",
-            "codexd.config.paths",
+            "codexd.machine.paths",
             "codexd.machine.python_child",
             "codexd.__version__",
             "msgspec",

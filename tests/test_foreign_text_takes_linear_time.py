@@ -22,7 +22,7 @@ from codexd.models.complaints import read_complaint
 from codexd.models.errors import refused, scrubbed, wait_named_in
 from codexd.models.provider import Provider
 from codexd.models.sse import EventStreamReader, InvalidEventStream
-from codexd.protocol.visible import visible_json, visible_line, visible_prose, visible_text
+from codexd.protocol.display.visible import visible_json, visible_line, visible_prose, visible_text
 from codexd.redaction.redactor import Redactor
 from codexd.redaction.streaming import StreamRedactor
 from codexd.redaction.strings import edit_strings, edit_values, is_json

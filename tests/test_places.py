@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from codexd.config.paths import (
+from codexd.machine.paths import (
     SOCKET_PATH_BYTES_MAX,
     Paths,
     SocketPlace,

@@ -10,7 +10,6 @@ import pytest
 from msgspec.structs import replace
 
 from codexd.config.keys import Config
-from codexd.config.paths import find_paths
 from codexd.context_files.agents_md import (
     Rules,
     instruction_homes,
@@ -19,6 +18,7 @@ from codexd.context_files.agents_md import (
     rules_of,
 )
 from codexd.core.values.agents_md import Source, UserInstructions
+from codexd.machine.paths import find_paths
 
 RULES = Rules()
 

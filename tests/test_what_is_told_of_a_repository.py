@@ -8,7 +8,7 @@ import pytest
 
 from codexd.core.events.events import GitHead
 from codexd.protocol.threads import GitInfo
-from codexd.server.methods.git import git_head, git_info
+from codexd.server.reads.git import git_head, git_info
 from trio_test import trio_test
 
 SHA = "0123456789abcdef0123456789abcdef01234567"

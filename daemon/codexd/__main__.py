@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from codexd import __version__
-from codexd.config.paths import (
+from codexd.machine.log_lines import ENTRY_CHARACTERS_MAX, log_to
+from codexd.machine.paths import (
     Paths,
     SocketPlace,
     UnusableSocketPath,
@@ -19,8 +20,7 @@ from codexd.config.paths import (
     parse_socket_url,
     socket_place,
 )
-from codexd.machine.log_lines import ENTRY_CHARACTERS_MAX, log_to
-from codexd.protocol.visible import visible_line
+from codexd.protocol.display.visible import visible_line
 
 # sysexits.h: another daemon is there (try again later), a bad argument, the system cannot, others could.
 EXIT_TRY_LATER, EXIT_USAGE, EXIT_SYSTEM, EXIT_NOT_OURS = 75, 2, 71, 77

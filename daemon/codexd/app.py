@@ -28,7 +28,6 @@ from codexd.catalog.limits import complaints_about, limits_of
 from codexd.catalog.tuning import tuned_to
 from codexd.config.file import InvalidConfig
 from codexd.config.live import LiveConfig
-from codexd.config.paths import Paths, SocketPlace, home_folder
 from codexd.context_files.agents_md import instruction_homes, read_user_instructions, rules_of
 from codexd.context_files.compact_prompt import compact_prompt
 from codexd.context_files.machine import place_here
@@ -42,21 +41,22 @@ from codexd.core.values.settings import Settings, Tuned
 from codexd.index.index import Index
 from codexd.machine.descriptors import take_descriptors
 from codexd.machine.owners import make_own_folder
+from codexd.machine.paths import Paths, SocketPlace, home_folder
 from codexd.machine.repository import git_may_run
 from codexd.models.builtin import LOCAL
 from codexd.models.catalog import CATALOG, Model, find_model
 from codexd.models.client import ModelClient, ModelError
-from codexd.models.local import NoLocalModel
+from codexd.models.http.local import NoLocalModel
 from codexd.protocol.methods import Model as WireModel
 from codexd.protocol.methods import ReasoningEffortOption
 from codexd.protocol.own import FoundModel, ProviderFindLocalResponse
 from codexd.redaction.house import HouseRedaction
 from codexd.redaction.logs import clean_logs
+from codexd.runtime.actor.ports import Traits, World
 from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.effects.perform import perform
-from codexd.runtime.images import ImageCache, Images
+from codexd.runtime.images.images import ImageCache, Images
 from codexd.runtime.package_source import BroughtIn
-from codexd.runtime.ports import Traits, World
 from codexd.runtime.supervisor import Supervisor
 from codexd.runtime.take_over import end_leftovers, take_over
 from codexd.server.connection.listener import accept_all, listening
@@ -72,8 +72,8 @@ from codexd.tools.login_env import LoginEnvironment, command_shell
 from codexd.tools.registry import Registry
 from codexd.tools.shell import NoSandbox, Shell, ShellPerformer
 from codexd.tools.view_image import ImageViewer, ViewImageTool
-from codexd_eventstore.jsonl import open_jsonl_store
 from codexd_eventstore.memory.store import MemoryStore
+from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import EventStore
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ from typing import Protocol
 
 import msgspec
 
-from codexd_eventstore.format.line_start import type_of
+from codexd_eventstore.line_start import type_of
 from codexd_eventstore.reports import BlobRef, Package, PackedLog, Rewritten, Swept, Unpacked
 
 # So that they can be imported from here, as everything of the contract.

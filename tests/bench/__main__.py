@@ -15,8 +15,8 @@ import trio
 
 from bench import committing, following, indexing, opening, reading
 from bench.table import Table
-from codexd_eventstore.jsonl import open_jsonl_store
 from codexd_eventstore.log.committer import SWITCH_SECONDS
+from codexd_eventstore.operations.jsonl import open_jsonl_store
 
 PARTS = {
     "committing": committing.run,

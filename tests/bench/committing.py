@@ -17,7 +17,7 @@ from bench.orders import AT_US, EVENT, TEXT, Placed, Whole, encode, placed
 from bench.scale import scaled
 from bench.table import Table, at_median, rate, us
 from codexd_eventstore.format.lines import frame
-from codexd_eventstore.jsonl import JsonlStore
+from codexd_eventstore.operations.jsonl import JsonlStore
 from codexd_eventstore.store import NewEvent, Record
 
 ROUNDS = scaled(300, 10)

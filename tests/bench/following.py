@@ -14,7 +14,7 @@ import trio.testing
 from bench.orders import AT_US, EVENT, placed
 from bench.scale import scaled
 from bench.table import Table, rate, us
-from codexd_eventstore.jsonl import JsonlStore
+from codexd_eventstore.operations.jsonl import JsonlStore
 
 FOLLOWERS = 100
 PIECE_BYTES = 64 * 1024

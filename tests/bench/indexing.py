@@ -22,7 +22,7 @@ from codexd.index.build.logs import Logs
 from codexd.index.build.reconcile import reconcile
 from codexd.index.index import Index
 from codexd.index.store.schema import open_index
-from codexd_eventstore.jsonl import JsonlStore
+from codexd_eventstore.operations.jsonl import JsonlStore
 from codexd_eventstore.store import NewEvent
 
 # Some 130,000 records, of which a third say something that can be found.

@@ -13,7 +13,7 @@ from bench import bare
 from bench.orders import AT_US, EVENT, placed
 from bench.scale import scaled
 from bench.table import Table, us
-from codexd_eventstore.jsonl import JsonlStore
+from codexd_eventstore.operations.jsonl import JsonlStore
 
 LENGTHS = (1_000, scaled(10_000, 2_000), scaled(100_000, 3_000), scaled(1_000_000, 4_000))
 ROUNDS = scaled(40, 2)

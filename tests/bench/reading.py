@@ -10,7 +10,7 @@ from zlib import crc32
 from bench.orders import AT_US, Fold, decode, placed
 from bench.scale import scaled
 from bench.table import Table, at_median, rate, us
-from codexd_eventstore.jsonl import JsonlStore
+from codexd_eventstore.operations.jsonl import JsonlStore
 
 EVENTS = scaled(100_000, 400)
 # Most appends have one event or two, and only those that are not their append's last say so.

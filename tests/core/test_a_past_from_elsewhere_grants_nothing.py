@@ -15,12 +15,12 @@ from codexd.core import commands as c
 from codexd.core.decide.decide import decide
 from codexd.core.decide.lookups import Here, Surroundings
 from codexd.core.decide.take_in import brings
-from codexd.core.due import due
 from codexd.core.events.events import ContextAdded, Event, SettingsChanged, TurnStarted
 from codexd.core.events.history import HistoryCompacted, ThreadImported, ThreadTakenIn
 from codexd.core.events.record import Recorded
 from codexd.core.events.tools import ToolStarted
 from codexd.core.state.context_known import Told
+from codexd.core.state.due import due
 from codexd.core.state.foreign import Foreign
 from codexd.core.state.state import ThreadState, distrusted, evolve, fold
 from codexd.core.values.settings import SettingsChange

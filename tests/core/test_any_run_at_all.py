@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from codexd.core import commands as c
 from codexd.core.decide.decide import decide
 from codexd.core.decide.transition import Story
-from codexd.core.due import CallModel, due
 from codexd.core.events.events import Event, ModelCallStarted, decode_event, encode_event
 from codexd.core.events.history import HistoryCompacted
+from codexd.core.state.due import CallModel, due
 from codexd.core.state.state import ThreadState, fold
 from codexd.core.state.visibility import Standing
 from codexd.projections.model.history import History

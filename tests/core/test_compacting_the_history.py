@@ -7,7 +7,6 @@ import pytest
 
 from codexd.core import commands as c
 from codexd.core.decide.lookups import Surroundings
-from codexd.core.due import CallModel, due
 from codexd.core.events.compaction import CompactionStarted, answer_text, text_item
 from codexd.core.events.events import (
     ContextAdded,
@@ -18,6 +17,7 @@ from codexd.core.events.events import (
 )
 from codexd.core.events.history import HistoryCompacted
 from codexd.core.prompts.compaction import COMPACTION_PROMPT, SUMMARY_PREFIX
+from codexd.core.state.due import CallModel, due
 from codexd.core.values.ids import ItemId, ModelCallId, TurnId
 from codexd.core.values.settings import SettingsChange
 from codexd.projections.model.items import text_message

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from codexd.core import commands as c
-from codexd.core.due import CallModel, RunTool
 from codexd.core.events.events import Event, ItemCut, TurnCompleted, TurnInterrupted
+from codexd.core.state.due import CallModel, RunTool
 from codexd.core.values.ids import CallId, ItemId, ModelCallId, TurnId
 from ordinary import (
     ABORTED,

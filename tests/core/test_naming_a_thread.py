@@ -9,7 +9,6 @@ from msgspec.structs import replace
 from codexd.core import commands as c
 from codexd.core.decide.decide import decide
 from codexd.core.decide.lookups import Surroundings, Titles
-from codexd.core.due import AskForTitle, due
 from codexd.core.events.events import Event, InputQueued, ThreadForked, ThreadRenamed, TurnCompleted
 from codexd.core.events.title import (
     PROMPT_CHARACTERS_MAX,
@@ -19,6 +18,7 @@ from codexd.core.events.title import (
     request_in,
     title_of,
 )
+from codexd.core.state.due import AskForTitle, due
 from codexd.core.state.state import fold
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.items import ImageInput

@@ -6,7 +6,6 @@ from msgspec.structs import replace
 
 from codexd.core import commands as c
 from codexd.core.decide.decide import QUEUE_INPUTS_MAX
-from codexd.core.due import CallModel
 from codexd.core.events.events import (
     InputWithdrawn,
     ModelCallFailed,
@@ -15,6 +14,7 @@ from codexd.core.events.events import (
     TurnFailed,
     TurnInterrupted,
 )
+from codexd.core.state.due import CallModel
 from codexd.core.values.ids import ItemId, ModelCallId
 from codexd.core.values.settings import SettingsChange
 from ordinary import (

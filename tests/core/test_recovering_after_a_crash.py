@@ -7,7 +7,6 @@ from msgspec.structs import replace
 
 from codexd.core import commands as c
 from codexd.core.decide.effect_reports import RESTARTED
-from codexd.core.due import AwaitRetry, CallModel
 from codexd.core.events.events import (
     Event,
     ItemCut,
@@ -19,6 +18,7 @@ from codexd.core.events.events import (
     TurnSteered,
 )
 from codexd.core.events.tools import ApprovalDecided, ToolEnded
+from codexd.core.state.due import AwaitRetry, CallModel
 from codexd.core.values.ids import CallId, ItemId, ModelCallId, ThreadId
 from codexd.core.values.items import TurnError
 from codexd.core.values.tool_actions import ToolResult

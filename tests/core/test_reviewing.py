@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from codexd.core import commands as c
 from codexd.core.decide.decide import decide
 from codexd.core.decide.lookups import Surroundings, Titles
-from codexd.core.due import CallModel, RunReview
 from codexd.core.events.events import (
     Event,
     ItemCut,
@@ -31,6 +30,7 @@ from codexd.core.prompts.review_results import (
     STOPPED_FOR_PEOPLE,
     user_action,
 )
+from codexd.core.state.due import CallModel, RunReview
 from codexd.core.state.state import fold
 from codexd.core.values.agents_md import UserInstructions
 from codexd.core.values.ids import ItemId, ModelCallId, ThreadId, TurnId

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from codexd.core import commands as c
-from codexd.core.due import CallModel, RunTool
 from codexd.core.events.tools import ToolEnded, ToolSpawned
+from codexd.core.state.due import CallModel, RunTool
 from codexd.core.values.ids import CallId, ModelCallId
 from codexd.core.values.tool_actions import BadCall, ToolResult
 from ordinary import (

@@ -7,8 +7,8 @@ import pytest
 from msgspec.structs import replace
 
 from codexd.core import commands as c
-from codexd.core.due import CallModel
 from codexd.core.events.events import ContextAdded, SettingsChanged, TurnCompleted, TurnStarted
+from codexd.core.state.due import CallModel
 from codexd.core.values.ids import ItemId, ModelCallId, TurnId
 from codexd.core.values.items import ImageInput, TextInput, UserInput
 from codexd.core.values.settings import SettingsChange

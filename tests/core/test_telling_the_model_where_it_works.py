@@ -12,7 +12,7 @@ from codexd.core.decide.context import context_due
 from codexd.core.decide.decide import decide
 from codexd.core.decide.lookups import NOWHERE, NotRead, Surroundings
 from codexd.core.events.events import ContextAdded, Event, ThreadForked, TurnCompleted, TurnStarted
-from codexd.core.events.warnings import WARNED_KEPT_MAX, Complaint, ThreadWarned, remembered
+from codexd.core.events.warnings import WARNED_KEPT_MAX, ThreadWarned, remembered
 from codexd.core.state.context_known import Told
 from codexd.core.state.state import fold
 from codexd.core.values.agents_md import Source, UserInstructions, instructions_text
@@ -24,6 +24,7 @@ from codexd.core.values.environment import (
     environment_text,
 )
 from codexd.core.values.ids import ThreadId
+from codexd.core.values.notice import Complaint
 from codexd.core.values.settings import Settings, SettingsChange, Tuned, Tuning
 from ordinary import ENDED, FINISHED, FIRST_TURN, SETTINGS, STARTED, ask, report
 

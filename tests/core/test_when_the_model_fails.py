@@ -6,7 +6,6 @@ import pytest
 from msgspec.structs import replace
 
 from codexd.core import commands as c
-from codexd.core.due import AwaitRetry, CallModel, RunTool
 from codexd.core.events.events import (
     Event,
     ItemCut,
@@ -16,6 +15,7 @@ from codexd.core.events.events import (
     TurnFailed,
 )
 from codexd.core.events.tools import ApprovalRequested, ToolEnded
+from codexd.core.state.due import AwaitRetry, CallModel, RunTool
 from codexd.core.values.ids import CallId, ItemId, ModelCallId
 from codexd.core.values.items import TurnError
 from codexd.core.values.tool_actions import ToolResult

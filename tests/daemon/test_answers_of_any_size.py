@@ -20,10 +20,10 @@ from codexd.core.events.record import encode_members
 from codexd.core.values.ids import ItemId, ThreadId, TurnId
 from codexd.core.values.items import TextInput
 from codexd.models.scripted.server import scripted_model
-from codexd.server.connection.answer_size import ANSWER_BYTES_MAX, PAGE_BYTES_MAX
 from codexd.server.connection.connection import REQUESTS_UNDER_WAY_MAX
 from codexd.server.feed.outbox import UNREAD_BYTES_MAX, AllUnread, Outbox, Unread
-from codexd_eventstore.jsonl import open_jsonl_store
+from codexd.server.reads.answer_size import ANSWER_BYTES_MAX, PAGE_BYTES_MAX
+from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import NewEvent
 from daemon_client import FRAMINGS, Client, Framing, Json, Refused, connected, typed
 from daemon_house import Daemon, Home

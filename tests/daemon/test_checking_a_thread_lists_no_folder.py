@@ -13,8 +13,8 @@ from codexd.server.connection.connection import Connection
 from codexd.server.methods.maintenance import thread_verify
 from codexd.server.services import Services
 from codexd_eventstore.disk.files import Entry, FileState
-from codexd_eventstore.jsonl import open_jsonl_store
 from codexd_eventstore.memory.store import MemoryStore
+from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import EventStore
 from store_engines import NOON_US, FastFiles, append, placed
 from trio_test import trio_test

@@ -18,7 +18,7 @@ import pytest
 import trio
 
 from codexd.models.scripted.server import scripted_model
-from codexd_eventstore.jsonl import open_jsonl_store
+from codexd_eventstore.operations.jsonl import open_jsonl_store
 from daemon_client import CURSOR, Client, Json, Refused, connected, typed
 from daemon_house import PATIENCE_SECONDS, Home
 from trio_test import trio_test

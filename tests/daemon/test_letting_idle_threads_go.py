@@ -16,9 +16,9 @@ import trio
 import trio.testing
 
 from codexd.core.commands import RenameThread, StartThread
-from codexd.core.due import Effect
 from codexd.core.events.events import ThreadForked
 from codexd.core.events.record import decode_record
+from codexd.core.state.due import Effect
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import ToolAction, ToolResult
@@ -26,8 +26,8 @@ from codexd.models.client import ModelClient
 from codexd.models.sse import EventStreamReader
 from codexd.protocol.wire.framing import Lines
 from codexd.runtime.actor.actor import ThreadActor
+from codexd.runtime.actor.ports import Traits, World
 from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
-from codexd.runtime.ports import Traits, World
 from codexd.runtime.supervisor import UNLOAD_IDLE_SECONDS, Supervisor
 from codexd.server.feed.feed import Feed
 from codexd.server.feed.frames import Frame, Questions, Reader

@@ -12,7 +12,7 @@ import pytest
 from codexd.models.scripted.scripts import Say
 from codexd.models.scripted.server import scripted_model
 from codexd.runtime.daemon_stream import DAEMON_STREAM
-from codexd_eventstore.jsonl import open_jsonl_store
+from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import NewEvent
 from daemon_client import Client, Json, connected
 from daemon_house import Daemon, Home

@@ -9,7 +9,7 @@ from codexd.core.values.ids import ThreadId
 from codexd.models.scripted.scripts import Say
 from codexd.models.scripted.server import scripted_model
 from codexd.runtime.snapshots.steps import NEWEST
-from codexd_eventstore.jsonl import open_jsonl_store
+from codexd_eventstore.operations.jsonl import open_jsonl_store
 from daemon_client import connected
 from daemon_house import Home
 from trio_test import trio_test

@@ -12,7 +12,7 @@ from codexd.core.policy.action_hash import action_hash
 from codexd.core.values.tool_actions import RunCommand
 from codexd.models.scripted.scripts import Call, Part, Raw, Reply, Say
 from codexd.models.scripted.server import scripted_model
-from codexd.protocol.visible import visible_text
+from codexd.protocol.display.visible import visible_text
 from daemon_client import Asked, Client, connected
 from daemon_house import Daemon, Home
 from daemon_screen import completed

@@ -12,7 +12,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from codexd_eventstore.disk.files import FileSystem
-from codexd_eventstore.jsonl import open_jsonl_store
+from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import EventStore, NotFound, StoreError, StoreFailed, Verdict
 from store_engines import NOON_US, append, content, log_path, numbers, placed
 from trio_test import trio_test

@@ -14,7 +14,7 @@ import trio
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import invariant, run_state_machine_as_test
 
-from codexd_eventstore.jsonl import open_jsonl_store
+from codexd_eventstore.operations.jsonl import open_jsonl_store
 from simulated_files import SimulatedFileSystem
 from store_engines import memory
 from store_oracle import StoreMachine

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from codexd_eventstore.disk.files import FileSystem
-from codexd_eventstore.jsonl import open_jsonl_store
 from codexd_eventstore.log.scan import scan_log
+from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import Damaged, NewEvent
 from store_engines import NOON_US, FastFiles, append, content, log_path, placed, put
 from trio_test import trio_test

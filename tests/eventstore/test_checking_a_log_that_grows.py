@@ -12,8 +12,8 @@ import trio
 
 from codexd.index.build.logs import Found, Logs
 from codexd_eventstore.disk.files import FileSystem
-from codexd_eventstore.jsonl import open_jsonl_store
 from codexd_eventstore.log.scan import scan_log
+from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import StoreFailed, Verdict
 from store_engines import append, content, log_path, placed
 from trio_test import trio_test

@@ -13,8 +13,8 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from codexd_eventstore.disk.files import FileSystem
-from codexd_eventstore.jsonl import JsonlStore, open_jsonl_store
 from codexd_eventstore.log.committer import FILES_OPEN_MAX, THREADS_MAX
+from codexd_eventstore.operations.jsonl import JsonlStore, open_jsonl_store
 from codexd_eventstore.store import Conflict, NewEvent, StoreFailed
 from store_engines import NOON_US, append, content, log_path, numbers, placed
 from trio_test import trio_test

@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from codexd_eventstore.disk.files import FileSystem
-from codexd_eventstore.jsonl import open_jsonl_store
+from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import (
     Damaged,
     EventStore,

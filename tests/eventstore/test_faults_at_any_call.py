@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from codexd_eventstore.jsonl import open_jsonl_store
+from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import StoreError
 from fault_plans import ANY, FILLING, FaultAt
 from simulated_files import SimulatedFileSystem

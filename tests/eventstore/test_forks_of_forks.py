@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from codexd_eventstore.jsonl import open_jsonl_store
+from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import EventStore, Refused
 from simulated_files import SimulatedFileSystem
 from store_engines import NOON_US, append, numbers, placed

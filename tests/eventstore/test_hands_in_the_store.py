@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from codexd_eventstore.jsonl import open_jsonl_store
+from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import Damaged, NotFound, StoreFailed
 from store_engines import NOON_US, append, content, log_path, numbers, placed, put, rows
 from trio_test import trio_test

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from codexd_eventstore.jsonl import open_jsonl_store
+from codexd_eventstore.operations.jsonl import open_jsonl_store
 from store_engines import append, numbers
 from trio_test import trio_test
 
@@ -21,7 +21,7 @@ WORDS_MAX = 120
 # Appends to three streams, durable or not, and to a draft, and says each that has returned.
 WRITER = """
 import sys, trio
-from codexd_eventstore.jsonl import open_jsonl_store
+from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import NewEvent, NotFound
 
 def say(*words):

@@ -12,8 +12,8 @@ import pytest
 
 from codexd_eventstore.format.lines import crc_of
 from codexd_eventstore.format.seals import SEAL_BYTES
-from codexd_eventstore.jsonl import JsonlStore, open_jsonl_store
 from codexd_eventstore.memory.store import MemoryStore
+from codexd_eventstore.operations.jsonl import JsonlStore, open_jsonl_store
 from codexd_eventstore.store import EventStore, NewEvent, Record, Refused, StoreFailed
 from store_engines import NOON_US, FastFiles, append, content, placed
 from trio_test import trio_test

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codexd_eventstore.format.lines import chain_start
-from codexd_eventstore.jsonl import open_jsonl_store
+from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import Damaged, EventStore, Record, StoreError
 from store_engines import NOON_US, FastFiles, append, placed, put
 from trio_test import trio_test

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from codexd_eventstore.format.lines import APPEND_EVENTS_MAX, frame, read_lines
-from codexd_eventstore.jsonl import open_jsonl_store
+from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import NewEvent, Verdict
 from store_engines import NOON_US, FastFiles, append, log_path, numbers, placed, put
 from trio_test import trio_test

@@ -8,8 +8,8 @@ import pytest
 import trio
 import trio.testing
 
-from codexd_eventstore.jsonl import JsonlStore, open_jsonl_store
 from codexd_eventstore.log.open_logs import READ_LOGS_MAX
+from codexd_eventstore.operations.jsonl import JsonlStore, open_jsonl_store
 from codexd_eventstore.store import NewEvent
 from trio_test import trio_test
 

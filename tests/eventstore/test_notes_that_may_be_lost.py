@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import trio
 
-from codexd_eventstore.jsonl import open_jsonl_store
 from codexd_eventstore.log.keys import KEYS_KEPT_MAX
-from codexd_eventstore.sidecar.notes import Kept, Notes
+from codexd_eventstore.operations.jsonl import open_jsonl_store
+from codexd_eventstore.sidecar.notes import Notes
+from codexd_eventstore.sidecar.rows import Kept
 from codexd_eventstore.store import Damaged, EventStore, Snapshot
 from store_engines import append, content, jsonl, log_path, placed, put
 from trio_test import trio_test

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from codexd_eventstore.jsonl import open_jsonl_store
 from codexd_eventstore.log.keys import KEYS_KEPT_MAX
+from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import (
     Conflict,
     Damaged,

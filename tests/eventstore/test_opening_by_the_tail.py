@@ -10,8 +10,8 @@ import pytest
 
 from codexd_eventstore.disk.files import FileSystem
 from codexd_eventstore.format.lines import chain_start, crc_of, frame
-from codexd_eventstore.jsonl import JsonlStore, open_jsonl_store
 from codexd_eventstore.log.log import REREAD_BYTES
+from codexd_eventstore.operations.jsonl import JsonlStore, open_jsonl_store
 from codexd_eventstore.store import Damaged, NewEvent, Verdict
 from store_engines import NOON_US, append, content, log_path, numbers, placed, put
 from trio_test import trio_test

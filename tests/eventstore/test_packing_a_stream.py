@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from codexd_eventstore.disk.package import HEADER_BYTES_MAX, MANIFEST, MEMBERS_MAX
-from codexd_eventstore.jsonl import open_jsonl_store
+from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import (
     BlobRef,
     EventStore,

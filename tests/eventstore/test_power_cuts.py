@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from codexd_eventstore.jsonl import open_jsonl_store
+from codexd_eventstore.operations.jsonl import open_jsonl_store
 from simulated_files import Disk, SimulatedFileSystem
 from simulated_power import AllKept, AllLost, Outcome, Sampled, after_power_cut
 from store_engines import put

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from codexd_eventstore.disk.files import FileSystem
-from codexd_eventstore.jsonl import open_jsonl_store
+from codexd_eventstore.operations.jsonl import open_jsonl_store
 from store_engines import append, numbers, placed
 from trio_test import trio_test
 

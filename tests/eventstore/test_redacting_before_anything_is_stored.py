@@ -13,8 +13,8 @@ import pytest
 import trio
 
 from codexd_eventstore.disk.redact import HELD_BYTES_MAX, OVERLAP_BYTES, Redacting
-from codexd_eventstore.jsonl import open_jsonl_store
 from codexd_eventstore.memory.store import MemoryStore
+from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import EventStore, NewEvent
 from store_engines import NOON_US, Engine, append
 from trio_test import trio_test

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from codexd_eventstore.disk.files import FileSystem
-from codexd_eventstore.jsonl import open_jsonl_store
+from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import Damaged, EventStore, Refused, Rewritten
 from simulated_files import Disk, SimulatedFileSystem
 from simulated_power import AllKept, AllLost, Sampled, after_power_cut

@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from codexd_eventstore.disk.files import FileSystem
-from codexd_eventstore.jsonl import open_jsonl_store
+from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import EventStore, Record, Refused, Rewritten, StoreFailed
 from simulated_files import Disk, SimulatedFileSystem
 from simulated_power import AllKept, AllLost, Sampled, after_power_cut

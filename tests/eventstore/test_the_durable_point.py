@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from codexd_eventstore.jsonl import JsonlStore, open_jsonl_store
 from codexd_eventstore.log.scan import Scan, scan_log
 from codexd_eventstore.log.witness import judge
-from codexd_eventstore.sidecar.notes import Mark
+from codexd_eventstore.operations.jsonl import JsonlStore, open_jsonl_store
+from codexd_eventstore.sidecar.rows import Mark
 from simulated_files import SimulatedFileSystem
 from store_engines import NOON_US, FastFiles, append, content, log_path, placed
 from trio_test import trio_test

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from codexd_eventstore.format.preface import FIRST_BYTES, Preface, preface_line
-from codexd_eventstore.jsonl import open_jsonl_store
+from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import Damaged, EventStore
 from store_engines import NOON_US, FastFiles, append, content, log_path, numbers, placed, put
 from trio_test import trio_test

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from codexd_eventstore.jsonl import JsonlStore, open_jsonl_store
+from codexd_eventstore.operations.jsonl import JsonlStore, open_jsonl_store
 from codexd_eventstore.store import NotFound, Verdict
 from store_engines import (
     NOON_US,

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from codexd_eventstore.jsonl import open_jsonl_store
+from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import Locked
 from store_engines import append
 from trio_test import trio_test
 
 OWNER = """
 import sys, trio
-from codexd_eventstore.jsonl import open_jsonl_store
+from codexd_eventstore.operations.jsonl import open_jsonl_store
 
 async def main():
     async with open_jsonl_store(sys.argv[1], state_dir=sys.argv[1] + "/state", owner="test 1.0"):

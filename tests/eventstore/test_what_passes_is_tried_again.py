@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from codexd_eventstore.disk.files import PASSING
-from codexd_eventstore.jsonl import open_jsonl_store
+from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import EventStore, StoreFailed
 from fault_plans import ANY, FaultAt
 from simulated_files import SimulatedFileSystem

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from codexd_eventstore.format.lines import at_us_of, claim_of, frame, marks_of
-from codexd_eventstore.jsonl import open_jsonl_store
+from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import Damaged, NewEvent, Record, Refused, Verdict
 from store_engines import NOON_US, append, close_unnoted, content, log_path, placed, put
 from trio_test import trio_test

@@ -14,8 +14,8 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from codexd_eventstore.jsonl import open_jsonl_store
 from codexd_eventstore.log.committer import LOGS_FAILED_MAX, STORE_PENDING_BYTES_MAX
+from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import NotFound, StoreFailed
 from fault_plans import FaultAt, NoFaults
 from simulated_files import SimulatedFileSystem
@@ -297,7 +297,7 @@ async def test_a_disk_that_hangs_does_not_fill_the_memory() -> None:
 
 WRITER = """
 import sys, trio
-from codexd_eventstore.jsonl import open_jsonl_store
+from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import NewEvent, StoreFailed
 
 async def main():

@@ -7,7 +7,7 @@ import unicodedata
 import msgspec
 import pytest
 
-from codexd.protocol.visible import visible_line, visible_text
+from codexd.protocol.display.visible import visible_line, visible_text
 from codexd_frontends.cli.questions import read_question
 from codexd_frontends.client.approval_messages import ApprovalRequest
 from codexd_frontends.screen.question import Room, is_cut, question_lines, whole_lines

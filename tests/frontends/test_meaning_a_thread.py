@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from codexd_frontends.cli.thread_ref import find_thread_id, last_thread, short_id_chars
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import UsageTrouble
-from codexd_frontends.client.which import find_thread_id, last_thread, short_id_chars
 
 from . import said
 from .fake_daemon import FakeDaemon, Json

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codexd.protocol.visible import MARKS_IN_A_ROW_MAX, visible_prose
+from codexd.protocol.display.visible import MARKS_IN_A_ROW_MAX, visible_prose
 from codexd_frontends.screen.drawn import GrowingProse
 
 from . import said

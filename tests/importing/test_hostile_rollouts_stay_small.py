@@ -13,11 +13,11 @@ import pytest
 
 from codexd.core.events.tools import ToolEnded
 from codexd.importing import sources
-from codexd.importing.converting import read_rollout
-from codexd.importing.lines import LINE_BYTES_MAX, UnreadableLine, read_line
-from codexd.importing.settings import Heading
+from codexd.importing.rollout.converting import read_rollout
+from codexd.importing.rollout.lines import LINE_BYTES_MAX, UnreadableLine, read_line
+from codexd.importing.rollout.settings import Heading
+from codexd.importing.rollout.timeline import INPUTS_MAX, OPEN_CALLS_MAX
 from codexd.importing.sources import UnreadableSource, raw_lines
-from codexd.importing.timeline import INPUTS_MAX, OPEN_CALLS_MAX
 from peak_memory import HAS_PROC, peak_mib
 
 HEADING = Heading("0194d2a0-0000-7000-8000-000000000001", {"cwd": "/work"}, {})
@@ -106,7 +106,7 @@ for raw in raw_lines(Path({str(path)!r})):
     prepare = (
         "from pathlib import Path\n"
         "from codexd.importing.sources import raw_lines\n"
-        "from codexd.importing.lines import UnreadableLine, read_line\n"
+        "from codexd.importing.rollout.lines import UnreadableLine, read_line\n"
     )
     grown = peak_mib(prepare, work)
     print(f"{path.stat().st_size} bytes of zstd, {piece!r}: {grown} MiB more")
@@ -130,7 +130,7 @@ for raw in raw_lines(Path({str(path)!r})):
     prepare = (
         "from pathlib import Path\n"
         "from codexd.importing.sources import raw_lines\n"
-        "from codexd.importing.lines import read_line\n"
+        "from codexd.importing.rollout.lines import read_line\n"
     )
     grown = peak_mib(prepare, work)
     print(f"the longest line: {grown} MiB more")

@@ -15,8 +15,8 @@ from codexd.core.events.record import Recorded, decode_record, encode_members
 from codexd.core.events.tools import ToolEnded
 from codexd.core.values.ids import ThreadId
 from codexd.importing.importer import Importer, Progress, Report
+from codexd.importing.rollout.timeline import Told
 from codexd.importing.sources import UnreadableSource, thread_id_for, unpacked
-from codexd.importing.timeline import Told
 from codexd.importing.writing import IMPORTER
 from codexd.projections.summary import Summary
 from codexd_eventstore.memory.store import MemoryStore

@@ -16,9 +16,9 @@ from codexd.core.events.events import (
 )
 from codexd.core.events.tools import ToolEnded
 from codexd.core.state.state import ThreadState, fold
-from codexd.importing.converting import read_rollout
-from codexd.importing.settings import Heading
-from codexd.importing.timeline import UNANSWERED, Told
+from codexd.importing.rollout.converting import read_rollout
+from codexd.importing.rollout.settings import Heading
+from codexd.importing.rollout.timeline import UNANSWERED, Told
 from codexd.projections.model.history import History
 from codexd.projections.usage.totals import UsageTotals
 from rollout_files import FILES, MODEL, files_of, read, shown

@@ -11,8 +11,8 @@ import pytest
 
 from codexd.core.events.events import encode_event
 from codexd.core.state.state import fold
-from codexd.importing.converting import Converted, read_rollout
-from codexd.importing.settings import Heading
+from codexd.importing.rollout.converting import Converted, read_rollout
+from codexd.importing.rollout.settings import Heading
 from codexd.projections.model.history import History
 from rollout_files import FILES, read, recorded, shown
 

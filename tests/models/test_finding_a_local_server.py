@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from codexd.models.builtin import BUILT_IN, HOW_TO_START, LOCAL, usable_names
-from codexd.models.local import LocalModel, choose, read_models, read_native, with_details
+from codexd.models.http.local import LocalModel, choose, read_models, read_native, with_details
 from codexd.models.provider import read_provider
 from codexd.models.quirks import QUIRKS
 

@@ -19,7 +19,7 @@ from codexd.models.client import (
     TextDelta,
 )
 from codexd.models.http.client import HttpModelClient
-from codexd.models.local import NoLocalModel, find_local
+from codexd.models.http.local import NoLocalModel, find_local
 from codexd.models.provider import Provider, read_provider
 from llama_server import CONTEXT, INSTALLED, WHY_NOT, llama_server
 from trio_test import trio_test

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from codexd.projections.quoting import quoted
-from codexd.protocol.visible import visible_text
+from codexd.protocol.display.visible import visible_text
 
 # C0, DEL, C1, Latin, marks, fillers, spaces, bidi, tags, pictures and their joiners.
 CHARACTERS = [

@@ -27,7 +27,7 @@ from codexd.projections.model.kept_by_compaction import (
     bridge_of,
 )
 from codexd.projections.model.pins import pinned_items
-from codexd.runtime.effects.summary_request import without_oldest
+from codexd.runtime.actor.summary_request import without_oldest
 from ordinary import call_json, ended, message_json
 
 ROOM = WORDS_TOKENS_MAX * 4

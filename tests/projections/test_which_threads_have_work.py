@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codexd.core.due import has_work
+from codexd.core.state.due import has_work
 from codexd.core.state.state import ThreadState, evolve
 from codexd.projections.summary import Summary
 from playing import Play

@@ -9,8 +9,8 @@ from itertools import pairwise
 import msgspec
 import pytest
 
-from codexd.protocol import visible
-from codexd.protocol.visible import visible_json, visible_line, visible_prose, visible_text
+from codexd.protocol.display import visible
+from codexd.protocol.display.visible import visible_json, visible_line, visible_prose, visible_text
 
 # Whatever a screen obeys, reorders, draws as nothing or as a blank: every code point of these categories.
 UNSEEN_CATEGORIES = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs")

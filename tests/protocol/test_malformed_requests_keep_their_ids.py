@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codexd.protocol.request_ids import TOKENS_MAX, id_in
 from codexd.protocol.wire.framing import Lines, OverlongMessage
+from codexd.protocol.wire.request_ids import TOKENS_MAX, id_in
 from codexd.protocol.wire.rpc import Unreadable, read_message
 from codexd.protocol.wire.websocket import WebSocket
 

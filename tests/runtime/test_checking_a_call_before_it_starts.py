@@ -8,19 +8,19 @@ from pathlib import Path
 import pytest
 import trio
 
-from codexd.core.due import Effect, RunTool
 from codexd.core.events.events import Event, ScreenKind
 from codexd.core.events.record import Recorded
 from codexd.core.events.tools import ApprovalDecided, ToolEnded, ToolStarted
+from codexd.core.state.due import Effect, RunTool
 from codexd.core.state.state import ThreadState, fold
 from codexd.core.values.ids import CallId, ItemId, ThreadId
 from codexd.core.values.tool_actions import RunCommand, ToolAction, ToolResult
 from codexd.models.client import ModelClient
 from codexd.projections.clients.deltas import TextPart
 from codexd.runtime.actor.actor import ThreadActor
+from codexd.runtime.actor.ports import Traits, World
 from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.effects.tool_call import ToolRunning
-from codexd.runtime.ports import Traits, World
 from codexd.tools.registry import CallContext, OutputSink, Registry
 from codexd_eventstore.memory.store import MemoryStore
 from ordinary import ENDED, FIRST_TURN, asked_about, line, made

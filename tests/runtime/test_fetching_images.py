@@ -15,8 +15,8 @@ from codexd.core.values.images import IMAGES_MAX, BadImage
 from codexd.core.values.items import ImageInput, LocalImageInput, TextInput, UserInput
 from codexd.projections.model.images import print_of
 from codexd.projections.model.items import user_message
-from codexd.runtime import images as i
-from codexd.runtime.images import ImageCache, Images, shown
+from codexd.runtime.images import images as i
+from codexd.runtime.images.images import ImageCache, Images, shown
 from codexd_eventstore.memory.store import MemoryStore
 from trio_test import trio_test
 

@@ -24,8 +24,8 @@ from codexd.runtime.snapshots.after_revert import refold
 from codexd.runtime.snapshots.folds import Folds
 from codexd.runtime.snapshots.load import Loaded, load
 from codexd.runtime.snapshots.steps import NEWEST, Keeper, Seed, find_seed
-from codexd_eventstore.jsonl import open_jsonl_store
 from codexd_eventstore.memory.store import MemoryStore
+from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import EventStore, NewEvent, Record, Snapshot
 from playing import INSTRUCTIONS, THREAD, TOOLS, Play
 from written import write

@@ -12,9 +12,9 @@ from codexd.core.values.images import IMAGE_BYTES_MAX, IMAGES_MAX, BadImage
 from codexd.core.values.items import ImageInput, LocalImageInput, TextInput
 from codexd.projections.model.images import print_of
 from codexd.projections.model.items import user_message
-from codexd.runtime import images as i
-from codexd.runtime.image_files import read_image
-from codexd.runtime.images import REQUEST_BYTES_MAX, REQUEST_IMAGES_MAX, ImageCache, Images
+from codexd.runtime.images import images as i
+from codexd.runtime.images.files import read_image
+from codexd.runtime.images.images import REQUEST_BYTES_MAX, REQUEST_IMAGES_MAX, ImageCache, Images
 from codexd_eventstore.memory.store import MemoryStore
 from peak_memory import HAS_PROC, peak_mib
 from trio_test import trio_test
@@ -130,7 +130,7 @@ PREPARE = """
 import trio, msgspec
 from codexd.core.values.items import LocalImageInput
 from codexd.core.values.images import BadImage
-from codexd.runtime.images import ImageCache, Images
+from codexd.runtime.images.images import ImageCache, Images
 from codexd_eventstore.memory.store import MemoryStore
 from pathlib import Path
 import tempfile

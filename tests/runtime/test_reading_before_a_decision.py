@@ -18,8 +18,8 @@ from codexd.core.values.agents_md import UserInstructions
 from codexd.machine.patience import PATIENCE_SECONDS
 from codexd.models.client import ModelClient
 from codexd.runtime.actor.decide import decided
+from codexd.runtime.actor.ports import Traits, World
 from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
-from codexd.runtime.ports import Traits, World
 from codexd.tools.registry import Registry
 from codexd_eventstore.memory.store import MemoryStore
 from ordinary import FIRST_TURN, STARTED, ask

@@ -8,19 +8,19 @@ import pytest
 import trio
 
 from codexd.core.commands import ChangeSettings, StartThread
-from codexd.core.due import Effect
+from codexd.core.state.due import Effect
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.settings import Settings, SettingsChange
 from codexd.models.client import ModelClient
 from codexd.runtime.actor.actor import ThreadActor
+from codexd.runtime.actor.ports import Traits, World
 from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
-from codexd.runtime.ports import Traits, World
 from codexd.runtime.supervisor import Supervisor
 from codexd.server.feed.feed import Feed
 from codexd.server.feed.frames import Frame, Questions
 from codexd.server.feed.reviews import Reviews
 from codexd.tools.registry import Registry
-from codexd_eventstore.jsonl import open_jsonl_store
+from codexd_eventstore.operations.jsonl import open_jsonl_store
 from playing import THREAD
 from trio_test import trio_test
 

@@ -14,9 +14,9 @@ from codexd.core.values.ids import ItemId, ThreadId, TurnId
 from codexd.core.values.items import TextInput
 from codexd.models.client import ModelClient
 from codexd.runtime.actor.actor import ThreadActor
+from codexd.runtime.actor.ports import Traits, World
 from codexd.runtime.actor.stall import RETRY_SECONDS
 from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
-from codexd.runtime.ports import Traits, World
 from codexd.runtime.supervisor import Supervisor
 from codexd.runtime.take_up import take_up
 from codexd.tools.registry import Registry

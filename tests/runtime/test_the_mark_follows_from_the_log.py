@@ -15,21 +15,21 @@ import pytest
 import trio
 
 from codexd.core import commands as c
-from codexd.core.due import has_work
 from codexd.core.events.record import decode_record
+from codexd.core.state.due import has_work
 from codexd.core.state.state import ThreadState, fold
 from codexd.core.values.ids import ItemId, ThreadId, TurnId
 from codexd.core.values.items import TextInput
 from codexd.models.client import ModelClient
 from codexd.projections.clients.deltas import TextPart
 from codexd.runtime.actor.actor import ThreadActor
+from codexd.runtime.actor.ports import Traits, World
 from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
-from codexd.runtime.ports import Traits, World
 from codexd.runtime.supervisor import Supervisor
 from codexd.tools.registry import Registry
 from codexd_eventstore.disk.files import FileSystem
 from codexd_eventstore.format.lines import marks_of
-from codexd_eventstore.jsonl import open_jsonl_store
+from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import EventStore, Record
 from ordinary import FINISHED, SETTINGS, finished_message
 from trio_test import trio_test

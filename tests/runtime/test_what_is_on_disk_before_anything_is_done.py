@@ -30,13 +30,13 @@ from codexd.models.client import (
     ResponseStarted,
     RetryBudget,
 )
+from codexd.runtime.actor.ports import Traits, World
 from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.effects.perform import perform
-from codexd.runtime.ports import Traits, World
 from codexd.runtime.supervisor import Supervisor
 from codexd.tools.registry import CallContext, OutputSink, Registry
 from codexd_eventstore.disk.layout import Places
-from codexd_eventstore.jsonl import open_jsonl_store
+from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import EventStore
 from ordinary import SETTINGS
 from simulated_files import SimulatedFileSystem

@@ -13,7 +13,7 @@ from codexd.config.keys import Config, ProviderTable
 from codexd.config.live import LiveConfig
 from codexd.models.builtin import BUILT_IN, LOCAL, usable_names
 from codexd.models.client import ModelClient, ModelError
-from codexd.models.local import LocalModel, LocalServer, NoLocalModel, find_local
+from codexd.models.http.local import LocalModel, LocalServer, NoLocalModel, find_local
 from codexd.models.provider import InvalidProvider, Provider, read_provider
 
 if TYPE_CHECKING:

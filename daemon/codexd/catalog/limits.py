@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from codexd.config.keys import Config
-from codexd.core.events.warnings import Complaint
 from codexd.core.values.limits import Limits
+from codexd.core.values.notice import Complaint
 from codexd.models.catalog import Model
 
 # Of the raw window: behind this an answer may no longer fit beside what is asked. The original's figure.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codexd.core.events.warnings import Complaint
+from codexd.core.values.notice import Complaint
 from codexd.core.values.settings import Settings, Tuned, Tuning
 from codexd.models.catalog import Model
 

@@ -18,11 +18,11 @@ from pathlib import Path
 import msgspec
 
 from codexd.config.keys import Config
-from codexd.config.paths import Paths, home_folder
-from codexd.core.events.warnings import Complaint
 from codexd.core.values.agents_md import Source, UserInstructions
+from codexd.core.values.notice import Complaint
 from codexd.machine.foreign_files import NotAFile, open_file, read_up_to
 from codexd.machine.owners import foreign_owner
+from codexd.machine.paths import Paths, home_folder
 
 NAMES = ("AGENTS.override.md", "AGENTS.md")
 # Folders between a project's root and the working directory: more is a loop of somebody's making.

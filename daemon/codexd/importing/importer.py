@@ -23,11 +23,11 @@ from codexd.core.events.record import decode_record
 from codexd.core.state.state import ThreadState, evolve
 from codexd.core.values.ids import ThreadId
 from codexd.importing.import_state import Standing, fork_point, standing_of
-from codexd.importing.lines import read_time, text_of
 from codexd.importing.plan import Plan, plan
-from codexd.importing.record_size import Fitted, fitted
+from codexd.importing.rollout.lines import read_time, text_of
+from codexd.importing.rollout.record_size import Fitted, fitted
+from codexd.importing.rollout.settings import MODEL_UNKNOWN
 from codexd.importing.rollouts import NOT_READ, Mark, Page, Rollout
-from codexd.importing.settings import MODEL_UNKNOWN
 from codexd.importing.sources import Source, UnreadableSource, given_name, thread_id_for
 from codexd.importing.writing import Writing
 from codexd_eventstore.store import EventStore, StoreError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from codexd.importing.lines import text_of
+from codexd.importing.rollout.lines import text_of
 from codexd.importing.sources import (
     Source,
     UnreadableSource,

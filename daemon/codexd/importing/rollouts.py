@@ -12,9 +12,9 @@ from collections.abc import Iterator
 import msgspec
 
 from codexd.core.values.settings import Settings
-from codexd.importing.converting import Converter
-from codexd.importing.kinds import user_parts
-from codexd.importing.lines import (
+from codexd.importing.rollout.converting import Converter
+from codexd.importing.rollout.kinds import user_parts
+from codexd.importing.rollout.lines import (
     LINE_BYTES_MAX,
     Complaint,
     Line,
@@ -23,9 +23,9 @@ from codexd.importing.lines import (
     read_line,
     text_of,
 )
-from codexd.importing.settings import Heading
+from codexd.importing.rollout.settings import Heading
+from codexd.importing.rollout.timeline import Told
 from codexd.importing.sources import RawLine, Source, UnreadableSource, raw_lines, torn
-from codexd.importing.timeline import Told
 
 # How much is read before the next page is asked for: some 10 ms of a worker's time.
 PAGE_BYTES = 512 * 1024

@@ -20,7 +20,7 @@ import msgspec
 
 from codexd.core.values.foreign_json import decode_foreign
 from codexd.core.values.ids import InvalidId, parse_thread_id
-from codexd.importing.lines import (
+from codexd.importing.rollout.lines import (
     LINE_BYTES_MAX,
     Members,
     UnreadableLine,

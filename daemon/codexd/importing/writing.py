@@ -13,8 +13,8 @@ from codexd.core.events.events import Event, ThreadForked, encode_event
 from codexd.core.events.record import encode_members
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
-from codexd.importing.lines import Complaint
-from codexd.importing.record_size import Fitted
+from codexd.importing.rollout.lines import Complaint
+from codexd.importing.rollout.record_size import Fitted
 from codexd_eventstore.store import EventStore, NewEvent, Refused
 
 # Who caused a record that no line of a rollout stands behind: its end, and what was open there.

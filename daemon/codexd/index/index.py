@@ -22,6 +22,7 @@ from codexd.core.events.record import make_decoders
 from codexd.index.build.child import Child, ChildFailed
 from codexd.index.build.logs import Logs
 from codexd.index.build.reconcile import FIRST_THREADS, Differences, Progress, reconcile
+from codexd.index.build.rows import Known
 from codexd.index.build.watch import watch_logs
 from codexd.index.build.writer import Writer
 from codexd.index.store.connections import (
@@ -31,7 +32,6 @@ from codexd.index.store.connections import (
     IndexUnavailable,
     load_sqlite,
 )
-from codexd.index.store.rows import Known
 from codexd.index.store.schema import Rotten, is_broken
 from codexd_eventstore.store import EventStore
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TextIO
 
-from codexd.protocol.visible import CUT, visible_line, visible_prose
+from codexd.protocol.display.visible import CUT, visible_line, visible_prose
 
 # An entry says what happened, and with what; what is longer is somebody's text, of which the beginning tells.
 ENTRY_CHARACTERS_MAX = 4000

@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from codexd.config.paths import PRIVATE_FOLDER, home_folder, make_folders
+from codexd.machine.paths import PRIVATE_FOLDER, home_folder, make_folders
 from codexd_eventstore.disk.files import open_own
 
 _STEPS_MAX: Final = 64  # from a folder of ours up to the home folder: more is no path of anybody's

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codexd.protocol.visible import visible_line, visible_text
+from codexd.protocol.display.visible import visible_line, visible_text
 
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=:,@%+")
 # More than one character is ever written out as.

@@ -13,9 +13,9 @@ import msgspec
 from codexd.core.values.items import ThreadItem, TurnError
 from codexd.core.values.settings import ApprovalPolicy
 from codexd.protocol.policies import SandboxPolicy
-from codexd.protocol.request_ids import RequestId
 from codexd.protocol.threads import Environment, Thread, ThreadStatus
 from codexd.protocol.turns import CollaborationMode, Turn
+from codexd.protocol.wire.request_ids import RequestId
 
 Raw = msgspec.Raw
 

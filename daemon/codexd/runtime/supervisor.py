@@ -19,8 +19,8 @@ from codexd.core.events.events import InvalidEvent, ThreadForked, encode_event
 from codexd.core.events.record import encode_members
 from codexd.core.values.ids import ThreadId
 from codexd.runtime.actor.actor import Perform, ThreadActor
+from codexd.runtime.actor.ports import Listener, World
 from codexd.runtime.ephemeral_fork import copy_past, forget
-from codexd.runtime.ports import Listener, World
 from codexd.runtime.snapshots.load import Witness
 from codexd.runtime.snapshots.steps import Seed, find_seed
 from codexd.runtime.troubles import Trouble, trouble_of

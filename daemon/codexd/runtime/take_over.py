@@ -11,9 +11,9 @@ import logging
 import trio
 
 from codexd.core.values.ids import ThreadId
+from codexd.index.build.rows import is_thread
 from codexd.index.index import Index, IndexUnavailable
 from codexd.index.query.listing import with_work
-from codexd.index.store.rows import is_thread
 from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.supervisor import Supervisor
 from codexd.runtime.take_up import take_up

@@ -18,8 +18,8 @@ from codexd.core import commands as c
 from codexd.core.events.events import InvalidEvent
 from codexd.core.values.ids import ThreadId
 from codexd.runtime.actor.actor import ThreadActor
+from codexd.runtime.actor.ports import Unfinished
 from codexd.runtime.actor.stall import RETRY_SECONDS
-from codexd.runtime.ports import Unfinished
 from codexd.runtime.supervisor import Supervisor, ThreadGone
 from codexd.runtime.troubles import stopped_daemons
 from codexd_eventstore.store import NotFound, StoreError, StoreFailed

@@ -13,7 +13,7 @@ from codexd.core.decide.lookups import Here
 from codexd.protocol.methods import Model
 from codexd.protocol.own import ProviderFindLocalResponse
 from codexd.redaction.redactor import Redactor
-from codexd.runtime.images import Images
+from codexd.runtime.images.images import Images
 from codexd.runtime.package_source import BroughtIn
 from codexd.runtime.supervisor import Supervisor
 from codexd.server.hub import Hub

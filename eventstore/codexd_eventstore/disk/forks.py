@@ -16,7 +16,7 @@ import trio
 from codexd_eventstore.disk.files import FileSystem
 from codexd_eventstore.disk.layout import Places
 from codexd_eventstore.format.lines import Origin
-from codexd_eventstore.format.preface import read_start
+from codexd_eventstore.format.preface import Start, start_of
 
 
 class Family:
@@ -111,3 +111,12 @@ class Family:
     def _is_there(self, child: str) -> bool:
         paths = (self._places.log(child), self._places.archived_log(child))
         return any(self._fs.state(path) is not None for path in paths)
+
+
+def read_start(fs: FileSystem, path: str, stream: str) -> Start:
+    """The same of a file by its path. Raises: OSError."""
+    fd = fs.open_to_read(path)
+    try:
+        return start_of(lambda start, size: fs.read(fd, start, size), stream)
+    finally:
+        fs.close(fd)

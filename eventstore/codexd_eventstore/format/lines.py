@@ -30,8 +30,8 @@ from zlib import crc32
 
 import msgspec
 
-from codexd_eventstore.format.line_start import AT_BYTES, CRC_BYTES, type_place
 from codexd_eventstore.format.seals import SEAL_BYTES, Seal, seal_in
+from codexd_eventstore.line_start import AT_BYTES, CRC_BYTES, type_place
 from codexd_eventstore.store import RECORD_BYTES_MAX, NewEvent, Record, Refused
 
 _END_BYTES: Final = CRC_BYTES + 1  # with the newline

@@ -18,9 +18,8 @@ from zlib import crc32
 
 import msgspec
 
-from codexd_eventstore.disk.files import FileSystem
-from codexd_eventstore.format.line_start import CRC_BYTES
 from codexd_eventstore.format.lines import Origin, at_text, chain_start, origin_in
+from codexd_eventstore.line_start import CRC_BYTES
 from codexd_eventstore.store import RECORD_BYTES_MAX
 
 # The members in front of the caller's own end well before this.
@@ -97,15 +96,6 @@ def start_of(read: Callable[[int, int], bytes], stream: str) -> Start:
     # With a root the first record is nobody's child, whatever later ones say.
     origin = origin_in(read(size, FIRST_BYTES)) if preface.root is None else None
     return Start(size, preface, origin)
-
-
-def read_start(fs: FileSystem, path: str, stream: str) -> Start:
-    """The same of a file by its path. Raises: OSError."""
-    fd = fs.open_to_read(path)
-    try:
-        return start_of(lambda start, size: fs.read(fd, start, size), stream)
-    finally:
-        fs.close(fd)
 
 
 def _checked(line: bytes, stream: str) -> Preface | None:

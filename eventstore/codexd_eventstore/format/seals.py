@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
-from codexd_eventstore.format.line_start import CRC_BYTES
+from codexd_eventstore.line_start import CRC_BYTES
 from codexd_eventstore.store import Record
 
 KEY_BYTES: Final = 32

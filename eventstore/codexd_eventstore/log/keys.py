@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from codexd_eventstore.sidecar.notes import Keying
+from codexd_eventstore.sidecar.rows import Keying
 
 # Those that stay in memory once they are noted: repeats mostly come within one retry of a frontend.
 KEYS_KEPT_MAX: Final = 1024

@@ -21,7 +21,7 @@ from codexd_eventstore.format.lines import Origin, crc_of
 from codexd_eventstore.format.offsets import Index, Place
 from codexd_eventstore.format.preface import Start
 from codexd_eventstore.log.keys import Keys
-from codexd_eventstore.sidecar.notes import Mark
+from codexd_eventstore.sidecar.rows import Mark
 from codexd_eventstore.store import Appended, Record, StoreFailed
 
 # The newest records of an open stream, for followers to share; who falls behind reads the file.

@@ -17,7 +17,7 @@ from codexd_eventstore.log.log import NOTED_BYTES, Log
 from codexd_eventstore.log.scan import Scan, damaged, scan_log
 from codexd_eventstore.log.torn_tail import cut_torn_tail
 from codexd_eventstore.log.witness import judge
-from codexd_eventstore.sidecar.notes import Mark
+from codexd_eventstore.sidecar.rows import Mark
 from codexd_eventstore.store import NotFound
 
 # A file up to this is read where we stand, and always whole; going to a thread and back costs as much.

@@ -14,9 +14,9 @@ from typing import Final
 import trio
 
 from codexd_eventstore.disk.files import FileState, FileSystem, store_failed
+from codexd_eventstore.disk.forks import read_start
 from codexd_eventstore.disk.layout import Places, check_name
 from codexd_eventstore.format.lines import Origin, chain_start
-from codexd_eventstore.format.preface import read_start
 from codexd_eventstore.log.log import Log
 from codexd_eventstore.log.open import INLINE_BYTES_MAX, load
 from codexd_eventstore.log.scan import damaged

@@ -22,7 +22,6 @@ from zlib import crc32
 import msgspec
 
 from codexd_eventstore.disk.files import FileSystem
-from codexd_eventstore.format.line_start import CRC_BYTES
 from codexd_eventstore.format.lines import (
     at_us_of,
     check_lines,
@@ -33,8 +32,9 @@ from codexd_eventstore.format.lines import (
 )
 from codexd_eventstore.format.offsets import Index, Place
 from codexd_eventstore.format.preface import Start, start_of
+from codexd_eventstore.line_start import CRC_BYTES
 from codexd_eventstore.log.log import HEAD_BYTES, head_of
-from codexd_eventstore.sidecar.notes import Mark
+from codexd_eventstore.sidecar.rows import Mark
 from codexd_eventstore.store import RECORD_BYTES_MAX, Damaged, Record
 
 # Big enough that the calls cost little; small enough that its lines stay in a core's cache, and that other threads

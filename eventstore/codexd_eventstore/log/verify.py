@@ -8,7 +8,7 @@ from codexd_eventstore.log.open_logs import Shelf
 from codexd_eventstore.log.scan import scan_log
 from codexd_eventstore.log.walk import crcs_at
 from codexd_eventstore.log.witness import judge
-from codexd_eventstore.sidecar.notes import Mark
+from codexd_eventstore.sidecar.rows import Mark
 from codexd_eventstore.store import NotFound, Verdict
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from codexd_eventstore.disk.files import FileSystem
+from codexd_eventstore.disk.forks import read_start
 from codexd_eventstore.format.lines import crc_of, read_lines
-from codexd_eventstore.format.preface import Start, read_start, start_of
+from codexd_eventstore.format.preface import Start, start_of
 from codexd_eventstore.log.scan import PIECE_BYTES, damaged
 from codexd_eventstore.store import RECORD_BYTES_MAX, Record
 

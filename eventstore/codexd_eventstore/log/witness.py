@@ -7,7 +7,7 @@ never cut. `docs/explanation/decisions/0009-opening-by-the-tail.md` says why wha
 from __future__ import annotations
 
 from codexd_eventstore.log.scan import Scan, Tail
-from codexd_eventstore.sidecar.notes import Mark
+from codexd_eventstore.sidecar.rows import Mark
 
 
 def judge(scan: Scan, mark: Mark | None) -> str | None:

@@ -17,7 +17,7 @@ from codexd_eventstore.log.log import Log
 from codexd_eventstore.log.read import read_range
 from codexd_eventstore.log.scan import damaged, scan_log
 from codexd_eventstore.operations.parts import Parts, blocking
-from codexd_eventstore.sidecar.notes import Kept, Keying
+from codexd_eventstore.sidecar.rows import Kept, Keying
 from codexd_eventstore.store import Record, Refused, Snapshot
 
 # A fold is kept so as to be quicker than folding; one as long as the longest record is not.

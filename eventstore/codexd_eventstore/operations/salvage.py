@@ -34,7 +34,7 @@ from codexd_eventstore.operations.parts import Parts, blocking
 from codexd_eventstore.operations.rewrite import Successor, merged
 from codexd_eventstore.salvage.lost_lines import BEGIN, Junk, Run, follows, parts_of
 from codexd_eventstore.salvage.mend import Lost, Mend, Part, Plan, Take
-from codexd_eventstore.sidecar.notes import Mark
+from codexd_eventstore.sidecar.rows import Mark
 from codexd_eventstore.store import (
     RECORD_BYTES_MAX,
     NewEvent,

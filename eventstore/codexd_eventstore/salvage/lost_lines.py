@@ -13,8 +13,8 @@ from zlib import crc32
 
 import msgspec
 
-from codexd_eventstore.format.line_start import CRC_BYTES
 from codexd_eventstore.format.lines import crc_of, marks_of, read_lines
+from codexd_eventstore.line_start import CRC_BYTES
 from codexd_eventstore.log.scan import PIECE_BYTES
 from codexd_eventstore.store import RECORD_BYTES_MAX, Record
 

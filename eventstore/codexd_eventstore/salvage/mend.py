@@ -16,8 +16,8 @@ from zlib import crc32
 
 import msgspec
 
-from codexd_eventstore.format.line_start import CRC_BYTES
 from codexd_eventstore.format.lines import crc_of
+from codexd_eventstore.line_start import CRC_BYTES
 from codexd_eventstore.salvage.lost_lines import Junk, Run, follows
 from codexd_eventstore.store import Refused
 

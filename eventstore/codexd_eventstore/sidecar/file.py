@@ -16,7 +16,7 @@ from typing import Final
 
 from codexd_eventstore.disk.files import make_own
 from codexd_eventstore.format.offsets import Place
-from codexd_eventstore.sidecar.notes import Batch, Kept, Keying, Mark
+from codexd_eventstore.sidecar.rows import Batch, Kept, Keying, Mark
 
 # The shape of the tables. A file with any other number is begun anew.
 VERSION: Final = 1

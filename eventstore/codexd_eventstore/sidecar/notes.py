@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import msgspec
 import trio
 
-from codexd_eventstore.format.offsets import Place
+from codexd_eventstore.sidecar.rows import Batch, Kept, Keying, Mark
 
 if TYPE_CHECKING:
     import sqlite3
@@ -30,63 +30,6 @@ T = TypeVar("T")
 GATHER_SECONDS: Final = 0.2
 # Snapshots that may wait to be written; whoever brings more waits too.
 WAITING_BYTES_MAX: Final = 64 * 1024 * 1024
-
-
-class Mark(msgspec.Struct, frozen=True, gc=False):
-    """What is noted of one log."""
-
-    head: int  # the checksum of how its file begins: tells it from another file of that name
-    place: Place  # where to read it from when it is opened
-    durable: Place  # up to where the disk was known to have it
-    keys_to: int = -1  # the keys of all appends up to this `seq` are noted; -1: of none
-
-
-class Keying(msgspec.Struct, frozen=True):
-    """The idempotency keys of a log's appends behind `after`, up to the durable point of a mark."""
-
-    after: int | None  # None: they are all that the log has
-    spans: tuple[tuple[str, int, int], ...]  # (key, first, last)
-
-
-class Kept(msgspec.Struct, frozen=True):
-    """A snapshot, and the checksum of the record that it ends with."""
-
-    seq: int
-    chain: int
-    content: bytes
-
-
-class Batch:
-    """What is to be written next; a stream that is dropped is dropped before anything is set."""
-
-    def __init__(self) -> None:
-        self.drops: dict[str, bool] = {}  # by stream: whether with its checkpoints
-        self.marks: dict[str, tuple[Mark, Keying]] = {}
-        self.snapshots: dict[tuple[str, str], Kept] = {}  # by stream and name
-        self.checkpoints: dict[tuple[str, str], int] = {}  # by stream and consumer
-        self.size = 0  # of the snapshots
-
-    def __bool__(self) -> bool:
-        return bool(self.drops or self.marks or self.snapshots or self.checkpoints)
-
-    def drop(self, stream: str, *, checkpoints: bool) -> None:
-        """Forget a stream, also what was to be noted of it."""
-        self.drops[stream] = checkpoints or self.drops.get(stream, False)
-        self.marks.pop(stream, None)
-        for name in [name for name in self.snapshots if name[0] == stream]:
-            del self.snapshots[name]
-        if checkpoints:
-            for pair in [pair for pair in self.checkpoints if pair[0] == stream]:
-                del self.checkpoints[pair]
-
-    def set_mark(self, stream: str, mark: Mark, keying: Keying) -> None:
-        """Note a mark; keys that wait to be noted are kept with it."""
-        waiting = self.marks.get(stream)
-        if waiting is not None and keying.after is not None:
-            old_mark, old = waiting
-            if old_mark.head == mark.head and keying.after <= old_mark.durable.seq:
-                keying = Keying(old.after, old.spans + keying.spans)
-        self.marks[stream] = (mark, keying)
 
 
 class Notes:

@@ -9,7 +9,7 @@ from typing import TextIO
 
 import msgspec
 
-from codexd.protocol.visible import visible_json
+from codexd.protocol.display.visible import visible_json
 from codexd_frontends.screen.drawn import last_look, last_look_at_line
 from codexd_frontends.screen.question import Room
 from codexd_frontends.screen.render import Piece

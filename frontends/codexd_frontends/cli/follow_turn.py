@@ -9,13 +9,13 @@ import msgspec
 
 from codexd_frontends.cli.answering import Answering
 from codexd_frontends.cli.console import Console
+from codexd_frontends.cli.hints import how_to_answer
 from codexd_frontends.cli.questions import read_question
 from codexd_frontends.cli.watch import CtrlC, InputEnded, Typed, Watch
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import ConnectionCut
 from codexd_frontends.client.exits import DONE, FAILED, INTERRUPTED, LEFT, WAITING, Exit
 from codexd_frontends.client.follow import Followed
-from codexd_frontends.client.hints import how_to_answer
 from codexd_frontends.client.messages import Message, ThreadNote, Turn, TurnNote
 from codexd_frontends.client.usage_messages import TokenCounts, UsageNote
 from codexd_frontends.screen.question import question_lines

@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from codexd.config.paths import default_paths
 from codexd.machine.foreign_files import open_file
 from codexd.machine.owners import NotOurs, make_own_folder, open_own
+from codexd.machine.paths import default_paths
 from codexd.machine.python_child import python_command
 from codexd_frontends.cli.console import Console
 from codexd_frontends.client.client import Daemon

@@ -21,7 +21,7 @@ from typing import Self, TypeVar
 import msgspec
 
 from codexd import __version__
-from codexd.config.paths import SOCKET_PATH_BYTES_MAX
+from codexd.machine.paths import SOCKET_PATH_BYTES_MAX
 from codexd.protocol.wire.framing import Lines
 from codexd_frontends.client.errors import (
     ConnectionCut,

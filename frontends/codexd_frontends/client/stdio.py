@@ -15,7 +15,7 @@ import selectors
 import socket
 import time
 
-from codexd.protocol.visible import visible_json
+from codexd.protocol.display.visible import visible_json
 from codexd_frontends.client.client import open_socket
 
 # What may wait for a slow reader, per direction.

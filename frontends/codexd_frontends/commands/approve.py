@@ -13,16 +13,16 @@ from collections.abc import Sequence
 
 from codexd_frontends.cli.answering import Answering
 from codexd_frontends.cli.console import Console
+from codexd_frontends.cli.hints import how_to_answer
 from codexd_frontends.cli.questions import Question, Questions, read_question, said
 from codexd_frontends.cli.start import connect
+from codexd_frontends.cli.thread_ref import find_thread_id
 from codexd_frontends.cli.watch import CtrlC, InputEnded, InputLines, Interrupts, Typed, Watch
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import ConnectionCut, Trouble, UsageTrouble
 from codexd_frontends.client.exits import DONE, FAILED, LEFT, WAITING, Exit
 from codexd_frontends.client.follow import Followed, read_answer
-from codexd_frontends.client.hints import how_to_answer
 from codexd_frontends.client.messages import Message
-from codexd_frontends.client.which import find_thread_id
 from codexd_frontends.screen.drawn import one_line
 from codexd_frontends.screen.question import question_lines
 from codexd_frontends.screen.render import Screen

@@ -8,8 +8,8 @@ import msgspec
 
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
+from codexd_frontends.cli.thread_ref import find_thread_id
 from codexd_frontends.client.exits import DONE, Exit
-from codexd_frontends.client.which import find_thread_id
 
 
 class _Done(msgspec.Struct, frozen=True):

@@ -16,20 +16,20 @@ from collections.abc import Sequence
 
 import msgspec
 
-from codexd.protocol.titles import TITLE_CHARACTERS_MAX, title_of
+from codexd.protocol.display.titles import TITLE_CHARACTERS_MAX, title_of
 from codexd_frontends.cli.answering import Answering
 from codexd_frontends.cli.console import Console
+from codexd_frontends.cli.hints import how_to_answer
 from codexd_frontends.cli.questions import Question
 from codexd_frontends.cli.start import connect
+from codexd_frontends.cli.thread_ref import find_thread_id
 from codexd_frontends.cli.watch import CtrlC, InputEnded, InputLines, Interrupts, Seen, Typed, Watch
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import ConnectionCut, Refused, Unreachable, UsageTrouble
 from codexd_frontends.client.exits import DONE, LEFT, Exit
 from codexd_frontends.client.follow import Followed, past_turns, read_answer, running_turn
-from codexd_frontends.client.hints import how_to_answer
 from codexd_frontends.client.messages import Message, Thread, Turn, TurnAnswer, TurnNote
 from codexd_frontends.client.usage_messages import TokenUsage, UsageNote
-from codexd_frontends.client.which import find_thread_id
 from codexd_frontends.commands.show import EARLIER
 from codexd_frontends.screen.drawn import one_line, title
 from codexd_frontends.screen.images import Part, image_parts, input_of, pasted_images

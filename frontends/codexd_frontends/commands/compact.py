@@ -9,9 +9,9 @@ import msgspec
 from codexd_frontends.cli.compaction import compact, preview
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
+from codexd_frontends.cli.thread_ref import find_thread_id, last_thread
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.exits import DONE, Exit
-from codexd_frontends.client.which import find_thread_id, last_thread
 
 
 class CompactUndone(msgspec.Struct, frozen=True, rename="camel", kw_only=True):

@@ -14,11 +14,11 @@ import msgspec
 from codexd.protocol.moving import ThreadExportResponse
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
+from codexd_frontends.cli.thread_ref import find_thread_id
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import UsageTrouble
 from codexd_frontends.client.exits import DONE, Exit
 from codexd_frontends.client.messages import RawThreadAnswer, Thread
-from codexd_frontends.client.which import find_thread_id
 
 SUFFIX = ".codexd.tar"
 # Gigabytes of blobs are copied at the disk's own speed.

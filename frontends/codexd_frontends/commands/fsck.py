@@ -16,10 +16,10 @@ from codexd.protocol.own import (
 )
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
+from codexd_frontends.cli.thread_ref import find_thread_id
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import Refused
 from codexd_frontends.client.exits import DONE, FAILED, Exit
-from codexd_frontends.client.which import find_thread_id
 from codexd_frontends.screen.drawn import one_line
 
 # How often it is said how far this has come: a thousand logs are checked in seconds.

@@ -8,11 +8,11 @@ import msgspec
 
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
+from codexd_frontends.cli.thread_ref import find_thread_id
 from codexd_frontends.client.errors import Trouble
 from codexd_frontends.client.exits import DONE, FAILED, Exit
 from codexd_frontends.client.follow import past_turns, running_turn
 from codexd_frontends.client.messages import Turn
-from codexd_frontends.client.which import find_thread_id
 
 
 class NothingRuns(Trouble):

@@ -7,12 +7,12 @@ import time
 
 import msgspec
 
-from codexd.protocol.titles import TITLE_CHARACTERS_MAX, title_of
+from codexd.protocol.display.titles import TITLE_CHARACTERS_MAX, title_of
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
+from codexd_frontends.cli.thread_ref import indexed, list_raw_threads, short_id_chars
 from codexd_frontends.client.exits import DONE, Exit
 from codexd_frontends.client.messages import Thread
-from codexd_frontends.client.which import indexed, list_raw_threads, short_id_chars
 from codexd_frontends.screen.drawn import one_line, title
 from codexd_frontends.screen.style import Style
 

@@ -9,12 +9,12 @@ from msgspec import Raw
 
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
+from codexd_frontends.cli.thread_ref import find_thread_id
 from codexd_frontends.cli.watch import CtrlC, Interrupts, Watch
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.exits import DONE, Exit
 from codexd_frontends.client.follow import Followed
 from codexd_frontends.client.messages import LoggedRecord, LogPage
-from codexd_frontends.client.which import find_thread_id
 from codexd_frontends.screen.drawn import one_line
 from codexd_frontends.screen.style import Style
 

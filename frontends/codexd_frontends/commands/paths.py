@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from codexd.config.paths import default_paths
+from codexd.machine.paths import default_paths
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import daemon_log_path
 from codexd_frontends.client.exits import DONE, Exit

@@ -6,9 +6,9 @@ import argparse
 
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
+from codexd_frontends.cli.thread_ref import find_thread_id
 from codexd_frontends.client.errors import UsageTrouble
 from codexd_frontends.client.exits import DONE, Exit
-from codexd_frontends.client.which import find_thread_id
 from codexd_frontends.screen.drawn import one_line
 
 

@@ -8,11 +8,11 @@ import re
 
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
+from codexd_frontends.cli.thread_ref import find_thread_id, last_thread
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import UsageTrouble
 from codexd_frontends.client.exits import DONE, Exit
 from codexd_frontends.client.follow import turn_ids
-from codexd_frontends.client.which import find_thread_id, last_thread
 from codexd_frontends.commands.fork import find_turn_id
 from codexd_frontends.screen.reverted import RevertAnswer, turns_of
 

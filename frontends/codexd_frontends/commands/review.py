@@ -11,13 +11,13 @@ import msgspec
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.follow_turn import AsJson, Ended, OnScreen, RunningTurn, turn_screen
 from codexd_frontends.cli.start import connect
+from codexd_frontends.cli.thread_ref import find_thread_id
 from codexd_frontends.cli.watch import InputLines, Interrupts, Watch
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import UsageTrouble
 from codexd_frontends.client.exits import Exit
 from codexd_frontends.client.follow import Followed
 from codexd_frontends.client.messages import Message, ThreadAnswer, TurnAnswer
-from codexd_frontends.client.which import find_thread_id
 from codexd_frontends.commands.send import directory, read_prompt
 
 

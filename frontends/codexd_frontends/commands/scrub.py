@@ -9,9 +9,9 @@ import msgspec
 from codexd.protocol.own import ThreadScrubResponse
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
+from codexd_frontends.cli.thread_ref import find_thread_id
 from codexd_frontends.client.errors import UsageTrouble
 from codexd_frontends.client.exits import DONE, Exit
-from codexd_frontends.client.which import find_thread_id
 
 SEQS_SHOWN_MAX = 20  # on a line; --json has all
 UNLINKED = (

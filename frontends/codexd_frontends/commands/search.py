@@ -11,10 +11,10 @@ from msgspec import Raw
 
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
+from codexd_frontends.cli.thread_ref import indexed, short_id_chars
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.exits import DONE, FAILED, Exit
 from codexd_frontends.client.messages import RawPage, Thread
-from codexd_frontends.client.which import indexed, short_id_chars
 from codexd_frontends.commands.list import age
 from codexd_frontends.screen.drawn import one_line, title
 from codexd_frontends.screen.style import Style

@@ -11,13 +11,13 @@ from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.follow_turn import AsJson, Ended, OnScreen, RunningTurn, turn_screen
 from codexd_frontends.cli.provider import Whom, asked_for
 from codexd_frontends.cli.start import connect
+from codexd_frontends.cli.thread_ref import find_thread_id, last_thread
 from codexd_frontends.cli.watch import InputLines, Interrupts, Watch
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import UsageTrouble
 from codexd_frontends.client.exits import Exit
 from codexd_frontends.client.follow import Followed
 from codexd_frontends.client.messages import ThreadAnswer, TurnAnswer
-from codexd_frontends.client.which import find_thread_id, last_thread
 from codexd_frontends.screen.drawn import one_line
 from codexd_frontends.screen.images import Part, image_parts, input_of
 from codexd_frontends.screen.numbers import summary_line

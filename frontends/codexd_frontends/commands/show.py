@@ -11,13 +11,13 @@ from msgspec import Raw
 from codexd_frontends.cli.arguments import ALL_TURNS
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
+from codexd_frontends.cli.thread_ref import find_thread_id
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import Refused
 from codexd_frontends.client.exits import DONE, Exit
 from codexd_frontends.client.follow import all_records, all_turns, past_turns, turn_at
 from codexd_frontends.client.messages import RawThreadAnswer, Thread, Turn
 from codexd_frontends.client.usage_messages import ThreadUsageAnswer, TokenUsage
-from codexd_frontends.client.which import find_thread_id
 from codexd_frontends.screen.drawn import one_line
 from codexd_frontends.screen.instructions import FirstTold
 from codexd_frontends.screen.numbers import status_line

@@ -7,12 +7,12 @@ import argparse
 from codexd import __version__
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import default_socket_path
+from codexd_frontends.cli.thread_ref import indexed
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import Trouble, Unreachable
 from codexd_frontends.client.exits import DONE, UNREACHABLE, Exit
 from codexd_frontends.client.follow import server_status
 from codexd_frontends.client.messages import Indexing, ServerStatus, ThreadTrouble
-from codexd_frontends.client.which import indexed
 from codexd_frontends.screen.drawn import one_line
 
 

@@ -12,6 +12,7 @@ from msgspec import Raw
 
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
+from codexd_frontends.cli.thread_ref import find_thread_id, short_id_chars
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import UsageTrouble
 from codexd_frontends.client.exits import DONE, Exit
@@ -23,7 +24,6 @@ from codexd_frontends.client.usage_messages import (
     UsageCounts,
     UsagePage,
 )
-from codexd_frontends.client.which import find_thread_id, short_id_chars
 from codexd_frontends.screen.drawn import one_line, title
 from codexd_frontends.screen.numbers import exact, money
 from codexd_frontends.screen.style import Style

@@ -20,7 +20,7 @@ from pathlib import Path
 from msgspec import Raw
 
 from codexd.machine.python_child import python_command
-from codexd.protocol.visible import visible_prose
+from codexd.protocol.display.visible import visible_prose
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.follow_turn import OnScreen, RunningTurn
 from codexd_frontends.cli.start import daemon_log_path, default_socket_path, log_tail, start

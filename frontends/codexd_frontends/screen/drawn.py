@@ -1,6 +1,6 @@
 """Foreign text as codexctl draws it: lines, texts and what grows; and the last look before it is written. Pure.
 
-Which characters are written out is said in `codexd.protocol.visible`. Here it is said what is a line: a
+Which characters are written out is said in `codexd.protocol.display.visible`. Here it is said what is a line: a
 name, a path, a word of the daemon's has no line break, so that it cannot look like a line of ours.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from codexd.protocol.visible import (
+from codexd.protocol.display.visible import (
     MARKS_IN_A_ROW_MAX,
     UNDECIDED,
     visible_line,

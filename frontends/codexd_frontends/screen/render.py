@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from codexd.protocol.visible import visible_prose
+from codexd.protocol.display.visible import visible_prose
 from codexd_frontends.client.messages import (
     DeltaNote,
     ErrorNote,

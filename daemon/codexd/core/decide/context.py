@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from codexd.core.decide.lookups import Surroundings
 from codexd.core.events.events import ContextAdded, Event
-from codexd.core.events.warnings import Complaint, ThreadWarned
+from codexd.core.events.warnings import ThreadWarned
 from codexd.core.state.state import ThreadState
 from codexd.core.values.agents_md import instructions_text
 from codexd.core.values.environment import environment_known, environment_of, environment_text
+from codexd.core.values.notice import Complaint
 from codexd.core.values.settings import Settings
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from codexd.core.policy.approval import not_looked_at
 from codexd.core.prompts.compaction import COMPACTION_PROMPT
 from codexd.core.values.agents_md import UserInstructions
 from codexd.core.values.environment import Place
@@ -30,11 +31,6 @@ class RepositoryNotRead(Exception):
     def __init__(self, cwd: str) -> None:
         super().__init__(f"the repository in {cwd} was not looked at yet")
         self.cwd = cwd
-
-
-def not_looked_at(_: str) -> str | None:
-    """Of a repository that nobody looked at nothing is known."""
-    return "was not looked at"
 
 
 def _unknown(_: Settings) -> Limits:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from codexd.core.commands import OpenItem
-from codexd.core.cut_items import Why, fitted_cut
+from codexd.core.decide.cut_items import Why, fitted_cut
 from codexd.core.events.events import ContextAdded, Event, TurnInterrupted
 from codexd.core.events.history import ReviewExited
 from codexd.core.events.tools import ToolEnded

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from codexd.core.events.base import Fact
 
 # So many are remembered as said; a thread that has more of them may say an old one again.
 WARNED_KEPT_MAX = 64
-
-
-class Complaint(msgspec.Struct, frozen=True, rename="camel"):
-    """Something to say."""
-
-    about: str  # the same for the same thing, so that it is not said again
-    message: str
 
 
 class ThreadWarned(Fact, frozen=True):

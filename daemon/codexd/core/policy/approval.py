@@ -12,7 +12,6 @@ from typing import assert_never
 
 import msgspec
 
-from codexd.core.decide.lookups import not_looked_at
 from codexd.core.policy.read_only_commands import reading_of
 from codexd.core.values.enforced import enforced_policy
 from codexd.core.values.settings import Settings
@@ -25,6 +24,11 @@ NOT_KNOWN_HARMLESS = "This command is not known to only read."
 _OBEYS_ITS_FOLDER = frozenset({"git"})
 # Why git could start a program that the repository of a folder names; None if it can't.
 GitMayRun = Callable[[str], str | None]
+
+
+def not_looked_at(_: str) -> str | None:
+    """Of a repository that nobody looked at nothing is known."""
+    return "was not looked at"
 
 
 def needs_approval(

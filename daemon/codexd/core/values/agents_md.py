@@ -10,7 +10,7 @@ import hashlib
 
 import msgspec
 
-from codexd.core.events.warnings import Complaint
+from codexd.core.values.notice import Complaint
 
 # 128 bits tell any two texts apart.
 DIGEST_DIGITS = 32

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from codexd.core.events.warnings import Complaint
+from codexd.core.values.notice import Complaint
 
 # When to ask a person before a tool runs. The words are those of the wire and of config.toml.
 ApprovalPolicy = Literal["untrusted", "on-request", "never"]

@@ -14,7 +14,7 @@ import msgspec
 
 from codexd.index.build.logs import Found, Logs
 from codexd.index.build.writer import Writer
-from codexd.index.store.schema import fact, note
+from codexd.index.store.schema import COMPLETE, fact, note
 
 if TYPE_CHECKING:
     import sqlite3
@@ -30,9 +30,6 @@ FIRST_PORTION: Final = 50
 PORTION: Final = 400
 # A log that takes a second or more by itself: a list without it is better than none.
 LARGE_BYTES: Final = 32 * 1024 * 1024
-
-# Since when a whole comparison has been made of this file; kept in it.
-COMPLETE: Final = "complete"
 
 
 class Progress(msgspec.Struct, frozen=True):

@@ -15,9 +15,9 @@ from typing import Final
 
 import trio
 
-from codexd.config.paths import make_folders
 from codexd.index.build.logs import Logs
 from codexd.index.store.schema import stream_of
+from codexd.machine.paths import make_folders
 
 # How often the library's thread looks whether anything has come, for as long as the daemon lives: nobody waits
 # for what others do to the files, and an idle machine is not to be woken for it more often.

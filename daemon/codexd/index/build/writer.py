@@ -24,7 +24,7 @@ from codexd.index.build.documents import (
     documents_in,
 )
 from codexd.index.build.logs import Found, Logs, Read, Unreadable, agrees, decoded, read_on
-from codexd.index.store.rows import (
+from codexd.index.build.rows import (
     INSERT,
     NAME_COLUMN,
     SUMMARIES,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 
 from codexd.core.values.ids import ThreadId
-from codexd.index.store.rows import SUMMARIES, made_ms, title_of
+from codexd.index.build.rows import SUMMARIES, made_ms, title_of
 from codexd.index.store.schema import Rotten
 from codexd.projections.summary import Summary
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
-from codexd.index.build.reconcile import COMPLETE
 from codexd.index.store.fallback import Elsewhere
 from codexd.index.store.schema import (
+    COMPLETE,
     fact,
     is_broken,
     is_whole,

@@ -27,6 +27,9 @@ from codexd_eventstore.disk.layout import LOG_SUFFIX
 if TYPE_CHECKING:
     import sqlite3
 
+if TYPE_CHECKING:
+    import sqlite3
+
 # A new number for every change of what stands in the tables, what is taken for a document included.
 VERSION: Final = 4
 # Threads in one index, and records in one thread, that document numbers have room for: 2^27 and 2^34.
@@ -284,3 +287,7 @@ def _make(connection: sqlite3.Connection) -> None:
     except BaseException:
         connection.execute("ROLLBACK")
         raise
+
+
+# Since when a whole comparison has been made of this file; kept in it.
+COMPLETE: Final = "complete"

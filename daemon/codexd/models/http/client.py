@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 import trio
 
 from codexd.models import errors
-from codexd.models.apis import Reader, prepare
 from codexd.models.client import (
     ModelError,
     ModelEvent,
@@ -25,6 +24,7 @@ from codexd.models.client import (
     ResponseStarted,
     RetryBudget,
 )
+from codexd.models.http.apis import Reader, prepare
 from codexd.models.http.backend import Network, NetworkStream
 from codexd.models.provider import Provider, RequestHeaders, request_headers
 from codexd.models.rate_limits import limits_in_headers

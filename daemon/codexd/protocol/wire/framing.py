@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from codexd.protocol.request_ids import RequestId, id_in
+from codexd.protocol.wire.request_ids import RequestId, id_in
 
 # 16 MiB: what the original announces as its own bound for one unfragmented message, and enough for an
 # image of 12 MB in base64. Eight connections that each hold one half-read are then still 128 MiB.

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from codexd.protocol.request_ids import BYTE_ORDER_MARK, RequestId, id_in
 from codexd.protocol.wire.complaints import complaint
+from codexd.protocol.wire.request_ids import BYTE_ORDER_MARK, RequestId, id_in
 
 PARSE_ERROR = -32700  # the message is no JSON
 INVALID_REQUEST = -32600  # the message is no request, or the state does not allow it

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from codexd.protocol.request_ids import id_in
 from codexd.protocol.wire.framing import (
     HEAD_BYTES,
     MESSAGE_BYTES_MAX,
@@ -19,6 +18,7 @@ from codexd.protocol.wire.framing import (
     OverlongMessage,
     Send,
 )
+from codexd.protocol.wire.request_ids import id_in
 
 if TYPE_CHECKING:
     from wsproto.events import Event

@@ -16,10 +16,10 @@ from msgspec.structs import replace
 
 from codexd.core import commands as c
 from codexd.core.commands import Command, Rejected
-from codexd.core.due import Effect, due
 from codexd.core.events.events import Event, InvalidEvent, ItemCompleted, ItemCut, RequestPrint
 from codexd.core.events.record import Recorded, decode_record
 from codexd.core.events.tools import ToolEnded
+from codexd.core.state.due import Effect, due
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
 from codexd.projections.model.history import History
@@ -29,11 +29,11 @@ from codexd.runtime.actor.append import Ahead, as_written, by_turn, has_changed_
 from codexd.runtime.actor.asking import Answer, Asked, changes_nothing
 from codexd.runtime.actor.decide import decided
 from codexd.runtime.actor.marks import Mark
+from codexd.runtime.actor.ports import Listener, World
 from codexd.runtime.actor.recover import recovery
 from codexd.runtime.actor.stall import Bell, Stall
 from codexd.runtime.actor.streaming import Streaming
-from codexd.runtime.effects.summary_request import bridge_now
-from codexd.runtime.ports import Listener, World
+from codexd.runtime.actor.summary_request import bridge_now
 from codexd.runtime.snapshots.after_revert import Refolded, refolded_for
 from codexd.runtime.snapshots.folds import Folds
 from codexd.runtime.snapshots.load import Witness, load

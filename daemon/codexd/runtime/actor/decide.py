@@ -15,11 +15,11 @@ from codexd.core.commands import Command
 from codexd.core.decide.decide import decide
 from codexd.core.decide.lookups import NotRead, RepositoryNotRead
 from codexd.core.events.events import Event
-from codexd.core.events.warnings import Complaint
 from codexd.core.state.state import ThreadState
 from codexd.core.values.agents_md import UserInstructions
+from codexd.core.values.notice import Complaint
 from codexd.machine.patience import PATIENCE_SECONDS, NoAnswer, patiently
-from codexd.runtime.ports import World
+from codexd.runtime.actor.ports import World
 
 log = logging.getLogger(__name__)
 

@@ -6,10 +6,10 @@ work is on disk, and goes after an append that leaves none.
 
 from __future__ import annotations
 
-from codexd.core.due import has_work
+from codexd.core.state.due import has_work
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
-from codexd.runtime.ports import Unfinished
+from codexd.runtime.actor.ports import Unfinished
 
 
 class Mark:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from codexd.core.commands import Recover, TakenFrom
 from codexd.core.values.ids import ThreadId
 from codexd.runtime.actor.left_drafts import read_left
-from codexd.runtime.ports import World
+from codexd.runtime.actor.ports import World
 from codexd.runtime.snapshots.load import Loaded
 
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import trio
 
-from codexd.runtime.ports import Listener
+from codexd.runtime.actor.ports import Listener
 from codexd_eventstore.store import StoreFailed
 
 log = logging.getLogger(__name__)

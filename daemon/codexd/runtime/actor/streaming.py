@@ -17,8 +17,8 @@ from codexd.core.commands import OpenItem
 from codexd.core.events.events import ScreenKind
 from codexd.core.values.ids import CallId, ItemId
 from codexd.projections.clients.deltas import TextPart
-from codexd.runtime.ports import Listener
-from codexd.runtime.redaction import AsItIs, Cleaner, Cleaning
+from codexd.runtime.actor.ports import Listener
+from codexd.runtime.actor.redaction import AsItIs, Cleaner, Cleaning
 from codexd_eventstore.store import BlobRef, Draft, EventStore, StoreFailed
 
 # A command's output beyond this is counted but not kept: one command cannot fill a disk.

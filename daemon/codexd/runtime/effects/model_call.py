@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from codexd.core import commands as c
 from codexd.core.decide.compaction import TOO_LONG
-from codexd.core.due import CallModel
 from codexd.core.events.events import CallName, or_nothing
+from codexd.core.state.due import CallModel
 from codexd.core.values.ids import CallId, ItemId
 from codexd.core.values.items import TurnError
 from codexd.core.values.settings import Settings
@@ -30,7 +30,7 @@ from codexd.models.client import (
 from codexd.projections.clients.deltas import TextPart
 from codexd.projections.model.images import images_in, newest_images, print_of
 from codexd.runtime.actor.actor import ThreadActor
-from codexd.runtime.effects.summary_request import asked, compacts, question, shorter
+from codexd.runtime.actor.summary_request import asked, compacts, question, shorter
 from codexd.tools.registry import CallContext
 from codexd_eventstore.store import Refused
 

@@ -10,7 +10,7 @@ from typing import assert_never
 import trio
 
 from codexd.core.commands import RetryModelCall
-from codexd.core.due import AskForTitle, AwaitRetry, CallModel, Effect, RunReview, RunTool
+from codexd.core.state.due import AskForTitle, AwaitRetry, CallModel, Effect, RunReview, RunTool
 from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.effects.model_call import ModelCalling
 from codexd.runtime.effects.review import run_review

@@ -13,16 +13,17 @@ import trio
 
 from codexd.core.commands import InterruptTurn, Rejected, ReportReview, StartThread, StartTurn
 from codexd.core.decide.review import reviewer_settings
-from codexd.core.due import RunReview, due
 from codexd.core.events.compaction import answer_text
 from codexd.core.events.events import ItemCompleted, TurnCompleted, TurnFailed, TurnInterrupted
 from codexd.core.events.record import decode_record
 from codexd.core.prompts.review import REVIEW_INSTRUCTIONS, prompt_of
+from codexd.core.state.due import RunReview, due
 from codexd.core.state.turn import Review, Turn
 from codexd.core.values.ids import ItemId
 from codexd.core.values.items import TextInput, TurnError
 from codexd.core.values.review_target import ReviewOf
 from codexd.runtime.actor.actor import ThreadActor
+from codexd.runtime.actor.ports import LoadedThread
 from codexd_eventstore.store import NotFound, Record, StoreError, StoreFailed
 
 log = logging.getLogger(__name__)
@@ -81,7 +82,7 @@ async def _reviewed(thread: ThreadActor, turn: Turn, review: Review) -> ReportRe
     )
 
 
-async def _reviewer(thread: ThreadActor, turn: Turn, review: Review) -> ThreadActor:
+async def _reviewer(thread: ThreadActor, turn: Turn, review: Review) -> LoadedThread:
     """The reviewer's thread: it may have been made by a daemon that is gone."""
     threads = thread.world.threads()
     if threads.is_deadly(review.child_id):

@@ -8,9 +8,9 @@ import msgspec
 import trio
 
 from codexd.core.commands import ReportTitle
-from codexd.core.due import AskForTitle
 from codexd.core.events.events import or_nothing
 from codexd.core.prompts.base_instructions import TITLE_INSTRUCTIONS
+from codexd.core.state.due import AskForTitle
 from codexd.models.client import ItemCompleted, ModelError, ModelRequest, ResponseCompleted
 from codexd.projections.model.items import text_message
 from codexd.runtime.actor.actor import ThreadActor

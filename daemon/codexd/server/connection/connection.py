@@ -16,8 +16,8 @@ import trio
 
 from codexd.core.values.ids import ThreadId
 from codexd.protocol.methods import ClientInfo, InitializeParams
-from codexd.protocol.request_ids import RequestId
 from codexd.protocol.wire.framing import Fed, Framing, Hangup, Lines, OverlongMessage, Send, detect
+from codexd.protocol.wire.request_ids import RequestId
 from codexd.protocol.wire.rpc import (
     INVALID_REQUEST,
     Answer,
@@ -33,12 +33,12 @@ from codexd.protocol.wire.rpc import (
     overloaded,
     read_message,
 )
-from codexd.server.connection.answer_size import ANSWER_BYTES_MAX, too_large
 from codexd.server.connection.order import Order, Place
 from codexd.server.connection.peers import peer_of
 from codexd.server.feed.feed import Follower
 from codexd.server.feed.frames import Frame, Reader
 from codexd.server.feed.outbox import AllUnread, Outbox, Unread
+from codexd.server.reads.answer_size import ANSWER_BYTES_MAX, too_large
 
 log = logging.getLogger(__name__)
 

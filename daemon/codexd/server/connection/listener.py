@@ -12,7 +12,7 @@ from pathlib import Path
 
 import trio
 
-from codexd.config.paths import SocketPlace
+from codexd.machine.paths import SocketPlace
 from codexd.server.connection.peers import may_connect, peer_of
 
 log = logging.getLogger(__name__)

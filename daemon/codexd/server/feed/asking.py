@@ -17,8 +17,8 @@ from codexd.core.values.items import UnknownAction
 from codexd.core.values.tool_actions import RunCommand
 from codexd.projections.clients.notifications import Asks
 from codexd.projections.quoting import quoted
+from codexd.protocol.display.visible import visible_line, visible_text
 from codexd.protocol.requests import AskedByCodexd, CommandApprovalParams
-from codexd.protocol.visible import visible_line, visible_text
 
 # The daemon's own sentences are shorter.
 REASON_CHARACTERS_MAX = 200

@@ -22,7 +22,6 @@ from codexd.projections.usage.totals import UsageTotals
 from codexd.protocol.notifications import ThreadClosedNotification, ThreadStatusChangedNotification
 from codexd.protocol.threads import NotLoaded
 from codexd.runtime.actor.actor import ThreadActor
-from codexd.server.connection.answer_size import ENTRIES_BYTES_MAX
 from codexd.server.feed.broadcast import Everybody
 from codexd.server.feed.frames import (
     Frame,
@@ -33,11 +32,12 @@ from codexd.server.feed.frames import (
     parts_of_event,
     question,
 )
-from codexd.server.feed.images import Urls, names_to_show, sayings_with_images
 from codexd.server.feed.outbox import CHUNK_BYTES_MAX, Outbox
 from codexd.server.feed.reviews import Hearing
 from codexd.server.feed.storage_status import Trouble, told
 from codexd.server.feed.thread_view import status_of
+from codexd.server.reads.answer_size import ENTRIES_BYTES_MAX
+from codexd.server.reads.images import Urls, names_to_show, sayings_with_images
 
 
 class Follower:
@@ -256,7 +256,7 @@ class Feed:
             return True
         if thread is None:
             return True  # It stays where it is until the thread is loaded again.
-        hearing = Hearing(follower, self._everybody.reviews, self._questions)
+        hearing = Hearing(follower, self.thread_id, self._everybody.reviews, self._questions)
         written = 0
         while follower.seq < thread.version or hearing.is_behind:
             if follower.seq == thread.version:

@@ -18,9 +18,9 @@ from codexd.protocol.notifications import (
     encode_notification,
     with_seq,
 )
-from codexd.protocol.request_ids import RequestId
 from codexd.protocol.requests import COMMAND_APPROVAL, AskedByCodexd
 from codexd.protocol.wire.framing import Framing
+from codexd.protocol.wire.request_ids import RequestId
 from codexd.protocol.wire.rpc import encode_request
 from codexd.server.feed.asking import as_asked, question_params
 

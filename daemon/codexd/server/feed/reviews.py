@@ -7,41 +7,72 @@ feed of the thread under review, for as long as that waits for this reviewer.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 from codexd.core.decide.transition import Story
+from codexd.core.events.events import ScreenKind
 from codexd.core.events.record import Recorded, decode_record
 from codexd.core.values.ids import ApprovalId, ThreadId
 from codexd.core.values.review_target import ReviewOf
-from codexd.projections.clients.notifications import Asks, Saying
+from codexd.projections.clients.deltas import Texts
+from codexd.projections.clients.notifications import Asks, Saying, Wire
 from codexd.projections.clients.review import Retelling
 from codexd.runtime.actor.actor import ThreadActor
 from codexd.server.feed.frames import Frame, Questions, parts_of
 from codexd.server.feed.outbox import CHUNK_BYTES_MAX
 from codexd_eventstore.store import NotFound
 
-if TYPE_CHECKING:
-    from codexd.server.feed.feed import Feed, Follower
-
 # Records of a reviewer's log read at a time, for a follower that is behind.
 PAGE_RECORDS = 64
+
+
+class ReviewedFeed(Protocol):
+    """The feed of a thread, as far as a review needs it: a reviewer's, or that of the thread under review."""
+
+    @property
+    def thread(self) -> ThreadActor | None:
+        """The thread, if it is loaded."""
+
+    @property
+    def reviewer(self) -> ThreadId | None:
+        """The thread of the reviewer that this one waits for."""
+
+    def put_behind(self) -> None:
+        """Have all followers catch up before they hear more."""
+
+    def hear_of_review(self, say: Callable[[], Sequence[Saying]], at_ms: int) -> None:
+        """What the reviewer who looks at this thread says, to those who follow it."""
+
+    def open_texts(self, told: Texts, *, without: ScreenKind | None = None) -> list[Saying]:
+        """What of the texts that stream now was not told yet to whoever is at this fold."""
+
+
+class ReviewFollower(Protocol):
+    """A follower of the thread under review: where it stands, and how it is written to."""
+
+    behind: Wire | None
+    seq: int
+    review: Retelling | None
+
+    def take(self, frame: Frame) -> int:
+        """Write a frame; how many bytes it was."""
 
 
 class Running(NamedTuple):
     """A reviewer at work: what was told of it, and the feed of its thread."""
 
     retelling: Retelling
-    feed: Feed
+    feed: ReviewedFeed
 
 
 class Reviews:
     """All of them, by the thread that is looked at."""
 
-    def __init__(self, feed_of: Callable[[ThreadId], Feed | None]) -> None:
+    def __init__(self, feed_of: Callable[[ThreadId], ReviewedFeed | None]) -> None:
         self._feed_of = feed_of
         self._running: dict[ThreadId, Running] = {}
 
-    def begin(self, retelling: Retelling, feed: Feed) -> None:
+    def begin(self, retelling: Retelling, feed: ReviewedFeed) -> None:
         """A reviewer is there: a new one, or one that was taken up again."""
         thread_id = retelling.reviews.thread_id
         heard = self._feed_of(thread_id)
@@ -68,7 +99,7 @@ class Reviews:
     def retell(
         self,
         thread_id: ThreadId,
-        feed: Feed,
+        feed: ReviewedFeed,
         say: Callable[[Retelling], Sequence[Saying]],
         at_ms: int,
     ) -> None:
@@ -96,7 +127,7 @@ class Reviews:
             said += one.retelling.apply(Recorded(seq, at_ms, event, None, None))
         return said
 
-    def forget(self, feed: Feed) -> None:
+    def forget(self, feed: ReviewedFeed) -> None:
         """The reviewer's thread is loaded no more."""
         for thread_id, one in list(self._running.items()):
             if one.feed is feed:
@@ -106,13 +137,20 @@ class Reviews:
 class Hearing:
     """How far a follower has heard of a review, on its way to where everybody is."""
 
-    def __init__(self, follower: Follower, reviews: Reviews, questions: Questions) -> None:
-        self._follower, self._reviews, self._questions = follower, reviews, questions
+    def __init__(
+        self,
+        follower: ReviewFollower,
+        thread_id: ThreadId,
+        reviews: Reviews,
+        questions: Questions,
+    ) -> None:
+        self._follower, self._thread_id = follower, thread_id
+        self._reviews, self._questions = reviews, questions
 
     @property
     def is_behind(self) -> bool:
         """Whether more was told than it has heard."""
-        retelling, one = self._place(), self._reviews.running(self._follower.feed.thread_id)
+        retelling, one = self._place(), self._reviews.running(self._thread_id)
         return retelling is not None and one is not None and retelling.seq < one.retelling.seq
 
     async def hear(self, thread: ThreadActor, *, whole: bool) -> bool:
@@ -128,7 +166,7 @@ class Hearing:
                 )
             except NotFound:
                 return True  # It was deleted, or never began.
-            one = self._reviews.running(self._follower.feed.thread_id)
+            one = self._reviews.running(self._thread_id)
             for record in page:
                 if not whole and (one is None or record.seq > one.retelling.seq):
                     return True  # On disk and not yet told to anybody.
@@ -157,6 +195,6 @@ class Hearing:
             follower.review = None
         elif follower.review is None or follower.review.child_id != entered.child_id:
             assert follower.behind is not None
-            reviews = ReviewOf(follower.feed.thread_id, follower.behind.turn_id)
+            reviews = ReviewOf(self._thread_id, follower.behind.turn_id)
             follower.review = Retelling(entered.child_id, reviews)
         return follower.review

@@ -10,7 +10,7 @@ from codexd.core.state.state import ThreadState
 from codexd.core.values.enforced import enforced_policy, enforced_sandbox
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.settings import Settings
-from codexd.index.store.rows import made_ms
+from codexd.index.build.rows import made_ms
 from codexd.projections.summary import Brought, Summary
 from codexd.protocol.policies import sandbox_policy
 from codexd.protocol.threads import (
@@ -28,7 +28,7 @@ from codexd.protocol.threads import (
 )
 from codexd.protocol.turns import Turn
 from codexd.runtime.troubles import Trouble
-from codexd.server.methods.git import git_info
+from codexd.server.reads.git import git_info
 
 
 def status_of(

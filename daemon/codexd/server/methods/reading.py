@@ -13,12 +13,12 @@ from codexd.protocol import threads as t
 from codexd.protocol.own import ThreadLogReadParams, ThreadLogReadResponse
 from codexd.protocol.turns import Turn
 from codexd.protocol.wire.rpc import RpcError, invalid_params, state_error
-from codexd.runtime.images import Images
-from codexd.server.connection.answer_size import ENTRIES_BYTES_MAX, PAGE_BYTES_MAX
+from codexd.runtime.images.images import Images
 from codexd.server.connection.connection import Answered, Connection
-from codexd.server.feed.images import page_of_entries, page_of_turns, turns_with_images
 from codexd.server.feed.thread_view import heading
 from codexd.server.methods.lookup import store_error, thread_id_of
+from codexd.server.reads.answer_size import ENTRIES_BYTES_MAX, PAGE_BYTES_MAX
+from codexd.server.reads.images import page_of_entries, page_of_turns, turns_with_images
 from codexd.server.reads.pages import (
     INCLUSIVE,
     Place,

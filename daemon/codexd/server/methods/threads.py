@@ -23,16 +23,13 @@ from codexd.protocol.turns import Turn
 from codexd.protocol.wire.rpc import invalid_params, state_error
 from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.snapshots.load import Witness
-from codexd.server.connection.answer_size import ENTRIES_BYTES_MAX
 from codexd.server.connection.connection import Answered, Connection
 from codexd.server.feed.cursor import wire_at
 from codexd.server.feed.feed import Follower
 from codexd.server.feed.frames import Reader
-from codexd.server.feed.images import bytes_of, page_of_turns
 from codexd.server.feed.outbox import Outbox
 from codexd.server.feed.thread_view import heading, settled
 from codexd.server.methods.daemon import readable_config
-from codexd.server.methods.git import git_head
 from codexd.server.methods.instructions import developer_instructions, own_instructions
 from codexd.server.methods.lookup import (
     archived,
@@ -46,7 +43,10 @@ from codexd.server.methods.lookup import (
     store_error,
     thread_id_of,
 )
+from codexd.server.reads.answer_size import ENTRIES_BYTES_MAX
 from codexd.server.reads.fork_point import fork_point
+from codexd.server.reads.git import git_head
+from codexd.server.reads.images import bytes_of, page_of_turns
 from codexd.server.reads.pages import Place, page_limit, settled_turns, turns_page
 from codexd.server.reads.turns import Past
 from codexd.server.services import Services

@@ -18,11 +18,11 @@ import msgspec
 from codexd.core.events.events import InvalidEvent
 from codexd.core.state.visibility import Standing
 from codexd.core.values.ids import ThreadId
+from codexd.index.build.rows import NO_BEGINNING, is_thread
 from codexd.index.index import Index, IndexUnavailable
 from codexd.index.query.listing import Place, Row, SortKey, Wanted, count, damaged, page_of_rows
 from codexd.index.query.search import FoundThread, Occurrence, found_threads, occurrences
 from codexd.index.query.terms import Phrase
-from codexd.index.store.rows import NO_BEGINNING, is_thread
 from codexd.projections.summary import Summary
 from codexd.protocol.threads import Indexing
 from codexd.runtime.actor.actor import ThreadActor

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import msgspec
 
-from codexd.core.commands import StartThread, TakenFrom
+from codexd.core.commands import Command, StartThread, TakenFrom
 from codexd.core.decide.lookups import NOWHERE, Surroundings
 from codexd.core.events.events import ScreenKind
 from codexd.core.events.record import Recorded
@@ -18,13 +18,11 @@ from codexd.core.values.agents_md import UserInstructions
 from codexd.core.values.ids import CallId, ItemId, ThreadId, uuid7
 from codexd.models.client import ModelClient
 from codexd.projections.clients.deltas import TextPart
-from codexd.runtime.images import ImageCache, Images
-from codexd.runtime.redaction import AsItIs, Cleaner
+from codexd.projections.usage.totals import UsageTotals
+from codexd.runtime.actor.redaction import AsItIs, Cleaner
+from codexd.runtime.images.images import ImageCache, Images
 from codexd.tools.registry import Registry
 from codexd_eventstore.store import EventStore
-
-if TYPE_CHECKING:
-    from codexd.runtime.actor.actor import ThreadActor
 
 
 class Listener(Protocol):
@@ -84,10 +82,25 @@ class Processes(Protocol):
         """It is gone."""
 
 
+class LoadedThread(Protocol):
+    """Another thread of the house that is loaded, for the one that has it work."""
+
+    @property
+    def state(self) -> ThreadState:
+        """Where it stands."""
+
+    @property
+    def usage(self) -> UsageTotals:
+        """What it has used."""
+
+    async def submit(self, command: Command) -> object:
+        """Ask it for something; returns once that is on disk. Raises: Rejected, StoreError."""
+
+
 class Threads(Protocol):
     """The other threads of the house, for a thread that has another one work for it."""
 
-    async def load(self, thread_id: ThreadId) -> ThreadActor:
+    async def load(self, thread_id: ThreadId) -> LoadedThread:
         """The thread, loaded. Raises: StoreError."""
 
     def is_deadly(self, thread_id: ThreadId) -> bool:
@@ -95,7 +108,7 @@ class Threads(Protocol):
 
     async def start(
         self, thread_id: ThreadId, command: StartThread, *, by: str | None, key: str | None
-    ) -> ThreadActor:
+    ) -> LoadedThread:
         """A new one. Raises: StoreError."""
 
 

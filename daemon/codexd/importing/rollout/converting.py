@@ -29,8 +29,14 @@ from codexd.core.values.ids import CallId, ItemId
 from codexd.core.values.items import TextInput, TurnError
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import RunCommand, ToolResult
-from codexd.importing.calls import TIMEOUT_MS_UNKNOWN, command_of, ran, result_of, review_text
-from codexd.importing.kinds import (
+from codexd.importing.rollout.calls import (
+    TIMEOUT_MS_UNKNOWN,
+    command_of,
+    ran,
+    result_of,
+    review_text,
+)
+from codexd.importing.rollout.kinds import (
     ITS_OWN,
     SAID_ELSEWHERE,
     SCREEN_ITEMS,
@@ -40,7 +46,7 @@ from codexd.importing.kinds import (
     said,
     user_parts,
 )
-from codexd.importing.lines import (
+from codexd.importing.rollout.lines import (
     Complaint,
     Line,
     Members,
@@ -50,9 +56,9 @@ from codexd.importing.lines import (
     read_line,
     text_of,
 )
-from codexd.importing.settings import Heading, change_of, started
-from codexd.importing.timeline import OPEN_CALLS_MAX, OpenCall, Teller, Told
-from codexd.importing.usage import UsageReader
+from codexd.importing.rollout.settings import Heading, change_of, started
+from codexd.importing.rollout.timeline import OPEN_CALLS_MAX, OpenCall, Teller, Told
+from codexd.importing.rollout.usage import UsageReader
 
 # How much of a person's words a compaction of 2025 kept, where it does not say itself: 20 000 tokens there.
 KEPT_WORDS_BYTES = 80_000

@@ -21,9 +21,9 @@ from codexd.projections.clients.notifications import Saying, Wire
 from codexd.protocol.notifications import ItemCompletedNotification, ItemStartedNotification
 from codexd.protocol.threads import ThreadItemEntry
 from codexd.protocol.turns import Turn
-from codexd.runtime.images import Images
-from codexd.runtime.images import shown as image_shown
-from codexd.server.connection.answer_size import ENTRIES_BYTES_MAX, PAGE_BYTES_MAX
+from codexd.runtime.images.images import Images
+from codexd.runtime.images.images import shown as image_shown
+from codexd.server.reads.answer_size import ENTRIES_BYTES_MAX, PAGE_BYTES_MAX
 
 Urls = Mapping[str, bytes | None]
 Entry = TypeVar("Entry", Turn, ThreadItemEntry)

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from codexd.core.events.events import encode_event
 from codexd.core.events.tools import ToolEnded
 from codexd.core.values.tool_actions import NO_PARTS
-from codexd.importing.lines import Complaint
-from codexd.importing.timeline import Told
+from codexd.importing.rollout.lines import Complaint
+from codexd.importing.rollout.timeline import Told
 from codexd_eventstore.store import RECORD_BYTES_MAX
 
 # What a record has beside its data: number, time, type, names, checksum.

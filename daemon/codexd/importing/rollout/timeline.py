@@ -34,8 +34,8 @@ from codexd.core.values.items import UserInput
 from codexd.core.values.limits import Limits
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import RunCommand, ToolResult
-from codexd.importing.calls import Ran
-from codexd.importing.lines import Line
+from codexd.importing.rollout.calls import Ran
+from codexd.importing.rollout.lines import Line
 
 # Inputs of a turn that has not begun, and calls without an answer: what is beyond them was made up, and each of
 # them is held in memory.

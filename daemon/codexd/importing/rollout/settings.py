@@ -9,8 +9,8 @@ import msgspec
 
 from codexd.core.events.events import GitHead, ThreadStarted
 from codexd.core.values.settings import ApprovalPolicy, SandboxMode, Settings, SettingsChange
-from codexd.importing.calls import path_of
-from codexd.importing.lines import Members, members_of, text_of
+from codexd.importing.rollout.calls import path_of
+from codexd.importing.rollout.lines import Members, members_of, text_of
 
 # What holds where a rollout does not say: a person is asked, and nothing is written.
 APPROVAL_DEFAULT: ApprovalPolicy = "on-request"

@@ -34,7 +34,7 @@ from codexd.core.values.images import (
 from codexd.core.values.items import ImageInput, LocalImageInput, UserInput
 from codexd.machine.patience import NoAnswer, patiently
 from codexd.projections.model.images import image_places, print_of, with_images
-from codexd.runtime.image_files import read_image
+from codexd.runtime.images.files import read_image
 from codexd_eventstore.store import EventStore, StoreError
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ import msgspec
 
 from codexd.core.events.events import ContextCategory, ScreenKind
 from codexd.core.values.items import ImageInput, TextInput, UserInput
-from codexd.importing.lines import Members, list_of, members_of, text_of
+from codexd.importing.rollout.lines import Members, list_of, members_of, text_of
 
 # Where the newest rollouts say of each part of a message what it is.
 PASSTHROUGH = "internal_chat_message_metadata_passthrough"

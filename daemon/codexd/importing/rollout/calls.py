@@ -11,7 +11,7 @@ import msgspec
 
 from codexd.core.values.foreign_json import decode_foreign
 from codexd.core.values.tool_actions import NO_PARTS, RunCommand, ToolResult, ToolStatus
-from codexd.importing.lines import Members, list_of, members_of, text_of
+from codexd.importing.rollout.lines import Members, list_of, members_of, text_of
 
 # What a command without a limit of its own had, as far as anybody can tell.
 TIMEOUT_MS_UNKNOWN = 10_000

@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from codexd.core.events.events import ModelCallEnded
-from codexd.importing.lines import Members, members_of, text_of
+from codexd.importing.rollout.lines import Members, members_of, text_of
 
 
 class UsageReader:

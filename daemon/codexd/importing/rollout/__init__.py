@@ -1,0 +1,1 @@
+"""What a rollout says, in our events: pure, line by line."""
