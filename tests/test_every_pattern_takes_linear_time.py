@@ -35,10 +35,10 @@ EACH_LETTER_ONCE = {
 }
 # Made where they are used: of literal texts, of those above, or of what a library says of a config file.
 MADE_ELSEWHERE = {
-    "codexd/config.py: re.search('at line (\\\\d+)', str(error))",
-    "codexd/index/searching.py: re.compile(re.escape(term), re.IGNORECASE)",
-    "codexd/linear.py: re.compile(text.encode())",
-    "codexd/linear.py: re.match(regex, bytes([at]))",
+    "codexd/config/file.py: re.search('at line (\\\\d+)', str(error))",
+    "codexd/index/query/search.py: re.compile(re.escape(term), re.IGNORECASE)",
+    "codexd/machine/linear.py: re.compile(text.encode())",
+    "codexd/machine/linear.py: re.match(regex, bytes([at]))",
     "codexd/redaction/patterns.py: re.compile(self.source)",
     "codexd/redaction/redactor.py: re.compile(one.anchor)",
     "codexd/redaction/redactor.py: re.compile(b'(?=' + b'|'.join(pairs) + b')')",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -245,6 +247,13 @@ ABOUT_A_HEAVY_LIBRARY = (
 SOURCES = sources()
 MODULES = {module_name(path): path for path in SOURCES}
 
+# A room is a folder. What a person takes in at one look is about a dozen names.
+FILES_OF_A_ROOM_MAX = 13
+# Rooms of many small files, each found by the name of what it is about.
+ROOMS_THAT_LIST = frozenset(
+    {"codexd.core.values", "codexd.server.methods", "codexd_frontends.commands"}
+)
+
 
 def floor_of(module: str) -> str:
     return max((package for package in FLOORS if within(module, package)), key=len)
@@ -272,6 +281,65 @@ def test_nobody_imports_from_a_floor_above() -> None:
                 f" {', '.join(sorted(allowed))}; found {', '.join(found)}"
             )
     assert not strays, "\n".join(strays)
+
+
+def module_of(name: str) -> str | None:
+    """The file of ours that an imported name is, or is in; what a package itself says is in no file of its room."""
+    module = name if name in MODULES else name.rpartition(".")[0]
+    path = MODULES.get(module)
+    return module if path is not None and path.name != "__init__.py" else None
+
+
+def room_of(module: str) -> str:
+    return module if MODULES[module].name == "__init__.py" else module.rpartition(".")[0]
+
+
+def picture_of_imports() -> dict[str, set[str]]:
+    """Each module, and the modules of ours that it imports, for its types alone or in a function too."""
+    return {
+        module: {
+            found
+            for name in imports(path)
+            if (found := module_of(name)) is not None and found != module
+        }
+        for module, path in MODULES.items()
+    }
+
+
+def circle_in(picture: dict[str, set[str]]) -> str | None:
+    """One circle of imports, if there is any."""
+    try:
+        TopologicalSorter(picture).prepare()
+    except CycleError as circle:
+        return " <- ".join(circle.args[1])
+    return None
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    assert circle_in(picture_of_imports()) is None
+
+
+def test_no_room_imports_from_a_room_above() -> None:
+    # Where rooms have an order at all, no import leads back up.
+    rooms: dict[str, set[str]] = {}
+    for module, found in picture_of_imports().items():
+        above = room_of(module)
+        rooms.setdefault(above, set()).update({room_of(one) for one in found} - {above})
+    assert circle_in(rooms) is None
+
+
+def test_a_room_is_taken_in_at_one_look() -> None:
+    sizes = Counter(room_of(m) for m, path in MODULES.items() if path.name != "__init__.py")
+    large = {room: n for room, n in sizes.items() if n > FILES_OF_A_ROOM_MAX}
+    assert not set(large) - ROOMS_THAT_LIST, f"more than {FILES_OF_A_ROOM_MAX} files in {large}"
+
+
+def test_a_room_says_its_idea_in_a_sentence() -> None:
+    for module, path in MODULES.items():
+        if path.name == "__init__.py":
+            idea = path.read_text().split('"""')[1]
+            assert idea.endswith("."), f"{module}: {idea!r}"
+            assert "\n" not in idea, f"{module}: {idea!r}"
 
 
 def test_heavy_libraries_are_imported_where_they_are_first_used() -> None:

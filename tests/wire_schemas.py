@@ -25,11 +25,11 @@ _RENAMED = {"AccountReadResponse": "GetAccountResponse"}
 
 # Where the types of methods stand that the original does not have.
 OWN_MODULES = (
-    "codexd.protocol.own",
+    "codexd.protocol.codexd_methods",
     "codexd.protocol.history",
-    "codexd.protocol.moving",
-    "codexd.protocol.own",
-    "codexd.protocol.own",
+    "codexd.protocol.transfer",
+    "codexd.protocol.codexd_methods",
+    "codexd.protocol.codexd_methods",
     "codexd.protocol.history",
     "codexd.protocol.usage",
 )

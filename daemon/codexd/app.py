@@ -47,9 +47,9 @@ from codexd.models.builtin import LOCAL
 from codexd.models.catalog import CATALOG, Model, find_model
 from codexd.models.client import ModelClient, ModelError
 from codexd.models.http.local import NoLocalModel
+from codexd.protocol.codexd_methods import FoundModel, ProviderFindLocalResponse
 from codexd.protocol.methods import Model as WireModel
 from codexd.protocol.methods import ReasoningEffortOption
-from codexd.protocol.own import FoundModel, ProviderFindLocalResponse
 from codexd.redaction.house import HouseRedaction
 from codexd.redaction.logs import clean_logs
 from codexd.runtime.actor.ports import Traits, World

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import msgspec
 
-from codexd.protocol.own import ThreadVerifyParams
+from codexd.protocol.codexd_methods import ThreadVerifyParams
 from codexd.server.connection.connection import Connection
 from codexd.server.methods.maintenance import thread_verify
 from codexd.server.services import Services

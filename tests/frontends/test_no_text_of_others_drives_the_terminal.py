@@ -22,9 +22,9 @@ import pytest
 
 import codexd_frontends
 from codexd.protocol.methods import METHODS
-from codexd.protocol.moving import ThreadImportProgressNotification
 from codexd.protocol.notifications import NOTIFICATIONS
 from codexd.protocol.requests import COMMAND_APPROVAL, CommandApprovalParams
+from codexd.protocol.transfer import ThreadImportProgressNotification
 from codexd_frontends.client import messages
 from codexd_frontends.client.approval_messages import ApprovalRequest
 from codexd_frontends.ctl import SUBCOMMANDS, main

@@ -6,7 +6,7 @@ import argparse
 
 import pytest
 
-from codexd.protocol.own import ScrubbedThread, ThreadScrubResponse
+from codexd.protocol.codexd_methods import ScrubbedThread, ThreadScrubResponse
 from codexd_frontends.cli.console import Console
 from codexd_frontends.client.errors import UsageTrouble
 from codexd_frontends.commands import scrub

@@ -18,11 +18,16 @@ import pytest
 from codexd.config.file import effective, origins, parse_config
 from codexd.core.values import items
 from codexd.core.values.ids import ItemId
-from codexd.protocol import asked_settings as settings
-from codexd.protocol import history as compacting
-from codexd.protocol import history as reverting
-from codexd.protocol import methods, notifications, policies, searching, threads, turns
-from codexd.protocol import turns as review
+from codexd.protocol import (
+    asked_settings,
+    history,
+    methods,
+    notifications,
+    policies,
+    searching,
+    threads,
+    turns,
+)
 from codexd.protocol.methods import EMPTY_ANSWERS, METHODS
 from codexd.protocol.notifications import NOTIFICATIONS
 from codexd.protocol.requests import CommandApprovalParams, CommandApprovalResponse
@@ -187,7 +192,7 @@ ANSWERS: dict[str, list[msgspec.Struct]] = {
         ),
     ],
     "review/start": [
-        review.ReviewStartResponse(
+        turns.ReviewStartResponse(
             turns.Turn(
                 id="t1",
                 root_turn_id="t1",
@@ -197,7 +202,7 @@ ANSWERS: dict[str, list[msgspec.Struct]] = {
             "t",
         )
     ],
-    "thread/compact/start": [compacting.ThreadCompactStartResponse("t1")],
+    "thread/compact/start": [history.ThreadCompactStartResponse("t1")],
     "thread/archive": [threads.ThreadArchiveResponse()],
     "thread/delete": [threads.ThreadDeleteResponse()],
     "thread/fork": settled(threads.ThreadForkResponse),
@@ -209,7 +214,7 @@ ANSWERS: dict[str, list[msgspec.Struct]] = {
     "thread/resume": settled(
         threads.ThreadResumeResponse, initialTurnsPage=PAGE, turnsBackwardsCursor="c"
     ),
-    "thread/revert": [reverting.ThreadRevertResponse(a_thread(), "c", "c", 2)],
+    "thread/revert": [history.ThreadRevertResponse(a_thread(), "c", "c", 2)],
     "thread/search": [
         searching.ThreadSearchResponse(
             (
@@ -242,7 +247,7 @@ ANSWERS: dict[str, list[msgspec.Struct]] = {
         *settled(threads.ThreadStartResponse),
         *settled(threads.ThreadStartResponse, seq=3),
     ],
-    "thread/settings/update": [settings.ThreadSettingsUpdateResponse()],
+    "thread/settings/update": [asked_settings.ThreadSettingsUpdateResponse()],
     "thread/turns/list": [threads.ThreadTurnsListResponse(TURNS, None, "back")],
     "thread/unarchive": [threads.ThreadUnarchiveResponse(a_thread())],
     "thread/unsubscribe": [threads.ThreadUnsubscribeResponse("notSubscribed")],
@@ -345,10 +350,10 @@ TOLD: dict[str, list[msgspec.Struct]] = {
 # Methods that only codexd has stand in a module of their own; no schema knows them.
 OWN_MODULES = (
     "codexd.protocol.history",
-    "codexd.protocol.own",
-    "codexd.protocol.moving",
-    "codexd.protocol.own",
-    "codexd.protocol.own",
+    "codexd.protocol.codexd_methods",
+    "codexd.protocol.transfer",
+    "codexd.protocol.codexd_methods",
+    "codexd.protocol.codexd_methods",
     "codexd.protocol.history",
     "codexd.protocol.usage",
 )

@@ -1,1 +1,1 @@
-"""What people configure: the file, its keys, the newest good state of it, and where things lie on this machine."""
+"""What people configure: the file, its keys, and the newest good state of it."""

@@ -1,1 +1,1 @@
-"""This machine as it can be trusted: files and folders of others, processes, limits, and what is written about them."""
+"""This machine: where codexd keeps things, whose files are believed, processes, limits and log lines."""

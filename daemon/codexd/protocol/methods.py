@@ -10,15 +10,15 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from codexd.protocol import asked_settings as settings
-from codexd.protocol import history as compacting
-from codexd.protocol import history as keeping
-from codexd.protocol import history as reverting
-from codexd.protocol import history as undoing
-from codexd.protocol import moving, own, searching, threads, turns
-from codexd.protocol import own as providers
-from codexd.protocol import own as tending
-from codexd.protocol import turns as review
+from codexd.protocol import (
+    asked_settings,
+    codexd_methods,
+    history,
+    searching,
+    threads,
+    transfer,
+    turns,
+)
 from codexd.protocol.usage import (
     ThreadUsageListParams,
     ThreadUsageListResponse,
@@ -180,29 +180,31 @@ METHODS: dict[str, Method] = {
     "configRequirements/read": Method(NoParams, ConfigRequirementsReadResponse, looks=True),
     "model/list": Method(ModelListParams, ModelListResponse, looks=True),
     "provider/findLocal": Method(
-        providers.ProviderFindLocalParams, providers.ProviderFindLocalResponse, looks=True
+        codexd_methods.ProviderFindLocalParams, codexd_methods.ProviderFindLocalResponse, looks=True
     ),
-    "review/start": Method(review.ReviewStartParams, review.ReviewStartResponse),
-    "server/status": Method(NoParams, own.ServerStatusResponse, looks=True),
-    "store/blobs/sweep": Method(NoParams, tending.StoreBlobsSweepResponse),
+    "review/start": Method(turns.ReviewStartParams, turns.ReviewStartResponse),
+    "server/status": Method(NoParams, codexd_methods.ServerStatusResponse, looks=True),
+    "store/blobs/sweep": Method(NoParams, codexd_methods.StoreBlobsSweepResponse),
     "store/blobs/verify": Method(
-        tending.StoreBlobsVerifyParams, tending.StoreBlobsVerifyResponse, looks=True
+        codexd_methods.StoreBlobsVerifyParams, codexd_methods.StoreBlobsVerifyResponse, looks=True
     ),
-    "store/streams": Method(tending.StoreStreamsParams, tending.StoreStreamsResponse, looks=True),
+    "store/streams": Method(
+        codexd_methods.StoreStreamsParams, codexd_methods.StoreStreamsResponse, looks=True
+    ),
     "thread/archive": Method(threads.ThreadArchiveParams, threads.ThreadArchiveResponse),
     "thread/compact/preview": Method(
-        keeping.ThreadCompactPreviewParams, keeping.ThreadCompactPreviewResponse, looks=True
+        history.ThreadCompactPreviewParams, history.ThreadCompactPreviewResponse, looks=True
     ),
     "thread/compact/start": Method(
-        compacting.ThreadCompactStartParams, compacting.ThreadCompactStartResponse
+        history.ThreadCompactStartParams, history.ThreadCompactStartResponse
     ),
     "thread/compact/undo": Method(
-        undoing.ThreadCompactUndoParams, undoing.ThreadCompactUndoResponse
+        history.ThreadCompactUndoParams, history.ThreadCompactUndoResponse
     ),
     "thread/delete": Method(threads.ThreadDeleteParams, threads.ThreadDeleteResponse),
-    "thread/export": Method(moving.ThreadExportParams, moving.ThreadExportResponse, looks=True),
+    "thread/export": Method(transfer.ThreadExportParams, transfer.ThreadExportResponse, looks=True),
     "thread/fork": Method(threads.ThreadForkParams, threads.ThreadForkResponse, large=True),
-    "thread/import": Method(moving.ThreadImportParams, moving.ThreadImportResponse),
+    "thread/import": Method(transfer.ThreadImportParams, transfer.ThreadImportResponse),
     "thread/items/list": Method(
         threads.ThreadItemsListParams, threads.ThreadItemsListResponse, looks=True, large=True
     ),
@@ -211,12 +213,15 @@ METHODS: dict[str, Method] = {
         threads.ThreadLoadedListParams, threads.ThreadLoadedListResponse, looks=True
     ),
     "thread/log/read": Method(
-        own.ThreadLogReadParams, own.ThreadLogReadResponse, looks=True, large=True
+        codexd_methods.ThreadLogReadParams,
+        codexd_methods.ThreadLogReadResponse,
+        looks=True,
+        large=True,
     ),
     "thread/name/set": Method(threads.ThreadSetNameParams, threads.ThreadSetNameResponse),
-    "thread/pin/add": Method(keeping.ThreadPinParams, keeping.ThreadPinsResponse),
-    "thread/pin/list": Method(keeping.ThreadPinListParams, keeping.ThreadPinsResponse, looks=True),
-    "thread/pin/remove": Method(keeping.ThreadPinParams, keeping.ThreadPinsResponse),
+    "thread/pin/add": Method(history.ThreadPinParams, history.ThreadPinsResponse),
+    "thread/pin/list": Method(history.ThreadPinListParams, history.ThreadPinsResponse, looks=True),
+    "thread/pin/remove": Method(history.ThreadPinParams, history.ThreadPinsResponse),
     "thread/read": Method(
         threads.ThreadReadParams, threads.ThreadReadResponse, looks=True, large=True
     ),
@@ -229,11 +234,11 @@ METHODS: dict[str, Method] = {
         searching.ThreadSearchOccurrencesResponse,
         looks=True,
     ),
-    "thread/revert": Method(reverting.ThreadRevertParams, reverting.ThreadRevertResponse),
-    "thread/revert/undo": Method(undoing.ThreadRevertUndoParams, undoing.ThreadRevertUndoResponse),
-    "thread/scrub": Method(own.ThreadScrubParams, own.ThreadScrubResponse),
+    "thread/revert": Method(history.ThreadRevertParams, history.ThreadRevertResponse),
+    "thread/revert/undo": Method(history.ThreadRevertUndoParams, history.ThreadRevertUndoResponse),
+    "thread/scrub": Method(codexd_methods.ThreadScrubParams, codexd_methods.ThreadScrubResponse),
     "thread/settings/update": Method(
-        settings.ThreadSettingsUpdateParams, settings.ThreadSettingsUpdateResponse
+        asked_settings.ThreadSettingsUpdateParams, asked_settings.ThreadSettingsUpdateResponse
     ),
     "thread/start": Method(threads.ThreadStartParams, threads.ThreadStartResponse),
     "thread/turns/list": Method(
@@ -245,7 +250,9 @@ METHODS: dict[str, Method] = {
     ),
     "thread/usage/list": Method(ThreadUsageListParams, ThreadUsageListResponse, looks=True),
     "thread/usage/read": Method(ThreadUsageReadParams, ThreadUsageReadResponse, looks=True),
-    "thread/verify": Method(tending.ThreadVerifyParams, tending.ThreadVerifyResponse, looks=True),
+    "thread/verify": Method(
+        codexd_methods.ThreadVerifyParams, codexd_methods.ThreadVerifyResponse, looks=True
+    ),
     "turn/interrupt": Method(turns.TurnInterruptParams, turns.TurnInterruptResponse),
     "turn/start": Method(turns.TurnStartParams, turns.TurnStartResponse),
     "turn/steer": Method(turns.TurnSteerParams, turns.TurnSteerResponse),

@@ -10,8 +10,8 @@ import msgspec
 
 from codexd.config.live import LiveConfig
 from codexd.core.decide.lookups import Here
+from codexd.protocol.codexd_methods import ProviderFindLocalResponse
 from codexd.protocol.methods import Model
-from codexd.protocol.own import ProviderFindLocalResponse
 from codexd.redaction.redactor import Redactor
 from codexd.runtime.images.images import Images
 from codexd.runtime.package_source import BroughtIn

@@ -2,7 +2,7 @@
 
 A repository's own configuration may name programs that git starts though it is only asked to read. What is
 said in the environment counts for more than what a repository says, for git's own children too.
-`codexd/repository.py` knows which keys are overridden here; what cannot be overridden it lets nobody run unasked.
+`codexd/machine/repository.py` knows which keys are overridden here; what cannot be overridden it lets nobody run unasked.
 
 Sources: git(1) "Environment Variables", git-config(1).
 """

@@ -7,7 +7,7 @@ Law: only this file knows how a line is written and what it takes for one to be 
 The members stand in this order, and those that say nothing are left out: `seq`, `at`, `type`, `v` (not for 1),
 `more` (on every event of an append but the last), `key` (on the first event of an append that has one),
 `parent` (on a fork's first), `synced` (where the record in front of it was not known to be on disk when it was
-framed: the last one that was), the caller's members, `data`, `seal` (where the store has a key; `sealing.py`), `crc`. The checksum is crc32 of the bytes in front
+framed: the last one that was), the caller's members, `data`, `seal` (where the store has a key; `seals.py`), `crc`. The checksum is crc32 of the bytes in front
 of `,"crc"`, continued from the line before; the chain begins at crc32 of the stream's name, and a fork's at
 its parent's. So a line that is torn, flipped, missing, doubled or swapped shows. A newline only ever ends a
 record, because JSON writes those within strings as `\n`, and a NUL byte is never part of one.

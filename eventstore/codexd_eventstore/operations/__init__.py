@@ -1,1 +1,1 @@
-"""One file for each operation on streams."""
+"""The engine on files, and one file for each operation of it."""

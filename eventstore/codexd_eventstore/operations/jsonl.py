@@ -24,16 +24,18 @@ from codexd_eventstore.disk.own_records import take_seals
 from codexd_eventstore.disk.redact import Redact
 from codexd_eventstore.log.read import read_piece, read_range
 from codexd_eventstore.log.verify import verify_log
-from codexd_eventstore.operations import append as appending
-from codexd_eventstore.operations import archive as moving
-from codexd_eventstore.operations import delete as removing
-from codexd_eventstore.operations import fork as forking
-from codexd_eventstore.operations import lookup as knowing
-from codexd_eventstore.operations import pack as packing
-from codexd_eventstore.operations import rewrite as rewriting
-from codexd_eventstore.operations import salvage as salvaging
-from codexd_eventstore.operations import sweep as sweeping
-from codexd_eventstore.operations import unpack as unpacking
+from codexd_eventstore.operations import (
+    append,
+    archive,
+    delete,
+    fork,
+    lookup,
+    pack,
+    rewrite,
+    salvage,
+    sweep,
+    unpack,
+)
 from codexd_eventstore.operations.parts import Parts, blocking
 from codexd_eventstore.store import (
     PAGE_RECORDS_MAX,
@@ -127,7 +129,7 @@ class JsonlStore:
         key: str | None = None,
     ) -> Appended:
         """Append all events or none; cancelled after it was accepted, it is appended all the same."""
-        return await appending.append(
+        return await append.append(
             self._parts,
             stream,
             events,
@@ -180,29 +182,29 @@ class JsonlStore:
         self, parent: str, at_seq: int, child: str, events: Sequence[NewEvent], *, at_us: int
     ) -> Appended:
         """Make `child` share the records of `parent` up to `at_seq`, by reference, and append to it."""
-        return await forking.fork(self._parts, parent, at_seq, child, events, at_us=at_us)
+        return await fork.fork(self._parts, parent, at_seq, child, events, at_us=at_us)
 
     async def archive(self, stream: str) -> None:
         """Put it aside: it still reads, and refuses appends."""
-        await moving.archive(self._parts, stream)
+        await archive.archive(self._parts, stream)
 
     async def unarchive(self, stream: str) -> None:
         """Bring it back."""
-        await moving.unarchive(self._parts, stream)
+        await archive.unarchive(self._parts, stream)
 
     async def scrub(
         self, stream: str, edit: Callable[[Record], bytes | None], *, at_us: int
     ) -> Rewritten:
         """Rewrite its own records where `edit` returns other data than the record has."""
-        return await rewriting.scrub(self._parts, stream, edit, at_us=at_us)
+        return await rewrite.scrub(self._parts, stream, edit, at_us=at_us)
 
     async def salvage(self, stream: str, *, at_us: int) -> Rewritten:
         """Make a damaged log readable: `log.lost` records stand for what is broken."""
-        return await salvaging.salvage(self._parts, stream, at_us=at_us)
+        return await salvage.salvage(self._parts, stream, at_us=at_us)
 
     async def delete(self, stream: str, *, detach_children: bool = False) -> frozenset[str]:
         """Remove it for good; the first call of a store looks into every log for children."""
-        return await removing.delete(self._parts, stream, detach_children=detach_children)
+        return await delete.delete(self._parts, stream, detach_children=detach_children)
 
     async def children(self, stream: str) -> list[str]:
         """The streams that were forked from it directly, sorted."""
@@ -211,15 +213,15 @@ class JsonlStore:
 
     async def pack(self, stream: str, path: str) -> Package:
         """Write it, what it inherited and the blobs that they name into one new file."""
-        return await packing.pack(self._parts, stream, path)
+        return await pack.pack(self._parts, stream, path)
 
     async def unpack(self, path: str, accepts: Callable[[str], bool] | None = None) -> Unpacked:
         """Take in what such a file holds."""
-        return await unpacking.unpack(self._parts, path, accepts)
+        return await unpack.unpack(self._parts, path, accepts)
 
     async def sweep_blobs(self, among: Collection[str] | None = None) -> Swept:
         """Remove the blobs (of those named, or of all) that nothing names any more."""
-        return await sweeping.sweep(self._parts, among)
+        return await sweep.sweep(self._parts, among)
 
     async def blobs(self) -> list[BlobRef]:
         """All blobs, in no particular order."""
@@ -290,19 +292,19 @@ class JsonlStore:
 
     async def foreign_in(self, stream: str, records: Sequence[Record]) -> frozenset[int]:
         """Which of a stream's records were not written by this store."""
-        return await knowing.foreign_in(self._parts, stream, records)
+        return await lookup.foreign_in(self._parts, stream, records)
 
     async def find_key(self, stream: str, key: str) -> tuple[int, int] | None:
         """The first and last `seq` of the append that an idempotency key was given with."""
-        return await knowing.find_key(self._parts, await self._shelf.open(stream), key)
+        return await lookup.find_key(self._parts, await self._shelf.open(stream), key)
 
     async def snapshot(self, stream: str, name: str) -> Snapshot | None:
         """The newest snapshot of that name that the log still agrees with."""
-        return await knowing.snapshot(self._parts, stream, name)
+        return await lookup.snapshot(self._parts, stream, name)
 
     async def set_snapshot(self, stream: str, name: str, snapshot: Snapshot) -> None:
         """Keep it instead of the one before."""
-        await knowing.set_snapshot(self._parts, stream, name, snapshot)
+        await lookup.set_snapshot(self._parts, stream, name, snapshot)
 
     def changes(self) -> AbstractContextManager[Changes]:
         """Hear which streams change, for as long as the context lasts."""

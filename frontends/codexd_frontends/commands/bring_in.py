@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from codexd.protocol.moving import (
+from codexd.protocol.transfer import (
     ImportedFile,
     ThreadImportProgressNotification,
     ThreadImportResponse,

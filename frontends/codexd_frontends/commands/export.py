@@ -11,7 +11,7 @@ import tempfile
 
 import msgspec
 
-from codexd.protocol.moving import ThreadExportResponse
+from codexd.protocol.transfer import ThreadExportResponse
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import find_thread_id

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from codexd.protocol.own import (
+from codexd.protocol.codexd_methods import (
     DamagedBlob,
     StoreBlobsSweepResponse,
     StoreBlobsVerifyResponse,

@@ -6,7 +6,7 @@ import argparse
 
 import msgspec
 
-from codexd.protocol.own import ThreadScrubResponse
+from codexd.protocol.codexd_methods import ThreadScrubResponse
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import find_thread_id

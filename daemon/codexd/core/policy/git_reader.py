@@ -1,6 +1,6 @@
 """The git commands that only read, as far as their line says; what the repository says is another matter.
 
-Whether git may run is decided by three: this table; `policy.py`, which lets it run only in the thread's own
+Whether git may run is decided by three: this table; `approval.py`, which lets it run only in the thread's own
 folder and only if nothing in that repository's configuration would start a program; and the environment that
 it is given, in which what a configuration may start is switched off.
 """

@@ -1,7 +1,7 @@
 """Which shell lines are known to only read: those need not be asked about under the policy "untrusted".
 
 What is not understood is not harmless. A line is harmless if `shell_line.py` understands all of it, each of
-its programs stands in the table of `readers.py` with arguments that only read, and it opens no device.
+its programs stands in the table of `read_only_programs.py` with arguments that only read, and it opens no device.
 """
 
 from __future__ import annotations

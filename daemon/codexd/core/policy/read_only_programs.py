@@ -241,7 +241,7 @@ def _double_bracket(words: Words) -> bool:
 
 
 def _cd(words: Words) -> bool:
-    """Into one folder. Where that is, `harmless.py` tells."""
+    """Into one folder. Where that is, `read_only_commands.py` tells."""
     return len(folders_of_cd(words)) <= 1 and all(
         word.pattern_at is None
         and (not word.text.startswith("-") or word.text in ("-P", "-L", "--"))

@@ -18,7 +18,7 @@ from codexd.core.state.window import json_bytes, tokens_of
 from codexd.core.values.ids import TurnId
 from codexd.projections.model.kept_by_compaction import bridge_of
 from codexd.projections.model.pins import call_of, pinned_items
-from codexd.protocol import history as p
+from codexd.protocol import history
 from codexd.protocol.history import ThreadCompactStartParams, ThreadCompactStartResponse
 from codexd.protocol.wire.rpc import RpcError, invalid_params
 from codexd.runtime.actor.actor import ThreadActor
@@ -44,35 +44,36 @@ async def thread_compact_start(
 
 
 async def thread_compact_preview(
-    services: Services, connection: Connection, params: p.ThreadCompactPreviewParams
+    services: Services, connection: Connection, params: history.ThreadCompactPreviewParams
 ) -> Answered:
     """What a compaction would keep and lose (codexd only)."""
     thread = await open_thread(services, params.thread_id, "thread not found")
-    history, state = thread.history, thread.state
-    await thread.keeper.bring_back(history)
+    model_history, state = thread.history, thread.state
+    await thread.keeper.bring_back(model_history)
     assert state.settings is not None
     limits = thread.world.around.limits(state.settings)
-    bridge = bridge_of(history.keepsakes, limits.window)
+    bridge = bridge_of(model_history.keepsakes, limits.window)
     items = [bytes(item) for item in bridge.items]
-    lost = Counter(history.items) - Counter(items)
-    words = {one.seq: one.text for one in history.keepsakes.words}
+    lost = Counter(model_history.items) - Counter(items)
+    words = {one.seq: one.text for one in model_history.keepsakes.words}
     kept = [
-        p.KeptPreview(
+        history.KeptPreview(
             one.seq, _tokens([bytes(text_item("user", words[one.seq]))]), _line(words[one.seq])
         )
         if not one.truncated
-        else p.KeptPreview(one.seq, 0, _line(words[one.seq]), truncated=True)
+        else history.KeptPreview(one.seq, 0, _line(words[one.seq]), truncated=True)
         for one in bridge.kept
     ]
     kept += [
-        p.KeptPreview(pin.seq, pin.tokens, pin.text, pinned=True) for pin in _pins(thread).pins
+        history.KeptPreview(pin.seq, pin.tokens, pin.text, pinned=True)
+        for pin in _pins(thread).pins
     ]
     kept_tokens = _tokens(items)
     return Answered(
-        p.ThreadCompactPreviewResponse(
+        history.ThreadCompactPreviewResponse(
             state.fill.context_tokens,
             limits.compact_at,
-            _counted(history.items),
+            _counted(model_history.items),
             tuple(_with_rest(sorted(kept, key=lambda one: one.seq), kept_tokens)),
             kept_tokens,
             _counted(lost.elements()),
@@ -81,7 +82,7 @@ async def thread_compact_preview(
     )
 
 
-def _with_rest(kept: list[p.KeptPreview], kept_tokens: int) -> Iterable[p.KeptPreview]:
+def _with_rest(kept: list[history.KeptPreview], kept_tokens: int) -> Iterable[history.KeptPreview]:
     """A message that is cut takes what the others leave of the room."""
     rest = kept_tokens - sum(one.tokens for one in kept)
     return [
@@ -90,7 +91,7 @@ def _with_rest(kept: list[p.KeptPreview], kept_tokens: int) -> Iterable[p.KeptPr
 
 
 async def thread_pin_add(
-    services: Services, connection: Connection, params: p.ThreadPinParams
+    services: Services, connection: Connection, params: history.ThreadPinParams
 ) -> Answered:
     """Have every compaction keep what the model was given of a record (codexd only)."""
     thread = await open_thread(services, params.thread_id, "thread not found")
@@ -100,7 +101,7 @@ async def thread_pin_add(
 
 
 async def thread_pin_remove(
-    services: Services, connection: Connection, params: p.ThreadPinParams
+    services: Services, connection: Connection, params: history.ThreadPinParams
 ) -> Answered:
     """Let it go with the next compaction (codexd only)."""
     thread = await open_thread(services, params.thread_id, "thread not found")
@@ -109,7 +110,7 @@ async def thread_pin_remove(
 
 
 async def thread_pin_list(
-    services: Services, connection: Connection, params: p.ThreadPinListParams
+    services: Services, connection: Connection, params: history.ThreadPinListParams
 ) -> Answered:
     """The pins of a thread (codexd only)."""
     return Answered(_pins(await open_thread(services, params.thread_id, "thread not found")))
@@ -122,10 +123,10 @@ async def _asked(thread: ThreadActor, command: Command, connection: Connection) 
         raise refused(rejected) from rejected
 
 
-def _pins(thread: ThreadActor) -> p.ThreadPinsResponse:
+def _pins(thread: ThreadActor) -> history.ThreadPinsResponse:
     pins = thread.history.keepsakes.pins
-    return p.ThreadPinsResponse(
-        tuple(p.PinView(one.seq, _tokens(one.items), _line(_text(one.items))) for one in pins)
+    return history.ThreadPinsResponse(
+        tuple(history.PinView(one.seq, _tokens(one.items), _line(_text(one.items))) for one in pins)
     )
 
 
@@ -220,14 +221,14 @@ def _read(item: bytes) -> _Item:
         return _Item()
 
 
-def _counted(items: Iterable[bytes]) -> p.HistoryCount:
+def _counted(items: Iterable[bytes]) -> history.HistoryCount:
     """The items by what they are."""
     counts: Counter[str] = Counter()
     size = 0
     for item in items:
         size += json_bytes(msgspec.Raw(item))
         counts[_kind(_read(item))] += 1
-    return p.HistoryCount(**counts, tokens=tokens_of(size))
+    return history.HistoryCount(**counts, tokens=tokens_of(size))
 
 
 def _kind(item: _Item) -> str:

@@ -10,9 +10,8 @@ import msgspec
 from codexd.config.file import InvalidConfig, ReadConfig, effective, origins
 from codexd.core.commands import Rejected
 from codexd.core.values.ids import ThreadId
+from codexd.protocol import codexd_methods
 from codexd.protocol import methods as m
-from codexd.protocol import own
-from codexd.protocol import own as p
 from codexd.protocol.methods import Model
 from codexd.protocol.wire.rpc import (
     INTERNAL_ERROR,
@@ -102,13 +101,13 @@ async def server_status(services: Services, connection: Connection, params: m.No
     """How the daemon is (codexd only)."""
     threads = [one for one in services.supervisor.threads if one.state.reviews is None]
     total = await services.directory.count()
-    counts = own.ThreadCounts(
+    counts = codexd_methods.ThreadCounts(
         loaded=len(threads),
         running=sum(1 for thread in threads if thread.state.turn is not None),
         total=total,
     )
     return Answered(
-        own.ServerStatusResponse(
+        codexd_methods.ServerStatusResponse(
             pid=services.pid,
             version=services.version,
             socket=str(services.socket),
@@ -122,12 +121,14 @@ async def server_status(services: Services, connection: Connection, params: m.No
     )
 
 
-def _troubles(services: Services, damaged: dict[ThreadId, Trouble]) -> Iterator[own.ThreadTrouble]:
+def _troubles(
+    services: Services, damaged: dict[ThreadId, Trouble]
+) -> Iterator[codexd_methods.ThreadTrouble]:
     for thread in services.supervisor.threads:
         if thread.stall.reason is not None:
-            yield own.ThreadTrouble(thread.thread_id, True, thread.stall.reason)
+            yield codexd_methods.ThreadTrouble(thread.thread_id, True, thread.stall.reason)
     for thread_id, one in (damaged | services.supervisor.stopped).items():
-        yield own.ThreadTrouble(thread_id, False, one.reason, one.mend)
+        yield codexd_methods.ThreadTrouble(thread_id, False, one.reason, one.mend)
 
 
 def readable_config(services: Services) -> ReadConfig:
@@ -139,7 +140,7 @@ def readable_config(services: Services) -> ReadConfig:
 
 
 async def provider_find_local(
-    services: Services, connection: Connection, params: p.ProviderFindLocalParams
+    services: Services, connection: Connection, params: codexd_methods.ProviderFindLocalParams
 ) -> Answered:
     """Look for a model server on this machine."""
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 import trio
 
 from codexd.machine.patience import patiently
-from codexd.protocol.moving import ThreadExportParams, ThreadExportResponse
+from codexd.protocol.transfer import ThreadExportParams, ThreadExportResponse
 from codexd.protocol.wire.rpc import invalid_params, state_error
 from codexd.server.connection.connection import Answered, Connection
 from codexd.server.methods.export_targets import ExportTarget, NoTarget

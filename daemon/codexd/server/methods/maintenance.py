@@ -13,7 +13,7 @@ from codexd.core.events.history import ReviewEntered
 from codexd.core.events.record import decode_record
 from codexd.core.values.ids import ThreadId
 from codexd.projections.clients.deltas import Said
-from codexd.protocol import own as tending
+from codexd.protocol import codexd_methods
 from codexd.protocol.methods import NoParams
 from codexd.protocol.notifications import ThreadDeletedNotification
 from codexd.protocol.threads import ThreadDeleteParams, ThreadDeleteResponse
@@ -95,7 +95,7 @@ async def _reviewers(services: Services, thread_id: ThreadId) -> list[ThreadId]:
 
 
 async def thread_verify(
-    services: Services, connection: Connection, params: tending.ThreadVerifyParams
+    services: Services, connection: Connection, params: codexd_methods.ThreadVerifyParams
 ) -> Answered:
     """Check a thread's whole log, and salvage it if that is asked for and needed."""
     thread_id = _stream_of(params.thread_id)
@@ -110,7 +110,7 @@ async def thread_verify(
     except StoreError as error:
         raise store_error(error) from error
     return Answered(
-        tending.ThreadVerifyResponse(
+        codexd_methods.ThreadVerifyResponse(
             thread_id,
             verdict.archived,
             verdict.records,
@@ -127,20 +127,22 @@ def _stream_of(text: str) -> ThreadId:
     return ThreadId(text) if text == DAEMON_STREAM else thread_id_of(text)
 
 
-async def _salvage(services: Services, thread_id: ThreadId) -> tending.Salvaged | None:
+async def _salvage(services: Services, thread_id: ThreadId) -> codexd_methods.Salvaged | None:
     # Whoever goes on from memory would go on from what the file has not got.
     await services.supervisor.unload(thread_id)
     done = await services.store.salvage(thread_id, at_us=services.now_us())
     services.supervisor.stopped.pop(thread_id, None)
-    return None if done.kept is None else tending.Salvaged(done.records, done.lost, done.kept)
+    return (
+        None if done.kept is None else codexd_methods.Salvaged(done.records, done.lost, done.kept)
+    )
 
 
 async def store_streams(
-    services: Services, connection: Connection, params: tending.StoreStreamsParams
+    services: Services, connection: Connection, params: codexd_methods.StoreStreamsParams
 ) -> Answered:
     """All logs, damaged ones too."""
     rows = [
-        tending.StoredLog(row.stream, row.archived, row.size_bytes)
+        codexd_methods.StoredLog(row.stream, row.archived, row.size_bytes)
         for archived in (False, True)
         for row in await services.store.streams(archived=archived)
         if params.after is None or row.stream > params.after
@@ -149,18 +151,18 @@ async def store_streams(
     limit = min(max(params.limit or STREAMS_PAGE, 1), STREAMS_PAGE)
     page = tuple(rows[:limit])
     return Answered(
-        tending.StoreStreamsResponse(page, page[-1].thread_id if len(rows) > limit else None)
+        codexd_methods.StoreStreamsResponse(page, page[-1].thread_id if len(rows) > limit else None)
     )
 
 
 async def store_blobs_verify(
-    services: Services, connection: Connection, params: tending.StoreBlobsVerifyParams
+    services: Services, connection: Connection, params: codexd_methods.StoreBlobsVerifyParams
 ) -> Answered:
     """Check some blobs."""
     blobs = sorted(await services.store.blobs(), key=lambda blob: blob.sha256)
     left = [blob for blob in blobs if params.after is None or blob.sha256 > params.after]
-    damaged: list[tending.DamagedBlob] = []
-    unreadable: list[tending.DamagedBlob] = []
+    damaged: list[codexd_methods.DamagedBlob] = []
+    unreadable: list[codexd_methods.DamagedBlob] = []
     size = checked = 0
     for blob in left:
         if checked and (checked >= BLOBS_PAGE or size + blob.size_bytes > BLOBS_PAGE_BYTES):
@@ -171,13 +173,13 @@ async def store_blobs_verify(
         except NotFound:
             continue  # it was swept meanwhile
         except StoreFailed as error:
-            unreadable.append(tending.DamagedBlob(blob.sha256, str(error)))
+            unreadable.append(codexd_methods.DamagedBlob(blob.sha256, str(error)))
             continue
         if damage is not None:
-            damaged.append(tending.DamagedBlob(blob.sha256, damage))
+            damaged.append(codexd_methods.DamagedBlob(blob.sha256, damage))
     after = left[checked - 1].sha256 if checked < len(left) else None
     return Answered(
-        tending.StoreBlobsVerifyResponse(
+        codexd_methods.StoreBlobsVerifyResponse(
             checked, len(blobs), tuple(damaged), after, tuple(unreadable)
         )
     )
@@ -189,5 +191,5 @@ async def store_blobs_sweep(
     """Remove the blobs that nothing names."""
     swept = await services.store.sweep_blobs()
     return Answered(
-        tending.StoreBlobsSweepResponse(swept.looked_at, swept.removed, swept.removed_bytes)
+        codexd_methods.StoreBlobsSweepResponse(swept.looked_at, swept.removed, swept.removed_bytes)
     )

@@ -10,7 +10,7 @@ from codexd.core.events.events import InvalidEvent
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
 from codexd.protocol import threads as t
-from codexd.protocol.own import ThreadLogReadParams, ThreadLogReadResponse
+from codexd.protocol.codexd_methods import ThreadLogReadParams, ThreadLogReadResponse
 from codexd.protocol.turns import Turn
 from codexd.protocol.wire.rpc import RpcError, invalid_params, state_error
 from codexd.runtime.images.images import Images

@@ -9,8 +9,7 @@ from codexd.core import commands as c
 from codexd.core.commands import Rejected
 from codexd.core.decide.revert import LOOK_AGAIN, TakingBack
 from codexd.core.values.ids import TurnId
-from codexd.protocol import history as r
-from codexd.protocol import history as u
+from codexd.protocol import history
 from codexd.protocol.wire.rpc import state_error
 from codexd.runtime.actor.actor import ThreadActor
 from codexd.server.connection.connection import Answered, Connection
@@ -27,7 +26,7 @@ LOOKS_MAX = 3
 
 
 async def thread_revert(
-    services: Services, connection: Connection, params: r.ThreadRevertParams
+    services: Services, connection: Connection, params: history.ThreadRevertParams
 ) -> Answered:
     """Take a turn back, and all turns behind it."""
     thread = await open_thread(services, params.thread_id, "thread not found")
@@ -44,11 +43,11 @@ async def thread_revert(
         )
 
     done = await _carried_out(thread, look, connection)
-    return _reverted(r.ThreadRevertResponse, thread, done.turns)
+    return _reverted(history.ThreadRevertResponse, thread, done.turns)
 
 
 async def thread_revert_undo(
-    services: Services, connection: Connection, params: u.ThreadRevertUndoParams
+    services: Services, connection: Connection, params: history.ThreadRevertUndoParams
 ) -> Answered:
     """Bring back what was taken back last (codexd only)."""
     thread = await open_thread(services, params.thread_id, "thread not found")
@@ -64,11 +63,11 @@ async def thread_revert_undo(
         return c.UndoRevert(reverted_seq=last.seq, turns=turns, markers=thread.state.markers)
 
     done = await _carried_out(thread, look, connection)
-    return _reverted(u.ThreadRevertUndoResponse, thread, done.turns)
+    return _reverted(history.ThreadRevertUndoResponse, thread, done.turns)
 
 
 async def thread_compact_undo(
-    services: Services, connection: Connection, params: u.ThreadCompactUndoParams
+    services: Services, connection: Connection, params: history.ThreadCompactUndoParams
 ) -> Answered:
     """Undo the last compaction that counts (codexd only)."""
     thread = await open_thread(services, params.thread_id, "thread not found")
@@ -85,7 +84,7 @@ async def thread_compact_undo(
     assert settings is not None
     limit = thread.world.around.limits(settings).compact_at
     fits = limit is None or tokens < limit
-    return Answered(u.ThreadCompactUndoResponse(tokens, limit, fits, left))
+    return Answered(history.ThreadCompactUndoResponse(tokens, limit, fits, left))
 
 
 async def _carried_out(
@@ -104,7 +103,9 @@ async def _carried_out(
     raise AssertionError("it was neither done nor refused")
 
 
-def _reverted(kind: type[r.ThreadRevertResponse], thread: ThreadActor, turns: int) -> Answered:
+def _reverted(
+    kind: type[history.ThreadRevertResponse], thread: ThreadActor, turns: int
+) -> Answered:
     shown = heading(thread.thread_id, thread.summary, thread.state, thread.path)
     back = Place(thread.version + 1).cursor()
     return Answered(kind(shown, back, back, turns))

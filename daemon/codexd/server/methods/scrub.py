@@ -13,7 +13,7 @@ import trio
 from codexd.core.events.record import decode_envelope
 from codexd.core.values.ids import ThreadId
 from codexd.machine.linear import NotLinear, linear_pattern
-from codexd.protocol import own
+from codexd.protocol import codexd_methods
 from codexd.protocol.wire.rpc import invalid_params, state_error
 from codexd.redaction.scrubbing import Scrub, blobs_in
 from codexd.server.connection.connection import Answered, Connection
@@ -23,7 +23,7 @@ from codexd_eventstore.store import NotFound, Record, StoreError
 
 
 async def thread_scrub(
-    services: Services, connection: Connection, params: own.ThreadScrubParams
+    services: Services, connection: Connection, params: codexd_methods.ThreadScrubParams
 ) -> Answered:
     """Scrub a thread and what was forked from it, archived or not."""
     scrub = _scrub_of(services, params)
@@ -42,7 +42,7 @@ async def thread_scrub(
     except StoreError as error:
         raise store_error(error) from error
     return Answered(
-        own.ThreadScrubResponse(
+        codexd_methods.ThreadScrubResponse(
             threads=tuple(work.found[stream] for stream in family),
             blobs=len(work.blobs),
             blobs_left=work.blobs_left,
@@ -52,7 +52,7 @@ async def thread_scrub(
     )
 
 
-def _scrub_of(services: Services, params: own.ThreadScrubParams) -> Scrub:
+def _scrub_of(services: Services, params: codexd_methods.ThreadScrubParams) -> Scrub:
     if not (params.patterns or params.seqs or params.known):
         raise invalid_params("expected patterns, seqs or known, found none: nothing was scrubbed")
     patterns = []
@@ -95,7 +95,7 @@ class _Work:
 
     def __init__(self, services: Services, scrub: Scrub) -> None:
         self._services, self._scrub = services, scrub
-        self.found: dict[ThreadId, own.ScrubbedThread] = {}
+        self.found: dict[ThreadId, codexd_methods.ScrubbedThread] = {}
         self.blobs: dict[str, bytes] = {}  # by their old names: what they are to hold
         self.blobs_left = 0
         self._looked_at: set[str] = set()
@@ -115,7 +115,7 @@ class _Work:
                 if clean is not None or any(named):
                     seqs.append(record.seq)
             after = page[-1].seq
-        self.found[stream] = own.ScrubbedThread(
+        self.found[stream] = codexd_methods.ScrubbedThread(
             stream, tuple(seqs), self._scrub.places - before, head.archived
         )
 

@@ -21,21 +21,21 @@ from codexd.server.connection.connection import Answered, Call, Connection
 from codexd.server.connection.peers import may_decide
 from codexd.server.feed.frames import Frame
 from codexd.server.hub import standing
-from codexd.server.methods import compaction as compaction_answers
-from codexd.server.methods import daemon as house_answers
-from codexd.server.methods import daemon as provider_answers
-from codexd.server.methods import export as export_answers
-from codexd.server.methods import listing as listing_answers
-from codexd.server.methods import maintenance as tending_answers
-from codexd.server.methods import reading as reading_answers
-from codexd.server.methods import revert as revert_answers
-from codexd.server.methods import review as review_answers
-from codexd.server.methods import scrub as scrub_answers
-from codexd.server.methods import threads as settings_answers
-from codexd.server.methods import threads as thread_answers
-from codexd.server.methods import transfer as moving_answers
-from codexd.server.methods import turns as turn_answers
-from codexd.server.methods import usage as usage_answers
+from codexd.server.methods import (
+    compaction,
+    daemon,
+    export,
+    listing,
+    maintenance,
+    reading,
+    revert,
+    review,
+    scrub,
+    threads,
+    transfer,
+    turns,
+    usage,
+)
 from codexd.server.methods.lookup import store_error
 from codexd.server.services import Services
 from codexd_eventstore.store import StoreError
@@ -46,51 +46,51 @@ log = logging.getLogger(__name__)
 Handler = Callable[[Services, Connection, Any], Awaitable[Answered]]
 
 HANDLERS: dict[str, Handler] = {
-    "initialize": house_answers.initialize,
-    "account/read": house_answers.account_read,
-    "config/read": house_answers.config_read,
-    "configRequirements/read": house_answers.config_requirements_read,
-    "model/list": house_answers.model_list,
-    "provider/findLocal": provider_answers.provider_find_local,
-    "review/start": review_answers.review_start,
-    "server/status": house_answers.server_status,
-    "store/blobs/sweep": tending_answers.store_blobs_sweep,
-    "store/blobs/verify": tending_answers.store_blobs_verify,
-    "store/streams": tending_answers.store_streams,
-    "thread/archive": thread_answers.thread_archive,
-    "thread/compact/preview": compaction_answers.thread_compact_preview,
-    "thread/compact/start": compaction_answers.thread_compact_start,
-    "thread/compact/undo": revert_answers.thread_compact_undo,
-    "thread/delete": tending_answers.thread_delete,
-    "thread/export": export_answers.thread_export,
-    "thread/fork": thread_answers.thread_fork,
-    "thread/import": moving_answers.thread_import,
-    "thread/items/list": reading_answers.thread_items_list,
-    "thread/list": listing_answers.thread_list,
-    "thread/loaded/list": reading_answers.thread_loaded_list,
-    "thread/log/read": reading_answers.thread_log_read,
-    "thread/name/set": thread_answers.thread_name_set,
-    "thread/pin/add": compaction_answers.thread_pin_add,
-    "thread/pin/list": compaction_answers.thread_pin_list,
-    "thread/pin/remove": compaction_answers.thread_pin_remove,
-    "thread/read": reading_answers.thread_read,
-    "thread/resume": thread_answers.thread_resume,
-    "thread/search": listing_answers.thread_search,
-    "thread/searchOccurrences": listing_answers.thread_search_occurrences,
-    "thread/revert": revert_answers.thread_revert,
-    "thread/revert/undo": revert_answers.thread_revert_undo,
-    "thread/scrub": scrub_answers.thread_scrub,
-    "thread/settings/update": settings_answers.thread_settings_update,
-    "thread/start": thread_answers.thread_start,
-    "thread/turns/list": reading_answers.thread_turns_list,
-    "thread/unarchive": thread_answers.thread_unarchive,
-    "thread/unsubscribe": thread_answers.thread_unsubscribe,
-    "thread/usage/list": usage_answers.thread_usage_list,
-    "thread/usage/read": usage_answers.thread_usage_read,
-    "thread/verify": tending_answers.thread_verify,
-    "turn/interrupt": turn_answers.turn_interrupt,
-    "turn/start": turn_answers.turn_start,
-    "turn/steer": turn_answers.turn_steer,
+    "initialize": daemon.initialize,
+    "account/read": daemon.account_read,
+    "config/read": daemon.config_read,
+    "configRequirements/read": daemon.config_requirements_read,
+    "model/list": daemon.model_list,
+    "provider/findLocal": daemon.provider_find_local,
+    "review/start": review.review_start,
+    "server/status": daemon.server_status,
+    "store/blobs/sweep": maintenance.store_blobs_sweep,
+    "store/blobs/verify": maintenance.store_blobs_verify,
+    "store/streams": maintenance.store_streams,
+    "thread/archive": threads.thread_archive,
+    "thread/compact/preview": compaction.thread_compact_preview,
+    "thread/compact/start": compaction.thread_compact_start,
+    "thread/compact/undo": revert.thread_compact_undo,
+    "thread/delete": maintenance.thread_delete,
+    "thread/export": export.thread_export,
+    "thread/fork": threads.thread_fork,
+    "thread/import": transfer.thread_import,
+    "thread/items/list": reading.thread_items_list,
+    "thread/list": listing.thread_list,
+    "thread/loaded/list": reading.thread_loaded_list,
+    "thread/log/read": reading.thread_log_read,
+    "thread/name/set": threads.thread_name_set,
+    "thread/pin/add": compaction.thread_pin_add,
+    "thread/pin/list": compaction.thread_pin_list,
+    "thread/pin/remove": compaction.thread_pin_remove,
+    "thread/read": reading.thread_read,
+    "thread/resume": threads.thread_resume,
+    "thread/search": listing.thread_search,
+    "thread/searchOccurrences": listing.thread_search_occurrences,
+    "thread/revert": revert.thread_revert,
+    "thread/revert/undo": revert.thread_revert_undo,
+    "thread/scrub": scrub.thread_scrub,
+    "thread/settings/update": threads.thread_settings_update,
+    "thread/start": threads.thread_start,
+    "thread/turns/list": reading.thread_turns_list,
+    "thread/unarchive": threads.thread_unarchive,
+    "thread/unsubscribe": threads.thread_unsubscribe,
+    "thread/usage/list": usage.thread_usage_list,
+    "thread/usage/read": usage.thread_usage_read,
+    "thread/verify": maintenance.thread_verify,
+    "turn/interrupt": turns.turn_interrupt,
+    "turn/start": turns.turn_start,
+    "turn/steer": turns.turn_steer,
 }
 
 

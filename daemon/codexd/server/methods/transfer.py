@@ -10,14 +10,14 @@ from codexd.core.commands import TakenFrom
 from codexd.core.decide.take_in import brings
 from codexd.core.events.events import InvalidEvent
 from codexd.core.values.ids import ThreadId, is_thread_id
-from codexd.protocol.moving import (
+from codexd.protocol.notifications import encode_notification
+from codexd.protocol.transfer import (
     ImportedFile,
     ImportProblem,
     ThreadImportParams,
     ThreadImportProgressNotification,
     ThreadImportResponse,
 )
-from codexd.protocol.notifications import encode_notification
 from codexd.protocol.wire.rpc import invalid_params
 from codexd.runtime.snapshots.load import load
 from codexd.runtime.snapshots.steps import Keeper
