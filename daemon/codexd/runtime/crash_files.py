@@ -151,12 +151,24 @@ def _write(path: Path, content: str) -> None:
         except FileNotFoundError:
             make_own_folder(path.parent)
             fd = open_own(path, flags)
-        with os.fdopen(fd, "wb") as file:
+        try:
             if content:
-                file.truncate()
-                file.write(content.encode())
+                _fill(fd, content.encode())
+        finally:
+            os.close(fd)
     except OSError as error:
         log.warning("a crash would leave %s unnoticed: %s", path.name, error)
+
+
+def _fill(fd: int, content: bytes) -> None:
+    """Have a file hold this and nothing else.
+
+    It is cut after the write, and only where it was longer: some file systems (ext4) write a file that was cut to
+    nothing to the disk as soon as it is closed, and whoever removes it waits for that.
+    """
+    os.write(fd, content)
+    if os.fstat(fd).st_size > len(content):
+        os.ftruncate(fd, len(content))
 
 
 def _remove(path: Path) -> None:
