@@ -423,3 +423,24 @@ async def test_a_fork_keeps_its_own_rights_when_its_parent_is_deleted(home: Home
             resumed = await client.call("thread/resume", threadId=fork)
             assert resumed["approvalPolicy"] == "never"
             assert "importedFrom" not in resumed["thread"]
+
+
+@trio_test
+async def test_an_archived_log_of_others_is_told_as_one_also_while_it_is_loaded(home: Home) -> None:
+    async with scripted_model([Say(("One.",))]) as model:
+        home.use_model(model.base_url)
+        daemon = home.start()
+        async with connected(home.socket) as client:
+            thread = await client.start_thread()
+            await client.run_turn(thread, "1?")
+            await client.call("thread/archive", threadId=thread)
+        daemon.stop()
+        (path,) = (home.path / "archived").rglob("*.jsonl")
+        put(path, ("thread.renamed", {"name": "EVIL"}))
+        home.start()
+        async with connected(home.socket) as client:
+            for _ in range(2):
+                read = await client.call("thread/read", threadId=thread)
+                assert read["thread"]["importedFrom"]["origin"] == "log"
+                # It is loaded before it is refused.
+                await client.refused("thread/resume", threadId=thread)

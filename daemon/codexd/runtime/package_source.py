@@ -7,6 +7,7 @@ that a later package of the same thread may go on with it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
@@ -24,6 +25,8 @@ class _Brought(msgspec.Struct, frozen=True, rename="camel"):
 
 
 _BROUGHT = "thread.brought"
+# Threads of which it is kept in memory whether they came with a package; each takes some hundred bytes.
+KNOWN_MAX: Final = 1024
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -35,14 +38,30 @@ class BroughtIn:
 
     def __init__(self, store: EventStore, now_us: Callable[[], int]) -> None:
         self._store, self._now_us = store, now_us
+        # Only this object writes such facts, and each is asked for whenever its thread is read.
+        self._known: dict[ThreadId, TakenFrom | None] = {}
+        self._notes = 0  # so many were written by this process
 
     async def note(self, thread_id: ThreadId, path: str) -> None:
         """A thread came from this file. Raises: StoreError."""
         event = NewEvent(_BROUGHT, msgspec.json.encode(_Brought(thread_id, path)))
         await note(self._store, event, key=_key(thread_id), at_us=self._now_us())
+        self._notes += 1
+        self._known.pop(thread_id, None)
 
     async def of(self, thread_id: ThreadId) -> TakenFrom | None:
         """The package; None for a thread that came from none. Raises: StoreError."""
+        if thread_id in self._known:
+            return self._known[thread_id]
+        notes = self._notes
+        found = await self._read(thread_id)
+        if notes == self._notes:  # Else it may have been read before it was noted.
+            if len(self._known) >= KNOWN_MAX:
+                self._known.clear()
+            self._known[thread_id] = found
+        return found
+
+    async def _read(self, thread_id: ThreadId) -> TakenFrom | None:
         record = await noted(self._store, _key(thread_id))
         if record is None or record.type != _BROUGHT:
             return None

@@ -76,15 +76,20 @@ async def _origin(services: Services, thread_id: ThreadId) -> t.ImportedFrom | m
         package = await services.brought_in.of(thread_id)
         if package is not None:
             return t.ImportedFrom(package.origin, package.path)
-        # Whoever puts records of his own into a log begins it, or goes on with it.
-        ends = await services.store.read(thread_id, limit=1)
-        ends += await services.store.read_back(thread_id, limit=1)
-        is_foreign = await services.store.foreign_in(thread_id, ends)
+        state = _state(services, thread_id)
+        is_foreign = await _is_foreign(services.store, thread_id, state)
     except StoreError:
         return msgspec.UNSET
-    if services.supervisor.loaded(thread_id) is None:
-        services.store.close(thread_id)
     return t.ImportedFrom("log") if is_foreign else msgspec.UNSET
+
+
+async def _is_foreign(store: EventStore, thread_id: ThreadId, state: ThreadState | None) -> bool:
+    """Whether others have written records of a thread; `state` is None where it is not loaded."""
+    if state is not None:
+        return state.foreign is not None  # All of its records were checked when it was loaded.
+    # Whoever puts records of his own into a log begins it, or goes on with it.
+    ends = await store.read(thread_id, limit=1) + await store.read_back(thread_id, limit=1)
+    return bool(await store.foreign_in(thread_id, ends))
 
 
 async def thread_turns_list(
