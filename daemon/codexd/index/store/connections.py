@@ -5,7 +5,6 @@ Law: they are to one file. Who opens or drops them holds whatever keeps everybod
 
 from __future__ import annotations
 
-import importlib
 import logging
 from contextlib import suppress
 from pathlib import Path
@@ -51,9 +50,10 @@ class IndexUnavailable(Exception):
 def load_sqlite() -> ModuleType:
     """The library, loaded when it is needed. Raises: IndexUnavailable, where a process has no descriptor left."""
     try:
-        return importlib.import_module("sqlite3")
+        import sqlite3
     except (ImportError, OSError) as error:
         raise IndexUnavailable(f"SQLite cannot be loaded: {error}") from error
+    return sqlite3
 
 
 class Connections:

@@ -8,9 +8,9 @@ be read stands in the list with what is wrong with it; it is never a reason to r
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -214,5 +214,5 @@ def _live(thread: ThreadActor, wanted: Wanted) -> Row | None:
     if thread.path is None:
         return None  # It is kept in memory only.
     row = Row(thread.thread_id, thread.summary, thread.path)
-    is_archived = Path(thread.path).parent.name == "archived"
+    is_archived = os.path.basename(os.path.dirname(thread.path)) == "archived"
     return row if is_archived == wanted.archived and wanted.has(row) else None
