@@ -425,6 +425,7 @@ async def test_a_fork_keeps_its_own_rights_when_its_parent_is_deleted(home: Home
             assert "importedFrom" not in resumed["thread"]
 
 
+@pytest.mark.slow
 @trio_test
 async def test_an_archived_log_of_others_is_told_as_one_also_while_it_is_loaded(home: Home) -> None:
     async with scripted_model([Say(("One.",))]) as model:
