@@ -33,13 +33,12 @@ _COUNTED_CHARACTERS: Final = 16 * 1024
 _encode = msgspec.json.Encoder().encode
 
 
-class _Text(msgspec.Struct):
-    """The text of one item."""
+class TextSize(msgspec.Struct, gc=False):
+    """The text of one item: what is counted of it, and what is not yet."""
 
     size: int = 0  # of what is counted, as JSON
     uncounted: list[str] = []
-    characters: int = 0  # of what is not counted yet
-    count_at: int = _COUNTED_CHARACTERS  # characters
+    room: int = _COUNTED_CHARACTERS  # characters that may still come uncounted
 
 
 class AnswerSize:
@@ -47,7 +46,7 @@ class AnswerSize:
 
     def __init__(self) -> None:
         self.error: ModelError | None = None  # why a text was cut
-        self._texts: dict[str, _Text] = {}
+        self._texts: dict[str, TextSize] = {}
         self._held: dict[str, int] = {}
         self._bytes = 0
         self._items = 0
@@ -58,17 +57,22 @@ class AnswerSize:
         if self._items > ITEMS_MAX:
             raise errors.too_large(f"expected at most {ITEMS_MAX} items, found more")
 
-    def text(self, item: str, text: str) -> str:
-        """More text of an item: as much of it as there is room for, and then `error` says so."""
+    def of_text(self, item: str) -> TextSize:
+        """Where the text of an item is counted."""
         so_far = self._texts.get(item)
         if so_far is None:
-            so_far = self._texts[item] = _Text()
-        so_far.uncounted.append(text)
-        so_far.characters += len(text)
-        return text if so_far.characters < so_far.count_at else self._count(so_far)
+            so_far = self._texts[item] = TextSize()
+        return so_far
 
-    def _count(self, so_far: _Text) -> str:
-        """Count what was put off; as much of the last piece as there is room for."""
+    def text(self, item: str, text: str) -> str:
+        """More text of an item: as much of it as there is room for, and then `error` says so."""
+        so_far = self.of_text(item)
+        so_far.uncounted.append(text)
+        so_far.room -= len(text)
+        return text if so_far.room > 0 else self.count(so_far)
+
+    def count(self, so_far: TextSize) -> str:
+        """Count what was put off; as much of the last piece as there is room for, and then `error` says so."""
         last = so_far.uncounted.pop()
         self._add(so_far, _size_of("".join(so_far.uncounted)))
         room = self._room(so_far)
@@ -79,14 +83,13 @@ class AnswerSize:
             kept = last[: max(0, room) // _CHARACTER_BYTES_MAX]
         self._add(so_far, size)
         so_far.uncounted.clear()
-        so_far.characters = 0
-        so_far.count_at = min(_COUNTED_CHARACTERS, self._room(so_far) // _CHARACTER_BYTES_MAX)
+        so_far.room = min(_COUNTED_CHARACTERS, self._room(so_far) // _CHARACTER_BYTES_MAX)
         return kept
 
-    def _room(self, so_far: _Text) -> int:
+    def _room(self, so_far: TextSize) -> int:
         return min(ITEM_BYTES_MAX - so_far.size, ANSWER_BYTES_MAX - self._bytes)
 
-    def _add(self, so_far: _Text, size: int) -> None:
+    def _add(self, so_far: TextSize, size: int) -> None:
         so_far.size += size
         self._bytes += size
 

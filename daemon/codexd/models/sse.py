@@ -13,6 +13,9 @@ import msgspec
 # what was asked. What is longer would be held in memory, and read in one long step.
 EVENT_BYTES_MAX = 16 * 1024 * 1024
 
+# A name that is remembered: those of events have some dozens of bytes.
+NAME_BYTES_MAX = 256
+
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -38,6 +41,8 @@ class EventStreamReader:
         self._pending: list[bytes] = []  # the beginning of an event, in pieces to be joined once
         self._pending_bytes = 0
         self._after_carriage_return = False
+        # What the last event of a usual form had before its data, and its name: the next one is most likely another.
+        self._before_data, self._name = b"data: ", "message"
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
         """The events that this piece completes.
@@ -58,7 +63,14 @@ class EventStreamReader:
         self._pending = [rest] if rest else []
         self._pending_bytes = len(rest)
         self._check_bound(max(self._pending_bytes, *map(len, blocks)))
-        return [event for block in blocks if (event := self._read_block(block)) is not None]
+        found: list[ServerSentEvent] = []
+        for block in blocks:
+            before = self._before_data
+            if block.startswith(before) and block.find(b"\n", len(before)) < 0:
+                found.append(ServerSentEvent(block[len(before) :], self._name))
+            elif (event := self._read_block(block)) is not None:
+                found.append(event)
+        return found
 
     def _ends_a_line(self) -> bool:
         return bool(self._pending) and self._pending[-1][-1] == 10
@@ -103,7 +115,10 @@ class EventStreamReader:
         if block.startswith(b"event: "):
             end = block.find(b"\n")
             if block.startswith(b"data: ", end + 1) and block.find(b"\n", end + 1) < 0 <= end:
-                return ServerSentEvent(block[end + 7 :], block[7:end].decode("utf-8", "replace"))
+                name = block[7:end].decode("utf-8", "replace")
+                if end <= NAME_BYTES_MAX:
+                    self._before_data, self._name = block[: end + 7], name
+                return ServerSentEvent(block[end + 7 :], name)
         elif block.startswith(b"data: ") and b"\n" not in block:
             return ServerSentEvent(block[6:])
         return self._read_lines(block)

@@ -13,7 +13,7 @@ import msgspec
 
 from codexd.core.values.ids import ItemId
 from codexd.models import errors
-from codexd.models.answer_size import ID_CHARACTERS_MAX, AnswerSize, check_ids, check_part
+from codexd.models.answer_size import ID_CHARACTERS_MAX, AnswerSize, TextSize, check_ids, check_part
 from codexd.models.client import (
     CallMade,
     ItemCompleted,
@@ -76,6 +76,7 @@ class _OpenItem(msgspec.Struct):
     kind: ItemKind
     key: str  # under which it is open: the provider's id, else our own
     index: int | None
+    text: TextSize
 
 
 _KINDS: Final[dict[str, ItemKind]] = {
@@ -124,12 +125,30 @@ class ResponseReader:
     def feed(self, events: Iterable[ServerSentEvent]) -> list[ModelEvent]:
         """The model events in some events of the stream."""
         found: list[ModelEvent] = []
+        if self.completed or self.error is not None:
+            return found
         try:
             for event in events:
-                if self.completed or self.error is not None:
+                try:
+                    wire = _decode_wire(event.data)
+                except _UNREADABLE as error:
+                    self._pass_over_unknown(event, error)
+                    continue
+                # Nearly all there is; its text is counted here, for a call costs as much as the counting.
+                if wire.type == "response.output_text.delta" and (text := wire.delta):
+                    item = self._open.get(wire.item_id or "")
+                    if item is not None and item.kind == "message":
+                        so_far = item.text
+                        so_far.uncounted.append(text)
+                        so_far.room -= len(text)
+                        if so_far.room > 0:
+                            found.append(TextDelta(item.id, text))
+                        else:
+                            self._give(TextDelta(item.id, self._size.count(so_far)), found)
+                        continue
+                self._read(wire, event, found)
+                if self.completed:
                     break
-                self._read(event, found)
-                self.error = self._size.error
         except ModelError as error:
             self.error = error
         return found
@@ -145,18 +164,8 @@ class ResponseReader:
             self.error = errors.disconnected("the provider closed the connection")
         return []
 
-    def _read(self, event: ServerSentEvent, found: list[ModelEvent]) -> None:
-        try:
-            wire = _decode_wire(event.data)
-        except _UNREADABLE as error:
-            self._pass_over_unknown(event, error)
-            return
+    def _read(self, wire: _Wire, event: ServerSentEvent, found: list[ModelEvent]) -> None:
         kind = wire.type or event.event
-        if kind == "response.output_text.delta":  # nearly all there is
-            item = self._open.get(wire.item_id or "")
-            if item is not None and item.kind == "message" and wire.delta:
-                found.append(TextDelta(item.id, self._size.text(item.id, wire.delta)))
-                return
         read = _READERS.get(kind)
         if read is None:
             return
@@ -195,7 +204,7 @@ class ResponseReader:
     def _add_text(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
         if wire.delta:
             item_id = self._item_of(wire, "message", found)
-            found.append(TextDelta(item_id, self._size.text(item_id, wire.delta)))
+            self._give(TextDelta(item_id, self._size.text(item_id, wire.delta)), found)
 
     def _begin_summary_part(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
         item_id = self._item_of(wire, "reasoning", found)
@@ -221,7 +230,13 @@ class ResponseReader:
     ) -> None:
         index = index or 0
         check_part(index)
-        found.append(ReasoningDelta(item_id, part, index, self._size.text(item_id, text)))
+        self._give(ReasoningDelta(item_id, part, index, self._size.text(item_id, text)), found)
+
+    def _give(self, delta: TextDelta | ReasoningDelta, found: list[ModelEvent]) -> None:
+        """Give a delta out; it is the last one where there was no room for all of it. Raises: ModelError."""
+        found.append(delta)
+        if self._size.error is not None:
+            raise self._size.error
 
     def _add_arguments(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
         item_id = self._item_of(wire, "call", found)
@@ -284,7 +299,8 @@ class ResponseReader:
         check_ids(key)
         item_id = key if key and key not in self._used else self._made_up_id(index)
         self._used.add(item_id)
-        item = _OpenItem(ItemId(item_id), kind, key or item_id, index)
+        text = self._size.of_text(item_id)
+        item = _OpenItem(ItemId(item_id), kind, key or item_id, index, text)
         self._open[item.key] = item
         found.append(ItemStarted(item.id, kind))
         return item

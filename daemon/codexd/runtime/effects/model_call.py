@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from itertools import islice
 from typing import assert_never
 
 import trio
@@ -284,11 +285,13 @@ def _place(event: ModelEvent) -> _Place | None:
 
 def _run_of_text(batch: list[ModelEvent], at: int, place: _Place) -> list[str]:
     """The deltas from `at` on that go on with the same text: one piece of work, however many."""
+    item_id, part, _ = place
     pieces: list[str] = []
-    while at < len(batch):
-        event = batch[at]
-        if not isinstance(event, TextDelta | ReasoningDelta) or _place(event) != place:
+    for event in islice(batch, at, None):
+        if part == "text":
+            if not isinstance(event, TextDelta) or event.item_id != item_id:
+                break
+        elif not isinstance(event, ReasoningDelta) or _place(event) != place:
             break
         pieces.append(event.text)
-        at += 1
     return pieces
