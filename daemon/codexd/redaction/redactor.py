@@ -45,9 +45,9 @@ class Redactor:
                 self._names.setdefault(form, stand_in)
         self.needles = tuple(sorted(self._names, key=lambda form: (-len(form), form)))
         self._known = any_of(self.needles)
-        # Where a form may begin, by its first two letters, wherever they overlap.
+        # Where a form may begin, by its first two letters.
         pairs = sorted({re.escape(form[:2]) for form in self.needles})
-        self._begins = re.compile(b"(?=" + b"|".join(pairs) + b")") if pairs else None
+        self._begins = re.compile(b"|".join(pairs)) if pairs else None
         self._firsts = frozenset(form[:1] for form in self.needles)
         self._longest_bytes = len(self.needles[0]) if self.needles else 0
         anchors = [part for one in patterns for part in _alternatives(one.anchor)]
@@ -56,7 +56,7 @@ class Redactor:
 
     def __call__(self, content: bytes) -> bytes:
         """The content without the secrets in it; the same object where there are none."""
-        if not self._own and not self._is_in_doubt(content):
+        if not self.is_in_doubt(content):
             return content
         if is_json(content):
             return edit_strings(content, self._in_string)
@@ -77,10 +77,12 @@ class Redactor:
         if self._begins is None:
             return len(text)
         least = max(0, len(text) - self._longest_bytes + 1)
-        for found in self._begins.finditer(text, least):
+        found = self._begins.search(text, least)
+        while found is not None:
             rest = text[found.start() :]
             if any(form.startswith(rest) and form != rest for form in self.needles):
                 return found.start()
+            found = self._begins.search(text, found.start() + 1)
         return len(text) - (text[-1:] in self._firsts)
 
     def not_within_known(self, text: bytes, at: int) -> int:
@@ -99,11 +101,14 @@ class Redactor:
     def _in_string(self, text: bytes, base64: bool) -> bytes:
         if base64:
             return self._without_known(text)
-        if not self._own and not self._is_in_doubt(text):
+        if not self.is_in_doubt(text):
             return text
         return self._in_text(text)
 
-    def _is_in_doubt(self, text: bytes) -> bool:
+    def is_in_doubt(self, text: bytes) -> bool:
+        """Whether there may be something to take out of bytes that are no JSON, or a part of one."""
+        if self._own:
+            return True
         if len(text) <= WINDOW_BYTES:
             return self._first_pass(text) is not None
         return is_in(self._first_pass, text, self._reach)

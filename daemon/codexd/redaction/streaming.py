@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import groupby
 from typing import Final
 
 from codexd.redaction.redactor import Redactor
@@ -57,7 +58,12 @@ _TOKENS: Final = (
     b"-----BEGIN ",
 )
 _PARTS: Final = frozenset(token[:size] for token in _TOKENS for size in range(1, len(token)))
-_TOKEN: Final = re.compile(b"|".join(re.escape(token) for token in _TOKENS[:-1]))
+_TOKEN: Final = re.compile(
+    b"|".join(
+        b"%b(?:%b)" % (re.escape(letter), b"|".join(re.escape(one[1:]) for one in tokens))
+        for letter, tokens in groupby(sorted(_TOKENS[:-1]), lambda token: token[:1])
+    )
+)
 _TOKEN_LETTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 _DOTTED_LETTERS: Final = _TOKEN_LETTERS + b"./+="
 _WORD_LETTERS: Final = _TOKEN_LETTERS + b".+/=:@~%!$&*?#^|,;()\\"
@@ -68,7 +74,8 @@ _OPENER: Final = re.compile(
     rb"|/(?:(?<=services/)|(?<=:/)/|(?<=:\\/)\\?/|(?<=hooks/))|=(?<=[A-Za-z]=)|w(?<=ssw)(?:or)?d|W(?<=SSW)(?:OR)?D"
     rb"|-(?:(?<=[ \t]-)u|(?<=[AaPp][PpIi][Ii]-)[Kk]|(?<=[tT][eEhH]-)[Tt])|~(?<=Q~)|v(?<=atlasv)1\."
 )
-OPENER_BYTES_MAX: Final = 40  # one may be cut in two as well
+# One may be cut in two as well: from the letter that is looked for to the end, `bearer` and `_token` are the longest.
+OPENER_FOUND_BYTES_MAX: Final = 6
 _PEM_END: Final = re.compile(rb"-----END [A-Z0-9 ]{0,64}+-----")
 _PEM: Final = re.compile(rb"-----BEGIN (?:(?!PRIVATE)[A-Z0-9]{1,16} ){0,3}+PRIVATE KEY")
 
@@ -86,50 +93,55 @@ class StreamRedactor:
         """More of the text came: what of it may be let out, clean."""
         redactor = self._redactor()
         text = self.held + chunk
-        at = self._unfinished_at(text, redactor)
-        if len(text) - at > HELD_BYTES_MAX:
-            at = len(text)
+        whole = self._before + text
+        at = self._unfinished_at(text, whole, redactor)
+        if at == len(text) or len(text) - at > HELD_BYTES_MAX:
+            self.held = b""
+            return self._clean(text, whole, redactor)
         self.held = text[at:]
-        return self._clean(text[:at], redactor)
+        return self._clean(text[:at], whole[: at - len(text)], redactor)
 
     def rest(self) -> bytes:
         """Nothing more comes: what was held, clean."""
         held, self.held = self.held, b""
-        return self._clean(held, self._redactor())
+        return self._clean(held, self._before + held, self._redactor())
 
-    def _clean(self, text: bytes, redactor: Redactor) -> bytes:
+    def _clean(self, text: bytes, whole: bytes, redactor: Redactor) -> bytes:
+        """A text without the secrets in it; `whole` has what was let out before in front of it."""
         if not text:
             return text
+        if not redactor.is_in_doubt(whole):
+            self._before = whole[-BEFORE_BYTES:]
+            return text
         before = self._before
-        whole = redactor.raw(before + text)
-        clean = whole[len(before) :] if whole.startswith(before) else redactor.raw(text)
+        found = redactor.raw(whole)
+        clean = found[len(before) :] if found.startswith(before) else redactor.raw(text)
         self._before = (before + clean)[-BEFORE_BYTES:]
         return clean
 
-    def _unfinished_at(self, text: bytes, redactor: Redactor) -> int:
+    def _unfinished_at(self, text: bytes, whole: bytes, redactor: Redactor) -> int:
         """Where something begins that may be a secret once more has come; the end, if nothing does."""
         at = min(redactor.begins_known(text), self._token_at(text))
-        self._find_opener(text)
+        if b"\n" in text:
+            self._opened = False
+        if not self._opened:
+            # Whether this line has said that a secret follows. What was let out has been searched, but for an opener
+            # that goes on in the text.
+            line_at = max(whole.rfind(b"\n") + 1, len(whole) - len(text) - OPENER_FOUND_BYTES_MAX)
+            self._opened = _OPENER.search(whole, line_at) is not None
         if self._opened:
             tail = text[-WORD_BYTES_MAX:]
             at = min(at, len(text) - len(tail) + len(tail.rstrip(_WORD_LETTERS)))
         if b"-----" in text:
             at = min(at, _pem_at(text))
-        return redactor.not_within_known(text, at)
-
-    def _find_opener(self, text: bytes) -> None:
-        """Whether this line has said that a secret follows."""
-        line_at = text.rfind(b"\n") + 1
-        if line_at:
-            self._opened = False
-        if not self._opened:
-            near = text[line_at:] if line_at else self._before[-OPENER_BYTES_MAX:] + text
-            self._opened = _OPENER.search(near) is not None
+        return redactor.not_within_known(text, at) if at < len(text) else at
 
     def _token_at(self, text: bytes) -> int:
         """Where a token of a well-known kind stands at the end, or the beginning of its beginning."""
         tail = text[-WORD_BYTES_MAX:]
         word_at = len(tail.rstrip(_DOTTED_LETTERS))
+        if word_at == len(tail):
+            return len(text)
         begin = len(text) - len(tail)
         found = _TOKEN.search(tail, word_at)
         if found is not None:
