@@ -347,13 +347,12 @@ class Feed:
     def _publish_parts(self, parts: Sequence[Part]) -> None:
         if not parts or not self._everybody.any:
             return
-        frame = Frame(parts)
+        frame, asks = Frame(parts), self._asks
         for follower in self._followers:
             if follower.behind is None:
                 follower.take(frame)
-                follower.asked = set(
-                    self._asks
-                )  # Those that are settled need not be known any more.
+                if asks or follower.asked:
+                    follower.asked = set(asks)  # Those that are settled need not be known any more.
         to_all = frame.to_all() if self._reviews_of is None else None  # No list has a reviewer's.
         if to_all is not None:
             self._everybody.tell(to_all, self.thread_id)

@@ -33,11 +33,6 @@ class Reader(msgspec.Struct, frozen=True):
     cursor: bool = False
     unwanted: frozenset[str] = frozenset()
 
-    @property
-    def kind(self) -> tuple[bool, bool] | None:
-        """Readers of one kind share their bytes; None: this one's are its own."""
-        return None if self.unwanted else (self.lines, self.cursor)
-
 
 class Part(msgspec.Struct, frozen=True, gc=False):
     """One message of a frame."""
@@ -60,9 +55,9 @@ class Frame:
 
     def framed(self, reader: Reader) -> bytes:
         """The bytes for a reader."""
-        kind = reader.kind
-        if kind is None:
+        if reader.unwanted:
             return self._framed(reader)
+        kind = (reader.lines, reader.cursor)  # Readers of one kind share their bytes.
         wire = self._shared.get(kind)
         if wire is None:
             wire = self._shared[kind] = self._framed(reader)
@@ -172,7 +167,7 @@ def parts_of(
     for saying in sayings:
         match saying:
             case SaidDelta():
-                parts.append(Part(saying.method, saying.body, saying.offset, seq=seq))
+                parts.append(Part(saying.method, saying.body, saying.offset, False, seq))
             case Said():
                 body = encode_notification(saying.method, saying.params, at_ms)
                 parts.append(Part(saying.method, body, to_all=saying.to_all, seq=seq))
