@@ -17,7 +17,7 @@ from codexd.index.query.search import FoundThread, found_threads
 from codexd.index.query.terms import read_term
 from codexd.index.store.schema import open_index, seq_of
 from codexd_eventstore.disk.files import FileSystem
-from codexd_eventstore.disk.layout import Places
+from codexd_eventstore.disk.layout import Layout
 from codexd_eventstore.format.lines import Origin, chain_start, crc_of, frame, origin_at
 from codexd_eventstore.store import NewEvent, Record
 
@@ -38,7 +38,7 @@ class LogFile:
 
     def __init__(self, home: Path, name: str, *, origin: Origin | None = None) -> None:
         self.name, self.home, self._origin = name, home, origin
-        self.path = Path(Places(FileSystem(), str(home)).log(name))
+        self.path = Path(Layout(FileSystem(), str(home)).log(name))
         self.records: list[Record] = []
         self._base = origin.seq if origin is not None else 0
         self._chain = origin.chain if origin is not None else chain_start(name)

@@ -10,7 +10,6 @@ import msgspec
 from codexd.core import commands as c
 from codexd.core.decide.transition import ABORTED_CALL, ABORTED_NOTE
 from codexd.core.events.events import (
-    CallName,
     ContextAdded,
     Event,
     InputQueued,
@@ -18,6 +17,7 @@ from codexd.core.events.events import (
     ModelCallEnded,
     ModelCallStarted,
     ThreadStarted,
+    ToolCallRef,
     TurnStarted,
 )
 from codexd.core.events.tools import ApprovalRequested, Decision, ToolEnded, ToolStarted
@@ -166,13 +166,13 @@ def call_json(call: str, words: str) -> msgspec.Raw:
 
 def finished_call(call: str, action: ToolAction) -> c.FinishedItem:
     """The model made a tool call: `call` is its id."""
-    made = c.MadeCall(CallName(CallId(call), "shell"), action)
+    made = c.MadeCall(ToolCallRef(CallId(call), "shell"), action)
     return c.FinishedItem(ItemId(f"fc_{call}"), "call", call_json(call, call), None, made)
 
 
 def made(call: str) -> ItemCompleted:
     """The event of `finished_call`."""
-    name = CallName(CallId(call), "shell")
+    name = ToolCallRef(CallId(call), "shell")
     return ItemCompleted(ItemId(f"fc_{call}"), "call", call_json(call, call), None, name)
 
 

@@ -36,19 +36,19 @@ from codexd.core.events.tools import Decision, ToolEnded
 from codexd.core.policy.action_hash import action_hash
 from codexd.core.state.state import ThreadState, evolve
 from codexd.core.state.turn import ModelCall, OpenCall, Review, Turn
-from codexd.core.state.visibility import Erasures, Standing
+from codexd.core.state.visibility import Reverts, Visibility
 from codexd.core.values.agents_md import UserInstructions
 from codexd.core.values.ids import CallId, ItemId, ThreadId, TurnId
 from codexd.core.values.images import ImageName
 from codexd.core.values.items import ImageInput, LocalImageInput, TurnError, UserInput
 from codexd.core.values.limits import Limits
-from codexd.core.values.notice import Complaint
+from codexd.core.values.notice import Notice
 from codexd.core.values.review_target import Custom, UncommittedChanges
 from codexd.core.values.settings import SettingsChange, Tuned, Tuning
 from codexd.core.values.tool_actions import NO_PARTS, BadCall, ToolAction, ToolResult, ViewImage
 from codexd.projections.clients.deltas import TextPart, Texts, part_key
-from codexd.projections.clients.notifications import Saying, Wire
-from codexd.projections.model.history import History
+from codexd.projections.clients.notifications import ClientProjection, Saying
+from codexd.projections.model.history import ModelHistory
 from codexd.projections.model.images import newest_images, print_of
 from codexd.projections.model.items import image_part
 from codexd.projections.model.pins import pinned_items
@@ -74,7 +74,7 @@ INSTRUCTIONS, TOOLS = b"You are a test.", (b'{"name":"shell"}',)
 # Windows so small that a made-up run fills them now and then.
 TOKENS_IN_ALL, TOKENS_VARY, PINS = 200, 300, 3
 WINDOWS = {"m-2": Limits(600, 570, 300)}
-LACKS = Complaint("verbosity:m-2:low", "m-2 has no verbosity.")
+LACKS = Notice("verbosity:m-2:low", "m-2 has no verbosity.")
 SMALL = Surroundings(
     limits=lambda settings: WINDOWS.get(settings.model, Limits(1000, 950, 450)),
     tuning=lambda settings: Tuned(Tuning("low"), (LACKS,) if settings.model == "m-2" else ()),
@@ -151,8 +151,8 @@ class Play:
         self.around = around
         self.state = ThreadState()
         self.records: list[Recorded] = []
-        self.history = History()
-        self.erasures = Erasures()
+        self.history = ModelHistory()
+        self.reverts = Reverts()
         self.only_grows = False  # whether a made-up run takes nothing back and shortens nothing
         self.requests: list[list[bytes]] = []  # the input of each request that was sent
         # Each of them with the last one before it that had nothing which does not count by then.
@@ -160,7 +160,7 @@ class Play:
         self._sent: list[tuple[int, list[bytes]]] = []
         # What went out for each model call, without what other models thought; and at which record.
         self.sent: list[tuple[int, ModelCallStarted, tuple[bytes, ...]]] = []
-        self.wire = Wire(THREAD, UsageTotals())
+        self.wire = ClientProjection(THREAD, UsageTotals())
         self.readers = [Reading()]  # the first has been there from the start
         self.streaming: dict[ItemId, OpenText] = {}
         self.printed: dict[CallId, str] = {}  # what the open commands have printed
@@ -301,7 +301,7 @@ class Play:
 
     def leave_and_return(self, reader: Reading) -> Callable[[], None]:
         """A reader goes away; call what is returned, and it comes back with its cursor."""
-        wire = Wire(THREAD, None)
+        wire = ClientProjection(THREAD, None)
         for recorded in self.records:
             wire.apply(recorded)
         for key, offset in reader.offsets().items():
@@ -312,7 +312,7 @@ class Play:
         """A reader's socket is full; call what is returned, and it takes more."""
         return self._away(reader, self.wire.copy())
 
-    def _away(self, reader: Reading, wire: Wire) -> Callable[[], None]:
+    def _away(self, reader: Reading, wire: ClientProjection) -> Callable[[], None]:
         self.readers.remove(reader)
         seq = len(self.records)
 
@@ -357,7 +357,7 @@ class Play:
             apart = isinstance(event, ModelCallStarted) and event.purpose == "compact"
             if isinstance(event, ModelCallStarted) and not apart:
                 request = self.history.print_request(INSTRUCTIONS, TOOLS)
-                withheld = self.history.makers.withheld(event.model, event.provider)
+                withheld = self.history.reasoning_owners.withheld(event.model, event.provider)
                 event = replace(event, request=replace(request, withheld=withheld))
             event = reread(event)
             turn = self.state.turn
@@ -381,7 +381,7 @@ class Play:
 
     def _send(self, event: ModelCallStarted, seq: int) -> None:
         self.sent.append((seq, event, self.history.for_whom(event.model, event.provider)))
-        items, standing = list(self.history.items), Standing(self.erasures)
+        items, standing = list(self.history.items), Visibility(self.reverts)
         begun = max(self.compactions(), default=0)
         counting = (
             items
@@ -394,17 +394,17 @@ class Play:
 
     def _fold(self, event: Event, seq: int) -> None:
         """Take it into the history; where something is taken back, make the history anew."""
-        before, self.erasures = self.erasures, self.erasures.after(seq, event)
-        if self.erasures is before:
+        before, self.reverts = self.reverts, self.reverts.after(seq, event)
+        if self.reverts is before:
             self.history.apply(event, seq)
             return
-        self.history, standing = History(), Standing(self.erasures)
+        self.history, standing = ModelHistory(), Visibility(self.reverts)
         for one in self.records:
             self.history.apply_all(standing.of(one.seq, one.event), one.seq)
 
     def living(self) -> list[Recorded]:
         """The beginnings of the turns that count, oldest first."""
-        standing = Standing(self.erasures)
+        standing = Visibility(self.reverts)
         begun = (one for one in self.records if isinstance(one.event, TurnStarted))
         return [one for one in begun if standing.counts(one.seq)]
 
@@ -427,10 +427,10 @@ class Play:
 
     def undo_revert(self) -> None:
         """Bring back what was taken back last."""
-        last = self.erasures.last
+        last = self.reverts.last
         assert last is not None
         before = len(self.living())
-        standing = Standing(self.erasures.after(0, HistoryRevertUndone(last.seq, 0)))
+        standing = Visibility(self.reverts.after(0, HistoryRevertUndone(last.seq, 0)))
         begun = [one for one in self.records if isinstance(one.event, TurnStarted)]
         after = sum(1 for one in begun if standing.counts(one.seq))
         self.do(
@@ -444,9 +444,9 @@ class Play:
 
     def compactions(self) -> list[int]:
         """The compactions that count."""
-        standing = Standing(self.erasures)
+        standing = Visibility(self.reverts)
         done = (one.seq for one in self.records if isinstance(one.event, HistoryCompacted))
-        return [one for one in done if standing.counts(one) and one not in self.erasures.cancelled]
+        return [one for one in done if standing.counts(one) and one not in self.reverts.cancelled]
 
     def _end_of(self, begun: Recorded) -> int:
         ends = (TurnCompleted, TurnInterrupted, TurnFailed)
@@ -497,7 +497,7 @@ class Play:
 
     def _moves_of_keeping(self) -> list[Move]:
         moves: list[Move] = []
-        if self.state.turns_started and self.state.fill.context_tokens:
+        if self.state.turns_started and self.state.window.context_tokens:
             turn = TurnId(self._name("k"))
             moves.append(lambda: self.do(c.CompactThread(turn_id=turn)))
         pins = self.state.pins
@@ -511,7 +511,7 @@ class Play:
         """Pin the last record that the model was given something of."""
         for recorded in reversed(self.records):
             items = pinned_items(recorded, self.records)
-            if items and Standing(self.erasures).counts(recorded.seq):
+            if items and Visibility(self.reverts).counts(recorded.seq):
                 with suppress(c.Rejected):  # It may be too much for so small a window.
                     self.do(c.PinRecord(seq=recorded.seq, items=items))
                 return
@@ -522,7 +522,7 @@ class Play:
         if turns:
             moves.append(lambda: self.revert(turns - 1))
             moves.append(lambda: self.revert(self._names % turns))
-        if self.erasures.reverts:
+        if self.reverts.reverts:
             moves.append(self.undo_revert)
         if self.compactions():
             moves.append(self.undo_compaction)

@@ -15,8 +15,8 @@ from codexd.core.values.items import (
     Reasoning,
     ThreadItem,
 )
-from codexd.projections.clients.deltas import Said, SaidDelta, TextPart
-from codexd.projections.clients.notifications import Asks, Saying, Settled
+from codexd.projections.clients.deltas import EncodedDelta, Outgoing, TextPart
+from codexd.projections.clients.notifications import ApprovalAsked, ApprovalResolved, Saying
 from codexd.protocol import notifications as n
 
 
@@ -58,17 +58,17 @@ class Reading:
         """It is told this."""
         for saying in sayings:
             match saying:
-                case Said():
+                case Outgoing():
                     self.heard.append(saying.method)
                     self.params.append(saying.params)
                     self._said(saying.params)
-                case SaidDelta():
+                case EncodedDelta():
                     self.heard.append(saying.method)
                     self._delta(saying)
-                case Asks():
+                case ApprovalAsked():
                     self.heard.append("ask")
                     self.questions.add(saying.approval_id)
-                case Settled():
+                case ApprovalResolved():
                     self.heard.append("settled")
                     self.questions.discard(saying.approval_id)
 
@@ -137,7 +137,7 @@ class Reading:
             case _:
                 pass
 
-    def _delta(self, saying: SaidDelta) -> None:
+    def _delta(self, saying: EncodedDelta) -> None:
         delta = msgspec.json.decode(saying.body, type=_Message).params
         assert delta.item_id in self._begun, f"{delta.item_id} grows before it begins"
         key = (

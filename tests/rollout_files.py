@@ -18,10 +18,10 @@ from codexd.core.values.items import (
     UserMessage,
     plain_text,
 )
-from codexd.importing.rollout.timeline import Told
+from codexd.importing.rollout.timeline import TimedEvent
 from codexd.importing.rollouts import Rollout
 from codexd.importing.sources import peek
-from codexd.projections.clients.turns import Transcript
+from codexd.projections.clients.turns import TurnProjection
 
 HOME = Path(__file__).parent / "importing" / "rollouts"
 FILES = sorted(HOME.rglob("rollout-*.jsonl"))
@@ -38,14 +38,14 @@ def files_of(number: int) -> list[Path]:
     return [path for path in FILES if thread_id(number) in path.name]
 
 
-def read(*paths: Path) -> tuple[list[Told], Rollout]:
+def read(*paths: Path) -> tuple[list[TimedEvent], Rollout]:
     """All that a rollout tells."""
     rollout = Rollout([peek(path) for path in paths], "0.0", MODEL)
     told = [one for page in rollout.pages() for group in page.groups for one in group]
     return told, rollout
 
 
-def recorded(told: Sequence[Told]) -> list[Recorded]:
+def recorded(told: Sequence[TimedEvent]) -> list[Recorded]:
     """What was told, as records."""
     return [
         Recorded(seq, one.at_us // 1000, one.event, one.by, one.turn)
@@ -53,9 +53,9 @@ def recorded(told: Sequence[Told]) -> list[Recorded]:
     ]
 
 
-def shown(told: Sequence[Told]) -> list[tuple[str, list[str]]]:
+def shown(told: Sequence[TimedEvent]) -> list[tuple[str, list[str]]]:
     """What a screen shows: the status of each turn, and a line for each item."""
-    transcript = Transcript()
+    transcript = TurnProjection()
     transcript.apply_all(recorded(told))
     return [(turn.status, [_line(item) for item in turn.items]) for turn in transcript.turns]
 

@@ -42,8 +42,8 @@ MADE_ELSEWHERE = {
     "codexd/redaction/patterns.py: re.compile(self.source)",
     "codexd/redaction/redactor.py: re.compile(one.anchor)",
     "codexd/redaction/redactor.py: re.compile(b'|'.join(pairs))",
-    "codexd/redaction/needles.py: re.compile(joined)",
-    "codexd/redaction/needles.py: re.compile(b'|'.join((re.escape(letter) + b'(?:' + b'|'.join(rests) + b')' "  # noqa: ISC004
+    "codexd/redaction/secret_forms.py: re.compile(joined)",
+    "codexd/redaction/secret_forms.py: re.compile(b'|'.join((re.escape(letter) + b'(?:' + b'|'.join(rests) + b')' "  # noqa: ISC004
     "for letter, rests in by_letter.items())))",
 }
 

@@ -12,7 +12,7 @@ import pytest
 from codexd.machine.paths import (
     SOCKET_PATH_BYTES_MAX,
     Paths,
-    SocketPlace,
+    SocketAddress,
     UnusableSocketPath,
     default_paths,
     find_paths,
@@ -110,7 +110,7 @@ def named(folder: Path, length: int) -> Path:
 
 def test_a_socket_is_bound_where_it_was_asked_for(tmp_path: Path) -> None:
     asked = tmp_path / "run" / "codexd.sock"
-    assert socket_place(asked) == SocketPlace(asked)
+    assert socket_place(asked) == SocketAddress(asked)
     assert asked.parent.stat().st_mode & 0o777 == 0o700
 
 
@@ -131,7 +131,7 @@ def test_a_path_that_is_too_long_gets_a_short_one(
     asked = named(private(tmp_path / "p"), bound - 100 + length)
     place = socket_place(asked, bytes_max=bound, short_root=tmp_path)
     if direct:
-        assert place == SocketPlace(asked)
+        assert place == SocketAddress(asked)
         return
     assert place.link == asked
     assert place.bind.parent == tmp_path / f"codexd-{os.getuid()}"
@@ -159,7 +159,7 @@ def test_a_private_folder_may_be_asked_for_through_a_symlink(tmp_path: Path) -> 
     private(tmp_path / "real")
     (tmp_path / "link").symlink_to(tmp_path / "real")
     asked = tmp_path / "link" / "s"
-    assert socket_place(asked) == SocketPlace(asked)
+    assert socket_place(asked) == SocketAddress(asked)
 
 
 def test_a_short_folder_that_is_not_ours_alone_is_refused(tmp_path: Path) -> None:

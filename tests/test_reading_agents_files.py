@@ -17,7 +17,7 @@ from codexd.context_files.agents_md import (
     read_user_instructions,
     rules_of,
 )
-from codexd.core.values.agents_md import Source, UserInstructions
+from codexd.core.values.agents_md import InstructionFile, UserInstructions
 from codexd.machine.paths import find_paths
 
 RULES = Rules()
@@ -48,7 +48,11 @@ def test_one_file_is_told_as_it_is(project: Path) -> None:
     assert read(project / "a") == UserInstructions(
         str(project),
         "Be kind.",
-        (Source(str(project / "AGENTS.md"), 9, hashlib.sha256(b"Be kind.\n").hexdigest()),),
+        (
+            InstructionFile(
+                str(project / "AGENTS.md"), 9, hashlib.sha256(b"Be kind.\n").hexdigest()
+            ),
+        ),
     )
 
 
@@ -142,7 +146,9 @@ def test_a_long_file_is_cut_between_characters_and_that_is_said(
     file.write_text("abüxyz")
     found = read(project, replace(RULES, bytes_max=allowed))
     assert found.text.startswith(f"{kept.decode()}\n\n[The rest of {file} was left out: ")
-    assert found.sources == (Source(str(file), len(kept), hashlib.sha256(kept).hexdigest(), True),)
+    assert found.sources == (
+        InstructionFile(str(file), len(kept), hashlib.sha256(kept).hexdigest(), True),
+    )
     assert f"has 7 bytes, of which the model is given {len(kept)}" in found.complaints[0].message
 
 

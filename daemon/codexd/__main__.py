@@ -14,7 +14,7 @@ from codexd import __version__
 from codexd.machine.log_lines import ENTRY_CHARACTERS_MAX, log_to
 from codexd.machine.paths import (
     Paths,
-    SocketPlace,
+    SocketAddress,
     UnusableSocketPath,
     default_paths,
     parse_socket_url,
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return _serve(paths, place)
 
 
-def _serve(paths: Paths, place: SocketPlace) -> int:
+def _serve(paths: Paths, place: SocketAddress) -> int:
     gc.disable()  # What is imported stays: to look it through a hundred times is a tenth of the start.
     import trio
 

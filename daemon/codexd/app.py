@@ -38,10 +38,10 @@ from codexd.core.values.agents_md import UserInstructions
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.limits import Limits
 from codexd.core.values.settings import Settings, Tuned
-from codexd.index.index import Index
+from codexd.index.index import SearchIndex
 from codexd.machine.descriptors import take_descriptors
 from codexd.machine.owners import make_own_folder
-from codexd.machine.paths import Paths, SocketPlace, home_folder
+from codexd.machine.paths import Paths, SocketAddress, home_folder
 from codexd.machine.repository import git_may_run
 from codexd.models.builtin import LOCAL
 from codexd.models.catalog import CATALOG, Model, find_model
@@ -50,7 +50,7 @@ from codexd.models.http.local import NoLocalModel
 from codexd.protocol.codexd_methods import FoundModel, ProviderFindLocalResponse
 from codexd.protocol.methods import Model as WireModel
 from codexd.protocol.methods import ReasoningEffortOption
-from codexd.redaction.house import HouseRedaction
+from codexd.redaction.daemon_secrets import DaemonSecrets
 from codexd.redaction.logs import clean_logs
 from codexd.runtime.actor.ports import Traits, World
 from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
@@ -62,7 +62,7 @@ from codexd.runtime.take_over import end_leftovers, take_over
 from codexd.server.connection.listener import accept_all, listening
 from codexd.server.feed.feed import Feed
 from codexd.server.hub import Hub
-from codexd.server.methods.table import Answers
+from codexd.server.methods.table import Dispatcher
 from codexd.server.reads.directory import Directory
 from codexd.server.services import Services
 from codexd.server.sweeper import Sweeper
@@ -87,7 +87,7 @@ DRAIN_SECONDS_MAX = 10.0
 LAST_SNAPSHOTS_SECONDS_MAX = 2.0
 
 
-async def serve(paths: Paths, place: SocketPlace, env: Mapping[str, str]) -> None:
+async def serve(paths: Paths, place: SocketAddress, env: Mapping[str, str]) -> None:
     """Run the daemon until it is told to stop.
 
     Raises:
@@ -101,7 +101,7 @@ async def serve(paths: Paths, place: SocketPlace, env: Mapping[str, str]) -> Non
     make_own_folder(paths.state_dir)
     async with AsyncExitStack() as stack:
         config = LiveConfig(paths.config_file)
-        redaction = HouseRedaction(config, env)
+        redaction = DaemonSecrets(config, env)
         stack.enter_context(clean_logs(redaction.text))
         store = await stack.enter_async_context(
             open_jsonl_store(
@@ -109,22 +109,22 @@ async def serve(paths: Paths, place: SocketPlace, env: Mapping[str, str]) -> Non
             )
         )
         sock = stack.enter_context(listening(place))
-        house = House(paths, place, env, store, config, redaction)
-        stack.push_async_callback(house.providers.aclose)
-        await house.run(sock)
+        daemon = Daemon(paths, place, env, store, config, redaction)
+        stack.push_async_callback(daemon.providers.aclose)
+        await daemon.run(sock)
 
 
-class House:
+class Daemon:
     """The parts of the daemon, wired."""
 
     def __init__(
         self,
         paths: Paths,
-        place: SocketPlace,
+        place: SocketAddress,
         env: Mapping[str, str],
         store: EventStore,
         config: LiveConfig,
-        redaction: HouseRedaction,
+        redaction: DaemonSecrets,
     ) -> None:
         self._config, self._redaction, self._home = config, redaction, paths.data_dir
         self._homes = instruction_homes(paths, env)
@@ -142,14 +142,14 @@ class House:
         }
         self._hub = Hub(lambda: time.time_ns() // 1_000_000)
         self._supervisor = Supervisor(worlds.__getitem__, self._audience, perform)
-        self._index = Index(paths.state_dir, paths.data_dir, self._is_loaded)
+        self._index = SearchIndex(paths.state_dir, paths.data_dir, self._is_loaded)
         self._services = self._services_of(worlds, paths, place, env)
 
     def _services_of(
         self,
         worlds: Mapping[bool, World],
         paths: Paths,
-        place: SocketPlace,
+        place: SocketAddress,
         env: Mapping[str, str],
     ) -> Services:
         world = worlds[False]
@@ -199,7 +199,7 @@ class House:
 
     async def run(self, sock: socket.socket) -> None:
         """Serve until a signal says to stop."""
-        answers = Answers(self._services)
+        answers = Dispatcher(self._services)
 
         async def serve_one(peer: socket.socket) -> None:
             await self._hub.serve(peer, answers)

@@ -29,7 +29,7 @@ class Heard:
         return told
 
 
-class Hub:
+class ChangeHub:
     """The listeners of one store."""
 
     def __init__(self) -> None:

@@ -34,7 +34,7 @@ class Followed(Protocol):
         """Where to wait: all are woken when any of these has changed."""
 
 
-class Source(Protocol):
+class CatchUpSource(Protocol):
     """An engine, as a follower sees it."""
 
     async def followed(self, stream: str) -> Followed:
@@ -47,7 +47,7 @@ class Source(Protocol):
 class CatchUp:
     """A position in a stream."""
 
-    def __init__(self, source: Source, stream: str, after: int) -> None:
+    def __init__(self, source: CatchUpSource, stream: str, after: int) -> None:
         self._source = source
         self._stream = stream
         self._position = after
@@ -75,6 +75,6 @@ class CatchUp:
 
 
 @contextmanager
-def following(source: Source, stream: str, after: int) -> Iterator[Subscription]:
+def following(source: CatchUpSource, stream: str, after: int) -> Iterator[Subscription]:
     """A subscription; there is nothing to give back at its end."""
     yield CatchUp(source, stream, after)

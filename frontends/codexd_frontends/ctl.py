@@ -62,7 +62,7 @@ from codexd_frontends.cli.arguments import (
     Argument,
 )
 from codexd_frontends.cli.console import Console
-from codexd_frontends.client.errors import Refused, Trouble, UsageTrouble
+from codexd_frontends.client.errors import CommandError, RequestRefused, UsageError
 from codexd_frontends.client.exits import LEFT, OUTPUT_CLOSED, Exit, exit_table
 from codexd_frontends.screen.drawn import MESSAGE_CHARACTERS_MAX, indented, one_line
 
@@ -115,7 +115,7 @@ SUBCOMMANDS = (
         "import",
         "bring in exported threads, or threads of the original",
         (PATHS, DRY_RUN, JSON),
-        "bring_in",
+        "import_",
     ),
     Subcommand(
         "scrub",
@@ -176,7 +176,7 @@ class _Parser(argparse.ArgumentParser):
     """argparse, except that a mistake is a Trouble like any other."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageTrouble(f"{message}\n{self.format_usage().strip()}")
+        raise UsageError(f"{message}\n{self.format_usage().strip()}")
 
 
 class _Version(argparse.Action):
@@ -233,7 +233,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else list(argv)
     try:
         return _run_somewhere(words).number
-    except Trouble as trouble:
+    except CommandError as trouble:
         _report(trouble, as_json="--json" in words)
         return trouble.exit.number
     except BrokenPipeError:
@@ -252,7 +252,7 @@ def _run_somewhere(words: Sequence[str]) -> Exit:
         try:
             os.getcwd()
         except FileNotFoundError:
-            raise UsageTrouble(
+            raise UsageError(
                 "the working directory is gone: expected absolute paths, found one relative to it; "
                 "nothing was done"
             ) from None
@@ -275,10 +275,10 @@ def _run(words: Sequence[str]) -> Exit:
     return ended
 
 
-def _report(trouble: Trouble, *, as_json: bool) -> None:
+def _report(trouble: CommandError, *, as_json: bool) -> None:
     """Say what went wrong: on stderr, and to a program on stdout as JSON."""
     if not as_json:
-        is_foreign = isinstance(trouble, Refused)
+        is_foreign = isinstance(trouble, RequestRefused)
         said = (
             one_line(str(trouble), MESSAGE_CHARACTERS_MAX) if is_foreign else indented(str(trouble))
         )
@@ -289,7 +289,7 @@ def _report(trouble: Trouble, *, as_json: bool) -> None:
     from codexd_frontends.cli.console import SCHEMA, write_json
 
     error: dict[str, object] = {"code": trouble.exit.word, "message": str(trouble)}
-    if isinstance(trouble, Refused) and trouble.reason is not None:
+    if isinstance(trouble, RequestRefused) and trouble.reason is not None:
         error["reason"] = trouble.reason
     write_json(msgspec.json.encode({"schema": SCHEMA, "error": error}))
 

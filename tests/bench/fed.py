@@ -12,10 +12,10 @@ from bench.orders import AT_US, placed
 from bench.scale import scaled
 from bench.table import Table
 from codexd_eventstore.disk.files import FileSystem
-from codexd_eventstore.disk.layout import Places
+from codexd_eventstore.disk.layout import Layout
 from codexd_eventstore.format.lines import chain_start, frame
 from codexd_eventstore.log.committer import Committer
-from codexd_eventstore.log.log import Batch, Log
+from codexd_eventstore.log.log import Log, WriteBatch
 from codexd_eventstore.store import Record
 
 RECORDS = scaled(40_000, 5_000)
@@ -63,10 +63,10 @@ async def fed(
 ) -> tuple[float, int]:
     """Seconds a record, and how many there were in a round."""
     fs = FileSystem()
-    places = Places(fs, str(folder))
+    places = Layout(fs, str(folder))
     committer = Committer(fs, places)
     log = Log(stream, places.log(stream), base=0, chain=chain_start(stream), origin=None)
-    waiting: deque[Batch] = deque()
+    waiting: deque[WriteBatch] = deque()
     rounds, under_way = 0, 0
     start = time.perf_counter()
     for records in appends:

@@ -16,13 +16,13 @@ from typing import Final
 import msgspec
 
 from codexd.core.events.events import (
-    CallName,
     Event,
     InputQueued,
     ItemCompleted,
     ModelCallEnded,
     ModelCallStarted,
     ThreadStarted,
+    ToolCallRef,
     TurnCompleted,
     TurnStarted,
     encode_event,
@@ -34,7 +34,7 @@ from codexd.core.values.items import TextInput
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import RunCommand, ToolResult
 from codexd_eventstore.disk.files import FileSystem
-from codexd_eventstore.disk.layout import Places
+from codexd_eventstore.disk.layout import Layout
 from codexd_eventstore.format.lines import chain_start, crc_of, frame
 from codexd_eventstore.store import NewEvent
 
@@ -142,7 +142,7 @@ def _turn(
         ModelCallStarted(ModelCallId(f"{turn}/1"), 1, "m-1", "p"),
         ItemCompleted(ItemId(f"{turn}/r"), "reasoning", msgspec.Raw(_raw(thought))),
         ItemCompleted(
-            ItemId(f"{turn}/f"), "call", msgspec.Raw(_raw(asked)), call=CallName(call, "shell")
+            ItemId(f"{turn}/f"), "call", msgspec.Raw(_raw(asked)), call=ToolCallRef(call, "shell")
         ),
         ModelCallEnded(12, usage=msgspec.Raw(b'{"input_tokens":1000,"output_tokens":100}')),
         ToolStarted(call, action),
@@ -156,7 +156,7 @@ def _turn(
     return [(event, turn) for event in events]
 
 
-def write_thread(places: Places, number: int, turns: int, at_ms: int) -> tuple[str, int]:
+def write_thread(places: Layout, number: int, turns: int, at_ms: int) -> tuple[str, int]:
     """Write one thread's file; its id and how many records it has."""
     stream = thread_id(number, at_ms)
     path = places.log(stream)
@@ -179,7 +179,7 @@ def write_thread(places: Places, number: int, turns: int, at_ms: int) -> tuple[s
 
 def write_home(folder: Path, threads: int, turns: int) -> int:
     """Write so many threads of so many turns; how many records they have."""
-    places = Places(FileSystem(), str(folder))
+    places = Layout(FileSystem(), str(folder))
     return sum(
         write_thread(places, number, turns, NEWEST_MS - (threads - number) * 60_000)[1]
         for number in range(threads)

@@ -20,7 +20,7 @@ from codexd.core.events.record import encode_members
 from codexd.index.__main__ import GC_YOUNG_OBJECTS, WAL_PAGES
 from codexd.index.build.logs import Logs
 from codexd.index.build.reconcile import reconcile
-from codexd.index.index import Index
+from codexd.index.index import SearchIndex
 from codexd.index.store.schema import open_index
 from codexd_eventstore.operations.jsonl import JsonlStore
 from codexd_eventstore.store import NewEvent
@@ -68,7 +68,7 @@ async def lagging(table: Table, store: JsonlStore, folder: Path) -> None:
     stream = thread_id(1, AT_US // 1000)
     state = folder / "indexing"
     state.mkdir()
-    index = Index(state, folder / "home", lambda _: False)
+    index = SearchIndex(state, folder / "home", lambda _: False)
     lags = []
     async with trio.open_nursery() as nursery:
         nursery.start_soon(index.run, store)

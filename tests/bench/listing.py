@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from codexd_frontends.client.client import Daemon
-from codexd_frontends.client.errors import Trouble
+from codexd_frontends.client.errors import CommandError
 from codexd_frontends.client.follow import server_status
 from codexd_frontends.client.messages import RawPage
 
@@ -39,7 +39,7 @@ def started(home: Path) -> tuple[subprocess.Popen[bytes], Daemon, float]:
                 Daemon.connect(str(home / "run" / "codexd.sock")),
                 time.perf_counter() - begun,
             )
-        except Trouble:
+        except CommandError:
             PAUSE.wait(0.005)
     raise TimeoutError("the daemon does not answer")
 

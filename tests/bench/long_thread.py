@@ -20,9 +20,9 @@ from bench.homes import NEWEST_MS, events_of, thread_id
 from codexd.core.events.events import Event, ModelCallStarted, ThreadStarted, encode_event
 from codexd.core.events.record import encode_members
 from codexd.core.events.tools import ToolEnded
-from codexd.projections.model.history import History
+from codexd.projections.model.history import ModelHistory
 from codexd_eventstore.disk.files import FileSystem
-from codexd_eventstore.disk.layout import Places
+from codexd_eventstore.disk.layout import Layout
 from codexd_eventstore.format.lines import chain_start, crc_of, frame
 from codexd_eventstore.store import NewEvent
 
@@ -47,9 +47,9 @@ def _events(count: int) -> Iterator[tuple[Event, str | None]]:
 def write_long_thread(folder: Path, count: int) -> tuple[str, Path]:
     """Write it into a home; its id and its file."""
     stream = thread_id(0, NEWEST_MS)
-    path = Path(Places(FileSystem(), str(folder)).log(stream))
+    path = Path(Layout(FileSystem(), str(folder)).log(stream))
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    history, chain = History(), chain_start(stream)
+    history, chain = ModelHistory(), chain_start(stream)
     with path.open("wb") as file:
         for after, (event, turn) in enumerate(_events(count)):
             if isinstance(event, ModelCallStarted):

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from codexd.core import commands as c
 from codexd.core.decide.decide import decide
-from codexd.core.decide.transition import Story
+from codexd.core.decide.transition import Transition
 from codexd.core.events.events import Event, ModelCallStarted, decode_event, encode_event
 from codexd.core.events.history import HistoryCompacted
 from codexd.core.state.due import CallModel, due
 from codexd.core.state.state import ThreadState, fold
-from codexd.core.state.visibility import Standing
-from codexd.projections.model.history import History
+from codexd.core.state.visibility import Visibility
+from codexd.projections.model.history import ModelHistory
 from playing import Play
 
 RUNS = st.lists(st.integers(0, 10_000), min_size=20, max_size=60)
@@ -52,10 +52,10 @@ def test_the_state_is_the_fold_of_what_is_in_the_log(run: list[int]) -> None:
         play.step(number)
     read = [decode_event(e.type, e.v, encode_event(e)) for e in play.events]
     assert fold(read) == play.state
-    story = Story(ThreadState())
+    transition = Transition(ThreadState())
     for event in play.events:
-        story.add(event)
-    assert story.state == play.state
+        transition.add(event)
+    assert transition.state == play.state
 
 
 @FEW
@@ -112,11 +112,11 @@ def test_a_replay_ends_with_the_same_history(run: list[int]) -> None:
     play = Play()
     for number in run:
         play.step(number)
-    again, standing = History(), Standing(play.erasures)
+    again, standing = ModelHistory(), Visibility(play.reverts)
     for recorded in play.records:
         again.apply_all(standing.of(recorded.seq, recorded.event), recorded.seq)
     assert again.items == play.history.items
-    assert again.keepsakes == play.history.keepsakes
+    assert again.compaction_keep == play.history.compaction_keep
 
 
 @FEW
@@ -126,7 +126,7 @@ def test_what_is_pinned_is_kept_by_every_compaction(run: list[int]) -> None:
     for number in run:
         before = len(play.events)
         play.step(number)
-        pins = play.history.keepsakes.pins
+        pins = play.history.compaction_keep.pins
         assert sorted(pin.seq for pin in play.state.pins) == [pin.seq for pin in pins]
         if any(isinstance(event, HistoryCompacted) for event in play.events[before:]):
             for item in (item for pin in pins for item in pin.items):

@@ -236,10 +236,10 @@ def test_the_summarys_tokens_do_not_count_as_the_histories() -> None:
     item = message("sum", "Short.")
     usage = msgspec.Raw(b'{"total_tokens":5000}')
     play.report(item, c.FinishedCall(duration_ms=5, usage=usage))
-    assert play.state.fill.context_tokens < 900
+    assert play.state.window.context_tokens < 900
     assert last(play, ModelCallEnded).usage == usage
     size = sum(len(one) for one in last(play, HistoryCompacted).items)
-    assert size // 4 <= play.state.fill.context_tokens
+    assert size // 4 <= play.state.window.context_tokens
 
 
 def test_the_turn_is_begun_as_a_turn_of_compaction() -> None:

@@ -20,7 +20,13 @@ from codexd.core.events.events import (
 )
 from codexd.core.events.history import HistoryCompacted
 from codexd.core.events.tools import ToolEnded
-from codexd.core.state.window import BASELINE_TOKENS, IMAGE_BYTES, Fill, fold_fill, percent_left
+from codexd.core.state.window import (
+    BASELINE_TOKENS,
+    IMAGE_BYTES,
+    ContextWindow,
+    fold_window,
+    percent_left,
+)
 from codexd.core.values.ids import CallId, ItemId, ThreadId, TurnId
 from codexd.core.values.items import ImageInput, TextInput, TurnError
 from codexd.core.values.limits import Limits
@@ -51,11 +57,11 @@ def compacted(*items: bytes) -> HistoryCompacted:
     return HistoryCompacted(ItemId("h"), "so far", raw, "auto")
 
 
-def fill_of(*events: Event) -> Fill:
-    fill = Fill()
+def fill_of(*events: Event) -> ContextWindow:
+    window = ContextWindow()
     for event in events:
-        fill = fold_fill(fill, event)
-    return fill
+        window = fold_window(window, event)
+    return window
 
 
 @pytest.mark.parametrize(
@@ -97,8 +103,8 @@ def test_before_the_first_response_all_is_an_estimate() -> None:
 
 
 def test_the_providers_figure_replaces_the_estimate() -> None:
-    fill = fill_of(queued(1), ENVIRONMENT, begun(1), calling("t1/1"), said("m", "yes"), used(900))
-    assert (fill.context_tokens, fill.since_bytes) == (900, 0)
+    window = fill_of(queued(1), ENVIRONMENT, begun(1), calling("t1/1"), said("m", "yes"), used(900))
+    assert (window.context_tokens, window.since_bytes) == (900, 0)
 
 
 def test_what_comes_after_a_response_is_added_by_its_size() -> None:
@@ -123,14 +129,14 @@ def test_what_came_before_the_request_is_in_its_figure() -> None:
 
 def test_a_response_without_a_figure_leaves_the_estimate() -> None:
     item = said("m", "yes")
-    fill = fill_of(calling("t1/1"), used(900), calling("t1/2"), item, ENDED)
-    assert fill.context_tokens == 900 + -(-len(item.item) // 4)
+    window = fill_of(calling("t1/1"), used(900), calling("t1/2"), item, ENDED)
+    assert window.context_tokens == 900 + -(-len(item.item) // 4)
 
 
 def test_what_a_broken_stream_left_is_in_the_figure_of_the_next_attempt() -> None:
     broken = ModelCallFailed(TurnError("x"), "stream", True)
-    fill = fill_of(calling("t1/1"), said("m", "yes"), broken, calling("t1/1", 2), used(900))
-    assert fill.context_tokens == 900
+    window = fill_of(calling("t1/1"), said("m", "yes"), broken, calling("t1/1", 2), used(900))
+    assert window.context_tokens == 900
 
 
 def test_a_queued_input_counts_from_its_turn_on() -> None:
@@ -159,16 +165,16 @@ def test_words_about_images_are_words() -> None:
 
 def test_after_a_compaction_the_new_history_is_estimated_until_the_next_response() -> None:
     before = (in_a_window(24_000), calling("t1/1"), made("c"), used(23_000), ended("c", "x" * 400))
-    fill = fill_of(*before, COMPACTING, said("m", "so far"), used(23_200), compacted(b"x" * 400))
-    assert (fill.last_total, fill.context_tokens, fill.window) == (0, 100, 24_000)
-    assert fold_fill(fold_fill(fill, calling("t1/3")), used(150)).context_tokens == 150
+    window = fill_of(*before, COMPACTING, said("m", "so far"), used(23_200), compacted(b"x" * 400))
+    assert (window.last_total, window.context_tokens, window.limit) == (0, 100, 24_000)
+    assert fold_window(fold_window(window, calling("t1/3")), used(150)).context_tokens == 150
 
 
 def test_a_compaction_keeps_what_the_model_has_yet_to_see() -> None:
     earlier = (calling("t1/1"), used(23_000), TurnCompleted())
     asked = (queued(2, "1234"), replace(ENVIRONMENT, text="5678"), begun(2))
-    fill = fill_of(*earlier, *asked, COMPACTING, used(23_100), compacted(b"x" * 400))
-    assert fill.since_bytes == 408
+    window = fill_of(*earlier, *asked, COMPACTING, used(23_100), compacted(b"x" * 400))
+    assert window.since_bytes == 408
 
 
 def test_a_compaction_of_another_program_stands_for_all_that_was_said() -> None:
@@ -184,14 +190,14 @@ def test_what_the_model_has_seen_goes_with_the_history() -> None:
 
 
 def test_a_compactions_own_response_says_nothing_of_the_history() -> None:
-    fill = fill_of(calling("t1/1"), used(900), COMPACTING, said("m", "so far"), used(5000))
-    assert fill.context_tokens == 900
+    window = fill_of(calling("t1/1"), used(900), COMPACTING, said("m", "so far"), used(5000))
+    assert window.context_tokens == 900
 
 
 def test_a_request_that_was_too_long_makes_it_full_whatever_the_estimate() -> None:
     refused = ModelCallFailed(TOO_LONG, "request", False)
-    fill = fill_of(in_a_window(24_000), calling("t1/1"), used(900), calling("t1/2"), refused)
-    assert (fill.full, fill.context_tokens, fill.percent_left) == (True, 24_000, 0)
+    window = fill_of(in_a_window(24_000), calling("t1/1"), used(900), calling("t1/2"), refused)
+    assert (window.full, window.context_tokens, window.percent_left) == (True, 24_000, 0)
     without_a_window = fill_of(calling("t1/1"), used(900), calling("t1/2"), refused)
     assert (without_a_window.full, without_a_window.context_tokens) == (True, 900)
 
@@ -211,13 +217,13 @@ def test_it_is_full_until_something_is_shortened_or_goes_through(
     afterwards: tuple[Event, ...], full: bool
 ) -> None:
     refused = ModelCallFailed(TOO_LONG, "request", False)
-    fill = fill_of(in_a_window(24_000), calling("t1/1"), refused, *afterwards)
-    assert fill.full is full
+    window = fill_of(in_a_window(24_000), calling("t1/1"), refused, *afterwards)
+    assert window.full is full
 
 
 def test_a_turns_window_is_that_of_its_record() -> None:
-    assert fill_of(in_a_window(24_000)).window == 24_000
-    assert fill_of(in_a_window(24_000), TurnStarted(TurnId("t2"), SETTINGS)).window is None
+    assert fill_of(in_a_window(24_000)).limit == 24_000
+    assert fill_of(in_a_window(24_000), TurnStarted(TurnId("t2"), SETTINGS)).limit is None
 
 
 @pytest.mark.slow
@@ -229,11 +235,11 @@ def test_in_any_run_the_parts_lie_within_the_whole_and_nothing_is_left_open_afte
     play = Play()
     for number in run:
         play.step(number)
-        fill = play.state.fill
-        parts = (fill.behind_bytes, fill.asked_bytes + fill.made_bytes)
-        assert all(0 <= part <= fill.since_bytes for part in parts)
-        assert fill.last_total >= 0
+        window = play.state.window
+        parts = (window.pending_bytes, window.asked_bytes + window.made_bytes)
+        assert all(0 <= part <= window.since_bytes for part in parts)
+        assert window.last_total >= 0
         waiting = {queued.item_id for queued in play.state.queue}
-        assert {item_id for item_id, _ in fill.queued} == waiting
+        assert {item_id for item_id, _ in window.queued} == waiting
         if play.state.turn is None:
-            assert (fill.asked_bytes, fill.made_bytes, fill.apart) == (0, 0, False)
+            assert (window.asked_bytes, window.made_bytes, window.summarising) == (0, 0, False)

@@ -87,5 +87,5 @@ def test_an_archived_thread_takes_no_pins() -> None:
 def test_the_items_are_kept_byte_for_byte() -> None:
     command = pin(7, 30)
     play = pinned(command)
-    (one,) = play.history.keepsakes.pins
+    (one,) = play.history.compaction_keep.pins
     assert [msgspec.Raw(item) for item in one.items] == list(command.items)

@@ -25,8 +25,8 @@ from codexd.core.events.revert import (
 from codexd.core.events.title import TitleEnded, TitleRequested
 from codexd.core.events.warnings import ThreadWarned
 from codexd.core.state.state import ThreadState, evolve, fold
-from codexd.core.values.agents_md import Source
-from codexd.core.values.environment import Environment
+from codexd.core.values.agents_md import InstructionFile
+from codexd.core.values.environment import TurnEnvironment
 from codexd.core.values.ids import ApprovalId, CallId, ItemId, ModelCallId, ThreadId, TurnId
 from codexd.core.values.items import (
     ImageInput,
@@ -38,9 +38,9 @@ from codexd.core.values.items import (
 )
 from codexd.core.values.settings import Settings, SettingsChange, Tuning
 from codexd.core.values.tool_actions import BadCall, RunCommand, ToolResult
-from codexd.projections.clients.notifications import Wire
-from codexd.projections.clients.turns import Transcript
-from codexd.projections.model.history import History
+from codexd.projections.clients.notifications import ClientProjection
+from codexd.projections.clients.turns import TurnProjection
+from codexd.projections.model.history import ModelHistory
 from codexd.projections.summary import Summary
 from codexd.projections.usage.totals import UsageTotals
 
@@ -118,7 +118,7 @@ EXPECTED: list[Event] = [
         "call",
         RAW(b'{"type":"function_call","id":"fc_1","call_id":"c1","name":"shell","arguments":"{}"}'),
         1794830400000,
-        e.CallName(C1, "shell", True),
+        e.ToolCallRef(C1, "shell", True),
     ),
     e.ItemCut(ItemId("r1"), "reasoning", "restarted", "so", ("One",), ("raw",), 1794830400000),
     e.ModelCallEnded(
@@ -187,13 +187,13 @@ TOLD: list[Event] = [
         "user",
         "# AGENTS.md instructions for /work\n\n<INSTRUCTIONS>\nBe kind.\n</INSTRUCTIONS>",
         digest="5f0c",
-        sources=(Source("/work/AGENTS.md", 8, "9f86d0", True),),
+        sources=(InstructionFile("/work/AGENTS.md", 8, "9f86d0", True),),
     ),
     e.ContextAdded(
         "environment",
         "user",
         "<environment_context>\n  <cwd>/work</cwd>\n</environment_context>",
-        environment=Environment(
+        environment=TurnEnvironment(
             "/work", "untrusted", "read-only", "bash", "enabled", "2026-11-21", "Europe/Berlin"
         ),
     ),
@@ -249,7 +249,7 @@ SHORTENED: list[Event] = [
         (RAW(b'{"type":"message","role":"user","content":[]}'),),
         "manual",
         2,
-        (k.Kept(12), k.Kept(7, True)),
+        (k.KeptMessage(12), k.KeptMessage(7, True)),
         (9,),
         18500,
         2100,
@@ -391,7 +391,7 @@ def test_what_nobody_here_knows_changes_no_fold() -> None:
     recorded = Recorded(9, FIRST_MS, UNKNOWN)
     assert evolve(ThreadState(name="n"), UNKNOWN) == ThreadState(name="n")
     assert fold([UNKNOWN]) == ThreadState()
-    history, transcript, usage = History(), Transcript(), UsageTotals()
+    history, transcript, usage = ModelHistory(), TurnProjection(), UsageTotals()
     history.apply(UNKNOWN)
     transcript.apply(recorded)
     summary = Summary()
@@ -399,7 +399,7 @@ def test_what_nobody_here_knows_changes_no_fold() -> None:
     assert history.items == []
     assert transcript.turns == []
     assert not usage.apply(UNKNOWN)
-    assert Wire(ThreadId("th"), usage).apply(recorded) == []
+    assert ClientProjection(ThreadId("th"), usage).apply(recorded) == []
     assert summary == Summary(seq=9, updated_ms=FIRST_MS)
 
 

@@ -78,6 +78,6 @@ def test_the_model_is_told_its_surroundings_again(marker: Event) -> None:
 
 def test_what_stands_in_context_is_as_the_marker_says() -> None:
     state = fold((*a_turn(), replace(REVERTED, tokens=4711)))
-    assert state.fill.context_tokens == 4711
-    assert not state.fill.full
+    assert state.window.context_tokens == 4711
+    assert not state.window.full
     assert not state.failed

@@ -13,23 +13,23 @@ from codexd.core.decide.decide import decide
 from codexd.core.decide.lookups import NOWHERE, NotRead, Surroundings
 from codexd.core.events.events import ContextAdded, Event, ThreadForked, TurnCompleted, TurnStarted
 from codexd.core.events.warnings import WARNED_KEPT_MAX, ThreadWarned, remembered
-from codexd.core.state.context_known import Told
+from codexd.core.state.context_known import KnownContext
 from codexd.core.state.state import fold
-from codexd.core.values.agents_md import Source, UserInstructions, instructions_text
+from codexd.core.values.agents_md import InstructionFile, UserInstructions, instructions_text
 from codexd.core.values.environment import (
-    Environment,
-    Place,
+    Machine,
+    TurnEnvironment,
     environment_known,
     environment_of,
     environment_text,
 )
 from codexd.core.values.ids import ThreadId
-from codexd.core.values.notice import Complaint
+from codexd.core.values.notice import Notice
 from codexd.core.values.settings import Settings, SettingsChange, Tuned, Tuning
 from ordinary import ENDED, FINISHED, FIRST_TURN, SETTINGS, STARTED, ask, report
 
-HERE = Place("zsh", "Europe/Berlin", "enabled")
-KIND = UserInstructions("/work", "Be kind.", (Source("/work/AGENTS.md", 8, "9f86"),))
+HERE = Machine("zsh", "Europe/Berlin", "enabled")
+KIND = UserInstructions("/work", "Be kind.", (InstructionFile("/work/AGENTS.md", 8, "9f86"),))
 ANSWERED: tuple[Event, ...] = (*FIRST_TURN, ENDED, TurnCompleted())
 
 
@@ -176,7 +176,7 @@ def test_where_there_are_none_nothing_is_told(found: UserInstructions | None) ->
 
 
 def test_what_could_not_be_read_leaves_what_was_told_in_force() -> None:
-    slow = Complaint("instructions:slow:/work", "The instructions could not be read.")
+    slow = Notice("instructions:slow:/work", "The instructions could not be read.")
     unknown = UserInstructions("/work", complaints=(slow,), unknown=True)
     events = decide(fold(answered_with(KIND)), ask(2), reading(unknown))
     assert told(events) == []
@@ -210,7 +210,7 @@ def test_it_is_told_in_order_and_in_front_of_the_turn() -> None:
 def test_a_thread_that_has_forgotten_what_it_told_tells_all_of_it_again() -> None:
     state = fold(answered_with(KIND))
     assert context_due(state, SETTINGS, None, reading(KIND)) == []
-    again = context_due(replace(state, told=Told()), SETTINGS, None, reading(KIND))
+    again = context_due(replace(state, told=KnownContext()), SETTINGS, None, reading(KIND))
     assert again == context_due(fold([STARTED]), SETTINGS, None, reading(KIND))
 
 
@@ -220,7 +220,7 @@ def test_a_fork_goes_on_from_what_its_parent_was_told() -> None:
 
 
 def test_what_a_person_is_warned_of_is_said_once_in_a_thread() -> None:
-    lacks = Complaint("verbosity:m-1:low", "m-1 has no verbosity.")
+    lacks = Notice("verbosity:m-1:low", "m-1 has no verbosity.")
     around = Surroundings(tuning=lambda _: Tuned(Tuning("high"), (lacks,)))
     first = decide(fold([STARTED]), ask(1), around)
     assert ThreadWarned(lacks.about, lacks.message) in first
@@ -283,4 +283,4 @@ def test_a_threads_own_instructions_stand_in_its_first_event_alone() -> None:
 
 def test_the_facts_stand_beside_the_text() -> None:
     (event,) = told(decide(fold([STARTED]), ask(1)), "environment")
-    assert event.environment == Environment("/work", "untrusted", "danger-full-access")
+    assert event.environment == TurnEnvironment("/work", "untrusted", "danger-full-access")

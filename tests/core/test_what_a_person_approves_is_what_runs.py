@@ -6,13 +6,13 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from codexd.core.events.events import CallName, Event
+from codexd.core.events.events import Event, ToolCallRef
 from codexd.core.events.tools import ApprovalDecided, ToolEnded
 from codexd.core.policy.action_hash import action_hash, not_as_asked
 from codexd.core.values.ids import CallId
 from codexd.core.values.redacted import HASH_DIGITS, find_stand_in, secret_stand_in
 from codexd.core.values.tool_actions import RunCommand, ToolResult
-from codexd.projections.model.history import History
+from codexd.projections.model.history import ModelHistory
 from ordinary import (
     ENDED,
     FINISHED,
@@ -111,9 +111,9 @@ def test_a_question_of_a_version_without_hashes_can_be_answered() -> None:
 
 
 def test_the_model_is_answered_under_the_id_that_it_knows_and_nothing_else_goes_by_it() -> None:
-    history = History()
+    history = ModelHistory()
     for own in ("own 1", "own 2"):
-        call = replace(made(own), call=CallName(CallId(own), "shell", answers="call_x"))
+        call = replace(made(own), call=ToolCallRef(CallId(own), "shell", answers="call_x"))
         for event in (call, runs(own, "ls")):
             history.apply(event)
     for own in ("own 2", "own 1"):

@@ -14,7 +14,7 @@ from codexd.core.events.revert import (
     HistoryReverted,
     HistoryRevertUndone,
 )
-from codexd.core.state.visibility import Erasures, Span, Standing
+from codexd.core.state.visibility import Reverts, Span, Visibility
 from codexd.core.values.ids import ItemId, TurnId
 
 FEW = settings(max_examples=100, deadline=None, derandomize=True)
@@ -28,16 +28,16 @@ class Turns:
 
     def __init__(self) -> None:
         self.version = 0
-        self.erasures = Erasures()
-        self.past = [Erasures()]  # after each record
+        self.reverts = Reverts()
+        self.past = [Reverts()]  # after each record
         self.living: list[int] = []
         self.taken: list[tuple[int, list[int]]] = []  # by each revert that stands
         self.compactions: list[int] = []
 
     def add(self, event: Event) -> int:
         self.version += 1
-        self.erasures = self.erasures.after(self.version, event)
-        self.past.append(self.erasures)
+        self.reverts = self.reverts.after(self.version, event)
+        self.past.append(self.reverts)
         return self.version
 
     def take_turn(self) -> None:
@@ -81,7 +81,7 @@ class Turns:
 def test_a_turn_counts_where_a_list_of_turns_has_it(moves: list[tuple[str, int]]) -> None:
     turns = Turns()
     turns.play(moves)
-    standing = Standing(turns.erasures)
+    standing = Visibility(turns.reverts)
     every = {one for _, taken in turns.taken for one in taken} | set(turns.living)
     assert sorted(one for one in every if standing.counts(one)) == turns.living
 
@@ -91,7 +91,7 @@ def test_a_turn_counts_where_a_list_of_turns_has_it(moves: list[tuple[str, int]]
 def test_ranges_that_do_not_count_lie_apart_and_in_order(moves: list[tuple[str, int]]) -> None:
     turns = Turns()
     turns.play(moves)
-    for spans in (turns.erasures.dead, turns.erasures.muted):
+    for spans in (turns.reverts.dead, turns.reverts.muted):
         assert all(one.last + 1 < two.first for one, two in pairwise(spans))
         assert all(1 <= one.first <= one.last <= turns.version for one in spans)
 
@@ -104,12 +104,12 @@ def test_where_two_pasts_differ_is_where_the_first_record_says_something_else(
     turns = Turns()
     turns.play(moves)
     at = number % (turns.version + 1)
-    then, now = turns.past[at], turns.erasures
+    then, now = turns.past[at], turns.reverts
 
-    def said(erasures: Erasures, seq: int) -> tuple[bool, ...]:
-        spans = (erasures.dead, erasures.muted)
+    def said(reverts: Reverts, seq: int) -> tuple[bool, ...]:
+        spans = (reverts.dead, reverts.muted)
         within = (any(one.first <= seq <= one.last for one in some) for some in spans)
-        return (*within, seq in erasures.cancelled)
+        return (*within, seq in reverts.cancelled)
 
     differing = (seq for seq in range(1, at + 1) if said(then, seq) != said(now, seq))
     assert then.differs_at(now, at) == now.differs_at(then, at) == next(differing, None)
@@ -122,6 +122,6 @@ def test_an_undo_within_what_is_taken_back_stays() -> None:
     first, second, third, fourth = turns.living
     turns.revert(3)
     assert turns.living == [first, second, third]
-    assert turns.erasures.dead == (Span(fourth - 1, turns.version - 1),)
+    assert turns.reverts.dead == (Span(fourth - 1, turns.version - 1),)
     turns.undo()
     assert turns.living == [first, second, third, fourth]

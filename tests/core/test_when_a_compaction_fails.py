@@ -149,7 +149,7 @@ def test_with_one_item_left_it_gives_up_and_the_window_counts_as_full() -> None:
         play.refuse_for_length()
     assert isinstance(play.events[-2], CompactionFailed)
     assert last(play, TurnFailed).error.codex_error_info == TOO_LONG
-    assert play.state.fill.full
+    assert play.state.window.full
     play.do(ask(3))
     assert last(play, CompactionStarted).reason == "window_exceeded"
 

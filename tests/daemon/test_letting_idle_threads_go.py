@@ -31,7 +31,7 @@ from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.supervisor import UNLOAD_IDLE_SECONDS, Supervisor
 from codexd.server.feed.feed import Feed
 from codexd.server.feed.frames import Frame, Questions, Reader
-from codexd.server.feed.reviews import Reviews
+from codexd.server.feed.reviews import RunningReviews
 from codexd.tools.registry import CallContext, OutputSink, Registry
 from codexd_eventstore.memory.store import MemoryStore
 from codexd_eventstore.store import NewEvent, Refused
@@ -48,7 +48,7 @@ class Everybody:
     """Whoever is connected, as the feed knows them."""
 
     any = True
-    reviews = Reviews(lambda thread_id: None)
+    reviews = RunningReviews(lambda thread_id: None)
 
     def __init__(self) -> None:
         self.heard: list[dict[str, Any]] = []

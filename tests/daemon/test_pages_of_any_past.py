@@ -7,10 +7,10 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codexd.projections.clients.turns import Transcript, TurnView
+from codexd.projections.clients.turns import TurnProjection, TurnView
 from codexd.projections.summary import Summary
 from codexd.protocol.turns import Turn
-from codexd.server.reads.turns import Past
+from codexd.server.reads.turns import TurnReader
 from codexd_eventstore.memory.store import MemoryStore
 from playing import THREAD, Play
 from written import write
@@ -27,7 +27,7 @@ def sent(turns: list[TurnView]) -> list[Turn]:
 @FEW
 @given(RUNS, st.integers(0, 10_000), st.integers(1, 3))
 def test_a_page_is_a_part_of_the_whole(run: list[int], place: int, count: int) -> None:
-    play, transcript, summary = Play(), Transcript(), Summary()
+    play, transcript, summary = Play(), TurnProjection(), Summary()
     for number in run:
         play.step(number)
     for recorded in play.records:
@@ -39,7 +39,7 @@ def test_a_page_is_a_part_of_the_whole(run: list[int], place: int, count: int) -
     async def check() -> None:
         store = MemoryStore()
         await write(store, play.records)
-        past = Past(store, THREAD, summary.erasures)
+        past = TurnReader(store, THREAD, summary.reverts)
         assert sent(await past.back(None, len(turns) + 1)) == sent(turns)
         assert sent(await past.on(0, len(turns) + 1)) == sent(turns)
         older = [one for one in turns if one.seq < at]

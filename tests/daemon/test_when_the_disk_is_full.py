@@ -49,7 +49,7 @@ async def test_a_turn_in_flight_waits_for_space_and_goes_on(home: Home, disk: Sm
             await other.call("thread/resume", threadId=thread)
             turn = await client.start_turn(thread, "hello")
             await client.until(lambda: said_so_far(client) == HALF)
-            disk.fill()
+            disk.window()
             model.let_go()
             told = await until_stalled(client, thread)
             assert told["turnId"] == turn
@@ -83,7 +83,7 @@ async def test_what_was_asked_for_is_refused_at_once_and_has_changed_nothing(
             thread = await client.start_thread()
             await client.run_turn(thread, "a")
             before = [(log, log.read_bytes()) for log in home.logs()]
-            disk.fill()
+            disk.window()
             refusals = [
                 await client.refused("turn/start", threadId=thread, input=typed(long)),
                 await client.refused("thread/start", baseInstructions=long),
@@ -120,7 +120,7 @@ async def test_a_command_that_prints_on_runs_to_its_end_and_nothing_of_it_is_los
             thread = await client.start_thread(cwd=str(home.work))
             turn = await client.start_turn(thread, "go")
             await client.until_told("item/started", threadId=thread, times=2)
-            disk.fill()
+            disk.window()
             home.work.joinpath("go").touch()
             await until_stalled(client, thread)
             disk.free()
@@ -150,7 +150,7 @@ async def test_an_interrupt_stops_what_runs_and_is_recorded_when_there_is_space(
             thread = await client.start_thread()
             turn = await client.start_turn(thread, "hello")
             await client.until(lambda: said_so_far(client) == HALF)
-            disk.fill()
+            disk.window()
             refusal = await client.refused("turn/interrupt", threadId=thread, turnId=turn)
             assert refusal.data["code"] == "disk_full"
             assert "what ran is stopped" in refusal.message
@@ -177,7 +177,7 @@ async def test_a_daemon_that_starts_on_a_full_disk_reads_and_recovers_when_there
             first.kill()
         (log,) = home.logs()
         log.write_bytes(whole := log.read_bytes())
-        disk.fill()
+        disk.window()
         home.start()
         async with connected(home.socket) as client:
             await client.call("thread/resume", threadId=thread)

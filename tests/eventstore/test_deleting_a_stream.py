@@ -47,7 +47,7 @@ FORKS = [
 ALL = ["a", *(name for name, _, _ in FORKS)]
 
 
-async def family(store: EventStore) -> None:
+async def forks(store: EventStore) -> None:
     """`a` with four records, and forks of forks of it."""
     for number in range(1, 5):
         await append(store, "a", number - 1, placed(number), durable=True)
@@ -71,7 +71,7 @@ async def all_whole(store: EventStore, names: list[str]) -> None:
 @trio_test
 async def test_a_stream_with_forks_is_refused_and_they_are_named(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
-        await family(store)
+        await forks(store)
         assert await store.children("a") == ["child", "empty", "other"]
         assert await store.children("late") == []
         with pytest.raises(Refused, match="child, empty, other"):
@@ -84,7 +84,7 @@ async def test_a_stream_with_forks_is_refused_and_they_are_named(tmp_path: Path)
 async def test_detached_forks_read_byte_for_byte_what_they_read_before(tmp_path: Path) -> None:
     names = ALL[1:]
     async with opened(tmp_path) as store:
-        await family(store)
+        await forks(store)
         before = await read_all(store, names)
         await store.delete("a", detach_children=True)
         assert await read_all(store, names) == before
@@ -111,7 +111,7 @@ async def test_all_of_it_goes_in_any_order(tmp_path: Path) -> None:
     for seed in range(6):
         order = random.Random(seed).sample(ALL, len(ALL))
         async with opened(tmp_path / str(seed)) as store:
-            await family(store)
+            await forks(store)
             before = await read_all(store, ALL)
             for number, name in enumerate(order):
                 await store.delete(name, detach_children=True)
@@ -123,7 +123,7 @@ async def test_all_of_it_goes_in_any_order(tmp_path: Path) -> None:
 @trio_test
 async def test_forks_of_a_stream_that_was_scrubbed_since_are_detached(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
-        await family(store)
+        await forks(store)
         await store.scrub("a", lambda one: b'{"number":7}' if one.seq == 1 else None, at_us=NOON_US)
         await store.fork("a", 2, "new", [placed(1)], at_us=NOON_US)
         names = [*ALL[1:], "new"]
@@ -137,7 +137,7 @@ async def test_forks_of_a_stream_that_was_scrubbed_since_are_detached(tmp_path: 
 @trio_test
 async def test_an_archived_fork_is_detached_and_stays_archived(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
-        await family(store)
+        await forks(store)
         await store.archive("child")
         before = await read_all(store, ["child", "late"])
         await store.delete("a", detach_children=True)
@@ -148,7 +148,7 @@ async def test_an_archived_fork_is_detached_and_stays_archived(tmp_path: Path) -
 @trio_test
 async def test_a_damaged_parent_with_forks_is_not_deleted(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
-        await family(store)
+        await forks(store)
         path = await log_path(store, "a")
         store.close("a")
         whole = content(path)
@@ -163,7 +163,7 @@ async def test_a_damaged_parent_with_forks_is_not_deleted(tmp_path: Path) -> Non
 @trio_test
 async def test_readers_and_writers_of_forks_go_on_while_their_parent_goes(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
-        await family(store)
+        await forks(store)
         before = await read_all(store, ALL[1:])
 
         async def read(name: str) -> None:
@@ -196,7 +196,7 @@ async def test_after_a_power_cut_at_any_call_every_fork_reads_what_it_did() -> N
             moments.append((f"{kind} {path}", files.disk()))
 
     async with opened("/disk", files) as store:
-        await family(store)
+        await forks(store)
         before = await read_all(store, ALL)
         files.on_call = on_call
         await store.delete("a", detach_children=True)
@@ -231,7 +231,7 @@ async def test_a_disk_that_fails_at_any_call_takes_nothing_from_a_fork() -> None
         plan = FaultAt(nth, 5, kinds=ANY - {"close"})
         files = SimulatedFileSystem(faults=plan)
         async with opened("/disk", files) as store:
-            await family(store)
+            await forks(store)
             before = await read_all(store, ALL[1:])
             plan.start()
             try:

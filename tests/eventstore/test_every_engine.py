@@ -209,7 +209,7 @@ async def test_time_never_runs_back(engine: Engine, tmp_path: Path) -> None:
             await append(store, "orders", 3, at_us=10**18)
 
 
-async def fill(store: EventStore, stream: str, count: int, size: int = 0) -> None:
+async def window(store: EventStore, stream: str, count: int, size: int = 0) -> None:
     """Records 1 to `count`, in appends of 7."""
     for start in range(0, count, 7):
         events = [placed(number, size) for number in range(start + 1, min(start + 7, count) + 1)]
@@ -223,7 +223,7 @@ async def test_reading_from_any_position_either_way(
     engine: Engine, size: int, tmp_path: Path
 ) -> None:
     async with engine(tmp_path) as store:
-        await fill(store, "orders", 200, size)
+        await window(store, "orders", 200, size)
         whole = await store.read("orders")
         assert [record.seq for record in whole] == list(range(1, 201))
         for after in (0, 1, 63, 64, 65, 128, 199, 200, 300):
@@ -261,7 +261,7 @@ async def test_a_follower_sees_each_record_once_wherever_it_begins(
     engine: Engine, tmp_path: Path
 ) -> None:
     async with engine(tmp_path) as store:
-        await fill(store, "orders", 300, 2000)
+        await window(store, "orders", 300, 2000)
         got: dict[int, list[Record]] = {}
 
         async def run(after: int) -> None:

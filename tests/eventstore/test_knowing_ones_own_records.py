@@ -327,7 +327,7 @@ async def test_what_a_fork_inherited_is_known_by_the_name_it_was_written_for(
 ) -> None:
     """Also where its parents are gone, and it and its own forks have copies."""
     async with opened(tmp_path) as store:
-        await family(store)
+        await forks(store)
         assert await foreign_of_all(store) == []
         copied = [one.line for one in await store.read("child")]
         await store.delete("a", detach_children=True)
@@ -349,7 +349,7 @@ async def test_what_a_fork_inherited_is_known_by_the_name_it_was_written_for(
 @trio_test
 async def test_a_store_in_memory_knows_what_a_fork_inherited(tmp_path: Path) -> None:
     store = MemoryStore(sealed=True)
-    await family(store)
+    await forks(store)
     assert await foreign_of_all(store) == []
     await store.delete("a", detach_children=True)
     await store.scrub("child", lambda one: b'{"number":"gone"}', at_us=NOON_US)
@@ -359,7 +359,7 @@ async def test_a_store_in_memory_knows_what_a_fork_inherited(tmp_path: Path) -> 
 @trio_test
 async def test_what_is_salvaged_in_a_detached_stream_is_known(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
-        await family(store)
+        await forks(store)
         await store.delete("a", detach_children=True)
     path = log_of(tmp_path, "child")
     path.write_bytes(content(path).replace(b'"number":2', b'"numb\xff\0:2'))
@@ -369,7 +369,7 @@ async def test_what_is_salvaged_in_a_detached_stream_is_known(tmp_path: Path) ->
         assert await foreign(store, "child") == []
 
 
-async def family(store: EventStore) -> None:
+async def forks(store: EventStore) -> None:
     """A stream, its fork, and two forks of that: one left among what it inherited, one behind it."""
     await filled(store, "a", 4)
     await store.fork("a", 3, "child", [placed(5)], at_us=NOON_US)

@@ -13,7 +13,7 @@ import trio
 from codexd_eventstore.log.keys import KEYS_KEPT_MAX
 from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.sidecar.notes import Notes
-from codexd_eventstore.sidecar.rows import Kept
+from codexd_eventstore.sidecar.rows import SnapshotRow
 from codexd_eventstore.store import Damaged, EventStore, Snapshot
 from store_engines import append, content, jsonl, log_path, placed, put
 from trio_test import trio_test
@@ -155,8 +155,8 @@ async def test_a_file_that_cannot_be_written_is_no_trouble(tmp_path: Path) -> No
 async def test_what_waits_to_be_written_is_seen_at_once(tmp_path: Path) -> None:
     notes = Notes(str(tmp_path / "notes.sqlite"))
     for _ in range(2):
-        await notes.set_snapshot("orders", "fold", Kept(3, 9, b"fold"))
-        assert notes.snapshot("orders", "fold") == Kept(3, 9, b"fold")
+        await notes.set_snapshot("orders", "fold", SnapshotRow(3, 9, b"fold"))
+        assert notes.snapshot("orders", "fold") == SnapshotRow(3, 9, b"fold")
         notes.drop("orders", checkpoints=False)
         assert notes.snapshot("orders", "fold") is None
         await notes.write_out()
@@ -171,7 +171,7 @@ def holds(folder: Path, text: bytes) -> bool:
 @trio_test
 async def test_dropping_leaves_nothing_of_a_snapshot_in_the_file(tmp_path: Path) -> None:
     notes = Notes(str(tmp_path / "notes.sqlite"))
-    await notes.set_snapshot("orders", "fold", Kept(3, 9, b"a secret" * 1000))
+    await notes.set_snapshot("orders", "fold", SnapshotRow(3, 9, b"a secret" * 1000))
     await notes.write_out()
     assert holds(tmp_path, b"a secret")
     notes.drop("orders", checkpoints=True)

@@ -40,7 +40,7 @@ def naming(blob: BlobRef) -> NewEvent:
     return NewEvent("order.placed", b'{"number":0,"blob":"%b"}' % blob.sha256.encode())
 
 
-async def family(store: EventStore) -> BlobRef:
+async def forks(store: EventStore) -> BlobRef:
     """`a` with a blob; `b` forked from it, `c` from `b`, `early` from `b` in front of `b`'s own records."""
     blob = await store.put_blob(b"an image")
     await store.put_blob(b"nobody names this")
@@ -77,7 +77,7 @@ def repacked(path: Path, change: dict[str, bytes | None], **kinds: bytes) -> byt
 async def test_a_fork_of_a_fork_arrives_with_what_it_needs_and_no_more(tmp_path: Path) -> None:
     package = tmp_path / "c.tar"
     async with opened(tmp_path / "one") as store:
-        blob = await family(store)
+        blob = await forks(store)
         packed = await store.pack("c", str(package))
         assert [(log.stream, log.version) for log in packed.logs] == [("a", 3), ("b", 5), ("c", 6)]
         assert packed.blobs == (blob,)
@@ -102,7 +102,7 @@ async def test_a_fork_of_a_fork_arrives_with_what_it_needs_and_no_more(tmp_path:
 async def test_a_fork_in_front_of_its_parents_own_records_arrives(tmp_path: Path) -> None:
     package = tmp_path / "early.tar"
     async with opened(tmp_path / "one") as store:
-        await family(store)
+        await forks(store)
         packed = await store.pack("early", str(package))
         packed_logs = [(log.stream, log.version) for log in packed.logs]
         assert packed_logs == [("a", 3), ("b", 5), ("early", 3)]
@@ -116,7 +116,7 @@ async def test_a_fork_in_front_of_its_parents_own_records_arrives(tmp_path: Path
 async def test_a_second_package_brings_more_of_a_shared_ancestor(tmp_path: Path) -> None:
     first, late = tmp_path / "first.tar", tmp_path / "late.tar"
     async with opened(tmp_path / "one") as store:
-        await family(store)
+        await forks(store)
         await store.fork("a", 2, "first", [placed(30)], at_us=NOON_US)
         await store.pack("first", str(first))
         await store.pack("c", str(late))
@@ -138,7 +138,7 @@ async def test_what_is_another_stream_here_is_refused_and_nothing_is_taken_in(
 ) -> None:
     package = tmp_path / "c.tar"
     async with opened(tmp_path / "one") as store:
-        await family(store)
+        await forks(store)
         await store.pack("c", str(package))
     async with opened(tmp_path / "two") as store:
         await append(store, "b", 0, *[placed(n) for n in range(1, 7)], durable=True)
@@ -159,7 +159,7 @@ async def test_a_log_that_was_scrubbed_here_knows_what_it_was(tmp_path: Path) ->
         return b'{"number":0}' if record.seq == 1 else None
 
     async with opened(tmp_path / "one") as store:
-        await family(store)
+        await forks(store)
         await store.pack("c", str(package))
         await store.scrub("a", edit, at_us=NOON_US)
         answer = await store.unpack(str(package))
@@ -175,7 +175,7 @@ async def test_a_log_that_was_scrubbed_here_knows_what_it_was(tmp_path: Path) ->
 @trio_test
 async def test_the_archived_state_travels(tmp_path: Path) -> None:
     async with opened(tmp_path / "one") as store:
-        await family(store)
+        await forks(store)
         await store.archive("a")
         await store.pack("a", str(tmp_path / "a.tar"))
     async with opened(tmp_path / "two") as store:
@@ -187,7 +187,7 @@ async def test_the_archived_state_travels(tmp_path: Path) -> None:
 async def test_a_hostile_or_broken_package_leaves_nothing_behind(tmp_path: Path) -> None:
     package = tmp_path / "c.tar"
     async with opened(tmp_path / "one") as store:
-        blob = await family(store)
+        blob = await forks(store)
         packed = await store.pack("c", str(package))
         log = content(await log_path(store, "c"))
     blob_name = f"blobs/{blob.sha256}"

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from codexd_eventstore.log.recovery_check import judge
 from codexd_eventstore.log.scan import Scan, scan_log
-from codexd_eventstore.log.witness import judge
 from codexd_eventstore.operations.jsonl import JsonlStore, open_jsonl_store
-from codexd_eventstore.sidecar.rows import Mark
+from codexd_eventstore.sidecar.rows import OpenHint
 from simulated_files import SimulatedFileSystem
 from store_engines import NOON_US, FastFiles, append, content, log_path, placed
 from trio_test import trio_test
@@ -35,12 +35,14 @@ TEARS: dict[str, Tear] = {
 class Witnessed:
     """A log with its mark and where each append ends, and what is made of any other bytes in its place."""
 
-    def __init__(self, stream: str, whole: bytes, mark: Mark, ends: list[tuple[int, int]]) -> None:
+    def __init__(
+        self, stream: str, whole: bytes, mark: OpenHint, ends: list[tuple[int, int]]
+    ) -> None:
         self.stream, self.whole, self.mark, self.ends = stream, whole, mark, ends
         self._files = SimulatedFileSystem()
         self._fd = self._files.create("/log")
 
-    def judged(self, found: bytes, mark: Mark | None) -> Scan:
+    def judged(self, found: bytes, mark: OpenHint | None) -> Scan:
         """What stands of these bytes, and what is said of the rest."""
         self._files.truncate(self._fd, 0)
         self._files.write(self._fd, found)
@@ -50,7 +52,7 @@ class Witnessed:
         return scan
 
 
-async def fill(store: JsonlStore, stream: str, version: int) -> list[tuple[int, int]]:
+async def window(store: JsonlStore, stream: str, version: int) -> list[tuple[int, int]]:
     """Durable appends; version and size at the end of each."""
     ends = []
     for count in APPENDS:
@@ -65,12 +67,12 @@ async def witnessed(folder: Path, stream: str, appends_behind: int = 0) -> Witne
     """The log of a stream with its mark, and so many appends behind the mark."""
     state = folder / "state"
     async with open_jsonl_store(folder, state_dir=state, files=FastFiles()) as store:
-        ends = await fill(store, "a", 0)
+        ends = await window(store, "a", 0)
         if stream == "b":
             await store.fork("a", ends[1][0], "b", [placed(0), placed(0)], at_us=NOON_US)
-            ends = await fill(store, "b", ends[1][0] + 2)
+            ends = await window(store, "b", ends[1][0] + 2)
     async with open_jsonl_store(folder, state_dir=state, files=FastFiles()) as store:
-        mark = store._parts.notes.mark(stream)
+        mark = store._engine.notes.mark(stream)
         assert mark is not None
         assert mark.durable.seq == ends[-1][0]
         for _ in range(appends_behind):

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from codexd_frontends.client.messages import Turn
-from codexd_frontends.screen.render import Screen
+from codexd_frontends.screen.render import TerminalScreen
 
 from . import said
 from .fake_daemon import Json
@@ -19,14 +19,14 @@ THOUGHT: Json = {"type": "reasoning", "id": "x", "summary": ["Hm."], "completedA
 CUT: Json = {**said.agent("Only", "x"), "phase": "partial_answer"}
 
 
-def shown(*messages: Json, screen: Screen | None = None) -> str:
-    screen = screen or Screen()
+def shown(*messages: Json, screen: TerminalScreen | None = None) -> str:
+    screen = screen or TerminalScreen()
     return "".join(piece.text for one in messages for piece in screen.note(said.as_message(one)))
 
 
 def shown_past(*items: Json) -> str:
     turn = msgspec.json.decode(msgspec.json.encode(said.turn("completed", *items)), type=Turn)
-    return "".join(piece.text for piece in Screen().turn(turn))
+    return "".join(piece.text for piece in TerminalScreen().turn(turn))
 
 
 def at(item: Json, started_ms: int) -> Json:
@@ -77,7 +77,7 @@ def test_an_answer_with_the_id_of_one_in_another_turn_is_shown() -> None:
 
 
 def test_an_answer_with_the_id_of_one_that_was_cut_off_in_another_turn_is_shown() -> None:
-    screen = Screen()
+    screen = TerminalScreen()
     shown(
         said.item_started(said.agent("", "x", done=False)),
         said.text_delta("Only", "x"),
@@ -91,7 +91,7 @@ def test_an_answer_with_the_id_of_one_that_was_cut_off_in_another_turn_is_shown(
 
 
 def test_the_same_item_of_the_same_turn_is_shown_once_however_often_it_comes() -> None:
-    screen = Screen()
+    screen = TerminalScreen()
     for item in (at(EVIL, 1), at(ANSWER, 2), at(THOUGHT, 3)):
         assert shown(said.item_completed(item), screen=screen) != ""
     for item in (at(EVIL, 1), at(ANSWER, 2), at(THOUGHT, 3)):

@@ -9,7 +9,7 @@ import pytest
 
 from codexd import __version__
 from codexd_frontends.client.client import Daemon
-from codexd_frontends.client.errors import ConnectionCut, Refused, Unreachable
+from codexd_frontends.client.errors import ConnectionCut, RequestRefused, Unreachable
 from codexd_frontends.client.messages import ThreadAnswer
 
 from . import said
@@ -59,7 +59,7 @@ def test_a_refusal_has_the_daemons_words(tmp_path: Path) -> None:
         fake.refuse("thread/read", "thread not found: x")
         with (
             Daemon.connect(fake.path) as daemon,
-            pytest.raises(Refused, match="thread not found: x") as raised,
+            pytest.raises(RequestRefused, match="thread not found: x") as raised,
         ):
             daemon.call("thread/read", {}, ThreadAnswer)
     assert (raised.value.code, raised.value.reason) == (-32600, "no_way")

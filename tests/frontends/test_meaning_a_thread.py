@@ -8,7 +8,7 @@ import pytest
 
 from codexd_frontends.cli.thread_ref import find_thread_id, last_thread, short_id_chars
 from codexd_frontends.client.client import Daemon
-from codexd_frontends.client.errors import UsageTrouble
+from codexd_frontends.client.errors import UsageError
 
 from . import said
 from .fake_daemon import FakeDaemon, Json
@@ -59,7 +59,7 @@ def test_a_full_id_is_taken_at_its_word(tmp_path: Path) -> None:
 
 
 def test_several_are_listed(tmp_path: Path) -> None:
-    with pytest.raises(UsageTrouble) as raised:
+    with pytest.raises(UsageError) as raised:
         found(tmp_path, "019a111")
     assert str(raised.value) == (
         f"'019a111' may be any of 2 threads:\n  {MOON}  moon\n  {SUN}  sun"
@@ -67,12 +67,12 @@ def test_several_are_listed(tmp_path: Path) -> None:
 
 
 def test_none_is_said_so(tmp_path: Path) -> None:
-    with pytest.raises(UsageTrouble, match="no thread is called 'mars', by id or by name"):
+    with pytest.raises(UsageError, match="no thread is called 'mars', by id or by name"):
         found(tmp_path, "mars")
 
 
 def test_three_characters_are_too_few(tmp_path: Path) -> None:
-    with pytest.raises(UsageTrouble, match="needs 4 characters"):
+    with pytest.raises(UsageError, match="needs 4 characters"):
         found(tmp_path, "019")
 
 
@@ -90,7 +90,7 @@ def test_without_threads_there_is_no_last_one(tmp_path: Path) -> None:
         fake.answer("thread/list", {"data": [], "nextCursor": None})
         with (
             Daemon.connect(fake.path) as daemon,
-            pytest.raises(UsageTrouble, match="there is no thread yet"),
+            pytest.raises(UsageError, match="there is no thread yet"),
         ):
             last_thread(daemon)
 

@@ -8,7 +8,7 @@ import pytest
 
 from codexd.protocol.codexd_methods import ScrubbedThread, ThreadScrubResponse
 from codexd_frontends.cli.console import Console
-from codexd_frontends.client.errors import UsageTrouble
+from codexd_frontends.client.errors import UsageError
 from codexd_frontends.commands import scrub
 from codexd_frontends.ctl import build_parser
 
@@ -30,7 +30,7 @@ def test_patterns_records_and_what_is_known_can_be_asked_for_together() -> None:
 
 
 def test_without_anything_to_look_for_nothing_is_asked() -> None:
-    with pytest.raises(UsageTrouble, match="expected a PATTERN"):
+    with pytest.raises(UsageError, match="expected a PATTERN"):
         scrub.run(parsed("t"), CONSOLE)
 
 

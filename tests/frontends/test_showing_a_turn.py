@@ -6,23 +6,23 @@ import msgspec
 import pytest
 
 from codexd_frontends.client.messages import Turn
-from codexd_frontends.screen.render import Piece, Screen
+from codexd_frontends.screen.render import Piece, TerminalScreen
 from codexd_frontends.screen.style import Style
 
 from . import said
 from .said import Json
 
 
-def shown(*messages: Json, screen: Screen | None = None) -> str:
-    screen = screen or Screen()
+def shown(*messages: Json, screen: TerminalScreen | None = None) -> str:
+    screen = screen or TerminalScreen()
     return "".join(
         piece.text for said_ in messages for piece in screen.note(said.as_message(said_))
     )
 
 
-def shown_past(turn: Json, screen: Screen | None = None) -> str:
+def shown_past(turn: Json, screen: TerminalScreen | None = None) -> str:
     read = msgspec.json.decode(msgspec.json.encode(turn), type=Turn)
-    return "".join(piece.text for piece in (screen or Screen()).turn(read))
+    return "".join(piece.text for piece in (screen or TerminalScreen()).turn(read))
 
 
 OUTPUT = "".join(f"line {n}\n" for n in range(1, 31))
@@ -103,7 +103,7 @@ def test_what_comes_twice_is_shown_once(seen: int) -> None:
 
 
 def test_who_attaches_in_mid_answer_sees_the_same_in_the_end() -> None:
-    screen = Screen()
+    screen = TerminalScreen()
     running = said.turn("inProgress", ITEMS[0], said.agent("First I l", done=False))
     seen = shown_past(running, screen)
     assert seen == "› make it so\nFirst I l"
@@ -112,7 +112,7 @@ def test_who_attaches_in_mid_answer_sees_the_same_in_the_end() -> None:
 
 
 def test_who_attaches_while_a_command_runs_sees_the_same_in_the_end() -> None:
-    screen = Screen()
+    screen = TerminalScreen()
     running = said.command("seq 30", "line 1\nli", status="inProgress")
     seen = shown_past(said.turn("inProgress", *ITEMS[:2], running), screen)
     rest = shown(
@@ -243,7 +243,7 @@ def test_items_of_every_kind_have_a_line_and_unknown_ones_too() -> None:
 
 
 def test_what_one_typed_oneself_is_not_repeated() -> None:
-    screen = Screen()
+    screen = TerminalScreen()
     screen.hide_own("mine")
     mine = said.user("said by me", "u1", client_id="mine")
     theirs = said.user("said by\nher", "u2", client_id="hers")
@@ -277,7 +277,7 @@ def test_what_is_taken_back_is_told_in_between() -> None:
 
 
 def test_only_the_answer_is_the_answer_when_one_sends() -> None:
-    screen = Screen(whole=False, one_screen=False)
+    screen = TerminalScreen(whole=False, one_screen=False)
     pieces = [
         piece for message in live(100, 1000) for piece in screen.note(said.as_message(message))
     ]
@@ -291,7 +291,7 @@ def test_only_the_answer_is_the_answer_when_one_sends() -> None:
 
 def test_colour_is_put_around_lines_and_never_around_the_answer() -> None:
     style = Style(color=True)
-    screen = Screen(answer=Style(), talk=style, whole=False)
+    screen = TerminalScreen(answer=Style(), talk=style, whole=False)
     pieces = [
         piece
         for message in (

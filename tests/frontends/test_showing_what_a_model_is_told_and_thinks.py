@@ -13,7 +13,7 @@ from codexd_frontends.client.messages import Turn
 from codexd_frontends.ctl import main
 from codexd_frontends.screen.instructions import FirstTold
 from codexd_frontends.screen.reasoning import Thoughts
-from codexd_frontends.screen.render import Screen
+from codexd_frontends.screen.render import TerminalScreen
 from codexd_frontends.screen.style import PLAIN
 
 from . import said
@@ -110,7 +110,7 @@ THOUGHT: Json = {
 
 def shown(item: Json, thoughts: Thoughts) -> list[str]:
     turn = msgspec.json.decode(msgspec.json.encode(said.turn("completed", item)), type=Turn)
-    pieces = Screen(thoughts=thoughts).turn(turn)
+    pieces = TerminalScreen(thoughts=thoughts).turn(turn)
     return "".join(piece.text for piece in pieces).splitlines()[:-1]
 
 
@@ -166,7 +166,7 @@ def test_a_thread_without_a_name_is_listed_by_a_title(tmp_path: Path, capfd: Cap
 
 
 def test_a_name_that_comes_in_mid_answer_is_said_behind_it() -> None:
-    screen = Screen()
+    screen = TerminalScreen()
     messages = [
         said.note("item/started", {"turnId": said.TURN, "item": said.agent("", done=False)}),
         delta("Half ", 5),

@@ -26,7 +26,7 @@ from codexd.core.values.items import (
 )
 from codexd.models.scripted.scripts import Call, Fail, Reply, Say
 from codexd.models.scripted.server import scripted_model
-from codexd.projections.clients.turns import Transcript
+from codexd.projections.clients.turns import TurnProjection
 from rollout_files import read, recorded
 from trio_test import trio_test
 
@@ -154,7 +154,7 @@ def theirs(turns: list[Json]) -> list[Counter[tuple[str, str]]]:
 
 def ours(path: Path) -> tuple[list[Counter[tuple[str, str]]], list[str]]:
     told, rollout = read(path)
-    transcript = Transcript()
+    transcript = TurnProjection()
     transcript.apply_all(recorded(told))
     found = []
     for turn in transcript.turns:

@@ -15,7 +15,7 @@ from codexd.core.events.record import Recorded, decode_record, encode_members
 from codexd.core.events.tools import ToolEnded
 from codexd.core.values.ids import ThreadId
 from codexd.importing.importer import Importer, Progress, Report
-from codexd.importing.rollout.timeline import Told
+from codexd.importing.rollout.timeline import TimedEvent
 from codexd.importing.sources import UnreadableSource, thread_id_for, unpacked
 from codexd.importing.writing import IMPORTER
 from codexd.projections.summary import Summary
@@ -156,7 +156,7 @@ async def test_a_fork_by_reference_becomes_one_and_brings_its_parent_along() -> 
 
 
 def shown_of(records: Sequence[Recorded]) -> list[tuple[str, list[str]]]:
-    return shown([Told(r.event, r.at_ms * 1000, 0, None, r.turn) for r in records])  # type: ignore[arg-type]
+    return shown([TimedEvent(r.event, r.at_ms * 1000, 0, None, r.turn) for r in records])  # type: ignore[arg-type]
 
 
 @trio_test

@@ -18,13 +18,13 @@ from codexd.core.events.tools import ToolEnded
 from codexd.core.state.state import ThreadState, fold
 from codexd.importing.rollout.converting import read_rollout
 from codexd.importing.rollout.settings import Heading
-from codexd.importing.rollout.timeline import UNANSWERED, Told
-from codexd.projections.model.history import History
+from codexd.importing.rollout.timeline import UNANSWERED, TimedEvent
+from codexd.projections.model.history import ModelHistory
 from codexd.projections.usage.totals import UsageTotals
 from rollout_files import FILES, MODEL, files_of, read, shown
 
 
-def told(number: int) -> list[Told]:
+def told(number: int) -> list[TimedEvent]:
     return read(*files_of(number))[0]
 
 
@@ -33,7 +33,7 @@ def after(number: int) -> ThreadState:
 
 
 def to_model(number: int) -> list[dict[str, object]]:
-    history = History()
+    history = ModelHistory()
     history.apply_all(one.event for one in told(number))
     return [json.loads(item) for item in history.items]
 
@@ -257,7 +257,7 @@ def test_how_full_a_window_was_is_known_where_the_rollout_says_how_long_it_is() 
     totals = UsageTotals()
     for one in told(1):
         totals.apply(one.event)
-    assert totals.now.fill.context_tokens > 0
+    assert totals.now.window.context_tokens > 0
     older = [one.event.limits for one in told(7) if isinstance(one.event, TurnStarted)]
     assert {limits.effective for limits in older} == {None}
 

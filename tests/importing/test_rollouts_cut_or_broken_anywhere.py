@@ -13,7 +13,7 @@ from codexd.core.events.events import encode_event
 from codexd.core.state.state import fold
 from codexd.importing.rollout.converting import Converted, read_rollout
 from codexd.importing.rollout.settings import Heading
-from codexd.projections.model.history import History
+from codexd.projections.model.history import ModelHistory
 from rollout_files import FILES, read, recorded, shown
 
 # Every byte takes minutes; a prime steps through the places of all kinds of members.
@@ -32,7 +32,7 @@ def settled(lines: Iterable[bytes], heading: Heading) -> Converted:
     state = fold(events)
     assert state.turn is None
     assert state.queue == ()
-    history = History()
+    history = ModelHistory()
     history.apply_all(events)
     assert shown(converted.told) is not None
     assert all(encode_event(event) for event in events)

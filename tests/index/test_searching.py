@@ -10,7 +10,7 @@ import pytest
 
 from codexd.core.events.events import ThreadForked
 from codexd.core.values.ids import ThreadId
-from codexd.index.query.listing import Place, Wanted
+from codexd.index.query.listing import ListCursor, Wanted
 from codexd.index.query.search import found_threads, occurrences
 from codexd.index.query.terms import InvalidTerm, read_term, snippet_of
 from codexd.index.store import schema
@@ -152,7 +152,7 @@ def test_occurrences_are_literal_whatever_the_case_and_in_order(tmp_path: Path) 
 
 
 def test_places_are_in_order() -> None:
-    assert Place(1, "b") < Place(2, "a") < Place(2, "b")
+    assert ListCursor(1, "b") < ListCursor(2, "a") < ListCursor(2, "b")
     assert schema.seq_of(schema.document_number(7, 12, 1)) == 12
 
 

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from codexd.models.chat.stream import ChatReader
-from codexd.models.client import ItemCompleted, ModelEvent, ResponseCompleted
+from codexd.models.client import ModelEvent, ModelItemDone, ModelResponseDone
 from codexd.models.sse import EventStreamReader, InvalidEventStream
 
 CASSETTES = Path(__file__).parent / "cassettes" / "chat"
@@ -52,7 +52,7 @@ def said(number: int, *pieces: str) -> list[dict[str, Any]]:
     return [
         {"": "ItemStarted", "item_id": item_id, "kind": "message"},
         *({"": "TextDelta", "item_id": item_id, "text": piece} for piece in pieces),
-        {"": "ItemCompleted", "item_id": item_id, "kind": "message", "item": item, "call": None},
+        {"": "ModelItemDone", "item_id": item_id, "kind": "message", "item": item, "call": None},
     ]
 
 
@@ -70,7 +70,7 @@ def thought(number: int, *pieces: str, kept: dict[str, Any] | None = None) -> li
     return [
         {"": "ItemStarted", "item_id": item_id, "kind": "reasoning"},
         *(delta | {"text": piece} for piece in pieces),
-        {"": "ItemCompleted", "item_id": item_id, "kind": "reasoning", "item": item, "call": None},
+        {"": "ModelItemDone", "item_id": item_id, "kind": "reasoning", "item": item, "call": None},
     ]
 
 
@@ -89,7 +89,7 @@ def whole(first: int, *made: tuple[str, str]) -> list[dict[str, Any]]:
     for number, (call_id, arguments) in enumerate(made, first):
         call = {"call_id": call_id, "name": "shell_command", "arguments": arguments}
         item = {"type": "function_call", "id": f"fc_n_{number}", "status": "completed", **call}
-        ended = {"": "ItemCompleted", "item_id": f"fc_n_{number}", "kind": "call", "item": item}
+        ended = {"": "ModelItemDone", "item_id": f"fc_n_{number}", "kind": "call", "item": item}
         found.append(ended | {"call": call | {"custom": False}})
     return found
 
@@ -98,7 +98,7 @@ def done(
     response_id: str | None, usage: dict[str, Any] | None = None, incomplete: str | None = None
 ) -> list[dict[str, Any]]:
     figures = {"usage": usage, "end_turn": None, "incomplete": incomplete}
-    return [{"": "ResponseCompleted", "response_id": response_id} | figures]
+    return [{"": "ModelResponseDone", "response_id": response_id} | figures]
 
 
 def used(tokens_in: int, tokens_out: int, **more: Any) -> dict[str, Any]:
@@ -264,11 +264,11 @@ def test_a_stream_that_ends_anywhere_is_whole_or_an_error(name: str) -> None:
         if reader.error is not None:
             error = reader.error
             assert (error.at, error.retry, reader.completed) == ("stream", True, False)
-            done = [event for event in events if isinstance(event, ItemCompleted)]
+            done = [event for event in events if isinstance(event, ModelItemDone)]
             assert all(event.call is None for event in done), "a call of a cut response"
             continue
         # The finish reason was there: only figures can be missing.
-        assert isinstance(events.pop(), ResponseCompleted)
+        assert isinstance(events.pop(), ModelResponseDone)
         assert events == whole
 
 

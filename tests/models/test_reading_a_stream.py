@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from codexd.models.client import ItemCompleted, ModelEvent
+from codexd.models.client import ModelEvent, ModelItemDone
 from codexd.models.responses.stream import ResponseReader
 from codexd.models.sse import EventStreamReader, ServerSentEvent
 
@@ -59,12 +59,12 @@ def thought(item_id: str, part: str, index: int, text: str) -> dict[str, Any]:
 def finished(
     item_id: str, kind: str, item: dict[str, Any], call: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    return {"": "ItemCompleted", "item_id": item_id, "kind": kind, "item": item, "call": call}
+    return {"": "ModelItemDone", "item_id": item_id, "kind": kind, "item": item, "call": call}
 
 
 def completed(response_id: str | None, **members: Any) -> dict[str, Any]:
     rest = {"usage": USAGE, "end_turn": None, "incomplete": None} | members
-    return {"": "ResponseCompleted", "response_id": response_id} | rest
+    return {"": "ModelResponseDone", "response_id": response_id} | rest
 
 
 def message(item_id: str, status: str, *content: dict[str, Any]) -> dict[str, Any]:
@@ -287,7 +287,7 @@ def test_an_item_comes_as_the_provider_sent_it_to_the_byte() -> None:
     _, done = reader.feed(
         [ServerSentEvent(b'{"type":"response.output_item.done","item":%b}' % item)]
     )
-    assert isinstance(done, ItemCompleted)
+    assert isinstance(done, ModelItemDone)
     assert bytes(done.item) == item
 
 
@@ -341,7 +341,7 @@ def test_two_calls_that_one_answer_would_be_for_are_an_error() -> None:
         for n, item in enumerate((first, second))
     ]
     events, reader = read(stream(*done))
-    assert [event[""] for event in events] == ["ItemStarted", "ItemCompleted", "ItemStarted"]
+    assert [event[""] for event in events] == ["ItemStarted", "ModelItemDone", "ItemStarted"]
     assert reader.error is not None
     assert "two calls with the call_id call_1" in reader.error.message
 
@@ -365,10 +365,10 @@ def test_items_without_ids_get_ids_and_begin_with_their_first_delta() -> None:
         "ItemStarted",
         "TextDelta",
         "TextDelta",
-        "ItemCompleted",
+        "ModelItemDone",
         "ItemStarted",
-        "ItemCompleted",
-        "ResponseCompleted",
+        "ModelItemDone",
+        "ModelResponseDone",
     ]
     assert {event["item_id"] for event in events[:4]} == {said}
     assert {event["item_id"] for event in events[4:6]} == {called}

@@ -13,12 +13,12 @@ import trio
 
 from codexd.models.client import (
     CallMade,
-    ItemCompleted,
     ModelError,
     ModelEvent,
+    ModelItemDone,
     ModelRequest,
+    ModelResponseDone,
     ModelStream,
-    ResponseCompleted,
     ResponseStarted,
     TextDelta,
 )
@@ -85,11 +85,11 @@ async def test_an_answer_is_read_to_its_end() -> None:
     assert started.request_id == f"req_{model.port}_1"
     assert started.rate_limits["x-codex-primary-used-percent"] == "12.5"
     assert text_of(events) == "Hi there"
-    done = [event for event in events if isinstance(event, ItemCompleted)]
+    done = [event for event in events if isinstance(event, ModelItemDone)]
     assert [item.kind for item in done] == ["reasoning", "message", "call"]
     assert isinstance(done[2].call, CallMade)
     assert done[2].call.arguments == '{"command":"ls"}'
-    assert isinstance(end, ResponseCompleted)
+    assert isinstance(end, ModelResponseDone)
     assert end.usage is not None
     assert msgspec.json.decode(end.usage)["output_tokens"] == 4
 
@@ -392,7 +392,7 @@ async def test_a_stream_without_chunks_ends_with_its_connection() -> None:
         client_of(f"http://127.0.0.1:{port}/v1") as client,
     ):
         [_, end] = await asked(client)
-    assert end == ResponseCompleted(response_id="r", usage=None)
+    assert end == ModelResponseDone(response_id="r", usage=None)
 
 
 @trio_test
@@ -513,7 +513,7 @@ async def test_a_chat_answer_whose_end_is_never_said_is_whole_all_the_same() -> 
         events = await asked(client)
         await model.wait_clients_gone(1)
     assert text_of(events) == "Hi"
-    assert isinstance(events[-1], ResponseCompleted)
+    assert isinstance(events[-1], ModelResponseDone)
 
 
 @trio_test
@@ -537,7 +537,7 @@ async def test_a_chat_request_goes_where_that_api_is_and_its_connection_is_used_
         for _ in range(2):
             events = await asked(client)
             assert text_of(events) == "Hi there"
-            assert isinstance(events[-1], ResponseCompleted)
+            assert isinstance(events[-1], ModelResponseDone)
     assert [request.path for request in model.requests] == ["/v1/chat/completions"] * 2
     assert model.connections == 1
 
@@ -561,7 +561,7 @@ async def test_a_chat_server_that_does_not_stream_is_understood(head: bytes) -> 
     ):
         events = await asked(client)
     assert text_of(events) == "Hi"
-    assert isinstance(events[-1], ResponseCompleted)
+    assert isinstance(events[-1], ModelResponseDone)
 
 
 @trio_test

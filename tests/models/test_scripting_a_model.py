@@ -11,11 +11,11 @@ import pytest
 import trio
 
 from codexd.models.client import (
-    ItemCompleted,
     ModelError,
     ModelEvent,
+    ModelItemDone,
     ModelRequest,
-    ResponseCompleted,
+    ModelResponseDone,
     TextDelta,
 )
 from codexd.models.http.client import HttpModelClient
@@ -125,7 +125,7 @@ def test_a_reply_is_a_stream_that_the_reader_understands_whole() -> None:
     events: list[ModelEvent] = []
     for chunk in stream_of(reply, "n"):
         events += reader.feed(frames.feed(chunk))
-    done = [event for event in events if isinstance(event, ItemCompleted)]
+    done = [event for event in events if isinstance(event, ModelItemDone)]
     assert [(item.item_id, item.kind) for item in done] == [
         ("rs_n_0", "reasoning"),
         ("msg_n_1", "message"),
@@ -137,7 +137,7 @@ def test_a_reply_is_a_stream_that_the_reader_understands_whole() -> None:
         ("call_n_2", False),
         ("call_n_3", True),
     ]
-    assert isinstance(events[-1], ResponseCompleted)
+    assert isinstance(events[-1], ModelResponseDone)
 
 
 def request(prompt: str) -> ModelRequest:
@@ -175,7 +175,7 @@ async def test_no_two_answers_have_an_id_in_common() -> None:
     async def ask(client: HttpModelClient) -> None:
         async with client.stream(request("say 1")) as stream:
             while batch := await stream.receive():
-                ids.extend(event.item_id for event in batch if isinstance(event, ItemCompleted))
+                ids.extend(event.item_id for event in batch if isinstance(event, ModelItemDone))
 
     async with scripted_model() as model, trio.open_nursery() as nursery:
         client = HttpModelClient(read_provider("scripted", {"base_url": model.base_url}), {})

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from codexd.models.chat.request import encode_chat
 from codexd.models.chat.stream import ChatReader
 from codexd.models.client import (
-    ItemCompleted,
     ItemStarted,
     ModelError,
     ModelEvent,
+    ModelItemDone,
     ModelRequest,
+    ModelResponseDone,
     ReasoningDelta,
-    ResponseCompleted,
     TextDelta,
 )
 from codexd.models.quirks import QUIRKS, UNKNOWN
@@ -118,7 +118,7 @@ def check(stream: bytes, cut: int = 0) -> None:
         found += reader.feed(frames.feed(piece))
     found += reader.end()
     assert reader.completed == (reader.error is None)
-    assert reader.completed == (bool(found) and isinstance(found[-1], ResponseCompleted))
+    assert reader.completed == (bool(found) and isinstance(found[-1], ModelResponseDone))
     if reader.error is not None:
         assert isinstance(reader.error, ModelError)
         assert reader.error.message
@@ -139,7 +139,7 @@ def check_items(found: list[ModelEvent]) -> None:
             case TextDelta() | ReasoningDelta():
                 assert event.item_id in open_items
                 assert event.text
-            case ItemCompleted():
+            case ModelItemDone():
                 assert open_items.pop(event.item_id) == event.kind
                 history.append(without_id(event.item))
                 if event.call is not None:

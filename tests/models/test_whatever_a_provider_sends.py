@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codexd.models.client import ItemCompleted, ItemStarted, ModelEvent, ResponseCompleted
+from codexd.models.client import ItemStarted, ModelEvent, ModelItemDone, ModelResponseDone
 from codexd.models.responses.stream import ResponseReader
 from codexd.models.sse import EventStreamReader
 from codexd.projections.model.items import without_id
@@ -69,9 +69,9 @@ def check(stream: bytes) -> None:
     found: list[ModelEvent] = reader.feed(frames.feed(stream))
     reader.end()
     assert reader.completed == (reader.error is None)
-    assert reader.completed == (bool(found) and isinstance(found[-1], ResponseCompleted))
+    assert reader.completed == (bool(found) and isinstance(found[-1], ModelResponseDone))
     begun = [event.item_id for event in found if isinstance(event, ItemStarted)]
-    done = [event for event in found if isinstance(event, ItemCompleted)]
+    done = [event for event in found if isinstance(event, ModelItemDone)]
     assert len(set(begun)) == len(begun)
     assert {item.item_id for item in done} <= set(begun)
     for item in done:

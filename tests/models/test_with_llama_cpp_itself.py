@@ -11,11 +11,11 @@ import pytest
 
 from codexd.core.values.usage import read_usage
 from codexd.models.client import (
-    ItemCompleted,
     ModelError,
     ModelEvent,
+    ModelItemDone,
     ModelRequest,
-    ResponseCompleted,
+    ModelResponseDone,
     TextDelta,
 )
 from codexd.models.http.client import HttpModelClient
@@ -72,8 +72,8 @@ async def answer(asked: Provider, *items: bytes, **members: Any) -> list[ModelEv
     return found
 
 
-def completed(events: list[ModelEvent]) -> list[ItemCompleted]:
-    return [event for event in events if isinstance(event, ItemCompleted)]
+def completed(events: list[ModelEvent]) -> list[ModelItemDone]:
+    return [event for event in events if isinstance(event, ModelItemDone)]
 
 
 def text_of(events: list[ModelEvent]) -> str:
@@ -85,7 +85,7 @@ def text_of(events: list[ModelEvent]) -> str:
 async def test_a_text_comes_whole_with_its_usage(base_url: str, wire_api: str) -> None:
     events = await answer(provider(base_url, wire_api=wire_api), says("user", "Hello"))
     ended = events[-1]
-    assert isinstance(ended, ResponseCompleted)
+    assert isinstance(ended, ModelResponseDone)
     assert ended.usage is not None
     usage = read_usage(ended.usage)
     assert usage is not None
@@ -113,7 +113,7 @@ async def test_calls_are_held_to_their_schema_and_answered(base_url: str) -> Non
         history.append(msgspec.json.encode(output))
     # And the server takes back what it said.
     again = await answer(provider(base_url), *history, tools=(SHELL,))
-    assert isinstance(again[-1], ResponseCompleted)
+    assert isinstance(again[-1], ModelResponseDone)
 
 
 @trio_test
@@ -139,13 +139,13 @@ async def test_an_image_is_refused_with_a_reason_and_left_out_where_told(base_ur
     with pytest.raises(ModelError, match="image input is not supported"):
         await answer(provider(base_url), says("user", image))
     blind = provider(base_url, quirks={"images": False})
-    assert isinstance((await answer(blind, says("user", image)))[-1], ResponseCompleted)
+    assert isinstance((await answer(blind, says("user", image)))[-1], ModelResponseDone)
 
 
 @trio_test
 async def test_strict_templates_take_whatever_a_thread_has(base_url: str) -> None:
     turn = (says("developer", "Rule."), says("user", "Env."), says("user", "Hello"))
-    assert isinstance((await answer(provider(base_url), *turn))[-1], ResponseCompleted)
+    assert isinstance((await answer(provider(base_url), *turn))[-1], ModelResponseDone)
 
 
 @trio_test

@@ -19,8 +19,8 @@ from codexd.core.values.ids import ItemId
 from codexd.core.values.items import TurnError
 from codexd.core.values.limits import Limits
 from codexd.core.values.usage import Tokens, read_usage, says_cached
-from codexd.projections.clients.deltas import Said
-from codexd.projections.clients.notifications import Saying, Wire
+from codexd.projections.clients.deltas import Outgoing
+from codexd.projections.clients.notifications import ClientProjection, Saying
 from codexd.projections.usage.totals import UsageTotals
 from codexd.protocol import notifications as n
 from ordinary import ENDED, FIRST_TURN, begun, calling
@@ -115,12 +115,12 @@ SUMMARY = HistoryCompacted(ItemId("h"), "so far", (msgspec.Raw(b"x" * 4000),))
 REFUSED = ModelCallFailed(TurnError("too long", "contextWindowExceeded"), "request", False)
 
 
-def told(wire: Wire, *events: Event) -> list[n.ThreadTokenUsageUpdatedNotification]:
+def told(wire: ClientProjection, *events: Event) -> list[n.ThreadTokenUsageUpdatedNotification]:
     """What the fold says of usage."""
     said: list[Saying] = []
     for seq, event in enumerate(events, 1):
         said += wire.apply(Recorded(seq, 1000, event))
-    params = [one.params for one in said if isinstance(one, Said)]
+    params = [one.params for one in said if isinstance(one, Outgoing)]
     return [one for one in params if isinstance(one, n.ThreadTokenUsageUpdatedNotification)]
 
 
@@ -129,7 +129,7 @@ def in_a_window(tokens: int, turn: int = 1) -> TurnStarted:
 
 
 def test_screens_are_told_after_each_response_with_what_is_left_of_its_models_window() -> None:
-    wire = Wire(THREAD, UsageTotals())
+    wire = ClientProjection(THREAD, UsageTotals())
     [first] = told(wire, in_a_window(24_000), calling("t1/1"), replace(ENDED, usage=FULL))
     count = n.TokenUsageBreakdown(120, 100, 80, 5, 20, 12)
     assert (first.thread_id, first.turn_id) == (THREAD, "t1")
@@ -144,7 +144,10 @@ def test_screens_are_told_after_each_response_with_what_is_left_of_its_models_wi
 
 def test_a_window_that_nobody_knows_has_nothing_left_of_it() -> None:
     [only] = told(
-        Wire(THREAD, UsageTotals()), begun(1), calling("t1/1"), replace(ENDED, usage=FULL)
+        ClientProjection(THREAD, UsageTotals()),
+        begun(1),
+        calling("t1/1"),
+        replace(ENDED, usage=FULL),
     )
     assert only.token_usage.model_context_window is None
     assert (only.token_usage.context_tokens, only.token_usage.percent_left) == (120, None)
@@ -153,7 +156,7 @@ def test_a_window_that_nobody_knows_has_nothing_left_of_it() -> None:
 def test_after_a_compaction_the_last_is_an_estimate_and_the_total_a_sum() -> None:
     compacting = replace(calling("t1/2"), purpose="compact")
     begin = (in_a_window(24_000), calling("t1/1"), replace(ENDED, usage=FULL))
-    wire = Wire(THREAD, UsageTotals())
+    wire = ClientProjection(THREAD, UsageTotals())
     _, paid, short = told(wire, *begin, compacting, replace(ENDED, usage=FULL), SUMMARY)
     total = n.TokenUsageBreakdown(240, 200, 160, 10, 40, 24)
     assert paid.token_usage.total == short.token_usage.total == total
@@ -163,7 +166,7 @@ def test_after_a_compaction_the_last_is_an_estimate_and_the_total_a_sum() -> Non
 
 def test_a_request_that_was_too_long_leaves_nothing_of_the_window_and_the_total_as_it_was() -> None:
     begin = (in_a_window(24_000), calling("t1/1"), replace(ENDED, usage=FULL), calling("t1/2"))
-    _, refused = told(Wire(THREAD, UsageTotals()), *begin, REFUSED)
+    _, refused = told(ClientProjection(THREAD, UsageTotals()), *begin, REFUSED)
     assert refused.token_usage.last == n.TokenUsageBreakdown(24_000)
     assert refused.token_usage.total == n.TokenUsageBreakdown(120, 100, 80, 5, 20, 12)
     assert refused.token_usage.percent_left == 0
@@ -172,10 +175,10 @@ def test_a_request_that_was_too_long_leaves_nothing_of_the_window_and_the_total_
 def test_what_is_replayed_is_what_was_told() -> None:
     """Nobody asks a table of models again."""
     events = (in_a_window(24_000), calling("t1/1"), replace(ENDED, usage=FULL), SUMMARY, REFUSED)
-    live = told(Wire(THREAD, UsageTotals()), *events)
+    live = told(ClientProjection(THREAD, UsageTotals()), *events)
     for at in range(1, len(events)):
         usage = UsageTotals()
         for event in events[:at]:
             usage.apply(event)
-        again = told(Wire(THREAD, usage), *events[at:])
+        again = told(ClientProjection(THREAD, usage), *events[at:])
         assert again == live[len(live) - len(again) :]

@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 
 from codexd.core.values.ids import CallId, ItemId, ThreadId, TurnId
 from codexd.core.values.items import AgentMessage, CommandExecution, Reasoning
-from codexd.projections.clients.deltas import Said, SaidDelta, Spoken, TextPart, Texts, part_key
+from codexd.projections.clients.deltas import (
+    EncodedDelta,
+    Outgoing,
+    Spoken,
+    TextPart,
+    Texts,
+    part_key,
+)
 from reading import Reading
 
 M1, R1 = ItemId("m1"), ItemId("r1")
@@ -41,13 +48,13 @@ def test_pieces_are_deltas_and_offsets_count_bytes() -> None:
     fold.opened(M1, "message", 1)
     said = fold.text(M1, "text", 0, ["Grüße", "", " 🙂"], 5)
     assert said == [
-        SaidDelta(
+        EncodedDelta(
             "item/agentMessage/delta",
             '{"method":"item/agentMessage/delta","params":{"threadId":"th","turnId":"t1",'
             '"itemId":"m1","delta":"Grüße"},"emittedAtMs":5}'.encode(),
             7,
         ),
-        SaidDelta(
+        EncodedDelta(
             "item/agentMessage/delta",
             '{"method":"item/agentMessage/delta","params":{"threadId":"th","turnId":"t1",'
             '"itemId":"m1","delta":" 🙂"},"emittedAtMs":5}'.encode(),
@@ -92,7 +99,7 @@ def test_whoever_has_the_first_bytes_is_told_exactly_the_rest(place: int) -> Non
     fold.told(part_key(M1, "text", 0), place)
     said = fold.completed(message(WORDS), 2, begun=False)
     rest = WORDS.encode()[place:]
-    deltas = [one for one in said if isinstance(one, SaidDelta)]
+    deltas = [one for one in said if isinstance(one, EncodedDelta)]
     assert [one.offset for one in deltas] == ([len(WORDS.encode())] if rest else [])
     assert all(b'"delta":"%b"' % rest in one.body for one in deltas)
     assert methods(said)[-1] == "item/completed"
@@ -141,7 +148,7 @@ def test_a_cursor_names_a_text(item: str, part: TextPart, index: int, key: str) 
             content=("",) * index + ("abc",) if part == "content" else (),
         )
     )
-    deltas = [o for o in fold.completed(fold_item, 2, begun=False) if isinstance(o, SaidDelta)]
+    deltas = [o for o in fold.completed(fold_item, 2, begun=False) if isinstance(o, EncodedDelta)]
     assert [(b'"delta":"c"' in one.body, one.offset) for one in deltas] == [(True, 3)]
 
 
@@ -149,7 +156,7 @@ def test_output_grows_and_its_rest_is_told() -> None:
     fold = texts()
     first = fold.output(CallId("c1"), "ä\n", 1)
     rest = fold.output_rest(CallId("c1"), "ä\nb\n", 2)
-    assert [one.offset for one in [*first, *rest] if isinstance(one, SaidDelta)] == [3, 5]
+    assert [one.offset for one in [*first, *rest] if isinstance(one, EncodedDelta)] == [3, 5]
     assert fold.output_rest(CallId("c1"), "ä\nb\n", 3) == []
 
 
@@ -163,7 +170,7 @@ def test_a_copy_stays_where_it_is() -> None:
     copy = fold.copy()
     more = fold.text(M1, "text", 0, [WORDS], 1)
     done = fold.completed(message(WORDS), 2, begun=False)
-    assert [type(one) for one in done] == [Said]
+    assert [type(one) for one in done] == [Outgoing]
     read(opened, more, done)
     assert M1 in copy
     assert M1 not in fold

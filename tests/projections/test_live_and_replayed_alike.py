@@ -11,11 +11,11 @@ from msgspec.structs import replace
 
 from codexd.core.events.events import TurnStarted
 from codexd.core.state.state import fold
-from codexd.core.state.visibility import Standing
+from codexd.core.state.visibility import Visibility
 from codexd.core.values.items import ThreadItem
-from codexd.projections.clients.notifications import Wire
-from codexd.projections.clients.turns import Transcript
-from codexd.projections.model.history import History
+from codexd.projections.clients.notifications import ClientProjection
+from codexd.projections.clients.turns import TurnProjection
+from codexd.projections.model.history import ModelHistory
 from codexd.projections.usage.totals import UsageTotals
 from ordinary import ask
 from playing import INSTRUCTIONS, THREAD, TOOLS, Play
@@ -43,7 +43,7 @@ def finish(play: Play) -> None:
 @given(RUNS)
 def test_a_replay_of_the_log_shows_what_was_shown_live(run: list[int]) -> None:
     play = played(run)
-    wire, reader = Wire(THREAD, UsageTotals()), Reading()
+    wire, reader = ClientProjection(THREAD, UsageTotals()), Reading()
     for recorded in play.records:
         reader.take(wire.apply(recorded))
     assert reader.screen() == play.live.screen()
@@ -55,7 +55,7 @@ def test_a_replay_of_the_log_shows_what_was_shown_live(run: list[int]) -> None:
 @given(RUNS)
 def test_the_transcript_shows_what_was_shown_live(run: list[int]) -> None:
     play = played(run)
-    transcript = Transcript()
+    transcript = TurnProjection()
     transcript.apply_all(play.records)
     items = [untimed(item) for turn in transcript.turns for item in turn.items]
     assert items == list(play.live.screen().values())
@@ -114,7 +114,7 @@ def test_a_fold_that_is_taken_up_in_mid_turn_goes_on_as_the_live_one(run: list[i
     if play.state.turn is None:
         return
     start = max(i for i, r in enumerate(play.records) if isinstance(r.event, TurnStarted))
-    taken_up = Wire(THREAD, None)
+    taken_up = ClientProjection(THREAD, None)
     taken_up.take_up(fold(play.events), play.records[start:])
     live = play.wire.copy()
     live.texts = taken_up.texts.copy()  # Who loads a thread has seen no text of it.
@@ -139,7 +139,7 @@ def test_a_request_begins_with_the_request_before_it(run: list[int]) -> None:
 @given(RUNS)
 def test_a_replayed_history_prints_the_next_request_alike(run: list[int]) -> None:
     play = played(run)
-    again, standing = History(), Standing(play.erasures)
+    again, standing = ModelHistory(), Visibility(play.reverts)
     for recorded in play.records:
         again.apply_all(standing.of(recorded.seq, recorded.event), recorded.seq)
     assert again.items == play.history.items
@@ -154,7 +154,7 @@ def test_a_fold_that_is_taken_up_knows_what_waits() -> None:
         play.do(ask(n))
     play.end_response()
     start = max(i for i, r in enumerate(play.records) if isinstance(r.event, TurnStarted))
-    taken_up, reader = Wire(THREAD, None), Reading()
+    taken_up, reader = ClientProjection(THREAD, None), Reading()
     taken_up.take_up(fold(play.events), play.records[start:])
     seen = len(play.records)
     play.end_response()

@@ -8,7 +8,6 @@ import msgspec
 from msgspec.structs import replace
 
 from codexd.core.events.events import (
-    CallName,
     Event,
     InputWithdrawn,
     ItemCompleted,
@@ -17,6 +16,7 @@ from codexd.core.events.events import (
     ModelCallStarted,
     RequestPrint,
     ThreadForked,
+    ToolCallRef,
     TurnCompleted,
     TurnInterrupted,
     TurnSteered,
@@ -33,7 +33,7 @@ from codexd.core.values.items import (
     TurnError,
 )
 from codexd.core.values.tool_actions import ToolResult
-from codexd.projections.model.history import HASH_DIGITS, History
+from codexd.projections.model.history import HASH_DIGITS, ModelHistory
 from codexd.projections.model.items import user_message, without_id
 from ordinary import (
     ABORTED,
@@ -53,13 +53,13 @@ from ordinary import (
 )
 
 
-def history(*events: Event) -> History:
-    fold = History()
+def history(*events: Event) -> ModelHistory:
+    fold = ModelHistory()
     fold.apply_all(events)
     return fold
 
 
-def words(fold: History) -> list[str]:
+def words(fold: ModelHistory) -> list[str]:
     """Each item as short as it can be said."""
     return [_short(msgspec.json.decode(item)) for item in fold.items]
 
@@ -119,7 +119,7 @@ def test_a_tool_answers_with_exactly_its_text_for_the_model() -> None:
 
 
 def test_a_custom_call_is_answered_in_its_kind() -> None:
-    call = replace(made("c1"), call=CallName(CallId("c1"), "apply", custom=True))
+    call = replace(made("c1"), call=ToolCallRef(CallId("c1"), "apply", custom=True))
     assert words(history(*FIRST_TURN, call, ended("c1")))[-1] == "custom_tool_call_output c1"
 
 
@@ -185,11 +185,13 @@ def test_an_image_that_was_refused_is_left_out_for_whoever_refused_it() -> None:
     fold = history(*FIRST_TURN, refused)
     assert fold.refused_by("m-1", "p") == {"aa", "bb"}
     assert fold.refused_by("m-2", "p") == fold.refused_by("m-1", "q") == frozenset()
-    mark = fold.mark()
+    savepoint = fold.savepoint()
     fold.apply(replace(refused, images=("cc",)))
-    fold.go_back(mark)
+    fold.rollback(savepoint)
     assert fold.refused_by("m-1", "p") == {"aa", "bb"}
-    assert History.at(fold.place()).refused_by("m-1", "p") == fold.copy().refused_by("m-1", "p")
+    assert ModelHistory.at(fold.place()).refused_by("m-1", "p") == fold.copy().refused_by(
+        "m-1", "p"
+    )
     fold.apply(HistoryCompacted(ItemId("k"), "It was a bug.", ()))
     assert fold.refused_by("m-1", "p") == frozenset()
 
@@ -214,7 +216,7 @@ def _hash(segment: bytes) -> str:
     return hashlib.sha256(segment).hexdigest()[:HASH_DIGITS]
 
 
-def started(fold: History, name: str, attempt: int = 1) -> RequestPrint:
+def started(fold: ModelHistory, name: str, attempt: int = 1) -> RequestPrint:
     """The model is called: the print that goes into the log with it."""
     request = fold.print_request(b"instructions", (b"a", b"b"))
     call: ModelCallStarted = replace(calling(name, attempt), request=request)

@@ -8,14 +8,14 @@ from codexd.core import commands as c
 from codexd.core.values.ids import CallId, ItemId
 from codexd.core.values.items import AgentMessage, CommandExecution, Reasoning, UserMessage
 from codexd.core.values.tool_actions import ToolResult
-from codexd.projections.clients.turns import Transcript, TurnView
+from codexd.projections.clients.turns import TurnProjection, TurnView
 from codexd.protocol.turns import Turn
 from ordinary import BROKEN, ask, finished_call, finished_thought, line, text
 from playing import Play
 
 
 def turns(play: Play) -> list[TurnView]:
-    transcript = Transcript()
+    transcript = TurnProjection()
     transcript.apply_all(play.records)
     return transcript.turns
 
@@ -128,7 +128,7 @@ def test_a_run_of_whole_turns_shows_the_same_as_all_of_them() -> None:
     whole = turns(play)
     start = whole[1].seq
     queued = [r for r in play.records[: start - 1] if r.event.type == "input.queued"]
-    part = Transcript()
+    part = TurnProjection()
     part.apply_all([*queued, *play.records[start - 1 :]])
     assert part.turns == whole[1:]
 

@@ -18,8 +18,8 @@ from codexd.core.values.ids import ModelCallId, ThreadId
 from codexd.core.values.items import TurnError
 from codexd.core.values.usage import Tokens
 from codexd.projections.summary import Summary
-from codexd.projections.usage.by_day import DAY_MS, Spending, Spent
-from codexd.projections.usage.by_turn import Costs
+from codexd.projections.usage.by_day import DAY_MS, Spent, UsageByDay
+from codexd.projections.usage.by_turn import UsageByTurn
 from ordinary import ENDED, FIRST_TURN, SETTINGS, STARTED, begun, calling, queued
 
 OTHER = SETTINGS.__class__(**{**msgspec.structs.asdict(SETTINGS), "model": "m-2"})
@@ -40,17 +40,17 @@ def recorded(*events: Event, at_ms: int = 1000) -> list[Recorded]:
     return [Recorded(seq, at_ms, event, turn="t") for seq, event in enumerate(events, 1)]
 
 
-def spending(*events: Event) -> Spending:
-    folded = Spending()
+def spending(*events: Event) -> UsageByDay:
+    folded = UsageByDay()
     for one in recorded(*events):
         folded = folded.after(one)
-    assert msgspec.msgpack.decode(msgspec.msgpack.encode(folded), type=Spending) == folded
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(folded), type=UsageByDay) == folded
     return folded
 
 
 def rows(*events: Event) -> list[tuple[str, str, int, int, int]]:
     """Turn, kind, answered and failed requests, and tokens in all."""
-    costs = Costs()
+    costs = UsageByTurn()
     for one in recorded(*events):
         costs.apply(one)
     return [

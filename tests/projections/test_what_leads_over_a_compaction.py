@@ -6,13 +6,13 @@ import msgspec
 import pytest
 
 from codexd.core.commands import Bridge
-from codexd.core.events.compaction import Kept, PinAdded, text_item
+from codexd.core.events.compaction import KeptMessage, PinAdded, text_item
 from codexd.core.events.events import (
-    CallName,
     ContextAdded,
     Event,
     InputQueued,
     ItemCompleted,
+    ToolCallRef,
     TurnCompleted,
     TurnSteered,
 )
@@ -23,7 +23,7 @@ from codexd.projections.model.kept_by_compaction import (
     NO_TEXT,
     WORDS_PART_OF_WINDOW,
     WORDS_TOKENS_MAX,
-    Keepsakes,
+    CompactionKeep,
     bridge_of,
 )
 from codexd.projections.model.pins import pinned_items
@@ -33,14 +33,16 @@ from ordinary import call_json, ended, message_json
 ROOM = WORDS_TOKENS_MAX * 4
 
 
-def said(*content: UserInput | str, start: int = 1) -> Keepsakes:
+def said(*content: UserInput | str, start: int = 1) -> CompactionKeep:
     """A history in which these were said, one a record."""
-    keepsakes = Keepsakes()
+    compaction_keep = CompactionKeep()
     for seq, one in enumerate(content, start):
         part = TextInput(one) if isinstance(one, str) else one
         queued = InputQueued(ItemId(f"u{seq}"), TurnId(f"t{seq}"), (part,))
-        keepsakes = keepsakes.queue(queued, seq).unqueue((queued.item_id,), said=True).take_in()
-    return keepsakes
+        compaction_keep = (
+            compaction_keep.queue(queued, seq).unqueue((queued.item_id,), said=True).take_in()
+        )
+    return compaction_keep
 
 
 def texts(bridge: Bridge) -> list[str]:
@@ -50,18 +52,18 @@ def texts(bridge: Bridge) -> list[str]:
 def test_all_that_fits_stays_as_it_was_said() -> None:
     bridge = bridge_of(said("one", "two"), None)
     assert bridge == Bridge(
-        (text_item("user", "one"), text_item("user", "two")), 1, (Kept(1), Kept(2))
+        (text_item("user", "one"), text_item("user", "two")), 1, (KeptMessage(1), KeptMessage(2))
     )
 
 
 def test_nothing_was_said() -> None:
-    assert bridge_of(Keepsakes(), None) == Bridge()
+    assert bridge_of(CompactionKeep(), None) == Bridge()
 
 
 def test_the_newest_stay_and_the_first_that_does_not_fit_loses_its_middle() -> None:
     old, long, new = "old " * 1000, "long\n" * ROOM, "n" * 4000
     bridge = bridge_of(said(old, long, new), None)
-    assert bridge.kept == (Kept(2, True), Kept(3))
+    assert bridge.kept == (KeptMessage(2, True), KeptMessage(3))
     cut, whole = texts(bridge)
     assert whole == new
     assert "tokens truncated…" in cut
@@ -84,7 +86,7 @@ def test_of_a_small_window_words_take_a_part_only() -> None:
 
 def test_a_scrap_of_a_message_is_not_worth_keeping() -> None:
     bridge = bridge_of(said("old " * 1000, "n" * (ROOM - 100)), None)
-    assert bridge.kept == (Kept(2),)
+    assert bridge.kept == (KeptMessage(2),)
 
 
 def test_what_no_bridge_can_need_is_not_held() -> None:
@@ -93,15 +95,15 @@ def test_what_no_bridge_can_need_is_not_held() -> None:
 
 
 def test_images_stay_behind_and_that_there_was_one_does_not() -> None:
-    keepsakes = said(ImageInput("data:,x"), MentionInput("a.py", "/work/a.py"))
-    assert texts(bridge_of(keepsakes, None)) == [NO_TEXT, "[a.py](/work/a.py)"]
+    compaction_keep = said(ImageInput("data:,x"), MentionInput("a.py", "/work/a.py"))
+    assert texts(bridge_of(compaction_keep, None)) == [NO_TEXT, "[a.py](/work/a.py)"]
 
 
 def test_words_that_wait_for_their_turn_are_not_the_histories_yet() -> None:
-    waits = Keepsakes().queue(InputQueued(ItemId("u1"), TurnId("t1"), (TextInput("go"),)), 7)
+    waits = CompactionKeep().queue(InputQueued(ItemId("u1"), TurnId("t1"), (TextInput("go"),)), 7)
     assert bridge_of(waits, None) == Bridge()
-    assert waits.unqueue((ItemId("u1"),), said=False) == Keepsakes()
-    steered = Keepsakes().steer((TextInput("quick"),), 8)
+    assert waits.unqueue((ItemId("u1"),), said=False) == CompactionKeep()
+    steered = CompactionKeep().steer((TextInput("quick"),), 8)
     assert bridge_of(steered, None) == Bridge()
     assert texts(bridge_of(steered.take_in(), None)) == ["quick"]
 
@@ -109,23 +111,23 @@ def test_words_that_wait_for_their_turn_are_not_the_histories_yet() -> None:
 def test_pins_stand_where_their_records_do_and_context_before_the_last_words() -> None:
     pin = PinAdded(2, (msgspec.Raw(message_json("m", "An answer.")),))
     late = PinAdded(9, (msgspec.Raw(message_json("m", "The last answer.")),))
-    keepsakes = said("one", "two", "three").pin(late)
-    keepsakes = msgspec.structs.replace(
-        keepsakes, words=tuple(one for one in keepsakes.words if one.seq != 2)
+    compaction_keep = said("one", "two", "three").pin(late)
+    compaction_keep = msgspec.structs.replace(
+        compaction_keep, words=tuple(one for one in compaction_keep.words if one.seq != 2)
     ).pin(pin)
-    bridge = bridge_of(keepsakes, None)
+    bridge = bridge_of(compaction_keep, None)
     assert texts(bridge) == ["one", "An answer.", "three", "The last answer."]
     assert (bridge.context_at, bridge.pins) == (2, (2, 9))
-    assert texts(bridge_of(keepsakes.unpin(2), None)) == ["one", "three", "The last answer."]
+    assert texts(bridge_of(compaction_keep.unpin(2), None)) == ["one", "three", "The last answer."]
 
 
 def test_pinned_words_stand_there_once_whole_and_take_no_room_from_others() -> None:
     long = "x" * (ROOM - 100)
-    keepsakes = said("one", long, "two")
-    keepsakes = keepsakes.pin(PinAdded(2, (text_item("user", long),)))
-    bridge = bridge_of(keepsakes, None)
+    compaction_keep = said("one", long, "two")
+    compaction_keep = compaction_keep.pin(PinAdded(2, (text_item("user", long),)))
+    bridge = bridge_of(compaction_keep, None)
     assert texts(bridge) == ["one", long, "two"]
-    assert bridge.kept == (Kept(1), Kept(3))
+    assert bridge.kept == (KeptMessage(1), KeptMessage(3))
 
 
 @pytest.mark.parametrize(
@@ -151,7 +153,7 @@ def test_an_answer_is_pinned_without_its_id() -> None:
 
 @pytest.mark.parametrize("at", [0, 1])
 def test_a_call_and_its_answer_are_pinned_together(at: int) -> None:
-    name = CallName(CallId("c1"), "shell")
+    name = ToolCallRef(CallId("c1"), "shell")
     call = ItemCompleted(ItemId("fc"), "call", call_json("c1", "ls"), None, name)
     records = [Recorded(4, 0, call), Recorded(6, 0, ended("c1"))]
     items = pinned_items(records[at], records)
@@ -163,7 +165,7 @@ def test_a_call_and_its_answer_are_pinned_together(at: int) -> None:
 
 
 def test_of_two_calls_with_one_id_the_right_one_is_pinned() -> None:
-    name = CallName(CallId("c1"), "shell")
+    name = ToolCallRef(CallId("c1"), "shell")
     call = ItemCompleted(ItemId("fc"), "call", call_json("c1", "ls"), None, name)
     events: tuple[Event, ...] = (call, ended("c1", "first"), call, ended("c1", "second"))
     records = [Recorded(seq, 0, event) for seq, event in enumerate(events, 1)]

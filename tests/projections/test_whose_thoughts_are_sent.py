@@ -16,8 +16,8 @@ from codexd.core.events.events import Event, ItemCompleted, ModelCallStarted, Tu
 from codexd.core.events.history import HistoryCompacted
 from codexd.core.events.revert import MARKERS
 from codexd.core.values.ids import ItemId
-from codexd.projections.model.history import History
-from codexd.projections.model.reasoning_owner import Makers
+from codexd.projections.model.history import ModelHistory
+from codexd.projections.model.reasoning_owner import ReasoningOwners
 from ordinary import ENDED, FIRST_TURN, begun, calling, finished_thought, queued, said
 from playing import Play
 
@@ -39,8 +39,8 @@ def by(call: str, model: str, provider: str = "p") -> ModelCallStarted:
     return replace(calling(call), model=model, provider=provider)
 
 
-def history(*events: Event) -> History:
-    fold = History()
+def history(*events: Event) -> ModelHistory:
+    fold = ModelHistory()
     fold.apply_all(events)
     return fold
 
@@ -61,14 +61,14 @@ SWITCHED = history(
 def test_a_model_is_sent_what_it_thought_itself() -> None:
     past = history(*FIRST_TURN, thought("r1"), said("m1", "one"), ENDED)
     assert past.for_whom("m-1", "p") == tuple(past.items)
-    assert past.makers.withheld("m-1", "p") == 0
+    assert past.reasoning_owners.withheld("m-1", "p") == 0
 
 
 @pytest.mark.parametrize(("model", "provider"), [("m-2", "p"), ("m-1", "q"), ("m-3", "q")])
 def test_another_model_or_provider_is_not(model: str, provider: str) -> None:
     past = history(*FIRST_TURN, thought("r1"), said("m1", "one"), ENDED)
     assert kinds(past.for_whom(model, provider)) == ["message"] * 3
-    assert past.makers.withheld(model, provider) == 1
+    assert past.reasoning_owners.withheld(model, provider) == 1
 
 
 def test_who_is_asked_again_has_his_own_thoughts_again() -> None:
@@ -78,32 +78,35 @@ def test_who_is_asked_again_has_his_own_thoughts_again() -> None:
     )
     for model, foreign in (("m-1", own[1]), ("m-2", own[0])):
         assert SWITCHED.for_whom(model, "p") == (*whole[:foreign], *whole[foreign + 1 :])
-    assert SWITCHED.makers.withheld("m-3", "p") == 2
+    assert SWITCHED.reasoning_owners.withheld("m-3", "p") == 2
 
 
 def test_what_is_remembered_of_it_is_as_long_as_there_were_changes() -> None:
-    makers = Makers()
+    reasoning_owners = ReasoningOwners()
     for at in range(1000):
-        makers = makers.thought(at, "m-1" if at < 900 else "m-2", "p")
-    assert [tuple(one) for one in makers.spans] == [(0, "m-1", "p", 900), (900, "m-2", "p", 100)]
+        reasoning_owners = reasoning_owners.thought(at, "m-1" if at < 900 else "m-2", "p")
+    assert [tuple(one) for one in reasoning_owners.spans] == [
+        (0, "m-1", "p", 900),
+        (900, "m-2", "p", 100),
+    ]
 
 
 def test_a_fold_goes_on_from_its_place_and_back_to_its_mark() -> None:
     place = SWITCHED.place()
-    again = History.at(place)
+    again = ModelHistory.at(place)
     again.bring_back(SWITCHED.items[: again.absent])
     assert again.for_whom("m-1", "p") == SWITCHED.for_whom("m-1", "p")
-    mark = again.mark()
+    savepoint = again.savepoint()
     again.apply(thought("r3"))
-    assert again.makers != SWITCHED.makers
-    again.go_back(mark)
-    assert again.makers == SWITCHED.makers
+    assert again.reasoning_owners != SWITCHED.reasoning_owners
+    again.rollback(savepoint)
+    assert again.reasoning_owners == SWITCHED.reasoning_owners
 
 
 def test_a_thought_of_nobody_knows_whom_is_sent_to_nobody() -> None:
     """As of a log that another program wrote: a provider may refuse what it did not encrypt itself."""
     past = history(*FIRST_TURN[:-1], thought("r1"), by("t1/1", "m-1"))
-    assert past.makers.withheld("m-1", "p") == 1
+    assert past.reasoning_owners.withheld("m-1", "p") == 1
 
 
 @pytest.mark.slow
@@ -128,16 +131,18 @@ def test_nobody_is_sent_the_thoughts_of_another_and_no_item_has_an_id(run: list[
     play = Play()
     for number in run:
         play.step(number)
-    asked, makers = ("", ""), dict[str, tuple[str, str]]()
+    asked, reasoning_owners = ("", ""), dict[str, tuple[str, str]]()
     for event in play.events:
         if isinstance(event, ModelCallStarted):
             asked = (event.model, event.provider)
         elif isinstance(event, ItemCompleted):
             content = msgspec.json.decode(event.item, type=_Item).encrypted_content
-            makers |= {content: asked} if content is not None else {}
+            reasoning_owners |= {content: asked} if content is not None else {}
     for _, call, items in play.sent:
         read = [msgspec.json.decode(item, type=_Item) for item in items]
         assert all(item.id is None for item in read)
         thoughts = [item.encrypted_content for item in read if item.type == "reasoning"]
         assert all(thought is not None for thought in thoughts)
-        assert {makers[str(thought)] for thought in thoughts} <= {(call.model, call.provider)}
+        assert {reasoning_owners[str(thought)] for thought in thoughts} <= {
+            (call.model, call.provider)
+        }

@@ -16,7 +16,7 @@ from codexd.core.events.events import (
 from codexd.core.events.history import HistoryCompacted
 from codexd.core.events.record import Recorded
 from codexd.core.values.ids import ItemId, ModelCallId, ThreadId, TurnId
-from codexd.projections.usage.cache_misses import KEPT_MS, Miss, Misses
+from codexd.projections.usage.cache_misses import KEPT_MS, CacheMisses, Miss
 from ordinary import ENDED, SETTINGS, STARTED
 
 SECOND = 1000
@@ -63,7 +63,7 @@ def turn(n: int, **settings: str) -> TurnStarted:
 
 def misses(*events: Event | int) -> list[Miss]:
     """Of events a second apart; a number lets so many ms go by."""
-    fold, at_ms, seq = Misses(), 0, 0
+    fold, at_ms, seq = CacheMisses(), 0, 0
     for event in events:
         if isinstance(event, int):
             at_ms += event
@@ -92,7 +92,7 @@ def test_what_is_too_short_to_be_cached_is_not_missed() -> None:
 
 def test_a_provider_that_says_nothing_of_its_cache_is_not_judged() -> None:
     assert misses(*BEGUN, asked(NEXT), used(6000, None)) == []
-    fold = Misses()
+    fold = CacheMisses()
     for seq, event in enumerate((*BEGUN, asked(NEXT), used(6000, None)), 1):
         fold.apply(Recorded(seq, seq, event, turn="t"))
     assert fold.unjudged == 1

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codexd.protocol.wire.framing import Fed, Hangup, Lines, OverlongMessage
-from codexd.protocol.wire.rpc import Answer, Notification, Request, Unreadable, read_message
+from codexd.protocol.wire.rpc import ClientReply, Notification, Request, Unreadable, read_message
 from codexd.protocol.wire.websocket import WebSocket
 
 quick = settings(max_examples=50, derandomize=True, deadline=None, database=None)
@@ -48,7 +48,7 @@ FRAMES = st.lists(
 @quick
 @given(PEER_BYTES)
 def test_a_message_is_something(body: bytes) -> None:
-    assert isinstance(read_message(body), Request | Notification | Answer | Unreadable)
+    assert isinstance(read_message(body), Request | Notification | ClientReply | Unreadable)
 
 
 @quick

@@ -14,12 +14,12 @@ from codexd.protocol.requests import (
     Undecided,
     read_decision,
 )
-from codexd.protocol.wire.rpc import Answer, encode_request, encode_result, read_message
+from codexd.protocol.wire.rpc import ClientReply, encode_request, encode_result, read_message
 
 
 def answered(result: str) -> Decided | Undecided:
     message = read_message(f'{{"id":1,"result":{result}}}'.encode())
-    assert isinstance(message, Answer)
+    assert isinstance(message, ClientReply)
     return read_decision(message)
 
 
@@ -80,7 +80,7 @@ def test_what_cannot_be_read_decides_nothing(result: str, reason: str) -> None:
 
 def test_an_error_decides_nothing() -> None:
     message = read_message(b'{"id":1,"error":{"code":-32601,"message":"unknown method"}}')
-    assert isinstance(message, Answer)
+    assert isinstance(message, ClientReply)
     assert read_decision(message) == Undecided(
         "the client answered with error -32601: unknown method"
     )
@@ -89,6 +89,6 @@ def test_an_error_decides_nothing() -> None:
 def test_a_frontend_answers() -> None:
     body = encode_result(1, CommandApprovalResponse("decline"))
     message = read_message(body)
-    assert isinstance(message, Answer)
+    assert isinstance(message, ClientReply)
     assert read_decision(message) == Decided("decline")
     assert msgspec.json.decode(body) == {"id": 1, "result": {"decision": "decline"}}

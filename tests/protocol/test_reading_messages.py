@@ -6,7 +6,7 @@ import pytest
 
 from codexd.protocol.turns import TurnSteerResponse
 from codexd.protocol.wire.rpc import (
-    Answer,
+    ClientReply,
     Notification,
     Request,
     Unreadable,
@@ -65,24 +65,24 @@ def test_a_frontend_reads_what_codexd_adds_to_a_notification() -> None:
 
 def test_an_answer_is_a_result_or_an_error() -> None:
     result = read_message(b'{"id":1,"result":{"decision":"accept"}}')
-    assert isinstance(result, Answer)
+    assert isinstance(result, ClientReply)
     assert (result.id, bytes(result.result), result.error) == (1, b'{"decision":"accept"}', None)
     error = read_message(b'{"id":1,"error":{"code":-32601,"message":"no"}}')
-    assert isinstance(error, Answer)
+    assert isinstance(error, ClientReply)
     assert error.error is not None
     assert (error.error.code, error.error.message) == (-32601, "no")
 
 
 def test_a_result_may_be_null() -> None:
     message = read_message(b'{"id":1,"result":null}')
-    assert isinstance(message, Answer)
+    assert isinstance(message, ClientReply)
     assert bytes(message.result) == b"null"
 
 
 def test_an_error_that_names_no_request_is_not_answered() -> None:
     # Two programs would tell each other for ever what they could not read.
     message = read_message(b'{"error":{"code":-32700,"message":"unreadable JSON"},"id":null}')
-    assert isinstance(message, Answer)
+    assert isinstance(message, ClientReply)
     assert message.id is None
 
 

@@ -19,12 +19,12 @@ from codexd.config.file import effective, origins, parse_config
 from codexd.core.values import items
 from codexd.core.values.ids import ItemId
 from codexd.protocol import (
-    asked_settings,
     history,
     methods,
     notifications,
     policies,
     searching,
+    settings,
     threads,
     turns,
 )
@@ -247,7 +247,7 @@ ANSWERS: dict[str, list[msgspec.Struct]] = {
         *settled(threads.ThreadStartResponse),
         *settled(threads.ThreadStartResponse, seq=3),
     ],
-    "thread/settings/update": [asked_settings.ThreadSettingsUpdateResponse()],
+    "thread/settings/update": [settings.ThreadSettingsUpdateResponse()],
     "thread/turns/list": [threads.ThreadTurnsListResponse(TURNS, None, "back")],
     "thread/unarchive": [threads.ThreadUnarchiveResponse(a_thread())],
     "thread/unsubscribe": [threads.ThreadUnsubscribeResponse("notSubscribed")],

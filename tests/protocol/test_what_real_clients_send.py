@@ -7,9 +7,9 @@ import pytest
 
 from codexd.core.values.items import TextInput
 from codexd.core.values.settings import SettingsChange
-from codexd.protocol.asked_settings import thread_change, turn_change
 from codexd.protocol.methods import METHODS, InitializeParams, read_params
 from codexd.protocol.policies import approval_policy, sandbox_mode, sandbox_policy
+from codexd.protocol.settings import thread_change, turn_change
 from codexd.protocol.threads import (
     After,
     ThreadForkParams,

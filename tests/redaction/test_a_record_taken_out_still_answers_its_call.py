@@ -5,14 +5,14 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import replace
 
-from codexd.core.events.events import CallName, Event, ItemCompleted, decode_event, encode_event
+from codexd.core.events.events import Event, ItemCompleted, ToolCallRef, decode_event, encode_event
 from codexd.core.events.tools import ApprovalRequested
 from codexd.core.values.ids import CallId
-from codexd.projections.model.history import History
+from codexd.projections.model.history import ModelHistory
 from codexd.redaction.scrubbing import Scrub
 from ordinary import asked_about, ended, line, made
 
-CALL = replace(made("own"), call=CallName(CallId("own"), "shell", answers="c1"))
+CALL = replace(made("own"), call=ToolCallRef(CallId("own"), "shell", answers="c1"))
 ASKED = asked_about("own", line("echo words"))
 
 
@@ -27,7 +27,7 @@ def taken_out(event: Event) -> Event:
 
 def test_a_call_and_its_answer_have_one_id_before_the_model_after_they_are_taken_out() -> None:
     call = replace(CALL, item=msgspec.Raw(bytes(CALL.item).replace(b'"own"', b'"c1"')))
-    history = History()
+    history = ModelHistory()
     for event in (taken_out(call), taken_out(ended("own"))):
         history.apply(event)
     read = [msgspec.json.decode(item) for item in history.items]

@@ -7,16 +7,16 @@ import logging
 from pathlib import Path
 
 from codexd.config.live import LiveConfig
-from codexd.redaction.house import HouseRedaction
+from codexd.redaction.daemon_secrets import DaemonSecrets
 from codexd.redaction.logs import clean_logs
 
 ENV = {"API_TOKEN": "k3yWithoutAnythingOdd", "LICENCE": "0123-4567-89ab"}
 
 
-def house(folder: Path, text: str) -> HouseRedaction:
+def house(folder: Path, text: str) -> DaemonSecrets:
     file = folder / "config.toml"
     file.write_text(text)
-    return HouseRedaction(LiveConfig(file), ENV)
+    return DaemonSecrets(LiveConfig(file), ENV)
 
 
 def test_an_entry_and_its_traceback_are_clean(tmp_path: Path) -> None:

@@ -26,12 +26,12 @@ from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import RunCommand, ToolAction, ToolResult
 from codexd.models.client import (
     CallMade,
-    ItemCompleted,
     ModelError,
     ModelEvent,
+    ModelItemDone,
     ModelRequest,
+    ModelResponseDone,
     ModelStream,
-    ResponseCompleted,
     ResponseStarted,
     RetryBudget,
 )
@@ -42,7 +42,7 @@ from codexd.runtime.effects.perform import perform
 from codexd.runtime.supervisor import Supervisor
 from codexd.server.feed.feed import Feed
 from codexd.server.feed.frames import Frame, Questions
-from codexd.server.feed.reviews import Reviews
+from codexd.server.feed.reviews import RunningReviews
 from codexd.tools.registry import CallContext, OutputSink, Registry
 from codexd_eventstore.memory.store import MemoryStore
 from trio_test import trio_test
@@ -114,7 +114,7 @@ class Model:
                 answered.add(item.call_id)
         assert not open_calls
 
-    def _next(self) -> ItemCompleted:
+    def _next(self) -> ModelItemDone:
         """A call now and then, and else an answer."""
         self.calls += 1
         if self.calls % 2 == 0:
@@ -122,12 +122,12 @@ class Model:
         call = f"c{self.calls}"
         members = {"type": "function_call", "call_id": call, "name": "look", "arguments": "{}"}
         made = CallMade(call, "look", "{}")
-        return ItemCompleted(ItemId(f"fc_{call}"), "call", msgspec.Raw(_json(members)), made)
+        return ModelItemDone(ItemId(f"fc_{call}"), "call", msgspec.Raw(_json(members)), made)
 
-    def _message(self, words: str) -> ItemCompleted:
+    def _message(self, words: str) -> ModelItemDone:
         content = [{"type": "output_text", "text": words}]
         members = {"type": "message", "role": "assistant", "content": content}
-        return ItemCompleted(
+        return ModelItemDone(
             ItemId(f"m{self.calls}/{self.summaries}"), "message", msgspec.Raw(_json(members))
         )
 
@@ -135,10 +135,10 @@ class Model:
 class Answer:
     """One item, and what it cost."""
 
-    def __init__(self, item: ItemCompleted, tokens: int) -> None:
+    def __init__(self, item: ModelItemDone, tokens: int) -> None:
         total = tokens + len(item.item) // 4
         usage = msgspec.Raw(_json({"input_tokens": tokens, "total_tokens": total}))
-        ended = ResponseCompleted(None, usage)
+        ended = ModelResponseDone(None, usage)
         self._left: list[list[ModelEvent]] = [[ResponseStarted(None, {}), item, ended]]
 
     async def receive(self) -> list[ModelEvent]:
@@ -168,7 +168,7 @@ class Look:
 
 class Nobody:
     any = False
-    reviews = Reviews(lambda thread_id: None)
+    reviews = RunningReviews(lambda thread_id: None)
 
     def tell(self, frame: Frame, thread_id: ThreadId) -> None: ...
 
@@ -204,7 +204,7 @@ async def settled(thread: ThreadActor) -> None:
 
 async def pin_last(thread: ThreadActor, model: Model) -> None:
     """Pin the newest message of a person."""
-    words = thread.history.keepsakes.words[-1]
+    words = thread.history.compaction_keep.words[-1]
     item = next(one for one in reversed(thread.history.items) if model.last_words.encode() in one)
     model.pinned.append(item)
     await thread.submit(c.PinRecord(seq=words.seq, items=(msgspec.Raw(item),)))

@@ -21,7 +21,7 @@ from codexd.core.values.ids import ThreadId, TurnId
 from codexd.runtime.snapshots.after_revert import refold
 from codexd.runtime.snapshots.folds import Folds
 from codexd.runtime.snapshots.load import load
-from codexd.runtime.snapshots.steps import Keeper
+from codexd.runtime.snapshots.steps import SnapshotWriter
 from codexd_eventstore.memory.store import MemoryStore
 from codexd_eventstore.store import EventStore, NewEvent
 from playing import THREAD, Play
@@ -47,17 +47,17 @@ def ends(play: Play) -> list[int]:
     return [one.seq for one in reversed(play.records) if isinstance(one.event, kinds)]
 
 
-async def stepped(store: EventStore, play: Play) -> tuple[Keeper, Folds]:
+async def stepped(store: EventStore, play: Play) -> tuple[SnapshotWriter, Folds]:
     """The thread as it is loaded, with a step now and then."""
     await write(store, play.records)
-    keeper, folds = Keeper(store, THREAD), Folds.empty()
+    snapshot_writer, folds = SnapshotWriter(store, THREAD), Folds.empty()
     last = 0
     for one in play.records:
         folds.apply(one)
         if one.seq - last >= GAP and folds.between_turns:
-            await keeper.keep(folds)
+            await snapshot_writer.keep(folds)
             last = one.seq
-    return keeper, folds
+    return snapshot_writer, folds
 
 
 def back(to_seq: int) -> HistoryReverted:
@@ -67,20 +67,20 @@ def back(to_seq: int) -> HistoryReverted:
 def test_the_last_turn_is_taken_back_for_a_step_and_its_tail() -> None:
     async def check() -> None:
         play, store = a_play(), MemoryStore()
-        keeper, folds = await stepped(store, play)
+        snapshot_writer, folds = await stepped(store, play)
         version, to_seq = folds.version, ends(play)[1]
-        erasures = folds.summary.erasures.after(version + 1, back(to_seq))
-        refolded = await refold(store, THREAD, erasures, version)
+        reverts = folds.summary.reverts.after(version + 1, back(to_seq))
+        refolded = await refold(store, THREAD, reverts, version)
         longest_turn = max(a - b for a, b in pairwise(ends(play)))
         assert refolded.events <= GAP + 2 * longest_turn
         plain = Folds.empty()
         for one in play.records[:to_seq]:
             plain.apply(one)
-        await keeper.bring_back(folds.history)
-        folds.history = refolded.take_over(keeper)
-        await keeper.bring_back(folds.history)
+        await snapshot_writer.bring_back(folds.history)
+        folds.history = refolded.take_over(snapshot_writer)
+        await snapshot_writer.bring_back(folds.history)
         assert folds.history.items == plain.history.items
-        assert refolded.fill.context_tokens == plain.state.fill.context_tokens
+        assert refolded.window.context_tokens == plain.state.window.context_tokens
 
     trio.run(check)
 
@@ -88,7 +88,7 @@ def test_the_last_turn_is_taken_back_for_a_step_and_its_tail() -> None:
 def test_an_undo_finds_the_steps_that_were_taken_before_the_revert() -> None:
     async def check() -> None:
         play, store = a_play(), MemoryStore()
-        keeper, folds = await stepped(store, play)
+        snapshot_writer, folds = await stepped(store, play)
         version = folds.version
         whole = Folds.empty()
         for one in play.records:
@@ -96,22 +96,22 @@ def test_an_undo_finds_the_steps_that_were_taken_before_the_revert() -> None:
         # Most of it is taken back, and a step is taken of what is left.
         first = Recorded(version + 1, 1, back(ends(play)[-2]))
         await store.append(THREAD, [new(first)], expected_version=version, at_us=1, durable=False)
-        erasures = folds.summary.erasures.after(first.seq, first.event)
-        folds.history = (await refold(store, THREAD, erasures, version)).take_over(keeper)
+        reverts = folds.summary.reverts.after(first.seq, first.event)
+        folds.history = (await refold(store, THREAD, reverts, version)).take_over(snapshot_writer)
         folds.apply(first)
-        await keeper.keep(folds)
+        await snapshot_writer.keep(folds)
         undo = HistoryRevertUndone(first.seq, 1)
-        erasures = erasures.after(first.seq + 1, undo)
-        refolded = await refold(store, THREAD, erasures, first.seq)
-        folds.history = refolded.take_over(keeper)
-        await keeper.bring_back(folds.history)
+        reverts = reverts.after(first.seq + 1, undo)
+        refolded = await refold(store, THREAD, reverts, first.seq)
+        folds.history = refolded.take_over(snapshot_writer)
+        await snapshot_writer.bring_back(folds.history)
         assert folds.history.items == whole.history.items
         # And so does whoever opens the thread after that.
         second = Recorded(first.seq + 1, 1, undo)
         await store.append(
             THREAD, [new(second)], expected_version=first.seq, at_us=1, durable=False
         )
-        again = Keeper(store, THREAD)
+        again = SnapshotWriter(store, THREAD)
         loaded = await load(store, THREAD, again)
         await again.bring_back(loaded.folds.history)
         assert loaded.folds.history.items == whole.history.items
@@ -125,16 +125,16 @@ def test_an_undo_finds_the_steps_that_were_taken_before_the_revert() -> None:
 def test_a_fork_that_has_kept_nothing_yet_goes_back_by_the_steps_of_its_parent() -> None:
     async def check() -> None:
         play, store = a_play(), MemoryStore()
-        keeper, folds = await stepped(store, play)
+        snapshot_writer, folds = await stepped(store, play)
         version = folds.version
         forked = Recorded(version + 1, 1, ThreadForked(THREAD, version))
         await store.fork(THREAD, version, CHILD, [new(forked)], at_us=1)
-        seed = keeper.seed(folds)
+        seed = snapshot_writer.seed(folds)
         assert seed is not None
-        loaded = await load(store, CHILD, Keeper(store, CHILD), seed=seed)
+        loaded = await load(store, CHILD, SnapshotWriter(store, CHILD), seed=seed)
         to_seq = ends(play)[1]
-        erasures = loaded.folds.summary.erasures.after(version + 2, back(to_seq))
-        refolded = await refold(store, CHILD, erasures, version + 1)
+        reverts = loaded.folds.summary.reverts.after(version + 2, back(to_seq))
+        refolded = await refold(store, CHILD, reverts, version + 1)
         assert 0 < refolded.events < len(play.records) // 2
 
     trio.run(check)

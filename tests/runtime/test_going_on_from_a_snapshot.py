@@ -19,11 +19,11 @@ from codexd.core.events.events import InputQueued, ThreadForked, encode_event
 from codexd.core.events.record import Recorded
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.items import TextInput
-from codexd.projections.model.history import History
+from codexd.projections.model.history import ModelHistory
 from codexd.runtime.snapshots.after_revert import refold
 from codexd.runtime.snapshots.folds import Folds
 from codexd.runtime.snapshots.load import Loaded, load
-from codexd.runtime.snapshots.steps import NEWEST, Keeper, Seed, find_seed
+from codexd.runtime.snapshots.steps import NEWEST, Seed, SnapshotWriter, find_seed
 from codexd_eventstore.memory.store import MemoryStore
 from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import EventStore, NewEvent, Record, Snapshot
@@ -56,40 +56,40 @@ def a_long_play() -> Play:
 
 async def keep_steps(
     store: EventStore, records: Sequence[Recorded], gaps: Sequence[int]
-) -> tuple[Keeper, Folds]:
+) -> tuple[SnapshotWriter, Folds]:
     """Fold the records as an actor does, and take a step once so many have gone by and nothing is open."""
-    keeper, folds = Keeper(store, THREAD), Folds.empty()
+    snapshot_writer, folds = SnapshotWriter(store, THREAD), Folds.empty()
     left = list(gaps)
     last = 0
     for one in records:
-        erasures = folds.summary.erasures.after(one.seq, one.event)
-        if erasures is not folds.summary.erasures:
-            refolded = await refold(store, THREAD, erasures, one.seq - 1)
-            folds.history = refolded.take_over(keeper)
+        reverts = folds.summary.reverts.after(one.seq, one.event)
+        if reverts is not folds.summary.reverts:
+            refolded = await refold(store, THREAD, reverts, one.seq - 1)
+            folds.history = refolded.take_over(snapshot_writer)
         folds.apply(one)
         # A request is due now and then, and then all items are in memory.
         if one.seq % 7 == 0 or (left and one.seq - last >= left[0]):
-            await keeper.bring_back(folds.history)
+            await snapshot_writer.bring_back(folds.history)
         if left and one.seq - last >= left[0] and folds.between_turns:
-            await keeper.keep(folds)
+            await snapshot_writer.keep(folds)
             last = one.seq
             del left[0]
-    return keeper, folds
+    return snapshot_writer, folds
 
 
 async def opened(
     store: EventStore, thread_id: ThreadId = THREAD, seed: Seed | None = None
 ) -> Loaded:
     """It as an actor has it when a request is due."""
-    keeper = Keeper(store, thread_id)
-    loaded = await load(store, thread_id, keeper, seed=seed)
+    snapshot_writer = SnapshotWriter(store, thread_id)
+    loaded = await load(store, thread_id, snapshot_writer, seed=seed)
     printed = next_print(loaded.folds.history)
-    await keeper.bring_back(loaded.folds.history)
+    await snapshot_writer.bring_back(loaded.folds.history)
     assert next_print(loaded.folds.history) == printed  # It takes no more than the newest items.
     return loaded
 
 
-def next_print(history: History) -> object:
+def next_print(history: ModelHistory) -> object:
     return history.print_request(INSTRUCTIONS, TOOLS)
 
 
@@ -148,12 +148,12 @@ def test_a_fork_of_a_loaded_thread_begins_with_what_is_loaded() -> None:
     async def check() -> None:
         play, store = a_long_play(), MemoryStore()
         await write(store, play.records)
-        keeper, folds = await keep_steps(store, play.records, [100, 100])
+        snapshot_writer, folds = await keep_steps(store, play.records, [100, 100])
         event = ThreadForked(THREAD, folds.version)
         forked = NewEvent(event.type, encode_event(event))
         await store.fork(THREAD, folds.version, CHILD, [forked], at_us=1)
         whole = await opened(store, CHILD)
-        seed = keeper.seed(folds)
+        seed = snapshot_writer.seed(folds)
         assert seed is not None
         assert_alike(await opened(store, CHILD, seed), whole)
         # What the child becomes is its own.
@@ -173,7 +173,7 @@ def test_a_grandchild_finds_the_items_that_its_elders_kept() -> None:
         await store.fork(
             THREAD, len(records), CHILD, [NewEvent(event.type, encode_event(event))], at_us=1
         )
-        child = Keeper(store, CHILD)
+        child = SnapshotWriter(store, CHILD)
         seed = await find_seed(store, THREAD, len(records))
         assert seed is not None
         loaded = await load(store, CHILD, child, seed=seed)
@@ -292,8 +292,8 @@ def test_what_was_scrubbed_from_an_elder_is_in_no_snapshot_of_a_fork(tmp_path: P
             await store.fork(THREAD, version, CHILD, [forked], at_us=1)
             await store.fork(CHILD, version + 1, GRANDCHILD, [forked], at_us=1)
             for fork in (CHILD, GRANDCHILD):
-                keeper = Keeper(store, fork)
-                await keeper.keep((await load(store, fork, keeper)).folds)
+                snapshot_writer = SnapshotWriter(store, fork)
+                await snapshot_writer.keep((await load(store, fork, snapshot_writer)).folds)
                 assert await find_seed(store, fork, version + 2) is not None
             await store.scrub(THREAD, edit, at_us=1)
             for fork in (CHILD, GRANDCHILD):
@@ -308,10 +308,10 @@ def test_a_long_first_reading_holds_only_what_no_step_has() -> None:
     async def check() -> None:
         play, store = a_long_play(), MemoryStore()
         await write(store, play.records)
-        keeper = Keeper(store, THREAD)
-        loaded = await load(store, THREAD, keeper, events=100)
+        snapshot_writer = SnapshotWriter(store, THREAD)
+        loaded = await load(store, THREAD, snapshot_writer, events=100)
         assert loaded.folds.history.absent > len(loaded.folds.history.items)
-        await keeper.bring_back(loaded.folds.history)
+        await snapshot_writer.bring_back(loaded.folds.history)
         assert loaded.folds.history.items == play.history.items
 
     trio.run(check)

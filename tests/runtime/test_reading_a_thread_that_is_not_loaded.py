@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from codexd.core.decide.lookups import NOWHERE
 from codexd.core.events.record import Recorded
-from codexd.core.state.window import Fill, fold_fill
+from codexd.core.state.window import ContextWindow, fold_window
 from codexd.projections.summary import Summary
-from codexd.runtime.snapshots.cache import KEPT_EVENTS, Memory
+from codexd.runtime.snapshots.cache import KEPT_EVENTS, FoldsCache
 from codexd.runtime.snapshots.load import load
-from codexd.runtime.snapshots.steps import Keeper
+from codexd.runtime.snapshots.steps import SnapshotWriter
 from codexd.runtime.snapshots.summary import summary_of
 from codexd.runtime.snapshots.window import fill_of
 from codexd_eventstore.memory.store import MemoryStore
@@ -65,8 +65,8 @@ def whole_summary(records: Sequence[Recorded]) -> Summary:
     return summary
 
 
-def shown(fill: Fill) -> tuple[int | None, int, int | None]:
-    return fill.window, fill.context_tokens, fill.percent_left
+def shown(window: ContextWindow) -> tuple[int | None, int, int | None]:
+    return window.limit, window.context_tokens, window.percent_left
 
 
 async def shown_at(store: EventStore, version: int) -> tuple[int | None, int, int | None]:
@@ -80,11 +80,11 @@ def test_how_full_its_window_is_shows_at_the_end_of_its_log(run: list[int]) -> N
         play = played(run)
         store = MemoryStore()
         await write(store, play.records)
-        fill = Fill()
+        window = ContextWindow()
         for one in play.records:
-            fill = fold_fill(fill, one.event)
+            window = fold_window(window, one.event)
             if one.seq % 5 == 0 or one.seq == len(play.records):
-                assert await shown_at(store, one.seq) == shown(fill)
+                assert await shown_at(store, one.seq) == shown(window)
 
     trio.run(main)
 
@@ -98,12 +98,12 @@ def test_the_snapshots_of_a_loaded_thread_are_gone_on_from(
         play = played(run)
         store = MemoryStore()
         await write(store, play.records[:loaded])
-        await load(store, THREAD, Keeper(store, THREAD), events=gap)
+        await load(store, THREAD, SnapshotWriter(store, THREAD), events=gap)
         await write(store, play.records[loaded:])
         summary, version = whole_summary(play.records), len(play.records)
         assert await summary_of(store, THREAD, version) == summary
-        fill = reduce(fold_fill, play.events, Fill())
-        assert await shown_at(store, version) == shown(fill)
+        window = reduce(fold_window, play.events, ContextWindow())
+        assert await shown_at(store, version) == shown(window)
 
     trio.run(main)
 
@@ -138,7 +138,7 @@ async def test_what_is_kept_counts_only_where_it_is_whole_and_of_this_thread() -
     play = a_long_play()
     store = Counting()
     await write(store, play.records)
-    version, memory = len(play.records), Memory("summary", Summary)
+    version, memory = len(play.records), FoldsCache("summary", Summary)
     summary = await summary_of(store, THREAD, version)
     found = await memory.find(store, THREAD)
     assert found == (version, summary)
@@ -150,7 +150,7 @@ async def test_what_is_kept_counts_only_where_it_is_whole_and_of_this_thread() -
         await store.set_snapshot(THREAD, "summary", Snapshot(version, bytes(flipped)))
         assert await memory.find(store, THREAD) is None
         flipped[at] ^= 1
-    of_another_kind = Memory("summary", Fill)
+    of_another_kind = FoldsCache("summary", ContextWindow)
     await store.set_snapshot(THREAD, "summary", snapshot)
     assert await of_another_kind.find(store, THREAD) is None
     assert await summary_of(store, THREAD, version) == summary

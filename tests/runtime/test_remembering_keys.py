@@ -18,7 +18,7 @@ from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.supervisor import Supervisor
 from codexd.server.feed.feed import Feed
 from codexd.server.feed.frames import Frame, Questions
-from codexd.server.feed.reviews import Reviews
+from codexd.server.feed.reviews import RunningReviews
 from codexd.tools.registry import Registry
 from codexd_eventstore.operations.jsonl import open_jsonl_store
 from playing import THREAD
@@ -30,7 +30,7 @@ OTHERS = 1500
 
 class Nobody:
     any = False
-    reviews = Reviews(lambda thread_id: None)
+    reviews = RunningReviews(lambda thread_id: None)
 
     def tell(self, frame: Frame, thread_id: ThreadId) -> None: ...
 

@@ -22,11 +22,11 @@ from codexd.core.values.settings import ApprovalPolicy
 from codexd.core.values.tool_actions import RunCommand, ToolAction, ToolResult
 from codexd.models.client import (
     CallMade,
-    ItemCompleted,
     ModelError,
+    ModelItemDone,
     ModelRequest,
+    ModelResponseDone,
     ModelStream,
-    ResponseCompleted,
     ResponseStarted,
     RetryBudget,
 )
@@ -35,7 +35,7 @@ from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.effects.perform import perform
 from codexd.runtime.supervisor import Supervisor
 from codexd.tools.registry import CallContext, OutputSink, Registry
-from codexd_eventstore.disk.layout import Places
+from codexd_eventstore.disk.layout import Layout
 from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import EventStore
 from ordinary import SETTINGS
@@ -59,7 +59,7 @@ class Disk:
     def events(self) -> list[Event | Unknown]:
         """What is in the thread's log."""
         found = after_power_cut(self.files.disk(), AllLost())
-        path = Places(found, DATA).log(THREAD)
+        path = Layout(found, DATA).log(THREAD)
         state = found.state(path)
         if state is None:
             return []
@@ -116,14 +116,14 @@ class Answer:
         if call is None:
             content = [{"type": "output_text", "text": "done"}]
             members: Any = {"type": "message", "role": "assistant", "content": content}
-            item = ItemCompleted(ItemId("m"), "message", msgspec.Raw(_json(members)))
+            item = ModelItemDone(ItemId("m"), "message", msgspec.Raw(_json(members)))
         else:
             members = {"type": "function_call", "call_id": call, "name": "look", "arguments": call}
             made = CallMade(call, "look", call)
-            item = ItemCompleted(ItemId(f"i_{call}"), "call", msgspec.Raw(_json(members)), made)
+            item = ModelItemDone(ItemId(f"i_{call}"), "call", msgspec.Raw(_json(members)), made)
         usage = msgspec.Raw(_json({"input_tokens": 1, "total_tokens": 2}))
         self._left: list[Any] = [
-            [ResponseStarted(None, {}), item, ResponseCompleted(None, usage)],
+            [ResponseStarted(None, {}), item, ModelResponseDone(None, usage)],
         ]
 
     async def receive(self) -> list[Any]:

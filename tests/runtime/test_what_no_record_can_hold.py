@@ -23,11 +23,11 @@ from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import RunCommand, ToolAction, ToolResult
 from codexd.models.client import (
     CallMade,
-    ItemCompleted,
     ModelEvent,
+    ModelItemDone,
     ModelRequest,
+    ModelResponseDone,
     ModelStream,
-    ResponseCompleted,
     ResponseStarted,
     RetryBudget,
 )
@@ -38,7 +38,7 @@ from codexd.runtime.effects.perform import perform
 from codexd.runtime.supervisor import Supervisor
 from codexd.server.feed.feed import Feed
 from codexd.server.feed.frames import Frame, Questions
-from codexd.server.feed.reviews import Reviews
+from codexd.server.feed.reviews import RunningReviews
 from codexd.tools.registry import CallContext, OutputSink, Registry
 from codexd_eventstore.memory.store import MemoryStore
 from codexd_eventstore.store import RECORD_BYTES_MAX
@@ -56,7 +56,7 @@ class Model:
 
     budget = RetryBudget(5, 5)
 
-    def __init__(self, *answers: ItemCompleted) -> None:
+    def __init__(self, *answers: ModelItemDone) -> None:
         self.asked = 0
         self._answers = answers
 
@@ -70,8 +70,8 @@ class Model:
 class Answer:
     """One item."""
 
-    def __init__(self, item: ItemCompleted) -> None:
-        ended = ResponseCompleted(None, None)
+    def __init__(self, item: ModelItemDone) -> None:
+        ended = ModelResponseDone(None, None)
         self._left: list[list[ModelEvent]] = [[ended], [item], [ResponseStarted(None, {})]]
 
     async def receive(self) -> list[ModelEvent]:
@@ -96,20 +96,20 @@ class Print:
 
 class Nobody:
     any = False
-    reviews = Reviews(lambda thread_id: None)
+    reviews = RunningReviews(lambda thread_id: None)
 
     def tell(self, frame: Frame, thread_id: ThreadId) -> None: ...
 
     def forget(self, thread_id: ThreadId) -> None: ...
 
 
-def said(text: str) -> ItemCompleted:
+def said(text: str) -> ModelItemDone:
     content = [{"type": "output_text", "text": text}]
     item = {"type": "message", "role": "assistant", "content": content}
-    return ItemCompleted(ItemId(f"m{len(text)}"), "message", msgspec.Raw(msgspec.json.encode(item)))
+    return ModelItemDone(ItemId(f"m{len(text)}"), "message", msgspec.Raw(msgspec.json.encode(item)))
 
 
-def called(arguments: str) -> ItemCompleted:
+def called(arguments: str) -> ModelItemDone:
     item = {
         "type": "function_call",
         "call_id": "c",
@@ -117,7 +117,7 @@ def called(arguments: str) -> ItemCompleted:
         "arguments": arguments[:RECORD_BYTES_MAX],
     }
     made = CallMade("c", "print", arguments)
-    return ItemCompleted(ItemId("fc"), "call", msgspec.Raw(msgspec.json.encode(item)), made)
+    return ModelItemDone(ItemId("fc"), "call", msgspec.Raw(msgspec.json.encode(item)), made)
 
 
 async def played(folder: Path, model: Model, prompts: int) -> list[Event]:
@@ -160,7 +160,7 @@ async def ask(thread: ThreadActor, n: int) -> None:
     "item", [said(LONG), called(LONG[: RECORD_BYTES_MAX - 100])], ids=["an item", "its action"]
 )
 @trio_test
-async def test_an_answer_fails_its_turn_once(tmp_path: Path, item: ItemCompleted) -> None:
+async def test_an_answer_fails_its_turn_once(tmp_path: Path, item: ModelItemDone) -> None:
     model = Model(item, said("well"))
     events = await played(tmp_path, model, prompts=2)
     (failed,) = [one for one in events if isinstance(one, ModelCallFailed)]

@@ -6,7 +6,7 @@ from typing import Final
 
 from codexd.config.keys import Config
 from codexd.core.values.limits import Limits
-from codexd.core.values.notice import Complaint
+from codexd.core.values.notice import Notice
 from codexd.models.catalog import Model
 
 # Of the raw window: behind this an answer may no longer fit beside what is asked. The original's figure.
@@ -27,12 +27,12 @@ def limits_of(model: Model, config: Config, loaded_window: int | None = None) ->
 
 def complaints_about(
     model: Model, config: Config, loaded_window: int | None = None
-) -> tuple[Complaint, ...]:
+) -> tuple[Notice, ...]:
     """What a person should know of those limits: that nobody knows the window, and which is assumed."""
     if model.known or config.model_context_window or loaded_window:
         return ()
     return (
-        Complaint(
+        Notice(
             f"window:{model.id}",
             f"{model.id} is not in the catalog of models: a window of {model.context_window:,} tokens is "
             "assumed. `model_context_window` in config.toml says how long it is.",

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from codexd.core.values.notice import Complaint
+from codexd.core.values.notice import Notice
 from codexd.core.values.settings import Settings, Tuned, Tuning
 from codexd.models.catalog import Model
 
 
 def tuned_to(settings: Settings, model: Model) -> Tuned:
     """The settings without what the model lacks; each lack is a complaint that says what was left out."""
-    complaints: list[Complaint] = []
+    complaints: list[Notice] = []
 
     def lacks(what: str, asked: str, has: str) -> None:
         complaints.append(
-            Complaint(
+            Notice(
                 f"{what}:{model.id}:{asked}",
                 f"{model.id} {has}: {what} {asked!r} was left out of its requests.",
             )

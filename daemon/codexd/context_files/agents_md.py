@@ -18,8 +18,8 @@ from pathlib import Path
 import msgspec
 
 from codexd.config.keys import Config
-from codexd.core.values.agents_md import Source, UserInstructions
-from codexd.core.values.notice import Complaint
+from codexd.core.values.agents_md import InstructionFile, UserInstructions
+from codexd.core.values.notice import Notice
 from codexd.machine.foreign_files import NotAFile, open_file, read_up_to
 from codexd.machine.owners import foreign_owner
 from codexd.machine.paths import Paths, home_folder
@@ -96,7 +96,7 @@ def _marks(marker: Path, pass_over: Callable[[Path, int], None]) -> bool:
 
 class _Taken(msgspec.Struct, frozen=True):
     text: str
-    source: Source
+    source: InstructionFile
 
 
 class _Reading:
@@ -106,7 +106,7 @@ class _Reading:
         self._rules = rules
         self._left = rules.bytes_max
         self._taken: list[_Taken] = []
-        self._complaints: list[Complaint] = []
+        self._complaints: list[Notice] = []
         self._seen: set[tuple[int, int]] = set()  # files, whatever their names
 
     def pass_over(self, path: Path, owner: int) -> None:
@@ -180,11 +180,11 @@ class _Reading:
         if cut:
             text += f"\n\n[The rest of {path} was left out: {allowed}.]"
         digest = hashlib.sha256(content).hexdigest()
-        self._taken.append(_Taken(text, Source(str(path), len(content), digest, cut)))
+        self._taken.append(_Taken(text, InstructionFile(str(path), len(content), digest, cut)))
 
     def _complain(self, path: Path | str, problem: str) -> None:
         kind = problem.split()[0]
-        self._complaints.append(Complaint(f"instructions:{kind}:{path}", f"{path} {problem}."))
+        self._complaints.append(Notice(f"instructions:{kind}:{path}", f"{path} {problem}."))
 
 
 def _whole_characters(content: bytes) -> bytes:

@@ -6,15 +6,15 @@ import os
 import time
 from pathlib import Path
 
-from codexd.core.values.environment import Place
+from codexd.core.values.environment import Machine
 
 _ZONES = "/zoneinfo/"
 
 
-def place_here(shell: str, zone: str | None) -> Place:
+def place_here(shell: str, zone: str | None) -> Machine:
     """This machine; `shell` is the name of the program that runs commands, `zone` the variable TZ."""
     # Nothing restricts a command's network here: there is no sandbox that could.
-    return Place(shell, timezone_name(zone, Path("/etc")), "enabled")
+    return Machine(shell, timezone_name(zone, Path("/etc")), "enabled")
 
 
 def timezone_name(variable: str | None, etc: Path) -> str | None:

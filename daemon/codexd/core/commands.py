@@ -10,8 +10,8 @@ from typing import Literal
 
 import msgspec
 
-from codexd.core.events.compaction import Kept
-from codexd.core.events.events import NO_JSON, CallName, GitHead, ScreenKind
+from codexd.core.events.compaction import KeptMessage
+from codexd.core.events.events import NO_JSON, GitHead, ScreenKind, ToolCallRef
 from codexd.core.events.tools import Decision
 from codexd.core.values.ids import ApprovalId, CallId, ItemId, ModelCallId, ThreadId, TurnId
 from codexd.core.values.items import TurnError, UserInput
@@ -176,7 +176,7 @@ class DecideApproval(_Command, frozen=True, kw_only=True):
 class MadeCall(msgspec.Struct, frozen=True):
     """A tool call within a finished item, its arguments read."""
 
-    name: CallName
+    name: ToolCallRef
     action: ToolAction
 
 
@@ -206,7 +206,7 @@ class Bridge(msgspec.Struct, frozen=True):
 
     items: tuple[msgspec.Raw, ...] = ()
     context_at: int = 0  # in front of which of them fresh context belongs
-    kept: tuple[Kept, ...] = ()
+    kept: tuple[KeptMessage, ...] = ()
     pins: tuple[int, ...] = ()
     left_out: int = 0  # items that the summary's request had no room for
 

@@ -34,7 +34,7 @@ _ASIDE = (
 Kind = Literal["absent", "imported", "cut_off", "continued", "foreign"]
 
 
-class Standing(msgspec.Struct, frozen=True):
+class ImportState(msgspec.Struct, frozen=True):
     """What is here under the id."""
 
     kind: Kind
@@ -43,12 +43,12 @@ class Standing(msgspec.Struct, frozen=True):
     imported: ThreadImported | None = None  # the newest mark
 
 
-async def standing_of(store: EventStore, stream: str, source_id: str) -> Standing:
+async def standing_of(store: EventStore, stream: str, source_id: str) -> ImportState:
     """Read back from the end, as far as the mark of the last import."""
     try:
         head = await store.head(stream)
     except NotFound:
-        return Standing("absent")
+        return ImportState("absent")
     kind: Kind = "imported"
     last_by, before = "", None
     own_first = head.parent_seq + 1
@@ -58,7 +58,7 @@ async def standing_of(store: EventStore, stream: str, source_id: str) -> Standin
             recorded = decode_record(record.line)
             event, by = recorded.event, recorded.by or ""
             if isinstance(event, ThreadImported) and event.source_id == source_id:
-                return Standing(kind, head.version, head.archived, event)
+                return ImportState(kind, head.version, head.archived, event)
             if record.seq < own_first:
                 page = []
                 break
@@ -66,11 +66,11 @@ async def standing_of(store: EventStore, stream: str, source_id: str) -> Standin
                 kind = "continued"
             last_by, before = by, record.seq
             if isinstance(event, ThreadForked) and not by.startswith(IMPORT_BY):
-                return Standing("foreign", head.version, head.archived)
+                return ImportState("foreign", head.version, head.archived)
         if not page:
             break
     cut_off = kind == "imported" and last_by.startswith(IMPORT_BY)
-    return Standing("cut_off" if cut_off else "foreign", head.version, head.archived)
+    return ImportState("cut_off" if cut_off else "foreign", head.version, head.archived)
 
 
 async def fork_point(store: EventStore, parent: str, before_ordinal: int) -> int:

@@ -22,13 +22,13 @@ from codexd.core.events.history import ThreadImported
 from codexd.core.events.record import decode_record
 from codexd.core.state.state import ThreadState, evolve
 from codexd.core.values.ids import ThreadId
-from codexd.importing.import_state import Standing, fork_point, standing_of
-from codexd.importing.plan import Plan, plan
+from codexd.importing.import_state import ImportState, fork_point, standing_of
+from codexd.importing.plan import ImportPlan, plan
 from codexd.importing.rollout.lines import read_time, text_of
 from codexd.importing.rollout.record_size import Fitted, fitted
 from codexd.importing.rollout.settings import MODEL_UNKNOWN
-from codexd.importing.rollouts import NOT_READ, Mark, Page, Rollout
-from codexd.importing.sources import Source, UnreadableSource, given_name, thread_id_for
+from codexd.importing.rollouts import NOT_READ, ImportedUpTo, Rollout, RolloutPage
+from codexd.importing.sources import RolloutFile, UnreadableSource, given_name, thread_id_for
 from codexd.importing.writing import Writing
 from codexd_eventstore.store import EventStore, StoreError
 
@@ -90,11 +90,11 @@ class Importer:
         self._let_go, self._model = let_go, default_model
         self._alone = trio.Lock()
 
-    async def plan(self, paths: Sequence[str]) -> Plan:
+    async def plan(self, paths: Sequence[str]) -> ImportPlan:
         """What the paths hold."""
         return await trio.to_thread.run_sync(plan, tuple(paths), abandon_on_cancel=True)
 
-    async def run(self, planned: Plan, tell: Tell, *, dry_run: bool = False) -> list[Report]:
+    async def run(self, planned: ImportPlan, tell: Tell, *, dry_run: bool = False) -> list[Report]:
         """Import the rollouts of a plan, parents before their forks."""
         async with self._alone:
             one = _Run(self, planned, tell, dry_run)
@@ -107,7 +107,7 @@ class Importer:
 class _Run:
     """One request."""
 
-    def __init__(self, importer: Importer, planned: Plan, tell: Tell, dry_run: bool) -> None:
+    def __init__(self, importer: Importer, planned: ImportPlan, tell: Tell, dry_run: bool) -> None:
         self._of, self._store, self._planned = importer, importer._store, planned
         self._tell, self._dry_run = tell, dry_run
         self.reports: dict[str, Report] = {}
@@ -126,7 +126,7 @@ class _Run:
         self.reports[source_id] = report
         return report
 
-    async def _thread(self, source_id: str, sources: list[Source]) -> Report:
+    async def _thread(self, source_id: str, sources: list[RolloutFile]) -> Report:
         rollout = await trio.to_thread.run_sync(
             Rollout, sources, self._of._version, self._of._model, abandon_on_cancel=True
         )
@@ -135,13 +135,13 @@ class _Run:
         if standing.kind == "cut_off" and not self._dry_run:
             await self._of._let_go(ThreadId(stream))
             await self._store.delete(stream)
-            standing = Standing("absent")
+            standing = ImportState("absent")
         writing = Writing(self._store, stream, standing.version, dry=self._dry_run)
         behind = None
         problems: list[Problem] = []
         if standing.imported is not None:
             mark = standing.imported
-            behind = Mark(mark.lines, mark.size_bytes, mark.sha256)
+            behind = ImportedUpTo(mark.lines, mark.size_bytes, mark.sha256)
             await self._take_up_fork(rollout, stream)
         elif rollout.heading.forked_before is not None:
             problems += await self._fork(rollout, writing)
@@ -162,7 +162,7 @@ class _Run:
             len(problems) - len(rollout.complaints) + rollout.complained,
         )
 
-    async def _place(self, source_id: str) -> tuple[str, Standing]:
+    async def _place(self, source_id: str) -> tuple[str, ImportState]:
         """The stream that the thread becomes, or has become."""
         stream = thread_id_for(source_id)
         standing = await standing_of(self._store, stream, source_id)
@@ -202,13 +202,13 @@ class _Run:
         return []
 
     async def _write(
-        self, rollout: Rollout, writing: Writing, standing: Standing, behind: Mark | None
+        self, rollout: Rollout, writing: Writing, standing: ImportState, behind: ImportedUpTo | None
     ) -> None:
         size = sum(source.path.stat().st_size for source in rollout.sources)
         path, pages = str(rollout.source.path), rollout.pages(behind)
         ready = behind is None
 
-        def following() -> tuple[Page, list[list[Fitted]]] | None:
+        def following() -> tuple[RolloutPage, list[list[Fitted]]] | None:
             page = next(pages, None)
             if page is None:
                 return None
@@ -229,7 +229,7 @@ class _Run:
                 await writing.append(group)
             self._tell(Progress(path, page.size_bytes, max(size, page.size_bytes)))
 
-    def _check(self, stream: str, standing: Standing) -> None:
+    def _check(self, stream: str, standing: ImportState) -> None:
         """Whether what is new may be appended here."""
         if standing.kind == "continued":
             raise _Refused(

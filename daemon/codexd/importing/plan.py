@@ -9,7 +9,7 @@ import msgspec
 
 from codexd.importing.rollout.lines import text_of
 from codexd.importing.sources import (
-    Source,
+    RolloutFile,
     UnreadableSource,
     files_under,
     kind_of,
@@ -25,17 +25,19 @@ class Refusal(msgspec.Struct, frozen=True):
     message: str
 
 
-class Plan(msgspec.Struct):
+class ImportPlan(msgspec.Struct):
     """What is to be imported."""
 
     packages: list[Path] = []
-    threads: dict[str, list[Source]] = {}  # by the id there; the files of each, the oldest first
+    threads: dict[
+        str, list[RolloutFile]
+    ] = {}  # by the id there; the files of each, the oldest first
     refused: list[Refusal] = []
 
 
-def plan(paths: Sequence[str]) -> Plan:
+def plan(paths: Sequence[str]) -> ImportPlan:
     """Look at the heads of all files. Parents are found beside their forks, or found missing."""
-    planned, seen = Plan(), set[Path]()
+    planned, seen = ImportPlan(), set[Path]()
     for named in paths:
         found = files_under(Path(named))
         if not found:
@@ -57,7 +59,7 @@ def plan(paths: Sequence[str]) -> Plan:
     return planned
 
 
-def _add(planned: Plan, path: Path, seen: set[Path]) -> None:
+def _add(planned: ImportPlan, path: Path, seen: set[Path]) -> None:
     if path in seen:
         return
     seen.add(path)
@@ -76,11 +78,11 @@ def _add(planned: Plan, path: Path, seen: set[Path]) -> None:
                 _add(planned, one, seen)
 
 
-def _needed(sources: list[Source]) -> list[str]:
+def _needed(sources: list[RolloutFile]) -> list[str]:
     return [one.base_id for one in sources if one.base_id is not None and not one.is_segment]
 
 
-def _beside(planned: Plan, beside: Path, source_id: str) -> list[Path]:
+def _beside(planned: ImportPlan, beside: Path, source_id: str) -> list[Path]:
     paths = {one.path for sources in planned.threads.values() for one in sources} | {beside}
     homes = {home for path in paths for home in _homes(path)}
     return sorted({found for home in homes for found in rollouts_of(home, source_id)})

@@ -16,7 +16,7 @@ from codexd.importing.rollout.converting import Converter
 from codexd.importing.rollout.kinds import user_parts
 from codexd.importing.rollout.lines import (
     LINE_BYTES_MAX,
-    Complaint,
+    ImportWarning,
     Line,
     Members,
     UnreadableLine,
@@ -24,8 +24,8 @@ from codexd.importing.rollout.lines import (
     text_of,
 )
 from codexd.importing.rollout.settings import Heading
-from codexd.importing.rollout.timeline import Told
-from codexd.importing.sources import RawLine, Source, UnreadableSource, raw_lines, torn
+from codexd.importing.rollout.timeline import TimedEvent
+from codexd.importing.sources import RawLine, RolloutFile, UnreadableSource, raw_lines, torn
 
 # How much is read before the next page is asked for: some 10 ms of a worker's time.
 PAGE_BYTES = 512 * 1024
@@ -33,7 +33,7 @@ PAGE_BYTES = 512 * 1024
 COMPLAINTS_MAX = 1000
 
 
-class Mark(msgspec.Struct, frozen=True):
+class ImportedUpTo(msgspec.Struct, frozen=True):
     """How far a rollout was read."""
 
     lines: int
@@ -41,23 +41,23 @@ class Mark(msgspec.Struct, frozen=True):
     sha256: str
 
 
-NOT_READ = Mark(0, 0, "")
+NOT_READ = ImportedUpTo(0, 0, "")
 
 
-class Page(msgspec.Struct, frozen=True):
+class RolloutPage(msgspec.Struct, frozen=True):
     """Some lines' events: those of one line stand together."""
 
-    groups: list[list[Told]]
+    groups: list[list[TimedEvent]]
     size_bytes: int  # read so far
 
 
 class Rollout:
     """The files of one thread, the oldest first."""
 
-    def __init__(self, sources: list[Source], daemon_version: str, default_model: str) -> None:
+    def __init__(self, sources: list[RolloutFile], daemon_version: str, default_model: str) -> None:
         """Raises: UnreadableSource."""
         self.sources = sources
-        self.complaints: list[tuple[Source, Complaint]] = []
+        self.complaints: list[tuple[RolloutFile, ImportWarning]] = []
         self.complained = 0
         self.mark = NOT_READ  # how far it was read in all
         self.last_at_us = 0
@@ -66,7 +66,7 @@ class Rollout:
         self._converter = Converter(self.heading, daemon_version)
 
     @property
-    def source(self) -> Source:
+    def source(self) -> RolloutFile:
         """The newest file."""
         return self.sources[-1]
 
@@ -74,20 +74,22 @@ class Rollout:
         """Its past is another thread's."""
         self._converter.go_on_from(settings)
 
-    def pages(self, behind: Mark | None = None) -> Iterator[Page]:
+    def pages(self, behind: ImportedUpTo | None = None) -> Iterator[RolloutPage]:
         """The events of all lines, or of those behind an earlier import; an open end is closed.
 
         Raises:
             UnreadableSource: it cannot be read, or is not what was imported earlier.
         """
-        digest, groups, skipping = hashlib.sha256(), list[list[Told]](), behind is not None
+        digest, groups, skipping = hashlib.sha256(), list[list[TimedEvent]](), behind is not None
         lines = size = paged = 0
         for source, raw in self._raw(digest):
             if torn(raw):
                 found = (
                     f"expected a whole line, found {len(raw.text)} bytes of one that was cut off"
                 )
-                self._complain(source, Complaint(raw.number, f"{found}: they were not imported"))
+                self._complain(
+                    source, ImportWarning(raw.number, f"{found}: they were not imported")
+                )
                 continue
             if not raw.whole:  # Whole but for its newline, which it will have if more is written.
                 digest.update(raw.text + b"\n")
@@ -96,23 +98,23 @@ class Rollout:
             if told and not skipping:
                 groups.append(told)
             if behind is not None and lines == behind.lines:
-                self._check(behind, Mark(lines, size, digest.hexdigest()))
+                self._check(behind, ImportedUpTo(lines, size, digest.hexdigest()))
                 skipping = False
                 self._converter.close()
             if size - paged >= PAGE_BYTES:
                 paged = size
-                yield Page(groups, size)
+                yield RolloutPage(groups, size)
                 groups = []
-        self.mark = Mark(lines, size, digest.hexdigest())
+        self.mark = ImportedUpTo(lines, size, digest.hexdigest())
         if skipping:
             raise UnreadableSource(
                 f"{self.source.path}: expected at least the {behind.lines if behind else 0} lines that "
                 f"were imported earlier, found {lines}: nothing was imported"
             )
         closing = [] if self.mark == behind else self._converter.close()
-        yield Page([*groups, closing] if closing else groups, size)
+        yield RolloutPage([*groups, closing] if closing else groups, size)
 
-    def _check(self, behind: Mark, found: Mark) -> None:
+    def _check(self, behind: ImportedUpTo, found: ImportedUpTo) -> None:
         name = self.source.path
         if found != behind:
             raise UnreadableSource(
@@ -126,16 +128,16 @@ class Rollout:
                 f"imported. Delete the thread here to import it anew"
             )
 
-    def _raw(self, digest: hashlib._Hash) -> Iterator[tuple[Source, RawLine]]:
+    def _raw(self, digest: hashlib._Hash) -> Iterator[tuple[RolloutFile, RawLine]]:
         for source in self.sources:
             self._cuts = 0
             for raw in raw_lines(source.path, digest):
                 yield source, raw
 
-    def _feed(self, source: Source, raw: RawLine) -> list[Told]:
+    def _feed(self, source: RolloutFile, raw: RawLine) -> list[TimedEvent]:
         if raw.overlong:
             found = f"expected at most {LINE_BYTES_MAX} bytes, found {raw.size_bytes}"
-            self._complain(source, Complaint(raw.number, f"{found}: the line was not imported"))
+            self._complain(source, ImportWarning(raw.number, f"{found}: the line was not imported"))
             return []
         if self._cut(source, raw):
             self._cuts += 1
@@ -148,7 +150,7 @@ class Rollout:
             self.last_at_us = max(self.last_at_us, told[-1].at_us)
         return told
 
-    def _cut(self, source: Source, raw: RawLine) -> bool:
+    def _cut(self, source: RolloutFile, raw: RawLine) -> bool:
         """Whether the thread was taken back to in front of this line, and goes on in another file."""
         later = self.sources[self.sources.index(source) + 1 :]
         before = min(
@@ -159,7 +161,7 @@ class Rollout:
         line = _read(raw)
         return line is not None and line.ordinal is not None and line.ordinal >= before
 
-    def _complain(self, source: Source, complaint: Complaint) -> None:
+    def _complain(self, source: RolloutFile, complaint: ImportWarning) -> None:
         self.complained += 1
         if self.complained <= COMPLAINTS_MAX:
             self.complaints.append((source, complaint))
@@ -182,7 +184,7 @@ class Rollout:
         )
 
     def _taken_back(self) -> tuple[tuple[int, int], ...]:
-        fold = TakenBack()
+        fold = RolledBack()
         for raw in raw_lines(self.source.path):
             line = _read(raw)
             if line is not None:
@@ -202,7 +204,7 @@ def _context(raw: RawLine) -> Members | None:
     return line.payload if line is not None and line.type == "turn_context" else None
 
 
-class TakenBack:
+class RolledBack:
     """The fold over all lines of a rollout in which turns were taken back."""
 
     def __init__(self) -> None:

@@ -55,7 +55,7 @@ class UnreadableSource(Exception):
     """A file cannot be imported; the message says what was expected and what was found."""
 
 
-class Source(msgspec.Struct, frozen=True):
+class RolloutFile(msgspec.Struct, frozen=True):
     """A rollout file, by its head."""
 
     path: Path
@@ -204,7 +204,7 @@ def _check_length(path: Path, read: int) -> None:
         )
 
 
-def peek(path: Path) -> Source:
+def peek(path: Path) -> RolloutFile:
     """What a rollout says of itself at its beginning. Raises: UnreadableSource."""
     meta, readable = None, False
     with contextlib.closing(raw_lines(path, past_overlong=False)) as lines:
@@ -225,7 +225,7 @@ def peek(path: Path) -> Source:
     return _source(path, meta or {})
 
 
-def _source(path: Path, meta: Members) -> Source:
+def _source(path: Path, meta: Members) -> RolloutFile:
     named = _ID_IN_NAME.search(path.name)
     source_id = text_of(meta.get("id")) or text_of(meta.get("session_id"))
     base = members_of(meta.get("history_base"))
@@ -233,7 +233,7 @@ def _source(path: Path, meta: Members) -> Source:
     base_id = text_of(base.get("thread_id"))
     if isinstance(before, int) and not base_id:
         base_id = text_of(meta.get("forked_from_id"))
-    return Source(
+    return RolloutFile(
         path,
         source_id or (named[1] if named is not None else path.stem),
         meta,
@@ -253,7 +253,7 @@ def thread_id_for(source_id: str, *, other: bool = False) -> str:
     return f"{made[:8]}-{made[8:12]}-8{made[13:16]}-8{made[17:20]}-{made[20:32]}"
 
 
-def given_name(source: Source) -> str | None:
+def given_name(source: RolloutFile) -> str | None:
     """The name that a person gave the thread: it stands in an index beside the sessions."""
     home = next(
         (p.parent for p in source.path.parents if p.name in ("sessions", "archived_sessions")), None

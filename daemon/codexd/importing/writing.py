@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from codexd.core.decide.transition import Story
+from codexd.core.decide.transition import Transition
 from codexd.core.events.events import Event, ThreadForked, encode_event
 from codexd.core.events.record import encode_members
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
-from codexd.importing.rollout.lines import Complaint
+from codexd.importing.rollout.lines import ImportWarning
 from codexd.importing.rollout.record_size import Fitted
 from codexd_eventstore.store import EventStore, NewEvent, Refused
 
@@ -29,7 +29,7 @@ class Writing:
     def __init__(self, store: EventStore, stream: str, version: int, *, dry: bool) -> None:
         """`dry`: nothing is written, and what would be is counted."""
         self.stream, self.count = stream, 0
-        self.complaints: list[Complaint] = []
+        self.complaints: list[ImportWarning] = []
         self._store, self._version, self._dry = store, version, dry
 
     async def append(self, group: Sequence[Fitted]) -> None:
@@ -53,14 +53,16 @@ class Writing:
         self, parent: ThreadId, point: int, state: ThreadState, by: str, at_us: int
     ) -> None:
         """Begin as a fork of its parent; a turn that ran there is stopped here."""
-        story = Story(state)
+        transition = Transition(state)
         if state.turn is not None:
-            story.interrupt((), "forked")
-        self.count += 1 + len(story.events)
+            transition.interrupt((), "forked")
+        self.count += 1 + len(transition.events)
         if self._dry:
             return
         for seq in range(point, max(point - APPEND_RECORDS_MAX, 0), -1):
-            events = [_new(one, by, None) for one in (ThreadForked(parent, seq), *story.events)]
+            events = [
+                _new(one, by, None) for one in (ThreadForked(parent, seq), *transition.events)
+            ]
             try:
                 appended = await self._store.fork(parent, seq, self.stream, events, at_us=at_us)
             except Refused:  # Within an append: the line in front of it is the last that is shared.

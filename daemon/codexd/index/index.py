@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 # The error is what everybody who asks an index has to catch.
-__all__ = ["Index", "IndexUnavailable"]
+__all__ = ["IndexUnavailable", "SearchIndex"]
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ CHILD_RETRY_SECONDS: Final = 15.0
 T = TypeVar("T")
 
 
-class Index:
+class SearchIndex:
     """The index of one store. `run` must be running for it to follow the logs."""
 
     def __init__(self, state_dir: Path, data_dir: Path, is_loaded: Callable[[str], bool]) -> None:

@@ -109,7 +109,7 @@ def parse_socket_url(text: str, default: Path) -> Path:
     return Path(path).expanduser().absolute() if path else default
 
 
-class SocketPlace(msgspec.Struct, frozen=True):
+class SocketAddress(msgspec.Struct, frozen=True):
     """Where to bind, and where to leave a symlink to that."""
 
     bind: Path
@@ -118,7 +118,7 @@ class SocketPlace(msgspec.Struct, frozen=True):
 
 def socket_place(
     asked: Path, *, bytes_max: int = SOCKET_PATH_BYTES_MAX, short_root: Path = Path("/tmp")
-) -> SocketPlace:
+) -> SocketAddress:
     """Where to bind a socket that is to be found at `asked`; makes the folders that are missing.
 
     A path that is too long for the system, or in a folder that others may look into, gets a short one in a
@@ -130,7 +130,7 @@ def socket_place(
     make_folders(asked.parent)
     # The folder may be asked for through a symlink; what counts is where it leads.
     if len(os.fsencode(asked)) <= bytes_max and _is_private(asked.parent.stat()):
-        return SocketPlace(asked)
+        return SocketAddress(asked)
     import hashlib
 
     short = short_root / f"codexd-{os.getuid()}"
@@ -142,7 +142,7 @@ def socket_place(
             f"found {_described(short)}; no socket was bound for {asked}"
         )
     name = hashlib.sha256(os.fsencode(asked)).hexdigest()[:16]
-    return SocketPlace(short / name, asked)
+    return SocketAddress(short / name, asked)
 
 
 def make_folders(folder: Path) -> None:

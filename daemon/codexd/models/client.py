@@ -2,7 +2,7 @@
 
     ModelClient.stream(request)  ->  ModelStream.receive()  ->  [ModelEvent, …] per network read
 
-A stream yields, per item: `ItemStarted`, deltas, `ItemCompleted`; and last `ResponseCompleted`. Items
+A stream yields, per item: `ItemStarted`, deltas, `ModelItemDone`; and last `ModelResponseDone`. Items
 come in order, though a provider may interleave them. Whatever goes wrong is a `ModelError`, which says
 whether another attempt may help. Leaving the stream's context closes its connection.
 """
@@ -76,7 +76,7 @@ class CallMade(msgspec.Struct, frozen=True):
     custom: bool = False
 
 
-class ItemCompleted(msgspec.Struct, frozen=True):
+class ModelItemDone(msgspec.Struct, frozen=True):
     """An item is whole."""
 
     item_id: ItemId
@@ -85,7 +85,7 @@ class ItemCompleted(msgspec.Struct, frozen=True):
     call: CallMade | None = None  # for kind "call"
 
 
-class ResponseCompleted(msgspec.Struct, frozen=True):
+class ModelResponseDone(msgspec.Struct, frozen=True):
     """The response is whole; nothing comes after it."""
 
     response_id: str | None
@@ -95,7 +95,7 @@ class ResponseCompleted(msgspec.Struct, frozen=True):
 
 
 ModelEvent = (
-    ResponseStarted | ItemStarted | TextDelta | ReasoningDelta | ItemCompleted | ResponseCompleted
+    ResponseStarted | ItemStarted | TextDelta | ReasoningDelta | ModelItemDone | ModelResponseDone
 )
 
 # Where a request failed: before the provider answered it, or while the answer was streaming.

@@ -12,7 +12,7 @@ import msgspec
 from codexd.core.values.foreign_json import decode_foreign
 
 
-class Complaint(msgspec.Struct, frozen=True):
+class ProviderError(msgspec.Struct, frozen=True):
     """What a provider says is wrong. Every member may be missing or of an unexpected shape."""
 
     message: str = ""
@@ -24,21 +24,21 @@ class Complaint(msgspec.Struct, frozen=True):
     resets_in_seconds: float | None = None
 
 
-def read_complaint(body: bytes) -> Complaint:
+def read_complaint(body: bytes) -> ProviderError:
     """The complaint in an error's body: `{"error": {…}}`, `{"error": "…"}`, `{"detail": "…"}`, or plain text."""
     try:
         decoded = decode_foreign(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return Complaint(message=plain_text(body))
+        return ProviderError(message=plain_text(body))
     if not isinstance(decoded, dict):
-        return Complaint(message=plain_text(body))
+        return ProviderError(message=plain_text(body))
     error = decoded.get("error")
     if isinstance(error, str):
-        return Complaint(message=error)
+        return ProviderError(message=error)
     members = error if isinstance(error, dict) else decoded
     message = members.get("message") or members.get("detail")
     code = members.get("code")
-    return Complaint(
+    return ProviderError(
         message=_with_cause(message, members) if isinstance(message, str) else plain_text(body),
         code=_text(code),
         status=code if isinstance(code, int) and not isinstance(code, bool) else None,

@@ -20,7 +20,7 @@ from typing import Final
 from codexd.core.values.items import ErrorInfo
 from codexd.core.values.shown import shown_variable
 from codexd.models.client import FailedAt, ModelError
-from codexd.models.complaints import Complaint, finite_number, plain_text, read_complaint
+from codexd.models.complaints import ProviderError, finite_number, plain_text, read_complaint
 from codexd.models.provider import Provider
 from codexd.models.rate_limits import limits_in_headers
 
@@ -107,7 +107,7 @@ def _refused(
     provider: Provider,
     status: int,
     headers: Mapping[str, str],
-    complaint: Complaint,
+    complaint: ProviderError,
     said: str,
     now: float,
 ) -> ModelError:
@@ -135,12 +135,12 @@ def _refused(
     return _refused_for_good(provider, status, headers, said, limits)
 
 
-def failed(complaint: Complaint, *, secrets: tuple[str, ...] = ()) -> ModelError:
+def failed(complaint: ProviderError, *, secrets: tuple[str, ...] = ()) -> ModelError:
     """The error for `response.failed` or an `error` event."""
     return _with_images_in_mind(_failed(complaint, secrets), complaint)
 
 
-def _failed(complaint: Complaint, secrets: tuple[str, ...]) -> ModelError:
+def _failed(complaint: ProviderError, secrets: tuple[str, ...]) -> ModelError:
     said = scrubbed(complaint.message, secrets)
     code = complaint.code or complaint.type
     text = said or f"the model's response failed ({code or 'no reason given'})"
@@ -267,7 +267,7 @@ def wait_named_in(message: str) -> int | None:
     return round(sum(float(n) * _UNIT_MS[unit.lower()] for n, unit in _SPAN.findall(found[1])))
 
 
-def _sorted_by_code(complaint: Complaint) -> tuple[ErrorInfo, bool] | None:
+def _sorted_by_code(complaint: ProviderError) -> tuple[ErrorInfo, bool] | None:
     """What the code, else the type, stands for, and whether it passes."""
     for word in filter(None, (complaint.code, complaint.type)):
         if word in _FINAL:
@@ -286,7 +286,7 @@ def _sorted_by_status(status: int) -> tuple[ErrorInfo, bool]:
     return "badRequest", False
 
 
-def _is_too_long(complaint: Complaint) -> bool:
+def _is_too_long(complaint: ProviderError) -> bool:
     """Whether the prompt is longer than the model's window, in whatever words."""
     return complaint.code is None and bool(
         _TOO_LONG.search(complaint.message) or complaint.type == "exceed_context_size_error"
@@ -302,7 +302,7 @@ def _unauthorized_text(provider: Provider, status: int, said: str) -> str:
     return f"{provider.name} does not accept the key (HTTP {status}): {said.rstrip('.')}. {hint}"
 
 
-def _limit_text(complaint: Complaint, said: str, now: float) -> str:
+def _limit_text(complaint: ProviderError, said: str, now: float) -> str:
     plan = f" of the plan {complaint.plan_type[:100]}" if complaint.plan_type else ""
     wait = complaint.resets_in_seconds
     if complaint.resets_at is not None:
@@ -372,7 +372,7 @@ def _passing(
     )
 
 
-def _with_images_in_mind(error: ModelError, complaint: Complaint) -> ModelError:
+def _with_images_in_mind(error: ModelError, complaint: ProviderError) -> ModelError:
     """The error, with its word on whether images may be what was wrong."""
     said = f"{complaint.message} {complaint.code or ''}"
     if error.info in _MAY_BE_ABOUT_IMAGES and _ABOUT_IMAGES.search(said):

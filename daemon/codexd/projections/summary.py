@@ -31,17 +31,17 @@ from codexd.core.events.revert import (
     Marker,
 )
 from codexd.core.events.title import request_in
-from codexd.core.state.visibility import Erasures
+from codexd.core.state.visibility import Reverts
 from codexd.core.values.ids import ItemId
 from codexd.core.values.items import plain_text
 from codexd.core.values.settings import Settings
-from codexd.projections.usage.by_day import SPENDING_TYPES, Spending
+from codexd.projections.usage.by_day import SPENDING_TYPES, UsageByDay
 
 # A preview is one line of a list on a wide screen, not a message.
 PREVIEW_CHARACTERS_MAX = 500
 
 
-class TakenBack(NamedTuple):
+class RevertedRange(NamedTuple):
     """What a revert that stands has changed of a summary."""
 
     turns: int  # so many it took away
@@ -66,16 +66,16 @@ class Summary(msgspec.Struct):
     created_ms: int = 0
     updated_ms: int = 0
     preview: str = ""
-    spending: Spending = Spending()
+    spending: UsageByDay = UsageByDay()
     name: str | None = None
     archived: bool = False
     ephemeral: bool = False
     forked_from: str | None = None
     turns: int = 0  # those that count
     failed: bool = False
-    erasures: Erasures = Erasures()  # which of its records do not count
+    reverts: Reverts = Reverts()  # which of its records do not count
     brought: Brought | None = None
-    taken: tuple[TakenBack, ...] = ()  # by each revert that stands, oldest first
+    taken: tuple[RevertedRange, ...] = ()  # by each revert that stands, oldest first
     running: bool = False  # a turn has begun, and has not ended
     queued: tuple[ItemId, ...] = ()  # inputs that wait for their turn
 
@@ -128,10 +128,10 @@ class Summary(msgspec.Struct):
         self.brought = Brought(event.origin, event.source, at_ms, event.dropped)
 
     def _mark(self, seq: int, event: Marker) -> None:
-        self.erasures, self.failed = self.erasures.after(seq, event), False
+        self.reverts, self.failed = self.reverts.after(seq, event), False
         match event:
             case HistoryReverted():
-                taken = TakenBack(event.turns, "" if event.turns_left else self.preview)
+                taken = RevertedRange(event.turns, "" if event.turns_left else self.preview)
                 self.taken, self.turns = (*self.taken, taken), event.turns_left
                 # What a thread that was begun again is about is what it is asked first then.
                 self.preview = self.preview if event.turns_left else ""

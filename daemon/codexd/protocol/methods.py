@@ -10,15 +10,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from codexd.protocol import (
-    asked_settings,
-    codexd_methods,
-    history,
-    searching,
-    threads,
-    transfer,
-    turns,
-)
+from codexd.protocol import codexd_methods, history, searching, settings, threads, transfer, turns
 from codexd.protocol.usage import (
     ThreadUsageListParams,
     ThreadUsageListResponse,
@@ -238,7 +230,7 @@ METHODS: dict[str, Method] = {
     "thread/revert/undo": Method(history.ThreadRevertUndoParams, history.ThreadRevertUndoResponse),
     "thread/scrub": Method(codexd_methods.ThreadScrubParams, codexd_methods.ThreadScrubResponse),
     "thread/settings/update": Method(
-        asked_settings.ThreadSettingsUpdateParams, asked_settings.ThreadSettingsUpdateResponse
+        settings.ThreadSettingsUpdateParams, settings.ThreadSettingsUpdateResponse
     ),
     "thread/start": Method(threads.ThreadStartParams, threads.ThreadStartResponse),
     "thread/turns/list": Method(

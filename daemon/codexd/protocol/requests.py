@@ -12,7 +12,7 @@ import msgspec
 
 from codexd.core.values.items import UnknownAction
 from codexd.protocol.wire.complaints import complaint
-from codexd.protocol.wire.rpc import Answer
+from codexd.protocol.wire.rpc import ClientReply
 
 COMMAND_APPROVAL = "item/commandExecution/requestApproval"
 
@@ -86,7 +86,7 @@ class Undecided(msgspec.Struct, frozen=True):
     reason: str
 
 
-def read_decision(answer: Answer) -> Decided | Undecided:
+def read_decision(answer: ClientReply) -> Decided | Undecided:
     """What a client's answer to a command approval says."""
     if answer.error is not None:
         return Undecided(

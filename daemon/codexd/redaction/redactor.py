@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 from codexd.core.values.redacted import secret_stand_in
-from codexd.redaction.needles import any_of, first_pass, forms_of
 from codexd.redaction.patterns import PATTERNS, Pattern
+from codexd.redaction.secret_forms import any_of, first_pass, forms_of
 from codexd.redaction.strings import edit_strings, is_json
 from codexd.redaction.windows import (
     ANCHOR_BYTES_MAX,

@@ -12,7 +12,7 @@ import trio
 
 from codexd.core.values.ids import ThreadId
 from codexd.index.build.rows import is_thread
-from codexd.index.index import Index, IndexUnavailable
+from codexd.index.index import IndexUnavailable, SearchIndex
 from codexd.index.query.listing import with_work
 from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.supervisor import Supervisor
@@ -34,7 +34,7 @@ async def end_leftovers(processes: ProcessFiles, home: str) -> None:
 
 
 async def take_over(
-    supervisor: Supervisor, unfinished: UnfinishedFiles, index: Index, store: EventStore
+    supervisor: Supervisor, unfinished: UnfinishedFiles, index: SearchIndex, store: EventStore
 ) -> None:
     """Take up the threads that have work to do: those that are marked at once, then those of which only the
     log says so, because the marks went with the state folder or with the power."""

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable
 
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
-from codexd.projections.clients.deltas import Said
+from codexd.projections.clients.deltas import Outgoing
 from codexd.protocol.notifications import ThreadStatusChangedNotification
 from codexd.runtime.supervisor import Supervisor
 from codexd.server.connection.connection import Connection, Handlers, Shared
 from codexd.server.feed.feed import Feed
 from codexd.server.feed.frames import Frame, Questions, parts_of
-from codexd.server.feed.reviews import Reviews
+from codexd.server.feed.reviews import RunningReviews
 from codexd.server.feed.thread_view import status_of
 
 
@@ -24,7 +24,7 @@ class Hub:
         self.questions = Questions(now_ms(), self._state_of)
         self._connections: dict[Connection, None] = {}
         self._feeds: dict[ThreadId, Feed] = {}
-        self.reviews = Reviews(self._feeds.get)
+        self.reviews = RunningReviews(self._feeds.get)
         self._now_ms = now_ms
         self._numbered = 0
         self._shared = Shared()
@@ -80,7 +80,7 @@ class Hub:
             if thread_id not in connection.following:
                 connection.tell(frame)
 
-    def announce(self, said: Said) -> None:
+    def announce(self, said: Outgoing) -> None:
         """Tell everybody."""
         now = self._now_ms()
         frame = Frame(parts_of((said,), "", now, self.questions))
@@ -88,7 +88,7 @@ class Hub:
             connection.tell(frame)
 
 
-def standing(supervisor: Supervisor, hub: Hub, now_ms: int) -> Iterable[Frame]:
+def loaded_statuses(supervisor: Supervisor, hub: Hub, now_ms: int) -> Iterable[Frame]:
     """The status of every loaded thread, as notifications."""
     for thread in supervisor.threads:
         if thread.state.reviews is not None:
@@ -97,5 +97,5 @@ def standing(supervisor: Supervisor, hub: Hub, now_ms: int) -> Iterable[Frame]:
         params = ThreadStatusChangedNotification(
             thread_id=thread.thread_id, status=status_of(thread.state, reviewer_asks=asking)
         )
-        said = Said("thread/status/changed", params)
+        said = Outgoing("thread/status/changed", params)
         yield Frame(parts_of((said,), thread.thread_id, now_ms, hub.questions))

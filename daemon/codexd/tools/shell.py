@@ -49,7 +49,7 @@ class NoSandbox:
         return argv
 
 
-class Environment(Protocol):
+class CommandEnvironment(Protocol):
     """Where commands get their environment from."""
 
     async def variables(self) -> Mapping[str, str]:
@@ -165,7 +165,7 @@ class ShellPerformer:
     """Runs commands."""
 
     def __init__(
-        self, environment: Environment, sandbox: Sandbox, shell: str, home: str = ""
+        self, environment: CommandEnvironment, sandbox: Sandbox, shell: str, home: str = ""
     ) -> None:
         """`shell` is the path of a shell that reads POSIX shell. `home` names the daemon's home in the mark that
         its commands carry (`leftovers.home_mark`).

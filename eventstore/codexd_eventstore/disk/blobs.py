@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from codexd_eventstore.disk.files import FileSystem
-from codexd_eventstore.disk.layout import Places, unlink_if_there
+from codexd_eventstore.disk.layout import Layout, unlink_if_there
 from codexd_eventstore.store import BlobRef, Damaged, NotFound
 
 PIECE_BYTES: Final = 1024 * 1024
@@ -70,7 +70,7 @@ class Recent:
 class Blobs:
     """The blobs of one store. All methods block."""
 
-    def __init__(self, fs: FileSystem, places: Places) -> None:
+    def __init__(self, fs: FileSystem, places: Layout) -> None:
         self._fs = fs
         self._places = places
         self._numbers = itertools.count()

@@ -16,7 +16,7 @@ import trio
 from codexd_eventstore.disk.blobs import PIECE_BYTES, Blobs
 from codexd_eventstore.disk.files import PASSING, FileSystem, store_failed
 from codexd_eventstore.disk.layout import (
-    Places,
+    Layout,
     check_name,
     remove_folder_if_empty,
     unlink_if_there,
@@ -111,7 +111,7 @@ class FileDraft:
 class Drafts:
     """The drafts of one store."""
 
-    def __init__(self, fs: FileSystem, places: Places, blobs: Blobs, redacting: Redacting) -> None:
+    def __init__(self, fs: FileSystem, places: Layout, blobs: Blobs, redacting: Redacting) -> None:
         self.fs = fs
         self.redacting = redacting
         self.blobs = blobs

@@ -14,15 +14,15 @@ from contextlib import asynccontextmanager
 import trio
 
 from codexd_eventstore.disk.files import FileSystem
-from codexd_eventstore.disk.layout import Places
+from codexd_eventstore.disk.layout import Layout
 from codexd_eventstore.format.lines import Origin
 from codexd_eventstore.format.preface import Start, start_of
 
 
-class Family:
+class Forks:
     """The children of each stream, as far as they are known."""
 
-    def __init__(self, fs: FileSystem, places: Places) -> None:
+    def __init__(self, fs: FileSystem, places: Layout) -> None:
         self._fs = fs
         self._places = places
         self._children: dict[str, dict[str, Origin]] = {}  # by parent

@@ -44,7 +44,7 @@ def check_name(name: str, what: str) -> None:
         )
 
 
-class Places:
+class Layout:
     """The paths of one store, and the folders that are known to be on disk."""
 
     def __init__(self, fs: FileSystem, root: str) -> None:

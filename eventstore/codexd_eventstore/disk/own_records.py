@@ -16,7 +16,7 @@ from typing import Final, Generic, TypeVar
 import msgspec
 
 from codexd_eventstore.disk.files import FileSystem
-from codexd_eventstore.disk.layout import Places
+from codexd_eventstore.disk.layout import Layout
 from codexd_eventstore.format.seals import KEY_BYTES, Seals, seal_in
 from codexd_eventstore.store import RECORD_BYTES_MAX, StoreFailed
 
@@ -144,7 +144,7 @@ def _put(fs: FileSystem, path: str, content: bytes) -> None:
     fs.sync_folder(path.rpartition("/")[0])
 
 
-def take_seals(fs: FileSystem, places: Places, unsealed: Unsealed, *, is_older: bool) -> Seals:
+def take_seals(fs: FileSystem, places: Layout, unsealed: Unsealed, *, is_older: bool) -> Seals:
     """The store's seals; its key is made where it has none. Blocks.
 
     Args:
@@ -168,7 +168,7 @@ def take_seals(fs: FileSystem, places: Places, unsealed: Unsealed, *, is_older: 
     return Seals(bytes.fromhex(text.decode()))
 
 
-def _logs(places: Places) -> Sequence[tuple[str, str, int]]:
+def _logs(places: Layout) -> Sequence[tuple[str, str, int]]:
     return [
         (stream, path, row.size_bytes)
         for archived in (False, True)

@@ -77,15 +77,15 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
         return int(self.crc, 16)
 
 
-class Marks(msgspec.Struct, frozen=True, gc=False):
+class AppendFlags(msgspec.Struct, frozen=True, gc=False):
     """What a record says about its append."""
 
     more: bool = False
     key: str | None = None
 
 
-NO_MARKS: Final = Marks()
-_MORE: Final = Marks(more=True)
+NO_MARKS: Final = AppendFlags()
+_MORE: Final = AppendFlags(more=True)
 
 
 def chain_start(stream: str) -> int:
@@ -294,7 +294,7 @@ def keys_in(lines: Sequence[bytes], after: int) -> list[tuple[int, str]]:
     return keys
 
 
-def marks_of(record: Record) -> Marks:
+def marks_of(record: Record) -> AppendFlags:
     """What a whole record says about its append."""
     line = record.line
     end = line.find(b'"', type_place(len(str(record.seq)))) + 1
@@ -370,7 +370,7 @@ def origin_in(start: bytes) -> Origin | None:
         return None  # the first line is broken, and whoever checks it finds that
 
 
-def _marks_at(line: bytes, end: int) -> Marks:
+def _marks_at(line: bytes, end: int) -> AppendFlags:
     found = _MARKS.match(line, end)
     if found is None:  # pragma: no cover - every part of the pattern is optional
         return NO_MARKS
@@ -379,4 +379,4 @@ def _marks_at(line: bytes, end: int) -> Marks:
         # One that is no text was given by nobody.
         with suppress(msgspec.DecodeError, UnicodeDecodeError):
             key = msgspec.json.decode(found["key"], type=str)
-    return Marks(more=more, key=key)
+    return AppendFlags(more=more, key=key)

@@ -37,7 +37,7 @@ _SEAM_BYTES: Final = 64
 Read = Callable[[int, int], bytes]  # (start, size): fewer bytes only where the file ends
 
 
-class Place(msgspec.Struct, frozen=True, gc=False):
+class LogOffset(msgspec.Struct, frozen=True, gc=False):
     """Behind record `seq`: the next one begins at `start`, and its checksum goes on from `chain`."""
 
     seq: int
@@ -45,10 +45,10 @@ class Place(msgspec.Struct, frozen=True, gc=False):
     chain: int
 
 
-class Index:
+class OffsetIndex:
     """The known places of a file, in order."""
 
-    def __init__(self, first: Place) -> None:
+    def __init__(self, first: LogOffset) -> None:
         self._seqs = array("Q", [first.seq])
         self._starts = array("Q", [first.start])
         self._chains = array("I", [first.chain])
@@ -56,7 +56,7 @@ class Index:
     def __len__(self) -> int:
         return len(self._seqs)
 
-    def extend(self, place: Place, records: Sequence[Record], size: int) -> None:
+    def extend(self, place: LogOffset, records: Sequence[Record], size: int) -> None:
         """Note those of the next records, which begin at `place` and have `size` bytes, that count."""
         seq, start = place.seq, place.start
         if (
@@ -68,7 +68,7 @@ class Index:
         starts = list(itertools.accumulate(sizes, initial=start))
         self.note(place, starts, [record.line for record in records])
 
-    def note(self, place: Place, starts: Sequence[int], lines: Sequence[bytes]) -> None:
+    def note(self, place: LogOffset, starts: Sequence[int], lines: Sequence[bytes]) -> None:
         """The same for lines, with their newlines or without, and where each begins."""
         seq = place.seq
         while True:
@@ -87,7 +87,7 @@ class Index:
             for column in (self._seqs, self._starts, self._chains):
                 column.pop()
 
-    def insert(self, place: Place) -> None:
+    def insert(self, place: LogOffset) -> None:
         """Note a place that was searched for: that is done only where those known lie far apart."""
         at = bisect_left(self._seqs, place.seq)
         if at < len(self._seqs) and self._seqs[at] == place.seq:
@@ -96,24 +96,24 @@ class Index:
         self._starts.insert(at, place.start)
         self._chains.insert(at, place.chain)
 
-    def below(self, seq: int) -> Place:
+    def below(self, seq: int) -> LogOffset:
         """The last known place in front of a record."""
         return self._at(bisect_left(self._seqs, seq) - 1)
 
-    def above(self, seq: int) -> Place | None:
+    def above(self, seq: int) -> LogOffset | None:
         """The first known place behind a record; None where only the end of the file is."""
         at = bisect_left(self._seqs, seq)
         return self._at(at) if at < len(self._seqs) else None
 
-    def before(self, start: int) -> Place:
+    def before(self, start: int) -> LogOffset:
         """The last known place that does not lie behind `start`, or the first."""
         return self._at(max(0, bisect_right(self._starts, start) - 1))
 
-    def _at(self, at: int) -> Place:
-        return Place(self._seqs[at], self._starts[at], self._chains[at])
+    def _at(self, at: int) -> LogOffset:
+        return LogOffset(self._seqs[at], self._starts[at], self._chains[at])
 
 
-def narrow(read: Read, low: Place, high: Place, seq: int) -> tuple[Place, Place]:
+def narrow(read: Read, low: LogOffset, high: LogOffset, seq: int) -> tuple[LogOffset, LogOffset]:
     """Two places around a record, near each other if the file can be read. Raises: OSError.
 
     Where it cannot, because something between is broken, they stay far apart, and whoever reads on from the
@@ -139,7 +139,7 @@ def narrow(read: Read, low: Place, high: Place, seq: int) -> tuple[Place, Place]
     return low, high
 
 
-def _next_place(read: Read, position: int, end: int, above: int, below: int) -> Place | None:
+def _next_place(read: Read, position: int, end: int, above: int, below: int) -> LogOffset | None:
     """The first line that begins behind `position` and in front of `end`, with a `seq` in between."""
     size = PROBE_BYTES
     held, start = b"", max(0, position - _SEAM_BYTES)
@@ -150,7 +150,7 @@ def _next_place(read: Read, position: int, end: int, above: int, below: int) -> 
             line = start + found.start(2) - len(b'{"seq":')
             seq = int(found[2]) - 1
             if position <= line < end and above < seq < below:
-                return Place(seq, line, int(found[1], 16))
+                return LogOffset(seq, line, int(found[1], 16))
         if not more:
             return None
         start += max(0, len(held) - _SEAM_BYTES)

@@ -26,9 +26,9 @@ from typing import Final
 import trio
 
 from codexd_eventstore.disk.files import FileSystem
-from codexd_eventstore.disk.layout import Places
-from codexd_eventstore.log.log import Batch, Log
-from codexd_eventstore.log.rounds import Round, abandon, take_back, unwritten
+from codexd_eventstore.disk.layout import Layout
+from codexd_eventstore.log.commit_round import Round, abandon, take_back, unwritten
+from codexd_eventstore.log.log import Log, WriteBatch
 from codexd_eventstore.store import SYNC_INTERVAL_MS, Record, StoreFailed
 
 # More threads than this made a disk no faster: 16 busy files sync at twice the rate of one thread.
@@ -53,7 +53,7 @@ class Committer:
     """Writes and syncs the logs of one store. Made and used within one trio run."""
 
     def __init__(
-        self, fs: FileSystem, places: Places, on_rest: Callable[[Log], None] = lambda log: None
+        self, fs: FileSystem, places: Layout, on_rest: Callable[[Log], None] = lambda log: None
     ) -> None:
         self._fs = fs
         self._places = places
@@ -69,12 +69,12 @@ class Committer:
         self._clock_runs = False
         self._open: dict[Log, None] = {}
         self._pending_bytes = 0  # of all batches that are not written yet
-        self._unwritten: dict[Batch, None] = {}  # the same batches, oldest first
+        self._unwritten: dict[WriteBatch, None] = {}  # the same batches, oldest first
         self._failed_streams: set[str] = set()  # those that the disk failed
 
     def append(
         self, log: Log, records: Sequence[Record], *, at_us: int, durable: bool, key: str | None
-    ) -> Batch | None:
+    ) -> WriteBatch | None:
         """Accept records that follow on the last accepted one; the batch to wait for, if any.
 
         Raises: StoreFailed, and then nothing was accepted.
@@ -91,7 +91,7 @@ class Committer:
         with log.taking:
             batch = log.filling
             if batch is None:
-                batch = log.filling = Batch()
+                batch = log.filling = WriteBatch()
                 self._unwritten[batch] = None
             batch.add(records, content, at_us)
             batch.durable = batch.durable or durable
@@ -101,7 +101,7 @@ class Committer:
             self._launch(log)
         return batch
 
-    def crowded(self, log: Log) -> Batch | None:
+    def crowded(self, log: Log) -> WriteBatch | None:
         """The batch whose end to wait for before `log` takes more, if too much waits already."""
         filling = log.filling
         if filling is not None and filling.size > PENDING_BYTES_MAX:
@@ -239,7 +239,7 @@ class Committer:
         else:
             self._on_rest(log)
 
-    def _succeed(self, log: Log, batch: Batch) -> None:
+    def _succeed(self, log: Log, batch: WriteBatch) -> None:
         if batch.durable:
             log.unsynced = False
             self._lagging.discard(log)
@@ -257,7 +257,7 @@ class Committer:
             if len(self._open) > FILES_OPEN_MAX:
                 self._close_idle()
 
-    def _fail(self, log: Log, batch: Batch, error: StoreFailed, ruined: bool) -> None:
+    def _fail(self, log: Log, batch: WriteBatch, error: StoreFailed, ruined: bool) -> None:
         """Tell all who wait; what was accepted behind a failed write falls with it."""
         if log.filling is not None:
             del self._unwritten[log.filling]
@@ -312,8 +312,8 @@ class Committer:
             if log.is_idle and log.unsynced:
                 self._sync_soon(log)
 
-    def _sync_soon(self, log: Log) -> Batch:
-        batch = log.filling = Batch()
+    def _sync_soon(self, log: Log) -> WriteBatch:
+        batch = log.filling = WriteBatch()
         batch.durable = True
         self._unwritten[batch] = None
         self._launch(log)

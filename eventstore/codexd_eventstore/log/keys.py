@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from codexd_eventstore.sidecar.rows import Keying
+from codexd_eventstore.sidecar.rows import NotedKeys
 
 # Those that stay in memory once they are noted: repeats mostly come within one retry of a frontend.
 KEYS_KEPT_MAX: Final = 1024
@@ -39,7 +39,7 @@ class Keys:
         """The first and last `seq` that the key's append got."""
         return self._spans.get(key)
 
-    def hand_over(self, upto: int, *, is_all: bool) -> Keying:
+    def hand_over(self, upto: int, *, is_all: bool) -> NotedKeys:
         """The keys up to a durable point that were not handed over yet, for the notes.
 
         Args:
@@ -55,7 +55,7 @@ class Keys:
             if last <= upto and (floor is None or first > floor)
         )
         self._noted = upto
-        return Keying(after, spans)
+        return NotedKeys(after, spans)
 
     def refill(self, base: int, spans: Sequence[tuple[str, int, int]]) -> None:
         """Remember all that the log has, oldest first, where there is nowhere else to note them."""

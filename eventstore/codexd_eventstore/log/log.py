@@ -18,10 +18,10 @@ import trio
 
 from codexd_eventstore.disk.files import FileState
 from codexd_eventstore.format.lines import Origin, crc_of
-from codexd_eventstore.format.offsets import Index, Place
+from codexd_eventstore.format.offsets import LogOffset, OffsetIndex
 from codexd_eventstore.format.preface import Start
 from codexd_eventstore.log.keys import Keys
-from codexd_eventstore.sidecar.rows import Mark
+from codexd_eventstore.sidecar.rows import OpenHint
 from codexd_eventstore.store import Appended, Record, StoreFailed
 
 # The newest records of an open stream, for followers to share; who falls behind reads the file.
@@ -68,7 +68,7 @@ class Ring:
         return self._records[start : start + last - first + 1]
 
 
-class Batch:
+class WriteBatch:
     """Records that one write puts into the file, and those who wait for them."""
 
     __slots__ = ("at_us", "done", "durable", "error", "keys", "pieces", "records", "size")
@@ -116,18 +116,18 @@ class Log:
         self.at_us = 0
         self.size = 0  # of the file
         self.head = 0  # the checksum of how its file begins
-        self.index = Index(Place(base, 0, chain))
+        self.index = OffsetIndex(LogOffset(base, 0, chain))
         self.ring = Ring()
         self.keys = Keys(base)
         self.is_all_read = True  # whether it was read from its first record on
 
         self.accepted_version, self.accepted_chain = base, chain
         self.accepted_at_us = 0
-        self.filling: Batch | None = None  # what the next round will write
-        self.flying: deque[Batch] = deque()  # taken by a thread and not yet landed, oldest first
+        self.filling: WriteBatch | None = None  # what the next round will write
+        self.flying: deque[WriteBatch] = deque()  # taken by a thread, not yet landed; oldest first
         self.taking = threading.Lock()  # held to fill a batch, and to take it
         self.synced_version = base  # up to here the disk is known to have it
-        self.durable = Place(base, 0, chain)  # the same, or a little less, as a place in the file
+        self.durable = LogOffset(base, 0, chain)  # the same, or a little less, as an offset
         self.noted_seq = base  # the durable point that was last noted
         self.note_size = NOTED_BYTES  # the size at which it is to be noted again
         self.on_growth: Callable[[Log], None] = _ignore
@@ -174,7 +174,7 @@ class Log:
         """Let readers see records that are in the file now, and wake who waits for them."""
         if not self.size:
             self.head = head_of(records[0].line)
-        self.index.extend(Place(self.version, self.size, self.chain), records, size)
+        self.index.extend(LogOffset(self.version, self.size, self.chain), records, size)
         self.ring.extend(records, size)
         self.size += size
         self.version = records[-1].seq
@@ -193,18 +193,18 @@ class Log:
             self.on_growth(self)
 
     @property
-    def end(self) -> Place:
+    def end(self) -> LogOffset:
         """Behind the last record that can be seen."""
-        return Place(self.version, self.size, self.chain)
+        return LogOffset(self.version, self.size, self.chain)
 
     @property
-    def mark(self) -> Mark:
+    def mark(self) -> OpenHint:
         """Where it may be read from when it is opened, and up to where it is on disk."""
         durable = self.durable
         place = self.index.before(durable.start - REREAD_BYTES)
-        return Mark(self.head, place, durable)
+        return OpenHint(self.head, place, durable)
 
-    def in_flight(self, key: str) -> Batch | None:
+    def in_flight(self, key: str) -> WriteBatch | None:
         """The batch that a key's append is part of, if it is not written yet."""
         filling = self.filling
         for batch in [filling, *self.flying]:
@@ -212,7 +212,7 @@ class Log:
                 return batch
         return None
 
-    def around(self, first: int, last: int) -> tuple[Place, Place]:
+    def around(self, first: int, last: int) -> tuple[LogOffset, LogOffset]:
         """The nearest known places in front of and behind own records."""
         return self.index.below(first), self.index.above(last) or self.end
 

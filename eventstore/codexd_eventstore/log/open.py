@@ -14,17 +14,19 @@ import trio
 from codexd_eventstore.disk.files import FileState, FileSystem, store_failed
 from codexd_eventstore.log.keys import Keys
 from codexd_eventstore.log.log import NOTED_BYTES, Log
+from codexd_eventstore.log.recovery_check import judge
 from codexd_eventstore.log.scan import Scan, damaged, scan_log
 from codexd_eventstore.log.torn_tail import cut_torn_tail
-from codexd_eventstore.log.witness import judge
-from codexd_eventstore.sidecar.rows import Mark
+from codexd_eventstore.sidecar.rows import OpenHint
 from codexd_eventstore.store import NotFound
 
 # A file up to this is read where we stand, and always whole; going to a thread and back costs as much.
 INLINE_BYTES_MAX: Final = 64 * 1024
 
 
-async def load(fs: FileSystem, stream: str, path: str, state: FileState, mark: Mark | None) -> Log:
+async def load(
+    fs: FileSystem, stream: str, path: str, state: FileState, mark: OpenHint | None
+) -> Log:
     """The log that a file holds. Raises: NotFound, Damaged, StoreFailed."""
     try:
         if state.size_bytes <= INLINE_BYTES_MAX:
@@ -47,7 +49,7 @@ async def load(fs: FileSystem, stream: str, path: str, state: FileState, mark: M
     return log
 
 
-def _scan_long(fs: FileSystem, path: str, stream: str, mark: Mark | None) -> Scan:
+def _scan_long(fs: FileSystem, path: str, stream: str, mark: OpenHint | None) -> Scan:
     scan = scan_log(fs, path, stream, mark=mark, whole=False)
     if scan.is_all and scan.tail is None:
         # So that it can be noted and is not read whole again; beside the reading the sync costs nothing.
@@ -62,7 +64,7 @@ def _scan_long(fs: FileSystem, path: str, stream: str, mark: Mark | None) -> Sca
     return scan
 
 
-def _log_of(scan: Scan, path: str, state: FileState, mark: Mark | None) -> Log:
+def _log_of(scan: Scan, path: str, state: FileState, mark: OpenHint | None) -> Log:
     log = Log(scan.stream, path, base=scan.base, chain=scan.chain, origin=scan.origin)
     log.start, log.head, log.index = scan.start, scan.head, scan.index
     log.version = log.accepted_version = scan.version

@@ -15,7 +15,7 @@ import trio
 
 from codexd_eventstore.disk.files import FileState, FileSystem, store_failed
 from codexd_eventstore.disk.forks import read_start
-from codexd_eventstore.disk.layout import Places, check_name
+from codexd_eventstore.disk.layout import Layout, check_name
 from codexd_eventstore.format.lines import Origin, chain_start
 from codexd_eventstore.log.log import Log
 from codexd_eventstore.log.open import INLINE_BYTES_MAX, load
@@ -28,13 +28,13 @@ from codexd_eventstore.store import Damaged, NotFound
 READ_LOGS_MAX: Final = 32
 
 
-class Shelf:
+class OpenLogs:
     """The logs of one store that are open."""
 
     def __init__(
         self,
         fs: FileSystem,
-        places: Places,
+        places: Layout,
         notes: Notes,
         on_growth: Callable[[Log], None],
         on_change: Callable[[str], None],

@@ -22,9 +22,9 @@ from codexd_eventstore.format.lines import (
     marks_of,
     records_of,
 )
-from codexd_eventstore.format.offsets import INDEX_STEP, Place, narrow
+from codexd_eventstore.format.offsets import INDEX_STEP, LogOffset, narrow
 from codexd_eventstore.log.log import Log
-from codexd_eventstore.log.open_logs import Shelf
+from codexd_eventstore.log.open_logs import OpenLogs
 from codexd_eventstore.log.scan import damaged
 from codexd_eventstore.store import (
     PAGE_RECORDS_MAX,
@@ -47,13 +47,15 @@ PIECE_BYTES_MAX: Final = 256 * 1024
 ENOUGH_BYTES: Final = 128 * 1024
 
 
-async def read_range(shelf: Shelf, fs: FileSystem, log: Log, first: int, last: int) -> list[Record]:
+async def read_range(
+    open_logs: OpenLogs, fs: FileSystem, log: Log, first: int, last: int
+) -> list[Record]:
     """The records from `first` to `last`, all of which there are."""
-    return await _in_lineage(shelf, log, lambda log: _all(shelf, fs, log, first, last))
+    return await _in_lineage(open_logs, log, lambda log: _all(open_logs, fs, log, first, last))
 
 
 async def _in_lineage(
-    shelf: Shelf, log: Log, call: Callable[[Log], Awaitable[list[Record]]]
+    open_logs: OpenLogs, log: Log, call: Callable[[Log], Awaitable[list[Record]]]
 ) -> list[Record]:
     """Read through a log's ancestors, again where one of them went away meanwhile."""
     while True:
@@ -62,48 +64,52 @@ async def _in_lineage(
             return await call(log)
         except NotFound:
             # Where an ancestor is gone, the log was given copies of what it shared.
-            current = await shelf.open(log.stream)
+            current = await open_logs.open(log.stream)
             if current is log and log.lineage is lineage:
                 raise
             log = current
 
 
-async def _all(shelf: Shelf, fs: FileSystem, log: Log, first: int, last: int) -> list[Record]:
+async def _all(
+    open_logs: OpenLogs, fs: FileSystem, log: Log, first: int, last: int
+) -> list[Record]:
     if first > log.base:
-        return await _own(shelf, fs, log, first, last)
+        return await _own(open_logs, fs, log, first, last)
     records: list[Record] = []
     for stream, end in log.lineage:
         if first <= min(end, last):
-            parent = await shelf.open(stream)
+            parent = await open_logs.open(stream)
             # Records in front of its own belong to an ancestor, which came before it here.
-            records += await _own(shelf, fs, parent, first, min(end, last))
+            records += await _own(open_logs, fs, parent, first, min(end, last))
             first = min(end, last) + 1
     if first <= last:
-        records += await _own(shelf, fs, log, first, last)
+        records += await _own(open_logs, fs, log, first, last)
     return records
 
 
-async def read_piece(shelf: Shelf, fs: FileSystem, log: Log, after: int) -> list[Record]:
+async def read_piece(open_logs: OpenLogs, fs: FileSystem, log: Log, after: int) -> list[Record]:
     """Some records behind `after`, at least one: all that memory has, or a bounded piece of the file."""
     in_memory = log.ring.range(after + 1, log.version)
     if in_memory:
         return in_memory
-    return await _in_lineage(shelf, log, lambda log: _piece(shelf, fs, log, after))
+    return await _in_lineage(open_logs, log, lambda log: _piece(open_logs, fs, log, after))
 
 
-async def _piece(shelf: Shelf, fs: FileSystem, log: Log, after: int) -> list[Record]:
+async def _piece(open_logs: OpenLogs, fs: FileSystem, log: Log, after: int) -> list[Record]:
     first = after + 1
     last = min(log.version, after + PAGE_RECORDS_MAX)
     holder, end = log, last
     if first <= log.base:
         for stream, end in log.lineage:
             if first <= end:
-                holder = await shelf.open(stream)
+                holder = await open_logs.open(stream)
                 break
-    return await _own(shelf, fs, holder, first, min(end, last), ENOUGH_BYTES)
+    return await _own(open_logs, fs, holder, first, min(end, last), ENOUGH_BYTES)
 
 
-async def fork_point(shelf: Shelf, fs: FileSystem, parent: Log, at_seq: int) -> tuple[int, int]:
+async def fork_point(
+    open_logs: OpenLogs, fs: FileSystem, parent: Log, at_seq: int
+) -> tuple[int, int]:
     """The chain and the time at the last record that a fork shares. Raises: Refused."""
     if not 0 <= at_seq <= parent.version:
         raise Refused(
@@ -111,14 +117,14 @@ async def fork_point(shelf: Shelf, fs: FileSystem, parent: Log, at_seq: int) -> 
         )
     if at_seq == 0:
         return chain_start(parent.stream), 0
-    record = (await read_range(shelf, fs, parent, at_seq, at_seq))[0]
+    record = (await read_range(open_logs, fs, parent, at_seq, at_seq))[0]
     if marks_of(record).more:
         raise Refused(f"stream {parent.stream}: {at_seq} is within an append: nothing was forked")
     return crc_of(record.line), at_us_of(record)
 
 
 async def _own(
-    shelf: Shelf,
+    open_logs: OpenLogs,
     fs: FileSystem,
     log: Log,
     first: int,
@@ -130,7 +136,7 @@ async def _own(
         try:
             return await _in_file(fs, log, first, last, bytes_max)
         except (Damaged, StoreFailed):
-            current = await shelf.open(log.stream)
+            current = await open_logs.open(log.stream)
             if current is log:
                 raise
             log = current
@@ -153,7 +159,7 @@ async def _in_file(fs: FileSystem, log: Log, first: int, last: int, bytes_max: i
             )  # whoever reads one page after the other lets others in
         return await _by_path(log, lambda path: _read_between(fs, path, log, low, high, wanted))
 
-    found: tuple[Place, Place] = (low, high)
+    found: tuple[LogOffset, LogOffset] = (low, high)
 
     def find(path: str) -> list[Record]:
         nonlocal found
@@ -166,7 +172,7 @@ async def _in_file(fs: FileSystem, log: Log, first: int, last: int, bytes_max: i
     return records
 
 
-def _is_at_hand(fs: FileSystem, log: Log, low: Place, high: Place, first: int) -> bool:
+def _is_at_hand(fs: FileSystem, log: Log, low: LogOffset, high: LogOffset, first: int) -> bool:
     """Whether it costs less to read where we stand than to have a thread do it, and no disk is waited for long."""
     size = high.start - low.start
     if size <= INLINE_BYTES_MAX:
@@ -209,7 +215,9 @@ async def _by_path(
             raise store_failed(f"stream {log.stream}: {path} cannot be read", error) from error
 
 
-def _narrowed(fs: FileSystem, path: str, low: Place, high: Place, seq: int) -> tuple[Place, Place]:
+def _narrowed(
+    fs: FileSystem, path: str, low: LogOffset, high: LogOffset, seq: int
+) -> tuple[LogOffset, LogOffset]:
     """Places a little in front of a record and behind it, searched for if none are known. Blocks."""
     fd = fs.open_to_read(path)
     try:
@@ -219,7 +227,7 @@ def _narrowed(fs: FileSystem, path: str, low: Place, high: Place, seq: int) -> t
 
 
 def _read_between(
-    fs: FileSystem, path: str, log: Log, low: Place, high: Place, wanted: _Wanted
+    fs: FileSystem, path: str, log: Log, low: LogOffset, high: LogOffset, wanted: _Wanted
 ) -> list[Record]:
     """The records that are wanted, all from the lower place on checked. Blocks."""
     found: list[Record] = []

@@ -30,11 +30,11 @@ from codexd_eventstore.format.lines import (
     keys_in,
     marks_of,
 )
-from codexd_eventstore.format.offsets import Index, Place
+from codexd_eventstore.format.offsets import LogOffset, OffsetIndex
 from codexd_eventstore.format.preface import Start, start_of
 from codexd_eventstore.line_start import CRC_BYTES
 from codexd_eventstore.log.log import HEAD_BYTES, head_of
-from codexd_eventstore.sidecar.rows import Mark
+from codexd_eventstore.sidecar.rows import OpenHint
 from codexd_eventstore.store import RECORD_BYTES_MAX, Damaged, Record
 
 # Big enough that the calls cost little; small enough that its lines stay in a core's cache, and that other threads
@@ -60,8 +60,8 @@ class Tail(msgspec.Struct, frozen=True):
 class Scan:
     """A file as far as it is whole, from its first record or from a place within it."""
 
-    def __init__(self, stream: str, start: Start, head: int, mark: Mark | None = None) -> None:
-        first = Place(start.base, start.size, start.chain(stream))
+    def __init__(self, stream: str, start: Start, head: int, mark: OpenHint | None = None) -> None:
+        first = LogOffset(start.base, start.size, start.chain(stream))
         place = first if mark is None else mark.place
         self.stream = stream
         self.start = start
@@ -73,17 +73,17 @@ class Scan:
         self.at_us = 0
         self.synced = start.base  # the last record that the disk is known to have
         self.first = first
-        self.index = Index(first)
+        self.index = OffsetIndex(first)
         self.index.insert(place)
         self.spans: list[tuple[str, int, int]] = []  # the keys that were found: (key, first, last)
-        self.durable: Place | None = None  # where to look for a durable point
+        self.durable: LogOffset | None = None  # where to look for a durable point
         self.is_met = False  # whether it was there
         self.tail: Tail | None = None
 
     @property
-    def end(self) -> Place:
+    def end(self) -> LogOffset:
         """Behind the last whole append."""
-        return Place(self.version, self.size, self.chain)
+        return LogOffset(self.version, self.size, self.chain)
 
     @property
     def records(self) -> int:
@@ -97,7 +97,7 @@ def scan_log(
     stream: str,
     end: int | None = None,
     *,
-    mark: Mark | None = None,
+    mark: OpenHint | None = None,
     whole: bool = True,
     keys: bool = True,
 ) -> Scan:
@@ -132,14 +132,16 @@ def scan_log(
     return scan
 
 
-def _scanned(scan: Scan, mark: Mark | None, read: Callable[[int, int], bytes], keys: bool) -> Scan:
+def _scanned(
+    scan: Scan, mark: OpenHint | None, read: Callable[[int, int], bytes], keys: bool
+) -> Scan:
     scan.durable = None if mark is None else mark.durable
     scan.is_met = scan.durable == scan.end  # a log of which nothing was on disk yet
     _Reader(scan, read, keys).run()
     return scan
 
 
-def _leads_into(read: Callable[[int, int], bytes], start: Start, head: int, mark: Mark) -> bool:
+def _leads_into(read: Callable[[int, int], bytes], start: Start, head: int, mark: OpenHint) -> bool:
     """Whether the line in front of the mark's place is the one that was there."""
     place = mark.place
     if start.broken or mark.head != head or place.start <= start.size or place.seq <= start.base:
@@ -190,14 +192,14 @@ class _Reader:
         """Count whole lines, which end in that checksum."""
         scan, seq = self.scan, self.seq
         starts = list(itertools.accumulate(map(len, lines), initial=self.position))
-        scan.index.note(Place(seq, self.position, self.chain), starts, lines)
+        scan.index.note(LogOffset(seq, self.position, self.chain), starts, lines)
         if self.with_keys:
             self._take_keys(lines)
         durable = -1 if scan.durable is None else scan.durable.start
         at = bisect_left(starts, durable, 1)
         # A durable point is always the end of an append.
         if at <= len(lines) and starts[at] == durable and not self._goes_on(lines, at - 1):
-            place = Place(seq + at, durable, crc_of(lines[at - 1][:-1]))
+            place = LogOffset(seq + at, durable, crc_of(lines[at - 1][:-1]))
             scan.is_met = place == scan.durable
         whole = len(lines)
         while whole and self._goes_on(lines, whole - 1):

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from codexd_eventstore.disk.files import FileSystem
 from codexd_eventstore.format.lines import Origin
-from codexd_eventstore.log.open_logs import Shelf
+from codexd_eventstore.log.open_logs import OpenLogs
+from codexd_eventstore.log.recovery_check import judge
 from codexd_eventstore.log.scan import scan_log
 from codexd_eventstore.log.walk import crcs_at
-from codexd_eventstore.log.witness import judge
-from codexd_eventstore.sidecar.rows import Mark
+from codexd_eventstore.sidecar.rows import OpenHint
 from codexd_eventstore.store import NotFound, Verdict
 
 
 def verify_log(
     fs: FileSystem,
-    shelf: Shelf,
+    open_logs: OpenLogs,
     path: str,
     stream: str,
     end: int | None,
-    mark: Mark | None = None,
+    mark: OpenHint | None = None,
 ) -> Verdict:
     """What stands of a file, or of its first `end` bytes: its own records, not the inherited ones."""
     scan = scan_log(fs, path, stream, end, mark=mark, keys=False)
@@ -32,16 +32,16 @@ def verify_log(
                 " are cut off and kept beside the log when it is opened next"
             )
     if damage is None and scan.origin is not None:
-        damage = _broken_link(fs, shelf, scan.origin)
+        damage = _broken_link(fs, open_logs, scan.origin)
     return Verdict(stream, scan.records, damage, unfinished=unfinished)
 
 
-def _broken_link(fs: FileSystem, shelf: Shelf, origin: Origin) -> str | None:
+def _broken_link(fs: FileSystem, open_logs: OpenLogs, origin: Origin) -> str | None:
     """Why the parent does not have the record that a fork was made at, with a checksum it had once."""
     if not origin.seq:
         return None  # it shares nothing
     try:
-        known = known_crcs(fs, shelf, origin.stream, origin.seq)
+        known = known_crcs(fs, open_logs, origin.stream, origin.seq)
     except NotFound as error:
         return f"what it was forked from cannot be read: {error}"
     if origin.chain not in known:
@@ -49,7 +49,7 @@ def _broken_link(fs: FileSystem, shelf: Shelf, origin: Origin) -> str | None:
     return None
 
 
-def known_crcs(fs: FileSystem, shelf: Shelf, stream: str, seq: int) -> set[int]:
+def known_crcs(fs: FileSystem, open_logs: OpenLogs, stream: str, seq: int) -> set[int]:
     """The checksums that a record of a stream has or had, at which a fork may have left; empty for none.
 
     Raises: NotFound where the stream, or one that it inherited the record from, is gone.
@@ -58,7 +58,7 @@ def known_crcs(fs: FileSystem, shelf: Shelf, stream: str, seq: int) -> set[int]:
     seen: set[str] = set()
     while stream not in seen:
         seen.add(stream)
-        start, found = crcs_at(fs, shelf.find(stream)[0], stream, frozenset({seq}))
+        start, found = crcs_at(fs, open_logs.find(stream)[0], stream, frozenset({seq}))
         if start.origin is None or seq > start.base:
             return known | set(found.values()) | (start.cuts_at(seq) if found else set())
         # It inherited the record; a fork at its own fork point has the checksum from it alone.

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 import trio
 from msgspec.structs import replace
 
-from codexd_eventstore.changes import Hub
+from codexd_eventstore.changes import ChangeHub
 from codexd_eventstore.disk.blobs import Recent
 from codexd_eventstore.disk.layout import check_name
 from codexd_eventstore.disk.redact import Redact, Redacting
@@ -106,7 +106,7 @@ class MemoryStore:
         self._blobs: dict[str, bytes] = {}
         self._recent = Recent()
         self._checkpoints: dict[tuple[str, str], int] = {}
-        self._hub = Hub()
+        self._hub = ChangeHub()
 
     async def append(
         self,

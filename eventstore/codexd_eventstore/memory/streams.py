@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import trio
 
-from codexd_eventstore.changes import Hub
+from codexd_eventstore.changes import ChangeHub
 from codexd_eventstore.format.lines import Origin, at_us_of, chain_start, crc_of, frame
 from codexd_eventstore.format.seals import Seals, Writers
 from codexd_eventstore.store import Appended, NewEvent, Record, Snapshot, StoreFailed
@@ -20,7 +20,7 @@ class MemoryStream:
         name: str,
         inherited: Sequence[Record],
         origin: Origin | None,
-        hub: Hub,
+        hub: ChangeHub,
         beginning: int | None = None,
         seals: Seals | None = None,
         lineage: Iterable[tuple[str, int]] = (),

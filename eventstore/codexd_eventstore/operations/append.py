@@ -13,13 +13,13 @@ from msgspec.structs import replace
 from codexd_eventstore.format.lines import frame
 from codexd_eventstore.log.log import Log, appended
 from codexd_eventstore.log.read import read_range
+from codexd_eventstore.operations.engine import Engine, check_alive
 from codexd_eventstore.operations.lookup import find_key
-from codexd_eventstore.operations.parts import Parts, check_alive
 from codexd_eventstore.store import Appended, Conflict, NewEvent, NotFound, Refused, StoreError
 
 
 async def append(
-    parts: Parts,
+    engine: Engine,
     stream: str,
     events: Sequence[NewEvent],
     *,
@@ -30,35 +30,35 @@ async def append(
 ) -> Appended:
     """See the contract; cancelled after it was accepted, it is appended all the same."""
     await trio.lowlevel.checkpoint_if_cancelled()
-    events, redacted = await parts.redacting.ready(events)
+    events, redacted = await engine.redacting.ready(events)
     asked: tuple[Log, int] | None = None  # where the key was looked for and is not
     while True:
-        log = parts.shelf.get(stream)
+        log = engine.open_logs.get(stream)
         if log is None:
-            await _open_or_add(parts, stream, expected_version)
+            await _open_or_add(engine, stream, expected_version)
             continue
         if key is not None:
             if (span := log.keys.get(key)) is not None:
-                return await _first_answer(parts, log, span, durable)
+                return await _first_answer(engine, log, span, durable)
             if (flight := log.in_flight(key)) is not None:
                 await flight.wait()
                 continue
             asking = (log, log.keys.after)
             if log.keys.after > log.base and asked != asking:
-                if (span := await find_key(parts, log, key)) is not None:
-                    return await _first_answer(parts, log, span, durable)
+                if (span := await find_key(engine, log, key)) is not None:
+                    return await _first_answer(engine, log, span, durable)
                 asked = asking
                 continue
         _check_appendable(log, expected_version)
-        if (crowd := parts.committer.crowded(log)) is None:
+        if (crowd := engine.committer.crowded(log)) is None:
             break
         await crowd.done.wait()  # what became of it concerns those who wait for it
-    answer = await _commit(parts, log, events, at_us=at_us, durable=durable, key=key)
+    answer = await _commit(engine, log, events, at_us=at_us, durable=durable, key=key)
     return replace(answer, redacted=True) if redacted else answer
 
 
 async def _commit(
-    parts: Parts,
+    engine: Engine,
     log: Log,
     events: Sequence[NewEvent],
     *,
@@ -76,11 +76,11 @@ async def _commit(
             at_us=at_us,
             key=key,
             synced=log.synced_version,
-            seal=parts.seal_of(log.stream),
+            seal=engine.seal_of(log.stream),
         )
-        batch = parts.committer.append(log, records, at_us=at_us, durable=durable, key=key)
+        batch = engine.committer.append(log, records, at_us=at_us, durable=durable, key=key)
     except StoreError:
-        parts.rest(log)  # it may have been added for this append alone
+        engine.rest(log)  # it may have been added for this append alone
         raise
     if batch is not None:
         await batch.wait()
@@ -97,18 +97,18 @@ def _check_appendable(log: Log, expected_version: int) -> None:
         raise Conflict(log.stream, expected_version, log.accepted_version)
 
 
-async def _open_or_add(parts: Parts, stream: str, expected_version: int) -> None:
-    async with parts.shelf.gate(stream):
+async def _open_or_add(engine: Engine, stream: str, expected_version: int) -> None:
+    async with engine.open_logs.gate(stream):
         try:
-            await parts.shelf.open_gated(stream)
+            await engine.open_logs.open_gated(stream)
         except NotFound:
             if expected_version != 0:
                 raise
-            parts.shelf.add_new(stream)
+            engine.open_logs.add_new(stream)
 
 
-async def _first_answer(parts: Parts, log: Log, span: tuple[int, int], durable: bool) -> Appended:
+async def _first_answer(engine: Engine, log: Log, span: tuple[int, int], durable: bool) -> Appended:
     if durable:
-        await parts.committer.settle(log)
-    records = await read_range(parts.shelf, parts.fs, log, *span)
+        await engine.committer.settle(log)
+    records = await read_range(engine.open_logs, engine.fs, log, *span)
     return Appended(*span, tuple(records), repeated=True)

@@ -15,26 +15,26 @@ from codexd_eventstore.format.preface import Preface, preface_line
 from codexd_eventstore.log.log import Log
 from codexd_eventstore.log.verify import known_crcs
 from codexd_eventstore.log.walk import Walk
-from codexd_eventstore.operations.parts import Parts, blocking
+from codexd_eventstore.operations.engine import Engine, blocking
 from codexd_eventstore.operations.rewrite import Cuts, Successor, merged, standstill
 
 
-async def detach(parts: Parts, child: str, *, at_us: int) -> None:
+async def detach(engine: Engine, child: str, *, at_us: int) -> None:
     """Give a fork copies of what it inherited. Raises: Damaged, NotFound, StoreFailed."""
-    async with standstill(parts, child) as log:
+    async with standstill(engine, child) as log:
         if log.origin is not None:
-            await blocking(parts.unsealed.inherit, child, log.lineage)
-            await blocking(parts.inherited.inherit, child, log.lineage)
-            await blocking(_detach, parts, log, at_us)
-            parts.family.forget(child)
-            await parts.forget_notes(child, checkpoints=False)
-    parts.hub.tell(child)
+            await blocking(engine.unsealed.inherit, child, log.lineage)
+            await blocking(engine.inherited.inherit, child, log.lineage)
+            await blocking(_detach, engine, log, at_us)
+            engine.forks.forget(child)
+            await engine.forget_notes(child, checkpoints=False)
+    engine.hub.tell(child)
 
 
-def _detach(parts: Parts, log: Log, at_us: int) -> None:
-    copying = _Copying(parts, log)
+def _detach(engine: Engine, log: Log, at_us: int) -> None:
+    copying = _Copying(engine, log)
     preface = Preface(log.start.preface.generation + 1, copying.root(), copying.cuts(), "detached")
-    successor = Successor(parts.fs, parts.places, log.stream)
+    successor = Successor(engine.fs, engine.places, log.stream)
     successor.write(preface_line(log.stream, preface, at_us), copying.lines())
     successor.take_place(log.path)
 
@@ -42,16 +42,16 @@ def _detach(parts: Parts, log: Log, at_us: int) -> None:
 class _Copying:
     """The records of a stream, the inherited ones included, in one chain. Blocks."""
 
-    def __init__(self, parts: Parts, log: Log) -> None:
-        self._parts = parts
+    def __init__(self, engine: Engine, log: Log) -> None:
+        self._engine = engine
         self._log = log
         # Each file with the records to take from it: those behind the first number, up to the second.
         self._spans: list[tuple[Walk, int, int]] = []
         after = 0
         for stream, last in (*log.lineage, (log.stream, log.version)):
-            path = log.path if stream == log.stream else parts.shelf.find(stream)[0]
+            path = log.path if stream == log.stream else engine.open_logs.find(stream)[0]
             if last > after:
-                self._spans.append((Walk(parts.fs, path, stream, last), after, last))
+                self._spans.append((Walk(engine.fs, path, stream, last), after, last))
                 after = last
 
     def root(self) -> str:
@@ -69,9 +69,9 @@ class _Copying:
             for seq in walk.read_start().preface.cuts:
                 if after < seq <= last:
                     cuts.setdefault(seq, set()).update(walk.start.cuts_at(seq))
-        leaving = self._parts.family.leaving(self._log.stream)
+        leaving = self._engine.forks.leaving(self._log.stream)
         for seq in {seq for seq, _ in leaving if seq}:
-            known = known_crcs(self._parts.fs, self._parts.shelf, self._log.stream, seq)
+            known = known_crcs(self._engine.fs, self._engine.open_logs, self._log.stream, seq)
             cuts.setdefault(seq, set()).update(known & {crc for at, crc in leaving if at == seq})
         return merged({seq: crcs for seq, crcs in cuts.items() if crcs})
 

@@ -36,7 +36,7 @@ from codexd_eventstore.operations import (
     sweep,
     unpack,
 )
-from codexd_eventstore.operations.parts import Parts, blocking
+from codexd_eventstore.operations.engine import Engine, blocking
 from codexd_eventstore.store import (
     PAGE_RECORDS_MAX,
     Appended,
@@ -94,14 +94,14 @@ async def open_jsonl_store(
         lock = take_lock(fs, f"{root}/store.lock", owner)
     except OSError as error:
         raise StoreFailed(f"the store in {root} cannot be opened: {error}", retry=False) from error
-    parts = Parts(fs, root, state, redact)
-    store = JsonlStore(parts)
+    engine = Engine(fs, root, state, redact)
+    store = JsonlStore(engine)
     try:
-        await blocking(parts.places.drop_successors)
+        await blocking(engine.places.drop_successors)
         if sealed:
-            await blocking(parts.inherited.read)
-            parts.seals = await blocking(
-                partial(take_seals, fs, parts.places, parts.unsealed, is_older=is_older)
+            await blocking(engine.inherited.read)
+            engine.seals = await blocking(
+                partial(take_seals, fs, engine.places, engine.unsealed, is_older=is_older)
             )
         yield store
     finally:
@@ -113,10 +113,10 @@ async def open_jsonl_store(
 class JsonlStore:
     """See `codexd_eventstore.store.EventStore` for what each method promises."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self._fs = parts.fs
-        self._shelf = parts.shelf
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._fs = engine.fs
+        self._open_logs = engine.open_logs
 
     async def append(
         self,
@@ -130,7 +130,7 @@ class JsonlStore:
     ) -> Appended:
         """Append all events or none; cancelled after it was accepted, it is appended all the same."""
         return await append.append(
-            self._parts,
+            self._engine,
             stream,
             events,
             expected_version=expected_version,
@@ -143,19 +143,19 @@ class JsonlStore:
         self, stream: str, *, after: int = 0, limit: int = PAGE_RECORDS_MAX
     ) -> list[Record]:
         """The records behind `after`, oldest first; at most `PAGE_RECORDS_MAX`."""
-        log = await self._shelf.open(stream)
+        log = await self._open_logs.open(stream)
         after = max(after, 0)
         last = min(log.version, after + min(limit, PAGE_RECORDS_MAX))
-        return await read_range(self._shelf, self._fs, log, after + 1, last)
+        return await read_range(self._open_logs, self._fs, log, after + 1, last)
 
     async def read_back(
         self, stream: str, *, before: int | None = None, limit: int = PAGE_RECORDS_MAX
     ) -> list[Record]:
         """The records in front of `before`, newest first; at most `PAGE_RECORDS_MAX`."""
-        log = await self._shelf.open(stream)
+        log = await self._open_logs.open(stream)
         last = log.version if before is None else min(log.version, before - 1)
         first = max(1, last - min(limit, PAGE_RECORDS_MAX) + 1)
-        records = await read_range(self._shelf, self._fs, log, first, last)
+        records = await read_range(self._open_logs, self._fs, log, first, last)
         records.reverse()
         return records
 
@@ -165,16 +165,16 @@ class JsonlStore:
 
     async def followed(self, stream: str) -> Followed:
         """For subscriptions: the open stream."""
-        return self._shelf.get(stream) or await self._shelf.open(stream)
+        return self._open_logs.get(stream) or await self._open_logs.open(stream)
 
     async def piece(self, stream: str, after: int) -> list[Record]:
         """For subscriptions: some records behind `after`."""
-        log = await self._shelf.open(stream)
-        return await read_piece(self._shelf, self._fs, log, after)
+        log = await self._open_logs.open(stream)
+        return await read_piece(self._open_logs, self._fs, log, after)
 
     async def head(self, stream: str) -> Head:
         """Open the stream, repair a torn tail, and say where it stands."""
-        log = await self._shelf.open(stream)
+        log = await self._open_logs.open(stream)
         parent = None if log.origin is None else log.origin.stream
         return Head(stream, log.version, log.archived, parent, log.base, log.path, log.repaired)
 
@@ -182,73 +182,75 @@ class JsonlStore:
         self, parent: str, at_seq: int, child: str, events: Sequence[NewEvent], *, at_us: int
     ) -> Appended:
         """Make `child` share the records of `parent` up to `at_seq`, by reference, and append to it."""
-        return await fork.fork(self._parts, parent, at_seq, child, events, at_us=at_us)
+        return await fork.fork(self._engine, parent, at_seq, child, events, at_us=at_us)
 
     async def archive(self, stream: str) -> None:
         """Put it aside: it still reads, and refuses appends."""
-        await archive.archive(self._parts, stream)
+        await archive.archive(self._engine, stream)
 
     async def unarchive(self, stream: str) -> None:
         """Bring it back."""
-        await archive.unarchive(self._parts, stream)
+        await archive.unarchive(self._engine, stream)
 
     async def scrub(
         self, stream: str, edit: Callable[[Record], bytes | None], *, at_us: int
     ) -> Rewritten:
         """Rewrite its own records where `edit` returns other data than the record has."""
-        return await rewrite.scrub(self._parts, stream, edit, at_us=at_us)
+        return await rewrite.scrub(self._engine, stream, edit, at_us=at_us)
 
     async def salvage(self, stream: str, *, at_us: int) -> Rewritten:
         """Make a damaged log readable: `log.lost` records stand for what is broken."""
-        return await salvage.salvage(self._parts, stream, at_us=at_us)
+        return await salvage.salvage(self._engine, stream, at_us=at_us)
 
     async def delete(self, stream: str, *, detach_children: bool = False) -> frozenset[str]:
         """Remove it for good; the first call of a store looks into every log for children."""
-        return await delete.delete(self._parts, stream, detach_children=detach_children)
+        return await delete.delete(self._engine, stream, detach_children=detach_children)
 
     async def children(self, stream: str) -> list[str]:
         """The streams that were forked from it directly, sorted."""
-        self._shelf.find(stream)
-        return sorted(await blocking(self._parts.family.children, stream))
+        self._open_logs.find(stream)
+        return sorted(await blocking(self._engine.forks.children, stream))
 
     async def pack(self, stream: str, path: str) -> Package:
         """Write it, what it inherited and the blobs that they name into one new file."""
-        return await pack.pack(self._parts, stream, path)
+        return await pack.pack(self._engine, stream, path)
 
     async def unpack(self, path: str, accepts: Callable[[str], bool] | None = None) -> Unpacked:
         """Take in what such a file holds."""
-        return await unpack.unpack(self._parts, path, accepts)
+        return await unpack.unpack(self._engine, path, accepts)
 
     async def sweep_blobs(self, among: Collection[str] | None = None) -> Swept:
         """Remove the blobs (of those named, or of all) that nothing names any more."""
-        return await sweep.sweep(self._parts, among)
+        return await sweep.sweep(self._engine, among)
 
     async def blobs(self) -> list[BlobRef]:
         """All blobs, in no particular order."""
-        return await blocking(lambda: [BlobRef(*row) for row in self._parts.blobs.all()])
+        return await blocking(lambda: [BlobRef(*row) for row in self._engine.blobs.all()])
 
     async def verify_blob(self, sha256: str) -> str | None:
         """What is wrong with a blob, if anything is; it is read piece by piece."""
-        return await blocking(self._parts.blobs.check, sha256)
+        return await blocking(self._engine.blobs.check, sha256)
 
     async def verify(self, stream: str) -> Verdict:
         """Read all of its own records and check them and its link to its parent; changes nothing."""
         while True:
-            path = self._shelf.find_or_emptied(stream)
+            path = self._open_logs.find_or_emptied(stream)
             before = await blocking(self._fs.state, path)
-            log = self._shelf.get(stream)
+            log = self._open_logs.get(stream)
             end = log.size if log is not None and log.is_born else None
-            mark = self._parts.notes.mark(stream) if end is None else None
+            mark = self._engine.notes.mark(stream) if end is None else None
             try:
-                verdict = await blocking(verify_log, self._fs, self._shelf, path, stream, end, mark)
+                verdict = await blocking(
+                    verify_log, self._fs, self._open_logs, path, stream, end, mark
+                )
             except StoreFailed:
-                if self._shelf.find_or_emptied(stream) == path:
+                if self._open_logs.find_or_emptied(stream) == path:
                     raise
                 continue  # it was archived or brought back meanwhile
             after = await blocking(self._fs.state, path)
             is_same = before == after if end is None else _is_one_file(before, after)
-            if verdict.damage is None or (self._shelf.get(stream) is log and is_same):
-                return replace(verdict, archived=path == self._parts.places.archived_log(stream))
+            if verdict.damage is None or (self._open_logs.get(stream) is log and is_same):
+                return replace(verdict, archived=path == self._engine.places.archived_log(stream))
             # It was opened, closed, rewritten or appended to meanwhile: then this is about another file.
 
     async def streams(self, *, archived: bool = False) -> list[StreamEntry]:
@@ -257,85 +259,85 @@ class JsonlStore:
         def rows() -> list[StreamEntry]:
             return [
                 StreamEntry(stream, archived, row.size_bytes, row.modified_us)
-                for stream, _, row in self._parts.places.logs(archived=archived)
+                for stream, _, row in self._engine.places.logs(archived=archived)
             ]
 
         return await blocking(rows)
 
     def close(self, stream: str) -> None:
         """Forget what is kept in memory for it, as soon as nothing of it is in flight."""
-        log = self._shelf.get(stream)
+        log = self._open_logs.get(stream)
         if log is not None:
-            self._parts.let_go(log)
-        self._parts.drafts.forget(stream)
+            self._engine.let_go(log)
+        self._engine.drafts.forget(stream)
 
     def open_draft(self, stream: str, name: str, header: bytes) -> Draft:
         """Start a draft beside the stream."""
-        return self._parts.drafts.open(stream, name, header)
+        return self._engine.drafts.open(stream, name, header)
 
     async def left_drafts(self, stream: str) -> list[LeftDraft]:
         """The drafts that a dead process left beside the stream, oldest first."""
-        return await blocking(self._parts.drafts.left, stream)
+        return await blocking(self._engine.drafts.left, stream)
 
     async def drop_left_drafts(self, stream: str) -> None:
         """Remove those."""
-        await blocking(self._parts.drafts.drop_left, stream)
+        await blocking(self._engine.drafts.drop_left, stream)
 
     async def put_blob(self, content: bytes, *, as_it_is: bool = False) -> BlobRef:
         """Store bytes under their sha256, on disk when it returns."""
-        clean = content if as_it_is else await self._parts.redacting.ready_content(content)
-        return await blocking(self._parts.blobs.put, clean)
+        clean = content if as_it_is else await self._engine.redacting.ready_content(content)
+        return await blocking(self._engine.blobs.put, clean)
 
     async def read_blob(self, sha256: str, *, start: int = 0, end: int | None = None) -> bytes:
         """The bytes of a blob, or a range of them."""
-        return await blocking(self._parts.blobs.read, sha256, start, end)
+        return await blocking(self._engine.blobs.read, sha256, start, end)
 
     async def foreign_in(self, stream: str, records: Sequence[Record]) -> frozenset[int]:
         """Which of a stream's records were not written by this store."""
-        return await lookup.foreign_in(self._parts, stream, records)
+        return await lookup.foreign_in(self._engine, stream, records)
 
     async def find_key(self, stream: str, key: str) -> tuple[int, int] | None:
         """The first and last `seq` of the append that an idempotency key was given with."""
-        return await lookup.find_key(self._parts, await self._shelf.open(stream), key)
+        return await lookup.find_key(self._engine, await self._open_logs.open(stream), key)
 
     async def snapshot(self, stream: str, name: str) -> Snapshot | None:
         """The newest snapshot of that name that the log still agrees with."""
-        return await lookup.snapshot(self._parts, stream, name)
+        return await lookup.snapshot(self._engine, stream, name)
 
     async def set_snapshot(self, stream: str, name: str, snapshot: Snapshot) -> None:
         """Keep it instead of the one before."""
-        await lookup.set_snapshot(self._parts, stream, name, snapshot)
+        await lookup.set_snapshot(self._engine, stream, name, snapshot)
 
     def changes(self) -> AbstractContextManager[Changes]:
         """Hear which streams change, for as long as the context lasts."""
-        return self._parts.hub.listening()
+        return self._engine.hub.listening()
 
     async def checkpoint(self, consumer: str, stream: str) -> int:
         """How far a consumer has come in a stream; 0 at first."""
         check_name(consumer, "consumer")
         check_name(stream, "stream")
-        return self._parts.notes.checkpoint(stream, consumer)
+        return self._engine.notes.checkpoint(stream, consumer)
 
     async def set_checkpoint(self, consumer: str, stream: str, seq: int) -> None:
         """Remember how far it has come."""
         check_name(consumer, "consumer")
         check_name(stream, "stream")
-        self._parts.notes.set_checkpoint(stream, consumer, seq)
+        self._engine.notes.set_checkpoint(stream, consumer, seq)
 
     async def shut(self) -> None:
         """Have everything on disk and close all files."""
-        for log in self._shelf.all():
+        for log in self._open_logs.all():
             if log.is_idle and not log.unsynced:
                 continue  # nothing of it was written here; an older process may have left it unsynced
             try:
-                await self._parts.committer.settle(log)
+                await self._engine.committer.settle(log)
             except StoreFailed:
                 continue  # whoever appended was told
-        for log in self._shelf.all():
-            self._parts.note(log)
-        self._parts.drafts.release()
-        await self._parts.committer.stop()
-        await self._parts.notes.shut()
+        for log in self._open_logs.all():
+            self._engine.note(log)
+        self._engine.drafts.release()
+        await self._engine.committer.stop()
+        await self._engine.notes.shut()
 
 
 def _is_one_file(one: FileState | None, other: FileState | None) -> bool:

@@ -16,79 +16,79 @@ from codexd_eventstore.log.keys import Span
 from codexd_eventstore.log.log import Log
 from codexd_eventstore.log.read import read_range
 from codexd_eventstore.log.scan import damaged, scan_log
-from codexd_eventstore.operations.parts import Parts, blocking
-from codexd_eventstore.sidecar.rows import Kept, Keying
+from codexd_eventstore.operations.engine import Engine, blocking
+from codexd_eventstore.sidecar.rows import NotedKeys, SnapshotRow
 from codexd_eventstore.store import Record, Refused, Snapshot
 
 # A fold is kept so as to be quicker than folding; one as long as the longest record is not.
 SNAPSHOT_BYTES_MAX: Final = 16 * 1024 * 1024
 
 
-async def find_key(parts: Parts, log: Log, key: str) -> Span | None:
+async def find_key(engine: Engine, log: Log, key: str) -> Span | None:
     """The append that a key was given with, if it can be seen."""
     span = log.keys.get(key)
     if span is not None or log.keys.after <= log.base:
         return span
-    is_known, span = parts.notes.find_key(log.stream, log.head, key, log.keys.after)
-    if span is not None and await _bears(parts, log, span, key):
+    is_known, span = engine.notes.find_key(log.stream, log.head, key, log.keys.after)
+    if span is not None and await _bears(engine, log, span, key):
         return span
     if is_known and span is None:
         return None
-    return await _read_for_keys(parts, log, key)
+    return await _read_for_keys(engine, log, key)
 
 
-async def _bears(parts: Parts, log: Log, span: Span, key: str) -> bool:
+async def _bears(engine: Engine, log: Log, span: Span, key: str) -> bool:
     """Whether a record of the log itself has the key."""
     if not log.base < span[0] <= span[1] <= log.version:
         return False
-    records = await read_range(parts.shelf, parts.fs, log, span[0], span[0])
+    records = await read_range(engine.open_logs, engine.fs, log, span[0], span[0])
     return marks_of(records[0]).key == key
 
 
-async def _read_for_keys(parts: Parts, log: Log, key: str) -> Span | None:
+async def _read_for_keys(engine: Engine, log: Log, key: str) -> Span | None:
     """Read all of the log, and note all of its keys."""
     end, durable, mark = log.size, log.durable.seq, log.mark
-    scan = await blocking(scan_log, parts.fs, log.path, log.stream, end)
+    scan = await blocking(scan_log, engine.fs, log.path, log.stream, end)
     if scan.tail is not None:
         why = scan.tail.damage or "it changed since it was opened"
         raise damaged(log.stream, log.path, scan.tail.seq, why)
     noted = tuple(span for span in scan.spans if span[2] <= durable)
-    parts.notes.set_mark(log.stream, mark, Keying(None, noted))
-    if not parts.notes.works:
+    engine.notes.set_mark(log.stream, mark, NotedKeys(None, noted))
+    if not engine.notes.works:
         log.keys.refill(log.base, scan.spans)
     return next(((first, last) for name, first, last in scan.spans if name == key), None)
 
 
-async def foreign_in(parts: Parts, stream: str, records: Sequence[Record]) -> frozenset[int]:
+async def foreign_in(engine: Engine, stream: str, records: Sequence[Record]) -> frozenset[int]:
     """Which of a stream's records were not written by this store."""
-    if parts.seals is None:
+    if engine.seals is None:
         return frozenset()
-    log = await parts.shelf.open(stream)
-    writers = Writers(parts.seals, stream, parts.inherited.through(stream, log.lineage))
+    log = await engine.open_logs.open(stream)
+    writers = Writers(engine.seals, stream, engine.inherited.through(stream, log.lineage))
     loose = [one.seq for one in records if not writers.holds(one)]
     if not loose:
         return frozenset()
-    upto = await blocking(parts.unsealed.upto, stream, log.lineage)
+    upto = await blocking(engine.unsealed.upto, stream, log.lineage)
     return frozenset(seq for seq in loose if seq > upto)
 
 
-async def snapshot(parts: Parts, stream: str, name: str) -> Snapshot | None:
+async def snapshot(engine: Engine, stream: str, name: str) -> Snapshot | None:
     """The newest snapshot of that name that the log still agrees with."""
     check_name(name, "snapshot")
-    log = await parts.shelf.open(stream)
-    kept = parts.notes.snapshot(stream, name)
-    if kept is None or kept.seq > log.version or await _crc_at(parts, log, kept.seq) != kept.chain:
+    log = await engine.open_logs.open(stream)
+    kept = engine.notes.snapshot(stream, name)
+    if kept is None or kept.seq > log.version or await _crc_at(engine, log, kept.seq) != kept.chain:
         return None
     return Snapshot(kept.seq, kept.content)
 
 
-async def set_snapshot(parts: Parts, stream: str, name: str, taken: Snapshot) -> None:
+async def set_snapshot(engine: Engine, stream: str, name: str, taken: Snapshot) -> None:
     """Keep it instead of the one before."""
     check_name(name, "snapshot")
-    log = await parts.shelf.open(stream)
+    log = await engine.open_logs.open(stream)
     check_snapshot(stream, taken, log.version)
-    chain = await _crc_at(parts, log, taken.seq)
-    await parts.notes.set_snapshot(stream, name, Kept(taken.seq, chain, taken.content))
+    chain = await _crc_at(engine, log, taken.seq)
+    await engine.notes.set_snapshot(stream, name, SnapshotRow(taken.seq, chain, taken.content))
 
 
 def check_snapshot(stream: str, taken: Snapshot, version: int) -> None:
@@ -104,8 +104,8 @@ def check_snapshot(stream: str, taken: Snapshot, version: int) -> None:
         )
 
 
-async def _crc_at(parts: Parts, log: Log, seq: int) -> int:
+async def _crc_at(engine: Engine, log: Log, seq: int) -> int:
     """The checksum of a record; 0 in front of the first."""
     if seq == 0:
         return 0
-    return crc_of((await read_range(parts.shelf, parts.fs, log, seq, seq))[0].line)
+    return crc_of((await read_range(engine.open_logs, engine.fs, log, seq, seq))[0].line)

@@ -21,7 +21,7 @@ from codexd_eventstore.disk.package import FORMAT, MANIFEST, Inlet, Outlet, blob
 from codexd_eventstore.format.lines import crc_of, marks_of
 from codexd_eventstore.log.scan import damaged
 from codexd_eventstore.log.walk import Walk
-from codexd_eventstore.operations.parts import Parts, blocking
+from codexd_eventstore.operations.engine import Engine, blocking
 from codexd_eventstore.operations.rewrite import WRITE_BYTES
 from codexd_eventstore.store import BlobRef, NotFound, Package, PackedLog, Refused
 
@@ -29,19 +29,19 @@ from codexd_eventstore.store import BlobRef, NotFound, Package, PackedLog, Refus
 _BLOB_NAME: Final = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 
 
-async def pack(parts: Parts, stream: str, path: str) -> Package:
+async def pack(engine: Engine, stream: str, path: str) -> Package:
     """Write a stream with what it inherited and the blobs that they name. Raises: Refused, Damaged."""
-    log = await parts.shelf.open(stream)
+    log = await engine.open_logs.open(stream)
     if log.failed is None:  # what a disk failed is packed as far as it reads
-        await parts.committer.settle(log)
+        await engine.committer.settle(log)
     lineage = [name for name, _ in log.lineage]
-    return await blocking(_Packing(parts).run, [*lineage, stream], log.version, absolute(path))
+    return await blocking(_Packing(engine).run, [*lineage, stream], log.version, absolute(path))
 
 
 class _Packing:
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self._fs = parts.fs
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._fs = engine.fs
         self._blobs: dict[str, BlobRef] = {}
         self._files: list[tuple[PackedLog, int]] = []  # each with its open file
 
@@ -52,7 +52,7 @@ class _Packing:
         with ExitStack() as stack:
             last = version
             for stream in reversed(lineage):
-                found, _, archived = self._parts.shelf.find(stream)
+                found, _, archived = self._engine.open_logs.find(stream)
                 # An open file stays what it is, whatever becomes of its name meanwhile.
                 fd = self._fs.open_to_read(found)
                 stack.callback(self._fs.close, fd)
@@ -93,7 +93,7 @@ class _Packing:
             name = found[0].decode()
             if name not in self._blobs:
                 with suppress(NotFound):
-                    self._blobs[name] = BlobRef(name, self._parts.blobs.size(name))
+                    self._blobs[name] = BlobRef(name, self._engine.blobs.size(name))
 
     def _write(self, package: Package, path: str) -> None:
         fs, beside = self._fs, f"{path}.new"
@@ -121,7 +121,7 @@ class _Packing:
             member = _member(log_name(log.stream), log.size_bytes)
             tar.addfile(member, Inlet(self._fs, fd, 0, log.size_bytes))
         for blob in package.blobs:
-            fd = self._fs.open_to_read(self._parts.blobs.path(blob.sha256))
+            fd = self._fs.open_to_read(self._engine.blobs.path(blob.sha256))
             try:
                 inlet = Inlet(self._fs, fd, 0, blob.size_bytes)
                 tar.addfile(_member(blob_name(blob.sha256), blob.size_bytes), inlet)

@@ -12,13 +12,13 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from codexd_eventstore.disk.files import FileSystem
-from codexd_eventstore.disk.layout import Places, unlink_if_there
+from codexd_eventstore.disk.layout import Layout, unlink_if_there
 from codexd_eventstore.format.lines import crc_of, rechained, with_data
 from codexd_eventstore.format.preface import Preface, preface_line
 from codexd_eventstore.format.seals import Writers
 from codexd_eventstore.log.log import Log
 from codexd_eventstore.log.walk import Walk, crcs_at
-from codexd_eventstore.operations.parts import Parts, blocking, check_alive, check_born
+from codexd_eventstore.operations.engine import Engine, blocking, check_alive, check_born
 from codexd_eventstore.operations.sweep import blobs_named
 from codexd_eventstore.store import Record, Rewritten
 
@@ -27,56 +27,58 @@ WRITE_BYTES: Final = 1024 * 1024
 
 
 @asynccontextmanager
-async def standstill(parts: Parts, stream: str) -> AsyncIterator[Log]:
+async def standstill(engine: Engine, stream: str) -> AsyncIterator[Log]:
     """Hold a stream still: all of it is on disk, its file is closed, and who asks for it waits.
 
     It is opened anew, by whoever needs it next, when this ends.
     """
-    async with parts.family.stillness(stream), parts.shelf.gate(stream):
-        log = await parts.shelf.open_gated(stream)
+    async with engine.forks.stillness(stream), engine.open_logs.gate(stream):
+        log = await engine.open_logs.open_gated(stream)
         check_born(log)
         check_alive(log)
         # From here on appends, readers and followers look it up again, and wait at the gate.
-        parts.shelf.remove(log)
+        engine.open_logs.remove(log)
         try:
-            await parts.committer.settle(log)
+            await engine.committer.settle(log)
         except BaseException:
-            parts.shelf.put_back(log)
+            engine.open_logs.put_back(log)
             raise
-        parts.committer.release(log)
+        engine.committer.release(log)
         yield log
 
 
 async def scrub(
-    parts: Parts, stream: str, edit: Callable[[Record], bytes | None], *, at_us: int
+    engine: Engine, stream: str, edit: Callable[[Record], bytes | None], *, at_us: int
 ) -> Rewritten:
     """Rewrite its own records where `edit` returns other data than the record has."""
-    async with standstill(parts, stream) as log:
-        named = await blocking(blobs_named, parts, log.path)
+    async with standstill(engine, stream) as log:
+        named = await blocking(blobs_named, engine, log.path)
         try:
-            rewritten = await blocking(_scrub, parts, log, edit, at_us)
-            parts.blobs.let_go(named - await blocking(blobs_named, parts, log.path))
+            rewritten = await blocking(_scrub, engine, log, edit, at_us)
+            engine.blobs.let_go(named - await blocking(blobs_named, engine, log.path))
             return rewritten
         finally:
             # Also where it failed: the new log may be there all the same.
-            await parts.forget_notes(stream, checkpoints=False)
-            parts.hub.tell(stream)
+            await engine.forget_notes(stream, checkpoints=False)
+            engine.hub.tell(stream)
 
 
-def _scrub(parts: Parts, log: Log, edit: Callable[[Record], bytes | None], at_us: int) -> Rewritten:
+def _scrub(
+    engine: Engine, log: Log, edit: Callable[[Record], bytes | None], at_us: int
+) -> Rewritten:
     old = log.start.preface
-    cuts = cuts_of(parts, log.path, log.stream, log.start.base)
+    cuts = cuts_of(engine, log.path, log.stream, log.start.base)
     preface = Preface(old.generation + 1, old.root, cuts, "scrub")
     edits = _Edits(
-        Walk(parts.fs, log.path, log.stream, log.version), edit, parts.writers(log.stream)
+        Walk(engine.fs, log.path, log.stream, log.version), edit, engine.writers(log.stream)
     )
-    successor = Successor(parts.fs, parts.places, log.stream)
+    successor = Successor(engine.fs, engine.places, log.stream)
     successor.write(preface_line(log.stream, preface, at_us), edits.lines())
     if edits.changed:
         successor.take_place(log.path)
     else:
         successor.discard()
-    removed = tuple(parts.places.remove_kept(log.stream))
+    removed = tuple(engine.places.remove_kept(log.stream))
     generation = preface.generation if edits.changed else old.generation
     records = log.version - log.base
     return Rewritten(log.stream, generation, records, edits.changed, removed=removed)
@@ -118,7 +120,7 @@ class _Edits:
 class Successor:
     """A new generation of a log, while it is being written. All methods block."""
 
-    def __init__(self, fs: FileSystem, places: Places, stream: str) -> None:
+    def __init__(self, fs: FileSystem, places: Layout, stream: str) -> None:
         self._fs = fs
         self._places = places
         self._path = places.successor(stream)
@@ -164,10 +166,10 @@ class Successor:
 Cuts = dict[int, tuple[str, ...]]
 
 
-def cuts_of(parts: Parts, path: str, stream: str, base: int) -> Cuts:
+def cuts_of(engine: Engine, path: str, stream: str, base: int) -> Cuts:
     """What a new generation must name: the old cuts, and where descendants have left since. Blocks."""
-    leaving = [(seq, crc) for seq, crc in parts.family.leaving(stream) if seq > base]
-    start, present = crcs_at(parts.fs, path, stream, frozenset(seq for seq, _ in leaving))
+    leaving = [(seq, crc) for seq, crc in engine.forks.leaving(stream) if seq > base]
+    start, present = crcs_at(engine.fs, path, stream, frozenset(seq for seq, _ in leaving))
     cuts = {seq: start.cuts_at(seq) for seq in start.preface.cuts}
     for seq, crc in leaving:
         if present.get(seq) == crc:

@@ -26,15 +26,15 @@ from codexd_eventstore.format.lines import (
 )
 from codexd_eventstore.format.preface import FIRST_BYTES, Preface, Start, preface_line, start_of
 from codexd_eventstore.log.log import HEAD_BYTES, head_of
+from codexd_eventstore.log.recovery_check import judge
 from codexd_eventstore.log.scan import PIECE_BYTES, damaged, scan_log
 from codexd_eventstore.log.torn_tail import keep_beside
 from codexd_eventstore.log.verify import known_crcs
-from codexd_eventstore.log.witness import judge
-from codexd_eventstore.operations.parts import Parts, blocking
+from codexd_eventstore.operations.engine import Engine, blocking
 from codexd_eventstore.operations.rewrite import Successor, merged
-from codexd_eventstore.salvage.lost_lines import BEGIN, Junk, Run, follows, parts_of
-from codexd_eventstore.salvage.mend import Lost, Mend, Part, Plan, Take
-from codexd_eventstore.sidecar.rows import Mark
+from codexd_eventstore.salvage.recover_lines import BEGIN, Junk, Run, follows, parts_of
+from codexd_eventstore.salvage.salvage_plan import Lost, Mend, Part, SalvagePlan, Take
+from codexd_eventstore.sidecar.rows import OpenHint
 from codexd_eventstore.store import (
     RECORD_BYTES_MAX,
     NewEvent,
@@ -51,52 +51,54 @@ PARTS_MAX: Final = 10_000
 _LINES_KEPT: Final = 64
 
 
-async def salvage(parts: Parts, stream: str, *, at_us: int) -> Rewritten:
+async def salvage(engine: Engine, stream: str, *, at_us: int) -> Rewritten:
     """Make a damaged log readable; a whole one stays as it is."""
-    async with _silence(parts, stream):
-        path = parts.shelf.find_or_emptied(stream)
-        mark = parts.notes.mark(stream)
+    async with _silence(engine, stream):
+        path = engine.open_logs.find_or_emptied(stream)
+        mark = engine.notes.mark(stream)
         try:
-            return await blocking(_salvage, parts, stream, path, mark, at_us)
+            return await blocking(_salvage, engine, stream, path, mark, at_us)
         finally:
-            await parts.forget_notes(stream, checkpoints=False)
-            parts.family.forget(stream)
-            await blocking(parts.family.learn, stream)
-            parts.hub.tell(stream)
+            await engine.forget_notes(stream, checkpoints=False)
+            engine.forks.forget(stream)
+            await blocking(engine.forks.learn, stream)
+            engine.hub.tell(stream)
 
 
 @asynccontextmanager
-async def _silence(parts: Parts, stream: str) -> AsyncIterator[None]:
+async def _silence(engine: Engine, stream: str) -> AsyncIterator[None]:
     """Hold a stream still that may not open any more."""
-    async with parts.family.stillness(stream), parts.shelf.gate(stream):
-        log = parts.shelf.get(stream)
+    async with engine.forks.stillness(stream), engine.open_logs.gate(stream):
+        log = engine.open_logs.get(stream)
         if log is not None:
-            parts.shelf.remove(log)
+            engine.open_logs.remove(log)
             try:
-                await parts.committer.settle(log)
+                await engine.committer.settle(log)
             except StoreFailed:
                 log.unsynced = False  # who appended was told; what is in the file counts
-            parts.committer.release(log)
+            engine.committer.release(log)
         yield
 
 
-def _salvage(parts: Parts, stream: str, path: str, mark: Mark | None, at_us: int) -> Rewritten:
-    fs = parts.fs
+def _salvage(
+    engine: Engine, stream: str, path: str, mark: OpenHint | None, at_us: int
+) -> Rewritten:
+    fs = engine.fs
     scan = scan_log(fs, path, stream, mark=mark)
     judge(scan, mark)
     is_whole = scan.tail is None or scan.tail.damage is None
     orphaned = (
-        scan.origin is not None and scan.base and not parts.shelf.is_there(scan.origin.stream)
+        scan.origin is not None and scan.base and not engine.open_logs.is_there(scan.origin.stream)
     )
     if is_whole and not orphaned:
         return Rewritten(stream, scan.start.preface.generation, scan.records, 0)
     fd = fs.open_to_read(path)
     try:
-        mending = _Mending(parts, stream, fd, mark, at_us)
+        mending = _Mending(engine, stream, fd, mark, at_us)
         plan = mending.plan()
         kept = keep_beside(fs, fd, path, "damaged", time.time())
         preface = mending.preface()
-        successor = Successor(fs, parts.places, stream)
+        successor = Successor(fs, engine.places, stream)
         lines = mending.lines(plan, kept.rpartition("/")[2])
         successor.write(preface_line(stream, preface, at_us), lines)
         successor.take_place(path)
@@ -109,16 +111,18 @@ def _salvage(parts: Parts, stream: str, path: str, mark: Mark | None, at_us: int
 class _Mending:
     """One damaged file on its way to a readable one. Blocks."""
 
-    def __init__(self, parts: Parts, stream: str, fd: int, mark: Mark | None, at_us: int) -> None:
-        self._parts = parts
+    def __init__(
+        self, engine: Engine, stream: str, fd: int, mark: OpenHint | None, at_us: int
+    ) -> None:
+        self._engine = engine
         self._stream = stream
         self._fd = fd
         self._mark = mark
         self._at_us = at_us
         self._start = _lenient_start(self._read, stream)
         self._origin = self._start.origin if self._is_borne_out() else None
-        self._leaving = parts.family.leaving(stream)
-        self._writers = parts.writers(stream)
+        self._leaving = engine.forks.leaving(stream)
+        self._writers = engine.writers(stream)
         self.count = 0  # how many records the new log has
         self._line_at = lru_cache(_LINES_KEPT)(self._find_line)
 
@@ -134,14 +138,14 @@ class _Mending:
                 raise Refused(f"stream {self._stream}: it is in over {PARTS_MAX} pieces")
         chains = frozenset({chain, chain_start(self._stream)})
         is_firm = not self._start.broken and base == after
-        plan = Plan(found, self._line_at, base=base, chains=chains, is_firm=is_firm)
-        parts = plan.make(self._floor(base))
-        if not parts:
+        plan = SalvagePlan(found, self._line_at, base=base, chains=chains, is_firm=is_firm)
+        engine = plan.make(self._floor(base))
+        if not engine:
             raise Refused(
                 f"stream {self._stream}: nothing in its file can be read, and nothing is known of it;"
                 " it was left as it is, and can be deleted"
             )
-        return parts
+        return engine
 
     def preface(self) -> Preface:
         """How the new log begins."""
@@ -254,15 +258,15 @@ class _Mending:
     def _is_borne_out(self) -> bool:
         """Whether what it was forked from is there, and its own first line can be believed about it."""
         origin = self._start.origin
-        if origin is None or (origin.seq and not self._parts.shelf.is_there(origin.stream)):
+        if origin is None or (origin.seq and not self._engine.open_logs.is_there(origin.stream)):
             return False
         if self._is_first_whole() or not origin.seq:
             return True
-        known = known_crcs(self._parts.fs, self._parts.shelf, origin.stream, origin.seq)
+        known = known_crcs(self._engine.fs, self._engine.open_logs, origin.stream, origin.seq)
         return origin.chain in known
 
     def _read(self, start: int, size: int) -> bytes:
-        return self._parts.fs.read(self._fd, start, size)
+        return self._engine.fs.read(self._fd, start, size)
 
 
 def _lenient_start(read: Callable[[int, int], bytes], stream: str) -> Start:

@@ -9,48 +9,48 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from codexd_eventstore.disk.blobs import NAME_BYTES, PIECE_BYTES, names_in
-from codexd_eventstore.operations.parts import Parts, blocking
+from codexd_eventstore.operations.engine import Engine, blocking
 from codexd_eventstore.store import Swept
 
 
-async def sweep(parts: Parts, among: Collection[str] | None) -> Swept:
+async def sweep(engine: Engine, among: Collection[str] | None) -> Swept:
     """Remove those of the named blobs, or of all, that nothing names."""
-    return await blocking(_sweep, parts, among)
+    return await blocking(_sweep, engine, among)
 
 
-def blobs_named(parts: Parts, path: str) -> frozenset[str]:
+def blobs_named(engine: Engine, path: str) -> frozenset[str]:
     """The blobs that a log names, whether or not it reads back. Blocks."""
-    named = {name for piece in _pieces(parts, path) for name in names_in(piece)}
-    return frozenset(name for name in named if parts.blobs.is_there(name))
+    named = {name for piece in _pieces(engine, path) for name in names_in(piece)}
+    return frozenset(name for name in named if engine.blobs.is_there(name))
 
 
-def _sweep(parts: Parts, among: Collection[str] | None) -> Swept:
-    sizes = {name: size for name, size in parts.blobs.all() if among is None or name in among}
+def _sweep(engine: Engine, among: Collection[str] | None) -> Swept:
+    sizes = {name: size for name, size in engine.blobs.all() if among is None or name in among}
     unnamed = set(sizes)
     read: set[str] = set()
     # Listed again until nothing is new: a log that moved away before it was read is elsewhere then.
-    while unnamed and (unread := [row for row in parts.places.naming() if row[0] not in read]):
+    while unnamed and (unread := [row for row in engine.places.naming() if row[0] not in read]):
         for key, path in unread:
             try:
-                for piece in _pieces(parts, path):
+                for piece in _pieces(engine, path):
                     unnamed.difference_update(names_in(piece))
             except FileNotFoundError:
                 continue  # moved or removed since it was listed
             read.add(key)
-    removed = [name for name in sorted(unnamed) if parts.blobs.remove_old(name)]
-    parts.blobs.drop_unfinished()
+    removed = [name for name in sorted(unnamed) if engine.blobs.remove_old(name)]
+    engine.blobs.drop_unfinished()
     return Swept(len(sizes), len(removed), sum(sizes[name] for name in removed))
 
 
-def _pieces(parts: Parts, path: str) -> Iterator[bytes]:
+def _pieces(engine: Engine, path: str) -> Iterator[bytes]:
     """A file piece by piece, each with the end of the one before: a name may lie across the seam."""
-    fd = parts.fs.open_to_read(path)
+    fd = engine.fs.open_to_read(path)
     try:
         position, end = 0, b""
-        while piece := parts.fs.read(fd, position, PIECE_BYTES):
+        while piece := engine.fs.read(fd, position, PIECE_BYTES):
             position += len(piece)
             piece = end + piece
             yield piece
             end = piece[-NAME_BYTES + 1 :]
     finally:
-        parts.fs.close(fd)
+        engine.fs.close(fd)

@@ -32,7 +32,7 @@ from codexd_eventstore.disk.package import (
 from codexd_eventstore.format.lines import crc_of, marks_of
 from codexd_eventstore.format.preface import Start
 from codexd_eventstore.log.walk import Walk, crcs_at
-from codexd_eventstore.operations.parts import Parts, blocking
+from codexd_eventstore.operations.engine import Engine, blocking
 from codexd_eventstore.operations.rewrite import standstill
 from codexd_eventstore.store import (
     RECORD_BYTES_MAX,
@@ -48,18 +48,18 @@ EXTENDED: Final = "extended"
 KEPT: Final = "kept"
 
 
-async def unpack(parts: Parts, path: str, accepts: Callable[[str], bool] | None) -> Unpacked:
+async def unpack(engine: Engine, path: str, accepts: Callable[[str], bool] | None) -> Unpacked:
     """Take in what a package holds. Raises: Refused, and then nothing was taken in."""
-    return await _Unpacking(parts, absolute(path), accepts).run()
+    return await _Unpacking(engine, absolute(path), accepts).run()
 
 
 class _Unpacking:
     def __init__(
-        self, parts: Parts, path: str, accepts: Callable[[str], bool] | None = None
+        self, engine: Engine, path: str, accepts: Callable[[str], bool] | None = None
     ) -> None:
         self._accepts = accepts
-        self._parts = parts
-        self._fs = parts.fs
+        self._engine = engine
+        self._fs = engine.fs
         self._path = path
         self._members: dict[str, tarfile.TarInfo] = {}
         self._package = Package(0, "", ())
@@ -100,7 +100,7 @@ class _Unpacking:
                 digest.update(piece)
             if digest.hexdigest() != blob.sha256:
                 raise Refused(f"blob {blob.sha256} in it has another hash")
-        self._parts.places.prepare(self._parts.places.rewriting)
+        self._engine.places.prepare(self._engine.places.rewriting)
         for log in self._package.logs:
             self._stage(log)
         for log in self._package.logs:
@@ -116,7 +116,7 @@ class _Unpacking:
             yield piece
 
     def _staged(self, log: PackedLog) -> str:
-        return self._parts.places.successor(f"{log.stream}.unpacked")
+        return self._engine.places.successor(f"{log.stream}.unpacked")
 
     def _stage(self, log: PackedLog) -> None:
         """Put a log beside those of the store, and read all of it there."""
@@ -184,7 +184,7 @@ class _Unpacking:
             for log, (fate, path, here) in zip(self._package.logs, fates, strict=True):
                 if fate != KEPT:
                     await blocking(self._place, log, path)
-                    self._parts.hub.tell(log.stream)
+                    self._engine.hub.tell(log.stream)
                 done[fate].append(log.stream)
                 version = max(here, log.version)
         return Unpacked(
@@ -198,17 +198,17 @@ class _Unpacking:
 
     async def _hold(self, stack: AsyncExitStack, log: PackedLog) -> tuple[str, str, int]:
         """Keep others from a stream; what is to become of it, where it will lie, its version here."""
-        parts = self._parts
-        if parts.shelf.is_there(log.stream):
-            held = await stack.enter_async_context(standstill(parts, log.stream))
+        engine = self._engine
+        if engine.open_logs.is_there(log.stream):
+            held = await stack.enter_async_context(standstill(engine, log.stream))
             fate = await blocking(self._fate, log, held.path, held.version)
             return fate, held.path, held.version
-        await stack.enter_async_context(parts.family.stillness(log.stream))
-        await stack.enter_async_context(parts.shelf.gate(log.stream))
-        if parts.shelf.get(log.stream) is not None or parts.shelf.is_there(log.stream):
+        await stack.enter_async_context(engine.forks.stillness(log.stream))
+        await stack.enter_async_context(engine.open_logs.gate(log.stream))
+        if engine.open_logs.get(log.stream) is not None or engine.open_logs.is_there(log.stream):
             raise Refused(f"a stream {log.stream} was made here meanwhile")
         into_archive = log.archived or log.stream != self._package.stream
-        places = parts.places
+        places = engine.places
         path = places.archived_log(log.stream) if into_archive else places.log(log.stream)
         return ADDED, path, 0
 
@@ -256,8 +256,8 @@ class _Unpacking:
         put = 0
         for blob in self._package.blobs:
             name = blob_name(blob.sha256)
-            put += self._fs.state(self._parts.blobs.path(blob.sha256)) is None
-            stored = self._parts.blobs.put_pieces(partial(self._pieces, name))
+            put += self._fs.state(self._engine.blobs.path(blob.sha256)) is None
+            stored = self._engine.blobs.put_pieces(partial(self._pieces, name))
             if stored.sha256 != blob.sha256:
                 raise Refused(f"{self._path} changed while it was read")
         return put
@@ -265,13 +265,13 @@ class _Unpacking:
     def _place(self, log: PackedLog, path: str) -> None:
         """Let a log be seen."""
         folder = path.rpartition("/")[0]
-        self._parts.places.prepare(folder)
+        self._engine.places.prepare(folder)
         self._fs.rename(self._staged(log), path)
         self._fs.sync_folder(folder)
-        self._fs.sync_folder(self._parts.places.rewriting)
+        self._fs.sync_folder(self._engine.places.rewriting)
         origin = self._starts[log.stream].origin
         if origin is not None:
-            self._parts.family.add(log.stream, origin)
+            self._engine.forks.add(log.stream, origin)
 
     def _clean(self) -> None:
         for log in self._package.logs:

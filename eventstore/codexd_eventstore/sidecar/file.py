@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from codexd_eventstore.disk.files import make_own
-from codexd_eventstore.format.offsets import Place
-from codexd_eventstore.sidecar.rows import Batch, Kept, Keying, Mark
+from codexd_eventstore.format.offsets import LogOffset
+from codexd_eventstore.sidecar.rows import NotedKeys, OpenHint, SidecarBatch, SnapshotRow
 
 # The shape of the tables. A file with any other number is begun anew.
 VERSION: Final = 1
@@ -113,7 +113,7 @@ def passes(error: sqlite3.Error) -> bool:
     return (code & 0xFF) in _PASSING  # the primary code of an extended one
 
 
-def write(db: sqlite3.Connection, batch: Batch) -> None:
+def write(db: sqlite3.Connection, batch: SidecarBatch) -> None:
     """Write a batch, whole or not at all. Raises: sqlite3.Error."""
     db.execute("BEGIN IMMEDIATE")
     try:
@@ -147,7 +147,7 @@ def _drop(db: sqlite3.Connection, stream: str, checkpoints: bool) -> None:
         db.execute(f"DELETE FROM {table} WHERE stream = ?", (stream,))
 
 
-def _set_mark(db: sqlite3.Connection, stream: str, mark: Mark, keying: Keying) -> None:
+def _set_mark(db: sqlite3.Connection, stream: str, mark: OpenHint, keying: NotedKeys) -> None:
     if keying.after is None:
         db.execute("DELETE FROM key WHERE stream = ?", (stream,))
         keys_to = mark.durable.seq
@@ -168,14 +168,14 @@ def _set_mark(db: sqlite3.Connection, stream: str, mark: Mark, keying: Keying) -
     )
 
 
-def _columns(place: Place) -> tuple[int, int, int]:
+def _columns(place: LogOffset) -> tuple[int, int, int]:
     return place.seq, place.start, place.chain
 
 
-def read_mark(db: sqlite3.Connection, stream: str) -> Mark | None:
+def read_mark(db: sqlite3.Connection, stream: str) -> OpenHint | None:
     """What is noted of a log."""
     row = db.execute("SELECT * FROM mark WHERE stream = ?", (stream,)).fetchone()
-    return Mark(row[1], Place(*row[2:5]), Place(*row[5:8]), row[8]) if row else None
+    return OpenHint(row[1], LogOffset(*row[2:5]), LogOffset(*row[5:8]), row[8]) if row else None
 
 
 def read_key(db: sqlite3.Connection, stream: str, key: str) -> tuple[int, int] | None:
@@ -185,11 +185,11 @@ def read_key(db: sqlite3.Connection, stream: str, key: str) -> tuple[int, int] |
     return (row[0], row[1]) if row else None
 
 
-def read_snapshot(db: sqlite3.Connection, stream: str, name: str) -> Kept | None:
+def read_snapshot(db: sqlite3.Connection, stream: str, name: str) -> SnapshotRow | None:
     """A snapshot."""
     query = "SELECT seq, chain, content FROM snapshot WHERE stream = ? AND name = ?"
     row = db.execute(query, (stream, name)).fetchone()
-    return Kept(*row) if row else None
+    return SnapshotRow(*row) if row else None
 
 
 def read_checkpoint(db: sqlite3.Connection, stream: str, consumer: str) -> int | None:

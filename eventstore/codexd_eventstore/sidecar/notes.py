@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import msgspec
 import trio
 
-from codexd_eventstore.sidecar.rows import Batch, Kept, Keying, Mark
+from codexd_eventstore.sidecar.rows import NotedKeys, OpenHint, SidecarBatch, SnapshotRow
 
 if TYPE_CHECKING:
     import sqlite3
@@ -38,8 +38,8 @@ class Notes:
     def __init__(self, path: str) -> None:
         self._path = path
         self._lock = threading.Condition()
-        self._waiting = Batch()
-        self._flying: Batch | None = None
+        self._waiting = SidecarBatch()
+        self._flying: SidecarBatch | None = None
         self._hurry = False
         self._closing = False
         self._renew = False  # a reader found the file broken
@@ -49,7 +49,7 @@ class Notes:
         self._reader_epoch = 0
         self.works = True  # whether the last batch could be written
 
-    def mark(self, stream: str) -> Mark | None:
+    def mark(self, stream: str) -> OpenHint | None:
         """What is noted of a log."""
         for batch in self._unwritten():
             if (found := batch.marks.get(stream)) is not None:
@@ -60,7 +60,7 @@ class Notes:
 
         return self._ask(lambda db: notes_file.read_mark(db, stream))
 
-    def set_mark(self, stream: str, mark: Mark, keying: Keying) -> None:
+    def set_mark(self, stream: str, mark: OpenHint, keying: NotedKeys) -> None:
         """Note where a log may be read from, and the keys up to its durable point."""
         self._put(lambda batch: batch.set_mark(stream, mark, keying))
 
@@ -87,7 +87,7 @@ class Notes:
             return False, None
         return True, self._ask(lambda db: notes_file.read_key(db, stream, key))
 
-    def snapshot(self, stream: str, name: str) -> Kept | None:
+    def snapshot(self, stream: str, name: str) -> SnapshotRow | None:
         """A snapshot, whether or not the log still agrees with it."""
         for batch in self._unwritten():
             if (found := batch.snapshots.get((stream, name))) is not None:
@@ -98,12 +98,12 @@ class Notes:
 
         return self._ask(lambda db: notes_file.read_snapshot(db, stream, name))
 
-    async def set_snapshot(self, stream: str, name: str, kept: Kept) -> None:
+    async def set_snapshot(self, stream: str, name: str, kept: SnapshotRow) -> None:
         """Keep it instead of the one before."""
         if self._waiting.size > WAITING_BYTES_MAX:
             await self.write_out()
 
-        def put(batch: Batch) -> None:
+        def put(batch: SidecarBatch) -> None:
             batch.snapshots[stream, name] = kept
             batch.size += len(kept.content)
 
@@ -123,7 +123,7 @@ class Notes:
     def set_checkpoint(self, stream: str, consumer: str, seq: int) -> None:
         """Remember how far it has come."""
 
-        def put(batch: Batch) -> None:
+        def put(batch: SidecarBatch) -> None:
             batch.checkpoints[stream, consumer] = seq
 
         self._put(put)
@@ -147,14 +147,14 @@ class Notes:
         if self._writer is not None:
             await trio.to_thread.run_sync(self._writer.join, abandon_on_cancel=True)
 
-    def _unwritten(self) -> tuple[Batch, ...]:
+    def _unwritten(self) -> tuple[SidecarBatch, ...]:
         """What is not in the file yet, newest first."""
         if self._writer is None:
             return ()
         with self._lock:
             return (self._waiting,) if self._flying is None else (self._waiting, self._flying)
 
-    def _put(self, put: Callable[[Batch], None]) -> None:
+    def _put(self, put: Callable[[SidecarBatch], None]) -> None:
         with self._lock:
             put(self._waiting)
             if self._writer is None and not self._closing:
@@ -217,7 +217,7 @@ class Notes:
             if not self._waiting and not self._renew:
                 return False
             self._hurry = False
-            self._flying, self._waiting = self._waiting, Batch()
+            self._flying, self._waiting = self._waiting, SidecarBatch()
             return True
 
     def _write_batch(self, db: sqlite3.Connection | None) -> sqlite3.Connection | None:

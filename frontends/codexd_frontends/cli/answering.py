@@ -42,7 +42,7 @@ class Typing(Protocol):
         """Take away all that was typed and not read, a line without its end too."""
 
 
-class Screen(Protocol):
+class QuestionScreen(Protocol):
     """Where questions are drawn."""
 
     @property
@@ -61,7 +61,7 @@ class Answering:
         self,
         say: Callable[[Sequence[str]], None],
         style: Style,
-        screen: Screen,
+        screen: QuestionScreen,
         typing: Typing | None,
         *,
         elsewhere: Callable[[Question], str] | None = None,

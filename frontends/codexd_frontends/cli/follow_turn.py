@@ -20,7 +20,7 @@ from codexd_frontends.client.messages import Message, ThreadNote, Turn, TurnNote
 from codexd_frontends.client.usage_messages import TokenCounts, UsageNote
 from codexd_frontends.screen.question import question_lines
 from codexd_frontends.screen.reasoning import Thoughts
-from codexd_frontends.screen.render import Screen
+from codexd_frontends.screen.render import TerminalScreen
 
 
 class Ended(NamedTuple):
@@ -37,9 +37,9 @@ class Shows(Protocol):
     def lines(self, *lines: str) -> None: ...
 
 
-def turn_screen(console: Console, thoughts: Thoughts = "summary") -> Screen:
+def turn_screen(console: Console, thoughts: Thoughts = "summary") -> TerminalScreen:
     """The screen of a command that follows one turn and then ends."""
-    return Screen(
+    return TerminalScreen(
         answer=console.out_style,
         talk=console.talk_style,
         whole=False,
@@ -51,7 +51,7 @@ def turn_screen(console: Console, thoughts: Thoughts = "summary") -> Screen:
 class OnScreen:
     """Shows a turn to a person."""
 
-    def __init__(self, console: Console, screen: Screen) -> None:
+    def __init__(self, console: Console, screen: TerminalScreen) -> None:
         self._console = console
         self._screen = screen
 

@@ -21,7 +21,7 @@ class LocalModelAnswer(msgspec.Struct, frozen=True, rename="camel"):
     base_url: str = ""
 
 
-class Whom(NamedTuple):
+class ProviderOption(NamedTuple):
     """What is to be set of a thread; None leaves it as it is."""
 
     provider: str | None
@@ -33,13 +33,13 @@ class Whom(NamedTuple):
         return {name: value for name, value in named.items() if value}
 
 
-def asked_for(daemon: Daemon, arguments: argparse.Namespace, console: Console) -> Whom:
+def asked_for(daemon: Daemon, arguments: argparse.Namespace, console: Console) -> ProviderOption:
     """The provider and the model; with --oss, the daemon looks for them. Raises: Refused, none answers."""
     if not arguments.oss and not arguments.local_provider:
-        return Whom(arguments.provider, arguments.model)
+        return ProviderOption(arguments.provider, arguments.model)
     asked = {"provider": arguments.local_provider, "model": arguments.model}
     params = {name: value for name, value in asked.items() if value}
     found = daemon.call("provider/findLocal", params, LocalModelAnswer)
     said = f"{found.model}, {found.name} at {found.base_url}"
     console.talk(console.talk_style.dim(one_line(said)))
-    return Whom(found.model_provider, found.model)
+    return ProviderOption(found.model_provider, found.model)

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Raw
 
 from codexd_frontends.client.client import Daemon
-from codexd_frontends.client.errors import UsageTrouble
+from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.messages import Indexing, RawPage, Thread
 from codexd_frontends.screen.drawn import title
 
@@ -73,7 +73,7 @@ def last_thread(daemon: Daemon) -> Thread:
     """The thread that was used last. Raises: UsageTrouble: there is none."""
     for thread in list_threads(daemon, limit=1):
         return thread
-    raise UsageTrouble("there is no thread yet: start one with `codexctl send --new PROMPT`")
+    raise UsageError("there is no thread yet: start one with `codexctl send --new PROMPT`")
 
 
 def find_thread_id(daemon: Daemon, word: str) -> str:
@@ -90,10 +90,10 @@ def find_thread_id(daemon: Daemon, word: str) -> str:
         if len(meant) == 1:
             return meant[0].id
         if meant:
-            raise UsageTrouble(_ambiguous(word, meant))
+            raise UsageError(_ambiguous(word, meant))
     short = len(word) < PREFIX_CHARS_MIN and is_id_like(word)
     hint = f" (the beginning of an id needs {PREFIX_CHARS_MIN} characters)" if short else ""
-    raise UsageTrouble(f"no thread is called {word!r}, by id or by name{hint}")
+    raise UsageError(f"no thread is called {word!r}, by id or by name{hint}")
 
 
 def matching(word: str, threads: Iterator[Thread] | Sequence[Thread]) -> list[Thread]:

@@ -26,9 +26,9 @@ from codexd.protocol.wire.framing import Lines
 from codexd_frontends.client.errors import (
     ConnectionCut,
     Forbidden,
-    Refused,
+    RequestRefused,
     Unreachable,
-    UsageTrouble,
+    UsageError,
 )
 from codexd_frontends.client.messages import Message, RequestId, read_message
 
@@ -159,7 +159,7 @@ class Daemon:
         if message.error is not None:
             refusal = message.error
             reason = None if refusal.data is None else refusal.data.code
-            raise Refused(refusal.code, refusal.message, reason)
+            raise RequestRefused(refusal.code, refusal.message, reason)
         return message
 
     def post(self, method: str, params: Params) -> None:
@@ -251,7 +251,7 @@ def open_socket(path: str) -> socket.socket:
     except OSError as error:
         connection.close()
         if "too long" in str(error):
-            raise UsageTrouble(f"the path of the socket is too long: {path}") from error
+            raise UsageError(f"the path of the socket is too long: {path}") from error
         raise Unreachable(f"the daemon at {path} cannot be reached: {error}") from error
     except BaseException:
         connection.close()

@@ -33,43 +33,43 @@ _REFUSED_EXITS = {
 _REASON_EXITS = {"invalid_config": BAD_CONFIG, "disk_full": TRY_AGAIN, "storage_busy": TRY_AGAIN}
 
 
-class Trouble(Exception):
+class CommandError(Exception):
     """Something that the person has to be told, and that ends the command."""
 
     exit: Exit = FAILED
 
 
-class UsageTrouble(Trouble):
+class UsageError(CommandError):
     """What was asked makes no sense."""
 
     exit = USAGE
 
 
-class Unreachable(Trouble):
+class Unreachable(CommandError):
     """No daemon answers at the socket."""
 
     exit = UNREACHABLE
 
 
-class ConnectionCut(Trouble):
+class ConnectionCut(CommandError):
     """The daemon closed the connection, or fell silent, while something was asked of it."""
 
     exit = TRY_AGAIN
 
 
-class Forbidden(Trouble):
+class Forbidden(CommandError):
     """The socket is not ours to use."""
 
     exit = FORBIDDEN
 
 
-class BadConfig(Trouble):
+class BadConfig(CommandError):
     """The daemon did not start because its configuration cannot be read."""
 
     exit = BAD_CONFIG
 
 
-class Refused(Trouble):
+class RequestRefused(CommandError):
     """The daemon answered a request with an error."""
 
     def __init__(self, code: int, message: str, reason: str | None = None) -> None:

@@ -10,7 +10,7 @@ from msgspec import Raw
 
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.cursor import Cursor
-from codexd_frontends.client.errors import UsageTrouble
+from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.messages import (
     LogPage,
     Message,
@@ -103,7 +103,7 @@ def turn_at(daemon: Daemon, thread_id: str, seq: int) -> Raw:
     """The turn that has a record. Raises: UsageTrouble, where none has."""
     page = _turns_page(daemon, thread_id, None, "desc", limit=1, at_seq=seq)
     if not page.data:
-        raise UsageTrouble(f"no turn of thread {thread_id} has begun by record {seq}")
+        raise UsageError(f"no turn of thread {thread_id} has begun by record {seq}")
     return page.data[0]
 
 

@@ -19,13 +19,13 @@ from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import find_thread_id
 from codexd_frontends.cli.watch import CtrlC, InputEnded, InputLines, Interrupts, Typed, Watch
 from codexd_frontends.client.client import Daemon
-from codexd_frontends.client.errors import ConnectionCut, Trouble, UsageTrouble
+from codexd_frontends.client.errors import CommandError, ConnectionCut, UsageError
 from codexd_frontends.client.exits import DONE, FAILED, LEFT, WAITING, Exit
 from codexd_frontends.client.follow import Followed, read_answer
 from codexd_frontends.client.messages import Message
 from codexd_frontends.screen.drawn import one_line
 from codexd_frontends.screen.question import question_lines
-from codexd_frontends.screen.render import Screen
+from codexd_frontends.screen.render import TerminalScreen
 
 # The questions follow the answer to thread/resume at once, and so does the word that one is answered.
 QUESTION_SECONDS_MAX = 5.0
@@ -33,7 +33,7 @@ QUESTION_SECONDS_MAX = 5.0
 NEXT_QUESTION_SECONDS_MAX = 1.0
 
 
-class NothingAsked(Trouble):
+class NothingAsked(CommandError):
     """The approval is not waited for."""
 
     exit = FAILED
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
     """Answer one approval of a thread; without its id, show the oldest one and ask for a key."""
     decision, wanted = _decision(arguments), arguments.approval
     if wanted is None and decision is not None:
-        raise UsageTrouble(
+        raise UsageError(
             "expected the id of the approval that is to be answered, found none: "
             "`codexctl approve THREAD` shows it; nothing was answered"
         )
@@ -164,7 +164,7 @@ class Asking:
 
     def __init__(self, daemon: Daemon, followed: Followed, console: Console, watch: Watch) -> None:
         self._daemon, self._followed, self._watch = daemon, followed, watch
-        screen = Screen(answer=console.out_style)
+        screen = TerminalScreen(answer=console.out_style)
         self._console, self._screen = console, screen
         self._answering = Answering(self._say, console.out_style, console, watch.lines)
 

@@ -25,7 +25,7 @@ from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import find_thread_id
 from codexd_frontends.cli.watch import CtrlC, InputEnded, InputLines, Interrupts, Seen, Typed, Watch
 from codexd_frontends.client.client import Daemon
-from codexd_frontends.client.errors import ConnectionCut, Refused, Unreachable, UsageTrouble
+from codexd_frontends.client.errors import ConnectionCut, RequestRefused, Unreachable, UsageError
 from codexd_frontends.client.exits import DONE, LEFT, Exit
 from codexd_frontends.client.follow import Followed, past_turns, read_answer, running_turn
 from codexd_frontends.client.messages import Message, Thread, Turn, TurnAnswer, TurnNote
@@ -35,7 +35,7 @@ from codexd_frontends.screen.drawn import one_line, title
 from codexd_frontends.screen.images import Part, image_parts, input_of, pasted_images
 from codexd_frontends.screen.numbers import status_line, summary_line
 from codexd_frontends.screen.reasoning import Thoughts, wanted_thoughts
-from codexd_frontends.screen.render import Screen
+from codexd_frontends.screen.render import TerminalScreen
 
 # As long as Codex's own terminal tries: a daemon that is updated or restarted is back by then.
 RECONNECT_SECONDS_MAX = 120.0
@@ -77,7 +77,7 @@ class Attached:
         self._followed = followed
         self._console = console
         self._watch = watch
-        self._screen = Screen(answer=console.out_style, thoughts=thoughts)
+        self._screen = TerminalScreen(answer=console.out_style, thoughts=thoughts)
         self._asking = Answering(
             self._lines, console.out_style, console, watch.lines, elsewhere=self._elsewhere
         )
@@ -211,7 +211,7 @@ class Attached:
         """Have images go with the next prompt; none named: let those go that were to."""
         try:
             found = image_parts(words)
-        except UsageTrouble as trouble:
+        except UsageError as trouble:
             self._say(f"  {one_line(str(trouble))}")
             return
         self._images = [*self._images, *found] if found else []
@@ -234,7 +234,7 @@ class Attached:
             try:
                 self._send_once(params)
                 self._images = []
-            except Refused as refused:
+            except RequestRefused as refused:
                 self._say(f"not sent: {one_line(str(refused))}")
             except ConnectionCut as cut:
                 left = self._reconnect(str(cut))
@@ -249,7 +249,7 @@ class Attached:
             try:
                 self._daemon.call("turn/steer", steer, object)
                 return
-            except Refused as refused:
+            except RequestRefused as refused:
                 if refused.reason in ("disk_full", "storage_busy"):
                     raise
                 self._running = None  # It has just ended: then this begins the next one.

@@ -7,7 +7,7 @@ import argparse
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import find_thread_id
-from codexd_frontends.client.errors import UsageTrouble
+from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.exits import DONE, FAILED, Exit
 
 
@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
 def _is_meant(thread_id: str, console: Console) -> bool:
     """Ask. Raises: UsageTrouble where nobody is there to answer."""
     if not console.may_ask:
-        raise UsageTrouble(
+        raise UsageError(
             f"deleting cannot be undone: say --yes to delete {thread_id}; nothing was deleted"
         )
     answer = console.ask(f"Delete {thread_id} for good? [y/N] ")

@@ -16,7 +16,7 @@ from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import find_thread_id
 from codexd_frontends.client.client import Daemon
-from codexd_frontends.client.errors import UsageTrouble
+from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.exits import DONE, Exit
 from codexd_frontends.client.messages import RawThreadAnswer, Thread
 
@@ -32,7 +32,7 @@ _NOT_IN_A_NAME = re.compile(r"[^\w.-]+")
 def run(arguments: argparse.Namespace, console: Console) -> Exit:
     """Export a thread and print where to."""
     if arguments.output == "-" and sys.stdout.isatty():
-        raise UsageTrouble(
+        raise UsageError(
             "expected a file or a pipe for a package, found a terminal, which would obey what is in it; "
             "nothing was exported"
         )

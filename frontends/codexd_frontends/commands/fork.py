@@ -10,7 +10,7 @@ from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import PREFIX_CHARS_MIN, find_thread_id, is_full_id
 from codexd_frontends.client.client import Daemon
-from codexd_frontends.client.errors import UsageTrouble
+from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.exits import DONE, Exit
 from codexd_frontends.client.follow import turn_ids
 from codexd_frontends.client.messages import RawThreadAnswer, Thread
@@ -41,10 +41,10 @@ def find_turn_id(daemon: Daemon, thread_id: str, word: str) -> str:
         # The oldest first, as `show` has them.
         meant = [one for one in turn_ids(daemon, thread_id) if one.startswith(begins)][::-1]
     if not meant:
-        raise UsageTrouble(
+        raise UsageError(
             f"no turn of the thread has an id that begins with {word!r}; "
             f"`codexctl show {thread_id}` shows them"
         )
     if len(meant) > 1:
-        raise UsageTrouble("\n".join([f"{word!r} may be any of these turns:", *meant]))
+        raise UsageError("\n".join([f"{word!r} may be any of these turns:", *meant]))
     return meant[0]

@@ -18,7 +18,7 @@ from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import find_thread_id
 from codexd_frontends.client.client import Daemon
-from codexd_frontends.client.errors import Refused
+from codexd_frontends.client.errors import RequestRefused
 from codexd_frontends.client.exits import DONE, FAILED, Exit
 from codexd_frontends.screen.drawn import one_line
 
@@ -80,7 +80,7 @@ class _Check:
         params = {"threadId": thread_id, "salvage": self._salvage}
         try:
             one = self._daemon.call("thread/verify", params, ThreadVerifyResponse)
-        except Refused as refused:
+        except RequestRefused as refused:
             # One that was listed and is gone was deleted meanwhile.
             if is_named or refused.reason != "thread_not_found":
                 self._could_not(thread_id, str(refused))

@@ -9,13 +9,13 @@ import msgspec
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import find_thread_id
-from codexd_frontends.client.errors import Trouble
+from codexd_frontends.client.errors import CommandError
 from codexd_frontends.client.exits import DONE, FAILED, Exit
 from codexd_frontends.client.follow import past_turns, running_turn
 from codexd_frontends.client.messages import Turn
 
 
-class NothingRuns(Trouble):
+class NothingRuns(CommandError):
     """There is no turn to interrupt."""
 
     exit = FAILED

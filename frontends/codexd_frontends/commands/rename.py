@@ -7,7 +7,7 @@ import argparse
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import find_thread_id
-from codexd_frontends.client.errors import UsageTrouble
+from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.exits import DONE, Exit
 from codexd_frontends.screen.drawn import one_line
 
@@ -16,7 +16,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
     """Rename a thread."""
     name = arguments.name.strip()
     if not name:
-        raise UsageTrouble("the new name is empty; nothing was renamed")
+        raise UsageError("the new name is empty; nothing was renamed")
     with connect(console) as daemon:
         thread_id = find_thread_id(daemon, arguments.thread)
         daemon.call("thread/name/set", {"threadId": thread_id, "name": name}, object)

@@ -10,7 +10,7 @@ from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import find_thread_id, last_thread
 from codexd_frontends.client.client import Daemon
-from codexd_frontends.client.errors import UsageTrouble
+from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.exits import DONE, Exit
 from codexd_frontends.client.follow import turn_ids
 from codexd_frontends.commands.fork import find_turn_id
@@ -24,7 +24,7 @@ FILES_STAY = "files on the disk were not changed"
 def run(arguments: argparse.Namespace, console: Console) -> Exit:
     """Take back, or bring back, and say what."""
     if arguments.to is None and not arguments.undo:
-        raise UsageTrouble("expected --to TURN or --undo, found neither; nothing was taken back")
+        raise UsageError("expected --to TURN or --undo, found neither; nothing was taken back")
     with connect(console) as daemon:
         word = arguments.thread
         thread_id = find_thread_id(daemon, word) if word is not None else last_thread(daemon).id
@@ -59,9 +59,9 @@ def turn_behind(daemon: Daemon, thread_id: str, word: str) -> str:
             break
         newer = one
     else:
-        raise UsageTrouble(f"the thread has no turn {kept}; `codexctl show {thread_id}` shows them")
+        raise UsageError(f"the thread has no turn {kept}; `codexctl show {thread_id}` shows them")
     if newer is None:
-        raise UsageTrouble(f"turn {kept} is the last one: there is nothing behind it to take back")
+        raise UsageError(f"turn {kept} is the last one: there is nothing behind it to take back")
     return newer
 
 
@@ -69,13 +69,13 @@ def _behind_number(daemon: Daemon, thread_id: str, number: int) -> str:
     if number < 0:
         last = list(itertools.islice(turn_ids(daemon, thread_id), -number))
         if len(last) < -number:
-            raise UsageTrouble(
+            raise UsageError(
                 f"expected at most {turns_of(len(last))} to take back, found {-number}: the thread has no more"
             )
         return last[-1]
     every = list(turn_ids(daemon, thread_id))[::-1]
     if number >= len(every):
-        raise UsageTrouble(
+        raise UsageError(
             f"expected a turn with another behind it, found number {number}: the thread has {len(every)}"
         )
     return every[number]

@@ -14,7 +14,7 @@ from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import find_thread_id
 from codexd_frontends.cli.watch import InputLines, Interrupts, Watch
 from codexd_frontends.client.client import Daemon
-from codexd_frontends.client.errors import UsageTrouble
+from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.exits import Exit
 from codexd_frontends.client.follow import Followed
 from codexd_frontends.client.messages import Message, ThreadAnswer, TurnAnswer
@@ -51,7 +51,7 @@ def target_of(arguments: argparse.Namespace) -> dict[str, str]:
     )
     if arguments.prompt is not None:
         if arguments.uncommitted or arguments.base is not None or arguments.commit is not None:
-            raise UsageTrouble(
+            raise UsageError(
                 f"expected {flag} or a PROMPT, found both; nothing was reviewed: say all of it in the PROMPT"
             )
         return {"type": "custom", "instructions": read_prompt(arguments.prompt)}

@@ -10,7 +10,7 @@ from codexd.protocol.codexd_methods import ThreadScrubResponse
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import find_thread_id
-from codexd_frontends.client.errors import UsageTrouble
+from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.exits import DONE, Exit
 
 SEQS_SHOWN_MAX = 20  # on a line; --json has all
@@ -23,7 +23,7 @@ UNLINKED = (
 def run(arguments: argparse.Namespace, console: Console) -> Exit:
     """Scrub a thread."""
     if not (arguments.patterns or arguments.seqs or arguments.known):
-        raise UsageTrouble("expected a PATTERN, --seq or --known, found none; nothing was scrubbed")
+        raise UsageError("expected a PATTERN, --seq or --known, found none; nothing was scrubbed")
     with connect(console) as daemon:
         thread_id = find_thread_id(daemon, arguments.thread)
         params = {

@@ -9,12 +9,12 @@ import uuid
 
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.follow_turn import AsJson, Ended, OnScreen, RunningTurn, turn_screen
-from codexd_frontends.cli.provider import Whom, asked_for
+from codexd_frontends.cli.provider import ProviderOption, asked_for
 from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import find_thread_id, last_thread
 from codexd_frontends.cli.watch import InputLines, Interrupts, Watch
 from codexd_frontends.client.client import Daemon
-from codexd_frontends.client.errors import UsageTrouble
+from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.exits import Exit
 from codexd_frontends.client.follow import Followed
 from codexd_frontends.client.messages import ThreadAnswer, TurnAnswer
@@ -61,16 +61,16 @@ def read_prompt(word: str) -> str:
     if word == "-":
         read = sys.stdin.buffer.read(PROMPT_BYTES_MAX + 1)
         if len(read) > PROMPT_BYTES_MAX:
-            raise UsageTrouble(
+            raise UsageError(
                 f"the prompt on stdin is longer than {PROMPT_BYTES_MAX} bytes; nothing was sent"
             )
         word = read.decode(errors="replace")
     if not word.strip():
-        raise UsageTrouble("the prompt is empty; nothing was sent")
+        raise UsageError("the prompt is empty; nothing was sent")
     return word
 
 
-def _attached(daemon: Daemon, arguments: argparse.Namespace, whom: Whom) -> Followed:
+def _attached(daemon: Daemon, arguments: argparse.Namespace, whom: ProviderOption) -> Followed:
     """The thread to send to, started or resumed."""
     if arguments.thread is None and not arguments.last:
         return _started(daemon, arguments, whom)
@@ -85,7 +85,7 @@ def _attached(daemon: Daemon, arguments: argparse.Namespace, whom: Whom) -> Foll
     return followed
 
 
-def _started(daemon: Daemon, arguments: argparse.Namespace, whom: Whom) -> Followed:
+def _started(daemon: Daemon, arguments: argparse.Namespace, whom: ProviderOption) -> Followed:
     params: dict[str, object] = {"cwd": directory(arguments.cwd or "."), **whom.params()}
     if arguments.approval_policy:
         params["approvalPolicy"] = arguments.approval_policy
@@ -96,7 +96,7 @@ def directory(path: str) -> str:
     """The absolute path of a directory. Raises: UsageTrouble: there is none."""
     absolute = os.path.abspath(path)
     if not os.path.isdir(absolute):
-        raise UsageTrouble(f"{one_line(absolute)} is no directory; nothing was sent")
+        raise UsageError(f"{one_line(absolute)} is no directory; nothing was sent")
     return absolute
 
 
@@ -106,7 +106,7 @@ def _start_turn(
     prompt: list[Part],
     client_id: str,
     arguments: argparse.Namespace,
-    whom: Whom,
+    whom: ProviderOption,
 ) -> str:
     """Start the turn, with what the command line overrides; returns its id."""
     params: dict[str, object] = {

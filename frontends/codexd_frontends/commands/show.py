@@ -13,7 +13,7 @@ from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import find_thread_id
 from codexd_frontends.client.client import Daemon
-from codexd_frontends.client.errors import Refused
+from codexd_frontends.client.errors import RequestRefused
 from codexd_frontends.client.exits import DONE, Exit
 from codexd_frontends.client.follow import all_records, all_turns, past_turns, turn_at
 from codexd_frontends.client.messages import RawThreadAnswer, Thread, Turn
@@ -22,7 +22,7 @@ from codexd_frontends.screen.drawn import one_line
 from codexd_frontends.screen.instructions import FirstTold
 from codexd_frontends.screen.numbers import status_line
 from codexd_frontends.screen.reasoning import Thoughts, wanted_thoughts
-from codexd_frontends.screen.render import Piece, Screen
+from codexd_frontends.screen.render import Piece, TerminalScreen
 from codexd_frontends.screen.style import Style
 
 EARLIER = f"earlier turns: codexctl show {{}} --turns {ALL_TURNS}"
@@ -75,7 +75,7 @@ def _usage(daemon: Daemon, thread_id: str) -> str | None:
     params = {"threadId": thread_id, "turns": False}
     try:
         usage = daemon.call("thread/usage/read", params, ThreadUsageAnswer)
-    except Refused:
+    except RequestRefused:
         return None  # An older daemon; the thread is shown all the same.
     if not usage.total.requests:
         return None
@@ -104,7 +104,7 @@ def turns_pieces(
     turns: Iterable[Raw], style: Style, thoughts: Thoughts = "summary"
 ) -> Iterator[Piece]:
     """The turns, each under its id: that is what `fork --at` takes."""
-    screen = Screen(answer=style, thoughts=thoughts)
+    screen = TerminalScreen(answer=style, thoughts=thoughts)
     for raw in turns:
         turn = msgspec.json.decode(raw, type=Turn)
         yield from screen.lines([style.dim(f"— turn {turn.id} —")])

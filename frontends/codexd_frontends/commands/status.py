@@ -9,7 +9,7 @@ from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import default_socket_path
 from codexd_frontends.cli.thread_ref import indexed
 from codexd_frontends.client.client import Daemon
-from codexd_frontends.client.errors import Trouble, Unreachable
+from codexd_frontends.client.errors import CommandError, Unreachable
 from codexd_frontends.client.exits import DONE, UNREACHABLE, Exit
 from codexd_frontends.client.follow import server_status
 from codexd_frontends.client.messages import Indexing, ServerStatus, ThreadTrouble
@@ -64,7 +64,7 @@ def version_lines() -> list[str]:
     try:
         with Daemon.connect(default_socket_path()) as daemon:
             server = f"codexd {one_line(server_status(daemon).version)}"
-    except Trouble:
+    except CommandError:
         server = "codexd does not run"
     return [f"codexctl {__version__}", server]
 

@@ -6,7 +6,7 @@ import argparse
 
 from codexd_frontends.cli.console import Console
 from codexd_frontends.client.client import Daemon
-from codexd_frontends.client.errors import Trouble, Unreachable
+from codexd_frontends.client.errors import CommandError, Unreachable
 from codexd_frontends.client.exits import DONE, TRY_AGAIN, Exit
 from codexd_frontends.client.follow import server_status
 from codexd_frontends.client.process import stop_process
@@ -16,7 +16,7 @@ DRAIN_SECONDS_MAX = 60.0
 NOW_SECONDS_MAX = 10.0
 
 
-class StillThere(Trouble):
+class StillThere(CommandError):
     """The daemon has not ended yet."""
 
     exit = TRY_AGAIN

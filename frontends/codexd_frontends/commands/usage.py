@@ -14,7 +14,7 @@ from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import find_thread_id, short_id_chars
 from codexd_frontends.client.client import Daemon
-from codexd_frontends.client.errors import UsageTrouble
+from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.exits import DONE, Exit
 from codexd_frontends.client.usage_messages import (
     CacheMiss,
@@ -37,7 +37,7 @@ HEADINGS = ("requests", "fresh", "cached", "written", "output", "reasoning", "mo
 def run(arguments: argparse.Namespace, console: Console) -> Exit:
     """Say what was used."""
     if arguments.why and arguments.thread is None:
-        raise UsageTrouble("--why is about one thread; nothing was asked for")
+        raise UsageError("--why is about one thread; nothing was asked for")
     with connect(console) as daemon:
         if arguments.thread is None:
             _say_all(daemon, arguments.days, console)

@@ -26,7 +26,7 @@ from codexd_frontends.cli.follow_turn import OnScreen, RunningTurn
 from codexd_frontends.cli.start import daemon_log_path, default_socket_path, log_tail, start
 from codexd_frontends.cli.watch import Interrupts, Watch
 from codexd_frontends.client.client import Daemon
-from codexd_frontends.client.errors import BadConfig, Trouble, Unreachable, UsageTrouble
+from codexd_frontends.client.errors import BadConfig, CommandError, Unreachable, UsageError
 from codexd_frontends.client.exits import DONE, FAILED
 from codexd_frontends.client.follow import Followed, server_status
 from codexd_frontends.client.messages import LogPage, ThreadAnswer, TurnAnswer
@@ -34,7 +34,7 @@ from codexd_frontends.client.process import stop_process, wait_gone
 from codexd_frontends.commands.log import record_line
 from codexd_frontends.demo.model_choice import ModelChoice, choose_model, scripted
 from codexd_frontends.screen.drawn import indented, last_look, one_line
-from codexd_frontends.screen.render import Screen
+from codexd_frontends.screen.render import TerminalScreen
 
 PROMPT = "Which system is this? Call your shell tool with `uname -sr`, then say it in one sentence."
 # The script answers at once; a real model may think, and load first.
@@ -64,7 +64,7 @@ def main(argv: list[str] | None = None) -> int:
     except (Unreachable, BadConfig) as trouble:  # These have the end of the daemon's log in them.
         print(f"\nThe demo failed: {indented(str(trouble))}", file=sys.stderr)
         return FAILED.number
-    except Trouble as trouble:
+    except CommandError as trouble:
         print(f"\nThe demo failed: {indented(str(trouble))}", file=sys.stderr)
     except KeyboardInterrupt:
         print("\nThe demo was stopped.", file=sys.stderr)
@@ -80,7 +80,7 @@ def _demonstrate(home: Path, choice: ModelChoice) -> int:
         with (home / "config.toml").open("x") as config:
             config.write(choice.config())
     except OSError as error:
-        raise UsageTrouble(
+        raise UsageError(
             f"expected a home without a config.toml, found {home} ({error.strerror}); nothing was changed"
         ) from error
     with _daemon() as daemon:
@@ -88,7 +88,7 @@ def _demonstrate(home: Path, choice: ModelChoice) -> int:
     if done:
         _say(f"\nThe daemon has ended; its home stays. Look around with\n  {_again(home)}")
         return DONE.number
-    raise Trouble("the turn did not come to a good end")
+    raise CommandError("the turn did not come to a good end")
 
 
 def _again(home: Path) -> str:
@@ -100,7 +100,7 @@ def _one_turn(daemon: Daemon) -> bool:
     thread = daemon.call("thread/start", {"cwd": os.getcwd()}, ThreadAnswer).thread
     _say(f"thread  {thread.id}\n")
     console = Console(socket_path=default_socket_path())
-    screen = Screen(answer=console.out_style)
+    screen = TerminalScreen(answer=console.out_style)
     turn = daemon.call(
         "turn/start",
         {"threadId": thread.id, "input": [{"type": "text", "text": PROMPT}]},

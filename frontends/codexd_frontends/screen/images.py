@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from urllib.parse import unquote, urlsplit
 
 from codexd.machine.foreign_files import read_file
-from codexd_frontends.client.errors import UsageTrouble
+from codexd_frontends.client.errors import UsageError
 from codexd_frontends.screen.drawn import one_line
 
 Part = dict[str, str]
@@ -36,11 +36,11 @@ def image_part(path: str) -> Part:
         head = read_file(absolute, _HEAD_BYTES)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise UsageTrouble(
+        raise UsageError(
             f"{one_line(absolute)} cannot be read: {reason}; nothing was sent"
         ) from error
     if not head.startswith(_BEGINNINGS) and (head[:4], head[8:12]) != (b"RIFF", b"WEBP"):
-        raise UsageTrouble(
+        raise UsageError(
             f"{one_line(absolute)} is no PNG, JPEG, GIF or WebP image; nothing was sent"
         )
     return {"type": "localImage", "path": absolute}

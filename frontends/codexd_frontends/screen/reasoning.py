@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from codexd_frontends.client.errors import Refused
+from codexd_frontends.client.errors import RequestRefused
 from codexd_frontends.client.messages import Item
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def wanted_thoughts(daemon: Daemon, asked: Thoughts | None) -> Thoughts:
         return asked
     try:
         config = daemon.call("config/read", {}, _Answer).config
-    except Refused:
+    except RequestRefused:
         return "summary"
     if config.hide_agent_reasoning:
         return "none"

@@ -30,7 +30,6 @@ from codexd_frontends.client.messages import (
     WarningNote,
 )
 from codexd_frontends.screen.drawn import one_line, prose_lines, without_breaks
-from codexd_frontends.screen.growing import GrowingOutput, GrowingText
 from codexd_frontends.screen.items import (
     command_end_line,
     command_lines,
@@ -44,6 +43,7 @@ from codexd_frontends.screen.items import (
 )
 from codexd_frontends.screen.reasoning import Thoughts
 from codexd_frontends.screen.reverted import RevertedNote, reverted_line
+from codexd_frontends.screen.stream_text import GrowingOutput, GrowingText
 from codexd_frontends.screen.style import PLAIN, Style
 
 # Only what was shown lately can come again; a hundred turns are more than any replay repeats.
@@ -65,7 +65,7 @@ Place = tuple[str, str]
 Shown = tuple[str | int | None, ...]
 
 
-class Screen:
+class TerminalScreen:
     """What is shown of a thread, and so what is still to be shown."""
 
     def __init__(
@@ -327,16 +327,16 @@ def _offset(message: Message, note: DeltaNote) -> int | None:
     return message.offset if message.offset is not None else note.offset
 
 
-_NOTES: Mapping[str, Callable[[Screen, Message], list[Piece]]] = {
-    "item/started": Screen._note_started,
-    "item/agentMessage/delta": Screen._note_text_delta,
-    "item/commandExecution/outputDelta": Screen._note_output_delta,
-    "item/completed": Screen._note_completed,
-    "turn/completed": Screen._note_turn_ended,
-    "turn/plan/updated": Screen._note_plan,
-    "thread/name/updated": Screen._note_name,
-    "thread/reverted": Screen._note_reverted,
-    "error": Screen._note_error,
-    "thread/closed": Screen._note_closed,
-    "warning": Screen._note_warning,
+_NOTES: Mapping[str, Callable[[TerminalScreen, Message], list[Piece]]] = {
+    "item/started": TerminalScreen._note_started,
+    "item/agentMessage/delta": TerminalScreen._note_text_delta,
+    "item/commandExecution/outputDelta": TerminalScreen._note_output_delta,
+    "item/completed": TerminalScreen._note_completed,
+    "turn/completed": TerminalScreen._note_turn_ended,
+    "turn/plan/updated": TerminalScreen._note_plan,
+    "thread/name/updated": TerminalScreen._note_name,
+    "thread/reverted": TerminalScreen._note_reverted,
+    "error": TerminalScreen._note_error,
+    "thread/closed": TerminalScreen._note_closed,
+    "warning": TerminalScreen._note_warning,
 }

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from codexd.core.commands import Bridge, Shorter
 from codexd.core.decide.context import context_due
 from codexd.core.decide.lookups import Surroundings
-from codexd.core.decide.transition import Story
+from codexd.core.decide.transition import Transition
 from codexd.core.events.compaction import (
     CompactionFailed,
     CompactionStarted,
@@ -29,7 +29,7 @@ from codexd.core.events.events import (
 )
 from codexd.core.events.history import HistoryCompacted
 from codexd.core.prompts.compaction import SUMMARY_PREFIX
-from codexd.core.state.context_known import Told
+from codexd.core.state.context_known import KnownContext
 from codexd.core.state.state import ThreadState
 from codexd.core.state.turn import ModelCall
 from codexd.core.state.window import BYTES_PER_TOKEN, json_bytes, tokens_of
@@ -56,14 +56,14 @@ _SILENT = TurnError(
 
 def reason_before_turn(state: ThreadState, queued: InputQueued, limits: Limits) -> Reason | None:
     """Why the history must be shortened before a turn with these limits may begin."""
-    fill = state.fill
-    if fill.full:
+    window = state.window
+    if window.full:
         return "window_exceeded"
-    asked = tokens_of(dict(fill.queued).get(queued.item_id, 0))
+    asked = tokens_of(dict(window.queued).get(queued.item_id, 0))
     # A thread that holds nothing yet gets no shorter, however much is asked of it.
-    if limits.compact_at is None or not state.turns_started or not fill.context_tokens:
+    if limits.compact_at is None or not state.turns_started or not window.context_tokens:
         return None
-    if fill.context_tokens + asked < limits.compact_at:
+    if window.context_tokens + asked < limits.compact_at:
         return None
     return "model_downshift" if _is_smaller(limits, state.last_limits) else "limit"
 
@@ -76,25 +76,25 @@ def reason_within_turn(state: ThreadState) -> Reason | None:
     """Why the history must be shortened before the turn's next request."""
     turn = state.turn
     assert turn is not None
-    if state.fill.full:
+    if state.window.full:
         return "window_exceeded"
     limit = turn.limits.compact_at
-    if turn.answered and limit is not None and state.fill.context_tokens >= limit:
+    if turn.answered and limit is not None and state.window.context_tokens >= limit:
         return "limit"
     return None
 
 
 def begin_compaction(
-    story: Story,
+    transition: Transition,
     around: Surroundings,
     reason: Reason,
     phase: Phase,
     other: Settings | None = None,
 ) -> None:
     """Ask for a summary, in the turn that runs; `other` says whom, where it is not the turn's own model."""
-    turn, state = story.state.turn, story.state
+    turn, state = transition.state.turn, transition.state
     assert turn is not None
-    story.add(
+    transition.add(
         CompactionStarted(
             ItemId(f"{turn.turn_id}/compaction/{turn.calls_made + 1}"),
             "manual" if reason == "user" else "auto",
@@ -102,31 +102,31 @@ def begin_compaction(
             phase,
             around.compact_prompt(),
             turn.limits.compact_at,
-            state.fill.context_tokens,
+            state.window.context_tokens,
             other,
             around.tuning(other).tuning if other is not None else None,
         )
     )
-    _ask(story)
+    _ask(transition)
 
 
-def _ask(story: Story) -> None:
-    turn = story.state.turn
+def _ask(transition: Transition) -> None:
+    turn = transition.state.turn
     assert turn is not None
     assert turn.compaction is not None
     asked = turn.compaction.started.settings or turn.settings
     call_id = ModelCallId(f"{turn.turn_id}/{turn.calls_made + 1}")
-    story.add(ModelCallStarted(call_id, 1, asked.model, asked.provider, "compact"))
+    transition.add(ModelCallStarted(call_id, 1, asked.model, asked.provider, "compact"))
 
 
-def call_again(story: Story, call: ModelCall, shorter: Shorter | None = None) -> None:
+def call_again(transition: Transition, call: ModelCall, shorter: Shorter | None = None) -> None:
     """The next attempt of a request, with less in it where that is asked for."""
-    turn = story.state.turn
+    turn = transition.state.turn
     assert turn is not None
     asked = turn.settings
     if call.compacts and turn.compaction is not None:
         asked = turn.compaction.started.settings or asked
-    story.add(
+    transition.add(
         ModelCallStarted(
             call.call_id,
             call.attempt + 1,
@@ -138,27 +138,27 @@ def call_again(story: Story, call: ModelCall, shorter: Shorter | None = None) ->
     )
 
 
-def finish_compaction(story: Story, bridge: Bridge | None, around: Surroundings) -> None:
+def finish_compaction(transition: Transition, bridge: Bridge | None, around: Surroundings) -> None:
     """The summary's response is whole: go on from it, or ask once more where it says nothing."""
-    turn = story.state.turn
+    turn = transition.state.turn
     assert turn is not None
     compaction = turn.compaction
     assert compaction is not None
     if not compaction.summary:
         if compaction.silent < SILENT_REPLIES_MAX:
-            _ask(story)
+            _ask(transition)
         else:
-            give_compaction_up(story, _SILENT)
+            give_compaction_up(transition, _SILENT)
         return
     assert bridge is not None, "a summary came without what stays beside it"
-    started, state = compaction.started, story.state
+    started, state = compaction.started, transition.state
     context = _context_anew(state, around) if started.phase == "mid_turn" else []
     at = bridge.context_at
     told = tuple(text_item(one.role, one.text) for one in context)
     summary = _summary_item(compaction.summary, turn.limits.window)
     items = (*bridge.items[:at], *told, *bridge.items[at:], summary)
-    behind_bytes = state.fill.behind_bytes
-    story.add(
+    pending_bytes = state.window.pending_bytes
+    transition.add(
         HistoryCompacted(
             started.item_id,
             compaction.summary,
@@ -167,13 +167,13 @@ def finish_compaction(story: Story, bridge: Bridge | None, around: Surroundings)
             state.compactions + 1,
             bridge.kept,
             bridge.pins,
-            tokens_before=state.fill.context_tokens,
-            tokens_after=tokens_of(sum(json_bytes(item) for item in items) + behind_bytes),
+            tokens_before=state.window.context_tokens,
+            tokens_after=tokens_of(sum(json_bytes(item) for item in items) + pending_bytes),
             left_out=bridge.left_out,
         )
     )
     for one in context:
-        story.add(replace(one, within=True))
+        transition.add(replace(one, within=True))
 
 
 def _summary_item(summary: str, window: int | None) -> msgspec.Raw:
@@ -187,21 +187,23 @@ def _context_anew(state: ThreadState, around: Surroundings) -> list[ContextAdded
     turn, told = state.turn, state.told
     assert turn is not None
     today = told.environment.current_date if told.environment is not None else None
-    forgetful = replace(state, told=Told())
+    forgetful = replace(state, told=KnownContext())
     due = context_due(forgetful, turn.settings, today, around)
     return [event for event in due if isinstance(event, ContextAdded)]
 
 
-def give_compaction_up(story: Story, error: TurnError) -> None:
+def give_compaction_up(transition: Transition, error: TurnError) -> None:
     """No summary will come; the turn cannot go on."""
-    turn = story.state.turn
+    turn = transition.state.turn
     assert turn is not None
     assert turn.compaction is not None
-    story.add(CompactionFailed(turn.compaction.started.item_id, error))
-    story.add(TurnFailed(error))
+    transition.add(CompactionFailed(turn.compaction.started.item_id, error))
+    transition.add(TurnFailed(error))
 
 
-def ask_for_less(story: Story, call: ModelCall, failed: ModelCallFailed, shorter: Shorter) -> None:
+def ask_for_less(
+    transition: Transition, call: ModelCall, failed: ModelCallFailed, shorter: Shorter
+) -> None:
     """The summary's own request was too long: say so, and try it with less in it."""
     error = TurnError(
         f"The history is too long even to be summarised: its {shorter.items} oldest items are left out of "
@@ -209,5 +211,5 @@ def ask_for_less(story: Story, call: ModelCall, failed: ModelCallFailed, shorter
         TOO_LONG,
         failed.error.message,
     )
-    story.add(replace(failed, error=error, will_retry=True, after_ms=0))
-    call_again(story, call, shorter)
+    transition.add(replace(failed, error=error, will_retry=True, after_ms=0))
+    call_again(transition, call, shorter)

@@ -13,7 +13,7 @@ from codexd.core.events.warnings import ThreadWarned
 from codexd.core.state.state import ThreadState
 from codexd.core.values.agents_md import instructions_text
 from codexd.core.values.environment import environment_known, environment_of, environment_text
-from codexd.core.values.notice import Complaint
+from codexd.core.values.notice import Notice
 from codexd.core.values.settings import Settings
 
 
@@ -60,7 +60,7 @@ def new_instructions(state: ThreadState, wanted: str | None) -> str | None:
     return None if known else wanted
 
 
-def warnings_due(state: ThreadState, complaints: tuple[Complaint, ...]) -> list[ThreadWarned]:
+def warnings_due(state: ThreadState, complaints: tuple[Notice, ...]) -> list[ThreadWarned]:
     """What of it was not said in this thread yet."""
     return [
         ThreadWarned(one.about, one.message) for one in complaints if one.about not in state.warned

@@ -26,7 +26,7 @@ from codexd.core.decide.revert import decide_taking_back
 from codexd.core.decide.review import end_review, start_review
 from codexd.core.decide.take_in import take_in
 from codexd.core.decide.title import end_title, give_title_up, request_title
-from codexd.core.decide.transition import Story
+from codexd.core.decide.transition import Transition
 from codexd.core.events.events import (
     Event,
     InputQueued,
@@ -43,7 +43,7 @@ from codexd.core.events.events import (
     TurnSteered,
     or_nothing,
 )
-from codexd.core.state.context_known import Told
+from codexd.core.state.context_known import KnownContext
 from codexd.core.state.state import ThreadState
 from codexd.core.state.turn import Turn
 from codexd.core.values.ids import ModelCallId
@@ -56,39 +56,39 @@ QUEUE_INPUTS_MAX = 64
 
 def decide(state: ThreadState, command: Command, around: Surroundings = NOWHERE) -> list[Event]:
     """What happens when this is asked of a thread in this state. Raises: Rejected."""
-    story = Story(state)
+    transition = Transition(state)
     match command:
         case c.StartThread():
-            _start_thread(story, command)
+            _start_thread(transition, command)
         case c.ReportModel() | c.ReportModelFailure() | c.RetryModelCall():
-            decide_model(story, command, around)
+            decide_model(transition, command, around)
         case c.ReportSpawned() | c.ReportToolEnded():
-            decide_tools(story, command)
+            decide_tools(transition, command)
         case c.Recover():
             if command.repaired is not None:
-                story.add(LogRepaired(command.repaired))
-            give_title_up(story)
-            if command.taken_from is not None or story.state.foreign is not None:
-                take_in(story, command.open_items, command.taken_from, around)
+                transition.add(LogRepaired(command.repaired))
+            give_title_up(transition)
+            if command.taken_from is not None or transition.state.foreign is not None:
+                take_in(transition, command.open_items, command.taken_from, around)
             else:
-                decide_recovery(story, command)
+                decide_recovery(transition, command)
         case c.ReportTitle():
-            end_title(story, command)
+            end_title(transition, command)
         case c.StartReview():
-            refuse_unless_open(story.state)
-            start_review(story, command, around)
+            refuse_unless_open(transition.state)
+            start_review(transition, command, around)
         case c.ReportReview():
-            end_review(story, command)
+            end_review(transition, command)
         case c.GoOn():
             pass  # What is due follows from where the thread stands.
         case c.CompactThread() | c.PinRecord() | c.UnpinRecord():
-            refuse_unless_open(story.state)
-            decide_keeping(story, command, around)
+            refuse_unless_open(transition.state)
+            decide_keeping(transition, command, around)
         case _:
-            _of_people(story, command)
+            _of_people(transition, command)
     if not (isinstance(command, c.InterruptTurn) and command.reason == "shutdown"):
-        settle(story, around)  # At a shutdown the queue waits for the next daemon.
-    return story.events
+        settle(transition, around)  # At a shutdown the queue waits for the next daemon.
+    return transition.events
 
 
 _OfPeople = (
@@ -107,71 +107,73 @@ _OfPeople = (
 )
 
 
-def _of_people(story: Story, command: _OfPeople) -> None:
-    if story.state.settings is None or not isinstance(command, c.UnarchiveThread | c.ArchiveThread):
-        refuse_unless_open(story.state)
-    assert story.state.settings is not None
+def _of_people(transition: Transition, command: _OfPeople) -> None:
+    if transition.state.settings is None or not isinstance(
+        command, c.UnarchiveThread | c.ArchiveThread
+    ):
+        refuse_unless_open(transition.state)
+    assert transition.state.settings is not None
     match command:
         case c.RenameThread():
-            if command.name != story.state.name:
-                story.add(ThreadRenamed(command.name))
+            if command.name != transition.state.name:
+                transition.add(ThreadRenamed(command.name))
         case c.ArchiveThread():
-            _archive(story, command)
+            _archive(transition, command)
         case c.UnarchiveThread():
-            if story.state.archived:
-                story.add(ThreadUnarchived())
+            if transition.state.archived:
+                transition.add(ThreadUnarchived())
         case c.ChangeSettings():
-            change = command.change.differing(story.state.settings)
+            change = command.change.differing(transition.state.settings)
             if change is not None:
-                story.add(SettingsChanged(change))
+                transition.add(SettingsChanged(change))
         case c.StartTurn():
-            _start_turn(story, command)
+            _start_turn(transition, command)
         case c.SteerTurn():
-            _steer(story, command)
+            _steer(transition, command)
         case c.WithdrawInput():
-            _withdraw(story, command)
+            _withdraw(transition, command)
         case c.InterruptTurn():
-            running(story.state, command.turn_id, "interrupt")
-            story.interrupt(command.open_items, command.reason)
+            running(transition.state, command.turn_id, "interrupt")
+            transition.interrupt(command.open_items, command.reason)
         case c.DecideApproval():
-            decide_approval(story, command)
+            decide_approval(transition, command)
         case c.RevertHistory() | c.UndoRevert() | c.UndoCompaction():
-            decide_taking_back(story, command)
+            decide_taking_back(transition, command)
         case _:
             assert_never(command)
 
 
-def _start_thread(story: Story, command: c.StartThread) -> None:
-    if story.state.settings is not None:
+def _start_thread(transition: Transition, command: c.StartThread) -> None:
+    if transition.state.settings is not None:
         raise Rejected("thread_exists", "the thread is there already: nothing was done")
     members = {name: getattr(command, name) for name in command.__struct_fields__}
-    story.add(ThreadStarted(**members))
+    transition.add(ThreadStarted(**members))
 
 
-def _archive(story: Story, command: c.ArchiveThread) -> None:
-    if story.state.archived:
+def _archive(transition: Transition, command: c.ArchiveThread) -> None:
+    if transition.state.archived:
         return
-    if story.state.turn is not None:
-        story.interrupt(command.open_items, "archived")
-    for queued in story.state.queue:
-        story.add(InputWithdrawn(queued.item_id))
-    story.add(ThreadArchived())
+    if transition.state.turn is not None:
+        transition.interrupt(command.open_items, "archived")
+    for queued in transition.state.queue:
+        transition.add(InputWithdrawn(queued.item_id))
+    transition.add(ThreadArchived())
 
 
-def _start_turn(story: Story, command: c.StartTurn) -> None:
+def _start_turn(transition: Transition, command: c.StartTurn) -> None:
     _refuse_empty(command.content)
-    if len(story.state.queue) >= QUEUE_INPUTS_MAX:
+    if len(transition.state.queue) >= QUEUE_INPUTS_MAX:
         raise Rejected(
             "queue_full",
             f"{QUEUE_INPUTS_MAX} inputs already wait for their turn: this one was not accepted",
         )
-    story.add(
+    transition.add(
         InputQueued(
             command.item_id,
             command.turn_id,
             command.content,
             command.client_id,
-            _asked_change(story.state, command.change),
+            _asked_change(transition.state, command.change),
             command.today,
             or_nothing(command.output_schema),
         )
@@ -186,9 +188,9 @@ def _asked_change(state: ThreadState, change: SettingsChange) -> SettingsChange 
     return change.differing(state.settings)
 
 
-def _steer(story: Story, command: c.SteerTurn) -> None:
+def _steer(transition: Transition, command: c.SteerTurn) -> None:
     _refuse_empty(command.content)
-    turn = running(story.state, command.expected_turn, "steer")
+    turn = running(transition.state, command.expected_turn, "steer")
     if turn.kind in ("compact", "review"):
         doing = "the history is being compacted" if turn.kind == "compact" else "a review runs"
         raise Rejected(
@@ -196,13 +198,13 @@ def _steer(story: Story, command: c.SteerTurn) -> None:
             f"{doing}, and nothing can be added to that: "
             "send it as a turn of its own, which waits for its end; nothing was sent",
         )
-    story.add(TurnSteered(command.item_id, command.content, command.client_id))
+    transition.add(TurnSteered(command.item_id, command.content, command.client_id))
 
 
-def _withdraw(story: Story, command: c.WithdrawInput) -> None:
-    if all(queued.item_id != command.item_id for queued in story.state.queue):
+def _withdraw(transition: Transition, command: c.WithdrawInput) -> None:
+    if all(queued.item_id != command.item_id for queued in transition.state.queue):
         raise Rejected("input_not_queued", f"no input {command.item_id} waits for its turn")
-    story.add(InputWithdrawn(command.item_id))
+    transition.add(InputWithdrawn(command.item_id))
 
 
 def _refuse_empty(content: tuple[UserInput, ...]) -> None:
@@ -234,40 +236,40 @@ def running(state: ThreadState, expected: str | None, verb: str) -> Turn:
     return state.turn
 
 
-def settle(story: Story, around: Surroundings) -> None:
+def settle(transition: Transition, around: Surroundings) -> None:
     """Go on where nothing holds the thread up: the model's next call, the turn's end, the next turn."""
-    while not story.state.archived and not story.state.fork_open:
-        turn = story.state.turn
+    while not transition.state.archived and not transition.state.fork_open:
+        turn = transition.state.turn
         if turn is None:
-            if not story.state.queue:
+            if not transition.state.queue:
                 return
-            _begin_turn(story, story.state.queue[0], around)
+            _begin_turn(transition, transition.state.queue[0], around)
         elif turn.call is not None or turn.open_calls or turn.review is not None:
             return
         elif turn.owed:
-            _go_on(story, turn, around)
+            _go_on(transition, turn, around)
         else:
-            story.add(TurnCompleted())
+            transition.add(TurnCompleted())
 
 
-def _begin_turn(story: Story, queued: InputQueued, around: Surroundings) -> None:
-    state = story.state
+def _begin_turn(transition: Transition, queued: InputQueued, around: Surroundings) -> None:
+    state = transition.state
     assert state.settings is not None
     change = queued.change.differing(state.settings) if queued.change is not None else None
     if change is not None:
-        story.add(SettingsChanged(change))
-    assert story.state.settings is not None
-    settings = story.state.settings
+        transition.add(SettingsChanged(change))
+    assert transition.state.settings is not None
+    settings = transition.state.settings
     limits, tuned = around.limits(settings), around.tuning(settings)
-    reason = reason_before_turn(story.state, queued, limits)
+    reason = reason_before_turn(transition.state, queued, limits)
     # What is about to be shortened away is told again, whole: it will stand behind the summary.
-    knows = state if reason is None else replace(state, told=Told())
+    knows = state if reason is None else replace(state, told=KnownContext())
     for event in (
         *warnings_due(state, tuned.complaints),
         *context_due(knows, settings, queued.today, around),
     ):
-        story.add(event)
-    story.add(
+        transition.add(event)
+    transition.add(
         TurnStarted(
             queued.turn_id,
             settings,
@@ -279,15 +281,15 @@ def _begin_turn(story: Story, queued: InputQueued, around: Surroundings) -> None
     )
     if reason is not None:
         other = state.last_settings if reason == "model_downshift" else None
-        begin_compaction(story, around, reason, "pre_turn", other)
+        begin_compaction(transition, around, reason, "pre_turn", other)
     if state.reviews is None:
-        request_title(story, queued, around.titles())
+        request_title(transition, queued, around.titles())
 
 
-def _go_on(story: Story, turn: Turn, around: Surroundings) -> None:
-    reason = reason_within_turn(story.state)
+def _go_on(transition: Transition, turn: Turn, around: Surroundings) -> None:
+    reason = reason_within_turn(transition.state)
     if reason is not None:
-        begin_compaction(story, around, reason, "mid_turn")
+        begin_compaction(transition, around, reason, "mid_turn")
         return
     call_id = ModelCallId(f"{turn.turn_id}/{turn.calls_made + 1}")
-    story.add(ModelCallStarted(call_id, 1, turn.settings.model, turn.settings.provider))
+    transition.add(ModelCallStarted(call_id, 1, turn.settings.model, turn.settings.provider))

@@ -17,7 +17,7 @@ from codexd.core.decide.compaction import (
     give_compaction_up,
 )
 from codexd.core.decide.lookups import Surroundings
-from codexd.core.decide.transition import Story
+from codexd.core.decide.transition import Transition
 from codexd.core.events.events import (
     ItemCompleted,
     ModelCallEnded,
@@ -47,12 +47,12 @@ RESTARTED = (
 
 
 def decide_model(
-    story: Story,
+    transition: Transition,
     command: c.ReportModel | c.ReportModelFailure | c.RetryModelCall,
     around: Surroundings,
 ) -> None:
     """What the model's stream brought, how it broke, or that the wait before a retry is over."""
-    call = story.state.turn.call if story.state.turn is not None else None
+    call = transition.state.turn.call if transition.state.turn is not None else None
     if call is None or (call.call_id, call.attempt) != (command.call_id, command.attempt):
         return
     if call.status != ("backing_off" if isinstance(command, c.RetryModelCall) else "running"):
@@ -61,19 +61,19 @@ def decide_model(
         case c.ReportModel():
             for seen in command.seen:
                 if call.compacts:
-                    _seen_apart(story, seen, command.bridge, around)
+                    _seen_apart(transition, seen, command.bridge, around)
                 else:
-                    _seen(story, seen, command.open_items, around)
+                    _seen(transition, seen, command.open_items, around)
         case c.ReportModelFailure():
-            _failed(story, call, command)
+            _failed(transition, call, command)
         case c.RetryModelCall():
-            _retry(story, call)
+            _retry(transition, call)
         case _:
             assert_never(command)
 
 
 def _seen_apart(
-    story: Story,
+    transition: Transition,
     seen: FinishedItem | FinishedCall,
     bridge: Bridge | None,
     around: Surroundings,
@@ -81,16 +81,16 @@ def _seen_apart(
     """What came of the question for a summary: kept, and shown to nobody; a call in it is not made."""
     match seen:
         case FinishedItem():
-            story.add(ItemCompleted(seen.item_id, "other", seen.item, seen.started_ms))
+            transition.add(ItemCompleted(seen.item_id, "other", seen.item, seen.started_ms))
         case FinishedCall():
-            story.add(_call_ended(story, seen))
-            finish_compaction(story, bridge, around)
+            transition.add(_call_ended(transition, seen))
+            finish_compaction(transition, bridge, around)
         case _:
             assert_never(seen)
 
 
 def _seen(
-    story: Story,
+    transition: Transition,
     seen: FinishedItem | FinishedCall,
     open_items: tuple[OpenItem, ...],
     around: Surroundings,
@@ -98,66 +98,68 @@ def _seen(
     match seen:
         case FinishedItem():
             name = seen.call.name if seen.call is not None else None
-            story.add(ItemCompleted(seen.item_id, seen.kind, seen.item, seen.started_ms, name))
+            transition.add(ItemCompleted(seen.item_id, seen.kind, seen.item, seen.started_ms, name))
             if seen.call is not None:
-                _admit(story, seen.call, around)
+                _admit(transition, seen.call, around)
         case FinishedCall():
-            story.cut(open_items, "failed")
-            story.add(_call_ended(story, seen))
+            transition.cut(open_items, "failed")
+            transition.add(_call_ended(transition, seen))
         case _:
             assert_never(seen)
 
 
-def _call_ended(story: Story, seen: FinishedCall) -> ModelCallEnded:
+def _call_ended(transition: Transition, seen: FinishedCall) -> ModelCallEnded:
     return ModelCallEnded(
         seen.duration_ms,
         seen.response_id,
         seen.request_id,
         or_nothing(seen.usage),
-        _changed_limits(story, seen.rate_limits),
+        _changed_limits(transition, seen.rate_limits),
         seen.incomplete,
     )
 
 
-def _changed_limits(story: Story, limits: dict[str, str] | None) -> dict[str, str] | None:
-    return limits if limits and limits != story.state.rate_limits else None
+def _changed_limits(transition: Transition, limits: dict[str, str] | None) -> dict[str, str] | None:
+    return limits if limits and limits != transition.state.rate_limits else None
 
 
-def _admit(story: Story, call: MadeCall, around: Surroundings) -> None:
+def _admit(transition: Transition, call: MadeCall, around: Surroundings) -> None:
     """Start a call, ask a person first, or answer it at once where it cannot be made."""
-    turn = story.state.turn
+    turn = transition.state.turn
     assert turn is not None
     call_id, action = call.name.call_id, permitted(turn.settings, call.action)
     if isinstance(action, BadCall):
-        story.add(ToolEnded(call_id, ToolResult("failed", action.reason, action.reason)))
+        transition.add(ToolEnded(call_id, ToolResult("failed", action.reason, action.reason)))
         return
     told = stood_in_for(action)
     if told is not None:
-        story.add(ToolEnded(call_id, ToolResult("failed", told, told)))
+        transition.add(ToolEnded(call_id, ToolResult("failed", told, told)))
         return
-    allowed = story.state.allowed_for_session
+    allowed = transition.state.allowed_for_session
     reason = needs_approval(turn.settings, action, allowed, around.git_may_run)
     if reason is None:
-        story.add(ToolStarted(call_id, action, runs_guarded(turn.settings, action, allowed)))
+        transition.add(ToolStarted(call_id, action, runs_guarded(turn.settings, action, allowed)))
         return
     approval_id = ApprovalId(f"{turn.turn_id}/{turn.questions + 1}")
     policy = turn.settings.approval_policy
-    story.add(ApprovalRequested(approval_id, call_id, action, reason, policy, action_hash(action)))
+    transition.add(
+        ApprovalRequested(approval_id, call_id, action, reason, policy, action_hash(action))
+    )
 
 
-def _failed(story: Story, call: ModelCall, command: c.ReportModelFailure) -> None:
+def _failed(transition: Transition, call: ModelCall, command: c.ReportModelFailure) -> None:
     failures = call.request_failures if command.at == "request" else call.stream_failures
     retry = command.retry and failures < command.attempts_max
-    story.cut(command.open_items, "failed")
+    transition.cut(command.open_items, "failed")
     failed = ModelCallFailed(
         _numbered(command.error, failures + 1, command.attempts_max) if retry else command.error,
         command.at,
         retry,
         command.after_ms if retry else 0,
-        _changed_limits(story, command.rate_limits),
+        _changed_limits(transition, command.rate_limits),
     )
     if command.images and not call.without_images:
-        story.add(
+        transition.add(
             replace(
                 failed,
                 error=command.error,
@@ -168,26 +170,26 @@ def _failed(story: Story, call: ModelCall, command: c.ReportModelFailure) -> Non
         )
         return
     if call.compacts and command.shorter is not None:
-        ask_for_less(story, call, failed, command.shorter)
+        ask_for_less(transition, call, failed, command.shorter)
         return
-    story.add(failed)
-    turn = story.state.turn
+    transition.add(failed)
+    turn = transition.state.turn
     assert turn is not None
     if call.compacts and not retry:
-        give_compaction_up(story, command.error)
+        give_compaction_up(transition, command.error)
         return
     too_long = command.error.codex_error_info == TOO_LONG
     if retry or (too_long and turn.compactions < COMPACTIONS_IN_A_ROW_MAX):
         return  # What is too long is compacted before the turn goes on.
     for open_call in turn.open_calls:
         # A call made before the stream broke has nobody left who waits for its answer.
-        story.abort(open_call.call_id, command.open_items, "aborted: the turn failed")
-    story.add(TurnFailed(_with_pins(story, command.error) if too_long else command.error))
+        transition.abort(open_call.call_id, command.open_items, "aborted: the turn failed")
+    transition.add(TurnFailed(_with_pins(transition, command.error) if too_long else command.error))
 
 
-def _with_pins(story: Story, error: TurnError) -> TurnError:
+def _with_pins(transition: Transition, error: TurnError) -> TurnError:
     """What no compaction takes away may be what is too much."""
-    pins = story.state.pins
+    pins = transition.state.pins
     if not pins:
         return error
     tokens = sum(pin.tokens for pin in pins)
@@ -208,36 +210,36 @@ def _numbered(error: TurnError, failure: int, failures_max: int) -> TurnError:
     )
 
 
-def _retry(story: Story, call: ModelCall) -> None:
-    turn = story.state.turn
+def _retry(transition: Transition, call: ModelCall) -> None:
+    turn = transition.state.turn
     assert turn is not None
     if not turn.open_calls:
-        call_again(story, call)
+        call_again(transition, call)
 
 
-def decide_tools(story: Story, command: c.ReportSpawned | c.ReportToolEnded) -> None:
+def decide_tools(transition: Transition, command: c.ReportSpawned | c.ReportToolEnded) -> None:
     """A tool's process runs, or it has its answer."""
-    call = _running(story, command.call_id)
+    call = _running(transition, command.call_id)
     if call is None:
         return
     match command:
         case c.ReportSpawned():
-            story.add(ToolSpawned(call.call_id, command.pid, command.start_time))
+            transition.add(ToolSpawned(call.call_id, command.pid, command.start_time))
         case c.ReportToolEnded():
-            story.add(ToolEnded(call.call_id, command.result))
+            transition.add(ToolEnded(call.call_id, command.result))
         case _:
             assert_never(command)
 
 
-def _running(story: Story, call_id: str) -> OpenCall | None:
-    turn = story.state.turn
+def _running(transition: Transition, call_id: str) -> OpenCall | None:
+    turn = transition.state.turn
     calls = turn.open_calls if turn is not None else ()
     return next((call for call in calls if call.call_id == call_id and call.running), None)
 
 
-def decide_approval(story: Story, command: c.DecideApproval) -> None:
+def decide_approval(transition: Transition, command: c.DecideApproval) -> None:
     """A person's answer. The first one counts."""
-    turn = story.state.turn
+    turn = transition.state.turn
     calls = turn.open_calls if turn is not None else ()
     call = next((call for call in calls if call.approval_id == command.approval_id), None)
     if call is None:
@@ -251,48 +253,48 @@ def decide_approval(story: Story, command: c.DecideApproval) -> None:
             f"expected an answer to the action with the sha256 {action_hash(call.action)}, found one to "
             f"{command.action_hash}: nothing was changed, and the question stays open",
         )
-    story.add(ApprovalDecided(command.approval_id, command.decision, command.note))
+    transition.add(ApprovalDecided(command.approval_id, command.decision, command.note))
     match command.decision:
         case "accept" | "acceptForSession":
             told = not_as_asked(call.action, call.asked_hash)
             if told is None:
-                story.add(ToolStarted(call.call_id, call.action))
+                transition.add(ToolStarted(call.call_id, call.action))
             else:
-                story.add(ToolEnded(call.call_id, ToolResult("failed", told, told)))
+                transition.add(ToolEnded(call.call_id, ToolResult("failed", told, told)))
         case "decline" | "cancel":
-            story.add(ToolEnded(call.call_id, ToolResult("declined", DECLINED)))
+            transition.add(ToolEnded(call.call_id, ToolResult("declined", DECLINED)))
             if command.decision == "cancel":
-                story.interrupt(command.open_items, "interrupted")
+                transition.interrupt(command.open_items, "interrupted")
         case _:
             assert_never(command.decision)
 
 
-def decide_recovery(story: Story, command: c.Recover) -> None:
+def decide_recovery(transition: Transition, command: c.Recover) -> None:
     """Take up a thread that nobody was left to run.
 
     A model call in flight is made again. A tool that was running is not: the model is told that its
     result is not known. An open question stays open, queued input stays queued.
     """
-    turn = story.state.turn
+    turn = transition.state.turn
     if turn is None:
         return
-    if command.forked or story.state.fork_open:
-        story.interrupt(command.open_items, "forked")
+    if command.forked or transition.state.fork_open:
+        transition.interrupt(command.open_items, "forked")
         return
     if not command.resume:
-        story.interrupt(command.open_items, "restarted")
+        transition.interrupt(command.open_items, "restarted")
         return
-    story.cut(command.open_items, "restarted")
+    transition.cut(command.open_items, "restarted")
     for call in turn.open_calls:
         if call.approval_id is None:
-            story.abort(call.call_id, command.open_items, RESTARTED)
+            transition.abort(call.call_id, command.open_items, RESTARTED)
     if turn.call is not None and turn.call.status == "running":
         error = TurnError("the daemon was restarted; the model is asked again")
-        story.add(ModelCallFailed(error, "restart", True))
-        _retry_after_restart(story)
+        transition.add(ModelCallFailed(error, "restart", True))
+        _retry_after_restart(transition)
 
 
-def _retry_after_restart(story: Story) -> None:
-    turn = story.state.turn
+def _retry_after_restart(transition: Transition) -> None:
+    turn = transition.state.turn
     if turn is not None and turn.call is not None:
-        _retry(story, turn.call)
+        _retry(transition, turn.call)

@@ -12,7 +12,7 @@ import msgspec
 from codexd.core.policy.approval import not_looked_at
 from codexd.core.prompts.compaction import COMPACTION_PROMPT
 from codexd.core.values.agents_md import UserInstructions
-from codexd.core.values.environment import Place
+from codexd.core.values.environment import Machine
 from codexd.core.values.limits import Limits
 from codexd.core.values.settings import ApprovalPolicy, SandboxMode, Settings, Tuned
 
@@ -64,7 +64,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
 
     limits: Callable[[Settings], Limits] = _unknown
     tuning: Callable[[Settings], Tuned] = _as_asked
-    place: Callable[[], Place] = Place
+    place: Callable[[], Machine] = Machine
     # What the model is told first, where the thread has nothing of its own.
     instructions: Callable[[Settings], str | None] = _none
     # What people wrote for the model, by the folder that it works in. Raises: NotRead.

@@ -9,7 +9,7 @@ from codexd.core.commands import Rejected
 from codexd.core.decide.compaction import begin_compaction
 from codexd.core.decide.context import new_instructions
 from codexd.core.decide.lookups import Surroundings
-from codexd.core.decide.transition import Story
+from codexd.core.decide.transition import Transition
 from codexd.core.events.compaction import PinAdded, PinRemoved
 from codexd.core.events.events import TurnStarted
 from codexd.core.state.window import json_bytes, tokens_of
@@ -26,35 +26,35 @@ PINS_MAX: Final = 100
 _Asked = c.CompactThread | c.PinRecord | c.UnpinRecord
 
 
-def decide_keeping(story: Story, command: _Asked, around: Surroundings) -> None:
+def decide_keeping(transition: Transition, command: _Asked, around: Surroundings) -> None:
     """Compact by hand, pin, unpin. Raises: Rejected."""
     match command:
         case c.CompactThread():
-            _compact(story, command, around)
+            _compact(transition, command, around)
         case c.PinRecord():
-            _pin(story, command, around)
+            _pin(transition, command, around)
         case c.UnpinRecord():
-            if all(pin.seq != command.seq for pin in story.state.pins):
+            if all(pin.seq != command.seq for pin in transition.state.pins):
                 raise Rejected("not_pinned", f"record {command.seq} is not pinned")
-            story.add(PinRemoved(command.seq))
+            transition.add(PinRemoved(command.seq))
         case _:
             assert_never(command)
 
 
-def _compact(story: Story, command: c.CompactThread, around: Surroundings) -> None:
-    state = story.state
+def _compact(transition: Transition, command: c.CompactThread, around: Surroundings) -> None:
+    state = transition.state
     assert state.settings is not None
     if state.turn is not None:
         raise Rejected(
             "turn_in_progress",
             f"turn {state.turn.turn_id} is running: expected a thread at rest; nothing was compacted",
         )
-    if not state.turns_started or not (state.fill.context_tokens or state.fill.full):
+    if not state.turns_started or not (state.window.context_tokens or state.window.full):
         raise Rejected(
             "nothing_to_compact", "the model's history is empty: there is nothing to compact"
         )
     settings = state.settings
-    story.add(
+    transition.add(
         TurnStarted(
             command.turn_id,
             settings,
@@ -64,11 +64,11 @@ def _compact(story: Story, command: c.CompactThread, around: Surroundings) -> No
             instructions=new_instructions(state, around.instructions(settings)),
         )
     )
-    begin_compaction(story, around, "user", "standalone")
+    begin_compaction(transition, around, "user", "standalone")
 
 
-def _pin(story: Story, command: c.PinRecord, around: Surroundings) -> None:
-    state = story.state
+def _pin(transition: Transition, command: c.PinRecord, around: Surroundings) -> None:
+    state = transition.state
     assert state.settings is not None
     if any(pin.seq == command.seq for pin in state.pins):
         return
@@ -88,4 +88,4 @@ def _pin(story: Story, command: c.PinRecord, around: Surroundings) -> None:
             f"tokens; expected at most {PINS_MAX}, of at most {window // ALL_PINS_PART_OF_WINDOW} "
             "together, a third of the model's window: it was not pinned",
         )
-    story.add(PinAdded(command.seq, command.items))
+    transition.add(PinAdded(command.seq, command.items))

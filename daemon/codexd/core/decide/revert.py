@@ -10,7 +10,7 @@ from typing import assert_never
 
 from codexd.core import commands as c
 from codexd.core.commands import Rejected
-from codexd.core.decide.transition import Story
+from codexd.core.decide.transition import Transition
 from codexd.core.events.revert import (
     HistoryCompactionUndone,
     HistoryReverted,
@@ -23,14 +23,14 @@ LOOK_AGAIN = "history_changed"
 TakingBack = c.RevertHistory | c.UndoRevert | c.UndoCompaction
 
 
-def decide_taking_back(story: Story, command: TakingBack) -> None:
+def decide_taking_back(transition: Transition, command: TakingBack) -> None:
     """Take turns back, bring them back, or make a compaction undone. Raises: Rejected."""
-    if story.state.turn is not None:
+    if transition.state.turn is not None:
         raise Rejected(
             "turn_in_progress",
             "a turn is running: interrupt it first; nothing was taken back and nothing brought back",
         )
-    if command.markers != story.state.markers:
+    if command.markers != transition.state.markers:
         raise Rejected(
             LOOK_AGAIN,
             "the thread was reverted by somebody else at the same time: look at it, then try again; "
@@ -38,14 +38,14 @@ def decide_taking_back(story: Story, command: TakingBack) -> None:
         )
     match command:
         case c.RevertHistory():
-            story.add(
+            transition.add(
                 HistoryReverted(
                     command.before_turn, command.to_seq, command.turns, command.turns_left
                 )
             )
         case c.UndoRevert():
-            story.add(HistoryRevertUndone(command.reverted_seq, command.turns))
+            transition.add(HistoryRevertUndone(command.reverted_seq, command.turns))
         case c.UndoCompaction():
-            story.add(HistoryCompactionUndone(command.compacted_seq))
+            transition.add(HistoryCompactionUndone(command.compacted_seq))
         case _:
             assert_never(command)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from codexd.core import commands as c
 from codexd.core.commands import Rejected
 from codexd.core.decide.lookups import Surroundings
-from codexd.core.decide.transition import Story
+from codexd.core.decide.transition import Transition
 from codexd.core.events.events import TurnFailed, TurnStarted
 from codexd.core.events.history import ReviewEntered, ReviewExited
 from codexd.core.prompts.review_results import (
@@ -28,7 +28,7 @@ from codexd.core.values.review_target import blank_in, hint_of, trimmed
 from codexd.core.values.settings import Settings
 
 
-def start_review(story: Story, command: c.StartReview, around: Surroundings) -> None:
+def start_review(transition: Transition, command: c.StartReview, around: Surroundings) -> None:
     """Begin one; whatever turn runs makes way for it, as clients of the original expect. Raises: Rejected."""
     target = trimmed(command.target)
     blank = blank_in(target)
@@ -36,15 +36,15 @@ def start_review(story: Story, command: c.StartReview, around: Surroundings) -> 
         raise Rejected(
             "empty_review", f"{blank}: expected something to review, found nothing; no review began"
         )
-    if story.state.reviews is not None:
+    if transition.state.reviews is not None:
         raise Rejected(
             "is_a_review", "this thread is a review, and is not reviewed itself; no review began"
         )
-    if story.state.turn is not None:
-        story.interrupt(command.open_items, "replaced")
-    settings = story.state.settings
+    if transition.state.turn is not None:
+        transition.interrupt(command.open_items, "replaced")
+    settings = transition.state.settings
     assert settings is not None
-    story.add(
+    transition.add(
         TurnStarted(
             command.turn_id,
             settings,
@@ -53,7 +53,7 @@ def start_review(story: Story, command: c.StartReview, around: Surroundings) -> 
             tuning=around.tuning(settings).tuning,
         )
     )
-    story.add(
+    transition.add(
         ReviewEntered(
             entered_item(command.turn_id),
             hint_of(target),
@@ -66,26 +66,26 @@ def start_review(story: Story, command: c.StartReview, around: Surroundings) -> 
     )
 
 
-def end_review(story: Story, command: c.ReportReview) -> None:
+def end_review(transition: Transition, command: c.ReportReview) -> None:
     """The reviewer's turn is over; too late where the review is."""
-    turn = story.state.turn
+    turn = transition.state.turn
     review = turn.review if turn is not None else None
     if turn is None or review is None or review.child_id != command.child_id:
         return
     if command.ended == "interrupted":
-        story.interrupt((), "interrupted")
+        transition.interrupt((), "interrupted")
         return
     item_id = exited_item(turn.turn_id)
     if command.ended == "failed":
         assert command.error is not None
         told = user_action(FAILED, NO_RESULTS)
-        story.add(ReviewExited(item_id, FAILED_FOR_PEOPLE, told=told, used=command.used))
-        story.add(TurnFailed(command.error))
+        transition.add(ReviewExited(item_id, FAILED_FOR_PEOPLE, told=told, used=command.used))
+        transition.add(TurnFailed(command.error))
         return
     output = read_output(command.answer)
     text = render(output)
     told = user_action(DONE, text)
-    story.add(ReviewExited(item_id, text, output, command.answer, told, command.used))
+    transition.add(ReviewExited(item_id, text, output, command.answer, told, command.used))
 
 
 def reviewer_settings(settings: Settings, model: str | None) -> Settings:

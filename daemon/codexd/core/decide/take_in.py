@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from codexd.core.commands import OpenItem, TakenFrom
 from codexd.core.decide.lookups import Here, Surroundings
-from codexd.core.decide.transition import Story
+from codexd.core.decide.transition import Transition
 from codexd.core.events.events import InputWithdrawn
 from codexd.core.events.history import ThreadTakenIn
 from codexd.core.events.warnings import ThreadWarned
@@ -25,18 +25,21 @@ _FROM = {
 
 
 def take_in(
-    story: Story, items: tuple[OpenItem, ...], source: TakenFrom | None, around: Surroundings
+    transition: Transition,
+    items: tuple[OpenItem, ...],
+    source: TakenFrom | None,
+    around: Surroundings,
 ) -> None:
     """Close what is open, and begin anew with what this machine allows."""
-    state = story.state
+    state = transition.state
     if state.settings is None:
         return  # There is nothing but records that say nothing.
     source = source or _found(state)
     dropped = _dropped(state)
     if state.turn is not None:
-        story.interrupt(items, "forked" if state.fork_open else "restarted")
+        transition.interrupt(items, "forked" if state.fork_open else "restarted")
     for queued in state.queue:
-        story.add(InputWithdrawn(queued.item_id))
+        transition.add(InputWithdrawn(queued.item_id))
     own = state.foreign if state.foreign is not None and state.foreign.settings else None
     here = around.here()
     settings = own.settings if own is not None else None
@@ -52,8 +55,8 @@ def take_in(
         own.developer_instructions if own is not None else here.developer_instructions,
         dropped,
     )
-    story.add(event)
-    story.add(ThreadWarned("taken_in", _sentence(event, state.settings)))
+    transition.add(event)
+    transition.add(ThreadWarned("taken_in", _sentence(event, state.settings)))
 
 
 def brings(state: ThreadState, here: Here) -> bool:

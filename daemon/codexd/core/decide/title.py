@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from codexd.core.commands import ReportTitle
 from codexd.core.decide.lookups import Titles
-from codexd.core.decide.transition import Story
+from codexd.core.decide.transition import Transition
 from codexd.core.events.events import InputQueued, ThreadRenamed, or_nothing
 from codexd.core.events.title import (
     PROMPT_CHARACTERS_MAX,
@@ -16,28 +16,30 @@ from codexd.core.events.title import (
 from codexd.core.values.items import plain_text
 
 
-def request_title(story: Story, queued: InputQueued, titles: Titles | None) -> None:
+def request_title(transition: Transition, queued: InputQueued, titles: Titles | None) -> None:
     """With a thread's first turn: have it named by its prompt, unless somebody has named it already."""
-    state, prompt = story.state, request_in(plain_text(queued.content))
+    state, prompt = transition.state, request_in(plain_text(queued.content))
     if titles is None or state.settings is None or state.turns_started > 1:
         return
     if state.name is not None or state.ephemeral or not title_of(prompt):
         return
     model = titles.model or state.settings.model
-    story.add(TitleRequested(prompt[:PROMPT_CHARACTERS_MAX], model, state.settings.provider))
+    transition.add(TitleRequested(prompt[:PROMPT_CHARACTERS_MAX], model, state.settings.provider))
 
 
-def end_title(story: Story, command: ReportTitle) -> None:
+def end_title(transition: Transition, command: ReportTitle) -> None:
     """The model answered, or will not; too late where a person has named the thread meanwhile."""
-    if story.state.title is None:
+    if transition.state.title is None:
         return
-    story.add(TitleEnded(command.duration_ms, or_nothing(command.usage), command.error))
+    transition.add(TitleEnded(command.duration_ms, or_nothing(command.usage), command.error))
     title = title_of(command.title or "")
     if title:
-        story.add(ThreadRenamed(title))
+        transition.add(ThreadRenamed(title))
 
 
-def give_title_up(story: Story) -> None:
+def give_title_up(transition: Transition) -> None:
     """A daemon that is gone had asked for it: a title is not worth a second request."""
-    if story.state.title is not None:
-        story.add(TitleEnded(error="the daemon was restarted while a model was asked for a title"))
+    if transition.state.title is not None:
+        transition.add(
+            TitleEnded(error="the daemon was restarted while a model was asked for a title")
+        )

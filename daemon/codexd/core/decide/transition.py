@@ -29,7 +29,7 @@ Look at the present state before you repeat or rely on anything from that turn.
 ABORTED_CALL = "aborted by the user: the call was stopped, and its result is not known"
 
 
-class Story:
+class Transition:
     """Collects events and folds them as it goes, so that each judgement sees the ones before it."""
 
     def __init__(self, state: ThreadState) -> None:

@@ -44,7 +44,7 @@ class CompactionFailed(Fact, frozen=True):
     error: TurnError
 
 
-class Kept(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
+class KeptMessage(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
     """A person's words that stayed in the model's history."""
 
     seq: int  # of the record that has them

@@ -35,8 +35,8 @@ from codexd.core.events.tools import (
     ToolStarted,
 )
 from codexd.core.events.warnings import ThreadWarned
-from codexd.core.values.agents_md import Source
-from codexd.core.values.environment import Environment
+from codexd.core.values.agents_md import InstructionFile
+from codexd.core.values.environment import TurnEnvironment
 from codexd.core.values.ids import CallId, ItemId, ModelCallId, ThreadId, TurnId
 from codexd.core.values.items import TurnError, UserInput
 from codexd.core.values.limits import Limits
@@ -202,9 +202,9 @@ class ContextAdded(Fact, frozen=True):
     category: ContextCategory
     role: Literal["user", "developer"]
     text: str
-    environment: Environment | None = None  # what the model knows with this of where it works
+    environment: TurnEnvironment | None = None  # what the model knows with this of where it works
     digest: str | None = None  # of user instructions: the same digest, the same instructions
-    sources: tuple[Source, ...] = ()  # the files that they were taken from
+    sources: tuple[InstructionFile, ...] = ()  # the files that they were taken from
     within: bool = False  # it stands among the items of the compaction just before
 
 
@@ -240,7 +240,7 @@ class ModelCallStarted(Fact, frozen=True):
 ScreenKind = Literal["message", "reasoning", "call", "other"]
 
 
-class CallName(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
+class ToolCallRef(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
     """The tool call that an item holds; its arguments stand in the item."""
 
     call_id: CallId
@@ -258,7 +258,7 @@ class ItemCompleted(Fact, frozen=True):
     kind: ScreenKind
     item: msgspec.Raw
     started_ms: int | None = None  # Unix ms, when its first part came
-    call: CallName | None = None
+    call: ToolCallRef | None = None
 
 
 class ItemCut(Fact, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from codexd.core.events.base import Fact
-from codexd.core.events.compaction import Kept, Trigger
+from codexd.core.events.compaction import KeptMessage, Trigger
 from codexd.core.values.ids import ItemId, ThreadId, TurnId
 from codexd.core.values.review_findings import ReviewOutput
 from codexd.core.values.review_target import ReviewTarget
@@ -22,7 +22,7 @@ class HistoryCompacted(Fact, frozen=True):
     items: tuple[msgspec.Raw, ...]  # input items that stand for all that was in front of this
     trigger: Trigger | None = None  # None: another program did it, and nothing else is known of it
     window: int = 0  # the how many-eth of the thread: 1 for the first
-    kept: tuple[Kept, ...] = ()  # whose words are among the items, by their records
+    kept: tuple[KeptMessage, ...] = ()  # whose words are among the items, by their records
     pins: tuple[int, ...] = ()  # the records that were kept because they are pinned
     tokens_before: int | None = None
     tokens_after: int | None = None  # an estimate

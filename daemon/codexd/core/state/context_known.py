@@ -7,17 +7,17 @@ from msgspec.structs import replace
 
 from codexd.core.events.events import ContextAdded
 from codexd.core.values.agents_md import SOME_INSTRUCTIONS
-from codexd.core.values.environment import Environment
+from codexd.core.values.environment import TurnEnvironment
 
 
-class Told(msgspec.Struct, frozen=True):
+class KnownContext(msgspec.Struct, frozen=True):
     """What stands in the model's history and need not be said again."""
 
-    environment: Environment | None = None  # None: nothing, or nobody can say what
+    environment: TurnEnvironment | None = None  # None: nothing, or nobody can say what
     instructions: str | None = None  # the digest of the user instructions
     developer: bool = False  # the thread's developer instructions
 
-    def heard(self, event: ContextAdded) -> Told:
+    def heard(self, event: ContextAdded) -> KnownContext:
         """The same after this was told."""
         match event.category:
             case "environment":

@@ -66,7 +66,7 @@ from codexd.core.events.tools import (
 )
 from codexd.core.events.warnings import ThreadWarned, remembered
 from codexd.core.policy.approval import session_key
-from codexd.core.state.context_known import Told
+from codexd.core.state.context_known import KnownContext
 from codexd.core.state.foreign import Foreign
 from codexd.core.state.turn import (
     Compaction,
@@ -80,7 +80,7 @@ from codexd.core.state.turn import (
     evolve_review,
     evolve_tool,
 )
-from codexd.core.state.window import Fill, fold_fill, tokens_of
+from codexd.core.state.window import ContextWindow, fold_window, tokens_of
 from codexd.core.values.ids import ItemId, ThreadId
 from codexd.core.values.limits import Limits
 from codexd.core.values.review_target import ReviewOf
@@ -107,11 +107,13 @@ class ThreadState(msgspec.Struct, frozen=True):
     queue: tuple[InputQueued, ...] = ()
     allowed_for_session: frozenset[str] = frozenset()
     base_instructions: str | None = None  # the daemon's, as the model was last told them
-    told: Told = Told()  # of its surroundings; forgotten where the model's history is
+    told: KnownContext = (
+        KnownContext()
+    )  # of its surroundings; forgotten where the model's history is
     warned: tuple[str, ...] = ()  # what a person was told once
     title: TitleRequested | None = None  # that a model is being asked for
     rate_limits: dict[str, str] | None = None
-    fill: Fill = Fill()
+    window: ContextWindow = ContextWindow()
     compactions: int = 0
     pins: tuple[Pin, ...] = ()
     taken_pins: tuple[tuple[Pin, ...], ...] = ()  # by each revert that stands
@@ -133,9 +135,9 @@ class ThreadState(msgspec.Struct, frozen=True):
 
 def evolve(state: ThreadState, event: Event | Unknown) -> ThreadState:
     """The state after the event."""
-    fill = fold_fill(state.fill, event)
-    if fill is not state.fill:
-        state = replace(state, fill=fill)
+    window = fold_window(state.window, event)
+    if window is not state.window:
+        state = replace(state, window=window)
     match event:
         case TurnStarted() | TurnCompleted() | TurnInterrupted() | TurnFailed() | TurnSteered():
             return _evolve_turn(state, event)
@@ -258,7 +260,7 @@ def _taken_in(state: ThreadState, event: ThreadTakenIn) -> ThreadState:
         queue=(),
         allowed_for_session=frozenset(),
         base_instructions=None,
-        told=Told(),
+        told=KnownContext(),
         warned=(),
         title=None,
         rate_limits=None,
@@ -347,7 +349,7 @@ def _evolve_compaction(
             state = replace(
                 state,
                 compactions=state.compactions + 1,
-                told=state.told if behind else Told(),
+                told=state.told if behind else KnownContext(),
             )
             made = turn.compactions + 1 if turn is not None else 0
             return _with_turn(state, compaction=None, compactions=made, answered=False)
@@ -372,7 +374,7 @@ def _evolve_marker(state: ThreadState, event: Marker) -> ThreadState:
         pins, taken = (*pins, *taken[-1]), taken[:-1]
     return replace(
         state,
-        told=Told(),
+        told=KnownContext(),
         failed=False,
         pins=pins,
         taken_pins=taken,

@@ -53,7 +53,7 @@ class Revert(NamedTuple):
     to_seq: int
 
 
-class Erasures(msgspec.Struct, frozen=True, gc=False):
+class Reverts(msgspec.Struct, frozen=True, gc=False):
     """The fold. A few numbers for each revert that stands and each compaction that was undone."""
 
     reverts: tuple[Revert, ...] = ()  # that stand, oldest first
@@ -62,7 +62,7 @@ class Erasures(msgspec.Struct, frozen=True, gc=False):
         int, ...
     ] = ()  # the compactions that were undone, in the order of their records
 
-    def after(self, seq: int, event: Event | Unknown) -> Erasures:
+    def after(self, seq: int, event: Event | Unknown) -> Reverts:
         """With one more record; the same object where it is no marker."""
         match event:
             case HistoryReverted():
@@ -91,7 +91,7 @@ class Erasures(msgspec.Struct, frozen=True, gc=False):
         """The revert that is undone next."""
         return self.reverts[-1] if self.reverts else None
 
-    def differs_at(self, other: Erasures, up_to: int) -> int | None:
+    def differs_at(self, other: Reverts, up_to: int) -> int | None:
         """The first record up to one of which the two do not say the same; None where there is none."""
         pairs = (
             (_within(self.dead, up_to), _within(other.dead, up_to)),
@@ -102,13 +102,13 @@ class Erasures(msgspec.Struct, frozen=True, gc=False):
         return min(found, default=None)
 
 
-class Standing:
+class Visibility:
     """What each record says as the thread stands, for whoever asks about many."""
 
-    def __init__(self, erasures: Erasures) -> None:
-        self.erasures, self.dead = erasures, erasures.dead
-        self._muted, self._cancelled = erasures.muted, frozenset(erasures.cancelled)
-        self._plain = erasures == Erasures()
+    def __init__(self, reverts: Reverts) -> None:
+        self.reverts, self.dead = reverts, reverts.dead
+        self._muted, self._cancelled = reverts.muted, frozenset(reverts.cancelled)
+        self._plain = reverts == Reverts()
 
     def span(self, seq: int) -> Span | None:
         """The dead records that a record is among; None where it counts."""

@@ -53,7 +53,7 @@ IMAGE_BYTES = 7_200
 _IMAGE_IN_JSON = re.compile(rb'(?<!\\)"(?:data:image/|codexd-blob:)[^"]*+"')
 
 
-class Fill(msgspec.Struct, frozen=True, gc=False):
+class ContextWindow(msgspec.Struct, frozen=True, gc=False):
     """The fold: what stands in the model's context. Bytes are of what no figure of a provider's has in it."""
 
     last_total: int = 0  # tokens, as of the newest response that says
@@ -61,12 +61,12 @@ class Fill(msgspec.Struct, frozen=True, gc=False):
     full: bool = (
         False  # a request was refused for being too long, and nothing has been shortened since
     )
-    window: int | None = None  # what a conversation may fill, of the newest turn's model; in tokens
-    behind_bytes: int = 0  # of `since_bytes`: what the model sees only with its next call
+    limit: int | None = None  # what a conversation may fill, of the newest turn's model; in tokens
+    pending_bytes: int = 0  # of `since_bytes`: what the model sees only with its next call
     # Of `since_bytes`, while a call runs: what its own figure will have in it.
     asked_bytes: int = 0
     made_bytes: int = 0
-    apart: bool = False  # whether the call that runs is about the history, and no part of it
+    summarising: bool = False  # whether the call that runs is about the history, and no part of it
     queued: tuple[tuple[ItemId, int], ...] = ()  # inputs that wait for their turn, by bytes
 
     @property
@@ -77,7 +77,7 @@ class Fill(msgspec.Struct, frozen=True, gc=False):
     @property
     def percent_left(self) -> int | None:
         """Of what a conversation may fill; None where the model's window is not known."""
-        return None if self.window is None else percent_left(self.window, self.context_tokens)
+        return None if self.limit is None else percent_left(self.limit, self.context_tokens)
 
 
 def tokens_of(size_bytes: int) -> int:
@@ -94,45 +94,45 @@ def percent_left(effective_window: int, tokens: int) -> int:
     return min(100, max(0, (200 * left + room) // (2 * room)))
 
 
-def fold_fill(fill: Fill, event: Event | Unknown) -> Fill:
-    """The fill after the event; the same object where nothing has changed."""
+def fold_window(window: ContextWindow, event: Event | Unknown) -> ContextWindow:
+    """The window after the event; the same object where nothing has changed."""
     match event:
         case ModelCallStarted() | ModelCallEnded() | ModelCallFailed():
-            return _of_call(fill, event)
-        case ItemCompleted() if not fill.apart:
+            return _of_call(window, event)
+        case ItemCompleted() if not window.summarising:
             size = json_bytes(event.item)
             return replace(
-                fill, since_bytes=fill.since_bytes + size, made_bytes=fill.made_bytes + size
+                window, since_bytes=window.since_bytes + size, made_bytes=window.made_bytes + size
             )
         case ToolEnded():
             parts = given(event.result.model_parts)
             size = json_bytes(parts) if parts is not None else _utf8(event.result.model_text)
-            return replace(fill, since_bytes=fill.since_bytes + size)
+            return replace(window, since_bytes=window.since_bytes + size)
         case ContextAdded() if not event.within:
-            return _put_behind(fill, _utf8(event.text))
+            return _put_pending(window, _utf8(event.text))
         case TurnSteered():
-            return _put_behind(fill, input_bytes(event.content))
+            return _put_pending(window, input_bytes(event.content))
         case ReviewExited() if event.told is not None:
-            return _put_behind(fill, _utf8(event.told) + _utf8(event.review))
+            return _put_pending(window, _utf8(event.told) + _utf8(event.review))
         case TurnCompleted() | TurnInterrupted() | TurnFailed():
-            return replace(fill, behind_bytes=0, asked_bytes=0, made_bytes=0, apart=False)
+            return replace(window, pending_bytes=0, asked_bytes=0, made_bytes=0, summarising=False)
         case HistoryCompacted():
             items = sum(json_bytes(item) for item in event.items)
             # Another program's stands for all that was said by then, and nothing waits behind it.
-            behind = fill.behind_bytes if event.trigger is not None else 0
+            behind = window.pending_bytes if event.trigger is not None else 0
             return replace(
-                fill,
+                window,
                 last_total=0,
                 since_bytes=items + behind,
-                behind_bytes=behind,
+                pending_bytes=behind,
                 full=False,
                 asked_bytes=0,
                 made_bytes=0,
             )
         case HistoryReverted() | HistoryRevertUndone() | HistoryCompactionUndone():
-            return Fill(last_total=event.tokens, window=fill.window, queued=fill.queued)
+            return ContextWindow(last_total=event.tokens, limit=window.limit, queued=window.queued)
         case _:
-            return _of_queue(fill, event)
+            return _of_queue(window, event)
 
 
 def input_bytes(content: Iterable[UserInput]) -> int:
@@ -149,58 +149,64 @@ def json_bytes(item: msgspec.Raw) -> int:
     return len(text) + images * IMAGE_BYTES
 
 
-def _of_call(fill: Fill, event: ModelCallStarted | ModelCallEnded | ModelCallFailed) -> Fill:
+def _of_call(
+    window: ContextWindow, event: ModelCallStarted | ModelCallEnded | ModelCallFailed
+) -> ContextWindow:
     match event:
         case ModelCallStarted() if event.purpose == "compact":
-            return replace(fill, apart=True)
+            return replace(window, summarising=True)
         case ModelCallStarted():
-            asked = fill.since_bytes
-            return replace(fill, behind_bytes=0, asked_bytes=asked, made_bytes=0, apart=False)
+            asked = window.since_bytes
+            return replace(
+                window, pending_bytes=0, asked_bytes=asked, made_bytes=0, summarising=False
+            )
         case ModelCallEnded():
-            tokens = None if fill.apart else read_usage(event.usage)
-            ended = replace(fill, asked_bytes=0, made_bytes=0, apart=False)
+            tokens = None if window.summarising else read_usage(event.usage)
+            ended = replace(window, asked_bytes=0, made_bytes=0, summarising=False)
             if tokens is None:
                 return ended
             # What came while it streamed, a tool's answer or a person's word, is in no figure yet.
-            since = fill.since_bytes - fill.asked_bytes - fill.made_bytes
+            since = window.since_bytes - window.asked_bytes - window.made_bytes
             return replace(
                 ended, last_total=tokens.total_tokens, since_bytes=max(since, 0), full=False
             )
         case ModelCallFailed() if event.error.codex_error_info == "contextWindowExceeded":
             # Whatever was estimated, it is more than there is room for.
-            last = max(fill.last_total, (fill.window or 0) - tokens_of(fill.since_bytes))
-            return replace(fill, last_total=last, full=True, apart=False)
+            last = max(window.last_total, (window.limit or 0) - tokens_of(window.since_bytes))
+            return replace(window, last_total=last, full=True, summarising=False)
         case ModelCallFailed():
-            return replace(fill, apart=False)
+            return replace(window, summarising=False)
 
 
-def _of_queue(fill: Fill, event: Event | Unknown) -> Fill:
+def _of_queue(window: ContextWindow, event: Event | Unknown) -> ContextWindow:
     match event:
         case InputQueued():
             waiting = (event.item_id, input_bytes(event.content))
-            return replace(fill, queued=(*fill.queued, waiting))
+            return replace(window, queued=(*window.queued, waiting))
         case InputWithdrawn():
-            return replace(fill, queued=_without(fill.queued, (event.item_id,)))
+            return replace(window, queued=_without(window.queued, (event.item_id,)))
         case ThreadForked():
-            return replace(fill, queued=())
+            return replace(window, queued=())
         case TurnStarted():
-            size = sum(size for item_id, size in fill.queued if item_id in event.inputs)
-            window = event.limits.effective
+            size = sum(size for item_id, size in window.queued if item_id in event.inputs)
+            limit = event.limits.effective
             # A larger window may have room for what another had not.
-            roomier = window is not None and fill.window is not None and window > fill.window
+            roomier = limit is not None and window.limit is not None and limit > window.limit
             began = replace(
-                fill,
-                window=window,
-                full=fill.full and not roomier,
-                queued=_without(fill.queued, event.inputs),
+                window,
+                limit=limit,
+                full=window.full and not roomier,
+                queued=_without(window.queued, event.inputs),
             )
-            return _put_behind(began, size)
+            return _put_pending(began, size)
         case _:
-            return fill
+            return window
 
 
-def _put_behind(fill: Fill, size: int) -> Fill:
-    return replace(fill, since_bytes=fill.since_bytes + size, behind_bytes=fill.behind_bytes + size)
+def _put_pending(window: ContextWindow, size: int) -> ContextWindow:
+    return replace(
+        window, since_bytes=window.since_bytes + size, pending_bytes=window.pending_bytes + size
+    )
 
 
 def _part_bytes(part: UserInput) -> int:

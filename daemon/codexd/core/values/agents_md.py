@@ -10,13 +10,13 @@ import hashlib
 
 import msgspec
 
-from codexd.core.values.notice import Complaint
+from codexd.core.values.notice import Notice
 
 # 128 bits tell any two texts apart.
 DIGEST_DIGITS = 32
 
 
-class Source(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+class InstructionFile(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """A file that instructions were taken from."""
 
     path: str
@@ -30,8 +30,8 @@ class UserInstructions(msgspec.Struct, frozen=True, rename="camel", omit_default
 
     directory: str
     text: str = ""  # empty: there are none
-    sources: tuple[Source, ...] = ()
-    complaints: tuple[Complaint, ...] = ()
+    sources: tuple[InstructionFile, ...] = ()
+    complaints: tuple[Notice, ...] = ()
     unknown: bool = False  # they could not be read: what was told before holds
 
     @property

@@ -13,7 +13,7 @@ from codexd.core.values.enforced import enforced_policy, enforced_sandbox
 from codexd.core.values.settings import Settings
 
 
-class Place(msgspec.Struct, frozen=True):
+class Machine(msgspec.Struct, frozen=True):
     """What is so for every thread on this machine; None: nobody knows."""
 
     shell: str | None = None  # the name of the program that runs commands
@@ -21,7 +21,7 @@ class Place(msgspec.Struct, frozen=True):
     network: str | None = None  # whether commands may use it: enabled, restricted
 
 
-class Environment(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+class TurnEnvironment(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """Where the model works, as it was told."""
 
     cwd: str
@@ -40,11 +40,11 @@ _TOLD = tuple(
 
 
 def environment_of(
-    settings: Settings, today: str | None = None, place: Place | None = None
-) -> Environment:
+    settings: Settings, today: str | None = None, place: Machine | None = None
+) -> TurnEnvironment:
     """Where a turn with these settings works."""
-    place = place or Place()
-    return Environment(
+    place = place or Machine()
+    return TurnEnvironment(
         settings.cwd,
         enforced_policy(settings),
         enforced_sandbox(settings.sandbox),
@@ -55,7 +55,7 @@ def environment_of(
     )
 
 
-def environment_text(now: Environment, told: Environment | None = None) -> str | None:
+def environment_text(now: TurnEnvironment, told: TurnEnvironment | None = None) -> str | None:
     """The block to tell: all of it, or what differs from what was told; None where nothing does."""
     lines = [
         f"  <{name}>{value}</{name}>"
@@ -68,7 +68,7 @@ def environment_text(now: Environment, told: Environment | None = None) -> str |
     return "\n".join(["<environment_context>", *lines, "</environment_context>"])
 
 
-def environment_known(now: Environment, told: Environment | None) -> Environment:
+def environment_known(now: TurnEnvironment, told: TurnEnvironment | None) -> TurnEnvironment:
     """What the model knows once it was told: what nobody can say any more stays as it was."""
     if told is None:
         return now

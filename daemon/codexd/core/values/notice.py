@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 
-class Complaint(msgspec.Struct, frozen=True, rename="camel"):
+class Notice(msgspec.Struct, frozen=True, rename="camel"):
     """Something to say."""
 
     about: str  # the same for the same thing, so that it is not said again

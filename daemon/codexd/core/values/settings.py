@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from codexd.core.values.notice import Complaint
+from codexd.core.values.notice import Notice
 
 # When to ask a person before a tool runs. The words are those of the wire and of config.toml.
 ApprovalPolicy = Literal["untrusted", "on-request", "never"]
@@ -45,7 +45,7 @@ class Tuned(msgspec.Struct, frozen=True):
     """What of a thread's settings its model can be asked for."""
 
     tuning: Tuning | None = None  # None: nobody knows the model, and all of it is asked
-    complaints: tuple[Complaint, ...] = ()  # what it lacks
+    complaints: tuple[Notice, ...] = ()  # what it lacks
 
 
 class SettingsChange(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):

@@ -12,13 +12,13 @@ from collections.abc import Iterable
 import msgspec
 
 from codexd.core.events.events import (
-    CallName,
     ContextAdded,
     ItemCompleted,
     ModelCallEnded,
     ScreenKind,
     SettingsChanged,
     ThreadRenamed,
+    ToolCallRef,
     TurnCompleted,
     TurnFailed,
     TurnInterrupted,
@@ -47,7 +47,7 @@ from codexd.importing.rollout.kinds import (
     user_parts,
 )
 from codexd.importing.rollout.lines import (
-    Complaint,
+    ImportWarning,
     Line,
     Members,
     UnreadableLine,
@@ -57,7 +57,7 @@ from codexd.importing.rollout.lines import (
     text_of,
 )
 from codexd.importing.rollout.settings import Heading, change_of, started
-from codexd.importing.rollout.timeline import OPEN_CALLS_MAX, OpenCall, Teller, Told
+from codexd.importing.rollout.timeline import OPEN_CALLS_MAX, OpenCall, TimedEvent, Timeline
 from codexd.importing.rollout.usage import UsageReader
 
 # How much of a person's words a compaction of 2025 kept, where it does not say itself: 20 000 tokens there.
@@ -79,14 +79,14 @@ _VERBATIM = {
 class Converted(msgspec.Struct, frozen=True):
     """All of a rollout."""
 
-    told: list[Told]
-    complaints: list[Complaint]
+    told: list[TimedEvent]
+    complaints: list[ImportWarning]
 
 
 def read_rollout(lines: Iterable[bytes], heading: Heading, daemon_version: str = "") -> Converted:
     """The events of all lines, an unfinished end closed. For rollouts that fit into memory."""
     converter = Converter(heading, daemon_version)
-    told: list[Told] = []
+    told: list[TimedEvent] = []
     for number, text in enumerate(lines, 1):
         told += converter.feed(number, text)
     told += converter.close()
@@ -97,9 +97,9 @@ class Converter:
     """The fold."""
 
     def __init__(self, heading: Heading, daemon_version: str) -> None:
-        self.complaints: list[Complaint] = []
+        self.complaints: list[ImportWarning] = []
         self._heading, self._version = heading, daemon_version
-        self._teller = Teller(heading.source_id)
+        self._teller = Timeline(heading.source_id)
         self._usage = UsageReader()
         self._words: deque[str] = deque()  # the newest of what people said, for old compactions
         self._words_bytes = 0
@@ -110,7 +110,7 @@ class Converter:
         """The lines go on with a past that is another thread's: there is no beginning to tell."""
         self._began, self._teller.settings = True, settings
 
-    def feed(self, number: int, text: bytes) -> list[Told]:
+    def feed(self, number: int, text: bytes) -> list[TimedEvent]:
         """What a line says."""
         if not text.strip() or self._heading.has_taken_back(number):
             return []
@@ -121,7 +121,7 @@ class Converter:
             return []
         return self.feed_line(line)
 
-    def feed_line(self, line: Line) -> list[Told]:
+    def feed_line(self, line: Line) -> list[TimedEvent]:
         """What a line says that was read already."""
         self._teller.at(line)
         self._begin()
@@ -143,7 +143,7 @@ class Converter:
                     self._unknown("a line", "type", line.type)
         return self._teller.take()
 
-    def close(self) -> list[Told]:
+    def close(self) -> list[TimedEvent]:
         """The lines end here: nothing stays open."""
         self._begin()
         self._teller.end_unfinished()
@@ -241,7 +241,7 @@ class Converter:
         name = text_of(item.get("name")) or text_of(item.get("type"))
         custom = item.get("type") == "custom_tool_call"
         self._teller.model_item(
-            self._item_id(item), "call", raw, CallName(CallId(call_id), name, custom)
+            self._item_id(item), "call", raw, ToolCallRef(CallId(call_id), name, custom)
         )
         assert self._teller.settings is not None
         self._teller.calls[call_id] = OpenCall(command_of(item, self._teller.settings.cwd))
@@ -383,7 +383,7 @@ class Converter:
         self._complain(self._teller.line.number, message)
 
     def _complain(self, number: int, message: str) -> None:
-        self.complaints.append(Complaint(number, message))
+        self.complaints.append(ImportWarning(number, message))
 
 
 def _error(event: Members) -> TurnError:

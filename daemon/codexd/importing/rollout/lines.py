@@ -50,7 +50,7 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     metadata: Members = {}
 
 
-class Complaint(msgspec.Struct, frozen=True, gc=False):
+class ImportWarning(msgspec.Struct, frozen=True, gc=False):
     """Something that was not taken over as it was."""
 
     line: int

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from codexd.core.events.events import encode_event
 from codexd.core.events.tools import ToolEnded
 from codexd.core.values.tool_actions import NO_PARTS
-from codexd.importing.rollout.lines import Complaint
-from codexd.importing.rollout.timeline import Told
+from codexd.importing.rollout.lines import ImportWarning
+from codexd.importing.rollout.timeline import TimedEvent
 from codexd_eventstore.store import RECORD_BYTES_MAX
 
 # What a record has beside its data: number, time, type, names, checksum.
@@ -25,13 +25,13 @@ KEPT_CHARACTERS = 500_000
 class Fitted(msgspec.Struct, frozen=True, gc=False):
     """An event as it can be recorded; `data` is None where it cannot be."""
 
-    told: Told
+    told: TimedEvent
     data: bytes | None
-    complaint: Complaint | None = None
+    complaint: ImportWarning | None = None
     blob: bytes | None = None  # what is too large, to be put beside the record
 
 
-def fitted(told: Told) -> Fitted:
+def fitted(told: TimedEvent) -> Fitted:
     """Encode an event so that a record can hold it. Takes long for large ones: not for the event loop."""
     data = encode_event(told.event)
     if len(data) <= DATA_BYTES_MAX:
@@ -42,8 +42,8 @@ def fitted(told: Told) -> Fitted:
         data = encode_event(event)
         if len(data) <= DATA_BYTES_MAX:
             text = f"{found}: the middle of the answer was not imported; the whole output is a blob"
-            return Fitted(told, data, Complaint(told.line, text), whole)
-    return Fitted(told, None, Complaint(told.line, f"{found}: it was not imported"))
+            return Fitted(told, data, ImportWarning(told.line, text), whole)
+    return Fitted(told, None, ImportWarning(told.line, f"{found}: it was not imported"))
 
 
 def _cut(event: ToolEnded) -> tuple[ToolEnded, bytes]:

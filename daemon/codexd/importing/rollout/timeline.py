@@ -13,7 +13,6 @@ import msgspec
 
 from codexd.core.decide.transition import ABORTED_NOTE
 from codexd.core.events.events import (
-    CallName,
     ContextAdded,
     Event,
     InputQueued,
@@ -21,6 +20,7 @@ from codexd.core.events.events import (
     ModelCallEnded,
     ModelCallStarted,
     ScreenKind,
+    ToolCallRef,
     TurnCompleted,
     TurnFailed,
     TurnInterrupted,
@@ -47,7 +47,7 @@ UNANSWERED = "aborted: the log that this was imported from has no answer to this
 TurnEnd = TurnCompleted | TurnInterrupted | TurnFailed
 
 
-class Told(msgspec.Struct, frozen=True, gc=False):
+class TimedEvent(msgspec.Struct, frozen=True, gc=False):
     """An event, and where it comes from."""
 
     event: Event
@@ -95,7 +95,7 @@ class OpenCall(msgspec.Struct):
     begun: bool = False
 
 
-class Teller:
+class Timeline:
     """Collects events in order; knows which turn, which model call and which tool calls are open."""
 
     def __init__(self, source_id: str) -> None:
@@ -105,7 +105,7 @@ class Teller:
         self.settings: Settings | None = None
         self.line = Line(0, "", {}, 0)
         self.at_us = 0
-        self._told: list[Told] = []
+        self._told: list[TimedEvent] = []
 
     def at(self, line: Line) -> None:
         """What is told next comes from this line."""
@@ -116,9 +116,9 @@ class Teller:
         source = line or self.line
         turn = self.turn.turn_id if self.turn is not None and self.turn.begun else None
         at_us = source.at_us if line is not None and source.at_us else self.at_us
-        self._told.append(Told(event, at_us, source.number, source.ordinal, turn))
+        self._told.append(TimedEvent(event, at_us, source.number, source.ordinal, turn))
 
-    def take(self) -> list[Told]:
+    def take(self) -> list[TimedEvent]:
         """What was told since the last time."""
         told, self._told = self._told, []
         return told
@@ -166,7 +166,7 @@ class Teller:
             self.began()
 
     def model_item(
-        self, item_id: ItemId, kind: ScreenKind, item: msgspec.Raw, call: CallName | None = None
+        self, item_id: ItemId, kind: ScreenKind, item: msgspec.Raw, call: ToolCallRef | None = None
     ) -> None:
         """The model said, thought or called something."""
         turn = self.model_call()

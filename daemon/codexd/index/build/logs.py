@@ -21,7 +21,7 @@ from codexd.core.events.record import Recorded, decode_record
 from codexd.index.store.schema import stream_of
 from codexd.projections.summary import TELLING_TYPES, Summary
 from codexd_eventstore.disk.files import Entry, FileSystem
-from codexd_eventstore.disk.layout import Places, is_name
+from codexd_eventstore.disk.layout import Layout, is_name
 from codexd_eventstore.format.lines import Origin, crc_of, marks_of, read_lines
 from codexd_eventstore.format.preface import Start, start_of
 from codexd_eventstore.log.scan import scan_log
@@ -59,7 +59,7 @@ class Logs:
     def __init__(self, data_dir: Path | str) -> None:
         self.fs = FileSystem()
         self.root = os.path.abspath(data_dir)
-        self._places = Places(self.fs, self.root)
+        self._places = Layout(self.fs, self.root)
 
     @property
     def folders(self) -> tuple[str, str]:

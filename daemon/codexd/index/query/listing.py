@@ -35,7 +35,7 @@ class InvalidCursor(ValueError):
     """The cursor is none of ours, or belongs to another list."""
 
 
-class Place(msgspec.Struct, frozen=True, order=True):
+class ListCursor(msgspec.Struct, frozen=True, order=True):
     """A place in a list."""
 
     key: int  # Unix ms
@@ -50,11 +50,11 @@ class Row(msgspec.Struct, frozen=True):
     path: str | None
     damage: str | None = None  # why its log does not read to its end: what is known of it is above
 
-    def place(self, key: SortKey) -> Place:
+    def place(self, key: SortKey) -> ListCursor:
         """Where it stands."""
         summary = self.summary
         at_ms = summary.created_ms if key == "created" else summary.updated_ms
-        return Place(at_ms or made_ms(self.thread_id), self.thread_id)
+        return ListCursor(at_ms or made_ms(self.thread_id), self.thread_id)
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,7 +139,7 @@ def page_of_rows(
     key: SortKey,
     *,
     upwards: bool,
-    start: Place | None,
+    start: ListCursor | None,
     limit: int,
 ) -> list[Row]:
     """So many threads from a place on. Raises: sqlite3.Error."""
@@ -186,17 +186,17 @@ def with_work(connection: sqlite3.Connection) -> list[str]:
     return [row[0] for row in connection.execute(query)]
 
 
-def write_cursor(print_: bytes, place: Place) -> str:
+def write_cursor(print_: bytes, place: ListCursor) -> str:
     """A place in a list, for a client to keep."""
     content = bytes([_CURSOR_VERSION]) + print_ + place.key.to_bytes(8, "big") + place.id.encode()
     return urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
-def read_cursor(print_: bytes, cursor: str) -> Place:
+def read_cursor(print_: bytes, cursor: str) -> ListCursor:
     """The place that a client kept. Raises: InvalidCursor."""
     try:
         content = urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4))
-        place = Place(int.from_bytes(content[9:17], "big"), content[17:].decode())
+        place = ListCursor(int.from_bytes(content[9:17], "big"), content[17:].decode())
     except ValueError as error:
         raise InvalidCursor(_none_of_ours(cursor)) from error
     if len(content) < 17 or content[0] != _CURSOR_VERSION:

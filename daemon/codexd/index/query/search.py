@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from codexd.index.build.documents import ANSWER, KINDS, PROMPT, TURN
-from codexd.index.query.listing import Place, Row, SortKey, Wanted, row_of
+from codexd.index.query.listing import ListCursor, Row, SortKey, Wanted, row_of
 from codexd.index.query.terms import Phrase, Snippet, as_match, cut_around, is_in, snippet_of
 from codexd.index.store.schema import (
     PART_BITS,
@@ -62,9 +62,9 @@ class Occurrence(msgspec.Struct, frozen=True):
     snippet: Snippet
 
     @property
-    def place(self) -> Place:
+    def place(self) -> ListCursor:
         """Where it stands among the thread's others."""
-        return Place(self.seq, f"{self.nth:08d}")
+        return ListCursor(self.seq, f"{self.nth:08d}")
 
 
 def found_threads(
@@ -75,7 +75,7 @@ def found_threads(
     *,
     kinds: Sequence[str] = (),
     upwards: bool = False,
-    start: Place | None = None,
+    start: ListCursor | None = None,
     limit: int,
 ) -> list[FoundThread]:
     """The threads that have it, from a place on. Raises: sqlite3.Error."""
@@ -145,7 +145,7 @@ class _Search:
 
 
 def occurrences(
-    connection: sqlite3.Connection, stream: str, term: str, start: Place | None
+    connection: sqlite3.Connection, stream: str, term: str, start: ListCursor | None
 ) -> Iterator[Occurrence]:
     """Where a text stands, whatever its case, in what was said in a thread, from the beginning on.
 
@@ -166,7 +166,7 @@ def occurrences(
         )
         for number, turn, item, text in rows:
             for nth, found in enumerate(pattern.finditer(text)):
-                place = Place(seq_of(number), f"{nth:08d}")
+                place = ListCursor(seq_of(number), f"{nth:08d}")
                 if start is not None and place <= start:
                     continue
                 begun = _turn_start(connection, no, number, turn)

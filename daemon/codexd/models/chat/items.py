@@ -16,14 +16,14 @@ from codexd.core.values.foreign_json import decode_foreign
 from codexd.core.values.ids import ItemId
 from codexd.models.answer_size import AnswerSize
 from codexd.models.chat.calls import StreamedCall, StreamedCalls, is_json
-from codexd.models.chat.opaque import Kept, encoded
+from codexd.models.chat.opaque import OpaqueState, encoded
 from codexd.models.chat.request import CUSTOM_INPUT
 from codexd.models.client import (
     CallMade,
-    ItemCompleted,
     ItemKind,
     ItemStarted,
     ModelEvent,
+    ModelItemDone,
     ReasoningDelta,
     TextDelta,
 )
@@ -106,7 +106,7 @@ class ChatItems:
             return "a tool call without a name"
         ids = [self._call_id(call) for call in calls]
         extra = {i: c.extra for i, c in zip(ids, calls, strict=True) if c.extra is not None}
-        self._keep(Kept(details, extra), found)
+        self._keep(OpaqueState(details, extra), found)
         for call, call_id in zip(calls, ids, strict=True):
             self._complete(call, call_id, found)
         return None
@@ -136,9 +136,9 @@ class ChatItems:
         made: CallMade | None = None,
     ) -> None:
         self._size.whole(len(bytes(item)))
-        found.append(ItemCompleted(item_id, kind, item, made))
+        found.append(ModelItemDone(item_id, kind, item, made))
 
-    def _keep(self, kept: Kept, found: list[ModelEvent]) -> None:
+    def _keep(self, kept: OpaqueState, found: list[ModelEvent]) -> None:
         """What the server wants back, in a reasoning item that shows nothing."""
         if not kept:
             return

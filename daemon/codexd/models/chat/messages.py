@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from codexd.models.chat.opaque import Kept, read_kept
+from codexd.models.chat.opaque import OpaqueState, read_kept
 from codexd.models.quirks import Quirks
 
 Message = dict[str, object]
@@ -179,7 +179,7 @@ class _AssistantTurn:
     def __init__(self) -> None:
         self.texts: list[str] = []
         self.thoughts: list[str] = []
-        self.kept: list[Kept] = []
+        self.kept: list[OpaqueState] = []
         self.calls: list[_Item] = []
 
     def message(self, quirks: Quirks) -> Message | None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import msgspec
 
 
-class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
+class OpaqueState(msgspec.Struct, frozen=True, omit_defaults=True):
     """What came with a response, verbatim."""
 
     reasoning_details: tuple[msgspec.Raw, ...] = ()  # OpenRouter: signed or encrypted reasoning
@@ -21,19 +21,19 @@ class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
         return bool(self.reasoning_details or self.extra_content)
 
 
-NOTHING = Kept()
+NOTHING = OpaqueState()
 
 
-def read_kept(encrypted: str | None) -> Kept:
+def read_kept(encrypted: str | None) -> OpaqueState:
     """What is kept in a reasoning item; nothing, where it is another API's."""
     if encrypted is None or not encrypted.startswith("{"):
         return NOTHING
     try:
-        return msgspec.json.decode(encrypted, type=Kept)
+        return msgspec.json.decode(encrypted, type=OpaqueState)
     except (msgspec.DecodeError, RecursionError):
         return NOTHING
 
 
-def encoded(kept: Kept) -> str:
+def encoded(kept: OpaqueState) -> str:
     """The same, to stand in a reasoning item."""
     return msgspec.json.encode(kept).decode()

@@ -28,7 +28,7 @@ from codexd.models.chat.calls import (
 from codexd.models.chat.items import ChatItems, Side
 from codexd.models.chat.reasoning_details import Details
 from codexd.models.chat.think_tags import ThinkTags
-from codexd.models.client import ModelError, ModelEvent, ResponseCompleted
+from codexd.models.client import ModelError, ModelEvent, ModelResponseDone
 from codexd.models.complaints import read_complaint
 from codexd.models.responses.verbatim import kept
 from codexd.models.sse import ServerSentEvent
@@ -249,7 +249,7 @@ class ChatReader:
         problem = self._items.end(self._details.whole(), whole=incomplete is None, found=found)
         if problem is not None:
             raise errors.unreadable(problem)
-        found.append(ResponseCompleted(self._id, self._usage, None, incomplete))
+        found.append(ModelResponseDone(self._id, self._usage, None, incomplete))
         self.completed = True
 
     def _failure_in(self, data: bytes) -> ModelError | None:

@@ -16,13 +16,13 @@ from codexd.models import errors
 from codexd.models.answer_size import ID_CHARACTERS_MAX, AnswerSize, TextSize, check_ids, check_part
 from codexd.models.client import (
     CallMade,
-    ItemCompleted,
     ItemKind,
     ItemStarted,
     ModelError,
     ModelEvent,
+    ModelItemDone,
+    ModelResponseDone,
     ReasoningDelta,
-    ResponseCompleted,
     ResponseStarted,
     TextDelta,
 )
@@ -255,7 +255,7 @@ class ResponseReader:
         usage = response.usage
         self._size.whole(len(bytes(usage)))
         found.append(
-            ResponseCompleted(
+            ModelResponseDone(
                 response_id=_short(response.id) or self._response_id,
                 usage=kept(usage) if usage and bytes(usage) != b"null" else None,
                 end_turn=response.end_turn,
@@ -331,7 +331,7 @@ class ResponseReader:
         if call is not None and call.call_id in self._call_ids:
             raise errors.unreadable(f"two calls with the call_id {call.call_id[:100]}")
         self._call_ids |= {call.call_id} if call is not None else set()
-        found.append(ItemCompleted(item.id, kind, whole, call))
+        found.append(ModelItemDone(item.id, kind, whole, call))
 
     def _finish_from_output(self, output: tuple[msgspec.Raw, ...], found: list[ModelEvent]) -> None:
         """Items that never came by themselves: all of them, or those still open."""

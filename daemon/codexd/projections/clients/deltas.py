@@ -19,7 +19,7 @@ from codexd.protocol import notifications as n
 TextPart = Literal["text", "summary", "content"]
 
 
-class Said(msgspec.Struct, frozen=True, gc=False):
+class Outgoing(msgspec.Struct, frozen=True, gc=False):
     """A notification, not encoded yet."""
 
     method: str
@@ -27,7 +27,7 @@ class Said(msgspec.Struct, frozen=True, gc=False):
     to_all: bool = False  # to every connection, not only to those that follow the thread
 
 
-class SaidDelta(msgspec.Struct, frozen=True, gc=False):
+class EncodedDelta(msgspec.Struct, frozen=True, gc=False):
     """A delta notification, encoded: of these there are many."""
 
     method: str
@@ -35,7 +35,7 @@ class SaidDelta(msgspec.Struct, frozen=True, gc=False):
     offset: int  # bytes of the text after this delta
 
 
-Spoken = Said | SaidDelta
+Spoken = Outgoing | EncodedDelta
 
 
 class _Open:
@@ -104,7 +104,7 @@ class Texts:
         for piece in pieces:
             if piece:
                 size += len(piece) if piece.isascii() else len(piece.encode())
-                said.append(SaidDelta(method, encoder.encode(piece, at_ms), size))
+                said.append(EncodedDelta(method, encoder.encode(piece, at_ms), size))
         one.sizes[key] = size
         return said
 
@@ -118,7 +118,7 @@ class Texts:
                 _OUTPUT, self._thread_id, self._turn_id, item_id
             )
         size = one.sizes[key] = one.sizes.get(key, 0) + len(text.encode())
-        return [SaidDelta(_OUTPUT, encoder.encode(text, at_ms), size)]
+        return [EncodedDelta(_OUTPUT, encoder.encode(text, at_ms), size)]
 
     def rest(
         self, item_id: ItemId, part: TextPart, index: int, text: str, at_ms: int
@@ -143,7 +143,7 @@ class Texts:
             said += self.rest(item.id, part, index, text, at_ms)
         self._open.pop(item.id, None)
         params = n.ItemCompletedNotification(item, self._thread_id, self._turn_id, at_ms)
-        return [*said, Said("item/completed", params)]
+        return [*said, Outgoing("item/completed", params)]
 
     def _begun_late(self, item: ThreadItem) -> list[Spoken]:
         at_ms = item.started_at_ms or item.completed_at_ms or 0
@@ -176,11 +176,11 @@ class Texts:
             )
         return encoder
 
-    def _part_added(self, item_id: ItemId, index: int) -> Said:
+    def _part_added(self, item_id: ItemId, index: int) -> Outgoing:
         params = n.ReasoningSummaryPartAddedNotification(
             thread_id=self._thread_id, turn_id=self._turn_id, item_id=item_id, summary_index=index
         )
-        return Said("item/reasoning/summaryPartAdded", params)
+        return Outgoing("item/reasoning/summaryPartAdded", params)
 
 
 _WHOLE: tuple[TextPart, int] = ("text", 0)
@@ -192,10 +192,10 @@ _METHODS: dict[TextPart, str] = {
 }
 
 
-def item_started(item: ThreadItem, thread_id: ThreadId, turn_id: TurnId) -> Said:
+def item_started(item: ThreadItem, thread_id: ThreadId, turn_id: TurnId) -> Outgoing:
     """An item appears."""
     at_ms = item.started_at_ms or 0
-    return Said("item/started", n.ItemStartedNotification(item, thread_id, turn_id, at_ms))
+    return Outgoing("item/started", n.ItemStartedNotification(item, thread_id, turn_id, at_ms))
 
 
 def part_key(item_id: ItemId, part: TextPart, index: int) -> str:

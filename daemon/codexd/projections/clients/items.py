@@ -54,20 +54,20 @@ from codexd.core.values.tool_actions import RunCommand, ToolAction, ToolResult, 
 from codexd.projections.quoting import quoted
 
 
-class Begun(msgspec.Struct, frozen=True, gc=False):
+class ItemStarted(msgspec.Struct, frozen=True, gc=False):
     """An item appears."""
 
     item: ThreadItem
 
 
-class Done(msgspec.Struct, frozen=True, gc=False):
+class ItemDone(msgspec.Struct, frozen=True, gc=False):
     """An item is whole. Whoever did not see it begin is shown that first."""
 
     item: ThreadItem
-    begun: bool = False  # whether a `Begun` for it came out of this fold before
+    begun: bool = False  # whether a `ItemStarted` for it came out of this fold before
 
 
-Shown = Begun | Done
+Shown = ItemStarted | ItemDone
 
 
 class _Part(msgspec.Struct, frozen=True, gc=False):
@@ -96,7 +96,7 @@ _THOUGHT = msgspec.json.Decoder(_Thought)
 _CALL = msgspec.json.Decoder(_Call)
 
 
-class Screen:
+class ItemProjection:
     """The fold over one thread, or over one turn of it: nothing open crosses a turn's border."""
 
     def __init__(self) -> None:
@@ -113,9 +113,9 @@ class Screen:
         """These inputs wait for their turn."""
         self._queued = {queued.item_id: queued for queued in queue}
 
-    def copy(self) -> Screen:
+    def copy(self) -> ItemProjection:
         """The same place, to stay there while the original goes on."""
-        copied = Screen()
+        copied = ItemProjection()
         copied._queued, copied._calls = dict(self._queued), dict(self._calls)
         copied._steered = list(self._steered)
         copied._views = dict(self._views)
@@ -136,7 +136,7 @@ class Screen:
                 self._steered.append((event, at_ms))
             case CompactionStarted():
                 self.compaction = ContextCompaction(id=event.item_id, started_at_ms=at_ms)
-                return [Begun(self.compaction)]
+                return [ItemStarted(self.compaction)]
             case ModelCallStarted() if event.purpose == "compact":
                 pass  # It is not told what was said since.
             case ModelCallStarted():
@@ -178,8 +178,10 @@ class Screen:
     def _compacted(self, event: HistoryCompacted, at_ms: int) -> Shown:
         begun, self.compaction = self.compaction, None
         if begun is not None and begun.id == event.item_id:
-            return Done(replace(begun, completed_at_ms=at_ms), begun=True)
-        return Done(ContextCompaction(id=event.item_id, started_at_ms=at_ms, completed_at_ms=at_ms))
+            return ItemDone(replace(begun, completed_at_ms=at_ms), begun=True)
+        return ItemDone(
+            ContextCompaction(id=event.item_id, started_at_ms=at_ms, completed_at_ms=at_ms)
+        )
 
     def _inputs(self, event: TurnStarted, at_ms: int) -> list[Shown]:
         shown: list[Shown] = []
@@ -203,7 +205,7 @@ class Screen:
             message = _MESSAGE.decode(event.item)
             text = "".join(part.text or part.refusal for part in message.content)
             return [
-                Done(
+                ItemDone(
                     AgentMessage(
                         id=event.item_id,
                         text=text,
@@ -216,7 +218,7 @@ class Screen:
         if event.kind == "reasoning":
             thought = _THOUGHT.decode(event.item)
             return [
-                Done(
+                ItemDone(
                     Reasoning(
                         id=event.item_id,
                         summary=tuple(part.text for part in thought.summary),
@@ -245,7 +247,7 @@ class Screen:
             started_at_ms=at_ms,
         )
         self.commands[call_id] = item
-        return [Begun(item)]
+        return [ItemStarted(item)]
 
     def _spawned(self, event: ToolSpawned) -> None:
         item = self.commands.get(event.call_id)
@@ -256,14 +258,14 @@ class Screen:
         name, arguments = self._calls.pop(event.call_id, ("", ""))
         item = self.commands.pop(event.call_id, None)
         if item is not None:
-            return [Done(_finished(item, event.result, at_ms), begun=True)]
+            return [ItemDone(_finished(item, event.result, at_ms), begun=True)]
         path = self._views.pop(event.call_id, None)
         if path is not None and event.result.status == "completed":
             looked = ImageView(
                 id=ItemId(event.call_id), path=path, started_at_ms=at_ms, completed_at_ms=at_ms
             )
-            return [Done(looked)]
-        return [Done(_answered(event.call_id, name, arguments, event.result, at_ms))]
+            return [ItemDone(looked)]
+        return [ItemDone(_answered(event.call_id, name, arguments, event.result, at_ms))]
 
 
 def _mark(event: ReviewEntered | ReviewExited, at_ms: int) -> list[Shown]:
@@ -271,7 +273,7 @@ def _mark(event: ReviewEntered | ReviewExited, at_ms: int) -> list[Shown]:
     item_id, review = event.item_id, event.review
     if isinstance(event, ReviewEntered):
         return [
-            Done(
+            ItemDone(
                 EnteredReviewMode(
                     id=item_id, review=review, started_at_ms=at_ms, completed_at_ms=at_ms
                 )
@@ -282,11 +284,11 @@ def _mark(event: ReviewEntered | ReviewExited, at_ms: int) -> list[Shown]:
         id=item_id, review=review, output=output, started_at_ms=at_ms, completed_at_ms=at_ms
     )
     if event.told is None:
-        return [Done(exited)]
+        return [ItemDone(exited)]
     answer = AgentMessage(
         id=answer_item(item_id), text=review, started_at_ms=at_ms, completed_at_ms=at_ms
     )
-    return [Done(exited), Done(answer)]
+    return [ItemDone(exited), ItemDone(answer)]
 
 
 def _said(
@@ -294,14 +296,14 @@ def _said(
 ) -> list[Shown]:
     shown = tuple([as_shown(part) for part in content])
     item = UserMessage(id=item_id, client_id=client_id, content=shown, started_at_ms=at_ms)
-    return [Begun(item), Done(replace(item, completed_at_ms=at_ms), begun=True)]
+    return [ItemStarted(item), ItemDone(replace(item, completed_at_ms=at_ms), begun=True)]
 
 
 def _cut(event: ItemCut, at_ms: int) -> list[Shown]:
     started = event.started_ms if event.started_ms is not None else at_ms
     if event.kind == "message":
         return [
-            Done(
+            ItemDone(
                 AgentMessage(
                     id=event.item_id,
                     text=event.text,
@@ -313,7 +315,7 @@ def _cut(event: ItemCut, at_ms: int) -> list[Shown]:
         ]
     if event.kind == "reasoning":
         return [
-            Done(
+            ItemDone(
                 Reasoning(
                     id=event.item_id,
                     summary=event.summary,

@@ -42,8 +42,8 @@ from codexd.core.values.ids import ApprovalId, ItemId, ThreadId, TurnId
 from codexd.core.values.items import AgentMessage, ThreadItem, TurnError
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import RunCommand
-from codexd.projections.clients.deltas import Said, Spoken, Texts, item_started
-from codexd.projections.clients.items import Begun, Screen, Shown
+from codexd.projections.clients.deltas import Outgoing, Spoken, Texts, item_started
+from codexd.projections.clients.items import ItemProjection, ItemStarted, Shown
 from codexd.projections.usage.rate_limits import read_limits
 from codexd.projections.usage.totals import Usage, UsageTotals
 from codexd.protocol import notifications as n
@@ -59,7 +59,7 @@ COMPACTION_UNDONE = (
 )
 
 
-class Asks(msgspec.Struct, frozen=True, gc=False):
+class ApprovalAsked(msgspec.Struct, frozen=True, gc=False):
     """Everybody who follows is to be asked."""
 
     approval_id: ApprovalId
@@ -73,24 +73,24 @@ class Asks(msgspec.Struct, frozen=True, gc=False):
     asked_in: ThreadId | None = None  # the thread that waits, where that is a reviewer's
 
 
-class Settled(msgspec.Struct, frozen=True, gc=False):
+class ApprovalResolved(msgspec.Struct, frozen=True, gc=False):
     """Nobody need answer that question any more."""
 
     approval_id: ApprovalId
 
 
-Saying = Spoken | Asks | Settled
+Saying = Spoken | ApprovalAsked | ApprovalResolved
 
 
-class Wire:
+class ClientProjection:
     """The fold of one thread."""
 
     def __init__(self, thread_id: ThreadId, usage: UsageTotals | None) -> None:
         """`usage` is what the thread has used before the first event; None: say nothing of usage."""
         self._thread_id, self._usage = thread_id, usage
-        self._screen = Screen()
+        self._screen = ItemProjection()
         self.texts = Texts(thread_id, TurnId(""))
-        self.asks: dict[ApprovalId, Asks] = {}
+        self.asks: dict[ApprovalId, ApprovalAsked] = {}
         self.turn_id: TurnId = TurnId("")
         self._turn_started_ms = 0
         self._settings: Settings | None = None
@@ -141,7 +141,7 @@ class Wire:
                 renamed = n.ThreadNameUpdatedNotification(
                     thread_id=thread_id, thread_name=event.name
                 )
-                return [Said("thread/name/updated", renamed, to_all=True)]
+                return [Outgoing("thread/name/updated", renamed, to_all=True)]
             case HistoryCompacted():
                 return self._compacted(event)
             case HistoryReverted():
@@ -149,21 +149,21 @@ class Wire:
             case HistoryRevertUndone():
                 return self._reverted(event.turns, None)
             case HistoryCompactionUndone():
-                return [Said("warning", n.WarningNotification(COMPACTION_UNDONE, thread_id))]
+                return [Outgoing("warning", n.WarningNotification(COMPACTION_UNDONE, thread_id))]
             case ThreadArchived():
                 return self._archived()
             case ThreadUnarchived():
                 back = n.ThreadUnarchivedNotification(thread_id=thread_id)
-                return [Said("thread/unarchived", back, to_all=True)]
+                return [Outgoing("thread/unarchived", back, to_all=True)]
             case ThreadWarned():
-                return [Said("warning", n.WarningNotification(event.message, thread_id))]
+                return [Outgoing("warning", n.WarningNotification(event.message, thread_id))]
             case InputWithdrawn():
                 self._withdrawn += 1
                 changed = n.ThreadQueueChangedNotification(thread_id=thread_id)
-                return [Said("thread/queue/changed", changed)]
+                return [Outgoing("thread/queue/changed", changed)]
             case InputQueued() if self.turn_id:
                 changed = n.ThreadQueueChangedNotification(thread_id=thread_id)
-                return [Said("thread/queue/changed", changed)]
+                return [Outgoing("thread/queue/changed", changed)]
             case _:
                 pass
         return []
@@ -175,8 +175,8 @@ class Wire:
             words = WITHDRAWN.format(
                 "A prompt" if self._withdrawn == 1 else f"{self._withdrawn} prompts"
             )
-            said.append(Said("warning", n.WarningNotification(words, self._thread_id)))
-        return [*said, self._status(NotLoaded()), Said("thread/archived", gone, to_all=True)]
+            said.append(Outgoing("warning", n.WarningNotification(words, self._thread_id)))
+        return [*said, self._status(NotLoaded()), Outgoing("thread/archived", gone, to_all=True)]
 
     def _compacted(self, event: HistoryCompacted) -> list[Saying]:
         params = n.ContextCompactedNotification(thread_id=self._thread_id, turn_id=self.turn_id)
@@ -186,8 +186,8 @@ class Wire:
             "answers become less exact: for another task, start a new thread."
         )
         return [
-            Said("thread/compacted", params),
-            Said("warning", n.WarningNotification(warning, self._thread_id)),
+            Outgoing("thread/compacted", params),
+            Outgoing("warning", n.WarningNotification(warning, self._thread_id)),
         ]
 
     def _reverted(self, turns: int, before: TurnId | None) -> list[Saying]:
@@ -195,7 +195,7 @@ class Wire:
             thread_id=self._thread_id, turns=turns, before_turn_id=before
         )
         # Whatever failed before, it is no more what the thread has come to.
-        return [Said("thread/reverted", params), self._status(Idle())]
+        return [Outgoing("thread/reverted", params), self._status(Idle())]
 
     def commands(self) -> list[Saying]:
         """The commands that are open, and a compaction, said anew to whoever comes late."""
@@ -218,10 +218,10 @@ class Wire:
             self.apply(recorded)
         self._usage = usage
 
-    def copy(self) -> Wire:
+    def copy(self) -> ClientProjection:
         """The same place, to stay there while the original goes on."""
         usage = self._usage.copy() if self._usage is not None else None
-        copied = Wire(self._thread_id, usage)
+        copied = ClientProjection(self._thread_id, usage)
         copied._screen = self._screen.copy()
         copied.texts, copied.asks = self.texts.copy(), dict(self.asks)
         copied.turn_id, copied._turn_started_ms = self.turn_id, self._turn_started_ms
@@ -230,7 +230,7 @@ class Wire:
         return copied
 
     def _shown(self, shown: Shown) -> list[Spoken]:
-        if isinstance(shown, Begun):
+        if isinstance(shown, ItemStarted):
             return [item_started(shown.item, self._thread_id, self.turn_id)]
         if isinstance(shown.item, AgentMessage):
             self._last_message = shown.item
@@ -249,13 +249,13 @@ class Wire:
             started_at=at_ms // 1000,
         )
         params = n.TurnStartedNotification(thread_id=self._thread_id, turn=turn)
-        return [self._status(Active()), Said("turn/started", params)]
+        return [self._status(Active()), Outgoing("turn/started", params)]
 
     def _turn_ended(
         self, event: TurnCompleted | TurnInterrupted | TurnFailed, at_ms: int
     ) -> list[Saying]:
         status: TurnStatus = "completed" if isinstance(event, TurnCompleted) else "interrupted"
-        said: list[Saying] = [Settled(approval_id) for approval_id in self.asks]
+        said: list[Saying] = [ApprovalResolved(approval_id) for approval_id in self.asks]
         self.asks.clear()
         error = None
         if isinstance(event, TurnFailed):
@@ -276,7 +276,7 @@ class Wire:
             duration_ms=at_ms - self._turn_started_ms,
         )
         params = n.TurnCompletedNotification(thread_id=self._thread_id, turn=turn)
-        said.append(Said("turn/completed", params))
+        said.append(Outgoing("turn/completed", params))
         self.turn_id = TurnId("")
         return said
 
@@ -284,7 +284,7 @@ class Wire:
         said: list[Saying] = []
         for limits in read_limits(event.rate_limits or {}):
             params = n.AccountRateLimitsUpdatedNotification(limits)
-            said.append(Said("account/rateLimits/updated", params))
+            said.append(Outgoing("account/rateLimits/updated", params))
         if isinstance(event, ModelCallFailed) and event.will_retry:
             said.append(self._error(event.error, will_retry=True))
         return said
@@ -294,21 +294,21 @@ class Wire:
         """Whether it says what the thread uses."""
         return self._usage is not None
 
-    def token_usage(self) -> Said:
+    def token_usage(self) -> Outgoing:
         """What the thread has used so far."""
         assert self._usage is not None
         used = self._usage.now
         params = n.ThreadTokenUsageUpdatedNotification(
             thread_id=self._thread_id, turn_id=used.turn_id, token_usage=token_usage(used)
         )
-        return Said("thread/tokenUsage/updated", params)
+        return Outgoing("thread/tokenUsage/updated", params)
 
     def _approval_requested(self, event: ApprovalRequested, at_ms: int) -> list[Saying]:
         action = event.action
         if not isinstance(action, RunCommand):
             return []
         item = self._screen.commands[event.call_id]
-        asks = self.asks[event.approval_id] = Asks(
+        asks = self.asks[event.approval_id] = ApprovalAsked(
             event.approval_id,
             item.id,
             self.turn_id,
@@ -322,7 +322,7 @@ class Wire:
     def _approval_decided(self, event: ApprovalDecided) -> list[Saying]:
         if self.asks.pop(event.approval_id, None) is None:
             return []
-        return [Settled(event.approval_id), self._status(_active(waiting=bool(self.asks)))]
+        return [ApprovalResolved(event.approval_id), self._status(_active(waiting=bool(self.asks)))]
 
     def _settings_changed(self, event: SettingsChanged) -> list[Saying]:
         if self._settings is None:
@@ -331,15 +331,15 @@ class Wire:
         params = n.ThreadSettingsUpdatedNotification(
             thread_id=self._thread_id, thread_settings=thread_settings(self._settings)
         )
-        return [Said("thread/settings/updated", params)]
+        return [Outgoing("thread/settings/updated", params)]
 
-    def _status(self, status: ThreadStatus) -> Said:
+    def _status(self, status: ThreadStatus) -> Outgoing:
         params = n.ThreadStatusChangedNotification(thread_id=self._thread_id, status=status)
-        return Said("thread/status/changed", params, to_all=True)
+        return Outgoing("thread/status/changed", params, to_all=True)
 
-    def _error(self, error: TurnError, *, will_retry: bool) -> Said:
+    def _error(self, error: TurnError, *, will_retry: bool) -> Outgoing:
         params = n.ErrorNotification(error, will_retry, self._thread_id, self.turn_id)
-        return Said("error", params)
+        return Outgoing("error", params)
 
 
 def _active(*, waiting: bool) -> Active:
@@ -352,8 +352,8 @@ def token_usage(used: Usage) -> n.ThreadTokenUsage:
         n.TokenUsageBreakdown(*msgspec.structs.astuple(tokens))
         for tokens in (used.total, used.last)
     )
-    fill = used.fill
-    return n.ThreadTokenUsage(total, last, fill.window, fill.context_tokens, fill.percent_left)
+    window = used.window
+    return n.ThreadTokenUsage(total, last, window.limit, window.context_tokens, window.percent_left)
 
 
 def thread_settings(settings: Settings) -> n.ThreadSettings:

@@ -24,23 +24,30 @@ from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ApprovalId, CallId, ItemId, ThreadId
 from codexd.core.values.review_target import ReviewOf
 from codexd.projections.clients.deltas import TextPart, Texts
-from codexd.projections.clients.notifications import Asks, Saying, Settled, Wire
+from codexd.projections.clients.notifications import (
+    ApprovalAsked,
+    ApprovalResolved,
+    ClientProjection,
+    Saying,
+)
 
 # Beside items and questions: what is about the turn that runs, whoever's it is.
 _PASSED_ON = frozenset({"error", "warning", "account/rateLimits/updated", "thread/status/changed"})
 
 
-class Retelling:
+class ReviewProjection:
     """The fold over one reviewer's log."""
 
-    def __init__(self, child_id: ThreadId, reviews: ReviewOf, wire: Wire | None = None) -> None:
+    def __init__(
+        self, child_id: ThreadId, reviews: ReviewOf, wire: ClientProjection | None = None
+    ) -> None:
         self.child_id, self.reviews = child_id, reviews
         self.seq = 0  # of the last event that was taken in
-        self._wire = wire or Wire(reviews.thread_id, None)
+        self._wire = wire or ClientProjection(reviews.thread_id, None)
 
-    def copy(self) -> Retelling:
+    def copy(self) -> ReviewProjection:
         """The same place, to stay there while the original goes on."""
-        copied = Retelling(self.child_id, self.reviews, self._wire.copy())
+        copied = ReviewProjection(self.child_id, self.reviews, self._wire.copy())
         copied.seq = self.seq
         return copied
 
@@ -50,7 +57,7 @@ class Retelling:
         return self._wire.texts
 
     @property
-    def asks(self) -> dict[ApprovalId, Asks]:
+    def asks(self) -> dict[ApprovalId, ApprovalAsked]:
         """The questions that are open."""
         return {key: self._theirs(asks) for key, asks in self._wire.asks.items()}
 
@@ -70,7 +77,7 @@ class Retelling:
             case TurnStarted():
                 return []
             case TurnCompleted() | TurnInterrupted() | TurnFailed():
-                return [one for one in said if isinstance(one, Settled)]
+                return [one for one in said if isinstance(one, ApprovalResolved)]
             case _:
                 return self._passed_on(said)
 
@@ -101,15 +108,15 @@ class Retelling:
     def _passed_on(self, said: Sequence[Saying]) -> list[Saying]:
         passed: list[Saying] = []
         for one in said:
-            if isinstance(one, Asks):
+            if isinstance(one, ApprovalAsked):
                 passed.append(self._theirs(one))
             elif (
-                isinstance(one, Settled)
+                isinstance(one, ApprovalResolved)
                 or one.method.startswith("item/")
                 or one.method in _PASSED_ON
             ):
                 passed.append(one)
         return passed
 
-    def _theirs(self, asks: Asks) -> Asks:
+    def _theirs(self, asks: ApprovalAsked) -> ApprovalAsked:
         return replace(asks, asked_in=self.child_id)

@@ -24,7 +24,7 @@ from codexd.core.events.record import Recorded
 from codexd.core.events.revert import HistoryReverted, HistoryRevertUndone
 from codexd.core.values.ids import TurnId
 from codexd.core.values.items import AgentMessage, Reasoning, ThreadItem, TurnError, UserMessage
-from codexd.projections.clients.items import Done, Screen
+from codexd.projections.clients.items import ItemDone, ItemProjection
 from codexd.protocol.threads import ItemsView
 from codexd.protocol.turns import Turn, TurnStatus
 
@@ -88,14 +88,14 @@ def _shown(one: OpenItem) -> ThreadItem | None:
     return None
 
 
-class Transcript:
+class TurnProjection:
     """The fold over a thread, or over a run of whole turns of it."""
 
     def __init__(self) -> None:
         self.seq = 0  # of the last event taken in
         self.turns: list[TurnView] = []
         self._taken: list[list[TurnView]] = []  # by each revert that stands
-        self._screen = Screen()
+        self._screen = ItemProjection()
 
     def apply(self, recorded: Recorded) -> None:
         """Take the next event in."""
@@ -109,7 +109,7 @@ class Transcript:
             return
         turn = self.turns[-1]
         for one in shown:
-            if isinstance(one, Done):
+            if isinstance(one, ItemDone):
                 turn.items.append(one.item)
                 turn.item_seqs.append(recorded.seq)
         match event:

@@ -22,7 +22,6 @@ from msgspec.structs import replace
 
 from codexd.core.events.compaction import PinAdded, PinRemoved
 from codexd.core.events.events import (
-    CallName,
     ContextAdded,
     Event,
     InputQueued,
@@ -32,6 +31,7 @@ from codexd.core.events.events import (
     ModelCallStarted,
     RequestPrint,
     ThreadForked,
+    ToolCallRef,
     TurnCompleted,
     TurnFailed,
     TurnInterrupted,
@@ -49,8 +49,8 @@ from codexd.projections.model.items import (
     without_authority,
     without_id,
 )
-from codexd.projections.model.kept_by_compaction import Keepsakes
-from codexd.projections.model.reasoning_owner import Makers
+from codexd.projections.model.kept_by_compaction import CompactionKeep
+from codexd.projections.model.reasoning_owner import ReasoningOwners
 
 # Hex digits of a segment's hash: 64 bits tell the segments of any thread apart.
 HASH_DIGITS = 16
@@ -65,7 +65,7 @@ What the person asks of you from here on counts, and what you were told first.
 </taken_in>"""
 
 
-class Refused(NamedTuple):
+class RefusedImage(NamedTuple):
     """An image that a provider did not accept."""
 
     image: str  # by `pictures.print_of`
@@ -73,7 +73,7 @@ class Refused(NamedTuple):
     provider: str
 
 
-class HistoryMark(NamedTuple):
+class HistorySavepoint(NamedTuple):
     """A place in a fold; a list of items only ever grows, so its length is enough."""
 
     begun: int
@@ -82,20 +82,20 @@ class HistoryMark(NamedTuple):
     length: int  # of all, absent ones included
     behind: tuple[bytes, ...]
     queued: dict[str, bytes]
-    calls: dict[str, CallName]
+    calls: dict[str, ToolCallRef]
     printed: int
     digest: str
     instructions: str | None
     tools: str | None
-    makers: Makers
+    reasoning_owners: ReasoningOwners
     asked: tuple[str, str]
-    keepsakes: Keepsakes
-    apart: bool
-    refused: tuple[Refused, ...]
+    compaction_keep: CompactionKeep
+    summarising: bool
+    refused: tuple[RefusedImage, ...]
     strangers: int
 
 
-class HistoryPlace(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class HistorySnapshot(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A place in a fold without the items that a request has had: as good as the fold to go on from."""
 
     begun: int
@@ -106,30 +106,30 @@ class HistoryPlace(msgspec.Struct, frozen=True, array_like=True, gc=False):
     items: tuple[bytes, ...]  # those that no request has had yet
     behind: tuple[bytes, ...]
     queued: dict[str, bytes]
-    calls: dict[str, CallName]
-    makers: Makers
+    calls: dict[str, ToolCallRef]
+    reasoning_owners: ReasoningOwners
     asked: tuple[str, str]
-    keepsakes: Keepsakes
-    refused: tuple[Refused, ...]
+    compaction_keep: CompactionKeep
+    refused: tuple[RefusedImage, ...]
     strangers: int
 
 
-class History:
+class ModelHistory:
     """The fold. It is mutable, and one actor owns it."""
 
     def __init__(self) -> None:
         self.begun = 0  # how often it began anew, with what stands for the past
         self.absent = 0  # so many items stand in front of those that are in memory
         self.items: list[bytes] = []  # in order, each one input item of the Responses API
-        self.keepsakes = Keepsakes()  # what a compaction will keep
-        self._apart = False  # whether a summary is asked for just now
-        self.makers = Makers()  # who thought what of it
-        self._refused: tuple[Refused, ...] = ()
+        self.compaction_keep = CompactionKeep()  # what a compaction will keep
+        self._summarising = False  # whether a summary is asked for just now
+        self.reasoning_owners = ReasoningOwners()  # who thought what of it
+        self._refused: tuple[RefusedImage, ...] = ()
         self._strangers = 0  # so many items in front came from elsewhere
         self._asked = ("", "")  # model and provider of the request that is being answered
-        self._behind: list[bytes] = []  # what the model sees with its next call
+        self._pending: list[bytes] = []  # what the model sees with its next call
         self._queued: dict[str, bytes] = {}
-        self._calls: dict[str, CallName] = {}  # open tool calls
+        self._calls: dict[str, ToolCallRef] = {}  # open tool calls
         self._printed = 0  # so many items are in the digest
         self._digest = ""
         self._instructions: str | None = None
@@ -139,10 +139,10 @@ class History:
         """Take the next event in, which is record `seq`."""
         match event:
             case ContextAdded() if not event.within:
-                self._behind.append(text_message(event.role, event.text))
-            case ItemCompleted() if not self._apart:
+                self._pending.append(text_message(event.role, event.text))
+            case ItemCompleted() if not self._summarising:
                 if event.kind == "reasoning":
-                    self.makers = self.makers.thought(self.count, *self._asked)
+                    self.reasoning_owners = self.reasoning_owners.thought(self.count, *self._asked)
                 self.items.append(without_id(event.item))
                 if event.call is not None:
                     self._calls[event.call.call_id] = event.call
@@ -151,21 +151,21 @@ class History:
             case HistoryCompacted():
                 self._compact(event)
             case ReviewExited() if event.told is not None:
-                self._behind += [text_message("user", event.told), answer_message(event.review)]
+                self._pending += [text_message("user", event.told), answer_message(event.review)]
             case PinAdded():
-                self.keepsakes = self.keepsakes.pin(event)
+                self.compaction_keep = self.compaction_keep.pin(event)
             case PinRemoved():
-                self.keepsakes = self.keepsakes.unpin(event.seq)
+                self.compaction_keep = self.compaction_keep.unpin(event.seq)
             case ModelCallStarted():
-                self._apart = event.purpose == "compact"
-                if not self._apart:
+                self._summarising = event.purpose == "compact"
+                if not self._summarising:
                     self._asked = (event.model, event.provider)
                     self._take_in()
                     self._follow_print(event.request)
             case ModelCallFailed():
-                self._refused += tuple([Refused(one, *event.asked) for one in event.images])
+                self._refused += tuple([RefusedImage(one, *event.asked) for one in event.images])
             case TurnCompleted() | TurnInterrupted() | TurnFailed():
-                self._apart = False
+                self._summarising = False
                 self._take_in()
             case _:
                 self._apply_words(event, seq)
@@ -175,60 +175,60 @@ class History:
         match event:
             case InputQueued():
                 self._queued[event.item_id] = user_message(event.content)
-                self.keepsakes = self.keepsakes.queue(event, seq)
+                self.compaction_keep = self.compaction_keep.queue(event, seq)
             case InputWithdrawn():
                 self._queued.pop(event.item_id, None)
-                self.keepsakes = self.keepsakes.unqueue((event.item_id,), said=False)
+                self.compaction_keep = self.compaction_keep.unqueue((event.item_id,), said=False)
             case TurnStarted():
-                self._behind += [self._queued.pop(i) for i in event.inputs if i in self._queued]
-                self.keepsakes = self.keepsakes.unqueue(event.inputs, said=True)
+                self._pending += [self._queued.pop(i) for i in event.inputs if i in self._queued]
+                self.compaction_keep = self.compaction_keep.unqueue(event.inputs, said=True)
             case TurnSteered():
-                self._behind.append(user_message(event.content))
-                self.keepsakes = self.keepsakes.steer(event.content, seq)
+                self._pending.append(user_message(event.content))
+                self.compaction_keep = self.compaction_keep.steer(event.content, seq)
             case ThreadTakenIn():
                 self._take_in()
                 self._strangers = self.count
-                self._behind.append(text_message("developer", TAKEN_IN_NOTE))
+                self._pending.append(text_message("developer", TAKEN_IN_NOTE))
             case ThreadForked():
                 self._queued.clear()
-                self.keepsakes = replace(self.keepsakes, queued=())
+                self.compaction_keep = replace(self.compaction_keep, queued=())
             case _:
                 pass
 
-    def mark(self) -> HistoryMark:
+    def savepoint(self) -> HistorySavepoint:
         """Where the fold stands, to go back to. Costs the same however long the history is."""
-        return HistoryMark(
+        return HistorySavepoint(
             self.begun,
             self.absent,
             self.items,
             self.count,
-            tuple(self._behind),
+            tuple(self._pending),
             dict(self._queued),
             dict(self._calls),
             self._printed,
             self._digest,
             self._instructions,
             self._tools,
-            self.makers,
+            self.reasoning_owners,
             self._asked,
-            self.keepsakes,
-            self._apart,
+            self.compaction_keep,
+            self._summarising,
             self._refused,
             self._strangers,
         )
 
-    def go_back(self, mark: HistoryMark) -> None:
+    def rollback(self, savepoint: HistorySavepoint) -> None:
         """Forget what was taken in since: it did not happen."""
-        if self.begun != mark.begun:
-            self.begun, self.absent, self.items = mark.begun, mark.absent, mark.items
-        del self.items[mark.length - self.absent :]
-        self._behind[:] = mark.behind
-        self._queued, self._calls = mark.queued, mark.calls
-        self._printed, self._digest = mark.printed, mark.digest
-        self._instructions, self._tools = mark.instructions, mark.tools
-        self.makers, self._asked = mark.makers, mark.asked
-        self.keepsakes, self._apart = mark.keepsakes, mark.apart
-        self._refused, self._strangers = mark.refused, mark.strangers
+        if self.begun != savepoint.begun:
+            self.begun, self.absent, self.items = savepoint.begun, savepoint.absent, savepoint.items
+        del self.items[savepoint.length - self.absent :]
+        self._pending[:] = savepoint.behind
+        self._queued, self._calls = savepoint.queued, savepoint.calls
+        self._printed, self._digest = savepoint.printed, savepoint.digest
+        self._instructions, self._tools = savepoint.instructions, savepoint.tools
+        self.reasoning_owners, self._asked = savepoint.reasoning_owners, savepoint.asked
+        self.compaction_keep, self._summarising = savepoint.compaction_keep, savepoint.summarising
+        self._refused, self._strangers = savepoint.refused, savepoint.strangers
 
     @property
     def count(self) -> int:
@@ -245,45 +245,45 @@ class History:
         """Of those that a request has had."""
         return self._digest
 
-    def place(self) -> HistoryPlace:
+    def place(self) -> HistorySnapshot:
         """Where the fold stands."""
-        return HistoryPlace(
+        return HistorySnapshot(
             self.begun,
             self._printed,
             self._digest,
             self._instructions,
             self._tools,
             tuple(self.items[self._printed - self.absent :]),
-            tuple(self._behind),
+            tuple(self._pending),
             dict(self._queued),
             dict(self._calls),
-            self.makers,
+            self.reasoning_owners,
             self._asked,
-            self.keepsakes,
+            self.compaction_keep,
             self._refused,
             self._strangers,
         )
 
     @classmethod
-    def at(cls, place: HistoryPlace) -> History:
+    def at(cls, place: HistorySnapshot) -> ModelHistory:
         """The fold at a place; the items that a request has had are absent."""
         history = cls()
         history.begun, history.absent = place.begun, place.printed
         history.items = list(place.items)
-        history._behind, history._queued = list(place.behind), dict(place.queued)
+        history._pending, history._queued = list(place.behind), dict(place.queued)
         history._calls, history._printed = dict(place.calls), place.printed
         history._digest = place.digest
         history._instructions, history._tools = place.instructions, place.tools
-        history.makers, history._asked = place.makers, place.asked
-        history.keepsakes, history._refused = place.keepsakes, place.refused
+        history.reasoning_owners, history._asked = place.reasoning_owners, place.asked
+        history.compaction_keep, history._refused = place.compaction_keep, place.refused
         history._strangers = place.strangers
         return history
 
-    def copy(self) -> History:
+    def copy(self) -> ModelHistory:
         """The same, to be folded on apart; the items themselves are shared."""
-        copied = History.at(self.place())
+        copied = ModelHistory.at(self.place())
         copied.absent, copied.items = self.absent, self.items.copy()
-        copied._apart = self._apart
+        copied._summarising = self._summarising
         return copied
 
     def had(self, after: int) -> list[bytes]:
@@ -314,7 +314,7 @@ class History:
                 *map(without_authority, items[: self._strangers]),
                 *items[self._strangers :],
             ]
-        return self.makers.for_whom(items, model, provider)
+        return self.reasoning_owners.for_whom(items, model, provider)
 
     def refused_by(self, model: str, provider: str) -> frozenset[str]:
         """The images that a provider did not accept for a model; its requests go without them."""
@@ -322,7 +322,7 @@ class History:
 
     def print_request(self, instructions: bytes, tools: tuple[bytes, ...]) -> RequestPrint:
         """What the request that is about to start is made of; call it before its event is applied."""
-        pending = [*self.items[self._printed - self.absent :], *self._behind]
+        pending = [*self.items[self._printed - self.absent :], *self._pending]
         added = tuple(_hash(item) for item in pending)
         instructions_hash, tools_hash = _hash(instructions), _hash(b",".join(tools))
         return RequestPrint(
@@ -343,20 +343,20 @@ class History:
         """Begin anew with what stands for the past: no request has had any of it yet."""
         self.begun += 1
         self.absent, self.items = 0, [without_id(item) for item in event.items]
-        self.makers = Makers()  # A summary is everybody's.
+        self.reasoning_owners = ReasoningOwners()  # A summary is everybody's.
         self._refused = ()  # It has no images.
         # Some of a stranger's words may be among them: a pin's, or what a summary was made of.
         self._strangers = len(self.items) if self._strangers else 0
         if event.trigger is None:  # Another program's: it stands for all that was said by then.
-            self._behind.clear()
-            self.keepsakes = self.keepsakes.take_in()
+            self._pending.clear()
+            self.compaction_keep = self.compaction_keep.take_in()
         self._printed, self._digest = 0, ""
 
     def _take_in(self) -> None:
-        if self._behind:
-            self.items += self._behind
-            self._behind.clear()
-            self.keepsakes = self.keepsakes.take_in()
+        if self._pending:
+            self.items += self._pending
+            self._pending.clear()
+            self.compaction_keep = self.compaction_keep.take_in()
 
     def _follow_print(self, request: RequestPrint | None) -> None:
         if request is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from codexd.core.events.events import CallName, given
+from codexd.core.events.events import ToolCallRef, given
 from codexd.core.values.images import DETAIL_DEFAULT, read_name
 from codexd.core.values.items import (
     ImageInput,
@@ -106,7 +106,7 @@ def image_part(image: str, detail: str | None = None) -> dict[str, str]:
     return {"type": "input_image", "image_url": image, "detail": detail or DETAIL_DEFAULT}
 
 
-def call_output(call: CallName, result: ToolResult) -> bytes:
+def call_output(call: ToolCallRef, result: ToolResult) -> bytes:
     """A tool's answer: its text, or the parts that it was given in. The model knows the call by its own id."""
     kind = "custom_tool_call_output" if call.custom else "function_call_output"
     output = given(result.model_parts) or result.model_text

@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from codexd.core.commands import Bridge
-from codexd.core.events.compaction import Kept, PinAdded, text_item
+from codexd.core.events.compaction import KeptMessage, PinAdded, text_item
 from codexd.core.events.events import InputQueued
 from codexd.core.state.window import BYTES_PER_TOKEN
 from codexd.core.values.ids import ItemId
@@ -48,7 +48,7 @@ class Pinned(msgspec.Struct, frozen=True, array_like=True, gc=False):
     items: tuple[bytes, ...]
 
 
-class Keepsakes(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class CompactionKeep(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The fold. A value: where it stood before costs nothing to keep."""
 
     words: tuple[
@@ -59,22 +59,22 @@ class Keepsakes(msgspec.Struct, frozen=True, array_like=True, gc=False):
     queued: tuple[tuple[ItemId, Words], ...] = ()  # that wait for their turn
     pins: tuple[Pinned, ...] = ()  # by their records
 
-    def queue(self, event: InputQueued, seq: int) -> Keepsakes:
+    def queue(self, event: InputQueued, seq: int) -> CompactionKeep:
         """Words wait for their turn."""
         said = (event.item_id, Words(seq, plain_words(event.content)))
         return replace(self, queued=(*self.queued, said))
 
-    def unqueue(self, item_ids: tuple[ItemId, ...], *, said: bool) -> Keepsakes:
+    def unqueue(self, item_ids: tuple[ItemId, ...], *, said: bool) -> CompactionKeep:
         """Their turn has come, or they were withdrawn."""
         theirs = tuple(words for item_id, words in self.queued if item_id in item_ids)
         left = tuple(one for one in self.queued if one[0] not in item_ids)
         return replace(self, queued=left, behind=(*self.behind, *theirs) if said else self.behind)
 
-    def steer(self, content: tuple[UserInput, ...], seq: int) -> Keepsakes:
+    def steer(self, content: tuple[UserInput, ...], seq: int) -> CompactionKeep:
         """Words were added to the running turn."""
         return replace(self, behind=(*self.behind, Words(seq, plain_words(content))))
 
-    def take_in(self) -> Keepsakes:
+    def take_in(self) -> CompactionKeep:
         """The history has what stood behind it."""
         if not self.behind:
             return self
@@ -84,12 +84,12 @@ class Keepsakes(msgspec.Struct, frozen=True, array_like=True, gc=False):
             size, at = size - first, at + 1
         return replace(self, words=words[at:], words_bytes=size, behind=())
 
-    def pin(self, event: PinAdded) -> Keepsakes:
+    def pin(self, event: PinAdded) -> CompactionKeep:
         """A record is to stay."""
         pinned = Pinned(event.seq, tuple(bytes(item) for item in event.items))
         return replace(self, pins=tuple(sorted((*self.pins, pinned), key=lambda one: one.seq)))
 
-    def unpin(self, seq: int) -> Keepsakes:
+    def unpin(self, seq: int) -> CompactionKeep:
         """It may go."""
         return replace(self, pins=tuple(one for one in self.pins if one.seq != seq))
 
@@ -104,7 +104,7 @@ def plain_words(content: tuple[UserInput, ...]) -> str:
     return "\n".join(part for part in parts if part) or NO_TEXT
 
 
-def bridge_of(keepsakes: Keepsakes, window: int | None, left_out: int = 0) -> Bridge:
+def bridge_of(compaction_keep: CompactionKeep, window: int | None, left_out: int = 0) -> Bridge:
     """What stays of a history, in the order in which it was said.
 
     Args:
@@ -114,10 +114,10 @@ def bridge_of(keepsakes: Keepsakes, window: int | None, left_out: int = 0) -> Br
     budget = WORDS_TOKENS_MAX
     if window is not None:
         budget = min(budget, window // WORDS_PART_OF_WINDOW)
-    pinned = {one.seq for one in keepsakes.pins}
-    kept = _newest([one for one in keepsakes.words if one.seq not in pinned], budget)
-    spoken = {one.seq for one in keepsakes.words}
-    rows = [(one.seq, one.items) for one in keepsakes.pins]
+    pinned = {one.seq for one in compaction_keep.pins}
+    kept = _newest([one for one in compaction_keep.words if one.seq not in pinned], budget)
+    spoken = {one.seq for one in compaction_keep.words}
+    rows = [(one.seq, one.items) for one in compaction_keep.pins]
     rows += [(words.seq, (bytes(text_item("user", words.text)),)) for words, _ in kept]
     rows.sort(key=lambda row: row[0])
     items: list[msgspec.Raw] = []
@@ -129,8 +129,8 @@ def bridge_of(keepsakes: Keepsakes, window: int | None, left_out: int = 0) -> Br
     return Bridge(
         tuple(items),
         len(items) if context_at is None else context_at,
-        tuple(Kept(words.seq, truncated) for words, truncated in kept),
-        tuple(one.seq for one in keepsakes.pins),
+        tuple(KeptMessage(words.seq, truncated) for words, truncated in kept),
+        tuple(one.seq for one in compaction_keep.pins),
         left_out,
     )
 

@@ -22,17 +22,17 @@ class Span(NamedTuple):
     thoughts: int  # so many items
 
 
-class Makers(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class ReasoningOwners(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The spans of a history, in order: as many as it has changed its model."""
 
     spans: tuple[Span, ...] = ()
 
-    def thought(self, at: int, model: str, provider: str) -> Makers:
+    def thought(self, at: int, model: str, provider: str) -> ReasoningOwners:
         """The same with one more thought, which is item `at`."""
         if self.spans and self.spans[-1][1:3] == (model, provider):
             last = self.spans[-1]
-            return Makers((*self.spans[:-1], last._replace(thoughts=last.thoughts + 1)))
-        return Makers((*self.spans, Span(at, model, provider, 1)))
+            return ReasoningOwners((*self.spans[:-1], last._replace(thoughts=last.thoughts + 1)))
+        return ReasoningOwners((*self.spans, Span(at, model, provider, 1)))
 
     def withheld(self, model: str, provider: str) -> int:
         """How many items a request for this model leaves out."""

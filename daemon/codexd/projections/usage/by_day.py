@@ -75,19 +75,19 @@ def with_one(sums: tuple[Spent, ...], one: Spent) -> tuple[Spent, ...]:
     return (*sums, one)
 
 
-class Spending(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class UsageByDay(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The fold over a thread. What a fork inherits was its parent's."""
 
     sums: tuple[Spent, ...] = ()
     requests: Requests = Requests()
 
-    def after(self, recorded: Recorded) -> Spending:
+    def after(self, recorded: Recorded) -> UsageByDay:
         """With one more record; the same object where it says nothing of requests."""
         if isinstance(recorded.event, ThreadForked):
-            return Spending(requests=self.requests)
+            return UsageByDay(requests=self.requests)
         requests, over = self.requests.after(recorded)
         if over is not None:
-            return Spending(with_one(self.sums, spent_by(over)), requests)
+            return UsageByDay(with_one(self.sums, spent_by(over)), requests)
         return self if requests is self.requests else replace(self, requests=requests)
 
 

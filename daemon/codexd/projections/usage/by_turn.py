@@ -22,7 +22,7 @@ class TurnCost(msgspec.Struct, frozen=True, gc=False):
     sums: tuple[Spent, ...] = ()
 
 
-class Costs:
+class UsageByTurn:
     """The fold. A fork's rows begin where it was forked."""
 
     def __init__(self) -> None:

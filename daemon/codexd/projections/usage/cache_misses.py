@@ -79,7 +79,7 @@ class _Change(msgspec.Struct, frozen=True, gc=False):
     what: str
 
 
-class Misses:
+class CacheMisses:
     """The fold. It holds two requests and what happened between them."""
 
     def __init__(self) -> None:

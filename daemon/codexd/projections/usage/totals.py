@@ -16,7 +16,7 @@ from codexd.core.events.revert import (
     HistoryReverted,
     HistoryRevertUndone,
 )
-from codexd.core.state.window import Fill, fold_fill
+from codexd.core.state.window import ContextWindow, fold_window
 from codexd.core.values.ids import TurnId
 from codexd.core.values.usage import Tokens, read_usage
 
@@ -28,7 +28,7 @@ class Usage(msgspec.Struct, frozen=True, array_like=True, gc=False):
     last: Tokens = (
         Tokens()
     )  # of the newest response; an estimate, its total alone, where that says less
-    fill: Fill = Fill()
+    window: ContextWindow = ContextWindow()
     turn_id: TurnId = TurnId("")  # of the newest turn
 
 
@@ -55,9 +55,9 @@ class UsageTotals:
     def apply(self, event: Event | Unknown) -> bool:
         """Take an event in; whether whoever shows it should hear of it."""
         before = self.now
-        fill = fold_fill(before.fill, event)
-        if fill is not before.fill:
-            self.now = replace(before, fill=fill)
+        window = fold_window(before.window, event)
+        if window is not before.window:
+            self.now = replace(before, window=window)
         match event:
             case TurnStarted():
                 self.now = replace(self.now, turn_id=event.turn_id)
@@ -71,7 +71,7 @@ class UsageTotals:
                 return self._estimated()
             case HistoryReverted() | HistoryRevertUndone() | HistoryCompactionUndone():
                 return self._estimated()
-            case _ if fill.full and not before.fill.full:
+            case _ if window.full and not before.window.full:
                 return self._estimated()
             case _:
                 pass
@@ -79,6 +79,6 @@ class UsageTotals:
 
     def _estimated(self) -> bool:
         """No response says any more what the history comes to."""
-        last = Tokens(total_tokens=self.now.fill.context_tokens)
+        last = Tokens(total_tokens=self.now.window.context_tokens)
         self.now = replace(self.now, last=last)
         return True

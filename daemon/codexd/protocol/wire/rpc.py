@@ -127,7 +127,7 @@ class ErrorObject(msgspec.Struct, frozen=True):
     data: msgspec.Raw = _NOTHING
 
 
-class Answer(msgspec.Struct, frozen=True):
+class ClientReply(msgspec.Struct, frozen=True):
     """Somebody answers a request of ours: with a result, or with an error.
 
     An error without an id says that the other side could not read something; never answer that, or two
@@ -146,7 +146,7 @@ class Unreadable(msgspec.Struct, frozen=True):
     error: RpcError
 
 
-Message = Request | Notification | Answer | Unreadable
+Message = Request | Notification | ClientReply | Unreadable
 
 
 class _Envelope(msgspec.Struct, frozen=True, rename="camel"):
@@ -195,7 +195,7 @@ def _answered(envelope: _Envelope) -> Message:
     to = None if envelope.id is msgspec.UNSET else envelope.id
     answered = envelope.result is not _NOTHING
     if envelope.error is not None or (answered and to is not None):
-        return Answer(to, envelope.result, envelope.error)
+        return ClientReply(to, envelope.result, envelope.error)
     return Unreadable(to, not_a_message("expected `method`, or `id` with `result` or `error`"))
 
 

@@ -22,22 +22,22 @@ from codexd.core.events.tools import ToolEnded
 from codexd.core.state.due import Effect, due
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
-from codexd.projections.model.history import History
+from codexd.projections.model.history import ModelHistory
 from codexd.projections.summary import Summary
 from codexd.projections.usage.totals import UsageTotals
-from codexd.runtime.actor.append import Ahead, as_written, by_turn, has_changed_nothing
-from codexd.runtime.actor.asking import Answer, Asked, changes_nothing
+from codexd.runtime.actor.append import Tentative, as_written, by_turn, has_changed_nothing
 from codexd.runtime.actor.decide import decided
-from codexd.runtime.actor.marks import Mark
 from codexd.runtime.actor.ports import Listener, World
 from codexd.runtime.actor.recover import recovery
 from codexd.runtime.actor.stall import Bell, Stall
 from codexd.runtime.actor.streaming import Streaming
+from codexd.runtime.actor.submitted import Asked, CommandResult, changes_nothing
 from codexd.runtime.actor.summary_request import bridge_now
+from codexd.runtime.actor.work_mark import WorkMark
 from codexd.runtime.snapshots.after_revert import Refolded, refolded_for
 from codexd.runtime.snapshots.folds import Folds
 from codexd.runtime.snapshots.load import Witness, load
-from codexd.runtime.snapshots.steps import LAST_STEP_EVENTS, Keeper, Seed
+from codexd.runtime.snapshots.steps import LAST_STEP_EVENTS, Seed, SnapshotWriter
 from codexd_eventstore.store import StoreError, StoreFailed
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ INBOX_COMMANDS_MAX = 0
 Perform = Callable[[Effect, "ThreadActor"], Awaitable[None]]
 
 
-_Reply = trio.MemorySendChannel[Answer | Rejected | StoreError]
+_Reply = trio.MemorySendChannel[CommandResult | Rejected | StoreError]
 
 
 class ThreadActor:
@@ -71,17 +71,17 @@ class ThreadActor:
         self._taken_from = taken_from
         self.version = 0
         self.state = ThreadState()
-        self.history = History()
+        self.history = ModelHistory()
         self.usage = UsageTotals()
         self.summary = Summary()
-        self.keeper = Keeper(world.store, thread_id)
-        self._mark = Mark(world.unfinished, thread_id)
-        self._ahead = False  # whether the folds hold what the log may come not to have
+        self.snapshot_writer = SnapshotWriter(world.store, thread_id)
+        self._mark = WorkMark(world.unfinished, thread_id)
+        self._tentative = False  # whether the folds hold what the log may come not to have
         self.stall = Stall(thread_id, listener)
-        self._stuck = Bell()  # something waits for the disk that no effect tries again
-        self._owed: list[Asked] = []  # to be recorded before anything else
+        self._disk_full = Bell()  # something waits for the disk that no effect tries again
+        self._deferred: list[Asked] = []  # to be recorded before anything else
         self.streaming = Streaming(
-            world.store, thread_id, listener, self._stuck.ring, world.cleaner
+            world.store, thread_id, listener, self._disk_full.ring, world.cleaner
         )
         self.path: str | None = None
         self._listener, self._perform = listener, perform
@@ -113,7 +113,7 @@ class ThreadActor:
 
     async def submit(
         self, command: Command, *, by: str | None = None, key: str | None = None
-    ) -> Answer:
+    ) -> CommandResult:
         """Hand in a command; return once its events are on disk.
 
         Raises:
@@ -123,14 +123,14 @@ class ThreadActor:
             trio.EndOfChannel, trio.BrokenResourceError: the actor died; nobody knows whether the
                 events were written.
         """
-        reply, answer = trio.open_memory_channel[Answer | Rejected | StoreError](1)
+        reply, answer = trio.open_memory_channel[CommandResult | Rejected | StoreError](1)
         await self._outbox.send((Asked(command, by, key), reply))
         result = await answer.receive()
-        if isinstance(result, Answer):
+        if isinstance(result, CommandResult):
             return result
         raise result
 
-    async def report(self, command: Command) -> Answer:
+    async def report(self, command: Command) -> CommandResult:
         """Hand in what the daemon itself must record; wait for space where the disk is full."""
         return await self.stall.until_written(lambda: self.submit(command))
 
@@ -142,31 +142,31 @@ class ThreadActor:
     @property
     def idle(self) -> bool:
         """Whether nothing is under way or waits for its turn."""
-        waits = self.state.queue or self._owed
+        waits = self.state.queue or self._deferred
         return self.state.turn is None and not waits and not self._running
 
     @property
     def settled(self) -> Folds | None:
         """The folds where the log has all that is in them, and nothing is open; for this moment only."""
-        if self._ahead or self._owed or self.state.turn is not None or self.state.queue:
+        if self._tentative or self._deferred or self.state.turn is not None or self.state.queue:
             return None
         return Folds(self.state, self.history, self.usage, self.summary)
 
     async def keep(self) -> None:
         """Take a last snapshot before the thread is let go."""
         folds = self.settled
-        if folds is not None and self.keeper.is_due(folds, LAST_STEP_EVENTS):
-            await self.keeper.keep(folds)
+        if folds is not None and self.snapshot_writer.is_due(folds, LAST_STEP_EVENTS):
+            await self.snapshot_writer.keep(folds)
 
     def seed(self) -> Seed | None:
         """What a fork at the present version begins with; None where it has to fold the log."""
         folds = self.settled
-        return self.keeper.seed(folds) if folds is not None else None
+        return self.snapshot_writer.seed(folds) if folds is not None else None
 
     async def _load(self) -> None:
         store = self.world.store
         loaded = await load(
-            store, self.thread_id, self.keeper, seed=self._seed, witness=self._witness
+            store, self.thread_id, self.snapshot_writer, seed=self._seed, witness=self._witness
         )
         self._seed = self._witness = None
         folds, head = loaded.folds, loaded.head
@@ -178,19 +178,19 @@ class ThreadActor:
                 f"thread {self.thread_id}: none of its records says that it was begun"
             )
         self._mark.before(self.state)
-        self._listener.taken_up(self.state, loaded.turn_so_far)
+        self._listener.loaded(self.state, loaded.turn_so_far)
         if not head.archived:
             recover = await recovery(self.world, self.thread_id, loaded, self._taken_from)
-            self._owed.append(Asked(recover))
+            self._deferred.append(Asked(recover))
             try:
                 await self._record_owed()
             except StoreFailed as failed:
                 if not failed.retry:
                     raise
-                self._stuck.ring()  # It can be read until there is space.
+                self._disk_full.ring()  # It can be read until there is space.
             self._mark.after(self.state)
 
-    async def _answer(self, asked: Asked) -> Answer | Rejected | StoreError:
+    async def _answer(self, asked: Asked) -> CommandResult | Rejected | StoreError:
         try:
             return await self._handle(asked)
         except StoreFailed as failed:
@@ -202,15 +202,15 @@ class ThreadActor:
 
     def _interrupt_unrecorded(self, asked: Asked, failed: StoreFailed) -> StoreFailed:
         """Stop what runs, for that needs no space; that it was stopped is recorded later."""
-        if all(not isinstance(one.command, c.InterruptTurn) for one in self._owed):
-            self._owed.append(asked)
-            self._stuck.ring()
+        if all(not isinstance(one.command, c.InterruptTurn) for one in self._deferred):
+            self._deferred.append(asked)
+            self._disk_full.ring()
         text = "what ran is stopped, and that will be recorded as soon as there is space"
         return StoreFailed(f"{failed}; {text}", retry=True, is_full=failed.is_full)
 
     async def _get_unstuck(self) -> None:
         while True:
-            await self._stuck.wait()
+            await self._disk_full.wait()
             await self.stall.until_written(self._go_on)
 
     async def _go_on(self) -> None:
@@ -218,11 +218,11 @@ class ThreadActor:
         await self.submit(c.GoOn())
 
     async def _record_owed(self) -> None:
-        while self._owed:
-            command = self._owed[0].command
+        while self._deferred:
+            command = self._deferred[0].command
             with contextlib.suppress(Rejected):  # What was to be interrupted has ended.
-                await self._carry_out(self._owed[0])
-            del self._owed[0]
+                await self._carry_out(self._deferred[0])
+            del self._deferred[0]
             if isinstance(command, c.Recover):
                 await self._drop_left_drafts()
 
@@ -232,18 +232,18 @@ class ThreadActor:
         except StoreError as error:  # Their facts are in the log: the next daemon finds that, too.
             log.warning("thread %s: drafts were left: %s", self.thread_id, error)
 
-    async def _handle(self, asked: Asked) -> Answer:
+    async def _handle(self, asked: Asked) -> CommandResult:
         known = None
         if asked.key is not None and self.version:
             known = await self._first_answer(asked.key)
         if known is not None:
-            return Answer(self.version, known)
-        if self._owed and changes_nothing(self.state, asked.command):
-            return Answer(self.version)
+            return CommandResult(self.version, known)
+        if self._deferred and changes_nothing(self.state, asked.command):
+            return CommandResult(self.version)
         await self._record_owed()
         return await self._carry_out(asked)
 
-    async def _carry_out(self, asked: Asked) -> Answer:
+    async def _carry_out(self, asked: Asked) -> CommandResult:
         command = self._with_what_stands(asked.command)
         try:
             first, *rest = by_turn(await decided(self.state, command, self.world)) or [[]]
@@ -254,11 +254,11 @@ class ThreadActor:
             except StoreFailed as failed:
                 if not failed.retry:
                     raise
-                self._stuck.ring()
+                self._disk_full.ring()
                 if isinstance(command, c.ArchiveThread):
                     raise  # The turn has ended, and the thread is where it was.
                 # What was asked for is in the log; what follows from it is the daemon's to record.
-            return Answer(self.version)
+            return CommandResult(self.version)
         finally:
             self.streaming.thaw()
 
@@ -286,13 +286,13 @@ class ThreadActor:
             self.world.store, self.thread_id, self.summary, events
         )
         now_us = self.now_us
-        self._ahead = True
-        ahead = self._run_ahead(events, refolded, asked, now_us)
-        self._mark.before(ahead.state)
+        self._tentative = True
+        tentative = self._run_ahead(events, refolded, asked, now_us)
+        self._mark.before(tentative.state)
         try:
             appended = await self.world.store.append(
                 self.thread_id,
-                ahead.new,
+                tentative.new,
                 expected_version=self.version,
                 at_us=now_us,
                 durable=any(event.barrier for event in events),
@@ -300,25 +300,25 @@ class ThreadActor:
             )
         except StoreError:
             self.stall.found(space=False)
-            ahead.go_back()
-            self._ahead = False
+            tentative.rollback()
+            self._tentative = False
             self._mark.after(self.state)
             raise
         self.stall.found(space=True)
         if self.path is None and self.version == 0:
             self.path = (await self.world.store.head(self.thread_id)).path
         if refolded is not None:
-            self.history = refolded.take_over(self.keeper)
-        self.keeper.appended(appended)
-        self._settle(appended.last, ahead.state, as_written(ahead.recorded, appended))
-        self._ahead = False
+            self.history = refolded.take_over(self.snapshot_writer)
+        self.snapshot_writer.appended(appended)
+        self._settle(appended.last, tentative.state, as_written(tentative.recorded, appended))
+        self._tentative = False
 
     def _run_ahead(
         self, events: Sequence[Event], refolded: Refolded | None, asked: Asked, now_us: int
-    ) -> Ahead:
+    ) -> Tentative:
         history = refolded.history if refolded is not None else self.history
-        ahead = Ahead(self.state, history, self.usage)
-        ahead.run(
+        tentative = Tentative(self.state, history, self.usage)
+        tentative.run(
             events,
             self.version,
             now_us,
@@ -326,7 +326,7 @@ class ThreadActor:
             key=asked.key,
             print_request=self._print_request,
         )
-        return ahead
+        return tentative
 
     def _settle(self, version: int, state: ThreadState, recorded: list[Recorded]) -> None:
         """The events are in the log: fold, drop the drafts whose facts they are, and tell."""
@@ -367,12 +367,12 @@ class ThreadActor:
 
     def _take_step(self, effects: trio.Nursery) -> None:
         folds = self.settled
-        if folds is not None and self.keeper.is_due(folds):
+        if folds is not None and self.snapshot_writer.is_due(folds):
             # Taken now, while folds and log are alike, and written while the thread goes on.
-            effects.start_soon(self.keeper.write, self.keeper.take(folds))
+            effects.start_soon(self.snapshot_writer.write, self.snapshot_writer.take(folds))
 
     def _reconcile(self, effects: trio.Nursery) -> None:
-        wanted = due(self.state) if not self._owed else frozenset()
+        wanted = due(self.state) if not self._deferred else frozenset()
         for effect in self._running.keys() - wanted:
             self._running[effect].cancel()
         for effect in wanted - self._running.keys():

@@ -22,21 +22,21 @@ from codexd.core.events.events import (
 from codexd.core.events.record import Recorded, decode_record, encode_members
 from codexd.core.events.revert import MARKERS
 from codexd.core.state.state import ThreadState, evolve
-from codexd.projections.model.history import History
+from codexd.projections.model.history import ModelHistory
 from codexd.projections.usage.totals import UsageTotals
 from codexd_eventstore.store import Appended, NewEvent, Refused, StoreError, StoreFailed
 
 
-class Ahead:
+class Tentative:
     """What one append is about to make of a thread."""
 
-    def __init__(self, state: ThreadState, history: History, usage: UsageTotals) -> None:
+    def __init__(self, state: ThreadState, history: ModelHistory, usage: UsageTotals) -> None:
         """`history` and `usage` are folded in place."""
         self.state = state
         self.new: list[NewEvent] = []
         self.recorded: list[Recorded] = []
         self._history, self._usage = history, usage
-        self._mark, self._used = history.mark(), usage.now
+        self._savepoint, self._used = history.savepoint(), usage.now
 
     def run(
         self,
@@ -51,7 +51,7 @@ class Ahead:
         """Fold the events, which follow on `version`, and frame them."""
         for event in events:
             if isinstance(event, ModelCallStarted) and event.purpose != "compact":
-                withheld = self._history.makers.withheld(event.model, event.provider)
+                withheld = self._history.reasoning_owners.withheld(event.model, event.provider)
                 request = replace(print_request(event.model), withheld=withheld)
                 event = replace(event, request=request)
             turn = self.state.turn
@@ -66,9 +66,9 @@ class Ahead:
             first = key if not self.recorded else None
             self.recorded.append(Recorded(seq, at_us // 1000, event, by, turn_id, first))
 
-    def go_back(self) -> None:
+    def rollback(self) -> None:
         """The log did not take them: nothing has happened."""
-        self._history.go_back(self._mark)
+        self._history.rollback(self._savepoint)
         self._usage.now = self._used
 
 

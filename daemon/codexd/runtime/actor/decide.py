@@ -17,7 +17,7 @@ from codexd.core.decide.lookups import NotRead, RepositoryNotRead
 from codexd.core.events.events import Event
 from codexd.core.state.state import ThreadState
 from codexd.core.values.agents_md import UserInstructions
-from codexd.core.values.notice import Complaint
+from codexd.core.values.notice import Notice
 from codexd.machine.patience import PATIENCE_SECONDS, NoAnswer, patiently
 from codexd.runtime.actor.ports import World
 
@@ -68,7 +68,7 @@ async def _read(cwd: str, world: World) -> UserInstructions:
     except NoAnswer:
         problem = f"the instructions in {cwd} could not be read within {PATIENCE_SECONDS:g} s"
     log.warning("%s", problem)
-    told = Complaint(
+    told = Notice(
         f"instructions:slow:{cwd}",
         f"{problem[0].upper()}{problem[1:]}; the model goes on with those that it was told before.",
     )

@@ -31,7 +31,7 @@ class Listener(Protocol):
     No call waits, and none may fail: whoever cannot keep up is a position, not a queue.
     """
 
-    def taken_up(self, state: ThreadState, turn_so_far: Sequence[Recorded]) -> None:
+    def loaded(self, state: ThreadState, turn_so_far: Sequence[Recorded]) -> None:
         """The thread was loaded: where it stands, and the records of the turn that runs, if one does."""
 
     def appended(self, records: Sequence[Recorded]) -> None:

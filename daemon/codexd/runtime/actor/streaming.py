@@ -188,16 +188,16 @@ class Streaming:
         store: EventStore,
         stream: str,
         listener: Listener,
-        stuck: Callable[[], None] = lambda: None,
+        disk_full: Callable[[], None] = lambda: None,
         cleaner: Callable[[], Cleaner] = AsItIs,
     ) -> None:
-        """`stuck` is called when the disk took something not: `catch_up` is to be called until it does.
+        """`disk_full` is called when the disk took something not: `catch_up` is to be called until it does.
 
         `cleaner` makes what takes the secrets out of one text.
         """
         self._cleaning = Cleaning(cleaner)
         self._store, self._stream, self._listener = store, stream, listener
-        self._stuck = stuck
+        self._disk_full = disk_full
         self.items: dict[ItemId, StreamingItem] = {}
         self.outputs: dict[CallId, StreamingOutput] = {}
         self._opened = 0
@@ -218,7 +218,7 @@ class Streaming:
         try:
             self._begin(item)
         except StoreFailed:
-            self._stuck()  # It begins on screens when it can be kept.
+            self._disk_full()  # It begins on screens when it can be kept.
 
     def add_text(self, item_id: ItemId, part: TextPart, index: int, pieces: Sequence[str]) -> None:
         """More text of an open item: into the draft, then to whoever listens."""
@@ -234,7 +234,7 @@ class Streaming:
                 self._listener.text(item_id, part, index, pieces)
                 return
         item.put_off(part, index, pieces)
-        self._stuck()
+        self._disk_full()
 
     def open_output(self, call_id: CallId) -> StreamingOutput:
         """A command is about to write."""
@@ -256,7 +256,7 @@ class Streaming:
                 self._tell_output(call_id, output.add(chunk))
                 return
         output.put_off(chunk)
-        self._stuck()
+        self._disk_full()
 
     def catch_up(self) -> None:
         """Write and tell what the disk did not take before. Raises: StoreFailed, for what is left."""
@@ -325,7 +325,7 @@ class Streaming:
         streams = [one.behind for one in self.items.values()]
         streams += [one.behind for one in self.outputs.values()]
         if self._closed and any(streams):
-            self._stuck()  # What was let out for a fact that did not come to be is still to be shown.
+            self._disk_full()  # What was let out for a fact that did not come to be is still to be shown.
         self._closed = self._outputs_closed = False
 
     def _let_out(self, *, outputs: bool) -> None:

@@ -11,7 +11,7 @@ from codexd.core.commands import Bridge, Shorter
 from codexd.core.state.state import ThreadState
 from codexd.core.state.turn import Turn
 from codexd.core.values.settings import Settings, Tuning
-from codexd.projections.model.history import History
+from codexd.projections.model.history import ModelHistory
 from codexd.projections.model.items import text_message
 from codexd.projections.model.kept_by_compaction import bridge_of
 
@@ -93,7 +93,7 @@ def shorter(turn: Turn, items: Sequence[bytes]) -> Shorter | None:
     return Shorter(count, len(items) - len(without_oldest(items, count)))
 
 
-def bridge_now(state: ThreadState, history: History) -> Bridge | None:
+def bridge_now(state: ThreadState, history: ModelHistory) -> Bridge | None:
     """What stays of the history beside the summary that is about to end."""
     turn = state.turn
     if turn is None or turn.call is None or not turn.call.compacts:
@@ -101,4 +101,4 @@ def bridge_now(state: ThreadState, history: History) -> Bridge | None:
     left_out = 0
     if turn.call.left_out and not history.absent:
         left_out = history.count - len(without_oldest(history.items, turn.call.left_out))
-    return bridge_of(history.keepsakes, turn.limits.window, left_out)
+    return bridge_of(history.compaction_keep, turn.limits.window, left_out)

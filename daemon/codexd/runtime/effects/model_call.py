@@ -11,19 +11,19 @@ from msgspec.structs import replace
 
 from codexd.core import commands as c
 from codexd.core.decide.compaction import TOO_LONG
-from codexd.core.events.events import CallName, or_nothing
+from codexd.core.events.events import ToolCallRef, or_nothing
 from codexd.core.state.due import CallModel
 from codexd.core.values.ids import CallId, ItemId
 from codexd.core.values.items import TurnError
 from codexd.core.values.settings import Settings
 from codexd.models.client import (
-    ItemCompleted,
     ItemStarted,
     ModelError,
     ModelEvent,
+    ModelItemDone,
     ModelRequest,
+    ModelResponseDone,
     ReasoningDelta,
-    ResponseCompleted,
     ResponseStarted,
     RetryBudget,
     TextDelta,
@@ -61,7 +61,7 @@ class ModelCalling:
         try:
             client = self._thread.world.client(self._settings.provider)
             budget = client.budget
-            await self._thread.keeper.bring_back(self._thread.history)
+            await self._thread.snapshot_writer.bring_back(self._thread.history)
             if not self._is_due:
                 return
             request = await self._with_images(self._request())
@@ -111,18 +111,18 @@ class ModelCalling:
         thread, turn = self._thread, self._thread.state.turn
         assert turn is not None
         settings, tuning = asked(turn)
-        apart = compacts(turn)
+        summarising = compacts(turn)
         items = self._items
         return ModelRequest(
             model=settings.model,
             instructions=thread.instructions,
-            input=question(turn, items) if apart else items,
-            tools=() if apart else thread.world.tools_of(settings.model, thread.state),
+            input=question(turn, items) if summarising else items,
+            tools=() if summarising else thread.world.tools_of(settings.model, thread.state),
             cache_key=thread.thread_id,
             effort=tuning.effort,
             summary=tuning.summary,
             verbosity=tuning.verbosity,
-            output_schema=None if apart else turn.output_schema,
+            output_schema=None if summarising else turn.output_schema,
             parallel_tool_calls=thread.world.traits(settings.model).parallel_tool_calls,
         )
 
@@ -163,9 +163,9 @@ class ModelCalling:
                 at_ms = self._thread.now_us // 1000
                 self._item_started[event.item_id] = at_ms
                 self._thread.streaming.open_item(event.item_id, event.kind, at_ms)
-            case ItemCompleted():
+            case ModelItemDone():
                 self._seen.append(self._finished(event))
-            case ResponseCompleted():
+            case ModelResponseDone():
                 self._seen.append(self._ended(event))
             case TextDelta() | ReasoningDelta():
                 raise AssertionError("text is taken in runs")
@@ -180,7 +180,7 @@ class ModelCalling:
             c.ReportModel(call_id=self._effect.call_id, attempt=self._effect.attempt, seen=seen)
         )
 
-    def _finished(self, event: ItemCompleted) -> c.FinishedItem:
+    def _finished(self, event: ModelItemDone) -> c.FinishedItem:
         call = None
         if event.call is not None and not self._compacts:
             made, thread = event.call, self._thread
@@ -189,11 +189,11 @@ class ModelCalling:
             own = CallId(thread.world.new_id())
             context = CallContext(self._settings.cwd, thread.thread_id, own)
             action = thread.world.registry.read_call(made.name, made.arguments, context)
-            call = c.MadeCall(CallName(own, made.name, made.custom, made.call_id), action)
+            call = c.MadeCall(ToolCallRef(own, made.name, made.custom, made.call_id), action)
         started = self._item_started.pop(event.item_id, None)
         return c.FinishedItem(event.item_id, event.kind, event.item, started, call)
 
-    def _ended(self, event: ResponseCompleted) -> c.FinishedCall:
+    def _ended(self, event: ModelResponseDone) -> c.FinishedCall:
         return c.FinishedCall(
             duration_ms=round((trio.current_time() - self._started) * 1000),
             response_id=event.response_id,
@@ -268,7 +268,7 @@ def _not_recorded(refused: Refused) -> ModelError:
 
 
 # What is left of a stream where nobody follows it.
-_WHOLE = (ResponseStarted, ItemCompleted, ResponseCompleted)
+_WHOLE = (ResponseStarted, ModelItemDone, ModelResponseDone)
 _Place = tuple[ItemId, TextPart, int]
 
 

@@ -11,7 +11,7 @@ from codexd.core.commands import ReportTitle
 from codexd.core.events.events import or_nothing
 from codexd.core.prompts.base_instructions import TITLE_INSTRUCTIONS
 from codexd.core.state.due import AskForTitle
-from codexd.models.client import ItemCompleted, ModelError, ModelRequest, ResponseCompleted
+from codexd.models.client import ModelError, ModelItemDone, ModelRequest, ModelResponseDone
 from codexd.projections.model.items import text_message
 from codexd.runtime.actor.actor import ThreadActor
 
@@ -52,10 +52,10 @@ async def _asked(effect: AskForTitle, thread: ThreadActor) -> ReportTitle:
     async with client.stream(_request(effect, thread)) as stream:
         while batch := await stream.receive():
             for event in batch:
-                if isinstance(event, ItemCompleted) and event.kind == "message":
+                if isinstance(event, ModelItemDone) and event.kind == "message":
                     message = msgspec.json.decode(event.item, type=_Message)
                     words += [part.text for part in message.content]
-                elif isinstance(event, ResponseCompleted):
+                elif isinstance(event, ModelResponseDone):
                     usage = event.usage
     return ReportTitle(title="".join(words), usage=or_nothing(usage))
 

@@ -28,29 +28,29 @@ _CRC_BYTES: Final = 4
 T = TypeVar("T")
 
 
-class Remembered(NamedTuple, Generic[T]):
+class CachedFolds(NamedTuple, Generic[T]):
     """A fold as it stood at an event."""
 
     seq: int
     fold: T
 
 
-class _Kept(msgspec.Struct, Generic[T], frozen=True, array_like=True):
+class _CachedRecord(msgspec.Struct, Generic[T], frozen=True, array_like=True):
     shape: str
     thread: ThreadId
     joints: Joints  # what a fork inherits was this
     fold: T
 
 
-class Memory(Generic[T]):
+class FoldsCache(Generic[T]):
     """Folds of one kind, one for each thread."""
 
     def __init__(self, name: str, kind: type[T]) -> None:
         self._name = name
-        self._decoder = msgspec.msgpack.Decoder(_Kept[kind])  # type: ignore[valid-type]
+        self._decoder = msgspec.msgpack.Decoder(_CachedRecord[kind])  # type: ignore[valid-type]
         self._shape = f"{FOLDS_VERSION}-{shape_of(kind)}"
 
-    async def find(self, store: EventStore, thread_id: ThreadId) -> Remembered[T] | None:
+    async def find(self, store: EventStore, thread_id: ThreadId) -> CachedFolds[T] | None:
         """The one that was kept last, if the log still has what it is made of."""
         try:
             snapshot = await store.snapshot(thread_id, self._name)
@@ -67,14 +67,16 @@ class Memory(Generic[T]):
             return None
         joints = await joints_of(store, thread_id)
         same = (kept.shape, kept.thread, kept.joints) == (self._shape, thread_id, joints)
-        return Remembered(snapshot.seq, kept.fold) if same else None
+        return CachedFolds(snapshot.seq, kept.fold) if same else None
 
     async def keep(self, store: EventStore, thread_id: ThreadId, seq: int, fold: T) -> None:
         """Have this instead of the one before. Where that cannot be, the next who asks waits again."""
         joints = await joints_of(store, thread_id)
         if joints is None:
             return
-        packed = zlib.compress(_encode(_Kept(self._shape, thread_id, joints, fold)), level=1)
+        packed = zlib.compress(
+            _encode(_CachedRecord(self._shape, thread_id, joints, fold)), level=1
+        )
         content = crc32(packed).to_bytes(_CRC_BYTES) + packed
         try:
             await store.set_snapshot(thread_id, self._name, Snapshot(seq, content))

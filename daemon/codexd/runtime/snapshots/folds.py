@@ -11,19 +11,19 @@ from msgspec.structs import replace
 
 from codexd.core.events.record import Recorded
 from codexd.core.state.state import ThreadState, distrusted, evolve
-from codexd.core.state.visibility import Erasures, Standing
-from codexd.projections.model.history import History, HistoryPlace
+from codexd.core.state.visibility import Reverts, Visibility
+from codexd.projections.model.history import HistorySnapshot, ModelHistory
 from codexd.projections.summary import Summary
 from codexd.projections.usage.totals import Usage, UsageTotals
 
-ALL_COUNT = Standing(Erasures())
+ALL_COUNT = Visibility(Reverts())
 
 
-class FoldsPlace(msgspec.Struct, frozen=True, array_like=True):
+class FoldsSnapshot(msgspec.Struct, frozen=True, array_like=True):
     """Where the folds stand, without the items that a request has had."""
 
     state: ThreadState
-    history: HistoryPlace
+    history: HistorySnapshot
     usage: Usage
     summary: Summary
 
@@ -32,19 +32,19 @@ class Folds(msgspec.Struct):
     """The folds of one thread; one actor owns them."""
 
     state: ThreadState
-    history: History
+    history: ModelHistory
     usage: UsageTotals
     summary: Summary
 
     @classmethod
     def empty(cls) -> Folds:
         """Of a thread in which nothing has happened."""
-        return cls(ThreadState(), History(), UsageTotals(), Summary())
+        return cls(ThreadState(), ModelHistory(), UsageTotals(), Summary())
 
     @classmethod
-    def at(cls, place: FoldsPlace) -> Folds:
+    def at(cls, place: FoldsSnapshot) -> Folds:
         """As they stood at a place; the items that a request had had by then are absent."""
-        usage, history = UsageTotals(place.usage), History.at(place.history)
+        usage, history = UsageTotals(place.usage), ModelHistory.at(place.history)
         return cls(place.state, history, usage, replace(place.summary))
 
     @property
@@ -57,7 +57,7 @@ class Folds(msgspec.Struct):
         """Whether nothing is open and nothing waits."""
         return self.state.turn is None and not self.state.queue
 
-    def apply(self, recorded: Recorded, standing: Standing = ALL_COUNT) -> None:
+    def apply(self, recorded: Recorded, standing: Visibility = ALL_COUNT) -> None:
         """Take the next event in; the history has of it what it says as the thread stands."""
         before = self.state
         self.state = evolve(before, recorded.event)
@@ -67,10 +67,12 @@ class Folds(msgspec.Struct):
         self.usage.apply(recorded.event)
         self.summary.apply(recorded)
 
-    def place(self) -> FoldsPlace:
+    def place(self) -> FoldsSnapshot:
         """Where they stand; only between turns."""
         assert self.between_turns, "a place was asked for in the middle of a turn"
-        return FoldsPlace(self.state, self.history.place(), self.usage.now, replace(self.summary))
+        return FoldsSnapshot(
+            self.state, self.history.place(), self.usage.now, replace(self.summary)
+        )
 
     def copy(self) -> Folds:
         """The same, to be folded on apart."""

@@ -13,12 +13,12 @@ from msgspec.structs import replace
 from codexd.core.events.events import ThreadForked, TurnStarted
 from codexd.core.events.record import Recorded, decode_record
 from codexd.core.events.revert import MARKER_TYPES
-from codexd.core.state.visibility import Standing
+from codexd.core.state.visibility import Visibility
 from codexd.core.values.ids import ThreadId
 from codexd.runtime.snapshots.after_revert import refold
 from codexd.runtime.snapshots.folds import ALL_COUNT, Folds
 from codexd.runtime.snapshots.refold import erasures_behind
-from codexd.runtime.snapshots.steps import Keeper, Seed, find_seed, joints_of
+from codexd.runtime.snapshots.steps import Seed, SnapshotWriter, find_seed, joints_of
 from codexd_eventstore.store import EventStore, Head
 
 # A first reading takes its steps by their size; this many events without much in them are one as well.
@@ -43,7 +43,7 @@ class Loaded(msgspec.Struct, frozen=True):
 async def load(
     store: EventStore,
     thread_id: ThreadId,
-    keeper: Keeper,
+    snapshot_writer: SnapshotWriter,
     *,
     seed: Seed | None = None,
     witness: Witness | None = None,
@@ -57,19 +57,19 @@ async def load(
     """
     head = await store.head(thread_id)
     seed = seed or await find_seed(store, thread_id, head.version)
-    keeper.begin(await joints_of(store, thread_id) or ())
+    snapshot_writer.begin(await joints_of(store, thread_id) or ())
     folds = seed.folds if seed is not None else Folds.empty()
     if seed is not None:
-        keeper.go_on_from(seed)
+        snapshot_writer.go_on_from(seed)
         witness = None
     forked, turn_so_far = False, list[Recorded]()
-    standing: Standing | None = None  # told once something was taken back behind the seed
+    standing: Visibility | None = None  # told once something was taken back behind the seed
     while folds.version < head.version:
         page = await store.read(thread_id, after=folds.version)
         foreign = await store.foreign_in(thread_id, page)
         for record in page:
             if record.type in MARKER_TYPES and standing is None:
-                standing = await _fold_anew(store, thread_id, folds, keeper, head.version)
+                standing = await _fold_anew(store, thread_id, folds, snapshot_writer, head.version)
             recorded = decode_record(record.line)
             if record.seq in foreign:
                 recorded = replace(recorded, foreign=True)
@@ -80,28 +80,30 @@ async def load(
             if isinstance(recorded.event, TurnStarted):
                 turn_so_far.clear()
             turn_so_far.append(recorded)
-            keeper.grew(1, len(record.line))
-            if keeper.is_due(folds, events) and _stands(folds, standing):
+            snapshot_writer.grew(1, len(record.line))
+            if snapshot_writer.is_due(folds, events) and _stands(folds, standing):
                 # What is kept need not be held: a first reading, however long, stays small.
-                await keeper.keep(folds)
-                keeper.let_go(folds.history)
+                await snapshot_writer.keep(folds)
+                snapshot_writer.let_go(folds.history)
     return Loaded(folds, head, turn_so_far if folds.state.turn is not None else (), forked)
 
 
 async def _fold_anew(
-    store: EventStore, thread_id: ThreadId, folds: Folds, keeper: Keeper, version: int
-) -> Standing:
+    store: EventStore,
+    thread_id: ThreadId,
+    folds: Folds,
+    snapshot_writer: SnapshotWriter,
+    version: int,
+) -> Visibility:
     """Fold the history so far as it stands by the markers that come; all else of the folds is as it was."""
-    erasures = await erasures_behind(
-        store, thread_id, folds.summary.erasures, folds.version, version
-    )
-    refolded = await refold(store, thread_id, erasures, folds.version)
-    folds.history = refolded.take_over(keeper)
-    return Standing(erasures)
+    reverts = await erasures_behind(store, thread_id, folds.summary.reverts, folds.version, version)
+    refolded = await refold(store, thread_id, reverts, folds.version)
+    folds.history = refolded.take_over(snapshot_writer)
+    return Visibility(reverts)
 
 
-def _stands(folds: Folds, standing: Standing | None) -> bool:
+def _stands(folds: Folds, standing: Visibility | None) -> bool:
     """Whether all that was folded is said now as it was said there: else it is no place to go on from."""
     if standing is None:
         return True
-    return standing.erasures.differs_at(folds.summary.erasures, folds.version) is None
+    return standing.reverts.differs_at(folds.summary.reverts, folds.version) is None

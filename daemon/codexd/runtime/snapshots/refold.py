@@ -10,10 +10,10 @@ import msgspec
 
 from codexd.core.events.record import decode_record
 from codexd.core.events.revert import MARKER_TYPES
-from codexd.core.state.visibility import SAYING_ANYWAY, Erasures, Standing
-from codexd.core.state.window import Fill, fold_fill
+from codexd.core.state.visibility import SAYING_ANYWAY, Reverts, Visibility
+from codexd.core.state.window import ContextWindow, fold_window
 from codexd.core.values.ids import ThreadId
-from codexd.projections.model.history import History
+from codexd.projections.model.history import ModelHistory
 from codexd_eventstore.store import EventStore
 
 # What says something even where it does not count.
@@ -23,13 +23,13 @@ _SAYING = frozenset(kind.type for kind in SAYING_ANYWAY)
 class Folded(msgspec.Struct):
     """A history, and how full it makes the model's window."""
 
-    history: History
-    fill: Fill
+    history: ModelHistory
+    window: ContextWindow
     seq: int  # of the last record that was taken in
     size_bytes: int = 0  # of the records that were read
 
     async def go_on(
-        self, store: EventStore, thread_id: ThreadId, standing: Standing, version: int
+        self, store: EventStore, thread_id: ThreadId, standing: Visibility, version: int
     ) -> None:
         """Take in the records up to a version, as they stand. Raises: StoreError, InvalidEvent."""
         while self.seq < version:
@@ -42,24 +42,24 @@ class Folded(msgspec.Struct):
                     continue
                 for event in standing.of(record.seq, decode_record(record.line).event):
                     self.history.apply(event, record.seq)
-                    self.fill = fold_fill(self.fill, event)
+                    self.window = fold_window(self.window, event)
 
 
-async def fold_history(store: EventStore, thread_id: ThreadId, version: int) -> History:
+async def fold_history(store: EventStore, thread_id: ThreadId, version: int) -> ModelHistory:
     """The history from the first record to a version, as it stood there. Raises: StoreError, InvalidEvent."""
-    erasures = await erasures_behind(store, thread_id, Erasures(), 0, version)
-    folded = Folded(History(), Fill(), 0)
-    await folded.go_on(store, thread_id, Standing(erasures), version)
+    reverts = await erasures_behind(store, thread_id, Reverts(), 0, version)
+    folded = Folded(ModelHistory(), ContextWindow(), 0)
+    await folded.go_on(store, thread_id, Visibility(reverts), version)
     return folded.history
 
 
 async def erasures_behind(
-    store: EventStore, thread_id: ThreadId, erasures: Erasures, after: int, version: int
-) -> Erasures:
+    store: EventStore, thread_id: ThreadId, reverts: Reverts, after: int, version: int
+) -> Reverts:
     """What counts by the markers up to a version, from those behind a place. Raises: StoreError, InvalidEvent."""
     while after < version:
         for record in await store.read(thread_id, after=after):
             after = record.seq
             if after <= version and record.type in MARKER_TYPES:
-                erasures = erasures.after(after, decode_record(record.line).event)
-    return erasures
+                reverts = reverts.after(after, decode_record(record.line).event)
+    return reverts

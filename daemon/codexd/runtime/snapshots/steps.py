@@ -21,8 +21,8 @@ import trio
 
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.schema_hash import shape_of
-from codexd.projections.model.history import History
-from codexd.runtime.snapshots.folds import Folds, FoldsPlace
+from codexd.projections.model.history import ModelHistory
+from codexd.runtime.snapshots.folds import Folds, FoldsSnapshot
 from codexd.runtime.snapshots.refold import fold_history
 from codexd_eventstore.store import Appended, EventStore, Snapshot, StoreError
 
@@ -52,14 +52,14 @@ Lineage = tuple[tuple[ThreadId, int, int], ...]
 Joints = tuple[tuple[int, str], ...]
 
 
-class _Kept(msgspec.Struct, frozen=True, array_like=True):
+class _SnapshotRecord(msgspec.Struct, frozen=True, array_like=True):
     shape: str
     thread: ThreadId
     joints: Joints  # what a fork inherits was this
     lineage: Lineage  # up to and with this step
     before: str  # the digest of the history in front of `items`
     items: tuple[bytes, ...]
-    folds: FoldsPlace
+    folds: FoldsSnapshot
 
 
 class Covered(msgspec.Struct, frozen=True):
@@ -90,7 +90,7 @@ class Seed(msgspec.Struct, frozen=True):
     covered: Covered
 
 
-class Keeper:
+class SnapshotWriter:
     """Takes the snapshots of one thread, and knows what is in them."""
 
     def __init__(self, store: EventStore, thread_id: ThreadId) -> None:
@@ -165,7 +165,9 @@ class Keeper:
         number = self._number + 1
         lineage = _extended(covered.lineage, self._thread_id, number, begins=begins)
         before = "" if begins else covered.digest
-        kept = _Kept(_shape(), self._thread_id, self._joints, lineage, before, items, place)
+        kept = _SnapshotRecord(
+            _shape(), self._thread_id, self._joints, lineage, before, items, place
+        )
         content, newest = _pack(kept), _pack(msgspec.structs.replace(kept, items=()))
         self._events, self._bytes, self._busy = 0, 0, True
         return Step(folds.version, number, self._went_back, _covered_by(kept), content, newest)
@@ -186,13 +188,13 @@ class Keeper:
         finally:
             self._busy = False
 
-    def let_go(self, history: History) -> None:
+    def let_go(self, history: ModelHistory) -> None:
         """Keep in memory no item that the steps have."""
         if history.begun == self._covered.begun and history.absent < self._covered.items:
             history.let_go(self._covered.items)
             self._absent = self._covered
 
-    async def bring_back(self, history: History) -> None:
+    async def bring_back(self, history: ModelHistory) -> None:
         """Have all items in memory. Raises: StoreError, InvalidEvent."""
         count = history.absent
         if not count:
@@ -234,10 +236,10 @@ async def find_seed(store: EventStore, thread_id: ThreadId, at_seq: int) -> Seed
     return Seed(Folds.at(found.folds), _covered_by(found))
 
 
-async def _find_step(store: EventStore, lineage: Lineage, at_seq: int) -> _Kept | None:
+async def _find_step(store: EventStore, lineage: Lineage, at_seq: int) -> _SnapshotRecord | None:
     """The last step at an event or in front of it."""
     for thread_id, _, last in reversed(lineage):
-        best: _Kept | None = None
+        best: _SnapshotRecord | None = None
         first, width, joints = 1, 0, await joints_of(store, thread_id)
         while first <= last:
             # In strides from the end, since forks leave near it; between two of them by halves.
@@ -277,7 +279,7 @@ async def joints_of(store: EventStore, thread_id: ThreadId) -> Joints | None:
 
 async def _find(
     store: EventStore, thread_id: ThreadId, name: str, joints: Joints | None
-) -> _Kept | None:
+) -> _SnapshotRecord | None:
     """What is kept under a name, if it is what it seems to be."""
     try:
         snapshot = await store.snapshot(thread_id, name)
@@ -308,7 +310,7 @@ def _extended(lineage: Lineage, thread_id: ThreadId, number: int, *, begins: boo
     return (*lineage, (thread_id, number, number))
 
 
-def _covered_by(kept: _Kept) -> Covered:
+def _covered_by(kept: _SnapshotRecord) -> Covered:
     history = kept.folds.history
     seq = kept.folds.summary.seq
     return Covered(kept.lineage, history.printed, history.digest, history.begun, seq)
@@ -320,10 +322,10 @@ def _step(number: int) -> str:
 
 @functools.cache
 def _shape() -> str:
-    return f"{FOLDS_VERSION}-{shape_of(_Kept)}"
+    return f"{FOLDS_VERSION}-{shape_of(_SnapshotRecord)}"
 
 
-_decoder = msgspec.msgpack.Decoder(_Kept)
+_decoder = msgspec.msgpack.Decoder(_SnapshotRecord)
 _pack = msgspec.msgpack.Encoder().encode
 
 

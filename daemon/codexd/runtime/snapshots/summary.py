@@ -8,7 +8,7 @@ from typing import Final
 from codexd.core.events.record import decode_record
 from codexd.core.values.ids import ThreadId
 from codexd.projections.summary import TELLING_TYPES, Summary
-from codexd.runtime.snapshots.cache import KEPT_EVENTS, Memory
+from codexd.runtime.snapshots.cache import KEPT_EVENTS, FoldsCache
 from codexd.runtime.snapshots.steps import find_seed
 from codexd_eventstore.store import EventStore
 
@@ -17,8 +17,8 @@ _PIECE_RECORDS: Final = 256
 
 
 @functools.cache
-def _memory() -> Memory[Summary]:
-    return Memory("summary", Summary)
+def _memory() -> FoldsCache[Summary]:
+    return FoldsCache("summary", Summary)
 
 
 async def summary_of(store: EventStore, thread_id: ThreadId, version: int) -> Summary:

@@ -26,10 +26,10 @@ from codexd.core.events.revert import (
     HistoryReverted,
     HistoryRevertUndone,
 )
-from codexd.core.state.window import Fill, fold_fill
+from codexd.core.state.window import ContextWindow, fold_window
 from codexd.core.values.ids import ItemId, ThreadId
 from codexd.core.values.usage import read_usage
-from codexd.runtime.snapshots.cache import KEPT_EVENTS, Memory
+from codexd.runtime.snapshots.cache import KEPT_EVENTS, FoldsCache
 from codexd.runtime.snapshots.steps import find_seed
 from codexd_eventstore.store import EventStore
 
@@ -38,11 +38,11 @@ _BACK_RECORDS: Final = 256
 
 
 @functools.cache
-def _memory() -> Memory[Fill]:
-    return Memory("fill", Fill)
+def _memory() -> FoldsCache[ContextWindow]:
+    return FoldsCache("fill", ContextWindow)
 
 
-async def fill_of(store: EventStore, thread_id: ThreadId, version: int) -> Fill:
+async def fill_of(store: EventStore, thread_id: ThreadId, version: int) -> ContextWindow:
     """The fill as of a version, except for what waits in the queue. Raises: StoreError, InvalidEvent."""
     first, before = await _begin(store, thread_id, version)
     tail, at = _Tail(), version + 1
@@ -55,21 +55,23 @@ async def fill_of(store: EventStore, thread_id: ThreadId, version: int) -> Fill:
             if tail.suffices:
                 break
     if tail.suffices:
-        return functools.reduce(fold_fill, reversed(tail.events), Fill())
-    fill = functools.reduce(fold_fill, reversed(tail.events), before)
+        return functools.reduce(fold_window, reversed(tail.events), ContextWindow())
+    window = functools.reduce(fold_window, reversed(tail.events), before)
     # One that was folded from within does not know all that waits, and is no place to go on from.
     if version - first >= KEPT_EVENTS:
-        await _memory().keep(store, thread_id, version, fill)
-    return fill
+        await _memory().keep(store, thread_id, version, window)
+    return window
 
 
-async def _begin(store: EventStore, thread_id: ThreadId, version: int) -> tuple[int, Fill]:
+async def _begin(store: EventStore, thread_id: ThreadId, version: int) -> tuple[int, ContextWindow]:
     """The newest fill that is kept, and where: nobody has to read further back than that."""
     kept = await _memory().find(store, thread_id)
     seed = await find_seed(store, thread_id, version)
     if kept is not None and kept.seq <= version and (seed is None or kept.seq > seed.folds.version):
         return kept.seq, kept.fold
-    return (0, Fill()) if seed is None else (seed.folds.version, seed.folds.usage.now.fill)
+    return (
+        (0, ContextWindow()) if seed is None else (seed.folds.version, seed.folds.usage.now.window)
+    )
 
 
 class _Tail:

@@ -20,7 +20,7 @@ from codexd.protocol.wire.framing import Fed, Framing, Hangup, Lines, OverlongMe
 from codexd.protocol.wire.request_ids import RequestId
 from codexd.protocol.wire.rpc import (
     INVALID_REQUEST,
-    Answer,
+    ClientReply,
     ErrorData,
     Message,
     Request,
@@ -33,9 +33,9 @@ from codexd.protocol.wire.rpc import (
     overloaded,
     read_message,
 )
-from codexd.server.connection.order import Order, Place
+from codexd.server.connection.order import Order, OrderedRequest
 from codexd.server.connection.peers import peer_of
-from codexd.server.feed.feed import Follower
+from codexd.server.feed.follower import Follower
 from codexd.server.feed.frames import Frame, Reader
 from codexd.server.feed.outbox import AllUnread, Outbox, Unread
 from codexd.server.reads.answer_size import ANSWER_BYTES_MAX, too_large
@@ -59,7 +59,7 @@ ALL_LARGE_AT_ONCE_MAX = 4
 READ_BYTES = 256 * 1024
 
 
-class Answered(msgspec.Struct, frozen=True):
+class MethodResult(msgspec.Struct, frozen=True):
     """A result, and what is to happen at once after it is written: following a thread, say."""
 
     result: msgspec.Struct | msgspec.Raw
@@ -90,16 +90,16 @@ class Handlers(Protocol):
     def read(self, request: Request) -> Call:
         """Raises: RpcError."""
 
-    async def answer(self, connection: Connection, call: Call) -> Answered:
+    async def answer(self, connection: Connection, call: Call) -> MethodResult:
         """Raises: RpcError."""
 
-    def asked_in(self, answer: Answer) -> ThreadId | None:
+    def asked_in(self, answer: ClientReply) -> ThreadId | None:
         """The thread whose question is answered, if it is still open."""
 
-    async def decide(self, connection: Connection, answer: Answer) -> None:
+    async def decide(self, connection: Connection, answer: ClientReply) -> None:
         """A client answered a question."""
 
-    def standing(self) -> Iterable[Frame]:
+    def loaded_statuses(self) -> Iterable[Frame]:
         """How all loaded threads stand, for a client that missed news."""
 
 
@@ -194,7 +194,7 @@ class Connection:
     async def catch_up(self, outbox: Outbox) -> bool:
         """The news it missed, as the present state of things."""
         self.missed_news = False
-        for frame in self._handlers.standing():
+        for frame in self._handlers.loaded_statuses():
             outbox.write(frame.framed(self.reader))
         return True
 
@@ -288,7 +288,7 @@ class Connection:
                 else:
                     place = self._order.enter(call.thread_id, precedes=call.precedes)
                 nursery.start_soon(self._serve, message, call, place)
-            case Answer():
+            case ClientReply():
                 if self.client is not None:
                     thread_id = self._handlers.asked_in(message)
                     place = self._order.enter(thread_id, precedes=thread_id is not None)
@@ -304,7 +304,7 @@ class Connection:
         except RpcError as error:
             return error
 
-    async def _serve(self, request: Request, call: Call | RpcError, place: Place) -> None:
+    async def _serve(self, request: Request, call: Call | RpcError, place: OrderedRequest) -> None:
         """Answer one request, when its turn has come. Whatever goes wrong in it is an error to its sender."""
         try:
             await place.reached()
@@ -326,7 +326,9 @@ class Connection:
             self._under_way -= 1
             self._quiet.set()
 
-    async def _answered(self, answer: Answer, thread_id: ThreadId | None, place: Place) -> None:
+    async def _answered(
+        self, answer: ClientReply, thread_id: ThreadId | None, place: OrderedRequest
+    ) -> None:
         """What a client says to a question. A late or unreadable word changes nothing."""
         try:
             await place.reached()
@@ -346,7 +348,7 @@ class Connection:
             async with self._all_large:
                 self._answer(request_id, call, await self._handlers.answer(self, call))
 
-    def _answer(self, request_id: RequestId, call: Call, answered: Answered) -> None:
+    def _answer(self, request_id: RequestId, call: Call, answered: MethodResult) -> None:
         """Between the answer and what follows from it there is no checkpoint. Raises: RpcError, if it is too large."""
         body = encode_result(request_id, answered.result)
         if len(body) > ANSWER_BYTES_MAX:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import trio
 
-from codexd.machine.paths import SocketPlace
+from codexd.machine.paths import SocketAddress
 from codexd.server.connection.peers import may_connect, peer_of
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class NotASocket(Exception):
 
 
 @contextmanager
-def listening(place: SocketPlace) -> Iterator[socket.socket]:
+def listening(place: SocketAddress) -> Iterator[socket.socket]:
     """A bound, listening socket; it and its link are removed at the end.
 
     A socket that a dead daemon left is replaced; whoever calls this holds the lock of the store.
@@ -81,7 +81,7 @@ def _link(link: Path, target: Path) -> None:
     link.symlink_to(target)
 
 
-def _remove_ours(place: SocketPlace, inode: int) -> None:
+def _remove_ours(place: SocketAddress, inode: int) -> None:
     with suppress(OSError):
         if place.bind.stat().st_ino == inode:
             place.bind.unlink()

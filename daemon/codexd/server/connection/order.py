@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import trio
 
 
-class Place:
+class OrderedRequest:
     """One request's place in the order."""
 
     def __init__(self, before: Sequence[trio.Event]) -> None:
@@ -29,20 +29,20 @@ class Order:
     """The requests of one connection that change something and are under way; the newest of each thread."""
 
     def __init__(self) -> None:
-        self._newest: dict[str | None, Place] = {}
+        self._newest: dict[str | None, OrderedRequest] = {}
 
-    def enter(self, thread_id: str | None, *, precedes: bool) -> Place:
+    def enter(self, thread_id: str | None, *, precedes: bool) -> OrderedRequest:
         """The place of a request that has just come; None where it is about no one thread.
 
         `precedes`: those that come later wait until it has taken effect.
         """
         keys = (None,) if thread_id is None else (None, thread_id)
-        place = Place([self._newest[key].done for key in keys if key in self._newest])
+        place = OrderedRequest([self._newest[key].done for key in keys if key in self._newest])
         if precedes:
             self._newest[thread_id] = place
         return place
 
-    def leave(self, thread_id: str | None, place: Place) -> None:
+    def leave(self, thread_id: str | None, place: OrderedRequest) -> None:
         """The request was answered: the next one's turn."""
         place.done.set()
         if self._newest.get(thread_id) is place:

@@ -15,7 +15,7 @@ from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.items import UnknownAction
 from codexd.core.values.tool_actions import RunCommand
-from codexd.projections.clients.notifications import Asks
+from codexd.projections.clients.notifications import ApprovalAsked
 from codexd.projections.quoting import quoted
 from codexd.protocol.display.visible import visible_line, visible_text
 from codexd.protocol.requests import AskedByCodexd, CommandApprovalParams
@@ -34,7 +34,7 @@ LOST = "Part of it looked like a secret, was not stored, and is lost: it will no
 MODEL_SAYS = "the model says: "
 
 
-def as_asked(asks: Asks, state: ThreadState | None) -> Asks:
+def as_asked(asks: ApprovalAsked, state: ThreadState | None) -> ApprovalAsked:
     """The question with the action that would run, out of the state of the thread that waits."""
     turn = state.turn if state is not None else None
     for call in turn.open_calls if turn is not None else ():
@@ -45,7 +45,7 @@ def as_asked(asks: Asks, state: ThreadState | None) -> Asks:
     return asks
 
 
-def question_params(asks: Asks, thread_id: ThreadId | str) -> CommandApprovalParams:
+def question_params(asks: ApprovalAsked, thread_id: ThreadId | str) -> CommandApprovalParams:
     """The question as the wire has it."""
     action, reason, says = asks.action, _own_reason(asks), _said_by_model(asks.action)
     return CommandApprovalParams(
@@ -66,7 +66,7 @@ def question_params(asks: Asks, thread_id: ThreadId | str) -> CommandApprovalPar
     )
 
 
-def _own_reason(asks: Asks) -> str:
+def _own_reason(asks: ApprovalAsked) -> str:
     """Why the daemon asks, and whether the log shows the command as it is."""
     action, reason = asks.action, asks.reason
     if reason == action.justification:  # So it was recorded by versions before there was a hash.

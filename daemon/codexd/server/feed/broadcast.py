@@ -6,10 +6,10 @@ from typing import Protocol
 
 from codexd.core.values.ids import ThreadId
 from codexd.server.feed.frames import Frame
-from codexd.server.feed.reviews import Reviews
+from codexd.server.feed.reviews import RunningReviews
 
 
-class Everybody(Protocol):
+class Broadcast(Protocol):
     """All connections: for what concerns also those that do not follow the thread."""
 
     def tell(self, frame: Frame, thread_id: ThreadId) -> None:
@@ -23,5 +23,5 @@ class Everybody(Protocol):
         """The thread is not loaded, and nobody follows it."""
 
     @property
-    def reviews(self) -> Reviews:
+    def reviews(self) -> RunningReviews:
         """The reviews that run."""

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from codexd.core.events.events import InputQueued, TurnStarted
 from codexd.core.events.record import decode_record
 from codexd.core.values.ids import ItemId
-from codexd.projections.clients.notifications import Wire
+from codexd.projections.clients.notifications import ClientProjection
 from codexd.protocol.threads import After
 from codexd.runtime.actor.actor import ThreadActor
 
@@ -21,10 +21,10 @@ from codexd.runtime.actor.actor import ThreadActor
 BACK_RECORDS = 64
 
 
-async def wire_at(thread: ThreadActor, after: After) -> Wire:
+async def wire_at(thread: ThreadActor, after: After) -> ClientProjection:
     """The wire fold of the turn in which a cursor stands, at the cursor."""
     start = await _turn_start(thread, after.seq)
-    wire = Wire(thread.thread_id, None)
+    wire = ClientProjection(thread.thread_id, None)
     waiting = await _waiting(thread, start, after.seq)
     wire.take_up(replace(thread.state, queue=waiting), ())
     position = max(start - 1, 0)

@@ -15,14 +15,15 @@ from codexd.core.events.history import ReviewExited
 from codexd.core.events.record import Recorded, decode_record
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ApprovalId, CallId, ItemId, ThreadId
-from codexd.projections.clients.deltas import Said, TextPart, Texts
-from codexd.projections.clients.notifications import Asks, Saying, Wire
-from codexd.projections.clients.review import Retelling
+from codexd.projections.clients.deltas import Outgoing, TextPart, Texts
+from codexd.projections.clients.notifications import ApprovalAsked, ClientProjection, Saying
+from codexd.projections.clients.review import ReviewProjection
 from codexd.projections.usage.totals import UsageTotals
 from codexd.protocol.notifications import ThreadClosedNotification, ThreadStatusChangedNotification
 from codexd.protocol.threads import NotLoaded
 from codexd.runtime.actor.actor import ThreadActor
-from codexd.server.feed.broadcast import Everybody
+from codexd.server.feed.broadcast import Broadcast
+from codexd.server.feed.follower import Follower
 from codexd.server.feed.frames import (
     Frame,
     Part,
@@ -33,39 +34,11 @@ from codexd.server.feed.frames import (
     question,
 )
 from codexd.server.feed.outbox import CHUNK_BYTES_MAX, Outbox
-from codexd.server.feed.reviews import Hearing
-from codexd.server.feed.storage_status import Trouble, told
+from codexd.server.feed.reviews import ReviewCatchUp
+from codexd.server.feed.storage_status import StorageStatus, told
 from codexd.server.feed.thread_view import status_of
 from codexd.server.reads.answer_size import ENTRIES_BYTES_MAX
 from codexd.server.reads.images import Urls, names_to_show, sayings_with_images
-
-
-class Follower:
-    """One connection's place in one thread."""
-
-    def __init__(self, feed: Feed, reader: Reader, outbox: Outbox) -> None:
-        self.feed, self.reader, self.outbox = feed, reader, outbox
-        self.behind: Wire | None = None  # the fold at its place; None: it is live
-        self.seq = 0  # its place, where it is behind
-        self.review: Retelling | None = None  # and its place in a review, if it is within one
-        self.asked: set[str] = set()  # the approvals that it was asked for
-        self.trouble: Trouble | None = None  # what it was told of the disk
-
-    def take(self, frame: Frame) -> int:
-        """Write a frame; how many bytes it was."""
-        wire = frame.framed(self.reader)
-        if wire:
-            self.outbox.write(wire)
-        return len(wire)
-
-    def fall_behind(self, wire: Wire, seq: int, review: Retelling | None = None) -> None:
-        """Its socket is full: remember its place."""
-        self.behind, self.seq, self.review = wire, seq, review
-        self.outbox.write_later(self)
-
-    async def catch_up(self, outbox: Outbox) -> bool:
-        """Write up to a chunk of what it has missed; whether it is live again."""
-        return await self.feed.catch_up(self, outbox)
 
 
 class Feed:
@@ -74,17 +47,17 @@ class Feed:
     def __init__(
         self,
         thread_id: ThreadId,
-        everybody: Everybody,
+        broadcast: Broadcast,
         questions: Questions,
         now_ms: Callable[[], int],
     ) -> None:
         self.thread_id = thread_id
-        self._everybody, self._questions, self._now_ms = everybody, questions, now_ms
-        self._wire = Wire(thread_id, UsageTotals())
+        self._broadcast, self._questions, self._now_ms = broadcast, questions, now_ms
+        self._wire = ClientProjection(thread_id, UsageTotals())
         self._thread: ThreadActor | None = None
         self._followers: dict[Follower, None] = {}
         self._seq = 0
-        self._trouble: Trouble | None = None
+        self._trouble: StorageStatus | None = None
         self._reviews_of: ThreadId | None = None  # it is a reviewer's, who looks at that thread
 
     @property
@@ -106,41 +79,41 @@ class Feed:
         """This actor is about to load the thread."""
         self._thread = thread
 
-    def taken_up(self, state: ThreadState, turn_so_far: Sequence[Recorded]) -> None:
+    def loaded(self, state: ThreadState, turn_so_far: Sequence[Recorded]) -> None:
         """The thread was loaded from its log; nobody is told what it already knows."""
         thread = self._actor
-        wire = Wire(self.thread_id, thread.usage.copy())
+        wire = ClientProjection(self.thread_id, thread.usage.copy())
         wire.take_up(state, turn_so_far)
-        self.put_behind()
+        self.lag_all()
         self._wire, self._seq = wire, thread.version
         if state.reviews is not None and state.turn is not None:
-            retelling = Retelling(self.thread_id, state.reviews)
-            retelling.take_up(state, turn_so_far, thread.version)
-            self._begin_retelling(retelling)
+            review_projection = ReviewProjection(self.thread_id, state.reviews)
+            review_projection.take_up(state, turn_so_far, thread.version)
+            self._attach_review(review_projection)
         for asks in wire.asks.values():
             self._questions.number(self.thread_id, asks.approval_id)
         for follower in self._followers:
             follower.asked.clear()  # What they were shown was in the memory of the actor before.
         self._tell_trouble(None)
 
-    def put_behind(self) -> None:
+    def lag_all(self) -> None:
         """What comes next does not follow on what they were told: have all catch up first."""
         for follower in self._followers:
-            if follower.behind is None:
-                follower.fall_behind(self._wire.copy(), self._seq, self._place_in_review())
+            if follower.lagging is None:
+                follower.start_lagging(self._wire.copy(), self._seq, self._place_in_review())
             else:
                 follower.outbox.write_later(follower)
 
     def gone(self, reason: str | None) -> None:
         """The actor is gone. Its followers stay: they hear on when the thread is loaded again."""
         if reason is not None:
-            self._tell_trouble(Trouble("stopped", reason))
+            self._tell_trouble(StorageStatus("stopped", reason))
         self._thread = None
         self._forget_unneeded()
 
     def stalled(self, reason: str, *, is_full: bool) -> None:
         """Nothing can be written, and what must be recorded waits; `is_full`: for space."""
-        self._tell_trouble(Trouble("waits", reason, is_full))
+        self._tell_trouble(StorageStatus("waits", reason, is_full))
 
     def unstalled(self) -> None:
         """There is space again."""
@@ -151,27 +124,27 @@ class Feed:
         status = ThreadStatusChangedNotification(thread_id=self.thread_id, status=NotLoaded())
         closed = ThreadClosedNotification(thread_id=self.thread_id)
         sayings: list[Saying] = [
-            Said("thread/status/changed", status, to_all=True),
-            Said("thread/closed", closed, to_all=True),
+            Outgoing("thread/status/changed", status, to_all=True),
+            Outgoing("thread/closed", closed, to_all=True),
         ]
         self._publish(sayings, self._now_ms())
-        self._everybody.reviews.forget(self)
+        self._broadcast.reviews.forget(self)
 
     def appended(self, records: Sequence[Recorded]) -> None:
         """These are in the log."""
-        self._leave_stragglers()
+        self._mark_lagging()
         parts: list[Part] = []
         names = names_to_show(self._wire, records)
         urls = self._actor.world.images.at_hand(names, ENTRIES_BYTES_MAX) if names else {}
         if urls is None:
-            self.put_behind()  # Images are read from disk when they catch up.
+            self.lag_all()  # Images are read from disk when they catch up.
             urls = {}
         for recorded in records:
             sayings: list[Saying] = []
             if isinstance(recorded.event, ReviewExited):
-                sayings += self._everybody.reviews.end(self.thread_id, recorded.at_ms)
+                sayings += self._broadcast.reviews.end(self.thread_id, recorded.at_ms)
             elif isinstance(recorded.event, ThreadStarted) and recorded.event.reviews is not None:
-                self._begin_retelling(Retelling(self.thread_id, recorded.event.reviews))
+                self._attach_review(ReviewProjection(self.thread_id, recorded.event.reviews))
             sayings += sayings_with_images(self._wire.apply(recorded), urls)
             if sayings:
                 parts += parts_of_event(sayings, self.thread_id, recorded, self._questions)
@@ -182,14 +155,14 @@ class Feed:
 
     def opened(self, item_id: ItemId, kind: ScreenKind, started_ms: int) -> None:
         """An item begins to stream."""
-        self._leave_stragglers()
+        self._mark_lagging()
         self._publish(self._wire.texts.opened(item_id, kind, started_ms), started_ms)
         if self._reviews_of is not None:
             self._retell(lambda to: to.opened(item_id, kind, started_ms), started_ms)
 
     def text(self, item_id: ItemId, part: TextPart, index: int, pieces: Sequence[str]) -> None:
         """More of an item's text is in its draft."""
-        self._leave_stragglers()
+        self._mark_lagging()
         now = self._now_ms()
         self._publish(self._wire.texts.text(item_id, part, index, pieces, now), now)
         if self._reviews_of is not None:
@@ -197,24 +170,24 @@ class Feed:
 
     def output(self, call_id: CallId, text: str) -> None:
         """More of a command's output is in its draft."""
-        self._leave_stragglers()
+        self._mark_lagging()
         now = self._now_ms()
         self._publish(self._wire.texts.output(call_id, text, now), now)
         if self._reviews_of is not None:
             self._retell(lambda to: to.output(call_id, text, now), now)
 
-    def hear_of_review(self, say: Callable[[], Sequence[Saying]], at_ms: int) -> None:
+    def publish_review(self, say: Callable[[], Sequence[Saying]], at_ms: int) -> None:
         """What the reviewer who looks at this thread says, to those who follow it."""
-        self._leave_stragglers()
+        self._mark_lagging()
         self._publish(say(), at_ms)
 
-    def _begin_retelling(self, retelling: Retelling) -> None:
-        self._reviews_of = retelling.reviews.thread_id
-        self._everybody.reviews.begin(retelling, self)
+    def _attach_review(self, review_projection: ReviewProjection) -> None:
+        self._reviews_of = review_projection.reviews.thread_id
+        self._broadcast.reviews.begin(review_projection, self)
 
-    def _retell(self, say: Callable[[Retelling], Sequence[Saying]], at_ms: int) -> None:
+    def _retell(self, say: Callable[[ReviewProjection], Sequence[Saying]], at_ms: int) -> None:
         assert self._reviews_of is not None
-        self._everybody.reviews.retell(self._reviews_of, self, say, at_ms)
+        self._broadcast.reviews.retell(self._reviews_of, self, say, at_ms)
 
     def follow(self, reader: Reader, outbox: Outbox) -> Follower:
         """A new follower, live from here on, after it is told what is open: items, text so far, questions.
@@ -231,14 +204,16 @@ class Feed:
         self._tell(follower, sayings)
         self._tell_of_trouble(follower)
         if self._wire.review is not None:
-            follower.fall_behind(self._wire.copy(), self._seq)
+            follower.start_lagging(self._wire.copy(), self._seq)
         return follower
 
-    def follow_from(self, reader: Reader, outbox: Outbox, seq: int, wire: Wire) -> Follower:
+    def follow_from(
+        self, reader: Reader, outbox: Outbox, seq: int, wire: ClientProjection
+    ) -> Follower:
         """A follower that comes back: `wire` is the fold at `seq`, where it left."""
         follower = Follower(self, reader, outbox)
         self._followers[follower] = None
-        follower.fall_behind(wire, seq)
+        follower.start_lagging(wire, seq)
         self._tell_of_trouble(follower)
         return follower
 
@@ -250,13 +225,13 @@ class Feed:
 
     async def catch_up(self, follower: Follower, outbox: Outbox) -> bool:
         """Give a follower that is behind up to a chunk; whether it is live again."""
-        wire = follower.behind
+        wire = follower.lagging
         thread = self._thread
         if wire is None or follower not in self._followers:
             return True
         if thread is None:
             return True  # It stays where it is until the thread is loaded again.
-        hearing = Hearing(follower, self.thread_id, self._everybody.reviews, self._questions)
+        hearing = ReviewCatchUp(follower, self.thread_id, self._broadcast.reviews, self._questions)
         written = 0
         while follower.seq < thread.version or hearing.is_behind:
             if follower.seq == thread.version:
@@ -283,18 +258,20 @@ class Feed:
                 return False
         # From here to the return there is no checkpoint: nothing can happen in between.
         self._tell(follower, self._not_in_logs(follower, wire))
-        follower.behind = follower.review = None
+        follower.lagging = follower.review = None
         return True
 
-    def _not_in_logs(self, follower: Follower, wire: Wire) -> list[Saying]:
+    def _not_in_logs(self, follower: Follower, wire: ClientProjection) -> list[Saying]:
         """What everybody was told that no log says."""
         sayings = self.open_texts(wire.texts)
-        one = self._everybody.reviews.running(self.thread_id)
+        one = self._broadcast.reviews.running(self.thread_id)
         if one is not None and follower.review is not None:
             sayings += one.feed.open_texts(follower.review.texts, without="message")
         return sayings if wire.tells_usage else sayings + self._usage_so_far()
 
-    def _catch_up_on(self, follower: Follower, wire: Wire, recorded: Recorded, urls: Urls) -> int:
+    def _catch_up_on(
+        self, follower: Follower, wire: ClientProjection, recorded: Recorded, urls: Urls
+    ) -> int:
         """Tell it of one event; how many bytes that was."""
         sayings = sayings_with_images(wire.apply(recorded), urls)
         follower.seq = recorded.seq
@@ -321,41 +298,41 @@ class Feed:
 
     def _forget_unneeded(self) -> None:
         if self._thread is None and not self._followers:
-            self._everybody.forget(self.thread_id)
+            self._broadcast.forget(self.thread_id)
 
-    def _leave_stragglers(self) -> None:
+    def _mark_lagging(self) -> None:
         """Before anything new is said: followers whose socket is still full stay where they are."""
         for follower in self._followers:
-            if follower.behind is None and not follower.outbox.idle:
-                follower.fall_behind(self._wire.copy(), self._seq, self._place_in_review())
+            if follower.lagging is None and not follower.outbox.idle:
+                follower.start_lagging(self._wire.copy(), self._seq, self._place_in_review())
 
-    def _place_in_review(self) -> Retelling | None:
-        one = self._everybody.reviews.running(self.thread_id)
-        return one.retelling.copy() if one is not None else None
+    def _place_in_review(self) -> ReviewProjection | None:
+        one = self._broadcast.reviews.running(self.thread_id)
+        return one.review_projection.copy() if one is not None else None
 
     @property
-    def _asks(self) -> Mapping[ApprovalId, Asks]:
+    def _asks(self) -> Mapping[ApprovalId, ApprovalAsked]:
         """All that its followers are asked."""
         if self._wire.review is None:
             return self._wire.asks
-        return self._wire.asks | self._everybody.reviews.asks(self.thread_id)
+        return self._wire.asks | self._broadcast.reviews.asks(self.thread_id)
 
     def _publish(self, sayings: Sequence[Saying], at_ms: int) -> None:
-        if sayings and self._everybody.any:
+        if sayings and self._broadcast.any:
             self._publish_parts(self._parts(sayings, at_ms, self._seq))
 
     def _publish_parts(self, parts: Sequence[Part]) -> None:
-        if not parts or not self._everybody.any:
+        if not parts or not self._broadcast.any:
             return
         frame, asks = Frame(parts), self._asks
         for follower in self._followers:
-            if follower.behind is None:
+            if follower.lagging is None:
                 follower.take(frame)
                 if asks or follower.asked:
                     follower.asked = set(asks)  # Those that are settled need not be known any more.
         to_all = frame.to_all() if self._reviews_of is None else None  # No list has a reviewer's.
         if to_all is not None:
-            self._everybody.tell(to_all, self.thread_id)
+            self._broadcast.tell(to_all, self.thread_id)
 
     def _tell(self, follower: Follower, sayings: Sequence[Saying]) -> None:
         """Tell one follower, and ask it what it was not asked yet."""
@@ -366,13 +343,13 @@ class Feed:
                 parts.append(question(asks, self.thread_id, self._questions))
         follower.take(Frame(parts))
 
-    def _tell_trouble(self, trouble: Trouble | None) -> None:
+    def _tell_trouble(self, trouble: StorageStatus | None) -> None:
         self._trouble = trouble
         to_all: Frame | None = None
         for follower in self._followers:
             to_all = self._tell_of_trouble(follower) or to_all
         if to_all is not None:
-            self._everybody.tell(to_all, self.thread_id)
+            self._broadcast.tell(to_all, self.thread_id)
 
     def _tell_of_trouble(self, follower: Follower) -> Frame | None:
         """Tell a follower how the disk is, wherever it is; what of that everybody is to hear."""
@@ -381,10 +358,10 @@ class Feed:
         follower.trouble = self._trouble
         status = status_of(
             self._thread.state if self._thread is not None else None,
-            reviewer_asks=self._everybody.reviews.is_asking(self.thread_id),
+            reviewer_asks=self._broadcast.reviews.is_asking(self.thread_id),
         )
         sayings = told(self._trouble, self.thread_id, self._wire.turn_id, status)
-        seq = self._seq if follower.behind is None else follower.seq
+        seq = self._seq if follower.lagging is None else follower.seq
         frame = Frame(self._parts(sayings, self._now_ms(), seq))
         follower.take(frame)
         return frame.to_all()

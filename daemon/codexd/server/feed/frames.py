@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from codexd.core.events.record import Recorded
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
-from codexd.projections.clients.deltas import Said, SaidDelta
-from codexd.projections.clients.notifications import Asks, Saying, Settled
+from codexd.projections.clients.deltas import EncodedDelta, Outgoing
+from codexd.projections.clients.notifications import ApprovalAsked, ApprovalResolved, Saying
 from codexd.protocol.notifications import (
     ServerRequestResolvedNotification,
     encode_notification,
@@ -166,15 +166,15 @@ def parts_of(
     parts: list[Part] = []
     for saying in sayings:
         match saying:
-            case SaidDelta():
+            case EncodedDelta():
                 parts.append(Part(saying.method, saying.body, saying.offset, False, seq))
-            case Said():
+            case Outgoing():
                 body = encode_notification(saying.method, saying.params, at_ms)
                 parts.append(Part(saying.method, body, to_all=saying.to_all, seq=seq))
-            case Asks():
+            case ApprovalAsked():
                 if not replay:
                     parts.append(question(saying, thread_id, questions))
-            case Settled():
+            case ApprovalResolved():
                 request_id = None if replay else questions.settle(saying.approval_id)
                 # A reviewer's question is settled for its own followers before it is for these.
                 request_id = request_id or questions.settled.get(saying.approval_id)
@@ -209,7 +209,7 @@ def parts_of_event(
     return parts
 
 
-def question(asks: Asks, thread_id: str, questions: Questions) -> Part:
+def question(asks: ApprovalAsked, thread_id: str, questions: Questions) -> Part:
     """The server request that asks whether a command may run."""
     waits = ThreadId(asks.asked_in or thread_id)
     params = question_params(as_asked(asks, questions.state_of(waits)), thread_id)

@@ -58,8 +58,8 @@ class AllUnread:
 class Outbox:
     """The writing half of a connection. One task runs `flush`; anybody may `write`."""
 
-    def __init__(self, sock: socket.socket, everybody: AllUnread) -> None:
-        self._sock, self._everybody = sock, everybody
+    def __init__(self, sock: socket.socket, broadcast: AllUnread) -> None:
+        self._sock, self._broadcast = sock, broadcast
         self._pending: deque[bytes] = deque()
         self._taken = 0  # of the first of them
         self._lagging: dict[Lagging, None] = {}
@@ -180,6 +180,6 @@ class Outbox:
 
     def _count(self, by: int) -> None:
         self.unread_bytes += by
-        self._everybody.changed(self, by)
+        self._broadcast.changed(self, by)
         if by <= 0:
             self._moved.unpark_all()

@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from codexd.core.decide.transition import Story
+from codexd.core.decide.transition import Transition
 from codexd.core.events.events import ScreenKind
 from codexd.core.events.record import Recorded, decode_record
 from codexd.core.values.ids import ApprovalId, ThreadId
 from codexd.core.values.review_target import ReviewOf
 from codexd.projections.clients.deltas import Texts
-from codexd.projections.clients.notifications import Asks, Saying, Wire
-from codexd.projections.clients.review import Retelling
+from codexd.projections.clients.notifications import ApprovalAsked, Saying
+from codexd.projections.clients.review import ReviewProjection
 from codexd.runtime.actor.actor import ThreadActor
+from codexd.server.feed.follower import Follower
 from codexd.server.feed.frames import Frame, Questions, parts_of
 from codexd.server.feed.outbox import CHUNK_BYTES_MAX
 from codexd_eventstore.store import NotFound
@@ -37,60 +38,49 @@ class ReviewedFeed(Protocol):
     def reviewer(self) -> ThreadId | None:
         """The thread of the reviewer that this one waits for."""
 
-    def put_behind(self) -> None:
+    def lag_all(self) -> None:
         """Have all followers catch up before they hear more."""
 
-    def hear_of_review(self, say: Callable[[], Sequence[Saying]], at_ms: int) -> None:
+    def publish_review(self, say: Callable[[], Sequence[Saying]], at_ms: int) -> None:
         """What the reviewer who looks at this thread says, to those who follow it."""
 
-    def open_texts(self, told: Texts, *, without: ScreenKind | None = None) -> list[Saying]:
+    def open_texts(self, sent: Texts, *, without: ScreenKind | None = None) -> list[Saying]:
         """What of the texts that stream now was not told yet to whoever is at this fold."""
 
 
-class ReviewFollower(Protocol):
-    """A follower of the thread under review: where it stands, and how it is written to."""
-
-    behind: Wire | None
-    seq: int
-    review: Retelling | None
-
-    def take(self, frame: Frame) -> int:
-        """Write a frame; how many bytes it was."""
-
-
-class Running(NamedTuple):
+class RunningReview(NamedTuple):
     """A reviewer at work: what was told of it, and the feed of its thread."""
 
-    retelling: Retelling
+    review_projection: ReviewProjection
     feed: ReviewedFeed
 
 
-class Reviews:
+class RunningReviews:
     """All of them, by the thread that is looked at."""
 
     def __init__(self, feed_of: Callable[[ThreadId], ReviewedFeed | None]) -> None:
         self._feed_of = feed_of
-        self._running: dict[ThreadId, Running] = {}
+        self._running: dict[ThreadId, RunningReview] = {}
 
-    def begin(self, retelling: Retelling, feed: ReviewedFeed) -> None:
+    def begin(self, review_projection: ReviewProjection, feed: ReviewedFeed) -> None:
         """A reviewer is there: a new one, or one that was taken up again."""
-        thread_id = retelling.reviews.thread_id
+        thread_id = review_projection.reviews.thread_id
         heard = self._feed_of(thread_id)
-        if heard is not None and retelling.seq:
-            heard.put_behind()
-        self._running[thread_id] = Running(retelling, feed)
+        if heard is not None and review_projection.seq:
+            heard.lag_all()
+        self._running[thread_id] = RunningReview(review_projection, feed)
 
-    def running(self, thread_id: ThreadId) -> Running | None:
+    def running(self, thread_id: ThreadId) -> RunningReview | None:
         """The reviewer that this thread waits for."""
         one, heard = self._running.get(thread_id), self._feed_of(thread_id)
-        if one is None or heard is None or heard.reviewer != one.retelling.child_id:
+        if one is None or heard is None or heard.reviewer != one.review_projection.child_id:
             return None
         return one
 
-    def asks(self, thread_id: ThreadId) -> dict[ApprovalId, Asks]:
+    def asks(self, thread_id: ThreadId) -> dict[ApprovalId, ApprovalAsked]:
         """What its reviewer wants to be allowed."""
         one = self.running(thread_id)
-        return one.retelling.asks if one is not None else {}
+        return one.review_projection.asks if one is not None else {}
 
     def is_asking(self, thread_id: ThreadId) -> bool:
         """Whether its reviewer waits for an answer."""
@@ -100,7 +90,7 @@ class Reviews:
         self,
         thread_id: ThreadId,
         feed: ReviewedFeed,
-        say: Callable[[Retelling], Sequence[Saying]],
+        say: Callable[[ReviewProjection], Sequence[Saying]],
         at_ms: int,
     ) -> None:
         """Pass on what a reviewer's feed has said."""
@@ -108,11 +98,11 @@ class Reviews:
         if one is None or one.feed is not feed:
             return
         if self.running(thread_id) is None:
-            say(one.retelling)
+            say(one.review_projection)
             return
         heard = self._feed_of(thread_id)
         assert heard is not None
-        heard.hear_of_review(lambda: say(one.retelling), at_ms)
+        heard.publish_review(lambda: say(one.review_projection), at_ms)
 
     def end(self, thread_id: ThreadId, at_ms: int) -> list[Saying]:
         """The thread waits no longer: what the reviewer leaves open has come to nothing, for its followers."""
@@ -120,11 +110,11 @@ class Reviews:
         thread = one.feed.thread if one is not None else None
         if one is None or thread is None or thread.state.turn is None:
             return []
-        story = Story(thread.state)
-        story.interrupt(thread.streaming.frozen(), "interrupted")
+        transition = Transition(thread.state)
+        transition.interrupt(thread.streaming.frozen(), "interrupted")
         said: list[Saying] = []
-        for seq, event in enumerate(story.events, one.retelling.seq + 1):
-            said += one.retelling.apply(Recorded(seq, at_ms, event, None, None))
+        for seq, event in enumerate(transition.events, one.review_projection.seq + 1):
+            said += one.review_projection.apply(Recorded(seq, at_ms, event, None, None))
         return said
 
     def forget(self, feed: ReviewedFeed) -> None:
@@ -134,14 +124,14 @@ class Reviews:
                 del self._running[thread_id]
 
 
-class Hearing:
+class ReviewCatchUp:
     """How far a follower has heard of a review, on its way to where everybody is."""
 
     def __init__(
         self,
-        follower: ReviewFollower,
+        follower: Follower,
         thread_id: ThreadId,
-        reviews: Reviews,
+        reviews: RunningReviews,
         questions: Questions,
     ) -> None:
         self._follower, self._thread_id = follower, thread_id
@@ -150,31 +140,35 @@ class Hearing:
     @property
     def is_behind(self) -> bool:
         """Whether more was told than it has heard."""
-        retelling, one = self._place(), self._reviews.running(self._thread_id)
-        return retelling is not None and one is not None and retelling.seq < one.retelling.seq
+        review_projection, one = self._place(), self._reviews.running(self._thread_id)
+        return (
+            review_projection is not None
+            and one is not None
+            and review_projection.seq < one.review_projection.seq
+        )
 
     async def hear(self, thread: ThreadActor, *, whole: bool) -> bool:
         """Tell it what it has not heard, from the reviewer's log; False where a chunk was not enough.
 
         `whole`: the review is over, and all that the log has was told.
         """
-        retelling, written = self._place(), 0
-        while retelling is not None and (whole or self.is_behind):
+        review_projection, written = self._place(), 0
+        while review_projection is not None and (whole or self.is_behind):
             try:
                 page = await thread.world.store.read(
-                    retelling.child_id, after=retelling.seq, limit=PAGE_RECORDS
+                    review_projection.child_id, after=review_projection.seq, limit=PAGE_RECORDS
                 )
             except NotFound:
                 return True  # It was deleted, or never began.
             one = self._reviews.running(self._thread_id)
             for record in page:
-                if not whole and (one is None or record.seq > one.retelling.seq):
+                if not whole and (one is None or record.seq > one.review_projection.seq):
                     return True  # On disk and not yet told to anybody.
                 recorded = decode_record(record.line)
-                sayings = retelling.apply(recorded)
+                sayings = review_projection.apply(recorded)
                 parts = parts_of(
                     sayings,
-                    retelling.reviews.thread_id,
+                    review_projection.reviews.thread_id,
                     recorded.at_ms,
                     self._questions,
                     seq=self._follower.seq,
@@ -187,14 +181,14 @@ class Hearing:
                 return False
         return True
 
-    def _place(self) -> Retelling | None:
+    def _place(self) -> ReviewProjection | None:
         """Where it stands in the review that runs where it stands in the thread."""
         follower = self._follower
-        entered = follower.behind.review if follower.behind is not None else None
+        entered = follower.lagging.review if follower.lagging is not None else None
         if entered is None or entered.child_id is None:
             follower.review = None
         elif follower.review is None or follower.review.child_id != entered.child_id:
-            assert follower.behind is not None
-            reviews = ReviewOf(self._thread_id, follower.behind.turn_id)
-            follower.review = Retelling(entered.child_id, reviews)
+            assert follower.lagging is not None
+            reviews = ReviewOf(self._thread_id, follower.lagging.turn_id)
+            follower.review = ReviewProjection(entered.child_id, reviews)
         return follower.review

@@ -12,7 +12,7 @@ import msgspec
 
 from codexd.core.values.ids import ThreadId, TurnId
 from codexd.core.values.items import TurnError
-from codexd.projections.clients.deltas import Said
+from codexd.projections.clients.deltas import Outgoing
 from codexd.protocol.notifications import (
     ErrorNotification,
     ThreadClosedNotification,
@@ -38,7 +38,7 @@ STOPPED = (
 OVER = "The disk takes the thread's log again: it goes on."
 
 
-class Trouble(msgspec.Struct, frozen=True):
+class StorageStatus(msgspec.Struct, frozen=True):
     """What is wrong with a thread's disk."""
 
     kind: Kind
@@ -47,22 +47,25 @@ class Trouble(msgspec.Struct, frozen=True):
 
 
 def told(
-    trouble: Trouble | None, thread_id: ThreadId, turn_id: TurnId, status: ThreadStatus
-) -> list[Said]:
+    trouble: StorageStatus | None, thread_id: ThreadId, turn_id: TurnId, status: ThreadStatus
+) -> list[Outgoing]:
     """What to say of it; None says that it is over. `status` is the thread's, for when it can be known."""
     if trouble is None:
-        return [_status(thread_id, status), Said("warning", WarningNotification(OVER, thread_id))]
+        return [
+            _status(thread_id, status),
+            Outgoing("warning", WarningNotification(OVER, thread_id)),
+        ]
     waits = WAITS if trouble.is_full else WAITS_FOR_OTHERS
     text = waits if trouble.kind == "waits" else STOPPED
     error = TurnError(text, additional_details=trouble.reason)
-    said = Said("error", ErrorNotification(error, trouble.kind == "waits", thread_id, turn_id))
+    said = Outgoing("error", ErrorNotification(error, trouble.kind == "waits", thread_id, turn_id))
     if trouble.kind == "waits":
         return [said]
     # It is loaded no more, and no end of the turn follows: that is still to come, when it is resumed.
-    closed = Said("thread/closed", ThreadClosedNotification(thread_id=thread_id), to_all=True)
+    closed = Outgoing("thread/closed", ThreadClosedNotification(thread_id=thread_id), to_all=True)
     return [_status(thread_id, InError()), said, closed]
 
 
-def _status(thread_id: ThreadId, status: ThreadStatus) -> Said:
+def _status(thread_id: ThreadId, status: ThreadStatus) -> Outgoing:
     params = ThreadStatusChangedNotification(thread_id=thread_id, status=status)
-    return Said("thread/status/changed", params, to_all=True)
+    return Outgoing("thread/status/changed", params, to_all=True)

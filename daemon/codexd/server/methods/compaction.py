@@ -13,7 +13,7 @@ from codexd.core.events.compaction import text_item
 from codexd.core.events.events import InputQueued, TurnStarted
 from codexd.core.events.record import Recorded, decode_record
 from codexd.core.events.tools import ToolEnded
-from codexd.core.state.visibility import Standing
+from codexd.core.state.visibility import Visibility
 from codexd.core.state.window import json_bytes, tokens_of
 from codexd.core.values.ids import TurnId
 from codexd.projections.model.kept_by_compaction import bridge_of
@@ -22,7 +22,7 @@ from codexd.protocol import history
 from codexd.protocol.history import ThreadCompactStartParams, ThreadCompactStartResponse
 from codexd.protocol.wire.rpc import RpcError, invalid_params
 from codexd.runtime.actor.actor import ThreadActor
-from codexd.server.connection.connection import Answered, Connection
+from codexd.server.connection.connection import Connection, MethodResult
 from codexd.server.methods.lookup import open_thread, refused
 from codexd.server.services import Services
 
@@ -35,27 +35,27 @@ _PAGE_RECORDS = 500
 
 async def thread_compact_start(
     services: Services, connection: Connection, params: ThreadCompactStartParams
-) -> Answered:
+) -> MethodResult:
     """Compact the history, in a turn of its own."""
     thread = await open_thread(services, params.thread_id, "thread not found")
     turn_id = TurnId(services.new_id())
     await _asked(thread, c.CompactThread(turn_id=turn_id), connection)
-    return Answered(ThreadCompactStartResponse(turn_id))
+    return MethodResult(ThreadCompactStartResponse(turn_id))
 
 
 async def thread_compact_preview(
     services: Services, connection: Connection, params: history.ThreadCompactPreviewParams
-) -> Answered:
+) -> MethodResult:
     """What a compaction would keep and lose (codexd only)."""
     thread = await open_thread(services, params.thread_id, "thread not found")
     model_history, state = thread.history, thread.state
-    await thread.keeper.bring_back(model_history)
+    await thread.snapshot_writer.bring_back(model_history)
     assert state.settings is not None
     limits = thread.world.around.limits(state.settings)
-    bridge = bridge_of(model_history.keepsakes, limits.window)
+    bridge = bridge_of(model_history.compaction_keep, limits.window)
     items = [bytes(item) for item in bridge.items]
     lost = Counter(model_history.items) - Counter(items)
-    words = {one.seq: one.text for one in model_history.keepsakes.words}
+    words = {one.seq: one.text for one in model_history.compaction_keep.words}
     kept = [
         history.KeptPreview(
             one.seq, _tokens([bytes(text_item("user", words[one.seq]))]), _line(words[one.seq])
@@ -69,9 +69,9 @@ async def thread_compact_preview(
         for pin in _pins(thread).pins
     ]
     kept_tokens = _tokens(items)
-    return Answered(
+    return MethodResult(
         history.ThreadCompactPreviewResponse(
-            state.fill.context_tokens,
+            state.window.context_tokens,
             limits.compact_at,
             _counted(model_history.items),
             tuple(_with_rest(sorted(kept, key=lambda one: one.seq), kept_tokens)),
@@ -92,28 +92,28 @@ def _with_rest(kept: list[history.KeptPreview], kept_tokens: int) -> Iterable[hi
 
 async def thread_pin_add(
     services: Services, connection: Connection, params: history.ThreadPinParams
-) -> Answered:
+) -> MethodResult:
     """Have every compaction keep what the model was given of a record (codexd only)."""
     thread = await open_thread(services, params.thread_id, "thread not found")
     items = await _given(thread, params.seq)
     await _asked(thread, c.PinRecord(seq=params.seq, items=items), connection)
-    return Answered(_pins(thread))
+    return MethodResult(_pins(thread))
 
 
 async def thread_pin_remove(
     services: Services, connection: Connection, params: history.ThreadPinParams
-) -> Answered:
+) -> MethodResult:
     """Let it go with the next compaction (codexd only)."""
     thread = await open_thread(services, params.thread_id, "thread not found")
     await _asked(thread, c.UnpinRecord(seq=params.seq), connection)
-    return Answered(_pins(thread))
+    return MethodResult(_pins(thread))
 
 
 async def thread_pin_list(
     services: Services, connection: Connection, params: history.ThreadPinListParams
-) -> Answered:
+) -> MethodResult:
     """The pins of a thread (codexd only)."""
-    return Answered(_pins(await open_thread(services, params.thread_id, "thread not found")))
+    return MethodResult(_pins(await open_thread(services, params.thread_id, "thread not found")))
 
 
 async def _asked(thread: ThreadActor, command: Command, connection: Connection) -> None:
@@ -124,7 +124,7 @@ async def _asked(thread: ThreadActor, command: Command, connection: Connection) 
 
 
 def _pins(thread: ThreadActor) -> history.ThreadPinsResponse:
-    pins = thread.history.keepsakes.pins
+    pins = thread.history.compaction_keep.pins
     return history.ThreadPinsResponse(
         tuple(history.PinView(one.seq, _tokens(one.items), _line(_text(one.items))) for one in pins)
     )
@@ -136,7 +136,7 @@ async def _given(thread: ThreadActor, seq: int) -> tuple[msgspec.Raw, ...]:
         raise invalid_params(
             f"seq: expected a record from 1 to {thread.version}, found {seq}; nothing was pinned"
         )
-    if not Standing(thread.summary.erasures).counts(seq):
+    if not Visibility(thread.summary.reverts).counts(seq):
         raise invalid_params(
             f"seq: record {seq} was taken back by a revert, so the model has nothing of it; nothing was pinned"
         )

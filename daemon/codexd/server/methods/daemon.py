@@ -21,7 +21,7 @@ from codexd.protocol.wire.rpc import (
     state_error,
 )
 from codexd.runtime.troubles import Trouble
-from codexd.server.connection.connection import Answered, Connection
+from codexd.server.connection.connection import Connection, MethodResult
 from codexd.server.reads.pages import invalid_cursor
 from codexd.server.services import Services
 
@@ -31,7 +31,7 @@ COMPATIBLE_WITH = "0.169.0"
 
 async def initialize(
     services: Services, connection: Connection, params: m.InitializeParams
-) -> Answered:
+) -> MethodResult:
     """The handshake."""
     if connection.client is not None:
         raise already_initialized()
@@ -41,7 +41,7 @@ async def initialize(
         f"codexd/{COMPATIBLE_WITH} ({system.system} {system.release}; {system.machine}) "
         f"codexd/{services.version} ({client.name}; {client.version})"
     )
-    return Answered(
+    return MethodResult(
         m.InitializeResponse(
             user_agent=agent,
             codex_home=str(services.home),
@@ -53,36 +53,36 @@ async def initialize(
 
 async def account_read(
     services: Services, connection: Connection, params: m.AccountReadParams
-) -> Answered:
+) -> MethodResult:
     """Who pays. Nobody signs in to codexd: a key in the environment is what there is."""
     provider = services.config.last_good().model_provider
     variable = services.providers().get(provider)
     paid = variable is not None and services.has_key(variable)
     account = m.ApiKeyAccount() if paid else None
-    return Answered(m.AccountReadResponse(account=account, requires_openai_auth=False))
+    return MethodResult(m.AccountReadResponse(account=account, requires_openai_auth=False))
 
 
 async def config_read(
     services: Services, connection: Connection, params: m.ConfigReadParams
-) -> Answered:
+) -> MethodResult:
     """The settings in force, secrets left out: those that have a place there, and any that is known."""
     read = readable_config(services)
     shown = services.known_secrets()(effective(read.config))
-    return Answered(
+    return MethodResult(
         m.ConfigReadResponse(msgspec.Raw(shown), msgspec.Raw(origins(read)), msgspec.Raw(b"null"))
     )
 
 
 async def config_requirements_read(
     services: Services, connection: Connection, params: m.NoParams
-) -> Answered:
+) -> MethodResult:
     """What an administrator demands: nothing."""
-    return Answered(m.ConfigRequirementsReadResponse())
+    return MethodResult(m.ConfigRequirementsReadResponse())
 
 
 async def model_list(
     services: Services, connection: Connection, params: m.ModelListParams
-) -> Answered:
+) -> MethodResult:
     """The catalogue, or what a server on this machine has. The cursor is how many came before."""
     models = [one for one in services.models if params.include_hidden or not one.hidden]
     if params.model_provider in services.local_providers:
@@ -94,10 +94,12 @@ async def model_list(
         start = int(params.cursor)
     end = start + max(params.limit or 1, 1) if params.limit is not None else len(models)
     following = str(end) if end < len(models) else None
-    return Answered(m.ModelListResponse(tuple(models[start:end]), following))
+    return MethodResult(m.ModelListResponse(tuple(models[start:end]), following))
 
 
-async def server_status(services: Services, connection: Connection, params: m.NoParams) -> Answered:
+async def server_status(
+    services: Services, connection: Connection, params: m.NoParams
+) -> MethodResult:
     """How the daemon is (codexd only)."""
     threads = [one for one in services.supervisor.threads if one.state.reviews is None]
     total = await services.directory.count()
@@ -106,7 +108,7 @@ async def server_status(services: Services, connection: Connection, params: m.No
         running=sum(1 for thread in threads if thread.state.turn is not None),
         total=total,
     )
-    return Answered(
+    return MethodResult(
         codexd_methods.ServerStatusResponse(
             pid=services.pid,
             version=services.version,
@@ -141,10 +143,10 @@ def readable_config(services: Services) -> ReadConfig:
 
 async def provider_find_local(
     services: Services, connection: Connection, params: codexd_methods.ProviderFindLocalParams
-) -> Answered:
+) -> MethodResult:
     """Look for a model server on this machine."""
     try:
-        return Answered(await services.find_local(params.provider, params.model))
+        return MethodResult(await services.find_local(params.provider, params.model))
     except Rejected as rejected:
         raise state_error(rejected.message, rejected.code) from rejected
 

@@ -11,7 +11,7 @@ import trio
 from codexd.machine.patience import patiently
 from codexd.protocol.transfer import ThreadExportParams, ThreadExportResponse
 from codexd.protocol.wire.rpc import invalid_params, state_error
-from codexd.server.connection.connection import Answered, Connection
+from codexd.server.connection.connection import Connection, MethodResult
 from codexd.server.methods.export_targets import ExportTarget, NoTarget
 from codexd.server.methods.lookup import thread_id_of
 from codexd.server.services import Services
@@ -20,7 +20,7 @@ from codexd_eventstore.store import NotFound, Refused
 
 async def thread_export(
     services: Services, connection: Connection, params: ThreadExportParams
-) -> Answered:
+) -> MethodResult:
     """Pack a thread. A file that is to be replaced stays until the new one is whole."""
     thread_id, path = thread_id_of(params.thread_id), Path(params.path)
     if not path.is_absolute() or "\0" in params.path:
@@ -48,6 +48,6 @@ async def thread_export(
         if target is not None:
             with suppress(OSError):
                 target.new.unlink()  # where it did not get its name
-    return Answered(
+    return MethodResult(
         ThreadExportResponse(thread_id, str(path), size, len(package.logs), len(package.blobs))
     )

@@ -7,14 +7,14 @@ import hashlib
 import msgspec
 
 from codexd.core.state.state import ThreadState
-from codexd.core.state.visibility import Standing
+from codexd.core.state.visibility import Visibility
 from codexd.core.values.ids import InvalidId, ThreadId, parse_thread_id
 from codexd.index.index import IndexUnavailable
 from codexd.index.query.listing import (
     FIRST_ID,
     LAST_ID,
     InvalidCursor,
-    Place,
+    ListCursor,
     Row,
     SortKey,
     Wanted,
@@ -27,7 +27,7 @@ from codexd.protocol import searching as s
 from codexd.protocol import threads as t
 from codexd.protocol.wire.rpc import internal_error, invalid_params, state_error
 from codexd.runtime.troubles import Trouble, unreadable
-from codexd.server.connection.connection import Answered, Connection
+from codexd.server.connection.connection import Connection, MethodResult
 from codexd.server.feed.thread_view import heading
 from codexd.server.methods.lookup import store_error, thread_id_of
 from codexd.server.reads import pages
@@ -41,7 +41,7 @@ EXCLUDED_MAX = 100
 
 async def thread_list(
     services: Services, connection: Connection, params: t.ThreadListParams
-) -> Answered:
+) -> MethodResult:
     """A page of threads, newest first where the client does not say."""
     wanted, key = _wanted(params), _key(params.sort_key)
     limit, upwards = page_limit(params.limit), params.sort_direction == "asc"
@@ -50,7 +50,7 @@ async def thread_list(
         wanted, key, upwards=upwards, start=start_of(print_, params.cursor), limit=limit
     )
     following, backwards = cursors(print_, key, page.rows, upwards=upwards)
-    return Answered(
+    return MethodResult(
         t.ThreadListResponse(
             tuple(_shown(services, row) for row in page.rows),
             following if page.more else None,
@@ -62,7 +62,7 @@ async def thread_list(
 
 async def thread_search(
     services: Services, connection: Connection, params: s.ThreadSearchParams
-) -> Answered:
+) -> MethodResult:
     """A page of threads in which something is found, newest first where the client does not say."""
     try:
         phrases = read_term(params.search_term)
@@ -89,7 +89,7 @@ async def thread_search(
     shown = found[:limit]
     rows = tuple(one.row for one in shown)
     following, backwards = cursors(print_, key, rows, upwards=upwards)
-    return Answered(
+    return MethodResult(
         s.ThreadSearchResponse(
             tuple(_result(services, one, hits=bool(params.hits)) for one in shown),
             following if len(found) > limit else None,
@@ -101,7 +101,7 @@ async def thread_search(
 
 async def thread_search_occurrences(
     services: Services, connection: Connection, params: s.ThreadSearchOccurrencesParams
-) -> Answered:
+) -> MethodResult:
     """A page of the places where a text stands in a thread's messages, from the beginning on."""
     thread_id, term = thread_id_of(params.thread_id), params.search_term
     if not term.strip() or len(term) > TERM_CHARS_MAX:
@@ -120,7 +120,7 @@ async def thread_search_occurrences(
         raise internal_error(f"nothing was searched: {error}") from error
     shown = found[:limit]
     more = len(found) > limit
-    return Answered(
+    return MethodResult(
         s.ThreadSearchOccurrencesResponse(
             tuple(_occurrence(one) for one in shown),
             write_cursor(print_, shown[-1].place) if more else None,
@@ -177,7 +177,7 @@ def _key(asked: str | None) -> SortKey:
     return "updated" if asked in ("updated_at", "recency_at") else "created"
 
 
-def start_of(print_: bytes, cursor: str | None) -> Place | None:
+def start_of(print_: bytes, cursor: str | None) -> ListCursor | None:
     """The place in a list that a client kept. Raises: RpcError."""
     if cursor is None:
         return None
@@ -201,7 +201,7 @@ def cursors(
     if not rows:
         return None, None
     beside = LAST_ID if upwards else FIRST_ID
-    first = Place(rows[0].place(key).key, beside)
+    first = ListCursor(rows[0].place(key).key, beside)
     return write_cursor(print_, rows[-1].place(key)), write_cursor(print_, first)
 
 
@@ -234,19 +234,21 @@ def _result(services: Services, found: FoundThread, *, hits: bool) -> s.ThreadSe
     row = found.row
     if thread is not None:
         row = Row(row.thread_id, thread.summary, thread.path)
-    standing = Standing(row.summary.erasures)
+    visibility = Visibility(row.summary.reverts)
     # What was taken back comes last, and is found: it may be what somebody looks for.
-    places = sorted((_hit(one, standing) for one in found.hits), key=lambda place: place.taken_back)
+    places = sorted(
+        (_hit(one, visibility) for one in found.hits), key=lambda place: place.taken_back
+    )
     snippet = places[0].snippet if places else ""
     if not hits:
         return s.ThreadSearchResult(_shown(services, row), snippet)
     return s.ThreadSearchResult(_shown(services, row), snippet, tuple(places))
 
 
-def _hit(hit: Hit, standing: Standing) -> s.SearchHit:
+def _hit(hit: Hit, visibility: Visibility) -> s.SearchHit:
     ranges = tuple(_range(hit.snippet, number) for number in range(len(hit.snippet.ranges)))
     kind: s.Kind = hit.kind  # type: ignore[assignment]  # KINDS are its words
-    taken = hit.turn is not None and not standing.counts(hit.begun or hit.seq)
+    taken = hit.turn is not None and not visibility.counts(hit.begun or hit.seq)
     return s.SearchHit(hit.seq, kind, hit.turn, hit.item, hit.snippet.text, ranges, taken)
 
 
@@ -264,5 +266,5 @@ def _occurrence(one: Occurrence) -> s.ThreadSearchOccurrence:
         one.turn,
         one.snippet.text,
         _range(one.snippet, 0),
-        pages.Place(one.turn_seq, pages.INCLUSIVE).cursor(),
+        pages.TurnCursor(one.turn_seq, pages.INCLUSIVE).cursor(),
     )

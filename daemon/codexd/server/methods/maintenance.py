@@ -12,7 +12,7 @@ from codexd.core.events.events import InvalidEvent, ThreadForked
 from codexd.core.events.history import ReviewEntered
 from codexd.core.events.record import decode_record
 from codexd.core.values.ids import ThreadId
-from codexd.projections.clients.deltas import Said
+from codexd.projections.clients.deltas import Outgoing
 from codexd.protocol import codexd_methods
 from codexd.protocol.methods import NoParams
 from codexd.protocol.notifications import ThreadDeletedNotification
@@ -20,7 +20,7 @@ from codexd.protocol.threads import ThreadDeleteParams, ThreadDeleteResponse
 from codexd.protocol.wire.rpc import state_error
 from codexd.runtime.daemon_stream import DAEMON_STREAM
 from codexd.runtime.ephemeral_fork import forget
-from codexd.server.connection.connection import Answered, Connection
+from codexd.server.connection.connection import Connection, MethodResult
 from codexd.server.methods.lookup import store_error, thread_id_of
 from codexd.server.services import Services
 from codexd_eventstore.store import Damaged, NotFound, Refused, StoreError, StoreFailed
@@ -35,7 +35,7 @@ BLOBS_PAGE: Final = 200
 
 async def thread_delete(
     services: Services, connection: Connection, params: ThreadDeleteParams
-) -> Answered:
+) -> MethodResult:
     """Remove a thread for good; its turn is stopped first."""
     thread_id = thread_id_of(params.thread_id)
     try:
@@ -49,9 +49,9 @@ async def thread_delete(
     except StoreError as error:
         raise store_error(error) from error
     gone = ThreadDeletedNotification(thread_id=thread_id)
-    services.hub.announce(Said("thread/deleted", gone))
+    services.hub.announce(Outgoing("thread/deleted", gone))
     services.hub.let_go(thread_id)
-    return Answered(ThreadDeleteResponse())
+    return MethodResult(ThreadDeleteResponse())
 
 
 async def _delete(services: Services, thread_id: ThreadId, detach_children: bool) -> None:
@@ -96,7 +96,7 @@ async def _reviewers(services: Services, thread_id: ThreadId) -> list[ThreadId]:
 
 async def thread_verify(
     services: Services, connection: Connection, params: codexd_methods.ThreadVerifyParams
-) -> Answered:
+) -> MethodResult:
     """Check a thread's whole log, and salvage it if that is asked for and needed."""
     thread_id = _stream_of(params.thread_id)
     try:
@@ -109,7 +109,7 @@ async def thread_verify(
         raise state_error(f"thread not found: {thread_id}", "thread_not_found") from error
     except StoreError as error:
         raise store_error(error) from error
-    return Answered(
+    return MethodResult(
         codexd_methods.ThreadVerifyResponse(
             thread_id,
             verdict.archived,
@@ -139,7 +139,7 @@ async def _salvage(services: Services, thread_id: ThreadId) -> codexd_methods.Sa
 
 async def store_streams(
     services: Services, connection: Connection, params: codexd_methods.StoreStreamsParams
-) -> Answered:
+) -> MethodResult:
     """All logs, damaged ones too."""
     rows = [
         codexd_methods.StoredLog(row.stream, row.archived, row.size_bytes)
@@ -150,14 +150,14 @@ async def store_streams(
     rows.sort(key=lambda row: row.thread_id)
     limit = min(max(params.limit or STREAMS_PAGE, 1), STREAMS_PAGE)
     page = tuple(rows[:limit])
-    return Answered(
+    return MethodResult(
         codexd_methods.StoreStreamsResponse(page, page[-1].thread_id if len(rows) > limit else None)
     )
 
 
 async def store_blobs_verify(
     services: Services, connection: Connection, params: codexd_methods.StoreBlobsVerifyParams
-) -> Answered:
+) -> MethodResult:
     """Check some blobs."""
     blobs = sorted(await services.store.blobs(), key=lambda blob: blob.sha256)
     left = [blob for blob in blobs if params.after is None or blob.sha256 > params.after]
@@ -178,7 +178,7 @@ async def store_blobs_verify(
         if damage is not None:
             damaged.append(codexd_methods.DamagedBlob(blob.sha256, damage))
     after = left[checked - 1].sha256 if checked < len(left) else None
-    return Answered(
+    return MethodResult(
         codexd_methods.StoreBlobsVerifyResponse(
             checked, len(blobs), tuple(damaged), after, tuple(unreadable)
         )
@@ -187,9 +187,9 @@ async def store_blobs_verify(
 
 async def store_blobs_sweep(
     services: Services, connection: Connection, params: NoParams
-) -> Answered:
+) -> MethodResult:
     """Remove the blobs that nothing names."""
     swept = await services.store.sweep_blobs()
-    return Answered(
+    return MethodResult(
         codexd_methods.StoreBlobsSweepResponse(swept.looked_at, swept.removed, swept.removed_bytes)
     )

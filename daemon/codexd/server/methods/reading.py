@@ -14,14 +14,14 @@ from codexd.protocol.codexd_methods import ThreadLogReadParams, ThreadLogReadRes
 from codexd.protocol.turns import Turn
 from codexd.protocol.wire.rpc import RpcError, invalid_params, state_error
 from codexd.runtime.images.images import Images
-from codexd.server.connection.connection import Answered, Connection
+from codexd.server.connection.connection import Connection, MethodResult
 from codexd.server.feed.thread_view import heading
 from codexd.server.methods.lookup import store_error, thread_id_of
 from codexd.server.reads.answer_size import ENTRIES_BYTES_MAX, PAGE_BYTES_MAX
 from codexd.server.reads.images import page_of_entries, page_of_turns, turns_with_images
 from codexd.server.reads.pages import (
     INCLUSIVE,
-    Place,
+    TurnCursor,
     all_turns,
     item_place,
     items_page,
@@ -29,7 +29,7 @@ from codexd.server.reads.pages import (
     read_cursor,
     turns_page,
 )
-from codexd.server.reads.turns import Past
+from codexd.server.reads.turns import TurnReader
 from codexd.server.services import Services
 from codexd_eventstore.store import EventStore, NotFound, Record, StoreError
 
@@ -39,7 +39,7 @@ LOG_PAGE_MAX = 1000
 
 async def thread_read(
     services: Services, connection: Connection, params: t.ThreadReadParams
-) -> Answered:
+) -> MethodResult:
     """A thread, loaded or not, archived or not, without following it."""
     thread_id = thread_id_of(params.thread_id)
     try:
@@ -67,7 +67,7 @@ async def thread_read(
     if shown.imported_from is msgspec.UNSET and not row.summary.ephemeral:
         origin = await _origin(services, thread_id)
         shown = msgspec.structs.replace(shown, imported_from=origin)
-    return Answered(t.ThreadReadResponse(shown))
+    return MethodResult(t.ThreadReadResponse(shown))
 
 
 async def _origin(services: Services, thread_id: ThreadId) -> t.ImportedFrom | msgspec.UnsetType:
@@ -94,7 +94,7 @@ async def _is_foreign(store: EventStore, thread_id: ThreadId, state: ThreadState
 
 async def thread_turns_list(
     services: Services, connection: Connection, params: t.ThreadTurnsListParams
-) -> Answered:
+) -> MethodResult:
     """A page of turns, newest first where the client does not say."""
     thread_id = thread_id_of(params.thread_id)
     try:
@@ -105,7 +105,7 @@ async def thread_turns_list(
             past,
             read_cursor(params.cursor)
             if params.at_seq is None
-            else Place(params.at_seq, INCLUSIVE),
+            else TurnCursor(params.at_seq, INCLUSIVE),
             page_limit(params.limit),
             params.sort_direction or "desc",
         )
@@ -115,12 +115,12 @@ async def thread_turns_list(
     shown = [turn.turn(view) for turn in page.turns]
     turns = await page_of_turns(shown, _images(services, thread_id))
     following = page.next_cursor(len(turns))
-    return Answered(t.ThreadTurnsListResponse(turns, following, page.backwards_cursor))
+    return MethodResult(t.ThreadTurnsListResponse(turns, following, page.backwards_cursor))
 
 
 async def thread_items_list(
     services: Services, connection: Connection, params: t.ThreadItemsListParams
-) -> Answered:
+) -> MethodResult:
     """A page of items, oldest first where the client does not say."""
     thread_id = thread_id_of(params.thread_id)
     try:
@@ -137,10 +137,10 @@ async def thread_items_list(
         raise _unread(error, thread_id) from error
     items = await page_of_entries(page.items, _images(services, thread_id))
     following = page.next_cursor(len(items))
-    return Answered(t.ThreadItemsListResponse(items, following, page.backwards_cursor))
+    return MethodResult(t.ThreadItemsListResponse(items, following, page.backwards_cursor))
 
 
-async def _items_place(past: Past, params: t.ThreadItemsListParams) -> Place | None:
+async def _items_place(past: TurnReader, params: t.ThreadItemsListParams) -> TurnCursor | None:
     if not isinstance(params.cursor, t.ItemAnchor):
         return read_cursor(params.cursor)
     if not params.turn_id:
@@ -153,7 +153,7 @@ async def _items_place(past: Past, params: t.ThreadItemsListParams) -> Place | N
 
 async def thread_loaded_list(
     services: Services, connection: Connection, params: t.ThreadLoadedListParams
-) -> Answered:
+) -> MethodResult:
     """The ids of the loaded threads, oldest first; the cursor is the last id of the page before."""
     limit = page_limit(params.limit)
     threads = services.supervisor.threads
@@ -161,12 +161,12 @@ async def thread_loaded_list(
     if params.cursor is not None:
         ids = [one for one in ids if one > params.cursor]
     page = tuple(ids[:limit])
-    return Answered(t.ThreadLoadedListResponse(page, page[-1] if len(ids) > limit else None))
+    return MethodResult(t.ThreadLoadedListResponse(page, page[-1] if len(ids) > limit else None))
 
 
 async def thread_log_read(
     services: Services, connection: Connection, params: ThreadLogReadParams
-) -> Answered:
+) -> MethodResult:
     """Records as they stand in the log (codexd only)."""
     thread_id = thread_id_of(params.thread_id)
     limit = min(max(params.limit or LOG_PAGE_MAX, 1), LOG_PAGE_MAX)
@@ -178,7 +178,7 @@ async def thread_log_read(
         raise _unread(error, thread_id) from error
     records = tuple(msgspec.Raw(record.line) for record in page)
     more = bool(page) and page[-1].seq < version
-    return Answered(ThreadLogReadResponse(records, page[-1].seq if more else None))
+    return MethodResult(ThreadLogReadResponse(records, page[-1].seq if more else None))
 
 
 def _first_of(records: list[Record]) -> list[Record]:
@@ -193,15 +193,15 @@ def _unread(error: Exception, thread_id: ThreadId) -> RpcError:
     return store_error(error)
 
 
-async def _past(services: Services, thread_id: ThreadId) -> Past:
+async def _past(services: Services, thread_id: ThreadId) -> TurnReader:
     """What of a thread counts, loaded or not. Raises: StoreError, InvalidEvent."""
     row = await services.directory.find(thread_id)
-    return Past(_store(services, thread_id), thread_id, row.summary.erasures)
+    return TurnReader(_store(services, thread_id), thread_id, row.summary.reverts)
 
 
-def _check_counts(past: Past, seq: int) -> None:
+def _check_counts(past: TurnReader, seq: int) -> None:
     """Raises: RpcError, for a record of a turn that was taken back."""
-    span = past.standing.span(seq)
+    span = past.visibility.span(seq)
     if span is not None:
         raise state_error(
             f"record {seq} is of a turn that was taken back by the revert at record {span.last + 1}: "

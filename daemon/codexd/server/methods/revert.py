@@ -12,10 +12,10 @@ from codexd.core.values.ids import TurnId
 from codexd.protocol import history
 from codexd.protocol.wire.rpc import state_error
 from codexd.runtime.actor.actor import ThreadActor
-from codexd.server.connection.connection import Answered, Connection
+from codexd.server.connection.connection import Connection, MethodResult
 from codexd.server.feed.thread_view import heading
 from codexd.server.methods.lookup import open_thread, refused
-from codexd.server.reads.pages import Place
+from codexd.server.reads.pages import TurnCursor
 from codexd.server.reads.revert_point import newest_compaction, revert_point
 from codexd.server.services import Services
 
@@ -27,7 +27,7 @@ LOOKS_MAX = 3
 
 async def thread_revert(
     services: Services, connection: Connection, params: history.ThreadRevertParams
-) -> Answered:
+) -> MethodResult:
     """Take a turn back, and all turns behind it."""
     thread = await open_thread(services, params.thread_id, "thread not found")
 
@@ -48,12 +48,12 @@ async def thread_revert(
 
 async def thread_revert_undo(
     services: Services, connection: Connection, params: history.ThreadRevertUndoParams
-) -> Answered:
+) -> MethodResult:
     """Bring back what was taken back last (codexd only)."""
     thread = await open_thread(services, params.thread_id, "thread not found")
 
     async def look() -> c.UndoRevert:
-        last = thread.summary.erasures.last
+        last = thread.summary.reverts.last
         if last is None:
             raise state_error(
                 f"no revert of thread {thread.thread_id} stands: there is nothing to bring back",
@@ -68,7 +68,7 @@ async def thread_revert_undo(
 
 async def thread_compact_undo(
     services: Services, connection: Connection, params: history.ThreadCompactUndoParams
-) -> Answered:
+) -> MethodResult:
     """Undo the last compaction that counts (codexd only)."""
     thread = await open_thread(services, params.thread_id, "thread not found")
     left = False
@@ -80,11 +80,11 @@ async def thread_compact_undo(
         return c.UndoCompaction(compacted_seq=seq, markers=markers)
 
     await _carried_out(thread, look, connection)
-    settings, tokens = thread.state.settings, thread.state.fill.context_tokens
+    settings, tokens = thread.state.settings, thread.state.window.context_tokens
     assert settings is not None
     limit = thread.world.around.limits(settings).compact_at
     fits = limit is None or tokens < limit
-    return Answered(history.ThreadCompactUndoResponse(tokens, limit, fits, left))
+    return MethodResult(history.ThreadCompactUndoResponse(tokens, limit, fits, left))
 
 
 async def _carried_out(
@@ -105,7 +105,7 @@ async def _carried_out(
 
 def _reverted(
     kind: type[history.ThreadRevertResponse], thread: ThreadActor, turns: int
-) -> Answered:
+) -> MethodResult:
     shown = heading(thread.thread_id, thread.summary, thread.state, thread.path)
-    back = Place(thread.version + 1).cursor()
-    return Answered(kind(shown, back, back, turns))
+    back = TurnCursor(thread.version + 1).cursor()
+    return MethodResult(kind(shown, back, back, turns))

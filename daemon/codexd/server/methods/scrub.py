@@ -16,7 +16,7 @@ from codexd.machine.linear import NotLinear, linear_pattern
 from codexd.protocol import codexd_methods
 from codexd.protocol.wire.rpc import invalid_params, state_error
 from codexd.redaction.scrubbing import Scrub, blobs_in
-from codexd.server.connection.connection import Answered, Connection
+from codexd.server.connection.connection import Connection, MethodResult
 from codexd.server.methods.lookup import store_error, thread_id_of
 from codexd.server.services import Services
 from codexd_eventstore.store import NotFound, Record, StoreError
@@ -24,7 +24,7 @@ from codexd_eventstore.store import NotFound, Record, StoreError
 
 async def thread_scrub(
     services: Services, connection: Connection, params: codexd_methods.ThreadScrubParams
-) -> Answered:
+) -> MethodResult:
     """Scrub a thread and what was forked from it, archived or not."""
     scrub = _scrub_of(services, params)
     thread_id = thread_id_of(params.thread_id)
@@ -41,7 +41,7 @@ async def thread_scrub(
         raise state_error(f"no thread {thread_id}: {error}", "thread_not_found") from error
     except StoreError as error:
         raise store_error(error) from error
-    return Answered(
+    return MethodResult(
         codexd_methods.ThreadScrubResponse(
             threads=tuple(work.found[stream] for stream in family),
             blobs=len(work.blobs),

@@ -15,12 +15,12 @@ from codexd.core.events.events import InvalidEvent
 from codexd.core.values.ids import ApprovalId, ThreadId
 from codexd.protocol.methods import EMPTY_ANSWERS, METHODS, known_methods, read_params
 from codexd.protocol.requests import Decided, read_decision
-from codexd.protocol.wire.rpc import Answer, Request, internal_error, unknown_method
+from codexd.protocol.wire.rpc import ClientReply, Request, internal_error, unknown_method
 from codexd.runtime.supervisor import ThreadGone
-from codexd.server.connection.connection import Answered, Call, Connection
+from codexd.server.connection.connection import Call, Connection, MethodResult
 from codexd.server.connection.peers import may_decide
 from codexd.server.feed.frames import Frame
-from codexd.server.hub import standing
+from codexd.server.hub import loaded_statuses
 from codexd.server.methods import (
     compaction,
     daemon,
@@ -43,7 +43,7 @@ from codexd_eventstore.store import StoreError
 log = logging.getLogger(__name__)
 
 # The params of a handler are of its own method's type; the table below is checked against METHODS by a test.
-Handler = Callable[[Services, Connection, Any], Awaitable[Answered]]
+Handler = Callable[[Services, Connection, Any], Awaitable[MethodResult]]
 
 HANDLERS: dict[str, Handler] = {
     "initialize": daemon.initialize,
@@ -94,7 +94,7 @@ HANDLERS: dict[str, Handler] = {
 }
 
 
-class Answers:
+class Dispatcher:
     """Answers the requests of all connections."""
 
     def __init__(self, services: Services) -> None:
@@ -121,10 +121,10 @@ class Answers:
         precedes = not method.looks if thread_id is not None else not method.needs_initialize
         return Call(request.method, params, thread_id, method.large, precedes)
 
-    async def answer(self, connection: Connection, call: Call) -> Answered:
+    async def answer(self, connection: Connection, call: Call) -> MethodResult:
         """Answer one request. Raises: RpcError."""
         if call.params is None:
-            return Answered(msgspec.Raw(EMPTY_ANSWERS[call.method]))
+            return MethodResult(msgspec.Raw(EMPTY_ANSWERS[call.method]))
         try:
             return await HANDLERS[call.method](self._services, connection, call.params)
         except (StoreError, InvalidEvent) as error:
@@ -135,12 +135,12 @@ class Answers:
                 f"carried out: look at the thread, then try again ({error})"
             ) from error
 
-    def asked_in(self, answer: Answer) -> ThreadId | None:
+    def asked_in(self, answer: ClientReply) -> ThreadId | None:
         """The thread whose question is answered, if it is still open."""
         asked = self._services.hub.questions.asked(answer.id)
         return ThreadId(asked[0]) if asked is not None else None
 
-    async def decide(self, connection: Connection, answer: Answer) -> None:
+    async def decide(self, connection: Connection, answer: ClientReply) -> None:
         """A client answered a question. The first decision counts; others change nothing.
 
         It counts only from a connection that follows the thread and was asked there, and for the action
@@ -182,7 +182,7 @@ class Answers:
         except Rejected as late:
             log.info("connection %s: %s", connection.by, late.message)
 
-    def standing(self) -> Iterable[Frame]:
+    def loaded_statuses(self) -> Iterable[Frame]:
         """How all loaded threads stand."""
         services = self._services
-        return standing(services.supervisor, services.hub, services.now_us() // 1000)
+        return loaded_statuses(services.supervisor, services.hub, services.now_us() // 1000)

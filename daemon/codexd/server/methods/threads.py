@@ -13,19 +13,19 @@ from codexd.core.events.events import (
 )
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.settings import Settings, SettingsChange
-from codexd.projections.clients.deltas import Said
-from codexd.projections.clients.turns import Transcript
-from codexd.protocol import asked_settings as s
+from codexd.projections.clients.deltas import Outgoing
+from codexd.projections.clients.turns import TurnProjection
+from codexd.protocol import settings as s
 from codexd.protocol import threads as t
-from codexd.protocol.asked_settings import settings_change, thread_change
 from codexd.protocol.notifications import ThreadClosedNotification, ThreadStartedNotification
+from codexd.protocol.settings import settings_change, thread_change
 from codexd.protocol.turns import Turn
 from codexd.protocol.wire.rpc import invalid_params, state_error
 from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.snapshots.load import Witness
-from codexd.server.connection.connection import Answered, Connection
+from codexd.server.connection.connection import Connection, MethodResult
 from codexd.server.feed.cursor import wire_at
-from codexd.server.feed.feed import Follower
+from codexd.server.feed.follower import Follower
 from codexd.server.feed.frames import Reader
 from codexd.server.feed.outbox import Outbox
 from codexd.server.feed.thread_view import heading, settled
@@ -47,15 +47,15 @@ from codexd.server.reads.answer_size import ENTRIES_BYTES_MAX
 from codexd.server.reads.fork_point import fork_point
 from codexd.server.reads.git import git_head
 from codexd.server.reads.images import bytes_of, page_of_turns
-from codexd.server.reads.pages import Place, page_limit, settled_turns, turns_page
-from codexd.server.reads.turns import Past
+from codexd.server.reads.pages import TurnCursor, page_limit, settled_turns, turns_page
+from codexd.server.reads.turns import TurnReader
 from codexd.server.services import Services
 from codexd_eventstore.store import NotFound, StoreError
 
 
 async def thread_settings_update(
     services: Services, connection: Connection, params: s.ThreadSettingsUpdateParams
-) -> Answered:
+) -> MethodResult:
     """Change a thread's settings; a turn that runs keeps those that it began with."""
     thread = await open_thread(services, params.thread_id, "thread not found")
     change = await checked_change(services, settings_change(params))
@@ -63,7 +63,7 @@ async def thread_settings_update(
         await thread.submit(c.ChangeSettings(change=change), by=connection.by)
     except Rejected as rejected:
         raise refused(rejected) from rejected
-    return Answered(s.ThreadSettingsUpdateResponse())
+    return MethodResult(s.ThreadSettingsUpdateResponse())
 
 
 # Names are one line of a list.
@@ -72,7 +72,7 @@ NAME_CHARACTERS_MAX = 200
 
 async def thread_start(
     services: Services, connection: Connection, params: t.ThreadStartParams
-) -> Answered:
+) -> MethodResult:
     """Begin a thread and follow it."""
     key = params.idempotency_key
     async with services.thread_keys.alone(key) as named:
@@ -119,9 +119,9 @@ async def _new_id(services: Services, key: str | None) -> ThreadId:
 
 async def thread_resume(
     services: Services, connection: Connection, params: t.ThreadResumeParams
-) -> Answered:
+) -> MethodResult:
     """Follow a thread, from now on or from a cursor."""
-    unknown, transcript = "no rollout found for thread id", Transcript()
+    unknown, transcript = "no rollout found for thread id", TurnProjection()
     witness = None if params.exclude_turns else transcript.apply
     if params.after is not None:
         _refuse_deadly(services, thread_id_of(params.thread_id))
@@ -144,7 +144,7 @@ async def thread_resume(
     answered = _attached(services, connection, thread, t.ThreadResumeResponse, turns)
     assert isinstance(answered.result, t.ThreadResumeResponse)
     result = msgspec.structs.replace(answered.result, initial_turns_page=page)
-    return Answered(result, answered.then, "the thread is not followed")
+    return MethodResult(result, answered.then, "the thread is not followed")
 
 
 def _refuse_deadly(services: Services, thread_id: ThreadId) -> None:
@@ -156,11 +156,11 @@ def _refuse_deadly(services: Services, thread_id: ThreadId) -> None:
 
 async def thread_fork(
     services: Services, connection: Connection, params: t.ThreadForkParams
-) -> Answered:
+) -> MethodResult:
     """A new thread with another's past, and follow it."""
     parent = await open_thread(services, params.thread_id, "no rollout found for thread id")
     change = await checked_change(services, thread_change(params))
-    key, transcript = params.idempotency_key, Transcript()
+    key, transcript = params.idempotency_key, TurnProjection()
     witness = None if params.exclude_turns else transcript.apply
     async with services.thread_keys.alone(key) as named:
         known = await find_thread(services, named)
@@ -205,7 +205,7 @@ async def _forked(
 
 async def thread_name_set(
     services: Services, connection: Connection, params: t.ThreadSetNameParams
-) -> Answered:
+) -> MethodResult:
     """Name it; an empty name takes the name away."""
     name = " ".join(params.name.split())
     if len(name) > NAME_CHARACTERS_MAX:
@@ -217,12 +217,12 @@ async def thread_name_set(
         await thread.submit(c.RenameThread(name=name or None), by=connection.by)
     except Rejected as rejected:
         raise refused(rejected) from rejected
-    return Answered(t.ThreadSetNameResponse())
+    return MethodResult(t.ThreadSetNameResponse())
 
 
 async def thread_archive(
     services: Services, connection: Connection, params: t.ThreadArchiveParams
-) -> Answered:
+) -> MethodResult:
     """Put it aside: the event first, then the file. A daemon may have died between the two."""
     thread = await load_thread(services, params.thread_id, "no rollout found for thread id")
     thread_id = thread.thread_id
@@ -242,14 +242,14 @@ async def thread_archive(
     except StoreError as error:
         raise store_error(error) from error
     closed = ThreadClosedNotification(thread_id=thread_id)
-    services.hub.announce(Said("thread/closed", closed))
+    services.hub.announce(Outgoing("thread/closed", closed))
     services.hub.let_go(thread_id)
-    return Answered(t.ThreadArchiveResponse(withdrawn or msgspec.UNSET))
+    return MethodResult(t.ThreadArchiveResponse(withdrawn or msgspec.UNSET))
 
 
 async def thread_unarchive(
     services: Services, connection: Connection, params: t.ThreadUnarchiveParams
-) -> Answered:
+) -> MethodResult:
     """Bring it back: the file first, then the event, since an archived log takes none.
 
     A daemon may have died between the two, or while it put the thread aside.
@@ -268,20 +268,20 @@ async def thread_unarchive(
     except StoreError as error:
         raise store_error(error) from error
     await thread.submit(c.UnarchiveThread(), by=connection.by)
-    return Answered(
+    return MethodResult(
         t.ThreadUnarchiveResponse(heading(thread_id, thread.summary, thread.state, thread.path))
     )
 
 
 async def thread_unsubscribe(
     services: Services, connection: Connection, params: t.ThreadUnsubscribeParams
-) -> Answered:
+) -> MethodResult:
     """Hear no more of it here."""
     thread_id = thread_id_of(params.thread_id)
     if connection.leave(thread_id):
-        return Answered(t.ThreadUnsubscribeResponse("unsubscribed"))
+        return MethodResult(t.ThreadUnsubscribeResponse("unsubscribed"))
     loaded = services.supervisor.loaded(thread_id) is not None
-    return Answered(t.ThreadUnsubscribeResponse("notSubscribed" if loaded else "notLoaded"))
+    return MethodResult(t.ThreadUnsubscribeResponse("notSubscribed" if loaded else "notLoaded"))
 
 
 Response = TypeVar("Response", t.ThreadStartResponse, t.ThreadForkResponse, t.ThreadResumeResponse)
@@ -295,7 +295,7 @@ def _attached(
     turns: tuple[Turn, ...],
     *,
     announce: bool = False,
-) -> Answered:
+) -> MethodResult:
     """The answer, and the following that begins with it: no checkpoint lies between the two."""
     thread_id = thread.thread_id
     shown = heading(
@@ -310,7 +310,7 @@ def _attached(
     seq = thread.version if connection.reader.cursor else msgspec.UNSET
     response = settled(kind, shown, thread.state.settings, seq)
     if isinstance(response, t.ThreadResumeResponse):
-        back = Place(thread.version + 1).cursor()
+        back = TurnCursor(thread.version + 1).cursor()
         response = msgspec.structs.replace(
             response, turns_backwards_cursor=back, items_backwards_cursor=back
         )
@@ -319,16 +319,16 @@ def _attached(
         connection.follow(thread_id, services.hub.feed(thread_id).follow)
         if announce:
             told = ThreadStartedNotification(msgspec.structs.replace(shown, turns=()))
-            services.hub.announce(Said("thread/started", told))
+            services.hub.announce(Outgoing("thread/started", told))
 
-    return Answered(response, then)
+    return MethodResult(response, then)
 
 
 async def _first_page(thread: ThreadActor, asked: t.TurnsPageParams | None) -> t.TurnsPage | None:
     if asked is None:
         return None
     page = await turns_page(
-        Past(thread.world.store, thread.thread_id, thread.summary.erasures),
+        TurnReader(thread.world.store, thread.thread_id, thread.summary.reverts),
         None,
         page_limit(asked.limit),
         asked.sort_direction or "desc",
@@ -340,7 +340,7 @@ async def _first_page(thread: ThreadActor, asked: t.TurnsPageParams | None) -> t
 
 async def _resumed_from(
     services: Services, connection: Connection, thread: ThreadActor, after: t.After
-) -> Answered:
+) -> MethodResult:
     """Go on from a cursor: the fold as it was there, then everything since."""
     if after.seq > thread.version:
         raise invalid_params(
@@ -354,7 +354,7 @@ async def _resumed_from(
         return feed.follow_from(reader, outbox, after.seq, wire)
 
     answered = _attached(services, connection, thread, t.ThreadResumeResponse, ())
-    return Answered(answered.result, lambda: connection.follow(thread.thread_id, begin))
+    return MethodResult(answered.result, lambda: connection.follow(thread.thread_id, begin))
 
 
 async def _new_settings(services: Services, asked: SettingsChange) -> Settings:

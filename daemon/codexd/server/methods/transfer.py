@@ -20,9 +20,9 @@ from codexd.protocol.transfer import (
 )
 from codexd.protocol.wire.rpc import invalid_params
 from codexd.runtime.snapshots.load import load
-from codexd.runtime.snapshots.steps import Keeper
+from codexd.runtime.snapshots.steps import SnapshotWriter
 from codexd.runtime.supervisor import ThreadGone
-from codexd.server.connection.connection import Answered, Connection
+from codexd.server.connection.connection import Connection, MethodResult
 from codexd.server.services import Services
 from codexd_eventstore.store import StoreError
 
@@ -34,7 +34,7 @@ PROGRESS = "thread/import/progress"
 
 async def thread_import(
     services: Services, connection: Connection, params: ThreadImportParams
-) -> Answered:
+) -> MethodResult:
     """Bring in whatever stands at the paths, each file by what it holds."""
     paths = [str(_absolute(path)) for path in params.paths]
     if not paths:
@@ -52,7 +52,7 @@ async def thread_import(
     planned = await importer.plan(paths)
     files = [await _unpack(services, path, dry=params.dry_run) for path in planned.packages]
     reports = await importer.run(planned, tell, dry_run=params.dry_run)
-    return Answered(ThreadImportResponse((*files, *(_file(report) for report in reports))))
+    return MethodResult(ThreadImportResponse((*files, *(_file(report) for report in reports))))
 
 
 async def _unpack(services: Services, path: Path, *, dry: bool) -> ImportedFile:
@@ -92,7 +92,7 @@ async def _take_in(services: Services, thread_id: ThreadId, path: Path) -> str |
         await services.brought_in.note(thread_id, str(path))
         if (await services.store.head(thread_id)).archived:
             return None  # It takes no records until it is brought back.
-        found = await load(services.store, thread_id, Keeper(services.store, thread_id))
+        found = await load(services.store, thread_id, SnapshotWriter(services.store, thread_id))
         if not brings(found.folds.state, services.here()):
             services.store.close(thread_id)
             return None

@@ -15,11 +15,11 @@ from codexd.core.values.ids import ItemId, TurnId
 from codexd.core.values.images import BadImage
 from codexd.core.values.items import UserInput
 from codexd.protocol import turns as t
-from codexd.protocol.asked_settings import turn_change
+from codexd.protocol.settings import turn_change
 from codexd.protocol.wire.rpc import invalid_params
 from codexd.runtime.actor.actor import ThreadActor
-from codexd.runtime.actor.asking import Answer
-from codexd.server.connection.connection import Answered, Connection
+from codexd.runtime.actor.submitted import CommandResult
+from codexd.server.connection.connection import Connection, MethodResult
 from codexd.server.methods.lookup import checked_change, open_thread, refused, store_error
 from codexd.server.services import Services
 from codexd_eventstore.store import StoreError
@@ -34,7 +34,7 @@ SCHEMA_HEADROOM = 200
 
 async def turn_start(
     services: Services, connection: Connection, params: t.TurnStartParams
-) -> Answered:
+) -> MethodResult:
     """Start a turn, or queue it behind the one that runs; either way it has an id of its own."""
     thread = await open_thread(services, params.thread_id, "thread not found")
     change = await checked_change(services, turn_change(params))
@@ -56,12 +56,12 @@ async def turn_start(
     if answer.repeated is not None:
         turn_id = _repeated(answer.repeated, InputQueued).turn_id
     turn = t.Turn(id=turn_id, root_turn_id=turn_id, status="inProgress")
-    return Answered(t.TurnStartResponse(turn))
+    return MethodResult(t.TurnStartResponse(turn))
 
 
 async def turn_steer(
     services: Services, connection: Connection, params: t.TurnSteerParams
-) -> Answered:
+) -> MethodResult:
     """Add to the turn that runs."""
     thread = await open_thread(services, params.thread_id, "thread not found")
     command = c.SteerTurn(
@@ -76,12 +76,12 @@ async def turn_steer(
         raise refused(rejected) from rejected
     if answer.repeated is not None:
         _repeated(answer.repeated, TurnSteered)
-    return Answered(t.TurnSteerResponse(params.expected_turn_id))
+    return MethodResult(t.TurnSteerResponse(params.expected_turn_id))
 
 
 async def turn_interrupt(
     services: Services, connection: Connection, params: t.TurnInterruptParams
-) -> Answered:
+) -> MethodResult:
     """Stop the turn that runs."""
     thread = await open_thread(services, params.thread_id, "thread not found")
     try:
@@ -92,7 +92,7 @@ async def turn_interrupt(
         )
     except Rejected as rejected:
         raise refused(rejected) from rejected
-    return Answered(t.TurnInterruptResponse())
+    return MethodResult(t.TurnInterruptResponse())
 
 
 First = TypeVar("First", InputQueued, TurnSteered)
@@ -132,7 +132,7 @@ def _check_schema(schema: msgspec.Raw) -> None:
 
 async def _said(
     thread: ThreadActor, command: c.StartTurn | c.SteerTurn, by: str, key: str | None
-) -> Answer:
+) -> CommandResult:
     """Hand it in, its images stored first. Raises: Rejected, RpcError."""
     _check_input(command.content)
     settings = thread.state.settings

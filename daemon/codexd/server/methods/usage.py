@@ -8,19 +8,19 @@ from functools import reduce
 from codexd.catalog.prices import AS_OF, SOURCE, OwnPrices, price_of
 from codexd.core.events.events import InvalidEvent
 from codexd.core.events.record import Recorded, decode_record
-from codexd.core.state.window import Fill
+from codexd.core.state.window import ContextWindow
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.usage import Tokens
 from codexd.index.query.listing import Row, Wanted
 from codexd.projections.usage.by_day import DAY_MS, SPENDING_TYPES, Spent
-from codexd.projections.usage.by_turn import Costs, TurnCost
-from codexd.projections.usage.cache_misses import MISS_TYPES, Miss, Misses
+from codexd.projections.usage.by_turn import TurnCost, UsageByTurn
+from codexd.projections.usage.cache_misses import MISS_TYPES, CacheMisses, Miss
 from codexd.projections.usage.requests import Kind
 from codexd.protocol import usage as u
 from codexd.protocol.notifications import TokenUsageBreakdown
 from codexd.protocol.wire.rpc import invalid_params, state_error
 from codexd.runtime.snapshots.window import fill_of
-from codexd.server.connection.connection import Answered, Connection
+from codexd.server.connection.connection import Connection, MethodResult
 from codexd.server.methods.listing import cursors, start_of
 from codexd.server.methods.lookup import store_error, thread_id_of
 from codexd.server.reads.pages import page_limit
@@ -34,16 +34,16 @@ _COUNTED_TYPES = SPENDING_TYPES | MISS_TYPES
 
 async def thread_usage_read(
     services: Services, connection: Connection, params: u.ThreadUsageReadParams
-) -> Answered:
+) -> MethodResult:
     """What a thread has used."""
     thread_id = thread_id_of(params.thread_id)
-    costs, misses = Costs(), Misses()
+    costs, misses = UsageByTurn(), CacheMisses()
     folds: list[Callable[[Recorded], None]] = []
     folds += [costs.apply] if params.turns else []
     folds += [misses.apply] if params.misses else []
     try:
         row = await services.directory.find(thread_id)
-        fill = await _fill(services, thread_id)
+        window = await _window(services, thread_id)
         if folds:
             await _fold(_store(services, thread_id), thread_id, folds)
     except NotFound as error:
@@ -51,14 +51,14 @@ async def thread_usage_read(
     except (StoreError, InvalidEvent) as error:
         raise store_error(error) from error
     own, sums = services.config.last_good().prices, row.summary.spending.sums
-    return Answered(
+    return MethodResult(
         u.ThreadUsageReadResponse(
             thread_id=thread_id,
             total=counts_of(sums, own),
             kinds=_kinds(sums, own),
-            model_context_window=fill.window,
-            context_tokens=fill.context_tokens,
-            percent_left=fill.percent_left,
+            model_context_window=window.limit,
+            context_tokens=window.context_tokens,
+            percent_left=window.percent_left,
             turns=tuple(_turn(one, own) for one in costs.rows) if params.turns else None,
             misses=tuple(map(_miss, misses.found)) if params.misses else None,
             unjudged_requests=misses.unjudged if params.misses else None,
@@ -69,7 +69,7 @@ async def thread_usage_read(
 
 async def thread_usage_list(
     services: Services, connection: Connection, params: u.ThreadUsageListParams
-) -> Answered:
+) -> MethodResult:
     """A page of threads that have used something, the one that was used last first."""
     if params.days is not None and params.days < 1:
         raise invalid_params(f"days: expected a number from 1 on, found {params.days}")
@@ -91,7 +91,7 @@ async def thread_usage_list(
     old = bool(page.rows) and first_ms is not None and page.rows[-1].summary.updated_ms < first_ms
     own = services.config.last_good().prices
     rows = (_row(one, first_day, own) for one in page.rows)
-    return Answered(
+    return MethodResult(
         u.ThreadUsageListResponse(
             tuple(row for row in rows if row is not None),
             following if page.more and not old else None,
@@ -174,11 +174,11 @@ def _miss(miss: Miss) -> u.CacheMiss:
     )
 
 
-async def _fill(services: Services, thread_id: ThreadId) -> Fill:
+async def _window(services: Services, thread_id: ThreadId) -> ContextWindow:
     """How full the thread's window is: of one that is not loaded, out of the end of its log."""
     thread = services.supervisor.loaded(thread_id)
     if thread is not None:
-        return thread.usage.now.fill
+        return thread.usage.now.window
     version = (await services.store.head(thread_id)).version
     return await fill_of(services.store, thread_id, version)
 

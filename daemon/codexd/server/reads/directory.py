@@ -16,11 +16,19 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from codexd.core.events.events import InvalidEvent
-from codexd.core.state.visibility import Standing
+from codexd.core.state.visibility import Visibility
 from codexd.core.values.ids import ThreadId
 from codexd.index.build.rows import NO_BEGINNING, is_thread
-from codexd.index.index import Index, IndexUnavailable
-from codexd.index.query.listing import Place, Row, SortKey, Wanted, count, damaged, page_of_rows
+from codexd.index.index import IndexUnavailable, SearchIndex
+from codexd.index.query.listing import (
+    ListCursor,
+    Row,
+    SortKey,
+    Wanted,
+    count,
+    damaged,
+    page_of_rows,
+)
 from codexd.index.query.search import FoundThread, Occurrence, found_threads, occurrences
 from codexd.index.query.terms import Phrase
 from codexd.projections.summary import Summary
@@ -41,7 +49,7 @@ log = logging.getLogger(__name__)
 DAMAGED_SHOWN_MAX: Final = 64
 
 
-class Page(msgspec.Struct, frozen=True):
+class DirectoryPage(msgspec.Struct, frozen=True):
     """Some threads in order, and whether there are more behind them."""
 
     rows: tuple[Row, ...]
@@ -51,7 +59,7 @@ class Page(msgspec.Struct, frozen=True):
 class Directory:
     """The threads of one store."""
 
-    def __init__(self, store: EventStore, supervisor: Supervisor, index: Index) -> None:
+    def __init__(self, store: EventStore, supervisor: Supervisor, index: SearchIndex) -> None:
         self._store, self._supervisor, self.index = store, supervisor, index
 
     @property
@@ -63,8 +71,8 @@ class Directory:
         return Indexing(progress.done, progress.total)
 
     async def page(
-        self, wanted: Wanted, key: SortKey, *, upwards: bool, start: Place | None, limit: int
-    ) -> Page:
+        self, wanted: Wanted, key: SortKey, *, upwards: bool, start: ListCursor | None, limit: int
+    ) -> DirectoryPage:
         """So many threads from a place on."""
         try:
             loaded = len(self._supervisor.threads)
@@ -87,7 +95,7 @@ class Directory:
         ]
         ordered = sorted(rows, key=lambda row: row.place(key), reverse=not upwards)
 
-        def is_behind(place: Place, other: Place) -> bool:
+        def is_behind(place: ListCursor, other: ListCursor) -> bool:
             return place > other if upwards else place < other
 
         shown = [
@@ -96,7 +104,7 @@ class Directory:
             if (start is None or is_behind(row.place(key), start))
             and (last is None or not is_behind(row.place(key), last))
         ]
-        return Page(tuple(shown[:limit]), full or len(shown) > limit)
+        return DirectoryPage(tuple(shown[:limit]), full or len(shown) > limit)
 
     async def search(
         self,
@@ -106,7 +114,7 @@ class Directory:
         *,
         kinds: Sequence[str],
         upwards: bool,
-        start: Place | None,
+        start: ListCursor | None,
         limit: int,
     ) -> list[FoundThread]:
         """The threads in which something is found. Raises: IndexUnavailable."""
@@ -124,14 +132,14 @@ class Directory:
         )
 
     async def occurrences(
-        self, thread_id: ThreadId, term: str, start: Place | None, limit: int
+        self, thread_id: ThreadId, term: str, start: ListCursor | None, limit: int
     ) -> list[Occurrence]:
         """Where a text stands in what was said in a thread and counts. Raises: NotFound, IndexUnavailable."""
-        standing = Standing((await self.find(thread_id)).summary.erasures)
+        visibility = Visibility((await self.find(thread_id)).summary.reverts)
 
         def asked(index: sqlite3.Connection) -> list[Occurrence]:
             found = occurrences(index, thread_id, term, start)
-            return list(islice((one for one in found if standing.counts(one.turn_seq)), limit))
+            return list(islice((one for one in found if visibility.counts(one.turn_seq)), limit))
 
         try:
             return await self.index.read(asked)

@@ -16,8 +16,8 @@ from codexd.core.events.events import Event, InputQueued, TurnSteered, Unknown
 from codexd.core.events.record import Recorded
 from codexd.core.values.images import names_of
 from codexd.core.values.items import ThreadItem, UserMessage
-from codexd.projections.clients.deltas import Said
-from codexd.projections.clients.notifications import Saying, Wire
+from codexd.projections.clients.deltas import Outgoing
+from codexd.projections.clients.notifications import ClientProjection, Saying
 from codexd.protocol.notifications import ItemCompletedNotification, ItemStartedNotification
 from codexd.protocol.threads import ThreadItemEntry
 from codexd.protocol.turns import Turn
@@ -98,7 +98,7 @@ def names_in(items: Iterable[ThreadItem | msgspec.Raw]) -> list[str]:
     ]
 
 
-def names_to_show(wire: Wire, records: Sequence[Recorded]) -> list[str]:
+def names_to_show(wire: ClientProjection, records: Sequence[Recorded]) -> list[str]:
     """The images that the records may show to whoever stands at the fold."""
     names: list[str] = []
     for recorded in records:
@@ -120,7 +120,7 @@ def _said_in(event: Event | Unknown) -> list[str]:
 
 
 def _saying(saying: Saying, urls: Urls) -> Saying:
-    if not isinstance(saying, Said):
+    if not isinstance(saying, Outgoing):
         return saying
     params = saying.params
     if not isinstance(params, ItemStartedNotification | ItemCompletedNotification):

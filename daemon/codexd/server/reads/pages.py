@@ -9,14 +9,14 @@ import msgspec
 
 from codexd.core.commands import OpenItem
 from codexd.core.events.record import decode_record
-from codexd.projections.clients.turns import Transcript, TurnView
+from codexd.projections.clients.turns import TurnProjection, TurnView
 from codexd.protocol.threads import SortDirection, ThreadItemEntry
 from codexd.protocol.turns import Turn
 from codexd.protocol.wire.rpc import RpcError, invalid_params
 from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.actor.left_drafts import read_left
 from codexd.server.reads.images import turns_with_images
-from codexd.server.reads.turns import Past
+from codexd.server.reads.turns import TurnReader
 from codexd_eventstore.store import EventStore, StoreError
 
 # How many entries a page has where the client does not say, and at most: the original's figures.
@@ -28,7 +28,7 @@ _CURSOR = re.compile(r"at-(\d{1,15})(?:\.(\d{1,9}))?", re.ASCII)
 INCLUSIVE = 999_999_999
 
 
-class Place(msgspec.Struct, frozen=True, order=True):
+class TurnCursor(msgspec.Struct, frozen=True, order=True):
     """A place in a thread: an event, and which of the items that it completed."""
 
     seq: int
@@ -39,14 +39,14 @@ class Place(msgspec.Struct, frozen=True, order=True):
         return f"at-{self.seq}.{self.index}"
 
 
-def read_cursor(cursor: str | None) -> Place | None:
+def read_cursor(cursor: str | None) -> TurnCursor | None:
     """A cursor as a client gave it back. Raises: RpcError."""
     if cursor is None:
         return None
     found = _CURSOR.fullmatch(cursor)
     if found is None:
         raise invalid_cursor(cursor)
-    return Place(int(found[1]), int(found[2] or 0))
+    return TurnCursor(int(found[1]), int(found[2] or 0))
 
 
 def invalid_cursor(cursor: str) -> RpcError:
@@ -63,10 +63,10 @@ def page_limit(limit: int | None) -> int:
     return min(max(limit if limit is not None else PAGE_DEFAULT, 1), PAGE_MAX)
 
 
-class Page(msgspec.Struct, frozen=True):
+class TurnPage(msgspec.Struct, frozen=True):
     """Entries in the order asked for, and where their neighbours begin."""
 
-    places: tuple[Place, ...]  # of the entries
+    places: tuple[TurnCursor, ...]  # of the entries
     more: bool  # whether others follow on them
     backwards_cursor: str | None
     turns: tuple[TurnView, ...] = ()
@@ -84,7 +84,7 @@ async def all_turns(
 
     `thread` gives the thread, where it is loaded.
     """
-    transcript = Transcript()
+    transcript = TurnProjection()
     while True:
         loaded = thread()
         version = loaded.version if loaded is not None else (await store.head(stream)).version
@@ -105,7 +105,9 @@ async def _left(store: EventStore, stream: str) -> tuple[OpenItem, ...]:
         return ()  # Who loads the thread is told.
 
 
-async def settled_turns(thread: ThreadActor, transcript: Transcript, room: int) -> tuple[Turn, ...]:
+async def settled_turns(
+    thread: ThreadActor, transcript: TurnProjection, room: int
+) -> tuple[Turn, ...]:
     """All turns, as of the version that the thread has when this returns; it may go on meanwhile.
 
     `transcript` has seen the log up to some event, or nothing of it; it is taken on from there. `room`, in bytes,
@@ -123,7 +125,9 @@ async def settled_turns(thread: ThreadActor, transcript: Transcript, room: int) 
             return shown
 
 
-async def turns_page(past: Past, place: Place | None, limit: int, direction: SortDirection) -> Page:
+async def turns_page(
+    past: TurnReader, place: TurnCursor | None, limit: int, direction: SortDirection
+) -> TurnPage:
     """A page of turns. Downwards it begins before `place`, or at the end; upwards after it.
 
     The cursor backwards is for the other direction, and brings the first turn here once more: it may
@@ -139,21 +143,21 @@ async def turns_page(past: Past, place: Place | None, limit: int, direction: Sor
         turns = await past.on(after, limit + 1)
     shown, more = turns[:limit], len(turns) > limit
     beside = -1 if direction == "desc" else 1
-    return Page(
-        tuple(Place(turn.seq) for turn in shown),
+    return TurnPage(
+        tuple(TurnCursor(turn.seq) for turn in shown),
         more,
-        Place(shown[0].seq + beside).cursor() if shown else None,
+        TurnCursor(shown[0].seq + beside).cursor() if shown else None,
         turns=tuple(shown),
     )
 
 
 async def items_page(
-    past: Past,
-    place: Place | None,
+    past: TurnReader,
+    place: TurnCursor | None,
     limit: int,
     direction: SortDirection,
     turn_id: str | None,
-) -> Page:
+) -> TurnPage:
     """A page of items, those of one turn or of all, by when they were completed."""
     wanted = limit + 1
     if turn_id is not None:
@@ -167,7 +171,7 @@ async def items_page(
     if place is not None:
         found = [one for one in found if _beyond(one[0], place, direction)]
     shown, more = found[:limit], len(found) > limit
-    return Page(
+    return TurnPage(
         tuple(at for at, _ in shown),
         more,
         shown[0][0].cursor() if shown else None,
@@ -175,7 +179,7 @@ async def items_page(
     )
 
 
-async def item_place(past: Past, turn_id: str, item_id: str) -> Place | None:
+async def item_place(past: TurnReader, turn_id: str, item_id: str) -> TurnCursor | None:
     """Where an item of a turn stands; None if there is none of that id."""
     for place, entry in _entries(await past.one(turn_id)):
         if not isinstance(entry.item, msgspec.Raw) and entry.item.id == item_id:
@@ -183,14 +187,14 @@ async def item_place(past: Past, turn_id: str, item_id: str) -> Place | None:
     return None
 
 
-_Entry = tuple[Place, ThreadItemEntry]
+_Entry = tuple[TurnCursor, ThreadItemEntry]
 
 
-def _beyond(one: Place, place: Place, direction: SortDirection) -> bool:
+def _beyond(one: TurnCursor, place: TurnCursor, direction: SortDirection) -> bool:
     return one < place if direction == "desc" else one > place
 
 
-async def _entries_back(past: Past, place: Place | None, wanted: int) -> list[_Entry]:
+async def _entries_back(past: TurnReader, place: TurnCursor | None, wanted: int) -> list[_Entry]:
     """At least so many entries in front of a place, if there are; whole turns of them."""
     before = place.seq + 1 if place is not None else None
     count = 4
@@ -203,7 +207,7 @@ async def _entries_back(past: Past, place: Place | None, wanted: int) -> list[_E
         count *= 4
 
 
-async def _entries_on(past: Past, place: Place | None, wanted: int) -> list[_Entry]:
+async def _entries_on(past: TurnReader, place: TurnCursor | None, wanted: int) -> list[_Entry]:
     """At least so many entries behind a place, if there are; whole turns of them."""
     start = 0
     if place is not None:
@@ -227,5 +231,5 @@ def _entries(turns: Sequence[TurnView]) -> list[_Entry]:
             index = index + 1 if seq == last_seq else 0
             last_seq = seq
             entry = ThreadItemEntry(turn.turn_id, item, item.started_at_ms, item.completed_at_ms)
-            entries.append((Place(seq, index), entry))
+            entries.append((TurnCursor(seq, index), entry))
     return entries

@@ -10,7 +10,7 @@ import msgspec
 from codexd.core.events.events import TurnCompleted, TurnFailed, TurnInterrupted, TurnStarted
 from codexd.core.events.history import HistoryCompacted
 from codexd.core.events.record import decode_record
-from codexd.core.state.visibility import Standing
+from codexd.core.state.visibility import Visibility
 from codexd.core.values.ids import ThreadId
 from codexd.protocol.wire.rpc import RpcError, state_error
 from codexd.runtime.actor.actor import ThreadActor
@@ -50,7 +50,7 @@ async def newest_compaction(thread: ThreadActor) -> tuple[int, bool]:
 
     Raises: RpcError, StoreError.
     """
-    cancelled, newest = thread.summary.erasures.cancelled, 0
+    cancelled, newest = thread.summary.reverts.cancelled, 0
     async with aclosing(_back(thread)) as back:
         async for record in back:
             if record.type == HistoryCompacted.type and record.seq not in cancelled:
@@ -67,13 +67,13 @@ async def newest_compaction(thread: ThreadActor) -> tuple[int, bool]:
 
 async def _back(thread: ThreadActor) -> AsyncGenerator[Record, None]:
     """The records that count, newest first: what was taken back is passed over unread."""
-    standing, before = Standing(thread.summary.erasures), thread.version + 1
+    visibility, before = Visibility(thread.summary.reverts), thread.version + 1
     while page := await thread.world.store.read_back(
         thread.thread_id, before=before, limit=BACK_RECORDS
     ):
         for record in page:
             before = record.seq
-            span = standing.span(before)
+            span = visibility.span(before)
             if span is not None:
                 before = span.first
                 break

@@ -11,20 +11,20 @@ from collections.abc import Sequence
 from codexd.core.events.events import InputQueued, TurnStarted
 from codexd.core.events.record import Recorded, decode_record
 from codexd.core.events.revert import MARKER_TYPES
-from codexd.core.state.visibility import Erasures, Standing
-from codexd.projections.clients.turns import Transcript, TurnView
+from codexd.core.state.visibility import Reverts, Visibility
+from codexd.projections.clients.turns import TurnProjection, TurnView
 from codexd_eventstore.store import EventStore
 
 # Records read at a time on the way back.
 BACK_RECORDS = 256
 
 
-class Past:
+class TurnReader:
     """The turns of one thread that count. Its functions raise: StoreError, InvalidEvent."""
 
-    def __init__(self, store: EventStore, stream: str, erasures: Erasures) -> None:
+    def __init__(self, store: EventStore, stream: str, reverts: Reverts) -> None:
         self._store, self._stream = store, stream
-        self.standing = Standing(erasures)
+        self.visibility = Visibility(reverts)
 
     async def one(self, turn_id: str) -> list[TurnView]:
         """The turn of that id, if there is one: looked for from the end, where people look."""
@@ -32,7 +32,7 @@ class Past:
         while page := await self._store.read_back(self._stream, before=before, limit=BACK_RECORDS):
             for record in page:
                 before = record.seq
-                if record.type == TurnStarted.type and self.standing.counts(record.seq):
+                if record.type == TurnStarted.type and self.visibility.counts(record.seq):
                     event = decode_record(record.line).event
                     if isinstance(event, TurnStarted) and event.turn_id == turn_id:
                         return await self.on(record.seq - 1, 1)
@@ -49,7 +49,7 @@ class Past:
                 position = record.seq
                 if record.type in MARKER_TYPES:
                     continue  # What they say is known.
-                counts = self.standing.counts(position)
+                counts = self.visibility.counts(position)
                 if not counts and record.type != InputQueued.type:
                     continue
                 recorded = decode_record(record.line)
@@ -76,7 +76,7 @@ class Past:
                 break
             for record in page:
                 at = record.seq
-                span = self.standing.span(at)
+                span = self.visibility.span(at)
                 if span is not None and not missing:
                     at = span.first  # Nothing in it is wanted.
                     break
@@ -105,7 +105,7 @@ class Past:
             page = await self._store.read(self._stream, after=position, limit=BACK_RECORDS)
             for record in page:
                 position = record.seq
-                if record.type == TurnStarted.type or not self.standing.counts(position):
+                if record.type == TurnStarted.type or not self.visibility.counts(position):
                     return rest
                 if record.type not in MARKER_TYPES:
                     rest.append(decode_record(record.line))
@@ -130,6 +130,6 @@ class Past:
 
 
 def _folded(records: Sequence[Recorded]) -> list[TurnView]:
-    transcript = Transcript()
+    transcript = TurnProjection()
     transcript.apply_all(records)
     return transcript.turns

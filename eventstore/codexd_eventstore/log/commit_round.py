@@ -12,8 +12,8 @@ import errno
 from contextlib import suppress
 
 from codexd_eventstore.disk.files import PASSING, FileState, FileSystem, store_failed
-from codexd_eventstore.disk.layout import Places, unlink_if_there
-from codexd_eventstore.log.log import Batch, Log
+from codexd_eventstore.disk.layout import Layout, unlink_if_there
+from codexd_eventstore.log.log import Log, WriteBatch
 from codexd_eventstore.store import StoreFailed
 
 # Nothing was written, and it passes when somebody closes files.
@@ -27,7 +27,7 @@ class Round:
         "was_open",
     )
 
-    def __init__(self, log: Log, batch: Batch, before: Round | None = None) -> None:
+    def __init__(self, log: Log, batch: WriteBatch, before: Round | None = None) -> None:
         self.log = log
         self.batch = batch
         # Behind another round the file is as that one left it, and the event loop may not know of it yet.
@@ -40,7 +40,7 @@ class Round:
         self.ruined = False  # whether the file must not be written any more
         self.disk_failed = False  # whether that is the disk's doing, and not somebody's
 
-    def run(self, fs: FileSystem, places: Places) -> None:
+    def run(self, fs: FileSystem, places: Layout) -> None:
         """Do it; what came of it stands in the attributes, also where it failed."""
         is_new = self.size == 0
         try:
@@ -77,7 +77,7 @@ class Round:
         self.fd = None
         self.error = StoreFailed(f"stream {self.log.stream}: the committer crashed", retry=False)
 
-    def _open(self, fs: FileSystem, places: Places, is_new: bool) -> None:
+    def _open(self, fs: FileSystem, places: Layout, is_new: bool) -> None:
         path = self.log.path
         if self.fd is None:
             if is_new:

@@ -7,10 +7,10 @@ never cut. `docs/explanation/decisions/0009-opening-by-the-tail.md` says why wha
 from __future__ import annotations
 
 from codexd_eventstore.log.scan import Scan, Tail
-from codexd_eventstore.sidecar.rows import Mark
+from codexd_eventstore.sidecar.rows import OpenHint
 
 
-def judge(scan: Scan, mark: Mark | None) -> str | None:
+def judge(scan: Scan, mark: OpenHint | None) -> str | None:
     """Hold a file against what was noted of its log; what is strange and yet no damage, as a sentence.
 
     Where something is missing, the scan's tail says so from here on.

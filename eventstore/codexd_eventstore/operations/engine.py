@@ -10,39 +10,41 @@ from typing import TypeVar
 
 import trio
 
-from codexd_eventstore.changes import Hub
+from codexd_eventstore.changes import ChangeHub
 from codexd_eventstore.disk.blobs import Blobs
 from codexd_eventstore.disk.drafts import Drafts
 from codexd_eventstore.disk.files import FileSystem, store_failed
-from codexd_eventstore.disk.forks import Family
-from codexd_eventstore.disk.layout import Places
+from codexd_eventstore.disk.forks import Forks
+from codexd_eventstore.disk.layout import Layout
 from codexd_eventstore.disk.own_records import Inherited, Unsealed
 from codexd_eventstore.disk.redact import Redact, Redacting
 from codexd_eventstore.format.seals import Seal, Seals, Writers
 from codexd_eventstore.log.committer import Committer
 from codexd_eventstore.log.log import Log
-from codexd_eventstore.log.open_logs import Shelf
+from codexd_eventstore.log.open_logs import OpenLogs
 from codexd_eventstore.sidecar.notes import Notes
 from codexd_eventstore.store import NotFound, StoreFailed
 
 T = TypeVar("T")
 
 
-class Parts:
+class Engine:
     """The parts of one open store. Made within the trio run that uses it."""
 
     def __init__(self, fs: FileSystem, root: str, state: str, redact: Redact | None = None) -> None:
         self.fs = fs
         self.redacting = Redacting(redact)
-        self.places = Places(fs, root)
+        self.places = Layout(fs, root)
         self.unsealed = Unsealed(fs, f"{root}/unsealed.json")
         self.inherited = Inherited(fs, f"{root}/inherited.json")
         self.seals: Seals | None = None  # until the store takes them
         self.notes = Notes(f"{state}/notes.sqlite")
-        self.hub = Hub()
-        self.shelf = Shelf(fs, self.places, self.notes, self.note, self.hub.tell, self.let_go)
+        self.hub = ChangeHub()
+        self.open_logs = OpenLogs(
+            fs, self.places, self.notes, self.note, self.hub.tell, self.let_go
+        )
         self.committer = Committer(fs, self.places, self.rest)
-        self.family = Family(fs, self.places)
+        self.forks = Forks(fs, self.places)
         self.blobs = Blobs(fs, self.places)
         self.drafts = Drafts(fs, self.places, self.blobs, self.redacting)
 
@@ -63,7 +65,7 @@ class Parts:
         if log.forget or not log.is_born:
             self.note(log)
             self.committer.release(log)
-            self.shelf.remove(log)
+            self.open_logs.remove(log)
 
     def let_go(self, log: Log) -> None:
         """Let go of a log as soon as nothing of it is in flight."""

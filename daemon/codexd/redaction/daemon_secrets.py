@@ -17,7 +17,7 @@ from codexd.redaction.redactor import Redactor
 from codexd.redaction.streaming import StreamRedactor
 
 
-class HouseRedaction:
+class DaemonSecrets:
     """Makes the redactor of the moment; its methods can be handed to whoever writes."""
 
     def __init__(self, config: LiveConfig, env: Mapping[str, str]) -> None:

@@ -18,7 +18,7 @@ class Asked(msgspec.Struct, frozen=True):
     key: str | None = None
 
 
-class Answer(msgspec.Struct, frozen=True):
+class CommandResult(msgspec.Struct, frozen=True):
     """The thread's version once the command's events are on disk."""
 
     version: int

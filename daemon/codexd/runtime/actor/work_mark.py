@@ -12,7 +12,7 @@ from codexd.core.values.ids import ThreadId
 from codexd.runtime.actor.ports import Unfinished
 
 
-class Mark:
+class WorkMark:
     """The mark of one thread."""
 
     def __init__(self, unfinished: Unfinished, thread_id: ThreadId) -> None:

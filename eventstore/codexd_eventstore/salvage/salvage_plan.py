@@ -18,7 +18,7 @@ import msgspec
 
 from codexd_eventstore.format.lines import crc_of
 from codexd_eventstore.line_start import CRC_BYTES
-from codexd_eventstore.salvage.lost_lines import Junk, Run, follows
+from codexd_eventstore.salvage.recover_lines import Junk, Run, follows
 from codexd_eventstore.store import Refused
 
 # A number that was read wrong could leave a gap of any size; a real one is as long as what was lost.
@@ -54,7 +54,7 @@ class Lost(msgspec.Struct, frozen=True):
 Part = Take | Mend | Lost
 
 
-class Plan:
+class SalvagePlan:
     """What becomes of each number, in order."""
 
     def __init__(

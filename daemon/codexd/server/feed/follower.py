@@ -1,0 +1,51 @@
+"""One connection that follows one thread: where it stands, and how it is written to."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from codexd.projections.clients.notifications import ClientProjection
+from codexd.projections.clients.review import ReviewProjection
+from codexd.server.feed.frames import Frame, Reader
+from codexd.server.feed.outbox import Outbox
+from codexd.server.feed.storage_status import StorageStatus
+
+
+class FollowedFeed(Protocol):
+    """The feed that a follower follows."""
+
+    async def catch_up(self, follower: Follower, outbox: Outbox) -> bool:
+        """Give a lagging follower up to a chunk; whether it is live again."""
+
+    def leave(self, follower: Follower) -> None:
+        """It does not follow any more."""
+
+
+class Follower:
+    """One connection's place in one thread."""
+
+    def __init__(self, feed: FollowedFeed, reader: Reader, outbox: Outbox) -> None:
+        self.feed, self.reader, self.outbox = feed, reader, outbox
+        self.lagging: ClientProjection | None = None  # the fold at its place; None: it is live
+        self.seq = 0  # its place, where it is behind
+        self.review: ReviewProjection | None = None  # where it stands in a review, if it is in one
+        self.asked: set[str] = set()  # the approvals that it was asked for
+        self.trouble: StorageStatus | None = None  # what it was told of the disk
+
+    def take(self, frame: Frame) -> int:
+        """Write a frame; how many bytes it was."""
+        wire = frame.framed(self.reader)
+        if wire:
+            self.outbox.write(wire)
+        return len(wire)
+
+    def start_lagging(
+        self, wire: ClientProjection, seq: int, review: ReviewProjection | None = None
+    ) -> None:
+        """Its socket is full: remember its place."""
+        self.lagging, self.seq, self.review = wire, seq, review
+        self.outbox.write_later(self)
+
+    async def catch_up(self, outbox: Outbox) -> bool:
+        """Write up to a chunk of what it has missed; whether it is live again."""
+        return await self.feed.catch_up(self, outbox)
