@@ -51,7 +51,7 @@ def answer_the_call(play: Play) -> None:
 
 def kinds(play: Play, after: int) -> list[str]:
     """What happened since."""
-    return [one.type for one in play.events[after:]]
+    return [event.type for event in play.events[after:]]
 
 
 def texts(items: list[bytes]) -> list[str]:
@@ -64,4 +64,4 @@ def texts(items: list[bytes]) -> list[str]:
 
 def last(play: Play, kind: type[One]) -> One:
     """The newest event of a kind."""
-    return next(one for one in reversed(play.events) if isinstance(one, kind))
+    return next(event for event in reversed(play.events) if isinstance(event, kind))

@@ -88,7 +88,7 @@ def _is_of_re(node: ast.AST) -> bool:
 def _modules() -> list[ModuleType]:
     modules = []
     for root in ROOTS:
-        for one in pkgutil.walk_packages(root.__path__, f"{root.__name__}."):
-            if not one.name.endswith(_PROGRAMS):
-                modules.append(importlib.import_module(one.name))
+        for package in pkgutil.walk_packages(root.__path__, f"{root.__name__}."):
+            if not package.name.endswith(_PROGRAMS):
+                modules.append(importlib.import_module(package.name))
     return modules

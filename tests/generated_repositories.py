@@ -271,4 +271,4 @@ def make_repository(folder: Path, seed: int, mark: Path) -> Made:
     others = making.chance.sample([one for one in _TRAPS if one is not first], 3)
     for trap in (kind, first, *others):
         trap(making)
-    return Made(making.where, tuple(one.__name__ for one in (kind, first, *others)))
+    return Made(making.where, tuple(other.__name__ for other in (kind, first, *others)))

@@ -63,8 +63,8 @@ class Repo(msgspec.Struct, frozen=True):
 
     def set(self, *assignments: str) -> None:
         """Lines such as `core.fsmonitor=PROGRAM`, in the repository's own configuration."""
-        for one in assignments:
-            key, _, value = one.partition("=")
+        for assignment in assignments:
+            key, _, value = assignment.partition("=")
             self.git("config", key, value.replace("PROGRAM", self.program))
 
     def write(self, name: str, text: str) -> None:

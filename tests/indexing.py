@@ -47,7 +47,7 @@ class LogFile:
         """Append events, each by itself."""
         members = encode_members(None, turn)
         return self.add_raw(
-            *(NewEvent(one.type, encode_event(one), one.v, members) for one in events)
+            *(NewEvent(event.type, encode_event(event), event.v, members) for event in events)
         )
 
     def add_raw(self, *events: NewEvent) -> LogFile:

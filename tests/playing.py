@@ -265,7 +265,7 @@ class Play:
                 after_ms=0,
                 attempts_max=3,
                 open_items=self.open_items(),
-                images=tuple(print_of(one) for one in newest_images(self.history.items)),
+                images=tuple(print_of(image) for image in newest_images(self.history.items)),
                 asked=(settings.model, settings.provider),
             )
         )
@@ -399,13 +399,13 @@ class Play:
             self.history.apply(event, seq)
             return
         self.history, standing = ModelHistory(), Visibility(self.reverts)
-        for one in self.records:
-            self.history.apply_all(standing.of(one.seq, one.event), one.seq)
+        for record in self.records:
+            self.history.apply_all(standing.of(record.seq, record.event), record.seq)
 
     def living(self) -> list[Recorded]:
         """The beginnings of the turns that count, oldest first."""
         standing = Visibility(self.reverts)
-        begun = (one for one in self.records if isinstance(one.event, TurnStarted))
+        begun = (record for record in self.records if isinstance(record.event, TurnStarted))
         return [one for one in begun if standing.counts(one.seq)]
 
     def revert(self, number: int) -> None:
@@ -431,7 +431,7 @@ class Play:
         assert last is not None
         before = len(self.living())
         standing = Visibility(self.reverts.after(0, HistoryRevertUndone(last.seq, 0)))
-        begun = [one for one in self.records if isinstance(one.event, TurnStarted)]
+        begun = [record for record in self.records if isinstance(record.event, TurnStarted)]
         after = sum(1 for one in begun if standing.counts(one.seq))
         self.do(
             c.UndoRevert(reverted_seq=last.seq, turns=after - before, markers=self.state.markers)
@@ -445,7 +445,7 @@ class Play:
     def compactions(self) -> list[int]:
         """The compactions that count."""
         standing = Visibility(self.reverts)
-        done = (one.seq for one in self.records if isinstance(one.event, HistoryCompacted))
+        done = (record.seq for record in self.records if isinstance(record.event, HistoryCompacted))
         return [one for one in done if standing.counts(one) and one not in self.reverts.cancelled]
 
     def _end_of(self, begun: Recorded) -> int:

@@ -95,7 +95,7 @@ class Reading:
     def ended(self) -> list[str]:
         """Those of `turns` that count."""
         gone = set[str]().union(*self._gone)
-        return [one for one in self.turns if one.partition(" ")[0] not in gone]
+        return [turn for turn in self.turns if turn.partition(" ")[0] not in gone]
 
     def _reverted(self, said: n.ThreadRevertedNotification) -> None:
         if said.before_turn_id is None:

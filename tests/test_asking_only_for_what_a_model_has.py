@@ -20,7 +20,7 @@ def settings(
 
 def tuned(wanted: Settings) -> tuple[Tuning | None, list[str]]:
     found = tuned_to(wanted, find_model(wanted.model))
-    return found.tuning, [one.message for one in found.complaints]
+    return found.tuning, [complaint.message for complaint in found.complaints]
 
 
 def test_what_it_has_is_asked() -> None:
@@ -62,7 +62,7 @@ def test_a_model_that_nobody_knows_may_know_any_effort_and_is_assumed_to_have_no
 ):
     tuning, complaints = tuned(settings("house-1", "heroic", "auto", "low"))
     assert tuning == Tuning("heroic")
-    assert all("is not in the catalog" in one for one in complaints)
+    assert all("is not in the catalog" in complaint for complaint in complaints)
     assert len(complaints) == 2
 
 

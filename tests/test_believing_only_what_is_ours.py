@@ -46,7 +46,7 @@ def test_instructions_of_another_user_are_passed_over_and_said(work: Path) -> No
     os.chown(trap, STRANGER, STRANGER)
     found = read_user_instructions(str(work), Rules())
     assert [source.path for source in found.sources] == [str(work / "AGENTS.md")]
-    assert [one.message for one in found.complaints] == [
+    assert [complaint.message for complaint in found.complaints] == [
         f"{trap} belongs to uid {STRANGER}, expected uid 0 or root: it was passed over."
     ]
 
@@ -69,7 +69,7 @@ async def test_a_repository_of_another_user_marks_no_root_and_is_not_told(work: 
     os.chown(git, STRANGER, STRANGER)
     found = read_user_instructions(str(work), Rules())
     assert found.text == ""
-    assert [one.message for one in found.complaints] == [
+    assert [complaint.message for complaint in found.complaints] == [
         f"{git} belongs to uid {STRANGER}, expected uid 0 or root: it was passed over."
     ]
     assert await git_head(str(work)) is None

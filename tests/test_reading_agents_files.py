@@ -127,7 +127,7 @@ def test_a_name_that_is_a_path_is_passed_over_with_a_complaint(project: Path) ->
     (project.parent / "x.md").write_text("no")
     found = read(project, replace(RULES, fallbacks=("../x.md",)))
     assert found.text == ""
-    assert [one.about for one in found.complaints] == ["instructions:expected:../x.md"]
+    assert [complaint.about for complaint in found.complaints] == ["instructions:expected:../x.md"]
 
 
 # How much.
@@ -161,7 +161,9 @@ def test_the_bound_is_for_all_files_together(project: Path) -> None:
         (project / name).write_text(words)
     found = read(project / "a/b", replace(RULES, bytes_max=10))
     assert [(source.bytes, source.truncated) for source in found.sources] == [(8, False), (2, True)]
-    assert [one.message.split(" has ")[1].split(",")[0] for one in found.complaints] == [
+    assert [
+        complaint.message.split(" has ")[1].split(",")[0] for complaint in found.complaints
+    ] == [
         "5 bytes",
         "1 bytes",
     ]
@@ -194,7 +196,7 @@ def test_a_folder_or_a_pipe_of_that_name_is_complained_of_and_not_waited_for(pro
     (project / "AGENTS.override.md").mkdir()
     os.mkfifo(project / "AGENTS.md")
     found = read(project, replace(RULES, fallbacks=("CLAUDE.md",)))
-    assert [one.message.split("/")[-1].split()[0] for one in found.complaints] == [
+    assert [complaint.message.split("/")[-1].split()[0] for complaint in found.complaints] == [
         "AGENTS.override.md",
         "AGENTS.md",
     ]

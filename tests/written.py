@@ -12,10 +12,12 @@ from playing import THREAD
 
 async def write(store: EventStore, records: Sequence[Recorded]) -> None:
     """Append them to the thread that is played."""
-    for one in records:
-        event = one.event
+    for record in records:
+        event = record.event
         assert not isinstance(event, Unknown)
-        new = NewEvent(event.type, encode_event(event), event.v, encode_members(one.by, one.turn))
+        new = NewEvent(
+            event.type, encode_event(event), event.v, encode_members(record.by, record.turn)
+        )
         await store.append(
-            THREAD, [new], expected_version=one.seq - 1, at_us=one.at_ms * 1000, durable=False
+            THREAD, [new], expected_version=record.seq - 1, at_us=record.at_ms * 1000, durable=False
         )

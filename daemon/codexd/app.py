@@ -383,7 +383,7 @@ def _wire_model(model: Model) -> WireModel:
         description=model.description,
         hidden=model.hidden,
         supported_reasoning_efforts=tuple(
-            ReasoningEffortOption(one.effort, one.description) for one in model.efforts
+            ReasoningEffortOption(effort.effort, effort.description) for effort in model.efforts
         ),
         default_reasoning_effort=model.default_effort,
         input_modalities=model.modalities,

@@ -84,7 +84,7 @@ def test_the_model_goes_on_with_the_persons_words_the_summary_and_then_the_new_q
 def test_below_the_limit_nothing_is_compacted() -> None:
     play = answered(100)
     play.do(ask(2))
-    assert all(not isinstance(one, CompactionStarted) for one in play.events)
+    assert all(not isinstance(event, CompactionStarted) for event in play.events)
 
 
 def test_where_nobody_knows_the_limit_nothing_is_compacted() -> None:
@@ -92,7 +92,7 @@ def test_where_nobody_knows_the_limit_nothing_is_compacted() -> None:
     play.do(ask(1))
     answer(play, 10_000_000)
     play.do(ask(2))
-    assert all(not isinstance(one, CompactionStarted) for one in play.events)
+    assert all(not isinstance(event, CompactionStarted) for event in play.events)
 
 
 def test_a_turn_that_must_go_on_compacts_when_its_tools_have_answered() -> None:
@@ -104,7 +104,7 @@ def test_a_turn_that_must_go_on_compacts_when_its_tools_have_answered() -> None:
     play.do(c.ReportToolEnded(call_id=call.call_id, result=result("a listing")))
     begun = last(play, CompactionStarted)
     assert (begun.phase, begun.reason) == ("mid_turn", "limit")
-    asked = [msgspec.json.decode(one)["type"] for one in play.requests[-1]]
+    asked = [msgspec.json.decode(request)["type"] for request in play.requests[-1]]
     assert asked == ["message", "message", "function_call", "function_call_output", "message"]
 
 
@@ -121,7 +121,7 @@ def test_within_a_turn_fresh_context_stands_before_the_last_words_and_the_summar
         "look",
         f"{SUMMARY_PREFIX}\n\nLooked.",
     ]
-    told = [one for one in play.events if isinstance(one, ContextAdded) and one.within]
+    told = [event for event in play.events if isinstance(event, ContextAdded) and event.within]
     assert [one.text for one in told] == [ENVIRONMENT.text]
     answer(play, 300)
     play.do(ask(3, "and?"))

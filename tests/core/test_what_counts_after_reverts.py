@@ -93,7 +93,7 @@ def test_ranges_that_do_not_count_lie_apart_and_in_order(moves: list[tuple[str, 
     turns.play(moves)
     for spans in (turns.reverts.dead, turns.reverts.muted):
         assert all(one.last + 1 < two.first for one, two in pairwise(spans))
-        assert all(1 <= one.first <= one.last <= turns.version for one in spans)
+        assert all(1 <= span.first <= span.last <= turns.version for span in spans)
 
 
 @FEW

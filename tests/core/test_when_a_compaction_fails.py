@@ -73,7 +73,7 @@ def test_half_an_answer_is_none() -> None:
     play.do(c.RetryModelCall(call_id=call.call_id, attempt=call.attempt))
     assert play.call.compacts
     play.report(c.FinishedCall(duration_ms=5))
-    assert all(not isinstance(one, HistoryCompacted) for one in play.events)
+    assert all(not isinstance(event, HistoryCompacted) for event in play.events)
 
 
 def test_a_call_in_the_answer_is_not_made() -> None:
@@ -138,7 +138,7 @@ def test_a_call_that_is_left_out_takes_its_answer_along() -> None:
     answer_the_call(play)
     for _ in range(3):
         play.refuse_for_length()
-    kept = [msgspec.json.decode(one)["type"] for one in play.requests[-1]]
+    kept = [msgspec.json.decode(request)["type"] for request in play.requests[-1]]
     assert "function_call_output" not in kept
 
 

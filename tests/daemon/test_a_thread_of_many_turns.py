@@ -45,7 +45,7 @@ async def test_a_turn_of_a_long_thread_costs_what_a_turn_costs(
         assert max(steps) - min(steps) <= 4
         (log,) = home.logs()
         records = [json.loads(line) for line in log.read_bytes().splitlines()]
-        calls = [one for one in records if one["type"] == "model.call_started"]
+        calls = [record for record in records if record["type"] == "model.call_started"]
         assert len(calls) == TURNS
         assert len(json.dumps(calls[-1])) < len(json.dumps(calls[1])) + 40
         per_turn = len(log.read_bytes()) / TURNS

@@ -31,10 +31,10 @@ async def test_everybody_is_asked_the_first_answer_counts_and_all_hear_of_it(
                 for _ in range(3)
             ]
             thread = await clients[0].start_thread(cwd=str(daemon.home.work))
-            for one in clients[1:]:
-                await one.call("thread/resume", threadId=thread)
+            for client in clients[1:]:
+                await client.call("thread/resume", threadId=thread)
             turn = await clients[0].start_turn(thread, "go")
-            asked = [await one.until_asked() for one in clients]
+            asked = [await client.until_asked() for client in clients]
             assert asked == [asked[0]] * 3
             assert asked[0].method == "item/commandExecution/requestApproval"
             assert asked[0].params["threadId"] == thread
@@ -42,12 +42,12 @@ async def test_everybody_is_asked_the_first_answer_counts_and_all_hear_of_it(
             await clients[2].decide(asked[2], "accept")
             await clients[1].until_told("serverRequest/resolved")
             await clients[1].decide(asked[1], "decline")  # too late
-            for one in clients:
-                await one.turn_ended(turn)
-                await self_consistent(one, asked[0])
-                (item,) = commands(one)
+            for client in clients:
+                await client.turn_ended(turn)
+                await self_consistent(client, asked[0])
+                (item,) = commands(client)
                 assert (item["status"], item["aggregatedOutput"]) == ("completed", "told\n")
-                assert answers(one) == ["ok"]
+                assert answers(client) == ["ok"]
             assert (daemon.home.work / f"first-{framing}").read_text() == "done\n"
 
 

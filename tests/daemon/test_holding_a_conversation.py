@@ -189,7 +189,9 @@ async def test_settings_of_a_turn_stay_and_are_told(daemon: Daemon) -> None:
             )
             await client.run_turn(thread, "same")
             assert len(client.of("thread/settings/updated")) == 1
-            assert [json.loads(one.body)["model"] for one in model.requests] == ["bigger"] * 2
+            assert [json.loads(request.body)["model"] for request in model.requests] == [
+                "bigger"
+            ] * 2
             resumed = await other.call("thread/resume", threadId=thread, model="smaller")
             assert (resumed["model"], resumed["cwd"]) == ("smaller", str(daemon.home.root))
             assert (await client.until_told("thread/settings/updated", times=2)).params[
@@ -258,7 +260,9 @@ async def test_thirty_threads_run_beside_each_other(daemon: Daemon) -> None:
         daemon.home.use_model(model.base_url)
         async with connected(daemon.home.socket) as client:
             threads = [await client.start_thread() for _ in range(30)]
-            turns = [await client.start_turn(one, "say 50\nrun echo hi\nsay 20") for one in threads]
+            turns = [
+                await client.start_turn(thread, "say 50\nrun echo hi\nsay 20") for thread in threads
+            ]
             for turn in turns:
                 assert (await client.turn_ended(turn))["status"] == "completed"
             assert len(answers(client)) == 60
@@ -291,7 +295,7 @@ async def test_a_call_and_its_output_are_given_back_to_the_model_as_they_were(
             thread = await client.start_thread()
             await client.run_turn(thread, "hello")
             await client.run_turn(thread, "more")
-            bodies = [json.loads(one.body) for one in model.requests]
+            bodies = [json.loads(request.body) for request in model.requests]
             for before, after in itertools.pairwise(bodies):
                 assert after["input"][: len(before["input"])] == before["input"]
             kinds = [item.get("type") for item in bodies[1]["input"]]

@@ -110,7 +110,7 @@ async def test_a_list_is_sorted_filtered_and_paged(home: Home) -> None:
             assert await listed(client) == threads[::-1]
             assert await listed(client, sortDirection="asc") == threads
             await client.run_turn(threads[1], "find me")
-            newest = [threads[1], *[one for one in threads[::-1] if one != threads[1]]]
+            newest = [threads[1], *[thread for thread in threads[::-1] if thread != threads[1]]]
             for key in ("updated_at", "recency_at"):
                 assert await listed(client, sortKey=key) == newest
             assert await listed(client, sortKey="created_at") == threads[::-1]

@@ -175,12 +175,12 @@ async def test_ephemeral_forks_are_forgotten_each_by_itself(tmp_path: Path) -> N
         assert past == msgspec.structs.replace(begun, key=None)
         assert forked.event == ThreadForked(THREAD, 1, ephemeral=True)
         assert (child.state.ephemeral, child.summary.ephemeral) == (True, True)
-        assert {one.stream for one in await passing.store.streams()} == {CHILD, GRANDCHILD}
+        assert {stream.stream for stream in await passing.store.streams()} == {CHILD, GRANDCHILD}
         for one in heard.values():
             await one.told.wait()
         await trio.testing.wait_all_tasks_blocked()
         assert await passing.store.streams() == []
-        assert [one.stream for one in await kept.store.streams()] == [THREAD]
+        assert [stream.stream for stream in await kept.store.streams()] == [THREAD]
         assert not supervisor.is_ephemeral(CHILD)
         nursery.cancel_scope.cancel()
 

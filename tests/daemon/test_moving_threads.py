@@ -63,7 +63,7 @@ async def test_imported_threads_are_on_the_lists_at_once(home: Home) -> None:
     home.start()
     async with connected(home.socket) as client:
         files = await imported(client, ROLLOUTS)
-        assert [one["outcome"] for one in files] == ["imported"] * 7
+        assert [file["outcome"] for file in files] == ["imported"] * 7
         assert await listed(client) == {thread_id(n) for n in (1, 2, 4, 5, 6, 7)}
         assert await listed(client, archived=True) == {thread_id(3)}
         thread = await read(client, thread_id(1))

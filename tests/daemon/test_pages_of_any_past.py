@@ -20,7 +20,7 @@ FEW = settings(max_examples=40, deadline=None, derandomize=True)
 
 
 def sent(turns: list[TurnView]) -> list[Turn]:
-    return [one.turn() for one in turns]
+    return [turn.turn() for turn in turns]
 
 
 @pytest.mark.slow
@@ -42,11 +42,11 @@ def test_a_page_is_a_part_of_the_whole(run: list[int], place: int, count: int) -
         past = TurnReader(store, THREAD, summary.reverts)
         assert sent(await past.back(None, len(turns) + 1)) == sent(turns)
         assert sent(await past.on(0, len(turns) + 1)) == sent(turns)
-        older = [one for one in turns if one.seq < at]
-        newer = [one for one in turns if one.seq > at]
+        older = [turn for turn in turns if turn.seq < at]
+        newer = [turn for turn in turns if turn.seq > at]
         assert sent(await past.back(at, count)) == sent(older[-count:])
         assert sent(await past.on(at, count)) == sent(newer[:count])
-        for one in turns[-count:]:
-            assert sent(await past.one(one.turn_id)) == sent([one])
+        for turn in turns[-count:]:
+            assert sent(await past.one(turn.turn_id)) == sent([turn])
 
     trio.run(check)

@@ -80,9 +80,9 @@ async def test_pages_joined_are_the_whole_in_either_direction(daemon: Daemon, li
                         sortDirection=direction,
                     )
                 )
-                assert [one["item"] for one in entries] == expected
-                assert [one["turnId"] for one in entries] == [
-                    of_turn[one["item"]["id"]] for one in entries
+                assert [entry["item"] for entry in entries] == expected
+                assert [entry["turnId"] for entry in entries] == [
+                    of_turn[entry["item"]["id"]] for entry in entries
                 ]
 
 

@@ -119,7 +119,7 @@ def running(command: str) -> Call:
 async def told_last(client: Client, thread: str, model: ScriptedModel) -> list[str]:
     """What the model of the thread is told with the next turn, but for where it works."""
     await client.run_turn(thread, "go on")
-    return [one for one in texts(bodies(model)[-1]) if "<environment_context>" not in one]
+    return [text for text in texts(bodies(model)[-1]) if "<environment_context>" not in text]
 
 
 async def events(client: Client, thread: str) -> list[Json]:
@@ -131,9 +131,9 @@ async def events(client: Client, thread: str) -> list[Json]:
 async def reviewers(client: Client, thread: str) -> list[str]:
     """The threads of those who have looked at it."""
     return [
-        str(one["data"]["childId"])
-        for one in await events(client, thread)
-        if one["type"] == "review.entered"
+        str(event["data"]["childId"])
+        for event in await events(client, thread)
+        if event["type"] == "review.entered"
     ]
 
 
@@ -266,9 +266,9 @@ async def test_a_second_review_replaces_the_first_and_a_turn_makes_way_too(
             assert (await client.turn_ended(second))["status"] == "interrupted"
             assert (await client.turn_ended(third))["status"] == "completed"
             reasons = [
-                one["data"].get("reason")
-                for one in await events(client, thread)
-                if one["type"] == "turn.interrupted"
+                event["data"].get("reason")
+                for event in await events(client, thread)
+                if event["type"] == "turn.interrupted"
             ]
             assert reasons == ["replaced", "replaced"]
             exited = client.of("item/completed", turnId=third)[-2].params["item"]
@@ -353,7 +353,7 @@ async def test_a_killed_daemon_takes_the_reviewer_up_where_it_was(home: Home) ->
                 await client.turn_ended(turn)
                 assert ("completed", "commandExecution") in items_of(client, turn)
             (child,) = await reviewers(client, thread)
-            started = [one["type"] for one in await events(client, child)].count("turn.started")
+            started = [event["type"] for event in await events(client, child)].count("turn.started")
             assert started == 1
             found = (await client.call("thread/read", threadId=thread, includeTurns=True))[
                 "thread"

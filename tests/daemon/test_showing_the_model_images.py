@@ -59,7 +59,7 @@ async def test_every_answer_that_has_items_has_their_images(daemon: Daemon) -> N
             turns = await client.call("thread/turns/list", threadId=thread)
             assert shown({"turns": turns["data"]}) == [picture()]
             items = await client.call("thread/items/list", threadId=thread)
-            assert shown({"turns": [{"items": [one["item"] for one in items["data"]]}]}) == [
+            assert shown({"turns": [{"items": [item["item"] for item in items["data"]]}]}) == [
                 picture()
             ]
             for ephemeral in (False, True):
@@ -174,9 +174,9 @@ async def test_a_model_looks_at_a_file_by_itself(daemon: Daemon, tmp_path: Path)
             await run(client, thread, prompt="look")
             # They run beside each other, and are answered in the order in which they end.
             outputs = [one["output"] for one in told(model, 1) if "output" in one]
-            (image,) = [one for one in outputs if not isinstance(one, str)]
+            (image,) = [output for output in outputs if not isinstance(output, str)]
             assert image == [{"type": "input_image", "image_url": url_of(PNG), "detail": "high"}]
-            texts = " ".join(one for one in outputs if isinstance(one, str))
+            texts = " ".join(output for output in outputs if isinstance(output, str))
             assert "notes.txt was not shown: expected a PNG" in texts
             assert "absent.png was not shown: no such file" in texts
             items = items_of(await read(client, thread))

@@ -37,7 +37,7 @@ def inputs(model: ScriptedModel) -> list[list[Json]]:
 def plain(items: list[Json]) -> list[str]:
     """What people and models said in a request."""
     texts = [part["text"] for item in items for part in item.get("content") or ()]
-    return [one for one in texts if not one.startswith("<")]
+    return [text for text in texts if not text.startswith("<")]
 
 
 @trio_test
@@ -165,7 +165,7 @@ async def test_pages_step_over_what_was_taken_back(daemon: Daemon) -> None:
                 assert ids == expected
             # Cursors from before it are still good, whichever way they lead.
             onwards = await page(client, thread, sortDirection="asc", cursor=within["nextCursor"])
-            assert [one["id"] for one in onwards["data"]] == turns[1:]
+            assert [onward["id"] for onward in onwards["data"]] == turns[1:]
             back = await page(client, thread, cursor=answer["turnsBackwardsCursor"])
             assert [one["id"] for one in back["data"]] == turns[:1]
             items = await client.call("thread/items/list", threadId=thread, sortDirection="desc")

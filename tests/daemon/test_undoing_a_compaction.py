@@ -17,7 +17,7 @@ MORE: list[Reply] = [(Say((word,)),) for word in ("In short: all.", "Dogs.", "Em
 def said(body: bytes) -> list[str]:
     """What the messages of a request say, without what the daemon tells."""
     texts = [item["content"][0]["text"] for item in json.loads(body)["input"]]
-    return [one for one in texts if not one.startswith("<")]
+    return [text for text in texts if not text.startswith("<")]
 
 
 async def compact(client: Client, thread: str) -> None:

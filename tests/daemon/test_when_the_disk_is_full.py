@@ -102,7 +102,7 @@ async def test_what_was_asked_for_is_refused_at_once_and_has_changed_nothing(
             found = (await client.call("thread/read", threadId=fork, includeTurns=True))["thread"]
             assert texts_of(found) == ["> a", "one", "> b", "two", "> c", "three"]
             # What was refused was not told to the model either.
-            assert long.encode() not in b"".join(one.body for one in model.requests)
+            assert long.encode() not in b"".join(request.body for request in model.requests)
             assert not client.of("error")
 
 

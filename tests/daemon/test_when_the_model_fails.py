@@ -71,10 +71,10 @@ async def test_what_may_pass_is_tried_again_and_the_rest_ends_the_turn(
 ) -> None:
     # The waits of the last case but three are 0.2, 0.4, 0.8 and 1.6 s: asked for as 0 here.
     hurried = [
-        Fail(one.status, (*one.headers, ("retry-after-ms", "1")))
-        if isinstance(one, Fail) and not one.headers and one.status == 500
-        else one
-        for one in replies
+        Fail(reply.status, (*reply.headers, ("retry-after-ms", "1")))
+        if isinstance(reply, Fail) and not reply.headers and reply.status == 500
+        else reply
+        for reply in replies
     ]
     async with scripted_model(hurried) as model:
         daemon.home.use_model(model.base_url)
@@ -85,7 +85,7 @@ async def test_what_may_pass_is_tried_again_and_the_rest_ends_the_turn(
                 assert turn["error"]["codexErrorInfo"] == info
                 status_now = client.of("thread/status/changed")[-1].params["status"]
                 assert status_now == {"type": "systemError"}
-            told = [one for one in errors(client) if one[1]]
+            told = [error for error in errors(client) if error[1]]
             assert [text.split(" (")[0] for text, _ in told] == [
                 f"Reconnecting... {n + 1}/{4 if isinstance(replies[0], Fail) else 5}"
                 for n in range(retries)

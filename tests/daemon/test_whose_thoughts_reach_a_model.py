@@ -27,7 +27,7 @@ async def test_thoughts_come_back_to_the_model_that_had_them_and_to_no_other(
         [item["encrypted_content"] for item in request["input"] if item["type"] == "reasoning"]
         for request in requests
     ]
-    assert [len(one) for one in thoughts] == [0, 1, 0, 2]
+    assert [len(thought) for thought in thoughts] == [0, 1, 0, 2]
     assert thoughts[3][0] == thoughts[1][0]
     assert len({request["prompt_cache_key"] for request in requests}) == 1
     assert all(request["store"] is False for request in requests)

@@ -310,7 +310,7 @@ async def test_what_a_deleted_log_named_can_be_swept_at_once(tmp_path: Path) -> 
 async def test_a_blob_whose_bytes_changed_is_found(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         good, bad = await store.put_blob(b"good"), await store.put_blob(b"bad")
-        assert sorted(await store.blobs(), key=lambda one: one.size_bytes) == [bad, good]
+        assert sorted(await store.blobs(), key=lambda blob: blob.size_bytes) == [bad, good]
         put(tmp_path / "data" / "blobs" / bad.sha256[:2] / bad.sha256, b"bed")
         assert await store.verify_blob(good.sha256) is None
         assert await store.verify_blob(bad.sha256) == "its 3 bytes have another hash"

@@ -46,7 +46,7 @@ async def test_reading_many_logs_their_parents_and_archived_ones_holds_only_the_
     async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state") as store:
         for n in range(MANY):
             records = await store.read(f"f{n}")
-            assert [one.seq for one in records] == [1, 2]
+            assert [record.seq for record in records] == [1, 2]
             assert f"text {n}".encode() in records[0].line
         assert held(store) <= READ_LOGS_MAX
         for n in range(MANY):

@@ -89,10 +89,10 @@ class Example:
     def _union(
         self, kind: inspect.UnionType, path: tuple[str | int, ...], struct: str, name: str
     ) -> Any:
-        is_optional = any(isinstance(one, inspect.NoneType) for one in kind.types)
+        is_optional = any(isinstance(type_, inspect.NoneType) for type_ in kind.types)
         if is_optional and self._variant == ABSENT:
             return None
-        some = [one for one in kind.types if not isinstance(one, inspect.NoneType)]
+        some = [type_ for type_ in kind.types if not isinstance(type_, inspect.NoneType)]
         some = [one for one in some if not isinstance(one, inspect.RawType)] or some
         if name == "id" and any(isinstance(one, inspect.StrType) for one in some):
             return self._of(inspect.StrType(), path, struct, name)
@@ -103,7 +103,7 @@ class Example:
     ) -> list[Any]:
         """One of each kind that there can be."""
         kinds = item.types if isinstance(item, inspect.UnionType) else (item,)
-        kinds = tuple(one for one in kinds if not isinstance(one, inspect.RawType)) or kinds
+        kinds = tuple(kind for kind in kinds if not isinstance(kind, inspect.RawType)) or kinds
         return [self._of(one, (*path, at), struct, name) for at, one in enumerate(kinds)]
 
     def _raw(self, path: tuple[str | int, ...], struct: str, name: str) -> Any:

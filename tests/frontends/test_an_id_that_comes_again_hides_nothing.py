@@ -21,7 +21,9 @@ CUT: Json = {**said.agent("Only", "x"), "phase": "partial_answer"}
 
 def shown(*messages: Json, screen: TerminalScreen | None = None) -> str:
     screen = screen or TerminalScreen()
-    return "".join(piece.text for one in messages for piece in screen.note(said.as_message(one)))
+    return "".join(
+        piece.text for message in messages for piece in screen.note(said.as_message(message))
+    )
 
 
 def shown_past(*items: Json) -> str:

@@ -111,13 +111,13 @@ def test_a_log_of_a_thread_that_is_no_file_is_that_threads_trouble_alone(home: H
         home.use_model(model.base_url)
         threads = [codexctl(home, "send", "say 1").err.split()[1] for _ in range(3)]
         assert codexctl(home, "stop").code == 0
-        linked, piped = (next(p for p in home.logs() if one in p.name) for one in threads[:2])
+        linked, piped = (next(p for p in home.logs() if thread in p.name) for thread in threads[:2])
         linked.rename(home.root / "elsewhere")
         linked.symlink_to(home.root / "elsewhere")
         piped.unlink()
         os.mkfifo(piped)
         assert codexctl(home, "list").code == 0
-        for one in threads[:2]:
-            assert codexctl(home, "show", one).code != 0
+        for thread in threads[:2]:
+            assert codexctl(home, "show", thread).code != 0
         assert codexctl(home, "show", threads[2]).code == 0
         assert codexctl(home, "stop").code == 0

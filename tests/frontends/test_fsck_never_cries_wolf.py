@@ -134,7 +134,7 @@ async def test_a_home_whose_threads_grow_move_and_go_while_they_are_checked_is_w
 
 
 def answering(fake: FakeDaemon, *threads: str) -> None:
-    rows = [{"threadId": one, "archived": False, "sizeBytes": 1} for one in threads]
+    rows = [{"threadId": thread, "archived": False, "sizeBytes": 1} for thread in threads]
     fake.answer("store/streams", {"data": rows, "nextAfter": None})
     fake.answer("store/blobs/verify", {"checked": 1, "total": 1, "damaged": [], "nextAfter": None})
 

@@ -174,7 +174,7 @@ def test_a_name_that_comes_in_mid_answer_is_said_behind_it() -> None:
         delta("and half", 13),
         said.note("item/completed", {"turnId": said.TURN, "item": said.agent("Half and half")}),
     ]
-    pieces = [piece.text for one in messages for piece in screen.note(said.as_message(one))]
+    pieces = [piece.text for message in messages for piece in screen.note(said.as_message(message))]
     assert "".join(pieces) == "Half and half\n— renamed to Moon —\n"
 
 

@@ -83,7 +83,7 @@ def test_app_server_is_the_daemon_on_stdin_and_stdout(home: Home) -> None:
             ask(child, 3, "turn/start", threadId=thread, input=[{"type": "text", "text": "hello"}])
             said = told(child, until="turn/completed")
             deltas = [one for one in said if one.get("method") == "item/agentMessage/delta"]
-            assert "".join(one["params"]["delta"] for one in deltas) == "Hello there."
+            assert "".join(delta["params"]["delta"] for delta in deltas) == "Hello there."
             assert child.communicate(timeout=PATIENCE_SECONDS) == ("", "")
             assert child.returncode == 0
     assert len(daemons(home)) == 1  # it stays

@@ -27,7 +27,7 @@ def run(fake: FakeDaemon, *words: str) -> int:
 
 def turns(ids: list[str]) -> dict[str, Any]:
     """A page of turns, the newest first."""
-    data = [{"id": one, "items": [], "status": "completed"} for one in reversed(ids)]
+    data = [{"id": id_, "items": [], "status": "completed"} for id_ in reversed(ids)]
     return {"data": data, "nextCursor": None}
 
 

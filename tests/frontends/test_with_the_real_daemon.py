@@ -71,7 +71,7 @@ def test_json_is_the_ids_the_messages_and_the_end_a_line_each(daemon: Daemon) ->
     assert list(first) == ["schema", "threadId", "turnId"]
     assert all({"method", "params"} <= set(message) for message in messages)
     deltas = [one for one in messages if one["method"] == "item/agentMessage/delta"]
-    assert "".join(one["params"]["delta"] for one in deltas) == "Hello there."
+    assert "".join(delta["params"]["delta"] for delta in deltas) == "Hello there."
     assert messages[-1]["method"] == "turn/completed"
     assert last == {"schema": 1, "exit": 0, "status": "completed", "error": None}
     assert sent.err == ""

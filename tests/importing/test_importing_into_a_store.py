@@ -80,7 +80,7 @@ def written(folder: Path, name: Path, content: Sequence[bytes]) -> Path:
 
 
 def mark_in(records: Sequence[Recorded]) -> ThreadImported:
-    (mark,) = [one.event for one in records if isinstance(one.event, ThreadImported)]
+    (mark,) = [record.event for record in records if isinstance(record.event, ThreadImported)]
     return mark
 
 
@@ -92,8 +92,8 @@ async def test_a_thread_keeps_its_id_its_times_and_where_it_comes_from() -> None
         assert (report.outcome, report.thread_id) == ("imported", thread_id(1))
         records = await here.records(thread_id(1))
         told = recorded(read(path)[0])
-        assert [one.event for one in records[: len(told)]] == [one.event for one in told]
-        assert [one.by for one in records[: len(told)]] == [one.by for one in told]
+        assert [record.event for record in records[: len(told)]] == [one.event for one in told]
+        assert [record.by for record in records[: len(told)]] == [one.by for one in told]
         # A line's events have its time; those of words that waited for their turn have a later one's.
         assert (records[0].at_ms, records[-3].at_ms) == (told[0].at_ms, told[-1].at_ms)
         mark = mark_in(records)
@@ -112,12 +112,14 @@ async def test_a_home_of_the_originals_comes_in_whole_and_stays_as_it_is(tmp_pat
     before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
     async with house() as here:
         reports = await here.bring_in(home)
-        assert {one.outcome for one in reports} == {"imported"}
-        assert sorted(one.thread_id or "" for one in reports) == [thread_id(n) for n in range(1, 8)]
+        assert {report.outcome for report in reports} == {"imported"}
+        assert sorted(report.thread_id or "" for report in reports) == [
+            thread_id(n) for n in range(1, 8)
+        ]
         assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == before
         again = await here.bring_in(home)
         assert [one.outcome for one in again] == ["already_here"] * 7
-        assert [one.thread_id for one in again] == [one.thread_id for one in reports]
+        assert [one.thread_id for one in again] == [report.thread_id for report in reports]
 
 
 @trio_test
@@ -125,8 +127,8 @@ async def test_the_name_that_a_person_gave_comes_along() -> None:
     async with house() as here:
         await here.one(files_of(1)[0])
         summary = Summary()
-        for one in await here.records(thread_id(1)):
-            summary.apply(one)
+        for record in await here.records(thread_id(1)):
+            summary.apply(record)
         assert (summary.name, summary.preview) == ("Lexer", "Why does the test fail?")
 
 
@@ -142,7 +144,7 @@ async def test_an_archived_thread_stays_archived() -> None:
 async def test_a_fork_by_reference_becomes_one_and_brings_its_parent_along() -> None:
     async with house() as here:
         reports = await here.bring_in(files_of(4)[0])
-        assert {one.thread_id for one in reports} == {thread_id(3), thread_id(4)}
+        assert {report.thread_id for report in reports} == {thread_id(3), thread_id(4)}
         head = await here.store.head(thread_id(4))
         assert head.parent == thread_id(3)
         records = await here.records(thread_id(4))
@@ -228,7 +230,7 @@ async def test_a_thread_that_was_gone_on_with_here_takes_no_more(tmp_path: Path)
         path = written(tmp_path, files_of(1)[0], whole[:-2])
         await here.one(path)
         records = await here.records(thread_id(1))
-        begun = next(one.event for one in records if isinstance(one.event, TurnStarted))
+        begun = next(record.event for record in records if isinstance(record.event, TurnStarted))
         await here.append(thread_id(1), begun)
         assert (await here.one(path)).outcome == "already_here"
         written(tmp_path, files_of(1)[0], whole)
@@ -283,7 +285,7 @@ async def test_an_import_that_was_cut_off_is_begun_anew() -> None:
 async def test_a_dry_run_says_the_same_and_writes_nothing() -> None:
     async with house() as here:
         reports = await here.bring_in(HOME, dry_run=True)
-        assert [one.outcome for one in reports] == ["imported"] * 7
+        assert [report.outcome for report in reports] == ["imported"] * 7
         assert await here.store.streams() == await here.store.streams(archived=True) == []
 
 
@@ -336,7 +338,7 @@ async def test_an_answer_that_is_too_large_for_a_record_is_a_blob(tmp_path: Path
             "the middle of the answer was not imported; the whole output is a blob"
         )
         records = await here.records(thread_id(7))
-        (ended,) = [one.event for one in records if isinstance(one.event, ToolEnded)]
+        (ended,) = [record.event for record in records if isinstance(record.event, ToolEnded)]
         assert ended.result.blob is not None
         assert await here.store.read_blob(ended.result.blob) == large
 

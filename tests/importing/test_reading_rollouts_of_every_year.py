@@ -147,9 +147,9 @@ def test_a_failed_turn_says_why() -> None:
 def test_every_event_names_its_line_and_keeps_its_time() -> None:
     events = told(1)
     assert events[0].by == "import:1#0"
-    answer = next(one for one in events if isinstance(one.event, ItemCompleted))
+    answer = next(event for event in events if isinstance(event.event, ItemCompleted))
     assert answer.by == "import:10#9"
-    assert all(one.at_us > 1_795_000_000_000_000 for one in events)
+    assert all(event.at_us > 1_795_000_000_000_000 for event in events)
 
 
 def test_a_compaction_a_review_and_a_persons_command_are_shown() -> None:
@@ -300,4 +300,4 @@ def test_lines_alone_read_the_same_as_a_file() -> None:
 
 def test_no_lines_at_all_are_a_thread_that_only_began() -> None:
     events = read_rollout([], Heading("x", {}, {})).told
-    assert [one.event.type for one in events] == ["thread.started"]
+    assert [event.event.type for event in events] == ["thread.started"]

@@ -121,7 +121,7 @@ def told(wire: ClientProjection, *events: Event) -> list[n.ThreadTokenUsageUpdat
     for seq, event in enumerate(events, 1):
         said += wire.apply(Recorded(seq, 1000, event))
     params = [one.params for one in said if isinstance(one, Outgoing)]
-    return [one for one in params if isinstance(one, n.ThreadTokenUsageUpdatedNotification)]
+    return [param for param in params if isinstance(param, n.ThreadTokenUsageUpdatedNotification)]
 
 
 def in_a_window(tokens: int, turn: int = 1) -> TurnStarted:

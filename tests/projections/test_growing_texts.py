@@ -100,8 +100,8 @@ def test_whoever_has_the_first_bytes_is_told_exactly_the_rest(place: int) -> Non
     said = fold.completed(message(WORDS), 2, begun=False)
     rest = WORDS.encode()[place:]
     deltas = [one for one in said if isinstance(one, EncodedDelta)]
-    assert [one.offset for one in deltas] == ([len(WORDS.encode())] if rest else [])
-    assert all(b'"delta":"%b"' % rest in one.body for one in deltas)
+    assert [delta.offset for delta in deltas] == ([len(WORDS.encode())] if rest else [])
+    assert all(b'"delta":"%b"' % rest in delta.body for delta in deltas)
     assert methods(said)[-1] == "item/completed"
     assert "item/started" not in methods(said)
 
@@ -149,7 +149,7 @@ def test_a_cursor_names_a_text(item: str, part: TextPart, index: int, key: str) 
         )
     )
     deltas = [o for o in fold.completed(fold_item, 2, begun=False) if isinstance(o, EncodedDelta)]
-    assert [(b'"delta":"c"' in one.body, one.offset) for one in deltas] == [(True, 3)]
+    assert [(b'"delta":"c"' in delta.body, delta.offset) for delta in deltas] == [(True, 3)]
 
 
 def test_output_grows_and_its_rest_is_told() -> None:

@@ -113,7 +113,7 @@ def test_pins_stand_where_their_records_do_and_context_before_the_last_words() -
     late = PinAdded(9, (msgspec.Raw(message_json("m", "The last answer.")),))
     compaction_keep = said("one", "two", "three").pin(late)
     compaction_keep = msgspec.structs.replace(
-        compaction_keep, words=tuple(one for one in compaction_keep.words if one.seq != 2)
+        compaction_keep, words=tuple(word for word in compaction_keep.words if word.seq != 2)
     ).pin(pin)
     bridge = bridge_of(compaction_keep, None)
     assert texts(bridge) == ["one", "An answer.", "three", "The last answer."]
@@ -169,7 +169,9 @@ def test_of_two_calls_with_one_id_the_right_one_is_pinned() -> None:
     call = ItemCompleted(ItemId("fc"), "call", call_json("c1", "ls"), None, name)
     events: tuple[Event, ...] = (call, ended("c1", "first"), call, ended("c1", "second"))
     records = [Recorded(seq, 0, event) for seq, event in enumerate(events, 1)]
-    answers = [msgspec.json.decode(pinned_items(one, records)[1])["output"] for one in records]
+    answers = [
+        msgspec.json.decode(pinned_items(record, records)[1])["output"] for record in records
+    ]
     assert answers == ["first", "first", "second", "second"]
 
 

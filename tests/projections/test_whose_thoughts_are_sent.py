@@ -85,7 +85,7 @@ def test_what_is_remembered_of_it_is_as_long_as_there_were_changes() -> None:
     reasoning_owners = ReasoningOwners()
     for at in range(1000):
         reasoning_owners = reasoning_owners.thought(at, "m-1" if at < 900 else "m-2", "p")
-    assert [tuple(one) for one in reasoning_owners.spans] == [
+    assert [tuple(span) for span in reasoning_owners.spans] == [
         (0, "m-1", "p", 900),
         (900, "m-2", "p", 100),
     ]
@@ -119,7 +119,7 @@ def test_a_request_begins_with_the_one_before_unless_an_event_says_why_not(run: 
     for (from_seq, first, before), (seq, then, after) in itertools.pairwise(play.sent):
         if after[: len(before)] == before:
             continue
-        between = [one.event for one in play.records[from_seq:seq]]
+        between = [record.event for record in play.records[from_seq:seq]]
         anew = any(isinstance(event, (HistoryCompacted, *MARKERS)) for event in between)
         assert anew or (first.model, first.provider) != (then.model, then.provider)
 

@@ -240,7 +240,7 @@ async def test_it_fits_has_all_pins_and_the_last_words_and_answers_each_call_onc
             for one in await world.store.read(THREAD, after=after, limit=500)
         ]
         nursery.cancel_scope.cancel()
-    done = [one.event for one in records if isinstance(one.event, HistoryCompacted)]
+    done = [record.event for record in records if isinstance(record.event, HistoryCompacted)]
     assert len(done) == model.summaries > 10
     assert [one.window for one in done] == [*range(1, len(done) + 1)]
     assert all((one.tokens_after or 0) < (one.tokens_before or 0) for one in done)

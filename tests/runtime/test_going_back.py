@@ -44,7 +44,7 @@ def a_play() -> Play:
 def ends(play: Play) -> list[int]:
     """Where the turns end, the last one first."""
     kinds = (TurnCompleted, TurnInterrupted, TurnFailed)
-    return [one.seq for one in reversed(play.records) if isinstance(one.event, kinds)]
+    return [record.seq for record in reversed(play.records) if isinstance(record.event, kinds)]
 
 
 async def stepped(store: EventStore, play: Play) -> tuple[SnapshotWriter, Folds]:
@@ -52,11 +52,11 @@ async def stepped(store: EventStore, play: Play) -> tuple[SnapshotWriter, Folds]
     await write(store, play.records)
     snapshot_writer, folds = SnapshotWriter(store, THREAD), Folds.empty()
     last = 0
-    for one in play.records:
-        folds.apply(one)
-        if one.seq - last >= GAP and folds.between_turns:
+    for record in play.records:
+        folds.apply(record)
+        if record.seq - last >= GAP and folds.between_turns:
             await snapshot_writer.keep(folds)
-            last = one.seq
+            last = record.seq
     return snapshot_writer, folds
 
 
@@ -74,8 +74,8 @@ def test_the_last_turn_is_taken_back_for_a_step_and_its_tail() -> None:
         longest_turn = max(a - b for a, b in pairwise(ends(play)))
         assert refolded.events <= GAP + 2 * longest_turn
         plain = Folds.empty()
-        for one in play.records[:to_seq]:
-            plain.apply(one)
+        for record in play.records[:to_seq]:
+            plain.apply(record)
         await snapshot_writer.bring_back(folds.history)
         folds.history = refolded.take_over(snapshot_writer)
         await snapshot_writer.bring_back(folds.history)
@@ -91,8 +91,8 @@ def test_an_undo_finds_the_steps_that_were_taken_before_the_revert() -> None:
         snapshot_writer, folds = await stepped(store, play)
         version = folds.version
         whole = Folds.empty()
-        for one in play.records:
-            whole.apply(one)
+        for record in play.records:
+            whole.apply(record)
         # Most of it is taken back, and a step is taken of what is left.
         first = Recorded(version + 1, 1, back(ends(play)[-2]))
         await store.append(THREAD, [new(first)], expected_version=version, at_us=1, durable=False)

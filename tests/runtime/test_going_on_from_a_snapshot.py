@@ -61,18 +61,18 @@ async def keep_steps(
     snapshot_writer, folds = SnapshotWriter(store, THREAD), Folds.empty()
     left = list(gaps)
     last = 0
-    for one in records:
-        reverts = folds.summary.reverts.after(one.seq, one.event)
+    for record in records:
+        reverts = folds.summary.reverts.after(record.seq, record.event)
         if reverts is not folds.summary.reverts:
-            refolded = await refold(store, THREAD, reverts, one.seq - 1)
+            refolded = await refold(store, THREAD, reverts, record.seq - 1)
             folds.history = refolded.take_over(snapshot_writer)
-        folds.apply(one)
+        folds.apply(record)
         # A request is due now and then, and then all items are in memory.
-        if one.seq % 7 == 0 or (left and one.seq - last >= left[0]):
+        if record.seq % 7 == 0 or (left and record.seq - last >= left[0]):
             await snapshot_writer.bring_back(folds.history)
-        if left and one.seq - last >= left[0] and folds.between_turns:
+        if left and record.seq - last >= left[0] and folds.between_turns:
             await snapshot_writer.keep(folds)
-            last = one.seq
+            last = record.seq
             del left[0]
     return snapshot_writer, folds
 

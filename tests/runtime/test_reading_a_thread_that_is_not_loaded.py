@@ -60,8 +60,8 @@ def played(run: Sequence[int]) -> Play:
 
 def whole_summary(records: Sequence[Recorded]) -> Summary:
     summary = Summary()
-    for one in records:
-        summary.apply(one)
+    for record in records:
+        summary.apply(record)
     return summary
 
 
@@ -81,10 +81,10 @@ def test_how_full_its_window_is_shows_at_the_end_of_its_log(run: list[int]) -> N
         store = MemoryStore()
         await write(store, play.records)
         window = ContextWindow()
-        for one in play.records:
-            window = fold_window(window, one.event)
-            if one.seq % 5 == 0 or one.seq == len(play.records):
-                assert await shown_at(store, one.seq) == shown(window)
+        for record in play.records:
+            window = fold_window(window, record.event)
+            if record.seq % 5 == 0 or record.seq == len(play.records):
+                assert await shown_at(store, record.seq) == shown(window)
 
     trio.run(main)
 

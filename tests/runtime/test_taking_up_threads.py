@@ -128,7 +128,7 @@ async def test_what_passes_is_waited_for(tmp_path: Path) -> None:
         began = trio.current_time()
         await daemon.take_up()
         assert trio.current_time() - began == pytest.approx(3 * RETRY_SECONDS)
-        assert {one.thread_id for one in daemon.supervisor.threads} == {FIRST, SECOND}
+        assert {thread.thread_id for thread in daemon.supervisor.threads} == {FIRST, SECOND}
         assert daemon.supervisor.stopped == {}
         nursery.cancel_scope.cancel()
 
@@ -151,7 +151,7 @@ async def test_what_does_not_pass_is_left_to_a_person(
     async with trio.open_nursery() as nursery:
         await nursery.start(daemon.supervisor.run)
         await daemon.take_up()
-        assert {one.thread_id for one in daemon.supervisor.threads} == {SECOND}
+        assert {thread.thread_id for thread in daemon.supervisor.threads} == {SECOND}
         assert set(daemon.supervisor.stopped) == ({FIRST} if stays else set())
         # One that is gone is looked for no more; one that is damaged may be mended.
         assert (FIRST in daemon.unfinished.left()) == stays

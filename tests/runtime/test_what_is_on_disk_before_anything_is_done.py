@@ -85,7 +85,7 @@ class Acting:
     @asynccontextmanager
     async def stream(self, request: ModelRequest) -> AsyncIterator[ModelStream]:
         """Fail at first; then answer with a tool call, as long as there is one."""
-        calls = [one for one in self._disk.events() if isinstance(one, ModelCallStarted)]
+        calls = [event for event in self._disk.events() if isinstance(event, ModelCallStarted)]
         self.asked.append((calls[-1].call_id, calls[-1].attempt))
         if len(self.asked) == 1:
             raise ModelError("busy", info="serverOverloaded", at="request", retry=True, after_ms=1)
@@ -101,11 +101,11 @@ class Acting:
         """Run nothing."""
         await trio.lowlevel.checkpoint()
         events = self._disk.events()
-        started = [one for one in events if isinstance(one, ToolStarted)]
+        started = [event for event in events if isinstance(event, ToolStarted)]
         assert [one.call_id for one in started][-1:] == [context.call_id]
         assert started[-1].action == action
         self.run.append(action)
-        self.decided = [one.decision for one in events if isinstance(one, ApprovalDecided)]
+        self.decided = [event.decision for event in events if isinstance(event, ApprovalDecided)]
         return ToolResult("completed", "seen", "seen", 0, 1)
 
 

@@ -142,8 +142,8 @@ async def played(folder: Path, model: Model, prompts: int) -> list[Event]:
             await ask(thread, n)
         records = await world.store.read(THREAD, after=0, limit=500)
         nursery.cancel_scope.cancel()
-    events = [decode_record(one.line).event for one in records]
-    return [one for one in events if isinstance(one, Event)]
+    events = [decode_record(record.line).event for record in records]
+    return [event for event in events if isinstance(event, Event)]
 
 
 async def ask(thread: ThreadActor, n: int) -> None:
@@ -163,10 +163,10 @@ async def ask(thread: ThreadActor, n: int) -> None:
 async def test_an_answer_fails_its_turn_once(tmp_path: Path, item: ModelItemDone) -> None:
     model = Model(item, said("well"))
     events = await played(tmp_path, model, prompts=2)
-    (failed,) = [one for one in events if isinstance(one, ModelCallFailed)]
+    (failed,) = [event for event in events if isinstance(event, ModelCallFailed)]
     assert not failed.will_retry
     assert "bytes are over" in failed.error.message
-    ends = [type(one) for one in events if isinstance(one, TurnFailed | TurnCompleted)]
+    ends = [type(event) for event in events if isinstance(event, TurnFailed | TurnCompleted)]
     assert ends == [TurnFailed, TurnCompleted]
     assert model.asked == 2
 
@@ -177,7 +177,7 @@ async def test_a_tools_result_is_replaced_by_the_reason_and_its_turn_goes_on(
 ) -> None:
     model = Model(called("go"), said("well"))
     events = await played(tmp_path, model, prompts=1)
-    (ended,) = [one for one in events if isinstance(one, ToolEnded)]
+    (ended,) = [event for event in events if isinstance(event, ToolEnded)]
     assert ended.result.status == "failed"
     assert "too large to be kept" in ended.result.model_text
     assert isinstance(events[-1], TurnCompleted)

@@ -55,7 +55,7 @@ def plan(paths: Sequence[str]) -> ImportPlan:
             _add(planned, path, seen)
         wanted += _needed(planned.threads.get(needed, []))
     for sources in planned.threads.values():
-        sources.sort(key=lambda one: (text_of(one.meta.get("timestamp")), one.path.name))
+        sources.sort(key=lambda source: (text_of(source.meta.get("timestamp")), source.path.name))
     return planned
 
 
@@ -79,11 +79,13 @@ def _add(planned: ImportPlan, path: Path, seen: set[Path]) -> None:
 
 
 def _needed(sources: list[RolloutFile]) -> list[str]:
-    return [one.base_id for one in sources if one.base_id is not None and not one.is_segment]
+    return [
+        source.base_id for source in sources if source.base_id is not None and not source.is_segment
+    ]
 
 
 def _beside(planned: ImportPlan, beside: Path, source_id: str) -> list[Path]:
-    paths = {one.path for sources in planned.threads.values() for one in sources} | {beside}
+    paths = {source.path for sources in planned.threads.values() for source in sources} | {beside}
     homes = {home for path in paths for home in _homes(path)}
     return sorted({found for home in homes for found in rollouts_of(home, source_id)})
 

@@ -47,7 +47,7 @@ class Writing:
 
     async def close(self, events: Sequence[Event], at_us: int) -> None:
         """The last records, and all of it on disk."""
-        await self._append([_new(one, IMPORTER, None) for one in events], at_us, durable=True)
+        await self._append([_new(event, IMPORTER, None) for event in events], at_us, durable=True)
 
     async def fork(
         self, parent: ThreadId, point: int, state: ThreadState, by: str, at_us: int
@@ -61,7 +61,7 @@ class Writing:
             return
         for seq in range(point, max(point - APPEND_RECORDS_MAX, 0), -1):
             events = [
-                _new(one, by, None) for one in (ThreadForked(parent, seq), *transition.events)
+                _new(event, by, None) for event in (ThreadForked(parent, seq), *transition.events)
             ]
             try:
                 appended = await self._store.fork(parent, seq, self.stream, events, at_us=at_us)

@@ -112,7 +112,7 @@ class AnswerSize:
 
 def check_ids(*ids: str | None) -> None:
     """Raises: ModelError, for an id or a name that is longer than any is."""
-    longest = max((len(one) for one in ids if one is not None), default=0)
+    longest = max((len(id_) for id_ in ids if id_ is not None), default=0)
     if longest > ID_CHARACTERS_MAX:
         raise errors.too_large(
             f"expected ids and names of at most {ID_CHARACTERS_MAX} characters, found one of {longest}"

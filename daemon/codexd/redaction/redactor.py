@@ -50,7 +50,7 @@ class Redactor:
         self._begins = re.compile(b"|".join(pairs)) if pairs else None
         self._firsts = frozenset(form[:1] for form in self.needles)
         self._longest_bytes = len(self.needles[0]) if self.needles else 0
-        anchors = [part for one in patterns for part in _alternatives(one.anchor)]
+        anchors = [part for pattern in patterns for part in _alternatives(pattern.anchor)]
         self._first_pass = first_pass(self.needles, anchors).search
         self._reach = max(self._longest_bytes, ANCHOR_BYTES_MAX)
 
@@ -96,7 +96,7 @@ class Redactor:
     @cached_property
     def _anchors(self) -> tuple[tuple[re.Pattern[bytes], Pattern], ...]:
         # Made when a text is first in doubt: a daemon that starts has none.
-        return tuple((re.compile(one.anchor), one) for one in self._patterns)
+        return tuple((re.compile(pattern.anchor), pattern) for pattern in self._patterns)
 
     def _in_string(self, text: bytes, base64: bool) -> bytes:
         if base64:

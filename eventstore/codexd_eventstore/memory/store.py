@@ -351,7 +351,7 @@ class MemoryStore:
         if self._seals is None:
             return frozenset()
         writers = Writers(self._seals, stream, self._held(stream).lineage)
-        return frozenset(one.seq for one in records if not writers.holds(one))
+        return frozenset(record.seq for record in records if not writers.holds(record))
 
     async def find_key(self, stream: str, key: str) -> tuple[int, int] | None:
         """The first and last `seq` of the append that an idempotency key was given with."""

@@ -65,7 +65,7 @@ async def foreign_in(engine: Engine, stream: str, records: Sequence[Record]) -> 
         return frozenset()
     log = await engine.open_logs.open(stream)
     writers = Writers(engine.seals, stream, engine.inherited.through(stream, log.lineage))
-    loose = [one.seq for one in records if not writers.holds(one)]
+    loose = [record.seq for record in records if not writers.holds(record)]
     if not loose:
         return frozenset()
     upto = await blocking(engine.unsealed.upto, stream, log.lineage)

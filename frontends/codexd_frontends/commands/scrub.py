@@ -57,5 +57,5 @@ def _say(answer: ThreadScrubResponse, console: Console) -> None:
         console.answer(
             f"What the thread shares with {answer.parent}, which it was forked from, was left: scrub that"
         )
-    if not answer.dry_run and any(one.seqs for one in answer.threads):
+    if not answer.dry_run and any(thread.seqs for thread in answer.threads):
         console.answer(UNLINKED)

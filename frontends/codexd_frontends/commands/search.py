@@ -69,14 +69,14 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
 
 def result_lines(results: list[SearchResult], now: float, style: Style) -> list[str]:
     """The threads, each with its places under it."""
-    id_chars = short_id_chars([one.thread.id for one in results])
+    id_chars = short_id_chars([result.thread.id for result in results])
     lines = []
-    for one in results:
-        thread = one.thread
+    for result in results:
+        thread = result.thread
         name = title(thread.name or thread.preview, TITLE_CHARS_MAX)
         when = style.dim(f"{age(now - thread.updated_at):>8}")
         lines.append(f"{thread.id[:id_chars]}  {when}  {style.bold(name or '(nothing said yet)')}")
-        lines += [_hit_line(hit, style) for hit in one.hits]
+        lines += [_hit_line(hit, style) for hit in result.hits]
     return lines
 
 

@@ -40,7 +40,7 @@ def status_lines(status: ServerStatus, console: Console) -> list[str]:
         f"  home     {status.home}",
         f"  threads  {threads.total}, {threads.loaded} loaded, {threads.running} running",
         *indexing_lines(status.indexing),
-        *(line for one in status.troubles for line in trouble_lines(one)),
+        *(line for trouble in status.troubles for line in trouble_lines(trouble)),
     ]
 
 
@@ -85,12 +85,12 @@ def _members(status: ServerStatus, console: Console) -> dict[str, object]:
         "indexing": {"done": indexing.done, "total": indexing.total} if indexing else None,
         "troubles": [
             {
-                "threadId": one.thread_id,
-                "waits": one.waits,
-                "reason": one.reason,
-                "mend": one.mend,
+                "threadId": trouble.thread_id,
+                "waits": trouble.waits,
+                "reason": trouble.reason,
+                "mend": trouble.mend,
             }
-            for one in status.troubles
+            for trouble in status.troubles
         ],
     }
 

@@ -65,7 +65,7 @@ def _say_all(daemon: Daemon, days: int | None, console: Console) -> None:
         console.document({"threads": found})
         return
     threads = [msgspec.json.decode(raw, type=ThreadUsage) for raw in found]
-    threads.sort(key=lambda one: one.updated_at, reverse=True)
+    threads.sort(key=lambda thread: thread.updated_at, reverse=True)
     for line in thread_lines(threads, days, sources[0], console.out_style):
         console.answer(line)
 
@@ -88,13 +88,13 @@ def turn_lines(usage: ThreadUsageAnswer, style: Style) -> list[str]:
     """What a thread used turn by turn, and in all."""
     rows = [
         (
-            _moment(one.started_at),
-            one_line(one.turn_id[-8:]),
-            one_line(one.kind),
-            one_line(", ".join(one.models)),
-            *_columns(one.used),
+            _moment(turn.started_at),
+            one_line(turn.turn_id[-8:]),
+            one_line(turn.kind),
+            one_line(", ".join(turn.models)),
+            *_columns(turn.used),
         )
-        for one in usage.turns or ()
+        for turn in usage.turns or ()
     ]
     total = ("in all", "", "", "", *_columns(usage.total))
     headings = ("began", "turn", "for", "model", *HEADINGS)
@@ -110,15 +110,15 @@ def thread_lines(
     threads: list[ThreadUsage], days: int | None, prices: PriceSource, style: Style
 ) -> list[str]:
     """What threads used, and what all of them did."""
-    id_chars = short_id_chars([one.thread_id for one in threads])
+    id_chars = short_id_chars([thread.thread_id for thread in threads])
     rows = []
-    for one in threads:
-        name = title(one.name or one.preview, TITLE_CHARS_MAX)
-        rows.append((one.thread_id[:id_chars], name, "", *_columns(one.total)))
-        others = [kind for kind in one.kinds if kind.kind != "turn"]
+    for thread in threads:
+        name = title(thread.name or thread.preview, TITLE_CHARS_MAX)
+        rows.append((thread.thread_id[:id_chars], name, "", *_columns(thread.total)))
+        others = [kind for kind in thread.kinds if kind.kind != "turn"]
         rows += [("", "", one_line(kind.kind), *_columns(kind.used)) for kind in others]
     nothing = UsageCounts(cost_usd=None if threads else 0.0)
-    total = reduce(UsageCounts.plus, (one.total for one in threads), nothing)
+    total = reduce(UsageCounts.plus, (thread.total for thread in threads), nothing)
     when = "ever" if days is None else f"in {days} days"
     return [
         *_table(

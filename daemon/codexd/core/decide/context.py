@@ -63,5 +63,7 @@ def new_instructions(state: ThreadState, wanted: str | None) -> str | None:
 def warnings_due(state: ThreadState, complaints: tuple[Notice, ...]) -> list[ThreadWarned]:
     """What of it was not said in this thread yet."""
     return [
-        ThreadWarned(one.about, one.message) for one in complaints if one.about not in state.warned
+        ThreadWarned(complaint.about, complaint.message)
+        for complaint in complaints
+        if complaint.about not in state.warned
     ]

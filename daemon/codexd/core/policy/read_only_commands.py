@@ -52,7 +52,11 @@ def reading_of(command: str) -> Reading | None:
 def _reads(part: SimpleCommand) -> bool:
     program, arguments = part.words[0].text, part.words[1:]
     reads = READERS.get(program)
-    if reads is None or not reads(arguments) or any(_opens_device(one) for one in part.inputs):
+    if (
+        reads is None
+        or not reads(arguments)
+        or any(_opens_device(input_) for input_ in part.inputs)
+    ):
         return False
     return program in _OPEN_NOTHING or not any(_opens_device(word) for word in arguments)
 

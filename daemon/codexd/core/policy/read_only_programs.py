@@ -190,7 +190,7 @@ def _sed(words: Words) -> bool:
         return False
     if words[at].pattern_at is not None:
         return False
-    script, silent = words[at].text, any("n" in one.text for one in words[:at])
+    script, silent = words[at].text, any("n" in word.text for word in words[:at])
     return bool(_SED_REPLACES.fullmatch(script) or (silent and _SED_PRINTS.fullmatch(script)))
 
 

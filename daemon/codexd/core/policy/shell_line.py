@@ -88,7 +88,7 @@ def _command(words: list[Word], inputs: list[Word]) -> SimpleCommand:
         words = words[1:]
     if not words:  # `;;`, a `|` after a joint, or a redirection alone, for which zsh runs a pager
         raise NotUnderstood
-    if any(one.pattern_at is not None or not one.text for one in inputs):
+    if any(input_.pattern_at is not None or not input_.text for input_ in inputs):
         raise NotUnderstood  # a pattern may stand for several files
     return SimpleCommand(tuple(words), tuple(inputs))
 

@@ -68,8 +68,8 @@ class Reverts(msgspec.Struct, frozen=True, gc=False):
             case HistoryReverted():
                 return replace(self, reverts=(*self.reverts, Revert(seq, event.to_seq)))
             case HistoryRevertUndone():
-                undone = [one for one in self.reverts if one.seq == event.reverted_seq]
-                left = tuple(one for one in self.reverts if one.seq != event.reverted_seq)
+                undone = [revert for revert in self.reverts if revert.seq == event.reverted_seq]
+                left = tuple(revert for revert in self.reverts if revert.seq != event.reverted_seq)
                 muted = (Span(one.to_seq + 1, seq) for one in undone)
                 return replace(self, reverts=left, muted=_merged((*self.muted, *muted)))
             case HistoryCompactionUndone():
@@ -84,7 +84,7 @@ class Reverts(msgspec.Struct, frozen=True, gc=False):
     @property
     def dead(self) -> tuple[Span, ...]:
         """The records that do not count, in order, apart from each other."""
-        return _merged(Span(one.to_seq + 1, one.seq - 1) for one in self.reverts)
+        return _merged(Span(revert.to_seq + 1, revert.seq - 1) for revert in self.reverts)
 
     @property
     def last(self) -> Revert | None:
@@ -189,7 +189,7 @@ _BEHIND_ALL = 1 << 62  # no log has so many records
 
 
 def _within(spans: tuple[Span, ...], up_to: int) -> tuple[Span, ...]:
-    return tuple(Span(one.first, min(one.last, up_to)) for one in spans if one.first <= up_to)
+    return tuple(Span(span.first, min(span.last, up_to)) for span in spans if span.first <= up_to)
 
 
 def _up_to(seqs: tuple[int, ...], up_to: int) -> tuple[Span, ...]:

@@ -67,7 +67,7 @@ def read_output(text: str) -> ReviewOutput:
         return ReviewOutput(overall_explanation=_unfenced(text.strip()))
     findings = found["findings"]
     assert isinstance(findings, list)
-    read = (_finding(one) for one in findings)
+    read = (_finding(finding) for finding in findings)
     return ReviewOutput(
         tuple(one for one in read if one is not None),
         _text(found.get("overall_correctness")),

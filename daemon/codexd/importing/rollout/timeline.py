@@ -142,10 +142,10 @@ class Timeline:
         assert self.settings is not None, "a turn before the thread began"
         if not turn.inputs and turn.kind == "user":
             turn.kind = kind
-        for one in turn.inputs:
-            self.tell(InputQueued(one.item_id, turn.turn_id, one.content), one.line)
+        for input_ in turn.inputs:
+            self.tell(InputQueued(input_.item_id, turn.turn_id, input_.content), input_.line)
         turn.begun = True
-        inputs = tuple(one.item_id for one in turn.inputs)
+        inputs = tuple(input_.item_id for input_ in turn.inputs)
         first = turn.inputs[0].line if turn.inputs else turn.line
         limits = Limits(effective=turn.window)
         self.tell(TurnStarted(turn.turn_id, self.settings, inputs, turn.kind, limits), first)

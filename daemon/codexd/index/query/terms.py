@@ -112,13 +112,13 @@ def cut_around(text: str, spans: Sequence[tuple[int, int]]) -> Snippet:
 
     add("…" if start else "")
     at = start
-    for one in spans:
-        if one[0] < at or one[1] > end:
+    for span in spans:
+        if span[0] < at or span[1] > end:
             continue
-        add(_line(text[at : one[0]]))
-        ranges.append((size, size + one[1] - one[0]))
-        add(text[one[0] : one[1]].translate(_BLANKS))
-        at = one[1]
+        add(_line(text[at : span[0]]))
+        ranges.append((size, size + span[1] - span[0]))
+        add(text[span[0] : span[1]].translate(_BLANKS))
+        at = span[1]
     add(_line(text[at:end]))
     add("…" if end < len(text) else "")
     return Snippet("".join(pieces), tuple(ranges))

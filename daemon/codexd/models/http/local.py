@@ -72,8 +72,8 @@ async def find_local(
 def choose(models: Sequence[LocalModel], named: str | None) -> LocalModel | None:
     """The model of that name; with none named, the loaded one, else the one best for agents, else the first."""
     if named is not None:
-        return next((one for one in models if one.id == named), None)
-    able = [one for one in models if "embed" not in one.id.lower()]
+        return next((model for model in models if model.id == named), None)
+    able = [model for model in models if "embed" not in model.id.lower()]
     loaded = [one for one in able if one.loaded]
     preferred = [one for one in able if PREFERRED in one.id.lower()]
     return next(iter([*loaded, *preferred, *able]), None)

@@ -163,7 +163,9 @@ class ModelHistory:
                     self._take_in()
                     self._follow_print(event.request)
             case ModelCallFailed():
-                self._refused += tuple([RefusedImage(one, *event.asked) for one in event.images])
+                self._refused += tuple(
+                    [RefusedImage(image, *event.asked) for image in event.images]
+                )
             case TurnCompleted() | TurnInterrupted() | TurnFailed():
                 self._summarising = False
                 self._take_in()

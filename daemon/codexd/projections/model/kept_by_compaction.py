@@ -91,7 +91,7 @@ class CompactionKeep(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     def unpin(self, seq: int) -> CompactionKeep:
         """It may go."""
-        return replace(self, pins=tuple(one for one in self.pins if one.seq != seq))
+        return replace(self, pins=tuple(pin for pin in self.pins if pin.seq != seq))
 
 
 def plain_words(content: tuple[UserInput, ...]) -> str:
@@ -114,10 +114,10 @@ def bridge_of(compaction_keep: CompactionKeep, window: int | None, left_out: int
     budget = WORDS_TOKENS_MAX
     if window is not None:
         budget = min(budget, window // WORDS_PART_OF_WINDOW)
-    pinned = {one.seq for one in compaction_keep.pins}
-    kept = _newest([one for one in compaction_keep.words if one.seq not in pinned], budget)
-    spoken = {one.seq for one in compaction_keep.words}
-    rows = [(one.seq, one.items) for one in compaction_keep.pins]
+    pinned = {pin.seq for pin in compaction_keep.pins}
+    kept = _newest([word for word in compaction_keep.words if word.seq not in pinned], budget)
+    spoken = {word.seq for word in compaction_keep.words}
+    rows = [(pin.seq, pin.items) for pin in compaction_keep.pins]
     rows += [(words.seq, (bytes(text_item("user", words.text)),)) for words, _ in kept]
     rows.sort(key=lambda row: row[0])
     items: list[msgspec.Raw] = []
@@ -130,7 +130,7 @@ def bridge_of(compaction_keep: CompactionKeep, window: int | None, left_out: int
         tuple(items),
         len(items) if context_at is None else context_at,
         tuple(KeptMessage(words.seq, truncated) for words, truncated in kept),
-        tuple(one.seq for one in compaction_keep.pins),
+        tuple(pin.seq for pin in compaction_keep.pins),
         left_out,
     )
 

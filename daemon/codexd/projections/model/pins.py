@@ -54,13 +54,13 @@ def _call_and_answer(
 ) -> tuple[msgspec.Raw, ...]:
     """The two halves of which record `seq` is one: some providers use a call's id again."""
     call, call_seq = None, 0
-    for one in records:
-        event = one.event
+    for record in records:
+        event = record.event
         if call_of(event) != call_id:
             continue
         if isinstance(event, ItemCompleted):
-            call, call_seq = event, one.seq
-        elif isinstance(event, ToolEnded) and call is not None and seq in (call_seq, one.seq):
+            call, call_seq = event, record.seq
+        elif isinstance(event, ToolEnded) and call is not None and seq in (call_seq, record.seq):
             assert call.call is not None
             answer = call_output(call.call, event.result)
             return (msgspec.Raw(without_id(call.item)), msgspec.Raw(answer))

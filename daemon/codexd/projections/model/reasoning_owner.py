@@ -37,7 +37,11 @@ class ReasoningOwners(msgspec.Struct, frozen=True, array_like=True, gc=False):
     def withheld(self, model: str, provider: str) -> int:
         """How many items a request for this model leaves out."""
         return sum(
-            [one.thoughts for one in self.spans if (one.model, one.provider) != (model, provider)]
+            [
+                span.thoughts
+                for span in self.spans
+                if (span.model, span.provider) != (model, provider)
+            ]
         )
 
     def for_whom(self, items: Sequence[bytes], model: str, provider: str) -> tuple[bytes, ...]:

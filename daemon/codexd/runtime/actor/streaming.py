@@ -311,19 +311,20 @@ class Streaming:
     def shown(self) -> tuple[OpenItem, ...]:
         """Everything that streams, as far as anybody may have seen it."""
         items = [
-            open_item(one.item_id, one.kind, one.started_ms, one.texts())
-            for one in self.items.values()
-            if one.begun
+            open_item(item.item_id, item.kind, item.started_ms, item.texts())
+            for item in self.items.values()
+            if item.begun
         ]
         outputs = [
-            OpenItem(ItemId(one.call_id), "call", text=one.text()) for one in self.outputs.values()
+            OpenItem(ItemId(output.call_id), "call", text=output.text())
+            for output in self.outputs.values()
         ]
         return (*items, *outputs)
 
     def thaw(self) -> None:
         """The facts are in the log, or were not wanted."""
-        streams = [one.behind for one in self.items.values()]
-        streams += [one.behind for one in self.outputs.values()]
+        streams = [item.behind for item in self.items.values()]
+        streams += [output.behind for output in self.outputs.values()]
         if self._closed and any(streams):
             self._disk_full()  # What was let out for a fact that did not come to be is still to be shown.
         self._closed = self._outputs_closed = False

@@ -131,7 +131,7 @@ class SnapshotWriter:
 
     def appended(self, appended: Appended) -> None:
         """The thread's own append is in the log."""
-        self.grew(len(appended.records), sum([len(one.line) for one in appended.records]))
+        self.grew(len(appended.records), sum([len(record.line) for record in appended.records]))
         # The model is shown once what the log must never hold; a snapshot is made of the log alone.
         self._differs = self._differs or appended.redacted
 

@@ -55,7 +55,7 @@ async def thread_compact_preview(
     bridge = bridge_of(model_history.compaction_keep, limits.window)
     items = [bytes(item) for item in bridge.items]
     lost = Counter(model_history.items) - Counter(items)
-    words = {one.seq: one.text for one in model_history.compaction_keep.words}
+    words = {word.seq: word.text for word in model_history.compaction_keep.words}
     kept = [
         history.KeptPreview(
             one.seq, _tokens([bytes(text_item("user", words[one.seq]))]), _line(words[one.seq])
@@ -126,7 +126,7 @@ async def _asked(thread: ThreadActor, command: Command, connection: Connection) 
 def _pins(thread: ThreadActor) -> history.ThreadPinsResponse:
     pins = thread.history.compaction_keep.pins
     return history.ThreadPinsResponse(
-        tuple(history.PinView(one.seq, _tokens(one.items), _line(_text(one.items))) for one in pins)
+        tuple(history.PinView(pin.seq, _tokens(pin.items), _line(_text(pin.items))) for pin in pins)
     )
 
 

@@ -84,7 +84,7 @@ async def model_list(
     services: Services, connection: Connection, params: m.ModelListParams
 ) -> MethodResult:
     """The catalogue, or what a server on this machine has. The cursor is how many came before."""
-    models = [one for one in services.models if params.include_hidden or not one.hidden]
+    models = [model for model in services.models if params.include_hidden or not model.hidden]
     if params.model_provider in services.local_providers:
         models = await local_models(services, params.model_provider)
     start = 0
@@ -159,12 +159,12 @@ async def local_models(services: Services, provider: str | None) -> list[Model]:
         return []
     return [
         Model(
-            id=one.id,
-            model=one.id,
-            display_name=one.id,
+            id=model.id,
+            model=model.id,
+            display_name=model.id,
             description=f"Of {found.name} at {found.base_url}.",
             default_reasoning_effort="medium",
-            is_default=one.id == found.model,
+            is_default=model.id == found.model,
         )
-        for one in found.models
+        for model in found.models
     ]

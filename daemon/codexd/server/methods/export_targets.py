@@ -70,7 +70,7 @@ def _kind(mode: int) -> str:
 def _is_within(folder: Path, own_folders: Sequence[Path]) -> bool:
     """Whether a folder is one of ours or below one, whatever it is called and mounted as."""
     own = {(found.st_dev, found.st_ino) for one in own_folders if (found := _stat(one)) is not None}
-    above = (_stat(one) for one in (folder, *folder.parents))
+    above = (_stat(parent) for parent in (folder, *folder.parents))
     return any((found.st_dev, found.st_ino) in own for found in above if found is not None)
 
 

@@ -237,7 +237,7 @@ def _result(services: Services, found: FoundThread, *, hits: bool) -> s.ThreadSe
     visibility = Visibility(row.summary.reverts)
     # What was taken back comes last, and is found: it may be what somebody looks for.
     places = sorted(
-        (_hit(one, visibility) for one in found.hits), key=lambda place: place.taken_back
+        (_hit(hit, visibility) for hit in found.hits), key=lambda place: place.taken_back
     )
     snippet = places[0].snippet if places else ""
     if not hits:

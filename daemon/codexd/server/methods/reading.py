@@ -159,7 +159,7 @@ async def thread_loaded_list(
     threads = services.supervisor.threads
     ids = sorted(thread.thread_id for thread in threads if thread.state.reviews is None)
     if params.cursor is not None:
-        ids = [one for one in ids if one > params.cursor]
+        ids = [id_ for id_ in ids if id_ > params.cursor]
     page = tuple(ids[:limit])
     return MethodResult(t.ThreadLoadedListResponse(page, page[-1] if len(ids) > limit else None))
 

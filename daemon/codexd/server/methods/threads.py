@@ -360,7 +360,7 @@ async def _resumed_from(
 async def _new_settings(services: Services, asked: SettingsChange) -> Settings:
     """The settings of a new thread: what was asked for, else the config's, else the defaults."""
     config = readable_config(services).config
-    default_model = next(one.id for one in services.models if one.is_default)
+    default_model = next(model.id for model in services.models if model.is_default)
     provider = asked.provider or config.model_provider
     check_provider(services, provider)
     return Settings(

@@ -112,7 +112,10 @@ def _file(report: Report) -> ImportedFile:
         (report.thread_id,) if report.thread_id is not None else (),
         report.events,
         report.message,
-        tuple(ImportProblem(one.path, one.line, one.message) for one in report.problems),
+        tuple(
+            ImportProblem(problem.path, problem.line, problem.message)
+            for problem in report.problems
+        ),
         report.problems_in_all,
     )
 

@@ -54,7 +54,9 @@ def git_info(logged: GitHead | None) -> GitInfo | None:
 
 
 def _read_head(cwd: Path) -> GitHead | None:
-    folder = next((one for one in (cwd, *cwd.parents) if os.path.lexists(one / ".git")), None)
+    folder = next(
+        (parent for parent in (cwd, *cwd.parents) if os.path.lexists(parent / ".git")), None
+    )
     if folder is None:
         return None
     try:
@@ -118,7 +120,9 @@ def _is_ref(ref: str) -> bool:
         and ref.startswith("refs/")
         and ref.isprintable()
         and not _NOT_IN_A_REF.search(ref)
-        and not any(not one or one.startswith(".") or one.endswith((".", ".lock")) for one in parts)
+        and not any(
+            not part or part.startswith(".") or part.endswith((".", ".lock")) for part in parts
+        )
     )
 
 

@@ -57,7 +57,7 @@ class TurnReader:
                     begun += 1
                     if begun > count:
                         break
-                    unseen = [one for one in recorded.event.inputs if one not in waits]
+                    unseen = [input_ for input_ in recorded.event.inputs if input_ not in waits]
                     missing.update(unseen)
                     last = position if unseen else last
                 elif isinstance(recorded.event, InputQueued):
