@@ -40,7 +40,7 @@ MADE_ELSEWHERE = {
     "codexd/machine/linear.py: re.compile(text.encode())",
     "codexd/machine/linear.py: re.match(regex, bytes([at]))",
     "codexd/redaction/patterns.py: re.compile(self.source)",
-    "codexd/redaction/redactor.py: re.compile(one.anchor)",
+    "codexd/redaction/redactor.py: re.compile(pattern.anchor)",
     "codexd/redaction/redactor.py: re.compile(b'|'.join(pairs))",
     "codexd/redaction/secret_forms.py: re.compile(joined)",
     "codexd/redaction/secret_forms.py: re.compile(b'|'.join((re.escape(letter) + b'(?:' + b'|'.join(rests) + b')' "  # noqa: ISC004
