@@ -13,12 +13,10 @@ from msgspec.structs import replace
 
 from codexd.core.commands import OpenItem
 from codexd.core.events.events import (
-    Event,
     TurnCompleted,
     TurnFailed,
     TurnInterrupted,
     TurnStarted,
-    Unknown,
 )
 from codexd.core.events.record import Recorded
 from codexd.core.events.revert import HistoryReverted, HistoryRevertUndone
@@ -104,7 +102,8 @@ class TurnProjection:
         if isinstance(event, TurnStarted):
             self.turns.append(TurnView(event.turn_id, recorded.seq, recorded.at_ms, [], []))
         shown = self._screen.apply(recorded)
-        self._go_back(event)
+        if isinstance(event, HistoryReverted | HistoryRevertUndone):
+            self._go_back(event)
         if not self.turns:
             return
         turn = self.turns[-1]
@@ -123,16 +122,13 @@ class TurnProjection:
             case _:
                 pass
 
-    def _go_back(self, event: Event | Unknown) -> None:
+    def _go_back(self, event: HistoryReverted | HistoryRevertUndone) -> None:
         """Turns are taken back, or stand in their places again."""
-        match event:
-            case HistoryReverted():
-                self._taken.append([turn for turn in self.turns if turn.seq > event.to_seq])
-                self.turns = [turn for turn in self.turns if turn.seq <= event.to_seq]
-            case HistoryRevertUndone() if self._taken:
-                self.turns = sorted((*self.turns, *self._taken.pop()), key=lambda turn: turn.seq)
-            case _:
-                pass
+        if isinstance(event, HistoryReverted):
+            self._taken.append([turn for turn in self.turns if turn.seq > event.to_seq])
+            self.turns = [turn for turn in self.turns if turn.seq <= event.to_seq]
+        elif self._taken:
+            self.turns = sorted((*self.turns, *self._taken.pop()), key=lambda turn: turn.seq)
 
     def show_open(self, streaming: Sequence[OpenItem]) -> None:
         """Add what streams now in the turn that runs, with its text so far. Nothing is taken in after this."""
