@@ -126,7 +126,7 @@ def parse_at_ms(at: str) -> int:
             _minutes.clear()
         day = _first_ms(int(at[:4]), int(at[5:7]), int(at[8:10]))
         minute = _minutes[at[:16]] = day + int(at[11:13]) * 3_600_000 + int(at[14:16]) * 60_000
-    return minute + int(at[17:19]) * 1000 + int(at[20:23])
+    return minute + int(at[17:19] + at[20:23])
 
 
 # Minutes whose first ms is remembered: those of a long day's work, in some 100 KB.

@@ -18,6 +18,7 @@ from codexd.core.events.events import (
     InputWithdrawn,
     ItemCompleted,
     ItemCut,
+    ModelCallEnded,
     ModelCallStarted,
     ThreadForked,
     TurnCompleted,
@@ -125,27 +126,27 @@ class ItemProjection:
     def apply(self, recorded: Recorded) -> list[Shown]:
         """What the event shows."""
         event, at_ms = recorded.event, recorded.at_ms
-        match event:
+        match event:  # The events of every turn come first, since each case is a check.
+            case ItemCompleted():
+                return self._item(event, at_ms)
+            case ModelCallEnded():
+                pass
             case InputQueued():
                 self._queued[event.item_id] = event
-            case InputWithdrawn():
-                self._queued.pop(event.item_id, None)
             case TurnStarted():
                 return self._inputs(event, at_ms)
+            case InputWithdrawn():
+                self._queued.pop(event.item_id, None)
             case TurnSteered():
                 self._steered.append((event, at_ms))
             case CompactionStarted():
                 self.compaction = ContextCompaction(id=event.item_id, started_at_ms=at_ms)
                 return [ItemStarted(self.compaction)]
-            case ModelCallStarted() if event.purpose == "compact":
-                pass  # It is not told what was said since.
-            case ModelCallStarted():
-                return self._taken_in()
+            case ModelCallStarted():  # One that compacts is not told what was said since.
+                return self._taken_in() if event.purpose != "compact" else []
             case TurnCompleted() | TurnInterrupted() | TurnFailed():
                 self.compaction = None
                 return self._taken_in()
-            case ItemCompleted():
-                return self._item(event, at_ms)
             case ItemCut():
                 return _cut(event, at_ms)
             case ApprovalRequested() | ToolStarted():

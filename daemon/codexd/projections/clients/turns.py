@@ -7,6 +7,7 @@ begins, with the text so far (docs/explanation/decisions/0007), and for who only
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -86,6 +87,9 @@ def _shown(one: OpenItem) -> ThreadItem | None:
     return None
 
 
+_WAYS_BACK: Final = (HistoryReverted, HistoryRevertUndone)
+
+
 class TurnProjection:
     """The fold over a thread, or over a run of whole turns of it."""
 
@@ -102,7 +106,7 @@ class TurnProjection:
         if isinstance(event, TurnStarted):
             self.turns.append(TurnView(event.turn_id, recorded.seq, recorded.at_ms, [], []))
         shown = self._screen.apply(recorded)
-        if isinstance(event, HistoryReverted | HistoryRevertUndone):
+        if isinstance(event, _WAYS_BACK):
             self._go_back(event)
         if not self.turns:
             return
