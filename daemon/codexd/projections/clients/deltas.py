@@ -100,11 +100,11 @@ class Texts:
             said.append(self._part_added(item_id, index))
         size = one.sizes.get(key, 0)
         encoder = self._encoder(one, item_id, part, index)
-        method = _METHODS[part]
+        method, encode = _METHODS[part], encoder.encode
         for piece in pieces:
             if piece:
                 size += len(piece) if piece.isascii() else len(piece.encode())
-                said.append(EncodedDelta(method, encoder.encode(piece, at_ms), size))
+                said.append(EncodedDelta(method, encode(piece, at_ms), size))
         one.sizes[key] = size
         return said
 
@@ -224,4 +224,6 @@ def _texts(item: ThreadItem) -> list[tuple[TextPart, int, str]]:
 
 def _behind(text: str, size_bytes: int) -> str:
     """What stands behind the first bytes; nothing where a provider ended with less than it streamed."""
-    return text.encode()[size_bytes:].decode(errors="ignore") if size_bytes else text
+    if not size_bytes or text.isascii():
+        return text[size_bytes:]
+    return text.encode()[size_bytes:].decode(errors="ignore")

@@ -40,10 +40,10 @@ class Part(msgspec.Struct, frozen=True, gc=False):
     method: str
     body: bytes
     offset: int | None = None
-    to_all: bool = False
     seq: int | None = (
         None  # all up to this event was told with it; None: it says nothing of a place
     )
+    to_all: bool = False
 
 
 class Frame:
@@ -167,7 +167,7 @@ def parts_of(
     for saying in sayings:
         match saying:
             case EncodedDelta():
-                parts.append(Part(saying.method, saying.body, saying.offset, False, seq))
+                parts.append(Part(saying.method, saying.body, saying.offset, seq))
             case Outgoing():
                 body = encode_notification(saying.method, saying.params, at_ms)
                 parts.append(Part(saying.method, body, to_all=saying.to_all, seq=seq))
