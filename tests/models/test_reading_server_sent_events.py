@@ -19,6 +19,17 @@ STREAMS: dict[str, tuple[bytes, list[ServerSentEvent]]] = {
     "an empty name": (b"event:\ndata: a\n\n", [ServerSentEvent(b"a")]),
     "the last name counts": (b"event: x\nevent: y\ndata: a\n\n", [ServerSentEvent(b"a", "y")]),
     "a name without data": (b"event: x\n\ndata: a\n\n", [ServerSentEvent(b"a")]),
+    "a name that comes again": (
+        b"event: x\ndata: a\n\nevent: x\ndata: b\n\nevent: x\ndata: c\ndata: d\n\nevent: xy\ndata: e\n\ndata: f\n\nevent: x\n\nevent: xy\ndata: g\n\n",
+        [
+            ServerSentEvent(b"a", "x"),
+            ServerSentEvent(b"b", "x"),
+            ServerSentEvent(b"c\nd", "x"),
+            ServerSentEvent(b"e", "xy"),
+            ServerSentEvent(b"f"),
+            ServerSentEvent(b"g", "xy"),
+        ],
+    ),
     "comments": (b": hi\n\ndata: a\n: there\n\n", [ServerSentEvent(b"a")]),
     "unknown fields": (b"colour: red\ndata: a\nweight\n\n", [ServerSentEvent(b"a")]),
     "many empty lines": (

@@ -305,10 +305,8 @@ class DeltaEncoder:
         given = {name: index for name, index in indexes.items() if index is not None}
         ready = _encoder.encode(params | given)[:-1]
         self._before = b'{"method":"%b","params":%b,"delta":' % (method.encode(), ready)
-        self._at_ms, self._ending = (
-            0,
-            b'},"emittedAtMs":0}',
-        )  # of the last delta: those of one read have one moment
+        # Of the last delta: those of one read have one moment.
+        self._at_ms, self._ending = 0, b'},"emittedAtMs":0}'
 
     def encode(self, delta: str, emitted_at_ms: int) -> bytes:
         """The whole message."""
