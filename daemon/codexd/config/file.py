@@ -62,7 +62,7 @@ class ReadConfig(msgspec.Struct, frozen=True):
 
 
 # People write a few pages; what is larger is something else, and would be read on the way of every request.
-CONFIG_BYTES_MAX = 1024 * 1024
+CONFIG_BYTES_MAX = 256 * 1024
 
 # Unknown keys that are told one by one: for each the file is gone through for its line.
 WARNINGS_MAX = 32

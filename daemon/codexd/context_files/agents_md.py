@@ -14,6 +14,7 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -38,6 +39,11 @@ class Rules(msgspec.Struct, frozen=True):
     bytes_max: int = 32_768
 
 
+# What is given to a model of all files together, whatever the config allows: more than its window holds. It is written
+# and looked through in one step of the event loop, which takes some 15 ms for so much.
+INSTRUCTIONS_BYTES_MAX: Final = 1024 * 1024
+
+
 def instruction_homes(paths: Paths, env: Mapping[str, str]) -> tuple[Path, ...]:
     """The folders of one's own instructions: codexd's, and where it has none the original's."""
     given = env.get("CODEX_HOME", "")
@@ -52,7 +58,7 @@ def rules_of(config: Config, homes: Sequence[Path]) -> Rules:
         tuple(homes),
         config.project_root_markers,
         config.project_doc_fallback_filenames,
-        config.project_doc_max_bytes,
+        min(config.project_doc_max_bytes, INSTRUCTIONS_BYTES_MAX),
     )
 
 
@@ -163,7 +169,9 @@ class _Reading:
         cut = len(content) > self._left or not content
         if cut:
             content = _whole_characters(content[: self._left])
-            allowed = f"project_doc_max_bytes allows {self._rules.bytes_max} bytes in all"
+            most = self._rules.bytes_max
+            who = "project_doc_max_bytes" if most < INSTRUCTIONS_BYTES_MAX else "codexd"
+            allowed = f"{who} allows {most} bytes in all"
             self._complain(
                 path,
                 f"has {size_bytes} bytes, of which the model is given {len(content)}: {allowed}",

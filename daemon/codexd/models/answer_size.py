@@ -14,9 +14,9 @@ from codexd.models import errors
 from codexd.models.client import ModelError
 
 # One item, as JSON. The longest answers that providers give, some 128 000 tokens, are about 1 MB. A record of the
-# log has 16 MiB, in which a call's arguments may stand beside the action that was read from them. And an item is
-# read in one step of the event loop, which takes about 25 ms for one of this size.
-ITEM_BYTES_MAX: Final = 4 * 1024 * 1024
+# log has 16 MiB, in which a call's arguments may stand beside the action that was read from them. And what is done
+# with a whole item by one call of a library (to read it, to encode it, to seal it) holds the event loop for 5 to 10 ms.
+ITEM_BYTES_MAX: Final = 2 * 1024 * 1024
 # All items of one answer. A text is counted twice: as it streams, and with its whole item.
 ANSWER_BYTES_MAX: Final = 4 * ITEM_BYTES_MAX
 # What arrives in one network read is one append, which has at most 1 024 events, up to three for each item.
@@ -48,7 +48,7 @@ class AnswerSize:
         self.error: ModelError | None = None  # why a text was cut
         self._texts: dict[str, TextSize] = {}
         self._held: dict[str, int] = {}
-        self._bytes = 0
+        self.counted_bytes = 0
         self._items = 0
 
     def begin(self) -> None:
@@ -87,11 +87,11 @@ class AnswerSize:
         return kept
 
     def _room(self, so_far: TextSize) -> int:
-        return min(ITEM_BYTES_MAX - so_far.size, ANSWER_BYTES_MAX - self._bytes)
+        return min(ITEM_BYTES_MAX - so_far.size, ANSWER_BYTES_MAX - self.counted_bytes)
 
     def _add(self, so_far: TextSize, size: int) -> None:
         so_far.size += size
-        self._bytes += size
+        self.counted_bytes += size
 
     def hold(self, item: str, parts: Sequence[str | bytes]) -> None:
         """More of what is kept and shown only when it is whole. Raises: ModelError."""
@@ -101,12 +101,12 @@ class AnswerSize:
 
     def whole(self, size: int) -> None:
         """An item is whole and has this many bytes. Raises: ModelError."""
-        self._bytes += size
+        self.counted_bytes += size
         if self.error is not None:
             raise self.error
         if size > ITEM_BYTES_MAX:
             raise _item_too_large(size)
-        if self._bytes > ANSWER_BYTES_MAX:
+        if self.counted_bytes > ANSWER_BYTES_MAX:
             raise errors.too_large(f"expected at most {ANSWER_BYTES_MAX} bytes in all, found more")
 
 

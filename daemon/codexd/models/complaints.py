@@ -6,10 +6,14 @@ Error bodies are of many shapes, and some are pages of HTML: whatever it is, the
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
 from codexd.core.values.foreign_json import decode_foreign
+
+# What matters of a page stands at its beginning, and less than this of it is shown.
+PLAIN_BYTES_MAX: Final = 64 * 1024
 
 
 class ProviderError(msgspec.Struct, frozen=True):
@@ -58,8 +62,8 @@ def _with_cause(message: str, members: Mapping[str, object]) -> str:
 
 
 def plain_text(body: bytes) -> str:
-    """A body as one line of text."""
-    return " ".join(body.decode("utf-8", "replace").split())
+    """The beginning of a body as one line of text."""
+    return " ".join(body[:PLAIN_BYTES_MAX].decode("utf-8", "replace").split())
 
 
 def _text(value: object) -> str | None:

@@ -62,13 +62,16 @@ class _LimitsEvent(msgspec.Struct, frozen=True):
     limit_name: str | None = None
 
 
+_decode_limits = msgspec.json.Decoder(_LimitsEvent, strict=False).decode
+
+
 def limits_in_event(data: bytes) -> dict[str, str]:
     """The same headers from a `codex.rate_limits` event; none where it cannot be read.
 
     A response is worth more than the figures that come along with it, so bad ones do no harm.
     """
     try:
-        event = msgspec.json.decode(data, type=_LimitsEvent, strict=False)
+        event = _decode_limits(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return {}
     family = (event.metered_limit_name or event.limit_name or "codex").lower().replace("_", "-")

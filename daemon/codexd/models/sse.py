@@ -10,8 +10,8 @@ from __future__ import annotations
 import msgspec
 
 # The last event of a response repeats the whole response, which may have twice the bytes of its largest item, and
-# what was asked. What is longer would be held in memory, and read in one long step.
-EVENT_BYTES_MAX = 16 * 1024 * 1024
+# what was asked. What is longer would be held in memory, and read by one long call.
+EVENT_BYTES_MAX = 8 * 1024 * 1024
 
 # A name that is remembered: those of events have some dozens of bytes.
 NAME_BYTES_MAX = 256
@@ -71,6 +71,11 @@ class EventStreamReader:
             elif (event := self._read_block(block)) is not None:
                 found.append(event)
         return found
+
+    @property
+    def held_bytes(self) -> int:
+        """How much has come of an event that is not whole."""
+        return self._pending_bytes
 
     def _ends_a_line(self) -> bool:
         return bool(self._pending) and self._pending[-1][-1] == 10
@@ -146,6 +151,7 @@ class WholeBody:
     def __init__(self, *, event_bytes_max: int = EVENT_BYTES_MAX) -> None:
         self._pieces: list[bytes] = []
         self._left = event_bytes_max
+        self.held_bytes = 0  # what comes is only kept
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
         """Nothing is complete before the end. Raises: InvalidEventStream."""

@@ -22,6 +22,7 @@ class OpaqueState(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 NOTHING = OpaqueState()
+_decode_opaque = msgspec.json.Decoder(OpaqueState).decode
 
 
 def read_kept(encrypted: str | None) -> OpaqueState:
@@ -29,7 +30,7 @@ def read_kept(encrypted: str | None) -> OpaqueState:
     if encrypted is None or not encrypted.startswith("{"):
         return NOTHING
     try:
-        return msgspec.json.decode(encrypted, type=OpaqueState)
+        return _decode_opaque(encrypted)
     except (msgspec.DecodeError, RecursionError):
         return NOTHING
 

@@ -46,9 +46,14 @@ class _Grammar(msgspec.Struct, frozen=True):
     definition: str = ""
 
 
+# Made here, by the thread that imports: see `core.record.make_decoders`. Long requests are encoded in others.
+_decode_tool = msgspec.json.Decoder(_Tool).decode
+_decode_grammar = msgspec.json.Decoder(_Grammar).decode
+
+
 def encode_chat(request: ModelRequest, quirks: Quirks) -> ChatRequest:
     """The body of POST /chat/completions. What grows from call to call is last."""
-    tools = [msgspec.json.decode(tool, type=_Tool) for tool in request.tools]
+    tools = [_decode_tool(tool) for tool in request.tools]
     tools = [tool for tool in tools if tool.type in ("function", "custom")]
     messages = Messages(_instructions(request, quirks), request.input, quirks)
     members = [
@@ -111,7 +116,7 @@ def _grammar_of(tool: _Tool) -> str:
     """A custom tool's grammar in words: a function cannot be held to one."""
     if not tool.format:
         return ""
-    grammar = msgspec.json.decode(tool.format, type=_Grammar)
+    grammar = _decode_grammar(tool.format)
     if not grammar.definition:
         return ""
     return f"\n\nThe input has this form ({grammar.syntax} grammar):\n{grammar.definition}"

@@ -113,6 +113,11 @@ class ChatReader:
         self._begun = False  # a chunk with a choice has come
 
     @property
+    def text_bytes(self) -> int:
+        """How much text the answer has so far."""
+        return self._size.counted_bytes
+
+    @property
     def answered(self) -> bool:
         """Whether what is still to come is only figures, and worth no long wait."""
         return self._finish is not None

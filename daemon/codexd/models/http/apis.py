@@ -23,6 +23,10 @@ class Reader(Protocol):
     completed: bool
 
     @property
+    def text_bytes(self) -> int:
+        """How much text the answer has so far: its items are made of it when they are whole."""
+
+    @property
     def answered(self) -> bool:
         """Whether the answer itself is whole, and what is still to come is worth no long wait."""
 

@@ -7,10 +7,10 @@ cookies, redirects and content decoding, of which a request with a key should ha
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
 import trio
@@ -52,9 +52,17 @@ DRAIN_SECONDS: Final = 0.1
 # Closing a connection is local work. The bound is for a TLS peer that does not take our farewell.
 CLOSE_SECONDS: Final = 1.0
 
+# A longer request is encoded in a thread, and more of an answer than this is read in one.
+STEP_BYTES_MAX: Final = 256 * 1024
+# So is what comes after so much text: when its items are whole they are made of it. No honest answer has it.
+TEXT_BYTES_MAX: Final = 1024 * 1024
+
 _REQUEST_ID_HEADERS: Final = ("x-request-id", "request-id", "cf-ray")
 _OF_STREAMS: Final = ("accept", "content-type")
 _LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
+
+
+T = TypeVar("T")
 
 
 def warm_up() -> None:
@@ -139,7 +147,8 @@ class _Exchange:
 
     async def __aenter__(self) -> ModelStream:
         transport, headers = self._client._ready()
-        prepared = prepare(self._provider, self._request)
+        size = sum(map(len, self._request.input))
+        prepared = await _beside(lambda: prepare(self._provider, self._request), size)
         del self._request  # a long history is not held while the answer streams
         self._new_reader = prepared.reader
         request = _http_request(self._provider, headers, prepared.path, prepared.body)
@@ -178,9 +187,16 @@ class _Exchange:
             if reader.error is not None:
                 raise reader.error
             frames = await self._next_frames()
-            if events := reader.feed(frames) if frames else reader.end():
+            if events := await self._events_of(frames):
                 return events
         return []
+
+    async def _events_of(self, frames: list[ServerSentEvent]) -> list[ModelEvent]:
+        """What some events of the stream say, or its end."""
+        reader = self._reader
+        size = reader.text_bytes if reader.text_bytes > TEXT_BYTES_MAX else 0
+        size += sum([len(frame.data) for frame in frames])
+        return await _beside(lambda: reader.feed(frames) if frames else reader.end(), size)
 
     async def _sent(
         self, transport: httpx.AsyncHTTPTransport, request: httpx.Request
@@ -245,7 +261,8 @@ class _Exchange:
             try:
                 # Comments that only keep a connection open do not count as an answer.
                 while chunk := await self._read():
-                    if frames := self._frames.feed(chunk):
+                    size = self._frames.held_bytes if b"\n" in chunk else 0
+                    if frames := await _beside(lambda: self._frames.feed(chunk), size):
                         return frames
             except httpx.TransportError as error:
                 raise errors.disconnected(_reason(error)) from error
@@ -300,6 +317,11 @@ async def _beginning(response: httpx.Response) -> bytes:
     finally:
         await response.aclose()
     return bytes(body[:READ_BYTES_MAX])
+
+
+async def _beside(work: Callable[[], T], size: int) -> T:
+    """The work done: in a thread, where it is on so many bytes that the event loop would be held by it."""
+    return work() if size <= STEP_BYTES_MAX else await trio.to_thread.run_sync(work)
 
 
 def _http_request(

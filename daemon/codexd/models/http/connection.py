@@ -17,6 +17,8 @@ import trio
 from codexd.models.http.chunks import ChunkTaker
 
 READ_BYTES: Final = 64 * 1024
+# How much of a request is encrypted and offered to the socket at a time: others have their turn between two.
+WRITE_BYTES: Final = 256 * 1024
 
 
 class ConnectFailed(Exception):
@@ -101,7 +103,9 @@ class Connection:
             return
         head, self._head = self._head, b""
         try:
-            await self._stream.send_all(head + part)
+            await self._stream.send_all(head + part[:WRITE_BYTES])
+            for at in range(WRITE_BYTES, len(part), WRITE_BYTES):
+                await self._stream.send_all(part[at : at + WRITE_BYTES])
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             raise ConnectionBroken(str(error)) from error
 

@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from codexd.core.values.foreign_json import check_foreign
 from codexd.core.values.ids import ItemId
 from codexd.models import errors
 from codexd.models.answer_size import ID_CHARACTERS_MAX, AnswerSize, TextSize, check_ids, check_part
@@ -68,7 +69,7 @@ class _Response(msgspec.Struct):
     usage: msgspec.Raw = msgspec.Raw()
     end_turn: bool | None = None
     incomplete_details: _Incomplete | None = None
-    output: tuple[msgspec.Raw, ...] | None = None
+    output: msgspec.Raw = msgspec.Raw()
 
 
 class _OpenItem(msgspec.Struct):
@@ -93,6 +94,7 @@ _decode_wire = msgspec.json.Decoder(_Wire).decode
 _decode_kind = msgspec.json.Decoder(_Kind).decode
 _decode_head = msgspec.json.Decoder(_ItemHead).decode
 _decode_response = msgspec.json.Decoder(_Response).decode
+_decode_output = msgspec.json.Decoder(tuple[msgspec.Raw, ...] | None).decode
 
 
 class ResponseReader:
@@ -152,6 +154,11 @@ class ResponseReader:
         except ModelError as error:
             self.error = error
         return found
+
+    @property
+    def text_bytes(self) -> int:
+        """How much text the answer has so far."""
+        return self._size.counted_bytes
 
     @property
     def answered(self) -> bool:
@@ -248,7 +255,10 @@ class ResponseReader:
         reason = None if incomplete is None else incomplete.reason
         if wire.type == "response.incomplete":
             reason = reason or "unknown"
-        self._finish_from_output(response.output or (), found)
+        if response.output and (self._open or not self._used):
+            # Else it only repeats what came item by item, and whatever it holds costs nothing.
+            check_foreign(bytes(response.output))
+            self._finish_from_output(_decode_output(response.output) or (), found)
         unfinished = [item.id for item in self._open.values() if item.kind != "other"]
         if unfinished and reason is None:
             raise errors.unreadable(f"the response is complete, but not its item {unfinished[0]}")

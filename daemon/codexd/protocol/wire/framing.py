@@ -63,6 +63,9 @@ class Framing(Protocol):
     def frame(self, body: bytes) -> bytes:
         """A message as it is written; `body` is encoded JSON, which has no newline in it."""
 
+    def frame_parts(self, parts: list[bytes]) -> list[bytes]:
+        """The same for a long message that is in parts: what is to be written, one behind the other."""
+
     def farewell(self, reason: str) -> bytes:
         """The last thing to write when the daemon ends the connection."""
 
@@ -100,6 +103,10 @@ class Lines:
     def frame(self, body: bytes) -> bytes:
         """A message as it is written."""
         return body + b"\n"
+
+    def frame_parts(self, parts: list[bytes]) -> list[bytes]:
+        """A long message, in parts."""
+        return [*parts, b"\n"]
 
     def farewell(self, reason: str) -> bytes:
         """Lines have no last word."""

@@ -220,6 +220,14 @@ def _is_but_for_surrogates(body: bytes) -> bool:
     return plain != body
 
 
+# What is encoded already is set into an answer by itself, if it is longer than this.
+SHORT_BYTES_MAX = 64 * 1024
+# A longer answer stays in its parts: memory for a copy takes half a millisecond for each MB.
+JOINED_BYTES_MAX = 4 * 1024 * 1024
+# Stands for it meanwhile. No encoded JSON has it.
+_HOLE = b"\n"
+
+
 class _Result(msgspec.Struct, frozen=True):
     id: RequestId
     result: msgspec.Struct | msgspec.Raw
@@ -249,6 +257,39 @@ class _Word(msgspec.Struct, frozen=True):
 def encode_result(request_id: RequestId, result: msgspec.Struct | msgspec.Raw) -> bytes:
     """The answer to a request."""
     return _encoder.encode(_Result(request_id, result))
+
+
+def encode_in_parts(request_id: RequestId, result: msgspec.Struct | msgspec.Raw) -> list[bytes]:
+    """The same; in several pieces where it is long and parts of it are encoded already."""
+    long: list[bytes] = []
+    pieces = _encoder.encode(_Result(request_id, _hollow(result, long))).split(_HOLE)
+    if (
+        len(pieces) != len(long) + 1
+    ):  # Some JSON of a client is in it, with a line end between its tokens.
+        return [encode_result(request_id, result)]
+    parts = [part for pair in zip(pieces, long, strict=False) for part in pair] + pieces[-1:]
+    return parts if sum(map(len, parts)) > JOINED_BYTES_MAX else [b"".join(parts)]
+
+
+def _hollow(value: msgspec.Struct | msgspec.Raw, long: list[bytes]) -> msgspec.Struct | msgspec.Raw:
+    """The same without what is long in it and encoded already: an encoder copies that, more than once as it grows."""
+    if isinstance(value, msgspec.Raw):
+        if len(memoryview(value)) <= SHORT_BYTES_MAX:
+            return value
+        long.append(bytes(value))
+        return msgspec.Raw(_HOLE)
+    changed: dict[str, object] = {}
+    for name in value.__struct_fields__:
+        member = getattr(value, name)
+        if isinstance(member, msgspec.Struct):
+            hollow: object = _hollow(member, long)
+            if hollow is not member:
+                changed[name] = hollow
+        elif isinstance(member, tuple) and any(isinstance(one, msgspec.Raw) for one in member):
+            changed[name] = tuple(
+                [_hollow(one, long) if isinstance(one, msgspec.Raw) else one for one in member]
+            )
+    return msgspec.structs.replace(value, **changed) if changed else value
 
 
 def encode_error(request_id: RequestId | None, error: RpcError) -> bytes:

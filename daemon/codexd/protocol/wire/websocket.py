@@ -51,11 +51,14 @@ def frame(body: bytes) -> bytes:
     return b"".join(fragments(body, FRAGMENT_BYTES_MAX))
 
 
-def fragments(body: bytes, bytes_max: int) -> Iterator[bytes]:
-    """A message in fragments of so many bytes."""
+def fragments(
+    body: bytes, bytes_max: int, *, first: bool = True, last: bool = True
+) -> Iterator[bytes]:
+    """A message, or a part of one that is neither its `first` nor its `last`, in fragments of so many bytes."""
     for start in range(0, len(body), bytes_max):
         piece = body[start : start + bytes_max]
-        opcode = (0x00 if start else 0x01) | (0x80 if start + bytes_max >= len(body) else 0)
+        ends = last and start + bytes_max >= len(body)
+        opcode = (0x01 if first and not start else 0x00) | (0x80 if ends else 0)
         yield b"%c%b" % (opcode, frame(piece)[1:])
 
 
@@ -96,6 +99,18 @@ class WebSocket:
     def frame(self, body: bytes) -> bytes:
         """A message as it is written."""
         return frame(body)
+
+    def frame_parts(self, parts: list[bytes]) -> list[bytes]:
+        """A long message, in parts: each of them in fragments of its own, if one frame may not hold them all."""
+        if sum(map(len, parts)) <= FRAGMENT_BYTES_MAX:
+            return [frame(b"".join(parts))]
+        return [
+            fragment
+            for nth, part in enumerate(parts, 1)
+            for fragment in fragments(
+                part, FRAGMENT_BYTES_MAX, first=nth == 1, last=nth == len(parts)
+            )
+        ]
 
     def farewell(self, reason: str) -> bytes:
         """The last thing to write when the daemon ends the connection."""

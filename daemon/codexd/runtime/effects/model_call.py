@@ -41,6 +41,10 @@ log = logging.getLogger(__name__)
 BACKOFF_FIRST_MS = 200
 # No wait is longer, or a person would rather know than wait.
 BACKOFF_MS_MAX = 30_000
+# Text that is looked through for secrets, kept and shown in one step of the event loop: 2 to 5 ms.
+TEXT_CHARACTERS_MAX = 64 * 1024
+# Items in one append: one of the largest takes some 20 ms to be encoded, sealed and told.
+APPEND_BYTES_MAX = 512 * 1024
 
 
 class ModelCalling:
@@ -52,6 +56,7 @@ class ModelCalling:
         self._answer = ResponseStarted(None, {})
         self._item_started: dict[ItemId, int] = {}
         self._seen: list[c.FinishedItem | c.FinishedCall] = []
+        self._seen_bytes = 0
 
     async def run(self) -> None:
         """Send it and follow the answer; reports how it ended."""
@@ -147,12 +152,24 @@ class ModelCalling:
             if place is not None:
                 await self._flush()
                 pieces = _run_of_text(batch, at, place)
-                self._thread.streaming.add_text(*place, pieces)
+                await self._add_text(place, pieces)
                 at += len(pieces)
                 continue
             await self._take_one(event)
             at += 1
+            if self._seen_bytes > APPEND_BYTES_MAX:
+                await self._flush()
         await self._flush()
+
+    async def _add_text(self, place: _Place, pieces: list[str]) -> None:
+        """Text into its draft, as long as the thread waits for it; what is long, in steps."""
+        steps = _steps_of(pieces)
+        self._thread.streaming.add_text(*place, steps[0])
+        for step in steps[1:]:
+            await trio.lowlevel.checkpoint()
+            if not self._is_due:
+                return
+            self._thread.streaming.add_text(*place, step)
 
     async def _take_one(self, event: ModelEvent) -> None:
         match event:
@@ -165,6 +182,7 @@ class ModelCalling:
                 self._thread.streaming.open_item(event.item_id, event.kind, at_ms)
             case ModelItemDone():
                 self._seen.append(self._finished(event))
+                self._seen_bytes += len(bytes(event.item))
             case ModelResponseDone():
                 self._seen.append(self._ended(event))
             case TextDelta() | ReasoningDelta():
@@ -175,7 +193,7 @@ class ModelCalling:
     async def _flush(self) -> None:
         if not self._seen:
             return
-        seen, self._seen = tuple(self._seen), []
+        seen, self._seen, self._seen_bytes = tuple(self._seen), [], 0
         await self._thread.report(
             c.ReportModel(call_id=self._effect.call_id, attempt=self._effect.attempt, seen=seen)
         )
@@ -281,6 +299,23 @@ def _place(event: ModelEvent) -> _Place | None:
             return event.item_id, event.part, event.index
         case _:
             return None
+
+
+def _steps_of(pieces: list[str]) -> list[list[str]]:
+    """The pieces in groups of so much text as is taken in one step of the event loop; a longer one is cut."""
+    if sum(map(len, pieces)) <= TEXT_CHARACTERS_MAX:
+        return [pieces]
+    steps: list[list[str]] = []
+    room = 0
+    for piece in pieces:
+        for at in range(0, len(piece), TEXT_CHARACTERS_MAX):
+            part = piece[at : at + TEXT_CHARACTERS_MAX]
+            if len(part) > room:
+                steps.append([])
+                room = TEXT_CHARACTERS_MAX
+            steps[-1].append(part)
+            room -= len(part)
+    return steps
 
 
 def _run_of_text(batch: list[ModelEvent], at: int, place: _Place) -> list[str]:

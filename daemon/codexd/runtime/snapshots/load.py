@@ -15,6 +15,7 @@ from codexd.core.events.record import Recorded, decode_record
 from codexd.core.events.revert import MARKER_TYPES
 from codexd.core.state.visibility import Visibility
 from codexd.core.values.ids import ThreadId
+from codexd.runtime.pacing import Steps
 from codexd.runtime.snapshots.after_revert import refold
 from codexd.runtime.snapshots.folds import ALL_COUNT, Folds
 from codexd.runtime.snapshots.refold import erasures_behind
@@ -64,6 +65,7 @@ async def load(
         witness = None
     forked, turn_so_far = False, list[Recorded]()
     standing: Visibility | None = None  # told once something was taken back behind the seed
+    steps = Steps()
     while folds.version < head.version:
         page = await store.read(thread_id, after=folds.version)
         foreign = await store.foreign_in(thread_id, page)
@@ -80,6 +82,7 @@ async def load(
             if isinstance(recorded.event, TurnStarted):
                 turn_so_far.clear()
             turn_so_far.append(recorded)
+            await steps.next()
             snapshot_writer.grew(1, len(record.line))
             if snapshot_writer.is_due(folds, events) and _stands(folds, standing):
                 # What is kept need not be held: a first reading, however long, stays small.

@@ -14,10 +14,20 @@ from typing import Protocol
 import msgspec
 import trio
 
+from codexd.core.values.foreign_json import TooMuchJson, check_foreign
 from codexd.core.values.ids import ThreadId
 from codexd.protocol.methods import ClientInfo, InitializeParams
-from codexd.protocol.wire.framing import Fed, Framing, Hangup, Lines, OverlongMessage, Send, detect
-from codexd.protocol.wire.request_ids import RequestId
+from codexd.protocol.wire.framing import (
+    HEAD_BYTES,
+    Fed,
+    Framing,
+    Hangup,
+    Lines,
+    OverlongMessage,
+    Send,
+    detect,
+)
+from codexd.protocol.wire.request_ids import RequestId, id_in
 from codexd.protocol.wire.rpc import (
     INVALID_REQUEST,
     ClientReply,
@@ -27,7 +37,7 @@ from codexd.protocol.wire.rpc import (
     RpcError,
     Unreadable,
     encode_error,
-    encode_result,
+    encode_in_parts,
     internal_error,
     not_initialized,
     overloaded,
@@ -44,8 +54,8 @@ log = logging.getLogger(__name__)
 
 # Requests of one connection that may be under way: the original's figure, and more than a person makes.
 REQUESTS_UNDER_WAY_MAX = 128
-# A longer message is joined, read and understood in steps of their own: each takes 20 to 40 ms for one of 16 MiB,
-# and the others go on between them.
+# A longer message is joined, counted, read and understood in steps of their own: each takes 5 to 20 ms for one of
+# 16 MiB, and the others go on between them.
 STEP_BYTES_MAX = 1024 * 1024
 # How long a client that sends no more may read nothing while none of its requests is answered.
 FINISH_STILL_SECONDS_MAX = 30
@@ -269,11 +279,24 @@ class Connection:
                 error = RpcError(INVALID_REQUEST, str(fed), ErrorData("overlong_message"))
                 self._refuse(fed.request_id, error)
             case bytes():
+                if len(fed) > STEP_BYTES_MAX and await self._refused_unread(fed):
+                    return True
                 message = read_message(fed)
                 if len(fed) > STEP_BYTES_MAX:
                     await trio.lowlevel.checkpoint()
                 self._heard(message, nursery)
         return True
+
+    async def _refused_unread(self, body: bytes) -> bool:
+        """Whether a long message has more values than anybody would read, and was refused for it."""
+        try:
+            await trio.to_thread.run_sync(check_foreign, body)
+        except TooMuchJson as error:
+            text = f"the message cannot be read: {error}; it was skipped"
+            refusal = RpcError(INVALID_REQUEST, text, ErrorData("too_many_values"))
+            self._refuse(id_in(body[:HEAD_BYTES]), refusal)
+            return True
+        return False
 
     def _heard(self, message: Message, nursery: trio.Nursery) -> None:
         match message:
@@ -350,10 +373,13 @@ class Connection:
 
     def _answer(self, request_id: RequestId, call: Call, answered: MethodResult) -> None:
         """Between the answer and what follows from it there is no checkpoint. Raises: RpcError, if it is too large."""
-        body = encode_result(request_id, answered.result)
-        if len(body) > ANSWER_BYTES_MAX:
-            raise too_large(call.method, len(body), answered.done)
-        self.outbox.write(self.reader.framing.frame(body))
+        parts = encode_in_parts(request_id, answered.result)
+        size = sum(map(len, parts))
+        if size > ANSWER_BYTES_MAX:
+            raise too_large(call.method, size, answered.done)
+        framing = self.reader.framing
+        for wire in framing.frame_parts(parts) if len(parts) > 1 else [framing.frame(parts[0])]:
+            self.outbox.write(wire)
         if answered.then is not None:
             answered.then()
 

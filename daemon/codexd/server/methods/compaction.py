@@ -22,6 +22,7 @@ from codexd.protocol import history
 from codexd.protocol.history import ThreadCompactStartParams, ThreadCompactStartResponse
 from codexd.protocol.wire.rpc import RpcError, invalid_params
 from codexd.runtime.actor.actor import ThreadActor
+from codexd.runtime.pacing import Steps
 from codexd.server.connection.connection import Connection, MethodResult
 from codexd.server.methods.lookup import open_thread, refused
 from codexd.server.services import Services
@@ -73,10 +74,10 @@ async def thread_compact_preview(
         history.ThreadCompactPreviewResponse(
             state.window.context_tokens,
             limits.compact_at,
-            _counted(model_history.items),
+            await _counted(tuple(model_history.items)),
             tuple(_with_rest(sorted(kept, key=lambda one: one.seq), kept_tokens)),
             kept_tokens,
-            _counted(lost.elements()),
+            await _counted(lost.elements()),
             state.compactions,
         )
     )
@@ -221,13 +222,14 @@ def _read(item: bytes) -> _Item:
         return _Item()
 
 
-def _counted(items: Iterable[bytes]) -> history.HistoryCount:
+async def _counted(items: Iterable[bytes]) -> history.HistoryCount:
     """The items by what they are."""
     counts: Counter[str] = Counter()
-    size = 0
+    size, steps = 0, Steps()
     for item in items:
         size += json_bytes(msgspec.Raw(item))
         counts[_kind(_read(item))] += 1
+        await steps.next()
     return history.HistoryCount(**counts, tokens=tokens_of(size))
 
 

@@ -13,11 +13,14 @@ from codexd.protocol.wire.rpc import RpcError, invalid_params
 
 # Base instructions are a few pages; a file given by mistake is not to fill the model's window.
 INSTRUCTIONS_BYTES_MAX = 256 * 1024
+# What a client gives is written and sent with each request; as much as a person may say in one message.
+GIVEN_CHARACTERS_MAX = 1024 * 1024
 
 
 async def own_instructions(read: ReadConfig, params: ThreadStartParams) -> str | None:
     """Base instructions of the thread's own; None: the daemon's. Raises: RpcError."""
     if params.base_instructions is not None or read.config.model_instructions_file is None:
+        _check_given("baseInstructions", params.base_instructions)
         return params.base_instructions
     file = _beside(read.file, read.config.model_instructions_file)
     try:
@@ -37,9 +40,18 @@ async def own_instructions(read: ReadConfig, params: ThreadStartParams) -> str |
 
 
 def developer_instructions(read: ReadConfig, params: ThreadStartParams) -> str | None:
-    """What is added to them for the thread."""
+    """What is added to them for the thread. Raises: RpcError."""
     given = params.config.developer_instructions if params.config is not None else None
+    _check_given("developerInstructions", params.developer_instructions or given)
     return params.developer_instructions or given or read.config.developer_instructions
+
+
+def _check_given(name: str, text: str | None) -> None:
+    if text is not None and len(text) > GIVEN_CHARACTERS_MAX:
+        raise invalid_params(
+            f"{name}: expected at most {GIVEN_CHARACTERS_MAX} characters, found {len(text)}; "
+            "the thread was not started"
+        )
 
 
 def _beside(config_file: str, named: str) -> Path:

@@ -26,6 +26,9 @@ from codexd.runtime.troubles import MEND_UNKNOWN
 from codexd.server.services import Services
 from codexd_eventstore.store import Damaged, NotFound, StoreError, StoreFailed
 
+# Names of models and providers are some dozens of characters; each is written and told whenever it changes.
+NAME_CHARACTERS_MAX = 512
+
 
 def thread_id_of(text: str) -> ThreadId:
     """The id that a client wrote. Raises: RpcError."""
@@ -108,6 +111,10 @@ def store_error(error: Exception) -> RpcError:
 
 async def checked_change(services: Services, change: SettingsChange) -> SettingsChange:
     """A change with its cwd made absolute, and a provider that exists. Raises: RpcError."""
+    if change.model is not None and len(change.model) > NAME_CHARACTERS_MAX:
+        raise invalid_params(
+            f"model: expected at most {NAME_CHARACTERS_MAX} characters, found {len(change.model)}"
+        )
     if change.provider is not None:
         check_provider(services, change.provider)
     if change.cwd is None:
@@ -122,10 +129,10 @@ def check_provider(services: Services, provider: str) -> None:
     """Raises: RpcError, for a provider that nobody configured."""
     known = services.providers()
     if provider not in known:
-        names = ", ".join(sorted(known))
+        names, shown = ", ".join(sorted(known)), provider[:NAME_CHARACTERS_MAX]
         raise invalid_params(
-            f"modelProvider: expected one of {names}, found {provider!r}; "
-            f"add [model_providers.{provider}] to {services.config.file}"
+            f"modelProvider: expected one of {names}, found {shown!r}; "
+            f"add [model_providers.{shown}] to {services.config.file}"
         )
 
 

@@ -18,7 +18,7 @@ from codexd.server.connection.connection import Connection, MethodResult
 from codexd.server.feed.thread_view import heading
 from codexd.server.methods.lookup import store_error, thread_id_of
 from codexd.server.reads.answer_size import ENTRIES_BYTES_MAX, PAGE_BYTES_MAX
-from codexd.server.reads.images import page_of_entries, page_of_turns, turns_with_images
+from codexd.server.reads.images import encoded, page_of_entries, page_of_turns, turns_with_images
 from codexd.server.reads.pages import (
     INCLUSIVE,
     TurnCursor,
@@ -48,8 +48,10 @@ async def thread_read(
         if params.include_turns:
             store = _store(services, thread_id)
             views = await all_turns(store, thread_id, lambda: services.supervisor.loaded(thread_id))
-            turns = await turns_with_images(
-                [view.turn() for view in views], _images(services, thread_id), ENTRIES_BYTES_MAX
+            turns = await encoded(
+                await turns_with_images(
+                    [view.turn() for view in views], _images(services, thread_id), ENTRIES_BYTES_MAX
+                )
             )
     except NotFound as error:
         raise state_error(f"thread not loaded: {thread_id}", "thread_not_found") from error

@@ -30,15 +30,19 @@ if TYPE_CHECKING:
     from codexd.importing.importer import Outcome, Progress, Report
 
 PROGRESS = "thread/import/progress"
+# Each takes some microseconds before anything else is done. Whoever has more files names their folder.
+PATHS_MAX = 5000
 
 
 async def thread_import(
     services: Services, connection: Connection, params: ThreadImportParams
 ) -> MethodResult:
     """Bring in whatever stands at the paths, each file by what it holds."""
+    if not 0 < len(params.paths) <= PATHS_MAX:
+        raise invalid_params(
+            f"paths: expected 1 to {PATHS_MAX} files or folders, found {len(params.paths)}; nothing was read"
+        )
     paths = [str(_absolute(path)) for path in params.paths]
-    if not paths:
-        raise invalid_params("paths: expected at least one file or folder, found none")
 
     def tell(progress: Progress) -> None:
         if connection.reader.cursor and connection.outbox.idle:

@@ -27,9 +27,13 @@ from codexd_eventstore.store import StoreError
 # One message of a person, all of its parts together: the original's bound on what is pasted is 1 MiB of
 # characters; images come on top as data URLs and are bounded by the message that carries them.
 INPUT_CHARACTERS_MAX = 1024 * 1024
+# Parts of such a message, and places that are marked within their texts: a person makes some dozens.
+INPUT_PARTS_MAX = 10_000
 # What is written of a schema is read again within records and requests, and where more calls are under way: it must be
 # readable that much deeper.
 SCHEMA_HEADROOM = 200
+# A schema is a page or two. It is written with its turn, and sent with each request of it.
+SCHEMA_BYTES_MAX = 1024 * 1024
 
 
 async def turn_start(
@@ -109,6 +113,12 @@ def _repeated(first: Recorded, kind: type[First]) -> First:
 
 
 def _check_input(content: tuple[UserInput, ...]) -> None:
+    parts = len(content) + sum(len(getattr(part, "text_elements", ())) for part in content)
+    if parts > INPUT_PARTS_MAX:
+        raise invalid_params(
+            f"input: expected at most {INPUT_PARTS_MAX} parts and text elements in all, "
+            f"found {parts}; nothing was sent"
+        )
     characters = sum(len(getattr(part, "text", "")) for part in content)
     if characters > INPUT_CHARACTERS_MAX:
         raise invalid_params(
@@ -118,6 +128,11 @@ def _check_input(content: tuple[UserInput, ...]) -> None:
 
 
 def _check_schema(schema: msgspec.Raw) -> None:
+    if len(bytes(schema)) > SCHEMA_BYTES_MAX:
+        raise invalid_params(
+            f"outputSchema: expected at most {SCHEMA_BYTES_MAX} bytes, "
+            f"found {len(bytes(schema))}; nothing was sent"
+        )
     try:
         msgspec.json.decode(
             b"[" * SCHEMA_HEADROOM + (bytes(schema) or b"0") + b"]" * SCHEMA_HEADROOM,

@@ -7,7 +7,7 @@ the rest of the answer is whole: a smaller page has it. A page of turns or items
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import msgspec
 from msgspec.structs import replace
@@ -23,6 +23,7 @@ from codexd.protocol.threads import ThreadItemEntry
 from codexd.protocol.turns import Turn
 from codexd.runtime.images.images import Images
 from codexd.runtime.images.images import shown as image_shown
+from codexd.runtime.pacing import Steps
 from codexd.server.reads.answer_size import ENTRIES_BYTES_MAX, PAGE_BYTES_MAX
 
 Urls = Mapping[str, bytes | None]
@@ -69,14 +70,34 @@ async def _page_of(
     entries: Sequence[Entry], show: Callable[[Entry], Awaitable[Entry]]
 ) -> tuple[Entry, ...]:
     shown: list[Entry] = []
-    size = 0
+    size, steps = 0, Steps()
     for entry in entries:
-        whole = await show(entry)
-        size += bytes_of((whole,))
+        whole, length = await _as_bytes(await show(entry), steps)
+        size += length + 1
         if size > PAGE_BYTES_MAX and shown:
             break
         shown.append(whole)
     return tuple(shown)
+
+
+async def encoded(turns: Sequence[Turn]) -> tuple[Turn, ...]:
+    """The turns as they go out: their bytes, made in steps, since an answer is encoded by one call."""
+    steps = Steps()
+    return tuple([(await _as_bytes(turn, steps))[0] for turn in turns])
+
+
+async def _as_bytes(entry: Entry, steps: Steps) -> tuple[Entry, int]:
+    """An entry in the form in which it goes out, which nobody reads any more, and how long that is."""
+    whole: msgspec.Struct = entry
+    if isinstance(entry, Turn):
+        items = []
+        for item in entry.items:
+            items.append(msgspec.Raw(msgspec.json.encode(item)))
+            await steps.next()
+        whole = replace(entry, items=tuple(items))
+    body = msgspec.json.encode(whole)
+    await steps.next()
+    return cast(Entry, msgspec.Raw(body)), len(body)
 
 
 def bytes_of(entries: Sequence[msgspec.Struct | msgspec.Raw]) -> int:

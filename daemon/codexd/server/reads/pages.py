@@ -15,7 +15,8 @@ from codexd.protocol.turns import Turn
 from codexd.protocol.wire.rpc import RpcError, invalid_params
 from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.actor.left_drafts import read_left
-from codexd.server.reads.images import turns_with_images
+from codexd.runtime.pacing import Steps
+from codexd.server.reads.images import encoded, turns_with_images
 from codexd.server.reads.turns import TurnReader
 from codexd_eventstore.store import EventStore, StoreError
 
@@ -84,13 +85,16 @@ async def all_turns(
 
     `thread` gives the thread, where it is loaded.
     """
-    transcript = TurnProjection()
+    transcript, steps = TurnProjection(), Steps()
     while True:
         loaded = thread()
         version = loaded.version if loaded is not None else (await store.head(stream)).version
         while transcript.seq < version:
             page = await store.read(stream, after=transcript.seq)
-            transcript.apply_all(decode_record(r.line) for r in page if r.seq <= version)
+            for record in page:
+                if record.seq <= version:
+                    transcript.apply(decode_record(record.line))
+                    await steps.next()
         left = () if loaded is not None else await _left(store, stream)
         if thread() is loaded and (loaded is None or loaded.version == transcript.seq):
             # From here to the return there is no checkpoint: what streams goes on behind these records.
@@ -113,14 +117,16 @@ async def settled_turns(
     `transcript` has seen the log up to some event, or nothing of it; it is taken on from there. `room`, in bytes,
     is for the turns and those images that fit.
     """
+    steps = Steps()
     while True:
         while transcript.seq < thread.version:
             for record in await thread.world.store.read(thread.thread_id, after=transcript.seq):
                 if record.seq > thread.version:
                     break  # On disk, and nobody was told of it yet.
                 transcript.apply(decode_record(record.line))
+                await steps.next()
         turns = [view.turn() for view in transcript.turns]
-        shown = await turns_with_images(turns, thread.world.images, room)
+        shown = await encoded(await turns_with_images(turns, thread.world.images, room))
         if transcript.seq == thread.version:
             return shown
 

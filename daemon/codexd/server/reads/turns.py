@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from codexd.core.events.events import InputQueued, TurnStarted
 from codexd.core.events.record import Recorded, decode_record
 from codexd.core.events.revert import MARKER_TYPES
+from codexd.runtime.pacing import Steps
 from codexd.core.state.visibility import Reverts, Visibility
 from codexd.projections.clients.turns import TurnProjection, TurnView
 from codexd_eventstore.store import EventStore
@@ -42,6 +43,7 @@ class TurnReader:
         """The first so many turns that begin after an event, oldest first, each of them whole."""
         on: list[Recorded] = []
         begun, waits, missing, last = 0, set[str](), set[str](), after + 1
+        steps = Steps()
         position, version = after, (await self._store.head(self._stream)).version
         while position < version and begun <= count:
             page = await self._store.read(self._stream, after=position, limit=BACK_RECORDS)
@@ -63,12 +65,13 @@ class TurnReader:
                 elif isinstance(recorded.event, InputQueued):
                     waits.add(recorded.event.item_id)
                 on.append(recorded)
-        return _folded([*await self._inputs(last, missing), *on])
+                await steps.next()
+        return await _folded([*await self._inputs(last, missing), *on])
 
     async def back(self, before: int | None, count: int) -> list[TurnView]:
         """The last so many turns that begin in front of an event, oldest first, each of them whole."""
         back: list[Recorded] = []
-        begun, missing = 0, set[str]()
+        begun, missing, steps = 0, set[str](), Steps()
         at = before
         while begun < count:
             page = await self._store.read_back(self._stream, before=at, limit=BACK_RECORDS)
@@ -86,6 +89,7 @@ class TurnReader:
                     continue
                 recorded = decode_record(record.line)
                 back.append(recorded)
+                await steps.next()
                 if isinstance(recorded.event, TurnStarted):
                     begun += 1
                     missing.update(recorded.event.inputs)
@@ -95,11 +99,12 @@ class TurnReader:
                     missing.discard(recorded.event.item_id)
         back.reverse()
         rest = await self._rest_of_turn(before) if before is not None else []
-        return _folded([*await self._inputs(at, missing), *back, *rest])
+        return await _folded([*await self._inputs(at, missing), *back, *rest])
 
     async def _rest_of_turn(self, start: int) -> list[Recorded]:
         """The records from `start` on, up to where the next turn begins, whether that counts or not."""
         rest: list[Recorded] = []
+        steps = Steps()
         position, version = max(start - 1, 0), (await self._store.head(self._stream)).version
         while position < version:
             page = await self._store.read(self._stream, after=position, limit=BACK_RECORDS)
@@ -109,6 +114,7 @@ class TurnReader:
                     return rest
                 if record.type not in MARKER_TYPES:
                     rest.append(decode_record(record.line))
+                    await steps.next()
         return rest
 
     async def _inputs(self, before: int | None, wanted: set[str]) -> list[Recorded]:
@@ -129,7 +135,9 @@ class TurnReader:
         return found[::-1]
 
 
-def _folded(records: Sequence[Recorded]) -> list[TurnView]:
-    transcript = TurnProjection()
-    transcript.apply_all(records)
+async def _folded(records: Sequence[Recorded]) -> list[TurnView]:
+    transcript, steps = TurnProjection(), Steps()
+    for record in records:
+        transcript.apply(record)
+        await steps.next()
     return transcript.turns
