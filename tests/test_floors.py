@@ -112,6 +112,8 @@ FLOORS: dict[str, frozenset[str]] = {
     # What others wrote or may have put there: opened, waited for, and believed, or not
     "codexd.machine.foreign_files": frozenset(),
     "codexd.machine.patience": frozenset({"msgspec", "trio"}),
+    # How long the event loop may be held
+    "codexd.machine.pacing": frozenset({"trio"}),
     "codexd.machine.owners": frozenset({"codexd.machine.paths", "codexd_eventstore.disk.files"}),
     # 3: where pure meets the world
     "codexd.runtime": frozenset(
@@ -121,6 +123,7 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd_eventstore",
             "codexd.machine.foreign_files",
             "codexd.machine.owners",
+            "codexd.machine.pacing",
             "codexd.machine.patience",
             "codexd.models.client",
             "codexd.tools.registry",
@@ -169,6 +172,7 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.config.live",
             "codexd.machine.owners",
             "codexd.machine.paths",
+            "codexd.machine.pacing",
             "codexd.machine.patience",
             "codexd.catalog.prices",
             "codexd.__version__",

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import msgspec
 import trio
-from codexd_eventstore.committer import SWITCH_SECONDS
 
 from codexd.app import serve
 from codexd.machine.log_lines import log_to
 from codexd.machine.paths import default_paths, parse_socket_url, socket_place
+from codexd_eventstore.log.committer import SWITCH_SECONDS
 
 CALIBRATION_BYTES = 1024 * 1024
 CALIBRATIONS = 30

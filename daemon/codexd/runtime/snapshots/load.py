@@ -5,7 +5,7 @@ Where something was taken back behind the place to begin at, the history alone i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -15,12 +15,12 @@ from codexd.core.events.record import Recorded, decode_record
 from codexd.core.events.revert import MARKER_TYPES
 from codexd.core.state.visibility import Visibility
 from codexd.core.values.ids import ThreadId
-from codexd.runtime.pacing import Steps
+from codexd.machine.pacing import Steps
 from codexd.runtime.snapshots.after_revert import refold
 from codexd.runtime.snapshots.folds import ALL_COUNT, Folds
 from codexd.runtime.snapshots.refold import erasures_behind
 from codexd.runtime.snapshots.steps import Seed, SnapshotWriter, find_seed, joints_of
-from codexd_eventstore.store import EventStore, Head
+from codexd_eventstore.store import EventStore, Head, Record
 
 # A first reading takes its steps by their size; this many events without much in them are one as well.
 STEP_EVENTS_LOADING = 20_000
@@ -63,18 +63,15 @@ async def load(
     if seed is not None:
         snapshot_writer.go_on_from(seed)
         witness = None
-    forked, turn_so_far = False, list[Recorded]()
+    forked, turn_so_far, steps = False, list[Recorded](), Steps()
     standing: Visibility | None = None  # told once something was taken back behind the seed
-    steps = Steps()
     while folds.version < head.version:
         page = await store.read(thread_id, after=folds.version)
         foreign = await store.foreign_in(thread_id, page)
         for record in page:
             if record.type in MARKER_TYPES and standing is None:
                 standing = await _fold_anew(store, thread_id, folds, snapshot_writer, head.version)
-            recorded = decode_record(record.line)
-            if record.seq in foreign:
-                recorded = replace(recorded, foreign=True)
+            recorded = _read(record, foreign)
             forked = isinstance(recorded.event, ThreadForked)
             folds.apply(recorded, standing or ALL_COUNT)
             if witness is not None:
@@ -89,6 +86,11 @@ async def load(
                 await snapshot_writer.keep(folds)
                 snapshot_writer.let_go(folds.history)
     return Loaded(folds, head, turn_so_far if folds.state.turn is not None else (), forked)
+
+
+def _read(record: Record, foreign: Collection[int]) -> Recorded:
+    recorded = decode_record(record.line)
+    return replace(recorded, foreign=True) if record.seq in foreign else recorded
 
 
 async def _fold_anew(

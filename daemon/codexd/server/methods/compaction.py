@@ -16,13 +16,14 @@ from codexd.core.events.tools import ToolEnded
 from codexd.core.state.visibility import Visibility
 from codexd.core.state.window import json_bytes, tokens_of
 from codexd.core.values.ids import TurnId
+from codexd.machine.pacing import Steps
 from codexd.projections.model.kept_by_compaction import bridge_of
 from codexd.projections.model.pins import call_of, pinned_items
 from codexd.protocol import history
 from codexd.protocol.history import ThreadCompactStartParams, ThreadCompactStartResponse
 from codexd.protocol.wire.rpc import RpcError, invalid_params
 from codexd.runtime.actor.actor import ThreadActor
-from codexd.runtime.pacing import Steps
+from codexd.machine.pacing import Steps
 from codexd.server.connection.connection import Connection, MethodResult
 from codexd.server.methods.lookup import open_thread, refused
 from codexd.server.services import Services

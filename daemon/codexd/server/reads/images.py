@@ -16,6 +16,7 @@ from codexd.core.events.events import Event, InputQueued, TurnSteered, Unknown
 from codexd.core.events.record import Recorded
 from codexd.core.values.images import names_of
 from codexd.core.values.items import ThreadItem, UserMessage
+from codexd.machine.pacing import Steps
 from codexd.projections.clients.deltas import Outgoing
 from codexd.projections.clients.notifications import ClientProjection, Saying
 from codexd.protocol.notifications import ItemCompletedNotification, ItemStartedNotification
@@ -23,7 +24,6 @@ from codexd.protocol.threads import ThreadItemEntry
 from codexd.protocol.turns import Turn
 from codexd.runtime.images.images import Images
 from codexd.runtime.images.images import shown as image_shown
-from codexd.runtime.pacing import Steps
 from codexd.server.reads.answer_size import ENTRIES_BYTES_MAX, PAGE_BYTES_MAX
 
 Urls = Mapping[str, bytes | None]

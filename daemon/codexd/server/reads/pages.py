@@ -9,13 +9,13 @@ import msgspec
 
 from codexd.core.commands import OpenItem
 from codexd.core.events.record import decode_record
+from codexd.machine.pacing import Steps
 from codexd.projections.clients.turns import TurnProjection, TurnView
 from codexd.protocol.threads import SortDirection, ThreadItemEntry
 from codexd.protocol.turns import Turn
 from codexd.protocol.wire.rpc import RpcError, invalid_params
 from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.actor.left_drafts import read_left
-from codexd.runtime.pacing import Steps
 from codexd.server.reads.images import encoded, turns_with_images
 from codexd.server.reads.turns import TurnReader
 from codexd_eventstore.store import EventStore, StoreError

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from codexd.core.events.events import InputQueued, TurnStarted
 from codexd.core.events.record import Recorded, decode_record
 from codexd.core.events.revert import MARKER_TYPES
-from codexd.runtime.pacing import Steps
+from codexd.machine.pacing import Steps
 from codexd.core.state.visibility import Reverts, Visibility
 from codexd.projections.clients.turns import TurnProjection, TurnView
 from codexd_eventstore.store import EventStore
