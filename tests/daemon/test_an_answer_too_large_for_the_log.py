@@ -207,7 +207,7 @@ def only_draft(home: Home) -> Path:
 async def test_killed_in_the_middle_of_a_large_one_the_thread_goes_on(
     home: Home, more: int, api: str
 ) -> None:
-    begun = ("word ", *(LINES,) * 2000)  # 4 MB in JSON: just within the bound
+    begun = ("word ", *(LINES,) * 1000)  # 2 MB in JSON: just within the bound
     async with scripted_model([Hang(begun), Say(("well",)), Say(("again",))]) as model:
         use(home, model.base_url, api)
         daemon = home.start()

@@ -15,7 +15,7 @@ Why = Literal["interrupted", "failed", "restarted"]
 
 # The fact as JSON: as large as an answer's item may become (models/answer_size.py) and a little more, for its other
 # members. A record of the log has 16 MiB; a draft that is left may be larger than both.
-CUT_BYTES_MAX: Final = 4 * 1024 * 1024 + 64 * 1024
+CUT_BYTES_MAX: Final = 2 * 1024 * 1024 + 64 * 1024
 # What no character is longer than in JSON: `\u0000`.
 _CHARACTER_BYTES_MAX: Final = 6
 # Parts of a summary or of a reasoning: no model comes near, and each takes room though it is empty.
