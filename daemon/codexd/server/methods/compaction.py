@@ -23,7 +23,6 @@ from codexd.protocol import history
 from codexd.protocol.history import ThreadCompactStartParams, ThreadCompactStartResponse
 from codexd.protocol.wire.rpc import RpcError, invalid_params
 from codexd.runtime.actor.actor import ThreadActor
-from codexd.machine.pacing import Steps
 from codexd.server.connection.connection import Connection, MethodResult
 from codexd.server.methods.lookup import open_thread, refused
 from codexd.server.services import Services

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from codexd.core.events.events import InputQueued, TurnStarted
 from codexd.core.events.record import Recorded, decode_record
 from codexd.core.events.revert import MARKER_TYPES
-from codexd.machine.pacing import Steps
 from codexd.core.state.visibility import Reverts, Visibility
+from codexd.machine.pacing import Steps
 from codexd.projections.clients.turns import TurnProjection, TurnView
 from codexd_eventstore.store import EventStore
 
