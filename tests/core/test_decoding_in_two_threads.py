@@ -11,7 +11,7 @@ PROCESSES = 8
 PROGRAM = """
 import sys, threading
 import msgspec
-from codexd.core import record
+from codexd.core.events import record
 from codexd.core.events.events import EVENTS
 
 sys.setswitchinterval(1e-6)

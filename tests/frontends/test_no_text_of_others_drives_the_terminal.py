@@ -349,7 +349,7 @@ def members_of_frontends() -> set[str]:
         for kind in kinds
         if kind.__name__ not in OF_OUR_OWN
         for field in msgspec.structs.fields(kind)
-        if "str" in str(field.type)
+        if "str" in re.split(r"[^\w.]+", str(field.type).replace("<class 'str'>", "str"))
     }
 
 
