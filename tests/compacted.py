@@ -7,9 +7,9 @@ from typing import TypeVar
 import msgspec
 
 from codexd.core import commands as c
-from codexd.core.decide.lookups import Surroundings
 from codexd.core.events.events import Event
 from codexd.core.values.limits import Limits
+from codexd.runtime.actor.lookups import LookupSource
 from ordinary import ask, line, result
 from ordinary import finished_message as message
 from playing import Play
@@ -18,7 +18,7 @@ One = TypeVar("One", bound=Event)
 
 SMALL, LARGE = Limits(1000, 950, 900), Limits(4000, 3800, 3600)
 WINDOWS = {"m-1": SMALL, "m-large": LARGE}
-AROUND = Surroundings(limits=lambda settings: WINDOWS[settings.model])
+AROUND = LookupSource(limits=lambda settings: WINDOWS[settings.model])
 
 
 def answered(tokens: int, *, turns: int = 1) -> Play:

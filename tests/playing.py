@@ -16,8 +16,7 @@ from msgspec.structs import replace
 from codexd.core import commands as c
 from codexd.core.commands import Command
 from codexd.core.decide.compaction import TOO_LONG
-from codexd.core.decide.decide import decide
-from codexd.core.decide.lookups import Surroundings, Titles
+from codexd.core.decide.lookups import Titles
 from codexd.core.events.events import (
     Event,
     ItemCompleted,
@@ -53,7 +52,9 @@ from codexd.projections.model.images import newest_images, print_of
 from codexd.projections.model.items import image_part
 from codexd.projections.model.pins import pinned_items
 from codexd.projections.usage.totals import UsageTotals
+from codexd.runtime.actor.lookups import LookupSource
 from codexd.runtime.actor.summary_request import bridge_now, question, shorter
+from lookups import decide_with
 from ordinary import (
     BROKEN,
     SETTINGS,
@@ -75,7 +76,7 @@ INSTRUCTIONS, TOOLS = b"You are a test.", (b'{"name":"shell"}',)
 TOKENS_IN_ALL, TOKENS_VARY, PINS = 200, 300, 3
 WINDOWS = {"m-2": Limits(600, 570, 300)}
 LACKS = Notice("verbosity:m-2:low", "m-2 has no verbosity.")
-SMALL = Surroundings(
+SMALL = LookupSource(
     limits=lambda settings: WINDOWS.get(settings.model, Limits(1000, 950, 450)),
     tuning=lambda settings: Tuned(Tuning("low"), (LACKS,) if settings.model == "m-2" else ()),
     instructions=lambda settings: f"You are {settings.model}.",
@@ -147,7 +148,7 @@ class OpenText:
 class Play:
     """The thread, and all who look at it."""
 
-    def __init__(self, around: Surroundings = SMALL) -> None:
+    def __init__(self, around: LookupSource = SMALL) -> None:
         self.around = around
         self.state = ThreadState()
         self.records: list[Recorded] = []
@@ -180,7 +181,7 @@ class Play:
 
     def do(self, command: Command) -> None:
         """Ask it of the thread."""
-        self._append(decide(self.state, command, self.around))
+        self._append(decide_with(self.state, command, self.around))
 
     def fork(self) -> None:
         """From here on it is a fork of itself."""

@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 
 from codexd.config.keys import Config
-from codexd.context_files.compact_prompt import PROMPT_BYTES_MAX, compact_prompt
+from codexd.context_files.compact_prompt import PROMPT_BYTES_MAX, compact_prompt, read_prompt
 from codexd.core.prompts.compaction import COMPACTION_PROMPT
 
 Log = pytest.LogCaptureFixture
 
 
 def asked(folder: Path, config: Config) -> str:
-    return compact_prompt(config, folder / "config.toml")
+    prompt = compact_prompt(config, folder / "config.toml")
+    return prompt if isinstance(prompt, str) else read_prompt(prompt)
 
 
 @pytest.mark.parametrize("prompt", [None, "", " \n"])

@@ -12,7 +12,7 @@ from codexd.config.file import InvalidConfig, read_config
 from codexd.config.keys import Config
 from codexd.config.live import LiveConfig
 from codexd.context_files.agents_md import Rules, read_user_instructions
-from codexd.context_files.compact_prompt import compact_prompt
+from codexd.context_files.compact_prompt import compact_prompt, read_prompt
 from codexd.core.prompts.compaction import COMPACTION_PROMPT
 from codexd.core.values.images import BadImage, UnreadableImage
 from codexd.importing.plan import plan
@@ -92,7 +92,9 @@ def test_a_config_that_becomes_one_leaves_the_last_good_one_in_force(
 def test_a_question_for_a_summary(tmp_path: Path, kind: str) -> None:
     make_odd(kind, tmp_path / "odd")
     config = Config(experimental_compact_prompt_file="odd")
-    asked = compact_prompt(config, tmp_path / "config.toml")
+    file = compact_prompt(config, tmp_path / "config.toml")
+    assert isinstance(file, Path)
+    asked = read_prompt(file)
     if kind != "a link to the environment":
         assert asked == COMPACTION_PROMPT
 

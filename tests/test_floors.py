@@ -5,11 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from codexd.core.decide.lookups import Lookups
+from codexd.core.decide.questions import Questions
 from house import imports, module_name, sources, within
 
 EVERYBODY = frozenset({"codexd", "codexd_eventstore", "msgspec", "trio"})
@@ -366,6 +370,24 @@ def test_the_core_has_no_clock_no_chance_and_no_files() -> None:
         if name.split(".")[0] in UNKNOWN_TO_THE_CORE
     ]
     assert not found, "the core is a function of its arguments; it imports\n" + "\n".join(found)
+
+
+def kinds_in(kind: msgspec.inspect.Type) -> Iterator[msgspec.inspect.Type]:
+    """A type, and all that values of it are made of."""
+    yield kind
+    for name in ("fields", "types", "item_types"):
+        for part in getattr(kind, name, ()):
+            yield from kinds_in(getattr(part, "type", part))
+    for name in ("item_type", "key_type", "value_type"):
+        if hasattr(kind, name):
+            yield from kinds_in(getattr(kind, name))
+
+
+@pytest.mark.parametrize("value", [Lookups, Questions])
+def test_what_a_decision_is_given_is_data_and_nothing_to_call(value: type) -> None:
+    # What can be called, or is of no kind that can be written down, is one of these.
+    for kind in kinds_in(msgspec.inspect.type_info(value)):
+        assert not isinstance(kind, msgspec.inspect.CustomType | msgspec.inspect.AnyType), kind
 
 
 @pytest.mark.parametrize("module", LIGHT)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from codexd.core.policy.approval import needs_approval
+from codexd.core.policy.approval import needs_approval, repository_in_question
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import RunCommand
 from codexd.machine.repository import git_may_run
@@ -97,7 +97,10 @@ class _Deaf:
 def reason_to_ask(folder: Path, line: str) -> str | None:
     """Why a person is asked about a line in a thread's folder."""
     settings = Settings(str(folder), "m", "p", "untrusted", "workspace-write")
-    return needs_approval(settings, command(folder, line), frozenset(), git_may_run)
+    action = command(folder, line)
+    asked = repository_in_question(settings, action, frozenset())
+    found = {} if asked is None else {asked: git_may_run(asked)}
+    return needs_approval(settings, action, frozenset(), found)
 
 
 def command(folder: Path, line: str) -> RunCommand:

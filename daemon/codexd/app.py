@@ -29,10 +29,10 @@ from codexd.catalog.tuning import tuned_to
 from codexd.config.file import InvalidConfig
 from codexd.config.live import LiveConfig
 from codexd.context_files.agents_md import instruction_homes, read_user_instructions, rules_of
-from codexd.context_files.compact_prompt import compact_prompt
+from codexd.context_files.compact_prompt import compact_prompt, read_prompt
 from codexd.context_files.machine import place_here
 from codexd.core.commands import Rejected
-from codexd.core.decide.lookups import Here, Surroundings, Titles
+from codexd.core.decide.lookups import Here, Titles
 from codexd.core.prompts.base_instructions import BASE_INSTRUCTIONS
 from codexd.core.values.agents_md import UserInstructions
 from codexd.core.values.ids import ThreadId
@@ -52,6 +52,7 @@ from codexd.protocol.methods import Model as WireModel
 from codexd.protocol.methods import ReasoningEffortOption
 from codexd.redaction.daemon_secrets import DaemonSecrets
 from codexd.redaction.logs import clean_logs
+from codexd.runtime.actor.lookups import LookupSource
 from codexd.runtime.actor.ports import Traits, World
 from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.effects.perform import perform
@@ -251,10 +252,10 @@ class Daemon:
             threads=lambda: self._supervisor,
             brought=BroughtIn(store, lambda: time.time_ns() // 1000).of,
             version=__version__,
-            around=Surroundings(
+            lookups=LookupSource(
                 limits=self._limits,
                 tuning=self._tuning,
-                place=functools.partial(
+                machine=functools.partial(
                     place_here, os.path.basename(command_shell(env)), env.get("TZ")
                 ),
                 instructions=lambda _: BASE_INSTRUCTIONS,
@@ -262,9 +263,10 @@ class Daemon:
                 titles=self._titles,
                 review_model=lambda: self._config.last_good().review_model,
                 compact_prompt=lambda: compact_prompt(self._config.last_good(), self._config.file),
+                read_prompt=read_prompt,
+                user_instructions=self._read_instructions,
+                git_may_run=git_may_run,
             ),
-            read_instructions=self._read_instructions,
-            git_may_run=git_may_run,
             resume_on_restart=self._config.last_good().on_restart == "resume",
             redact=self._redaction.text,
             cleaner=self._redaction.stream,

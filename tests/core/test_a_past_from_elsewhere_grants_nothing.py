@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from codexd.core import commands as c
-from codexd.core.decide.decide import decide
-from codexd.core.decide.lookups import Here, Surroundings
+from codexd.core.decide.lookups import Here
 from codexd.core.decide.take_in import brings
 from codexd.core.events.events import ContextAdded, Event, SettingsChanged, TurnStarted
 from codexd.core.events.history import HistoryCompacted, ThreadImported, ThreadTakenIn
@@ -27,12 +26,14 @@ from codexd.core.values.settings import SettingsChange
 from codexd.projections.model.history import TAKEN_IN_NOTE, ModelHistory
 from codexd.projections.model.items import without_authority
 from codexd.projections.summary import Summary
+from codexd.runtime.actor.lookups import LookupSource
 from codexd.runtime.snapshots.folds import Folds
+from lookups import decide_with
 from ordinary import ENDED, FIRST_TURN, SETTINGS, STARTED, begun, made, queued, runs
 from playing import Play
 
 HERE = Here("untrusted", "read-only", "Ask before you push.")
-AROUND = Surroundings(here=lambda: HERE)
+AROUND = LookupSource(here=lambda: HERE)
 LOOSE = replace(SETTINGS, approval_policy="never", sandbox="danger-full-access")
 PACKAGE = c.TakenFrom("package", "/home/ann/t.codexd.tar")
 
@@ -46,7 +47,7 @@ def folded(events: Sequence[Event], own: int = 0) -> ThreadState:
 
 
 def taken_in(state: ThreadState, source: c.TakenFrom | None = None) -> ThreadState:
-    return fold(decide(state, c.Recover(taken_from=source), AROUND), state)
+    return fold(decide_with(state, c.Recover(taken_from=source), AROUND), state)
 
 
 def grants_nothing(state: ThreadState) -> None:
@@ -87,7 +88,7 @@ def test_the_event_says_where_it_came_from_and_what_counts_no_more() -> None:
     state = folded(events)
     (event,) = [
         event
-        for event in decide(state, c.Recover(taken_from=PACKAGE), AROUND)
+        for event in decide_with(state, c.Recover(taken_from=PACKAGE), AROUND)
         if isinstance(event, ThreadTakenIn)
     ]
     assert (event.origin, event.source) == ("package", "/home/ann/t.codexd.tar")
@@ -108,7 +109,7 @@ def test_the_event_says_where_it_came_from_and_what_counts_no_more() -> None:
 
 def test_a_rollouts_past_is_known_by_the_mark_of_its_import() -> None:
     mark = ThreadImported("/r.jsonl", "id", "00", 1, 1)
-    events = decide(folded([STARTED, mark]), c.Recover(), AROUND)
+    events = decide_with(folded([STARTED, mark]), c.Recover(), AROUND)
     assert [(e.origin, e.source) for e in events if isinstance(e, ThreadTakenIn)] == [
         ("rollout", "/r.jsonl")
     ]

@@ -35,7 +35,7 @@ def command(line: str, cwd: str = "/project", **more: bool | str) -> RunCommand:
 
 def asks(policy: ApprovalPolicy, action: RunCommand, *allowed: RunCommand) -> str | None:
     keys = frozenset(session_key(one) for one in allowed)
-    return needs_approval(settings(policy), action, keys, lambda _: None)
+    return needs_approval(settings(policy), action, keys, {"/project": None})
 
 
 def test_untrusted_asks_about_what_is_not_known_to_only_read() -> None:
@@ -83,9 +83,7 @@ def test_a_line_that_leads_git_elsewhere_is_asked_about(line: str) -> None:
 
 
 def test_git_is_asked_about_where_the_repository_could_start_a_program() -> None:
-    def found(cwd: str) -> str:
-        return f"in {cwd} sets filter.clean, which could start a program"
-
+    found = {"/project": "in /project sets filter.clean, which could start a program"}
     given = settings("untrusted")
     reason = needs_approval(given, command("git log | head"), NOTHING_ALLOWED, found)
     assert reason is not None

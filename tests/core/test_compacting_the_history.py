@@ -6,7 +6,6 @@ import msgspec
 import pytest
 
 from codexd.core import commands as c
-from codexd.core.decide.lookups import Surroundings
 from codexd.core.events.compaction import CompactionStarted, answer_text, text_item
 from codexd.core.events.events import (
     ContextAdded,
@@ -21,6 +20,7 @@ from codexd.core.state.due import CallModel, due
 from codexd.core.values.ids import ItemId, ModelCallId, TurnId
 from codexd.core.values.settings import SettingsChange
 from codexd.projections.model.items import text_message
+from codexd.runtime.actor.lookups import LookupSource
 from compacted import (
     AROUND,
     SMALL,
@@ -88,7 +88,7 @@ def test_below_the_limit_nothing_is_compacted() -> None:
 
 
 def test_where_nobody_knows_the_limit_nothing_is_compacted() -> None:
-    play = Play(Surroundings())
+    play = Play(LookupSource())
     play.do(ask(1))
     answer(play, 10_000_000)
     play.do(ask(2))

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from codexd.core import commands as c
 from codexd.core.decide.decide import decide
-from codexd.core.decide.lookups import Surroundings, Titles
+from codexd.core.decide.lookups import Titles
 from codexd.core.events.events import Event, InputQueued, ThreadForked, ThreadRenamed, TurnCompleted
 from codexd.core.events.title import (
     PROMPT_CHARACTERS_MAX,
@@ -22,16 +22,18 @@ from codexd.core.state.due import AskForTitle, due
 from codexd.core.state.state import fold
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.items import ImageInput
+from codexd.runtime.actor.lookups import LookupSource
+from lookups import decide_with
 from ordinary import ENDED, STARTED, ask
 
-BY_MODEL = Surroundings(titles=Titles)
+BY_MODEL = LookupSource(titles=Titles)
 ASKED = TitleRequested("fix the parser", "m-1", "p")
 USAGE = msgspec.Raw(b'{"input_tokens":7}')
 
 
 def begun(*before: Event, prompt: str = "fix the parser") -> list[Event]:
     past = [STARTED, *before]
-    return [*past, *decide(fold(past), ask(1, prompt), BY_MODEL)]
+    return [*past, *decide_with(fold(past), ask(1, prompt), BY_MODEL)]
 
 
 @pytest.mark.parametrize(
@@ -86,8 +88,8 @@ def test_a_model_is_asked_beside_the_first_turn() -> None:
 
 
 def test_another_model_may_do_it() -> None:
-    around = Surroundings(titles=lambda: Titles("small"))
-    assert replace(ASKED, model="small") in decide(
+    around = LookupSource(titles=lambda: Titles("small"))
+    assert replace(ASKED, model="small") in decide_with(
         fold([STARTED]), ask(1, "fix the parser"), around
     )
 
@@ -123,15 +125,15 @@ def test_a_thread_with_a_name_is_not_named() -> None:
 def test_only_the_first_turn_asks() -> None:
     past = [*begun(), TitleEnded(), ENDED, TurnCompleted()]
     assert not any(
-        isinstance(event, TitleRequested) for event in decide(fold(past), ask(2), BY_MODEL)
+        isinstance(event, TitleRequested) for event in decide_with(fold(past), ask(2), BY_MODEL)
     )
 
 
 def test_a_prompt_without_words_and_a_thread_in_memory_are_not_named() -> None:
     image = replace(ask(1), content=(ImageInput("data:image/png;base64,AA=="),))
-    assert fold([STARTED, *decide(fold([STARTED]), image, BY_MODEL)]).title is None
+    assert fold([STARTED, *decide_with(fold([STARTED]), image, BY_MODEL)]).title is None
     ephemeral = replace(STARTED, ephemeral=True)
-    assert fold([ephemeral, *decide(fold([ephemeral]), ask(1), BY_MODEL)]).title is None
+    assert fold([ephemeral, *decide_with(fold([ephemeral]), ask(1), BY_MODEL)]).title is None
 
 
 def test_the_model_is_shown_the_request_and_no_more_than_it_needs() -> None:

@@ -6,14 +6,14 @@ import msgspec
 import pytest
 
 from codexd.core import commands as c
-from codexd.core.decide.lookups import Surroundings
 from codexd.core.decide.pins import PINS_MAX
 from codexd.core.events.compaction import PinAdded, PinRemoved, text_item
 from codexd.core.values.limits import Limits
+from codexd.runtime.actor.lookups import LookupSource
 from playing import Play
 
 WINDOW = 4000
-AROUND = Surroundings(limits=lambda settings: Limits(WINDOW, WINDOW, WINDOW * 9 // 10))
+AROUND = LookupSource(limits=lambda settings: Limits(WINDOW, WINDOW, WINDOW * 9 // 10))
 
 
 def pin(seq: int, tokens: int = 10) -> c.PinRecord:
@@ -66,14 +66,14 @@ def test_all_together_take_a_third_of_the_window_at_most() -> None:
 
 
 def test_there_is_an_end_to_their_number() -> None:
-    play = Play(Surroundings(limits=lambda settings: Limits(10**9)))
+    play = Play(LookupSource(limits=lambda settings: Limits(10**9)))
     for seq in range(1, PINS_MAX + 1):
         play.do(pin(seq, 20))
     assert refused(play, pin(PINS_MAX + 1, 20)).code == "too_many_pins"
 
 
 def test_where_nobody_knows_the_window_a_small_one_counts() -> None:
-    play = Play(Surroundings())
+    play = Play(LookupSource())
     assert refused(play, pin(7, 8001)).code == "pin_too_large"
     play.do(pin(7, 8000))
 

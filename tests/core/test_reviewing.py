@@ -8,8 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from codexd.core import commands as c
-from codexd.core.decide.decide import decide
-from codexd.core.decide.lookups import Surroundings, Titles
+from codexd.core.decide.lookups import Titles
 from codexd.core.events.events import (
     Event,
     ItemCut,
@@ -38,6 +37,8 @@ from codexd.core.values.review_findings import ReviewOutput
 from codexd.core.values.review_target import BaseBranch, ReviewOf, UncommittedChanges
 from codexd.core.values.settings import SettingsChange
 from codexd.core.values.usage import Tokens
+from codexd.runtime.actor.lookups import LookupSource
+from lookups import decide_with
 from ordinary import (
     ABORTED,
     BROKEN,
@@ -96,8 +97,8 @@ def test_a_review_is_a_turn_that_has_a_reviewer_run() -> None:
 
 
 def test_another_model_may_review() -> None:
-    around = Surroundings(review_model=lambda: "critic")
-    _, entered = decide(fold([STARTED]), REVIEW, around)
+    around = LookupSource(review_model=lambda: "critic")
+    _, entered = decide_with(fold([STARTED]), REVIEW, around)
     assert entered == replace(ENTERED, model="critic")
 
 
@@ -201,11 +202,11 @@ REVIEWER = replace(
 
 
 def test_a_reviewer_is_told_nothing_of_the_project_and_gets_no_title() -> None:
-    around = Surroundings(
+    around = LookupSource(
         user_instructions=lambda cwd: UserInstructions("Sing.", "d", ()),
         titles=lambda: Titles(None),
     )
-    assert decide(fold([REVIEWER]), ask(1), around) == [
+    assert decide_with(fold([REVIEWER]), ask(1), around) == [
         queued(1),
         ENVIRONMENT,
         begun(1),

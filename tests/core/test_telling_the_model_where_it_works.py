@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from codexd.core import commands as c
 from codexd.core.decide.context import context_due
 from codexd.core.decide.decide import decide
-from codexd.core.decide.lookups import NOWHERE, NotRead, Surroundings
+from codexd.core.decide.lookups import Lookups
+from codexd.core.decide.questions import NO_QUESTIONS, questions
 from codexd.core.events.events import ContextAdded, Event, ThreadForked, TurnCompleted, TurnStarted
 from codexd.core.events.warnings import WARNED_KEPT_MAX, ThreadWarned, remembered
 from codexd.core.state.context_known import KnownContext
@@ -26,6 +27,8 @@ from codexd.core.values.environment import (
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.notice import Notice
 from codexd.core.values.settings import Settings, SettingsChange, Tuned, Tuning
+from codexd.runtime.actor.lookups import LookupSource
+from lookups import decide_with
 from ordinary import ENDED, FINISHED, FIRST_TURN, SETTINGS, STARTED, ask, report
 
 HERE = Machine("zsh", "Europe/Berlin", "enabled")
@@ -33,8 +36,8 @@ KIND = UserInstructions("/work", "Be kind.", (InstructionFile("/work/AGENTS.md",
 ANSWERED: tuple[Event, ...] = (*FIRST_TURN, ENDED, TurnCompleted())
 
 
-def reading(found: UserInstructions | None) -> Surroundings:
-    return Surroundings(user_instructions=lambda cwd: found)
+def reading(found: UserInstructions | None) -> LookupSource:
+    return LookupSource(user_instructions=lambda cwd: found)
 
 
 def told(events: list[Event], category: str = "user_instructions") -> list[ContextAdded]:
@@ -124,7 +127,7 @@ def test_a_thread_whose_log_does_not_say_what_was_told_is_told_the_whole() -> No
 
 
 def test_instructions_are_told_in_the_form_that_models_know_with_their_sources() -> None:
-    (event,) = told(decide(fold([STARTED]), ask(1), reading(KIND)))
+    (event,) = told(decide_with(fold([STARTED]), ask(1), reading(KIND)))
     assert event.role == "user"
     assert event.text == (
         "# AGENTS.md instructions for /work\n\n<INSTRUCTIONS>\nBe kind.\n</INSTRUCTIONS>"
@@ -134,17 +137,17 @@ def test_instructions_are_told_in_the_form_that_models_know_with_their_sources()
 
 def answered_with(found: UserInstructions) -> list[Event]:
     """A thread whose first turn was told these."""
-    first = decide(fold([STARTED]), ask(1), reading(found))
+    first = decide_with(fold([STARTED]), ask(1), reading(found))
     return [STARTED, *first, ENDED, TurnCompleted()]
 
 
 def test_instructions_that_have_not_changed_are_not_told_again() -> None:
-    assert told(decide(fold(answered_with(KIND)), ask(2), reading(KIND))) == []
+    assert told(decide_with(fold(answered_with(KIND)), ask(2), reading(KIND))) == []
 
 
 def test_others_are_told_whole_and_say_that_they_replace() -> None:
     other = replace(KIND, text="Be brief.")
-    (event,) = told(decide(fold(answered_with(KIND)), ask(2), reading(other)))
+    (event,) = told(decide_with(fold(answered_with(KIND)), ask(2), reading(other)))
     assert event.text.endswith("before.\n\nBe brief.\n</INSTRUCTIONS>")
     assert "replace all" in event.text
     assert event.digest == other.digest
@@ -152,45 +155,41 @@ def test_others_are_told_whole_and_say_that_they_replace() -> None:
 
 def test_that_there_are_none_any_more_is_told_once() -> None:
     none, past = UserInstructions("/work"), answered_with(KIND)
-    second = decide(fold(past), ask(2), reading(none))
+    second = decide_with(fold(past), ask(2), reading(none))
     (event,) = told(second)
     assert "hold no longer" in event.text
     past += [*second, ENDED, TurnCompleted()]
-    assert told(decide(fold(past), ask(3), reading(none))) == []
-    (event,) = told(decide(fold(past), ask(3), reading(KIND)))
+    assert told(decide_with(fold(past), ask(3), reading(none))) == []
+    (event,) = told(decide_with(fold(past), ask(3), reading(KIND)))
     assert "replace" not in event.text
 
 
 def test_what_another_program_told_is_replaced() -> None:
     """As in an imported thread, whose log does not say which instructions those were."""
     imported = (STARTED, ContextAdded("user_instructions", "user", "Be cruel."))
-    (event,) = told(decide(fold(imported), ask(1), reading(KIND)))
+    (event,) = told(decide_with(fold(imported), ask(1), reading(KIND)))
     assert "replace all" in event.text
-    (event,) = told(decide(fold(imported), ask(1), reading(UserInstructions("/work"))))
+    (event,) = told(decide_with(fold(imported), ask(1), reading(UserInstructions("/work"))))
     assert "hold no longer" in event.text
 
 
 @pytest.mark.parametrize("found", [None, UserInstructions("/work")])
 def test_where_there_are_none_nothing_is_told(found: UserInstructions | None) -> None:
-    assert told(decide(fold([STARTED]), ask(1), reading(found))) == []
+    assert told(decide_with(fold([STARTED]), ask(1), reading(found))) == []
 
 
 def test_what_could_not_be_read_leaves_what_was_told_in_force() -> None:
     slow = Notice("instructions:slow:/work", "The instructions could not be read.")
     unknown = UserInstructions("/work", complaints=(slow,), unknown=True)
-    events = decide(fold(answered_with(KIND)), ask(2), reading(unknown))
+    events = decide_with(fold(answered_with(KIND)), ask(2), reading(unknown))
     assert told(events) == []
     assert ThreadWarned(slow.about, slow.message) in events
 
 
-def test_a_decision_says_what_it_needs_to_be_read_and_has_changed_nothing() -> None:
-    def unread(cwd: str) -> None:
-        raise NotRead(cwd)
-
-    with pytest.raises(NotRead, match="/work"):
-        decide(fold([STARTED]), ask(1), Surroundings(user_instructions=unread))
+def test_what_must_be_read_for_a_decision_is_known_before_it() -> None:
+    assert questions(fold([STARTED]), ask(1)).folders == {"/work"}
     # A turn that runs is no reason to read anything.
-    decide(fold(FIRST_TURN), ask(2), Surroundings(user_instructions=unread))
+    assert questions(fold(FIRST_TURN), ask(2)) == NO_QUESTIONS
 
 
 def test_the_same_words_in_another_folder_are_other_instructions() -> None:
@@ -202,29 +201,30 @@ def test_the_same_words_in_another_folder_are_other_instructions() -> None:
 
 def test_it_is_told_in_order_and_in_front_of_the_turn() -> None:
     started = replace(STARTED, developer_instructions="Speak German.")
-    events = decide(fold([started]), ask(1), reading(KIND))
+    events = decide_with(fold([started]), ask(1), reading(KIND))
     categories = [e.category if isinstance(e, ContextAdded) else type(e).__name__ for e in events]
     assert categories[1:5] == ["developer", "user_instructions", "environment", "TurnStarted"]
 
 
 def test_a_thread_that_has_forgotten_what_it_told_tells_all_of_it_again() -> None:
+    knows = Lookups(user_instructions={KIND.directory: KIND})
     state = fold(answered_with(KIND))
-    assert context_due(state, SETTINGS, None, reading(KIND)) == []
-    again = context_due(replace(state, told=KnownContext()), SETTINGS, None, reading(KIND))
-    assert again == context_due(fold([STARTED]), SETTINGS, None, reading(KIND))
+    assert context_due(state, SETTINGS, None, knows) == []
+    again = context_due(replace(state, told=KnownContext()), SETTINGS, None, knows)
+    assert again == context_due(fold([STARTED]), SETTINGS, None, knows)
 
 
 def test_a_fork_goes_on_from_what_its_parent_was_told() -> None:
     past = [*answered_with(KIND), ThreadForked(ThreadId("p"), 7)]
-    assert told(decide(fold(past), ask(2), reading(KIND))) == []
+    assert told(decide_with(fold(past), ask(2), reading(KIND))) == []
 
 
 def test_what_a_person_is_warned_of_is_said_once_in_a_thread() -> None:
     lacks = Notice("verbosity:m-1:low", "m-1 has no verbosity.")
-    around = Surroundings(tuning=lambda _: Tuned(Tuning("high"), (lacks,)))
-    first = decide(fold([STARTED]), ask(1), around)
+    around = LookupSource(tuning=lambda _: Tuned(Tuning("high"), (lacks,)))
+    first = decide_with(fold([STARTED]), ask(1), around)
     assert ThreadWarned(lacks.about, lacks.message) in first
-    second = decide(fold([STARTED, *first, ENDED, TurnCompleted()]), ask(2), around)
+    second = decide_with(fold([STARTED, *first, ENDED, TurnCompleted()]), ask(2), around)
     assert not any(isinstance(event, ThreadWarned) for event in second)
 
 
@@ -244,9 +244,9 @@ def started(events: list[Event]) -> TurnStarted:
 
 
 def test_a_turn_is_asked_for_what_its_model_has() -> None:
-    around = Surroundings(tuning=lambda _: Tuned(Tuning("high")))
+    around = LookupSource(tuning=lambda _: Tuned(Tuning("high")))
     past = replace(STARTED, settings=replace(SETTINGS, effort="high", verbosity="low"))
-    events = decide(fold([past]), ask(1), around)
+    events = decide_with(fold([past]), ask(1), around)
     assert started(events).tuning == Tuning("high")
     turn = fold([past, *events]).turn
     assert turn is not None
@@ -255,7 +255,7 @@ def test_a_turn_is_asked_for_what_its_model_has() -> None:
 
 def test_of_a_model_that_nobody_knows_everything_is_asked() -> None:
     past = replace(STARTED, settings=replace(SETTINGS, effort="high", verbosity="low"))
-    turn = fold([past, *decide(fold([past]), ask(1), NOWHERE)]).turn
+    turn = fold([past, *decide(fold([past]), ask(1))]).turn
     assert turn is not None
     assert turn.tuning == Tuning("high", None, "low")
 
@@ -265,19 +265,19 @@ def telling(text: str) -> Callable[[Settings], str]:
 
 
 def test_base_instructions_are_recorded_when_they_are_others() -> None:
-    one, two = (Surroundings(instructions=telling(text)) for text in ("one", "two"))
+    one, two = (LookupSource(instructions=telling(text)) for text in ("one", "two"))
     past: list[Event] = [STARTED]
     for n, around, recorded in ((1, one, "one"), (2, one, None), (3, two, "two"), (4, two, None)):
-        events = decide(fold(past), ask(n), around)
+        events = decide_with(fold(past), ask(n), around)
         assert started(events).instructions == recorded
         past += events
-        past += decide(fold(past), report(f"t{n}/1", FINISHED), around)
+        past += decide_with(fold(past), report(f"t{n}/1", FINISHED), around)
     assert fold(past).base_instructions == "two"
 
 
 def test_a_threads_own_instructions_stand_in_its_first_event_alone() -> None:
     own = replace(STARTED, instructions="Mine.")
-    events = decide(fold([own]), ask(1), Surroundings(instructions=telling("the daemon's")))
+    events = decide_with(fold([own]), ask(1), LookupSource(instructions=telling("the daemon's")))
     assert started(events).instructions is None
 
 

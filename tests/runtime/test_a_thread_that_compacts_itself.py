@@ -15,7 +15,6 @@ import pytest
 import trio
 
 from codexd.core import commands as c
-from codexd.core.decide.lookups import Surroundings
 from codexd.core.events.history import HistoryCompacted
 from codexd.core.events.record import decode_record
 from codexd.core.prompts.compaction import COMPACTION_PROMPT
@@ -36,6 +35,7 @@ from codexd.models.client import (
     RetryBudget,
 )
 from codexd.runtime.actor.actor import ThreadActor
+from codexd.runtime.actor.lookups import LookupSource
 from codexd.runtime.actor.ports import Traits, World
 from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.effects.perform import perform
@@ -185,7 +185,7 @@ def a_world(folder: Path, model: Model) -> World:
         unfinished=UnfinishedFiles(folder / "unfinished"),
         processes=ProcessFiles(folder / "processes"),
         instructions="Be brief.",
-        around=Surroundings(limits=lambda settings: LIMITS),
+        lookups=LookupSource(limits=lambda settings: LIMITS),
     )
 
 

@@ -6,7 +6,6 @@ from itertools import pairwise
 
 import trio
 
-from codexd.core.decide.lookups import NOWHERE
 from codexd.core.events.events import (
     ThreadForked,
     TurnCompleted,
@@ -18,6 +17,7 @@ from codexd.core.events.events import (
 from codexd.core.events.record import Recorded
 from codexd.core.events.revert import HistoryReverted, HistoryRevertUndone
 from codexd.core.values.ids import ThreadId, TurnId
+from codexd.runtime.actor.lookups import LookupSource
 from codexd.runtime.snapshots.after_revert import refold
 from codexd.runtime.snapshots.folds import Folds
 from codexd.runtime.snapshots.load import load
@@ -33,7 +33,7 @@ GAP = 50
 
 def a_play() -> Play:
     """Some turns, with nothing open at the end and nothing taken back or shortened."""
-    number, play = 7, Play(NOWHERE)
+    number, play = 7, Play(LookupSource())
     play.only_grows = True
     while len(play.records) < 600 or play.state.turn is not None or play.state.queue:
         number = number * 1_103_515_245 + 12_345 & 0x7FFFFFFF

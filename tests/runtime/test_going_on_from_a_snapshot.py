@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from codexd.core.decide.lookups import NOWHERE
 from codexd.core.events.events import InputQueued, ThreadForked, encode_event
 from codexd.core.events.record import Recorded
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.items import TextInput
 from codexd.projections.model.history import ModelHistory
+from codexd.runtime.actor.lookups import LookupSource
 from codexd.runtime.snapshots.after_revert import refold
 from codexd.runtime.snapshots.folds import Folds
 from codexd.runtime.snapshots.load import Loaded, load
@@ -46,7 +46,7 @@ def played(run: Sequence[int]) -> Play:
 
 def a_long_play() -> Play:
     """Some turns, with nothing open at the end and nothing taken back or shortened."""
-    number, play = 7, Play(NOWHERE)
+    number, play = 7, Play(LookupSource())
     play.only_grows = True
     while len(play.records) < 400 or play.state.turn is not None or play.state.queue:
         number = number * 1_103_515_245 + 12_345 & 0x7FFFFFFF

@@ -10,10 +10,10 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codexd.core.decide.lookups import NOWHERE
 from codexd.core.events.record import Recorded
 from codexd.core.state.window import ContextWindow, fold_window
 from codexd.projections.summary import Summary
+from codexd.runtime.actor.lookups import LookupSource
 from codexd.runtime.snapshots.cache import KEPT_EVENTS, FoldsCache
 from codexd.runtime.snapshots.load import load
 from codexd.runtime.snapshots.steps import SnapshotWriter
@@ -110,7 +110,7 @@ def test_the_snapshots_of_a_loaded_thread_are_gone_on_from(
 
 def a_long_play() -> Play:
     """Some turns, with nothing open at the end and nothing taken back or shortened."""
-    number, play = 7, Play(NOWHERE)
+    number, play = 7, Play(LookupSource())
     play.only_grows = True
     while len(play.records) < KEPT_EVENTS + 200 or play.state.turn is not None or play.state.queue:
         number = number * 1_103_515_245 + 12_345 & 0x7FFFFFFF

@@ -16,14 +16,18 @@ log = logging.getLogger(__name__)
 PROMPT_BYTES_MAX: Final = 64 * 1024
 
 
-def compact_prompt(config: Config, config_file: Path) -> str:
-    """The question for a summary. A file that cannot be used is complained of, and not waited for."""
+def compact_prompt(config: Config, config_file: Path) -> str | Path:
+    """The question for a summary, or the file that has it."""
     if config.compact_prompt is not None and config.compact_prompt.strip():
         return config.compact_prompt
     named = config.experimental_compact_prompt_file
     if named is None:
         return COMPACTION_PROMPT
-    file = config_file.parent / Path(named).expanduser()
+    return config_file.parent / Path(named).expanduser()
+
+
+def read_prompt(file: Path) -> str:
+    """The question in a file. One that cannot be used is complained of, and our own is asked."""
     try:
         content = read_file(file, PROMPT_BYTES_MAX + 1)
         text = content.decode()

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from codexd.core.commands import Bridge, Shorter
 from codexd.core.decide.context import context_due
-from codexd.core.decide.lookups import Surroundings
+from codexd.core.decide.lookups import Lookups
 from codexd.core.decide.transition import Transition
 from codexd.core.events.compaction import (
     CompactionFailed,
@@ -86,7 +86,7 @@ def reason_within_turn(state: ThreadState) -> Reason | None:
 
 def begin_compaction(
     transition: Transition,
-    around: Surroundings,
+    lookups: Lookups,
     reason: Reason,
     phase: Phase,
     other: Settings | None = None,
@@ -100,11 +100,11 @@ def begin_compaction(
             "manual" if reason == "user" else "auto",
             reason,
             phase,
-            around.compact_prompt(),
+            lookups.compact_prompt,
             turn.limits.compact_at,
             state.window.context_tokens,
             other,
-            around.tuning(other).tuning if other is not None else None,
+            lookups.of(other).tuned.tuning if other is not None else None,
         )
     )
     _ask(transition)
@@ -138,7 +138,7 @@ def call_again(transition: Transition, call: ModelCall, shorter: Shorter | None 
     )
 
 
-def finish_compaction(transition: Transition, bridge: Bridge | None, around: Surroundings) -> None:
+def finish_compaction(transition: Transition, bridge: Bridge | None, lookups: Lookups) -> None:
     """The summary's response is whole: go on from it, or ask once more where it says nothing."""
     turn = transition.state.turn
     assert turn is not None
@@ -152,7 +152,7 @@ def finish_compaction(transition: Transition, bridge: Bridge | None, around: Sur
         return
     assert bridge is not None, "a summary came without what stays beside it"
     started, state = compaction.started, transition.state
-    context = _context_anew(state, around) if started.phase == "mid_turn" else []
+    context = _context_anew(state, lookups) if started.phase == "mid_turn" else []
     at = bridge.context_at
     told = tuple(text_item(one.role, one.text) for one in context)
     summary = _summary_item(compaction.summary, turn.limits.window)
@@ -182,13 +182,13 @@ def _summary_item(summary: str, window: int | None) -> msgspec.Raw:
     return text_item("user", f"{SUMMARY_PREFIX}\n\n{summary}")
 
 
-def _context_anew(state: ThreadState, around: Surroundings) -> list[ContextAdded]:
+def _context_anew(state: ThreadState, lookups: Lookups) -> list[ContextAdded]:
     """All that the model was told of its surroundings, as it is now."""
     turn, told = state.turn, state.told
     assert turn is not None
     today = told.environment.current_date if told.environment is not None else None
     forgetful = replace(state, told=KnownContext())
-    due = context_due(forgetful, turn.settings, today, around)
+    due = context_due(forgetful, turn.settings, today, lookups)
     return [event for event in due if isinstance(event, ContextAdded)]
 
 

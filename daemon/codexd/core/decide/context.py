@@ -7,7 +7,7 @@ it is due.
 
 from __future__ import annotations
 
-from codexd.core.decide.lookups import Surroundings
+from codexd.core.decide.lookups import Lookups
 from codexd.core.events.events import ContextAdded, Event
 from codexd.core.events.warnings import ThreadWarned
 from codexd.core.state.state import ThreadState
@@ -18,18 +18,14 @@ from codexd.core.values.settings import Settings
 
 
 def context_due(
-    state: ThreadState, settings: Settings, today: str | None, around: Surroundings
+    state: ThreadState, settings: Settings, today: str | None, lookups: Lookups
 ) -> list[Event]:
-    """What to tell before a turn with these settings, and what a person is to know of that.
-
-    Raises:
-        NotRead: the instructions of the project must be read first.
-    """
+    """What to tell before a turn with these settings, and what a person is to know of that."""
     due: list[Event] = []
     if state.developer_instructions and not state.told.developer:
         due.append(ContextAdded("developer", "developer", state.developer_instructions))
-    due += _instructions_due(state, settings.cwd, around)
-    now, told = environment_of(settings, today, around.place()), state.told.environment
+    due += _instructions_due(state, settings.cwd, lookups)
+    now, told = environment_of(settings, today, lookups.machine), state.told.environment
     text = environment_text(now, told)
     if text is not None:
         known = environment_known(now, told)
@@ -37,10 +33,10 @@ def context_due(
     return due
 
 
-def _instructions_due(state: ThreadState, cwd: str, around: Surroundings) -> list[Event]:
+def _instructions_due(state: ThreadState, cwd: str, lookups: Lookups) -> list[Event]:
     if state.reviews is not None:
         return []  # A reviewer judges by what it was told, and by what it sees.
-    found = around.user_instructions(cwd)
+    found = lookups.user_instructions.get(cwd)
     if found is None:
         return []
     due: list[Event] = list(warnings_due(state, found.complaints))

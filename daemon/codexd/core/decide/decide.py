@@ -20,7 +20,7 @@ from codexd.core.decide.effect_reports import (
     decide_recovery,
     decide_tools,
 )
-from codexd.core.decide.lookups import NOWHERE, Surroundings
+from codexd.core.decide.lookups import NO_LOOKUPS, Lookups
 from codexd.core.decide.pins import decide_keeping
 from codexd.core.decide.revert import decide_taking_back
 from codexd.core.decide.review import end_review, start_review
@@ -54,14 +54,14 @@ from codexd.core.values.settings import SettingsChange
 QUEUE_INPUTS_MAX = 64
 
 
-def decide(state: ThreadState, command: Command, around: Surroundings = NOWHERE) -> list[Event]:
+def decide(state: ThreadState, command: Command, lookups: Lookups = NO_LOOKUPS) -> list[Event]:
     """What happens when this is asked of a thread in this state. Raises: Rejected."""
     transition = Transition(state)
     match command:
         case c.StartThread():
             _start_thread(transition, command)
         case c.ReportModel() | c.ReportModelFailure() | c.RetryModelCall():
-            decide_model(transition, command, around)
+            decide_model(transition, command, lookups)
         case c.ReportSpawned() | c.ReportToolEnded():
             decide_tools(transition, command)
         case c.Recover():
@@ -69,25 +69,25 @@ def decide(state: ThreadState, command: Command, around: Surroundings = NOWHERE)
                 transition.add(LogRepaired(command.repaired))
             give_title_up(transition)
             if command.taken_from is not None or transition.state.foreign is not None:
-                take_in(transition, command.open_items, command.taken_from, around)
+                take_in(transition, command.open_items, command.taken_from, lookups)
             else:
                 decide_recovery(transition, command)
         case c.ReportTitle():
             end_title(transition, command)
         case c.StartReview():
             refuse_unless_open(transition.state)
-            start_review(transition, command, around)
+            start_review(transition, command, lookups)
         case c.ReportReview():
             end_review(transition, command)
         case c.GoOn():
             pass  # What is due follows from where the thread stands.
         case c.CompactThread() | c.PinRecord() | c.UnpinRecord():
             refuse_unless_open(transition.state)
-            decide_keeping(transition, command, around)
+            decide_keeping(transition, command, lookups)
         case _:
             _of_people(transition, command)
     if not (isinstance(command, c.InterruptTurn) and command.reason == "shutdown"):
-        settle(transition, around)  # At a shutdown the queue waits for the next daemon.
+        settle(transition, lookups)  # At a shutdown the queue waits for the next daemon.
     return transition.events
 
 
@@ -236,23 +236,23 @@ def running(state: ThreadState, expected: str | None, verb: str) -> Turn:
     return state.turn
 
 
-def settle(transition: Transition, around: Surroundings) -> None:
+def settle(transition: Transition, lookups: Lookups) -> None:
     """Go on where nothing holds the thread up: the model's next call, the turn's end, the next turn."""
     while not transition.state.archived and not transition.state.fork_open:
         turn = transition.state.turn
         if turn is None:
             if not transition.state.queue:
                 return
-            _begin_turn(transition, transition.state.queue[0], around)
+            _begin_turn(transition, transition.state.queue[0], lookups)
         elif turn.call is not None or turn.open_calls or turn.review is not None:
             return
         elif turn.owed:
-            _go_on(transition, turn, around)
+            _go_on(transition, turn, lookups)
         else:
             transition.add(TurnCompleted())
 
 
-def _begin_turn(transition: Transition, queued: InputQueued, around: Surroundings) -> None:
+def _begin_turn(transition: Transition, queued: InputQueued, lookups: Lookups) -> None:
     state = transition.state
     assert state.settings is not None
     change = queued.change.differing(state.settings) if queued.change is not None else None
@@ -260,13 +260,14 @@ def _begin_turn(transition: Transition, queued: InputQueued, around: Surrounding
         transition.add(SettingsChanged(change))
     assert transition.state.settings is not None
     settings = transition.state.settings
-    limits, tuned = around.limits(settings), around.tuning(settings)
+    known = lookups.of(settings)
+    limits, tuned = known.limits, known.tuned
     reason = reason_before_turn(transition.state, queued, limits)
     # What is about to be shortened away is told again, whole: it will stand behind the summary.
     knows = state if reason is None else replace(state, told=KnownContext())
     for event in (
         *warnings_due(state, tuned.complaints),
-        *context_due(knows, settings, queued.today, around),
+        *context_due(knows, settings, queued.today, lookups),
     ):
         transition.add(event)
     transition.add(
@@ -276,20 +277,20 @@ def _begin_turn(transition: Transition, queued: InputQueued, around: Surrounding
             (queued.item_id,),
             limits=limits,
             tuning=tuned.tuning,
-            instructions=new_instructions(state, around.instructions(settings)),
+            instructions=new_instructions(state, known.instructions),
         )
     )
     if reason is not None:
         other = state.last_settings if reason == "model_downshift" else None
-        begin_compaction(transition, around, reason, "pre_turn", other)
+        begin_compaction(transition, lookups, reason, "pre_turn", other)
     if state.reviews is None:
-        request_title(transition, queued, around.titles())
+        request_title(transition, queued, lookups.titles)
 
 
-def _go_on(transition: Transition, turn: Turn, around: Surroundings) -> None:
+def _go_on(transition: Transition, turn: Turn, lookups: Lookups) -> None:
     reason = reason_within_turn(transition.state)
     if reason is not None:
-        begin_compaction(transition, around, reason, "mid_turn")
+        begin_compaction(transition, lookups, reason, "mid_turn")
         return
     call_id = ModelCallId(f"{turn.turn_id}/{turn.calls_made + 1}")
     transition.add(ModelCallStarted(call_id, 1, turn.settings.model, turn.settings.provider))

@@ -16,7 +16,7 @@ from codexd.core.decide.compaction import (
     finish_compaction,
     give_compaction_up,
 )
-from codexd.core.decide.lookups import Surroundings
+from codexd.core.decide.lookups import Lookups
 from codexd.core.decide.transition import Transition
 from codexd.core.events.events import (
     ItemCompleted,
@@ -49,7 +49,7 @@ RESTARTED = (
 def decide_model(
     transition: Transition,
     command: c.ReportModel | c.ReportModelFailure | c.RetryModelCall,
-    around: Surroundings,
+    lookups: Lookups,
 ) -> None:
     """What the model's stream brought, how it broke, or that the wait before a retry is over."""
     call = transition.state.turn.call if transition.state.turn is not None else None
@@ -61,9 +61,9 @@ def decide_model(
         case c.ReportModel():
             for seen in command.seen:
                 if call.compacts:
-                    _seen_apart(transition, seen, command.bridge, around)
+                    _seen_apart(transition, seen, command.bridge, lookups)
                 else:
-                    _seen(transition, seen, command.open_items, around)
+                    _seen(transition, seen, command.open_items, lookups)
         case c.ReportModelFailure():
             _failed(transition, call, command)
         case c.RetryModelCall():
@@ -76,7 +76,7 @@ def _seen_apart(
     transition: Transition,
     seen: FinishedItem | FinishedCall,
     bridge: Bridge | None,
-    around: Surroundings,
+    lookups: Lookups,
 ) -> None:
     """What came of the question for a summary: kept, and shown to nobody; a call in it is not made."""
     match seen:
@@ -84,7 +84,7 @@ def _seen_apart(
             transition.add(ItemCompleted(seen.item_id, "other", seen.item, seen.started_ms))
         case FinishedCall():
             transition.add(_call_ended(transition, seen))
-            finish_compaction(transition, bridge, around)
+            finish_compaction(transition, bridge, lookups)
         case _:
             assert_never(seen)
 
@@ -93,14 +93,14 @@ def _seen(
     transition: Transition,
     seen: FinishedItem | FinishedCall,
     open_items: tuple[OpenItem, ...],
-    around: Surroundings,
+    lookups: Lookups,
 ) -> None:
     match seen:
         case FinishedItem():
             name = seen.call.name if seen.call is not None else None
             transition.add(ItemCompleted(seen.item_id, seen.kind, seen.item, seen.started_ms, name))
             if seen.call is not None:
-                _admit(transition, seen.call, around)
+                _admit(transition, seen.call, lookups)
         case FinishedCall():
             transition.cut(open_items, "failed")
             transition.add(_call_ended(transition, seen))
@@ -123,7 +123,7 @@ def _changed_limits(transition: Transition, limits: dict[str, str] | None) -> di
     return limits if limits and limits != transition.state.rate_limits else None
 
 
-def _admit(transition: Transition, call: MadeCall, around: Surroundings) -> None:
+def _admit(transition: Transition, call: MadeCall, lookups: Lookups) -> None:
     """Start a call, ask a person first, or answer it at once where it cannot be made."""
     turn = transition.state.turn
     assert turn is not None
@@ -136,7 +136,7 @@ def _admit(transition: Transition, call: MadeCall, around: Surroundings) -> None
         transition.add(ToolEnded(call_id, ToolResult("failed", told, told)))
         return
     allowed = transition.state.allowed_for_session
-    reason = needs_approval(turn.settings, action, allowed, around.git_may_run)
+    reason = needs_approval(turn.settings, action, allowed, lookups.git_may_run)
     if reason is None:
         transition.add(ToolStarted(call_id, action, runs_guarded(turn.settings, action, allowed)))
         return

@@ -1,48 +1,20 @@
-"""What a decision may ask of the world beside the thread's own past: looked up by whoever calls `decide`.
+"""What a decision knows beside the thread's own past: a value, gathered before the decision is made.
 
+`questions.py` says what a command needs; whoever decides gathers that, and decides once.
 Law: the answers that matter later are written into the events, so that nothing is asked again at a replay.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 
 import msgspec
 
-from codexd.core.policy.approval import not_looked_at
 from codexd.core.prompts.compaction import COMPACTION_PROMPT
 from codexd.core.values.agents_md import UserInstructions
 from codexd.core.values.environment import Machine
 from codexd.core.values.limits import Limits
 from codexd.core.values.settings import ApprovalPolicy, SandboxMode, Settings, Tuned
-
-
-class NotRead(Exception):
-    """A decision needs what is written in a folder: read it, and decide again."""
-
-    def __init__(self, cwd: str) -> None:
-        super().__init__(f"the instructions in {cwd} were not read yet")
-        self.cwd = cwd
-
-
-class RepositoryNotRead(Exception):
-    """A decision needs to know what a folder's repository could start: look, and decide again."""
-
-    def __init__(self, cwd: str) -> None:
-        super().__init__(f"the repository in {cwd} was not looked at yet")
-        self.cwd = cwd
-
-
-def _unknown(_: Settings) -> Limits:
-    return Limits()
-
-
-def _as_asked(_: Settings) -> Tuned:
-    return Tuned()
-
-
-def _none(_: object) -> None:
-    return None
 
 
 class Titles(msgspec.Struct, frozen=True):
@@ -59,25 +31,35 @@ class Here(msgspec.Struct, frozen=True):
     developer_instructions: str | None = None
 
 
-class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
-    """The world as it is while something is decided."""
+class ForSettings(msgspec.Struct, frozen=True):
+    """What holds for a turn with certain settings."""
 
-    limits: Callable[[Settings], Limits] = _unknown
-    tuning: Callable[[Settings], Tuned] = _as_asked
-    place: Callable[[], Machine] = Machine
+    limits: Limits = Limits()
+    tuned: Tuned = Tuned()
     # What the model is told first, where the thread has nothing of its own.
-    instructions: Callable[[Settings], str | None] = _none
-    # What people wrote for the model, by the folder that it works in. Raises: NotRead.
-    user_instructions: Callable[[str], UserInstructions | None] = _none
+    instructions: str | None = None
+
+
+class Lookups(msgspec.Struct, frozen=True, kw_only=True):
+    """The world as it is while something is decided, as far as the decision asks for it."""
+
+    by_settings: Mapping[Settings, ForSettings] = {}
+    machine: Machine = Machine()
+    # What people wrote for the model, by the folder that it works in.
+    user_instructions: Mapping[str, UserInstructions] = {}
     # Why git could start a program of the repository that a folder is in, as the rest of "its repository …";
-    # None if it can't. Raises: RepositoryNotRead.
-    git_may_run: Callable[[str], str | None] = not_looked_at
-    # Which model reviews; None: the thread's own.
-    review_model: Callable[[], str | None] = lambda: None
-    here: Callable[[], Here] = Here
-    titles: Callable[[], Titles | None] = lambda: None  # None: nobody is asked for one
+    # None if it can't.
+    git_may_run: Mapping[str, str | None] = {}
+    review_model: str | None = None  # None: the thread's own
+    here: Here = Here()
+    titles: Titles | None = None  # None: nobody is asked for one
     # How a model is asked for what another one will go on from.
-    compact_prompt: Callable[[], str] = lambda: COMPACTION_PROMPT
+    compact_prompt: str = COMPACTION_PROMPT
+
+    def of(self, settings: Settings) -> ForSettings:
+        """What holds for these settings; nothing is known of those that nobody asked for."""
+        return self.by_settings.get(settings, _NOTHING_KNOWN)
 
 
-NOWHERE = Surroundings()
+_NOTHING_KNOWN = ForSettings()
+NO_LOOKUPS = Lookups()

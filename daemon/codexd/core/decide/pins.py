@@ -8,7 +8,7 @@ from codexd.core import commands as c
 from codexd.core.commands import Rejected
 from codexd.core.decide.compaction import begin_compaction
 from codexd.core.decide.context import new_instructions
-from codexd.core.decide.lookups import Surroundings
+from codexd.core.decide.lookups import Lookups
 from codexd.core.decide.transition import Transition
 from codexd.core.events.compaction import PinAdded, PinRemoved
 from codexd.core.events.events import TurnStarted
@@ -26,13 +26,13 @@ PINS_MAX: Final = 100
 _Asked = c.CompactThread | c.PinRecord | c.UnpinRecord
 
 
-def decide_keeping(transition: Transition, command: _Asked, around: Surroundings) -> None:
+def decide_keeping(transition: Transition, command: _Asked, lookups: Lookups) -> None:
     """Compact by hand, pin, unpin. Raises: Rejected."""
     match command:
         case c.CompactThread():
-            _compact(transition, command, around)
+            _compact(transition, command, lookups)
         case c.PinRecord():
-            _pin(transition, command, around)
+            _pin(transition, command, lookups)
         case c.UnpinRecord():
             if all(pin.seq != command.seq for pin in transition.state.pins):
                 raise Rejected("not_pinned", f"record {command.seq} is not pinned")
@@ -41,7 +41,7 @@ def decide_keeping(transition: Transition, command: _Asked, around: Surroundings
             assert_never(command)
 
 
-def _compact(transition: Transition, command: c.CompactThread, around: Surroundings) -> None:
+def _compact(transition: Transition, command: c.CompactThread, lookups: Lookups) -> None:
     state = transition.state
     assert state.settings is not None
     if state.turn is not None:
@@ -54,25 +54,26 @@ def _compact(transition: Transition, command: c.CompactThread, around: Surroundi
             "nothing_to_compact", "the model's history is empty: there is nothing to compact"
         )
     settings = state.settings
+    known = lookups.of(settings)
     transition.add(
         TurnStarted(
             command.turn_id,
             settings,
             kind="compact",
-            limits=around.limits(settings),
-            tuning=around.tuning(settings).tuning,
-            instructions=new_instructions(state, around.instructions(settings)),
+            limits=known.limits,
+            tuning=known.tuned.tuning,
+            instructions=new_instructions(state, known.instructions),
         )
     )
-    begin_compaction(transition, around, "user", "standalone")
+    begin_compaction(transition, lookups, "user", "standalone")
 
 
-def _pin(transition: Transition, command: c.PinRecord, around: Surroundings) -> None:
+def _pin(transition: Transition, command: c.PinRecord, lookups: Lookups) -> None:
     state = transition.state
     assert state.settings is not None
     if any(pin.seq == command.seq for pin in state.pins):
         return
-    window = around.limits(state.settings).window or WINDOW_UNKNOWN_TOKENS
+    window = lookups.of(state.settings).limits.window or WINDOW_UNKNOWN_TOKENS
     tokens = tokens_of(sum(json_bytes(item) for item in command.items))
     if tokens > window // PIN_PART_OF_WINDOW:
         raise Rejected(

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from codexd.core import commands as c
 from codexd.core.commands import Rejected
-from codexd.core.decide.lookups import Surroundings
+from codexd.core.decide.lookups import Lookups
 from codexd.core.decide.transition import Transition
 from codexd.core.events.events import TurnFailed, TurnStarted
 from codexd.core.events.history import ReviewEntered, ReviewExited
@@ -28,7 +28,7 @@ from codexd.core.values.review_target import blank_in, hint_of, trimmed
 from codexd.core.values.settings import Settings
 
 
-def start_review(transition: Transition, command: c.StartReview, around: Surroundings) -> None:
+def start_review(transition: Transition, command: c.StartReview, lookups: Lookups) -> None:
     """Begin one; whatever turn runs makes way for it, as clients of the original expect. Raises: Rejected."""
     target = trimmed(command.target)
     blank = blank_in(target)
@@ -49,8 +49,8 @@ def start_review(transition: Transition, command: c.StartReview, around: Surroun
             command.turn_id,
             settings,
             kind="review",
-            limits=around.limits(settings),
-            tuning=around.tuning(settings).tuning,
+            limits=lookups.of(settings).limits,
+            tuning=lookups.of(settings).tuned.tuning,
         )
     )
     transition.add(
@@ -60,7 +60,7 @@ def start_review(transition: Transition, command: c.StartReview, around: Surroun
             target,
             command.child_id,
             command.child_turn_id,
-            around.review_model() or settings.model,
+            lookups.review_model or settings.model,
             command.today,
         )
     )

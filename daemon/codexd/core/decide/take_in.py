@@ -9,7 +9,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from codexd.core.commands import OpenItem, TakenFrom
-from codexd.core.decide.lookups import Here, Surroundings
+from codexd.core.decide.lookups import Here, Lookups
 from codexd.core.decide.transition import Transition
 from codexd.core.events.events import InputWithdrawn
 from codexd.core.events.history import ThreadTakenIn
@@ -28,7 +28,7 @@ def take_in(
     transition: Transition,
     items: tuple[OpenItem, ...],
     source: TakenFrom | None,
-    around: Surroundings,
+    lookups: Lookups,
 ) -> None:
     """Close what is open, and begin anew with what this machine allows."""
     state = transition.state
@@ -41,7 +41,7 @@ def take_in(
     for queued in state.queue:
         transition.add(InputWithdrawn(queued.item_id))
     own = state.foreign if state.foreign is not None and state.foreign.settings else None
-    here = around.here()
+    here = lookups.here
     settings = own.settings if own is not None else None
     if settings is None:
         settings = replace(

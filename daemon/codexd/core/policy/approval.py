@@ -7,12 +7,13 @@ every policy but `never` asks as `untrusted` does.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import assert_never
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, assert_never
 
 import msgspec
 
-from codexd.core.policy.read_only_commands import reading_of
+from codexd.core.policy.read_only_commands import Reading, reading_of
 from codexd.core.values.enforced import enforced_policy
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import BadCall, RunCommand, ToolAction, ViewImage
@@ -22,20 +23,17 @@ NOT_KNOWN_HARMLESS = "This command is not known to only read."
 
 # Git obeys the configuration of the repository that it stands in, which may name programs to run.
 _OBEYS_ITS_FOLDER = frozenset({"git"})
-# Why git could start a program that the repository of a folder names; None if it can't.
-GitMayRun = Callable[[str], str | None]
-
-
-def not_looked_at(_: str) -> str | None:
-    """Of a repository that nobody looked at nothing is known."""
-    return "was not looked at"
+# By folder: why git could start a program that its repository names; None if it can't.
+GitMayRun = Mapping[str, str | None]
+NOT_LOOKED_AT: Final = "was not looked at"
+NOBODY_LOOKED: Final[GitMayRun] = MappingProxyType({})
 
 
 def needs_approval(
     settings: Settings,
     action: ToolAction,
     allowed_for_session: frozenset[str],
-    git_may_run: GitMayRun = not_looked_at,
+    git_may_run: GitMayRun = NOBODY_LOOKED,
 ) -> str | None:
     """Why a person must allow an action, as a sentence for that person; None where it may go ahead.
 
@@ -92,13 +90,30 @@ def _leaving(action: RunCommand) -> str | None:
 
 def _unknown(settings: Settings, action: RunCommand, git_may_run: GitMayRun) -> str | None:
     reading = reading_of(action.command)
-    if reading is not None:
-        if not reading.programs & _OBEYS_ITS_FOLDER:
-            return None
-        # Where a `cd` fails the next part runs where the line began, so each of them must lead there.
-        if action.cwd == settings.cwd and reading.folders <= {settings.cwd, "."}:
-            found = git_may_run(settings.cwd)
-            if found is None:
-                return None
-            return f"{NOT_KNOWN_HARMLESS} Its repository {found}."
-    return NOT_KNOWN_HARMLESS
+    if reading is None:
+        return NOT_KNOWN_HARMLESS
+    if not reading.programs & _OBEYS_ITS_FOLDER:
+        return None
+    if not _stays_in_its_folder(settings, action, reading):
+        return NOT_KNOWN_HARMLESS
+    found = git_may_run.get(settings.cwd, NOT_LOOKED_AT)
+    return f"{NOT_KNOWN_HARMLESS} Its repository {found}." if found is not None else None
+
+
+def _stays_in_its_folder(settings: Settings, action: RunCommand, reading: Reading) -> bool:
+    # Where a `cd` fails the next part runs where the line began, so each of them must lead there.
+    return action.cwd == settings.cwd and reading.folders <= {settings.cwd, "."}
+
+
+def repository_in_question(
+    settings: Settings, action: ToolAction, allowed_for_session: frozenset[str]
+) -> str | None:
+    """The folder whose repository decides whether a person must allow the action; None where none does."""
+    if not isinstance(action, RunCommand) or action.escalated:
+        return None
+    if enforced_policy(settings) != "untrusted" or session_key(action) in allowed_for_session:
+        return None
+    reading = reading_of(action.command)
+    if reading is None or not reading.programs & _OBEYS_ITS_FOLDER:
+        return None
+    return settings.cwd if _stays_in_its_folder(settings, action, reading) else None

@@ -26,7 +26,7 @@ from codexd.projections.model.history import ModelHistory
 from codexd.projections.summary import Summary
 from codexd.projections.usage.totals import UsageTotals
 from codexd.runtime.actor.append import Tentative, as_written, by_turn, has_changed_nothing
-from codexd.runtime.actor.decide import decided
+from codexd.runtime.actor.lookups import decided
 from codexd.runtime.actor.ports import Listener, World
 from codexd.runtime.actor.recover import recovery
 from codexd.runtime.actor.stall import Bell, Stall
@@ -246,7 +246,7 @@ class ThreadActor:
     async def _carry_out(self, asked: Asked) -> CommandResult:
         command = self._with_what_stands(asked.command)
         try:
-            first, *rest = by_turn(await decided(self.state, command, self.world)) or [[]]
+            first, *rest = by_turn(await decided(self.state, command, self.world.lookups)) or [[]]
             await self._append(first, asked)
             try:
                 for part in rest:

@@ -10,15 +10,14 @@ from typing import Protocol
 import msgspec
 
 from codexd.core.commands import Command, StartThread, TakenFrom
-from codexd.core.decide.lookups import NOWHERE, Surroundings
 from codexd.core.events.events import ScreenKind
 from codexd.core.events.record import Recorded
 from codexd.core.state.state import ThreadState
-from codexd.core.values.agents_md import UserInstructions
 from codexd.core.values.ids import CallId, ItemId, ThreadId, uuid7
 from codexd.models.client import ModelClient
 from codexd.projections.clients.deltas import TextPart
 from codexd.projections.usage.totals import UsageTotals
+from codexd.runtime.actor.lookups import LookupSource
 from codexd.runtime.actor.redaction import AsItIs, Cleaner
 from codexd.runtime.images.images import ImageCache, Images
 from codexd.tools.registry import Registry
@@ -142,12 +141,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     # The package that a thread's log came with, where that is known.
     brought: Callable[[ThreadId], Awaitable[TakenFrom | None]] = _not_brought
     version: str = ""  # of the daemon
-    around: Surroundings = NOWHERE
-    # What people wrote for the model, by the folder that it works in. It may take its time, and is called
-    # in a thread. None: nobody reads that.
-    read_instructions: Callable[[str], UserInstructions] | None = None
-    # Why git could start a program that the repository of a folder names. Called in a thread too.
-    git_may_run: Callable[[str], str | None] | None = None
+    lookups: LookupSource = LookupSource()
     image_cache: ImageCache = msgspec.field(default_factory=ImageCache)
     resume_on_restart: bool = True
     redact: Callable[[str], str] = str  # a text without the secrets in it

@@ -52,7 +52,7 @@ async def thread_compact_preview(
     model_history, state = thread.history, thread.state
     await thread.snapshot_writer.bring_back(model_history)
     assert state.settings is not None
-    limits = thread.world.around.limits(state.settings)
+    limits = thread.world.lookups.limits(state.settings)
     bridge = bridge_of(model_history.compaction_keep, limits.window)
     items = [bytes(item) for item in bridge.items]
     lost = Counter(model_history.items) - Counter(items)

@@ -82,7 +82,7 @@ async def thread_compact_undo(
     await _carried_out(thread, look, connection)
     settings, tokens = thread.state.settings, thread.state.window.context_tokens
     assert settings is not None
-    limit = thread.world.around.limits(settings).compact_at
+    limit = thread.world.lookups.limits(settings).compact_at
     fits = limit is None or tokens < limit
     return MethodResult(history.ThreadCompactUndoResponse(tokens, limit, fits, left))
 

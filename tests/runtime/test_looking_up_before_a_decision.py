@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from pathlib import Path
-
-import pytest
-from msgspec.structs import replace
 
 from codexd.core.commands import RenameThread
 from codexd.core.decide.decide import decide
@@ -16,65 +12,43 @@ from codexd.core.events.warnings import ThreadWarned
 from codexd.core.state.state import fold
 from codexd.core.values.agents_md import UserInstructions
 from codexd.machine.patience import PATIENCE_SECONDS
-from codexd.models.client import ModelClient
-from codexd.runtime.actor.decide import decided
-from codexd.runtime.actor.ports import Traits, World
-from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
-from codexd.tools.registry import Registry
-from codexd_eventstore.memory.store import MemoryStore
+from codexd.runtime.actor.lookups import LookupSource, decided
 from ordinary import FIRST_TURN, STARTED, ask
 from trio_test import trio_test
 
 Reader = Callable[[str], UserInstructions]
 
 
-def no_model(provider: str) -> ModelClient:
-    raise AssertionError("no model is asked here")
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(
-        store=MemoryStore(),
-        client=no_model,
-        traits=lambda model: Traits(),
-        registry=Registry((), None),  # type: ignore[arg-type]  # nothing is performed here
-        unfinished=UnfinishedFiles(tmp_path / "unfinished"),
-        processes=ProcessFiles(tmp_path / "processes"),
-        instructions="",
-    )
-
-
 @trio_test
-async def test_it_is_read_once_in_a_thread_when_a_turn_begins(world: World) -> None:
+async def test_it_is_read_once_in_a_thread_when_a_turn_begins() -> None:
     read: list[tuple[str, bool]] = []
 
     def reader(cwd: str) -> UserInstructions:
         read.append((cwd, threading.current_thread() is threading.main_thread()))
         return UserInstructions(cwd, "Be kind.")
 
-    events = await decided(fold([STARTED]), ask(1), replace(world, read_instructions=reader))
+    events = await decided(fold([STARTED]), ask(1), LookupSource(user_instructions=reader))
     assert read == [("/work", False)]
     assert any(isinstance(e, ContextAdded) and "Be kind." in e.text for e in events)
 
 
 @trio_test
-async def test_nothing_is_read_for_what_begins_no_turn(world: World) -> None:
+async def test_nothing_is_read_for_what_begins_no_turn() -> None:
     def reader(cwd: str) -> UserInstructions:
         raise AssertionError(f"{cwd} was read")
 
-    around = replace(world, read_instructions=reader)
+    source = LookupSource(user_instructions=reader)
     for past, command in (([STARTED], RenameThread(name="n")), (list(FIRST_TURN), ask(2))):
-        assert await decided(fold(past), command, around) == decide(fold(past), command)
+        assert await decided(fold(past), command, source) == decide(fold(past), command)
 
 
 @trio_test
-async def test_where_nobody_reads_a_decision_is_what_it_is(world: World) -> None:
-    assert await decided(fold([STARTED]), ask(1), world) == decide(fold([STARTED]), ask(1))
+async def test_where_nobody_reads_a_decision_is_what_it_is() -> None:
+    assert await decided(fold([STARTED]), ask(1), LookupSource()) == decide(fold([STARTED]), ask(1))
 
 
 @trio_test(autojump=True)
-async def test_a_disk_that_hangs_holds_a_turn_up_for_moments_only(world: World) -> None:
+async def test_a_disk_that_hangs_holds_a_turn_up_for_moments_only() -> None:
     over = threading.Event()
 
     def hangs(cwd: str) -> UserInstructions:
@@ -82,7 +56,7 @@ async def test_a_disk_that_hangs_holds_a_turn_up_for_moments_only(world: World) 
         return UserInstructions(cwd)
 
     try:
-        events = await decided(fold([STARTED]), ask(1), replace(world, read_instructions=hangs))
+        events = await decided(fold([STARTED]), ask(1), LookupSource(user_instructions=hangs))
     finally:
         over.set()
     (warned,) = [event for event in events if isinstance(event, ThreadWarned)]

@@ -1,0 +1,106 @@
+"""What must be known before a command can be decided: settings, folders, repositories.
+
+It may name more than the decision comes to need, and never less.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from codexd.core import commands as c
+from codexd.core.commands import Command
+from codexd.core.policy.approval import permitted, repository_in_question
+from codexd.core.state.state import ThreadState
+from codexd.core.values.settings import Settings, SettingsChange
+
+
+class Questions(msgspec.Struct, frozen=True):
+    """What to look up for one decision."""
+
+    settings: frozenset[Settings] = frozenset()  # of which limits, tuning and instructions count
+    folders: frozenset[str] = frozenset()  # in which the model may have to be told where it works
+    repositories: frozenset[str] = frozenset()  # folders of which git's freedom counts
+    compaction: bool = False  # whether a summary may be asked for
+    here: bool = False  # whether it counts what this machine allows
+
+
+NO_QUESTIONS = Questions()
+
+
+def questions(state: ThreadState, command: Command) -> Questions:
+    """What `decide` may ask about this command in this state."""
+    if state.settings is None:
+        return NO_QUESTIONS
+    beginning = _beginning(state, command)
+    told = {settings.cwd for settings in beginning} | _told_again(state, command)
+    settings = set(beginning)
+    if isinstance(command, c.CompactThread | c.PinRecord | c.StartReview):
+        settings.add(state.settings)
+    if beginning and state.last_settings is not None:
+        settings.add(state.last_settings)  # A model with a larger window may have to summarise.
+    return Questions(
+        frozenset(settings),
+        frozenset(told),
+        _repositories(state, command),
+        bool(settings) or (state.turn is not None and _goes_on(state, command)),
+        isinstance(command, c.Recover),
+    )
+
+
+# What changes nothing of a turn that waits for its model, a tool or a reviewer.
+_BESIDE_THE_TURN = (
+    c.StartTurn
+    | c.SteerTurn
+    | c.WithdrawInput
+    | c.ChangeSettings
+    | c.RenameThread
+    | c.PinRecord
+    | c.UnpinRecord
+    | c.ReportSpawned
+    | c.ReportTitle
+    | c.RetryModelCall
+)
+
+
+def _goes_on(state: ThreadState, command: Command) -> bool:
+    """Whether a turn may begin, take its next step, or end, by this."""
+    if isinstance(command, c.ReportModel):
+        return any(isinstance(seen, c.FinishedCall) for seen in command.seen)
+    turn = state.turn
+    waits = turn is not None and (turn.call is not None or turn.open_calls or turn.review)
+    return not (waits and isinstance(command, _BESIDE_THE_TURN))
+
+
+def _beginning(state: ThreadState, command: Command) -> list[Settings]:
+    """The settings of the turns that may begin: one of them does, if any."""
+    assert state.settings is not None
+    if not _goes_on(state, command):
+        return []
+    settings = state.settings
+    if isinstance(command, c.ChangeSettings):
+        settings = command.change.applied(settings)
+    changes = [queued.change for queued in state.queue[:2]]  # The first may just be withdrawn.
+    if isinstance(command, c.StartTurn) and state.turn is None and not state.queue:
+        changes.append(command.change)
+    return [(change or SettingsChange()).applied(settings) for change in changes]
+
+
+def _told_again(state: ThreadState, command: Command) -> set[str]:
+    """The folder of a turn whose history is about to be replaced: its context is told again, whole."""
+    turn = state.turn
+    if turn is None or turn.compaction is None or not isinstance(command, c.ReportModel):
+        return set()
+    replaces = turn.compaction.started.phase == "mid_turn" and _goes_on(state, command)
+    return {turn.settings.cwd} if replaces else set()
+
+
+def _repositories(state: ThreadState, command: Command) -> frozenset[str]:
+    if state.turn is None or not isinstance(command, c.ReportModel):
+        return frozenset()
+    settings, found = state.turn.settings, set[str]()
+    for seen in command.seen:
+        if isinstance(seen, c.FinishedItem) and seen.call is not None:
+            action = permitted(settings, seen.call.action)
+            folder = repository_in_question(settings, action, state.allowed_for_session)
+            found |= {folder} if folder is not None else set()
+    return frozenset(found)

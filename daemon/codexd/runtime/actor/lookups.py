@@ -1,0 +1,135 @@
+"""From a command to its events: what the decision needs is looked up first, off the loop, and it is made once. I/O.
+
+Law: whatever may touch a disk is asked in a thread, and for no longer than a person waits.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from codexd.core.commands import Command
+from codexd.core.decide.decide import decide
+from codexd.core.decide.lookups import ForSettings, Here, Lookups, Titles
+from codexd.core.decide.questions import Questions, questions
+from codexd.core.events.events import Event
+from codexd.core.prompts.compaction import COMPACTION_PROMPT
+from codexd.core.state.state import ThreadState
+from codexd.core.values.agents_md import UserInstructions
+from codexd.core.values.environment import Machine
+from codexd.core.values.limits import Limits
+from codexd.core.values.notice import Notice
+from codexd.core.values.settings import Settings, Tuned
+from codexd.machine.patience import PATIENCE_SECONDS, NoAnswer, patiently
+
+log = logging.getLogger(__name__)
+
+
+def _no_limits(_: Settings) -> Limits:
+    return Limits()
+
+
+def _as_asked(_: Settings) -> Tuned:
+    return Tuned()
+
+
+def _none(_: object) -> None:
+    return None
+
+
+def _no_prompt(_: Path) -> str:
+    return COMPACTION_PROMPT
+
+
+class LookupSource(msgspec.Struct, frozen=True, kw_only=True):
+    """Where lookups come from, handed in by the composition root; the defaults know nothing."""
+
+    limits: Callable[[Settings], Limits] = _no_limits
+    tuning: Callable[[Settings], Tuned] = _as_asked
+    instructions: Callable[[Settings], str | None] = _none
+    review_model: Callable[[], str | None] = lambda: None
+    here: Callable[[], Here] = Here
+    titles: Callable[[], Titles | None] = lambda: None
+    # The question for a summary, or the file that has it.
+    compact_prompt: Callable[[], str | Path] = lambda: COMPACTION_PROMPT
+    # What follows reads files: it is called in a thread, and may take its time.
+    read_prompt: Callable[[Path], str] = _no_prompt
+    machine: Callable[[], Machine] = Machine
+    user_instructions: Callable[[str], UserInstructions | None] = _none  # by folder
+    git_may_run: Callable[[str], str | None] | None = None  # None: nobody looks
+
+
+async def decided(state: ThreadState, command: Command, source: LookupSource) -> list[Event]:
+    """What happens when this is asked of a thread in this state. Raises: Rejected."""
+    return decide(state, command, await look_up(questions(state, command), source))
+
+
+async def look_up(asked: Questions, source: LookupSource) -> Lookups:
+    """What is asked for, and nothing else."""
+    known = {
+        settings: ForSettings(
+            source.limits(settings), source.tuning(settings), source.instructions(settings)
+        )
+        for settings in asked.settings
+    }
+    machine, instructions = Machine(), dict[str, UserInstructions]()
+    for folder in asked.folders:
+        machine, found = await _read_folder(folder, source)
+        if found is not None:
+            instructions[folder] = found
+    return Lookups(
+        by_settings=known,
+        machine=machine,
+        user_instructions=instructions,
+        git_may_run={folder: await _look_at(folder, source) for folder in asked.repositories},
+        review_model=source.review_model() if known else None,
+        here=source.here() if asked.here else Here(),
+        titles=source.titles() if known else None,
+        compact_prompt=await _prompt(source) if asked.compaction else COMPACTION_PROMPT,
+    )
+
+
+async def _read_folder(
+    folder: str, source: LookupSource
+) -> tuple[Machine, UserInstructions | None]:
+    def read() -> tuple[Machine, UserInstructions | None]:
+        return source.machine(), source.user_instructions(folder)
+
+    try:
+        return await patiently(folder, read)
+    except NoAnswer:
+        problem = f"the instructions in {folder} could not be read within {PATIENCE_SECONDS:g} s"
+    log.warning("%s", problem)
+    notice = Notice(
+        f"instructions:slow:{folder}",
+        f"{problem[0].upper()}{problem[1:]}; the model goes on with those that it was told before.",
+    )
+    try:
+        machine = await patiently("the machine's own files", source.machine)
+    except NoAnswer:
+        machine = Machine()
+    return machine, UserInstructions(folder, complaints=(notice,), unknown=True)
+
+
+async def _look_at(folder: str, source: LookupSource) -> str | None:
+    if source.git_may_run is None:
+        return "was not looked at"
+    try:
+        return await patiently(folder, partial(source.git_may_run, folder))
+    except NoAnswer:
+        return f"could not be read within {PATIENCE_SECONDS:g} s"
+
+
+async def _prompt(source: LookupSource) -> str:
+    prompt = source.compact_prompt()
+    if isinstance(prompt, str):
+        return prompt
+    try:
+        return await patiently(str(prompt.parent), partial(source.read_prompt, prompt))
+    except NoAnswer as problem:
+        log.warning("`experimental_compact_prompt_file`: %s; the daemon's own is asked", problem)
+        return COMPACTION_PROMPT
