@@ -13,7 +13,7 @@ from codexd.models.scripted.scripts import Break, Call, Hang, Part, Raw, Reply, 
 from codexd.models.scripted.server import ScriptedModel, scripted_model
 from codexd_eventstore.store import RECORD_BYTES_MAX
 from daemon_client import Client, Json, connected
-from daemon_house import Home
+from daemon_house import Daemon, Home
 from daemon_screen import items_of, said_so_far
 from trio_test import trio_test
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 APIS = ("responses", "chat")
 MIB = 1024 * 1024
 LINES = "\n" * 1000
-PIECES = (LINES,) * 12_000  # 12 MB, of which each byte takes two in JSON
+PIECES = (LINES,) * 4_000  # 4 MB, of which each byte takes two in JSON
 CALL = "shell_command"
 
 
@@ -43,7 +43,7 @@ def done(item: Json) -> bytes:
 
 BOTH: dict[str, Part | Reply] = {
     "line ends in many deltas": Say(("word ", *PIECES)),
-    "line ends in one delta": Say(("\n" * 12_000_000,)),
+    "line ends in one delta": Say(("\n" * 4_000_000,)),
     "control characters": Say(("word ", *("\x01" * 1000,) * 3000)),
     "nothing but line ends": Say(PIECES),
     "quotes and backslashes": Say(("word ", *('"\\' * 500,) * 6000)),
@@ -105,9 +105,9 @@ ONE: dict[str, tuple[str, bytes]] = {
 }  # fmt: skip
 
 
-def records(home: Home) -> list[bytes]:
-    """The records of the only thread."""
-    (log,) = home.logs()
+def records(home: Home, thread: str) -> list[bytes]:
+    """The records of a thread."""
+    (log,) = [one for one in home.logs() if thread in one.name]
     return log.read_bytes().splitlines()
 
 
@@ -128,7 +128,7 @@ async def fails_and_goes_on(home: Home, client: Client, thread: str, model: Scri
     assert "too large" in failed["error"]["message"], failed["error"]
     assert len(failed["error"]["message"]) < 3000
     assert model.requests_count == 1, "it was asked again"
-    lines = records(home)
+    lines = records(home, thread)
     assert max(map(len, lines)) < RECORD_BYTES_MAX / 2
     for cut in data_of(lines, "model.item_cut"):
         assert len(json.dumps(cut, ensure_ascii=False).encode()) <= CUT_BYTES_MAX
@@ -144,54 +144,50 @@ async def fails_and_goes_on(home: Home, client: Client, thread: str, model: Scri
 @pytest.mark.parametrize("kind", BOTH)
 @trio_test
 async def test_it_fails_its_turn_in_words_and_the_next_one_runs(
-    home: Home, kind: str, api: str
+    daemon: Daemon, kind: str, api: str
 ) -> None:
+    home = daemon.home
     async with scripted_model([BOTH[kind], Say(("well",))]) as model:
         use(home, model.base_url, api)
-        daemon = home.start()
         async with connected(home.socket) as client:
             await fails_and_goes_on(home, client, await client.start_thread(), model)
-        assert daemon.stop() == 0
 
 
 @pytest.mark.parametrize("kind", ONE)
 @trio_test
-async def test_so_does_what_only_one_api_has(home: Home, kind: str) -> None:
-    api, stream = ONE[kind]
+async def test_so_does_what_only_one_api_has(daemon: Daemon, kind: str) -> None:
+    home, (api, stream) = daemon.home, ONE[kind]
     # What came whole may be more than the model can take: then it is asked for a summary first.
     async with scripted_model([Raw(stream), *[Say(("well",))] * 9]) as model:
         use(home, model.base_url, api)
-        daemon = home.start()
         async with connected(home.socket) as client:
             await fails_and_goes_on(home, client, await client.start_thread(), model)
-        assert daemon.stop() == 0
 
 
 @pytest.mark.parametrize("api", APIS)
 @trio_test
-async def test_the_text_that_came_before_the_bound_stays_shown(home: Home, api: str) -> None:
+async def test_the_text_that_came_before_the_bound_stays_shown(daemon: Daemon, api: str) -> None:
+    home = daemon.home
     async with scripted_model([BOTH["line ends in many deltas"], Say(("well",))]) as model:
         use(home, model.base_url, api)
-        home.start()
         async with connected(home.socket) as client:
             thread = await client.start_thread()
             await client.run_turn(thread, "go")
-            (cut,) = data_of(records(home), "model.item_cut")
+            (cut,) = data_of(records(home, thread), "model.item_cut")
             assert len(json.dumps(cut["text"])) > 0.99 * ITEM_BYTES_MAX
             found = await client.call("thread/read", threadId=thread, includeTurns=True)
             assert items_of(found["thread"])[1]["text"] == cut["text"]
 
 
 @trio_test
-async def test_the_codes_of_a_failure_are_cut_to_what_a_person_reads(home: Home) -> None:
-    long = "x" * 3_000_000
+async def test_the_codes_of_a_failure_are_cut_to_what_a_person_reads(daemon: Daemon) -> None:
+    home, long = daemon.home, "x" * 3_000_000
     async with scripted_model([Break(long, long), Say(("well",))]) as model:
         use(home, model.base_url, "responses")
-        home.start()
         async with connected(home.socket) as client:
             thread = await client.start_thread()
             assert (await client.run_turn(thread, "go"))["status"] == "failed"
-            assert max(map(len, records(home))) < 64 * 1024
+            assert max(map(len, records(home, thread))) < 64 * 1024
             assert (await client.run_turn(thread, "again"))["status"] == "completed"
 
 
@@ -227,7 +223,7 @@ async def test_killed_in_the_middle_of_a_large_one_the_thread_goes_on(
             found = (await client.call("thread/read", threadId=thread, includeTurns=True))["thread"]
             assert [one["status"] for one in found["turns"]] == ["completed", "completed"]
             assert found["turns"][0]["id"] == turn
-        (cut,) = data_of(records(home), "model.item_cut")
+        (cut,) = data_of(records(home, thread), "model.item_cut")
         assert cut["text"].startswith("".join(begun))
         assert len(json.dumps(cut, ensure_ascii=False).encode()) <= CUT_BYTES_MAX
         assert ("characters were left out" in cut["text"]) == bool(more)
@@ -237,10 +233,12 @@ async def test_killed_in_the_middle_of_a_large_one_the_thread_goes_on(
     "text", ["\n" * 12_000_000, "\x01" * 6_000_000, "𝄞" * 4_500_000], ids=["lines", "controls", "𝄞"]
 )
 @trio_test
-async def test_a_prompt_that_no_record_can_hold_is_refused_in_words(home: Home, text: str) -> None:
+async def test_a_prompt_that_no_record_can_hold_is_refused_in_words(
+    daemon: Daemon, text: str
+) -> None:
+    home = daemon.home
     async with scripted_model([Say(("well",))]) as model:
         home.use_model(model.base_url)
-        home.start()
         async with connected(home.socket) as client:
             thread = await client.start_thread()
             content = [{"type": "text", "text": text}]

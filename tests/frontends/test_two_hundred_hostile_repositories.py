@@ -38,6 +38,8 @@ READS = (
 )
 # Besides the first, which begins the thread: so many commands in each repository, by turns.
 COMMANDS = 9
+# In every such repository one of them is also run as a process of its own, which takes longer than all the others.
+ALONE_IN_EACH = 4
 # In so many repositories is each of them run, at least.
 EACH_AT_LEAST = 60
 # T is the thread that `send` has begun, F the fork of it.
@@ -146,7 +148,8 @@ def test_nothing_of_theirs_runs_and_nothing_hangs(home: Home, share: int) -> Non
             turn.sort(key=WORDS.index)
             ended.update(run_commands(running, made, mark, turn))
             began.update(words[0] for words in turn)
-            run_alone(home, made, PLAIN[seed % len(PLAIN)])
+            if seed % ALONE_IN_EACH == 0:
+                run_alone(home, made, PLAIN[seed // ALONE_IN_EACH % len(PLAIN)])
             assert ran(mark) == [], f"in {made.where}, made of {made.traps}"
         assert daemon.stop() == 0
     assert not daemon.said("Traceback"), "".join(daemon.log[-60:])
