@@ -52,7 +52,7 @@ def seconds(work: Callable[[], object], times: int = 3) -> float:
 
 
 def is_linear(
-    work: Callable[[str], object], attack: Callable[[int], str], small: int = 2**13
+    work: Callable[[str], object], attack: Callable[[int], str], small: int = 2**12
 ) -> bool:
     """Whether four times the text takes about four times as long."""
     # What doubles with each piece would never come back from the sizes below.

@@ -63,16 +63,13 @@ def _has_too_many(text: bytes) -> bool:
     while at < len(text) and values <= VALUES_MAX:
         end = min(at + WINDOW_BYTES, len(text))
         if text[end - 1 : end] == b"\\":  # The letter behind it belongs to it.
-            end = min(_end_of(_BACKSLASHES, text, end) + 1, len(text))
+            run = _BACKSLASHES.match(text, end)
+            end = min((run.end() if run is not None else end) + 1, len(text))
         bare = _STRING.sub(b"", text[at:end] + _PROBE)
         values += _separators(bare) - 1
-        at = _end_of(_REST, text, end) if bare.endswith(_PROBE[1:]) else end
+        rest = _REST.match(text, end) if bare.endswith(_PROBE[1:]) else None
+        at = rest.end() if rest is not None else end
     return values > VALUES_MAX
-
-
-def _end_of(pattern: re.Pattern[bytes], text: bytes, at: int) -> int:
-    found = pattern.match(text, at)
-    return found.end() if found is not None else at
 
 
 def _separators(text: bytes) -> int:
