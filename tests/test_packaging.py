@@ -18,6 +18,9 @@ from house import CHECKOUT, SOURCE_ROOTS, imports, module_name, sources
 
 PROJECT: dict[str, Any] = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
 METADATA: dict[str, Any] = PROJECT["project"]
+# What an installation brings only where its extra is asked for: `codexd[otel]`.
+EXTRAS: dict[str, list[str]] = METADATA["optional-dependencies"]
+OPTIONAL = [requirement for extra in EXTRAS.values() for requirement in extra]
 COMMANDS: dict[str, str] = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-scripts"]
 
 # Where an import name is not the name of the distribution that brings it.
@@ -133,12 +136,19 @@ def test_the_version_is_said_once() -> None:
 
 
 def test_every_library_that_is_imported_is_asked_for() -> None:
-    asked = {name_of(requirement) for requirement in METADATA["dependencies"]}
+    asked = {name_of(requirement) for requirement in (*METADATA["dependencies"], *OPTIONAL)}
     ours = set(SOURCE_ROOTS.values())
     for path in sources():
         tops = {name.split(".")[0] for name in imports(path)} - ours - sys.stdlib_module_names
         missing = {DISTRIBUTIONS.get(top, top) for top in tops} - asked
         assert not missing, f"{module_name(path)} imports {missing}, which pyproject.toml lacks"
+
+
+def test_an_extra_is_not_installed_until_it_is_asked_for() -> None:
+    assert list(EXTRAS) == ["otel"]
+    always = {name for asked in METADATA["dependencies"] for name in _closure(name_of(asked))}
+    assert not always & {name_of(requirement) for requirement in OPTIONAL}
+    assert not any(name.startswith("opentelemetry") for name in always)
 
 
 def test_constraints_are_exact_versions_without_addresses() -> None:
@@ -149,6 +159,7 @@ def test_constraints_are_exact_versions_without_addresses() -> None:
 def test_everything_asked_for_is_pinned() -> None:
     asked = (
         *METADATA["dependencies"],
+        *OPTIONAL,
         *PROJECT["dependency-groups"]["dev"],
         *PROJECT["build-system"]["requires"],
     )
@@ -159,7 +170,7 @@ def test_everything_asked_for_is_pinned() -> None:
 def test_what_is_installed_is_what_is_pinned() -> None:
     # Also says when a dependency of a dependency was never pinned.
     pinned = constraints()
-    for requirement in METADATA["dependencies"]:
+    for requirement in (*METADATA["dependencies"], *OPTIONAL):
         for name in _closure(name_of(requirement)):
             assert pinned.get(name) is not None, f"{name} is installed and not pinned"
             version = importlib.metadata.version(name)
