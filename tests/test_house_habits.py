@@ -19,6 +19,7 @@ EXCUSE = "# Longer than the habit:"
 LAUNCHERS = "frontends/codexd_frontends/launchers"
 EXECUTABLE = {
     "check",
+    ".ci/install-codex",
     ".ci/run",
     *(f"{LAUNCHERS}/{name}" for name in ("codexctl", "codexd", "codexd-python")),
 }

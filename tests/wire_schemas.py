@@ -1,24 +1,16 @@
-"""The original's JSON schemas, where they are installed, for what went over a real wire.
-
-They are not ours to keep here: `codex app-server generate-json-schema --experimental` writes them.
-CODEX_SCHEMA names their folder.
-"""
+"""The original's JSON schemas, where they are installed, for what went over a real wire."""
 
 from __future__ import annotations
 
 import functools
 import json
-import os
-from pathlib import Path
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]  # it has no types, and its stubs are a package more
 
 from codexd.protocol.methods import METHODS
 from codexd.protocol.notifications import NOTIFICATIONS
-
-SCHEMAS = Path(os.environ.get("CODEX_SCHEMA") or Path.home() / ".cache" / "codexd-peer" / "schema")
-INSTALLED = (SCHEMAS / "v2").is_dir()
+from installed_codex import SCHEMAS
 
 _RENAMED = {"AccountReadResponse": "GetAccountResponse"}
 

@@ -13,8 +13,9 @@ from codexd.models.scripted.server import ScriptedModel, scripted_model
 from daemon_client import CURSOR, Client, Json, connected
 from daemon_house import Daemon, Home
 from held_model import Held, Script, held_model
+from installed_codex import needs_schemas
 from trio_test import trio_test
-from wire_schemas import INSTALLED, check_answer, check_asked, check_told, is_theirs
+from wire_schemas import check_answer, check_asked, check_told, is_theirs
 
 UNCOMMITTED: Final[Json] = {"type": "uncommittedChanges"}
 ANSWER: Final = {
@@ -490,7 +491,7 @@ async def test_a_follower_that_does_not_read_hears_all_of_it_later(daemon: Daemo
             assert whole[0] == whole[1]
 
 
-@pytest.mark.skipif(not INSTALLED, reason="the original's schemas are not here")
+@needs_schemas
 @trio_test
 async def test_a_review_is_told_in_the_words_of_the_originals_schemas(daemon: Daemon) -> None:
     async with scripted_model([(Think(("a",)), running("touch it")), (answered(),)]) as model:

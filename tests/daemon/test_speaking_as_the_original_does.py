@@ -9,12 +9,11 @@ from codexd.models.scripted.server import scripted_model
 from codexd.protocol.methods import METHODS
 from daemon_client import CURSOR, FRAMINGS, Client, Framing, connected, typed
 from daemon_house import Daemon
+from installed_codex import needs_schemas
 from trio_test import trio_test
-from wire_schemas import INSTALLED, SCHEMAS, check_answer, check_asked, check_told, is_theirs
+from wire_schemas import check_answer, check_asked, check_told, is_theirs
 
-pytestmark = pytest.mark.skipif(
-    not INSTALLED, reason=f"the original's schemas are not in {SCHEMAS}"
-)
+pytestmark = needs_schemas
 
 SCRIPT: list[Part | Reply] = [
     (Think(("let ", "me")), Call("shell_command", '{"command":"touch a; echo out"}')),

@@ -1,6 +1,6 @@
 """What the original itself wrote reads as what it says of it: where it is installed.
 
-CODEX_PEER names its binary. It talks to a scripted model on loopback, in a home of its own.
+It talks to a scripted model on loopback, in a home of its own.
 """
 
 from __future__ import annotations
@@ -27,20 +27,13 @@ from codexd.core.values.items import (
 from codexd.models.scripted.scripts import Call, Fail, Reply, Say
 from codexd.models.scripted.server import scripted_model
 from codexd.projections.clients.turns import TurnProjection
+from installed_codex import PROGRAM, needs_program
 from rollout_files import read, recorded
 from trio_test import trio_test
 
-PEER = Path.home() / ".cache" / "codexd-peer"
-BINARY = Path(
-    os.environ.get("CODEX_PEER")
-    or next((str(p) for p in PEER.glob("node_modules/@openai/*/vendor/*/bin/codex")), "/nowhere")
-)
 Json = dict[str, Any]
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not BINARY.is_file(), reason=f"the original is not installed at {BINARY}"),
-]
+pytestmark = [pytest.mark.slow, needs_program]
 
 CONFIG = """
 model = "scripted"
@@ -98,7 +91,7 @@ def original(home: Path, url: str) -> Iterator[Original]:
     (home / "work").mkdir(parents=True)
     (home / "config.toml").write_text(CONFIG.format(url=url))
     with subprocess.Popen(
-        [str(BINARY), "app-server"],
+        [str(PROGRAM), "app-server"],
         env={**os.environ, "CODEX_HOME": str(home), "OPENAI_API_KEY": "none"},
         cwd=home / "work",
         stdin=subprocess.PIPE,

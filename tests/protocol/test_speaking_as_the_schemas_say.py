@@ -1,14 +1,8 @@
-"""Everything we send is valid by the original's own JSON schemas, where they are installed.
-
-The schemas are not ours to keep here: `codex app-server generate-json-schema --experimental` writes them.
-CODEX_SCHEMA names their folder.
-"""
+"""Everything we send is valid by the original's own JSON schemas, where they are installed."""
 
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]  # it has no types, and its stubs are a package more
@@ -31,12 +25,9 @@ from codexd.protocol import (
 from codexd.protocol.methods import EMPTY_ANSWERS, METHODS
 from codexd.protocol.notifications import NOTIFICATIONS
 from codexd.protocol.requests import CommandApprovalParams, CommandApprovalResponse
+from installed_codex import SCHEMAS, needs_schemas
 
-SCHEMAS = Path(os.environ.get("CODEX_SCHEMA") or Path.home() / ".cache" / "codexd-peer" / "schema")
-
-pytestmark = pytest.mark.skipif(
-    not (SCHEMAS / "v2").is_dir(), reason=f"the original's schemas are not in {SCHEMAS}"
-)
+pytestmark = needs_schemas
 
 M = ItemId("m")
 ITEMS: tuple[items.ThreadItem, ...] = (

@@ -1,0 +1,33 @@
+"""What a run does with tests of the wire contract where Codex is not installed: it counts them, or fails."""
+
+from __future__ import annotations
+
+import pytest
+
+from installed_codex import NOT_CHECKED, absence, excuse
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip or fail a test whose part of Codex is absent."""
+    for mark in item.iter_markers("wire_contract"):
+        absent = absence(*mark.args)
+        if absent is None:
+            continue
+        if (why := excuse()) is not None:
+            pytest.skip(f"{absent}; {why}")
+        pytest.fail(f"{absent}. With CI set it is expected: run .ci/install-codex", pytrace=False)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One line that cannot be overlooked, for the tests that were skipped so."""
+    reasons = [
+        str(report.longrepr[2]).removeprefix("Skipped: ")
+        for report in terminalreporter.stats.get("skipped", [])
+        if isinstance(report.longrepr, tuple)
+    ]
+    missed = [reason for reason in reasons if reason.startswith(NOT_CHECKED)]
+    if missed:
+        line = f"{len(missed)} tests were skipped: {'; '.join(sorted(set(missed)))}"
+        terminalreporter.section(NOT_CHECKED, yellow=True)
+        terminalreporter.line(line, yellow=True)

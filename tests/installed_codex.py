@@ -1,0 +1,45 @@
+"""Codex itself and its JSON schemas, where `.ci/install-codex` has put them: the contract of the wire.
+
+They are not ours to keep here. CODEX_SCHEMA names the folder of the schemas, CODEX_PEER the program. Tests that need
+one of them carry a mark of this file. Where it is absent they are skipped, and the summary of the run counts them;
+with CI set they fail instead, unless there is no node, or CODEX_UNREACHABLE says that npm reached no registry.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path.home() / ".cache" / "codexd-peer"
+SCHEMAS = Path(os.environ.get("CODEX_SCHEMA") or FOLDER / "schema")
+PROGRAM = Path(
+    os.environ.get("CODEX_PEER")
+    or next(map(str, FOLDER.glob("node_modules/@openai/*/vendor/*/bin/codex")), FOLDER / "codex")
+)
+
+NOT_CHECKED = "the wire contract was not checked"
+
+needs_schemas = pytest.mark.wire_contract("schemas")
+needs_program = pytest.mark.wire_contract("program")
+
+
+def absence(part: str) -> str | None:
+    """Why a test that needs this part of Codex cannot run here; None where it can."""
+    if part == "schemas":
+        found = (SCHEMAS / "v2").is_dir()
+        return None if found else f"{NOT_CHECKED}: Codex's schemas are not in {SCHEMAS}"
+    return None if PROGRAM.is_file() else f"{NOT_CHECKED}: Codex is not installed at {PROGRAM}"
+
+
+def excuse() -> str | None:
+    """Why it is no fault that Codex is absent; None where it should have been installed."""
+    if not os.environ.get("CI"):
+        return "outside of CI it is not asked for"
+    if not (shutil.which("node") and shutil.which("npm")):
+        return "there is no node here to install it with"
+    if os.environ.get("CODEX_UNREACHABLE"):
+        return "npm reached no registry"
+    return None
