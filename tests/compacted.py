@@ -9,6 +9,7 @@ import msgspec
 from codexd.core import commands as c
 from codexd.core.events.events import Event
 from codexd.core.values.limits import Limits
+from codexd.core.values.model_output import ModelResponseDone
 from codexd.runtime.actor.lookups import LookupSource
 from ordinary import ask, line, result
 from ordinary import finished_message as message
@@ -33,14 +34,16 @@ def answered(tokens: int, *, turns: int = 1) -> Play:
 def answer(play: Play, tokens: int, words: str = "Done.") -> None:
     """The model answers, and leaves so many tokens in context."""
     usage = msgspec.Raw(msgspec.json.encode({"total_tokens": tokens}))
-    play.report(message(f"a{len(play.records)}", words), c.FinishedCall(duration_ms=5, usage=usage))
+    play.report(
+        message(f"a{len(play.records)}", words), ModelResponseDone(duration_ms=5, usage=usage)
+    )
 
 
 def call_a_tool(play: Play, tokens: int) -> None:
     """The model calls a tool, and its answer leaves so many tokens in context."""
     play.make_call(line("ls"))
     usage = msgspec.Raw(msgspec.json.encode({"total_tokens": tokens}))
-    play.report(c.FinishedCall(duration_ms=5, usage=usage))
+    play.report(ModelResponseDone(duration_ms=5, usage=usage))
 
 
 def answer_the_call(play: Play) -> None:

@@ -27,6 +27,7 @@ from codexd.core.policy.read_only_commands import harmless
 from codexd.core.values.environment import environment_known, environment_of, environment_text
 from codexd.core.values.ids import ApprovalId, CallId, ItemId, ModelCallId, TurnId
 from codexd.core.values.items import TextInput, TurnError, UserInput
+from codexd.core.values.model_output import ModelItemDone, ModelResponseDone
 from codexd.core.values.settings import Settings, SettingsChange
 from codexd.core.values.tool_actions import RunCommand, ToolAction, ToolResult
 
@@ -54,7 +55,7 @@ def told_where(
 ENVIRONMENT = told_where(SETTINGS)
 ABORTED = ContextAdded("turn_aborted", "user", ABORTED_NOTE)
 ENDED = ModelCallEnded(5)
-FINISHED = c.FinishedCall(duration_ms=5)
+FINISHED = ModelResponseDone(duration_ms=5)
 
 _json = msgspec.json.Encoder().encode
 
@@ -90,9 +91,7 @@ def calling(name: str, attempt: int = 1) -> ModelCallStarted:
 FIRST_TURN: tuple[Event, ...] = (STARTED, queued(1), ENVIRONMENT, begun(1), calling("t1/1"))
 
 
-def report(
-    name: str, *seen: c.FinishedItem | c.FinishedCall, attempt: int = 1, left: str = ""
-) -> c.ReportModel:
+def report(name: str, *seen: c.ModelDone, attempt: int = 1, left: str = "") -> c.ReportModel:
     """What a read of the stream of model call `name` brought; `left` is an item that stays open."""
     open_items = (streaming(left),) if left else ()
     return c.ReportModel(
@@ -140,8 +139,8 @@ def message_json(item: str, words: str) -> msgspec.Raw:
     )
 
 
-def finished_message(item: str, words: str, started_ms: int | None = None) -> c.FinishedItem:
-    return c.FinishedItem(ItemId(item), "message", message_json(item, words), started_ms)
+def finished_message(item: str, words: str, started_ms: int | None = None) -> ModelItemDone:
+    return ModelItemDone(ItemId(item), "message", message_json(item, words), started_ms=started_ms)
 
 
 def said(item: str, words: str, started_ms: int | None = None) -> ItemCompleted:
@@ -149,10 +148,10 @@ def said(item: str, words: str, started_ms: int | None = None) -> ItemCompleted:
     return ItemCompleted(ItemId(item), "message", message_json(item, words), started_ms)
 
 
-def finished_thought(item: str, *summary: str) -> c.FinishedItem:
+def finished_thought(item: str, *summary: str) -> ModelItemDone:
     parts = [{"type": "summary_text", "text": one} for one in summary]
     members = {"id": item, "type": "reasoning", "summary": parts, "encrypted_content": "gAAA"}
-    return c.FinishedItem(ItemId(item), "reasoning", msgspec.Raw(_json(members)))
+    return ModelItemDone(ItemId(item), "reasoning", msgspec.Raw(_json(members)))
 
 
 def line(command: str, escalated: bool = False) -> RunCommand:
@@ -164,10 +163,10 @@ def call_json(call: str, words: str) -> msgspec.Raw:
     return msgspec.Raw(_json(members | {"arguments": msgspec.json.encode(words).decode()}))
 
 
-def finished_call(call: str, action: ToolAction) -> c.FinishedItem:
+def finished_call(call: str, action: ToolAction) -> c.ToolCallDone:
     """The model made a tool call: `call` is its id."""
-    made = c.MadeCall(ToolCallRef(CallId(call), "shell"), action)
-    return c.FinishedItem(ItemId(f"fc_{call}"), "call", call_json(call, call), None, made)
+    item = ModelItemDone(ItemId(f"fc_{call}"), "call", call_json(call, call))
+    return c.ToolCallDone(item, ToolCallRef(CallId(call), "shell"), action)
 
 
 def made(call: str) -> ItemCompleted:

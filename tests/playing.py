@@ -41,6 +41,7 @@ from codexd.core.values.ids import CallId, ItemId, ThreadId, TurnId
 from codexd.core.values.images import ImageName
 from codexd.core.values.items import ImageInput, LocalImageInput, TurnError, UserInput
 from codexd.core.values.limits import Limits
+from codexd.core.values.model_output import ModelItemDone, ModelResponseDone
 from codexd.core.values.notice import Notice
 from codexd.core.values.review_target import Custom, UncommittedChanges
 from codexd.core.values.settings import SettingsChange, Tuned, Tuning
@@ -128,7 +129,7 @@ class OpenText:
             self.started_ms,
         )
 
-    def finished(self) -> c.FinishedItem:
+    def finished(self) -> ModelItemDone:
         """It as the provider sends it when it is whole."""
         whole = self.open_item()
         if self.kind == "message":
@@ -142,7 +143,7 @@ class OpenText:
                 "encrypted_content": f"secret of {self.item_id}",
             }
             item = msgspec.Raw(_json(members))
-        return c.FinishedItem(self.item_id, self.kind, item, self.started_ms)
+        return ModelItemDone(self.item_id, self.kind, item, started_ms=self.started_ms)
 
 
 class Play:
@@ -209,10 +210,10 @@ class Play:
         """The item is whole."""
         self.report(self.streaming[ItemId(item)].finished())
 
-    def report(self, *seen: c.FinishedItem | c.FinishedCall) -> None:
+    def report(self, *seen: c.ModelDone) -> None:
         """The model's stream brought this."""
         call = self.call
-        ends = any(isinstance(one, c.FinishedCall) for one in seen)
+        ends = any(isinstance(one, ModelResponseDone) for one in seen)
         self.do(
             c.ReportModel(
                 call_id=call.call_id,
@@ -228,13 +229,13 @@ class Play:
         total = TOKENS_IN_ALL + self._names % TOKENS_VARY
         usage = {"input_tokens": total - 2, "output_tokens": 2, "total_tokens": total}
         self.report(
-            c.FinishedCall(duration_ms=5, usage=msgspec.Raw(_json(usage)), incomplete=incomplete)
+            ModelResponseDone(duration_ms=5, usage=msgspec.Raw(_json(usage)), incomplete=incomplete)
         )
 
     def summarise(self, words: str) -> None:
         """The model answers the question for a summary."""
         item = finished_message(self._name("sum"), words)
-        self.report(item, c.FinishedCall(duration_ms=5))
+        self.report(item, ModelResponseDone(duration_ms=5))
 
     def refuse_for_length(self) -> None:
         """The provider has no room for so long a request."""
@@ -651,7 +652,8 @@ class Play:
     def make_call(self, action: ToolAction) -> None:
         call = self._name("c")
         finished = finished_call(call, action)
-        self.report(replace(finished, item=call_json(call, f"echo {call}")))
+        item = replace(finished.item, item=call_json(call, f"echo {call}"))
+        self.report(replace(finished, item=item))
 
     def _moves_of_a_tool(self, call: OpenCall) -> list[Move]:
         asked = call.approval_id

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from codexd.core import commands as c
 from codexd.core.events.events import ItemCut, ModelCallEnded, TurnCompleted
 from codexd.core.values.ids import ItemId
+from codexd.core.values.model_output import ModelItemDone, ModelResponseDone
 from ordinary import FIRST_TURN, report, said
 from spec import given
 
-EARLY = c.FinishedCall(duration_ms=5, incomplete="max_output_tokens")
+EARLY = ModelResponseDone(duration_ms=5, incomplete="max_output_tokens")
 
 
 def test_an_item_that_was_never_finished_is_cut() -> None:
@@ -21,7 +21,7 @@ def test_an_item_that_was_never_finished_is_cut() -> None:
 
 def test_an_item_finished_in_the_same_read_is_whole() -> None:
     whole = said("m1", "so far")
-    finished = c.FinishedItem(whole.item_id, whole.kind, whole.item)
+    finished = ModelItemDone(whole.item_id, whole.kind, whole.item)
     given(*FIRST_TURN).when(report("t1/1", finished, EARLY, left="m1")).then(
         whole, ModelCallEnded(5, incomplete="max_output_tokens"), TurnCompleted()
     )

@@ -15,6 +15,7 @@ from codexd.core.events.history import HistoryCompacted
 from codexd.core.state.due import CallModel, due
 from codexd.core.state.state import ThreadState, fold
 from codexd.core.state.visibility import Visibility
+from codexd.core.values.model_output import ModelResponseDone
 from codexd.projections.model.history import ModelHistory
 from playing import Play
 
@@ -101,7 +102,7 @@ def test_a_late_report_of_any_call_decides_to_nothing(run: list[int]) -> None:
     running = {(e.call_id, e.attempt) for e in due(play.state) if isinstance(e, CallModel)}
     for call in play.events:
         if isinstance(call, ModelCallStarted) and (call.call_id, call.attempt) not in running:
-            over = c.FinishedCall(duration_ms=1)
+            over = ModelResponseDone(duration_ms=1)
             late = c.ReportModel(call_id=call.call_id, attempt=call.attempt, seen=(over,))
             assert decide(play.state, late) == []
 

@@ -18,6 +18,7 @@ from codexd.core.events.history import HistoryCompacted
 from codexd.core.prompts.compaction import COMPACTION_PROMPT, SUMMARY_PREFIX
 from codexd.core.state.due import CallModel, due
 from codexd.core.values.ids import ItemId, ModelCallId, TurnId
+from codexd.core.values.model_output import ModelResponseDone
 from codexd.core.values.settings import SettingsChange
 from codexd.projections.model.items import text_message
 from codexd.runtime.actor.lookups import LookupSource
@@ -235,7 +236,7 @@ def test_the_summarys_tokens_do_not_count_as_the_histories() -> None:
     play.do(ask(2, "and now?"))
     item = message("sum", "Short.")
     usage = msgspec.Raw(b'{"total_tokens":5000}')
-    play.report(item, c.FinishedCall(duration_ms=5, usage=usage))
+    play.report(item, ModelResponseDone(duration_ms=5, usage=usage))
     assert play.state.window.context_tokens < 900
     assert last(play, ModelCallEnded).usage == usage
     size = sum(len(one) for one in last(play, HistoryCompacted).items)

@@ -20,6 +20,7 @@ from codexd.core.events.history import HistoryCompacted
 from codexd.core.prompts.compaction import SUMMARY_PREFIX
 from codexd.core.values.ids import ModelCallId
 from codexd.core.values.items import TurnError
+from codexd.core.values.model_output import ModelResponseDone
 from compacted import (
     AROUND,
     answer,
@@ -59,8 +60,8 @@ def test_without_a_text_again_the_turn_fails_and_the_history_is_as_it_was() -> N
 def test_an_answer_of_the_turn_before_is_never_taken_for_a_summary() -> None:
     play = answered(900)
     play.do(ask(2))
-    play.report(c.FinishedCall(duration_ms=5))
-    play.report(c.FinishedCall(duration_ms=5))
+    play.report(ModelResponseDone(duration_ms=5))
+    play.report(ModelResponseDone(duration_ms=5))
     assert isinstance(play.events[-1], TurnFailed)
 
 
@@ -72,7 +73,7 @@ def test_half_an_answer_is_none() -> None:
     call = play.call
     play.do(c.RetryModelCall(call_id=call.call_id, attempt=call.attempt))
     assert play.call.compacts
-    play.report(c.FinishedCall(duration_ms=5))
+    play.report(ModelResponseDone(duration_ms=5))
     assert all(not isinstance(event, HistoryCompacted) for event in play.events)
 
 
@@ -197,7 +198,7 @@ def test_a_late_answer_decides_to_nothing() -> None:
     play = answered(900)
     play.do(ask(2))
     late = c.ReportModel(
-        call_id=play.call.call_id, attempt=1, seen=(c.FinishedCall(duration_ms=1),)
+        call_id=play.call.call_id, attempt=1, seen=(ModelResponseDone(duration_ms=1),)
     )
     play.do(c.InterruptTurn())
     assert decide(play.state, late) == []

@@ -18,6 +18,7 @@ from codexd.core.events.tools import ApprovalRequested, ToolEnded
 from codexd.core.state.due import AwaitRetry, CallModel, RunTool
 from codexd.core.values.ids import CallId, ItemId, ModelCallId
 from codexd.core.values.items import TurnError
+from codexd.core.values.model_output import ModelResponseDone
 from codexd.core.values.tool_actions import ToolResult
 from ordinary import (
     BROKEN,
@@ -202,11 +203,11 @@ def test_limits_in_a_refusal_are_kept_when_they_have_changed() -> None:
 
 
 def test_limits_of_an_answer_are_kept_when_they_have_changed() -> None:
-    first = report("t1/1", c.FinishedCall(duration_ms=5, rate_limits=LIMITS))
+    first = report("t1/1", ModelResponseDone(duration_ms=5, rate_limits=LIMITS))
     past = (*FIRST_TURN, made("c1"), runs("c1", "ls"))
     told = given(*past).when(first).then(ModelCallEnded(5, rate_limits=LIMITS))
     past = (*past, *told.events, ended("c1"), calling("t1/2"))
-    second = report("t1/2", c.FinishedCall(duration_ms=5, rate_limits=LIMITS))
+    second = report("t1/2", ModelResponseDone(duration_ms=5, rate_limits=LIMITS))
     given(*past).when(second).then(ENDED, TurnCompleted())
-    silent = report("t1/2", c.FinishedCall(duration_ms=5, rate_limits={}))
+    silent = report("t1/2", ModelResponseDone(duration_ms=5, rate_limits={}))
     assert given(*past).when(silent).then(ENDED, TurnCompleted()).state.rate_limits == LIMITS

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from codexd.core.values.model_output import ModelEvent, ModelItemDone, ModelResponseDone
 from codexd.models.chat.stream import ChatReader
-from codexd.models.client import ModelEvent, ModelItemDone, ModelResponseDone
 from codexd.models.sse import EventStreamReader, InvalidEventStream
 
 CASSETTES = Path(__file__).parent / "cassettes" / "chat"
@@ -22,6 +22,11 @@ def plain(event: ModelEvent) -> dict[str, Any]:
     """An event as JSON says it, with its kind: raw members compare by what is in them."""
     members: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(event))
     return {"": type(event).__name__} | members
+
+
+# What the effect says of an item and of a response, and no reader.
+UNTIMED = {"started_ms": None}
+UNMEASURED = {"duration_ms": 0, "request_id": None, "rate_limits": None}
 
 
 def events_of(*pieces: bytes, **options: Any) -> tuple[list[ModelEvent], ChatReader]:
@@ -49,10 +54,11 @@ def said(number: int, *pieces: str) -> list[dict[str, Any]]:
         "role": "assistant",
         "content": [{"type": "output_text", "text": "".join(pieces), "annotations": []}],
     }
+    done = {"": "ModelItemDone", "item_id": item_id, "kind": "message", "item": item, "call": None}
     return [
         {"": "ItemStarted", "item_id": item_id, "kind": "message"},
         *({"": "TextDelta", "item_id": item_id, "text": piece} for piece in pieces),
-        {"": "ModelItemDone", "item_id": item_id, "kind": "message", "item": item, "call": None},
+        done | UNTIMED,
     ]
 
 
@@ -67,10 +73,11 @@ def thought(number: int, *pieces: str, kept: dict[str, Any] | None = None) -> li
     if kept is not None:
         item["encrypted_content"] = msgspec.json.encode(kept).decode()
     delta = {"": "ReasoningDelta", "item_id": item_id, "part": "content", "index": 0}
+    done = {"": "ModelItemDone", "item_id": item_id, "kind": "reasoning", "item": item}
     return [
         {"": "ItemStarted", "item_id": item_id, "kind": "reasoning"},
         *(delta | {"text": piece} for piece in pieces),
-        {"": "ModelItemDone", "item_id": item_id, "kind": "reasoning", "item": item, "call": None},
+        done | UNTIMED | {"call": None},
     ]
 
 
@@ -90,7 +97,7 @@ def whole(first: int, *made: tuple[str, str]) -> list[dict[str, Any]]:
         call = {"call_id": call_id, "name": "shell_command", "arguments": arguments}
         item = {"type": "function_call", "id": f"fc_n_{number}", "status": "completed", **call}
         ended = {"": "ModelItemDone", "item_id": f"fc_n_{number}", "kind": "call", "item": item}
-        found.append(ended | {"call": call | {"custom": False}})
+        found.append(ended | UNTIMED | {"call": call | {"custom": False}})
     return found
 
 
@@ -98,7 +105,7 @@ def done(
     response_id: str | None, usage: dict[str, Any] | None = None, incomplete: str | None = None
 ) -> list[dict[str, Any]]:
     figures = {"usage": usage, "end_turn": None, "incomplete": incomplete}
-    return [{"": "ModelResponseDone", "response_id": response_id} | figures]
+    return [{"": "ModelResponseDone", "response_id": response_id} | figures | UNMEASURED]
 
 
 def used(tokens_in: int, tokens_out: int, **more: Any) -> dict[str, Any]:

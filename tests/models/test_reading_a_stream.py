@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from codexd.models.client import ModelEvent, ModelItemDone
+from codexd.core.values.model_output import ModelEvent, ModelItemDone
 from codexd.models.responses.stream import ResponseReader
 from codexd.models.sse import EventStreamReader, ServerSentEvent
 
@@ -27,6 +27,11 @@ def plain(event: ModelEvent) -> dict[str, Any]:
     """An event as JSON says it, with its kind: raw members compare by what is in them."""
     members: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(event))
     return {"": type(event).__name__} | members
+
+
+# What the effect says of an item and of a response, and no reader.
+UNTIMED = {"started_ms": None}
+UNMEASURED = {"duration_ms": 0, "request_id": None, "rate_limits": None}
 
 
 def read(*pieces: bytes) -> tuple[list[dict[str, Any]], ResponseReader]:
@@ -59,12 +64,13 @@ def thought(item_id: str, part: str, index: int, text: str) -> dict[str, Any]:
 def finished(
     item_id: str, kind: str, item: dict[str, Any], call: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    return {"": "ModelItemDone", "item_id": item_id, "kind": kind, "item": item, "call": call}
+    done = {"": "ModelItemDone", "item_id": item_id, "kind": kind, "item": item, "call": call}
+    return done | UNTIMED
 
 
 def completed(response_id: str | None, **members: Any) -> dict[str, Any]:
     rest = {"usage": USAGE, "end_turn": None, "incomplete": None} | members
-    return {"": "ModelResponseDone", "response_id": response_id} | rest
+    return {"": "ModelResponseDone", "response_id": response_id} | rest | UNMEASURED
 
 
 def message(item_id: str, status: str, *content: dict[str, Any]) -> dict[str, Any]:

@@ -11,17 +11,15 @@ import msgspec
 import pytest
 import trio
 
-from codexd.models.client import (
+from codexd.core.values.model_output import (
     CallMade,
-    ModelError,
     ModelEvent,
     ModelItemDone,
-    ModelRequest,
     ModelResponseDone,
-    ModelStream,
     ResponseStarted,
     TextDelta,
 )
+from codexd.models.client import ModelError, ModelRequest, ModelStream
 from codexd.models.http.client import HttpModelClient
 from codexd.models.provider import read_provider
 from codexd.models.scripted.scripts import Break, Call, Cut, Fail, Hang, Raw, Say, Think

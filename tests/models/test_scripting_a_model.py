@@ -10,14 +10,8 @@ import msgspec
 import pytest
 import trio
 
-from codexd.models.client import (
-    ModelError,
-    ModelEvent,
-    ModelItemDone,
-    ModelRequest,
-    ModelResponseDone,
-    TextDelta,
-)
+from codexd.core.values.model_output import ModelEvent, ModelItemDone, ModelResponseDone, TextDelta
+from codexd.models.client import ModelError, ModelRequest
 from codexd.models.http.client import HttpModelClient
 from codexd.models.provider import read_provider
 from codexd.models.responses.stream import ResponseReader

@@ -11,18 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codexd.models.chat.request import encode_chat
-from codexd.models.chat.stream import ChatReader
-from codexd.models.client import (
+from codexd.core.values.model_output import (
     ItemStarted,
-    ModelError,
     ModelEvent,
     ModelItemDone,
-    ModelRequest,
     ModelResponseDone,
     ReasoningDelta,
     TextDelta,
 )
+from codexd.models.chat.request import encode_chat
+from codexd.models.chat.stream import ChatReader
+from codexd.models.client import ModelError, ModelRequest
 from codexd.models.quirks import QUIRKS, UNKNOWN
 from codexd.models.sse import EventStreamReader
 from codexd.projections.model.items import without_id

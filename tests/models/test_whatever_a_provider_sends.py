@@ -11,7 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codexd.models.client import ItemStarted, ModelEvent, ModelItemDone, ModelResponseDone
+from codexd.core.values.model_output import (
+    ItemStarted,
+    ModelEvent,
+    ModelItemDone,
+    ModelResponseDone,
+)
 from codexd.models.responses.stream import ResponseReader
 from codexd.models.sse import EventStreamReader
 from codexd.projections.model.items import without_id

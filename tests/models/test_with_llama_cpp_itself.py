@@ -9,15 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from codexd.core.values.model_output import ModelEvent, ModelItemDone, ModelResponseDone, TextDelta
 from codexd.core.values.usage import read_usage
-from codexd.models.client import (
-    ModelError,
-    ModelEvent,
-    ModelItemDone,
-    ModelRequest,
-    ModelResponseDone,
-    TextDelta,
-)
+from codexd.models.client import ModelError, ModelRequest
 from codexd.models.http.client import HttpModelClient
 from codexd.models.http.local import NoLocalModel, find_local
 from codexd.models.provider import Provider, read_provider

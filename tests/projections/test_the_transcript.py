@@ -7,6 +7,7 @@ import msgspec
 from codexd.core import commands as c
 from codexd.core.values.ids import CallId, ItemId
 from codexd.core.values.items import AgentMessage, CommandExecution, Reasoning, UserMessage
+from codexd.core.values.model_output import ModelItemDone
 from codexd.core.values.tool_actions import ToolResult
 from codexd.projections.clients.turns import TurnProjection, TurnView
 from codexd.protocol.turns import Turn
@@ -137,7 +138,7 @@ def test_a_refusal_is_what_the_model_said() -> None:
     play = Play()
     play.do(ask(1))
     refusal = b'{"id":"m1","type":"message","content":[{"type":"refusal","refusal":"No."}]}'
-    item = c.FinishedItem(ItemId("m1"), "message", msgspec.Raw(refusal))
+    item = ModelItemDone(ItemId("m1"), "message", msgspec.Raw(refusal))
     play.report(item)
     [turn] = turns(play)
     assert getattr(turn.items[-1], "text", "") == "No."

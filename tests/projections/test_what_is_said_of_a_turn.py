@@ -25,6 +25,7 @@ from codexd.core.values.items import (
     UnknownAction,
     UserMessage,
 )
+from codexd.core.values.model_output import ModelResponseDone
 from codexd.core.values.settings import SettingsChange
 from codexd.core.values.tool_actions import BadCall, ToolResult
 from codexd.protocol import notifications as n
@@ -350,7 +351,7 @@ def test_limits_are_told_with_an_answer_and_with_a_refusal() -> None:
     play.do(c.RetryModelCall(call_id=call_id, attempt=1))
     more = LIMITS | {"x-codex-primary-used-percent": "8"}
     usage = msgspec.Raw(b'{"input_tokens":1}')
-    play.report(c.FinishedCall(duration_ms=1, usage=usage, rate_limits=more))
+    play.report(ModelResponseDone(duration_ms=1, usage=usage, rate_limits=more))
     assert heard(play) == [USAGE, "account/rateLimits/updated", *END]
 
 

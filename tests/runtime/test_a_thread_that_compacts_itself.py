@@ -21,19 +21,16 @@ from codexd.core.prompts.compaction import COMPACTION_PROMPT
 from codexd.core.values.ids import ItemId, ThreadId, TurnId
 from codexd.core.values.items import TextInput
 from codexd.core.values.limits import Limits
-from codexd.core.values.settings import Settings
-from codexd.core.values.tool_actions import RunCommand, ToolAction, ToolResult
-from codexd.models.client import (
+from codexd.core.values.model_output import (
     CallMade,
-    ModelError,
     ModelEvent,
     ModelItemDone,
-    ModelRequest,
     ModelResponseDone,
-    ModelStream,
     ResponseStarted,
-    RetryBudget,
 )
+from codexd.core.values.settings import Settings
+from codexd.core.values.tool_actions import RunCommand, ToolAction, ToolResult
+from codexd.models.client import ModelError, ModelRequest, ModelStream, RetryBudget
 from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.actor.lookups import LookupSource
 from codexd.runtime.actor.ports import Traits, World

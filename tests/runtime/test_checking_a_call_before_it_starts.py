@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 import trio
 
-from codexd.core.events.events import Event, ScreenKind
+from codexd.core.events.events import Event
 from codexd.core.events.record import Recorded
 from codexd.core.events.tools import ApprovalDecided, ToolEnded, ToolStarted
 from codexd.core.state.due import Effect, RunTool
 from codexd.core.state.state import ThreadState, fold
 from codexd.core.values.ids import CallId, ItemId, ThreadId
+from codexd.core.values.model_output import ItemKind
 from codexd.core.values.tool_actions import RunCommand, ToolAction, ToolResult
 from codexd.models.client import ModelClient
 from codexd.projections.clients.deltas import TextPart
@@ -53,7 +54,7 @@ class Ear:
 
     def loaded(self, state: ThreadState, turn_so_far: Sequence[Recorded]) -> None: ...
 
-    def opened(self, item_id: ItemId, kind: ScreenKind, started_ms: int) -> None: ...
+    def opened(self, item_id: ItemId, kind: ItemKind, started_ms: int) -> None: ...
 
     def text(self, item_id: ItemId, part: TextPart, index: int, pieces: Sequence[str]) -> None: ...
 

@@ -18,18 +18,15 @@ from codexd.core.events.tools import ApprovalDecided, ToolStarted
 from codexd.core.policy.action_hash import action_hash
 from codexd.core.values.ids import ItemId, ThreadId, TurnId
 from codexd.core.values.items import TextInput
+from codexd.core.values.model_output import (
+    CallMade,
+    ModelItemDone,
+    ModelResponseDone,
+    ResponseStarted,
+)
 from codexd.core.values.settings import ApprovalPolicy
 from codexd.core.values.tool_actions import RunCommand, ToolAction, ToolResult
-from codexd.models.client import (
-    CallMade,
-    ModelError,
-    ModelItemDone,
-    ModelRequest,
-    ModelResponseDone,
-    ModelStream,
-    ResponseStarted,
-    RetryBudget,
-)
+from codexd.models.client import ModelError, ModelRequest, ModelStream, RetryBudget
 from codexd.runtime.actor.ports import Traits, World
 from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.effects.perform import perform

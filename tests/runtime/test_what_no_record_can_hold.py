@@ -19,18 +19,16 @@ from codexd.core.events.record import decode_record
 from codexd.core.events.tools import ToolEnded
 from codexd.core.values.ids import ItemId, ThreadId, TurnId
 from codexd.core.values.items import TextInput
-from codexd.core.values.settings import Settings
-from codexd.core.values.tool_actions import RunCommand, ToolAction, ToolResult
-from codexd.models.client import (
+from codexd.core.values.model_output import (
     CallMade,
     ModelEvent,
     ModelItemDone,
-    ModelRequest,
     ModelResponseDone,
-    ModelStream,
     ResponseStarted,
-    RetryBudget,
 )
+from codexd.core.values.settings import Settings
+from codexd.core.values.tool_actions import RunCommand, ToolAction, ToolResult
+from codexd.models.client import ModelRequest, ModelStream, RetryBudget
 from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.actor.ports import Traits, World
 from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles

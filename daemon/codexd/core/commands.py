@@ -11,10 +11,11 @@ from typing import Literal
 import msgspec
 
 from codexd.core.events.compaction import KeptMessage
-from codexd.core.events.events import NO_JSON, GitHead, ScreenKind, ToolCallRef
+from codexd.core.events.events import NO_JSON, GitHead, ToolCallRef
 from codexd.core.events.tools import Decision
 from codexd.core.values.ids import ApprovalId, CallId, ItemId, ModelCallId, ThreadId, TurnId
 from codexd.core.values.items import TurnError, UserInput
+from codexd.core.values.model_output import ItemKind, ModelItemDone, ModelResponseDone
 from codexd.core.values.review_target import ReviewOf, ReviewTarget
 from codexd.core.values.settings import Settings, SettingsChange
 from codexd.core.values.tool_actions import ToolAction, ToolResult
@@ -148,7 +149,7 @@ class OpenItem(msgspec.Struct, frozen=True):
     """An item that was still streaming, with what had been shown of it."""
 
     item_id: ItemId  # of a `call`: the call's id, and `text` is what its command had printed
-    kind: ScreenKind
+    kind: ItemKind
     text: str = ""
     summary: tuple[str, ...] = ()
     content: tuple[str, ...] = ()
@@ -173,32 +174,16 @@ class DecideApproval(_Command, frozen=True, kw_only=True):
     open_items: tuple[OpenItem, ...] = ()  # for `cancel`, which interrupts
 
 
-class MadeCall(msgspec.Struct, frozen=True):
-    """A tool call within a finished item, its arguments read."""
+class ToolCallDone(msgspec.Struct, frozen=True):
+    """A whole item with a tool call in it, the call's arguments read."""
 
-    name: ToolCallRef
+    item: ModelItemDone
+    ref: ToolCallRef
     action: ToolAction
 
 
-class FinishedItem(msgspec.Struct, frozen=True):
-    """The model finished an item."""
-
-    item_id: ItemId
-    kind: ScreenKind
-    item: msgspec.Raw
-    started_ms: int | None = None
-    call: MadeCall | None = None
-
-
-class FinishedCall(msgspec.Struct, frozen=True):
-    """The response is whole."""
-
-    duration_ms: int
-    response_id: str | None = None
-    request_id: str | None = None
-    usage: msgspec.Raw = NO_JSON
-    rate_limits: dict[str, str] | None = None
-    incomplete: str | None = None
+# What of a model's output is told to the thread.
+ModelDone = ModelItemDone | ToolCallDone | ModelResponseDone
 
 
 class Bridge(msgspec.Struct, frozen=True):
@@ -216,7 +201,7 @@ class ReportModel(_Command, frozen=True, kw_only=True):
 
     call_id: ModelCallId
     attempt: int
-    seen: tuple[FinishedItem | FinishedCall, ...]
+    seen: tuple[ModelDone, ...]
     open_items: tuple[OpenItem, ...] = ()  # where the response ends: an incomplete one leaves some
     bridge: Bridge | None = None  # where a summary's response ends
 

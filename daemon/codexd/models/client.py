@@ -14,8 +14,10 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from codexd.core.values.ids import ItemId
 from codexd.core.values.items import ErrorInfo
+from codexd.core.values.model_output import (
+    ModelEvent,
+)
 
 
 class ModelRequest(msgspec.Struct, frozen=True):
@@ -32,71 +34,6 @@ class ModelRequest(msgspec.Struct, frozen=True):
     output_schema: msgspec.Raw | None = None
     parallel_tool_calls: bool = True
 
-
-# What an item is, as far as anybody but the model cares. "other" is kept verbatim and shown to nobody.
-ItemKind = Literal["message", "reasoning", "call", "other"]
-
-
-class ResponseStarted(msgspec.Struct, frozen=True):
-    """The provider answered."""
-
-    request_id: str | None  # of the HTTP response, for support
-    rate_limits: dict[str, str]  # headers `x-*-used-percent`, `-reset-*` and their like, verbatim
-
-
-class ItemStarted(msgspec.Struct, frozen=True):
-    """An item begins to stream."""
-
-    item_id: ItemId  # the provider's, or one made up by the stream where it gives none
-    kind: ItemKind
-
-
-class TextDelta(msgspec.Struct, frozen=True, gc=False):
-    """More text of a message."""
-
-    item_id: ItemId
-    text: str
-
-
-class ReasoningDelta(msgspec.Struct, frozen=True, gc=False):
-    """More of a reasoning item: of its summary, or of the raw reasoning."""
-
-    item_id: ItemId
-    part: Literal["summary", "content"]
-    index: int  # which part of the summary or the content
-    text: str  # may be empty: the part begins
-
-
-class CallMade(msgspec.Struct, frozen=True):
-    """The function or custom-tool call within a completed item of kind "call"."""
-
-    call_id: str
-    name: str
-    arguments: str
-    custom: bool = False
-
-
-class ModelItemDone(msgspec.Struct, frozen=True):
-    """An item is whole."""
-
-    item_id: ItemId
-    kind: ItemKind
-    item: msgspec.Raw  # as the provider sent it
-    call: CallMade | None = None  # for kind "call"
-
-
-class ModelResponseDone(msgspec.Struct, frozen=True):
-    """The response is whole; nothing comes after it."""
-
-    response_id: str | None
-    usage: msgspec.Raw | None  # as the provider sent it
-    end_turn: bool | None = None  # what the provider says of whether it wants to go on
-    incomplete: str | None = None  # why the response ended early (max_output_tokens, …)
-
-
-ModelEvent = (
-    ResponseStarted | ItemStarted | TextDelta | ReasoningDelta | ModelItemDone | ModelResponseDone
-)
 
 # Where a request failed: before the provider answered it, or while the answer was streaming.
 # Each has a retry budget of its own (`request_max_retries`, `stream_max_retries`).

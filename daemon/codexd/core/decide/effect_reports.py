@@ -7,7 +7,7 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from codexd.core import commands as c
-from codexd.core.commands import Bridge, FinishedCall, FinishedItem, MadeCall, OpenItem, Rejected
+from codexd.core.commands import Bridge, ModelDone, OpenItem, Rejected, ToolCallDone
 from codexd.core.decide.compaction import (
     COMPACTIONS_IN_A_ROW_MAX,
     TOO_LONG,
@@ -22,6 +22,7 @@ from codexd.core.events.events import (
     ItemCompleted,
     ModelCallEnded,
     ModelCallFailed,
+    ToolCallRef,
     TurnFailed,
     or_nothing,
 )
@@ -37,6 +38,7 @@ from codexd.core.policy.approval import needs_approval, permitted, runs_guarded
 from codexd.core.state.turn import ModelCall, OpenCall
 from codexd.core.values.ids import ApprovalId
 from codexd.core.values.items import TurnError
+from codexd.core.values.model_output import ModelItemDone, ModelResponseDone
 from codexd.core.values.tool_actions import BadCall, ToolResult
 
 DECLINED = "declined: a person refused this call. Do not try it again another way; ask, or go on without it."
@@ -74,15 +76,17 @@ def decide_model(
 
 def _seen_apart(
     transition: Transition,
-    seen: FinishedItem | FinishedCall,
+    seen: ModelDone,
     bridge: Bridge | None,
     lookups: Lookups,
 ) -> None:
     """What came of the question for a summary: kept, and shown to nobody; a call in it is not made."""
     match seen:
-        case FinishedItem():
+        case ModelItemDone():
             transition.add(ItemCompleted(seen.item_id, "other", seen.item, seen.started_ms))
-        case FinishedCall():
+        case ToolCallDone():
+            _seen_apart(transition, seen.item, bridge, lookups)
+        case ModelResponseDone():
             transition.add(_call_ended(transition, seen))
             finish_compaction(transition, bridge, lookups)
         case _:
@@ -91,24 +95,28 @@ def _seen_apart(
 
 def _seen(
     transition: Transition,
-    seen: FinishedItem | FinishedCall,
+    seen: ModelDone,
     open_items: tuple[OpenItem, ...],
     lookups: Lookups,
 ) -> None:
     match seen:
-        case FinishedItem():
-            name = seen.call.name if seen.call is not None else None
-            transition.add(ItemCompleted(seen.item_id, seen.kind, seen.item, seen.started_ms, name))
-            if seen.call is not None:
-                _admit(transition, seen.call, lookups)
-        case FinishedCall():
+        case ModelItemDone():
+            transition.add(_item_completed(seen))
+        case ToolCallDone():
+            transition.add(_item_completed(seen.item, seen.ref))
+            _admit(transition, seen, lookups)
+        case ModelResponseDone():
             transition.cut(open_items, "failed")
             transition.add(_call_ended(transition, seen))
         case _:
             assert_never(seen)
 
 
-def _call_ended(transition: Transition, seen: FinishedCall) -> ModelCallEnded:
+def _item_completed(done: ModelItemDone, call: ToolCallRef | None = None) -> ItemCompleted:
+    return ItemCompleted(done.item_id, done.kind, done.item, done.started_ms, call)
+
+
+def _call_ended(transition: Transition, seen: ModelResponseDone) -> ModelCallEnded:
     return ModelCallEnded(
         seen.duration_ms,
         seen.response_id,
@@ -123,11 +131,11 @@ def _changed_limits(transition: Transition, limits: dict[str, str] | None) -> di
     return limits if limits and limits != transition.state.rate_limits else None
 
 
-def _admit(transition: Transition, call: MadeCall, lookups: Lookups) -> None:
+def _admit(transition: Transition, call: ToolCallDone, lookups: Lookups) -> None:
     """Start a call, ask a person first, or answer it at once where it cannot be made."""
     turn = transition.state.turn
     assert turn is not None
-    call_id, action = call.name.call_id, permitted(turn.settings, call.action)
+    call_id, action = call.ref.call_id, permitted(turn.settings, call.action)
     if isinstance(action, BadCall):
         transition.add(ToolEnded(call_id, ToolResult("failed", action.reason, action.reason)))
         return

@@ -11,6 +11,7 @@ from codexd.core import commands as c
 from codexd.core.commands import Command
 from codexd.core.policy.approval import permitted, repository_in_question
 from codexd.core.state.state import ThreadState
+from codexd.core.values.model_output import ModelResponseDone
 from codexd.core.values.settings import Settings, SettingsChange
 
 
@@ -65,7 +66,7 @@ _BESIDE_THE_TURN = (
 def _goes_on(state: ThreadState, command: Command) -> bool:
     """Whether a turn may begin, take its next step, or end, by this."""
     if isinstance(command, c.ReportModel):
-        return any(isinstance(seen, c.FinishedCall) for seen in command.seen)
+        return any(isinstance(seen, ModelResponseDone) for seen in command.seen)
     turn = state.turn
     waits = turn is not None and (turn.call is not None or turn.open_calls or turn.review)
     return not (waits and isinstance(command, _BESIDE_THE_TURN))
@@ -99,8 +100,8 @@ def _repositories(state: ThreadState, command: Command) -> frozenset[str]:
         return frozenset()
     settings, found = state.turn.settings, set[str]()
     for seen in command.seen:
-        if isinstance(seen, c.FinishedItem) and seen.call is not None:
-            action = permitted(settings, seen.call.action)
+        if isinstance(seen, c.ToolCallDone):
+            action = permitted(settings, seen.action)
             folder = repository_in_question(settings, action, state.allowed_for_session)
             found |= {folder} if folder is not None else set()
     return frozenset(found)

@@ -40,6 +40,7 @@ from codexd.core.values.environment import TurnEnvironment
 from codexd.core.values.ids import CallId, ItemId, ModelCallId, ThreadId, TurnId
 from codexd.core.values.items import TurnError, UserInput
 from codexd.core.values.limits import Limits
+from codexd.core.values.model_output import ItemKind
 from codexd.core.values.review_target import ReviewOf
 from codexd.core.values.settings import Settings, SettingsChange, Tuning
 
@@ -237,9 +238,6 @@ class ModelCallStarted(Fact, frozen=True):
     left_out: int = 0  # of a summary's request: so many of the oldest items it had no room for
 
 
-ScreenKind = Literal["message", "reasoning", "call", "other"]
-
-
 class ToolCallRef(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
     """The tool call that an item holds; its arguments stand in the item."""
 
@@ -255,7 +253,7 @@ class ItemCompleted(Fact, frozen=True):
     type = "model.item_completed"
     barrier = False
     item_id: ItemId
-    kind: ScreenKind
+    kind: ItemKind
     item: msgspec.Raw
     started_ms: int | None = None  # Unix ms, when its first part came
     call: ToolCallRef | None = None
@@ -266,7 +264,7 @@ class ItemCut(Fact, frozen=True):
 
     type = "model.item_cut"
     item_id: ItemId
-    kind: ScreenKind
+    kind: ItemKind
     why: Literal["interrupted", "failed", "restarted"]
     text: str = ""
     summary: tuple[str, ...] = ()

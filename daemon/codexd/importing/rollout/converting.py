@@ -15,7 +15,6 @@ from codexd.core.events.events import (
     ContextAdded,
     ItemCompleted,
     ModelCallEnded,
-    ScreenKind,
     SettingsChanged,
     ThreadRenamed,
     ToolCallRef,
@@ -27,6 +26,7 @@ from codexd.core.events.history import HistoryCompacted, ReviewEntered, ReviewEx
 from codexd.core.events.tools import ToolEnded, ToolStarted
 from codexd.core.values.ids import CallId, ItemId
 from codexd.core.values.items import TextInput, TurnError
+from codexd.core.values.model_output import ItemKind
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import RunCommand, ToolResult
 from codexd.importing.rollout.calls import (
@@ -172,7 +172,7 @@ class Converter:
         elif kind != "ghost_snapshot":
             self._unknown("an item", "type", kind)
 
-    def _shown(self, item: Members, kind: ScreenKind) -> None:
+    def _shown(self, item: Members, kind: ItemKind) -> None:
         raw = cleaned(item)
         wrong = misshapen(kind, raw)
         if wrong is None:

@@ -11,8 +11,9 @@ from typing import Literal
 
 import msgspec
 
-from codexd.core.events.events import ContextCategory, ScreenKind
+from codexd.core.events.events import ContextCategory
 from codexd.core.values.items import ImageInput, TextInput, UserInput
+from codexd.core.values.model_output import ItemKind
 from codexd.importing.rollout.lines import Members, list_of, members_of, text_of
 
 # Where the newest rollouts say of each part of a message what it is.
@@ -124,7 +125,7 @@ _SHAPES: dict[str, type[msgspec.Struct]] = {
 }
 
 
-def misshapen(kind: ScreenKind, item: msgspec.Raw) -> str | None:
+def misshapen(kind: ItemKind, item: msgspec.Raw) -> str | None:
     """What keeps an item from being shown; None where nothing does. No screen may stumble over one."""
     try:
         msgspec.json.decode(item, type=_SHAPES[kind])

@@ -19,7 +19,6 @@ from codexd.core.events.events import (
     ItemCompleted,
     ModelCallEnded,
     ModelCallStarted,
-    ScreenKind,
     ToolCallRef,
     TurnCompleted,
     TurnFailed,
@@ -32,6 +31,7 @@ from codexd.core.events.tools import ToolEnded, ToolStarted
 from codexd.core.values.ids import CallId, ItemId, ModelCallId, TurnId, uuid7
 from codexd.core.values.items import UserInput
 from codexd.core.values.limits import Limits
+from codexd.core.values.model_output import ItemKind
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import RunCommand, ToolResult
 from codexd.importing.rollout.calls import Ran
@@ -166,7 +166,7 @@ class Timeline:
             self.began()
 
     def model_item(
-        self, item_id: ItemId, kind: ScreenKind, item: msgspec.Raw, call: ToolCallRef | None = None
+        self, item_id: ItemId, kind: ItemKind, item: msgspec.Raw, call: ToolCallRef | None = None
     ) -> None:
         """The model said, thought or called something."""
         turn = self.model_call()

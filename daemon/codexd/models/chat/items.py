@@ -14,11 +14,7 @@ import msgspec
 
 from codexd.core.values.foreign_json import decode_foreign
 from codexd.core.values.ids import ItemId
-from codexd.models.answer_size import AnswerSize
-from codexd.models.chat.calls import StreamedCall, StreamedCalls, is_json
-from codexd.models.chat.opaque import OpaqueState, encoded
-from codexd.models.chat.request import CUSTOM_INPUT
-from codexd.models.client import (
+from codexd.core.values.model_output import (
     CallMade,
     ItemKind,
     ItemStarted,
@@ -27,6 +23,10 @@ from codexd.models.client import (
     ReasoningDelta,
     TextDelta,
 )
+from codexd.models.answer_size import AnswerSize
+from codexd.models.chat.calls import StreamedCall, StreamedCalls, is_json
+from codexd.models.chat.opaque import OpaqueState, encoded
+from codexd.models.chat.request import CUSTOM_INPUT
 
 # The longest that the Responses API takes back, should the thread go on there.
 CALL_ID_CHARACTERS_MAX: Final = 64

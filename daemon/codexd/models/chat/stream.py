@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from codexd.core.values.foreign_json import decode_foreign
+from codexd.core.values.model_output import ModelEvent, ModelResponseDone
 from codexd.models import errors
 from codexd.models.answer_size import ID_CHARACTERS_MAX, AnswerSize
 from codexd.models.chat.calls import (
@@ -28,7 +29,7 @@ from codexd.models.chat.calls import (
 from codexd.models.chat.items import ChatItems, Side
 from codexd.models.chat.reasoning_details import Details
 from codexd.models.chat.think_tags import ThinkTags
-from codexd.models.client import ModelError, ModelEvent, ModelResponseDone
+from codexd.models.client import ModelError
 from codexd.models.complaints import read_complaint
 from codexd.models.responses.verbatim import kept
 from codexd.models.sse import ServerSentEvent

@@ -7,9 +7,10 @@ from typing import Protocol
 
 import msgspec
 
+from codexd.core.values.model_output import ModelEvent
 from codexd.models.chat.request import encode_chat
 from codexd.models.chat.stream import ChatReader
-from codexd.models.client import ModelError, ModelEvent, ModelRequest
+from codexd.models.client import ModelError, ModelRequest
 from codexd.models.provider import Provider
 from codexd.models.responses.request import encode_request
 from codexd.models.responses.stream import ResponseReader

@@ -15,15 +15,9 @@ from urllib.parse import urlsplit
 
 import trio
 
+from codexd.core.values.model_output import ModelEvent, ResponseStarted
 from codexd.models import errors
-from codexd.models.client import (
-    ModelError,
-    ModelEvent,
-    ModelRequest,
-    ModelStream,
-    ResponseStarted,
-    RetryBudget,
-)
+from codexd.models.client import ModelError, ModelRequest, ModelStream, RetryBudget
 from codexd.models.http.apis import Reader, prepare
 from codexd.models.http.backend import Network, NetworkStream
 from codexd.models.provider import Provider, RequestHeaders, request_headers

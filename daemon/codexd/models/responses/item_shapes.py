@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from codexd.models.client import ItemKind
+from codexd.core.values.model_output import ItemKind
 
 
 class _Part(msgspec.Struct, frozen=True, gc=False):

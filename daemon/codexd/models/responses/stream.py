@@ -13,13 +13,10 @@ import msgspec
 
 from codexd.core.values.foreign_json import check_foreign
 from codexd.core.values.ids import ItemId
-from codexd.models import errors
-from codexd.models.answer_size import ID_CHARACTERS_MAX, AnswerSize, TextSize, check_ids, check_part
-from codexd.models.client import (
+from codexd.core.values.model_output import (
     CallMade,
     ItemKind,
     ItemStarted,
-    ModelError,
     ModelEvent,
     ModelItemDone,
     ModelResponseDone,
@@ -27,6 +24,9 @@ from codexd.models.client import (
     ResponseStarted,
     TextDelta,
 )
+from codexd.models import errors
+from codexd.models.answer_size import ID_CHARACTERS_MAX, AnswerSize, TextSize, check_ids, check_part
+from codexd.models.client import ModelError
 from codexd.models.complaints import read_complaint
 from codexd.models.rate_limits import limits_in_event
 from codexd.models.responses.item_shapes import check_shape

@@ -11,9 +11,9 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from codexd.core.events.events import ScreenKind
 from codexd.core.values.ids import CallId, ItemId, ThreadId, TurnId
 from codexd.core.values.items import AgentMessage, Reasoning, ThreadItem, ToolCall
+from codexd.core.values.model_output import ItemKind
 from codexd.protocol import notifications as n
 
 TextPart = Literal["text", "summary", "content"]
@@ -72,7 +72,7 @@ class Texts:
         item_id, part, index = _read_key(key)
         self._open.setdefault(item_id, _Open()).sizes[part, index] = offset
 
-    def opened(self, item_id: ItemId, kind: ScreenKind, at_ms: int) -> list[Spoken]:
+    def opened(self, item_id: ItemId, kind: ItemKind, at_ms: int) -> list[Spoken]:
         """An item begins to stream."""
         self._open[item_id] = _Open()
         item: ThreadItem = (

@@ -13,7 +13,6 @@ from msgspec.structs import replace
 from codexd.core.events.events import (
     ItemCompleted,
     ItemCut,
-    ScreenKind,
     TurnCompleted,
     TurnFailed,
     TurnInterrupted,
@@ -22,6 +21,7 @@ from codexd.core.events.events import (
 from codexd.core.events.record import Recorded
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ApprovalId, CallId, ItemId, ThreadId
+from codexd.core.values.model_output import ItemKind
 from codexd.core.values.review_target import ReviewOf
 from codexd.projections.clients.deltas import TextPart, Texts
 from codexd.projections.clients.notifications import (
@@ -85,7 +85,7 @@ class ReviewProjection:
         """What events say to them."""
         return [saying for recorded in records for saying in self.apply(recorded)]
 
-    def opened(self, item_id: ItemId, kind: ScreenKind, at_ms: int) -> list[Saying]:
+    def opened(self, item_id: ItemId, kind: ItemKind, at_ms: int) -> list[Saying]:
         """An item begins to stream."""
         return [] if kind == "message" else [*self.texts.opened(item_id, kind, at_ms)]
 

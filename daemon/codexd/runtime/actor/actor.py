@@ -22,6 +22,7 @@ from codexd.core.events.tools import ToolEnded
 from codexd.core.state.due import Effect, due
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
+from codexd.core.values.model_output import ModelResponseDone
 from codexd.projections.model.history import ModelHistory
 from codexd.projections.summary import Summary
 from codexd.projections.usage.totals import UsageTotals
@@ -271,7 +272,7 @@ class ThreadActor:
                 return replace(command, open_items=self.streaming.freeze(outputs=True))
             case c.ReportModelFailure():
                 return replace(command, open_items=self.streaming.freeze())
-            case c.ReportModel() if isinstance(command.seen[-1], c.FinishedCall):
+            case c.ReportModel() if isinstance(command.seen[-1], ModelResponseDone):
                 left = self.streaming.freeze()
                 return replace(
                     command, open_items=left, bridge=bridge_now(self.state, self.history)

@@ -10,10 +10,10 @@ from typing import Protocol
 import msgspec
 
 from codexd.core.commands import Command, StartThread, TakenFrom
-from codexd.core.events.events import ScreenKind
 from codexd.core.events.record import Recorded
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import CallId, ItemId, ThreadId, uuid7
+from codexd.core.values.model_output import ItemKind
 from codexd.models.client import ModelClient
 from codexd.projections.clients.deltas import TextPart
 from codexd.projections.usage.totals import UsageTotals
@@ -36,7 +36,7 @@ class Listener(Protocol):
     def appended(self, records: Sequence[Recorded]) -> None:
         """These are in the log."""
 
-    def opened(self, item_id: ItemId, kind: ScreenKind, started_ms: int) -> None:
+    def opened(self, item_id: ItemId, kind: ItemKind, started_ms: int) -> None:
         """An item begins to stream."""
 
     def text(self, item_id: ItemId, part: TextPart, index: int, pieces: Sequence[str]) -> None:

@@ -14,8 +14,8 @@ from contextlib import suppress
 import msgspec
 
 from codexd.core.commands import OpenItem
-from codexd.core.events.events import ScreenKind
 from codexd.core.values.ids import CallId, ItemId
+from codexd.core.values.model_output import ItemKind
 from codexd.projections.clients.deltas import TextPart
 from codexd.runtime.actor.ports import Listener
 from codexd.runtime.actor.redaction import AsItIs, Cleaner, Cleaning
@@ -40,7 +40,7 @@ class Header(msgspec.Struct, frozen=True, rename="camel"):
     """The first line of an item's draft."""
 
     item_id: ItemId
-    kind: ScreenKind
+    kind: ItemKind
     started_ms: int
 
 
@@ -54,7 +54,7 @@ class StreamingItem:
     """An item of which deltas come in."""
 
     def __init__(
-        self, item_id: ItemId, kind: ScreenKind, started_ms: int, open_draft: Callable[[], Draft]
+        self, item_id: ItemId, kind: ItemKind, started_ms: int, open_draft: Callable[[], Draft]
     ) -> None:
         self.item_id, self.kind, self.started_ms = item_id, kind, started_ms
         self._open_draft = open_draft
@@ -204,7 +204,7 @@ class Streaming:
         self._closed = False
         self._outputs_closed = False
 
-    def open_item(self, item_id: ItemId, kind: ScreenKind, at_ms: int) -> None:
+    def open_item(self, item_id: ItemId, kind: ItemKind, at_ms: int) -> None:
         """An item begins."""
         if self._closed or item_id in self.items or kind not in ("message", "reasoning"):
             return
@@ -370,7 +370,7 @@ def ends_of(text: str) -> str:
 
 
 def open_item(
-    item_id: ItemId, kind: ScreenKind, started_ms: int, parts: list[tuple[TextPart, int, str]]
+    item_id: ItemId, kind: ItemKind, started_ms: int, parts: list[tuple[TextPart, int, str]]
 ) -> OpenItem:
     """An item as a command carries it, its parts in their order."""
     ordered = sorted(parts, key=lambda entry: entry[1])

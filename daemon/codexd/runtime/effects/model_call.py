@@ -11,23 +11,21 @@ from msgspec.structs import replace
 
 from codexd.core import commands as c
 from codexd.core.decide.compaction import TOO_LONG
-from codexd.core.events.events import ToolCallRef, or_nothing
+from codexd.core.events.events import ToolCallRef
 from codexd.core.state.due import CallModel
 from codexd.core.values.ids import CallId, ItemId
 from codexd.core.values.items import TurnError
-from codexd.core.values.settings import Settings
-from codexd.models.client import (
+from codexd.core.values.model_output import (
     ItemStarted,
-    ModelError,
     ModelEvent,
     ModelItemDone,
-    ModelRequest,
     ModelResponseDone,
     ReasoningDelta,
     ResponseStarted,
-    RetryBudget,
     TextDelta,
 )
+from codexd.core.values.settings import Settings
+from codexd.models.client import ModelError, ModelRequest, RetryBudget
 from codexd.projections.clients.deltas import TextPart
 from codexd.projections.model.images import images_in, newest_images, print_of
 from codexd.runtime.actor.actor import ThreadActor
@@ -55,7 +53,7 @@ class ModelCalling:
         self._started = trio.current_time()
         self._answer = ResponseStarted(None, {})
         self._item_started: dict[ItemId, int] = {}
-        self._seen: list[c.FinishedItem | c.FinishedCall] = []
+        self._seen: list[c.ModelDone] = []
         self._seen_bytes = 0
 
     async def run(self) -> None:
@@ -198,27 +196,24 @@ class ModelCalling:
             c.ReportModel(call_id=self._effect.call_id, attempt=self._effect.attempt, seen=seen)
         )
 
-    def _finished(self, event: ModelItemDone) -> c.FinishedItem:
-        call = None
-        if event.call is not None and not self._compacts:
-            made, thread = event.call, self._thread
-            # The model may give two calls one id, or a message's: what is asked, decided, run and shown
-            # goes by our own.
-            own = CallId(thread.world.new_id())
-            context = CallContext(self._settings.cwd, thread.thread_id, own)
-            action = thread.world.registry.read_call(made.name, made.arguments, context)
-            call = c.MadeCall(ToolCallRef(own, made.name, made.custom, made.call_id), action)
-        started = self._item_started.pop(event.item_id, None)
-        return c.FinishedItem(event.item_id, event.kind, event.item, started, call)
+    def _finished(self, event: ModelItemDone) -> c.ModelDone:
+        done = replace(event, started_ms=self._item_started.pop(event.item_id, None))
+        if event.call is None or self._compacts:
+            return done
+        made, thread = event.call, self._thread
+        # The model may give two calls one id, or a message's: what is asked, decided, run and shown
+        # goes by our own.
+        own = CallId(thread.world.new_id())
+        context = CallContext(self._settings.cwd, thread.thread_id, own)
+        action = thread.world.registry.read_call(made.name, made.arguments, context)
+        return c.ToolCallDone(done, ToolCallRef(own, made.name, made.custom, made.call_id), action)
 
-    def _ended(self, event: ModelResponseDone) -> c.FinishedCall:
-        return c.FinishedCall(
+    def _ended(self, event: ModelResponseDone) -> ModelResponseDone:
+        return replace(
+            event,
             duration_ms=round((trio.current_time() - self._started) * 1000),
-            response_id=event.response_id,
             request_id=self._answer.request_id,
-            usage=or_nothing(event.usage),
             rate_limits=self._answer.rate_limits,
-            incomplete=event.incomplete,
         )
 
     async def _report_failure(self, error: ModelError, budget: RetryBudget) -> None:

@@ -11,7 +11,8 @@ from codexd.core.commands import ReportTitle
 from codexd.core.events.events import or_nothing
 from codexd.core.prompts.base_instructions import TITLE_INSTRUCTIONS
 from codexd.core.state.due import AskForTitle
-from codexd.models.client import ModelError, ModelItemDone, ModelRequest, ModelResponseDone
+from codexd.core.values.model_output import ModelItemDone, ModelResponseDone
+from codexd.models.client import ModelError, ModelRequest
 from codexd.projections.model.items import text_message
 from codexd.runtime.actor.actor import ThreadActor
 

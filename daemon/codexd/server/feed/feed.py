@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from codexd.core.events.events import ScreenKind, ThreadStarted
+from codexd.core.events.events import ThreadStarted
 from codexd.core.events.history import ReviewExited
 from codexd.core.events.record import Recorded, decode_record
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ApprovalId, CallId, ItemId, ThreadId
+from codexd.core.values.model_output import ItemKind
 from codexd.projections.clients.deltas import Outgoing, TextPart, Texts
 from codexd.projections.clients.notifications import ApprovalAsked, ClientProjection, Saying
 from codexd.projections.clients.review import ReviewProjection
@@ -153,7 +154,7 @@ class Feed:
         if self._reviews_of is not None:
             self._retell(lambda to: to.apply_all(records), records[-1].at_ms)
 
-    def opened(self, item_id: ItemId, kind: ScreenKind, started_ms: int) -> None:
+    def opened(self, item_id: ItemId, kind: ItemKind, started_ms: int) -> None:
         """An item begins to stream."""
         self._mark_lagging()
         self._publish(self._wire.texts.opened(item_id, kind, started_ms), started_ms)
@@ -278,7 +279,7 @@ class Feed:
         parts = parts_of_event(sayings, self.thread_id, recorded, self._questions, replay=True)
         return follower.take(Frame(parts))
 
-    def open_texts(self, told: Texts, *, without: ScreenKind | None = None) -> list[Saying]:
+    def open_texts(self, told: Texts, *, without: ItemKind | None = None) -> list[Saying]:
         """What of the texts that stream now was not told yet to whoever is at this fold."""
         now, said = self._now_ms(), list[Saying]()
         streaming = self._actor.streaming

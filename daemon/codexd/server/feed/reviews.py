@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from codexd.core.decide.transition import Transition
-from codexd.core.events.events import ScreenKind
 from codexd.core.events.record import Recorded, decode_record
 from codexd.core.values.ids import ApprovalId, ThreadId
+from codexd.core.values.model_output import ItemKind
 from codexd.core.values.review_target import ReviewOf
 from codexd.projections.clients.deltas import Texts
 from codexd.projections.clients.notifications import ApprovalAsked, Saying
@@ -44,7 +44,7 @@ class ReviewedFeed(Protocol):
     def publish_review(self, say: Callable[[], Sequence[Saying]], at_ms: int) -> None:
         """What the reviewer who looks at this thread says, to those who follow it."""
 
-    def open_texts(self, sent: Texts, *, without: ScreenKind | None = None) -> list[Saying]:
+    def open_texts(self, sent: Texts, *, without: ItemKind | None = None) -> list[Saying]:
         """What of the texts that stream now was not told yet to whoever is at this fold."""
 
 
