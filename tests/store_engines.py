@@ -12,7 +12,8 @@ import msgspec
 from codexd_eventstore.disk.files import FileSystem
 from codexd_eventstore.memory.store import MemoryStore
 from codexd_eventstore.operations.jsonl import JsonlStore, open_jsonl_store
-from codexd_eventstore.store import Appended, EventStore, NewEvent, Record
+from codexd_eventstore.store import Appended, EventLog, EventStore, NewEvent, Record
+from dict_log import DictLog
 
 # 2026-11-21T03:00:00Z
 NOON_US = 1_795_230_000_000_000
@@ -22,6 +23,18 @@ class Engine(Protocol):
     """How to open a store; the same folder again is the same store, where an engine has folders."""
 
     def __call__(self, folder: Path, /) -> AbstractAsyncContextManager[EventStore]: ...
+
+
+class LogEngine(Protocol):
+    """How to open a log of which nothing is known but that it is one."""
+
+    def __call__(self, folder: Path, /) -> AbstractAsyncContextManager[EventLog]: ...
+
+
+@asynccontextmanager
+async def in_a_dict(folder: Path) -> AsyncIterator[EventLog]:
+    """The engine that is a log and nothing else."""
+    yield DictLog()
 
 
 @asynccontextmanager
@@ -43,7 +56,7 @@ def placed(number: int, size: int = 0) -> NewEvent:
 
 
 async def append(
-    store: EventStore,
+    store: EventLog,
     stream: str,
     expected: int,
     *events: NewEvent,

@@ -1,103 +1,71 @@
-"""The contract of an event store: streams of records, appended at an expected version, read from any position.
+"""The contract of a store: an event log, and what only a local engine has beside it.
 
-Five nouns. A **stream** is a named list of **records**, numbered by `seq` from 1 without a gap. Its
-**version** is the `seq` of its last record, 0 for a stream that does not exist. A **draft** is text that
-is not yet a fact: it grows beside the log and is dropped when the fact is appended. A **blob** is bytes
-under the name of their own sha256.
+A **draft** is text that is not yet a fact: it grows beside the log and is dropped when the fact is appended.
+A **blob** is bytes under the name of their own sha256. A **snapshot** is a fold of a stream's first records.
 
-What every engine promises, and `tests/eventstore/test_every_engine.py` holds all of them to:
-
-- `append` writes all of its events or none, and only at the version that the caller expects.
-- A durable append has returned only when the disk has it; so has everything appended before it.
-- An append that is not durable has reached the kernel when it returns: it survives the death of the
-  process, and the death of the machine once the next durable append or `SYNC_INTERVAL_MS` has passed.
-- A record once read is never changed, renumbered or skipped.
-
-The errors, by whose fault it is:
-
-    StoreError
-    ├── Conflict        the asker's: the stream is at another version than expected
-    ├── NotFound        the asker's: no such stream, draft or blob
-    ├── Exists          the asker's: a stream of that name is already there
-    ├── Refused         the asker's: the name, size or state of the stream forbids it
-    ├── Damaged         the disk's: a log does not read back as it was written
-    ├── Locked          the world's: another process owns this store
-    └── StoreFailed     the world's: no space, no permission, an I/O error; says whether to retry
+Whoever needs the log alone takes an `EventLog`; whoever needs more names which part. All of the contract can
+be imported from here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractContextManager
 from typing import Protocol
 
 import msgspec
 
-from codexd_eventstore.line_start import type_of
+from codexd_eventstore.event_log import (
+    PAGE_BYTES_MAX,
+    PAGE_RECORDS_MAX,
+    RECORD_BYTES_MAX,
+    SYNC_INTERVAL_MS,
+    Appended,
+    Changes,
+    Conflict,
+    Damaged,
+    EventLog,
+    Exists,
+    Head,
+    Locked,
+    NewEvent,
+    NotFound,
+    Record,
+    Refused,
+    StoreError,
+    StoreFailed,
+    StreamEntry,
+    Subscription,
+)
 from codexd_eventstore.reports import BlobRef, Package, PackedLog, Rewritten, Swept, Unpacked
 
-# So that they can be imported from here, as everything of the contract.
-__all__ = ["BlobRef", "Package", "PackedLog", "Rewritten", "Swept", "Unpacked"]
-
-# A record longer than this is refused: what is larger belongs into a blob.
-RECORD_BYTES_MAX = 16 * 1024 * 1024
-# How long a record that is not durable may wait for the disk: a person does not notice it.
-SYNC_INTERVAL_MS = 20
-# One page of `read`: bounds what a reader holds in memory at a time.
-PAGE_RECORDS_MAX = 1024
-
-
-class NewEvent(msgspec.Struct, frozen=True, gc=False):
-    """An event to be appended."""
-
-    type: str  # dotted, past tense: "order.shipped"
-    data: bytes  # one JSON object, encoded
-    v: int = 1  # the version of the shape of `data`
-    members: bytes = b""  # further members of the record, encoded, without braces: b'"by":"ann"'
-    foreign: bool = False  # it was not made here, and gets no seal
-
-
-class Record(msgspec.Struct, frozen=True, gc=False):
-    """A record as it stands in the log."""
-
-    seq: int
-    line: bytes  # the whole JSON object, its crc included, without the newline
-
-    @property
-    def type(self) -> str:
-        """Read from the line each time: most who go through a log never ask for it."""
-        return type_of(self.seq, self.line)
-
-
-class Appended(msgspec.Struct, frozen=True):
-    """Where an append went."""
-
-    first: int
-    last: int  # the stream's version after it
-    records: tuple[Record, ...] = ()
-    repeated: bool = False  # the key was known: nothing was written now, this is the first answer
-    redacted: bool = False  # something in them was replaced before it was written
-
-
-class Head(msgspec.Struct, frozen=True):
-    """What is known of a stream without reading it."""
-
-    stream: str
-    version: int
-    archived: bool = False  # where it lies
-    parent: str | None = None  # the stream that it was forked from
-    parent_seq: int = 0  # the last record that it shares with its parent
-    path: str | None = None  # the file that holds it, for engines that have files
-    repaired: str | None = None  # what a torn tail lost when it was opened, as a sentence
-
-
-class StreamEntry(msgspec.Struct, frozen=True):
-    """One row of `streams()`: what listing costs nothing to know."""
-
-    stream: str
-    archived: bool
-    size_bytes: int
-    modified_us: int  # microseconds since 1970, by the file system's clock
+__all__ = [
+    "PAGE_BYTES_MAX",
+    "PAGE_RECORDS_MAX",
+    "RECORD_BYTES_MAX",
+    "SYNC_INTERVAL_MS",
+    "Appended",
+    "BlobRef",
+    "Changes",
+    "Conflict",
+    "Damaged",
+    "EventLog",
+    "Exists",
+    "Head",
+    "Locked",
+    "NewEvent",
+    "NotFound",
+    "Package",
+    "PackedLog",
+    "Record",
+    "Refused",
+    "Rewritten",
+    "StoreError",
+    "StoreFailed",
+    "StreamEntry",
+    "Subscription",
+    "Swept",
+    "Unpacked",
+]
 
 
 class LeftDraft(msgspec.Struct, frozen=True):
@@ -125,51 +93,6 @@ class Snapshot(msgspec.Struct, frozen=True):
     content: bytes
 
 
-class StoreError(Exception):
-    """Something could not be stored or read; the subclass says whose fault it is."""
-
-
-class Conflict(StoreError):
-    """The stream is not at the version that the writer expected."""
-
-    def __init__(self, stream: str, expected: int, actual: int) -> None:
-        super().__init__(
-            f"stream {stream}: expected version {expected}, found {actual}: nothing was appended"
-        )
-        self.stream, self.expected, self.actual = stream, expected, actual
-
-
-class NotFound(StoreError):
-    """There is no such stream, draft or blob."""
-
-
-class Exists(StoreError):
-    """A stream of that name is already there."""
-
-
-class Refused(StoreError):
-    """The request cannot be met: a bad name, too large a record, an archived stream, children."""
-
-
-class Damaged(StoreError):
-    """A log does not read back as it was written; it was left as it is."""
-
-
-class Locked(StoreError):
-    """Another process owns this store."""
-
-
-class StoreFailed(StoreError):
-    """The disk or the system refused; `retry` says whether the same append may be tried again.
-
-    `is_full`: it has no space; else, where it may be tried again, something else that passes is lacking.
-    """
-
-    def __init__(self, message: str, *, retry: bool, is_full: bool = False) -> None:
-        super().__init__(message)
-        self.retry, self.is_full = retry, is_full
-
-
 class Draft(Protocol):
     """Text that is not yet a fact. Appends reach the kernel, so they survive the process."""
 
@@ -194,85 +117,69 @@ class Draft(Protocol):
         """Turn it into a blob, synced to disk, and drop the draft."""
 
 
-class Subscription(Protocol):
-    """A catch-up subscription: first what was, then what comes, one loop and no seam."""
+class Drafts(Protocol):
+    """Texts that are not yet facts, beside the streams."""
 
-    @property
-    def position(self) -> int:
-        """The `seq` of the last record received."""
+    def open_draft(self, stream: str, name: str, header: bytes) -> Draft:
+        """Start a draft beside the stream. `name` is made of letters, digits, `-`, `_` and `.`."""
 
-    async def receive(self) -> Sequence[Record]:
-        """The next records in order, at least one; waits until there is one.
+    async def left_drafts(self, stream: str) -> list[LeftDraft]:
+        """The drafts that a dead process left beside the stream, oldest first."""
 
-        Raises:
-            NotFound: the stream was deleted.
-            StoreFailed: it cannot be read any more.
-        """
+    async def drop_left_drafts(self, stream: str) -> None:
+        """Remove those: their facts are in the log."""
 
 
-class Changes(Protocol):
-    """Which streams have changed: a hint where to look, never a position."""
+class Blobs(Protocol):
+    """Bytes under the names of their own sha256."""
 
-    async def receive(self) -> frozenset[str]:
-        """The streams that were appended to, made, moved, rewritten or removed since the last call.
-
-        Waits until there is one. A stream that changed often is told once, and nothing is missed:
-        whoever looks after this returns sees the change.
-        """
-
-
-class EventStore(Protocol):
-    """Streams, drafts, blobs and checkpoints. One process at a time owns one store."""
-
-    async def append(
-        self,
-        stream: str,
-        events: Sequence[NewEvent],
-        *,
-        expected_version: int,
-        at_us: int,
-        durable: bool,
-        key: str | None = None,
-    ) -> Appended:
-        """Append all events or none. A stream comes to be by its first append, at version 0.
+    async def put_blob(self, content: bytes, *, as_it_is: bool = False) -> BlobRef:
+        """Store bytes under their sha256, on disk when it returns; the same bytes once only.
 
         Args:
-            at_us: the time to record, microseconds since 1970 UTC; an earlier one than the last
-                record's is recorded as the last one's, so that time never runs back in a stream.
-            durable: whether to return only once the disk has it.
-            key: idempotency key; one that the stream has seen gets the first answer again.
-
-        Raises:
-            Conflict, NotFound (expected_version > 0), Refused, Damaged, StoreFailed.
+            as_it_is: not a byte of them is redacted: a picture with other bytes is no picture.
         """
 
-    async def read(
-        self, stream: str, *, after: int = 0, limit: int = PAGE_RECORDS_MAX
-    ) -> list[Record]:
-        """The records behind `after`, oldest first, a forked stream's inherited ones included."""
+    async def read_blob(self, sha256: str, *, start: int = 0, end: int | None = None) -> bytes:
+        """The bytes of a blob, or a range of them. Raises: NotFound."""
 
-    async def read_back(
-        self, stream: str, *, before: int | None = None, limit: int = PAGE_RECORDS_MAX
-    ) -> list[Record]:
-        """The records in front of `before` (None: from the end), newest first."""
+    async def blobs(self) -> list[BlobRef]:
+        """All blobs, in no particular order."""
 
-    def subscribe(self, stream: str, *, after: int = 0) -> AbstractContextManager[Subscription]:
-        """Follow a stream from a position for as long as the context lasts."""
+    async def verify_blob(self, sha256: str) -> str | None:
+        """What is wrong with a blob, if anything is. Raises: NotFound."""
 
-    async def head(self, stream: str) -> Head:
-        """Open the stream, repair a torn tail, and say where it stands. Raises: NotFound, Damaged."""
 
-    async def fork(
-        self, parent: str, at_seq: int, child: str, events: Sequence[NewEvent], *, at_us: int
-    ) -> Appended:
-        """Make `child` share the records of `parent` up to `at_seq`, by reference, and append to it.
+class Sidecar(Protocol):
+    """What was noted of streams, and may be lost at any time."""
 
-        The first event's record also names parent and `at_seq`. Durable. Costs the same however
-        long the parent is.
+    async def snapshot(self, stream: str, name: str) -> Snapshot | None:
+        """The newest snapshot of that name that the log still agrees with."""
 
-        Raises:
-            NotFound, Exists, Refused (at_seq beyond the end or within an append), StoreFailed.
+    async def set_snapshot(self, stream: str, name: str, snapshot: Snapshot) -> None:
+        """Keep it instead of the one before. It may be lost; whoever finds none folds the log."""
+
+    async def checkpoint(self, consumer: str, stream: str) -> int:
+        """How far a consumer has come in a stream; 0 at first."""
+
+    async def set_checkpoint(self, consumer: str, stream: str, seq: int) -> None:
+        """Remember how far it has come. It may be lost in a crash: delivery is at least once."""
+
+
+class Maintenance(Protocol):
+    """What becomes of whole streams, and whether they are whole."""
+
+    def close(self, stream: str) -> None:
+        """Forget what is kept in memory for it; it is opened again when it is needed."""
+
+    async def foreign_in(self, stream: str, records: Sequence[Record]) -> frozenset[int]:
+        """Which of a stream's records this store did not write for it and their number, or took in as `foreign` events.
+
+        A store that was opened without seals tells nothing apart, and has none.
         """
+
+    async def children(self, stream: str) -> list[str]:
+        """The streams that were forked from it directly, sorted."""
 
     async def archive(self, stream: str) -> None:
         """Put it aside: it still reads, and refuses appends. Archiving twice is allowed."""
@@ -288,9 +195,6 @@ class EventStore(Protocol):
 
         Raises: Refused where other streams were forked from it and are not to be detached.
         """
-
-    async def children(self, stream: str) -> list[str]:
-        """The streams that were forked from it directly, sorted."""
 
     async def scrub(
         self, stream: str, edit: Callable[[Record], bytes | None], *, at_us: int
@@ -321,63 +225,12 @@ class EventStore(Protocol):
             nothing was taken in then. StoreFailed.
         """
 
-    async def foreign_in(self, stream: str, records: Sequence[Record]) -> frozenset[int]:
-        """Which of a stream's records this store did not write for it and their number, or took in as `foreign` events.
-
-        A store that was opened without seals tells nothing apart, and has none.
-        """
-
-    async def find_key(self, stream: str, key: str) -> tuple[int, int] | None:
-        """The first and last `seq` of the append that an idempotency key was given with."""
-
-    async def snapshot(self, stream: str, name: str) -> Snapshot | None:
-        """The newest snapshot of that name that the log still agrees with."""
-
-    async def set_snapshot(self, stream: str, name: str, snapshot: Snapshot) -> None:
-        """Keep it instead of the one before. It may be lost; whoever finds none folds the log."""
-
-    def changes(self) -> AbstractContextManager[Changes]:
-        """Hear which streams change, for as long as the context lasts."""
+    async def verify(self, stream: str) -> Verdict:
+        """Read all of it and check every record; changes nothing."""
 
     async def sweep_blobs(self, among: Collection[str] | None = None) -> Swept:
         """Remove the blobs (of those named, or of all) that no log names; reads every log."""
 
-    async def blobs(self) -> list[BlobRef]:
-        """All blobs, in no particular order."""
 
-    async def verify_blob(self, sha256: str) -> str | None:
-        """What is wrong with a blob, if anything is. Raises: NotFound."""
-
-    async def verify(self, stream: str) -> Verdict:
-        """Read all of it and check every record; changes nothing."""
-
-    async def streams(self, *, archived: bool = False) -> list[StreamEntry]:
-        """All streams, or all archived ones, in no particular order."""
-
-    def close(self, stream: str) -> None:
-        """Forget what is kept in memory for it; it is opened again when it is needed."""
-
-    def open_draft(self, stream: str, name: str, header: bytes) -> Draft:
-        """Start a draft beside the stream. `name` is made of letters, digits, `-`, `_` and `.`."""
-
-    async def left_drafts(self, stream: str) -> list[LeftDraft]:
-        """The drafts that a dead process left beside the stream, oldest first."""
-
-    async def drop_left_drafts(self, stream: str) -> None:
-        """Remove those: their facts are in the log."""
-
-    async def put_blob(self, content: bytes, *, as_it_is: bool = False) -> BlobRef:
-        """Store bytes under their sha256, on disk when it returns; the same bytes once only.
-
-        Args:
-            as_it_is: not a byte of them is redacted: a picture with other bytes is no picture.
-        """
-
-    async def read_blob(self, sha256: str, *, start: int = 0, end: int | None = None) -> bytes:
-        """The bytes of a blob, or a range of them. Raises: NotFound."""
-
-    async def checkpoint(self, consumer: str, stream: str) -> int:
-        """How far a consumer has come in a stream; 0 at first."""
-
-    async def set_checkpoint(self, consumer: str, stream: str, seq: int) -> None:
-        """Remember how far it has come. It may be lost in a crash: delivery is at least once."""
+class EventStore(EventLog, Drafts, Blobs, Sidecar, Maintenance, Protocol):
+    """All of it. One process at a time owns one store."""

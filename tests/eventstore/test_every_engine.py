@@ -10,10 +10,12 @@ import trio
 import trio.testing
 from trio.testing import wait_all_tasks_blocked
 
+from codexd_eventstore.reading import Pages, records, records_back
 from codexd_eventstore.store import (
+    PAGE_BYTES_MAX,
     Appended,
     Conflict,
-    EventStore,
+    EventLog,
     Exists,
     Head,
     NewEvent,
@@ -24,15 +26,38 @@ from codexd_eventstore.store import (
     Swept,
     Verdict,
 )
-from store_engines import NOON_US, Engine, append, jsonl, memory, numbers, placed, rows
+from store_engines import (
+    NOON_US,
+    Engine,
+    LogEngine,
+    append,
+    in_a_dict,
+    jsonl,
+    memory,
+    numbers,
+    placed,
+    rows,
+)
 from trio_test import trio_test
 
 every_engine = pytest.mark.parametrize("engine", [jsonl, memory])
+# What follows from the contract of a log holds for an engine that has nothing else.
+every_log = pytest.mark.parametrize("engine", [jsonl, memory, in_a_dict])
 
 
-@every_engine
+NAMES_THAT_COULD_BE_PATHS = ["", ".", "..", "a/b", ".hidden", "a b", "x" * 201, "é"]
+REFUSED = [
+    NewEvent("order.placed", b"[1]"),
+    NewEvent("order.placed", b'{\n"n":1}'),
+    NewEvent("no spaces", b"{}"),
+    NewEvent("order.placed", b"{}", members=b'"more":true'),
+    NewEvent("order.placed", b'{"a":"%b"}' % (b"x" * 16 * 1024 * 1024)),
+]
+
+
+@every_log
 @trio_test
-async def test_a_stream_comes_to_be_by_its_first_append(engine: Engine, tmp_path: Path) -> None:
+async def test_a_stream_comes_to_be_by_its_first_append(engine: LogEngine, tmp_path: Path) -> None:
     async with engine(tmp_path) as store:
         with pytest.raises(NotFound):
             await store.head("orders")
@@ -44,10 +69,10 @@ async def test_a_stream_comes_to_be_by_its_first_append(engine: Engine, tmp_path
         assert (await store.head("orders")).version == 2
 
 
-@every_engine
+@every_log
 @trio_test
 async def test_a_record_is_one_json_object_with_members_in_order(
-    engine: Engine, tmp_path: Path
+    engine: LogEngine, tmp_path: Path
 ) -> None:
     event = NewEvent("order.placed", b'{"n":1}', v=2, members=b'"by":"ann"')
     async with engine(tmp_path) as store:
@@ -62,9 +87,9 @@ async def test_a_record_is_one_json_object_with_members_in_order(
         msgspec.json.decode(line)
 
 
-@every_engine
+@every_log
 @trio_test
-async def test_only_the_expected_version_is_appended_to(engine: Engine, tmp_path: Path) -> None:
+async def test_only_the_expected_version_is_appended_to(engine: LogEngine, tmp_path: Path) -> None:
     async with engine(tmp_path) as store:
         with pytest.raises(NotFound):
             await append(store, "orders", 3)
@@ -81,9 +106,9 @@ async def test_only_the_expected_version_is_appended_to(engine: Engine, tmp_path
         assert numbers(await store.read("orders")) == [(1, 1), (2, 2)]
 
 
-@every_engine
+@every_log
 @trio_test
-async def test_of_two_who_append_at_once_one_wins(engine: Engine, tmp_path: Path) -> None:
+async def test_of_two_who_append_at_once_one_wins(engine: LogEngine, tmp_path: Path) -> None:
     async with engine(tmp_path) as store:
         outcomes: list[str] = []
 
@@ -102,10 +127,10 @@ async def test_of_two_who_append_at_once_one_wins(engine: Engine, tmp_path: Path
         assert (await store.head("orders")).version == 1
 
 
-@every_engine
+@every_log
 @trio_test
 async def test_a_key_gets_the_first_answer_before_any_conflict(
-    engine: Engine, tmp_path: Path
+    engine: LogEngine, tmp_path: Path
 ) -> None:
     async with engine(tmp_path) as store:
         await append(store, "orders", 0)
@@ -116,10 +141,10 @@ async def test_a_key_gets_the_first_answer_before_any_conflict(
         assert (await store.head("orders")).version == 4
 
 
-@every_engine
+@every_log
 @trio_test
 async def test_a_key_that_is_still_being_written_is_waited_for(
-    engine: Engine, tmp_path: Path
+    engine: LogEngine, tmp_path: Path
 ) -> None:
     async with engine(tmp_path) as store:
         answers: list[Appended] = []
@@ -134,21 +159,15 @@ async def test_a_key_that_is_still_being_written_is_waited_for(
         assert {(answer.first, answer.last) for answer in answers} == {(1, 1)}
 
 
-@every_engine
+@every_log
 @pytest.mark.parametrize(
     "event",
-    [
-        NewEvent("order.placed", b"[1]"),
-        NewEvent("order.placed", b'{\n"n":1}'),
-        NewEvent("no spaces", b"{}"),
-        NewEvent("order.placed", b"{}", members=b'"more":true'),
-        NewEvent("order.placed", b'{"a":"%b"}' % (b"x" * 16 * 1024 * 1024)),
-    ],
+    REFUSED,
     ids=["not an object", "a newline", "a bad type", "a member of ours", "too long"],
 )
 @trio_test
 async def test_what_cannot_be_a_record_is_refused(
-    engine: Engine, event: NewEvent, tmp_path: Path
+    engine: LogEngine, event: NewEvent, tmp_path: Path
 ) -> None:
     async with engine(tmp_path) as store:
         with pytest.raises(Refused):
@@ -158,29 +177,49 @@ async def test_what_cannot_be_a_record_is_refused(
         await append(store, "orders", 0)
         with pytest.raises(Refused):
             await append(store, "orders", 1, placed(2), event)
-        assert await store.verify("orders") == Verdict("orders", 1)
+        assert numbers(await store.read("orders")) == [(1, 1)]
 
 
 @every_engine
-@pytest.mark.parametrize("name", ["", ".", "..", "a/b", ".hidden", "a b", "x" * 201, "é"])
+@trio_test
+async def test_what_was_refused_leaves_a_whole_log(engine: Engine, tmp_path: Path) -> None:
+    async with engine(tmp_path) as store:
+        await append(store, "orders", 0)
+        for event in REFUSED:
+            with pytest.raises(Refused):
+                await append(store, "orders", 1, placed(2), event)
+        assert await store.verify("orders") == Verdict("orders", 1)
+
+
+@every_log
+@pytest.mark.parametrize("name", NAMES_THAT_COULD_BE_PATHS)
 @trio_test
 async def test_a_name_that_could_be_a_path_is_refused(
-    engine: Engine, name: str, tmp_path: Path
+    engine: LogEngine, name: str, tmp_path: Path
 ) -> None:
     async with engine(tmp_path) as store:
         with pytest.raises(Refused):
             await append(store, name, 0)
         with pytest.raises(Refused):
             await store.head(name)
+
+
+@every_engine
+@pytest.mark.parametrize("name", NAMES_THAT_COULD_BE_PATHS)
+@trio_test
+async def test_drafts_and_consumers_have_no_such_names_either(
+    engine: Engine, name: str, tmp_path: Path
+) -> None:
+    async with engine(tmp_path) as store:
         with pytest.raises(Refused):
             store.open_draft("orders", name, b"")
         with pytest.raises(Refused):
             await store.set_checkpoint(name, "orders", 1)
 
 
-@every_engine
+@every_log
 @trio_test
-async def test_nothing_and_too_much_at_once_are_refused(engine: Engine, tmp_path: Path) -> None:
+async def test_nothing_and_too_much_at_once_are_refused(engine: LogEngine, tmp_path: Path) -> None:
     async with engine(tmp_path) as store:
         for count in (0, 1025):
             with pytest.raises(Refused):
@@ -193,9 +232,9 @@ async def test_nothing_and_too_much_at_once_are_refused(engine: Engine, tmp_path
                 )
 
 
-@every_engine
+@every_log
 @trio_test
-async def test_time_never_runs_back(engine: Engine, tmp_path: Path) -> None:
+async def test_time_never_runs_back(engine: LogEngine, tmp_path: Path) -> None:
     async with engine(tmp_path) as store:
         await append(store, "orders", 0, at_us=NOON_US + 1_500_001)
         await append(store, "orders", 1, at_us=NOON_US)
@@ -209,18 +248,18 @@ async def test_time_never_runs_back(engine: Engine, tmp_path: Path) -> None:
             await append(store, "orders", 3, at_us=10**18)
 
 
-async def window(store: EventStore, stream: str, count: int, size: int = 0) -> None:
+async def window(store: EventLog, stream: str, count: int, size: int = 0) -> None:
     """Records 1 to `count`, in appends of 7."""
     for start in range(0, count, 7):
         events = [placed(number, size) for number in range(start + 1, min(start + 7, count) + 1)]
         await append(store, stream, start, *events)
 
 
-@every_engine
+@every_log
 @pytest.mark.parametrize("size", [0, 3000], ids=["in memory", "beyond the ring"])
 @trio_test
 async def test_reading_from_any_position_either_way(
-    engine: Engine, size: int, tmp_path: Path
+    engine: LogEngine, size: int, tmp_path: Path
 ) -> None:
     async with engine(tmp_path) as store:
         await window(store, "orders", 200, size)
@@ -236,9 +275,9 @@ async def test_reading_from_any_position_either_way(
                 assert got == front[::-1][:limit]
 
 
-@every_engine
+@every_log
 @trio_test
-async def test_a_page_is_bounded(engine: Engine, tmp_path: Path) -> None:
+async def test_a_page_is_bounded(engine: LogEngine, tmp_path: Path) -> None:
     async with engine(tmp_path) as store:
         await append(store, "orders", 0, *[placed(n) for n in range(1, 1001)])
         await append(store, "orders", 1000, *[placed(n) for n in range(1001, 2001)])
@@ -246,7 +285,65 @@ async def test_a_page_is_bounded(engine: Engine, tmp_path: Path) -> None:
         assert (await store.read_back("orders", limit=5000))[-1].seq == 977
 
 
-async def follow(store: EventStore, stream: str, after: int, last: int) -> list[Record]:
+@every_log
+@trio_test
+async def test_a_page_of_long_records_is_bounded_in_bytes(
+    engine: LogEngine, tmp_path: Path
+) -> None:
+    # Some are as long as most of a page, so that a page ends within a range that begins with short ones.
+    sizes = [0, 0, 0, PAGE_BYTES_MAX - 9, 0, PAGE_BYTES_MAX // 2, PAGE_BYTES_MAX // 2, 7, 0, 0]
+    async with engine(tmp_path) as store:
+        for number, size in enumerate(sizes, 1):
+            await append(store, "a", number - 1, placed(number, size))
+        await store.fork("a", len(sizes), "b", [placed(11)], at_us=NOON_US)
+        for stream, count in (("a", 10), ("b", 11)):
+            ahead = [page async for page in Pages(store, stream)]
+            assert [record.seq for page in ahead for record in page] == list(range(1, count + 1))
+            back: list[list[Record]] = []
+            while page := await store.read_back(stream, before=back[-1][-1].seq if back else None):
+                back.append(page)
+            assert [record.seq for page in back for record in page] == list(range(count, 0, -1))
+            for page in (*ahead, *back):
+                longest = max(len(record.line) for record in page)
+                assert sum(len(record.line) for record in page) - longest < PAGE_BYTES_MAX
+            assert len(ahead) > 1 < len(back)
+
+
+@every_log
+@trio_test
+async def test_going_through_a_stream_from_any_position(engine: LogEngine, tmp_path: Path) -> None:
+    async with engine(tmp_path) as store:
+        await window(store, "orders", 20)
+        whole = await store.read("orders")
+        for after in (0, 1, 7, 19, 20, 30):
+            for limit in (1, 7, 1024):
+                got = [one async for one in records(store, "orders", after=after, limit=limit)]
+                assert got == whole[after:]
+                for upto in (0, 7, 8, 20):
+                    some = records(store, "orders", after=after, upto=upto, limit=limit)
+                    assert [one async for one in some] == whole[after:upto]
+                back = records_back(store, "orders", before=after + 1, limit=limit)
+                assert [one async for one in back] == whole[:after][::-1]
+
+
+@every_log
+@trio_test
+async def test_a_way_back_may_jump_and_may_end_anywhere(engine: LogEngine, tmp_path: Path) -> None:
+    async with engine(tmp_path) as store:
+        await window(store, "orders", 20)
+        seen = []
+        back = records_back(store, "orders", limit=4)
+        async for record in back:
+            seen.append(record.seq)
+            if record.seq == 18:
+                back.jump(9)
+            if record.seq == 7:
+                break
+        assert seen == [20, 19, 18, 8, 7]
+        assert [record.seq async for record in back] == [6, 5, 4, 3, 2, 1]
+
+
+async def follow(store: EventLog, stream: str, after: int, last: int) -> list[Record]:
     """All records behind `after` up to `last`, by a subscription."""
     got: list[Record] = []
     with store.subscribe(stream, after=after) as subscription:
@@ -255,10 +352,10 @@ async def follow(store: EventStore, stream: str, after: int, last: int) -> list[
     return got
 
 
-@every_engine
+@every_log
 @trio_test
 async def test_a_follower_sees_each_record_once_wherever_it_begins(
-    engine: Engine, tmp_path: Path
+    engine: LogEngine, tmp_path: Path
 ) -> None:
     async with engine(tmp_path) as store:
         await window(store, "orders", 300, 2000)
@@ -277,9 +374,9 @@ async def test_a_follower_sees_each_record_once_wherever_it_begins(
         assert got == {after: whole[after:] for after in (0, 1, 64, 299, 300, 320)}
 
 
-@every_engine
+@every_log
 @trio_test
-async def test_a_cancelled_follower_has_lost_nothing(engine: Engine, tmp_path: Path) -> None:
+async def test_a_cancelled_follower_has_lost_nothing(engine: LogEngine, tmp_path: Path) -> None:
     async with engine(tmp_path) as store:
         await append(store, "orders", 0)
         with store.subscribe("orders") as subscription:
@@ -326,9 +423,11 @@ async def test_a_follower_goes_on_when_its_stream_is_closed(engine: Engine, tmp_
                 await append(store, "orders", 1, durable=True)
 
 
-@every_engine
+@every_log
 @trio_test
-async def test_a_fork_reads_as_its_parent_did_up_to_there(engine: Engine, tmp_path: Path) -> None:
+async def test_a_fork_reads_as_its_parent_did_up_to_there(
+    engine: LogEngine, tmp_path: Path
+) -> None:
     async with engine(tmp_path) as store:
         for number in range(1, 6):
             await append(store, "a", number - 1)
@@ -344,56 +443,96 @@ async def test_a_fork_reads_as_its_parent_did_up_to_there(engine: Engine, tmp_pa
         await append(store, "a", 5)
         assert numbers(await store.read("a"))[3:] == [(4, 4), (5, 5), (6, 6)]
         assert numbers(await store.read("b"))[3:] == [(4, 40), (5, 50), (6, 6)]
+
+
+@every_engine
+@trio_test
+async def test_only_its_own_records_are_checked_of_a_fork(engine: Engine, tmp_path: Path) -> None:
+    async with engine(tmp_path) as store:
+        await window(store, "a", 6)
+        await append(store, "a", 6)
+        await store.fork("a", 6, "b", [placed(40), placed(50)], at_us=NOON_US)
+        await append(store, "b", 8)
         assert [await store.verify(stream) for stream in "ab"] == [
-            Verdict("a", 6),
+            Verdict("a", 7),
             Verdict("b", 3),
         ]
 
 
-@every_engine
+DEPTH = 50
+
+
+async def forks_of_forks(store: EventLog) -> list[tuple[int, int]]:
+    """Each one a fork of the one before; what the last of them has."""
+    await append(store, "s0", 0, placed(0))
+    for level in range(1, DEPTH):
+        await store.fork(f"s{level - 1}", level, f"s{level}", [placed(level)], at_us=NOON_US)
+    return [(level + 1, level) for level in range(DEPTH)]
+
+
+@every_log
 @trio_test
-async def test_forks_of_forks_read_through_any_depth(engine: Engine, tmp_path: Path) -> None:
-    depth = 50
+async def test_forks_of_forks_read_through_any_depth(engine: LogEngine, tmp_path: Path) -> None:
     async with engine(tmp_path) as store:
-        await append(store, "s0", 0, placed(0))
-        expected = [(1, 0)]
-        for level in range(1, depth):
-            await store.fork(f"s{level - 1}", level, f"s{level}", [placed(level)], at_us=NOON_US)
-            expected.append((level + 1, level))
-        stream = f"s{depth - 1}"
+        expected = await forks_of_forks(store)
+        stream = f"s{DEPTH - 1}"
         assert numbers(await store.read(stream)) == expected
         assert numbers(await store.read(stream, after=10, limit=20)) == expected[10:30]
         assert numbers(await store.read_back(stream, before=31, limit=20)) == expected[10:30][::-1]
-        assert numbers(await follow(store, stream, 7, depth)) == expected[7:]
-        for level in range(depth):
+        assert numbers(await follow(store, stream, 7, DEPTH)) == expected[7:]
+
+
+@every_engine
+@trio_test
+async def test_forks_of_forks_are_opened_again_at_any_depth(engine: Engine, tmp_path: Path) -> None:
+    async with engine(tmp_path) as store:
+        expected = await forks_of_forks(store)
+        for level in range(DEPTH):
             store.close(f"s{level}")
+        stream = f"s{DEPTH - 1}"
         assert numbers(await store.read(stream)) == expected
         assert (await store.verify(stream)).damage is None
 
 
-@every_engine
+async def forks_within_what_is_inherited(store: EventLog) -> None:
+    for number in range(1, 6):
+        await append(store, "a", number - 1)
+    await store.fork("a", 4, "b", [placed(50)], at_us=NOON_US)
+    await store.fork("b", 2, "c", [placed(30)], at_us=NOON_US)
+    await store.fork("c", 0, "d", [placed(10)], at_us=NOON_US)
+    await as_they_were_forked(store)
+
+
+async def as_they_were_forked(store: EventLog) -> None:
+    assert numbers(await store.read("c")) == [(1, 1), (2, 2), (3, 30)]
+    assert numbers(await store.read("d")) == [(1, 10)]
+    assert (await store.head("c")).parent == "b"
+
+
+@every_log
 @trio_test
 async def test_a_fork_may_begin_in_what_its_parent_inherited(
-    engine: Engine, tmp_path: Path
+    engine: LogEngine, tmp_path: Path
 ) -> None:
     async with engine(tmp_path) as store:
-        for number in range(1, 6):
-            await append(store, "a", number - 1)
-        await store.fork("a", 4, "b", [placed(50)], at_us=NOON_US)
-        await store.fork("b", 2, "c", [placed(30)], at_us=NOON_US)
-        await store.fork("c", 0, "d", [placed(10)], at_us=NOON_US)
-        for _ in range(2):
-            assert numbers(await store.read("c")) == [(1, 1), (2, 2), (3, 30)]
-            assert numbers(await store.read("d")) == [(1, 10)]
-            assert (await store.head("c")).parent == "b"
-            assert [(await store.verify(stream)).damage for stream in "abcd"] == [None] * 4
-            for stream in "abcd":
-                store.close(stream)
+        await forks_within_what_is_inherited(store)
 
 
 @every_engine
 @trio_test
-async def test_what_cannot_be_forked(engine: Engine, tmp_path: Path) -> None:
+async def test_such_a_fork_is_whole_and_is_opened_again(engine: Engine, tmp_path: Path) -> None:
+    async with engine(tmp_path) as store:
+        await forks_within_what_is_inherited(store)
+        assert [(await store.verify(stream)).damage for stream in "abcd"] == [None] * 4
+        for stream in "abcd":
+            store.close(stream)
+        await as_they_were_forked(store)
+        assert [(await store.verify(stream)).damage for stream in "abcd"] == [None] * 4
+
+
+@every_log
+@trio_test
+async def test_what_cannot_be_forked(engine: LogEngine, tmp_path: Path) -> None:
     async with engine(tmp_path) as store:
         await append(store, "a", 0, placed(1), placed(2))
         with pytest.raises(NotFound):
@@ -413,9 +552,9 @@ async def test_what_cannot_be_forked(engine: Engine, tmp_path: Path) -> None:
             await store.fork("a", 2, "b", [placed(1)], at_us=NOON_US)
 
 
-@every_engine
+@every_log
 @trio_test
-async def test_a_fork_is_not_earlier_than_where_it_left(engine: Engine, tmp_path: Path) -> None:
+async def test_a_fork_is_not_earlier_than_where_it_left(engine: LogEngine, tmp_path: Path) -> None:
     async with engine(tmp_path) as store:
         await append(store, "a", 0, at_us=NOON_US + 5)
         await store.fork("a", 1, "b", [placed(2)], at_us=NOON_US)
@@ -474,9 +613,9 @@ async def test_a_parent_is_not_deleted_from_under_its_children(
         assert not (await append(store, "a", 0, key="k")).repeated
 
 
-@every_engine
+@every_log
 @trio_test
-async def test_listing_costs_only_sizes_and_times(engine: Engine, tmp_path: Path) -> None:
+async def test_listing_costs_only_sizes_and_times(engine: LogEngine, tmp_path: Path) -> None:
     async with engine(tmp_path) as store:
         assert await store.streams() == []
         await append(store, "orders", 0)
@@ -557,9 +696,9 @@ async def test_a_consumer_finds_its_place_again(engine: Engine, tmp_path: Path) 
         assert await store.checkpoint("notify", "orders") == 3
 
 
-@every_engine
+@every_log
 @trio_test
-async def test_the_head_of_a_plain_stream(engine: Engine, tmp_path: Path) -> None:
+async def test_the_head_of_a_plain_stream(engine: LogEngine, tmp_path: Path) -> None:
     async with engine(tmp_path) as store:
         await append(store, "orders", 0)
         head = await store.head("orders")
@@ -627,9 +766,9 @@ async def test_blobs_that_only_a_deleted_stream_named_are_swept(
         assert await store.verify_blob(other.sha256) is None
 
 
-@every_engine
+@every_log
 @trio_test
-async def test_an_append_is_found_by_its_key(engine: Engine, tmp_path: Path) -> None:
+async def test_an_append_is_found_by_its_key(engine: LogEngine, tmp_path: Path) -> None:
     async with engine(tmp_path) as store:
         await append(store, "orders", 0)
         await append(store, "orders", 1, placed(2), placed(3), key="k")
@@ -665,10 +804,10 @@ async def test_the_last_snapshot_that_was_taken_is_kept(engine: Engine, tmp_path
             await store.snapshot("missing", "history")
 
 
-@every_engine
+@every_log
 @trio_test
 async def test_every_listener_hears_once_which_streams_changed(
-    engine: Engine, tmp_path: Path
+    engine: LogEngine, tmp_path: Path
 ) -> None:
     async with engine(tmp_path) as store:
         with store.changes() as first, store.changes() as second:
@@ -676,10 +815,7 @@ async def test_every_listener_hears_once_which_streams_changed(
                 await append(store, "a", number)
             await store.fork("a", 1, "b", [placed(2)], at_us=NOON_US)
             assert await first.receive() == {"a", "b"}
-            await store.archive("b")
-            assert await first.receive() == {"b"}
-            await store.unarchive("b")
-            await store.delete("b")
+            await append(store, "b", 2)
             assert await first.receive() == {"b"}
             assert await second.receive() == {"a", "b"}
             with trio.move_on_after(0):
@@ -688,7 +824,25 @@ async def test_every_listener_hears_once_which_streams_changed(
 
 @every_engine
 @trio_test
-async def test_a_change_wakes_who_waits_for_it(engine: Engine, tmp_path: Path) -> None:
+async def test_a_stream_that_is_moved_or_removed_has_changed(
+    engine: Engine, tmp_path: Path
+) -> None:
+    async with engine(tmp_path) as store:
+        await append(store, "b", 0)
+        with store.changes() as first, store.changes() as second:
+            await store.archive("b")
+            assert await first.receive() == {"b"}
+            await store.unarchive("b")
+            await store.delete("b")
+            assert await first.receive() == {"b"}
+            assert await second.receive() == {"b"}
+            with trio.move_on_after(0):
+                raise AssertionError(await second.receive())
+
+
+@every_log
+@trio_test
+async def test_a_change_wakes_who_waits_for_it(engine: LogEngine, tmp_path: Path) -> None:
     async with engine(tmp_path) as store, trio.open_nursery() as nursery:
         heard: list[frozenset[str]] = []
         with store.changes() as changes:

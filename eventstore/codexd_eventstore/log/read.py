@@ -48,10 +48,17 @@ ENOUGH_BYTES: Final = 128 * 1024
 
 
 async def read_range(
-    open_logs: OpenLogs, fs: FileSystem, log: Log, first: int, last: int
+    open_logs: OpenLogs,
+    fs: FileSystem,
+    log: Log,
+    first: int,
+    last: int,
+    bytes_max: int = sys.maxsize,
 ) -> list[Record]:
-    """The records from `first` to `last`, all of which there are."""
-    return await _in_lineage(open_logs, log, lambda log: _all(open_logs, fs, log, first, last))
+    """The records from `first` to `last`, all of which there are; no more of them once they have `bytes_max`."""
+    return await _in_lineage(
+        open_logs, log, lambda log: _all(open_logs, fs, log, first, last, bytes_max)
+    )
 
 
 async def _in_lineage(
@@ -71,19 +78,22 @@ async def _in_lineage(
 
 
 async def _all(
-    open_logs: OpenLogs, fs: FileSystem, log: Log, first: int, last: int
+    open_logs: OpenLogs, fs: FileSystem, log: Log, first: int, last: int, bytes_max: int
 ) -> list[Record]:
     if first > log.base:
-        return await _own(open_logs, fs, log, first, last)
+        return await _own(open_logs, fs, log, first, last, bytes_max)
     records: list[Record] = []
-    for stream, end in log.lineage:
-        if first <= min(end, last):
-            parent = await open_logs.open(stream)
-            # Records in front of its own belong to an ancestor, which came before it here.
-            records += await _own(open_logs, fs, parent, first, min(end, last))
-            first = min(end, last) + 1
-    if first <= last:
-        records += await _own(open_logs, fs, log, first, last)
+    for stream, shared in (*log.lineage, (log.stream, last)):
+        end = min(shared, last)
+        if first > end:
+            continue
+        holder = log if stream == log.stream else await open_logs.open(stream)
+        # Records in front of its own belong to an ancestor, which came before it here.
+        found = await _own(open_logs, fs, holder, first, end, bytes_max)
+        records += found
+        first, bytes_max = end + 1, bytes_max - sum(len(record.line) for record in found)
+        if bytes_max <= 0 or found[-1].seq < end:
+            break
     return records
 
 
@@ -129,7 +139,7 @@ async def _own(
     log: Log,
     first: int,
     last: int,
-    bytes_max: int = sys.maxsize,
+    bytes_max: int,
 ) -> list[Record]:
     """Records that are in the log's own file, also if that is replaced while it is read."""
     while True:

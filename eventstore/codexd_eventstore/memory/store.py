@@ -30,6 +30,7 @@ from codexd_eventstore.log.log import forked_lineage
 from codexd_eventstore.memory import rewriting as memory_rewriting
 from codexd_eventstore.memory.streams import MemoryStream
 from codexd_eventstore.operations.lookup import check_snapshot
+from codexd_eventstore.reading import bounded
 from codexd_eventstore.store import (
     PAGE_RECORDS_MAX,
     Appended,
@@ -141,21 +142,21 @@ class MemoryStore:
     async def read(
         self, stream: str, *, after: int = 0, limit: int = PAGE_RECORDS_MAX
     ) -> list[Record]:
-        """The records behind `after`, oldest first; at most `PAGE_RECORDS_MAX`."""
+        """The records behind `after`, oldest first."""
         await trio.lowlevel.checkpoint_if_cancelled()
         after = max(after, 0)
-        return self._held(stream).records[after : after + min(limit, PAGE_RECORDS_MAX)]
+        return bounded(self._held(stream).records[after : after + min(limit, PAGE_RECORDS_MAX)])
 
     async def read_back(
         self, stream: str, *, before: int | None = None, limit: int = PAGE_RECORDS_MAX
     ) -> list[Record]:
-        """The records in front of `before`, newest first; at most `PAGE_RECORDS_MAX`."""
+        """The records in front of `before`, newest first."""
         await trio.lowlevel.checkpoint_if_cancelled()
         held = self._held(stream)
         end = held.version if before is None else max(0, min(held.version, before - 1))
         records = held.records[max(0, end - min(limit, PAGE_RECORDS_MAX)) : end]
         records.reverse()
-        return records
+        return bounded(records)
 
     def subscribe(self, stream: str, *, after: int = 0) -> AbstractContextManager[Subscription]:
         """Follow a stream from a position for as long as the context lasts."""

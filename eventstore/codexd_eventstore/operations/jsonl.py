@@ -38,6 +38,7 @@ from codexd_eventstore.operations import (
 )
 from codexd_eventstore.operations.engine import Engine, blocking
 from codexd_eventstore.store import (
+    PAGE_BYTES_MAX,
     PAGE_RECORDS_MAX,
     Appended,
     BlobRef,
@@ -142,22 +143,27 @@ class JsonlStore:
     async def read(
         self, stream: str, *, after: int = 0, limit: int = PAGE_RECORDS_MAX
     ) -> list[Record]:
-        """The records behind `after`, oldest first; at most `PAGE_RECORDS_MAX`."""
+        """The records behind `after`, oldest first."""
         log = await self._open_logs.open(stream)
         after = max(after, 0)
         last = min(log.version, after + min(limit, PAGE_RECORDS_MAX))
-        return await read_range(self._open_logs, self._fs, log, after + 1, last)
+        return await read_range(self._open_logs, self._fs, log, after + 1, last, PAGE_BYTES_MAX)
 
     async def read_back(
         self, stream: str, *, before: int | None = None, limit: int = PAGE_RECORDS_MAX
     ) -> list[Record]:
-        """The records in front of `before`, newest first; at most `PAGE_RECORDS_MAX`."""
+        """The records in front of `before`, newest first."""
         log = await self._open_logs.open(stream)
         last = log.version if before is None else min(log.version, before - 1)
         first = max(1, last - min(limit, PAGE_RECORDS_MAX) + 1)
-        records = await read_range(self._open_logs, self._fs, log, first, last)
-        records.reverse()
-        return records
+        while True:
+            records = await read_range(self._open_logs, self._fs, log, first, last, PAGE_BYTES_MAX)
+            if not records or records[-1].seq == last:
+                records.reverse()
+                return records
+            first = (
+                last - (last - first) // 2
+            )  # They are too long for one page: the newer half of them.
 
     def subscribe(self, stream: str, *, after: int = 0) -> AbstractContextManager[Subscription]:
         """Follow a stream from a position for as long as the context lasts."""
