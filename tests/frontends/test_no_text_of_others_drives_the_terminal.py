@@ -126,7 +126,7 @@ class EvilDaemon:
         if method == "thread/log/read":
             result = {"records": evil_records(self.poison), "nextAfter": None}
         if method == "server/status":
-            result |= {"pid": self.pid, "startedAt": self.poison.of("ServerStatus.startedAt", 1)}
+            result["pid"] = self.pid
         if method in ("thread/list", "thread/search"):
             result["indexing"] = {"done": 1, "total": 2}
         result = _ended(result)
@@ -333,30 +333,64 @@ def test_nothing_that_is_not_seen_reaches_a_terminal(
     assert not leaks(screen, evil.poison)
 
 
+def test_a_text_where_a_number_belongs_is_refused_and_not_drawn(
+    place: Path, capfd: Captured
+) -> None:
+    poison = Poison()
+    with FakeDaemon(place) as fake:
+        status = {"pid": 1, "startedAt": poison.of("startedAt", 1)}
+        fake.answer_by("server/status", lambda request: [{"id": request["id"], "result": status}])
+        run(fake, "status")
+    output = said_by(capfd)
+    assert "server/status cannot be read" in output
+    assert not poison.drawn_in(output)
+    assert not leaks(output, poison)
+
+
 def test_every_command_is_tried() -> None:
     assert {row.name for row in SUBCOMMANDS} == {*COMMANDS, *NOT_DRAWN}
 
 
 def members_of_frontends() -> set[str]:
-    """The members that any struct of a frontend reads as text, as the wire has them."""
-    for module in pkgutil.walk_packages(codexd_frontends.__path__, "codexd_frontends."):
-        importlib.import_module(module.name)
-    kinds = [
-        kind for kind in _below(msgspec.Struct) if kind.__module__.startswith("codexd_frontends")
-    ]
+    """The members that any struct which a frontend defines or imports reads as text, as the wire has them."""
     return {
         field.encode_name
-        for kind in kinds
+        for kind in structs_of_frontends()
         if kind.__name__ not in OF_OUR_OWN
         for field in msgspec.structs.fields(kind)
         if "str" in re.split(r"[^\w.]+", str(field.type).replace("<class 'str'>", "str"))
     }
 
 
-def _below(kind: type[msgspec.Struct]) -> Iterator[type[msgspec.Struct]]:
-    for each in kind.__subclasses__():
-        yield each
-        yield from _below(each)
+def structs_of_frontends() -> set[type[msgspec.Struct]]:
+    """The structs in the modules of frontends, and those that their members are made of."""
+    found: set[type[msgspec.Struct]] = set()
+    for module in pkgutil.walk_packages(codexd_frontends.__path__, "codexd_frontends."):
+        for value in vars(importlib.import_module(module.name)).values():
+            if isinstance(value, type) and issubclass(value, msgspec.Struct):
+                found |= _within(msgspec.inspect.type_info(value))
+    return found - {msgspec.Struct}
+
+
+def _within(kind: object) -> set[type[msgspec.Struct]]:
+    match kind:
+        case msgspec.inspect.StructType(cls=struct, fields=fields):
+            return {struct}.union(*(_within(field.type) for field in fields))
+        case msgspec.inspect.UnionType(types=types):
+            return set().union(*map(_within, types))
+        case (
+            msgspec.inspect.VarTupleType(item_type=item) | msgspec.inspect.ListType(item_type=item)
+        ):
+            return _within(item)
+        case _:
+            return set()
+
+
+def test_structs_of_the_protocol_that_frontends_import_are_among_them() -> None:
+    names = {kind.__name__ for kind in structs_of_frontends()}
+    assert {"Item", "ApprovalRequest", "Thread", "RevertedNote"} <= names  # their own
+    assert {"ThreadTrouble", "CacheMiss", "TurnUsage", "SearchHit", "PinView"} <= names
+    assert {"ScrubbedThread", "Salvaged", "DamagedBlob", "ImportProblem"} <= names
 
 
 @pytest.mark.slow

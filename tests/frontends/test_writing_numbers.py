@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codexd_frontends.client.usage_messages import TokenCounts, TokenUsage
+from codexd.protocol.usage import ThreadTokenUsage, TokenUsageBreakdown
 from codexd_frontends.screen.numbers import exact, money, short, status_line, summary_line
 
 
@@ -59,17 +59,17 @@ def test_money_is_written_as_fine_as_it_matters(dollars: float | None, written: 
 
 
 def test_the_status_line_says_what_is_left_and_what_was_used() -> None:
-    total = TokenCounts(input_tokens=30_000, cached_input_tokens=20_000, output_tokens=2345)
-    assert status_line(TokenUsage(total=total, percent_left=87)) == (
+    total = TokenUsageBreakdown(input_tokens=30_000, cached_input_tokens=20_000, output_tokens=2345)
+    assert status_line(ThreadTokenUsage(total=total, percent_left=87)) == (
         "87% context left · 12.3K tokens"
     )
-    assert status_line(TokenUsage(total=total)) == "12.3K tokens"
+    assert status_line(ThreadTokenUsage(total=total)) == "12.3K tokens"
 
 
 def test_the_summary_leaves_out_what_there_is_none_of() -> None:
-    plain = TokenCounts(input_tokens=1200, output_tokens=34)
+    plain = TokenUsageBreakdown(input_tokens=1200, output_tokens=34)
     assert summary_line(plain) == "Token usage: total=1,234 input=1,200 output=34"
-    whole = TokenCounts(
+    whole = TokenUsageBreakdown(
         input_tokens=21_200,
         cached_input_tokens=20_000,
         output_tokens=1034,

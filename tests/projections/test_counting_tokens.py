@@ -23,6 +23,7 @@ from codexd.projections.clients.deltas import Outgoing
 from codexd.projections.clients.notifications import ClientProjection, Saying
 from codexd.projections.usage.totals import UsageTotals
 from codexd.protocol import notifications as n
+from codexd.protocol.usage import ThreadTokenUsage, TokenUsageBreakdown
 from ordinary import ENDED, FIRST_TURN, begun, calling
 from playing import THREAD
 
@@ -131,15 +132,15 @@ def in_a_window(tokens: int, turn: int = 1) -> TurnStarted:
 def test_screens_are_told_after_each_response_with_what_is_left_of_its_models_window() -> None:
     wire = ClientProjection(THREAD, UsageTotals())
     [first] = told(wire, in_a_window(24_000), calling("t1/1"), replace(ENDED, usage=FULL))
-    count = n.TokenUsageBreakdown(120, 100, 80, 5, 20, 12)
+    count = TokenUsageBreakdown(120, 100, 80, 5, 20, 12)
     assert (first.thread_id, first.turn_id) == (THREAD, "t1")
-    assert first.token_usage == n.ThreadTokenUsage(count, count, 24_000, 120, 100)
+    assert first.token_usage == ThreadTokenUsage(count, count, 24_000, 120, 100)
     much = replace(ENDED, usage=msgspec.Raw(b'{"input_tokens":17000,"output_tokens":1000}'))
     [second] = told(wire, TurnCompleted(), in_a_window(24_000, 2), calling("t2/1"), much)
-    last = n.TokenUsageBreakdown(18_000, 17_000, 0, 0, 1000, 0)
-    total = n.TokenUsageBreakdown(18_120, 17_100, 80, 5, 1020, 12)
+    last = TokenUsageBreakdown(18_000, 17_000, 0, 0, 1000, 0)
+    total = TokenUsageBreakdown(18_120, 17_100, 80, 5, 1020, 12)
     assert second.turn_id == "t2"
-    assert second.token_usage == n.ThreadTokenUsage(total, last, 24_000, 18_000, 50)
+    assert second.token_usage == ThreadTokenUsage(total, last, 24_000, 18_000, 50)
 
 
 def test_a_window_that_nobody_knows_has_nothing_left_of_it() -> None:
@@ -158,17 +159,17 @@ def test_after_a_compaction_the_last_is_an_estimate_and_the_total_a_sum() -> Non
     begin = (in_a_window(24_000), calling("t1/1"), replace(ENDED, usage=FULL))
     wire = ClientProjection(THREAD, UsageTotals())
     _, paid, short = told(wire, *begin, compacting, replace(ENDED, usage=FULL), SUMMARY)
-    total = n.TokenUsageBreakdown(240, 200, 160, 10, 40, 24)
+    total = TokenUsageBreakdown(240, 200, 160, 10, 40, 24)
     assert paid.token_usage.total == short.token_usage.total == total
-    assert short.token_usage.last == n.TokenUsageBreakdown(1000)
+    assert short.token_usage.last == TokenUsageBreakdown(1000)
     assert short.token_usage.context_tokens == 1000
 
 
 def test_a_request_that_was_too_long_leaves_nothing_of_the_window_and_the_total_as_it_was() -> None:
     begin = (in_a_window(24_000), calling("t1/1"), replace(ENDED, usage=FULL), calling("t1/2"))
     _, refused = told(ClientProjection(THREAD, UsageTotals()), *begin, REFUSED)
-    assert refused.token_usage.last == n.TokenUsageBreakdown(24_000)
-    assert refused.token_usage.total == n.TokenUsageBreakdown(120, 100, 80, 5, 20, 12)
+    assert refused.token_usage.last == TokenUsageBreakdown(24_000)
+    assert refused.token_usage.total == TokenUsageBreakdown(120, 100, 80, 5, 20, 12)
     assert refused.token_usage.percent_left == 0
 
 

@@ -22,9 +22,11 @@ from codexd.protocol import (
     threads,
     turns,
 )
+from codexd.protocol.codexd_methods import SearchHit, TextRange
 from codexd.protocol.methods import EMPTY_ANSWERS, METHODS
 from codexd.protocol.notifications import NOTIFICATIONS
 from codexd.protocol.requests import CommandApprovalParams, CommandApprovalResponse
+from codexd.protocol.usage import ThreadTokenUsage, TokenUsageBreakdown
 from installed_codex import SCHEMAS, needs_schemas
 
 pytestmark = needs_schemas
@@ -213,11 +215,7 @@ ANSWERS: dict[str, list[msgspec.Struct]] = {
                 searching.ThreadSearchResult(
                     a_thread(),
                     "found",
-                    (
-                        searching.SearchHit(
-                            3, "prompt", "u", "i", "found", (searching.TextRange(0, 5),)
-                        ),
-                    ),
+                    (SearchHit(3, "prompt", "u", "i", "found", (TextRange(0, 5),)),),
                 ),
             ),
             "next",
@@ -226,11 +224,7 @@ ANSWERS: dict[str, list[msgspec.Struct]] = {
     ],
     "thread/searchOccurrences": [
         searching.ThreadSearchOccurrencesResponse(
-            (
-                searching.ThreadSearchOccurrence(
-                    "i", "u", "found", searching.TextRange(0, 5), "at-3.0"
-                ),
-            ),
+            (searching.ThreadSearchOccurrence("i", "u", "found", TextRange(0, 5), "at-3.0"),),
             "next",
         )
     ],
@@ -248,9 +242,7 @@ ANSWERS: dict[str, list[msgspec.Struct]] = {
 }
 
 ITEM_AT = {"thread_id": "t", "turn_id": "u", "item_id": "i"}
-USAGE = notifications.ThreadTokenUsage(
-    notifications.TokenUsageBreakdown(10, 8, 1, 0, 2, 1), notifications.TokenUsageBreakdown()
-)
+USAGE = ThreadTokenUsage(TokenUsageBreakdown(10, 8, 1, 0, 2, 1), TokenUsageBreakdown())
 TOLD: dict[str, list[msgspec.Struct]] = {
     "account/rateLimits/updated": [
         notifications.AccountRateLimitsUpdatedNotification(

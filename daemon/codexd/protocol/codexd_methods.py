@@ -1,26 +1,35 @@
-"""Methods that codexd has beside the original's: how the daemon is, and a thread's raw log."""
+"""Methods and members that codexd has beside Codex's own: how the daemon is, a thread's raw log, compaction, pins.
+
+Frontends of any version read these structs, so the law: what may be added later has a default, a word of an
+answer that may get more values is a `str`, and this module imports no other (each command pays for it).
+"""
 
 from __future__ import annotations
 
 import msgspec
 
-from codexd.protocol.threads import Indexing
+
+class Indexing(msgspec.Struct, frozen=True):
+    """How far the index of threads has come (codexd only)."""
+
+    done: int = 0
+    total: int = 0  # 0: nobody has counted yet
 
 
 class ThreadCounts(msgspec.Struct, frozen=True):
     """How many threads there are."""
 
-    loaded: int
-    running: int  # with a turn under way
-    total: int  # on disk, archived ones left out
+    loaded: int = 0
+    running: int = 0  # with a turn under way
+    total: int = 0  # on disk, archived ones left out
 
 
 class ThreadTrouble(msgspec.Struct, frozen=True, rename="camel"):
     """A thread whose log cannot be written or read, or that was left alone."""
 
     thread_id: str
-    waits: bool  # until there is space; else it has stopped, until somebody resumes it
-    reason: str
+    waits: bool = False  # until there is space; else it has stopped, until somebody resumes it
+    reason: str = ""
     mend: str = ""  # what helps, as a sentence; "" where nothing need be done
 
 
@@ -28,12 +37,12 @@ class ServerStatusResponse(msgspec.Struct, frozen=True, rename="camel"):
     """How the daemon is."""
 
     pid: int
-    version: str
-    socket: str
-    home: str
-    threads: ThreadCounts
-    connections: int
-    started_at: int  # Unix seconds
+    version: str = ""
+    socket: str = ""
+    home: str = ""
+    threads: ThreadCounts = ThreadCounts()
+    connections: int = 0
+    started_at: int = 0  # Unix seconds
     troubles: tuple[ThreadTrouble, ...] = ()
     indexing: Indexing | None = None  # where not all threads are in lists and searches yet
 
@@ -185,3 +194,89 @@ class StoreBlobsSweepResponse(msgspec.Struct, frozen=True, rename="camel"):
     looked_at: int
     removed: int
     removed_bytes: int
+
+
+class ImportedFrom(msgspec.Struct, frozen=True, rename="camel"):
+    """codexd only: where the past of a thread comes from that was not written here."""
+
+    origin: str = ""  # "package", "rollout", or "log": records that lay in its log
+    path: str | None = None  # the file, as it was named then
+    at: int | None = None  # Unix seconds; null: it was not taken in yet, and grants nothing
+    dropped: tuple[str, ...] = ()  # what counts no more, in words for people
+
+
+class KeptPreview(msgspec.Struct, frozen=True, rename="camel"):
+    """A record of which something would stay."""
+
+    seq: int
+    tokens: int = 0  # an estimate, as all counts here
+    text: str = ""  # its beginning
+    truncated: bool = False  # the middle would be left out
+    pinned: bool = False
+
+
+class HistoryCount(msgspec.Struct, frozen=True, rename="camel"):
+    """Items of the model's history by what they are."""
+
+    user_messages: int = 0  # what people said, and what the daemon told in that role
+    answers: int = 0
+    reasoning: int = 0
+    calls: int = 0
+    outputs: int = 0
+    other: int = 0
+    tokens: int = 0
+
+
+class ThreadCompactPreviewResponse(msgspec.Struct, frozen=True, rename="camel"):
+    """What would come of a compaction. What the summary will say and how long it is nobody knows before."""
+
+    context_tokens: int = 0  # now
+    compact_at: int | None = None  # so many, and it happens by itself; null: nobody knows
+    history: HistoryCount = HistoryCount()
+    kept: tuple[KeptPreview, ...] = ()
+    kept_tokens: int = 0
+    lost: HistoryCount = HistoryCount()  # that the summary alone will tell of
+    compactions: int = 0  # so far
+    summary_known: bool = False
+
+
+class PinView(msgspec.Struct, frozen=True, rename="camel"):
+    """A pinned record."""
+
+    seq: int
+    tokens: int = 0  # an estimate
+    text: str = ""  # the beginning of what is kept
+
+
+class ThreadPinsResponse(msgspec.Struct, frozen=True, rename="camel"):
+    """The pins of a thread, in the order of their records."""
+
+    pins: tuple[PinView, ...] = ()
+
+
+class ThreadCompactUndoResponse(msgspec.Struct, frozen=True, rename="camel"):
+    """What the model's history comes to without it."""
+
+    context_tokens: int = 0  # an estimate
+    compact_at: int | None = None  # so many, and the next turn compacts again; null: nobody knows
+    fits: bool = True  # whether the next turn goes on with it as it is
+    left: bool = False  # whether an earlier compaction still counts
+
+
+class TextRange(msgspec.Struct, frozen=True):
+    """A part of a text, in UTF-16 code units; `end` is the first one behind it."""
+
+    start: int
+    end: int
+
+
+class SearchHit(msgspec.Struct, frozen=True, rename="camel"):
+    """A place in a thread (codexd only)."""
+
+    seq: int
+    kind: str  # name, prompt, answer, path, command, reasoning or output
+    turn_id: str | None = None
+    item_id: str | None = None
+    snippet: str = ""
+    ranges: tuple[TextRange, ...] = ()  # of the snippet: what was found
+    taken_back: bool = False  # whether its turn counts no more

@@ -11,6 +11,11 @@ from typing import Literal, TypeVar
 import msgspec
 
 from codexd.protocol import codexd_methods, history, searching, settings, threads, transfer, turns
+from codexd.protocol.codexd_methods import (
+    ThreadCompactPreviewResponse,
+    ThreadCompactUndoResponse,
+    ThreadPinsResponse,
+)
 from codexd.protocol.usage import (
     ThreadUsageListParams,
     ThreadUsageListResponse,
@@ -185,14 +190,12 @@ METHODS: dict[str, Method] = {
     ),
     "thread/archive": Method(threads.ThreadArchiveParams, threads.ThreadArchiveResponse),
     "thread/compact/preview": Method(
-        history.ThreadCompactPreviewParams, history.ThreadCompactPreviewResponse, looks=True
+        history.ThreadCompactPreviewParams, ThreadCompactPreviewResponse, looks=True
     ),
     "thread/compact/start": Method(
         history.ThreadCompactStartParams, history.ThreadCompactStartResponse
     ),
-    "thread/compact/undo": Method(
-        history.ThreadCompactUndoParams, history.ThreadCompactUndoResponse
-    ),
+    "thread/compact/undo": Method(history.ThreadCompactUndoParams, ThreadCompactUndoResponse),
     "thread/delete": Method(threads.ThreadDeleteParams, threads.ThreadDeleteResponse),
     "thread/export": Method(transfer.ThreadExportParams, transfer.ThreadExportResponse, looks=True),
     "thread/fork": Method(threads.ThreadForkParams, threads.ThreadForkResponse, large=True),
@@ -211,9 +214,9 @@ METHODS: dict[str, Method] = {
         large=True,
     ),
     "thread/name/set": Method(threads.ThreadSetNameParams, threads.ThreadSetNameResponse),
-    "thread/pin/add": Method(history.ThreadPinParams, history.ThreadPinsResponse),
-    "thread/pin/list": Method(history.ThreadPinListParams, history.ThreadPinsResponse, looks=True),
-    "thread/pin/remove": Method(history.ThreadPinParams, history.ThreadPinsResponse),
+    "thread/pin/add": Method(history.ThreadPinParams, ThreadPinsResponse),
+    "thread/pin/list": Method(history.ThreadPinListParams, ThreadPinsResponse, looks=True),
+    "thread/pin/remove": Method(history.ThreadPinParams, ThreadPinsResponse),
     "thread/read": Method(
         threads.ThreadReadParams, threads.ThreadReadResponse, looks=True, large=True
     ),

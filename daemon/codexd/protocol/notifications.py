@@ -15,6 +15,7 @@ from codexd.core.values.settings import ApprovalPolicy
 from codexd.protocol.policies import SandboxPolicy
 from codexd.protocol.threads import Environment, Thread, ThreadStatus
 from codexd.protocol.turns import CollaborationMode, Turn
+from codexd.protocol.usage import ThreadTokenUsage
 from codexd.protocol.wire.request_ids import RequestId
 
 Raw = msgspec.Raw
@@ -96,30 +97,6 @@ class ThreadSettingsUpdatedNotification(_OfThread, frozen=True, kw_only=True):
     """A thread has other settings."""
 
     thread_settings: ThreadSettings
-
-
-class TokenUsageBreakdown(msgspec.Struct, frozen=True, rename="camel"):
-    """Tokens by kind. The cached ones are part of the input, the reasoning ones of the output."""
-
-    total_tokens: int = 0
-    input_tokens: int = 0
-    cached_input_tokens: int = 0
-    cache_write_input_tokens: int = 0
-    output_tokens: int = 0
-    reasoning_output_tokens: int = 0
-
-
-class ThreadTokenUsage(msgspec.Struct, frozen=True, rename="camel"):
-    """What a thread has used: in all its responses, and in the last one.
-
-    After a compaction `last` is an estimate of the new history, its total alone, until a response says more.
-    """
-
-    total: TokenUsageBreakdown
-    last: TokenUsageBreakdown
-    model_context_window: int | None = None  # what a conversation may fill of it; null: not known
-    context_tokens: int | None = None  # what the next request comes to, as far as is known
-    percent_left: int | None = None  # of the window
 
 
 class ThreadTokenUsageUpdatedNotification(_OfTurn, frozen=True, kw_only=True):

@@ -9,7 +9,8 @@ from typing import Literal
 
 import msgspec
 
-from codexd.protocol.threads import Indexing, SortDirection, Thread
+from codexd.protocol.codexd_methods import Indexing, SearchHit, TextRange
+from codexd.protocol.threads import SortDirection, Thread
 
 Kind = Literal["name", "prompt", "answer", "path", "command", "reasoning", "output"]
 
@@ -26,25 +27,6 @@ class ThreadSearchParams(msgspec.Struct, frozen=True, rename="camel", kw_only=Tr
     source_kinds: tuple[str, ...] | None = None
     kinds: tuple[Kind, ...] | None = None  # codexd only: what it may stand in; none: anything
     hits: bool | None = None  # codexd only: whether each thread comes with the places in it
-
-
-class TextRange(msgspec.Struct, frozen=True):
-    """A part of a text, in UTF-16 code units; `end` is the first one behind it."""
-
-    start: int
-    end: int
-
-
-class SearchHit(msgspec.Struct, frozen=True, rename="camel"):
-    """A place in a thread (codexd only)."""
-
-    seq: int
-    kind: Kind
-    turn_id: str | None
-    item_id: str | None
-    snippet: str
-    ranges: tuple[TextRange, ...]  # of the snippet: what was found
-    taken_back: bool = False  # whether its turn counts no more
 
 
 class ThreadSearchResult(msgspec.Struct, frozen=True, rename="camel"):

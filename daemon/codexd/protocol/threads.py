@@ -13,6 +13,7 @@ import msgspec
 
 from codexd.core.values.items import ThreadItem
 from codexd.core.values.settings import ApprovalPolicy, SandboxMode
+from codexd.protocol.codexd_methods import ImportedFrom, Indexing
 from codexd.protocol.policies import AskedPolicy, SandboxPolicy
 from codexd.protocol.turns import Turn
 
@@ -57,15 +58,6 @@ class Environment(msgspec.Struct, frozen=True, rename="camel"):
     cwd: str
     runtime_workspace_roots: tuple[str, ...]
     environment_id: str = "local"
-
-
-class ImportedFrom(msgspec.Struct, frozen=True, rename="camel"):
-    """codexd only: where the past of a thread comes from that was not written here."""
-
-    origin: str  # "package", "rollout", or "log": records that lay in its log
-    path: str | None = None  # the file, as it was named then
-    at: int | None = None  # Unix seconds; null: it was not taken in yet, and grants nothing
-    dropped: tuple[str, ...] = ()  # what counts no more, in words for people
 
 
 class Thread(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -245,13 +237,6 @@ class ThreadListParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True
     ancestor_thread_id: str | None = None
     attached_to_thread_id: str | None = None
     meant: str | None = None  # codexd only: the beginning of an id, or a whole name
-
-
-class Indexing(msgspec.Struct, frozen=True):
-    """How far the index of threads has come (codexd only)."""
-
-    done: int
-    total: int  # 0: nobody has counted yet
 
 
 class ThreadListResponse(msgspec.Struct, frozen=True, rename="camel"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Raw
 
+from codexd.protocol.codexd_methods import PinView, ThreadCompactPreviewResponse
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.follow_turn import AsJson, OnScreen, RunningTurn, turn_screen
 from codexd_frontends.cli.watch import Interrupts, Watch
@@ -21,54 +22,6 @@ class CompactStarted(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     turn_id: str
 
 
-class KeptPreview(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """A record of which something would stay."""
-
-    seq: int
-    tokens: int = 0
-    text: str = ""
-    truncated: bool = False
-    pinned: bool = False
-
-
-class HistoryCount(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """Items of the model's history by what they are."""
-
-    user_messages: int = 0
-    answers: int = 0
-    reasoning: int = 0
-    calls: int = 0
-    outputs: int = 0
-    other: int = 0
-    tokens: int = 0
-
-
-class CompactPreview(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """The answer to thread/compact/preview."""
-
-    context_tokens: int = 0
-    compact_at: int | None = None
-    history: HistoryCount = HistoryCount()
-    kept: tuple[KeptPreview, ...] = ()
-    kept_tokens: int = 0
-    lost: HistoryCount = HistoryCount()
-    compactions: int = 0
-
-
-class PinView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """A pinned record."""
-
-    seq: int
-    tokens: int = 0
-    text: str = ""
-
-
-class Pins(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """The pins of a thread."""
-
-    pins: tuple[PinView, ...] = ()
-
-
 def compact(daemon: Daemon, thread_id: str, console: Console) -> Exit:
     """Compact the thread, and follow that to its end."""
     followed = Followed(thread_id)
@@ -83,7 +36,7 @@ def compact(daemon: Daemon, thread_id: str, console: Console) -> Exit:
         ended = turn.follow(Watch(interrupts, None))
     if ended.exit is not DONE:
         return ended.exit
-    now = daemon.call("thread/compact/preview", params, CompactPreview)
+    now = daemon.call("thread/compact/preview", params, ThreadCompactPreviewResponse)
     if console.json:
         console.document({"threadId": thread_id, "contextTokens": now.context_tokens})
     else:
@@ -99,11 +52,11 @@ def preview(daemon: Daemon, thread_id: str, console: Console) -> None:
     if console.json:
         console.document({"threadId": thread_id, "preview": read})
         return
-    for line in preview_lines(msgspec.json.decode(read, type=CompactPreview)):
+    for line in preview_lines(msgspec.json.decode(read, type=ThreadCompactPreviewResponse)):
         console.answer(line)
 
 
-def preview_lines(seen: CompactPreview) -> list[str]:
+def preview_lines(seen: ThreadCompactPreviewResponse) -> list[str]:
     """A preview as a person reads it."""
     limit = "" if seen.compact_at is None else f"; at {exact(seen.compact_at)} it is compacted"
     lines = [

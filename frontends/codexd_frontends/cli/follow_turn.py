@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from codexd.protocol.usage import TokenUsageBreakdown
 from codexd_frontends.cli.answering import Answering
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.hints import how_to_answer
@@ -16,8 +17,8 @@ from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import ConnectionCut
 from codexd_frontends.client.exits import DONE, FAILED, INTERRUPTED, LEFT, WAITING, Exit
 from codexd_frontends.client.follow import Followed
-from codexd_frontends.client.messages import Message, ThreadNote, Turn, TurnNote
-from codexd_frontends.client.usage_messages import TokenCounts, UsageNote
+from codexd_frontends.client.messages import Message, ThreadNote, Turn, TurnNote, UsageNote
+from codexd_frontends.screen.numbers import tokens_minus
 from codexd_frontends.screen.question import question_lines
 from codexd_frontends.screen.reasoning import Thoughts
 from codexd_frontends.screen.render import TerminalScreen
@@ -89,13 +90,13 @@ class RunningTurn:
         self._answering: Answering | None = None  # None: nobody is there to be asked
         self._left_open = ""  # the approval that was asked for last
         self._interrupting = False
-        self._total: TokenCounts | None = None  # of the thread, as it was told last
-        self._total_before = TokenCounts()  # what it was in front of this turn
+        self._total: TokenUsageBreakdown | None = None  # of the thread, as it was told last
+        self._total_before = TokenUsageBreakdown()  # what it was in front of this turn
 
     @property
-    def used(self) -> TokenCounts | None:
+    def used(self) -> TokenUsageBreakdown | None:
         """What the turn has used; None: the provider has not said."""
-        return None if self._total is None else self._total.minus(self._total_before)
+        return None if self._total is None else tokens_minus(self._total, self._total_before)
 
     def follow(self, watch: Watch, *, seconds: float | None = None) -> Ended:
         """Show the turn until it ends, or waits for somebody who is not here.

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 from msgspec import Raw
 
+from codexd.protocol.codexd_methods import Indexing
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import UsageError
-from codexd_frontends.client.messages import Indexing, RawPage, Thread
+from codexd_frontends.client.messages import RawPage, Thread
 from codexd_frontends.screen.drawn import title
 
 PREFIX_CHARS_MIN = 4  # fewer are more likely a slip of the hand than an id

@@ -8,14 +8,13 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Raw
 
+from codexd.protocol.codexd_methods import ServerStatusResponse, ThreadLogReadResponse
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.cursor import Cursor
 from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.messages import (
-    LogPage,
     Message,
     RawPage,
-    ServerStatus,
     ThreadAnswer,
     ThreadNote,
     Turn,
@@ -94,7 +93,7 @@ def all_records(daemon: Daemon, thread_id: str) -> Iterator[Raw]:
     after: int | None = 0
     while after is not None:
         params = {"threadId": thread_id, "after": after, "limit": RECORD_PAGE}
-        page = daemon.call("thread/log/read", params, LogPage)
+        page = daemon.call("thread/log/read", params, ThreadLogReadResponse)
         yield from page.records
         after = page.next_after
 
@@ -144,6 +143,6 @@ def running_turn(turns: Sequence[Turn]) -> Turn | None:
     return turns[-1] if turns and turns[-1].status == "inProgress" else None
 
 
-def server_status(daemon: Daemon) -> ServerStatus:
+def server_status(daemon: Daemon) -> ServerStatusResponse:
     """Who the daemon is, and how much it has to do."""
-    return daemon.call("server/status", {}, ServerStatus)
+    return daemon.call("server/status", {}, ServerStatusResponse)

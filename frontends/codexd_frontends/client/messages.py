@@ -1,7 +1,8 @@
 """What frontends read of the daemon's messages: only the members that they use.
 
 A tolerant reader: unknown members, methods and kinds of items pass, so that a newer daemon does not
-break an older terminal. The full shapes are those of `codexd.protocol`.
+break an older terminal. The full shapes are those of `codexd.protocol`; of its modules, frontends import those
+that cost nothing to import (`codexd_methods`, `usage`): all of its structs take longer than a command does.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import msgspec
 from msgspec import Raw
 
-from codexd_frontends.client.thread_facts import ImportedFrom, ThreadStatus
+from codexd.protocol.codexd_methods import ImportedFrom, Indexing
+from codexd.protocol.usage import ThreadTokenUsage
 
 RequestId = int | str
 
@@ -191,6 +193,22 @@ class Turn(_Read, frozen=True, kw_only=True):
         return [read_item(raw) for raw in self.items]
 
 
+class ThreadStatus(_Read, frozen=True, kw_only=True):
+    """Whether a thread runs, and whether it waits for somebody."""
+
+    type: str = "notLoaded"
+    active_flags: tuple[str, ...] = ()
+
+    @property
+    def word(self) -> str:
+        """One word for a list."""
+        if "waitingOnApproval" in self.active_flags:
+            return "approval"
+        return {"notLoaded": "", "active": "running", "systemError": "error"}.get(
+            self.type, self.type
+        )
+
+
 class Thread(_Read, frozen=True, kw_only=True):
     """A conversation."""
 
@@ -208,13 +226,6 @@ class Thread(_Read, frozen=True, kw_only=True):
     trouble: str | None = None  # why it cannot be worked with, and what mends it
     imported_from: ImportedFrom | None = None
     turns: tuple[Turn, ...] = ()
-
-
-class Indexing(_Read, frozen=True, kw_only=True):
-    """How far the index of threads has come."""
-
-    done: int = 0
-    total: int = 0
 
 
 class RawPage(_Read, frozen=True, kw_only=True):
@@ -247,13 +258,6 @@ class TurnAnswer(_Read, frozen=True, kw_only=True):
     turn: Turn
 
 
-class LogPage(_Read, frozen=True, kw_only=True):
-    """A page of thread/log/read: records as they stand in the log."""
-
-    records: tuple[Raw, ...]
-    next_after: int | None = None
-
-
 class LoggedRecord(msgspec.Struct, frozen=True):
     """What a line about a record says of it."""
 
@@ -261,36 +265,6 @@ class LoggedRecord(msgspec.Struct, frozen=True):
     at: str = ""
     type: str = ""
     data: Raw = Raw(b"null")
-
-
-class ThreadCount(_Read, frozen=True, kw_only=True):
-    """How many threads there are."""
-
-    loaded: int = 0
-    total: int = 0
-    running: int = 0
-
-
-class ThreadTrouble(_Read, frozen=True, kw_only=True):
-    """A thread whose log cannot be written or read, or that was left alone."""
-
-    thread_id: str
-    waits: bool = False
-    reason: str = ""
-    mend: str = ""
-
-
-class ServerStatus(_Read, frozen=True, kw_only=True):
-    """The answer to server/status."""
-
-    pid: int
-    version: str = ""
-    socket: str = ""
-    home: str = ""
-    threads: ThreadCount = ThreadCount()
-    started_at: int | float | str = 0  # shown as it comes
-    troubles: tuple[ThreadTrouble, ...] = ()
-    indexing: Indexing | None = None
 
 
 class ItemNote(_Read, frozen=True, kw_only=True):
@@ -358,6 +332,12 @@ class ResolvedNote(_Read, frozen=True, kw_only=True):
 
     thread_id: str
     request_id: RequestId
+
+
+class UsageNote(_Read, frozen=True, kw_only=True):
+    """thread/tokenUsage/updated."""
+
+    token_usage: ThreadTokenUsage = ThreadTokenUsage()
 
 
 class ThreadNote(_Read, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 import msgspec
 
 from codexd.protocol.display.titles import TITLE_CHARACTERS_MAX, title_of
+from codexd.protocol.usage import ThreadTokenUsage
 from codexd_frontends.cli.answering import Answering
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.hints import how_to_answer
@@ -28,8 +29,7 @@ from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import ConnectionCut, RequestRefused, Unreachable, UsageError
 from codexd_frontends.client.exits import DONE, LEFT, Exit
 from codexd_frontends.client.follow import Followed, past_turns, read_answer, running_turn
-from codexd_frontends.client.messages import Message, Thread, Turn, TurnAnswer, TurnNote
-from codexd_frontends.client.usage_messages import TokenUsage, UsageNote
+from codexd_frontends.client.messages import Message, Thread, Turn, TurnAnswer, TurnNote, UsageNote
 from codexd_frontends.commands.show import EARLIER
 from codexd_frontends.screen.drawn import one_line, title
 from codexd_frontends.screen.images import Part, image_parts, input_of, pasted_images
@@ -85,7 +85,7 @@ class Attached:
         self._has_prompt = False  # the last line of the screen is our prompt
         self._leaving = False  # Ctrl-C came, and nothing has happened since
         self._images: list[Part] = []  # that go with the next prompt
-        self._usage: TokenUsage | None = None  # as far as it was told
+        self._usage: ThreadTokenUsage | None = None  # as far as it was told
 
     def stay(self, turns: int) -> Exit:
         """Show the past, then what happens, until the person leaves. Raises: Trouble."""

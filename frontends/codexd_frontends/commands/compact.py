@@ -6,21 +6,13 @@ import argparse
 
 import msgspec
 
+from codexd.protocol.codexd_methods import ThreadCompactUndoResponse
 from codexd_frontends.cli.compaction import compact, preview
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import find_thread_id, last_thread
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.exits import DONE, Exit
-
-
-class CompactUndone(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """The answer to thread/compact/undo."""
-
-    context_tokens: int = 0
-    compact_at: int | None = None
-    fits: bool = True
-    left: bool = False
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Exit:
@@ -39,7 +31,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
 
 def undo(daemon: Daemon, thread_id: str, console: Console) -> None:
     """Undo the last compaction that counts, and say what comes of it."""
-    answer = daemon.call("thread/compact/undo", {"threadId": thread_id}, CompactUndone)
+    answer = daemon.call("thread/compact/undo", {"threadId": thread_id}, ThreadCompactUndoResponse)
     if console.json:
         console.document({"threadId": thread_id, **msgspec.to_builtins(answer)})
         return

@@ -7,6 +7,7 @@ import argparse
 import msgspec
 from msgspec import Raw
 
+from codexd.protocol.codexd_methods import ThreadLogReadResponse
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import find_thread_id
@@ -14,7 +15,7 @@ from codexd_frontends.cli.watch import CtrlC, Interrupts, Watch
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.exits import DONE, Exit
 from codexd_frontends.client.follow import Followed
-from codexd_frontends.client.messages import LoggedRecord, LogPage
+from codexd_frontends.client.messages import LoggedRecord
 from codexd_frontends.screen.drawn import one_line
 from codexd_frontends.screen.style import Style
 
@@ -46,7 +47,7 @@ def _print_from(daemon: Daemon, thread_id: str, after: int, console: Console) ->
         page = daemon.call(
             "thread/log/read",
             {"threadId": thread_id, "after": after, "limit": RECORD_PAGE},
-            LogPage,
+            ThreadLogReadResponse,
         )
         for raw in page.records:
             after = max(after, msgspec.json.decode(raw, type=LoggedRecord).seq)

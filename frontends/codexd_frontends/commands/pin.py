@@ -6,7 +6,8 @@ import argparse
 
 import msgspec
 
-from codexd_frontends.cli.compaction import Pins, pin_lines
+from codexd.protocol.codexd_methods import ThreadPinsResponse
+from codexd_frontends.cli.compaction import pin_lines
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import find_thread_id
@@ -24,7 +25,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
             method = "thread/pin/remove" if removes else "thread/pin/add"
             said = f"record {arguments.seq} is pinned{' no more' if removes else ''}"
             params["seq"] = arguments.seq
-        pins = daemon.call(method, params, Pins).pins
+        pins = daemon.call(method, params, ThreadPinsResponse).pins
     if console.json:
         console.document({"threadId": thread_id, "pins": msgspec.to_builtins(pins)})
     elif said:

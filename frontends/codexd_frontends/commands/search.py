@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import msgspec
 from msgspec import Raw
 
+from codexd.protocol.codexd_methods import SearchHit
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import indexed, short_id_chars
@@ -23,23 +24,6 @@ from codexd_frontends.screen.style import Style
 LIMIT_DEFAULT = 10
 PAGE = 100
 TITLE_CHARS_MAX = 60
-
-
-class TextRange(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A part of a text, in UTF-16 code units."""
-
-    start: int
-    end: int
-
-
-class SearchHit(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A place in a thread."""
-
-    seq: int
-    kind: str
-    snippet: str = ""
-    ranges: tuple[TextRange, ...] = ()
-    taken_back: bool = False  # its turn counts no more
 
 
 class SearchResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

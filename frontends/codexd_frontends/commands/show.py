@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 import msgspec
 from msgspec import Raw
 
+from codexd.protocol.codexd_methods import ImportedFrom
+from codexd.protocol.usage import ThreadTokenUsage, ThreadUsageReadResponse
 from codexd_frontends.cli.arguments import ALL_TURNS
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
@@ -17,7 +19,6 @@ from codexd_frontends.client.errors import RequestRefused
 from codexd_frontends.client.exits import DONE, Exit
 from codexd_frontends.client.follow import all_records, all_turns, past_turns, turn_at
 from codexd_frontends.client.messages import RawThreadAnswer, Thread, Turn
-from codexd_frontends.client.usage_messages import ThreadUsageAnswer, TokenUsage
 from codexd_frontends.screen.drawn import one_line
 from codexd_frontends.screen.instructions import FirstTold
 from codexd_frontends.screen.numbers import status_line
@@ -74,12 +75,12 @@ def _usage(daemon: Daemon, thread_id: str) -> str | None:
     """What the thread has used, in short; None where the daemon does not say."""
     params = {"threadId": thread_id, "turns": False}
     try:
-        usage = daemon.call("thread/usage/read", params, ThreadUsageAnswer)
+        usage = daemon.call("thread/usage/read", params, ThreadUsageReadResponse)
     except RequestRefused:
         return None  # An older daemon; the thread is shown all the same.
     if not usage.total.requests:
         return None
-    return status_line(TokenUsage(total=usage.total.tokens, percent_left=usage.percent_left))
+    return status_line(ThreadTokenUsage(total=usage.total.tokens, percent_left=usage.percent_left))
 
 
 def heading_lines(thread: Thread, style: Style, usage: str | None = None) -> list[str]:
@@ -91,13 +92,24 @@ def heading_lines(thread: Thread, style: Style, usage: str | None = None) -> lis
         "forked": thread.forked_from_id,
         "status": thread.status.word or None,
         "used": usage,
-        "from": thread.imported_from.words() if thread.imported_from is not None else None,
+        "from": _origin(thread.imported_from),
         "log": thread.path,
     }
     return [
         style.bold(thread.id),
         *(style.dim(f"  {name:<7}{one_line(fact)}") for name, fact in facts.items() if fact),
     ]
+
+
+def _origin(imported: ImportedFrom | None) -> str | None:
+    """Where a thread's past comes from that its daemon did not write, and what of it counts no more."""
+    if imported is None:
+        return None
+    if imported.origin == "log":
+        place = "records that this daemon did not write"
+    else:
+        place = f"{imported.origin} {imported.path or ''}".rstrip()
+    return "; ".join((place, *imported.dropped))
 
 
 def turns_pieces(

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 
+import msgspec
+
 from codexd import __version__
+from codexd.protocol.codexd_methods import Indexing, ServerStatusResponse, ThreadTrouble
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import default_socket_path
 from codexd_frontends.cli.thread_ref import indexed
@@ -12,7 +15,6 @@ from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import CommandError, Unreachable
 from codexd_frontends.client.exits import DONE, UNREACHABLE, Exit
 from codexd_frontends.client.follow import server_status
-from codexd_frontends.client.messages import Indexing, ServerStatus, ThreadTrouble
 from codexd_frontends.screen.drawn import one_line
 
 
@@ -24,14 +26,16 @@ def run(_arguments: argparse.Namespace, console: Console) -> Exit:
     except Unreachable as error:
         return _not_running(str(error), console)
     if console.json:
-        console.document({"running": True, **_members(status, console)})
+        members = msgspec.to_builtins(status) | {"socket": status.socket or console.socket_path}
+        del members["connections"]  # this one's among them
+        console.document({"running": True, **members})
     else:
         for line in status_lines(status, console):
             console.answer(line)
     return DONE
 
 
-def status_lines(status: ServerStatus, console: Console) -> list[str]:
+def status_lines(status: ServerStatusResponse, console: Console) -> list[str]:
     """The daemon, for a person."""
     threads = status.threads
     return [
@@ -67,32 +71,6 @@ def version_lines() -> list[str]:
     except CommandError:
         server = "codexd does not run"
     return [f"codexctl {__version__}", server]
-
-
-def _members(status: ServerStatus, console: Console) -> dict[str, object]:
-    threads, indexing = status.threads, status.indexing
-    return {
-        "pid": status.pid,
-        "socket": status.socket or console.socket_path,
-        "version": status.version,
-        "home": status.home,
-        "startedAt": status.started_at,
-        "threads": {
-            "loaded": threads.loaded,
-            "total": threads.total,
-            "running": threads.running,
-        },
-        "indexing": {"done": indexing.done, "total": indexing.total} if indexing else None,
-        "troubles": [
-            {
-                "threadId": trouble.thread_id,
-                "waits": trouble.waits,
-                "reason": trouble.reason,
-                "mend": trouble.mend,
-            }
-            for trouble in status.troubles
-        ],
-    }
 
 
 def _not_running(message: str, console: Console) -> Exit:

@@ -10,28 +10,35 @@ from functools import reduce
 import msgspec
 from msgspec import Raw
 
+from codexd.protocol.usage import (
+    CacheMiss,
+    PriceSource,
+    ThreadUsage,
+    ThreadUsageReadResponse,
+    UsageCounts,
+)
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import find_thread_id, short_id_chars
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.exits import DONE, Exit
-from codexd_frontends.client.usage_messages import (
-    CacheMiss,
-    PriceSource,
-    ThreadUsage,
-    ThreadUsageAnswer,
-    UsageCounts,
-    UsagePage,
-)
 from codexd_frontends.screen.drawn import one_line, title
-from codexd_frontends.screen.numbers import exact, money
+from codexd_frontends.screen.numbers import exact, money, tokens_plus
 from codexd_frontends.screen.style import Style
 
 PAGE = 100
 TITLE_CHARS_MAX = 40
 # In the order in which people ask: what was paid in full, what was not, what came of it, what that cost.
 HEADINGS = ("requests", "fresh", "cached", "written", "output", "reasoning", "money")
+
+
+class UsagePage(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """The answer to thread/usage/list, its threads as they came."""
+
+    data: tuple[Raw, ...]
+    next_cursor: str | None = None
+    prices: PriceSource = PriceSource()
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Exit:
@@ -53,7 +60,7 @@ def _say_one(daemon: Daemon, thread_id: str, console: Console, *, why: bool) -> 
     if console.json:
         console.document({"usage": read})
         return
-    usage, style = msgspec.json.decode(read, type=ThreadUsageAnswer), console.out_style
+    usage, style = msgspec.json.decode(read, type=ThreadUsageReadResponse), console.out_style
     for line in miss_lines(usage, style) if why else turn_lines(usage, style):
         console.answer(line)
 
@@ -84,7 +91,7 @@ def _listed(
             return
 
 
-def turn_lines(usage: ThreadUsageAnswer, style: Style) -> list[str]:
+def turn_lines(usage: ThreadUsageReadResponse, style: Style) -> list[str]:
     """What a thread used turn by turn, and in all."""
     rows = [
         (
@@ -118,7 +125,7 @@ def thread_lines(
         others = [kind for kind in thread.kinds if kind.kind != "turn"]
         rows += [("", "", one_line(kind.kind), *_columns(kind.used)) for kind in others]
     nothing = UsageCounts(cost_usd=None if threads else 0.0)
-    total = reduce(UsageCounts.plus, (thread.total for thread in threads), nothing)
+    total = reduce(_plus, (thread.total for thread in threads), nothing)
     when = "ever" if days is None else f"in {days} days"
     return [
         *_table(
@@ -132,7 +139,7 @@ def thread_lines(
     ]
 
 
-def miss_lines(usage: ThreadUsageAnswer, style: Style) -> list[str]:
+def miss_lines(usage: ThreadUsageReadResponse, style: Style) -> list[str]:
     """Each request that missed the cache, and what changed before it."""
     misses = usage.misses or ()
     total = usage.total
@@ -159,6 +166,20 @@ def _miss_lines(miss: CacheMiss, style: Style) -> list[str]:
         f"{_moment(miss.at)}  {style.bold(where)}  {one_line(miss.model)}: {found}",
         f"    {style.yellow(one_line(miss.segment))}: {one_line(miss.why)}{item}{cause}",
     ]
+
+
+def _plus(one: UsageCounts, other: UsageCounts) -> UsageCounts:
+    """The sum; what is known of its cost is the cost of what has a price."""
+    costs = [used.cost_usd for used in (one, other) if used.cost_usd is not None]
+    return UsageCounts(
+        requests=one.requests + other.requests,
+        failed_requests=one.failed_requests + other.failed_requests,
+        unsaid_requests=one.unsaid_requests + other.unsaid_requests,
+        unpriced_requests=one.unpriced_requests + other.unpriced_requests,
+        tokens=tokens_plus(one.tokens, other.tokens),
+        fresh_input_tokens=one.fresh_input_tokens + other.fresh_input_tokens,
+        cost_usd=sum(costs) if costs else None,
+    )
 
 
 def _columns(used: UsageCounts) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from pathlib import Path
 from msgspec import Raw
 
 from codexd.machine.python_child import python_command
+from codexd.protocol.codexd_methods import ThreadLogReadResponse
 from codexd.protocol.display.visible import visible_prose
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.follow_turn import OnScreen, RunningTurn
@@ -29,7 +30,7 @@ from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import BadConfig, CommandError, Unreachable, UsageError
 from codexd_frontends.client.exits import DONE, FAILED
 from codexd_frontends.client.follow import Followed, server_status
-from codexd_frontends.client.messages import LogPage, ThreadAnswer, TurnAnswer
+from codexd_frontends.client.messages import ThreadAnswer, TurnAnswer
 from codexd_frontends.client.process import stop_process, wait_gone
 from codexd_frontends.commands.log import record_line
 from codexd_frontends.demo.model_choice import ModelChoice, choose_model, scripted
@@ -126,7 +127,9 @@ def _show_log(daemon: Daemon, thread_id: str, path: str | None, console: Console
 def _records(daemon: Daemon, thread_id: str) -> Iterator[Raw]:
     after: int | None = 0
     while after is not None:
-        page = daemon.call("thread/log/read", {"threadId": thread_id, "after": after}, LogPage)
+        page = daemon.call(
+            "thread/log/read", {"threadId": thread_id, "after": after}, ThreadLogReadResponse
+        )
         yield from page.records
         after = page.next_after
 

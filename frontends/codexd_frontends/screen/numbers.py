@@ -5,7 +5,11 @@ Always as in en-US, whatever the locale: what codexctl prints is read by program
 
 from __future__ import annotations
 
-from codexd_frontends.client.usage_messages import TokenCounts, TokenUsage
+from operator import add, sub
+
+from msgspec.structs import astuple
+
+from codexd.protocol.usage import ThreadTokenUsage, TokenUsageBreakdown
 
 _UNITS = ((1000, "K"), (1000**2, "M"), (1000**3, "G"))
 # Below a dollar the cents are not enough to tell one turn from another.
@@ -49,19 +53,29 @@ def money(dollars: float | None) -> str:
     return f"${dollars:,.4f}" if dollars < _FINE_BELOW_USD else f"${dollars:,.2f}"
 
 
-def blended(used: TokenCounts) -> int:
+def tokens_plus(one: TokenUsageBreakdown, other: TokenUsageBreakdown) -> TokenUsageBreakdown:
+    """The sum of two counts."""
+    return TokenUsageBreakdown(*map(add, astuple(one), astuple(other)))
+
+
+def tokens_minus(one: TokenUsageBreakdown, other: TokenUsageBreakdown) -> TokenUsageBreakdown:
+    """What `one` has more than `other`."""
+    return TokenUsageBreakdown(*map(sub, astuple(one), astuple(other)))
+
+
+def blended(used: TokenUsageBreakdown) -> int:
     """The one figure for what was used: input that was not cached, and output."""
     return max(used.input_tokens - used.cached_input_tokens, 0) + used.output_tokens
 
 
-def status_line(usage: TokenUsage) -> str:
+def status_line(usage: ThreadTokenUsage) -> str:
     """How full the window is, and what the thread has used."""
     used = f"{short(blended(usage.total))} tokens"
     left = usage.percent_left
     return used if left is None else f"{left}% context left · {used}"
 
 
-def summary_line(used: TokenCounts) -> str:
+def summary_line(used: TokenUsageBreakdown) -> str:
     """What was used, exactly."""
     cached, reasoning = used.cached_input_tokens, used.reasoning_output_tokens
     fresh = max(used.input_tokens - cached, 0)

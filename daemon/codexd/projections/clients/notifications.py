@@ -50,6 +50,7 @@ from codexd.protocol import notifications as n
 from codexd.protocol.policies import sandbox_policy
 from codexd.protocol.threads import Active, Environment, Idle, InError, NotLoaded, ThreadStatus
 from codexd.protocol.turns import CollaborationMode, ModeSettings, Turn, TurnStatus
+from codexd.protocol.usage import ThreadTokenUsage, TokenUsageBreakdown
 
 # What becomes of prompts that still waited when a thread is put aside.
 WITHDRAWN = "{} that waited for a turn will not run: the thread was archived."
@@ -346,14 +347,13 @@ def _active(*, waiting: bool) -> Active:
     return Active(("waitingOnApproval",) if waiting else ())
 
 
-def token_usage(used: Usage) -> n.ThreadTokenUsage:
+def token_usage(used: Usage) -> ThreadTokenUsage:
     """What a thread has used as the wire has it."""
     total, last = (
-        n.TokenUsageBreakdown(*msgspec.structs.astuple(tokens))
-        for tokens in (used.total, used.last)
+        TokenUsageBreakdown(*msgspec.structs.astuple(tokens)) for tokens in (used.total, used.last)
     )
     window = used.window
-    return n.ThreadTokenUsage(total, last, window.limit, window.context_tokens, window.percent_left)
+    return ThreadTokenUsage(total, last, window.limit, window.context_tokens, window.percent_left)
 
 
 def thread_settings(settings: Settings) -> n.ThreadSettings:

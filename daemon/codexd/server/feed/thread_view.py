@@ -12,12 +12,12 @@ from codexd.core.values.ids import ThreadId
 from codexd.core.values.settings import Settings
 from codexd.index.build.rows import made_ms
 from codexd.projections.summary import Brought, Summary
+from codexd.protocol.codexd_methods import ImportedFrom
 from codexd.protocol.policies import sandbox_policy
 from codexd.protocol.threads import (
     Active,
     Environment,
     Idle,
-    ImportedFrom,
     InError,
     NotLoaded,
     Thread,

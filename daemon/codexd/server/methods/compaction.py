@@ -20,6 +20,13 @@ from codexd.machine.pacing import Steps
 from codexd.projections.model.kept_by_compaction import bridge_of
 from codexd.projections.model.pins import call_of, pinned_items
 from codexd.protocol import history
+from codexd.protocol.codexd_methods import (
+    HistoryCount,
+    KeptPreview,
+    PinView,
+    ThreadCompactPreviewResponse,
+    ThreadPinsResponse,
+)
 from codexd.protocol.history import ThreadCompactStartParams, ThreadCompactStartResponse
 from codexd.protocol.wire.rpc import RpcError, invalid_params
 from codexd.runtime.actor.actor import ThreadActor
@@ -58,20 +65,17 @@ async def thread_compact_preview(
     lost = Counter(model_history.items) - Counter(items)
     words = {word.seq: word.text for word in model_history.compaction_keep.words}
     kept = [
-        history.KeptPreview(
+        KeptPreview(
             one.seq, _tokens([bytes(text_item("user", words[one.seq]))]), _line(words[one.seq])
         )
         if not one.truncated
-        else history.KeptPreview(one.seq, 0, _line(words[one.seq]), truncated=True)
+        else KeptPreview(one.seq, 0, _line(words[one.seq]), truncated=True)
         for one in bridge.kept
     ]
-    kept += [
-        history.KeptPreview(pin.seq, pin.tokens, pin.text, pinned=True)
-        for pin in _pins(thread).pins
-    ]
+    kept += [KeptPreview(pin.seq, pin.tokens, pin.text, pinned=True) for pin in _pins(thread).pins]
     kept_tokens = _tokens(items)
     return MethodResult(
-        history.ThreadCompactPreviewResponse(
+        ThreadCompactPreviewResponse(
             state.window.context_tokens,
             limits.compact_at,
             await _counted(tuple(model_history.items)),
@@ -83,7 +87,7 @@ async def thread_compact_preview(
     )
 
 
-def _with_rest(kept: list[history.KeptPreview], kept_tokens: int) -> Iterable[history.KeptPreview]:
+def _with_rest(kept: list[KeptPreview], kept_tokens: int) -> Iterable[KeptPreview]:
     """A message that is cut takes what the others leave of the room."""
     rest = kept_tokens - sum(one.tokens for one in kept)
     return [
@@ -124,10 +128,10 @@ async def _asked(thread: ThreadActor, command: Command, connection: Connection) 
         raise refused(rejected) from rejected
 
 
-def _pins(thread: ThreadActor) -> history.ThreadPinsResponse:
+def _pins(thread: ThreadActor) -> ThreadPinsResponse:
     pins = thread.history.compaction_keep.pins
-    return history.ThreadPinsResponse(
-        tuple(history.PinView(pin.seq, _tokens(pin.items), _line(_text(pin.items))) for pin in pins)
+    return ThreadPinsResponse(
+        tuple(PinView(pin.seq, _tokens(pin.items), _line(_text(pin.items))) for pin in pins)
     )
 
 
@@ -222,7 +226,7 @@ def _read(item: bytes) -> _Item:
         return _Item()
 
 
-async def _counted(items: Iterable[bytes]) -> history.HistoryCount:
+async def _counted(items: Iterable[bytes]) -> HistoryCount:
     """The items by what they are."""
     counts: Counter[str] = Counter()
     size, steps = 0, Steps()
@@ -230,7 +234,7 @@ async def _counted(items: Iterable[bytes]) -> history.HistoryCount:
         size += json_bytes(msgspec.Raw(item))
         counts[_kind(_read(item))] += 1
         await steps.next()
-    return history.HistoryCount(**counts, tokens=tokens_of(size))
+    return HistoryCount(**counts, tokens=tokens_of(size))
 
 
 def _kind(item: _Item) -> str:

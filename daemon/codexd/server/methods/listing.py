@@ -25,6 +25,7 @@ from codexd.index.query.search import FoundThread, Hit, Occurrence
 from codexd.index.query.terms import TERM_CHARS_MAX, InvalidTerm, Snippet, read_term
 from codexd.protocol import searching as s
 from codexd.protocol import threads as t
+from codexd.protocol.codexd_methods import Indexing, SearchHit, TextRange
 from codexd.protocol.wire.rpc import internal_error, invalid_params, state_error
 from codexd.runtime.troubles import Trouble, unreadable
 from codexd.server.connection.connection import Connection, MethodResult
@@ -128,7 +129,7 @@ async def thread_search_occurrences(
     )
 
 
-def _indexing(services: Services, connection: Connection) -> t.Indexing | msgspec.UnsetType:
+def _indexing(services: Services, connection: Connection) -> Indexing | msgspec.UnsetType:
     wants = connection.reader.cursor
     return (services.directory.indexing if wants else None) or msgspec.UNSET
 
@@ -245,19 +246,19 @@ def _result(services: Services, found: FoundThread, *, hits: bool) -> s.ThreadSe
     return s.ThreadSearchResult(_shown(services, row), snippet, tuple(places))
 
 
-def _hit(hit: Hit, visibility: Visibility) -> s.SearchHit:
+def _hit(hit: Hit, visibility: Visibility) -> SearchHit:
     ranges = tuple(_range(hit.snippet, number) for number in range(len(hit.snippet.ranges)))
     kind: s.Kind = hit.kind  # type: ignore[assignment]  # KINDS are its words
     taken = hit.turn is not None and not visibility.counts(hit.begun or hit.seq)
-    return s.SearchHit(hit.seq, kind, hit.turn, hit.item, hit.snippet.text, ranges, taken)
+    return SearchHit(hit.seq, kind, hit.turn, hit.item, hit.snippet.text, ranges, taken)
 
 
-def _range(snippet: Snippet, number: int) -> s.TextRange:
+def _range(snippet: Snippet, number: int) -> TextRange:
     """A range as clients count it, who keep their texts in UTF-16."""
     start, end = snippet.ranges[number]
     before = len(snippet.text[:start].encode("utf-16-le")) // 2
     within = len(snippet.text[start:end].encode("utf-16-le")) // 2
-    return s.TextRange(before, before + within)
+    return TextRange(before, before + within)
 
 
 def _occurrence(one: Occurrence) -> s.ThreadSearchOccurrence:

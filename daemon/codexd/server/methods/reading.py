@@ -10,7 +10,7 @@ from codexd.core.events.events import InvalidEvent
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
 from codexd.protocol import threads as t
-from codexd.protocol.codexd_methods import ThreadLogReadParams, ThreadLogReadResponse
+from codexd.protocol.codexd_methods import ImportedFrom, ThreadLogReadParams, ThreadLogReadResponse
 from codexd.protocol.turns import Turn
 from codexd.protocol.wire.rpc import RpcError, invalid_params, state_error
 from codexd.runtime.images.images import Images
@@ -72,17 +72,17 @@ async def thread_read(
     return MethodResult(t.ThreadReadResponse(shown))
 
 
-async def _origin(services: Services, thread_id: ThreadId) -> t.ImportedFrom | msgspec.UnsetType:
+async def _origin(services: Services, thread_id: ThreadId) -> ImportedFrom | msgspec.UnsetType:
     """Where a thread's past comes from whose log does not say it yet."""
     try:
         package = await services.brought_in.of(thread_id)
         if package is not None:
-            return t.ImportedFrom(package.origin, package.path)
+            return ImportedFrom(package.origin, package.path)
         state = _state(services, thread_id)
         is_foreign = await _is_foreign(services.store, thread_id, state)
     except StoreError:
         return msgspec.UNSET
-    return t.ImportedFrom("log") if is_foreign else msgspec.UNSET
+    return ImportedFrom("log") if is_foreign else msgspec.UNSET
 
 
 async def _is_foreign(store: EventStore, thread_id: ThreadId, state: ThreadState | None) -> bool:

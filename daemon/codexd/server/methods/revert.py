@@ -10,6 +10,7 @@ from codexd.core.commands import Rejected
 from codexd.core.decide.revert import LOOK_AGAIN, TakingBack
 from codexd.core.values.ids import TurnId
 from codexd.protocol import history
+from codexd.protocol.codexd_methods import ThreadCompactUndoResponse
 from codexd.protocol.wire.rpc import state_error
 from codexd.runtime.actor.actor import ThreadActor
 from codexd.server.connection.connection import Connection, MethodResult
@@ -84,7 +85,7 @@ async def thread_compact_undo(
     assert settings is not None
     limit = thread.world.lookups.limits(settings).compact_at
     fits = limit is None or tokens < limit
-    return MethodResult(history.ThreadCompactUndoResponse(tokens, limit, fits, left))
+    return MethodResult(ThreadCompactUndoResponse(tokens, limit, fits, left))
 
 
 async def _carried_out(

@@ -17,7 +17,6 @@ from codexd.projections.usage.by_turn import TurnCost, UsageByTurn
 from codexd.projections.usage.cache_misses import MISS_TYPES, CacheMisses, Miss
 from codexd.projections.usage.requests import Kind
 from codexd.protocol import usage as u
-from codexd.protocol.notifications import TokenUsageBreakdown
 from codexd.protocol.wire.rpc import invalid_params, state_error
 from codexd.runtime.snapshots.window import fill_of
 from codexd.server.connection.connection import Connection, MethodResult
@@ -116,7 +115,7 @@ def counts_of(sums: Iterable[Spent], own: OwnPrices) -> u.UsageCounts:
         failed_requests=sum(one.failed for one in kept),
         unsaid_requests=unsaid,
         unpriced_requests=unpriced,
-        tokens=TokenUsageBreakdown(
+        tokens=u.TokenUsageBreakdown(
             tokens.total_tokens,
             tokens.input_tokens,
             read,

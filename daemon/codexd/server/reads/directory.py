@@ -32,7 +32,7 @@ from codexd.index.query.listing import (
 from codexd.index.query.search import FoundThread, Occurrence, found_threads, occurrences
 from codexd.index.query.terms import Phrase
 from codexd.projections.summary import Summary
-from codexd.protocol.threads import Indexing
+from codexd.protocol.codexd_methods import Indexing
 from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.snapshots.summary import summary_of
 from codexd.runtime.supervisor import Supervisor
