@@ -1,7 +1,7 @@
-"""codexctl: the table of subcommands, and what they have in common.
+"""codexctl: the table of subcommands, the parser, and the exit code.
 
-Each row names a module of `codexd_frontends.commands`, imported only when its row is chosen; so a
-subcommand starts as fast as what it needs.
+Each row names a module of `codexd_frontends.commands`, which is imported only when its row is chosen, so a
+subcommand imports only what it needs.
 """
 
 from __future__ import annotations
@@ -81,24 +81,24 @@ SUBCOMMANDS = (
     Subcommand("send", "send a prompt and stream its turn", (*SEND_OPTIONS, PROMPT), "send"),
     Subcommand(
         "attach",
-        "a terminal on a live thread: its past, then whatever happens",
+        "follow a thread in a terminal: its last turns, then everything that happens",
         (THREAD, TURNS_ON_ATTACH, REASONING, NO_INPUT, JSON),
         "attach",
     ),
     Subcommand("list", "list threads", (ARCHIVED, LIMIT, SEARCH, JSON), "list"),
     Subcommand(
-        "search", "find threads by what is in them", (TERMS, LIMIT, ARCHIVED, KIND, JSON), "search"
+        "search", "find threads by their text", (TERMS, LIMIT, ARCHIVED, KIND, JSON), "search"
     ),
     Subcommand(
         "show",
-        "show what happened in a thread",
+        "show the turns of a thread",
         (THREAD, TURNS, AT_RECORD, INSTRUCTIONS, REASONING, JSON),
         "show",
     ),
     Subcommand("log", "show the raw records of a thread", (THREAD, FROM, FOLLOW_LOG, JSON), "log"),
     Subcommand(
         "usage",
-        "say what threads have used, what it cost, and why a cache was missed",
+        "show the tokens that threads have used, their cost, and why a cache was missed",
         (SOME_THREAD, DAYS, WHY, JSON),
         "usage",
     ),
@@ -107,65 +107,67 @@ SUBCOMMANDS = (
     Subcommand("unarchive", "take a thread out of the archive", (THREAD, JSON), "unarchive"),
     Subcommand(
         "export",
-        "write a thread into a file, to take it along",
+        "write a thread to a file, to import it elsewhere",
         (THREAD, OUTPUT, FORCE, JSON),
         "export",
     ),
     Subcommand(
         "import",
-        "bring in exported threads, or threads of the original",
+        "import exported threads, or threads of Codex",
         (PATHS, DRY_RUN, JSON),
         "import_",
     ),
     Subcommand(
         "scrub",
-        "take out of a thread and its forks what should not be in them",
+        "remove secrets and other text from a thread and its forks",
         (THREAD, PATTERNS, SEQS, KNOWN, DRY_RUN, JSON),
         "scrub",
     ),
     Subcommand(
-        "delete", "remove a thread for good", (THREAD, DETACH_CHILDREN, YES, JSON), "delete"
+        "delete", "delete a thread permanently", (THREAD, DETACH_CHILDREN, YES, JSON), "delete"
     ),
     Subcommand(
         "fsck",
-        "check that what is stored reads back as it was written",
+        "check that stored threads and outputs are undamaged",
         (SOME_THREADS, SALVAGE, SWEEP, JSON),
         "fsck",
     ),
     Subcommand(
         "revert",
-        "take back the turns behind one, or bring them back; files on the disk stay as they are",
+        "take back the last turns, or bring them back; files on the disk are not changed",
         (LAST_OR_THREAD, TO_TURN, UNDO_REVERT, JSON),
         "revert",
     ),
     Subcommand(
         "compact",
-        "shorten what the model is given of a thread, look at what that would do, or undo it",
+        "shorten the history that the model is sent, preview that, or undo it",
         (LAST_OR_THREAD, PREVIEW, UNDO_COMPACTION, JSON),
         "compact",
     ),
     Subcommand(
-        "pin", "have every compaction of a thread keep a record", (THREAD, PINNED, JSON), "pin"
+        "pin", "keep a record in every compaction of a thread", (THREAD, PINNED, JSON), "pin"
     ),
-    Subcommand("unpin", "let a pinned record go again", (THREAD, UNPINNED, JSON), "pin"),
+    Subcommand("unpin", "remove the pin of a record", (THREAD, UNPINNED, JSON), "pin"),
     Subcommand(
         "review",
-        "have changes reviewed by a model that knows nothing of the conversation",
+        "have a model review changes without the conversation",
         (*REVIEWED, JSON),
         "review",
     ),
     Subcommand("rename", "give a thread a name", (THREAD, NAME, JSON), "rename"),
-    Subcommand("interrupt", "interrupt the turn that runs", (THREAD, JSON), "interrupt"),
+    Subcommand("interrupt", "interrupt the running turn", (THREAD, JSON), "interrupt"),
     Subcommand(
         "approve",
-        "look at the approval that a thread waits for, and answer it",
+        "show the approval that a thread waits for, and answer it",
         (THREAD, APPROVAL, *VERDICTS, JSON),
         "approve",
     ),
-    Subcommand("status", "say whether the daemon runs", (JSON,), "status", may_start=False),
+    Subcommand("status", "show whether the daemon runs", (JSON,), "status", may_start=False),
     Subcommand("start", "start the daemon", (JSON,), "start"),
     Subcommand("stop", "stop the daemon", (NOW, JSON), "stop", may_start=False),
-    Subcommand("paths", "say where everything lies", (JSON,), "paths", may_start=False),
+    Subcommand(
+        "paths", "show the paths of all files and folders", (JSON,), "paths", may_start=False
+    ),
     Subcommand(
         "app-server", "copy stdin and stdout to the daemon, for IDEs and SDKs", (), "app_server"
     ),
@@ -173,14 +175,14 @@ SUBCOMMANDS = (
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse, except that a mistake is a Trouble like any other."""
+    """A parser that raises UsageError instead of exiting."""
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}\n{self.format_usage().strip()}")
 
 
 class _Version(argparse.Action):
-    """--version: this program's, and the daemon's if one runs."""
+    """--version: prints the versions of codexctl and of the daemon, if it runs."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         from codexd_frontends.commands.status import version_lines
@@ -195,7 +197,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_shared(shared)
     parser = _Parser(
         prog="codexctl",
-        description="Talk with coding-agent threads; the daemon that owns them is started as needed.",
+        description="Work with the threads of a coding agent; the daemon that owns them is started when needed.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=exit_table(),
     )
@@ -237,7 +239,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _report(trouble, as_json="--json" in words)
         return trouble.exit.number
     except BrokenPipeError:
-        # Python would try to flush stdout at its end, and complain.
+        # Otherwise Python would flush stdout at exit, and print an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OUTPUT_CLOSED.number
     except KeyboardInterrupt:
@@ -245,7 +247,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run_somewhere(words: Sequence[str]) -> Exit:
-    """Run a command; one that needs the working directory says so where that was removed."""
+    """Run a command; raises UsageError if it needs the working directory and that was removed."""
     try:
         return _run(words)
     except FileNotFoundError:
@@ -276,13 +278,13 @@ def _run(words: Sequence[str]) -> Exit:
 
 
 def _report(trouble: CommandError, *, as_json: bool) -> None:
-    """Say what went wrong: on stderr, and to a program on stdout as JSON."""
+    """Print an error: on stderr, or on stdout if it is JSON."""
     if not as_json:
         is_foreign = isinstance(trouble, RequestRefused)
-        said = (
+        message = (
             one_line(str(trouble), MESSAGE_CHARACTERS_MAX) if is_foreign else indented(str(trouble))
         )
-        print(f"codexctl: {said}", file=sys.stderr)
+        print(f"codexctl: {message}", file=sys.stderr)
         return
     import msgspec
 

@@ -1,14 +1,14 @@
-"""What subcommands take: each argument once, and who takes it is said in the table of `ctl`."""
+"""The arguments of subcommands; the table in `ctl` says which subcommand takes which."""
 
 from __future__ import annotations
 
 import argparse
 from typing import Any
 
-TURNS_ON_ATTACH_DEFAULT = 20  # a few screens of past; `show` has more of it
-TURNS_SHOWN_DEFAULT = 50  # what people look for is near the end, and a thread may have any number
+TURNS_ON_ATTACH_DEFAULT = 20  # a few screens; `show` has more
+TURNS_SHOWN_DEFAULT = 50  # people mostly look for recent turns, and a thread may have any number
 ALL_TURNS = "all"
-USAGE_DAYS_DEFAULT = 30  # what is paid for is paid for by the month
+USAGE_DAYS_DEFAULT = 30  # bills are monthly
 
 
 class Argument:
@@ -20,7 +20,7 @@ class Argument:
         self.options = options
 
     def add_to(self, parser: argparse.ArgumentParser) -> None:
-        """Declare it."""
+        """Add the argument to `parser`."""
         if self.group is None:
             parser.add_argument(*self.names, **self.options)
         else:
@@ -58,7 +58,7 @@ NAME = Argument("name", metavar="NAME", help="the new name")
 REASONING = Argument(
     "--reasoning",
     choices=("none", "summary", "raw"),
-    help="how much of what the model thinks is shown (default: as config.toml says, else summary)",
+    help="how much of the model's reasoning is shown (default: as in config.toml, else summary)",
 )
 
 SEND_OPTIONS = (
@@ -69,20 +69,20 @@ SEND_OPTIONS = (
     Argument(
         "--provider",
         metavar="NAME",
-        group="whom",
-        help="the provider to use, by its name in config.toml or a well-known one",
+        group="provider",
+        help="the provider to use: a name in config.toml, or a well-known provider",
     ),
     Argument(
         "--oss",
         action="store_true",
-        group="whom",
-        help="use a model on this machine: the daemon looks for a server that answers",
+        group="provider",
+        help="use a model on this machine: the daemon looks for a running server",
     ),
     Argument(
         "--local-provider",
         metavar="NAME",
-        group="whom",
-        help="the same, of this server: ollama, lmstudio, llamacpp or vllm",
+        group="provider",
+        help="the same with this server: ollama, lmstudio, llamacpp or vllm",
     ),
     Argument(
         "-i",
@@ -91,18 +91,18 @@ SEND_OPTIONS = (
         dest="images",
         action="append",
         default=[],
-        help="an image to show the model: PNG, JPEG, GIF or WebP; may be given again",
+        help="an image for the model: PNG, JPEG, GIF or WebP; may be repeated",
     ),
     Argument("-C", "--cd", dest="cwd", metavar="DIR", help="the directory to work in"),
-    Argument(
-        "--effort", metavar="EFFORT", help="how hard the model is to think: low, medium, high"
-    ),
+    Argument("--effort", metavar="EFFORT", help="the model's reasoning effort: low, medium, high"),
     Argument(
         "--summary",
         choices=("auto", "concise", "detailed", "none"),
-        help="how the model is to sum up what it thinks",
+        help="how the model summarizes its reasoning",
     ),
-    Argument("--verbosity", choices=("low", "medium", "high"), help="how much the model is to say"),
+    Argument(
+        "--verbosity", choices=("low", "medium", "high"), help="the length of the model's answers"
+    ),
     Argument(
         "--approval-policy",
         choices=("untrusted", "on-request", "never"),
@@ -115,11 +115,11 @@ SEND_OPTIONS = (
 INSTRUCTIONS = Argument(
     "--instructions",
     action="store_true",
-    help="what the model is told before anybody speaks, as the log has it, and from which files",
+    help="show the instructions that the model receives before the first prompt, and their files",
 )
-ARCHIVED = Argument("--archived", action="store_true", help="the archive instead")
-LIMIT = Argument("--limit", metavar="N", type=_count, default=None, help="at most so many")
-SEARCH = Argument("--search", metavar="TEXT", help="only those whose title has this text")
+ARCHIVED = Argument("--archived", action="store_true", help="archived threads instead")
+LIMIT = Argument("--limit", metavar="N", type=_count, default=None, help="show at most N")
+SEARCH = Argument("--search", metavar="TEXT", help="only threads whose title has this text")
 SOME_THREAD = Argument(
     "thread",
     metavar="THREAD",
@@ -131,19 +131,19 @@ DAYS = Argument(
     metavar="N",
     type=_count_or_all,
     default=USAGE_DAYS_DEFAULT,
-    help=f"of all threads: what was used in so many days, in UTC, or {ALL_TURNS}"
+    help=f"for all threads: the usage of the last N days, in UTC, or {ALL_TURNS}"
     f" (default: {USAGE_DAYS_DEFAULT})",
 )
 WHY = Argument(
     "--why",
     action="store_true",
-    help="of a thread: which requests missed the provider's prompt cache, and what changed before them",
+    help="for a thread: which requests missed the provider's prompt cache, and what changed before them",
 )
 TERMS = Argument(
     "terms",
     metavar="TERM",
     nargs="+",
-    help='what to look for: words, "words in a row", beginn*; all of them in one place',
+    help='what to look for: words, "a phrase", prefix*; a text must have all terms',
 )
 SEARCHED_KINDS = ("name", "prompt", "answer", "path", "command", "reasoning", "output")
 KIND = Argument(
@@ -151,58 +151,60 @@ KIND = Argument(
     dest="kinds",
     choices=SEARCHED_KINDS,
     action="append",
-    help="only in this kind of text; may be given again",
+    help="only in this kind of text; may be repeated",
 )
 AT_RECORD = Argument(
     "--at",
     metavar="SEQ",
     dest="at_seq",
     type=_count,
-    help="only the turn that has this record, as `search` and `log` number them",
+    help="only the turn that has this record, by its number in `search` and `log`",
 )
 TURNS = Argument(
     "--turns",
     metavar="N",
     type=_count_or_all,
     default=TURNS_SHOWN_DEFAULT,
-    help=f"how many of the last turns, or {ALL_TURNS} (default: {TURNS_SHOWN_DEFAULT})",
+    help=f"how many of the last turns to show, or {ALL_TURNS} (default: {TURNS_SHOWN_DEFAULT})",
 )
 TURNS_ON_ATTACH = Argument(
     "--turns",
     metavar="N",
     type=_count,
     default=TURNS_ON_ATTACH_DEFAULT,
-    help=f"how many turns of the past to show (default: {TURNS_ON_ATTACH_DEFAULT})",
+    help=f"how many earlier turns to show (default: {TURNS_ON_ATTACH_DEFAULT})",
 )
 NO_INPUT = Argument(
     "--no-input",
     "--follow",
     dest="no_input",
     action="store_true",
-    help="only watch: take no prompts and ask nothing; go on until Ctrl-C",
+    help="only watch: take no prompts and ask nothing, until Ctrl-C",
 )
 FROM = Argument(
-    "--from", dest="first", metavar="SEQ", type=_count, default=1, help="from this record on"
+    "--from", dest="first", metavar="SEQ", type=_count, default=1, help="start at this record"
 )
-FOLLOW_LOG = Argument("--follow", "-f", action="store_true", help="go on with what is added")
+FOLLOW_LOG = Argument(
+    "--follow", "-f", action="store_true", help="also print new records as they are added"
+)
 OUTPUT = Argument(
     "-o",
     "--output",
     metavar="FILE",
-    help="where to, or - for stdout (default: the thread's name or id, and .codexd.tar)",
+    help="the file to write, or - for stdout (default: the thread's name or id, and .codexd.tar)",
 )
-FORCE = Argument("--force", action="store_true", help="replace a file that is there")
+FORCE = Argument("--force", action="store_true", help="replace an existing file")
 PATHS = Argument(
     "paths",
     metavar="PATH",
     nargs="+",
-    help="an exported thread, a rollout of the original, or a folder of them",
+    help="an exported thread, a rollout of Codex, or a folder of such files",
 )
 DRY_RUN = Argument(
-    "--dry-run", action="store_true", help="say what would come of it; write nothing"
+    "--dry-run", action="store_true", help="report what would be done; write nothing"
 )
 PATTERNS = Argument(
-    "patterns", metavar="PATTERN", nargs="*", help="a regular expression: what matches is replaced"
+    "patterns", metavar="PATTERN", nargs="*", help="a regular expression; every match is replaced"
 )
 SEQS = Argument(
     "--seq",
@@ -210,17 +212,17 @@ SEQS = Argument(
     metavar="N",
     type=_count,
     action="append",
-    help="a record, as `log` numbers them, of which every text is replaced; may be given again",
+    help="a record, by its number in `log`, of which every text is replaced; may be repeated",
 )
 KNOWN = Argument(
     "--known",
     action="store_true",
-    help="replace what the daemon knows to be a secret by now, as it does in new records",
+    help="replace all secrets that the daemon knows now, as in new records",
 )
 DETACH_CHILDREN = Argument(
     "--detach-children",
     action="store_true",
-    help="give the threads that were forked from it copies of what they share",
+    help="first copy the shared records into the threads that were forked from it",
 )
 YES = Argument("--yes", "-y", action="store_true", help="do not ask")
 SOME_THREADS = Argument(
@@ -229,12 +231,12 @@ SOME_THREADS = Argument(
 SALVAGE = Argument(
     "--salvage",
     action="store_true",
-    help="make damaged threads readable: what is lost says so, and the damaged file is kept",
+    help="make damaged threads readable: lost records are marked, and the damaged file is kept",
 )
 SWEEP = Argument(
     "--sweep", action="store_true", help="remove large outputs and images that no thread names"
 )
-AT_TURN = Argument("--at", metavar="TURN", help="the last turn to take over (default: all)")
+AT_TURN = Argument("--at", metavar="TURN", help="the last turn to include (default: all)")
 LAST_OR_THREAD = Argument(
     "thread",
     metavar="THREAD",
@@ -252,63 +254,71 @@ UNDO_REVERT = Argument(
     "--undo",
     action="store_true",
     group="way",
-    help="bring back what was taken back last; turns since then stay behind it",
+    help="bring back the turns that were taken back last; later turns stay after them",
 )
 PREVIEW = Argument(
     "--preview",
     action="store_true",
     group="compacting",
-    help="only say what would be kept and lost; no model is asked",
+    help="only show what would be kept and dropped; no request is sent",
 )
 PINNED = Argument(
     "seq",
     metavar="SEQ",
     nargs="?",
     type=_count,
-    help="the record, as `log` and `search` number them (default: list what is pinned)",
+    help="the record, by its number in `log` and `search` (default: list the pinned records)",
 )
-UNPINNED = Argument("seq", metavar="SEQ", type=_count, help="the record, as `pin` lists it")
+UNPINNED = Argument("seq", metavar="SEQ", type=_count, help="the record, by its number in `pin`")
 REVIEWED = (
     Argument(
         "prompt",
         metavar="PROMPT",
         nargs="?",
-        help="what to review, in your own words, or - for stdin",
+        help="instructions for the review, or - to read them from stdin",
     ),
     Argument(
         "--uncommitted",
         action="store_true",
         group="reviewed",
-        help="what is not committed yet (the default)",
+        help="review all uncommitted changes (the default)",
     ),
     Argument(
-        "--base", metavar="BRANCH", group="reviewed", help="what this branch adds to another one"
+        "--base",
+        metavar="BRANCH",
+        group="reviewed",
+        help="review the changes of this branch since BRANCH",
     ),
-    Argument("--commit", metavar="SHA", group="reviewed", help="what one commit changed"),
+    Argument("--commit", metavar="SHA", group="reviewed", help="review the changes of one commit"),
     Argument(
         "-t",
         "--thread",
         metavar="THREAD",
-        help="the thread that is told of it, where it works (default: a new one, here)",
+        help="add the findings to this thread, and review in its directory (default: a new thread, here)",
     ),
 )
 UNDO_COMPACTION = Argument(
     "--undo",
     action="store_true",
     group="compacting",
-    help="have the model's history as if the last compaction had not happened; later turns stay",
+    help="restore the model's history as if the last compaction had not happened; later turns stay",
 )
-NOW = Argument("--now", action="store_true", help="do not let running turns come to a safe point")
+NOW = Argument(
+    "--now", action="store_true", help="do not wait until running turns are at a safe point"
+)
 APPROVAL = Argument(
     "approval",
     metavar="APPROVAL",
     nargs="?",
-    help="its id; without one it is shown, and asked about on a terminal",
+    help="the approval's id; without it the approval is shown, and on a terminal you are asked",
 )
 VERDICTS = (
-    Argument("--decline", action="store_true", group="verdict", help="no, and the turn goes on"),
-    Argument("--cancel", action="store_true", group="verdict", help="no, and the turn is stopped"),
+    Argument("--decline", action="store_true", group="verdict", help="decline; the turn goes on"),
+    Argument("--cancel", action="store_true", group="verdict", help="decline, and stop the turn"),
     Argument(
-        "--session", action="store_true", group="verdict", help="yes, in this thread from now on"
+        "--session",
+        action="store_true",
+        group="verdict",
+        help="allow it in this thread from now on",
     ),
 )
