@@ -18,6 +18,7 @@ from typing import Final, NoReturn
 
 import trio
 
+from codexd_eventstore.reading import Pages
 from codexd_eventstore.store import Damaged, EventStore, NotFound, Record
 
 # A handler that raises is called again after this long, then after twice as long, up to the longest.
@@ -121,11 +122,8 @@ class _Consumer:
             # A power cut took what was handled and not yet on disk; other records will have those numbers.
             position = head.version
             await store.set_checkpoint(name, stream, position)
-        while position < head.version:
-            records = await store.read(stream, after=position)
-            await self._handle(stream, records)
-            position = records[-1].seq
-            await store.set_checkpoint(name, stream, position)
-            head = await store.head(stream)
+        async for page in Pages(store, stream, after=position):
+            await self._handle(stream, page)
+            await store.set_checkpoint(name, stream, page[-1].seq)
         if size is not None:
             await store.set_checkpoint(f"{name}.bytes", stream, size)

@@ -110,6 +110,12 @@ def records_back(
     return RecordsBack(log, stream, before, limit)
 
 
+async def record_at(log: EventLog, stream: str, seq: int) -> Record:
+    """One record that there is."""
+    (record,) = await log.read(stream, after=seq - 1, limit=1)
+    return record
+
+
 def bounded(records: Sequence[Record]) -> list[Record]:
     """What of these records a page has, by their bytes."""
     sizes = itertools.accumulate(len(record.line) for record in records)

@@ -17,7 +17,8 @@ from codexd.core.events.events import (
 from codexd.core.events.history import ThreadImported, ThreadTakenIn
 from codexd.core.events.record import decode_record
 from codexd.core.events.warnings import ThreadWarned
-from codexd_eventstore.store import EventStore, NotFound
+from codexd_eventstore.event_log import EventLog, NotFound
+from codexd_eventstore.reading import records, records_back
 
 IMPORT_BY = "import:"
 # What may happen to an imported thread without its being gone on with.
@@ -43,47 +44,39 @@ class ImportState(msgspec.Struct, frozen=True):
     imported: ThreadImported | None = None  # the newest mark
 
 
-async def standing_of(store: EventStore, stream: str, source_id: str) -> ImportState:
+async def standing_of(log: EventLog, stream: str, source_id: str) -> ImportState:
     """Read back from the end, as far as the mark of the last import."""
     try:
-        head = await store.head(stream)
+        head = await log.head(stream)
     except NotFound:
         return ImportState("absent")
     kind: Kind = "imported"
-    last_by, before = "", None
-    own_first = head.parent_seq + 1
-    while True:
-        page = await store.read_back(stream, before=before)
-        for record in page:
-            recorded = decode_record(record.line)
-            event, by = recorded.event, recorded.by or ""
-            if isinstance(event, ThreadImported) and event.source_id == source_id:
-                return ImportState(kind, head.version, head.archived, event)
-            if record.seq < own_first:
-                page = []
-                break
-            if not by.startswith(IMPORT_BY) and not isinstance(event, _ASIDE):
-                kind = "continued"
-            last_by, before = by, record.seq
-            if isinstance(event, ThreadForked) and not by.startswith(IMPORT_BY):
-                return ImportState("foreign", head.version, head.archived)
-        if not page:
+    last_by, own_first = "", head.parent_seq + 1
+    async for record in records_back(log, stream):
+        recorded = decode_record(record.line)
+        event, by = recorded.event, recorded.by or ""
+        if isinstance(event, ThreadImported) and event.source_id == source_id:
+            return ImportState(kind, head.version, head.archived, event)
+        if record.seq < own_first:
             break
+        if not by.startswith(IMPORT_BY) and not isinstance(event, _ASIDE):
+            kind = "continued"
+        last_by = by
+        if isinstance(event, ThreadForked) and not by.startswith(IMPORT_BY):
+            return ImportState("foreign", head.version, head.archived)
     cut_off = kind == "imported" and last_by.startswith(IMPORT_BY)
     return ImportState("cut_off" if cut_off else "foreign", head.version, head.archived)
 
 
-async def fork_point(store: EventStore, parent: str, before_ordinal: int) -> int:
+async def fork_point(log: EventLog, parent: str, before_ordinal: int) -> int:
     """The last record of an imported thread that comes from a line in front of an ordinal; 0 for none."""
-    point, after = 0, 0
-    while page := await store.read(parent, after=after):
-        for record in page:
-            ordinal = _ordinal(decode_record(record.line).by)
-            if ordinal is not None and ordinal >= before_ordinal:
-                return point
-            if ordinal is not None:
-                point = record.seq
-        after = page[-1].seq
+    point = 0
+    async for record in records(log, parent):
+        ordinal = _ordinal(decode_record(record.line).by)
+        if ordinal is not None and ordinal >= before_ordinal:
+            return point
+        if ordinal is not None:
+            point = record.seq
     return point
 
 

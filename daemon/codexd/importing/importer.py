@@ -30,6 +30,7 @@ from codexd.importing.rollout.settings import MODEL_UNKNOWN
 from codexd.importing.rollouts import NOT_READ, ImportedUpTo, Rollout, RolloutPage
 from codexd.importing.sources import RolloutFile, UnreadableSource, given_name, thread_id_for
 from codexd.importing.writing import Writing
+from codexd_eventstore.reading import records
 from codexd_eventstore.store import EventStore, StoreError
 
 # Lines that are appended before others have their turn: some 2 ms.
@@ -281,11 +282,7 @@ class _Run:
             rollout.go_on_from(state.settings)
 
     async def _state_at(self, stream: str, seq: int) -> ThreadState:
-        state, after = ThreadState(), 0
-        while page := await self._store.read(stream, after=after):
-            for record in page:
-                if record.seq > seq:
-                    return state
-                state = evolve(state, decode_record(record.line).event)
-            after = page[-1].seq
+        state = ThreadState()
+        async for record in records(self._store, stream, upto=seq):
+            state = evolve(state, decode_record(record.line).event)
         return state

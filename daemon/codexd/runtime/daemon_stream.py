@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import trio
 
-from codexd_eventstore.store import Conflict, EventStore, NewEvent, NotFound, Record
+from codexd_eventstore.event_log import Conflict, EventLog, NewEvent, NotFound, Record
+from codexd_eventstore.reading import record_at
 
 # No thread is called so: their names are UUIDs.
 DAEMON_STREAM = "daemon"
 
 
-async def note(store: EventStore, event: NewEvent, *, key: str, at_us: int) -> None:
+async def note(log: EventLog, event: NewEvent, *, key: str, at_us: int) -> None:
     """Append a fact; one whose key is known is there already. Raises: StoreError."""
     while True:
         try:
-            version = (await store.head(DAEMON_STREAM)).version
+            version = (await log.head(DAEMON_STREAM)).version
         except NotFound:
             version = 0
         try:
-            await store.append(
+            await log.append(
                 DAEMON_STREAM,
                 [event],
                 expected_version=version,
@@ -32,13 +33,10 @@ async def note(store: EventStore, event: NewEvent, *, key: str, at_us: int) -> N
             return
 
 
-async def noted(store: EventStore, key: str) -> Record | None:
+async def noted(log: EventLog, key: str) -> Record | None:
     """The fact that a key was given with. Raises: StoreError."""
     try:
-        span = await store.find_key(DAEMON_STREAM, key)
+        span = await log.find_key(DAEMON_STREAM, key)
     except NotFound:
         return None
-    if span is None:
-        return None
-    (record,) = await store.read(DAEMON_STREAM, after=span[0] - 1, limit=1)
-    return record
+    return await record_at(log, DAEMON_STREAM, span[0]) if span is not None else None

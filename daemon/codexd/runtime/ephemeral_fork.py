@@ -13,8 +13,8 @@ import trio
 
 from codexd.core.events.record import decode_envelope
 from codexd.core.values.ids import ThreadId
+from codexd_eventstore.reading import Pages
 from codexd_eventstore.store import (
-    PAGE_RECORDS_MAX,
     Damaged,
     EventStore,
     NewEvent,
@@ -34,10 +34,7 @@ async def copy_past(
         StoreError, InvalidEvent: what was copied until then is left, for the caller to delete.
     """
     copied = 0
-    while copied < at_seq:
-        page = await source.read(parent, after=copied, limit=min(at_seq - copied, PAGE_RECORDS_MAX))
-        if not page:
-            raise Refused(f"stream {parent} has {copied} records: it cannot be forked at {at_seq}")
+    async for page in Pages(source, parent, upto=at_seq):
         foreign = await source.foreign_in(parent, page)
         for record in page:
             taken = decode_envelope(record.line)
@@ -60,6 +57,8 @@ async def copy_past(
             copied = record.seq
         # Neither store need wait when both are memory, and other threads want their turn.
         await trio.lowlevel.checkpoint()
+    if copied < at_seq:
+        raise Refused(f"stream {parent} has {copied} records: it cannot be forked at {at_seq}")
 
 
 async def _copy_images(source: EventStore, data: bytes, target: EventStore) -> None:

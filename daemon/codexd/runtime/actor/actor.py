@@ -39,6 +39,7 @@ from codexd.runtime.snapshots.after_revert import Refolded, refolded_for
 from codexd.runtime.snapshots.folds import Folds
 from codexd.runtime.snapshots.load import Witness, load
 from codexd.runtime.snapshots.steps import LAST_STEP_EVENTS, Seed, SnapshotWriter
+from codexd_eventstore.reading import record_at
 from codexd_eventstore.store import StoreError, StoreFailed
 
 log = logging.getLogger(__name__)
@@ -363,8 +364,7 @@ class ThreadActor:
         span = await self.world.store.find_key(self.thread_id, key)
         if span is None:
             return None
-        (first,) = await self.world.store.read(self.thread_id, after=span[0] - 1, limit=1)
-        return decode_record(first.line)
+        return decode_record((await record_at(self.world.store, self.thread_id, span[0])).line)
 
     def _take_step(self, effects: trio.Nursery) -> None:
         folds = self.settled

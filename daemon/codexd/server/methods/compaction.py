@@ -33,6 +33,7 @@ from codexd.runtime.actor.actor import ThreadActor
 from codexd.server.connection.connection import Connection, MethodResult
 from codexd.server.methods.lookup import open_thread, refused
 from codexd.server.services import Services
+from codexd_eventstore.reading import record_at, records, records_back
 
 # Enough of a text to know it by, on one line of a terminal.
 PREVIEW_CHARACTERS = 100
@@ -145,7 +146,7 @@ async def _given(thread: ThreadActor, seq: int) -> tuple[msgspec.Raw, ...]:
         raise invalid_params(
             f"seq: record {seq} was taken back by a revert, so the model has nothing of it; nothing was pinned"
         )
-    recorded = await _record(thread, seq)
+    recorded = decode_record((await record_at(thread.world.store, thread.thread_id, seq)).line)
     event = recorded.event
     items: tuple[msgspec.Raw, ...] = ()
     waits = isinstance(event, InputQueued) and any(
@@ -169,32 +170,22 @@ def _not_given(recorded: Recorded) -> RpcError:
     )
 
 
-async def _record(thread: ThreadActor, seq: int) -> Recorded:
-    (record,) = await thread.world.store.read(thread.thread_id, after=seq - 1, limit=1)
-    return decode_record(record.line)
-
-
 async def _turn_around(thread: ThreadActor, recorded: Recorded) -> list[Recorded]:
     """The records of the turn in which a call was made, or is answered, as far as they are needed."""
-    store, thread_id = thread.world.store, thread.thread_id
+    store, thread_id, seq = thread.world.store, thread.thread_id, recorded.seq
     found: list[Recorded] = []
     call_id = call_of(recorded.event)
     if isinstance(recorded.event, ToolEnded):
-        at = recorded.seq
-        while at > 0 and recorded.seq - at < HALVES_RECORDS_MAX:
-            first = max(at - _PAGE_RECORDS, 0)
-            page = await store.read(thread_id, after=first, limit=at - first)
-            found = [*(decode_record(one.line) for one in page), *found]
-            if any(isinstance(one.event, TurnStarted) for one in found[: len(page)]):
+        async for record in records_back(store, thread_id, before=seq + 1, limit=_PAGE_RECORDS):
+            found.append(decode_record(record.line))
+            if record.type == TurnStarted.type or len(found) >= HALVES_RECORDS_MAX:
                 break
-            at = first
-        return found
-    after = recorded.seq - 1
-    while after < thread.version and after - recorded.seq < HALVES_RECORDS_MAX:
-        page = await store.read(thread_id, after=after, limit=_PAGE_RECORDS)
-        found += [decode_record(one.line) for one in page]
-        after = found[-1].seq
-        if any(isinstance(o.event, ToolEnded) and o.event.call_id == call_id for o in found):
+        return found[::-1]
+    upto = min(thread.version, seq + HALVES_RECORDS_MAX)
+    async for record in records(store, thread_id, after=seq - 1, upto=upto, limit=_PAGE_RECORDS):
+        found.append(decode_record(record.line))
+        event = found[-1].event
+        if isinstance(event, ToolEnded) and event.call_id == call_id:
             break
     return found
 

@@ -23,6 +23,7 @@ from codexd.runtime.ephemeral_fork import forget
 from codexd.server.connection.connection import Connection, MethodResult
 from codexd.server.methods.lookup import store_error, thread_id_of
 from codexd.server.services import Services
+from codexd_eventstore.reading import records
 from codexd_eventstore.store import Damaged, NotFound, Refused, StoreError, StoreFailed
 
 # A row is a hundred bytes; what one message carries stays far below its bound.
@@ -81,16 +82,13 @@ async def _reviewers(services: Services, thread_id: ThreadId) -> list[ThreadId]:
     with suppress(
         Damaged, InvalidEvent
     ):  # It is deleted all the same; those that it named so far too.
-        after, version = 0, (await services.store.head(thread_id)).version
-        while after < version:
-            for record in await services.store.read(thread_id, after=after):
-                after = record.seq
-                if record.type == ThreadForked.type:
-                    found.clear()  # They are its parent's.
-                elif record.type == ReviewEntered.type:
-                    event = decode_record(record.line).event
-                    if isinstance(event, ReviewEntered) and event.child_id is not None:
-                        found.append(event.child_id)
+        async for record in records(services.store, thread_id):
+            if record.type == ThreadForked.type:
+                found.clear()  # They are its parent's.
+            elif record.type == ReviewEntered.type:
+                event = decode_record(record.line).event
+                if isinstance(event, ReviewEntered) and event.child_id is not None:
+                    found.append(event.child_id)
     return found
 
 

@@ -19,6 +19,7 @@ from codexd.redaction.scrubbing import Scrub, blobs_in
 from codexd.server.connection.connection import Connection, MethodResult
 from codexd.server.methods.lookup import store_error, thread_id_of
 from codexd.server.services import Services
+from codexd_eventstore.reading import records
 from codexd_eventstore.store import NotFound, Record, StoreError
 
 
@@ -105,16 +106,12 @@ class _Work:
         store, before = self._services.store, self._scrub.places
         head = await store.head(stream)
         seqs: list[int] = []
-        after = head.parent_seq
-        while after < head.version:
-            page = await store.read(stream, after=after)
-            for record in page:
-                data = decode_envelope(record.line).data
-                named = [await self._look_into(name, record.seq) for name in blobs_in(data)]
-                clean = await trio.to_thread.run_sync(self._scrub.data, record.seq, data, {})
-                if clean is not None or any(named):
-                    seqs.append(record.seq)
-            after = page[-1].seq
+        async for record in records(store, stream, after=head.parent_seq, upto=head.version):
+            data = decode_envelope(record.line).data
+            named = [await self._look_into(name, record.seq) for name in blobs_in(data)]
+            clean = await trio.to_thread.run_sync(self._scrub.data, record.seq, data, {})
+            if clean is not None or any(named):
+                seqs.append(record.seq)
         self.found[stream] = codexd_methods.ScrubbedThread(
             stream, tuple(seqs), self._scrub.places - before, head.archived
         )

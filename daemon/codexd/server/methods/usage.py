@@ -24,6 +24,8 @@ from codexd.server.methods.listing import cursors, start_of
 from codexd.server.methods.lookup import store_error, thread_id_of
 from codexd.server.reads.pages import page_limit
 from codexd.server.services import Services
+from codexd_eventstore.event_log import EventLog
+from codexd_eventstore.reading import Pages
 from codexd_eventstore.store import EventStore, NotFound, StoreError
 
 _PRICES = u.PriceSource(AS_OF, SOURCE)
@@ -183,20 +185,17 @@ async def _window(services: Services, thread_id: ThreadId) -> ContextWindow:
 
 
 async def _fold(
-    store: EventStore,
+    store: EventLog,
     thread_id: ThreadId,
     folds: Iterable[Callable[[Recorded], None]],
 ) -> None:
     """Have all folds take in the records that any of them depends on."""
-    version, after = (await store.head(thread_id)).version, 0
-    while after < version:
-        page = await store.read(thread_id, after=after)
+    async for page in Pages(store, thread_id):
         for record in page:
             if record.type in _COUNTED_TYPES:
                 recorded = decode_record(record.line)
                 for fold in folds:
                     fold(recorded)
-        after = page[-1].seq
 
 
 def _store(services: Services, thread_id: ThreadId) -> EventStore:

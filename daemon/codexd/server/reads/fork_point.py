@@ -11,17 +11,14 @@ from codexd.core.events.events import (
     TurnCompleted,
     TurnFailed,
     TurnInterrupted,
-    TurnStarted,
 )
-from codexd.core.events.record import decode_record
 from codexd.core.events.revert import MARKER_TYPES
 from codexd.core.values.ids import ThreadId
 from codexd.protocol.wire.rpc import RpcError, invalid_params, state_error
 from codexd.runtime.actor.actor import ThreadActor
-from codexd_eventstore.store import EventStore
-
-# Records read at a time on the way back: some turns.
-BACK_RECORDS = 256
+from codexd.runtime.turn_search import BACK_RECORDS, turn_begun
+from codexd_eventstore.event_log import EventLog
+from codexd_eventstore.reading import records_back
 
 _ENDS = frozenset((TurnCompleted.type, TurnInterrupted.type, TurnFailed.type))
 
@@ -32,42 +29,35 @@ async def fork_point(parent: ThreadActor, last_turn: str | None, before_turn: st
         return parent.version
     if last_turn is not None and before_turn is not None:
         raise invalid_params("expected lastTurnId or beforeTurnId, found both; nothing was forked")
-    store, thread_id = parent.world.store, parent.thread_id
+    log, thread_id = parent.world.store, parent.thread_id
     if before_turn is not None:
-        return await _in_front_of(store, thread_id, parent.version, before_turn)
+        return await _in_front_of(log, thread_id, parent.version, before_turn)
     assert last_turn is not None
-    return await _behind(store, thread_id, parent.version, last_turn)
+    return await _behind(log, thread_id, parent.version, last_turn)
 
 
-async def _behind(store: EventStore, thread_id: ThreadId, version: int, turn_id: str) -> int:
+async def _behind(log: EventLog, thread_id: ThreadId, version: int, turn_id: str) -> int:
     """The end of a turn."""
     end: int | None = None  # of the turn that is being passed
-    before = version + 1
-    while page := await store.read_back(thread_id, before=before, limit=BACK_RECORDS):
-        for record in page:
-            before = record.seq
-            if record.type in _ENDS:
-                end = record.seq
-            elif record.type == TurnStarted.type:
-                if _id_of(record.line) == turn_id:
-                    return _ended(turn_id, end)
-                end = None
+    async for record in records_back(log, thread_id, before=version + 1, limit=BACK_RECORDS):
+        if record.type in _ENDS:
+            end = record.seq
+        elif (begun := turn_begun(record)) is not None:
+            if begun == turn_id:
+                return _ended(turn_id, end)
+            end = None
     raise _unknown(thread_id, turn_id)
 
 
-async def _in_front_of(store: EventStore, thread_id: ThreadId, version: int, turn_id: str) -> int:
+async def _in_front_of(log: EventLog, thread_id: ThreadId, version: int, turn_id: str) -> int:
     """The last event in front of a turn and of the input that it began with."""
     found = False
-    before = version + 1
-    while page := await store.read_back(thread_id, before=before, limit=BACK_RECORDS):
-        for record in page:
-            before = record.seq
-            if found and record.type in _ENDS | MARKER_TYPES:
-                return record.seq
-            if found and record.type == InputQueued.type:
-                return record.seq - 1
-            if record.type == TurnStarted.type and _id_of(record.line) == turn_id:
-                found = True
+    async for record in records_back(log, thread_id, before=version + 1, limit=BACK_RECORDS):
+        if found and record.type in _ENDS | MARKER_TYPES:
+            return record.seq
+        if found and record.type == InputQueued.type:
+            return record.seq - 1
+        found = found or turn_begun(record) == turn_id
     if found:
         return 0
     raise _unknown(thread_id, turn_id)
@@ -79,11 +69,6 @@ def _ended(turn_id: str, end: int | None) -> int:
             f"turn {turn_id} is still in progress: it cannot be forked at", "turn_in_progress"
         )
     return end
-
-
-def _id_of(line: bytes) -> str:
-    event = decode_record(line).event
-    return event.turn_id if isinstance(event, TurnStarted) else ""
 
 
 def _unknown(thread_id: ThreadId, turn_id: str) -> RpcError:

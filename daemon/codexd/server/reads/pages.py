@@ -18,6 +18,7 @@ from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.actor.left_drafts import read_left
 from codexd.server.reads.images import encoded, turns_with_images
 from codexd.server.reads.turns import TurnReader
+from codexd_eventstore.reading import records
 from codexd_eventstore.store import EventStore, StoreError
 
 # How many entries a page has where the client does not say, and at most: the original's figures.
@@ -89,12 +90,9 @@ async def all_turns(
     while True:
         loaded = thread()
         version = loaded.version if loaded is not None else (await store.head(stream)).version
-        while transcript.seq < version:
-            page = await store.read(stream, after=transcript.seq)
-            for record in page:
-                if record.seq <= version:
-                    transcript.apply(decode_record(record.line))
-                    await steps.next()
+        async for record in records(store, stream, after=transcript.seq, upto=version):
+            transcript.apply(decode_record(record.line))
+            await steps.next()
         left = () if loaded is not None else await _left(store, stream)
         if thread() is loaded and (loaded is None or loaded.version == transcript.seq):
             # From here to the return there is no checkpoint: what streams goes on behind these records.
@@ -119,12 +117,12 @@ async def settled_turns(
     """
     steps = Steps()
     while True:
-        while transcript.seq < thread.version:
-            for record in await thread.world.store.read(thread.thread_id, after=transcript.seq):
-                if record.seq > thread.version:
-                    break  # On disk, and nobody was told of it yet.
-                transcript.apply(decode_record(record.line))
-                await steps.next()
+        # What is on disk behind the thread's version was not shown to anybody yet.
+        async for record in records(
+            thread.world.store, thread.thread_id, after=transcript.seq, upto=thread.version
+        ):
+            transcript.apply(decode_record(record.line))
+            await steps.next()
         turns = [view.turn() for view in transcript.turns]
         shown = await encoded(await turns_with_images(turns, thread.world.images, room))
         if transcript.seq == thread.version:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-
 import msgspec
 
-from codexd.core.events.events import TurnCompleted, TurnFailed, TurnInterrupted, TurnStarted
+from codexd.core.events.events import TurnCompleted, TurnFailed, TurnInterrupted
 from codexd.core.events.history import HistoryCompacted
-from codexd.core.events.record import decode_record
 from codexd.core.state.visibility import Visibility
 from codexd.core.values.ids import ThreadId
 from codexd.protocol.wire.rpc import RpcError, state_error
 from codexd.runtime.actor.actor import ThreadActor
-from codexd_eventstore.store import Record
-
-# Records read at a time on the way back: some turns.
-BACK_RECORDS = 256
+from codexd.runtime.turn_search import BACK_RECORDS, turn_begun
+from codexd_eventstore.reading import RecordsBack, records_back
 
 _ENDS = frozenset((TurnCompleted.type, TurnInterrupted.type, TurnFailed.type))
 
@@ -33,13 +27,15 @@ class RevertPoint(msgspec.Struct, frozen=True):
 async def revert_point(thread: ThreadActor, turn_id: str) -> RevertPoint:
     """The end of the turn in front of one, among those that count. Raises: RpcError, StoreError."""
     turns, passed, found = thread.summary.turns, 0, False
-    async with aclosing(_back(thread)) as back:
-        async for record in back:
-            if found and record.type in _ENDS:
-                return RevertPoint(record.seq, passed, turns - passed)
-            if record.type == TurnStarted.type:
-                passed += 1
-                found = found or _is(record.line, turn_id)
+    visibility, back = Visibility(thread.summary.reverts), _back(thread)
+    async for record in back:
+        if (span := visibility.span(record.seq)) is not None:
+            back.jump(span.first)  # What was taken back is passed over unread.
+        elif found and record.type in _ENDS:
+            return RevertPoint(record.seq, passed, turns - passed)
+        elif (begun := turn_begun(record)) is not None:
+            passed += 1
+            found = found or begun == turn_id
     if not found:
         raise _unknown(thread.thread_id, turn_id)
     return RevertPoint(0, passed, turns - passed)
@@ -50,13 +46,15 @@ async def newest_compaction(thread: ThreadActor) -> tuple[int, bool]:
 
     Raises: RpcError, StoreError.
     """
-    cancelled, newest = thread.summary.reverts.cancelled, 0
-    async with aclosing(_back(thread)) as back:
-        async for record in back:
-            if record.type == HistoryCompacted.type and record.seq not in cancelled:
-                if newest:
-                    return newest, True
-                newest = record.seq
+    reverts, newest = thread.summary.reverts, 0
+    visibility, back = Visibility(reverts), _back(thread)
+    async for record in back:
+        if (span := visibility.span(record.seq)) is not None:
+            back.jump(span.first)
+        elif record.type == HistoryCompacted.type and record.seq not in reverts.cancelled:
+            if newest:
+                return newest, True
+            newest = record.seq
     if not newest:
         raise state_error(
             f"no compaction of thread {thread.thread_id} counts: there is nothing to undo",
@@ -65,24 +63,9 @@ async def newest_compaction(thread: ThreadActor) -> tuple[int, bool]:
     return newest, False
 
 
-async def _back(thread: ThreadActor) -> AsyncGenerator[Record, None]:
-    """The records that count, newest first: what was taken back is passed over unread."""
-    visibility, before = Visibility(thread.summary.reverts), thread.version + 1
-    while page := await thread.world.store.read_back(
-        thread.thread_id, before=before, limit=BACK_RECORDS
-    ):
-        for record in page:
-            before = record.seq
-            span = visibility.span(before)
-            if span is not None:
-                before = span.first
-                break
-            yield record
-
-
-def _is(line: bytes, turn_id: str) -> bool:
-    event = decode_record(line).event
-    return isinstance(event, TurnStarted) and event.turn_id == turn_id
+def _back(thread: ThreadActor) -> RecordsBack:
+    store, before = thread.world.store, thread.version + 1
+    return records_back(store, thread.thread_id, before=before, limit=BACK_RECORDS)
 
 
 def _unknown(thread_id: ThreadId, turn_id: str) -> RpcError:
