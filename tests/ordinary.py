@@ -20,16 +20,16 @@ from codexd.core.events.events import (
     ToolCallRef,
     TurnStarted,
 )
-from codexd.core.events.tools import ApprovalRequested, Decision, ToolEnded, ToolStarted
+from codexd.core.events.tools import ApprovalRequested, ToolEnded, ToolStarted
 from codexd.core.policy.action_hash import action_hash
-from codexd.core.policy.approval import NOT_KNOWN_HARMLESS
+from codexd.core.policy.command_rules import NOT_KNOWN_HARMLESS
 from codexd.core.policy.read_only_commands import harmless
 from codexd.core.values.environment import environment_known, environment_of, environment_text
 from codexd.core.values.ids import ApprovalId, CallId, ItemId, ModelCallId, TurnId
 from codexd.core.values.items import TextInput, TurnError, UserInput
 from codexd.core.values.model_output import ModelItemDone, ModelResponseDone
 from codexd.core.values.settings import Settings, SettingsChange
-from codexd.core.values.tool_actions import RunCommand, ToolAction, ToolResult
+from codexd.core.values.tool_actions import Decision, RunCommand, ToolAction, ToolResult
 
 SETTINGS = Settings(
     cwd="/work",

@@ -31,7 +31,7 @@ from codexd.core.events.events import (
 from codexd.core.events.history import HistoryCompacted
 from codexd.core.events.record import Recorded
 from codexd.core.events.revert import HistoryRevertUndone
-from codexd.core.events.tools import Decision, ToolEnded
+from codexd.core.events.tools import ToolEnded
 from codexd.core.policy.action_hash import action_hash
 from codexd.core.state.state import ThreadState, evolve
 from codexd.core.state.turn import ModelCall, OpenCall, Review, Turn
@@ -45,7 +45,14 @@ from codexd.core.values.model_output import ModelItemDone, ModelResponseDone
 from codexd.core.values.notice import Notice
 from codexd.core.values.review_target import Custom, UncommittedChanges
 from codexd.core.values.settings import SettingsChange, Tuned, Tuning
-from codexd.core.values.tool_actions import NO_PARTS, BadCall, ToolAction, ToolResult, ViewImage
+from codexd.core.values.tool_actions import (
+    NO_PARTS,
+    BadCall,
+    Decision,
+    ToolAction,
+    ToolResult,
+    ViewImage,
+)
 from codexd.projections.clients.deltas import TextPart, Texts, part_key
 from codexd.projections.clients.notifications import ClientProjection, Saying
 from codexd.projections.model.history import ModelHistory
@@ -298,7 +305,7 @@ class Play:
         reader = Reading()
         self.readers.append(reader)
         told = Texts(THREAD, self.wire.turn_id)
-        reader.take([*self.wire.commands(), *self._open_texts(told)])
+        reader.take([*self.wire.open_items(), *self._open_texts(told)])
         return reader
 
     def leave_and_return(self, reader: Reading) -> Callable[[], None]:

@@ -17,7 +17,7 @@ from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import RunCommand
 from codexd.machine.repository import git_may_run
 from codexd.tools.registry import CallContext
-from codexd.tools.shell import NoSandbox, ShellPerformer
+from codexd.tools.shell import Shell
 from hostile_repositories import BOTH, CASES, HOSTILE, Arrange, Repo, made, run_in_an_ordinary_shell
 from trio_test import trio_test
 
@@ -109,9 +109,9 @@ def command(folder: Path, line: str) -> RunCommand:
 
 async def run_unasked(folder: Path, line: str, variables: Mapping[str, str]) -> None:
     """As the shell tool runs what nobody is asked about."""
-    performer = ShellPerformer(_Fixed(variables), NoSandbox(), "/bin/sh")
+    shell = Shell(_Fixed(variables), "/bin/sh")
     context = CallContext(str(folder), "t", "c", guarded=True)
-    await performer.perform(command(folder, line), context, _Deaf())
+    await shell.perform(command(folder, line), context, _Deaf())
 
 
 @pytest.mark.slow

@@ -38,6 +38,7 @@ from codexd.core.values.agents_md import UserInstructions
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.limits import Limits
 from codexd.core.values.settings import Settings, Tuned
+from codexd.core.values.traits import Traits
 from codexd.index.index import SearchIndex
 from codexd.machine.descriptors import take_descriptors
 from codexd.machine.owners import make_own_folder
@@ -53,7 +54,7 @@ from codexd.protocol.methods import ReasoningEffortOption
 from codexd.redaction.daemon_secrets import DaemonSecrets
 from codexd.redaction.logs import clean_logs
 from codexd.runtime.actor.lookups import LookupSource
-from codexd.runtime.actor.ports import Traits, World
+from codexd.runtime.actor.ports import World
 from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.effects.perform import perform
 from codexd.runtime.images.images import ImageCache, Images
@@ -71,8 +72,8 @@ from codexd.server.thread_keys import ThreadKeys
 from codexd.tools.leftovers import home_mark
 from codexd.tools.login_env import LoginEnvironment, command_shell
 from codexd.tools.registry import Registry
-from codexd.tools.shell import NoSandbox, Shell, ShellPerformer
-from codexd.tools.view_image import ImageViewer, ViewImageTool
+from codexd.tools.shell import Shell
+from codexd.tools.view_image import ViewImageTool
 from codexd_eventstore.memory.store import MemoryStore
 from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import EventStore
@@ -233,19 +234,16 @@ class Daemon:
 
     def _world(self, store: EventStore, env: Mapping[str, str]) -> World:
         cache = ImageCache()
-        viewer = ImageViewer(
-            Images(store, cache).look,
-            ShellPerformer(
-                self._login, NoSandbox(), command_shell(env), home_mark(str(self._home))
-            ),
+        tools = Registry(
+            Shell(self._login, command_shell(env), home_mark(str(self._home))),
+            ViewImageTool(Images(store, cache).look),
         )
-        shell = Shell(command_shell(env))
         return World(
             store=store,
             image_cache=cache,
             client=self._client,
             traits=lambda model: _traits(find_model(model)),
-            registry=Registry((shell,), viewer, (ViewImageTool(),)),
+            registry=tools,
             unfinished=self._unfinished,
             processes=self._processes,
             instructions=BASE_INSTRUCTIONS,

@@ -7,14 +7,8 @@ from typing import get_args
 import msgspec
 import pytest
 
-from codexd.core.policy.approval import (
-    LEAVES_SANDBOX,
-    NOT_KNOWN_HARMLESS,
-    needs_approval,
-    permitted,
-    runs_guarded,
-    session_key,
-)
+from codexd.core.policy.approval import needs_approval, permitted, runs_guarded, session_key
+from codexd.core.policy.command_rules import LEAVES_SANDBOX, NOT_KNOWN_HARMLESS
 from codexd.core.values.enforced import enforced
 from codexd.core.values.settings import ApprovalPolicy, SandboxMode, Settings
 from codexd.core.values.tool_actions import BadCall, RunCommand

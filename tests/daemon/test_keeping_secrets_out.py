@@ -119,7 +119,7 @@ async def test_a_question_that_waited_through_a_restart_does_not_run_what_stands
             asked = await client.until_asked()
             await client.decide(asked, "accept")
             await client.turn_ended(turn)
-        assert b"not run: the command holds" in model.requests[1].body
+        assert b"not run: the call holds" in model.requests[1].body
         assert not home.work.joinpath("ran").exists()
 
 

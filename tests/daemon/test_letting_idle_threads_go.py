@@ -21,18 +21,18 @@ from codexd.core.events.record import decode_record
 from codexd.core.state.due import Effect
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.settings import Settings
-from codexd.core.values.tool_actions import ToolAction, ToolResult
+from codexd.core.values.traits import Traits
 from codexd.models.client import ModelClient
 from codexd.models.sse import EventStreamReader
 from codexd.protocol.wire.framing import Lines
 from codexd.runtime.actor.actor import ThreadActor
-from codexd.runtime.actor.ports import Traits, World
+from codexd.runtime.actor.ports import World
 from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.supervisor import UNLOAD_IDLE_SECONDS, Supervisor
 from codexd.server.feed.feed import Feed
 from codexd.server.feed.frames import Frame, Questions, Reader
 from codexd.server.feed.reviews import RunningReviews
-from codexd.tools.registry import CallContext, OutputSink, Registry
+from codexd.tools.registry import Registry
 from codexd_eventstore.memory.store import MemoryStore
 from codexd_eventstore.store import NewEvent, Refused
 from trio_test import trio_test
@@ -63,13 +63,6 @@ class Everybody:
         self.forgotten.append(thread_id)
 
 
-class NoTools:
-    async def perform(
-        self, action: ToolAction, context: CallContext, sink: OutputSink
-    ) -> ToolResult:
-        raise AssertionError("nothing is performed here")
-
-
 def nobody(provider: str) -> ModelClient:
     raise AssertionError("no model is asked here")
 
@@ -83,7 +76,7 @@ def a_world(folder: Path) -> World:
         store=MemoryStore(),
         client=nobody,
         traits=lambda model: Traits(),
-        registry=Registry((), NoTools()),
+        registry=Registry(),
         unfinished=UnfinishedFiles(folder / "unfinished"),
         processes=ProcessFiles(folder / "processes"),
         instructions="",

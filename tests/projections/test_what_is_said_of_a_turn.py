@@ -11,7 +11,6 @@ import pytest
 
 from codexd.core import commands as c
 from codexd.core.commands import Command
-from codexd.core.events.tools import Decision
 from codexd.core.policy.action_hash import action_hash
 from codexd.core.values.ids import CallId, ItemId
 from codexd.core.values.items import (
@@ -27,7 +26,7 @@ from codexd.core.values.items import (
 )
 from codexd.core.values.model_output import ModelResponseDone
 from codexd.core.values.settings import SettingsChange
-from codexd.core.values.tool_actions import BadCall, ToolResult
+from codexd.core.values.tool_actions import BadCall, Decision, ToolResult
 from codexd.protocol import notifications as n
 from codexd.protocol.threads import Active
 from codexd.protocol.turns import Turn

@@ -18,6 +18,7 @@ from codexd.core import commands as c
 from codexd.core.events.history import HistoryCompacted
 from codexd.core.events.record import decode_record
 from codexd.core.prompts.compaction import COMPACTION_PROMPT
+from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ItemId, ThreadId, TurnId
 from codexd.core.values.items import TextInput
 from codexd.core.values.limits import Limits
@@ -29,11 +30,12 @@ from codexd.core.values.model_output import (
     ResponseStarted,
 )
 from codexd.core.values.settings import Settings
-from codexd.core.values.tool_actions import RunCommand, ToolAction, ToolResult
+from codexd.core.values.tool_actions import RunCommand, ToolResult
+from codexd.core.values.traits import Traits
 from codexd.models.client import ModelError, ModelRequest, ModelStream, RetryBudget
 from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.actor.lookups import LookupSource
-from codexd.runtime.actor.ports import Traits, World
+from codexd.runtime.actor.ports import World
 from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.effects.perform import perform
 from codexd.runtime.supervisor import Supervisor
@@ -151,11 +153,14 @@ class Look:
     def __init__(self) -> None:
         self.count = 0
 
-    def read_call(self, arguments: str, context: CallContext) -> ToolAction:
+    def offered(self, traits: Traits, thread: ThreadState) -> bytes:
+        return self.declaration
+
+    def read_call(self, arguments: str, context: CallContext) -> RunCommand:
         return RunCommand("look", ("look",), "/w", 1000)
 
     async def perform(
-        self, action: ToolAction, context: CallContext, sink: OutputSink
+        self, action: RunCommand, context: CallContext, sink: OutputSink
     ) -> ToolResult:
         await trio.lowlevel.checkpoint()
         self.count += 1
@@ -178,7 +183,7 @@ def a_world(folder: Path, model: Model) -> World:
         store=MemoryStore(),
         client=lambda provider: model,
         traits=lambda name: Traits(),
-        registry=Registry((look,), look),
+        registry=Registry(look),
         unfinished=UnfinishedFiles(folder / "unfinished"),
         processes=ProcessFiles(folder / "processes"),
         instructions="Be brief.",

@@ -15,11 +15,12 @@ from codexd.core.state.due import Effect, RunTool
 from codexd.core.state.state import ThreadState, fold
 from codexd.core.values.ids import CallId, ItemId, ThreadId
 from codexd.core.values.model_output import ItemKind
-from codexd.core.values.tool_actions import RunCommand, ToolAction, ToolResult
+from codexd.core.values.tool_actions import RunCommand, ToolResult
+from codexd.core.values.traits import Traits
 from codexd.models.client import ModelClient
 from codexd.projections.clients.deltas import TextPart
 from codexd.runtime.actor.actor import ThreadActor
-from codexd.runtime.actor.ports import Traits, World
+from codexd.runtime.actor.ports import World
 from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.effects.tool_call import ToolRunning
 from codexd.tools.registry import CallContext, OutputSink, Registry
@@ -31,13 +32,21 @@ THREAD = ThreadId("01939a4e-7c1b-7d7e-8f5a-2b1c3d4e5f60")
 
 
 class Notes:
-    """A performer that only notes what it was to do."""
+    """A tool that only notes what it was to do."""
+
+    name = "shell"  # as the calls of an ordinary thread have it
 
     def __init__(self) -> None:
-        self.performed: list[ToolAction] = []
+        self.performed: list[RunCommand] = []
+
+    def offered(self, traits: Traits, thread: ThreadState) -> None:
+        """No model is told of it."""
+
+    def read_call(self, arguments: str, context: CallContext) -> RunCommand:
+        raise AssertionError("no model calls here")
 
     async def perform(
-        self, action: ToolAction, context: CallContext, sink: OutputSink
+        self, action: RunCommand, context: CallContext, sink: OutputSink
     ) -> ToolResult:
         self.performed.append(action)
         return ToolResult("completed", "done")
@@ -84,7 +93,7 @@ async def ran(folder: Path, asked: RunCommand, started: RunCommand) -> tuple[Not
         store=MemoryStore(),
         client=no_model,
         traits=lambda model: Traits(),
-        registry=Registry((), notes),
+        registry=Registry(notes),
         unfinished=UnfinishedFiles(folder / "unfinished"),
         processes=ProcessFiles(folder / "processes"),
         instructions="",

@@ -11,9 +11,10 @@ from codexd.core.commands import ChangeSettings, StartThread
 from codexd.core.state.due import Effect
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.settings import Settings, SettingsChange
+from codexd.core.values.traits import Traits
 from codexd.models.client import ModelClient
 from codexd.runtime.actor.actor import ThreadActor
-from codexd.runtime.actor.ports import Traits, World
+from codexd.runtime.actor.ports import World
 from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.supervisor import Supervisor
 from codexd.server.feed.feed import Feed
@@ -53,7 +54,7 @@ async def test_the_first_of_many_keys_is_answered_as_the_first_time(tmp_path: Pa
             store=store,
             client=no_model,
             traits=lambda model: Traits(),
-            registry=Registry((), None),  # type: ignore[arg-type]  # nothing is performed here
+            registry=Registry(),
             unfinished=UnfinishedFiles(tmp_path / "unfinished"),
             processes=ProcessFiles(tmp_path / "processes"),
             instructions="",

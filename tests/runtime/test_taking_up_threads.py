@@ -12,9 +12,10 @@ import trio
 from codexd.core import commands as c
 from codexd.core.values.ids import ItemId, ThreadId, TurnId
 from codexd.core.values.items import TextInput
+from codexd.core.values.traits import Traits
 from codexd.models.client import ModelClient
 from codexd.runtime.actor.actor import ThreadActor
-from codexd.runtime.actor.ports import Traits, World
+from codexd.runtime.actor.ports import World
 from codexd.runtime.actor.stall import RETRY_SECONDS
 from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.supervisor import Supervisor
@@ -60,11 +61,6 @@ class Audience:
         return lambda *args, **kwargs: None
 
 
-class NoTools:
-    async def perform(self, *_: object) -> Any:
-        raise AssertionError("nothing is performed here")
-
-
 def nobody(provider: str) -> ModelClient:
     raise AssertionError("no model is asked here")
 
@@ -82,7 +78,7 @@ class Daemon:
             store=store,
             client=nobody,
             traits=lambda name: Traits(),
-            registry=Registry((), NoTools()),
+            registry=Registry(),
             unfinished=self.unfinished,
             processes=ProcessFiles(folder / "processes"),
             instructions="",

@@ -20,10 +20,11 @@ from codexd.core.state.due import has_work
 from codexd.core.state.state import ThreadState, fold
 from codexd.core.values.ids import ItemId, ThreadId, TurnId
 from codexd.core.values.items import TextInput
+from codexd.core.values.traits import Traits
 from codexd.models.client import ModelClient
 from codexd.projections.clients.deltas import TextPart
 from codexd.runtime.actor.actor import ThreadActor
-from codexd.runtime.actor.ports import Traits, World
+from codexd.runtime.actor.ports import World
 from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.supervisor import Supervisor
 from codexd.tools.registry import Registry
@@ -89,11 +90,6 @@ class Witness:
         return ThreadState()
 
 
-class NoTools:
-    async def perform(self, *_: object) -> Any:
-        raise AssertionError("nothing is performed here")
-
-
 class Audience:
     """Nobody."""
 
@@ -119,7 +115,7 @@ def a_world(store: EventStore, folder: Path) -> World:
         store=store,
         client=nobody,
         traits=lambda name: Traits(),
-        registry=Registry((), NoTools()),
+        registry=Registry(),
         unfinished=UnfinishedFiles(folder / "unfinished"),
         processes=ProcessFiles(folder / "processes"),
         instructions="",

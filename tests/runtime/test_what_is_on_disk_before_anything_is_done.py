@@ -16,6 +16,7 @@ from codexd.core.events.events import Event, ModelCallStarted, Unknown
 from codexd.core.events.record import decode_record
 from codexd.core.events.tools import ApprovalDecided, ToolStarted
 from codexd.core.policy.action_hash import action_hash
+from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ItemId, ThreadId, TurnId
 from codexd.core.values.items import TextInput
 from codexd.core.values.model_output import (
@@ -26,8 +27,9 @@ from codexd.core.values.model_output import (
 )
 from codexd.core.values.settings import ApprovalPolicy
 from codexd.core.values.tool_actions import RunCommand, ToolAction, ToolResult
+from codexd.core.values.traits import Traits
 from codexd.models.client import ModelError, ModelRequest, ModelStream, RetryBudget
-from codexd.runtime.actor.ports import Traits, World
+from codexd.runtime.actor.ports import World
 from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.effects.perform import perform
 from codexd.runtime.supervisor import Supervisor
@@ -88,12 +90,16 @@ class Acting:
             raise ModelError("busy", info="serverOverloaded", at="request", retry=True, after_ms=1)
         yield Answer(self._left.pop() if self._left else None)
 
-    def read_call(self, arguments: str, context: CallContext) -> ToolAction:
+    def offered(self, traits: Traits, thread: ThreadState) -> bytes:
+        """What the model is told."""
+        return self.declaration
+
+    def read_call(self, arguments: str, context: CallContext) -> RunCommand:
         """What `arguments` names."""
         return RunCommand(arguments, (arguments,), "/w", 1000)
 
     async def perform(
-        self, action: ToolAction, context: CallContext, sink: OutputSink
+        self, action: RunCommand, context: CallContext, sink: OutputSink
     ) -> ToolResult:
         """Run nothing."""
         await trio.lowlevel.checkpoint()
@@ -143,7 +149,7 @@ def a_world(store: EventStore, acting: Acting, folder: Path) -> World:
         store=store,
         client=lambda provider: acting,
         traits=lambda name: Traits(),
-        registry=Registry((acting,), acting),
+        registry=Registry(acting),
         unfinished=UnfinishedFiles(folder / "unfinished"),
         processes=ProcessFiles(folder / "processes"),
         instructions="Be brief.",

@@ -17,6 +17,7 @@ from codexd.core import commands as c
 from codexd.core.events.events import Event, ModelCallFailed, TurnCompleted, TurnFailed
 from codexd.core.events.record import decode_record
 from codexd.core.events.tools import ToolEnded
+from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ItemId, ThreadId, TurnId
 from codexd.core.values.items import TextInput
 from codexd.core.values.model_output import (
@@ -27,10 +28,11 @@ from codexd.core.values.model_output import (
     ResponseStarted,
 )
 from codexd.core.values.settings import Settings
-from codexd.core.values.tool_actions import RunCommand, ToolAction, ToolResult
+from codexd.core.values.tool_actions import RunCommand, ToolResult
+from codexd.core.values.traits import Traits
 from codexd.models.client import ModelRequest, ModelStream, RetryBudget
 from codexd.runtime.actor.actor import ThreadActor
-from codexd.runtime.actor.ports import Traits, World
+from codexd.runtime.actor.ports import World
 from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.effects.perform import perform
 from codexd.runtime.supervisor import Supervisor
@@ -82,11 +84,14 @@ class Print:
 
     name, declaration = "print", b'{"type":"function","name":"print"}'
 
-    def read_call(self, arguments: str, context: CallContext) -> ToolAction:
+    def offered(self, traits: Traits, thread: ThreadState) -> bytes:
+        return self.declaration
+
+    def read_call(self, arguments: str, context: CallContext) -> RunCommand:
         return RunCommand(arguments, (), "/w", 1000)
 
     async def perform(
-        self, action: ToolAction, context: CallContext, sink: OutputSink
+        self, action: RunCommand, context: CallContext, sink: OutputSink
     ) -> ToolResult:
         await trio.lowlevel.checkpoint()
         return ToolResult("completed", LONG, LONG, 0, 1)
@@ -125,7 +130,7 @@ async def played(folder: Path, model: Model, prompts: int) -> list[Event]:
         store=MemoryStore(),
         client=lambda provider: model,
         traits=lambda name: Traits(),
-        registry=Registry((tool,), tool),
+        registry=Registry(tool),
         unfinished=UnfinishedFiles(folder / "unfinished"),
         processes=ProcessFiles(folder / "processes"),
         instructions="",

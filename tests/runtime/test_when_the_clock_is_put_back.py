@@ -13,9 +13,10 @@ from codexd.core import commands as c
 from codexd.core.events.record import Recorded, decode_record
 from codexd.core.values.ids import ItemId, ThreadId, TurnId
 from codexd.core.values.items import TextInput
+from codexd.core.values.traits import Traits
 from codexd.models.client import ModelClient
 from codexd.runtime.actor.actor import ThreadActor
-from codexd.runtime.actor.ports import Traits, World
+from codexd.runtime.actor.ports import World
 from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.supervisor import Supervisor
 from codexd.tools.registry import Registry
@@ -43,11 +44,6 @@ class Ear:
         return lambda *args, **kwargs: None
 
 
-class NoTools:
-    async def perform(self, *_: object) -> Any:
-        raise AssertionError("nothing is performed here")
-
-
 def nobody(provider: str) -> ModelClient:
     raise AssertionError("no model is asked here")
 
@@ -64,7 +60,7 @@ async def test_what_is_told_is_what_is_written_and_time_does_not_run_back(tmp_pa
         store=MemoryStore(),
         client=nobody,
         traits=lambda name: Traits(),
-        registry=Registry((), NoTools()),
+        registry=Registry(),
         unfinished=UnfinishedFiles(tmp_path / "unfinished"),
         processes=ProcessFiles(tmp_path / "processes"),
         instructions="",

@@ -7,15 +7,18 @@ import json
 import msgspec
 import pytest
 
+from codexd.core.state.state import ThreadState
+from codexd.core.values.ids import ThreadId, TurnId
 from codexd.core.values.images import BadImage
-from codexd.core.values.tool_actions import BadCall, RunCommand, ToolAction, ToolResult, ViewImage
-from codexd.tools.registry import CallContext, OutputSink, Registry
-from codexd.tools.view_image import DECLARATION, ImageViewer, ViewImageTool
+from codexd.core.values.review_target import ReviewOf
+from codexd.core.values.tool_actions import BadCall, ToolResult, ViewImage
+from codexd.core.values.traits import Traits
+from codexd.tools.registry import CallContext, Registry
+from codexd.tools.view_image import DECLARATION, ViewImageTool
 from trio_test import trio_test
 
 CONTEXT = CallContext("/work", "th", "c1")
 NAME = f"codexd-blob:{'0' * 64};image/png"
-TOOL = ViewImageTool()
 
 
 class Silent:
@@ -26,20 +29,13 @@ class Silent:
         raise AssertionError("an image prints nothing")
 
 
-class Others:
-    async def perform(
-        self, action: ToolAction, context: CallContext, sink: OutputSink
-    ) -> ToolResult:
-        return ToolResult("completed", f"others: {type(action).__name__}")
-
-
 async def load(path: str) -> str:
     if path.endswith(".txt"):
         raise BadImage("expected an image file, found a text")
     return NAME
 
 
-VIEWER = ImageViewer(load, Others())
+TOOL = ViewImageTool(load)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +66,7 @@ def test_arguments_that_cannot_be_used_are_a_bad_call(arguments: str, reason: st
 
 @trio_test
 async def test_the_model_is_given_the_image_by_its_name() -> None:
-    result = await VIEWER.perform(ViewImage("/work/a.png"), CONTEXT, Silent())
+    result = await TOOL.perform(ViewImage("/work/a.png"), CONTEXT, Silent())
     assert (result.status, result.model_text) == ("completed", "The image is attached.")
     assert msgspec.json.decode(result.model_parts) == [
         {"type": "input_image", "image_url": NAME, "detail": "high"}
@@ -79,20 +75,18 @@ async def test_the_model_is_given_the_image_by_its_name() -> None:
 
 @trio_test
 async def test_what_cannot_be_shown_is_said_in_words() -> None:
-    result = await VIEWER.perform(ViewImage("/work/a.txt"), CONTEXT, Silent())
+    result = await TOOL.perform(ViewImage("/work/a.txt"), CONTEXT, Silent())
     text = "/work/a.txt was not shown: expected an image file, found a text."
     assert result == ToolResult("failed", text, text)
 
 
-@trio_test
-async def test_everything_else_is_done_by_others() -> None:
-    action = RunCommand("ls", ("sh", "-c", "ls"), "/work", 1000)
-    result = await VIEWER.perform(action, CONTEXT, Silent())
-    assert result.model_text == "others: RunCommand"
-
-
 def test_only_models_that_read_images_are_told_of_it() -> None:
-    registry = Registry((), VIEWER, (TOOL,))
-    assert registry.declared_to(reads_images=True) == (DECLARATION,)
-    assert registry.declared_to(reads_images=False) == ()
+    registry = Registry(TOOL)
+    assert registry.offered(Traits(images=True), ThreadState()) == (DECLARATION,)
+    assert registry.offered(Traits(images=False), ThreadState()) == ()
     assert registry.read_call("view_image", '{"path":"a"}', CONTEXT) == ViewImage("/work/a")
+
+
+def test_a_reviewer_is_not_told_of_it() -> None:
+    reviews = ReviewOf(ThreadId("th"), TurnId("t1"))
+    assert Registry(TOOL).offered(Traits(), ThreadState(reviews=reviews)) == ()

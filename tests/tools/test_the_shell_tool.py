@@ -11,7 +11,10 @@ import msgspec
 import pytest
 import trio
 
+from codexd.core.state.state import ThreadState
+from codexd.core.values.enforced import Sandbox
 from codexd.core.values.tool_actions import BadCall, RunCommand, ToolResult
+from codexd.core.values.traits import Traits
 from codexd.tools.process_session import session_lives
 from codexd.tools.registry import CallContext, Registry
 from codexd.tools.shell import (
@@ -19,15 +22,12 @@ from codexd.tools.shell import (
     MODEL_OUTPUT_BYTES_MAX,
     TIMEOUT_MS_DEFAULT,
     TIMEOUT_MS_MAX,
-    NoSandbox,
     Shell,
-    ShellPerformer,
     shell_argv,
 )
 from tools.screen import Screen
 from trio_test import trio_test
 
-SHELL = Shell("/bin/sh")
 CONTEXT = CallContext(cwd="/project", thread_id="t", call_id="c")
 
 
@@ -37,7 +37,7 @@ class FixedEnvironment:
         return {"PATH": os.environ["PATH"], "NAME": "value"}
 
 
-PERFORMER = ShellPerformer(FixedEnvironment(), NoSandbox(), "/bin/sh")
+SHELL = Shell(FixedEnvironment(), "/bin/sh")
 
 
 def command(line: str, cwd: str = "/", timeout_ms: int = 20_000) -> RunCommand:
@@ -45,7 +45,7 @@ def command(line: str, cwd: str = "/", timeout_ms: int = 20_000) -> RunCommand:
 
 
 async def perform(line: str, cwd: str = "/", timeout_ms: int = 20_000) -> ToolResult:
-    return await PERFORMER.perform(command(line, cwd, timeout_ms), CONTEXT, Screen())
+    return await SHELL.perform(command(line, cwd, timeout_ms), CONTEXT, Screen())
 
 
 def without_time(text: str) -> str:
@@ -150,8 +150,8 @@ def test_the_model_is_told_of_every_argument_that_is_read() -> None:
 
 
 def test_it_is_one_of_the_tools_of_a_thread() -> None:
-    registry = Registry((SHELL,), PERFORMER)
-    assert registry.declarations == (DECLARATION,)
+    registry = Registry(SHELL)
+    assert registry.offered(Traits(), ThreadState()) == (DECLARATION,)
     arguments = '{"command": "ls"}'
     assert registry.read_call("shell_command", arguments, CONTEXT) == SHELL.read_call(
         arguments, CONTEXT
@@ -220,8 +220,8 @@ async def test_a_folder_that_is_gone_is_named(tmp_path: Path) -> None:
 @trio_test
 async def test_a_shell_that_is_gone_is_named() -> None:
     action = RunCommand(command="ls", argv=("/no/shell", "-c", "ls"), cwd="/", timeout_ms=1000)
-    performer = ShellPerformer(FixedEnvironment(), NoSandbox(), "/no/shell")
-    result = await performer.perform(action, CONTEXT, Screen())
+    shell = Shell(FixedEnvironment(), "/no/shell")
+    result = await shell.perform(action, CONTEXT, Screen())
     assert result.model_text == (
         "The command was not run: /no/shell could not be started: No such file or directory."
     )
@@ -237,7 +237,7 @@ def test_no_shell_reads_a_file_before_a_line_that_could_set_what_is_kept_from_co
 async def test_what_runs_is_the_line_whatever_a_log_says_of_its_argv(tmp_path: Path) -> None:
     other = ("/bin/sh", "-c", f"touch {tmp_path}/other")
     action = RunCommand(command="echo shown", argv=other, cwd="/", timeout_ms=20_000)
-    result = await PERFORMER.perform(action, CONTEXT, Screen())
+    result = await SHELL.perform(action, CONTEXT, Screen())
     assert result.output == "shown\n"
     assert not os.listdir(tmp_path)
 
@@ -249,12 +249,6 @@ async def test_a_line_too_long_for_the_system_is_an_answer_too() -> None:
 
 
 @trio_test
-async def test_a_bad_call_is_answered_with_its_reason() -> None:
-    result = await PERFORMER.perform(BadCall(reason="No such tool."), CONTEXT, Screen())
-    assert result == ToolResult(status="failed", model_text="No such tool.")
-
-
-@trio_test
 async def test_output_that_is_no_text_has_replacement_characters() -> None:
     result = await perform("printf 'a\\377b\\342\\202'")
     assert result.output == "a\ufffdb\ufffd"
@@ -263,7 +257,7 @@ async def test_output_that_is_no_text_has_replacement_characters() -> None:
 @trio_test
 async def test_screens_get_the_output_raw_and_as_it_comes() -> None:
     screen = Screen()
-    await PERFORMER.perform(command("printf '\\342\\202'; printf '\\254'"), CONTEXT, screen)
+    await SHELL.perform(command("printf '\\342\\202'; printf '\\254'"), CONTEXT, screen)
     assert b"".join(screen.chunks) == "€".encode()
     assert len(screen.processes) == 1
 
@@ -272,7 +266,7 @@ async def test_screens_get_the_output_raw_and_as_it_comes() -> None:
 async def test_an_interrupted_command_leaves_nothing_behind() -> None:
     screen = Screen()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(PERFORMER.perform, command("echo ready; sleep 60"), CONTEXT, screen)
+        nursery.start_soon(SHELL.perform, command("echo ready; sleep 60"), CONTEXT, screen)
         await screen.wait_for("ready")
         nursery.cancel_scope.cancel()
     ((leader, _),) = screen.processes
@@ -281,14 +275,16 @@ async def test_an_interrupted_command_leaves_nothing_behind() -> None:
 
 @trio_test
 async def test_the_sandbox_says_what_is_executed() -> None:
-    class Wrapped:
-        def wrap(self, argv: tuple[str, ...], cwd: str, escalated: bool) -> tuple[str, ...]:
-            return ("/usr/bin/env", f"HELD={cwd} {escalated}", *argv)
+    def confine(argv: tuple[str, ...], sandbox: Sandbox) -> tuple[str, ...]:
+        return ("/usr/bin/env", f"HELD={sandbox.folder} {sandbox.mode}", *argv)
 
-    performer = ShellPerformer(FixedEnvironment(), Wrapped(), "/bin/sh")
+    shell = Shell(FixedEnvironment(), "/bin/sh", confine=confine)
+    context = msgspec.structs.replace(CONTEXT, sandbox=Sandbox("workspace-write", "/project"))
+    held = await shell.perform(command('echo "$HELD"'), context, Screen())
+    assert held.output == "/project workspace-write\n"
     action = msgspec.structs.replace(command('echo "$HELD"'), escalated=True)
-    result = await performer.perform(action, CONTEXT, Screen())
-    assert result.output == "/ True\n"
+    let_out = await shell.perform(action, context, Screen())
+    assert let_out.output == "/project danger-full-access\n"
 
 
 @pytest.mark.slow
@@ -302,7 +298,7 @@ async def test_a_gigabyte_runs_through_and_only_its_ends_are_kept() -> None:
 
     screen = Counting()
     line = "echo first; yes | head -c 1000000000; echo last"
-    result = await PERFORMER.perform(command(line), CONTEXT, screen)
+    result = await SHELL.perform(command(line), CONTEXT, screen)
     assert screen.total_bytes == result.output_bytes == 1_000_000_011
     assert result.exit_code == 0
     assert result.output.startswith("first\ny\n")

@@ -12,13 +12,12 @@ import msgspec
 
 from codexd.core.events.compaction import KeptMessage
 from codexd.core.events.events import NO_JSON, GitHead, ToolCallRef
-from codexd.core.events.tools import Decision
 from codexd.core.values.ids import ApprovalId, CallId, ItemId, ModelCallId, ThreadId, TurnId
 from codexd.core.values.items import TurnError, UserInput
 from codexd.core.values.model_output import ItemKind, ModelItemDone, ModelResponseDone
 from codexd.core.values.review_target import ReviewOf, ReviewTarget
 from codexd.core.values.settings import Settings, SettingsChange
-from codexd.core.values.tool_actions import ToolAction, ToolResult
+from codexd.core.values.tool_actions import Decision, ToolAction, ToolResult
 from codexd.core.values.usage import Tokens
 
 

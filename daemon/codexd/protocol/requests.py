@@ -6,7 +6,7 @@ is the affair of the client that sent it: the question stays open for the others
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -14,7 +14,7 @@ from codexd.core.values.items import UnknownAction
 from codexd.protocol.wire.complaints import complaint
 from codexd.protocol.wire.rpc import ClientReply
 
-COMMAND_APPROVAL = "item/commandExecution/requestApproval"
+COMMAND_APPROVAL: Final = "item/commandExecution/requestApproval"
 
 Decision = Literal["accept", "acceptForSession", "decline", "cancel"]
 # Without the amendment of the original's rules: codexd writes no rules for later.

@@ -1,4 +1,4 @@
-"""The port to tools: what the model is told of them, what its calls come to, and who performs them.
+"""The port to tools: what the model is told of them, what its calls come to, and how they are performed.
 
 Reading a call and performing it are two steps with the log between them: `read_call` turns arguments
 into an action, on which the core decides whether to ask a person; only when `tool.started` is in the log
@@ -7,11 +7,16 @@ does `perform` act on it.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 import msgspec
 
+from codexd.core.state.state import ThreadState
+from codexd.core.values.enforced import Sandbox
 from codexd.core.values.tool_actions import BadCall, ToolAction, ToolResult
+from codexd.core.values.traits import Traits
+
+A = TypeVar("A", bound=ToolAction)
 
 
 class CallContext(msgspec.Struct, frozen=True):
@@ -21,6 +26,9 @@ class CallContext(msgspec.Struct, frozen=True):
     thread_id: str
     call_id: str
     guarded: bool = False  # it runs unasked, because it only reads, and must start nothing else
+    sandbox: Sandbox = Sandbox("danger-full-access", "/")
+    # The daemon died while it ran: it is performed once more, or what may still run of it is taken up.
+    again: Literal["repeat", "adopt"] | None = None
 
 
 class OutputSink(Protocol):
@@ -33,48 +41,52 @@ class OutputSink(Protocol):
         """More output, raw, as it came."""
 
 
-class Tool(Protocol):
-    """One tool. A new one is a file beside this one, and a line in `app.py`."""
+class Tool(Protocol[A]):
+    """One tool: a file beside this one."""
 
     @property
     def name(self) -> str:
         """The name by which the model calls it."""
 
-    @property
-    def declaration(self) -> bytes:
-        """What the model is told, as an encoded member of a Responses request's `tools`."""
+    def offered(self, traits: Traits, thread: ThreadState) -> bytes | None:
+        """What this model is told of it in this thread, as an encoded member of a Responses request's `tools`;
+        None where it is told nothing.
+        """
 
-    def read_call(self, arguments: str, context: CallContext) -> ToolAction:
+    def read_call(self, arguments: str, context: CallContext) -> A | BadCall:
         """What a call asks for. Never raises: arguments that cannot be read are a `BadCall`."""
 
-
-class Performer(Protocol):
-    """Performs an action to its end."""
-
-    async def perform(
-        self, action: ToolAction, context: CallContext, sink: OutputSink
-    ) -> ToolResult:
-        """Run it. Cancelling it ends everything that it started, and leaves no process behind.
+    async def perform(self, action: A, context: CallContext, sink: OutputSink) -> ToolResult:
+        """Perform it to its end. Cancelling it ends everything that it started, and leaves no process behind.
 
         Failures of the tool are results, not exceptions: the model is told and goes on.
         """
 
 
 class Registry:
-    """The tools of a thread, by name."""
+    """The tools of a daemon, by name. They may come and go while it runs."""
 
-    def __init__(
-        self, tools: tuple[Tool, ...], performer: Performer, showing: tuple[Tool, ...] = ()
-    ) -> None:
-        """`showing`: those that answer with images, for models that read them."""
-        self._tools = {tool.name: tool for tool in (*tools, *showing)}
-        self.performer = performer
-        self.declarations = tuple(tool.declaration for tool in tools)
-        self._with_images = tuple(tool.declaration for tool in (*tools, *showing))
+    def __init__(self, *tools: Tool[Any]) -> None:
+        self._tools: dict[str, Tool[Any]] = {}
+        for tool in tools:
+            self.add(tool)
 
-    def declared_to(self, *, reads_images: bool) -> tuple[bytes, ...]:
-        """The declarations that a model is sent."""
-        return self._with_images if reads_images else self.declarations
+    def add(self, tool: Tool[Any]) -> None:
+        """From now on models are told of it. Raises: ValueError where its name is another one's."""
+        if tool.name in self._tools:
+            raise ValueError(
+                f"expected a tool with a new name, found another {tool.name}: not added"
+            )
+        self._tools[tool.name] = tool
+
+    def remove(self, name: str) -> None:
+        """It is gone. A call that it performs goes on to its end."""
+        del self._tools[name]
+
+    def offered(self, traits: Traits, thread: ThreadState) -> tuple[bytes, ...]:
+        """What a model is told of the tools."""
+        told = (tool.offered(traits, thread) for tool in self._tools.values())
+        return tuple([declaration for declaration in told if declaration is not None])
 
     def read_call(self, name: str, arguments: str, context: CallContext) -> ToolAction:
         """What a call by that name asks for; a `BadCall` where there is no such tool."""
@@ -82,4 +94,15 @@ class Registry:
         if tool is None:
             known = ", ".join(sorted(self._tools))
             return BadCall(reason=f"unsupported call: {name}. The tools here are: {known}.")
-        return tool.read_call(arguments, context)
+        action: ToolAction = tool.read_call(arguments, context)
+        return action
+
+    async def perform(
+        self, name: str, action: ToolAction, context: CallContext, sink: OutputSink
+    ) -> ToolResult:
+        """What the tool of that name makes of the action."""
+        tool = self._tools.get(name)
+        if tool is None:
+            text = f"not run: the tool {name} is gone. Nothing was done."
+            return ToolResult("failed", text, text)
+        return await tool.perform(action, context, sink)

@@ -1,7 +1,7 @@
 """The tool `shell_command`: a shell line, run to its end.
 
     Shell.read_call(arguments)  ->  RunCommand   (pure)
-    ShellPerformer.perform(RunCommand)  ->  ToolResult
+    Shell.perform(RunCommand)  ->  ToolResult
 
 What can go wrong with a command is an answer to the model: a folder that is gone, a shell that does not
 start, a time that is over. Only cancelling ends a call without a result.
@@ -10,14 +10,18 @@ start, a time that is over. Only cancelling ends a call without a result.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
-from typing import Literal, Protocol, assert_never
+from typing import Literal, Protocol
 
 import msgspec
 import trio
+from msgspec.structs import replace
 
-from codexd.core.values.tool_actions import BadCall, RunCommand, ToolAction, ToolResult, ViewImage
+from codexd.core.state.state import ThreadState
+from codexd.core.values.enforced import Sandbox
+from codexd.core.values.tool_actions import BadCall, RunCommand, ToolResult
+from codexd.core.values.traits import Traits
 from codexd.core.values.truncate import truncate_middle
 from codexd.tools.guarded import guarded
 from codexd.tools.leftovers import COMMAND_MARK
@@ -35,18 +39,13 @@ TIMED_OUT_EXIT_CODE = 124  # as the program `timeout` has it
 NOT_STARTED_EXIT_CODE = -1
 
 
-class Sandbox(Protocol):
-    """What holds a command to its policy."""
-
-    def wrap(self, argv: tuple[str, ...], cwd: str, escalated: bool) -> tuple[str, ...]:
-        """The argv that runs `argv` held; `escalated` where a person let it out."""
+# The argv that runs an argv held to a sandbox.
+Confine = Callable[[tuple[str, ...], Sandbox], tuple[str, ...]]
 
 
-class NoSandbox:
+def unconfined(argv: tuple[str, ...], _: Sandbox) -> tuple[str, ...]:
     """Holds nothing: a command may do whatever the daemon's user may."""
-
-    def wrap(self, argv: tuple[str, ...], cwd: str, escalated: bool) -> tuple[str, ...]:
-        return argv
+    return argv
 
 
 class CommandEnvironment(Protocol):
@@ -114,12 +113,27 @@ class Shell:
     """The tool, for one user's shell."""
 
     name = TOOL_NAME
-    declaration = DECLARATION
 
-    def __init__(self, shell: str) -> None:
-        self._shell = shell  # a path; it reads POSIX shell
+    def __init__(
+        self,
+        environment: CommandEnvironment,
+        shell: str,
+        home: str = "",
+        confine: Confine = unconfined,
+    ) -> None:
+        """`shell` is the path of a shell that reads POSIX shell. `home` names the daemon's home in the mark that
+        its commands carry (`leftovers.home_mark`).
+        """
+        self._environment = environment
+        self._shell = shell
+        self._home = home
+        self._confine = confine
 
-    def read_call(self, arguments: str, context: CallContext) -> ToolAction:
+    def offered(self, traits: Traits, thread: ThreadState) -> bytes | None:
+        """Every model runs commands."""
+        return DECLARATION
+
+    def read_call(self, arguments: str, context: CallContext) -> RunCommand | BadCall:
         """The command that a call asks for."""
         try:
             asked = msgspec.json.decode(arguments, type=_Arguments)
@@ -145,6 +159,29 @@ class Shell:
             or None,
         )
 
+    async def perform(
+        self, action: RunCommand, context: CallContext, sink: OutputSink
+    ) -> ToolResult:
+        """Run it."""
+        # The line that people were shown is what runs; what the action says of its argv came out of a log.
+        argv = shell_argv(self._shell, action.command)
+        sandbox = context.sandbox
+        if action.escalated:
+            sandbox = replace(sandbox, mode="danger-full-access")
+        argv = self._confine(argv, sandbox)
+        mark = {COMMAND_MARK: f"{self._home}/{context.thread_id}"}
+        variables = await self._environment.variables()
+        environment = {**(guarded(variables) if context.guarded else variables), **mark}
+        kept = _Keeping(sink)
+        began = trio.current_time()
+        code: int | None = None
+        try:
+            with trio.move_on_after(action.timeout_ms / 1000):
+                code = await run_to_end(argv, cwd=action.cwd, env=environment, sink=kept)
+        except NotStarted as error:
+            return _not_started(argv[0], action.cwd, error)
+        return _ended(action, code, trio.current_time() - began, kept.kept)
+
 
 def shell_argv(shell: str, line: str) -> tuple[str, ...]:
     """What is executed for a line: the only place that says it."""
@@ -159,52 +196,6 @@ def _bad(reason: str) -> BadCall:
         reason=f"The arguments of {TOOL_NAME} could not be used: {reason}. Nothing was run. "
         'Expected a JSON object such as {"command": "ls -l"}.'
     )
-
-
-class ShellPerformer:
-    """Runs commands."""
-
-    def __init__(
-        self, environment: CommandEnvironment, sandbox: Sandbox, shell: str, home: str = ""
-    ) -> None:
-        """`shell` is the path of a shell that reads POSIX shell. `home` names the daemon's home in the mark that
-        its commands carry (`leftovers.home_mark`).
-        """
-        self._environment = environment
-        self._sandbox = sandbox
-        self._shell = shell
-        self._home = home
-
-    async def perform(
-        self, action: ToolAction, context: CallContext, sink: OutputSink
-    ) -> ToolResult:
-        """Run it, or pass on what is wrong with it."""
-        match action:
-            case BadCall():
-                return ToolResult(status="failed", model_text=action.reason)
-            case RunCommand():
-                return await self._run(action, context, sink)
-            case ViewImage():
-                raise AssertionError("a shell shows no images")
-            case unknown:
-                assert_never(unknown)
-
-    async def _run(self, command: RunCommand, context: CallContext, sink: OutputSink) -> ToolResult:
-        # The line that people were shown is what runs; what the action says of its argv came out of a log.
-        argv = shell_argv(self._shell, command.command)
-        argv = self._sandbox.wrap(argv, command.cwd, command.escalated)
-        mark = {COMMAND_MARK: f"{self._home}/{context.thread_id}"}
-        variables = await self._environment.variables()
-        environment = {**(guarded(variables) if context.guarded else variables), **mark}
-        kept = _Keeping(sink)
-        began = trio.current_time()
-        code: int | None = None
-        try:
-            with trio.move_on_after(command.timeout_ms / 1000):
-                code = await run_to_end(argv, cwd=command.cwd, env=environment, sink=kept)
-        except NotStarted as error:
-            return _not_started(argv[0], command.cwd, error)
-        return _ended(command, code, trio.current_time() - began, kept.kept)
 
 
 class _Keeping:

@@ -1,7 +1,7 @@
 """The tool `view_image`: the model looks at an image file.
 
     ViewImageTool.read_call(arguments)  ->  ViewImage   (pure)
-    ImageViewer.view(ViewImage)  ->  ToolResult, with the image as a part of what the model is given
+    ViewImageTool.perform(ViewImage)  ->  ToolResult, with the image as a part of what the model is given
 
 It is offered only to models that read images. The result names the image; whoever makes a request puts it there.
 """
@@ -13,9 +13,11 @@ from pathlib import PurePosixPath
 
 import msgspec
 
+from codexd.core.state.state import ThreadState
 from codexd.core.values.images import DETAIL_DEFAULT, BadImage
-from codexd.core.values.tool_actions import BadCall, ToolAction, ToolResult, ViewImage
-from codexd.tools.registry import CallContext, OutputSink, Performer
+from codexd.core.values.tool_actions import BadCall, ToolResult, ViewImage
+from codexd.core.values.traits import Traits
+from codexd.tools.registry import CallContext, OutputSink
 
 TOOL_NAME = "view_image"
 SHOWN = "The image is attached."
@@ -57,9 +59,15 @@ class ViewImageTool:
     """The tool."""
 
     name = TOOL_NAME
-    declaration = DECLARATION
 
-    def read_call(self, arguments: str, context: CallContext) -> ToolAction:
+    def __init__(self, load: LoadImage) -> None:
+        self._load = load
+
+    def offered(self, traits: Traits, thread: ThreadState) -> bytes | None:
+        """Told to models that read images; a reviewer looks at none."""
+        return DECLARATION if traits.images and thread.reviews is None else None
+
+    def read_call(self, arguments: str, context: CallContext) -> ViewImage | BadCall:
         """The file that a call asks for."""
         try:
             asked = msgspec.json.decode(arguments, type=_Arguments)
@@ -73,29 +81,10 @@ class ViewImageTool:
             return _bad("a path can't hold a NUL character")
         return ViewImage(str(PurePosixPath(context.cwd, asked.path)))
 
-
-def _bad(reason: str) -> BadCall:
-    return BadCall(
-        reason=f"The arguments of {TOOL_NAME} could not be used: {reason}. Nothing was looked at. "
-        'Expected a JSON object such as {"path": "shot.png"}.'
-    )
-
-
-class ImageViewer:
-    """Performs it, and has everything else performed by another."""
-
-    def __init__(self, load: LoadImage, others: Performer) -> None:
-        self._load, self._others = load, others
-
     async def perform(
-        self, action: ToolAction, context: CallContext, sink: OutputSink
+        self, action: ViewImage, context: CallContext, sink: OutputSink
     ) -> ToolResult:
-        """Look at the file, or pass the action on."""
-        if isinstance(action, ViewImage):
-            return await self._view(action)
-        return await self._others.perform(action, context, sink)
-
-    async def _view(self, action: ViewImage) -> ToolResult:
+        """Look at the file."""
         try:
             name = await self._load(action.path)
         except BadImage as bad:
@@ -103,3 +92,10 @@ class ImageViewer:
             return ToolResult("failed", text, text)
         parts = [{"type": "input_image", "image_url": name, "detail": DETAIL_DEFAULT}]
         return ToolResult("completed", SHOWN, model_parts=msgspec.Raw(msgspec.json.encode(parts)))
+
+
+def _bad(reason: str) -> BadCall:
+    return BadCall(
+        reason=f"The arguments of {TOOL_NAME} could not be used: {reason}. Nothing was looked at. "
+        'Expected a JSON object such as {"path": "shot.png"}.'
+    )

@@ -34,14 +34,19 @@ from codexd.core.events.tools import (
     ToolStarted,
 )
 from codexd.core.policy.action_hash import action_hash, not_as_asked, stood_in_for
+from codexd.core.policy.action_kinds import kind_of, request_for
 from codexd.core.policy.approval import needs_approval, permitted, runs_guarded
 from codexd.core.state.turn import ModelCall, OpenCall
 from codexd.core.values.ids import ApprovalId
 from codexd.core.values.items import TurnError
 from codexd.core.values.model_output import ModelItemDone, ModelResponseDone
-from codexd.core.values.tool_actions import BadCall, ToolResult
+from codexd.core.values.tool_actions import ToolResult
 
 DECLINED = "declined: a person refused this call. Do not try it again another way; ask, or go on without it."
+NOBODY_TO_ASK = (
+    "not run: a person would have to allow this call, and there is no way to ask about its kind. "
+    "Nothing was done."
+)
 RESTARTED = (
     "interrupted by a restart of the daemon: the call had been started, its result is not known, "
     "and it was not started again. Look at the present state before you repeat it."
@@ -136,15 +141,14 @@ def _admit(transition: Transition, call: ToolCallDone, lookups: Lookups) -> None
     turn = transition.state.turn
     assert turn is not None
     call_id, action = call.ref.call_id, permitted(turn.settings, call.action)
-    if isinstance(action, BadCall):
-        transition.add(ToolEnded(call_id, ToolResult("failed", action.reason, action.reason)))
-        return
-    told = stood_in_for(action)
+    allowed = transition.state.allowed_for_session
+    reason = needs_approval(turn.settings, action, allowed, lookups.git_may_run)
+    told = kind_of(action).refusal(action) or stood_in_for(action)
+    if told is None and reason is not None and request_for(action) is None:
+        told = NOBODY_TO_ASK
     if told is not None:
         transition.add(ToolEnded(call_id, ToolResult("failed", told, told)))
         return
-    allowed = transition.state.allowed_for_session
-    reason = needs_approval(turn.settings, action, allowed, lookups.git_may_run)
     if reason is None:
         transition.add(ToolStarted(call_id, action, runs_guarded(turn.settings, action, allowed)))
         return
@@ -261,6 +265,13 @@ def decide_approval(transition: Transition, command: c.DecideApproval) -> None:
             f"expected an answer to the action with the sha256 {action_hash(call.action)}, found one to "
             f"{command.action_hash}: nothing was changed, and the question stays open",
         )
+    approval = kind_of(call.action).approval
+    if approval is None or command.decision not in approval.answers:
+        raise Rejected(
+            "decision_not_offered",
+            f"expected an answer that was offered, found {command.decision}: nothing was changed, and the "
+            "question stays open",
+        )
     transition.add(ApprovalDecided(command.approval_id, command.decision, command.note))
     match command.decision:
         case "accept" | "acceptForSession":
@@ -280,8 +291,8 @@ def decide_approval(transition: Transition, command: c.DecideApproval) -> None:
 def decide_recovery(transition: Transition, command: c.Recover) -> None:
     """Take up a thread that nobody was left to run.
 
-    A model call in flight is made again. A tool that was running is not: the model is told that its
-    result is not known. An open question stays open, queued input stays queued.
+    A model call in flight is made again; of a tool that was running its row in the table of kinds says what
+    becomes. An open question stays open, queued input stays queued.
     """
     turn = transition.state.turn
     if turn is None:
@@ -294,12 +305,24 @@ def decide_recovery(transition: Transition, command: c.Recover) -> None:
         return
     transition.cut(command.open_items, "restarted")
     for call in turn.open_calls:
-        if call.approval_id is None:
-            transition.abort(call.call_id, command.open_items, RESTARTED)
+        _take_up_call(transition, call, command.open_items)
     if turn.call is not None and turn.call.status == "running":
         error = TurnError("the daemon was restarted; the model is asked again")
         transition.add(ModelCallFailed(error, "restart", True))
         _retry_after_restart(transition)
+
+
+def _take_up_call(transition: Transition, call: OpenCall, open_items: tuple[OpenItem, ...]) -> None:
+    if call.approval_id is not None:
+        if call.action is None or request_for(call.action) is None:  # Another version has asked.
+            transition.abort(call.call_id, open_items, NOBODY_TO_ASK)
+        return
+    rule = "declare unknown" if call.action is None else kind_of(call.action).after_crash
+    # A call that was taken up once may be what the daemon dies of.
+    if rule == "declare unknown" or call.again is not None or call.action is None:
+        transition.abort(call.call_id, open_items, RESTARTED)
+    else:
+        transition.add(ToolStarted(call.call_id, call.action, call.guarded, rule))
 
 
 def _retry_after_restart(transition: Transition) -> None:

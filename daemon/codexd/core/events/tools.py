@@ -6,7 +6,7 @@ from typing import Literal
 
 from codexd.core.events.base import Fact
 from codexd.core.values.ids import ApprovalId, CallId
-from codexd.core.values.tool_actions import ToolAction, ToolResult
+from codexd.core.values.tool_actions import Decision, ToolAction, ToolResult
 
 
 class ApprovalRequested(Fact, frozen=True):
@@ -19,9 +19,6 @@ class ApprovalRequested(Fact, frozen=True):
     reason: str  # the daemon's own; the model's words stand in the action
     policy: str
     action_hash: str | None = None  # of the exact action, which the log may show with a stand-in
-
-
-Decision = Literal["accept", "acceptForSession", "decline", "cancel"]
 
 
 class ApprovalDecided(Fact, frozen=True):
@@ -41,6 +38,7 @@ class ToolStarted(Fact, frozen=True):
     action: ToolAction
     # Nobody was asked, because it only reads: what a folder could have it start is switched off.
     guarded: bool = False
+    again: Literal["repeat", "adopt"] | None = None  # what a restart makes of a call that ran
 
 
 class ToolSpawned(Fact, frozen=True):

@@ -10,17 +10,14 @@ from __future__ import annotations
 import hashlib
 
 import msgspec
-from msgspec.structs import replace
 
 from codexd.core.values.redacted import find_stand_in
-from codexd.core.values.tool_actions import RunCommand, ToolAction
+from codexd.core.values.tool_actions import ToolAction, without_words
 
 
 def action_hash(action: ToolAction) -> str:
     """The sha256 of what an action does, in hex; the model's words about it are no part of that."""
-    if isinstance(action, RunCommand):
-        action = replace(action, justification=None)
-    return hashlib.sha256(msgspec.json.encode(action)).hexdigest()
+    return hashlib.sha256(msgspec.json.encode(without_words(action))).hexdigest()
 
 
 def not_as_asked(action: ToolAction, asked_hash: str | None) -> str | None:
@@ -48,12 +45,11 @@ def stood_in_for(action: ToolAction) -> str | None:
     A question may have waited through a restart, and the log that is gone on from has no secrets; or the
     model has read a stand-in in its history, and takes it for the thing.
     """
-    if not isinstance(action, RunCommand):
-        return None
-    found = find_stand_in(action.command) or find_stand_in(action.cwd)
+    # No character of a stand-in has an escape in JSON.
+    found = find_stand_in(msgspec.json.encode(without_words(action)).decode())
     if found is None:
         return None
     return (
-        f"not run: the command holds {found}, which stands in the log for a secret that was not written down. "
+        f"not run: the call holds {found}, which stands in the log for a secret that was not written down. "
         "Nothing was done. Give the secret another way, for example by the name of an environment variable."
     )

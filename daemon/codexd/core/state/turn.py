@@ -63,6 +63,7 @@ class OpenCall(msgspec.Struct, frozen=True):
     asked_hash: str | None = None  # of the action that a person was asked about
     running: bool = False
     guarded: bool = False  # as its event says
+    again: Literal["repeat", "adopt"] | None = None  # as its event says
     pid: int | None = None
 
 
@@ -189,7 +190,12 @@ def evolve_tool(turn: Turn, event: ToolEvent) -> Turn:
             return turn if asked is None else _with_call(turn, asked.call_id, approval_id=None)
         case ToolStarted():
             return _with_call(
-                turn, event.call_id, action=event.action, running=True, guarded=event.guarded
+                turn,
+                event.call_id,
+                action=event.action,
+                running=True,
+                guarded=event.guarded,
+                again=event.again,
             )
         case ToolSpawned():
             return _with_call(turn, event.call_id, pid=event.pid)

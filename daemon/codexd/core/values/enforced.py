@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
 from msgspec.structs import replace
 
 from codexd.core.values.settings import ApprovalPolicy, SandboxMode, Settings
@@ -29,6 +30,18 @@ def enforced_policy(settings: Settings) -> ApprovalPolicy:
         return "never"
     confined = settings.sandbox in _CONFINING & ENFORCED_MODES
     return settings.approval_policy if confined else "untrusted"
+
+
+class Sandbox(msgspec.Struct, frozen=True):
+    """What a tool call is held to."""
+
+    mode: SandboxMode
+    folder: str  # absolute; where `workspace-write` lets it write
+
+
+def sandbox_of(settings: Settings) -> Sandbox:
+    """What the tool calls of a turn are held to."""
+    return Sandbox(enforced_sandbox(settings.sandbox), settings.cwd)
 
 
 def enforced(settings: Settings) -> Settings:

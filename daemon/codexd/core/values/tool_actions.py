@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
-from codexd.core.values.ids import CallId
+
+class ToolAction:
+    """The base of all actions. A new one is a struct below, with a tag of its own for the log's member `kind`,
+    and a row in `policy/action_kinds.py`.
+    """
+
+    __slots__ = ()
+    __struct_config__: ClassVar[msgspec.structs.StructConfig]
+
+    @property
+    def justification(self) -> str | None:
+        """The model's words to the person who is to allow it; they are no part of what it does."""
+        return None
 
 
 class RunCommand(
-    msgspec.Struct, frozen=True, rename="camel", tag="command", tag_field="kind", omit_defaults=True
+    ToolAction,
+    msgspec.Struct,
+    frozen=True,
+    rename="camel",
+    tag="command",
+    tag_field="kind",
+    omit_defaults=True,
 ):
     """Run a shell line to its end."""
 
@@ -25,6 +44,7 @@ class RunCommand(
 
 
 class ViewImage(
+    ToolAction,
     msgspec.Struct,
     frozen=True,
     rename="camel",
@@ -37,24 +57,31 @@ class ViewImage(
     path: str  # absolute
 
 
-class BadCall(msgspec.Struct, frozen=True, rename="camel", tag="bad", tag_field="kind"):
+class BadCall(ToolAction, msgspec.Struct, frozen=True, rename="camel", tag="bad", tag_field="kind"):
     """A call that cannot be made: an unknown tool, or arguments that cannot be read."""
 
     reason: str  # told to the model as the tool's answer
 
 
-ToolAction = RunCommand | ViewImage | BadCall
+class UnreadAction(
+    ToolAction, msgspec.Struct, frozen=True, rename="camel", tag="unread", tag_field="kind"
+):
+    """An action of a kind that this version does not have: another version has recorded it."""
+
+    json: str  # the whole of it
 
 
-class CallRequest(msgspec.Struct, frozen=True, rename="camel"):
-    """A tool call as the model made it, and what it comes to."""
+A = TypeVar("A", bound=ToolAction)
 
-    call_id: CallId
-    name: str
-    arguments: str  # verbatim; JSON for a function, free text for a custom tool
-    action: ToolAction
-    custom: bool = False  # a free-form call, answered with custom_tool_call_output
 
+def without_words(action: A) -> A:
+    """What the action does, without what the model says of it."""
+    if action.justification is None:
+        return action
+    return replace(action, justification=None)  # type: ignore[type-var]  # every action is a struct
+
+
+Decision = Literal["accept", "acceptForSession", "decline", "cancel"]
 
 # "It was text alone", for a member that holds JSON.
 NO_PARTS = msgspec.Raw(b"")

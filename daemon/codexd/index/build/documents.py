@@ -22,6 +22,7 @@ from codexd.core.events.events import (
 from codexd.core.events.history import ReviewExited
 from codexd.core.events.record import Recorded
 from codexd.core.events.tools import ApprovalRequested, ToolEnded, ToolStarted
+from codexd.core.policy.action_kinds import kind_of
 from codexd.core.prompts.review_results import answer_item
 from codexd.core.values.items import (
     LocalImageInput,
@@ -30,7 +31,6 @@ from codexd.core.values.items import (
     UserInput,
     plain_text,
 )
-from codexd.core.values.tool_actions import RunCommand
 
 # The order is how telling a hit is: a thread's snippet is of the first kind that has one.
 KINDS: Final = ("name", "prompt", "answer", "path", "command", "reasoning", "output")
@@ -113,9 +113,11 @@ def documents_in(recorded: Recorded) -> list[Document | Withdrawn]:
             return [] if kind is None else _one(recorded, kind, event.item_id, text)
         case ApprovalRequested() | ToolStarted():
             # One that was asked for stands here twice; whoever searches is shown it once.
-            if not isinstance(event.action, RunCommand):
+            row = kind_of(event.action)
+            if row.found_as is None:
                 return []
-            return _one(recorded, COMMAND, event.call_id, event.action.command)
+            found_as = KINDS.index(row.found_as)
+            return _one(recorded, found_as, event.call_id, row.line(event.action))
         case ToolEnded():
             result = event.result
             text = "" if result.status == "declined" else result.output or ""

@@ -32,27 +32,21 @@ from codexd.core.events.history import HistoryCompacted, ReviewEntered, ReviewEx
 from codexd.core.events.record import Recorded
 from codexd.core.events.tools import ApprovalRequested, ToolEnded, ToolSpawned, ToolStarted
 from codexd.core.prompts.review_results import answer_item
-from codexd.core.values.foreign_json import decode_foreign
 from codexd.core.values.ids import CallId, ItemId
 from codexd.core.values.images import as_shown, names_of
 from codexd.core.values.items import (
     AgentMessage,
     CommandExecution,
-    CommandStatus,
     ContextCompaction,
     EnteredReviewMode,
     ExitedReviewMode,
-    ImageView,
     Reasoning,
     ThreadItem,
-    ToolCall,
-    ToolText,
-    UnknownAction,
     UserInput,
     UserMessage,
 )
-from codexd.core.values.tool_actions import RunCommand, ToolAction, ToolResult, ViewImage
-from codexd.projections.quoting import quoted
+from codexd.core.values.tool_actions import ToolAction
+from codexd.projections.clients.tool_items import OpenTool, ToolItem, begun, ended
 
 
 class ItemStarted(msgspec.Struct, frozen=True, gc=False):
@@ -103,9 +97,7 @@ class ItemProjection:
     def __init__(self) -> None:
         self._queued: dict[ItemId, InputQueued] = {}
         self._steered: list[tuple[TurnSteered, int]] = []  # the model has yet to see it; and when
-        self._calls: dict[CallId, tuple[str, str]] = {}  # open calls: name and arguments
-        self.commands: dict[CallId, CommandExecution] = {}  # those of them that are commands
-        self._views: dict[CallId, str] = {}  # open calls that look at images: at which files
+        self._tools: dict[CallId, OpenTool] = {}  # those without an answer
         # The compaction under way. One that comes to nothing has begun and is never whole: on no screen
         # may it look as if the history had been shortened.
         self.compaction: ContextCompaction | None = None
@@ -117,11 +109,14 @@ class ItemProjection:
     def copy(self) -> ItemProjection:
         """The same place, to stay there while the original goes on."""
         copied = ItemProjection()
-        copied._queued, copied._calls = dict(self._queued), dict(self._calls)
-        copied._steered = list(self._steered)
-        copied._views = dict(self._views)
-        copied.commands, copied.compaction = dict(self.commands), self.compaction
+        copied._queued, copied._tools = dict(self._queued), dict(self._tools)
+        copied._steered, copied.compaction = list(self._steered), self.compaction
         return copied
+
+    @property
+    def open_tools(self) -> list[ToolItem]:
+        """The tool calls that have begun, and have no answer yet."""
+        return [tool.item for tool in self._tools.values() if tool.item is not None]
 
     def apply(self, recorded: Recorded) -> list[Shown]:
         """What the event shows."""
@@ -150,7 +145,7 @@ class ItemProjection:
             case ItemCut():
                 return _cut(event, at_ms)
             case ApprovalRequested() | ToolStarted():
-                return self._command(event.call_id, event.action, at_ms)
+                return self._begun(event.call_id, event.action, at_ms)
             case ToolSpawned():
                 self._spawned(event)
             case ToolEnded():
@@ -231,42 +226,28 @@ class ItemProjection:
             ]
         if event.call is not None:
             call = _CALL.decode(event.item)
-            self._calls[event.call.call_id] = (event.call.name, call.arguments or call.input)
+            call_id = event.call.call_id
+            arguments = call.arguments or call.input
+            self._tools[call_id] = OpenTool(call_id, event.call.name, arguments)
         return []
 
-    def _command(self, call_id: CallId, action: ToolAction, at_ms: int) -> list[Shown]:
-        if isinstance(action, ViewImage):
-            self._views[call_id] = action.path
-        if call_id in self.commands or not isinstance(action, RunCommand):
+    def _begun(self, call_id: CallId, action: ToolAction, at_ms: int) -> list[Shown]:
+        tool = self._tools.get(call_id) or OpenTool(call_id)
+        if tool.item is not None:
             return []
-        item = CommandExecution(
-            id=ItemId(call_id),
-            command=quoted(action.argv),
-            cwd=action.cwd,
-            status="inProgress",
-            command_actions=(UnknownAction(action.command),),
-            started_at_ms=at_ms,
-        )
-        self.commands[call_id] = item
-        return [ItemStarted(item)]
+        tool = self._tools[call_id] = begun(tool, action, at_ms)
+        return [] if tool.item is None else [ItemStarted(tool.item)]
 
     def _spawned(self, event: ToolSpawned) -> None:
-        item = self.commands.get(event.call_id)
-        if item is not None:
-            self.commands[event.call_id] = replace(item, process_id=str(event.pid))
+        tool = self._tools.get(event.call_id)
+        if tool is not None and isinstance(tool.item, CommandExecution):
+            item = replace(tool.item, process_id=str(event.pid))
+            self._tools[event.call_id] = replace(tool, item=item)
 
     def _ended(self, event: ToolEnded, at_ms: int) -> list[Shown]:
-        name, arguments = self._calls.pop(event.call_id, ("", ""))
-        item = self.commands.pop(event.call_id, None)
-        if item is not None:
-            return [ItemDone(_finished(item, event.result, at_ms), begun=True)]
-        path = self._views.pop(event.call_id, None)
-        if path is not None and event.result.status == "completed":
-            looked = ImageView(
-                id=ItemId(event.call_id), path=path, started_at_ms=at_ms, completed_at_ms=at_ms
-            )
-            return [ItemDone(looked)]
-        return [ItemDone(_answered(event.call_id, name, arguments, event.result, at_ms))]
+        tool = self._tools.pop(event.call_id, None) or OpenTool(event.call_id)
+        item = ended(tool, event.result, at_ms)
+        return [ItemDone(item, begun=tool.item is not None)]
 
 
 def _mark(event: ReviewEntered | ReviewExited, at_ms: int) -> list[Shown]:
@@ -327,37 +308,3 @@ def _cut(event: ItemCut, at_ms: int) -> list[Shown]:
             )
         ]
     return []
-
-
-def _finished(item: CommandExecution, result: ToolResult, at_ms: int) -> CommandExecution:
-    status: CommandStatus = "failed" if result.status == "aborted" else result.status
-    return replace(
-        item,
-        status=status,
-        aggregated_output=None if result.status == "declined" else result.output,
-        exit_code=result.exit_code,
-        duration_ms=result.duration_ms,
-        completed_at_ms=at_ms,
-    )
-
-
-def _answered(
-    call_id: CallId, name: str, arguments: str, result: ToolResult, at_ms: int
-) -> ToolCall:
-    try:
-        # What the model wrote may be no JSON at all; then it is shown as the text that it is.
-        shown = msgspec.Raw(msgspec.json.encode(decode_foreign(arguments)))
-    except msgspec.MsgspecError:
-        shown = msgspec.Raw(msgspec.json.encode(arguments))
-    success = result.status == "completed"
-    return ToolCall(
-        id=ItemId(call_id),
-        tool=name,
-        arguments=shown,
-        status="completed" if success else "failed",
-        success=success,
-        content_items=(ToolText(result.model_text),),
-        duration_ms=result.duration_ms,
-        started_at_ms=at_ms,
-        completed_at_ms=at_ms,
-    )

@@ -36,12 +36,13 @@ from codexd.core.events.revert import (
 )
 from codexd.core.events.tools import ApprovalDecided, ApprovalRequested
 from codexd.core.events.warnings import ThreadWarned
+from codexd.core.policy.action_kinds import request_for
 from codexd.core.state.state import ThreadState
 from codexd.core.values.enforced import enforced_policy, enforced_sandbox
 from codexd.core.values.ids import ApprovalId, ItemId, ThreadId, TurnId
 from codexd.core.values.items import AgentMessage, ThreadItem, TurnError
 from codexd.core.values.settings import Settings
-from codexd.core.values.tool_actions import RunCommand
+from codexd.core.values.tool_actions import ToolAction
 from codexd.projections.clients.deltas import Outgoing, Spoken, Texts, item_started
 from codexd.projections.clients.items import ItemProjection, ItemStarted, Shown
 from codexd.projections.usage.rate_limits import read_limits
@@ -66,7 +67,7 @@ class ApprovalAsked(msgspec.Struct, frozen=True, gc=False):
     approval_id: ApprovalId
     item_id: ItemId
     turn_id: TurnId
-    action: RunCommand  # as the log has it, or as it would run
+    action: ToolAction  # as the log has it, or as it would run
     reason: str  # the daemon's own
     asked_hash: str | None  # of the action, as it was recorded
     at_ms: int
@@ -198,10 +199,10 @@ class ClientProjection:
         # Whatever failed before, it is no more what the thread has come to.
         return [Outgoing("thread/reverted", params), self._status(Idle())]
 
-    def commands(self) -> list[Saying]:
-        """The commands that are open, and a compaction, said anew to whoever comes late."""
+    def open_items(self) -> list[Saying]:
+        """The tool calls that are open, and a compaction, said anew to whoever comes late."""
         compaction = self._screen.compaction
-        items: list[ThreadItem] = [*self._screen.commands.values()]
+        items: list[ThreadItem] = [*self._screen.open_tools]
         if compaction is not None:
             items.append(compaction)
         return [item_started(item, self._thread_id, self.turn_id) for item in items]
@@ -305,15 +306,13 @@ class ClientProjection:
         return Outgoing("thread/tokenUsage/updated", params)
 
     def _approval_requested(self, event: ApprovalRequested, at_ms: int) -> list[Saying]:
-        action = event.action
-        if not isinstance(action, RunCommand):
+        if request_for(event.action) is None:  # Another version has asked; recovery ends the call.
             return []
-        item = self._screen.commands[event.call_id]
         asks = self.asks[event.approval_id] = ApprovalAsked(
             event.approval_id,
-            item.id,
+            ItemId(event.call_id),
             self.turn_id,
-            action,
+            event.action,
             event.reason,
             event.action_hash,
             at_ms,

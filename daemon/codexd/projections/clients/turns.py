@@ -22,7 +22,14 @@ from codexd.core.events.events import (
 from codexd.core.events.record import Recorded
 from codexd.core.events.revert import HistoryReverted, HistoryRevertUndone
 from codexd.core.values.ids import TurnId
-from codexd.core.values.items import AgentMessage, Reasoning, ThreadItem, TurnError, UserMessage
+from codexd.core.values.items import (
+    AgentMessage,
+    CommandExecution,
+    Reasoning,
+    ThreadItem,
+    TurnError,
+    UserMessage,
+)
 from codexd.projections.clients.items import ItemDone, ItemProjection
 from codexd.protocol.threads import ItemsView
 from codexd.protocol.turns import Turn, TurnStatus
@@ -146,8 +153,10 @@ class TurnProjection:
             for item in map(_shown, streaming)
             if item is not None and (item.id, item.started_at_ms) not in known
         ]
-        for command in self._screen.commands.values():
-            added.append(replace(command, aggregated_output=printed.get(command.id) or None))
+        for item in self._screen.open_tools:
+            if isinstance(item, CommandExecution):
+                item = replace(item, aggregated_output=printed.get(item.id) or None)
+            added.append(item)
         turn.items += added
         turn.item_seqs += [self.seq] * len(added)
 

@@ -14,6 +14,7 @@ from codexd.core.events.record import Recorded
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import CallId, ItemId, ThreadId, uuid7
 from codexd.core.values.model_output import ItemKind
+from codexd.core.values.traits import Traits
 from codexd.models.client import ModelClient
 from codexd.projections.clients.deltas import TextPart
 from codexd.projections.usage.totals import UsageTotals
@@ -111,14 +112,6 @@ class Threads(Protocol):
         """A new one. Raises: StoreError."""
 
 
-class Traits(msgspec.Struct, frozen=True):
-    """What a model has, as far as a request depends on it."""
-
-    parallel_tool_calls: bool = True
-    least_effort: str | None = None  # for a request that is worth no thinking
-    images: bool = True  # whether it reads any
-
-
 async def _not_brought(_: ThreadId) -> TakenFrom | None:
     return None
 
@@ -156,9 +149,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
         return Images(self.store, self.image_cache)
 
     def tools_of(self, model: str, state: ThreadState) -> tuple[bytes, ...]:
-        """The tools that a thread's model is told of; a reviewer looks at no pictures."""
-        looks = self.traits(model).images and state.reviews is None
-        return self.registry.declared_to(reads_images=looks)
+        """What a thread's model is told of the tools."""
+        return self.registry.offered(self.traits(model), state)
 
     def new_id(self) -> str:
         """A fresh UUIDv7."""

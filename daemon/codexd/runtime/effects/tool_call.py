@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from codexd.core import commands as c
 from codexd.core.policy.action_hash import not_as_asked
+from codexd.core.values.enforced import sandbox_of
 from codexd.core.values.ids import CallId
 from codexd.core.values.tool_actions import ToolResult
 from codexd.runtime.actor.actor import ThreadActor
@@ -61,11 +62,18 @@ class ToolRunning:
             )
             return
         await thread.stall.until_written(self._open_output)  # What it prints is not to be lost.
-        context = CallContext(turn.settings.cwd, thread.thread_id, self._call_id, call.guarded)
+        context = CallContext(
+            turn.settings.cwd,
+            thread.thread_id,
+            self._call_id,
+            call.guarded,
+            sandbox_of(turn.settings),
+            call.again,
+        )
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._report_pid)
-                result = await thread.world.registry.performer.perform(call.action, context, self)
+                result = await thread.world.registry.perform(call.name, call.action, context, self)
                 nursery.cancel_scope.cancel()
         except Exception:
             # One effect is one of the places where whatever goes wrong is turned into a record.

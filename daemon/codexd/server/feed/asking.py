@@ -7,18 +7,21 @@ Foreign words are bounded and written out: no command, folder or model's word mo
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from msgspec.structs import replace
 
 from codexd.core.policy.action_hash import action_hash, not_as_asked
-from codexd.core.policy.approval import LEAVES_SANDBOX, NOT_KNOWN_HARMLESS
+from codexd.core.policy.action_kinds import ApprovalRequest, kind_of
+from codexd.core.policy.command_rules import LEAVES_SANDBOX, NOT_KNOWN_HARMLESS
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.items import UnknownAction
-from codexd.core.values.tool_actions import RunCommand
+from codexd.core.values.tool_actions import RunCommand, ToolAction, without_words
 from codexd.projections.clients.notifications import ApprovalAsked
 from codexd.projections.quoting import quoted
 from codexd.protocol.display.visible import visible_line, visible_text
-from codexd.protocol.requests import AskedByCodexd, CommandApprovalParams
+from codexd.protocol.requests import COMMAND_APPROVAL, AskedByCodexd, CommandApprovalParams
 
 # The daemon's own sentences are shorter.
 REASON_CHARACTERS_MAX = 200
@@ -38,25 +41,31 @@ def as_asked(asks: ApprovalAsked, state: ThreadState | None) -> ApprovalAsked:
     """The question with the action that would run, out of the state of the thread that waits."""
     turn = state.turn if state is not None else None
     for call in turn.open_calls if turn is not None else ():
-        if call.approval_id == asks.approval_id and isinstance(call.action, RunCommand):
-            return replace(
-                asks, action=call.action, hidden=_shows(asks.action) != _shows(call.action)
-            )
+        if call.approval_id == asks.approval_id and call.action is not None:
+            hidden = without_words(asks.action) != without_words(call.action)
+            return replace(asks, action=call.action, hidden=hidden)
     return asks
 
 
 def question_params(asks: ApprovalAsked, thread_id: ThreadId | str) -> CommandApprovalParams:
-    """The question as the wire has it."""
+    """The parameters of `item/commandExecution/requestApproval`, by which any action can be asked about."""
     action, reason, says = asks.action, _own_reason(asks), _said_by_model(asks.action)
+    kind = kind_of(action)
+    assert kind.approval is not None
+    line = visible_text(kind.line(action))
+    command, cwd = line, None
+    if isinstance(action, RunCommand):
+        command, cwd = quoted(action.argv), visible_line(action.cwd, PLACE_CHARACTERS_MAX)
     return CommandApprovalParams(
         thread_id=thread_id,
         turn_id=asks.turn_id,
         item_id=asks.item_id,
         started_at_ms=asks.at_ms,
         reason=reason if says is None else f"{reason} — {MODEL_SAYS}{says}",
-        command=quoted(action.argv),
-        cwd=visible_line(action.cwd, PLACE_CHARACTERS_MAX),
-        command_actions=(UnknownAction(visible_text(action.command)),),
+        command=command,
+        cwd=cwd,
+        command_actions=(UnknownAction(line),),
+        available_decisions=kind.approval.answers,
         codexd=AskedByCodexd(
             approval_id=asks.approval_id,
             action_hash=action_hash(action),
@@ -66,10 +75,18 @@ def question_params(asks: ApprovalAsked, thread_id: ThreadId | str) -> CommandAp
     )
 
 
+# By the server request that a kind of action is asked about with.
+PARAMS: dict[ApprovalRequest, Callable[[ApprovalAsked, ThreadId | str], CommandApprovalParams]] = {
+    COMMAND_APPROVAL: question_params
+}
+
+
 def _own_reason(asks: ApprovalAsked) -> str:
     """Why the daemon asks, and whether the log shows the command as it is."""
     action, reason = asks.action, asks.reason
-    if reason == action.justification:  # So it was recorded by versions before there was a hash.
+    if (
+        isinstance(action, RunCommand) and reason == action.justification
+    ):  # So it was recorded by versions before there was a hash.
         reason = LEAVES_SANDBOX if action.escalated else NOT_KNOWN_HARMLESS
     reason = visible_line(reason, REASON_CHARACTERS_MAX)
     if not_as_asked(action, asks.asked_hash) is not None:
@@ -77,10 +94,6 @@ def _own_reason(asks: ApprovalAsked) -> str:
     return f"{reason} {HIDDEN}" if asks.hidden else reason
 
 
-def _said_by_model(action: RunCommand) -> str | None:
+def _said_by_model(action: ToolAction) -> str | None:
     words = " ".join((action.justification or "").split())
     return visible_line(words, MODEL_SAYS_CHARACTERS_MAX) if words else None
-
-
-def _shows(action: RunCommand) -> tuple[str, tuple[str, ...], str]:
-    return action.command, action.argv, action.cwd

@@ -198,7 +198,7 @@ class Feed:
         follower = Follower(self, reader, outbox)
         self._followers[follower] = None
         sayings = [
-            *self._wire.commands(),
+            *self._wire.open_items(),
             *self.open_texts(Texts(self.thread_id, self._wire.turn_id)),
             *self._usage_so_far(),
         ]

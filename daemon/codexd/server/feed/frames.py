@@ -9,6 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from codexd.core.events.record import Recorded
+from codexd.core.policy.action_kinds import request_for
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
 from codexd.projections.clients.deltas import EncodedDelta, Outgoing
@@ -18,11 +19,11 @@ from codexd.protocol.notifications import (
     encode_notification,
     with_seq,
 )
-from codexd.protocol.requests import COMMAND_APPROVAL, AskedByCodexd
+from codexd.protocol.requests import AskedByCodexd
 from codexd.protocol.wire.framing import Framing
 from codexd.protocol.wire.request_ids import RequestId
 from codexd.protocol.wire.rpc import encode_request
-from codexd.server.feed.asking import as_asked, question_params
+from codexd.server.feed.asking import PARAMS, as_asked
 
 
 class Reader(msgspec.Struct, frozen=True):
@@ -210,9 +211,11 @@ def parts_of_event(
 
 
 def question(asks: ApprovalAsked, thread_id: str, questions: Questions) -> Part:
-    """The server request that asks whether a command may run."""
+    """The server request that asks whether an action may be performed."""
     waits = ThreadId(asks.asked_in or thread_id)
-    params = question_params(as_asked(asks, questions.state_of(waits)), thread_id)
+    method = request_for(asks.action)
+    assert method is not None  # Nothing else is asked about.
+    params = PARAMS[method](as_asked(asks, questions.state_of(waits)), thread_id)
     assert isinstance(params.codexd, AskedByCodexd)
     request_id = questions.show(waits, asks.approval_id, params.codexd.action_hash)
-    return Part(COMMAND_APPROVAL, encode_request(request_id, COMMAND_APPROVAL, params))
+    return Part(method, encode_request(request_id, method, params))

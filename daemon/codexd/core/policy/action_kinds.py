@@ -1,0 +1,147 @@
+"""The table of action kinds: one row for each struct in `values/tool_actions.py`, and all that is particular to it.
+
+A row says how the action is approved, which item shows it, how it is found, and what becomes of it after a crash.
+What has no row, and what a person would have to allow who cannot be asked, is refused with a sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, Generic, Literal, TypeVar
+
+import msgspec
+
+from codexd.core.policy.command_rules import (
+    GitMayRun,
+    command_key,
+    command_permitted,
+    command_reason,
+    command_repository,
+)
+from codexd.core.values.settings import Settings
+from codexd.core.values.tool_actions import (
+    BadCall,
+    Decision,
+    RunCommand,
+    ToolAction,
+    UnreadAction,
+    ViewImage,
+    without_words,
+)
+
+A = TypeVar("A", bound=ToolAction)
+
+# The requests by which a server asks its clients; `server/feed/asking.py` makes the parameters of each.
+ApprovalRequest = Literal["item/commandExecution/requestApproval"]
+# The items of the wire that show a tool call; `projections/clients/tool_items.py` makes them.
+ToolItemType = Literal["commandExecution", "imageView", "dynamicToolCall"]
+# What becomes of a call that ran when the daemon died: it is performed once more; or taken up, for it may still
+# run; or the model is told that its result is not known.
+AfterCrash = Literal["repeat", "adopt", "declare unknown"]
+ALL_DECISIONS: Final[tuple[Decision, ...]] = ("accept", "acceptForSession", "decline", "cancel")
+UNREAD: Final = (
+    "not run: this version of codexd has no such action, and cannot say what the call would do. "
+    "Nothing was done."
+)
+
+
+def _whole(action: ToolAction) -> str:
+    return msgspec.json.encode(without_words(action)).decode()
+
+
+def _as_it_is(_: Settings, action: A) -> A:
+    return action
+
+
+def _no_folder(_: Settings, action: ToolAction) -> str | None:
+    return None
+
+
+def _never(action: ToolAction) -> str | None:
+    return None
+
+
+class Approval(msgspec.Struct, Generic[A], frozen=True, kw_only=True):
+    """How a person comes to allow an action."""
+
+    # Why a person must allow it, as a sentence of the daemon's own; None where it may go ahead.
+    reason: Callable[[Settings, A, GitMayRun], str | None]
+    request: ApprovalRequest | None = None  # None: nobody can be asked, so it is refused
+    answers: tuple[Decision, ...] = ALL_DECISIONS
+    session_key: Callable[[A], str] = _whole  # what "allow it for the session" allows
+    permitted: Callable[[Settings, A], A] = _as_it_is  # what of it may be performed at all
+    guarded: bool = False  # unasked, it is performed as something that starts nothing else
+    # The folder whose repository `reason` wants to know of.
+    repository: Callable[[Settings, A], str | None] = _no_folder
+
+
+class ActionKind(msgspec.Struct, Generic[A], frozen=True, kw_only=True):
+    """All that is particular to one kind of action."""
+
+    action: type[A]
+    line: Callable[[A], str]  # what it does, for people: in a question, and to be found by
+    after_crash: AfterCrash
+    approval: Approval[A] | None = None  # None: it changes nothing, and nobody is ever asked
+    item: ToolItemType = "dynamicToolCall"
+    found_as: Literal["command", "path"] | None = None  # None: no search finds it
+    refusal: Callable[[A], str | None] = _never  # what the model is told of one that cannot be made
+
+
+# By the struct's tag, which is the member `kind` in the log.
+KINDS: Final[dict[str, ActionKind[Any]]] = {
+    "command": ActionKind(
+        action=RunCommand,
+        line=lambda action: action.command,
+        after_crash="declare unknown",
+        approval=Approval(
+            reason=command_reason,
+            request="item/commandExecution/requestApproval",
+            session_key=command_key,
+            permitted=command_permitted,
+            guarded=True,
+            repository=command_repository,
+        ),
+        item="commandExecution",
+        found_as="command",
+    ),
+    "viewImage": ActionKind(
+        action=ViewImage,
+        line=lambda action: action.path,
+        after_crash="repeat",
+        item="imageView",
+    ),
+    "bad": ActionKind(
+        action=BadCall,
+        line=lambda action: action.reason,
+        after_crash="declare unknown",
+        refusal=lambda action: action.reason,
+    ),
+    "unread": ActionKind(
+        action=UnreadAction,
+        line=lambda action: action.json,
+        after_crash="declare unknown",
+        refusal=lambda _: UNREAD,
+    ),
+}
+
+
+def kind_of(action: ToolAction) -> ActionKind[Any]:
+    """The row of an action."""
+    return KINDS.get(str(action.__struct_config__.tag), KINDS["unread"])
+
+
+def request_for(action: ToolAction) -> ApprovalRequest | None:
+    """By which request clients are asked about an action; None where they cannot be."""
+    approval = kind_of(action).approval
+    return None if approval is None else approval.request
+
+
+def decode_action(kind: type, value: object) -> ToolAction:
+    """What msgspec is to make of a member that is a `ToolAction`. Raises: ValidationError."""
+    if kind is not ToolAction or not isinstance(value, dict):
+        raise msgspec.ValidationError(f"Expected `object`, got `{type(value).__name__}`")
+    row = KINDS.get(value.get("kind", ""))
+    if row is None:
+        return UnreadAction(msgspec.json.encode(value).decode())
+    action: ToolAction = msgspec.convert(value, row.action)
+    return action

@@ -1,0 +1,144 @@
+"""Tool calls -> items on a screen: how each item of the wire that shows a call begins, and how it ends."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+from msgspec.structs import replace
+
+from codexd.core.policy.action_kinds import ToolItemType, kind_of
+from codexd.core.values.foreign_json import decode_foreign
+from codexd.core.values.ids import CallId, ItemId
+from codexd.core.values.items import (
+    CommandExecution,
+    CommandStatus,
+    ImageView,
+    ToolCall,
+    ToolText,
+    UnknownAction,
+)
+from codexd.core.values.tool_actions import RunCommand, ToolAction, ToolResult, ViewImage
+from codexd.projections.quoting import quoted
+
+ToolItem = CommandExecution | ImageView | ToolCall
+
+
+class OpenTool(msgspec.Struct, frozen=True, gc=False):
+    """A tool call that has no answer yet."""
+
+    call_id: CallId
+    name: str = ""
+    arguments: str = ""  # as the model wrote them
+    action: ToolAction | None = None  # None: nobody was asked about it, and it was not started
+    item: ToolItem | None = None  # as it stands, if it has begun
+
+
+class ItemMaker(Protocol):
+    """How an item of one type shows a call."""
+
+    def begin(self, tool: OpenTool, at_ms: int) -> ToolItem | None:
+        """As it waits to be allowed, or runs; None where it is shown when it is whole."""
+
+    def end(self, tool: OpenTool, result: ToolResult, at_ms: int) -> ToolItem:
+        """As it is whole."""
+
+
+class _Commands:
+    """`commandExecution`: a command, with its output as it comes."""
+
+    def begin(self, tool: OpenTool, at_ms: int) -> ToolItem | None:
+        action = tool.action
+        assert isinstance(action, RunCommand)
+        return CommandExecution(
+            id=ItemId(tool.call_id),
+            command=quoted(action.argv),
+            cwd=action.cwd,
+            status="inProgress",
+            command_actions=(UnknownAction(action.command),),
+            started_at_ms=at_ms,
+        )
+
+    def end(self, tool: OpenTool, result: ToolResult, at_ms: int) -> ToolItem:
+        assert isinstance(tool.item, CommandExecution)
+        status: CommandStatus = "failed" if result.status == "aborted" else result.status
+        return replace(
+            tool.item,
+            status=status,
+            aggregated_output=None if result.status == "declined" else result.output,
+            exit_code=result.exit_code,
+            duration_ms=result.duration_ms,
+            completed_at_ms=at_ms,
+        )
+
+
+class _Calls:
+    """`dynamicToolCall`: any call, by the tool's name and its arguments."""
+
+    def begin(self, tool: OpenTool, at_ms: int) -> ToolItem | None:
+        return ToolCall(
+            id=ItemId(tool.call_id),
+            tool=tool.name,
+            arguments=_shown(tool.arguments),
+            status="inProgress",
+            started_at_ms=at_ms,
+        )
+
+    def end(self, tool: OpenTool, result: ToolResult, at_ms: int) -> ToolItem:
+        success = result.status == "completed"
+        return ToolCall(
+            id=ItemId(tool.call_id),
+            tool=tool.name,
+            arguments=_shown(tool.arguments),
+            status="completed" if success else "failed",
+            success=success,
+            content_items=(ToolText(result.model_text),),
+            duration_ms=result.duration_ms,
+            started_at_ms=at_ms if tool.item is None else tool.item.started_at_ms,
+            completed_at_ms=at_ms,
+        )
+
+
+class _Images:
+    """`imageView`: an image that was looked at; where it could not be, the call with its reason."""
+
+    def begin(self, tool: OpenTool, at_ms: int) -> ToolItem | None:
+        return None
+
+    def end(self, tool: OpenTool, result: ToolResult, at_ms: int) -> ToolItem:
+        if not isinstance(tool.action, ViewImage) or result.status != "completed":
+            return _CALLS.end(tool, result, at_ms)
+        return ImageView(
+            id=ItemId(tool.call_id),
+            path=tool.action.path,
+            started_at_ms=at_ms,
+            completed_at_ms=at_ms,
+        )
+
+
+_CALLS = _Calls()
+_MAKERS: dict[ToolItemType, ItemMaker] = {
+    "commandExecution": _Commands(),
+    "imageView": _Images(),
+    "dynamicToolCall": _CALLS,
+}
+
+
+def begun(tool: OpenTool, action: ToolAction, at_ms: int) -> OpenTool:
+    """The call after it was asked about or started."""
+    tool = replace(tool, action=action)
+    return replace(tool, item=_MAKERS[kind_of(action).item].begin(tool, at_ms))
+
+
+def ended(tool: OpenTool, result: ToolResult, at_ms: int) -> ToolItem:
+    """What shows the call now that it has its answer; what was never started is shown as a call."""
+    maker = _CALLS if tool.action is None else _MAKERS[kind_of(tool.action).item]
+    return maker.end(tool, result, at_ms)
+
+
+def _shown(arguments: str) -> msgspec.Raw:
+    try:
+        # What the model wrote may be no JSON at all; then it is shown as the text that it is.
+        return msgspec.Raw(msgspec.json.encode(decode_foreign(arguments)))
+    except msgspec.MsgspecError:
+        return msgspec.Raw(msgspec.json.encode(arguments))
