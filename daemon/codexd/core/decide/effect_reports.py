@@ -313,16 +313,20 @@ def decide_recovery(transition: Transition, command: c.Recover) -> None:
 
 
 def _take_up_call(transition: Transition, call: OpenCall, open_items: tuple[OpenItem, ...]) -> None:
+    action = call.action
+    if action is None:
+        transition.abort(call.call_id, open_items, RESTARTED)
+        return
     if call.approval_id is not None:
-        if call.action is None or request_for(call.action) is None:  # Another version has asked.
+        if request_for(action) is None:  # Another version has asked.
             transition.abort(call.call_id, open_items, NOBODY_TO_ASK)
         return
-    rule = "declare unknown" if call.action is None else kind_of(call.action).after_crash
-    # A call that was taken up once may be what the daemon dies of.
-    if rule == "declare unknown" or call.again is not None or call.action is None:
+    rule = kind_of(action).after_crash
+    # What was repeated once may be what the daemon dies of.
+    if rule == "declare unknown" or not call.running or (rule, call.again) == ("repeat", "repeat"):
         transition.abort(call.call_id, open_items, RESTARTED)
     else:
-        transition.add(ToolStarted(call.call_id, call.action, call.guarded, rule))
+        transition.add(ToolStarted(call.call_id, action, call.guarded, rule))
 
 
 def _retry_after_restart(transition: Transition) -> None:
