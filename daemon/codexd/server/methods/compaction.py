@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from codexd.core import commands as c
-from codexd.core.commands import Command, Rejected
 from codexd.core.events.compaction import text_item
 from codexd.core.events.events import InputQueued, TurnStarted
 from codexd.core.events.record import Recorded, decode_record
@@ -31,7 +30,7 @@ from codexd.protocol.history import ThreadCompactStartParams, ThreadCompactStart
 from codexd.protocol.wire.rpc import RpcError, invalid_params
 from codexd.runtime.actor.actor import ThreadActor
 from codexd.server.connection.connection import Connection, MethodResult
-from codexd.server.methods.lookup import open_thread, refused
+from codexd.server.methods.lookup import open_thread
 from codexd.server.services import Services
 from codexd_eventstore.reading import record_at, records, records_back
 
@@ -46,9 +45,9 @@ async def thread_compact_start(
     services: Services, connection: Connection, params: ThreadCompactStartParams
 ) -> MethodResult:
     """Compact the history, in a turn of its own."""
-    thread = await open_thread(services, params.thread_id, "thread not found")
+    thread = await open_thread(services, params.thread_id)
     turn_id = TurnId(services.new_id())
-    await _asked(thread, c.CompactThread(turn_id=turn_id), connection)
+    await thread.submit(c.CompactThread(turn_id=turn_id), by=connection.by)
     return MethodResult(ThreadCompactStartResponse(turn_id))
 
 
@@ -56,7 +55,7 @@ async def thread_compact_preview(
     services: Services, connection: Connection, params: history.ThreadCompactPreviewParams
 ) -> MethodResult:
     """What a compaction would keep and lose (codexd only)."""
-    thread = await open_thread(services, params.thread_id, "thread not found")
+    thread = await open_thread(services, params.thread_id)
     model_history, state = thread.history, thread.state
     await thread.snapshot_writer.bring_back(model_history)
     assert state.settings is not None
@@ -100,9 +99,9 @@ async def thread_pin_add(
     services: Services, connection: Connection, params: history.ThreadPinParams
 ) -> MethodResult:
     """Have every compaction keep what the model was given of a record (codexd only)."""
-    thread = await open_thread(services, params.thread_id, "thread not found")
+    thread = await open_thread(services, params.thread_id)
     items = await _given(thread, params.seq)
-    await _asked(thread, c.PinRecord(seq=params.seq, items=items), connection)
+    await thread.submit(c.PinRecord(seq=params.seq, items=items), by=connection.by)
     return MethodResult(_pins(thread))
 
 
@@ -110,8 +109,8 @@ async def thread_pin_remove(
     services: Services, connection: Connection, params: history.ThreadPinParams
 ) -> MethodResult:
     """Let it go with the next compaction (codexd only)."""
-    thread = await open_thread(services, params.thread_id, "thread not found")
-    await _asked(thread, c.UnpinRecord(seq=params.seq), connection)
+    thread = await open_thread(services, params.thread_id)
+    await thread.submit(c.UnpinRecord(seq=params.seq), by=connection.by)
     return MethodResult(_pins(thread))
 
 
@@ -119,14 +118,7 @@ async def thread_pin_list(
     services: Services, connection: Connection, params: history.ThreadPinListParams
 ) -> MethodResult:
     """The pins of a thread (codexd only)."""
-    return MethodResult(_pins(await open_thread(services, params.thread_id, "thread not found")))
-
-
-async def _asked(thread: ThreadActor, command: Command, connection: Connection) -> None:
-    try:
-        await thread.submit(command, by=connection.by)
-    except Rejected as rejected:
-        raise refused(rejected) from rejected
+    return MethodResult(_pins(await open_thread(services, params.thread_id)))
 
 
 def _pins(thread: ThreadActor) -> ThreadPinsResponse:

@@ -18,7 +18,6 @@ from codexd.protocol.wire.rpc import (
     ErrorData,
     RpcError,
     already_initialized,
-    state_error,
 )
 from codexd.runtime.troubles import Trouble
 from codexd.server.connection.connection import Connection, MethodResult
@@ -145,10 +144,7 @@ async def provider_find_local(
     services: Services, connection: Connection, params: codexd_methods.ProviderFindLocalParams
 ) -> MethodResult:
     """Look for a model server on this machine."""
-    try:
-        return MethodResult(await services.find_local(params.provider, params.model))
-    except Rejected as rejected:
-        raise state_error(rejected.message, rejected.code) from rejected
+    return MethodResult(await services.find_local(params.provider, params.model))
 
 
 async def local_models(services: Services, provider: str | None) -> list[Model]:

@@ -9,7 +9,6 @@ import msgspec
 from codexd.core.state.state import ThreadState
 from codexd.core.state.visibility import Visibility
 from codexd.core.values.ids import InvalidId, ThreadId, parse_thread_id
-from codexd.index.index import IndexUnavailable
 from codexd.index.query.listing import (
     FIRST_ID,
     LAST_ID,
@@ -26,15 +25,14 @@ from codexd.index.query.terms import TERM_CHARS_MAX, InvalidTerm, Snippet, read_
 from codexd.protocol import searching as s
 from codexd.protocol import threads as t
 from codexd.protocol.codexd_methods import Indexing, SearchHit, TextRange
-from codexd.protocol.wire.rpc import internal_error, invalid_params, state_error
+from codexd.protocol.wire.rpc import invalid_params
 from codexd.runtime.troubles import Trouble, unreadable
 from codexd.server.connection.connection import Connection, MethodResult
 from codexd.server.feed.thread_view import heading
-from codexd.server.methods.lookup import store_error, thread_id_of
+from codexd.server.methods.lookup import thread_id_of
 from codexd.server.reads import pages
 from codexd.server.reads.pages import page_limit
 from codexd.server.services import Services
-from codexd_eventstore.store import NotFound, StoreError
 
 # The original's figure.
 EXCLUDED_MAX = 100
@@ -75,18 +73,15 @@ async def thread_search(
     key, kinds = _key(params.sort_key), params.kinds or ()
     limit, upwards = page_limit(params.limit), params.sort_direction == "asc"
     print_ = _print(wanted.print(key), params.search_term, *kinds)
-    try:
-        found = await services.directory.search(
-            phrases,
-            wanted,
-            key,
-            kinds=kinds,
-            upwards=upwards,
-            start=start_of(print_, params.cursor),
-            limit=limit + 1,
-        )
-    except IndexUnavailable as error:
-        raise internal_error(f"nothing was searched: {error}") from error
+    found = await services.directory.search(
+        phrases,
+        wanted,
+        key,
+        kinds=kinds,
+        upwards=upwards,
+        start=start_of(print_, params.cursor),
+        limit=limit + 1,
+    )
     shown = found[:limit]
     rows = tuple(one.row for one in shown)
     following, backwards = cursors(print_, key, rows, upwards=upwards)
@@ -111,14 +106,7 @@ async def thread_search_occurrences(
         )
     limit, print_ = page_limit(params.limit), _print(b"", thread_id, term)
     start = start_of(print_, params.cursor)
-    try:
-        found = await services.directory.occurrences(thread_id, term, start, limit + 1)
-    except NotFound as error:
-        raise state_error(f"thread not loaded: {thread_id}", "thread_not_found") from error
-    except StoreError as error:
-        raise store_error(error) from error
-    except IndexUnavailable as error:
-        raise internal_error(f"nothing was searched: {error}") from error
+    found = await services.directory.occurrences(thread_id, term, start, limit + 1)
     shown = found[:limit]
     more = len(found) > limit
     return MethodResult(

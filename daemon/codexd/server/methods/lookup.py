@@ -6,14 +6,10 @@ import os
 from functools import partial
 from pathlib import Path
 
-from codexd.core.commands import Rejected
-from codexd.core.events.events import InvalidEvent
 from codexd.core.values.ids import InvalidId, ThreadId, parse_thread_id
 from codexd.core.values.settings import SettingsChange
 from codexd.machine.patience import NoAnswer, patiently
 from codexd.protocol.wire.rpc import (
-    INTERNAL_ERROR,
-    ErrorData,
     RpcError,
     internal_error,
     invalid_params,
@@ -22,9 +18,8 @@ from codexd.protocol.wire.rpc import (
 from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.snapshots.load import Witness
 from codexd.runtime.supervisor import ThreadGone
-from codexd.runtime.troubles import MEND_UNKNOWN
 from codexd.server.services import Services
-from codexd_eventstore.store import Damaged, NotFound, StoreError, StoreFailed
+from codexd_eventstore.store import NotFound
 
 # Names of models and providers are some dozens of characters; each is written and told whenever it changes.
 NAME_CHARACTERS_MAX = 512
@@ -38,49 +33,37 @@ def thread_id_of(text: str) -> ThreadId:
         raise state_error(str(error), "invalid_thread_id") from error
 
 
-async def open_thread(
-    services: Services, text: str, unknown: str, witness: Witness | None = None
-) -> ThreadActor:
-    """The thread, loaded; `unknown` is what to say, before the id, where there is none of that id.
-
-    `witness` is told its records, where it has to be loaded for this.
+async def open_thread(services: Services, text: str, witness: Witness | None = None) -> ThreadActor:
+    """The thread, loaded; `witness` is given its records, where it has to be loaded for this.
 
     Raises:
-        RpcError: no thread, an archived one, one whose log is damaged.
+        RpcError: an archived one.
+        StoreError, InvalidEvent: no thread, one whose log is damaged.
     """
-    thread = await load_thread(services, text, unknown, witness)
+    thread = await load_thread(services, text, witness)
     if thread.state.archived:
         raise archived(thread.thread_id)
     return thread
 
 
-async def load_thread(
-    services: Services, text: str, unknown: str, witness: Witness | None = None
-) -> ThreadActor:
-    """The same for an archived thread as well. Raises: RpcError."""
-    thread_id = thread_id_of(text)
+async def load_thread(services: Services, text: str, witness: Witness | None = None) -> ThreadActor:
+    """The same for an archived thread as well."""
     try:
-        thread = await services.supervisor.load(thread_id, witness)
-    except NotFound as error:
-        raise state_error(f"{unknown}: {thread_id}", "thread_not_found") from error
-    except (StoreError, InvalidEvent, ThreadGone) as error:
-        raise store_error(error) from error
-    return thread
+        return await services.supervisor.load(thread_id_of(text), witness)
+    except (
+        ThreadGone
+    ) as error:  # Nothing was asked of it yet, so it is known that nothing was done.
+        raise internal_error(str(error)) from error
 
 
 async def find_thread(services: Services, thread_id: ThreadId | None) -> ThreadActor | None:
-    """The thread that was made under an id, if one was. Raises: RpcError, as `open_thread` does."""
+    """The thread that was made under an id, if one was. Raises: as `open_thread` does."""
     if thread_id is None:
         return None
     try:
-        thread = await services.supervisor.load(thread_id)
+        return await open_thread(services, thread_id)
     except NotFound:
         return None
-    except (StoreError, InvalidEvent, ThreadGone) as error:
-        raise store_error(error) from error
-    if thread.state.archived:
-        raise archived(thread_id)
-    return thread
 
 
 def archived(thread_id: ThreadId) -> RpcError:
@@ -89,24 +72,6 @@ def archived(thread_id: ThreadId) -> RpcError:
         f"session {thread_id} is archived. Run `codexctl unarchive {thread_id}` to bring it back.",
         "thread_archived",
     )
-
-
-def refused(rejected: Rejected) -> RpcError:
-    """What the core refused, as the wire says it."""
-    return state_error(rejected.message, rejected.code)
-
-
-def store_error(error: Exception) -> RpcError:
-    """What the store or a log could not do."""
-    if isinstance(error, InvalidEvent):
-        return RpcError(INTERNAL_ERROR, f"{error}; {MEND_UNKNOWN}", ErrorData("thread_damaged"))
-    if isinstance(error, Damaged):
-        return RpcError(INTERNAL_ERROR, str(error), ErrorData("thread_damaged"))
-    if isinstance(error, StoreFailed):
-        passing = "disk_full" if error.is_full else "storage_busy"
-        code = passing if error.retry else "storage_failed"
-        return RpcError(INTERNAL_ERROR, str(error), ErrorData(code))
-    return internal_error(str(error))
 
 
 async def checked_change(services: Services, change: SettingsChange) -> SettingsChange:

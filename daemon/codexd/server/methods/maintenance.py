@@ -21,10 +21,10 @@ from codexd.protocol.wire.rpc import state_error
 from codexd.runtime.daemon_stream import DAEMON_STREAM
 from codexd.runtime.ephemeral_fork import forget
 from codexd.server.connection.connection import Connection, MethodResult
-from codexd.server.methods.lookup import store_error, thread_id_of
+from codexd.server.methods.lookup import thread_id_of
 from codexd.server.services import Services
 from codexd_eventstore.reading import records
-from codexd_eventstore.store import Damaged, NotFound, Refused, StoreError, StoreFailed
+from codexd_eventstore.store import Damaged, NotFound, Refused, StoreFailed
 
 # A row is a hundred bytes; what one message carries stays far below its bound.
 STREAMS_PAGE: Final = 1000
@@ -39,16 +39,11 @@ async def thread_delete(
 ) -> MethodResult:
     """Remove a thread for good; its turn is stopped first."""
     thread_id = thread_id_of(params.thread_id)
-    try:
-        if services.supervisor.is_ephemeral(thread_id):
-            await services.supervisor.unload(thread_id)
-            await forget(services.memory, thread_id)
-        else:
-            await _delete(services, thread_id, params.detach_children)
-    except NotFound as error:
-        raise state_error(f"thread not found: {thread_id}", "thread_not_found") from error
-    except StoreError as error:
-        raise store_error(error) from error
+    if services.supervisor.is_ephemeral(thread_id):
+        await services.supervisor.unload(thread_id)
+        await forget(services.memory, thread_id)
+    else:
+        await _delete(services, thread_id, params.detach_children)
     gone = ThreadDeletedNotification(thread_id=thread_id)
     services.hub.announce(Outgoing("thread/deleted", gone))
     services.hub.let_go(thread_id)
@@ -97,16 +92,11 @@ async def thread_verify(
 ) -> MethodResult:
     """Check a thread's whole log, and salvage it if that is asked for and needed."""
     thread_id = _stream_of(params.thread_id)
-    try:
+    verdict = await services.store.verify(thread_id)
+    found, salvaged = verdict.damage, None
+    if found is not None and params.salvage:
+        salvaged = await _salvage(services, thread_id)
         verdict = await services.store.verify(thread_id)
-        found, salvaged = verdict.damage, None
-        if found is not None and params.salvage:
-            salvaged = await _salvage(services, thread_id)
-            verdict = await services.store.verify(thread_id)
-    except NotFound as error:
-        raise state_error(f"thread not found: {thread_id}", "thread_not_found") from error
-    except StoreError as error:
-        raise store_error(error) from error
     return MethodResult(
         codexd_methods.ThreadVerifyResponse(
             thread_id,

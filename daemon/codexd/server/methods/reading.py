@@ -6,17 +6,16 @@ import itertools
 
 import msgspec
 
-from codexd.core.events.events import InvalidEvent
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
 from codexd.protocol import threads as t
 from codexd.protocol.codexd_methods import ImportedFrom, ThreadLogReadParams, ThreadLogReadResponse
 from codexd.protocol.turns import Turn
-from codexd.protocol.wire.rpc import RpcError, invalid_params, state_error
+from codexd.protocol.wire.rpc import invalid_params, state_error
 from codexd.runtime.images.images import Images
 from codexd.server.connection.connection import Connection, MethodResult
 from codexd.server.feed.thread_view import heading
-from codexd.server.methods.lookup import store_error, thread_id_of
+from codexd.server.methods.lookup import thread_id_of
 from codexd.server.reads.answer_size import ENTRIES_BYTES_MAX, PAGE_BYTES_MAX
 from codexd.server.reads.images import encoded, page_of_entries, page_of_turns, turns_with_images
 from codexd.server.reads.pages import (
@@ -31,7 +30,7 @@ from codexd.server.reads.pages import (
 )
 from codexd.server.reads.turns import TurnReader
 from codexd.server.services import Services
-from codexd_eventstore.store import EventStore, NotFound, Record, StoreError
+from codexd_eventstore.store import EventStore, Record, StoreError
 
 # Records in one answer of the raw log.
 LOG_PAGE_MAX = 1000
@@ -42,21 +41,16 @@ async def thread_read(
 ) -> MethodResult:
     """A thread, loaded or not, archived or not, without following it."""
     thread_id = thread_id_of(params.thread_id)
-    try:
-        row = await services.directory.find(thread_id)
-        turns: tuple[Turn, ...] = ()
-        if params.include_turns:
-            store = _store(services, thread_id)
-            views = await all_turns(store, thread_id, lambda: services.supervisor.loaded(thread_id))
-            turns = await encoded(
-                await turns_with_images(
-                    [view.turn() for view in views], _images(services, thread_id), ENTRIES_BYTES_MAX
-                )
+    row = await services.directory.find(thread_id)
+    turns: tuple[Turn, ...] = ()
+    if params.include_turns:
+        store = _store(services, thread_id)
+        views = await all_turns(store, thread_id, lambda: services.supervisor.loaded(thread_id))
+        turns = await encoded(
+            await turns_with_images(
+                [view.turn() for view in views], _images(services, thread_id), ENTRIES_BYTES_MAX
             )
-    except NotFound as error:
-        raise state_error(f"thread not loaded: {thread_id}", "thread_not_found") from error
-    except (StoreError, InvalidEvent) as error:
-        raise store_error(error) from error
+        )
     shown = heading(
         thread_id,
         row.summary,
@@ -99,20 +93,17 @@ async def thread_turns_list(
 ) -> MethodResult:
     """A page of turns, newest first where the client does not say."""
     thread_id = thread_id_of(params.thread_id)
-    try:
-        past = await _past(services, thread_id)
-        if params.at_seq is not None:
-            _check_counts(past, params.at_seq)
-        page = await turns_page(
-            past,
-            read_cursor(params.cursor)
-            if params.at_seq is None
-            else TurnCursor(params.at_seq, INCLUSIVE),
-            page_limit(params.limit),
-            params.sort_direction or "desc",
-        )
-    except (StoreError, InvalidEvent) as error:
-        raise _unread(error, thread_id) from error
+    past = await _past(services, thread_id)
+    if params.at_seq is not None:
+        _check_counts(past, params.at_seq)
+    page = await turns_page(
+        past,
+        read_cursor(params.cursor)
+        if params.at_seq is None
+        else TurnCursor(params.at_seq, INCLUSIVE),
+        page_limit(params.limit),
+        params.sort_direction or "desc",
+    )
     view = params.items_view or "summary"
     shown = [turn.turn(view) for turn in page.turns]
     turns = await page_of_turns(shown, _images(services, thread_id))
@@ -125,18 +116,15 @@ async def thread_items_list(
 ) -> MethodResult:
     """A page of items, oldest first where the client does not say."""
     thread_id = thread_id_of(params.thread_id)
-    try:
-        past = await _past(services, thread_id)
-        place = await _items_place(past, params)
-        page = await items_page(
-            past,
-            place,
-            page_limit(params.limit),
-            params.sort_direction or "asc",
-            params.turn_id,
-        )
-    except (StoreError, InvalidEvent) as error:
-        raise _unread(error, thread_id) from error
+    past = await _past(services, thread_id)
+    place = await _items_place(past, params)
+    page = await items_page(
+        past,
+        place,
+        page_limit(params.limit),
+        params.sort_direction or "asc",
+        params.turn_id,
+    )
     items = await page_of_entries(page.items, _images(services, thread_id))
     following = page.next_cursor(len(items))
     return MethodResult(t.ThreadItemsListResponse(items, following, page.backwards_cursor))
@@ -172,12 +160,9 @@ async def thread_log_read(
     """Records as they stand in the log (codexd only)."""
     thread_id = thread_id_of(params.thread_id)
     limit = min(max(params.limit or LOG_PAGE_MAX, 1), LOG_PAGE_MAX)
-    try:
-        store = _store(services, thread_id)
-        page = _first_of(await store.read(thread_id, after=max(params.after, 0), limit=limit))
-        version = (await store.head(thread_id)).version
-    except StoreError as error:
-        raise _unread(error, thread_id) from error
+    store = _store(services, thread_id)
+    page = _first_of(await store.read(thread_id, after=max(params.after, 0), limit=limit))
+    version = (await store.head(thread_id)).version
     records = tuple(msgspec.Raw(record.line) for record in page)
     more = bool(page) and page[-1].seq < version
     return MethodResult(ThreadLogReadResponse(records, page[-1].seq if more else None))
@@ -187,12 +172,6 @@ def _first_of(records: list[Record]) -> list[Record]:
     """As many as a page goes; at least one."""
     sizes = itertools.accumulate(len(record.line) + 1 for record in records)
     return records[: max(1, sum(size <= PAGE_BYTES_MAX for size in sizes))]
-
-
-def _unread(error: Exception, thread_id: ThreadId) -> RpcError:
-    if isinstance(error, NotFound):
-        return state_error(f"thread not loaded: {thread_id}", "thread_not_found")
-    return store_error(error)
 
 
 async def _past(services: Services, thread_id: ThreadId) -> TurnReader:

@@ -15,7 +15,7 @@ from codexd.protocol.wire.rpc import state_error
 from codexd.runtime.actor.actor import ThreadActor
 from codexd.server.connection.connection import Connection, MethodResult
 from codexd.server.feed.thread_view import heading
-from codexd.server.methods.lookup import open_thread, refused
+from codexd.server.methods.lookup import open_thread
 from codexd.server.reads.pages import TurnCursor
 from codexd.server.reads.revert_point import newest_compaction, revert_point
 from codexd.server.services import Services
@@ -30,7 +30,7 @@ async def thread_revert(
     services: Services, connection: Connection, params: history.ThreadRevertParams
 ) -> MethodResult:
     """Take a turn back, and all turns behind it."""
-    thread = await open_thread(services, params.thread_id, "thread not found")
+    thread = await open_thread(services, params.thread_id)
 
     async def look() -> c.RevertHistory:
         markers = thread.state.markers
@@ -51,7 +51,7 @@ async def thread_revert_undo(
     services: Services, connection: Connection, params: history.ThreadRevertUndoParams
 ) -> MethodResult:
     """Bring back what was taken back last (codexd only)."""
-    thread = await open_thread(services, params.thread_id, "thread not found")
+    thread = await open_thread(services, params.thread_id)
 
     async def look() -> c.UndoRevert:
         last = thread.summary.reverts.last
@@ -71,7 +71,7 @@ async def thread_compact_undo(
     services: Services, connection: Connection, params: history.ThreadCompactUndoParams
 ) -> MethodResult:
     """Undo the last compaction that counts (codexd only)."""
-    thread = await open_thread(services, params.thread_id, "thread not found")
+    thread = await open_thread(services, params.thread_id)
     left = False
 
     async def look() -> c.UndoCompaction:
@@ -98,7 +98,7 @@ async def _carried_out(
             await thread.submit(command, by=connection.by)
         except Rejected as rejected:
             if rejected.code != LOOK_AGAIN or n == LOOKS_MAX:
-                raise refused(rejected) from rejected
+                raise
         else:
             return command
     raise AssertionError("it was neither done nor refused")

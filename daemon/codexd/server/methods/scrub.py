@@ -17,10 +17,10 @@ from codexd.protocol import codexd_methods
 from codexd.protocol.wire.rpc import invalid_params, state_error
 from codexd.redaction.scrubbing import Scrub, blobs_in
 from codexd.server.connection.connection import Connection, MethodResult
-from codexd.server.methods.lookup import store_error, thread_id_of
+from codexd.server.methods.lookup import thread_id_of
 from codexd.server.services import Services
 from codexd_eventstore.reading import records
-from codexd_eventstore.store import NotFound, Record, StoreError
+from codexd_eventstore.store import NotFound, Record
 
 
 async def thread_scrub(
@@ -29,19 +29,14 @@ async def thread_scrub(
     """Scrub a thread and what was forked from it, archived or not."""
     scrub = _scrub_of(services, params)
     thread_id = thread_id_of(params.thread_id)
-    try:
-        parent = (await services.store.head(thread_id)).parent
-        family = [stream async for stream in _family(services, thread_id)]
-        _check_quiet(services, family)
-        work = _Work(services, scrub)
-        for stream in family:
-            await work.look_at(stream)
-        if not params.dry_run:
-            await work.carry_out()
-    except NotFound as error:
-        raise state_error(f"no thread {thread_id}: {error}", "thread_not_found") from error
-    except StoreError as error:
-        raise store_error(error) from error
+    parent = (await services.store.head(thread_id)).parent
+    family = [stream async for stream in _family(services, thread_id)]
+    _check_quiet(services, family)
+    work = _Work(services, scrub)
+    for stream in family:
+        await work.look_at(stream)
+    if not params.dry_run:
+        await work.carry_out()
     return MethodResult(
         codexd_methods.ThreadScrubResponse(
             threads=tuple(work.found[stream] for stream in family),

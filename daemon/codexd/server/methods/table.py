@@ -13,10 +13,21 @@ from codexd.core import commands as c
 from codexd.core.commands import Rejected
 from codexd.core.events.events import InvalidEvent
 from codexd.core.values.ids import ApprovalId, ThreadId
+from codexd.index.index import IndexUnavailable
 from codexd.protocol.methods import EMPTY_ANSWERS, METHODS, known_methods, read_params
 from codexd.protocol.requests import Decided, read_decision
-from codexd.protocol.wire.rpc import ClientReply, Request, internal_error, unknown_method
+from codexd.protocol.wire.rpc import (
+    INTERNAL_ERROR,
+    ClientReply,
+    ErrorData,
+    Request,
+    RpcError,
+    internal_error,
+    state_error,
+    unknown_method,
+)
 from codexd.runtime.supervisor import ThreadGone
+from codexd.runtime.troubles import MEND_UNKNOWN
 from codexd.server.connection.connection import Call, Connection, MethodResult
 from codexd.server.connection.peers import may_decide
 from codexd.server.feed.frames import Frame
@@ -24,21 +35,18 @@ from codexd.server.hub import loaded_statuses
 from codexd.server.methods import (
     compaction,
     daemon,
-    export,
     listing,
     maintenance,
     reading,
     revert,
-    review,
     scrub,
     threads,
     transfer,
     turns,
     usage,
 )
-from codexd.server.methods.lookup import store_error
 from codexd.server.services import Services
-from codexd_eventstore.store import StoreError
+from codexd_eventstore.store import Damaged, NotFound, StoreError, StoreFailed
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +60,7 @@ HANDLERS: dict[str, Handler] = {
     "configRequirements/read": daemon.config_requirements_read,
     "model/list": daemon.model_list,
     "provider/findLocal": daemon.provider_find_local,
-    "review/start": review.review_start,
+    "review/start": turns.review_start,
     "server/status": daemon.server_status,
     "store/blobs/sweep": maintenance.store_blobs_sweep,
     "store/blobs/verify": maintenance.store_blobs_verify,
@@ -62,7 +70,7 @@ HANDLERS: dict[str, Handler] = {
     "thread/compact/start": compaction.thread_compact_start,
     "thread/compact/undo": revert.thread_compact_undo,
     "thread/delete": maintenance.thread_delete,
-    "thread/export": export.thread_export,
+    "thread/export": transfer.thread_export,
     "thread/fork": threads.thread_fork,
     "thread/import": transfer.thread_import,
     "thread/items/list": reading.thread_items_list,
@@ -92,6 +100,59 @@ HANDLERS: dict[str, Handler] = {
     "turn/start": turns.turn_start,
     "turn/steer": turns.turn_steer,
 }
+
+
+# How Codex names a thread that is not there; clients know it by these words.
+UNKNOWN_THREAD = {
+    "thread/archive": "no rollout found for thread id",
+    "thread/export": "no rollout found for thread id",
+    "thread/fork": "no rollout found for thread id",
+    "thread/items/list": "thread not loaded",
+    "thread/log/read": "thread not loaded",
+    "thread/read": "thread not loaded",
+    "thread/resume": "no rollout found for thread id",
+    "thread/searchOccurrences": "thread not loaded",
+    "thread/turns/list": "thread not loaded",
+    "thread/usage/read": "thread not loaded",
+}
+
+# What methods may raise beside `RpcError`: each means the same to a client, whichever method it comes from.
+FAILURES = (
+    Rejected,
+    StoreError,
+    InvalidEvent,
+    IndexUnavailable,
+    ThreadGone,
+    trio.EndOfChannel,
+    trio.BrokenResourceError,
+)
+
+
+def rpc_error(error: Exception, call: Call) -> RpcError:
+    """What became of a request whose method raised one of `FAILURES`."""
+    match error:
+        case Rejected():
+            return state_error(error.message, error.code)
+        case NotFound() if call.thread_id is not None:
+            unknown = UNKNOWN_THREAD.get(call.method, "thread not found")
+            return state_error(f"{unknown}: {call.thread_id}", "thread_not_found")
+        case InvalidEvent():
+            return RpcError(INTERNAL_ERROR, f"{error}; {MEND_UNKNOWN}", ErrorData("thread_damaged"))
+        case Damaged():
+            return RpcError(INTERNAL_ERROR, str(error), ErrorData("thread_damaged"))
+        case StoreFailed():
+            passing = "disk_full" if error.is_full else "storage_busy"
+            code = passing if error.retry else "storage_failed"
+            return RpcError(INTERNAL_ERROR, str(error), ErrorData(code))
+        case StoreError():
+            return internal_error(str(error))
+        case IndexUnavailable():
+            return internal_error(f"nothing was searched: {error}")
+        case _:
+            return internal_error(
+                f"the thread was taken down under {call.method}, and nobody knows whether it was "
+                f"carried out: look at the thread, then try again ({error})"
+            )
 
 
 class Dispatcher:
@@ -127,13 +188,8 @@ class Dispatcher:
             return MethodResult(msgspec.Raw(EMPTY_ANSWERS[call.method]))
         try:
             return await HANDLERS[call.method](self._services, connection, call.params)
-        except (StoreError, InvalidEvent) as error:
-            raise store_error(error) from error
-        except (ThreadGone, trio.EndOfChannel, trio.BrokenResourceError) as error:
-            raise internal_error(
-                f"the thread was taken down under {call.method}, and nobody knows whether it was "
-                f"carried out: look at the thread, then try again ({error})"
-            ) from error
+        except FAILURES as error:
+            raise rpc_error(error, call) from error
 
     def asked_in(self, answer: ClientReply) -> ThreadId | None:
         """The thread whose question is answered, if it is still open."""

@@ -7,10 +7,6 @@ from typing import TypeVar
 import msgspec
 
 from codexd.core import commands as c
-from codexd.core.commands import Rejected
-from codexd.core.events.events import (
-    InvalidEvent,
-)
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.settings import Settings, SettingsChange
 from codexd.projections.clients.deltas import Outgoing
@@ -22,7 +18,6 @@ from codexd.protocol.settings import settings_change, thread_change
 from codexd.protocol.turns import Turn
 from codexd.protocol.wire.rpc import invalid_params, state_error
 from codexd.runtime.actor.actor import ThreadActor
-from codexd.runtime.snapshots.load import Witness
 from codexd.server.connection.connection import Connection, MethodResult
 from codexd.server.feed.cursor import wire_at
 from codexd.server.feed.follower import Follower
@@ -39,8 +34,6 @@ from codexd.server.methods.lookup import (
     find_thread,
     load_thread,
     open_thread,
-    refused,
-    store_error,
     thread_id_of,
 )
 from codexd.server.reads.answer_size import ENTRIES_BYTES_MAX
@@ -50,19 +43,16 @@ from codexd.server.reads.images import bytes_of, page_of_turns
 from codexd.server.reads.pages import TurnCursor, page_limit, settled_turns, turns_page
 from codexd.server.reads.turns import TurnReader
 from codexd.server.services import Services
-from codexd_eventstore.store import NotFound, StoreError
+from codexd_eventstore.store import NotFound
 
 
 async def thread_settings_update(
     services: Services, connection: Connection, params: s.ThreadSettingsUpdateParams
 ) -> MethodResult:
     """Change a thread's settings; a turn that runs keeps those that it began with."""
-    thread = await open_thread(services, params.thread_id, "thread not found")
+    thread = await open_thread(services, params.thread_id)
     change = await checked_change(services, settings_change(params))
-    try:
-        await thread.submit(c.ChangeSettings(change=change), by=connection.by)
-    except Rejected as rejected:
-        raise refused(rejected) from rejected
+    await thread.submit(c.ChangeSettings(change=change), by=connection.by)
     return MethodResult(s.ThreadSettingsUpdateResponse())
 
 
@@ -121,16 +111,13 @@ async def thread_resume(
     services: Services, connection: Connection, params: t.ThreadResumeParams
 ) -> MethodResult:
     """Follow a thread, from now on or from a cursor."""
-    unknown, transcript = "no rollout found for thread id", TurnProjection()
+    transcript = TurnProjection()
     witness = None if params.exclude_turns else transcript.apply
     if params.after is not None:
         _refuse_deadly(services, thread_id_of(params.thread_id))
-    thread = await open_thread(services, params.thread_id, unknown, witness)
+    thread = await open_thread(services, params.thread_id, witness)
     change = await checked_change(services, thread_change(params))
-    try:
-        await thread.submit(c.ChangeSettings(change=change), by=connection.by)
-    except Rejected as rejected:
-        raise refused(rejected) from rejected
+    await thread.submit(c.ChangeSettings(change=change), by=connection.by)
     services.warm_up()
     if params.after is not None:
         return await _resumed_from(services, connection, thread, params.after)
@@ -158,7 +145,7 @@ async def thread_fork(
     services: Services, connection: Connection, params: t.ThreadForkParams
 ) -> MethodResult:
     """A new thread with another's past, and follow it."""
-    parent = await open_thread(services, params.thread_id, "no rollout found for thread id")
+    parent = await open_thread(services, params.thread_id)
     change = await checked_change(services, thread_change(params))
     key, transcript = params.idempotency_key, TurnProjection()
     witness = None if params.exclude_turns else transcript.apply
@@ -167,8 +154,14 @@ async def thread_fork(
         if known is None:
             at_seq = await fork_point(parent, params.last_turn_id, params.before_turn_id)
             child_id = named or await _new_id(services, key)
-            ephemeral = bool(params.ephemeral)
-            fork = await _forked(services, connection, parent, at_seq, child_id, ephemeral, witness)
+            fork = await services.supervisor.fork(
+                parent.thread_id,
+                at_seq,
+                child_id,
+                by=connection.by,
+                ephemeral=bool(params.ephemeral),
+                witness=witness,
+            )
             await fork.submit(c.ChangeSettings(change=change), by=connection.by)
     child = known or fork
     turns: tuple[Turn, ...] = ()
@@ -181,28 +174,6 @@ async def thread_fork(
     return msgspec.structs.replace(answered, done=done)
 
 
-async def _forked(
-    services: Services,
-    connection: Connection,
-    parent: ThreadActor,
-    at_seq: int,
-    child: ThreadId,
-    ephemeral: bool,
-    witness: Witness | None,
-) -> ThreadActor:
-    try:
-        return await services.supervisor.fork(
-            parent.thread_id,
-            at_seq,
-            child,
-            by=connection.by,
-            ephemeral=ephemeral,
-            witness=witness,
-        )
-    except (StoreError, InvalidEvent) as error:
-        raise store_error(error) from error
-
-
 async def thread_name_set(
     services: Services, connection: Connection, params: t.ThreadSetNameParams
 ) -> MethodResult:
@@ -212,11 +183,8 @@ async def thread_name_set(
         raise invalid_params(
             f"name: expected at most {NAME_CHARACTERS_MAX} characters, found {len(name)}"
         )
-    thread = await open_thread(services, params.thread_id, "thread not found")
-    try:
-        await thread.submit(c.RenameThread(name=name or None), by=connection.by)
-    except Rejected as rejected:
-        raise refused(rejected) from rejected
+    thread = await open_thread(services, params.thread_id)
+    await thread.submit(c.RenameThread(name=name or None), by=connection.by)
     return MethodResult(t.ThreadSetNameResponse())
 
 
@@ -224,23 +192,20 @@ async def thread_archive(
     services: Services, connection: Connection, params: t.ThreadArchiveParams
 ) -> MethodResult:
     """Put it aside: the event first, then the file. A daemon may have died between the two."""
-    thread = await load_thread(services, params.thread_id, "no rollout found for thread id")
+    thread = await load_thread(services, params.thread_id)
     thread_id = thread.thread_id
     if thread.state.ephemeral:
         raise state_error(
             f"thread {thread_id} is ephemeral, and kept nowhere: it cannot be put aside",
             "thread_ephemeral",
         )
-    try:
-        if (await services.store.head(thread_id)).archived:
-            raise archived(thread_id)
-        withdrawn = len(thread.state.queue)
-        await thread.submit(c.ArchiveThread(), by=connection.by)
-        await services.supervisor.unload(thread_id)
-        await services.store.archive(thread_id)
-        services.store.close(thread_id)
-    except StoreError as error:
-        raise store_error(error) from error
+    if (await services.store.head(thread_id)).archived:
+        raise archived(thread_id)
+    withdrawn = len(thread.state.queue)
+    await thread.submit(c.ArchiveThread(), by=connection.by)
+    await services.supervisor.unload(thread_id)
+    await services.store.archive(thread_id)
+    services.store.close(thread_id)
     closed = ThreadClosedNotification(thread_id=thread_id)
     services.hub.announce(Outgoing("thread/closed", closed))
     services.hub.let_go(thread_id)
@@ -265,8 +230,6 @@ async def thread_unarchive(
     except NotFound as error:
         message = f"no archived rollout found for thread id {thread_id}"
         raise state_error(message, "thread_not_archived") from error
-    except StoreError as error:
-        raise store_error(error) from error
     await thread.submit(c.UnarchiveThread(), by=connection.by)
     return MethodResult(
         t.ThreadUnarchiveResponse(heading(thread_id, thread.summary, thread.state, thread.path))

@@ -1,30 +1,39 @@
-"""The answer to thread/import."""
+"""Answers to `thread/import` and `thread/export`."""
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import trio
 
 from codexd.core.commands import TakenFrom
 from codexd.core.decide.take_in import brings
 from codexd.core.events.events import InvalidEvent
 from codexd.core.values.ids import ThreadId, is_thread_id
+from codexd.machine.patience import patiently
 from codexd.protocol.notifications import encode_notification
 from codexd.protocol.transfer import (
     ImportedFile,
     ImportProblem,
+    ThreadExportParams,
+    ThreadExportResponse,
     ThreadImportParams,
     ThreadImportProgressNotification,
     ThreadImportResponse,
 )
-from codexd.protocol.wire.rpc import invalid_params
+from codexd.protocol.wire.rpc import invalid_params, state_error
 from codexd.runtime.snapshots.load import load
 from codexd.runtime.snapshots.steps import SnapshotWriter
 from codexd.runtime.supervisor import ThreadGone
 from codexd.server.connection.connection import Connection, MethodResult
+from codexd.server.methods.export_targets import ExportTarget, NoTarget
+from codexd.server.methods.lookup import thread_id_of
 from codexd.server.services import Services
-from codexd_eventstore.store import StoreError
+from codexd_eventstore.store import Refused, StoreError
 
 if TYPE_CHECKING:
     from codexd.importing.importer import Outcome, Progress, Report
@@ -32,6 +41,37 @@ if TYPE_CHECKING:
 PROGRESS = "thread/import/progress"
 # Each takes some microseconds before anything else is done. Whoever has more files names their folder.
 PATHS_MAX = 5000
+
+
+async def thread_export(
+    services: Services, connection: Connection, params: ThreadExportParams
+) -> MethodResult:
+    """Pack a thread. A file that is to be replaced stays until the new one is whole."""
+    thread_id, path = thread_id_of(params.thread_id), Path(params.path)
+    if not path.is_absolute() or "\0" in params.path:
+        raise invalid_params(f"path: expected an absolute path, found {params.path!r}")
+    beside = f".codexd-export-{services.new_id()}"
+    look = partial(ExportTarget, path, services.own_folders, beside, force=params.force)
+    target = None
+    try:
+        # What is written is waited for, also by a stop: so nothing is where nothing answers already.
+        target = await patiently(str(path.parent), look)
+        package = await services.store.pack(thread_id, str(target.new))
+        size = await trio.to_thread.run_sync(target.take)
+    except (Refused, NoTarget) as error:
+        raise state_error(str(error), "export_refused") from error
+    except OSError as error:
+        raise state_error(
+            f"{path}: expected a place to write to, found {error.strerror}: nothing was exported",
+            "export_refused",
+        ) from error
+    finally:
+        if target is not None:
+            with suppress(OSError):
+                target.new.unlink()  # where it did not get its name
+    return MethodResult(
+        ThreadExportResponse(thread_id, str(path), size, len(package.logs), len(package.blobs))
+    )
 
 
 async def thread_import(

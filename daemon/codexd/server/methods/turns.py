@@ -1,4 +1,4 @@
-"""Answers to `turn/*`: a person's words on their way into a thread."""
+"""Answers to `turn/*` and `review/start`: a person's words on their way into a thread."""
 
 from __future__ import annotations
 
@@ -8,21 +8,20 @@ import msgspec
 from msgspec.structs import replace
 
 from codexd.core import commands as c
-from codexd.core.commands import Rejected
 from codexd.core.events.events import InputQueued, TurnSteered
 from codexd.core.events.record import Recorded
-from codexd.core.values.ids import ItemId, TurnId
+from codexd.core.values.ids import ItemId, ThreadId, TurnId
 from codexd.core.values.images import BadImage
-from codexd.core.values.items import UserInput
+from codexd.core.values.items import TextInput, UserInput, UserMessage
+from codexd.core.values.review_target import hint_of, trimmed
 from codexd.protocol import turns as t
 from codexd.protocol.settings import turn_change
 from codexd.protocol.wire.rpc import invalid_params
 from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.actor.submitted import CommandResult
 from codexd.server.connection.connection import Connection, MethodResult
-from codexd.server.methods.lookup import checked_change, open_thread, refused, store_error
+from codexd.server.methods.lookup import checked_change, open_thread
 from codexd.server.services import Services
-from codexd_eventstore.store import StoreError
 
 # One message of a person, all of its parts together: the original's bound on what is pasted is 1 MiB of
 # characters; images come on top as data URLs and are bounded by the message that carries them.
@@ -40,7 +39,7 @@ async def turn_start(
     services: Services, connection: Connection, params: t.TurnStartParams
 ) -> MethodResult:
     """Start a turn, or queue it behind the one that runs; either way it has an id of its own."""
-    thread = await open_thread(services, params.thread_id, "thread not found")
+    thread = await open_thread(services, params.thread_id)
     change = await checked_change(services, turn_change(params))
     _check_schema(params.output_schema)
     turn_id = TurnId(services.new_id())
@@ -53,10 +52,7 @@ async def turn_start(
         today=services.today(),
         output_schema=params.output_schema,
     )
-    try:
-        answer = await _said(thread, command, connection.by, params.idempotency_key)
-    except Rejected as rejected:
-        raise refused(rejected) from rejected
+    answer = await _said(thread, command, connection.by, params.idempotency_key)
     if answer.repeated is not None:
         turn_id = _repeated(answer.repeated, InputQueued).turn_id
     turn = t.Turn(id=turn_id, root_turn_id=turn_id, status="inProgress")
@@ -67,17 +63,14 @@ async def turn_steer(
     services: Services, connection: Connection, params: t.TurnSteerParams
 ) -> MethodResult:
     """Add to the turn that runs."""
-    thread = await open_thread(services, params.thread_id, "thread not found")
+    thread = await open_thread(services, params.thread_id)
     command = c.SteerTurn(
         expected_turn=TurnId(params.expected_turn_id),
         item_id=ItemId(services.new_id()),
         content=params.input,
         client_id=params.client_user_message_id,
     )
-    try:
-        answer = await _said(thread, command, connection.by, params.idempotency_key)
-    except Rejected as rejected:
-        raise refused(rejected) from rejected
+    answer = await _said(thread, command, connection.by, params.idempotency_key)
     if answer.repeated is not None:
         _repeated(answer.repeated, TurnSteered)
     return MethodResult(t.TurnSteerResponse(params.expected_turn_id))
@@ -87,16 +80,32 @@ async def turn_interrupt(
     services: Services, connection: Connection, params: t.TurnInterruptParams
 ) -> MethodResult:
     """Stop the turn that runs."""
-    thread = await open_thread(services, params.thread_id, "thread not found")
-    try:
-        # Some clients do not know the turn's id yet, and send an empty one.
-        await thread.submit(
-            c.InterruptTurn(turn_id=TurnId(params.turn_id) if params.turn_id else None),
-            by=connection.by,
-        )
-    except Rejected as rejected:
-        raise refused(rejected) from rejected
+    thread = await open_thread(services, params.thread_id)
+    # Some clients do not know the turn's id yet, and send an empty one.
+    await thread.submit(
+        c.InterruptTurn(turn_id=TurnId(params.turn_id) if params.turn_id else None),
+        by=connection.by,
+    )
     return MethodResult(t.TurnInterruptResponse())
+
+
+async def review_start(
+    services: Services, connection: Connection, params: t.ReviewStartParams
+) -> MethodResult:
+    """Begin a review, in a turn of its own; a turn that runs makes way for it."""
+    thread = await open_thread(services, params.thread_id)
+    turn_id = TurnId(services.new_id())
+    command = c.StartReview(
+        turn_id=turn_id,
+        target=params.target,
+        child_id=ThreadId(services.new_id()),
+        child_turn_id=TurnId(services.new_id()),
+        today=services.today(),
+    )
+    await thread.submit(command, by=connection.by)
+    said = UserMessage(id=ItemId(turn_id), content=(TextInput(hint_of(trimmed(params.target))),))
+    turn = t.Turn(id=turn_id, root_turn_id=turn_id, status="inProgress", items=(said,))
+    return MethodResult(t.ReviewStartResponse(turn, thread.thread_id))
 
 
 First = TypeVar("First", InputQueued, TurnSteered)
@@ -158,6 +167,4 @@ async def _said(
         content = await thread.world.images.accept(command.content, folder)
     except BadImage as bad:
         raise invalid_params(f"input: {bad}; nothing was sent") from bad
-    except StoreError as error:
-        raise store_error(error) from error
     return await thread.submit(replace(command, content=content), by=by, key=key)

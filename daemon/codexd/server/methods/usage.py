@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from functools import reduce
 
 from codexd.catalog.prices import AS_OF, SOURCE, OwnPrices, price_of
-from codexd.core.events.events import InvalidEvent
 from codexd.core.events.record import Recorded, decode_record
 from codexd.core.state.window import ContextWindow
 from codexd.core.values.ids import ThreadId
@@ -17,16 +16,16 @@ from codexd.projections.usage.by_turn import TurnCost, UsageByTurn
 from codexd.projections.usage.cache_misses import MISS_TYPES, CacheMisses, Miss
 from codexd.projections.usage.requests import Kind
 from codexd.protocol import usage as u
-from codexd.protocol.wire.rpc import invalid_params, state_error
+from codexd.protocol.wire.rpc import invalid_params
 from codexd.runtime.snapshots.window import fill_of
 from codexd.server.connection.connection import Connection, MethodResult
 from codexd.server.methods.listing import cursors, start_of
-from codexd.server.methods.lookup import store_error, thread_id_of
+from codexd.server.methods.lookup import thread_id_of
 from codexd.server.reads.pages import page_limit
 from codexd.server.services import Services
 from codexd_eventstore.event_log import EventLog
 from codexd_eventstore.reading import Pages
-from codexd_eventstore.store import EventStore, NotFound, StoreError
+from codexd_eventstore.store import EventStore
 
 _PRICES = u.PriceSource(AS_OF, SOURCE)
 _PICODOLLARS = 10**12
@@ -42,15 +41,10 @@ async def thread_usage_read(
     folds: list[Callable[[Recorded], None]] = []
     folds += [costs.apply] if params.turns else []
     folds += [misses.apply] if params.misses else []
-    try:
-        row = await services.directory.find(thread_id)
-        window = await _window(services, thread_id)
-        if folds:
-            await _fold(_store(services, thread_id), thread_id, folds)
-    except NotFound as error:
-        raise state_error(f"thread not loaded: {thread_id}", "thread_not_found") from error
-    except (StoreError, InvalidEvent) as error:
-        raise store_error(error) from error
+    row = await services.directory.find(thread_id)
+    window = await _window(services, thread_id)
+    if folds:
+        await _fold(_store(services, thread_id), thread_id, folds)
     own, sums = services.config.last_good().prices, row.summary.spending.sums
     return MethodResult(
         u.ThreadUsageReadResponse(
