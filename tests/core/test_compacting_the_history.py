@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from codexd.core import commands as c
-from codexd.core.events.compaction import CompactionStarted, answer_text, text_item
+from codexd.core.events.compaction import CompactionStarted, text_item
 from codexd.core.events.events import (
     ContextAdded,
     InputQueued,
@@ -19,6 +19,7 @@ from codexd.core.prompts.compaction import COMPACTION_PROMPT, SUMMARY_PREFIX
 from codexd.core.state.due import CallModel, due
 from codexd.core.values.ids import ItemId, ModelCallId, TurnId
 from codexd.core.values.model_output import ModelResponseDone
+from codexd.core.values.provider_items import answer_text
 from codexd.core.values.settings import SettingsChange
 from codexd.projections.model.items import text_message
 from codexd.runtime.actor.lookups import LookupSource

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from codexd.core.values.model_output import ModelEvent, ModelItemDone
+from codexd.core.values.provider_items import MessageItem, read_item
 from codexd.models.responses.stream import ResponseReader
 from codexd.models.sse import EventStreamReader, ServerSentEvent
 
@@ -315,10 +316,9 @@ def test_the_name_of_the_event_stands_in_for_a_missing_type() -> None:
         b'{"type":"response.output_text.delta","delta":"\xff"}',
         b'{"type":"response.completed","response":{"usage":{"x":"\xff"}}}',
         b'{"type":"response.output_item.done","item":{"type":"message","content":["\xff"]}}',
-        b'{"type":"response.output_item.done","item":{"type":"message","content":[{"text":"?"}]}}',
-        b'{"type":"response.output_item.done","item":{"type":"message","content":"Hi"}}',
+        b'{"type":"response.output_item.done","item":{"type":"message","content":7}}',
         b'{"type":"response.output_item.done","item":{"type":"reasoning","summary":[7]}}',
-        b'{"type":"response.output_item.done","item":{"type":"unheard_of","content":7}}',
+        b'{"type":"response.output_item.done","item":{"type":7,"content":[]}}',
         pytest.param(b'{"item":' + b"[" * 100_000, id="nesting without end"),
     ],
 )
@@ -328,6 +328,23 @@ def test_what_cannot_be_read_is_an_error_that_may_be_retried(data: bytes) -> Non
     assert reader.error is not None
     assert (reader.error.at, reader.error.retry) == ("stream", True)
     assert "cannot be read" in reader.error.message
+
+
+@pytest.mark.parametrize(
+    ("item", "kind", "said"),
+    [
+        (b'{"id":"i","type":"message","content":[{"text":"Hi"}]}', "message", "Hi"),
+        (b'{"id":"i","type":"message","content":"Hi"}', "message", "Hi"),
+        (b'{"id":"i","type":"unheard_of","content":7}', "other", None),
+    ],
+)
+def test_an_item_in_another_shape_that_can_be_read_is_taken(
+    item: bytes, kind: str, said: str | None
+) -> None:
+    events, _ = read(b'data: {"type":"response.output_item.done","item":%b}\n\n' % item)
+    assert events == [started("i", kind), finished("i", kind, msgspec.json.decode(item))]
+    found = read_item(item)
+    assert (found.text if isinstance(found, MessageItem) else None) == said
 
 
 @pytest.mark.parametrize("missing", ["call_id", "name"])

@@ -66,32 +66,6 @@ class PinRemoved(Fact, frozen=True):
     seq: int
 
 
-class _Part(msgspec.Struct, frozen=True, gc=False):
-    type: str = ""
-    text: str = ""
-
-
-class _Item(msgspec.Struct, frozen=True, gc=False):
-    type: str = ""
-    content: tuple[_Part, ...] | str | None = None
-
-
-_ITEM = msgspec.json.Decoder(_Item)
-
-
-def answer_text(item: msgspec.Raw) -> str:
-    """The text of a message of the model's; empty for whatever else it is."""
-    try:
-        read = _ITEM.decode(item)
-    except msgspec.MsgspecError:
-        return ""
-    if read.type != "message" or read.content is None:
-        return ""
-    if isinstance(read.content, str):
-        return read.content.strip()
-    return "".join(part.text for part in read.content if part.type == "output_text").strip()
-
-
 def text_item(role: str, text: str) -> msgspec.Raw:
     """A text of the daemon's as the model is given it."""
     content = [{"type": "input_text", "text": text}]

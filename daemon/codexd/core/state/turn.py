@@ -10,7 +10,7 @@ from typing import Literal, assert_never
 import msgspec
 from msgspec.structs import replace
 
-from codexd.core.events.compaction import CompactionStarted, answer_text
+from codexd.core.events.compaction import CompactionStarted
 from codexd.core.events.events import (
     ItemCompleted,
     ItemCut,
@@ -29,6 +29,7 @@ from codexd.core.events.tools import (
 )
 from codexd.core.values.ids import ApprovalId, CallId, ItemId, ModelCallId, ThreadId, TurnId
 from codexd.core.values.limits import Limits
+from codexd.core.values.provider_items import answer_text
 from codexd.core.values.review_target import ReviewTarget
 from codexd.core.values.settings import Settings, Tuning
 from codexd.core.values.tool_actions import ToolAction

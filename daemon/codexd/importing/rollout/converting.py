@@ -174,7 +174,7 @@ class Converter:
 
     def _shown(self, item: Members, kind: ItemKind) -> None:
         raw = cleaned(item)
-        wrong = misshapen(kind, raw)
+        wrong = misshapen(raw)
         if wrong is None:
             self._teller.model_item(self._item_id(item), kind, raw)
         else:
@@ -234,7 +234,7 @@ class Converter:
             self._here(f"{found}: it was not imported")
             return
         raw = cleaned(item)
-        wrong = misshapen("call", raw)
+        wrong = misshapen(raw)
         if wrong is not None:
             self._here(f"expected a call that can be shown, found: {wrong}: it was not imported")
             return

@@ -13,7 +13,7 @@ import msgspec
 
 from codexd.core.events.events import ContextCategory
 from codexd.core.values.items import ImageInput, TextInput, UserInput
-from codexd.core.values.model_output import ItemKind
+from codexd.core.values.provider_items import UnreadableItem, read_item
 from codexd.importing.rollout.lines import Members, list_of, members_of, text_of
 
 # Where the newest rollouts say of each part of a message what it is.
@@ -97,41 +97,10 @@ def cleaned(item: Members) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(kept))
 
 
-class _Text(msgspec.Struct, frozen=True, gc=False):
-    type: str
-    text: str = ""
-    refusal: str = ""
-
-
-class _Message(msgspec.Struct, frozen=True, gc=False):
-    content: tuple[_Text, ...] = ()
-    phase: str | None = None
-
-
-class _Thought(msgspec.Struct, frozen=True, gc=False):
-    summary: tuple[_Text, ...] = ()
-    content: tuple[_Text, ...] | None = None
-
-
-class _Call(msgspec.Struct, frozen=True, gc=False):
-    arguments: str = ""
-    input: str = ""
-
-
-_SHAPES: dict[str, type[msgspec.Struct]] = {
-    "message": _Message,
-    "reasoning": _Thought,
-    "call": _Call,
-}
-
-
-def misshapen(kind: ItemKind, item: msgspec.Raw) -> str | None:
-    """What keeps an item from being shown; None where nothing does. No screen may stumble over one."""
-    try:
-        msgspec.json.decode(item, type=_SHAPES[kind])
-    except msgspec.ValidationError as error:
-        return str(error)
-    return None
+def misshapen(item: msgspec.Raw) -> str | None:
+    """What keeps an item from being shown; None where nothing does."""
+    read = read_item(item)
+    return read.problem if isinstance(read, UnreadableItem) else None
 
 
 # Events that say again what an item says, or that only a screen needed while it happened.

@@ -31,6 +31,7 @@ from codexd.core.values.items import (
     UserInput,
     plain_text,
 )
+from codexd.core.values.provider_items import MessageItem, ReasoningItem, read_item
 
 # The order is how telling a hit is: a thread's snippet is of the first kind that has one.
 KINDS: Final = ("name", "prompt", "answer", "path", "command", "reasoning", "output")
@@ -78,19 +79,6 @@ class Withdrawn(msgspec.Struct, frozen=True, gc=False):
     """What had been said of an item is not shown any more."""
 
     item: str
-
-
-class _Part(msgspec.Struct, frozen=True, gc=False):
-    text: str = ""
-    refusal: str = ""
-
-
-class _Item(msgspec.Struct, frozen=True, gc=False):
-    content: tuple[_Part, ...] | None = None
-    summary: tuple[_Part, ...] = ()
-
-
-_ITEM = msgspec.json.Decoder(_Item)
 
 
 def documents_in(recorded: Recorded) -> list[Document | Withdrawn]:
@@ -163,13 +151,11 @@ def _said(
 def _item(recorded: Recorded, event: ItemCompleted) -> list[Document | Withdrawn]:
     if event.kind not in ("message", "reasoning"):
         return []
-    try:
-        item = _ITEM.decode(event.item)
-    except msgspec.MsgspecError:
-        return []  # A provider's item of a shape that nobody knows yet.
-    content = item.content or ()
-    if event.kind == "message":
-        text = "".join(part.text or part.refusal for part in content)
-        return _one(recorded, ANSWER, event.item_id, text)
-    text = "\n".join(part.text for part in (*item.summary, *content))
-    return _one(recorded, REASONING, event.item_id, text)
+    match read_item(event.item):
+        case MessageItem() as message:
+            return _one(recorded, ANSWER, event.item_id, message.text)
+        case ReasoningItem() as thought:
+            text = "\n".join((*thought.summary_texts, *thought.content_texts))
+            return _one(recorded, REASONING, event.item_id, text)
+        case _:
+            return []

@@ -16,6 +16,18 @@ from typing import Final
 
 import msgspec
 
+from codexd.core.values.provider_items import (
+    CallItem,
+    Content,
+    CustomCallItem,
+    ItemPart,
+    MessageItem,
+    OutputItem,
+    ProviderItem,
+    ReasoningItem,
+    parts_of,
+    read_item,
+)
 from codexd.models.chat.opaque import OpaqueState, read_kept
 from codexd.models.quirks import Quirks
 
@@ -30,38 +42,7 @@ BETWEEN: Final = "Noted."
 _encode = msgspec.json.encode
 
 
-class _Part(msgspec.Struct, frozen=True):
-    text: str | None = None
-    refusal: str | None = None
-    image_url: str | None = None
-    detail: str | None = None
-
-
-_Content = str | tuple[_Part, ...] | None
-
-
-class _Item(msgspec.Struct, frozen=True):
-    type: str = "message"
-    role: str = "user"
-    content: _Content = None
-    call_id: str = ""
-    name: str = ""
-    arguments: str = ""
-    input: str = ""
-    output: _Content = None
-    encrypted_content: str | None = None
-
-
-_decode_item = msgspec.json.Decoder(_Item).decode
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-
-
-def _read(item: bytes) -> _Item:
-    """An item of the history. One that is not as the API says goes to no other server, nor stops a request."""
-    try:
-        return _decode_item(item)
-    except msgspec.DecodeError:
-        return _Item(type="unreadable")
 
 
 class Messages:
@@ -74,35 +55,36 @@ class Messages:
         self._turn = _AssistantTurn()
         if instructions:
             self._add_system(instructions)
-        read = [_read(item) for item in items]
-        self._answers: dict[str, deque[_Item]] = {}
+        # An item that cannot be read goes to no other server, nor stops a request.
+        read = [read_item(item) for item in items]
+        self._answers: dict[str, deque[OutputItem]] = {}
         for item in read:
-            if item.type.endswith("_call_output"):
-                self._answers.setdefault(item.call_id, deque()).append(item)
+            if isinstance(item, OutputItem):
+                self._answers.setdefault(item.call_id or "", deque()).append(item)
         for item in read:
             self._take(item)
         self._end_turn()
 
-    def _take(self, item: _Item) -> None:
-        match item.type:
-            case "message" if item.role == "assistant":
+    def _take(self, item: ProviderItem) -> None:
+        match item:
+            case MessageItem() if item.role == "assistant":
                 self._turn.texts.append(_text(item.content))
-            case "message":
+            case MessageItem():
                 self._end_turn()
                 self._add_message(item)
-            case "reasoning":
+            case ReasoningItem():
                 self._turn.thoughts.append(_text(item.content))
                 self._turn.kept.append(read_kept(item.encrypted_content))
-            case "function_call" | "custom_tool_call":
+            case CallItem():
                 self._turn.calls.append(item)
-                self.call_ids.add(item.call_id)
-            case "function_call_output" | "custom_tool_call_output":
+                self.call_ids.add(item.call_id or "")
+            case OutputItem():
                 self._end_turn()
                 self._add_stray(item)
             case _:
                 pass  # what only its maker can read, such as a search of the provider's own
 
-    def _add_message(self, item: _Item) -> None:
+    def _add_message(self, item: MessageItem) -> None:
         if item.role in ("system", "developer"):
             first = all(message["role"] == self._quirks.system_role for message in self.done)
             if self._quirks.system_anywhere or first:
@@ -130,9 +112,9 @@ class Messages:
         else:
             self.done.append({"role": "user", "content": _folded(parts)})
 
-    def _add_stray(self, item: _Item) -> None:
+    def _add_stray(self, item: OutputItem) -> None:
         """An answer, unless its call has had it."""
-        waiting = self._answers.get(item.call_id)
+        waiting = self._answers.get(item.call_id or "")
         if waiting and waiting[0] is item:
             waiting.popleft()
             self._add_user([_text_part(f"[output of a tool]\n{_text(item.output)}")])
@@ -146,25 +128,27 @@ class Messages:
         self.done.append(message)
         images: list[Message] = []
         for call in turn.calls:
-            waiting = self._answers.get(call.call_id)
+            waiting = self._answers.get(call.call_id or "")
             output = waiting.popleft().output if waiting else NO_ANSWER
             shown = [part for part in self._parts(output) if part["type"] != "text"]
             images += shown
             texts = [_text(output), *([IMAGE_BELOW] if shown else [])]
             content = "\n".join(text for text in texts if text)
-            self.done.append({"role": "tool", "tool_call_id": call.call_id, "content": content})
+            self.done.append(
+                {"role": "tool", "tool_call_id": call.call_id or "", "content": content}
+            )
         if images:
             self._add_user(images)
 
-    def _parts(self, content: _Content) -> list[Message]:
-        if content is None or isinstance(content, str):
-            return [_text_part(content or "")]
+    def _parts(self, content: Content) -> list[Message]:
         return [
-            self._image(part) if part.image_url else _text_part(part.text or part.refusal or "")
-            for part in content
+            self._image(part)
+            if part.image_url and isinstance(part.image_url, str)
+            else _text_part(part.text or part.refusal or "")
+            for part in parts_of(content)
         ]
 
-    def _image(self, part: _Part) -> Message:
+    def _image(self, part: ItemPart) -> Message:
         if not self._quirks.images:
             return _text_part(IMAGE_LEFT_OUT)
         image: Message = {"url": part.image_url}
@@ -180,7 +164,7 @@ class _AssistantTurn:
         self.texts: list[str] = []
         self.thoughts: list[str] = []
         self.kept: list[OpaqueState] = []
-        self.calls: list[_Item] = []
+        self.calls: list[CallItem] = []
 
     def message(self, quirks: Quirks) -> Message | None:
         """All of it as one message; None where nothing was said and nothing called."""
@@ -208,16 +192,17 @@ class _AssistantTurn:
         return {"reasoning" if back == "reasoning_details" else back: thought}
 
 
-def _call(item: _Item, extra: dict[str, msgspec.Raw]) -> Message:
-    custom = item.type == "custom_tool_call"
-    arguments = _encode({"input": item.input}).decode() if custom else _readable(item.arguments)
+def _call(item: CallItem, extra: dict[str, msgspec.Raw]) -> Message:
+    custom = isinstance(item, CustomCallItem)
+    arguments = _encode({"input": item.given}).decode() if custom else _readable(item.given)
+    call_id = item.call_id or ""
     call: Message = {
-        "id": item.call_id,
+        "id": call_id,
         "type": "function",
-        "function": {"name": item.name, "arguments": arguments},
+        "function": {"name": item.name or "", "arguments": arguments},
     }
-    if item.call_id in extra:
-        call["extra_content"] = extra[item.call_id]
+    if call_id in extra:
+        call["extra_content"] = extra[call_id]
     return call
 
 
@@ -242,10 +227,8 @@ def _folded(parts: list[Message]) -> str | list[Message]:
     return [part for part in parts if part["type"] != "text" or part["text"]]
 
 
-def _text(content: _Content) -> str:
-    if content is None or isinstance(content, str):
-        return content or ""
-    return "\n".join(filter(None, (part.text or part.refusal for part in content)))
+def _text(content: Content) -> str:
+    return "\n".join(filter(None, [part.text or part.refusal for part in parts_of(content)]))
 
 
 def _text_part(text: str) -> Message:

@@ -17,6 +17,7 @@ import msgspec
 
 from codexd.core.values.foreign_json import decode_foreign
 from codexd.core.values.model_output import ModelEvent, ModelResponseDone
+from codexd.core.values.provider_items import UNREADABLE
 from codexd.models import errors
 from codexd.models.answer_size import ID_CHARACTERS_MAX, AnswerSize
 from codexd.models.chat.calls import (
@@ -85,7 +86,6 @@ class _Chunk(msgspec.Struct, frozen=True, gc=False):
 
 
 _decode_chunk = msgspec.json.Decoder(_Chunk).decode
-_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class ChatReader:
@@ -161,7 +161,7 @@ class ChatReader:
             return
         try:
             chunk = _decode_chunk(data)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise self._failure_in(data) or errors.unreadable(str(error)) from error
         if event.event == "error" or chunk.object == "error" or _is_given(chunk.error):
             raise self._failure(data)
@@ -177,7 +177,7 @@ class ChatReader:
                 self._size.whole(len(bytes(usage)))
                 try:
                     self._usage = kept(usage)
-                except _UNREADABLE as error:
+                except UNREADABLE as error:
                     raise errors.unreadable(f"usage: {error}") from error
                 break
 
@@ -196,7 +196,7 @@ class ChatReader:
         try:
             self._size.hold("details", (bytes(delta.reasoning_details),))
             detailed = self._details.take(delta.reasoning_details)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise errors.unreadable(f"reasoning_details: {error}") from error
         if isinstance(thought, str) or detailed:
             said = thought if isinstance(thought, str) else detailed
@@ -240,7 +240,7 @@ class ChatReader:
             begun = self._calls.take(deltas)
         except TooManyCallsError as error:
             raise errors.unreadable("it calls more tools at once than any model does") from error
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise errors.unreadable(f"extra_content: {error}") from error
         self._items.add_calls(self._calls, begun, found)
 
@@ -262,7 +262,7 @@ class ChatReader:
         """The error that a chunk of another shape holds: Google's is in a list."""
         try:
             value = decode_foreign(data)
-        except _UNREADABLE:
+        except UNREADABLE:
             return None
         if isinstance(value, list) and value:
             value = value[0]

@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from codexd.core.values.provider_items import read_head
 from codexd.models.catalog import find_model
 from codexd.models.client import ModelRequest
 
@@ -21,13 +22,6 @@ from codexd.models.client import ModelRequest
 SCHEMA_NAME: Final = "codex_output_schema"
 
 _encode = msgspec.json.encode
-
-
-class _Kind(msgspec.Struct):
-    type: str = ""
-
-
-_decode_kind = msgspec.json.Decoder(_Kind).decode
 
 
 def encode_request(request: ModelRequest, *, stored: bool = False) -> bytes:
@@ -53,7 +47,7 @@ def encode_request(request: ModelRequest, *, stored: bool = False) -> bytes:
 
 
 def _without_reasoning(items: Iterable[bytes]) -> list[bytes]:
-    return [item for item in items if _decode_kind(item).type != "reasoning"]
+    return [item for item in items if read_head(item).type != "reasoning"]
 
 
 def _reasoning_members(request: ModelRequest) -> list[bytes]:

@@ -24,12 +24,19 @@ from codexd.core.values.model_output import (
     ResponseStarted,
     TextDelta,
 )
+from codexd.core.values.provider_items import (
+    UNREADABLE,
+    CallItem,
+    CustomCallItem,
+    ProviderItem,
+    UnreadableItem,
+    read_item,
+)
 from codexd.models import errors
 from codexd.models.answer_size import ID_CHARACTERS_MAX, AnswerSize, TextSize, check_ids, check_part
 from codexd.models.client import ModelError
 from codexd.models.complaints import read_complaint
 from codexd.models.rate_limits import limits_in_event
-from codexd.models.responses.item_shapes import check_shape
 from codexd.models.responses.verbatim import kept
 from codexd.models.sse import ServerSentEvent
 
@@ -49,15 +56,6 @@ class _Wire(msgspec.Struct, gc=False):
 
 class _Kind(msgspec.Struct):
     type: str = ""
-
-
-class _ItemHead(msgspec.Struct):
-    type: str = "message"
-    id: str | None = None
-    call_id: str | None = None
-    name: str | None = None
-    arguments: str | None = None
-    input: str | None = None
 
 
 class _Incomplete(msgspec.Struct):
@@ -80,19 +78,8 @@ class _OpenItem(msgspec.Struct):
     text: TextSize
 
 
-_KINDS: Final[dict[str, ItemKind]] = {
-    "message": "message",
-    "reasoning": "reasoning",
-    "function_call": "call",
-    "custom_tool_call": "call",
-}
-
-# What decoding raises for bytes from outside: bad JSON or shape, a text that is not UTF-8, nesting without end.
-_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-
 _decode_wire = msgspec.json.Decoder(_Wire).decode
 _decode_kind = msgspec.json.Decoder(_Kind).decode
-_decode_head = msgspec.json.Decoder(_ItemHead).decode
 _decode_response = msgspec.json.Decoder(_Response).decode
 _decode_output = msgspec.json.Decoder(tuple[msgspec.Raw, ...] | None).decode
 
@@ -133,7 +120,7 @@ class ResponseReader:
             for event in events:
                 try:
                     wire = _decode_wire(event.data)
-                except _UNREADABLE as error:
+                except UNREADABLE as error:
                     self._pass_over_unknown(event, error)
                     continue
                 # Nearly all there is; its text is counted here, for a call costs as much as the counting.
@@ -178,7 +165,7 @@ class ResponseReader:
             return
         try:
             read(self, wire, event.data, found)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise errors.unreadable(f"{kind}: {error}") from error
 
     def _pass_over_unknown(self, event: ServerSentEvent, error: Exception) -> None:
@@ -187,7 +174,7 @@ class ResponseReader:
             return
         try:
             kind = _decode_kind(event.data).type or event.event
-        except _UNREADABLE:
+        except UNREADABLE:
             raise errors.unreadable(f"{event.event[:100]}: {error}") from error
         if kind in _READERS:
             raise errors.unreadable(f"{kind}: {error}") from error
@@ -199,11 +186,10 @@ class ResponseReader:
             self._response_id = _short(_decode_response(wire.response).id) or self._response_id
 
     def _add_item(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
-        head = _decode_head(wire.item)
-        kind = _KINDS.get(head.type, "other")
-        open_already = self._open.get(head.id) if head.id else None
+        item = _readable(wire.item)
+        open_already = self._open.get(item.id) if item.id else None
         if open_already is None or open_already.index != wire.output_index:
-            self._begin(head.id, wire.output_index, kind, found)
+            self._begin(item.id, wire.output_index, item.kind, found)
 
     def _finish_item(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
         self._complete(wire.item, wire.item_id, wire.output_index, found)
@@ -331,13 +317,12 @@ class ResponseReader:
         self, raw: msgspec.Raw, key: str | None, index: int | None, found: list[ModelEvent]
     ) -> None:
         self._size.whole(len(bytes(raw)))
-        head, whole = _decode_head(raw), kept(raw)
-        kind = _KINDS.get(head.type, "other")
-        check_shape(kind, whole)
-        key = head.id or key
+        whole = kept(raw)
+        read = _readable(whole)
+        kind, key = read.kind, read.id or key
         item = self._find(key, index, kind) or self._begin(key, index, kind, found)
         self._open = {k: other for k, other in self._open.items() if other is not item}
-        call = _call_in(head) if kind == "call" else None
+        call = _call_in(read) if isinstance(read, CallItem) else None
         if call is not None and call.call_id in self._call_ids:
             raise errors.unreadable(f"two calls with the call_id {call.call_id[:100]}")
         self._call_ids |= {call.call_id} if call is not None else set()
@@ -351,7 +336,7 @@ class ResponseReader:
         for item in list(self._open.values()):
             if item.index is not None and item.index < len(output):
                 raw = output[item.index]
-                if _KINDS.get(_decode_head(raw).type, "other") == item.kind:
+                if read_item(raw).kind == item.kind:
                     self._complete(raw, item.key, item.index, found)
 
 
@@ -359,14 +344,21 @@ def _short(word: str | None) -> str | None:
     return word[:ID_CHARACTERS_MAX] if word is not None else None
 
 
-def _call_in(head: _ItemHead) -> CallMade:
-    custom = head.type == "custom_tool_call"
-    if not head.call_id or not head.name:
-        missing = "name" if head.call_id else "call_id"
-        raise errors.unreadable(f"a {head.type} without {missing}")
-    check_ids(head.call_id, head.name)
-    text = head.input if custom else head.arguments
-    return CallMade(call_id=head.call_id, name=head.name, arguments=text or "", custom=custom)
+def _readable(raw: msgspec.Raw) -> ProviderItem:
+    """The item, as everybody will read it. Raises: ModelError, for one that nobody could."""
+    read = read_item(raw)
+    if isinstance(read, UnreadableItem):
+        raise errors.unreadable(f"an item: {read.problem}")
+    return read
+
+
+def _call_in(item: CallItem) -> CallMade:
+    custom = isinstance(item, CustomCallItem)
+    if not item.call_id or not item.name:
+        missing = "name" if item.call_id else "call_id"
+        raise errors.unreadable(f"a {item.type} without {missing}")
+    check_ids(item.call_id, item.name)
+    return CallMade(item.call_id, item.name, item.given, custom)
 
 
 _Reader = Callable[[ResponseReader, _Wire, bytes, list[ModelEvent]], None]

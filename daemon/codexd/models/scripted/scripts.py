@@ -24,6 +24,15 @@ from typing import Final
 
 import msgspec
 
+from codexd.core.values.provider_items import (
+    Content,
+    MessageItem,
+    OutputItem,
+    ProviderItem,
+    parts_of,
+    read_item,
+)
+
 # A script comes from a prompt, so it is held to what a screen and a test can use.
 COUNT_MAX: Final = 1_000_000
 DEMO_COMMAND: Final = "uname -sr"
@@ -101,23 +110,12 @@ Part = Say | Think | Call | Raw | Fail | Cut | Hang | Break | Use
 Reply = tuple[Part, ...]
 
 
-class _Content(msgspec.Struct, frozen=True):
-    text: str = ""
-
-
-class _Item(msgspec.Struct, frozen=True):
-    type: str = "message"
-    role: str | None = None
-    content: str | tuple[_Content, ...] | None = None
-    output: str | tuple[_Content, ...] | None = None
-
-
 class _Tool(msgspec.Struct, frozen=True):
     name: str = ""
 
 
 class _Request(msgspec.Struct, frozen=True):
-    input: str | tuple[_Item, ...] = ()
+    input: str | tuple[msgspec.Raw, ...] = ()
     tools: tuple[_Tool, ...] = ()
     prompt_cache_key: str | None = None
 
@@ -131,16 +129,16 @@ class PromptScript:
     def reply(self, body: bytes) -> Reply:
         """What to answer to the body of a request. Raises: msgspec.DecodeError."""
         request = msgspec.json.decode(body, type=_Request)
-        items = (
-            (_Item(role="user", content=request.input),)
+        items: list[ProviderItem] = (
+            [MessageItem(role="user", content=request.input)]
             if isinstance(request.input, str)
-            else request.input
+            else [read_item(item) for item in request.input]
         )
-        at = max((n for n, item in enumerate(items) if item.role == "user"), default=-1)
-        outputs = [
-            _text(item.output) for item in items[at + 1 :] if item.type.endswith("_call_output")
-        ]
-        prompt = _text(items[at].content) if at >= 0 else ""
+        at, prompt = -1, ""
+        for n, item in enumerate(items):
+            if isinstance(item, MessageItem) and item.role == "user":
+                at, prompt = n, _text(item.content)
+        outputs = [_text(item.output) for item in items[at + 1 :] if isinstance(item, OutputItem)]
         call = _shell_caller(request.tools)
         lines = [line.split(maxsplit=1) for line in prompt.splitlines() if _LINE.fullmatch(line)]
         if not lines:
@@ -249,7 +247,5 @@ def _last_line(text: str) -> str:
     return lines[-1].rstrip(".") if lines else "nothing"
 
 
-def _text(content: str | tuple[_Content, ...] | None) -> str:
-    if content is None or isinstance(content, str):
-        return content or ""
-    return "\n".join(part.text for part in content)
+def _text(content: Content) -> str:
+    return "\n".join([part.text or "" for part in parts_of(content)])

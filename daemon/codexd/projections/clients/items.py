@@ -45,6 +45,14 @@ from codexd.core.values.items import (
     UserInput,
     UserMessage,
 )
+from codexd.core.values.provider_items import (
+    NO_MESSAGE,
+    NO_REASONING,
+    CallItem,
+    MessageItem,
+    ReasoningItem,
+    read_item,
+)
 from codexd.core.values.tool_actions import ToolAction
 from codexd.projections.clients.tool_items import OpenTool, ToolItem, begun, ended
 
@@ -63,32 +71,6 @@ class ItemDone(msgspec.Struct, frozen=True, gc=False):
 
 
 Shown = ItemStarted | ItemDone
-
-
-class _Part(msgspec.Struct, frozen=True, gc=False):
-    type: str
-    text: str = ""
-    refusal: str = ""
-
-
-class _Message(msgspec.Struct, frozen=True, gc=False):
-    content: tuple[_Part, ...] = ()
-    phase: str | None = None
-
-
-class _Thought(msgspec.Struct, frozen=True, gc=False):
-    summary: tuple[_Part, ...] = ()
-    content: tuple[_Part, ...] | None = None
-
-
-class _Call(msgspec.Struct, frozen=True, gc=False):
-    arguments: str = ""
-    input: str = ""
-
-
-_MESSAGE = msgspec.json.Decoder(_Message)
-_THOUGHT = msgspec.json.Decoder(_Thought)
-_CALL = msgspec.json.Decoder(_Call)
 
 
 class ItemProjection:
@@ -197,14 +179,14 @@ class ItemProjection:
 
     def _item(self, event: ItemCompleted, at_ms: int) -> list[Shown]:
         started = event.started_ms if event.started_ms is not None else at_ms
+        item = read_item(event.item)
         if event.kind == "message":
-            message = _MESSAGE.decode(event.item)
-            text = "".join(part.text or part.refusal for part in message.content)
+            message = item if isinstance(item, MessageItem) else NO_MESSAGE
             return [
                 ItemDone(
                     AgentMessage(
                         id=event.item_id,
-                        text=text,
+                        text=message.text,
                         phase=message.phase,
                         started_at_ms=started,
                         completed_at_ms=at_ms,
@@ -212,23 +194,22 @@ class ItemProjection:
                 )
             ]
         if event.kind == "reasoning":
-            thought = _THOUGHT.decode(event.item)
+            thought = item if isinstance(item, ReasoningItem) else NO_REASONING
             return [
                 ItemDone(
                     Reasoning(
                         id=event.item_id,
-                        summary=tuple(part.text for part in thought.summary),
-                        content=tuple(part.text for part in thought.content or ()),
+                        summary=thought.summary_texts,
+                        content=thought.content_texts,
                         started_at_ms=started,
                         completed_at_ms=at_ms,
                     )
                 )
             ]
         if event.call is not None:
-            call = _CALL.decode(event.item)
             call_id = event.call.call_id
-            arguments = call.arguments or call.input
-            self._tools[call_id] = OpenTool(call_id, event.call.name, arguments)
+            given = item.given if isinstance(item, CallItem) else ""
+            self._tools[call_id] = OpenTool(call_id, event.call.name, given)
         return []
 
     def _begun(self, call_id: CallId, action: ToolAction, at_ms: int) -> list[Shown]:

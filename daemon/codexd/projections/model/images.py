@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 
 from codexd.core.values.images import read_name
+from codexd.core.values.provider_items import read_head, read_part
 
 # What tells an item that may hold an image from all others, without reading it.
 _MARK = b'"input_image"'
@@ -20,18 +21,6 @@ _MARK = b'"input_image"'
 Show = Callable[[str], bytes | str]
 
 
-class _Part(msgspec.Struct, frozen=True, gc=False):
-    type: str = ""
-    image_url: str | None = None
-
-
-class _Item(msgspec.Struct, frozen=True, gc=False):
-    type: str = ""
-    role: str | None = None
-
-
-_PART = msgspec.json.Decoder(_Part)
-_ITEM = msgspec.json.Decoder(_Item)
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _PARTS = msgspec.json.Decoder(tuple[msgspec.Raw, ...])
 _encode = msgspec.json.Encoder().encode
@@ -91,11 +80,10 @@ def _lists(members: dict[str, msgspec.Raw]) -> Iterator[tuple[str, tuple[msgspec
 def _image(part: msgspec.Raw) -> str | None:
     if _MARK not in bytes(part):
         return None
-    try:
-        read = _PART.decode(part)
-    except msgspec.ValidationError:  # of another shape, which is the provider's own
+    read = read_part(part)
+    if read is None or read.type != "input_image" or not isinstance(read.image_url, str):
         return None
-    return read.image_url if read.type == "input_image" else None
+    return read.image_url
 
 
 def _shown(part: msgspec.Raw, show: Show) -> msgspec.Raw:
@@ -112,7 +100,5 @@ def _shown(part: msgspec.Raw, show: Show) -> msgspec.Raw:
 
 
 def _is_the_models(item: bytes) -> bool:
-    head = _ITEM.decode(item)
-    if head.type == "message":
-        return head.role == "assistant"
-    return not head.type.endswith("_output")
+    head = read_head(item)
+    return head.role == "assistant" if head.type == "message" else not head.is_answer

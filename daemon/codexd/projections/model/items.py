@@ -14,6 +14,7 @@ from codexd.core.values.items import (
     TextInput,
     UserInput,
 )
+from codexd.core.values.provider_items import UNREADABLE, UnreadableItem, read_head
 from codexd.core.values.tool_actions import ToolResult
 
 _encode = msgspec.json.Encoder().encode
@@ -31,12 +32,7 @@ def answer_message(text: str) -> bytes:
     return _encode({"type": "message", "role": "assistant", "content": content})
 
 
-class _Said(msgspec.Struct):
-    type: str | None = None
-    role: str | None = None
-
-
-_said = msgspec.json.Decoder(_Said)
+_CANNOT_BE_READ = text_message("user", "[something that cannot be read]")
 
 
 def without_authority(item: bytes) -> bytes:
@@ -45,15 +41,17 @@ def without_authority(item: bytes) -> bytes:
     Members of a message that stand in it twice stand in it once then: which of them counts is not left to
     whoever reads it.
     """
+    said = read_head(item)
+    if isinstance(said, UnreadableItem):
+        return _CANNOT_BE_READ
+    if said.type != "message":
+        return item
+    if said.role in ("user", "assistant") and item.count(b'"role"') <= 1 and b"\\u" not in item:
+        return item
     try:
-        said = _said.decode(item)
-        if said.type not in (None, "message"):
-            return item
-        if said.role in ("user", "assistant") and item.count(b'"role"') <= 1 and b"\\u" not in item:
-            return item
         members = msgspec.json.decode(item, type=dict[str, msgspec.Raw])
-    except msgspec.MsgspecError:
-        return text_message("user", "[something that cannot be read]")
+    except UNREADABLE:
+        return _CANNOT_BE_READ
     role = said.role if said.role in ("user", "assistant") else "user"
     return _encode(members | {"role": msgspec.Raw(_encode(role))})
 
@@ -118,6 +116,9 @@ def without_id(item: msgspec.Raw) -> bytes:
 
     Given an id, the API would look for an item that it stored, and codexd has it store none.
     """
-    members = msgspec.json.decode(item, type=dict[str, msgspec.Raw])
+    try:
+        members = msgspec.json.decode(item, type=dict[str, msgspec.Raw])
+    except UNREADABLE:
+        return _CANNOT_BE_READ
     members.pop("id", None)
     return _encode(members)

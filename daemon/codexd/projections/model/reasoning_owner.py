@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from codexd.core.values.provider_items import read_head
+
 
 class Span(NamedTuple):
     """From an item on, whatever was thought was thought by this model."""
@@ -57,12 +59,5 @@ class ReasoningOwners(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return tuple(kept)
 
 
-class _Head(msgspec.Struct, gc=False):
-    type: str = ""
-
-
-_HEAD = msgspec.json.Decoder(_Head)
-
-
 def _is_thought(item: bytes) -> bool:
-    return _HEAD.decode(item).type == "reasoning"
+    return read_head(item).type == "reasoning"

@@ -5,28 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-import msgspec
-
 from codexd.core.commands import Bridge, Shorter
 from codexd.core.state.state import ThreadState
 from codexd.core.state.turn import Turn
+from codexd.core.values.provider_items import read_head
 from codexd.core.values.settings import Settings, Tuning
 from codexd.projections.model.history import ModelHistory
 from codexd.projections.model.items import text_message
 from codexd.projections.model.kept_by_compaction import bridge_of
-
-
-class _Item(msgspec.Struct, frozen=True, gc=False):
-    type: str = ""
-    call_id: str | None = None
-
-    @property
-    def is_answer(self) -> bool:
-        """Whether a tool's answer, and not the call."""
-        return self.type.endswith("_output")
-
-
-_ITEM = msgspec.json.Decoder(_Item)
 
 
 def compacts(turn: Turn | None) -> bool:
@@ -58,27 +44,19 @@ def without_oldest(items: Sequence[bytes], count: int) -> Sequence[bytes]:
     unanswered = Counter[
         str
     ]()  # Some providers use an id again, so a call and its answer even out.
-    for one in map(_read, items[:count]):
+    for one in map(read_head, items[:count]):
         if one.call_id is not None:
             unanswered[one.call_id] += -1 if one.is_answer else 1
     if not unanswered.total():
         return items[count:]
     kept: list[bytes] = []
     for item in items[count:]:
-        one = _read(item)
+        one = read_head(item)
         if one.is_answer and one.call_id is not None and unanswered[one.call_id] > 0:
             unanswered[one.call_id] -= 1
         else:
             kept.append(item)
     return kept
-
-
-def _read(item: bytes) -> _Item:
-    """What of an item matters here; of one that is like no other, nothing."""
-    try:
-        return _ITEM.decode(item)
-    except msgspec.MsgspecError:
-        return _Item()
 
 
 def shorter(turn: Turn, items: Sequence[bytes]) -> Shorter | None:

@@ -13,7 +13,6 @@ import trio
 
 from codexd.core.commands import InterruptTurn, Rejected, ReportReview, StartThread, StartTurn
 from codexd.core.decide.review import reviewer_settings
-from codexd.core.events.compaction import answer_text
 from codexd.core.events.events import ItemCompleted, TurnCompleted, TurnFailed, TurnInterrupted
 from codexd.core.events.record import decode_record
 from codexd.core.prompts.review import REVIEW_INSTRUCTIONS, prompt_of
@@ -21,6 +20,7 @@ from codexd.core.state.due import RunReview, due
 from codexd.core.state.turn import Review, Turn
 from codexd.core.values.ids import ItemId
 from codexd.core.values.items import TextInput, TurnError
+from codexd.core.values.provider_items import answer_text
 from codexd.core.values.review_target import ReviewOf
 from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.actor.ports import LoadedThread

@@ -12,6 +12,7 @@ from codexd.core.events.events import or_nothing
 from codexd.core.prompts.base_instructions import TITLE_INSTRUCTIONS
 from codexd.core.state.due import AskForTitle
 from codexd.core.values.model_output import ModelItemDone, ModelResponseDone
+from codexd.core.values.provider_items import answer_text
 from codexd.models.client import ModelError, ModelRequest
 from codexd.projections.model.items import text_message
 from codexd.runtime.actor.actor import ThreadActor
@@ -20,14 +21,6 @@ log = logging.getLogger(__name__)
 
 # A title that comes later than this is of no use to whoever looks at the list; and nobody waits for it.
 TITLE_SECONDS_MAX = 30.0
-
-
-class _Part(msgspec.Struct):
-    text: str = ""
-
-
-class _Message(msgspec.Struct):
-    content: tuple[_Part, ...] = ()
 
 
 async def ask_for_title(effect: AskForTitle, thread: ThreadActor) -> None:
@@ -54,8 +47,7 @@ async def _asked(effect: AskForTitle, thread: ThreadActor) -> ReportTitle:
         while batch := await stream.receive():
             for event in batch:
                 if isinstance(event, ModelItemDone) and event.kind == "message":
-                    message = msgspec.json.decode(event.item, type=_Message)
-                    words += [part.text for part in message.content]
+                    words.append(answer_text(event.item))
                 elif isinstance(event, ModelResponseDone):
                     usage = event.usage
     return ReportTitle(title="".join(words), usage=or_nothing(usage))

@@ -15,6 +15,16 @@ from codexd.core.events.tools import ToolEnded
 from codexd.core.state.visibility import Visibility
 from codexd.core.state.window import json_bytes, tokens_of
 from codexd.core.values.ids import TurnId
+from codexd.core.values.provider_items import (
+    CallItem,
+    ItemHead,
+    MessageItem,
+    OutputItem,
+    ReasoningItem,
+    parts_of,
+    read_head,
+    read_item,
+)
 from codexd.machine.pacing import Steps
 from codexd.projections.model.kept_by_compaction import bridge_of
 from codexd.projections.model.pins import call_of, pinned_items
@@ -186,44 +196,21 @@ def _tokens(items: Sequence[bytes]) -> int:
     return tokens_of(sum(json_bytes(msgspec.Raw(item)) for item in items))
 
 
-class _Part(msgspec.Struct, frozen=True, gc=False):
-    text: str = ""
-
-
-class _Item(msgspec.Struct, frozen=True, gc=False):
-    type: str = ""
-    role: str | None = None
-    name: str = ""
-    content: tuple[_Part, ...] | str | None = None
-    output: tuple[_Part, ...] | str | None = None
-
-
-_ITEM = msgspec.json.Decoder(_Item)
-
-
-def _read(item: bytes) -> _Item:
-    """What of an item can be shown; of one that is like no other, nothing."""
-    try:
-        return _ITEM.decode(item)
-    except msgspec.MsgspecError:
-        return _Item()
-
-
 async def _counted(items: Iterable[bytes]) -> HistoryCount:
     """The items by what they are."""
     counts: Counter[str] = Counter()
     size, steps = 0, Steps()
     for item in items:
         size += json_bytes(msgspec.Raw(item))
-        counts[_kind(_read(item))] += 1
+        counts[_kind(read_head(item))] += 1
         await steps.next()
     return HistoryCount(**counts, tokens=tokens_of(size))
 
 
-def _kind(item: _Item) -> str:
+def _kind(item: ItemHead) -> str:
     if item.type == "message":
         return "answers" if item.role == "assistant" else "user_messages"
-    if item.type.endswith("_output"):
+    if item.is_answer:
         return "outputs"
     if item.type.endswith("_call"):
         return "calls"
@@ -232,11 +219,13 @@ def _kind(item: _Item) -> str:
 
 def _text(items: Sequence[bytes]) -> str:
     """What the last of them says."""
-    item = _read(items[-1]) if items else _Item()
-    said = item.content if item.output is None else item.output
-    if said is None or isinstance(said, str):
-        return said or item.name
-    return " ".join(part.text for part in said)
+    match read_item(items[-1]) if items else None:
+        case MessageItem(content=said) | OutputItem(output=said) | ReasoningItem(content=said):
+            return " ".join([part.text or "" for part in parts_of(said)])
+        case CallItem(name=name):
+            return name or ""
+        case _:
+            return ""
 
 
 def _line(text: str) -> str:

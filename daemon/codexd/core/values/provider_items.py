@@ -1,0 +1,203 @@
+"""The items of a model's history, read: an item is kept as its provider sent it, and everybody reads it here. Pure.
+
+An item stays for ever, and every fold of its log reads it again. So nothing that it may hold is an exception: what
+cannot be read is an `UnreadableItem` for all of them. A provider's stream with such an item is refused before it
+goes into the log; a fold finds nothing in it. Only the members that are named here must be of their types, and an
+item of a type that is not named here may hold anything.
+
+Source: the OpenAI API reference, "Responses", for the members and their types.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import ClassVar, Final, get_args
+
+import msgspec
+
+from codexd.core.values.foreign_json import check_foreign
+from codexd.core.values.model_output import ItemKind
+
+
+class ItemPart(msgspec.Struct, frozen=True, gc=False):
+    """A part of a message, of a reasoning or of a tool's answer."""
+
+    type: str = ""
+    text: str | None = None
+    refusal: str | None = None
+    image_url: str | dict[str, object] | None = None  # a dict is of another API, and is left to it
+    detail: str | None = None
+
+
+Content = tuple[ItemPart, ...] | str | None
+
+
+def parts_of(content: Content) -> tuple[ItemPart, ...]:
+    """The parts; a text that stands alone is one."""
+    if isinstance(content, str):
+        return (ItemPart("output_text", content),)
+    return content or ()
+
+
+class ItemHead(msgspec.Struct, frozen=True, gc=False):
+    """The members that tell items apart; of an item that is of no type below, all that is read."""
+
+    kind: ClassVar[ItemKind] = "other"
+    type: str = "message"
+    id: str | None = None
+    role: str | None = None
+    call_id: str | None = None
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether it is a tool's answer."""
+        return self.type.endswith("_output")
+
+
+class UnreadableItem(ItemHead, frozen=True, gc=False, kw_only=True):
+    """What cannot be read as an item."""
+
+    type: str = ""
+    problem: str
+
+
+class _Known(msgspec.Struct, frozen=True, gc=False, tag_field="type"):
+    kind: ClassVar[ItemKind] = "other"
+    id: str | None = None
+
+    @property
+    def type(self) -> str:
+        """The item's type."""
+        return str(self.__struct_config__.tag)
+
+
+class MessageItem(_Known, frozen=True, gc=False, tag="message"):
+    """A message; it alone may lack its type."""
+
+    kind: ClassVar[ItemKind] = "message"
+    role: str | None = None
+    phase: str | None = None
+    content: Content = None
+
+    @property
+    def text(self) -> str:
+        """What it says, or says in refusing."""
+        return "".join([part.text or part.refusal or "" for part in parts_of(self.content)])
+
+
+class ReasoningItem(_Known, frozen=True, gc=False, tag="reasoning"):
+    """What the model thought."""
+
+    kind: ClassVar[ItemKind] = "reasoning"
+    summary: Content = None
+    content: Content = None
+    encrypted_content: str | None = None
+
+    @property
+    def summary_texts(self) -> tuple[str, ...]:
+        """The parts of the summary."""
+        return tuple([part.text or "" for part in parts_of(self.summary)])
+
+    @property
+    def content_texts(self) -> tuple[str, ...]:
+        """The parts of the raw reasoning."""
+        return tuple([part.text or "" for part in parts_of(self.content)])
+
+
+class CallItem(_Known, frozen=True, gc=False, tag="function_call"):
+    """A call of a tool that takes JSON."""
+
+    kind: ClassVar[ItemKind] = "call"
+    call_id: str | None = None
+    name: str | None = None
+    arguments: str | None = None
+    input: str | None = None
+
+    @property
+    def given(self) -> str:
+        """What the tool is given."""
+        return self.arguments or self.input or ""
+
+
+class CustomCallItem(CallItem, frozen=True, gc=False, tag="custom_tool_call"):
+    """A call of a tool that takes text."""
+
+    @property
+    def given(self) -> str:
+        """What the tool is given."""
+        return self.input or self.arguments or ""
+
+
+class OutputItem(_Known, frozen=True, gc=False, tag="function_call_output"):
+    """A tool's answer."""
+
+    call_id: str | None = None
+    output: Content = None
+
+
+class CustomOutputItem(OutputItem, frozen=True, gc=False, tag="custom_tool_call_output"):
+    """The answer of a tool that takes text."""
+
+
+_KnownItem = MessageItem | ReasoningItem | CallItem | CustomCallItem | OutputItem | CustomOutputItem
+ProviderItem = _KnownItem | ItemHead
+
+_TYPES: Final = frozenset(known.__struct_config__.tag for known in get_args(_KnownItem))
+# For what is none.
+NO_MESSAGE: Final = MessageItem()
+NO_REASONING: Final = ReasoningItem()
+# What decoding raises for bytes from outside: bad JSON or shape, a text that is not UTF-8, nesting without end.
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+_ITEM: Final[msgspec.json.Decoder[_KnownItem]] = msgspec.json.Decoder(_KnownItem)
+_decode_message = msgspec.json.Decoder(MessageItem).decode
+_decode_head = msgspec.json.Decoder(ItemHead).decode
+_decode_part = msgspec.json.Decoder(ItemPart).decode
+
+
+def read_item(item: bytes | msgspec.Raw) -> ProviderItem:
+    """An item with all that anybody reads of it. In linear time; what is too much to be honest is unreadable."""
+    json = bytes(item)
+    try:
+        check_foreign(json)
+        return _ITEM.decode(json)
+    except msgspec.ValidationError as error:
+        return _read_other(json, str(error))
+    except UNREADABLE as error:
+        return UnreadableItem(problem=str(error))
+
+
+def _read_other(json: bytes, problem: str) -> ProviderItem:
+    """An item that is of no known type, or has none, or is not as its type says."""
+    head = read_head(json)
+    if head.type not in _TYPES:
+        return head
+    if head.type == "message":
+        with suppress(*UNREADABLE):
+            return _decode_message(json)
+    return UnreadableItem(problem=problem)
+
+
+def read_head(item: bytes | msgspec.Raw) -> ItemHead:
+    """What tells the item apart, without its texts."""
+    try:
+        return _decode_head(item)
+    except UNREADABLE as error:
+        return UnreadableItem(problem=str(error))
+
+
+def read_part(part: msgspec.Raw) -> ItemPart | None:
+    """A part of an item; None for one of another shape, which is its provider's own."""
+    try:
+        return _decode_part(part)
+    except UNREADABLE:
+        return None
+
+
+def answer_text(item: msgspec.Raw) -> str:
+    """The text of a message of the model's; empty for whatever else it is."""
+    read = read_item(item)
+    if not isinstance(read, MessageItem):
+        return ""
+    parts = parts_of(read.content)
+    return "".join([part.text or "" for part in parts if part.type == "output_text"]).strip()
