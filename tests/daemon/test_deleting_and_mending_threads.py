@@ -116,3 +116,27 @@ async def test_a_salvaged_thread_reads_and_goes_on_whatever_record_is_lost(
             await client.call("thread/resume", threadId=thread)
             await client.run_turn(thread, "say 3")
             assert "> say 3" in await texts(client, thread)
+
+
+@trio_test
+async def test_all_logs_are_listed_once_for_all_pages_of_a_client(daemon: Daemon) -> None:
+    home = daemon.home
+    async with scripted_model() as model:
+        home.use_model(model.base_url)
+        async with connected(home.socket) as client, connected(home.socket) as other:
+            threads = sorted([await client.start_thread() for _ in range(4)])
+            first = await client.call("store/streams", limit=2)
+            assert first["nextAfter"] == first["data"][-1]["threadId"] == threads[1]
+            await other.call("thread/archive", threadId=threads[2])
+            await other.call("thread/delete", threadId=threads[3])
+            after = await client.call("store/streams", after=threads[1], limit=1)
+            # As the log was when this client began.
+            assert after == {"data": [after["data"][0]], "nextAfter": threads[2]}
+            assert not after["data"][0]["archived"]
+            rest = await client.call("store/streams", after=threads[2])
+            assert threads[3] in {row["threadId"] for row in rest["data"]}
+            assert rest["nextAfter"] is None
+            for fresh in (client, other):
+                again = (await fresh.call("store/streams", after=threads[1]))["data"]
+                assert {row["threadId"]: row["archived"] for row in again}[threads[2]]
+                assert threads[3] not in {row["threadId"] for row in again}

@@ -86,6 +86,7 @@ class ThreadActor:
             world.store, thread_id, listener, self._disk_full.ring, world.cleaner
         )
         self.path: str | None = None
+        self.is_log_archived = False  # its log is archived: it is let go before that changes
         self._listener, self._perform = listener, perform
         self._running: dict[Effect, trio.CancelScope] = {}
         self._outbox, self._inbox = trio.open_memory_channel[tuple[Asked, _Reply]](
@@ -174,14 +175,14 @@ class ThreadActor:
         folds, head = loaded.folds, loaded.head
         self.state, self.history = folds.state, folds.history
         self.usage, self.summary = folds.usage, folds.summary
-        self.version, self.path = folds.version, head.path
+        self.version, self.path, self.is_log_archived = folds.version, head.path, head.archived
         if self.state.settings is None:
             raise InvalidEvent(
                 f"thread {self.thread_id}: none of its records says that it was begun"
             )
         self._mark.before(self.state)
         self._listener.loaded(self.state, loaded.turn_so_far)
-        if not head.archived:
+        if not self.is_log_archived:
             recover = await recovery(self.world, self.thread_id, loaded, self._taken_from)
             self._deferred.append(Asked(recover))
             try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -49,6 +49,7 @@ from codexd.server.feed.follower import Follower
 from codexd.server.feed.frames import Frame, Reader
 from codexd.server.feed.outbox import AllUnread, Outbox, Unread
 from codexd.server.reads.answer_size import ANSWER_BYTES_MAX, too_large
+from codexd_eventstore.event_log import StreamEntry
 
 log = logging.getLogger(__name__)
 
@@ -133,6 +134,8 @@ class Connection:
         self.following: dict[ThreadId, Follower] = {}
         self.outbox = Outbox(sock, shared.unread)
         self.reader: Reader = Reader(Lines(), lines=True)
+        # Of a client that pages through the names of all logs: they are listed once for all of its pages.
+        self.logs_paged: Sequence[StreamEntry] = ()
         self.missed_news = False  # its socket was full when something was told to everybody
         self._sock, self._handlers = sock, handlers
         self._order = Order()

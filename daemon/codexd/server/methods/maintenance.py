@@ -5,7 +5,10 @@ Law: what is checked or removed here is read in threads, a log or a page of blob
 
 from __future__ import annotations
 
+import itertools
+from bisect import bisect_right
 from contextlib import suppress
+from operator import attrgetter
 from typing import Final
 
 from codexd.core.events.events import InvalidEvent, ThreadForked
@@ -128,19 +131,20 @@ async def _salvage(services: Services, thread_id: ThreadId) -> codexd_methods.Sa
 async def store_streams(
     services: Services, connection: Connection, params: codexd_methods.StoreStreamsParams
 ) -> MethodResult:
-    """All logs, damaged ones too."""
-    rows = [
+    """All logs, damaged ones too, as they were when the client asked for its first page."""
+    logs = connection.logs_paged
+    if params.after is None or not logs:
+        found = [await services.store.streams(archived=archived) for archived in (False, True)]
+        logs = sorted(itertools.chain(*found), key=attrgetter("stream"))
+    start = bisect_right(logs, params.after or "", key=attrgetter("stream"))
+    end = start + min(max(params.limit or STREAMS_PAGE, 1), STREAMS_PAGE)
+    page = tuple(
         codexd_methods.StoredLog(row.stream, row.archived, row.size_bytes)
-        for archived in (False, True)
-        for row in await services.store.streams(archived=archived)
-        if params.after is None or row.stream > params.after
-    ]
-    rows.sort(key=lambda row: row.thread_id)
-    limit = min(max(params.limit or STREAMS_PAGE, 1), STREAMS_PAGE)
-    page = tuple(rows[:limit])
-    return MethodResult(
-        codexd_methods.StoreStreamsResponse(page, page[-1].thread_id if len(rows) > limit else None)
+        for row in logs[start:end]
     )
+    connection.logs_paged = logs if end < len(logs) else ()
+    following = page[-1].thread_id if connection.logs_paged else None
+    return MethodResult(codexd_methods.StoreStreamsResponse(page, following))
 
 
 async def store_blobs_verify(

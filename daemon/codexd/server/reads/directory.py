@@ -8,7 +8,6 @@ be read stands in the list with what is wrong with it; it is never a reason to r
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -218,9 +217,8 @@ class Directory:
 
 
 def _live(thread: ThreadActor, wanted: Wanted) -> Row | None:
-    """A loaded thread, if the list shows it; where its log lies says whether it is archived."""
-    if thread.path is None:
-        return None  # It is kept in memory only.
+    """A loaded thread, if the list shows it."""
+    if thread.summary.ephemeral or not thread.version:
+        return None  # It is kept in memory only, or is just being made.
     row = Row(thread.thread_id, thread.summary, thread.path)
-    is_archived = os.path.basename(os.path.dirname(thread.path)) == "archived"
-    return row if is_archived == wanted.archived and wanted.has(row) else None
+    return row if thread.is_log_archived == wanted.archived and wanted.has(row) else None
