@@ -10,7 +10,6 @@ from pathlib import Path
 from codexd.core.events.events import Event, encode_event
 from codexd.core.events.record import encode_members
 from codexd.index.build.documents import KINDS
-from codexd.index.build.logs import Logs
 from codexd.index.build.reconcile import Progress, reconcile
 from codexd.index.query.listing import Row, Wanted, page_of_rows
 from codexd.index.query.search import FoundThread, found_threads
@@ -19,6 +18,7 @@ from codexd.index.store.schema import open_index, seq_of
 from codexd_eventstore.disk.files import FileSystem
 from codexd_eventstore.disk.layout import Layout
 from codexd_eventstore.format.lines import Origin, chain_start, crc_of, frame, origin_at
+from codexd_eventstore.log.file_reader import LogFiles
 from codexd_eventstore.store import NewEvent, Record
 
 # 2026-11-21T03:00:00Z
@@ -84,7 +84,7 @@ class Indexed:
     """An index that is brought up to the logs when it is told to."""
 
     def __init__(self, home: Path, path: Path) -> None:
-        self.path, self.logs = path, Logs(home)
+        self.path, self.logs = path, LogFiles(home)
         self.connection = open_index(path)
         self.told: list[Progress] = []
 

@@ -145,7 +145,7 @@ FLOORS: dict[str, frozenset[str]] = {
             "trio",
         }
     ),
-    # A subscriber: knows the store's files, and no thread that is at work.
+    # A subscriber: knows no thread that is at work, and of the store what a log is and how one is read beside it.
     "codexd.index": frozenset(
         {
             "codexd.core",
@@ -153,7 +153,10 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.machine.paths",
             "codexd.projections",
             "codexd.machine.python_child",
-            "codexd_eventstore",
+            "codexd_eventstore.disk.files",
+            "codexd_eventstore.event_log",
+            "codexd_eventstore.log.file_reader",
+            "codexd_eventstore.log_reader",
             "msgspec",
             "trio",
             "watchfiles",

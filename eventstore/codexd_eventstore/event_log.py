@@ -95,6 +95,7 @@ class StreamEntry(msgspec.Struct, frozen=True):
     archived: bool
     size_bytes: int
     modified_us: int  # microseconds since 1970, by the file system's clock
+    path: str | None = None  # the file that holds it, for engines that have files
 
 
 class StoreError(Exception):

@@ -18,10 +18,10 @@ from bench.table import Table, rate, us
 from codexd.core.events.events import encode_event
 from codexd.core.events.record import encode_members
 from codexd.index.__main__ import GC_YOUNG_OBJECTS, WAL_PAGES
-from codexd.index.build.logs import Logs
 from codexd.index.build.reconcile import reconcile
 from codexd.index.index import SearchIndex
 from codexd.index.store.schema import open_index
+from codexd_eventstore.log.file_reader import LogFiles
 from codexd_eventstore.operations.jsonl import JsonlStore
 from codexd_eventstore.store import NewEvent
 
@@ -50,7 +50,7 @@ def made_anew(table: Table, folder: Path) -> None:
         connection = open_index(folder / f"index-{attempt}.sqlite")
         connection.execute("PRAGMA cache_size=-32768")
         connection.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
-        reconcile(connection, Logs(folder / "indexed"))
+        reconcile(connection, LogFiles(folder / "indexed"))
         connection.close()
         took.append(time.perf_counter() - start)
     gc.set_threshold(*before)

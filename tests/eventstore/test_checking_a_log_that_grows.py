@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import trio
 
-from codexd.index.build.logs import Found, Logs
 from codexd_eventstore.disk.files import FileSystem
+from codexd_eventstore.event_log import StreamEntry
+from codexd_eventstore.log.file_reader import LogFiles
 from codexd_eventstore.log.scan import scan_log
 from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import StoreFailed, Verdict
@@ -76,11 +77,11 @@ async def test_what_is_written_while_it_is_checked_is_no_damage(tmp_path: Path) 
 async def test_the_index_says_of_no_growing_log_that_it_is_damaged(tmp_path: Path) -> None:
     whole = await made(tmp_path / "home")
     path = tmp_path / "grows.jsonl"
-    logs = Logs(tmp_path / "home")
+    logs = LogFiles(tmp_path / "home")
     for cut in range(1, len(whole), 7):
         path.write_bytes(whole[:cut])
         logs.fs = GrowingFiles(path, whole[cut:], 40)
-        assert logs.judged(Found(STREAM, str(path), False, cut, 0)) is None
+        assert logs.damage(StreamEntry(STREAM, False, cut, 0, str(path))) is None
 
 
 @pytest.mark.parametrize("closes", [True, False])

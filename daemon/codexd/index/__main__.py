@@ -19,10 +19,10 @@ from typing import Final
 import msgspec
 
 from codexd.index.build.child import BROKEN, UNWRITABLE
-from codexd.index.build.logs import Logs
 from codexd.index.build.reconcile import Progress, reconcile
 from codexd.index.store.schema import is_broken, is_whole, open_index
 from codexd.machine.log_lines import log_to
+from codexd_eventstore.log.file_reader import LogFiles
 
 # Behind everything that a person waits for.
 NICENESS: Final = 10
@@ -49,7 +49,7 @@ def main() -> int:
             return BROKEN
         connection.execute("PRAGMA cache_size=-32768")
         connection.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
-        reconcile(connection, Logs(data_dir), _report, only=only)
+        reconcile(connection, LogFiles(data_dir), _report, only=only)
         connection.close()
     except sqlite3.Error as error:
         logging.getLogger(__name__).error("%s", error)

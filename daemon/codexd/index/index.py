@@ -20,7 +20,6 @@ import trio
 
 from codexd.core.events.record import make_decoders
 from codexd.index.build.child import Child, ChildFailed
-from codexd.index.build.logs import Logs
 from codexd.index.build.reconcile import FIRST_THREADS, Differences, Progress, reconcile
 from codexd.index.build.rows import Known
 from codexd.index.build.watch import watch_logs
@@ -33,7 +32,8 @@ from codexd.index.store.connections import (
     load_sqlite,
 )
 from codexd.index.store.schema import Rotten, is_broken
-from codexd_eventstore.store import EventStore
+from codexd_eventstore.event_log import EventLog
+from codexd_eventstore.log.file_reader import LogFiles
 
 if TYPE_CHECKING:
     import sqlite3
@@ -79,7 +79,7 @@ class SearchIndex:
 
     def __init__(self, state_dir: Path, data_dir: Path, is_loaded: Callable[[str], bool]) -> None:
         self._connections = Connections(state_dir)
-        self._logs = Logs(data_dir)
+        self._logs = LogFiles(data_dir)
         self._is_loaded = is_loaded
         self._writing, self._reading = trio.Lock(), trio.Lock()
         self._dirty: set[str] = set()
@@ -97,7 +97,7 @@ class SearchIndex:
         """Whether every log was looked at since the file was made."""
         return self._connections.is_complete
 
-    async def run(self, store: EventStore) -> None:
+    async def run(self, store: EventLog) -> None:
         """Follow the logs until cancelled."""
         make_decoders()  # It decodes in a thread, beside the event loop.
         try:
@@ -176,7 +176,7 @@ class SearchIndex:
 
     # What the tasks do.
 
-    async def _hear(self, store: EventStore) -> None:
+    async def _hear(self, store: EventLog) -> None:
         try:
             with store.changes() as changes:
                 while True:
@@ -377,7 +377,7 @@ class SearchIndex:
         writer = self._connections.writer
         if self._connections.is_doubtful or self._knows_many:
             return False
-        for number, _ in enumerate(self._logs.all()):
+        for number, _ in enumerate(self._logs.streams()):
             if number >= MANY_THREADS:
                 return False
         differences = Differences(writer, self._logs)

@@ -264,8 +264,8 @@ class JsonlStore:
 
         def rows() -> list[StreamEntry]:
             return [
-                StreamEntry(stream, archived, row.size_bytes, row.modified_us)
-                for stream, _, row in self._engine.places.logs(archived=archived)
+                StreamEntry(stream, archived, row.size_bytes, row.modified_us, path)
+                for stream, path, row in self._engine.places.logs(archived=archived)
             ]
 
         return await blocking(rows)

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from codexd.index.build.logs import Found, Logs
 from codexd.index.build.writer import Writer
 from codexd.index.store.schema import COMPLETE, fact, note
+from codexd_eventstore.event_log import StreamEntry
+from codexd_eventstore.log_reader import LogReader
 
 if TYPE_CHECKING:
     import sqlite3
@@ -49,7 +50,7 @@ class Progress(msgspec.Struct, frozen=True):
 class Differences:
     """What the folders have and the index has not, as of one look at both."""
 
-    def __init__(self, connection: sqlite3.Connection, logs: Logs) -> None:
+    def __init__(self, connection: sqlite3.Connection, logs: LogReader) -> None:
         self._connection = connection
         connection.execute("PRAGMA temp_store=FILE")
         connection.execute("DROP TABLE IF EXISTS temp.found")
@@ -59,11 +60,14 @@ class Differences:
         )
         connection.execute("BEGIN")
         self.total = 0
-        for some in _in_portions(logs.all()):
+        for some in _in_portions(logs.streams()):
             # A log that is being moved may be seen in both places.
             connection.executemany(
                 "INSERT OR IGNORE INTO temp.found VALUES(?, ?, ?, ?, ?)",
-                [(one.stream, one.path, one.archived, one.size, one.mtime) for one in some],
+                [
+                    (log.stream, log.path or "", log.archived, log.size_bytes, log.modified_us)
+                    for log in some
+                ],
             )
         (self.total,) = connection.execute("SELECT count(*) FROM temp.found").fetchone()
         connection.execute("DROP TABLE IF EXISTS temp.behind")
@@ -99,7 +103,7 @@ class Differences:
 
 def reconcile(
     connection: sqlite3.Connection,
-    logs: Logs,
+    logs: LogReader,
     report: Callable[[Progress], None] = lambda _: None,
     *,
     only: Iterable[str] | None = None,
@@ -127,7 +131,7 @@ def reconcile(
         pass
 
 
-def _take_newest(writer: Writer, logs: Logs, report: Callable[[Progress], None]) -> None:
+def _take_newest(writer: Writer, logs: LogReader, report: Callable[[Progress], None]) -> None:
     """The first page of a list comes before all logs are even counted."""
     for number, stream in enumerate(logs.newest(FIRST_THREADS)[:FIRST_THREADS], 1):
         take_or_complain(writer, stream, bytes_max=LARGE_BYTES)
@@ -173,6 +177,6 @@ def _taken_out(damaged: dict[str, str]) -> dict[str, str]:
     return taken
 
 
-def _in_portions(found: Iterator[Found]) -> Iterator[list[Found]]:
+def _in_portions(found: Iterator[StreamEntry]) -> Iterator[list[StreamEntry]]:
     while some := list(islice(found, ROWS_AT_ONCE)):
         yield some

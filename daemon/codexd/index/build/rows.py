@@ -7,8 +7,9 @@ from typing import Final
 
 import msgspec
 
-from codexd.index.build.logs import Found, is_old
 from codexd.projections.summary import Summary
+from codexd_eventstore.event_log import StreamEntry
+from codexd_eventstore.log_reader import LogCursor, is_old
 
 SUMMARIES = msgspec.msgpack.Decoder(Summary)
 encode_summary = msgspec.msgpack.Encoder().encode
@@ -38,6 +39,15 @@ class Known(msgspec.Struct):
     void: bool = False  # nothing of it counts any more
     replaces: tuple[int, int, int] | None = None  # number, seq and crc of a void row
     lost: bool = False  # another process was faster
+
+    @property
+    def cursor(self) -> LogCursor:
+        """How far its log was taken in."""
+        return LogCursor(self.seq, self.place, self.crc)
+
+    def go_to(self, cursor: LogCursor) -> None:
+        """Its log was taken in up to there."""
+        self.seq, self.place, self.crc = cursor.seq, cursor.place, cursor.crc
 
 
 COLUMNS: Final = (
@@ -97,11 +107,11 @@ def is_thread(stream: str) -> bool:
     return made_ms(stream) > 0
 
 
-def nothing_known(found: Found, known: Known) -> str | None:
+def nothing_known(found: StreamEntry, known: Known) -> str | None:
     """Why a thread is in no list though its log has no broken record; None where it is in one."""
     if known.place == 0:
         return f"no record in {found.path} can be read" if is_old(found) else None
-    if known.summary.started is None and known.place >= found.size and is_thread(known.id):
+    if known.summary.started is None and known.place >= found.size_bytes and is_thread(known.id):
         return NO_BEGINNING
     return None
 

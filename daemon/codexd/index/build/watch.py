@@ -15,9 +15,8 @@ from typing import Final
 
 import trio
 
-from codexd.index.build.logs import Logs
-from codexd.index.store.schema import stream_of
 from codexd.machine.paths import make_folders
+from codexd_eventstore.log.file_reader import LogFiles, stream_of
 
 # How often the library's thread looks whether anything has come, for as long as the daemon lives: nobody waits
 # for what others do to the files, and an idle machine is not to be woken for it more often.
@@ -27,7 +26,7 @@ TOGETHER_MS: Final = 1000
 
 
 async def watch_logs(
-    logs: Logs,
+    logs: LogFiles,
     is_loaded: Callable[[str], bool],
     tell: Callable[[Iterable[str]], None],
     begun: Callable[[], None],

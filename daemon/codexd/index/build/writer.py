@@ -23,7 +23,7 @@ from codexd.index.build.documents import (
     Withdrawn,
     documents_in,
 )
-from codexd.index.build.logs import Found, Logs, Read, Unreadable, agrees, decoded, read_on
+from codexd.index.build.inherited import Unreadable, decoded, inherited
 from codexd.index.build.rows import (
     INSERT,
     NAME_COLUMN,
@@ -37,9 +37,8 @@ from codexd.index.build.rows import (
 )
 from codexd.index.store.schema import SEQ_BITS, document_number, documents_of, has_words, packed
 from codexd.projections.summary import TELLING_TYPES, Summary
-from codexd_eventstore.format.lines import crc_of
-from codexd_eventstore.format.preface import start_of
-from codexd_eventstore.store import Record
+from codexd_eventstore.event_log import Record, StreamEntry
+from codexd_eventstore.log_reader import LogReader, OpenedLog
 
 if TYPE_CHECKING:
     import sqlite3
@@ -80,7 +79,7 @@ class _Step(msgspec.Struct):
 class Writer:
     """Takes logs in, through one connection."""
 
-    def __init__(self, connection: sqlite3.Connection, logs: Logs) -> None:
+    def __init__(self, connection: sqlite3.Connection, logs: LogReader) -> None:
         self._connection, self._logs = connection, logs
         self._words = has_words(connection)
         self._steps: list[_Step] = []
@@ -105,7 +104,7 @@ class Writer:
         except OSError as error:
             if error.errno in PASSING_ERRNOS:
                 raise
-            found = Found(stream, self._logs.path(stream), False, 0, 0)
+            found = StreamEntry(stream, False, 0, 0, error.filename)
             return self._give_up(found, known, f"its log cannot be looked up: {error}")
         if found is None:
             if known is not None:
@@ -113,7 +112,7 @@ class Writer:
             return "gone"
         if anew and known is not None:
             known.void = True
-        where = (found.path, found.archived, found.size, found.mtime)
+        where = (found.path or "", found.archived, found.size_bytes, found.modified_us)
         if (
             known is not None
             and not known.void
@@ -121,8 +120,8 @@ class Writer:
         ):
             return "same"
         try:
-            with self._logs.opened(found.path) as read:
-                return self._take(found, known, read, bytes_max)
+            with self._logs.opened(found) as opened:
+                return self._take(found, known, opened, bytes_max)
         except FileNotFoundError:
             return "gone"  # It was moved or removed since: whoever did that says so.
         except OSError as error:
@@ -180,34 +179,37 @@ class Writer:
                 self._connection.execute("DELETE FROM doomed WHERE no=?", (row[0],))
         return True
 
-    def _give_up(self, found: Found, known: Known | None, why: str) -> Taken:
+    def _give_up(self, found: StreamEntry, known: Known | None, why: str) -> Taken:
         """Keep what is known of a thread, and why there is not more; it is looked at again each time."""
         if known is None or known.void:
             known = successor(found.stream, known)
-        known.damage, known.size, known.mtime = why, -1, found.mtime
+        known.damage, known.size, known.mtime = why, -1, found.modified_us
         self.damaged[found.stream] = why
         self._add(found, known, (known.seq, known.crc), [], [])
         return "taken"
 
-    def _take(self, found: Found, known: Known | None, read: Read, bytes_max: int | None) -> Taken:
+    def _take(
+        self, found: StreamEntry, known: Known | None, opened: OpenedLog, bytes_max: int | None
+    ) -> Taken:
         anew = known is None or known.void or known.damage is not None
-        anew = anew or not agrees(read, known.place, known.crc)  # type: ignore[union-attr]
-        if bytes_max is not None and found.size - (0 if anew else known.place) > bytes_max:  # type: ignore[union-attr]
+        anew = anew or not opened.agrees(known.cursor)  # type: ignore[union-attr]
+        size = found.size_bytes
+        if bytes_max is not None and size - (0 if anew else known.place) > bytes_max:  # type: ignore[union-attr]
             return "large"
         if anew:
             self._orphan(found.stream, void=known is not None)
             known = successor(found.stream, known)
         assert known is not None
-        is_small = bytes_max is None or found.size <= bytes_max
+        is_small = bytes_max is None or size <= bytes_max
         try:
             if anew:
-                self._begin(known, read)
-            self._go_on(found, known, read)
+                self._begin(known, opened)
+            self._go_on(found, known, opened)
             # What did not grow and is not as it was may have been changed anywhere.
-            is_same_size = known.place == found.size == known.size
-            rewritten = not anew and is_same_size and known.mtime != found.mtime
-            if (known.place < found.size or rewritten) and is_small:
-                known.damage = self._logs.judged(found)
+            is_same_size = known.place == size == known.size
+            rewritten = not anew and is_same_size and known.mtime != found.modified_us
+            if (known.place < size or rewritten) and is_small:
+                known.damage = self._logs.damage(found)
             known.damage = known.damage or nothing_known(found, known)
         except Unreadable as why:
             return self._give_up(found, known, str(why))
@@ -215,9 +217,9 @@ class Writer:
             self.damaged[found.stream] = known.damage
         if known.place > 0 or known.damage is not None:
             # A large file that does not end in a whole record is left for the next comparison to judge.
-            judged = known.place >= found.size or is_small
-            known.size, known.mtime = (found.size if judged else known.place), found.mtime
-            now = self._logs.fs.state(found.path)
+            judged = known.place >= size or is_small
+            known.size, known.mtime = (size if judged else known.place), found.modified_us
+            now = self._logs.find(found.stream)
             if now is not None and now.size_bytes == known.place:
                 known.size, known.mtime = now.size_bytes, now.modified_us
             if self._steps and self._steps[-1].known is known:
@@ -226,15 +228,14 @@ class Writer:
                 self._add(found, known, (known.seq, known.crc), [], [])
         return "taken"
 
-    def _begin(self, known: Known, read: Read) -> None:
-        start = start_of(read, known.id)
-        if start.broken:
+    def _begin(self, known: Known, opened: OpenedLog) -> None:
+        start = opened.start()
+        if start.is_broken:
             raise Unreadable("what stands in front of record 1 is broken")
-        known.crc = start.chain(known.id)
-        known.place, known.seq, known.base = start.size, start.base, start.base
-        if start.origin is not None:
-            known.parent = start.origin.stream
-            known.summary = self._logs.inherited(start.origin, self._summary_at)
+        known.go_to(start.cursor)
+        known.base, known.parent = known.seq, start.parent
+        if start.parent is not None:
+            known.summary = inherited(self._logs, start.parent, known.base, self._summary_at)
 
     def _orphan(self, stream: str, *, void: bool) -> None:
         """Its forks show what it said: they are taken in anew with it, or because it is there again."""
@@ -247,14 +248,14 @@ class Writer:
             return None
         return SUMMARIES.decode(encode_summary(known.summary))
 
-    def _go_on(self, found: Found, known: Known, read: Read) -> None:
-        for records, place in read_on(read, known.place, known.seq, known.crc):
+    def _go_on(self, found: StreamEntry, known: Known, opened: OpenedLog) -> None:
+        for records, cursor in opened.pages(known.cursor):
             before = (known.seq, known.crc)
             added, withdrawn = self._fold(known, records)
-            known.place, known.seq, known.crc = place, records[-1].seq, crc_of(records[-1].line)
+            known.go_to(cursor)
             self.records += len(records)
-            # Until the last piece is in, the size says that there is more.
-            known.size = place
+            # Until the last page is in, the size says that there is more.
+            known.size = known.place
             self._add(found, known, before, added, withdrawn)
 
     def _fold(self, known: Known, records: Sequence[Record]) -> tuple[list[Document], list[str]]:
@@ -283,20 +284,21 @@ class Writer:
                 added[:] = [document for document in added if document.item != one.item]
                 withdrawn.append(one.item)
             elif one.blob is not None:
-                text = self._logs.blob(one.blob, OUTPUT_CHARS_MAX) or one.text
+                output = self._logs.blob(one.blob, OUTPUT_CHARS_MAX)
+                text = output.decode(errors="replace") or one.text
                 added.append(msgspec.structs.replace(one, text=text))
             else:
                 added.append(one)
 
     def _add(
         self,
-        found: Found,
+        found: StreamEntry,
         known: Known,
         before: tuple[int, int],
         added: list[Document],
         withdrawn: list[str],
     ) -> None:
-        known.path, known.archived = found.path, found.archived
+        known.path, known.archived = found.path or "", found.archived
         self._pending[known.id] = known
         self._steps.append(_Step(known, before, values_of(known), added, withdrawn))
         self._documents += len(added)

@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Final
 from codexd.core.values.schema_hash import shape_of
 from codexd.projections.summary import Summary
 from codexd_eventstore.disk.files import make_own
-from codexd_eventstore.disk.layout import LOG_SUFFIX
 
 if TYPE_CHECKING:
     import sqlite3
@@ -153,12 +152,6 @@ def packed(text: str) -> str | bytes:
 def plain(kept: str | bytes) -> str:
     """The text again."""
     return kept if isinstance(kept, str) else zlib.decompress(kept, _WINDOW).decode()
-
-
-def stream_of(path: str) -> str | None:
-    """The stream that a file is the log of, by its name; None for other files."""
-    name = path.rpartition("/")[2]
-    return name.removesuffix(LOG_SUFFIX) if name.endswith(LOG_SUFFIX) else None
 
 
 def open_index(path: Path) -> sqlite3.Connection:
