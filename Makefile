@@ -1,7 +1,8 @@
 # All that a fresh machine needs is Python 3.11 or newer and make: every target below first sets up .venv by itself.
 #
 #   make demo     one real turn against a scripted model, in a home of its own
-#   make test     every test, the slow ones included
+#   make test     every test, the slow ones included, and then `make coverage`
+#   make coverage  the share of branches that the quick tests of the core, the projections and the store take
 #   make check    the same as ./check: format, lint, types, quick tests
 #   make bench    the measurements in tests/bench
 #   make chaos    a thousand deaths of the daemon, and the page that says how they ended
@@ -23,7 +24,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # Stamps say nothing of a .venv whose Python is gone, as after an update of the system.
 $(shell [ -x $(PY) ] || rm -f $(VENV)/installed $(VENV)/installed-dev)
 
-.PHONY: demo test check bench chaos docs clean
+.PHONY: demo test coverage check bench chaos docs clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -32,6 +33,13 @@ demo: $(VENV)/installed
 # One worker a core: most of the time is spent waiting for processes that the tests started.
 test: $(VENV)/installed-dev
 	@$(PY) -m pytest -n auto --dist worksteal
+	@$(MAKE) --no-print-directory coverage
+
+# Only the quick tests of what is pure and of the store: the tracer doubles what a test costs.
+coverage: $(VENV)/installed-dev
+	@$(PY) -m pytest -q -n auto --dist worksteal -m "not slow" tests/core tests/projections tests/eventstore \
+	  --cov --cov-report=json > $(VENV)/coverage.log 2>&1 || { cat $(VENV)/coverage.log; exit 1; }
+	@$(PY) tests/coverage_of_rooms.py
 
 check: $(VENV)/installed-dev
 	@./check
