@@ -294,10 +294,10 @@ def test_lines_alone_read_the_same_as_a_file() -> None:
     path = files_of(6)[0]
     events, rollout = read(path)
     converted = read_rollout(path.read_bytes().splitlines(), rollout.heading, "0.0")
-    assert converted.told == events
+    assert converted.events == events
     assert [c.line for c in converted.complaints] == [30, 31, 32, 33]
 
 
 def test_no_lines_at_all_are_a_thread_that_only_began() -> None:
-    events = read_rollout([], Heading("x", {}, {})).told
+    events = read_rollout([], Heading("x", {}, {})).events
     assert [event.event.type for event in events] == ["thread.started"]

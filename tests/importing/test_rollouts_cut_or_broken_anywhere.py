@@ -28,15 +28,15 @@ def heading_of(path: object) -> Heading:
 def settled(lines: Iterable[bytes], heading: Heading) -> Converted:
     """What the lines tell, every fold of it having been made."""
     converted = read_rollout(lines, heading, "0.0")
-    events = [one.event for one in converted.told]
+    events = [one.event for one in converted.events]
     state = fold(events)
     assert state.turn is None
     assert state.queue == ()
     history = ModelHistory()
     history.apply_all(events)
-    assert shown(converted.told) is not None
+    assert shown(converted.events) is not None
     assert all(encode_event(event) for event in events)
-    assert [one.seq for one in recorded(converted.told)] == list(range(1, len(events) + 1))
+    assert [one.seq for one in recorded(converted.events)] == list(range(1, len(events) + 1))
     return converted
 
 

@@ -1,1 +1,1 @@
-"""What is known of models and providers: limits, prices, tuning, and the clients made for them."""
+"""Data on models and providers: limits, prices, tuning, and the clients of the providers."""

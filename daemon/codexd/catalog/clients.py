@@ -1,4 +1,4 @@
-"""The providers that config.toml and the built-in table name, and one client for each that is used."""
+"""The providers of config.toml and of the built-in table, with a client for each that is used."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from codexd.models.provider import InvalidProvider, Provider, read_provider
 if TYPE_CHECKING:
     from codexd.models.http.client import HttpModelClient
 
-# Servers that are to be asked how long a conversation may be: there are four, and a turn asks once.
+# Queued requests for the context window of a local server: there are four servers, and a turn asks once.
 ASKED_MAX: Final = 8
 
 
@@ -32,18 +32,18 @@ class Providers:
         self._retired: list[HttpModelClient] = []
         self._windows: dict[tuple[str, str], int] = {}
         self._secret = frozenset(
-            str(one["env_key"]) for one in BUILT_IN.values() if "env_key" in one
+            str(table["env_key"]) for table in BUILT_IN.values() if "env_key" in table
         )
         self._ask, self._asked = trio.open_memory_channel[str](ASKED_MAX)
 
     async def run(self) -> None:
-        """Ask local servers how long a conversation may be, when a turn that wants to know it has begun."""
+        """Ask local servers for their context windows, when a turn that needs one has begun."""
         async for name in self._asked:
             with suppress(NoLocalModel, ModelError):
                 await self.find_local(name, None)
 
     def client(self, name: str) -> ModelClient:
-        """The provider's client. Raises: ModelError, where there is none of that name."""
+        """The provider's client. Raises: ModelError, if there is no provider of that name."""
         config = self._config.last_good()
         table = config.model_providers.get(name)
         kept = self._clients.get(name)
@@ -51,7 +51,7 @@ class Providers:
             return kept[1]
         if kept is not None:
             self._retired.append(kept[1])  # A request of it may be under way.
-        # Here, because the daemon answers before anybody has asked for a model.
+        # Imported here, since the daemon answers before a client needs a model.
         from codexd.models.http.client import HttpModelClient
 
         client = HttpModelClient(_provider(name, config, str(self._config.file)), self._env)
@@ -59,18 +59,18 @@ class Providers:
         return client
 
     def key_variables(self) -> dict[str, str | None]:
-        """Every provider, with the variable that holds its key."""
+        """The variable that holds the key of each provider."""
         tables = self._config.last_good().model_providers
         known = {name: str(BUILT_IN[name].get("env_key") or "") or None for name in usable_names()}
         return known | {
-            name: one.env_key or str(BUILT_IN.get(name, {}).get("env_key") or "") or None
-            for name, one in tables.items()
+            name: table.env_key or str(BUILT_IN.get(name, {}).get("env_key") or "") or None
+            for name, table in tables.items()
         }
 
     def secret_variables(self) -> frozenset[str]:
         """The variables that hold keys and headers of any provider that was known since the start.
 
-        One that was taken out of the config or put into it a moment ago counts too.
+        Providers that were removed from the config, or just added to it, count too.
         """
         for table in self._config.last_good().model_providers.values():
             named = {table.env_key, *table.env_http_headers.values()} - {None, ""}
@@ -81,8 +81,8 @@ class Providers:
     async def find_local(
         self, name: str | None, model: str | None
     ) -> tuple[LocalServer, LocalModel]:
-        """The local server that answers, and the model to take: of this name, else of the config's
-        `oss_provider`, else the first of all.
+        """The local server that answers, and the model to use: the named server, else the config's
+        `oss_provider`, else the first that answers.
 
         Raises:
             NoLocalModel, ModelError
@@ -96,17 +96,19 @@ class Providers:
             )
         names = LOCAL if named is None else (named,)
         found, chosen = await find_local(
-            [_provider(one, config, str(self._config.file)) for one in names], model, self._env
+            [_provider(table_name, config, str(self._config.file)) for table_name in names],
+            model,
+            self._env,
         )
-        for one in found.models:
-            if one.context_window is not None:
-                self._windows[found.provider.key, one.id] = one.context_window
+        for found_model in found.models:
+            if found_model.context_window is not None:
+                self._windows[found.provider.key, found_model.id] = found_model.context_window
         return found, chosen
 
     def window(self, name: str, model: str) -> int | None:
-        """How long a conversation may be, as a local server said; None: not yet, and it is asked again now.
+        """The context window in tokens that a local server reported; None: unknown, and the server is asked again.
 
-        One that loads a model when it is first used can say it only then.
+        A server that loads a model at its first use can report it only then.
         """
         known = self._windows.get((name, model))
         if known is None and name in LOCAL:
@@ -115,11 +117,11 @@ class Providers:
         return known
 
     def has_key(self, variable: str) -> bool:
-        """Whether the variable holds anything."""
+        """Whether the variable is set and not empty."""
         return bool(self._env.get(variable))
 
     async def aclose(self) -> None:
-        """Close all kept connections."""
+        """Close all open connections."""
         for _, client in self._clients.values():
             await client.aclose()
         for client in self._retired:

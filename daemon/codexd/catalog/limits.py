@@ -1,4 +1,4 @@
-"""A model's limits from what is known of it and what a person has set."""
+"""A model's limits, from the catalog and from the config."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from codexd.core.values.limits import Limits
 from codexd.core.values.notice import Notice
 from codexd.models.catalog import Model
 
-# Of the raw window: behind this an answer may no longer fit beside what is asked. The original's figure.
+# The usable part of the raw window: above it an answer may not fit. The figure is that of Codex.
 COMPACT_AT_PERCENT: Final = 90
 
 
 def limits_of(model: Model, config: Config, loaded_window: int | None = None) -> Limits:
-    """The limits that a turn with this model starts with.
+    """The limits of a turn with this model.
 
-    A server that runs the model itself may have loaded it with a window of its own.
+    `loaded_window`: a local server may have loaded the model with another window.
     """
     window = config.model_context_window or loaded_window or model.context_window
     compact_at = window * COMPACT_AT_PERCENT // 100
@@ -28,7 +28,7 @@ def limits_of(model: Model, config: Config, loaded_window: int | None = None) ->
 def complaints_about(
     model: Model, config: Config, loaded_window: int | None = None
 ) -> tuple[Notice, ...]:
-    """What a person should know of those limits: that nobody knows the window, and which is assumed."""
+    """The warning that the window is unknown, with the window that is assumed."""
     if model.known or config.model_context_window or loaded_window:
         return ()
     return (

@@ -1,7 +1,7 @@
-"""What providers charge for tokens: a dated table in the package, and what config.toml says instead.
+"""Prices of tokens: a dated table in the package, and the prices of config.toml, which take precedence.
 
-Law: no price is ever guessed. A model that is not in the table, a provider other than the one whose prices
-these are, a day before the first that is known: each has none until config.toml gives one.
+Law: no price is guessed. A model that is not in the table, another provider, or a day before the first known
+price has no price, unless config.toml sets one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from codexd.projections.usage.by_day import Spent
 # When the table was last compared with its source.
 AS_OF: Final = "2026-10-01"
 SOURCE: Final = "https://developers.openai.com/api/docs/pricing"
-# Whose prices they are; the same models cost something else, or nothing, elsewhere.
+# The provider of these prices; other providers charge other prices for the same models, or nothing.
 PROVIDER: Final = "openai"
 # By model, or by provider/model.
 OwnPrices = Mapping[str, PriceTable]
@@ -29,10 +29,10 @@ _PICODOLLARS: Final = 1_000_000  # a token, at one dollar a million tokens
 
 
 class ModelPrice(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model costs, in US dollars a million tokens, from a day on."""
+    """The price of a model from a day on, in US dollars per million tokens."""
 
     model: str
-    since: str = ""  # a day; empty: from its beginning
+    since: str = ""  # a day; empty: from the model's release
     input: float
     cached_input: float
     cache_write: float | None = None  # None: as the input
@@ -62,7 +62,7 @@ def _of(
     )
 
 
-# Of one model the newest row comes first.
+# For each model the newest row comes first.
 PRICES: Final[tuple[ModelPrice, ...]] = (
     _of("gpt-6.1-sol", 2.0, 0.1, 10.0, 2.5, more_when_long=True),
     _of("gpt-6-sol", 2.0, 0.2, 10.0, 2.5, more_when_long=True),
@@ -92,18 +92,18 @@ PRICES: Final[tuple[ModelPrice, ...]] = (
 )
 
 _FIRST_DAY: Final = datetime.date(1970, 1, 1)
-# A release of a model, by its day, costs what the model costs.
+# A dated release of a model has the price of the model.
 _RELEASE = re.compile(r"-\d{4}-\d{2}-\d{2}$", re.ASCII)
 
 
 def price_of(spent: Spent, own: OwnPrices) -> int | None:
-    """What some requests cost, in picodollars; None where nobody says. `own` is config.toml's."""
+    """The cost of some requests, in picodollars; None if unknown. `own` are the prices of config.toml."""
     tokens, model = spent.tokens, spent.model
-    said = own.get(f"{spent.provider}/{model}") or own.get(model)
-    if said is not None:
-        cached = said.input if said.cached_input is None else said.cached_input
-        write = said.input if said.cache_write is None else said.cache_write
-        return _cost(tokens, said.input, cached, write, said.output)
+    price = own.get(f"{spent.provider}/{model}") or own.get(model)
+    if price is not None:
+        cached = price.input if price.cached_input is None else price.cached_input
+        write = price.input if price.cache_write is None else price.cache_write
+        return _cost(tokens, price.input, cached, write, price.output)
     row = _row(spent)
     if row is None:
         return None

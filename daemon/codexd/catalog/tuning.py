@@ -1,4 +1,4 @@
-"""What of a thread's settings its model can be asked for, by the catalog."""
+"""The settings of a thread that its model supports, by the catalog."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from codexd.models.catalog import Model
 
 
 def tuned_to(settings: Settings, model: Model) -> Tuned:
-    """The settings without what the model lacks; each lack is a complaint that says what was left out."""
+    """The settings without options that the model does not support; each gives a notice that names it."""
     complaints: list[Notice] = []
 
     def lacks(what: str, asked: str, has: str) -> None:
@@ -20,14 +20,14 @@ def tuned_to(settings: Settings, model: Model) -> Tuned:
         )
 
     effort, summary, verbosity = settings.effort, settings.summary, settings.verbosity
-    efforts = [one.effort for one in model.efforts]
-    # A model that is in no table may know words that nobody here does.
+    efforts = [option.effort for option in model.efforts]
+    # A model that is in no table may support values that are unknown here.
     if effort is not None and model.known and effort not in efforts:
         offered = f"thinks with effort {', '.join(efforts)}" if efforts else "does not reason"
         lacks("reasoning effort", effort, offered)
         effort = None
     if summary is None and model.efforts and model.reasoning_summaries:
-        summary = "auto"  # Else a person would see nothing of what it thinks.
+        summary = "auto"  # Otherwise a person would see none of its reasoning.
     elif summary not in (None, "none") and not model.reasoning_summaries:
         lacks("reasoning summary", str(summary), _has_no(model, "reasoning summaries"))
         summary = None

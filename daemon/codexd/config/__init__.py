@@ -1,1 +1,1 @@
-"""What people configure: the file, its keys, and the newest good state of it."""
+"""config.toml: the parser, the keys, and the current settings."""

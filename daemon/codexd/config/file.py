@@ -1,8 +1,8 @@
-"""config.toml, read into one frozen `Config`. Opens the file it is told to, and no other.
+"""Reads config.toml into a frozen `Config`. Opens only the given file.
 
-The law: a file is used whole or not at all. What codexd acts on is checked, and a mistake names file, line
-and key, what was expected and what was found. What the original has and codexd does not is ignored
-without a word, so that one file serves both; what neither has gets a warning and the nearest known key.
+Law: a file is used as a whole or not at all. Keys of codexd are checked, and an error names file, line
+and key, what was expected and what was found. Keys that only Codex has are ignored silently, so that both
+can share a file. An unknown key gives a warning that names the nearest known key.
 
     InvalidConfig    the user's file cannot be used
 """
@@ -52,24 +52,24 @@ class InvalidConfig(Exception):
 
 
 class ReadConfig(msgspec.Struct, frozen=True):
-    """A config, and where it is from."""
+    """A config and its source."""
 
     config: Config
     file: str
     version: str  # of the file's bytes: `sha256:…`
-    keys: tuple[str, ...] = ()  # the dotted keys that the file sets, of those that count
+    keys: tuple[str, ...] = ()  # the dotted keys of codexd that the file sets
     warnings: tuple[str, ...] = ()  # each a sentence with file and line
 
 
-# People write a few pages; what is larger is something else, and would be read on the way of every request.
+# A config has a few pages; a larger file is an error, and each request would have to read it.
 CONFIG_BYTES_MAX = 256 * 1024
 
-# Unknown keys that are told one by one: for each the file is gone through for its line.
+# Unknown keys that are reported: for each the file is searched for its line.
 WARNINGS_MAX = 32
-# Dots of one line, outside of texts: the library keeps every beginning of a dotted key, so that one of 200,000 parts
-# takes all memory that there is. The deepest that is known here has three.
+# Dots of one line, outside of strings: the library stores every prefix of a dotted key, so a key of 200,000 parts
+# takes all memory. The longest known key has three.
 KEY_DOTS_MAX = 64
-# A text or a comment of TOML, whole or to the end of what is there; linear, since no part of it gives anything back.
+# A string or a comment of TOML, complete or up to the end of the file; linear, since every repeat is possessive.
 _TEXT = re.compile(
     r'''"""(?:[^"\\]|\\.|"(?!""))*+(?:""")?|'''
     r"""'''(?:[^']|'(?!''))*+(?:''')?|"""
@@ -85,7 +85,7 @@ def read_config(file: Path) -> ReadConfig:
     """The config in a file; a missing file is an empty one. Raises: InvalidConfig."""
     try:
         content = read_file(file, CONFIG_BYTES_MAX + 1)
-        # What stands there says which model's server gets the conversations, and when nobody is asked.
+        # This file decides which server receives the conversations, and when no person is asked.
         refuse_unless_ours(file)
         refuse_unless_ours(file.parent)
     except FileNotFoundError:
@@ -123,10 +123,10 @@ def parse_config(content: bytes, file: str) -> ReadConfig:
 
 
 def _check_keys(text: str, file: str) -> None:
-    """Whether the library can read all of its keys. Raises: InvalidConfig."""
+    """Check that the library can parse all keys. Raises: InvalidConfig."""
     if text.count(".") <= KEY_DOTS_MAX:
         return
-    # A text of many lines leaves its line ends, so that lines keep their numbers.
+    # The line ends of a multi-line string are kept, so that lines keep their numbers.
     bare = _TEXT.sub(lambda found: "\n" * found[0].count("\n"), text)
     for number, line in enumerate(bare.split("\n"), start=1):
         if line.count(".") > KEY_DOTS_MAX:
@@ -134,13 +134,13 @@ def _check_keys(text: str, file: str) -> None:
             raise InvalidConfig(file, number, None, problem)
 
 
-# What the library says of a key that must be there.
+# The library's message for a missing key.
 _MISSING = re.compile(r"Object missing required field `(\w{1,200}+)`")
 _TABLES_OF_STRINGS = ("env_http_headers", "http_headers", "query_params")
 
 
 class _Kind(msgspec.Struct, frozen=True):
-    """A kind of table: what it becomes, and which keys may stand in it."""
+    """A kind of table: its struct, and the keys that it may have."""
 
     struct: type[msgspec.Struct]
     expected: Mapping[str, str]
@@ -156,7 +156,7 @@ _TITLES = _Kind(TitlesTable, EXPECTED_OF_TITLES)
 
 
 class _Reader:
-    """One reading of one file."""
+    """Reads one file once."""
 
     def __init__(self, file: str, text: str) -> None:
         self._file = file
@@ -166,7 +166,7 @@ class _Reader:
         self._unknown = 0
 
     def read(self, tables: Table, version: str) -> ReadConfig:
-        """The whole of it."""
+        """Read the whole file."""
         known = self._known(tables, (), _TOP)
         if _asks_more_finely(known.get("approval_policy")):
             known["approval_policy"] = "untrusted"
@@ -205,7 +205,7 @@ class _Reader:
                 raise self._invalid(at, "one that does not match an empty text", regex)
 
     def _tables(self, tables: object, key: str, kind: _Kind) -> dict[str, msgspec.Struct]:
-        """A table of tables of one kind, by their names."""
+        """The tables of one kind, by name."""
         if not isinstance(tables, dict):
             raise self._invalid((key,), EXPECTED[key], tables)
         return {name: self._table(table, (key, name), kind) for name, table in tables.items()}
@@ -216,7 +216,7 @@ class _Reader:
         return self._struct(self._known(table, at, kind), at, kind)
 
     def _known(self, table: Table, at: tuple[str, ...], kind: _Kind) -> Table:
-        """What of a table codexd acts on; warns of what nobody knows."""
+        """The keys of a table that codexd uses; warns of unknown keys."""
         for key in table:
             if key not in kind.expected and key not in kind.foreign:
                 self._unknown += 1
@@ -254,12 +254,12 @@ class _Reader:
 
 
 def _asks_more_finely(policy: object) -> bool:
-    """Whether a policy is the original's `on-failure` or its table of single questions."""
+    """Whether a policy is Codex's `on-failure` or its table of single questions."""
     return policy == "on-failure" or (isinstance(policy, dict) and "granular" in policy)
 
 
 def _shown(found: object, key: str) -> str:
-    """A wrong value, as TOML would spell it; what may hold a secret is not shown."""
+    """A wrong value in TOML syntax; a value that may hold a secret is not shown."""
     if isinstance(found, dict):
         return "a table with other values" if key in _TABLES_OF_STRINGS else "a table"
     if key in _TABLES_OF_STRINGS:
@@ -285,7 +285,7 @@ def dotted(segments: tuple[str, ...]) -> str:
 
 
 def line_of(text: str, at: tuple[str, ...]) -> int | None:
-    """The line where a key is set, or the nearest table around it. tomllib does not keep lines."""
+    """The line that sets a key, or that of the nearest table around it. tomllib does not report lines."""
     best: tuple[int, int] | None = None
     for number, segments in _settings(text):
         within = segments == at[: len(segments)]
@@ -295,9 +295,9 @@ def line_of(text: str, at: tuple[str, ...]) -> int | None:
 
 
 def _settings(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Each line that names a table or sets a key, with the whole path of it."""
+    """Each line that names a table or sets a key, with its full key path."""
     table: tuple[str, ...] = ()
-    fence = ""  # of the multi-line string that we are in
+    fence = ""  # the quotes of the current multi-line string
     for number, line in enumerate(text.splitlines(), start=1):
         if not fence:
             header = line.lstrip().startswith("[")
@@ -310,7 +310,7 @@ def _settings(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
 
 
 def _segments(line: str) -> tuple[str, ...]:
-    """The dotted key that a line begins with, if it goes on as a header or an assignment does."""
+    """The dotted key at the beginning of a line, if the line is a header or an assignment."""
     found: list[str] = []
     at = 0
     while segment := _SEGMENT.match(line, at):
@@ -339,7 +339,9 @@ def effective(config: Config) -> bytes:
         config.redaction,
         variables=tuple(map(shown_variable, config.redaction.variables)),
         except_variables=tuple(map(shown_variable, config.redaction.except_variables)),
-        patterns=_redacted(config.redaction.patterns),  # What matches a secret may be the secret.
+        patterns=_redacted(
+            config.redaction.patterns
+        ),  # A pattern for a secret may contain the secret.
     )
     return msgspec.json.encode(
         msgspec.structs.replace(config, model_providers=providers, redaction=redaction)
@@ -366,6 +368,6 @@ class _Origin(msgspec.Struct, frozen=True):
 
 
 def origins(read: ReadConfig) -> bytes:
-    """Which file each dotted key is from, as JSON; keys at their default are not in it."""
+    """The source file of each dotted key, as JSON, without keys at their default."""
     origin = _Origin(_Layer(read.file), read.version)
     return msgspec.json.encode(dict.fromkeys(read.keys, origin))

@@ -1,4 +1,4 @@
-"""The keys of config.toml: what each may be, what it is at its default, and which ones only the original knows."""
+"""The keys of config.toml: their types and defaults, and the keys that only Codex has."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import msgspec
 
 from codexd.core.values.settings import ApprovalPolicy, SandboxMode
 
-Retries = Annotated[int, msgspec.Meta(ge=0, le=100)]  # the original's bound as well
+Retries = Annotated[int, msgspec.Meta(ge=0, le=100)]  # the bound of Codex
 Positive = Annotated[int, msgspec.Meta(gt=0)]
 ReasoningSummary = Literal["auto", "concise", "detailed", "none"]
 NotNegative = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class ProviderTable(msgspec.Struct, frozen=True):
-    """A table `[model_providers.NAME]`. The models floor knows what its members mean."""
+    """A table `[model_providers.NAME]`; `codexd.models` defines the meaning of its members."""
 
     name: str | None = None
     base_url: str | None = None
@@ -29,7 +29,7 @@ class ProviderTable(msgspec.Struct, frozen=True):
     stream_max_retries: Retries = 5
     stream_idle_timeout_ms: Positive = 300_000
     requires_openai_auth: bool = False
-    requires_item_ids: bool = False  # takes no `store: false`: for Azure's API of 2025
+    requires_item_ids: bool = False  # does not accept `store: false`: for Azure's API of 2025
     quirks: Mapping[str, str | bool] = {}  # how its chat completions API differs
 
 
@@ -40,28 +40,30 @@ class ProjectTable(msgspec.Struct, frozen=True):
 
 
 class RedactionTable(msgspec.Struct, frozen=True):
-    """The table `[redaction]`: what of secrets is kept out of every log."""
+    """The table `[redaction]`: which secrets are removed from every log."""
 
     enabled: bool = True
-    variables: tuple[str, ...] = ()  # more variables that hold secrets, whatever their names
-    except_variables: tuple[str, ...] = ()  # variables that hold none, whatever their names
+    variables: tuple[str, ...] = ()  # more variables that hold secrets, regardless of their names
+    except_variables: tuple[
+        str, ...
+    ] = ()  # variables that hold no secrets, regardless of their names
     patterns: Mapping[str, str] = {}  # name: a regular expression, repeats bounded: {1,100}
-    except_patterns: tuple[str, ...] = ()  # well-known kinds that are not to be looked for
+    except_patterns: tuple[str, ...] = ()  # well-known kinds of secrets that are not searched for
 
 
 class TitlesTable(msgspec.Struct, frozen=True):
-    """The table `[titles]`: what a thread is called that nobody named."""
+    """The table `[titles]`: titles of threads without a name."""
 
     by_model: bool = False  # a model is asked for a title when the first turn starts
-    model: str | None = None  # which one, of the thread's provider; None: the thread's own
+    model: str | None = None  # a model of the thread's provider; None: the thread's own
 
 
-# US dollars a million tokens: nobody charges a million for one, and every digit down to 10^-6 counts.
+# US dollars per million tokens: no price is near the upper bound, and every digit down to 10^-6 counts.
 Dollars = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
 
 
 class PriceTable(msgspec.Struct, frozen=True):
-    """A table `[prices."MODEL"]`: what the model's tokens cost, in place of what codexd knows."""
+    """A table `[prices."MODEL"]`: the price of the model's tokens, in place of codexd's own."""
 
     input: Dollars
     output: Dollars
@@ -70,44 +72,42 @@ class PriceTable(msgspec.Struct, frozen=True):
 
 
 class Config(msgspec.Struct, frozen=True):
-    """What a user has set; the rest is at its default."""
+    """The settings; keys that the file does not set have their default."""
 
     model: str | None = None  # None: the catalogue's default
     model_provider: str = "openai"
-    # There is no sandbox yet that could stand in for a person, so a person is asked.
+    # There is no sandbox yet that could replace a person's decision, so a person is asked.
     approval_policy: ApprovalPolicy = "untrusted"
     sandbox_mode: SandboxMode = "workspace-write"
-    model_reasoning_effort: str | None = None  # an open set of words
-    model_reasoning_summary: ReasoningSummary | None = None  # None: auto, where the model has them
-    model_verbosity: Literal["low", "medium", "high"] | None = None
-    model_context_window: Positive | None = None  # tokens; None: what the catalogue knows
-    model_auto_compact_token_limit: Positive | None = None  # None: nine tenths of the window
-    compact_prompt: str | None = (
-        None  # how a model is asked for a summary; None: in codexd's own words
+    model_reasoning_effort: str | None = None  # any value: models differ
+    model_reasoning_summary: ReasoningSummary | None = (
+        None  # None: auto, if the model has summaries
     )
+    model_verbosity: Literal["low", "medium", "high"] | None = None
+    model_context_window: Positive | None = None  # tokens; None: the catalogue's value
+    model_auto_compact_token_limit: Positive | None = None  # None: nine tenths of the window
+    compact_prompt: str | None = None  # the prompt for a summary; None: codexd's own
     experimental_compact_prompt_file: str | None = None  # the same, from a file
     oss_provider: str | None = None  # the local provider of `--oss`; None: the first that answers
-    # A file whose text stands in for the base instructions of threads that begin from now on.
+    # A file whose text replaces the base instructions of new threads.
     model_instructions_file: str | None = None
-    developer_instructions: str | None = None  # told to threads that begin from now on
-    hide_agent_reasoning: bool = False  # codexctl shows nothing of what a model thinks
-    show_raw_agent_reasoning: bool = False  # and this: the thoughts themselves, not only summaries
-    # What marks the root of a project, from which on AGENTS.md counts; none: only the working directory's.
+    developer_instructions: str | None = None  # sent in new threads
+    hide_agent_reasoning: bool = False  # codexctl shows no reasoning
+    show_raw_agent_reasoning: bool = False  # codexctl shows raw reasoning, not only summaries
+    # Names that mark the root of a project, where AGENTS.md files begin; none: only the working directory's file.
     project_root_markers: tuple[str, ...] = (".git",)
     project_doc_fallback_filenames: tuple[str, ...] = ()  # tried in a folder without AGENTS.md
-    project_doc_max_bytes: NotNegative = 32_768  # of all AGENTS.md together; 0: none is read
-    on_restart: Literal["resume", "interrupt"] = "resume"  # a turn that a crash cut short
+    project_doc_max_bytes: NotNegative = 32_768  # of all AGENTS.md together; 0: no file is read
+    on_restart: Literal["resume", "interrupt"] = "resume"  # for a turn that a crash cut short
     model_providers: Mapping[str, ProviderTable] = {}
     projects: Mapping[str, ProjectTable] = {}
     redaction: RedactionTable = RedactionTable()
-    review_model: str | None = (
-        None  # who looks at work in `review/start`; None: the thread's own model
-    )
+    review_model: str | None = None  # the model of `review/start`; None: the thread's own model
     titles: TitlesTable = TitlesTable()
     prices: Mapping[str, PriceTable] = {}
 
 
-# What each key may be: said in errors and in the reference.
+# The expected value of each key, for errors and the reference.
 EXPECTED: Mapping[str, str] = {
     "model": "a string",
     "model_provider": "the name of a provider, a string",
@@ -170,7 +170,7 @@ EXPECTED_OF_PRICE: Mapping[str, str] = {
 }
 EXPECTED_OF_PROJECT: Mapping[str, str] = {"trust_level": '"trusted" or "untrusted"'}
 
-# Keys of the original that codexd has no use for: nobody is to be told of them.
+# Keys of Codex that codexd does not use: they give no warning.
 FOREIGN_KEYS = frozenset(
     """
     agents allow_login_shell analytics approvals_reviewer apps background_terminal_max_timeout

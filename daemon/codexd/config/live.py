@@ -1,7 +1,6 @@
-"""config.toml as it is now: read again when the file has changed, and never half.
+"""The current config.toml: read again as a whole when the file has changed.
 
-A file that cannot be used is an error to whoever needs the settings just then; what runs goes on with the
-last one that could be.
+If the file cannot be used, `read` raises. Running work goes on with `last_good`.
 """
 
 from __future__ import annotations
@@ -34,10 +33,12 @@ class LiveConfig:
                 self._problem = problem
                 if isinstance(problem.__cause__, NotOurs):
                     self._stamp = (
-                        None  # What mends it may be a folder's mode, and leave no trace here.
+                        None  # The repair may be a folder's mode, which the stamp does not show.
                     )
         if self._problem is not None:
-            raise self._problem.with_traceback(None)  # or each raise would add to it
+            raise self._problem.with_traceback(
+                None
+            )  # otherwise each raise would extend the traceback
         return self._read
 
     def last_good(self) -> Config:
@@ -51,6 +52,6 @@ class LiveConfig:
         try:
             found = os.stat(self.file)
         except OSError as error:
-            return (0, 0, 0, error.errno or 0)  # which reading it will say
-        # With the time of the last change of its owner and mode.
+            return (0, 0, 0, error.errno or 0)  # reading the file raises the same error
+        # Includes ctime, which changes with owner and mode.
         return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)

@@ -1,1 +1,1 @@
-"""What is read from files and from the machine for the model: AGENTS.md, a prompt for compaction, the place where it works."""
+"""Texts for the model from files and from the machine: AGENTS.md, the compaction prompt, the environment."""

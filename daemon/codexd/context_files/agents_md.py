@@ -1,11 +1,11 @@
-"""AGENTS.md: what people wrote for the model, read from the home folder and along the way to where it works. I/O.
+"""AGENTS.md: instructions for the model, read from the home folder and the folders of the project. I/O.
 
-Law: nothing here may hang or fail a turn. Whatever cannot be read is passed over with a complaint, no more
-than the allowed bytes are read, and what is not a file is not opened for long.
+Law: nothing here may hang or fail a turn. A file that cannot be read is skipped with a warning, at most
+the allowed bytes are read, and nothing but a regular file is read.
 
-The first name that has something in it counts in each folder: `AGENTS.override.md`, `AGENTS.md`, then the
-fallbacks. Order: the home folder's own, then from the project's root down to the working directory, so that
-what stands nearer comes later. Source: the Codex documentation, "Custom instructions with AGENTS.md".
+In each folder the first non-empty file counts: `AGENTS.override.md`, `AGENTS.md`, then the fallbacks.
+Order: the home folder, then from the project's root down to the working directory, so that nearer files
+come later. Source: the Codex documentation, "Custom instructions with AGENTS.md".
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from codexd.machine.owners import foreign_owner
 from codexd.machine.paths import Paths, home_folder
 
 NAMES = ("AGENTS.override.md", "AGENTS.md")
-# Folders between a project's root and the working directory: more is a loop of somebody's making.
+# Folders between a project's root and the working directory: more is a loop of links.
 FOLDERS_MAX = 256
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """Which files count, and how much of them."""
+    """Which files are read, and how many bytes."""
 
     homes: tuple[Path, ...] = ()  # the first that has instructions counts
     markers: tuple[str, ...] = (".git",)
@@ -39,21 +39,21 @@ class Rules(msgspec.Struct, frozen=True):
     bytes_max: int = 32_768
 
 
-# What is given to a model of all files together, whatever the config allows: more than its window holds. It is written
-# and looked through in one step of the event loop, which takes some 15 ms for so much.
+# The bound for all files together, which the config cannot raise: more than a context window holds. The text is built
+# and scanned in one step of the event loop, which takes some 15 ms for this size.
 INSTRUCTIONS_BYTES_MAX: Final = 1024 * 1024
 
 
 def instruction_homes(paths: Paths, env: Mapping[str, str]) -> tuple[Path, ...]:
-    """The folders of one's own instructions: codexd's, and where it has none the original's."""
+    """The folders of the person's own instructions: codexd's, then that of Codex."""
     given = env.get("CODEX_HOME", "")
-    # The daemon works in no folder that a relative path could be relative to.
+    # The daemon's working directory is /, so a relative path means nothing.
     original = Path(given) if given.startswith("/") else home_folder(env) / ".codex"
     return (paths.config_file.parent, original)
 
 
 def rules_of(config: Config, homes: Sequence[Path]) -> Rules:
-    """The rules that the settings give."""
+    """The rules in the config."""
     return Rules(
         tuple(homes),
         config.project_root_markers,
@@ -63,7 +63,7 @@ def rules_of(config: Config, homes: Sequence[Path]) -> Rules:
 
 
 def read_user_instructions(cwd: str, rules: Rules) -> UserInstructions:
-    """The instructions that hold in a folder."""
+    """The instructions that apply in a folder."""
     if not rules.bytes_max:
         return UserInstructions(cwd)
     reading = _Reading(rules)
@@ -79,9 +79,9 @@ def read_user_instructions(cwd: str, rules: Rules) -> UserInstructions:
 def project_folders(
     cwd: Path, markers: Sequence[str], pass_over: Callable[[Path, int], None]
 ) -> list[Path]:
-    """From the project's root to the folder itself; that alone where no root is marked.
+    """The folders from the project's root to `cwd`; only `cwd` if no root is marked.
 
-    `pass_over` is told what another user has put there, which marks nothing.
+    `pass_over` is called for a marker that belongs to another user, which does not count.
     """
     above = [cwd, *cwd.parents][:FOLDERS_MAX]
     for at, folder in enumerate(above):
@@ -116,14 +116,14 @@ class _Reading:
         self._seen: set[tuple[int, int]] = set()  # files, whatever their names
 
     def pass_over(self, path: Path, owner: int) -> None:
-        """Say that another user's file or folder does not count."""
+        """Warn that another user's file or folder does not count."""
         self._complain(
             path,
             f"belongs to uid {owner}, expected uid {os.getuid()} or root: it was passed over",
         )
 
     def take_from(self, folder: Path) -> bool:
-        """Take a folder's instructions in; whether it has any."""
+        """Read a folder's instructions; returns whether it has any."""
         for name in (*NAMES, *self._rules.fallbacks):
             if name != os.path.basename(name):
                 self._complain(
@@ -134,12 +134,13 @@ class _Reading:
         return False
 
     def instructions(self, directory: str) -> UserInstructions:
-        """All that was taken in, each with where it is from unless that is plain."""
-        plain = [os.path.dirname(one.source.path) for one in self._taken] == [directory]
+        """All instructions, each with its path unless there is only the directory's own file."""
+        plain = [os.path.dirname(taken.source.path) for taken in self._taken] == [directory]
         texts = [
-            one.text if plain else f"<!-- {one.source.path} -->\n{one.text}" for one in self._taken
+            taken.text if plain else f"<!-- {taken.source.path} -->\n{taken.text}"
+            for taken in self._taken
         ]
-        sources = tuple(one.source for one in self._taken)
+        sources = tuple(taken.source for taken in self._taken)
         return UserInstructions(directory, "\n\n".join(texts), sources, tuple(self._complaints))
 
     def _take(self, path: Path) -> bool:
@@ -159,7 +160,7 @@ class _Reading:
             self.pass_over(path, owner)
             return False
         if status.st_size == 0 or (self._left and not content.strip()):
-            return False  # Nothing is written there, and the next name may say more.
+            return False  # An empty file: the next name is tried.
         if (status.st_dev, status.st_ino) not in self._seen:
             self._seen.add((status.st_dev, status.st_ino))
             self._take_in(path, content, status.st_size)
@@ -183,7 +184,7 @@ class _Reading:
             text = content.decode()
         except UnicodeDecodeError:
             text = content.decode(errors="replace")
-            self._complain(path, "is not UTF-8: what is not was replaced by � for the model")
+            self._complain(path, "is not UTF-8: invalid bytes were replaced by � for the model")
         text = text.removeprefix("\ufeff").strip("\n")
         if cut:
             text += f"\n\n[The rest of {path} was left out: {allowed}.]"
@@ -196,11 +197,11 @@ class _Reading:
 
 
 def _whole_characters(content: bytes) -> bytes:
-    """Without the beginning of a character at its end."""
+    """The content without an incomplete character at its end."""
     for back in range(1, min(4, len(content)) + 1):
         byte = content[-back]
         if byte & 0xC0 == 0x80:
-            continue  # the middle of one
+            continue  # the middle of a character
         needed = 1 if byte < 0xC0 else 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
         return content[:-back] if needed > back else content
     return content

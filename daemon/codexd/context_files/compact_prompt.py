@@ -1,4 +1,4 @@
-"""How a model is asked for a summary: as config.toml says, as a file says that it names, or in our own words."""
+"""The compaction prompt: from config.toml, from a file that it names, or codexd's own."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from codexd.machine.foreign_files import read_file
 
 log = logging.getLogger(__name__)
 
-# A question is a page at most; a file given by mistake is not to fill the window that is to be emptied.
+# A prompt is a page at most; a wrong file must not fill the context window that is to be emptied.
 PROMPT_BYTES_MAX: Final = 64 * 1024
 
 
 def compact_prompt(config: Config, config_file: Path) -> str | Path:
-    """The question for a summary, or the file that has it."""
+    """The configured compaction prompt, or the file that has it."""
     if config.compact_prompt is not None and config.compact_prompt.strip():
         return config.compact_prompt
     named = config.experimental_compact_prompt_file
@@ -27,7 +27,7 @@ def compact_prompt(config: Config, config_file: Path) -> str | Path:
 
 
 def read_prompt(file: Path) -> str:
-    """The question in a file. One that cannot be used is complained of, and our own is asked."""
+    """The prompt in a file. If the file cannot be used, warns and returns codexd's own prompt."""
     try:
         content = read_file(file, PROMPT_BYTES_MAX + 1)
         text = content.decode()

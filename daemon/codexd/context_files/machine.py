@@ -1,4 +1,4 @@
-"""What is so for every thread on this machine, for the model to know. I/O: the name of the time zone."""
+"""The properties of this machine that the model receives. I/O: the name of the time zone."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _ZONES = "/zoneinfo/"
 
 def place_here(shell: str, zone: str | None) -> Machine:
     """This machine; `shell` is the name of the program that runs commands, `zone` the variable TZ."""
-    # Nothing restricts a command's network here: there is no sandbox that could.
+    # There is no sandbox, so nothing restricts a command's network.
     return Machine(shell, timezone_name(zone, Path("/etc")), "enabled")
 
 
 def timezone_name(variable: str | None, etc: Path) -> str | None:
-    """The zone's name as the IANA has it, or the abbreviation that the C library goes by.
+    """The zone's IANA name, or the abbreviation that the C library uses.
 
     Source: tzset(3), localtime(5).
     """

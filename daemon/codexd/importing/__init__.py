@@ -1,1 +1,1 @@
-"""Threads of other programs, read into logs of ours."""
+"""Imports threads of Codex: reads rollouts and writes logs."""

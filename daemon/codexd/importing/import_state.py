@@ -1,4 +1,4 @@
-"""Where a thread stands that a rollout would become: not here, imported, cut off, gone on with, another's. I/O."""
+"""The import state of a rollout's thread: not here, imported, cut off, continued here, or not an import. I/O."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from codexd_eventstore.event_log import EventLog, NotFound
 from codexd_eventstore.reading import records, records_back
 
 IMPORT_BY = "import:"
-# What may happen to an imported thread without its being gone on with.
+# Events that do not count as a continuation of an imported thread.
 _ASIDE = (
     ThreadRenamed,
     ThreadArchived,
@@ -36,7 +36,7 @@ Kind = Literal["absent", "imported", "cut_off", "continued", "foreign"]
 
 
 class ImportState(msgspec.Struct, frozen=True):
-    """What is here under the id."""
+    """The thread that is stored under the id."""
 
     kind: Kind
     version: int = 0
@@ -45,7 +45,7 @@ class ImportState(msgspec.Struct, frozen=True):
 
 
 async def standing_of(log: EventLog, stream: str, source_id: str) -> ImportState:
-    """Read back from the end, as far as the mark of the last import."""
+    """Read the log backwards, up to the `thread.imported` of the last import."""
     try:
         head = await log.head(stream)
     except NotFound:
@@ -69,7 +69,7 @@ async def standing_of(log: EventLog, stream: str, source_id: str) -> ImportState
 
 
 async def fork_point(log: EventLog, parent: str, before_ordinal: int) -> int:
-    """The last record of an imported thread that comes from a line in front of an ordinal; 0 for none."""
+    """The last record of an imported thread whose line comes before an ordinal; 0 for none."""
     point = 0
     async for record in records(log, parent):
         ordinal = _ordinal(decode_record(record.line).by)

@@ -1,7 +1,7 @@
-"""Imports rollouts: converts them in a worker thread, and appends what they say, line by line. I/O.
+"""Imports rollouts: converts them in a worker thread, and appends their events, line by line. I/O.
 
-A thread is imported whole, continued where its rollout has grown, or not touched. An import that was cut
-off, by a crash or by whoever asked, is begun anew by the next one.
+A thread is imported as a whole, continued if its rollout has grown, or left unchanged. An import that was cut
+off, by a crash or by the client, is started again by the next import.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from codexd.importing.writing import Writing
 from codexd_eventstore.reading import records
 from codexd_eventstore.store import EventStore, StoreError
 
-# Lines that are appended before others have their turn: some 2 ms.
+# Lines that are appended before other tasks run: some 2 ms.
 LINES_WITHOUT_A_BREATH = 16
 
 Outcome = Literal["imported", "grown", "already_here", "refused"]
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """Something of a file that was not taken over."""
+    """A part of a file that was not imported."""
 
     path: str
     line: int  # 0: the file as a whole
@@ -48,7 +48,7 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What became of a file."""
+    """The result for one file."""
 
     path: str
     outcome: Outcome
@@ -56,11 +56,11 @@ class Report(msgspec.Struct, frozen=True):
     events: int = 0
     message: str | None = None  # why it was refused
     problems: tuple[Problem, ...] = ()
-    problems_in_all: int = 0  # the first of which are told
+    problems_in_all: int = 0  # of which `problems` has the first
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far a file is."""
+    """How much of a file has been imported."""
 
     path: str
     read_bytes: int
@@ -86,27 +86,27 @@ class Importer:
         let_go: Callable[[ThreadId], Awaitable[None]],
         default_model: str = MODEL_UNKNOWN,
     ) -> None:
-        """`let_go` unloads a thread, so that nobody else writes its log."""
+        """`let_go` unloads a thread, so that no actor writes its log."""
         self._store, self._version, self._now_us = store, daemon_version, now_us
         self._let_go, self._model = let_go, default_model
         self._alone = trio.Lock()
 
     async def plan(self, paths: Sequence[str]) -> ImportPlan:
-        """What the paths hold."""
+        """Find the threads that the paths hold."""
         return await trio.to_thread.run_sync(plan, tuple(paths), abandon_on_cancel=True)
 
     async def run(self, planned: ImportPlan, tell: Tell, *, dry_run: bool = False) -> list[Report]:
         """Import the rollouts of a plan, parents before their forks."""
         async with self._alone:
-            one = _Run(self, planned, tell, dry_run)
+            run = _Run(self, planned, tell, dry_run)
             reports = [Report(str(r.path), "refused", message=r.message) for r in planned.refused]
             for source_id in planned.threads:
-                await one.thread(source_id)
-            return [*reports, *one.reports.values()]
+                await run.thread(source_id)
+            return [*reports, *run.reports.values()]
 
 
 class _Run:
-    """One request."""
+    """One import request."""
 
     def __init__(self, importer: Importer, planned: ImportPlan, tell: Tell, dry_run: bool) -> None:
         self._of, self._store, self._planned = importer, importer._store, planned
@@ -114,7 +114,7 @@ class _Run:
         self.reports: dict[str, Report] = {}
 
     async def thread(self, source_id: str) -> Report:
-        """Import a thread, if that was not done yet, and those that it was forked from."""
+        """Import a thread and its ancestors, unless this run has already imported them."""
         if source_id in self.reports:
             return self.reports[source_id]
         sources = self._planned.threads[source_id]
@@ -164,7 +164,7 @@ class _Run:
         )
 
     async def _place(self, source_id: str) -> tuple[str, ImportState]:
-        """The stream that the thread becomes, or has become."""
+        """The stream of the thread, new or imported earlier."""
         stream = thread_id_for(source_id)
         standing = await standing_of(self._store, stream, source_id)
         if standing.kind == "foreign":
@@ -175,7 +175,7 @@ class _Run:
         return stream, standing
 
     async def _fork(self, rollout: Rollout, writing: Writing) -> list[Problem]:
-        """Make it a fork of its parent, where that is here; else say that its past is missing."""
+        """Fork it from its parent if that is here; else report that the shared records are missing."""
         heading, source = rollout.heading, rollout.sources[0]
         parent_id, before = heading.forked_from or source.base_id or "", heading.forked_before or 0
         parent, point = None, 0
@@ -213,7 +213,7 @@ class _Run:
             page = next(pages, None)
             if page is None:
                 return None
-            return page, [[fitted(told) for told in group] for group in page.groups]
+            return page, [[fitted(timed) for timed in group] for group in page.groups]
 
         while (
             found := await trio.to_thread.run_sync(following, abandon_on_cancel=True)
@@ -231,7 +231,7 @@ class _Run:
             self._tell(Progress(path, page.size_bytes, max(size, page.size_bytes)))
 
     def _check(self, stream: str, standing: ImportState) -> None:
-        """Whether what is new may be appended here."""
+        """Refuse if the new lines may not be appended here."""
         if standing.kind == "continued":
             raise _Refused(
                 f"thread {stream} was gone on with here since it was imported, and its rollout has grown "
@@ -244,7 +244,7 @@ class _Run:
             )
 
     async def _finish(self, rollout: Rollout, writing: Writing) -> None:
-        """The last records: its name, the mark, and whether it was put aside."""
+        """Append the last records: the name, `thread.imported`, and whether it is archived."""
         source, mark = rollout.source, rollout.mark
         at_us = rollout.last_at_us or self._of._now_us()
         events: list[Event] = []
@@ -274,7 +274,7 @@ class _Run:
             self._store.close(writing.stream)
 
     async def _take_up_fork(self, rollout: Rollout, stream: str) -> None:
-        """A fork that was imported earlier has its past from its parent."""
+        """Load the settings at the fork point for a fork that was imported earlier."""
         head = await self._store.head(stream)
         if head.parent is not None:
             state = await self._state_at(stream, head.parent_seq)

@@ -1,4 +1,4 @@
-"""Which threads the named files hold, and which other files those need. I/O."""
+"""The threads in the named files, and the other files that they need. I/O."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class ImportPlan(msgspec.Struct):
-    """What is to be imported."""
+    """The threads to import, and the refused files."""
 
     packages: list[Path] = []
     threads: dict[
         str, list[RolloutFile]
-    ] = {}  # by the id there; the files of each, the oldest first
+    ] = {}  # by the id in Codex; the files of each thread, the oldest first
     refused: list[Refusal] = []
 
 
 def plan(paths: Sequence[str]) -> ImportPlan:
-    """Look at the heads of all files. Parents are found beside their forks, or found missing."""
+    """Read the heads of all files. Parents are searched for beside their forks."""
     planned, seen = ImportPlan(), set[Path]()
     for named in paths:
         found = files_under(Path(named))
@@ -72,10 +72,10 @@ def _add(planned: ImportPlan, path: Path, seen: set[Path]) -> None:
         planned.refused.append(Refusal(path, str(problem)))
         return
     planned.threads.setdefault(source.source_id, []).append(source)
-    if source.is_segment:  # Taken alone, it has no beginning.
+    if source.is_segment:  # A segment alone has no beginning.
         for other in _homes(path):
-            for one in rollouts_of(other, source.source_id):
-                _add(planned, one, seen)
+            for rollout in rollouts_of(other, source.source_id):
+                _add(planned, rollout, seen)
 
 
 def _needed(sources: list[RolloutFile]) -> list[str]:
@@ -91,9 +91,9 @@ def _beside(planned: ImportPlan, beside: Path, source_id: str) -> list[Path]:
 
 
 def _homes(path: Path) -> list[Path]:
-    """The folders in which the threads of the same home lie; for a stray file its own."""
+    """The folders with the threads of the same home; for a file outside a home, its own folder."""
     for folder in path.parents:
         if folder.name in ("sessions", "archived_sessions"):
             beside = (folder.parent / "sessions", folder.parent / "archived_sessions")
-            return [one for one in beside if one.is_dir()]
+            return [folder for folder in beside if folder.is_dir()]
     return [path.parent]

@@ -1,6 +1,6 @@
-"""One thread's rollout, which may stand in several files, read twice: surveyed, then converted. I/O.
+"""One thread's rollout, which may have several files, read twice: first a survey, then the conversion. I/O.
 
-A thread that was taken back to an earlier line goes on in another file; lines of the first from there on do
+A thread that was rolled back to an earlier line continues in another file; later lines of the first file do
 not count. Both readings hold one line at a time.
 """
 
@@ -27,14 +27,14 @@ from codexd.importing.rollout.settings import Heading
 from codexd.importing.rollout.timeline import TimedEvent
 from codexd.importing.sources import RawLine, RolloutFile, UnreadableSource, raw_lines, torn
 
-# How much is read before the next page is asked for: some 10 ms of a worker's time.
+# How much is read for one page: some 10 ms of a worker's time.
 PAGE_BYTES = 512 * 1024
-# Complaints of one thread that are told one by one: of a file that is no rollout, every line would be one.
+# Warnings of one thread that are reported: a file that is no rollout would give one for every line.
 COMPLAINTS_MAX = 1000
 
 
 class ImportedUpTo(msgspec.Struct, frozen=True):
-    """How far a rollout was read."""
+    """How much of a rollout was imported."""
 
     lines: int
     size_bytes: int
@@ -45,7 +45,7 @@ NOT_READ = ImportedUpTo(0, 0, "")
 
 
 class RolloutPage(msgspec.Struct, frozen=True):
-    """Some lines' events: those of one line stand together."""
+    """The events of some lines, grouped by line."""
 
     groups: list[list[TimedEvent]]
     size_bytes: int  # read so far
@@ -59,9 +59,9 @@ class Rollout:
         self.sources = sources
         self.complaints: list[tuple[RolloutFile, ImportWarning]] = []
         self.complained = 0
-        self.mark = NOT_READ  # how far it was read in all
+        self.mark = NOT_READ  # how much of all files was read
         self.last_at_us = 0
-        self._cuts = 0  # lines of the present file that do not count
+        self._cuts = 0  # lines of the current file that do not count
         self.heading = self._survey(default_model)
         self._converter = Converter(self.heading, daemon_version)
 
@@ -71,14 +71,14 @@ class Rollout:
         return self.sources[-1]
 
     def go_on_from(self, settings: Settings) -> None:
-        """Its past is another thread's."""
+        """The rollout continues the records of another thread."""
         self._converter.go_on_from(settings)
 
     def pages(self, behind: ImportedUpTo | None = None) -> Iterator[RolloutPage]:
-        """The events of all lines, or of those behind an earlier import; an open end is closed.
+        """The events of all lines, or of those after an earlier import; an open turn at the end is closed.
 
         Raises:
-            UnreadableSource: it cannot be read, or is not what was imported earlier.
+            UnreadableSource: it cannot be read, or differs from what was imported earlier.
         """
         digest, groups, skipping = hashlib.sha256(), list[list[TimedEvent]](), behind is not None
         lines = size = paged = 0
@@ -91,12 +91,12 @@ class Rollout:
                     source, ImportWarning(raw.number, f"{found}: they were not imported")
                 )
                 continue
-            if not raw.whole:  # Whole but for its newline, which it will have if more is written.
+            if not raw.whole:  # Complete except for its newline, which follows if more is written.
                 digest.update(raw.text + b"\n")
             lines, size = lines + 1, size + raw.size_bytes + (not raw.whole)
-            told = self._feed(source, raw)
-            if told and not skipping:
-                groups.append(told)
+            events = self._feed(source, raw)
+            if events and not skipping:
+                groups.append(events)
             if behind is not None and lines == behind.lines:
                 self._check(behind, ImportedUpTo(lines, size, digest.hexdigest()))
                 skipping = False
@@ -142,19 +142,19 @@ class Rollout:
         if self._cut(source, raw):
             self._cuts += 1
             return []
-        told = self._converter.feed(raw.number, raw.text)
+        events = self._converter.feed(raw.number, raw.text)
         for complaint in self._converter.complaints:
             self._complain(source, complaint)
         self._converter.complaints.clear()
-        if told:
-            self.last_at_us = max(self.last_at_us, told[-1].at_us)
-        return told
+        if events:
+            self.last_at_us = max(self.last_at_us, events[-1].at_us)
+        return events
 
     def _cut(self, source: RolloutFile, raw: RawLine) -> bool:
-        """Whether the thread was taken back to in front of this line, and goes on in another file."""
+        """Whether the thread was rolled back to before this line, and continues in another file."""
         later = self.sources[self.sources.index(source) + 1 :]
         before = min(
-            (one.base_before for one in later if one.base_before is not None), default=None
+            (source.base_before for source in later if source.base_before is not None), default=None
         )
         if before is None:
             return False
@@ -205,15 +205,15 @@ def _context(raw: RawLine) -> Members | None:
 
 
 class RolledBack:
-    """The fold over all lines of a rollout in which turns were taken back."""
+    """The fold over all lines of a rollout in which turns were rolled back."""
 
     def __init__(self) -> None:
         self.spans: list[tuple[int, int]] = []
-        self._turns: list[int] = []  # the first lines of the turns that stand
-        self._begun: int | None = None  # where a turn was said to begin, before its words
+        self._turns: list[int] = []  # the first lines of the turns that still count
+        self._begun: int | None = None  # the line that begins a turn, before the person's message
 
     def apply(self, line: Line) -> None:
-        """Take the next line in."""
+        """Apply the next line."""
         kind = text_of(line.payload.get("type"))
         if line.type == "event_msg" and kind in ("task_started", "turn_started"):
             self._begun = line.number

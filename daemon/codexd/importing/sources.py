@@ -1,6 +1,6 @@
-"""The files that threads of the original stand in: found, told apart by content, and read line by line. I/O.
+"""The files of Codex's threads: found, recognised by content, and read line by line. I/O.
 
-Nothing is ever written there. All of this runs in a worker thread, and holds one line at a time.
+These files are never written. All of this runs in a worker thread, and holds one line at a time.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from codexd.importing.rollout.lines import (
 from codexd.machine.foreign_files import open_file, read_file
 from codexd.machine.python_child import plain_environment
 
-# In so many lines a rollout has said what it is; one with a broken first line is still told by its name.
+# The heading of a rollout is within its first lines; a rollout with a broken first line is recognised by its name.
 HEAD_LINES_MAX = 40
-# A rollout longer than this is none: the longest that people have, of weeks, has some hundred MB. It is counted as it
-# is read, unpacked: 11 KB of zstd hold as much as one likes.
+# A longer file is no rollout: the longest real rollouts have some hundred MB. Unpacked bytes are counted: 11 KB of
+# zstd can hold any amount.
 ROLLOUT_BYTES_MAX = 2 * 1024 * 1024 * 1024
-# As much of an overlong line as is held while it is passed over.
+# How much of an overlong line is held while it is skipped.
 _CHUNK_BYTES = 1024 * 1024
 _TAR_MAGIC_AT = 257
 _ID_IN_NAME = re.compile(
@@ -45,10 +45,10 @@ _ID_IN_NAME = re.compile(
 
 
 class Digest(Protocol):
-    """A hash that is fed."""
+    """A hash that takes bytes in pieces."""
 
     def update(self, data: bytes, /) -> None:
-        """More of what is hashed."""
+        """Add bytes."""
 
 
 class UnreadableSource(Exception):
@@ -56,23 +56,23 @@ class UnreadableSource(Exception):
 
 
 class RolloutFile(msgspec.Struct, frozen=True):
-    """A rollout file, by its head."""
+    """The heading of a rollout file."""
 
     path: Path
     source_id: str
     meta: Members
     archived: bool = False
-    base_id: str | None = None  # whose lines stand in front of this file's
+    base_id: str | None = None  # the thread whose lines precede those of this file
     base_before: int | None = None  # the ordinal of the first line of the base that does not count
 
     @property
     def is_segment(self) -> bool:
-        """Whether it goes on with its own thread, from a place to which that was taken back."""
+        """Whether it continues its own thread from a line to which that was rolled back."""
         return self.base_id == self.source_id
 
 
 def kind_of(path: Path) -> Literal["package", "rollout"]:
-    """What a file is, by its content. Raises: UnreadableSource."""
+    """The kind of a file, by its content. Raises: UnreadableSource."""
     try:
         head = read_file(path, _TAR_MAGIC_AT + 5)
     except OSError as error:
@@ -86,15 +86,17 @@ def kind_of(path: Path) -> Literal["package", "rollout"]:
 
 
 def files_under(path: Path) -> list[Path]:
-    """The file itself, or what may be imported of a folder, the oldest names first."""
+    """The file itself, or the importable files of a folder, the oldest names first."""
     if not os.path.isdir(path):
         return [path]
-    return sorted(one for one in _below(path) if _may_be_imported(one.name))
+    return sorted(file for file in _below(path) if _may_be_imported(file.name))
 
 
 def rollouts_of(folder: Path, source_id: str) -> list[Path]:
-    """The files below a folder that are named after a thread of the original."""
-    return sorted(one for one in _below(folder) if source_id in one.name and ".jsonl" in one.name)
+    """The files below a folder that are named after a thread of Codex."""
+    return sorted(
+        file for file in _below(folder) if source_id in file.name and ".jsonl" in file.name
+    )
 
 
 def _may_be_imported(name: str) -> bool:
@@ -103,7 +105,7 @@ def _may_be_imported(name: str) -> bool:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    """All files below a folder. No link to a folder is followed, and what cannot be looked into is passed over."""
+    """All files below a folder. Links to folders are not followed, and unreadable folders are skipped."""
     left = [str(folder)]
     while left:
         with contextlib.suppress(OSError), os.scandir(left.pop()) as rows:
@@ -116,7 +118,7 @@ def _below(folder: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[IO[bytes]]:
-    """The file's bytes, unpacked where it is compressed. Raises: UnreadableSource."""
+    """The file's bytes, unpacked if it is compressed. Raises: UnreadableSource."""
     try:
         with open_file(path) as file:
             if path.suffix == ".zst":
@@ -131,7 +133,7 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
 
 @contextlib.contextmanager
 def unpacked(path: Path, file: IO[bytes], program: str | None) -> Iterator[IO[bytes]]:
-    """What an open file packed by zstd holds, as that program unpacks it. Raises: UnreadableSource."""
+    """The content of an open zstd file, unpacked by the program zstd. Raises: UnreadableSource."""
     if program is None:
         raise UnreadableSource(
             f"{path}: expected a file that is not compressed, found one packed by zstd, and no program "
@@ -156,10 +158,10 @@ def unpacked(path: Path, file: IO[bytes], program: str | None) -> Iterator[IO[by
 
 
 class RawLine(msgspec.Struct, frozen=True, gc=False):
-    """A line as it stands in its file."""
+    """A line of a file, before it is parsed."""
 
     number: int
-    text: bytes  # without its newline; of an overlong one the beginning
+    text: bytes  # without its newline; of an overlong line only the beginning
     size_bytes: int  # with its newline
     whole: bool = True  # whether it ends in a newline
     overlong: bool = False
@@ -168,9 +170,9 @@ class RawLine(msgspec.Struct, frozen=True, gc=False):
 def raw_lines(
     path: Path, digest: Digest | None = None, *, past_overlong: bool = True
 ) -> Generator[RawLine]:
-    """All lines of a file, `digest` being fed with the whole ones. Raises: UnreadableSource.
+    """All lines of a file; `digest` is fed with the complete lines. Raises: UnreadableSource.
 
-    Not `past_overlong`: an overlong line ends it, and the rest of that is not read: it may be all of a disk.
+    Without `past_overlong`, an overlong line ends the reading, since its rest may have any length.
     """
     with _opened(path) as file:
         number = read = 0
@@ -205,7 +207,7 @@ def _check_length(path: Path, read: int) -> None:
 
 
 def peek(path: Path) -> RolloutFile:
-    """What a rollout says of itself at its beginning. Raises: UnreadableSource."""
+    """The heading of a rollout. Raises: UnreadableSource."""
     meta, readable = None, False
     with contextlib.closing(raw_lines(path, past_overlong=False)) as lines:
         for raw in lines:
@@ -244,17 +246,17 @@ def _source(path: Path, meta: Members) -> RolloutFile:
 
 
 def thread_id_for(source_id: str, *, other: bool = False) -> str:
-    """The id that a thread has here: its own, or one made from that where it is none or is taken."""
+    """The id of a thread here: its own, or a derived id if its own is invalid or in use."""
     if not other:
         with contextlib.suppress(InvalidId):
             return parse_thread_id(source_id)
     made = hashlib.sha256(f"codexd import {source_id}".encode()).hexdigest()
-    # RFC 9562, section 5.8: a version for ids that are made in one's own way.
+    # RFC 9562, section 5.8: version 8 is for ids of a custom format.
     return f"{made[:8]}-{made[8:12]}-8{made[13:16]}-8{made[17:20]}-{made[20:32]}"
 
 
 def given_name(source: RolloutFile) -> str | None:
-    """The name that a person gave the thread: it stands in an index beside the sessions."""
+    """The name that a person gave the thread, from the index beside the sessions."""
     home = next(
         (p.parent for p in source.path.parents if p.name in ("sessions", "archived_sessions")), None
     )
@@ -274,7 +276,7 @@ def given_name(source: RolloutFile) -> str | None:
 
 
 def torn(raw: RawLine) -> bool:
-    """Whether a line is the torn end of a file that was being written."""
+    """Whether a line is the incomplete end of a file that was being written."""
     if raw.whole:
         return False
     try:

@@ -1,7 +1,7 @@
-"""Appending what a rollout says to a log: one append for each line, with the line's own time. I/O.
+"""Appends the events of a rollout to a log: one append for each line, with the line's own time. I/O.
 
-Law: all of it is another program's word. It goes in as foreign, so a thread that is loaded with it is taken in
-first (`core/decide/take_in.py`), however far the import came.
+Law: all records are appended as foreign, so that a thread is taken in (`core/decide/take_in.py`) when it is
+loaded, even if the import was cut off.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from codexd.importing.rollout.lines import ImportWarning
 from codexd.importing.rollout.record_size import Fitted
 from codexd_eventstore.store import EventStore, NewEvent, Refused
 
-# Who caused a record that no line of a rollout stands behind: its end, and what was open there.
+# The `by` of records that come from no line of a rollout: the end, and the events that close open turns.
 IMPORTER = "import:end"
-# A fork stands between two appends; so many records one of a rollout's line may have.
+# A fork point lies between two appends; one append (a line of a rollout) has at most so many records.
 APPEND_RECORDS_MAX = 256
 
 
@@ -27,32 +27,35 @@ class Writing:
     """One thread's log."""
 
     def __init__(self, store: EventStore, stream: str, version: int, *, dry: bool) -> None:
-        """`dry`: nothing is written, and what would be is counted."""
+        """`dry`: nothing is written; the records are only counted."""
         self.stream, self.count = stream, 0
         self.complaints: list[ImportWarning] = []
         self._store, self._version, self._dry = store, version, dry
 
     async def append(self, group: Sequence[Fitted]) -> None:
-        """What one line says."""
+        """Append the events of one line."""
         events = []
-        for one in group:
-            if one.complaint is not None:
-                self.complaints.append(one.complaint)
-            if one.blob is not None and not self._dry:
-                await self._store.put_blob(one.blob)
-            if one.data is not None:
-                event, members = one.told.event, encode_members(one.told.by, one.told.turn)
-                events.append(NewEvent(event.type, one.data, event.v, members, foreign=True))
-        await self._append(events, group[0].told.at_us, durable=False)
+        for fitted in group:
+            if fitted.complaint is not None:
+                self.complaints.append(fitted.complaint)
+            if fitted.blob is not None and not self._dry:
+                await self._store.put_blob(fitted.blob)
+            if fitted.data is not None:
+                event, members = (
+                    fitted.timed.event,
+                    encode_members(fitted.timed.by, fitted.timed.turn),
+                )
+                events.append(NewEvent(event.type, fitted.data, event.v, members, foreign=True))
+        await self._append(events, group[0].timed.at_us, durable=False)
 
     async def close(self, events: Sequence[Event], at_us: int) -> None:
-        """The last records, and all of it on disk."""
+        """Append the last records, and sync the log to disk."""
         await self._append([_new(event, IMPORTER, None) for event in events], at_us, durable=True)
 
     async def fork(
         self, parent: ThreadId, point: int, state: ThreadState, by: str, at_us: int
     ) -> None:
-        """Begin as a fork of its parent; a turn that ran there is stopped here."""
+        """Begin as a fork of its parent; a turn that ran there is interrupted here."""
         transition = Transition(state)
         if state.turn is not None:
             transition.interrupt((), "forked")
@@ -65,7 +68,9 @@ class Writing:
             ]
             try:
                 appended = await self._store.fork(parent, seq, self.stream, events, at_us=at_us)
-            except Refused:  # Within an append: the line in front of it is the last that is shared.
+            except (
+                Refused
+            ):  # The point is within an append, so the line before it is the last shared one.
                 continue
             self._version = appended.last
             return

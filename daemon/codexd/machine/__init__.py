@@ -1,1 +1,1 @@
-"""This machine: where codexd keeps things, whose files are believed, processes, limits and log lines."""
+"""This machine: paths, trusted owners of files, processes, limits and log lines."""

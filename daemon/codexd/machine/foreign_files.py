@@ -1,8 +1,7 @@
-"""Files that others wrote or name: opened without waiting, known to be files, read up to a bound. I/O; it blocks.
+"""Opens files of other programs without waiting, refuses all but regular files, reads up to a bound. I/O; it blocks.
 
-Law: whatever stands at a path, nothing here waits for the other end of a pipe, operates a device, or reads
-more than was asked for. A disk that does not answer still holds the caller: `patience.py` has that be a thread
-for which nobody waits.
+Law: whatever a path names, nothing here waits for the other end of a pipe, operates a device, or reads
+more than the given bytes. A disk that does not answer blocks the caller, so `patience.py` calls this in a thread.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _KINDS: Final = (
 
 
 class NotAFile(OSError):
-    """What stands there is none; `strerror` says what it is."""
+    """The path names no regular file; `strerror` says what it names."""
 
     def __init__(self, path: str | os.PathLike[str], mode: int) -> None:
         kind = next((name for test, name in _KINDS if test(mode)), "a device")
@@ -37,7 +36,7 @@ def open_file(path: str | os.PathLike[str], *, follow: bool = True) -> FileIO:
 
     Raises: NotAFile, OSError; ValueError for a path that is none.
     """
-    # To open a device can do something by itself, and a pipe's other end would see a reader come and go.
+    # Opening a device can have an effect, and the other end of a pipe would see a reader.
     _refuse_unless_file(path, os.stat(path, follow_symlinks=follow))
     fd = os.open(path, _FLAGS if follow else _FLAGS | os.O_NOFOLLOW)
     try:
@@ -55,7 +54,7 @@ def read_file(path: str | os.PathLike[str], bytes_max: int, *, follow: bool = Tr
 
 
 def read_up_to(file: FileIO, bytes_max: int) -> bytes:
-    """The next bytes of a file; fewer only where it ends. What it says of its size counts for nothing."""
+    """The next bytes of a file; fewer only at its end. Its reported size is not used."""
     pieces, left = [], bytes_max
     while left and (piece := os.read(file.fileno(), min(left, _PIECE_BYTES))):
         pieces.append(piece)

@@ -1,13 +1,13 @@
-"""Whether a regular expression takes linear time on any text at all: a proof, not a trial.
+"""Proves that a regular expression takes linear time on any text.
 
-`re` backtracks: `(a+)+$` doubles its time with each letter, `a+b` takes the square. An expression that a
-person writes meets what models and commands say, so it is taken only if at no place of a text it takes more
-than so many steps. A repeat without a bound may stand at the end: what it passes over is matched, so nothing
-passes over it again. Or it repeats letters with which no match begins: so no other match begins within it.
+`re` backtracks: `(a+)+$` doubles its time with each letter, `a+b` takes quadratic time. A person's expression is
+applied to text of models and commands, so it is accepted only if it takes at most STEPS_MAX steps at any
+position of a text. An unbounded repeat is allowed at the end, since the matched text is not searched again.
+It is also allowed for letters with which no match begins, since no other match begins within it.
 
-The proof reads the tree that `re` itself makes of the expression, and counts: in how many ways each part may
-match at one place, and how many steps it takes to try them all. What follows a repeat and begins with none
-of its letters can follow in one way only. What the proof does not know it refuses.
+The proof reads the parse tree of `re`, and counts the ways in which each part may match at one position, and
+the steps to try them all. If the part after a repeat begins with none of the repeated letters, it can follow in
+one way only. An operator that the proof does not know is refused.
 """
 
 from __future__ import annotations
@@ -20,35 +20,37 @@ from typing import Any, Final
 
 import msgspec
 
-# So many at one place of a text: 4 KiB of the worst text take some 40 ms, and most take nothing.
+# Steps at one position of a text: 4 KiB of the worst text take some 40 ms, and most texts take far less.
 STEPS_MAX: Final = 1_000
-# Longer ones are no expressions of a kind of secret; and the proof goes as deep as its brackets do.
+# Longer expressions do not describe a secret; and the proof recurses with the depth of brackets.
 CHARACTERS_MAX: Final = 1_000
-# Counting stops here: more is too much, whatever it is.
+# Counting stops here: any larger number is refused.
 _MANY: Final = 10**9
 _BYTES: Final = 256
-_OTHERS: Final = _BYTES  # all letters that are no Latin ones
+_OTHERS: Final = _BYTES  # stands for all letters that are not Latin-1
 _ALL: Final = frozenset(range(_BYTES + 1))
 _NONE: Final[frozenset[int]] = frozenset()
 
 
 class NotLinear(ValueError):
-    """An expression may take too long; the message says what in it."""
+    """An expression may take too long; the message says which part."""
 
 
 class _Shape(msgspec.Struct, frozen=True):
-    """What a part of an expression may do at one place of a text."""
+    """How a part of an expression may match at one position of a text."""
 
     ways: int = 1  # in which it may match
-    work: int = 1  # steps until all are tried
+    work: int = 1  # steps until all ways are tried
     first: frozenset[int] = _ALL  # letters that it may begin with
-    letters: frozenset[int] = _ALL  # that it may have
+    letters: frozenset[int] = _ALL  # letters that it may have
     empty: bool = False  # whether it may match nothing
-    loops: frozenset[int] | None = None  # a repeat of what matches in one way: what it goes on with
+    loops: frozenset[int] | None = (
+        None  # the letters that it repeats, if each repetition matches in one way
+    )
 
 
 def linear_pattern(text: str) -> re.Pattern[bytes]:
-    """A person's expression, compiled. Raises: NotLinear, with a sentence for whoever wrote it."""
+    """A person's expression, compiled. Raises: NotLinear, with a message for its author."""
     if len(text) > CHARACTERS_MAX:
         raise NotLinear(f"expected at most {CHARACTERS_MAX} characters, found {len(text)}")
     try:
@@ -62,7 +64,7 @@ def linear_pattern(text: str) -> re.Pattern[bytes]:
 
 
 def check_linear(pattern: re.Pattern[bytes] | re.Pattern[str], steps_max: int = STEPS_MAX) -> int:
-    """The steps that it takes at most at one place of a text. Raises: NotLinear."""
+    """The most steps that it takes at one position of a text. Raises: NotLinear."""
     parts = list(sre_parser.parse(pattern.pattern, pattern.flags))
     begins = _Proof(_NONE).sequence(parts, pattern.flags, last=True).first
     shape = _Proof(begins).sequence(parts, pattern.flags, last=True)
@@ -75,13 +77,13 @@ def check_linear(pattern: re.Pattern[bytes] | re.Pattern[str], steps_max: int = 
 
 
 class _Proof:
-    """One expression's: `begins` are the letters with which a match of it may begin."""
+    """The proof for one expression; `begins` are the letters with which a match may begin."""
 
     def __init__(self, begins: frozenset[int]) -> None:
         self._begins = begins
 
     def sequence(self, parts: Sequence[tuple[Any, Any]], flags: int, *, last: bool) -> _Shape:
-        """Parts after each other. `last`: what they end in is the end of the whole expression."""
+        """A sequence of parts. `last`: its end is the end of the whole expression."""
         shapes = [
             self._part(operator, operand, flags, last=last and at == len(parts) - 1)
             for at, (operator, operand) in enumerate(parts)
@@ -95,7 +97,7 @@ class _Proof:
                 and not begins.empty
                 and shape.loops.isdisjoint(begins.first)
             ):
-                # All ways but one end at the next letter; of an endless one, once for each that it passes.
+                # All ways but one fail at the next letter; in an unbounded repeat, once for each repetition.
                 work += ways * (1 if shape.ways == _MANY else shape.ways) * begins.work
             else:
                 ways *= shape.ways
@@ -117,7 +119,7 @@ class _Proof:
         if operator is sre.AT:
             return _Shape(empty=True, first=_NONE, letters=_NONE)
         if operator is sre.BRANCH:
-            return _branch([self.sequence(list(one), flags, last=last) for one in operand[1]])
+            return _branch([self.sequence(list(branch), flags, last=last) for branch in operand[1]])
         if operator is sre.SUBPATTERN:
             _, added, taken, inner = operand
             return self.sequence(list(inner), (flags | added) & ~taken, last=last)
@@ -154,7 +156,7 @@ class _Proof:
             ways += tries if done >= least else 0
             work += tries * body.work if done < count else 0
             tries = min(tries * body.ways, _MANY)
-            if body.ways == 1:  # All further ones cost the same.
+            if body.ways == 1:  # All further repetitions cost the same.
                 ways, work = max(1, count - least + 1), max(1, count) * body.work
                 break
             if work >= _MANY:
@@ -170,7 +172,7 @@ class _Proof:
 
 
 def _begin(shapes: Sequence[_Shape]) -> _Shape:
-    """What these begin with, and what it costs to find that they do not."""
+    """The letters that these may begin with, and the cost of finding that they do not match."""
     first, work = _NONE, 1
     for shape in shapes:
         first |= shape.first
@@ -195,7 +197,7 @@ def _branch(shapes: Sequence[_Shape]) -> _Shape:
 
 
 def _letters(operator: Any, operand: Any, flags: int) -> frozenset[int]:
-    """The letters that one place of an expression takes."""
+    """The letters that a single-character part matches."""
     if operator is sre.ANY:
         return _ALL if flags & re.DOTALL else _ALL - {10}
     if operator is sre.LITERAL:
@@ -220,17 +222,17 @@ def _letters(operator: Any, operand: Any, flags: int) -> frozenset[int]:
 
 
 def _cased(letters: Iterable[int], flags: int) -> frozenset[int]:
-    """With the other case of each, and all that are no Latin ones as one."""
+    """The letters with their other cases; all that are not Latin-1 become `_OTHERS`."""
     found = {letter if letter < _BYTES else _OTHERS for letter in letters}
     if flags & re.IGNORECASE:
         for letter in list(found):
             cases = {chr(letter).lower(), chr(letter).upper(), chr(letter).swapcase()}
-            found |= {min(ord(one), _OTHERS) for one in cases if len(one) == 1}
+            found |= {min(ord(other), _OTHERS) for other in cases if len(other) == 1}
         found.add(_OTHERS)  # such as the Kelvin sign, which is a k
     return frozenset(found)
 
 
-# What each category has among the bytes; of other letters it may have any.
+# The Latin-1 letters of each category; of other letters it may have any.
 _CATEGORIES: Final = {
     sre.CATEGORY_DIGIT: rb"\d",
     sre.CATEGORY_NOT_DIGIT: rb"\D",
@@ -244,5 +246,5 @@ _CATEGORIES: Final = {
 def _category(name: Any, *, negated: bool) -> frozenset[int]:
     regex = _CATEGORIES[name]
     ascii_only = frozenset(at for at in range(_BYTES) if re.match(regex, bytes([at])))
-    # Of a text's letters from 128 on it may have any: what is not known to be out of it may be in it.
+    # In a text, it may have any letter from 128 on: the proof assumes the larger set.
     return ascii_only if negated else ascii_only | frozenset(range(128, _BYTES + 1))

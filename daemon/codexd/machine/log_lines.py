@@ -1,7 +1,7 @@
-"""The daemon's own log as text: an entry is one line, its traceback is indented, and nothing in it drives a screen.
+"""Formats the daemon's own log: an entry is one line, its traceback is indented, control characters are visible.
 
-Names of clients, words of models, paths and errors of servers are part of entries. Whoever reads the log, with
-`cat` or through codexctl, sees every character of them, and none of them looks like an entry of its own.
+Entries contain names of clients, texts of models, paths and errors of servers. With `cat` or codexctl, every
+character of them is visible, and none of them can look like a separate entry.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from typing import TextIO
 
 from codexd.protocol.display.visible import CUT, visible_line, visible_prose
 
-# An entry says what happened, and with what; what is longer is somebody's text, of which the beginning tells.
+# A longer entry contains foreign text, of which the beginning is enough.
 ENTRY_CHARACTERS_MAX = 4000
-# A hundred frames; of an error with a long text in it, the frames are what is looked for.
+# A hundred frames; if an error has a long text, the frames matter more.
 TRACEBACK_CHARACTERS_MAX = 20_000
 INDENT = "    "
 
 
 class LogLines(logging.Formatter):
-    """Formats as another formatter does, takes the secrets out, and then makes everything visible."""
+    """Formats with another formatter, removes secrets, and then makes control characters visible."""
 
     def __init__(self, inner: logging.Formatter, clean: Callable[[str], str] = str) -> None:
         super().__init__()
@@ -33,21 +33,21 @@ class LogLines(logging.Formatter):
         """The entry; a traceback follows on lines of its own."""
         bare = copy.copy(record)
         bare.exc_info = bare.exc_text = bare.stack_info = None
-        said = visible_line(self._clean(self.inner.format(bare)), ENTRY_CHARACTERS_MAX)
+        entry = visible_line(self._clean(self.inner.format(bare)), ENTRY_CHARACTERS_MAX)
         if not record.exc_info:
-            return said
-        return f"{said}\n{indented(self._clean(self.inner.formatException(record.exc_info)))}"
+            return entry
+        return f"{entry}\n{indented(self._clean(self.inner.formatException(record.exc_info)))}"
 
 
 def indented(text: str) -> str:
-    """A text of several lines below an entry."""
+    """A text of several lines, indented below an entry."""
     if len(text) > TRACEBACK_CHARACTERS_MAX:
         text = f"{CUT}{text[-TRACEBACK_CHARACTERS_MAX:]}"
     return INDENT + visible_prose(text).replace("\n", f"\n{INDENT}")
 
 
 def log_to(stream: TextIO, level: int, layout: str) -> None:
-    """Write the process's log there, a crash of the process included."""
+    """Write the process's log to a stream, including a crash of the process."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(LogLines(logging.Formatter(layout)))
     logging.basicConfig(handlers=[handler], level=level)

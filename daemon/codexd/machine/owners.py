@@ -1,7 +1,7 @@
-"""Whose a file is: who could have written it decides what it is believed. I/O.
+"""Checks who owns a file, or may change it: files of other users are not trusted. I/O.
 
-As git does (safe.directory) for what is found on the way to where a thread works, and as sshd does
-(StrictModes) for what codexd itself lives in. Root could change anything anyway, so it is trusted.
+The rules are those of git (safe.directory) for files in the project's folders, and those of sshd
+(StrictModes) for codexd's own folders. Root could change anything anyway, so it is trusted.
 """
 
 from __future__ import annotations
@@ -14,34 +14,32 @@ from typing import Final
 from codexd.machine.paths import PRIVATE_FOLDER, home_folder, make_folders
 from codexd_eventstore.disk.files import open_own
 
-_STEPS_MAX: Final = 64  # from a folder of ours up to the home folder: more is no path of anybody's
-
-
-__all__ = ["open_own"]  # The store has it, and frontends know no store.
+_STEPS_MAX: Final = 64  # from a folder of ours up to the home folder: real paths are shorter
+__all__ = ["open_own"]  # Re-exported from the store, which frontends may not import.
 
 
 class NotOurs(PermissionError):
-    """Somebody else owns or may change what codexd would believe; says who and how to mend it."""
+    """Another user owns or may change a file that codexd would trust; says who, and how to repair it."""
 
 
 def foreign_owner(path: str | os.PathLike[str], opened: os.stat_result | None = None) -> int | None:
-    """The other user that a file, a folder or the link to it belongs to; None: ours or root's.
+    """The uid of another user who owns a file, a folder or the link to it; None if we or root own it.
 
-    `opened` is what was opened there: by then the name may mean something else. Raises: OSError.
+    `opened` is the stat of the opened file, since the name may mean another file by then. Raises: OSError.
     """
     link, target = os.lstat(path), opened or os.stat(path)
     return next((uid for uid in (link.st_uid, target.st_uid) if not _is_trusted(uid)), None)
 
 
 def refuse_unless_ours(path: Path) -> None:
-    """Raises: NotOurs, where others own a file or a folder of ours, may change it, or may put another in its place.
+    """Raises: NotOurs, if other users own a file or a folder of ours, may change it, or may replace it.
 
-    What leads to it is looked at up to the person's home folder, and one step where it lies elsewhere.
+    The folders above it are checked up to the person's home folder; outside of it only the nearest one.
     """
     try:
         found = path.stat()
     except (FileNotFoundError, NotADirectoryError):
-        found = None  # It will be made by us, or is missed elsewhere.
+        found = None  # It will be made by us, or another check reports it as missing.
     except OSError as error:
         raise NotOurs(f"{path} cannot be looked at ({error.strerror})") from error
     if found is not None:
@@ -57,7 +55,7 @@ def refuse_unless_ours(path: Path) -> None:
 
 
 def make_own_folder(folder: Path) -> None:
-    """Make a folder of ours, or take an existing one away from everybody else. Raises: NotOurs, OSError."""
+    """Make a folder of ours, or remove other users' access to an existing one. Raises: NotOurs, OSError."""
     refuse_unless_ours(folder)
     make_folders(folder)
     found = folder.stat()
@@ -70,7 +68,7 @@ def _is_trusted(uid: int) -> bool:
 
 
 def _refuse_trap(folder: Path) -> None:
-    """Raises: NotOurs, for a folder in which everybody may put another thing in the place of ours."""
+    """Raises: NotOurs, for a folder in which any user may replace our file."""
     try:
         mode = stat.S_IMODE(folder.stat().st_mode)
     except OSError:
@@ -94,7 +92,7 @@ def _refuse_owner(path: Path, found: os.stat_result) -> None:
 
 
 def _is_own_group(gid: int) -> bool:
-    """Whether a group is the one that many systems make for each user, with nobody else in it."""
+    """Whether a group is the private group of the user, without other members."""
     if gid != os.getgid():
         return False
     import grp

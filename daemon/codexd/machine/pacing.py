@@ -1,7 +1,7 @@
-"""Long work of the event loop in steps: others have their turn between two of them.
+"""Long work on the event loop in steps; other tasks run between two steps.
 
-The law: no work on foreign text holds the loop longer than 50 ms. What grows with a thread is done record by record, or
-item by item, and asks here after each of them; what one of those may take is bounded where it comes in.
+Law: no work on foreign text holds the loop longer than 50 ms. Work that grows with a thread is done record by record,
+or item by item, and calls `next` after each; the time for a single record or item is bounded by its size.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from typing import Final
 
 import trio
 
-# A step, besides what the last record takes: long enough that most threads are read in one.
+# The length of a step without its last record: long enough to read most threads in one step.
 STEP_SECONDS: Final = 0.01
 
 
 class Steps:
-    """One piece of work, cut into steps."""
+    """One piece of work in steps."""
 
     def __init__(self) -> None:
         self._begun = perf_counter()
 
     async def next(self) -> None:
-        """Where the work may be interrupted: the others go on, if this step has taken long."""
+        """Let other tasks run, if this step has taken long."""
         if perf_counter() - self._begun >= STEP_SECONDS:
             await trio.lowlevel.checkpoint()
             self._begun = perf_counter()

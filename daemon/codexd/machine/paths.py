@@ -1,8 +1,8 @@
-"""Where codexd keeps things on this machine, and where its socket is bound.
+"""The paths of codexd's files and folders, and of its socket.
 
-The law: nothing is created here but a socket's folder; `Paths` only says where. With `CODEXD_HOME` set
-everything is under it; else each thing is where the platform wants its kind: precious things in the data
-directory, rebuildable ones in the state directory, the socket in the runtime directory.
+Law: nothing is created here except a socket's folder. With `CODEXD_HOME` set, everything is under it; else
+each folder follows the platform's convention: the logs in the data directory, rebuildable files in the
+state directory, the socket in the runtime directory.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ PRIVATE_FOLDER = 0o700
 
 
 class UnusableSocketPath(Exception):
-    """A socket cannot be bound where it was asked for; says why."""
+    """A socket cannot be bound at the requested path; says why."""
 
 
 class Paths(msgspec.Struct, frozen=True):
-    """The places of one codexd; all absolute."""
+    """The paths of one home; all absolute."""
 
     config_file: Path
-    data_dir: Path  # threads/, archived/, blobs/, drafts/: the logs, which nothing can bring back
+    data_dir: Path  # threads/, archived/, blobs/, drafts/: the logs, which cannot be rebuilt
     state_dir: Path  # index, snapshots: may be deleted at any time
-    runtime_dir: Path  # the socket and the lock: gone when the machine stops
-    socket: Path  # where frontends look for the daemon
+    runtime_dir: Path  # the socket and the lock: gone after a reboot
+    socket: Path  # where frontends connect to the daemon
 
     @property
     def folders(self) -> tuple[Path, ...]:
-        """All that codexd keeps is in one of these, or below it; a socket may lie elsewhere."""
+        """The folders that hold all of codexd's files; a socket may be elsewhere."""
         return (self.config_file.parent, self.data_dir, self.state_dir, self.runtime_dir)
 
 
 def find_paths(environ: Mapping[str, str], *, sessions: Path = Path("/run/user")) -> Paths:
-    """The places that an environment asks for; `sessions` has a folder for each user who is logged in."""
+    """The paths for an environment; `sessions` has a folder for each user who is logged in."""
     if home := environ.get("CODEXD_HOME"):
         root = Path(home).expanduser().absolute()
         config, data, state, runtime = root / "config.toml", root, root / "state", root / "run"
@@ -54,12 +54,12 @@ def find_paths(environ: Mapping[str, str], *, sessions: Path = Path("/run/user")
 
 
 def default_paths() -> Paths:
-    """The places that this process's environment asks for."""
+    """The paths for this process's environment."""
     return find_paths(os.environ)
 
 
 def home_folder(environ: Mapping[str, str]) -> Path:
-    """The person's home folder: `$HOME`, or as the user database has it where that is no absolute path."""
+    """The person's home folder: `$HOME` if it is absolute, else that of the user database."""
     given = environ.get("HOME", "")
     if given.startswith("/"):
         return Path(given)
@@ -83,8 +83,8 @@ def _linux(environ: Mapping[str, str], sessions: Path) -> tuple[Path, Path, Path
     config = base("XDG_CONFIG_HOME", home / ".config" / "codexd") / "config.toml"
     data = base("XDG_DATA_HOME", home / ".local" / "share" / "codexd")
     state = base("XDG_STATE_HOME", home / ".local" / "state" / "codexd")
-    # Cron and some ssh sessions lack the variable, and must find the same socket as everybody else.
-    # Where nobody is logged in there is no such folder; ours of the state is private as well.
+    # Cron and some ssh sessions lack the variable, and must find the same socket as other processes.
+    # If no user is logged in, there is no such folder; our state folder is private as well.
     session = sessions / str(os.getuid())
     runtime = base("XDG_RUNTIME_DIR", session / "codexd" if session.is_dir() else state / "run")
     return config, data, state, runtime
@@ -110,32 +110,32 @@ def parse_socket_url(text: str, default: Path) -> Path:
 
 
 class SocketAddress(msgspec.Struct, frozen=True):
-    """Where to bind, and where to leave a symlink to that."""
+    """Where to bind a socket, and where to put a symlink to it."""
 
     bind: Path
-    link: Path | None = None  # None: the socket itself is where it was asked for
+    link: Path | None = None  # None: the socket itself is at the requested path
 
 
 def socket_place(
     asked: Path, *, bytes_max: int = SOCKET_PATH_BYTES_MAX, short_root: Path = Path("/tmp")
 ) -> SocketAddress:
-    """Where to bind a socket that is to be found at `asked`; makes the folders that are missing.
+    """Where to bind the socket for the path `asked`; makes missing folders.
 
-    A path that is too long for the system, or in a folder that others may look into, gets a short one in a
-    private folder of ours, and a symlink.
+    If the path is too long for the system, or in a folder that other users may read, the socket gets a short path
+    in a private folder of ours, and `asked` becomes a symlink.
 
     Raises:
-        UnusableSocketPath: the private folder is somebody else's.
+        UnusableSocketPath: the private folder belongs to another user.
     """
     make_folders(asked.parent)
-    # The folder may be asked for through a symlink; what counts is where it leads.
+    # The requested folder may be a symlink; its target counts.
     if len(os.fsencode(asked)) <= bytes_max and _is_private(asked.parent.stat()):
         return SocketAddress(asked)
     import hashlib
 
     short = short_root / f"codexd-{os.getuid()}"
     make_folders(short)
-    # In /tmp a symlink of our name could be somebody else's, and lead anywhere: so not followed here.
+    # In /tmp a symlink of our name could belong to another user, and lead anywhere, so it is not followed.
     if not _is_private(short.lstat()):
         raise UnusableSocketPath(
             f"expected {short} to be a folder of uid {os.getuid()} with mode 0700, "
@@ -146,16 +146,16 @@ def socket_place(
 
 
 def make_folders(folder: Path) -> None:
-    """Make a folder and those above it that are missing, all of them for nobody else, whatever the umask.
+    """Make a folder and missing folders above it, all with mode 0700, whatever the umask.
 
-    Source: the XDG Base Directory Specification, which has 0700 for what leads to its folders.
+    Source: the XDG Base Directory Specification, which asks for 0700.
     """
     missing = []
     while not os.path.lexists(folder):
         missing.append(folder)
         folder = folder.parent
-    for one in reversed(missing):
-        one.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+    for missing_folder in reversed(missing):
+        missing_folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
 
 
 def _is_private(found: os.stat_result) -> bool:

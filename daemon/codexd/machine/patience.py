@@ -1,8 +1,8 @@
-"""How long anybody waits for a disk that may never answer: a network's, an unplugged one, somebody's program.
+"""Reads with a time limit from disks that may never answer: network disks, unplugged disks, FUSE programs.
 
-Law: each such reading has a thread of its own, for which neither its caller nor a stop of the daemon waits
-longer than it says. A place that has not answered is not asked again before it has: so it holds one thread,
-and holds up no other place.
+Law: each such read has a worker thread of its own. Neither the caller nor a stop of the daemon waits for it
+longer than the limit. A place that has not answered is not read again before it has, so it holds one thread
+and blocks no other place.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import trio
 
 T = TypeVar("T")
 
-# A local disk needs a millisecond. A network's that needs more than this may hang for ever, and a person waits.
+# A local disk needs a millisecond. A network disk that needs more than this may hang for ever, and a person waits.
 PATIENCE_SECONDS: Final = 2.0
-# Each holds a thread, those that hang for good: more places than this do not hang at once.
+# Each read holds a thread, for ever if it hangs: more places than this do not hang at once.
 THREADS_MAX: Final = 64
 
 
@@ -51,7 +51,7 @@ _readings: Final = trio.lowlevel.RunVar[_Readings]("readings")
 
 
 async def patiently(place: str, read: Callable[[], T], seconds: float = PATIENCE_SECONDS) -> T:
-    """What `read` returns, read in a thread of its own; `place` is what may hang, a folder in general.
+    """Call `read` in a thread, and return its result; `place` names what may hang, usually a folder.
 
     Raises: NoAnswer, and what `read` raises.
     """
@@ -62,7 +62,7 @@ async def patiently(place: str, read: Callable[[], T], seconds: float = PATIENCE
         _readings.set(readings)
     if seconds <= 0 or readings.is_silent(place):
         raise NoAnswer(place, seconds)
-    # With a thread to be had it begins for certain, if perhaps after we have left.
+    # Once a thread is free it begins for certain, perhaps after the caller has stopped waiting.
     reading = _Reading(is_begun=readings.limiter.available_tokens > 0)
 
     def noted() -> T:

@@ -1,7 +1,7 @@
-"""What of the daemon another process of the same user could read: nothing of its memory, nor its environment.
+"""Keeps other processes of the same user from reading the daemon's memory and environment.
 
 The commands that the daemon runs are processes of its own user, and its environment holds the keys of
-providers. On Linux /proc shows both to that user. Elsewhere only the dump of a crash is seen to.
+providers. On Linux /proc shows both to that user. On other systems only core dumps are turned off.
 
 Sources: proc_pid_environ(5), prctl(2) PR_SET_DUMPABLE, proc_pid_stat(5), getrlimit(2).
 """
@@ -20,18 +20,18 @@ from codexd.machine.python_child import plain_environment
 log = logging.getLogger(__name__)
 
 _PR_SET_DUMPABLE: Final = 4
-# Fields of proc_pid_stat(5), counted from the third on: where the environment lies that the process began with.
+# Fields of proc_pid_stat(5), counted from the third on: the address range of the initial environment.
 _ENV_START, _ENV_END = 50 - 3, 51 - 3
 
 
 def keep_memory_private() -> None:
-    """Leave no dump of a crash, and let nobody of the same user read memory, environment or open files.
+    """Turn off core dumps, and keep processes of the same user from reading memory, environment and open files.
 
-    To be called once, before any command runs and before there is a second thread. Who may trace every
-    process, as root may on many machines, still reads the memory, but no key in /proc/PID/environ.
+    Call it once, before any command runs and before there is a second thread. A process that may trace every
+    process (usually root) can still read the memory, but finds no key in /proc/PID/environ.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
-    # The soft one alone: a command that wants a dump says `ulimit -c`, as it must nearly everywhere.
+    # Only the soft limit: a command that wants a core dump uses `ulimit -c`, as on most systems.
     resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
     if sys.platform != "linux":
         return
@@ -50,7 +50,7 @@ def keep_memory_private() -> None:
         os.putenv(name, value)  # a copy elsewhere, for the C libraries that look there
     start, end = bounds
     ctypes.memset(start, 0, end - start)
-    # What is no secret stays to be seen, so that a person can tell whose home a daemon serves.
+    # Variables that are no secrets stay visible, so that a person can see which home a daemon serves.
     plain = b"".join(b"%s=%s\0" % (name, value) for name, value in _plain())
     ctypes.memmove(start, plain, min(len(plain), end - start))
 
@@ -61,7 +61,7 @@ def _plain() -> Iterator[tuple[bytes, bytes]]:
 
 
 def _first_environment() -> tuple[int, int] | None:
-    """From where to where the environment lies that /proc/self/environ shows; None if nothing tells."""
+    """The address range of the environment that /proc/self/environ shows; None if it is unknown."""
     try:
         with open("/proc/self/stat", "rb", buffering=0) as file:
             fields = file.read().rpartition(b")")[2].split()

@@ -1,6 +1,6 @@
-"""How another Python process of ours is started: deaf to the working directory and to PYTHON* variables.
+"""Starts Python child processes that ignore the working directory and PYTHON* variables.
 
-They stay in the environment of the daemon: the commands that it runs are the person's, and so are they.
+The daemon's own environment keeps these variables, since it is the environment of the person's commands.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import site
 import sys
 from typing import Final
 
-# What a process needs that works on files for the daemon: where programs, files and words are. No keys.
+# The variables that a child process for work on files needs: paths and locale. No keys.
 _PLAIN: Final = frozenset({"CODEXD_HOME", "HOME", "LANG", "PATH", "TMPDIR", "TZ"})
 
 
 def plain_environment() -> dict[str, str]:
-    """The environment of a child that needs nothing of the person's: everybody of this user can read it."""
+    """A minimal environment for a child process; every process of this user can read it."""
     return {
         name: value
         for name, value in os.environ.items()
@@ -25,6 +25,6 @@ def plain_environment() -> dict[str, str]:
 
 def python_command(module: str) -> tuple[str, ...]:
     """The beginning of a command that runs a module of ours."""
-    # What is installed for one user alone is not found with -I (site.USER_SITE); in a .venv that is off.
+    # With -I, packages of the user (site.USER_SITE) are not found; in a .venv that is off anyway.
     deaf = ("-E", "-P") if site.ENABLE_USER_SITE else ("-I",)
     return (sys.executable, *deaf, "-m", module)

@@ -1,11 +1,11 @@
-"""Whether git could start a program that a folder's repository names, though it is only asked to read. I/O.
+"""Checks whether git, in a command that only reads, could start a program that a repository names. I/O.
 
-Law: what is not known to start nothing may start something. A repository is plain if each line of its
-configuration sets a key of the table below, and it has no submodules, no objects elsewhere and no other shape
-than `git init`, `git clone` and `git worktree add` make. Nothing is said of the person's own configuration:
-what that names, the person chose.
+Law: a key or shape that is not known to be safe is refused. A repository is plain if each line of its
+configuration sets a key of the table below, and it has no submodules, no objects elsewhere and only the shape
+that `git init`, `git clone` and `git worktree add` make. The person's own configuration is not checked:
+the person chose its programs.
 
-A key stands in the table because git reads only facts in it, or because `tools/guarded.py` overrides it in the
+A key is in the table because git reads only facts from it, or because `tools/guarded.py` overrides it in the
 environment of every command that runs unasked. Sources: git-config(1), gitrepository-layout(5), index-format(5).
 """
 
@@ -22,14 +22,14 @@ from codexd.machine.foreign_files import read_file
 CONFIG_BYTES_MAX: Final = (
     1 << 20
 )  # as for other files of a repository; a large one has some kilobytes
-# An entry needs 70 bytes and more: half a million files. More are looked through for longer than a person waits.
+# An entry needs at least 70 bytes: half a million files. Checking more would take longer than a person waits.
 INDEX_BYTES_MAX: Final = 64 << 20
 _NAME_BYTES_MAX: Final = 4096  # of the folder that a `.git` file names
-FOLDERS_MAX: Final = 256  # between a folder and the root: more is a loop of somebody's making
+FOLDERS_MAX: Final = 256  # between a folder and the root: more is a loop of links
 
 
 class _MayRun(Exception):
-    """It could; the message says why, as the rest of a sentence that begins with "its repository"."""
+    """Git could start a program; the message is the rest of a sentence that begins with "its repository"."""
 
 
 def _keys(text: str) -> frozenset[str]:
@@ -37,7 +37,7 @@ def _keys(text: str) -> frozenset[str]:
 
 
 _ANY: Final = _keys("*")
-# By section, in small letters; `remote *` is any `[remote "NAME"]`.
+# By section, in lower case; `remote *` is any `[remote "NAME"]`.
 _PLAIN: Final[Mapping[str, frozenset[str]]] = {
     "advice": _ANY,
     "author": _ANY,
@@ -62,7 +62,7 @@ _PLAIN: Final[Mapping[str, frozenset[str]]] = {
     ),  # not external, nor textconv and command of a driver
     "extensions": _keys(
         "compatobjectformat noop objectformat preciousobjects refstorage relativeworktrees worktreeconfig"
-    ),  # not partialclone: what lacks an object asks the remote's program for it
+    ),  # not partialclone: git asks the remote's program for a missing object
     "feature": _ANY,
     "fetch": _ANY,
     "gc": _ANY,
@@ -103,7 +103,7 @@ _PLAIN: Final[Mapping[str, frozenset[str]]] = {
 }
 
 # One line of a configuration as git writes it: no continuation, no second key in a section's line, no `.` in a
-# section's name. All others are not read, and not believed either.
+# section's name. Any other line is refused.
 _SECTION: Final = re.compile(r'\[([A-Za-z0-9-]+)(?:[ \t]+"((?:[^"\\\n]|\\["\\])*)")?\][ \t]*')
 _KEY: Final = re.compile(r"[ \t]*([A-Za-z][A-Za-z0-9-]*)[ \t]*")
 _NOTHING: Final = re.compile(r"[ \t]*(?:[#;].*)?")
@@ -112,7 +112,7 @@ _TOLD: Final = re.compile(r"[a-z0-9.-]{1,40}")
 
 
 def git_may_run(cwd: str) -> str | None:
-    """Why git could start a program there, as the rest of "its repository …"; None if it can't."""
+    """Why git could start a program in a folder, as the rest of "its repository …"; None if it cannot."""
     try:
         git = _git_folder(Path(os.path.realpath(cwd)))
         if git is not None:
@@ -125,7 +125,7 @@ def git_may_run(cwd: str) -> str | None:
 
 
 def _git_folder(cwd: Path) -> Path | None:
-    """What git takes for the repository of a folder; None where it finds none. Raises: _MayRun, OSError."""
+    """The folder that git uses as the repository; None if it finds none. Raises: _MayRun, OSError."""
     for folder in (cwd, *cwd.parents)[:FOLDERS_MAX]:
         git = folder / ".git"
         if os.path.lexists(git):
@@ -133,7 +133,7 @@ def _git_folder(cwd: Path) -> Path | None:
                 named = read_file(git, _NAME_BYTES_MAX).decode().removeprefix("gitdir:").strip()
                 git = folder / named
             if not _is_git_folder(git):
-                # Git would go on looking: in this folder for a bare one, then above it.
+                # Git would continue: with this folder as a bare repository, then with the folders above.
                 raise _MayRun("is not one that git makes")
             return git
         if _is_git_folder(folder):
@@ -142,10 +142,10 @@ def _git_folder(cwd: Path) -> Path | None:
 
 
 def _is_git_folder(folder: Path) -> bool:
-    """By the same signs as git; `objects` and `refs` may stand where `commondir` says."""
+    """Whether git takes a folder for a repository; `commondir` may name the folder of `objects` and `refs`."""
     if not os.path.lexists(folder / "HEAD"):
         return False
-    return all((folder / one).is_dir() for one in ("objects", "refs")) or os.path.lexists(
+    return all((folder / name).is_dir() for name in ("objects", "refs")) or os.path.lexists(
         folder / "commondir"
     )
 
@@ -167,7 +167,7 @@ def _examine(git: Path) -> None:
 
 
 def _settings(config: bytes) -> Iterator[tuple[str, str]]:
-    """The keys of a configuration with their values, all of them harmless. Raises: _MayRun, ValueError."""
+    """The keys of a configuration with their values, all harmless. Raises: _MayRun, ValueError."""
     if len(config) > CONFIG_BYTES_MAX:
         raise _MayRun("has a configuration that is too long to look through")
     section = ""
@@ -184,22 +184,22 @@ def _settings(config: bytes) -> Iterator[tuple[str, str]]:
         key = assigned[1].lower()
         known = _PLAIN.get(section, frozenset())
         if known is not _ANY and key not in known:
-            raise _MayRun(f"sets {_told(section, key)}, which could start a program")
+            raise _MayRun(f"sets {_named_key(section, key)}, which could start a program")
         yield f"{section}.{key}", value
 
 
-def _told(section: str, key: str) -> str:
-    """A key, if its words are ones that git could have."""
+def _named_key(section: str, key: str) -> str:
+    """The name of a key for a message, if it is valid in git."""
     name = f"{section.removesuffix(' *')}.{key}"
     return name if _TOLD.fullmatch(name) else "a key"
 
 
-# Offsets in an entry of the index: the mode behind six numbers, the flags behind ten and the object's name.
+# Offsets in an entry of the index: the mode after six numbers, the flags after ten and the object's name.
 _MODE_AT, _OBJECT_AT = 24, 40
 _GITLINK: Final = b"\0\0\xe0\0"  # the mode of a submodule
 _EXTENDED, _NAME_MASK = 0x4000, 0xFFF
 _UNREAD: Final = "has an index that is not understood"
-# A part of the index stands in another file; a folder stands for all that is in it.
+# Extensions: a part of the index is in another file; an entry stands for a whole folder.
 _INDEX_ELSEWHERE: Final = frozenset({b"link", b"sdir"})
 
 
@@ -230,7 +230,7 @@ def _examine_index(index: bytes, object_bytes: int) -> None:
 
 
 def _behind_number(index: bytes, at: int) -> int:
-    """Where a number of variable length ends: how much of the name before it is left out."""
+    """Where a number of variable length ends (the count of bytes to drop from the name before)."""
     while at < len(index) and index[at] & 0x80:
         at += 1
     return at + 1

@@ -1,1 +1,1 @@
-"""What goes over the socket: the Codex app-server v2 messages and two framings, all sans-IO."""
+"""The protocol of the socket: Codex app-server v2 messages and two framings, all sans-IO."""

@@ -1,7 +1,7 @@
-"""Methods and members that codexd has beside Codex's own: how the daemon is, a thread's raw log, compaction, pins.
+"""Methods and members that only codexd has: the daemon's status, a thread's raw log, compaction, pins.
 
-Frontends of any version read these structs, so the law: what may be added later has a default, a word of an
-answer that may get more values is a `str`, and this module imports no other (each command pays for it).
+Law: frontends of any version read these structs, so a member that is added later has a default, an
+enumeration of an answer that may grow is a `str`, and this module imports no other (each command imports it).
 """
 
 from __future__ import annotations
@@ -10,31 +10,31 @@ import msgspec
 
 
 class Indexing(msgspec.Struct, frozen=True):
-    """How far the index of threads has come (codexd only)."""
+    """The progress of the index of threads (codexd only)."""
 
     done: int = 0
-    total: int = 0  # 0: nobody has counted yet
+    total: int = 0  # 0: not counted yet
 
 
 class ThreadCounts(msgspec.Struct, frozen=True):
     """How many threads there are."""
 
     loaded: int = 0
-    running: int = 0  # with a turn under way
+    running: int = 0  # with a running turn
     total: int = 0  # on disk, archived ones left out
 
 
 class ThreadTrouble(msgspec.Struct, frozen=True, rename="camel"):
-    """A thread whose log cannot be written or read, or that was left alone."""
+    """A thread whose log cannot be written or read, or that was not resumed after a crash."""
 
     thread_id: str
-    waits: bool = False  # until there is space; else it has stopped, until somebody resumes it
+    waits: bool = False  # true: until there is space; false: until a client resumes it
     reason: str = ""
-    mend: str = ""  # what helps, as a sentence; "" where nothing need be done
+    mend: str = ""  # how to repair it, as a sentence; "" if nothing need be done
 
 
 class ServerStatusResponse(msgspec.Struct, frozen=True, rename="camel"):
-    """How the daemon is."""
+    """The status of the daemon."""
 
     pid: int
     version: str = ""
@@ -44,36 +44,36 @@ class ServerStatusResponse(msgspec.Struct, frozen=True, rename="camel"):
     connections: int = 0
     started_at: int = 0  # Unix seconds
     troubles: tuple[ThreadTrouble, ...] = ()
-    indexing: Indexing | None = None  # where not all threads are in lists and searches yet
+    indexing: Indexing | None = None  # set while not all threads are in lists and searches
 
 
 class ThreadLogReadParams(msgspec.Struct, frozen=True, rename="camel"):
-    """Records of a thread's log, as they stand there."""
+    """Read records of a thread's log, unchanged."""
 
     thread_id: str
-    after: int = 0  # behind this seq
+    after: int = 0  # records after this seq
     limit: int | None = None
 
 
 class ThreadLogReadResponse(msgspec.Struct, frozen=True, rename="camel"):
-    """A page of records; `next_after` is where the next page begins, null at the end."""
+    """A page of records; `next_after` is the `after` of the next page, null at the end."""
 
     records: tuple[msgspec.Raw, ...]
     next_after: int | None = None
 
 
 class ThreadScrubParams(msgspec.Struct, frozen=True, rename="camel"):
-    """What to take out of a thread and of its forks; at least one of patterns, seqs and known."""
+    """Remove text from a thread and its forks; at least one of patterns, seqs and known must be given."""
 
     thread_id: str
-    patterns: tuple[str, ...] = ()  # regular expressions: what matches is replaced
+    patterns: tuple[str, ...] = ()  # regular expressions; every match is replaced
     seqs: tuple[int, ...] = ()  # records of which every text is replaced
-    known: bool = False  # whatever is a secret by what the daemon knows now
-    dry_run: bool = False  # only say what would be
+    known: bool = False  # all secrets that the daemon knows now
+    dry_run: bool = False  # only report what would be replaced
 
 
 class ScrubbedThread(msgspec.Struct, frozen=True, rename="camel"):
-    """What was found in one thread's own records."""
+    """The replacements in a thread's own records."""
 
     thread_id: str
     seqs: tuple[int, ...]
@@ -82,17 +82,17 @@ class ScrubbedThread(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ThreadScrubResponse(msgspec.Struct, frozen=True, rename="camel"):
-    """What was replaced, or would be; the thread itself comes first."""
+    """The replacements that were made, or would be; the thread itself comes first."""
 
     threads: tuple[ScrubbedThread, ...]
-    blobs: int  # with other content, under other names
-    blobs_left: int  # whose old content could not be removed yet
+    blobs: int  # blobs with new content, under new names
+    blobs_left: int  # blobs whose old content could not be removed yet
     dry_run: bool
-    parent: str | None = None  # whose records the thread shares; they were not touched
+    parent: str | None = None  # the thread whose records this one shares; they were not changed
 
 
 class ProviderFindLocalParams(msgspec.Struct, frozen=True):
-    """Which server and which model; both may be left to the daemon."""
+    """Find a local server and a model; both are optional."""
 
     provider: str | None = None  # ollama, lmstudio, llamacpp, vllm, or one of config.toml
     model: str | None = None
@@ -102,28 +102,28 @@ class FoundModel(msgspec.Struct, frozen=True, rename="camel"):
     """A model that a local server has."""
 
     id: str
-    context_window: int | None = None  # tokens, where the server says it
+    context_window: int | None = None  # tokens, if the server reports it
 
 
 class ProviderFindLocalResponse(msgspec.Struct, frozen=True, rename="camel"):
-    """What to start a thread with."""
+    """The server and the model to start a thread with."""
 
     model_provider: str
     model: str
     name: str  # of the server, for people
     base_url: str
-    models: tuple[FoundModel, ...]  # all that it has
+    models: tuple[FoundModel, ...]  # all models of the server
 
 
 class StoreStreamsParams(msgspec.Struct, frozen=True, rename="camel"):
-    """All logs, page by page; damaged ones too, which no list of threads may show."""
+    """List all logs, page by page, including damaged ones that lists of threads may not show."""
 
-    after: str | None = None  # behind this one, by name
+    after: str | None = None  # after this name
     limit: int | None = None
 
 
 class StoredLog(msgspec.Struct, frozen=True, rename="camel"):
-    """One log, as its folder tells of it."""
+    """A log file."""
 
     thread_id: str
     archived: bool
@@ -131,7 +131,7 @@ class StoredLog(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class StoreStreamsResponse(msgspec.Struct, frozen=True, rename="camel"):
-    """A page of logs, by name; `next_after` is where the next page begins, null at the end."""
+    """A page of logs, by name; `next_after` is the `after` of the next page, null at the end."""
 
     data: tuple[StoredLog, ...]
     next_after: str | None = None
@@ -145,51 +145,51 @@ class ThreadVerifyParams(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Salvaged(msgspec.Struct, frozen=True, rename="camel"):
-    """What became of a damaged log."""
+    """The result of a salvage."""
 
     records: int
-    lost: int  # of those, how many stand for ones that cannot be read any more
-    kept: str  # the file that it was
+    lost: int  # of those, records that replace lost ones
+    kept: str  # the damaged file, which was kept
 
 
 class ThreadVerifyResponse(msgspec.Struct, frozen=True, rename="camel"):
-    """What was found; `damage` is what is wrong with the log now."""
+    """The result of the check; `damage` is the damage that the log has now."""
 
     thread_id: str
     archived: bool
-    records: int  # whole ones of its own
+    records: int  # complete records of its own
     damage: str | None = None
-    found: str | None = None  # what was wrong before it was salvaged
+    found: str | None = None  # the damage before the salvage
     salvaged: Salvaged | None = None
-    # Of an append that never finished: nothing of it was acknowledged, and no damage was done.
+    # Bytes of an unfinished append, which was never acknowledged: this is no damage.
     unfinished: str | None = None
 
 
 class StoreBlobsVerifyParams(msgspec.Struct, frozen=True, rename="camel"):
-    """Check large outputs and images against the hashes that they are named by, page by page."""
+    """Check large outputs and images against the hashes in their names, page by page."""
 
-    after: str | None = None  # behind this one, by name
+    after: str | None = None  # blobs after this name
 
 
 class DamagedBlob(msgspec.Struct, frozen=True):
-    """One whose bytes are not those that it was made of."""
+    """A blob whose content does not match its name."""
 
     sha256: str
     damage: str
 
 
 class StoreBlobsVerifyResponse(msgspec.Struct, frozen=True, rename="camel"):
-    """What was found; `next_after` is where the next page begins, null at the end."""
+    """The result of the check; `next_after` is the `after` of the next page, null at the end."""
 
     checked: int
     total: int
     damaged: tuple[DamagedBlob, ...] = ()
     next_after: str | None = None
-    unreadable: tuple[DamagedBlob, ...] = ()  # what the system did not let be read, and why
+    unreadable: tuple[DamagedBlob, ...] = ()  # blobs that could not be read, and why
 
 
 class StoreBlobsSweepResponse(msgspec.Struct, frozen=True, rename="camel"):
-    """Large outputs and images that no log names were removed."""
+    """The large outputs and images that were removed, since no log names them."""
 
     looked_at: int
     removed: int
@@ -197,28 +197,28 @@ class StoreBlobsSweepResponse(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ImportedFrom(msgspec.Struct, frozen=True, rename="camel"):
-    """codexd only: where the past of a thread comes from that was not written here."""
+    """codexd only: the origin of records that this home did not write."""
 
-    origin: str = ""  # "package", "rollout", or "log": records that lay in its log
-    path: str | None = None  # the file, as it was named then
+    origin: str = ""  # "package", "rollout", or "log" (foreign records in its log)
+    path: str | None = None  # the name of the file at the time
     at: int | None = None  # Unix seconds; null: it was not taken in yet, and grants nothing
-    dropped: tuple[str, ...] = ()  # what counts no more, in words for people
+    dropped: tuple[str, ...] = ()  # settings and approvals that no longer count, for people
 
 
 class KeptPreview(msgspec.Struct, frozen=True, rename="camel"):
-    """A record of which something would stay."""
+    """A record that a compaction would keep, at least in part."""
 
     seq: int
-    tokens: int = 0  # an estimate, as all counts here
+    tokens: int = 0  # an estimate, like all counts here
     text: str = ""  # its beginning
     truncated: bool = False  # the middle would be left out
     pinned: bool = False
 
 
 class HistoryCount(msgspec.Struct, frozen=True, rename="camel"):
-    """Items of the model's history by what they are."""
+    """Items of the model's history, by kind."""
 
-    user_messages: int = 0  # what people said, and what the daemon told in that role
+    user_messages: int = 0  # messages in the user role, from people and from the daemon
     answers: int = 0
     reasoning: int = 0
     calls: int = 0
@@ -228,14 +228,14 @@ class HistoryCount(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ThreadCompactPreviewResponse(msgspec.Struct, frozen=True, rename="camel"):
-    """What would come of a compaction. What the summary will say and how long it is nobody knows before."""
+    """The effect of a compaction, without the summary, which is not known before."""
 
     context_tokens: int = 0  # now
-    compact_at: int | None = None  # so many, and it happens by itself; null: nobody knows
+    compact_at: int | None = None  # at so many tokens the thread is compacted; null: unknown
     history: HistoryCount = HistoryCount()
     kept: tuple[KeptPreview, ...] = ()
     kept_tokens: int = 0
-    lost: HistoryCount = HistoryCount()  # that the summary alone will tell of
+    lost: HistoryCount = HistoryCount()  # items that only the summary will cover
     compactions: int = 0  # so far
     summary_known: bool = False
 
@@ -245,7 +245,7 @@ class PinView(msgspec.Struct, frozen=True, rename="camel"):
 
     seq: int
     tokens: int = 0  # an estimate
-    text: str = ""  # the beginning of what is kept
+    text: str = ""  # the beginning of the kept text
 
 
 class ThreadPinsResponse(msgspec.Struct, frozen=True, rename="camel"):
@@ -255,28 +255,28 @@ class ThreadPinsResponse(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ThreadCompactUndoResponse(msgspec.Struct, frozen=True, rename="camel"):
-    """What the model's history comes to without it."""
+    """The model's history without the compaction."""
 
     context_tokens: int = 0  # an estimate
-    compact_at: int | None = None  # so many, and the next turn compacts again; null: nobody knows
-    fits: bool = True  # whether the next turn goes on with it as it is
+    compact_at: int | None = None  # at so many tokens the next turn compacts again; null: unknown
+    fits: bool = True  # whether the next turn can use the history without a compaction
     left: bool = False  # whether an earlier compaction still counts
 
 
 class TextRange(msgspec.Struct, frozen=True):
-    """A part of a text, in UTF-16 code units; `end` is the first one behind it."""
+    """A part of a text, in UTF-16 code units; `end` is exclusive."""
 
     start: int
     end: int
 
 
 class SearchHit(msgspec.Struct, frozen=True, rename="camel"):
-    """A place in a thread (codexd only)."""
+    """A match in a thread (codexd only)."""
 
     seq: int
     kind: str  # name, prompt, answer, path, command, reasoning or output
     turn_id: str | None = None
     item_id: str | None = None
     snippet: str = ""
-    ranges: tuple[TextRange, ...] = ()  # of the snippet: what was found
-    taken_back: bool = False  # whether its turn counts no more
+    ranges: tuple[TextRange, ...] = ()  # the matches in the snippet
+    taken_back: bool = False  # whether its turn was taken back

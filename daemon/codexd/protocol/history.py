@@ -1,4 +1,4 @@
-"""Shortening what the model is given of a thread: `thread/compact/start`."""
+"""Methods that change the model's history: compaction, pins, reverts."""
 
 from __future__ import annotations
 
@@ -12,47 +12,47 @@ class ThreadCompactStartParams(ThreadIdParams, frozen=True):
 
 
 class ThreadCompactStartResponse(msgspec.Struct, frozen=True, rename="camel"):
-    """It has begun."""
+    """The compaction has begun."""
 
     turn_id: str  # codexd only
 
 
 class ThreadCompactPreviewParams(ThreadIdParams, frozen=True):
-    """What a compaction would keep and lose, without calling a model."""
+    """Show what a compaction would keep and drop, without calling a model."""
 
 
 class ThreadPinParams(ThreadIdParams, frozen=True):
-    """A record of the thread, as `thread/log/read` numbers them."""
+    """Pin or unpin a record of the thread, by its number in `thread/log/read`."""
 
     seq: int
 
 
 class ThreadPinListParams(ThreadIdParams, frozen=True):
-    """Which records are pinned."""
+    """List the pinned records."""
 
 
 class ThreadRevertParams(ThreadIdParams, frozen=True):
-    """Have a thread stand as it stood before one of its turns. No file on the disk is changed."""
+    """Revert a thread to the state before one of its turns. No file on the disk is changed."""
 
-    before_turn_id: str  # taken back: this one, and all behind it
+    before_turn_id: str  # this turn and all later ones are taken back
 
 
 class ThreadRevertResponse(msgspec.Struct, frozen=True, rename="camel"):
-    """The thread, without its turns: those are listed page by page, backwards from the cursors."""
+    """The thread, without its turns, which are listed page by page, backwards from the cursors."""
 
     thread: Thread
     items_backwards_cursor: str | None = None
     turns_backwards_cursor: str | None = None
-    turns: int = 0  # codexd only: so many were taken back
+    turns: int = 0  # codexd only: how many were taken back
 
 
 class ThreadRevertUndoParams(ThreadIdParams, frozen=True):
-    """Bring back what the last revert that stands took away; turns since then stay behind it."""
+    """Undo the last revert that is in force; later turns stay after the turns that are brought back."""
 
 
 class ThreadRevertUndoResponse(ThreadRevertResponse, frozen=True):
-    """The same as of the revert; `turns` is how many were brought back."""
+    """As for the revert; `turns` is how many were brought back."""
 
 
 class ThreadCompactUndoParams(ThreadIdParams, frozen=True):
-    """Have the model's history as if the last compaction that counts had not happened."""
+    """Restore the model's history as if the last compaction in force had not happened."""

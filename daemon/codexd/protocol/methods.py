@@ -1,7 +1,7 @@
-"""Every method that a client may call: one row each, and how its params are read.
+"""The table of methods that a client may call, and how their params are decoded.
 
-The law: the table is the whole of what the daemon answers. Methods whose legal answer is "there is none
-of that here" have their answer ready in `EMPTY_ANSWERS`; any other name is unknown.
+Law: the daemon answers only the methods of this table. Methods for features that codexd does not have are
+answered with an empty result from `EMPTY_ANSWERS`; any other name is unknown.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ Params = TypeVar("Params", bound=msgspec.Struct)
 
 
 class NoParams(msgspec.Struct, frozen=True):
-    """The method takes nothing."""
+    """No params."""
 
 
 class ClientInfo(msgspec.Struct, frozen=True):
-    """Who connects."""
+    """The client's name and version."""
 
     name: str
     version: str = ""
@@ -41,7 +41,7 @@ class ClientInfo(msgspec.Struct, frozen=True):
 
 
 class CodexdCapabilities(msgspec.Struct, frozen=True):
-    """What a client wants of codexd beyond the original's protocol."""
+    """Extensions of Codex's protocol that a client wants."""
 
     cursor: bool = (
         False  # `seq` on every notification, `offset` on deltas, `after` in thread/resume
@@ -49,7 +49,7 @@ class CodexdCapabilities(msgspec.Struct, frozen=True):
 
 
 class Capabilities(msgspec.Struct, frozen=True, rename="camel"):
-    """What a client can do and wants."""
+    """The capabilities and options of a client."""
 
     experimental_api: bool | None = False
     opt_out_notification_methods: tuple[str, ...] | None = None  # exact names
@@ -57,14 +57,14 @@ class Capabilities(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class InitializeParams(msgspec.Struct, frozen=True, rename="camel"):
-    """A connection begins."""
+    """Begin a connection."""
 
     client_info: ClientInfo
     capabilities: Capabilities | None = None
 
 
 class InitializeResponse(msgspec.Struct, frozen=True, rename="camel"):
-    """Who answers. Clients want `name/X.Y.Z` in the user agent: the SDK reads the version from it."""
+    """The daemon. Clients expect `name/X.Y.Z` in the user agent: the SDK reads the version from it."""
 
     user_agent: str
     codex_home: str
@@ -73,7 +73,7 @@ class InitializeResponse(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ModelListParams(msgspec.Struct, frozen=True, rename="camel"):
-    """Which models."""
+    """List models."""
 
     cursor: str | None = None
     limit: int | None = None
@@ -82,18 +82,18 @@ class ModelListParams(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ReasoningEffortOption(msgspec.Struct, frozen=True, rename="camel"):
-    """How hard a model can think."""
+    """A reasoning effort that a model supports."""
 
     reasoning_effort: str
     description: str
 
 
 class Model(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """A model as pickers show it."""
+    """A model, as a model picker shows it."""
 
     id: str
     model: str
-    upgrade: str | None = None  # the model that is to be used instead
+    upgrade: str | None = None  # the model that replaces it
     display_name: str
     description: str
     hidden: bool = False
@@ -112,13 +112,13 @@ class ModelListResponse(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class AccountReadParams(msgspec.Struct, frozen=True, rename="camel"):
-    """Who is signed in."""
+    """Read the account that is signed in."""
 
     refresh_token: bool | None = False
 
 
 class ApiKeyAccount(msgspec.Struct, frozen=True, tag="apiKey"):
-    """Requests are paid for by an API key."""
+    """Requests are billed to an API key."""
 
 
 class ChatgptAccount(msgspec.Struct, frozen=True, rename="camel", tag="chatgpt"):
@@ -132,7 +132,7 @@ Account = ApiKeyAccount | ChatgptAccount
 
 
 class AccountReadResponse(msgspec.Struct, frozen=True, rename="camel"):
-    """Who is signed in. Without an account, `requires_openai_auth` brings up the TUI's sign-in page."""
+    """The account. Without an account, `requires_openai_auth` opens the TUI's sign-in page."""
 
     account: Account | None
     requires_openai_auth: bool
@@ -140,14 +140,14 @@ class AccountReadResponse(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ConfigReadParams(msgspec.Struct, frozen=True, rename="camel"):
-    """The settings in force, for a folder."""
+    """Read the settings in force for a folder."""
 
     include_layers: bool | None = False
     cwd: str | None = None
 
 
 class ConfigReadResponse(msgspec.Struct, frozen=True):
-    """The settings in force by their names in config.toml, and which file each is from."""
+    """The settings in force, by their names in config.toml, and the file of each."""
 
     config: msgspec.Raw
     origins: msgspec.Raw
@@ -155,18 +155,18 @@ class ConfigReadResponse(msgspec.Struct, frozen=True):
 
 
 class ConfigRequirementsReadResponse(msgspec.Struct, frozen=True):
-    """What an administrator demands: codexd knows of nobody who could."""
+    """An administrator's requirements; codexd has none."""
 
     requirements: None = None
 
 
 class Method(msgspec.Struct, frozen=True):
-    """What a method takes and gives."""
+    """The params and the result of a method."""
 
     params: type[msgspec.Struct]
     response: type[msgspec.Struct]
     needs_initialize: bool = True
-    looks: bool = False  # it changes nothing, neither a thread nor what the connection follows
+    looks: bool = False  # read-only: it changes neither a thread nor what the connection follows
     large: bool = False  # its answer grows with the thread
 
 
@@ -253,7 +253,7 @@ METHODS: dict[str, Method] = {
     "turn/steer": Method(turns.TurnSteerParams, turns.TurnSteerResponse),
 }
 
-# What the TUI asks for when it starts and codexd has none of: the result, encoded. Params are not read.
+# Encoded results of methods that the TUI calls when it starts and codexd does not have. Params are not read.
 EMPTY_ANSWERS: dict[str, bytes] = {
     "collaborationMode/list": b'{"data":[]}',
     "hooks/list": b'{"data":[]}',
@@ -266,7 +266,7 @@ EMPTY_ANSWERS: dict[str, bytes] = {
 
 
 def known_methods() -> tuple[str, ...]:
-    """All that is answered: for the error about what is not."""
+    """The names of all methods, for the error about an unknown one."""
     return (*METHODS, *EMPTY_ANSWERS)
 
 
@@ -284,5 +284,5 @@ def read_params(method: str, kind: type[Params], params: msgspec.Raw) -> Params:
     except msgspec.ValidationError as error:
         raise invalid_params(f"{method}: {complaint(error, kind)}") from error
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        # The message was JSON on the whole, so it is a text or a depth that only the type shows.
+        # The message was valid JSON, so a string or the depth is invalid only for this type.
         raise invalid_params(f"{method}: {error}") from error

@@ -1,7 +1,7 @@
-"""What the daemon says unasked: one struct per notification, and the encoders of them.
+"""The daemon's notifications: a struct for each, and their encoders.
 
-The law: a notification is encoded once, however many hear it. Deltas, of which there are hundreds a
-second, have all but their text encoded in advance.
+Law: a notification is encoded once for all its receivers. Deltas, of which there are hundreds a
+second, have all parts but their text encoded in advance.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ class _OfItem(_OfTurn, frozen=True, kw_only=True):
 
 
 class ThreadStartedNotification(msgspec.Struct, frozen=True):
-    """A thread began, or a fork of one."""
+    """A thread was started or forked."""
 
     thread: Thread
 
 
 class ThreadStatusChangedNotification(_OfThread, frozen=True, kw_only=True):
-    """A thread is busy, waits, or rests."""
+    """The status of a thread changed."""
 
     status: ThreadStatus
 
@@ -50,35 +50,37 @@ class ThreadClosedNotification(_OfThread, frozen=True, kw_only=True):
 
 
 class ThreadArchivedNotification(_OfThread, frozen=True, kw_only=True):
-    """A thread was put away."""
+    """A thread was archived."""
 
 
 class ThreadDeletedNotification(_OfThread, frozen=True, kw_only=True):
-    """A thread is gone for good."""
+    """A thread was deleted."""
 
 
 class ThreadUnarchivedNotification(_OfThread, frozen=True, kw_only=True):
-    """A thread is back."""
+    """A thread was unarchived."""
 
 
 class ThreadNameUpdatedNotification(_OfThread, frozen=True, kw_only=True):
-    """A thread has another name."""
+    """A thread was renamed."""
 
     thread_name: str | None
 
 
 class ThreadRevertedNotification(_OfThread, frozen=True, kw_only=True):
-    """Turns were taken away from its history, or brought back: whoever shows it reads it again.
+    """Turns of a thread were taken back, or brought back: a frontend that shows them reads them again.
 
-    The original says the thread alone; the rest spares a frontend that reading.
+    Codex sends only the thread's id; with the other members a frontend need not read the turns again.
     """
 
-    turns: int  # so many
-    before_turn_id: str | None = None  # taken away: this one and all behind it; null: brought back
+    turns: int  # how many
+    before_turn_id: str | None = (
+        None  # this turn and all later ones were taken back; null: turns were brought back
+    )
 
 
 class ThreadSettings(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """The settings of a thread as all who are attached see them."""
+    """The settings of a thread, as attached clients receive them."""
 
     cwd: str
     environments: tuple[Environment, ...] | None = None
@@ -94,35 +96,35 @@ class ThreadSettings(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 
 
 class ThreadSettingsUpdatedNotification(_OfThread, frozen=True, kw_only=True):
-    """A thread has other settings."""
+    """The settings of a thread changed."""
 
     thread_settings: ThreadSettings
 
 
 class ThreadTokenUsageUpdatedNotification(_OfTurn, frozen=True, kw_only=True):
-    """A response was paid for."""
+    """A response used tokens."""
 
     token_usage: ThreadTokenUsage
 
 
 class ThreadQueueChangedNotification(_OfThread, frozen=True, kw_only=True):
-    """Input was queued, withdrawn, or taken."""
+    """Input was queued, withdrawn, or used by a turn."""
 
 
 class TurnStartedNotification(_OfThread, frozen=True, kw_only=True):
-    """A turn runs."""
+    """A turn started."""
 
     turn: Turn
 
 
 class TurnCompletedNotification(_OfThread, frozen=True, kw_only=True):
-    """A turn ended, however it did."""
+    """A turn ended: completed, interrupted or failed."""
 
     turn: Turn
 
 
 class ItemStartedNotification(msgspec.Struct, frozen=True, rename="camel"):
-    """An item appears."""
+    """An item started."""
 
     item: ThreadItem | Raw
     thread_id: str
@@ -131,7 +133,7 @@ class ItemStartedNotification(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ItemCompletedNotification(msgspec.Struct, frozen=True, rename="camel"):
-    """An item is whole, and what it now says replaces what its deltas said."""
+    """An item is complete; its content replaces that of its deltas."""
 
     item: ThreadItem | Raw
     thread_id: str
@@ -140,7 +142,7 @@ class ItemCompletedNotification(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class AgentMessageDeltaNotification(_OfItem, frozen=True, kw_only=True):
-    """More of what the model says."""
+    """More text of a message of the model."""
 
     delta: str
 
@@ -166,7 +168,7 @@ class ReasoningTextDeltaNotification(_OfItem, frozen=True, kw_only=True):
 
 
 class CommandExecutionOutputDeltaNotification(_OfItem, frozen=True, kw_only=True):
-    """More of what a command printed."""
+    """More output of a command."""
 
     delta: str
 
@@ -181,26 +183,26 @@ class ErrorNotification(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class WarningNotification(msgspec.Struct, frozen=True, rename="camel"):
-    """Something a person should know; without a thread, it is about the daemon."""
+    """A warning for a person; without a thread, it is about the daemon."""
 
     message: str
     thread_id: str | None = None
 
 
 class ContextCompactedNotification(_OfThread, frozen=True, kw_only=True):
-    """The model's history was shortened. Newer clients take it from the item `contextCompaction`."""
+    """The model's history was compacted. Newer clients use the item `contextCompaction` instead."""
 
     turn_id: str
 
 
 class ServerRequestResolvedNotification(_OfThread, frozen=True, kw_only=True):
-    """A question was answered, or is one no more: whoever shows it takes it away."""
+    """A question was answered or withdrawn: clients remove it."""
 
     request_id: RequestId
 
 
 class RateLimitWindow(msgspec.Struct, frozen=True, rename="camel"):
-    """How much of a window is used."""
+    """The used part of a rate limit window."""
 
     used_percent: int
     window_duration_mins: int | None = None
@@ -208,7 +210,7 @@ class RateLimitWindow(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class RateLimits(msgspec.Struct, frozen=True, rename="camel"):
-    """The account's limits as the provider last told them."""
+    """The account's rate limits, as the provider last reported them."""
 
     limit_id: str | None = None
     limit_name: str | None = None
@@ -219,7 +221,7 @@ class RateLimits(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class AccountRateLimitsUpdatedNotification(msgspec.Struct, frozen=True, rename="camel"):
-    """The provider told its limits."""
+    """The provider reported new rate limits."""
 
     rate_limits: RateLimits
 
@@ -282,7 +284,7 @@ class DeltaEncoder:
         given = {name: index for name, index in indexes.items() if index is not None}
         ready = _encoder.encode(params | given)[:-1]
         self._before = b'{"method":"%b","params":%b,"delta":' % (method.encode(), ready)
-        # Of the last delta: those of one read have one moment.
+        # The encoded time of the last delta: deltas of one network read have the same time.
         self._at_ms, self._ending = 0, b'},"emittedAtMs":0}'
 
     def encode(self, delta: str, emitted_at_ms: int) -> bytes:

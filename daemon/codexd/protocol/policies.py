@@ -1,6 +1,6 @@
-"""What a thread may do, in the wire's words, and what those words come to in ours.
+"""The approval and sandbox policies of the protocol, and their translation to those of the core.
 
-The law: whatever a client asks for is brought to a policy that codexd has, never to a looser one.
+Law: a policy that a client asks for is translated to one that codexd has, never to a looser one.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from codexd.core.values.settings import ApprovalPolicy, SandboxMode
 
 
 class GranularPolicy(msgspec.Struct, frozen=True):
-    """Codex's table of the questions that may be asked; codexd asks all of them."""
+    """Codex's table of kinds of questions that may be asked; codexd asks all kinds."""
 
     granular: msgspec.Raw
 
 
-# What a client may send for `approvalPolicy`: `on-failure` is of older clients.
+# The values of `approvalPolicy` that a client may send: older clients send `on-failure`.
 AskedPolicy = Literal["untrusted", "on-request", "never", "on-failure"] | GranularPolicy
 
 
 def approval_policy(asked: AskedPolicy | None) -> ApprovalPolicy | None:
-    """The policy that an asked one comes to; None stays None."""
+    """The core's policy for a policy of the protocol; None for None."""
     if asked == "on-failure" or isinstance(asked, GranularPolicy):
         return "untrusted"
     return asked
@@ -49,7 +49,7 @@ class DangerFullAccess(msgspec.Struct, frozen=True, tag="dangerFullAccess"):
 
 
 class ExternalSandbox(msgspec.Struct, frozen=True, rename="camel", tag="externalSandbox"):
-    """Somebody else confines the commands."""
+    """Another program confines the commands."""
 
     network_access: Literal["restricted", "enabled"] = "restricted"
 
@@ -58,7 +58,7 @@ SandboxPolicy = ReadOnly | WorkspaceWrite | DangerFullAccess | ExternalSandbox
 
 
 def sandbox_mode(policy: SandboxPolicy | None) -> SandboxMode | None:
-    """The word for a policy; None stays None."""
+    """The mode of a policy; None for None."""
     match policy:
         case None:
             return None
@@ -71,7 +71,7 @@ def sandbox_mode(policy: SandboxPolicy | None) -> SandboxMode | None:
 
 
 def sandbox_policy(mode: SandboxMode) -> SandboxPolicy:
-    """The policy that a word stands for."""
+    """The policy of a mode."""
     match mode:
         case "read-only":
             return ReadOnly()

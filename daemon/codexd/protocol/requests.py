@@ -1,7 +1,7 @@
-"""What the daemon asks of its clients, and how their answers are read.
+"""The daemon's requests to its clients, and how their answers are decoded.
 
-The law: only a decision that can be read decides. An error for an answer, or a word that nobody offered,
-is the affair of the client that sent it: the question stays open for the others.
+Law: only a valid decision decides. If a client answers with an error, or with a value that was not offered,
+the question stays open for the other clients.
 """
 
 from __future__ import annotations
@@ -17,21 +17,23 @@ from codexd.protocol.wire.rpc import ClientReply
 COMMAND_APPROVAL: Final = "item/commandExecution/requestApproval"
 
 Decision = Literal["accept", "acceptForSession", "decline", "cancel"]
-# Without the amendment of the original's rules: codexd writes no rules for later.
+# Without Codex's amendment of rules: codexd writes no rules for later.
 OFFERED: tuple[Decision, ...] = ("accept", "acceptForSession", "decline", "cancel")
 
 
 class AskedByCodexd(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """What the original's question has no members for."""
+    """Members that Codex's request does not have."""
 
     approval_id: str
-    action_hash: str  # of what would run; an answer that gives it back is one to this action
-    reason: str  # the daemon's own words alone
-    model_says: str | None = None  # the model's, on one line
+    action_hash: (
+        str  # of the action that would run; an answer that repeats it is an answer to this action
+    )
+    reason: str  # the daemon's own reason only
+    model_says: str | None = None  # the model's reason, on one line
 
 
 class CommandApprovalParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """May this command run?"""
+    """Ask whether a command may run."""
 
     kind: Literal["command"] = "command"
     thread_id: str
@@ -39,7 +41,7 @@ class CommandApprovalParams(msgspec.Struct, frozen=True, rename="camel", kw_only
     item_id: str
     started_at_ms: int
     environment_id: str | None = "local"
-    reason: str | None = None  # the daemon's own, and then the model's as such
+    reason: str | None = None  # the daemon's reason, then the model's, marked as such
     command: str | None = None
     cwd: str | None = None
     command_actions: tuple[UnknownAction, ...] | None = None
@@ -62,7 +64,7 @@ class _CommandApprovalResponse(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class CommandApprovalResponse(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """The answer of a frontend of ours."""
+    """The answer of codexd's own frontends."""
 
     decision: Decision
     approval_id: str | None = None
@@ -70,24 +72,24 @@ class CommandApprovalResponse(msgspec.Struct, frozen=True, rename="camel", omit_
 
 
 class Decided(msgspec.Struct, frozen=True):
-    """A client decided."""
+    """A client's decision."""
 
     decision: Decision
-    # The words of a prefix that the client would have allowed for ever; the command at hand is accepted.
+    # The prefix that the client wanted to allow for ever; only the present command is accepted.
     amendment: tuple[str, ...] | None = None
-    # What the client says that it answers; None where it does not say.
+    # The action that the client says that it answers; None if it does not say.
     approval_id: str | None = None
     action_hash: str | None = None
 
 
 class Undecided(msgspec.Struct, frozen=True):
-    """A client answered, and nothing was decided by it."""
+    """A client answered without a decision."""
 
     reason: str
 
 
 def read_decision(answer: ClientReply) -> Decided | Undecided:
-    """What a client's answer to a command approval says."""
+    """The decision in a client's answer to a command approval."""
     if answer.error is not None:
         return Undecided(
             f"the client answered with error {answer.error.code}: {answer.error.message}"

@@ -1,6 +1,6 @@
-"""Searching on the wire: what `thread/search` and `thread/searchOccurrences` take and give.
+"""The params and results of `thread/search` and `thread/searchOccurrences`.
 
-The law is that of `protocol.threads`: the original's members under their names, ours beside them.
+Law: as in `protocol.threads`, Codex's members have their names, and codexd's are additions.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Kind = Literal["name", "prompt", "answer", "path", "command", "reasoning", "outp
 
 
 class ThreadSearchParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """What to look for, in which threads."""
+    """Search threads for a text."""
 
     search_term: str
     cursor: str | None = None
@@ -25,12 +25,12 @@ class ThreadSearchParams(msgspec.Struct, frozen=True, rename="camel", kw_only=Tr
     sort_key: Literal["created_at", "updated_at", "recency_at"] | None = None
     sort_direction: SortDirection | None = None
     source_kinds: tuple[str, ...] | None = None
-    kinds: tuple[Kind, ...] | None = None  # codexd only: what it may stand in; none: anything
-    hits: bool | None = None  # codexd only: whether each thread comes with the places in it
+    kinds: tuple[Kind, ...] | None = None  # codexd only: the kinds of text to search; null: all
+    hits: bool | None = None  # codexd only: whether each thread comes with its matches
 
 
 class ThreadSearchResult(msgspec.Struct, frozen=True, rename="camel"):
-    """A thread, and the most telling text in which it was found."""
+    """A thread, and the best text that matched."""
 
     thread: Thread
     snippet: str
@@ -47,7 +47,7 @@ class ThreadSearchResponse(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ThreadSearchOccurrencesParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """What to look for in the messages of one thread."""
+    """Search the messages of one thread."""
 
     thread_id: str
     search_term: str
@@ -56,7 +56,7 @@ class ThreadSearchOccurrencesParams(msgspec.Struct, frozen=True, rename="camel",
 
 
 class ThreadSearchOccurrence(msgspec.Struct, frozen=True, rename="camel"):
-    """One place in a message."""
+    """A match in a message."""
 
     item_id: str
     turn_id: str
@@ -66,7 +66,7 @@ class ThreadSearchOccurrence(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ThreadSearchOccurrencesResponse(msgspec.Struct, frozen=True, rename="camel"):
-    """A page of places, in the order of the conversation."""
+    """A page of matches, in the order of the conversation."""
 
     data: tuple[ThreadSearchOccurrence, ...]
     next_cursor: str | None = None

@@ -1,7 +1,7 @@
-"""What a client's overrides ask to change, in the core's terms.
+"""Translates a client's overrides to a change of settings.
 
-The law: a word beside `config` goes before the same word within it, and a collaboration mode goes before
-the words beside it, as in the original.
+Law: as in Codex, a member takes precedence over the same key within `config`, and a collaboration mode
+takes precedence over the members beside it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from codexd.protocol.turns import CollaborationMode, TurnStartParams
 def thread_change(
     params: ThreadStartParams | ThreadResumeParams | ThreadForkParams,
 ) -> SettingsChange:
-    """What the params of a thread ask for; `cwd` is as the client wrote it."""
+    """The change in the params of a thread; `cwd` is as the client sent it."""
     config = params.config or ConfigOverrides()
     return SettingsChange(
         cwd=params.cwd,
@@ -39,7 +39,7 @@ def thread_change(
 
 
 def turn_change(params: TurnStartParams) -> SettingsChange:
-    """What the params of a turn ask for; `cwd` is as the client wrote it."""
+    """The change in the params of a turn; `cwd` is as the client sent it."""
     mode = params.collaboration_mode.settings if params.collaboration_mode else None
     return SettingsChange(
         cwd=params.cwd,
@@ -53,7 +53,7 @@ def turn_change(params: TurnStartParams) -> SettingsChange:
 
 
 def settings_change(params: ThreadSettingsUpdateParams) -> SettingsChange:
-    """What is asked to change between turns; `cwd` is as the client wrote it."""
+    """The change in an update between turns; `cwd` is as the client sent it."""
     mode = params.collaboration_mode.settings if params.collaboration_mode else None
     return SettingsChange(
         cwd=params.cwd,
@@ -68,7 +68,7 @@ def settings_change(params: ThreadSettingsUpdateParams) -> SettingsChange:
 
 
 class ThreadSettingsUpdateParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """Change some settings from the next turn on; what is left out or null stays as it is."""
+    """Change settings from the next turn on; members that are absent or null change nothing."""
 
     thread_id: str
     cwd: str | None = None
@@ -83,4 +83,4 @@ class ThreadSettingsUpdateParams(msgspec.Struct, frozen=True, rename="camel", kw
 
 
 class ThreadSettingsUpdateResponse(msgspec.Struct, frozen=True):
-    """They are in force; all who follow the thread are told."""
+    """The settings are in force; clients that follow the thread are notified."""

@@ -1,8 +1,8 @@
-"""Threads on the wire: what `thread/*` methods take and give.
+"""The params and results of `thread/*` methods.
 
-The law: a struct here has the members of the original's schema that codexd reads or fills, under their
-names. Members of params that nobody here knows are ignored, because real clients send many; members of
-results are always written, `null` where there is nothing.
+Law: a struct here has the members of Codex's schema that codexd reads or fills, under their
+names. Unknown members of params are ignored, because real clients send many; members of
+results are always written, `null` if there is no value.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ItemsView = Literal["notLoaded", "summary", "full"]
 
 
 class NotLoaded(msgspec.Struct, frozen=True, tag="notLoaded"):
-    """The thread lies on disk; nobody works on it."""
+    """The thread is on disk and not loaded."""
 
 
 class Idle(msgspec.Struct, frozen=True, tag="idle"):
@@ -45,7 +45,7 @@ ThreadStatus = NotLoaded | Idle | InError | Active
 
 
 class GitInfo(msgspec.Struct, frozen=True, rename="camel"):
-    """Where the repository stood when the thread began."""
+    """The repository's commit and branch when the thread began."""
 
     sha: str | None = None
     branch: str | None = None
@@ -53,7 +53,7 @@ class GitInfo(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Environment(msgspec.Struct, frozen=True, rename="camel"):
-    """Where a thread's commands run; codexd has the one named `local`."""
+    """The environment in which a thread's commands run; codexd has only `local`."""
 
     cwd: str
     runtime_workspace_roots: tuple[str, ...]
@@ -61,14 +61,14 @@ class Environment(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Thread(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """A thread as lists and headings show it."""
+    """A thread, as in lists."""
 
     id: str
     environments: tuple[Environment, ...] | None = None
     session_id: str  # the id of the thread itself
     forked_from_id: str | None = None
     parent_thread_id: str | None = None
-    preview: str  # the beginning of the first thing a person said
+    preview: str  # the beginning of the first message of a person
     ephemeral: bool
     project_id: str | None = None
     history_mode: Literal["legacy", "paginated"] = "paginated"
@@ -82,20 +82,20 @@ class Thread(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     path: str | None = None  # of its log
     cwd: str
     cli_version: str
-    originator: str | None = None  # the client that made it
+    originator: str | None = None  # the client that started it
     source: Literal["cli", "vscode", "exec", "appServer", "unknown"] = "appServer"
     can_accept_direct_input: bool | None = True
-    thread_source: str | None = None  # the client's own word for why it was made
+    thread_source: str | None = None  # the client's reason for starting it
     git_info: GitInfo | None = None
     name: str | None = None
-    # codexd only, and only where there is something: why it cannot be worked with, and what mends it
+    # codexd only, and only if there is an error: why the thread cannot be used, and how to repair it
     trouble: str | msgspec.UnsetType = msgspec.UNSET
     imported_from: ImportedFrom | msgspec.UnsetType = msgspec.UNSET  # codexd only
     turns: tuple[Turn | Raw, ...] = ()  # Raw: turns that are encoded already
 
 
 class ConfigOverrides(msgspec.Struct, frozen=True):
-    """Those keys of config.toml that a client may set for one thread; it sends others, too."""
+    """The keys of config.toml that a client may set for one thread; others are ignored."""
 
     model: str | None = None
     model_provider: str | None = None
@@ -108,7 +108,7 @@ class ConfigOverrides(msgspec.Struct, frozen=True):
 
 
 class _Overrides(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    cwd: str | None = None  # a relative one is the server's to resolve
+    cwd: str | None = None  # a relative path is resolved by the server
     model: str | None = None
     model_provider: str | None = None
     approval_policy: AskedPolicy | None = None
@@ -119,23 +119,23 @@ class _Overrides(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 
 
 class ThreadStartParams(_Overrides, frozen=True, kw_only=True):
-    """Begin a thread."""
+    """Start a thread."""
 
     ephemeral: bool | None = None
     history_mode: Literal["legacy", "paginated"] | None = None
     thread_source: str | None = None
-    idempotency_key: str | None = None  # codexd only: the same key starts one thread
+    idempotency_key: str | None = None  # codexd only: requests with the same key start one thread
 
 
 class After(msgspec.Struct, frozen=True, rename="camel"):
-    """codexd only: how much of a thread a client has, and what it therefore is spared."""
+    """codexd only: the cursor of a client, after which notifications are sent."""
 
-    seq: int  # of the last notification that it got
-    items: dict[str, int] = {}  # item still open: bytes of its text that the client has
+    seq: int  # of the last notification that the client received
+    items: dict[str, int] = {}  # for each open item: bytes of its text that the client has
 
 
 class TurnsPageParams(msgspec.Struct, frozen=True, rename="camel"):
-    """Which turns the answer to `thread/resume` brings along."""
+    """The turns that the answer to `thread/resume` includes."""
 
     limit: int | None = None
     sort_direction: SortDirection | None = None
@@ -143,7 +143,7 @@ class TurnsPageParams(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ThreadResumeParams(_Overrides, frozen=True, kw_only=True):
-    """Attach to a thread, loading it if it is not."""
+    """Attach to a thread, and load it if needed."""
 
     thread_id: str
     exclude_turns: bool | None = False
@@ -152,7 +152,7 @@ class ThreadResumeParams(_Overrides, frozen=True, kw_only=True):
 
 
 class ThreadForkParams(_Overrides, frozen=True, kw_only=True):
-    """Begin a thread with another's history."""
+    """Start a thread with the history of another thread."""
 
     thread_id: str
     last_turn_id: str | None = None  # the last turn to keep
@@ -177,19 +177,19 @@ class _Settled(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     reasoning_effort: str | None = None
     seq: int | msgspec.UnsetType = (
         msgspec.UNSET
-    )  # codexd only: notifications go on after this event
+    )  # codexd only: notifications continue after this event
 
 
 class ThreadStartResponse(_Settled, frozen=True, kw_only=True):
-    """The thread that began, and the settings that it came to."""
+    """The new thread and its settings."""
 
 
 class ThreadForkResponse(_Settled, frozen=True, kw_only=True):
-    """The new thread, and the settings that it came to."""
+    """The fork and its settings."""
 
 
 class TurnsPage(msgspec.Struct, frozen=True, rename="camel"):
-    """Some of a thread's turns."""
+    """A page of a thread's turns."""
 
     data: tuple[Turn | Raw, ...]
     next_cursor: str | None = None
@@ -197,7 +197,7 @@ class TurnsPage(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ThreadResumeResponse(_Settled, frozen=True, kw_only=True):
-    """The thread, its settings, and where its pages go on."""
+    """The thread, its settings, and the cursors of its pages."""
 
     initial_turns_page: TurnsPage | None = None
     turns_backwards_cursor: str | None = None
@@ -205,7 +205,7 @@ class ThreadResumeResponse(_Settled, frozen=True, kw_only=True):
 
 
 class ThreadReadParams(msgspec.Struct, frozen=True, rename="camel"):
-    """Look at a thread without attaching to it."""
+    """Read a thread without attaching to it."""
 
     thread_id: str
     include_turns: bool | None = False
@@ -218,13 +218,13 @@ class ThreadReadResponse(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ThreadListParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """Which threads to list, in which order."""
+    """List threads."""
 
     cursor: str | None = None
     limit: int | None = None
     sort_key: Literal["created_at", "updated_at", "recency_at", "section_position"] | None = None
     sort_direction: SortDirection | None = None
-    model_providers: tuple[str, ...] | None = None  # none of them: all
+    model_providers: tuple[str, ...] | None = None  # null or empty: all
     source_kinds: tuple[str, ...] | None = None
     originators: tuple[str, ...] | None = None
     archived: bool | None = None
@@ -236,7 +236,7 @@ class ThreadListParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True
     parent_thread_id: str | None = None
     ancestor_thread_id: str | None = None
     attached_to_thread_id: str | None = None
-    meant: str | None = None  # codexd only: the beginning of an id, or a whole name
+    meant: str | None = None  # codexd only: the beginning of an id, or a full name
 
 
 class ThreadListResponse(msgspec.Struct, frozen=True, rename="camel"):
@@ -251,7 +251,7 @@ class ThreadListResponse(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ThreadLoadedListParams(msgspec.Struct, frozen=True, rename="camel"):
-    """Which threads are in memory."""
+    """List the loaded threads."""
 
     cursor: str | None = None
     limit: int | None = None
@@ -265,28 +265,28 @@ class ThreadLoadedListResponse(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ThreadIdParams(msgspec.Struct, frozen=True, rename="camel"):
-    """A method about one thread, and nothing else."""
+    """The params of a method that needs only a thread."""
 
     thread_id: str
 
 
 class ThreadArchiveParams(ThreadIdParams, frozen=True):
-    """Put a thread away."""
+    """Archive a thread."""
 
 
 class ThreadDeleteParams(ThreadIdParams, frozen=True):
-    """Remove a thread for good."""
+    """Delete a thread permanently."""
 
-    # codexd only: the threads that were forked from it get copies of what they share
+    # codexd only: copy the shared records into the threads that were forked from it
     detach_children: bool = False
 
 
 class ThreadUnarchiveParams(ThreadIdParams, frozen=True):
-    """Bring a thread back."""
+    """Unarchive a thread."""
 
 
 class ThreadUnsubscribeParams(ThreadIdParams, frozen=True):
-    """Hear no more of a thread on this connection."""
+    """Stop following a thread on this connection."""
 
 
 class ThreadSetNameParams(ThreadIdParams, frozen=True):
@@ -298,7 +298,7 @@ class ThreadSetNameParams(ThreadIdParams, frozen=True):
 class ThreadArchiveResponse(msgspec.Struct, frozen=True, rename="camel"):
     """Done."""
 
-    # codexd only, and only where there were any: prompts that waited for a turn, and will not run
+    # codexd only, and only if there were any: queued prompts, which will not run
     withdrawn: int | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -311,26 +311,26 @@ class ThreadSetNameResponse(msgspec.Struct, frozen=True):
 
 
 class ThreadUnarchiveResponse(msgspec.Struct, frozen=True):
-    """The thread that is back."""
+    """The unarchived thread."""
 
     thread: Thread
 
 
 class ThreadUnsubscribeResponse(msgspec.Struct, frozen=True):
-    """What came of it."""
+    """The result."""
 
     status: Literal["unsubscribed", "notSubscribed", "notLoaded"]
 
 
 class ThreadTurnsListParams(msgspec.Struct, frozen=True, rename="camel"):
-    """Which of a thread's turns."""
+    """List turns of a thread."""
 
     thread_id: str
     cursor: str | None = None
     limit: int | None = None
     sort_direction: SortDirection | None = None
     items_view: ItemsView | None = None
-    at_seq: int | None = None  # codexd only: begin with the turn that this record is in
+    at_seq: int | None = None  # codexd only: begin with the turn of this record
 
 
 class ThreadTurnsListResponse(TurnsPage, frozen=True):
@@ -344,7 +344,7 @@ class ItemAnchor(msgspec.Struct, frozen=True, rename="camel", tag="item"):
 
 
 class ThreadItemsListParams(msgspec.Struct, frozen=True, rename="camel"):
-    """Which of a thread's items."""
+    """List items of a thread."""
 
     thread_id: str
     turn_id: str | None = None
@@ -354,7 +354,7 @@ class ThreadItemsListParams(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ThreadItemEntry(msgspec.Struct, frozen=True, rename="camel"):
-    """An item, and where it belongs."""
+    """An item and its turn."""
 
     turn_id: str
     item: ThreadItem | Raw

@@ -1,4 +1,4 @@
-"""Methods that codexd has beside the original's: taking a thread along, and bringing threads in."""
+"""Methods that only codexd has: export and import of threads."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ import msgspec
 
 
 class ThreadExportParams(msgspec.Struct, frozen=True, rename="camel"):
-    """Write a thread, what it was forked from and its blobs into a file, which any `tar` can list."""
+    """Write a thread, its ancestors and its blobs into a tar file."""
 
     thread_id: str
     path: str  # absolute
-    force: bool = False  # whether a file that is there may be replaced
+    force: bool = False  # whether an existing file may be replaced
 
 
 class ThreadExportResponse(msgspec.Struct, frozen=True, rename="camel"):
-    """What was written."""
+    """The file that was written."""
 
     thread_id: str
     path: str
     size_bytes: int
-    logs: int  # the thread's own, and those of what it was forked from
+    logs: int  # the thread's own, and those of its ancestors
     blobs: int
 
 
 class ThreadImportParams(msgspec.Struct, frozen=True, rename="camel"):
-    """Bring in threads: packages that were exported, rollouts of the original, folders of either."""
+    """Import threads: exported packages, rollouts of Codex, folders of either."""
 
     paths: tuple[str, ...]  # absolute
-    dry_run: bool = False  # say what would come of it, and write nothing
+    dry_run: bool = False  # report what would be imported, and write nothing
 
 
 class ImportProblem(msgspec.Struct, frozen=True):
-    """Something of a file that was not taken over."""
+    """A part of a file that was not imported."""
 
     path: str
     line: int  # 0: the file as a whole
@@ -41,26 +41,26 @@ class ImportProblem(msgspec.Struct, frozen=True):
 
 
 class ImportedFile(msgspec.Struct, frozen=True, rename="camel"):
-    """What became of a file."""
+    """The result for a file."""
 
     path: str
     kind: Literal["package", "rollout"]
     outcome: Literal["imported", "grown", "already_here", "refused"]
     thread_ids: tuple[str, ...] = ()
-    events: int = 0  # that were recorded, or would be
+    events: int = 0  # events that were recorded, or would be
     message: str | None = None  # why it was refused
     problems: tuple[ImportProblem, ...] = ()
-    problems_in_all: int = 0  # the first of which are told
+    problems_in_all: int = 0  # of which `problems` has the first
 
 
 class ThreadImportResponse(msgspec.Struct, frozen=True):
-    """What became of each file."""
+    """The result for each file."""
 
     files: tuple[ImportedFile, ...]
 
 
 class ThreadImportProgressNotification(msgspec.Struct, frozen=True, rename="camel"):
-    """How far an import is; only who asked for it is told, where it reads with a cursor."""
+    """The progress of an import; sent only to the client that asked, if it uses cursors."""
 
     path: str
     read_bytes: int

@@ -1,4 +1,4 @@
-"""Turns on the wire: what `turn/*` methods take and give, and the turn itself."""
+"""The params and results of `turn/*` methods, and the turn itself."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ TurnStatus = Literal["inProgress", "completed", "interrupted", "failed"]
 
 
 class Turn(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """A turn as screens show it."""
+    """A turn, as clients show it."""
 
     id: str
-    root_turn_id: str | None = None  # the turn that caused it; its own id where a person did
+    root_turn_id: str | None = None  # the turn that caused it; its own id if a person did
     items: tuple[ThreadItem | msgspec.Raw, ...] = ()  # Raw: items that are encoded already
     items_view: Literal["notLoaded", "summary", "full"] = "notLoaded"  # how much `items` holds
     status: TurnStatus
@@ -36,14 +36,14 @@ class ModeSettings(msgspec.Struct, frozen=True):
 
 
 class CollaborationMode(msgspec.Struct, frozen=True):
-    """A preset of the TUI's. Its model and effort go before those beside it."""
+    """A preset of the TUI. Its model and effort take precedence over those beside it."""
 
     mode: str
     settings: ModeSettings
 
 
 class TurnStartParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """Say something to a thread. The overrides stay in force for later turns."""
+    """Send a prompt to a thread. The overrides stay in force for later turns."""
 
     thread_id: str
     input: tuple[UserInput, ...]
@@ -57,17 +57,17 @@ class TurnStartParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True)
     verbosity: Literal["low", "medium", "high"] | None = None  # codexd only
     collaboration_mode: CollaborationMode | None = None
     output_schema: msgspec.Raw = msgspec.Raw(b"")
-    idempotency_key: str | None = None  # codexd only: the same key starts one turn
+    idempotency_key: str | None = None  # codexd only: requests with the same key start one turn
 
 
 class TurnStartResponse(msgspec.Struct, frozen=True):
-    """The turn that began."""
+    """The turn that was started or queued."""
 
     turn: Turn
 
 
 class TurnSteerParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """Say something to a turn that runs."""
+    """Add input to a running turn."""
 
     thread_id: str
     expected_turn_id: str
@@ -83,7 +83,7 @@ class TurnSteerResponse(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class TurnInterruptParams(msgspec.Struct, frozen=True, rename="camel"):
-    """Stop a turn."""
+    """Interrupt a turn."""
 
     thread_id: str
     turn_id: str
@@ -94,15 +94,15 @@ class TurnInterruptResponse(msgspec.Struct, frozen=True):
 
 
 class ReviewStartParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """Have a reviewer look at something, where the thread works."""
+    """Start a review in the thread's working directory."""
 
     thread_id: str
     target: ReviewTarget
-    delivery: Literal["inline"] | None = None  # the findings are told in the thread itself
+    delivery: Literal["inline"] | None = None  # the findings are added to the thread itself
 
 
 class ReviewStartResponse(msgspec.Struct, frozen=True, rename="camel"):
-    """The turn that is the review; the thread is the one that was named."""
+    """The turn of the review, in the given thread."""
 
     turn: Turn
     review_thread_id: str

@@ -1,1 +1,1 @@
-"""Secrets never reach a log: which values are secret, how they are found in bytes, and what stands for them."""
+"""Keeps secrets out of logs: which values are secret, how they are found, and their placeholders."""

@@ -1,7 +1,7 @@
-"""Values that are secrets because of the name in front of them: `PASSWORD=…`, `?token=…`, `api_key: …`.
+"""Values that are secret because of the name before them: `PASSWORD=…`, `?token=…`, `api_key: …`.
 
-A name alone says little: programs are full of `token=token`. So the value is judged as well, more
-strictly where the line may be a program's and not a shell's or a settings file's.
+The name alone is not enough: programs are full of `token=token`. So the value is checked as well, more
+strictly if the line may be from a program and not from a shell or a settings file.
 """
 
 from __future__ import annotations
@@ -16,56 +16,56 @@ from codexd.redaction.names import (
     segments_of,
 )
 
-# What the last part of such a name is, or its last two: a key alone is as often one of a table.
+# The last part of such a name, or its last two parts: `key` alone is often the key of a table.
 _ENDS: Final = frozenset(
     """
     PASSWORD PASSWD PASSPHRASE PASS PWD SECRET TOKEN APIKEY AUTHTOKEN SECRETKEY ACCESSKEY PRIVATEKEY SIGNINGKEY
     ENCRYPTIONKEY MASTERKEY ACCOUNTKEY AUTHKEY PAT MYSQLPWD PGPASSWORD
     """.split()  # noqa: SIM905
 )
-# Tokens that say where something stands, and are no secrets.
+# Tokens that mark a position, and are no secrets.
 _PLACES: Final = frozenset(
     "NEXT PAGE CONTINUATION CURSOR SYNC START END EOS BOS PAD UNK STOP PUBLIC PER".split()  # noqa: SIM905
 )
 _NAME_BYTES_MAX: Final = 80
 _NAME_LETTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
-# Names in place of a value, and what stands in examples.
+# Names in place of a value, and values of examples.
 _PROGRAM_NAME: Final = re.compile(r"[A-Za-z_]++(?:\.[A-Za-z_]++)*+")
 _CAPITALS: Final = re.compile(r"[A-Z]++(?:[_-][A-Z]++)++")
 _EXAMPLES: Final = ("your", "example", "change", "xxx", "***", "...", "insert", "replace", "dummy")
-# Query parameters whose names say little, so their value must look like a key's.
+# Query parameters with common names, so their value must look like a key.
 _VAGUE: Final = frozenset({"key", "auth", "sig", "signature"})
 _VAGUE_CHARACTERS_MIN: Final = 16
 
 
 def is_assigned_secret(text: bytes, found: re.Match[bytes]) -> bool:
-    """Whether the value that was found is one, by its name and by itself."""
+    """Whether the matched value is a secret, by its name and by its form."""
     value = found["secret"].decode(errors="replace")
     if len(value) < SECRET_CHARACTERS_MIN or _is_example(value):
         return False
-    said = found[0][: found.start("secret") - found.start()]
-    if said[:1] in (b"?", b"&"):  # of a URL
-        name = said[1:-1].decode().lower()
+    prefix = found[0][: found.start("secret") - found.start()]
+    if prefix[:1] in (b"?", b"&"):  # of a URL
+        name = prefix[1:-1].decode().lower()
         return name not in _VAGUE or (len(value) >= _VAGUE_CHARACTERS_MIN and _is_mixed(value))
-    tail = said[: len(said) - len(said.lstrip(_NAME_LETTERS))]
+    tail = prefix[: len(prefix) - len(prefix.lstrip(_NAME_LETTERS))]
     name = _begun(text, found.start()) + tail.decode()
     if not _is_named(name):
         return False
-    if name.isupper() and said[len(tail) :].startswith(
+    if name.isupper() and prefix[len(tail) :].startswith(
         b"="
-    ):  # as a shell and a settings file have it
+    ):  # the form of a shell or a settings file
         return _CAPITALS.fullmatch(value) is None and not _is_dotted(value)
     return _is_mixed(value)
 
 
 def is_mixed(text: bytes, found: re.Match[bytes]) -> bool:
-    """Whether the value that was found has digits and letters, as few words have."""
+    """Whether the matched value has both digits and letters, as few words have."""
     value = found["secret"].decode(errors="replace")
     return _is_mixed(value) and not _is_example(value)
 
 
 def _begun(text: bytes, at: int) -> str:
-    """How the name begins that a match begins within."""
+    """The part of the name before the match, if a match begins within a name."""
     lead = text[max(0, at - _NAME_BYTES_MAX) : at]
     word = lead[len(lead.rstrip(_NAME_LETTERS)) :]
     before = lead[len(lead) - len(word) - 1 : len(lead) - len(word)]

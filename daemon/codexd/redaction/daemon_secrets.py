@@ -1,7 +1,7 @@
-"""All secrets that the daemon knows of: from its config, its environment, and the one that commands get.
+"""All secrets that the daemon knows: from its config, its environment, and the environment of commands.
 
-Law: it only learns. A secret that was one once stays one for as long as the daemon runs: it may still stand
-in what comes.
+Law: secrets are only added. A former secret stays secret for as long as the daemon runs, since it may still
+occur in later texts.
 """
 
 from __future__ import annotations
@@ -18,16 +18,14 @@ from codexd.redaction.streaming import StreamRedactor
 
 
 class DaemonSecrets:
-    """Makes the redactor of the moment; its methods can be handed to whoever writes."""
+    """Holds the current redactor; its methods can be passed to writers."""
 
     def __init__(self, config: LiveConfig, env: Mapping[str, str]) -> None:
         self._config, self._env = config, env
         self._login: Mapping[str, str] = {}
         self._secrets: dict[str, str] = {}
         self._built_of: Config | None = None
-        self.known = Redactor(
-            patterns=()
-        )  # the one that `--known` scrubs with, if redaction is off
+        self.known = Redactor(patterns=())  # `--known` scrubs with it if redaction is off
         self._used = self.known
         self.refresh()
 
@@ -40,7 +38,7 @@ class DaemonSecrets:
         return self._used.text(text)
 
     def stream(self) -> StreamRedactor:
-        """For a text that grows."""
+        """A redactor for a text that grows."""
         return StreamRedactor(lambda: self._used)
 
     def login_taken(self, variables: Mapping[str, str]) -> None:
@@ -49,7 +47,7 @@ class DaemonSecrets:
         self._build(self._config.last_good())
 
     def refresh(self) -> None:
-        """Look whether the config has changed."""
+        """Rebuild the redactor if the config has changed."""
         config = self._config.last_good()
         if config is not self._built_of:
             self._build(config)
@@ -57,7 +55,7 @@ class DaemonSecrets:
     def _build(self, config: Config) -> None:
         self._built_of = config
         table = config.redaction
-        # The daemon's own first: a name of its own says more than one that a profile gave the same value.
+        # The daemon's own names first: they say more than a name that a profile gave the same value.
         for variables in (self._env, self._login):
             self._secrets |= secrets_in(
                 variables,
@@ -66,10 +64,10 @@ class DaemonSecrets:
             )
         self._secrets |= _written_in(config)
         spared = frozenset(table.except_variables)
-        secrets = {name: one for name, one in self._secrets.items() if name not in spared}
+        secrets = {name: value for name, value in self._secrets.items() if name not in spared}
         own = [Pattern(name, regex.encode()) for name, regex in table.patterns.items()]
         kinds = frozenset(table.except_patterns)
-        patterns = [one for one in PATTERNS if one.kind not in kinds]
+        patterns = [pattern for pattern in PATTERNS if pattern.kind not in kinds]
         self.known = Redactor(secrets, patterns=patterns, own=own)
         self._used = self.known if table.enabled else Redactor(patterns=())
 
@@ -91,7 +89,7 @@ def _written_in(config: Config) -> dict[str, str]:
     return found
 
 
-# Headers and parameters that say who asks or how, and hold words that stand in innocent text.
+# Headers and parameters that identify the client or the request, with values that occur in other text.
 _HARMLESS = re.compile(
     r"(?i)(?:version|beta|agent|title|referer|source|region|project|organization|model|name)"
 )

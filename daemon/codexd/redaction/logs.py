@@ -1,4 +1,4 @@
-"""The daemon's own log, without secrets: what is formatted for it passes the same eyes as an event."""
+"""Redacts the daemon's own log in the same way as events."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from codexd.machine.log_lines import LogLines
 
 @contextmanager
 def clean_logs(redact: Callable[[str], str]) -> Iterator[None]:
-    """Let nothing secret into any log that the process has, for as long as the context lasts."""
+    """Redact all log handlers of the process, for as long as the context lasts."""
     handlers = [(handler, handler.formatter) for handler in logging.getLogger().handlers]
     for handler, formatter in handlers:
         inner = formatter.inner if isinstance(formatter, LogLines) else formatter

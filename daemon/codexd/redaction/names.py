@@ -1,7 +1,7 @@
-"""Which environment variables hold secrets, judged by their names and by what their values look like.
+"""Which environment variables hold secrets, by their names and by the form of their values.
 
-A name is judged by its segments: `GITHUB_TOKEN` is secret, `TOKENIZERS_PARALLELISM` is not. Where a name
-says "secret" the value may still say "none": a path, a switch, a number, an address.
+A name is checked by its segments: `GITHUB_TOKEN` is secret, `TOKENIZERS_PARALLELISM` is not. A variable with
+a secret name is still no secret if its value is a path, a switch, a number or an address.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Final
 
-# Shorter values occur in innocent text by chance, and guard little: `test`, `admin`, `1234`.
+# Shorter values occur in other text by chance, and protect little: `test`, `admin`, `1234`.
 SECRET_CHARACTERS_MIN: Final = 8
 
 _SECRET_SEGMENTS: Final = frozenset(
@@ -19,7 +19,7 @@ _SECRET_SEGMENTS: Final = frozenset(
     PASSWORDS PAT PRIVATEKEY PWD SECRET SECRETKEY SECRETS TOKEN TOKENS
     """.split()  # noqa: SIM905
 )
-# What comes last says what is meant: a secret's file, name or length is not the secret.
+# The last segment decides: a secret's file, name or length is not the secret.
 _HARMLESS_ENDS: Final = frozenset(
     """
     ALGORITHM ALIAS BACKEND BYTES COMMAND COUNT DIR DIRECTORY ENABLED ENDPOINT EXPIRES EXPIRY FILE FINGERPRINT
@@ -27,9 +27,9 @@ _HARMLESS_ENDS: Final = frozenset(
     REALM REGION SCHEME SCOPE SERVER SIZE SOCK SOCKET STORE TIMEOUT TTL TYPE URI URL USER USERNAME VERSION
     """.split()  # noqa: SIM905
 )
-# Whole names that look like secrets and are none: working folders, a public key's fingerprint.
+# Whole names that look secret and are not: working folders, a public key's fingerprint.
 _HARMLESS_NAMES: Final = frozenset({"PWD", "OLDPWD", "GPG_KEY", "SSH_AUTH_SOCK", "XAUTHORITY"})
-# Words for "none" and "somewhere else"; and what stands in examples, which is in every manual.
+# Words for "none" and "stored elsewhere", and the values of examples in manuals.
 _HARMLESS_VALUES: Final = frozenset(
     """
     disabled enabled required optional default keychain keyring undefined placeholder redacted changeme
@@ -39,7 +39,7 @@ _HARMLESS_VALUES: Final = frozenset(
 
 _SEGMENT: Final = re.compile(r"[A-Z]{1,64}(?![a-z])|[A-Z]?[a-z]++|[0-9]++")
 _NUMBER: Final = re.compile(r"[+-]?[0-9][0-9.,:_]*+")
-# A slash alone proves nothing: keys in base64 have slashes too, but no whole first part in small letters.
+# A slash alone proves nothing: keys in base64 have slashes too, but no whole first part in lower case.
 _PATH: Final = re.compile(
     r"(?:~|\.{1,2})?/(?:\.?[a-z][a-z0-9_.-]*+|Users|Volumes|Library|Applications)(?:/.*)?"
 )
@@ -49,7 +49,7 @@ _ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*+://[^@]*+")
 def secrets_in(
     variables: Mapping[str, str], *, named: Collection[str] = (), spared: Collection[str] = ()
 ) -> dict[str, str]:
-    """The secrets among variables, by name: those `named`, and those that look so and are not `spared`."""
+    """The secrets among variables, by name: those `named`, and those that look secret and are not `spared`."""
     return {
         name: value
         for name, value in variables.items()
@@ -75,7 +75,7 @@ def is_secret_name(name: str) -> bool:
 
 
 def is_harmless_value(value: str) -> bool:
-    """Whether a value says that it is no secret: a word for none, a number, a path, an address."""
+    """Whether a value is clearly no secret: a word for none, a number, a path, an address."""
     value = value.strip()
     return (
         value.lower() in _HARMLESS_VALUES

@@ -1,13 +1,13 @@
-"""What secrets of well-known kinds look like, wherever they come from.
+"""The patterns of well-known kinds of secrets.
 
-Each kind is a regular expression over bytes, which also holds for text that stands escaped in JSON: no
-match begins or ends within an escape. What is replaced is the group `secret` where there is one, else all
-of it. A kind is looked for only where its anchor is found: one rare character with its neighbours, for all
-kinds tested in one pass.
+Each kind is a regular expression over bytes, which also matches text that is escaped in JSON: no
+match begins or ends within an escape. The group `secret` is replaced if there is one, else the whole match.
+A kind is searched for only where its anchor is found: a rare character with its neighbours. All anchors
+are tested in one pass.
 
-Law: the texts are hostile. Each expression takes linear time: a repeat that something must follow is
-possessive, and bounded where it may begin at each of its own letters. And what is replaced is a secret and
-nothing else: no blank, no line break, no quote and none of the signs by which a shell reads a line
+Law: the texts are hostile. Each expression takes linear time: a repeat that is followed by another part is
+possessive, and bounded if it may begin at each of its own letters. Only the secret is
+replaced: no blank, no line break, no quote and none of the signs by which a shell reads a line
 (`;|&$()<>` and the backquote). Private keys, which have several lines, are in `private_keys`.
 """
 
@@ -27,29 +27,29 @@ from codexd.redaction.services import SERVICE_ANCHORS, SERVICES
 class Pattern(msgspec.Struct, frozen=True):
     """One kind of secret."""
 
-    kind: str  # its name in the stand-in
-    source: bytes  # of its regular expression
+    kind: str  # its name in the placeholder
+    source: bytes  # the regular expression
     anchor: bytes = (
-        b""  # a regex that begins with one literal character; b"": none, it is always tried
+        b""  # a regex that begins with a literal character; b"": none, the pattern is always tried
     )
-    # Judges what the expression found: the text, and where the match and the secret in it begin and end.
+    # Checks a match of the expression, given the text and the match.
     judge: Callable[[bytes, re.Match[bytes]], bool] | None = None
-    # In place of the expression: where such secrets stand in a text.
+    # Finds the places of such secrets in a text, in place of the expression.
     places: Callable[[bytes], list[tuple[int, int]]] | None = None
 
     @property
     def regex(self) -> re.Pattern[bytes]:
-        """What finds it: made when one is first needed, which is seldom, and remembered by `re`."""
+        """The compiled expression: compiled at its first use, which is rare, and cached by `re`."""
         return re.compile(self.source)
 
 
-# A token begins a word, an escape or a terminal's colour in front of it notwithstanding; but the letter of an
-# escape is no part of it.
+# A token begins at the start of a word, or after an escape or a terminal colour; the letter of an escape is not part
+# of it.
 _LEFT: Final = (
     rb"(?:(?<![A-Za-z0-9_\\-])|(?<=\\)(?![bfnrtu])|(?<=\\[nrt])|(?<=\\u00[0-9a-f]{2})"
     rb"|(?<=\[[mK])|(?<=\[[0-9]m)|(?<=[\[;][0-9]{2}m))"
 )
-# Blanks within a line; more of them stand in no header.
+# Blanks within a line; no header has more.
 _BLANKS: Final = rb"[ \t]{0,16}+"
 _QUOTE: Final = rb"(?:\\{0,8}+[\"'])?+"
 # Between a name and its value, in JSON, in JSON within it, in YAML and in a shell. `NAME= word` is no
@@ -57,11 +57,11 @@ _QUOTE: Final = rb"(?:\\{0,8}+[\"'])?+"
 _IS: Final = (
     _QUOTE + rb"(?:" + _BLANKS + rb":" + _BLANKS + rb"|=|[ \t]{1,16}+=" + _BLANKS + rb")" + _QUOTE
 )
-# What a value has that nobody put into quotes, without what a shell reads.
+# The characters of an unquoted value, without those that a shell interprets.
 _VALUE: Final = rb"[A-Za-z0-9._~%!+,=^*@:/?-]"
 # Between the words of a file of logins: blanks and line ends, as they are or escaped.
 _GAP: Final = rb"(?:[ \t\r\n]|\\{1,8}+[nrt]){1,40}+"
-# How the names of secrets end, in front of an equals sign and where the name itself has a rare letter.
+# The ends of secret names before an equals sign, and of names that have a rare letter.
 _NAMED: Final = (
     rb"(?:(?<=[Oo][Rr][Dd]=|[Ss][Ww][Dd]=|[Pp][Ww][Dd]=|[Kk][Ee][Nn]=|[Rr][Ee][Tt]=|[Aa][Ss][Ss]=|PAT=)"
     rb"|(?<=ASE=)|(?<=[IiSsTtEeGg]_[Kk][Ee][Yy]=)|(?<=[IiSsTtEeGg][Kk][Ee][Yy]=))"
@@ -81,7 +81,7 @@ def _pattern(kind: str, regex: bytes, anchor: bytes) -> Pattern:
 
 
 PATTERNS: Final[tuple[Pattern, ...]] = (
-    # Both begin and end say it, so half a block is found as well.
+    # Both the first and the last line name it, so half a block is found as well.
     Pattern("private-key", b"", rb"V(?<=PRIV)ATE KEY", places=private_keys),
     _pattern(
         "jwt",
@@ -153,7 +153,9 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
     _pattern(
         "discord-token",  # it begins with the account's number in base64
         _LEFT + rb"[MNO][DTjz][A-Za-z0-9_-]{20,28}+\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,40}+",
-        b"|".join(rb"%c[DTjz][AEIMQUYcgk][w-z0-5][A-Za-z0-9_-]{18,24}+\." % one for one in b"MNO"),
+        b"|".join(
+            rb"%c[DTjz][AEIMQUYcgk][w-z0-5][A-Za-z0-9_-]{18,24}+\." % letter for letter in b"MNO"
+        ),
     ),
     _pattern(
         "webhook",
@@ -212,7 +214,7 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
     ),
     _pattern(
         "url-password",
-        # Neither templates nor what already stands for something.
+        # Neither templates nor placeholders.
         rb":(?<=[A-Za-z0-9+.-]{2}:)(?:\\{0,8}+/){2}(?:(?:[A-Za-z0-9._~%!*+,=-]{0,200}+:)(?P<secret>(?!\*)[A-Za-z0-9._~%!*+,=^-]{3,400}+)"
         rb"|(?P<other>[A-Za-z0-9_-]{20,400}+))(?=@)",
         rb"@(?<=[A-Za-z0-9._~%!+,=*^-]@)[A-Za-z0-9\[]",

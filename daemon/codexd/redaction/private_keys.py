@@ -1,8 +1,7 @@
-"""Private keys in PEM: the lines between BEGIN and END, or what an output has left of them.
+"""Private keys in PEM: the lines between BEGIN and END, also if an output has only a part of them.
 
-Law: linear, whatever stands between the marks: each line is looked at once for each of the two marks around
-it. And nothing is taken that is not a line of base64, as PEM has it: marks, headers and what a shell would
-run stay where they stand.
+Law: linear time for any text: each line is checked once for each of the two marks around it. Only lines of
+base64 are replaced: marks, headers and text that a shell would run stay unchanged.
 """
 
 from __future__ import annotations
@@ -12,23 +11,23 @@ from typing import Final
 
 from codexd.redaction.windows import matches_in
 
-# The longest key in use has 13 KB as text; what goes on for longer is something else.
+# The longest key in use has 13 KB as text; a longer block is no key.
 KEY_BYTES_MAX: Final = 16 * 1024
 
-# A shorter line may be anything.
+# A shorter line may be any text.
 LINE_BYTES_MIN: Final = 16
 
 _MARK: Final = re.compile(
     rb"-----(?P<side>BEGIN|END) (?:(?!PRIVATE)[A-Z0-9]{1,16} ){0,3}+PRIVATE KEY(?: BLOCK)?-----"
 )
 _MARK_BYTES_MAX: Final = 128
-# Lines as they are, and as they stand escaped in JSON, however deep.
+# Line ends as they are, and escaped in JSON at any depth.
 _BREAK: Final = re.compile(rb"[\r\n]|\\{1,8}+[nr]")
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/]{16,1024}+={0,2}+")
-# The end of a key, or the checksum of one: with a sign that no name of a program has where it stands.
+# The end or the checksum of a key: with a sign that a program's name does not have at that position.
 _SHORT_END: Final = re.compile(rb"[A-Za-z0-9+/]{1,75}+={1,2}+|=[A-Za-z0-9+/]{4}")
 _HEADER: Final = re.compile(rb"[A-Za-z-]{3,24}+:")
-# Three kinds of letters stand in each line of a key but few short ones, and in few paths.
+# Almost every line of a key has three kinds of letters; few paths do.
 _MIXED: Final = tuple(
     frozenset(letters)
     for letters in (b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", b"abcdefghijklmnopqrstuvwxyz", b"0123456789+")
@@ -36,7 +35,7 @@ _MIXED: Final = tuple(
 
 
 def private_keys(text: bytes) -> list[tuple[int, int]]:
-    """Where they begin and end, from the first line of base64 to the last one."""
+    """The start and end of each key, from its first line of base64 to its last."""
     found: list[tuple[int, int]] = []
     marks = list(matches_in(_MARK, text, reach=_MARK_BYTES_MAX))
     for nth, mark in enumerate(marks):
@@ -52,7 +51,7 @@ def private_keys(text: bytes) -> list[tuple[int, int]]:
 
 
 def _first_lines(text: bytes, begin: int, end: int) -> tuple[int, int] | None:
-    """The lines of a key that begins here, its headers left out."""
+    """The lines of a key that begins here, without its headers."""
     if end - begin < LINE_BYTES_MIN:
         return None
     first = last = None
@@ -87,7 +86,7 @@ def _last_lines(text: bytes, begin: int, end: int) -> tuple[int, int] | None:
 
 
 def _may_end(first: int | None, start: int, last: int | None) -> bool:
-    """Whether a short line may stand here: one at the end, or one with a checksum below it."""
+    """Whether a short line is allowed here: the last line, or a line with a checksum below it."""
     return last is None or (first is not None and last - start <= 2 * 80)
 
 
@@ -97,7 +96,7 @@ def _line_end(text: bytes, start: int, end: int) -> int:
 
 
 def _lines(text: bytes, begin: int, end: int) -> list[tuple[int, int]]:
-    """Where the lines are, without the blanks around them."""
+    """The start and end of each line, without the blanks around it."""
     lines = []
     at = begin
     while at <= end:
@@ -113,9 +112,11 @@ def _lines(text: bytes, begin: int, end: int) -> list[tuple[int, int]]:
 
 
 def _is_of_a_key(line: bytes) -> bool:
-    """Whether it is base64 and no path: those of a key are mixed, and made-up ones have no slash."""
+    """Whether a line is base64 and no path: lines of a key have mixed letters, and those of examples no slash."""
     if _BASE64.fullmatch(line) is None:
         return False
     return (
-        b"/" not in line or line.endswith(b"=") or not any(one.isdisjoint(line) for one in _MIXED)
+        b"/" not in line
+        or line.endswith(b"=")
+        or not any(letters.isdisjoint(line) for letters in _MIXED)
     )

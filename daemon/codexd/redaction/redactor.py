@@ -1,7 +1,7 @@
-"""Takes secrets out of bytes: values that are known, and what looks like a secret of a well-known kind.
+"""Removes secrets from bytes: known values, and matches of well-known kinds.
 
-A text without any is given back as the very same object, after one pass over it. JSON stays valid JSON of
-the same shape; other bytes, such as a command's output, lose what was found and nothing else.
+A text without secrets is returned as the same object, after one pass. JSON stays valid JSON of
+the same shape; other bytes, such as a command's output, lose only the matches.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _STANDS_THERE = "«".encode()
 
 
 class Redactor:
-    """Immutable: who learns of another secret makes another one."""
+    """Immutable: for a new secret, a new redactor is made."""
 
     def __init__(
         self,
@@ -36,16 +36,16 @@ class Redactor:
         patterns: Sequence[Pattern] = PATTERNS,
         own: Sequence[Pattern] = (),
     ) -> None:
-        """`secrets` by name; `own` are a person's patterns, which may match anything at all."""
+        """`secrets` by name; `own` are a person's patterns, which may match any text."""
         self._patterns, self._own = tuple(patterns), tuple(own)
-        self._names: dict[bytes, bytes] = {}  # each form of each secret, and what stands for it
+        self._names: dict[bytes, bytes] = {}  # each form of each secret, and its placeholder
         for name, secret in (secrets or {}).items():
             stand_in = secret_stand_in(name, secret.encode(errors="surrogateescape")).encode()
             for form in forms_of(secret):
                 self._names.setdefault(form, stand_in)
         self.needles = tuple(sorted(self._names, key=lambda form: (-len(form), form)))
         self._known = any_of(self.needles)
-        # Where a form may begin, by its first two letters.
+        # The forms by their first two letters.
         pairs = sorted({re.escape(form[:2]) for form in self.needles})
         self._begins = re.compile(b"|".join(pairs)) if pairs else None
         self._firsts = frozenset(form[:1] for form in self.needles)
@@ -55,7 +55,7 @@ class Redactor:
         self._reach = max(self._longest_bytes, ANCHOR_BYTES_MAX)
 
     def __call__(self, content: bytes) -> bytes:
-        """The content without the secrets in it; the same object where there are none."""
+        """The content without its secrets; the same object if it has none."""
         if not self.is_in_doubt(content):
             return content
         if is_json(content):
@@ -69,11 +69,11 @@ class Redactor:
         return text if found is encoded else found.decode(errors="surrogatepass")
 
     def raw(self, content: bytes) -> bytes:
-        """The same for bytes that are no JSON, or a part of one."""
+        """The same for bytes that are not JSON, or are a part of it."""
         return self._in_string(content, False)
 
     def begins_known(self, text: bytes) -> int:
-        """Where a known secret may begin that goes on behind the text; the text's end, if none does."""
+        """The start of a known secret that may continue after the text; the text's end, if there is none."""
         if self._begins is None:
             return len(text)
         least = max(0, len(text) - self._longest_bytes + 1)
@@ -86,7 +86,7 @@ class Redactor:
         return len(text) - (text[-1:] in self._firsts)
 
     def not_within_known(self, text: bytes, at: int) -> int:
-        """The place, or the beginning of the known secret that a cut there would go through."""
+        """`at`, or the start of the known secret that a cut at `at` would split."""
         if at < len(text) and self._known is not None:
             for found in self._known.finditer(text, max(0, at - self._longest_bytes)):
                 if found.start() < at < found.end():
@@ -95,7 +95,7 @@ class Redactor:
 
     @cached_property
     def _anchors(self) -> tuple[tuple[re.Pattern[bytes], Pattern], ...]:
-        # Made when a text is first in doubt: a daemon that starts has none.
+        # Built at the first text that may have a secret, not at the start of the daemon.
         return tuple((re.compile(pattern.anchor), pattern) for pattern in self._patterns)
 
     def _in_string(self, text: bytes, base64: bool) -> bytes:
@@ -106,7 +106,7 @@ class Redactor:
         return self._in_text(text)
 
     def is_in_doubt(self, text: bytes) -> bool:
-        """Whether there may be something to take out of bytes that are no JSON, or a part of one."""
+        """Whether bytes that are not JSON, or are a part of it, may have a secret."""
         if self._own:
             return True
         if len(text) <= WINDOW_BYTES:
@@ -125,13 +125,13 @@ class Redactor:
         if self._known is None:
             return text
         found = matches_in(self._known, text, reach=self._reach)
-        return with_replaced(text, ((*one.span(), self._names[one[0]]) for one in found))
+        return with_replaced(text, ((*match.span(), self._names[match[0]]) for match in found))
 
 
 def _places(
     text: bytes, pattern: Pattern, anchor: re.Pattern[bytes] | None
 ) -> Iterator[tuple[int, int, bytes]]:
-    """Where secrets of a kind stand, and what is to stand there."""
+    """The places of secrets of a kind, with their placeholders."""
     for start, end in _spans(text, pattern, anchor):
         secret = text[start:end]
         if secret and _STANDS_THERE not in secret:

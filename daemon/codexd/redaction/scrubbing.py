@@ -1,7 +1,6 @@
-"""Takes out of records that are written what should not be in them: what a person names, or what is known by now.
+"""Removes text from stored records: matches that a person names, or secrets that the daemon knows now.
 
-Law: an event stays one. Names of members, ids and the words that it is read by are left, and numbers never
-were text.
+Law: an event stays valid. Names of members, ids, enumerated values and numbers are not changed.
 """
 
 from __future__ import annotations
@@ -16,17 +15,17 @@ from codexd.redaction.windows import OWN_WINDOW_BYTES, matches_in, with_replaced
 
 _BLOB = re.compile(rb'"blob":"([0-9a-f]{64})"')
 _ID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?:/.*+)?")
-# What other records refer to, and what says how a thread runs on.
+# Members that other records refer to, and members that decide how a thread continues.
 _REFERENCES = frozenset(
     b"itemId turnId callId answers approvalId actionHash parent blob id call_id "
     b"type kind role name status model provider".split()
 )
-# Strings in front of which nothing is told apart: empty ones, and what stands there already.
+# Strings that are left unchanged: empty ones, and placeholders.
 _DONE = "«".encode()
 
 
 class Scrub:
-    """What is to be taken out."""
+    """What to remove from records and blobs."""
 
     def __init__(
         self,
@@ -35,10 +34,10 @@ class Scrub:
         known: Redactor | None = None,
     ) -> None:
         self._patterns, self._seqs, self._known = tuple(patterns), frozenset(seqs), known
-        self.places = 0  # so many were replaced so far
+        self.places = 0  # replacements so far
 
     def data(self, seq: int, data: bytes, blobs: Mapping[str, str]) -> bytes | None:
-        """A record's data without it; None where it had nothing of it. `blobs` have new names by now."""
+        """A record's data after the removal; None if nothing changed. `blobs`: old names of blobs to new ones."""
         clean = data
         if seq in self._seqs:
             clean = edit_values(clean, self._whole)
@@ -51,14 +50,14 @@ class Scrub:
         return None if clean == data else clean
 
     def blob(self, content: bytes, *, whole: bool) -> bytes:
-        """A blob's content without it; `whole`: its record is to be taken out."""
+        """A blob's content after the removal; `whole`: its record is removed entirely."""
         if whole:
             return scrubbed_stand_in(content).encode()
         clean = content if self._known is None else self._counted(self._known.raw(content), content)
         return self._named(clean)
 
     def is_meant(self, seq: int) -> bool:
-        """Whether all of a record is to be taken out."""
+        """Whether all text of a record is to be removed."""
         return seq in self._seqs
 
     def _counted(self, clean: bytes, before: bytes) -> bytes:

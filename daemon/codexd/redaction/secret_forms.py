@@ -1,7 +1,7 @@
-"""A known secret in all the forms in which it may stand in a text, and one pass that looks for any of them.
+"""All encoded forms of a known secret, and one pass that searches for any of them.
 
-The pass is a regular expression whose every alternative begins with a rare character, so that most texts
-are run through once, a character at a time, and nothing else happens.
+The pass is a regular expression. Each of its alternatives begins with a rare character, so that most texts
+are scanned once, without a match.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from urllib.parse import quote
 
 import msgspec
 
-# Texts within texts: a command in the arguments of a call in an item, each a JSON string in the other's.
+# Nesting of JSON strings: a command in the arguments of a call in an item.
 LEVELS = 3
-# Of the characters of program text and prose, the rarest first; what is not in it is rarer.
+# The characters of program text and prose, the rarest first; characters that are not listed are rarer.
 RARE_FIRST = "QZXJKYVWqzGHBUO@~^#%&$!?+*=|<>`MNDFLPCRSAITEjx9876543k210;{}[]()_vwybgpf-/.,':umcdhlnsriatoe \\\"n"
 
 
 def forms_of(secret: str) -> tuple[bytes, ...]:
-    """The secret as it is, as a URL and base64 carry it, and escaped in JSON; the longest first."""
+    """The secret unchanged, URL-encoded, in base64, and escaped in JSON; the longest first."""
     raw = secret.encode(errors="surrogateescape")
     encoded = base64.b64encode(raw)
     forms = {raw, quote(raw, safe="").encode(), encoded, encoded.rstrip(b"=")}
     level = {secret}
     for _ in range(LEVELS):
-        level = {escaped for one in level for escaped in _escaped(one)}
-        forms |= {one.encode(errors="surrogateescape") for one in level}
+        level = {escaped for form in level for escaped in _escaped(form)}
+        forms |= {form.encode(errors="surrogateescape") for form in level}
     return tuple(sorted(forms, key=lambda form: (-len(form), form)))
 
 
 def _escaped(text: str) -> Iterable[str]:
     try:
         yield msgspec.json.encode(text).decode()[1:-1]
-    except UnicodeError:  # an environment may hold bytes that are no UTF-8
+    except UnicodeError:  # an environment may hold bytes that are not UTF-8
         return
     if not text.isascii():
         import json
@@ -44,13 +44,13 @@ def _escaped(text: str) -> Iterable[str]:
 
 
 def any_of(needles: Iterable[bytes]) -> re.Pattern[bytes] | None:
-    """One alternation of them all; earlier ones are preferred."""
+    """One alternation of all needles; earlier ones are preferred."""
     joined = b"|".join(re.escape(needle) for needle in needles)
     return re.compile(joined) if joined else None
 
 
-# What follows these letters in each anchor that looks back from them first: asked once, in place of once for
-# each. The other anchors with these letters go on with what follows.
+# Anchors that begin with a lookbehind at these letters share it, so that it runs once instead of once for each
+# anchor.
 _FOLLOWED: Final = {
     b"_": rb"(?=[A-Za-z0-9+/]{16})",
     b"-": rb"(?=[A-Za-z0-9_.-]{10})",
@@ -59,7 +59,7 @@ _FOLLOWED: Final = {
 
 
 def first_pass(needles: Iterable[bytes], anchors: Sequence[bytes]) -> re.Pattern[bytes]:
-    """What finds a place in every text that holds one of the needles or of the patterns' anchors."""
+    """An expression that matches every text with one of the needles or of the patterns' anchors."""
     of_patterns: dict[bytes, list[bytes]] = {}
     for anchor in anchors:
         of_patterns.setdefault(anchor[:1], []).append(anchor[1:])
@@ -68,7 +68,7 @@ def first_pass(needles: Iterable[bytes], anchors: Sequence[bytes]) -> re.Pattern
         at = _rarest(needle, by_letter)
         rest = rb"(?<=%b)%b" % (re.escape(needle[: at + 1]), re.escape(needle[at + 1 :]))
         by_letter.setdefault(needle[at : at + 1], []).append(rest)
-    # A JSON text may spell any letter as an escape: that is found here, and read with care.
+    # JSON may spell any letter as an escape: such an escape matches too.
     by_letter.setdefault(b"\\", []).append(rb"[u/]")
     return re.compile(
         b"|".join(
@@ -87,7 +87,7 @@ def _guarded(letter: bytes, rests: Sequence[bytes]) -> list[bytes]:
 
 
 def _rarest(needle: bytes, taken: Iterable[bytes]) -> int:
-    """Where its rarest byte stands; one that is looked for anyhow costs less than a new one."""
+    """The position of its rarest byte; a byte that is searched for anyway costs less than a new one."""
     known = frozenset(taken)
 
     def cost(at: int) -> int:

@@ -1,13 +1,13 @@
-"""Tokens that say by their first letters whose they are: of many services, each by one line.
+"""Tokens with a known prefix, for many services, one line each.
 
-Sources are the services' own descriptions of their tokens, and the public rule sets of secret scanners.
+Sources: the services' own descriptions of their tokens, and the public rule sets of secret scanners.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-# After these and an underscore come at least 24 letters and digits.
+# These prefixes are followed by an underscore and at least 24 letters and digits.
 _UNDERSCORED: Final = (
     rb"shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}",  # Shopify
     rb"dckr_(?:pat|oat)_[A-Za-z0-9_-]{27,60}+",  # Docker
@@ -54,7 +54,7 @@ _OTHERS: Final = (
 )
 SERVICES: Final = b"|".join((*_UNDERSCORED, *_OTHERS))
 SERVICE_ANCHORS: Final = (
-    # Of names in a program few go on for so long without another underscore; a token does.
+    # Few names in a program are so long without another underscore; a token is.
     rb"_(?=[A-Za-z0-9]{20})(?:"
     rb"(?<=shpat_)|(?<=shpca_)|(?<=shppa_)|(?<=shpss_)|(?<=kr_[po]at_)|(?<=n_api_)|(?<=e_tkn_)|(?<=le_pw_)"
     rb"|(?<=oauth_)|(?<=glsa_)|(?<=glc_)|(?<=sbp_)|(?<=nfp_)|(?<=figd_)|(?<=rubygems_)|(?<=ntry[su]_)|(?<=gsk_)"

@@ -1,8 +1,8 @@
-"""Takes secrets out of a text that comes bit by bit: what may be the beginning of one waits for the rest.
+"""Removes secrets from a text that arrives in chunks: a possible beginning of a secret is held back.
 
-Law: what has been let out never turns out later to have been the beginning of a secret, and all of it
-together reads as the whole text without its secrets does. A person's own patterns are the exception: nobody
-knows where a match of those begins, so they are looked for in each bit alone.
+Law: text that was released is never the beginning of a secret, and all released text together equals the
+whole text without its secrets. A person's own patterns are the exception: the beginning of their matches
+is unknown, so they are searched for in each chunk alone.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Final
 
 from codexd.redaction.redactor import Redactor
 
-# More than the longest secret: what has not ended by then was none.
+# Longer than any secret: text that is longer was none.
 HELD_BYTES_MAX: Final = 16 * 1024
-# What stands in front decides whether a word begins, and whether a header is about to say a key.
+# The context before a chunk: it decides whether a word begins, and whether a header announces a key.
 BEFORE_BYTES: Final = 96
-# A token of a well-known kind is no longer than this.
+# No token of a well-known kind is longer.
 WORD_BYTES_MAX: Final = 4096
 
 _TOKENS: Final = (
@@ -52,7 +52,7 @@ _TOKENS: Final = (
         b"key-",
     ),
     *(b"xai-", b"pplx-", b"csk-", b"tskey-", b"xkeysib-", b"HRKU-", b"ATATT3", b"ATBB"),
-    # What begins with numbers in base64, or follows a number or a name that is none of it.
+    # Tokens that begin with a number in base64, or follow a number or a name that is not part of them.
     *(b"dapi", b"LTAI", b"AA"),
     *(b"MD", b"MT", b"Mj", b"Mz", b"ND", b"NT", b"Nj", b"Nz", b"OD", b"OT", b"Oj", b"Oz"),
     b"-----BEGIN ",
@@ -60,21 +60,21 @@ _TOKENS: Final = (
 _PARTS: Final = frozenset(token[:size] for token in _TOKENS for size in range(1, len(token)))
 _TOKEN: Final = re.compile(
     b"|".join(
-        b"%b(?:%b)" % (re.escape(letter), b"|".join(re.escape(one[1:]) for one in tokens))
+        b"%b(?:%b)" % (re.escape(letter), b"|".join(re.escape(token[1:]) for token in tokens))
         for letter, tokens in groupby(sorted(_TOKENS[:-1]), lambda token: token[:1])
     )
 )
 _TOKEN_LETTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 _DOTTED_LETTERS: Final = _TOKEN_LETTERS + b"./+="
 _WORD_LETTERS: Final = _TOKEN_LETTERS + b".+/=:@~%!$&*?#^|,;()\\"
-# What a secret of no shape of its own follows on the same line.
+# Openers: a secret without a form of its own follows them on the same line.
 _OPENER: Final = re.compile(
     rb"z(?<=uthoriz)|Z(?<=UTHORIZ)|b(?<=b)earer|B(?:earer|EARER)|K(?:(?<=ccessK)|(?<=piK))ey|T(?<=essionT)oken"
     rb"|_(?:(?<=[AaEeSs][PpCcSsTt][IiSsEe]_|[Rr][Ee][Tt]_)(?:[Kk]ey|KEY)|(?<=ession_)[Tt]oken|(?<=ESSION_)TOKEN)"
     rb"|/(?:(?<=services/)|(?<=:/)/|(?<=:\\/)\\?/|(?<=hooks/))|=(?<=[A-Za-z]=)|w(?<=ssw)(?:or)?d|W(?<=SSW)(?:OR)?D"
     rb"|-(?:(?<=[ \t]-)u|(?<=[AaPp][PpIi][Ii]-)[Kk]|(?<=[tT][eEhH]-)[Tt])|~(?<=Q~)|v(?<=atlasv)1\."
 )
-# One may be cut in two as well: from the letter that is looked for to the end, `bearer` and `_token` are the longest.
+# An opener may be cut in two as well: counted from its anchor letter, `bearer` and `_token` are the longest.
 OPENER_FOUND_BYTES_MAX: Final = 6
 _PEM_END: Final = re.compile(rb"-----END [A-Z0-9 ]{0,64}+-----")
 _PEM: Final = re.compile(rb"-----BEGIN (?:(?!PRIVATE)[A-Z0-9]{1,16} ){0,3}+PRIVATE KEY")
@@ -85,12 +85,12 @@ class StreamRedactor:
 
     def __init__(self, redactor: Callable[[], Redactor]) -> None:
         self._redactor = redactor
-        self._before = b""  # the last that was let out
+        self._before = b""  # the end of the released text
         self._opened = False
         self.held = b""
 
     def feed(self, chunk: bytes) -> bytes:
-        """More of the text came: what of it may be let out, clean."""
+        """Add a chunk; returns the redacted text that can be released."""
         redactor = self._redactor()
         text = self.held + chunk
         whole = self._before + text
@@ -102,12 +102,12 @@ class StreamRedactor:
         return self._clean(text[:at], whole[: at - len(text)], redactor)
 
     def rest(self) -> bytes:
-        """Nothing more comes: what was held, clean."""
+        """The text has ended: returns the held text, redacted."""
         held, self.held = self.held, b""
         return self._clean(held, self._before + held, self._redactor())
 
     def _clean(self, text: bytes, whole: bytes, redactor: Redactor) -> bytes:
-        """A text without the secrets in it; `whole` has what was let out before in front of it."""
+        """A text without its secrets; `whole` is the released context and the text."""
         if not text:
             return text
         if not redactor.is_in_doubt(whole):
@@ -120,13 +120,13 @@ class StreamRedactor:
         return clean
 
     def _unfinished_at(self, text: bytes, whole: bytes, redactor: Redactor) -> int:
-        """Where something begins that may be a secret once more has come; the end, if nothing does."""
+        """The start of text that may become a secret with the next chunk; the end, if there is none."""
         at = min(redactor.begins_known(text), self._token_at(text))
         if b"\n" in text:
             self._opened = False
         if not self._opened:
-            # Whether this line has said that a secret follows. What was let out has been searched, but for an opener
-            # that goes on in the text.
+            # Whether an opener is on this line. The released text has been searched, except for an opener
+            # that continues in the text.
             line_at = max(whole.rfind(b"\n") + 1, len(whole) - len(text) - OPENER_FOUND_BYTES_MAX)
             self._opened = _OPENER.search(whole, line_at) is not None
         if self._opened:
@@ -137,7 +137,7 @@ class StreamRedactor:
         return redactor.not_within_known(text, at) if at < len(text) else at
 
     def _token_at(self, text: bytes) -> int:
-        """Where a token of a well-known kind stands at the end, or the beginning of its beginning."""
+        """The start of a token at the end of the text, or of the beginning of a token."""
         tail = text[-WORD_BYTES_MAX:]
         word_at = len(tail.rstrip(_DOTTED_LETTERS))
         if word_at == len(tail):
@@ -154,10 +154,10 @@ class StreamRedactor:
 
 
 def _pem_at(text: bytes) -> int:
-    """Where a private key begins that has not ended, or what may be the beginning of one."""
+    """The start of a private key that has not ended, or of the beginning of a key."""
     ended = text.rfind(b"-----END ")
     last_end = _PEM_END.match(text, ended) if ended >= 0 else None
-    # Of a mark that is cut at the end of the text nobody knows what it will be the end of.
+    # A mark that is cut at the end of the text may belong to any kind of block.
     block = _PEM.search(text, last_end.end() if last_end is not None else 0)
     if block is not None:
         return block.start()

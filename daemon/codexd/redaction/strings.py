@@ -1,6 +1,6 @@
-"""The strings of a JSON text, edited one by one: all other bytes of it stay as they are.
+"""Edits the strings of a JSON text; all other bytes stay unchanged.
 
-Law: what was valid JSON stays valid JSON of the same shape, with the same members in the same order.
+Law: valid JSON stays valid JSON of the same shape, with the same members in the same order.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from codexd.core.events.events import EVENTS
 Edit = Callable[[bytes, bool], bytes]
 
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
-# What a longer text is run through by, a piece at a time: a single call of the library holds up everything.
+# The size of a piece of a longer text: a single call of the library blocks all other threads.
 _PIECE = re.compile(rb'(?:[^"\\]{1,4096}+|\\.){0,256}+', re.DOTALL)
 _LONG_BYTES = 256 * 1024
-# The value of a member of this name is the provider's ciphertext: it goes back as it came, or not at all.
+# The value of a member of this name is the provider's ciphertext: it is sent back unchanged, or not at all.
 _CIPHERTEXT = b'"encrypted_content"'
-# What such a member holds is a secret because of its name.
+# The value of such a member is a secret because of its name.
 _TELLING = re.compile(
     rb'(?i)"[a-z_-]{0,64}(?:authorization|key|token|password|passwd|passphrase|secret)"'
 )
@@ -34,7 +34,7 @@ _DATA_URL_HEAD_BYTES = 100
 
 
 def edit_strings(json_text: bytes, edit: Edit) -> bytes:
-    """The JSON with every string of it edited, names of members included."""
+    """The JSON with every string edited, including the names of members."""
     words = _own_words()
     parts: list[bytes] = []
     end, before, end_before = 0, b"", 0
@@ -56,7 +56,7 @@ def edit_strings(json_text: bytes, edit: Edit) -> bytes:
 
 
 def _strings(json_text: bytes) -> Iterator[tuple[int, int]]:
-    """Where its strings are, their quotes included."""
+    """The start and end of each string, including the quotes."""
     if len(json_text) <= _LONG_BYTES:
         for found in _STRING.finditer(json_text):
             yield found.span()
@@ -67,7 +67,7 @@ def _strings(json_text: bytes) -> Iterator[tuple[int, int]]:
         while (piece := _PIECE.match(json_text, end)) is not None and piece.end() > end:
             end = piece.end()
         if json_text[end : end + 1] != b'"':
-            return  # It does not end: this is no JSON.
+            return  # An unterminated string: this is not JSON.
         end += 1
         yield start, end
 
@@ -94,14 +94,17 @@ def _edited(token: bytes, edit: Edit, base64: bool) -> bytes:
         return token if new is text else msgspec.json.encode(new.decode(errors="replace"))
     try:
         text = msgspec.json.decode(token, type=str).encode()
-    except (msgspec.DecodeError, UnicodeError):  # half of a surrogate pair, which UTF-8 has not
+    except (
+        msgspec.DecodeError,
+        UnicodeError,
+    ):  # half of a surrogate pair, which UTF-8 cannot encode
         return _edited_brokenly(token, edit, base64)
     new = edit(text, base64)
     return token if new is text else msgspec.json.encode(new.decode(errors="replace"))
 
 
 def _edited_by_name(name: bytes, token: bytes, edit: Edit) -> bytes:
-    """The string edited as if its member's name stood in front of it, as in a header."""
+    """The string edited as if its member's name preceded it, as in a header."""
     lead = name[1:-1] + b": "
 
     def with_name(text: bytes, base64: bool) -> bytes:
@@ -120,7 +123,7 @@ def _edited_brokenly(token: bytes, edit: Edit, base64: bool) -> bytes:
 
 @lru_cache(maxsize=1)
 def _own_words() -> frozenset[bytes]:
-    """The names and words that an event is read by: no secret may make a log unreadable, not even `message`."""
+    """The names and tags of events, which are never edited: a secret such as `message` must not make a log unreadable."""
     words: set[str] = set()
     seen: set[type] = set()
     kinds = list(msgspec.inspect.multi_type_info(EVENTS.values()))
@@ -146,9 +149,9 @@ def _own_words() -> frozenset[bytes]:
 
 
 def edit_values(json_text: bytes, edit: Callable[[bytes, bytes], bytes]) -> bytes:
-    """The JSON with every string of it edited that is a value, by the name of the member that it is in.
+    """The JSON with every string value edited, given the name of its member.
 
-    In a list the name is that of the list. A word that an event is read by stays.
+    In a list it is the name of the list's member. Tags of events stay.
     """
     words = _own_words()
     parts: list[bytes] = []

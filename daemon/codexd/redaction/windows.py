@@ -1,7 +1,7 @@
-"""Looking for an expression in a long text, a window at a time.
+"""Searches a long text for an expression, a window at a time.
 
-Law: what is found is what one search of the whole text would find, and no single call of the library is
-given more than a window: such a call holds the interpreter, so nothing else of the process runs meanwhile.
+Law: the matches are those of one search of the whole text, and no single call of the library gets more than
+a window, since such a call holds the interpreter lock.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-# A search of so much takes less than a millisecond for what the daemon looks for.
+# Searching a window takes less than a millisecond for the daemon's own expressions.
 WINDOW_BYTES: Final = 64 * 1024
 # A person's own expression may take a thousand steps at each byte; see `codexd.machine.linear`.
 OWN_WINDOW_BYTES: Final = 4 * 1024
-# Longer than any match of an expression of ours; what goes on is matched again, to its end.
+# Longer than any match of an expression of ours; a match that reaches the end is matched again in full.
 MATCH_BYTES_MAX: Final = 32 * 1024
-# Longer than any anchor of a kind, which is looked for first.
+# Longer than any anchor of a kind, which is searched for first.
 ANCHOR_BYTES_MAX: Final = 512
 
 
@@ -28,7 +28,7 @@ def matches_in(
     window: int = WINDOW_BYTES,
     reach: int = MATCH_BYTES_MAX,
 ) -> Iterator[re.Match[bytes]]:
-    """Its matches, in their order. `anchor` is found within each of them, and is cheaper to look for."""
+    """The matches, in order. Each match contains `anchor`, which is cheaper to search for."""
     at, end = 0, len(text)
     while at < end:
         stop = min(at + window, end)
@@ -36,7 +36,7 @@ def matches_in(
         if anchor is None or anchor.search(text, at, limit) is not None:
             for found in regex.finditer(text, at, limit):
                 if found.start() >= stop and limit < end:
-                    break  # The next window sees more of it.
+                    break  # The next window has more of the match.
                 if found.end() == limit < end:
                     whole = regex.match(text, found.start())
                     if whole is None:
@@ -53,7 +53,7 @@ def matches_in(
 def is_in(
     search: Callable[[bytes, int, int], re.Match[bytes] | None], text: bytes, reach: int
 ) -> bool:
-    """Whether it is anywhere in a text; no match is longer than `reach`."""
+    """Whether the expression matches anywhere in a text; no match is longer than `reach`."""
     return any(
         search(text, at, at + WINDOW_BYTES + reach) is not None
         for at in range(0, len(text), WINDOW_BYTES)
@@ -61,7 +61,7 @@ def is_in(
 
 
 def with_replaced(text: bytes, places: Iterable[tuple[int, int, bytes]]) -> bytes:
-    """The text with other bytes in these places, which are in their order; the same object for none."""
+    """The text with its `places` replaced, which are in order; the same object if there are none."""
     parts: list[bytes] = []
     end = 0
     for start, stop, put in places:

@@ -1,1 +1,1 @@
-"""What a rollout says, in our events: pure, line by line."""
+"""Converts the lines of a rollout to events. Pure."""

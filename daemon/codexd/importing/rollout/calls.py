@@ -1,4 +1,4 @@
-"""Tool calls in a rollout: which of them ran a command, and what came of it. Pure."""
+"""Tool calls in a rollout: the commands that they ran, and their results. Pure."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from codexd.core.values.foreign_json import decode_foreign
 from codexd.core.values.tool_actions import NO_PARTS, RunCommand, ToolResult, ToolStatus
 from codexd.importing.rollout.lines import Members, list_of, members_of, text_of
 
-# What a command without a limit of its own had, as far as anybody can tell.
+# The assumed limit of a command for which the rollout has none.
 TIMEOUT_MS_UNKNOWN = 10_000
 
 _EXIT_CODE = re.compile(r"(?:Exit code: |Process exited with code )(-?\d+)")
 _ABORTED = re.compile(r"aborted by user|^aborted\b", re.MULTILINE)
 _REFUSALS = ("unsupported call", "failed to parse")
-_HEAD_CHARACTERS = 400  # where the exit code and its like stand, in front of the output
+_HEAD_CHARACTERS = 400  # these hold the exit code and the like, before the output
 _OUTPUT_MARK = "Output:\n"
 
 
 class Ran(msgspec.Struct, frozen=True, gc=False):
-    """A command that ran, as a screen was told of it."""
+    """A command that ran, as clients were notified of it."""
 
     argv: tuple[str, ...]
     cwd: str
@@ -35,7 +35,7 @@ class Ran(msgspec.Struct, frozen=True, gc=False):
 
 
 def command_of(payload: Members, cwd: str) -> RunCommand | None:
-    """The command that a call asks for, where it is a call of a shell; the shape differs by the years."""
+    """The command of a shell call, in any of the shapes that Codex has used; None for another tool."""
     if payload.get("type") == "local_shell_call":
         asked = members_of(payload.get("action"))
     elif payload.get("type") == "function_call":
@@ -71,7 +71,7 @@ def _arguments(text: object) -> Members:
 
 
 def ran(item: Members) -> Ran | None:
-    """What a screen was told of a command, in an item or in an event; None where that cannot be read."""
+    """The command in an item or an event for clients; None if it cannot be read."""
     argv = item.get("command")
     if not isinstance(argv, list) or not argv or not all(isinstance(word, str) for word in argv):
         return None
@@ -108,8 +108,8 @@ class _Answer(msgspec.Struct, frozen=True):
     success: bool | None = None
 
 
-def result_of(payload: Members, told: Ran | None) -> ToolResult:
-    """What came of a call: what the model was given, and what a screen was told."""
+def result_of(payload: Members, ran: Ran | None) -> ToolResult:
+    """The result of a call: its output for the model, and its output for clients."""
     answer = _answer(payload.get("output"))
     text = answer.text
     shown, code = _inside(text)
@@ -118,8 +118,8 @@ def result_of(payload: Members, told: Ran | None) -> ToolResult:
     if code is None and found is not None:
         code = int(found[1])
     status: ToolStatus = "completed"
-    if told is not None:
-        status, shown, code = told.status, told.output, told.exit_code
+    if ran is not None:
+        status, shown, code = ran.status, ran.output, ran.exit_code
     elif _ABORTED.search(head):
         status = "aborted"
     elif code or answer.success is False or text.startswith(_REFUSALS):
@@ -129,14 +129,14 @@ def result_of(payload: Members, told: Ran | None) -> ToolResult:
         model_text=text,
         output=shown,
         exit_code=code,
-        duration_ms=told.duration_ms if told is not None else None,
+        duration_ms=ran.duration_ms if ran is not None else None,
         output_bytes=len(shown.encode(errors="replace")),
         model_parts=answer.parts,
     )
 
 
 def _answer(output: object) -> _Answer:
-    """The answer as text, as parts, or as an object around either."""
+    """The answer, given as text, as parts, or as an object with either."""
     if isinstance(output, str):
         return _Answer(output)
     if isinstance(output, dict):
@@ -154,26 +154,26 @@ def _answer(output: object) -> _Answer:
 
 
 def _inside(text: str) -> tuple[str, int | None]:
-    """The command's own output within an answer, and its exit code where the answer is JSON."""
+    """The command's own output within an answer, and its exit code if the answer is JSON."""
     if text.startswith('{"output"'):
         try:
-            told: dict[str, Any] = members_of(decode_foreign(text))
+            parsed: dict[str, Any] = members_of(decode_foreign(text))
         except ValueError:
             return text, None
-        code = members_of(told.get("metadata")).get("exit_code")
-        return text_of(told.get("output")), code if isinstance(code, int) else None
+        code = members_of(parsed.get("metadata")).get("exit_code")
+        return text_of(parsed.get("output")), code if isinstance(code, int) else None
     place = text.find(_OUTPUT_MARK, 0, _HEAD_CHARACTERS)
     return (text[place + len(_OUTPUT_MARK) :], None) if place >= 0 else (text, None)
 
 
 def review_text(item: Members, *, entered: bool) -> str:
-    """The sentence that a review began with, or its findings."""
+    """The first sentence of a review, or its findings."""
     if entered:
         target = members_of(item.get("target"))
         hints = (item.get("user_facing_hint"), target.get("instructions"), item.get("prompt"))
         return next((text for hint in hints if (text := text_of(hint))), "the changes")
     output = members_of(item.get("review_output"))
-    findings = [_finding(members_of(one)) for one in list_of(output.get("findings"))]
+    findings = [_finding(members_of(finding)) for finding in list_of(output.get("findings"))]
     return "\n\n".join([text_of(output.get("overall_explanation")).strip(), *findings]).strip()
 
 

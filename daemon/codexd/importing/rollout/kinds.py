@@ -1,7 +1,7 @@
-"""What the messages and the events of a rollout are: whose words, and whether anything else says the same.
+"""The kinds of messages and events in a rollout: who wrote a message, and which events repeat an item.
 
-The newest rollouts say of each part of a message where it comes from; for older ones its tags tell. This
-is the one place where codexd looks at a text to see what it is.
+The newest rollouts name the source of each part of a message; in older rollouts its tags show it. This
+is the only place where codexd derives the category of a text from the text.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from codexd.core.values.items import ImageInput, TextInput, UserInput
 from codexd.core.values.provider_items import UnreadableItem, read_item
 from codexd.importing.rollout.lines import Members, list_of, members_of, text_of
 
-# Where the newest rollouts say of each part of a message what it is.
+# The member in which the newest rollouts have the kind of each part of a message.
 PASSTHROUGH = "internal_chat_message_metadata_passthrough"
 
-# Words of the harness among those of the user's role, by the tag that they begin with.
+# Messages of Codex in the user's role, by the tag that they begin with.
 _TAGS: dict[str, ContextCategory | Literal["other"]] = {
     "<environment_context>": "environment",
     "<user_instructions>": "user_instructions",
@@ -35,7 +35,7 @@ _KINDS: dict[str, ContextCategory] = {
     "agents_md.instructions": "user_instructions",
     "generic.turn_aborted": "turn_aborted",
 }
-# What the original puts around an image, so that the model can name it.
+# The labels that Codex puts around an image, so that the model can name it.
 _IMAGE_LABEL = re.compile(r"\s*+(?:<image(?: [^>]*+)?>|</image>)\s*+", re.DOTALL)
 
 
@@ -43,19 +43,19 @@ class Part(msgspec.Struct, frozen=True, gc=False):
     """A part of a message in the user's role."""
 
     whose: ContextCategory | Literal["person", "other"]
-    content: UserInput | None  # None: of a kind that has no place in an input
+    content: UserInput | None  # None: of a kind that an input cannot have
     text: str = ""
 
 
 def user_parts(payload: Members) -> list[Part]:
-    """The parts of a message in the user's role, each with whose words it is."""
-    told = list_of(members_of(payload.get(PASSTHROUGH)).get("content_item_kinds"))
+    """The parts of a message in the user's role, each with its author."""
+    kinds = list_of(members_of(payload.get(PASSTHROUGH)).get("content_item_kinds"))
     content = payload.get("content")
     if isinstance(content, str):
         content = [{"type": "input_text", "text": content}]
     parts = []
     for index, part in enumerate(list_of(content)):
-        kind = text_of(told[index]) if index < len(told) else ""
+        kind = text_of(kinds[index]) if index < len(kinds) else ""
         parts.append(_part(members_of(part), kind))
     return parts
 
@@ -79,7 +79,7 @@ def _whose(text: str) -> ContextCategory | Literal["person", "other"]:
 
 
 def said(parts: list[Part]) -> tuple[UserInput, ...]:
-    """What of a person's message the person put in: without the labels around images."""
+    """The input in a person's message, without the labels around images."""
     images = any(isinstance(part.content, ImageInput) for part in parts)
     return tuple(
         part.content
@@ -90,7 +90,7 @@ def said(parts: list[Part]) -> tuple[UserInput, ...]:
 
 
 def cleaned(item: Members) -> msgspec.Raw:
-    """An item as the provider had it: without what the original notes on it, and what it left empty."""
+    """An item as the provider sent it: without the members that Codex adds, and without empty ones."""
     kept = {
         name: value for name, value in item.items() if value is not None and name != PASSTHROUGH
     }
@@ -98,12 +98,12 @@ def cleaned(item: Members) -> msgspec.Raw:
 
 
 def misshapen(item: msgspec.Raw) -> str | None:
-    """What keeps an item from being shown; None where nothing does."""
+    """Why an item cannot be shown by clients; None if it can."""
     read = read_item(item)
     return read.problem if isinstance(read, UnreadableItem) else None
 
 
-# Events that say again what an item says, or that only a screen needed while it happened.
+# Events that repeat an item, or that only a client needed while the turn ran.
 SAID_ELSEWHERE = frozenset(
     [
         "agent_message",
@@ -182,7 +182,7 @@ SAID_ELSEWHERE = frozenset(
         "realtime_conversation_closed",
     ]
 )
-# Items of a screen whose words stand in items of the model as well.
+# Items for clients whose text the model's items have too.
 SCREEN_ITEMS = frozenset(
     [
         "UserMessage",
@@ -202,5 +202,5 @@ SCREEN_ITEMS = frozenset(
         "ContextCompaction",
     ]
 )
-# Lines that only the original needs, to go on by itself.
+# Lines that only Codex needs, to resume a thread.
 ITS_OWN = frozenset({"world_state", "state", "inter_agent_communication", "session_state"})

@@ -3,7 +3,7 @@
     2026     {"timestamp","ordinal","type","payload"[,"metadata"]}
     2025     {"timestamp","type","payload"}
     before   a first line {"id","timestamp",…} without `type`, then bare items; `{"record_type":"state"}`
-             between them says nothing
+             between them is ignored
 
 What a rollout is: docs/how-to/import-from-codex.md.
 """
@@ -17,10 +17,10 @@ import msgspec
 
 from codexd.core.values.foreign_json import decode_foreign
 
-# A line longer than this is passed over: it would take several times its length in memory. The longest honest ones
-# have an image of 20 MiB, which is 28 as base64.
+# A longer line is skipped: it would take several times its length in memory. The longest real lines
+# have an image of 20 MiB, which is 28 MiB as base64.
 LINE_BYTES_MAX = 32 * 1024 * 1024
-# How much of what was found a complaint quotes.
+# How much of the found text a warning quotes.
 QUOTED_CHARACTERS_MAX = 80
 
 ITEM_TYPES = frozenset(
@@ -40,7 +40,7 @@ Members = dict[str, Any]
 
 
 class Line(msgspec.Struct, frozen=True, gc=False):
-    """A line, read."""
+    """A parsed line."""
 
     number: int  # from 1
     type: str
@@ -51,14 +51,14 @@ class Line(msgspec.Struct, frozen=True, gc=False):
 
 
 class ImportWarning(msgspec.Struct, frozen=True, gc=False):
-    """Something that was not taken over as it was."""
+    """A part of a line that was not imported unchanged."""
 
     line: int
     message: str  # what was expected, what was found, what was not imported
 
 
 class UnreadableLine(ValueError):
-    """A line is no line of a rollout; the message says what was expected and what was found."""
+    """A line does not belong to a rollout; the message says what was expected and what was found."""
 
 
 def read_line(number: int, text: bytes) -> Line:
@@ -96,7 +96,7 @@ def read_line(number: int, text: bytes) -> Line:
 
 
 def read_time(text: object) -> int | None:
-    """Unix time in microseconds of an RFC 3339 time; None where it is none."""
+    """Unix time in microseconds of an RFC 3339 time; None for any other value."""
     if not isinstance(text, str):
         return None
     try:
@@ -111,17 +111,17 @@ def read_time(text: object) -> int | None:
 
 
 def text_of(value: object) -> str:
-    """The value if it is text, or nothing."""
+    """The value if it is text, else ""."""
     return value if isinstance(value, str) else ""
 
 
 def members_of(value: object) -> Members:
-    """The value if it is an object, or an empty one."""
+    """The value if it is an object, else {}."""
     return value if isinstance(value, dict) else {}
 
 
 def list_of(value: object) -> list[Any]:
-    """The value if it is a list, or an empty one."""
+    """The value if it is a list, else []."""
     return value if isinstance(value, list) else []
 
 

@@ -1,4 +1,4 @@
-"""Making an event fit into a record: what is too large for one is kept beside it, or complained of. Pure."""
+"""Makes an event fit into a record: content that is too large becomes a blob, or gives a warning. Pure."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from codexd.importing.rollout.lines import ImportWarning
 from codexd.importing.rollout.timeline import TimedEvent
 from codexd_eventstore.store import RECORD_BYTES_MAX
 
-# What a record has beside its data: number, time, type, names, checksum.
+# The size of a record without its data: number, time, type, names, checksum.
 _ENVELOPE_BYTES = 4096
 DATA_BYTES_MAX = RECORD_BYTES_MAX - _ENVELOPE_BYTES
-# Of an answer that is too large, so many characters of its beginning and of its end stay in the record:
-# more than a model was ever given of one, and few enough to fit however they are escaped.
+# If an answer is too large, so many characters of its beginning and of its end stay in the record:
+# more than a model was ever sent of an answer, and few enough to fit with any escaping.
 KEPT_CHARACTERS = 500_000
 
 
 class Fitted(msgspec.Struct, frozen=True, gc=False):
-    """An event as it can be recorded; `data` is None where it cannot be."""
+    """An event as it can be recorded; `data` is None if it cannot be."""
 
-    told: TimedEvent
+    timed: TimedEvent
     data: bytes | None
     complaint: ImportWarning | None = None
-    blob: bytes | None = None  # what is too large, to be put beside the record
+    blob: bytes | None = None  # the content that is too large for the record
 
 
-def fitted(told: TimedEvent) -> Fitted:
-    """Encode an event so that a record can hold it. Takes long for large ones: not for the event loop."""
-    data = encode_event(told.event)
+def fitted(timed: TimedEvent) -> Fitted:
+    """Encode an event so that a record can hold it. Slow for large events: not for the event loop."""
+    data = encode_event(timed.event)
     if len(data) <= DATA_BYTES_MAX:
-        return Fitted(told, data)
-    found = f"expected at most {DATA_BYTES_MAX} bytes, found {len(data)} in {told.event.type}"
-    if isinstance(told.event, ToolEnded):
-        event, whole = _cut(told.event)
+        return Fitted(timed, data)
+    found = f"expected at most {DATA_BYTES_MAX} bytes, found {len(data)} in {timed.event.type}"
+    if isinstance(timed.event, ToolEnded):
+        event, whole = _cut(timed.event)
         data = encode_event(event)
         if len(data) <= DATA_BYTES_MAX:
             text = f"{found}: the middle of the answer was not imported; the whole output is a blob"
-            return Fitted(told, data, ImportWarning(told.line, text), whole)
-    return Fitted(told, None, ImportWarning(told.line, f"{found}: it was not imported"))
+            return Fitted(timed, data, ImportWarning(timed.line, text), whole)
+    return Fitted(timed, None, ImportWarning(timed.line, f"{found}: it was not imported"))
 
 
 def _cut(event: ToolEnded) -> tuple[ToolEnded, bytes]:

@@ -1,4 +1,4 @@
-"""The settings of a rollout's turns, and who wrote it, in our words. Pure."""
+"""The settings of a rollout's turns, and its origin, converted to values of the core. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from codexd.core.values.settings import ApprovalPolicy, SandboxMode, Settings, S
 from codexd.importing.rollout.calls import path_of
 from codexd.importing.rollout.lines import Members, members_of, text_of
 
-# What holds where a rollout does not say: a person is asked, and nothing is written.
+# The defaults for members that a rollout does not have: a person is asked, and nothing is written.
 APPROVAL_DEFAULT: ApprovalPolicy = "on-request"
 SANDBOX_DEFAULT: SandboxMode = "read-only"
 PROVIDER_DEFAULT = "openai"
@@ -27,26 +27,26 @@ _SANDBOXES = defaultdict[str, SandboxMode](
 
 
 class Heading(msgspec.Struct, frozen=True):
-    """What is known of a rollout before its lines are converted, one by one."""
+    """The data of a rollout that its conversion needs from the start."""
 
-    source_id: str  # the id of the thread there
+    source_id: str  # the id of the thread in Codex
     meta: Members  # of its first `session_meta`
     context: Members  # of its first `turn_context`
     forked_from: str | None = None
     forked_before: int | None = (
         None  # the ordinal of the parent's first line that it does not share
     )
-    # Lines that were taken back there, from the first of each span to the last.
+    # Lines that were rolled back in Codex: the first and the last of each span.
     taken_back: tuple[tuple[int, int], ...] = ()
     default_model: str = MODEL_UNKNOWN
 
     def has_taken_back(self, line: int) -> bool:
-        """Whether a line was taken back."""
+        """Whether a line was rolled back."""
         return any(first <= line <= last for first, last in self.taken_back)
 
 
 def started(heading: Heading, daemon_version: str) -> ThreadStarted:
-    """The thread's beginning."""
+    """The thread's first event."""
     meta = heading.meta
     asked = change_of(heading.context)
     settings = asked.applied(
@@ -69,7 +69,7 @@ def started(heading: Heading, daemon_version: str) -> ThreadStarted:
 
 
 def change_of(asked: Members) -> SettingsChange:
-    """What a `turn_context` or a `thread_settings` sets; policies that are none of ours are the safer."""
+    """The settings in a `turn_context` or a `thread_settings`; an unknown policy becomes the safest one."""
     approval = asked.get("approval_policy")
     sandbox = members_of(asked.get("sandbox_policy"))
     mode = sandbox.get("type", sandbox.get("mode"))
@@ -86,7 +86,7 @@ def change_of(asked: Members) -> SettingsChange:
 
 
 def _instructions(meta: Members) -> str | None:
-    """Only those that somebody wrote for this thread: the original's own name tools that are not here."""
+    """Instructions that were written for this thread. Codex's own are left out: they name tools of Codex."""
     base = members_of(meta.get("base_instructions"))
     if members_of(base.get("provenance")).get("type") != "custom":
         return None

@@ -1,7 +1,7 @@
-"""The events of a rollout as they are told: each with its time, its line and its turn; and the open turn.
+"""Collects the events of a rollout, each with its time, its line and its turn; and tracks the open turn.
 
-Turns are what rollouts know least of. The newest ones say where each begins and ends; older ones only
-where some were stopped, so that a person's next words begin one, and an answer without open calls ends it.
+The newest rollouts say where each turn begins and ends. Older rollouts say only where some turns were
+stopped, so a person's next message begins a turn, and an answer without open calls ends it.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ from codexd.core.values.tool_actions import RunCommand, ToolResult
 from codexd.importing.rollout.calls import Ran
 from codexd.importing.rollout.lines import Line
 
-# Inputs of a turn that has not begun, and calls without an answer: what is beyond them was made up, and each of
-# them is held in memory.
+# Bounds for inputs of a turn that has not begun, and for calls without an answer: each is held in memory, and no
+# real rollout has more.
 INPUTS_MAX = 64
 OPEN_CALLS_MAX = 256
 UNANSWERED = "aborted: the log that this was imported from has no answer to this call; its result is not known"
 
-# The members of an event that replace what it says; the rest of a converted event stays.
+# The members of an event that are replaced; the other members of a converted event stay.
 TurnEnd = TurnCompleted | TurnInterrupted | TurnFailed
 
 
 class TimedEvent(msgspec.Struct, frozen=True, gc=False):
-    """An event, and where it comes from."""
+    """An event and its source."""
 
     event: Event
     at_us: int
@@ -58,13 +58,13 @@ class TimedEvent(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def by(self) -> str:
-        """How the record names it: the line of the rollout, and its ordinal where it has one."""
+        """The `by` of the record: the line of the rollout, and its ordinal if it has one."""
         place = "" if self.ordinal is None else f"#{self.ordinal}"
         return f"import:{self.line}{place}"
 
 
 class Input(msgspec.Struct):
-    """What a person said, before the turn that answers it has begun."""
+    """A person's input whose turn has not begun yet."""
 
     item_id: ItemId
     content: tuple[UserInput, ...]
@@ -72,19 +72,19 @@ class Input(msgspec.Struct):
 
 
 class OpenTurn(msgspec.Struct):
-    """The turn that the lines are of."""
+    """The turn that the current lines belong to."""
 
     turn_id: TurnId
     spoken_of: bool  # whether the rollout says where it begins and ends
-    line: Line  # the first of it
+    line: Line  # its first line
     kind: TurnKind = "user"
-    window: int | None = None  # what its model's window had room for, where the rollout says
-    begun: bool = False  # whether its start was told
+    window: int | None = None  # tokens of its model's context window, if the rollout has it
+    begun: bool = False  # whether its start was emitted
     inputs: list[Input] = []
     calls_made: int = 0
     model_call: bool = False
     answered_since: bool = False  # a tool's answer came since the model call began
-    said: bool = False  # the last item is an answer of the model
+    answered: bool = False  # the last item is an answer of the model
 
 
 class OpenCall(msgspec.Struct):
@@ -105,37 +105,37 @@ class Timeline:
         self.settings: Settings | None = None
         self.line = Line(0, "", {}, 0)
         self.at_us = 0
-        self._told: list[TimedEvent] = []
+        self._pending: list[TimedEvent] = []
 
     def at(self, line: Line) -> None:
-        """What is told next comes from this line."""
+        """The next events come from this line."""
         self.line, self.at_us = line, max(line.at_us or 0, self.at_us)
 
-    def tell(self, event: Event, line: Line | None = None) -> None:
-        """This happened."""
+    def emit(self, event: Event, line: Line | None = None) -> None:
+        """Add an event."""
         source = line or self.line
         turn = self.turn.turn_id if self.turn is not None and self.turn.begun else None
         at_us = source.at_us if line is not None and source.at_us else self.at_us
-        self._told.append(TimedEvent(event, at_us, source.number, source.ordinal, turn))
+        self._pending.append(TimedEvent(event, at_us, source.number, source.ordinal, turn))
 
     def take(self) -> list[TimedEvent]:
-        """What was told since the last time."""
-        told, self._told = self._told, []
-        return told
+        """The events since the last call."""
+        events, self._pending = self._pending, []
+        return events
 
     def open_turn(self, turn_id: str | None, kind: TurnKind = "user") -> OpenTurn:
-        """A turn that the rollout names, or one that must have begun."""
+        """Open a turn that the rollout names, or that must have begun."""
         named = turn_id or self.made_id()
         self.turn = OpenTurn(TurnId(named), turn_id is not None, self.line, kind)
         return self.turn
 
     def made_id(self) -> str:
-        """An id that this line has whenever it is read."""
+        """An id that is the same at each reading of this line."""
         place = f"{self._source_id}/{self.line.number}".encode()
         return uuid7(self.at_us // 1000, int.from_bytes(hashlib.sha256(place).digest()[:9]))
 
     def began(self, kind: TurnKind = "user") -> OpenTurn:
-        """The open turn, with its start told."""
+        """The open turn, after its start was emitted."""
         turn = self.turn or self.open_turn(None, kind)
         if turn.begun:
             return turn
@@ -143,19 +143,19 @@ class Timeline:
         if not turn.inputs and turn.kind == "user":
             turn.kind = kind
         for input_ in turn.inputs:
-            self.tell(InputQueued(input_.item_id, turn.turn_id, input_.content), input_.line)
+            self.emit(InputQueued(input_.item_id, turn.turn_id, input_.content), input_.line)
         turn.begun = True
         inputs = tuple(input_.item_id for input_ in turn.inputs)
         first = turn.inputs[0].line if turn.inputs else turn.line
         limits = Limits(effective=turn.window)
-        self.tell(TurnStarted(turn.turn_id, self.settings, inputs, turn.kind, limits), first)
+        self.emit(TurnStarted(turn.turn_id, self.settings, inputs, turn.kind, limits), first)
         return turn
 
     def said_by_person(self, item_id: ItemId, content: tuple[UserInput, ...]) -> None:
-        """A person's words: they begin a turn, or are for the one that runs."""
+        """A person's message: it begins a turn, or is added to the running turn."""
         turn = self.turn
         if turn is not None and turn.spoken_of and turn.begun:
-            self.tell(TurnSteered(item_id, content))
+            self.emit(TurnSteered(item_id, content))
             return
         if turn is not None and not turn.spoken_of and (turn.begun or turn.inputs):
             self.end(self._supposed_end())
@@ -168,13 +168,13 @@ class Timeline:
     def model_item(
         self, item_id: ItemId, kind: ItemKind, item: msgspec.Raw, call: ToolCallRef | None = None
     ) -> None:
-        """The model said, thought or called something."""
+        """An item of the model: a message, reasoning or a call."""
         turn = self.model_call()
-        turn.said = kind == "message"
-        self.tell(ItemCompleted(item_id, kind, item, None, call))
+        turn.answered = kind == "message"
+        self.emit(ItemCompleted(item_id, kind, item, None, call))
 
     def model_call(self) -> OpenTurn:
-        """The turn, with a request to the model under way."""
+        """The open turn, after the start of a model call was emitted."""
         turn = self.began()
         if turn.model_call and turn.answered_since:
             self.end_model_call()
@@ -183,49 +183,49 @@ class Timeline:
             turn.model_call, turn.answered_since = True, False
             assert self.settings is not None
             call_id = ModelCallId(f"{turn.turn_id}/{turn.calls_made}")
-            self.tell(ModelCallStarted(call_id, 1, self.settings.model, self.settings.provider))
+            self.emit(ModelCallStarted(call_id, 1, self.settings.model, self.settings.provider))
         return turn
 
     def end_model_call(self, ended: ModelCallEnded | None = None) -> None:
-        """The response is whole."""
+        """The response is complete."""
         if self.turn is not None and self.turn.model_call:
             self.turn.model_call = False
-            self.tell(ended or ModelCallEnded(0))
+            self.emit(ended or ModelCallEnded(0))
 
-    def begin_call(self, call_id: str, told: Ran | None = None) -> None:
-        """A command is started, as a screen was told of it or as the model asked for it."""
+    def begin_call(self, call_id: str, ran: Ran | None = None) -> None:
+        """A command starts, with the values that ran, or else those that the model asked for."""
         call = self.calls[call_id]
-        if told is not None and call.command is not None:
+        if ran is not None and call.command is not None:
             command = msgspec.structs.replace(
-                call.command, argv=told.argv, cwd=told.cwd or call.command.cwd
+                call.command, argv=ran.argv, cwd=ran.cwd or call.command.cwd
             )
-            call.command, call.ran = command, told
+            call.command, call.ran = command, ran
         if call.command is not None and not call.begun:
             call.begun = True
-            self.tell(ToolStarted(CallId(call_id), call.command))
+            self.emit(ToolStarted(CallId(call_id), call.command))
 
     def end_call(self, call_id: str, result: ToolResult) -> None:
-        """A tool's answer."""
+        """The result of a tool call."""
         self.begin_call(call_id)
         del self.calls[call_id]
         if self.turn is not None:
-            self.turn.answered_since, self.turn.said = True, False
-        self.tell(ToolEnded(CallId(call_id), result))
+            self.turn.answered_since, self.turn.answered = True, False
+        self.emit(ToolEnded(CallId(call_id), result))
 
     def end(self, how: TurnEnd, *, note: bool = False) -> None:
-        """The turn is over: no call stays open. `note`: tell the model that it was stopped."""
+        """The turn ends, and all open calls with it. `note`: add a note to the model's history."""
         turn = self.began()
         for call_id in list(self.calls):
             self.end_call(call_id, ToolResult("aborted", UNANSWERED))
         if turn.model_call:
             self.end_model_call()
         if note:
-            self.tell(ContextAdded("turn_aborted", "user", ABORTED_NOTE))
-        self.tell(how)
+            self.emit(ContextAdded("turn_aborted", "user", ABORTED_NOTE))
+        self.emit(how)
         self.turn = None
 
     def end_unfinished(self, reason: Literal["interrupted", "restarted"] = "restarted") -> None:
-        """The lines are at their end, or others begin: whatever is open was left so."""
+        """The lines end, or another turn begins: close an open turn whose end was not recorded."""
         turn = self.turn
         if turn is None:
             return
@@ -238,6 +238,6 @@ class Timeline:
     def _supposed_end(
         self, reason: Literal["interrupted", "restarted"] = "interrupted"
     ) -> TurnCompleted | TurnInterrupted:
-        """How a turn ended of which the rollout does not say it."""
-        finished = self.turn is not None and self.turn.said and not self.calls
+        """How a turn ended for which the rollout has no end."""
+        finished = self.turn is not None and self.turn.answered and not self.calls
         return TurnCompleted() if finished else TurnInterrupted(reason)

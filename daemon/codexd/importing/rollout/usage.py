@@ -1,7 +1,7 @@
-"""How many tokens a response used, as a rollout counts them, in the provider's own words. Pure.
+"""The tokens of each response in a rollout, in the provider's own form. Pure.
 
-The newest rollouts have a record for each response; before, running counts, which are repeated when
-something else in their line has changed. Where there are records, the counts say nothing new.
+The newest rollouts have a record for each response. Older rollouts have running counts, which are repeated when
+another member of their line has changed. If there are records, the counts are ignored.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from codexd.importing.rollout.lines import Members, members_of, text_of
 
 
 class UsageReader:
-    """Remembers what was counted, so that nothing is twice."""
+    """Remembers the last count, so that no usage is counted twice."""
 
     def __init__(self) -> None:
         self._records = False
@@ -28,7 +28,7 @@ class UsageReader:
         return ModelCallEnded(0, text_of(record.get("response_id")) or None, None, usage)
 
     def of_count(self, event: Members) -> ModelCallEnded | None:
-        """A `token_count`; None where it counts nothing new."""
+        """A `token_count`; None if it repeats the last count."""
         info = members_of(event.get("info"))
         total = members_of(info.get("total_token_usage"))
         usage = _encoded(members_of(info.get("last_token_usage")))

@@ -1,1 +1,1 @@
-"""Text as people are shown it: every character seen, and a line for a thread that nobody has named."""
+"""Text for people: every character visible, and titles of threads without a name."""

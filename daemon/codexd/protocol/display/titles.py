@@ -1,4 +1,4 @@
-"""What a thread is called where nobody named it: the same line for every frontend, made of its preview."""
+"""The title of a thread without a name, made from its preview: the same in every frontend."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Foreign text as it is drawn: every character that a screen would obey, hide or swallow is written out.
+"""Makes foreign text visible: control characters and invisible characters are written out.
 
-A name, a command, an error message, a model's words: none of them may move the cursor, recolour a line,
-turn the order of the letters around, or hold a character that is not seen. Such a character is drawn as
+A name, a command, an error message or a model's text must not move the cursor, recolour a line,
+reverse the order of letters, or contain an invisible character. Such a character is written as
 `\\u{1b}`. A backslash before `u{` is drawn so too: two different texts never look alike because of an
 escape. Pure, and linear in the length of the text.
 
@@ -10,8 +10,8 @@ hyphen), surrogates, private use, what Python's Unicode tables do not know, sepa
 paragraphs, every blank but the ordinary space, letters and marks that draw nothing, variation selectors,
 and combining marks without a letter or in a heap, which reach into the lines around them.
 
-Four invisible characters stay where people really type them, because without them words are misspelt and
-pictures fall apart; never two in a row, so that no text hides in them:
+Four invisible characters are kept where people type them, because without them words are misspelt and
+pictures fall apart; never two in a row, so that no text can be hidden in them:
 - U+200C and U+200D after a virama, and U+200C between Arabic letters (Hindi, Persian), which is nearly where
   RFC 5892 A.1 and A.2 let them into domain names;
 - U+200D between two pictures (the emoji of a family);
@@ -30,7 +30,7 @@ MARKS_IN_A_ROW_MAX = 6
 
 CUT = "…"
 
-# Letters, marks and signs that `str.isprintable` lets through and that a screen draws as nothing.
+# Letters, marks and signs that `str.isprintable` accepts and that a screen draws as nothing.
 _DRAWN_AS_NOTHING = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
     "\U00013441\U00013442\U00016fe4\U0001d159\U000e0000-\U000e0fff]"
@@ -38,7 +38,7 @@ _DRAWN_AS_NOTHING = re.compile(
 _SELECTORS = "\ufe0e\ufe0f"
 _JOINERS = "\u200c\u200d"
 _NON_JOINER = "\u200c"
-# What the next character decides on: where a text grows, such a character waits for it.
+# Characters whose form depends on the next one: in a growing text they wait for it.
 UNDECIDED = frozenset(_JOINERS + _SELECTORS)
 _KEYCAP = "\u20e3"
 _KEYS = re.compile("[#*0-9]")
@@ -59,8 +59,8 @@ _TO_BE_LOOKED_AT = re.compile(rf"[^{_PLAIN}]")
 
 
 def visible_line(text: str, characters_max: int) -> str:
-    """The text on one line of at most so many characters, which ends in `…` if something is left out."""
-    # No character is drawn as less than one, so what is beyond these has no place on the line.
+    """The text on one line of at most `characters_max` characters, with `…` at the end if it is cut."""
+    # Each character is drawn as at least one, so later characters cannot fit.
     drawn = [_drawn(text, at) for at in range(min(len(text), characters_max + 1))]
     if sum(map(len, drawn)) <= characters_max:
         return "".join(drawn)
@@ -74,15 +74,15 @@ def visible_line(text: str, characters_max: int) -> str:
 
 
 def visible_text(text: str) -> str:
-    """The text with its line breaks and tabs; everything else that is not seen is written out."""
+    """The text with its line breaks and tabs; every other invisible character is written out."""
     return _TO_BE_LOOKED_AT.sub(lambda found: _drawn(text, found.start()), text)
 
 
 def visible_prose(text: str) -> str:
-    """As `visible_text`, for what is read and never run: blanks of other widths and backslashes stay.
+    """As `visible_text`, for text that is read and never run: blanks of other widths and backslashes stay.
 
-    French, Japanese and most models write such blanks, and code is full of `\\u{...}`. In prose nothing hangs
-    on which blank it is, or on whether an escape was one from the start. Drawn twice is drawn once.
+    French, Japanese and most models write such blanks, and code is full of `\\u{...}`. In prose the kind of
+    blank, and the origin of an escape, do not matter. The function is idempotent.
     """
 
     def drawn(found: re.Match[str]) -> str:
@@ -94,7 +94,7 @@ def visible_prose(text: str) -> str:
 
 
 def visible_json(encoded: bytes) -> bytes:
-    """The same JSON value, in which everything that is not seen is an escape of JSON's own."""
+    """The same JSON value, with every invisible character as a JSON escape."""
     text = encoded.decode(errors="replace")
 
     def escaped(found: re.Match[str]) -> str:
@@ -108,7 +108,7 @@ def visible_json(encoded: bytes) -> bytes:
 
 
 def _drawn(text: str, at: int) -> str:
-    """One character of a text, as it is or written out."""
+    """A character of a text, unchanged or written out."""
     character = text[at]
     looks_like_ours = character == "\\" and text.startswith("u{", at + 1)
     is_drawn = _is_seen(text, at) and not looks_like_ours
@@ -116,7 +116,7 @@ def _drawn(text: str, at: int) -> str:
 
 
 def _is_seen(text: str, at: int) -> bool:
-    """Whether a screen draws a character, there and as what it is; its neighbours decide for some."""
+    """Whether a screen draws a character visibly; for some characters the neighbours decide."""
     character = text[at]
     if character in _JOINERS:
         return _joins(text, at)
@@ -130,7 +130,7 @@ def _is_seen(text: str, at: int) -> bool:
 
 
 def _joins(text: str, at: int) -> bool:
-    """Whether the joiner at this place changes how its neighbours are drawn, as far as tables tell."""
+    """Whether the joiner at this position changes how its neighbours are drawn, by Unicode's tables."""
     before, after = text[at - 1 : at], text[at + 1 : at + 2]
     if before and unicodedata.combining(before) == _VIRAMA_CLASS:
         return True
@@ -142,13 +142,13 @@ def _joins(text: str, at: int) -> bool:
 
 
 def _selects(text: str, at: int) -> bool:
-    """Whether the selector at this place follows a picture, or a key that becomes a keycap."""
+    """Whether the selector at this position follows a picture, or a key that becomes a keycap."""
     before, after = text[at - 1 : at], text[at + 1 : at + 2]
     return _is_in(_PICTURE, before) or (after == _KEYCAP and _is_in(_KEYS, before))
 
 
 def _stands_on_a_letter(text: str, at: int) -> bool:
-    """Whether a combining mark has something drawn below it, and not too many marks between."""
+    """Whether a combining mark follows a visible letter, with not too many marks between."""
     for base in reversed(text[max(at - MARKS_IN_A_ROW_MAX, 0) : at]):
         if not _is_mark(base):
             return base.isprintable() and base != " " and not _DRAWN_AS_NOTHING.match(base)

@@ -1,1 +1,1 @@
-"""Messages as bytes: JSON-RPC, its two framings, and what is said of bad params."""
+"""Messages as bytes: JSON-RPC, its two framings, and error messages for invalid params."""

@@ -1,7 +1,7 @@
-"""What is wrong with a value that did not decode, in a sentence for the person who sent it.
+"""Error messages for values that could not be decoded.
 
-The law: which member, what was expected, what was found. msgspec knows all three, in a spelling made
-for programmers and without the words that an enumeration allows; this reads them back. It runs on
+Law: a message names the member, what was expected and what was found. msgspec's message has all three, in
+Python's terms and without the values of an enumeration; this module translates it. It runs on
 errors only, so it may be slow.
 """
 
@@ -73,7 +73,7 @@ def _either(words: list[str]) -> str:
 
 
 def _allowed(wanted: type, path: str) -> list[str]:
-    """The words that are allowed at a place: of an enumeration, or the tags of a union."""
+    """The values that are allowed at a path: of an enumeration, or the tags of a union."""
     from msgspec import inspect
 
     here = [inspect.type_info(wanted)]

@@ -1,11 +1,11 @@
-r"""Bytes to messages and back: JSON, one message a line. Sans-IO: it is fed what was read, and owns no socket.
+r"""Bytes to messages and back: JSON, one message per line. Sans-IO: it is fed bytes, and owns no socket.
 
-    feed(bytes)  ->  [bytes | OverlongMessage | Send | Hangup, …]     what the peer said, in order
-    frame(body)  ->  bytes                                            what to write for a message
+    feed(bytes)  ->  [bytes | OverlongMessage | Send | Hangup, …]     the peer's messages, in order
+    frame(body)  ->  bytes                                            the bytes to write for a message
 
-The law: a message is at most MESSAGE_BYTES_MAX long, and never more than that is kept. One that is longer
-is reported once and skipped, and the connection goes on. `websocket` has the same two calls, and may
-also want something sent (an answer to a ping) or hung up; lines never do.
+Law: a message has at most MESSAGE_BYTES_MAX bytes, and no more than that is held in memory. A longer message
+is reported once and skipped, and the connection continues. `websocket` has the same two calls, and may
+also need bytes sent (an answer to a ping) or the connection closed; lines never do.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import msgspec
 
 from codexd.protocol.wire.request_ids import RequestId, id_in
 
-# 16 MiB: what the original announces as its own bound for one unfragmented message, and enough for an
-# image of 12 MB in base64. Eight connections that each hold one half-read are then still 128 MiB.
+# 16 MiB: Codex announces the same bound for one unfragmented message, and it is enough for an
+# image of 12 MB in base64. Eight connections that each hold a partial message take 128 MiB.
 MESSAGE_BYTES_MAX = 16 * 1024 * 1024
 
 
-# Of a message that is too long: what is looked at for its id.
+# How much of an overlong message is searched for its id.
 HEAD_BYTES = 4096
 
 
@@ -29,20 +29,20 @@ class OverlongMessage(msgspec.Struct, frozen=True):
     """A message was longer than the bound, and was skipped."""
 
     bytes_max: int
-    request_id: RequestId | None = None  # as far as its beginning says
+    request_id: RequestId | None = None  # None: not found in its beginning
 
     def __str__(self) -> str:
         return f"expected a message of at most {self.bytes_max} bytes, found a longer one; it was skipped"
 
 
 class Send(msgspec.Struct, frozen=True):
-    """Bytes that the framing itself owes the peer; to be written as they are."""
+    """Bytes of the framing itself for the peer, to be written as they are."""
 
     wire: bytes
 
 
 class Hangup(msgspec.Struct, frozen=True):
-    """The conversation is over: write `wire`, then close. Nothing comes after it."""
+    """The connection ends: write `wire`, then close. Nothing follows."""
 
     wire: bytes
     reason: str
@@ -52,28 +52,28 @@ Fed = bytes | OverlongMessage | Send | Hangup
 
 
 class Framing(Protocol):
-    """How messages lie in a stream of bytes."""
+    """Splits a stream of bytes into messages, and encodes messages."""
 
     def feed(self, chunk: bytes) -> list[Fed]:
         """What these bytes complete."""
 
     def end(self) -> list[Fed]:
-        """What the peer's last bytes were, when it says no more."""
+        """The messages that the end of the stream completes."""
 
     def frame(self, body: bytes) -> bytes:
-        """A message as it is written; `body` is encoded JSON, which has no newline in it."""
+        """The bytes to write for a message; `body` is encoded JSON without a newline."""
 
     def frame_parts(self, parts: list[bytes]) -> list[bytes]:
-        """The same for a long message that is in parts: what is to be written, one behind the other."""
+        """The same for a long message in parts: the pieces to write, in order."""
 
     def farewell(self, reason: str) -> bytes:
-        """The last thing to write when the daemon ends the connection."""
+        """The last bytes to write when the daemon ends the connection."""
 
 
 def detect(first_byte: bytes) -> Literal["lines", "websocket"]:
-    """Which framing a connection speaks, by its first byte: an upgrade begins with GET.
+    """The framing of a connection, by its first byte: an upgrade begins with GET.
 
-    JSON cannot begin with a G, so whatever else comes is taken for lines and refused there in JSON.
+    JSON cannot begin with a G. All other input is treated as lines, which refuse invalid JSON.
     """
     return "websocket" if first_byte[:1] == b"G" else "lines"
 
@@ -83,8 +83,8 @@ class Lines:
 
     def __init__(self, bytes_max: int = MESSAGE_BYTES_MAX) -> None:
         self._bytes_max = bytes_max
-        self._begun = bytearray()  # the line that is not whole yet
-        self._skipping = False  # the rest of a line that was too long
+        self._begun = bytearray()  # the incomplete line
+        self._skipping = False  # within a line that was too long
 
     def feed(self, chunk: bytes) -> list[Fed]:
         """What these bytes complete."""
@@ -95,7 +95,7 @@ class Lines:
         return fed + self._grow(rest)
 
     def end(self) -> list[Fed]:
-        """A last line needs no newline; half of one is a message that cannot be read."""
+        """The last line needs no newline; an incomplete last line is an unreadable message."""
         line = bytes(self._begun)
         self._begun.clear()
         return [line] if line.strip() else []
@@ -109,11 +109,11 @@ class Lines:
         return [*parts, b"\n"]
 
     def farewell(self, reason: str) -> bytes:
-        """Lines have no last word."""
+        """Empty: lines have no closing message."""
         return b""
 
     def _end(self, piece: bytes) -> list[Fed]:
-        """The line ends with this; nothing is given of one that is empty or was too long."""
+        """End the line; returns nothing for a line that is empty or was too long."""
         fed: list[Fed] = []
         line = piece
         if self._begun or self._skipping or len(piece) > self._bytes_max:

@@ -1,7 +1,7 @@
-"""The id of a message that cannot be read as a whole, so that whoever waits for its answer is told.
+"""Finds the id of a message that cannot be decoded, so that its sender receives an error.
 
-Law: an id is one only as a member of the message itself, and what is looked at is bounded: a message that is
-malformed in front of its id, or has very much there, has none.
+Law: only a member `id` of the message itself counts, and the search is bounded: a message that is
+malformed before its id, or has too many tokens before it, has none.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ import msgspec
 
 RequestId = int | str
 
-# Some milliseconds of looking. A real request has its id among its first ten tokens; with the params in front of it,
-# among some hundred.
+# Some milliseconds of search. A real request has its id among its first ten tokens, or among some hundred if the params
+# come first.
 TOKENS_MAX = 10_000
-# Of an integer: what a real id has twice over.
+# Digits of an integer: twice those of a real id.
 DIGITS_MAX = 40
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
-# Linear: nothing in it gives back what it took.
+# Linear: all repeats are possessive.
 _TOKEN = re.compile(rb'[ \t\r\n]*+("(?:[^"\\]++|\\.)*+"|[][{}:,]|[^][{}:," \t\r\n]++)', re.DOTALL)
 _INTEGER = re.compile(rb"-?[0-9]{1,%d}" % DIGITS_MAX)
 
 
 def id_in(body: bytes) -> RequestId | None:
-    """The `id` of a JSON object as far as it can be read; the last one, as decoders take it."""
+    """The `id` in the readable part of a JSON object; the last one counts, as in decoders."""
     position = len(BYTE_ORDER_MARK) if body.startswith(BYTE_ORDER_MARK) else 0
     depth, key, is_value, found = 0, b"", False, None
     for _ in range(TOKENS_MAX):

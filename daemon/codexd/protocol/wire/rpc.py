@@ -1,8 +1,8 @@
 """JSON-RPC envelopes as the Codex app-server speaks them: no `jsonrpc` member, `id` a number or a string.
 
-The law: one cheap decode tells what a message is and leaves `params` and `result` encoded, to be decoded
-once by whoever knows their type. Reading never raises: what cannot be read is a value, `Unreadable`, and
-the error in it is what the sender is to be told.
+Law: one cheap decode finds the kind of a message and leaves `params` and `result` encoded; they are decoded
+once, where their type is known. Reading never raises: an unreadable message is a value, `Unreadable`, with
+the error for its sender.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import msgspec
 from codexd.protocol.wire.complaints import complaint
 from codexd.protocol.wire.request_ids import BYTE_ORDER_MARK, RequestId, id_in
 
-PARSE_ERROR = -32700  # the message is no JSON
-INVALID_REQUEST = -32600  # the message is no request, or the state does not allow it
+PARSE_ERROR = -32700  # the message is not JSON
+INVALID_REQUEST = -32600  # the message is not a request, or the state does not allow it
 METHOD_NOT_FOUND = -32601
 INVALID_PARAMS = -32602
 INTERNAL_ERROR = -32603
-OVERLOADED = -32001  # the only code that real clients look at: try again later
+OVERLOADED = -32001  # the only code that real clients check: try again later
 
-# What is wrong with a text in which "\ud83d" stands without its other half: it is no text that could be stored.
+# The problem of a text with "\ud83d" without its other half: such a text cannot be stored.
 UNPAIRED = "expected text, found an escape that is half of a surrogate pair, without the other half"
 
 METHOD_SHOWN_MAX = 80  # of a method's name in an error: enough for any real one
@@ -30,15 +30,15 @@ _NOTHING = msgspec.Raw(b"")
 
 
 class ErrorData(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """What a program can tell an error by."""
+    """Members that identify an error for programs."""
 
     code: str  # stable, snake_case
     codex_error_info: str | dict[str, dict[str, str]] | None = None  # the schema's CodexErrorInfo
-    reason: str | None = None  # the original's own word, where it has one
+    reason: str | None = None  # Codex's own name of the error, if it has one
 
 
 class RpcError(Exception):
-    """A request is answered with an error; the message is for the person who asked."""
+    """A request is answered with an error; the message is for the person at the client."""
 
     def __init__(self, code: int, message: str, data: ErrorData) -> None:
         super().__init__(message)
@@ -48,7 +48,7 @@ class RpcError(Exception):
 
 
 def state_error(message: str, code: str) -> RpcError:
-    """The request is well formed, and cannot be done as things are."""
+    """The request is well formed, but the present state does not allow it."""
     return RpcError(INVALID_REQUEST, message, ErrorData(code))
 
 
@@ -63,7 +63,7 @@ def already_initialized() -> RpcError:
 
 
 def unknown_method(method: str, known: Iterable[str]) -> RpcError:
-    """Nobody answers this method; names those that are spelt nearly the same."""
+    """The method does not exist; the message names methods with similar names."""
     import difflib  # 11 ms that only mistakes need
 
     near = difflib.get_close_matches(method[:METHOD_SHOWN_MAX], list(known), n=3, cutoff=0.7)
@@ -73,54 +73,54 @@ def unknown_method(method: str, known: Iterable[str]) -> RpcError:
 
 
 def invalid_params(message: str) -> RpcError:
-    """The params are not what the method takes."""
+    """The params do not fit the method."""
     return RpcError(INVALID_PARAMS, message, ErrorData("invalid_params"))
 
 
 def internal_error(message: str) -> RpcError:
-    """Our own fault."""
+    """An error of the daemon."""
     return RpcError(INTERNAL_ERROR, message, ErrorData("internal_error"))
 
 
 def overloaded() -> RpcError:
-    """Too much is under way; the SDK tries again only if it finds `server_overloaded` in the data."""
+    """Too many requests are running; the SDK tries again only if the data has `server_overloaded`."""
     data = ErrorData("server_overloaded", codex_error_info="server_overloaded")
     return RpcError(OVERLOADED, "Server overloaded; retry later.", data)
 
 
 def unreadable_json(reason: str) -> RpcError:
-    """The message is no JSON. The original is silent here, and its client waits for ever."""
+    """The message is not JSON. Codex does not answer here, and its client waits for ever."""
     return RpcError(PARSE_ERROR, f"unreadable JSON: {reason}", ErrorData("unreadable_json"))
 
 
 def not_a_message(reason: str) -> RpcError:
-    """The message is JSON, and neither request, notification nor answer."""
+    """The message is JSON, but neither a request, a notification nor an answer."""
     message = f"not a JSON-RPC message: {reason}"
     return RpcError(INVALID_REQUEST, message, ErrorData("not_a_message"))
 
 
 class Request(msgspec.Struct, frozen=True):
-    """Somebody asks, and waits for the answer."""
+    """A request, which expects an answer."""
 
     id: RequestId
     method: str
-    params: msgspec.Raw  # empty where the message had none
+    params: msgspec.Raw  # empty if the message has none
 
 
 class Notification(msgspec.Struct, frozen=True):
-    """Somebody tells, and waits for nothing."""
+    """A notification, which expects no answer."""
 
     method: str
-    params: msgspec.Raw  # empty where the message had none
+    params: msgspec.Raw  # empty if the message has none
     emitted_at_ms: int | None = None
     seq: int | None = None  # codexd only: the event that caused it
     offset: int | None = (
-        None  # codexd only, deltas: bytes of the item's text so far, this one included
+        None  # codexd only, deltas: bytes of the item's text so far, including this delta
     )
 
 
 class ErrorObject(msgspec.Struct, frozen=True):
-    """An error as it came."""
+    """An error of the peer."""
 
     code: int
     message: str
@@ -128,19 +128,19 @@ class ErrorObject(msgspec.Struct, frozen=True):
 
 
 class ClientReply(msgspec.Struct, frozen=True):
-    """Somebody answers a request of ours: with a result, or with an error.
+    """A peer's answer to a request of ours: a result, or an error.
 
-    An error without an id says that the other side could not read something; never answer that, or two
-    programs tell each other for ever what they could not read.
+    An error without an id says that the peer could not read a message. It must not be answered, or two
+    programs answer each other for ever.
     """
 
     id: RequestId | None
-    result: msgspec.Raw  # empty where it is an error
+    result: msgspec.Raw  # empty if it is an error
     error: ErrorObject | None = None
 
 
 class Unreadable(msgspec.Struct, frozen=True):
-    """What came cannot be taken; `error` is to be answered to `id`, or to null where there is none."""
+    """An unreadable message; `error` is the answer to `id`, or to null if there is no id."""
 
     id: RequestId | None
     error: RpcError
@@ -168,7 +168,7 @@ def read_message(body: bytes) -> Message:
     """One message, its params and result still encoded (they share the memory of `body`)."""
     try:
         if not body.isascii():
-            body.decode()  # What is not decoded here would fail later, as somebody else's fault.
+            body.decode()  # Invalid UTF-8 in params would otherwise fail later, as an internal error.
         envelope = _envelopes.decode(body)
     except msgspec.ValidationError as error:
         return Unreadable(id_in(body), not_a_message(complaint(error, _Envelope)))
@@ -211,7 +211,7 @@ def _what_is_wrong(body: bytes, error: Exception) -> RpcError:
 
 
 def _is_but_for_surrogates(body: bytes) -> bool:
-    """Whether it is a message, if no escape in it is half of a surrogate pair."""
+    """Whether it would be a message without escapes that are half of a surrogate pair."""
     plain = body.replace(rb"\ud", rb"\u0").replace(rb"\uD", rb"\u0")
     try:
         _envelopes.decode(plain)
@@ -220,11 +220,11 @@ def _is_but_for_surrogates(body: bytes) -> bool:
     return plain != body
 
 
-# What is encoded already is set into an answer by itself, if it is longer than this.
+# Longer encoded parts are inserted into an answer without encoding them again.
 SHORT_BYTES_MAX = 64 * 1024
-# A longer answer stays in its parts: memory for a copy takes half a millisecond for each MB.
+# A longer answer stays in parts: memory for a copy takes half a millisecond for each MB.
 JOINED_BYTES_MAX = 4 * 1024 * 1024
-# Stands for it meanwhile. No encoded JSON has it.
+# The placeholder of such a part. No encoded JSON contains it.
 _HOLE = b"\n"
 
 
@@ -260,19 +260,17 @@ def encode_result(request_id: RequestId, result: msgspec.Struct | msgspec.Raw) -
 
 
 def encode_in_parts(request_id: RequestId, result: msgspec.Struct | msgspec.Raw) -> list[bytes]:
-    """The same; in several pieces where it is long and parts of it are encoded already."""
+    """The same, in several pieces if it is long and has parts that are already encoded."""
     long: list[bytes] = []
     pieces = _encoder.encode(_Result(request_id, _hollow(result, long))).split(_HOLE)
-    if (
-        len(pieces) != len(long) + 1
-    ):  # Some JSON of a client is in it, with a line end between its tokens.
+    if len(pieces) != len(long) + 1:  # It has JSON of a client with a newline between its tokens.
         return [encode_result(request_id, result)]
     parts = [part for pair in zip(pieces, long, strict=False) for part in pair] + pieces[-1:]
     return parts if sum(map(len, parts)) > JOINED_BYTES_MAX else [b"".join(parts)]
 
 
 def _hollow(value: msgspec.Struct | msgspec.Raw, long: list[bytes]) -> msgspec.Struct | msgspec.Raw:
-    """The same without what is long in it and encoded already: an encoder copies that, more than once as it grows."""
+    """The value with placeholders for long encoded parts, which an encoder would copy several times."""
     if isinstance(value, msgspec.Raw):
         if len(memoryview(value)) <= SHORT_BYTES_MAX:
             return value
@@ -285,15 +283,15 @@ def _hollow(value: msgspec.Struct | msgspec.Raw, long: list[bytes]) -> msgspec.S
             hollow: object = _hollow(member, long)
             if hollow is not member:
                 changed[name] = hollow
-        elif isinstance(member, tuple) and any(isinstance(one, msgspec.Raw) for one in member):
+        elif isinstance(member, tuple) and any(isinstance(part, msgspec.Raw) for part in member):
             changed[name] = tuple(
-                [_hollow(one, long) if isinstance(one, msgspec.Raw) else one for one in member]
+                [_hollow(part, long) if isinstance(part, msgspec.Raw) else part for part in member]
             )
     return msgspec.structs.replace(value, **changed) if changed else value
 
 
 def encode_error(request_id: RequestId | None, error: RpcError) -> bytes:
-    """The refusal of a request; None where its id could not be read."""
+    """The error answer to a request; `request_id` is None if it could not be read."""
     return _encoder.encode(_Failure(_ErrorOut(error.code, error.message, error.data), request_id))
 
 

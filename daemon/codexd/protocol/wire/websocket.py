@@ -1,8 +1,9 @@
 """Bytes to messages and back: RFC 6455, the server's side. Sans-IO, with the calls of `framing`.
 
-The law: one text message is one JSON-RPC message, bounded as a line is; a binary message ends the connection with
-the reason, where Codex is silent and its client waits for ever. wsproto does the handshake and reads frames. What we write is framed here, so that
-one notification is framed once for all who hear it: a server's frames are not masked.
+Law: one text message is one JSON-RPC message, bounded like a line. A binary message ends the connection with a
+reason; Codex does not answer it, and its client waits for ever. wsproto does the handshake and reads frames.
+Outgoing messages are framed here, so that a notification is framed once for all clients: a server's frames are
+not masked.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from codexd.protocol.wire.request_ids import id_in
 if TYPE_CHECKING:
     from wsproto.events import Event
 
-# A real client's request has 300 bytes; with cookies and a proxy's headers it may have a few thousand.
+# A real client's upgrade request has 300 bytes; with cookies and a proxy's headers it may have a few thousand.
 HANDSHAKE_BYTES_MAX = 16 * 1024
 LIMIT_HEADER = b"x-codex-websocket-max-unfragmented-message-bytes"
-# Of one frame that we write: clients take no larger ones unless they are told to, and it is what we announce ourselves.
+# The size of an outgoing frame: clients accept no larger ones by default, and we announce the same limit.
 FRAGMENT_BYTES_MAX = MESSAGE_BYTES_MAX
 GOING_AWAY = 1001  # RFC 6455, 7.4.1
 UNSUPPORTED_DATA = 1003
@@ -54,7 +55,7 @@ def frame(body: bytes) -> bytes:
 def fragments(
     body: bytes, bytes_max: int, *, first: bool = True, last: bool = True
 ) -> Iterator[bytes]:
-    """A message, or a part of one that is neither its `first` nor its `last`, in fragments of so many bytes."""
+    """A message, or a part of a message, in fragments of at most `bytes_max` bytes; `first` and `last` mark its ends."""
     for start in range(0, len(body), bytes_max):
         piece = body[start : start + bytes_max]
         ends = last and start + bytes_max >= len(body)
@@ -70,9 +71,9 @@ class WebSocket:
 
         self._connection = WSConnection(ConnectionType.SERVER)
         self._bytes_max = bytes_max
-        self._head = bytearray()  # of the upgrade request, until it is whole
-        self._message = bytearray()  # of the text message that is not whole yet
-        self._skipping = False  # the rest of a message that was too long
+        self._head = bytearray()  # the incomplete upgrade request
+        self._message = bytearray()  # the incomplete text message
+        self._skipping = False  # within a message that was too long
         self._open = False
         self._over = False
 
@@ -87,13 +88,13 @@ class WebSocket:
         if end < len(_HEAD_END):
             long = len(self._head) > HANDSHAKE_BYTES_MAX
             return [self._refuse(f"over {HANDSHAKE_BYTES_MAX} bytes of headers")] if long else []
-        # Whatever follows is of the open connection: wsproto would drop it.
+        # The bytes after the head belong to the open connection; wsproto would drop them.
         head, rest = bytes(self._head[:end]), bytes(self._head[end:])
         self._head.clear()
         return [self._upgrade(head), *self.feed(rest)]
 
     def end(self) -> list[Fed]:
-        """Half a message is none; whoever sent it is gone."""
+        """An incomplete message is dropped, since its sender has disconnected."""
         return []
 
     def frame(self, body: bytes) -> bytes:
@@ -101,7 +102,7 @@ class WebSocket:
         return frame(body)
 
     def frame_parts(self, parts: list[bytes]) -> list[bytes]:
-        """A long message, in parts: each of them in fragments of its own, if one frame may not hold them all."""
+        """A long message in parts: each part in fragments of its own, if a frame cannot hold the whole message."""
         if sum(map(len, parts)) <= FRAGMENT_BYTES_MAX:
             return [frame(b"".join(parts))]
         return [
@@ -127,10 +128,10 @@ class WebSocket:
 
         try:
             self._connection.receive_data(head)
-            # Any path will do; subprotocols, extensions and Origin are not looked at.
+            # Any path is accepted; subprotocols, extensions and Origin are ignored.
             limit = (LIMIT_HEADER, b"%d" % MESSAGE_BYTES_MAX)
             answer = self._connection.send(AcceptConnection(extra_headers=[limit]))
-        except (RemoteProtocolError, UnicodeError) as error:  # UnicodeError: a host that is none
+        except (RemoteProtocolError, UnicodeError) as error:  # UnicodeError: an invalid host
             return self._refuse(str(error))
         self._open = True
         return Send(answer)
@@ -165,7 +166,7 @@ class WebSocket:
                 self._over = True
                 close = CloseConnection(UNSUPPORTED_DATA, BINARY)
                 return [Hangup(bytes(self._connection.send(close)), BINARY)]
-            case CloseConnection():  # the peer's own, or wsproto's about what it could not read
+            case CloseConnection():  # from the peer, or from wsproto for invalid input
                 self._over = True
                 wire = bytes(self._connection.send(event.response()))
                 return [Hangup(wire, event.reason or f"closed by the client ({int(event.code)})")]
@@ -173,7 +174,7 @@ class WebSocket:
                 return []
 
     def _grow(self, piece: bytes, *, whole: bool) -> list[Fed]:
-        """Add to the message, unless that makes it too long; give it if it is whole."""
+        """Add to the message, unless that makes it too long; returns it if it is complete."""
         fed: list[Fed] = []
         if not self._skipping and len(self._message) + len(piece) > self._bytes_max:
             self._skipping = True
