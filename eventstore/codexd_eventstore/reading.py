@@ -9,7 +9,7 @@ Law: a reader is a position. It holds nothing that must be given back, so a loop
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from typing import Self
 
 from codexd_eventstore.event_log import PAGE_BYTES_MAX, PAGE_RECORDS_MAX, EventLog, Record
@@ -116,8 +116,10 @@ async def record_at(log: EventLog, stream: str, seq: int) -> Record:
     return record
 
 
-def bounded(records: Sequence[Record]) -> list[Record]:
+def bounded(records: list[Record]) -> list[Record]:
     """What of these records a page has, by their bytes."""
-    sizes = itertools.accumulate(len(record.line) for record in records)
-    count = next((n for n, size in enumerate(sizes, 1) if size >= PAGE_BYTES_MAX), len(records))
-    return list(records[:count])
+    sizes = [len(record.line) for record in records]
+    if sum(sizes) < PAGE_BYTES_MAX:
+        return records
+    count = sum(size < PAGE_BYTES_MAX for size in itertools.accumulate(sizes)) + 1
+    return records[:count]

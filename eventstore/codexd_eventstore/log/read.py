@@ -91,8 +91,10 @@ async def _all(
         # Records in front of its own belong to an ancestor, which came before it here.
         found = await _own(open_logs, fs, holder, first, end, bytes_max)
         records += found
+        if end == last or found[-1].seq < end:
+            break
         first, bytes_max = end + 1, bytes_max - sum(len(record.line) for record in found)
-        if bytes_max <= 0 or found[-1].seq < end:
+        if bytes_max <= 0:
             break
     return records
 
