@@ -15,8 +15,10 @@ from codexd.core.events.record import decode_envelope
 from codexd.core.values.ids import ThreadId
 from codexd_eventstore.reading import Pages
 from codexd_eventstore.store import (
+    Blobs,
     Damaged,
     EventStore,
+    Maintenance,
     NewEvent,
     NotFound,
     Refused,
@@ -61,14 +63,14 @@ async def copy_past(
         raise Refused(f"stream {parent} has {copied} records: it cannot be forked at {at_seq}")
 
 
-async def _copy_images(source: EventStore, data: bytes, target: EventStore) -> None:
+async def _copy_images(source: Blobs, data: bytes, target: Blobs) -> None:
     """The images that a record names: the child shows them, whatever becomes of its parent."""
     for found in dict.fromkeys(_IMAGE.findall(data)):
         with suppress(NotFound, Damaged):  # It is gone for the parent too.
             await target.put_blob(await source.read_blob(found.decode()), as_it_is=True)
 
 
-async def forget(memory: EventStore, thread_id: ThreadId) -> None:
+async def forget(memory: Maintenance, thread_id: ThreadId) -> None:
     """Delete a thread in memory, and the images that no other names. Raises: StoreError."""
     await memory.delete(thread_id)
     await memory.sweep_blobs()

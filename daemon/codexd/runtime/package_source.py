@@ -14,7 +14,7 @@ import msgspec
 from codexd.core.commands import TakenFrom
 from codexd.core.values.ids import ThreadId
 from codexd.runtime.daemon_stream import note, noted
-from codexd_eventstore.store import EventStore, NewEvent
+from codexd_eventstore.event_log import EventLog, NewEvent
 
 
 class _Brought(msgspec.Struct, frozen=True, rename="camel"):
@@ -36,7 +36,7 @@ class _Line(msgspec.Struct, frozen=True):
 class BroughtIn:
     """The packages that threads came from, in the daemon's own stream."""
 
-    def __init__(self, store: EventStore, now_us: Callable[[], int]) -> None:
+    def __init__(self, store: EventLog, now_us: Callable[[], int]) -> None:
         self._store, self._now_us = store, now_us
         # Only this object writes such facts, and each is asked for whenever its thread is read.
         self._known: dict[ThreadId, TakenFrom | None] = {}

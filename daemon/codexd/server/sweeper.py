@@ -10,7 +10,7 @@ from collections.abc import Collection
 
 import trio
 
-from codexd_eventstore.store import EventStore, StoreError
+from codexd_eventstore.store import Maintenance, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 class Sweeper:
     """The names that wait to be looked at."""
 
-    def __init__(self, store: EventStore) -> None:
+    def __init__(self, store: Maintenance) -> None:
         self._store = store
         self._names: set[str] = set()
         self._news = trio.Event()

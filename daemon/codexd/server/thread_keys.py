@@ -16,7 +16,7 @@ import trio
 
 from codexd.core.values.ids import ThreadId
 from codexd.runtime.daemon_stream import DAEMON_STREAM, note, noted
-from codexd_eventstore.store import EventStore, NewEvent, StoreError
+from codexd_eventstore.event_log import EventLog, NewEvent, StoreError
 
 
 class _ThreadNamed(msgspec.Struct, frozen=True, rename="camel"):
@@ -35,7 +35,7 @@ class _Line(msgspec.Struct, frozen=True):
 class ThreadKeys:
     """Which thread a key led to."""
 
-    def __init__(self, store: EventStore, now_us: Callable[[], int]) -> None:
+    def __init__(self, store: EventLog, now_us: Callable[[], int]) -> None:
         self._store, self._now_us = store, now_us
         self._asked: dict[str, tuple[trio.Lock, list[None]]] = {}
 

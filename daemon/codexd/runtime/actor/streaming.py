@@ -19,7 +19,7 @@ from codexd.core.values.model_output import ItemKind
 from codexd.projections.clients.deltas import TextPart
 from codexd.runtime.actor.ports import Listener
 from codexd.runtime.actor.redaction import AsItIs, Cleaner, Cleaning
-from codexd_eventstore.store import BlobRef, Draft, EventStore, StoreFailed
+from codexd_eventstore.store import BlobRef, Draft, Drafts, StoreFailed
 
 # A command's output beyond this is counted but not kept: one command cannot fill a disk.
 OUTPUT_FILE_BYTES_MAX = 64 * 1024 * 1024
@@ -185,7 +185,7 @@ class Streaming:
 
     def __init__(
         self,
-        store: EventStore,
+        store: Drafts,
         stream: str,
         listener: Listener,
         disk_full: Callable[[], None] = lambda: None,

@@ -35,7 +35,7 @@ from codexd.core.values.items import ImageInput, LocalImageInput, UserInput
 from codexd.machine.patience import NoAnswer, patiently
 from codexd.projections.model.images import image_places, print_of, with_images
 from codexd.runtime.images.files import read_image
-from codexd_eventstore.store import EventStore, StoreError
+from codexd_eventstore.store import Blobs, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class Images:
     """The images of one store."""
 
     def __init__(
-        self, store: EventStore, cache: ImageCache, read: Callable[[str], bytes] = read_image
+        self, store: Blobs, cache: ImageCache, read: Callable[[str], bytes] = read_image
     ) -> None:
         self._store, self._cache, self._read = store, cache, read
 

@@ -19,7 +19,7 @@ from codexd.runtime.actor.left_drafts import read_left
 from codexd.server.reads.images import encoded, turns_with_images
 from codexd.server.reads.turns import TurnReader
 from codexd_eventstore.reading import records
-from codexd_eventstore.store import EventStore, StoreError
+from codexd_eventstore.store import Drafts, EventStore, StoreError
 
 # How many entries a page has where the client does not say, and at most: the original's figures.
 PAGE_DEFAULT, PAGE_MAX = 25, 100
@@ -100,7 +100,7 @@ async def all_turns(
             return transcript.turns
 
 
-async def _left(store: EventStore, stream: str) -> tuple[OpenItem, ...]:
+async def _left(store: Drafts, stream: str) -> tuple[OpenItem, ...]:
     try:
         return read_left(await store.left_drafts(stream))
     except StoreError:
