@@ -9,29 +9,24 @@ import ast
 import functools
 import inspect
 import tokenize
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
 from msgspec import inspect as types
 
 from codexd.config.keys import (
-    EXPECTED,
-    EXPECTED_OF_PRICE,
-    EXPECTED_OF_PROJECT,
-    EXPECTED_OF_PROVIDER,
-    EXPECTED_OF_REDACTION,
-    EXPECTED_OF_TITLES,
     Config,
     PriceTable,
     ProjectTable,
-    ProviderTable,
     RedactionTable,
     TitlesTable,
+    expectations,
 )
 from codexd.core.events.events import EVENTS
 from codexd.core.policy.action_kinds import KINDS
 from codexd.core.values.tool_actions import ToolAction, UnreadAction
+from codexd.models.provider_table import ProviderTable
 from codexd.models.quirks import Quirks
 from codexd.protocol.methods import EMPTY_ANSWERS, METHODS
 from codexd.protocol.notifications import NOTIFICATIONS
@@ -367,27 +362,27 @@ def config_page() -> str:
             CONFIG_HEAD.strip() + "\n",
             "## Keys\n",
             POLICIES,
-            _keys(EXPECTED, Config),
+            _keys(Config),
             "## `[model_providers.NAME]`\n",
             "[Some](providers.md) are there without; [how to add one](../how-to/use-your-own-provider.md).\n",
-            _keys(EXPECTED_OF_PROVIDER, ProviderTable),
+            _keys(ProviderTable),
             '## `[prices."MODEL"]`\n',
             PRICES_HEAD,
-            _keys(EXPECTED_OF_PRICE, PriceTable),
+            _keys(PriceTable),
             '## `[projects."/FOLDER"]`\n',
-            _keys(EXPECTED_OF_PROJECT, ProjectTable),
+            _keys(ProjectTable),
             "## `[redaction]`\n",
             REDACTION_HEAD,
-            _keys(EXPECTED_OF_REDACTION, RedactionTable),
+            _keys(RedactionTable),
             "## `[titles]`\n",
             "Without it a thread that nobody named is listed by the first line of its first prompt.",
             "A title that a model gave is the thread's name, and never replaces one.\n",
-            _keys(EXPECTED_OF_TITLES, TitlesTable),
+            _keys(TitlesTable),
         ]
     )
 
 
-def _keys(expected: Mapping[str, str], table: StructType) -> str:
+def _keys(table: StructType) -> str:
     """Each key with what it may be, its default, and what stands beside it in the code."""
     notes = field_notes(table, none="unset")
     defaults = {
@@ -400,7 +395,7 @@ def _keys(expected: Mapping[str, str], table: StructType) -> str:
         f"| `{key}` | {words} "
         f"| {f'`{msgspec.json.encode(defaults[key]).decode()}`' if key in defaults else ''} "
         f"| {notes.get(key, '')} |"
-        for key, words in expected.items()
+        for key, words in expectations(table).items()
     ]
     return "\n".join(["| key | expects | default | |", "|---|---|---|---|", *rows, ""])
 

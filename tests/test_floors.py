@@ -48,13 +48,15 @@ FLOORS: dict[str, frozenset[str]] = {
         {"codexd.core", "codexd.models", "msgspec", "trio", "h11"}
     ),
     "codexd.tools": frozenset({"codexd.core", "codexd.machine.patience", "msgspec", "trio"}),
-    "codexd.config.keys": frozenset({"codexd.core", "msgspec"}),
+    # A provider's table is described where it is used.
+    "codexd.config.keys": frozenset({"codexd.core", "codexd.models.provider_table", "msgspec"}),
     # A proof about expressions that people write
     "codexd.machine.linear": frozenset({"msgspec"}),
     "codexd.config.file": frozenset(
         {
             "codexd.config.keys",
             "codexd.core",
+            "codexd.models.provider_table",
             "codexd.machine.foreign_files",
             "codexd.machine.owners",
             "codexd.machine.linear",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from codexd.config.file import (
@@ -18,17 +19,15 @@ from codexd.config.file import (
     read_config,
 )
 from codexd.config.keys import (
-    EXPECTED,
-    EXPECTED_OF_PRICE,
-    EXPECTED_OF_PROJECT,
-    EXPECTED_OF_PROVIDER,
-    EXPECTED_OF_TITLES,
     Config,
     PriceTable,
     ProjectTable,
-    ProviderTable,
+    RedactionTable,
     TitlesTable,
+    expectations,
 )
+from codexd.models.provider import Provider
+from codexd.models.provider_table import ProviderTable
 
 WHOLE = """\
 model = "gpt-6"
@@ -116,12 +115,22 @@ def test_prices_of_ones_own() -> None:
     )
 
 
-def test_the_tables_of_expectations_name_every_key() -> None:
-    assert tuple(EXPECTED) == Config.__struct_fields__
-    assert tuple(EXPECTED_OF_PROVIDER) == ProviderTable.__struct_fields__
-    assert tuple(EXPECTED_OF_PRICE) == PriceTable.__struct_fields__
-    assert tuple(EXPECTED_OF_PROJECT) == ProjectTable.__struct_fields__
-    assert tuple(EXPECTED_OF_TITLES) == TitlesTable.__struct_fields__
+@pytest.mark.parametrize(
+    "table",
+    [Config, ProviderTable, PriceTable, ProjectTable, RedactionTable, TitlesTable],
+)
+def test_every_key_has_words_for_what_it_may_be(table: type[msgspec.Struct]) -> None:
+    words = expectations(table)
+    assert tuple(words) == table.__struct_fields__
+    assert all(words.values())
+    of_strings = {key for key, said in words.items() if said == "a table of strings"}
+    assert of_strings <= {"query_params", "http_headers"}
+
+
+def test_a_provider_has_the_keys_of_its_table() -> None:
+    defaults = {field.name: field.default for field in msgspec.structs.fields(Provider)}
+    assert set(ProviderTable.__struct_fields__) < set(defaults)
+    assert set(defaults) - set(ProviderTable.__struct_fields__) == {"key", "env_key_instructions"}
 
 
 @pytest.mark.parametrize(

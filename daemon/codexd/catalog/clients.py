@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import trio
 
-from codexd.config.keys import Config, ProviderTable
+from codexd.config.keys import Config
 from codexd.config.live import LiveConfig
 from codexd.models.builtin import BUILT_IN, LOCAL, usable_names
 from codexd.models.client import ModelClient, ModelError
 from codexd.models.http.local import LocalModel, LocalServer, NoLocalModel, find_local
 from codexd.models.provider import InvalidProvider, Provider, read_provider
+from codexd.models.provider_table import ProviderTable
 
 if TYPE_CHECKING:
     from codexd.models.http.client import HttpModelClient

@@ -16,25 +16,20 @@ from pathlib import Path
 import msgspec
 
 from codexd.config.keys import (
-    EXPECTED,
-    EXPECTED_OF_PRICE,
-    EXPECTED_OF_PROJECT,
-    EXPECTED_OF_PROVIDER,
-    EXPECTED_OF_REDACTION,
-    EXPECTED_OF_TITLES,
     FOREIGN_KEYS,
     FOREIGN_PROVIDER_KEYS,
     Config,
     PriceTable,
     ProjectTable,
-    ProviderTable,
     RedactionTable,
     TitlesTable,
+    expectations,
 )
 from codexd.core.values.shown import REDACTED, shown_url, shown_variable
 from codexd.machine.foreign_files import read_file
 from codexd.machine.linear import NotLinear, linear_pattern
 from codexd.machine.owners import NotOurs, refuse_unless_ours
+from codexd.models.provider_table import ProviderTable
 
 FOUND_SHOWN_MAX = 80  # characters of a wrong value in an error: enough to recognise it
 
@@ -143,16 +138,15 @@ class _Kind(msgspec.Struct, frozen=True):
     """A kind of table: its struct, and the keys that it may have."""
 
     struct: type[msgspec.Struct]
-    expected: Mapping[str, str]
     foreign: frozenset[str] = frozenset()
 
 
-_TOP = _Kind(Config, EXPECTED, FOREIGN_KEYS)
-_PROVIDER = _Kind(ProviderTable, EXPECTED_OF_PROVIDER, FOREIGN_PROVIDER_KEYS)
-_PRICE = _Kind(PriceTable, EXPECTED_OF_PRICE)
-_PROJECT = _Kind(ProjectTable, EXPECTED_OF_PROJECT)
-_REDACTION = _Kind(RedactionTable, EXPECTED_OF_REDACTION)
-_TITLES = _Kind(TitlesTable, EXPECTED_OF_TITLES)
+_TOP = _Kind(Config, FOREIGN_KEYS)
+_PROVIDER = _Kind(ProviderTable, FOREIGN_PROVIDER_KEYS)
+_PRICE = _Kind(PriceTable)
+_PROJECT = _Kind(ProjectTable)
+_REDACTION = _Kind(RedactionTable)
+_TITLES = _Kind(TitlesTable)
 
 
 class _Reader:
@@ -207,7 +201,7 @@ class _Reader:
     def _tables(self, tables: object, key: str, kind: _Kind) -> dict[str, msgspec.Struct]:
         """The tables of one kind, by name."""
         if not isinstance(tables, dict):
-            raise self._invalid((key,), EXPECTED[key], tables)
+            raise self._invalid((key,), expectations(Config)[key], tables)
         return {name: self._table(table, (key, name), kind) for name, table in tables.items()}
 
     def _table(self, table: object, at: tuple[str, ...], kind: _Kind) -> msgspec.Struct:
@@ -217,12 +211,13 @@ class _Reader:
 
     def _known(self, table: Table, at: tuple[str, ...], kind: _Kind) -> Table:
         """The keys of a table that codexd uses; warns of unknown keys."""
+        keys = kind.struct.__struct_fields__
         for key in table:
-            if key not in kind.expected and key not in kind.foreign:
+            if key not in keys and key not in kind.foreign:
                 self._unknown += 1
                 if self._unknown <= WARNINGS_MAX:
                     self._warn((*at, key), kind)
-        known = {key: value for key, value in table.items() if key in kind.expected}
+        known = {key: value for key, value in table.items() if key in keys}
         nested = ("model_providers", "prices", "projects", "redaction", "titles")
         self._keys += [dotted((*at, key)) for key in known if at or key not in nested]
         return known
@@ -230,7 +225,9 @@ class _Reader:
     def _warn(self, at: tuple[str, ...], kind: _Kind) -> None:
         import difflib
 
-        near = difflib.get_close_matches(at[-1], [*kind.expected, *kind.foreign], n=1)
+        near = difflib.get_close_matches(
+            at[-1], [*kind.struct.__struct_fields__, *kind.foreign], n=1
+        )
         hint = f", did you mean `{near[0]}`? It" if near else "; it"
         place = _place(self._file, line_of(self._text, at))
         self._warnings.append(f"{place}: unknown key `{dotted(at)}`{hint} was ignored.")
@@ -242,11 +239,11 @@ class _Reader:
             missing = _MISSING.fullmatch(str(error))
             if missing is not None:
                 key = missing[1]
-                problem = f"expected {kind.expected[key]}, found nothing"
+                problem = f"expected {expectations(kind.struct)[key]}, found nothing"
                 place = line_of(self._text, at)
                 raise InvalidConfig(self._file, place, dotted((*at, key)), problem) from error
             key = str(error).rpartition("`$.")[2].partition("[")[0].rstrip("`")
-            raise self._invalid((*at, key), kind.expected[key], table[key]) from error
+            raise self._invalid((*at, key), expectations(kind.struct)[key], table[key]) from error
 
     def _invalid(self, at: tuple[str, ...], expected: str, found: object) -> InvalidConfig:
         problem = f"expected {expected}, found {_shown(found, at[-1])}"

@@ -1,36 +1,36 @@
-"""The keys of config.toml: their types and defaults, and the keys that only Codex has."""
+"""The keys of config.toml: their types and defaults, and the keys that only Codex has.
+
+A key's type and the text in its `Annotated` are also the source of the errors and of the reference page.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
+from msgspec import Meta
 
 from codexd.core.values.settings import ApprovalPolicy, SandboxMode
+from codexd.models.provider_table import ProviderTable
 
-Retries = Annotated[int, msgspec.Meta(ge=0, le=100)]  # the bound of Codex
-Positive = Annotated[int, msgspec.Meta(gt=0)]
 ReasoningSummary = Literal["auto", "concise", "detailed", "none"]
-NotNegative = Annotated[int, msgspec.Meta(ge=0)]
-
-
-class ProviderTable(msgspec.Struct, frozen=True):
-    """A table `[model_providers.NAME]`; `codexd.models` defines the meaning of its members."""
-
-    name: str | None = None
-    base_url: str | None = None
-    env_key: str | None = None
-    wire_api: Literal["responses", "chat"] | None = None  # None: the built-in's, else "responses"
-    query_params: Mapping[str, str] = {}
-    http_headers: Mapping[str, str] = {}
-    env_http_headers: Mapping[str, str] = {}  # header: name of the variable that holds its value
-    request_max_retries: Retries = 4
-    stream_max_retries: Retries = 5
-    stream_idle_timeout_ms: Positive = 300_000
-    requires_openai_auth: bool = False
-    requires_item_ids: bool = False  # does not accept `store: false`: for Azure's API of 2025
-    quirks: Mapping[str, str | bool] = {}  # how its chat completions API differs
+Effort = Annotated[str, 'a string, such as "low", "medium" or "high"']
+ModelName = Annotated[str, "the name of a model, a string"]
+ProviderName = Annotated[str, "the name of a provider, a string"]
+LocalProvider = Annotated[str, '"ollama", "lmstudio", "llamacpp" or "vllm"']
+Tokens = Annotated[int, Meta(gt=0), "a number of tokens, an integer above 0"]
+ContextTokens = Annotated[int, Meta(gt=0), "so many tokens in context, an integer above 0"]
+Bytes = Annotated[int, Meta(ge=0), "a number of bytes, an integer from 0 on"]
+FilePath = Annotated[str, "the path of a file, a string"]
+FileNames = Annotated[tuple[str, ...], "a list of names of files"]
+Markers = Annotated[tuple[str, ...], "a list of names of files or folders"]
+Variables = Annotated[tuple[str, ...], "a list of names of environment variables"]
+SecretKinds = Annotated[tuple[str, ...], "a list of kinds of secrets"]
+Patterns = Annotated[
+    Mapping[str, str], "a table of strings, each a regular expression that matches something"
+]
 
 
 class ProjectTable(msgspec.Struct, frozen=True):
@@ -43,23 +43,23 @@ class RedactionTable(msgspec.Struct, frozen=True):
     """The table `[redaction]`: which secrets are removed from every log."""
 
     enabled: bool = True
-    variables: tuple[str, ...] = ()  # more variables that hold secrets, regardless of their names
-    except_variables: tuple[
-        str, ...
-    ] = ()  # variables that hold no secrets, regardless of their names
-    patterns: Mapping[str, str] = {}  # name: a regular expression, repeats bounded: {1,100}
-    except_patterns: tuple[str, ...] = ()  # well-known kinds of secrets that are not searched for
+    variables: Variables = ()  # more variables that hold secrets, regardless of their names
+    except_variables: Variables = ()  # variables that hold no secrets, regardless of their names
+    patterns: Patterns = {}  # name: a regular expression, repeats bounded: {1,100}
+    except_patterns: SecretKinds = ()  # well-known kinds of secrets that are not searched for
 
 
 class TitlesTable(msgspec.Struct, frozen=True):
     """The table `[titles]`: titles of threads without a name."""
 
     by_model: bool = False  # a model is asked for a title when the first turn starts
-    model: str | None = None  # a model of the thread's provider; None: the thread's own
+    model: ModelName | None = None  # a model of the thread's provider; None: the thread's own
 
 
 # US dollars per million tokens: no price is near the upper bound, and every digit down to 10^-6 counts.
-Dollars = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
+Dollars = Annotated[
+    float, Meta(ge=0, le=1_000_000), "US dollars a million tokens, a number from 0 on"
+]
 
 
 class PriceTable(msgspec.Struct, frozen=True):
@@ -71,104 +71,66 @@ class PriceTable(msgspec.Struct, frozen=True):
     cache_write: Dollars | None = None  # the same
 
 
+Prices = Annotated[Mapping[str, PriceTable], 'tables [prices."MODEL"] with `input` and `output`']
+
+
 class Config(msgspec.Struct, frozen=True):
     """The settings; keys that the file does not set have their default."""
 
     model: str | None = None  # None: the catalogue's default
-    model_provider: str = "openai"
+    model_provider: ProviderName = "openai"
     # There is no sandbox yet that could replace a person's decision, so a person is asked.
     approval_policy: ApprovalPolicy = "untrusted"
     sandbox_mode: SandboxMode = "workspace-write"
-    model_reasoning_effort: str | None = None  # any value: models differ
+    model_reasoning_effort: Effort | None = None  # any value: models differ
     model_reasoning_summary: ReasoningSummary | None = (
         None  # None: auto, if the model has summaries
     )
     model_verbosity: Literal["low", "medium", "high"] | None = None
-    model_context_window: Positive | None = None  # tokens; None: the catalogue's value
-    model_auto_compact_token_limit: Positive | None = None  # None: nine tenths of the window
+    model_context_window: Tokens | None = None  # tokens; None: the catalogue's value
+    model_auto_compact_token_limit: ContextTokens | None = None  # None: nine tenths of the window
     compact_prompt: str | None = None  # the prompt for a summary; None: codexd's own
-    experimental_compact_prompt_file: str | None = None  # the same, from a file
-    oss_provider: str | None = None  # the local provider of `--oss`; None: the first that answers
+    experimental_compact_prompt_file: FilePath | None = None  # the same, from a file
+    oss_provider: LocalProvider | None = (
+        None  # the local provider of `--oss`; None: the first that answers
+    )
     # A file whose text replaces the base instructions of new threads.
-    model_instructions_file: str | None = None
+    model_instructions_file: FilePath | None = None
     developer_instructions: str | None = None  # sent in new threads
     hide_agent_reasoning: bool = False  # codexctl shows no reasoning
     show_raw_agent_reasoning: bool = False  # codexctl shows raw reasoning, not only summaries
     # Names that mark the root of a project, where AGENTS.md files begin; none: only the working directory's file.
-    project_root_markers: tuple[str, ...] = (".git",)
-    project_doc_fallback_filenames: tuple[str, ...] = ()  # tried in a folder without AGENTS.md
-    project_doc_max_bytes: NotNegative = 32_768  # of all AGENTS.md together; 0: no file is read
+    project_root_markers: Markers = (".git",)
+    project_doc_fallback_filenames: FileNames = ()  # tried in a folder without AGENTS.md
+    project_doc_max_bytes: Bytes = 32_768  # of all AGENTS.md together; 0: no file is read
     on_restart: Literal["resume", "interrupt"] = "resume"  # for a turn that a crash cut short
-    model_providers: Mapping[str, ProviderTable] = {}
-    projects: Mapping[str, ProjectTable] = {}
-    redaction: RedactionTable = RedactionTable()
+    model_providers: Annotated[Mapping[str, ProviderTable], "tables [model_providers.NAME]"] = {}
+    projects: Annotated[Mapping[str, ProjectTable], 'tables [projects."/FOLDER"]'] = {}
+    redaction: Annotated[RedactionTable, "a table [redaction]"] = RedactionTable()
     review_model: str | None = None  # the model of `review/start`; None: the thread's own model
-    titles: TitlesTable = TitlesTable()
-    prices: Mapping[str, PriceTable] = {}
+    titles: Annotated[TitlesTable, "a table [titles]"] = TitlesTable()
+    prices: Prices = {}
 
 
-# The expected value of each key, for errors and the reference.
-EXPECTED: Mapping[str, str] = {
-    "model": "a string",
-    "model_provider": "the name of a provider, a string",
-    "approval_policy": '"untrusted", "on-request" or "never"',
-    "sandbox_mode": '"read-only", "workspace-write" or "danger-full-access"',
-    "model_reasoning_effort": 'a string, such as "low", "medium" or "high"',
-    "model_reasoning_summary": '"auto", "concise", "detailed" or "none"',
-    "model_verbosity": '"low", "medium" or "high"',
-    "model_context_window": "a number of tokens, an integer above 0",
-    "model_auto_compact_token_limit": "so many tokens in context, an integer above 0",
-    "compact_prompt": "a string",
-    "experimental_compact_prompt_file": "the path of a file, a string",
-    "oss_provider": '"ollama", "lmstudio", "llamacpp" or "vllm"',
-    "model_instructions_file": "the path of a file, a string",
-    "developer_instructions": "a string",
-    "hide_agent_reasoning": "true or false",
-    "show_raw_agent_reasoning": "true or false",
-    "project_root_markers": "a list of names of files or folders",
-    "project_doc_fallback_filenames": "a list of names of files",
-    "project_doc_max_bytes": "a number of bytes, an integer from 0 on",
-    "on_restart": '"resume" or "interrupt"',
-    "model_providers": "tables [model_providers.NAME]",
-    "projects": 'tables [projects."/FOLDER"]',
-    "redaction": "a table [redaction]",
-    "review_model": "a string",
-    "titles": "a table [titles]",
-    "prices": 'tables [prices."MODEL"] with `input` and `output`',
-}
-EXPECTED_OF_TITLES: Mapping[str, str] = {
-    "by_model": "true or false",
-    "model": "the name of a model, a string",
-}
-EXPECTED_OF_REDACTION: Mapping[str, str] = {
-    "enabled": "true or false",
-    "variables": "a list of names of environment variables",
-    "except_variables": "a list of names of environment variables",
-    "patterns": "a table of strings, each a regular expression that matches something",
-    "except_patterns": "a list of kinds of secrets",
-}
-EXPECTED_OF_PROVIDER: Mapping[str, str] = {
-    "name": "a string",
-    "base_url": "a URL, a string",
-    "env_key": "the name of an environment variable, a string",
-    "wire_api": '"responses" or "chat"',
-    "query_params": "a table of strings",
-    "http_headers": "a table of strings",
-    "env_http_headers": "a table of strings, each the name of an environment variable",
-    "request_max_retries": "an integer from 0 to 100",
-    "stream_max_retries": "an integer from 0 to 100",
-    "stream_idle_timeout_ms": "a number of milliseconds, an integer above 0",
-    "requires_openai_auth": "true or false",
-    "requires_item_ids": "true or false",
-    "quirks": "a table of strings, true and false",
-}
-EXPECTED_OF_PRICE: Mapping[str, str] = {
-    "input": "US dollars a million tokens, a number from 0 on",
-    "output": "US dollars a million tokens, a number from 0 on",
-    "cached_input": "US dollars a million tokens, a number from 0 on",
-    "cache_write": "US dollars a million tokens, a number from 0 on",
-}
-EXPECTED_OF_PROJECT: Mapping[str, str] = {"trust_level": '"trusted" or "untrusted"'}
+def expectations(table: type[msgspec.Struct]) -> Mapping[str, str]:
+    """The expected value of each key of a table, for errors and the reference."""
+    hints = get_type_hints(table, include_extras=True)
+    return {key: _words(hints[key]) for key in table.__struct_fields__}
+
+
+def _words(hint: Any) -> str:
+    """The text in a type's `Annotated`; without such a text, a description of the type itself."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        texts = [extra for extra in arguments[1:] if isinstance(extra, str)]
+        return texts[0] if texts else _words(arguments[0])
+    if origin is Literal:
+        *others, last = (f'"{value}"' for value in arguments)
+        return f"{', '.join(others)} or {last}"
+    if origin in (Union, UnionType):
+        return _words(arguments[0])
+    return {str: "a string", bool: "true or false"}.get(hint, "a table of strings")
+
 
 # Keys of Codex that codexd does not use: they give no warning.
 FOREIGN_KEYS = frozenset(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Final
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
@@ -17,15 +17,17 @@ from codexd import __version__
 from codexd.core.values.shown import shown_url, shown_variable
 from codexd.models.builtin import BUILT_IN
 from codexd.models.client import ModelError, RetryBudget
+from codexd.models.provider_table import RETRIES_MAX, ProviderKeys, WireApi
 from codexd.models.quirks import UNKNOWN, Quirks, is_azure, kind_of, read_quirks
 
-# A budget above this makes a daemon that looks alive and is not: with back-off, it is hours.
-RETRIES_MAX = 100
 # A provider that is silent for a day is gone. Below a millisecond nothing could be read.
 IDLE_TIMEOUT_MS_MAX = 24 * 60 * 60 * 1000
 
-WireApi = Literal["responses", "chat"]
-
+_BOUNDS: Final = {
+    "request_max_retries": (0, RETRIES_MAX),
+    "stream_max_retries": (0, RETRIES_MAX),
+    "stream_idle_timeout_ms": (1, IDLE_TIMEOUT_MS_MAX),
+}
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)  # RFC 9110, section 5.1
 _NAMED_FIELD = re.compile(r"at `\$\.(\w++)|unknown field `([^`]{1,200}+)`")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\t]*", re.ASCII)
@@ -42,24 +44,14 @@ class InvalidProvider(ValueError):
         self.field = field
 
 
-class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Provider(ProviderKeys, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where a model API is, how to ask it, and how patient to be. Made by `read_provider`."""
 
     key: str  # its name under `[model_providers]`
     name: str  # for people
     base_url: str  # without a slash at the end
-    env_key: str | None = None  # the environment variable with the API key; None: it wants none
     env_key_instructions: str | None = None  # told to the person when the variable is not set
     wire_api: WireApi = "responses"
-    query_params: dict[str, str] = {}
-    http_headers: dict[str, str] = {}
-    env_http_headers: dict[str, str] = {}  # header -> environment variable
-    request_max_retries: int = 4
-    stream_max_retries: int = 5
-    stream_idle_timeout_ms: int = 300_000
-    requires_openai_auth: bool = False
-    # It takes no `store: false`, and reasoning only by the ids of what it stored (Azure's API of 2025).
-    requires_item_ids: bool = False
     quirks: Quirks = UNKNOWN  # of its chat completions API
 
     @property
@@ -177,9 +169,17 @@ def _field_of(reason: str) -> str | None:
 
 
 def _reason(error: msgspec.ValidationError, members: dict[str, object]) -> str:
-    if _field_of(str(error)) == "wire_api":
-        return f'expected "responses" or "chat", found {members["wire_api"]!r}'
+    field = _field_of(str(error))
+    if field == "wire_api":
+        return f'expected "responses" or "chat", found {members[field]!r}'
+    if field in _BOUNDS and isinstance(members[field], int):
+        return _out_of_bounds(field, members[field])
     return str(error)
+
+
+def _out_of_bounds(field: str, found: object) -> str:
+    least, most = _BOUNDS[field]
+    return f"expected a number from {least} to {most}, found {found}"
 
 
 def _check_address(provider: Provider) -> None:
@@ -220,14 +220,6 @@ def _check_headers(provider: Provider) -> None:
 
 
 def _check_numbers(provider: Provider) -> None:
-    bounds = {
-        "request_max_retries": (0, RETRIES_MAX),
-        "stream_max_retries": (0, RETRIES_MAX),
-        "stream_idle_timeout_ms": (1, IDLE_TIMEOUT_MS_MAX),
-    }
-    for field, (least, most) in bounds.items():
-        value: int = getattr(provider, field)
-        if not least <= value <= most:
-            raise InvalidProvider(
-                provider.key, field, f"expected a number from {least} to {most}, found {value}"
-            )
+    field, value = "stream_idle_timeout_ms", provider.stream_idle_timeout_ms
+    if value > IDLE_TIMEOUT_MS_MAX:
+        raise InvalidProvider(provider.key, field, _out_of_bounds(field, value))
