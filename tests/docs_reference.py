@@ -38,6 +38,7 @@ from codexd.protocol.requests import (
 from codexd_frontends.cli.arguments import Argument
 from codexd_frontends.client.exits import EXITS
 from codexd_frontends.ctl import SUBCOMMANDS
+from docs_laws import laws_page
 from docs_providers import providers_page
 from house import CHECKOUT, tree
 
@@ -411,6 +412,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/codexctl.md": codexctl_page,
     "docs/reference/config.md": config_page,
     "docs/reference/exit-codes.md": exit_codes_page,
+    "docs/reference/laws.md": lambda: laws_page(MADE),
     "docs/reference/providers.md": lambda: providers_page(MADE, field_notes(Quirks, none="none")),
 }
 
