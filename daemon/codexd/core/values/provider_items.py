@@ -10,12 +10,13 @@ Source: the OpenAI API reference, "Responses", for the members and their types.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import ClassVar, Final, get_args
 
 import msgspec
 
-from codexd.core.values.foreign_json import check_foreign
+from codexd.core.values.foreign_json import UNCOUNTED_BYTES_MAX, check_foreign
 from codexd.core.values.model_output import ItemKind
 
 
@@ -42,11 +43,15 @@ def parts_of(content: Content) -> tuple[ItemPart, ...]:
 class ItemHead(msgspec.Struct, frozen=True, gc=False):
     """The members that tell items apart; of an item that is of no type below, all that is read."""
 
-    kind: ClassVar[ItemKind] = "other"
     type: str = "message"
     id: str | None = None
     role: str | None = None
     call_id: str | None = None
+
+    @property
+    def kind(self) -> ItemKind:
+        """What it is to the log."""
+        return _KINDS.get(self.type, "other")
 
     @property
     def is_answer(self) -> bool:
@@ -142,14 +147,16 @@ class CustomOutputItem(OutputItem, frozen=True, gc=False, tag="custom_tool_call_
 _KnownItem = MessageItem | ReasoningItem | CallItem | CustomCallItem | OutputItem | CustomOutputItem
 ProviderItem = _KnownItem | ItemHead
 
-_TYPES: Final = frozenset(known.__struct_config__.tag for known in get_args(_KnownItem))
+_KINDS: Final[dict[str, ItemKind]] = {
+    known.__struct_config__.tag: known.kind for known in get_args(_KnownItem)
+}
 # For what is none.
 NO_MESSAGE: Final = MessageItem()
 NO_REASONING: Final = ReasoningItem()
 # What decoding raises for bytes from outside: bad JSON or shape, a text that is not UTF-8, nesting without end.
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
-_ITEM: Final[msgspec.json.Decoder[_KnownItem]] = msgspec.json.Decoder(_KnownItem)
+_decode_item: Final[Callable[[bytes], _KnownItem]] = msgspec.json.Decoder(_KnownItem).decode
 _decode_message = msgspec.json.Decoder(MessageItem).decode
 _decode_head = msgspec.json.Decoder(ItemHead).decode
 _decode_part = msgspec.json.Decoder(ItemPart).decode
@@ -159,8 +166,9 @@ def read_item(item: bytes | msgspec.Raw) -> ProviderItem:
     """An item with all that anybody reads of it. In linear time; what is too much to be honest is unreadable."""
     json = bytes(item)
     try:
-        check_foreign(json)
-        return _ITEM.decode(json)
+        if len(json) > UNCOUNTED_BYTES_MAX:
+            check_foreign(json)
+        return _decode_item(json)
     except msgspec.ValidationError as error:
         return _read_other(json, str(error))
     except UNREADABLE as error:
@@ -170,7 +178,7 @@ def read_item(item: bytes | msgspec.Raw) -> ProviderItem:
 def _read_other(json: bytes, problem: str) -> ProviderItem:
     """An item that is of no known type, or has none, or is not as its type says."""
     head = read_head(json)
-    if head.type not in _TYPES:
+    if head.type not in _KINDS:
         return head
     if head.type == "message":
         with suppress(*UNREADABLE):

@@ -67,6 +67,12 @@ class Messages:
 
     def _take(self, item: ProviderItem) -> None:
         match item:
+            case CallItem():
+                self._turn.calls.append(item)
+                self.call_ids.add(item.call_id or "")
+            case OutputItem():
+                self._end_turn()
+                self._add_stray(item)
             case MessageItem() if item.role == "assistant":
                 self._turn.texts.append(_text(item.content))
             case MessageItem():
@@ -75,12 +81,6 @@ class Messages:
             case ReasoningItem():
                 self._turn.thoughts.append(_text(item.content))
                 self._turn.kept.append(read_kept(item.encrypted_content))
-            case CallItem():
-                self._turn.calls.append(item)
-                self.call_ids.add(item.call_id or "")
-            case OutputItem():
-                self._end_turn()
-                self._add_stray(item)
             case _:
                 pass  # what only its maker can read, such as a search of the provider's own
 
@@ -130,7 +130,7 @@ class Messages:
         for call in turn.calls:
             waiting = self._answers.get(call.call_id or "")
             output = waiting.popleft().output if waiting else NO_ANSWER
-            shown = [part for part in self._parts(output) if part["type"] != "text"]
+            shown = self._images(output)
             images += shown
             texts = [_text(output), *([IMAGE_BELOW] if shown else [])]
             content = "\n".join(text for text in texts if text)
@@ -147,6 +147,11 @@ class Messages:
             else _text_part(part.text or part.refusal or "")
             for part in parts_of(content)
         ]
+
+    def _images(self, content: Content) -> list[Message]:
+        if isinstance(content, str):  # A tool's answer nearly always is.
+            return []
+        return [part for part in self._parts(content) if part["type"] != "text"]
 
     def _image(self, part: ItemPart) -> Message:
         if not self._quirks.images:
@@ -228,6 +233,8 @@ def _folded(parts: list[Message]) -> str | list[Message]:
 
 
 def _text(content: Content) -> str:
+    if isinstance(content, str):
+        return content
     return "\n".join(filter(None, [part.text or part.refusal for part in parts_of(content)]))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from secrets import token_hex
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 import msgspec
 
@@ -30,6 +30,7 @@ from codexd.core.values.provider_items import (
     CustomCallItem,
     ProviderItem,
     UnreadableItem,
+    read_head,
     read_item,
 )
 from codexd.models import errors
@@ -77,6 +78,8 @@ class _OpenItem(msgspec.Struct):
     index: int | None
     text: TextSize
 
+
+_Item = TypeVar("_Item", bound=ProviderItem)
 
 _decode_wire = msgspec.json.Decoder(_Wire).decode
 _decode_kind = msgspec.json.Decoder(_Kind).decode
@@ -186,7 +189,7 @@ class ResponseReader:
             self._response_id = _short(_decode_response(wire.response).id) or self._response_id
 
     def _add_item(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
-        item = _readable(wire.item)
+        item = _readable(read_head(wire.item))
         open_already = self._open.get(item.id) if item.id else None
         if open_already is None or open_already.index != wire.output_index:
             self._begin(item.id, wire.output_index, item.kind, found)
@@ -318,7 +321,7 @@ class ResponseReader:
     ) -> None:
         self._size.whole(len(bytes(raw)))
         whole = kept(raw)
-        read = _readable(whole)
+        read = _readable(read_item(whole))
         kind, key = read.kind, read.id or key
         item = self._find(key, index, kind) or self._begin(key, index, kind, found)
         self._open = {k: other for k, other in self._open.items() if other is not item}
@@ -336,7 +339,7 @@ class ResponseReader:
         for item in list(self._open.values()):
             if item.index is not None and item.index < len(output):
                 raw = output[item.index]
-                if read_item(raw).kind == item.kind:
+                if read_head(raw).kind == item.kind:
                     self._complete(raw, item.key, item.index, found)
 
 
@@ -344,12 +347,11 @@ def _short(word: str | None) -> str | None:
     return word[:ID_CHARACTERS_MAX] if word is not None else None
 
 
-def _readable(raw: msgspec.Raw) -> ProviderItem:
-    """The item, as everybody will read it. Raises: ModelError, for one that nobody could."""
-    read = read_item(raw)
-    if isinstance(read, UnreadableItem):
-        raise errors.unreadable(f"an item: {read.problem}")
-    return read
+def _readable(item: _Item) -> _Item:
+    """An item as everybody will read it. Raises: ModelError, for one that nobody could."""
+    if isinstance(item, UnreadableItem):
+        raise errors.unreadable(f"an item: {item.problem}")
+    return item
 
 
 def _call_in(item: CallItem) -> CallMade:
