@@ -28,6 +28,7 @@ from codexd.core.values.environment import environment_known, environment_of, en
 from codexd.core.values.ids import ApprovalId, CallId, ItemId, ModelCallId, TurnId
 from codexd.core.values.items import TextInput, TurnError, UserInput
 from codexd.core.values.model_output import ModelItemDone, ModelResponseDone
+from codexd.core.values.provider_items import text_message
 from codexd.core.values.settings import Settings, SettingsChange
 from codexd.core.values.tool_actions import Decision, RunCommand, ToolAction, ToolResult
 
@@ -130,6 +131,11 @@ BROKEN = TurnError("the stream broke", {"responseStreamDisconnected": {"httpStat
 def streaming(item: str, words: str = "so far", started_ms: int | None = None) -> c.OpenItem:
     """A message that still streams."""
     return c.OpenItem(ItemId(item), "message", words, started_ms=started_ms)
+
+
+def text_item(role: str, words: str) -> msgspec.Raw:
+    """A text of the daemon's as an event holds it."""
+    return msgspec.Raw(text_message(role, words))
 
 
 def message_json(item: str, words: str) -> msgspec.Raw:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from codexd.core import commands as c
-from codexd.core.events.compaction import CompactionStarted, text_item
+from codexd.core.events.compaction import CompactionStarted
 from codexd.core.events.events import (
     ContextAdded,
     InputQueued,
@@ -19,9 +19,8 @@ from codexd.core.prompts.compaction import COMPACTION_PROMPT, SUMMARY_PREFIX
 from codexd.core.state.due import CallModel, due
 from codexd.core.values.ids import ItemId, ModelCallId, TurnId
 from codexd.core.values.model_output import ModelResponseDone
-from codexd.core.values.provider_items import answer_text
+from codexd.core.values.provider_items import answer_text, text_message
 from codexd.core.values.settings import SettingsChange
-from codexd.projections.model.items import text_message
 from codexd.runtime.actor.lookups import LookupSource
 from compacted import (
     AROUND,
@@ -252,7 +251,8 @@ def test_the_turn_is_begun_as_a_turn_of_compaction() -> None:
 
 
 def test_the_bytes_of_a_text_are_those_of_the_projection() -> None:
-    assert bytes(text_item("user", "Grüße\n")) == text_message("user", "Grüße\n")
+    text = '{"type":"message","role":"user","content":[{"type":"input_text","text":"Grüße\\n"}]}'
+    assert text_message("user", "Grüße\n") == text.encode()
 
 
 def test_a_summary_takes_a_quarter_of_the_window_at_most() -> None:

@@ -7,9 +7,10 @@ import pytest
 
 from codexd.core import commands as c
 from codexd.core.decide.pins import PINS_MAX
-from codexd.core.events.compaction import PinAdded, PinRemoved, text_item
+from codexd.core.events.compaction import PinAdded, PinRemoved
 from codexd.core.values.limits import Limits
 from codexd.runtime.actor.lookups import LookupSource
+from ordinary import text_item
 from playing import Play
 
 WINDOW = 4000

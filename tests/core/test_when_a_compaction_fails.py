@@ -7,7 +7,7 @@ import msgspec
 from codexd.core import commands as c
 from codexd.core.decide.compaction import COMPACTIONS_IN_A_ROW_MAX, TOO_LONG
 from codexd.core.decide.decide import decide
-from codexd.core.events.compaction import CompactionFailed, CompactionStarted, text_item
+from codexd.core.events.compaction import CompactionFailed, CompactionStarted
 from codexd.core.events.events import (
     ItemCompleted,
     ModelCallFailed,
@@ -30,7 +30,7 @@ from compacted import (
     last,
     texts,
 )
-from ordinary import ABORTED, ENVIRONMENT, ask, line
+from ordinary import ABORTED, ENVIRONMENT, ask, line, text_item
 from ordinary import finished_message as message
 from playing import Play
 

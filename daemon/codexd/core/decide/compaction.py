@@ -13,13 +13,7 @@ from codexd.core.commands import Bridge, Shorter
 from codexd.core.decide.context import context_due
 from codexd.core.decide.lookups import Lookups
 from codexd.core.decide.transition import Transition
-from codexd.core.events.compaction import (
-    CompactionFailed,
-    CompactionStarted,
-    Phase,
-    Reason,
-    text_item,
-)
+from codexd.core.events.compaction import CompactionFailed, CompactionStarted, Phase, Reason
 from codexd.core.events.events import (
     ContextAdded,
     InputQueued,
@@ -36,6 +30,7 @@ from codexd.core.state.window import BYTES_PER_TOKEN, json_bytes, tokens_of
 from codexd.core.values.ids import ItemId, ModelCallId
 from codexd.core.values.items import TurnError
 from codexd.core.values.limits import Limits
+from codexd.core.values.provider_items import text_message
 from codexd.core.values.settings import Settings
 from codexd.core.values.truncate import truncate_middle
 
@@ -154,7 +149,7 @@ def finish_compaction(transition: Transition, bridge: Bridge | None, lookups: Lo
     started, state = compaction.started, transition.state
     context = _context_anew(state, lookups) if started.phase == "mid_turn" else []
     at = bridge.context_at
-    told = tuple(text_item(one.role, one.text) for one in context)
+    told = tuple(msgspec.Raw(text_message(one.role, one.text)) for one in context)
     summary = _summary_item(compaction.summary, turn.limits.window)
     items = (*bridge.items[:at], *told, *bridge.items[at:], summary)
     pending_bytes = state.window.pending_bytes
@@ -179,7 +174,7 @@ def finish_compaction(transition: Transition, bridge: Bridge | None, lookups: Lo
 def _summary_item(summary: str, window: int | None) -> msgspec.Raw:
     if window is not None:
         summary, _ = truncate_middle(summary, window * BYTES_PER_TOKEN // SUMMARY_PART_OF_WINDOW)
-    return text_item("user", f"{SUMMARY_PREFIX}\n\n{summary}")
+    return msgspec.Raw(text_message("user", f"{SUMMARY_PREFIX}\n\n{summary}"))
 
 
 def _context_anew(state: ThreadState, lookups: Lookups) -> list[ContextAdded]:

@@ -64,9 +64,3 @@ class PinRemoved(Fact, frozen=True):
 
     type = "pin.removed"
     seq: int
-
-
-def text_item(role: str, text: str) -> msgspec.Raw:
-    """A text of the daemon's as the model is given it."""
-    content = [{"type": "input_text", "text": text}]
-    return msgspec.Raw(msgspec.json.encode({"type": "message", "role": role, "content": content}))

@@ -156,6 +156,7 @@ NO_REASONING: Final = ReasoningItem()
 # What decoding raises for bytes from outside: bad JSON or shape, a text that is not UTF-8, nesting without end.
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
+_encode = msgspec.json.Encoder().encode
 _decode_item: Final[Callable[[bytes], _KnownItem]] = msgspec.json.Decoder(_KnownItem).decode
 _decode_message = msgspec.json.Decoder(MessageItem).decode
 _decode_head = msgspec.json.Decoder(ItemHead).decode
@@ -209,3 +210,9 @@ def answer_text(item: msgspec.Raw) -> str:
         return ""
     parts = parts_of(read.content)
     return "".join([part.text or "" for part in parts if part.type == "output_text"]).strip()
+
+
+def text_message(role: str, text: str) -> bytes:
+    """A text of the daemon's as the model is given it."""
+    content = [{"type": "input_text", "text": text}]
+    return _encode({"type": "message", "role": role, "content": content})

@@ -41,10 +41,10 @@ from codexd.core.events.events import (
 )
 from codexd.core.events.history import HistoryCompacted, ReviewExited, ThreadTakenIn
 from codexd.core.events.tools import ToolEnded
+from codexd.core.values.provider_items import text_message
 from codexd.projections.model.items import (
     answer_message,
     call_output,
-    text_message,
     user_message,
     without_authority,
     without_id,

@@ -14,16 +14,10 @@ from codexd.core.values.items import (
     TextInput,
     UserInput,
 )
-from codexd.core.values.provider_items import UNREADABLE, UnreadableItem, read_head
+from codexd.core.values.provider_items import UNREADABLE, UnreadableItem, read_head, text_message
 from codexd.core.values.tool_actions import ToolResult
 
 _encode = msgspec.json.Encoder().encode
-
-
-def text_message(role: str, text: str) -> bytes:
-    """A message of one text part."""
-    content = [{"type": "input_text", "text": text}]
-    return _encode({"type": "message", "role": role, "content": content})
 
 
 def answer_message(text: str) -> bytes:

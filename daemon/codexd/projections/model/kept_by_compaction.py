@@ -14,11 +14,12 @@ import msgspec
 from msgspec.structs import replace
 
 from codexd.core.commands import Bridge
-from codexd.core.events.compaction import KeptMessage, PinAdded, text_item
+from codexd.core.events.compaction import KeptMessage, PinAdded
 from codexd.core.events.events import InputQueued
 from codexd.core.state.window import BYTES_PER_TOKEN
 from codexd.core.values.ids import ItemId
 from codexd.core.values.items import MentionInput, SkillInput, TextInput, UserInput
+from codexd.core.values.provider_items import text_message
 from codexd.core.values.truncate import truncate_middle
 
 # So much of a person's words goes over a compaction: enough for what they asked for lately, and little beside
@@ -118,7 +119,7 @@ def bridge_of(compaction_keep: CompactionKeep, window: int | None, left_out: int
     kept = _newest([word for word in compaction_keep.words if word.seq not in pinned], budget)
     spoken = {word.seq for word in compaction_keep.words}
     rows = [(pin.seq, pin.items) for pin in compaction_keep.pins]
-    rows += [(words.seq, (bytes(text_item("user", words.text)),)) for words, _ in kept]
+    rows += [(words.seq, (text_message("user", words.text),)) for words, _ in kept]
     rows.sort(key=lambda row: row[0])
     items: list[msgspec.Raw] = []
     context_at = None

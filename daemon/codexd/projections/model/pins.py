@@ -20,7 +20,8 @@ from codexd.core.events.events import (
 from codexd.core.events.record import Recorded
 from codexd.core.events.tools import ToolEnded
 from codexd.core.values.ids import CallId
-from codexd.projections.model.items import call_output, text_message, user_message, without_id
+from codexd.core.values.provider_items import text_message
+from codexd.projections.model.items import call_output, user_message, without_id
 
 
 def call_of(event: Event | Unknown) -> CallId | None:

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from codexd.core.commands import Bridge, Shorter
 from codexd.core.state.state import ThreadState
 from codexd.core.state.turn import Turn
-from codexd.core.values.provider_items import read_head
+from codexd.core.values.provider_items import read_head, text_message
 from codexd.core.values.settings import Settings, Tuning
 from codexd.projections.model.history import ModelHistory
-from codexd.projections.model.items import text_message
 from codexd.projections.model.kept_by_compaction import bridge_of
 
 

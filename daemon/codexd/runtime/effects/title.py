@@ -12,9 +12,8 @@ from codexd.core.events.events import or_nothing
 from codexd.core.prompts.base_instructions import TITLE_INSTRUCTIONS
 from codexd.core.state.due import AskForTitle
 from codexd.core.values.model_output import ModelItemDone, ModelResponseDone
-from codexd.core.values.provider_items import answer_text
+from codexd.core.values.provider_items import answer_text, text_message
 from codexd.models.client import ModelError, ModelRequest
-from codexd.projections.model.items import text_message
 from codexd.runtime.actor.actor import ThreadActor
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from codexd.core import commands as c
-from codexd.core.events.compaction import text_item
 from codexd.core.events.events import InputQueued, TurnStarted
 from codexd.core.events.record import Recorded, decode_record
 from codexd.core.events.tools import ToolEnded
@@ -24,6 +23,7 @@ from codexd.core.values.provider_items import (
     parts_of,
     read_head,
     read_item,
+    text_message,
 )
 from codexd.machine.pacing import Steps
 from codexd.projections.model.kept_by_compaction import bridge_of
@@ -75,9 +75,7 @@ async def thread_compact_preview(
     lost = Counter(model_history.items) - Counter(items)
     words = {word.seq: word.text for word in model_history.compaction_keep.words}
     kept = [
-        KeptPreview(
-            one.seq, _tokens([bytes(text_item("user", words[one.seq]))]), _line(words[one.seq])
-        )
+        KeptPreview(one.seq, _tokens([text_message("user", words[one.seq])]), _line(words[one.seq]))
         if not one.truncated
         else KeptPreview(one.seq, 0, _line(words[one.seq]), truncated=True)
         for one in bridge.kept
