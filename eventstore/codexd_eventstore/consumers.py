@@ -14,12 +14,12 @@ it was handled is not opened at a start: that costs as much as listing it.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, NoReturn
+from typing import Final, NoReturn, Protocol
 
 import trio
 
 from codexd_eventstore.reading import Pages
-from codexd_eventstore.store import Damaged, EventStore, NotFound, Record
+from codexd_eventstore.store import Damaged, EventLog, NotFound, Record, Sidecar
 
 # A handler that raises is called again after this long, then after twice as long, up to the longest.
 FIRST_PAUSE_S: Final = 0.5
@@ -32,7 +32,11 @@ LOOKED_AT_ONCE: Final = 100
 Handler = Callable[[str, Sequence[Record]], Awaitable[None]]
 
 
-async def consume(store: EventStore, name: str, handle: Handler) -> NoReturn:
+class Consumed(EventLog, Sidecar, Protocol):
+    """What a consumer needs: a log, and a place for its checkpoints."""
+
+
+async def consume(store: Consumed, name: str, handle: Handler) -> NoReturn:
     """Hand every record of every stream to `handle`, those of one stream in order; until it is cancelled.
 
     `handle` gets a stream's name and some of its records, and may raise: it gets them again then.
@@ -52,7 +56,7 @@ async def consume(store: EventStore, name: str, handle: Handler) -> NoReturn:
 class _Consumer:
     """What is to be handled, and what is being handled."""
 
-    def __init__(self, store: EventStore, name: str, handle: Handler) -> None:
+    def __init__(self, store: Consumed, name: str, handle: Handler) -> None:
         self._store = store
         self._name = name
         self._handle = handle
