@@ -19,6 +19,7 @@ from codexd_eventstore.disk.files import FileSystem
 from codexd_eventstore.disk.layout import Layout
 from codexd_eventstore.format.lines import Origin, chain_start, crc_of, frame, origin_at
 from codexd_eventstore.log.file_reader import LogFiles
+from codexd_eventstore.log_reader import LogReader
 from codexd_eventstore.store import NewEvent, Record
 
 # 2026-11-21T03:00:00Z
@@ -37,11 +38,12 @@ class LogFile:
     """A log that tests write."""
 
     def __init__(self, home: Path, name: str, *, origin: Origin | None = None) -> None:
-        self.name, self.home, self._origin = name, home, origin
+        self.name, self.home, self.origin = name, home, origin
         self.path = Path(Layout(FileSystem(), str(home)).log(name))
         self.records: list[Record] = []
         self._base = origin.seq if origin is not None else 0
-        self._chain = origin.chain if origin is not None else chain_start(name)
+        self.beginning = origin.chain if origin is not None else chain_start(name)
+        self._chain = self.beginning
 
     def add(self, *events: Event, turn: str | None = None) -> LogFile:
         """Append events, each by itself."""
@@ -55,7 +57,7 @@ class LogFile:
         lines = []
         for new in events:
             seq = self._base + len(self.records)
-            origin = self._origin if not self.records else None
+            origin = self.origin if not self.records else None
             (record,) = frame(
                 [new], after=seq, chain=self._chain, at_us=NOON_US + seq * 1000, origin=origin
             )
@@ -84,7 +86,8 @@ class Indexed:
     """An index that is brought up to the logs when it is told to."""
 
     def __init__(self, home: Path, path: Path) -> None:
-        self.path, self.logs = path, LogFiles(home)
+        self.path = path
+        self.logs: LogReader = LogFiles(home)
         self.connection = open_index(path)
         self.told: list[Progress] = []
 

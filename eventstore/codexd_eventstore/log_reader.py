@@ -23,7 +23,7 @@ class LogCursor(msgspec.Struct, frozen=True, gc=False):
     """How far a reader has come in a stream's own records."""
 
     seq: int
-    place: int  # what the engine finds the next record by: in a file, the byte that it begins at
+    place: int  # the bytes of the log before the next record: `size_bytes` of it where it is read to its end
     crc: int  # the checksum that the next record's goes on from
 
 
