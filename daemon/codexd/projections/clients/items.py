@@ -178,34 +178,13 @@ class ItemProjection:
         return shown
 
     def _item(self, event: ItemCompleted, at_ms: int) -> list[Shown]:
-        started = event.started_ms if event.started_ms is not None else at_ms
         item = read_item(event.item)
         if event.kind == "message":
             message = item if isinstance(item, MessageItem) else NO_MESSAGE
-            return [
-                ItemDone(
-                    AgentMessage(
-                        id=event.item_id,
-                        text=message.text,
-                        phase=message.phase,
-                        started_at_ms=started,
-                        completed_at_ms=at_ms,
-                    )
-                )
-            ]
+            return _message(event, at_ms, message.text, message.phase)
         if event.kind == "reasoning":
             thought = item if isinstance(item, ReasoningItem) else NO_REASONING
-            return [
-                ItemDone(
-                    Reasoning(
-                        id=event.item_id,
-                        summary=thought.summary_texts,
-                        content=thought.content_texts,
-                        started_at_ms=started,
-                        completed_at_ms=at_ms,
-                    )
-                )
-            ]
+            return _reasoning(event, at_ms, thought.summary_texts, thought.content_texts)
         if event.call is not None:
             call_id = event.call.call_id
             given = item.given if isinstance(item, CallItem) else ""
@@ -263,29 +242,34 @@ def _said(
 
 
 def _cut(event: ItemCut, at_ms: int) -> list[Shown]:
-    started = event.started_ms if event.started_ms is not None else at_ms
     if event.kind == "message":
-        return [
-            ItemDone(
-                AgentMessage(
-                    id=event.item_id,
-                    text=event.text,
-                    phase="partial_answer",
-                    started_at_ms=started,
-                    completed_at_ms=at_ms,
-                )
-            )
-        ]
+        return _message(event, at_ms, event.text, "partial_answer")
     if event.kind == "reasoning":
-        return [
-            ItemDone(
-                Reasoning(
-                    id=event.item_id,
-                    summary=event.summary,
-                    content=event.content,
-                    started_at_ms=started,
-                    completed_at_ms=at_ms,
-                )
-            )
-        ]
+        return _reasoning(event, at_ms, event.summary, event.content)
     return []
+
+
+def _message(
+    event: ItemCompleted | ItemCut, at_ms: int, text: str, phase: str | None
+) -> list[Shown]:
+    item = AgentMessage(
+        id=event.item_id,
+        text=text,
+        phase=phase,
+        started_at_ms=at_ms if event.started_ms is None else event.started_ms,
+        completed_at_ms=at_ms,
+    )
+    return [ItemDone(item)]
+
+
+def _reasoning(
+    event: ItemCompleted | ItemCut, at_ms: int, summary: tuple[str, ...], content: tuple[str, ...]
+) -> list[Shown]:
+    item = Reasoning(
+        id=event.item_id,
+        summary=summary,
+        content=content,
+        started_at_ms=at_ms if event.started_ms is None else event.started_ms,
+        completed_at_ms=at_ms,
+    )
+    return [ItemDone(item)]
