@@ -27,7 +27,15 @@ from codexd.core.events.warnings import ThreadWarned
 from codexd.core.state.state import ThreadState, evolve, fold
 from codexd.core.values.agents_md import InstructionFile
 from codexd.core.values.environment import TurnEnvironment
-from codexd.core.values.ids import ApprovalId, CallId, ItemId, ModelCallId, ThreadId, TurnId
+from codexd.core.values.ids import (
+    ApprovalId,
+    CallId,
+    ItemId,
+    ModelCallId,
+    ProcessId,
+    ThreadId,
+    TurnId,
+)
 from codexd.core.values.items import (
     ImageInput,
     LocalImageInput,
@@ -51,6 +59,7 @@ COMPACTION = (GOLDEN / "compaction-v1.jsonl").read_bytes().splitlines()
 CONTEXT = (GOLDEN / "context-v1.jsonl").read_bytes().splitlines()
 REQUESTS = (GOLDEN / "requests-v1.jsonl").read_bytes().splitlines()
 REVERTS = (GOLDEN / "reverts-v1.jsonl").read_bytes().splitlines()
+PROCESSES = (GOLDEN / "processes-v1.jsonl").read_bytes().splitlines()
 TAKEN_IN = (GOLDEN / "taken-in-v1.jsonl").read_bytes().splitlines()
 FIRST_MS = 1795233906001  # 2026-11-21T04:05:06.001Z
 
@@ -269,7 +278,12 @@ CAME_IN: list[Event] = [
         ("its turn was interrupted",),
     ),
 ]
-EVERY = [*EXPECTED, *MARKED, *TOLD, *TAKEN_BACK, *SHORTENED, *SENT, *CAME_IN]
+LEFT_RUNNING: list[Event] = [
+    w.ToolStarted(C1, RunCommand("make", ("/bin/sh", "-c", "make"), "/work", 1000), again="adopt"),
+    w.ToolEnded(C1, ToolResult("completed", "It goes on."), ProcessId("p1")),
+    w.ProcessEnded(ProcessId("p1"), ToolResult("failed", "Exit code: 2", exit_code=2)),
+]
+EVERY = [*EXPECTED, *MARKED, *TOLD, *TAKEN_BACK, *SHORTENED, *SENT, *CAME_IN, *LEFT_RUNNING]
 UNKNOWN = Unknown("later.kind", 1, RAW(b'{"anything":[1,{"two":null}]}'))
 
 
@@ -301,10 +315,23 @@ def test_what_was_taken_in_by_version_1_reads_as_it_was_meant() -> None:
     assert [decode_record(line).event for line in TAKEN_IN] == CAME_IN
 
 
+def test_a_process_of_version_1_reads_as_it_was_meant() -> None:
+    assert [decode_record(line).event for line in PROCESSES] == LEFT_RUNNING
+
+
 @pytest.mark.parametrize(
     "lines",
-    [LINES, MARKS, CONTEXT, REVERTS, COMPACTION, REQUESTS, TAKEN_IN],
-    ids=["events", "marks", "context", "reverts", "compaction", "requests", "taken in"],
+    [PROCESSES, LINES, MARKS, CONTEXT, REVERTS, COMPACTION, REQUESTS, TAKEN_IN],
+    ids=[
+        "processes",
+        "events",
+        "marks",
+        "context",
+        "reverts",
+        "compaction",
+        "requests",
+        "taken in",
+    ],
 )
 def test_the_golden_log_is_whole(lines: list[bytes]) -> None:
     crc = crc32(b"golden")

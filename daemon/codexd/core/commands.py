@@ -12,7 +12,15 @@ import msgspec
 
 from codexd.core.events.compaction import KeptMessage
 from codexd.core.events.events import NO_JSON, GitHead, ToolCallRef
-from codexd.core.values.ids import ApprovalId, CallId, ItemId, ModelCallId, ThreadId, TurnId
+from codexd.core.values.ids import (
+    ApprovalId,
+    CallId,
+    ItemId,
+    ModelCallId,
+    ProcessId,
+    ThreadId,
+    TurnId,
+)
 from codexd.core.values.items import TurnError, UserInput
 from codexd.core.values.model_output import ItemKind, ModelItemDone, ModelResponseDone
 from codexd.core.values.review_target import ReviewOf, ReviewTarget
@@ -251,6 +259,14 @@ class ReportToolEnded(_Command, frozen=True, kw_only=True):
 
     call_id: CallId
     result: ToolResult
+    process: ProcessId | None = None  # what it started goes on as this one
+
+
+class ReportProcessEnded(_Command, frozen=True, kw_only=True):
+    """What a tool call had left running is over."""
+
+    process: ProcessId
+    result: ToolResult
 
 
 class ReportTitle(_Command, frozen=True, kw_only=True):
@@ -316,6 +332,7 @@ Command = (
     | RetryModelCall
     | ReportSpawned
     | ReportToolEnded
+    | ReportProcessEnded
     | ReportTitle
     | ReportReview
     | Recover

@@ -13,6 +13,7 @@ import msgspec
 
 from codexd.core.state.state import ThreadState
 from codexd.core.values.enforced import Sandbox
+from codexd.core.values.ids import ProcessId
 from codexd.core.values.tool_actions import BadCall, ToolAction, ToolResult
 from codexd.core.values.traits import Traits
 
@@ -29,6 +30,7 @@ class CallContext(msgspec.Struct, frozen=True):
     sandbox: Sandbox = Sandbox("danger-full-access", "/")
     # The daemon died while it ran: it is performed once more, or what may still run of it is taken up.
     again: Literal["repeat", "adopt"] | None = None
+    process: ProcessId | None = None  # the call has its answer: this is to be adopted
 
 
 class OutputSink(Protocol):
@@ -39,6 +41,17 @@ class OutputSink(Protocol):
 
     def output(self, chunk: bytes) -> None:
         """More output, raw, as it came."""
+
+
+class CallSink(OutputSink, Protocol):
+    """Where a tool leaves what comes of a call."""
+
+    async def answer(self, process: ProcessId, result: ToolResult) -> None:
+        """Give the call its answer, while what it started goes on as this process.
+
+        Returns once that is in the log. From here on the output is the process's, and what `perform` returns is
+        its end; turns come and go beside it.
+        """
 
 
 class Tool(Protocol[A]):
@@ -56,8 +69,8 @@ class Tool(Protocol[A]):
     def read_call(self, arguments: str, context: CallContext) -> A | BadCall:
         """What a call asks for. Never raises: arguments that cannot be read are a `BadCall`."""
 
-    async def perform(self, action: A, context: CallContext, sink: OutputSink) -> ToolResult:
-        """Perform it to its end. Cancelling it ends everything that it started, and leaves no process behind.
+    async def perform(self, action: A, context: CallContext, sink: CallSink) -> ToolResult:
+        """Perform it to its end, and to that of a process which it leaves running. Cancelling it ends everything that it started, and leaves no process behind.
 
         Failures of the tool are results, not exceptions: the model is told and goes on.
         """
@@ -98,7 +111,7 @@ class Registry:
         return action
 
     async def perform(
-        self, name: str, action: ToolAction, context: CallContext, sink: OutputSink
+        self, name: str, action: ToolAction, context: CallContext, sink: CallSink
     ) -> ToolResult:
         """What the tool of that name makes of the action."""
         tool = self._tools.get(name)

@@ -19,6 +19,7 @@ from codexd.core.decide.effect_reports import (
     decide_model,
     decide_recovery,
     decide_tools,
+    end_processes,
 )
 from codexd.core.decide.lookups import NO_LOOKUPS, Lookups
 from codexd.core.decide.pins import decide_keeping
@@ -26,7 +27,7 @@ from codexd.core.decide.revert import decide_taking_back
 from codexd.core.decide.review import end_review, start_review
 from codexd.core.decide.take_in import take_in
 from codexd.core.decide.title import end_title, give_title_up, request_title
-from codexd.core.decide.transition import Transition
+from codexd.core.decide.transition import ABORTED_CALL, Transition
 from codexd.core.events.events import (
     Event,
     InputQueued,
@@ -62,7 +63,7 @@ def decide(state: ThreadState, command: Command, lookups: Lookups = NO_LOOKUPS) 
             _start_thread(transition, command)
         case c.ReportModel() | c.ReportModelFailure() | c.RetryModelCall():
             decide_model(transition, command, lookups)
-        case c.ReportSpawned() | c.ReportToolEnded():
+        case c.ReportSpawned() | c.ReportToolEnded() | c.ReportProcessEnded():
             decide_tools(transition, command)
         case c.Recover():
             if command.repaired is not None:
@@ -155,6 +156,7 @@ def _archive(transition: Transition, command: c.ArchiveThread) -> None:
         return
     if transition.state.turn is not None:
         transition.interrupt(command.open_items, "archived")
+    end_processes(transition, ABORTED_CALL)
     for queued in transition.state.queue:
         transition.add(InputWithdrawn(queued.item_id))
     transition.add(ThreadArchived())

@@ -29,6 +29,7 @@ from codexd.core.events.events import (
 from codexd.core.events.tools import (
     ApprovalDecided,
     ApprovalRequested,
+    ProcessEnded,
     ToolEnded,
     ToolSpawned,
     ToolStarted,
@@ -229,8 +230,14 @@ def _retry(transition: Transition, call: ModelCall) -> None:
         call_again(transition, call)
 
 
-def decide_tools(transition: Transition, command: c.ReportSpawned | c.ReportToolEnded) -> None:
-    """A tool's process runs, or it has its answer."""
+def decide_tools(
+    transition: Transition, command: c.ReportSpawned | c.ReportToolEnded | c.ReportProcessEnded
+) -> None:
+    """A tool's process runs, or it has its answer, or what it had left running is over."""
+    if isinstance(command, c.ReportProcessEnded):
+        if any(one.process == command.process for one in transition.state.processes):
+            transition.add(ProcessEnded(command.process, command.result))
+        return
     call = _running(transition, command.call_id)
     if call is None:
         return
@@ -238,9 +245,18 @@ def decide_tools(transition: Transition, command: c.ReportSpawned | c.ReportTool
         case c.ReportSpawned():
             transition.add(ToolSpawned(call.call_id, command.pid, command.start_time))
         case c.ReportToolEnded():
-            transition.add(ToolEnded(call.call_id, command.result))
+            transition.add(ToolEnded(call.call_id, command.result, command.process))
         case _:
             assert_never(command)
+
+
+def end_processes(transition: Transition, told: str, *, but_adopted: bool = False) -> None:
+    """What tool calls had left running comes to nothing; with `but_adopted`, only what no tool takes up again."""
+    for one in transition.state.processes:
+        action = one.call.action
+        adopted = action is not None and kind_of(action).after_crash == "adopt"
+        if not (but_adopted and adopted):
+            transition.add(ProcessEnded(one.process, ToolResult("aborted", told)))
 
 
 def _running(transition: Transition, call_id: str) -> OpenCall | None:
@@ -294,6 +310,7 @@ def decide_recovery(transition: Transition, command: c.Recover) -> None:
     A model call in flight is made again; of a tool that was running its row in the table of kinds says what
     becomes. An open question stays open, queued input stays queued.
     """
+    end_processes(transition, RESTARTED, but_adopted=True)
     turn = transition.state.turn
     if turn is None:
         return

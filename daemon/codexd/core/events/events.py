@@ -30,6 +30,7 @@ from codexd.core.events.title import TitleEnded, TitleRequested
 from codexd.core.events.tools import (
     ApprovalDecided,
     ApprovalRequested,
+    ProcessEnded,
     ToolEnded,
     ToolSpawned,
     ToolStarted,
@@ -333,6 +334,7 @@ Event = (
     | ToolStarted
     | ToolSpawned
     | ToolEnded
+    | ProcessEnded
     | CompactionStarted
     | CompactionFailed
     | HistoryCompacted

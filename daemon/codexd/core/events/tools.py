@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from codexd.core.events.base import Fact
-from codexd.core.values.ids import ApprovalId, CallId
+from codexd.core.values.ids import ApprovalId, CallId, ProcessId
 from codexd.core.values.tool_actions import Decision, ToolAction, ToolResult
 
 
@@ -56,4 +56,13 @@ class ToolEnded(Fact, frozen=True):
 
     type = "tool.ended"
     call_id: CallId
+    result: ToolResult
+    process: ProcessId | None = None  # what it started goes on as this one
+
+
+class ProcessEnded(Fact, frozen=True):
+    """A process that had gone on after its call's answer is over."""
+
+    type = "process.ended"
+    process: ProcessId
     result: ToolResult

@@ -28,7 +28,7 @@ class AwaitRetry(msgspec.Struct, frozen=True):
 
 
 class RunTool(msgspec.Struct, frozen=True):
-    """Perform a tool call that may run."""
+    """Perform a tool call that may run, to its end and to that of the process which it leaves running."""
 
     call_id: CallId
 
@@ -52,7 +52,7 @@ Effect = CallModel | AwaitRetry | RunTool | AskForTitle | RunReview
 
 def has_work(state: ThreadState) -> bool:
     """Whether a daemon that starts has something to do in the thread without being asked."""
-    waits = state.turn is not None or bool(state.queue) or state.title is not None
+    waits = state.turn is not None or bool(state.queue or state.processes or state.title)
     return waits and not state.archived
 
 
@@ -62,6 +62,7 @@ def due(state: ThreadState) -> frozenset[Effect]:
     effects: set[Effect] = set()
     if title is not None:
         effects.add(AskForTitle(title.prompt, title.model, title.provider))
+    effects |= {RunTool(process.call.call_id) for process in state.processes}
     if turn is None or state.fork_open:
         return frozenset(effects)
     effects |= {RunTool(call.call_id) for call in turn.open_calls if call.running}

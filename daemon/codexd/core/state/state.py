@@ -60,6 +60,7 @@ from codexd.core.events.title import TitleEnded, TitleRequested
 from codexd.core.events.tools import (
     ApprovalDecided,
     ApprovalRequested,
+    ProcessEnded,
     ToolEnded,
     ToolSpawned,
     ToolStarted,
@@ -72,6 +73,7 @@ from codexd.core.state.turn import (
     Compaction,
     ItemBirth,
     ModelCallEvent,
+    OpenProcess,
     ToolEvent,
     Turn,
     asked_about,
@@ -79,6 +81,8 @@ from codexd.core.state.turn import (
     evolve_item,
     evolve_review,
     evolve_tool,
+    left_running,
+    without_process,
 )
 from codexd.core.state.window import ContextWindow, fold_window, tokens_of
 from codexd.core.values.ids import ItemId, ThreadId
@@ -104,12 +108,11 @@ class ThreadState(msgspec.Struct, frozen=True):
     instructions: str | None = None
     developer_instructions: str | None = None
     turn: Turn | None = None
+    processes: tuple[OpenProcess, ...] = ()
     queue: tuple[InputQueued, ...] = ()
     allowed_for_session: frozenset[str] = frozenset()
     base_instructions: str | None = None  # the daemon's, as the model was last told them
-    told: KnownContext = (
-        KnownContext()
-    )  # of its surroundings; forgotten where the model's history is
+    told: KnownContext = KnownContext()  # forgotten where the model's history is
     warned: tuple[str, ...] = ()  # what a person was told once
     title: TitleRequested | None = None  # that a model is being asked for
     rate_limits: dict[str, str] | None = None
@@ -147,6 +150,8 @@ def evolve(state: ThreadState, event: Event | Unknown) -> ThreadState:
             return _evolve_items(state, event)
         case ApprovalRequested() | ApprovalDecided() | ToolStarted() | ToolSpawned() | ToolEnded():
             return _evolve_tools(state, event)
+        case ProcessEnded():
+            return replace(state, processes=without_process(state.processes, event))
         case InputQueued():
             return replace(state, queue=(*state.queue, event))
         case InputWithdrawn():
@@ -242,6 +247,7 @@ def _forked(state: ThreadState, event: ThreadForked) -> ThreadState:
         name=None,
         archived=False,
         allowed_for_session=frozenset(),
+        processes=(),
         queue=(),
         title=None,
         fork_open=state.turn is not None,
@@ -257,6 +263,7 @@ def _taken_in(state: ThreadState, event: ThreadTakenIn) -> ThreadState:
         instructions=event.instructions,
         developer_instructions=event.developer_instructions,
         turn=None,
+        processes=(),
         queue=(),
         allowed_for_session=frozenset(),
         base_instructions=None,
@@ -330,6 +337,8 @@ def _evolve_tools(state: ThreadState, event: ToolEvent) -> ThreadState:
         if asked is not None and asked.action is not None:
             allowed = state.allowed_for_session | {session_key(asked.action)}
             state = replace(state, allowed_for_session=allowed)
+    if isinstance(event, ToolEnded) and event.process is not None:
+        state = replace(state, processes=(*state.processes, *left_running(turn, event)))
     return replace(state, turn=evolve_tool(turn, event))
 
 
@@ -372,14 +381,8 @@ def _evolve_marker(state: ThreadState, event: Marker) -> ThreadState:
         pins = tuple(pin for pin in pins if pin.seq <= event.to_seq)
     elif isinstance(event, HistoryRevertUndone) and taken:
         pins, taken = (*pins, *taken[-1]), taken[:-1]
-    return replace(
-        state,
-        told=KnownContext(),
-        failed=False,
-        pins=pins,
-        taken_pins=taken,
-        markers=state.markers + 1,
-    )
+    state = replace(state, told=KnownContext(), failed=False, markers=state.markers + 1)
+    return replace(state, pins=pins, taken_pins=taken)
 
 
 def _with_turn(state: ThreadState, **changes: object) -> ThreadState:

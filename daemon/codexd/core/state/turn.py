@@ -23,11 +23,20 @@ from codexd.core.events.history import ReviewEntered, ReviewExited
 from codexd.core.events.tools import (
     ApprovalDecided,
     ApprovalRequested,
+    ProcessEnded,
     ToolEnded,
     ToolSpawned,
     ToolStarted,
 )
-from codexd.core.values.ids import ApprovalId, CallId, ItemId, ModelCallId, ThreadId, TurnId
+from codexd.core.values.ids import (
+    ApprovalId,
+    CallId,
+    ItemId,
+    ModelCallId,
+    ProcessId,
+    ThreadId,
+    TurnId,
+)
 from codexd.core.values.limits import Limits
 from codexd.core.values.provider_items import answer_text
 from codexd.core.values.review_target import ReviewTarget
@@ -66,6 +75,13 @@ class OpenCall(msgspec.Struct, frozen=True):
     guarded: bool = False  # as its event says
     again: Literal["repeat", "adopt"] | None = None  # as its event says
     pid: int | None = None
+
+
+class OpenProcess(msgspec.Struct, frozen=True):
+    """What a tool call left running; turns come and go beside it."""
+
+    process: ProcessId
+    call: OpenCall  # which has its answer
 
 
 class Compaction(msgspec.Struct, frozen=True):
@@ -221,6 +237,20 @@ def evolve_review(turn: Turn | None, event: ReviewEntered | ReviewExited) -> Tur
             return replace(turn, review=None)
         case _:
             assert_never(event)
+
+
+def left_running(turn: Turn, event: ToolEnded) -> tuple[OpenProcess, ...]:
+    """What goes on after the call's answer, if anything does."""
+    process = event.process
+    calls = [call for call in turn.open_calls if call.call_id == event.call_id]
+    return tuple(OpenProcess(process, call) for call in calls) if process is not None else ()
+
+
+def without_process(
+    processes: tuple[OpenProcess, ...], event: ProcessEnded
+) -> tuple[OpenProcess, ...]:
+    """Those that still run after this one has ended."""
+    return tuple(process for process in processes if process.process != event.process)
 
 
 def asked_about(turn: Turn, event: ApprovalDecided) -> OpenCall | None:

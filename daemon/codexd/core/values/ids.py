@@ -9,6 +9,7 @@ ThreadId = NewType("ThreadId", str)
 TurnId = NewType("TurnId", str)
 ItemId = NewType("ItemId", str)  # an item of a turn; the provider's id where it gave one
 CallId = NewType("CallId", str)  # a tool call; our own, since models use theirs again
+ProcessId = NewType("ProcessId", str)  # what a tool call left running after its answer
 ModelCallId = NewType("ModelCallId", str)  # one logical request to the model, over its attempts
 ApprovalId = NewType("ApprovalId", str)
 

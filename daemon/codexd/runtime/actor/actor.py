@@ -18,7 +18,7 @@ from codexd.core import commands as c
 from codexd.core.commands import Command, Rejected
 from codexd.core.events.events import Event, InvalidEvent, ItemCompleted, ItemCut, RequestPrint
 from codexd.core.events.record import Recorded, decode_record
-from codexd.core.events.tools import ToolEnded
+from codexd.core.events.tools import ProcessEnded, ToolEnded
 from codexd.core.state.due import Effect, due
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
@@ -342,6 +342,8 @@ class ThreadActor:
                 self.streaming.end_item(event.item_id)
             elif isinstance(event, ToolEnded):
                 self.streaming.end_output(event.call_id)
+            elif isinstance(event, ProcessEnded):
+                self.streaming.end_output(event.process)
         self._listener.appended(recorded)
 
     def _print_request(self, model: str) -> RequestPrint:

@@ -14,7 +14,7 @@ from contextlib import suppress
 import msgspec
 
 from codexd.core.commands import OpenItem
-from codexd.core.values.ids import CallId, ItemId
+from codexd.core.values.ids import CallId, ItemId, ProcessId
 from codexd.core.values.model_output import ItemKind
 from codexd.projections.clients.deltas import TextPart
 from codexd.runtime.actor.ports import Listener
@@ -44,10 +44,14 @@ class Header(msgspec.Struct, frozen=True, rename="camel"):
     started_ms: int
 
 
+# Whose output it is: a tool call's, or that of a process which a call left running.
+OutputId = CallId | ProcessId
+
+
 class OutputHeader(msgspec.Struct, frozen=True, rename="camel"):
     """The first line of an output's draft."""
 
-    call_id: CallId
+    call_id: str  # or the process's
 
 
 class StreamingItem:
@@ -120,8 +124,9 @@ class StreamingItem:
 class StreamingOutput:
     """A command's output while it runs."""
 
-    def __init__(self, call_id: CallId, draft: Draft) -> None:
+    def __init__(self, call_id: OutputId, draft: Draft, *, is_told: bool) -> None:
         self.call_id = call_id
+        self.is_told = is_told  # whether screens are shown it
         self._draft = draft
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._shown: list[str] = []
@@ -199,7 +204,7 @@ class Streaming:
         self._store, self._stream, self._listener = store, stream, listener
         self._disk_full = disk_full
         self.items: dict[ItemId, StreamingItem] = {}
-        self.outputs: dict[CallId, StreamingOutput] = {}
+        self.outputs: dict[OutputId, StreamingOutput] = {}
         self._opened = 0
         self._closed = False
         self._outputs_closed = False
@@ -236,17 +241,17 @@ class Streaming:
         item.put_off(part, index, pieces)
         self._disk_full()
 
-    def open_output(self, call_id: CallId) -> StreamingOutput:
-        """A command is about to write."""
+    def open_output(self, call_id: OutputId, *, is_told: bool = True) -> StreamingOutput:
+        """A command is about to write; what a process writes is kept, and told to no screen."""
         header = _encode(OutputHeader(call_id))
         draft = self._store.open_draft(self._stream, self._name("output"), header)
-        output = self.outputs[call_id] = StreamingOutput(call_id, draft)
+        output = self.outputs[call_id] = StreamingOutput(call_id, draft, is_told=is_told)
         return output
 
-    def add_output(self, call_id: CallId, chunk: bytes) -> None:
+    def add_output(self, call_id: OutputId, chunk: bytes) -> None:
         """More output of a command: into the draft, then to whoever listens."""
         output = self.outputs.get(call_id)
-        if output is None or self._outputs_closed:
+        if output is None or not self._takes(output):
             return
         chunk = self._cleaning.chunk(call_id, chunk)
         if not chunk:
@@ -270,19 +275,19 @@ class Streaming:
         for call_id in self.outputs:
             self.catch_up_output(call_id)
 
-    def catch_up_output(self, call_id: CallId) -> None:
+    def catch_up_output(self, call_id: OutputId) -> None:
         """The same for what one command has printed. Raises: StoreFailed."""
         output = self.outputs.get(call_id)
-        if output is not None and output.behind and not self._outputs_closed:
+        if output is not None and output.behind and self._takes(output):
             self._tell_output(call_id, output.catch_up())
 
-    def finish_output(self, call_id: CallId) -> None:
+    def finish_output(self, call_id: OutputId) -> None:
         """The command has ended: what was held of its output is not the beginning of anything.
 
         Raises: StoreFailed, and may be called again.
         """
         output = self.outputs.get(call_id)
-        if output is not None and not self._outputs_closed:
+        if output is not None and self._takes(output):
             output.put_off(self._cleaning.rest(call_id))
             self.catch_up_output(call_id)
 
@@ -290,9 +295,17 @@ class Streaming:
         item.begin()
         self._listener.opened(item.item_id, item.kind, item.started_ms)
 
-    def _tell_output(self, call_id: CallId, text: str) -> None:
-        if text:
-            self._listener.output(call_id, text)
+    def _takes(self, output: StreamingOutput) -> bool:
+        return not (self._outputs_closed and output.is_told)
+
+    @property
+    def told_outputs(self) -> list[StreamingOutput]:
+        """The outputs of tool calls."""
+        return [output for output in self.outputs.values() if output.is_told]
+
+    def _tell_output(self, call_id: OutputId, text: str) -> None:
+        if text and self.outputs[call_id].is_told:
+            self._listener.output(CallId(call_id), text)
 
     def freeze(self, *, outputs: bool = False) -> tuple[OpenItem, ...]:
         """Everything that still streams, as facts to be; nothing is added to its texts any more.
@@ -306,7 +319,7 @@ class Streaming:
     def frozen(self) -> tuple[OpenItem, ...]:
         """Everything that streams, as it is now."""
         items = tuple(item.frozen() for item in self.items.values())
-        return items + tuple(output.frozen() for output in self.outputs.values())
+        return items + tuple(output.frozen() for output in self.told_outputs)
 
     def shown(self) -> tuple[OpenItem, ...]:
         """Everything that streams, as far as anybody may have seen it."""
@@ -317,7 +330,7 @@ class Streaming:
         ]
         outputs = [
             OpenItem(ItemId(output.call_id), "call", text=output.text())
-            for output in self.outputs.values()
+            for output in self.told_outputs
         ]
         return (*items, *outputs)
 
@@ -336,7 +349,7 @@ class Streaming:
                 held = self._cleaning.rest((item.item_id, part, index))
                 if held:
                     item.put_off(part, index, (held.decode(errors="replace"),))
-        for output in self.outputs.values() if outputs else ():
+        for output in self.told_outputs if outputs else ():
             output.put_off(self._cleaning.rest(output.call_id))
 
     def end_item(self, item_id: ItemId) -> None:
@@ -347,7 +360,7 @@ class Streaming:
                 self._cleaning.drop((item_id, part, index))
             item.drop()
 
-    def end_output(self, call_id: CallId) -> None:
+    def end_output(self, call_id: OutputId) -> None:
         """The tool call's fact is in the log."""
         output = self.outputs.pop(call_id, None)
         self._cleaning.drop(call_id)

@@ -10,11 +10,13 @@ from msgspec.structs import replace
 
 from codexd.core import commands as c
 from codexd.core.policy.action_hash import not_as_asked
+from codexd.core.state.turn import OpenCall
 from codexd.core.values.enforced import sandbox_of
-from codexd.core.values.ids import CallId
+from codexd.core.values.ids import CallId, ProcessId
+from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import ToolResult
 from codexd.runtime.actor.actor import ThreadActor
-from codexd.runtime.actor.streaming import OUTPUT_INLINE_BYTES_MAX, ends_of
+from codexd.runtime.actor.streaming import OUTPUT_INLINE_BYTES_MAX, OutputId, ends_of
 from codexd.tools.registry import CallContext
 from codexd_eventstore.store import Refused
 
@@ -28,6 +30,7 @@ class ToolRunning:
         self._call_id, self._thread = call_id, thread
         self._pid: tuple[int, str] | None = None
         self._spawned = trio.Event()
+        self._process: ProcessId | None = None  # which goes on after the call's answer
 
     def started(self, pid: int, start_time: str) -> None:
         """The process runs: its pid goes to the log, and to where the next daemon would look for it."""
@@ -37,7 +40,14 @@ class ToolRunning:
 
     def output(self, chunk: bytes) -> None:
         """Output came."""
-        self._thread.streaming.add_output(self._call_id, chunk)
+        self._thread.streaming.add_output(self._process or self._call_id, chunk)
+
+    async def answer(self, process: ProcessId, result: ToolResult) -> None:
+        """The call has its answer, and what it started goes on."""
+        assert self._process is None, "a call has one answer"
+        await self._thread.stall.until_written(lambda: self._open_output(process))
+        self._process = process
+        await self._end(self._call_id, result, process)
 
     async def run(self) -> None:
         """Run it to its end and report its result."""
@@ -50,25 +60,24 @@ class ToolRunning:
 
     async def _run(self) -> None:
         thread = self._thread
-        turn = thread.state.turn
-        calls = turn.open_calls if turn is not None else ()
-        call = next((call for call in calls if call.call_id == self._call_id), None)
-        if turn is None or call is None or call.action is None:
+        call, settings = self._find()
+        if call is None or call.action is None or settings is None:
             return  # It was interrupted before it began; the cancellation comes at the next checkpoint.
-        told = not_as_asked(call.action, call.asked_hash)
+        runs_already = call.again == "adopt" or self._process is not None
+        told = None if runs_already else not_as_asked(call.action, call.asked_hash)
         if told is not None:
-            await thread.report(
-                c.ReportToolEnded(call_id=self._call_id, result=ToolResult("failed", told, told))
-            )
+            await self._report(self._ended(self._call_id, ToolResult("failed", told, told)))
             return
-        await thread.stall.until_written(self._open_output)  # What it prints is not to be lost.
+        # What it prints is not to be lost.
+        await thread.stall.until_written(lambda: self._open_output(self._process or self._call_id))
         context = CallContext(
-            turn.settings.cwd,
+            settings.cwd,
             thread.thread_id,
             self._call_id,
             call.guarded,
-            sandbox_of(turn.settings),
-            call.again,
+            sandbox_of(settings),
+            call.again if self._process is None else "adopt",
+            self._process,
         )
         try:
             async with trio.open_nursery() as nursery:
@@ -80,16 +89,44 @@ class ToolRunning:
             log.exception("thread %s: a tool crashed", thread.thread_id)
             text = "the tool failed inside the daemon; nothing is known of its result"
             result = ToolResult("failed", text, text)
-        await thread.stall.until_written(self._catch_up)  # What is shown comes before the end.
-        await self._report(await self._kept(result))
+        await self._end(self._process or self._call_id, result)
 
-    async def _report(self, result: ToolResult) -> None:
+    def _find(self) -> tuple[OpenCall | None, Settings | None]:
+        """The call and the settings that it runs with; or the one whose process the daemon before left."""
+        state = self._thread.state
+        for call in state.turn.open_calls if state.turn is not None else ():
+            if call.call_id == self._call_id and state.turn is not None:
+                return call, state.turn.settings
+        for process in state.processes:
+            if process.call.call_id == self._call_id:
+                self._process = process.process
+                return process.call, state.settings
+        return None, None
+
+    async def _end(
+        self, output: OutputId, result: ToolResult, process: ProcessId | None = None
+    ) -> None:
+        """Report the end of a call, or of the process that it left running."""
+        stall = self._thread.stall
+        # What is shown comes before the end.
+        await stall.until_written(lambda: self._catch_up(output))
+        kept = await self._kept(output, result)
+        await self._report(self._ended(output, kept, process))
+
+    def _ended(
+        self, output: OutputId, result: ToolResult, process: ProcessId | None = None
+    ) -> c.ReportToolEnded | c.ReportProcessEnded:
+        if self._process is not None and output == self._process:
+            return c.ReportProcessEnded(process=self._process, result=result)
+        return c.ReportToolEnded(call_id=self._call_id, result=result, process=process)
+
+    async def _report(self, report: c.ReportToolEnded | c.ReportProcessEnded) -> None:
         """Its result goes to the log; one that no record can hold is replaced by the reason."""
-        report = c.ReportToolEnded(call_id=self._call_id, result=result)
         try:
             await self._thread.report(report)
         except Refused as refused:
             log.warning("thread %s: a result was not recorded: %s", self._thread.thread_id, refused)
+            result = report.result
             text = f"the tool ended, but its result is too large to be kept: {refused}"
             failed = ToolResult("failed", text, text, result.exit_code, result.duration_ms)
             await self._thread.report(replace(report, result=failed))
@@ -102,20 +139,20 @@ class ToolRunning:
             c.ReportSpawned(call_id=self._call_id, pid=pid, start_time=start_time)
         )
 
-    async def _open_output(self) -> None:
-        self._thread.streaming.open_output(self._call_id)
+    async def _open_output(self, output: OutputId) -> None:
+        self._thread.streaming.open_output(output, is_told=output == self._call_id)
 
-    async def _catch_up(self) -> None:
-        self._thread.streaming.finish_output(self._call_id)
+    async def _catch_up(self, output: OutputId) -> None:
+        self._thread.streaming.finish_output(output)
 
-    async def _kept(self, result: ToolResult) -> ToolResult:
+    async def _kept(self, output: OutputId, result: ToolResult) -> ToolResult:
         """The result as its event carries it: a large output as a blob, with its ends inline."""
         if result.output_bytes <= OUTPUT_INLINE_BYTES_MAX:
             return result
-        output = self._thread.streaming.outputs.get(self._call_id)
-        if output is None:
+        streaming = self._thread.streaming.outputs.get(output)
+        if streaming is None:
             return result
-        ref = await self._thread.stall.until_written(output.keep)
+        ref = await self._thread.stall.until_written(streaming.keep)
         # Clean before it is cut: half of a secret would not be known as one.
         clean = await trio.to_thread.run_sync(
             self._thread.world.redact, result.output, abandon_on_cancel=True

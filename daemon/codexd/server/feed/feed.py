@@ -290,8 +290,8 @@ class Feed:
                 said += told.opened(item.item_id, item.kind, item.started_ms)
             for part, index, text in item.texts():
                 said += told.rest(item.item_id, part, index, text, now)
-        for output in streaming.outputs.values():
-            said += told.output_rest(output.call_id, output.text(), now)
+        for output in streaming.told_outputs:
+            said += told.output_rest(CallId(output.call_id), output.text(), now)
         return said
 
     def _usage_so_far(self) -> list[Saying]:
