@@ -170,7 +170,7 @@ class Daemon:
             find_local=self._find_local,
             new_id=world.new_id,
             now_us=world.now_us,
-            today=lambda: datetime.date.today().isoformat(),
+            today=lambda: datetime.date.today().isoformat(),  # noqa: DTZ011  # the day where the person is
             warm_up=self._warmth.set,
             version=__version__,
             home=paths.data_dir,

@@ -207,7 +207,8 @@ class Maintenance(Protocol):
 
     async def salvage(self, stream: str, *, at_us: int) -> Rewritten:
         """Make a damaged log readable: what is broken becomes `log.lost` records, and the file that
-        it was is kept. A whole one stays as it is."""
+        it was is kept. A whole one stays as it is.
+        """
 
     async def pack(self, stream: str, path: str) -> Package:
         """Write it, what it inherited and the blobs that they name into one new file, a plain tar.

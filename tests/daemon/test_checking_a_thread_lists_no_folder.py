@@ -49,8 +49,8 @@ async def filled(store: EventStore, threads: int) -> None:
 
 
 async def checked(store: EventStore, thread: str) -> dict[str, Any]:
-    services = cast(Services, SimpleNamespace(store=store))  # It takes nothing else of them.
-    nobody = cast(Connection, None)
+    services = cast("Services", SimpleNamespace(store=store))  # It takes nothing else of them.
+    nobody = cast("Connection", None)
     answered = await thread_verify(services, nobody, ThreadVerifyParams(thread_id=thread))
     built = msgspec.to_builtins(answered.result)
     assert isinstance(built, dict)

@@ -34,7 +34,7 @@ def server(models: bytes, responses_status: int, chat_status: int = 404) -> Iter
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # its name in the base
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:

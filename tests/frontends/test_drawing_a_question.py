@@ -78,7 +78,7 @@ def test_where_nobody_says_whose_a_reason_is_it_is_taken_for_the_models() -> Non
     assert question_lines(read(said.approval()), PLAIN)[1] == "  the model says: May I do this?"
 
 
-@pytest.mark.parametrize("unseen", UNSEEN, ids=lambda one: ascii(one))
+@pytest.mark.parametrize("unseen", UNSEEN, ids=ascii)
 def test_nothing_in_a_question_is_unseen_or_moves_what_stands_beside_it(unseen: str) -> None:
     forged = f"ok{unseen}\n\n  $ ls\n  in /safe{unseen}"
     lines = question_lines(

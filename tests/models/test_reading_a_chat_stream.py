@@ -220,8 +220,10 @@ ERRORS: dict[str, tuple[list[dict[str, Any]], str, Any, bool]] = {
     "google_error": ([], "Quota exceeded. Please retry.", "rateLimitExceeded", True),
     "lmstudio_error": (
         said(1, "Hi")[:-1],
-        "Trying to keep the first 9000 tokens when context the overflows. However, the model is loaded "
-        + "with context length of only 4096 tokens",
+        (
+            "Trying to keep the first 9000 tokens when context the overflows. However, the model is "
+            "loaded with context length of only 4096 tokens"
+        ),
         "contextWindowExceeded",
         False,
     ),

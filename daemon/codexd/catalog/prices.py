@@ -43,7 +43,7 @@ class ModelPrice(msgspec.Struct, frozen=True, kw_only=True):
 
 def _of(
     model: str,
-    input: float,
+    fresh: float,
     cached: float,
     output: float,
     write: float | None = None,
@@ -54,7 +54,7 @@ def _of(
     return ModelPrice(
         model=model,
         since=since,
-        input=input,
+        input=fresh,
         cached_input=cached,
         cache_write=write,
         output=output,
@@ -121,9 +121,9 @@ def _row(spent: Spent) -> ModelPrice | None:
     return next((row for row in PRICES if row.model in names and row.since <= day), None)
 
 
-def _cost(tokens: Tokens, input: float, cached: float, write: float, output: float) -> int:
+def _cost(tokens: Tokens, fresh: float, cached: float, write: float, output: float) -> int:
     """Cached and written tokens are part of the input, reasoning is part of the output."""
     read, written = tokens.cached_input_tokens, tokens.cache_write_input_tokens
-    fresh = max(tokens.input_tokens - read - written, 0)
-    counts = ((fresh, input), (read, cached), (written, write), (tokens.output_tokens, output))
+    rest = max(tokens.input_tokens - read - written, 0)
+    counts = ((rest, fresh), (read, cached), (written, write), (tokens.output_tokens, output))
     return sum(count * round(price * _PICODOLLARS) for count, price in counts)

@@ -192,7 +192,7 @@ class _Reading:
         self._taken.append(_Taken(text, InstructionFile(str(path), len(content), digest, cut)))
 
     def _complain(self, path: Path | str, problem: str) -> None:
-        kind = problem.split()[0]
+        kind = problem.split(maxsplit=1)[0]
         self._complaints.append(Notice(f"instructions:{kind}:{path}", f"{path} {problem}."))
 
 

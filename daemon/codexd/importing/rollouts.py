@@ -16,8 +16,8 @@ from codexd.importing.rollout.converting import Converter
 from codexd.importing.rollout.kinds import user_parts
 from codexd.importing.rollout.lines import (
     LINE_BYTES_MAX,
-    ImportWarning,
     Line,
+    LineWarning,
     Members,
     UnreadableLine,
     read_line,
@@ -57,7 +57,7 @@ class Rollout:
     def __init__(self, sources: list[RolloutFile], daemon_version: str, default_model: str) -> None:
         """Raises: UnreadableSource."""
         self.sources = sources
-        self.complaints: list[tuple[RolloutFile, ImportWarning]] = []
+        self.complaints: list[tuple[RolloutFile, LineWarning]] = []
         self.complained = 0
         self.mark = NOT_READ  # how much of all files was read
         self.last_at_us = 0
@@ -87,9 +87,7 @@ class Rollout:
                 found = (
                     f"expected a whole line, found {len(raw.text)} bytes of one that was cut off"
                 )
-                self._complain(
-                    source, ImportWarning(raw.number, f"{found}: they were not imported")
-                )
+                self._complain(source, LineWarning(raw.number, f"{found}: they were not imported"))
                 continue
             if not raw.whole:  # Complete except for its newline, which follows if more is written.
                 digest.update(raw.text + b"\n")
@@ -137,7 +135,7 @@ class Rollout:
     def _feed(self, source: RolloutFile, raw: RawLine) -> list[TimedEvent]:
         if raw.overlong:
             found = f"expected at most {LINE_BYTES_MAX} bytes, found {raw.size_bytes}"
-            self._complain(source, ImportWarning(raw.number, f"{found}: the line was not imported"))
+            self._complain(source, LineWarning(raw.number, f"{found}: the line was not imported"))
             return []
         if self._cut(source, raw):
             self._cuts += 1
@@ -161,7 +159,7 @@ class Rollout:
         line = _read(raw)
         return line is not None and line.ordinal is not None and line.ordinal >= before
 
-    def _complain(self, source: RolloutFile, complaint: ImportWarning) -> None:
+    def _complain(self, source: RolloutFile, complaint: LineWarning) -> None:
         self.complained += 1
         if self.complained <= COMPLAINTS_MAX:
             self.complaints.append((source, complaint))

@@ -13,7 +13,7 @@ from codexd.core.events.events import Event, ThreadForked, encode_event
 from codexd.core.events.record import encode_members
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
-from codexd.importing.rollout.lines import ImportWarning
+from codexd.importing.rollout.lines import LineWarning
 from codexd.importing.rollout.record_size import Fitted
 from codexd_eventstore.store import EventStore, NewEvent, Refused
 
@@ -29,7 +29,7 @@ class Writing:
     def __init__(self, store: EventStore, stream: str, version: int, *, dry: bool) -> None:
         """`dry`: nothing is written; the records are only counted."""
         self.stream, self.count = stream, 0
-        self.complaints: list[ImportWarning] = []
+        self.complaints: list[LineWarning] = []
         self._store, self._version, self._dry = store, version, dry
 
     async def append(self, group: Sequence[Fitted]) -> None:

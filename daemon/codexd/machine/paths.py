@@ -117,7 +117,10 @@ class SocketAddress(msgspec.Struct, frozen=True):
 
 
 def socket_place(
-    asked: Path, *, bytes_max: int = SOCKET_PATH_BYTES_MAX, short_root: Path = Path("/tmp")
+    asked: Path,
+    *,
+    bytes_max: int = SOCKET_PATH_BYTES_MAX,
+    short_root: Path = Path("/tmp"),  # noqa: S108  # the folder that is made in it is 0700
 ) -> SocketAddress:
     """Where to bind the socket for the path `asked`; makes missing folders.
 

@@ -10,7 +10,7 @@ _WRITTEN_OUT_MAX = 16
 
 
 def quoted(argv: tuple[str, ...]) -> str:
-    """The words, quoted as a POSIX shell reads them; what is not seen as `$'\\u200b'`, as bash does."""
+    r"""The words, quoted as a POSIX shell reads them; what is not seen as `$'\u200b'`, as bash does."""
     return " ".join([_word(word) for word in argv])
 
 

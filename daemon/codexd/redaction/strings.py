@@ -13,6 +13,7 @@ from functools import lru_cache
 import msgspec
 
 from codexd.core.events.events import EVENTS
+from codexd.core.policy.action_kinds import KINDS
 
 # Edits a string's text, as UTF-8; the second argument says that it is data in base64.
 Edit = Callable[[bytes, bool], bytes]
@@ -126,7 +127,8 @@ def _own_words() -> frozenset[bytes]:
     """The names and tags of events, which are never edited: a secret such as `message` must not make a log unreadable."""
     words: set[str] = set()
     seen: set[type] = set()
-    kinds = list(msgspec.inspect.multi_type_info(EVENTS.values()))
+    actions = [row.action for row in KINDS.values()]  # which events hold by their kind
+    kinds = list(msgspec.inspect.multi_type_info([*EVENTS.values(), *actions]))
     while kinds:
         kind = kinds.pop()
         match kind:

@@ -31,7 +31,8 @@ _START_TIME_BYTES_MAX: Final = 64
 
 class UnfinishedFiles:
     """One file for each thread that has work to do. Its length is how often a daemon has begun to take the
-    thread up, and died before that was done."""
+    thread up, and died before that was done.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -37,7 +37,8 @@ async def take_over(
     supervisor: Supervisor, unfinished: UnfinishedFiles, index: SearchIndex, store: EventStore
 ) -> None:
     """Take up the threads that have work to do: those that are marked at once, then those of which only the
-    log says so, because the marks went with the state folder or with the power."""
+    log says so, because the marks went with the state folder or with the power.
+    """
     left = unfinished.left()
     await take_up(supervisor, unfinished, left)
     try:

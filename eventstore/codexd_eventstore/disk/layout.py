@@ -87,9 +87,11 @@ class Layout:
         for path in (self.log(stream), self.archived_log(stream)):
             folder, _, name = path.rpartition("/")
             begins = tuple(f"{name}{mark}" for mark in KEPT_MARKS)
-            for row in self.fs.entries(folder):
-                if row.name.startswith(begins) and not row.is_folder:
-                    found.append(f"{folder}/{row.name}")
+            found += [
+                f"{folder}/{row.name}"
+                for row in self.fs.entries(folder)
+                if row.name.startswith(begins) and not row.is_folder
+            ]
         return found
 
     def prepare(self, folder: str) -> None:

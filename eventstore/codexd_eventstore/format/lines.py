@@ -1,4 +1,4 @@
-"""The format of a record: one line of JSON that ends in a checksum over itself and all lines before it.
+r"""The format of a record: one line of JSON that ends in a checksum over itself and all lines before it.
 
     {"seq":7,"at":"2026-11-21T03:00:00.000000Z","type":"order.shipped","by":"ann","data":{…},"crc":"0a1b2c3d"}
 

@@ -177,9 +177,7 @@ class _Unpacking:
         done: dict[str, list[str]] = {ADDED: [], EXTENDED: [], KEPT: []}
         version = 0
         async with AsyncExitStack() as stack:
-            fates = []
-            for log in self._package.logs:
-                fates.append(await self._hold(stack, log))
+            fates = [await self._hold(stack, log) for log in self._package.logs]
             put = await blocking(self._put_blobs)
             for log, (fate, path, here) in zip(self._package.logs, fates, strict=True):
                 if fate != KEPT:

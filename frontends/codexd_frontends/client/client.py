@@ -267,7 +267,7 @@ def _short(path: str) -> str:
 
 
 def _refuse_strangers(connection: socket.socket, path: str) -> None:
-    """A prompt goes to our own daemon only. (macOS has no SO_PEERCRED; there the 0700 folder says it.)"""
+    """A prompt goes to our own daemon only. macOS has no SO_PEERCRED: there the 0700 folder says it."""
     if sys.platform != "linux":
         return
     ucred = struct.Struct("3i")

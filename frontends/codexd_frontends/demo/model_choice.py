@@ -132,5 +132,5 @@ def _ask(port: int, method: str, path: str) -> tuple[int, bytes]:
 
 
 def _toml(text: str) -> str:
-    """A TOML string: every JSON string without escapes beyond \\u is one."""
+    r"""A TOML string: every JSON string without escapes beyond \u is one."""
     return msgspec.json.encode(text).decode().replace("\x7f", "\\u007f")

@@ -79,7 +79,8 @@ class TerminalScreen:
     ) -> None:
         """`whole`: everything is the answer, the past, the commands and the ends of turns included;
         else only the model's words are, and the rest is talk. `one_screen`: both streams end up on
-        the same terminal."""
+        the same terminal.
+        """
         self._answer_style = answer
         self._talk_style = answer if whole else talk
         self._whole = whole

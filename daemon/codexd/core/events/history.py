@@ -60,7 +60,8 @@ class ReviewExited(Fact, frozen=True):
 
 class ThreadImported(Fact, frozen=True):
     """The records in front of this, as far as their `by` is `import:LINE`, were read from a file of another
-    program. It is the last record of an import: a log without it holds one that was cut off."""
+    program. It is the last record of an import: a log without it holds one that was cut off.
+    """
 
     type = "thread.imported"
     source: str  # the file, as it was named then

@@ -47,8 +47,8 @@ from codexd.importing.rollout.kinds import (
     user_parts,
 )
 from codexd.importing.rollout.lines import (
-    ImportWarning,
     Line,
+    LineWarning,
     Members,
     UnreadableLine,
     list_of,
@@ -80,7 +80,7 @@ class Converted(msgspec.Struct, frozen=True):
     """The events and warnings of a whole rollout."""
 
     events: list[TimedEvent]
-    complaints: list[ImportWarning]
+    complaints: list[LineWarning]
 
 
 def read_rollout(lines: Iterable[bytes], heading: Heading, daemon_version: str = "") -> Converted:
@@ -97,7 +97,7 @@ class Converter:
     """The fold over the lines of one rollout."""
 
     def __init__(self, heading: Heading, daemon_version: str) -> None:
-        self.complaints: list[ImportWarning] = []
+        self.complaints: list[LineWarning] = []
         self._heading, self._version = heading, daemon_version
         self._timeline = Timeline(heading.source_id)
         self._usage = UsageReader()
@@ -383,7 +383,7 @@ class Converter:
         self._complain(self._timeline.line.number, message)
 
     def _complain(self, number: int, message: str) -> None:
-        self.complaints.append(ImportWarning(number, message))
+        self.complaints.append(LineWarning(number, message))
 
 
 def _error(event: Members) -> TurnError:

@@ -50,7 +50,7 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     metadata: Members = {}
 
 
-class ImportWarning(msgspec.Struct, frozen=True, gc=False):
+class LineWarning(msgspec.Struct, frozen=True, gc=False):
     """A part of a line that was not imported unchanged."""
 
     line: int

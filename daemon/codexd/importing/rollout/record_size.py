@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from codexd.core.events.events import encode_event
 from codexd.core.events.tools import ToolEnded
 from codexd.core.values.tool_actions import NO_PARTS
-from codexd.importing.rollout.lines import ImportWarning
+from codexd.importing.rollout.lines import LineWarning
 from codexd.importing.rollout.timeline import TimedEvent
 from codexd_eventstore.store import RECORD_BYTES_MAX
 
@@ -27,7 +27,7 @@ class Fitted(msgspec.Struct, frozen=True, gc=False):
 
     timed: TimedEvent
     data: bytes | None
-    complaint: ImportWarning | None = None
+    complaint: LineWarning | None = None
     blob: bytes | None = None  # the content that is too large for the record
 
 
@@ -42,8 +42,8 @@ def fitted(timed: TimedEvent) -> Fitted:
         data = encode_event(event)
         if len(data) <= DATA_BYTES_MAX:
             text = f"{found}: the middle of the answer was not imported; the whole output is a blob"
-            return Fitted(timed, data, ImportWarning(timed.line, text), whole)
-    return Fitted(timed, None, ImportWarning(timed.line, f"{found}: it was not imported"))
+            return Fitted(timed, data, LineWarning(timed.line, text), whole)
+    return Fitted(timed, None, LineWarning(timed.line, f"{found}: it was not imported"))
 
 
 def _cut(event: ToolEnded) -> tuple[ToolEnded, bytes]:

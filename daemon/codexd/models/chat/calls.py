@@ -180,6 +180,7 @@ def _word(value: str | int | None) -> str:
 
 
 def is_json(text: str) -> bool:
+    """Whether a text is JSON, within the bounds of foreign JSON."""
     try:
         decode_foreign(text)
     except (msgspec.DecodeError, RecursionError):

@@ -340,7 +340,7 @@ def _http_request(
 
 
 def _open_transport(base_url: str, env: Mapping[str, str]) -> httpx.AsyncHTTPTransport:
-    """httpx's transport, on connections of our own."""
+    """The transport of httpx, on connections of our own."""
     import httpx
 
     transport = httpx.AsyncHTTPTransport(

@@ -60,7 +60,8 @@ class Connection:
 
     async def take_body(self) -> bytes:
         """What the next read brings of a chunked body. Empty when what comes next is for `read`: the end of
-        the body or of the connection, or something malformed."""
+        the body or of the connection, or something malformed.
+        """
         if body := self._chunks.take(b""):
             return body
         while self._chunks.in_body:

@@ -223,7 +223,8 @@ async def scripted_model(
     gap_seconds: float = 0,
 ) -> AsyncIterator[ScriptedModel]:
     """A model that plays the replies in order, one a request; or by a function of the request's body; or,
-    given neither, by the lines of the prompts. A request after the last reply gets HTTP 400."""
+    given neither, by the lines of the prompts. A request after the last reply gets HTTP 400.
+    """
     answer: Callable[[bytes], Reply]
     if replies is None:
         answer = PromptScript().reply

@@ -1,8 +1,8 @@
-"""Makes foreign text visible: control characters and invisible characters are written out.
+r"""Makes foreign text visible: control characters and invisible characters are written out.
 
 A name, a command, an error message or a model's text must not move the cursor, recolour a line,
 reverse the order of letters, or contain an invisible character. Such a character is written as
-`\\u{1b}`. A backslash before `u{` is drawn so too: two different texts never look alike because of an
+`\u{1b}`. A backslash before `u{` is drawn so too: two different texts never look alike because of an
 escape. Pure, and linear in the length of the text.
 
 Written out are: control characters (C0, DEL, C1), format characters (bidirectional, zero-width, tags, soft
@@ -79,9 +79,9 @@ def visible_text(text: str) -> str:
 
 
 def visible_prose(text: str) -> str:
-    """As `visible_text`, for text that is read and never run: blanks of other widths and backslashes stay.
+    r"""As `visible_text`, for text that is read and never run: blanks of other widths and backslashes stay.
 
-    French, Japanese and most models write such blanks, and code is full of `\\u{...}`. In prose the kind of
+    French, Japanese and most models write such blanks, and code is full of `\u{...}`. In prose the kind of
     blank, and the origin of an escape, do not matter. The function is idempotent.
     """
 

@@ -97,7 +97,7 @@ async def _as_bytes(entry: Entry, steps: Steps) -> tuple[Entry, int]:
         whole = replace(entry, items=tuple(items))
     body = msgspec.json.encode(whole)
     await steps.next()
-    return cast(Entry, msgspec.Raw(body)), len(body)
+    return cast("Entry", msgspec.Raw(body)), len(body)
 
 
 def bytes_of(entries: Sequence[msgspec.Struct | msgspec.Raw]) -> int:
