@@ -14,6 +14,7 @@ import pytest
 
 from attacks import is_linear
 from codexd.core.events.title import request_in, title_of
+from codexd.core.values.provider_items import read_item
 from codexd.core.values.redacted import find_stand_in
 from codexd.core.values.review_findings import read_output, render
 from codexd.index.query.terms import InvalidTerm, read_term, snippet_of
@@ -139,6 +140,8 @@ READERS: dict[str, Callable[[str], object]] = {
     "thoughts": thoughts,
     "a search": term,
     "a snippet": lambda text: snippet_of(PHRASES, text),
+    "an item": lambda text: read_item(text.encode()),
+    "an item's text": lambda text: read_item(b'{"content":[%b]}' % as_json(text)),
     "the ends of an output": ends_of,
     "a line for a screen": lambda text: visible_line(text, 400),
     "a text for a screen": visible_text,

@@ -9,6 +9,7 @@ import pytest
 
 from codexd.core.values.foreign_json import VALUES_MAX
 from codexd.core.values.provider_items import (
+    PROBLEM_CHARACTERS_MAX,
     CallItem,
     CustomCallItem,
     CustomOutputItem,
@@ -82,6 +83,7 @@ def test_an_item_is_read_by_its_type(members: dict[str, Any], item: ProviderItem
         b'{"type":"message","content":7}',
         b'{"content":[7]}',
         b'{"type":"message","type":"reasoning"}',
+        b'{"type":"%b","type":"message"}' % (b"x" * 100_000),
         b'{"type":"reasoning","summary":[{"text":7}]}',
         b'{"type":"function_call","arguments":{}}',
         b'{"type":"message","content":"\xff"}',
@@ -93,7 +95,7 @@ def test_an_item_is_read_by_its_type(members: dict[str, Any], item: ProviderItem
 def test_what_cannot_be_read_is_said_and_has_nothing_in_it(item: bytes) -> None:
     read = read_item(item)
     assert isinstance(read, UnreadableItem)
-    assert read.problem
+    assert 0 < len(read.problem) <= PROBLEM_CHARACTERS_MAX
     assert (read.kind, read.type, read.id) == ("other", "", None)
     assert answer_text(msgspec.Raw(item)) == ""
 

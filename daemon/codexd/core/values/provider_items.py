@@ -59,6 +59,10 @@ class ItemHead(msgspec.Struct, frozen=True, gc=False):
         return self.type.endswith("_output")
 
 
+# Says where an item is not as expected, and may repeat what stands there.
+PROBLEM_CHARACTERS_MAX: Final = 200
+
+
 class UnreadableItem(ItemHead, frozen=True, gc=False, kw_only=True):
     """What cannot be read as an item."""
 
@@ -171,12 +175,12 @@ def read_item(item: bytes | msgspec.Raw) -> ProviderItem:
             check_foreign(json)
         return _decode_item(json)
     except msgspec.ValidationError as error:
-        return _read_other(json, str(error))
+        return _read_other(json, error)
     except UNREADABLE as error:
-        return UnreadableItem(problem=str(error))
+        return _unreadable(error)
 
 
-def _read_other(json: bytes, problem: str) -> ProviderItem:
+def _read_other(json: bytes, error: msgspec.ValidationError) -> ProviderItem:
     """An item that is of no known type, or has none, or is not as its type says."""
     head = read_head(json)
     if head.type not in _KINDS:
@@ -184,7 +188,11 @@ def _read_other(json: bytes, problem: str) -> ProviderItem:
     if head.type == "message":
         with suppress(*UNREADABLE):
             return _decode_message(json)
-    return UnreadableItem(problem=problem)
+    return _unreadable(error)
+
+
+def _unreadable(error: Exception) -> UnreadableItem:
+    return UnreadableItem(problem=str(error)[:PROBLEM_CHARACTERS_MAX])
 
 
 def read_head(item: bytes | msgspec.Raw) -> ItemHead:
@@ -192,7 +200,7 @@ def read_head(item: bytes | msgspec.Raw) -> ItemHead:
     try:
         return _decode_head(item)
     except UNREADABLE as error:
-        return UnreadableItem(problem=str(error))
+        return _unreadable(error)
 
 
 def read_part(part: msgspec.Raw) -> ItemPart | None:
