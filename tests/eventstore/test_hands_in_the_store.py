@@ -83,7 +83,7 @@ async def test_who_appended_in_order_is_told_too(hand: str, tmp_path: Path) -> N
         await append(store, "orders", 1)
         with (
             store.subscribe("orders", after=2) as subscription,
-            pytest.raises(StoreFailed, match="somebody replaced, cut or extended it"),
+            pytest.raises(StoreFailed, match="another program replaced, cut or extended it"),
         ):
             await subscription.receive()
 

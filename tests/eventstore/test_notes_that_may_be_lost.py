@@ -221,7 +221,7 @@ async def test_another_whole_log_is_taken_and_said(tmp_path: Path) -> None:
         head = await store.head("orders")
         assert head.version == 5
         assert head.repaired is not None
-        assert "somebody put it there" in head.repaired
+        assert "another program put it there" in head.repaired
         await append(store, "orders", 5, durable=True)
     async with jsonl(first) as store:
         assert (await store.head("orders")).repaired is None

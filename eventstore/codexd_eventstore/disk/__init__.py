@@ -1,1 +1,1 @@
-"""Files and folders: where each thing lies, and every call to the file system."""
+"""Files and folders: the layout of a store's folder, and all calls to the file system."""

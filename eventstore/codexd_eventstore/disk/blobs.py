@@ -1,6 +1,6 @@
-"""Bytes under the name of their own sha256, in files that are never changed.
+"""Bytes stored under their own sha256, in files that are never changed.
 
-Law: a blob is under its name only when the disk has all of it, so what an event names is there.
+Law: a blob has its name only when all of it is on disk, so a blob that an event names exists.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from codexd_eventstore.store import BlobRef, Damaged, NotFound
 
 PIECE_BYTES: Final = 1024 * 1024
 NAME_BYTES: Final = 64
-# A blob is put before the event that names it, and an append may wait for space on a full disk for as long as
-# nobody makes any: which is when somebody sweeps.
+# How long a new blob is kept from a sweep. It is put before the event that names it, and an append may wait for space
+# on a full disk; and a full disk is when people sweep.
 BLOB_GRACE_SECONDS: Final = 24 * 3600
-# Fewer remembered ones than this are not looked through for old ones.
+# With fewer entries than this, old ones are not searched for.
 RECENT_PRUNED_AT: Final = 4096
 _UNFINISHED: Final = ".new"
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -31,14 +31,14 @@ _HEX_RUN: Final = re.compile(rb"[0-9a-f]{64,}")
 
 
 def names_in(content: bytes) -> Iterator[str]:
-    """Every 64 hex digits in a row, which may be the name of a blob."""
+    """Every run of 64 hex digits, which may be the name of a blob."""
     for run in _HEX_RUN.finditer(content):
         for start in range(run.start(), run.end() - NAME_BYTES + 1):
             yield content[start : start + NAME_BYTES].decode()
 
 
 class Recent:
-    """The blobs that this process put lately, each with how many times; whoever calls it holds a lock."""
+    """The blobs that this process put recently, each with a count; callers hold a lock."""
 
     def __init__(self) -> None:
         self._puts: dict[str, tuple[int, float]] = {}
@@ -48,7 +48,7 @@ class Recent:
         return self._is_recent(self._puts.get(sha256, (0, 0.0)))
 
     def note(self, sha256: str, *, again: bool = False) -> None:
-        """Count a put from now on, or (`again`) let one that was counted begin now."""
+        """Count a put, or (`again`) restart the time of a counted one."""
         count = self._puts.get(sha256, (0, 0.0))[0]
         self._puts[sha256] = (max(count, 1) if again else count + 1, time.monotonic())
         if len(self._puts) > self._prune_at:
@@ -56,7 +56,7 @@ class Recent:
             self._puts, self._prune_at = recent, max(RECENT_PRUNED_AT, 2 * len(recent))
 
     def let_go(self, sha256: str) -> None:
-        """Count one put less: what it was put for has come and gone."""
+        """Count one put less: its log is gone."""
         count, at = self._puts.get(sha256, (0, 0.0))
         if count > 1:
             self._puts[sha256] = (count - 1, at)
@@ -76,18 +76,18 @@ class Blobs:
         self._numbers = itertools.count()
         self._guard = threading.Lock()
         self._recent = Recent()
-        self._making: set[str] = set()  # unfinished files that it is writing
+        self._making: set[str] = set()  # the unfinished files that are being written
 
     def put(self, content: bytes) -> BlobRef:
-        """Store bytes unless they are there already."""
+        """Store bytes unless the store has them already."""
         sha256 = hashlib.sha256(content).hexdigest()
         self._store(sha256, lambda: [content])
         return BlobRef(sha256, len(content))
 
     def put_pieces(self, pieces: Callable[[], Iterable[bytes]]) -> BlobRef:
-        """The same for what is too long to hold; `pieces` is called again until it gives the same twice.
+        """The same for content that is too long for memory; `pieces` is called until two calls give the same.
 
-        It does at once, but where what must not be stored came to be known in between.
+        The first two calls do, unless a new secret became known in between.
         """
         while True:
             digest, size = hashlib.sha256(), 0
@@ -99,18 +99,18 @@ class Blobs:
                 return BlobRef(sha256, size)
 
     def all(self) -> Iterator[tuple[str, int]]:
-        """The names and sizes of those that are there."""
+        """The names and sizes of all blobs."""
         for folder in self._fs.entries(self._places.blobs):
             for row in self._fs.entries(f"{self._places.blobs}/{folder.name}"):
                 if _SHA256.fullmatch(row.name) and not row.is_folder:
                     yield row.name, row.size_bytes
 
     def is_there(self, sha256: str) -> bool:
-        """Whether it is."""
+        """Whether the blob exists."""
         return self._fs.state(self.path(sha256)) is not None
 
     def remove_old(self, sha256: str) -> bool:
-        """Remove one that nothing names, unless something of this process may still come to name it."""
+        """Remove a blob that no log names, unless a later append of this process may name it."""
         with self._guard:
             if sha256 in self._recent:
                 return False
@@ -118,13 +118,13 @@ class Blobs:
         return True
 
     def let_go(self, names: Iterable[str]) -> None:
-        """Remember that a log that named these is gone: for its sake they need not stay."""
+        """A log that named these blobs is gone: count one put less for each."""
         with self._guard:
             for name in names:
                 self._recent.let_go(name)
 
     def drop_unfinished(self) -> None:
-        """Remove what processes left that died while they put a blob."""
+        """Remove unfinished files of processes that died."""
         for folder in self._fs.entries(self._places.blobs):
             for row in self._fs.entries(f"{self._places.blobs}/{folder.name}"):
                 path = f"{self._places.blobs}/{folder.name}/{row.name}"
@@ -133,7 +133,7 @@ class Blobs:
                         unlink_if_there(self._fs, path)
 
     def check(self, sha256: str) -> str | None:
-        """What is wrong with a blob, read piece by piece. Raises: NotFound."""
+        """The damage of a blob, which is read piece by piece; None if it is whole. Raises: NotFound."""
         digest, size = hashlib.sha256(), self.size(sha256)
         fd = self._fs.open_to_read(self.path(sha256))
         try:
@@ -146,14 +146,14 @@ class Blobs:
         return None
 
     def size(self, sha256: str) -> int:
-        """How many bytes it has. Raises: NotFound."""
+        """The size of a blob in bytes. Raises: NotFound."""
         state = self._fs.state(self.path(sha256))
         if state is None:
             raise NotFound(f"there is no blob {sha256}")
         return state.size_bytes
 
     def read(self, sha256: str, start: int, end: int | None) -> bytes:
-        """A range of it; the whole is checked against its name. Raises: NotFound, Damaged."""
+        """A range of a blob; the whole blob is checked against its name. Raises: NotFound, Damaged."""
         size = self.size(sha256)
         stop = size if end is None else min(end, size)
         content = self._fs.read_range(self.path(sha256), start, max(0, stop - start))
@@ -164,12 +164,12 @@ class Blobs:
         return content
 
     def _store(self, sha256: str, pieces: Callable[[], Iterable[bytes]]) -> bool:
-        """Whether the pieces were what the name says; else nothing was stored."""
+        """Store the pieces if their hash is `sha256`; returns whether it is."""
         path = self.path(sha256)
         folder = path.rpartition("/")[0]
         self._places.prepare(folder)
         with self._guard:
-            # From here on no sweep takes it away, so if it is there it stays.
+            # From here on no sweep removes the blob.
             self._recent.note(sha256)
         try:
             if self._fs.state(path) is None and not self._write(path, sha256, pieces):
@@ -177,7 +177,7 @@ class Blobs:
         finally:
             with self._guard:
                 self._recent.note(sha256, again=True)
-        # Also where it was there: whoever put it there may have died before its name was on disk.
+        # Also if it existed: the process that put it may have died before its name was on disk.
         self._fs.sync_folder(folder)
         return True
 
@@ -185,7 +185,7 @@ class Blobs:
         beside = f"{path}.{next(self._numbers)}{_UNFINISHED}"
         self._making.add(beside)
         try:
-            unlink_if_there(self._fs, beside)  # of a process that died
+            unlink_if_there(self._fs, beside)  # left by a process that died
             fd = self._fs.create(beside)
             digest = hashlib.sha256()
             try:
@@ -207,7 +207,7 @@ class Blobs:
         return True
 
     def path(self, sha256: str) -> str:
-        """Where it lies, if it is there. Raises: NotFound for what names no blob."""
+        """The path of a blob, whether or not it exists. Raises: NotFound for an invalid name."""
         if not _SHA256.fullmatch(sha256):
             raise NotFound(f"{sha256[:80]!r} is not the name of a blob: 64 hex digits are")
         return f"{self._places.blobs}/{sha256[:2]}/{sha256}"

@@ -1,6 +1,6 @@
-"""Text that is not yet a fact: one file per draft beside the log, its first line the header.
+"""Drafts: text that is not yet an event, in a file for each draft, whose first line is the header.
 
-Law: what `append` has returned for survives the process, because it is in the kernel. Nothing is synced.
+Law: text whose `append` has returned survives the process, because the kernel has it. Nothing is synced.
 An append is one write on the event loop: a thread hop would cost ten times as much.
 """
 
@@ -40,7 +40,7 @@ class FileDraft:
 
     @property
     def size_bytes(self) -> int:
-        """How much was appended so far."""
+        """The bytes that were appended so far."""
         return self._size
 
     def append(self, content: bytes) -> int:
@@ -59,7 +59,7 @@ class FileDraft:
         return self._size
 
     def read(self, start: int = 0, end: int | None = None) -> bytes:
-        """The bytes from `start` up to `end`, or to all that there is."""
+        """The bytes from `start` up to `end`, or up to the end of the draft."""
         stop = self._size if end is None else min(end, self._size)
         fd = self._opened()
         try:
@@ -68,7 +68,7 @@ class FileDraft:
             raise store_failed(f"draft {self._path}", error, retry=False) from error
 
     def drop(self) -> None:
-        """Remove it; twice is allowed. One whose file cannot be removed is found by the next process."""
+        """Remove the draft; may be called twice. If its file cannot be removed, the next process finds it."""
         if self._fd is not None:
             fd, self._fd = self._fd, None
             self._owner.dropped(self._stream, self._path)
@@ -77,7 +77,7 @@ class FileDraft:
                 unlink_if_there(self._owner.fs, self._path)
 
     async def keep(self) -> BlobRef:
-        """Turn it into a blob, synced to disk, and drop the draft."""
+        """Store the text as a blob, synced to disk, and drop the draft."""
         fd, fs = self._opened(), self._owner.fs
         end = self._start + self._size
 
@@ -97,7 +97,7 @@ class FileDraft:
         return blob
 
     def release(self) -> None:
-        """Close the file and leave it: the store closes, the draft may still become a fact."""
+        """Close the file and keep it, when the store closes."""
         if self._fd is not None:
             fd, self._fd = self._fd, None
             self._owner.fs.close(fd)
@@ -131,7 +131,7 @@ class Drafts:
                 last = max((row[0] for row in self._rows(stream)), default=0)
                 self.fs.make_folder(self._places.drafts)
                 self.fs.make_folder(folder)
-                self._numbers[stream] = last  # only now: what could not be made is tried again
+                self._numbers[stream] = last  # only now, so that a failed number is used again
             path = f"{folder}/{self._numbers[stream] + 1:04d}-{name}"
             fd = self.fs.create(path)
             self._numbers[stream] += 1
@@ -139,7 +139,7 @@ class Drafts:
                 self.fs.write(fd, header + b"\n")
             except OSError:
                 self.fs.close(fd)
-                with suppress(OSError):  # without a whole header it is nobody's draft
+                with suppress(OSError):  # a file without a whole header is not a draft
                     unlink_if_there(self.fs, path)
                 raise
         except OSError as error:
@@ -149,7 +149,7 @@ class Drafts:
         return draft
 
     def dropped(self, stream: str, path: str) -> None:
-        """Forget a live one."""
+        """Forget a live draft."""
         live = self._live.get(stream)
         if live is not None:
             live.pop(path, None)
@@ -157,7 +157,7 @@ class Drafts:
                 del self._live[stream]
 
     def left(self, stream: str) -> list[LeftDraft]:
-        """Those that no live process of ours is writing, oldest first. Blocks. Raises: StoreFailed."""
+        """The drafts that no live process is writing, oldest first. Blocks. Raises: StoreFailed."""
         found = []
         try:
             for _, path in self._left_files(stream):
@@ -166,7 +166,7 @@ class Drafts:
                 header, newline, content = whole.partition(b"\n")
                 if (
                     newline
-                ):  # else it died before its header was whole, and nobody saw anything of it
+                ):  # else its process died before the header was whole, and no text was shown
                     name = path.rpartition("/")[2].partition("-")[2]
                     found.append(LeftDraft(name, header, content))
         except OSError as error:
@@ -175,7 +175,7 @@ class Drafts:
         return found
 
     def drop_left(self, stream: str) -> None:
-        """Remove those; one that stays is found again by the next process. Blocks. Raises: OSError."""
+        """Remove those; the next process finds any that stays. Blocks. Raises: OSError."""
         for _, path in self._left_files(stream):
             unlink_if_there(self.fs, path)
         if stream not in self._live:
@@ -192,10 +192,10 @@ class Drafts:
             raise store_failed(words, error, retry=False) from error
 
     def forget(self, stream: str) -> None:
-        """Remove an empty folder, and what is kept in memory."""
+        """Remove an empty folder, and forget the stream."""
         if stream not in self._live:
             self._numbers.pop(stream, None)
-            # One that stays costs nothing, and the next one to forget tries again.
+            # A folder that stays costs nothing, and the next call tries again.
             with suppress(OSError):
                 remove_folder_if_empty(self.fs, f"{self._places.drafts}/{stream}")
 

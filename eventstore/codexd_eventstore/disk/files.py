@@ -1,9 +1,9 @@
-"""Every call to the file system that the store makes goes through here, so that another one can stand below.
+"""All calls of the store to the file system, so that tests can use another one.
 
-Law: nothing else in this package imports `os` for files. Modes do not depend on the umask as far as other
-people are concerned: a file is made 0600 and a folder 0700, and a umask can only take bits away. Every
-descriptor is close-on-exec, so that no tool that the daemon starts keeps a log or the lock open. A file of
-ours is no link and nothing but a file: what else has its name is an error, and is neither followed nor waited for.
+Law: nothing else in this package imports `os` for files. A file is made with mode 0600 and a folder with 0700,
+and a umask can only remove bits. Every descriptor is close-on-exec, so that no tool that the daemon starts keeps
+a log or the lock open. A file of ours is a regular file and no link: anything else at its path is an error, and
+is neither followed nor waited for.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from codexd_eventstore.store import StoreFailed
 
 FILE_MODE: Final = 0o600
 FOLDER_MODE: Final = 0o700
-# The errors that pass, and damage nothing: the same call may be made again. Each in words, for people.
+# Temporary errors, which damage nothing: the same call may be repeated. Each with a text for people.
 PASSING: Final = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
@@ -32,18 +32,18 @@ PASSING: Final = {
     errno.ENOMEM: "the system has no memory left",
 }
 FULL_ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
-# Up to this, pieces are joined in memory that is used again and again. What is longer gets new memory from the
+# Up to this size, pieces are joined in memory that is reused. Longer ones get new memory from the
 # system, and the first touch of each of its pages costs more than the copying.
 JOINED_BYTES_MAX: Final = 64 * 1024
-# The most that one call takes (IOV_MAX in limits.h, 1024 on Linux and macOS).
+# The most pieces that one call takes (IOV_MAX in limits.h, 1024 on Linux and macOS).
 PIECES_MAX: Final = 1024
-# Of every file that is opened: a pipe is not waited for, a terminal does not become ours.
+# For every file that is opened: do not wait for a pipe, do not take a terminal as the controlling one.
 _OF_OTHERS: Final = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _OURS: Final = _OF_OTHERS | os.O_NOFOLLOW
 
 
 def store_failed(what: str, error: OSError, *, retry: bool | None = None) -> StoreFailed:
-    """The error of the store for one of the system: `retry` where not its kind alone decides that."""
+    """The store's error for an error of the system; `retry` overrides the default for its kind."""
     passes = error.errno in PASSING
     why = f"{PASSING[error.errno]} ({error})" if error.errno in PASSING else str(error)
     return StoreFailed(
@@ -54,7 +54,7 @@ def store_failed(what: str, error: OSError, *, retry: bool | None = None) -> Sto
 
 
 class FileState(msgspec.Struct, frozen=True, gc=False):
-    """What `stat` tells of a file: enough to see whether it is still the one that we write."""
+    """The result of `stat`: enough to see whether a path still names the file that we write."""
 
     device: int
     inode: int
@@ -63,7 +63,7 @@ class FileState(msgspec.Struct, frozen=True, gc=False):
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """One row of a folder."""
+    """An entry of a folder."""
 
     name: str
     is_folder: bool
@@ -88,13 +88,13 @@ class FileSystem:
         return _opened(path, os.O_RDONLY | _OURS)
 
     def open_of_others(self, path: str) -> int:
-        """Open a file that somebody named, to read it only; the name may be a link."""
+        """Open a file that a person named, to read it only; the name may be a link."""
         return _opened(path, os.O_RDONLY | _OF_OTHERS)
 
     def close(self, fd: int) -> None:
-        """Close it without syncing. What the disk says then is not told: what it must have was synced before.
+        """Close a file without syncing. Errors of the disk are ignored: everything durable was synced before.
 
-        The descriptor is gone either way (close(2)).
+        The descriptor is closed either way (close(2)).
         """
         try:
             os.close(fd)
@@ -103,13 +103,13 @@ class FileSystem:
                 raise  # a bug of ours
 
     def write(self, fd: int, content: bytes) -> None:
-        """Append all of it; when this raises, any part of it may have been written."""
+        """Append all of `content`; if this raises, any part of it may have been written."""
         written = os.write(fd, content)
         while written < len(content):
             written += os.write(fd, memoryview(content)[written:])
 
     def write_pieces(self, fd: int, pieces: Sequence[bytes], size: int) -> None:
-        """Append what has so many bytes in all; when this raises, any part of it may have been written."""
+        """Append pieces of `size` bytes in all; if this raises, any part may have been written."""
         if size <= JOINED_BYTES_MAX:
             self.write(fd, b"".join(pieces))
             return
@@ -120,7 +120,7 @@ class FileSystem:
                 self.write(fd, b"".join(some)[written:])
 
     def read(self, fd: int, start: int, size: int) -> bytes:
-        """Up to `size` bytes from `start`; fewer only where the file ends."""
+        """Up to `size` bytes from `start`; fewer only at the end of the file."""
         content = os.pread(fd, size, start)
         while len(content) < size:
             more = os.pread(fd, size - len(content), start + len(content))
@@ -130,18 +130,18 @@ class FileSystem:
         return content
 
     def is_at_hand(self, fd: int, start: int, size: int) -> bool:
-        """Whether the system most likely holds these bytes in memory: their first and their last are there."""
+        """Whether the page cache most likely has these bytes: it has the first and the last."""
         if not hasattr(os, "RWF_NOWAIT"):
             return False
         try:
             for place in (start, start + size - 1):
                 os.preadv(fd, [bytearray(1)], place, os.RWF_NOWAIT)
         except OSError:
-            return False  # a disk would be waited for, or the file system cannot say
+            return False  # the read would wait for a disk, or the file system cannot say
         return True
 
     def read_range(self, path: str, start: int, size: int) -> bytes:
-        """The same by path, with a descriptor of its own: for readers that must not hold a writer's."""
+        """The same by path, with a descriptor of its own, for readers that must not use a writer's."""
         fd = self.open_to_read(path)
         try:
             return self.read(fd, start, size)
@@ -149,7 +149,7 @@ class FileSystem:
             os.close(fd)
 
     def replace(self, path: str, content: bytes) -> None:
-        """Put a whole new content under a path, by a rename; not synced."""
+        """Replace the file at a path by a rename; not synced."""
         beside = f"{path}.new"
         fd = _opened(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | _OURS)
         try:
@@ -167,7 +167,7 @@ class FileSystem:
             os.fdatasync(fd)
 
     def sync_folder(self, path: str) -> None:
-        """Return once the disk has the folder's names."""
+        """Return once the folder's entries are on disk."""
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(fd)
@@ -175,7 +175,7 @@ class FileSystem:
             os.close(fd)
 
     def forget_cache(self, fd: int) -> None:
-        """Ask the kernel to drop what it believes the file holds, after the disk failed it."""
+        """Ask the kernel to drop its cached pages of the file, after an error of the disk."""
         if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
 
@@ -192,7 +192,7 @@ class FileSystem:
         os.unlink(path)
 
     def make_folder(self, path: str) -> bool:
-        """Make a folder if it is not there; whether it was made. Its parent must exist."""
+        """Make a folder if it does not exist; returns whether it was made. Its parent must exist."""
         try:
             os.mkdir(path, FOLDER_MODE)
         except FileExistsError:
@@ -204,7 +204,7 @@ class FileSystem:
         os.rmdir(path)
 
     def state(self, path: str) -> FileState | None:
-        """What lies at the path; None where nothing does."""
+        """The state of the file at a path; None if there is none."""
         try:
             found = os.stat(path)
         except (FileNotFoundError, NotADirectoryError):
@@ -212,11 +212,11 @@ class FileSystem:
         return _state(found)
 
     def fd_state(self, fd: int) -> FileState:
-        """The same of an open file, wherever its name is by then."""
+        """The state of an open file, whatever its path is now."""
         return _state(os.fstat(fd))
 
     def entries(self, path: str) -> list[Entry]:
-        """The rows of a folder, none where there is no folder."""
+        """The entries of a folder; none if it does not exist."""
         try:
             with os.scandir(path) as rows:
                 return [entry for row in rows if (entry := _entry(row)) is not None]
@@ -224,9 +224,9 @@ class FileSystem:
             return []
 
     def lock(self, path: str) -> int | None:
-        """Take the advisory lock on a file, made if need be; None where another process has it.
+        """Take the advisory lock on a file, which is made if needed; None if another process has it.
 
-        The lock belongs to the descriptor: closing it, or dying, gives it back (flock(2)).
+        The lock belongs to the descriptor: it is released when that is closed or the process ends (flock(2)).
         """
         fd = _opened(path, os.O_CREAT | os.O_RDWR | os.O_APPEND | _OURS)
         try:
@@ -241,12 +241,12 @@ class FileSystem:
 
 
 def open_own(path: str | os.PathLike[str], flags: int) -> int:
-    """Open a file of ours, made 0600 if `flags` say so: no link is followed, and nothing else is one. Raises: OSError."""
+    """Open a regular file of ours, made with mode 0600 if `flags` say so; links are not followed. Raises: OSError."""
     return _opened(path, flags | _OURS)
 
 
 def make_own(path: str | os.PathLike[str]) -> None:
-    """Make a file of ours where there is none, for a library that opens it by itself. Raises: OSError."""
+    """Make a file of ours if there is none, for a library that opens it by itself. Raises: OSError."""
     os.close(open_own(path, os.O_CREAT | os.O_RDWR))
 
 
@@ -263,9 +263,9 @@ def _state(found: os.stat_result) -> FileState:
 
 
 def _entry(row: os.DirEntry[str]) -> Entry | None:
-    """The row with its size; None for one that went away while we were looking.
+    """The entry with its size; None if it was removed meanwhile.
 
-    One of which the system does not say what it is has none: whoever opens it is told why.
+    If the system does not report its kind, the size is unknown, and opening it gives the error.
     """
     try:
         if row.is_dir(follow_symlinks=False):

@@ -1,9 +1,9 @@
-"""Who was forked from whom, so that no stream is deleted or rewritten from under its children.
+"""The children of each stream, so that no stream is deleted or rewritten while children share its records.
 
-Law: while a stream stands still nothing is forked from it, and what was being forked has been finished.
+Law: while a stream is frozen, no fork of it is made, and forks that were being made have been finished.
 
-Forks of this process are known; those of earlier ones are found by reading the first bytes of every log, once
-and in a thread, when somebody asks for the first time (20 µs a log).
+Forks of this process are known; earlier ones are found by reading the first bytes of every log, once
+and in a thread, at the first use (20 µs a log).
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ class Forks:
         self._fs = fs
         self._places = places
         self._children: dict[str, dict[str, Origin]] = {}  # by parent
-        self._born: dict[str, int] = {}  # how many are being made right now, by parent
+        self._born: dict[str, int] = {}  # by parent: how many forks are being made
         self._still: set[str] = set()
         self._changed = trio.lowlevel.ParkingLot()
         self._is_complete = False
 
     @asynccontextmanager
     async def birth(self, parent: str) -> AsyncIterator[None]:
-        """Around the making of a fork; waits while the parent stands still."""
+        """Held while a fork is made; waits while the parent is frozen."""
         while parent in self._still:
             await self._changed.park()
         self._born[parent] = self._born.get(parent, 0) + 1
@@ -47,7 +47,7 @@ class Forks:
 
     @asynccontextmanager
     async def stillness(self, stream: str) -> AsyncIterator[None]:
-        """Around what changes a stream's file for good; taken before the stream's gate."""
+        """Held while a stream's file is deleted or rewritten; taken before the stream's gate."""
         while stream in self._still:
             await self._changed.park()
         self._still.add(stream)
@@ -69,12 +69,12 @@ class Forks:
             children.pop(child, None)
 
     def learn(self, child: str) -> None:
-        """Look again at what a stream was forked from. Blocks."""
+        """Read again from which stream a stream was forked. Blocks."""
         for path in (self._places.log(child), self._places.archived_log(child)):
             self._look_into(child, path)
 
     def children(self, stream: str) -> dict[str, Origin]:
-        """The streams that were forked from it and are still there, with where they left. Blocks."""
+        """The existing forks of a stream, with their fork points. Blocks."""
         if not self._is_complete:
             for archived in (False, True):
                 for child, path, _ in list(self._places.logs(archived=archived)):
@@ -84,9 +84,9 @@ class Forks:
         return {child: origin for child, origin in known if self._is_there(child)}
 
     def leaving(self, stream: str) -> list[tuple[int, int]]:
-        """Each `seq` and checksum at which a descendant left what it can read of a stream. Blocks.
+        """The `seq` and checksum of the fork point of each descendant that shares records of a stream. Blocks.
 
-        A child's child that left in front of the child's own records left from this stream too.
+        A grandchild that was forked before its parent's own records shares records of this stream too.
         """
         found: list[tuple[int, int]] = []
         seen = {stream}
@@ -104,7 +104,7 @@ class Forks:
         try:
             origin = read_start(self._fs, path, child).origin
         except FileNotFoundError:
-            return  # it was moved or removed while we looked; a fork made meanwhile is registered
+            return  # it was moved or removed meanwhile; a fork made meanwhile is registered
         if origin is not None:
             self.add(child, origin)
 
@@ -114,7 +114,7 @@ class Forks:
 
 
 def read_start(fs: FileSystem, path: str, stream: str) -> Start:
-    """The same of a file by its path. Raises: OSError."""
+    """The beginning of a file, by its path. Raises: OSError."""
     fd = fs.open_to_read(path)
     try:
         return start_of(lambda start, size: fs.read(fd, start, size), stream)

@@ -1,12 +1,12 @@
-"""Where things lie in a store's folder: a stream's name alone says where its file is, without an index.
+"""The layout of a store's folder: the path of a stream's file follows from its name, without an index.
 
 threads/2026/11/21/<name>.jsonl   a stream under a UUIDv7, by the day (UTC) in its own timestamp
 threads/other/<name>.jsonl        a stream under any other name
 archived/<name>.jsonl             an archived one
 drafts/<name>/0001-<draft>        text that is not yet a fact
-rewriting/<name>.jsonl            a new generation of a log until it is whole; nothing in it counts
+rewriting/<name>.jsonl            a new generation of a log until it is whole; never read
 blobs/ab/<sha256>                 bytes under their own hash
-store.lock                        who owns the store
+store.lock                        held by the process that owns the store
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from codexd_eventstore.disk.files import Entry, FileSystem
 from codexd_eventstore.store import Locked, Refused
 
 LOG_SUFFIX: Final = ".jsonl"
-# What follows a log's name in the names of the files that are kept beside it.
+# The suffixes of the files that are kept beside a log.
 KEPT_MARKS: Final = (".torn-", ".damaged-")
 # A file name may have 255 bytes; this leaves room for the suffixes of repairs.
 NAME_CHARS_MAX: Final = 200
 
-# A folder above the store that cannot be synced by us was not changed by us either.
+# A folder above the store that this process may not sync was not changed by it either.
 _NOT_OURS: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EINVAL})
 
 _NAME: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{NAME_CHARS_MAX - 1}}}")
@@ -54,7 +54,7 @@ class Layout:
         self.archive = f"{root}/archived"
         self.drafts = f"{root}/drafts"
         self.blobs = f"{root}/blobs"
-        # One folder for all, so that a start finds what a dead process left without looking everywhere.
+        # One folder for all, so that a start finds the files of a dead process without a search.
         self.rewriting = f"{root}/rewriting"
         self._prepared: set[str] = set()
 
@@ -73,16 +73,16 @@ class Layout:
         return f"{self.archive}/{stream}{LOG_SUFFIX}"
 
     def successor(self, stream: str) -> str:
-        """Where a new generation of a log is written before it takes the log's place."""
+        """The path of a new generation of a log, before it replaces the log."""
         return f"{self.rewriting}/{stream}{LOG_SUFFIX}"
 
     def drop_successors(self) -> None:
-        """Remove those that a dead process left; each log is still what it was."""
+        """Remove new generations that a dead process left; their logs are unchanged."""
         for row in self.fs.entries(self.rewriting):
             unlink_if_there(self.fs, f"{self.rewriting}/{row.name}")
 
     def kept_beside(self, stream: str) -> list[str]:
-        """What repairs cut off a log, and the damaged files that it was salvaged from."""
+        """The files beside a log: tails that were cut off, and damaged files that were salvaged."""
         found = []
         for path in (self.log(stream), self.archived_log(stream)):
             folder, _, name = path.rpartition("/")
@@ -95,9 +95,9 @@ class Layout:
         return found
 
     def prepare(self, folder: str) -> None:
-        """Make a folder below the root and those above it, and sync the names of all of them.
+        """Make a folder below the root and its parents, and sync the names of all these folders.
 
-        A folder that is already there is synced once too: whoever made it may have died before.
+        An existing folder is synced once too: the process that made it may have died before.
         """
         if folder in self._prepared:
             return
@@ -110,13 +110,13 @@ class Layout:
                 self._prepared.add(path)
 
     def remove_log(self, stream: str, path: str) -> None:
-        """Remove a log and what was kept beside it."""
+        """Remove a log and the files that were kept beside it."""
         self.remove_kept(stream)
         self.fs.unlink(path)
         self.fs.sync_folder(path.rpartition("/")[0])
 
     def remove_kept(self, stream: str) -> list[str]:
-        """Remove what was kept beside a log; the paths that were there."""
+        """Remove the files that were kept beside a log; returns their paths."""
         paths = self.kept_beside(stream)
         for path in paths:
             unlink_if_there(self.fs, path)
@@ -125,7 +125,7 @@ class Layout:
         return paths
 
     def logs(self, *, archived: bool) -> Iterator[tuple[str, str, Entry]]:
-        """Stream, path and row of every log file; slow where there are many, so ask in a thread."""
+        """Stream, path and entry of every log file; slow if there are many, so call it in a thread."""
         for folder in [self.archive] if archived else self._days():
             for row in self.fs.entries(folder):
                 stream = row.name.removesuffix(LOG_SUFFIX)
@@ -134,8 +134,8 @@ class Layout:
                     yield stream, f"{folder}/{row.name}", row
 
     def naming(self) -> Iterator[tuple[str, str]]:
-        """Every file that may name a blob, with a key by which one that was moved is known again."""
-        # The archive twice, so that what moves once while this looks is seen in one of the two places.
+        """Every file that may name a blob, with a key that stays the same when it is moved."""
+        # The archive is read twice, so that a file that moves once meanwhile is seen.
         for folder in (self.archive, *self._days(), self.archive):
             for row in self.fs.entries(folder):
                 if not row.is_folder:
@@ -156,17 +156,17 @@ class Layout:
 
 
 def is_name(stream: str) -> bool:
-    """Whether a stream may have that name."""
+    """Whether a name is valid for a stream."""
     return _NAME.fullmatch(stream) is not None
 
 
 def absolute(path: Path | str) -> str:
-    """The path as it stays true when the working directory changes; asks the file system nothing."""
+    """The path, made absolute without a call to the file system."""
     return os.path.abspath(path)
 
 
 def take_lock(fs: FileSystem, path: str, owner: str) -> int:
-    """Own a store; the descriptor that holds it. Raises: Locked, naming the pid that has it."""
+    """Lock a store; returns the descriptor of the lock. Raises: Locked, with the pid of the owner."""
     lock = fs.lock(path)
     if lock is None:
         holder = fs.read_range(path, 0, 200).decode(errors="replace").split("\n")[0]
@@ -178,9 +178,9 @@ def take_lock(fs: FileSystem, path: str, owner: str) -> int:
 
 
 def make_root(fs: FileSystem, path: str) -> None:
-    """Make a store's own folder and those above it that are missing, and sync the names of all of them.
+    """Make a store's folder and missing folders above it, and sync the names of all these folders.
 
-    Also the name of the lowest one that was there: whoever made it may have died before.
+    Also the name of the lowest existing folder: the process that made it may have died before.
     """
     missing = []
     while path and fs.state(path) is None:

@@ -1,8 +1,8 @@
-"""Which records a store counts as its own: its key, and what it wrote before it had one. I/O.
+"""Which records are the store's own: the key of the store, and the records from before it had a key. I/O.
 
-A store that is older than its key has records without seals. How many each of its streams had when the key was
-made is in `unsealed.json`: up to there they count as its own. A stream that was detached has records that were
-written for another one, and are sealed for that; which those are is in `inherited.json`.
+A store that is older than its key has records without seals. `unsealed.json` has the number of records of each
+stream when the key was made: up to there they are the store's own. A detached stream has copies of records that
+were written and sealed for another stream; `inherited.json` lists them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from codexd_eventstore.store import RECORD_BYTES_MAX, StoreFailed
 
 _HEX_KEY: Final = re.compile(rb"[0-9a-f]{%d}\n?" % (2 * KEY_BYTES))
 _SEQ: Final = re.compile(rb'\{"seq":([0-9]{1,18}),')
-# The first piece that is read of a log's end: it holds the last record of almost all of them.
+# How much of a log's end is read first: it holds the last record of almost all logs.
 _TAIL_BYTES: Final = 16 * 1024
 
 
@@ -31,7 +31,7 @@ Lineage = tuple[tuple[str, int], ...]  # the elders with the last record of each
 
 
 class _ByStream(Generic[T]):
-    """A small file that has something about some streams. Its methods block; several threads may call them."""
+    """A small file with a value for some streams. Its methods block; several threads may call them."""
 
     def __init__(self, fs: FileSystem, path: str, kind: type[dict[str, T]]) -> None:
         self._fs, self._path, self._kind = fs, path, kind
@@ -39,7 +39,7 @@ class _ByStream(Generic[T]):
         self._changing = threading.Lock()
 
     def read(self) -> dict[str, T]:
-        """All of it; the file is read once. Raises: StoreFailed."""
+        """All values; the file is read once. Raises: StoreFailed."""
         if self._known is None:
             state = self._fs.state(self._path)
             content = (
@@ -52,15 +52,15 @@ class _ByStream(Generic[T]):
         return self._known
 
     def forget(self, stream: str) -> None:
-        """The stream is gone; whatever gets its name later is another one."""
+        """Forget a deleted stream; a later stream of its name is another one."""
         with self._changing:
             if stream in self.read():
-                self._write({name: one for name, one in self.read().items() if name != stream})
+                self._write({name: value for name, value in self.read().items() if name != stream})
 
-    def _set(self, stream: str, one: T) -> None:
+    def _set(self, stream: str, value: T) -> None:
         with self._changing:
-            if self.read().get(stream) != one:
-                self._write(self.read() | {stream: one})
+            if self.read().get(stream) != value:
+                self._write(self.read() | {stream: value})
 
     def _write(self, known: dict[str, T]) -> None:
         _put(self._fs, self._path, msgspec.json.encode(known, order="sorted"))
@@ -74,13 +74,13 @@ class Unsealed(_ByStream[int]):
         super().__init__(fs, path, dict[str, int])
 
     def upto(self, stream: str, lineage: Iterable[tuple[str, int]]) -> int:
-        """The last record of a stream that needs no seal; `lineage` is what it inherited from whom."""
+        """The last record of a stream that needs no seal; `lineage` are its ancestors."""
         known = self.read()
         shared = (min(known.get(elder, 0), end) for elder, end in lineage)
         return max(known.get(stream, 0), *shared, 0)
 
     def inherit(self, stream: str, lineage: Iterable[tuple[str, int]]) -> None:
-        """A stream is about to get copies of what it inherited."""
+        """A stream is about to get copies of its inherited records."""
         upto = self.upto(stream, lineage)
         if upto:
             self._set(stream, upto)
@@ -92,16 +92,16 @@ class Unsealed(_ByStream[int]):
 
 
 class Inherited(_ByStream[Lineage]):
-    """For which streams the copies were written that a detached stream has, by that stream.
+    """The lineage of the copies in each detached stream.
 
-    It is not in the log: whoever sends a log could write it there.
+    It is not stored in the log, where the sender of a log could forge it.
     """
 
     def __init__(self, fs: FileSystem, path: str) -> None:
         super().__init__(fs, path, dict[str, Lineage])
 
     def through(self, stream: str, lineage: Iterable[tuple[str, int]]) -> Lineage:
-        """A stream's lineage, with those that it or an elder had before they were detached."""
+        """A stream's lineage, including the lineages from before it or an ancestor was detached."""
         known, elders = self.read(), list[tuple[str, int]]()
         for name, end in lineage:
             elders += [(elder, min(last, end)) for elder, last in known.get(name, ())]
@@ -109,14 +109,14 @@ class Inherited(_ByStream[Lineage]):
         return (*elders, *known.get(stream, ()))
 
     def inherit(self, stream: str, lineage: Iterable[tuple[str, int]]) -> None:
-        """A stream is about to get copies of what it inherited."""
+        """A stream is about to get copies of its inherited records."""
         elders = self.through(stream, lineage)
         if elders:
             self._set(stream, elders)
 
 
 def _last_seq(fs: FileSystem, path: str, size: int) -> int:
-    """The number of the last whole record; 0 where it has a seal, so that another store has written it."""
+    """The number of the last whole record; 0 if it has a seal, which means that another store wrote it."""
     tail = _TAIL_BYTES
     while True:
         lines = fs.read_range(path, max(size - tail, 0), tail).split(b"\n")
@@ -130,7 +130,7 @@ def _last_seq(fs: FileSystem, path: str, size: int) -> int:
 
 
 def _put(fs: FileSystem, path: str, content: bytes) -> None:
-    """A whole file or none, on disk."""
+    """Write a file atomically, and sync it."""
     beside = f"{path}.new"
     if fs.state(beside) is not None:
         fs.unlink(beside)
@@ -145,10 +145,10 @@ def _put(fs: FileSystem, path: str, content: bytes) -> None:
 
 
 def take_seals(fs: FileSystem, places: Layout, unsealed: Unsealed, *, is_older: bool) -> Seals:
-    """The store's seals; its key is made where it has none. Blocks.
+    """The store's seals; its key is made if it has none. Blocks.
 
     Args:
-        is_older: whether the store was there before: then what its logs hold is its own.
+        is_older: whether the store existed before: then the records in its logs are its own.
 
     Raises: StoreFailed.
     """

@@ -1,7 +1,7 @@
-"""What a package of streams is made of: a plain tar file, which any tar can list.
+"""The format of a package of streams: a plain tar file, which any tar can list.
 
-    manifest.json           what follows, with sizes and checksums
-    logs/<stream>.jsonl     a log as it stands, its preface included, up to the record that is needed
+    manifest.json           the other members, with sizes and checksums
+    logs/<stream>.jsonl     a log, including its preface, up to the last record that is needed
     blobs/<sha256>          bytes that those logs name
 
 Law: only this file knows the names within a package.
@@ -22,14 +22,14 @@ from codexd_eventstore.store import Package, Refused
 
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
-# A manifest is a hundred bytes a blob; nothing that is read of a package at once may be longer.
+# A manifest has a hundred bytes for each blob; no single read of a package may be longer.
 MANIFEST_BYTES_MAX: Final = 16 * 1024 * 1024
-# A stream has an ancestor for each fork behind it; nobody forked this often by hand.
+# A stream has an ancestor for each fork before it; nobody forks this often by hand.
 LOGS_MAX: Final = 1024
-# A package has a member for each log and each blob, and a kilobyte of memory goes for one while they are listed. A
+# A package has a member for each log and each blob, and each takes a kilobyte of memory while they are listed. A
 # thread of years has some thousand images and outputs.
 MEMBERS_MAX: Final = 65_536
-# What describes a member: its header, and the long name of a stream.
+# The size of a member's description: its header, and the long name of a stream.
 HEADER_BYTES_MAX: Final = 16 * 1024
 
 _BLOB: Final = re.compile(r"blobs/([0-9a-f]{64})")
@@ -46,7 +46,7 @@ def blob_name(sha256: str) -> str:
 
 
 class Outlet(io.RawIOBase):
-    """A file of the file system's as the standard library writes one."""
+    """A file object for writing, on top of `FileSystem`."""
 
     def __init__(self, fs: FileSystem, fd: int) -> None:
         self._fs = fs
@@ -64,7 +64,7 @@ class Outlet(io.RawIOBase):
 
 
 class Inlet(io.RawIOBase):
-    """A file of the file system's as the standard library reads one."""
+    """A file object for reading, on top of `FileSystem`."""
 
     def __init__(
         self,
@@ -91,18 +91,18 @@ class Inlet(io.RawIOBase):
         return True
 
     def tell(self) -> int:
-        """How far it was read."""
+        """The current position."""
         return self._place
 
     def seek(self, place: int, whence: int = 0, /) -> int:
-        """Go somewhere; only from the start, which is all that the standard library does here."""
+        """Set the position; only from the start, since `tarfile` needs no more."""
         if whence != 0:
             raise OSError("only from the start")
         self._place = place
         return place
 
     def read(self, size: int = -1, /) -> bytes:
-        """Up to `size` bytes. Raises: Refused for more than an honest package ever asks for."""
+        """Up to `size` bytes. Raises: Refused for more than a valid package needs."""
         if self._size is not None:
             size = min(size, self._size - self._place) if size >= 0 else self._size - self._place
         if not 0 <= size <= self._read_max:
@@ -113,7 +113,7 @@ class Inlet(io.RawIOBase):
 
 
 def members_of(inlet: Inlet) -> dict[str, tarfile.TarInfo]:
-    """The members of a package by name. Raises: Refused for one that no package has."""
+    """The members of a package by name. Raises: Refused for an unexpected member."""
     members: dict[str, tarfile.TarInfo] = {}
     try:
         with tarfile.open(fileobj=inlet, mode="r:") as tar:
@@ -133,7 +133,7 @@ def members_of(inlet: Inlet) -> dict[str, tarfile.TarInfo]:
 
 
 def manifest_of(content: bytes, members: dict[str, tarfile.TarInfo]) -> Package:
-    """The manifest, when the members are just those that it names. Raises: Refused."""
+    """The manifest; the members must be exactly those that it names. Raises: Refused."""
     try:
         package = msgspec.json.decode(content, type=Package)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

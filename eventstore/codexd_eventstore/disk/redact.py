@@ -1,7 +1,7 @@
-"""What a caller does not want stored is taken out before it is framed or written: by a function of the caller's.
+"""Redacts content before it is framed or written, by a function of the caller.
 
-Law: the store knows no patterns. It knows when the function is to be called, and how to give it a long
-content in pieces so that nothing hides where two of them meet.
+Law: the store knows no patterns. It decides when the function is called, and how a long content is passed
+in pieces so that no secret is missed where two pieces meet.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from codexd_eventstore.store import NewEvent
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
-# Gives content back without what must not be stored, and the very same object where there is nothing of
-# it. One JSON object stays one. It must not fail.
+# Returns content without secrets, and the same object if there are none. A JSON object stays a JSON object.
+# It must not fail.
 Redact = Callable[[bytes], bytes]
 
-# What is to be replaced is shorter than this: the longest private keys in use have 13 KB as text.
+# Secrets are shorter than this: the longest private keys in use have 13 KB as text.
 OVERLAP_BYTES: Final = 64 * 1024
-# Places tried for a cut that goes through nothing; texts have lines, so the first one is almost always good.
+# Positions that are tried for a safe cut; texts have lines, so the first one is almost always good.
 _CUTS_MAX: Final = 16
-# Where no cut is found, this much is held and then cut all the same: the memory of a hostile content.
+# If no safe cut is found, this much is held and then cut anyway: the bound of memory for hostile content.
 HELD_BYTES_MAX: Final = 8 * 1024 * 1024
-# What is longer is looked through in a thread: the caller's function takes up to a microsecond a byte, and the
-# loop has others to serve. A thread costs as much as some 20 KB of it.
+# Longer content is redacted in a thread: the function takes up to a microsecond per byte, and the event loop must not
+# wait. A thread hop costs as much as some 20 KB.
 APART_BYTES: Final = 32 * 1024
 
 
 class Redacting:
-    """A store's way to its caller's function; without one everything passes as it is."""
+    """Calls the redaction function; without one, content is unchanged."""
 
     def __init__(self, redact: Redact | None = None) -> None:
         self._redact = redact
 
     def events(self, events: Sequence[NewEvent]) -> tuple[Sequence[NewEvent], bool]:
-        """The events as they are to be written, and whether something in them was replaced."""
+        """The redacted events, and whether anything was replaced."""
         redact = self._redact
         if redact is None:
             return events, False
@@ -51,23 +51,23 @@ class Redacting:
         return clean, changed
 
     async def ready(self, events: Sequence[NewEvent]) -> tuple[Sequence[NewEvent], bool]:
-        """The events as they are to be written; made in a thread where they are long, else at once."""
+        """The same; long events are redacted in a thread."""
         if self._redact is None or sum([len(event.data) for event in events]) < APART_BYTES:
             return self.events(events)
         return await _apart(self.events, events)
 
     async def ready_content(self, content: bytes) -> bytes:
-        """A whole content as it is to be written, made in a thread where it is long."""
+        """A redacted content; a long content is redacted in a thread."""
         if self._redact is None or len(content) < APART_BYTES:
             return self.content(content)
         return await _apart(self.content, content)
 
     def content(self, content: bytes) -> bytes:
-        """A whole content as it is to be written."""
+        """A redacted content."""
         return content if self._redact is None else self._redact(content)
 
     def pieces(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        """A content in pieces as it is to be written, in others."""
+        """A redacted content in pieces, which differ from the given pieces."""
         if self._redact is None:
             yield from pieces
             return
@@ -83,9 +83,9 @@ class Redacting:
             yield self.content(held)
 
     def _cut(self, held: bytes) -> tuple[bytes, bytes]:
-        """What may be written now, clean, and what is to be held until more has come.
+        """The redacted text that may be written now, and the text to hold until the next piece.
 
-        A cut goes through nothing where both parts come out as the whole does.
+        A cut is safe if redacting both parts gives the same as redacting the whole.
         """
         whole = self.content(held)
         at = len(held) - OVERLAP_BYTES
@@ -104,5 +104,5 @@ class Redacting:
 
 
 async def _apart(work: Callable[[Given], Made], given: Given) -> Made:
-    """Run what changes nothing in a thread; who is cancelled leaves it to itself."""
+    """Run a pure function in a thread; a cancelled caller does not wait for it."""
     return await trio.to_thread.run_sync(work, given, abandon_on_cancel=True)

@@ -1,1 +1,1 @@
-"""How a record is a line, and how lines are found in a file."""
+"""The format of records, and how to find a record in a file."""

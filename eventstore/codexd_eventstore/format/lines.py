@@ -42,9 +42,9 @@ _without_newline: Final = itemgetter(slice(-1))
 AT_US_MAX: Final = 253_402_300_799_999_999
 # A key comes from a frontend; this is a few times a UUID.
 KEY_CHARS_MAX: Final = 256
-# One append is written in one piece and torn as one, so its events are bounded like a page of them.
+# An append is written in one piece and torn as a whole, so its number of events is bounded like that of a page.
 APPEND_EVENTS_MAX: Final = 1024
-# Records differ little around their data: by their type, and by what the caller says of all those of one turn.
+# Records differ little outside of their data: by type, and by the caller's members, which a turn's records share.
 KINDS_KEPT_MAX: Final = 256
 
 _TYPE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:-]{0,127}")
@@ -53,19 +53,19 @@ _MARKS: Final = re.compile(
     rb'(?:,"v":[0-9]{1,18}+)?(?P<more>,"more":true)?(?:,"key":(?P<key>"(?:[^"\\]|\\.)*+"))?'
     rb'(?:,"parent":(?P<parent>\{[^}]*+\}))?(?:,"synced":(?P<synced>[0-9]{1,18}))?'
 )
-# What stands in front of a record's type, at a place that follows from its number.
+# The member before a record's type, at an offset that follows from its number.
 _TYPE_BEGINS: Final = b'","type":"'
-_OPENS, _CLOSES, _NEWLINE = b"{}\n"  # as the numbers that they are
+_OPENS, _CLOSES, _NEWLINE = b"{}\n"  # as integers
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _RESERVED: Final = re.compile(rb'"(?:v|more|key|parent|synced|data|crc)"')
-# The first letters of `v`, `more`, `key` and `parent`: a record without any of them has no marks.
+# The first letters of `v`, `more`, `key` and `parent`: a record without any of them has no flags.
 _MARK_LETTERS: Final = b"vmkp"
-# What most records with marks have: nothing but this, and then another member.
+# The flags of most records that have any: only this, and then another member.
 _ONLY_MORE: Final = b',"more":true,"'
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False):
-    """Where a fork left its parent, and the parent's checksum there: so a fork checks by itself."""
+    """The fork point in the parent, and the parent's checksum there, so that a fork can be checked alone."""
 
     stream: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     seq: Annotated[int, msgspec.Meta(ge=0)]
@@ -78,7 +78,7 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
 
 
 class AppendFlags(msgspec.Struct, frozen=True, gc=False):
-    """What a record says about its append."""
+    """The members of a record about its append."""
 
     more: bool = False
     key: str | None = None
@@ -137,7 +137,7 @@ def frame(
     synced: int | None = None,
     seal: Seal | None = None,
 ) -> list[Record]:
-    """The records of one append behind `after`. Raises: Refused, and then nothing has changed.
+    """The records of one append after `after`. Raises: Refused, and then nothing has changed.
 
     `synced` is the last `seq` that is known to be on disk; None for all up to `after`.
     """
@@ -174,7 +174,7 @@ def frame(
 
 @lru_cache(maxsize=KINDS_KEPT_MAX)
 def _around_marks(type_: str, v: int, members: bytes) -> tuple[bytes, bytes]:
-    """What stands between a record's time and its data, without the marks in its middle. Raises: Refused."""
+    """The members between a record's time and its data, before and after its flags. Raises: Refused."""
     if not _TYPE.fullmatch(type_):
         raise Refused(f"{type_!r} is not an event type: letters, digits and _ . / : - are allowed")
     if _RESERVED.match(members):
@@ -203,15 +203,15 @@ def _first_members(key: str | None, origin: Origin | None) -> bytes:
 def read_lines(piece: bytes, after: int, chain: int) -> tuple[list[Record], int, int]:
     """The whole records at the start of `piece`, in order, checked.
 
-    Returns the records, the bytes that they take with their newlines, and the chain behind them. It ends
-    at the first line that is not whole, without a word: the caller knows how many there must be.
+    Returns the records, their size in bytes with newlines, and the chain after them. Reading ends at the
+    first line that is not whole, without an error: the caller knows how many there must be.
     """
     lines, size, chain = check_lines(piece, after, chain)
     return records_of(lines, after), size, chain
 
 
 def check_lines(piece: bytes, after: int, chain: int) -> tuple[list[bytes], int, int]:
-    """The same as lines, each with its newline: for whoever needs no records."""
+    """The same as lines, each with its newline, for callers that need no records."""
     lines, size = BytesIO(piece).readlines(), len(piece)
     if lines and not lines[-1].endswith(b"\n"):
         size -= len(lines.pop())
@@ -219,7 +219,7 @@ def check_lines(piece: bytes, after: int, chain: int) -> tuple[list[bytes], int,
         return lines, 0, chain
     before = chain
     chains = [chain := crc32(body, chain) for body in map(_without_end, lines)]
-    # All ends are compared at once; only where something is broken does it matter which of them it is.
+    # All ends are compared at once; which of them is wrong matters only if one is.
     if _ends(chains) != b"".join(map(_end_of, lines)):
         pairs = zip(lines, chains, strict=True)
         whole = next(at for at, (line, crc) in enumerate(pairs) if _end_of(line) != _ends([crc]))
@@ -231,7 +231,7 @@ def check_lines(piece: bytes, after: int, chain: int) -> tuple[list[bytes], int,
 
 
 def _ends(chains: Sequence[int]) -> bytes:
-    """How the lines that have these checksums end, in a row: made at once, which takes a third of the time."""
+    """The ends of the lines with these checksums, joined: made at once, which takes a third of the time."""
     digits = struct.pack(f">{len(chains)}I", *chains).hex(",", 4)
     between = '"}\n,"crc":"'
     return f',"crc":"{digits.replace(",", between)}"}}\n'.encode()
@@ -248,8 +248,8 @@ def _bears(line: bytes, seq: int) -> bool:
 
 
 def _begin_rightly(lines: list[bytes], after: int) -> bool:
-    """Whether lines with the right checksums begin as records do: somebody else may have written them."""
-    # The chain holds the lines in their order, so the ends bear witness for the numbers between them.
+    """Whether lines with valid checksums begin as records do, since another program may have written them."""
+    # The chain fixes the order of the lines, so the first and the last number prove those between them.
     if lines and not (_bears(lines[0], after + 1) and _bears(lines[-1], after + len(lines))):
         return False
     start = 0
@@ -258,7 +258,7 @@ def _begin_rightly(lines: list[bytes], after: int) -> bool:
         stop = min(len(lines), 10**digits - 1 - after)
         end = type_place(digits)
         found = b"".join(map(itemgetter(slice(end - len(_TYPE_BEGINS), end)), lines[start:stop]))
-        # All are compared at once, for a fifteenth of what it takes to check a line.
+        # All are compared at once, in a fifteenth of the time that checking a line takes.
         if found != _TYPE_BEGINS * (stop - start):
             return False
         start = stop
@@ -266,7 +266,7 @@ def _begin_rightly(lines: list[bytes], after: int) -> bool:
 
 
 def _numbered(lines: list[bytes], after: int, chain: int) -> tuple[list[bytes], int, int]:
-    """Those at the start that are records and bear the numbers they should."""
+    """The lines at the start that are records with the expected numbers."""
     numbers = itertools.count(after)
     kept = list(itertools.takewhile(lambda line: _begin_rightly([line], next(numbers)), lines))
     if kept:
@@ -275,7 +275,7 @@ def _numbered(lines: list[bytes], after: int, chain: int) -> tuple[list[bytes], 
 
 
 def keys_in(lines: Sequence[bytes], after: int) -> list[tuple[int, str]]:
-    """The keys that checked lines bear, each with the place of its line in the list."""
+    """The keys in checked lines, each with the index of its line."""
     keys: list[tuple[int, str]] = []
     start = 0
     while start < len(lines):
@@ -295,7 +295,7 @@ def keys_in(lines: Sequence[bytes], after: int) -> list[tuple[int, str]]:
 
 
 def marks_of(record: Record) -> AppendFlags:
-    """What a whole record says about its append."""
+    """The flags of a whole record."""
     line = record.line
     end = line.find(b'"', type_place(len(str(record.seq)))) + 1
     if line[end + 2] not in _MARK_LETTERS:
@@ -306,7 +306,7 @@ def marks_of(record: Record) -> AppendFlags:
 
 
 def claim_of(line: bytes) -> tuple[int, int] | None:
-    """The number that a line bears, and up to which record it says that the disk had all in front of it.
+    """A line's number, and the record up to which all was on disk when the line was framed.
 
     None for bytes that do not begin like a record.
     """
@@ -323,7 +323,7 @@ class _Data(msgspec.Struct, frozen=True):
 
 
 def rechained(line: bytes, chain: int) -> bytes:
-    """The same line behind another one: only its checksum differs."""
+    """The same line after another chain: only its checksum differs."""
     body = line[:-CRC_BYTES]
     return b'%b,"crc":"%08x"}' % (body, crc32(body, chain))
 
@@ -331,7 +331,7 @@ def rechained(line: bytes, chain: int) -> bytes:
 def with_data(record: Record, data: bytes, chain: int, seal: Seal | None = None) -> bytes:
     """The line of a record with other data. Raises: Refused, and then nothing has changed.
 
-    What was sealed here is sealed again; another seal is dropped, since it holds no more.
+    A record with a seal of this store is sealed again; another seal is dropped, since it is no longer valid.
     """
     try:
         msgspec.json.decode(data, type=dict[str, msgspec.Raw])
@@ -367,7 +367,7 @@ def origin_in(start: bytes) -> Origin | None:
     try:
         return msgspec.json.decode(found["parent"], type=Origin)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return None  # the first line is broken, and whoever checks it finds that
+        return None  # the first line is broken, which a check will find
 
 
 def _marks_at(line: bytes, end: int) -> AppendFlags:
@@ -376,7 +376,7 @@ def _marks_at(line: bytes, end: int) -> AppendFlags:
         return NO_MARKS
     more, key = found["more"] is not None, None
     if found["key"] is not None:
-        # One that is no text was given by nobody.
+        # A key that is no text was never accepted.
         with suppress(msgspec.DecodeError, UnicodeDecodeError):
             key = msgspec.json.decode(found["key"], type=str)
     return AppendFlags(more=more, key=key)

@@ -1,11 +1,11 @@
-"""Finding a record in a file of which only some places are known: no record has an entry anywhere on disk.
+"""Finds a record in a file by known offsets; there is no index of records on disk.
 
-Law: a place says where a record begins and what the chain in front of it is. It is only ever a hint where to
-read from: whatever is read from there on is checked by that chain.
+Law: an offset says where a record begins, and the chain before it. It is only a hint where to start reading:
+everything that is read from there on is checked by that chain.
 
-Known places lie within some records of each other where the file was read or written by this process, and far
-apart elsewhere. In between, a record is searched for by its number: a probe into the middle of the bytes finds
-where the next line begins, its `seq`, and the checksum in front of it.
+Known offsets are some records apart where this process has read or written the file, and far apart
+elsewhere. Between them, a record is searched for by its number: a probe into the middle of the bytes finds
+the next line, its `seq`, and the checksum before it.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ import msgspec
 from codexd_eventstore.format.lines import crc_of
 from codexd_eventstore.store import Record
 
-# A reader finds a record by reading at most this many, or this many bytes where those are more than one
-# record: 20 bytes of memory for each place.
+# The distance of known offsets: a reader reads at most this many records, or so many bytes, to find a record.
+# An offset takes 20 bytes of memory.
 INDEX_STEP: Final = 32
 INDEX_BYTES: Final = 64 * 1024
-# What a probe reads at first, and at most at a time: most lines are short, and the longest has 16 MiB.
+# How much a probe reads first, and at most at a time: most lines are short, and the longest has 16 MiB.
 PROBE_BYTES: Final = 4096
 PROBE_BYTES_MAX: Final = 1024 * 1024
-# The end of one line and the beginning of the next; no JSON within a line can look like it.
+# The end of a line and the beginning of the next; no JSON within a line can look like it.
 _SEAM: Final = re.compile(rb',"crc":"([0-9a-f]{8})"\}\n\{"seq":([0-9]{1,18}+),"at":"')
-# The longest that the seam can be: a `seq` has at most 20 digits.
+# The longest seam: a `seq` has at most 20 digits.
 _SEAM_BYTES: Final = 64
 
 Read = Callable[[int, int], bytes]  # (start, size): fewer bytes only where the file ends
 
 
 class LogOffset(msgspec.Struct, frozen=True, gc=False):
-    """Behind record `seq`: the next one begins at `start`, and its checksum goes on from `chain`."""
+    """The offset after record `seq`: the next record begins at `start`, and its checksum continues `chain`."""
 
     seq: int
     start: int
@@ -46,7 +46,7 @@ class LogOffset(msgspec.Struct, frozen=True, gc=False):
 
 
 class OffsetIndex:
-    """The known places of a file, in order."""
+    """The known offsets of a file, in order."""
 
     def __init__(self, first: LogOffset) -> None:
         self._seqs = array("Q", [first.seq])
@@ -57,7 +57,7 @@ class OffsetIndex:
         return len(self._seqs)
 
     def extend(self, place: LogOffset, records: Sequence[Record], size: int) -> None:
-        """Note those of the next records, which begin at `place` and have `size` bytes, that count."""
+        """Add offsets for the next records, which begin at `place` and have `size` bytes."""
         seq, start = place.seq, place.start
         if (
             seq + len(records) - self._seqs[-1] <= INDEX_STEP
@@ -69,10 +69,10 @@ class OffsetIndex:
         self.note(place, starts, [record.line for record in records])
 
     def note(self, place: LogOffset, starts: Sequence[int], lines: Sequence[bytes]) -> None:
-        """The same for lines, with their newlines or without, and where each begins."""
+        """The same for lines, with or without newlines, and the start of each."""
         seq = place.seq
         while True:
-            # The first record that lies a step behind the last place, by its number or by its bytes.
+            # The first record that is a step after the last offset, in records or in bytes.
             far = bisect_left(starts, self._starts[-1] + INDEX_BYTES)
             at = max(0, min(self._seqs[-1] + INDEX_STEP - seq, far))
             if at >= len(lines):
@@ -82,13 +82,13 @@ class OffsetIndex:
             self._chains.append(crc_of(lines[at - 1].rstrip(b"\n")) if at else place.chain)
 
     def cut(self, size: int) -> None:
-        """Forget the places behind `size`."""
+        """Forget the offsets after `size`."""
         while len(self._starts) > 1 and self._starts[-1] > size:
             for column in (self._seqs, self._starts, self._chains):
                 column.pop()
 
     def insert(self, place: LogOffset) -> None:
-        """Note a place that was searched for: that is done only where those known lie far apart."""
+        """Add an offset that was found by a search."""
         at = bisect_left(self._seqs, place.seq)
         if at < len(self._seqs) and self._seqs[at] == place.seq:
             return
@@ -97,16 +97,16 @@ class OffsetIndex:
         self._chains.insert(at, place.chain)
 
     def below(self, seq: int) -> LogOffset:
-        """The last known place in front of a record."""
+        """The last known offset before a record."""
         return self._at(bisect_left(self._seqs, seq) - 1)
 
     def above(self, seq: int) -> LogOffset | None:
-        """The first known place behind a record; None where only the end of the file is."""
+        """The first known offset after a record; None if there is none before the end of the file."""
         at = bisect_left(self._seqs, seq)
         return self._at(at) if at < len(self._seqs) else None
 
     def before(self, start: int) -> LogOffset:
-        """The last known place that does not lie behind `start`, or the first."""
+        """The last known offset that is not after `start`, or the first."""
         return self._at(max(0, bisect_right(self._starts, start) - 1))
 
     def _at(self, at: int) -> LogOffset:
@@ -114,10 +114,9 @@ class OffsetIndex:
 
 
 def narrow(read: Read, low: LogOffset, high: LogOffset, seq: int) -> tuple[LogOffset, LogOffset]:
-    """Two places around a record, near each other if the file can be read. Raises: OSError.
+    """Two offsets around a record, near each other if the file can be read. Raises: OSError.
 
-    Where it cannot, because something between is broken, they stay far apart, and whoever reads on from the
-    lower one finds that.
+    If a line between them is broken, they stay far apart, and reading from the lower offset finds the damage.
     """
     left, right = low.start, high.start
     halve = False
@@ -125,7 +124,7 @@ def narrow(read: Read, low: LogOffset, high: LogOffset, seq: int) -> tuple[LogOf
         width = right - left
         if halve:
             guess = left + width // 2
-        else:  # records are about as long as each other: look a little in front of where it should be
+        else:  # records have similar lengths: look a little before the expected position
             guess = left + width * (seq - 1 - low.seq) // (high.seq - low.seq) - INDEX_BYTES // 2
         guess = min(max(guess, left + 1), right - 1)
         found = _next_place(read, guess, right, low.seq, high.seq)
@@ -140,7 +139,7 @@ def narrow(read: Read, low: LogOffset, high: LogOffset, seq: int) -> tuple[LogOf
 
 
 def _next_place(read: Read, position: int, end: int, above: int, below: int) -> LogOffset | None:
-    """The first line that begins behind `position` and in front of `end`, with a `seq` in between."""
+    """The first line that begins after `position` and before `end`, with a `seq` in between."""
     size = PROBE_BYTES
     held, start = b"", max(0, position - _SEAM_BYTES)
     while start < end:

@@ -1,4 +1,4 @@
-"""How a log's file begins: a rewritten one with a line about its rewriting, in front of record 1.
+"""The beginning of a log's file: a rewritten log has a preface line before record 1.
 
     {"seq":0,"at":"…","type":"log.rewritten","data":{"generation":2,"root":"…","cuts":{"17":["0a1b2c3d"]},"why":"…"},"crc":"…"}
 
@@ -22,17 +22,17 @@ from codexd_eventstore.format.lines import Origin, at_text, chain_start, origin_
 from codexd_eventstore.line_start import CRC_BYTES
 from codexd_eventstore.store import RECORD_BYTES_MAX
 
-# The members in front of the caller's own end well before this.
+# The members before the caller's own end well before this.
 FIRST_BYTES: Final = 4096
 TYPE: Final = "log.rewritten"
 
-# No record has a number that begins with 0, so a file that begins so is torn nowhere near its first append.
+# No record has a number that begins with 0, so a file that begins so is not torn at its first append.
 _START: Final = b'{"seq":0'
 _Crc = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{8}$")]
 
 
 class Preface(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a rewritten log says of itself; the default is what a log as it was first written would say."""
+    """The preface of a rewritten log; the default values are those of a log that was never rewritten."""
 
     generation: Annotated[int, msgspec.Meta(ge=1)] = 1
     root: str | None = None  # the name that the chain of the records begins with, if it is another
@@ -49,11 +49,11 @@ class Start(msgspec.Struct, frozen=True):
     size: int = 0  # of the preface with its newline; record 1 begins there
     preface: Preface = FIRST
     origin: Origin | None = None  # where it was forked, by its first record, unchecked
-    broken: bool = False  # there is a preface and it cannot be read: the rest means nothing
+    broken: bool = False  # the preface cannot be read: the other members mean nothing
 
     @property
     def base(self) -> int:
-        """The `seq` in front of its first record."""
+        """The `seq` before its first record."""
         return 0 if self.origin is None else self.origin.seq
 
     def cuts_at(self, seq: int) -> set[int]:
@@ -79,7 +79,7 @@ def preface_line(stream: str, preface: Preface, at_us: int) -> bytes:
 
 
 def start_of(read: Callable[[int, int], bytes], stream: str) -> Start:
-    """How a file begins, by a function that reads `size` bytes from a place."""
+    """The beginning of a file, by a function that reads `size` bytes from a position."""
     first = read(0, FIRST_BYTES)
     if not first.startswith(_START):
         return Start(origin=origin_in(first))
@@ -93,7 +93,7 @@ def start_of(read: Callable[[int, int], bytes], stream: str) -> Start:
     if preface is None:
         return Start(broken=True)
     size = len(line) + 1
-    # With a root the first record is nobody's child, whatever later ones say.
+    # With a root the first record has no parent, whatever later records say.
     origin = origin_in(read(size, FIRST_BYTES)) if preface.root is None else None
     return Start(size, preface, origin)
 

@@ -1,9 +1,9 @@
-"""What one visit to the disk does, in the committer's threads: check, write, sync; and clean up what went wrong.
+"""A round of the committer, in one of its threads: check, write, sync; and undo a failed write.
 
 Law: while a round is in flight, the log's file belongs to its thread. A write that did not fit is cut off
-again, so that the file ends where readers know it to end, and that is on disk before anybody is told: else a
-power cut could bring back what was refused. After an I/O error or a sync that failed, nothing that the kernel
-says about the file's pages can be believed, so the file is closed and never synced again.
+again, so that the file ends where readers expect its end, and the cut is synced before the error is reported:
+otherwise a power cut could restore refused records. After an I/O error or a failed sync, the kernel's state of
+the file's pages cannot be trusted, so the file is closed and never synced again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from codexd_eventstore.disk.layout import Layout, unlink_if_there
 from codexd_eventstore.log.log import Log, WriteBatch
 from codexd_eventstore.store import StoreFailed
 
-# Nothing was written, and it passes when somebody closes files.
+# Nothing was written, and it passes when files are closed.
 
 
 class Round:
@@ -30,7 +30,7 @@ class Round:
     def __init__(self, log: Log, batch: WriteBatch, before: Round | None = None) -> None:
         self.log = log
         self.batch = batch
-        # Behind another round the file is as that one left it, and the event loop may not know of it yet.
+        # After another round the file is as that round left it, and the event loop may not know it yet.
         self.fd: int | None = log.fd if before is None else before.fd
         self.was_open = self.fd is not None
         self.file: FileState | None = log.file if before is None else before.file
@@ -38,10 +38,12 @@ class Round:
         self.size: int = log.size if before is None else before.size + before.batch.size
         self.error: StoreFailed | None = None
         self.ruined = False  # whether the file must not be written any more
-        self.disk_failed = False  # whether that is the disk's doing, and not somebody's
+        self.disk_failed = (
+            False  # whether the disk failed, and not another program changed the file
+        )
 
     def run(self, fs: FileSystem, places: Layout) -> None:
-        """Do it; what came of it stands in the attributes, also where it failed."""
+        """Run the round; the attributes have the result, also after a failure."""
         is_new = self.size == 0
         try:
             self._open(fs, places, is_new)
@@ -56,9 +58,9 @@ class Round:
             self._give_up(fs)
 
     def follow(self) -> Round | None:
-        """The round behind this one, if it went well and there is something to write.
+        """The next round, if this one succeeded and there is something to write.
 
-        So the disk does not idle until the event loop has heard of this one.
+        So the disk does not idle until the event loop has processed this one.
         """
         log = self.log
         if self.error is not None:
@@ -72,7 +74,7 @@ class Round:
         return Round(log, batch, self)
 
     def crash(self) -> None:
-        """Say that it did not come to its end, and nobody knows how far it came."""
+        """Mark the round as failed with an unknown state of the file."""
         self.ruined = True
         self.fd = None
         self.error = StoreFailed(f"stream {self.log.stream}: the committer crashed", retry=False)
@@ -91,18 +93,18 @@ class Round:
             return
         else:
             opened = None
-        # By path and not by descriptor: that would still show the file which somebody replaced.
+        # By path and not by descriptor, which would still show a file that was replaced.
         found = [fs.state(path), *([opened] if opened else [])]
         if not all(_is_same(state, self.file, self.size) for state in found):
             self.ruined = True
             self.error = StoreFailed(
                 f"stream {self.log.stream}: {path} is not the file of {self.size} bytes that was"
-                " written here: somebody replaced, cut or extended it; nothing was appended",
+                " written here: another program replaced, cut or extended it; nothing was appended",
                 retry=False,
             )
 
     def _not_opened(self, fs: FileSystem, error: OSError) -> None:
-        """Nothing was written. What was written before by an open descriptor cannot be synced any more."""
+        """Nothing was written. Earlier writes by an open descriptor cannot be synced any more."""
         retry = error.errno in PASSING
         self.error = self._failure("could not be opened", error, retry)
         if self.fd is None:
@@ -124,7 +126,7 @@ class Round:
             self.error = unwritten(self.log, error, retry=not self.ruined)
 
     def _sync_cut(self, fs: FileSystem) -> bool:
-        """Whether the disk has the file as it was in front of the write."""
+        """Sync the cut; returns whether the file on disk is as it was before the write."""
         assert self.fd is not None
         try:
             fs.sync(self.fd)
@@ -140,21 +142,21 @@ class Round:
                 fs.sync_folder(self.log.path.rpartition("/")[0])
                 self.name_synced = True
         except OSError as error:
-            # Its folder could not even be opened: the disk was asked for nothing that it then failed.
+            # The folder could not be opened, so no sync has failed.
             untried = error.errno in (errno.EMFILE, errno.ENFILE)
             untried = untried and self._is_taken_back(fs, error, is_new)
             self.ruined = self.disk_failed = not untried
             self.error = self._failure("could not be synced", error, untried)
 
     def _is_taken_back(self, fs: FileSystem, error: OSError, is_new: bool) -> bool:
-        """Whether the file is as it was in front of this round, also on the disk."""
+        """Undo the write; returns whether the file is as it was before this round, also on disk."""
         assert self.fd is not None
         if not (take_back(fs, self.fd, self.size, error) and self._sync_cut(fs)):
             return False
         if is_new:
             fs.close(self.fd)
             self.fd = None
-            with suppress(OSError):  # an empty file is as good as none
+            with suppress(OSError):  # an empty file counts as none
                 unlink_if_there(fs, self.log.path)
         return True
 
@@ -169,7 +171,7 @@ class Round:
 
 
 def _create(fs: FileSystem, path: str) -> int:
-    """A new file, or the empty one that a process left which died before its first write."""
+    """A new file, or the empty file of a process that died before its first write."""
     try:
         return fs.create(path)
     except FileExistsError:
@@ -190,7 +192,7 @@ def _is_same(found: FileState | None, known: FileState | None, size: int) -> boo
 
 
 def take_back(fs: FileSystem, fd: int, size: int, error: OSError) -> bool:
-    """Cut off what a failed write left behind `size`; whether that could be done and the file goes on."""
+    """Cut off the bytes of a failed write after `size`; returns whether the file can be used."""
     if error.errno not in PASSING:
         return False
     try:
@@ -202,13 +204,15 @@ def take_back(fs: FileSystem, fd: int, size: int, error: OSError) -> bool:
 
 def unwritten(log: Log, error: OSError, *, retry: bool) -> StoreFailed:
     """The error for a write that failed."""
-    outcome = "nothing was appended" if retry else "what is left of it shows when it is opened anew"
+    outcome = (
+        "nothing was appended" if retry else "what is left of it shows when it is opened again"
+    )
     words = f"stream {log.stream}: {log.path} could not be written, and {outcome}"
     return store_failed(words, error, retry=retry)
 
 
 def abandon(fs: FileSystem, fd: int) -> None:
-    """Close a file that cannot be trusted any more, as well as that goes."""
+    """Close a file that cannot be trusted any more, and ignore errors."""
     for step in (fs.forget_cache, fs.close):
         try:
             step(fd)

@@ -33,19 +33,19 @@ from codexd_eventstore.store import SYNC_INTERVAL_MS, Record, StoreFailed
 
 # More threads than this made a disk no faster: 16 busy files sync at twice the rate of one thread.
 THREADS_MAX: Final = 16
-# Files kept open for writing; the soft limit of descriptors is often 1024, and sockets want some.
+# Files kept open for writing; the soft limit of descriptors is often 1024, and sockets need some.
 FILES_OPEN_MAX: Final = 256
 # Bytes that may wait for one log's disk before its next append waits too; in memory twice, as records and as
-# they will stand in the file.
+# bytes of the file.
 PENDING_BYTES_MAX: Final = 8 * 1024 * 1024
 # The same for all logs together: many busy threads on a disk that hangs must not fill the memory.
 STORE_PENDING_BYTES_MAX: Final = 64 * 1024 * 1024
-# For `sys.setswitchinterval` in a process that appends much: a thread that comes back from the disk waits this
-# long for a busy event loop to let it on, at each call, and Python's own 5 ms are many times what a sync takes.
+# For `sys.setswitchinterval` in a process that appends much: a thread that returns from the disk waits so
+# long for a busy event loop, at each call, and Python's own 5 ms are many times the length of a sync.
 SWITCH_SECONDS: Final = 0.001
-# One bad sector is one log's; as many logs as this fail only when the disk, or the way to it, does.
+# A bad sector affects one log; so many logs fail only if the disk, or the connection to it, fails.
 LOGS_FAILED_MAX: Final = 3
-# A sync takes a few milliseconds at worst; with this the whole stays within `SYNC_INTERVAL_MS`.
+# A sync takes a few milliseconds at worst; with this the total stays within `SYNC_INTERVAL_MS`.
 _LAG_SECONDS: Final = SYNC_INTERVAL_MS * 0.75 / 1000
 
 
@@ -62,7 +62,7 @@ class Committer:
         self._threads: list[threading.Thread] = []
         self._queue: SimpleQueue[Round | None] = SimpleQueue()
         self._landed: deque[Round] = deque()
-        self._is_called = False  # whether the event loop will look into `_landed`
+        self._is_called = False  # whether a call of `_land_all` is scheduled
         self._in_flight = 0  # logs
         self._lagging: set[Log] = set()
         self._clock: SimpleQueue[bool] | None = None
@@ -70,20 +70,20 @@ class Committer:
         self._open: dict[Log, None] = {}
         self._pending_bytes = 0  # of all batches that are not written yet
         self._unwritten: dict[WriteBatch, None] = {}  # the same batches, oldest first
-        self._failed_streams: set[str] = set()  # those that the disk failed
+        self._failed_streams: set[str] = set()  # streams with a disk error
 
     def append(
         self, log: Log, records: Sequence[Record], *, at_us: int, durable: bool, key: str | None
     ) -> WriteBatch | None:
-        """Accept records that follow on the last accepted one; the batch to wait for, if any.
+        """Accept records that follow the last accepted record; returns the batch to wait for, if any.
 
         Raises: StoreFailed, and then nothing was accepted.
         """
         self._check_disk(log)
-        # Joined here, where the lines were just made and are near; the committing thread has that much less to do.
+        # Joined here, while the lines are in the CPU cache; the committing thread has less to do.
         content = b"\n".join([*[record.line for record in records], b""])
         is_quick = not durable and log.fd is not None and not log.flying
-        # What does not fit goes to a thread, which has it on disk that nothing of it is left.
+        # A write that does not fit goes to a thread, which cuts it off and syncs the cut.
         if is_quick and self._write_now(log, records, content, at_us, key):
             return None
         log.accept(records, at_us)
@@ -102,7 +102,7 @@ class Committer:
         return batch
 
     def crowded(self, log: Log) -> WriteBatch | None:
-        """The batch whose end to wait for before `log` takes more, if too much waits already."""
+        """The batch to wait for before `log` takes more records, if too many bytes wait already."""
         filling = log.filling
         if filling is not None and filling.size > PENDING_BYTES_MAX:
             return filling
@@ -111,7 +111,7 @@ class Committer:
         return None
 
     async def settle(self, log: Log) -> None:
-        """Return when the disk has all of a log. Raises: StoreFailed."""
+        """Return when all of a log is on disk. Raises: StoreFailed."""
         while log.unsynced or not log.is_idle or log.is_doubtful:
             batch = log.filling
             if batch is None:
@@ -129,7 +129,7 @@ class Committer:
             self._fs.close(fd)
 
     async def stop(self) -> None:
-        """End the threads; nothing may be in flight any more."""
+        """End the threads; nothing may be in flight."""
         for _ in self._threads:
             self._queue.put(None)
         if self._clock is not None:
@@ -140,19 +140,19 @@ class Committer:
             self.release(log)
 
     def _check_disk(self, log: Log) -> None:
-        """Raises: StoreFailed where too many logs have failed."""
+        """Raises: StoreFailed if too many logs have failed."""
         if len(self._failed_streams) >= LOGS_FAILED_MAX:
             raise StoreFailed(
                 f"stream {log.stream}: the disk failed {len(self._failed_streams)} streams"
                 f" ({', '.join(sorted(self._failed_streams)[:3])}), so the store takes nothing any more"
-                " until it is opened anew: nothing was appended; what is there can be read",
+                " until it is opened again: nothing was appended; what is there can be read",
                 retry=False,
             )
 
     def _write_now(
         self, log: Log, records: Sequence[Record], content: bytes, at_us: int, key: str | None
     ) -> bool:
-        """Write on the event loop; False where it did not fit, and then nothing of it is in the file."""
+        """Write on the event loop; False if it did not fit, and then nothing of it is in the file."""
         assert log.fd is not None
         try:
             self._fs.write(log.fd, content)
@@ -190,26 +190,26 @@ class Committer:
             while (following := self._fly(round_)) is not None:
                 round_ = following
                 if not self._queue.empty():
-                    self._queue.put(round_)  # another log's turn
+                    self._queue.put(round_)  # other logs go first
                     break
 
     def _fly(self, round_: Round) -> Round | None:
-        """Bring one round to the disk, and tell; the one to go on with, if any."""
+        """Run a round, and report it to the event loop; returns the next round of its log, if any."""
         following = None
         try:
             round_.run(self._fs, self._places)
             following = round_.follow()
         except BaseException:
-            # A bug of ours: this thread ends with it, and the round's waiters hear that it failed.
+            # A bug of ours: this thread ends, and the round's waiters receive an error.
             round_.crash()
             self._threads.remove(threading.current_thread())
             raise
         finally:
             self._landed.append(round_)
-            # In this order: the event loop takes the call back before it looks. One call tells of many rounds.
+            # In this order: the event loop resets `_is_called` before it reads. One call reports many rounds.
             if not self._is_called:
                 self._is_called = True
-                # Nobody waits any more once the run has finished.
+                # The trio run has finished, so no task waits.
                 with suppress(trio.RunFinishedError):
                     self._token.run_sync_soon(self._land_all)
         return following
@@ -258,7 +258,7 @@ class Committer:
                 self._close_idle()
 
     def _fail(self, log: Log, batch: WriteBatch, error: StoreFailed, ruined: bool) -> None:
-        """Tell all who wait; what was accepted behind a failed write falls with it."""
+        """Report the error to all waiters; records that were accepted after a failed write fail too."""
         if log.filling is not None:
             del self._unwritten[log.filling]
             self._pending_bytes -= log.filling.size
@@ -272,7 +272,7 @@ class Committer:
         if ruined:
             self._ruin(log, error)
         elif log.unsynced:
-            self._lag(log)  # it was not its records that failed: they still wait for the disk
+            self._lag(log)  # its visible records did not fail: they still wait for a sync
 
     def _ruin(self, log: Log, error: StoreFailed) -> None:
         log.fall_back()
@@ -297,7 +297,7 @@ class Committer:
         self._clock.put(True)
 
     def _tick(self, clock: SimpleQueue[bool]) -> None:
-        """The body of the clock's thread: a timer that costs the event loop nothing."""
+        """The body of the timer's thread, which costs the event loop nothing."""
         while clock.get():
             time.sleep(_LAG_SECONDS)
             try:
@@ -320,7 +320,7 @@ class Committer:
         return batch
 
     def _close_idle(self) -> None:
-        """Close files, the longest open first; they are opened again for their next append."""
+        """Close files, the one opened first first; they are opened again for their next append."""
         for log in list(self._open):
             if len(self._open) <= FILES_OPEN_MAX:
                 return

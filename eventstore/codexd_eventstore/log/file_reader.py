@@ -1,4 +1,4 @@
-"""Reading logs from their files beside the store that owns them: `codexd_eventstore.log_reader` on disk. Blocks."""
+"""Reads logs from their files without the store that owns them: `codexd_eventstore.log_reader` on disk. Blocks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from codexd_eventstore.format.preface import start_of
 from codexd_eventstore.log.scan import scan_log
 from codexd_eventstore.log_reader import LogCursor, LogStart, is_old
 
-# One piece is one page: under a thousand records, and some ten milliseconds.
+# The size of a page: under a thousand records, and some ten milliseconds.
 PIECE_BYTES: Final = 512 * 1024
 
 log = logging.getLogger(__name__)
@@ -33,18 +33,18 @@ class LogFiles:
 
     @property
     def folders(self) -> tuple[str, str]:
-        """What holds all logs: those that are not archived, and those that are."""
+        """The folders of all logs: not archived, and archived."""
         return self._places.threads, self._places.archive
 
     def all_folders(self) -> list[str]:
-        """Every folder that has logs or such folders in it; costs as many looks as there are months."""
+        """Every folder that has logs, or folders of logs; reads a folder for each month."""
         years = self._folders(self._places.threads)
         months = [month for year in years for month in self._folders(year)]
         days = [day for month in months for day in self._folders(month)]
         return [*self.folders, *years, *months, *days]
 
     def find(self, stream: str) -> StreamEntry | None:
-        """A stream's log as it is now."""
+        """The entry of a stream's log."""
         empty: StreamEntry | None = None
         for path, archived in (
             (self._places.log(stream), False),
@@ -59,7 +59,7 @@ class LogFiles:
         return empty if empty is not None and is_old(empty) else None
 
     def streams(self) -> Iterator[StreamEntry]:
-        """Every log there is, and whatever lies in the place of one."""
+        """The entries of all logs, including files that are no valid logs."""
         for archived, folders in ((False, self._days()), (True, [self._places.archive])):
             for folder in folders:
                 for row in self._entries(folder):
@@ -72,7 +72,7 @@ class LogFiles:
                         yield found
 
     def newest(self, count: int) -> list[str]:
-        """At least so many of the streams that were made last, if there are, newest first."""
+        """At least `count` of the newest streams, if there are so many, newest first."""
         found: list[str] = []
         for year in self._folders(self._places.threads):
             for month in self._folders(year):
@@ -85,7 +85,7 @@ class LogFiles:
         return found
 
     def _folders(self, path: str) -> list[str]:
-        """Newest first: they are named by date, and what is not a date has no folders in it."""
+        """The folders in a folder, newest first: they are named by date."""
         names = sorted((row.name for row in self._entries(path) if row.is_folder), reverse=True)
         return [f"{path}/{name}" for name in names]
 
@@ -97,7 +97,7 @@ class LogFiles:
                     yield from self._folders(month)
 
     def _entries(self, path: str) -> list[Entry]:
-        """The rows of a folder. One that may not be read hides no other. Raises: OSError."""
+        """The entries of a folder; none if it may not be read. Raises: OSError."""
         try:
             return self.fs.entries(path)
         except PermissionError as error:
@@ -114,12 +114,12 @@ class LogFiles:
             self.fs.close(fd)
 
     def damage(self, log: StreamEntry) -> str | None:
-        """Why a log does not read to its end; None where its tail is only unfinished."""
+        """The damage of a log; None if only its tail is unfinished."""
         tail = scan_log(self.fs, log.path or self._places.log(log.stream), log.stream).tail
         return tail.damage if tail is not None else None
 
     def blob(self, sha256: str, size: int) -> bytes:
-        """The first bytes of a blob; none where it is gone."""
+        """The first bytes of a blob; none if it is gone."""
         try:
             return self.fs.read_range(f"{self._places.blobs}/{sha256[:2]}/{sha256}", 0, size)
         except OSError:
@@ -127,20 +127,20 @@ class LogFiles:
 
 
 class OpenedFile:
-    """A log's file while it is read: see `OpenedLog`."""
+    """A log's file that is being read: see `OpenedLog`."""
 
     def __init__(self, fs: FileSystem, fd: int, stream: str) -> None:
         self._fs, self._fd, self._stream = fs, fd, stream
 
     def start(self) -> LogStart:
-        """How it begins."""
+        """The beginning of the file."""
         start = start_of(self._read, self._stream)
         parent = start.origin.stream if start.origin is not None else None
         cursor = LogCursor(start.base, start.size, start.chain(self._stream))
         return LogStart(cursor, parent, start.broken)
 
     def agrees(self, cursor: LogCursor) -> bool:
-        """Whether the file has a line with that checksum before that place."""
+        """Whether the line before the cursor has the cursor's checksum."""
         end = b'%08x"}\n' % cursor.crc if cursor.crc >= 0 else b""
         at = cursor.place - len(end)
         return bool(end) and at >= 0 and self._read(at, len(end)) == end
@@ -160,7 +160,7 @@ class OpenedFile:
                 last = records[-1]
                 cursor = LogCursor(last.seq, cursor.place + used, crc_of(last.line))
                 yield records, cursor
-            # A line longer than a piece needs more of the file; anything else that stands still is broken.
+            # A line longer than a piece needs more of the file; otherwise a line is broken.
             if at_end or (not records and (b"\n" in rest or len(rest) > RECORD_BYTES_MAX)):
                 return
             size = PIECE_BYTES if records else max(PIECE_BYTES, len(rest))
@@ -170,13 +170,13 @@ class OpenedFile:
 
 
 def stream_of(path: str) -> str | None:
-    """The stream whose log has that path, or name, if it is one."""
+    """The stream of a log's path or file name; None for another file."""
     name = path.rpartition("/")[2]
     return name.removesuffix(LOG_SUFFIX) if name.endswith(LOG_SUFFIX) else None
 
 
 def _drop_unfinished(records: list[Record]) -> int:
-    """Take off the records of an append whose last one is not there; how many bytes they are."""
+    """Remove the records of an incomplete append from the end; returns their size in bytes."""
     dropped = 0
     while records and marks_of(records[-1]).more:
         dropped += len(records.pop().line) + 1

@@ -1,7 +1,7 @@
-"""The idempotency keys of an open stream: the newest in memory, all of them in the notes.
+"""The idempotency keys of an open stream: the newest in memory, all of them in the sidecar.
 
-Law: memory knows every key of the appends behind `after`. Of those in front of it the notes may know, and the
-log itself always does.
+Law: memory has every key of the appends after `after`. The sidecar may have the earlier keys, and the
+log always has them.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from typing import Final
 
 from codexd_eventstore.sidecar.rows import NotedKeys
 
-# Those that stay in memory once they are noted: repeats mostly come within one retry of a frontend.
+# Keys that stay in memory once the sidecar has them: repeats mostly come within one retry of a frontend.
 KEYS_KEPT_MAX: Final = 1024
-# Those that may wait to be noted: more than the shortest records fit into the growth that is noted.
+# Keys that may wait for the sidecar: more than the shortest records between two of its writes.
 KEYS_HELD_MAX: Final = 16 * 1024
 
 Span = tuple[int, int]  # the first and last `seq` of an append
 
 
 class Keys:
-    """Idempotency keys, each with where its append went."""
+    """Idempotency keys, each with the records of its append."""
 
     def __init__(self, after: int) -> None:
         self.after = after
         self._base = after
         self._spans: dict[str, Span] = {}
-        self._noted: int | None = None  # handed over up to here
+        self._noted: int | None = None  # keys up to this record were handed over
 
     def add(self, key: str, first: int, last: int) -> None:
         """Remember a key; the oldest is forgotten if there are far too many."""
@@ -40,10 +40,10 @@ class Keys:
         return self._spans.get(key)
 
     def hand_over(self, upto: int, *, is_all: bool) -> NotedKeys:
-        """The keys up to a durable point that were not handed over yet, for the notes.
+        """The keys up to a durable point that were not handed over yet, for the sidecar.
 
         Args:
-            is_all: whether memory began with the log's first record, or with a place within it.
+            is_all: whether memory has the keys from the log's first record on.
         """
         after: int | None = self.after if self._noted is None else max(self._noted, self.after)
         floor = after
@@ -58,7 +58,7 @@ class Keys:
         return NotedKeys(after, spans)
 
     def refill(self, base: int, spans: Sequence[tuple[str, int, int]]) -> None:
-        """Remember all that the log has, oldest first, where there is nowhere else to note them."""
+        """Remember all keys of the log, oldest first, if there is no sidecar."""
         newer, self._spans = self._spans, {}
         self.after = base
         for key, first, last in spans:
@@ -67,7 +67,7 @@ class Keys:
             self.add(key, *span)
 
     def trim(self) -> None:
-        """Forget the oldest of those that are noted."""
+        """Forget the oldest keys that the sidecar has."""
         self._forget(KEYS_KEPT_MAX)
 
     def _forget(self, kept: int) -> None:

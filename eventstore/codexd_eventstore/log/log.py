@@ -1,9 +1,9 @@
-"""One open stream: what was accepted, what can be seen of it, and its newest records in memory.
+"""One open stream: the accepted records, the visible records, and the newest records in memory.
 
-Law: a record can be seen only once it is as safe as its append asked for, and what can be seen only grows.
-`accepted` runs ahead of `version` while the committer is writing; where a write fails, it falls back to it.
-While anything is flying, a thread of the committer's takes what is filling by itself, so who needs both reads
-`filling` first. Nothing here touches a file.
+Law: a record becomes visible only when it is as durable as its append asked for, and visible records stay visible.
+`accepted` is ahead of `version` while the committer is writing; if a write fails, it falls back to `version`.
+While a batch is in flight, a thread of the committer may take the filling batch at any time, so code that needs
+both reads `filling` first. Nothing here touches a file.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from codexd_eventstore.log.keys import Keys
 from codexd_eventstore.sidecar.rows import OpenHint
 from codexd_eventstore.store import Appended, Record, StoreFailed
 
-# The newest records of an open stream, for followers to share; who falls behind reads the file.
+# The newest records of an open stream, shared by followers; a follower that lags reads the file.
 RING_BYTES_MAX: Final = 256 * 1024
-# How much a log grows between two notes of it: what is read again after a crash.
+# How much a log grows between two writes of its open hint: how much is read again after a crash.
 NOTED_BYTES: Final = 1024 * 1024
-# What is always read again of a log that was noted, so that its newest records are always checked.
+# How much is always read again at opening, so that the newest records are always checked.
 REREAD_BYTES: Final = 64 * 1024
-# How a file begins tells it from others: the first line's number, time, type and some of what is in it.
+# The beginning of a file identifies it: the first line's number, time, type and a part of its data.
 HEAD_BYTES: Final = 256
 
 
@@ -47,9 +47,9 @@ class Ring:
         return self._records[0].seq if self._records else None
 
     def extend(self, records: Sequence[Record], size: int) -> None:
-        """Add the next ones, so many bytes with their newlines.
+        """Add the next records, which have `size` bytes with their newlines.
 
-        Over the bound, all but the newest half goes at once: it costs what stays and not what came.
+        Over the bound, the older half is dropped at once, so that the cost is amortised.
         """
         self._records.extend(records)
         self._bytes += size
@@ -69,13 +69,13 @@ class Ring:
 
 
 class WriteBatch:
-    """Records that one write puts into the file, and those who wait for them."""
+    """Records that are written together, and the tasks that wait for them."""
 
     __slots__ = ("at_us", "done", "durable", "error", "keys", "pieces", "records", "size")
 
     def __init__(self) -> None:
         self.records: list[Record] = []
-        self.pieces: list[bytes] = []  # the same as they stand in the file
+        self.pieces: list[bytes] = []  # the bytes for the file
         self.at_us = 0
         self.keys: dict[str, tuple[int, int]] = {}
         self.size = 0
@@ -84,14 +84,14 @@ class WriteBatch:
         self.error: StoreFailed | None = None
 
     def add(self, records: Sequence[Record], content: bytes, at_us: int) -> None:
-        """Take the next records, and what they are in the file."""
+        """Add records, and their bytes for the file."""
         self.records.extend(records)
         self.pieces.append(content)
         self.size += len(content)
         self.at_us = at_us
 
     async def wait(self) -> None:
-        """Return when it is written, or raise why it was not."""
+        """Return when the batch is written, or raise its error."""
         await self.done.wait()
         if self.error is not None:
             # A copy: one exception cannot carry the tracebacks of several tasks.
@@ -107,7 +107,7 @@ class Log:
         self.stream, self.path = stream, path
         self.base = base  # the seq in front of its own first record: 0, or where the fork left
         self.origin = origin
-        self.start = Start(origin=origin)  # how its file begins: its generation stands there
+        self.start = Start(origin=origin)  # the beginning of its file, with its generation
         self.lineage: tuple[tuple[str, int], ...] = ()  # (stream, last seq there), oldest first
         self.archived = False
         self.repaired: str | None = None
@@ -115,7 +115,7 @@ class Log:
         self.version, self.chain = base, chain  # the last record that can be seen
         self.at_us = 0
         self.size = 0  # of the file
-        self.head = 0  # the checksum of how its file begins
+        self.head = 0  # the checksum of the beginning of its file
         self.index = OffsetIndex(LogOffset(base, 0, chain))
         self.ring = Ring()
         self.keys = Keys(base)
@@ -126,21 +126,21 @@ class Log:
         self.filling: WriteBatch | None = None  # what the next round will write
         self.flying: deque[WriteBatch] = deque()  # taken by a thread, not yet landed; oldest first
         self.taking = threading.Lock()  # held to fill a batch, and to take it
-        self.synced_version = base  # up to here the disk is known to have it
+        self.synced_version = base  # the last record that is known to be on disk
         self.durable = LogOffset(base, 0, chain)  # the same, or a little less, as an offset
-        self.noted_seq = base  # the durable point that was last noted
-        self.note_size = NOTED_BYTES  # the size at which it is to be noted again
+        self.noted_seq = base  # the durable point of the last open hint
+        self.note_size = NOTED_BYTES  # the size at which the next open hint is written
         self.on_growth: Callable[[Log], None] = _ignore
         self.on_change: Callable[[str], None] = _ignore
         self.unsynced = False
-        self.name_synced = True  # whether the disk has the name of the file
+        self.name_synced = True  # whether the name of the file is on disk
         self.fd: int | None = None
         self.file: FileState | None = None  # the file that `fd` was opened on
         self.followers = trio.lowlevel.ParkingLot()
         self.failed: StoreFailed | None = None
         self.deleted = False
-        self.is_written = False  # by this process, since it was opened
-        self.forget = False  # whether to be forgotten as soon as nothing is in flight
+        self.is_written = False  # whether this process has written it since it was opened
+        self.forget = False  # whether to close it as soon as nothing is in flight
 
     @property
     def is_born(self) -> bool:
@@ -154,24 +154,24 @@ class Log:
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether it was found in its file, but perhaps only in the memory of the system."""
+        """Whether some of its records may be only in the page cache, and not on disk."""
         return self.synced_version < self.version and self.failed is None
 
     def accept(self, records: Sequence[Record], at_us: int) -> None:
-        """Let the next append build on these."""
+        """Accept records, which the next append follows."""
         self.is_written = True
         self.accepted_version = records[-1].seq
         self.accepted_chain = crc_of(records[-1].line)
         self.accepted_at_us = at_us
 
     def fall_back(self) -> None:
-        """Forget what was accepted and could not be written."""
+        """Forget accepted records that could not be written."""
         self.accepted_version, self.accepted_chain = self.version, self.chain
         self.accepted_at_us = self.at_us
         self.filling = None
 
     def show(self, records: Sequence[Record], size: int, at_us: int) -> None:
-        """Let readers see records that are in the file now, and wake who waits for them."""
+        """Make records that are in the file visible, and wake waiting readers."""
         if not self.size:
             self.head = head_of(records[0].line)
         self.index.extend(LogOffset(self.version, self.size, self.chain), records, size)
@@ -185,7 +185,7 @@ class Log:
         self.on_change(self.stream)
 
     def note_synced(self) -> None:
-        """Everything that can be seen is on disk now."""
+        """Note that all visible records are on disk."""
         self.synced_version = self.version
         self.durable = self.end
         if self.size >= self.note_size:
@@ -194,18 +194,18 @@ class Log:
 
     @property
     def end(self) -> LogOffset:
-        """Behind the last record that can be seen."""
+        """The offset after the last visible record."""
         return LogOffset(self.version, self.size, self.chain)
 
     @property
     def mark(self) -> OpenHint:
-        """Where it may be read from when it is opened, and up to where it is on disk."""
+        """The hint for the next opening: where to start reading, and the durable point."""
         durable = self.durable
         place = self.index.before(durable.start - REREAD_BYTES)
         return OpenHint(self.head, place, durable)
 
     def in_flight(self, key: str) -> WriteBatch | None:
-        """The batch that a key's append is part of, if it is not written yet."""
+        """The batch of the append with a key, if it is not written yet."""
         filling = self.filling
         for batch in [filling, *self.flying]:
             if batch is not None and key in batch.keys:
@@ -213,28 +213,28 @@ class Log:
         return None
 
     def around(self, first: int, last: int) -> tuple[LogOffset, LogOffset]:
-        """The nearest known places in front of and behind own records."""
+        """The nearest known offsets before and after a range of own records."""
         return self.index.below(first), self.index.above(last) or self.end
 
 
 def head_of(first_line: bytes) -> int:
-    """What tells a file from another one of its name, by its first line."""
+    """The checksum of a file's first line, which tells it from another file of its name."""
     return crc32(first_line[:HEAD_BYTES])
 
 
 def _ignore(_: object) -> None:
-    """Who is told of nothing."""
+    """A callback that does nothing."""
 
 
 def appended(records: Sequence[Record], *, redacted: bool = False) -> Appended:
-    """The answer to an append that was made."""
+    """The result of an append."""
     return Appended(records[0].seq, records[-1].seq, tuple(records), redacted=redacted)
 
 
 def forked_lineage(
     lineage: Sequence[tuple[str, int]], parent: str, at_seq: int
 ) -> tuple[tuple[str, int], ...]:
-    """The lineage of a fork at a record of `parent`, which has this one."""
+    """The lineage of a fork at a record of `parent`, given the parent's lineage."""
     if at_seq == 0:
         return ()
     older = tuple((stream, min(last, at_seq)) for stream, last in lineage)

@@ -1,6 +1,6 @@
-"""Loading a log: read from where the notes say, or whole, checked, held against the notes, and repaired.
+"""Opens a log: reads it from its open hint on or as a whole, checks it, compares it with the hint, repairs it.
 
-Law: what the notes say costs or spares time; of what stands in a log they change nothing.
+Law: the hint saves time; it never changes which records a log has.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from codexd_eventstore.log.torn_tail import cut_torn_tail
 from codexd_eventstore.sidecar.rows import OpenHint
 from codexd_eventstore.store import NotFound
 
-# A file up to this is read where we stand, and always whole; going to a thread and back costs as much.
+# A file up to this size is read on the event loop, and always as a whole; a thread hop costs as much.
 INLINE_BYTES_MAX: Final = 64 * 1024
 
 
@@ -44,7 +44,7 @@ async def load(
         raise NotFound(f"there is no stream {stream}: {repaired}")
     log = _log_of(scan, path, state, mark)
     if repaired is not None:
-        log.synced_version, log.durable = log.version, log.end  # to cut is to sync what stands
+        log.synced_version, log.durable = log.version, log.end  # the cut has synced the rest
     log.repaired = "; ".join(filter(None, (strange, repaired))) or None
     return log
 
@@ -52,7 +52,7 @@ async def load(
 def _scan_long(fs: FileSystem, path: str, stream: str, mark: OpenHint | None) -> Scan:
     scan = scan_log(fs, path, stream, mark=mark, whole=False)
     if scan.is_all and scan.tail is None:
-        # So that it can be noted and is not read whole again; beside the reading the sync costs nothing.
+        # So that a hint can be written and the file is not read as a whole again; the sync costs little.
         with suppress(OSError):
             fd = fs.open(path)
             try:
@@ -78,13 +78,13 @@ def _log_of(scan: Scan, path: str, state: FileState, mark: OpenHint | None) -> L
     if scan.synced == scan.version:
         log.durable = log.end
     log.synced_version = max(scan.synced, log.durable.seq)
-    # Whatever is known to be on disk is there under its name; else nobody may have synced the folder.
+    # If a part of the file is known to be on disk, its name is too; otherwise the folder may never have been synced.
     log.name_synced = log.synced_version > log.base
-    # Who made the file may have died, or failed, before the disk had its name.
+    # The process that made the file may have died, or failed, before the name was on disk.
     log.name_synced = log.synced_version > log.base
     log.note_size = log.durable.start + NOTED_BYTES
     log.is_all_read = scan.is_all
-    # An append that began in front of where the reading did ended in front of the durable point.
+    # An append that began before the start of the reading ended before the durable point.
     log.keys = Keys(log.base if scan.is_all else log.durable.seq)
     for span in scan.spans:
         log.keys.add(*span)

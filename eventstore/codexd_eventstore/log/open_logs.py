@@ -1,7 +1,7 @@
-"""The open logs of a store: found by name, opened on first use, checked and repaired as they open.
+"""The open logs of a store: found by name, opened at their first use, checked and repaired as they open.
 
-Law: one `Log` per stream at a time, and what changes where a stream's file lies holds the stream's gate.
-A log that was only read stays open for as long as it is among the `READ_LOGS_MAX` that were read last; one that was
+Law: one `Log` per stream at a time; code that changes the path of a stream's file holds the stream's gate.
+A log that was only read stays open while it is among the last `READ_LOGS_MAX` that were read; a log that was
 appended to stays open until its owner closes it.
 """
 
@@ -23,8 +23,8 @@ from codexd_eventstore.log.scan import damaged
 from codexd_eventstore.sidecar.notes import Notes
 from codexd_eventstore.store import Damaged, NotFound
 
-# Logs that nobody appends to: archived ones, parents of forks, those that somebody looks into. To open one again
-# costs its tail, and to have it open about 100 KB.
+# Logs without appends: archived ones, parents of forks, logs of threads that are only shown. Opening such a log again
+# reads its tail, and an open log takes about 100 KB.
 READ_LOGS_MAX: Final = 32
 
 
@@ -43,15 +43,13 @@ class OpenLogs:
         self._fs = fs
         self._places = places
         self._notes = notes
-        self._on_growth = on_growth  # called when a log has grown so far that it is to be noted
-        self._on_change = on_change  # called when a stream was appended to
-        self._let_go = (
-            let_go  # called with a log that was only read, and that others were read after
+        self._on_growth = (
+            on_growth  # called when a log has grown so far that its hint is to be written
         )
+        self._on_change = on_change  # called when a stream was appended to
+        self._let_go = let_go  # called with the least recently read log
         self._logs: dict[str, Log] = {}
-        self._read: dict[
-            str, Log
-        ] = {}  # those that were only read, the one that was read last at the end
+        self._read: dict[str, Log] = {}  # logs that were only read, the most recently read last
         self._gates: dict[str, tuple[trio.Lock, list[None]]] = {}
 
     def get(self, stream: str) -> Log | None:
@@ -74,7 +72,7 @@ class OpenLogs:
         return log
 
     async def open_gated(self, stream: str) -> Log:
-        """The same for who holds the gate; also a log that waits for its first record."""
+        """The same for a caller that holds the gate; also a log that waits for its first record."""
         log = self._logs.get(stream)
         if log is None:
             try:
@@ -88,7 +86,7 @@ class OpenLogs:
             self._keep(log)
             self._note_read(log)
             if log.is_all_read and log.durable.start > INLINE_BYTES_MAX:
-                self._on_growth(log)  # what cost a whole reading is noted at once
+                self._on_growth(log)  # the file was read as a whole, so its hint is written at once
         return log
 
     def _note_read(self, log: Log) -> None:
@@ -103,7 +101,7 @@ class OpenLogs:
                 self._let_go(read)
 
     def _is_unneeded(self, log: Log) -> bool:
-        """Whether nothing is lost if it is opened again later; what has just been repaired has yet to be told."""
+        """Whether a log can be closed and opened again later; a repair must be reported first."""
         known = self._logs.get(log.stream) is log and log.failed is None and log.repaired is None
         return known and not (log.is_written or log.followers or log.stream in self._gates)
 
@@ -112,19 +110,19 @@ class OpenLogs:
         self._logs[log.stream] = log
 
     def _check_not_emptied(self, stream: str) -> None:
-        """Raises: Damaged for a file that has nothing any more of what the disk was known to have."""
+        """Raises: Damaged for an empty file that had durable records."""
         path = self._places.log(stream)
         try:
             is_empty_file = self._fs.state(path) is not None
         except OSError:
-            return  # whoever looked it up was told
+            return  # the lookup has reported the error
         mark = self._notes.mark(stream) if is_empty_file else None
         if mark is not None and mark.durable.start:
             why = f"{mark.durable.seq} records were acknowledged as being on disk, and it is empty"
             raise damaged(stream, path, 1, why)
 
     def add_new(self, stream: str, origin: Origin | None = None) -> Log:
-        """A log without records, whose file the first append makes; for who holds the gate."""
+        """A log without records, whose file the first append makes; the caller holds the gate."""
         chain = chain_start(stream) if origin is None else origin.chain
         base = 0 if origin is None else origin.seq
         log = Log(stream, self._places.log(stream), base=base, chain=chain, origin=origin)
@@ -133,25 +131,25 @@ class OpenLogs:
         return log
 
     def remove(self, log: Log) -> None:
-        """Forget a log whose file is closed; who follows it looks it up again."""
+        """Forget a log whose file is closed; its followers look it up again."""
         if self._logs.get(log.stream) is log:
             del self._logs[log.stream]
             self._read.pop(log.stream, None)
         log.followers.unpark_all()
 
     def relink(self, ancestor: str) -> None:
-        """Look up again where open logs that inherited from a stream inherited it from."""
+        """Read again the lineages of open logs that inherit from a stream."""
         for log in self._logs.values():
             if any(name == ancestor for name, _ in log.lineage):
                 log.lineage = self._lineage(log)
 
     def put_back(self, log: Log) -> None:
-        """Have a log again that was removed, for who has held the gate since."""
+        """Add a removed log again; the caller has held the gate since."""
         self._logs[log.stream] = log
 
     @asynccontextmanager
     async def gate(self, stream: str) -> AsyncIterator[None]:
-        """Be the only one to open, make, move or remove the stream's file."""
+        """Hold the exclusive right to open, make, move or remove the stream's file."""
         lock, users = self._gates.setdefault(stream, (trio.Lock(), []))
         users.append(None)
         try:
@@ -171,7 +169,7 @@ class OpenLogs:
                 (self._places.archived_log(stream), True),
             ):
                 state = self._fs.state(path)
-                # An empty file is what a first append left that never finished.
+                # An empty file is left by a first append that never finished.
                 if state is not None and state.size_bytes:
                     return path, state, archived
         except OSError as error:
@@ -179,7 +177,7 @@ class OpenLogs:
         raise NotFound(f"there is no stream {stream}")
 
     def find_or_emptied(self, stream: str) -> str:
-        """The path, also of a file that is empty and was not. Raises: NotFound, StoreFailed."""
+        """The path, also of a file that has become empty. Raises: NotFound, StoreFailed."""
         try:
             return self.find(stream)[0]
         except NotFound:
@@ -189,7 +187,7 @@ class OpenLogs:
             return self._places.log(stream)
 
     def is_there(self, stream: str) -> bool:
-        """Whether a file of that name is there."""
+        """Whether the stream has a file."""
         try:
             self.find(stream)
         except NotFound:

@@ -1,4 +1,4 @@
-"""Reading records of open logs: from memory where they are new, else by one read of the file, checked again.
+"""Reads records of open logs: new ones from memory, others by one read of the file, checked again.
 
 A fork's inherited records are read from the streams of its lineage; nothing was copied.
 """
@@ -36,14 +36,14 @@ from codexd_eventstore.store import (
     StoreFailed,
 )
 
-# Up to this is read and checked where we stand: a page of 50 records. Going to a thread and back costs as much.
+# Up to this size, records are read and checked on the event loop: a page of 50. A thread hop costs as much.
 INLINE_BYTES_MAX: Final = 128 * 1024
-# The same of what the system has in memory: a page of 1,024. Checking keeps the interpreter busy for some 0.7 ms
-# in a thread as well; what a thread is for is waiting for the disk.
+# The same for records in the page cache: a page of 1,024. Checking keeps the interpreter busy for some 0.7 ms
+# in a thread as well; a thread is only needed to wait for the disk.
 AT_HAND_BYTES_MAX: Final = 1024 * 1024
-# What is read from a file at a time: bounds what a follower that catches up holds.
+# How much is read from a file at a time: the bound for a follower that catches up.
 PIECE_BYTES_MAX: Final = 256 * 1024
-# A follower has enough with so much: most of a piece, of which the first records may not be wanted, and not two.
+# The bytes that are enough for a follower: most of a piece, whose first records may not be wanted.
 ENOUGH_BYTES: Final = 128 * 1024
 
 
@@ -55,7 +55,7 @@ async def read_range(
     last: int,
     bytes_max: int = sys.maxsize,
 ) -> list[Record]:
-    """The records from `first` to `last`, all of which there are; no more of them once they have `bytes_max`."""
+    """The existing records from `first` to `last`; reading stops once they have `bytes_max`."""
     return await _in_lineage(
         open_logs, log, lambda log: _all(open_logs, fs, log, first, last, bytes_max)
     )
@@ -64,13 +64,13 @@ async def read_range(
 async def _in_lineage(
     open_logs: OpenLogs, log: Log, call: Callable[[Log], Awaitable[list[Record]]]
 ) -> list[Record]:
-    """Read through a log's ancestors, again where one of them went away meanwhile."""
+    """Read from a log's ancestors, and again if an ancestor was deleted meanwhile."""
     while True:
         lineage = log.lineage
         try:
             return await call(log)
         except NotFound:
-            # Where an ancestor is gone, the log was given copies of what it shared.
+            # If an ancestor is gone, the log has copies of the shared records.
             current = await open_logs.open(log.stream)
             if current is log and log.lineage is lineage:
                 raise
@@ -88,7 +88,7 @@ async def _all(
         if first > end:
             continue
         holder = log if stream == log.stream else await open_logs.open(stream)
-        # Records in front of its own belong to an ancestor, which came before it here.
+        # Records before its own belong to an ancestor, which was read before.
         found = await _own(open_logs, fs, holder, first, end, bytes_max)
         records += found
         if end == last or found[-1].seq < end:
@@ -100,7 +100,7 @@ async def _all(
 
 
 async def read_piece(open_logs: OpenLogs, fs: FileSystem, log: Log, after: int) -> list[Record]:
-    """Some records behind `after`, at least one: all that memory has, or a bounded piece of the file."""
+    """Some records after `after`, at least one: all that memory has, or a bounded piece of the file."""
     in_memory = log.ring.range(after + 1, log.version)
     if in_memory:
         return in_memory
@@ -168,7 +168,7 @@ async def _in_file(fs: FileSystem, log: Log, first: int, last: int, bytes_max: i
         if high.start - low.start > INLINE_BYTES_MAX:
             await (
                 trio.lowlevel.checkpoint()
-            )  # whoever reads one page after the other lets others in
+            )  # a caller that reads page after page lets other tasks run
         return await _by_path(log, lambda path: _read_between(fs, path, log, low, high, wanted))
 
     found: tuple[LogOffset, LogOffset] = (low, high)
@@ -179,13 +179,13 @@ async def _in_file(fs: FileSystem, log: Log, first: int, last: int, bytes_max: i
         return _read_between(fs, path, log, found[0], high, wanted)
 
     records = await _by_path(log, lambda path: trio.to_thread.run_sync(find, path))
-    for place in found:  # the next one who reads between them knows how little there is
+    for place in found:  # the next read between them is short
         log.index.insert(place)
     return records
 
 
 def _is_at_hand(fs: FileSystem, log: Log, low: LogOffset, high: LogOffset, first: int) -> bool:
-    """Whether it costs less to read where we stand than to have a thread do it, and no disk is waited for long."""
+    """Whether reading on the event loop is cheaper than in a thread, and does not wait for a disk."""
     size = high.start - low.start
     if size <= INLINE_BYTES_MAX:
         return True
@@ -201,7 +201,7 @@ def _is_at_hand(fs: FileSystem, log: Log, low: LogOffset, high: LogOffset, first
 
 
 class _Wanted(msgspec.Struct, frozen=True):
-    """What a reading of a file is to give: at least one record, and no more once it has so many bytes."""
+    """The wanted records of a read: at least one, and no more once they have `bytes_max`."""
 
     first: int
     last: int
@@ -222,7 +222,7 @@ async def _by_path(
                 raise NotFound(f"stream {log.stream} was deleted") from error
             if path == log.path:
                 raise StoreFailed(f"stream {log.stream}: {path} is gone", retry=False) from error
-            # It was archived or brought back while we looked.
+            # It was archived or unarchived meanwhile.
         except OSError as error:
             raise store_failed(f"stream {log.stream}: {path} cannot be read", error) from error
 
@@ -230,7 +230,7 @@ async def _by_path(
 def _narrowed(
     fs: FileSystem, path: str, low: LogOffset, high: LogOffset, seq: int
 ) -> tuple[LogOffset, LogOffset]:
-    """Places a little in front of a record and behind it, searched for if none are known. Blocks."""
+    """Offsets shortly before a record and after it, searched for if none are known. Blocks."""
     fd = fs.open_to_read(path)
     try:
         return narrow(lambda start, size: fs.read(fd, start, size), low, high, seq)
@@ -241,7 +241,7 @@ def _narrowed(
 def _read_between(
     fs: FileSystem, path: str, log: Log, low: LogOffset, high: LogOffset, wanted: _Wanted
 ) -> list[Record]:
-    """The records that are wanted, all from the lower place on checked. Blocks."""
+    """The wanted records; all lines from the lower offset on are checked. Blocks."""
     found: list[Record] = []
     seq, start, chain = low.seq, low.start, low.chain
     size = PIECE_BYTES_MAX

@@ -1,7 +1,7 @@
-"""What the notes of a log are worth when it is opened: whether all is there that the disk was known to have.
+"""Compares an opened log with its open hint: whether it still has all records that were known to be on disk.
 
-Law: a log whose whole records do not reach its durable point has lost what was acknowledged. It is damaged,
-never cut. `docs/explanation/decisions/0009-opening-by-the-tail.md` says why what is judged how.
+Law: a log whose whole records do not reach its durable point has lost acknowledged records. It is damaged,
+and is never cut. The reasons are in `docs/explanation/decisions/0009-opening-by-the-tail.md`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from codexd_eventstore.sidecar.rows import OpenHint
 
 
 def judge(scan: Scan, mark: OpenHint | None) -> str | None:
-    """Hold a file against what was noted of its log; what is strange and yet no damage, as a sentence.
+    """Compare a file with its log's hint; returns a difference that is no damage, as a sentence.
 
-    Where something is missing, the scan's tail says so from here on.
+    If records are missing, the scan's tail says so afterwards.
     """
     if mark is None or scan.is_met or (scan.tail is not None and scan.tail.damage is not None):
         return None
-    # Another first line is another log, or one that was rewritten; no first line is what is left of this.
+    # Another first line means another log, or a rewritten one; without a first line it is the rest of this log.
     if mark.head != scan.head and scan.records:
         return None
     wanted = mark.durable.seq
@@ -28,5 +28,5 @@ def judge(scan: Scan, mark: OpenHint | None) -> str | None:
         return None
     return (
         f"the log has other records than were written here up to record {wanted}; it is whole, so"
-        " somebody put it there"
+        " another program put it there"
     )

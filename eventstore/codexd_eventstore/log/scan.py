@@ -1,13 +1,13 @@
-"""Reading a log from its file: which records stand, what a torn tail lost, what is damaged.
+"""Reads a log from its file: finds the whole records, a torn tail, and damage.
 
-Law: a log is cut only where an append never finished. The tail is **torn** when what follows the last whole
-append is one broken line, part of a line, NULs, or whole lines of an append whose last line is missing, and no
-line behind it says that the disk had it: such bytes were never acknowledged as being on disk, and a power cut
-takes them in any order. They are kept beside the log before they are cut off. Anything else that does not read
-back is **damage**: it is refused, and the file stays as it is.
+Law: a log is cut only at an append that never finished. The tail is **torn** if the last whole append is followed
+by one broken line, part of a line, NULs, or whole lines of an append whose last line is missing, and no later
+line says that they were on disk: such bytes were never acknowledged as durable, and a power cut
+removes them in any order. They are kept beside the log before they are cut off. Anything else that cannot be
+read is **damage**: it is refused, and the file stays as it is.
 
-One flipped bit in the very last record cannot be told from a torn tail by the file alone, but by what was noted
-of the log (`witness.py`). A note also says where the reading may begin: from there on every line is checked.
+One flipped bit in the last record looks like a torn tail in the file alone; the open hint tells them apart
+(`recovery_check.py`). The hint also says where the reading may begin: from there on every line is checked.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from codexd_eventstore.log.log import HEAD_BYTES, head_of
 from codexd_eventstore.sidecar.rows import OpenHint
 from codexd_eventstore.store import RECORD_BYTES_MAX, Damaged, Record
 
-# Big enough that the calls cost little; small enough that its lines stay in a core's cache, and that other threads
+# Large enough that the calls cost little; small enough that its lines stay in a CPU cache, and that other threads
 # run in between.
 PIECE_BYTES: Final = 256 * 1024
 
@@ -52,13 +52,13 @@ class Tail(msgspec.Struct, frozen=True):
     """What follows the last whole append of a file."""
 
     size: int  # bytes
-    seq: int  # of the first record that does not stand
-    records: int  # whole ones in it, of an append that is not
-    damage: str | None  # why it is not just torn
+    seq: int  # the first record that does not count
+    records: int  # whole records of an incomplete append in it
+    damage: str | None  # why it is damage and not only torn
 
 
 class Scan:
-    """A file as far as it is whole, from its first record or from a place within it."""
+    """The whole part of a file, from its first record or from an offset on."""
 
     def __init__(self, stream: str, start: Start, head: int, mark: OpenHint | None = None) -> None:
         first = LogOffset(start.base, start.size, start.chain(stream))
@@ -71,23 +71,23 @@ class Scan:
         self.is_all = mark is None  # whether it was read from the first record on
         self.version, self.size, self.chain = place.seq, place.start, place.chain
         self.at_us = 0
-        self.synced = start.base  # the last record that the disk is known to have
+        self.synced = start.base  # the last record that is known to be on disk
         self.first = first
         self.index = OffsetIndex(first)
         self.index.insert(place)
         self.spans: list[tuple[str, int, int]] = []  # the keys that were found: (key, first, last)
-        self.durable: LogOffset | None = None  # where to look for a durable point
-        self.is_met = False  # whether it was there
+        self.durable: LogOffset | None = None  # the durable point of the hint
+        self.is_met = False  # whether the file has it
         self.tail: Tail | None = None
 
     @property
     def end(self) -> LogOffset:
-        """Behind the last whole append."""
+        """The offset after the last whole append."""
         return LogOffset(self.version, self.size, self.chain)
 
     @property
     def records(self) -> int:
-        """How many records stand."""
+        """The number of whole records."""
         return self.version - self.base
 
 
@@ -103,12 +103,12 @@ def scan_log(
 ) -> Scan:
     """Read and check a file as it is now, or its first `end` bytes. Raises: OSError.
 
-    What is written behind its end meanwhile is left to the next reading: a line of which one look saw the
-    half and the next one saw the whole would be taken for damage.
+    Bytes that are written after its end meanwhile are left to the next reading: a line that was seen half
+    at first and whole later would look like damage.
 
     Args:
-        mark: what was noted of the log: whether its durable point was met is told too.
-        whole: whether to read all of it, even if the mark says where to begin.
+        mark: the open hint; the scan also says whether its durable point was found.
+        whole: whether to read the whole file, even if there is a hint.
         keys: whether to look for the keys of appends; without them it is a fifth faster.
     """
     fd = fs.open_to_read(path)
@@ -124,7 +124,7 @@ def scan_log(
         scan = None
         if not whole and mark is not None and _leads_into(read, start, head, mark):
             scan = _scanned(Scan(stream, start, head, mark), mark, read, keys)
-        # A tail that is not the one that was noted is judged by the whole log.
+        # If the tail differs from the hint, the whole log is read.
         if scan is None or not scan.is_met:
             scan = _scanned(Scan(stream, start, head), mark, read, keys)
     finally:
@@ -136,13 +136,13 @@ def _scanned(
     scan: Scan, mark: OpenHint | None, read: Callable[[int, int], bytes], keys: bool
 ) -> Scan:
     scan.durable = None if mark is None else mark.durable
-    scan.is_met = scan.durable == scan.end  # a log of which nothing was on disk yet
+    scan.is_met = scan.durable == scan.end  # true at once if nothing was known to be on disk
     _Reader(scan, read, keys).run()
     return scan
 
 
 def _leads_into(read: Callable[[int, int], bytes], start: Start, head: int, mark: OpenHint) -> bool:
-    """Whether the line in front of the mark's place is the one that was there."""
+    """Whether the line before the hint's offset is unchanged."""
     place = mark.place
     if start.broken or mark.head != head or place.start <= start.size or place.seq <= start.base:
         return False
@@ -151,7 +151,7 @@ def _leads_into(read: Callable[[int, int], bytes], start: Start, head: int, mark
 
 
 class _Reader:
-    """Goes through a file once, piece by piece."""
+    """Reads a file once, piece by piece."""
 
     def __init__(self, scan: Scan, read: Callable[[int, int], bytes], with_keys: bool) -> None:
         self.scan = scan
@@ -159,7 +159,7 @@ class _Reader:
         self.read = read
         self.seq = scan.version  # of the last whole line
         self.chain = scan.chain
-        self.position = scan.size  # behind it
+        self.position = scan.size  # after it
         self.last: bytes | None = None  # the last line that ends an append
         self.key: tuple[str, int] | None = None  # of the append that is being read
 
@@ -175,7 +175,7 @@ class _Reader:
             if lines:
                 self._take(lines, chain)
                 size = PIECE_BYTES
-            # A line longer than a piece needs more of the file; anything else that stands still is broken.
+            # A line longer than a piece needs more of the file; otherwise a line is broken.
             elif b"\n" in piece or len(piece) < size or size > RECORD_BYTES_MAX:
                 break
             else:
@@ -183,13 +183,13 @@ class _Reader:
         if self.last is not None:
             self.scan.at_us = at_us_of(Record(self.scan.version, self.last))
             claim = claim_of(self.last)
-            # What somebody else has written may claim anything.
+            # A line of another program may claim anything.
             if claim is not None and claim[1] < claim[0]:
                 self.scan.synced = claim[1]
         self._judge()
 
     def _take(self, lines: list[bytes], chain: int) -> None:
-        """Count whole lines, which end in that checksum."""
+        """Count whole lines, the last of which has the checksum `chain`."""
         scan, seq = self.scan, self.seq
         starts = list(itertools.accumulate(map(len, lines), initial=self.position))
         scan.index.note(LogOffset(seq, self.position, self.chain), starts, lines)
@@ -211,7 +211,7 @@ class _Reader:
         self.seq, self.position, self.chain = seq + len(lines), starts[-1], chain
 
     def _goes_on(self, lines: list[bytes], at: int) -> bool:
-        """Whether the append of a line has another one."""
+        """Whether the append of a line has another line."""
         return marks_of(Record(self.seq + 1 + at, lines[at])).more
 
     def _take_keys(self, lines: list[bytes]) -> None:
@@ -222,7 +222,7 @@ class _Reader:
             self._close_key(lines, at)
 
     def _close_key(self, lines: list[bytes], at: int) -> None:
-        """Note where the append of a key ends, unless there is none or it goes on behind these lines."""
+        """Note where the append of a key ends, unless there is none or it continues after these lines."""
         if self.key is None:
             return
         while at < len(lines) and self._goes_on(lines, at):
@@ -232,18 +232,18 @@ class _Reader:
             self.key = None
 
     def _judge(self) -> None:
-        """Say what follows the last whole append."""
+        """Classify the bytes after the last whole append."""
         scan = self.scan
         scan.index.cut(scan.size)
         end, damage = self._broken_part()
         if scan.start.size and not scan.records:
-            # It was whole on disk before it got its name, so no power cut took its records.
+            # The file was whole on disk before it got its name, so no power cut removed its records.
             damage = damage or "a rewritten log always has one"
         if end > scan.size or damage is not None:
             scan.tail = Tail(end - scan.size, scan.version + 1, self.seq - scan.version, damage)
 
     def _broken_part(self) -> tuple[int, str | None]:
-        """Where the file ends, and why what is broken is not just torn."""
+        """The end of the file, and why the broken part is damage and not only torn."""
         start = self.position
         first = self.read(start, RECORD_BYTES_MAX + 2 * PIECE_BYTES)
         if not first:
@@ -272,9 +272,9 @@ class _Reader:
 
 
 def _say_it_was_on_disk(piece: bytes, seq: int) -> bool:
-    """Whether a line that looks whole was framed when the disk already had the record that is broken.
+    """Whether a later line that looks whole was framed when the broken record was already on disk.
 
-    A line with a number that is not behind it was not written there by us at all.
+    A line whose number is not larger was not written there by a store.
     """
     for line in _WHOLE_LINE.finditer(piece):
         claim = claim_of(line[0])
@@ -284,15 +284,15 @@ def _say_it_was_on_disk(piece: bytes, seq: int) -> bool:
 
 
 def _is_chained(line: bytes, chain: int) -> bool:
-    """Whether a line ends in the checksum that it should: somebody wrote it so."""
+    """Whether a line ends in the right checksum, so that it was written as it is."""
     body = line[:-CRC_BYTES]
     return line[-CRC_BYTES:] == b',"crc":"%08x"}' % crc32(body, chain)
 
 
 def _lost_newline(line: bytes, chain: int) -> bool:
-    """Whether a whole record stands at the start and something else is where its newline was.
+    """Whether a line is a whole record whose newline was replaced by another byte.
 
-    A NUL there is a sector that a power cut lost, and what follows says whether it had been on disk.
+    A NUL there is a sector that a power cut lost; the later lines say whether it had been on disk.
     """
     for found in _CRC.finditer(line):
         if found[1] == b"%08x" % crc32(line[: found.start()], chain):
@@ -301,7 +301,7 @@ def _lost_newline(line: bytes, chain: int) -> bool:
 
 
 def damaged(stream: str, path: str, seq: int, why: str) -> Damaged:
-    """The error for a log that was found damaged."""
+    """The error for a damaged log."""
     return Damaged(
         f"stream {stream}: record {seq} in {path} does not read back as it was written: {why}. The"
         f" whole log was left as it is; `codexctl fsck {stream}` shows what can be saved"

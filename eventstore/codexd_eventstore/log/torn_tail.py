@@ -1,4 +1,4 @@
-"""Cutting off a torn tail: kept in a file beside the log first, so that nothing is ever thrown away unseen."""
+"""Cuts off a torn tail, after copying it to a file beside the log, so that no bytes are lost."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from codexd_eventstore.log.scan import PIECE_BYTES, Scan
 
 
 def cut_torn_tail(fs: FileSystem, path: str, scan: Scan, now_s: float) -> str:
-    """Bring a file back to its last whole append; what was lost, as a sentence. Raises: OSError."""
+    """Cut a file after its last whole append; returns a sentence on what was cut. Raises: OSError."""
     assert scan.tail is not None
     fd = fs.open(path)
     try:
@@ -20,7 +20,7 @@ def cut_torn_tail(fs: FileSystem, path: str, scan: Scan, now_s: float) -> str:
         fs.close(fd)
     folder = path.rpartition("/")[0]
     if not scan.records:
-        fs.unlink(path)  # a stream comes to be by its first append, and that never finished
+        fs.unlink(path)  # its first append never finished, so the stream does not exist
     fs.sync_folder(folder)
     return (
         f"an append behind record {scan.version} never finished: its {scan.tail.size} bytes"
@@ -31,7 +31,7 @@ def cut_torn_tail(fs: FileSystem, path: str, scan: Scan, now_s: float) -> str:
 def keep_beside(
     fs: FileSystem, fd: int, path: str, why: str, now_s: float, *, start: int = 0
 ) -> str:
-    """Copy a file from `start` on beside itself, onto the disk; the path of the copy. Raises: OSError."""
+    """Copy a file from `start` on to a synced file beside it; returns the path of the copy. Raises: OSError."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now_s))
     copy, kept = create_free(fs, f"{path}.{why}-{stamp}")
     try:
@@ -47,7 +47,7 @@ def keep_beside(
 
 
 def create_free(fs: FileSystem, path: str) -> tuple[int, str]:
-    """Create the file, or the same with a number where that name is taken."""
+    """Create the file, with a number added if the name is taken."""
     number = 1
     name = path
     while True:

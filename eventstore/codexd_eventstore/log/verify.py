@@ -1,4 +1,4 @@
-"""Checking a whole log without changing anything, its link to its parent included. Everything here blocks."""
+"""Checks a whole log without changing it, including its link to its parent. Everything here blocks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def verify_log(
     end: int | None,
     mark: OpenHint | None = None,
 ) -> Verdict:
-    """What stands of a file, or of its first `end` bytes: its own records, not the inherited ones."""
+    """Check a file, or its first `end` bytes: its own records, not the inherited ones."""
     scan = scan_log(fs, path, stream, end, mark=mark, keys=False)
     judge(scan, mark)
     damage = unfinished = None
@@ -37,9 +37,9 @@ def verify_log(
 
 
 def _broken_link(fs: FileSystem, open_logs: OpenLogs, origin: Origin) -> str | None:
-    """Why the parent does not have the record that a fork was made at, with a checksum it had once."""
+    """Why the parent does not have the record of the fork point, with any checksum that it ever had."""
     if not origin.seq:
-        return None  # it shares nothing
+        return None  # it shares no records
     try:
         known = known_crcs(fs, open_logs, origin.stream, origin.seq)
     except NotFound as error:
@@ -50,9 +50,9 @@ def _broken_link(fs: FileSystem, open_logs: OpenLogs, origin: Origin) -> str | N
 
 
 def known_crcs(fs: FileSystem, open_logs: OpenLogs, stream: str, seq: int) -> set[int]:
-    """The checksums that a record of a stream has or had, at which a fork may have left; empty for none.
+    """The checksums that a record of a stream has or had at a fork point; empty for none.
 
-    Raises: NotFound where the stream, or one that it inherited the record from, is gone.
+    Raises: NotFound if the stream, or the ancestor with the record, is gone.
     """
     known: set[int] = set()
     seen: set[str] = set()
@@ -61,7 +61,7 @@ def known_crcs(fs: FileSystem, open_logs: OpenLogs, stream: str, seq: int) -> se
         start, found = crcs_at(fs, open_logs.find(stream)[0], stream, frozenset({seq}))
         if start.origin is None or seq > start.base:
             return known | set(found.values()) | (start.cuts_at(seq) if found else set())
-        # It inherited the record; a fork at its own fork point has the checksum from it alone.
+        # The record is inherited; only this stream has the checksum for a fork at its own fork point.
         if seq == start.base:
             known.add(start.origin.chain)
         stream = start.origin.stream

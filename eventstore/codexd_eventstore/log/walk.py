@@ -1,6 +1,6 @@
-"""Going through a log's own records in order, piece by piece, each one checked. Everything here blocks.
+"""Reads a log's own records in order, piece by piece, and checks each. Everything here blocks.
 
-Law: what is walked through is held a piece at a time, however long the log is.
+Law: only one piece is held in memory, for a log of any length.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from codexd_eventstore.store import RECORD_BYTES_MAX, Record
 
 
 class Walk:
-    """One way through a file, up to the record `last`, or as far as its records are whole."""
+    """A pass through a file, up to the record `last`, or to the last whole record."""
 
     def __init__(
         self,
@@ -24,22 +24,22 @@ class Walk:
         path: str,
         stream: str,
         last: int | None = None,
-        fd: int | None = None,  # where the file is open already; it stays so
+        fd: int | None = None,  # of the file, if it is open already; it stays open
     ) -> None:
         self._fs = fs
         self._fd = fd
         self._path = path
         self.stream = stream
         self._last = last
-        self.start = Start()  # known once the first piece is
+        self.start = Start()  # known after the first piece
 
     def read_start(self) -> Start:
-        """How the file begins, also before anything else of it is read. Raises: OSError."""
+        """The beginning of the file; may be called before the records are read. Raises: OSError."""
         self.start = read_start(self._fs, self._path, self.stream)
         return self.start
 
     def pieces(self) -> Iterator[list[Record]]:
-        """The records, at least one at a time. Raises: Damaged where `last` is not reached, OSError."""
+        """The records, at least one at a time. Raises: Damaged if `last` is not reached, OSError."""
         fs = self._fs
         fd = fs.open_to_read(self._path) if self._fd is None else self._fd
         try:
@@ -50,7 +50,7 @@ class Walk:
                 fs.close(fd)
 
     def records(self) -> Iterator[Record]:
-        """The same, one at a time."""
+        """The same, record by record."""
         for records in self.pieces():
             yield from records
 
@@ -79,7 +79,7 @@ class Walk:
 def crcs_at(
     fs: FileSystem, path: str, stream: str, seqs: frozenset[int]
 ) -> tuple[Start, dict[int, int]]:
-    """How a file begins, and the checksums of those of its own records that are there."""
+    """The beginning of a file, and the checksums of the given records that it has."""
     found = {}
     walk = Walk(fs, path, stream)
     highest = max(seqs, default=0)

@@ -1,1 +1,1 @@
-"""What can be read of a damaged log."""
+"""Recovers the readable records of a damaged log."""

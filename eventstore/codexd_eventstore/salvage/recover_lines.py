@@ -1,7 +1,7 @@
-"""Reading a damaged log: every line that still is one, wherever it stands, as runs of lines that follow on each other.
+"""Reads a damaged log: finds all valid lines at any position, as runs of consecutive lines.
 
-Law: a run is lines that stand one behind the other, each checked by the checksum of the one before. Only what is
-in front of a run's first line is unknown to it. Everything here blocks, and holds a bounded piece at a time.
+Law: a run is a sequence of adjacent lines, each chained to the line before. Only the chain before a run's
+first line is unknown. Everything here blocks, and holds a bounded piece at a time.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from codexd_eventstore.line_start import CRC_BYTES
 from codexd_eventstore.log.scan import PIECE_BYTES
 from codexd_eventstore.store import RECORD_BYTES_MAX, Record
 
-# Places where a line may begin and end within one broken line; more are not tried, so that junk costs little.
+# Positions where a line may begin and end within a broken line; no more are tried, so that junk costs little.
 TRIES_MAX: Final = 256
 
 BEGIN: Final = re.compile(
@@ -29,35 +29,35 @@ _HEX: Final = re.compile(rb"[0-9a-f]{8}")
 
 
 class Run(msgspec.Struct, frozen=True):
-    """Lines that follow on each other, and where they stand in the file."""
+    """Consecutive lines, and their position in the file."""
 
-    first: int  # the `seq` of the first
+    first: int  # the `seq` of the first line
     last: int
-    start: int  # the byte where the first begins
-    end: int  # the byte behind the last one, its newline included
-    crc: int | None  # of the last, if it says so
-    closed: int  # the last that ends an append; 0 for none
+    start: int  # the byte where the first line begins
+    end: int  # the byte after the last line and its newline
+    crc: int | None  # of the last line, if it has one
+    closed: int  # the last record that ends an append; 0 for none
 
 
 class Junk(msgspec.Struct, frozen=True):
-    """Bytes that are no line."""
+    """Bytes that are no valid line."""
 
     start: int
     end: int
     is_line: bool  # whether they end in a newline, so that they may once have been a record
-    seq: int | None = None  # what it says its number was, where it still says so
-    crc: int | None = None  # what it says its checksum was
+    seq: int | None = None  # the number in it, if it is readable
+    crc: int | None = None  # the checksum in it, if it is readable
     begins: bytes = b""  # its first bytes
 
 
 def parts_of(
     read: Callable[[int, int], bytes], start: int, chain: int, seq: int
 ) -> Iterator[Run | Junk]:
-    """The runs and the junk of a file from a place on, in the order in which they stand.
+    """The runs and the junk of a file from `start` on, in order.
 
     Args:
-        chain: what the line at `start` should be chained to.
-        seq: the number in front of it.
+        chain: the chain before the line at `start`.
+        seq: the number of the record before it.
     """
     place, size = start, PIECE_BYTES
     run: Run | None = None
@@ -87,14 +87,14 @@ def parts_of(
             if isinstance(part, Run):
                 seq, chain = part.last, part.crc or 0
                 if part.end == place + len(line) + len(newline):
-                    run = part  # the next line may follow on it
+                    run = part  # the next line may continue it
                     continue
             yield part
         place += len(line) + len(newline)
 
 
 def _broken(line: bytes, has_newline: bool, place: int) -> Iterator[Run | Junk]:
-    """One line that does not follow on the one before: a record that does not belong here, junk, or several."""
+    """A line that does not follow the line before: a misplaced record, junk, or several of these."""
     position = 0
     ends = [found.end() for found in _END.finditer(line)][:TRIES_MAX]
     for begin in list(BEGIN.finditer(line))[:TRIES_MAX]:
@@ -116,7 +116,7 @@ def _broken(line: bytes, has_newline: bool, place: int) -> Iterator[Run | Junk]:
 
 
 def _end_of(line: bytes, start: int, ends: list[int]) -> int | None:
-    """Where the record that begins there ends: JSON inside it may look like an end of it."""
+    """The end of the record that begins at `start`; JSON inside it may look like an end."""
     for end in ends:
         if end > start + CRC_BYTES:
             try:
@@ -141,10 +141,10 @@ def _junk(content: bytes, has_newline: bool, place: int) -> Junk:
 
 
 def follows(line: bytes, chain: int) -> bool:
-    """Whether a line is chained to what is in front of it."""
+    """Whether a line is chained to the line before it."""
     return crc32(line[:-CRC_BYTES], chain) == said_crc(line)
 
 
 def said_crc(line: bytes) -> int | None:
-    """The checksum that a line ends in, as long as it is one."""
+    """The checksum at the end of a line, if there is one."""
     return crc_of(line) if _HEX.fullmatch(line[-10:-2]) else None

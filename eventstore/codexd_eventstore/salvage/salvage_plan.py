@@ -1,11 +1,11 @@
-"""Deciding what of a damaged log stands: which line is which record, and which numbers are lost.
+"""Decides which records of a damaged log are kept: which line is which record, and which numbers are lost.
 
-Law: a number never changes and is never given twice. A line stands where the checksum of the line in front of it
-bears it out. Behind a lost record nothing can bear the next line out; it stands if it is whole JSON under its
-number, and the lost record in front of it says that it is unchecked.
+Law: a number never changes and is never used twice. A line is kept if it is chained to the line before it. After a
+lost record the chain of the next line is unknown; that line is kept if it is whole JSON with its number, and
+the lost record before it says that it is unchecked.
 
-What one flaw costs: lines that are doubled, swapped or joined cost nothing; a flipped bit in a number or in a
-checksum costs nothing; one anywhere else costs its record; a missing line costs itself.
+The loss for one defect: doubled, swapped or joined lines lose nothing; a flipped bit in a number or a
+checksum loses nothing; a flipped bit elsewhere loses its record; a missing line loses its record.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from codexd_eventstore.line_start import CRC_BYTES
 from codexd_eventstore.salvage.recover_lines import Junk, Run, follows
 from codexd_eventstore.store import Refused
 
-# A number that was read wrong could leave a gap of any size; a real one is as long as what was lost.
+# A misread number could leave a gap of any size; a real gap fits the bytes that were lost.
 LOST_MAX: Final = 1_000_000
 
 
 class Take(msgspec.Struct, frozen=True):
-    """Records of a run, from one number to another."""
+    """Records of a run, from number `first` to `last`."""
 
     run: Run
     first: int
@@ -34,7 +34,7 @@ class Take(msgspec.Struct, frozen=True):
 
 
 class Mend(msgspec.Struct, frozen=True):
-    """One record whose line is known, though it stands otherwise in the file."""
+    """A record whose line is repaired: it differs from the line in the file."""
 
     seq: int
     line: bytes
@@ -43,11 +43,11 @@ class Mend(msgspec.Struct, frozen=True):
 
 
 class Lost(msgspec.Struct, frozen=True):
-    """Numbers of which nothing is left."""
+    """Numbers of lost records."""
 
     first: int
     last: int
-    size: int = 0  # the bytes that stand in the file where they stood
+    size: int = 0  # the unreadable bytes in their place
     is_next_unchecked: bool = False
 
 
@@ -55,7 +55,7 @@ Part = Take | Mend | Lost
 
 
 class SalvagePlan:
-    """What becomes of each number, in order."""
+    """The plan for each number, in order."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class SalvagePlan:
     ) -> None:
         """Args:
         line_at: a record's line within a run.
-        chains: what the first record may be chained to; `is_firm`: it is one of these for certain.
+        chains: the possible chains before the first record; `is_firm`: it certainly has one of them.
         """
         self._runs = sorted(
             (part for part in parts if isinstance(part, Run)), key=lambda run: run.first
@@ -78,23 +78,23 @@ class SalvagePlan:
         self._seq = base
         self._chains = set(chains)
         self._firm = is_firm
-        self._end = 0  # the byte behind what was taken last
+        self._end = 0  # the byte after the last taken record
         self.parts: list[Part] = []
 
     def make(self, floor: int) -> list[Part]:
-        """All of it; `floor` is the last number that is known to have been given."""
+        """The whole plan; `floor` is the last number that is known to have been used."""
         while self._runs:
             if not self._step():
                 break
         self._cut_unfinished(floor)
         broken = sum(junk.is_line for junk in self._junk if junk.start >= self._end)
         if not broken and self.parts and self._is_open(self.parts[-1]):
-            broken = 1  # what an acknowledged append had more of was lost behind its last record
+            broken = 1  # the rest of an acknowledged append was lost after its last record
         self._lose(max(floor, self._seq + broken), None)
         return self.parts
 
     def _step(self) -> bool:
-        """Take what goes on from here, or lose what does not; whether there is more."""
+        """Take the next records, or give up the next numbers; returns whether there are more parts."""
         wanted = self._seq + 1
         self._runs = [run for run in self._runs if run.last >= wanted]
         here = [run for run in self._runs if run.first <= wanted]
@@ -113,7 +113,7 @@ class SalvagePlan:
         return bool(self._runs)
 
     def _bears(self, run: Run, seq: int) -> bool:
-        """Whether a run's record is chained to what was taken last."""
+        """Whether a run's record is chained to the last taken record."""
         line = self._line_at(run, seq)
         return line is not None and any(follows(line, chain) for chain in self._chains)
 
@@ -121,7 +121,7 @@ class SalvagePlan:
         if not is_checked and self.parts and isinstance(lost := self.parts[-1], Lost):
             self.parts[-1] = msgspec.structs.replace(lost, is_next_unchecked=True)
         self._add(Take(run, first, run.last), run.last, run.start, run.end)
-        # One line by itself that nothing bears out may itself have a wrong checksum.
+        # A single unchecked line may have a wrong checksum itself.
         self._chains = set() if run.crc is None else {run.crc}
         self._firm = is_checked or run.last > first
 
@@ -130,7 +130,7 @@ class SalvagePlan:
         self._seq, self._end = seq, max(self._end, end)
 
     def _mended(self, wanted: int) -> Mend | None:
-        """The wanted record, where only its number or its checksum is wrong."""
+        """The wanted record, if only its number or its checksum is wrong."""
         for run in self._runs:
             is_beside = run.start == self._end and run.first == run.last != wanted
             line = self._line_at(run, run.first) if is_beside or run.first == wanted else None
@@ -157,7 +157,7 @@ class SalvagePlan:
         return line is not None and follows(line, chain)
 
     def _drop_first(self, here: list[Run], wanted: int) -> None:
-        """The wanted record is broken; what says what its checksum was may bear out the next one."""
+        """The wanted record is broken; junk with its checksum may confirm the next record."""
         guesses = {crc_of(line) for run in here if (line := self._line_at(run, wanted)) is not None}
         start = min(run.start for run in here)
         line = self._line_at(here[0], wanted)
@@ -186,14 +186,14 @@ class SalvagePlan:
         self._seq, self._chains, self._firm = last, guesses, False
 
     def _join(self, lost: Lost) -> None:
-        """Two gaps side by side are one."""
+        """Merge adjacent gaps."""
         if self.parts and isinstance(before := self.parts[-1], Lost):
             self.parts[-1] = Lost(before.first, lost.last, before.size + lost.size)
         else:
             self.parts.append(lost)
 
     def _is_open(self, part: Part) -> bool:
-        """Whether the append that a part ends with goes on behind it."""
+        """Whether the append at the end of a part continues after it."""
         if isinstance(part, Take):
             return part.run.closed < part.last
         return (
@@ -201,7 +201,7 @@ class SalvagePlan:
         )
 
     def _cut_unfinished(self, floor: int) -> None:
-        """Leave out the start of an append whose end is missing, as far as it was never acknowledged."""
+        """Leave out the start of an append whose end is missing, if it was never acknowledged."""
         while self.parts and self._seq > floor and isinstance(take := self.parts[-1], Take):
             closed = max(take.run.closed, floor)
             if closed >= take.last:

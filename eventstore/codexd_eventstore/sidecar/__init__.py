@@ -1,1 +1,1 @@
-"""Notes beside the logs that spare reading them, and may be lost."""
+"""The sidecar: hints, keys, snapshots and checkpoints beside the logs, which may be lost."""

@@ -1,9 +1,9 @@
-"""The file of notes: its tables, and what one batch of writing does to them. Everything here blocks.
+"""The SQLite file of the sidecar: its tables, and how a batch is written. Everything here blocks.
 
-Law: a row is only ever a hint. A batch is written whole or not at all, and `mark.keys_to` is raised only where
-the keys in front of it are there: a batch that was lost leaves a gap that is seen, never one that is not.
+Law: a row is only a hint. A batch is written as a whole or not at all, and `mark.keys_to` is raised only if all
+earlier keys are in the file: a lost batch leaves a gap that is detected.
 
-SQLite makes its own calls to the file system, so the few around it are made here and not by `files.py`.
+SQLite makes its own calls to the file system, so the few others are made here and not in `files.py`.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from codexd_eventstore.disk.files import make_own
 from codexd_eventstore.format.offsets import LogOffset
 from codexd_eventstore.sidecar.rows import NotedKeys, OpenHint, SidecarBatch, SnapshotRow
 
-# The shape of the tables. A file with any other number is begun anew.
+# The version of the tables. A file of any other version is replaced.
 VERSION: Final = 1
 # How long a reader waits on the event loop, and the writer in its thread, while the other recovers the file.
 READER_WAITS_S: Final = 0.25
 WRITER_WAITS_S: Final = 5.0
 
-# What passes, or what a new file would not mend: the file is left as it is.
+# Errors that are temporary, or that a new file would not fix: the file is left as it is.
 _PASSING: Final = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -62,12 +62,12 @@ COMMIT;
 
 
 def connect(path: str, *, make: bool) -> sqlite3.Connection | None:
-    """Open the file; None where there is none, or another version of it, and it is not to be made.
+    """Open the file; None if there is none, or one of another version, and `make` is false.
 
     Raises: sqlite3.Error, OSError.
     """
     if make:
-        # SQLite gives its own files beside it the mode of this one.
+        # SQLite gives its own files beside it the mode of this file.
         make_own(path)
     elif not Path(path).is_file():
         return None
@@ -93,7 +93,7 @@ def connect(path: str, *, make: bool) -> sqlite3.Connection | None:
 
 def _lay_out(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA journal_mode = WAL")
-    # With NORMAL a power cut may take the last batches and never mixes old pages with new ones; the
+    # With NORMAL a power cut may lose the last batches but never mixes old pages with new ones; the
     # syncs, one in a thousand pages, are the writer's.
     db.execute("PRAGMA synchronous = NORMAL")
     db.execute("PRAGMA secure_delete = ON")  # a scrubbed secret may be in a snapshot
@@ -101,20 +101,20 @@ def _lay_out(db: sqlite3.Connection) -> None:
 
 
 def remove(path: str) -> None:
-    """Remove the file and what SQLite keeps beside it. Raises: OSError."""
+    """Remove the file and SQLite's files beside it. Raises: OSError."""
     for suffix in ("-wal", "-shm", ""):
         with suppress(FileNotFoundError):
             os.unlink(path + suffix)
 
 
 def passes(error: sqlite3.Error) -> bool:
-    """Whether it passes, or a new file would be no better."""
+    """Whether an error is temporary, or a new file would not fix it."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
     return (code & 0xFF) in _PASSING  # the primary code of an extended one
 
 
 def write(db: sqlite3.Connection, batch: SidecarBatch) -> None:
-    """Write a batch, whole or not at all. Raises: sqlite3.Error."""
+    """Write a batch in one transaction. Raises: sqlite3.Error."""
     db.execute("BEGIN IMMEDIATE")
     try:
         for stream, checkpoints in batch.drops.items():
@@ -135,7 +135,7 @@ def write(db: sqlite3.Connection, batch: SidecarBatch) -> None:
             db.execute("ROLLBACK")
         raise
     if batch.drops:
-        # What was dropped may be secret: it is not to stay in the log of SQLite either.
+        # Dropped rows may have secrets, which must not stay in SQLite's write-ahead log.
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
@@ -173,13 +173,13 @@ def _columns(place: LogOffset) -> tuple[int, int, int]:
 
 
 def read_mark(db: sqlite3.Connection, stream: str) -> OpenHint | None:
-    """What is noted of a log."""
+    """The open hint of a log."""
     row = db.execute("SELECT * FROM mark WHERE stream = ?", (stream,)).fetchone()
     return OpenHint(row[1], LogOffset(*row[2:5]), LogOffset(*row[5:8]), row[8]) if row else None
 
 
 def read_key(db: sqlite3.Connection, stream: str, key: str) -> tuple[int, int] | None:
-    """The append that a key was given with."""
+    """The first and last record of a key's append."""
     query = "SELECT first, last FROM key WHERE stream = ? AND key = ?"
     row = db.execute(query, (stream, key)).fetchone()
     return (row[0], row[1]) if row else None
@@ -200,5 +200,5 @@ def read_checkpoint(db: sqlite3.Connection, stream: str, consumer: str) -> int |
 
 
 def read_checkpoints(db: sqlite3.Connection, consumer: str) -> dict[str, int]:
-    """How far a consumer has come in all streams that it has begun."""
+    """A consumer's checkpoints in all streams."""
     return dict(db.execute("SELECT stream, seq FROM checkpoint WHERE consumer = ?", (consumer,)))

@@ -1,12 +1,12 @@
-"""What a store remembers beside its logs, so as not to read them whole: in one file that may be lost at any time.
+"""The sidecar of a store: data that saves reading logs as a whole, in a file that may be lost at any time.
 
-Law: nothing here is truth. Whatever is read may be missing, or from an older copy of the file, and costs only
-time then; no trouble with the file ever reaches a caller. A file that is broken is begun anew.
+Law: nothing here is a source of truth. A row may be missing, or from an older copy of the file, which costs only
+time; errors of the file never reach a caller. A broken file is replaced.
 
-Of each stream: a **mark** (where to read its log from, and up to where the disk was known to have it), its
+For each stream: an **open hint** (where to start reading its log, and its durable point), its
 idempotency keys, its snapshots and the checkpoints of its consumers. One thread writes, in batches; the event
-loop reads single rows, which takes it some ten microseconds, and sees what waits to be written as if it were.
-SQLite is loaded when the first note is read or written: a daemon that starts does neither.
+loop reads single rows, which takes some ten microseconds, and also sees the rows that wait to be written.
+SQLite is loaded at the first read or write: the start of a daemon does neither.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# How long the writer lets notes gather, so that a busy store costs a few transactions a second.
+# How long the writer collects rows, so that a busy store costs a few transactions a second.
 GATHER_SECONDS: Final = 0.2
-# Snapshots that may wait to be written; whoever brings more waits too.
+# Bytes of snapshots that may wait to be written; a caller with more waits too.
 WAITING_BYTES_MAX: Final = 64 * 1024 * 1024
 
 
 class Notes:
-    """The notes of one store. Everything but `write_out` and `shut` is for the event loop and returns at once."""
+    """The sidecar of one store. All methods but `write_out` and `shut` are for the event loop and return at once."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -43,14 +43,14 @@ class Notes:
         self._hurry = False
         self._closing = False
         self._renew = False  # a reader found the file broken
-        self._epoch = 0  # of the file: another one each time that it is begun anew
+        self._epoch = 0  # of the file: raised each time that it is replaced
         self._writer: threading.Thread | None = None
         self._reader: sqlite3.Connection | None = None
         self._reader_epoch = 0
         self.works = True  # whether the last batch could be written
 
     def mark(self, stream: str) -> OpenHint | None:
-        """What is noted of a log."""
+        """The open hint of a log."""
         for batch in self._unwritten():
             if (found := batch.marks.get(stream)) is not None:
                 return found[0]
@@ -61,13 +61,13 @@ class Notes:
         return self._ask(lambda db: notes_file.read_mark(db, stream))
 
     def set_mark(self, stream: str, mark: OpenHint, keying: NotedKeys) -> None:
-        """Note where a log may be read from, and the keys up to its durable point."""
+        """Set the open hint of a log, and the keys up to its durable point."""
         self._put(lambda batch: batch.set_mark(stream, mark, keying))
 
     def find_key(
         self, stream: str, head: int, key: str, upto: int
     ) -> tuple[bool, tuple[int, int] | None]:
-        """Whether the keys of all appends up to a `seq` are noted, and where this one is said to be."""
+        """Whether the keys of all appends up to a `seq` are stored, and the records of this key's append."""
         for batch in self._unwritten():
             if (found := batch.marks.get(stream)) is not None and found[0].head == head:
                 mark, keying = found
@@ -88,7 +88,7 @@ class Notes:
         return True, self._ask(lambda db: notes_file.read_key(db, stream, key))
 
     def snapshot(self, stream: str, name: str) -> SnapshotRow | None:
-        """A snapshot, whether or not the log still agrees with it."""
+        """A snapshot, which may not match the log any more."""
         for batch in self._unwritten():
             if (found := batch.snapshots.get((stream, name))) is not None:
                 return found
@@ -99,7 +99,7 @@ class Notes:
         return self._ask(lambda db: notes_file.read_snapshot(db, stream, name))
 
     async def set_snapshot(self, stream: str, name: str, kept: SnapshotRow) -> None:
-        """Keep it instead of the one before."""
+        """Store a snapshot in place of the one before."""
         if self._waiting.size > WAITING_BYTES_MAX:
             await self.write_out()
 
@@ -110,7 +110,7 @@ class Notes:
         self._put(put)
 
     def checkpoint(self, stream: str, consumer: str) -> int:
-        """How far a consumer has come in a stream; 0 at first."""
+        """A consumer's checkpoint in a stream; 0 at first."""
         for batch in self._unwritten():
             if (found := batch.checkpoints.get((stream, consumer))) is not None:
                 return found
@@ -121,7 +121,7 @@ class Notes:
         return self._ask(lambda db: notes_file.read_checkpoint(db, stream, consumer)) or 0
 
     def set_checkpoint(self, stream: str, consumer: str, seq: int) -> None:
-        """Remember how far it has come."""
+        """Set a consumer's checkpoint."""
 
         def put(batch: SidecarBatch) -> None:
             batch.checkpoints[stream, consumer] = seq
@@ -129,16 +129,16 @@ class Notes:
         self._put(put)
 
     def drop(self, stream: str, *, checkpoints: bool) -> None:
-        """Forget a stream whose file is another one or gone."""
+        """Forget a stream whose file was replaced or is gone."""
         self._put(lambda batch: batch.drop(stream, checkpoints=checkpoints))
 
     async def write_out(self) -> None:
-        """Return when all that waits is in the file, or is lost."""
+        """Return when all waiting rows are written or lost."""
         if self._writer is not None:
             await trio.to_thread.run_sync(self._write_out)
 
     async def shut(self) -> None:
-        """Write all that waits and close the file."""
+        """Write all waiting rows and close the file."""
         if self._reader is not None:
             self._forget_reader()
         with self._lock:
@@ -148,7 +148,7 @@ class Notes:
             await trio.to_thread.run_sync(self._writer.join, abandon_on_cancel=True)
 
     def _unwritten(self) -> tuple[SidecarBatch, ...]:
-        """What is not in the file yet, newest first."""
+        """The batches that are not in the file yet, newest first."""
         if self._writer is None:
             return ()
         with self._lock:
@@ -165,7 +165,7 @@ class Notes:
             self._lock.notify_all()
 
     def _ask(self, ask: Callable[[sqlite3.Connection], T | None]) -> T | None:
-        """What the file says; None where it cannot say anything."""
+        """Read from the file; None if it cannot be read."""
         import sqlite3
 
         from codexd_eventstore.sidecar import file as notes_file
@@ -201,7 +201,7 @@ class Notes:
         """The body of the writer's thread."""
         db: sqlite3.Connection | None = None
         while self._next():
-            with suppress(Exception):  # whatever it is: notes are lost, and nothing else
+            with suppress(Exception):  # any error loses only sidecar rows
                 db = self._write_batch(db)
             with self._lock:
                 self._flying = None
@@ -210,7 +210,7 @@ class Notes:
             db.close()
 
     def _next(self) -> bool:
-        """Wait until there is something to write, and let it gather; whether there is."""
+        """Wait until there is something to write, and collect more; returns False at the end."""
         with self._lock:
             self._lock.wait_for(lambda: self._waiting or self._renew or self._closing)
             self._lock.wait_for(lambda: self._hurry or self._closing, timeout=GATHER_SECONDS)

@@ -1,4 +1,4 @@
-"""What is noted of a log, and what waits to be written of it."""
+"""The rows of the sidecar, and a batch of rows to write."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from codexd_eventstore.format.offsets import LogOffset
 
 
 class OpenHint(msgspec.Struct, frozen=True, gc=False):
-    """What is noted of one log."""
+    """The open hint of a log."""
 
-    head: int  # the checksum of how its file begins: tells it from another file of that name
-    place: LogOffset  # where to read it from when it is opened
-    durable: LogOffset  # up to where the disk was known to have it
-    keys_to: int = -1  # the keys of all appends up to this `seq` are noted; -1: of none
+    head: int  # the checksum of its first line, which tells it from another file of its name
+    place: LogOffset  # where to start reading when it is opened
+    durable: LogOffset  # the offset up to which it was known to be on disk
+    keys_to: int = -1  # the keys of all appends up to this `seq` are stored; -1: none
 
 
 class NotedKeys(msgspec.Struct, frozen=True):
-    """The idempotency keys of a log's appends behind `after`, up to the durable point of a mark."""
+    """The idempotency keys of a log's appends after `after`, up to the durable point of a hint."""
 
-    after: int | None  # None: they are all that the log has
+    after: int | None  # None: they are all keys of the log
     spans: tuple[tuple[str, int, int], ...]  # (key, first, last)
 
 
 class SnapshotRow(msgspec.Struct, frozen=True):
-    """A snapshot, and the checksum of the record that it ends with."""
+    """A snapshot, and the checksum of its last record."""
 
     seq: int
     chain: int
@@ -32,7 +32,7 @@ class SnapshotRow(msgspec.Struct, frozen=True):
 
 
 class SidecarBatch:
-    """What is to be written next; a stream that is dropped is dropped before anything is set."""
+    """The rows to write next; drops are applied first."""
 
     def __init__(self) -> None:
         self.drops: dict[str, bool] = {}  # by stream: whether with its checkpoints
@@ -45,7 +45,7 @@ class SidecarBatch:
         return bool(self.drops or self.marks or self.snapshots or self.checkpoints)
 
     def drop(self, stream: str, *, checkpoints: bool) -> None:
-        """Forget a stream, also what was to be noted of it."""
+        """Forget a stream, including its rows in this batch."""
         self.drops[stream] = checkpoints or self.drops.get(stream, False)
         self.marks.pop(stream, None)
         for name in [name for name in self.snapshots if name[0] == stream]:
@@ -55,7 +55,7 @@ class SidecarBatch:
                 del self.checkpoints[pair]
 
     def set_mark(self, stream: str, mark: OpenHint, keying: NotedKeys) -> None:
-        """Note a mark; keys that wait to be noted are kept with it."""
+        """Set an open hint; waiting keys of the stream are kept."""
         waiting = self.marks.get(stream)
         if waiting is not None and keying.after is not None:
             old_mark, old = waiting
