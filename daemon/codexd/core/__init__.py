@@ -1,1 +1,1 @@
-"""The pure heart: events, commands, and the three functions decide, evolve and due. No clock, no I/O."""
+"""The pure core: events, commands, and the three functions decide, evolve and due. No clock, no I/O."""

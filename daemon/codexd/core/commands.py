@@ -1,6 +1,6 @@
-"""Everything that can be asked of a thread: by people, through a frontend, or by our own effects.
+"""The commands to a thread, from people through a frontend, or from effects of the daemon.
 
-A command brings along what a decision needs from the world: ids, the date, the text of drafts. Commands
+A command carries the inputs of a decision: ids, the date, the text of drafts. Commands
 of people are imperatives; those of effects report.
 """
 
@@ -34,7 +34,7 @@ class _Command(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StartThread(_Command, frozen=True, kw_only=True):
-    """Begin a conversation."""
+    """Start a thread."""
 
     settings: Settings
     originator: str
@@ -49,29 +49,29 @@ class StartThread(_Command, frozen=True, kw_only=True):
 
 
 class RenameThread(_Command, frozen=True, kw_only=True):
-    """Give it a name, or take it away."""
+    """Set or remove the thread's name."""
 
     name: str | None
 
 
 class ArchiveThread(_Command, frozen=True, kw_only=True):
-    """Put it aside; a running turn is interrupted."""
+    """Archive the thread; a running turn is interrupted."""
 
     open_items: tuple[OpenItem, ...] = ()
 
 
 class UnarchiveThread(_Command, frozen=True, kw_only=True):
-    """Bring it back."""
+    """Unarchive the thread."""
 
 
 class ChangeSettings(_Command, frozen=True, kw_only=True):
-    """Change some of its settings."""
+    """Change settings of the thread."""
 
     change: SettingsChange
 
 
 class StartTurn(_Command, frozen=True, kw_only=True):
-    """Answer this input, now or as soon as the turns before it have ended."""
+    """Start a turn with an input, now or when the turns before it have ended."""
 
     turn_id: TurnId
     item_id: ItemId
@@ -83,7 +83,7 @@ class StartTurn(_Command, frozen=True, kw_only=True):
 
 
 class StartReview(_Command, frozen=True, kw_only=True):
-    """Have a reviewer look at the work, in a turn of its own; a turn that runs makes way."""
+    """Start a review, in a turn of its own; a running turn is interrupted."""
 
     turn_id: TurnId
     target: ReviewTarget
@@ -94,26 +94,26 @@ class StartReview(_Command, frozen=True, kw_only=True):
 
 
 class CompactThread(_Command, frozen=True, kw_only=True):
-    """Shorten the model's history, in a turn of its own."""
+    """Compact the model's history, in a turn of its own."""
 
     turn_id: TurnId
 
 
 class PinRecord(_Command, frozen=True, kw_only=True):
-    """Have every compaction keep what the model was given of a record."""
+    """Keep the model's items of a record in every compaction."""
 
     seq: int
     items: tuple[msgspec.Raw, ...]
 
 
 class UnpinRecord(_Command, frozen=True, kw_only=True):
-    """Let it go with the next compaction."""
+    """Remove the pin of a record."""
 
     seq: int
 
 
 class SteerTurn(_Command, frozen=True, kw_only=True):
-    """Add input to the turn that runs."""
+    """Add input to the running turn."""
 
     expected_turn: TurnId
     item_id: ItemId
@@ -122,23 +122,23 @@ class SteerTurn(_Command, frozen=True, kw_only=True):
 
 
 class WithdrawInput(_Command, frozen=True, kw_only=True):
-    """Take back an input that still waits for its turn."""
+    """Withdraw a queued input."""
 
     item_id: ItemId
 
 
 class RevertHistory(_Command, frozen=True, kw_only=True):
-    """Take back a turn and all turns behind it."""
+    """Take back a turn and all later turns."""
 
     before_turn: TurnId
-    to_seq: int  # the end of the last turn that is left; 0: none is
-    turns: int  # so many are taken back
+    to_seq: int  # the end of the last turn that is kept; 0: no turn is kept
+    turns: int  # how many are taken back
     turns_left: int
-    markers: int  # so many the thread had when that was looked up
+    markers: int  # the thread's number of markers when this was looked up
 
 
 class UndoRevert(_Command, frozen=True, kw_only=True):
-    """Bring back what the last revert that stands took away."""
+    """Undo the last revert that is in force."""
 
     reverted_seq: int
     turns: int
@@ -146,16 +146,16 @@ class UndoRevert(_Command, frozen=True, kw_only=True):
 
 
 class UndoCompaction(_Command, frozen=True, kw_only=True):
-    """Have the model's history as if that compaction had not happened."""
+    """Restore the model's history as if a compaction had not happened."""
 
     compacted_seq: int
     markers: int
 
 
 class OpenItem(msgspec.Struct, frozen=True):
-    """An item that was still streaming, with what had been shown of it."""
+    """An item that was still streaming, with the text that was shown."""
 
-    item_id: ItemId  # of a `call`: the call's id, and `text` is what its command had printed
+    item_id: ItemId  # for a `call`: the call's id, and `text` is the output of its command
     kind: ItemKind
     text: str = ""
     summary: tuple[str, ...] = ()
@@ -164,9 +164,9 @@ class OpenItem(msgspec.Struct, frozen=True):
 
 
 class InterruptTurn(_Command, frozen=True, kw_only=True):
-    """Stop the turn that runs."""
+    """Interrupt the running turn."""
 
-    turn_id: TurnId | None = None  # None: whichever runs
+    turn_id: TurnId | None = None  # None: any turn
     reason: Literal["interrupted", "shutdown"] = "interrupted"
     open_items: tuple[OpenItem, ...] = ()
 
@@ -175,53 +175,53 @@ class DecideApproval(_Command, frozen=True, kw_only=True):
     """Answer the question whether a tool may run."""
 
     approval_id: ApprovalId
-    action_hash: str  # of the action that was shown to whoever answers
+    action_hash: str  # of the action that was shown
     decision: Decision
     note: str | None = None
     open_items: tuple[OpenItem, ...] = ()  # for `cancel`, which interrupts
 
 
 class ToolCallDone(msgspec.Struct, frozen=True):
-    """A whole item with a tool call in it, the call's arguments read."""
+    """A complete item with a tool call, whose arguments are parsed."""
 
     item: ModelItemDone
     ref: ToolCallRef
     action: ToolAction
 
 
-# What of a model's output is told to the thread.
+# The parts of a model's output that are reported to the thread.
 ModelDone = ModelItemDone | ToolCallDone | ModelResponseDone
 
 
 class Bridge(msgspec.Struct, frozen=True):
-    """What stays of a history in front of the summary."""
+    """The items of a history that are kept before the summary."""
 
     items: tuple[msgspec.Raw, ...] = ()
-    context_at: int = 0  # in front of which of them fresh context belongs
+    context_at: int = 0  # the index at which fresh context is inserted
     kept: tuple[KeptMessage, ...] = ()
     pins: tuple[int, ...] = ()
-    left_out: int = 0  # items that the summary's request had no room for
+    left_out: int = 0  # items that did not fit into the summary's request
 
 
 class ReportModel(_Command, frozen=True, kw_only=True):
-    """What one read of a model's stream brought, in order."""
+    """The output of one read of a model's stream, in order."""
 
     call_id: ModelCallId
     attempt: int
     seen: tuple[ModelDone, ...]
-    open_items: tuple[OpenItem, ...] = ()  # where the response ends: an incomplete one leaves some
-    bridge: Bridge | None = None  # where a summary's response ends
+    open_items: tuple[OpenItem, ...] = ()  # at the end of an incomplete response
+    bridge: Bridge | None = None  # at the end of a summary's response
 
 
 class Shorter(msgspec.Struct, frozen=True):
-    """A summary's request with less in it."""
+    """A shorter request for a summary."""
 
-    left_out: int  # so many of the oldest items
-    items: int  # that makes so many in all: a call goes with its answer
+    left_out: int  # how many of the oldest items are left out
+    items: int  # the same with paired items: a call is left out with its answer
 
 
 class ReportModelFailure(_Command, frozen=True, kw_only=True):
-    """An attempt came to nothing."""
+    """An attempt failed."""
 
     call_id: ModelCallId
     attempt: int
@@ -232,10 +232,10 @@ class ReportModelFailure(_Command, frozen=True, kw_only=True):
     attempts_max: int  # how many failures of this kind the provider's budget allows
     rate_limits: dict[str, str] | None = None
     open_items: tuple[OpenItem, ...] = ()
-    shorter: Shorter | None = None  # of a summary's request that was too long: the next to try
+    shorter: Shorter | None = None  # the next request to try, if a summary's request was too long
     images: tuple[
         str, ...
-    ] = ()  # that the provider did not accept, and that the next attempt goes without
+    ] = ()  # that the provider did not accept; the next attempt leaves them out
     asked: tuple[str, str] = ("", "")  # the model and the provider
 
 
@@ -243,7 +243,7 @@ class RetryModelCall(_Command, frozen=True, kw_only=True):
     """The wait is over."""
 
     call_id: ModelCallId
-    attempt: int  # the one that failed
+    attempt: int  # the failed attempt
 
 
 class ReportSpawned(_Command, frozen=True, kw_only=True):
@@ -255,7 +255,7 @@ class ReportSpawned(_Command, frozen=True, kw_only=True):
 
 
 class ReportToolEnded(_Command, frozen=True, kw_only=True):
-    """A tool call has its answer."""
+    """A tool call has its result."""
 
     call_id: CallId
     result: ToolResult
@@ -270,7 +270,7 @@ class ReportProcessEnded(_Command, frozen=True, kw_only=True):
 
 
 class ReportTitle(_Command, frozen=True, kw_only=True):
-    """A model was asked for the thread's title."""
+    """The request for the thread's title has ended."""
 
     title: str | None = None
     usage: msgspec.Raw = NO_JSON
@@ -284,29 +284,29 @@ class ReportReview(_Command, frozen=True, kw_only=True):
     child_id: ThreadId
     ended: Literal["completed", "interrupted", "failed"] = "completed"
     answer: str = ""  # its last message
-    error: TurnError | None = None  # of one that failed
+    error: TurnError | None = None  # if it failed
     used: Tokens | None = None
 
 
 class TakenFrom(msgspec.Struct, frozen=True):
-    """Where the past of a thread comes from."""
+    """The origin of imported records."""
 
     origin: Literal["package", "rollout", "log"]
-    path: str | None = None  # the file, as somebody named it
+    path: str | None = None  # the file, as the client named it
 
 
 class Recover(_Command, frozen=True, kw_only=True):
-    """The daemon that ran this thread is gone; another has opened its log."""
+    """A new daemon has opened the log of a thread that another daemon ran."""
 
     open_items: tuple[OpenItem, ...] = ()
-    resume: bool = True  # False: a turn that was running is interrupted
-    repaired: str | None = None  # what a torn tail lost
+    resume: bool = True  # False: a running turn is interrupted
+    repaired: str | None = None  # a sentence on the torn tail that was cut off
     forked: bool = False  # it is a fork, opened for the first time
-    taken_from: TakenFrom | None = None  # its log was just brought in from elsewhere
+    taken_from: TakenFrom | None = None  # its log was just imported
 
 
 class GoOn(_Command, frozen=True, kw_only=True):
-    """Go on where nothing but the disk held the thread up."""
+    """Continue a thread that only waited for the disk."""
 
 
 Command = (
@@ -341,7 +341,7 @@ Command = (
 
 
 class Rejected(Exception):
-    """The command makes no sense in the thread's present state; a sentence for whoever asked.
+    """The command is not allowed in the thread's present state; the message is for the client.
 
     `code` is a stable snake_case word for programs.
     """

@@ -1,1 +1,1 @@
-"""The one place that judges: `decide`, and the rules for each kind of command."""
+"""`decide`, and the rules for each kind of command."""

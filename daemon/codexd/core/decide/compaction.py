@@ -1,7 +1,7 @@
-"""When the model's history is shortened, how a summary is asked for, and what comes of the answer.
+"""When the model's history is compacted, the request for a summary, and the new history.
 
-A compaction is part of the turn that needs it, or a turn of its own. Until `history.compacted` nothing has
-changed for the model: whatever fails or is interrupted before leaves the history as it was.
+A compaction is part of the turn that needs it, or a turn of its own. Until `history.compacted` the model's
+history is unchanged: a compaction that fails or is interrupted before leaves it as it was.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from codexd.core.values.provider_items import text_message
 from codexd.core.values.settings import Settings
 from codexd.core.values.truncate import truncate_middle
 
-# Without an answer in between, more of them do not help: what is left is a person's words and a summary.
+# Without an answer in between, more compactions do not help: only a person's messages and a summary are left.
 COMPACTIONS_IN_A_ROW_MAX = 2
-# A model that had nothing to say twice will have nothing to say.
+# A model that gave an empty summary twice will not give another.
 SILENT_REPLIES_MAX = 2
-# A model that does not heed "in as few words as do" must not fill what was to be emptied.
+# A model that ignores "in as few words as do" must not fill the context window with its summary.
 SUMMARY_PART_OF_WINDOW = 4
 TOO_LONG = "contextWindowExceeded"
 
@@ -50,12 +50,12 @@ _SILENT = TurnError(
 
 
 def reason_before_turn(state: ThreadState, queued: InputQueued, limits: Limits) -> Reason | None:
-    """Why the history must be shortened before a turn with these limits may begin."""
+    """Why the history must be compacted before a turn with these limits may begin."""
     window = state.window
     if window.full:
         return "window_exceeded"
     asked = tokens_of(dict(window.queued).get(queued.item_id, 0))
-    # A thread that holds nothing yet gets no shorter, however much is asked of it.
+    # A thread without history cannot be made shorter, however long the new prompt is.
     if limits.compact_at is None or not state.turns_started or not window.context_tokens:
         return None
     if window.context_tokens + asked < limits.compact_at:
@@ -68,7 +68,7 @@ def _is_smaller(limits: Limits, before: Limits) -> bool:
 
 
 def reason_within_turn(state: ThreadState) -> Reason | None:
-    """Why the history must be shortened before the turn's next request."""
+    """Why the history must be compacted before the turn's next request."""
     turn = state.turn
     assert turn is not None
     if state.window.full:
@@ -86,7 +86,7 @@ def begin_compaction(
     phase: Phase,
     other: Settings | None = None,
 ) -> None:
-    """Ask for a summary, in the turn that runs; `other` says whom, where it is not the turn's own model."""
+    """Request a summary, in the running turn; `other` are the settings of another model to ask."""
     turn, state = transition.state.turn, transition.state
     assert turn is not None
     transition.add(
@@ -115,7 +115,7 @@ def _ask(transition: Transition) -> None:
 
 
 def call_again(transition: Transition, call: ModelCall, shorter: Shorter | None = None) -> None:
-    """The next attempt of a request, with less in it where that is asked for."""
+    """The next attempt of a request; `shorter` leaves out items."""
     turn = transition.state.turn
     assert turn is not None
     asked = turn.settings
@@ -134,7 +134,7 @@ def call_again(transition: Transition, call: ModelCall, shorter: Shorter | None 
 
 
 def finish_compaction(transition: Transition, bridge: Bridge | None, lookups: Lookups) -> None:
-    """The summary's response is whole: go on from it, or ask once more where it says nothing."""
+    """The summary's response is complete: use it, or ask once more if it is empty."""
     turn = transition.state.turn
     assert turn is not None
     compaction = turn.compaction
@@ -149,9 +149,9 @@ def finish_compaction(transition: Transition, bridge: Bridge | None, lookups: Lo
     started, state = compaction.started, transition.state
     context = _context_anew(state, lookups) if started.phase == "mid_turn" else []
     at = bridge.context_at
-    told = tuple(msgspec.Raw(text_message(one.role, one.text)) for one in context)
+    context_items = tuple(msgspec.Raw(text_message(added.role, added.text)) for added in context)
     summary = _summary_item(compaction.summary, turn.limits.window)
-    items = (*bridge.items[:at], *told, *bridge.items[at:], summary)
+    items = (*bridge.items[:at], *context_items, *bridge.items[at:], summary)
     pending_bytes = state.window.pending_bytes
     transition.add(
         HistoryCompacted(
@@ -167,8 +167,8 @@ def finish_compaction(transition: Transition, bridge: Bridge | None, lookups: Lo
             left_out=bridge.left_out,
         )
     )
-    for one in context:
-        transition.add(replace(one, within=True))
+    for added in context:
+        transition.add(replace(added, within=True))
 
 
 def _summary_item(summary: str, window: int | None) -> msgspec.Raw:
@@ -178,7 +178,7 @@ def _summary_item(summary: str, window: int | None) -> msgspec.Raw:
 
 
 def _context_anew(state: ThreadState, lookups: Lookups) -> list[ContextAdded]:
-    """All that the model was told of its surroundings, as it is now."""
+    """All context of the model, as it is now."""
     turn, told = state.turn, state.told
     assert turn is not None
     today = told.environment.current_date if told.environment is not None else None
@@ -188,7 +188,7 @@ def _context_anew(state: ThreadState, lookups: Lookups) -> list[ContextAdded]:
 
 
 def give_compaction_up(transition: Transition, error: TurnError) -> None:
-    """No summary will come; the turn cannot go on."""
+    """The compaction has failed, and the turn with it."""
     turn = transition.state.turn
     assert turn is not None
     assert turn.compaction is not None
@@ -199,7 +199,7 @@ def give_compaction_up(transition: Transition, error: TurnError) -> None:
 def ask_for_less(
     transition: Transition, call: ModelCall, failed: ModelCallFailed, shorter: Shorter
 ) -> None:
-    """The summary's own request was too long: say so, and try it with less in it."""
+    """The request for a summary was too long: warn, and try a shorter request."""
     error = TurnError(
         f"The history is too long even to be summarised: its {shorter.items} oldest items are left out of "
         "the question, and it is asked again",

@@ -1,8 +1,7 @@
-"""What the model is yet to be told before a turn: instructions of the thread and of the project, and where it works.
+"""The context that is added before a turn: instructions of the thread and of the project, and the environment.
 
-Law: each is told whole once, and again when it has become another. What a thread has told stands in its
-state; where the model has lost it, by a compaction or a revert, the state has forgotten it too, and all of
-it is due.
+Law: each is sent as a whole once, and again when it changes. The state holds the context that the model has;
+after a compaction or a revert the state has forgotten what the model has lost, so that all of it is due again.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from codexd.core.values.settings import Settings
 def context_due(
     state: ThreadState, settings: Settings, today: str | None, lookups: Lookups
 ) -> list[Event]:
-    """What to tell before a turn with these settings, and what a person is to know of that."""
+    """The context to add before a turn with these settings, and warnings about it."""
     due: list[Event] = []
     if state.developer_instructions and not state.told.developer:
         due.append(ContextAdded("developer", "developer", state.developer_instructions))
@@ -35,7 +34,7 @@ def context_due(
 
 def _instructions_due(state: ThreadState, cwd: str, lookups: Lookups) -> list[Event]:
     if state.reviews is not None:
-        return []  # A reviewer judges by what it was told, and by what it sees.
+        return []  # A reviewer has its own instructions.
     found = lookups.user_instructions.get(cwd)
     if found is None:
         return []
@@ -51,13 +50,13 @@ def _instructions_due(state: ThreadState, cwd: str, lookups: Lookups) -> list[Ev
 
 
 def new_instructions(state: ThreadState, wanted: str | None) -> str | None:
-    """The daemon's base instructions where they count and are not those of the turn before."""
+    """The daemon's base instructions, if the thread uses them and they differ from the turn before."""
     known = state.instructions is not None or wanted == state.base_instructions
     return None if known else wanted
 
 
 def warnings_due(state: ThreadState, complaints: tuple[Notice, ...]) -> list[ThreadWarned]:
-    """What of it was not said in this thread yet."""
+    """The notices that this thread has not had yet, as warnings."""
     return [
         ThreadWarned(complaint.about, complaint.message)
         for complaint in complaints

@@ -1,4 +1,4 @@
-"""The fact that an item was cut off, with as much of its text as one record has room for; pure."""
+"""`model.item_cut` with as much of the item's text as a record can hold; pure."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from codexd.core.events.events import ItemCut, encode_event
 
 Why = Literal["interrupted", "failed", "restarted"]
 
-# The fact as JSON: as large as an answer's item may become (models/answer_size.py) and a little more, for its other
-# members. A record of the log has 16 MiB; a draft that is left may be larger than both.
+# The size of the event as JSON: as large as an answer's item may become (models/answer_size.py), and a little more for
+# its other members. A record of the log may have 16 MiB; a draft may be larger than both.
 CUT_BYTES_MAX: Final = 2 * 1024 * 1024 + 64 * 1024
-# What no character is longer than in JSON: `\u0000`.
+# The longest form of a character in JSON: `\u0000`.
 _CHARACTER_BYTES_MAX: Final = 6
-# Parts of a summary or of a reasoning: no model comes near, and each takes room though it is empty.
+# Parts of a summary or of a reasoning: no model has so many, and an empty part takes room too.
 PARTS_MAX: Final = 1000
-# Room for the other members, and for what is said of each text that is cut.
+# Room for the other members, and for the note on each text that is cut.
 _OTHER_MEMBERS_BYTES: Final = 32 * 1024
 
 _encode = msgspec.json.Encoder().encode
@@ -28,7 +28,7 @@ _decode = msgspec.json.Decoder(str).decode
 
 
 def fitted_cut(item: OpenItem, why: Why) -> ItemCut:
-    """What had been shown of an item. What there is no room for is left out at the end, and that is said there."""
+    """The shown text of an item. Text that does not fit is left out at the end, with a note."""
     cut = ItemCut(
         item.item_id, item.kind, why, item.text, item.summary, item.content, item.started_ms
     )
@@ -49,13 +49,13 @@ def fitted_cut(item: OpenItem, why: Why) -> ItemCut:
 
 
 class _Room:
-    """So many bytes of JSON, given to one text after another."""
+    """A number of bytes of JSON, which texts use up one after another."""
 
     def __init__(self, left: int) -> None:
         self._left = left
 
     def of(self, text: str) -> str:
-        """As much of the text as there is room for."""
+        """As much of the text as fits."""
         json = _encode(text)
         kept = text if len(json) <= self._left else _beginning(json, self._left)
         self._left = max(0, self._left - len(json))
@@ -68,7 +68,7 @@ class _Room:
 
 
 def _beginning(json: bytes, size: int) -> str:
-    """The text of the first bytes of a JSON string, without the part of a character at their end."""
+    """The text of the first bytes of a JSON string, without an incomplete character at their end."""
     for end in range(size, max(1, size - _CHARACTER_BYTES_MAX), -1):
         with suppress(msgspec.DecodeError, UnicodeDecodeError):
             return _decode(json[:end] + b'"')

@@ -1,7 +1,7 @@
-"""decide(state, command) -> events: the only place that judges.
+"""decide(state, command, lookups) -> events: the only place that applies rules.
 
-It returns what happens, or raises `Rejected` with a sentence for whoever asked. A report that comes too
-late, of an effect that is no longer due, decides to nothing.
+It returns the events that happen, or raises `Rejected` with a message for the client. A late report, of an
+effect that is no longer due, gives no events.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ from codexd.core.values.ids import ModelCallId
 from codexd.core.values.items import TextInput, UserInput
 from codexd.core.values.settings import SettingsChange
 
-# Inputs that may wait behind a running turn: a person's evening, not a program's mistake.
+# Inputs that may wait for a running turn: enough for a person's evening, and a bound for a program's mistake.
 QUEUE_INPUTS_MAX = 64
 
 
 def decide(state: ThreadState, command: Command, lookups: Lookups = NO_LOOKUPS) -> list[Event]:
-    """What happens when this is asked of a thread in this state. Raises: Rejected."""
+    """The events of a command to a thread in this state. Raises: Rejected."""
     transition = Transition(state)
     match command:
         case c.StartThread():
@@ -81,7 +81,7 @@ def decide(state: ThreadState, command: Command, lookups: Lookups = NO_LOOKUPS) 
         case c.ReportReview():
             end_review(transition, command)
         case c.GoOn():
-            pass  # What is due follows from where the thread stands.
+            pass  # What is due follows from the state.
         case c.CompactThread() | c.PinRecord() | c.UnpinRecord():
             refuse_unless_open(transition.state)
             decide_keeping(transition, command, lookups)
@@ -183,7 +183,7 @@ def _start_turn(transition: Transition, command: c.StartTurn) -> None:
 
 
 def _asked_change(state: ThreadState, change: SettingsChange) -> SettingsChange | None:
-    """What of it the turn must carry: all of it where others may change the settings before it starts."""
+    """The settings that the queued turn must carry: all, if other commands may change them before it starts."""
     if state.turn is not None or state.queue:
         return change if change != SettingsChange() else None
     assert state.settings is not None
@@ -217,7 +217,7 @@ def _refuse_empty(content: tuple[UserInput, ...]) -> None:
 
 
 def refuse_unless_open(state: ThreadState) -> None:
-    """Raises: Rejected, where nothing may be asked of the thread."""
+    """Raises: Rejected, if the thread accepts no commands."""
     if state.settings is None:
         raise Rejected("thread_not_started", "the thread was never started: nothing was done")
     if state.archived:
@@ -227,7 +227,7 @@ def refuse_unless_open(state: ThreadState) -> None:
 
 
 def running(state: ThreadState, expected: str | None, verb: str) -> Turn:
-    """The running turn, if it is the one expected. Raises: Rejected."""
+    """The running turn, if it is the expected turn. Raises: Rejected."""
     if state.turn is None:
         raise Rejected("no_active_turn", f"no active turn to {verb}")
     if expected is not None and state.turn.turn_id != expected:
@@ -239,7 +239,7 @@ def running(state: ThreadState, expected: str | None, verb: str) -> Turn:
 
 
 def settle(transition: Transition, lookups: Lookups) -> None:
-    """Go on where nothing holds the thread up: the model's next call, the turn's end, the next turn."""
+    """Continue a thread that waits for nothing: the model's next call, the turn's end, the next turn."""
     while not transition.state.archived and not transition.state.fork_open:
         turn = transition.state.turn
         if turn is None:
@@ -265,7 +265,7 @@ def _begin_turn(transition: Transition, queued: InputQueued, lookups: Lookups) -
     known = lookups.of(settings)
     limits, tuned = known.limits, known.tuned
     reason = reason_before_turn(transition.state, queued, limits)
-    # What is about to be shortened away is told again, whole: it will stand behind the summary.
+    # Context that the compaction drops is sent again as a whole: it will follow the summary.
     knows = state if reason is None else replace(state, told=KnownContext())
     for event in (
         *warnings_due(state, tuned.complaints),

@@ -1,4 +1,4 @@
-"""Judging what our own effects report, what a person answers, and what a dead daemon left behind."""
+"""Rules for reports of effects, answers to approvals, and recovery after a daemon died."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def decide_model(
     command: c.ReportModel | c.ReportModelFailure | c.RetryModelCall,
     lookups: Lookups,
 ) -> None:
-    """What the model's stream brought, how it broke, or that the wait before a retry is over."""
+    """Output of the model's stream, its failure, or the end of the wait before a retry."""
     call = transition.state.turn.call if transition.state.turn is not None else None
     if call is None or (call.call_id, call.attempt) != (command.call_id, command.attempt):
         return
@@ -86,7 +86,7 @@ def _seen_apart(
     bridge: Bridge | None,
     lookups: Lookups,
 ) -> None:
-    """What came of the question for a summary: kept, and shown to nobody; a call in it is not made."""
+    """Output of a request for a summary: stored, and not shown; a tool call in it is not made."""
     match seen:
         case ModelItemDone():
             transition.add(ItemCompleted(seen.item_id, "other", seen.item, seen.started_ms))
@@ -138,17 +138,17 @@ def _changed_limits(transition: Transition, limits: dict[str, str] | None) -> di
 
 
 def _admit(transition: Transition, call: ToolCallDone, lookups: Lookups) -> None:
-    """Start a call, ask a person first, or answer it at once where it cannot be made."""
+    """Start a call, ask a person first, or answer it at once if it cannot be made."""
     turn = transition.state.turn
     assert turn is not None
     call_id, action = call.ref.call_id, permitted(turn.settings, call.action)
     allowed = transition.state.allowed_for_session
     reason = needs_approval(turn.settings, action, allowed, lookups.git_may_run)
-    told = kind_of(action).refusal(action) or stood_in_for(action)
-    if told is None and reason is not None and request_for(action) is None:
-        told = NOBODY_TO_ASK
-    if told is not None:
-        transition.add(ToolEnded(call_id, ToolResult("failed", told, told)))
+    refusal = kind_of(action).refusal(action) or stood_in_for(action)
+    if refusal is None and reason is not None and request_for(action) is None:
+        refusal = NOBODY_TO_ASK
+    if refusal is not None:
+        transition.add(ToolEnded(call_id, ToolResult("failed", refusal, refusal)))
         return
     if reason is None:
         transition.add(ToolStarted(call_id, action, runs_guarded(turn.settings, action, allowed)))
@@ -193,15 +193,15 @@ def _failed(transition: Transition, call: ModelCall, command: c.ReportModelFailu
         return
     too_long = command.error.codex_error_info == TOO_LONG
     if retry or (too_long and turn.compactions < COMPACTIONS_IN_A_ROW_MAX):
-        return  # What is too long is compacted before the turn goes on.
+        return  # A request that is too long is compacted before the turn goes on.
     for open_call in turn.open_calls:
-        # A call made before the stream broke has nobody left who waits for its answer.
+        # The result of a call that was made before the stream broke is no longer needed.
         transition.abort(open_call.call_id, command.open_items, "aborted: the turn failed")
     transition.add(TurnFailed(_with_pins(transition, command.error) if too_long else command.error))
 
 
 def _with_pins(transition: Transition, error: TurnError) -> TurnError:
-    """What no compaction takes away may be what is too much."""
+    """Add to the error how much the pins take, since no compaction drops them."""
     pins = transition.state.pins
     if not pins:
         return error
@@ -214,7 +214,7 @@ def _with_pins(transition: Transition, error: TurnError) -> TurnError:
 
 
 def _numbered(error: TurnError, failure: int, failures_max: int) -> TurnError:
-    """The error as the original words it for screens, its own message kept beside."""
+    """The error in Codex's words for screens, with its own message as a detail."""
     details = error.additional_details
     return TurnError(
         f"Reconnecting... {failure}/{failures_max}",
@@ -233,9 +233,9 @@ def _retry(transition: Transition, call: ModelCall) -> None:
 def decide_tools(
     transition: Transition, command: c.ReportSpawned | c.ReportToolEnded | c.ReportProcessEnded
 ) -> None:
-    """A tool's process runs, or it has its answer, or what it had left running is over."""
+    """A tool's process has started, a call has ended, or a process that outlived its call has ended."""
     if isinstance(command, c.ReportProcessEnded):
-        if any(one.process == command.process for one in transition.state.processes):
+        if any(process.process == command.process for process in transition.state.processes):
             transition.add(ProcessEnded(command.process, command.result))
         return
     call = _running(transition, command.call_id)
@@ -291,11 +291,11 @@ def decide_approval(transition: Transition, command: c.DecideApproval) -> None:
     transition.add(ApprovalDecided(command.approval_id, command.decision, command.note))
     match command.decision:
         case "accept" | "acceptForSession":
-            told = not_as_asked(call.action, call.asked_hash)
-            if told is None:
+            refusal = not_as_asked(call.action, call.asked_hash)
+            if refusal is None:
                 transition.add(ToolStarted(call.call_id, call.action))
             else:
-                transition.add(ToolEnded(call.call_id, ToolResult("failed", told, told)))
+                transition.add(ToolEnded(call.call_id, ToolResult("failed", refusal, refusal)))
         case "decline" | "cancel":
             transition.add(ToolEnded(call.call_id, ToolResult("declined", DECLINED)))
             if command.decision == "cancel":
@@ -305,10 +305,10 @@ def decide_approval(transition: Transition, command: c.DecideApproval) -> None:
 
 
 def decide_recovery(transition: Transition, command: c.Recover) -> None:
-    """Take up a thread that nobody was left to run.
+    """Resume a thread whose daemon died.
 
-    A model call in flight is made again; of a tool that was running its row in the table of kinds says what
-    becomes. An open question stays open, queued input stays queued.
+    A model call in flight is made again; for a running tool its row in the table of kinds decides.
+    An open question stays open, queued input stays queued.
     """
     end_processes(transition, RESTARTED, but_adopted=True)
     turn = transition.state.turn
@@ -335,11 +335,11 @@ def _take_up_call(transition: Transition, call: OpenCall, open_items: tuple[Open
         transition.abort(call.call_id, open_items, RESTARTED)
         return
     if call.approval_id is not None:
-        if request_for(action) is None:  # Another version has asked.
+        if request_for(action) is None:  # The question is from another version.
             transition.abort(call.call_id, open_items, NOBODY_TO_ASK)
         return
     rule = kind_of(action).after_crash
-    # What was repeated once may be what the daemon dies of.
+    # A call that was already repeated may be the reason why the daemon died.
     if rule == "declare unknown" or not call.running or (rule, call.again) == ("repeat", "repeat"):
         transition.abort(call.call_id, open_items, RESTARTED)
     else:

@@ -1,7 +1,7 @@
-"""What a decision knows beside the thread's own past: a value, gathered before the decision is made.
+"""The data that a decision needs beside the state: a value that is gathered before the decision.
 
-`questions.py` says what a command needs; whoever decides gathers that, and decides once.
-Law: the answers that matter later are written into the events, so that nothing is asked again at a replay.
+`questions.py` says what a command needs; the actor looks that up, and decides once.
+Law: answers that matter later are written into the events, so that a replay looks nothing up.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from codexd.core.values.settings import ApprovalPolicy, SandboxMode, Settings, T
 
 
 class Titles(msgspec.Struct, frozen=True):
-    """That threads are to be named by a model."""
+    """Titles are made by a model."""
 
     model: str | None = None  # None: the thread's own
 
 
 class Here(msgspec.Struct, frozen=True):
-    """What holds on this machine for a thread of which nobody here has said anything."""
+    """The defaults of this machine for an imported thread."""
 
     approval_policy: ApprovalPolicy = "untrusted"
     sandbox: SandboxMode = "read-only"
@@ -32,32 +32,32 @@ class Here(msgspec.Struct, frozen=True):
 
 
 class ForSettings(msgspec.Struct, frozen=True):
-    """What holds for a turn with certain settings."""
+    """The data for a turn with certain settings."""
 
     limits: Limits = Limits()
     tuned: Tuned = Tuned()
-    # What the model is told first, where the thread has nothing of its own.
+    # The base instructions, if the thread has none of its own.
     instructions: str | None = None
 
 
 class Lookups(msgspec.Struct, frozen=True, kw_only=True):
-    """The world as it is while something is decided, as far as the decision asks for it."""
+    """The answers to a command's questions."""
 
     by_settings: Mapping[Settings, ForSettings] = {}
     machine: Machine = Machine()
-    # What people wrote for the model, by the folder that it works in.
+    # Instructions of AGENTS.md files, by working directory.
     user_instructions: Mapping[str, UserInstructions] = {}
-    # Why git could start a program of the repository that a folder is in, as the rest of "its repository …";
-    # None if it can't.
+    # By folder: why git could start a program of its repository, as the rest of "its repository …";
+    # None if it cannot.
     git_may_run: Mapping[str, str | None] = {}
     review_model: str | None = None  # None: the thread's own
     here: Here = Here()
-    titles: Titles | None = None  # None: nobody is asked for one
-    # How a model is asked for what another one will go on from.
+    titles: Titles | None = None  # None: no model is asked for titles
+    # The prompt for a summary.
     compact_prompt: str = COMPACTION_PROMPT
 
     def of(self, settings: Settings) -> ForSettings:
-        """What holds for these settings; nothing is known of those that nobody asked for."""
+        """The data for these settings; empty for settings that were not looked up."""
         return self.by_settings.get(settings, _NOTHING_KNOWN)
 
 

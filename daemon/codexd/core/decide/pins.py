@@ -1,4 +1,4 @@
-"""Judging what a person asks of the model's memory: to shorten it now, and what must stay in it."""
+"""Rules for manual compaction and for pins."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from codexd.core.events.compaction import PinAdded, PinRemoved
 from codexd.core.events.events import TurnStarted
 from codexd.core.state.window import json_bytes, tokens_of
 
-# A pin is there for a fact, a decision, a piece of output; with more than this a summary would be the
-# smaller part of what is left, and compaction would win nothing: words take a fifth, a summary a quarter.
+# A pin is for a fact, a decision, a piece of output. With larger pins the summary would be the smaller
+# part of the new history, and a compaction would save little: messages take a fifth, a summary a quarter.
 PIN_PART_OF_WINDOW: Final = 4
 ALL_PINS_PART_OF_WINDOW: Final = 3
-# Where nobody knows the window, the smallest that a coding agent is of use with.
+# The assumed context window if it is unknown: the smallest with which a coding agent is useful.
 WINDOW_UNKNOWN_TOKENS: Final = 32_000
-# Each is a line in a list that a person must be able to read.
+# Each pin is a line in a list that a person must be able to read.
 PINS_MAX: Final = 100
 
 _Asked = c.CompactThread | c.PinRecord | c.UnpinRecord

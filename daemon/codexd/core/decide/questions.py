@@ -1,6 +1,6 @@
-"""What must be known before a command can be decided: settings, folders, repositories.
+"""The lookups that a command needs before it can be decided: settings, folders, repositories.
 
-It may name more than the decision comes to need, and never less.
+The result may name more than the decision needs, but never less.
 """
 
 from __future__ import annotations
@@ -16,39 +16,39 @@ from codexd.core.values.settings import Settings, SettingsChange
 
 
 class Questions(msgspec.Struct, frozen=True):
-    """What to look up for one decision."""
+    """The lookups for one decision."""
 
-    settings: frozenset[Settings] = frozenset()  # of which limits, tuning and instructions count
-    folders: frozenset[str] = frozenset()  # in which the model may have to be told where it works
-    repositories: frozenset[str] = frozenset()  # folders of which git's freedom counts
-    compaction: bool = False  # whether a summary may be asked for
-    here: bool = False  # whether it counts what this machine allows
+    settings: frozenset[Settings] = frozenset()  # whose limits, tuning and instructions are needed
+    folders: frozenset[str] = frozenset()  # whose instructions may be added to the context
+    repositories: frozenset[str] = frozenset()  # folders for which `git_may_run` is needed
+    compaction: bool = False  # whether a summary may be requested
+    here: bool = False  # whether this machine's defaults are needed
 
 
 NO_QUESTIONS = Questions()
 
 
 def questions(state: ThreadState, command: Command) -> Questions:
-    """What `decide` may ask about this command in this state."""
+    """The lookups that `decide` may need for this command in this state."""
     if state.settings is None:
         return NO_QUESTIONS
     beginning = _beginning(state, command)
-    told = {settings.cwd for settings in beginning} | _told_again(state, command)
+    folders = {settings.cwd for settings in beginning} | _told_again(state, command)
     settings = set(beginning)
     if isinstance(command, c.CompactThread | c.PinRecord | c.StartReview):
         settings.add(state.settings)
     if beginning and state.last_settings is not None:
-        settings.add(state.last_settings)  # A model with a larger window may have to summarise.
+        settings.add(state.last_settings)  # The model of the last turn may have to summarise.
     return Questions(
         frozenset(settings),
-        frozenset(told),
+        frozenset(folders),
         _repositories(state, command),
         bool(settings) or (state.turn is not None and _goes_on(state, command)),
         isinstance(command, c.Recover),
     )
 
 
-# What changes nothing of a turn that waits for its model, a tool or a reviewer.
+# Commands that do not change a turn that waits for its model, a tool or a reviewer.
 _BESIDE_THE_TURN = (
     c.StartTurn
     | c.SteerTurn
@@ -64,7 +64,7 @@ _BESIDE_THE_TURN = (
 
 
 def _goes_on(state: ThreadState, command: Command) -> bool:
-    """Whether a turn may begin, take its next step, or end, by this."""
+    """Whether a turn may begin, take its next step, or end, by this command."""
     if isinstance(command, c.ReportModel):
         return any(isinstance(seen, ModelResponseDone) for seen in command.seen)
     turn = state.turn
@@ -73,21 +73,21 @@ def _goes_on(state: ThreadState, command: Command) -> bool:
 
 
 def _beginning(state: ThreadState, command: Command) -> list[Settings]:
-    """The settings of the turns that may begin: one of them does, if any."""
+    """The settings of the turns that may begin; at most one turn does."""
     assert state.settings is not None
     if not _goes_on(state, command):
         return []
     settings = state.settings
     if isinstance(command, c.ChangeSettings):
         settings = command.change.applied(settings)
-    changes = [queued.change for queued in state.queue[:2]]  # The first may just be withdrawn.
+    changes = [queued.change for queued in state.queue[:2]]  # This command may withdraw the first.
     if isinstance(command, c.StartTurn) and state.turn is None and not state.queue:
         changes.append(command.change)
     return [(change or SettingsChange()).applied(settings) for change in changes]
 
 
 def _told_again(state: ThreadState, command: Command) -> set[str]:
-    """The folder of a turn whose history is about to be replaced: its context is told again, whole."""
+    """The folder of a turn whose history may be replaced: its context is then added again as a whole."""
     turn = state.turn
     if turn is None or turn.compaction is None or not isinstance(command, c.ReportModel):
         return set()

@@ -1,7 +1,7 @@
-"""Judging whether what happened may be taken back, or brought back.
+"""Rules for reverts, and for undoing reverts and compactions.
 
-Where in the log a turn stands is looked up by whoever asks; what was looked up before another marker came is
-refused, and is to be looked up again.
+The caller looks up the position of a turn in the log. If another marker was appended since then, the command
+is refused, and the caller looks the position up again.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from codexd.core.events.revert import (
     HistoryRevertUndone,
 )
 
-# The code of the refusal after which it is to be looked up again.
+# The code of the refusal after which the caller looks the position up again.
 LOOK_AGAIN = "history_changed"
 
 TakingBack = c.RevertHistory | c.UndoRevert | c.UndoCompaction
 
 
 def decide_taking_back(transition: Transition, command: TakingBack) -> None:
-    """Take turns back, bring them back, or make a compaction undone. Raises: Rejected."""
+    """Revert turns, undo a revert, or undo a compaction. Raises: Rejected."""
     if transition.state.turn is not None:
         raise Rejected(
             "turn_in_progress",
@@ -33,7 +33,7 @@ def decide_taking_back(transition: Transition, command: TakingBack) -> None:
     if command.markers != transition.state.markers:
         raise Rejected(
             LOOK_AGAIN,
-            "the thread was reverted by somebody else at the same time: look at it, then try again; "
+            "the thread was reverted by another client at the same time: look at it, then try again; "
             "nothing was changed",
         )
     match command:

@@ -1,7 +1,7 @@
-"""Judging a review: when one begins, what comes of it, and what becomes of one that is stopped.
+"""Rules for reviews: their start, their result, and their interruption.
 
-A review is a turn in which this thread's own model is not asked anything. The reviewer works in a thread of
-its own, and what it does stands in that one's log; here stand its beginning and its end.
+A review is a turn without calls to this thread's own model. The reviewer works in a thread of
+its own, whose log has its work; this thread's log has the beginning and the end of the review.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from codexd.core.values.settings import Settings
 
 
 def start_review(transition: Transition, command: c.StartReview, lookups: Lookups) -> None:
-    """Begin one; whatever turn runs makes way for it, as clients of the original expect. Raises: Rejected."""
+    """Start a review; a running turn is interrupted, as clients of Codex expect. Raises: Rejected."""
     target = trimmed(command.target)
     blank = blank_in(target)
     if blank is not None:
@@ -67,7 +67,7 @@ def start_review(transition: Transition, command: c.StartReview, lookups: Lookup
 
 
 def end_review(transition: Transition, command: c.ReportReview) -> None:
-    """The reviewer's turn is over; too late where the review is."""
+    """The reviewer's turn is over; ignored if the review has ended."""
     turn = transition.state.turn
     review = turn.review if turn is not None else None
     if turn is None or review is None or review.child_id != command.child_id:
@@ -78,16 +78,16 @@ def end_review(transition: Transition, command: c.ReportReview) -> None:
     item_id = exited_item(turn.turn_id)
     if command.ended == "failed":
         assert command.error is not None
-        told = user_action(FAILED, NO_RESULTS)
-        transition.add(ReviewExited(item_id, FAILED_FOR_PEOPLE, told=told, used=command.used))
+        message = user_action(FAILED, NO_RESULTS)
+        transition.add(ReviewExited(item_id, FAILED_FOR_PEOPLE, told=message, used=command.used))
         transition.add(TurnFailed(command.error))
         return
     output = read_output(command.answer)
     text = render(output)
-    told = user_action(DONE, text)
-    transition.add(ReviewExited(item_id, text, output, command.answer, told, command.used))
+    message = user_action(DONE, text)
+    transition.add(ReviewExited(item_id, text, output, command.answer, message, command.used))
 
 
 def reviewer_settings(settings: Settings, model: str | None) -> Settings:
-    """The reviewer works where the thread does, and may do what it may."""
+    """The settings of the reviewer: the thread's directory and permissions, and its own model."""
     return replace(settings, model=model or settings.model)

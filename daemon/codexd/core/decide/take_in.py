@@ -1,7 +1,7 @@
-"""Taking in a past that was not written here: it stays as a past, and grants nothing.
+"""Rules for taking in records that were not written here: they stay as history, and grant nothing.
 
-What stands in front of `thread.taken_in` is a stranger's word: what was open there is closed, what was allowed
-is forgotten, and what may be done unasked is what holds on this machine.
+Records before `thread.taken_in` are not trusted: everything open in them is closed, approvals for the session are
+dropped, and the approval policy is that of this machine.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ def take_in(
     source: TakenFrom | None,
     lookups: Lookups,
 ) -> None:
-    """Close what is open, and begin anew with what this machine allows."""
+    """Close everything that is open, and continue with the policies of this machine."""
     state = transition.state
     if state.settings is None:
-        return  # There is nothing but records that say nothing.
+        return  # The log has only records without effect.
     source = source or _found(state)
     dropped = _dropped(state)
     if state.turn is not None:
@@ -60,10 +60,10 @@ def take_in(
 
 
 def brings(state: ThreadState, here: Here) -> bool:
-    """Whether what came from elsewhere must be taken in now, and not when somebody opens it.
+    """Whether imported records must be taken in now, and not when the thread is opened.
 
-    What other hands have written is always taken in then. What this daemon has written itself, and comes back
-    with a package, is not known again by its records.
+    Foreign records are always taken in at opening. Records that this daemon wrote, and that come back
+    in a package, are not foreign, so opening the thread would not take them in.
     """
     if state.settings is None:
         return False
@@ -82,12 +82,12 @@ def _brings_instructions(state: ThreadState, here: Here) -> bool:
 
 
 def _found(state: ThreadState) -> TakenFrom:
-    """Where a past is from that nobody said it of."""
+    """The origin of foreign records that were found in a log."""
     return TakenFrom("log") if state.rollout is None else TakenFrom("rollout", state.rollout)
 
 
 def _dropped(state: ThreadState) -> tuple[str, ...]:
-    """What it brought that counts no more, in words for people."""
+    """The settings and approvals that are dropped, for people."""
     inputs = len(state.queue)
     return tuple(
         words

@@ -1,4 +1,4 @@
-"""Whether a thread is to be named by a model, and what comes of it."""
+"""Rules for titles that a model makes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from codexd.core.values.items import plain_text
 
 
 def request_title(transition: Transition, queued: InputQueued, titles: Titles | None) -> None:
-    """With a thread's first turn: have it named by its prompt, unless somebody has named it already."""
+    """With a thread's first turn: request a title for its prompt, unless the thread has a name."""
     state, prompt = transition.state, request_in(plain_text(queued.content))
     if titles is None or state.settings is None or state.turns_started > 1:
         return
@@ -28,7 +28,7 @@ def request_title(transition: Transition, queued: InputQueued, titles: Titles | 
 
 
 def end_title(transition: Transition, command: ReportTitle) -> None:
-    """The model answered, or will not; too late where a person has named the thread meanwhile."""
+    """The request has ended; ignored if a person has named the thread meanwhile."""
     if transition.state.title is None:
         return
     transition.add(TitleEnded(command.duration_ms, or_nothing(command.usage), command.error))
@@ -38,7 +38,7 @@ def end_title(transition: Transition, command: ReportTitle) -> None:
 
 
 def give_title_up(transition: Transition) -> None:
-    """A daemon that is gone had asked for it: a title is not worth a second request."""
+    """End a request of a dead daemon: a title is not worth a second request."""
     if transition.state.title is not None:
         transition.add(
             TitleEnded(error="the daemon was restarted while a model was asked for a title")

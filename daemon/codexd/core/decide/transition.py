@@ -1,4 +1,4 @@
-"""A decision in the making: the events so far, and the state as it will be after them."""
+"""A transition: the events of a decision so far, and the state after them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from codexd.core.state.state import ThreadState, evolve
 from codexd.core.values.ids import CallId, ItemId
 from codexd.core.values.tool_actions import ToolResult
 
-# What the model is told, in words of our own, when a person or a restart stopped it in mid-turn.
+# The text that the model receives when a person or a restart interrupted its turn.
 ABORTED_NOTE = """<turn_aborted>
 The turn before this message was stopped on purpose before it was finished. \
 Commands that were running were ended, and may have done part of their work. \
@@ -30,22 +30,22 @@ ABORTED_CALL = "aborted by the user: the call was stopped, and its result is not
 
 
 class Transition:
-    """Collects events and folds them as it goes, so that each judgement sees the ones before it."""
+    """Collects events and folds them, so that each rule sees the events before it."""
 
     def __init__(self, state: ThreadState) -> None:
         self.state = state
         self.events: list[Event] = []
 
     def add(self, event: Event) -> None:
-        """This happens next."""
+        """Add an event."""
         self.events.append(event)
         self.state = evolve(self.state, event)
 
     def cut(self, items: tuple[OpenItem, ...], why: Why) -> None:
-        """Items that were still streaming will never be whole; one that has its fact is passed over.
+        """Record that open items will not be completed, except those whose completion is recorded.
 
-        A daemon may die between an item's fact and the end of its draft. And where no model call is open,
-        nothing streams: whatever was left has its fact.
+        A daemon may die between an item's event and the removal of its draft. If no model call is open,
+        nothing streams, so every draft that is left has its event.
         """
         if self.state.turn is None or self.state.turn.call is None:
             return
@@ -56,19 +56,19 @@ class Transition:
                 continue
             self.add(fitted_cut(item, why))
 
-    def abort(self, call_id: CallId, items: tuple[OpenItem, ...], told: str) -> None:
-        """A call comes to nothing; what it had printed stays."""
+    def abort(self, call_id: CallId, items: tuple[OpenItem, ...], answer: str) -> None:
+        """End a call without a result; its output so far is kept."""
         printed = (
             item.text for item in items if item.kind == "call" and item.item_id == ItemId(call_id)
         )
-        self.add(ToolEnded(call_id, ToolResult("aborted", told, next(printed, ""))))
+        self.add(ToolEnded(call_id, ToolResult("aborted", answer, next(printed, ""))))
 
     def interrupt(
         self,
         items: tuple[OpenItem, ...],
         reason: Literal["interrupted", "archived", "shutdown", "restarted", "forked", "replaced"],
     ) -> None:
-        """End the running turn: everything open is closed, every call answered, the model told."""
+        """Interrupt the running turn: close everything open, end every call, add a note for the model."""
         self.cut(items, "restarted" if reason == "restarted" else "interrupted")
         if self.state.turn is not None:
             for call in self.state.turn.open_calls:

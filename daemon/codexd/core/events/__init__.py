@@ -1,1 +1,1 @@
-"""The facts of a thread, and how a record holds one."""
+"""The events of a thread, and their encoding in records."""

@@ -1,4 +1,4 @@
-"""What all events have in common."""
+"""The base of all events."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from typing import ClassVar
 
 import msgspec
 
-# What a member that may hold JSON of any shape has where nothing was given: only this very object is left
-# out when an event is encoded.
+# The default of members that hold JSON of any shape. Only this very object is left out when an event is encoded.
 NOTHING = msgspec.Raw(b"")
 
 
@@ -16,5 +15,5 @@ class Fact(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=F
 
     type: ClassVar[str]
     v: ClassVar[int] = 1
-    # Whether the disk must have it before anybody is told or anything is done (law 3).
+    # Whether it must be on disk before it is published and before any effect starts (law 3).
     barrier: ClassVar[bool] = True

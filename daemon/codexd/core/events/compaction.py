@@ -1,7 +1,7 @@
-"""Events about shortening the model's history, and about what must stay in it.
+"""Events of compactions and pins.
 
-Nothing of them takes anything out of the log: screens show the whole past. What the model is given instead of
-it stands in `history.compacted` word for word, so that no later version makes something else of it.
+They remove nothing from the log: screens show all turns. `history.compacted` has the new history word for
+word, so that it does not depend on the version of the daemon.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from codexd.core.values.settings import Settings, Tuning
 
 Trigger = Literal["auto", "manual"]
 Reason = Literal["limit", "model_downshift", "user", "window_exceeded"]
-# Where in a thread it happens: in front of a turn's first request, between two of them, or in a turn of its own.
+# When it happens: before a turn's first request, between two requests, or in a turn of its own.
 Phase = Literal["pre_turn", "mid_turn", "standalone"]
 
 
 class CompactionStarted(Fact, frozen=True):
-    """The model is asked for a summary, to go on from."""
+    """A summary of the history is requested from the model."""
 
     type = "compaction.started"
     item_id: ItemId
     trigger: Trigger
     reason: Reason
     phase: Phase
-    prompt: str  # the question, as the model is asked it
-    limit: int | None = None  # so many tokens in context call for it
-    tokens: int | None = None  # and so many there were
-    settings: Settings | None = None  # whom to ask, where it is not the turn's own model
-    tuning: Tuning | None = None  # and how
+    prompt: str  # as it is sent to the model
+    limit: int | None = None  # the size of the context, in tokens, at which a compaction is due
+    tokens: int | None = None  # the size of the context
+    settings: Settings | None = None  # of another model to ask; None: the turn's own
+    tuning: Tuning | None = None  # for these settings
 
 
 class CompactionFailed(Fact, frozen=True):
-    """No summary came of it: the history is as it was."""
+    """The compaction failed: the history is unchanged."""
 
     type = "compaction.failed"
     item_id: ItemId
@@ -45,22 +45,22 @@ class CompactionFailed(Fact, frozen=True):
 
 
 class KeptMessage(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
-    """A person's words that stayed in the model's history."""
+    """A person's message that stayed in the model's history."""
 
-    seq: int  # of the record that has them
-    truncated: bool = False  # their middle was left out
+    seq: int  # of the message's record
+    truncated: bool = False  # its middle was left out
 
 
 class PinAdded(Fact, frozen=True):
-    """Every compaction from here on keeps what the model was given of a record."""
+    """Every later compaction keeps the model's items of a record."""
 
     type = "pin.added"
     seq: int
-    items: tuple[msgspec.Raw, ...]  # what is kept: a tool's answer stands with its call
+    items: tuple[msgspec.Raw, ...]  # the kept items: a tool's answer is kept with its call
 
 
 class PinRemoved(Fact, frozen=True):
-    """It may go with the next compaction."""
+    """The next compaction may drop the record's items."""
 
     type = "pin.removed"
     seq: int

@@ -1,8 +1,8 @@
-"""Everything that can have happened to a thread, as it stands in the log's `data`.
+"""The events of a thread, as they are stored in the log's `data`.
 
-An event is a fact in the past tense and is never rewritten. Its tag is fixed for ever; its members may
-grow by ones with a default. A change of meaning gets a new `v` and an upcaster in `UPCASTERS`. A tag that
-this version does not know is kept as `Unknown`: it is passed on, and folds ignore it.
+An event is a fact in the past tense and is never rewritten. Its tag is fixed for ever; a new member must have
+a default. A change of meaning gets a new `v` and an upcaster in `UPCASTERS`. An event with an
+unknown tag is kept as `Unknown`: it is passed on, and folds ignore it.
 """
 
 from __future__ import annotations
@@ -46,22 +46,22 @@ from codexd.core.values.model_output import ItemKind
 from codexd.core.values.review_target import ReviewOf
 from codexd.core.values.settings import Settings, SettingsChange, Tuning
 
-# "Nothing was given", for members that hold JSON of any shape: a union of Raw and None cannot be read back.
+# "No value", for members that hold JSON of any shape: a union of Raw and None cannot be decoded.
 NO_JSON = NOTHING
 
 
 def or_nothing(json: msgspec.Raw | None) -> msgspec.Raw:
-    """What an event may hold: the JSON, or `NO_JSON` itself, which alone is left out when it is encoded."""
+    """The value for a member: the JSON, or the object `NO_JSON`, which is left out when the event is encoded."""
     return NO_JSON if json is None or given(json) is None else json
 
 
 def given(json: msgspec.Raw) -> msgspec.Raw | None:
-    """The JSON that a member holds; None where nothing, or null, was given."""
+    """The JSON in a member; None for no value or null."""
     return None if bytes(json) in (b"", b"null") else json
 
 
 class GitHead(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Where the working directory's repository stood when the thread started."""
+    """The commit and branch of the working directory's repository when the thread started."""
 
     sha: str | None = None
     branch: str | None = None
@@ -69,51 +69,51 @@ class GitHead(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class ThreadStarted(Fact, frozen=True):
-    """A conversation began."""
+    """A thread was started."""
 
     type = "thread.started"
     settings: Settings
-    originator: str  # the name of the client that asked
+    originator: str  # the name of the client
     daemon_version: str
-    instructions: str | None = None  # base instructions where the client gave its own
+    instructions: str | None = None  # the client's own base instructions, if it sent any
     developer_instructions: str | None = None
     git: GitHead | None = None
     ephemeral: bool = False  # kept in memory only
     history_mode: Literal["legacy", "paginated"] = "legacy"  # how the client wants to read it
-    thread_source: str | None = None  # what the client calls the thread's origin
-    reviews: ReviewOf | None = None  # it is a reviewer's: nobody talks in it, and no list has it
+    thread_source: str | None = None  # the client's reason for starting it
+    reviews: ReviewOf | None = None  # set for a reviewer's thread, which no list shows
 
 
 class ThreadForked(Fact, frozen=True):
-    """This thread shares its parent's records up to a point; here its own begin."""
+    """This thread shares its parent's records up to a point; its own records begin here."""
 
     type = "thread.forked"
     parent: ThreadId
     at_seq: int
-    ephemeral: bool = False  # kept in memory only: its parent's records are copied there
+    ephemeral: bool = False  # kept in memory only, with copies of its parent's records
 
 
 class ThreadRenamed(Fact, frozen=True):
-    """It has a new name; None takes the name away."""
+    """The thread was renamed; None removes the name."""
 
     type = "thread.renamed"
     name: str | None
 
 
 class ThreadArchived(Fact, frozen=True):
-    """It was put aside."""
+    """The thread was archived."""
 
     type = "thread.archived"
 
 
 class ThreadUnarchived(Fact, frozen=True):
-    """It was brought back."""
+    """The thread was unarchived."""
 
     type = "thread.unarchived"
 
 
 class SettingsChanged(Fact, frozen=True):
-    """Some of its settings are others now, from the next turn on."""
+    """Settings were changed, from the next turn on."""
 
     type = "thread.settings_changed"
     change: SettingsChange
@@ -135,12 +135,12 @@ class InputQueued(Fact, frozen=True):
     content: tuple[UserInput, ...]
     client_id: str | None = None
     change: SettingsChange | None = None  # settings to change when its turn starts
-    today: str | None = None  # the date where the person is
+    today: str | None = None  # the date in the person's time zone
     output_schema: msgspec.Raw = NO_JSON  # JSON schema that the answer must meet
 
 
 class InputWithdrawn(Fact, frozen=True):
-    """A queued input was taken back before its turn."""
+    """A queued input was withdrawn before its turn."""
 
     type = "input.withdrawn"
     item_id: ItemId
@@ -159,7 +159,7 @@ TurnKind = Literal["user", "review", "compact", "shell"]
 
 
 class TurnStarted(Fact, frozen=True):
-    """A turn began, with the queued inputs that it answers."""
+    """A turn started, with the queued inputs that it answers."""
 
     type = "turn.started"
     turn_id: TurnId
@@ -167,20 +167,20 @@ class TurnStarted(Fact, frozen=True):
     inputs: tuple[ItemId, ...] = ()
     kind: TurnKind = "user"
     limits: Limits = Limits()
-    tuning: Tuning | None = None  # what the model is asked for; None: what the settings say
-    # What the model is told first, where it is not what it was told in the turn before; a thread's own
-    # instructions stand in its first event.
+    tuning: Tuning | None = None  # the options of the model's requests; None: those of the settings
+    # The base instructions, if they differ from those of the turn before; a thread's own
+    # instructions are in its first event.
     instructions: str | None = None
 
 
 class TurnCompleted(Fact, frozen=True):
-    """The model had nothing more to do."""
+    """A turn ended because the model had nothing more to do."""
 
     type = "turn.completed"
 
 
 class TurnInterrupted(Fact, frozen=True):
-    """Somebody or something stopped it."""
+    """A turn was interrupted, by a person or by the daemon."""
 
     type = "turn.interrupted"
     reason: Literal["interrupted", "archived", "shutdown", "restarted", "forked", "replaced"] = (
@@ -189,7 +189,7 @@ class TurnInterrupted(Fact, frozen=True):
 
 
 class TurnFailed(Fact, frozen=True):
-    """It could not go on."""
+    """A turn failed."""
 
     type = "turn.failed"
     error: TurnError
@@ -199,32 +199,32 @@ ContextCategory = Literal["environment", "user_instructions", "developer", "turn
 
 
 class ContextAdded(Fact, frozen=True):
-    """The daemon told the model something that no person typed."""
+    """The daemon added context to the model's history."""
 
     type = "context.added"
     category: ContextCategory
     role: Literal["user", "developer"]
     text: str
-    environment: TurnEnvironment | None = None  # what the model knows with this of where it works
-    digest: str | None = None  # of user instructions: the same digest, the same instructions
-    sources: tuple[InstructionFile, ...] = ()  # the files that they were taken from
-    within: bool = False  # it stands among the items of the compaction just before
+    environment: TurnEnvironment | None = None  # the environment that the model knows after this
+    digest: str | None = None  # of user instructions: equal digests mean equal instructions
+    sources: tuple[InstructionFile, ...] = ()  # the files of the instructions
+    within: bool = False  # it is among the items of the compaction just before
 
 
 class RequestPrint(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
-    """What a request was made of, by hashes: enough to say later what broke a prompt cache.
+    """The parts of a request as hashes, which show later why a prompt cache was missed.
 
-    The full list of segments is the fold of these over the thread's calls; to repeat it in every call
+    The full list of segments is the fold of these over the thread's calls; repeating it in every call
     would make a log grow with the square of its turns.
     """
 
-    kept: int  # so many history items stand as they did in the request before
-    added: tuple[str, ...]  # hashes of the items behind those
+    kept: int  # how many history items are the same as in the request before
+    added: tuple[str, ...]  # hashes of the items after those
     digest: str  # chained over all items
-    instructions: str | None = None  # hash, where it differs from the request before
+    instructions: str | None = None  # hash, if it differs from the request before
     tools: str | None = None  # the same
-    withheld: int = 0  # of those items so many were not sent: what another model thought
-    daemon: str | None = None  # its version, where instructions or tools differ
+    withheld: int = 0  # how many items were not sent, since they are reasoning of another model
+    daemon: str | None = None  # its version, if instructions or tools differ
 
 
 class ModelCallStarted(Fact, frozen=True):
@@ -236,33 +236,33 @@ class ModelCallStarted(Fact, frozen=True):
     model: str
     provider: str
     purpose: Literal["turn", "compact", "review"] = "turn"
-    request: RequestPrint | None = None  # None for a summary: it is no part of the history
-    left_out: int = 0  # of a summary's request: so many of the oldest items it had no room for
+    request: RequestPrint | None = None  # None for a summary, which is not part of the history
+    left_out: int = 0  # in a summary's request: how many of the oldest items did not fit
 
 
 class ToolCallRef(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
-    """The tool call that an item holds; its arguments stand in the item."""
+    """The tool call in an item; the item has its arguments."""
 
     call_id: CallId
     name: str
     custom: bool = False
-    answers: str | None = None  # the id by which the model knows it; None: the same
+    answers: str | None = None  # the model's id of the call; None: the same
 
 
 class ItemCompleted(Fact, frozen=True):
-    """The model finished an item, kept as the provider sent it."""
+    """The model completed an item, stored as the provider sent it."""
 
     type = "model.item_completed"
     barrier = False
     item_id: ItemId
     kind: ItemKind
     item: msgspec.Raw
-    started_ms: int | None = None  # Unix ms, when its first part came
+    started_ms: int | None = None  # Unix ms, when its first part was received
     call: ToolCallRef | None = None
 
 
 class ItemCut(Fact, frozen=True):
-    """An item that was still streaming will never be whole; what had been shown of it."""
+    """A streaming item will not be completed; this is the text that was shown."""
 
     type = "model.item_cut"
     item_id: ItemId
@@ -275,7 +275,7 @@ class ItemCut(Fact, frozen=True):
 
 
 class ModelCallEnded(Fact, frozen=True):
-    """The response is whole."""
+    """The response is complete."""
 
     type = "model.call_ended"
     barrier = False
@@ -283,12 +283,12 @@ class ModelCallEnded(Fact, frozen=True):
     response_id: str | None = None
     request_id: str | None = None
     usage: msgspec.Raw = NO_JSON  # as the provider sent it
-    rate_limits: dict[str, str] | None = None  # response headers, where they changed
+    rate_limits: dict[str, str] | None = None  # response headers, if they changed
     incomplete: str | None = None  # why the response ended early
 
 
 class ModelCallFailed(Fact, frozen=True):
-    """An attempt came to nothing."""
+    """An attempt failed."""
 
     type = "model.call_failed"
     error: TurnError
@@ -296,12 +296,12 @@ class ModelCallFailed(Fact, frozen=True):
     will_retry: bool
     after_ms: int = 0
     rate_limits: dict[str, str] | None = None
-    images: tuple[str, ...] = ()  # hashes of those not accepted: later requests go without them
-    asked: tuple[str, str] = ("", "")  # where there are such images: the model, and its provider
+    images: tuple[str, ...] = ()  # hashes of refused images, which later requests leave out
+    asked: tuple[str, str] = ("", "")  # the model and the provider that refused them
 
 
 class Unknown(msgspec.Struct, frozen=True, gc=False):
-    """An event of a later version: kept and passed on."""
+    """An event of an unknown type, from a later version: kept and passed on."""
 
     type: str
     v: int
@@ -361,7 +361,7 @@ _ENCODER = msgspec.json.Encoder()
 
 
 class InvalidEvent(ValueError):
-    """A record's data is not what its type says."""
+    """A record's data does not fit its type."""
 
 
 def encode_event(event: Event) -> bytes:
@@ -385,8 +385,8 @@ def decode_event(tag: str, v: int, data: msgspec.Raw | bytes) -> Event | Unknown
         raise InvalidEvent(f"event {tag} version {v}: {error}") from error
 
 
-# What reading data of another shape raises: upcasters expect members that may not be there, or are another
-# thing (LookupError is also a version that there never was).
+# The errors for data of another shape: upcasters expect members that may be missing, or have another type
+# (LookupError is also raised for an unknown version).
 _UNREADABLE = (
     msgspec.MsgspecError,
     LookupError,

@@ -1,4 +1,4 @@
-"""A record of the log as the daemon reads it: the envelope, and the event within."""
+"""Decodes a record of the log: the envelope, and the event within."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class _Line(msgspec.Struct, Generic[Data], frozen=True, gc=False):
 
 
 class Envelope(msgspec.Struct, frozen=True, gc=False):
-    """A record taken apart without a look at its event, for another log to take it in."""
+    """The envelope of a record whose event is not decoded, for copying it into another log."""
 
     type: str
     v: int
@@ -34,37 +34,35 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
 
 
 class Recorded(msgspec.Struct, frozen=True, gc=False):
-    """An event with its place in the thread."""
+    """An event with its envelope."""
 
     seq: int
     at_ms: int  # Unix time in ms; order is by seq, never by this
     event: Event | Unknown
-    by: str | None = None  # who caused it, as "kind:connection"; None is the daemon
+    by: str | None = None  # the origin, as "kind:connection"; None is the daemon
     turn: str | None = None
-    key: str | None = None  # the idempotency key of the request that led here
-    foreign: bool = False  # not written here; only those who load a thread ask the store for that
+    key: str | None = None  # the idempotency key of the request
+    foreign: bool = False  # not written here; only set when a thread is loaded
 
 
 _LINE = msgspec.json.Decoder(_Line[msgspec.Raw])
-_LINE_OF: dict[
-    bytes, msgspec.json.Decoder[_Line[Event]]
-] = {}  # by tag, each made when first needed
+_LINE_OF: dict[bytes, msgspec.json.Decoder[_Line[Event]]] = {}  # by tag, each made at its first use
 _members = msgspec.json.Encoder().encode
 
-# ValueError: InvalidEvent, no time, or no UTF-8; RecursionError: it is nested deeper than anybody wrote.
+# ValueError: InvalidEvent, an invalid time, or invalid UTF-8; RecursionError: too deeply nested.
 _UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 
 _TYPE = b'"type":"'
-# The type stands behind `seq` and `at`, which cannot hold its name.
+# The type follows `seq` and `at`, which cannot contain it.
 _TYPE_WITHIN_BYTES = 120
 
 
 def make_decoders() -> None:
-    """Make the decoders of all events. To be called before a second thread decodes records.
+    """Make the decoders of all events. Call it before a second thread decodes records.
 
-    msgspec 0.22 publishes what it knows of a struct before that is complete, since structs may hold
-    themselves. A thread that decodes while another one makes a decoder then reads a null pointer, and the
-    process dies. What is complete is never written again.
+    msgspec 0.22 publishes its data on a struct before it is complete, since structs may be recursive.
+    A thread that decodes while another thread makes a decoder may read a null pointer, and the
+    process crashes. Complete data is never written again.
     """
     for tag, kind in EVENTS.items():
         _LINE_OF.setdefault(tag.encode(), _decoder_of(kind))
@@ -93,14 +91,14 @@ def decode_record(line: bytes) -> Recorded:
             at_ms = parse_at_ms(record.at)
             return Recorded(record.seq, at_ms, event, record.by, record.turn, record.key)
     except _UNREADABLE:
-        pass  # Another version, or nothing that can be read: it is told apart below.
+        pass  # Another version, or unreadable: decided below.
     return _decode_slowly(line)
 
 
 def decode_envelope(line: bytes) -> Envelope:
     """Take a line of a thread's log apart, of whatever type. Raises: InvalidEvent.
 
-    Its idempotency key is left out: it answers for the log that it was given to.
+    Its idempotency key is left out, since a key belongs to one log.
     """
     try:
         record = _LINE.decode(line)
@@ -112,7 +110,7 @@ def decode_envelope(line: bytes) -> Envelope:
 
 
 def _decode_slowly(line: bytes) -> Recorded:
-    """Read a line of an unknown type or of another version: envelope first, then what is in it."""
+    """Read a line of an unknown type or of another version: the envelope first, then the event."""
     try:
         record = _LINE.decode(line)
         event = decode_event(record.type, record.v, record.data)
@@ -136,7 +134,7 @@ def parse_at_ms(at: str) -> int:
     return minute + int(at[17:19] + at[20:23])
 
 
-# Minutes whose first ms is remembered: those of a long day's work, in some 100 KB.
+# Minutes whose first ms is cached: those of a long day's work, in some 100 KB.
 _MINUTES_KEPT_MAX = 1000
 
 
@@ -149,7 +147,7 @@ def _first_ms(year: int, month: int, day: int) -> int:
 
 
 def encode_members(by: str | None, turn: str | None) -> bytes:
-    """The envelope's own members, for the store to put into the record."""
+    """The envelope's members for the store to insert into the record."""
     by_text = b'"by":' + _members(by) if by is not None else b""
     turn_text = b'"turn":' + _members(turn) if turn is not None else b""
     return by_text + (b"," if by_text and turn_text else b"") + turn_text

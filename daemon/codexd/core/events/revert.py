@@ -1,6 +1,6 @@
-"""Events that take back what happened, and events that bring it back: nothing leaves the log by any of them.
+"""Events of reverts and of their undo; they remove nothing from the log.
 
-What of a thread's past counts after them is said by `core/state/visibility.py`, and by nobody else.
+Only `core/state/visibility.py` decides which records count after them.
 """
 
 from __future__ import annotations
@@ -10,34 +10,34 @@ from codexd.core.values.ids import TurnId
 
 
 class HistoryReverted(Fact, frozen=True):
-    """The thread stands as it stood behind record `to_seq`: a turn, and all turns behind it, count no more."""
+    """The thread was reverted to its state after record `to_seq`: a turn and all later turns no longer count."""
 
     type = "history.reverted"
-    before_turn: TurnId  # the first of those that count no more
-    to_seq: int  # the end of the last turn that is left; 0: none is
-    turns: int  # so many count no more by this
+    before_turn: TurnId  # the first turn that no longer counts
+    to_seq: int  # the end of the last turn that is kept; 0: no turn is kept
+    turns: int  # how many turns no longer count
     turns_left: int
-    tokens: int = 0  # what the model's history comes to now, an estimate
+    tokens: int = 0  # the size of the model's history now, an estimate
 
 
 class HistoryRevertUndone(Fact, frozen=True):
-    """What a revert took away counts again, in its place; the turns since then stay behind it."""
+    """A revert was undone: its turns count again, in their place; later turns stay after them."""
 
     type = "history.revert_undone"
     reverted_seq: int  # the record of the revert
-    turns: int  # so many count again
+    turns: int  # how many count again
     tokens: int = 0
 
 
 class HistoryCompactionUndone(Fact, frozen=True):
-    """The model's history is what it would be had that compaction not happened."""
+    """A compaction was undone: the model's history is as if it had not happened."""
 
     type = "history.compaction_undone"
     compacted_seq: int  # the record of the compaction
     tokens: int = 0
 
 
-# After any of these, what the model was told may be gone from its history.
+# After any of these events, context may be missing in the model's history.
 Marker = HistoryReverted | HistoryRevertUndone | HistoryCompactionUndone
 MARKERS = (HistoryReverted, HistoryRevertUndone, HistoryCompactionUndone)
 MARKER_TYPES = frozenset(kind.type for kind in MARKERS)

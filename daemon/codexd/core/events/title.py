@@ -1,6 +1,6 @@
-"""A thread's title where nobody gave it a name: made of its first prompt, or by a model if that is wanted.
+"""The title of a thread without a name: made from its first prompt, or by a model if configured.
 
-Law: a title never takes the place of a name that a person gave or took away, and no turn waits for one.
+Law: a title never replaces a name that a person set or removed, and no turn waits for a title.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import msgspec
 
 from codexd.core.events.base import NOTHING, Fact
 
-# A line of a list on a usual screen, beside an id, an age and a status.
+# Fits a line of a list on a usual screen, beside an id, an age and a status.
 TITLE_CHARACTERS_MAX = 60
-# What a text is about is said at its beginning; a line without a word in it is passed over.
+# How much of a text is searched for a title: its beginning names its subject.
 LOOKED_AT_CHARACTERS_MAX = 20_000
-# What a model is shown of a prompt to name it by: more says nothing more about what it is about.
+# How much of a prompt the model receives for a title.
 PROMPT_CHARACTERS_MAX = 2_000
 
 
@@ -23,28 +23,28 @@ class TitleRequested(Fact, frozen=True):
     """A model is about to be asked for the thread's title."""
 
     type = "title.requested"
-    prompt: str  # what it is asked about
+    prompt: str  # the text to name
     model: str
     provider: str
 
 
 class TitleEnded(Fact, frozen=True):
-    """It answered, or will not. The name that came of it is an event of its own."""
+    """The request for a title has ended. The name is set by an event of its own."""
 
     type = "title.ended"
     duration_ms: int = 0
-    usage: msgspec.Raw = NOTHING  # as the provider sent it; no part of the thread's own
+    usage: msgspec.Raw = NOTHING  # as the provider sent it; not part of the thread's usage
     error: str | None = None
 
 
 def request_in(text: str) -> str:
-    """What a person asks: behind this heading, where an editor put its own context before it."""
+    """The person's request: the text after this heading, if an editor put its own context before it."""
     found = _REQUEST_HEADING.search(text)
     return (text[found.end() :] if found else text).strip()
 
 
 def title_of(text: str) -> str:
-    """One line that says what a text is about; empty where it has no words."""
+    """A line that summarizes a text; empty if it has no words."""
     for line in request_in(text)[:LOOKED_AT_CHARACTERS_MAX].splitlines():
         words = " ".join(_MARKS.sub(" ", line).split()).strip("\"'“”")
         if any(letter.isalnum() for letter in words):
@@ -53,7 +53,7 @@ def title_of(text: str) -> str:
 
 
 def _bounded(words: str) -> str:
-    """At most so many characters, cut between words where there is a place to cut."""
+    """At most TITLE_CHARACTERS_MAX characters, cut between words if possible."""
     if len(words) <= TITLE_CHARACTERS_MAX:
         return words
     cut = words[: TITLE_CHARACTERS_MAX - 1]
@@ -63,7 +63,7 @@ def _bounded(words: str) -> str:
 
 # A line of its own: a person may well write these words in a sentence.
 _REQUEST_HEADING = re.compile(r"^## My request for Codex:", re.MULTILINE)
-# What marks a heading, a quotation, an item of a list or a fence, and what no line can show.
+# Marks of a heading, a quotation, a list item or a fence, and invisible characters.
 _MARKS = re.compile(
     r"^\s*+(?:#{1,6}\s|>++\s|[-*+]\s|\d++[.)]\s|```\S*+|~~~\S*+)|[\x00-\x1f\x7f\u200b-\u200f\u2028-\u202e\ufeff]"
 )

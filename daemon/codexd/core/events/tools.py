@@ -1,4 +1,4 @@
-"""Events about tool calls: who allowed them, that they began, and what they answered."""
+"""Events of tool calls: approvals, starts and results."""
 
 from __future__ import annotations
 
@@ -16,18 +16,20 @@ class ApprovalRequested(Fact, frozen=True):
     approval_id: ApprovalId
     call_id: CallId
     action: ToolAction
-    reason: str  # the daemon's own; the model's words stand in the action
+    reason: str  # the daemon's own reason; the model's is in the action
     policy: str
-    action_hash: str | None = None  # of the exact action, which the log may show with a stand-in
+    action_hash: str | None = (
+        None  # of the exact action, in which the log may have placeholders for secrets
+    )
 
 
 class ApprovalDecided(Fact, frozen=True):
-    """Somebody answered; the record's `by` says who."""
+    """An approval was decided; the record's `by` says by which client."""
 
     type = "approval.decided"
     approval_id: ApprovalId
     decision: Decision
-    note: str | None = None  # why it was decided so, where that is not the person's own word
+    note: str | None = None  # the reason, if a rule and not a person decided
 
 
 class ToolStarted(Fact, frozen=True):
@@ -36,13 +38,13 @@ class ToolStarted(Fact, frozen=True):
     type = "tool.started"
     call_id: CallId
     action: ToolAction
-    # Nobody was asked, because it only reads: what a folder could have it start is switched off.
+    # It runs without a question because it only reads: programs that a folder could start are switched off.
     guarded: bool = False
-    again: Literal["repeat", "adopt"] | None = None  # what a restart makes of a call that ran
+    again: Literal["repeat", "adopt"] | None = None  # set when a restart resumes a call that ran
 
 
 class ToolSpawned(Fact, frozen=True):
-    """Its process runs. Pid and start time together name it beyond a restart."""
+    """The tool's process has started. Pid and start time together identify it after a restart."""
 
     type = "tool.spawned"
     barrier = False
@@ -52,7 +54,7 @@ class ToolSpawned(Fact, frozen=True):
 
 
 class ToolEnded(Fact, frozen=True):
-    """A tool call has its answer."""
+    """A tool call has its result."""
 
     type = "tool.ended"
     call_id: CallId

@@ -1,21 +1,21 @@
-"""What a person should know and need not act on: said once in a thread, however often it comes up."""
+"""Warnings for people, each recorded once in a thread."""
 
 from __future__ import annotations
 
 from codexd.core.events.base import Fact
 
-# So many are remembered as said; a thread that has more of them may say an old one again.
+# How many warnings are remembered; a thread with more may repeat an old one.
 WARNED_KEPT_MAX = 64
 
 
 class ThreadWarned(Fact, frozen=True):
-    """The daemon noticed something that a person should know."""
+    """A warning for the person."""
 
     type = "thread.warned"
-    about: str  # what it is about, in a word that stays the same
+    about: str  # a stable key of the warning
     message: str
 
 
 def remembered(warned: tuple[str, ...], about: str) -> tuple[str, ...]:
-    """What was said, with this."""
+    """The remembered warnings, with this one added."""
     return (*warned, about)[-WARNED_KEPT_MAX:]

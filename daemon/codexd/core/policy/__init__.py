@@ -1,1 +1,1 @@
-"""When a person is asked before a tool call, and which commands are known to only read."""
+"""The approval policy: which tool calls need approval, and which commands are known to only read."""

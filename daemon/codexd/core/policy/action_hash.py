@@ -1,8 +1,8 @@
-"""What a person approved is what runs: an action's hash, and what is said where the two differ.
+"""Ensures that the approved action is the one that runs: the hash of an action, and messages for a mismatch.
 
-The hash is taken of everything that decides what runs, whole and exact. `approval.requested` records it,
-whoever answers names it, and it is compared once more before anything starts. So a secret may be hidden in
-a log: what comes back out of that log is another action than the one that was asked about, and never runs.
+The hash covers everything that decides what runs, exactly. `approval.requested` records it, an answer
+repeats it, and it is compared once more before the action starts. So secrets may be replaced in
+a log: an action that was read from such a log differs from the approved one, and never runs.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from codexd.core.values.tool_actions import ToolAction, without_words
 
 
 def action_hash(action: ToolAction) -> str:
-    """The sha256 of what an action does, in hex; the model's words about it are no part of that."""
+    """The sha256 of what an action does, in hex, without the model's justification."""
     return hashlib.sha256(msgspec.json.encode(without_words(action))).hexdigest()
 
 
 def not_as_asked(action: ToolAction, asked_hash: str | None) -> str | None:
-    """What to tell the model of a call that is not the one that was asked about; None where it may run.
+    """The answer to the model if a call is not the one that was approved; None if it may run.
 
     Args:
-        asked_hash: as it was recorded with the question; None for what nobody was asked about, and for
-            questions of versions that recorded none.
+        asked_hash: the recorded hash of the question; None for calls without a question, and for
+            questions of older versions.
     """
     stood_in = stood_in_for(action)
     if stood_in is not None or asked_hash is None:
@@ -40,12 +40,12 @@ def not_as_asked(action: ToolAction, asked_hash: str | None) -> str | None:
 
 
 def stood_in_for(action: ToolAction) -> str | None:
-    """What to tell the model of a call that names a stand-in where a secret was; None where it may run.
+    """The answer to the model if a call contains the placeholder of a secret; None if it may run.
 
-    A question may have waited through a restart, and the log that is gone on from has no secrets; or the
-    model has read a stand-in in its history, and takes it for the thing.
+    A question may have waited through a restart, after which the action is read from a log without secrets;
+    or the model has copied a placeholder from its history.
     """
-    # No character of a stand-in has an escape in JSON.
+    # No character of a placeholder is escaped in JSON.
     found = find_stand_in(msgspec.json.encode(without_words(action)).decode())
     if found is None:
         return None

@@ -1,7 +1,7 @@
-"""The table of action kinds: one row for each struct in `values/tool_actions.py`, and all that is particular to it.
+"""The table of action kinds: a row for each struct in `values/tool_actions.py`, with everything specific to it.
 
-A row says how the action is approved, which item shows it, how it is found, and what becomes of it after a crash.
-What has no row, and what a person would have to allow who cannot be asked, is refused with a sentence.
+A row says how the action is approved, which item shows it, how it is searched, and what happens to it after a crash.
+An action without a row, or one that needs an approval for which there is no request, is refused with a message.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from codexd.core.values.tool_actions import (
 
 A = TypeVar("A", bound=ToolAction)
 
-# The requests by which a server asks its clients; `server/feed/asking.py` makes the parameters of each.
+# The requests by which a server asks its clients; `server/feed/asking.py` makes the params of each.
 ApprovalRequest = Literal["item/commandExecution/requestApproval"]
-# The items of the wire that show a tool call; `projections/clients/tool_items.py` makes them.
+# The items that show a tool call to clients; `projections/clients/tool_items.py` makes them.
 ToolItemType = Literal["commandExecution", "imageView", "dynamicToolCall"]
-# What becomes of a call that ran when the daemon died: it is performed once more; or taken up, for it may still
-# run; or the model is told that its result is not known.
+# What happens to a call that ran when the daemon died: it is performed again; or adopted, since it may still
+# run; or its result is unknown, and the model receives that as the answer.
 AfterCrash = Literal["repeat", "adopt", "declare unknown"]
 ALL_DECISIONS: Final[tuple[Decision, ...]] = ("accept", "acceptForSession", "decline", "cancel")
 UNREAD: Final = (
@@ -62,29 +62,33 @@ def _never(action: ToolAction) -> str | None:
 
 
 class Approval(msgspec.Struct, Generic[A], frozen=True, kw_only=True):
-    """How a person comes to allow an action."""
+    """How an action is approved."""
 
-    # Why a person must allow it, as a sentence of the daemon's own; None where it may go ahead.
+    # Why a person must allow it, as a sentence of the daemon; None if it may run.
     reason: Callable[[Settings, A, GitMayRun], str | None]
-    request: ApprovalRequest | None = None  # None: nobody can be asked, so it is refused
+    request: ApprovalRequest | None = None  # None: there is no request, so it is refused
     answers: tuple[Decision, ...] = ALL_DECISIONS
     session_key: Callable[[A], str] = _whole  # what "allow it for the session" allows
-    permitted: Callable[[Settings, A], A] = _as_it_is  # what of it may be performed at all
-    guarded: bool = False  # unasked, it is performed as something that starts nothing else
-    # The folder whose repository `reason` wants to know of.
+    permitted: Callable[[Settings, A], A] = _as_it_is  # the part of it that may be performed
+    guarded: bool = (
+        False  # without an approval, it is performed so that it cannot start other programs
+    )
+    # The folder whose repository `reason` depends on.
     repository: Callable[[Settings, A], str | None] = _no_folder
 
 
 class ActionKind(msgspec.Struct, Generic[A], frozen=True, kw_only=True):
-    """All that is particular to one kind of action."""
+    """Everything that is specific to a kind of action."""
 
     action: type[A]
-    line: Callable[[A], str]  # what it does, for people: in a question, and to be found by
+    line: Callable[[A], str]  # a description for people, in questions and searches
     after_crash: AfterCrash
-    approval: Approval[A] | None = None  # None: it changes nothing, and nobody is ever asked
+    approval: Approval[A] | None = None  # None: it changes nothing, and needs no approval
     item: ToolItemType = "dynamicToolCall"
     found_as: Literal["command", "path"] | None = None  # None: no search finds it
-    refusal: Callable[[A], str | None] = _never  # what the model is told of one that cannot be made
+    refusal: Callable[[A], str | None] = (
+        _never  # the answer to the model for an action that cannot be made
+    )
 
 
 # By the struct's tag, which is the member `kind` in the log.
@@ -131,13 +135,13 @@ def kind_of(action: ToolAction) -> ActionKind[Any]:
 
 
 def request_for(action: ToolAction) -> ApprovalRequest | None:
-    """By which request clients are asked about an action; None where they cannot be."""
+    """The request by which clients are asked about an action; None if there is none."""
     approval = kind_of(action).approval
     return None if approval is None else approval.request
 
 
 def decode_action(kind: type, value: object) -> ToolAction:
-    """What msgspec is to make of a member that is a `ToolAction`. Raises: ValidationError."""
+    """Decode a member of type `ToolAction`, for msgspec. Raises: ValidationError."""
     if kind is not ToolAction or not isinstance(value, dict):
         raise msgspec.ValidationError(f"Expected `object`, got `{type(value).__name__}`")
     row = KINDS.get(value.get("kind", ""))

@@ -1,8 +1,8 @@
-"""When a person is asked before a tool call is performed.
+"""Which tool calls need the approval of a person.
 
-The policies: `never` asks about nothing; `on-request` asks when the model wants to leave the sandbox;
-`untrusted` asks, besides, about everything that is not known to only read. Where no sandbox is enforced,
-every policy but `never` asks as `untrusted` does. What a kind of action is asked about says its row in
+The policies: `never` never asks; `on-request` asks when the model wants to leave the sandbox;
+`untrusted` also asks about everything that is not known to only read. If no sandbox is enforced,
+every policy but `never` asks like `untrusted`. The rules for a kind of action are in its row in
 `action_kinds.py`.
 """
 
@@ -21,9 +21,9 @@ def needs_approval(
     allowed_for_session: frozenset[str],
     git_may_run: GitMayRun = NOBODY_LOOKED,
 ) -> str | None:
-    """Why a person must allow an action, as a sentence for that person; None where it may go ahead.
+    """Why a person must allow an action, as a sentence for that person; None if it may run.
 
-    It is always the daemon's own: what the model says of its call stands beside it, and never for it.
+    The sentence is always the daemon's own; the model's justification is shown in addition.
     """
     approval = kind_of(action).approval
     if approval is None or session_key(action) in allowed_for_session:
@@ -36,7 +36,7 @@ def needs_approval(
 def runs_guarded(
     settings: Settings, action: ToolAction, allowed_for_session: frozenset[str]
 ) -> bool:
-    """Whether an action that nobody is asked about goes ahead for no other reason than that it only reads."""
+    """Whether an action runs without approval only because it is known to only read."""
     approval = kind_of(action).approval
     return (
         approval is not None
@@ -47,7 +47,7 @@ def runs_guarded(
 
 
 def session_key(action: ToolAction) -> str:
-    """What "allow it for the session" allows; "" where nobody is ever asked."""
+    """What "allow it for the session" allows; "" if the action needs no approval."""
     approval = kind_of(action).approval
     return "" if approval is None else approval.session_key(action)
 
@@ -61,7 +61,7 @@ def permitted(settings: Settings, action: ToolAction) -> ToolAction:
 def repository_in_question(
     settings: Settings, action: ToolAction, allowed_for_session: frozenset[str]
 ) -> str | None:
-    """The folder whose repository decides whether a person must allow the action; None where none does."""
+    """The folder whose repository decides whether the action needs approval; None if none does."""
     approval = kind_of(action).approval
     if approval is None or session_key(action) in allowed_for_session:
         return None

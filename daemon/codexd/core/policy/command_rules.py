@@ -1,4 +1,4 @@
-"""When a person is asked before a command runs, and what "allow it for the session" allows of it."""
+"""Which commands need approval, and what "allow it for the session" allows."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from codexd.core.values.tool_actions import RunCommand
 LEAVES_SANDBOX = "The model asks to run this outside of the sandbox."
 NOT_KNOWN_HARMLESS = "This command is not known to only read."
 
-# Git obeys the configuration of the repository that it stands in, which may name programs to run.
+# Git uses the configuration of the repository in its working directory, which may name programs to run.
 _OBEYS_ITS_FOLDER = frozenset({"git"})
-# By folder: why git could start a program that its repository names; None if it can't.
+# By folder: why git could start a program that its repository names; None if it cannot.
 GitMayRun = Mapping[str, str | None]
 NOT_LOOKED_AT: Final = "was not looked at"
 NOBODY_LOOKED: Final[GitMayRun] = MappingProxyType({})
 
 
 def command_reason(settings: Settings, action: RunCommand, git_may_run: GitMayRun) -> str | None:
-    """Why a person must allow a command; None where it may run."""
+    """Why a person must allow a command; None if it may run."""
     if action.escalated:
         return LEAVES_SANDBOX
     if enforced_policy(settings) == "untrusted":
@@ -35,20 +35,20 @@ def command_reason(settings: Settings, action: RunCommand, git_may_run: GitMayRu
 
 
 def command_key(action: RunCommand) -> str:
-    """This very line, in this folder, on this side of the sandbox."""
+    """The session key: exactly this line, in this folder, with or without the sandbox."""
     key = ("command", action.cwd, action.command, action.escalated)
     return msgspec.json.encode(key).decode()
 
 
 def command_permitted(settings: Settings, action: RunCommand) -> RunCommand:
-    """Where nobody is ever asked, nobody may leave the sandbox."""
+    """The command without escalation, if the policy never asks."""
     if settings.approval_policy == "never" and action.escalated:
         return replace(action, escalated=False)
     return action
 
 
 def command_repository(settings: Settings, action: RunCommand) -> str | None:
-    """The folder whose repository decides whether a person must allow it; None where none does."""
+    """The folder whose repository decides whether the command needs approval; None if none does."""
     if action.escalated or enforced_policy(settings) != "untrusted":
         return None
     reading = reading_of(action.command)
@@ -70,5 +70,5 @@ def _unknown(settings: Settings, action: RunCommand, git_may_run: GitMayRun) -> 
 
 
 def _stays_in_its_folder(settings: Settings, action: RunCommand, reading: Reading) -> bool:
-    # Where a `cd` fails the next part runs where the line began, so each of them must lead there.
+    # If a `cd` fails, the next part runs in the folder where the line began, so each `cd` must lead there.
     return action.cwd == settings.cwd and reading.folders <= {settings.cwd, "."}

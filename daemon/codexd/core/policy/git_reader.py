@@ -1,8 +1,8 @@
-"""The git commands that only read, as far as their line says; what the repository says is another matter.
+"""The git commands that only read, by their arguments; the repository is checked elsewhere.
 
-Whether git may run is decided by three: this table; `approval.py`, which lets it run only in the thread's own
-folder and only if nothing in that repository's configuration would start a program; and the environment that
-it is given, in which what a configuration may start is switched off.
+Three checks decide whether git may run: this table; `command_rules.py`, which lets it run only in the thread's own
+folder and only if nothing in that repository's configuration would start a program; and the environment of
+the command, which switches off programs that a configuration may start.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ _ALL: Mapping[str, Options] = {
     ),
 }
 
-# Of branches only lists: a name alone would make one.
+# Only lists of branches: a name alone would make a branch.
 _BRANCH = options(
     "arv",
     "",
@@ -99,14 +99,14 @@ _CONFIG = options(
 )
 _CONFIG_READS = words_of("-l --list --get --get-all")
 
-# A format that has signatures verified: gpg is a program that the configuration names. Between `%` and `G` may
-# stand what changes blanks.
+# A format that verifies signatures: gpg is a program that the configuration names. Flags for blanks may be
+# between `%` and `G`.
 _RUNS_GPG = re.compile(r"%[+ -]*(?:G|\(signature)")
 _FORMATS = words_of("oneline short medium full fuller reference email mboxrd raw")
 
 
 def git_reads(words: Words) -> bool:
-    """Whether git with these arguments only reads, as far as the line says."""
+    """Whether git with these arguments only reads."""
     folders, rest = _after_flags(words)
     if folders is None or not rest:
         return False
@@ -126,7 +126,7 @@ def folders_of_git(words: Words) -> tuple[str, ...]:
 
 
 def _after_flags(words: Words) -> tuple[tuple[str, ...] | None, Words]:
-    """The folders that `-C` names and what stands after git's own options; None for one not known."""
+    """The folders of `-C`, and the words after git's own options; None for an unknown option."""
     folders: list[str] = []
     at = 0
     while at < len(words) and words[at].text.startswith("-"):
@@ -142,7 +142,7 @@ def _after_flags(words: Words) -> tuple[tuple[str, ...] | None, Words]:
 
 
 def _aliased_format(text: str) -> bool:
-    """A format by a name that the configuration may have given a meaning."""
+    """Whether a format is a name that the configuration may define."""
     for option in ("--format=", "--pretty="):
         name = text.removeprefix(option)
         if name != text:
@@ -152,7 +152,7 @@ def _aliased_format(text: str) -> bool:
 
 
 def _has(words: Words, wanted: frozenset[str]) -> bool:
-    """Whether one of these options stands before `--`."""
+    """Whether one of these options is before `--`."""
     return any(word.text.partition("=")[0] in wanted for word in before_the_end(words))
 
 
@@ -183,13 +183,13 @@ def _worktree(words: Words) -> bool:
 
 
 def _reflog(words: Words) -> bool:
-    """`expire` and `delete` are words too."""
+    """No operand: `expire` and `delete` are words too."""
     shown = words[1:] if words[:1] and words[0].text == "show" else words
     return _LOG.all_known(shown) and (shown is not words or not operands(words))
 
 
 def _symbolic_ref(words: Words) -> bool:
-    """A second name is what the first is set to."""
+    """At most one name: a second name would be the new value of the first."""
     known = options("q", "", "short quiet")
     plain = all(word.pattern_at is None for word in words)  # a pattern may become two names
     return plain and known.all_known(words) and len(operands(words)) == 1

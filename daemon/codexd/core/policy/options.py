@@ -1,10 +1,10 @@
-"""The options with which a program only reads, and how the words of its line are told apart.
+"""The options with which a program only reads, and how options and operands are told apart.
 
-Every word that begins with `-` must be a known option, wherever it stands, so nothing can hide as the value
-of another. `--` ends the options: what comes after it are operands, and those that count operands count
-them. Long options must be spelled out, since GNU takes any beginning of one. No word may begin with a file
-pattern, since a file's name may begin with `-`, and no option may hold one, since it becomes what the folder's
-files are called.
+Every word that begins with `-` must be a known option, at any position, so that no option can hide as the value
+of another. `--` ends the options: the words after it are operands. Long options must be spelled out, since GNU
+accepts any unique prefix. No word may begin with a file
+pattern, since a file's name may begin with `-`, and no option may contain a pattern, since the names of the
+folder's files replace it.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ Reader = Callable[[Words], bool]  # whether a program with these arguments only 
 class Options(msgspec.Struct, frozen=True):
     """The options with which a program only reads."""
 
-    short: str = ""  # letters that stand alone or together: -n, -nr
+    short: str = ""  # letters, alone or together: -n, -nr
     valued: str = ""  # letters whose value may follow at once: -k2, -t,
     long: frozenset[str] = frozenset()  # without the dashes; a value may follow after `=`
 
     def all_known(self, words: Words) -> bool:
-        """Whether no word is or may become an option that is not listed here."""
+        """Whether no word is, or may expand to, an option that is not listed here."""
         return all(self._knows(word) for word in words)
 
     def _knows(self, word: Word) -> bool:
@@ -64,7 +64,7 @@ def before_the_end(words: Words) -> Words:
 
 
 def operands(words: Words) -> Words:
-    """The words that are no options: all after `--`, and those before it that do not begin with `-`."""
+    """The words that are not options: all after `--`, and those before it that do not begin with `-`."""
     before = before_the_end(words)
-    named = tuple(one for one in before if not one.text.startswith("-") or one.text == "-")
+    named = tuple(word for word in before if not word.text.startswith("-") or word.text == "-")
     return named + words[len(before) + 1 :]

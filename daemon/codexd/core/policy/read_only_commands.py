@@ -1,7 +1,7 @@
-"""Which shell lines are known to only read: those need not be asked about under the policy "untrusted".
+"""Which shell lines are known to only read, so that the policy "untrusted" does not ask about them.
 
-What is not understood is not harmless. A line is harmless if `shell_line.py` understands all of it, each of
-its programs stands in the table of `read_only_programs.py` with arguments that only read, and it opens no device.
+A line is harmless if `shell_line.py` understands all of it, each of
+its programs is in the table of `read_only_programs.py` with arguments that only read, and it opens no device.
 """
 
 from __future__ import annotations
@@ -15,30 +15,32 @@ from codexd.core.policy.options import words_of
 from codexd.core.policy.read_only_programs import READERS, folders_of_cd
 from codexd.core.policy.shell_line import NotUnderstood, SimpleCommand, Word, simple_commands
 
-# To open a device may rewind a tape, reset a board or take what was typed, and reading one may never end; in
-# bash `< /dev/tcp/HOST/PORT` calls somebody. Of these two nothing is known to happen.
+# Opening a device may rewind a tape, reset a board or take typed input, and reading it may never end; in
+# bash `< /dev/tcp/HOST/PORT` opens a connection. These two are known to be harmless.
 _DEVICES_READ = frozenset({"/dev/null", "/dev/stdin"})
-# All slashes and dots in front of it, from the first one on: no run of them is passed over twice.
+# All slashes and dots before it, from the first on: no run of them is scanned twice.
 _DEVICE = re.compile(r"(?<![/.])(?P<run>[/.]++)(?<=/)dev(?:/|$)")
-# They look at a file's entry, or only at its name.
+# Programs that read only a file's metadata, or its name.
 _OPEN_NOTHING = words_of("[ [[ basename df dirname echo ls printf readlink realpath stat test")
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """What a harmless line runs, and where."""
+    """The programs of a harmless line, and its folders."""
 
     programs: frozenset[str]
-    folders: frozenset[str]  # as they stand behind `cd` and `git -C`; "~" for a `cd` without one
+    folders: frozenset[
+        str
+    ]  # the arguments of `cd` and `git -C`; "~" for a `cd` without an argument
 
 
 def harmless(command: str) -> bool:
-    """Whether every part of a shell line is known to only read, and git, if it runs, runs where the line does."""
+    """Whether every part of a shell line is known to only read, and git, if any, runs in the line's folder."""
     reading = reading_of(command)
     return reading is not None and ("git" not in reading.programs or reading.folders <= {"."})
 
 
 def reading_of(command: str) -> Reading | None:
-    """What a harmless line does; None for a line that is not known to be harmless."""
+    """The reading of a harmless line; None for a line that is not known to be harmless."""
     try:
         parts = simple_commands(command)
     except NotUnderstood:
@@ -78,7 +80,7 @@ def _opens_device(word: Word) -> bool:
 
 
 def _begins_path(text: str, at: int) -> bool:
-    """Whether a path from the root may begin here: after an option's letter too, and after a sign in a word."""
+    """Whether an absolute path may begin here: also after an option's letter, and after a sign in a word."""
     return at == 0 or text[at - 1] in "=:," or (at == 2 and text.startswith("-"))
 
 

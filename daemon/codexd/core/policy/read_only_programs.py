@@ -1,8 +1,8 @@
-"""The programs that are known to only read, and the arguments with which they do.
+"""The programs that are known to only read, and the arguments with which they only read.
 
-Each was read against the manuals of GNU, BSD and macOS, and busybox for writing, sending, running another
-program and paging. One stands in `ANY_ARGUMENTS_READ` only if no option of any of them does that. Of the
-others the options are listed; one that is not listed may write, send or run something.
+Each was checked in the manuals of GNU, BSD, macOS and busybox for options that write, send, run another
+program or page. A program is in `ANY_ARGUMENTS_READ` only if no option of any version does that. For the
+others the safe options are listed; any other option may write, send or run something.
 
 Left out on purpose: `env`, `printenv` and `set` show secrets; `less`, `more` and `man` run what $LESSOPEN or
 $PAGER name; `arch` and `time` run a program; and `python --version` or `cargo --version`
@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from codexd.core.policy.git_reader import git_reads
 from codexd.core.policy.options import Reader, Words, operands, options, words_of
 
-# Whatever stands after them, hidden in a file's name too: so these alone may follow `xargs` and `-exec`.
+# Harmless with any arguments, also with file names as options: only these may follow `xargs` and `-exec`.
 ANY_ARGUMENTS_READ = words_of(
     "b2sum basename cat cksum cmp comm cut df dirname du echo egrep expand factor false fgrep fold "
     "grep groups head hexdump id join logname ls md5 md5sum nl nproc od paste pwd readlink realpath rev seq "
@@ -80,13 +80,14 @@ _FIND = words_of(
 )
 _SIGNED_NUMBER = re.compile(r"-[0-9]+[a-zA-Z]?", re.ASCII)
 
-# sed can write and, with GNU, run things: `p` and `=` after addresses, and one `s` whose flags do neither. No
-# `[`, where implementations disagree whether a `/` in brackets ends the pattern; no `\c`, which takes one more.
+# sed can write and, with GNU, run programs. Allowed: `p` and `=` after addresses, and one `s` with flags that do
+# neither. No `[`, since implementations disagree whether a `/` in brackets ends the pattern; no `\c`, which takes
+# one more character.
 _ADDRESS = r"(?:[0-9]+|\$|/(?:[^/\\\[]|\\[^c])*/)"
 _SED_PRINTS = re.compile(rf"(?:{_ADDRESS}(?:,{_ADDRESS})?[p=];?)+", re.ASCII)
 _SED_REPLACES = re.compile(r"s/(?:[^/\\\[]|\\[^c])*/(?:[^/\\\[]|\\[^c])*/[gpI0-9]*", re.ASCII)
 
-# awk can write, and run things. Only to print fields of the lines with a text or in a range.
+# awk can write, and run programs. Allowed: printing fields of the lines with a text or in a range.
 _AWK_TESTS = r"(?:NR|NF|\$[0-9]+)[ ]*(?:==|!=|>=|<=|<|>)[ ]*[0-9]+"
 _AWK_PATTERN = rf"(?:/[^/\\\[]*/|{_AWK_TESTS}(?:[ ]*(?:&&|\|\|)[ ]*{_AWK_TESTS})*)"
 _AWK_FIELD = r"(?:\$(?:[0-9]+|NF)|NR|NF)"
@@ -120,7 +121,7 @@ def _nothing_follows(words: Words) -> bool:
 
 
 def _uniq(words: Words) -> bool:
-    """A second file name is where it writes to, and a pattern may become two."""
+    """At most one file name: it writes to a second one, and a pattern may become two."""
     patterns = any(word.pattern_at is not None for word in words)
     return _UNIQ.all_known(words) and len(operands(words)) <= 1 and not patterns
 
@@ -148,7 +149,7 @@ def _in_find(text: str) -> bool:
 
 
 def _exec_end(words: Words, at: int) -> int | None:
-    """Where a program ends that find runs for each file, if that one only reads whatever it is given."""
+    """The end of a program that find runs for each file, if it only reads with any arguments."""
     if at >= len(words) or words[at].text not in ANY_ARGUMENTS_READ:
         return None
     for end in range(at + 1, len(words)):
@@ -161,7 +162,7 @@ def _exec_end(words: Words, at: int) -> int | None:
 
 
 def _xargs(words: Words) -> bool:
-    """The words of its input may be options, so it may run only what reads whatever it is given."""
+    """The words of its input may be options, so it may run only programs that only read with any arguments."""
     at = 0
     while at < len(words) and words[at].text.startswith("-"):
         text = words[at].text
@@ -202,7 +203,7 @@ def _awk(words: Words) -> bool:
     if at >= len(words) or words[at].pattern_at is not None:
         return False
     files = words[at + 1 :]
-    # gawk calls somebody for a file `/inet/tcp/0/HOST/PORT`.
+    # gawk opens a connection for a file `/inet/tcp/0/HOST/PORT`.
     plain = not any(w.text.startswith(("-", "/inet")) or w.pattern_at == 0 for w in files)
     return plain and _AWK_PRINTS.fullmatch(words[at].text) is not None
 
@@ -213,7 +214,7 @@ def _date(words: Words) -> bool:
 
 
 def _test(words: Words) -> bool:
-    """One look or one comparison: `-a` and `-o` are read differently by every shell."""
+    """One test or one comparison: shells differ in `-a` and `-o`."""
     texts = [word.text for word in words]
     if any(word.pattern_at is not None for word in words):
         return False
@@ -225,8 +226,8 @@ def _test(words: Words) -> bool:
         return texts[0] in _TESTS or (texts[0] == "-t" and texts[1] in ("0", "1", "2"))
     if len(texts) != 3:
         return False
-    if texts[1] in _COMPARES_NUMBERS:  # shells evaluate what is no number
-        return all(_NUMBER.fullmatch(one) for one in (texts[0], texts[2]))
+    if texts[1] in _COMPARES_NUMBERS:  # shells evaluate operands that are not numbers
+        return all(_NUMBER.fullmatch(number) for number in (texts[0], texts[2]))
     return texts[1] in _COMPARES_TEXTS and not texts[0].startswith(("-", "(", "!"))
 
 
@@ -241,7 +242,7 @@ def _double_bracket(words: Words) -> bool:
 
 
 def _cd(words: Words) -> bool:
-    """Into one folder. Where that is, `read_only_commands.py` tells."""
+    """Into one folder, which `read_only_commands.py` reports."""
     return len(folders_of_cd(words)) <= 1 and all(
         word.pattern_at is None
         and (not word.text.startswith("-") or word.text in ("-P", "-L", "--"))
@@ -250,7 +251,7 @@ def _cd(words: Words) -> bool:
 
 
 def folders_of_cd(words: Words) -> tuple[str, ...]:
-    """Where `cd` leads: one folder, or none for the home."""
+    """The folder of `cd`; none for the home folder."""
     return tuple(word.text for word in operands(words))
 
 
@@ -275,7 +276,7 @@ def _hostname(words: Words) -> bool:
 
 
 def _printf(words: Words) -> bool:
-    """A format that is a file pattern would be what a folder says."""
+    """The format may not be a file pattern, which the names of files would replace."""
     if not words or words[0].pattern_at is not None:
         return False
     return _PRINTF_FORMAT.fullmatch(words[0].text) is not None

@@ -1,6 +1,6 @@
-"""A shell line as the simple commands that it runs, or nothing where it holds more than words and joints.
+"""Parses a shell line into its simple commands; a line with any other syntax is unknown.
 
-What is read means the same in every shell that commands run in (sh, dash, ash, bash, ksh, mksh, zsh): words,
+The accepted syntax means the same in every shell that commands run in (sh, dash, ash, bash, ksh, mksh, zsh): words,
 quotes, `&&`, `||`, `;`, `|`, a leading `!`, input from a file, and output to /dev/null or to the other
 stream. Any other redirection, substitution, variable, grouping, comment, background job, assignment or
 control character makes the line unknown.
@@ -12,16 +12,16 @@ import re
 
 import msgspec
 
-LINE_CHARS_MAX = 4000  # nobody reads a longer line as one; a person decides
+LINE_CHARS_MAX = 4000  # longer lines are left to a person
 
 _JOINTS = ("&&", "||", ";", "|")
-# What stands for itself outside of quotes, in every POSIX shell and in zsh.
+# Characters without a special meaning outside of quotes, in every POSIX shell and in zsh.
 _PLAIN = re.compile(r"[A-Za-z0-9_./,:@%+=~^!*?\[\]-]", re.ASCII)
 _PATTERN = "*?[^"  # zsh reads `^` so where EXTENDED_GLOB is set
 _BLANK = " \t"
 _WORD_ENDS = " \t;|&<>"
 
-# Streams that are thrown away or joined. The digit counts as a stream's number only where a word could begin,
+# Streams that are discarded or joined. The digit counts as a stream's number only where a word could begin,
 # and more than one digit is a word in dash. `>&2` must end there: `>&2x` writes a file. For dash `a &>/dev/null
 # b` is two commands, so nothing may follow `&>/dev/null` but a joint.
 _DISCARDS = re.compile(
@@ -29,26 +29,24 @@ _DISCARDS = re.compile(
     r"|&>>?[ \t]*/dev/null(?=[ \t]*(?:[;|&]|$))"
 )
 _INPUT = re.compile(r"0?<[ \t]*(?![<>&(\s])")
-# The number of the last exit code: digits, whatever happened.
+# The last exit code, which is always digits.
 _EXIT_CODE = re.compile(r"\$\?(?!\[)")  # zsh evaluates a subscript
 
 
 class NotUnderstood(Exception):
-    """The line holds something that a reader of words and joints does not know."""
+    """The line has syntax that this parser does not accept."""
 
 
 class Word(msgspec.Struct, frozen=True):
     """A word of a shell line, without its quotes."""
 
     text: str
-    pattern_at: int | None = (
-        None  # where in the text its first unquoted character of a pattern stands
-    )
-    quoted: bool = False  # whether any of it stood in quotes or behind a backslash
+    pattern_at: int | None = None  # the index of its first unquoted pattern character
+    quoted: bool = False  # whether any part was quoted or escaped
 
 
 class SimpleCommand(msgspec.Struct, frozen=True):
-    """A program with its arguments, and the files that are read as its input."""
+    """A program with its arguments and input files."""
 
     words: tuple[Word, ...]
     inputs: tuple[Word, ...] = ()
@@ -94,7 +92,7 @@ def _command(words: list[Word], inputs: list[Word]) -> SimpleCommand:
 
 
 def _word(line: str, at: int) -> tuple[Word, int]:
-    """The word that begins at a place, without its quotes, and where it ends."""
+    """The word that begins at a position, without its quotes, and its end."""
     start, text, quoted = at, "", False
     pattern: int | None = None
     while at < len(line) and line[at] not in _WORD_ENDS:
@@ -110,7 +108,7 @@ def _word(line: str, at: int) -> tuple[Word, int]:
 
 
 def _piece(line: str, at: int) -> tuple[str, int]:
-    """One quoted stretch, one escaped character or one plain one, and where it ends."""
+    """A quoted part, an escaped character or a plain character, and its end."""
     if line[at] == "'":
         end = line.find("'", at + 1)
         if end < 0:

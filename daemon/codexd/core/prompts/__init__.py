@@ -1,1 +1,1 @@
-"""The texts of ours that a model is given."""
+"""codexd's own texts for models."""

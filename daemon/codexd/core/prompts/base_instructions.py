@@ -1,4 +1,4 @@
-"""What models are told first: our own words, used where neither a client nor a config file has others."""
+"""The base instructions, used if neither a client nor config.toml has others."""
 
 BASE_INSTRUCTIONS = """\
 You are a coding agent. You work in a person's terminal, on their machine, in their repository, and \

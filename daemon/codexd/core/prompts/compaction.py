@@ -1,4 +1,4 @@
-"""What is said to models about compaction: our own words."""
+"""The texts for models about compaction."""
 
 from __future__ import annotations
 

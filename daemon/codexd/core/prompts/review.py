@@ -1,4 +1,4 @@
-"""What a reviewer is told: what is worth a finding, how it answers, and what to look at. Our own words."""
+"""The texts for a reviewer: what is a finding, the format of the answer, and what to review."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ the change. Report the findings in order of their priority."""
 
 
 def prompt_of(target: ReviewTarget) -> str:
-    """What the reviewer is asked."""
+    """The prompt of a review."""
     match target:
         case UncommittedChanges():
             return _UNCOMMITTED

@@ -1,4 +1,4 @@
-"""What is said of a review once it is over: to people, and to the model that goes on with the work. Our own words."""
+"""The texts about the result of a review, for people and for the thread's model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FAILED_FOR_PEOPLE: Final = "The review failed before it had a result. To have on
 
 
 def user_action(context: str, results: str) -> str:
-    """What a person did beside the conversation, as the model is told of it."""
+    """The message to the model about a person's action outside of the conversation."""
     return (
         f"<user_action>\n<context>\n{context}\n</context>\n<action>review</action>\n"
         f"<results>\n{results}\n</results>\n</user_action>"
@@ -32,15 +32,15 @@ def user_action(context: str, results: str) -> str:
 
 
 def entered_item(turn_id: TurnId) -> ItemId:
-    """The item that shows a review's beginning; one that ends early has nobody who brings an id along."""
+    """The id of the item that shows a review's beginning; derived, since no command carries one."""
     return ItemId(f"{turn_id}/review")
 
 
 def exited_item(turn_id: TurnId) -> ItemId:
-    """The item that shows its end."""
+    """The id of the item that shows a review's end."""
     return ItemId(f"{turn_id}/review/end")
 
 
 def answer_item(exited: ItemId) -> ItemId:
-    """The message that holds its findings."""
+    """The id of the message with the findings."""
     return ItemId(f"{exited}/answer")

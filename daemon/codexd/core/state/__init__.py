@@ -1,1 +1,1 @@
-"""What a thread is, folded from its events; `evolve` never refuses."""
+"""The state of a thread, folded from its events; `evolve` never refuses."""

@@ -1,4 +1,4 @@
-"""What the model was told of its surroundings and still knows: a fresh one means that it knows nothing of them."""
+"""The context that is in the model's history; the default value means none."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from codexd.core.values.environment import TurnEnvironment
 
 
 class KnownContext(msgspec.Struct, frozen=True):
-    """What stands in the model's history and need not be said again."""
+    """The context in the model's history, which need not be sent again."""
 
-    environment: TurnEnvironment | None = None  # None: nothing, or nobody can say what
+    environment: TurnEnvironment | None = None  # None: none, or unknown
     instructions: str | None = None  # the digest of the user instructions
     developer: bool = False  # the thread's developer instructions
 
     def heard(self, event: ContextAdded) -> KnownContext:
-        """The same after this was told."""
+        """The context after this event."""
         match event.category:
             case "environment":
                 return replace(self, environment=event.environment)

@@ -34,7 +34,7 @@ class RunTool(msgspec.Struct, frozen=True):
 
 
 class AskForTitle(msgspec.Struct, frozen=True):
-    """Have a model name the thread; no turn waits for it."""
+    """Ask a model for a title of the thread; no turn waits for it."""
 
     prompt: str
     model: str
@@ -42,7 +42,7 @@ class AskForTitle(msgspec.Struct, frozen=True):
 
 
 class RunReview(msgspec.Struct, frozen=True):
-    """Have a reviewer work, in a thread of its own, and wait for its answer."""
+    """Run a reviewer, in a thread of its own, and wait for its answer."""
 
     child_id: ThreadId
 
@@ -51,7 +51,7 @@ Effect = CallModel | AwaitRetry | RunTool | AskForTitle | RunReview
 
 
 def has_work(state: ThreadState) -> bool:
-    """Whether a daemon that starts has something to do in the thread without being asked."""
+    """Whether a daemon that starts must resume the thread."""
     waits = state.turn is not None or bool(state.queue or state.processes or state.title)
     return waits and not state.archived
 

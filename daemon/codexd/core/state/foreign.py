@@ -1,4 +1,4 @@
-"""That records stand in a thread's log which were not written here."""
+"""Foreign records in a thread's log: records that were not written here."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from codexd.core.values.settings import Settings
 
 
 class Foreign(msgspec.Struct, frozen=True):
-    """Records that were not written here stand in the log, and were not taken in yet.
+    """The log has foreign records that were not taken in yet.
 
-    What the thread was in front of the first of them; None where it begins with them.
+    `before` is the state before the first of them; None if the log begins with them.
     """
 
     settings: Settings | None = None

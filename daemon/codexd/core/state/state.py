@@ -1,7 +1,7 @@
-"""What decisions need to know of a thread, folded from its events.
+"""The state of a thread for decisions, folded from its events.
 
-`evolve` never refuses, has no clock and no I/O. The state is bounded: it holds what is open now, not what
-has been; the model's history and the screens are projections of their own.
+`evolve` never refuses, has no clock and no I/O. The state is bounded: it holds what is open now, and no
+history; the model's history and the items for clients are projections of their own.
 """
 
 from __future__ import annotations
@@ -92,14 +92,14 @@ from codexd.core.values.settings import Settings, tuning_of
 
 
 class Pin(msgspec.Struct, frozen=True):
-    """What every compaction keeps."""
+    """The items of a record that every compaction keeps."""
 
     seq: int
     tokens: int  # an estimate
 
 
 class ThreadState(msgspec.Struct, frozen=True):
-    """A thread as decisions see it."""
+    """The state of a thread."""
 
     settings: Settings | None = None  # None: it does not exist yet
     name: str | None = None
@@ -111,27 +111,27 @@ class ThreadState(msgspec.Struct, frozen=True):
     processes: tuple[OpenProcess, ...] = ()
     queue: tuple[InputQueued, ...] = ()
     allowed_for_session: frozenset[str] = frozenset()
-    base_instructions: str | None = None  # the daemon's, as the model was last told them
+    base_instructions: str | None = None  # the daemon's, as last sent to the model
     told: KnownContext = KnownContext()  # forgotten where the model's history is
-    warned: tuple[str, ...] = ()  # what a person was told once
-    title: TitleRequested | None = None  # that a model is being asked for
+    warned: tuple[str, ...] = ()  # the subjects of warnings so far
+    title: TitleRequested | None = None  # while a model is asked for a title
     rate_limits: dict[str, str] | None = None
     window: ContextWindow = ContextWindow()
     compactions: int = 0
     pins: tuple[Pin, ...] = ()
-    taken_pins: tuple[tuple[Pin, ...], ...] = ()  # by each revert that stands
-    markers: int = 0  # how often something was taken back or brought back
+    taken_pins: tuple[tuple[Pin, ...], ...] = ()  # the pins that each revert in force removed
+    markers: int = 0  # the number of reverts and undos
     last_settings: Settings | None = None  # of the newest turn, and its limits
     last_limits: Limits = Limits()
-    # The items that have their fact, of the last model call and of the one before: a draft that a crash
-    # left may be one of theirs, since the append that ends the one call may start the next.
+    # The completed items of the last two model calls: a draft that a crash left may belong to
+    # either, since the append that ends a call may start the next.
     ended_items: tuple[ItemBirth, ...] = ()
     ended_before: tuple[ItemBirth, ...] = ()
     turns_started: int = 0
     failed: bool = False  # the last turn failed, and none has started since
     parent: ThreadId | None = None
     reviews: ReviewOf | None = None  # it is a reviewer's
-    fork_open: bool = False  # forked, and not yet settled after it
+    fork_open: bool = False  # forked, and not yet opened as a thread of its own
     foreign: Foreign | None = None
     rollout: str | None = None  # the file of another program that it was read from
 
@@ -219,7 +219,7 @@ def _evolve_thread(state: ThreadState, event: _ThreadEvent) -> ThreadState:
         case ThreadForked():
             return _forked(state, event)
         case ThreadRenamed():
-            return replace(state, name=event.name, title=None)  # A name makes it needless.
+            return replace(state, name=event.name, title=None)  # A named thread needs no title.
         case ThreadArchived():
             return replace(state, archived=True, title=None)
         case ThreadUnarchived():
@@ -236,9 +236,9 @@ def _evolve_thread(state: ThreadState, event: _ThreadEvent) -> ThreadState:
 
 
 def _forked(state: ThreadState, event: ThreadForked) -> ThreadState:
-    """The parent's name, and what a person allowed there, stay with the parent.
+    """A fork has neither the parent's name nor its session approvals.
 
-    And what was a reviewer's is a person's now.
+    A fork of a reviewer's thread is an ordinary thread.
     """
     return replace(
         state,
@@ -256,7 +256,7 @@ def _forked(state: ThreadState, event: ThreadForked) -> ThreadState:
 
 
 def _taken_in(state: ThreadState, event: ThreadTakenIn) -> ThreadState:
-    """Nothing of what came from elsewhere decides about what is done from here on."""
+    """The state without everything that foreign records granted."""
     return replace(
         state,
         settings=event.settings,
@@ -353,7 +353,7 @@ def _evolve_compaction(
             return _with_turn(state, compaction=None)
         case HistoryCompacted():
             under_way = turn.compaction if turn is not None else None
-            # What a turn was told at its beginning stands behind the items of a compaction before it.
+            # After a compaction before a turn, the context of the turn's beginning follows its items.
             behind = under_way is not None and under_way.started.phase == "pre_turn"
             state = replace(
                 state,
@@ -374,7 +374,7 @@ def _evolve_pins(state: ThreadState, event: PinAdded | PinRemoved) -> ThreadStat
 
 
 def _evolve_marker(state: ThreadState, event: Marker) -> ThreadState:
-    """What the model was told may be in its history no more; a pin goes and comes with what it pins."""
+    """The model's history may have lost its context; a pin is removed and restored with its record."""
     pins, taken = state.pins, state.taken_pins
     if isinstance(event, HistoryReverted):
         taken = (*taken, tuple(pin for pin in pins if pin.seq > event.to_seq))

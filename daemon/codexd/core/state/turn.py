@@ -1,6 +1,6 @@
-"""The turn that runs, as decisions see it, and what the events of models and tools make of it.
+"""The running turn, and the effect of model and tool events on it.
 
-That is the request that it waits for, the calls without an answer, and a compaction under way.
+It has the request that it waits for, the open tool calls, and a compaction or review in progress.
 """
 
 from __future__ import annotations
@@ -53,24 +53,26 @@ class ModelCall(msgspec.Struct, frozen=True):
     retry_after_ms: int = 0
     request_failures: int = 0  # attempts that the provider never answered
     stream_failures: int = 0  # attempts that broke off
-    compacts: bool = False  # it asks for a summary, and is no part of the history
-    left_out: int = 0  # so many of the oldest items a summary's request had no room for
-    without_images: bool = False  # an attempt failed for images, and the others go without those
+    compacts: bool = False  # it asks for a summary, and is not part of the history
+    left_out: int = 0  # in a summary's request: how many of the oldest items did not fit
+    without_images: bool = (
+        False  # an attempt failed because of images, which later attempts leave out
+    )
 
 
-# An item and the time of its first part: some providers use an id again with each answer.
+# An item and the time of its first part: some providers reuse an id with each answer.
 ItemBirth = tuple[ItemId, int | None]
 
 
 class OpenCall(msgspec.Struct, frozen=True):
-    """A tool call that has no answer yet."""
+    """A tool call without a result."""
 
     call_id: CallId
     name: str
     custom: bool
-    action: ToolAction | None = None  # None until it is asked for or started
-    approval_id: ApprovalId | None = None  # set while a person is being asked
-    asked_hash: str | None = None  # of the action that a person was asked about
+    action: ToolAction | None = None  # None until it is asked about or started
+    approval_id: ApprovalId | None = None  # set while an approval is open
+    asked_hash: str | None = None  # of the action in the question
     running: bool = False
     guarded: bool = False  # as its event says
     again: Literal["repeat", "adopt"] | None = None  # as its event says
@@ -85,15 +87,15 @@ class OpenProcess(msgspec.Struct, frozen=True):
 
 
 class Compaction(msgspec.Struct, frozen=True):
-    """A compaction that is under way."""
+    """A compaction in progress."""
 
     started: CompactionStarted
-    summary: str = ""  # the last message of the present response
+    summary: str = ""  # the last message of the current response
     silent: int = 0  # responses that had no text
 
 
 class Review(msgspec.Struct, frozen=True):
-    """A review that is under way."""
+    """A review in progress."""
 
     target: ReviewTarget
     child_id: ThreadId
@@ -103,23 +105,23 @@ class Review(msgspec.Struct, frozen=True):
 
 
 class Turn(msgspec.Struct, frozen=True):
-    """The turn that runs."""
+    """The running turn."""
 
     turn_id: TurnId
     kind: TurnKind
     settings: Settings
-    calls_made: int = 0  # model calls so far; numbers the next one
-    questions: int = 0  # approvals that were asked for so far; numbers the next one
+    calls_made: int = 0  # model calls so far; numbers the next call
+    questions: int = 0  # approval requests so far; numbers the next request
     call: ModelCall | None = None
     open_calls: tuple[OpenCall, ...] = ()
-    owed: bool = True  # whether the model has yet to see something: input, or a tool's answer
+    owed: bool = True  # whether the model has not seen everything yet: input, or a tool's answer
     output_schema: msgspec.Raw | None = None
     limits: Limits = Limits()
     tuning: Tuning = Tuning()
     compaction: Compaction | None = None
     compactions: int = 0  # since the model's last answer in this turn
     review: Review | None = None
-    answered: bool = False  # whether it has answered in this turn, and since the last compaction
+    answered: bool = False  # whether the model has answered in this turn, since the last compaction
 
 
 ModelCallEvent = ModelCallStarted | ModelCallEnded | ModelCallFailed
@@ -127,7 +129,7 @@ ToolEvent = ApprovalRequested | ApprovalDecided | ToolStarted | ToolSpawned | To
 
 
 def evolve_call(turn: Turn, event: ModelCallEvent) -> Turn:
-    """The turn after its request was sent, answered, or came to nothing."""
+    """The turn after its request was sent, answered, or failed."""
     match event:
         case ModelCallStarted():
             return _called(turn, event)
@@ -136,11 +138,11 @@ def evolve_call(turn: Turn, event: ModelCallEvent) -> Turn:
                 return replace(turn, call=None, compaction=_heard_out(turn.compaction))
             return replace(turn, call=None, answered=True, compactions=0)
         case ModelCallFailed():
-            if turn.compaction is not None:  # Half an answer is none.
+            if turn.compaction is not None:  # An incomplete summary is not used.
                 turn = replace(turn, compaction=replace(turn.compaction, summary=""))
             if turn.call is not None and event.will_retry:
                 return replace(turn, call=_failed(turn.call, event))
-            # Whatever it was to see, it has not.
+            # The model has not seen the request's items.
             return replace(turn, call=None, owed=turn.owed or turn.kind != "compact")
         case _:
             assert_never(event)
@@ -154,7 +156,7 @@ def _called(turn: Turn, event: ModelCallStarted) -> Turn:
         return replace(turn, call=call, owed=owed, calls_made=turn.calls_made + 1)
     call = replace(before, attempt=event.attempt, status="running", retry_after_ms=0)
     if event.left_out != before.left_out:
-        # It is another request, which has not failed yet.
+        # This is another request, without failures so far.
         call = replace(call, left_out=event.left_out, request_failures=0, stream_failures=0)
     return replace(turn, call=call, owed=owed)
 
@@ -177,7 +179,7 @@ def _failed(call: ModelCall, event: ModelCallFailed) -> ModelCall:
 
 
 def evolve_item(turn: Turn, event: ItemCompleted | ItemCut) -> Turn:
-    """The turn after the model has finished an item: with a call more, or a part of a summary."""
+    """The turn after the model completed an item: with one more call, or a part of a summary."""
     if isinstance(event, ItemCut):
         return turn
     if turn.call is not None and turn.call.compacts and turn.compaction is not None:
@@ -192,7 +194,7 @@ def evolve_item(turn: Turn, event: ItemCompleted | ItemCut) -> Turn:
 
 
 def evolve_tool(turn: Turn, event: ToolEvent) -> Turn:
-    """The turn after something became of a tool call."""
+    """The turn after an event of a tool call."""
     match event:
         case ApprovalRequested():
             return _with_call(
@@ -224,7 +226,7 @@ def evolve_tool(turn: Turn, event: ToolEvent) -> Turn:
 
 
 def evolve_review(turn: Turn | None, event: ReviewEntered | ReviewExited) -> Turn | None:
-    """The turn after a reviewer began, or came to an end; another program's left nothing to wait for."""
+    """The turn after a review began or ended; an imported review needs no waiting."""
     if turn is None:
         return None
     match event:
@@ -254,7 +256,7 @@ def without_process(
 
 
 def asked_about(turn: Turn, event: ApprovalDecided) -> OpenCall | None:
-    """The call that the answer is about."""
+    """The call of an approval."""
     return next((c for c in turn.open_calls if c.approval_id == event.approval_id), None)
 
 

@@ -1,12 +1,12 @@
-"""The markers of a thread -> which of its records count: one pure fold, which every projection honours.
+"""Which records of a thread count, by its markers: a pure fold that every projection uses.
 
-Laws. A revert takes away the records between the turn that it goes back to and itself: those are *dead*
-while it stands. It stands until it is undone, and the last one that stands is undone first: so dead ranges
-lie within each other or apart, and what an undone revert had spanned is as it was before it. An undo is no
-part of the past that a revert takes away: a turn that was brought back stays until it is taken back itself.
+Laws. A revert excludes the records between the turn that it goes back to and itself: they are *dead* while
+the revert is in force. It is in force until it is undone, and the last revert is undone first. So dead ranges
+are nested or disjoint, and an undone revert leaves no trace in its range. An undo itself is never
+excluded: a turn that was brought back counts until it is taken back itself.
 
-The requests between the beginning of what was brought back and the undo went out without it. What they
-say of their own beginnings, counted and hashed, is no longer so: those records are *muted*.
+The requests between the start of the restored records and the undo were sent without those records. The counts
+and hashes that these requests recorded of their history no longer fit: such records are *muted*.
 """
 
 from __future__ import annotations
@@ -40,30 +40,28 @@ from codexd.core.values.items import TurnError
 
 
 class Span(NamedTuple):
-    """Records from one to another, both included."""
+    """A range of records, both ends included."""
 
     first: int
     last: int
 
 
 class Revert(NamedTuple):
-    """A revert that stands."""
+    """A revert in force."""
 
     seq: int
     to_seq: int
 
 
 class Reverts(msgspec.Struct, frozen=True, gc=False):
-    """The fold. A few numbers for each revert that stands and each compaction that was undone."""
+    """The fold. A few numbers for each revert in force and each undone compaction."""
 
-    reverts: tuple[Revert, ...] = ()  # that stand, oldest first
-    muted: tuple[Span, ...] = ()  # in order, apart from each other
-    cancelled: tuple[
-        int, ...
-    ] = ()  # the compactions that were undone, in the order of their records
+    reverts: tuple[Revert, ...] = ()  # in force, oldest first
+    muted: tuple[Span, ...] = ()  # in order, disjoint
+    cancelled: tuple[int, ...] = ()  # the undone compactions, in the order of their records
 
     def after(self, seq: int, event: Event | Unknown) -> Reverts:
-        """With one more record; the same object where it is no marker."""
+        """The fold after one more record; the same object if it is no marker."""
         match event:
             case HistoryReverted():
                 return replace(self, reverts=(*self.reverts, Revert(seq, event.to_seq)))
@@ -83,16 +81,16 @@ class Reverts(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def dead(self) -> tuple[Span, ...]:
-        """The records that do not count, in order, apart from each other."""
+        """The records that do not count, in order, as disjoint ranges."""
         return _merged(Span(revert.to_seq + 1, revert.seq - 1) for revert in self.reverts)
 
     @property
     def last(self) -> Revert | None:
-        """The revert that is undone next."""
+        """The revert that would be undone next."""
         return self.reverts[-1] if self.reverts else None
 
     def differs_at(self, other: Reverts, up_to: int) -> int | None:
-        """The first record up to one of which the two do not say the same; None where there is none."""
+        """The first record up to `up_to` for which two folds differ; None if there is none."""
         pairs = (
             (_within(self.dead, up_to), _within(other.dead, up_to)),
             (_within(self.muted, up_to), _within(other.muted, up_to)),
@@ -103,7 +101,7 @@ class Reverts(msgspec.Struct, frozen=True, gc=False):
 
 
 class Visibility:
-    """What each record says as the thread stands, for whoever asks about many."""
+    """Which records count, with fast lookups for many records."""
 
     def __init__(self, reverts: Reverts) -> None:
         self.reverts, self.dead = reverts, reverts.dead
@@ -111,7 +109,7 @@ class Visibility:
         self._plain = reverts == Reverts()
 
     def span(self, seq: int) -> Span | None:
-        """The dead records that a record is among; None where it counts."""
+        """The range of dead records around a record; None if it counts."""
         return _span_at(self.dead, seq)
 
     def counts(self, seq: int) -> bool:
@@ -119,11 +117,11 @@ class Visibility:
         return not self.dead or _span_at(self.dead, seq) is None
 
     def is_muted(self, seq: int) -> bool:
-        """Whether what a request says of its own beginning is no longer so."""
+        """Whether the counts and hashes in a record no longer fit."""
         return _span_at(self._muted, seq) is not None
 
     def of(self, seq: int, event: Event | Unknown) -> Iterable[Event | Unknown]:
-        """What a record says to those who fold what the model is given."""
+        """The events of a record for folds of the model's history."""
         if self._plain:
             return (event,)
         if isinstance(event, PinAdded):
@@ -140,9 +138,8 @@ class Visibility:
 _UNDONE = TurnError("it was undone")
 
 
-# What says something even where it does not count. An input waits for its turn whatever is taken back
-# meanwhile, one that had its turn does not; and what a person pinned is pinned for as long as it is there.
-# And that a past came from elsewhere is so however much of it is taken back.
+# Events with an effect even if their record does not count: a queued input still waits for its turn, unless it had
+# its turn; a pin stays as long as its record counts; and foreign records stay foreign.
 SAYING_ANYWAY = (
     InputQueued,
     InputWithdrawn,
@@ -161,14 +158,14 @@ def _of_dead(event: Event | Unknown) -> Iterable[Event | Unknown]:
 
 
 def _quiet(event: ModelCallStarted | ModelCallEnded) -> Event:
-    """It without what it says of a history that has become another."""
+    """The event without data that no longer fits the history."""
     if isinstance(event, ModelCallStarted):
         return replace(event, request=None)
     return replace(event, usage=NO_JSON)
 
 
 def _merged(spans: Iterable[Span]) -> tuple[Span, ...]:
-    """The same records, in order, each in one span; what lies side by side is one."""
+    """The same records as ordered spans, with adjacent spans merged."""
     merged: list[Span] = []
     for span in sorted(spans):
         if span.first > span.last:
@@ -197,7 +194,7 @@ def _up_to(seqs: tuple[int, ...], up_to: int) -> tuple[Span, ...]:
 
 
 def _first_in_one_only(one: tuple[Span, ...], two: tuple[Span, ...]) -> int | None:
-    """The first record that is in the one and not in the other."""
+    """The first record that is in only one of the two."""
     for a, b in zip(one, two, strict=False):
         if a != b:
             return min(a.first, b.first) if a.first != b.first else min(a.last, b.last) + 1

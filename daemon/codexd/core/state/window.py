@@ -1,7 +1,7 @@
-"""How full the model's window is: what the provider counted last, and an estimate of all that came since.
+"""The use of the model's context window: the provider's last count, and an estimate of everything since then.
 
-Law: a pure fold. What is used up is another matter: the totals only ever grow, and stand in the projection
-of usage. A figure of the provider's own replaces every estimate.
+Law: a pure fold. Total usage is separate: it only grows, and is in the projection
+of usage. A count of the provider replaces every estimate.
 """
 
 from __future__ import annotations
@@ -41,42 +41,40 @@ from codexd.core.values.ids import ItemId
 from codexd.core.values.items import ImageInput, LocalImageInput, TextInput, UserInput
 from codexd.core.values.usage import read_usage
 
-# What a turn's first request has without anything being said: instructions, tools, environment. They are
-# no part of what a person may fill, so that a thread begins with 100% left. The original's figure.
+# The tokens of a first request without a prompt: instructions, tools, environment. They are not counted
+# as used, so that a thread begins with 100% left. The figure is that of Codex.
 BASELINE_TOKENS = 12_000
-# English text and code in JSON come to about four bytes a token with every provider's tokenizer.
+# English text and code in JSON have about four bytes per token with every provider's tokenizer.
 BYTES_PER_TOKEN = 4
-# An image is counted by its size in pixels, not in bytes: as many as one shown at full detail comes to,
-# some 1800 tokens. An estimate for as long as the provider has not counted it.
+# An image is counted by its size in pixels, not in bytes: an image at full detail has some 1800 tokens.
+# This is an estimate until the provider has counted it.
 IMAGE_BYTES = 7_200
 
 _IMAGE_IN_JSON = re.compile(rb'(?<!\\)"(?:data:image/|codexd-blob:)[^"]*+"')
 
 
 class ContextWindow(msgspec.Struct, frozen=True, gc=False):
-    """The fold: what stands in the model's context. Bytes are of what no figure of a provider's has in it."""
+    """The fold. Bytes are counted for items that are in no count of a provider yet."""
 
-    last_total: int = 0  # tokens, as of the newest response that says
-    since_bytes: int = 0  # of what the history has got since
-    full: bool = (
-        False  # a request was refused for being too long, and nothing has been shortened since
-    )
-    limit: int | None = None  # what a conversation may fill, of the newest turn's model; in tokens
-    pending_bytes: int = 0  # of `since_bytes`: what the model sees only with its next call
-    # Of `since_bytes`, while a call runs: what its own figure will have in it.
+    last_total: int = 0  # tokens, from the newest response with usage
+    since_bytes: int = 0  # of items that were added since
+    full: bool = False  # a request was refused as too long, and the history was not compacted since
+    limit: int | None = None  # usable tokens of the newest turn's model
+    pending_bytes: int = 0  # of `since_bytes`: items that the model sees only with its next call
+    # Of `since_bytes`, while a call runs: items that its own count will include.
     asked_bytes: int = 0
     made_bytes: int = 0
-    summarising: bool = False  # whether the call that runs is about the history, and no part of it
-    queued: tuple[tuple[ItemId, int], ...] = ()  # inputs that wait for their turn, by bytes
+    summarising: bool = False  # whether the running call asks for a summary
+    queued: tuple[tuple[ItemId, int], ...] = ()  # queued inputs, with their bytes
 
     @property
     def context_tokens(self) -> int:
-        """How many tokens the next request comes to, as far as anybody knows."""
+        """The tokens of the next request, as far as they are known."""
         return self.last_total + tokens_of(self.since_bytes)
 
     @property
     def percent_left(self) -> int | None:
-        """Of what a conversation may fill; None where the model's window is not known."""
+        """The free part of the usable window; None if the window is unknown."""
         return None if self.limit is None else percent_left(self.limit, self.context_tokens)
 
 
@@ -86,7 +84,7 @@ def tokens_of(size_bytes: int) -> int:
 
 
 def percent_left(effective_window: int, tokens: int) -> int:
-    """What is left of a window beyond the baseline, in percent, rounded half up; 0 for tiny windows."""
+    """The free part of a window beyond the baseline, in percent, rounded half up; 0 for tiny windows."""
     room = effective_window - BASELINE_TOKENS
     if room <= 0:
         return 0
@@ -95,7 +93,7 @@ def percent_left(effective_window: int, tokens: int) -> int:
 
 
 def fold_window(window: ContextWindow, event: Event | Unknown) -> ContextWindow:
-    """The window after the event; the same object where nothing has changed."""
+    """The window after the event; the same object if nothing has changed."""
     match event:
         case ModelCallStarted() | ModelCallEnded() | ModelCallFailed():
             return _of_call(window, event)
@@ -118,7 +116,7 @@ def fold_window(window: ContextWindow, event: Event | Unknown) -> ContextWindow:
             return replace(window, pending_bytes=0, asked_bytes=0, made_bytes=0, summarising=False)
         case HistoryCompacted():
             items = sum(json_bytes(item) for item in event.items)
-            # Another program's stands for all that was said by then, and nothing waits behind it.
+            # An imported compaction replaces everything before it, and nothing is pending after it.
             behind = window.pending_bytes if event.trigger is not None else 0
             return replace(
                 window,
@@ -136,12 +134,12 @@ def fold_window(window: ContextWindow, event: Event | Unknown) -> ContextWindow:
 
 
 def input_bytes(content: Iterable[UserInput]) -> int:
-    """How much of the context an input takes."""
+    """The size of an input in the context."""
     return sum(_part_bytes(part) for part in content)
 
 
 def json_bytes(item: msgspec.Raw) -> int:
-    """How much of the context an encoded item takes, its images counted as images."""
+    """The size of an encoded item in the context, with images counted as images."""
     encoded = bytes(item)
     if b'"data:image/' not in encoded and b'"codexd-blob:' not in encoded:
         return len(encoded)
@@ -165,13 +163,13 @@ def _of_call(
             ended = replace(window, asked_bytes=0, made_bytes=0, summarising=False)
             if tokens is None:
                 return ended
-            # What came while it streamed, a tool's answer or a person's word, is in no figure yet.
+            # Items that were added while it streamed (a tool's answer, a person's message) are in no count yet.
             since = window.since_bytes - window.asked_bytes - window.made_bytes
             return replace(
                 ended, last_total=tokens.total_tokens, since_bytes=max(since, 0), full=False
             )
         case ModelCallFailed() if event.error.codex_error_info == "contextWindowExceeded":
-            # Whatever was estimated, it is more than there is room for.
+            # The request was too long, whatever the estimate was.
             last = max(window.last_total, (window.limit or 0) - tokens_of(window.since_bytes))
             return replace(window, last_total=last, full=True, summarising=False)
         case ModelCallFailed():
@@ -190,7 +188,7 @@ def _of_queue(window: ContextWindow, event: Event | Unknown) -> ContextWindow:
         case TurnStarted():
             size = sum(size for item_id, size in window.queued if item_id in event.inputs)
             limit = event.limits.effective
-            # A larger window may have room for what another had not.
+            # A larger window may have room for the same request.
             roomier = limit is not None and window.limit is not None and limit > window.limit
             began = replace(
                 window,
@@ -226,4 +224,4 @@ def _utf8(text: str) -> int:
 def _without(
     queued: tuple[tuple[ItemId, int], ...], item_ids: tuple[ItemId, ...]
 ) -> tuple[tuple[ItemId, int], ...]:
-    return tuple(one for one in queued if one[0] not in item_ids)
+    return tuple(entry for entry in queued if entry[0] not in item_ids)

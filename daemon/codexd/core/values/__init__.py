@@ -1,1 +1,1 @@
-"""Small frozen values that events, commands and states are made of."""
+"""Small frozen values in events, commands and states."""

@@ -1,7 +1,7 @@
-"""What people wrote down for the model in files beside their code (AGENTS.md), and how the model is told of it.
+"""Instructions from AGENTS.md files, and their text for the model.
 
-Law: what was told is recorded with the text itself and with the files that it is from; it is told again,
-whole, only when it has become another.
+Law: instructions are recorded with their text and their files; they are sent again, as a whole, only when
+they have changed.
 """
 
 from __future__ import annotations
@@ -12,31 +12,31 @@ import msgspec
 
 from codexd.core.values.notice import Notice
 
-# 128 bits tell any two texts apart.
+# 128 bits are enough to tell any two texts apart.
 DIGEST_DIGITS = 32
 
 
 class InstructionFile(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """A file that instructions were taken from."""
+    """A file of instructions."""
 
     path: str
-    bytes: int  # so many of it were taken
-    sha256: str  # of those
-    truncated: bool = False  # there is more in the file
+    bytes: int  # how many of its bytes are used
+    sha256: str  # of those bytes
+    truncated: bool = False  # the file has more
 
 
 class UserInstructions(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """The instructions that hold in a folder."""
+    """The instructions for a folder."""
 
     directory: str
     text: str = ""  # empty: there are none
     sources: tuple[InstructionFile, ...] = ()
     complaints: tuple[Notice, ...] = ()
-    unknown: bool = False  # they could not be read: what was told before holds
+    unknown: bool = False  # they could not be read: the earlier instructions stay in force
 
     @property
     def digest(self) -> str:
-        """Another one means other instructions."""
+        """A digest of the instructions, for comparison."""
         if not self.text:
             return NO_INSTRUCTIONS
         whole = f"{self.directory}\0{self.text}".encode()
@@ -44,16 +44,14 @@ class UserInstructions(msgspec.Struct, frozen=True, rename="camel", omit_default
 
 
 NO_INSTRUCTIONS = "none"  # the digest where there are none
-SOME_INSTRUCTIONS = (
-    "unknown"  # of those that another program told: nobody can say whether they are the same
-)
+SOME_INSTRUCTIONS = "unknown"  # the digest of imported instructions, which cannot be compared
 
 _REPLACES = "These instructions replace all that were given under this heading before.\n\n"
 _NONE_LEFT = "The instructions that were given under this heading before hold no longer: there are none here."
 
 
 def instructions_text(now: UserInstructions, told: str | None) -> str | None:
-    """The message to tell; None where nothing has changed. `told` is the digest of what was told last."""
+    """The message for the model; None if nothing has changed. `told` is the digest of the last message."""
     if now.unknown:
         return None
     replaced = told is not None and told != NO_INSTRUCTIONS

@@ -1,7 +1,7 @@
-"""What of a thread's policies is enforced. A client and a model are told this, never more.
+"""The policies of a thread that are enforced. Clients and models are shown these policies.
 
-Law: no policy is told that is looser or tighter than what happens. A thread keeps in its log the policies
-that were asked for, so they count as soon as a sandbox enforces them.
+Law: the shown policy is never looser or tighter than the enforced one. A thread's log keeps the policies
+that were requested, so they apply as soon as a sandbox enforces them.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from msgspec.structs import replace
 
 from codexd.core.values.settings import ApprovalPolicy, SandboxMode, Settings
 
-# The modes that something here holds commands to. There is no sandbox yet, so commands may do whatever
-# the daemon's user may. A sandbox adds its modes here, and `on-request` means itself in them.
+# The sandbox modes that are enforced. There is no sandbox yet, so commands may do everything that
+# the daemon's user may do. A sandbox adds its modes here, and then `on-request` is used as it is.
 ENFORCED_MODES: Final[frozenset[SandboxMode]] = frozenset({"danger-full-access"})
 _CONFINING: Final[frozenset[SandboxMode]] = frozenset({"read-only", "workspace-write"})
 
 
 def enforced_sandbox(mode: SandboxMode) -> SandboxMode:
-    """The mode that commands are really held to."""
+    """The sandbox mode that is enforced."""
     return mode if mode in ENFORCED_MODES else "danger-full-access"
 
 
 def enforced_policy(settings: Settings) -> ApprovalPolicy:
-    """When a person is really asked: a policy that relies on a sandbox asks as `untrusted` without one."""
+    """The approval policy that is enforced: without a sandbox, `on-request` is `untrusted`."""
     if settings.approval_policy == "never":
         return "never"
     confined = settings.sandbox in _CONFINING & ENFORCED_MODES
@@ -33,14 +33,14 @@ def enforced_policy(settings: Settings) -> ApprovalPolicy:
 
 
 class Sandbox(msgspec.Struct, frozen=True):
-    """What a tool call is held to."""
+    """The sandbox of a tool call."""
 
     mode: SandboxMode
-    folder: str  # absolute; where `workspace-write` lets it write
+    folder: str  # absolute; the folder that `workspace-write` may write
 
 
 def sandbox_of(settings: Settings) -> Sandbox:
-    """What the tool calls of a turn are held to."""
+    """The sandbox of a turn's tool calls."""
     return Sandbox(enforced_sandbox(settings.sandbox), settings.cwd)
 
 

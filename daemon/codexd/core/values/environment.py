@@ -1,7 +1,7 @@
-"""What the model is told of where it works: whole once, then only what has become another.
+"""The environment text for the model: as a whole once, then only changes.
 
-Law: the facts stand beside the text in the event, so that nobody reads them out of a text again. The shell
-is told with the whole and never again: a model that has begun with one goes on with it.
+Law: the event has the values beside the text, so that no code parses the text. The shell
+is sent only with the whole text: a model keeps using the shell that it began with.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from codexd.core.values.settings import Settings
 
 
 class Machine(msgspec.Struct, frozen=True):
-    """What is so for every thread on this machine; None: nobody knows."""
+    """The properties of this machine; None: unknown."""
 
     shell: str | None = None  # the name of the program that runs commands
     timezone: str | None = None  # as the IANA names it
@@ -22,7 +22,7 @@ class Machine(msgspec.Struct, frozen=True):
 
 
 class TurnEnvironment(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Where the model works, as it was told."""
+    """The environment of a turn, as it was sent to the model."""
 
     cwd: str
     approval_policy: str
@@ -33,7 +33,7 @@ class TurnEnvironment(msgspec.Struct, frozen=True, rename="camel", omit_defaults
     timezone: str | None = None
 
 
-# In the order in which they are told, under the names that models know.
+# In the order of the text, with the names that models know.
 _TOLD = tuple(
     "cwd shell current_date timezone approval_policy sandbox_mode network_access".split()  # noqa: SIM905
 )
@@ -42,7 +42,7 @@ _TOLD = tuple(
 def environment_of(
     settings: Settings, today: str | None = None, place: Machine | None = None
 ) -> TurnEnvironment:
-    """Where a turn with these settings works."""
+    """The environment of a turn with these settings."""
     place = place or Machine()
     return TurnEnvironment(
         settings.cwd,
@@ -56,7 +56,7 @@ def environment_of(
 
 
 def environment_text(now: TurnEnvironment, told: TurnEnvironment | None = None) -> str | None:
-    """The block to tell: all of it, or what differs from what was told; None where nothing does."""
+    """The text for the model: the whole, or the changes since `told`; None if there are none."""
     lines = [
         f"  <{name}>{value}</{name}>"
         for name in _TOLD
@@ -69,7 +69,7 @@ def environment_text(now: TurnEnvironment, told: TurnEnvironment | None = None) 
 
 
 def environment_known(now: TurnEnvironment, told: TurnEnvironment | None) -> TurnEnvironment:
-    """What the model knows once it was told: what nobody can say any more stays as it was."""
+    """The environment that the model knows after the text: unknown values stay as they were."""
     if told is None:
         return now
     kept = {

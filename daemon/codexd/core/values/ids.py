@@ -1,4 +1,4 @@
-"""Names of things: every one a UUIDv7 in its usual spelling, each kind a type of its own."""
+"""Ids: UUIDv7 in the usual spelling, with a type for each kind."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import NewType
 
 ThreadId = NewType("ThreadId", str)
 TurnId = NewType("TurnId", str)
-ItemId = NewType("ItemId", str)  # an item of a turn; the provider's id where it gave one
-CallId = NewType("CallId", str)  # a tool call; our own, since models use theirs again
+ItemId = NewType("ItemId", str)  # an item of a turn; the provider's id if there is one
+CallId = NewType("CallId", str)  # a tool call; our own id, since models reuse theirs
 ProcessId = NewType("ProcessId", str)  # what a tool call left running after its answer
-ModelCallId = NewType("ModelCallId", str)  # one logical request to the model, over its attempts
+ModelCallId = NewType("ModelCallId", str)  # a logical request to the model, with all its attempts
 ApprovalId = NewType("ApprovalId", str)
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
@@ -29,7 +29,7 @@ def uuid7(at_ms: int, random_bits: int) -> str:
 
 
 def parse_thread_id(text: str) -> ThreadId:
-    """Read a thread id as a client wrote it. Raises: InvalidId."""
+    """Parse a thread id from a client. Raises: InvalidId."""
     lowered = text.lower()
     if not _UUID.fullmatch(lowered):
         raise InvalidId(
@@ -40,5 +40,5 @@ def parse_thread_id(text: str) -> ThreadId:
 
 
 def is_thread_id(text: str) -> bool:
-    """Whether a stream of that name is a thread's, and none of the daemon's own."""
+    """Whether a stream of that name is a thread, and not a stream of the daemon."""
     return _UUID.fullmatch(text) is not None

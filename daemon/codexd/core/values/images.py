@@ -1,11 +1,11 @@
-"""Images as the log has them: told by their first bytes, bounded, and named by their content.
+"""Images in the log: recognised by their first bytes, bounded, and named by their content.
 
-    data:image/png;base64,iVBO…          what a client sends, and what a model and a screen are given
-    codexd-blob:<sha256>;image/png       what an event holds in its place; the bytes are a blob of the store
+    data:image/png;base64,iVBO…          from a client, to a model, and to a screen
+    codexd-blob:<sha256>;image/png       in an event; the bytes are a blob of the store
 
 Law: an event names an image; its bytes are looked up only when a request or an answer is made. So a log stays
-short, an image that is sent twice is stored once, and what is shown later is what was sent, whatever has become
-of the file.
+short, an image that is sent twice is stored once, and the image that was sent is shown even if the file has
+changed.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from typing import Final, NamedTuple
 
 from codexd.core.values.items import ImageInput, LocalImageInput, UserInput
 
-# An image is sent with every request of its thread: providers take no more than some tens of MB a request.
+# An image is sent with every request of its thread: providers accept no more than some tens of MB per request.
 IMAGE_BYTES_MAX: Final = 20 * 1024 * 1024
-# Images of one message: more is a folder that was given by mistake, and no provider's request has room for it.
+# Images of one message: more is usually a folder that was given by mistake, and does not fit into a request.
 IMAGES_MAX: Final = 64
 NAME_PREFIX: Final = "codexd-blob:"
-# The words of the original's schema; providers that know fewer take their own default for the others.
+# The values of Codex's schema; providers with fewer values use their default for the others.
 DETAILS: Final = frozenset({"auto", "low", "high", "original"})
 DETAIL_DEFAULT: Final = "high"
 
@@ -33,15 +33,15 @@ _URL_SHOWN_CHARACTERS: Final = 60
 
 
 class BadImage(Exception):
-    """It cannot be taken. The message says what was expected and what was found."""
+    """An image cannot be used. The message says what was expected and what was found."""
 
 
 class UnreadableImage(BadImage):
-    """A file of it cannot be read, or is none: the model is told, and the turn goes on."""
+    """An image file cannot be read, or is no image: the model receives a note, and the turn goes on."""
 
 
 class ImageName(NamedTuple):
-    """What stands in an event for an image."""
+    """The name of an image in an event."""
 
     sha256: str
     mime: str
@@ -51,13 +51,13 @@ class ImageName(NamedTuple):
 
 
 def read_name(text: str) -> ImageName | None:
-    """The image that a text names, if it names one."""
+    """The name of an image in a text; None if the text is none."""
     found = _NAME.fullmatch(text)
     return ImageName(found[1], found[2]) if found is not None else None
 
 
 def kind_of(content: bytes) -> str | None:
-    """Which of the four kinds that models read it is, by its first bytes; None for anything else."""
+    """The media type of an image, by its first bytes, if models accept it; None for other content."""
     if content.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"
     if content.startswith(b"\xff\xd8\xff"):
@@ -70,12 +70,12 @@ def kind_of(content: bytes) -> str | None:
 
 
 def data_url(mime: str, content: bytes) -> str:
-    """The image as models and screens are given it."""
+    """The image as a data URL, for models and screens."""
     return f"data:{mime};base64,{base64.b64encode(content).decode()}"
 
 
 def read_data_url(url: str) -> bytes:
-    """The bytes of an image that came as a data URL. Raises: BadImage."""
+    """The bytes of an image in a data URL. Raises: BadImage."""
     head = _DATA_URL.match(url)
     if head is None:
         raise BadImage(_no_data_url(url))
@@ -107,19 +107,19 @@ def _no_data_url(url: str) -> str:
 
 
 def too_large(size: int) -> BadImage:
-    """It is larger than is taken."""
+    """The error for an image that is too large."""
     mib = IMAGE_BYTES_MAX // 1024 // 1024
     return BadImage(f"expected at most {IMAGE_BYTES_MAX} bytes ({mib} MiB), found {size}")
 
 
 def not_an_image(content: bytes) -> str:
-    """What is wrong with a content that is no image."""
+    """The problem of a content that is not an image."""
     begins = f"{content[:8]!r}" if content else "nothing at all"
     return f"expected a PNG, JPEG, GIF or WebP image, found a content that begins with {begins}"
 
 
 def names_of(content: Iterable[UserInput]) -> list[str]:
-    """The images of an input that screens are to be shown, as the events name them."""
+    """The names of the images in an input that are shown on screens."""
     return [
         part.url
         for part in content
@@ -128,7 +128,7 @@ def names_of(content: Iterable[UserInput]) -> list[str]:
 
 
 def as_shown(part: UserInput) -> UserInput:
-    """A part as screens have it: of a file its path, and nothing of how it is kept."""
+    """A part for screens: a file with its path, without the name of its blob."""
     if isinstance(part, LocalImageInput) and (part.image or part.problem):
         return LocalImageInput(part.path, part.detail)
     return part

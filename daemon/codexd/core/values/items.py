@@ -1,7 +1,7 @@
-"""What people put in and what screens show: user input, and the items that a turn is made of.
+"""User input, and the items of a turn that clients show.
 
 The shapes are those of the Codex app-server v2 protocol (schemas `UserInput`, `ThreadItem`, `TurnError`),
-so that what is projected from the log is sent as it is. Members that the schema does not require and
+so that projections are sent unchanged. Members that the schema does not require and
 that codexd never fills are left out.
 """
 
@@ -37,7 +37,7 @@ class LocalImageInput(msgspec.Struct, frozen=True, tag="localImage", omit_defaul
     path: str
     detail: str | None = None
     image: str | None = None  # in events only: the name of the bytes that were read
-    problem: str | None = None  # in events only: why none could be
+    problem: str | None = None  # in events only: why the file could not be read
 
 
 class SkillInput(msgspec.Struct, frozen=True, tag="skill"):
@@ -72,21 +72,21 @@ class _Item(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 
 
 class UserMessage(_Item, frozen=True, kw_only=True, tag="userMessage"):
-    """What a person said."""
+    """A person's message."""
 
     client_id: str | None = None  # the id that the frontend gave it
     content: tuple[UserInput, ...]
 
 
 class AgentMessage(_Item, frozen=True, kw_only=True, tag="agentMessage"):
-    """What the model said."""
+    """A message of the model."""
 
     text: str
     phase: str | None = None
 
 
 class Reasoning(_Item, frozen=True, kw_only=True, tag="reasoning"):
-    """What the model thought, as far as it shows it."""
+    """The model's reasoning, as far as the provider shows it."""
 
     summary: tuple[str, ...] = ()
     content: tuple[str, ...] = ()
@@ -119,7 +119,7 @@ class ImageView(_Item, frozen=True, kw_only=True, tag="imageView"):
 
 
 class ContextCompaction(_Item, frozen=True, kw_only=True, tag="contextCompaction"):
-    """The point where the model's history was shortened."""
+    """The point where the model's history was compacted."""
 
 
 class EnteredReviewMode(_Item, frozen=True, kw_only=True, tag="enteredReviewMode"):
@@ -136,7 +136,7 @@ class ExitedReviewMode(_Item, frozen=True, kw_only=True, tag="exitedReviewMode")
 
 
 class ToolCall(_Item, frozen=True, kw_only=True, tag="dynamicToolCall"):
-    """A tool call that is no command: an unknown tool, or arguments that could not be read."""
+    """A tool call that is not a command: an unknown tool, or unreadable arguments."""
 
     tool: str
     arguments: msgspec.Raw
@@ -147,7 +147,7 @@ class ToolCall(_Item, frozen=True, kw_only=True, tag="dynamicToolCall"):
 
 
 class ToolText(msgspec.Struct, frozen=True, tag="inputText"):
-    """Text that a tool answered."""
+    """Text in a tool's answer."""
 
     text: str
 
@@ -165,12 +165,12 @@ ThreadItem = (
 )
 
 
-# A word of the schema's `CodexErrorInfo`, or an object with one member: the word, with an HTTP status.
+# A value of the schema's `CodexErrorInfo`, or an object with the value as its member, and an HTTP status.
 ErrorInfo = str | dict[str, dict[str, int | None]]
 
 
 class TurnError(msgspec.Struct, frozen=True, rename="camel"):
-    """Why a turn failed, or why a request to the model is tried again."""
+    """Why a turn failed, or why a request to the model is retried."""
 
     message: str
     codex_error_info: ErrorInfo | None = None

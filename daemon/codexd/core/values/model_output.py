@@ -1,6 +1,6 @@
-"""What a model's answer comes to, from the provider's stream to the commands that report it.
+"""The events of a model's answer, from the provider's stream to the commands that report it.
 
-The readers of the providers' streams make these, and `ReportModel` carries those of them that go into the log.
+The readers of the providers' streams make these values, and `ReportModel` carries those that are logged.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import msgspec
 
 from codexd.core.values.ids import ItemId
 
-# What an item is, as far as anybody but the model cares. "other" is kept verbatim and shown to nobody.
+# The kind of an item. "other" is stored verbatim and not shown.
 ItemKind = Literal["message", "reasoning", "call", "other"]
 
 
@@ -25,7 +25,7 @@ class ResponseStarted(msgspec.Struct, frozen=True):
 class ItemStarted(msgspec.Struct, frozen=True):
     """An item begins to stream."""
 
-    item_id: ItemId  # the provider's, or one made up by the stream where it gives none
+    item_id: ItemId  # the provider's id, or one that the reader makes
     kind: ItemKind
 
 
@@ -55,23 +55,23 @@ class CallMade(msgspec.Struct, frozen=True):
 
 
 class ModelItemDone(msgspec.Struct, frozen=True):
-    """An item is whole."""
+    """An item is complete."""
 
     item_id: ItemId
     kind: ItemKind
     item: msgspec.Raw  # as the provider sent it
     call: CallMade | None = None  # for kind "call"
     started_ms: int | None = (
-        None  # Unix ms, when it began; a reader has no clock, so the effect says it
+        None  # Unix ms, when it began; the effect sets it, since a reader has no clock
     )
 
 
 class ModelResponseDone(msgspec.Struct, frozen=True):
-    """The response is whole; nothing comes after it."""
+    """The response is complete; nothing follows."""
 
     response_id: str | None = None
     usage: msgspec.Raw | None = None  # as the provider sent it
-    end_turn: bool | None = None  # what the provider says of whether it wants to go on
+    end_turn: bool | None = None  # whether the provider says that the turn ends
     incomplete: str | None = None  # why the response ended early (max_output_tokens, …)
     # Of the whole request, from the effect that made it.
     duration_ms: int = 0

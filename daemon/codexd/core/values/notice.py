@@ -1,4 +1,4 @@
-"""What a person should know and need not act on."""
+"""A notice for a person."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class Notice(msgspec.Struct, frozen=True, rename="camel"):
-    """Something to say."""
+    """A warning that is recorded once in a thread."""
 
-    about: str  # the same for the same thing, so that it is not said again
+    about: str  # a stable key of its subject, so that it is not repeated
     message: str

@@ -1,9 +1,8 @@
-"""The items of a model's history, read: an item is kept as its provider sent it, and everybody reads it here. Pure.
+"""Reads the items of a model's history, which are stored as the provider sent them. Pure.
 
-An item stays for ever, and every fold of its log reads it again. So nothing that it may hold is an exception: what
-cannot be read is an `UnreadableItem` for all of them. A provider's stream with such an item is refused before it
-goes into the log; a fold finds nothing in it. Only the members that are named here must be of their types, and an
-item of a type that is not named here may hold anything.
+An item is stored for ever, and every fold of its log reads it again. So reading never raises: an unreadable item is
+an `UnreadableItem`. A provider's stream with such an item is refused before it is logged; a fold ignores it.
+Only the members that are declared here must have their types, and an item of another type may have any members.
 
 Source: the OpenAI API reference, "Responses", for the members and their types.
 """
@@ -26,7 +25,9 @@ class ItemPart(msgspec.Struct, frozen=True, gc=False):
     type: str = ""
     text: str | None = None
     refusal: str | None = None
-    image_url: str | dict[str, object] | None = None  # a dict is of another API, and is left to it
+    image_url: str | dict[str, object] | None = (
+        None  # a dict belongs to another API, and is not read
+    )
     detail: str | None = None
 
 
@@ -34,14 +35,14 @@ Content = tuple[ItemPart, ...] | str | None
 
 
 def parts_of(content: Content) -> tuple[ItemPart, ...]:
-    """The parts; a text that stands alone is one."""
+    """The parts of a content; a plain text is one part."""
     if isinstance(content, str):
         return (ItemPart("output_text", content),)
     return content or ()
 
 
 class ItemHead(msgspec.Struct, frozen=True, gc=False):
-    """The members that tell items apart; of an item that is of no type below, all that is read."""
+    """The members that identify an item; of an item of another type, all that is read."""
 
     type: str = "message"
     id: str | None = None
@@ -59,12 +60,12 @@ class ItemHead(msgspec.Struct, frozen=True, gc=False):
         return self.type.endswith("_output")
 
 
-# Says where an item is not as expected, and may repeat what stands there.
+# A problem says where an item is not as expected, and may quote the value.
 PROBLEM_CHARACTERS_MAX: Final = 200
 
 
 class UnreadableItem(ItemHead, frozen=True, gc=False, kw_only=True):
-    """What cannot be read as an item."""
+    """Bytes that cannot be read as an item."""
 
     type: str = ""
     problem: str
@@ -81,7 +82,7 @@ class _Known(msgspec.Struct, frozen=True, gc=False, tag_field="type"):
 
 
 class MessageItem(_Known, frozen=True, gc=False, tag="message"):
-    """A message; it alone may lack its type."""
+    """A message; only a message may lack its type."""
 
     kind: ClassVar[ItemKind] = "message"
     role: str | None = None
@@ -90,12 +91,12 @@ class MessageItem(_Known, frozen=True, gc=False, tag="message"):
 
     @property
     def text(self) -> str:
-        """What it says, or says in refusing."""
+        """The text of the message, or of a refusal."""
         return "".join([part.text or part.refusal or "" for part in parts_of(self.content)])
 
 
 class ReasoningItem(_Known, frozen=True, gc=False, tag="reasoning"):
-    """What the model thought."""
+    """The model's reasoning."""
 
     kind: ClassVar[ItemKind] = "reasoning"
     summary: Content = None
@@ -154,10 +155,10 @@ ProviderItem = _KnownItem | ItemHead
 _KINDS: Final[dict[str, ItemKind]] = {
     known.__struct_config__.tag: known.kind for known in get_args(_KnownItem)
 }
-# For what is none.
+# The placeholder for a content that is none.
 NO_MESSAGE: Final = MessageItem()
 NO_REASONING: Final = ReasoningItem()
-# What decoding raises for bytes from outside: bad JSON or shape, a text that is not UTF-8, nesting without end.
+# The errors of decoding foreign bytes: bad JSON or shape, a text that is not UTF-8, too deep nesting.
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _encode = msgspec.json.Encoder().encode
@@ -168,7 +169,7 @@ _decode_part = msgspec.json.Decoder(ItemPart).decode
 
 
 def read_item(item: bytes | msgspec.Raw) -> ProviderItem:
-    """An item with all that anybody reads of it. In linear time; what is too much to be honest is unreadable."""
+    """Read an item, in linear time; an item that is too large is unreadable."""
     json = bytes(item)
     try:
         if len(json) > UNCOUNTED_BYTES_MAX:
@@ -181,7 +182,7 @@ def read_item(item: bytes | msgspec.Raw) -> ProviderItem:
 
 
 def _read_other(json: bytes, error: msgspec.ValidationError) -> ProviderItem:
-    """An item that is of no known type, or has none, or is not as its type says."""
+    """Read an item of an unknown type, without a type, or that does not fit its type."""
     head = read_head(json)
     if head.type not in _KINDS:
         return head
@@ -196,7 +197,7 @@ def _unreadable(error: Exception) -> UnreadableItem:
 
 
 def read_head(item: bytes | msgspec.Raw) -> ItemHead:
-    """What tells the item apart, without its texts."""
+    """The identifying members of an item, without its texts."""
     try:
         return _decode_head(item)
     except UNREADABLE as error:
@@ -204,7 +205,7 @@ def read_head(item: bytes | msgspec.Raw) -> ItemHead:
 
 
 def read_part(part: msgspec.Raw) -> ItemPart | None:
-    """A part of an item; None for one of another shape, which is its provider's own."""
+    """A part of an item; None if it has another shape, which is specific to the provider."""
     try:
         return _decode_part(part)
     except UNREADABLE:
@@ -212,7 +213,7 @@ def read_part(part: msgspec.Raw) -> ItemPart | None:
 
 
 def answer_text(item: msgspec.Raw) -> str:
-    """The text of a message of the model's; empty for whatever else it is."""
+    """The text of a message of the model; empty for any other item."""
     read = read_item(item)
     if not isinstance(read, MessageItem):
         return ""

@@ -1,10 +1,10 @@
-"""What stands in a log where a secret was: its shape, so that nobody takes the stand-in for the secret.
+"""The placeholders of secrets in a log, whose form cannot be mistaken for a secret.
 
     «secret GITHUB_TOKEN sha256:1a2b3c4d…»    replaced before it was written
     «scrubbed sha256:1a2b3c4d…»               taken out afterwards, by `codexctl scrub`
 
-The digits are the first of the sha256 of what was replaced: two stand-ins with the same ones stood for the
-same thing. Older logs have eight of them. No character of it needs an escape in JSON, however deep.
+The digits are the first of the sha256 of the replaced text: equal digits mean the same text. Older logs have
+eight digits. No character of a placeholder needs an escape in JSON, at any depth.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-# 128 bits: two texts that are drawn alike cannot be searched for. Of 32 bits a pair was found in 0.3 s.
+# 128 bits: two texts with the same digits cannot be found. For 32 bits a pair was found in 0.3 s.
 HASH_DIGITS = 32
 NAME_CHARACTERS_MAX = 80
 
@@ -23,18 +23,18 @@ _STAND_IN = re.compile(
 
 
 def secret_stand_in(name: str, secret: bytes) -> str:
-    """For a secret that is known by this name, or is of this kind."""
+    """The placeholder of a secret of this name or kind."""
     safe = _NOT_IN_A_NAME.sub("_", name)[:NAME_CHARACTERS_MAX] or "_"
     return f"«secret {safe} sha256:{_digits(secret)}»"
 
 
 def scrubbed_stand_in(taken: bytes) -> str:
-    """For what somebody had taken out."""
+    """The placeholder of a text that a person scrubbed."""
     return f"«scrubbed sha256:{_digits(taken)}»"
 
 
 def find_stand_in(text: str) -> str | None:
-    """The first stand-in in a text."""
+    """The first placeholder in a text."""
     if "«" not in text:
         return None
     found = _STAND_IN.search(text)

@@ -1,7 +1,7 @@
-"""What a reviewer answers: read from whatever it wrote, and written out for people.
+"""Parses a reviewer's answer, and renders it for people.
 
-Law: nothing that was said is lost. Of an answer that is no such object the whole text is the explanation; a
-finding with a member of the wrong kind is a finding without that member.
+Law: no text is lost. If an answer is not the expected object, its whole text is the explanation; a
+member of the wrong type is left out of its finding.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import msgspec
 
 from codexd.core.values.foreign_json import TooMuchJson, check_foreign
 
-# What looking for the object may cost, in characters scanned: models write some tens of thousands, and only
-# a text made of nothing but openings would be scanned again and again.
+# The bound of the search for the object, in scanned characters: models write some tens of thousands, and only
+# a text of many opening braces would be scanned again and again.
 SCANNED_CHARACTERS_MAX: Final = 16 * 1024 * 1024
 PRIORITY_MAX: Final = 3
-# No file has more lines; a number beyond is a slip of the model's, and others who read it may have 32 bits.
+# No file has more lines; a larger number is a mistake of the model, and clients may use 32 bits.
 LINE_MAX: Final = 2**31 - 1
 
 NO_ANSWER: Final = "The reviewer gave no answer."
@@ -42,7 +42,7 @@ class CodeLocation(msgspec.Struct, frozen=True):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """Something that is worth mending. The members' names are those that models are asked for."""
+    """A finding. The members have the names that models are asked for."""
 
     title: str
     body: str = ""
@@ -52,10 +52,10 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class ReviewOutput(msgspec.Struct, frozen=True):
-    """What a reviewer found."""
+    """The result of a review."""
 
     findings: tuple[Finding, ...] = ()
-    overall_correctness: str = ""  # as it was said
+    overall_correctness: str = ""  # in the reviewer's words
     overall_explanation: str = ""
     overall_confidence_score: float | None = None  # 0 to 1
 
@@ -69,7 +69,7 @@ def read_output(text: str) -> ReviewOutput:
     assert isinstance(findings, list)
     read = (_finding(finding) for finding in findings)
     return ReviewOutput(
-        tuple(one for one in read if one is not None),
+        tuple(finding for finding in read if finding is not None),
         _text(found.get("overall_correctness")),
         _text(found.get("overall_explanation")),
         _score(found.get("overall_confidence_score")),
@@ -77,7 +77,7 @@ def read_output(text: str) -> ReviewOutput:
 
 
 def render(output: ReviewOutput) -> str:
-    """It as text: the explanation, and each finding with its place."""
+    """The result as text: the explanation, and each finding with its location."""
     lines = [output.overall_explanation.strip()] if output.overall_explanation.strip() else []
     if output.findings:
         lines += [""] if lines else []
@@ -95,15 +95,15 @@ def _place(location: CodeLocation | None) -> str:
     return f" — {location.absolute_file_path}" + (f":{lines.start}-{lines.end}" if lines else "")
 
 
-_DECODER = json.JSONDecoder(strict=False)  # Models break lines within strings.
-_OPENING = re.compile(r'\{\s*+"')  # of an object that has anything in it
+_DECODER = json.JSONDecoder(strict=False)  # Models write newlines within strings.
+_OPENING = re.compile(r'\{\s*+"')  # of an object that is not empty
 _FENCE = "```"
 _OPENING_FENCE = re.compile(r"```[\w-]*+[ \t]*+")
 _MARKED_PRIORITY = re.compile(r"\[?P([0-3])\b")
 
 
 def _unfenced(text: str) -> str:
-    """What stands in a fence, where all of the text does."""
+    """The text without a fence around all of it."""
     opening, newline, rest = text.partition("\n")
     if not newline or not rest.endswith(_FENCE) or not _OPENING_FENCE.fullmatch(opening):
         return text
@@ -123,8 +123,8 @@ def _find(text: str) -> dict[str, object] | None:
         try:
             found, end = _DECODER.raw_decode(text, at)
         except json.JSONDecodeError as error:
-            left -= error.pos - at + error.pos // 64  # It counts the lines in front of it.
-        except (ValueError, RecursionError):  # A number of a million digits; brackets without end.
+            left -= error.pos - at + error.pos // 64  # The error counts the lines before it.
+        except (ValueError, RecursionError):  # A number of a million digits; too deep nesting.
             left -= len(text) - at
         else:
             if isinstance(found, dict) and isinstance(found.get("findings"), list):
@@ -134,7 +134,7 @@ def _find(text: str) -> dict[str, object] | None:
 
 
 def _finding(found: object) -> Finding | None:
-    """A finding; None where nothing is said at all."""
+    """A finding; None if it has no text."""
     if isinstance(found, str):
         found = {"body": found}
     if not isinstance(found, dict):
@@ -158,8 +158,8 @@ def _priority(found: object, title: str) -> int | None:
     number = _number(found)
     if number is not None and not math.isnan(number):
         return int(min(max(number, 0), PRIORITY_MAX))
-    said = found if isinstance(found, str) else title
-    marked = _MARKED_PRIORITY.match(said.strip())
+    value = found if isinstance(found, str) else title
+    marked = _MARKED_PRIORITY.match(value.strip())
     return int(marked[1]) if marked is not None else None
 
 
@@ -199,7 +199,7 @@ def _number(found: object) -> int | float | None:
 
 
 def _text(found: object) -> str:
-    """A text that can be stored: half a surrogate pair is none."""
+    """A text that can be stored: without halves of surrogate pairs."""
     if not isinstance(found, str):
         return ""
     return found.encode(errors="replace").decode()

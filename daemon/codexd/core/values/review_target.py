@@ -1,4 +1,4 @@
-"""What a review can be of, and how that is called in a few words."""
+"""The subjects of a review, and a short description of each."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ import msgspec
 
 from codexd.core.values.ids import ThreadId, TurnId
 
-# As many digits of a commit's id as people know it by.
+# The length of a short commit id.
 SHORT_SHA_DIGITS = 7
 
 
 class UncommittedChanges(msgspec.Struct, frozen=True, tag="uncommittedChanges"):
-    """The working tree: what is staged, what is not, and files that git does not know yet."""
+    """The working tree: staged, unstaged and untracked changes."""
 
 
 class BaseBranch(msgspec.Struct, frozen=True, tag="baseBranch"):
-    """What the present branch has that another has not."""
+    """The changes of the current branch since another branch."""
 
     branch: str
 
 
 class Commit(msgspec.Struct, frozen=True, tag="commit"):
-    """What one commit changed."""
+    """The changes of a commit."""
 
     sha: str
     title: str | None = None  # its subject, for people
 
 
 class Custom(msgspec.Struct, frozen=True, tag="custom"):
-    """Whatever somebody wants looked at, in words of their own."""
+    """A subject in a person's own words."""
 
     instructions: str
 
 
 class ReviewOf(msgspec.Struct, frozen=True, rename="camel"):
-    """Whose work a reviewer's thread is about: the thread, and the turn in which it is reviewed."""
+    """The thread that a reviewer's thread reviews, and the turn of the review."""
 
     thread_id: ThreadId
     turn_id: TurnId
@@ -46,7 +46,7 @@ ReviewTarget = UncommittedChanges | BaseBranch | Commit | Custom
 
 
 def hint_of(target: ReviewTarget) -> str:
-    """What is reviewed, for people: the words of the original, which its clients show."""
+    """The subject for people: the words of Codex, which its clients show."""
     match target:
         case UncommittedChanges():
             return "current changes"
@@ -62,7 +62,7 @@ def hint_of(target: ReviewTarget) -> str:
 
 
 def blank_in(target: ReviewTarget) -> str | None:
-    """The member that must say something and does not; None where all do."""
+    """The required member that is blank; None if there is none."""
     for member in ("branch", "sha", "instructions"):
         if not getattr(target, member, "x").strip():
             return member
@@ -70,7 +70,7 @@ def blank_in(target: ReviewTarget) -> str | None:
 
 
 def trimmed(target: ReviewTarget) -> ReviewTarget:
-    """The same without the space around its words."""
+    """The same without surrounding space in its texts."""
     match target:
         case UncommittedChanges():
             return target

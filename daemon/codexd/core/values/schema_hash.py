@@ -1,7 +1,7 @@
-"""The shape of a type: every struct that it is made of, member by member, as one short hash.
+"""The shape of a type: a short hash of all structs in it, member by member.
 
-What was encoded under one shape is not read under another, so whoever keeps encoded values that can be
-made anew needs no versions for a member more or less.
+A value that was encoded under another shape is not decoded, so caches of encoded values need no
+version numbers.
 """
 
 from __future__ import annotations
@@ -11,25 +11,25 @@ from typing import get_args, get_type_hints
 
 import msgspec
 
-# 64 bits tell the shapes of one program's versions apart.
+# 64 bits are enough to tell the shapes of one program's versions apart.
 SHAPE_DIGITS = 16
 
 
 def shape_of(kind: type) -> str:
-    """The same for the same members of the same types, in every process."""
+    """The hash of a type; equal for equal members and types, in every process."""
     described: dict[str, str] = {}
     found: list[object] = [kind]
     while found:
-        one = found.pop()
-        found += get_args(one)
-        if not isinstance(one, type) or not issubclass(one, msgspec.Struct):
+        kind_found = found.pop()
+        found += get_args(kind_found)
+        if not isinstance(kind_found, type) or not issubclass(kind_found, msgspec.Struct):
             continue
-        name = f"{one.__module__}.{one.__qualname__}"
+        name = f"{kind_found.__module__}.{kind_found.__qualname__}"
         if name in described:
             continue
-        hints = get_type_hints(one)
-        config, encoded = one.__struct_config__, one.__struct_encode_fields__
-        members = [hints[member] for member in one.__struct_fields__]
+        hints = get_type_hints(kind_found)
+        config, encoded = kind_found.__struct_config__, kind_found.__struct_encode_fields__
+        members = [hints[member] for member in kind_found.__struct_fields__]
         described[name] = f"{config.tag} {config.array_like} {encoded} {members}"
         found += members
     whole = "\n".join(f"{name}: {described[name]}" for name in sorted(described))

@@ -1,4 +1,4 @@
-"""What a thread is set to: which model, how hard it thinks, what it may do unasked, and where."""
+"""The settings of a thread: model, effort, policies, working directory."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import msgspec
 
 from codexd.core.values.notice import Notice
 
-# When to ask a person before a tool runs. The words are those of the wire and of config.toml.
+# When a person is asked before a tool runs. The values are those of the wire and of config.toml.
 ApprovalPolicy = Literal["untrusted", "on-request", "never"]
-# What a tool may touch, as it was asked for; `enforced.py` says what comes of it.
+# The requested sandbox; `enforced.py` says what is enforced.
 SandboxMode = Literal["read-only", "workspace-write", "danger-full-access"]
 
 
@@ -23,13 +23,13 @@ class Settings(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     # No defaults: a log must mean the same when a later version has others.
     approval_policy: ApprovalPolicy
     sandbox: SandboxMode
-    effort: str | None = None  # reasoning effort, an open set of words; None: the model's own
+    effort: str | None = None  # reasoning effort, any value; None: the model's default
     summary: str | None = None  # reasoning summary: auto, concise, detailed, none
     verbosity: str | None = None
 
 
 class Tuning(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """How a model is asked to answer, as far as it can be asked; None: nothing is said of it."""
+    """The options of requests to a model, as far as it supports them; None: not sent."""
 
     effort: str | None = None
     summary: str | None = None
@@ -37,19 +37,19 @@ class Tuning(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 def tuning_of(settings: Settings) -> Tuning:
-    """All that the settings ask for, whatever the model has of it."""
+    """The options in the settings, whether or not the model supports them."""
     return Tuning(settings.effort, settings.summary, settings.verbosity)
 
 
 class Tuned(msgspec.Struct, frozen=True):
-    """What of a thread's settings its model can be asked for."""
+    """The options that a model supports."""
 
-    tuning: Tuning | None = None  # None: nobody knows the model, and all of it is asked
-    complaints: tuple[Notice, ...] = ()  # what it lacks
+    tuning: Tuning | None = None  # None: the model is unknown, and all options are sent
+    complaints: tuple[Notice, ...] = ()  # for options that it does not support
 
 
 class SettingsChange(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Only what is to change; None leaves a setting as it is."""
+    """Changes of settings; None leaves a setting unchanged."""
 
     cwd: str | None = None
     model: str | None = None
@@ -61,7 +61,7 @@ class SettingsChange(msgspec.Struct, frozen=True, rename="camel", omit_defaults=
     verbosity: str | None = None
 
     def differing(self, settings: Settings) -> SettingsChange | None:
-        """What of it would really change `settings`, or None."""
+        """The changes that differ from `settings`; None if there are none."""
         changed = {
             field: value
             for field in self.__struct_fields__

@@ -1,4 +1,4 @@
-"""What of a setting may be shown: not the secret that somebody wrote where a name or an address belongs."""
+"""The part of a setting that may be shown, without a secret in place of a name or in an address."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ REDACTED: Final = "[redacted]"
 # The longest names of variables in use have some forty characters.
 VARIABLE_CHARACTERS_MAX: Final = 64
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*+", re.ASCII)
-# A name is made of words, and a word of few digits: keys mix them.
+# A name has words with few digits; keys mix letters and digits.
 _WORD_CHARACTERS_MAX: Final = 24
 _DIGITS_MAX: Final = 4
 _DIGITS_WITHIN: Final = re.compile(r"[A-Za-z][0-9]{1,9}[A-Za-z]")
@@ -18,12 +18,12 @@ _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,15}|")
 
 
 def shown_variable(name: str) -> str:
-    """The name of an environment variable; what is none is most likely the key itself, and is not shown."""
+    """The name of an environment variable; a value that is no name may be the key itself, and is not shown."""
     return name if is_variable(name) else REDACTED
 
 
 def is_variable(name: str) -> bool:
-    """Whether it looks like the name of a variable, and not like a key."""
+    """Whether a text looks like the name of a variable, and not like a key."""
     if len(name) > VARIABLE_CHARACTERS_MAX or _VARIABLE.fullmatch(name) is None:
         return False
     words = name.split("_")
@@ -33,7 +33,7 @@ def is_variable(name: str) -> bool:
 
 
 def shown_url(url: str) -> str:
-    """An address without what stands in front of its host, and without its query and its fragment."""
+    """An address without user, password, query and fragment."""
     scheme, slashes, rest = url.rpartition("://") if "://" in url else ("", "", url)
     path_at = min((at for sign in "/?#\\" if (at := rest.find(sign)) >= 0), default=len(rest))
     who, at_sign, host = rest[:path_at].rpartition("@")
@@ -51,6 +51,6 @@ def _scheme(scheme: str) -> str:
 
 
 def _is_mixed(word: str) -> bool:
-    """Whether a word has capitals behind small letters more than once, or digits between letters."""
-    turns = sum(one.islower() and other.isupper() for one, other in pairwise(word))
+    """Whether a word has a capital after a small letter more than once, or digits between letters."""
+    turns = sum(letter.islower() and other.isupper() for letter, other in pairwise(word))
     return turns > 3 or (len(word) > 8 and _DIGITS_WITHIN.search(word) is not None)

@@ -1,4 +1,4 @@
-"""What a tool call asks for, once its arguments are read: data on which `decide` can judge."""
+"""The actions of tool calls, parsed from their arguments: data for `decide`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ToolAction:
 
     @property
     def justification(self) -> str | None:
-        """The model's words to the person who is to allow it; they are no part of what it does."""
+        """The model's reason for the person who decides; it does not change the action."""
         return None
 
 
@@ -34,13 +34,11 @@ class RunCommand(
     """Run a shell line to its end."""
 
     command: str  # the line as the model wrote it
-    argv: tuple[
-        str, ...
-    ]  # as it was to be executed then, for who reads the log; nothing runs by it
+    argv: tuple[str, ...]  # as it was executed at the time, for readers of the log; it is never run
     cwd: str  # absolute
     timeout_ms: int
     escalated: bool = False  # the model asks to run it outside of the sandbox
-    justification: str | None = None  # the model's question to the person who is to allow it
+    justification: str | None = None  # the model's question to the person who decides
 
 
 class ViewImage(
@@ -60,22 +58,22 @@ class ViewImage(
 class BadCall(ToolAction, msgspec.Struct, frozen=True, rename="camel", tag="bad", tag_field="kind"):
     """A call that cannot be made: an unknown tool, or arguments that cannot be read."""
 
-    reason: str  # told to the model as the tool's answer
+    reason: str  # the answer for the model
 
 
 class UnreadAction(
     ToolAction, msgspec.Struct, frozen=True, rename="camel", tag="unread", tag_field="kind"
 ):
-    """An action of a kind that this version does not have: another version has recorded it."""
+    """An action of an unknown kind, which another version has recorded."""
 
-    json: str  # the whole of it
+    json: str  # the whole action
 
 
 A = TypeVar("A", bound=ToolAction)
 
 
 def without_words(action: A) -> A:
-    """What the action does, without what the model says of it."""
+    """The action without the model's justification."""
     if action.justification is None:
         return action
     return replace(action, justification=None)  # type: ignore[type-var]  # every action is a struct
@@ -83,7 +81,7 @@ def without_words(action: A) -> A:
 
 Decision = Literal["accept", "acceptForSession", "decline", "cancel"]
 
-# "It was text alone", for a member that holds JSON.
+# "Text only", for a member that holds JSON.
 NO_PARTS = msgspec.Raw(b"")
 
 
@@ -91,14 +89,14 @@ ToolStatus = Literal["completed", "failed", "declined", "aborted"]
 
 
 class ToolResult(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """What came of a tool call."""
+    """The result of a tool call."""
 
     status: ToolStatus
-    model_text: str  # exactly what the model is told
-    output: str = ""  # what screens show: all of it, or its first and last part
+    model_text: str  # exactly the text that the model receives
+    output: str = ""  # for screens: the whole output, or its first and last part
     exit_code: int | None = None
-    duration_ms: int | None = None  # None: it was stopped or never ran, and nobody measured
-    output_bytes: int = 0  # how much there was in all
-    blob: str | None = None  # sha256 of the whole output where it is too large to stand here
-    # The parts of an answer that is not text alone, as the model was given them: images, say.
+    duration_ms: int | None = None  # None: it was stopped or never ran
+    output_bytes: int = 0  # the size of the whole output
+    blob: str | None = None  # sha256 of the whole output if it is too large for the record
+    # The parts of an answer that is not only text, as the model receives them: for example images.
     model_parts: msgspec.Raw = NO_PARTS

@@ -1,4 +1,4 @@
-"""What a model has, as far as a request to it depends on that."""
+"""The capabilities of a model that its requests depend on."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import msgspec
 
 
 class Traits(msgspec.Struct, frozen=True):
-    """What a model has."""
+    """The capabilities of a model."""
 
     parallel_tool_calls: bool = True
-    least_effort: str | None = None  # for a request that is worth no thinking
-    images: bool = True  # whether it reads any
+    least_effort: str | None = None  # for a request that needs no reasoning
+    images: bool = True  # whether it accepts images

@@ -1,20 +1,20 @@
-"""Cuts a long text in its middle: of an output, and of a person's words, the start and the end say most.
+"""Cuts a long text in its middle: the start and the end of an output or a message matter most.
 
-The start and the end get half of the room each, with a marker of its own between them that says how much
-is missing. Room is measured in bytes of UTF-8 and told in tokens, at four bytes each. A cut is made at a
-line's end where there is one in reach, and never within a character. Codex cuts by the same rule.
+The start and the end get half of the space each, with a marker between them that says how much
+is missing. Sizes are measured in bytes of UTF-8 and reported in tokens, at four bytes each. A cut is made at the
+end of a line if there is one near, and never within a character. Codex cuts by the same rule.
 """
 
 from __future__ import annotations
 
 BYTES_PER_TOKEN = 4  # the rule of thumb for English and code
-_ROUNDS_MAX = 4  # the marker's own length settles after two; more would be a loop without an end
+_ROUNDS_MAX = 4  # the marker's own length settles after two; the bound prevents an endless loop
 
 
 def truncate_middle(text: str, bytes_max: int, *, gone_bytes: int = 0) -> tuple[str, int | None]:
-    """The text cut to about `bytes_max`, and how many tokens there were; (text, None) where it fits.
+    """The text cut to about `bytes_max`, and its tokens before; (text, None) if it fits.
 
-    `gone_bytes` is what the text had lost from its middle before; it is counted, not marked, so the
+    `gone_bytes` is the size of an earlier cut in the middle; it is counted but has no marker, so the
     text's two halves must each be longer than half of `bytes_max`. The newline after the marker is not
     counted against the limit.
     """
@@ -48,7 +48,7 @@ def _marker(tokens: int) -> bytes:
 
 
 def _prefix_end(encoded: bytes, left_bytes: int) -> int:
-    """Just after the last newline in reach, else at a character's end."""
+    """After the last newline in reach, else at a character's end."""
     after_newline = encoded.rfind(b"\n", 0, left_bytes) + 1
     if after_newline:
         return after_newline
@@ -59,7 +59,7 @@ def _prefix_end(encoded: bytes, left_bytes: int) -> int:
 
 
 def _suffix_start(encoded: bytes, right_bytes: int) -> int:
-    """Just after the first newline in reach, else at a character's start."""
+    """After the first newline in reach, else at a character's start."""
     start = max(0, len(encoded) - right_bytes)
     newline = encoded.find(b"\n", start)
     if newline >= 0:
@@ -70,5 +70,5 @@ def _suffix_start(encoded: bytes, right_bytes: int) -> int:
 
 
 def _continues(byte: int) -> bool:
-    """Whether a byte of UTF-8 is a later one of a character."""
+    """Whether a byte of UTF-8 is not the first of its character."""
     return byte & 0xC0 == 0x80

@@ -1,6 +1,6 @@
-"""What a provider says that a response used, as counts of tokens.
+"""Reads a provider's usage object as counts of tokens.
 
-The event keeps the provider's own object; this reads it, and never refuses one.
+The event has the provider's own object; reading it never raises.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class _Usage(msgspec.Struct, frozen=True, gc=False):
     completion_tokens: int | None = None
     prompt_tokens_details: msgspec.Raw = _ABSENT
     completion_tokens_details: msgspec.Raw = _ABSENT
-    # What others put beside those
+    # Members of other providers
     prompt_cache_hit_tokens: int | None = None  # DeepSeek
     cached_tokens: int | None = None  # Moonshot
     total_tokens: int | None = None
@@ -60,7 +60,7 @@ _DETAILS = msgspec.json.Decoder(_Details)
 
 
 def read_usage(usage: msgspec.Raw) -> Tokens | None:
-    """A provider's usage object as token counts; None where there is none that can be read."""
+    """A provider's usage object as token counts; None if it cannot be read."""
     raw = _read(usage)
     if raw is None:
         return None
@@ -79,7 +79,7 @@ def read_usage(usage: msgspec.Raw) -> Tokens | None:
 
 
 def says_cached(usage: msgspec.Raw) -> bool:
-    """Whether it says at all how much of the input came from a cache: 0 is not the same as nothing said."""
+    """Whether the provider reports its cache at all: 0 differs from no value."""
     raw = _read(usage)
     if raw is None:
         return False
@@ -87,7 +87,7 @@ def says_cached(usage: msgspec.Raw) -> bool:
 
 
 def _read(usage: msgspec.Raw) -> _Usage | None:
-    # It stays in the log as it came; a count that nobody can read is not a reason to fail a turn.
+    # The log keeps it unchanged; an unreadable count is no reason to fail a turn.
     counted = bytes(usage)
     if counted in (b"", b"null"):
         return None
@@ -98,11 +98,11 @@ def _read(usage: msgspec.Raw) -> _Usage | None:
 
 
 def _details(*given: msgspec.Raw) -> _Details:
-    for one in given:
+    for details in given:
         try:
-            return _DETAILS.decode(one)
+            return _DETAILS.decode(details)
         except msgspec.MsgspecError:
-            continue  # Not there, null, or of another shape: the sums are worth having without it.
+            continue  # Missing, null, or of another shape: the sums are useful without it.
     return _Details()
 
 
