@@ -154,7 +154,9 @@ async def test_a_log_that_somebody_else_was_at_takes_nothing_more(
         await append(store, "orders", 0, durable=True)
         path = await log_path(store, "orders")
         tamper(path, what)
-        with pytest.raises(StoreFailed, match="another program replaced, cut or extended it") as caught:
+        with pytest.raises(
+            StoreFailed, match="another program replaced, cut or extended it"
+        ) as caught:
             await append(store, "orders", 1, durable=True)
         assert not caught.value.retry
         with pytest.raises(StoreFailed):
