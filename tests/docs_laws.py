@@ -109,9 +109,9 @@ OF_MODULES: dict[str, str] = {
     "codexd.runtime.actor.work_mark": "runtime/test_the_mark_follows_from_the_log",
     "codexd.runtime.images.images": """
         daemon/test_keeping_images daemon/test_showing_the_model_images""",
-    "codexd.runtime.snapshots.cache": "runtime/test_reading_a_thread_that_is_not_loaded",
-    "codexd.runtime.snapshots.steps": """
-        runtime/test_going_on_from_a_snapshot runtime/test_going_back""",
+    "codexd.runtime.snapshots.codec": """
+        runtime/test_going_on_from_a_snapshot runtime/test_going_back
+        runtime/test_reading_a_thread_that_is_not_loaded""",
     "codexd.runtime.snapshots.window": "runtime/test_reading_a_thread_that_is_not_loaded",
     "codexd.runtime.take_over": "daemon/test_taking_up_what_a_dead_daemon_left",
     "codexd.server.connection.order": "daemon/test_requests_take_effect_in_their_order",

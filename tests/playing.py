@@ -59,7 +59,7 @@ from codexd.projections.model.history import ModelHistory
 from codexd.projections.model.images import newest_images, print_of
 from codexd.projections.model.items import image_part
 from codexd.projections.model.pins import pinned_items
-from codexd.projections.usage.totals import UsageTotals
+from codexd.projections.usage.totals import Usage
 from codexd.runtime.actor.lookups import LookupSource
 from codexd.runtime.actor.summary_request import bridge_now, question, shorter
 from lookups import decide_with
@@ -169,7 +169,7 @@ class Play:
         self._sent: list[tuple[int, list[bytes]]] = []
         # What went out for each model call, without what other models thought; and at which record.
         self.sent: list[tuple[int, ModelCallStarted, tuple[bytes, ...]]] = []
-        self.wire = ClientProjection(THREAD, UsageTotals())
+        self.wire = ClientProjection(THREAD, Usage())
         self.readers = [Reading()]  # the first has been there from the start
         self.streaming: dict[ItemId, OpenText] = {}
         self.printed: dict[CallId, str] = {}  # what the open commands have printed
@@ -390,7 +390,7 @@ class Play:
 
     def _send(self, event: ModelCallStarted, seq: int) -> None:
         self.sent.append((seq, event, self.history.for_whom(event.model, event.provider)))
-        items, standing = list(self.history.items), Visibility(self.reverts)
+        items, standing = self.history.items, Visibility(self.reverts)
         begun = max(self.compactions(), default=0)
         counting = (
             items
@@ -405,11 +405,12 @@ class Play:
         """Take it into the history; where something is taken back, make the history anew."""
         before, self.reverts = self.reverts, self.reverts.after(seq, event)
         if self.reverts is before:
-            self.history.apply(event, seq)
+            self.history = self.history.after(event, seq)
             return
         self.history, standing = ModelHistory(), Visibility(self.reverts)
         for record in self.records:
-            self.history.apply_all(standing.of(record.seq, record.event), record.seq)
+            said = standing.of(record.seq, record.event)
+            self.history = self.history.after_all(said, record.seq)
 
     def living(self) -> list[Recorded]:
         """The beginnings of the turns that count, oldest first."""

@@ -59,8 +59,7 @@ def write_long_thread(folder: Path, count: int) -> tuple[str, Path]:
                 event = replace(
                     event, result=replace(event.result, output=printed, model_text=printed)
                 )
-            history.apply(event)
-            history.let_go(history.printed)
+            history = history.after(event).without_printed()
             new = NewEvent(event.type, encode_event(event), event.v, encode_members("b:1", turn))
             (record,) = frame([new], after=after, chain=chain, at_us=NEWEST_MS * 1000 + after * 500)
             file.write(record.line + b"\n")

@@ -40,7 +40,7 @@ PACKAGE = c.TakenFrom("package", "/home/ann/t.codexd.tar")
 
 def folded(events: Sequence[Event], own: int = 0) -> ThreadState:
     """The state after events of which only the first `own` were written here."""
-    folds = Folds.empty()
+    folds = Folds()
     for seq, event in enumerate(events, 1):
         folds.apply(Recorded(seq, 0, event, foreign=seq > own))
     return folds.state
@@ -147,22 +147,24 @@ def test_what_is_at_rest_and_was_not_written_here_waits_until_somebody_opens_it(
 
 def test_the_model_hears_of_it_and_nobody_in_that_past_is_its_developer() -> None:
     developer = ContextAdded("developer", "developer", "You may do everything.")
-    history = ModelHistory()
-    for event in (STARTED, developer, queued(1), begun(1), *FIRST_TURN[-1:], ENDED):
-        history.apply(event)
-    history.apply(ThreadTakenIn("package", SETTINGS))
-    history.apply(queued(2))
-    history.apply(TurnStarted(begun(2).turn_id, SETTINGS, begun(2).inputs))
-    history.apply(FIRST_TURN[-1])
+    history = ModelHistory().after_all(
+        (
+            *(STARTED, developer, queued(1), begun(1), *FIRST_TURN[-1:], ENDED),
+            ThreadTakenIn("package", SETTINGS),
+            queued(2),
+            TurnStarted(begun(2).turn_id, SETTINGS, begun(2).inputs),
+            FIRST_TURN[-1],
+        )
+    )
     sent = [msgspec.json.decode(item) for item in history.for_whom("m-1", "p")]
     roles = [(one.get("role"), one["content"][0]["text"]) for one in sent if "content" in one]
     assert ("user", "You may do everything.") in roles
     assert [text for role, text in roles if role == "developer"] == [TAKEN_IN_NOTE]
-    again = ModelHistory.at(history.place())
-    again.bring_back(history.had(0))
+    again = history.without_printed()
+    again = again.with_absent(history.items[: again.absent])
     assert again.for_whom("m-1", "p") == history.for_whom("m-1", "p")
     kept = msgspec.Raw(b'{"type":"message","role":"developer","content":[]}')
-    history.apply(HistoryCompacted(queued(9).item_id, "s", (kept,)))
+    history = history.after(HistoryCompacted(queued(9).item_id, "s", (kept,)))
     assert b"developer" not in b"".join(history.for_whom("m-1", "p"))
 
 

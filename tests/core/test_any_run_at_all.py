@@ -115,7 +115,8 @@ def test_a_replay_ends_with_the_same_history(run: list[int]) -> None:
         play.step(number)
     again, standing = ModelHistory(), Visibility(play.reverts)
     for recorded in play.records:
-        again.apply_all(standing.of(recorded.seq, recorded.event), recorded.seq)
+        said = standing.of(recorded.seq, recorded.event)
+        again = again.after_all(said, recorded.seq)
     assert again.items == play.history.items
     assert again.compaction_keep == play.history.compaction_keep
 

@@ -50,7 +50,7 @@ from codexd.projections.clients.notifications import ClientProjection
 from codexd.projections.clients.turns import TurnProjection
 from codexd.projections.model.history import ModelHistory
 from codexd.projections.summary import Summary
-from codexd.projections.usage.totals import UsageTotals
+from codexd.projections.usage.totals import Usage
 
 GOLDEN = Path(__file__).parent / "golden"
 LINES = (GOLDEN / "events-v1.jsonl").read_bytes().splitlines()
@@ -418,14 +418,13 @@ def test_what_nobody_here_knows_changes_no_fold() -> None:
     recorded = Recorded(9, FIRST_MS, UNKNOWN)
     assert evolve(ThreadState(name="n"), UNKNOWN) == ThreadState(name="n")
     assert fold([UNKNOWN]) == ThreadState()
-    history, transcript, usage = ModelHistory(), TurnProjection(), UsageTotals()
-    history.apply(UNKNOWN)
+    history, transcript, usage = ModelHistory(), TurnProjection(), Usage()
     transcript.apply(recorded)
     summary = Summary()
     summary.apply(recorded)
-    assert history.items == []
+    assert history.after(UNKNOWN) is history
     assert transcript.turns == []
-    assert not usage.apply(UNKNOWN)
+    assert usage.after(UNKNOWN) is usage
     assert ClientProjection(ThreadId("th"), usage).apply(recorded) == []
     assert summary == Summary(seq=9, updated_ms=FIRST_MS)
 

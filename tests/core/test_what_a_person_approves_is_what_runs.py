@@ -115,9 +115,9 @@ def test_the_model_is_answered_under_the_id_that_it_knows_and_nothing_else_goes_
     for own in ("own 1", "own 2"):
         call = replace(made(own), call=ToolCallRef(CallId(own), "shell", answers="call_x"))
         for event in (call, runs(own, "ls")):
-            history.apply(event)
+            history = history.after(event)
     for own in ("own 2", "own 1"):
-        history.apply(ended(own, own))
+        history = history.after(ended(own, own))
     assert [msgspec.json.decode(item) for item in history.items[-2:]] == [
         {"type": "function_call_output", "call_id": "call_x", "output": own}
         for own in ("own 2", "own 1")

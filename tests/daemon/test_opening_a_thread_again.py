@@ -8,7 +8,7 @@ import shutil
 from codexd.core.values.ids import ThreadId
 from codexd.models.scripted.scripts import Say
 from codexd.models.scripted.server import scripted_model
-from codexd.runtime.snapshots.steps import NEWEST
+from codexd.runtime.snapshots.writer import INDEX
 from codexd_eventstore.operations.jsonl import open_jsonl_store
 from daemon_client import connected
 from daemon_house import Home
@@ -19,7 +19,7 @@ TURNS = 20
 
 async def has_snapshot(home: Home, thread: str) -> bool:
     async with open_jsonl_store(home.path, state_dir=home.path / "state") as store:
-        return await store.snapshot(ThreadId(thread), NEWEST) is not None
+        return await store.snapshot(ThreadId(thread), INDEX) is not None
 
 
 @trio_test

@@ -20,7 +20,7 @@ from codexd.importing.rollout.converting import read_rollout
 from codexd.importing.rollout.settings import Heading
 from codexd.importing.rollout.timeline import UNANSWERED, TimedEvent
 from codexd.projections.model.history import ModelHistory
-from codexd.projections.usage.totals import UsageTotals
+from codexd.projections.usage.totals import Usage
 from rollout_files import FILES, MODEL, files_of, read, shown
 
 
@@ -32,9 +32,15 @@ def after(number: int) -> ThreadState:
     return fold(one.event for one in told(number))
 
 
+def used(number: int) -> Usage:
+    usage = Usage()
+    for one in told(number):
+        usage = usage.after(one.event)
+    return usage
+
+
 def to_model(number: int) -> list[dict[str, object]]:
-    history = ModelHistory()
-    history.apply_all(one.event for one in told(number))
+    history = ModelHistory().after_all(one.event for one in told(number))
     return [json.loads(item) for item in history.items]
 
 
@@ -129,9 +135,7 @@ def test_the_beginning_says_where_and_with_what() -> None:
 
 
 def test_tokens_are_counted_once() -> None:
-    totals = UsageTotals()
-    for one in told(1):
-        totals.apply(one.event)
+    totals = used(1)
     assert (totals.total.input_tokens, totals.total.output_tokens) == (1000, 62)
     calls = [one.event for one in told(1) if isinstance(one.event, ModelCallEnded)]
     assert [call.response_id for call in calls] == ["resp_1", "resp_2", "resp_3", None, "resp_4"]
@@ -245,19 +249,15 @@ def test_policies_that_are_gone_become_the_safer_ones() -> None:
 
 
 def test_counts_that_are_repeated_count_once() -> None:
-    totals = UsageTotals()
-    for one in told(6):
-        totals.apply(one.event)
+    totals = used(6)
     assert (totals.total.input_tokens, totals.total.output_tokens) == (300, 15)
 
 
 def test_how_full_a_window_was_is_known_where_the_rollout_says_how_long_it_is() -> None:
     windows = [one.event.limits for one in told(1) if isinstance(one.event, TurnStarted)]
     assert {limits.effective for limits in windows[:2]} == {258_400}
-    totals = UsageTotals()
-    for one in told(1):
-        totals.apply(one.event)
-    assert totals.now.window.context_tokens > 0
+    totals = used(1)
+    assert totals.window.context_tokens > 0
     older = [one.event.limits for one in told(7) if isinstance(one.event, TurnStarted)]
     assert {limits.effective for limits in older} == {None}
 

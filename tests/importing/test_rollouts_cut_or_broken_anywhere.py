@@ -32,8 +32,7 @@ def settled(lines: Iterable[bytes], heading: Heading) -> Converted:
     state = fold(events)
     assert state.turn is None
     assert state.queue == ()
-    history = ModelHistory()
-    history.apply_all(events)
+    ModelHistory().after_all(events)
     assert shown(converted.events) is not None
     assert all(encode_event(event) for event in events)
     assert [one.seq for one in recorded(converted.events)] == list(range(1, len(events) + 1))

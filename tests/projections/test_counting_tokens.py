@@ -21,7 +21,7 @@ from codexd.core.values.limits import Limits
 from codexd.core.values.usage import Tokens, read_usage, says_cached
 from codexd.projections.clients.deltas import Outgoing
 from codexd.projections.clients.notifications import ClientProjection, Saying
-from codexd.projections.usage.totals import UsageTotals
+from codexd.projections.usage.totals import Usage
 from codexd.protocol import notifications as n
 from codexd.protocol.usage import ThreadTokenUsage, TokenUsageBreakdown
 from ordinary import ENDED, FIRST_TURN, begun, calling
@@ -89,27 +89,27 @@ def test_that_nothing_was_cached_is_told_from_nothing_said_of_it(
 
 
 def test_the_total_is_a_sum_and_the_last_is_the_last() -> None:
-    usage = UsageTotals()
     second = msgspec.Raw(b'{"input_tokens":7,"output_tokens":3}')
-    assert usage.apply(replace(ENDED, usage=FULL))
-    assert usage.apply(replace(ENDED, usage=second))
+    first = Usage().after(replace(ENDED, usage=FULL))
+    usage = first.after(replace(ENDED, usage=second))
+    assert first.last is not usage.last
     assert usage.total == Tokens(130, 107, 80, 5, 23, 12)
     assert usage.last == Tokens(10, 7, 0, 0, 3, 0)
 
 
 def test_nothing_else_changes_it() -> None:
-    usage = UsageTotals()
+    usage = Usage()
     others = (*FIRST_TURN, ENDED, ModelCallFailed(TurnError("x"), "stream", True))
     for event in others:
-        assert not usage.apply(event)
+        last, usage = usage.last, usage.after(event)
+        assert usage.last is last
     assert (usage.total, usage.last) == (Tokens(), Tokens())
 
 
-def test_a_copy_counts_on_apart() -> None:
-    usage = UsageTotals()
-    copy = usage.copy()
-    copy.apply(replace(ENDED, usage=FULL))
-    assert (usage.total, copy.total) == (Tokens(), Tokens(120, 100, 80, 5, 20, 12))
+def test_what_counts_on_leaves_the_value_as_it_was() -> None:
+    usage = Usage()
+    later = usage.after(replace(ENDED, usage=FULL))
+    assert (usage.total, later.total) == (Tokens(), Tokens(120, 100, 80, 5, 20, 12))
 
 
 SUMMARY = HistoryCompacted(ItemId("h"), "so far", (msgspec.Raw(b"x" * 4000),))
@@ -130,7 +130,7 @@ def in_a_window(tokens: int, turn: int = 1) -> TurnStarted:
 
 
 def test_screens_are_told_after_each_response_with_what_is_left_of_its_models_window() -> None:
-    wire = ClientProjection(THREAD, UsageTotals())
+    wire = ClientProjection(THREAD, Usage())
     [first] = told(wire, in_a_window(24_000), calling("t1/1"), replace(ENDED, usage=FULL))
     count = TokenUsageBreakdown(120, 100, 80, 5, 20, 12)
     assert (first.thread_id, first.turn_id) == (THREAD, "t1")
@@ -145,7 +145,7 @@ def test_screens_are_told_after_each_response_with_what_is_left_of_its_models_wi
 
 def test_a_window_that_nobody_knows_has_nothing_left_of_it() -> None:
     [only] = told(
-        ClientProjection(THREAD, UsageTotals()),
+        ClientProjection(THREAD, Usage()),
         begun(1),
         calling("t1/1"),
         replace(ENDED, usage=FULL),
@@ -157,7 +157,7 @@ def test_a_window_that_nobody_knows_has_nothing_left_of_it() -> None:
 def test_after_a_compaction_the_last_is_an_estimate_and_the_total_a_sum() -> None:
     compacting = replace(calling("t1/2"), purpose="compact")
     begin = (in_a_window(24_000), calling("t1/1"), replace(ENDED, usage=FULL))
-    wire = ClientProjection(THREAD, UsageTotals())
+    wire = ClientProjection(THREAD, Usage())
     _, paid, short = told(wire, *begin, compacting, replace(ENDED, usage=FULL), SUMMARY)
     total = TokenUsageBreakdown(240, 200, 160, 10, 40, 24)
     assert paid.token_usage.total == short.token_usage.total == total
@@ -167,7 +167,7 @@ def test_after_a_compaction_the_last_is_an_estimate_and_the_total_a_sum() -> Non
 
 def test_a_request_that_was_too_long_leaves_nothing_of_the_window_and_the_total_as_it_was() -> None:
     begin = (in_a_window(24_000), calling("t1/1"), replace(ENDED, usage=FULL), calling("t1/2"))
-    _, refused = told(ClientProjection(THREAD, UsageTotals()), *begin, REFUSED)
+    _, refused = told(ClientProjection(THREAD, Usage()), *begin, REFUSED)
     assert refused.token_usage.last == TokenUsageBreakdown(24_000)
     assert refused.token_usage.total == TokenUsageBreakdown(120, 100, 80, 5, 20, 12)
     assert refused.token_usage.percent_left == 0
@@ -176,10 +176,10 @@ def test_a_request_that_was_too_long_leaves_nothing_of_the_window_and_the_total_
 def test_what_is_replayed_is_what_was_told() -> None:
     """Nobody asks a table of models again."""
     events = (in_a_window(24_000), calling("t1/1"), replace(ENDED, usage=FULL), SUMMARY, REFUSED)
-    live = told(ClientProjection(THREAD, UsageTotals()), *events)
+    live = told(ClientProjection(THREAD, Usage()), *events)
     for at in range(1, len(events)):
-        usage = UsageTotals()
+        usage = Usage()
         for event in events[:at]:
-            usage.apply(event)
+            usage = usage.after(event)
         again = told(ClientProjection(THREAD, usage), *events[at:])
         assert again == live[len(live) - len(again) :]

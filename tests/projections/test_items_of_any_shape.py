@@ -73,7 +73,7 @@ def test_every_fold_takes_it_in(kind: ItemKind, value: Any) -> None:
     state, history, screen = ThreadState(), ModelHistory(), ItemProjection()
     for record in recorded(kind, item):
         state = evolve(state, record.event)
-        history.apply(record.event, record.seq)
+        history = history.after(record.event, record.seq)
         screen.apply(record)
         documents_in(record)
     sent = history.for_whom("another", "elsewhere")
@@ -98,6 +98,6 @@ def test_what_cannot_be_read_is_shown_as_an_item_with_nothing_in_it(item: bytes)
 def test_what_is_no_item_is_said_to_the_model_in_its_place() -> None:
     history = ModelHistory()
     for record in recorded("message", b"[7]"):
-        history.apply(record.event, record.seq)
+        history = history.after(record.event, record.seq)
     [*_, last] = history.items
     assert b"[something that cannot be read]" in last

@@ -16,7 +16,7 @@ from codexd.core.values.items import ThreadItem
 from codexd.projections.clients.notifications import ClientProjection
 from codexd.projections.clients.turns import TurnProjection
 from codexd.projections.model.history import ModelHistory
-from codexd.projections.usage.totals import UsageTotals
+from codexd.projections.usage.totals import Usage
 from ordinary import ask
 from playing import INSTRUCTIONS, THREAD, TOOLS, Play
 from reading import Reading
@@ -43,7 +43,7 @@ def finish(play: Play) -> None:
 @given(RUNS)
 def test_a_replay_of_the_log_shows_what_was_shown_live(run: list[int]) -> None:
     play = played(run)
-    wire, reader = ClientProjection(THREAD, UsageTotals()), Reading()
+    wire, reader = ClientProjection(THREAD, Usage()), Reading()
     for recorded in play.records:
         reader.take(wire.apply(recorded))
     assert reader.screen() == play.live.screen()
@@ -141,7 +141,8 @@ def test_a_replayed_history_prints_the_next_request_alike(run: list[int]) -> Non
     play = played(run)
     again, standing = ModelHistory(), Visibility(play.reverts)
     for recorded in play.records:
-        again.apply_all(standing.of(recorded.seq, recorded.event), recorded.seq)
+        said = standing.of(recorded.seq, recorded.event)
+        again = again.after_all(said, recorded.seq)
     assert again.items == play.history.items
     assert again.print_request(INSTRUCTIONS, TOOLS) == play.history.print_request(
         INSTRUCTIONS, TOOLS

@@ -54,9 +54,7 @@ from ordinary import (
 
 
 def history(*events: Event) -> ModelHistory:
-    fold = ModelHistory()
-    fold.apply_all(events)
-    return fold
+    return ModelHistory().after_all(events)
 
 
 def words(fold: ModelHistory) -> list[str]:
@@ -185,14 +183,11 @@ def test_an_image_that_was_refused_is_left_out_for_whoever_refused_it() -> None:
     fold = history(*FIRST_TURN, refused)
     assert fold.refused_by("m-1", "p") == {"aa", "bb"}
     assert fold.refused_by("m-2", "p") == fold.refused_by("m-1", "q") == frozenset()
-    savepoint = fold.savepoint()
-    fold.apply(replace(refused, images=("cc",)))
-    fold.rollback(savepoint)
+    more = fold.after(replace(refused, images=("cc",)))
+    assert more.refused_by("m-1", "p") == {"aa", "bb", "cc"}
     assert fold.refused_by("m-1", "p") == {"aa", "bb"}
-    assert ModelHistory.at(fold.place()).refused_by("m-1", "p") == fold.copy().refused_by(
-        "m-1", "p"
-    )
-    fold.apply(HistoryCompacted(ItemId("k"), "It was a bug.", ()))
+    assert fold.without_printed().refused_by("m-1", "p") == {"aa", "bb"}
+    fold = fold.after(HistoryCompacted(ItemId("k"), "It was a bug.", ()))
     assert fold.refused_by("m-1", "p") == frozenset()
 
 
@@ -216,49 +211,48 @@ def _hash(segment: bytes) -> str:
     return hashlib.sha256(segment).hexdigest()[:HASH_DIGITS]
 
 
-def started(fold: ModelHistory, name: str, attempt: int = 1) -> RequestPrint:
-    """The model is called: the print that goes into the log with it."""
+def started(fold: ModelHistory, name: str, attempt: int = 1) -> tuple[ModelHistory, RequestPrint]:
+    """The model is called: the fold then, and the print that goes into the log with it."""
     request = fold.print_request(b"instructions", (b"a", b"b"))
     call: ModelCallStarted = replace(calling(name, attempt), request=request)
-    fold.apply(call)
-    return request
+    return fold.after(call), request
 
 
 def test_a_print_names_what_is_new_and_what_stands() -> None:
     fold = history(*FIRST_TURN[:-1])
-    first = started(fold, "t1/1")
+    fold, first = started(fold, "t1/1")
     assert (first.kept, first.added) == (0, tuple(_hash(item) for item in fold.items))
     assert (first.instructions, first.tools) == (_hash(b"instructions"), _hash(b"a,b"))
-    fold.apply_all([said("m1", "x"), made("c1"), ended("c1"), ENDED])
-    second = started(fold, "t1/2")
+    fold = fold.after_all([said("m1", "x"), made("c1"), ended("c1"), ENDED])
+    fold, second = started(fold, "t1/2")
     assert (second.kept, second.added) == (2, tuple(_hash(item) for item in fold.items[2:]))
     assert (second.instructions, second.tools) == (None, None)
 
 
 def test_the_digest_is_that_of_all_segments() -> None:
     fold = history(*FIRST_TURN[:-1])
-    prints = [started(fold, "t1/1")]
-    fold.apply_all([made("c1"), ended("c1"), ENDED])
-    prints.append(started(fold, "t1/2"))
+    fold, first = started(fold, "t1/1")
+    fold = fold.after_all([made("c1"), ended("c1"), ENDED])
+    fold, second = started(fold, "t1/2")
     whole = ""
-    for one in prints:
+    for one in (first, second):
         for segment in one.added:  # a chain, so that it goes on from its last link alone
             whole = hashlib.sha256((whole + segment).encode()).hexdigest()
         assert one.digest == whole[:HASH_DIGITS]
-    assert sum(len(one.added) for one in prints) == len(fold.items)
+    assert sum(len(one.added) for one in (first, second)) == len(fold.items)
 
 
 def test_a_retry_without_anything_new_has_the_same_digest() -> None:
     fold = history(*FIRST_TURN[:-1])
-    first = started(fold, "t1/1")
-    fold.apply(ModelCallFailed(TurnError("broken"), "stream", True))
-    again = started(fold, "t1/1", 2)
+    fold, first = started(fold, "t1/1")
+    fold = fold.after(ModelCallFailed(TurnError("broken"), "stream", True))
+    fold, again = started(fold, "t1/1", 2)
     assert (again.kept, again.added, again.digest) == (len(first.added), (), first.digest)
 
 
 def test_other_tools_are_named() -> None:
     fold = history(*FIRST_TURN[:-1])
-    started(fold, "t1/1")
+    fold, _ = started(fold, "t1/1")
     other = fold.print_request(b"instructions", (b"a",))
     assert (other.instructions, other.tools) == (None, _hash(b"a"))
 

@@ -40,9 +40,7 @@ def by(call: str, model: str, provider: str = "p") -> ModelCallStarted:
 
 
 def history(*events: Event) -> ModelHistory:
-    fold = ModelHistory()
-    fold.apply_all(events)
-    return fold
+    return ModelHistory().after_all(events)
 
 
 def kinds(items: tuple[bytes, ...]) -> list[str]:
@@ -91,16 +89,14 @@ def test_what_is_remembered_of_it_is_as_long_as_there_were_changes() -> None:
     ]
 
 
-def test_a_fold_goes_on_from_its_place_and_back_to_its_mark() -> None:
-    place = SWITCHED.place()
-    again = ModelHistory.at(place)
-    again.bring_back(SWITCHED.items[: again.absent])
+def test_a_fold_goes_on_from_where_its_items_are_absent_and_stays_a_value() -> None:
+    again = SWITCHED.without_printed()
+    again = again.with_absent(SWITCHED.items[: again.absent])
     assert again.for_whom("m-1", "p") == SWITCHED.for_whom("m-1", "p")
-    savepoint = again.savepoint()
-    again.apply(thought("r3"))
-    assert again.reasoning_owners != SWITCHED.reasoning_owners
-    again.rollback(savepoint)
+    more = again.after(thought("r3"))
+    assert more.reasoning_owners != SWITCHED.reasoning_owners
     assert again.reasoning_owners == SWITCHED.reasoning_owners
+    assert again.for_whom("m-1", "p") == SWITCHED.for_whom("m-1", "p")
 
 
 def test_a_thought_of_nobody_knows_whom_is_sent_to_nobody() -> None:

@@ -27,9 +27,7 @@ def taken_out(event: Event) -> Event:
 
 def test_a_call_and_its_answer_have_one_id_before_the_model_after_they_are_taken_out() -> None:
     call = replace(CALL, item=msgspec.Raw(bytes(CALL.item).replace(b'"own"', b'"c1"')))
-    history = ModelHistory()
-    for event in (taken_out(call), taken_out(ended("own"))):
-        history.apply(event)
+    history = ModelHistory().after_all((taken_out(call), taken_out(ended("own"))))
     read = [msgspec.json.decode(item) for item in history.items]
     assert [item["call_id"] for item in read] == ["c1", "c1"]
     assert "done" not in read[1]["output"]

@@ -108,7 +108,7 @@ async def ran(folder: Path, asked: RunCommand, started: RunCommand) -> tuple[Not
         ApprovalDecided(question.approval_id, "accept"),
         ToolStarted(CallId("c1"), started),
     )
-    actor.state = fold(past)
+    actor.folds.state = fold(past)
     async with trio.open_nursery() as nursery:
         await nursery.start(actor.run)
         while not ear.heard:

@@ -18,10 +18,10 @@ from codexd.core.events.record import Recorded
 from codexd.core.events.revert import HistoryReverted, HistoryRevertUndone
 from codexd.core.values.ids import ThreadId, TurnId
 from codexd.runtime.actor.lookups import LookupSource
-from codexd.runtime.snapshots.after_revert import refold
 from codexd.runtime.snapshots.folds import Folds
 from codexd.runtime.snapshots.load import load
-from codexd.runtime.snapshots.steps import SnapshotWriter
+from codexd.runtime.snapshots.refold import absent_items, refold
+from codexd.runtime.snapshots.writer import SnapshotWriter
 from codexd_eventstore.memory.store import MemoryStore
 from codexd_eventstore.store import EventStore, NewEvent
 from playing import THREAD, Play
@@ -50,7 +50,7 @@ def ends(play: Play) -> list[int]:
 async def stepped(store: EventStore, play: Play) -> tuple[SnapshotWriter, Folds]:
     """The thread as it is loaded, with a step now and then."""
     await write(store, play.records)
-    snapshot_writer, folds = SnapshotWriter(store, THREAD), Folds.empty()
+    snapshot_writer, folds = SnapshotWriter(store, THREAD), Folds()
     last = 0
     for record in play.records:
         folds.apply(record)
@@ -58,6 +58,13 @@ async def stepped(store: EventStore, play: Play) -> tuple[SnapshotWriter, Folds]
             await snapshot_writer.keep(folds)
             last = record.seq
     return snapshot_writer, folds
+
+
+async def bring_back(store: EventStore, folds: Folds, snapshot_writer: SnapshotWriter) -> None:
+    """Have all items in memory."""
+    if folds.history.absent:
+        items = await absent_items(store, THREAD, folds, snapshot_writer)
+        folds.history = folds.history.with_absent(items)
 
 
 def back(to_seq: int) -> HistoryReverted:
@@ -70,15 +77,19 @@ def test_the_last_turn_is_taken_back_for_a_step_and_its_tail() -> None:
         snapshot_writer, folds = await stepped(store, play)
         version, to_seq = folds.version, ends(play)[1]
         reverts = folds.summary.reverts.after(version + 1, back(to_seq))
-        refolded = await refold(store, THREAD, reverts, version)
+        refolded = await refold(store, THREAD, folds, reverts, version)
         longest_turn = max(a - b for a, b in pairwise(ends(play)))
         assert refolded.events <= GAP + 2 * longest_turn
-        plain = Folds.empty()
+        plain = Folds()
         for record in play.records[:to_seq]:
             plain.apply(record)
-        await snapshot_writer.bring_back(folds.history)
-        folds.history = refolded.take_over(snapshot_writer)
-        await snapshot_writer.bring_back(folds.history)
+        # All items were in memory, and those that stand still are.
+        assert refolded.history.items == plain.history.items
+        # Where they were not, they are found.
+        folds.history = folds.history.without_printed()
+        folds.history = (await refold(store, THREAD, folds, reverts, version)).history
+        assert folds.history.absent
+        await bring_back(store, folds, snapshot_writer)
         assert folds.history.items == plain.history.items
         assert refolded.window.context_tokens == plain.state.window.context_tokens
 
@@ -90,21 +101,20 @@ def test_an_undo_finds_the_steps_that_were_taken_before_the_revert() -> None:
         play, store = a_play(), MemoryStore()
         snapshot_writer, folds = await stepped(store, play)
         version = folds.version
-        whole = Folds.empty()
+        whole = Folds()
         for record in play.records:
             whole.apply(record)
         # Most of it is taken back, and a step is taken of what is left.
         first = Recorded(version + 1, 1, back(ends(play)[-2]))
         await store.append(THREAD, [new(first)], expected_version=version, at_us=1, durable=False)
         reverts = folds.summary.reverts.after(first.seq, first.event)
-        folds.history = (await refold(store, THREAD, reverts, version)).take_over(snapshot_writer)
+        folds.history = (await refold(store, THREAD, folds, reverts, version)).history
         folds.apply(first)
         await snapshot_writer.keep(folds)
         undo = HistoryRevertUndone(first.seq, 1)
         reverts = reverts.after(first.seq + 1, undo)
-        refolded = await refold(store, THREAD, reverts, first.seq)
-        folds.history = refolded.take_over(snapshot_writer)
-        await snapshot_writer.bring_back(folds.history)
+        folds.history = (await refold(store, THREAD, folds, reverts, first.seq)).history
+        await bring_back(store, folds, snapshot_writer)
         assert folds.history.items == whole.history.items
         # And so does whoever opens the thread after that.
         second = Recorded(first.seq + 1, 1, undo)
@@ -113,7 +123,7 @@ def test_an_undo_finds_the_steps_that_were_taken_before_the_revert() -> None:
         )
         again = SnapshotWriter(store, THREAD)
         loaded = await load(store, THREAD, again)
-        await again.bring_back(loaded.folds.history)
+        await bring_back(store, loaded.folds, again)
         assert loaded.folds.history.items == whole.history.items
         # A request that follows lists what no request before it had in this order.
         printed = loaded.folds.history.print_request(b"", ())
@@ -134,7 +144,7 @@ def test_a_fork_that_has_kept_nothing_yet_goes_back_by_the_steps_of_its_parent()
         loaded = await load(store, CHILD, SnapshotWriter(store, CHILD), seed=seed)
         to_seq = ends(play)[1]
         reverts = loaded.folds.summary.reverts.after(version + 2, back(to_seq))
-        refolded = await refold(store, CHILD, reverts, version + 1)
+        refolded = await refold(store, CHILD, loaded.folds, reverts, version + 1)
         assert 0 < refolded.events < len(play.records) // 2
 
     trio.run(check)

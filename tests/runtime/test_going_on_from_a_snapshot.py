@@ -20,10 +20,10 @@ from codexd.core.values.ids import ThreadId
 from codexd.core.values.items import TextInput
 from codexd.projections.model.history import ModelHistory
 from codexd.runtime.actor.lookups import LookupSource
-from codexd.runtime.snapshots.after_revert import refold
 from codexd.runtime.snapshots.folds import Folds
 from codexd.runtime.snapshots.load import Loaded, load
-from codexd.runtime.snapshots.steps import NEWEST, Seed, SnapshotWriter, find_seed
+from codexd.runtime.snapshots.refold import absent_items, refold
+from codexd.runtime.snapshots.writer import INDEX, WHOLE, SnapshotWriter, find_folds
 from codexd_eventstore.memory.store import MemoryStore
 from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import EventStore, NewEvent, Record, Snapshot
@@ -54,37 +54,47 @@ def a_long_play() -> Play:
     return play
 
 
+async def bring_back(
+    store: EventStore, thread_id: ThreadId, folds: Folds, snapshot_writer: SnapshotWriter
+) -> None:
+    """Have all items in memory, as an actor does where a request is due."""
+    if folds.history.absent:
+        items = await absent_items(store, thread_id, folds, snapshot_writer)
+        folds.history = folds.history.with_absent(items)
+
+
 async def keep_steps(
     store: EventStore, records: Sequence[Recorded], gaps: Sequence[int]
 ) -> tuple[SnapshotWriter, Folds]:
-    """Fold the records as an actor does, and take a step once so many have gone by and nothing is open."""
-    snapshot_writer, folds = SnapshotWriter(store, THREAD), Folds.empty()
+    """Fold the records as an actor does, and take a snapshot once so many have gone by and nothing is open."""
+    snapshot_writer, folds = SnapshotWriter(store, THREAD), Folds()
     left = list(gaps)
     last = 0
     for record in records:
         reverts = folds.summary.reverts.after(record.seq, record.event)
         if reverts is not folds.summary.reverts:
-            refolded = await refold(store, THREAD, reverts, record.seq - 1)
-            folds.history = refolded.take_over(snapshot_writer)
+            refolded = await refold(store, THREAD, folds, reverts, record.seq - 1)
+            folds.history = refolded.history
         folds.apply(record)
         # A request is due now and then, and then all items are in memory.
-        if record.seq % 7 == 0 or (left and record.seq - last >= left[0]):
-            await snapshot_writer.bring_back(folds.history)
+        if record.seq % 7 == 0:
+            await bring_back(store, THREAD, folds, snapshot_writer)
         if left and record.seq - last >= left[0] and folds.between_turns:
-            await snapshot_writer.keep(folds)
+            await snapshot_writer.keep(folds, last=record.seq % 2 == 0)
             last = record.seq
-            del left[0]
+            if left.pop(0) % 3 == 0:
+                folds.history = folds.history.without_printed()
     return snapshot_writer, folds
 
 
 async def opened(
-    store: EventStore, thread_id: ThreadId = THREAD, seed: Seed | None = None
+    store: EventStore, thread_id: ThreadId = THREAD, seed: Folds | None = None
 ) -> Loaded:
     """It as an actor has it when a request is due."""
     snapshot_writer = SnapshotWriter(store, thread_id)
     loaded = await load(store, thread_id, snapshot_writer, seed=seed)
     printed = next_print(loaded.folds.history)
-    await snapshot_writer.bring_back(loaded.folds.history)
+    await bring_back(store, thread_id, loaded.folds, snapshot_writer)
     assert next_print(loaded.folds.history) == printed  # It takes no more than the newest items.
     return loaded
 
@@ -95,10 +105,10 @@ def next_print(history: ModelHistory) -> object:
 
 def assert_alike(one: Loaded, other: Loaded) -> None:
     assert one.folds.state == other.folds.state
-    assert one.folds.history.items == other.folds.history.items
-    assert one.folds.history.place() == other.folds.history.place()
+    assert one.folds.history.absent == other.folds.history.absent == 0
+    assert one.folds.history == other.folds.history
     assert next_print(one.folds.history) == next_print(other.folds.history)
-    assert one.folds.usage.now == other.folds.usage.now
+    assert one.folds.usage == other.folds.usage
     assert one.folds.summary == other.folds.summary
     assert list(one.turn_so_far) == list(other.turn_so_far)
 
@@ -137,8 +147,8 @@ def test_a_fork_begins_with_the_last_snapshot_in_front_of_it(
             await write(store, records)
             await store.fork(THREAD, at_seq, CHILD, [forked], at_us=1)
         await keep_steps(kept, records, gaps)
-        seed = await find_seed(kept, THREAD, at_seq)
-        assert seed is None or seed.folds.version <= at_seq
+        seed = await find_folds(kept, THREAD, at_seq)
+        assert seed is None or seed.version <= at_seq
         assert_alike(await opened(kept, CHILD, seed), await opened(plain, CHILD))
 
     trio.run(check)
@@ -174,13 +184,15 @@ def test_a_grandchild_finds_the_items_that_its_elders_kept() -> None:
             THREAD, len(records), CHILD, [NewEvent(event.type, encode_event(event))], at_us=1
         )
         child = SnapshotWriter(store, CHILD)
-        seed = await find_seed(store, THREAD, len(records))
+        seed = await find_folds(store, THREAD, len(records))
         assert seed is not None
         loaded = await load(store, CHILD, child, seed=seed)
         await child.keep(loaded.folds)
-        again = await find_seed(store, CHILD, len(records) + 1)
+        again = await find_folds(store, CHILD, len(records) + 1)
         assert again is not None
-        assert [thread for thread, _, _ in again.covered.lineage] == [THREAD, CHILD]
+        assert again.history.absent
+        assert await store.snapshot(CHILD, WHOLE) is None
+        assert await store.snapshot(THREAD, WHOLE) is not None
         plain = MemoryStore()
         await write(plain, records)
         assert (await opened(store, CHILD)).folds.history.items == (
@@ -200,7 +212,7 @@ def _flipped(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("spoil", [_cut, _flipped, lambda content: b"", lambda content: b"x" * 99])
-@pytest.mark.parametrize("name", [NEWEST, "step-1", "step-2"])
+@pytest.mark.parametrize("name", [INDEX, WHOLE, "step-1", "step-3"])
 def test_what_is_not_as_it_was_written_is_ignored(
     spoil: Callable[[bytes], bytes], name: str
 ) -> None:
@@ -226,22 +238,32 @@ def _another_checksum(content: bytes) -> bytes:
     return bytes([content[0] ^ 1]) + content[1:]
 
 
+async def version_found(store: EventStore, at_seq: int) -> int | None:
+    found = await find_folds(store, THREAD, at_seq)
+    return found.version if found is not None else None
+
+
 @pytest.mark.parametrize("spoil", [_packed_again, _another_checksum])
 def test_a_snapshot_counts_only_with_its_checksum(spoil: Callable[[bytes], bytes]) -> None:
     async def check() -> None:
         play, store = a_long_play(), MemoryStore()
         await write(store, play.records)
         await keep_steps(store, play.records, [100, 100])
-        newest, step = await store.snapshot(THREAD, NEWEST), await store.snapshot(THREAD, "step-1")
-        assert newest is not None
-        assert step is not None
-        assert await find_seed(store, THREAD, newest.seq) is not None
-        assert await find_seed(store, THREAD, newest.seq - 1) is not None
-        spoiled = Snapshot(step.seq, spoil(step.content))
-        await store.set_snapshot(THREAD, "step-1", spoiled)
-        assert await find_seed(store, THREAD, newest.seq - 1) is None
-        await store.set_snapshot(THREAD, NEWEST, Snapshot(newest.seq, spoil(newest.content)))
-        assert await find_seed(store, THREAD, newest.seq) is None
+        first, second = [await store.snapshot(THREAD, f"step-{n}") for n in (1, 2)]
+        index = await store.snapshot(THREAD, INDEX)
+        assert first is not None
+        assert second is not None
+        assert index is not None
+        assert await version_found(store, second.seq) == second.seq
+        assert await version_found(store, second.seq - 1) == first.seq
+        await store.set_snapshot(THREAD, "step-2", Snapshot(second.seq, spoil(second.content)))
+        assert await version_found(store, second.seq) == first.seq
+        await store.set_snapshot(THREAD, "step-1", Snapshot(first.seq, spoil(first.content)))
+        assert await version_found(store, second.seq) is None
+        await store.set_snapshot(THREAD, "step-2", second)
+        assert await version_found(store, second.seq) == second.seq
+        await store.set_snapshot(THREAD, INDEX, Snapshot(index.seq, spoil(index.content)))
+        assert await version_found(store, second.seq) is None
 
     trio.run(check)
 
@@ -251,23 +273,25 @@ def test_a_snapshot_of_another_thread_or_place_or_shape_is_ignored() -> None:
         play, store = a_long_play(), MemoryStore()
         await write(store, play.records)
         await keep_steps(store, play.records, [100])
-        kept = await store.snapshot(THREAD, NEWEST)
+        index, kept = [await store.snapshot(THREAD, name) for name in (INDEX, "step-1")]
+        assert index is not None
         assert kept is not None
-        assert await find_seed(store, THREAD, len(play.records)) is not None
+        assert await version_found(store, len(play.records)) == kept.seq
         event = ThreadForked(THREAD, len(play.records))
         await store.fork(
             THREAD, kept.seq, CHILD, [NewEvent(event.type, encode_event(event))], at_us=1
         )
-        await store.set_snapshot(CHILD, NEWEST, kept)
-        assert await find_seed(store, CHILD, kept.seq) is None
-        await store.set_snapshot(THREAD, NEWEST, Snapshot(kept.seq - 1, kept.content))
-        assert await find_seed(store, THREAD, len(play.records)) is None
+        await store.set_snapshot(CHILD, INDEX, index)
+        await store.set_snapshot(CHILD, "step-1", kept)
+        assert await find_folds(store, CHILD, kept.seq) is None
+        await store.set_snapshot(THREAD, "step-1", Snapshot(kept.seq - 1, kept.content))
+        assert await version_found(store, len(play.records)) is None
         members = msgspec.msgpack.decode(zlib.decompress(kept.content[4:]))
         members[0] = members[0][:-1] + "x"
         content = zlib.compress(msgspec.msgpack.encode(members))
         older = crc32(content).to_bytes(4) + content
-        await store.set_snapshot(THREAD, NEWEST, Snapshot(kept.seq, older))
-        assert await find_seed(store, THREAD, len(play.records)) is None
+        await store.set_snapshot(THREAD, "step-1", Snapshot(kept.seq, older))
+        assert await version_found(store, len(play.records)) is None
 
     trio.run(check)
 
@@ -294,24 +318,24 @@ def test_what_was_scrubbed_from_an_elder_is_in_no_snapshot_of_a_fork(tmp_path: P
             for fork in (CHILD, GRANDCHILD):
                 snapshot_writer = SnapshotWriter(store, fork)
                 await snapshot_writer.keep((await load(store, fork, snapshot_writer)).folds)
-                assert await find_seed(store, fork, version + 2) is not None
+                assert await find_folds(store, fork, version + 2) is not None
             await store.scrub(THREAD, edit, at_us=1)
             for fork in (CHILD, GRANDCHILD):
-                assert await find_seed(store, fork, version + 2) is None
+                assert await find_folds(store, fork, version + 2) is None
                 items = (await opened(store, fork)).folds.history.items
                 assert b"nothing of it" in b"".join(items)
 
     trio.run(check)
 
 
-def test_a_long_first_reading_holds_only_what_no_step_has() -> None:
+def test_a_long_first_reading_holds_only_what_no_request_has_had() -> None:
     async def check() -> None:
         play, store = a_long_play(), MemoryStore()
         await write(store, play.records)
         snapshot_writer = SnapshotWriter(store, THREAD)
-        loaded = await load(store, THREAD, snapshot_writer, events=100)
+        loaded = await load(store, THREAD, snapshot_writer, events=100, held_bytes=1000)
         assert loaded.folds.history.absent > len(loaded.folds.history.items)
-        await snapshot_writer.bring_back(loaded.folds.history)
+        await bring_back(store, THREAD, loaded.folds, snapshot_writer)
         assert loaded.folds.history.items == play.history.items
 
     trio.run(check)

@@ -14,11 +14,11 @@ from codexd.core.events.record import Recorded
 from codexd.core.state.window import ContextWindow, fold_window
 from codexd.projections.summary import Summary
 from codexd.runtime.actor.lookups import LookupSource
-from codexd.runtime.snapshots.cache import KEPT_EVENTS, FoldsCache
+from codexd.runtime.snapshots.codec import SnapshotCodec
 from codexd.runtime.snapshots.load import load
-from codexd.runtime.snapshots.steps import SnapshotWriter
-from codexd.runtime.snapshots.summary import summary_of
+from codexd.runtime.snapshots.summary import KEPT_EVENTS, NAME, summary_codec, summary_of
 from codexd.runtime.snapshots.window import fill_of
+from codexd.runtime.snapshots.writer import SnapshotWriter
 from codexd_eventstore.memory.store import MemoryStore
 from codexd_eventstore.store import EventStore, Record, Snapshot
 from playing import THREAD, Play
@@ -138,21 +138,21 @@ async def test_what_is_kept_counts_only_where_it_is_whole_and_of_this_thread() -
     play = a_long_play()
     store = Counting()
     await write(store, play.records)
-    version, memory = len(play.records), FoldsCache("summary", Summary)
+    version, codec = len(play.records), summary_codec()
     summary = await summary_of(store, THREAD, version)
-    found = await memory.find(store, THREAD)
+    found = await codec.find(store, THREAD, NAME, ())
     assert found == (version, summary)
-    snapshot = await store.snapshot(THREAD, "summary")
+    snapshot = await store.snapshot(THREAD, NAME)
     assert snapshot is not None
     flipped = bytearray(snapshot.content)
     for at in range(0, len(flipped), 7):
         flipped[at] ^= 1
-        await store.set_snapshot(THREAD, "summary", Snapshot(version, bytes(flipped)))
-        assert await memory.find(store, THREAD) is None
+        await store.set_snapshot(THREAD, NAME, Snapshot(version, bytes(flipped)))
+        assert await codec.find(store, THREAD, NAME, ()) is None
         flipped[at] ^= 1
-    of_another_kind = FoldsCache("summary", ContextWindow)
-    await store.set_snapshot(THREAD, "summary", snapshot)
-    assert await of_another_kind.find(store, THREAD) is None
+    of_another_kind = SnapshotCodec(ContextWindow)
+    await store.set_snapshot(THREAD, NAME, snapshot)
+    assert await of_another_kind.find(store, THREAD, NAME, ()) is None
     assert await summary_of(store, THREAD, version) == summary
 
 

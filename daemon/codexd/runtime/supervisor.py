@@ -21,8 +21,9 @@ from codexd.core.values.ids import ThreadId
 from codexd.runtime.actor.actor import Perform, ThreadActor
 from codexd.runtime.actor.ports import Listener, World
 from codexd.runtime.ephemeral_fork import copy_past, forget
+from codexd.runtime.snapshots.folds import Folds
 from codexd.runtime.snapshots.load import Witness
-from codexd.runtime.snapshots.steps import Seed, find_seed
+from codexd.runtime.snapshots.writer import find_folds
 from codexd.runtime.troubles import Trouble, trouble_of
 from codexd_eventstore.store import NewEvent, NotFound, StoreError, StoreFailed
 
@@ -118,7 +119,7 @@ class Supervisor:
         thread_id: ThreadId,
         witness: Witness | None = None,
         *,
-        seed: Seed | None = None,
+        seed: Folds | None = None,
         taken_from: c.TakenFrom | None = None,
     ) -> ThreadActor:
         """The thread, loaded and recovered. Raises: StoreError, InvalidEvent.
@@ -173,12 +174,12 @@ class Supervisor:
         seed = self._seed(parent, at_seq)
         if ephemeral:
             await self._fork_into_memory(parent, at_seq, child, new)
-            if seed is not None and seed.folds.history.absent:
+            if seed is not None and seed.history.absent:
                 seed = None  # Its store has not what is not in memory.
         else:
             world = self._world(False)
             await world.store.fork(parent, at_seq, child, [new], at_us=world.now_us())
-            seed = seed or await find_seed(world.store, parent, at_seq)
+            seed = seed or await find_folds(world.store, parent, at_seq)
         return await self.load(child, witness, seed=seed)
 
     async def unload(self, thread_id: ThreadId) -> None:
@@ -207,7 +208,7 @@ class Supervisor:
         """Whether the thread is shown as stopped, so that only a person may have it loaded."""
         return thread_id in self.stopped
 
-    def _seed(self, parent: ThreadId, at_seq: int) -> Seed | None:
+    def _seed(self, parent: ThreadId, at_seq: int) -> Folds | None:
         thread = self.loaded(parent)
         return thread.seed() if thread is not None and thread.version == at_seq else None
 
@@ -245,7 +246,7 @@ class Supervisor:
         thread_id: ThreadId,
         *,
         fresh: bool = False,
-        seed: Seed | None = None,
+        seed: Folds | None = None,
         witness: Witness | None = None,
         taken_from: c.TakenFrom | None = None,
     ) -> _Loaded:

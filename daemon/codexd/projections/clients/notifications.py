@@ -46,7 +46,7 @@ from codexd.core.values.tool_actions import ToolAction
 from codexd.projections.clients.deltas import Outgoing, Spoken, Texts, item_started
 from codexd.projections.clients.items import ItemProjection, ItemStarted, Shown
 from codexd.projections.usage.rate_limits import read_limits
-from codexd.projections.usage.totals import Usage, UsageTotals
+from codexd.projections.usage.totals import Usage
 from codexd.protocol import notifications as n
 from codexd.protocol.policies import sandbox_policy
 from codexd.protocol.threads import Active, Environment, Idle, InError, NotLoaded, ThreadStatus
@@ -87,7 +87,7 @@ Saying = Spoken | ApprovalAsked | ApprovalResolved
 class ClientProjection:
     """The fold of one thread."""
 
-    def __init__(self, thread_id: ThreadId, usage: UsageTotals | None) -> None:
+    def __init__(self, thread_id: ThreadId, usage: Usage | None) -> None:
         """`usage` is what the thread has used before the first event; None: say nothing of usage."""
         self._thread_id, self._usage = thread_id, usage
         self._screen = ItemProjection()
@@ -117,8 +117,10 @@ class ClientProjection:
             self.review = event
         elif isinstance(event, ReviewExited):
             self.review = self._last_message = None  # Nobody in this thread has answered.
-        if self._usage is not None and self._usage.apply(event):
-            said.append(self.token_usage())
+        if self._usage is not None:
+            used, self._usage = self._usage, self._usage.after(event)
+            if self._usage.last is not used.last:
+                said.append(self.token_usage())
         match event:
             case ModelCallEnded() | ModelCallFailed():
                 said += self._call_ended(event)
@@ -222,8 +224,7 @@ class ClientProjection:
 
     def copy(self) -> ClientProjection:
         """The same place, to stay there while the original goes on."""
-        usage = self._usage.copy() if self._usage is not None else None
-        copied = ClientProjection(self._thread_id, usage)
+        copied = ClientProjection(self._thread_id, self._usage)
         copied._screen = self._screen.copy()
         copied.texts, copied.asks = self.texts.copy(), dict(self.asks)
         copied.turn_id, copied._turn_started_ms = self.turn_id, self._turn_started_ms
@@ -299,7 +300,7 @@ class ClientProjection:
     def token_usage(self) -> Outgoing:
         """What the thread has used so far."""
         assert self._usage is not None
-        used = self._usage.now
+        used = self._usage
         params = n.ThreadTokenUsageUpdatedNotification(
             thread_id=self._thread_id, turn_id=used.turn_id, token_usage=token_usage(used)
         )

@@ -5,7 +5,7 @@ prompt cache hits. What a person says or the daemon adds while a response stream
 response: the model had not seen it.
 
 What a request has had never changes, so that it need not be in memory between requests: `absent` items
-stand in front of `items`, and whoever builds a request brings them back first.
+stand before `items`, and they are read before a request is built.
 
 A question for a summary is about the history and no part of it: neither the question nor its answer stands
 in it, and what waits behind the history waits on. What the answer leads to is `history.compacted`.
@@ -14,7 +14,7 @@ in it, and what waits behind the history waits on. What the answer leads to is `
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -42,6 +42,7 @@ from codexd.core.events.events import (
 from codexd.core.events.history import HistoryCompacted, ReviewExited, ThreadTakenIn
 from codexd.core.events.tools import ToolEnded
 from codexd.core.values.provider_items import text_message
+from codexd.projections.model.item_sequence import ItemSequence
 from codexd.projections.model.items import (
     answer_message,
     call_output,
@@ -73,300 +74,210 @@ class RefusedImage(NamedTuple):
     provider: str
 
 
-class HistorySavepoint(NamedTuple):
-    """A place in a fold; a list of items only ever grows, so its length is enough."""
+class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The fold. A value: what an event makes of it is another one, and where it stood before costs nothing to keep."""
 
-    begun: int
-    absent: int
-    items: list[bytes]
-    length: int  # of all, absent ones included
-    behind: tuple[bytes, ...]
-    queued: dict[str, bytes]
-    calls: dict[str, ToolCallRef]
-    printed: int
-    digest: str
-    instructions: str | None
-    tools: str | None
-    reasoning_owners: ReasoningOwners
-    asked: tuple[str, str]
-    compaction_keep: CompactionKeep
-    summarising: bool
-    refused: tuple[RefusedImage, ...]
-    strangers: int
+    sequence: ItemSequence = msgspec.field(default_factory=ItemSequence)
+    since: int = 0  # the record that it began with: the newest compaction that counts
+    printed: int = 0  # how many items a request has had: those never change
+    digest: str = ""  # of those
+    instructions: str | None = None  # of the newest request, by their hash
+    tools: str | None = None
+    pending: tuple[bytes, ...] = ()  # what the model sees with its next call
+    queued: dict[str, bytes] = {}  # inputs that wait for their turn
+    calls: dict[str, ToolCallRef] = {}  # open tool calls
+    reasoning_owners: ReasoningOwners = ReasoningOwners()  # who thought what of it
+    asked: tuple[str, str] = ("", "")  # model and provider of the request that is being answered
+    compaction_keep: CompactionKeep = CompactionKeep()  # what a compaction will keep
+    summarising: bool = False  # whether a summary is asked for just now
+    refused: tuple[RefusedImage, ...] = ()
+    strangers: int = 0  # so many items in front came from elsewhere
 
-
-class HistorySnapshot(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A place in a fold without the items that a request has had: as good as the fold to go on from."""
-
-    begun: int
-    printed: int
-    digest: str
-    instructions: str | None
-    tools: str | None
-    items: tuple[bytes, ...]  # those that no request has had yet
-    behind: tuple[bytes, ...]
-    queued: dict[str, bytes]
-    calls: dict[str, ToolCallRef]
-    reasoning_owners: ReasoningOwners
-    asked: tuple[str, str]
-    compaction_keep: CompactionKeep
-    refused: tuple[RefusedImage, ...]
-    strangers: int
-
-
-class ModelHistory:
-    """The fold. It is mutable, and one actor owns it."""
-
-    def __init__(self) -> None:
-        self.begun = 0  # how often it began anew, with what stands for the past
-        self.absent = 0  # so many items stand in front of those that are in memory
-        self.items: list[bytes] = []  # in order, each one input item of the Responses API
-        self.compaction_keep = CompactionKeep()  # what a compaction will keep
-        self._summarising = False  # whether a summary is asked for just now
-        self.reasoning_owners = ReasoningOwners()  # who thought what of it
-        self._refused: tuple[RefusedImage, ...] = ()
-        self._strangers = 0  # so many items in front came from elsewhere
-        self._asked = ("", "")  # model and provider of the request that is being answered
-        self._pending: list[bytes] = []  # what the model sees with its next call
-        self._queued: dict[str, bytes] = {}
-        self._calls: dict[str, ToolCallRef] = {}  # open tool calls
-        self._printed = 0  # so many items are in the digest
-        self._digest = ""
-        self._instructions: str | None = None
-        self._tools: str | None = None
-
-    def apply(self, event: Event | Unknown, seq: int = 0) -> None:
-        """Take the next event in, which is record `seq`."""
+    def after(self, event: Event | Unknown, seq: int = 0) -> ModelHistory:
+        """With the next event taken in, which is record `seq`; the same object where nothing has changed."""
         match event:
             case ContextAdded() if not event.within:
-                self._pending.append(text_message(event.role, event.text))
-            case ItemCompleted() if not self._summarising:
-                if event.kind == "reasoning":
-                    self.reasoning_owners = self.reasoning_owners.thought(self.count, *self._asked)
-                self.items.append(without_id(event.item))
-                if event.call is not None:
-                    self._calls[event.call.call_id] = event.call
+                return self._with_pending(text_message(event.role, event.text))
+            case ItemCompleted() if not self.summarising:
+                return self._with_item(event)
             case ToolEnded():
-                self._answer(event)
+                return self._answered(event)
             case HistoryCompacted():
-                self._compact(event)
+                return self._compacted(event, seq)
             case ReviewExited() if event.told is not None:
-                self._pending += [text_message("user", event.told), answer_message(event.review)]
+                told = text_message("user", event.told), answer_message(event.review)
+                return self._with_pending(*told)
             case PinAdded():
-                self.compaction_keep = self.compaction_keep.pin(event)
+                return replace(self, compaction_keep=self.compaction_keep.pin(event))
             case PinRemoved():
-                self.compaction_keep = self.compaction_keep.unpin(event.seq)
+                return replace(self, compaction_keep=self.compaction_keep.unpin(event.seq))
+            case ModelCallStarted() if event.purpose == "compact":
+                return replace(self, summarising=True)
             case ModelCallStarted():
-                self._summarising = event.purpose == "compact"
-                if not self._summarising:
-                    self._asked = (event.model, event.provider)
-                    self._take_in()
-                    self._follow_print(event.request)
-            case ModelCallFailed():
-                self._refused += tuple(
-                    [RefusedImage(image, *event.asked) for image in event.images]
-                )
+                asked = (event.model, event.provider)
+                history = replace(self._taken_in(), summarising=False, asked=asked)
+                return history._following_print(event.request)
+            case ModelCallFailed() if event.images:
+                images = [RefusedImage(image, *event.asked) for image in event.images]
+                return replace(self, refused=(*self.refused, *images))
             case TurnCompleted() | TurnInterrupted() | TurnFailed():
-                self._summarising = False
-                self._take_in()
+                history = self._taken_in()
+                return replace(history, summarising=False) if self.summarising else history
             case _:
-                self._apply_words(event, seq)
+                return self._after_words(event, seq)
 
-    def _apply_words(self, event: Event | Unknown, seq: int) -> None:
-        """Take in what people say, and when."""
+    def _after_words(self, event: Event | Unknown, seq: int) -> ModelHistory:
+        """With what people say, and when."""
+        keep = self.compaction_keep
         match event:
             case InputQueued():
-                self._queued[event.item_id] = user_message(event.content)
-                self.compaction_keep = self.compaction_keep.queue(event, seq)
+                queued = {**self.queued, event.item_id: user_message(event.content)}
+                return replace(self, queued=queued, compaction_keep=keep.queue(event, seq))
             case InputWithdrawn():
-                self._queued.pop(event.item_id, None)
-                self.compaction_keep = self.compaction_keep.unqueue((event.item_id,), said=False)
+                keep = keep.unqueue((event.item_id,), said=False)
+                return replace(self, queued=self._unqueued(event.item_id), compaction_keep=keep)
             case TurnStarted():
-                self._pending += [self._queued.pop(i) for i in event.inputs if i in self._queued]
-                self.compaction_keep = self.compaction_keep.unqueue(event.inputs, said=True)
+                said = [self.queued[i] for i in dict.fromkeys(event.inputs) if i in self.queued]
+                began = replace(
+                    self,
+                    queued=self._unqueued(*event.inputs),
+                    compaction_keep=keep.unqueue(event.inputs, said=True),
+                )
+                return began._with_pending(*said)
             case TurnSteered():
-                self._pending.append(user_message(event.content))
-                self.compaction_keep = self.compaction_keep.steer(event.content, seq)
+                steered = replace(self, compaction_keep=keep.steer(event.content, seq))
+                return steered._with_pending(user_message(event.content))
             case ThreadTakenIn():
-                self._take_in()
-                self._strangers = self.count
-                self._pending.append(text_message("developer", TAKEN_IN_NOTE))
+                history = self._taken_in()
+                note = text_message("developer", TAKEN_IN_NOTE)
+                return replace(history, strangers=history.count)._with_pending(note)
             case ThreadForked():
-                self._queued.clear()
-                self.compaction_keep = replace(self.compaction_keep, queued=())
+                return replace(self, queued={}, compaction_keep=replace(keep, queued=()))
             case _:
-                pass
+                return self
 
-    def savepoint(self) -> HistorySavepoint:
-        """Where the fold stands, to go back to. Costs the same however long the history is."""
-        return HistorySavepoint(
-            self.begun,
-            self.absent,
-            self.items,
-            self.count,
-            tuple(self._pending),
-            dict(self._queued),
-            dict(self._calls),
-            self._printed,
-            self._digest,
-            self._instructions,
-            self._tools,
-            self.reasoning_owners,
-            self._asked,
-            self.compaction_keep,
-            self._summarising,
-            self._refused,
-            self._strangers,
-        )
+    def after_all(self, events: Iterable[Event | Unknown], seq: int = 0) -> ModelHistory:
+        """With several events taken in, or with what record `seq` says."""
+        history = self
+        for event in events:
+            history = history.after(event, seq)
+        return history
 
-    def rollback(self, savepoint: HistorySavepoint) -> None:
-        """Forget what was taken in since: it did not happen."""
-        if self.begun != savepoint.begun:
-            self.begun, self.absent, self.items = savepoint.begun, savepoint.absent, savepoint.items
-        del self.items[savepoint.length - self.absent :]
-        self._pending[:] = savepoint.behind
-        self._queued, self._calls = savepoint.queued, savepoint.calls
-        self._printed, self._digest = savepoint.printed, savepoint.digest
-        self._instructions, self._tools = savepoint.instructions, savepoint.tools
-        self.reasoning_owners, self._asked = savepoint.reasoning_owners, savepoint.asked
-        self.compaction_keep, self._summarising = savepoint.compaction_keep, savepoint.summarising
-        self._refused, self._strangers = savepoint.refused, savepoint.strangers
+    @property
+    def items(self) -> list[bytes]:
+        """Those that are in memory, in order, each one input item of the Responses API."""
+        return self.sequence.items()
+
+    @property
+    def absent(self) -> int:
+        """So many items stand before those that are in memory."""
+        return self.sequence.absent
 
     @property
     def count(self) -> int:
         """How many items there are, in memory or not."""
-        return self.absent + len(self.items)
+        return self.sequence.count
 
-    @property
-    def printed(self) -> int:
-        """How many of them a request has had: those never change."""
-        return self._printed
+    def without_printed(self) -> ModelHistory:
+        """Without the items that a request has had: as good as all of it to go on from."""
+        return replace(self, sequence=self.sequence.without(self.printed))
 
-    @property
-    def digest(self) -> str:
-        """Of those that a request has had."""
-        return self._digest
+    def with_absent(self, items: Sequence[bytes]) -> ModelHistory:
+        """With all items in memory; `items` are those that are absent."""
+        return replace(self, sequence=self.sequence.with_absent(items))
 
-    def place(self) -> HistorySnapshot:
-        """Where the fold stands."""
-        return HistorySnapshot(
-            self.begun,
-            self._printed,
-            self._digest,
-            self._instructions,
-            self._tools,
-            tuple(self.items[self._printed - self.absent :]),
-            tuple(self._pending),
-            dict(self._queued),
-            dict(self._calls),
-            self.reasoning_owners,
-            self._asked,
-            self.compaction_keep,
-            self._refused,
-            self._strangers,
-        )
-
-    @classmethod
-    def at(cls, place: HistorySnapshot) -> ModelHistory:
-        """The fold at a place; the items that a request has had are absent."""
-        history = cls()
-        history.begun, history.absent = place.begun, place.printed
-        history.items = list(place.items)
-        history._pending, history._queued = list(place.behind), dict(place.queued)
-        history._calls, history._printed = dict(place.calls), place.printed
-        history._digest = place.digest
-        history._instructions, history._tools = place.instructions, place.tools
-        history.reasoning_owners, history._asked = place.reasoning_owners, place.asked
-        history.compaction_keep, history._refused = place.compaction_keep, place.refused
-        history._strangers = place.strangers
-        return history
-
-    def copy(self) -> ModelHistory:
-        """The same, to be folded on apart; the items themselves are shared."""
-        copied = ModelHistory.at(self.place())
-        copied.absent, copied.items = self.absent, self.items.copy()
-        copied._summarising = self._summarising
-        return copied
-
-    def had(self, after: int) -> list[bytes]:
-        """The items behind the first `after` that a request has had; those must be in memory."""
-        return self.items[after - self.absent : self._printed - self.absent]
-
-    def let_go(self, count: int) -> None:
-        """Keep the first `count` items in memory no longer: requests have had them."""
-        del self.items[: max(count - self.absent, 0)]
-        self.absent = max(count, self.absent)
-
-    def bring_back(self, items: list[bytes]) -> None:
-        """These are the items that are absent."""
-        assert len(items) == self.absent, f"{self.absent} items are absent, and {len(items)} came"
-        self.items[:0] = items
-        self.absent = 0
-
-    def apply_all(self, events: Iterable[Event | Unknown], seq: int = 0) -> None:
-        """Take several events in, or what record `seq` says."""
-        for event in events:
-            self.apply(event, seq)
+    def begins_with(self, items: Sequence[bytes]) -> bool:
+        """Whether the absent items are these: together with the others they have the digest of all."""
+        printed = [*items, *self.sequence.items()[: self.printed - self.absent]]
+        return len(printed) == self.printed and _chained("", map(_hash, printed)) == self.digest
 
     def for_whom(self, model: str, provider: str) -> tuple[bytes, ...]:
         """What a request to this model has of it; all of it must be in memory."""
-        items: list[bytes] = self.items
-        if self._strangers:
-            items = [
-                *map(without_authority, items[: self._strangers]),
-                *items[self._strangers :],
-            ]
+        items = self.items
+        if self.strangers:
+            items[: self.strangers] = map(without_authority, items[: self.strangers])
         return self.reasoning_owners.for_whom(items, model, provider)
 
     def refused_by(self, model: str, provider: str) -> frozenset[str]:
         """The images that a provider did not accept for a model; its requests go without them."""
-        return frozenset([one.image for one in self._refused if one[1:] == (model, provider)])
+        return frozenset([one.image for one in self.refused if one[1:] == (model, provider)])
 
     def print_request(self, instructions: bytes, tools: tuple[bytes, ...]) -> RequestPrint:
-        """What the request that is about to start is made of; call it before its event is applied."""
-        pending = [*self.items[self._printed - self.absent :], *self._pending]
+        """What the request that is about to start is made of; call it before its event is taken in."""
+        pending = [*self.sequence.items(self.printed), *self.pending]
         added = tuple(_hash(item) for item in pending)
         instructions_hash, tools_hash = _hash(instructions), _hash(b",".join(tools))
         return RequestPrint(
-            kept=self._printed,
+            kept=self.printed,
             added=added,
-            digest=_chained(self._digest, added)[:HASH_DIGITS],
-            instructions=instructions_hash if instructions_hash != self._instructions else None,
-            tools=tools_hash if tools_hash != self._tools else None,
+            digest=_chained(self.digest, added)[:HASH_DIGITS],
+            instructions=instructions_hash if instructions_hash != self.instructions else None,
+            tools=tools_hash if tools_hash != self.tools else None,
         )
 
-    def _answer(self, event: ToolEnded) -> None:
+    def _with_pending(self, *messages: bytes) -> ModelHistory:
+        return replace(self, pending=(*self.pending, *messages))
+
+    def _unqueued(self, *item_ids: str) -> dict[str, bytes]:
+        return {item_id: said for item_id, said in self.queued.items() if item_id not in item_ids}
+
+    def _with_item(self, event: ItemCompleted) -> ModelHistory:
+        owners, calls = self.reasoning_owners, self.calls
+        if event.kind == "reasoning":
+            owners = owners.thought(self.count, *self.asked)
+        if event.call is not None:
+            calls = {**calls, event.call.call_id: event.call}
+        sequence = self.sequence.plus((without_id(event.item),))
+        return replace(self, sequence=sequence, reasoning_owners=owners, calls=calls)
+
+    def _answered(self, event: ToolEnded) -> ModelHistory:
         """A call has its answer; what the model did not call, such as a person's command, has none."""
-        call = self._calls.pop(event.call_id, None)
-        if call is not None:
-            self.items.append(call_output(call, event.result))
+        call = self.calls.get(event.call_id)
+        if call is None:
+            return self
+        calls = {call_id: one for call_id, one in self.calls.items() if call_id != event.call_id}
+        answer = call_output(call, event.result)
+        return replace(self, sequence=self.sequence.plus((answer,)), calls=calls)
 
-    def _compact(self, event: HistoryCompacted) -> None:
-        """Begin anew with what stands for the past: no request has had any of it yet."""
-        self.begun += 1
-        self.absent, self.items = 0, [without_id(item) for item in event.items]
-        self.reasoning_owners = ReasoningOwners()  # A summary is everybody's.
-        self._refused = ()  # It has no images.
-        # Some of a stranger's words may be among them: a pin's, or what a summary was made of.
-        self._strangers = len(self.items) if self._strangers else 0
-        if event.trigger is None:  # Another program's: it stands for all that was said by then.
-            self._pending.clear()
-            self.compaction_keep = self.compaction_keep.take_in()
-        self._printed, self._digest = 0, ""
+    def _compacted(self, event: HistoryCompacted, seq: int) -> ModelHistory:
+        """What stands for the past instead of it: no request has had any of it yet."""
+        items = [without_id(item) for item in event.items]
+        compacted = replace(
+            self,
+            sequence=ItemSequence.of(items),
+            since=seq,
+            reasoning_owners=ReasoningOwners(),  # A summary is everybody's.
+            refused=(),  # It has no images.
+            # Some of a stranger's words may be among them: a pin's, or what a summary was made of.
+            strangers=len(items) if self.strangers else 0,
+            printed=0,
+            digest="",
+        )
+        if event.trigger is not None:
+            return compacted
+        # Another program's: it stands for all that was said by then.
+        return replace(compacted, pending=(), compaction_keep=self.compaction_keep.take_in())
 
-    def _take_in(self) -> None:
-        if self._pending:
-            self.items += self._pending
-            self._pending.clear()
-            self.compaction_keep = self.compaction_keep.take_in()
+    def _taken_in(self) -> ModelHistory:
+        if not self.pending:
+            return self
+        return replace(
+            self,
+            sequence=self.sequence.plus(self.pending),
+            pending=(),
+            compaction_keep=self.compaction_keep.take_in(),
+        )
 
-    def _follow_print(self, request: RequestPrint | None) -> None:
+    def _following_print(self, request: RequestPrint | None) -> ModelHistory:
         if request is None:
-            return
-        self._digest = _chained(self._digest, request.added)
-        self._printed = self.count
-        self._instructions = request.instructions or self._instructions
-        self._tools = request.tools or self._tools
+            return self
+        return replace(
+            self,
+            digest=_chained(self.digest, request.added),
+            printed=self.count,
+            instructions=request.instructions or self.instructions,
+            tools=request.tools or self.tools,
+        )
 
 
 def _chained(digest: str, added: Iterable[str]) -> str:

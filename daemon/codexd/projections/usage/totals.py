@@ -31,54 +31,26 @@ class Usage(msgspec.Struct, frozen=True, array_like=True, gc=False):
     window: ContextWindow = ContextWindow()
     turn_id: TurnId = TurnId("")  # of the newest turn
 
-
-class UsageTotals:
-    """The fold over a thread. It is mutable, so that what stands at one place is taken up elsewhere."""
-
-    def __init__(self, now: Usage | None = None) -> None:
-        self.now = now or Usage()
-
-    @property
-    def total(self) -> Tokens:
-        """In all responses."""
-        return self.now.total
-
-    @property
-    def last(self) -> Tokens:
-        """In the newest one."""
-        return self.now.last
-
-    def copy(self) -> UsageTotals:
-        """The same counts, to be counted on apart."""
-        return UsageTotals(self.now)
-
-    def apply(self, event: Event | Unknown) -> bool:
-        """Take an event in; whether whoever shows it should hear of it."""
-        before = self.now
-        window = fold_window(before.window, event)
-        if window is not before.window:
-            self.now = replace(before, window=window)
+    def after(self, event: Event | Unknown) -> Usage:
+        """With an event taken in. Where `last` is another object, whoever shows it should hear of it."""
+        window = fold_window(self.window, event)
         match event:
             case TurnStarted():
-                self.now = replace(self.now, turn_id=event.turn_id)
+                return replace(self, window=window, turn_id=event.turn_id)
             case ModelCallEnded():
                 tokens = read_usage(event.usage)
                 if tokens is not None:
-                    total = before.total.plus(tokens)
-                    self.now = replace(self.now, total=total, last=tokens)
-                return tokens is not None
+                    return replace(self, window=window, total=self.total.plus(tokens), last=tokens)
             case HistoryCompacted():
-                return self._estimated()
+                return self._estimated(window)
             case HistoryReverted() | HistoryRevertUndone() | HistoryCompactionUndone():
-                return self._estimated()
-            case _ if window.full and not before.window.full:
-                return self._estimated()
+                return self._estimated(window)
+            case _ if window.full and not self.window.full:
+                return self._estimated(window)
             case _:
                 pass
-        return False
+        return self if window is self.window else replace(self, window=window)
 
-    def _estimated(self) -> bool:
+    def _estimated(self, window: ContextWindow) -> Usage:
         """No response says any more what the history comes to."""
-        last = Tokens(total_tokens=self.now.window.context_tokens)
-        self.now = replace(self.now, last=last)
-        return True
+        return replace(self, window=window, last=Tokens(total_tokens=window.context_tokens))

@@ -25,8 +25,8 @@ from codexd.core.values.ids import ThreadId
 from codexd.core.values.model_output import ModelResponseDone
 from codexd.projections.model.history import ModelHistory
 from codexd.projections.summary import Summary
-from codexd.projections.usage.totals import UsageTotals
-from codexd.runtime.actor.append import Tentative, as_written, by_turn, has_changed_nothing
+from codexd.projections.usage.totals import Usage
+from codexd.runtime.actor.append import Ahead, by_turn, has_changed_nothing
 from codexd.runtime.actor.lookups import decided
 from codexd.runtime.actor.ports import Listener, World
 from codexd.runtime.actor.recover import recovery
@@ -35,10 +35,10 @@ from codexd.runtime.actor.streaming import Streaming
 from codexd.runtime.actor.submitted import Asked, CommandResult, changes_nothing
 from codexd.runtime.actor.summary_request import bridge_now
 from codexd.runtime.actor.work_mark import WorkMark
-from codexd.runtime.snapshots.after_revert import Refolded, refolded_for
 from codexd.runtime.snapshots.folds import Folds
 from codexd.runtime.snapshots.load import Witness, load
-from codexd.runtime.snapshots.steps import LAST_STEP_EVENTS, Seed, SnapshotWriter
+from codexd.runtime.snapshots.refold import absent_items, refolded_for
+from codexd.runtime.snapshots.writer import SnapshotWriter
 from codexd_eventstore.reading import record_at
 from codexd_eventstore.store import StoreError, StoreFailed
 
@@ -63,7 +63,7 @@ class ThreadActor:
         perform: Perform,
         *,
         fresh: bool = False,
-        seed: Seed | None = None,
+        seed: Folds | None = None,
         witness: Witness | None = None,
         taken_from: c.TakenFrom | None = None,
     ) -> None:
@@ -71,14 +71,10 @@ class ThreadActor:
         self.thread_id, self.world = thread_id, world
         self._fresh, self._seed, self._witness = fresh, seed, witness
         self._taken_from = taken_from
-        self.version = 0
-        self.state = ThreadState()
-        self.history = ModelHistory()
-        self.usage = UsageTotals()
-        self.summary = Summary()
-        self.snapshot_writer = SnapshotWriter(world.store, thread_id)
+        self.folds = Folds()
+        self._ahead: Ahead | None = None  # what the append that is under way will make of them
+        self._snapshot_writer = SnapshotWriter(world.store, thread_id)
         self._mark = WorkMark(world.unfinished, thread_id)
-        self._tentative = False  # whether the folds hold what the log may come not to have
         self.stall = Stall(thread_id, listener)
         self._disk_full = Bell()  # something waits for the disk that no effect tries again
         self._deferred: list[Asked] = []  # to be recorded before anything else
@@ -100,7 +96,7 @@ class ThreadActor:
                 await self._load()
             async with trio.open_nursery() as effects:
                 self._reconcile(effects)
-                self._take_step(effects)
+                self._take_snapshot(effects)
                 effects.start_soon(self._get_unstuck)
                 task_status.started()
                 async for asked, reply in self._inbox:
@@ -112,7 +108,7 @@ class ThreadActor:
                     if isinstance(answer, StoreError) and not has_changed_nothing(answer):
                         raise answer  # Only the log can be gone on from.
                     self._reconcile(effects)
-                    self._take_step(effects)
+                    self._take_snapshot(effects)
 
     async def submit(
         self, command: Command, *, by: str | None = None, key: str | None = None
@@ -138,6 +134,31 @@ class ThreadActor:
         return await self.stall.until_written(lambda: self.submit(command))
 
     @property
+    def version(self) -> int:
+        """The last record that is folded."""
+        return self.folds.version
+
+    @property
+    def state(self) -> ThreadState:
+        """Where the thread stands."""
+        return self.folds.state
+
+    @property
+    def history(self) -> ModelHistory:
+        """What the model is given."""
+        return self.folds.history
+
+    @property
+    def usage(self) -> Usage:
+        """What it has used."""
+        return self.folds.usage
+
+    @property
+    def summary(self) -> Summary:
+        """What lists show of it."""
+        return self.folds.summary
+
+    @property
     def now_us(self) -> int:
         """The thread's time, Unix microseconds: where the clock was put back, it stands as in the log."""
         return max(self.world.now_us(), self.summary.updated_ms * 1000)
@@ -150,32 +171,38 @@ class ThreadActor:
 
     @property
     def settled(self) -> Folds | None:
-        """The folds where the log has all that is in them, and nothing is open; for this moment only."""
-        if self._tentative or self._deferred or self.state.turn is not None or self.state.queue:
-            return None
-        return Folds(self.state, self.history, self.usage, self.summary)
+        """The folds where nothing is open and nothing is to be recorded; for this moment only."""
+        return self.folds if self.folds.between_turns and not self._deferred else None
 
     async def keep(self) -> None:
         """Take a last snapshot before the thread is let go."""
         folds = self.settled
-        if folds is not None and self.snapshot_writer.is_due(folds, LAST_STEP_EVENTS):
-            await self.snapshot_writer.keep(folds)
+        if folds is not None and self._snapshot_writer.is_last_due(folds):
+            await self._snapshot_writer.keep(folds, last=True)
 
-    def seed(self) -> Seed | None:
+    def seed(self) -> Folds | None:
         """What a fork at the present version begins with; None where it has to fold the log."""
         folds = self.settled
-        return self.snapshot_writer.seed(folds) if folds is not None else None
+        return self._snapshot_writer.seed(folds) if folds is not None else None
+
+    async def bring_back(self) -> None:
+        """Have all items of the history in memory. Raises: StoreError, InvalidEvent."""
+        while count := self.history.absent:
+            since = self.history.since
+            store, writer = self.world.store, self._snapshot_writer
+            items = await absent_items(store, self.thread_id, self.folds, writer)
+            for folds in [self.folds] if self._ahead is None else [self.folds, self._ahead.folds]:
+                if (folds.history.since, folds.history.absent) == (since, count):
+                    folds.history = folds.history.with_absent(items)
 
     async def _load(self) -> None:
         store = self.world.store
         loaded = await load(
-            store, self.thread_id, self.snapshot_writer, seed=self._seed, witness=self._witness
+            store, self.thread_id, self._snapshot_writer, seed=self._seed, witness=self._witness
         )
         self._seed = self._witness = None
-        folds, head = loaded.folds, loaded.head
-        self.state, self.history = folds.state, folds.history
-        self.usage, self.summary = folds.usage, folds.summary
-        self.version, self.path, self.is_log_archived = folds.version, head.path, head.archived
+        head = loaded.head
+        self.folds, self.path, self.is_log_archived = loaded.folds, head.path, head.archived
         if self.state.settings is None:
             raise InvalidEvent(
                 f"thread {self.thread_id}: none of its records says that it was begun"
@@ -285,17 +312,17 @@ class ThreadActor:
     async def _append(self, events: Sequence[Event], asked: Asked) -> None:
         if not events:
             return
-        events, refolded = await refolded_for(
-            self.world.store, self.thread_id, self.summary, events
-        )
-        now_us = self.now_us
-        self._tentative = True
-        tentative = self._run_ahead(events, refolded, asked, now_us)
-        self._mark.before(tentative.state)
+        events, refolded = await refolded_for(self.world.store, self.thread_id, self.folds, events)
+        now_us, ahead = self.now_us, Ahead(self.folds)
+        if refolded is not None:
+            ahead.folds.history = refolded.history
+        ahead.run(events, now_us, by=asked.by, key=asked.key, print_request=self._print_request)
+        self._mark.before(ahead.folds.state)
+        self._ahead = ahead
         try:
             appended = await self.world.store.append(
                 self.thread_id,
-                tentative.new,
+                ahead.new,
                 expected_version=self.version,
                 at_us=now_us,
                 durable=any(event.barrier for event in events),
@@ -303,40 +330,23 @@ class ThreadActor:
             )
         except StoreError:
             self.stall.found(space=False)
-            tentative.rollback()
-            self._tentative = False
             self._mark.after(self.state)
             raise
+        finally:
+            self._ahead = None
         self.stall.found(space=True)
         if self.path is None and self.version == 0:
             self.path = (await self.world.store.head(self.thread_id)).path
         if refolded is not None:
-            self.history = refolded.take_over(self.snapshot_writer)
-        self.snapshot_writer.appended(appended)
-        self._settle(appended.last, tentative.state, as_written(tentative.recorded, appended))
-        self._tentative = False
+            self._snapshot_writer.went_back(refolded.events, refolded.size_bytes)
+        self._snapshot_writer.appended(appended)
+        self.folds = ahead.written(self.summary, appended)
+        self._settle(ahead.recorded)
 
-    def _run_ahead(
-        self, events: Sequence[Event], refolded: Refolded | None, asked: Asked, now_us: int
-    ) -> Tentative:
-        history = refolded.history if refolded is not None else self.history
-        tentative = Tentative(self.state, history, self.usage)
-        tentative.run(
-            events,
-            self.version,
-            now_us,
-            by=asked.by,
-            key=asked.key,
-            print_request=self._print_request,
-        )
-        return tentative
-
-    def _settle(self, version: int, state: ThreadState, recorded: list[Recorded]) -> None:
-        """The events are in the log: fold, drop the drafts whose facts they are, and tell."""
-        self.version, self.state = version, state
-        self._mark.after(state)
+    def _settle(self, recorded: list[Recorded]) -> None:
+        """The events are in the log: drop the drafts whose facts they are, and tell."""
+        self._mark.after(self.state)
         for record in recorded:
-            self.summary.apply(record)
             event = record.event
             if isinstance(event, ItemCompleted | ItemCut):
                 self.streaming.end_item(event.item_id)
@@ -346,10 +356,9 @@ class ThreadActor:
                 self.streaming.end_output(event.process)
         self._listener.appended(recorded)
 
-    def _print_request(self, model: str) -> RequestPrint:
-        request = self.history.print_request(
-            self.instructions.encode(), self.world.tools_of(model, self.state)
-        )
+    def _print_request(self, history: ModelHistory, model: str) -> RequestPrint:
+        tools = self.world.tools_of(model, self.state)
+        request = history.print_request(self.instructions.encode(), tools)
         if request.instructions is None and request.tools is None:
             return request
         return replace(
@@ -369,11 +378,11 @@ class ThreadActor:
             return None
         return decode_record((await record_at(self.world.store, self.thread_id, span[0])).line)
 
-    def _take_step(self, effects: trio.Nursery) -> None:
-        folds = self.settled
-        if folds is not None and self.snapshot_writer.is_due(folds):
-            # Taken now, while folds and log are alike, and written while the thread goes on.
-            effects.start_soon(self.snapshot_writer.write, self.snapshot_writer.take(folds))
+    def _take_snapshot(self, effects: trio.Nursery) -> None:
+        folds, writer = self.settled, self._snapshot_writer
+        if folds is not None and writer.is_due(folds):
+            # Taken now, and written while the thread goes on.
+            effects.start_soon(writer.write, writer.take(folds))
 
     def _reconcile(self, effects: trio.Nursery) -> None:
         wanted = due(self.state) if not self._deferred else frozenset()

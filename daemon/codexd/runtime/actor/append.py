@@ -1,7 +1,7 @@
-"""Events on their way into a thread's log: framed, with the folds that they need run ahead of it.
+"""Events on their way into a thread's log: framed, and folded into a copy of the thread's folds.
 
-A request's print depends on the events in front of it in the same append, so history and usage are folded
-before the log has them. Where it does not take them they go back to where they were.
+A request's print depends on the events before it in the same append, so they are folded before the log has them.
+Where it does not take them the copy is dropped.
 """
 
 from __future__ import annotations
@@ -21,66 +21,59 @@ from codexd.core.events.events import (
 )
 from codexd.core.events.record import Recorded, decode_record, encode_members
 from codexd.core.events.revert import MARKERS
-from codexd.core.state.state import ThreadState, evolve
 from codexd.projections.model.history import ModelHistory
-from codexd.projections.usage.totals import UsageTotals
+from codexd.projections.summary import Summary
+from codexd.runtime.snapshots.folds import Folds
 from codexd_eventstore.store import Appended, NewEvent, Refused, StoreError, StoreFailed
 
 
-class Tentative:
-    """What one append is about to make of a thread."""
+class Ahead:
+    """What one append is about to make of a thread: folds that are dropped where the log does not take it."""
 
-    def __init__(self, state: ThreadState, history: ModelHistory, usage: UsageTotals) -> None:
-        """`history` and `usage` are folded in place."""
-        self.state = state
+    def __init__(self, folds: Folds) -> None:
+        """`folds` are the thread's; they stay as they are."""
+        self.folds = folds.copy()
         self.new: list[NewEvent] = []
         self.recorded: list[Recorded] = []
-        self._history, self._usage = history, usage
-        self._savepoint, self._used = history.savepoint(), usage.now
 
     def run(
         self,
         events: Sequence[Event],
-        version: int,
         at_us: int,
         *,
         by: str | None,
         key: str | None,
-        print_request: Callable[[str], RequestPrint],
+        print_request: Callable[[ModelHistory, str], RequestPrint],
     ) -> None:
-        """Fold the events, which follow on `version`, and frame them."""
+        """Fold the events, and frame them."""
         for event in events:
+            state, history = self.folds.state, self.folds.history
             if isinstance(event, ModelCallStarted) and event.purpose != "compact":
-                withheld = self._history.reasoning_owners.withheld(event.model, event.provider)
-                request = replace(print_request(event.model), withheld=withheld)
+                withheld = history.reasoning_owners.withheld(event.model, event.provider)
+                request = replace(print_request(history, event.model), withheld=withheld)
                 event = replace(event, request=request)
-            turn = self.state.turn
-            self.state = evolve(self.state, event)
-            turn = self.state.turn or turn
+            first = key if not self.recorded else None
+            recorded = Recorded(self.folds.version + 1, at_us // 1000, event, by, key=first)
+            self.folds.apply(recorded)
+            turn = self.folds.state.turn or state.turn
             turn_id = turn.turn_id if turn is not None else None
-            seq = version + len(self.new) + 1
-            self._history.apply(event, seq)
-            self._usage.apply(event)
             members = encode_members(by, turn_id)
             self.new.append(NewEvent(event.type, encode_event(event), event.v, members))
-            first = key if not self.recorded else None
-            self.recorded.append(Recorded(seq, at_us // 1000, event, by, turn_id, first))
+            self.recorded.append(replace(recorded, turn=turn_id))
 
-    def rollback(self) -> None:
-        """The log did not take them: nothing has happened."""
-        self._history.rollback(self._savepoint)
-        self._usage.now = self._used
+    def written(self, before: Summary, appended: Appended) -> Folds:
+        """The folds, now that the log has the events; `before` is the summary in front of them.
 
-
-def as_written(recorded: list[Recorded], appended: Appended) -> list[Recorded]:
-    """The records as they stand in the log, for whoever shows or keeps them.
-
-    Where secrets were taken out of them, the thread's own folds keep what was really said and done: a tool
-    runs with the arguments that the model gave. A daemon that starts later folds what is written.
-    """
-    if not appended.redacted:
-        return recorded
-    return [decode_record(record.line) for record in appended.records]
+        Where secrets were taken out of the records, state and history keep what was really said and done: a tool
+        runs with the arguments that the model gave. What is shown and listed is what is written, and a daemon that
+        starts later folds that.
+        """
+        if appended.redacted:
+            self.recorded = [decode_record(record.line) for record in appended.records]
+            self.folds.summary = replace(before)
+            for recorded in self.recorded:
+                self.folds.summary.apply(recorded)
+        return self.folds
 
 
 def has_changed_nothing(error: StoreError) -> bool:

@@ -17,7 +17,7 @@ from codexd.core.values.model_output import ItemKind
 from codexd.core.values.traits import Traits
 from codexd.models.client import ModelClient
 from codexd.projections.clients.deltas import TextPart
-from codexd.projections.usage.totals import UsageTotals
+from codexd.projections.usage.totals import Usage
 from codexd.runtime.actor.lookups import LookupSource
 from codexd.runtime.actor.redaction import AsItIs, Cleaner
 from codexd.runtime.images.images import ImageCache, Images
@@ -90,7 +90,7 @@ class LoadedThread(Protocol):
         """Where it stands."""
 
     @property
-    def usage(self) -> UsageTotals:
+    def usage(self) -> Usage:
         """What it has used."""
 
     async def submit(self, command: Command) -> object:

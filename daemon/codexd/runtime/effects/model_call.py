@@ -64,7 +64,7 @@ class ModelCalling:
         try:
             client = self._thread.world.client(self._settings.provider)
             budget = client.budget
-            await self._thread.snapshot_writer.bring_back(self._thread.history)
+            await self._thread.bring_back()
             if not self._is_due:
                 return
             request = await self._with_images(self._request())

@@ -1,10 +1,12 @@
-"""What a thread's log is folded into while it is loaded, and what is kept of that to go on from.
+"""What a thread's log is folded into while it is loaded: one value, of which a snapshot is one encoding.
 
-A place is taken only between turns: then nothing is open, nothing waits, and whatever comes next begins
-with its own first event.
+This is the one place that lists what advances together. A change that may come to nothing is folded into a copy,
+and to roll it back is to drop the copy.
 """
 
 from __future__ import annotations
+
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -12,40 +14,20 @@ from msgspec.structs import replace
 from codexd.core.events.record import Recorded
 from codexd.core.state.state import ThreadState, distrusted, evolve
 from codexd.core.state.visibility import Reverts, Visibility
-from codexd.projections.model.history import HistorySnapshot, ModelHistory
+from codexd.projections.model.history import ModelHistory
 from codexd.projections.summary import Summary
-from codexd.projections.usage.totals import Usage, UsageTotals
+from codexd.projections.usage.totals import Usage
 
-ALL_COUNT = Visibility(Reverts())
-
-
-class FoldsSnapshot(msgspec.Struct, frozen=True, array_like=True):
-    """Where the folds stand, without the items that a request has had."""
-
-    state: ThreadState
-    history: HistorySnapshot
-    usage: Usage
-    summary: Summary
+ALL_COUNT: Final = Visibility(Reverts())
 
 
-class Folds(msgspec.Struct):
-    """The folds of one thread; one actor owns them."""
+class Folds(msgspec.Struct, array_like=True):
+    """The folds of one thread; one actor owns them. All members but the summary are values."""
 
-    state: ThreadState
-    history: ModelHistory
-    usage: UsageTotals
-    summary: Summary
-
-    @classmethod
-    def empty(cls) -> Folds:
-        """Of a thread in which nothing has happened."""
-        return cls(ThreadState(), ModelHistory(), UsageTotals(), Summary())
-
-    @classmethod
-    def at(cls, place: FoldsSnapshot) -> Folds:
-        """As they stood at a place; the items that a request had had by then are absent."""
-        usage, history = UsageTotals(place.usage), ModelHistory.at(place.history)
-        return cls(place.state, history, usage, replace(place.summary))
+    state: ThreadState = ThreadState()
+    history: ModelHistory = msgspec.field(default_factory=ModelHistory)
+    usage: Usage = Usage()
+    summary: Summary = msgspec.field(default_factory=Summary)
 
     @property
     def version(self) -> int:
@@ -54,26 +36,20 @@ class Folds(msgspec.Struct):
 
     @property
     def between_turns(self) -> bool:
-        """Whether nothing is open and nothing waits."""
+        """Whether nothing is open and nothing waits, so that what comes next begins with its own first event."""
         return self.state.turn is None and not self.state.queue
 
-    def apply(self, recorded: Recorded, standing: Visibility = ALL_COUNT) -> None:
-        """Take the next event in; the history has of it what it says as the thread stands."""
+    def apply(self, recorded: Recorded, visibility: Visibility = ALL_COUNT) -> None:
+        """Take the next event in; the history takes in what the event says as the thread stands."""
         before = self.state
         self.state = evolve(before, recorded.event)
         if recorded.foreign:
             self.state = distrusted(before, self.state)
-        self.history.apply_all(standing.of(recorded.seq, recorded.event), recorded.seq)
-        self.usage.apply(recorded.event)
+        said = visibility.of(recorded.seq, recorded.event)
+        self.history = self.history.after_all(said, recorded.seq)
+        self.usage = self.usage.after(recorded.event)
         self.summary.apply(recorded)
 
-    def place(self) -> FoldsSnapshot:
-        """Where they stand; only between turns."""
-        assert self.between_turns, "a place was asked for in the middle of a turn"
-        return FoldsSnapshot(
-            self.state, self.history.place(), self.usage.now, replace(self.summary)
-        )
-
     def copy(self) -> Folds:
-        """The same, to be folded on apart."""
-        return Folds(self.state, self.history.copy(), self.usage.copy(), replace(self.summary))
+        """The same, to be folded on apart. Costs the same however long the history is."""
+        return replace(self, summary=replace(self.summary))

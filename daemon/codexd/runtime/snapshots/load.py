@@ -1,11 +1,12 @@
 """From a thread's log to its folds: from the newest snapshot on, or from the first record where there is none.
 
-Where something was taken back behind the place to begin at, the history alone is folded from an earlier one.
+Where something was taken back after the place to begin at, the history alone is folded from an earlier one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -16,14 +17,13 @@ from codexd.core.events.revert import MARKER_TYPES
 from codexd.core.state.visibility import Visibility
 from codexd.core.values.ids import ThreadId
 from codexd.machine.pacing import Steps
-from codexd.runtime.snapshots.after_revert import refold
 from codexd.runtime.snapshots.folds import ALL_COUNT, Folds
-from codexd.runtime.snapshots.refold import erasures_behind
-from codexd.runtime.snapshots.steps import Seed, SnapshotWriter, find_seed, joints_of
+from codexd.runtime.snapshots.refold import refold, reverts_after
+from codexd.runtime.snapshots.writer import WHOLE_BYTES_MAX, SnapshotWriter, find_folds
 from codexd_eventstore.store import EventStore, Head, Record
 
-# A first reading takes its steps by their size; this many events without much in them are one as well.
-STEP_EVENTS_LOADING = 20_000
+# A first reading takes its snapshots by size; this many events without much in them are worth one as well.
+SNAPSHOT_EVENTS_LOADING: Final = 20_000
 
 # Told every record of a log while it is loaded, so that a fold of one's own costs no second reading;
 # told nothing where a snapshot spares that reading.
@@ -46,34 +46,37 @@ async def load(
     thread_id: ThreadId,
     snapshot_writer: SnapshotWriter,
     *,
-    seed: Seed | None = None,
+    seed: Folds | None = None,
     witness: Witness | None = None,
-    events: int = STEP_EVENTS_LOADING,
+    events: int = SNAPSHOT_EVENTS_LOADING,
+    held_bytes: int = WHOLE_BYTES_MAX,
 ) -> Loaded:
     """Fold a thread's log. Raises: StoreError, InvalidEvent.
 
     Args:
         seed: where to begin, for whoever knows better than the thread's own snapshots.
-        events: after so many a step is taken on the way.
+        events: after so many a snapshot is taken on the way.
+        held_bytes: of a longer history only the items that no request has had are held.
     """
     head = await store.head(thread_id)
-    seed = seed or await find_seed(store, thread_id, head.version)
-    snapshot_writer.begin(await joints_of(store, thread_id) or ())
-    folds = seed.folds if seed is not None else Folds.empty()
-    if seed is not None:
-        snapshot_writer.go_on_from(seed)
+    folds = seed or await find_folds(store, thread_id, head.version)
+    await snapshot_writer.begin()
+    if folds is not None:
         witness = None
+    folds = folds or Folds()
     forked, turn_so_far, steps = False, list[Recorded](), Steps()
-    standing: Visibility | None = None  # told once something was taken back behind the seed
+    visibility: Visibility | None = None  # known once something was taken back after the seed
     while folds.version < head.version:
         page = await store.read(thread_id, after=folds.version)
         foreign = await store.foreign_in(thread_id, page)
         for record in page:
-            if record.type in MARKER_TYPES and standing is None:
-                standing = await _fold_anew(store, thread_id, folds, snapshot_writer, head.version)
+            if record.type in MARKER_TYPES and visibility is None:
+                visibility = await _fold_again(
+                    store, thread_id, folds, snapshot_writer, head.version
+                )
             recorded = _read(record, foreign)
             forked = isinstance(recorded.event, ThreadForked)
-            folds.apply(recorded, standing or ALL_COUNT)
+            folds.apply(recorded, visibility or ALL_COUNT)
             if witness is not None:
                 witness(recorded)
             if isinstance(recorded.event, TurnStarted):
@@ -81,10 +84,10 @@ async def load(
             turn_so_far.append(recorded)
             await steps.next()
             snapshot_writer.grew(1, len(record.line))
-            if snapshot_writer.is_due(folds, events) and _stands(folds, standing):
-                # What is kept need not be held: a first reading, however long, stays small.
+            if snapshot_writer.is_due(folds, events) and _stands(folds, visibility):
                 await snapshot_writer.keep(folds)
-                snapshot_writer.let_go(folds.history)
+                if folds.history.sequence.size_bytes > held_bytes:
+                    folds.history = folds.history.without_printed()
     return Loaded(folds, head, turn_so_far if folds.state.turn is not None else (), forked)
 
 
@@ -93,7 +96,7 @@ def _read(record: Record, foreign: Collection[int]) -> Recorded:
     return replace(recorded, foreign=True) if record.seq in foreign else recorded
 
 
-async def _fold_anew(
+async def _fold_again(
     store: EventStore,
     thread_id: ThreadId,
     folds: Folds,
@@ -101,14 +104,15 @@ async def _fold_anew(
     version: int,
 ) -> Visibility:
     """Fold the history so far as it stands by the markers that come; all else of the folds is as it was."""
-    reverts = await erasures_behind(store, thread_id, folds.summary.reverts, folds.version, version)
-    refolded = await refold(store, thread_id, reverts, folds.version)
-    folds.history = refolded.take_over(snapshot_writer)
+    reverts = await reverts_after(store, thread_id, folds.summary.reverts, folds.version, version)
+    refolded = await refold(store, thread_id, folds, reverts, folds.version)
+    folds.history = refolded.history
+    snapshot_writer.went_back(refolded.events, refolded.size_bytes)
     return Visibility(reverts)
 
 
-def _stands(folds: Folds, standing: Visibility | None) -> bool:
+def _stands(folds: Folds, visibility: Visibility | None) -> bool:
     """Whether all that was folded is said now as it was said there: else it is no place to go on from."""
-    if standing is None:
+    if visibility is None:
         return True
-    return standing.reverts.differs_at(folds.summary.reverts, folds.version) is None
+    return visibility.reverts.differs_at(folds.summary.reverts, folds.version) is None

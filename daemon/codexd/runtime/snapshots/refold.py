@@ -1,65 +1,169 @@
-"""The model's history as it stands after something was taken back or brought back: folded anew from the log.
+"""The model's history as it stands after something was taken back or brought back: folded again from the log.
 
-A place from which it can be folded is one where everything in front of it is said now as it was said then.
-So what the last turns did is taken back at the price of a step and its tail, however long the thread is.
+A place from which it can be folded is one before which everything is said now as it was said then.
+So what the last turns did is taken back at the price of a snapshot and its tail, however long the thread is.
 """
 
 from __future__ import annotations
 
-import msgspec
+from collections.abc import Sequence
 
+import msgspec
+from msgspec.structs import replace
+
+from codexd.core.events.events import Event
 from codexd.core.events.record import decode_record
-from codexd.core.events.revert import MARKER_TYPES
+from codexd.core.events.revert import MARKER_TYPES, MARKERS
 from codexd.core.state.visibility import SAYING_ANYWAY, Reverts, Visibility
 from codexd.core.state.window import ContextWindow, fold_window
 from codexd.core.values.ids import ThreadId
 from codexd.projections.model.history import ModelHistory
+from codexd.runtime.snapshots.folds import Folds
+from codexd.runtime.snapshots.writer import SnapshotWriter, find_folds, find_whole
 from codexd_eventstore.store import EventStore
 
 # What says something even where it does not count.
 _SAYING = frozenset(kind.type for kind in SAYING_ANYWAY)
 
 
-class Folded(msgspec.Struct):
-    """A history, and how full it makes the model's window."""
+class Refolded(msgspec.Struct):
+    """A history that was folded again, and how full it makes the model's window."""
 
-    history: ModelHistory
-    window: ContextWindow
-    seq: int  # of the last record that was taken in
-    size_bytes: int = 0  # of the records that were read
+    history: ModelHistory = msgspec.field(default_factory=ModelHistory)
+    window: ContextWindow = ContextWindow()
+    seq: int = 0  # of the last record that was taken in
+    events: int = 0  # records that were read
+    size_bytes: int = 0  # of those
+
+    @classmethod
+    def begun_at(cls, folds: Folds | None) -> Refolded:
+        """At a place that is kept, or at the beginning of the log."""
+        if folds is None:
+            return cls()
+        return cls(folds.history, folds.state.window, folds.version)
 
     async def go_on(
-        self, store: EventStore, thread_id: ThreadId, standing: Visibility, version: int
-    ) -> None:
+        self, store: EventStore, thread_id: ThreadId, reverts: Reverts, version: int
+    ) -> Refolded:
         """Take in the records up to a version, as they stand. Raises: StoreError, InvalidEvent."""
+        visibility = Visibility(reverts)
         while self.seq < version:
             for record in await store.read(thread_id, after=self.seq):
                 if record.seq > version:
                     break
-                self.seq = record.seq
+                self.seq, self.events = record.seq, self.events + 1
                 self.size_bytes += len(record.line)
-                if not standing.counts(record.seq) and record.type not in _SAYING:
+                if not visibility.counts(record.seq) and record.type not in _SAYING:
                     continue
-                for event in standing.of(record.seq, decode_record(record.line).event):
-                    self.history.apply(event, record.seq)
+                for event in visibility.of(record.seq, decode_record(record.line).event):
+                    self.history = self.history.after(event, record.seq)
                     self.window = fold_window(self.window, event)
+        return self
 
 
-async def fold_history(store: EventStore, thread_id: ThreadId, version: int) -> ModelHistory:
-    """The history from the first record to a version, as it stood there. Raises: StoreError, InvalidEvent."""
-    reverts = await erasures_behind(store, thread_id, Reverts(), 0, version)
-    folded = Folded(ModelHistory(), ContextWindow(), 0)
-    await folded.go_on(store, thread_id, Visibility(reverts), version)
-    return folded.history
+async def refold(
+    store: EventStore, thread_id: ThreadId, folds: Folds, reverts: Reverts, version: int
+) -> Refolded:
+    """The history up to a version as it stands by the markers. Raises: StoreError, InvalidEvent.
+
+    Args:
+        folds: of the thread as it stood, for the items that are in memory.
+    """
+    found = await _find_standing(store, thread_id, reverts, version)
+    if found is not None:
+        found.history = _with_items_of(folds, found)
+    return await Refolded.begun_at(found).go_on(store, thread_id, reverts, version)
 
 
-async def erasures_behind(
+async def refolded_for(
+    store: EventStore, thread_id: ThreadId, folds: Folds, events: Sequence[Event]
+) -> tuple[Sequence[Event], Refolded | None]:
+    """Where a marker comes last: the history after it, and the events with one that says its size.
+
+    Raises: StoreError, InvalidEvent.
+    """
+    marker = events[-1]
+    if not isinstance(marker, MARKERS):
+        return events, None
+    summary = folds.summary
+    reverts = summary.reverts.after(summary.seq + len(events), marker)
+    refolded = await refold(store, thread_id, folds, reverts, summary.seq)
+    tokens = refolded.window.context_tokens
+    return (*events[:-1], replace(marker, tokens=tokens)), refolded
+
+
+async def reverts_after(
     store: EventStore, thread_id: ThreadId, reverts: Reverts, after: int, version: int
 ) -> Reverts:
-    """What counts by the markers up to a version, from those behind a place. Raises: StoreError, InvalidEvent."""
+    """What counts by the markers up to a version, from those after a place. Raises: StoreError, InvalidEvent."""
     while after < version:
         for record in await store.read(thread_id, after=after):
             after = record.seq
             if after <= version and record.type in MARKER_TYPES:
                 reverts = reverts.after(after, decode_record(record.line).event)
     return reverts
+
+
+async def absent_items(
+    store: EventStore, thread_id: ThreadId, folds: Folds, writer: SnapshotWriter
+) -> list[bytes]:
+    """The items of a history that are not in memory. Raises: StoreError, InvalidEvent.
+
+    Out of the history that is kept whole and the log after it, or of the log since the newest compaction.
+    """
+    history, reverts, version = folds.history, folds.summary.reverts, folds.version
+    whole, common = await _find_whole(store, thread_id, version)
+    begin: Folds | None = None
+    if whole is not None:
+        writer.found_whole(whole, version)
+        standing = reverts.differs_at(whole.summary.reverts, min(whole.version, common)) is None
+        if standing and whole.version <= common:
+            begin = whole
+        elif history.begins_with(whole.history.items[: history.absent]):
+            return whole.history.items[: history.absent]
+    if begin is None and history.since:
+        begin = await _find_standing(store, thread_id, reverts, history.since - 1)
+    refolded = await Refolded.begun_at(begin).go_on(store, thread_id, reverts, version)
+    return refolded.history.items[: history.absent]
+
+
+async def _find_whole(
+    store: EventStore, thread_id: ThreadId, version: int
+) -> tuple[Folds | None, int]:
+    """The newest history that is kept whole, of the thread or of an elder, and up to where they share a log."""
+    while True:
+        whole = await find_whole(store, thread_id)
+        if whole is not None:
+            return whole.fold, version
+        head = await store.head(thread_id)
+        if head.parent is None:
+            return None, version
+        thread_id, version = ThreadId(head.parent), min(version, head.parent_seq)
+
+
+async def _find_standing(
+    store: EventStore, thread_id: ThreadId, reverts: Reverts, at_seq: int
+) -> Folds | None:
+    """The newest folds before which everything stands now as it stood there."""
+    while True:
+        found = await find_folds(store, thread_id, at_seq)
+        if found is None:
+            head = await store.head(thread_id)
+            if head.parent is None:
+                return None
+            # A fork that has kept nothing yet: what it inherited, its elders may have kept.
+            thread_id, at_seq = ThreadId(head.parent), min(at_seq, head.parent_seq)
+            continue
+        differs = reverts.differs_at(found.summary.reverts, found.version)
+        if differs is None:
+            return found
+        at_seq = differs - 1
+
+
+def _with_items_of(folds: Folds, earlier: Folds) -> ModelHistory:
+    """The earlier history with the items that the thread has in memory, where its own begins with those."""
+    history, now = earlier.history, folds.history
+    differs = folds.summary.reverts.differs_at(earlier.summary.reverts, earlier.version)
+    if differs is not None or history.since != now.since or now.absent:
+        return history
+    return history.with_absent(now.items[: history.absent])

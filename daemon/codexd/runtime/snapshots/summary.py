@@ -8,17 +8,21 @@ from typing import Final
 from codexd.core.events.record import decode_record
 from codexd.core.values.ids import ThreadId
 from codexd.projections.summary import TELLING_TYPES, Summary
-from codexd.runtime.snapshots.cache import KEPT_EVENTS, FoldsCache
-from codexd.runtime.snapshots.steps import find_seed
+from codexd.runtime.snapshots.codec import SnapshotCodec, joints_of, keep
+from codexd.runtime.snapshots.writer import find_folds
 from codexd_eventstore.store import EventStore
 
+# To read fewer records again takes some milliseconds, and to keep what they make a write.
+KEPT_EVENTS: Final = 1000
+NAME: Final = "summary"
 # Records read at a time: some two milliseconds, in which nobody else is served.
 _PIECE_RECORDS: Final = 256
 
 
 @functools.cache
-def _memory() -> FoldsCache[Summary]:
-    return FoldsCache("summary", Summary)
+def summary_codec() -> SnapshotCodec[Summary]:
+    """How a summary is kept that was folded apart from everything else."""
+    return SnapshotCodec(Summary)
 
 
 async def summary_of(store: EventStore, thread_id: ThreadId, version: int) -> Summary:
@@ -34,15 +38,19 @@ async def summary_of(store: EventStore, thread_id: ThreadId, version: int) -> Su
             if record.type in TELLING_TYPES or after == version:
                 summary.apply(decode_record(record.line))
     if version - begun >= KEPT_EVENTS:
-        await _memory().keep(store, thread_id, version, summary)
+        joints = await joints_of(store, thread_id)
+        if joints is not None:
+            encoded = summary_codec().encode(thread_id, joints, summary)
+            await keep(store, thread_id, NAME, version, encoded)
     return summary
 
 
 async def _newest(store: EventStore, thread_id: ThreadId, version: int) -> Summary:
     """The newest that is kept, of a thread that was folded so or was loaded."""
-    kept = await _memory().find(store, thread_id)
+    joints = await joints_of(store, thread_id)
+    kept = await summary_codec().find(store, thread_id, NAME, joints)
     if kept is not None and kept.seq == version:
         return kept.fold
-    seed = await find_seed(store, thread_id, version)
-    folded = seed.folds.summary if seed is not None else Summary()
+    folds = await find_folds(store, thread_id, version)
+    folded = folds.summary if folds is not None else Summary()
     return kept.fold if kept is not None and folded.seq < kept.seq < version else folded

@@ -1,7 +1,8 @@
-"""How full the window of a thread is that is not loaded: read from the end of its log.
+"""How full the window of a thread is that is not loaded: from its newest snapshot, else from the end of its log.
 
 Law: the same as the fold of the whole log says. What a provider has counted holds all that was there when it was
-asked, so nothing in front of that request matters, but the inputs that waited for their turn since.
+asked, so nothing before that request matters, but the inputs that waited for their turn since. So a log that no
+daemon has folded yet, however long, need not be folded to say this.
 """
 
 from __future__ import annotations
@@ -29,49 +30,45 @@ from codexd.core.events.revert import (
 from codexd.core.state.window import ContextWindow, fold_window
 from codexd.core.values.ids import ItemId, ThreadId
 from codexd.core.values.usage import read_usage
-from codexd.runtime.snapshots.cache import KEPT_EVENTS, FoldsCache
-from codexd.runtime.snapshots.steps import find_seed
+from codexd.runtime.snapshots.load import load
+from codexd.runtime.snapshots.writer import SnapshotWriter, find_folds
 from codexd_eventstore.store import EventStore
 
 # Records read at a time: about the turns that are needed.
 _BACK_RECORDS: Final = 256
-
-
-@functools.cache
-def _memory() -> FoldsCache[ContextWindow]:
-    return FoldsCache("fill", ContextWindow)
+# A log whose provider counts nothing, as some chat servers, is folded from its beginning where it is longer.
+_BACK_RECORDS_MAX: Final = 20_000
 
 
 async def fill_of(store: EventStore, thread_id: ThreadId, version: int) -> ContextWindow:
     """The fill as of a version, except for what waits in the queue. Raises: StoreError, InvalidEvent."""
-    first, before = await _begin(store, thread_id, version)
+    folds = await find_folds(store, thread_id, version)
+    if folds is None:
+        window = await _read_back(store, thread_id, version)
+        if window is not None:
+            return window
+        # It takes snapshots on its way, so this is done once.
+        folds = (await load(store, thread_id, SnapshotWriter(store, thread_id))).folds
+    window, after = folds.usage.window, folds.version
+    while after < version:
+        for record in await store.read(thread_id, after=after, limit=version - after):
+            window, after = fold_window(window, decode_record(record.line).event), record.seq
+    return window
+
+
+async def _read_back(store: EventStore, thread_id: ThreadId, version: int) -> ContextWindow | None:
+    """The fill by the end of the log; None where that does not say it."""
     tail, at = _Tail(), version + 1
-    while at > first + 1 and not tail.suffices:
-        limit = min(_BACK_RECORDS, at - first - 1)
-        for record in await store.read_back(thread_id, before=at, limit=limit):
+    while at > 1:
+        if version - at >= _BACK_RECORDS_MAX:
+            return None
+        for record in await store.read_back(thread_id, before=at, limit=_BACK_RECORDS):
             at = record.seq
             if not tail.is_settled or record.type == InputQueued.type:
                 tail.take(decode_record(record.line).event)
             if tail.suffices:
-                break
-    if tail.suffices:
-        return functools.reduce(fold_window, reversed(tail.events), ContextWindow())
-    window = functools.reduce(fold_window, reversed(tail.events), before)
-    # One that was folded from within does not know all that waits, and is no place to go on from.
-    if version - first >= KEPT_EVENTS:
-        await _memory().keep(store, thread_id, version, window)
-    return window
-
-
-async def _begin(store: EventStore, thread_id: ThreadId, version: int) -> tuple[int, ContextWindow]:
-    """The newest fill that is kept, and where: nobody has to read further back than that."""
-    kept = await _memory().find(store, thread_id)
-    seed = await find_seed(store, thread_id, version)
-    if kept is not None and kept.seq <= version and (seed is None or kept.seq > seed.folds.version):
-        return kept.seq, kept.fold
-    return (
-        (0, ContextWindow()) if seed is None else (seed.folds.version, seed.folds.usage.now.window)
-    )
+                return tail.window
+    return tail.window
 
 
 class _Tail:
@@ -79,18 +76,23 @@ class _Tail:
 
     def __init__(self) -> None:
         self.events: list[Event | Unknown] = []
-        self.is_settled = False  # behind a turn's beginning since which all is known
-        self._is_known = False  # behind a figure that does not depend on what was before
-        self._is_counted = False  # in front of a figure of the provider's, behind its request
+        self.is_settled = False  # after a turn's beginning since which all is known
+        self._is_known = False  # after a figure that does not depend on what was before
+        self._is_counted = False  # before a figure of the provider's, after its request
         self._missing: set[ItemId] = set()  # inputs of the turns that have begun since
 
     @property
     def suffices(self) -> bool:
-        """Whether nothing in front of it changes what it comes to."""
+        """Whether nothing before it changes what it comes to."""
         return self.is_settled and not self._missing
 
+    @property
+    def window(self) -> ContextWindow:
+        """What it comes to."""
+        return functools.reduce(fold_window, reversed(self.events), ContextWindow())
+
     def take(self, event: Event | Unknown) -> None:
-        """Take in the event in front of it."""
+        """Take in the event before it."""
         match event:
             case InputQueued():
                 if self.is_settled and event.item_id not in self._missing:

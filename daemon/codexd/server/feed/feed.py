@@ -19,7 +19,7 @@ from codexd.core.values.model_output import ItemKind
 from codexd.projections.clients.deltas import Outgoing, TextPart, Texts
 from codexd.projections.clients.notifications import ApprovalAsked, ClientProjection, Saying
 from codexd.projections.clients.review import ReviewProjection
-from codexd.projections.usage.totals import UsageTotals
+from codexd.projections.usage.totals import Usage
 from codexd.protocol.notifications import ThreadClosedNotification, ThreadStatusChangedNotification
 from codexd.protocol.threads import NotLoaded
 from codexd.runtime.actor.actor import ThreadActor
@@ -54,7 +54,7 @@ class Feed:
     ) -> None:
         self.thread_id = thread_id
         self._broadcast, self._questions, self._now_ms = broadcast, questions, now_ms
-        self._wire = ClientProjection(thread_id, UsageTotals())
+        self._wire = ClientProjection(thread_id, Usage())
         self._thread: ThreadActor | None = None
         self._followers: dict[Follower, None] = {}
         self._seq = 0
@@ -83,7 +83,7 @@ class Feed:
     def loaded(self, state: ThreadState, turn_so_far: Sequence[Recorded]) -> None:
         """The thread was loaded from its log; nobody is told what it already knows."""
         thread = self._actor
-        wire = ClientProjection(self.thread_id, thread.usage.copy())
+        wire = ClientProjection(self.thread_id, thread.usage)
         wire.take_up(state, turn_so_far)
         self.lag_all()
         self._wire, self._seq = wire, thread.version

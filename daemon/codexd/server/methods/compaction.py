@@ -66,8 +66,8 @@ async def thread_compact_preview(
 ) -> MethodResult:
     """What a compaction would keep and lose (codexd only)."""
     thread = await open_thread(services, params.thread_id)
+    await thread.bring_back()
     model_history, state = thread.history, thread.state
-    await thread.snapshot_writer.bring_back(model_history)
     assert state.settings is not None
     limits = thread.world.lookups.limits(state.settings)
     bridge = bridge_of(model_history.compaction_keep, limits.window)

@@ -27,7 +27,7 @@ from codexd.protocol.transfer import (
 )
 from codexd.protocol.wire.rpc import invalid_params, state_error
 from codexd.runtime.snapshots.load import load
-from codexd.runtime.snapshots.steps import SnapshotWriter
+from codexd.runtime.snapshots.writer import SnapshotWriter
 from codexd.runtime.supervisor import ThreadGone
 from codexd.server.connection.connection import Connection, MethodResult
 from codexd.server.methods.export_targets import ExportTarget, NoTarget

@@ -173,7 +173,7 @@ async def _window(services: Services, thread_id: ThreadId) -> ContextWindow:
     """How full the thread's window is: of one that is not loaded, out of the end of its log."""
     thread = services.supervisor.loaded(thread_id)
     if thread is not None:
-        return thread.usage.now.window
+        return thread.usage.window
     version = (await services.store.head(thread_id)).version
     return await fill_of(services.store, thread_id, version)
 

@@ -1,0 +1,55 @@
+"""The items of a history as a value: to add some costs what is added, and the value from before stays as it was.
+
+A sequence and those that were made of it share one list, of which each has the beginning. So a value that is
+dropped, because the log did not take what it was made of, leaves nothing to roll back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+
+class ItemSequence(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Encoded items in order; the first ones may be absent from memory."""
+
+    shared: list[bytes] = []
+    present: int = 0  # so many of `shared` belong to this sequence
+    absent: int = 0  # so many items stand before those
+
+    @classmethod
+    def of(cls, items: list[bytes], absent: int = 0) -> ItemSequence:
+        """A sequence with a list of its own."""
+        return cls(items, len(items), absent)
+
+    @property
+    def count(self) -> int:
+        """How many items there are, in memory or not."""
+        return self.absent + self.present
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the items that are in memory."""
+        return sum(map(len, self.items()))
+
+    def items(self, after: int = 0) -> list[bytes]:
+        """The items after the first `after`; of those, the ones that are in memory."""
+        return self.shared[max(after - self.absent, 0) : self.present]
+
+    def plus(self, items: Sequence[bytes]) -> ItemSequence:
+        """The sequence with more items at its end."""
+        shared = self.shared
+        if len(shared) != self.present:  # Another value has gone on from here.
+            shared = shared[: self.present]
+        shared.extend(items)
+        return ItemSequence(shared, self.present + len(items), self.absent)
+
+    def without(self, count: int) -> ItemSequence:
+        """The sequence with its first `count` items absent, in a list of its own."""
+        return ItemSequence.of(self.items(count), max(count, self.absent))
+
+    def with_absent(self, items: Sequence[bytes]) -> ItemSequence:
+        """The sequence with all of it in memory; `items` are the absent ones."""
+        assert len(items) == self.absent, f"{self.absent} items are absent, and {len(items)} came"
+        return ItemSequence.of([*items, *self.items()])

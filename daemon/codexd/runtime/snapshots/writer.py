@@ -1,0 +1,180 @@
+"""Snapshots of a thread's folds: so that opening a thread costs its tail, not its length.
+
+A snapshot is the folds at a place between two turns, where nothing is open and nothing waits. It is taken now and
+then, without the items that a request has had, so it is small however long the history is; all of them are kept,
+for a revert and for a fork at an earlier turn. The newest history stands once more with all of its items: it is
+written when it has become twice as long, and read when a request is due.
+"""
+
+from __future__ import annotations
+
+import functools
+from bisect import bisect_right
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from codexd.core.values.ids import ThreadId
+from codexd.runtime.snapshots.codec import Joints, Kept, SnapshotCodec, joints_of, keep
+from codexd.runtime.snapshots.folds import Folds
+from codexd_eventstore.store import Appended, EventStore
+
+# A snapshot is worth its writing once so much would have to be folded again: some 5 ms of work.
+SNAPSHOT_EVENTS: Final = 500
+SNAPSHOT_BYTES: Final = 2 * 1024 * 1024
+# When a thread is let go or the daemon stops, a shorter tail will do: it is read before anything is seen,
+# and nobody waits for the writing. Below this, folding it costs no more than reading a snapshot.
+LAST_SNAPSHOT_EVENTS: Final = 100
+# Twice what the largest window takes. A longer history is not kept whole, nor held while its log is read: it is the
+# history of no conversation, for compaction bounds those, and is read from the log where a request is due all the same.
+WHOLE_BYTES_MAX: Final = 8 * 1024 * 1024
+
+INDEX: Final = "folds"
+WHOLE: Final = "whole"
+
+
+class _Taken(msgspec.Struct, frozen=True):
+    """Folds on their way into the store, encoded."""
+
+    seq: int
+    index: bytes
+    folds: bytes
+    whole: bytes | None
+
+
+class SnapshotWriter:
+    """Takes the snapshots of one thread."""
+
+    def __init__(self, store: EventStore, thread_id: ThreadId) -> None:
+        self._store, self._thread_id = store, thread_id
+        self._joints: Joints = ()
+        self._seqs: tuple[int, ...] = ()  # of the snapshots that there are
+        self._whole = (
+            0,
+            0,
+        )  # the history that is kept whole: since which record, of how many bytes
+        self._events, self._bytes = 0, 0  # since the newest snapshot
+        self._events_whole = 0  # since the newest one of a whole history
+        self._busy = False
+        self._differs = False  # whether the folds hold what the log does not
+
+    async def begin(self) -> None:
+        """Look up what there is of a thread that was not begun just now."""
+        joints = await joints_of(self._store, self._thread_id)
+        index = await index_codec().find(self._store, self._thread_id, INDEX, joints)
+        self._joints, self._seqs = joints or (), index.fold if index is not None else ()
+
+    def found_whole(self, whole: Folds, version: int) -> None:
+        """Folds with a whole history were read for a thread at a version."""
+        self._whole = (whole.history.since, whole.history.sequence.size_bytes)
+        self._events_whole = max(self._events_whole, version - whole.version)
+
+    def went_back(self, events: int, size_bytes: int) -> None:
+        """So much had to be read for the history that stands now, and will be again unless a snapshot is taken."""
+        self._events, self._bytes = events, size_bytes
+        self._events_whole += events
+
+    def grew(self, events: int, size_bytes: int) -> None:
+        """So much was taken in since the newest snapshot."""
+        self._events += events
+        self._bytes += size_bytes
+        self._events_whole += events
+
+    def appended(self, appended: Appended) -> None:
+        """The thread's own append is in the log."""
+        self.grew(len(appended.records), sum([len(record.line) for record in appended.records]))
+        # The model is shown once what the log must never hold; a snapshot is made of the log alone.
+        self._differs = self._differs or appended.redacted
+
+    def is_due(self, folds: Folds, events: int = SNAPSHOT_EVENTS) -> bool:
+        """Whether a snapshot is worth its writing, and may be taken now."""
+        return (self._events >= events or self._bytes >= SNAPSHOT_BYTES) and self._may(folds)
+
+    def is_last_due(self, folds: Folds) -> bool:
+        """Whether one is, where it may be the last for a long time."""
+        lacking = self._events if folds.history.absent else self._events_whole
+        return lacking >= LAST_SNAPSHOT_EVENTS and self._may(folds)
+
+    def seed(self, folds: Folds) -> Folds | None:
+        """The folds for a fork at this place; None where it has to fold the log."""
+        return None if self._differs or not folds.between_turns else folds.copy()
+
+    def take(self, folds: Folds, *, last: bool = False) -> _Taken:
+        """The folds as they stand, encoded; to be written next.
+
+        Args:
+            last: for a long time, so the history is written whole though it has not become twice as long.
+        """
+        history, whole = folds.history, None
+        since, size = history.since, history.sequence.size_bytes
+        kept_since, kept_size = self._whole
+        grown = last or since != kept_since or size >= 2 * kept_size
+        if grown and not history.absent and size <= WHOLE_BYTES_MAX:
+            whole = self._encoded(folds)
+            self._whole, self._events_whole = (since, size), 0
+        self._seqs = (*self._seqs, folds.version)
+        index = index_codec().encode(self._thread_id, self._joints, self._seqs)
+        encoded = self._encoded(replace(folds, history=history.without_printed()))
+        self._events, self._bytes, self._busy = 0, 0, True
+        return _Taken(folds.version, index, encoded, whole)
+
+    async def write(self, taken: _Taken) -> None:
+        """Have the store keep it. Where it cannot, the thread opens from an earlier one."""
+        names = [(_name(len(self._seqs)), taken.folds), (INDEX, taken.index)]
+        if taken.whole is not None:
+            names.insert(0, (WHOLE, taken.whole))
+        try:
+            for name, encoded in names:
+                if not await keep(self._store, self._thread_id, name, taken.seq, encoded):
+                    break
+        finally:
+            self._busy = False
+
+    async def keep(self, folds: Folds, *, last: bool = False) -> None:
+        """Take a snapshot and write it; the folds may go on meanwhile."""
+        await self.write(self.take(folds, last=last))
+
+    def _may(self, folds: Folds) -> bool:
+        is_memory = folds.state.ephemeral
+        return folds.between_turns and not is_memory and not self._busy and not self._differs
+
+    def _encoded(self, folds: Folds) -> bytes:
+        return folds_codec().encode(self._thread_id, self._joints, folds)
+
+
+async def find_folds(store: EventStore, thread_id: ThreadId, at_seq: int) -> Folds | None:
+    """The newest folds that are kept of a thread and stand at an event or before it.
+
+    The items that a request had had by then are absent.
+    """
+    joints = await joints_of(store, thread_id)
+    index = await index_codec().find(store, thread_id, INDEX, joints)
+    seqs = index.fold if index is not None else ()
+    for number in range(bisect_right(seqs, at_seq), 0, -1):
+        found = await folds_codec().find(store, thread_id, _name(number), joints)
+        if found is not None and found.seq == found.fold.version == seqs[number - 1]:
+            return found.fold
+    return None
+
+
+async def find_whole(store: EventStore, thread_id: ThreadId) -> Kept[Folds] | None:
+    """The folds with a whole history that are kept of a thread."""
+    joints = await joints_of(store, thread_id)
+    return await folds_codec().find(store, thread_id, WHOLE, joints)
+
+
+@functools.cache
+def folds_codec() -> SnapshotCodec[Folds]:
+    """How folds are kept."""
+    return SnapshotCodec(Folds)
+
+
+@functools.cache
+def index_codec() -> SnapshotCodec[tuple[int, ...]]:
+    """How it is kept which snapshots there are: the `seq` of each, in order; the first is number 1."""
+    return SnapshotCodec(tuple[int, ...])
+
+
+def _name(number: int) -> str:
+    return f"step-{number}"
