@@ -259,3 +259,26 @@ def test_other_tools_are_named() -> None:
 
 def test_the_settings_are_no_part_of_it() -> None:
     assert SETTINGS.model.encode() not in b"".join(history(*FIRST_TURN).items)
+
+
+def test_histories_that_go_on_from_one_have_nothing_of_each_other() -> None:
+    fold = history(*FIRST_TURN)
+    stood = fold.items
+    one, other = fold.after(said("m1", "one")), fold.after(said("m2", "other"))
+    one = one.after(said("m3", "more"))
+    assert words(fold.after(ENDED))[: len(stood)] == words(fold)
+    assert fold.items == stood
+    assert words(one)[len(stood) :] == ["assistant: one", "assistant: more"]
+    assert words(other)[len(stood) :] == ["assistant: other"]
+
+
+def test_absent_items_are_known_by_the_digest_of_all() -> None:
+    fold, _ = started(history(*FIRST_TURN[:-1]), "t1/1")
+    fold, _ = started(fold.after_all([said("m1", "x"), made("c1"), ended("c1"), ENDED]), "t1/2")
+    items = fold.items
+    begun = fold.without_printed()
+    assert begun.absent == len(items)
+    assert begun.begins_with(items)
+    assert not begun.begins_with(items[:-1])
+    assert not begun.begins_with([*items[:-1], items[0]])
+    assert begun.with_absent(items) == fold

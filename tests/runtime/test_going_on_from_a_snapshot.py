@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from zlib import crc32
 
@@ -14,9 +15,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from codexd.core.events.events import InputQueued, ThreadForked, encode_event
+from codexd.core.events.events import (
+    Event,
+    InputQueued,
+    ModelCallStarted,
+    ThreadForked,
+    TurnCompleted,
+    encode_event,
+)
+from codexd.core.events.history import HistoryCompacted
 from codexd.core.events.record import Recorded
-from codexd.core.values.ids import ThreadId
+from codexd.core.values.ids import ItemId, ThreadId
 from codexd.core.values.items import TextInput
 from codexd.projections.model.history import ModelHistory
 from codexd.runtime.actor.lookups import LookupSource
@@ -27,6 +36,8 @@ from codexd.runtime.snapshots.writer import INDEX, WHOLE, SnapshotWriter, find_f
 from codexd_eventstore.memory.store import MemoryStore
 from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import EventStore, NewEvent, Record, Snapshot
+from counting_store import CountingStore
+from ordinary import ENDED, begun, calling, said
 from playing import INSTRUCTIONS, THREAD, TOOLS, Play
 from written import write
 
@@ -337,5 +348,73 @@ def test_a_long_first_reading_holds_only_what_no_request_has_had() -> None:
         assert loaded.folds.history.absent > len(loaded.folds.history.items)
         await bring_back(store, THREAD, loaded.folds, snapshot_writer)
         assert loaded.folds.history.items == play.history.items
+
+    trio.run(check)
+
+
+async def items_read(store: CountingStore, play: Play) -> int:
+    """Open the thread and have its items as the play has them; how many records had to be read for the items."""
+    snapshot_writer = SnapshotWriter(store, THREAD)
+    loaded = await load(store, THREAD, snapshot_writer)
+    assert loaded.folds.history.absent
+    before = store.read_records
+    await bring_back(store, THREAD, loaded.folds, snapshot_writer)
+    assert loaded.folds.history.items == play.history.items
+    return store.read_records - before
+
+
+def test_the_items_that_a_request_needs_are_kept_whole_when_a_thread_is_let_go() -> None:
+    async def check() -> None:
+        play, store = a_long_play(), CountingStore()
+        await write(store, play.records)
+        snapshot_writer = SnapshotWriter(store, THREAD)
+        loaded = await load(store, THREAD, snapshot_writer)
+        assert snapshot_writer.is_last_due(loaded.folds)
+        await snapshot_writer.keep(loaded.folds, last=True)
+        assert not snapshot_writer.is_last_due(loaded.folds)
+        assert await items_read(store, play) == 0
+
+    trio.run(check)
+
+
+def test_a_history_is_written_whole_once_it_is_twice_as_long() -> None:
+    async def check() -> None:
+        play, store = a_long_play(), MemoryStore()
+        await write(store, play.records)
+        snapshot_writer, folds, kept = SnapshotWriter(store, THREAD), Folds(), dict[int, int]()
+        for record in play.records:
+            folds.apply(record)
+            if folds.between_turns:
+                await snapshot_writer.keep(folds)
+                whole = await store.snapshot(THREAD, WHOLE)
+                assert whole is not None
+                kept.setdefault(whole.seq, folds.history.sequence.size_bytes)
+        sizes = list(kept.values())
+        assert len(sizes) > 2
+        assert all(2 * size <= larger for size, larger in pairwise(sizes))
+        assert folds.history.sequence.size_bytes < 2 * sizes[-1]
+
+    trio.run(check)
+
+
+def test_without_a_whole_history_the_log_is_read_from_the_compaction_on() -> None:
+    async def check() -> None:
+        play, store = a_long_play(), CountingStore()
+        records, history = list(play.records), play.history
+        summary = msgspec.Raw(b'{"type":"message","role":"user","content":[]}')
+        events: list[Event] = [HistoryCompacted(ItemId("k"), "so far", (summary,))]
+        for n in range(900, 930):
+            events += [begun(n), calling(f"t{n}/1"), said(f"m{n}", "word"), ENDED, TurnCompleted()]
+        for seq, event in enumerate(events, len(records) + 1):
+            if isinstance(event, ModelCallStarted):
+                event = replace(event, request=history.print_request(INSTRUCTIONS, TOOLS))
+            history = history.after(event, seq)
+            records.append(Recorded(seq, 1, event))
+        play.history = history
+        await write(store, records)
+        await keep_steps(store, records, [100] * 5)
+        await store.set_snapshot(THREAD, WHOLE, Snapshot(1, b""))
+        assert history.since > 400
+        assert len(events) <= await items_read(store, play) < len(events) + 200
 
     trio.run(check)

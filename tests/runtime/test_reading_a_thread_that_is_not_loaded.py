@@ -20,7 +20,8 @@ from codexd.runtime.snapshots.summary import KEPT_EVENTS, NAME, summary_codec, s
 from codexd.runtime.snapshots.window import fill_of
 from codexd.runtime.snapshots.writer import SnapshotWriter
 from codexd_eventstore.memory.store import MemoryStore
-from codexd_eventstore.store import EventStore, Record, Snapshot
+from codexd_eventstore.store import EventStore, Snapshot
+from counting_store import CountingStore
 from playing import THREAD, Play
 from trio_test import trio_test
 from written import write
@@ -29,26 +30,6 @@ pytestmark = pytest.mark.slow
 
 RUNS = st.lists(st.integers(0, 10_000), min_size=20, max_size=80)
 FEW = settings(max_examples=30, deadline=None, derandomize=True)
-
-
-class Counting(MemoryStore):
-    """A store that counts the records that are read."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.read_records = 0
-
-    async def read(self, stream: str, *, after: int = 0, limit: int = 1024) -> list[Record]:
-        page = await super().read(stream, after=after, limit=limit)
-        self.read_records += len(page)
-        return page
-
-    async def read_back(
-        self, stream: str, *, before: int | None = None, limit: int = 1024
-    ) -> list[Record]:
-        page = await super().read_back(stream, before=before, limit=limit)
-        self.read_records += len(page)
-        return page
 
 
 def played(run: Sequence[int]) -> Play:
@@ -121,7 +102,7 @@ def a_long_play() -> Play:
 @trio_test
 async def test_a_long_log_is_folded_for_its_summary_once() -> None:
     play = a_long_play()
-    store = Counting()
+    store = CountingStore()
     early, version = play.records[: KEPT_EVENTS + 50], len(play.records)
     await write(store, early)
     assert await summary_of(store, THREAD, len(early)) == whole_summary(early)
@@ -136,7 +117,7 @@ async def test_a_long_log_is_folded_for_its_summary_once() -> None:
 @trio_test
 async def test_what_is_kept_counts_only_where_it_is_whole_and_of_this_thread() -> None:
     play = a_long_play()
-    store = Counting()
+    store = CountingStore()
     await write(store, play.records)
     version, codec = len(play.records), summary_codec()
     summary = await summary_of(store, THREAD, version)
@@ -159,7 +140,7 @@ async def test_what_is_kept_counts_only_where_it_is_whole_and_of_this_thread() -
 @trio_test
 async def test_how_full_a_long_thread_is_costs_its_last_turns() -> None:
     play = a_long_play()
-    store = Counting()
+    store = CountingStore()
     await write(store, play.records)
     await fill_of(store, THREAD, len(play.records))
     assert store.read_records < KEPT_EVENTS

@@ -19,11 +19,14 @@ from codexd.core.values.ids import ThreadId
 from codexd.machine.pacing import Steps
 from codexd.runtime.snapshots.folds import ALL_COUNT, Folds
 from codexd.runtime.snapshots.refold import refold, reverts_after
-from codexd.runtime.snapshots.writer import WHOLE_BYTES_MAX, SnapshotWriter, find_folds
+from codexd.runtime.snapshots.writer import SnapshotWriter, find_folds
 from codexd_eventstore.store import EventStore, Head, Record
 
 # A first reading takes its snapshots by size; this many events without much in them are worth one as well.
 SNAPSHOT_EVENTS_LOADING: Final = 20_000
+# Nearly what the largest window takes. A longer history is hardly a conversation, for compaction bounds those: only what
+# no request has had is held of it, so that a first reading stays small, and it is read again if a request is due.
+HELD_BYTES_LOADING: Final = 3 * 1024 * 1024
 
 # Told every record of a log while it is loaded, so that a fold of one's own costs no second reading;
 # told nothing where a snapshot spares that reading.
@@ -49,7 +52,7 @@ async def load(
     seed: Folds | None = None,
     witness: Witness | None = None,
     events: int = SNAPSHOT_EVENTS_LOADING,
-    held_bytes: int = WHOLE_BYTES_MAX,
+    held_bytes: int = HELD_BYTES_LOADING,
 ) -> Loaded:
     """Fold a thread's log. Raises: StoreError, InvalidEvent.
 

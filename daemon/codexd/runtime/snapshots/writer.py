@@ -26,8 +26,7 @@ SNAPSHOT_BYTES: Final = 2 * 1024 * 1024
 # When a thread is let go or the daemon stops, a shorter tail will do: it is read before anything is seen,
 # and nobody waits for the writing. Below this, folding it costs no more than reading a snapshot.
 LAST_SNAPSHOT_EVENTS: Final = 100
-# Twice what the largest window takes. A longer history is not kept whole, nor held while its log is read: it is the
-# history of no conversation, for compaction bounds those, and is read from the log where a request is due all the same.
+# Twice what the largest window takes: a longer history is not kept whole, and is read from the log if a request is due.
 WHOLE_BYTES_MAX: Final = 8 * 1024 * 1024
 
 INDEX: Final = "folds"
