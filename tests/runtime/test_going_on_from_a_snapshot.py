@@ -418,3 +418,23 @@ def test_without_a_whole_history_the_log_is_read_from_the_compaction_on() -> Non
         assert len(events) <= await items_read(store, play) < len(events) + 200
 
     trio.run(check)
+
+
+def test_a_snapshot_has_nothing_of_an_append_that_failed() -> None:
+    async def check() -> None:
+        play, store = a_long_play(), MemoryStore()
+        await write(store, play.records)
+        folds, snapshot_writer = Folds(), SnapshotWriter(store, THREAD)
+        for record in play.records:
+            folds.apply(record)
+        dropped = folds.copy()
+        dropped.apply(Recorded(folds.version + 1, 1, said("m9", "never written")))
+        assert b"never written" in dropped.history.items[-1]
+        await snapshot_writer.keep(folds)
+        for name in ("step-1", WHOLE):
+            kept = await store.snapshot(THREAD, name)
+            assert kept is not None
+            assert b"never written" not in zlib.decompress(kept.content[4:])
+        assert folds.history.items == play.history.items
+
+    trio.run(check)

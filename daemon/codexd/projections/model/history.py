@@ -178,9 +178,13 @@ class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
         """How many items there are, in memory or not."""
         return self.sequence.count
 
+    def without(self, count: int) -> ModelHistory:
+        """With its first `count` items absent."""
+        return replace(self, sequence=self.sequence.without(count))
+
     def without_printed(self) -> ModelHistory:
         """Without the items that a request has had: as good as all of it to go on from."""
-        return replace(self, sequence=self.sequence.without(self.printed))
+        return self.without(self.printed)
 
     def with_absent(self, items: Sequence[bytes]) -> ModelHistory:
         """With all items in memory; `items` are those that are absent."""

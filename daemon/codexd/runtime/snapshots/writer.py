@@ -110,11 +110,11 @@ class SnapshotWriter:
         kept_since, kept_size = self._whole
         grown = last or since != kept_since or size >= 2 * kept_size
         if grown and not history.absent and size <= WHOLE_BYTES_MAX:
-            whole = self._encoded(folds)
+            whole = self._encoded(folds, 0)
             self._whole, self._events_whole = (since, size), 0
         self._seqs = (*self._seqs, folds.version)
         index = index_codec().encode(self._thread_id, self._joints, self._seqs)
-        encoded = self._encoded(replace(folds, history=history.without_printed()))
+        encoded = self._encoded(folds, history.printed)
         self._events, self._bytes, self._busy = 0, 0, True
         return _Taken(folds.version, index, encoded, whole)
 
@@ -138,8 +138,10 @@ class SnapshotWriter:
         is_memory = folds.state.ephemeral
         return folds.between_turns and not is_memory and not self._busy and not self._differs
 
-    def _encoded(self, folds: Folds) -> bytes:
-        return folds_codec().encode(self._thread_id, self._joints, folds)
+    def _encoded(self, folds: Folds, absent: int) -> bytes:
+        """The folds without their first `absent` items."""
+        kept = replace(folds, history=folds.history.without(absent))
+        return folds_codec().encode(self._thread_id, self._joints, kept)
 
 
 async def find_folds(store: EventStore, thread_id: ThreadId, at_seq: int) -> Folds | None:
