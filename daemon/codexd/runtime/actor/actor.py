@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from codexd.core import commands as c
 from codexd.core.commands import Command, Rejected
 from codexd.core.events.events import Event, InvalidEvent, ItemCompleted, ItemCut, RequestPrint
-from codexd.core.events.record import Recorded, decode_record
+from codexd.core.events.record import Recorded
 from codexd.core.events.tools import ProcessEnded, ToolEnded
 from codexd.core.state.due import Effect, due
 from codexd.core.state.state import ThreadState
@@ -32,14 +32,13 @@ from codexd.runtime.actor.ports import Listener, World
 from codexd.runtime.actor.recover import recovery
 from codexd.runtime.actor.stall import Bell, Stall
 from codexd.runtime.actor.streaming import Streaming
-from codexd.runtime.actor.submitted import Asked, CommandResult, changes_nothing
+from codexd.runtime.actor.submitted import Asked, CommandResult, changes_nothing, first_answer
 from codexd.runtime.actor.summary_request import bridge_now
 from codexd.runtime.actor.work_mark import WorkMark
 from codexd.runtime.snapshots.folds import Folds
 from codexd.runtime.snapshots.load import Witness, load
 from codexd.runtime.snapshots.refold import absent_items, refolded_for
 from codexd.runtime.snapshots.writer import SnapshotWriter
-from codexd_eventstore.reading import record_at
 from codexd_eventstore.store import StoreError, StoreFailed
 
 log = logging.getLogger(__name__)
@@ -265,7 +264,7 @@ class ThreadActor:
     async def _handle(self, asked: Asked) -> CommandResult:
         known = None
         if asked.key is not None and self.version:
-            known = await self._first_answer(asked.key)
+            known = await first_answer(self.world.store, self.thread_id, asked.key)
         if known is not None:
             return CommandResult(self.version, known)
         if self._deferred and changes_nothing(self.state, asked.command):
@@ -370,13 +369,6 @@ class ThreadActor:
         """What the model is told first: the thread's own instructions, or the daemon's as it was told them."""
         own = self.state.instructions
         return own if own is not None else self.state.base_instructions or self.world.instructions
-
-    async def _first_answer(self, key: str) -> Recorded | None:
-        """What a command under this key led to, if there was one, ever."""
-        span = await self.world.store.find_key(self.thread_id, key)
-        if span is None:
-            return None
-        return decode_record((await record_at(self.world.store, self.thread_id, span[0])).line)
 
     def _take_snapshot(self, effects: trio.Nursery) -> None:
         folds, writer = self.settled, self._snapshot_writer

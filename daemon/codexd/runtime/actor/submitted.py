@@ -6,8 +6,11 @@ import msgspec
 
 from codexd.core import commands as c
 from codexd.core.commands import Command
-from codexd.core.events.record import Recorded
+from codexd.core.events.record import Recorded, decode_record
 from codexd.core.state.state import ThreadState
+from codexd.core.values.ids import ThreadId
+from codexd_eventstore.reading import record_at
+from codexd_eventstore.store import EventStore
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -30,3 +33,11 @@ def changes_nothing(state: ThreadState, command: Command) -> bool:
     if state.settings is None or not isinstance(command, c.ChangeSettings):
         return False
     return command.change.differing(state.settings) is None
+
+
+async def first_answer(store: EventStore, thread_id: ThreadId, key: str) -> Recorded | None:
+    """What a command under this key led to the first time; None where there was none. Raises: StoreError."""
+    span = await store.find_key(thread_id, key)
+    if span is None:
+        return None
+    return decode_record((await record_at(store, thread_id, span[0])).line)

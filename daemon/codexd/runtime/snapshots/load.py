@@ -64,9 +64,7 @@ async def load(
     head = await store.head(thread_id)
     folds = seed or await find_folds(store, thread_id, head.version)
     await snapshot_writer.begin()
-    if folds is not None:
-        witness = None
-    folds = folds or Folds()
+    folds, witness = (folds, None) if folds is not None else (Folds(), witness)
     forked, turn_so_far, steps = False, list[Recorded](), Steps()
     visibility: Visibility | None = None  # known once something was taken back after the seed
     while folds.version < head.version:
