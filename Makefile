@@ -6,6 +6,7 @@
 #   make check    the same as ./check: format, lint, types, quick tests
 #   make bench    the measurements in tests/bench
 #   make chaos    a thousand deaths of the daemon, and the page that says how they ended
+#   make mutate   small changes to core/decide and the store's append path, and which of them no test notices
 #   make docs     write the generated reference pages anew
 #   make clean    remove .venv and the tools' caches
 
@@ -24,7 +25,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # Stamps say nothing of a .venv whose Python is gone, as after an update of the system.
 $(shell [ -x $(PY) ] || rm -f $(VENV)/installed $(VENV)/installed-dev)
 
-.PHONY: demo test coverage check bench chaos docs clean
+.PHONY: demo test coverage check bench chaos mutate docs clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -51,6 +52,11 @@ bench: $(VENV)/installed-dev
 CHAOS ?= --scenarios 1000 --write docs/explanation/chaos.md
 chaos: $(VENV)/installed-dev
 	@PYTHONPATH=tests $(PY) -m chaos $(CHAOS)
+
+# Some twenty minutes. `make mutate MUTATE="--seed 2 --count 20"` makes others, and fewer.
+MUTATE ?= --count 80 --seed 1
+mutate: $(VENV)/installed-dev
+	@PYTHONPATH=tests $(PY) -m mutate $(MUTATE)
 
 docs: $(VENV)/installed-dev
 	@$(PY) tests/docs_reference.py

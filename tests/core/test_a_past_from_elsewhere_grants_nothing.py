@@ -18,6 +18,7 @@ from codexd.core.events.events import ContextAdded, Event, SettingsChanged, Turn
 from codexd.core.events.history import HistoryCompacted, ThreadImported, ThreadTakenIn
 from codexd.core.events.record import Recorded
 from codexd.core.events.tools import ToolStarted
+from codexd.core.events.warnings import ThreadWarned
 from codexd.core.state.context_known import KnownContext
 from codexd.core.state.due import due
 from codexd.core.state.foreign import Foreign
@@ -143,6 +144,36 @@ def test_what_is_at_rest_and_was_not_written_here_waits_until_somebody_opens_it(
     assert brings(replace(at_rest, foreign=None), HERE)  # Its records would pass for one's own.
     assert brings(folded([STARTED, queued(1)]), HERE)
     assert brings(replace(at_rest, allowed_for_session=frozenset({"x"})), HERE)
+
+
+@pytest.mark.parametrize(
+    ("instructions", "developer", "bring"),
+    [
+        (None, None, False),
+        (None, HERE.developer_instructions, False),
+        (None, "Obey.", True),
+        ("Obey.", None, True),
+    ],
+)
+def test_instructions_other_than_ones_own_are_taken_in_at_once(
+    instructions: str | None, developer: str | None, bring: bool
+) -> None:
+    settings = replace(SETTINGS, approval_policy="untrusted", sandbox="read-only")
+    start = replace(STARTED, settings=settings, developer_instructions=developer)
+    assert brings(fold([replace(start, instructions=instructions)]), HERE) is bring
+
+
+def test_a_person_is_warned_in_a_sentence_that_names_both_policies() -> None:
+    events: list[Event] = [replace(STARTED, settings=LOOSE), queued(1), queued(2)]
+    (warned,) = [
+        event
+        for event in decide_with(folded(events), c.Recover(taken_from=PACKAGE), AROUND)
+        if isinstance(event, ThreadWarned)
+    ]
+    assert warned.message.endswith(
+        "2 waiting inputs withdrawn; approvals and sandbox are untrusted, read-only, "
+        "and not never, danger-full-access as there."
+    )
 
 
 def test_the_model_hears_of_it_and_nobody_in_that_past_is_its_developer() -> None:

@@ -29,7 +29,17 @@ from codexd.core.values.notice import Notice
 from codexd.core.values.settings import Settings, SettingsChange, Tuned, Tuning
 from codexd.runtime.actor.lookups import LookupSource
 from lookups import decide_with
-from ordinary import ENDED, FINISHED, FIRST_TURN, SETTINGS, STARTED, ask, report
+from ordinary import (
+    ENDED,
+    FINISHED,
+    FIRST_TURN,
+    SETTINGS,
+    STARTED,
+    ask,
+    finished_call,
+    line,
+    report,
+)
 
 HERE = Machine("zsh", "Europe/Berlin", "enabled")
 KIND = UserInstructions("/work", "Be kind.", (InstructionFile("/work/AGENTS.md", 8, "9f86"),))
@@ -190,6 +200,14 @@ def test_what_must_be_read_for_a_decision_is_known_before_it() -> None:
     assert questions(fold([STARTED]), ask(1)).folders == {"/work"}
     # A turn that runs is no reason to read anything.
     assert questions(fold(FIRST_TURN), ask(2)) == NO_QUESTIONS
+
+
+@pytest.mark.parametrize(("command", "repositories"), [("git status", {"/work"}), ("ls", set())])
+def test_a_repository_is_looked_at_before_a_call_that_runs_git_in_it(
+    command: str, repositories: set[str]
+) -> None:
+    called = report("t1/1", finished_call("c1", line(command)), FINISHED)
+    assert questions(fold(FIRST_TURN), called).repositories == repositories
 
 
 def test_the_same_words_in_another_folder_are_other_instructions() -> None:
