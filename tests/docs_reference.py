@@ -24,8 +24,6 @@ from codexd.config.keys import (
     expectations,
 )
 from codexd.core.events.events import EVENTS
-from codexd.core.policy.action_kinds import KINDS
-from codexd.core.values.tool_actions import ToolAction, UnreadAction
 from codexd.models.provider_table import ProviderTable
 from codexd.models.quirks import Quirks
 from codexd.protocol.methods import EMPTY_ANSWERS, METHODS
@@ -87,9 +85,6 @@ class Shapes:
                 return " or ".join(f'`"{value}"`' for value in kind.values)
             case types.StructType():
                 return self._named(kind.cls)
-            case types.CustomType() if kind.cls is ToolAction:
-                written = [row.action for row in KINDS.values() if row.action is not UnreadAction]
-                return " or ".join(self._named(action) for action in written)
             case types.VarTupleType() | types.ListType() | types.FrozenSetType():
                 return f"list of {self.word(kind.item_type)}"
             case types.TupleType():

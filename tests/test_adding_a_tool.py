@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -18,14 +18,15 @@ import trio
 from codexd.core import commands as c
 from codexd.core.events.tools import ToolEnded, ToolStarted
 from codexd.core.policy.action_hash import action_hash
-from codexd.core.policy.action_kinds import KINDS, ActionKind, Approval
+from codexd.core.policy.action_kinds import KINDS, ActionKind, Approval, ApprovalRequest
 from codexd.core.state.state import ThreadState
 from codexd.core.values.tool_actions import BadCall, ToolAction, ToolResult
 from codexd.core.values.traits import Traits
 from codexd.index.build.documents import COMMAND, Document, documents_in
 from codexd.runtime.actor.actor import ThreadActor
+from codexd.server.feed.asking import PARAMS
 from codexd.tools.registry import CallContext, OutputSink
-from codexd_frontends.cli.questions import read_question
+from codexd_frontends.cli.questions import APPROVAL_METHODS, read_question
 from codexd_frontends.client.messages import read_message
 from codexd_frontends.screen.render import TerminalScreen
 from tool_house import House, ask, read_all, settled
@@ -190,3 +191,11 @@ async def test_after_a_crash_it_is_performed_once_more_as_its_row_says(tmp_path:
     assert [event.again for event in events if isinstance(event, ToolStarted)] == [None, "repeat"]
     (answered,) = [event for event in events if isinstance(event, ToolEnded)]
     assert answered.result == ToolResult("completed", "Hello, Ann!")
+
+
+def test_each_request_that_a_row_may_name_has_its_parameters_and_is_answered_by_codexctl() -> None:
+    requests = set(get_args(ApprovalRequest))
+    assert set(PARAMS) == requests
+    assert requests <= APPROVAL_METHODS
+    asked = {row.approval.request for row in KINDS.values() if row.approval is not None}
+    assert asked <= requests

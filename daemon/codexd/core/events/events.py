@@ -34,9 +34,9 @@ from codexd.core.events.tools import (
     ToolEnded,
     ToolSpawned,
     ToolStarted,
+    decode_present,
 )
 from codexd.core.events.warnings import ThreadWarned
-from codexd.core.policy.action_kinds import decode_action
 from codexd.core.values.agents_md import InstructionFile
 from codexd.core.values.environment import TurnEnvironment
 from codexd.core.values.ids import CallId, ItemId, ModelCallId, ThreadId, TurnId
@@ -376,11 +376,11 @@ def decode_event(tag: str, v: int, data: msgspec.Raw | bytes) -> Event | Unknown
         return Unknown(tag, v, msgspec.Raw(data))
     try:
         if v == kind.v:
-            return msgspec.json.decode(data, type=kind, dec_hook=decode_action)
+            return decode_present(kind, data)
         members = msgspec.json.decode(data, type=dict[str, object])
         for old in range(v, kind.v):
             members = UPCASTERS[tag, old](members)
-        return msgspec.convert(members, kind, dec_hook=decode_action)
+        return msgspec.convert(members, kind)
     except _UNREADABLE as error:
         raise InvalidEvent(f"event {tag} version {v}: {error}") from error
 

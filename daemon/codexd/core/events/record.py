@@ -7,7 +7,6 @@ from typing import Generic, TypeVar
 import msgspec
 
 from codexd.core.events.events import EVENTS, Event, InvalidEvent, Unknown, decode_event
-from codexd.core.policy.action_kinds import KINDS, decode_action
 
 Data = TypeVar("Data")
 
@@ -65,13 +64,7 @@ def make_decoders() -> None:
     process crashes. Complete data is never written again.
     """
     for tag, kind in EVENTS.items():
-        _LINE_OF.setdefault(tag.encode(), _decoder_of(kind))
-    for row in KINDS.values():
-        msgspec.json.Decoder(row.action)
-
-
-def _decoder_of(kind: type[Event]) -> msgspec.json.Decoder[_Line[Event]]:
-    return msgspec.json.Decoder(_Line[kind], dec_hook=decode_action)  # type: ignore[valid-type]
+        _LINE_OF.setdefault(tag.encode(), msgspec.json.Decoder(_Line[kind]))  # type: ignore[valid-type]
 
 
 def decode_record(line: bytes) -> Recorded:
@@ -83,7 +76,7 @@ def decode_record(line: bytes) -> Recorded:
         kind = EVENTS.get(tag.decode(errors="replace"))
         if kind is None:
             return _decode_slowly(line)
-        decoder = _LINE_OF[tag] = _decoder_of(kind)
+        decoder = _LINE_OF[tag] = msgspec.json.Decoder(_Line[kind])  # type: ignore[valid-type]
     try:
         record = decoder.decode(line)
         event = record.data

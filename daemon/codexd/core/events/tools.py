@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import functools
+import operator
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+import msgspec
 
 from codexd.core.events.base import Fact
+from codexd.core.policy.action_kinds import KINDS, decode_action
 from codexd.core.values.ids import ApprovalId, CallId, ProcessId
-from codexd.core.values.tool_actions import Decision, ToolAction, ToolResult
+from codexd.core.values.tool_actions import Decision, ToolAction, ToolResult, UnreadAction
+
+if TYPE_CHECKING:
+    Action = ToolAction
+else:
+    # Actions of these kinds are decoded at once; others by `decode_present`, in steps.
+    Action = functools.reduce(
+        operator.or_, (row.action for row in KINDS.values() if row.action is not UnreadAction)
+    )
 
 
 class ApprovalRequested(Fact, frozen=True):
@@ -15,7 +28,7 @@ class ApprovalRequested(Fact, frozen=True):
     type = "approval.requested"
     approval_id: ApprovalId
     call_id: CallId
-    action: ToolAction
+    action: Action
     reason: str  # the daemon's own reason; the model's is in the action
     policy: str
     action_hash: str | None = (
@@ -37,7 +50,7 @@ class ToolStarted(Fact, frozen=True):
 
     type = "tool.started"
     call_id: CallId
-    action: ToolAction
+    action: Action
     # It runs without a question because it only reads: programs that a folder could start are switched off.
     guarded: bool = False
     again: Literal["repeat", "adopt"] | None = None  # set when a restart resumes a call that ran
@@ -68,3 +81,21 @@ class ProcessEnded(Fact, frozen=True):
     type = "process.ended"
     process: ProcessId
     result: ToolResult
+
+
+AnyFact = TypeVar("AnyFact", bound=Fact)
+_SOME_ACTION = {"kind": "bad", "reason": ""}
+
+
+def decode_present(kind: type[AnyFact], data: msgspec.Raw | bytes) -> AnyFact:
+    """Read an event of the present version, whatever action it has. Raises: MsgspecError."""
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.ValidationError:
+        if not issubclass(kind, ApprovalRequested | ToolStarted):
+            raise
+    # The action is of a kind that the table does not have, or did not have when this module was loaded.
+    members = msgspec.json.decode(data, type=dict[str, object])
+    action = decode_action(members.get("action"))
+    event = msgspec.convert(members | {"action": _SOME_ACTION}, kind)
+    return msgspec.structs.replace(event, action=action)

@@ -140,9 +140,9 @@ def request_for(action: ToolAction) -> ApprovalRequest | None:
     return None if approval is None else approval.request
 
 
-def decode_action(kind: type, value: object) -> ToolAction:
-    """Decode a member of type `ToolAction`, for msgspec. Raises: ValidationError."""
-    if kind is not ToolAction or not isinstance(value, dict):
+def decode_action(value: object) -> ToolAction:
+    """Decode an action from a JSON object. Raises: ValidationError."""
+    if not isinstance(value, dict):
         raise msgspec.ValidationError(f"Expected `object`, got `{type(value).__name__}`")
     row = KINDS.get(value.get("kind", ""))
     if row is None:
