@@ -1,7 +1,7 @@
 # All that a fresh machine needs is Python 3.11 or newer and make: every target below first sets up .venv by itself.
 #
 #   make demo     one real turn against a scripted model, in a home of its own
-#   make test     every test, the slow ones included, and then `make coverage`
+#   make test     `make coverage`, and then every test, the slow ones included
 #   make coverage  the share of branches that the quick tests of the core, the projections and the store take
 #   make check    the same as ./check: format, lint, types, quick tests
 #   make bench    the measurements in tests/bench
@@ -33,8 +33,8 @@ demo: $(VENV)/installed
 
 # One worker a core: most of the time is spent waiting for processes that the tests started.
 test: $(VENV)/installed-dev
+	@$(MAKE) --no-print-directory coverage || echo "The coverage was not measured; the tests below say why"
 	@$(PY) -m pytest -n auto --dist worksteal
-	@$(MAKE) --no-print-directory coverage
 
 # Only the quick tests of what is pure and of the store: the tracer doubles what a test costs.
 coverage: $(VENV)/installed-dev
