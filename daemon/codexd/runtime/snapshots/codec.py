@@ -16,6 +16,7 @@ import trio
 
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.schema_hash import shape_of
+from codexd_eventstore.reading import record_at
 from codexd_eventstore.store import EventStore, Snapshot, StoreError
 
 log = logging.getLogger(__name__)
@@ -102,8 +103,7 @@ async def joints_of(store: EventStore, thread_id: ThreadId) -> Joints | None:
         head = await store.head(thread_id)
         while head.parent is not None and head.parent_seq:
             if not joints or head.parent_seq < joints[-1][0]:
-                after = head.parent_seq - 1
-                (record,) = await store.read(thread_id, after=after, limit=1)
+                record = await record_at(store, thread_id, head.parent_seq)
                 joints = (*joints, (head.parent_seq, record.line[-_CRC_DIGITS:].decode()))
             head = await store.head(head.parent)
     except StoreError:

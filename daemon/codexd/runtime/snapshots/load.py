@@ -20,6 +20,7 @@ from codexd.machine.pacing import Steps
 from codexd.runtime.snapshots.folds import ALL_COUNT, Folds
 from codexd.runtime.snapshots.refold import refold, reverts_after
 from codexd.runtime.snapshots.writer import SnapshotWriter, find_folds
+from codexd_eventstore.reading import Pages
 from codexd_eventstore.store import EventStore, Head, Record
 
 # A first reading takes its snapshots by size; this many events without much in them are worth one as well.
@@ -67,8 +68,7 @@ async def load(
     folds, witness = (folds, None) if folds is not None else (Folds(), witness)
     forked, turn_so_far, steps = False, list[Recorded](), Steps()
     visibility: Visibility | None = None  # known once something was taken back after the seed
-    while folds.version < head.version:
-        page = await store.read(thread_id, after=folds.version)
+    async for page in Pages(store, thread_id, after=folds.version, upto=head.version):
         foreign = await store.foreign_in(thread_id, page)
         for record in page:
             if record.type in MARKER_TYPES and visibility is None:

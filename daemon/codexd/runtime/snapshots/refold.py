@@ -20,7 +20,8 @@ from codexd.core.values.ids import ThreadId
 from codexd.projections.model.history import ModelHistory
 from codexd.runtime.snapshots.folds import Folds
 from codexd.runtime.snapshots.writer import SnapshotWriter, find_folds, find_whole
-from codexd_eventstore.store import EventStore
+from codexd_eventstore.reading import Pages
+from codexd_eventstore.store import EventLog, EventStore
 
 # What says something even where it does not count.
 _SAYING = frozenset(kind.type for kind in SAYING_ANYWAY)
@@ -43,14 +44,12 @@ class Refolded(msgspec.Struct):
         return cls(folds.history, folds.state.window, folds.version)
 
     async def go_on(
-        self, store: EventStore, thread_id: ThreadId, reverts: Reverts, version: int
+        self, log: EventLog, thread_id: ThreadId, reverts: Reverts, version: int
     ) -> Refolded:
         """Take in the records up to a version, as they stand. Raises: StoreError, InvalidEvent."""
         visibility = Visibility(reverts)
-        while self.seq < version:
-            for record in await store.read(thread_id, after=self.seq):
-                if record.seq > version:
-                    break
+        async for page in Pages(log, thread_id, after=self.seq, upto=version):
+            for record in page:
                 self.seq, self.events = record.seq, self.events + 1
                 self.size_bytes += len(record.line)
                 if not visibility.counts(record.seq) and record.type not in _SAYING:
@@ -93,14 +92,13 @@ async def refolded_for(
 
 
 async def reverts_after(
-    store: EventStore, thread_id: ThreadId, reverts: Reverts, after: int, version: int
+    log: EventLog, thread_id: ThreadId, reverts: Reverts, after: int, version: int
 ) -> Reverts:
     """What counts by the markers up to a version, from those after a place. Raises: StoreError, InvalidEvent."""
-    while after < version:
-        for record in await store.read(thread_id, after=after):
-            after = record.seq
-            if after <= version and record.type in MARKER_TYPES:
-                reverts = reverts.after(after, decode_record(record.line).event)
+    async for page in Pages(log, thread_id, after=after, upto=version):
+        for record in page:
+            if record.type in MARKER_TYPES:
+                reverts = reverts.after(record.seq, decode_record(record.line).event)
     return reverts
 
 

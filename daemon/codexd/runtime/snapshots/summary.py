@@ -10,6 +10,7 @@ from codexd.core.values.ids import ThreadId
 from codexd.projections.summary import TELLING_TYPES, Summary
 from codexd.runtime.snapshots.codec import SnapshotCodec, joints_of, keep
 from codexd.runtime.snapshots.writer import find_folds
+from codexd_eventstore.reading import Pages
 from codexd_eventstore.store import EventStore
 
 # To read fewer records again takes some milliseconds, and to keep what they make a write.
@@ -28,14 +29,11 @@ def summary_codec() -> SnapshotCodec[Summary]:
 async def summary_of(store: EventStore, thread_id: ThreadId, version: int) -> Summary:
     """The summary as of a version, which the log has. Raises: StoreError, InvalidEvent."""
     summary = await _newest(store, thread_id, version)
-    begun = after = summary.seq
-    while after < version:
-        for record in await store.read(
-            thread_id, after=after, limit=min(_PIECE_RECORDS, version - after)
-        ):
-            after = record.seq
+    begun = summary.seq
+    async for page in Pages(store, thread_id, after=begun, upto=version, limit=_PIECE_RECORDS):
+        for record in page:
             # The last record is decoded whatever it says: its time is the thread's.
-            if record.type in TELLING_TYPES or after == version:
+            if record.type in TELLING_TYPES or record.seq == version:
                 summary.apply(decode_record(record.line))
     if version - begun >= KEPT_EVENTS:
         joints = await joints_of(store, thread_id)

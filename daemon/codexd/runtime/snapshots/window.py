@@ -32,7 +32,8 @@ from codexd.core.values.ids import ItemId, ThreadId
 from codexd.core.values.usage import read_usage
 from codexd.runtime.snapshots.load import load
 from codexd.runtime.snapshots.writer import SnapshotWriter, find_folds
-from codexd_eventstore.store import EventStore
+from codexd_eventstore.reading import records, records_back
+from codexd_eventstore.store import EventLog, EventStore
 
 # Records read at a time: about the turns that are needed.
 _BACK_RECORDS: Final = 256
@@ -49,25 +50,22 @@ async def fill_of(store: EventStore, thread_id: ThreadId, version: int) -> Conte
             return window
         # It takes snapshots on its way, so this is done once.
         folds = (await load(store, thread_id, SnapshotWriter(store, thread_id))).folds
-    window, after = folds.usage.window, folds.version
-    while after < version:
-        for record in await store.read(thread_id, after=after, limit=version - after):
-            window, after = fold_window(window, decode_record(record.line).event), record.seq
+    window = folds.usage.window
+    async for record in records(store, thread_id, after=folds.version, upto=version):
+        window = fold_window(window, decode_record(record.line).event)
     return window
 
 
-async def _read_back(store: EventStore, thread_id: ThreadId, version: int) -> ContextWindow | None:
+async def _read_back(log: EventLog, thread_id: ThreadId, version: int) -> ContextWindow | None:
     """The fill by the end of the log; None where that does not say it."""
-    tail, at = _Tail(), version + 1
-    while at > 1:
-        if version - at >= _BACK_RECORDS_MAX:
+    tail = _Tail()
+    async for record in records_back(log, thread_id, before=version + 1, limit=_BACK_RECORDS):
+        if version - record.seq >= _BACK_RECORDS_MAX:
             return None
-        for record in await store.read_back(thread_id, before=at, limit=_BACK_RECORDS):
-            at = record.seq
-            if not tail.is_settled or record.type == InputQueued.type:
-                tail.take(decode_record(record.line).event)
-            if tail.suffices:
-                return tail.window
+        if not tail.is_settled or record.type == InputQueued.type:
+            tail.take(decode_record(record.line).event)
+        if tail.suffices:
+            break
     return tail.window
 
 
