@@ -128,8 +128,14 @@ async def test_whatever_is_found_there_at_the_start_the_answers_are_the_same(
             second = home.start()
             async with connected(home.socket) as client:
                 assert await everything(client) == before
+                status = await client.call("server/status")
                 if mishap is not None:  # What is searched has to be written down first.
                     await until_found_again(client, found)
+                    assert "unindexed" not in status
+                else:
+                    assert "index.sqlite" in status["unindexed"]
+                    refusal = await client.refused("thread/search", searchTerm="words")
+                    assert refusal.message.startswith("nothing was searched: ")
                 await client.call("thread/resume", threadId=thread)
                 assert (await client.run_turn(thread, "say 1"))["status"] == "completed"
                 await everything(client)

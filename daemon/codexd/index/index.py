@@ -65,7 +65,8 @@ COMPARE_BLIND_SECONDS: Final = 60.0
 RETRY_SECONDS: Final = 1.0
 # A search in everything takes milliseconds; one that takes this long is asked for too much.
 READ_SECONDS_MAX: Final = 10.0
-
+# A file that is broken so often in one request is on a broken disk.
+REBUILDS_MAX: Final = 5
 # How often a reader looks at the clock, in steps of SQLite's machine: every few milliseconds.
 STEPS_BETWEEN_LOOKS: Final = 100_000
 # The child found a full disk, or could not be started at all.
@@ -79,7 +80,7 @@ class SearchIndex:
 
     def __init__(self, state_dir: Path, data_dir: Path, is_loaded: Callable[[str], bool]) -> None:
         self._connections = Connections(state_dir)
-        self._logs = LogFiles(data_dir)
+        self.logs = LogFiles(data_dir)
         self._is_loaded = is_loaded
         self._writing, self._reading = trio.Lock(), trio.Lock()
         self._dirty: set[str] = set()
@@ -88,6 +89,7 @@ class SearchIndex:
         self._begun = self._ended = 0  # batches
         self._settled, self._advanced = trio.Event(), trio.Event()
         self._stopping = False
+        self._complaint = ""  # the last one in the log
         self._is_blind = True
         self._is_compared = False  # with the folders, since the daemon started or the file was made
         self.progress: Progress | None = None  # of the comparison that runs, if one does
@@ -118,25 +120,21 @@ class SearchIndex:
 
     async def make_anew(self, why: str) -> None:
         """Throw the file away, with all that is left in it of what the logs do not have any more."""
-        async with self._writing, self._reading:
-            log.info("the index is made anew: %s", why)
-            await trio.to_thread.run_sync(self._connections.throw_away)
-            self._is_compared = False
-        self._compare.set()
+        await self._start_anew(self._connections.file, why)
 
     async def read(self, ask: Callable[[sqlite3.Connection], T], *, loaded_too: bool = True) -> T:
         """An answer out of it, with whatever was acknowledged before. Raises: IndexUnavailable.
 
         `loaded_too`: of loaded threads as well, for who does not ask those themselves.
         """
+        await self._first_page()  # First, as it raises where no index can be opened.
         await self._flush(lambda stream: loaded_too or not self._is_loaded(stream))
-        await self._first_page()
         return await self._ask(ask)
 
     async def glance(self, ask: Callable[[sqlite3.Connection], T]) -> T:
         """The same, as soon as it is known how much there is."""
-        await self._flush(lambda _: True)
         await self._first_page(counted=True)
+        await self._flush(lambda _: True)
         return await self._ask(ask)
 
     async def _ask(self, ask: Callable[[sqlite3.Connection], T]) -> T:
@@ -164,7 +162,7 @@ class SearchIndex:
         """
 
         def looked() -> tuple[Known | None, set[str]]:
-            writer = Writer(self._connections.writer, self._logs)
+            writer = Writer(self._connections.writer, self.logs)
             if writer.take(stream, bytes_max=LIVE_BYTES_MAX) == "large":
                 return None, {stream}
             writer.flush()
@@ -195,7 +193,7 @@ class SearchIndex:
             try:
                 await self._take(streams)
             except IndexUnavailable as error:
-                log.warning("the index is behind: %s", error)
+                self._complain_of(error)
                 self.changed(streams)
                 await trio.sleep(RETRY_SECONDS)
             finally:
@@ -205,7 +203,7 @@ class SearchIndex:
 
     async def _take(self, streams: set[str]) -> None:
         def taken() -> tuple[set[str], set[str], dict[str, str]]:
-            writer = Writer(self._connections.writer, self._logs)
+            writer = Writer(self._connections.writer, self.logs)
             large = {
                 stream
                 for stream in streams
@@ -218,6 +216,12 @@ class SearchIndex:
         large, orphaned, damaged = await self._do(self._writing, taken)
         _complain(damaged)
         self._leave_to_child(large | orphaned)
+
+    def _complain_of(self, error: Exception) -> None:
+        """Log once for each reason: what fails is tried again every few seconds."""
+        if str(error) != self._complaint:
+            self._complaint = str(error)
+            log.warning("the index is behind: %s", error)
 
     def _leave_to_child(self, streams: set[str]) -> None:
         self._for_child |= streams
@@ -235,7 +239,7 @@ class SearchIndex:
             try:
                 await self._compared(() if whole else sorted(only))
             except (IndexUnavailable, ChildFailed, OSError) as error:
-                log.warning("the index is behind: %s", error)
+                self._complain_of(error)
                 self._for_child |= only
                 is_broken_now = isinstance(error, ChildFailed) and error.is_broken
                 await trio.sleep(RETRY_SECONDS if is_broken_now else CHILD_RETRY_SECONDS)
@@ -261,7 +265,7 @@ class SearchIndex:
         file = self._connections.file
         try:
             await Child(
-                self._logs.root, self._connections.path, check=self._connections.is_doubtful
+                self.logs.root, self._connections.path, check=self._connections.is_doubtful
             ).run(only, self._advance)
         except ChildFailed as failed:
             if failed.is_broken:
@@ -292,7 +296,7 @@ class SearchIndex:
         await self._let_others_start()
         self._is_blind = False
         try:
-            await watch_logs(self._logs, self._is_loaded, self.changed, self._compare_with_folders)
+            await watch_logs(self.logs, self._is_loaded, self.changed, self._compare_with_folders)
         except* (OSError, ImportError, RuntimeError) as errors:  # RuntimeError: of the library
             reason = errors.exceptions[0]
             log.warning("logs that others put in or take away are seen late: %s", reason)
@@ -319,19 +323,19 @@ class SearchIndex:
             return
         self._compare.set()
         with trio.move_on_after(FIRST_PAGE_SECONDS_MAX):
-            while not self._is_compared and not self._has_first_page(counted=counted):
+            while not self._is_compared:
+                now = self.progress
+                if now is not None and (counted or now.total > 0 or now.done >= FIRST_THREADS):
+                    return
                 await self._advanced.wait()
-
-    def _has_first_page(self, *, counted: bool) -> bool:
-        now = self.progress
-        return now is not None and (counted or now.total > 0 or now.done >= FIRST_THREADS)
 
     # What runs in a thread.
 
     async def _do(self, lock: trio.Lock, ask: Callable[[], T]) -> T:
         """What a function says of the index, asked again where that had to be made anew."""
         sqlite3 = load_sqlite()
-        while True:
+        why = ""
+        for _ in range(REBUILDS_MAX):
             await self._ensure_open()
             async with lock:
                 file = self._connections.file
@@ -339,15 +343,12 @@ class SearchIndex:
                     continue  # Whoever had the lock before found it broken.
                 try:
                     return await trio.to_thread.run_sync(ask)
-                except sqlite3.Error as error:
-                    if not is_broken(error):
+                except (sqlite3.Error, Rotten, OSError) as error:
+                    if not isinstance(error, Rotten) and not is_broken(error):
                         raise IndexUnavailable(f"{self._connections.path}: {error}") from error
                     why = str(error)
-                except Rotten as error:
-                    why = str(error)
-                except OSError as error:
-                    raise IndexUnavailable(f"{self._connections.path}: {error}") from error
             await self._start_anew(file, why)
+        raise IndexUnavailable(f"{self._connections.path}: broken {REBUILDS_MAX} times: {why}")
 
     async def _ensure_open(self) -> None:
         """Connect to the file that is there now: somebody may have removed the one before."""
@@ -367,8 +368,8 @@ class SearchIndex:
         async with self._writing, self._reading:
             if self._connections.file != file:
                 return  # Somebody else did.
-            log.warning("the index is made anew: %s", why)
-            await trio.to_thread.run_sync(self._connections.start_anew)
+            log.warning("the index is rebuilt: %s", why)
+            await trio.to_thread.run_sync(self._connections.throw_away)
             self._is_compared = False
         self._compare.set()
 
@@ -377,13 +378,13 @@ class SearchIndex:
         writer = self._connections.writer
         if self._connections.is_doubtful or self._knows_many:
             return False
-        for number, _ in enumerate(self._logs.streams()):
+        for number, _ in enumerate(self.logs.streams()):
             if number >= MANY_THREADS:
                 return False
-        differences = Differences(writer, self._logs)
+        differences = Differences(writer, self.logs)
         if differences.count > CHANGED_HERE_MAX or differences.size > CHANGED_BYTES_HERE_MAX:
             return False
-        reconcile(writer, self._logs, lambda progress: _complain(progress.damaged))
+        reconcile(writer, self.logs, lambda progress: _complain(progress.damaged))
         return True
 
     async def _close(self) -> None:

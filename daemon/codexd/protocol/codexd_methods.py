@@ -44,6 +44,8 @@ class ServerStatusResponse(msgspec.Struct, frozen=True, rename="camel"):
     connections: int = 0
     started_at: int = 0  # Unix seconds
     troubles: tuple[ThreadTrouble, ...] = ()
+    # Why no index can be opened: lists are folded from the logs, slowly, and searches are refused.
+    unindexed: str | msgspec.UnsetType = msgspec.UNSET
     indexing: Indexing | None = None  # set while not all threads are in lists and searches
 
 

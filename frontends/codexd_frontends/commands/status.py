@@ -7,7 +7,7 @@ import argparse
 import msgspec
 
 from codexd import __version__
-from codexd.protocol.codexd_methods import Indexing, ServerStatusResponse, ThreadTrouble
+from codexd.protocol.codexd_methods import ServerStatusResponse, ThreadTrouble
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import default_socket_path
 from codexd_frontends.cli.thread_ref import indexed
@@ -43,14 +43,18 @@ def status_lines(status: ServerStatusResponse, console: Console) -> list[str]:
         f"  socket   {status.socket or console.socket_path}",
         f"  home     {status.home}",
         f"  threads  {threads.total}, {threads.loaded} loaded, {threads.running} running",
-        *indexing_lines(status.indexing),
+        *indexing_lines(status),
         *(line for trouble in status.troubles for line in trouble_lines(trouble)),
     ]
 
 
-def indexing_lines(indexing: Indexing | None) -> list[str]:
-    """How far lists and searches have come, where they have not everything."""
-    return [] if indexing is None else [f"  index    {indexed(indexing)}"]
+def indexing_lines(status: ServerStatusResponse) -> list[str]:
+    """How far lists and searches have come, where they have not everything, or why there is no index."""
+    if status.unindexed is not msgspec.UNSET:
+        return [
+            f"  index    none, so lists are slow and searches refused: {one_line(status.unindexed)}"
+        ]
+    return [] if status.indexing is None else [f"  index    {indexed(status.indexing)}"]
 
 
 def trouble_lines(trouble: ThreadTrouble) -> list[str]:

@@ -110,10 +110,15 @@ def is_thread(stream: str) -> bool:
 def nothing_known(found: StreamEntry, known: Known) -> str | None:
     """Why a thread is in no list though its log has no broken record; None where it is in one."""
     if known.place == 0:
-        return f"no record in {found.path} can be read" if is_old(found) else None
+        return nothing_read(found)
     if known.summary.started is None and known.place >= found.size_bytes and is_thread(known.id):
         return NO_BEGINNING
     return None
+
+
+def nothing_read(found: StreamEntry) -> str | None:
+    """What is wrong with a log from which no record can be read; None while it may still be written."""
+    return f"no record in {found.path} can be read" if is_old(found) else None
 
 
 def title_of(summary: Summary) -> str:

@@ -11,7 +11,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
-from codexd.index.store.fallback import Elsewhere
 from codexd.index.store.schema import (
     COMPLETE,
     fact,
@@ -22,6 +21,7 @@ from codexd.index.store.schema import (
     open_to_read,
     remove_index,
 )
+from codexd_eventstore.disk.files import make_folders
 
 if TYPE_CHECKING:
     import sqlite3
@@ -31,8 +31,6 @@ log = logging.getLogger(__name__)
 FILE_NAME: Final = "index.sqlite"
 # An index up to this size is checked at once after an unclean end; a larger one by the child.
 CHECKED_AT_ONCE_BYTES_MAX: Final = 4 * 1024 * 1024
-# A file that is broken again and again is its disk's doing: it is made anew so often, and then elsewhere.
-ANEW_MAX: Final = 5
 # Up to so many logs are compared within the daemon, in a fraction of a second.
 MANY_THREADS: Final = 2000
 
@@ -59,7 +57,7 @@ def load_sqlite() -> ModuleType:
 class Connections:
     """Both, to whatever file is there."""
 
-    def __init__(self, state_dir: Path, temporary: Path | None = None) -> None:
+    def __init__(self, state_dir: Path) -> None:
         self.path = state_dir / FILE_NAME
         self.file: File | None = None  # that they are connected to
         self.is_complete = False  # every log was looked at since the file was made
@@ -67,9 +65,6 @@ class Connections:
         self.is_doubtful = False  # its end was unclean, and nobody has checked it yet
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
-        self._anew = 0
-        self._elsewhere = Elsewhere(temporary)
-        self._is_swept = False
 
     @property
     def writer(self) -> sqlite3.Connection:
@@ -89,31 +84,22 @@ class Connections:
         return self.file is not None and _identity(self.path) == self.file
 
     def open(self) -> None:
-        """Connect, to a file elsewhere if need be. Raises: sqlite3.Error, OSError."""
+        """Connect; a broken file is replaced by an empty one. Raises: sqlite3.Error, OSError."""
         import sqlite3
 
         self.drop()
-        if not self._is_swept:
-            self._is_swept = True
-            self._elsewhere.remove_left_behind()
         try:
             self._open()
         except sqlite3.DatabaseError as error:
             if not is_broken(error):
                 raise
-            log.warning("the index is made anew: %s", error)
-            self.start_anew()
+            log.warning("the index is rebuilt: %s", error)
+            self.throw_away()
             self._open()
 
     def _open(self) -> None:
-        import sqlite3
-
-        try:
-            self._writer = writer = open_index(self.path)
-        except (OSError, sqlite3.Error) as error:
-            log.warning("there is no index in %s, but elsewhere: %s", self.path, error)
-            self._go_elsewhere()
-            self._writer = writer = open_index(self.path)
+        make_folders(self.path.parent)  # It may have been removed.
+        self._writer = writer = open_index(self.path)
         self.is_doubtful = bool(fact(writer, _OPEN))
         if self.is_doubtful and self.path.stat().st_size <= CHECKED_AT_ONCE_BYTES_MAX:
             if not is_whole(writer):
@@ -132,15 +118,6 @@ class Connections:
     def tidy(self) -> None:
         """Give back the room that a large batch has left behind."""
         self.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-
-    def start_anew(self) -> None:
-        """Throw the file away, because it is broken."""
-        self._anew += 1
-        self.throw_away()
-        if self._anew > ANEW_MAX:
-            self._anew = 0
-            self._go_elsewhere()
-        self.is_complete = self.is_doubtful = False
 
     def throw_away(self) -> None:
         """Remove the file, broken or not."""
@@ -164,10 +141,6 @@ class Connections:
             with suppress(sqlite3.Error):
                 note(self._writer, _OPEN, 0)
         self.drop()
-        self._elsewhere.leave()
-
-    def _go_elsewhere(self) -> None:
-        self.path = self._elsewhere.take() / FILE_NAME
 
 
 def _identity(path: Path) -> File | None:

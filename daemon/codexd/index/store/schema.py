@@ -117,7 +117,7 @@ class Rotten(Exception):
     """A row is not as it was written, and SQLite does not know: it keeps no checksums."""
 
 
-def is_broken(error: sqlite3.Error) -> bool:
+def is_broken(error: Exception) -> bool:
     """Whether the file is no use any more, as opposed to one that cannot be written just now."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     is_foreign = code == _GENERAL and str(error).startswith(_FOREIGN)

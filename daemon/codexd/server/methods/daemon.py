@@ -118,6 +118,7 @@ async def server_status(
             started_at=services.started_at_ms // 1000,
             troubles=tuple(_troubles(services, await services.directory.damaged())),
             indexing=services.directory.indexing,
+            unindexed=services.directory.unindexed or msgspec.UNSET,
         )
     )
 

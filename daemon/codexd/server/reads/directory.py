@@ -13,11 +13,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+import trio
 
 from codexd.core.events.events import InvalidEvent
 from codexd.core.state.visibility import Visibility
 from codexd.core.values.ids import ThreadId
-from codexd.index.build.rows import NO_BEGINNING, is_thread
+from codexd.index.build.rows import NO_BEGINNING, is_thread, nothing_read
 from codexd.index.index import IndexUnavailable, SearchIndex
 from codexd.index.query.listing import (
     ListCursor,
@@ -60,6 +61,7 @@ class Directory:
 
     def __init__(self, store: EventStore, supervisor: Supervisor, index: SearchIndex) -> None:
         self._store, self._supervisor, self.index = store, supervisor, index
+        self.unindexed: str | None = None  # why there was no index to read, last time
 
     @property
     def indexing(self) -> Indexing | None:
@@ -158,8 +160,10 @@ class Directory:
         """Threads whose logs do not read to their ends, as far as that is known."""
         try:
             found = await self.index.glance(lambda index: damaged(index, DAMAGED_SHOWN_MAX))
-        except IndexUnavailable:
+        except IndexUnavailable as error:
+            self.unindexed = str(error)
             return {}
+        self.unindexed = None
         loaded = {thread.thread_id for thread in self._supervisor.threads}
         return {
             ThreadId(name): unreadable(ThreadId(name), why)
@@ -176,37 +180,52 @@ class Directory:
             known = await self.index.look(thread_id)
         except IndexUnavailable as error:
             log.warning("thread %s is folded from its log: %s", thread_id, error)
-            known = None
+            known, damage = None, await self._nothing_read(thread_id)
+        else:
+            damage = known.damage if known is not None else None
         if known is not None and known.damage is None and known.summary.started is not None:
             return Row(thread_id, known.summary, known.path)
         try:
             row = await self._folded(thread_id)
         except NotFound:
-            if known is None or known.damage is None:
+            if damage is None:
                 raise
-            raise Damaged(f"thread {thread_id} cannot be read: {known.damage}") from None
+            raise Damaged(f"thread {thread_id} cannot be read: {damage}") from None
         if row.summary.started is None or row.summary.settings is None:
             raise InvalidEvent(f"thread {thread_id}: {NO_BEGINNING}")
         return row
 
     async def _folded_rows(self, wanted: Wanted) -> list[Row]:
         rows = []
-        for entry in await self._store.streams(archived=wanted.archived):
+        for entry in await trio.to_thread.run_sync(list, self.index.logs.streams()):
             thread_id = ThreadId(entry.stream)
-            if self._supervisor.loaded(thread_id) is not None or not is_thread(thread_id):
+            if entry.archived != wanted.archived or not is_thread(thread_id):
+                continue
+            if self._supervisor.loaded(thread_id) is not None:
                 continue
             try:
                 row = await self._folded(thread_id)
                 if row.summary.started is None:
                     row = Row(thread_id, row.summary, row.path, NO_BEGINNING)
             except NotFound:
-                continue  # It was deleted or moved since the folder was read.
+                damage = await self._nothing_read(thread_id)
+                if damage is None:
+                    continue  # It was deleted or moved since the folder was read.
+                row = Row(thread_id, Summary(), None, damage)
             except (StoreError, InvalidEvent) as error:
                 log.error("thread %s is damaged: %s", thread_id, error)
                 row = Row(thread_id, Summary(), None, str(error))
             if wanted.has(row):
                 rows.append(row)
         return rows
+
+    async def _nothing_read(self, thread_id: ThreadId) -> str | None:
+        """What is wrong with a log that the store does not find and its folder has; None: it is not there."""
+        try:
+            found = await trio.to_thread.run_sync(self.index.logs.find, thread_id)
+        except OSError as error:
+            return f"no record in its log can be read: {error}"
+        return None if found is None else nothing_read(found)
 
     async def _folded(self, thread_id: ThreadId) -> Row:
         head = await self._store.head(thread_id)
