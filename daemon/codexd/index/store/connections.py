@@ -21,7 +21,7 @@ from codexd.index.store.schema import (
     open_to_read,
     remove_index,
 )
-from codexd_eventstore.disk.files import make_folders
+from codexd.machine.paths import make_folders
 
 if TYPE_CHECKING:
     import sqlite3
