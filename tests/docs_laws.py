@@ -40,7 +40,7 @@ OF_THE_ARCHITECTURE: dict[int, str] = {
         core/test_archiving_and_renaming core/test_what_counts_after_reverts core/test_taking_turns_back
         eventstore/test_forks_of_forks test_what_only_reads_changes_nothing""",
     9: """
-        index/test_the_index_equals_the_logs index/test_an_index_elsewhere daemon/test_listing_from_the_index""",
+        index/test_the_index_equals_the_logs daemon/test_whatever_happens_to_the_state_folder daemon/test_listing_from_the_index""",
     10: """
         core/test_reading_old_logs core/test_reading_images_of_old_logs core/test_reading_reviews_of_old_logs
         eventstore/test_logs_of_any_shape""",
@@ -68,10 +68,9 @@ OF_MODULES: dict[str, str] = {
     "codexd.importing.writing": """
         importing/test_importing_into_a_store core/test_a_past_from_elsewhere_grants_nothing""",
     "codexd.index.build.writer": "index/test_the_index_equals_the_logs",
-    "codexd.index.index": "index/test_the_process_that_indexes index/test_an_index_elsewhere",
+    "codexd.index.index": "index/test_the_process_that_indexes daemon/test_whatever_happens_to_the_state_folder",
     "codexd.index.query.listing": "daemon/test_listing_from_the_index",
-    "codexd.index.store.connections": "index/test_an_index_elsewhere",
-    "codexd.index.store.fallback": "index/test_an_index_elsewhere",
+    "codexd.index.store.connections": "daemon/test_whatever_happens_to_the_state_folder",
     "codexd.index.store.schema": "index/test_the_index_equals_the_logs",
     "codexd.machine.foreign_files": """
         test_files_that_are_not_files daemon/test_odd_files_hold_up_no_daemon""",
