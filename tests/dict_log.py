@@ -104,7 +104,7 @@ class DictLog:
     async def read(
         self, stream: str, *, after: int = 0, limit: int = PAGE_RECORDS_MAX
     ) -> list[Record]:
-        """The records behind `after`, oldest first."""
+        """The records after `after`, oldest first."""
         await trio.lowlevel.checkpoint_if_cancelled()
         limit = min(limit, PAGE_RECORDS_MAX)
         return bounded(self._held(stream).records[after : after + limit])
@@ -112,7 +112,7 @@ class DictLog:
     async def read_back(
         self, stream: str, *, before: int | None = None, limit: int = PAGE_RECORDS_MAX
     ) -> list[Record]:
-        """The records in front of `before`, newest first."""
+        """The records before `before`, newest first."""
         records = self._held(stream).records
         front = records if before is None else records[: max(0, before - 1)]
         return bounded(front[::-1][: min(limit, PAGE_RECORDS_MAX)])

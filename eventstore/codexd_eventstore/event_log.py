@@ -165,8 +165,8 @@ class Changes(Protocol):
     async def receive(self) -> frozenset[str]:
         """The streams that were appended to, made, moved, rewritten or removed since the last call.
 
-        Waits until there is one. A stream that changed often is told once, and nothing is missed:
-        whoever looks after this returns sees the change.
+        Waits until there is one. A stream that changed often is named once, and nothing is missed:
+        a caller that looks after this returns sees the change.
         """
 
 
@@ -198,7 +198,7 @@ class EventLog(Protocol):
     async def read(
         self, stream: str, *, after: int = 0, limit: int = PAGE_RECORDS_MAX
     ) -> list[Record]:
-        """The records behind `after`, oldest first, a forked stream's inherited ones included.
+        """The records after `after`, oldest first, a forked stream's inherited ones included.
 
         At least one, if there are, and at most `limit` or `PAGE_RECORDS_MAX`; fewer than that where they have
         `PAGE_BYTES_MAX` bytes. Only an empty page says that there are no more. Raises: NotFound, Damaged, StoreFailed.
@@ -207,7 +207,7 @@ class EventLog(Protocol):
     async def read_back(
         self, stream: str, *, before: int | None = None, limit: int = PAGE_RECORDS_MAX
     ) -> list[Record]:
-        """The records in front of `before` (None: from the end), newest first; bounded in the same way."""
+        """The records before `before` (None: from the end), newest first; bounded in the same way."""
 
     def subscribe(self, stream: str, *, after: int = 0) -> AbstractContextManager[Subscription]:
         """Follow a stream from a position for as long as the context lasts."""

@@ -3,7 +3,7 @@
 A **draft** is text that is not yet a fact: it grows beside the log and is dropped when the fact is appended.
 A **blob** is bytes under the name of their own sha256. A **snapshot** is a fold of a stream's first records.
 
-Whoever needs the log alone takes an `EventLog`; whoever needs more names which part. All of the contract can
+A caller that needs the log alone takes an `EventLog`; another names the part that it needs. All of the contract can
 be imported from here.
 """
 
@@ -157,7 +157,7 @@ class Sidecar(Protocol):
         """The newest snapshot of that name that the log still agrees with."""
 
     async def set_snapshot(self, stream: str, name: str, snapshot: Snapshot) -> None:
-        """Keep it instead of the one before. It may be lost; whoever finds none folds the log."""
+        """Keep it instead of the one before. It may be lost; without one the log is folded."""
 
     async def checkpoint(self, consumer: str, stream: str) -> int:
         """How far a consumer has come in a stream; 0 at first."""

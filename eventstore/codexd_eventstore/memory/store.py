@@ -142,7 +142,7 @@ class MemoryStore:
     async def read(
         self, stream: str, *, after: int = 0, limit: int = PAGE_RECORDS_MAX
     ) -> list[Record]:
-        """The records behind `after`, oldest first."""
+        """The records after `after`, oldest first."""
         await trio.lowlevel.checkpoint_if_cancelled()
         after = max(after, 0)
         return bounded(self._held(stream).records[after : after + min(limit, PAGE_RECORDS_MAX)])
@@ -150,7 +150,7 @@ class MemoryStore:
     async def read_back(
         self, stream: str, *, before: int | None = None, limit: int = PAGE_RECORDS_MAX
     ) -> list[Record]:
-        """The records in front of `before`, newest first."""
+        """The records before `before`, newest first."""
         await trio.lowlevel.checkpoint_if_cancelled()
         held = self._held(stream)
         end = held.version if before is None else max(0, min(held.version, before - 1))
@@ -168,7 +168,7 @@ class MemoryStore:
         return self._held(stream)
 
     async def piece(self, stream: str, after: int) -> list[Record]:
-        """For subscriptions: some records behind `after`."""
+        """For subscriptions: some records after `after`."""
         return await self.read(stream, after=after)
 
     async def head(self, stream: str) -> Head:

@@ -143,7 +143,7 @@ class JsonlStore:
     async def read(
         self, stream: str, *, after: int = 0, limit: int = PAGE_RECORDS_MAX
     ) -> list[Record]:
-        """The records behind `after`, oldest first."""
+        """The records after `after`, oldest first."""
         log = await self._open_logs.open(stream)
         after = max(after, 0)
         last = min(log.version, after + min(limit, PAGE_RECORDS_MAX))
@@ -152,7 +152,7 @@ class JsonlStore:
     async def read_back(
         self, stream: str, *, before: int | None = None, limit: int = PAGE_RECORDS_MAX
     ) -> list[Record]:
-        """The records in front of `before`, newest first."""
+        """The records before `before`, newest first."""
         log = await self._open_logs.open(stream)
         last = log.version if before is None else min(log.version, before - 1)
         first = max(1, last - min(limit, PAGE_RECORDS_MAX) + 1)
@@ -174,7 +174,7 @@ class JsonlStore:
         return self._open_logs.get(stream) or await self._open_logs.open(stream)
 
     async def piece(self, stream: str, after: int) -> list[Record]:
-        """For subscriptions: some records behind `after`."""
+        """For subscriptions: some records after `after`."""
         log = await self._open_logs.open(stream)
         return await read_piece(self._open_logs, self._fs, log, after)
 

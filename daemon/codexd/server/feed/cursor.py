@@ -35,7 +35,7 @@ async def wire_at(thread: ThreadActor, after: After) -> ClientProjection:
 
 
 async def _waiting(thread: ThreadActor, start: int, seq: int) -> tuple[InputQueued, ...]:
-    """The inputs that were queued before `start`, and whose turns begin behind `seq` or have yet to begin."""
+    """The inputs that were queued before `start`, and whose turns begin after `seq` or have yet to begin."""
     store, stream = thread.world.store, thread.thread_id
     wanted = {queued.item_id for queued in thread.state.queue}
     seen: set[ItemId] = set()

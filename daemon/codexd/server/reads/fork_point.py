@@ -1,4 +1,4 @@
-"""Where a thread may be forked: behind a turn, or in front of one. Looked for from the end, where people look.
+"""Where a thread may be forked: after a turn, or before one. Looked for from the end, where people look.
 
 A fork has what was so when its turn ended. So a turn that was taken back can be forked at, and the fork has it:
 nothing that was said is out of reach.
@@ -31,12 +31,12 @@ async def fork_point(parent: ThreadActor, last_turn: str | None, before_turn: st
         raise invalid_params("expected lastTurnId or beforeTurnId, found both; nothing was forked")
     log, thread_id = parent.world.store, parent.thread_id
     if before_turn is not None:
-        return await _in_front_of(log, thread_id, parent.version, before_turn)
+        return await _before(log, thread_id, parent.version, before_turn)
     assert last_turn is not None
-    return await _behind(log, thread_id, parent.version, last_turn)
+    return await _after(log, thread_id, parent.version, last_turn)
 
 
-async def _behind(log: EventLog, thread_id: ThreadId, version: int, turn_id: str) -> int:
+async def _after(log: EventLog, thread_id: ThreadId, version: int, turn_id: str) -> int:
     """The end of a turn."""
     end: int | None = None  # of the turn that is being passed
     async for record in records_back(log, thread_id, before=version + 1, limit=BACK_RECORDS):
@@ -49,8 +49,8 @@ async def _behind(log: EventLog, thread_id: ThreadId, version: int, turn_id: str
     raise _unknown(thread_id, turn_id)
 
 
-async def _in_front_of(log: EventLog, thread_id: ThreadId, version: int, turn_id: str) -> int:
-    """The last event in front of a turn and of the input that it began with."""
+async def _before(log: EventLog, thread_id: ThreadId, version: int, turn_id: str) -> int:
+    """The last event before a turn and of the input that it began with."""
     found = False
     async for record in records_back(log, thread_id, before=version + 1, limit=BACK_RECORDS):
         if found and record.type in _ENDS | MARKER_TYPES:

@@ -25,7 +25,7 @@ class RevertPoint(msgspec.Struct, frozen=True):
 
 
 async def revert_point(thread: ThreadActor, turn_id: str) -> RevertPoint:
-    """The end of the turn in front of one, among those that count. Raises: RpcError, StoreError."""
+    """The end of the turn before another, among those that count. Raises: RpcError, StoreError."""
     turns, passed, found = thread.summary.turns, 0, False
     visibility, back = Visibility(thread.summary.reverts), _back(thread)
     async for record in back:
@@ -42,7 +42,7 @@ async def revert_point(thread: ThreadActor, turn_id: str) -> RevertPoint:
 
 
 async def newest_compaction(thread: ThreadActor) -> tuple[int, bool]:
-    """The record of the last compaction that counts, and whether there is one in front of it.
+    """The record of the last compaction that counts, and whether there is one before it.
 
     Raises: RpcError, StoreError.
     """

@@ -59,7 +59,7 @@ class TurnReader:
         return await _folded([*await self._inputs(last, missing), *on])
 
     async def back(self, before: int | None, count: int) -> list[TurnView]:
-        """The last so many turns that begin in front of an event, oldest first, each of them whole."""
+        """The last so many turns that begin before an event, oldest first, each of them whole."""
         back: list[Recorded] = []
         begun, missing, steps = 0, set[ItemId](), Steps()
         at = before
@@ -101,7 +101,7 @@ class TurnReader:
         return rest
 
     async def _inputs(self, before: int | None, wanted: set[ItemId]) -> list[Recorded]:
-        """Inputs that stand in front of an event: one waits for its turn, maybe through others."""
+        """Inputs that stand before an event: one waits for its turn, maybe through others."""
         return await queued_before(self._log, self._stream, before, wanted)
 
 
