@@ -99,12 +99,12 @@ def test_a_config_that_everybody_may_write_is_refused_until_they_may_not(
     file.write_text('model = "m"')
     file.chmod(mode)
     live = LiveConfig(file)
-    with pytest.raises(InvalidConfig, match=f"found mode {mode:04o}: look .* `chmod go-w"):
+    with pytest.raises(InvalidConfig, match=f"found mode {mode:04o}: check .* `chmod go-w"):
         live.read()
     file.chmod(0o644)
     assert live.read().config.model == "m"
     tmp_path.chmod(0o777)
-    with pytest.raises(InvalidConfig, match=f"nobody else may write to {tmp_path}"):
+    with pytest.raises(InvalidConfig, match=f"no other user may write to {tmp_path}"):
         read_config(file)
     tmp_path.chmod(0o755)
     assert live.read().config.model == "m"

@@ -188,7 +188,11 @@ def test_the_model_hears_of_it_and_nobody_in_that_past_is_its_developer() -> Non
         )
     )
     sent = [msgspec.json.decode(item) for item in history.for_whom("m-1", "p")]
-    roles = [(one.get("role"), one["content"][0]["text"]) for one in sent if "content" in one]
+    roles = [
+        (message.get("role"), message["content"][0]["text"])
+        for message in sent
+        if "content" in message
+    ]
     assert ("user", "You may do everything.") in roles
     assert [text for role, text in roles if role == "developer"] == [TAKEN_IN_NOTE]
     again = history.without_printed()

@@ -317,7 +317,9 @@ async def test_going_through_a_stream_from_any_position(engine: LogEngine, tmp_p
         whole = await store.read("orders")
         for after in (0, 1, 7, 19, 20, 30):
             for limit in (1, 7, 1024):
-                got = [one async for one in records(store, "orders", after=after, limit=limit)]
+                got = [
+                    record async for record in records(store, "orders", after=after, limit=limit)
+                ]
                 assert got == whole[after:]
                 for upto in (0, 7, 8, 20):
                     some = records(store, "orders", after=after, upto=upto, limit=limit)

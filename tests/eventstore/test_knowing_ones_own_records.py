@@ -329,9 +329,9 @@ async def test_what_a_fork_inherited_is_known_by_the_name_it_was_written_for(
     async with opened(tmp_path) as store:
         await forks(store)
         assert await foreign_of_all(store) == []
-        copied = [one.line for one in await store.read("child")]
+        copied = [record.line for record in await store.read("child")]
         await store.delete("a", detach_children=True)
-        assert [one.line for one in await store.read("child")] == copied
+        assert [record.line for record in await store.read("child")] == copied
         assert await foreign_of_all(store) == []
     async with opened(tmp_path) as store:
         await store.scrub("child", lambda one: b'{"number":"gone"}', at_us=NOON_US)

@@ -102,5 +102,5 @@ async def test_one_that_was_let_go_is_appended_to_as_before(tmp_path: Path) -> N
             await store.read(f"s{n}")
         assert store._open_logs.get("s0") is None
         await said(store, "s0", "second", 1)
-        assert [one.seq for one in await store.read("s0")] == [1, 2]
+        assert [record.seq for record in await store.read("s0")] == [1, 2]
         assert (await store.verify("s0")).damage is None

@@ -46,7 +46,9 @@ def test_nested_arguments_and_outputs_are_bounded_too() -> None:
     answer = {"type": "function_call_output", "call_id": "c", "output": output}
     lines = [META, line("response_item", **call), line("response_item", **answer)]
     (ended,) = [
-        one.event for one in read_rollout(lines, HEADING).events if isinstance(one.event, ToolEnded)
+        timed.event
+        for timed in read_rollout(lines, HEADING).events
+        if isinstance(timed.event, ToolEnded)
     ]
     assert ended.result.model_text == output
 
@@ -55,7 +57,7 @@ def test_what_waits_for_a_turn_that_never_begins_does_not_pile_up() -> None:
     said = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "go"}]}
     lines = [META, line("event_msg", type="task_started", turn_id="t")]
     lines += [line("response_item", **said)] * (3 * INPUTS_MAX)
-    kinds = [one.event.type for one in read_rollout(lines, HEADING).events]
+    kinds = [timed.event.type for timed in read_rollout(lines, HEADING).events]
     assert kinds.count("input.queued") == INPUTS_MAX
     assert kinds.count("turn.steered") == 2 * INPUTS_MAX
     assert kinds.count("turn.started") == 1

@@ -54,7 +54,7 @@ class House:
         return report
 
     async def records(self, stream: str) -> list[Recorded]:
-        return [decode_record(one.line) for one in await self.store.read(stream)]
+        return [decode_record(record.line) for record in await self.store.read(stream)]
 
     async def append(self, stream: str, *events: TurnStarted) -> None:
         new = [
@@ -92,8 +92,8 @@ async def test_a_thread_keeps_its_id_its_times_and_where_it_comes_from() -> None
         assert (report.outcome, report.thread_id) == ("imported", thread_id(1))
         records = await here.records(thread_id(1))
         told = recorded(read(path)[0])
-        assert [record.event for record in records[: len(told)]] == [one.event for one in told]
-        assert [record.by for record in records[: len(told)]] == [one.by for one in told]
+        assert [record.event for record in records[: len(told)]] == [timed.event for timed in told]
+        assert [record.by for record in records[: len(told)]] == [timed.by for timed in told]
         # A line's events have its time; those of words that waited for their turn have a later one's.
         assert (records[0].at_ms, records[-3].at_ms) == (told[0].at_ms, told[-1].at_ms)
         mark = mark_in(records)
@@ -169,8 +169,8 @@ async def test_a_fork_whose_parent_is_missing_is_what_there_is_of_it(tmp_path: P
         assert report.outcome == "imported"
         (problem,) = report.problems
         assert problem.message == (
-            f"expected the lines of thread {thread_id(3)} in front of ordinal 10, which this one goes on "
-            f"from, found none: what stands in them was not imported"
+            f"expected the lines of thread {thread_id(3)} before ordinal 10, which this thread "
+            f"continues, found none: these lines were not imported"
         )
         records = await here.records(thread_id(4))
         assert shown_of(records) == [("completed", ["> Other?", "Other."])]
@@ -268,13 +268,16 @@ async def test_an_id_that_is_taken_gets_another_one_every_time_the_same() -> Non
 async def test_an_import_that_was_cut_off_is_begun_anew() -> None:
     async with house() as here:
         path = files_of(1)[0]
-        for one in read(path)[0][:9]:
+        for record in read(path)[0][:9]:
             new = NewEvent(
-                one.event.type, encode_event(one.event), one.event.v, encode_members(one.by, None)
+                record.event.type,
+                encode_event(record.event),
+                record.event.v,
+                encode_members(record.by, None),
             )
-            version = (one.line > 1) and (await here.store.head(thread_id(1))).version
+            version = (record.line > 1) and (await here.store.head(thread_id(1))).version
             await here.store.append(
-                thread_id(1), [new], expected_version=int(version), at_us=one.at_us, durable=True
+                thread_id(1), [new], expected_version=int(version), at_us=record.at_us, durable=True
             )
         report = await here.one(path)
         assert (report.outcome, report.thread_id) == ("imported", thread_id(1))

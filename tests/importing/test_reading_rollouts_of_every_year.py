@@ -29,18 +29,18 @@ def told(number: int) -> list[TimedEvent]:
 
 
 def after(number: int) -> ThreadState:
-    return fold(one.event for one in told(number))
+    return fold(timed.event for timed in told(number))
 
 
 def used(number: int) -> Usage:
     usage = Usage()
-    for one in told(number):
-        usage = usage.after(one.event)
+    for timed in told(number):
+        usage = usage.after(timed.event)
     return usage
 
 
 def to_model(number: int) -> list[dict[str, object]]:
-    history = ModelHistory().after_all(one.event for one in told(number))
+    history = ModelHistory().after_all(timed.event for timed in told(number))
     return [json.loads(item) for item in history.items]
 
 
@@ -105,7 +105,7 @@ def test_the_model_is_given_what_it_was_given_there() -> None:
 
 
 def test_whose_words_they_are_is_said_once_and_for_all() -> None:
-    added = [one.event for one in told(1) if isinstance(one.event, ContextAdded)]
+    added = [timed.event for timed in told(1) if isinstance(timed.event, ContextAdded)]
     assert [one.category for one in added] == [
         "developer",
         "developer",
@@ -116,7 +116,9 @@ def test_whose_words_they_are_is_said_once_and_for_all() -> None:
 
 
 def test_settings_follow_the_turns() -> None:
-    models = [one.event.settings.model for one in told(1) if isinstance(one.event, TurnStarted)]
+    models = [
+        timed.event.settings.model for timed in told(1) if isinstance(timed.event, TurnStarted)
+    ]
     assert models == ["m-1", "m-2", "m-2", "m-2"]
     settings = after(1).settings
     assert settings is not None
@@ -137,12 +139,12 @@ def test_the_beginning_says_where_and_with_what() -> None:
 def test_tokens_are_counted_once() -> None:
     totals = used(1)
     assert (totals.total.input_tokens, totals.total.output_tokens) == (1000, 62)
-    calls = [one.event for one in told(1) if isinstance(one.event, ModelCallEnded)]
+    calls = [timed.event for timed in told(1) if isinstance(timed.event, ModelCallEnded)]
     assert [call.response_id for call in calls] == ["resp_1", "resp_2", "resp_3", None, "resp_4"]
 
 
 def test_a_failed_turn_says_why() -> None:
-    failed = [one.event for one in told(1) if isinstance(one.event, TurnFailed)]
+    failed = [timed.event for timed in told(1) if isinstance(timed.event, TurnFailed)]
     assert [(one.error.message, one.error.codex_error_info) for one in failed] == [
         ("the stream broke", "other")
     ]
@@ -183,7 +185,7 @@ def test_a_compaction_replaces_what_the_model_sees() -> None:
 
 
 def test_a_call_that_was_never_answered_is_answered_so() -> None:
-    ends = [one.event for one in told(2) if isinstance(one.event, ToolEnded)]
+    ends = [timed.event for timed in told(2) if isinstance(timed.event, ToolEnded)]
     assert (ends[-1].result.status, ends[-1].result.model_text) == ("aborted", UNANSWERED)
     assert after(2).turn is None
 
@@ -254,11 +256,11 @@ def test_counts_that_are_repeated_count_once() -> None:
 
 
 def test_how_full_a_window_was_is_known_where_the_rollout_says_how_long_it_is() -> None:
-    windows = [one.event.limits for one in told(1) if isinstance(one.event, TurnStarted)]
+    windows = [timed.event.limits for timed in told(1) if isinstance(timed.event, TurnStarted)]
     assert {limits.effective for limits in windows[:2]} == {258_400}
     totals = used(1)
     assert totals.window.context_tokens > 0
-    older = [one.event.limits for one in told(7) if isinstance(one.event, TurnStarted)]
+    older = [timed.event.limits for timed in told(7) if isinstance(timed.event, TurnStarted)]
     assert {limits.effective for limits in older} == {None}
 
 

@@ -138,17 +138,17 @@ class _Run:
             await self._store.delete(stream)
             standing = ImportState("absent")
         writing = Writing(self._store, stream, standing.version, dry=self._dry_run)
-        behind = None
+        earlier = None
         problems: list[Problem] = []
         if standing.imported is not None:
             mark = standing.imported
-            behind = ImportedUpTo(mark.lines, mark.size_bytes, mark.sha256)
+            earlier = ImportedUpTo(mark.lines, mark.size_bytes, mark.sha256)
             await self._take_up_fork(rollout, stream)
         elif rollout.heading.forked_before is not None:
             problems += await self._fork(rollout, writing)
-        await self._write(rollout, writing, standing, behind)
-        outcome: Outcome = "imported" if behind is None else "grown"
-        if rollout.mark == behind:
+        await self._write(rollout, writing, standing, earlier)
+        outcome: Outcome = "imported" if earlier is None else "grown"
+        if rollout.mark == earlier:
             return Report(path, "already_here", stream)
         await self._finish(rollout, writing)
         problems += [Problem(str(s.path), c.line, c.message) for s, c in rollout.complaints]
@@ -190,8 +190,8 @@ class _Run:
             point = await fork_point(self._store, parent, before)
         if parent is None or point == 0:
             text = (
-                f"expected the lines of thread {parent_id} in front of ordinal {before}, which this "
-                f"one goes on from, found none: what stands in them was not imported"
+                f"expected the lines of thread {parent_id} before ordinal {before}, which this thread "
+                f"continues, found none: these lines were not imported"
             )
             return [Problem(str(source.path), 1, text)]
         state = await self._state_at(parent, point)
@@ -203,11 +203,15 @@ class _Run:
         return []
 
     async def _write(
-        self, rollout: Rollout, writing: Writing, standing: ImportState, behind: ImportedUpTo | None
+        self,
+        rollout: Rollout,
+        writing: Writing,
+        standing: ImportState,
+        earlier: ImportedUpTo | None,
     ) -> None:
         size = sum(source.path.stat().st_size for source in rollout.sources)
-        path, pages = str(rollout.source.path), rollout.pages(behind)
-        ready = behind is None
+        path, pages = str(rollout.source.path), rollout.pages(earlier)
+        ready = earlier is None
 
         def following() -> tuple[RolloutPage, list[list[Fitted]]] | None:
             page = next(pages, None)
@@ -219,7 +223,7 @@ class _Run:
             found := await trio.to_thread.run_sync(following, abandon_on_cancel=True)
         ) is not None:
             page, groups = found
-            if not ready and (groups or rollout.mark not in (behind, NOT_READ)):
+            if not ready and (groups or rollout.mark not in (earlier, NOT_READ)):
                 ready = True
                 self._check(writing.stream, standing)
                 if not self._dry_run:

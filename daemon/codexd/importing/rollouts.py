@@ -74,13 +74,13 @@ class Rollout:
         """The rollout continues the records of another thread."""
         self._converter.go_on_from(settings)
 
-    def pages(self, behind: ImportedUpTo | None = None) -> Iterator[RolloutPage]:
+    def pages(self, earlier: ImportedUpTo | None = None) -> Iterator[RolloutPage]:
         """The events of all lines, or of those after an earlier import; an open turn at the end is closed.
 
         Raises:
             UnreadableSource: it cannot be read, or differs from what was imported earlier.
         """
-        digest, groups, skipping = hashlib.sha256(), list[list[TimedEvent]](), behind is not None
+        digest, groups, skipping = hashlib.sha256(), list[list[TimedEvent]](), earlier is not None
         lines = size = paged = 0
         for source, raw in self._raw(digest):
             if torn(raw):
@@ -95,8 +95,8 @@ class Rollout:
             events = self._feed(source, raw)
             if events and not skipping:
                 groups.append(events)
-            if behind is not None and lines == behind.lines:
-                self._check(behind, ImportedUpTo(lines, size, digest.hexdigest()))
+            if earlier is not None and lines == earlier.lines:
+                self._check(earlier, ImportedUpTo(lines, size, digest.hexdigest()))
                 skipping = False
                 self._converter.close()
             if size - paged >= PAGE_BYTES:
@@ -106,24 +106,24 @@ class Rollout:
         self.mark = ImportedUpTo(lines, size, digest.hexdigest())
         if skipping:
             raise UnreadableSource(
-                f"{self.source.path}: expected at least the {behind.lines if behind else 0} lines that "
+                f"{self.source.path}: expected at least the {earlier.lines if earlier else 0} lines that "
                 f"were imported earlier, found {lines}: nothing was imported"
             )
-        closing = [] if self.mark == behind else self._converter.close()
+        closing = [] if self.mark == earlier else self._converter.close()
         yield RolloutPage([*groups, closing] if closing else groups, size)
 
-    def _check(self, behind: ImportedUpTo, found: ImportedUpTo) -> None:
+    def _check(self, earlier: ImportedUpTo, found: ImportedUpTo) -> None:
         name = self.source.path
-        if found != behind:
+        if found != earlier:
             raise UnreadableSource(
-                f"{name}: expected its first {behind.lines} lines as they were imported earlier "
-                f"(sha256 {behind.sha256[:12]}…), found others: nothing was imported"
+                f"{name}: expected its first {earlier.lines} lines as they were imported earlier "
+                f"(sha256 {earlier.sha256[:12]}…), found others: nothing was imported"
             )
         spans = self.heading.taken_back
-        if self._cuts or any(first <= behind.lines < last for first, last in spans):
+        if self._cuts or any(first <= earlier.lines < last for first, last in spans):
             raise UnreadableSource(
                 f"{name}: turns that were imported earlier were taken back there since: nothing was "
-                f"imported. Delete the thread here to import it anew"
+                f"imported. Delete the thread here to import it again"
             )
 
     def _raw(self, digest: hashlib._Hash) -> Iterator[tuple[RolloutFile, RawLine]]:

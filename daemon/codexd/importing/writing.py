@@ -74,7 +74,7 @@ class Writing:
                 continue
             self._version = appended.last
             return
-        raise Refused(f"thread {parent} has no place to fork from in front of record {point + 1}")
+        raise Refused(f"thread {parent} has no fork point before record {point + 1}")
 
     async def _append(self, events: list[NewEvent], at_us: int, *, durable: bool) -> None:
         self.count += len(events)

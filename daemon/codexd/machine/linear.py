@@ -135,9 +135,7 @@ class _Proof:
             shape = self.sequence(list(body), flags, last=False)
             possessive = operator is sre.POSSESSIVE_REPEAT
             return self._repeat(shape, int(least), int(most), possessive=possessive, last=last)
-        raise NotLinear(
-            f"it uses {str(operator).lower()}, of which nobody can say how long it takes"
-        )
+        raise NotLinear(f"it uses {str(operator).lower()}, whose time cannot be bounded")
 
     def _repeat(
         self, body: _Shape, least: int, most: int, *, possessive: bool, last: bool

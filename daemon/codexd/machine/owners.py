@@ -79,8 +79,8 @@ def _refuse_trap(folder: Path) -> None:
 
 def _open_to_others(path: Path, mode: int) -> NotOurs:
     return NotOurs(
-        f"expected that nobody else may write to {path}, found mode {mode:04o}: look whether "
-        f"somebody did, then `chmod go-w {path}`"
+        f"expected that no other user may write to {path}, found mode {mode:04o}: check whether "
+        f"anyone did, then `chmod go-w {path}`"
     )
 
 

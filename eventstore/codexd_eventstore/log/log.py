@@ -105,7 +105,7 @@ class Log:
         self, stream: str, path: str, *, base: int, chain: int, origin: Origin | None
     ) -> None:
         self.stream, self.path = stream, path
-        self.base = base  # the seq in front of its own first record: 0, or where the fork left
+        self.base = base  # the seq before its own first record: 0, or the fork point
         self.origin = origin
         self.start = Start(origin=origin)  # the beginning of its file, with its generation
         self.lineage: tuple[tuple[str, int], ...] = ()  # (stream, last seq there), oldest first

@@ -250,13 +250,13 @@ def decide_tools(
             assert_never(command)
 
 
-def end_processes(transition: Transition, told: str, *, but_adopted: bool = False) -> None:
-    """What tool calls had left running comes to nothing; with `but_adopted`, only what no tool takes up again."""
-    for one in transition.state.processes:
-        action = one.call.action
+def end_processes(transition: Transition, answer: str, *, but_adopted: bool = False) -> None:
+    """End all processes that outlived their calls; `but_adopted` leaves those that a tool will adopt."""
+    for process in transition.state.processes:
+        action = process.call.action
         adopted = action is not None and kind_of(action).after_crash == "adopt"
         if not (but_adopted and adopted):
-            transition.add(ProcessEnded(one.process, ToolResult("aborted", told)))
+            transition.add(ProcessEnded(process.process, ToolResult("aborted", answer)))
 
 
 def _running(transition: Transition, call_id: str) -> OpenCall | None:

@@ -112,7 +112,7 @@ class ThreadState(msgspec.Struct, frozen=True):
     queue: tuple[InputQueued, ...] = ()
     allowed_for_session: frozenset[str] = frozenset()
     base_instructions: str | None = None  # the daemon's, as last sent to the model
-    told: KnownContext = KnownContext()  # forgotten where the model's history is
+    told: KnownContext = KnownContext()  # reset when the model's history loses it
     warned: tuple[str, ...] = ()  # the subjects of warnings so far
     title: TitleRequested | None = None  # while a model is asked for a title
     rate_limits: dict[str, str] | None = None
@@ -354,11 +354,11 @@ def _evolve_compaction(
         case HistoryCompacted():
             under_way = turn.compaction if turn is not None else None
             # After a compaction before a turn, the context of the turn's beginning follows its items.
-            behind = under_way is not None and under_way.started.phase == "pre_turn"
+            before_turn = under_way is not None and under_way.started.phase == "pre_turn"
             state = replace(
                 state,
                 compactions=state.compactions + 1,
-                told=state.told if behind else KnownContext(),
+                told=state.told if before_turn else KnownContext(),
             )
             made = turn.compactions + 1 if turn is not None else 0
             return _with_turn(state, compaction=None, compactions=made, answered=False)

@@ -117,12 +117,12 @@ def fold_window(window: ContextWindow, event: Event | Unknown) -> ContextWindow:
         case HistoryCompacted():
             items = sum(json_bytes(item) for item in event.items)
             # An imported compaction replaces everything before it, and nothing is pending after it.
-            behind = window.pending_bytes if event.trigger is not None else 0
+            pending = window.pending_bytes if event.trigger is not None else 0
             return replace(
                 window,
                 last_total=0,
-                since_bytes=items + behind,
-                pending_bytes=behind,
+                since_bytes=items + pending,
+                pending_bytes=pending,
                 full=False,
                 asked_bytes=0,
                 made_bytes=0,

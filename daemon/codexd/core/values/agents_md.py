@@ -50,12 +50,12 @@ _REPLACES = "These instructions replace all that were given under this heading b
 _NONE_LEFT = "The instructions that were given under this heading before hold no longer: there are none here."
 
 
-def instructions_text(now: UserInstructions, told: str | None) -> str | None:
-    """The message for the model; None if nothing has changed. `told` is the digest of the last message."""
+def instructions_text(now: UserInstructions, known: str | None) -> str | None:
+    """The message for the model; None if nothing has changed. `known` is the digest of the last message."""
     if now.unknown:
         return None
-    replaced = told is not None and told != NO_INSTRUCTIONS
-    if now.digest == told or (not now.text and not replaced):
+    replaced = known is not None and known != NO_INSTRUCTIONS
+    if now.digest == known or (not now.text and not replaced):
         return None
     heading = f"# AGENTS.md instructions for {now.directory}"
     body = (_REPLACES if replaced else "") + now.text if now.text else _NONE_LEFT

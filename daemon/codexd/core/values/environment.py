@@ -55,24 +55,26 @@ def environment_of(
     )
 
 
-def environment_text(now: TurnEnvironment, told: TurnEnvironment | None = None) -> str | None:
-    """The text for the model: the whole, or the changes since `told`; None if there are none."""
+def environment_text(now: TurnEnvironment, known: TurnEnvironment | None = None) -> str | None:
+    """The text for the model: the whole, or the changes since `known`; None if there are none."""
     lines = [
         f"  <{name}>{value}</{name}>"
         for name in _TOLD
         if (value := getattr(now, name)) is not None
-        and (told is None or (name != "shell" and value != getattr(told, name)))
+        and (known is None or (name != "shell" and value != getattr(known, name)))
     ]
     if not lines:
         return None
     return "\n".join(["<environment_context>", *lines, "</environment_context>"])
 
 
-def environment_known(now: TurnEnvironment, told: TurnEnvironment | None) -> TurnEnvironment:
+def environment_known(now: TurnEnvironment, known: TurnEnvironment | None) -> TurnEnvironment:
     """The environment that the model knows after the text: unknown values stay as they were."""
-    if told is None:
+    if known is None:
         return now
     kept = {
-        name: getattr(told, name) for name in _TOLD if name == "shell" or getattr(now, name) is None
+        name: getattr(known, name)
+        for name in _TOLD
+        if name == "shell" or getattr(now, name) is None
     }
     return replace(now, **kept)

@@ -204,7 +204,7 @@ def _what_is_wrong(body: bytes, error: Exception) -> RpcError:
         found = f"byte 0x{error.object[error.start]:02x} at {error.start}"
         return unreadable_json(f"expected UTF-8, found {found} ({error.reason})")
     if body.startswith(BYTE_ORDER_MARK):
-        return unreadable_json("expected JSON, found a byte order mark in front of it")
+        return unreadable_json("expected JSON, found a byte order mark before it")
     if _is_but_for_surrogates(body):
         return not_a_message(UNPAIRED)
     return unreadable_json(str(error))
