@@ -145,14 +145,12 @@ def frame(
         raise Refused(f"an append has 1 to {APPEND_EVENTS_MAX} events, not {len(events)}")
     at = at_text(at_us)
     special = b"" if key is None and origin is None else _first_members(key, origin)
-    synced_member = b""
+    later = b""
     if synced is not None and synced < after:
-        synced_member = _synced(synced)
-        special += synced_member
+        later = _synced(synced)
+        special += later
     elif len(events) > 1:
-        synced_member = _synced(
-            after
-        )  # the first of them is not on disk before the second is framed
+        later = _synced(after)  # the first of them is not on disk before the second is framed
     last = after + len(events)
     records = []
     for seq, event in enumerate(events, after + 1):
@@ -170,7 +168,7 @@ def frame(
         if len(line) > RECORD_BYTES_MAX:
             raise Refused(f"{type_}: {len(line)} bytes are over {RECORD_BYTES_MAX}")
         records.append(Record(seq, line))
-        special = synced_member
+        special = later
     return records
 
 
