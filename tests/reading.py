@@ -15,7 +15,7 @@ from codexd.core.values.items import (
     Reasoning,
     ThreadItem,
 )
-from codexd.projections.clients.deltas import EncodedDelta, Outgoing, TextPart
+from codexd.projections.clients.deltas import EncodedMessage, Outgoing, TextPart
 from codexd.projections.clients.notifications import ApprovalAsked, ApprovalResolved, Saying
 from codexd.protocol import notifications as n
 
@@ -62,7 +62,7 @@ class Reading:
                     self.heard.append(saying.method)
                     self.params.append(saying.params)
                     self._said(saying.params)
-                case EncodedDelta():
+                case EncodedMessage():
                     self.heard.append(saying.method)
                     self._delta(saying)
                 case ApprovalAsked():
@@ -137,7 +137,7 @@ class Reading:
             case _:
                 pass
 
-    def _delta(self, saying: EncodedDelta) -> None:
+    def _delta(self, saying: EncodedMessage) -> None:
         delta = msgspec.json.decode(saying.body, type=_Message).params
         assert delta.item_id in self._begun, f"{delta.item_id} grows before it begins"
         key = (

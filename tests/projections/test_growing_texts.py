@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from codexd.core.values.ids import CallId, ItemId, ThreadId, TurnId
 from codexd.core.values.items import AgentMessage, CommandExecution, Reasoning
 from codexd.projections.clients.deltas import (
-    EncodedDelta,
+    EncodedMessage,
     Outgoing,
     Spoken,
     TextPart,
@@ -48,13 +48,13 @@ def test_pieces_are_deltas_and_offsets_count_bytes() -> None:
     fold.opened(M1, "message", 1)
     said = fold.text(M1, "text", 0, ["Grüße", "", " 🙂"], 5)
     assert said == [
-        EncodedDelta(
+        EncodedMessage(
             "item/agentMessage/delta",
             '{"method":"item/agentMessage/delta","params":{"threadId":"th","turnId":"t1",'
             '"itemId":"m1","delta":"Grüße"},"emittedAtMs":5}'.encode(),
             7,
         ),
-        EncodedDelta(
+        EncodedMessage(
             "item/agentMessage/delta",
             '{"method":"item/agentMessage/delta","params":{"threadId":"th","turnId":"t1",'
             '"itemId":"m1","delta":" 🙂"},"emittedAtMs":5}'.encode(),
@@ -99,7 +99,7 @@ def test_whoever_has_the_first_bytes_is_told_exactly_the_rest(place: int) -> Non
     fold.told(part_key(M1, "text", 0), place)
     said = fold.completed(message(WORDS), 2, begun=False)
     rest = WORDS.encode()[place:]
-    deltas = [one for one in said if isinstance(one, EncodedDelta)]
+    deltas = [one for one in said if isinstance(one, EncodedMessage)]
     assert [delta.offset for delta in deltas] == ([len(WORDS.encode())] if rest else [])
     assert all(b'"delta":"%b"' % rest in delta.body for delta in deltas)
     assert methods(said)[-1] == "item/completed"
@@ -148,7 +148,7 @@ def test_a_cursor_names_a_text(item: str, part: TextPart, index: int, key: str) 
             content=("",) * index + ("abc",) if part == "content" else (),
         )
     )
-    deltas = [o for o in fold.completed(fold_item, 2, begun=False) if isinstance(o, EncodedDelta)]
+    deltas = [o for o in fold.completed(fold_item, 2, begun=False) if isinstance(o, EncodedMessage)]
     assert [(b'"delta":"c"' in delta.body, delta.offset) for delta in deltas] == [(True, 3)]
 
 
@@ -156,7 +156,7 @@ def test_output_grows_and_its_rest_is_told() -> None:
     fold = texts()
     first = fold.output(CallId("c1"), "ä\n", 1)
     rest = fold.output_rest(CallId("c1"), "ä\nb\n", 2)
-    assert [one.offset for one in [*first, *rest] if isinstance(one, EncodedDelta)] == [3, 5]
+    assert [one.offset for one in [*first, *rest] if isinstance(one, EncodedMessage)] == [3, 5]
     assert fold.output_rest(CallId("c1"), "ä\nb\n", 3) == []
 
 

@@ -27,15 +27,19 @@ class Outgoing(msgspec.Struct, frozen=True, gc=False):
     to_all: bool = False  # to every connection, not only to those that follow the thread
 
 
-class EncodedDelta(msgspec.Struct, frozen=True, gc=False):
-    """A delta notification, encoded: of these there are many."""
+class EncodedMessage(msgspec.Struct, frozen=True, gc=False):
+    """A message, encoded once for all who hear it."""
 
     method: str
     body: bytes
-    offset: int  # bytes of the text after this delta
+    offset: int | None = None  # deltas: bytes of the text after this one
+    seq: int | None = (
+        None  # all up to this event was told with it; None: it says nothing of a place
+    )
+    to_all: bool = False
 
 
-Spoken = Outgoing | EncodedDelta
+Spoken = Outgoing | EncodedMessage
 
 
 class _Open:
@@ -104,7 +108,7 @@ class Texts:
         for piece in pieces:
             if piece:
                 size += len(piece) if piece.isascii() else len(piece.encode())
-                said.append(EncodedDelta(method, encode(piece, at_ms), size))
+                said.append(EncodedMessage(method, encode(piece, at_ms), size))
         one.sizes[key] = size
         return said
 
@@ -118,7 +122,7 @@ class Texts:
                 _OUTPUT, self._thread_id, self._turn_id, item_id
             )
         size = one.sizes[key] = one.sizes.get(key, 0) + len(text.encode())
-        return [EncodedDelta(_OUTPUT, encoder.encode(text, at_ms), size)]
+        return [EncodedMessage(_OUTPUT, encoder.encode(text, at_ms), size)]
 
     def rest(
         self, item_id: ItemId, part: TextPart, index: int, text: str, at_ms: int

@@ -16,7 +16,7 @@ from codexd.core.events.record import Recorded, decode_record
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ApprovalId, CallId, ItemId, ThreadId
 from codexd.core.values.model_output import ItemKind
-from codexd.projections.clients.deltas import Outgoing, TextPart, Texts
+from codexd.projections.clients.deltas import EncodedMessage, Outgoing, TextPart, Texts
 from codexd.projections.clients.notifications import ApprovalAsked, ClientProjection, Saying
 from codexd.projections.clients.review import ReviewProjection
 from codexd.projections.usage.totals import Usage
@@ -27,7 +27,6 @@ from codexd.server.feed.broadcast import Broadcast
 from codexd.server.feed.follower import Follower
 from codexd.server.feed.frames import (
     Frame,
-    Part,
     Questions,
     Reader,
     parts_of,
@@ -134,7 +133,7 @@ class Feed:
     def appended(self, records: Sequence[Recorded]) -> None:
         """These are in the log."""
         self._mark_lagging()
-        parts: list[Part] = []
+        parts: list[EncodedMessage] = []
         names = names_to_show(self._wire, records)
         urls = self._actor.world.images.at_hand(names, ENTRIES_BYTES_MAX) if names else {}
         if urls is None:
@@ -322,7 +321,7 @@ class Feed:
         if sayings and self._broadcast.any:
             self._publish_parts(self._parts(sayings, at_ms, self._seq))
 
-    def _publish_parts(self, parts: Sequence[Part]) -> None:
+    def _publish_parts(self, parts: Sequence[EncodedMessage]) -> None:
         if not parts or not self._broadcast.any:
             return
         frame, asks = Frame(parts), self._asks
@@ -367,7 +366,7 @@ class Feed:
         follower.take(frame)
         return frame.to_all()
 
-    def _parts(self, sayings: Sequence[Saying], at_ms: int, seq: int) -> list[Part]:
+    def _parts(self, sayings: Sequence[Saying], at_ms: int, seq: int) -> list[EncodedMessage]:
         return parts_of(sayings, self.thread_id, at_ms, self._questions, seq=seq)
 
     @property

@@ -12,7 +12,7 @@ from codexd.core.events.record import Recorded
 from codexd.core.policy.action_kinds import request_for
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
-from codexd.projections.clients.deltas import EncodedDelta, Outgoing
+from codexd.projections.clients.deltas import EncodedMessage, Outgoing
 from codexd.projections.clients.notifications import ApprovalAsked, ApprovalResolved, Saying
 from codexd.protocol.notifications import (
     ServerRequestResolvedNotification,
@@ -35,22 +35,10 @@ class Reader(msgspec.Struct, frozen=True):
     unwanted: frozenset[str] = frozenset()
 
 
-class Part(msgspec.Struct, frozen=True, gc=False):
-    """One message of a frame."""
-
-    method: str
-    body: bytes
-    offset: int | None = None
-    seq: int | None = (
-        None  # all up to this event was told with it; None: it says nothing of a place
-    )
-    to_all: bool = False
-
-
 class Frame:
     """What one append, or one run of deltas, says: messages in order."""
 
-    def __init__(self, parts: Sequence[Part]) -> None:
+    def __init__(self, parts: Sequence[EncodedMessage]) -> None:
         self.parts = parts
         self._shared: dict[tuple[bool, bool], bytes] = {}
 
@@ -155,7 +143,7 @@ def parts_of(
     *,
     seq: int | None = None,
     replay: bool = False,
-) -> list[Part]:
+) -> list[EncodedMessage]:
     """Encode what the wire projection says.
 
     In a replay questions are not asked (those that are still open are, at its end), and one that is
@@ -164,14 +152,14 @@ def parts_of(
     Args:
         seq: the place of a follower to whom all up to this event was told.
     """
-    parts: list[Part] = []
+    parts: list[EncodedMessage] = []
     for saying in sayings:
         match saying:
-            case EncodedDelta():
-                parts.append(Part(saying.method, saying.body, saying.offset, seq))
+            case EncodedMessage():
+                parts.append(EncodedMessage(saying.method, saying.body, saying.offset, seq))
             case Outgoing():
                 body = encode_notification(saying.method, saying.params, at_ms)
-                parts.append(Part(saying.method, body, to_all=saying.to_all, seq=seq))
+                parts.append(EncodedMessage(saying.method, body, to_all=saying.to_all, seq=seq))
             case ApprovalAsked():
                 if not replay:
                     parts.append(question(saying, thread_id, questions))
@@ -185,7 +173,7 @@ def parts_of(
                     )
                     method = "serverRequest/resolved"
                     body = encode_notification(method, params, at_ms)
-                    parts.append(Part(method, body, seq=seq))
+                    parts.append(EncodedMessage(method, body, seq=seq))
     return parts
 
 
@@ -196,7 +184,7 @@ def parts_of_event(
     questions: Questions,
     *,
     replay: bool = False,
-) -> list[Part]:
+) -> list[EncodedMessage]:
     """Encode what an event says. Its last notification has its seq, those before it have the seq before.
 
     So a follower that is cut off between them comes back to the event, and misses none of them.
@@ -210,7 +198,7 @@ def parts_of_event(
     return parts
 
 
-def question(asks: ApprovalAsked, thread_id: str, questions: Questions) -> Part:
+def question(asks: ApprovalAsked, thread_id: str, questions: Questions) -> EncodedMessage:
     """The server request that asks whether an action may be performed."""
     waits = ThreadId(asks.asked_in or thread_id)
     method = request_for(asks.action)
@@ -218,4 +206,4 @@ def question(asks: ApprovalAsked, thread_id: str, questions: Questions) -> Part:
     params = PARAMS[method](as_asked(asks, questions.state_of(waits)), thread_id)
     assert isinstance(params.codexd, AskedByCodexd)
     request_id = questions.show(waits, asks.approval_id, params.codexd.action_hash)
-    return Part(method, encode_request(request_id, method, params))
+    return EncodedMessage(method, encode_request(request_id, method, params))
