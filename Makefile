@@ -7,7 +7,7 @@
 #   make bench    the measurements in tests/bench
 #   make chaos    a thousand deaths of the daemon, and the page that says how they ended
 #   make mutate   small changes to core/decide and the store's append path, and which of them no test notices
-#   make docs     write the generated reference pages anew
+#   make docs     write the generated reference pages
 #   make clean    remove .venv and the tools' caches
 
 VENV := .venv
@@ -19,7 +19,7 @@ NAMES := python3.11 python3.12 python3.13 python3.14 python3
 export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-# Whoever has this set would have every process that the tests start compile the whole program anew.
+# If this were set, every process that the tests start would compile the whole program again.
 export PYTHONDONTWRITEBYTECODE :=
 
 # Stamps say nothing of a .venv whose Python is gone, as after an update of the system.

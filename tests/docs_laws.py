@@ -188,9 +188,9 @@ OF_MODULES: dict[str, str] = {
 HEAD = """
 # Laws, and the tests that hold them
 
-What codexd promises, with the tests that fail where it is broken.
-The tables are in `tests/docs_laws.py`: whoever writes a law names its tests there.
-Many more tests than these touch a law; named are those that were written for it.
+The promises of codexd, with the tests that fail if a promise is broken.
+The tables are in `tests/docs_laws.py`: a new law needs a row there with its tests.
+More tests than these depend on a law; the tables name those that were written for it.
 
 ## Of the architecture
 

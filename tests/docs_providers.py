@@ -22,10 +22,10 @@ A table `[model_providers.NAME]` changes what it says, and one of another name a
 QUIRKS_HEAD = """
 ## How a chat server differs
 
-What a server of the chat completions API takes and refuses, in a table `[model_providers.NAME.quirks]`.
-A server at a well-known address has its row without being told; `like = "mistral"` gives any other the row of one of them,
-and the other keys go before it.
-The defaults are for a server that nobody knows.
+A table `[model_providers.NAME.quirks]` says what a server of the chat completions API accepts and refuses.
+A server at a well-known address has the values of its row; `like = "mistral"` gives any other server the values of that row,
+and the other keys take precedence.
+The defaults are for an unknown server.
 """
 
 

@@ -184,9 +184,9 @@ def events_page() -> str:
         [
             "# Events\n",
             MADE,
-            "What can have happened to a thread, as it stands in the `data` of a record of its log.",
-            "[The log's format](log-format.md) says what is around it.",
-            "A *barrier* is on disk before anybody is told or anything is done;",
+            "The events of a thread, as stored in the `data` of a record of its log.",
+            "[The log's format](log-format.md) describes the rest of a record.",
+            "A *barrier* is on disk before it is published and before any effect starts;",
             "an *ordered* event is written in its place, and on disk within 20 ms.",
             "A member with a `?` may be left out.\n",
             "| type | `v` | strength | |",
@@ -307,15 +307,15 @@ def exit_codes_page() -> str:
 
 
 CONFIG_HEAD = """
-`config.toml` lies in `$CODEXD_HOME` where that is set, else in the platform's folder for configuration;
-`codexctl paths` says where.
-It is read again when it has changed, for whatever begins after that.
+`config.toml` is in `$CODEXD_HOME` if that is set, else in the platform's folder for configuration;
+`codexctl paths` prints the path.
+When the file has changed, it is read again, for everything that starts after that.
 
-It is used whole or not at all.
-A mistake names the file, the line and the key, what was expected and what was found;
-whoever starts a thread is told, and what runs goes on with the last file that could be used.
-Keys of the original that codexd has no use for are passed over, so that one file can serve both.
-A key that neither knows gets a warning in the daemon's log, with the nearest one that is known.
+The file is used as a whole or not at all.
+An error names the file, the line and the key, what was expected and what was found;
+it is reported when a client starts a thread, and running threads keep the last valid settings.
+Keys of Codex that codexd does not use are ignored, so that both can share a file.
+An unknown key gives a warning in the daemon's log, with the nearest known key.
 
 ```toml
 model = "gpt-5.2-codex"
@@ -342,8 +342,8 @@ PRICES_HEAD = (
 
 
 POLICIES = (
-    "No sandbox is enforced yet. Whatever `sandbox_mode` says, a command may do what the daemon's user may, "
-    "and clients and models are told `danger-full-access`.\nUntil there is a sandbox, every "
+    "No sandbox is enforced yet. With any `sandbox_mode`, a command may do what the daemon's user may, "
+    "and clients and models receive `danger-full-access`.\nUntil there is a sandbox, every "
     "`approval_policy` but `never` asks as `untrusted` does; "
     "[why](../explanation/decisions/0003-ask-until-there-is-a-sandbox.md).\n"
 )
@@ -371,8 +371,8 @@ def config_page() -> str:
             REDACTION_HEAD,
             _keys(RedactionTable),
             "## `[titles]`\n",
-            "Without it a thread that nobody named is listed by the first line of its first prompt.",
-            "A title that a model gave is the thread's name, and never replaces one.\n",
+            "By default a thread without a name is listed by the first line of its first prompt.",
+            "A title from a model becomes the thread's name, and never replaces a name.\n",
             _keys(TitlesTable),
         ]
     )
