@@ -84,6 +84,20 @@ async def test_nothing_is_said_to_be_on_disk_of_a_log_that_the_disk_failed() -> 
 
 
 @trio_test
+async def test_what_the_disk_had_before_a_log_failed_is_answered_as_durable() -> None:
+    faults = failing(errno.EIO, SYNC)
+    files = SimulatedFileSystem(faults=faults)
+    async with open_jsonl_store(DATA, state_dir=STATE, files=files) as store:
+        await append(store, "a", 0, durable=True, key="k")
+        faults.start()
+        with pytest.raises(StoreFailed):
+            await append(store, "a", 1, durable=True)
+        faults.stop()
+        answer = await append(store, "a", 0, durable=True, key="k")
+        assert (answer.repeated, answer.last) == (True, 1)
+
+
+@trio_test
 async def test_several_failed_logs_stop_all_appends_and_no_reading() -> None:
     faults = failing(errno.EIO, SYNC)
     files = SimulatedFileSystem(faults=faults)
@@ -185,6 +199,7 @@ async def test_a_look_at_a_file_that_fails_costs_that_append_alone(durable: bool
                 version = 0
             faults.stop()
             assert (await append(store, "a", version, durable=True)).last == version + 1
+        assert files.descriptors() == []
 
 
 @trio_test
@@ -275,16 +290,18 @@ async def test_a_disk_that_hangs_does_not_fill_the_memory() -> None:
             await append(store, stream, 1, placed(2, size), durable=True)
             accepted += 1
 
-        async def fail() -> None:
+        async def fail(version: int) -> None:
             with pytest.raises(StoreFailed):
-                await append(store, "bad", 1, placed(2, size), durable=True)
+                await append(store, "bad", version, placed(version + 1, size), durable=True)
 
         await append(store, "bad", 0, durable=True)
         faults.start()
         async with trio.open_nursery() as nursery:
             disk.free.clear()
-            nursery.start_soon(fail)  # what befalls it concerns nobody who waits for room
-            await wait_all_tasks_blocked()
+            # What befalls these concerns nobody who waits for room: one that is written, one that waits for it.
+            for version in (1, 2):
+                nursery.start_soon(fail, version)
+                await wait_all_tasks_blocked()
             for stream in streams:
                 nursery.start_soon(write, stream)
             await wait_all_tasks_blocked()

@@ -275,7 +275,6 @@ class Committer:
             self._lag(log)  # its visible records did not fail: they still wait for a sync
 
     def _ruin(self, log: Log, error: StoreFailed) -> None:
-        log.fall_back()
         log.failed = error
         log.unsynced = False
         self._lagging.discard(log)
