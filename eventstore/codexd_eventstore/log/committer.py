@@ -319,7 +319,7 @@ class Committer:
         return batch
 
     def _close_idle(self) -> None:
-        """Close files, the one opened first first; they are opened again for their next append."""
+        """Close files, the oldest first; they are opened again for their next append."""
         for log in list(self._open):
             if len(self._open) <= FILES_OPEN_MAX:
                 return

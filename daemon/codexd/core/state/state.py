@@ -131,7 +131,7 @@ class ThreadState(msgspec.Struct, frozen=True):
     failed: bool = False  # the last turn failed, and none has started since
     parent: ThreadId | None = None
     reviews: ReviewOf | None = None  # it is a reviewer's
-    fork_open: bool = False  # forked, and not yet opened as a thread of its own
+    fork_open: bool = False  # forked while a turn ran, which is still to be interrupted
     foreign: Foreign | None = None
     rollout: str | None = None  # the file of another program that it was read from
 
