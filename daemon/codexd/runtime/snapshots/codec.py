@@ -6,6 +6,7 @@ is as if it had never been kept, and the log is folded instead.
 
 from __future__ import annotations
 
+import functools
 import logging
 import zlib
 from typing import Final, Generic, NamedTuple, TypeVar
@@ -53,7 +54,11 @@ class SnapshotCodec(Generic[T]):
 
     def __init__(self, kind: type[T]) -> None:
         self._decoder = msgspec.msgpack.Decoder(_Record[kind])  # type: ignore[valid-type]
-        self._shape = f"{FOLDS_VERSION}-{shape_of(kind)}"
+        self._kind = kind
+
+    @functools.cached_property
+    def _shape(self) -> str:
+        return f"{FOLDS_VERSION}-{shape_of(self._kind)}"
 
     async def find(
         self, store: EventStore, thread_id: ThreadId, name: str, joints: Joints | None

@@ -8,7 +8,6 @@ written when it has become twice as long, and read when a request is due.
 
 from __future__ import annotations
 
-import functools
 from bisect import bisect_right
 from typing import Final
 
@@ -31,6 +30,8 @@ WHOLE_BYTES_MAX: Final = 8 * 1024 * 1024
 
 INDEX: Final = "folds"
 WHOLE: Final = "whole"
+_FOLDS: Final = SnapshotCodec(Folds)
+_INDEX: Final = SnapshotCodec(tuple[int, ...])  # the `seq` of each snapshot; the first is number 1
 
 
 class _Taken(msgspec.Struct, frozen=True):
@@ -61,7 +62,7 @@ class SnapshotWriter:
     async def begin(self) -> None:
         """Look up what there is of a thread that was not begun just now."""
         joints = await joints_of(self._store, self._thread_id)
-        index = await index_codec().find(self._store, self._thread_id, INDEX, joints)
+        index = await _INDEX.find(self._store, self._thread_id, INDEX, joints)
         self._joints, self._seqs = joints or (), index.fold if index is not None else ()
 
     def found_whole(self, whole: Folds, version: int) -> None:
@@ -113,7 +114,7 @@ class SnapshotWriter:
             whole = self._encoded(folds, 0)
             self._whole, self._events_whole = (since, size), 0
         self._seqs = (*self._seqs, folds.version)
-        index = index_codec().encode(self._thread_id, self._joints, self._seqs)
+        index = _INDEX.encode(self._thread_id, self._joints, self._seqs)
         encoded = self._encoded(folds, history.printed)
         self._events, self._bytes, self._busy = 0, 0, True
         return _Taken(folds.version, index, encoded, whole)
@@ -141,7 +142,7 @@ class SnapshotWriter:
     def _encoded(self, folds: Folds, absent: int) -> bytes:
         """The folds without their first `absent` items."""
         kept = replace(folds, history=folds.history.without(absent))
-        return folds_codec().encode(self._thread_id, self._joints, kept)
+        return _FOLDS.encode(self._thread_id, self._joints, kept)
 
 
 async def find_folds(store: EventStore, thread_id: ThreadId, at_seq: int) -> Folds | None:
@@ -150,10 +151,10 @@ async def find_folds(store: EventStore, thread_id: ThreadId, at_seq: int) -> Fol
     The items that a request had had by then are absent.
     """
     joints = await joints_of(store, thread_id)
-    index = await index_codec().find(store, thread_id, INDEX, joints)
+    index = await _INDEX.find(store, thread_id, INDEX, joints)
     seqs = index.fold if index is not None else ()
     for number in range(bisect_right(seqs, at_seq), 0, -1):
-        found = await folds_codec().find(store, thread_id, _name(number), joints)
+        found = await _FOLDS.find(store, thread_id, _name(number), joints)
         if found is not None and found.seq == found.fold.version == seqs[number - 1]:
             return found.fold
     return None
@@ -162,19 +163,7 @@ async def find_folds(store: EventStore, thread_id: ThreadId, at_seq: int) -> Fol
 async def find_whole(store: EventStore, thread_id: ThreadId) -> Kept[Folds] | None:
     """The folds with a whole history that are kept of a thread."""
     joints = await joints_of(store, thread_id)
-    return await folds_codec().find(store, thread_id, WHOLE, joints)
-
-
-@functools.cache
-def folds_codec() -> SnapshotCodec[Folds]:
-    """How folds are kept."""
-    return SnapshotCodec(Folds)
-
-
-@functools.cache
-def index_codec() -> SnapshotCodec[tuple[int, ...]]:
-    """How it is kept which snapshots there are: the `seq` of each, in order; the first is number 1."""
-    return SnapshotCodec(tuple[int, ...])
+    return await _FOLDS.find(store, thread_id, WHOLE, joints)
 
 
 def _name(number: int) -> str:
