@@ -62,6 +62,6 @@ SERVICE_ANCHORS: Final = (
     rb"|(?<![A-Za-z0-9_]re_)(?<=re_)|(?<=secret_))"
     rb"|-(?:(?<=PMAK-)|(?<=NRAK-)|(?<=NRJS-)|(?<=pul-)|(?<=sq0[cai][std]p-)|(?<=key-)|(?<=xai-)|(?<=pplx-)|(?<=csk-)"
     rb"|(?<=eysib-)|(?<=HRKU-))[A-Za-z0-9_-]{16}"
-    rb"|T(?<=ATAT)T3|B(?<=ATB)B[A-Za-z0-9]{28}"
+    rb"|T(?<=ATAT)T3|B(?:(?<=ATB)B[A-Za-z0-9]{28}|(?<=Eose0cB)A[A-Za-z0-9]{20})"
     rb"|I(?<=LTAI)[A-Za-z0-9]{17}"
 )

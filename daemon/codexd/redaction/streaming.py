@@ -55,6 +55,7 @@ _TOKENS: Final = (
     # Tokens that begin with a number in base64, or follow a number or a name that is not part of them.
     *(b"dapi", b"LTAI", b"AA"),
     *(b"MD", b"MT", b"Mj", b"Mz", b"ND", b"NT", b"Nj", b"Nz", b"OD", b"OT", b"Oj", b"Oz"),
+    b"EAACEdEose0cBA",
     b"-----BEGIN ",
 )
 _PARTS: Final = frozenset(token[:size] for token in _TOKENS for size in range(1, len(token)))
@@ -144,13 +145,10 @@ class StreamRedactor:
             return len(text)
         begin = len(text) - len(tail)
         found = _TOKEN.search(tail, word_at)
-        if found is not None:
-            return begin + found.start()
+        at = found.start() if found is not None else len(tail)
         part_at = max(word_at, len(tail.rstrip(_TOKEN_LETTERS)))
-        part = tail[part_at:]
-        if part in _PARTS:
-            return begin + part_at
-        return len(text)
+        # The beginning of one token may have another token in it: `EAA` has `AA`.
+        return begin + (min(at, part_at) if tail[part_at:] in _PARTS else at)
 
 
 def _pem_at(text: bytes) -> int:
