@@ -46,17 +46,17 @@ check: $(VENV)/installed-dev
 	@./check
 
 bench: $(VENV)/installed-dev
-	@PYTHONPATH=tests $(PY) -m bench .
+	@PYTHONPATH=tests:tests/support $(PY) -m bench .
 
 # Some twenty minutes. `make chaos CHAOS="crowd/7"` repeats one scenario.
 CHAOS ?= --scenarios 1000 --write docs/explanation/chaos.md
 chaos: $(VENV)/installed-dev
-	@PYTHONPATH=tests $(PY) -m chaos $(CHAOS)
+	@PYTHONPATH=tests:tests/support $(PY) -m chaos $(CHAOS)
 
 # Half an hour or more. `make mutate MUTATE="--seed 2 --count 20"` makes others, and fewer.
 MUTATE ?= --count 80 --seed 1
 mutate: $(VENV)/installed-dev
-	@PYTHONPATH=tests $(PY) -m mutate $(MUTATE)
+	@PYTHONPATH=tests:tests/support $(PY) -m mutate $(MUTATE)
 
 docs: $(VENV)/installed-dev
 	@$(PY) tests/docs_reference.py

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from pathlib import PurePath
 
-from house import CHECKOUT
+from checkout import CHECKOUT
 
 MEASURED = CHECKOUT / ".venv" / "coverage.json"
 

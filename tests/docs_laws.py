@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import re
 
-from house import CHECKOUT, module_name, sources, tree
+from checkout import CHECKOUT, module_name, sources, tree
 
 ARCHITECTURE = CHECKOUT / "docs/explanation/architecture.md"
 

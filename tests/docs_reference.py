@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 from msgspec import inspect as types
 
+from checkout import CHECKOUT, tree
 from codexd.config.keys import (
     Config,
     PriceTable,
@@ -38,7 +39,6 @@ from codexd_frontends.client.exits import EXITS
 from codexd_frontends.ctl import SUBCOMMANDS
 from docs_laws import laws_page
 from docs_providers import providers_page
-from house import CHECKOUT, tree
 
 MADE = "<!-- Made by `make docs` from the code; a test compares. -->\n"
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from house import CHECKOUT
+from checkout import CHECKOUT
 
 pytestmark = pytest.mark.slow
 

@@ -21,8 +21,8 @@ from typing import NamedTuple
 
 import pytest
 
+from checkout import CHECKOUT
 from docs_reference import PAGES
-from house import CHECKOUT
 
 COMMAND_SECONDS_MAX = 30
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from checkout import imports, module_name, sources, within
 from codexd.core.decide.lookups import Lookups
 from codexd.core.decide.questions import Questions
-from house import imports, module_name, sources, within
 
 EVERYBODY = frozenset({"codexd", "codexd_eventstore", "msgspec", "trio"})
 

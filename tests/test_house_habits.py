@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from house import CHECKOUT, sources, tree, written_files
+from checkout import CHECKOUT, sources, tree, written_files
 
 FILE_LINES_MAX = 400  # what can be read in one sitting
 FUNCTION_LINES_MAX = 40  # what fits on a screen; the docstring is not counted

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import codexd
-from house import CHECKOUT, SOURCE_ROOTS, imports, module_name, sources
+from checkout import CHECKOUT, SOURCE_ROOTS, imports, module_name, sources
 
 PROJECT: dict[str, Any] = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
 METADATA: dict[str, Any] = PROJECT["project"]

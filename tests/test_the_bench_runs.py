@@ -14,7 +14,7 @@ TESTS = Path(__file__).parent
 
 def ran(module: str, *arguments: str) -> str:
     """What it prints; it must end well."""
-    env = os.environ | {"CODEXD_BENCH_TINY": "1", "PYTHONPATH": str(TESTS)}
+    env = os.environ | {"CODEXD_BENCH_TINY": "1", "PYTHONPATH": f"{TESTS}:{TESTS / 'support'}"}
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],
         env=env,

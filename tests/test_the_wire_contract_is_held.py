@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from house import CHECKOUT
+from checkout import CHECKOUT
 
 A_TEST = "tests/protocol/test_speaking_as_the_schemas_say.py::test_an_answer[initialize]"
 

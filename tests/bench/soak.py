@@ -1,6 +1,6 @@
 """Whether the daemon's memory stays flat: turns in many threads, which are forked, read, put aside and left.
 
-    PYTHONPATH=tests python -m bench.soak TURNS [STEPS]
+    PYTHONPATH=tests:tests/support python -m bench.soak TURNS [STEPS]
 
 The real daemon with a scripted model; at each step it prints how many threads are loaded and how much memory the
 daemon holds. Threads are let go a minute after they were left: the first minutes fill what is held at this pace, and a

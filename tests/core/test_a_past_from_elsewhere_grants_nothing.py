@@ -11,6 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from builders import ENDED, FIRST_TURN, SETTINGS, STARTED, begun, made, queued, runs
 from codexd.core import commands as c
 from codexd.core.decide.lookups import Here
 from codexd.core.decide.take_in import brings
@@ -30,8 +31,7 @@ from codexd.projections.summary import Summary
 from codexd.runtime.actor.lookups import LookupSource
 from codexd.runtime.snapshots.folds import Folds
 from lookups import decide_with
-from ordinary import ENDED, FIRST_TURN, SETTINGS, STARTED, begun, made, queued, runs
-from playing import Play
+from random_thread import Play
 
 HERE = Here("untrusted", "read-only", "Ask before you push.")
 AROUND = LookupSource(here=lambda: HERE)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from msgspec.structs import replace
 
+from builders import ENDED, FIRST_TURN, calling, made, result, runs
 from codexd.core import commands as c
 from codexd.core.decide.effect_reports import RESTARTED
 from codexd.core.decide.transition import ABORTED_CALL
@@ -22,7 +23,6 @@ from codexd.core.state.due import CallModel, RunTool, has_work
 from codexd.core.state.state import fold
 from codexd.core.values.ids import CallId, ModelCallId, ProcessId, ThreadId
 from codexd.core.values.tool_actions import ToolResult
-from ordinary import ENDED, FIRST_TURN, calling, made, result, runs
 from spec import given
 
 CALL, PROCESS = CallId("c1"), ProcessId("p1")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from builders import FIRST_TURN, report, said
 from codexd.core.events.events import ItemCut, ModelCallEnded, TurnCompleted
 from codexd.core.values.ids import ItemId
 from codexd.core.values.model_output import ModelItemDone, ModelResponseDone
-from ordinary import FIRST_TURN, report, said
 from spec import given
 
 EARLY = ModelResponseDone(duration_ms=5, incomplete="max_output_tokens")

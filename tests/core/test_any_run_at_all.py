@@ -17,7 +17,7 @@ from codexd.core.state.state import ThreadState, fold
 from codexd.core.state.visibility import Visibility
 from codexd.core.values.model_output import ModelResponseDone
 from codexd.projections.model.history import ModelHistory
-from playing import Play
+from random_thread import Play
 
 RUNS = st.lists(st.integers(0, 10_000), min_size=20, max_size=60)
 FEW = settings(max_examples=60, deadline=None, derandomize=True)

@@ -4,16 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from codexd.core import commands as c
-from codexd.core.decide.effect_reports import DECLINED
-from codexd.core.events.events import Event, ItemCut, TurnCompleted, TurnInterrupted
-from codexd.core.events.tools import ApprovalDecided, ApprovalRequested, ToolEnded, ToolStarted
-from codexd.core.policy.approval import session_key
-from codexd.core.state.due import CallModel, RunTool
-from codexd.core.values.ids import CallId, ItemId, ModelCallId
-from codexd.core.values.settings import ApprovalPolicy, SettingsChange
-from codexd.core.values.tool_actions import Decision, ToolResult
-from ordinary import (
+from builders import (
     ABORTED,
     ENDED,
     FINISHED,
@@ -36,6 +27,15 @@ from ordinary import (
     runs,
     streaming,
 )
+from codexd.core import commands as c
+from codexd.core.decide.effect_reports import DECLINED
+from codexd.core.events.events import Event, ItemCut, TurnCompleted, TurnInterrupted
+from codexd.core.events.tools import ApprovalDecided, ApprovalRequested, ToolEnded, ToolStarted
+from codexd.core.policy.approval import session_key
+from codexd.core.state.due import CallModel, RunTool
+from codexd.core.values.ids import CallId, ItemId, ModelCallId
+from codexd.core.values.settings import ApprovalPolicy, SettingsChange
+from codexd.core.values.tool_actions import Decision, ToolResult
 from spec import given
 
 ASKED = asked_about("c1", line("make"))

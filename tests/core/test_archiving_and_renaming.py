@@ -4,18 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codexd.core import commands as c
-from codexd.core.events.events import (
-    InputWithdrawn,
-    ItemCut,
-    ThreadArchived,
-    ThreadRenamed,
-    ThreadUnarchived,
-    TurnInterrupted,
-)
-from codexd.core.values.ids import ItemId
-from codexd.core.values.settings import SettingsChange
-from ordinary import (
+from builders import (
     ABORTED,
     ENVIRONMENT,
     FIRST_TURN,
@@ -29,6 +18,17 @@ from ordinary import (
     runs,
     streaming,
 )
+from codexd.core import commands as c
+from codexd.core.events.events import (
+    InputWithdrawn,
+    ItemCut,
+    ThreadArchived,
+    ThreadRenamed,
+    ThreadUnarchived,
+    TurnInterrupted,
+)
+from codexd.core.values.ids import ItemId
+from codexd.core.values.settings import SettingsChange
 from spec import given
 
 ARCHIVED = (STARTED, ThreadArchived())

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from codexd.core import commands as c
-from codexd.core.events.events import SettingsChanged, TurnCompleted
-from codexd.core.values.settings import SettingsChange
-from ordinary import (
+from builders import (
     ENDED,
     FINISHED,
     FIRST_TURN,
@@ -22,6 +19,9 @@ from ordinary import (
     report_ended,
     runs,
 )
+from codexd.core import commands as c
+from codexd.core.events.events import SettingsChanged, TurnCompleted
+from codexd.core.values.settings import SettingsChange
 from spec import given
 
 TO_M2 = SettingsChange(model="m-2")

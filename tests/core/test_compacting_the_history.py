@@ -5,6 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from builders import ENVIRONMENT, ask, result, text
+from builders import finished_message as message
 from codexd.core import commands as c
 from codexd.core.events.compaction import CompactionStarted
 from codexd.core.events.events import (
@@ -33,9 +35,7 @@ from compacted import (
     last,
     texts,
 )
-from ordinary import ENVIRONMENT, ask, result, text
-from ordinary import finished_message as message
-from playing import Play
+from random_thread import Play
 
 
 def test_a_turn_that_begins_beyond_the_limit_compacts_first() -> None:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from builders import ENDED, ENVIRONMENT, SETTINGS, begun, calling, ended, made, queued, said, text
 from codexd.core.events.events import (
     Event,
     InputQueued,
@@ -31,8 +32,7 @@ from codexd.core.values.ids import CallId, ItemId, ThreadId, TurnId
 from codexd.core.values.items import ImageInput, TextInput, TurnError
 from codexd.core.values.limits import Limits
 from codexd.core.values.tool_actions import ToolResult
-from ordinary import ENDED, ENVIRONMENT, SETTINGS, begun, calling, ended, made, queued, said, text
-from playing import Play
+from random_thread import Play
 
 TOO_LONG = TurnError("too long", "contextWindowExceeded")
 FOUR_BYTES = text("1234")

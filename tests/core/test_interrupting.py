@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codexd.core import commands as c
-from codexd.core.events.events import Event, ItemCut, TurnCompleted, TurnInterrupted
-from codexd.core.state.due import CallModel, RunTool
-from codexd.core.values.ids import CallId, ItemId, ModelCallId, TurnId
-from ordinary import (
+from builders import (
     ABORTED,
     ENDED,
     FINISHED,
@@ -31,6 +27,10 @@ from ordinary import (
     said,
     streaming,
 )
+from codexd.core import commands as c
+from codexd.core.events.events import Event, ItemCut, TurnCompleted, TurnInterrupted
+from codexd.core.state.due import CallModel, RunTool
+from codexd.core.values.ids import CallId, ItemId, ModelCallId, TurnId
 from spec import given
 
 IN_A_COMMAND = (*FIRST_TURN, made("c1"), runs("c1", "ls"), ENDED)

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from builders import ENDED, STARTED, ask
 from codexd.core import commands as c
 from codexd.core.decide.decide import decide
 from codexd.core.decide.lookups import Titles
@@ -24,7 +25,6 @@ from codexd.core.values.ids import ThreadId
 from codexd.core.values.items import ImageInput
 from codexd.runtime.actor.lookups import LookupSource
 from lookups import decide_with
-from ordinary import ENDED, STARTED, ask
 
 BY_MODEL = LookupSource(titles=Titles)
 ASKED = TitleRequested("fix the parser", "m-1", "p")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from builders import text_item
 from codexd.core import commands as c
 from codexd.core.decide.pins import PINS_MAX
 from codexd.core.events.compaction import PinAdded, PinRemoved
 from codexd.core.values.limits import Limits
 from codexd.runtime.actor.lookups import LookupSource
-from ordinary import text_item
-from playing import Play
+from random_thread import Play
 
 WINDOW = 4000
 AROUND = LookupSource(limits=lambda settings: Limits(WINDOW, WINDOW, WINDOW * 9 // 10))

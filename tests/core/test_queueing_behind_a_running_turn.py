@@ -4,20 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from codexd.core import commands as c
-from codexd.core.decide.decide import QUEUE_INPUTS_MAX
-from codexd.core.events.events import (
-    InputWithdrawn,
-    ModelCallFailed,
-    SettingsChanged,
-    TurnCompleted,
-    TurnFailed,
-    TurnInterrupted,
-)
-from codexd.core.state.due import CallModel
-from codexd.core.values.ids import ItemId, ModelCallId
-from codexd.core.values.settings import SettingsChange
-from ordinary import (
+from builders import (
     ABORTED,
     BROKEN,
     ENDED,
@@ -31,6 +18,19 @@ from ordinary import (
     queued,
     report,
 )
+from codexd.core import commands as c
+from codexd.core.decide.decide import QUEUE_INPUTS_MAX
+from codexd.core.events.events import (
+    InputWithdrawn,
+    ModelCallFailed,
+    SettingsChanged,
+    TurnCompleted,
+    TurnFailed,
+    TurnInterrupted,
+)
+from codexd.core.state.due import CallModel
+from codexd.core.values.ids import ItemId, ModelCallId
+from codexd.core.values.settings import SettingsChange
 from spec import given
 
 TWO_WAIT = (*FIRST_TURN, queued(2), queued(3))

@@ -5,24 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from codexd.core import commands as c
-from codexd.core.decide.effect_reports import RESTARTED
-from codexd.core.events.events import (
-    Event,
-    ItemCut,
-    LogRepaired,
-    ModelCallFailed,
-    ThreadForked,
-    TurnCompleted,
-    TurnInterrupted,
-    TurnSteered,
-)
-from codexd.core.events.tools import ApprovalDecided, ToolEnded
-from codexd.core.state.due import AwaitRetry, CallModel
-from codexd.core.values.ids import CallId, ItemId, ModelCallId, ThreadId
-from codexd.core.values.items import TurnError
-from codexd.core.values.tool_actions import ToolResult
-from ordinary import (
+from builders import (
     ABORTED,
     ENDED,
     ENVIRONMENT,
@@ -46,6 +29,23 @@ from ordinary import (
     streaming,
     text,
 )
+from codexd.core import commands as c
+from codexd.core.decide.effect_reports import RESTARTED
+from codexd.core.events.events import (
+    Event,
+    ItemCut,
+    LogRepaired,
+    ModelCallFailed,
+    ThreadForked,
+    TurnCompleted,
+    TurnInterrupted,
+    TurnSteered,
+)
+from codexd.core.events.tools import ApprovalDecided, ToolEnded
+from codexd.core.state.due import AwaitRetry, CallModel
+from codexd.core.values.ids import CallId, ItemId, ModelCallId, ThreadId
+from codexd.core.values.items import TurnError
+from codexd.core.values.tool_actions import ToolResult
 from spec import given
 
 CALL = ModelCallId("t1/1")

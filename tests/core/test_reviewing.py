@@ -7,6 +7,19 @@ import json
 import pytest
 from msgspec.structs import replace
 
+from builders import (
+    ABORTED,
+    BROKEN,
+    ENVIRONMENT,
+    FIRST_TURN,
+    SETTINGS,
+    STARTED,
+    ask,
+    begun,
+    calling,
+    queued,
+    streaming,
+)
 from codexd.core import commands as c
 from codexd.core.decide.lookups import Titles
 from codexd.core.events.events import (
@@ -39,19 +52,6 @@ from codexd.core.values.settings import SettingsChange
 from codexd.core.values.usage import Tokens
 from codexd.runtime.actor.lookups import LookupSource
 from lookups import decide_with
-from ordinary import (
-    ABORTED,
-    BROKEN,
-    ENVIRONMENT,
-    FIRST_TURN,
-    SETTINGS,
-    STARTED,
-    ask,
-    begun,
-    calling,
-    queued,
-    streaming,
-)
 from spec import given
 
 CHILD, OTHER = ThreadId("child"), ThreadId("other")

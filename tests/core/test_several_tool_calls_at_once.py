@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from codexd.core import commands as c
-from codexd.core.events.tools import ToolEnded, ToolSpawned
-from codexd.core.state.due import CallModel, RunTool
-from codexd.core.values.ids import CallId, ModelCallId
-from codexd.core.values.tool_actions import BadCall, ToolResult
-from ordinary import (
+from builders import (
     ENDED,
     FINISHED,
     FIRST_TURN,
@@ -21,6 +16,11 @@ from ordinary import (
     report_ended,
     runs,
 )
+from codexd.core import commands as c
+from codexd.core.events.tools import ToolEnded, ToolSpawned
+from codexd.core.state.due import CallModel, RunTool
+from codexd.core.values.ids import CallId, ModelCallId
+from codexd.core.values.tool_actions import BadCall, ToolResult
 from spec import given
 
 BOTH = (*FIRST_TURN, made("c1"), runs("c1", "ls"), made("c2"), runs("c2", "pwd"), ENDED)

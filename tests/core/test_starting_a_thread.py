@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from builders import FIRST_TURN, SETTINGS, STARTED, answer, ask, asked_about, line
 from codexd.core import commands as c
 from codexd.core.commands import Command
 from codexd.core.events.events import GitHead, ThreadStarted
 from codexd.core.values.ids import CallId, ItemId, ModelCallId, TurnId
 from codexd.core.values.items import TextInput
 from codexd.core.values.settings import SettingsChange
-from ordinary import FIRST_TURN, SETTINGS, STARTED, answer, ask, asked_about, line
 from spec import given
 
 

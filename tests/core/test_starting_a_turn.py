@@ -6,13 +6,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from codexd.core import commands as c
-from codexd.core.events.events import ContextAdded, SettingsChanged, TurnCompleted, TurnStarted
-from codexd.core.state.due import CallModel
-from codexd.core.values.ids import ItemId, ModelCallId, TurnId
-from codexd.core.values.items import ImageInput, TextInput, UserInput
-from codexd.core.values.settings import SettingsChange
-from ordinary import (
+from builders import (
     ENDED,
     ENVIRONMENT,
     FINISHED,
@@ -29,6 +23,12 @@ from ordinary import (
     text,
     told_where,
 )
+from codexd.core import commands as c
+from codexd.core.events.events import ContextAdded, SettingsChanged, TurnCompleted, TurnStarted
+from codexd.core.state.due import CallModel
+from codexd.core.values.ids import ItemId, ModelCallId, TurnId
+from codexd.core.values.items import ImageInput, TextInput, UserInput
+from codexd.core.values.settings import SettingsChange
 from spec import given
 
 # A thread whose first turn has ended.

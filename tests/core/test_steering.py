@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codexd.core import commands as c
-from codexd.core.events.events import TurnCompleted, TurnInterrupted, TurnSteered
-from codexd.core.values.ids import ItemId, ModelCallId, TurnId
-from codexd.core.values.items import UserInput
-from ordinary import (
+from builders import (
     ABORTED,
     ENDED,
     FINISHED,
@@ -25,6 +21,10 @@ from ordinary import (
     said,
     text,
 )
+from codexd.core import commands as c
+from codexd.core.events.events import TurnCompleted, TurnInterrupted, TurnSteered
+from codexd.core.values.ids import ItemId, ModelCallId, TurnId
+from codexd.core.values.items import UserInput
 from spec import given
 
 STEER = c.SteerTurn(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from builders import FINISHED, FIRST_TURN, ask, finished_message, report
 from codexd.core import commands as c
 from codexd.core.commands import Rejected
 from codexd.core.decide.decide import decide
@@ -17,7 +18,6 @@ from codexd.core.events.revert import (
 )
 from codexd.core.state.state import fold
 from codexd.core.values.ids import TurnId
-from ordinary import FINISHED, FIRST_TURN, ask, finished_message, report
 from spec import given
 
 BACK = c.RevertHistory(before_turn=TurnId("t1"), to_seq=0, turns=1, turns_left=0, markers=0)

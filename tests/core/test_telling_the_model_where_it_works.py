@@ -7,6 +7,17 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
+from builders import (
+    ENDED,
+    FINISHED,
+    FIRST_TURN,
+    SETTINGS,
+    STARTED,
+    ask,
+    finished_call,
+    line,
+    report,
+)
 from codexd.core import commands as c
 from codexd.core.decide.context import context_due
 from codexd.core.decide.decide import decide
@@ -29,17 +40,6 @@ from codexd.core.values.notice import Notice
 from codexd.core.values.settings import Settings, SettingsChange, Tuned, Tuning
 from codexd.runtime.actor.lookups import LookupSource
 from lookups import decide_with
-from ordinary import (
-    ENDED,
-    FINISHED,
-    FIRST_TURN,
-    SETTINGS,
-    STARTED,
-    ask,
-    finished_call,
-    line,
-    report,
-)
 
 HERE = Machine("zsh", "Europe/Berlin", "enabled")
 KIND = UserInstructions("/work", "Be kind.", (InstructionFile("/work/AGENTS.md", 8, "9f86"),))

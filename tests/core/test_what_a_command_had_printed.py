@@ -5,14 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from codexd.core import commands as c
-from codexd.core.commands import Command
-from codexd.core.decide.effect_reports import RESTARTED
-from codexd.core.events.events import ModelCallFailed, TurnFailed, TurnInterrupted
-from codexd.core.events.tools import ToolEnded
-from codexd.core.values.ids import CallId, ItemId
-from codexd.core.values.tool_actions import ToolResult
-from ordinary import (
+from builders import (
     ABORTED,
     BROKEN,
     ENDED,
@@ -29,6 +22,13 @@ from ordinary import (
     report,
     runs,
 )
+from codexd.core import commands as c
+from codexd.core.commands import Command
+from codexd.core.decide.effect_reports import RESTARTED
+from codexd.core.events.events import ModelCallFailed, TurnFailed, TurnInterrupted
+from codexd.core.events.tools import ToolEnded
+from codexd.core.values.ids import CallId, ItemId
+from codexd.core.values.tool_actions import ToolResult
 from spec import given
 
 PRINTED = (

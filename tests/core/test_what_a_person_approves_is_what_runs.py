@@ -6,14 +6,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from codexd.core.events.events import Event, ToolCallRef
-from codexd.core.events.tools import ApprovalDecided, ToolEnded
-from codexd.core.policy.action_hash import action_hash, not_as_asked
-from codexd.core.values.ids import CallId
-from codexd.core.values.redacted import HASH_DIGITS, find_stand_in, secret_stand_in
-from codexd.core.values.tool_actions import RunCommand, ToolResult
-from codexd.projections.model.history import ModelHistory
-from ordinary import (
+from builders import (
     ENDED,
     FINISHED,
     FIRST_TURN,
@@ -27,6 +20,13 @@ from ordinary import (
     report,
     runs,
 )
+from codexd.core.events.events import Event, ToolCallRef
+from codexd.core.events.tools import ApprovalDecided, ToolEnded
+from codexd.core.policy.action_hash import action_hash, not_as_asked
+from codexd.core.values.ids import CallId
+from codexd.core.values.redacted import HASH_DIGITS, find_stand_in, secret_stand_in
+from codexd.core.values.tool_actions import RunCommand, ToolResult
+from codexd.projections.model.history import ModelHistory
 from spec import given
 
 MAKE = replace(line("make"), justification="May I?")

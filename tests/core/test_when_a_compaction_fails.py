@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from builders import ABORTED, ENVIRONMENT, ask, line, text_item
+from builders import finished_message as message
 from codexd.core import commands as c
 from codexd.core.decide.compaction import COMPACTIONS_IN_A_ROW_MAX, TOO_LONG
 from codexd.core.decide.decide import decide
@@ -30,9 +32,7 @@ from compacted import (
     last,
     texts,
 )
-from ordinary import ABORTED, ENVIRONMENT, ask, line, text_item
-from ordinary import finished_message as message
-from playing import Play
+from random_thread import Play
 
 
 def test_an_answer_without_a_text_is_asked_for_once_more() -> None:

@@ -5,22 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from codexd.core import commands as c
-from codexd.core.events.events import (
-    Event,
-    ItemCut,
-    ModelCallEnded,
-    ModelCallFailed,
-    TurnCompleted,
-    TurnFailed,
-)
-from codexd.core.events.tools import ApprovalRequested, ToolEnded
-from codexd.core.state.due import AwaitRetry, CallModel, RunTool
-from codexd.core.values.ids import CallId, ItemId, ModelCallId
-from codexd.core.values.items import TurnError
-from codexd.core.values.model_output import ModelResponseDone
-from codexd.core.values.tool_actions import ToolResult
-from ordinary import (
+from builders import (
     BROKEN,
     ENDED,
     FINISHED,
@@ -40,6 +25,21 @@ from ordinary import (
     runs,
     streaming,
 )
+from codexd.core import commands as c
+from codexd.core.events.events import (
+    Event,
+    ItemCut,
+    ModelCallEnded,
+    ModelCallFailed,
+    TurnCompleted,
+    TurnFailed,
+)
+from codexd.core.events.tools import ApprovalRequested, ToolEnded
+from codexd.core.state.due import AwaitRetry, CallModel, RunTool
+from codexd.core.values.ids import CallId, ItemId, ModelCallId
+from codexd.core.values.items import TurnError
+from codexd.core.values.model_output import ModelResponseDone
+from codexd.core.values.tool_actions import ToolResult
 from spec import given
 
 CALL = ModelCallId("t1/1")

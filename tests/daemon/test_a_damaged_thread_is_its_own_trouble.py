@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from builders import FIRST_TURN, STARTED
 from codexd.core.events.events import TurnCompleted
 from codexd.models.scripted.scripts import Say
 from codexd.models.scripted.server import scripted_model
@@ -23,7 +24,6 @@ from daemon_client import Client, Json, connected
 from daemon_house import Daemon, Home
 from daemon_screen import texts_of
 from indexing import LogFile, stream
-from ordinary import FIRST_TURN, STARTED
 from trio_test import trio_test
 
 Damage = Callable[[LogFile], object]

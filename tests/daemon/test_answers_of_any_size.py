@@ -8,6 +8,7 @@ from socket import socketpair
 import pytest
 import trio
 
+from builders import SETTINGS
 from codexd.core.events.events import (
     Event,
     InputQueued,
@@ -28,8 +29,7 @@ from codexd_eventstore.store import NewEvent
 from daemon_client import FRAMINGS, Client, Framing, Json, Refused, connected, typed
 from daemon_house import Daemon, Home
 from daemon_screen import items_of
-from ordinary import SETTINGS
-from pictured import OK, PNG, picture, shown, url_of
+from images_e2e import OK, PNG, picture, shown, url_of
 from trio_test import trio_test
 
 # As JSON six bytes each: a prompt within its bound that is large in every answer.

@@ -10,7 +10,7 @@ from codexd.models.scripted.server import scripted_model
 from daemon_client import CURSOR, FRAMINGS, Client, Framing, connected
 from daemon_house import Daemon
 from daemon_screen import answers, said_so_far, streamed
-from held_model import Held, Script, held_model
+from paused_model import Held, Script, held_model
 from trio_test import trio_test
 
 WORDS = tuple(f"word {n}, é {n} " for n in range(40))

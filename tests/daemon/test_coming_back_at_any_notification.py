@@ -16,7 +16,7 @@ from codexd.models.scripted.scripts import Call, Hang, Part, Reply, Say, Think
 from codexd.models.scripted.server import scripted_model
 from daemon_client import CURSOR, Client, Json, Told, connected, typed
 from daemon_house import Daemon
-from pictured import picture
+from images_e2e import picture
 from trio_test import trio_test
 
 COMMAND = Call("shell_command", '{"command":"echo one > out; cat out"}')

@@ -10,7 +10,7 @@ from codexd.models.scripted.scripts import Call, Fail, Hang, Reply, Say
 from codexd.models.scripted.server import scripted_model
 from daemon_client import Client, connected
 from daemon_house import Home
-from held_model import Held, held_model
+from paused_model import Held, held_model
 from trio_test import trio_test
 
 WORDS = Say(("It was ", "about ants."))

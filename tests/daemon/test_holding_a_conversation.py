@@ -12,7 +12,7 @@ from codexd.models.scripted.server import scripted_model
 from daemon_client import Client, connected, typed
 from daemon_house import Daemon
 from daemon_screen import answers, said_so_far, texts_of
-from held_model import Held, Script, held_model
+from paused_model import Held, Script, held_model
 from trio_test import trio_test
 
 OK = Say(("ok",))

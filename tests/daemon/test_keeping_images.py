@@ -12,8 +12,8 @@ from codexd.models.scripted.scripts import Hang, Say
 from codexd.models.scripted.server import scripted_model
 from daemon_client import Client, connected, typed
 from daemon_house import Daemon, Home
-from held_model import Held, Script, held_model
-from pictured import OK, PNG, log_of, name_of, picture, read, run, shown, told, url_of
+from images_e2e import OK, PNG, log_of, name_of, picture, read, run, shown, told, url_of
+from paused_model import Held, Script, held_model
 from trio_test import trio_test
 
 

@@ -11,7 +11,7 @@ from codexd.models.scripted.server import scripted_model
 from daemon_client import Client, Json, connected
 from daemon_house import Daemon, Home
 from daemon_screen import answers, texts_of
-from held_model import Held, held_model
+from paused_model import Held, held_model
 from trio_test import trio_test
 
 OK = Say(("ok",))

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import trio
 
+from builders import STARTED, begun, queued
 from codexd.core.events.events import ThreadRenamed
 from codexd.models.scripted.scripts import Call, Say
 from codexd.models.scripted.server import scripted_model
 from daemon_client import Client, connected
 from daemon_house import PATIENCE_SECONDS, Daemon, Home
 from indexing import LogFile, stream
-from ordinary import STARTED, begun, queued
 from trio_test import trio_test
 
 OK = Say(("all is well",))

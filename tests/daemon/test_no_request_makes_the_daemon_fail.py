@@ -12,7 +12,7 @@ from codexd.protocol.methods import METHODS
 from codexd.protocol.wire.framing import MESSAGE_BYTES_MAX
 from daemon_client import FRAMINGS, Client, Framing, Json, Refused, connected
 from daemon_house import Daemon
-from pictured import OK
+from images_e2e import OK
 from trio_test import trio_test
 
 HUGE = (10**30, -(10**30), 2**63, -(2**63) - 1)

@@ -12,8 +12,8 @@ from codexd.projections.summary import Summary
 from codexd.protocol.turns import Turn
 from codexd.server.reads.turns import TurnReader
 from codexd_eventstore.memory.store import MemoryStore
-from playing import THREAD, Play
-from written import write
+from random_thread import THREAD, Play
+from stored import write
 
 RUNS = st.lists(st.integers(0, 10_000), min_size=20, max_size=120)
 FEW = settings(max_examples=40, deadline=None, derandomize=True)

@@ -9,7 +9,7 @@ from codexd.models.scripted.server import scripted_model
 from daemon_client import Client, Json, connected
 from daemon_house import Daemon
 from daemon_screen import items_of
-from held_model import Held, Script, held_model
+from paused_model import Held, Script, held_model
 from trio_test import trio_test
 
 TURNS = 9

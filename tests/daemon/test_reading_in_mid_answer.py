@@ -8,7 +8,7 @@ from codexd.models.scripted.scripts import Call, Say, Think
 from daemon_client import Client, Json, connected
 from daemon_house import Home
 from daemon_screen import items_of, said_so_far, texts_of
-from held_model import Held, held_model
+from paused_model import Held, held_model
 from trio_test import trio_test
 
 WORDS = tuple(f"word {n} " for n in range(20))

@@ -17,8 +17,8 @@ from codexd.server.connection.connection import STEP_BYTES_MAX
 from codexd.server.connection.order import Order
 from daemon_client import Client, Json, Refused, connected, typed
 from daemon_house import Daemon
-from held_model import Held, held_model
-from pictured import OK, PNG, log_of, picture
+from images_e2e import OK, PNG, log_of, picture
+from paused_model import Held, held_model
 from trio_test import trio_test
 
 REQUESTS = 14

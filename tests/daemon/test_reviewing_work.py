@@ -12,8 +12,8 @@ from codexd.models.scripted.scripts import Break, Call, Hang, Reply, Say, Think
 from codexd.models.scripted.server import ScriptedModel, scripted_model
 from daemon_client import CURSOR, Client, Json, connected
 from daemon_house import Daemon, Home
-from held_model import Held, Script, held_model
 from installed_codex import needs_schemas
+from paused_model import Held, Script, held_model
 from trio_test import trio_test
 from wire_schemas import check_answer, check_asked, check_told, is_theirs
 

@@ -12,7 +12,7 @@ from codexd.models.scripted.server import scripted_model
 from daemon_client import connected, typed
 from daemon_house import Daemon, Home
 from daemon_screen import items_of
-from pictured import GIF, OK, PNG, log_of, name_of, picture, read, run, shown, told, url_of
+from images_e2e import GIF, OK, PNG, log_of, name_of, picture, read, run, shown, told, url_of
 from trio_test import trio_test
 
 

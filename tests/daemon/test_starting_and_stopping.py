@@ -13,7 +13,7 @@ from codexd.models.scripted.server import scripted_model
 from daemon_client import Client, connected
 from daemon_house import Home, is_gone, wait_gone
 from daemon_screen import items_of, said_so_far, texts_of
-from held_model import Held, held_model
+from paused_model import Held, held_model
 from trio_test import trio_test
 
 OK = Say(("ok",))

@@ -10,7 +10,7 @@ from codexd.models.scripted.server import scripted_model
 from daemon_client import CURSOR, Client, Json, connected
 from daemon_house import Home, is_gone, wait_gone
 from daemon_screen import answers, items_of, said_so_far, texts_of
-from held_model import Held, Script, held_model
+from paused_model import Held, Script, held_model
 from trio_test import trio_test
 
 WORDS = tuple(f"word {n} " for n in range(20))

@@ -12,7 +12,7 @@ from codexd.models.scripted.server import ScriptedModel, scripted_model
 from daemon_client import CURSOR, Client, Json, connected
 from daemon_house import Daemon, Home
 from daemon_screen import texts_of
-from held_model import Held, held_model
+from paused_model import Held, held_model
 from trio_test import trio_test
 
 REPLIES = [Say((f"{n}!",)) for n in range(9)]

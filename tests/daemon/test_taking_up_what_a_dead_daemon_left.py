@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 import trio
 
+from builders import FIRST_TURN
 from codexd.models.scripted.scripts import Call, Reply, Say
 from codexd.models.scripted.server import scripted_model
 from codexd.runtime.take_up import TAKEN_UP_AT_ONCE
 from daemon_client import Client, Json, connected
 from daemon_house import PATIENCE_SECONDS, Daemon, Home
 from daemon_screen import said_so_far, texts_of
-from held_model import Held, held_model
 from indexing import LogFile, stream
-from ordinary import FIRST_TURN
+from paused_model import Held, held_model
 from trio_test import trio_test
 
 WORDS = tuple(f"word {n} " for n in range(20))

@@ -20,7 +20,7 @@ from codexd.models.scripted.scripts import Call, Reply, Say
 from codexd.models.scripted.server import scripted_model
 from daemon_client import Client, Json, connected
 from daemon_house import Home
-from held_model import Held, HeldModel, Script, held_model
+from paused_model import Held, HeldModel, Script, held_model
 from trio_test import trio_test
 
 WORDS = tuple(f"word {n} " for n in range(20))

@@ -14,7 +14,7 @@ from codexd.models.scripted.server import scripted_model
 from daemon_client import connected
 from daemon_house import Daemon, Home
 from daemon_screen import answers, said_so_far
-from held_model import Held, held_model
+from paused_model import Held, held_model
 from trio_test import trio_test
 
 WORDS = tuple(f"word {n} {'x' * 500} " for n in range(100))

@@ -19,7 +19,7 @@ from codexd.models.scripted.server import scripted_model
 from daemon_client import connected, typed
 from daemon_house import PATIENCE_SECONDS, Daemon, Home
 from daemon_screen import said_so_far, texts_of
-from held_model import Held, held_model
+from paused_model import Held, held_model
 from trio_test import trio_test
 
 WORDS = tuple(f"word {n} " for n in range(20))

@@ -12,7 +12,7 @@ from codexd.models.scripted.server import scripted_model
 from daemon_client import Client, Json, connected, typed
 from daemon_house import Home
 from daemon_screen import answers, said_so_far, texts_of
-from held_model import Held, held_model
+from paused_model import Held, held_model
 from small_disk import SmallDisk, small_disk
 from trio_test import trio_test
 

@@ -16,7 +16,7 @@ import trio
 from codexd.models.scripted.scripts import Part, Reply
 from codexd.models.scripted.server import ScriptedModel, scripted_model
 from daemon_house import PATIENCE_SECONDS, Home
-from held_model import Held, HeldModel, held_model
+from paused_model import Held, HeldModel, held_model
 
 from .fake_daemon import Json
 from .terminal import Terminal

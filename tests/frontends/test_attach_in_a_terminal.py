@@ -12,7 +12,7 @@ import pytest
 from codexd.models.scripted.scripts import Call, Reply, Say
 from codexd_frontends.cli.watch import InputEnded, InputLines
 from daemon_house import PATIENCE_SECONDS, Daemon, Home, is_gone
-from held_model import Held
+from paused_model import Held
 
 from .codexctl import approve, begin, codexctl, holding, new_thread, playing, terminal
 from .relay import Relay

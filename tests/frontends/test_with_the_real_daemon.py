@@ -9,7 +9,7 @@ import msgspec
 from codexd import __version__
 from codexd.models.scripted.scripts import Call, Fail, Reply, Say
 from daemon_house import PATIENCE_SECONDS, Daemon, Home
-from held_model import Held
+from paused_model import Held
 
 from .codexctl import approve, begin, codexctl, holding, new_thread, playing, told
 from .fake_daemon import Json

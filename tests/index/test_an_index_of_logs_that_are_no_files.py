@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from builders import FIRST_TURN, ended, runs
 from codexd.core.events import events as e
 from codexd_eventstore.event_log import Record, StreamEntry
 from codexd_eventstore.format.lines import crc_of
 from codexd_eventstore.log_reader import LogCursor, LogStart
 from indexing import NOON_US, Indexed, LogFile, indexed, stream
-from ordinary import FIRST_TURN, ended, runs
-from playing import Play
+from random_thread import Play
 
 FEW = settings(max_examples=8, deadline=None, derandomize=True)
 PAGE = 3

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from builders import STARTED, begun, ended, queued, runs, said
 from codexd.core.events.events import ThreadForked
 from codexd.core.values.ids import ThreadId
 from codexd.index.query.listing import ListCursor, Wanted
@@ -16,7 +17,6 @@ from codexd.index.query.terms import InvalidTerm, read_term, snippet_of
 from codexd.index.store import schema
 from codexd.index.store.schema import packed
 from indexing import Indexed, LogFile, indexed, stream
-from ordinary import STARTED, begun, ended, queued, runs, said
 
 TEXTS = (
     "Fix the parser in src/foo_bar.py: std::vec fails",

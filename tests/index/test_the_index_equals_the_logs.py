@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 from msgspec.structs import replace
 
+from builders import FIRST_TURN, STARTED, begun, ended, queued, runs, said
 from codexd.core.events import events as e
 from codexd.core.events.record import decode_record
 from codexd.core.values.ids import ItemId, ThreadId
@@ -21,8 +22,7 @@ from codexd.index.query.listing import Wanted
 from codexd.index.store.schema import Rotten, remove_index
 from codexd.projections.summary import Summary
 from indexing import LogFile, indexed, stream
-from ordinary import FIRST_TURN, STARTED, begun, ended, queued, runs, said
-from playing import Play
+from random_thread import Play
 
 RUNS = st.lists(st.integers(0, 10_000), min_size=20, max_size=60)
 FEW = settings(max_examples=25, deadline=None, derandomize=True)

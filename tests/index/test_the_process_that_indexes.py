@@ -10,9 +10,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from builders import STARTED, begun, queued
 from codexd.index.build.reconcile import FIRST_PORTION, Progress
 from indexing import LogFile, indexed, stream
-from ordinary import STARTED, begun, queued
 
 pytestmark = pytest.mark.slow
 PATIENCE_SECONDS = 30

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from builders import ENDED, FIRST_TURN, begun, calling
 from codexd.core.events.events import (
     NO_JSON,
     Event,
@@ -24,8 +25,7 @@ from codexd.projections.clients.notifications import ClientProjection, Saying
 from codexd.projections.usage.totals import Usage
 from codexd.protocol import notifications as n
 from codexd.protocol.usage import ThreadTokenUsage, TokenUsageBreakdown
-from ordinary import ENDED, FIRST_TURN, begun, calling
-from playing import THREAD
+from random_thread import THREAD
 
 FULL = msgspec.Raw(
     b'{"input_tokens":100,"input_tokens_details":{"cached_tokens":80,"cache_write_tokens":5},'

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from builders import FIRST_TURN
 from codexd.core.events.events import ItemCompleted, ToolCallRef
 from codexd.core.events.record import Recorded
 from codexd.core.events.tools import ToolEnded
@@ -26,7 +27,6 @@ from codexd.projections.model.history import ModelHistory
 from codexd.projections.model.images import images_in, newest_images, with_images
 from codexd.projections.model.items import without_authority
 from codexd.runtime.actor.summary_request import without_oldest
-from ordinary import FIRST_TURN
 
 # The same every time, so that a failure is one for everybody; at night, many more of them.
 EXAMPLES = 5_000 if os.environ.get("CODEXD_NIGHTLY") else 100

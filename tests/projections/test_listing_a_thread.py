@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from builders import BROKEN, FIRST_TURN, SETTINGS, STARTED, begun, queued
 from codexd.core.events import events as e
 from codexd.core.events.events import Event
 from codexd.core.events.record import Recorded
@@ -11,7 +12,6 @@ from codexd.core.events.revert import HistoryReverted, HistoryRevertUndone
 from codexd.core.values.ids import ThreadId, TurnId
 from codexd.core.values.settings import SettingsChange
 from codexd.projections.summary import PREVIEW_CHARACTERS_MAX, Summary
-from ordinary import BROKEN, FIRST_TURN, SETTINGS, STARTED, begun, queued
 
 GIT = e.GitHead("0f3", "main")
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from builders import ask
 from codexd.core.events.events import TurnStarted
 from codexd.core.state.state import fold
 from codexd.core.state.visibility import Visibility
@@ -17,8 +18,7 @@ from codexd.projections.clients.notifications import ClientProjection
 from codexd.projections.clients.turns import TurnProjection
 from codexd.projections.model.history import ModelHistory
 from codexd.projections.usage.totals import Usage
-from ordinary import ask
-from playing import INSTRUCTIONS, THREAD, TOOLS, Play
+from random_thread import INSTRUCTIONS, THREAD, TOOLS, Play
 from reading import Reading
 
 RUNS = st.lists(st.integers(0, 10_000), min_size=20, max_size=60)

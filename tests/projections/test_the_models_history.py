@@ -7,6 +7,22 @@ import hashlib
 import msgspec
 from msgspec.structs import replace
 
+from builders import (
+    ABORTED,
+    ENDED,
+    ENVIRONMENT,
+    FIRST_TURN,
+    SETTINGS,
+    STARTED,
+    begun,
+    calling,
+    ended,
+    finished_thought,
+    made,
+    queued,
+    said,
+    text,
+)
 from codexd.core.events.events import (
     Event,
     InputWithdrawn,
@@ -35,22 +51,6 @@ from codexd.core.values.items import (
 from codexd.core.values.tool_actions import ToolResult
 from codexd.projections.model.history import HASH_DIGITS, ModelHistory
 from codexd.projections.model.items import user_message, without_id
-from ordinary import (
-    ABORTED,
-    ENDED,
-    ENVIRONMENT,
-    FIRST_TURN,
-    SETTINGS,
-    STARTED,
-    begun,
-    calling,
-    ended,
-    finished_thought,
-    made,
-    queued,
-    said,
-    text,
-)
 
 
 def history(*events: Event) -> ModelHistory:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from builders import BROKEN, ask, finished_call, finished_thought, line, text
 from codexd.core import commands as c
 from codexd.core.values.ids import CallId, ItemId
 from codexd.core.values.items import AgentMessage, CommandExecution, Reasoning, UserMessage
@@ -11,8 +12,7 @@ from codexd.core.values.model_output import ModelItemDone
 from codexd.core.values.tool_actions import ToolResult
 from codexd.projections.clients.turns import TurnProjection, TurnView
 from codexd.protocol.turns import Turn
-from ordinary import BROKEN, ask, finished_call, finished_thought, line, text
-from playing import Play
+from random_thread import Play
 
 
 def turns(play: Play) -> list[TurnView]:

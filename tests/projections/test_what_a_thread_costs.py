@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import replace
 
+from builders import ENDED, FIRST_TURN, SETTINGS, STARTED, begun, calling, queued
 from codexd.core.events.events import (
     Event,
     ModelCallFailed,
@@ -20,7 +21,6 @@ from codexd.core.values.usage import Tokens
 from codexd.projections.summary import Summary
 from codexd.projections.usage.by_day import DAY_MS, Spent, UsageByDay
 from codexd.projections.usage.by_turn import UsageByTurn
-from ordinary import ENDED, FIRST_TURN, SETTINGS, STARTED, begun, calling, queued
 
 OTHER = SETTINGS.__class__(**{**msgspec.structs.asdict(SETTINGS), "model": "m-2"})
 FAILED = ModelCallFailed(TurnError("x"), "stream", True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from builders import BROKEN, FINISHED, ask, finished_call, finished_message, line, result, text
 from codexd.core import commands as c
 from codexd.core.commands import Command
 from codexd.core.policy.action_hash import action_hash
@@ -30,8 +31,7 @@ from codexd.core.values.tool_actions import BadCall, Decision, ToolResult
 from codexd.protocol import notifications as n
 from codexd.protocol.threads import Active
 from codexd.protocol.turns import Turn
-from ordinary import BROKEN, FINISHED, ask, finished_call, finished_message, line, result, text
-from playing import Play
+from random_thread import Play
 
 U = ["item/started userMessage", "item/completed userMessage"]
 BEGIN = ["thread/status/changed active", "turn/started", *U]

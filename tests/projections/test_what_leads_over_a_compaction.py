@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from builders import call_json, ended, message_json, text_item
 from codexd.core.commands import Bridge
 from codexd.core.events.compaction import KeptMessage, PinAdded
 from codexd.core.events.events import (
@@ -28,7 +29,6 @@ from codexd.projections.model.kept_by_compaction import (
 )
 from codexd.projections.model.pins import pinned_items
 from codexd.runtime.actor.summary_request import without_oldest
-from ordinary import call_json, ended, message_json, text_item
 
 ROOM = WORDS_TOKENS_MAX * 4
 

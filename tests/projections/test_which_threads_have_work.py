@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from codexd.core.state.due import has_work
 from codexd.core.state.state import ThreadState, evolve
 from codexd.projections.summary import Summary
-from playing import Play
+from random_thread import Play
 
 RUNS = st.lists(st.integers(0, 10_000), min_size=20, max_size=80)
 

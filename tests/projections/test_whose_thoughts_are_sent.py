@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from builders import ENDED, FIRST_TURN, begun, calling, finished_thought, queued, said
 from codexd.core.events.events import Event, ItemCompleted, ModelCallStarted, TurnCompleted
 from codexd.core.events.history import HistoryCompacted
 from codexd.core.events.revert import MARKERS
 from codexd.core.values.ids import ItemId
 from codexd.projections.model.history import ModelHistory
 from codexd.projections.model.reasoning_owner import ReasoningOwners
-from ordinary import ENDED, FIRST_TURN, begun, calling, finished_thought, queued, said
-from playing import Play
+from random_thread import Play
 
 RUNS = st.lists(st.integers(0, 10_000), min_size=20, max_size=70)
 FEW = settings(max_examples=60, deadline=None, derandomize=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import replace
 
+from builders import ENDED, SETTINGS, STARTED
 from codexd.core.events.events import (
     Event,
     ModelCallStarted,
@@ -17,7 +18,6 @@ from codexd.core.events.history import HistoryCompacted
 from codexd.core.events.record import Recorded
 from codexd.core.values.ids import ItemId, ModelCallId, ThreadId, TurnId
 from codexd.projections.usage.cache_misses import KEPT_MS, CacheMisses, Miss
-from ordinary import ENDED, SETTINGS, STARTED
 
 SECOND = 1000
 

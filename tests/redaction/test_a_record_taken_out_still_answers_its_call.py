@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import replace
 
+from builders import asked_about, ended, line, made
 from codexd.core.events.events import Event, ItemCompleted, ToolCallRef, decode_event, encode_event
 from codexd.core.events.tools import ApprovalRequested
 from codexd.core.values.ids import CallId
 from codexd.projections.model.history import ModelHistory
 from codexd.redaction.scrubbing import Scrub
-from ordinary import asked_about, ended, line, made
 
 CALL = replace(made("own"), call=ToolCallRef(CallId("own"), "shell", answers="c1"))
 ASKED = asked_about("own", line("echo words"))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from builders import ENDED, FIRST_TURN, asked_about, line, made
 from codexd.core.events.events import Event
 from codexd.core.events.record import Recorded
 from codexd.core.events.tools import ApprovalDecided, ToolEnded, ToolStarted
@@ -25,7 +26,6 @@ from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.effects.tool_call import ToolRunning
 from codexd.tools.registry import CallContext, OutputSink, Registry
 from codexd_eventstore.memory.store import MemoryStore
-from ordinary import ENDED, FIRST_TURN, asked_about, line, made
 from trio_test import trio_test
 
 THREAD = ThreadId("01939a4e-7c1b-7d7e-8f5a-2b1c3d4e5f60")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from builders import STARTED
 from codexd.core.events.events import Event, InputQueued, ThreadStarted, encode_event
 from codexd.core.values.ids import ItemId, ThreadId, TurnId
 from codexd.core.values.items import ImageInput, LocalImageInput
 from codexd.runtime.ephemeral_fork import copy_past, forget
 from codexd_eventstore.memory.store import MemoryStore
 from codexd_eventstore.store import EventStore, NewEvent
-from ordinary import STARTED
 from trio_test import trio_test
 
 PARENT, CHILD = ThreadId("parent"), ThreadId("child")

@@ -24,8 +24,8 @@ from codexd.runtime.snapshots.refold import absent_items, refold
 from codexd.runtime.snapshots.writer import SnapshotWriter
 from codexd_eventstore.memory.store import MemoryStore
 from codexd_eventstore.store import EventStore, NewEvent
-from playing import THREAD, Play
-from written import write
+from random_thread import THREAD, Play
+from stored import write
 
 CHILD = ThreadId("0194d2a0-0000-7000-8000-000000000002")
 GAP = 50

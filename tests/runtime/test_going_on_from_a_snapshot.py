@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from builders import ENDED, begun, calling, said
 from codexd.core.events.events import (
     Event,
     InputQueued,
@@ -37,9 +38,8 @@ from codexd_eventstore.memory.store import MemoryStore
 from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import EventStore, NewEvent, Record, Snapshot
 from counting_store import CountingStore
-from ordinary import ENDED, begun, calling, said
-from playing import INSTRUCTIONS, THREAD, TOOLS, Play
-from written import write
+from random_thread import INSTRUCTIONS, THREAD, TOOLS, Play
+from stored import write
 
 RUNS = st.lists(st.integers(0, 10_000), min_size=20, max_size=80)
 CUTS = st.lists(st.integers(1, 60), min_size=1, max_size=6)

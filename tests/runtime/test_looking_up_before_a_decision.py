@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from builders import FIRST_TURN, STARTED, ask
 from codexd.core.commands import RenameThread
 from codexd.core.decide.decide import decide
 from codexd.core.events.events import ContextAdded
@@ -13,7 +14,6 @@ from codexd.core.state.state import fold
 from codexd.core.values.agents_md import UserInstructions
 from codexd.machine.patience import PATIENCE_SECONDS
 from codexd.runtime.actor.lookups import LookupSource, decided
-from ordinary import FIRST_TURN, STARTED, ask
 from trio_test import trio_test
 
 Reader = Callable[[str], UserInstructions]

@@ -22,9 +22,9 @@ from codexd.runtime.snapshots.writer import SnapshotWriter
 from codexd_eventstore.memory.store import MemoryStore
 from codexd_eventstore.store import EventStore, Snapshot
 from counting_store import CountingStore
-from playing import THREAD, Play
+from random_thread import THREAD, Play
+from stored import write
 from trio_test import trio_test
-from written import write
 
 pytestmark = pytest.mark.slow
 

@@ -22,7 +22,7 @@ from codexd.server.feed.frames import Frame, Questions
 from codexd.server.feed.reviews import RunningReviews
 from codexd.tools.registry import Registry
 from codexd_eventstore.operations.jsonl import open_jsonl_store
-from playing import THREAD
+from random_thread import THREAD
 from trio_test import trio_test
 
 SETTINGS = Settings("/w", "m", "p", approval_policy="never", sandbox="read-only")

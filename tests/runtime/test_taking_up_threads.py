@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import trio
 
+from builders import FINISHED, SETTINGS, finished_call, line, report
 from codexd.core import commands as c
 from codexd.core.values.ids import ItemId, ThreadId, TurnId
 from codexd.core.values.items import TextInput
@@ -23,7 +24,6 @@ from codexd.runtime.take_up import take_up
 from codexd.tools.registry import Registry
 from codexd_eventstore.memory.store import MemoryStore
 from codexd_eventstore.store import Damaged, Head, LeftDraft, NotFound, StoreError, StoreFailed
-from ordinary import FINISHED, SETTINGS, finished_call, line, report
 from trio_test import trio_test
 
 FIRST, SECOND = (ThreadId(f"019aa8f0-0000-7000-8000-00000000000{n}") for n in (1, 2))

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import trio
 
+from builders import FINISHED, SETTINGS, finished_message
 from codexd.core import commands as c
 from codexd.core.events.record import decode_record
 from codexd.core.state.due import has_work
@@ -32,7 +33,6 @@ from codexd_eventstore.disk.files import FileSystem
 from codexd_eventstore.format.lines import marks_of
 from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import EventStore, Record
-from ordinary import FINISHED, SETTINGS, finished_message
 from trio_test import trio_test
 
 THREAD = ThreadId("019aa8f0-0000-7000-8000-000000000001")

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 import trio
 
+from builders import SETTINGS
 from codexd.core import commands as c
 from codexd.core.events.events import Event, ModelCallStarted, Unknown
 from codexd.core.events.record import decode_record
@@ -37,7 +38,6 @@ from codexd.tools.registry import CallContext, OutputSink, Registry
 from codexd_eventstore.disk.layout import Layout
 from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import EventStore
-from ordinary import SETTINGS
 from simulated_files import SimulatedFileSystem
 from simulated_power import AllLost, after_power_cut
 from trio_test import trio_test

@@ -9,6 +9,7 @@ from typing import Any
 import trio
 from msgspec.structs import replace
 
+from builders import FINISHED, SETTINGS, finished_message
 from codexd.core import commands as c
 from codexd.core.events.record import Recorded, decode_record
 from codexd.core.values.ids import ItemId, ThreadId, TurnId
@@ -21,7 +22,6 @@ from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.supervisor import Supervisor
 from codexd.tools.registry import Registry
 from codexd_eventstore.memory.store import MemoryStore
-from ordinary import FINISHED, SETTINGS, finished_message
 from trio_test import trio_test
 
 THREAD = ThreadId("019aa8f0-0000-7000-8000-000000000001")

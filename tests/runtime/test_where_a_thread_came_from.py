@@ -7,7 +7,7 @@ from codexd.core.values.ids import ThreadId
 from codexd.runtime import package_source
 from codexd.runtime.package_source import BroughtIn
 from codexd_eventstore.memory.store import MemoryStore
-from playing import THREAD
+from random_thread import THREAD
 from trio_test import trio_test
 
 

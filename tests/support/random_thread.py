@@ -13,6 +13,18 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
+from builders import (
+    BROKEN,
+    SETTINGS,
+    ask,
+    call_json,
+    finished_call,
+    finished_message,
+    line,
+    message_json,
+    result,
+    text,
+)
 from codexd.core import commands as c
 from codexd.core.commands import Command
 from codexd.core.decide.compaction import TOO_LONG
@@ -63,18 +75,6 @@ from codexd.projections.usage.totals import Usage
 from codexd.runtime.actor.lookups import LookupSource
 from codexd.runtime.actor.summary_request import bridge_now, question, shorter
 from lookups import decide_with
-from ordinary import (
-    BROKEN,
-    SETTINGS,
-    ask,
-    call_json,
-    finished_call,
-    finished_message,
-    line,
-    message_json,
-    result,
-    text,
-)
 from reading import Reading
 from spec import reread
 

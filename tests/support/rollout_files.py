@@ -23,7 +23,7 @@ from codexd.importing.rollouts import Rollout
 from codexd.importing.sources import peek
 from codexd.projections.clients.turns import TurnProjection
 
-HOME = Path(__file__).parent / "importing" / "rollouts"
+HOME = Path(__file__).parent.parent / "importing" / "rollouts"
 FILES = sorted(HOME.rglob("rollout-*.jsonl"))
 MODEL = "a-default"
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from codexd.core.events.events import Unknown, encode_event
 from codexd.core.events.record import Recorded, encode_members
 from codexd_eventstore.store import EventStore, NewEvent
-from playing import THREAD
+from random_thread import THREAD
 
 
 async def write(store: EventStore, records: Sequence[Recorded]) -> None:

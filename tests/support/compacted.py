@@ -6,14 +6,14 @@ from typing import TypeVar
 
 import msgspec
 
+from builders import ask, line, result
+from builders import finished_message as message
 from codexd.core import commands as c
 from codexd.core.events.events import Event
 from codexd.core.values.limits import Limits
 from codexd.core.values.model_output import ModelResponseDone
 from codexd.runtime.actor.lookups import LookupSource
-from ordinary import ask, line, result
-from ordinary import finished_message as message
-from playing import Play
+from random_thread import Play
 
 One = TypeVar("One", bound=Event)
 

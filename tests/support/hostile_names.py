@@ -6,7 +6,7 @@ import importlib.metadata
 import sys
 from pathlib import Path
 
-from house import SOURCE_ROOTS
+from checkout import SOURCE_ROOTS
 
 # The interpreter imports these before it runs a line of anybody's, wherever PYTHONPATH says: the last is
 # what setuptools has it import.

@@ -16,8 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from checkout import SOURCE_ROOTS
 from hostile_names import shadowed_names
-from house import SOURCE_ROOTS
 from odd_files import ODD, make_odd
 
 SHADOWS = 25

@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 import coverage
 import pytest
 
-from house import CHECKOUT, module_name
+from checkout import CHECKOUT, module_name
 
 # Area -> the files that are changed, and the tests that hold them.
 AREAS = {
