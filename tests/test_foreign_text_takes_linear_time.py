@@ -20,8 +20,9 @@ from codexd.core.values.review_findings import read_output, render
 from codexd.index.query.terms import InvalidTerm, read_term, snippet_of
 from codexd.models.chat.think_tags import ThinkTags
 from codexd.models.complaints import read_complaint
-from codexd.models.errors import refused, scrubbed, wait_named_in
+from codexd.models.errors import refused, scrubbed
 from codexd.models.provider import Provider
+from codexd.models.rate_limits import wait_named_in
 from codexd.models.sse import EventStreamReader, InvalidEventStream
 from codexd.protocol.display.visible import visible_json, visible_line, visible_prose, visible_text
 from codexd.redaction.redactor import Redactor

@@ -128,6 +128,21 @@ async def test_where_the_provider_has_no_room_the_turn_goes_on_after_a_compactio
 
 
 @trio_test
+async def test_a_refusal_in_a_gateways_own_words_is_compacted_too(home: Home) -> None:
+    words = b"The input token count (70211) exceeds the maximum number of tokens allowed (65536)."
+    body = b'[{"error":{"code":400,"message":"%b","status":"INVALID_ARGUMENT"}}]' % words
+    replies: list[Reply] = [(WORDS,), (Fail(400, body=body),), (SUMMARY,), (Say(("Bees.",)),)]
+    async with scripted_model(replies) as model:
+        home.use_model(model.base_url)
+        home.start()
+        async with connected(home.socket) as client:
+            thread = await client.start_thread()
+            await client.run_turn(thread, "Tell me.")
+            assert (await client.run_turn(thread, "And bees?"))["status"] == "completed"
+        assert said(model.requests[3].body)[-1] == f"{SUMMARY_PREFIX}\n\nWe talked of ants."
+
+
+@trio_test
 async def test_a_failed_compaction_fails_the_turn_and_the_thread_goes_on(home: Home) -> None:
     refuses = Fail(400, body=b'{"error":{"message":"no","code":"invalid_prompt"}}')
     async with scripted_model([(WORDS,), (refuses,), (Say(("Bees.",)),)]) as model:

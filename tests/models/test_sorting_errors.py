@@ -16,12 +16,15 @@ from codexd.models.errors import (
     failed,
     not_connected,
     refused,
-    retry_after_ms,
     scrubbed,
-    wait_named_in,
 )
 from codexd.models.provider import read_provider
-from codexd.models.rate_limits import limits_in_event, limits_in_headers
+from codexd.models.rate_limits import (
+    limits_in_event,
+    limits_in_headers,
+    retry_after_ms,
+    wait_named_in,
+)
 
 OPENAI = read_provider("openai", {})
 NOW = 1_763_683_200.0
@@ -75,7 +78,7 @@ def gateway(status: int) -> ErrorInfo:
         (404, b"<h1>Not found</h1>", "other", False),
         (408, b"", gateway(408), True),
         (409, b"", gateway(409), True),
-        (413, complaint(), "badRequest", False),
+        (413, complaint(), "contextWindowExceeded", False),
         (422, complaint(), "badRequest", False),
         (429, complaint(), "rateLimitExceeded", True),
         (429, complaint(code="rate_limit_exceeded"), "rateLimitExceeded", True),

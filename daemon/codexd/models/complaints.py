@@ -1,11 +1,14 @@
 """What a provider says is wrong, read from whatever it said it in; sans-IO.
 
-Error bodies are of many shapes, and some are pages of HTML: whatever it is, there is a message in it.
+Error bodies are of many shapes, some are packed, and some are pages of HTML: there is a message in each.
 """
 
 from __future__ import annotations
 
+import re
+import zlib
 from collections.abc import Mapping
+from html import unescape
 from typing import Final
 
 import msgspec
@@ -14,6 +17,19 @@ from codexd.core.values.foreign_json import decode_foreign
 
 # What matters of a page stands at its beginning, and less than this of it is shown.
 PLAIN_BYTES_MAX: Final = 64 * 1024
+# A page is written for a browser; its title and a sentence say what it is.
+PAGE_CHARACTERS_MAX: Final = 200
+# An error within an error within a list: no gateway wraps more often.
+WRAPPED_MAX: Final = 5
+
+# Members that hold the error, and those that hold its message; the first that is there counts.
+_WRAPPERS: Final = ("error", "errors", "base_resp", "detail", "message")
+_MESSAGES: Final = ("message", "detail", "status_msg", "error_message", "error", "msg", "Message")
+
+_TITLE = re.compile(r"<title[^>]{0,200}+>([^<]{1,500}+)", re.IGNORECASE)
+_TAG = re.compile(r"<[^<>]{0,4000}+>")
+_UNSEEN = re.compile(r"<(?:script|style|head)\b", re.IGNORECASE)
+_UNSEEN_END = re.compile(r"</(?:script|style|head)\b", re.IGNORECASE)
 
 
 class ProviderError(msgspec.Struct, frozen=True):
@@ -22,36 +38,68 @@ class ProviderError(msgspec.Struct, frozen=True):
     message: str = ""
     code: str | None = None
     type: str | None = None
-    status: int | None = None  # a code that is a number
+    status: int | None = None  # a code that is a number, or the text of one
     plan_type: str | None = None
     resets_at: float | None = None  # Unix seconds
     resets_in_seconds: float | None = None
+    is_page: bool = False  # of HTML: no word of the API
 
 
 def read_complaint(body: bytes) -> ProviderError:
-    """The complaint in an error's body: `{"error": {…}}`, `{"error": "…"}`, `{"detail": "…"}`, or plain text."""
+    """The complaint in an error's body: `{"error": {…}}`, `{"error": "…"}`, `{"detail": "…"}`, a page, or plain text."""
+    found = find_complaint(body)
+    if found is not None:
+        return found
+    if is_page(body):
+        return ProviderError(message=page_text(body), is_page=True)
+    return ProviderError(message=plain_text(body))
+
+
+def find_complaint(body: bytes) -> ProviderError | None:
+    """The complaint in a JSON text; None where it holds no error that has a message."""
     try:
         decoded = decode_foreign(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return ProviderError(message=plain_text(body))
-    if not isinstance(decoded, dict):
-        return ProviderError(message=plain_text(body))
-    error = decoded.get("error")
-    if isinstance(error, str):
-        return ProviderError(message=error)
-    members = error if isinstance(error, dict) else decoded
-    message = members.get("message") or members.get("detail")
-    code = members.get("code")
+        return None
+    named, members = _innermost(decoded)
+    message = next((m for name in _MESSAGES if (m := _text(members.get(name)))), None)
+    if message is None:
+        return None
+    code, status = members.get("code"), members.get("status_code")
+    if members.get("status_msg") and isinstance(status, int):
+        if status == 0:
+            return None
+        code = f"base_resp {status}"
+    text = str(code) if isinstance(code, int) and not isinstance(code, bool) else _text(code)
+    kind = _text(members.get("type")) if named else None  # that of an `error` event is the event's
     return ProviderError(
-        message=_with_cause(message, members) if isinstance(message, str) else plain_text(body),
-        code=_text(code),
-        status=code if isinstance(code, int) and not isinstance(code, bool) else None,
-        # The type of an `error` event is the event's.
-        type=None if members is decoded else _text(members.get("type")),
+        message=_with_cause(message, members),
+        code=text,
+        status=int(text) if text and text.isdecimal() and len(text) == 3 else None,
+        type=kind or _text(members.get("status")),
         plan_type=_text(members.get("plan_type")),
         resets_at=finite_number(members.get("resets_at")),
         resets_in_seconds=finite_number(members.get("resets_in_seconds")),
     )
+
+
+def _innermost(value: object) -> tuple[bool, Mapping[str, object]]:
+    """The object that holds the message, and whether a member named it as the error."""
+    named = False
+    for _ in range(WRAPPED_MAX):
+        if isinstance(value, list):
+            value = value[0] if value else None
+        if not isinstance(value, dict):
+            break
+        inner: object = value.get("error")
+        if not isinstance(inner, dict):
+            if any(_text(value.get(name)) for name in _MESSAGES):
+                break
+            inner = next((v for n in _WRAPPERS if isinstance(v := value.get(n), dict | list)), None)
+        if not inner:
+            break
+        value, named = inner, True
+    return named, value if isinstance(value, dict) else {}
 
 
 def _with_cause(message: str, members: Mapping[str, object]) -> str:
@@ -59,6 +107,46 @@ def _with_cause(message: str, members: Mapping[str, object]) -> str:
     metadata = members.get("metadata")
     cause = metadata.get("raw") if isinstance(metadata, dict) else None
     return f"{message}: {cause}" if isinstance(cause, str) and cause else message
+
+
+def unpacked(body: bytes, encoding: str) -> bytes:
+    """The beginning of a body that is compressed, or a sentence that says how it is packed."""
+    encoding = encoding.strip().lower()
+    if encoding in ("", "identity"):
+        return body
+    if encoding in ("gzip", "x-gzip", "deflate"):
+        for window in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):  # with a head of either kind, or none
+            try:
+                return zlib.decompressobj(window).decompress(body, PLAIN_BYTES_MAX)
+            except zlib.error:
+                continue
+    return f"the reason is packed ({encoding[:40]}) and cannot be read".encode()
+
+
+def is_page(body: bytes) -> bool:
+    """Whether a body is HTML, or begins like it."""
+    return body[:64].removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<")
+
+
+def page_text(body: bytes) -> str:
+    """What a page of HTML says, without its markup: its title, else the beginning of its text."""
+    page = plain_text(body)
+    title = _TITLE.search(page)
+    text = title[1] if title is not None else _TAG.sub(" ", _seen(page))
+    text = " ".join(unescape(text).split())
+    return text if len(text) <= PAGE_CHARACTERS_MAX else f"{text[:PAGE_CHARACTERS_MAX]}…"
+
+
+def _seen(page: str) -> str:
+    """A page without its scripts and styles."""
+    seen: list[str] = []
+    at = 0
+    while (begin := _UNSEEN.search(page, at)) is not None:
+        seen.append(page[at : begin.start()])
+        if (end := _UNSEEN_END.search(page, begin.end())) is None:
+            return " ".join(seen)
+        at = end.start()
+    return " ".join([*seen, page[at:]])
 
 
 def plain_text(body: bytes) -> str:

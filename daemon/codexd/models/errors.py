@@ -6,8 +6,7 @@
     a stream that breaks          disconnected(), silent(), unreadable(), broken_off()
     an answer without bounds      too_large()           final: another one would be as large
 
-The codes are those of the Responses API, of Codex's own gateway (usage_limit_reached and the like), and of the
-servers of the chat completions API, many of which put an HTTP status there.
+What codes and sentences mean stands in provider_words.py; many chat servers put an HTTP status for a code.
 Messages are bounded and hold no secret.
 """
 
@@ -20,9 +19,28 @@ from typing import Final
 from codexd.core.values.items import ErrorInfo
 from codexd.core.values.shown import shown_variable
 from codexd.models.client import FailedAt, ModelError
-from codexd.models.complaints import ProviderError, finite_number, plain_text, read_complaint
+from codexd.models.complaints import (
+    ProviderError,
+    is_page,
+    page_text,
+    plain_text,
+    read_complaint,
+    unpacked,
+)
 from codexd.models.provider import Provider
-from codexd.models.rate_limits import limits_in_headers
+from codexd.models.provider_words import (
+    ABOUT_IMAGES,
+    FINAL_CODES,
+    PASSING_CODES,
+    PASSING_STATUSES,
+    STATUSES_OF_TOO_LONG,
+    STATUSES_OF_TOO_LONG_FOR_A_MINUTE,
+    STATUSES_TRIED_AGAIN,
+    TOO_LONG,
+    TOO_LONG_FOR_A_MINUTE,
+    says,
+)
+from codexd.models.rate_limits import limits_in_headers, retry_after_ms, wait_named_in
 
 # Whoever is asked to wait longer than this wants to know it now, not to look at a still screen.
 RETRY_AFTER_MS_MAX = 120_000
@@ -31,60 +49,18 @@ MESSAGE_CHARACTERS_MAX = 2_000
 # What is shorter than this is no key, and blotting it out would make messages unreadable.
 SECRET_CHARACTERS_MIN = 8
 
-# Errors that stay, whatever is tried: by `code`, else by `type`.
-_FINAL: Final[Mapping[str, ErrorInfo]] = {
-    "context_length_exceeded": "contextWindowExceeded",
-    "string_above_max_length": "contextWindowExceeded",
-    "exceed_context_size_error": "contextWindowExceeded",
-    "insufficient_quota": "usageLimitExceeded",
-    "billing_hard_limit_reached": "usageLimitExceeded",
-    "usage_limit_reached": "usageLimitExceeded",
-    "usage_not_included": "usageLimitExceeded",
-    "invalid_api_key": "unauthorized",
-    "invalid_prompt": "badRequest",
-    "invalid_request_error": "badRequest",
-    "cyber_policy": "cyberPolicy",
-    "model_not_found": "modelNotFound",
-}
-
-# Errors that pass.
-_PASSING: Final[Mapping[str, ErrorInfo]] = {
-    "rate_limit_exceeded": "rateLimitExceeded",
-    "server_is_overloaded": "serverOverloaded",
-    "slow_down": "serverOverloaded",
-    "server_error": "internalServerError",
-    "internal_server_error": "internalServerError",
-    "api_error": "internalServerError",
-    "overloaded_error": "serverOverloaded",
-}
-
-_STATUS_THAT_PASSES: Final[Mapping[int, ErrorInfo]] = {
-    429: "rateLimitExceeded",
-    500: "internalServerError",
-    503: "serverOverloaded",
-    529: "serverOverloaded",
-}
-
-# Chat servers have no code for a prompt that is too long, each has a sentence.
-_TOO_LONG = re.compile(
-    r"context (?:length|window|size)|exceed_context|too large for model with|prompt is too long"
-    r"|context the overflows|reduce the length of",
-    re.IGNORECASE,
-)
-_STATUS_OF_TOO_LONG: Final = (400, 413, 422, 500)
-
-# Nor is there one code for an image that cannot be read, or for a model that reads none: OpenAI's are invalid_image_*
-# and image_parse_error, llama.cpp answers HTTP 500 with a sentence, others refuse the part by its type.
+# Errors whose sentence may speak of images.
 _MAY_BE_ABOUT_IMAGES: Final = ("badRequest", "internalServerError", "other")
-_ABOUT_IMAGES = re.compile(r"image|multi-?modal", re.IGNORECASE)
+# What a code stands for that no sentence about a long prompt overrules.
+_NEVER_TOO_LONG: Final = (
+    "rateLimitExceeded",
+    "usageLimitExceeded",
+    "unauthorized",
+    "cyberPolicy",
+    "modelNotFound",
+)
 
 _KEY_LIKE = re.compile(r"\b(?:sk|sess|rk)-[\w*.-]{6,}+|(?i:\bbearer\s{1,16}+)[\w*.~+/=-]{6,}+")
-_WAIT = re.compile(
-    r"try again in\s{1,16}+((?>\d{1,9}+(?:\.\d{1,9}+)?+\s{0,16}+(?:ms?+|s|h)[a-z]{0,16}+\s{0,16}+){1,8}+)",
-    re.IGNORECASE,
-)
-_SPAN = re.compile(r"(\d{1,9}+(?:\.\d{1,9}+)?+)\s{0,16}+(ms|s|m|h)", re.IGNORECASE)
-_UNIT_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
 
 
 def refused(
@@ -97,7 +73,7 @@ def refused(
     secrets: tuple[str, ...] = (),
 ) -> ModelError:
     """The error for an answer that is not a success. `now` is in Unix seconds; header names in lower case."""
-    complaint = read_complaint(body)
+    complaint = read_complaint(unpacked(body, headers.get("content-encoding", "")))
     said = scrubbed(complaint.message, secrets) or "no reason given"
     error = _refused(provider, status, headers, complaint, said, now)
     return _with_images_in_mind(error, complaint)
@@ -113,20 +89,30 @@ def _refused(
 ) -> ModelError:
     limits = limits_in_headers(headers.items())
     known = _sorted_by_code(complaint)
+    if status == 403 and complaint.is_page:
+        return _final(_page_refusal(provider, said), "other", "request", status, limits)
     if status in (401, 403):
         text = _unauthorized_text(provider, status, said)
         return _final(text, "unauthorized", "request", status, limits)
-    if status in _STATUS_OF_TOO_LONG and _is_too_long(complaint):
+    if _is_too_long(complaint, status):
         return _final(said, "contextWindowExceeded", "request", status, limits)
+    if status == 413:
+        # A body over the server's limit, in bytes: whatever it says, a shorter history is under it.
+        text = f"{provider.name} does not take a request of this size (HTTP 413): {said}"
+        error = _final(text, "contextWindowExceeded", "request", status, limits)
+        error.about_images = True
+        return error
+    if status == 402:
+        return _final(said, "usageLimitExceeded", "request", status, limits)
     if known is not None and known[1] is False and (status == 429 or complaint.code):
         text = _limit_text(complaint, said, now) if known[0] == "usageLimitExceeded" else said
         return _final(text, known[0], "request", status, limits)
-    if status in (408, 409, 425, 429) or status >= 500:
-        info = _STATUS_THAT_PASSES.get(
+    if status in STATUSES_TRIED_AGAIN or status >= 500:
+        info = PASSING_STATUSES.get(
             status, {"responseStreamConnectionFailed": {"httpStatusCode": status}}
         )
-        if complaint.code is not None and complaint.code in _PASSING:
-            info = _PASSING[complaint.code]
+        if complaint.code is not None and complaint.code in PASSING_CODES:
+            info = PASSING_CODES[complaint.code]
         text = f"{provider.name} answered HTTP {status}: {said}"
         after_ms = retry_after_ms(headers, now)
         if after_ms is None:
@@ -145,7 +131,7 @@ def _failed(complaint: ProviderError, secrets: tuple[str, ...]) -> ModelError:
     code = complaint.code or complaint.type
     text = said or f"the model's response failed ({code or 'no reason given'})"
     known = _sorted_by_code(complaint)
-    if _is_too_long(complaint):
+    if _is_too_long(complaint, complaint.status):
         return _final(
             text, "contextWindowExceeded", "stream", None, {}, details=f"code {str(code)[:100]}"
         )
@@ -186,9 +172,10 @@ def not_answered(provider: Provider, reason: str) -> ModelError:
 
 def not_a_stream(provider: Provider, content_type: str, body: bytes) -> ModelError:
     """A success that is no event stream: a sign-in page, or a server that does not stream."""
+    said = page_text(body) if is_page(body) else plain_text(body)
     return ModelError(
         f"{provider.name} at {provider.base_url} answered with {content_type[:100]} where a stream of "
-        f"events was expected: {scrubbed(plain_text(body), ())}",
+        f"events was expected: {scrubbed(said, ())}",
         info="other",
         at="request",
         retry=False,
@@ -242,38 +229,13 @@ def scrubbed(text: str, secrets: tuple[str, ...]) -> str:
     return text
 
 
-def retry_after_ms(headers: Mapping[str, str], now: float) -> int | None:
-    """When the provider wants to be asked again (RFC 9110, section 10.2.3, and `retry-after-ms`)."""
-    exact = finite_number(headers.get("retry-after-ms"))
-    if exact is not None:
-        return max(0, round(exact))
-    given = headers.get("retry-after", "").strip()
-    seconds = finite_number(given)
-    if seconds is None:
-        try:
-            from email.utils import parsedate_to_datetime  # 3 ms of a daemon's start
-
-            seconds = parsedate_to_datetime(given).timestamp() - now
-        except (ValueError, OverflowError):
-            return None
-    return max(0, round(seconds * 1000))
-
-
-def wait_named_in(message: str) -> int | None:
-    """The wait in "Please try again in 1.5s", in milliseconds; "…in 6m0s" and "…in 250ms" too."""
-    found = _WAIT.search(message)
-    if found is None:
-        return None
-    return round(sum(float(n) * _UNIT_MS[unit.lower()] for n, unit in _SPAN.findall(found[1])))
-
-
 def _sorted_by_code(complaint: ProviderError) -> tuple[ErrorInfo, bool] | None:
     """What the code, else the type, stands for, and whether it passes."""
     for word in filter(None, (complaint.code, complaint.type)):
-        if word in _FINAL:
-            return _FINAL[word], False
-        if word in _PASSING:
-            return _PASSING[word], True
+        if word in FINAL_CODES:
+            return FINAL_CODES[word], False
+        if word in PASSING_CODES:
+            return PASSING_CODES[word], True
     return None
 
 
@@ -281,15 +243,32 @@ def _sorted_by_status(status: int) -> tuple[ErrorInfo, bool]:
     """The same for an error inside a stream that has an HTTP status for a code."""
     if status in (401, 403):
         return "unauthorized", False
-    if status in (408, 409, 425, 429) or status >= 500:
-        return _STATUS_THAT_PASSES.get(status, "internalServerError"), True
+    if status in STATUSES_TRIED_AGAIN or status >= 500:
+        return PASSING_STATUSES.get(status, "internalServerError"), True
     return "badRequest", False
 
 
-def _is_too_long(complaint: ProviderError) -> bool:
-    """Whether the prompt is longer than the model's window, in whatever words."""
-    return complaint.code is None and bool(
-        _TOO_LONG.search(complaint.message) or complaint.type == "exceed_context_size_error"
+def _is_too_long(complaint: ProviderError, status: int | None) -> bool:
+    """Whether the prompt is longer than the model's window, by a code or in whatever words.
+
+    `status` is None for an error within a stream that names none.
+    """
+    message, known = complaint.message, _sorted_by_code(complaint)
+    if status in (None, *STATUSES_OF_TOO_LONG_FOR_A_MINUTE) and says(
+        message, TOO_LONG_FOR_A_MINUTE
+    ):
+        return True
+    if status not in (None, *STATUSES_OF_TOO_LONG):
+        return False
+    if known is not None and known[0] == "contextWindowExceeded":
+        return True
+    return (known is None or known[0] not in _NEVER_TOO_LONG) and says(message, TOO_LONG)
+
+
+def _page_refusal(provider: Provider, said: str) -> str:
+    return (
+        f"{provider.name} was not reached: a server before it at {provider.base_url} refused the request "
+        f"(HTTP 403) with a page: {said}"
     )
 
 
@@ -375,7 +354,7 @@ def _passing(
 def _with_images_in_mind(error: ModelError, complaint: ProviderError) -> ModelError:
     """The error, with its word on whether images may be what was wrong."""
     said = f"{complaint.message} {complaint.code or ''}"
-    if error.info in _MAY_BE_ABOUT_IMAGES and _ABOUT_IMAGES.search(said):
+    if error.info in _MAY_BE_ABOUT_IMAGES and says(said, ABOUT_IMAGES):
         error.about_images = True
         if error.info == "other":
             error.info = "badRequest"

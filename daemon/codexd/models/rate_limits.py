@@ -1,4 +1,4 @@
-"""What a provider says of a plan's limits: headers of a response, or an event of its stream, verbatim.
+"""What a provider says of a plan's limits: headers of a response, or an event of its stream, verbatim; and when to ask again.
 
 The headers are `x-<limit>-primary-used-percent`, `-window-minutes`, `-reset-at`, … where `<limit>` is
 `codex` or another family; projections make sense of them.
@@ -7,9 +7,12 @@ The headers are `x-<limit>-primary-used-percent`, `-window-minutes`, `-reset-at`
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 import msgspec
+
+from codexd.models.complaints import finite_number
 
 # A dozen headers for each of a few families. They go into the log with every call.
 HEADERS_MAX = 64
@@ -21,6 +24,13 @@ _LIMIT_HEADER = re.compile(
     r"|limit-name|plan-type|active-limit|promo-message|credits-[a-z-]{1,64}+)",
     re.ASCII,
 )
+
+_WAIT = re.compile(
+    r"try again in\s{1,16}+((?>\d{1,9}+(?:\.\d{1,9}+)?+\s{0,16}+(?:ms?+|s|h)[a-z]{0,16}+\s{0,16}+){1,8}+)",
+    re.IGNORECASE,
+)
+_SPAN = re.compile(r"(\d{1,9}+(?:\.\d{1,9}+)?+)\s{0,16}+(ms|s|m|h)", re.IGNORECASE)
+_UNIT_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
 
 
 def limits_in_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -92,3 +102,28 @@ def limits_in_event(data: bytes) -> dict[str, str]:
 
 def _as_header(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def retry_after_ms(headers: Mapping[str, str], now: float) -> int | None:
+    """When the provider wants to be asked again (RFC 9110, section 10.2.3, and `retry-after-ms`)."""
+    exact = finite_number(headers.get("retry-after-ms"))
+    if exact is not None:
+        return max(0, round(exact))
+    given = headers.get("retry-after", "").strip()
+    seconds = finite_number(given)
+    if seconds is None:
+        try:
+            from email.utils import parsedate_to_datetime  # 3 ms of a daemon's start
+
+            seconds = parsedate_to_datetime(given).timestamp() - now
+        except (ValueError, OverflowError):
+            return None
+    return max(0, round(seconds * 1000))
+
+
+def wait_named_in(message: str) -> int | None:
+    """The wait in "Please try again in 1.5s", in milliseconds; "…in 6m0s" and "…in 250ms" too."""
+    found = _WAIT.search(message)
+    if found is None:
+        return None
+    return round(sum(float(n) * _UNIT_MS[unit.lower()] for n, unit in _SPAN.findall(found[1])))
