@@ -21,6 +21,7 @@ from codexd.core.values.shown import shown_variable
 from codexd.models.client import FailedAt, ModelError
 from codexd.models.complaints import (
     ProviderError,
+    find_complaint,
     is_page,
     page_text,
     plain_text,
@@ -147,7 +148,8 @@ def _failed(complaint: ProviderError, secrets: tuple[str, ...]) -> ModelError:
 
 def broken_off(finish_reason: str) -> ModelError:
     """The response names as its finish reason that the server failed."""
-    return _stream_error(f"The provider broke the response off (finish_reason {finish_reason}).")
+    reason = finish_reason[:100]
+    return _stream_error(f"The provider broke the response off (finish_reason {reason}).")
 
 
 def not_connected(provider: Provider, reason: str) -> ModelError:
@@ -170,12 +172,16 @@ def not_answered(provider: Provider, reason: str) -> ModelError:
     )
 
 
-def not_a_stream(provider: Provider, content_type: str, body: bytes) -> ModelError:
-    """A success that is no event stream: a sign-in page, or a server that does not stream."""
+def not_a_stream(
+    provider: Provider, content_type: str, body: bytes, secrets: tuple[str, ...]
+) -> ModelError:
+    """A success that is no event stream: a sign-in page, an error, or a server that does not stream."""
+    if (complaint := find_complaint(body)) is not None:
+        return failed(complaint, secrets=secrets)
     said = page_text(body) if is_page(body) else plain_text(body)
     return ModelError(
         f"{provider.name} at {provider.base_url} answered with {content_type[:100]} where a stream of "
-        f"events was expected: {scrubbed(said, ())}",
+        f"events was expected: {scrubbed(said, secrets)}",
         info="other",
         at="request",
         retry=False,

@@ -139,6 +139,8 @@ CUT_OFF: Final[Mapping[str, str]] = {
 }
 # Finish reasons that are failures of the server: another attempt may help.
 BROKEN_OFF: Final = ("error", "abort", "network_error", "insufficient_system_resource")
+# Parts of finish reasons: the model's call could not be read by its own server.
+MALFORMED: Final = ("MALFORMED", "malformed")  # Gemini: MALFORMED_FUNCTION_CALL
 # Finish reasons of an answer that is whole; one that has nothing in it, and ends for another reason, has failed.
 FINISHED: Final = (
     "stop",

@@ -17,6 +17,16 @@ EVENT_BYTES_MAX = 8 * 1024 * 1024
 NAME_BYTES_MAX = 256
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# How gateways fail within a stream, beside the standard: a bare JSON text, and a line `error: …`.
+_BARE = (b"{", b"[", b"error:")
+_FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
+# The longest of those fields: what is shorter may still become it.
+FIELD_BYTES_MAX = 6
+
+
+def begins_a_stream(beginning: bytes) -> bool:
+    """Whether a body that begins so is an event stream, whatever its label says."""
+    return beginning.removeprefix(_BYTE_ORDER_MARK).lstrip().startswith(_FIELDS)
 
 
 class ServerSentEvent(msgspec.Struct, frozen=True, gc=False):
@@ -88,8 +98,10 @@ class EventStreamReader:
             )
 
     def end(self) -> list[ServerSentEvent]:
-        """What the end of the stream completes: nothing, an event that it cuts off is none."""
-        return []
+        """What the end of the stream completes: an event that it cuts off is none, an error is one."""
+        rest, self._pending = b"".join(self._pending), []
+        event = self._read_lines(rest) if rest.lstrip().startswith(_BARE) else None
+        return [event] if event is not None else []
 
     def _without_mark(self, chunk: bytes) -> bytes:
         """The first bytes of the stream, without the byte order mark once it is clear whether there is one."""
@@ -129,6 +141,11 @@ class EventStreamReader:
         return self._read_lines(block)
 
     def _read_lines(self, block: bytes) -> ServerSentEvent | None:
+        if block.lstrip().startswith(_BARE):
+            text = block.strip()
+            if text.startswith(b"error:"):
+                return ServerSentEvent(text.removeprefix(b"error:").strip(), "error")
+            return ServerSentEvent(text)
         event = ""
         data: list[bytes] = []
         for line in block.split(b"\n"):

@@ -62,6 +62,11 @@ class ChatItems:
         self._calls = StreamedCalls()
         self._call_items: dict[int, ItemId] = {}
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was said, thought or called."""
+        return not self._count
+
     def add(self, side: Side, text: str, found: list[ModelEvent]) -> None:
         """More of what is said or thought. White space alone begins no item."""
         if self._open is None or self._open.side != side:

@@ -9,9 +9,8 @@ llama.cpp, vLLM, OpenRouter, DeepSeek, Groq and Mistral.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from secrets import token_hex
-from typing import Final
 
 import msgspec
 
@@ -31,20 +30,10 @@ from codexd.models.chat.items import ChatItems, Side
 from codexd.models.chat.reasoning_details import Details
 from codexd.models.chat.think_tags import ThinkTags
 from codexd.models.client import ModelError
-from codexd.models.complaints import read_complaint
+from codexd.models.complaints import PLAIN_BYTES_MAX, find_complaint, read_complaint
+from codexd.models.provider_words import BROKEN_OFF, CUT_OFF, FINISHED, MALFORMED
 from codexd.models.responses.verbatim import kept
 from codexd.models.sse import ServerSentEvent
-
-# Why a response ended early, in the words of the Responses API.
-_INCOMPLETE: Final[Mapping[str, str]] = {
-    "length": "max_output_tokens",
-    "max_tokens": "max_output_tokens",
-    "model_length": "max_output_tokens",
-    "content_filter": "content_filter",
-    "sensitive": "content_filter",
-}
-# Finish reasons that are failures of the server: another attempt may help.
-_FAILURES: Final = ("error", "abort", "network_error", "insufficient_system_resource")
 
 
 class _ContentPart(msgspec.Struct, frozen=True, gc=False):
@@ -112,6 +101,7 @@ class ChatReader:
         self._usage: msgspec.Raw | None = None
         self._finish: str | None = None
         self._begun = False  # a chunk with a choice has come
+        self._without_choice = b""  # the last chunk that had none: it may say why
 
     @property
     def text_bytes(self) -> int:
@@ -142,7 +132,8 @@ class ChatReader:
         if self.completed or self.error is not None:
             return found
         if not self.answered:
-            self.error = errors.disconnected("the provider closed the connection")
+            closed = errors.disconnected("the provider closed the connection")
+            self.error = self._said_instead() or closed
             return found
         try:
             self._complete(found)
@@ -156,16 +147,20 @@ class ChatReader:
             return
         if data == b"[DONE]":
             if not self._begun:
-                raise errors.unreadable("it ended without an answer in it")
+                raise self._said_instead() or errors.unreadable("it ended without an answer in it")
             self._complete(found)
             return
+        if event.event == "error":
+            raise self._failure(data)
         try:
             chunk = _decode_chunk(data)
         except UNREADABLE as error:
             raise self._failure_in(data) or errors.unreadable(str(error)) from error
-        if event.event == "error" or chunk.object == "error" or _is_given(chunk.error):
+        if chunk.object == "error" or _is_given(chunk.error):
             raise self._failure(data)
         self._note(chunk)
+        if not chunk.choices and len(data) <= PLAIN_BYTES_MAX:
+            self._without_choice = data
         for choice in chunk.choices or ():
             if not choice.index:
                 self._take(choice, found)
@@ -249,9 +244,11 @@ class ChatReader:
             for side, piece in self._tags.end():
                 self._items.add(side, piece, found)
         finish = self._finish or ""
-        if finish in _FAILURES:
+        incomplete = CUT_OFF.get(finish)
+        is_failure = finish in BROKEN_OFF or any(word in finish for word in MALFORMED)
+        is_whole = finish in FINISHED or incomplete is not None or not self._items.is_empty
+        if is_failure or not is_whole:
             raise errors.broken_off(finish)
-        incomplete = _INCOMPLETE.get(finish)
         problem = self._items.end(self._details.whole(), whole=incomplete is None, found=found)
         if problem is not None:
             raise errors.unreadable(problem)
@@ -269,6 +266,13 @@ class ChatReader:
         if isinstance(value, dict) and value.get("error"):
             return self._failure(msgspec.json.encode(value))
         return None
+
+    def _said_instead(self) -> ModelError | None:
+        """The error in a chunk that came in place of an answer: MiniMax sends its errors so, with HTTP 200."""
+        complaint = find_complaint(self._without_choice)
+        if complaint is None:
+            return None
+        return errors.failed(complaint, secrets=self._secrets)
 
     def _failure(self, data: bytes) -> ModelError:
         return errors.failed(read_complaint(data), secrets=self._secrets)

@@ -16,13 +16,12 @@ from urllib.parse import urlsplit
 import trio
 
 from codexd.core.values.model_output import ModelEvent, ResponseStarted
-from codexd.models import errors
+from codexd.models import errors, sse
 from codexd.models.client import ModelError, ModelRequest, ModelStream, RetryBudget
 from codexd.models.http.apis import Reader, prepare
 from codexd.models.http.backend import Network, NetworkStream
 from codexd.models.provider import Provider, RequestHeaders, request_headers
 from codexd.models.rate_limits import limits_in_headers
-from codexd.models.sse import EventStreamReader, InvalidEventStream, ServerSentEvent, WholeBody
 
 if TYPE_CHECKING:
     import httpcore
@@ -54,7 +53,6 @@ TEXT_BYTES_MAX: Final = 1024 * 1024
 _REQUEST_ID_HEADERS: Final = ("x-request-id", "request-id", "cf-ray")
 _OF_STREAMS: Final = ("accept", "content-type")
 _LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
-
 
 T = TypeVar("T")
 
@@ -136,8 +134,9 @@ class _Exchange:
         self._provider = client._provider
         self._idle_seconds = self._provider.stream_idle_timeout_ms / 1000
         self._request = request
-        self._frames: EventStreamReader | WholeBody = EventStreamReader()
+        self._frames: sse.EventStreamReader | sse.WholeBody = sse.EventStreamReader()
         self._ended = False  # the response was read to its end
+        self._beginning = b""  # of the body, where it was looked at before it is read
 
     async def __aenter__(self) -> ModelStream:
         transport, headers = self._client._ready()
@@ -185,7 +184,7 @@ class _Exchange:
                 return events
         return []
 
-    async def _events_of(self, frames: list[ServerSentEvent]) -> list[ModelEvent]:
+    async def _events_of(self, frames: list[sse.ServerSentEvent]) -> list[ModelEvent]:
         """What some events of the stream say, or its end."""
         reader = self._reader
         size = reader.text_bytes if reader.text_bytes > TEXT_BYTES_MAX else 0
@@ -219,31 +218,36 @@ class _Exchange:
                 self._provider,
                 response.status_code,
                 answered,
-                await self._error_body(),
+                await self._body(),
                 now=time.time(),
                 secrets=headers.secrets,
             )
         content_type = answered.get("content-type", "")
-        if content_type.startswith("application/json") and self._provider.wire_api == "chat":
-            self._frames = WholeBody()  # its answer has the same members, whole
-        elif content_type.startswith(("text/html", "application/json")):
-            raise errors.not_a_stream(self._provider, content_type, await self._error_body())
+        if content_type.startswith(("text/html", "application/json")):
+            self._beginning = await self._body(sse.FIELD_BYTES_MAX, self._idle_seconds)
+            if not sse.begins_a_stream(self._beginning):
+                if self._provider.wire_api != "chat" or content_type.startswith("text/html"):
+                    body = await self._body()
+                    raise errors.not_a_stream(self._provider, content_type, body, headers.secrets)
+                self._frames = sse.WholeBody()  # its answer has the same members, whole
         limits = limits_in_headers(answered.items())
         request_id = next((answered[n] for n in _REQUEST_ID_HEADERS if n in answered), None)
         self._reader: Reader = self._new_reader(request_id, limits, headers.secrets)
         return ResponseStarted(request_id, limits)
 
-    async def _error_body(self) -> bytes:
-        """The beginning of a body that is no stream, as far as it comes soon."""
+    async def _body(
+        self, size: int = ERROR_BODY_BYTES_MAX, seconds: float = ERROR_BODY_SECONDS
+    ) -> bytes:
+        """The beginning of a body, at least so much of it, as far as it comes soon."""
         import httpx
 
         body = bytearray()
-        with trio.move_on_after(ERROR_BODY_SECONDS), suppress(httpx.TransportError):
-            while len(body) < ERROR_BODY_BYTES_MAX and (chunk := await self._read()):
+        with trio.move_on_after(seconds), suppress(httpx.TransportError):
+            while len(body.lstrip()) < size and (chunk := await self._read()):
                 body += chunk
-        return bytes(body[:ERROR_BODY_BYTES_MAX])
+        return bytes(body)
 
-    async def _next_frames(self) -> list[ServerSentEvent]:
+    async def _next_frames(self) -> list[sse.ServerSentEvent]:
         """What the next read brings that completes an event; none when the stream has ended."""
         import httpx
 
@@ -260,7 +264,7 @@ class _Exchange:
                         return frames
             except httpx.TransportError as error:
                 raise errors.disconnected(_reason(error)) from error
-            except InvalidEventStream as error:
+            except sse.InvalidEventStream as error:
                 raise errors.too_large(str(error)) from error
             return self._frames.end()
         if self._reader.answered:
@@ -269,6 +273,9 @@ class _Exchange:
 
     async def _read(self) -> bytes:
         """What the next network read brings; empty at the end. Raises: httpx.TransportError."""
+        if self._beginning:
+            beginning, self._beginning = self._beginning, b""
+            return beginning
         if self._connection.in_body and (body := await self._connection.take_body()):
             return body
         chunk = await anext(self._chunks, b"")

@@ -36,7 +36,7 @@ from codexd.core.values.provider_items import (
 from codexd.models import errors
 from codexd.models.answer_size import ID_CHARACTERS_MAX, AnswerSize, TextSize, check_ids, check_part
 from codexd.models.client import ModelError
-from codexd.models.complaints import read_complaint
+from codexd.models.complaints import find_complaint, read_complaint
 from codexd.models.rate_limits import limits_in_event
 from codexd.models.responses.verbatim import kept
 from codexd.models.sse import ServerSentEvent
@@ -53,6 +53,7 @@ class _Wire(msgspec.Struct, gc=False):
     delta: str | None = None
     item: msgspec.Raw = msgspec.Raw()
     response: msgspec.Raw = msgspec.Raw()
+    error: msgspec.Raw = msgspec.Raw()
 
 
 class _Kind(msgspec.Struct):
@@ -165,6 +166,8 @@ class ResponseReader:
         kind = wire.type or event.event
         read = _READERS.get(kind)
         if read is None:
+            if not wire.type and wire.error and find_complaint(event.data) is not None:
+                self._fail(wire, event.data, found)
             return
         try:
             read(self, wire, event.data, found)
@@ -175,6 +178,8 @@ class ResponseReader:
         """An event whose members are not as expected may be one that nobody here knows."""
         if not event.data.strip() or event.data.strip() == b"[DONE]":
             return
+        if event.event == "error":
+            raise errors.failed(read_complaint(event.data), secrets=self._secrets)
         try:
             kind = _decode_kind(event.data).type or event.event
         except UNREADABLE:

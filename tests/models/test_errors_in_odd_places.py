@@ -1,0 +1,178 @@
+"""What a provider says is wrong reaches the person, wherever and however it is said."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from typing import Any
+
+import pytest
+
+from codexd.models.chat.stream import ChatReader
+from codexd.models.client import ModelError
+from codexd.models.errors import refused
+from codexd.models.provider import read_provider
+from codexd.models.responses.stream import ResponseReader
+from codexd.models.scripted.scripts import Fail
+from codexd.models.scripted.server import scripted_model
+from codexd.models.sse import EventStreamReader, WholeBody
+from over_http import asked, client_of, error_of, text_of
+from trio_test import trio_test
+
+PROVIDER = read_provider("mock", {"base_url": "http://mock.example/v1", "env_key": "KEY"})
+GOOD_CHAT = (
+    b'data: {"choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":"stop"}]}\n\n'
+    b"data: [DONE]\n\n"
+)
+CLOUDFLARE = (
+    b"<!DOCTYPE html><html><head><title>Just a moment...</title><style>*{box-sizing:border-box}"
+    b"</style></head><body><script>var a=1</script><p>Enable JavaScript and cookies</p></body></html>"
+)
+
+
+def chat_error(stream: bytes, frames: EventStreamReader | WholeBody | None = None) -> ModelError:
+    """The error of a chat stream."""
+    frames, reader = frames or EventStreamReader(), ChatReader()
+    reader.feed(frames.feed(stream))
+    reader.feed(frames.end())
+    reader.end()
+    assert reader.error is not None
+    return reader.error
+
+
+def test_a_body_with_a_status_of_its_own_and_no_choices_is_an_error() -> None:
+    body = b'{"choices":null,"base_resp":{"status_code":1008,"status_msg":"the purse is empty"}}'
+    for error in (chat_error(body, WholeBody()), chat_error(b"data: %b\n\n" % body)):
+        assert (error.message, error.retry) == ("the purse is empty", False)
+        assert error.info == "usageLimitExceeded"
+
+
+def test_chunks_without_choices_before_an_answer_are_no_errors() -> None:
+    reader = ChatReader()
+    first = b'data: {"choices":[],"base_resp":{"status_code":0,"status_msg":"fine"}}\n\n'
+    reader.feed(EventStreamReader().feed(first + GOOD_CHAT))
+    assert (reader.error, reader.completed) == (None, True)
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\n\n"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'error: {"code":500,"message":"the shift is disabled"}',
+        b'{"error":{"message":"the shift is disabled"}}',
+        b'{\n  "error": {\n    "message": "the shift is disabled"\n  }\n}',
+        b'event: error\ndata: {"message":"the shift is disabled"}\n\n',
+    ],
+)
+def test_an_error_beside_the_form_of_a_stream_is_read(line: bytes, end: bytes) -> None:
+    assert chat_error(line + end).message == "the shift is disabled"
+    frames, reader = EventStreamReader(), ResponseReader()
+    reader.feed(frames.feed(line + end))
+    reader.feed(frames.end())
+    assert reader.error is not None
+    assert reader.error.message == "the shift is disabled"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        b'{"type":"rate_limit_error","message":"slower"}',
+        b'{"type":"upstream_error","code":"503","message":"slower"}',
+        b'{"type":"never_heard_of","code":"503","message":"slower"}',
+        b'{"code":503,"status":"UNAVAILABLE","message":"slower"}',
+    ],
+)
+def test_errors_that_pass_are_tried_again(error: bytes) -> None:
+    found = chat_error(b'data: {"error":%b}\n\n' % error)
+    assert (found.message, found.retry) == ("slower", True)
+
+
+@pytest.mark.parametrize("reason", ["function_call_filter: MALFORMED_FUNCTION_CALL", "unheard_of"])
+def test_an_empty_answer_that_ends_for_an_unknown_reason_is_tried_again(reason: str) -> None:
+    error = chat_error(
+        b'data: {"choices":[{"delta":{},"finish_reason":"%b"}]}\n\n' % reason.encode()
+    )
+    assert reason in error.message
+    assert error.retry
+
+
+def test_an_answer_that_ends_for_an_unknown_reason_is_whole() -> None:
+    reader = ChatReader()
+    reader.feed(EventStreamReader().feed(GOOD_CHAT.replace(b'"stop"', b'"unheard_of"')))
+    assert (reader.error, reader.completed) == (None, True)
+
+
+def test_a_page_with_status_403_is_short_and_speaks_of_no_key() -> None:
+    error = refused(PROVIDER, 403, {"content-type": "text/html"}, CLOUDFLARE, now=0.0)
+    assert error.message == (
+        "mock was not reached: a server before it at http://mock.example/v1 refused the request "
+        "(HTTP 403) with a page: Just a moment..."
+    )
+    assert (error.info, error.retry) == ("other", False)
+
+
+@pytest.mark.parametrize("status", [400, 404, 500, 502])
+def test_a_page_is_shown_without_its_markup(status: int) -> None:
+    untitled = CLOUDFLARE.replace(b"<title>Just a moment...</title>", b"")
+    message = refused(PROVIDER, status, {}, untitled, now=0.0).message
+    assert "Enable JavaScript and cookies" in message
+    assert not set("<>{}") & set(message)
+
+
+def packed_deflate(body: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packer.compress(body) + packer.flush()
+
+
+BODY = b'{"error":{"message":"the pump is dry"}}'
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("gzip", gzip.compress(BODY)),
+        ("GZIP", gzip.compress(BODY)),
+        ("deflate", zlib.compress(BODY)),
+        ("deflate", packed_deflate(BODY)),
+        ("identity", BODY),
+    ],
+)
+def test_a_packed_refusal_is_unpacked(encoding: str, body: bytes) -> None:
+    headers = {"content-encoding": encoding}
+    assert refused(PROVIDER, 400, headers, body, now=0.0).message == "the pump is dry"
+
+
+@pytest.mark.parametrize(("encoding", "body"), [("br", b"\x8b\x00\x80"), ("gzip", b"\xff\xfe")])
+def test_what_cannot_be_unpacked_is_said_to_be_packed(encoding: str, body: bytes) -> None:
+    message = refused(PROVIDER, 400, {"content-encoding": encoding}, body, now=0.0).message
+    assert message == f"the reason is packed ({encoding}) and cannot be read"
+
+
+def test_a_small_body_that_unpacks_to_a_huge_one_is_read_up_to_a_bound() -> None:
+    bomb = gzip.compress(b"x" * 50_000_000)
+    message = refused(PROVIDER, 400, {"content-encoding": "gzip"}, bomb, now=0.0).message
+    assert "65536 characters in all" in message
+
+
+async def error_over_http(reply: Fail, **settings: Any) -> ModelError:
+    async with scripted_model([reply]) as model, client_of(model.base_url, **settings) as client:
+        return await error_of(client)
+
+
+@pytest.mark.parametrize("wire_api", ["responses", "chat"])
+@pytest.mark.parametrize("kind", ["text/event-stream", "application/json", "text/html"])
+@trio_test
+async def test_a_plain_error_with_status_200_is_shown(kind: str, wire_api: str) -> None:
+    reply = Fail(200, (("Content-Type", kind),), BODY)
+    assert (await error_over_http(reply, wire_api=wire_api)).message == "the pump is dry"
+
+
+@pytest.mark.parametrize("kind", ["text/html", "text/html; charset=utf-8", "application/json"])
+@trio_test
+async def test_a_good_stream_under_a_wrong_label_is_read(kind: str) -> None:
+    reply = Fail(200, (("Content-Type", kind),), b"\xef\xbb\xbf\n: hello\n\n" + GOOD_CHAT)
+    async with (
+        scripted_model([reply]) as model,
+        client_of(model.base_url, wire_api="chat") as client,
+    ):
+        assert text_of(await asked(client)) == "Hi"
