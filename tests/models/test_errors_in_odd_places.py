@@ -136,6 +136,7 @@ BODY = b'{"error":{"message":"the pump is dry"}}'
         ("deflate", packed_deflate(BODY)),
         ("identity", BODY),
     ],
+    ids=["gzip", "in capitals", "zlib", "raw deflate", "identity"],
 )
 def test_a_packed_refusal_is_unpacked(encoding: str, body: bytes) -> None:
     headers = {"content-encoding": encoding}
