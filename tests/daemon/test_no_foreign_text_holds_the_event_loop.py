@@ -32,7 +32,7 @@ pytestmark = pytest.mark.slow
 RUNS = 3
 # Before the work was cut into steps, the longest took 200 and more; now they take up to 40.
 DECODES_MAX = 80.0
-WATCHED = Path(__file__).parent.parent / "watched_daemon.py"
+WATCHED = Path(__file__).parent.parent / "support" / "watched_daemon.py"
 SIZE = ITEM_BYTES_MAX - 4000  # of a text, in the form of the log
 WELL = Say(("well",))
 TEXTS = {
