@@ -84,8 +84,8 @@ def test_an_item_is_read_by_its_type(members: dict[str, Any], item: ProviderItem
         b'{"content":[7]}',
         b'{"type":"message","type":"reasoning"}',
         b'{"type":"%b","type":"message"}' % (b"x" * 100_000),
-        b'{"type":"reasoning","summary":[{"text":7}]}',
-        b'{"type":"function_call","arguments":{}}',
+        b'{"type":"message","content":[{"text":7}]}',
+        b'{"type":"function_call","arguments":7}',
         b'{"type":"message","content":"\xff"}',
         b'{"type":"message","content":[%b{}]}' % (b"{}," * VALUES_MAX),
         b'{"type":"message","content":' + b"[" * 100_000,
@@ -98,6 +98,34 @@ def test_what_cannot_be_read_is_said_and_has_nothing_in_it(item: bytes) -> None:
     assert 0 < len(read.problem) <= PROBLEM_CHARACTERS_MAX
     assert (read.kind, read.type, read.id) == ("other", "", None)
     assert answer_text(msgspec.Raw(item)) == ""
+
+
+@pytest.mark.parametrize(
+    ("members", "item"),
+    [
+        (
+            {"type": "message", "id": 7, "phase": [], "content": [{**SAID[0], "detail": 7}]},
+            MessageItem(None, None, None, READ),
+        ),
+        (
+            {"type": "message", "content": [SAID[0], {"type": None, "text": None}]},
+            MessageItem(None, None, None, (*READ, ItemPart())),
+        ),
+        (
+            {"type": "reasoning", "summary": None, "content": [{"text": 7}, SAID[0]]},
+            ReasoningItem(None, None, (ItemPart(), *READ)),
+        ),
+        (
+            {"type": "function_call", "call_id": "c", "name": "look", "arguments": {"a": [1]}},
+            CallItem(None, "c", "look", '{"a":[1]}'),
+        ),
+        ({"type": "tool_search_call", "arguments": {"q": 1}}, ItemHead("tool_search_call")),
+    ],
+)
+def test_a_member_that_nobody_needs_may_have_any_shape(
+    members: dict[str, Any], item: ProviderItem
+) -> None:
+    assert read_item(msgspec.json.encode(members)) == item
 
 
 def test_the_head_of_an_item_tells_what_it_is_whatever_else_it_holds() -> None:

@@ -61,6 +61,12 @@ def test_a_call_comes_to_a_command_in_the_users_shell() -> None:
     )
 
 
+def test_half_of_a_character_in_a_call_is_a_stand_in() -> None:
+    call = Registry(SHELL).read_call(SHELL.name, r'{"command": "echo \ud83d"}', CONTEXT)
+    assert isinstance(call, RunCommand)
+    assert call.command == "echo \ufffd"
+
+
 def test_a_call_may_say_where_how_long_and_why() -> None:
     arguments = msgspec.json.encode(
         {

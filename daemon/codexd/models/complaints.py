@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from codexd.core.values.foreign_json import decode_foreign
+from codexd.core.values.foreign_json import decode_foreign, whole_characters
 
 # What matters of a page stands at its beginning, and less than this of it is shown.
 PLAIN_BYTES_MAX: Final = 64 * 1024
@@ -58,7 +58,7 @@ def read_complaint(body: bytes) -> ProviderError:
 def find_complaint(body: bytes) -> ProviderError | None:
     """The complaint in a JSON text; None where it holds no error that has a message."""
     try:
-        decoded = decode_foreign(body)
+        decoded = decode_foreign(whole_characters(body))
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     named, members = _innermost(decoded)

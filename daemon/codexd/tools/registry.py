@@ -13,6 +13,7 @@ import msgspec
 
 from codexd.core.state.state import ThreadState
 from codexd.core.values.enforced import Sandbox
+from codexd.core.values.foreign_json import whole_characters
 from codexd.core.values.ids import ProcessId
 from codexd.core.values.tool_actions import BadCall, ToolAction, ToolResult
 from codexd.core.values.traits import Traits
@@ -107,7 +108,8 @@ class Registry:
         if tool is None:
             known = ", ".join(sorted(self._tools))
             return BadCall(reason=f"unsupported call: {name}. The tools here are: {known}.")
-        action: ToolAction = tool.read_call(arguments, context)
+        whole = whole_characters(arguments.encode(errors="replace")).decode()
+        action: ToolAction = tool.read_call(whole, context)
         return action
 
     async def perform(

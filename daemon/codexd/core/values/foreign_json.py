@@ -8,7 +8,9 @@ this, since unknown members are skipped.
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -29,9 +31,23 @@ _BACKSLASHES: Final = re.compile(rb"\\*+")
 # Appended to a window: within a string it ends the string; outside, it begins a string that hides the rest. No valid
 # JSON has this character outside a string, and every decoder stops there.
 _PROBE: Final = b'"\x01'
+# A pair of escapes that are one character, half of such a pair, or any other escape.
+_ESCAPE: Final = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[dD][89a-fA-F][0-9a-fA-F]{2}|.)",
+    re.DOTALL,
+)
+_HALF_BYTES: Final = 6
+# Each misfit costs a decode of the whole text. No provider has more kinds of them in an item.
+MISFITS_MAX: Final = 16
+_MISFIT: Final = re.compile(r" - at `\$([^`]{1,1000})`\Z")
+_STEP: Final = re.compile(r"\.([A-Za-z0-9_-]{1,100}+)|\[([0-9]{1,9})\]")
+
+T = TypeVar("T")
+
 _SEPARATORS: Final = (b",", b"[", b"{")
 
 _decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
 
 
 class TooMuchJson(msgspec.DecodeError):
@@ -45,6 +61,47 @@ def decode_foreign(content: bytes | str) -> Any:
         return _decode(content)
     except RecursionError as error:
         raise TooMuchJson("it is nested without end") from error
+
+
+def whole_characters(json: bytes) -> bytes:
+    """JSON in which each half of a surrogate pair is U+FFFD: no decoder takes a half.
+
+    JavaScript cuts texts by UTF-16, so that a pair may be cut, and may come in two texts.
+    """
+    if b"\\ud" not in json and b"\\uD" not in json:
+        return json
+    return _ESCAPE.sub(lambda e: rb"\ufffd" if len(e[0]) == _HALF_BYTES else e[0], json)
+
+
+def decode_without_misfits(
+    json: bytes, decode: Callable[[bytes], T], needed: AbstractSet[str] = frozenset()
+) -> T:
+    """Decode JSON without the members whose type is another than the decoder expects.
+
+    Raises:
+        msgspec.DecodeError, UnicodeDecodeError: it is no JSON, or a misfit is a member that is needed.
+    """
+    value = decode_foreign(json)
+    for _ in range(MISFITS_MAX):
+        try:
+            return decode(_encode(value))
+        except msgspec.ValidationError as error:
+            if not _drop_misfit(value, str(error), needed):
+                raise
+    raise TooMuchJson(f"it has more than {MISFITS_MAX} members of unexpected types")
+
+
+def _drop_misfit(value: Any, problem: str, needed: AbstractSet[str]) -> bool:
+    """Drop the member that a decoder complains of; False if it is needed, or the text as a whole is meant."""
+    found = _MISFIT.search(problem)
+    steps = [name or int(at) for name, at in _STEP.findall(found[1])] if found is not None else []
+    names = [step for step in steps if isinstance(step, str)]
+    if not steps or (names and names[-1] in needed):
+        return False
+    for step in steps[:-1]:
+        value = value[step]
+    del value[steps[-1]]
+    return True
 
 
 def check_foreign(content: bytes | str) -> None:

@@ -2,7 +2,7 @@
 
 An item is stored for ever, and every fold of its log reads it again. So reading never raises: an unreadable item is
 an `UnreadableItem`. A provider's stream with such an item is refused before it is logged; a fold ignores it.
-Only the members that are declared here must have their types, and an item of another type may have any members.
+An item of another type may have any members. A member of an unexpected type is left out, unless it is one of `NEEDED`.
 
 Source: the OpenAI API reference, "Responses", for the members and their types.
 """
@@ -15,7 +15,12 @@ from typing import ClassVar, Final, get_args
 
 import msgspec
 
-from codexd.core.values.foreign_json import UNCOUNTED_BYTES_MAX, check_foreign
+from codexd.core.values.foreign_json import (
+    UNCOUNTED_BYTES_MAX,
+    check_foreign,
+    decode_foreign,
+    decode_without_misfits,
+)
 from codexd.core.values.model_output import ItemKind
 
 
@@ -155,6 +160,12 @@ ProviderItem = _KnownItem | ItemHead
 _KINDS: Final[dict[str, ItemKind]] = {
     known.__struct_config__.tag: known.kind for known in get_args(_KnownItem)
 }
+# The members without which an item of a type cannot be used: they are never left out.
+_NEEDED_OF_CALLS: Final = frozenset({"call_id", "name", "arguments", "input", "output", "text"})
+NEEDED: Final[dict[str, frozenset[str]]] = dict.fromkeys(_KINDS, _NEEDED_OF_CALLS) | {
+    "message": frozenset({"role", "content", "text", "refusal"}),
+    "reasoning": frozenset(),
+}
 # The placeholder for a content that is none.
 NO_MESSAGE: Final = MessageItem()
 NO_REASONING: Final = ReasoningItem()
@@ -186,10 +197,21 @@ def _read_other(json: bytes, error: msgspec.ValidationError) -> ProviderItem:
     head = read_head(json)
     if head.type not in _KINDS:
         return head
-    if head.type == "message":
-        with suppress(*UNREADABLE):
-            return _decode_message(json)
+    if str(error).endswith("`$.type`"):
+        return _unreadable(error)
+    decode = _decode_message if head.type == "message" else _decode_item
+    with suppress(*UNREADABLE):
+        return decode_without_misfits(_with_text_arguments(json), decode, NEEDED[head.type])
     return _unreadable(error)
+
+
+def _with_text_arguments(json: bytes) -> bytes:
+    """An item whose arguments, if they are an object, are its JSON: there is no other reading."""
+    item = decode_foreign(json)
+    given = item.get("arguments")
+    if item.get("type") != "function_call" or not isinstance(given, dict | list):
+        return json
+    return _encode({**item, "arguments": _encode(given).decode()})
 
 
 def _unreadable(error: Exception) -> UnreadableItem:
@@ -200,6 +222,10 @@ def read_head(item: bytes | msgspec.Raw) -> ItemHead:
     """The identifying members of an item, without its texts."""
     try:
         return _decode_head(item)
+    except msgspec.ValidationError as error:
+        with suppress(*UNREADABLE):
+            return decode_without_misfits(bytes(item), _decode_head, frozenset({"type"}))
+        return _unreadable(error)
     except UNREADABLE as error:
         return _unreadable(error)
 

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from codexd.core.values.foreign_json import decode_foreign
+from codexd.core.values.foreign_json import decode_foreign, whole_characters
 from codexd.models.responses.verbatim import kept
 
 # No model calls more tools at once; a server that does is broken, and would fill the log.
@@ -182,7 +182,7 @@ def _word(value: str | int | None) -> str:
 def is_json(text: str) -> bool:
     """Whether a text is JSON, within the bounds of foreign JSON."""
     try:
-        decode_foreign(text)
+        decode_foreign(whole_characters(text.encode(errors="replace")))
     except (msgspec.DecodeError, RecursionError):
         return False
     return True

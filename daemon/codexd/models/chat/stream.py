@@ -11,10 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from secrets import token_hex
+from typing import Final
 
 import msgspec
 
-from codexd.core.values.foreign_json import decode_foreign
+from codexd.core.values.foreign_json import (
+    decode_foreign,
+    decode_without_misfits,
+    whole_characters,
+)
 from codexd.core.values.model_output import ModelEvent, ModelResponseDone
 from codexd.core.values.provider_items import UNREADABLE
 from codexd.models import errors
@@ -49,7 +54,7 @@ class _Delta(msgspec.Struct, frozen=True, gc=False):
     reasoning_text: str | None = None
     reasoning_details: msgspec.Raw = msgspec.Raw()
     refusal: str | None = None
-    tool_calls: list[CallDelta] | None = None
+    tool_calls: list[CallDelta] | CallDelta | None = None
     function_call: FunctionDelta | None = None
 
 
@@ -73,6 +78,12 @@ class _Chunk(msgspec.Struct, frozen=True, gc=False):
     error: msgspec.Raw = msgspec.Raw()
     object: str | None = None
 
+
+# Members of a chunk that are never left out.
+_NEEDED: Final = frozenset(
+    {"choices", "delta", "message", "content", "text", "refusal", "finish_reason"}
+    | {"tool_calls", "function_call", "function", "name", "arguments"}
+)
 
 _decode_chunk = msgspec.json.Decoder(_Chunk).decode
 
@@ -155,7 +166,13 @@ class ChatReader:
         try:
             chunk = _decode_chunk(data)
         except UNREADABLE as error:
-            raise self._failure_in(data) or errors.unreadable(str(error)) from error
+            data = whole_characters(data)
+            if (failure := self._failure_in(data)) is not None:
+                raise failure from error
+            try:
+                chunk = decode_without_misfits(data, _decode_chunk, _NEEDED)
+            except UNREADABLE:
+                raise errors.unreadable(str(error)) from error
         if chunk.object == "error" or _is_given(chunk.error):
             raise self._failure(data)
         self._note(chunk)
@@ -202,7 +219,8 @@ class ChatReader:
             self._take_parts(delta.content, found)
         if delta.refusal:
             self._items.add("text", delta.refusal, found)
-        calls = delta.tool_calls or []
+        given = delta.tool_calls or []
+        calls = [given] if isinstance(given, CallDelta) else given
         if delta.function_call is not None:  # the API before there were several
             calls = [*calls, CallDelta(index=0, function=delta.function_call)]
         if calls:

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from secrets import token_hex
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal
 
 import msgspec
 
-from codexd.core.values.foreign_json import check_foreign
+from codexd.core.values.foreign_json import (
+    check_foreign,
+    whole_characters,
+)
 from codexd.core.values.ids import ItemId
 from codexd.core.values.model_output import (
-    CallMade,
     ItemKind,
     ItemStarted,
     ModelEvent,
@@ -27,49 +29,28 @@ from codexd.core.values.model_output import (
 from codexd.core.values.provider_items import (
     UNREADABLE,
     CallItem,
-    CustomCallItem,
-    ProviderItem,
-    UnreadableItem,
     read_head,
     read_item,
 )
 from codexd.models import errors
-from codexd.models.answer_size import ID_CHARACTERS_MAX, AnswerSize, TextSize, check_ids, check_part
+from codexd.models.answer_size import AnswerSize, TextSize, check_ids, check_part
 from codexd.models.client import ModelError
 from codexd.models.complaints import find_complaint, read_complaint
 from codexd.models.rate_limits import limits_in_event
+from codexd.models.responses.events import (
+    Response,
+    Wire,
+    call_in,
+    decode_output,
+    decode_response,
+    decode_wire,
+    readable,
+    short,
+    with_given,
+    without_misfits,
+)
 from codexd.models.responses.verbatim import kept
 from codexd.models.sse import ServerSentEvent
-
-
-class _Wire(msgspec.Struct, gc=False):
-    """The members of any event of the stream that anybody here reads; one decode for all kinds."""
-
-    type: str = ""
-    item_id: str | None = None
-    output_index: int | None = None
-    summary_index: int | None = None
-    content_index: int | None = None
-    delta: str | None = None
-    item: msgspec.Raw = msgspec.Raw()
-    response: msgspec.Raw = msgspec.Raw()
-    error: msgspec.Raw = msgspec.Raw()
-
-
-class _Kind(msgspec.Struct):
-    type: str = ""
-
-
-class _Incomplete(msgspec.Struct):
-    reason: str | None = None
-
-
-class _Response(msgspec.Struct):
-    id: str | None = None
-    usage: msgspec.Raw = msgspec.Raw()
-    end_turn: bool | None = None
-    incomplete_details: _Incomplete | None = None
-    output: msgspec.Raw = msgspec.Raw()
 
 
 class _OpenItem(msgspec.Struct):
@@ -78,14 +59,8 @@ class _OpenItem(msgspec.Struct):
     key: str  # under which it is open: the provider's id, else our own
     index: int | None
     text: TextSize
-
-
-_Item = TypeVar("_Item", bound=ProviderItem)
-
-_decode_wire = msgspec.json.Decoder(_Wire).decode
-_decode_kind = msgspec.json.Decoder(_Kind).decode
-_decode_response = msgspec.json.Decoder(_Response).decode
-_decode_output = msgspec.json.Decoder(tuple[msgspec.Raw, ...] | None).decode
+    is_named: bool = True  # the provider said which item it is: by an id, or by its place
+    given: str = ""  # the whole arguments of a call
 
 
 class ResponseReader:
@@ -113,6 +88,7 @@ class ResponseReader:
         self._size = AnswerSize()
         self._open: dict[str, _OpenItem] = {}
         self._used: set[str] = set()
+        self._done: set[tuple[str, int | None, ItemKind]] = set()
         self._call_ids: set[str] = set()  # an answer could not say which of two it is for
 
     def feed(self, events: Iterable[ServerSentEvent]) -> list[ModelEvent]:
@@ -123,10 +99,12 @@ class ResponseReader:
         try:
             for event in events:
                 try:
-                    wire = _decode_wire(event.data)
+                    wire = decode_wire(event.data)
                 except UNREADABLE as error:
-                    self._pass_over_unknown(event, error)
-                    continue
+                    event = ServerSentEvent(whole_characters(event.data), event.event)
+                    if (mended := self._mended(event, error)) is None:
+                        continue
+                    wire = mended
                 # Nearly all there is; its text is counted here, for a call costs as much as the counting.
                 if wire.type == "response.output_text.delta" and (text := wire.delta):
                     item = self._open.get(wire.item_id or "")
@@ -162,7 +140,7 @@ class ResponseReader:
             self.error = errors.disconnected("the provider closed the connection")
         return []
 
-    def _read(self, wire: _Wire, event: ServerSentEvent, found: list[ModelEvent]) -> None:
+    def _read(self, wire: Wire, event: ServerSentEvent, found: list[ModelEvent]) -> None:
         kind = wire.type or event.event
         read = _READERS.get(kind)
         if read is None:
@@ -174,49 +152,42 @@ class ResponseReader:
         except UNREADABLE as error:
             raise errors.unreadable(f"{kind}: {error}") from error
 
-    def _pass_over_unknown(self, event: ServerSentEvent, error: Exception) -> None:
-        """An event whose members are not as expected may be one that nobody here knows."""
-        if not event.data.strip() or event.data.strip() == b"[DONE]":
-            return
+    def _mended(self, event: ServerSentEvent, error: Exception) -> Wire | None:
+        """An event whose members are not as expected; None for one that nobody here knows."""
         if event.event == "error":
             raise errors.failed(read_complaint(event.data), secrets=self._secrets)
-        try:
-            kind = _decode_kind(event.data).type or event.event
-        except UNREADABLE:
-            raise errors.unreadable(f"{event.event[:100]}: {error}") from error
-        if kind in _READERS:
-            raise errors.unreadable(f"{kind}: {error}") from error
+        return without_misfits(event, error, _READERS)
 
     # What each kind of event comes to. All take the event decoded and as it came, and add to `found`.
 
-    def _note_response(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
+    def _note_response(self, wire: Wire, data: bytes, found: list[ModelEvent]) -> None:
         if wire.response:
-            self._response_id = _short(_decode_response(wire.response).id) or self._response_id
+            self._response_id = short(decode_response(wire.response).id) or self._response_id
 
-    def _add_item(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
-        item = _readable(read_head(wire.item))
+    def _add_item(self, wire: Wire, data: bytes, found: list[ModelEvent]) -> None:
+        item = readable(read_head(wire.item))
         open_already = self._open.get(item.id) if item.id else None
         if open_already is None or open_already.index != wire.output_index:
             self._begin(item.id, wire.output_index, item.kind, found)
 
-    def _finish_item(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
+    def _finish_item(self, wire: Wire, data: bytes, found: list[ModelEvent]) -> None:
         self._complete(wire.item, wire.item_id, wire.output_index, found)
 
-    def _add_text(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
+    def _add_text(self, wire: Wire, data: bytes, found: list[ModelEvent]) -> None:
         if wire.delta:
             item_id = self._item_of(wire, "message", found)
             self._give(TextDelta(item_id, self._size.text(item_id, wire.delta)), found)
 
-    def _begin_summary_part(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
+    def _begin_summary_part(self, wire: Wire, data: bytes, found: list[ModelEvent]) -> None:
         item_id = self._item_of(wire, "reasoning", found)
         self._add_part(item_id, "summary", wire.summary_index, "", found)
 
-    def _add_summary(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
+    def _add_summary(self, wire: Wire, data: bytes, found: list[ModelEvent]) -> None:
         if wire.delta:
             item_id = self._item_of(wire, "reasoning", found)
             self._add_part(item_id, "summary", wire.summary_index, wire.delta, found)
 
-    def _add_reasoning(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
+    def _add_reasoning(self, wire: Wire, data: bytes, found: list[ModelEvent]) -> None:
         if wire.delta:
             item_id = self._item_of(wire, "reasoning", found)
             self._add_part(item_id, "content", wire.content_index, wire.delta, found)
@@ -239,12 +210,20 @@ class ResponseReader:
         if self._size.error is not None:
             raise self._size.error
 
-    def _add_arguments(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
+    def _add_arguments(self, wire: Wire, data: bytes, found: list[ModelEvent]) -> None:
         item_id = self._item_of(wire, "call", found)
         self._size.hold(item_id, (wire.delta or "",))
 
-    def _complete_response(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
-        response = _decode_response(wire.response) if wire.response else _Response()
+    def _note_arguments(self, wire: Wire, data: bytes, found: list[ModelEvent]) -> None:
+        """The whole arguments: some providers have them nowhere else."""
+        item = self._find(wire.item_id, wire.output_index, "call")
+        given = wire.arguments or wire.input
+        if item is not None and given:
+            self._size.hold(item.id, (given,))
+            item.given = given
+
+    def _complete_response(self, wire: Wire, data: bytes, found: list[ModelEvent]) -> None:
+        response = decode_response(wire.response) if wire.response else Response()
         incomplete = response.incomplete_details
         reason = None if incomplete is None else incomplete.reason
         if wire.type == "response.incomplete":
@@ -252,7 +231,7 @@ class ResponseReader:
         if response.output and (self._open or not self._used):
             # Else it only repeats what came item by item, and whatever it holds costs nothing.
             check_foreign(bytes(response.output))
-            self._finish_from_output(_decode_output(response.output) or (), found)
+            self._finish_from_output(decode_output(response.output) or (), found)
         unfinished = [item.id for item in self._open.values() if item.kind != "other"]
         if unfinished and reason is None:
             raise errors.unreadable(f"the response is complete, but not its item {unfinished[0]}")
@@ -260,28 +239,28 @@ class ResponseReader:
         self._size.whole(len(bytes(usage)))
         found.append(
             ModelResponseDone(
-                response_id=_short(response.id) or self._response_id,
+                response_id=short(response.id) or self._response_id,
                 usage=kept(usage) if usage and bytes(usage) != b"null" else None,
                 end_turn=response.end_turn,
-                incomplete=_short(reason),
+                incomplete=short(reason),
             )
         )
         self.completed = True
 
-    def _fail_response(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
+    def _fail_response(self, wire: Wire, data: bytes, found: list[ModelEvent]) -> None:
         raise errors.failed(read_complaint(bytes(wire.response)), secrets=self._secrets)
 
-    def _fail(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
+    def _fail(self, wire: Wire, data: bytes, found: list[ModelEvent]) -> None:
         raise errors.failed(read_complaint(data), secrets=self._secrets)
 
-    def _note_limits(self, wire: _Wire, data: bytes, found: list[ModelEvent]) -> None:
+    def _note_limits(self, wire: Wire, data: bytes, found: list[ModelEvent]) -> None:
         if limits := limits_in_event(data):
             self._limits = {**self._limits, **limits}
             found.append(ResponseStarted(self._request_id, self._limits))
 
     # Which item is meant.
 
-    def _item_of(self, wire: _Wire, kind: ItemKind, found: list[ModelEvent]) -> ItemId:
+    def _item_of(self, wire: Wire, kind: ItemKind, found: list[ModelEvent]) -> ItemId:
         """The open item that a delta belongs to; one that begins with its deltas begins here."""
         item = self._find(wire.item_id, wire.output_index, kind)
         return (item or self._begin(wire.item_id, wire.output_index, kind, found)).id
@@ -291,10 +270,9 @@ class ResponseReader:
         item = self._open.get(key) if key else None
         if item is not None and item.kind == kind:
             return item
-        if key and index is None:
-            return None
-        alike = (item for item in reversed(self._open.values()) if item.kind == kind)
-        return next((item for item in alike if index is None or item.index == index), None)
+        alike = [item for item in reversed(self._open.values()) if item.kind == kind]
+        placed = (item for item in alike if (not key if index is None else item.index == index))
+        return next(placed, None) or next((i for i in alike if not i.is_named), None)
 
     def _begin(
         self, key: str | None, index: int | None, kind: ItemKind, found: list[ModelEvent]
@@ -304,7 +282,8 @@ class ResponseReader:
         item_id = key if key and key not in self._used else self._made_up_id(index)
         self._used.add(item_id)
         text = self._size.of_text(item_id)
-        item = _OpenItem(ItemId(item_id), kind, key or item_id, index, text)
+        is_named = bool(key) or index is not None
+        item = _OpenItem(ItemId(item_id), kind, key or item_id, index, text, is_named)
         self._open[item.key] = item
         found.append(ItemStarted(item.id, kind))
         return item
@@ -326,11 +305,17 @@ class ResponseReader:
     ) -> None:
         self._size.whole(len(bytes(raw)))
         whole = kept(raw)
-        read = _readable(read_item(whole))
+        read = readable(read_item(whole))
         kind, key = read.kind, read.id or key
-        item = self._find(key, index, kind) or self._begin(key, index, kind, found)
+        opened = self._find(key, index, kind)
+        if opened is None and key and (key, index, kind) in self._done:
+            return  # It is said again that this item is done.
+        item = opened or self._begin(key, index, kind, found)
+        self._done.add((key or "", index, kind))
+        if isinstance(read, CallItem):
+            whole, read = with_given(whole, read, item.given)
         self._open = {k: other for k, other in self._open.items() if other is not item}
-        call = _call_in(read) if isinstance(read, CallItem) else None
+        call = call_in(read) if isinstance(read, CallItem) else None
         if call is not None and call.call_id in self._call_ids:
             raise errors.unreadable(f"two calls with the call_id {call.call_id[:100]}")
         self._call_ids |= {call.call_id} if call is not None else set()
@@ -346,29 +331,16 @@ class ResponseReader:
                 raw = output[item.index]
                 if read_head(raw).kind == item.kind:
                     self._complete(raw, item.key, item.index, found)
+        for index, raw in enumerate(output):
+            # Items that came in deltas with neither id nor place, in the order of their kind.
+            unnamed = [item for item in self._open.values() if not item.is_named]
+            alike = [item for item in unnamed if item.kind == read_head(raw).kind]
+            if alike:
+                alike[0].index, alike[0].is_named = index, True
+                self._complete(raw, None, index, found)
 
 
-def _short(word: str | None) -> str | None:
-    return word[:ID_CHARACTERS_MAX] if word is not None else None
-
-
-def _readable(item: _Item) -> _Item:
-    """An item as everybody will read it. Raises: ModelError, for one that nobody could."""
-    if isinstance(item, UnreadableItem):
-        raise errors.unreadable(f"an item: {item.problem}")
-    return item
-
-
-def _call_in(item: CallItem) -> CallMade:
-    custom = isinstance(item, CustomCallItem)
-    if not item.call_id or not item.name:
-        missing = "name" if item.call_id else "call_id"
-        raise errors.unreadable(f"a {item.type} without {missing}")
-    check_ids(item.call_id, item.name)
-    return CallMade(item.call_id, item.name, item.given, custom)
-
-
-_Reader = Callable[[ResponseReader, _Wire, bytes, list[ModelEvent]], None]
+_Reader = Callable[[ResponseReader, Wire, bytes, list[ModelEvent]], None]
 
 _READERS: Final[dict[str, _Reader]] = {
     "response.created": ResponseReader._note_response,
@@ -383,6 +355,8 @@ _READERS: Final[dict[str, _Reader]] = {
     "response.reasoning_text.delta": ResponseReader._add_reasoning,
     "response.function_call_arguments.delta": ResponseReader._add_arguments,
     "response.custom_tool_call_input.delta": ResponseReader._add_arguments,
+    "response.function_call_arguments.done": ResponseReader._note_arguments,
+    "response.custom_tool_call_input.done": ResponseReader._note_arguments,
     "response.completed": ResponseReader._complete_response,
     "response.incomplete": ResponseReader._complete_response,
     "response.failed": ResponseReader._fail_response,
