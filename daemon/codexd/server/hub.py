@@ -1,4 +1,4 @@
-"""All connections and all feeds: who is there, who follows what, and which questions are open."""
+"""All connections and all feeds: which connection follows which thread, and which questions are open."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from codexd.server.feed.thread_view import status_of
 
 
 class Hub:
-    """The house's meeting point. It decides nothing and keeps nothing that the log has not."""
+    """Connects feeds with connections. It decides nothing and keeps nothing that is not in the log."""
 
     def __init__(self, now_ms: Callable[[], int]) -> None:
         self.questions = Questions(now_ms(), self._state_of)
@@ -53,13 +53,13 @@ class Hub:
         return thread.state if thread is not None else None
 
     def forget(self, thread_id: ThreadId) -> None:
-        """The thread is not loaded, and nobody follows it."""
+        """Drop the feed of a thread that is not loaded and has no follower."""
         feed = self._feeds.get(thread_id)
         if feed is not None and not feed.watched:
             del self._feeds[thread_id]
 
     def let_go(self, thread_id: ThreadId) -> None:
-        """The thread was put aside or deleted: nobody follows it any more."""
+        """The thread was archived or deleted: its followers are removed."""
         for connection in self._connections:
             connection.leave(thread_id)
         self.forget(thread_id)
@@ -75,13 +75,13 @@ class Hub:
             del self._connections[connection]
 
     def tell(self, frame: Frame, thread_id: ThreadId) -> None:
-        """Tell everybody who does not follow the thread: those who do have heard it."""
+        """Send a frame to all connections that do not follow the thread; followers have it already."""
         for connection in self._connections:
             if thread_id not in connection.following:
                 connection.tell(frame)
 
     def announce(self, said: Outgoing) -> None:
-        """Tell everybody."""
+        """Send a notification to all connections."""
         now = self._now_ms()
         frame = Frame(parts_of((said,), "", now, self.questions))
         for connection in self._connections:

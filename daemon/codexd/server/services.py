@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):
-    """The parts of the house that answers come from."""
+    """The parts of the daemon that the methods use."""
 
     supervisor: Supervisor
     hub: Hub
@@ -39,7 +39,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[Model, ...]  # the catalogue, hidden ones included
     providers: Callable[[], Mapping[str, str | None]]  # name -> variable that must hold its key
     has_key: Callable[[str], bool]  # whether that variable holds one
-    local_providers: frozenset[str | None]  # those whose models are what their server has
+    local_providers: frozenset[str | None]  # providers whose own server lists their models
     # A model server on this machine, by name and model where they are given. Raises: Rejected.
     find_local: Callable[[str | None, str | None], Awaitable[ProviderFindLocalResponse]]
     new_id: Callable[[], str]

@@ -1,9 +1,8 @@
-"""Idempotency keys of requests that make a thread: the same key makes one, also when it is asked for twice at once.
+"""Idempotency keys of requests that make a thread: the same key makes one thread, also for two requests at once.
 
-Such a key has no thread yet whose log could remember it, so it goes to a stream of the daemon's own: the id
-that the new thread will have is on disk before the thread is. Whoever repeats the request, also behind a
-restart, gets the thread of that id, and it is made then if it was not. A request without a key costs none
-of this.
+The key has no thread yet whose log could record it, so the daemon records it in a stream of its own: the id of
+the new thread is on disk before the thread is. A repeated request, also after a restart, gets the thread of
+that id, which is made then if it was not. A request without a key writes nothing here.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ from codexd_eventstore.event_log import StreamEntry
 
 log = logging.getLogger(__name__)
 
-# Requests of one connection that may be under way: the original's figure, and more than a person makes.
+# Requests of one connection that may be under way: Codex's figure, and more than a person makes.
 REQUESTS_UNDER_WAY_MAX = 128
 # A longer message is joined, counted, read and understood in steps of their own: each takes 5 to 20 ms for one of
 # 16 MiB, and the others go on between them.
@@ -96,7 +96,7 @@ class Handlers(Protocol):
     """Answers requests, and takes answers to the daemon's own questions."""
 
     def check_known(self, method: str) -> None:
-        """Raises: RpcError, for a method that nobody answers."""
+        """Raises: RpcError, for an unknown method."""
 
     def read(self, request: Request) -> Call:
         """Raises: RpcError."""
@@ -111,7 +111,7 @@ class Handlers(Protocol):
         """A client answered a question."""
 
     def loaded_statuses(self) -> Iterable[Frame]:
-        """How all loaded threads stand, for a client that missed news."""
+        """The status of every loaded thread, for a client that missed a broadcast."""
 
 
 class Shared:
@@ -136,7 +136,7 @@ class Connection:
         self.reader: Reader = Reader(Lines(), lines=True)
         # Of a client that pages through the names of all logs: they are listed once for all of its pages.
         self.logs_paged: Sequence[StreamEntry] = ()
-        self.missed_news = False  # its socket was full when something was told to everybody
+        self.missed_news = False  # its socket was full when a broadcast was sent
         self._sock, self._handlers = sock, handlers
         self._order = Order()
         self._large, self._all_large = trio.CapacityLimiter(LARGE_AT_ONCE_MAX), shared.large
@@ -165,7 +165,7 @@ class Connection:
                 self.leave(thread_id)
 
     def initialize(self, params: InitializeParams) -> None:
-        """The handshake: who it is, and how it wants to read."""
+        """The handshake: the client's name, and the notifications that it wants."""
         self.client = params.client_info
         wants = params.capabilities
         if wants is None:
@@ -177,7 +177,7 @@ class Connection:
         )
 
     def follow(self, thread_id: ThreadId, begin: Callable[[Reader, Outbox], Follower]) -> None:
-        """Follow a thread from here on; following it twice starts anew."""
+        """Follow a thread from here on; a second call starts again."""
         self.leave(thread_id)
         self.following[thread_id] = begin(self.reader, self.outbox)
 
@@ -193,7 +193,7 @@ class Connection:
         return any(approval_id in follower.asked for follower in self.following.values())
 
     def tell(self, frame: Frame) -> None:
-        """News for everybody. A client that cannot take it now is told how things stand, later."""
+        """Send a broadcast. A client whose socket is full gets the status of all threads later."""
         if self.client is None:
             return
         if self.outbox.idle:
@@ -291,7 +291,7 @@ class Connection:
         return True
 
     async def _refused_unread(self, body: bytes) -> bool:
-        """Whether a long message has more values than anybody would read, and was refused for it."""
+        """Whether a long message was refused because it has too many JSON values."""
         try:
             await trio.to_thread.run_sync(check_foreign, body)
         except TooMuchJson as error:
@@ -322,7 +322,7 @@ class Connection:
             case Unreadable():
                 self._refuse(message.id, message.error)
             case _:
-                pass  # A client's notification: `initialized`, which nobody waits for.
+                pass  # A client's notification: `initialized`, which needs no response.
 
     def _read_call(self, request: Request) -> Call | RpcError:
         try:

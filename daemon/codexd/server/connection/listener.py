@@ -1,4 +1,4 @@
-"""The Unix socket: bound in a private folder, 0600, and open to nobody but its own user."""
+"""The Unix socket: bound in a private folder, mode 0600, open only to its own user."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class AlreadyServed(Exception):
 
 
 class NotASocket(Exception):
-    """What lies where the socket should be is somebody's file."""
+    """The socket's path holds a file that is no socket."""
 
 
 @contextmanager
 def listening(place: SocketAddress) -> Iterator[socket.socket]:
     """A bound, listening socket; it and its link are removed at the end.
 
-    A socket that a dead daemon left is replaced; whoever calls this holds the lock of the store.
+    A socket that a dead daemon left is replaced; the caller holds the lock of the store.
 
     Raises:
         AlreadyServed: a live daemon answers there.

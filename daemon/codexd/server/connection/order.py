@@ -1,7 +1,7 @@
 """The order of one connection's requests on one thread.
 
 Law: requests of a connection that change a thread take effect one after another, in the order in which they came,
-and a request that only looks sees all that came before it. A request that only looks holds up nobody, and requests
+and a request that only reads sees all that came before it. A request that only reads delays no other, and requests
 on different threads never wait for each other. `initialize` comes before everything.
 """
 

@@ -1,1 +1,1 @@
-"""What those who attach to a thread are told, at their own speed."""
+"""The notifications to the followers of a thread, each at its own speed."""

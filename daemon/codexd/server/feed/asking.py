@@ -1,8 +1,8 @@
-"""How a question is put: what would run, exactly, and whose words are whose.
+"""An approval request: exactly what would run, and which words are the model's.
 
-The log may hide a secret of a command; a question never does, for what is shown is what runs. So the
-action is taken from the thread's own memory, and its hash goes to whoever is asked, to be answered with.
-Foreign words are bounded and written out: no command, folder or model's word moves what stands beside it.
+The log may hide a secret in a command; an approval request shows it, since it shows what runs. So the
+action is taken from the thread's own memory, and its hash is part of the request and of the answer.
+Foreign text is bounded and escaped, so that it cannot change how the text beside it is shown.
 """
 
 from __future__ import annotations

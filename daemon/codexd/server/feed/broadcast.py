@@ -20,7 +20,7 @@ class Broadcast(Protocol):
         """Whether there is a connection at all."""
 
     def forget(self, thread_id: ThreadId) -> None:
-        """The thread is not loaded, and nobody follows it."""
+        """Drop the feed of a thread that is not loaded and has no follower."""
 
     @property
     def reviews(self) -> RunningReviews:

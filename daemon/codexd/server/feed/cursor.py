@@ -1,9 +1,8 @@
-"""Where a client stands that comes back with a cursor: the wire fold, as it was at that event.
+"""The state of a client that comes back with a cursor: the client projection at that event.
 
 A cursor is the seq of the last notification that the client got, and how much it has of each text that
-was open. Nothing of a connection that was cut is kept, so the fold is made anew from the log: from the
-first event of the turn in which the cursor stands, since nothing open crosses a turn's border but inputs
-that wait.
+was open. Nothing of a closed connection is kept, so the projection is folded again from the log: from the
+first event of the cursor's turn, since only queued inputs stay open across turns.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from codexd_eventstore.reading import records
 
 
 async def wire_at(thread: ThreadActor, after: After) -> ClientProjection:
-    """The wire fold of the turn in which a cursor stands, at the cursor."""
+    """The client projection of the cursor's turn, at the cursor."""
     store, thread_id = thread.world.store, thread.thread_id
     start = await last_turn_before(store, thread_id, after.seq + 1) or 1
     wire = ClientProjection(thread_id, None)
@@ -35,7 +34,7 @@ async def wire_at(thread: ThreadActor, after: After) -> ClientProjection:
 
 
 async def _waiting(thread: ThreadActor, start: int, seq: int) -> tuple[InputQueued, ...]:
-    """The inputs that were queued before `start`, and whose turns begin after `seq` or have yet to begin."""
+    """The inputs that were queued before `start`, with turns that begin after `seq` or have yet to begin."""
     store, stream = thread.world.store, thread.thread_id
     wanted = {queued.item_id for queued in thread.state.queue}
     seen: set[ItemId] = set()

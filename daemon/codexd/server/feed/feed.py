@@ -1,9 +1,9 @@
-"""What one thread says to those who follow it.
+"""The notifications of one thread to its followers.
 
-A follower is live or behind. To a live one a frame is written as soon as it is made; one frame, shared by
-all. A follower whose socket did not take the last frame is behind: all that is kept of it is the wire
-fold at its place. When its socket takes more it catches up from the log and the drafts, where many deltas
-are one, and then it is live again. There is no queue between a thread and its followers.
+A follower is live or lagging. A live follower gets each frame as soon as it is made; all followers share one
+frame. A follower whose socket did not take the last frame is lagging: only the client projection at its
+position is kept for it. When its socket takes more it catches up from the log and the drafts, where many
+deltas become one, and then it is live again. There is no queue between a thread and its followers.
 """
 
 from __future__ import annotations
@@ -58,11 +58,11 @@ class Feed:
         self._followers: dict[Follower, None] = {}
         self._seq = 0
         self._trouble: StorageStatus | None = None
-        self._reviews_of: ThreadId | None = None  # it is a reviewer's, who looks at that thread
+        self._reviews_of: ThreadId | None = None  # for a reviewer's thread: the thread under review
 
     @property
     def watched(self) -> bool:
-        """Whether anybody follows the thread."""
+        """Whether the thread has a follower."""
         return bool(self._followers)
 
     @property
@@ -80,7 +80,7 @@ class Feed:
         self._thread = thread
 
     def loaded(self, state: ThreadState, turn_so_far: Sequence[Recorded]) -> None:
-        """The thread was loaded from its log; nobody is told what it already knows."""
+        """The thread was loaded from its log; no follower gets an event again."""
         thread = self._actor
         wire = ClientProjection(self.thread_id, thread.usage)
         wire.take_up(state, turn_so_far)
@@ -93,11 +93,11 @@ class Feed:
         for asks in wire.asks.values():
             self._questions.number(self.thread_id, asks.approval_id)
         for follower in self._followers:
-            follower.asked.clear()  # What they were shown was in the memory of the actor before.
+            follower.asked.clear()  # What they were asked was in the memory of the previous actor.
         self._tell_trouble(None)
 
     def lag_all(self) -> None:
-        """What comes next does not follow on what they were told: have all catch up first."""
+        """Make every follower lag: the next event does not follow on what was sent."""
         for follower in self._followers:
             if follower.lagging is None:
                 follower.start_lagging(self._wire.copy(), self._seq, self._place_in_review())
@@ -120,7 +120,7 @@ class Feed:
         self._tell_trouble(None)
 
     def let_go(self) -> None:
-        """It was idle, nobody followed it, and it is loaded no more: whoever lists threads shows that."""
+        """The idle thread without followers was unloaded: all connections get its new status."""
         status = ThreadStatusChangedNotification(thread_id=self.thread_id, status=NotLoaded())
         closed = ThreadClosedNotification(thread_id=self.thread_id)
         sayings: list[Saying] = [
@@ -177,7 +177,7 @@ class Feed:
             self._retell(lambda to: to.output(call_id, text, now), now)
 
     def publish_review(self, say: Callable[[], Sequence[Saying]], at_ms: int) -> None:
-        """What the reviewer who looks at this thread says, to those who follow it."""
+        """Send the notifications of this thread's reviewer to the followers."""
         self._mark_lagging()
         self._publish(say(), at_ms)
 
@@ -190,7 +190,7 @@ class Feed:
         self._broadcast.reviews.retell(self._reviews_of, self, say, at_ms)
 
     def follow(self, reader: Reader, outbox: Outbox) -> Follower:
-        """A new follower, live from here on, after it is told what is open: items, text so far, questions.
+        """A new follower, live from here on. It first gets what is open: items, text so far, questions.
 
         No checkpoint may lie between the snapshot that it was given and this call.
         """
@@ -224,7 +224,7 @@ class Feed:
         self._forget_unneeded()
 
     async def catch_up(self, follower: Follower, outbox: Outbox) -> bool:
-        """Give a follower that is behind up to a chunk; whether it is live again."""
+        """Write up to a chunk to a lagging follower; returns whether it is live again."""
         wire = follower.lagging
         thread = self._thread
         if wire is None or follower not in self._followers:
@@ -242,10 +242,10 @@ class Feed:
                 continue
             page = await thread.world.store.read(self.thread_id, after=follower.seq, limit=64)
             if self._thread is not thread:
-                return True  # As above: it was let go, or loaded anew, while we read.
+                return True  # As above: it was unloaded, or loaded again, while we read.
             for record in page:
                 if record.seq > thread.version:
-                    break  # On disk and not yet told to anybody: it will be, and then to this one too.
+                    break  # On disk and not yet published: this follower will get it with the others.
                 if record.type == ReviewExited.type and not await hearing.hear(thread, whole=True):
                     return False
                 recorded = decode_record(record.line)
@@ -262,7 +262,7 @@ class Feed:
         return True
 
     def _not_in_logs(self, follower: Follower, wire: ClientProjection) -> list[Saying]:
-        """What everybody was told that no log says."""
+        """What live followers were sent that is in no log."""
         sayings = self.open_texts(wire.texts)
         one = self._broadcast.reviews.running(self.thread_id)
         if one is not None and follower.review is not None:
@@ -279,7 +279,7 @@ class Feed:
         return follower.take(Frame(parts))
 
     def open_texts(self, told: Texts, *, without: ItemKind | None = None) -> list[Saying]:
-        """What of the texts that stream now was not told yet to whoever is at this fold."""
+        """The part of the texts that stream now that `told` does not have yet."""
         now, said = self._now_ms(), list[Saying]()
         streaming = self._actor.streaming
         for item in streaming.items.values():
@@ -301,7 +301,7 @@ class Feed:
             self._broadcast.forget(self.thread_id)
 
     def _mark_lagging(self) -> None:
-        """Before anything new is said: followers whose socket is still full stay where they are."""
+        """Before a new frame: followers whose socket is still full start to lag."""
         for follower in self._followers:
             if follower.lagging is None and not follower.outbox.idle:
                 follower.start_lagging(self._wire.copy(), self._seq, self._place_in_review())
@@ -352,7 +352,7 @@ class Feed:
             self._broadcast.tell(to_all, self.thread_id)
 
     def _tell_of_trouble(self, follower: Follower) -> Frame | None:
-        """Tell a follower how the disk is, wherever it is; what of that everybody is to hear."""
+        """Send the storage status to a follower, live or lagging; returns the part for all connections."""
         if follower.trouble == self._trouble:
             return None
         follower.trouble = self._trouble

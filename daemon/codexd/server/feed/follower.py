@@ -1,4 +1,4 @@
-"""One connection that follows one thread: where it stands, and how it is written to."""
+"""One connection that follows one thread: its position, and how frames are written to it."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Follower:
     def __init__(self, feed: FollowedFeed, reader: Reader, outbox: Outbox) -> None:
         self.feed, self.reader, self.outbox = feed, reader, outbox
         self.lagging: ClientProjection | None = None  # the fold at its place; None: it is live
-        self.seq = 0  # its place, where it is behind
-        self.review: ReviewProjection | None = None  # where it stands in a review, if it is in one
+        self.seq = 0  # its position, where it is lagging
+        self.review: ReviewProjection | None = None  # its position in a review, if there is one
         self.asked: set[str] = set()  # the approvals that it was asked for
-        self.trouble: StorageStatus | None = None  # what it was told of the disk
+        self.trouble: StorageStatus | None = None  # the storage status that it was sent
 
     def take(self, frame: Frame) -> int:
         """Write a frame; how many bytes it was."""

@@ -55,7 +55,7 @@ class Frame:
     def to_all(self) -> Frame | None:
         """The part of it that every connection hears, if there is one.
 
-        It carries no place: who hears it does not follow the thread, and has not been told what came before.
+        It carries no seq: its receivers do not follow the thread, and have no earlier event.
         """
         parts = [replace(part, seq=None) for part in self.parts if part.to_all]
         return Frame(parts) if parts else None
@@ -75,8 +75,8 @@ class Frame:
         )
 
 
-# Questions whose number is kept after they are settled: a follower that is behind by more than these was
-# away, and shows none of them.
+# Questions whose number is kept after they are settled: a follower that lags by more than these was away,
+# and shows none of these questions.
 SETTLED_KEPT_MAX = 1024
 
 
@@ -85,7 +85,7 @@ class Open(NamedTuple):
 
     thread_id: str
     approval_id: str
-    action_hash: str | None = None  # of the action that was shown; None: it was shown to nobody yet
+    action_hash: str | None = None  # of the action that was shown; None: not shown yet
 
 
 def _not_loaded(thread_id: ThreadId) -> ThreadState | None:
@@ -100,10 +100,10 @@ class Questions(msgspec.Struct):
     """
 
     last: int
-    state_of: Callable[[ThreadId], ThreadState | None] = _not_loaded  # what would run stands there
+    state_of: Callable[[ThreadId], ThreadState | None] = _not_loaded  # has the action that would run
     open: dict[int, Open] = {}  # by request id
     ids: dict[str, int] = {}  # approval -> request id
-    settled: dict[str, int] = {}  # those settled of late, for whoever is behind
+    settled: dict[str, int] = {}  # questions settled lately, for lagging followers
 
     def number(self, thread_id: str, approval_id: str) -> int:
         """The request id of an approval, the same each time it is asked."""
@@ -150,7 +150,7 @@ def parts_of(
     settled is taken away under the number that it had.
 
     Args:
-        seq: the place of a follower to whom all up to this event was told.
+        seq: the position of a follower that has everything up to this event.
     """
     parts: list[EncodedMessage] = []
     for saying in sayings:
@@ -185,9 +185,9 @@ def parts_of_event(
     *,
     replay: bool = False,
 ) -> list[EncodedMessage]:
-    """Encode what an event says. Its last notification has its seq, those before it have the seq before.
+    """Encode the notifications of an event. The last has the event's seq, the others the seq before.
 
-    So a follower that is cut off between them comes back to the event, and misses none of them.
+    So a follower that is cut off between two of these comes back to the event, and misses none.
     """
     seq = recorded.seq
     parts = parts_of(sayings, thread_id, recorded.at_ms, questions, seq=seq - 1, replay=replay)

@@ -2,7 +2,7 @@
 
 A reader that does not keep up costs its own answers and a number for each thread that it follows; never a queue of
 notifications (law 7). Its answers are bounded by what is read of its requests: none, while more than
-`UNREAD_BYTES_MAX` waits. All connections together are bounded as well, by ending the one that has stood still longest.
+`UNREAD_BYTES_MAX` waits. All connections together are bounded too: the one that has not read for longest is ended.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ OFFER_BYTES_MAX = 1024 * 1024
 
 
 class Lagging(Protocol):
-    """A follower that is behind, and is given its due when the socket takes more."""
+    """A follower that lags, and catches up when the socket takes more."""
 
     async def catch_up(self, outbox: Outbox) -> bool:
         """Write up to a chunk; whether it is now level with its thread."""
@@ -41,7 +41,7 @@ class AllUnread:
 
     def __init__(self, bytes_max: int = ALL_UNREAD_BYTES_MAX) -> None:
         self._bytes_max, self._bytes = bytes_max, 0
-        self._outboxes: dict[Outbox, None] = {}  # the one whose socket took something last is last
+        self._outboxes: dict[Outbox, None] = {}  # the outbox whose socket took bytes last is last
 
     def changed(self, outbox: Outbox, by: int) -> None:
         """So many bytes more wait in it, or were taken from it."""
@@ -56,12 +56,12 @@ class AllUnread:
 
 
 class Outbox:
-    """The writing half of a connection. One task runs `flush`; anybody may `write`."""
+    """The writing half of a connection. One task runs `flush`; any task may `write`."""
 
     def __init__(self, sock: socket.socket, broadcast: AllUnread) -> None:
         self._sock, self._broadcast = sock, broadcast
         self._pending: deque[bytes] = deque()
-        self._taken = 0  # of the first of them
+        self._taken = 0  # bytes of the first pending message
         self._lagging: dict[Lagging, None] = {}
         self._wake = trio.Event()
         self._moved = trio.lowlevel.ParkingLot()
@@ -104,7 +104,7 @@ class Outbox:
         """Lose what waits, and have `flush` raise Unread."""
         self._ended = why
         self._lose()
-        with suppress(OSError):  # Wakes whoever waits for the socket to take more.
+        with suppress(OSError):  # Wakes the task that waits for the socket to take more.
             self._sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:

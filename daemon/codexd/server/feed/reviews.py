@@ -1,7 +1,7 @@
-"""The reviews that run: who looks at which thread, and how that is heard by those who follow it.
+"""The running reviews: which thread reviews which, and how followers of the reviewed thread see it.
 
-A reviewer's thread has a feed like any other, which nobody need follow. What it says is passed on to the
-feed of the thread under review, for as long as that waits for this reviewer.
+A reviewer's thread has a feed like any other, with or without followers. Its notifications are passed on to
+the feed of the thread under review, for as long as that thread waits for this reviewer.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from codexd.server.feed.frames import Frame, Questions, parts_of
 from codexd.server.feed.outbox import CHUNK_BYTES_MAX
 from codexd_eventstore.store import NotFound
 
-# Records of a reviewer's log read at a time, for a follower that is behind.
+# Records of a reviewer's log read at a time, for a lagging follower.
 PAGE_RECORDS = 64
 
 
@@ -42,28 +42,28 @@ class ReviewedFeed(Protocol):
         """Have all followers catch up before they hear more."""
 
     def publish_review(self, say: Callable[[], Sequence[Saying]], at_ms: int) -> None:
-        """What the reviewer who looks at this thread says, to those who follow it."""
+        """Send the notifications of this thread's reviewer to the followers."""
 
     def open_texts(self, sent: Texts, *, without: ItemKind | None = None) -> list[Saying]:
-        """What of the texts that stream now was not told yet to whoever is at this fold."""
+        """The part of the texts that stream now that `told` does not have yet."""
 
 
 class RunningReview(NamedTuple):
-    """A reviewer at work: what was told of it, and the feed of its thread."""
+    """A running review: its projection so far, and the feed of the reviewer's thread."""
 
     review_projection: ReviewProjection
     feed: ReviewedFeed
 
 
 class RunningReviews:
-    """All of them, by the thread that is looked at."""
+    """All running reviews, by the thread under review."""
 
     def __init__(self, feed_of: Callable[[ThreadId], ReviewedFeed | None]) -> None:
         self._feed_of = feed_of
         self._running: dict[ThreadId, RunningReview] = {}
 
     def begin(self, review_projection: ReviewProjection, feed: ReviewedFeed) -> None:
-        """A reviewer is there: a new one, or one that was taken up again."""
+        """A reviewer has started, or was resumed."""
         thread_id = review_projection.reviews.thread_id
         heard = self._feed_of(thread_id)
         if heard is not None and review_projection.seq:
@@ -125,7 +125,7 @@ class RunningReviews:
 
 
 class ReviewCatchUp:
-    """How far a follower has heard of a review, on its way to where everybody is."""
+    """A lagging follower's catch-up on a review."""
 
     def __init__(
         self,
@@ -139,7 +139,7 @@ class ReviewCatchUp:
 
     @property
     def is_behind(self) -> bool:
-        """Whether more was told than it has heard."""
+        """Whether the follower has less of the review than was published."""
         review_projection, one = self._place(), self._reviews.running(self._thread_id)
         return (
             review_projection is not None
@@ -148,9 +148,9 @@ class ReviewCatchUp:
         )
 
     async def hear(self, thread: ThreadActor, *, whole: bool) -> bool:
-        """Tell it what it has not heard, from the reviewer's log; False where a chunk was not enough.
+        """Send the follower what it lacks, from the reviewer's log; False where a chunk was not enough.
 
-        `whole`: the review is over, and all that the log has was told.
+        `whole`: the review is over, and the whole log was published.
         """
         review_projection, written = self._place(), 0
         while review_projection is not None and (whole or self.is_behind):
@@ -163,7 +163,7 @@ class ReviewCatchUp:
             one = self._reviews.running(self._thread_id)
             for record in page:
                 if not whole and (one is None or record.seq > one.review_projection.seq):
-                    return True  # On disk and not yet told to anybody.
+                    return True  # On disk and not yet published.
                 recorded = decode_record(record.line)
                 sayings = review_projection.apply(recorded)
                 parts = parts_of(
@@ -182,7 +182,7 @@ class ReviewCatchUp:
         return True
 
     def _place(self) -> ReviewProjection | None:
-        """Where it stands in the review that runs where it stands in the thread."""
+        """The follower's position in the review that runs at its position in the thread."""
         follower = self._follower
         entered = follower.lagging.review if follower.lagging is not None else None
         if entered is None or entered.child_id is None:

@@ -1,7 +1,7 @@
-"""What those who follow a thread hear when its disk takes no more, and when it is over.
+"""The notifications to a thread's followers when its disk takes no more writes, and when it does again.
 
-None of it is in the log, for the log is what cannot be written: so it is said to each follower at once,
-wherever it is, and anew to whoever comes while it lasts.
+They are not in the log, since the log cannot be written. So each follower gets them at once, live or
+lagging, and so does a follower that comes while the state lasts.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ def heading(
 
 
 def _unknown(thread_id: ThreadId, summary: Summary, path: str | None, trouble: Trouble) -> Thread:
-    """A thread of which its log no longer tells how it began: with no folder, of no model."""
+    """A thread whose log has lost its beginning: without a folder and a model."""
     at_ms = summary.created_ms or made_ms(thread_id)
     return Thread(
         id=thread_id,

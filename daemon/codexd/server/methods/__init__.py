@@ -1,1 +1,1 @@
-"""One file for each family of methods, and the table of them all."""
+"""One file for each family of methods, and the table of all methods."""

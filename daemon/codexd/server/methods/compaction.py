@@ -46,7 +46,7 @@ from codexd_eventstore.reading import record_at, records, records_back
 
 # Enough of a text to know it by, on one line of a terminal.
 PREVIEW_CHARACTERS = 100
-# A call and its answer stand in one turn; a turn with more records than this is not searched for them.
+# A call and its output are in one turn; a turn with more records than this is not searched for calls.
 HALVES_RECORDS_MAX = 10_000
 _PAGE_RECORDS = 500
 
@@ -216,7 +216,7 @@ def _kind(item: ItemHead) -> str:
 
 
 def _text(items: Sequence[bytes]) -> str:
-    """What the last of them says."""
+    """The text of the last item."""
     match read_item(items[-1]) if items else None:
         case MessageItem(content=said) | OutputItem(output=said) | ReasoningItem(content=said):
             return " ".join([part.text or "" for part in parts_of(said)])

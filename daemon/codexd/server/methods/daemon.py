@@ -1,4 +1,4 @@
-"""Answers about the house: the handshake, who pays, the models, the settings, and how the daemon is."""
+"""Methods about the daemon itself: handshake, account, models, settings and status."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from codexd.server.connection.connection import Connection, MethodResult
 from codexd.server.reads.pages import invalid_cursor
 from codexd.server.services import Services
 
-# The SDK reads the version out of the user agent and switches features by it: the one that was measured.
+# The SDK reads the version out of the user agent and switches features by it. This version was measured.
 COMPATIBLE_WITH = "0.169.0"
 
 

@@ -44,7 +44,7 @@ class ExportTarget:
             raise _refused(self.path, _kind(found.st_mode))
         if not self._force:
             raise _refused(self.path, "a file that is there already")
-        # To have other names is a file's own affair, unless one of them is in our folders.
+        # A file may have other hard links, unless one is in our folders.
         if found.st_nlink > 1 and _has_a_name_in(found, self._own_folders):
             raise _refused(self.path, "a file of codexd's own, by a second name")
 

@@ -1,4 +1,4 @@
-"""What a new thread's model is told first: by the client, else by the config, else by the daemon itself."""
+"""The base instructions of a new thread: the client's, else the config's, else the daemon's own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers to `thread/list` and its kin: pages of threads, and of places in them where a text stands."""
+"""`thread/list` and the searches: pages of threads, and of matches within a thread."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ async def thread_search(
 async def thread_search_occurrences(
     services: Services, connection: Connection, params: s.ThreadSearchOccurrencesParams
 ) -> MethodResult:
-    """A page of the places where a text stands in a thread's messages, from the beginning on."""
+    """A page of the matches of a text in a thread's messages, oldest first."""
     thread_id, term = thread_id_of(params.thread_id), params.search_term
     if not term.strip() or len(term) > TERM_CHARS_MAX:
         raise invalid_params(
@@ -224,7 +224,7 @@ def _result(services: Services, found: FoundThread, *, hits: bool) -> s.ThreadSe
     if thread is not None:
         row = Row(row.thread_id, thread.summary, thread.path)
     visibility = Visibility(row.summary.reverts)
-    # What was taken back comes last, and is found: it may be what somebody looks for.
+    # Reverted messages are found too, and come last.
     places = sorted(
         (_hit(hit, visibility) for hit in found.hits), key=lambda place: place.taken_back
     )
@@ -242,7 +242,7 @@ def _hit(hit: Hit, visibility: Visibility) -> SearchHit:
 
 
 def _range(snippet: Snippet, number: int) -> TextRange:
-    """A range as clients count it, who keep their texts in UTF-16."""
+    """A range in UTF-16 code units, as clients count."""
     start, end = snippet.ranges[number]
     before = len(snippet.text[:start].encode("utf-16-le")) // 2
     within = len(snippet.text[start:end].encode("utf-16-le")) // 2

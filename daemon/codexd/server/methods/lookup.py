@@ -21,7 +21,7 @@ from codexd.runtime.supervisor import ThreadGone
 from codexd.server.services import Services
 from codexd_eventstore.store import NotFound
 
-# Names of models and providers are some dozens of characters; each is written and told whenever it changes.
+# Names of models and providers are some dozens of characters; each change of a name is recorded and sent.
 NAME_CHARACTERS_MAX = 512
 
 
@@ -67,7 +67,7 @@ async def find_thread(services: Services, thread_id: ThreadId | None) -> ThreadA
 
 
 def archived(thread_id: ThreadId) -> RpcError:
-    """The thread was put aside."""
+    """The error for an archived thread."""
     return state_error(
         f"session {thread_id} is archived. Run `codexctl unarchive {thread_id}` to bring it back.",
         "thread_archived",
@@ -91,7 +91,7 @@ async def checked_change(services: Services, change: SettingsChange) -> Settings
 
 
 def check_provider(services: Services, provider: str) -> None:
-    """Raises: RpcError, for a provider that nobody configured."""
+    """Raises: RpcError, for a provider that is not configured."""
     known = services.providers()
     if provider not in known:
         names, shown = ", ".join(sorted(known)), provider[:NAME_CHARACTERS_MAX]

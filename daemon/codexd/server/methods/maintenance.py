@@ -65,17 +65,17 @@ async def _delete(services: Services, thread_id: ThreadId, detach_children: bool
     await services.supervisor.unload(thread_id)
     for reviewer in await _reviewers(services, thread_id):
         await services.supervisor.unload(reviewer)
-        with suppress(NotFound, Refused):  # One that somebody has forked is part of that fork.
+        with suppress(NotFound, Refused):  # A reviewer's thread that was forked is part of that fork.
             services.sweeper.sweep_soon(await services.store.delete(reviewer))
     named = await services.store.delete(thread_id, detach_children=detach_children)
-    # Somebody may have asked for it in between: then an actor without a log is there.
+    # Another request may have loaded it in between: then its actor has no log.
     await services.supervisor.unload(thread_id)
     services.supervisor.stopped.pop(thread_id, None)
     services.sweeper.sweep_soon(named)
 
 
 async def _reviewers(services: Services, thread_id: ThreadId) -> list[ThreadId]:
-    """The threads of those who have reviewed it: nobody else knows of them."""
+    """The threads of its reviewers: only its own log names them."""
     found: list[ThreadId] = []
     with suppress(
         Damaged, InvalidEvent

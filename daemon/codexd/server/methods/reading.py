@@ -67,7 +67,7 @@ async def thread_read(
 
 
 async def _origin(services: Services, thread_id: ThreadId) -> ImportedFrom | msgspec.UnsetType:
-    """Where a thread's past comes from whose log does not say it yet."""
+    """The origin of an imported thread whose log does not record it yet."""
     try:
         package = await services.brought_in.of(thread_id)
         if package is not None:
@@ -83,7 +83,7 @@ async def _is_foreign(store: EventStore, thread_id: ThreadId, state: ThreadState
     """Whether others have written records of a thread; `state` is None where it is not loaded."""
     if state is not None:
         return state.foreign is not None  # All of its records were checked when it was loaded.
-    # Whoever puts records of his own into a log begins it, or goes on with it.
+    # Foreign records are at the beginning of a log or at its end.
     ends = await store.read(thread_id, limit=1) + await store.read_back(thread_id, limit=1)
     return bool(await store.foreign_in(thread_id, ends))
 
@@ -157,7 +157,7 @@ async def thread_loaded_list(
 async def thread_log_read(
     services: Services, connection: Connection, params: ThreadLogReadParams
 ) -> MethodResult:
-    """Records as they stand in the log (codexd only)."""
+    """Records as they are in the log (codexd only)."""
     thread_id = thread_id_of(params.thread_id)
     limit = min(max(params.limit or LOG_PAGE_MAX, 1), LOG_PAGE_MAX)
     store = _store(services, thread_id)

@@ -22,14 +22,14 @@ from codexd.server.services import Services
 
 Back = TypeVar("Back", bound=TakingBack)
 
-# How often it is looked up again where somebody else reverts the thread at the same time.
+# How often the revert is looked up again where another client reverts the thread at the same time.
 LOOKS_MAX = 3
 
 
 async def thread_revert(
     services: Services, connection: Connection, params: history.ThreadRevertParams
 ) -> MethodResult:
-    """Take a turn back, and all turns behind it."""
+    """Revert a turn and all turns after it."""
     thread = await open_thread(services, params.thread_id)
 
     async def look() -> c.RevertHistory:

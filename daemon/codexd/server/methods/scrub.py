@@ -1,7 +1,7 @@
-"""thread/scrub: takes out of a thread what should not be in it, out of its forks and out of what they name.
+"""thread/scrub: removes a text from a thread, from its forks and from the blobs that they name.
 
-Law: nothing is scrubbed while it runs, and nobody goes on from memory afterwards: a loaded thread is let go
-first, and whoever follows it follows what is left.
+Law: no running thread is scrubbed, and no thread goes on from memory afterwards: a loaded thread is unloaded
+first, and its followers go on with the scrubbed log.
 """
 
 from __future__ import annotations

@@ -129,7 +129,7 @@ FAILURES = (
 
 
 def rpc_error(error: Exception, call: Call) -> RpcError:
-    """What became of a request whose method raised one of `FAILURES`."""
+    """The error response to a request whose method raised one of `FAILURES`."""
     match error:
         case Rejected():
             return state_error(error.message, error.code)
@@ -162,7 +162,7 @@ class Dispatcher:
         self._services = services
 
     def check_known(self, method: str) -> None:
-        """Raises: RpcError, for a method that nobody answers."""
+        """Raises: RpcError, for an unknown method."""
         if method not in METHODS and method not in EMPTY_ANSWERS:
             raise unknown_method(method, known_methods())
 
@@ -239,6 +239,6 @@ class Dispatcher:
             log.info("connection %s: %s", connection.by, late.message)
 
     def loaded_statuses(self) -> Iterable[Frame]:
-        """How all loaded threads stand."""
+        """The status of every loaded thread."""
         services = self._services
         return loaded_statuses(services.supervisor, services.hub, services.now_us() // 1000)

@@ -101,7 +101,7 @@ async def _started(
 
 
 async def _new_id(services: Services, key: str | None) -> ThreadId:
-    """An id for a thread that is made next; whoever repeats the key gets it too."""
+    """An id for a new thread; a request that repeats the key gets the same id."""
     thread_id = ThreadId(services.new_id())
     await services.thread_keys.name(key, thread_id)
     return thread_id
@@ -304,7 +304,7 @@ async def _first_page(thread: ThreadActor, asked: t.TurnsPageParams | None) -> t
 async def _resumed_from(
     services: Services, connection: Connection, thread: ThreadActor, after: t.After
 ) -> MethodResult:
-    """Go on from a cursor: the fold as it was there, then everything since."""
+    """Resume from a cursor: the projection at the cursor, then every event after it."""
     if after.seq > thread.version:
         raise invalid_params(
             f"after.seq: expected at most {thread.version}, the thread's last event, "

@@ -77,7 +77,7 @@ async def thread_export(
 async def thread_import(
     services: Services, connection: Connection, params: ThreadImportParams
 ) -> MethodResult:
-    """Bring in whatever stands at the paths, each file by what it holds."""
+    """Import the files at the paths; a file's content says its format."""
     if not 0 < len(params.paths) <= PATHS_MAX:
         raise invalid_params(
             f"paths: expected 1 to {PATHS_MAX} files or folders, found {len(params.paths)}; nothing was read"
@@ -126,9 +126,9 @@ async def _unpack(services: Services, path: Path, *, dry: bool) -> ImportedFile:
 
 
 async def _take_in(services: Services, thread_id: ThreadId, path: Path) -> str | None:
-    """Close what is open in a log that came with a package; what was dropped of it, for people.
+    """Close what is open in the log of a package; returns what was dropped, for people.
 
-    Where nothing is open it stays as it came until somebody opens it: nothing in it acts by itself.
+    A log with nothing open stays as it is until a client opens it: nothing in it acts by itself.
     """
     supervisor = services.supervisor
     await supervisor.unload(thread_id)  # Whoever has it loaded has folded less of it.

@@ -23,8 +23,8 @@ from codexd.server.connection.connection import Connection, MethodResult
 from codexd.server.methods.lookup import checked_change, open_thread
 from codexd.server.services import Services
 
-# One message of a person, all of its parts together: the original's bound on what is pasted is 1 MiB of
-# characters; images come on top as data URLs and are bounded by the message that carries them.
+# One message of a person, all of its parts together: Codex allows 1 MiB of pasted characters; images come
+# on top as data URLs and are bounded by the message that carries them.
 INPUT_CHARACTERS_MAX = 1024 * 1024
 # Parts of such a message, and places that are marked within their texts: a person makes some dozens.
 INPUT_PARTS_MAX = 10_000
@@ -38,7 +38,7 @@ SCHEMA_BYTES_MAX = 1024 * 1024
 async def turn_start(
     services: Services, connection: Connection, params: t.TurnStartParams
 ) -> MethodResult:
-    """Start a turn, or queue it behind the one that runs; either way it has an id of its own."""
+    """Start a turn, or queue it after the running turn; either way it has an id of its own."""
     thread = await open_thread(services, params.thread_id)
     change = await checked_change(services, turn_change(params))
     _check_schema(params.output_schema)

@@ -65,7 +65,7 @@ async def thread_usage_read(
 async def thread_usage_list(
     services: Services, connection: Connection, params: u.ThreadUsageListParams
 ) -> MethodResult:
-    """A page of threads that have used something, the one that was used last first."""
+    """A page of threads that have used tokens, the most recently updated first."""
     if params.days is not None and params.days < 1:
         raise invalid_params(f"days: expected a number from 1 on, found {params.days}")
     first_day = (
@@ -82,7 +82,7 @@ async def thread_usage_list(
     )
     following, _ = cursors(print_, "updated", page.rows, upwards=False)
     first_ms = None if first_day is None else first_day * DAY_MS
-    # They come by when they were last written to: behind the first old one all are.
+    # They are sorted by their last update: all threads after the first old one are old.
     old = bool(page.rows) and first_ms is not None and page.rows[-1].summary.updated_ms < first_ms
     own = services.config.last_good().prices
     rows = (_row(one, first_day, own) for one in page.rows)
@@ -170,7 +170,7 @@ def _miss(miss: Miss) -> u.CacheMiss:
 
 
 async def _window(services: Services, thread_id: ThreadId) -> ContextWindow:
-    """How full the thread's window is: of one that is not loaded, out of the end of its log."""
+    """The thread's context window; read from the end of the log where the thread is not loaded."""
     thread = services.supervisor.loaded(thread_id)
     if thread is not None:
         return thread.usage.window
@@ -183,7 +183,7 @@ async def _fold(
     thread_id: ThreadId,
     folds: Iterable[Callable[[Recorded], None]],
 ) -> None:
-    """Have all folds take in the records that any of them depends on."""
+    """Apply the records of the counted types to every fold."""
     async for page in Pages(store, thread_id):
         for record in page:
             if record.type in _COUNTED_TYPES:

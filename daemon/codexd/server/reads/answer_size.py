@@ -1,21 +1,20 @@
-"""How large an answer may be, and what is said in place of one that would be larger.
+"""The largest answer, and the error in place of a larger answer.
 
 Law: every answer goes through one check. Where a method has pages, a page ends before it is too large; where it has
-none, it is refused in words, and the connection goes on.
+none, the request is refused with an error, and the connection goes on.
 """
 
 from __future__ import annotations
 
 from codexd.protocol.wire.rpc import RpcError, state_error
 
-# One answer: what WebSocket libraries take for one message where nobody says otherwise, and a few times the largest
-# image as base64.
+# One answer: the default message limit of WebSocket libraries, and a few times the largest image as base64.
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
 # What an answer may have beside turns and items: a thread's heading, settings, cursors.
 REST_BYTES_MAX = 1024 * 1024
 # What turns or items may have together in one answer.
 ENTRIES_BYTES_MAX = ANSWER_BYTES_MAX - REST_BYTES_MAX
-# One page of them, unless the first alone has more: soon read, and soon made.
+# One page of entries, unless the first entry alone is larger: fast to make and to read.
 PAGE_BYTES_MAX = 16 * 1024 * 1024
 
 # How to get the same in smaller parts.

@@ -1,8 +1,8 @@
-"""All threads, loaded or not, as lists show them and searches find them.
+"""All threads, loaded or not, for lists and searches.
 
-Lists come out of the index; what a loaded thread is like is asked of the thread, so that what a client was told
-it did shows in the next list. Where there is no index to be had, lists are folded from the logs. A log that cannot
-be read stands in the list with what is wrong with it; it is never a reason to refuse the list.
+Lists come from the index; a loaded thread gives its own row, so that a change that was reported to a client shows in
+the next list. Where the index is not available, lists are folded from the logs. A log that cannot be read is listed
+with its error; it is never a reason to refuse the list.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-# Damaged threads that the daemon's status names: where a whole disk fails, the newest tell enough.
+# Damaged threads that the daemon's status names: where a whole disk fails, the newest are enough.
 DAMAGED_SHOWN_MAX: Final = 64
 
 
 class DirectoryPage(msgspec.Struct, frozen=True):
-    """Some threads in order, and whether there are more behind them."""
+    """Some threads in order, and whether more follow."""
 
     rows: tuple[Row, ...]
     more: bool
@@ -135,7 +135,7 @@ class Directory:
     async def occurrences(
         self, thread_id: ThreadId, term: str, start: ListCursor | None, limit: int
     ) -> list[Occurrence]:
-        """Where a text stands in what was said in a thread and counts. Raises: NotFound, IndexUnavailable."""
+        """The matches of a text in a thread's messages. Raises: NotFound, IndexUnavailable."""
         visibility = Visibility((await self.find(thread_id)).summary.reverts)
 
         def asked(index: sqlite3.Connection) -> list[Occurrence]:

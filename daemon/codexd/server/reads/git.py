@@ -1,8 +1,8 @@
-"""Where a folder's repository stands, read from git's own files: no process is started for it.
+"""The commit, branch and origin of a folder's repository, read from git's own files without a process.
 
-Law: the files are whoever's the repository is. Nothing outside of it is read for what a file in it says: no
-link is followed, a ref stays below `refs/`, and a folder elsewhere (a worktree's, a submodule's) counts only
-where it names this one, or lies where git puts it. What is told is an object's id, a branch's name, a URL.
+Law: the files are not trusted. No file in the repository makes us read outside of it: no link is followed,
+a ref stays below `refs/`, and a folder elsewhere (a worktree's, a submodule's) counts only where it names
+this one, or lies where git puts it. The result is an object's id, a branch's name and a URL.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _REF_BYTES_MAX: Final = 4096
 
 
 class _NoRepository(Exception):
-    """Not one that is believed."""
+    """There is no repository, or its files are not trusted."""
 
 
 async def git_head(cwd: str) -> GitHead | None:
@@ -41,7 +41,7 @@ async def git_head(cwd: str) -> GitHead | None:
 
 
 def git_info(logged: GitHead | None) -> GitInfo | None:
-    """What clients are told of a head in a log; an older version or a foreign file may have put any text there."""
+    """A head from a log, for clients; an older version or a foreign file may have put any text there."""
     if logged is None:
         return None
     branch, origin = logged.branch, logged.origin_url
@@ -86,7 +86,7 @@ def _git_folder(folder: Path) -> Path:
         found.is_relative_to(Path(os.path.realpath(above), ".git", "modules"))
         for above in folder.parents
     )
-    # The folder of a worktree says whose it is (gitrepository-layout(5)).
+    # The folder of a worktree names its worktree (gitrepository-layout(5)).
     if not is_submodule:
         back = os.path.realpath(found / _text(found, "gitdir").strip())
         if back != os.path.realpath(git):
@@ -162,7 +162,7 @@ def _origin(config: str) -> str | None:
 
 
 def _without_secret(url: str) -> str | None:
-    """A URL may carry a token in front of its host."""
+    """A URL may carry a token before its host."""
     if not url or not url.isprintable():
         return None
     scheme, found, rest = url.partition("://")

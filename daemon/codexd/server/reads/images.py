@@ -1,7 +1,7 @@
-"""Images on their way to a client: what the log names is shown as it was sent, as a data URL.
+"""Images for a client: an image that the log names is sent as a data URL.
 
-Law: an item has its image live and in every answer alike. What is larger than one answer may be keeps its name, and
-the rest of the answer is whole: a smaller page has it. A page of turns or items ends where it would be too large.
+Law: an item has its image in notifications and in answers alike. An image that does not fit into the answer keeps its
+name, and the rest of the answer is whole: a smaller page has it. A page of turns or items ends before it is too large.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ async def encoded(turns: Sequence[Turn]) -> tuple[Turn, ...]:
 
 
 async def _as_bytes(entry: Entry, steps: Steps) -> tuple[Entry, int]:
-    """An entry in the form in which it goes out, which nobody reads any more, and how long that is."""
+    """An entry with its parts already encoded, and its length in bytes."""
     whole: msgspec.Struct = entry
     if isinstance(entry, Turn):
         items = []
@@ -120,7 +120,7 @@ def names_in(items: Iterable[ThreadItem | msgspec.Raw]) -> list[str]:
 
 
 def names_to_show(wire: ClientProjection, records: Sequence[Recorded]) -> list[str]:
-    """The images that the records may show to whoever stands at the fold."""
+    """The images that the records may show to a follower at this projection."""
     names: list[str] = []
     for recorded in records:
         names += wire.images_shown_by(recorded.event)

@@ -21,7 +21,7 @@ from codexd.server.reads.turns import TurnReader
 from codexd_eventstore.reading import records
 from codexd_eventstore.store import Drafts, EventStore, StoreError
 
-# How many entries a page has where the client does not say, and at most: the original's figures.
+# How many entries a page has where the client does not say, and at most: Codex's figures.
 PAGE_DEFAULT, PAGE_MAX = 25, 100
 
 _CURSOR = re.compile(r"at-(\d{1,15})(?:\.(\d{1,9}))?", re.ASCII)
@@ -82,7 +82,7 @@ class TurnPage(msgspec.Struct, frozen=True):
 async def all_turns(
     store: EventStore, stream: str, thread: Callable[[], ThreadActor | None]
 ) -> list[TurnView]:
-    """Every turn, with what streams now, or has streamed when a daemon died that nobody has followed yet.
+    """Every turn, with what streams now; where the thread is not loaded, with the drafts that a dead daemon left.
 
     `thread` gives the thread, where it is loaded.
     """
@@ -95,7 +95,7 @@ async def all_turns(
             await steps.next()
         left = () if loaded is not None else await _left(store, stream)
         if thread() is loaded and (loaded is None or loaded.version == transcript.seq):
-            # From here to the return there is no checkpoint: what streams goes on behind these records.
+            # From here to the return there is no checkpoint: what streams follows these records.
             transcript.show_open(loaded.streaming.shown() if loaded is not None else left)
             return transcript.turns
 
@@ -104,7 +104,7 @@ async def _left(store: Drafts, stream: str) -> tuple[OpenItem, ...]:
     try:
         return read_left(await store.left_drafts(stream))
     except StoreError:
-        return ()  # Who loads the thread is told.
+        return ()  # The error is reported when the thread is loaded.
 
 
 async def settled_turns(
@@ -117,7 +117,7 @@ async def settled_turns(
     """
     steps = Steps()
     while True:
-        # What is on disk behind the thread's version was not shown to anybody yet.
+        # Records after the thread's version are on disk and not published yet.
         async for record in records(
             thread.world.store, thread.thread_id, after=transcript.seq, upto=thread.version
         ):
@@ -184,7 +184,7 @@ async def items_page(
 
 
 async def item_place(past: TurnReader, turn_id: str, item_id: str) -> TurnCursor | None:
-    """Where an item of a turn stands; None if there is none of that id."""
+    """The position of an item in a turn; None if no item has the id."""
     for place, entry in _entries(await past.one(turn_id)):
         if not isinstance(entry.item, msgspec.Raw) and entry.item.id == item_id:
             return place
@@ -199,7 +199,7 @@ def _beyond(one: TurnCursor, place: TurnCursor, direction: SortDirection) -> boo
 
 
 async def _entries_back(past: TurnReader, place: TurnCursor | None, wanted: int) -> list[_Entry]:
-    """At least so many entries in front of a place, if there are; whole turns of them."""
+    """At least so many entries before a position, if there are; whole turns."""
     before = place.seq + 1 if place is not None else None
     count = 4
     while True:
@@ -212,7 +212,7 @@ async def _entries_back(past: TurnReader, place: TurnCursor | None, wanted: int)
 
 
 async def _entries_on(past: TurnReader, place: TurnCursor | None, wanted: int) -> list[_Entry]:
-    """At least so many entries behind a place, if there are; whole turns of them."""
+    """At least so many entries after a position, if there are; whole turns."""
     start = 0
     if place is not None:
         begun = await past.back(place.seq + 1, 1)

@@ -1,7 +1,7 @@
 """Turns of a thread's past, whole, read from either end of its log: they cost what is read, not the whole thread.
 
-Law: what was taken back is not there. Ranges of records that do not count are stepped over on the way back;
-on the way on they are read through, for an input that waits may stand in one.
+Law: reverted turns are left out. A read backwards skips the ranges of reverted records; a read forwards reads
+them too, since a queued input may be in such a range.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class TurnReader:
         return []
 
     async def on(self, after: int, count: int) -> list[TurnView]:
-        """The first so many turns that begin after an event, oldest first, each of them whole."""
+        """The first so many turns that begin after an event, oldest first, each turn whole."""
         on: list[Recorded] = []
         begun, waits, missing, last = 0, set[ItemId](), set[ItemId](), after + 1
         steps = Steps()
@@ -59,7 +59,7 @@ class TurnReader:
         return await _folded([*await self._inputs(last, missing), *on])
 
     async def back(self, before: int | None, count: int) -> list[TurnView]:
-        """The last so many turns that begin before an event, oldest first, each of them whole."""
+        """The last so many turns that begin before an event, oldest first, each turn whole."""
         back: list[Recorded] = []
         begun, missing, steps = 0, set[ItemId](), Steps()
         at = before
@@ -101,7 +101,7 @@ class TurnReader:
         return rest
 
     async def _inputs(self, before: int | None, wanted: set[ItemId]) -> list[Recorded]:
-        """Inputs that stand before an event: one waits for its turn, maybe through others."""
+        """Inputs before an event: an input waits for its turn, maybe through other turns."""
         return await queued_before(self._log, self._stream, before, wanted)
 
 
