@@ -59,7 +59,7 @@ mutate: $(VENV)/installed-dev
 	@PYTHONPATH=tests:tests/support $(PY) -m mutate $(MUTATE)
 
 docs: $(VENV)/installed-dev
-	@$(PY) tests/docs_reference.py
+	@PYTHONPATH=tests/support $(PY) tests/docs_reference.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build

@@ -1,8 +1,8 @@
-"""What this daemon would leave behind if it died now: unfinished threads and running processes, a file each.
+"""One file for each unfinished thread and for each running process, for the next daemon if this one dies.
 
-Files rather than events, because the next daemon must find them before it has read any log. They are
+They are files and not events, because the next daemon must find them before it has read any log. They are
 disposable: a thread without its file recovers when it is opened, or once the index has seen its log. So a
-full disk, a folder that somebody removed, or rubbish in it is said and hinders nothing.
+full disk, a folder that was removed, or a foreign file in it is logged and stops nothing.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class UnfinishedFiles:
         _remove(self._folder / thread_id)
 
     def begin(self, thread_id: ThreadId) -> None:
-        """The thread is about to be taken up. Nothing is kept of one without a mark."""
+        """The thread is about to be resumed. Nothing is recorded for a thread without a mark."""
         try:
             with _opened(self._folder / thread_id, os.O_RDWR) as file:
                 file.seek(0, 2)
@@ -56,7 +56,7 @@ class UnfinishedFiles:
                 log.warning("a crash now would not be counted for %s: %s", thread_id, error)
 
     def settle(self, thread_id: ThreadId) -> None:
-        """It was taken up, or cannot be; the daemon lives."""
+        """It was resumed, or cannot be; the daemon lives."""
         try:
             with _opened(self._folder / thread_id, os.O_RDWR) as file:
                 file.truncate(0)
@@ -71,7 +71,7 @@ class UnfinishedFiles:
                 content = file.read(_DEATHS_COUNTED_MAX)
         except OSError:
             return 0
-        return len(content) if set(content) <= set(_DEATH) else 0  # else it is anybody's
+        return len(content) if set(content) <= set(_DEATH) else 0  # else the file is not ours
 
     def left(self) -> list[ThreadId]:
         """Those that are marked, the oldest thread first."""
@@ -162,10 +162,10 @@ def _write(path: Path, content: str) -> None:
 
 
 def _fill(fd: int, content: bytes) -> None:
-    """Have a file hold this and nothing else.
+    """Replace a file's content.
 
-    It is cut after the write, and only where it was longer: some file systems (ext4) write a file that was cut to
-    nothing to the disk as soon as it is closed, and whoever removes it waits for that.
+    It is truncated after the write, and only where it was longer: some file systems (ext4) flush a file that was
+    truncated to nothing when it is closed, and its removal waits for that.
     """
     os.write(fd, content)
     if os.fstat(fd).st_size > len(content):

@@ -1,4 +1,4 @@
-"""The stream of the daemon itself: facts of the whole house, each under a key by which it is found again. I/O."""
+"""The daemon's own stream: facts that belong to no thread, each found again by its key. I/O."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DAEMON_STREAM = "daemon"
 
 
 async def note(log: EventLog, event: NewEvent, *, key: str, at_us: int) -> None:
-    """Append a fact; one whose key is known is there already. Raises: StoreError."""
+    """Append a fact, unless its key is recorded already. Raises: StoreError."""
     while True:
         try:
             version = (await log.head(DAEMON_STREAM)).version

@@ -1,7 +1,7 @@
-"""The loaded threads: loads them when they are asked for, one actor each, and lets the idle ones go.
+"""The loaded threads: loads a thread when it is asked for, one actor each, and unloads idle threads.
 
-An actor that crashes takes its thread's effects with it and nothing else. What it left unfinished is
-loaded anew from the log, a bounded number of times in a row.
+An actor that crashes ends its thread's effects and nothing else. A thread that it left unfinished is
+loaded again from the log, a bounded number of times in a row.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from codexd_eventstore.store import NewEvent, NotFound, StoreError, StoreFailed
 
 log = logging.getLogger(__name__)
 
-# A thread that nobody follows and in which nothing happens is let go after this long; the original's figure.
+# An idle thread without followers is unloaded after this long; Codex's figure.
 UNLOAD_IDLE_SECONDS = 60.0
-# How often a thread whose actor crashed in mid-turn is loaded anew by itself before it is left alone.
+# How often a thread whose actor crashed in mid-turn is loaded again before it is left alone.
 RELOADS_IN_A_ROW_MAX = 3
-# Threads that are shown as stopped: where a whole disk fails, the newest tell enough.
+# Threads that are shown as stopped: where a whole disk fails, the newest are enough.
 STOPPED_KEPT_MAX = 64
 
 
@@ -42,20 +42,20 @@ class Audience(Listener, Protocol):
 
     @property
     def watched(self) -> bool:
-        """Whether anybody follows the thread."""
+        """Whether the thread has a follower."""
 
     def bind(self, thread: ThreadActor) -> None:
         """This actor is about to load the thread."""
 
     def gone(self, reason: str | None) -> None:
-        """The actor is gone; with a reason, it crashed and is loaded anew only when somebody asks."""
+        """The actor is gone; with a reason, it crashed and is loaded again only when a client asks."""
 
     def let_go(self) -> None:
-        """The thread was idle, nobody followed it, and it is loaded no more."""
+        """The idle thread without followers was unloaded."""
 
 
 class ThreadGone(Exception):
-    """The thread's actor crashed under the request; nobody knows whether it was carried out."""
+    """The thread's actor crashed during the request; it is not known whether it was carried out."""
 
 
 class _Loaded(msgspec.Struct):
@@ -70,7 +70,7 @@ class _Loaded(msgspec.Struct):
 
     @property
     def is_busy(self) -> bool:
-        """Whether somebody follows the thread, or anything is under way in it."""
+        """Whether the thread has a follower, or anything is under way in it."""
         return self.audience.watched or not self.thread.idle or not self.ready.is_set()
 
 
@@ -124,12 +124,12 @@ class Supervisor:
     ) -> ThreadActor:
         """The thread, loaded and recovered. Raises: StoreError, InvalidEvent.
 
-        `witness` is told the records of its log, from the first on, if all of them are read for this.
-        `seed` is where its folds may begin, if they are not there yet. `taken_from` says that its log was
-        just brought in: what it holds is a past and grants nothing.
+        `witness` is called with the records of its log, from the first on, if the whole log is read for this.
+        `seed` has folds to begin with, if the thread is not loaded yet. `taken_from` says that its log was
+        just imported: it grants no permissions.
         """
         one = self._loaded.get(thread_id)
-        while one is not None and one.scope.cancel_called:  # It is being let go: load it anew.
+        while one is not None and one.scope.cancel_called:  # It is being unloaded: load it again.
             await one.ended.wait()
             one = self._loaded.get(thread_id)
         if one is None:
@@ -147,7 +147,7 @@ class Supervisor:
         thread = await self._load_as(self._new(thread_id, fresh=True))
         try:
             await thread.submit(command, by=by, key=key)
-        except StoreError:  # It never began: nobody is to find an actor without a log.
+        except StoreError:  # It never began: no request may find an actor without a log.
             self._ephemeral.discard(thread_id)
             await self.unload(thread_id)
             raise
@@ -201,7 +201,7 @@ class Supervisor:
         self._deadly.add(thread_id)
 
     def is_deadly(self, thread_id: ThreadId) -> bool:
-        """Whether it is such a thread, and nobody has had it loaded."""
+        """Whether it is such a thread, and was not loaded since."""
         return thread_id in self._deadly
 
     def is_left_alone(self, thread_id: ThreadId) -> bool:
@@ -222,7 +222,7 @@ class Supervisor:
             await memory.append(
                 child, [forked], expected_version=at_seq, at_us=world.now_us(), durable=False
             )
-        except BaseException:  # A half copy, also of an asker who has left, is reached by nobody.
+        except BaseException:  # A partial copy, also after cancellation, is removed.
             with suppress(StoreError):
                 await forget(memory, child)
             raise
@@ -233,7 +233,7 @@ class Supervisor:
             await self._outbox.send(one)
         except (
             BaseException
-        ):  # Whoever asked has left first: nobody may wait for what nobody hosts.
+        ):  # The first caller was cancelled: no other may wait for an actor that never runs.
             del self._loaded[one.thread.thread_id]
             one.failure = ThreadGone("whoever asked for it first has left")
             one.ready.set()
@@ -321,7 +321,7 @@ class Supervisor:
             del self.stopped[next(iter(self.stopped))]
 
     def _is_left_alone(self, one: _Loaded, error: Exception) -> bool:
-        """Whether nobody loads a thread anew by himself whose actor crashed."""
+        """Whether a thread whose actor crashed is not loaded again automatically."""
         thread_id = one.thread.thread_id
         if isinstance(error, StoreError):
             # The disk's fault, not ours: asking it again at once may cost what can still be read.
@@ -352,7 +352,7 @@ class Supervisor:
                     await self._forget_ephemeral(one.thread)
 
     async def _forget_ephemeral(self, thread: ThreadActor) -> None:
-        """A thread in memory that nobody follows can be reached by nobody any more."""
+        """Drop an unloaded thread in memory: no client can reach it any more."""
         if thread.thread_id in self._ephemeral:
             self._ephemeral.discard(thread.thread_id)
             with suppress(StoreError):

@@ -1,7 +1,7 @@
-"""What a daemon does about the one that was there before it: it ends its commands, and takes up its threads.
+"""Takes over from the previous daemon: ends its commands, and resumes its threads.
 
-Law: a thread is loaded only after what was left running has ended. Whoever is told that a command was
-interrupted may rely on it.
+Law: a thread is loaded only after the processes that were left running have ended. So a command that is
+reported as interrupted no longer runs.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ async def take_over(
 
 
 async def _is_ours(store: EventStore, thread_id: ThreadId) -> bool:
-    """Whether a log ends with what was written here: what somebody put there is opened when it is asked for."""
+    """Whether the newest record of a log was written here: a foreign log is opened only when a client asks for it."""
     try:
         newest = await store.read_back(thread_id, limit=1)
         return not await store.foreign_in(thread_id, newest)

@@ -1,8 +1,7 @@
-"""Takes up the threads that a dead daemon left with work to do. What is wrong with one holds up no other.
+"""Resumes the threads that a dead daemon left with work to do. An error in one thread delays no other.
 
-A thread that the daemon died of may be any of those that were being taken up then. So whichever were are taken
-up again one by one, after all others; and one that the daemon has died of again is left alone, until a
-person asks for it.
+If the daemon died while it resumed threads, any of these may be the cause. So they are resumed one by one, after
+all others; a thread with which the daemon died again is left alone until a person asks for it.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from codexd_eventstore.store import NotFound, StoreError, StoreFailed
 
 log = logging.getLogger(__name__)
 
-# Each waits for the disk a few times, and those who wait together share one round of it.
+# Each thread waits for the disk a few times, and threads that wait together share one commit.
 TAKEN_UP_AT_ONCE: Final = 16
 # So often in a row a thread may end the daemon that takes it up.
 DEATHS_MAX: Final = 2
@@ -73,7 +72,7 @@ async def _is_done(
 
 
 async def _stop_orphan(supervisor: Supervisor, thread: ThreadActor) -> None:
-    """Stop a reviewer that works for nobody: its review ended, and the daemon died before it was told."""
+    """Stop a reviewer whose review has ended: the daemon died before it interrupted the reviewer."""
     reviews, turn = thread.state.reviews, None
     if reviews is None or thread.state.turn is None or supervisor.is_left_alone(reviews.thread_id):
         return

@@ -1,4 +1,4 @@
-"""Why a thread cannot be worked with, and what mends that: for lists, for the daemon's status, for whoever asks."""
+"""Why a thread cannot be used, and how to repair it: for lists, for the daemon's status and for error messages."""
 
 from __future__ import annotations
 

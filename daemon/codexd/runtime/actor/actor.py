@@ -1,8 +1,8 @@
-"""One task owns one thread: it decides, appends, folds, tells, answers, and keeps what is due under way.
+"""One task owns one thread: it decides, appends, folds, notifies, answers, and runs the effects that are due.
 
-Between `append` returning and the fold there is no checkpoint, so log and state never differ. What the
-disk did not take for want of space has changed nothing: it is refused, or waits (`runtime/actor/stall.py`).
-Whatever else goes wrong beyond a refusal ends the actor; its supervisor loads the thread anew from the log.
+Between `append` returning and the fold there is no checkpoint, so log and state never differ. An append that
+fails for want of space changes nothing: it is refused, or waits (`runtime/actor/stall.py`). Any other error
+but a refusal ends the actor; its supervisor loads the thread again from the log.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class ThreadActor:
         self._fresh, self._seed, self._witness = fresh, seed, witness
         self._taken_from = taken_from
         self.folds = Folds()
-        self._ahead: Ahead | None = None  # what the append that is under way will make of them
+        self._ahead: Ahead | None = None  # the folds after the append that is under way
         self._snapshot_writer = SnapshotWriter(world.store, thread_id)
         self._mark = WorkMark(world.unfinished, thread_id)
         self.stall = Stall(thread_id, listener)
@@ -81,7 +81,7 @@ class ThreadActor:
             world.store, thread_id, listener, self._disk_full.ring, world.cleaner
         )
         self.path: str | None = None
-        self.is_log_archived = False  # its log is archived: it is let go before that changes
+        self.is_log_archived = False  # its log is archived: it is unloaded before that changes
         self._listener, self._perform = listener, perform
         self._running: dict[Effect, trio.CancelScope] = {}
         self._outbox, self._inbox = trio.open_memory_channel[tuple[Asked, _Reply]](
@@ -99,7 +99,7 @@ class ThreadActor:
                 effects.start_soon(self._get_unstuck)
                 task_status.started()
                 async for asked, reply in self._inbox:
-                    # If we die here, whoever asked gets EndOfChannel, and does not hang.
+                    # If we die here, the caller gets EndOfChannel, and does not hang.
                     with reply:
                         answer = await self._answer(asked)
                         with contextlib.suppress(trio.BrokenResourceError):  # The asker has left.
@@ -116,10 +116,10 @@ class ThreadActor:
 
         Raises:
             Rejected: the command makes no sense in the thread's present state.
-            StoreError: its events could not be written, and nothing has changed. Where trying again
-                is no use, the thread is loaded anew from its log.
-            trio.EndOfChannel, trio.BrokenResourceError: the actor died; nobody knows whether the
-                events were written.
+            StoreError: its events could not be written, and nothing has changed. Where a retry is
+                useless, the thread is loaded again from its log.
+            trio.EndOfChannel, trio.BrokenResourceError: the actor died; it is not known whether
+                the events were written.
         """
         reply, answer = trio.open_memory_channel[CommandResult | Rejected | StoreError](1)
         await self._outbox.send((Asked(command, by, key), reply))
@@ -139,7 +139,7 @@ class ThreadActor:
 
     @property
     def state(self) -> ThreadState:
-        """Where the thread stands."""
+        """The thread's state."""
         return self.folds.state
 
     @property
@@ -159,7 +159,7 @@ class ThreadActor:
 
     @property
     def now_us(self) -> int:
-        """The thread's time, Unix microseconds: where the clock was put back, it stands as in the log."""
+        """The thread's time, Unix microseconds; never before the last event, though the clock was put back."""
         return max(self.world.now_us(), self.summary.updated_ms * 1000)
 
     @property
@@ -174,7 +174,7 @@ class ThreadActor:
         return self.folds if self.folds.between_turns and not self._deferred else None
 
     async def keep(self) -> None:
-        """Take a last snapshot before the thread is let go."""
+        """Take a last snapshot before the thread is unloaded."""
         folds = self.settled
         if folds is not None and self._snapshot_writer.is_last_due(folds):
             await self._snapshot_writer.keep(folds, last=True)
@@ -292,7 +292,7 @@ class ThreadActor:
             self.streaming.thaw()
 
     def _with_what_stands(self, command: Command) -> Command:
-        """Give a command that cuts items the text that screens have seen of them, and what a summary goes beside."""
+        """Give a command that cuts items their text so far, and one that compacts what goes beside the summary."""
         match command:
             case c.InterruptTurn() | c.ArchiveThread() | c.StartReview():
                 return replace(command, open_items=self.streaming.freeze(outputs=True))
@@ -343,7 +343,7 @@ class ThreadActor:
         self._settle(ahead.recorded)
 
     def _settle(self, recorded: list[Recorded]) -> None:
-        """The events are in the log: drop the drafts whose facts they are, and tell."""
+        """The events are in the log: drop the drafts that they replace, and notify the listener."""
         self._mark.after(self.state)
         for record in recorded:
             event = record.event
@@ -366,7 +366,7 @@ class ThreadActor:
 
     @property
     def instructions(self) -> str:
-        """What the model is told first: the thread's own instructions, or the daemon's as it was told them."""
+        """The base instructions: the thread's own, else the daemon's as the log has them, else the daemon's now."""
         own = self.state.instructions
         return own if own is not None else self.state.base_instructions or self.world.instructions
 
@@ -389,7 +389,7 @@ class ThreadActor:
             await self._perform(effect, self)
         del self._running[effect]
         if scope.cancel_called:
-            # What had to end may be wanted anew by now: models give a call the id of an earlier one.
+            # The cancelled effect may be due again by now: models reuse the id of an earlier call.
             self._reconcile(effects)
             return
         assert effect not in due(self.state), f"{effect} ended without a report"

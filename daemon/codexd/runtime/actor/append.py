@@ -62,11 +62,10 @@ class Ahead:
             self.recorded.append(replace(recorded, turn=turn_id))
 
     def written(self, before: Summary, appended: Appended) -> Folds:
-        """The folds, now that the log has the events; `before` is the summary in front of them.
+        """The folds after the events were written; `before` is the summary before these events.
 
-        Where secrets were taken out of the records, state and history keep what was really said and done: a tool
-        runs with the arguments that the model gave. What is shown and listed is what is written, and a daemon that
-        starts later folds that.
+        Where secrets were taken out of the records, state and history keep the original content: a tool runs with
+        the arguments that the model gave. The summary, and a daemon that starts later, use the redacted records.
         """
         if appended.redacted:
             self.recorded = [decode_record(record.line) for record in appended.records]
@@ -77,13 +76,13 @@ class Ahead:
 
 
 def has_changed_nothing(error: StoreError) -> bool:
-    """Whether log and folds stand where they stood before the append that raised it."""
+    """Whether log and folds are as before the append that raised the error."""
     return isinstance(error, Refused) or (isinstance(error, StoreFailed) and error.retry)
 
 
 def by_turn(events: Sequence[Event]) -> list[list[Event]]:
-    """The events cut where a turn ends, and behind markers: a thread may be forked there, and not
-    within an append.
+    """The events, split after the end of a turn and after markers: a thread may be forked there, and
+    not within an append.
 
     A daemon that dies between the parts finds the next input still queued, and goes on.
     """

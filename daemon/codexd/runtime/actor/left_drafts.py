@@ -36,7 +36,7 @@ def read_left(drafts: Sequence[LeftDraft]) -> tuple[OpenItem, ...]:
             found += _left_output(left)
             continue
         texts: dict[tuple[TextPart, int], str] = {}
-        lines = left.content.split(b"\n")[:-1]  # A torn last line was never shown to anybody.
+        lines = left.content.split(b"\n")[:-1]  # A torn last line was never shown.
         for part, index, text in _whole_lines(left.name, lines):
             texts[part, index] = texts.get((part, index), "") + text
         parts = [(part, index, text) for (part, index), text in texts.items()]

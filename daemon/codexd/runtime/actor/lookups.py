@@ -60,7 +60,7 @@ class LookupSource(msgspec.Struct, frozen=True, kw_only=True):
     read_prompt: Callable[[Path], str] = _no_prompt
     machine: Callable[[], Machine] = Machine
     user_instructions: Callable[[str], UserInstructions | None] = _none  # by folder
-    git_may_run: Callable[[str], str | None] | None = None  # None: nobody looks
+    git_may_run: Callable[[str], str | None] | None = None  # None: not checked
 
 
 async def decided(state: ThreadState, command: Command, source: LookupSource) -> list[Event]:

@@ -26,13 +26,13 @@ from codexd_eventstore.store import EventStore
 
 
 class Listener(Protocol):
-    """Hears what happens to a thread, in order, as soon as it is in the log or in a draft.
+    """Is notified of a thread's events and texts, in order, as soon as they are in the log or in a draft.
 
-    No call waits, and none may fail: whoever cannot keep up is a position, not a queue.
+    No call waits, and none may fail: for a follower that cannot keep up a position is kept, not a queue.
     """
 
     def loaded(self, state: ThreadState, turn_so_far: Sequence[Recorded]) -> None:
-        """The thread was loaded: where it stands, and the records of the turn that runs, if one does."""
+        """The thread was loaded: its state, and the records of the running turn, if there is one."""
 
     def appended(self, records: Sequence[Recorded]) -> None:
         """These are in the log."""
@@ -63,17 +63,17 @@ class Unfinished(Protocol):
         """There is none any more."""
 
     def begin(self, thread_id: ThreadId) -> None:
-        """The thread is about to be taken up. Nothing is kept of one without a mark."""
+        """The thread is about to be resumed. Nothing is recorded for a thread without a mark."""
 
     def settle(self, thread_id: ThreadId) -> None:
-        """It was taken up, or cannot be; the daemon lives."""
+        """It was resumed, or cannot be; the daemon lives."""
 
     def deaths(self, thread_id: ThreadId) -> int:
         """How often in a row a daemon has died while it took the thread up."""
 
 
 class Processes(Protocol):
-    """Remembers which processes run for threads, so that the next daemon can end those left behind."""
+    """Records which processes run for threads, so that the next daemon can end the processes that are left."""
 
     def add(self, pid: int, start_time: str) -> None:
         """It runs."""
@@ -83,11 +83,11 @@ class Processes(Protocol):
 
 
 class LoadedThread(Protocol):
-    """Another thread of the house that is loaded, for the one that has it work."""
+    """A loaded thread that works for another thread, as that other thread sees it."""
 
     @property
     def state(self) -> ThreadState:
-        """Where it stands."""
+        """Its state."""
 
     @property
     def usage(self) -> Usage:
@@ -98,7 +98,7 @@ class LoadedThread(Protocol):
 
 
 class Threads(Protocol):
-    """The other threads of the house, for a thread that has another one work for it."""
+    """The daemon's other threads, for a thread that has another thread work for it."""
 
     async def load(self, thread_id: ThreadId) -> LoadedThread:
         """The thread, loaded. Raises: StoreError."""
@@ -138,7 +138,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     image_cache: ImageCache = msgspec.field(default_factory=ImageCache)
     resume_on_restart: bool = True
     redact: Callable[[str], str] = str  # a text without the secrets in it
-    cleaner: Callable[[], Cleaner] = AsItIs  # the same for one that grows
+    cleaner: Callable[[], Cleaner] = AsItIs  # the same for a text that grows
     now_us: Callable[[], int] = lambda: time.time_ns() // 1000
     random_bits: Callable[[int], int] = lambda bits: int.from_bytes(os.urandom(16)) >> (128 - bits)
     jitter: Callable[[], float] = lambda: 0.9 + os.urandom(1)[0] / 1275  # 0.9 to 1.1
@@ -149,7 +149,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
         return Images(self.store, self.image_cache)
 
     def tools_of(self, model: str, state: ThreadState) -> tuple[bytes, ...]:
-        """What a thread's model is told of the tools."""
+        """The tool declarations for a thread's model."""
         return self.registry.offered(self.traits(model), state)
 
     def new_id(self) -> str:

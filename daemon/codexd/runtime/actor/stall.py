@@ -17,21 +17,20 @@ from codexd_eventstore.store import StoreFailed
 
 log = logging.getLogger(__name__)
 
-# How often the same is tried again. Whoever frees a disk waits no longer than this, and a full disk is
-# asked no oftener than a person would look.
+# The wait between two attempts: how long a thread stays stalled, at most, after the disk has space again.
 RETRY_SECONDS = 1.0
 
 Result = TypeVar("Result")
 
 
 class Bell:
-    """Wakes the one who waits for it, however often it was rung before. It holds nobody who rings it."""
+    """Wakes the task that waits for it, however often it was rung before. `ring` never waits."""
 
     def __init__(self) -> None:
         self._rung = trio.Event()
 
     def ring(self) -> None:
-        """Wake whoever waits, or will."""
+        """Wake the task that waits, or the next task that will."""
         self._rung.set()
 
     async def wait(self) -> None:
@@ -41,7 +40,7 @@ class Bell:
 
 
 class Stall:
-    """Whether one thread is held up by its disk, and who waits there."""
+    """Whether a thread is held up by its disk, and how many writes wait."""
 
     def __init__(self, thread_id: str, listener: Listener) -> None:
         self.reason: str | None = None  # why nothing goes on; None: nothing is held up
@@ -88,6 +87,6 @@ class Stall:
         if self._waiting:
             return
         self.reason = None
-        if self._space:  # else the thread is let go while the disk is full: it is not over.
+        if self._space:  # else the thread is unloaded while the disk is still full
             log.warning("thread %s goes on: there is space again", self._thread_id)
             self._listener.unstalled()

@@ -1,8 +1,8 @@
 """What streams in a thread right now: items and outputs that are not yet facts, each in a draft file.
 
-A draft is appended before anybody is shown its text, so that a crash cannot take back what a screen has
-shown. What a full disk does not take waits in memory and is shown to nobody, while the stream goes on. An
-item's draft is a run of JSON lines `[part, index, text]`; an output's is the raw bytes.
+Text is appended to a draft before it is shown, so that a crash cannot take back what a screen has shown.
+Text that a full disk does not take waits in memory and is not shown, while the stream goes on. An item's
+draft is a run of JSON lines `[part, index, text]`; an output's is the raw bytes.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from codexd_eventstore.store import BlobRef, Draft, Drafts, StoreFailed
 
 # A command's output beyond this is counted but not kept: one command cannot fill a disk.
 OUTPUT_FILE_BYTES_MAX = 64 * 1024 * 1024
-# And beyond this much of it is not sent to screens as it comes: nobody reads that fast.
+# Output beyond this is not sent to screens while it streams: no person reads that fast.
 OUTPUT_SHOWN_BYTES_MAX = 1024 * 1024
 
 # Output that waits in memory for a full disk. What a command prints beyond is lost from its file, and the
 # file says so: the result that the model is given does not depend on it.
 OUTPUT_WAITING_BYTES_MAX = 1024 * 1024
 
-# Output larger than this stands in a blob, and the event shows its first and last part (DESIGN, section 3).
+# Output larger than this is stored in a blob, and the event has its first and last part (DESIGN, section 3).
 OUTPUT_INLINE_BYTES_MAX = 32 * 1024
 
 _encode = msgspec.json.Encoder().encode
@@ -68,7 +68,7 @@ class StreamingItem:
 
     @property
     def begun(self) -> bool:
-        """Whether it has a draft: else a crash would take it back, and nobody is told of it."""
+        """Whether it has a draft: without one a crash would take it back, so it is not shown."""
         return self._draft is not None
 
     @property
@@ -104,7 +104,7 @@ class StreamingItem:
         return list(dict.fromkeys([*self._parts, *self._waiting]))
 
     def texts(self) -> list[tuple[TextPart, int, str]]:
-        """Its parts so far, as anybody may have seen them."""
+        """Its parts so far, as screens may have shown them."""
         return [(part, index, "".join(p)) for (part, index), p in self._parts.items()]
 
     def frozen(self) -> OpenItem:
@@ -226,7 +226,7 @@ class Streaming:
             self._disk_full()  # It begins on screens when it can be kept.
 
     def add_text(self, item_id: ItemId, part: TextPart, index: int, pieces: Sequence[str]) -> None:
-        """More text of an open item: into the draft, then to whoever listens."""
+        """More text of an open item: into the draft, then to the listener."""
         item = self.items.get(item_id)
         if item is None or self._closed:
             return
@@ -242,14 +242,14 @@ class Streaming:
         self._disk_full()
 
     def open_output(self, call_id: OutputId, *, is_told: bool = True) -> StreamingOutput:
-        """A command is about to write; what a process writes is kept, and told to no screen."""
+        """A command is about to write; `is_told`: its output is shown while it streams."""
         header = _encode(OutputHeader(call_id))
         draft = self._store.open_draft(self._stream, self._name("output"), header)
         output = self.outputs[call_id] = StreamingOutput(call_id, draft, is_told=is_told)
         return output
 
     def add_output(self, call_id: OutputId, chunk: bytes) -> None:
-        """More output of a command: into the draft, then to whoever listens."""
+        """More output of a command: into the draft, then to the listener."""
         output = self.outputs.get(call_id)
         if output is None or not self._takes(output):
             return
@@ -264,7 +264,7 @@ class Streaming:
         self._disk_full()
 
     def catch_up(self) -> None:
-        """Write and tell what the disk did not take before. Raises: StoreFailed, for what is left."""
+        """Write and publish what the disk did not take before. Raises: StoreFailed, for what is left."""
         if self._closed:
             return  # It is on its way to the log.
         for item in self.items.values():
@@ -322,7 +322,7 @@ class Streaming:
         return items + tuple(output.frozen() for output in self.told_outputs)
 
     def shown(self) -> tuple[OpenItem, ...]:
-        """Everything that streams, as far as anybody may have seen it."""
+        """Everything that streams, as far as screens may have shown it."""
         items = [
             open_item(item.item_id, item.kind, item.started_ms, item.texts())
             for item in self.items.values()
@@ -343,7 +343,7 @@ class Streaming:
         self._closed = self._outputs_closed = False
 
     def _let_out(self, *, outputs: bool) -> None:
-        """Nothing more is added to these texts: what was held of them waits for their facts."""
+        """Nothing more is added to these texts: the text held back for redaction waits for their events."""
         for item in self.items.values():
             for part, index in item.places:
                 held = self._cleaning.rest((item.item_id, part, index))
@@ -373,7 +373,7 @@ class Streaming:
 
 
 def ends_of(text: str) -> str:
-    """The first and the last part of an output that is too long to stand in an event."""
+    """The first and the last part of an output that is too long for an event."""
     half = OUTPUT_INLINE_BYTES_MAX // 2
     raw = text.encode()
     if len(raw) <= OUTPUT_INLINE_BYTES_MAX:

@@ -14,7 +14,7 @@ from codexd_eventstore.store import EventStore
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """A command, who asks, and the key under which a repeat is known."""
+    """A command, its sender, and its idempotency key."""
 
     command: Command
     by: str | None = None

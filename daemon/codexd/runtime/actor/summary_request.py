@@ -29,7 +29,7 @@ def asked(turn: Turn) -> tuple[Settings, Tuning]:
 
 
 def question(turn: Turn, items: Sequence[bytes]) -> tuple[bytes, ...]:
-    """The history, as far as there is room for it, and the question behind it."""
+    """The history, as far as there is room for it, and then the question for a summary."""
     assert turn.call is not None
     assert turn.compaction is not None
     prompt = text_message("user", turn.compaction.started.prompt)

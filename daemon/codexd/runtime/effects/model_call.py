@@ -35,13 +35,13 @@ from codexd_eventstore.store import Refused
 
 log = logging.getLogger(__name__)
 
-# The wait before the first retry, doubled each time: the original's figures, so providers see no change.
+# The wait before the first retry, doubled each time: Codex's figures, so providers see no change.
 BACKOFF_FIRST_MS = 200
 # No wait is longer, or a person would rather know than wait.
 BACKOFF_MS_MAX = 30_000
 # Text that is looked through for secrets, kept and shown in one step of the event loop: 2 to 5 ms.
 TEXT_CHARACTERS_MAX = 64 * 1024
-# Items in one append: one of the largest takes some 20 ms to be encoded, sealed and told.
+# Items in one append: a largest item takes some 20 ms to be encoded, sealed and published.
 APPEND_BYTES_MAX = 512 * 1024
 
 
@@ -248,7 +248,7 @@ class ModelCalling:
         )
 
     def _images_refused(self, error: ModelError) -> tuple[str, ...]:
-        """What to leave out where the request failed for its images: the newest ones, else all of them."""
+        """The images to leave out where the request failed for its images: the newest, else all."""
         if not error.about_images or self._thread.history.absent:
             return ()
         settings, items = self._settings, self._items
@@ -280,7 +280,7 @@ def _not_recorded(refused: Refused) -> ModelError:
     )
 
 
-# What is left of a stream where nobody follows it.
+# The events of a stream that are used where its deltas are not shown.
 _WHOLE = (ResponseStarted, ModelItemDone, ModelResponseDone)
 _Place = tuple[ItemId, TextPart, int]
 

@@ -1,7 +1,7 @@
-"""Has a reviewer work in a thread of its own, and tells the thread under review what came of it. I/O.
+"""Runs a reviewer in a thread of its own, and reports its result to the thread under review. I/O.
 
-Whatever becomes of the two daemons, threads or tasks in between, it is found again in the reviewer's log: a
-reviewer that was begun is gone on with, and one that has ended is only heard.
+The reviewer's log holds the progress, so a crash of a daemon, a thread or a task loses nothing: a reviewer that
+was begun is resumed, and the result of an ended reviewer is only read.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from codexd_eventstore.store import NotFound, Record, StoreError, StoreFailed
 
 log = logging.getLogger(__name__)
 
-# A reviewer whose actor broke down again and again is left alone, as any thread is, and says nothing more.
-# After so long a silence it is looked for, and loaded anew if need be.
+# A reviewer whose actor crashed again and again is left alone, as any thread is, and reports nothing more.
+# After a silence of this length its state is checked, and it is loaded again if necessary.
 LOOK_SECONDS: Final = 30.0
-# How long a reviewer whose review was stopped may take to be told so: one append.
+# How long it may take to interrupt a reviewer whose review was stopped: one append.
 STOP_SECONDS_MAX: Final = 5.0
 
 _TELLING = frozenset(

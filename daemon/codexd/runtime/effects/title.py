@@ -18,12 +18,12 @@ from codexd.runtime.actor.actor import ThreadActor
 
 log = logging.getLogger(__name__)
 
-# A title that comes later than this is of no use to whoever looks at the list; and nobody waits for it.
+# A title that comes later than this is of no use in a list, and no request waits for it.
 TITLE_SECONDS_MAX = 30.0
 
 
 async def ask_for_title(effect: AskForTitle, thread: ThreadActor) -> None:
-    """Ask once, within a time; whatever comes of it is reported, and no turn is touched."""
+    """Ask once, with a time limit; the title or the error is reported, and no turn is changed."""
     began = trio.current_time()
     report = ReportTitle(error=f"no answer came within {TITLE_SECONDS_MAX:g} s")
     with trio.move_on_after(TITLE_SECONDS_MAX):

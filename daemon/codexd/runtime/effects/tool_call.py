@@ -92,7 +92,7 @@ class ToolRunning:
         await self._end(self._process or self._call_id, result)
 
     def _find(self) -> tuple[OpenCall | None, Settings | None]:
-        """The call and the settings that it runs with; or the one whose process the daemon before left."""
+        """The call and the settings that it runs with; or the call of a process that the previous daemon left."""
         state = self._thread.state
         for call in state.turn.open_calls if state.turn is not None else ():
             if call.call_id == self._call_id and state.turn is not None:
@@ -121,7 +121,7 @@ class ToolRunning:
         return c.ReportToolEnded(call_id=self._call_id, result=result, process=process)
 
     async def _report(self, report: c.ReportToolEnded | c.ReportProcessEnded) -> None:
-        """Its result goes to the log; one that no record can hold is replaced by the reason."""
+        """Record its result; a result that is too large for a record is replaced by the reason."""
         try:
             await self._thread.report(report)
         except Refused as refused:

@@ -1,6 +1,6 @@
-"""Reading an image file that somebody named. I/O, and it blocks: for a thread of its own.
+"""Reading an image file. I/O, and it blocks: call it in a thread.
 
-A path is what a person or a model wrote: it may be a folder, a device that never answers, or a file of any size.
+A person or a model wrote the path: it may be a folder, a device that never answers, or a file of any size.
 """
 
 from __future__ import annotations

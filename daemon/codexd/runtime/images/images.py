@@ -1,9 +1,7 @@
-"""Images between the world and the log.
+"""Images for the log: read, checked and stored before an event names them, and looked up by name afterwards.
 
-They are read, checked and stored before an event names them, and looked up by name when a request or an answer is made.
-
-Law: whatever is named is there. An image is a blob of the thread's own store before its event is appended, and a
-blob that is gone all the same (somebody deleted it) costs a text in its place, never a turn.
+Law: an image that an event names is stored. It is a blob of the thread's own store before the event is appended; a
+blob that was deleted all the same is replaced by a text, and fails no turn.
 """
 
 from __future__ import annotations
@@ -42,14 +40,14 @@ log = logging.getLogger(__name__)
 # Encoded images that are kept in memory for the next request and the next screen: a conversation's screenshots, and
 # not more than a small machine has to spare. What is larger is read again.
 CACHE_BYTES_MAX: Final = 64 * 1024 * 1024
-# Of one request to a model, the newest images first, each as often as it stands there and as long as it is in the
-# request. OpenAI takes 50 MB of payload and 500 images, Anthropic 32 MB, Google 20 MB, and a request is refused as a
-# whole; the text has to fit as well.
+# Images in one request to a model, the newest first, each counted as often as the request has it. OpenAI takes 50 MB
+# of payload and 500 images, Anthropic 32 MB, Google 20 MB, and a request is refused as a whole; the text has to fit
+# as well.
 REQUEST_BYTES_MAX: Final = 40 * 1000 * 1000
 REQUEST_IMAGES_MAX: Final = 500
 # A local disk needs milliseconds. A network's that needs more than this may hang for ever.
 READ_SECONDS_MAX: Final = 5.0
-# All files of one message together: whoever sends it waits for the answer.
+# All files of one message together: the client waits for the answer.
 MESSAGE_READ_SECONDS_MAX: Final = 15.0
 
 NOT_FOR_THIS_MODEL: Final = "[an image was left out: this model reads no images]"
@@ -114,7 +112,7 @@ class Images:
             raise UnreadableImage("it could not be read in time") from error
 
     async def look(self, path: str) -> str:
-        """The same for somebody who knows no store. Raises: BadImage."""
+        """As `load`, with a StoreError raised as BadImage. Raises: BadImage."""
         try:
             return await self.load(path)
         except StoreError as error:
@@ -124,7 +122,7 @@ class Images:
         """An input as its event may have it: each image checked, stored and named.
 
         Raises:
-            BadImage: one of them cannot be taken; nothing names those before it.
+            BadImage: an image cannot be taken; no event names the images before it.
             StoreError: it could not be stored.
         """
         count = sum(isinstance(part, ImageInput | LocalImageInput) for part in content)
@@ -144,9 +142,9 @@ class Images:
         return held
 
     async def fetch(self, names: Iterable[str], bytes_max: int) -> dict[str, bytes | None]:
-        """The images as JSON strings, None for one that is gone; as many of the first as there is room for.
+        """The images as JSON strings, None for an image that is gone; as many of the first as there is room for.
 
-        A name that stands there several times takes its room as often.
+        A name that occurs several times is counted as often.
         """
         found: dict[str, bytes | None] = {}
         room = bytes_max
@@ -204,7 +202,7 @@ class Images:
         return 0, there
 
     async def _sent(self, image: str) -> bytes | None:
-        """An image as a request has it, whether it is named or stands there itself."""
+        """An image as a request has it, given by name or inline."""
         if read_name(image) is not None:
             return await self._url(image)
         return msgspec.json.encode(image) if image.startswith(_SENT_AS_IT_IS) else None

@@ -81,7 +81,7 @@ class SnapshotCodec(Generic[T]):
         return Kept(snapshot.seq, kept.fold) if same else None
 
     def encode(self, thread_id: ThreadId, joints: Joints, fold: T) -> bytes:
-        """The fold as it stands now; it may go on after that."""
+        """The fold, encoded; it may be changed after that."""
         return _encode(_Record(self._shape, thread_id, joints, fold))
 
 
@@ -98,10 +98,10 @@ async def keep(store: EventStore, thread_id: ThreadId, name: str, seq: int, enco
 
 
 async def joints_of(store: EventStore, thread_id: ThreadId) -> Joints | None:
-    """Where the thread's log goes over from one file to another; None where that cannot be read.
+    """Where the thread's log continues in another file, at each fork; None where that cannot be read.
 
-    The store knows when a log was rewritten, and drops what was kept of it. What was kept of its forks
-    is told apart by this: their own files are as they were.
+    The store drops the snapshots of a log that was rewritten. Its forks' own files are unchanged, so their
+    snapshots are recognised as outdated by this value.
     """
     joints: Joints = ()
     try:

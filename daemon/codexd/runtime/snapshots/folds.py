@@ -40,7 +40,7 @@ class Folds(msgspec.Struct, array_like=True):
         return self.state.turn is None and not self.state.queue
 
     def apply(self, recorded: Recorded, visibility: Visibility = ALL_COUNT) -> None:
-        """Take the next event in; the history takes in what the event says as the thread stands."""
+        """Apply the next event; `visibility` says what the history gets of it after reverts."""
         before = self.state
         self.state = evolve(before, recorded.event)
         if recorded.foreign:

@@ -29,8 +29,8 @@ SNAPSHOT_EVENTS_LOADING: Final = 20_000
 # no request has had is held of it, so that a first reading stays small, and it is read again if a request is due.
 HELD_BYTES_LOADING: Final = 3 * 1024 * 1024
 
-# Told every record of a log while it is loaded, so that a fold of one's own costs no second reading;
-# told nothing where a snapshot spares that reading.
+# Called with every record of a log while it is loaded, so that the caller's own fold needs no second reading;
+# not called where a snapshot makes that reading unnecessary.
 Witness = Callable[[Recorded], None]
 
 
@@ -42,7 +42,7 @@ class Loaded(msgspec.Struct, frozen=True):
     turn_so_far: Sequence[
         Recorded
     ]  # the records from the last turn's first one on, where it still runs
-    forked: bool  # whether its last record is the one that made it a fork
+    forked: bool  # whether its last record is its own `thread.forked`
 
 
 async def load(
@@ -58,7 +58,7 @@ async def load(
     """Fold a thread's log. Raises: StoreError, InvalidEvent.
 
     Args:
-        seed: where to begin, for whoever knows better than the thread's own snapshots.
+        seed: folds to begin with, instead of those of a snapshot.
         events: after so many a snapshot is taken on the way.
         held_bytes: of a longer history only the items that no request has had are held.
     """
@@ -104,7 +104,7 @@ async def _fold_again(
     snapshot_writer: SnapshotWriter,
     version: int,
 ) -> Visibility:
-    """Fold the history so far as it stands by the markers that come; all else of the folds is as it was."""
+    """Fold the history so far again, with the reverts up to `version`; the other folds stay as they are."""
     reverts = await reverts_after(store, thread_id, folds.summary.reverts, folds.version, version)
     refolded = await refold(store, thread_id, folds, reverts, folds.version)
     folds.history = refolded.history
@@ -113,7 +113,7 @@ async def _fold_again(
 
 
 def _stands(folds: Folds, visibility: Visibility | None) -> bool:
-    """Whether all that was folded is said now as it was said there: else it is no place to go on from."""
+    """Whether no later revert changes what was folded: only then may folding continue from it."""
     if visibility is None:
         return True
     return visibility.reverts.differs_at(folds.summary.reverts, folds.version) is None

@@ -1,7 +1,7 @@
-"""The model's history as it stands after something was taken back or brought back: folded again from the log.
+"""The model's history after a revert or its undoing: folded again from the log.
 
-A place from which it can be folded is one before which everything is said now as it was said then.
-So what the last turns did is taken back at the price of a snapshot and its tail, however long the thread is.
+Folding starts from the newest snapshot before which the reverts change nothing. So reverting the last turns costs
+a snapshot and its tail, however long the thread is.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Refolded(msgspec.Struct):
     async def go_on(
         self, log: EventLog, thread_id: ThreadId, reverts: Reverts, version: int
     ) -> Refolded:
-        """Take in the records up to a version, as they stand. Raises: StoreError, InvalidEvent."""
+        """Apply the records up to a version that count after the reverts. Raises: StoreError, InvalidEvent."""
         visibility = Visibility(reverts)
         async for page in Pages(log, thread_id, after=self.seq, upto=version):
             for record in page:
@@ -63,10 +63,10 @@ class Refolded(msgspec.Struct):
 async def refold(
     store: EventStore, thread_id: ThreadId, folds: Folds, reverts: Reverts, version: int
 ) -> Refolded:
-    """The history up to a version as it stands by the markers. Raises: StoreError, InvalidEvent.
+    """The history up to a version after the reverts. Raises: StoreError, InvalidEvent.
 
     Args:
-        folds: of the thread as it stood, for the items that are in memory.
+        folds: the thread's folds before, for the items that are in memory.
     """
     found = await _find_standing(store, thread_id, reverts, version)
     if found is not None:
@@ -77,7 +77,7 @@ async def refold(
 async def refolded_for(
     store: EventStore, thread_id: ThreadId, folds: Folds, events: Sequence[Event]
 ) -> tuple[Sequence[Event], Refolded | None]:
-    """Where a marker comes last: the history after it, and the events with one that says its size.
+    """Where the last event is a marker: the history after it, and the events with the history's size in the marker.
 
     Raises: StoreError, InvalidEvent.
     """
@@ -142,7 +142,7 @@ async def _find_whole(
 async def _find_standing(
     store: EventStore, thread_id: ThreadId, reverts: Reverts, at_seq: int
 ) -> Folds | None:
-    """The newest folds before which everything stands now as it stood there."""
+    """The newest folds in a snapshot that the reverts do not change."""
     while True:
         found = await find_folds(store, thread_id, at_seq)
         if found is None:

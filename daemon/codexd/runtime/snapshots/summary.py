@@ -16,7 +16,7 @@ from codexd_eventstore.store import EventStore
 # To read fewer records again takes some milliseconds, and to keep what they make a write.
 KEPT_EVENTS: Final = 1000
 NAME: Final = "summary"
-# Records read at a time: some two milliseconds, in which nobody else is served.
+# Records read at a time: some two milliseconds, in which no other task runs.
 _PIECE_RECORDS: Final = 256
 
 

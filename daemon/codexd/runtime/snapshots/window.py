@@ -37,7 +37,7 @@ from codexd_eventstore.store import EventLog, EventStore
 
 # Records read at a time: about the turns that are needed.
 _BACK_RECORDS: Final = 256
-# A log whose provider counts nothing, as some chat servers, is folded from its beginning where it is longer.
+# A longer log is folded from its beginning where its provider counts nothing, as some chat servers do.
 _BACK_RECORDS_MAX: Final = 20_000
 
 

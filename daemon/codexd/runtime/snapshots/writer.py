@@ -1,8 +1,8 @@
 """Snapshots of a thread's folds: so that opening a thread costs its tail, not its length.
 
-A snapshot is the folds at a place between two turns, where nothing is open and nothing waits. It is taken now and
-then, without the items that a request has had, so it is small however long the history is; all of them are kept,
-for a revert and for a fork at an earlier turn. The newest history stands once more with all of its items: it is
+A snapshot is the folds at a point between two turns, where nothing is open and nothing waits. It is taken now and
+then, without the items that a request has had, so it is small however long the history is; all snapshots are kept,
+for a revert and for a fork at an earlier turn. The newest history is stored once more with all of its items: it is
 written when it has become twice as long, and read when a request is due.
 """
 
@@ -22,8 +22,8 @@ from codexd_eventstore.store import Appended, EventStore
 # A snapshot is worth its writing once so much would have to be folded again: some 5 ms of work.
 SNAPSHOT_EVENTS: Final = 500
 SNAPSHOT_BYTES: Final = 2 * 1024 * 1024
-# When a thread is let go or the daemon stops, a shorter tail will do: it is read before anything is seen,
-# and nobody waits for the writing. Below this, folding it costs no more than reading a snapshot.
+# When a thread is unloaded or the daemon stops, a shorter tail is enough: a client waits for the reading of the
+# tail, and none for this write. Below this, folding the tail costs no more than reading a snapshot.
 LAST_SNAPSHOT_EVENTS: Final = 100
 # Twice what the largest window takes: a longer history is not kept whole, and is read from the log if a request is due.
 WHOLE_BYTES_MAX: Final = 8 * 1024 * 1024
@@ -71,7 +71,7 @@ class SnapshotWriter:
         self._events_whole = max(self._events_whole, version - whole.version)
 
     def went_back(self, events: int, size_bytes: int) -> None:
-        """So much had to be read for the history that stands now, and will be again unless a snapshot is taken."""
+        """So much was read to refold the history, and will be again unless a snapshot is taken."""
         self._events, self._bytes = events, size_bytes
         self._events_whole += events
 
@@ -101,10 +101,10 @@ class SnapshotWriter:
         return None if self._differs or not folds.between_turns else folds.copy()
 
     def take(self, folds: Folds, *, last: bool = False) -> _Taken:
-        """The folds as they stand, encoded; to be written next.
+        """The folds, encoded; to be written next.
 
         Args:
-            last: for a long time, so the history is written whole though it has not become twice as long.
+            last: the thread is unloaded, so the history is written whole though it has not become twice as long.
         """
         history, whole = folds.history, None
         since, size = history.since, history.sequence.size_bytes
@@ -146,7 +146,7 @@ class SnapshotWriter:
 
 
 async def find_folds(store: EventStore, thread_id: ThreadId, at_seq: int) -> Folds | None:
-    """The newest folds that are kept of a thread and stand at an event or before it.
+    """The thread's newest snapshot at an event or before it.
 
     The items that a request had had by then are absent.
     """

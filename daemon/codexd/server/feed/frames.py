@@ -100,7 +100,9 @@ class Questions(msgspec.Struct):
     """
 
     last: int
-    state_of: Callable[[ThreadId], ThreadState | None] = _not_loaded  # has the action that would run
+    state_of: Callable[[ThreadId], ThreadState | None] = (
+        _not_loaded  # has the action that would run
+    )
     open: dict[int, Open] = {}  # by request id
     ids: dict[str, int] = {}  # approval -> request id
     settled: dict[str, int] = {}  # questions settled lately, for lagging followers

@@ -65,7 +65,9 @@ async def _delete(services: Services, thread_id: ThreadId, detach_children: bool
     await services.supervisor.unload(thread_id)
     for reviewer in await _reviewers(services, thread_id):
         await services.supervisor.unload(reviewer)
-        with suppress(NotFound, Refused):  # A reviewer's thread that was forked is part of that fork.
+        with suppress(
+            NotFound, Refused
+        ):  # A reviewer's thread that was forked is part of that fork.
             services.sweeper.sweep_soon(await services.store.delete(reviewer))
     named = await services.store.delete(thread_id, detach_children=detach_children)
     # Another request may have loaded it in between: then its actor has no log.
