@@ -80,7 +80,7 @@ def scripted_home(tmp_path: Path) -> Iterator[Path]:
     """A home whose provider is the scripted model, for as long as the test lasts."""
     home = tmp_path / "codexd"
     home.mkdir(mode=0o700)
-    program = [sys.executable, "-m", "codexd.models.scripted.server", "--until-stdin-closes"]
+    program = [sys.executable, "-m", "codexd.models.scripted", "--until-stdin-closes"]
     with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as model:
         assert model.stdout is not None
         port = int(model.stdout.readline())

@@ -115,7 +115,7 @@ async def soak(daemon: Daemon, turns: int, steps: int) -> None:
 def main() -> None:
     """Soak, with a model that is a process of its own."""
     turns, steps = int(sys.argv[1]), int(sys.argv[2]) if sys.argv[2:] else 20
-    command = [sys.executable, "-m", "codexd.models.scripted.server", "--until-stdin-closes"]
+    command = [sys.executable, "-m", "codexd.models.scripted", "--until-stdin-closes"]
     with (
         Home() as home,
         subprocess.Popen(

@@ -118,9 +118,7 @@ def test_the_daemon_as_a_command_of_its_own(home: Home, traps: Traps) -> None:
     assert traps.ran == []
 
 
-@pytest.mark.parametrize(
-    "module", ["codexd", "codexd.models.scripted.server", "codexd_frontends.ctl"]
-)
+@pytest.mark.parametrize("module", ["codexd", "codexd.models.scripted", "codexd_frontends.ctl"])
 def test_a_process_that_we_start_is_deaf_to_the_variables_of_python(
     home: Home, traps: Traps, module: str
 ) -> None:

@@ -216,7 +216,7 @@ async def test_a_request_that_is_no_request_is_refused() -> None:
 
 @pytest.mark.slow
 def test_it_runs_as_a_program_that_ends_with_its_parent() -> None:
-    program = [sys.executable, "-m", "codexd.models.scripted.server", "--until-stdin-closes"]
+    program = [sys.executable, "-m", "codexd.models.scripted", "--until-stdin-closes"]
     with subprocess.Popen(
         program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:

@@ -159,7 +159,7 @@ def _model(*, scripted_only: bool) -> Iterator[ModelChoice]:
         return
     # It ends when its stdin does: also when we are killed.
     process = subprocess.Popen(
-        [*python_command("codexd.models.scripted.server"), "--port", "0", "--until-stdin-closes"],
+        [*python_command("codexd.models.scripted"), "--port", "0", "--until-stdin-closes"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )

@@ -1,7 +1,7 @@
 """A scripted model: an HTTP server on loopback that speaks both APIs, Responses and chat completions. I/O.
 
 For tests, `async with scripted_model(replies) as model:` plays the replies, one a request. As a program,
-`python -m codexd.models.scripted.server --port 0` prints its port and plays the lines of the prompts (see
+`python -m codexd.models.scripted --port 0` prints its port and plays the lines of the prompts (see
 scripts.py); `make demo` runs it so. Both take the same way through the transport as a real model.
 """
 
@@ -271,7 +271,7 @@ async def _serve_prompts(port: int, gap_seconds: float, until_stdin_closes: bool
 def main(arguments: list[str] | None = None) -> None:
     """Run the scripted model until it is interrupted."""
     parser = argparse.ArgumentParser(
-        prog="python -m codexd.models.scripted.server",
+        prog="python -m codexd.models.scripted",
         description="A model that answers by a script.",
     )
     parser.add_argument("--port", type=int, default=0, help="0: any free one; it is printed")
@@ -282,7 +282,3 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     with suppress(KeyboardInterrupt):
         trio.run(_serve_prompts, options.port, options.gap, options.until_stdin_closes)
-
-
-if __name__ == "__main__":
-    main()
