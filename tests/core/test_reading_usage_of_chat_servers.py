@@ -35,6 +35,21 @@ def test_what_was_thought_and_written_to_a_cache_is_counted() -> None:
     assert read_usage(msgspec.Raw(msgspec.json.encode(usage))) == Tokens(120, 100, 0, 7, 20, 12)
 
 
+def test_what_only_the_total_has_was_put_out() -> None:
+    usage = {
+        "prompt_tokens": 12,
+        "completion_tokens": 1,
+        "total_tokens": 303,
+        "prompt_tokens_details": {"cached_tokens": 11},
+        "completion_tokens_details": {"reasoning_tokens": 290},
+    }
+    assert read_usage(msgspec.Raw(msgspec.json.encode(usage))) == Tokens(303, 12, 11, 0, 291, 290)
+    smaller = USUAL | {"total_tokens": 7}
+    found = read_usage(msgspec.Raw(msgspec.json.encode(smaller)))
+    assert found is not None
+    assert found.output_tokens == 20
+
+
 def test_a_total_that_is_not_given_is_the_sum() -> None:
     assert read_usage(msgspec.Raw(b'{"prompt_tokens":1,"completion_tokens":2}')) == Tokens(
         total_tokens=3, input_tokens=1, output_tokens=2

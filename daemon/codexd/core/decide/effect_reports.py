@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import Literal, assert_never
 
 from msgspec.structs import replace
 
@@ -94,7 +94,10 @@ def _seen_apart(
             _seen_apart(transition, seen.item, bridge, lookups)
         case ModelResponseDone():
             transition.add(_call_ended(transition, seen))
-            finish_compaction(transition, bridge, lookups)
+            if seen.incomplete is not None:
+                give_compaction_up(transition, _cut_off(seen.incomplete, "summary"))
+            else:
+                finish_compaction(transition, bridge, lookups)
         case _:
             assert_never(seen)
 
@@ -114,8 +117,24 @@ def _seen(
         case ModelResponseDone():
             transition.cut(open_items, "failed")
             transition.add(_call_ended(transition, seen))
+            turn = transition.state.turn
+            assert turn is not None
+            # With the result of a call that came whole, the model can go on by itself.
+            if seen.incomplete is not None and not turn.owed and not turn.open_calls:
+                transition.add(TurnFailed(_cut_off(seen.incomplete, "answer")))
         case _:
             assert_never(seen)
+
+
+def _cut_off(reason: str, what: Literal["answer", "summary"]) -> TurnError:
+    kept = (
+        "what had come by then is kept" if what == "answer" else "it is not used: the history stays"
+    )
+    return TurnError(
+        f"The model's {what} was cut off by its provider ({reason}); {kept}.",
+        "other",
+        f"incomplete: {reason}",
+    )
 
 
 def _item_completed(done: ModelItemDone, call: ToolCallRef | None = None) -> ItemCompleted:
@@ -130,6 +149,8 @@ def _call_ended(transition: Transition, seen: ModelResponseDone) -> ModelCallEnd
         or_nothing(seen.usage),
         _changed_limits(transition, seen.rate_limits),
         seen.incomplete,
+        # True is what an end means anyway.
+        False if seen.end_turn is False else None,
     )
 
 

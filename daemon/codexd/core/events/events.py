@@ -285,6 +285,7 @@ class ModelCallEnded(Fact, frozen=True):
     usage: msgspec.Raw = NO_JSON  # as the provider sent it
     rate_limits: dict[str, str] | None = None  # response headers, if they changed
     incomplete: str | None = None  # why the response ended early
+    end_turn: bool | None = None  # False: the provider says that the model has more to say
 
 
 class ModelCallFailed(Fact, frozen=True):

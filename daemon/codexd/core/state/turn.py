@@ -136,7 +136,8 @@ def evolve_call(turn: Turn, event: ModelCallEvent) -> Turn:
         case ModelCallEnded():
             if turn.call is not None and turn.call.compacts:
                 return replace(turn, call=None, compaction=_heard_out(turn.compaction))
-            return replace(turn, call=None, answered=True, compactions=0)
+            owed = turn.owed or event.end_turn is False
+            return replace(turn, call=None, owed=owed, answered=True, compactions=0)
         case ModelCallFailed():
             if turn.compaction is not None:  # An incomplete summary is not used.
                 turn = replace(turn, compaction=replace(turn.compaction, summary=""))

@@ -68,6 +68,9 @@ def read_usage(usage: msgspec.Raw) -> Tokens | None:
     tokens_out = raw.output_tokens or raw.completion_tokens or 0
     of_input = _details(raw.input_tokens_details, raw.prompt_tokens_details)
     of_output = _details(raw.output_tokens_details, raw.completion_tokens_details)
+    if raw.total_tokens is not None and raw.prompt_tokens is not None:
+        # xAI and Gemini count reasoning in the total alone: it was put out.
+        tokens_out = max(tokens_out, raw.total_tokens - tokens_in)
     return Tokens(
         raw.total_tokens if raw.total_tokens is not None else tokens_in + tokens_out,
         tokens_in,

@@ -54,6 +54,8 @@ class Response(msgspec.Struct):
 
     id: str | None = None
     usage: msgspec.Raw = msgspec.Raw()
+    status: str | None = None
+    error: msgspec.Raw = msgspec.Raw()
     end_turn: bool | None = None
     incomplete_details: _Incomplete | None = None
     output: msgspec.Raw = msgspec.Raw()

@@ -224,9 +224,11 @@ class ResponseReader:
 
     def _complete_response(self, wire: Wire, data: bytes, found: list[ModelEvent]) -> None:
         response = decode_response(wire.response) if wire.response else Response()
+        if response.status == "failed" or bytes(response.error) not in (b"", b"null"):
+            self._fail_response(wire, data, found)
         incomplete = response.incomplete_details
         reason = None if incomplete is None else incomplete.reason
-        if wire.type == "response.incomplete":
+        if wire.type == "response.incomplete" or response.status == "incomplete":
             reason = reason or "unknown"
         if response.output and (self._open or not self._used):
             # Else it only repeats what came item by item, and whatever it holds costs nothing.
