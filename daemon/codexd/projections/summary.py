@@ -42,7 +42,7 @@ PREVIEW_CHARACTERS_MAX = 500
 
 
 class RevertedRange(NamedTuple):
-    """What a revert that stands has changed of a summary."""
+    """What a revert has changed of a summary, until it is undone."""
 
     turns: int  # so many it took away
     preview: str  # as it was, where no turn was left
@@ -75,7 +75,7 @@ class Summary(msgspec.Struct):
     failed: bool = False
     reverts: Reverts = Reverts()  # which of its records do not count
     brought: Brought | None = None
-    taken: tuple[RevertedRange, ...] = ()  # by each revert that stands, oldest first
+    taken: tuple[RevertedRange, ...] = ()  # by each revert that was not undone, oldest first
     running: bool = False  # a turn has begun, and has not ended
     queued: tuple[ItemId, ...] = ()  # inputs that wait for their turn
 

@@ -1,8 +1,8 @@
-"""The environment of a command that runs unasked because it only reads: nothing that a folder names is started.
+"""The environment of a command that runs without approval because it only reads: it starts no program of the folder.
 
-A repository's own configuration may name programs that git starts though it is only asked to read. What is
-said in the environment counts for more than what a repository says, for git's own children too.
-`codexd/machine/repository.py` knows which keys are overridden here; what cannot be overridden it lets nobody run unasked.
+A repository's own configuration may name programs that git starts even for a read. The environment takes
+precedence over a repository's configuration, for git's own children too. `codexd/machine/repository.py` knows
+which keys are overridden here; with a key that cannot be overridden, git needs approval.
 
 Sources: git(1) "Environment Variables", git-config(1).
 """
@@ -43,7 +43,7 @@ _SET: Final[Mapping[str, str]] = {
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_TERMINAL_PROMPT": "0",
 }
-# Those that lead git to another repository than the one that was looked at, or name a program.
+# Variables that lead git to another repository than the checked one, or name a program.
 _PATH_OF_LAST_RESORT: Final = "/usr/bin:/bin"
 _UNSET: Final = frozenset(
     {

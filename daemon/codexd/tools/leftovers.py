@@ -1,9 +1,9 @@
 """Finds and ends what a daemon that died left running.
 
-Every command carries a mark in its environment, and all that it starts inherits the mark. So what is left is
-found also where the daemon died before it had noted a pid, and where the command itself has ended and only
-what it put into the background goes on. Who takes the mark out of the environment, as `env -i` does, is found
-by its session, as long as anybody else in that session has the mark.
+Every command has a mark in its environment, and its children inherit the mark. So leftovers are found also
+where the daemon died before it had recorded a pid, and where the command itself has ended and only its
+background processes go on. A process that removes the mark from its environment, as `env -i` does, is found
+by its session, as long as another process in that session has the mark.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ _PS_SECONDS_MAX: Final = (
 def kill_leftover(pid: int, started: str) -> bool:
     """Kill a command and all of its session, if it is still the one that `tool.started` names.
 
-    A pid alone proves nothing after a restart: by now it may be a stranger's. So the start time must be
-    known and be the same. Says whether anything was killed. Whoever inherited it reaps it.
+    A pid alone proves nothing after a restart: it may have been reused. So the start time must be known and
+    be the same. Returns whether anything was killed. The process's new parent reaps it.
     """
     if not started or start_time(pid) != started or not leads_group(pid):
         return False
@@ -76,7 +76,7 @@ def _end(pid: int) -> None:
 
 
 def _marked(mark: bytes) -> Iterator[int]:
-    """The living processes whose environment has a variable that begins so."""
+    """The living processes with a variable in their environment that begins with the mark."""
     if sys.platform == "linux":
         for name in os.listdir("/proc"):
             if name.isdigit() and _has_variable(name, mark):

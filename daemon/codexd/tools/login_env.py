@@ -1,8 +1,8 @@
 """The environment that commands run in: the user's, as a login shell sets it up, and what tools need.
 
-A login shell on every call would cost what its profile costs, easily 150 ms, so its environment is taken
-once and commands run as `SHELL -c LINE` in it. It is taken anew when a file that the shell reads at login
-has changed. What a profile sets beside the environment (limits, umask, aliases) does not carry over.
+A login shell for every call would cost the time of its profile, easily 150 ms, so its environment is read
+once and commands run as `SHELL -c LINE` in it. It is read again when a file that the shell reads at login
+has changed. Other settings of a profile (limits, umask, aliases) do not carry over.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import trio
 from codexd.tools.process import NotStarted, run_to_end
 
 CAPTURE_SECONDS_MAX = (
-    10  # a slow profile takes one or two; one that waits for something takes forever
+    10  # a slow profile takes one or two; a profile that waits for input never ends
 )
 CAPTURE_BYTES_MAX = (
     4 << 20
@@ -38,8 +38,8 @@ FORCED: Mapping[str, str] = {
     "GH_PAGER": "cat",
     "CODEX_CI": "1",
 }
-# What a service manager tells the daemon and nobody else, and what each shell sets for itself; and the file
-# that bash reads before each command, which may set again what is kept from commands.
+# Variables that a service manager sets for the daemon only, those that each shell sets for itself, and the file
+# that bash reads before each command, which could set removed variables again.
 _NOT_PASSED_ON = frozenset(
     {"LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PID", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"}
     | {"_", "OLDPWD", "PWD", "SHLVL", "BASH_ENV"}
@@ -49,8 +49,8 @@ _NOT_PASSED_ON = frozenset(
 _POSIX_SHELLS = frozenset({"ash", "bash", "dash", "ksh", "mksh", "sh", "zsh"})
 _SHELL_OF_LAST_RESORT = "/bin/sh"
 
-# What each shell may read at login, beside what all of them do. A path that does not exist counts too:
-# it may come into being.
+# What each shell may read at login, beside the files that all shells read. A path that does not exist counts
+# too: it may be created.
 _READ_BY_ALL = ("/etc/profile", "/etc/environment", "~/.profile")
 _READ_BY: Mapping[str, tuple[str, ...]] = {
     "bash": ("/etc/bash.bashrc", "/etc/bashrc", "~/.bash_profile", "~/.bash_login", "~/.bashrc"),
@@ -67,8 +67,8 @@ _READ_BY: Mapping[str, tuple[str, ...]] = {
     "fish": ("/etc/fish/config.fish", "~/.config/fish/config.fish"),
 }
 
-# Profiles print things too, so the environment stands between two marks. They are put together only by
-# the printer, for a shell that traces what it runs.
+# Profiles print text too, so the environment is printed between two marks. Only the printer joins their parts,
+# so that a shell that traces its commands does not print a mark.
 _MARK = (b"codexd-environment-", b"4f1c9ad0")
 # Python is certain to be there, and prints any value whole; `env -0` is not known to every system.
 _PRINTER = f"""import os
@@ -95,7 +95,7 @@ class LoginEnvironment:
     ) -> None:
         """`own` is the daemon's environment; `secrets` names the variables that no tool is to see now.
 
-        `taken` is told each environment before any command runs in it.
+        `taken` is called with each environment before any command runs in it.
         """
         self._taken = taken
         self._own = dict(own)

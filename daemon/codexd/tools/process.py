@@ -1,4 +1,4 @@
-"""Runs a program to its end, and sees to it that nothing of it is left.
+"""Runs a program to its end, and ends every process that it leaves.
 
     run_to_end(argv)  ->  exit code, the output chunk by chunk into a sink
 
@@ -64,9 +64,9 @@ async def run_to_end(
     Raises:
         NotStarted: the folder is gone, the program is none, the machine is full.
     """
-    await trio.lowlevel.checkpoint_if_cancelled()  # who is cancelled before it began starts nothing
+    await trio.lowlevel.checkpoint_if_cancelled()  # a call that is cancelled already starts nothing
     try:
-        # The fork below waits until the child is in its folder, and everybody with it.
+        # The fork below blocks the event loop until the child is in its folder.
         await patiently(cwd, partial(_check_folder, cwd))
     except NoAnswer as error:
         raise NoFolder("does not answer") from error
@@ -147,7 +147,7 @@ async def _leave_nothing(started: _Started, sink: OutputSink) -> None:
     if started.process.poll() is None or session_lives(started.pid):
         with _shielded():
             async with trio.open_nursery() as nursery:
-                # Read on, or who has last words would hang on a full pipe instead of ending.
+                # Read on, or a process with more output would hang on a full pipe instead of ending.
                 nursery.start_soon(_drain, started.output_fd, sink)
                 with _shielded():  # also from a sink that fails
                     await _end_session(started)
@@ -180,7 +180,7 @@ async def _wait_gone(started: _Started, *, kill: bool = False) -> None:
 
 
 async def _drain(output_fd: int, sink: OutputSink) -> None:
-    """Pass on output until nobody can write any more."""
+    """Pass on output until no process has the pipe open for writing."""
     while True:
         try:
             chunk = os.read(output_fd, CHUNK_BYTES_MAX)
@@ -190,7 +190,7 @@ async def _drain(output_fd: int, sink: OutputSink) -> None:
         if not chunk:
             return
         sink.output(chunk)
-        await trio.lowlevel.checkpoint()  # a flood leaves room for everybody else
+        await trio.lowlevel.checkpoint()  # other tasks run also while output floods in
 
 
 def _pass_on_rest(output_fd: int, sink: OutputSink) -> None:

@@ -1,4 +1,4 @@
-"""Waiting for a process to end, in the way of each system; all of them leave it to be reaped."""
+"""Waiting for a process to end, in the way of each system; the process is left to be reaped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 import trio
 
 _POLL_SECONDS = (
-    0.002  # where the system tells nobody of an end, and for the moment until it can be reaped
+    0.002  # where the system has no notification, and for the moment until it can be reaped
 )
 
 
@@ -20,7 +20,7 @@ async def wait_exit(process: subprocess.Popen[bytes]) -> int:
         await _wait_pidfd(process.pid)
     elif sys.platform == "darwin":
         await _wait_kqueue(process.pid)
-    while (code := process.poll()) is None:  # noqa: ASYNC110 - nobody would set an event
+    while (code := process.poll()) is None:  # noqa: ASYNC110 - no task would set an event
         await trio.sleep(_POLL_SECONDS)
     return code
 

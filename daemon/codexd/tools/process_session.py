@@ -1,12 +1,12 @@
-"""The processes of one session: who is in it, whether anybody is left, and signals to all of them.
+"""The processes of one session: which are in it, whether any is alive, and signals to all.
 
 A command runs as the leader of a session of its own, so session, process group and leader have one
-number. On Linux the session counts: it also holds what moved to another process group, as the program
-`timeout` and shells with job control do. Elsewhere the group counts. Who leaves the session on purpose
-(`setsid`) is out of reach.
+number. On Linux the session counts: it includes processes that moved to another process group, as the
+program `timeout` and shells with job control do. Elsewhere the group counts. A process that leaves the
+session on purpose (`setsid`) is not found.
 
-The number stays taken while the leader is not reaped or anybody is in the session, so a signal can't hit
-a stranger: pids are given out in turn, and this one comes round again only after all others.
+The number stays taken while the leader is not reaped or a process is in the session, so a signal can't hit
+another program: pids are given out in turn, and a number is reused only after all others.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PS_SECONDS_MAX = 2  # `ps` answers in milliseconds; this ends the wait on a mac
 
 
 def session_lives(leader: int) -> bool:
-    """Whether any process of it can still act; dead ones that nobody has reaped don't count."""
+    """Whether any process of it can still act; zombies don't count."""
     if sys.platform == "linux":
         return any(_state(pid) not in ("Z", "X", "") for pid in _members(leader))
     try:
@@ -30,13 +30,13 @@ def session_lives(leader: int) -> bool:
     except (
         ProcessLookupError,
         PermissionError,
-    ):  # macOS answers EPERM when only dead ones are left
+    ):  # macOS answers EPERM when only zombies are left
         return False
     return True
 
 
 def signal_session(leader: int, number: signal.Signals) -> None:
-    """Send a signal to all of it; nobody there is no error."""
+    """Send a signal to every process of it; an empty session is no error."""
     _signal_quietly(
         os.killpg, leader, number
     )  # at once for the whole group, forks in flight included
@@ -47,7 +47,7 @@ def signal_session(leader: int, number: signal.Signals) -> None:
 
 
 def start_time(pid: int) -> str:
-    """When a process started, in the system's own words, to tell it from a later one; "" if unknown."""
+    """When a process started, in the system's own format, to distinguish it from a later one; "" if unknown."""
     if sys.platform == "linux":
         fields = _stat_fields(pid)
         return fields[19] if fields else ""  # field 22 of proc_pid_stat(5), in ticks since the boot

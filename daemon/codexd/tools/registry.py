@@ -1,4 +1,4 @@
-"""The port to tools: what the model is told of them, what its calls come to, and how they are performed.
+"""The port to tools: how they are declared to the model, and how calls are read and performed.
 
 Reading a call and performing it are two steps with the log between them: `read_call` turns arguments
 into an action, on which the core decides whether to ask a person; only when `tool.started` is in the log
@@ -29,7 +29,7 @@ class CallContext(msgspec.Struct, frozen=True):
     call_id: str
     guarded: bool = False  # it runs unasked, because it only reads, and must start nothing else
     sandbox: Sandbox = Sandbox("danger-full-access", "/")
-    # The daemon died while it ran: it is performed once more, or what may still run of it is taken up.
+    # The daemon died while it ran: it is performed once more, or its running process is adopted.
     again: Literal["repeat", "adopt"] | None = None
     process: ProcessId | None = None  # the call has its answer: this is to be adopted
 
@@ -38,14 +38,14 @@ class OutputSink(Protocol):
     """Where a running tool leaves its output. Neither call waits or fails for a slow screen."""
 
     def started(self, pid: int, start_time: str) -> None:
-        """A process runs. `start_time` tells it from a later one with the same pid."""
+        """A process runs. `start_time` distinguishes it from a later process with the same pid."""
 
     def output(self, chunk: bytes) -> None:
         """More output, raw, as it came."""
 
 
 class CallSink(OutputSink, Protocol):
-    """Where a tool leaves what comes of a call."""
+    """Receives a call's output and its answer."""
 
     async def answer(self, process: ProcessId, result: ToolResult) -> None:
         """Give the call its answer, while what it started goes on as this process.
@@ -63,17 +63,18 @@ class Tool(Protocol[A]):
         """The name by which the model calls it."""
 
     def offered(self, traits: Traits, thread: ThreadState) -> bytes | None:
-        """What this model is told of it in this thread, as an encoded member of a Responses request's `tools`;
-        None where it is told nothing.
+        """Its declaration to this model in this thread, as an encoded member of a Responses request's `tools`;
+        None where it is not offered.
         """
 
     def read_call(self, arguments: str, context: CallContext) -> A | BadCall:
         """What a call asks for. Never raises: arguments that cannot be read are a `BadCall`."""
 
     async def perform(self, action: A, context: CallContext, sink: CallSink) -> ToolResult:
-        """Perform it to its end, and to that of a process which it leaves running. Cancelling it ends everything that it started, and leaves no process behind.
+        """Perform it to its end, and to that of a process which it leaves running. Cancelling ends every process that
+        it started.
 
-        Failures of the tool are results, not exceptions: the model is told and goes on.
+        Failures of the tool are results, not exceptions: the model gets the result and goes on.
         """
 
 
@@ -86,7 +87,7 @@ class Registry:
             self.add(tool)
 
     def add(self, tool: Tool[Any]) -> None:
-        """From now on models are told of it. Raises: ValueError where its name is another one's."""
+        """Offer it to models from now on. Raises: ValueError where another tool has its name."""
         if tool.name in self._tools:
             raise ValueError(
                 f"expected a tool with a new name, found another {tool.name}: not added"
@@ -98,7 +99,7 @@ class Registry:
         del self._tools[name]
 
     def offered(self, traits: Traits, thread: ThreadState) -> tuple[bytes, ...]:
-        """What a model is told of the tools."""
+        """The declarations of the tools that are offered to a model."""
         told = (tool.offered(traits, thread) for tool in self._tools.values())
         return tuple([declaration for declaration in told if declaration is not None])
 

@@ -31,7 +31,7 @@ from codexd.tools.registry import CallContext, OutputSink
 
 TOOL_NAME = "shell_command"
 TIMEOUT_MS_DEFAULT = 120_000  # most builds and test runs; the model can ask for more
-TIMEOUT_MS_MAX = 3_600_000  # whoever is there to see it can wait no longer for one command
+TIMEOUT_MS_MAX = 3_600_000  # an hour: no person waits longer for one command
 MODEL_OUTPUT_BYTES_MAX = 40_000  # 10 000 tokens at four bytes each
 JUSTIFICATION_CHARACTERS_MAX = 1000  # a paragraph; a question shows one line of it
 WORKDIR_BYTES_MAX = 4096  # no system call takes a longer path

@@ -3,7 +3,7 @@
     ViewImageTool.read_call(arguments)  ->  ViewImage   (pure)
     ViewImageTool.perform(ViewImage)  ->  ToolResult, with the image as a part of what the model is given
 
-It is offered only to models that read images. The result names the image; whoever makes a request puts it there.
+It is offered only to models that read images. The result names the image; building a request replaces the name by the image.
 """
 
 from __future__ import annotations

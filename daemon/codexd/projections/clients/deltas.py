@@ -1,6 +1,6 @@
-"""The texts that stream in a turn: what of each was said, and the next delta of it.
+"""The texts that stream in a turn: how much of each text was sent, and its next delta.
 
-Each text is counted in bytes, so that whoever has the first n of them can be told exactly the rest.
+Lengths are in bytes, so that a client that has the first n bytes can be sent exactly the rest.
 """
 
 from __future__ import annotations
@@ -28,14 +28,12 @@ class Outgoing(msgspec.Struct, frozen=True, gc=False):
 
 
 class EncodedMessage(msgspec.Struct, frozen=True, gc=False):
-    """A message, encoded once for all who hear it."""
+    """A message, encoded once for all its receivers."""
 
     method: str
     body: bytes
     offset: int | None = None  # deltas: bytes of the text after this one
-    seq: int | None = (
-        None  # all up to this event was told with it; None: it says nothing of a place
-    )
+    seq: int | None = None  # its receiver has everything up to this event; None: not known
     to_all: bool = False
 
 
@@ -66,7 +64,7 @@ class Texts:
         return item_id in self._open
 
     def copy(self) -> Texts:
-        """The same place, to stay there while the original goes on."""
+        """A copy that does not change when this object does."""
         copied = Texts(self._thread_id, self._turn_id)
         copied._open = {item_id: one.copy() for item_id, one in self._open.items()}
         return copied
@@ -139,7 +137,7 @@ class Texts:
         return self.output(call_id, rest, at_ms) if rest else []
 
     def completed(self, item: ThreadItem, at_ms: int, *, begun: bool) -> list[Spoken]:
-        """An item is whole: whoever did not see it begin sees that first, then the rest of its text."""
+        """An item is complete: its start, if that was not sent, the rest of its text, and its end."""
         said: list[Spoken] = []
         if item.id not in self._open and not begun:
             said += self._begun_late(item)
@@ -227,7 +225,7 @@ def _texts(item: ThreadItem) -> list[tuple[TextPart, int, str]]:
 
 
 def _behind(text: str, size_bytes: int) -> str:
-    """What stands behind the first bytes; nothing where a provider ended with less than it streamed."""
+    """The text after the first bytes; empty where the final text is shorter than what was streamed."""
     if not size_bytes or text.isascii():
         return text[size_bytes:]
     return text.encode()[size_bytes:].decode(errors="ignore")

@@ -89,7 +89,7 @@ class ItemProjection:
         self._queued = {queued.item_id: queued for queued in queue}
 
     def copy(self) -> ItemProjection:
-        """The same place, to stay there while the original goes on."""
+        """A copy that does not change when this object does."""
         copied = ItemProjection()
         copied._queued, copied._tools = dict(self._queued), dict(self._tools)
         copied._steered, copied.compaction = list(self._steered), self.compaction
@@ -119,7 +119,7 @@ class ItemProjection:
             case CompactionStarted():
                 self.compaction = ContextCompaction(id=event.item_id, started_at_ms=at_ms)
                 return [ItemStarted(self.compaction)]
-            case ModelCallStarted():  # One that compacts is not told what was said since.
+            case ModelCallStarted():  # A request for a summary does not contain steered input.
                 return self._taken_in() if event.purpose != "compact" else []
             case TurnCompleted() | TurnInterrupted() | TurnFailed():
                 self.compaction = None
@@ -170,7 +170,7 @@ class ItemProjection:
         return shown
 
     def _taken_in(self) -> list[Shown]:
-        """What was said while the model answered: on a screen it stands where the model sees it."""
+        """Input that was steered while the model answered: shown where the model gets it."""
         shown: list[Shown] = []
         for event, at_ms in self._steered:
             shown += _said(event.item_id, event.client_id, event.content, at_ms)
@@ -211,7 +211,7 @@ class ItemProjection:
 
 
 def _mark(event: ReviewEntered | ReviewExited, at_ms: int) -> list[Shown]:
-    """The item; and what the model is told as its own words of a review's end."""
+    """The item that marks a review's begin or end; at the end also the agent message with the result."""
     item_id, review = event.item_id, event.review
     if isinstance(event, ReviewEntered):
         return [

@@ -53,16 +53,16 @@ from codexd.protocol.threads import Active, Environment, Idle, InError, NotLoade
 from codexd.protocol.turns import CollaborationMode, ModeSettings, Turn, TurnStatus
 from codexd.protocol.usage import ThreadTokenUsage, TokenUsageBreakdown
 
-# What becomes of prompts that still waited when a thread is put aside.
+# The warning for prompts that still waited when a thread is archived.
 WITHDRAWN = "{} that waited for a turn will not run: the thread was archived."
-# What those who follow hear: nothing that they show has changed.
+# The warning to followers: nothing that they show has changed.
 COMPACTION_UNDONE = (
     "a compaction was undone: the model's history has what stood in front of it again"
 )
 
 
 class ApprovalAsked(msgspec.Struct, frozen=True, gc=False):
-    """Everybody who follows is to be asked."""
+    """All followers are asked for approval."""
 
     approval_id: ApprovalId
     item_id: ItemId
@@ -71,7 +71,7 @@ class ApprovalAsked(msgspec.Struct, frozen=True, gc=False):
     reason: str  # the daemon's own
     asked_hash: str | None  # of the action, as it was recorded
     at_ms: int
-    hidden: bool = False  # the log shows it with a stand-in
+    hidden: bool = False  # the log has a placeholder for a secret
     asked_in: ThreadId | None = None  # the thread that waits, where that is a reviewer's
 
 
@@ -202,7 +202,7 @@ class ClientProjection:
         return [Outgoing("thread/reverted", params), self._status(Idle())]
 
     def open_items(self) -> list[Saying]:
-        """The tool calls that are open, and a compaction, said anew to whoever comes late."""
+        """The starts of the open tool calls and of a compaction, for a new follower."""
         compaction = self._screen.compaction
         items: list[ThreadItem] = [*self._screen.open_tools]
         if compaction is not None:
@@ -214,7 +214,7 @@ class ClientProjection:
         return self._screen.images_shown_by(event)
 
     def take_up(self, state: ThreadState, turn_so_far: Sequence[Recorded]) -> None:
-        """Stand where a loaded thread stands, without saying anything."""
+        """Set the projection to a loaded thread's state, without notifications."""
         self._settings = state.settings
         self._screen.take_up(state.queue)
         usage, self._usage = self._usage, None  # What was used is counted already.
@@ -223,7 +223,7 @@ class ClientProjection:
         self._usage = usage
 
     def copy(self) -> ClientProjection:
-        """The same place, to stay there while the original goes on."""
+        """A copy that does not change when this object does."""
         copied = ClientProjection(self._thread_id, self._usage)
         copied._screen = self._screen.copy()
         copied.texts, copied.asks = self.texts.copy(), dict(self.asks)

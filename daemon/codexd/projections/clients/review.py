@@ -1,7 +1,7 @@
-"""A reviewer's events -> what those hear who follow the thread under review.
+"""A reviewer's events -> the notifications to the followers of the thread under review.
 
-They hear it under the turn that is the review, and none of it is in their thread's own log. What the
-reviewer was asked and what it answers is left out: its answer is told as what the review found, once it is over.
+The notifications belong to the turn that is the review, and are not in the reviewed thread's own log. The
+reviewer's prompt and answer are left out: the answer is shown as the review's result at its end.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from codexd.projections.clients.notifications import (
     Saying,
 )
 
-# Beside items and questions: what is about the turn that runs, whoever's it is.
+# Beside items and questions: notifications that apply to the running turn of either thread.
 _PASSED_ON = frozenset({"error", "warning", "account/rateLimits/updated", "thread/status/changed"})
 
 
@@ -46,7 +46,7 @@ class ReviewProjection:
         self._wire = wire or ClientProjection(reviews.thread_id, None)
 
     def copy(self) -> ReviewProjection:
-        """The same place, to stay there while the original goes on."""
+        """A copy that does not change when this object does."""
         copied = ReviewProjection(self.child_id, self.reviews, self._wire.copy())
         copied.seq = self.seq
         return copied
@@ -62,7 +62,7 @@ class ReviewProjection:
         return {key: self._theirs(asks) for key, asks in self._wire.asks.items()}
 
     def take_up(self, state: ThreadState, turn_so_far: Sequence[Recorded], seq: int) -> None:
-        """Stand where the reviewer's loaded thread stands, without saying anything."""
+        """Set the projection to the state of the reviewer's loaded thread, without notifications."""
         self._wire.take_up(state, [self._as_theirs(recorded) for recorded in turn_so_far])
         self.seq = seq
 

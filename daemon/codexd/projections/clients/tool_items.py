@@ -30,8 +30,8 @@ class OpenTool(msgspec.Struct, frozen=True, gc=False):
     call_id: CallId
     name: str = ""
     arguments: str = ""  # as the model wrote them
-    action: ToolAction | None = None  # None: nobody was asked about it, and it was not started
-    item: ToolItem | None = None  # as it stands, if it has begun
+    action: ToolAction | None = None  # None: no approval was asked for, and it was not started
+    item: ToolItem | None = None  # as it is now, if it has begun
 
 
 class ItemMaker(Protocol):

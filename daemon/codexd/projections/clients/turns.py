@@ -1,7 +1,7 @@
 """Events -> turns and the items in them: what a screen shows of the past.
 
-What is in the log stands here. An item that still streams is no fact yet: whoever attaches is told that it
-begins, with the text so far (docs/explanation/decisions/0007), and for who only reads it is added at the end.
+Only items from the log are here. An item that still streams is no event yet: a client that attaches gets its start
+and the text so far (docs/explanation/decisions/0007); for a client that only reads it is added at the end.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class TurnProjection:
     def __init__(self) -> None:
         self.seq = 0  # of the last event taken in
         self.turns: list[TurnView] = []
-        self._taken: list[list[TurnView]] = []  # by each revert that stands
+        self._taken: list[list[TurnView]] = []  # by each revert that was not undone
         self._screen = ItemProjection()
 
     def apply(self, recorded: Recorded) -> None:
@@ -134,7 +134,7 @@ class TurnProjection:
                 pass
 
     def _go_back(self, event: HistoryReverted | HistoryRevertUndone) -> None:
-        """Turns are taken back, or stand in their places again."""
+        """Turns are reverted, or put back in their places."""
         if isinstance(event, HistoryReverted):
             self._taken.append([turn for turn in self.turns if turn.seq > event.to_seq])
             self.turns = [turn for turn in self.turns if turn.seq <= event.to_seq]

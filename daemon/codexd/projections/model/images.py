@@ -14,10 +14,10 @@ import msgspec
 from codexd.core.values.images import read_name
 from codexd.core.values.provider_items import read_head, read_part
 
-# What tells an item that may hold an image from all others, without reading it.
+# An item without these bytes has no image: no decoding is needed.
 _MARK = b'"input_image"'
 
-# Says what stands in a request for an image: the image as a JSON string, or a text in place of it.
+# Returns what a request has for an image: the image as a JSON string, or a text in place of it.
 Show = Callable[[str], bytes | str]
 
 
@@ -32,7 +32,7 @@ def images_in(items: Iterable[bytes]) -> list[str]:
 
 
 def image_places(items: Iterable[bytes]) -> list[str]:
-    """The same, each as often as it stands there, in the order in which `with_images` asks for them."""
+    """The same, each as often as it occurs, in the order in which `with_images` asks for the images."""
     found: list[str] = []
     for item in items:
         if _MARK in item:
@@ -42,7 +42,7 @@ def image_places(items: Iterable[bytes]) -> list[str]:
 
 
 def newest_images(items: Iterable[bytes]) -> list[str]:
-    """The images that the model has not answered to yet: those behind the last item that it made."""
+    """The images that the model has not answered yet: those after the last item that it made."""
     new: list[bytes] = []
     for item in items:
         if _is_the_models(item):
@@ -65,7 +65,7 @@ def with_images(item: bytes, show: Show) -> bytes:
 
 
 def print_of(image: str) -> str:
-    """A short name for an image of a history: the hash of its bytes, or of the whole URL where it stands inline."""
+    """A short name for an image of a history: the hash of its bytes, or of the whole URL of an inline image."""
     name = read_name(image)
     return name.sha256 if name is not None else hashlib.sha256(image.encode()).hexdigest()
 

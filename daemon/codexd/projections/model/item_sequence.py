@@ -1,7 +1,7 @@
-"""The items of a history as a value: to add some costs what is added, and the value from before stays as it was.
+"""The items of a history as a value: adding items costs only the new items, and the old value is unchanged.
 
-A sequence and those that were made of it share one list, of which each has the beginning. So a value that is
-dropped, because the log did not take what it was made of, leaves nothing to roll back.
+A sequence and those made from it share one list; each has a prefix of it. So a value that is dropped after a failed
+append needs no rollback.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class ItemSequence(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     shared: list[bytes] = []
     present: int = 0  # so many of `shared` belong to this sequence
-    absent: int = 0  # so many items stand before those
+    absent: int = 0  # so many items come before those
 
     @classmethod
     def of(cls, items: list[bytes], absent: int = 0) -> ItemSequence:
@@ -34,7 +34,7 @@ class ItemSequence(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return sum(map(len, self.items()))
 
     def items(self, after: int = 0) -> list[bytes]:
-        """The items after the first `after`; of those, the ones that are in memory."""
+        """The items after the first `after`, without the absent items."""
         return self.shared[max(after - self.absent, 0) : self.present]
 
     def plus(self, items: Sequence[bytes]) -> ItemSequence:
@@ -50,6 +50,6 @@ class ItemSequence(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return ItemSequence.of(self.items(count), max(count, self.absent))
 
     def with_absent(self, items: Sequence[bytes]) -> ItemSequence:
-        """The sequence with all of it in memory; `items` are the absent ones."""
+        """The sequence with all items in memory; `items` are the absent items."""
         assert len(items) == self.absent, f"{self.absent} items are absent, and {len(items)} came"
         return ItemSequence.of([*items, *self.items()])

@@ -30,10 +30,9 @@ _CANNOT_BE_READ = text_message("user", "[something that cannot be read]")
 
 
 def without_authority(item: bytes) -> bytes:
-    """An item that came from elsewhere, as the model may be given it: nobody there is its developer.
+    """A foreign item as the model may be given it: a message of a user or an assistant, never of a developer.
 
-    Members of a message that stand in it twice stand in it once then: which of them counts is not left to
-    whoever reads it.
+    Duplicate members of a message are written once, so that every reader sees the same value.
     """
     said = read_head(item)
     if isinstance(said, UnreadableItem):

@@ -1,9 +1,9 @@
-"""What leads over a compaction: a person's newest words, and whatever is pinned.
+"""What a compaction keeps: a person's newest words, and pinned records.
 
-It is kept while events are folded, and made into the items that stand for the past.
+It is collected while events are folded, and becomes part of the items that replace the past.
 
-Law: chosen by what a record is, never by what a text looks like. An earlier summary is nobody's words, so it is
-never kept; a person may write whatever looks like one.
+Law: chosen by a record's type, never by its text. An earlier summary is no person's words, so it is never kept; a
+person's text that looks like a summary is.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ WORDS_TOKENS_MAX: Final = 20_000
 WORDS_PART_OF_WINDOW: Final = 5
 # Less of a message than this says nothing; the newest one stays, however little that is.
 TRUNCATED_BYTES_MIN: Final = 200
-# What stands for a message that has no text: that there was one must not be lost.
+# Replaces a message that has no text, so that the message itself is not lost.
 NO_TEXT: Final = "[an image]"
 
 _WORDS_BYTES_MAX: Final = WORDS_TOKENS_MAX * BYTES_PER_TOKEN
@@ -50,7 +50,7 @@ class Pinned(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class CompactionKeep(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The fold. A value: where it stood before costs nothing to keep."""
+    """The fold. A value: the one before an event is unchanged."""
 
     words: tuple[
         Words, ...
@@ -76,7 +76,7 @@ class CompactionKeep(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return replace(self, behind=(*self.behind, Words(seq, plain_words(content))))
 
     def take_in(self) -> CompactionKeep:
-        """The history has what stood behind it."""
+        """The pending words are part of the history now."""
         if not self.behind:
             return self
         words, at = (*self.words, *self.behind), 0
@@ -96,7 +96,7 @@ class CompactionKeep(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 def plain_words(content: tuple[UserInput, ...]) -> str:
-    """The text of an input; images are left behind."""
+    """The text of an input, without images."""
     parts = [
         part.text if isinstance(part, TextInput) else f"[{part.name}]({part.path})"
         for part in content
@@ -106,10 +106,10 @@ def plain_words(content: tuple[UserInput, ...]) -> str:
 
 
 def bridge_of(compaction_keep: CompactionKeep, window: int | None, left_out: int = 0) -> Bridge:
-    """What stays of a history, in the order in which it was said.
+    """What a compaction keeps of a history, oldest first.
 
     Args:
-        window: of the model that is to go on, in tokens; None where nobody knows.
+        window: context window of the next model, in tokens; None where it is not known.
         left_out: items that the question for the summary had no room for.
     """
     budget = WORDS_TOKENS_MAX

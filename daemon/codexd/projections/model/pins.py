@@ -1,6 +1,6 @@
-"""What the model was given of a record, for it to be kept: the very bytes that stand in its history.
+"""The items of a pinned record: the same bytes as in the model's history.
 
-A tool's answer means nothing without its call, and a call must have its answer, so they are kept together.
+A tool's output means nothing without its call, and a call must have its output, so they are kept together.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Who thought what in a model's history, so that nobody is sent the thoughts of another.
+"""Which model made which reasoning in a history, so that no model is sent the reasoning of another.
 
-Reasoning comes encrypted by the provider for the model that thought it; any other can make nothing of it,
-and some refuse the request. Law: what is sent depends on the events alone: on who made an item, and on whom
-the request is for. A thread that has never changed its model costs a comparison.
+Reasoning is encrypted by the provider for the model that made it; other models cannot use it, and some refuse
+the request. Law: what is sent depends on the events alone: on the model that made an item, and on the model
+of the request. A thread that has never changed its model costs a comparison.
 """
 
 from __future__ import annotations

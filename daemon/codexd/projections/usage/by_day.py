@@ -1,6 +1,6 @@
-"""Requests -> what they used in sum, by day, model and kind: little enough to stand in every row of a list.
+"""Requests -> their total usage by day, model and kind: small enough for every row of a list.
 
-Prices are not in it. They are a day's, and may be a person's own, so they are looked up when somebody asks.
+Prices are not in it. They change from day to day, and a user may set them, so they are looked up on request.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from codexd.core.values.usage import Tokens
 from codexd.projections.usage.requests import REQUEST_TYPES, Kind, Request, Requests
 
 DAY_MS = 86_400_000
-# Behind this, some models charge a request otherwise as a whole: such ones stand apart. OpenAI's figure.
+# Above this, some models have another price for the whole request: such requests are summed separately. OpenAI's figure.
 LONG_INPUT_TOKENS = 272_000
 
 

@@ -36,7 +36,7 @@ from codexd.projections.usage.requests import REQUEST_TYPES, Request, Requests
 CACHED_TOKENS_MIN = 1024
 # Less than this part of what was expected is lost to the steps and to what a provider counts otherwise.
 MISSED_PARTS = 10
-# So long a provider keeps what it cached when nobody asks for it: five to ten minutes (OpenAI's documentation).
+# So long a provider keeps an unused cache entry: five to ten minutes (OpenAI's documentation).
 KEPT_MS = 5 * 60_000
 
 Segment = Literal["provider", "model", "instructions", "tools", "history", "settings", "none"]
@@ -54,7 +54,7 @@ class Miss(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def missed_tokens(self) -> int:
-        """So much was read anew."""
+        """Tokens that were expected in the cache and were not there."""
         return self.expected_tokens - self.request.tokens.cached_input_tokens
 
 
@@ -66,7 +66,7 @@ class _Sent(msgspec.Struct, frozen=True, gc=False):
     summary: bool  # it asked for a summary
     instructions: str | None = None  # by hash
     tools: str | None = None
-    items: int | None = None  # of the history; None: nothing is known of them
+    items: int | None = None  # of the history; None: not known
     kept: int = 0  # of those so many stood in the request before
     effort: str | None = None
     daemon: str | None = (
@@ -145,7 +145,7 @@ class CacheMisses:
             if expected >= CACHED_TOKENS_MIN and missed * MISSED_PARTS > expected:
                 self.found.append(self._miss(answered, now, before, last, expected))
         if now.summary:
-            return  # What comes after it goes on from the request in front of it.
+            return  # The next request continues from the request before the summary.
         self._sent, self._answered = now, answered
         self._history = self._turn = None
 
@@ -195,7 +195,7 @@ def _items(print_: RequestPrint | None) -> int | None:
 
 
 def _what_of(event: Event | Unknown) -> str | None:
-    """What an event has done to the history in front of its end; None: nothing."""
+    """How an event has changed the history before its end; None: not at all."""
     match event:
         case HistoryCompacted():
             return "the history was compacted"

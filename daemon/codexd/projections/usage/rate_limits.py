@@ -15,7 +15,7 @@ _FAMILY = re.compile(r"x-(.{1,64}?)-(?:primary|secondary)-used-percent")
 
 
 def read_limits(headers: dict[str, str]) -> list[RateLimits]:
-    """The families that the headers tell of, `codex` first."""
+    """The families in the headers, `codex` first."""
     families = {match[1] for name in headers if (match := _FAMILY.fullmatch(name.lower()))}
     lower = {name.lower(): value for name, value in headers.items()}
     found = []

@@ -1,6 +1,6 @@
 """Events -> each request to a provider that is over: for which turn, to which model, and what it used.
 
-One that failed used nothing that anybody knows of: no provider says what such a one cost.
+The usage of a failed request is not known: no provider reports it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     said: bool = False  # the provider said what it used
     started_seq: int | None = None  # None: nothing says when it began
     started_ms: int | None = None
-    several: bool = False  # it stands for all that a reviewer asked
+    several: bool = False  # the sum of all requests of a reviewer
 
 
 class _Asked(msgspec.Struct, frozen=True, gc=False):
@@ -54,11 +54,11 @@ class _Asked(msgspec.Struct, frozen=True, gc=False):
 
 
 class Requests(msgspec.Struct, frozen=True, gc=False):
-    """The fold: who is asked just now, or was last."""
+    """The fold: the running request, or the last."""
 
     asked: _Asked = _Asked()
     reviews: bool = False  # the turn is a review
-    title: _Asked = _Asked()  # who is asked for a title: no turn waits for that
+    title: _Asked = _Asked()  # the request for a title: no turn waits for that
 
     def after(self, recorded: Recorded) -> tuple[Requests, Request | None]:
         """With one more record; and the request that it ends, if it ends one."""
@@ -67,7 +67,7 @@ class Requests(msgspec.Struct, frozen=True, gc=False):
             case ThreadStarted():
                 return Requests(_Asked(event.settings.provider, event.settings.model)), None
             case TurnStarted():
-                # An import tells of answers without saying when they were asked for.
+                # An import has answers without the starts of their requests.
                 reviews = event.kind == "review"
                 kind: Kind = "review" if reviews else "turn"
                 asked = _Asked(event.settings.provider, event.settings.model, kind)

@@ -32,7 +32,7 @@ class Usage(msgspec.Struct, frozen=True, array_like=True, gc=False):
     turn_id: TurnId = TurnId("")  # of the newest turn
 
     def after(self, event: Event | Unknown) -> Usage:
-        """With an event taken in. Where `last` is another object, whoever shows it should hear of it."""
+        """After an event. Where `last` is another object, clients should be notified."""
         window = fold_window(self.window, event)
         match event:
             case TurnStarted():
