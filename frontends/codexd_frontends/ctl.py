@@ -11,7 +11,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from codexd_frontends.cli.arguments import (
     APPROVAL,
@@ -62,9 +62,20 @@ from codexd_frontends.cli.arguments import (
     Argument,
 )
 from codexd_frontends.cli.console import Console
+from codexd_frontends.cli.streams import (
+    OutputFailed,
+    close_stream,
+    prepare_streams,
+    talk_on_stderr,
+    write_text,
+    writing_stdout,
+)
 from codexd_frontends.client.errors import CommandError, RequestRefused, UsageError
 from codexd_frontends.client.exits import LEFT, OUTPUT_CLOSED, Exit, exit_table
 from codexd_frontends.screen.drawn import MESSAGE_CHARACTERS_MAX, indented, one_line
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 
 class Subcommand(NamedTuple):
@@ -180,6 +191,10 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}\n{self.format_usage().strip()}")
 
+    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
+        with writing_stdout():
+            write_text(sys.stdout, self.format_help())
+
 
 class _Version(argparse.Action):
     """--version: prints the versions of codexctl and of the daemon, if it runs."""
@@ -187,7 +202,8 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         from codexd_frontends.commands.status import version_lines
 
-        print("\n".join(version_lines()))
+        with writing_stdout():
+            write_text(sys.stdout, "\n".join([*version_lines(), ""]))
         parser.exit()
 
 
@@ -233,14 +249,15 @@ def _add_shared(parser: argparse.ArgumentParser) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run codexctl; returns its exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
+    prepare_streams()
     try:
         return _run_somewhere(words).number
     except CommandError as trouble:
-        _report(trouble, as_json="--json" in words)
+        as_json = "--json" in words and not isinstance(trouble, OutputFailed)
+        _report(trouble, as_json=as_json)
         return trouble.exit.number
     except BrokenPipeError:
-        # Otherwise Python would flush stdout at exit, and print an error.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        close_stream(sys.stdout)
         return OUTPUT_CLOSED.number
     except KeyboardInterrupt:
         return LEFT.number
@@ -284,7 +301,7 @@ def _report(trouble: CommandError, *, as_json: bool) -> None:
         message = (
             one_line(str(trouble), MESSAGE_CHARACTERS_MAX) if is_foreign else indented(str(trouble))
         )
-        print(f"codexctl: {message}", file=sys.stderr)
+        talk_on_stderr(f"codexctl: {message}\n")
         return
     import msgspec
 

@@ -11,7 +11,7 @@ from codexd.models.scripted.scripts import Call, Fail, Reply, Say
 from daemon_house import PATIENCE_SECONDS, Daemon, Home
 from paused_model import Held
 
-from .codexctl import approve, begin, codexctl, holding, new_thread, playing, told
+from .codexctl import approve, begin, codexctl, holding, new_thread, playing, terminal, told
 from .fake_daemon import Json
 
 HELLO = Say(("Hel", "lo ", "there."))
@@ -45,12 +45,12 @@ def test_the_answer_is_all_that_goes_to_stdout(daemon: Daemon) -> None:
 def test_the_answer_comes_as_it_is_made(daemon: Daemon) -> None:
     with holding(Held(HELLO, after=2)) as model:
         daemon.home.use_model(model.base_url)
-        with begin(daemon.home, "send", "hello") as sending:
-            assert sending.stdout is not None
-            assert sending.stdout.read(6) == "Hello "
-            assert sending.poll() is None
+        with terminal(daemon.home, "send", "hello") as screen:
+            screen.wait_for("Hello ")
+            assert "there." not in screen.screen
             model.let_go()
-            assert sending.communicate(timeout=PATIENCE_SECONDS)[0] == "there.\n"
+            screen.wait_for("there.")
+            assert screen.wait_exit() == 0
 
 
 def test_a_dash_reads_the_prompt_from_stdin(daemon: Daemon) -> None:

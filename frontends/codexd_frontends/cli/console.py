@@ -10,6 +10,7 @@ from typing import TextIO
 import msgspec
 
 from codexd.protocol.display.visible import visible_json
+from codexd_frontends.cli.streams import talk_on_stderr, write_text, writing_stdout
 from codexd_frontends.screen.drawn import last_look, last_look_at_line
 from codexd_frontends.screen.question import Room
 from codexd_frontends.screen.render import Piece
@@ -55,6 +56,11 @@ class Console:
         return sys.stdin.isatty() and sys.stderr.isatty()
 
     @property
+    def is_seen(self) -> bool:
+        """Whether stdout is a terminal, on which somebody sees an answer grow."""
+        return sys.stdout.isatty()
+
+    @property
     def one_screen(self) -> bool:
         """Whether stdout and stderr end up on the same screen."""
         return sys.stdout.isatty() and sys.stderr.isatty()
@@ -67,18 +73,19 @@ class Console:
     def write(self, pieces: Iterable[Piece]) -> None:
         """Write pieces in order, each on its stream."""
         for piece in pieces:
-            stream = sys.stdout if piece.is_answer else sys.stderr
-            stream.write(last_look(piece.text))
-            stream.flush()
+            if piece.is_answer:
+                _answer(last_look(piece.text))
+            else:
+                talk_on_stderr(last_look(piece.text))
             self.written += len(piece.text)
 
     def answer(self, line: str) -> None:
         """A line on stdout."""
-        print(last_look_at_line(line), flush=True)
+        _answer(f"{last_look_at_line(line)}\n")
 
     def talk(self, line: str) -> None:
         """A line on stderr."""
-        print(last_look_at_line(line), file=sys.stderr, flush=True)
+        talk_on_stderr(f"{last_look_at_line(line)}\n")
 
     def ask(self, question: str) -> str:
         """What a person types behind a question; nothing at the end of the input."""
@@ -89,12 +96,11 @@ class Console:
 
     def prompt(self, words: str) -> None:
         """What stands in front of what is typed."""
-        sys.stdout.write(last_look_at_line(words))
-        sys.stdout.flush()
+        _answer(last_look_at_line(words))
 
     def end_prompt(self, *, erase: bool) -> None:
         """Take the prompt away where that can be done and is wanted; else go to the next line."""
-        sys.stdout.write(ERASE_LINE if erase and self.can_erase else "\n")
+        _answer(ERASE_LINE if erase and self.can_erase else "\n")
 
     def document(self, members: dict[str, object]) -> None:
         """The one JSON document of a command."""
@@ -104,13 +110,11 @@ class Console:
         self, members: dict[str, object], name: str, values: Iterable[msgspec.Raw]
     ) -> None:
         """The same with one more member, a list that is written as it comes, however long it is."""
-        sys.stdout.flush()
         first = msgspec.json.encode({"schema": SCHEMA, **members})[:-1]
         _write(first + b"," + msgspec.json.encode(name) + b":[")
         for number, value in enumerate(values):
             _write((b"," if number else b"") + bytes(value))
-        _write(b"]}\n")
-        sys.stdout.buffer.flush()
+        _write(b"]}\n", flush=True)
 
     def json_line(self, line: bytes) -> None:
         """A line of a JSON stream; into a file or a pipe as it is."""
@@ -119,13 +123,19 @@ class Console:
 
 def write_json(line: bytes) -> None:
     """A line of JSON on stdout; on a terminal what is not seen is escaped, and the value is the same."""
-    sys.stdout.flush()
-    _write(line + b"\n")
-    sys.stdout.buffer.flush()
+    _write(line + b"\n", flush=True)
 
 
-def _write(json: bytes) -> None:
-    sys.stdout.buffer.write(visible_json(json) if sys.stdout.isatty() else json)
+def _answer(text: str) -> None:
+    with writing_stdout():
+        write_text(sys.stdout, text)
+
+
+def _write(json: bytes, *, flush: bool = False) -> None:
+    with writing_stdout():
+        sys.stdout.buffer.write(visible_json(json) if sys.stdout.isatty() else json)
+        if flush:
+            sys.stdout.buffer.flush()
 
 
 def _style_of(stream: TextIO, choice: ColorChoice) -> Style:

@@ -45,6 +45,7 @@ def turn_screen(console: Console, thoughts: Thoughts = "summary") -> TerminalScr
         talk=console.talk_style,
         whole=False,
         one_screen=console.one_screen,
+        holds=not console.is_seen,
         thoughts=thoughts,
     )
 

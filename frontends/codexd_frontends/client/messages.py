@@ -116,6 +116,7 @@ class Item(_Read, frozen=True, kw_only=True):
     started_at_ms: int | None = None
     completed_at_ms: int | None = None
     text: str = ""  # agentMessage, plan
+    phase: str | None = None  # agentMessage
     client_id: str | None = None  # userMessage
     content: Raw = Raw(b"")  # userMessage: inputs; reasoning: texts
     summary: tuple[str, ...] = ()  # reasoning

@@ -14,6 +14,7 @@ import msgspec
 from codexd.protocol.transfer import ThreadExportResponse
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
+from codexd_frontends.cli.streams import writing_stdout
 from codexd_frontends.cli.thread_ref import find_thread_id
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import UsageError
@@ -62,9 +63,9 @@ def _to_stdout(daemon: Daemon, thread_id: str) -> Exit:
     with tempfile.TemporaryDirectory(prefix="codexd-export-") as folder:
         path = os.path.join(folder, thread_id)
         _export(daemon, thread_id, path, force=False)
-        with open(path, "rb") as file:
+        with open(path, "rb") as file, writing_stdout():
             shutil.copyfileobj(file, sys.stdout.buffer)
-        sys.stdout.buffer.flush()
+            sys.stdout.buffer.flush()
     return DONE
 
 

@@ -48,6 +48,7 @@ from codexd_frontends.screen.style import PLAIN, Style
 
 # Only what was shown lately can come again; a hundred turns are more than any replay repeats.
 REMEMBERED_MAX = 10_000
+PARTIAL = "partial_answer"  # the phase of a message that was cut off
 
 T = TypeVar("T")
 
@@ -75,12 +76,18 @@ class TerminalScreen:
         talk: Style = PLAIN,
         whole: bool = True,
         one_screen: bool = True,
+        holds: bool = False,
         thoughts: Thoughts = "summary",
     ) -> None:
         """`whole`: everything is the answer, the past, the commands and the ends of turns included;
         else only the model's words are, and the rest is talk. `one_screen`: both streams end up on
-        the same terminal.
+        the same terminal. `holds`: a message is written once it is whole, since a file or a pipe keeps
+        the beginning of one that was cut off and asked for again.
         """
+        self._holds = holds
+        self._cut_off = (
+            ""  # a message that was cut off, until it is clear whether it is asked for again
+        )
         self._answer_style = answer
         self._talk_style = answer if whole else talk
         self._whole = whole
@@ -176,7 +183,7 @@ class TerminalScreen:
         place = (turn_id, item.id)
         text = self._texts.get(place)
         if text is not None and item.type == "agentMessage":
-            return self._text(text, text.rest(item.text) or "")
+            return [] if self._holds else self._text(text, text.rest(item.text) or "")
         command = self._commands.get(place)
         if command is not None and item.aggregated_output is not None:
             return self._output(
@@ -209,6 +216,9 @@ class TerminalScreen:
                 return pieces + self.lines(whole_item_lines(item, self._talk_style, self._thoughts))
 
     def _text_completed(self, text: GrowingText, item: Item) -> list[Piece]:
+        if self._holds and item.phase == PARTIAL:
+            self._cut_off = item.text
+            return []
         rest = text.rest(item.text)
         if rest is None:  # The whole is the truth; what was shown of another one stays above it.
             pieces = [Piece("\n", True)] if self._mid_line else []
@@ -232,7 +242,8 @@ class TerminalScreen:
         if (turn.id,) in self._shown:
             return []
         self._remember((turn.id,))
-        pieces: list[Piece] = []
+        pieces = self._at_once(self._cut_off)
+        self._cut_off = ""
         for cut, text in self._texts.items():
             # What an interrupt left open; a command may still report its end.
             self._remember(cut)
@@ -255,7 +266,7 @@ class TerminalScreen:
     def _note_text_delta(self, message: Message) -> list[Piece]:
         note = _read(message, DeltaNote)
         place = (note.turn_id, note.item_id)
-        if place not in self._texts and self._has_ended(place):
+        if self._holds or (place not in self._texts and self._has_ended(place)):
             return []
         broken = [] if place in self._texts else self._line_broken()
         text = self._texts.setdefault(place, GrowingText())
@@ -274,6 +285,7 @@ class TerminalScreen:
         if not note.will_retry:
             self._final = note.error
             return []
+        self._cut_off = ""
         return self.lines(self._talk_style.yellow(line) for line in trouble_lines(note.error))
 
     def _note_closed(self, _message: Message) -> list[Piece]:
