@@ -71,6 +71,14 @@ def test_an_empty_file_is_all_defaults() -> None:
     assert read.config.approval_policy == "untrusted"
 
 
+def test_a_file_of_windows_is_read() -> None:
+    content = b'\xef\xbb\xbfmodel = "m"\r\nmodel_provider = "openai"\r\n'
+    assert (
+        parse_config(content, "c.toml").config
+        == parsed('model = "m"\nmodel_provider = "openai"').config
+    )
+
+
 def test_every_key_that_counts() -> None:
     read = parsed(WHOLE)
     assert read.warnings == ()

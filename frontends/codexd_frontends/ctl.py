@@ -70,6 +70,7 @@ from codexd_frontends.cli.streams import (
     write_text,
     writing_stdout,
 )
+from codexd_frontends.cli.utf8 import read_words
 from codexd_frontends.client.errors import CommandError, RequestRefused, UsageError
 from codexd_frontends.client.exits import LEFT, OUTPUT_CLOSED, Exit, exit_table
 from codexd_frontends.screen.drawn import MESSAGE_CHARACTERS_MAX, indented, one_line
@@ -280,6 +281,7 @@ def _run_somewhere(words: Sequence[str]) -> Exit:
 
 def _run(words: Sequence[str]) -> Exit:
     arguments = build_parser().parse_args(words)
+    read_words(arguments)
     row: Subcommand = arguments.row
     from codexd_frontends.cli.start import default_socket_path
 

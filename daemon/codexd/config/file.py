@@ -101,7 +101,7 @@ def parse_config(content: bytes, file: str) -> ReadConfig:
     import tomllib
 
     try:
-        text = content.decode()
+        text = content.decode("utf-8-sig")  # An editor of Windows puts a byte order mark in front.
         _check_keys(text, file)
         tables = tomllib.loads(text)
     except UnicodeDecodeError as error:

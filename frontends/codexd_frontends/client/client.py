@@ -191,7 +191,12 @@ class Daemon:
         return self.receive(0)
 
     def _send(self, message: Params) -> None:
-        line = msgspec.json.encode(message) + b"\n"
+        try:
+            line = msgspec.json.encode(message) + b"\n"
+        except UnicodeEncodeError as error:  # The name of a file or a folder can be any bytes.
+            raise UsageError(
+                f"expected names in UTF-8, found {error.object!r}; the daemon was not asked"
+            ) from error
         try:
             self._socket.sendall(line)
         except TimeoutError as error:

@@ -12,6 +12,7 @@ from codexd_frontends.cli.follow_turn import AsJson, Ended, OnScreen, RunningTur
 from codexd_frontends.cli.provider import ProviderOption, asked_for
 from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import find_thread_id, last_thread
+from codexd_frontends.cli.utf8 import text_of
 from codexd_frontends.cli.watch import InputLines, Interrupts, Watch
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import UsageError
@@ -64,7 +65,7 @@ def read_prompt(word: str) -> str:
             raise UsageError(
                 f"the prompt on stdin is longer than {PROMPT_BYTES_MAX} bytes; nothing was sent"
             )
-        word = read.decode(errors="replace")
+        word = text_of(read, "the prompt on stdin")
     if not word.strip():
         raise UsageError("the prompt is empty; nothing was sent")
     return word
