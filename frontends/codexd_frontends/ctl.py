@@ -11,7 +11,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from codexd_frontends.cli.arguments import (
     APPROVAL,
@@ -74,9 +74,6 @@ from codexd_frontends.cli.utf8 import read_words
 from codexd_frontends.client.errors import CommandError, RequestRefused, UsageError
 from codexd_frontends.client.exits import LEFT, OUTPUT_CLOSED, Exit, exit_table
 from codexd_frontends.screen.drawn import MESSAGE_CHARACTERS_MAX, indented, one_line
-
-if TYPE_CHECKING:
-    from _typeshed import SupportsWrite
 
 
 class Subcommand(NamedTuple):
@@ -192,7 +189,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}\n{self.format_usage().strip()}")
 
-    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
+    def print_help(self, file: Any = None) -> None:
         with writing_stdout():
             write_text(sys.stdout, self.format_help())
 

@@ -1,6 +1,6 @@
 """The standard streams as a command finds them: closed, full, or in an encoding with few characters. I/O.
 
-The law: no state of a stream ends in a traceback. A closed one is as /dev/null. What stdout cannot take ends the
+No state of a stream ends in a traceback. A closed one is as /dev/null. What stdout cannot take ends the
 command in a sentence; what stderr cannot take is lost. A character that the encoding lacks has a stand-in.
 """
 
