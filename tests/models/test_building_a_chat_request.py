@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -132,7 +133,12 @@ def test_a_whole_turn() -> None:
     )
     assert told(*items) == [
         user("List."),
-        asked(("1", '{"command":"a"}'), ("2", '{"command":"b"}'), content="Both:"),
+        asked(
+            ("1", '{"command":"a"}'),
+            ("2", '{"command":"b"}'),
+            content="Both:",
+            reasoning_content="Hm.",
+        ),
         answered("1", "A"),
         answered("2", "B"),
         {"role": "assistant", "content": "Done."},
@@ -240,13 +246,37 @@ def test_a_history_without_instructions_has_no_empty_system_message() -> None:
     assert sent(UNKNOWN, message("user", "Hi"), instructions="")["messages"] == [user("Hi")]
 
 
+def test_an_unknown_server_gets_reasoning_back_with_calls_only() -> None:
+    assert told(thought("Hm."), message("assistant", "Yes.")) == [
+        {"role": "assistant", "content": "Yes."}
+    ]
+    assert told(call("1"), output("1", "A"))[0] == asked(("1", "{}"))
+    assert told(thought("Hm."), call("1"), output("1", "A"), quirks=QUIRKS["moonshot"]) == [
+        asked(("1", "{}"), reasoning_content="Hm."),
+        answered("1", "A"),
+    ]
+
+
+def test_mistral_gets_ids_of_nine_letters_and_digits_for_calls_of_others() -> None:
+    calls = (call("call_Zz90-long"), call("abcDEF123"), output("call_Zz90-long", "A"))
+    message, first, second = told(*calls, quirks=QUIRKS["mistral"])
+    ids = [made["id"] for made in message["tool_calls"]]
+    assert ids[1] == "abcDEF123"
+    assert re.fullmatch("[a-zA-Z0-9]{9}", ids[0])
+    assert [first["tool_call_id"], second["tool_call_id"]] == ids
+    assert told(*calls, quirks=QUIRKS["mistral"])[0] == message
+
+
 def test_mistral_hears_the_assistant_between_a_tool_and_the_user() -> None:
     told_mistral = told(
-        call("1"), output("1", "A"), message("user", "Stop."), quirks=QUIRKS["mistral"]
+        call("123456789"),
+        output("123456789", "A"),
+        message("user", "Stop."),
+        quirks=QUIRKS["mistral"],
     )
     assert told_mistral == [
-        asked(("1", "{}")),
-        answered("1", "A"),
+        asked(("123456789", "{}")),
+        answered("123456789", "A"),
         {"role": "assistant", "content": BETWEEN},
         user("Stop."),
     ]

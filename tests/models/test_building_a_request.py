@@ -125,3 +125,16 @@ def test_a_server_that_insists_on_storing_is_told_so_and_gets_no_reasoning_witho
     body: dict[str, Any] = msgspec.json.decode(encode_request(request(input=items), stored=True))
     assert body["store"] is True
     assert body["input"] == [msgspec.json.decode(HELLO)]
+
+
+def test_an_id_of_a_call_that_is_longer_than_the_api_takes_is_shortened() -> None:
+    signed = b"call_1__thought__" + b"s" * 300
+    call = b'{"type":"function_call","call_id":"%b","name":"look","arguments":"{}"}'
+    output = b'{"type":"function_call_output","call_id":"%b","output":"A"}'
+    usual = (call % b"call_2", output % (b"x" * 64))
+    items = sent(input=(call % signed, output % signed, *usual))["input"]
+    ids = [item["call_id"] for item in items]
+    assert ids[0] == ids[1]
+    assert len(ids[0]) <= 64
+    assert ids[2:] == ["call_2", "x" * 64]
+    assert items[0]["arguments"] == "{}"

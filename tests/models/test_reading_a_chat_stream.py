@@ -356,11 +356,20 @@ def test_arguments_may_be_an_object_or_come_once_more_as_a_whole() -> None:
     assert made([fragment("x", None, index=0)]) == [("call_n_0", "x", "")]
 
 
+def test_an_empty_object_before_the_arguments_is_none_of_them() -> None:
+    pieces = [[fragment(None, piece, index=0)] for piece in ('{"a"', ":1}")]
+    assert made([fragment("x", "{}", index=0, id="1")], *pieces) == [("1", "x", A)]
+    assert made([fragment("x", {}, index=0, id="1")], *pieces) == [("1", "x", A)]
+    assert made([fragment("x", "{}", index=0, id="1")]) == [("1", "x", "{}")]
+
+
 def test_an_id_that_the_conversation_or_the_response_has_already_is_not_taken_again() -> None:
     twice = [fragment("x", A, index=0, id="1")], [fragment("y", B, index=1, id="1")]
     assert made(*twice) == [("1", "x", A), ("call_n_1", "y", B)]
     assert made(twice[0], call_ids={"1"}) == [("call_n_1", "x", A)]
-    assert made([fragment("x", A, index=0, id="i" * 65)])[0][0] == "call_n_0"
+    assert made([fragment("x", A, index=0, id="i" * 513)])[0][0] == "call_n_0"
+    signed = "call_1__thought__" + "s" * 300
+    assert made([fragment("x", A, index=0, id=signed)])[0][0] == signed
     assert made([fragment("x", A, index=0, id=7)])[0][0] == "7"
 
 

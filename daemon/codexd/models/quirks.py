@@ -37,10 +37,13 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     response_format: Literal["none", "json_schema", "json_object"] = "json_schema"
     reasoning_back: ReasoningBack = "none"  # the member in which it wants its reasoning back
     reasoning_always: bool = False  # and that with every message that has calls, be it empty
+    reasoning_with_calls_only: bool = False  # and not with a message that has none
+    short_call_ids: bool = False  # takes ids of calls of nine letters and digits only
     think_tags: bool = True  # a text that begins with <think> is reasoning up to </think>
 
 
-UNKNOWN: Final = Quirks()
+# A server that sends `reasoning_content` takes it back, and Moonshot refuses a message with calls that lacks it.
+UNKNOWN: Final = Quirks(reasoning_back="reasoning_content", reasoning_with_calls_only=True)
 
 _OPENAI = Quirks(
     system_role="developer",
@@ -87,8 +90,11 @@ QUIRKS: Final[Mapping[str, Quirks]] = {
         user_after_tool=False,
         stream_options=False,
         effort="none",
+        short_call_ids=True,
         think_tags=False,
     ),
+    # It refuses a message with calls that lacks what was thought before them.
+    "moonshot": Quirks(reasoning_back="reasoning_content", effort="none"),
 }
 
 # Where those servers are, for a provider that has another name: ends of host names.
@@ -98,6 +104,8 @@ _HOSTS: Final[Mapping[str, str]] = {
     "api.deepseek.com": "deepseek",
     "api.groq.com": "groq",
     "api.mistral.ai": "mistral",
+    "api.moonshot.ai": "moonshot",
+    "api.moonshot.cn": "moonshot",
 }
 _AZURE_HOSTS: Final = (
     "openai.azure.com",

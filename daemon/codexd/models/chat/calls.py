@@ -91,6 +91,9 @@ class StreamedCall:
         # Some say all of it once more at the end; behind a whole value, that is the only reading.
         given = _arguments(delta)
         repeats = len(given) == self._length and given == self.arguments and self.is_whole
+        if given.strip() and self.arguments.strip() == "{}" and not repeats:
+            # An empty object stands for "nothing yet" where more follows.
+            self._arguments, self._length = [], 0
         if given and not repeats:
             self._arguments.append(given)
             self._length += len(given)

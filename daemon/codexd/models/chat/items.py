@@ -23,13 +23,14 @@ from codexd.core.values.model_output import (
     ReasoningDelta,
     TextDelta,
 )
-from codexd.models.answer_size import AnswerSize
+from codexd.models.answer_size import ID_CHARACTERS_MAX, AnswerSize
 from codexd.models.chat.calls import StreamedCall, StreamedCalls, is_json
 from codexd.models.chat.opaque import OpaqueState, encoded
 from codexd.models.chat.request import CUSTOM_INPUT
 
-# The longest that the Responses API takes back, should the thread go on there.
-CALL_ID_CHARACTERS_MAX: Final = 64
+# The longest id of a call that is kept. LiteLLM puts Gemini's signature of some hundred characters there, and
+# wants it back; the request to another API shortens it.
+CALL_ID_CHARACTERS_MAX: Final = ID_CHARACTERS_MAX
 
 Side = Literal["reasoning", "text"]
 

@@ -10,8 +10,10 @@ The same items always become the same messages, and more items behind them chang
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterable
+from hashlib import sha256
 from typing import Final
 
 import msgspec
@@ -38,6 +40,10 @@ IMAGE_BELOW: Final = "[image: in the next message]"
 IMAGE_LEFT_OUT: Final = "[an image was left out: this model's API takes none]"
 # What the assistant says where a server wants it to speak between a tool and the user.
 BETWEEN: Final = "Noted."
+
+# Mistral's ids of calls: "must be a-z, A-Z, 0-9, with a length of 9".
+SHORT_ID_CHARACTERS: Final = 9
+_SHORT_ID = re.compile(r"[A-Za-z0-9]{9}", re.ASCII)
 
 _encode = msgspec.json.encode
 
@@ -135,7 +141,11 @@ class Messages:
             texts = [_text(output), *([IMAGE_BELOW] if shown else [])]
             content = "\n".join(text for text in texts if text)
             self.done.append(
-                {"role": "tool", "tool_call_id": call.call_id or "", "content": content}
+                {
+                    "role": "tool",
+                    "tool_call_id": _call_id(call, self._quirks),
+                    "content": content,
+                }
             )
         if images:
             self._add_user(images)
@@ -181,11 +191,12 @@ class _AssistantTurn:
         message |= self._reasoning(quirks)
         if self.calls:
             extra = {name: raw for kept in self.kept for name, raw in kept.extra_content.items()}
-            message["tool_calls"] = [_call(call, extra) for call in self.calls]
+            message["tool_calls"] = [_call(call, extra, quirks) for call in self.calls]
         return message
 
     def _reasoning(self, quirks: Quirks) -> Message:
-        if quirks.reasoning_back == "none":
+        without = quirks.reasoning_with_calls_only and not self.calls
+        if quirks.reasoning_back == "none" or without:
             return {}
         details = [raw for kept in self.kept for raw in kept.reasoning_details]
         if quirks.reasoning_back == "reasoning_details" and details:
@@ -197,12 +208,20 @@ class _AssistantTurn:
         return {"reasoning" if back == "reasoning_details" else back: thought}
 
 
-def _call(item: CallItem, extra: dict[str, msgspec.Raw]) -> Message:
+def _call_id(call: CallItem, quirks: Quirks) -> str:
+    """The id of a call as the server takes it; for the same id always the same."""
+    call_id = call.call_id or ""
+    if not quirks.short_call_ids or _SHORT_ID.fullmatch(call_id):
+        return call_id
+    return sha256(call_id.encode()).hexdigest()[:SHORT_ID_CHARACTERS]
+
+
+def _call(item: CallItem, extra: dict[str, msgspec.Raw], quirks: Quirks) -> Message:
     custom = isinstance(item, CustomCallItem)
     arguments = _encode({"input": item.given}).decode() if custom else _readable(item.given)
     call_id = item.call_id or ""
     call: Message = {
-        "id": call_id,
+        "id": _call_id(item, quirks),
         "type": "function",
         "function": {"name": item.name or "", "arguments": arguments},
     }

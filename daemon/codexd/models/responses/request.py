@@ -9,7 +9,9 @@ Source: the OpenAI API reference, "Responses".
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from hashlib import sha256
 from typing import Final
 
 import msgspec
@@ -21,6 +23,11 @@ from codexd.models.client import ModelRequest
 # The name of the format that a wanted output schema goes by. The API asks for one and does nothing with it.
 SCHEMA_NAME: Final = "codex_output_schema"
 
+# The API takes ids of calls of 64 characters.
+_LONG_CALL_ID = re.compile(rb'"call_id":"([^"]{65,}+)"')
+# Where the id of a call stands in the items that are made of a chat server's answers.
+HEAD_BYTES: Final = 512
+
 _encode = msgspec.json.encode
 
 
@@ -30,6 +37,7 @@ def encode_request(request: ModelRequest, *, stored: bool = False) -> bytes:
     `stored`: the server insists on storing, and takes reasoning only by ids, which nothing here sends.
     """
     items = _without_reasoning(request.input) if stored else request.input
+    items = [_with_short_call_id(item) for item in items]
     members = [
         b'"model":' + _encode(request.model),
         b'"instructions":' + _encode(request.instructions),
@@ -44,6 +52,16 @@ def encode_request(request: ModelRequest, *, stored: bool = False) -> bytes:
     ]
     # Joined once: with images the items are all of it, and each copy is some ten megabytes.
     return b"".join((b"{", b",".join(members), b',"input":[', b",".join(items), b"]}"))
+
+
+def _with_short_call_id(item: bytes) -> bytes:
+    """An item whose call's id is one that this API takes: a chat server's may be longer."""
+    at = item.find(b'"call_id":"', 0, HEAD_BYTES)
+    found = _LONG_CALL_ID.match(item, at) if at >= 0 else None
+    if found is None:
+        return item
+    short = b"call_" + sha256(found[1]).hexdigest()[:32].encode()
+    return item[: found.start(1)] + short + item[found.end(1) :]
 
 
 def _without_reasoning(items: Iterable[bytes]) -> list[bytes]:
