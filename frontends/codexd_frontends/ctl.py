@@ -29,7 +29,7 @@ from codexd_frontends.cli.arguments import (
     KIND,
     KNOWN,
     LAST_OR_THREAD,
-    LIMIT,
+    LIST_LIMIT,
     NAME,
     NO_INPUT,
     NOW,
@@ -43,6 +43,7 @@ from codexd_frontends.cli.arguments import (
     REVIEWED,
     SALVAGE,
     SEARCH,
+    SEARCH_LIMIT,
     SEND_OPTIONS,
     SEQS,
     SOME_THREAD,
@@ -84,6 +85,7 @@ class Subcommand(NamedTuple):
     arguments: tuple[Argument, ...]
     module: str  # of codexd_frontends.commands
     may_start: bool = True  # whether it starts the daemon when none runs
+    typed: str = ""  # what is typed while it runs, for its help
 
 
 SUBCOMMANDS = (
@@ -93,10 +95,17 @@ SUBCOMMANDS = (
         "follow a thread in a terminal: its last turns, then everything that happens",
         (THREAD, TURNS_ON_ATTACH, REASONING, NO_INPUT, JSON),
         "attach",
+        typed="A typed line is a prompt, or steers the turn that runs; three lines are commands:\n"
+        "  /image FILE  send an image with the next prompt\n"
+        "  /interrupt   interrupt the running turn\n"
+        "  /quit        leave; the thread goes on\n\n",
     ),
-    Subcommand("list", "list threads", (ARCHIVED, LIMIT, SEARCH, JSON), "list"),
+    Subcommand("list", "list threads", (ARCHIVED, LIST_LIMIT, SEARCH, JSON), "list"),
     Subcommand(
-        "search", "find threads by their text", (TERMS, LIMIT, ARCHIVED, KIND, JSON), "search"
+        "search",
+        "find threads by their text",
+        (TERMS, SEARCH_LIMIT, ARCHIVED, KIND, JSON),
+        "search",
     ),
     Subcommand(
         "show",
@@ -227,7 +236,7 @@ def build_parser() -> argparse.ArgumentParser:
             description=f"{row.help[0].upper()}{row.help[1:]}.",
             parents=[shared],
             formatter_class=argparse.RawDescriptionHelpFormatter,
-            epilog=exit_table(),
+            epilog=row.typed + exit_table(),
         )
         for argument in row.arguments:
             argument.add_to(below)

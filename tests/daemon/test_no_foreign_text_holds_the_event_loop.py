@@ -22,7 +22,7 @@ import pytest
 from codexd.models.answer_size import ITEM_BYTES_MAX
 from codexd.models.scripted.scripts import Call, Fail, Part, Raw, Reply, Say, Think
 from codexd.models.scripted.server import scripted_model
-from codexd.server.methods.turns import INPUT_CHARACTERS_MAX
+from codexd.protocol.codexd_methods import INPUT_CHARACTERS_MAX
 from daemon_client import Client, Json, connected
 from daemon_house import Home
 from trio_test import trio_test

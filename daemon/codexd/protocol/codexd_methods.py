@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import msgspec
 
+# One message of a person, all of its parts together: Codex allows 1 MiB of pasted characters; images come
+# on top as data URLs and are bounded by the message that carries them.
+INPUT_CHARACTERS_MAX = 1024 * 1024
+
 
 class Indexing(msgspec.Struct, frozen=True):
     """The progress of the index of threads (codexd only)."""

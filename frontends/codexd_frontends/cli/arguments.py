@@ -8,6 +8,8 @@ from typing import Any
 TURNS_ON_ATTACH_DEFAULT = 20  # a few screens; `show` has more
 TURNS_SHOWN_DEFAULT = 50  # people mostly look for recent turns, and a thread may have any number
 ALL_TURNS = "all"
+LIST_LIMIT_DEFAULT = 50  # a screen or two; a program that wants all threads says --json
+SEARCH_LIMIT_DEFAULT = 10  # a screen or two of places
 USAGE_DAYS_DEFAULT = 30  # bills are monthly
 
 
@@ -118,7 +120,20 @@ INSTRUCTIONS = Argument(
     help="show the instructions that the model receives before the first prompt, and their files",
 )
 ARCHIVED = Argument("--archived", action="store_true", help="archived threads instead")
-LIMIT = Argument("--limit", metavar="N", type=_count, default=None, help="show at most N")
+LIST_LIMIT = Argument(
+    "--limit",
+    metavar="N",
+    type=_count,
+    default=None,
+    help=f"show at most N (default: {LIST_LIMIT_DEFAULT}; with --json all)",
+)
+SEARCH_LIMIT = Argument(
+    "--limit",
+    metavar="N",
+    type=_count,
+    default=None,
+    help=f"show at most N (default: {SEARCH_LIMIT_DEFAULT})",
+)
 SEARCH = Argument("--search", metavar="TEXT", help="only threads whose title has this text")
 SOME_THREAD = Argument(
     "thread",

@@ -32,10 +32,11 @@ def list_raw_threads(
     meant: str | None = None,
     limit: int | None = None,
     tell: Callable[[Indexing], None] = lambda _: None,
+    more: Callable[[], None] = lambda: None,
 ) -> Iterator[Raw]:
     """Threads as they came, the one that was used last first, page by page as they are asked for.
 
-    `tell` hears if the daemon does not know all of them yet.
+    `tell` hears if the daemon does not know all of them yet, `more` if there are more than `limit`.
     """
     cursor: str | None = None
     given = 0
@@ -60,6 +61,8 @@ def list_raw_threads(
         cursor = page.next_cursor
         if cursor is None:
             return
+    if cursor is not None:
+        more()
 
 
 def list_threads(

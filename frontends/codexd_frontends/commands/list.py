@@ -8,6 +8,7 @@ import time
 import msgspec
 
 from codexd.protocol.display.titles import TITLE_CHARACTERS_MAX, title_of
+from codexd_frontends.cli.arguments import LIST_LIMIT_DEFAULT
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import indexed, list_raw_threads, short_id_chars
@@ -16,15 +17,14 @@ from codexd_frontends.client.messages import Thread
 from codexd_frontends.screen.drawn import one_line, title
 from codexd_frontends.screen.style import Style
 
-# A screen or two; a program that wants all of them says --json, a person --limit.
-LIMIT_FOR_PEOPLE = 50
+MORE = f"codexctl: there are more threads than these {LIST_LIMIT_DEFAULT}: --limit N shows more of them"
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Exit:
     """List threads."""
     limit = arguments.limit
     if limit is None and not console.json:
-        limit = LIMIT_FOR_PEOPLE
+        limit = LIST_LIMIT_DEFAULT
     with connect(console) as daemon:
         found = list(
             list_raw_threads(
@@ -33,6 +33,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
                 search=arguments.search,
                 limit=limit,
                 tell=lambda indexing: console.talk(f"codexctl: {indexed(indexing)}"),
+                more=(lambda: console.talk(MORE)) if arguments.limit is None else lambda: None,
             )
         )
     if console.json:

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Raw
 
 from codexd.protocol.codexd_methods import SearchHit
+from codexd_frontends.cli.arguments import SEARCH_LIMIT_DEFAULT
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import indexed, short_id_chars
@@ -20,8 +21,6 @@ from codexd_frontends.commands.list import age
 from codexd_frontends.screen.drawn import one_line, title
 from codexd_frontends.screen.style import Style
 
-# A screen or two of places; --limit asks for more.
-LIMIT_DEFAULT = 10
 PAGE = 100
 TITLE_CHARS_MAX = 60
 
@@ -35,7 +34,7 @@ class SearchResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 def run(arguments: argparse.Namespace, console: Console) -> Exit:
     """Search."""
-    limit = LIMIT_DEFAULT if arguments.limit is None else arguments.limit
+    limit = SEARCH_LIMIT_DEFAULT if arguments.limit is None else arguments.limit
     with connect(console) as daemon:
         found = list(_found(daemon, arguments, limit, console))
     if console.json:

@@ -7,6 +7,7 @@ import os
 import sys
 import uuid
 
+from codexd.protocol.codexd_methods import INPUT_CHARACTERS_MAX
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.follow_turn import AsJson, Ended, OnScreen, RunningTurn, turn_screen
 from codexd_frontends.cli.provider import ProviderOption, asked_for
@@ -68,6 +69,10 @@ def read_prompt(word: str) -> str:
         word = text_of(read, "the prompt on stdin")
     if not word.strip():
         raise UsageError("the prompt is empty; nothing was sent")
+    if len(word) > INPUT_CHARACTERS_MAX:  # Said here, before a thread is started for it.
+        raise UsageError(
+            f"expected a prompt of at most {INPUT_CHARACTERS_MAX} characters, found {len(word)}; nothing was sent"
+        )
     return word
 
 

@@ -96,6 +96,7 @@ async def thread_turns_list(
     past = await _past(services, thread_id)
     if params.at_seq is not None:
         _check_counts(past, params.at_seq)
+        _check_there(params.at_seq, (await _store(services, thread_id).head(thread_id)).version)
     page = await turns_page(
         past,
         read_cursor(params.cursor)
@@ -189,6 +190,12 @@ def _check_counts(past: TurnReader, seq: int) -> None:
             "`codexctl log` has it, and a fork at its turn has it again",
             "turn_taken_back",
         )
+
+
+def _check_there(seq: int, version: int) -> None:
+    """Raises: RpcError, for a record that a thread does not have."""
+    if not 1 <= seq <= version:
+        raise invalid_params(f"expected the number of a record from 1 to {version}, found {seq}")
 
 
 def _store(services: Services, thread_id: ThreadId) -> EventStore:

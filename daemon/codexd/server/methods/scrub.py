@@ -32,6 +32,12 @@ async def thread_scrub(
     parent = (await services.store.head(thread_id)).parent
     family = [stream async for stream in _family(services, thread_id)]
     _check_quiet(services, family)
+    last = max([(await services.store.head(stream)).version for stream in family])
+    for seq in params.seqs:
+        if not 1 <= seq <= last:
+            raise invalid_params(
+                f"expected numbers of records from 1 to {last}, found {seq}; nothing was scrubbed"
+            )
     work = _Work(services, scrub)
     for stream in family:
         await work.look_at(stream)

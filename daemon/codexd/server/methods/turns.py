@@ -15,6 +15,7 @@ from codexd.core.values.images import BadImage
 from codexd.core.values.items import TextInput, UserInput, UserMessage
 from codexd.core.values.review_target import hint_of, trimmed
 from codexd.protocol import turns as t
+from codexd.protocol.codexd_methods import INPUT_CHARACTERS_MAX
 from codexd.protocol.settings import turn_change
 from codexd.protocol.wire.rpc import invalid_params
 from codexd.runtime.actor.actor import ThreadActor
@@ -23,9 +24,6 @@ from codexd.server.connection.connection import Connection, MethodResult
 from codexd.server.methods.lookup import checked_change, open_thread
 from codexd.server.services import Services
 
-# One message of a person, all of its parts together: Codex allows 1 MiB of pasted characters; images come
-# on top as data URLs and are bounded by the message that carries them.
-INPUT_CHARACTERS_MAX = 1024 * 1024
 # Parts of such a message, and places that are marked within their texts: a person makes some dozens.
 INPUT_PARTS_MAX = 10_000
 # What is written of a schema is read again within records and requests, and where more calls are under way: it must be
