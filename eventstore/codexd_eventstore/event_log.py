@@ -2,9 +2,9 @@
 
 A **stream** is a named list of **records**, numbered by `seq` from 1 without a gap. Its **version** is the
 `seq` of its last record, 0 for a stream that does not exist. Nine methods are all that an engine needs in
-order to be a log; what only a local engine has stands in `store.py`.
+order to be a log; what only a local engine has is in `store.py`.
 
-What every engine promises, and `tests/eventstore/test_every_engine.py` holds all of them to:
+What every engine promises, tested by `tests/eventstore/test_every_engine.py`:
 
 - `append` writes all of its events or none, and only at the version that the caller expects.
 - A durable append has returned only when the disk has it; so has everything appended before it.
@@ -55,14 +55,14 @@ class NewEvent(msgspec.Struct, frozen=True, gc=False):
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
-    """A record as it stands in the log."""
+    """A record as it is in the log."""
 
     seq: int
     line: bytes  # the whole JSON object, its crc included, without the newline
 
     @property
     def type(self) -> str:
-        """Read from the line each time: most who go through a log never ask for it."""
+        """Read from the line each time: most readers of a log never need it."""
         return type_of(self.seq, self.line)
 
 
@@ -213,7 +213,7 @@ class EventLog(Protocol):
         """Follow a stream from a position for as long as the context lasts."""
 
     async def head(self, stream: str) -> Head:
-        """Open the stream, repair a torn tail, and say where it stands. Raises: NotFound, Damaged."""
+        """Open the stream, repair a torn tail, and return its head. Raises: NotFound, Damaged."""
 
     async def fork(
         self, parent: str, at_seq: int, child: str, events: Sequence[NewEvent], *, at_us: int

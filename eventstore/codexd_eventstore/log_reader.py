@@ -1,7 +1,7 @@
 """The contract of reading logs without owning their store: in a thread or another process, while they grow. Blocks.
 
-Law: only whole records of whole appends are given, each of them checked; what follows them is somebody's unfinished
-line, or damage, and `damage` says which. Everything here raises OSError.
+Law: only whole records of whole appends are given, and each is checked; the bytes after these are an unfinished line
+or damage, and `damage` says which. Everything here raises OSError.
 """
 
 from __future__ import annotations

@@ -106,7 +106,7 @@ def records(
 def records_back(
     log: EventLog, stream: str, *, before: int | None = None, limit: int = PAGE_RECORDS_MAX
 ) -> RecordsBack:
-    """The records before a position (None: from the end), newest first, `limit` of them read at a time."""
+    """The records before a position (None: from the end), newest first, read `limit` at a time."""
     return RecordsBack(log, stream, before, limit)
 
 

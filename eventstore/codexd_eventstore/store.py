@@ -104,7 +104,7 @@ class Draft(Protocol):
         """Append and return the new size in bytes.
 
         Raises:
-            StoreFailed: nothing of it may be shown to anybody.
+            StoreFailed: the content must not be shown.
         """
 
     def read(self, start: int = 0, end: int | None = None) -> bytes:
@@ -137,7 +137,7 @@ class Blobs(Protocol):
         """Store bytes under their sha256, on disk when it returns; the same bytes once only.
 
         Args:
-            as_it_is: not a byte of them is redacted: a picture with other bytes is no picture.
+            as_it_is: no byte is redacted: an image with other bytes is broken.
         """
 
     async def read_blob(self, sha256: str, *, start: int = 0, end: int | None = None) -> bytes:
@@ -173,22 +173,22 @@ class Maintenance(Protocol):
         """Forget what is kept in memory for it; it is opened again when it is needed."""
 
     async def foreign_in(self, stream: str, records: Sequence[Record]) -> frozenset[int]:
-        """Which of a stream's records this store did not write for it and their number, or took in as `foreign` events.
+        """The numbers of a stream's records that this store did not write there, or that were appended as `foreign`.
 
-        A store that was opened without seals tells nothing apart, and has none.
+        Empty in a store that was opened without seals.
         """
 
     async def children(self, stream: str) -> list[str]:
         """The streams that were forked from it directly, sorted."""
 
     async def archive(self, stream: str) -> None:
-        """Put it aside: it still reads, and refuses appends. Archiving twice is allowed."""
+        """Archive it: it still reads, and refuses appends. Archiving twice is allowed."""
 
     async def unarchive(self, stream: str) -> None:
         """Bring it back."""
 
     async def delete(self, stream: str, *, detach_children: bool = False) -> frozenset[str]:
-        """Remove it for good; the blobs that it named, for `sweep_blobs`: they may be nobody's now.
+        """Remove it for good; returns the blobs that it named, for `sweep_blobs`: no other log may name them.
 
         Args:
             detach_children: give the streams that were forked from it copies of what they share.

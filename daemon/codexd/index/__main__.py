@@ -26,9 +26,9 @@ from codexd_eventstore.log.file_reader import LogFiles
 
 # Behind everything that a person waits for.
 NICENESS: Final = 10
-# A batch makes this many objects and lets go of them; to search them for cycles takes a fifth of the time.
+# A batch makes and frees this many objects; collecting cycles among them takes a fifth of the time.
 GC_YOUNG_OBJECTS: Final = 100_000
-# 32 MiB of changes before they go to the file: pages that many of them touch are written there once.
+# 32 MiB of changes before they go to the file: a page that changes many times is written there once.
 WAL_PAGES: Final = 8000
 
 

@@ -1,10 +1,10 @@
-"""The index while the daemon runs: who writes it, who reads it, and what happens when it cannot be used.
+"""The index while the daemon runs: its writers, its readers, and what happens when it cannot be used.
 
-    hints of the store, watched folders ─▶ taken in by this process, in a thread, a few records at a time
-    the first time, or much at once     ─▶ taken in by a process of its own (`codexd.index`)
+    hints of the store, watched folders ─▶ indexed by this process, in a thread, a few records at a time
+    the first time, or much at once     ─▶ indexed by a process of its own (`codexd.index`)
 
-Law: nobody waits for the index but who asks it something, and then for a bounded time. A file that is broken, gone
-or of another version is made anew while answers go on with what there is.
+Law: only a request that reads the index waits for it, and then for a bounded time. A file that is broken, gone or of
+another version is rebuilt, and requests are answered meanwhile from the part that is ready.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ from codexd_eventstore.log.file_reader import LogFiles
 if TYPE_CHECKING:
     import sqlite3
 
-# The error is what everybody who asks an index has to catch.
+# Every caller of the index has to catch this error.
 __all__ = ["IndexUnavailable", "SearchIndex"]
 
 log = logging.getLogger(__name__)
 
 # Nothing of this is needed before the daemon answers, nor for its first turn.
 START_SECONDS: Final = 0.5
-# Hints that come together are taken together: a list is half a second behind at most.
+# Hints that come together are handled together: a list is at most half a second late.
 GATHER_SECONDS: Final = 0.1
 # More than this of one log is the child's to read: some 50 ms of this process's time.
 LIVE_BYTES_MAX: Final = 1024 * 1024
-# Where there are many, an index that has them all is right but for what was done while no daemon ran: that is
-# looked for once those who start the daemon have got what they started it for.
+# With many threads, a complete index lacks only changes made while no daemon ran: these are searched for after the
+# first requests were answered.
 START_MANY_SECONDS: Final = 3.0
 # Of the few logs that are compared here up to so many are taken in: what a child needs to start.
 CHANGED_HERE_MAX: Final = 100
@@ -58,12 +58,12 @@ CHANGED_BYTES_HERE_MAX: Final = 2 * 1024 * 1024
 # How long a list waits for what was acknowledged a moment ago, and for the first threads of a new index.
 FLUSH_SECONDS_MAX: Final = 1.0
 FIRST_PAGE_SECONDS_MAX: Final = 2.0
-# What nobody was told about is found by comparing, sooner where the system does not tell.
+# Changes without a hint are found by comparing, more often where the system does not report changes.
 COMPARE_SECONDS: Final = 600.0
 COMPARE_BLIND_SECONDS: Final = 60.0
 # A full disk or a long transaction of the other process passes by itself.
 RETRY_SECONDS: Final = 1.0
-# A search in everything takes milliseconds; one that takes this long is asked for too much.
+# A search in everything takes milliseconds; a search that takes this long is too expensive.
 READ_SECONDS_MAX: Final = 10.0
 # A file that is broken so often in one request is on a broken disk.
 REBUILDS_MAX: Final = 5
@@ -123,9 +123,9 @@ class SearchIndex:
         await self._start_anew(self._connections.file, why)
 
     async def read(self, ask: Callable[[sqlite3.Connection], T], *, loaded_too: bool = True) -> T:
-        """An answer out of it, with whatever was acknowledged before. Raises: IndexUnavailable.
+        """The result of `ask`, with every change acknowledged before. Raises: IndexUnavailable.
 
-        `loaded_too`: of loaded threads as well, for who does not ask those themselves.
+        `loaded_too`: index changes of loaded threads first; not needed by a caller that asks these threads itself.
         """
         await self._first_page()  # First, as it raises where no index can be opened.
         await self._flush(lambda stream: loaded_too or not self._is_loaded(stream))
@@ -314,9 +314,9 @@ class SearchIndex:
                 await self._settled.wait()
 
     async def _first_page(self, *, counted: bool = False) -> None:
-        """Return when there is something to show: of a new index the newest threads, or how many there are.
+        """Return when there is something to show: in a new index the newest threads, or the number of threads.
 
-        Few logs have been compared before somebody could miss one; of many nobody waits for that.
+        A comparison of few logs is waited for; of many it is not.
         """
         await self._ensure_open()
         if self._is_compared or self._knows_many:
@@ -332,7 +332,7 @@ class SearchIndex:
     # What runs in a thread.
 
     async def _do(self, lock: trio.Lock, ask: Callable[[], T]) -> T:
-        """What a function says of the index, asked again where that had to be made anew."""
+        """The result of a function of the index, called again where the index had to be rebuilt."""
         sqlite3 = load_sqlite()
         why = ""
         for _ in range(REBUILDS_MAX):
@@ -340,7 +340,7 @@ class SearchIndex:
             async with lock:
                 file = self._connections.file
                 if file is None:
-                    continue  # Whoever had the lock before found it broken.
+                    continue  # The previous holder of the lock found it broken.
                 try:
                     return await trio.to_thread.run_sync(ask)
                 except (sqlite3.Error, Rotten, OSError) as error:
@@ -351,7 +351,7 @@ class SearchIndex:
         raise IndexUnavailable(f"{self._connections.path}: broken {REBUILDS_MAX} times: {why}")
 
     async def _ensure_open(self) -> None:
-        """Connect to the file that is there now: somebody may have removed the one before."""
+        """Connect to the current file: the one before may have been removed."""
         if self._connections.is_current:
             return
         sqlite3 = load_sqlite()

@@ -172,7 +172,7 @@ class MemoryStore:
         return await self.read(stream, after=after)
 
     async def head(self, stream: str) -> Head:
-        """Say where the stream stands."""
+        """The stream's head."""
         held = self._held(stream)
         if held.origin is None:
             return Head(stream, held.version, held.archived)

@@ -13,7 +13,7 @@ from codexd_eventstore.store import Appended, NewEvent, Record, Snapshot, StoreF
 
 
 class MemoryStream:
-    """A stream in memory: all of its records, the inherited ones included, by reference."""
+    """A stream in memory: all its records, the inherited included, by reference."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class MemoryStream:
         return self.beginning if self.origin is None else self.origin.chain
 
     def crc_at(self, seq: int) -> int:
-        """The checksum of a record; 0 in front of the first."""
+        """The checksum of a record; 0 before the first."""
         return crc_of(self.records[seq - 1].line) if seq else 0
 
     def append(

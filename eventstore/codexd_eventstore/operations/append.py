@@ -52,7 +52,7 @@ async def append(
         _check_appendable(log, expected_version)
         if (crowd := engine.committer.crowded(log)) is None:
             break
-        await crowd.done.wait()  # what became of it concerns those who wait for it
+        await crowd.done.wait()  # its errors are raised to its own waiters
     answer = await _commit(engine, log, events, at_us=at_us, durable=durable, key=key)
     return replace(answer, redacted=True) if redacted else answer
 

@@ -38,7 +38,7 @@ async def unarchive(engine: Engine, stream: str) -> None:
 
 
 async def _move(engine: Engine, log: Log, target: str) -> None:
-    """Rename the log's file; whoever holds the gate calls it, and nothing is in flight."""
+    """Rename the log's file; the caller holds the gate, and nothing is in flight."""
     engine.committer.release(log)
     fs, places = engine.fs, engine.places
     folders = [path.rpartition("/")[0] for path in (target, log.path)]

@@ -1,7 +1,7 @@
-"""Deleting a stream: refused while others were forked from it, or after those were given copies of what they share.
+"""Deleting a stream: refused while it has forks, or done after the forks got copies of the records that they share.
 
-Law: the log goes first, and what stands beside it after it; forks are detached before, one by one, so after a
-crash at any point each of them has its parent or needs none.
+Law: forks are detached first, one by one, so after a crash at any point each has its parent or needs none; then the
+log is removed, and its other files after it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from codexd_eventstore.store import Refused, StoreFailed
 
 
 async def delete(engine: Engine, stream: str, *, detach_children: bool) -> frozenset[str]:
-    """Remove it for good; the blobs that it named, which may be nobody's now."""
+    """Remove it for good; returns the blobs that it named, which no other log may name."""
     async with engine.forks.stillness(stream), engine.open_logs.gate(stream):
         path = engine.open_logs.find(stream)[0]
         children = await blocking(engine.forks.children, stream)
@@ -26,7 +26,7 @@ async def delete(engine: Engine, stream: str, *, detach_children: bool) -> froze
                 " it was not deleted"
             )
         for child in sorted(children):
-            # The clock of the machine: no record gets this time, only the line in front of them.
+            # The clock of the machine: no record gets this time, only the preface line.
             await detach(engine, child, at_us=time.time_ns() // 1000)
         engine.open_logs.relink(stream)
         named = await blocking(blobs_named, engine, path)
@@ -67,4 +67,4 @@ def _is_gone(engine: Engine, path: str) -> bool:
     try:
         return engine.fs.state(path) is None
     except OSError:
-        return False  # whoever asks for it next is told why nobody can know
+        return False  # the next call for the stream raises the error

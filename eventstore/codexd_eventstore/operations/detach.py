@@ -1,9 +1,9 @@
-"""Detaching a fork: it gets copies of the records that it inherited in front of its own, and needs no parent.
+"""Detaching a fork: it gets copies of the inherited records before its own, and needs no parent.
 
-The copies keep the seals of the streams that they were written for; the store notes which those are.
+The copies keep the seals of the streams that they were written for; the store notes which streams these are.
 
-Law: nothing that was chained is chained anew, unless an ancestor was rewritten since the fork left it; so the
-forks of a detached stream stay what they are. Either way its preface names where they left.
+Law: no checksum chain changes, unless an ancestor was rewritten after the fork; so the forks of a detached
+stream stay valid. Either way its preface names the positions of its forks.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class _Copying:
     def __init__(self, engine: Engine, log: Log) -> None:
         self._engine = engine
         self._log = log
-        # Each file with the records to take from it: those behind the first number, up to the second.
+        # Each file with the records to take from it: after the first number, up to the second.
         self._spans: list[tuple[Walk, int, int]] = []
         after = 0
         for stream, last in (*log.lineage, (log.stream, log.version)):
@@ -59,7 +59,7 @@ class _Copying:
         first = self._spans[0][0]
         start = first.read_start()
         if start.origin is not None:
-            return start.origin.stream  # it was forked in front of its parent's first record
+            return start.origin.stream  # it was forked before its parent's first record
         return start.preface.root or first.stream
 
     def cuts(self) -> Cuts:
@@ -76,7 +76,7 @@ class _Copying:
         return merged({seq: crcs for seq, crcs in cuts.items() if crcs})
 
     def lines(self) -> Iterator[bytes]:
-        """All of them, in order."""
+        """All lines, in order."""
         chain = self._spans[0][0].read_start().chain(self._spans[0][0].stream)
         for walk, after, _ in self._spans:
             for record in walk.records():

@@ -59,7 +59,7 @@ class Engine:
         return Writers(self.seals, stream, self.inherited.through(stream, ()))
 
     def rest(self, log: Log) -> None:
-        """Let go of a log that nobody needs in memory, once nothing of it is in flight."""
+        """Close a log that is not needed in memory, if nothing of it is in flight."""
         if not log.is_idle or log.unsynced:
             return
         if log.forget or not log.is_born:
@@ -68,12 +68,12 @@ class Engine:
             self.open_logs.remove(log)
 
     def let_go(self, log: Log) -> None:
-        """Let go of a log as soon as nothing of it is in flight."""
+        """Close a log as soon as nothing of it is in flight."""
         log.forget = True
         self.rest(log)
 
     def note(self, log: Log) -> None:
-        """Note up to where the disk has a log, and the keys in front of that, unless it is noted already."""
+        """Note up to where the disk has a log, and the keys before that, unless it is noted already."""
         if log.durable.seq > log.noted_seq and not log.deleted:
             log.noted_seq = log.durable.seq
             keying = log.keys.hand_over(log.durable.seq, is_all=log.is_all_read)
@@ -82,7 +82,7 @@ class Engine:
                 log.keys.trim()
 
     async def forget_notes(self, stream: str, *, checkpoints: bool) -> None:
-        """Forget what is noted of a stream whose records change or go: not even its file has it then."""
+        """Drop the notes of a stream whose records change or go, from the notes file too."""
         self.notes.drop(stream, checkpoints=checkpoints)
         await self.notes.write_out()
 

@@ -42,7 +42,7 @@ async def fork(
                 raise Exists(f"there is a stream {child} already: nothing was forked")
             log = open_logs.add_new(child, origin)
             log.lineage = forked_lineage(source.lineage, parent, at_seq)
-            # Accepted before anybody else can find it without a record.
+            # Accepted before another task can find the stream without a record.
             batch = engine.committer.append(log, records, at_us=at_us, durable=True, key=None)
         if batch is not None:
             await batch.wait()

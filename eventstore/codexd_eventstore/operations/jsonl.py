@@ -163,7 +163,7 @@ class JsonlStore:
                 return records
             first = (
                 last - (last - first) // 2
-            )  # They are too long for one page: the newer half of them.
+            )  # They are too long for one page: take the newer half.
 
     def subscribe(self, stream: str, *, after: int = 0) -> AbstractContextManager[Subscription]:
         """Follow a stream from a position for as long as the context lasts."""
@@ -179,7 +179,7 @@ class JsonlStore:
         return await read_piece(self._open_logs, self._fs, log, after)
 
     async def head(self, stream: str) -> Head:
-        """Open the stream, repair a torn tail, and say where it stands."""
+        """Open the stream, repair a torn tail, and return its head."""
         log = await self._open_logs.open(stream)
         parent = None if log.origin is None else log.origin.stream
         return Head(stream, log.version, log.archived, parent, log.base, log.path, log.repaired)
@@ -205,7 +205,7 @@ class JsonlStore:
         return await rewrite.scrub(self._engine, stream, edit, at_us=at_us)
 
     async def salvage(self, stream: str, *, at_us: int) -> Rewritten:
-        """Make a damaged log readable: `log.lost` records stand for what is broken."""
+        """Make a damaged log readable: `log.lost` records replace what is broken."""
         return await salvage.salvage(self._engine, stream, at_us=at_us)
 
     async def delete(self, stream: str, *, detach_children: bool = False) -> frozenset[str]:
@@ -338,7 +338,7 @@ class JsonlStore:
             try:
                 await self._engine.committer.settle(log)
             except StoreFailed:
-                continue  # whoever appended was told
+                continue  # the append has raised it
         for log in self._open_logs.all():
             self._engine.note(log)
         self._engine.drafts.release()

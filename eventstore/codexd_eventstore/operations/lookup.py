@@ -105,7 +105,7 @@ def check_snapshot(stream: str, taken: Snapshot, version: int) -> None:
 
 
 async def _crc_at(engine: Engine, log: Log, seq: int) -> int:
-    """The checksum of a record; 0 in front of the first."""
+    """The checksum of a record; 0 before the first."""
     if seq == 0:
         return 0
     return crc_of((await read_range(engine.open_logs, engine.fs, log, seq, seq))[0].line)

@@ -1,8 +1,8 @@
-"""Packing a stream into one file that can be carried to another store: bytes as they stand, nothing interpreted.
+"""Packing a stream into one file for another store: the bytes of the logs, not interpreted.
 
-Law: a package has of an ancestor only what its fork shares with it, so what the ancestor did later does not
-travel with the fork. (Where a fork left in front of its parent's own records, the parent's first append comes
-along: it says where the parent came from.) The file is there under its name only when it is whole.
+Law: a package has only the records of an ancestor that the fork shares, so the ancestor's later records are not
+packed. (For a fork before its parent's own records, the parent's first append is packed too: it says where the
+parent was forked.) The file is there under its name only when it is whole.
 """
 
 from __future__ import annotations

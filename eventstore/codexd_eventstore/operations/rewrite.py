@@ -1,8 +1,7 @@
-"""Writing a log anew: a whole new file beside the old one, which takes its name in one step.
+"""Rewriting a log: a whole new file beside the old one, which takes its name in one step.
 
-Law: after a crash at any point a log is either what it was or what it was to become. Numbers never change, so
-whoever follows it goes on at its position; a fork's link holds, because the new file's preface names the
-checksums at which forks have left.
+Law: after a crash at any point a log is either the old or the new one. Numbers never change, so followers go on
+at their positions; a fork's link holds, because the new file's preface names the checksums at the fork points.
 """
 
 from __future__ import annotations
@@ -28,9 +27,9 @@ WRITE_BYTES: Final = 1024 * 1024
 
 @asynccontextmanager
 async def standstill(engine: Engine, stream: str) -> AsyncIterator[Log]:
-    """Hold a stream still: all of it is on disk, its file is closed, and who asks for it waits.
+    """Hold a stream still: all of it is on disk, its file is closed, and other tasks wait for it.
 
-    It is opened anew, by whoever needs it next, when this ends.
+    After this, the next task that needs the stream opens it again.
     """
     async with engine.forks.stillness(stream), engine.open_logs.gate(stream):
         log = await engine.open_logs.open_gated(stream)
@@ -85,7 +84,7 @@ def _scrub(
 
 
 class _Edits:
-    """The lines of a log after they were edited, chained anew from the first that differs."""
+    """The lines of a log after the edits, with new checksums from the first line that differs."""
 
     def __init__(
         self, walk: Walk, edit: Callable[[Record], bytes | None], writers: Writers | None
@@ -96,7 +95,7 @@ class _Edits:
         self.changed = 0
 
     def lines(self) -> Iterator[bytes]:
-        """All of them, in order."""
+        """All lines, in order."""
         chain: int | None = None
         for records in self._walk.pieces():
             for record in records:

@@ -1,4 +1,4 @@
-"""Making a damaged log readable again: a new generation with what stands, and a record for each that is lost.
+"""Making a damaged log readable again: a new generation with the intact records, and a record for each lost one.
 
 Law: the damaged file is kept beside the log before anything is changed. Every number that was ever acknowledged
 stays taken, by its record or by a `log.lost` one.
@@ -75,7 +75,7 @@ async def _silence(engine: Engine, stream: str) -> AsyncIterator[None]:
             try:
                 await engine.committer.settle(log)
             except StoreFailed:
-                log.unsynced = False  # who appended was told; what is in the file counts
+                log.unsynced = False  # the append has raised it; what is in the file counts
             engine.committer.release(log)
         yield
 
@@ -234,7 +234,7 @@ class _Mending:
         return None
 
     def _first_at_us(self, plan: list[Part]) -> int:
-        """No later than the first record that stands: time never runs back in a log."""
+        """No later than the first intact record: time never runs back in a log."""
         for part in plan:
             if not isinstance(part, Lost):
                 return min(self._at_us, _at_us(next(self._standing(part))))

@@ -1,7 +1,7 @@
 """Removing blobs that no log names: found by reading everything that may name one.
 
-Law: a blob goes only when nothing that is kept names it, nor anything that may still come: one that this process
-put within `BLOB_GRACE_SECONDS`, or is putting, stays. Any file that cannot be read keeps all of them.
+Law: a blob is removed only when nothing names it, and no append that may still come: a blob that this process put
+within `BLOB_GRACE_SECONDS`, or is putting, stays. If any file cannot be read, no blob is removed.
 """
 
 from __future__ import annotations

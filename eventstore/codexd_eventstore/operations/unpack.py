@@ -1,11 +1,11 @@
-"""Unpacking: what came from elsewhere is checked whole before anybody can see any of it.
+"""Unpacking: a package is checked whole before any of it can be seen.
 
-Law: nothing that is here is changed, except that a log which is just the beginning of the one that came goes on
-as that does. Blobs first, then logs, the oldest ancestor first: what is named is always there.
+Law: no log of the store is changed, except that a log which is a prefix of the package's log is extended. Blobs
+first, then logs, the oldest ancestor first: what is named is always there.
 
-A stream that is here already must be the same one: the checksums are chained, so it is where both have the same
-one at the last record that the shorter of them has (a scrubbed log also knows those that it had). Otherwise
-nothing is unpacked. Ancestors that were not here come into the archive: nobody asked for them by themselves.
+A stream that is here already must be the same one. The checksums are chained, so this is checked by the checksum of
+the last record of the shorter log (a scrubbed log also knows its earlier checksums). Otherwise nothing is unpacked.
+Ancestors that were not here are archived: they were not asked for themselves.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ class _Unpacking:
         self._starts[log.stream] = walk.start
 
     def _check_link(self, log: PackedLog) -> None:
-        """Whether what a log was forked from came with it, as it was then."""
+        """Check that the package has the parent of a fork, as it was at the fork."""
         seen: set[str] = set()
         origin = self._starts[log.stream].origin
         packed = {one.stream: one for one in self._package.logs}
@@ -173,7 +173,7 @@ class _Unpacking:
             raise Refused(f"{log.stream} in it does not follow on {link.stream} in it")
 
     async def _take_in(self) -> Unpacked:
-        """Blobs, then logs; every stream stands still until all of them are there."""
+        """Blobs, then logs; every stream is held still until all are there."""
         done: dict[str, list[str]] = {ADDED: [], EXTENDED: [], KEPT: []}
         version = 0
         async with AsyncExitStack() as stack:
@@ -232,9 +232,9 @@ class _Unpacking:
         )
 
     def _begins_with(self, log: PackedLog, path: str) -> bool:
-        """Whether a log of the package begins with all bytes of the one that is here.
+        """Whether a log of the package begins with all bytes of the store's log.
 
-        The checksums are for accidents: whoever wants to can make other records end in the same one.
+        Checksums do not prove it: other records with the same checksum can be made on purpose.
         """
         here, place = self._fs.open_to_read(path), 0
         try:

@@ -12,7 +12,7 @@ class _Read(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 
 
 class AskedByCodexd(_Read, frozen=True, kw_only=True):
-    """What codexd says beside what the original asks."""
+    """codexd's additional members of Codex's approval request."""
 
     approval_id: str
     action_hash: str
@@ -45,7 +45,7 @@ class ApprovalRequest(_Read, frozen=True, kw_only=True):
 
     @property
     def model_says(self) -> str | None:
-        """The model's reason: what nobody says to be the daemon's is taken for that."""
+        """The model's reason: also a reason that is not marked as the daemon's."""
         return self.reason if self.codexd is None else self.codexd.model_says
 
     @property

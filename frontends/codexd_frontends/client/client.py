@@ -46,7 +46,7 @@ LINE_BYTES_MAX = 1 << 30
 T = TypeVar("T")
 
 Params = Mapping[str, object]
-Heard = Callable[[Message], bool]  # whether it was for whoever hears it
+Heard = Callable[[Message], bool]  # returns whether the message was for this receiver
 
 
 class Daemon:
@@ -58,7 +58,7 @@ class Daemon:
         self._lines = Lines(LINE_BYTES_MAX)
         self._arrived: collections.deque[Message] = collections.deque()
         self._answers: dict[RequestId, Message] = {}
-        self._unwanted: set[RequestId] = set()  # asked, and nobody waits for the answer
+        self._unwanted: set[RequestId] = set()  # requests whose answers are ignored
         self.when_slow: Callable[[], None] | None = None  # called once in a call that takes long
         self.slow_seconds = SLOW_SECONDS
 
@@ -67,8 +67,8 @@ class Daemon:
         """Connect to the daemon that listens at `path`.
 
         Raises:
-            Unreachable: nobody listens there.
-            Forbidden: the socket, or who listens there, is another user's.
+            Unreachable: no process listens there.
+            Forbidden: the socket, or the process that listens there, is another user's.
             ConnectionCut: the daemon closed the connection, or did not answer.
         """
         daemon = cls(open_socket(path))
@@ -163,7 +163,7 @@ class Daemon:
         return message
 
     def post(self, method: str, params: Params) -> None:
-        """Ask, and do not wait: what comes of it is seen in notifications. Raises: ConnectionCut."""
+        """Send a request and do not wait: its result is seen in notifications. Raises: ConnectionCut."""
         request_id = next(self._ids)
         self._unwanted.add(request_id)
         self._send({"id": request_id, "method": method, "params": params})

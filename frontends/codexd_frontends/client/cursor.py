@@ -22,7 +22,7 @@ class Cursor(msgspec.Struct, frozen=True):
     items: Mapping[str, int] = _NOTHING
 
     def past(self, message: Message) -> Cursor:
-        """The cursor behind a notification of this thread."""
+        """The cursor after a notification of this thread."""
         return Cursor(seq=max(self.seq, message.seq or 0), items=self._items_past(message))
 
     def _items_past(self, message: Message) -> Mapping[str, int]:

@@ -34,7 +34,7 @@ _REASON_EXITS = {"invalid_config": BAD_CONFIG, "disk_full": TRY_AGAIN, "storage_
 
 
 class CommandError(Exception):
-    """Something that the person has to be told, and that ends the command."""
+    """An error that is shown to the person, and that ends the command."""
 
     exit: Exit = FAILED
 

@@ -32,7 +32,7 @@ class Followed:
         self.cursor = Cursor()
 
     def attach(self, daemon: Daemon) -> Message:
-        """Attach, or attach again behind what was seen. Raises: Refused, ConnectionCut."""
+        """Attach, or attach again at the cursor. Raises: Refused, ConnectionCut."""
         params: dict[str, object] = {"threadId": self.thread_id, "excludeTurns": True}
         if self.cursor.seq:
             params["after"] = self.cursor.as_params()
@@ -42,7 +42,7 @@ class Followed:
         return message
 
     def take(self, message: Message) -> bool:
-        """Whether a message is about this thread; if so, the cursor is behind it now."""
+        """Whether a message is about this thread; if so, the cursor moves after it."""
         note = msgspec.json.decode(message.params, type=ThreadNote | None)
         if note is None or note.thread_id != self.thread_id:
             return False
@@ -64,7 +64,7 @@ class Past(NamedTuple):
 
 
 def past_turns(daemon: Daemon, thread_id: str, limit: int, *, before: str | None = None) -> Past:
-    """The last `limit` turns; `before`: up to the place that `attach` was told."""
+    """The last `limit` turns; `before`: up to the cursor that `attach` got."""
     turns: list[Raw] = []
     cursor = before
     while len(turns) < limit:
@@ -78,7 +78,7 @@ def past_turns(daemon: Daemon, thread_id: str, limit: int, *, before: str | None
 
 
 def all_turns(daemon: Daemon, thread_id: str) -> Iterator[Raw]:
-    """Every turn with its items, the oldest first; no more of them at a time than a page has."""
+    """Every turn with its items, the oldest first; a page at a time is in memory."""
     cursor: str | None = None
     while True:
         page = _turns_page(daemon, thread_id, cursor, "asc")
@@ -89,7 +89,7 @@ def all_turns(daemon: Daemon, thread_id: str) -> Iterator[Raw]:
 
 
 def all_records(daemon: Daemon, thread_id: str) -> Iterator[Raw]:
-    """Every record of the log as it stands there, the first one first."""
+    """Every record as it is in the log, the oldest first."""
     after: int | None = 0
     while after is not None:
         params = {"threadId": thread_id, "after": after, "limit": RECORD_PAGE}

@@ -17,7 +17,7 @@ RequestId = int | str
 
 
 class ErrorData(msgspec.Struct, frozen=True):
-    """What a program can tell an error by."""
+    """What a program can recognise an error by."""
 
     code: str | None = None
 
@@ -138,7 +138,7 @@ class Item(_Read, frozen=True, kw_only=True):
 
     @property
     def shell_line(self) -> str:
-        """The command as the model wrote it, where the daemon tells; else with the shell around it."""
+        """The command as the model wrote it, where the daemon sends that; else with the shell around it."""
         if len(self.command_actions) == 1 and self.command_actions[0].command:
             return self.command_actions[0].command
         return self.command
@@ -164,7 +164,7 @@ class _Kind(_Read, frozen=True, kw_only=True):
 
 
 def read_item(raw: Raw) -> Item:
-    """An item; of one whose members are not what they are here, only the kind and the id."""
+    """An item; only its kind and id where its members have other types than here."""
     try:
         return msgspec.json.decode(raw, type=Item)
     except msgspec.ValidationError:
@@ -195,7 +195,7 @@ class Turn(_Read, frozen=True, kw_only=True):
 
 
 class ThreadStatus(_Read, frozen=True, kw_only=True):
-    """Whether a thread runs, and whether it waits for somebody."""
+    """Whether a thread runs, and whether it waits for a person."""
 
     type: str = "notLoaded"
     active_flags: tuple[str, ...] = ()
@@ -243,7 +243,7 @@ class ThreadAnswer(_Read, frozen=True, kw_only=True):
     thread: Thread
     model: str = ""
     model_provider: str = ""
-    seq: int = 0  # notifications go on behind this place of the log
+    seq: int = 0  # notifications continue after this event
     turns_backwards_cursor: str | None = None  # thread/turns/list from here on agrees with `seq`
 
 
@@ -329,7 +329,7 @@ class PlanNote(_Read, frozen=True, kw_only=True):
 
 
 class ResolvedNote(_Read, frozen=True, kw_only=True):
-    """serverRequest/resolved: somebody answered, or nobody needs to any more."""
+    """serverRequest/resolved: a request was answered, or needs no answer any more."""
 
     thread_id: str
     request_id: RequestId

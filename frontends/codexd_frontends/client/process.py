@@ -30,7 +30,7 @@ def wait_gone(pid: int, seconds: float) -> bool:
         except ProcessLookupError:
             return True
         try:
-            # Readable as soon as it has ended, also while nobody has waited for it.
+            # Readable as soon as it has ended, also before it is reaped.
             return bool(select.select([descriptor], [], [], seconds)[0])
         finally:
             os.close(descriptor)

@@ -17,7 +17,7 @@ from codexd.protocol.display.visible import (
 )
 from codexd_frontends.screen.style import MARKS
 
-# A name, a path, a reason: more than a few rows of a terminal push away what stands above.
+# A name, a path, a reason: more than a few rows of a terminal push away the lines above.
 LINE_CHARACTERS_MAX = 1000
 # Why the daemon refuses something: a sentence, or a few.
 MESSAGE_CHARACTERS_MAX = 4000

@@ -1,7 +1,7 @@
 """Images that go with a prompt: from words on a command line, or paths on a typed line, to parts of an input.
 
-The daemon reads the files, on this same machine; here it is only looked whether there is something to read, since
-whoever mistyped a name wants to know it before anything is sent.
+The daemon reads the files, on the same machine; here only their existence is checked, so that a mistyped name is
+reported before anything is sent.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from codexd_frontends.screen.drawn import one_line
 
 Part = dict[str, str]
 
-# How the images begin that models read: PNG, JPEG, GIF, and (behind its size) WebP.
+# The first bytes of images that models read: PNG, JPEG, GIF, and (after its size) WebP.
 _BEGINNINGS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")
 _HEAD_BYTES = 12
 # What a path must end in for a line of nothing but paths to be taken for images.
@@ -57,12 +57,12 @@ def pasted_images(line: str) -> list[str]:
 
 
 def input_of(images: Sequence[Part], text: str) -> list[Part]:
-    """An input as it is sent: the images, and what is said of them."""
+    """An input as it is sent: the images, and then the text."""
     return [*images, {"type": "text", "text": text}]
 
 
 def _split(word: str) -> list[str]:
-    """The files of a word; one that is there by its whole name may have commas in it."""
+    """The files of a word, split at commas unless the whole word is a file."""
     if os.path.exists(os.path.expanduser(word)):
         return [word]
     return [path for path in word.split(",") if path]

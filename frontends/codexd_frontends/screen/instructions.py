@@ -1,4 +1,4 @@
-"""What a thread's model is told before anybody speaks, as its log has it: for `show --instructions`. Pure."""
+"""The base instructions and context of a thread, from its log: for `show --instructions`. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _Source(msgspec.Struct, frozen=True):
 
 
 class _Data(msgspec.Struct, frozen=True):
-    """The members of the three kinds of records that tell."""
+    """The members of the three kinds of records with instructions or context."""
 
     instructions: str | None = None  # thread.started, turn.started
     category: str = ""  # context.added, from here

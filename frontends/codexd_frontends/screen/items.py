@@ -46,7 +46,7 @@ def output_lines(lines: list[str], style: Style) -> list[str]:
 
 
 def command_end_line(item: Item, style: Style) -> str:
-    """How a command ended; of one that was cut off nobody knows how long it took, and 0 is said."""
+    """How a command ended; the duration of a command that was cut off is not known, and sent as 0."""
     took = f" · {seconds(item.duration_ms)}" if item.duration_ms else ""
     if item.status == "declined":
         return style.yellow("  declined")
@@ -143,6 +143,6 @@ def seconds(milliseconds: int) -> str:
 
 
 def marked(mark: str, lines: list[str]) -> list[str]:
-    """Lines of which the first has a mark, and none of the others begins where the mark stands."""
+    """Lines with a mark before the first; the others are indented by its width."""
     first, *more = lines[:-1] if len(lines) > 1 and not lines[-1] else lines
     return [mark + first, *(" " * max(len(mark), 2) + line for line in more)]

@@ -12,7 +12,7 @@ from msgspec.structs import astuple
 from codexd.protocol.usage import ThreadTokenUsage, TokenUsageBreakdown
 
 _UNITS = ((1000, "K"), (1000**2, "M"), (1000**3, "G"))
-# Below a dollar the cents are not enough to tell one turn from another.
+# Below a dollar the cents are not enough to distinguish turns.
 _FINE_BELOW_USD = 1.0
 
 
@@ -47,7 +47,7 @@ def _with_point(digits: int, decimals: int) -> str:
 
 
 def money(dollars: float | None) -> str:
-    """US dollars; a dash where nobody knows."""
+    """US dollars; a dash where not known."""
     if dollars is None:
         return "-"
     return f"${dollars:,.4f}" if dollars < _FINE_BELOW_USD else f"${dollars:,.2f}"

@@ -1,8 +1,8 @@
-"""A question as it is drawn: whose words are whose, and the command last, never so long that it scrolls away. Pure.
+"""An approval question as it is drawn: the command comes last, and never so long that it scrolls away. Pure.
 
-Above the command stand the daemon's own reason, what the model says (one line, bounded, and said to be the
-model's), and the folder. Of a command that needs more rows than there are, the head and the tail are drawn,
-and between them how much is left out; `whole_lines` draws all of it.
+Above the command are the daemon's own reason, the model's reason (one bounded line, marked as the model's), and
+the folder. Of a command that needs more rows than there are, the head and the tail are drawn, and between them
+how much is left out; `whole_lines` draws all of it.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _fitted(drawn: str, room: Room, rows_max: int, style: Style) -> list[str]:
             return _marked(lines, style)
     head_rows = (rows_max - 1) // 2
     tail_rows = rows_max - 1 - head_rows
-    # No row holds more characters than it has columns, but for marks, which stand on one.
+    # No row has more characters than columns, except combining marks, which take no column.
     head = _wrapped(drawn[: head_rows * columns], columns)[:head_rows]
     tail = _wrapped(drawn[-tail_rows * columns :], columns)[-tail_rows:]
     left_out = len(drawn) - sum(len(row) for row in (*head, *tail))

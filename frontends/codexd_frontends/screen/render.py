@@ -102,7 +102,7 @@ class TerminalScreen:
         self._final: TurnTrouble | None = None  # an error that nothing has shown yet
 
     def hide_own(self, client_id: str) -> None:
-        """Do not show the user message that goes by this id: whoever typed it has it on the screen."""
+        """Do not show the user message with this id: it was typed here, and is on the screen."""
         self._own.add(client_id)
 
     def line_ended(self) -> None:
@@ -281,7 +281,7 @@ class TerminalScreen:
 
     def _note_error(self, message: Message) -> list[Piece]:
         note = _read(message, ErrorNote)
-        # The one that is final comes again with the end of the turn, and that is where history has it.
+        # A final error comes again with the end of the turn, where the history has it too.
         if not note.will_retry:
             self._final = note.error
             return []

@@ -1,4 +1,4 @@
-"""What is said of turns that were taken back or brought back. Pure."""
+"""The lines about turns that were reverted or restored. Pure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def turns_of(count: int) -> str:
 
 
 def reverted_line(note: RevertedNote) -> str:
-    """What a screen says where it happened: what stands above it stays there."""
+    """The line at the place of the revert: the lines above it stay."""
     turns = turns_of(note.turns)
     if note.before_turn_id is None:
         verb = "stands" if note.turns == 1 else "stand"

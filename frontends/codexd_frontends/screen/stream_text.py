@@ -1,4 +1,4 @@
-"""Text that arrives in pieces: which part of a piece is new, told by its offset. Pure."""
+"""Text that arrives in pieces: which part of a piece is new, by its offset. Pure."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from codexd_frontends.screen.drawn import GrowingProse
 
 
 def unseen(delta: str, offset: int | None, have: int) -> tuple[str, int]:
-    """The part of `delta` that is not here yet, and how many bytes are here with it.
+    """The part of `delta` that is new, and how many bytes of the text are here with it.
 
-    `offset` is where the delta ends, in bytes of the whole text; None: right behind what is here. Of a
-    delta behind a gap nothing is taken: the whole text comes when the item completes.
+    `offset` is the end of the delta, in bytes of the whole text; None: right after the text so far. A delta
+    after a gap is ignored: the whole text comes when the item completes.
     """
     encoded = delta.encode()
     if offset is None:
@@ -44,16 +44,16 @@ class GrowingText:
         return new
 
 
-# A terminal is not a pager: the first lines say what a command does, the last ones how it ended.
+# A terminal is not a pager: the first lines show what a command does, the last lines how it ended.
 HEAD_LINES = 8
 TAIL_LINES = 4
 LINE_CHARS_MAX = 400
 
 
 class GrowingOutput:
-    """A command's output, of which the first lines are shown at once and the last ones at the end.
+    """A command's output: its first lines are shown at once, and its last lines at the end.
 
-    However the output is cut into deltas, the same lines come out.
+    The lines do not depend on how the output is split into deltas.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The index's own process, as the daemon sees it: started, listened to, and never left behind."""
+"""The index's own process, as the daemon sees it: started, read from, and ended with the daemon."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import trio
 from codexd.index.build.reconcile import Progress
 from codexd.machine.python_child import plain_environment, python_command
 
-# Exit codes: the file is no use and has to be made anew; it cannot be written just now.
+# Exit codes: the file is useless and has to be rebuilt; it cannot be written just now.
 BROKEN: Final = 3
 UNWRITABLE: Final = 4
 

@@ -1,7 +1,7 @@
-"""Records -> what can be searched for: one text for each thing that a screen shows, with where it stands.
+"""Records -> documents for the search: one text for each item that a screen shows, with its position.
 
-Pure. The law: a document is what `projections.screen` makes an item of, so nothing is found that is nowhere to be
-seen; a prompt counts from when it was queued.
+Pure. The law: a document is a text that screens show as an item, so every hit can be seen; a prompt counts from when
+it was queued.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ from codexd.core.values.items import (
 )
 from codexd.core.values.provider_items import MessageItem, ReasoningItem, read_item
 
-# The order is how telling a hit is: a thread's snippet is of the first kind that has one.
+# Ordered by the value of a hit: a thread's snippet is of the first kind that has one.
 KINDS: Final = ("name", "prompt", "answer", "path", "command", "reasoning", "output")
 NAME, PROMPT, ANSWER, PATH, COMMAND, REASONING, OUTPUT = range(len(KINDS))
-# Where a turn begins: stands among the documents and has no text, so that nobody finds it by words.
+# The beginning of a turn: a document without a text, so that no search finds it.
 TURN: Final = len(KINDS)
 
-# Longer texts are found by their beginning: a build log's end is rarely what somebody remembers of a thread,
-# and the index is to stay smaller than the logs.
+# Longer texts are found by their beginning only, so that the index stays smaller than the logs: people rarely
+# search for the end of a build log.
 DOCUMENT_CHARS_MAX: Final = 64 * 1024
-# The same of an output, of which there are many and long ones; this many bytes of its blob are read for it.
+# The same for an output, since many are long; this many bytes of its blob are read for it.
 OUTPUT_CHARS_MAX: Final = 16 * 1024
 
 TELLING: Final = frozenset(
@@ -72,11 +72,11 @@ class Document(msgspec.Struct, frozen=True, gc=False):
     turn: str | None
     item: str | None
     text: str
-    blob: str | None = None  # more of the text stands there
+    blob: str | None = None  # has more of the text
 
 
 class Withdrawn(msgspec.Struct, frozen=True, gc=False):
-    """What had been said of an item is not shown any more."""
+    """The earlier text of an item is not shown any more."""
 
     item: str
 
@@ -100,7 +100,7 @@ def documents_in(recorded: Recorded) -> list[Document | Withdrawn]:
             text = "\n".join((*event.summary, *event.content)) or event.text
             return [] if kind is None else _one(recorded, kind, event.item_id, text)
         case ApprovalRequested() | ToolStarted():
-            # One that was asked for stands here twice; whoever searches is shown it once.
+            # An action that needed approval has two documents; a search shows it once.
             row = kind_of(event.action)
             if row.found_as is None:
                 return []

@@ -30,9 +30,9 @@ def decoded(record: Record) -> Recorded:
 def inherited(
     logs: LogReader, parent: str, seq: int, known: Callable[[str, int], Summary | None]
 ) -> Summary:
-    """The summary of a stream up to a record, at which another was forked from it.
+    """The summary of a stream up to a record, at which another stream was forked from it.
 
-    `known(stream, seq)` is a stream's summary there, where somebody has it.
+    `known(stream, seq)` is a stream's summary at a record, where it is known.
 
     Raises:
         Unreadable: an ancestor is gone, or does not read back so far.

@@ -1,6 +1,6 @@
-"""Comparing the index with the folders, and taking in whatever differs, what changed last first. Touches the disk.
+"""Comparing the index with the folders, and indexing the logs that differ, newest change first. Touches the disk.
 
-Memory is bounded: which logs there are stands in a table of SQLite's own temporary file, not in a list.
+Memory is bounded: the list of logs is a table in SQLite's own temporary file.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ log = logging.getLogger(__name__)
 
 # Rows that are looked at together.
 ROWS_AT_ONCE: Final = 1000
-# The first threads of a rebuild are committed in small portions: somebody looks at the first page of a list.
+# The first threads of a rebuild are committed in small portions, for the first page of a list.
 FIRST_THREADS: Final = 200
 FIRST_PORTION: Final = 50
-# And the others in larger ones, after which people are told how far it is.
+# The others are committed in larger portions; the progress is reported after each.
 PORTION: Final = 400
 # A log that takes a second or more by itself: a list without it is better than none.
 LARGE_BYTES: Final = 32 * 1024 * 1024
@@ -83,7 +83,7 @@ class Differences:
         self.count, self.size = int(count), int(size or 0)
 
     def changed(self) -> Iterator[str]:
-        """The streams that differ: the one that changed last first, and large ones behind all others."""
+        """The streams that differ: the newest change first, and large logs after all others."""
         last = 0
         while True:
             rows = self._connection.execute(
@@ -96,7 +96,7 @@ class Differences:
             last = rows[-1][0]
 
     def gone(self) -> list[str]:
-        """The threads whose logs are not there any more."""
+        """The threads whose logs are gone."""
         query = "SELECT id FROM thread WHERE id NOT IN (SELECT id FROM temp.found)"
         return [row[0] for row in self._connection.execute(query)]
 
@@ -164,7 +164,7 @@ def _take_all(
 def take_or_complain(
     writer: Writer, stream: str, *, anew: bool = False, bytes_max: int | None = None
 ) -> None:
-    """Take a thread in; one that cannot be read holds up no other. Raises: sqlite3.Error."""
+    """Index a thread; a log that cannot be read is reported and delays no other. Raises: sqlite3.Error."""
     try:
         writer.take(stream, anew=anew, bytes_max=bytes_max)
     except OSError as error:

@@ -28,12 +28,12 @@ class Known(msgspec.Struct):
     path: str = ""
     size: int = -1
     mtime: int = -1
-    place: int = 0  # in the file, behind the last record that was taken in
+    place: int = 0  # byte offset in the file, after the last indexed record
     seq: int = 0
     crc: int = -1
     named: int = 0  # the number of the document that holds its present name
     damage: str | None = None
-    base: int = 0  # the record in front of its own first: where it was forked
+    base: int = 0  # the record before its own first record: where it was forked
     summary: Summary = msgspec.field(default_factory=Summary)
     parent: str | None = None  # that it was forked from
     void: bool = False  # nothing of it counts any more
@@ -95,7 +95,7 @@ def values_of(known: Known) -> tuple[object, ...]:
 
 
 def made_ms(stream: str) -> int:
-    """When a stream was made, by its name; Unix ms. 0 for a name that does not tell."""
+    """When a stream was made, by its name; Unix ms. 0 for a name without a time."""
     try:
         return uuid.UUID(stream).int >> 80
     except ValueError:

@@ -1,7 +1,7 @@
-"""Logs that others put in, change or take away, as the system tells. I/O.
+"""Logs that other programs add, change or remove, as the system reports. I/O.
 
-What this process writes is told by the store, and is passed over here. Folders are watched one by one and not as
-a tree: to find the folders in a tree, the library would look at every log.
+The store reports what this process writes, so that is ignored here. Folders are watched one by one and not as a
+tree: to find the folders in a tree, the library would look at every log.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import trio
 from codexd.machine.paths import make_folders
 from codexd_eventstore.log.file_reader import LogFiles, stream_of
 
-# How often the library's thread looks whether anything has come, for as long as the daemon lives: nobody waits
-# for what others do to the files, and an idle machine is not to be woken for it more often.
+# How often the library's thread wakes up, for as long as the daemon lives: changes by others are not urgent, and an
+# idle machine should not be woken more often.
 STEP_MS: Final = 1000
-# Changes that come together are told together, but not later than this.
+# Changes that come together are reported together, but not later than this.
 TOGETHER_MS: Final = 1000
 
 
@@ -51,7 +51,7 @@ async def _watch(
     tell: Callable[[Iterable[str]], None],
     begun: Callable[[], None],
 ) -> None:
-    """Watch these folders until there is a new one in them, or one of them is gone."""
+    """Watch these folders until a folder is added or removed."""
     from watchfiles import Change, awatch
 
     known, stop = set(folders), trio.Event()
@@ -96,7 +96,7 @@ def _stopping(stop: trio.Event) -> Iterator[None]:
 
 
 def _streams(path: str) -> Iterator[str]:
-    """The stream whose file it is; of a folder, those of all files in it: it may have come with them."""
+    """The stream of a log file; for a folder the streams of all files in it: it may have been moved here with files."""
     stream = stream_of(path)
     if stream is not None:
         yield stream

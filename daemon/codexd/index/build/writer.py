@@ -1,8 +1,8 @@
-"""Taking logs into the index: a thread's rows and its checkpoint move in one transaction. Touches the disk.
+"""Indexing logs: a thread's rows and its checkpoint change in one transaction. Touches the disk.
 
-Law: whoever writes says which checkpoint (seq, crc) it went on from; if the row has another one by then, another
-process was faster, and nothing of this is written. A log that does not agree with its checkpoint is taken in
-anew, under a new number; the old number's documents are doomed, found by nobody, and swept in small portions.
+Law: a write names the checkpoint (seq, crc) that it started from; if the row has another checkpoint by then, another
+process was faster, and nothing is written. A log that does not agree with its checkpoint is indexed again, under a
+new number; the old number's documents are `doomed`: never found, and deleted in small portions.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ SWEPT_MAX: Final = 1000
 
 # Of the system, not of a file: these pass, and no log is damaged.
 PASSING_ERRNOS: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR})
-# What folds raise of records that are whole and make no sense where they stand.
+# What folds raise for whole records that are invalid in their place.
 _NOT_FOLLOWED: Final = (
     ValueError,
     TypeError,
@@ -87,13 +87,13 @@ class Writer:
         self._since = time.monotonic()
         self._pending: dict[str, Known] = {}
         self.records = 0  # read so far
-        self.damaged: dict[str, str] = {}  # what was found, for people to be told
-        self.orphaned: set[str] = set()  # forks of rewritten logs: to be taken in anew
+        self.damaged: dict[str, str] = {}  # streams with their damage, to be reported
+        self.orphaned: set[str] = set()  # forks of rewritten logs: to be indexed again
 
     def take(self, stream: str, *, bytes_max: int | None = None, anew: bool = False) -> Taken:
-        """Bring a thread up to its log; "large" where more than so many bytes would have to be read.
+        """Index a thread up to its log's end; "large" where more than so many bytes would have to be read.
 
-        `anew`: what the index has of it is void, for a reason that its own log does not show.
+        `anew`: the thread's rows are void, for a reason that is not in its own log.
 
         Raises:
             sqlite3.Error, OSError: nothing of the present batch was written.
@@ -123,7 +123,7 @@ class Writer:
             with self._logs.opened(found) as opened:
                 return self._take(found, known, opened, bytes_max)
         except FileNotFoundError:
-            return "gone"  # It was moved or removed since: whoever did that says so.
+            return "gone"  # It was moved or removed since; that change is reported separately.
         except OSError as error:
             if error.errno in PASSING_ERRNOS:
                 raise
@@ -143,7 +143,7 @@ class Writer:
             known.summary = SUMMARIES.decode(row[12])
         except (msgspec.MsgspecError, UnicodeDecodeError):
             known.void = (
-                True  # It rotted, or another version wrote it and nobody raised the number.
+                True  # It is damaged, or was written by another version with the same number.
             )
         return known
 
@@ -205,7 +205,7 @@ class Writer:
             if anew:
                 self._begin(known, opened)
             self._go_on(found, known, opened)
-            # What did not grow and is not as it was may have been changed anywhere.
+            # A log that has changed and not grown may have changed anywhere.
             is_same_size = known.place == size == known.size
             rewritten = not anew and is_same_size and known.mtime != found.modified_us
             if (known.place < size or rewritten) and is_small:
@@ -238,7 +238,7 @@ class Writer:
             known.summary = inherited(self._logs, start.parent, known.base, self._summary_at)
 
     def _orphan(self, stream: str, *, void: bool) -> None:
-        """Its forks show what it said: they are taken in anew with it, or because it is there again."""
+        """Its forks show its records: they are indexed again when it changes, or when it is there again."""
         query = "SELECT id FROM thread WHERE parent=?" + ("" if void else " AND damage IS NOT NULL")
         self.orphaned.update(row[0] for row in self._connection.execute(query, (stream,)))
 

@@ -1,8 +1,8 @@
-"""Lists out of the index: which threads, in which order, from where on. Reads the disk.
+"""Lists from the index: which threads, in which order, from which cursor. Reads the disk.
 
-Law: the order is by (key, id), and a page begins strictly behind a pair of those, so threads that come or go
-meanwhile neither double nor hide another. What a list is asked for is one value, with the same meaning for rows of
-the index and for threads in memory (`Wanted.has`).
+Law: the order is by (key, id), and a page begins strictly after such a pair, so threads that come or go meanwhile
+neither repeat nor hide another. The filter of a list is one value, with the same meaning for rows of the index and
+for threads in memory (`Wanted.has`).
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 SortKey = Literal["created", "updated"]
 
-# Every thread of codexd comes from an app server: what the original calls its source.
+# Every thread of codexd comes from an app server: Codex calls this its source.
 SOURCE: Final = "appServer"
-# In front of and behind every id.
+# Before and after every id.
 FIRST_ID, LAST_ID = "", "~"
 # The first byte of a cursor: a new number when a cursor of before would mean something else.
 _CURSOR_VERSION: Final = 1
@@ -51,7 +51,7 @@ class Row(msgspec.Struct, frozen=True):
     damage: str | None = None  # why its log does not read to its end: what is known of it is above
 
     def place(self, key: SortKey) -> ListCursor:
-        """Where it stands."""
+        """Its position in the list."""
         summary = self.summary
         at_ms = summary.created_ms if key == "created" else summary.updated_ms
         return ListCursor(at_ms or made_ms(self.thread_id), self.thread_id)
@@ -67,11 +67,11 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     sources: tuple[str, ...] = ()  # of these kinds; none: all
     originators: tuple[str, ...] = ()  # made by these clients; none: all
     excluded: tuple[str, ...] = ()
-    meant: str = ""  # whose id begins so, or whose name it is
-    nobody: bool = False  # by a property that no thread of codexd has
+    meant: str = ""  # a prefix of its id, or its name
+    nobody: bool = False  # the filter asks for a property that no thread of codexd has
 
     def has(self, row: Row) -> bool:
-        """Whether a thread is shown; `archived` is for who knows where its log lies."""
+        """Whether a thread is shown; the caller checks `archived`."""
         settings, started = row.summary.settings, row.summary.started
         is_begun = settings is not None and started is not None
         if not (is_begun or row.damage) or row.summary.hidden or self.is_empty:
@@ -96,7 +96,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         return self.nobody or (bool(self.sources) and SOURCE not in self.sources)
 
     def print(self, key: SortKey) -> bytes:
-        """What tells a list from others."""
+        """A hash of the filter and the order."""
         return hashlib.sha256(msgspec.msgpack.encode((self, key))).digest()[:8]
 
     def where(self) -> tuple[str, list[object]]:
@@ -172,13 +172,13 @@ def count(connection: sqlite3.Connection, *, archived: bool = False) -> int:
 
 
 def damaged(connection: sqlite3.Connection, limit: int) -> list[tuple[str, str]]:
-    """Threads whose logs do not read to their ends, and why. Raises: sqlite3.Error."""
+    """Threads with damaged logs, and why. Raises: sqlite3.Error."""
     query = "SELECT id, damage FROM thread WHERE damage IS NOT NULL ORDER BY id DESC LIMIT ?"
     return list(connection.execute(query, (limit,)))
 
 
 def with_work(connection: sqlite3.Connection) -> list[str]:
-    """Threads whose logs end in the middle of a turn, or with inputs that wait, oldest first.
+    """Threads with logs that end in the middle of a turn, or with queued inputs, oldest first.
 
     Raises: sqlite3.Error.
     """

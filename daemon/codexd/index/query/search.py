@@ -1,7 +1,7 @@
-"""Searching the index: threads in a list's order, and in each of them the places where it was found. Reads the disk.
+"""Searching the index: threads in a list's order, each with its hits. Reads the disk.
 
-With FTS5 the full-text index says which documents are meant; without it every document is read and compared by the
-same rules, which takes longer and finds the same.
+With FTS5 the full-text index finds the documents; without it every document is read and compared by the same rules,
+which takes longer and finds the same.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from codexd.index.store.schema import (
 if TYPE_CHECKING:
     import sqlite3
 
-# Places shown of a thread: the rest is for who opens it.
+# Hits shown of a thread; the rest is in the thread itself.
 HITS_MAX: Final = 5
-# The newest ones that those are chosen from: a common word is in every document of a long thread.
+# The shown hits are chosen from so many of the newest: a common word is in every document of a long thread.
 HITS_LOOKED_AT_MAX: Final = 500
 
 
@@ -63,7 +63,7 @@ class Occurrence(msgspec.Struct, frozen=True):
 
     @property
     def place(self) -> ListCursor:
-        """Where it stands among the thread's others."""
+        """Its position among the thread's hits."""
         return ListCursor(self.seq, f"{self.nth:08d}")
 
 
@@ -117,7 +117,7 @@ class _Search:
             self.tables = f"said AS document WHERE is_meant(document.text){condition}"
 
     def hits(self, no: int) -> tuple[Hit, ...]:
-        """The most telling places in a thread: by kind, and the newest first."""
+        """The best hits in a thread: by kind, and the newest first."""
         numbers = self._connection.execute(
             f"SELECT {self.number} FROM {self.tables} AND {self.number} BETWEEN ? AND ?"
             f" ORDER BY {self.number} DESC LIMIT ?",
@@ -129,7 +129,7 @@ class _Search:
         )
         chosen: dict[tuple[int, str], tuple[int, int, str | None, str | None]] = {}
         for row in rows:
-            # A command that was asked for and then ran stands there twice.
+            # A command that was approved and then ran has two documents.
             chosen.setdefault((row[1], row[3] or str(row[0])), row)
             if len(chosen) == HITS_MAX:
                 break
@@ -147,7 +147,7 @@ class _Search:
 def occurrences(
     connection: sqlite3.Connection, stream: str, term: str, start: ListCursor | None
 ) -> Iterator[Occurrence]:
-    """Where a text stands, whatever its case, in what was said in a thread, from the beginning on.
+    """The occurrences of a text in a thread's messages, in any case, oldest first.
 
     Raises:
         KeyError: the index has no such thread.
@@ -195,7 +195,7 @@ def _lineage(connection: sqlite3.Connection, stream: str) -> list[tuple[int, int
 
 
 def _turn_start(connection: sqlite3.Connection, no: int, number: int, turn: str) -> int | None:
-    """Where a document's turn begins: in front of an answer, behind a prompt that waited for it."""
+    """The record at which a document's turn begins: before an answer, after a prompt that waited for its turn."""
     first, last = documents_of(no)
     for condition, order in (("<=", "DESC"), (">", "ASC")):
         row = connection.execute(

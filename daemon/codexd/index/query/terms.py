@@ -1,10 +1,10 @@
-"""What a person types to search, and what it is found in: words, phrases, beginnings. Pure.
+"""A person's search term, matched against texts: words, phrases, prefixes. Pure.
 
     cache "exit code" foo_bar.py retr*
 
-All of them must be in one text. A word is what is between signs, as the full-text index sees it, so a path or
-`a::b` is a row of words that stand next to each other; in double quotes so is what has blanks. A star at the end
-asks for a beginning. Nothing that is typed is an operator of the index's own language.
+All words must be in one text. Words are separated by other signs, as in the full-text index, so a path or `a::b`
+is a phrase of adjacent words, as is a text in double quotes. A star at the end makes a prefix. No typed text is
+an operator of the index's own query language.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import msgspec
 # Somebody pasted a text where a few words were expected.
 TERM_CHARS_MAX: Final = 1000
 PHRASES_MAX: Final = 32
-# A snippet is a line of a list; this much stands in front of what was found.
+# A snippet is a line of a list; it has this much text before the match.
 SNIPPET_CHARS: Final = 160
 SNIPPET_LEAD: Final = 40
 
@@ -32,7 +32,7 @@ class InvalidTerm(ValueError):
 
 
 class Phrase(msgspec.Struct, frozen=True):
-    """Words that stand next to each other."""
+    """Adjacent words."""
 
     words: tuple[str, ...]  # as they are compared
     typed: str  # the same as the index is asked for them
@@ -67,7 +67,7 @@ def as_match(phrases: Sequence[Phrase]) -> str:
 
 
 def spans_of(phrases: Sequence[Phrase], text: str) -> list[tuple[int, int]] | None:
-    """Where each phrase stands first; None where one is not there."""
+    """The first match of each phrase; None where a phrase has none."""
     tokens = list(_tokens(text))
     spans = []
     for phrase in phrases:
@@ -125,7 +125,7 @@ def cut_around(text: str, spans: Sequence[tuple[int, int]]) -> Snippet:
 
 
 def merged(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Places in order, overlapping ones as one."""
+    """Spans in order, with overlapping spans merged."""
     joined: list[tuple[int, int]] = []
     for start, end in sorted(spans):
         if joined and start < joined[-1][1]:

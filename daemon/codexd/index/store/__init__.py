@@ -1,1 +1,1 @@
-"""The index's tables, and who reads and writes them."""
+"""The index's tables, and the connections that read and write them."""

@@ -1,6 +1,6 @@
-"""The two connections of the daemon to its index: one that writes, one that reads. Touches the disk.
+"""The two connections of the daemon to its index: a writer and a reader. Touches the disk.
 
-Law: they are to one file. Who opens or drops them holds whatever keeps everybody else from using them.
+Law: both are to one file. A caller that opens or drops them holds the locks of both.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ CHECKED_AT_ONCE_BYTES_MAX: Final = 4 * 1024 * 1024
 MANY_THREADS: Final = 2000
 
 _COUNT_SOME: Final = "SELECT count(*) FROM (SELECT 1 FROM thread LIMIT ?)"
-# Noted while somebody has the file open to write, so that an unclean end shows.
+# Set while a process has the file open to write, so that an unclean end shows.
 _OPEN: Final = "open"
 
 File = tuple[int, int]
@@ -62,25 +62,25 @@ class Connections:
         self.file: File | None = None  # that they are connected to
         self.is_complete = False  # every log was looked at since the file was made
         self.has_many = False  # threads, when the file was opened
-        self.is_doubtful = False  # its end was unclean, and nobody has checked it yet
+        self.is_doubtful = False  # its end was unclean, and it was not checked yet
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
 
     @property
     def writer(self) -> sqlite3.Connection:
-        """The one that writes."""
+        """The connection that writes."""
         assert self._writer is not None
         return self._writer
 
     @property
     def reader(self) -> sqlite3.Connection:
-        """The one that reads."""
+        """The connection that reads."""
         assert self._reader is not None
         return self._reader
 
     @property
     def is_current(self) -> bool:
-        """Whether they are open, to the file that is there: somebody may have removed it."""
+        """Whether they are open, to the file that is there now."""
         return self.file is not None and _identity(self.path) == self.file
 
     def open(self) -> None:
@@ -116,7 +116,7 @@ class Connections:
         self.file = _identity(self.path)
 
     def tidy(self) -> None:
-        """Give back the room that a large batch has left behind."""
+        """Free the space that a large batch took in the write-ahead log."""
         self.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def throw_away(self) -> None:

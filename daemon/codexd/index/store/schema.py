@@ -1,13 +1,13 @@
-"""The file of the index: its tables, opening it, and starting anew where it cannot be used. Touches the disk.
+"""The file of the index: its tables, opening it, and replacing it where it cannot be used. Touches the disk.
 
-Law: nothing in it is truth. A file of another version, or one that SQLite finds broken, is removed and a new one
-is made; whoever opens it never hears of that.
+Law: nothing in it is truth. A file of another version, or a file that SQLite finds broken, is removed and a new file
+is made; the caller does not notice.
 
 A document's number holds its thread and its record: `no << 36 | seq << 2 | part`. So the full-text index alone
 says which threads and which places a word is in, and all of a thread's documents are one range of numbers.
 
-Texts are kept packed, because to take a document out of the full-text index SQLite has to be given its text, and
-the log it came from may be gone by then. Whoever reads them reads `said`, where they are plain.
+Texts are stored compressed: SQLite needs a document's text to remove it from the full-text index, and the log
+may be gone by then. The view `said` has the plain texts.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 if TYPE_CHECKING:
     import sqlite3
 
-# A new number for every change of what stands in the tables, what is taken for a document included.
+# A new number for every change of the tables' content, including the choice of documents.
 VERSION: Final = 4
 # Threads in one index, and records in one thread, that document numbers have room for: 2^27 and 2^34.
 SEQ_BITS: Final = 36
@@ -109,16 +109,16 @@ _FOREIGN: Final = (
     "no such column",
     "table thread has",
     "vtable constructor failed",
-    "user-defined function raised exception",  # `plain`: the text is not as it was written
+    "user-defined function raised exception",  # `plain`: the text is damaged
 )
 
 
 class Rotten(Exception):
-    """A row is not as it was written, and SQLite does not know: it keeps no checksums."""
+    """A row is damaged, and SQLite does not notice: it keeps no checksums."""
 
 
 def is_broken(error: Exception) -> bool:
-    """Whether the file is no use any more, as opposed to one that cannot be written just now."""
+    """Whether the file is useless, as opposed to a file that cannot be written just now."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     is_foreign = code == _GENERAL and str(error).startswith(_FOREIGN)
     # A virtual table says it of its own tables in words, under whatever code.
@@ -155,10 +155,10 @@ def plain(kept: str | bytes) -> str:
 
 
 def open_index(path: Path) -> sqlite3.Connection:
-    """A connection to the index, made anew if the file is missing, of another version or broken.
+    """A connection to the index; the file is replaced by an empty one if it is missing, of another version or broken.
 
     Raises:
-        sqlite3.Error, OSError: there is no room or no permission for one.
+        sqlite3.Error, OSError: there is no space or no permission for a file.
     """
     import sqlite3
 
@@ -218,7 +218,7 @@ def note(connection: sqlite3.Connection, name: str, value: int) -> None:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    # Made by us, so that nobody else may read it from its first byte on; SQLite keeps the mode for the rest.
+    # Made by us, so that no other user can read it from its first byte on; SQLite keeps the mode for its other files.
     make_own(path)
     connection = _connect(path)
     try:
