@@ -255,7 +255,8 @@ class ModelCalling:
         if not self._thread.world.traits(settings.model).images:
             return ()
         known = self._thread.history.refused_by(settings.model, settings.provider)
-        for images in (newest_images(items), images_in(items)):
+        newest = () if self._compacts else newest_images(items)  # a summary needs no pictures
+        for images in (newest, images_in(items)):
             found = dict.fromkeys(print_of(image) for image in images)
             refused = tuple([one for one in found if one not in known])
             if refused:
