@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from secrets import token_hex
 from typing import Protocol
 
 import msgspec
@@ -56,7 +57,13 @@ def prepare(provider: Provider, request: ModelRequest) -> Prepared:
 
 def _responses(provider: Provider, request: ModelRequest) -> Prepared:
     body = encode_request(request, stored=provider.requires_item_ids)
-    return Prepared("responses", body, ResponseReader)
+
+    def reader(
+        request_id: str | None, limits: dict[str, str], secrets: tuple[str, ...]
+    ) -> ResponseReader:
+        return ResponseReader(request_id, limits, secrets, name=token_hex(8))
+
+    return Prepared("responses", body, reader)
 
 
 def _chat(provider: Provider, request: ModelRequest) -> Prepared:

@@ -52,6 +52,9 @@ from codexd.models.responses.events import (
 from codexd.models.responses.verbatim import kept
 from codexd.models.sse import ServerSentEvent
 
+# A shorter id, such as `msg_0`, is a number within its response, and the next response has it too.
+UNIQUE_ID_CHARACTERS_MIN: Final = 12
+
 
 class _OpenItem(msgspec.Struct):
     id: ItemId
@@ -78,12 +81,16 @@ class ResponseReader:
         request_id: str | None = None,
         limits: dict[str, str] | None = None,
         secrets: tuple[str, ...] = (),
+        *,
+        name: str | None = None,
     ) -> None:
+        """`name` makes ids unlike those of any other response, where the provider's may be the same in each."""
         self.error: ModelError | None = None
         self.completed = False
         self._request_id = request_id
         self._limits = limits or {}
         self._secrets = secrets  # never to be repeated in an error
+        self._name = name
         self._response_id: str | None = None
         self._size = AnswerSize()
         self._open: dict[str, _OpenItem] = {}
@@ -281,7 +288,8 @@ class ResponseReader:
     ) -> _OpenItem:
         self._size.begin()
         check_ids(key)
-        item_id = key if key and key not in self._used else self._made_up_id(index)
+        is_unique = self._name is None or len(key or "") >= UNIQUE_ID_CHARACTERS_MIN
+        item_id = key if key and key not in self._used and is_unique else self._made_up_id(index)
         self._used.add(item_id)
         text = self._size.of_text(item_id)
         is_named = bool(key) or index is not None
@@ -293,7 +301,9 @@ class ResponseReader:
     def _made_up_id(self, index: int | None) -> str:
         if self._response_id is None:
             self._response_id = f"resp_{token_hex(8)}"
-        base = f"item_{self._response_id}_{len(self._used) if index is None else index}"
+        base = (
+            f"item_{self._name or self._response_id}_{len(self._used) if index is None else index}"
+        )
         made_up, again = base, 1
         while made_up in self._used:
             again += 1
