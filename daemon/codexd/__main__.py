@@ -20,6 +20,7 @@ from codexd.machine.paths import (
     parse_socket_url,
     socket_place,
 )
+from codexd.machine.umask import keep_files_private
 from codexd.protocol.display.visible import visible_line
 
 # sysexits.h: another daemon is there (try again later), a bad argument, the system cannot, others could.
@@ -29,7 +30,7 @@ EXIT_TRY_LATER, EXIT_USAGE, EXIT_SYSTEM, EXIT_NOT_OURS = 75, 2, 71, 77
 def main(argv: Sequence[str] | None = None) -> int:
     """The command `codexd`; returns its exit code."""
     arguments = _parser().parse_args(argv)
-    os.umask(0o077)
+    keep_files_private()
     paths = default_paths()
     if arguments.print_paths:
         _print_paths(paths)

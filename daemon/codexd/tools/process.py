@@ -23,6 +23,7 @@ import msgspec
 import trio
 
 from codexd.machine.patience import NoAnswer, patiently
+from codexd.machine.umask import umask_for_commands
 from codexd.tools.process_exit import wait_exit
 from codexd.tools.process_session import session_lives, signal_session, start_time
 from codexd.tools.registry import OutputSink
@@ -116,6 +117,7 @@ def _spawn(
             stdout=write_fd,
             stderr=write_fd,
             start_new_session=True,
+            umask=umask_for_commands(),
         )
     except OSError as error:
         raise NotStarted(error.strerror or str(error)) from error
