@@ -47,7 +47,9 @@ FLOORS: dict[str, frozenset[str]] = {
     "codexd.models.scripted.server": frozenset(
         {"codexd.core", "codexd.models", "msgspec", "trio", "h11"}
     ),
-    "codexd.tools": frozenset({"codexd.core", "codexd.machine.patience", "msgspec", "trio"}),
+    "codexd.tools": frozenset(
+        {"codexd.core", "codexd.machine.patience", "codexd.machine.umask", "msgspec", "trio"}
+    ),
     # A provider's table is described where it is used.
     "codexd.config.keys": frozenset({"codexd.core", "codexd.models.provider_table", "msgspec"}),
     # A proof about expressions that people write
@@ -114,6 +116,7 @@ FLOORS: dict[str, frozenset[str]] = {
     "codexd.catalog.tuning": frozenset({"codexd.core", "codexd.models"}),
     "codexd.machine.paths": frozenset({"msgspec", "platformdirs"}),
     "codexd.machine.python_child": frozenset(),
+    "codexd.machine.umask": frozenset(),
     "codexd.machine.privacy": frozenset({"codexd.machine.python_child"}),
     # What others wrote or may have put there: opened, waited for, and believed, or not
     "codexd.machine.foreign_files": frozenset(),

@@ -255,8 +255,10 @@ def open_socket(path: str) -> socket.socket:
         raise Unreachable(f"no daemon is running at {path}") from error
     except OSError as error:
         connection.close()
-        if "too long" in str(error):
-            raise UsageError(f"the path of the socket is too long: {path}") from error
+        if (
+            len(os.fsencode(path)) > SOCKET_PATH_BYTES_MAX
+        ):  # A daemon makes it a link to a short one.
+            raise Unreachable(f"no daemon is running at {path}") from error
         raise Unreachable(f"the daemon at {path} cannot be reached: {error}") from error
     except BaseException:
         connection.close()
