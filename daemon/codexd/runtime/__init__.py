@@ -1,1 +1,1 @@
-"""Where pure meets the world: one actor per loaded thread, its effects, and their supervisor."""
+"""The loaded threads: an actor for each, its effects, and the supervisor of all."""

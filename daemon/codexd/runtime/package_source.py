@@ -1,7 +1,7 @@
-"""From which package a thread came, for as long as its own log does not say it. I/O.
+"""The package that a thread came from, as long as its own log does not record it. I/O.
 
-What comes with a package is taken in when it is first opened, and stays byte for byte what it was until then, so
-that a later package of the same thread may go on with it.
+A thread from a package is recovered when it is first opened; until then its log stays unchanged byte for byte, so
+that a later package of the same thread may extend it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class _Brought(msgspec.Struct, frozen=True, rename="camel"):
 
 
 _BROUGHT = "thread.brought"
-# Threads of which it is kept in memory whether they came with a package; each takes some hundred bytes.
+# Threads for which memory has whether they came with a package; each takes some hundred bytes.
 KNOWN_MAX: Final = 1024
 
 

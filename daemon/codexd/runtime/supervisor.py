@@ -165,8 +165,8 @@ class Supervisor:
     ) -> ThreadActor:
         """A new thread that has the parent's records up to `at_seq`. Raises: StoreError, InvalidEvent.
 
-        It shares them with its parent, unless it is ephemeral and has a copy; what was forked from an
-        ephemeral thread always is.
+        It shares them with its parent, unless it is ephemeral and has a copy; a fork of an ephemeral
+        thread is always ephemeral.
         """
         ephemeral = ephemeral or parent in self._ephemeral
         event = ThreadForked(parent, at_seq, ephemeral)
@@ -175,7 +175,7 @@ class Supervisor:
         if ephemeral:
             await self._fork_into_memory(parent, at_seq, child, new)
             if seed is not None and seed.history.absent:
-                seed = None  # Its store has not what is not in memory.
+                seed = None  # Its store does not have the absent items.
         else:
             world = self._world(False)
             await world.store.fork(parent, at_seq, child, [new], at_us=world.now_us())

@@ -36,8 +36,8 @@ async def end_leftovers(processes: ProcessFiles, home: str) -> None:
 async def take_over(
     supervisor: Supervisor, unfinished: UnfinishedFiles, index: SearchIndex, store: EventStore
 ) -> None:
-    """Take up the threads that have work to do: those that are marked at once, then those of which only the
-    log says so, because the marks went with the state folder or with the power.
+    """Resume the threads that have work to do: first the marked threads, then those known only from their logs,
+    because the marks were lost with the state folder or in a power cut.
     """
     left = unfinished.left()
     await take_up(supervisor, unfinished, left)
@@ -51,7 +51,7 @@ async def take_over(
             continue
         if supervisor.loaded(thread_id) is None and await _is_ours(store, thread_id):
             log.warning("thread %s was left unfinished, and only its log says so", thread_id)
-            unfinished.mark(thread_id)  # so that one of which the daemon dies is known again
+            unfinished.mark(thread_id)  # so that a thread that kills the daemon is known
             await take_up(supervisor, unfinished, [thread_id])
 
 

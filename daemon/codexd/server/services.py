@@ -1,4 +1,4 @@
-"""What answering needs, in one value: handed in by the composition root."""
+"""The parts that the methods need, in one value that the composition root makes."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     memory: EventStore  # where ephemeral threads live
     images: Callable[[bool], Images]  # of threads on disk, or (True) of those in memory
     config: LiveConfig
-    models: tuple[Model, ...]  # the catalogue, hidden ones included
+    models: tuple[Model, ...]  # the catalogue, with hidden models
     providers: Callable[[], Mapping[str, str | None]]  # name -> variable that must hold its key
-    has_key: Callable[[str], bool]  # whether that variable holds one
+    has_key: Callable[[str], bool]  # whether that environment variable has a key
     local_providers: frozenset[str | None]  # providers whose own server lists their models
     # A model server on this machine, by name and model where they are given. Raises: Rejected.
     find_local: Callable[[str | None, str | None], Awaitable[ProviderFindLocalResponse]]

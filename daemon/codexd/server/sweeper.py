@@ -1,6 +1,6 @@
 """Removes what deleted threads have left: blobs that nothing names any more, one sweep at a time, in the background.
 
-Law: a sweep that does not come to its end costs space and nothing else; `codexctl fsck --sweep` does it later.
+Law: a sweep that is cut short costs space and nothing else; `codexctl fsck --sweep` does it later.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class ThreadKeys:
 
     @asynccontextmanager
     async def alone(self, key: str | None) -> AsyncIterator[ThreadId | None]:
-        """Be the only one to ask under the key; gives the id that was named under it before.
+        """Hold the key exclusively; gives the id that was recorded under it before.
 
         Raises: StoreError.
         """

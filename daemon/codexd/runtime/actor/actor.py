@@ -105,7 +105,7 @@ class ThreadActor:
                         with contextlib.suppress(trio.BrokenResourceError):  # The asker has left.
                             reply.send_nowait(answer)
                     if isinstance(answer, StoreError) and not has_changed_nothing(answer):
-                        raise answer  # Only the log can be gone on from.
+                        raise answer  # The thread must be loaded again from the log.
                     self._reconcile(effects)
                     self._take_snapshot(effects)
 
@@ -285,7 +285,7 @@ class ThreadActor:
                     raise
                 self._disk_full.ring()
                 if isinstance(command, c.ArchiveThread):
-                    raise  # The turn has ended, and the thread is where it was.
+                    raise  # The turn has ended, and the state is unchanged.
                 # What was asked for is in the log; what follows from it is the daemon's to record.
             return CommandResult(self.version)
         finally:

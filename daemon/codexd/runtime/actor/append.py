@@ -1,7 +1,7 @@
 """Events on their way into a thread's log: framed, and folded into a copy of the thread's folds.
 
-A request's print depends on the events before it in the same append, so they are folded before the log has them.
-Where it does not take them the copy is dropped.
+A request's print depends on the events before it in the same append, so events are folded before they are written.
+If the append fails, the copy is dropped.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from codexd_eventstore.store import Appended, NewEvent, Refused, StoreError, Sto
 
 
 class Ahead:
-    """What one append is about to make of a thread: folds that are dropped where the log does not take it."""
+    """The folds after an append that is under way: dropped if it fails."""
 
     def __init__(self, folds: Folds) -> None:
         """`folds` are the thread's; they stay as they are."""

@@ -1,4 +1,4 @@
-"""What there is to say of a thread that was just loaded, before anything else happens in it. I/O."""
+"""The recovery of a thread that was just loaded, before anything else happens in it. I/O."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from codexd.runtime.snapshots.load import Loaded
 async def recovery(
     world: World, thread_id: ThreadId, loaded: Loaded, taken_from: TakenFrom | None
 ) -> Recover:
-    """The command that takes up what a dead daemon left, or takes in what came from elsewhere.
+    """The command that recovers what a dead daemon left, or accepts a thread from elsewhere.
 
     Raises: StoreError.
     """

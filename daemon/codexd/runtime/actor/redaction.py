@@ -17,7 +17,7 @@ class Cleaner(Protocol):
         """More of it came: what of it may be let out."""
 
     def rest(self) -> bytes:
-        """Nothing more comes: what was held."""
+        """The end of the text: returns the part that was held back."""
 
 
 class AsItIs:
@@ -33,7 +33,7 @@ class AsItIs:
 
 
 class Cleaning:
-    """The texts of one thread that grow, by whatever names them."""
+    """The growing texts of one thread, by their keys."""
 
     def __init__(self, make: Callable[[], Cleaner]) -> None:
         self._make = make

@@ -1,7 +1,7 @@
-"""What a thread does while the disk takes no more: it says so, and tries again until there is space.
+"""What a thread does while the disk is full: it notifies its followers, and tries again until there is space.
 
-Law: only what the daemon itself must record waits here: a model's answer, a tool's result, a recovery. What
-a person asked for and the disk did not take was refused at once, and has changed nothing.
+Law: only what the daemon itself must record waits here: a model's answer, a tool's result, a recovery. A person's
+request that the disk does not take is refused at once, and changes nothing.
 """
 
 from __future__ import annotations

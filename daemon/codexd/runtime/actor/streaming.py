@@ -196,9 +196,9 @@ class Streaming:
         disk_full: Callable[[], None] = lambda: None,
         cleaner: Callable[[], Cleaner] = AsItIs,
     ) -> None:
-        """`disk_full` is called when the disk took something not: `catch_up` is to be called until it does.
+        """`disk_full` is called when a write fails for want of space: `catch_up` must be called until all is written.
 
-        `cleaner` makes what takes the secrets out of one text.
+        `cleaner` makes a redactor for one text.
         """
         self._cleaning = Cleaning(cleaner)
         self._store, self._stream, self._listener = store, stream, listener
@@ -276,13 +276,13 @@ class Streaming:
             self.catch_up_output(call_id)
 
     def catch_up_output(self, call_id: OutputId) -> None:
-        """The same for what one command has printed. Raises: StoreFailed."""
+        """The same for the output of one command. Raises: StoreFailed."""
         output = self.outputs.get(call_id)
         if output is not None and output.behind and self._takes(output):
             self._tell_output(call_id, output.catch_up())
 
     def finish_output(self, call_id: OutputId) -> None:
-        """The command has ended: what was held of its output is not the beginning of anything.
+        """The command has ended: output that was held back as a possible secret is written.
 
         Raises: StoreFailed, and may be called again.
         """

@@ -29,7 +29,7 @@ class CommandResult(msgspec.Struct, frozen=True):
 
 
 def changes_nothing(state: ThreadState, command: Command) -> bool:
-    """Whether it is what every frontend sends that comes only to look."""
+    """Whether it is a settings change without effect, as a frontend sends when it only attaches."""
     if state.settings is None or not isinstance(command, c.ChangeSettings):
         return False
     return command.change.differing(state.settings) is None

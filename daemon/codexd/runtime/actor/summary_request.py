@@ -37,7 +37,7 @@ def question(turn: Turn, items: Sequence[bytes]) -> tuple[bytes, ...]:
 
 
 def without_oldest(items: Sequence[bytes], count: int) -> Sequence[bytes]:
-    """The items but the first so many, and but the answers to calls that are among those."""
+    """The items without the first `left_out`, and without the outputs of calls among these."""
     if not count:
         return items
     unanswered = Counter[
@@ -71,7 +71,7 @@ def shorter(turn: Turn, items: Sequence[bytes]) -> Shorter | None:
 
 
 def bridge_now(state: ThreadState, history: ModelHistory) -> Bridge | None:
-    """What stays of the history beside the summary that is about to end."""
+    """What is kept of the history beside the summary."""
     turn = state.turn
     if turn is None or turn.call is None or not turn.call.compacts:
         return None

@@ -1,4 +1,4 @@
-"""One attempt of one request to the model: what comes in goes to drafts, and as reports to the thread."""
+"""One attempt of one request to the model: its output goes to drafts, and as reports to the thread."""
 
 from __future__ import annotations
 
@@ -201,8 +201,8 @@ class ModelCalling:
         if event.call is None or self._compacts:
             return done
         made, thread = event.call, self._thread
-        # The model may give two calls one id, or a message's: what is asked, decided, run and shown
-        # goes by our own.
+        # The model may give two calls one id, or a message's: questions, decisions, runs and items
+        # use our own ids.
         own = CallId(thread.world.new_id())
         context = CallContext(self._settings.cwd, thread.thread_id, own)
         action = thread.world.registry.read_call(made.name, made.arguments, context)
@@ -287,7 +287,7 @@ _Place = tuple[ItemId, TextPart, int]
 
 
 def _place(event: ModelEvent) -> _Place | None:
-    """Which text a delta goes on with; None for what is no delta."""
+    """The text that a delta continues; None for other events."""
     match event:
         case TextDelta():
             return event.item_id, "text", 0
@@ -315,7 +315,7 @@ def _steps_of(pieces: list[str]) -> list[list[str]]:
 
 
 def _run_of_text(batch: list[ModelEvent], at: int, place: _Place) -> list[str]:
-    """The deltas from `at` on that go on with the same text: one piece of work, however many."""
+    """The deltas from `at` on that continue the same text: handled as one."""
     item_id, part, _ = place
     pieces: list[str] = []
     for event in islice(batch, at, None):

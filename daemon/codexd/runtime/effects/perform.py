@@ -1,6 +1,6 @@
-"""Performs one due effect and reports what came of it.
+"""Performs one due effect and reports its result.
 
-An effect decides nothing: it turns what the world does into reports, and its own failures too.
+An effect decides nothing: it turns results and its own failures into reports.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from codexd.runtime.effects.tool_call import ToolRunning
 
 
 async def perform(effect: Effect, thread: ThreadActor) -> None:
-    """Do what is due, to its end. Its failures become reports."""
+    """Perform an effect to its end. Its failures become reports."""
     match effect:
         case CallModel():
             await ModelCalling(effect, thread).run()

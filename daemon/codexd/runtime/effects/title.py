@@ -1,4 +1,4 @@
-"""Asks a model what a thread is to be called: a small request beside the thread's own, and a report. I/O."""
+"""Asks a model for a thread's title: a small request beside the thread's own, and a report. I/O."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _request(effect: AskForTitle, thread: ThreadActor) -> ModelRequest:
         instructions=TITLE_INSTRUCTIONS,
         input=(text_message("user", effect.prompt),),
         tools=(),
-        cache_key=f"{thread.thread_id}/title",  # The thread's own is for what it goes on with.
+        cache_key=f"{thread.thread_id}/title",  # The thread's own key is for its turns.
         effort=traits.least_effort,
         parallel_tool_calls=traits.parallel_tool_calls,
     )

@@ -43,7 +43,7 @@ class ToolRunning:
         self._thread.streaming.add_output(self._process or self._call_id, chunk)
 
     async def answer(self, process: ProcessId, result: ToolResult) -> None:
-        """The call has its answer, and what it started goes on."""
+        """The call has its answer, and its process goes on."""
         assert self._process is None, "a call has one answer"
         await self._thread.stall.until_written(lambda: self._open_output(process))
         self._process = process
@@ -153,7 +153,7 @@ class ToolRunning:
         if streaming is None:
             return result
         ref = await self._thread.stall.until_written(streaming.keep)
-        # Clean before it is cut: half of a secret would not be known as one.
+        # Redact before it is cut: half of a secret would not be recognised.
         clean = await trio.to_thread.run_sync(
             self._thread.world.redact, result.output, abandon_on_cancel=True
         )

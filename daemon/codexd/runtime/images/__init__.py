@@ -1,1 +1,1 @@
-"""Images between the world and the log: looked at, kept as blobs, and shown to a model."""
+"""Images: checked, stored as blobs, and put into requests to a model."""

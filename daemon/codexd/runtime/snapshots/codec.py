@@ -1,7 +1,7 @@
-"""How a fold of a thread is kept beside its log, and read again.
+"""Encoding of snapshots: folds of a thread that are stored beside its log.
 
-Law: disposable. What is missing, damaged, of another thread, of another past or of another version of this program
-is as if it had never been kept, and the log is folded instead.
+Law: disposable. A snapshot that is missing, damaged, of another thread, of another past or of another version of
+this program is ignored, and the log is folded instead.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from codexd_eventstore.store import EventStore, Snapshot, StoreError
 
 log = logging.getLogger(__name__)
 
-# Goes up when a fold makes something else of the same events; a changed member shows by itself.
+# Raised when a fold gives another result for the same events; a changed member is detected without it.
 FOLDS_VERSION: Final = 2
 
 _CRC_BYTES: Final = 4
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 class Kept(NamedTuple, Generic[T]):
-    """A fold as it stood at an event."""
+    """A fold at an event."""
 
     seq: int
     fold: T
@@ -50,7 +50,7 @@ class _Record(msgspec.Struct, Generic[T], frozen=True, array_like=True):
 
 
 class SnapshotCodec(Generic[T]):
-    """Folds of one kind as the store keeps them, each under a name of its own."""
+    """Snapshots of one kind of fold, each under a name of its own."""
 
     def __init__(self, kind: type[T]) -> None:
         self._decoder = msgspec.msgpack.Decoder(_Record[kind])  # type: ignore[valid-type]
@@ -63,7 +63,7 @@ class SnapshotCodec(Generic[T]):
     async def find(
         self, store: EventStore, thread_id: ThreadId, name: str, joints: Joints | None
     ) -> Kept[T] | None:
-        """What is kept under a name, if it is what it seems to be and the log still has what it is made of."""
+        """The snapshot under a name, if it is valid and the log still has its events."""
         try:
             snapshot = await store.snapshot(thread_id, name)
         except StoreError:
@@ -86,7 +86,7 @@ class SnapshotCodec(Generic[T]):
 
 
 async def keep(store: EventStore, thread_id: ThreadId, name: str, seq: int, encoded: bytes) -> bool:
-    """Keep an encoded fold instead of the one before; False where that was not possible."""
+    """Store an encoded fold in place of the previous; False where that was not possible."""
     try:
         # Two milliseconds for 100 KB: not on the loop.
         content = await trio.to_thread.run_sync(_packed, encoded)

@@ -1,7 +1,7 @@
-"""What a thread's log is folded into while it is loaded: one value, of which a snapshot is one encoding.
+"""The folds of a loaded thread's log in one value; a snapshot is its encoding.
 
-This is the one place that lists what advances together. A change that may come to nothing is folded into a copy,
-and to roll it back is to drop the copy.
+Only this place lists the folds that advance together. An append that may fail is folded into a copy, and dropping
+the copy rolls it back.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Folds(msgspec.Struct, array_like=True):
 
     @property
     def version(self) -> int:
-        """The last event that was taken in."""
+        """The last event that was applied."""
         return self.summary.seq
 
     @property
@@ -51,5 +51,5 @@ class Folds(msgspec.Struct, array_like=True):
         self.summary.apply(recorded)
 
     def copy(self) -> Folds:
-        """The same, to be folded on apart. Costs the same however long the history is."""
+        """A copy that is folded independently. Its cost does not depend on the length of the history."""
         return replace(self, summary=replace(self.summary))

@@ -1,6 +1,6 @@
 """From a thread's log to its folds: from the newest snapshot on, or from the first record where there is none.
 
-Where something was taken back after the place to begin at, the history alone is folded from an earlier one.
+Where a revert comes after the snapshot, the history alone is folded from an earlier snapshot.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from codexd.runtime.snapshots.writer import SnapshotWriter, find_folds
 from codexd_eventstore.reading import Pages
 from codexd_eventstore.store import EventStore, Head, Record
 
-# A first reading takes its snapshots by size; this many events without much in them are worth one as well.
+# A first reading takes its snapshots by size; this many small events are worth a snapshot too.
 SNAPSHOT_EVENTS_LOADING: Final = 20_000
-# Nearly what the largest window takes. A longer history is hardly a conversation, for compaction bounds those: only what
-# no request has had is held of it, so that a first reading stays small, and it is read again if a request is due.
+# Nearly what the largest window takes. Compaction bounds conversations, so a longer history is rare: only the items
+# that no request has had are held of it, so that a first reading stays small; the rest is read if a request is due.
 HELD_BYTES_LOADING: Final = 3 * 1024 * 1024
 
 # Called with every record of a log while it is loaded, so that the caller's own fold needs no second reading;

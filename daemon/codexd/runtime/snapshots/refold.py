@@ -23,7 +23,7 @@ from codexd.runtime.snapshots.writer import SnapshotWriter, find_folds, find_who
 from codexd_eventstore.reading import Pages
 from codexd_eventstore.store import EventLog, EventStore
 
-# What says something even where it does not count.
+# Events that have an effect also where they are reverted.
 _SAYING = frozenset(kind.type for kind in SAYING_ANYWAY)
 
 
@@ -38,7 +38,7 @@ class Refolded(msgspec.Struct):
 
     @classmethod
     def begun_at(cls, folds: Folds | None) -> Refolded:
-        """At a place that is kept, or at the beginning of the log."""
+        """At a snapshot, or at the beginning of the log."""
         if folds is None:
             return cls()
         return cls(folds.history, folds.state.window, folds.version)
@@ -107,7 +107,7 @@ async def absent_items(
 ) -> list[bytes]:
     """The items of a history that are not in memory. Raises: StoreError, InvalidEvent.
 
-    Out of the history that is kept whole and the log after it, or of the log since the newest compaction.
+    Read from the whole history that is stored and the log after it, or from the log since the newest compaction.
     """
     history, reverts, version = folds.history, folds.summary.reverts, folds.version
     whole, common = await _find_whole(store, thread_id, version)
@@ -128,7 +128,7 @@ async def absent_items(
 async def _find_whole(
     store: EventStore, thread_id: ThreadId, version: int
 ) -> tuple[Folds | None, int]:
-    """The newest history that is kept whole, of the thread or of an elder, and up to where they share a log."""
+    """The newest whole history that is stored for the thread or an ancestor, up to where they share a log."""
     while True:
         whole = await find_whole(store, thread_id)
         if whole is not None:
@@ -149,7 +149,7 @@ async def _find_standing(
             head = await store.head(thread_id)
             if head.parent is None:
                 return None
-            # A fork that has kept nothing yet: what it inherited, its elders may have kept.
+            # A fork without a snapshot: its ancestors may have snapshots of the inherited records.
             thread_id, at_seq = ThreadId(head.parent), min(at_seq, head.parent_seq)
             continue
         differs = reverts.differs_at(found.summary.reverts, found.version)

@@ -22,7 +22,7 @@ _PIECE_RECORDS: Final = 256
 
 @functools.cache
 def summary_codec() -> SnapshotCodec[Summary]:
-    """How a summary is kept that was folded apart from everything else."""
+    """The snapshot of a summary that was folded alone."""
     return SnapshotCodec(Summary)
 
 
@@ -44,7 +44,7 @@ async def summary_of(store: EventStore, thread_id: ThreadId, version: int) -> Su
 
 
 async def _newest(store: EventStore, thread_id: ThreadId, version: int) -> Summary:
-    """The newest that is kept, of a thread that was folded so or was loaded."""
+    """The newest stored summary: folded alone, or from a snapshot of all folds."""
     joints = await joints_of(store, thread_id)
     kept = await summary_codec().find(store, thread_id, NAME, joints)
     if kept is not None and kept.seq == version:

@@ -1,8 +1,8 @@
-"""How full the window of a thread is that is not loaded: from its newest snapshot, else from the end of its log.
+"""The context window of a thread that is not loaded: from its newest snapshot, else from the end of its log.
 
-Law: the same as the fold of the whole log says. What a provider has counted holds all that was there when it was
-asked, so nothing before that request matters, but the inputs that waited for their turn since. So a log that no
-daemon has folded yet, however long, need not be folded to say this.
+Law: the result equals the fold of the whole log. A provider's count covers the whole request, so nothing before that
+request matters, except inputs that were queued since. So a log that no daemon has folded yet, however long, need not
+be folded for this.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ async def fill_of(store: EventStore, thread_id: ThreadId, version: int) -> Conte
 
 
 async def _read_back(log: EventLog, thread_id: ThreadId, version: int) -> ContextWindow | None:
-    """The fill by the end of the log; None where that does not say it."""
+    """The window by the end of the log; None where that is not enough."""
     tail = _Tail()
     async for record in records_back(log, thread_id, before=version + 1, limit=_BACK_RECORDS):
         if version - record.seq >= _BACK_RECORDS_MAX:

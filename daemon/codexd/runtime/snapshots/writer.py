@@ -60,7 +60,7 @@ class SnapshotWriter:
         self._differs = False  # whether the folds hold what the log does not
 
     async def begin(self) -> None:
-        """Look up what there is of a thread that was not begun just now."""
+        """Look up the snapshots of a thread that is not new."""
         joints = await joints_of(self._store, self._thread_id)
         index = await _INDEX.find(self._store, self._thread_id, INDEX, joints)
         self._joints, self._seqs = joints or (), index.fold if index is not None else ()
@@ -76,7 +76,7 @@ class SnapshotWriter:
         self._events_whole += events
 
     def grew(self, events: int, size_bytes: int) -> None:
-        """So much was taken in since the newest snapshot."""
+        """So much was folded since the newest snapshot."""
         self._events += events
         self._bytes += size_bytes
         self._events_whole += events
@@ -120,7 +120,7 @@ class SnapshotWriter:
         return _Taken(folds.version, index, encoded, whole)
 
     async def write(self, taken: _Taken) -> None:
-        """Have the store keep it. Where it cannot, the thread opens from an earlier one."""
+        """Store it. If that fails, the thread opens from an earlier snapshot."""
         names = [(_name(len(self._seqs)), taken.folds), (INDEX, taken.index)]
         if taken.whole is not None:
             names.insert(0, (WHOLE, taken.whole))
@@ -161,7 +161,7 @@ async def find_folds(store: EventStore, thread_id: ThreadId, at_seq: int) -> Fol
 
 
 async def find_whole(store: EventStore, thread_id: ThreadId) -> Kept[Folds] | None:
-    """The folds with a whole history that are kept of a thread."""
+    """The stored folds of a thread with a whole history."""
     joints = await joints_of(store, thread_id)
     return await _FOLDS.find(store, thread_id, WHOLE, joints)
 

@@ -1,1 +1,1 @@
-"""The socket, and one client at its other end."""
+"""The socket, and its connections to clients."""

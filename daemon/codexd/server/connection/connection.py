@@ -1,7 +1,7 @@
-"""One client: its handshake, its requests in, answers and what it follows out.
+"""One client: its handshake and its requests in, answers and notifications out.
 
-Requests of one connection run beside each other, so a slow one holds up no other. Whatever goes wrong
-with a connection ends that connection and nothing else.
+Requests of one connection run concurrently, so a slow request delays no other. An error in a connection
+ends that connection and nothing else.
 """
 
 from __future__ import annotations
@@ -212,7 +212,7 @@ class Connection:
         return True
 
     async def _finish(self) -> None:
-        """A client that has said all it wants, and closed its writing half, still reads its answers."""
+        """A client that has closed its writing half still reads its answers."""
         for thread_id in list(self.following):
             self.leave(thread_id)
         with trio.move_on_after(FINISH_SECONDS_MAX):
@@ -267,11 +267,11 @@ class Connection:
             except OSError:
                 return b""
             if not waited:
-                await trio.lowlevel.checkpoint()  # A client that floods is one among others.
+                await trio.lowlevel.checkpoint()  # Other clients run too while one floods.
             return chunk
 
     async def _take(self, fed: Fed, nursery: trio.Nursery) -> bool:
-        """Take what the framing found; whether to go on."""
+        """Handle a result of the framing; returns whether to read on."""
         match fed:
             case Send():
                 self.outbox.write(fed.wire)
@@ -331,7 +331,7 @@ class Connection:
             return error
 
     async def _serve(self, request: Request, call: Call | RpcError, place: OrderedRequest) -> None:
-        """Answer one request, when its turn has come. Whatever goes wrong in it is an error to its sender."""
+        """Answer one request, when its turn has come. Any error is sent to its sender."""
         try:
             await place.reached()
             if self.client is None and request.method != "initialize":
@@ -355,7 +355,7 @@ class Connection:
     async def _answered(
         self, answer: ClientReply, thread_id: ThreadId | None, place: OrderedRequest
     ) -> None:
-        """What a client says to a question. A late or unreadable word changes nothing."""
+        """A client's answer to a question. A late or unreadable answer changes nothing."""
         try:
             await place.reached()
             await self._handlers.decide(self, answer)

@@ -26,13 +26,13 @@ class OrderedRequest:
 
 
 class Order:
-    """The requests of one connection that change something and are under way; the newest of each thread."""
+    """The pending requests of one connection that change something; the newest of each thread."""
 
     def __init__(self) -> None:
         self._newest: dict[str | None, OrderedRequest] = {}
 
     def enter(self, thread_id: str | None, *, precedes: bool) -> OrderedRequest:
-        """The place of a request that has just come; None where it is about no one thread.
+        """The place of a new request; None where it is about no single thread.
 
         `precedes`: those that come later wait until it has taken effect.
         """
@@ -43,7 +43,7 @@ class Order:
         return place
 
     def leave(self, thread_id: str | None, place: OrderedRequest) -> None:
-        """The request was answered: the next one's turn."""
+        """The request was answered: start the next."""
         place.done.set()
         if self._newest.get(thread_id) is place:
             del self._newest[thread_id]

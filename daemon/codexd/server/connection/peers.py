@@ -1,9 +1,9 @@
-"""Who is at the other end of a connection, as the kernel says, and what that allows.
+"""The process at the other end of a connection, as the kernel reports it, and what it may do.
 
 Today every process of the daemon's own user may connect, and may decide for a person: without a sandbox a
-command is such a process, and could as well do itself what it would approve. Once commands are confined they
-must not reach a decision: `may_decide` is the one place that then looks at more, a cgroup of `pid` or a token
-that only a person's frontends have. What loosens a policy is a decision too.
+command is such a process, and could do itself what it would approve. Once commands are confined they must not
+decide: `may_decide` is then the one place to check more, a cgroup of `pid` or a token that only a person's
+frontends have. A change that loosens a policy is a decision too.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ class Feed:
 
     @property
     def reviewer(self) -> ThreadId | None:
-        """The thread of the reviewer that this one waits for."""
+        """The thread of the reviewer that this thread waits for."""
         return self._wire.review.child_id if self._wire.review is not None else None
 
     def bind(self, thread: ThreadActor) -> None:
@@ -105,7 +105,7 @@ class Feed:
                 follower.outbox.write_later(follower)
 
     def gone(self, reason: str | None) -> None:
-        """The actor is gone. Its followers stay: they hear on when the thread is loaded again."""
+        """The actor is gone. Its followers stay: they get more when the thread is loaded again."""
         if reason is not None:
             self._tell_trouble(StorageStatus("stopped", reason))
         self._thread = None
@@ -210,7 +210,7 @@ class Feed:
     def follow_from(
         self, reader: Reader, outbox: Outbox, seq: int, wire: ClientProjection
     ) -> Follower:
-        """A follower that comes back: `wire` is the fold at `seq`, where it left."""
+        """A follower that comes back: `wire` is the projection at `seq`, its position."""
         follower = Follower(self, reader, outbox)
         self._followers[follower] = None
         follower.start_lagging(wire, seq)
@@ -230,7 +230,7 @@ class Feed:
         if wire is None or follower not in self._followers:
             return True
         if thread is None:
-            return True  # It stays where it is until the thread is loaded again.
+            return True  # It keeps its position until the thread is loaded again.
         hearing = ReviewCatchUp(follower, self.thread_id, self._broadcast.reviews, self._questions)
         written = 0
         while follower.seq < thread.version or hearing.is_behind:
@@ -272,7 +272,7 @@ class Feed:
     def _catch_up_on(
         self, follower: Follower, wire: ClientProjection, recorded: Recorded, urls: Urls
     ) -> int:
-        """Tell it of one event; how many bytes that was."""
+        """Write one event to the follower; returns the number of bytes."""
         sayings = sayings_with_images(wire.apply(recorded), urls)
         follower.seq = recorded.seq
         parts = parts_of_event(sayings, self.thread_id, recorded, self._questions, replay=True)
@@ -335,7 +335,7 @@ class Feed:
             self._broadcast.tell(to_all, self.thread_id)
 
     def _tell(self, follower: Follower, sayings: Sequence[Saying]) -> None:
-        """Tell one follower, and ask it what it was not asked yet."""
+        """Write to one follower, with the questions that it was not asked yet."""
         parts = self._parts(sayings, self._now_ms(), self._seq)
         for approval_id, asks in self._asks.items():
             if approval_id not in follower.asked:

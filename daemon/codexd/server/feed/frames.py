@@ -27,7 +27,7 @@ from codexd.server.feed.asking import PARAMS, as_asked
 
 
 class Reader(msgspec.Struct, frozen=True):
-    """How a connection reads: its framing, whether with cursors, and what it does not want to hear."""
+    """How a connection reads: its framing, whether with cursors, and which notifications it does not want."""
 
     framing: Framing
     lines: bool  # newline-delimited JSON; else WebSocket
@@ -36,7 +36,7 @@ class Reader(msgspec.Struct, frozen=True):
 
 
 class Frame:
-    """What one append, or one run of deltas, says: messages in order."""
+    """The messages of one append or one run of deltas, in order."""
 
     def __init__(self, parts: Sequence[EncodedMessage]) -> None:
         self.parts = parts
@@ -95,8 +95,8 @@ def _not_loaded(thread_id: ThreadId) -> ThreadState | None:
 class Questions(msgspec.Struct):
     """The numbers under which open approvals are asked; one count for the whole server.
 
-    It starts at the time of the daemon's start, so that an answer to a question of the daemon before
-    cannot be taken for one to a question of this one.
+    It starts at the time of the daemon's start, so that an answer to a question of the previous daemon
+    cannot match a question of this daemon.
     """
 
     last: int
@@ -127,7 +127,7 @@ class Questions(msgspec.Struct):
         return self.open.get(request_id) if isinstance(request_id, int) else None
 
     def settle(self, approval_id: str) -> int | None:
-        """The question is answered, or is one no more; its request id."""
+        """The question was answered or withdrawn; returns its request id."""
         request_id = self.ids.pop(approval_id, None)
         if request_id is not None:
             self.open.pop(request_id, None)
@@ -146,10 +146,10 @@ def parts_of(
     seq: int | None = None,
     replay: bool = False,
 ) -> list[EncodedMessage]:
-    """Encode what the wire projection says.
+    """Encode the messages of the client projection.
 
-    In a replay questions are not asked (those that are still open are, at its end), and one that is
-    settled is taken away under the number that it had.
+    A replay asks no questions (the open questions are asked at its end); a settled question is withdrawn
+    under its own number.
 
     Args:
         seq: the position of a follower that has everything up to this event.

@@ -1,4 +1,4 @@
-"""What goes out on one connection: written at once where the socket takes it, else when it does again.
+"""The output of one connection: written at once where the socket takes it, else when it does again.
 
 A reader that does not keep up costs its own answers and a number for each thread that it follows; never a queue of
 notifications (law 7). Its answers are bounded by what is read of its requests: none, while more than

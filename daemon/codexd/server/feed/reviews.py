@@ -36,10 +36,10 @@ class ReviewedFeed(Protocol):
 
     @property
     def reviewer(self) -> ThreadId | None:
-        """The thread of the reviewer that this one waits for."""
+        """The thread of the reviewer that this thread waits for."""
 
     def lag_all(self) -> None:
-        """Have all followers catch up before they hear more."""
+        """Make all followers catch up before they get more."""
 
     def publish_review(self, say: Callable[[], Sequence[Saying]], at_ms: int) -> None:
         """Send the notifications of this thread's reviewer to the followers."""
@@ -93,7 +93,7 @@ class RunningReviews:
         say: Callable[[ReviewProjection], Sequence[Saying]],
         at_ms: int,
     ) -> None:
-        """Pass on what a reviewer's feed has said."""
+        """Pass on the notifications of a reviewer's feed."""
         one = self._running.get(thread_id)
         if one is None or one.feed is not feed:
             return

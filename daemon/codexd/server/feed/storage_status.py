@@ -49,7 +49,7 @@ class StorageStatus(msgspec.Struct, frozen=True):
 def told(
     trouble: StorageStatus | None, thread_id: ThreadId, turn_id: TurnId, status: ThreadStatus
 ) -> list[Outgoing]:
-    """What to say of it; None says that it is over. `status` is the thread's, for when it can be known."""
+    """The notifications of a storage status; None: the trouble is over. `status` is the thread's, if known."""
     if trouble is None:
         return [
             _status(thread_id, status),

@@ -44,7 +44,7 @@ from codexd.server.methods.lookup import open_thread
 from codexd.server.services import Services
 from codexd_eventstore.reading import record_at, records, records_back
 
-# Enough of a text to know it by, on one line of a terminal.
+# Enough of a text to recognise it, on one line of a terminal.
 PREVIEW_CHARACTERS = 100
 # A call and its output are in one turn; a turn with more records than this is not searched for calls.
 HALVES_RECORDS_MAX = 10_000

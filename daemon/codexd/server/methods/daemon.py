@@ -53,7 +53,7 @@ async def initialize(
 async def account_read(
     services: Services, connection: Connection, params: m.AccountReadParams
 ) -> MethodResult:
-    """Who pays. Nobody signs in to codexd: a key in the environment is what there is."""
+    """The account. codexd has no sign-in: it uses a key in the environment."""
     provider = services.config.last_good().model_provider
     variable = services.providers().get(provider)
     paid = variable is not None and services.has_key(variable)
@@ -149,7 +149,7 @@ async def provider_find_local(
 
 
 async def local_models(services: Services, provider: str | None) -> list[Model]:
-    """The models of one such server, as pickers show them; none where it does not answer."""
+    """The models of a local server, for a picker; none where it does not answer."""
     try:
         found = await services.find_local(provider, None)
     except Rejected:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 class NoTarget(Exception):
-    """An export may not be written there; says what was found."""
+    """An export to this path is refused; the message says what was found."""
 
 
 class ExportTarget:
@@ -49,7 +49,7 @@ class ExportTarget:
             raise _refused(self.path, "a file of codexd's own, by a second name")
 
     def take(self) -> int:
-        """Give what was written beside it the name, after another look; returns its size."""
+        """Check again, then rename the file that was written beside it; returns its size."""
         self.check()
         os.replace(self.new, self.path)
         return self.path.lstat().st_size
@@ -68,7 +68,7 @@ def _kind(mode: int) -> str:
 
 
 def _is_within(folder: Path, own_folders: Sequence[Path]) -> bool:
-    """Whether a folder is one of ours or below one, whatever it is called and mounted as."""
+    """Whether a folder is one of ours or below, under any name or mount."""
     own = {(found.st_dev, found.st_ino) for one in own_folders if (found := _stat(one)) is not None}
     above = (_stat(parent) for parent in (folder, *folder.parents))
     return any((found.st_dev, found.st_ino) in own for found in above if found is not None)

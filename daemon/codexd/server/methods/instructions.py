@@ -13,7 +13,7 @@ from codexd.protocol.wire.rpc import RpcError, invalid_params
 
 # Base instructions are a few pages; a file given by mistake is not to fill the model's window.
 INSTRUCTIONS_BYTES_MAX = 256 * 1024
-# What a client gives is written and sent with each request; as much as a person may say in one message.
+# A client's instructions are recorded and sent with each request; the bound of a person's message.
 GIVEN_CHARACTERS_MAX = 1024 * 1024
 
 

@@ -62,7 +62,7 @@ async def thread_list(
 async def thread_search(
     services: Services, connection: Connection, params: s.ThreadSearchParams
 ) -> MethodResult:
-    """A page of threads in which something is found, newest first where the client does not say."""
+    """A page of threads with hits, newest first where the client does not say."""
     try:
         phrases = read_term(params.search_term)
     except InvalidTerm as error:
@@ -150,7 +150,7 @@ def _wanted(params: t.ThreadListParams) -> Wanted:
         originators=tuple(sorted(params.originators or ())),
         excluded=tuple(sorted(_id(one) for one in excluded)),
         meant=params.meant or "",
-        # codexd has no sections, projects or sub-agents: a list of one of those is empty.
+        # codexd has no sections, projects or sub-agents: such a list is empty.
         nobody=any(one is not None for one in related),
     )
 
@@ -167,7 +167,7 @@ def _key(asked: str | None) -> SortKey:
 
 
 def start_of(print_: bytes, cursor: str | None) -> ListCursor | None:
-    """The place in a list that a client kept. Raises: RpcError."""
+    """The position in a client's cursor. Raises: RpcError."""
     if cursor is None:
         return None
     try:
@@ -183,9 +183,9 @@ def _print(of_list: bytes, *words: str) -> bytes:
 def cursors(
     print_: bytes, key: SortKey, rows: tuple[Row, ...], *, upwards: bool
 ) -> tuple[str | None, str | None]:
-    """Where the next page begins, and where one in the other direction does.
+    """The cursors of the next page, and of a page in the other direction.
 
-    The latter takes in whatever has the same time as the first thread here: it may be news.
+    The latter includes the threads with the same time as the first thread here: they may be new.
     """
     if not rows:
         return None, None

@@ -34,11 +34,11 @@ def thread_id_of(text: str) -> ThreadId:
 
 
 async def open_thread(services: Services, text: str, witness: Witness | None = None) -> ThreadActor:
-    """The thread, loaded; `witness` is given its records, where it has to be loaded for this.
+    """The thread, loaded; `witness` is called with its records, where it has to be loaded for this.
 
     Raises:
-        RpcError: an archived one.
-        StoreError, InvalidEvent: no thread, one whose log is damaged.
+        RpcError: the thread is archived.
+        StoreError, InvalidEvent: there is no such thread, or its log is damaged.
     """
     thread = await load_thread(services, text, witness)
     if thread.state.archived:
@@ -57,7 +57,7 @@ async def load_thread(services: Services, text: str, witness: Witness | None = N
 
 
 async def find_thread(services: Services, thread_id: ThreadId | None) -> ThreadActor | None:
-    """The thread that was made under an id, if one was. Raises: as `open_thread` does."""
+    """The thread of an id, if it was made. Raises: as `open_thread` does."""
     if thread_id is None:
         return None
     try:

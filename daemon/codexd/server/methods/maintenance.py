@@ -1,6 +1,6 @@
-"""Answers that look after the store: deleting a thread, checking what is stored, making damaged logs readable.
+"""Maintenance of the store: deleting a thread, checking logs and blobs, making damaged logs readable.
 
-Law: what is checked or removed here is read in threads, a log or a page of blobs at a time; the daemon serves on.
+Law: all checks and removals read in threads, a log or a page of blobs at a time; the daemon serves on.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from codexd_eventstore.store import Damaged, NotFound, Refused, StoreFailed
 
 # A row is a hundred bytes; what one message carries stays far below its bound.
 STREAMS_PAGE: Final = 1000
-# A page of blobs is read before it is answered: so much that progress can be shown meanwhile.
+# A page of blobs is read before it is answered: small enough to show progress.
 BLOBS_PAGE_BYTES: Final = 64 * 1024 * 1024
 # And at most so many, where they are small.
 BLOBS_PAGE: Final = 200
@@ -121,7 +121,7 @@ def _stream_of(text: str) -> ThreadId:
 
 
 async def _salvage(services: Services, thread_id: ThreadId) -> codexd_methods.Salvaged | None:
-    # Whoever goes on from memory would go on from what the file has not got.
+    # A loaded thread would continue from a state that the file does not have.
     await services.supervisor.unload(thread_id)
     done = await services.store.salvage(thread_id, at_us=services.now_us())
     services.supervisor.stopped.pop(thread_id, None)
@@ -133,7 +133,7 @@ async def _salvage(services: Services, thread_id: ThreadId) -> codexd_methods.Sa
 async def store_streams(
     services: Services, connection: Connection, params: codexd_methods.StoreStreamsParams
 ) -> MethodResult:
-    """All logs, damaged ones too, as they were when the client asked for its first page."""
+    """All logs, damaged logs too, as they were when the client asked for its first page."""
     logs = connection.logs_paged
     if params.after is None or not logs:
         found = [await services.store.streams(archived=archived) for archived in (False, True)]

@@ -80,7 +80,7 @@ async def _origin(services: Services, thread_id: ThreadId) -> ImportedFrom | msg
 
 
 async def _is_foreign(store: EventStore, thread_id: ThreadId, state: ThreadState | None) -> bool:
-    """Whether others have written records of a thread; `state` is None where it is not loaded."""
+    """Whether a thread has foreign records; `state` is None where it is not loaded."""
     if state is not None:
         return state.foreign is not None  # All of its records were checked when it was loaded.
     # Foreign records are at the beginning of a log or at its end.
@@ -170,7 +170,7 @@ async def thread_log_read(
 
 
 def _first_of(records: list[Record]) -> list[Record]:
-    """As many as a page goes; at least one."""
+    """As many records as fit into a page; at least one."""
     sizes = itertools.accumulate(len(record.line) + 1 for record in records)
     return records[: max(1, sum(size <= PAGE_BYTES_MAX for size in sizes))]
 

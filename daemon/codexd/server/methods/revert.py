@@ -50,7 +50,7 @@ async def thread_revert(
 async def thread_revert_undo(
     services: Services, connection: Connection, params: history.ThreadRevertUndoParams
 ) -> MethodResult:
-    """Bring back what was taken back last (codexd only)."""
+    """Undo the last revert (codexd only)."""
     thread = await open_thread(services, params.thread_id)
 
     async def look() -> c.UndoRevert:

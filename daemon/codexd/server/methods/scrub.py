@@ -26,7 +26,7 @@ from codexd_eventstore.store import NotFound, Record
 async def thread_scrub(
     services: Services, connection: Connection, params: codexd_methods.ThreadScrubParams
 ) -> MethodResult:
-    """Scrub a thread and what was forked from it, archived or not."""
+    """Scrub a thread and its forks, archived or not."""
     scrub = _scrub_of(services, params)
     thread_id = thread_id_of(params.thread_id)
     parent = (await services.store.head(thread_id)).parent
@@ -103,7 +103,7 @@ class _Work:
         self._looked_at: set[str] = set()
 
     async def look_at(self, stream: ThreadId) -> None:
-        """Find what is to be replaced in a thread's own records and in the blobs that they name."""
+        """Find the matches in a thread's own records and in the blobs that they name."""
         store, before = self._services.store, self._scrub.places
         head = await store.head(stream)
         seqs: list[int] = []

@@ -116,7 +116,7 @@ UNKNOWN_THREAD = {
     "thread/usage/read": "thread not loaded",
 }
 
-# What methods may raise beside `RpcError`: each means the same to a client, whichever method it comes from.
+# Errors of methods beside `RpcError`: each has the same meaning in every method.
 FAILURES = (
     Rejected,
     StoreError,
@@ -175,9 +175,7 @@ class Dispatcher:
         params = read_params(request.method, method.params, request.params)
         thread_id = getattr(params, "thread_id", None)
         if isinstance(thread_id, str):
-            thread_id = (
-                thread_id.lower()
-            )  # As ids are read: two spellings of one id are one thread.
+            thread_id = thread_id.lower()  # Two spellings of an id are the same thread.
         # A thread that is made or imported has no id yet that a client could send; only the handshake comes first.
         precedes = not method.looks if thread_id is not None else not method.needs_initialize
         return Call(request.method, params, thread_id, method.large, precedes)

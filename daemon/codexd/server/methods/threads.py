@@ -80,7 +80,7 @@ async def _started(
     params: t.ThreadStartParams,
     named: ThreadId | None,
 ) -> ThreadActor:
-    """A new thread, of the id that was named for it if one was."""
+    """A new thread, with the id that was recorded for its key, if there is one."""
     settings = await _new_settings(services, thread_change(params))
     read = readable_config(services)
     command = c.StartThread(
@@ -321,7 +321,7 @@ async def _resumed_from(
 
 
 async def _new_settings(services: Services, asked: SettingsChange) -> Settings:
-    """The settings of a new thread: what was asked for, else the config's, else the defaults."""
+    """The settings of a new thread: the request's, else the config's, else the defaults."""
     config = readable_config(services).config
     default_model = next(model.id for model in services.models if model.is_default)
     provider = asked.provider or config.model_provider

@@ -46,7 +46,7 @@ PATHS_MAX = 5000
 async def thread_export(
     services: Services, connection: Connection, params: ThreadExportParams
 ) -> MethodResult:
-    """Pack a thread. A file that is to be replaced stays until the new one is whole."""
+    """Pack a thread. An old file stays until the new one is whole."""
     thread_id, path = thread_id_of(params.thread_id), Path(params.path)
     if not path.is_absolute() or "\0" in params.path:
         raise invalid_params(f"path: expected an absolute path, found {params.path!r}")
@@ -68,7 +68,7 @@ async def thread_export(
     finally:
         if target is not None:
             with suppress(OSError):
-                target.new.unlink()  # where it did not get its name
+                target.new.unlink()  # where it was not renamed
     return MethodResult(
         ThreadExportResponse(thread_id, str(path), size, len(package.logs), len(package.blobs))
     )

@@ -110,7 +110,7 @@ First = TypeVar("First", InputQueued, TurnSteered)
 
 
 def _repeated(first: Recorded, kind: type[First]) -> First:
-    """What the same request led to before. Raises: RpcError, where the key was another request's."""
+    """The result of the same request before. Raises: RpcError, where another request had the key."""
     if not isinstance(first.event, kind):
         raise invalid_params(
             f"idempotencyKey: expected one of a request of this kind, found that of event {first.seq} "

@@ -1,4 +1,4 @@
-"""Answers that say what threads have used: sums out of lists, and turn by turn out of a log."""
+"""The usage of threads: sums from lists, and turn by turn from a log."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ async def thread_usage_list(
 
 
 def counts_of(sums: Iterable[Spent], own: OwnPrices) -> u.UsageCounts:
-    """Some sums in one, with what they cost."""
+    """The total of some sums, with its cost."""
     kept = list(sums)
     tokens = reduce(Tokens.plus, (one.tokens for one in kept), Tokens())
     prices = {index: price_of(one, own) for index, one in enumerate(kept)}

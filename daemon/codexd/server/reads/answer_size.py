@@ -10,9 +10,9 @@ from codexd.protocol.wire.rpc import RpcError, state_error
 
 # One answer: the default message limit of WebSocket libraries, and a few times the largest image as base64.
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
-# What an answer may have beside turns and items: a thread's heading, settings, cursors.
+# Room for the rest of an answer beside turns and items: a thread's fields, settings, cursors.
 REST_BYTES_MAX = 1024 * 1024
-# What turns or items may have together in one answer.
+# Room for all turns or items of one answer.
 ENTRIES_BYTES_MAX = ANSWER_BYTES_MAX - REST_BYTES_MAX
 # One page of entries, unless the first entry alone is larger: fast to make and to read.
 PAGE_BYTES_MAX = 16 * 1024 * 1024
@@ -27,7 +27,7 @@ _IN_PARTS = {
 
 
 def too_large(method: str, size: int, done: str = "nothing was sent") -> RpcError:
-    """The answer has so many bytes; `done` is what became of the request."""
+    """The error for an answer of so many bytes; `done` says what the request has done."""
     parts = _IN_PARTS.get(method)
     hint = f"; {parts}" if parts is not None else ""
     return state_error(

@@ -65,7 +65,7 @@ class Directory:
 
     @property
     def indexing(self) -> Indexing | None:
-        """How far the index has come, where it has not all threads yet."""
+        """The progress of the index, where it does not have all threads yet."""
         progress = self.index.progress
         if progress is None or progress.ended:
             return None
@@ -148,7 +148,7 @@ class Directory:
             raise NotFound(f"thread {thread_id} is not in the index") from error
 
     async def count(self) -> int:
-        """How many threads there are, archived ones left out; loaded or not."""
+        """How many threads there are, without archived threads; loaded or not."""
         try:
             known = await self.index.glance(count)
         except IndexUnavailable:

@@ -1,7 +1,7 @@
-"""Where a thread may be forked: after a turn, or before one. Looked for from the end, where people look.
+"""Where a thread may be forked: after a turn, or before a turn. The search starts at the end of the log.
 
-A fork has what was so when its turn ended. So a turn that was taken back can be forked at, and the fork has it:
-nothing that was said is out of reach.
+A fork has the state at the end of its turn. So a thread can be forked at a reverted turn, and the fork has that
+turn.
 """
 
 from __future__ import annotations

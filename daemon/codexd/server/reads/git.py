@@ -22,7 +22,7 @@ from codexd.protocol.threads import GitInfo
 
 # A ref or a config file of a repository is small; what is larger is not read.
 GIT_FILE_BYTES_MAX: Final = 1024 * 1024
-# What git refuses in a ref's name (git-check-ref-format(1)), beside what is looked for in each part of it.
+# What git refuses in a ref's name (git-check-ref-format(1)), beside the checks of each part.
 _NOT_IN_A_REF: Final = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//")
 _OBJECT_ID: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _REF_BYTES_MAX: Final = 4096

@@ -43,7 +43,7 @@ async def turns_with_images(turns: Sequence[Turn], images: Images, room: int) ->
 
 
 async def page_of_turns(turns: Sequence[Turn], images: Images) -> tuple[Turn, ...]:
-    """The first of the turns with their images, as far as a page goes; at least one."""
+    """The first turns with their images, as many as fit into a page; at least one."""
 
     async def shown(turn: Turn) -> Turn:
         return (await turns_with_images((turn,), images, ENTRIES_BYTES_MAX))[0]
@@ -81,7 +81,7 @@ async def _page_of(
 
 
 async def encoded(turns: Sequence[Turn]) -> tuple[Turn, ...]:
-    """The turns as they go out: their bytes, made in steps, since an answer is encoded by one call."""
+    """The turns with items encoded in steps, since the rest of an answer is encoded by one call."""
     steps = Steps()
     return tuple([(await _as_bytes(turn, steps))[0] for turn in turns])
 
@@ -130,7 +130,7 @@ def names_to_show(wire: ClientProjection, records: Sequence[Recorded]) -> list[s
 
 
 def sayings_with_images(sayings: Sequence[Saying], urls: Urls) -> Sequence[Saying]:
-    """What is said, with those images that are given."""
+    """The parts of a message, with the images that are given."""
     if not urls:
         return sayings
     return [_saying(saying, urls) for saying in sayings]

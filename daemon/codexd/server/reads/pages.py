@@ -1,4 +1,4 @@
-"""Pages of a thread's past, read from the end of its log: a page costs what is on it, not the whole thread."""
+"""Pages of a thread's past, read from the end of its log: a page costs its own records, not the whole thread."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class TurnPage(msgspec.Struct, frozen=True):
     items: tuple[ThreadItemEntry, ...] = ()
 
     def next_cursor(self, shown: int) -> str | None:
-        """Where the next page begins, if so many of the first entries are on this one."""
+        """The cursor of the next page, if so many entries are on this page."""
         return self.places[shown - 1].cursor() if self.more or shown < len(self.places) else None
 
 
@@ -134,8 +134,8 @@ async def turns_page(
 ) -> TurnPage:
     """A page of turns. Downwards it begins before `place`, or at the end; upwards after it.
 
-    The cursor backwards is for the other direction, and brings the first turn here once more: it may
-    have gone on meanwhile.
+    The backwards cursor is for the other direction, and includes the first turn here again: it may have
+    changed meanwhile.
     """
     inclusive = int(place is not None and place.index == INCLUSIVE)
     if direction == "desc":
@@ -162,7 +162,7 @@ async def items_page(
     direction: SortDirection,
     turn_id: str | None,
 ) -> TurnPage:
-    """A page of items, those of one turn or of all, by when they were completed."""
+    """A page of items, of one turn or of all, in the order of their completion."""
     wanted = limit + 1
     if turn_id is not None:
         found = _entries(await past.one(turn_id))

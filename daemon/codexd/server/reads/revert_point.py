@@ -20,7 +20,7 @@ class RevertPoint(msgspec.Struct, frozen=True):
     """Where a thread goes back to."""
 
     to_seq: int  # the end of the last turn that is left; 0: none is
-    turns: int  # so many are taken back
+    turns: int  # how many turns are reverted
     turns_left: int
 
 

@@ -1,4 +1,4 @@
-"""Turns of a thread's past, whole, read from either end of its log: they cost what is read, not the whole thread.
+"""Whole turns of a thread's past, read from either end of its log: the cost is the records read, not the whole thread.
 
 Law: reverted turns are left out. A read backwards skips the ranges of reverted records; a read forwards reads
 them too, since a queued input may be in such a range.
@@ -28,7 +28,7 @@ class TurnReader:
         self.visibility = Visibility(reverts)
 
     async def one(self, turn_id: str) -> list[TurnView]:
-        """The turn of that id, if there is one: looked for from the end, where people look."""
+        """The turn of that id, if there is one; searched from the end."""
         async for record in records_back(self._log, self._stream, limit=BACK_RECORDS):
             if turn_begun(record) == turn_id and self.visibility.counts(record.seq):
                 return await self.on(record.seq - 1, 1)
@@ -41,7 +41,7 @@ class TurnReader:
         steps = Steps()
         async for record in records(self._log, self._stream, after=after, limit=BACK_RECORDS):
             if record.type in MARKER_TYPES:
-                continue  # What they say is known.
+                continue  # Their effect is known.
             if not self.visibility.counts(record.seq) and record.type != InputQueued.type:
                 continue
             recorded = decode_record(record.line)
