@@ -69,7 +69,7 @@ __all__ = [
 
 
 class LeftDraft(msgspec.Struct, frozen=True):
-    """A draft that a dead process left behind."""
+    """A draft that a dead process left."""
 
     name: str
     header: bytes  # as it was given to `open_draft`

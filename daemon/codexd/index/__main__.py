@@ -1,9 +1,9 @@
-"""The index's own process: brings it up to the logs, says on stdout how far it is, and ends.
+"""The index's own process: indexes the logs, reports its progress on stdout, and ends.
 
     python -m codexd.index DATA_DIR INDEX_FILE < (the streams, a line each; none: all)
 
-A process and not a thread, because folding logs keeps the interpreter busy, which turns have a better use for. It
-takes no lock and changes no log. It ends when its stdin does, which is when the daemon does, however that dies.
+A process and not a thread, because folding logs keeps the interpreter busy, and running turns come first. It takes
+no lock and changes no log. It ends when its stdin ends, which is when the daemon ends or dies.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from codexd.index.store.schema import is_broken, is_whole, open_index
 from codexd.machine.log_lines import log_to
 from codexd_eventstore.log.file_reader import LogFiles
 
-# Behind everything that a person waits for.
+# After everything that a person waits for.
 NICENESS: Final = 10
 # A batch makes and frees this many objects; collecting cycles among them takes a fifth of the time.
 GC_YOUNG_OBJECTS: Final = 100_000

@@ -132,7 +132,7 @@ class SearchIndex:
         return await self._ask(ask)
 
     async def glance(self, ask: Callable[[sqlite3.Connection], T]) -> T:
-        """The same, as soon as it is known how much there is."""
+        """The same, as soon as the number of threads is known."""
         await self._first_page(counted=True)
         await self._flush(lambda _: True)
         return await self._ask(ask)
@@ -305,7 +305,7 @@ class SearchIndex:
     # What waits.
 
     async def _flush(self, counts: Callable[[str], bool]) -> None:
-        """Return when what is known to have changed, of the streams that count, is in the index."""
+        """Return when the known changes of the selected streams are in the index."""
         is_behind = any(counts(stream) for stream in self._dirty)
         wanted = self._begun + is_behind
         with trio.move_on_after(FLUSH_SECONDS_MAX):
@@ -367,7 +367,7 @@ class SearchIndex:
     async def _start_anew(self, file: File | None, why: str) -> None:
         async with self._writing, self._reading:
             if self._connections.file != file:
-                return  # Somebody else did.
+                return  # Another task did.
             log.warning("the index is rebuilt: %s", why)
             await trio.to_thread.run_sync(self._connections.throw_away)
             self._is_compared = False

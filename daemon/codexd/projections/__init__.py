@@ -1,1 +1,1 @@
-"""The read side: folds of one thread's events into what models and screens see. All pure."""
+"""The read side: pure folds of one thread's events, for models and screens."""

@@ -1,4 +1,4 @@
-"""An argv as one would type it: exact, and with nothing in it that a screen would hide or obey. Pure."""
+"""An argv as a shell line: exact, and without characters that a screen would hide or obey. Pure."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from codexd_eventstore.disk.files import open_own
 
 log = logging.getLogger(__name__)
 
-# One for each daemon that has died. Nobody counts further than that.
+# One byte for each daemon that has died. More than so many are not counted.
 _DEATH: Final = b"x"
 _DEATHS_COUNTED_MAX: Final = 100
 # What a start time may be long; Linux gives a number, macOS a date.

@@ -28,7 +28,7 @@ async def note(log: EventLog, event: NewEvent, *, key: str, at_us: int) -> None:
                 key=key,
             )
         except Conflict:
-            await trio.lowlevel.checkpoint()  # Somebody else was quicker.
+            await trio.lowlevel.checkpoint()  # Another task has appended first.
         else:
             return
 

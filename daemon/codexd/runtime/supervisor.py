@@ -346,7 +346,7 @@ class Supervisor:
                     self._crashes.pop(thread_id, None)
                     await one.thread.keep()
                     if one.is_busy or self._loaded.get(thread_id) is not one:
-                        continue  # Somebody came while its snapshot was written.
+                        continue  # It got a follower or work while its snapshot was written.
                     await self.unload(thread_id)
                     one.audience.let_go()
                     await self._forget_ephemeral(one.thread)

@@ -51,7 +51,7 @@ async def take_up(supervisor: Supervisor, unfinished: Unfinished, left: Sequence
 async def _take_up(
     supervisor: Supervisor, unfinished: Unfinished, thread_id: ThreadId, limit: trio.CapacityLimiter
 ) -> None:
-    while not await _is_done(supervisor, unfinished, thread_id, limit):  # noqa: ASYNC110 - nobody tells
+    while not await _is_done(supervisor, unfinished, thread_id, limit):  # noqa: ASYNC110 - no event is set
         await trio.sleep(RETRY_SECONDS)
 
 

@@ -1,7 +1,7 @@
-"""What is kept of a command's output: its start and its end, as much as a screen is given.
+"""A bounded part of a command's output: its start and its end, for a result.
 
-However much comes, the memory held is bounded; what falls out of the middle is counted, never silently
-lost. Bytes are kept raw and decoded when asked for, so that a flood costs no decoding.
+Memory is bounded however much output comes; the bytes left out in the middle are counted. Bytes are kept raw and
+decoded on request, so that a flood costs no decoding.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class KeptOutput:
             self._cut_tail()
 
     def lines(self) -> int:
-        """How many lines there were in all; a last one without its newline counts."""
+        """How many lines there were in all; a last line without its newline counts."""
         return self._newlines + (self._last_byte not in (b"", b"\n"))
 
     def text(self) -> KeptText:

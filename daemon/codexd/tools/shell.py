@@ -163,7 +163,7 @@ class Shell:
         self, action: RunCommand, context: CallContext, sink: OutputSink
     ) -> ToolResult:
         """Run it."""
-        # The line that people were shown is what runs; what the action says of its argv came out of a log.
+        # The line that was shown runs; the action's argv may come from a log, and is not used.
         argv = shell_argv(self._shell, action.command)
         sandbox = context.sandbox
         if action.escalated:
@@ -184,7 +184,7 @@ class Shell:
 
 
 def shell_argv(shell: str, line: str) -> tuple[str, ...]:
-    """What is executed for a line: the only place that says it."""
+    """The argv that is executed for a line."""
     if os.path.basename(shell) == "zsh":
         # Or it reads ~/.zshenv before each line, which may set again what is kept from commands.
         return (shell, "-f", "-c", line)

@@ -3,7 +3,7 @@
     ViewImageTool.read_call(arguments)  ->  ViewImage   (pure)
     ViewImageTool.perform(ViewImage)  ->  ToolResult, with the image as a part of what the model is given
 
-It is offered only to models that read images. The result names the image; building a request replaces the name by the image.
+It is offered only to models that read images. The result names the image; a request has the image in its place.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class ViewImageTool:
         self._load = load
 
     def offered(self, traits: Traits, thread: ThreadState) -> bytes | None:
-        """Told to models that read images; a reviewer looks at none."""
+        """Offered to models that read images, and never to a reviewer."""
         return DECLARATION if traits.images and thread.reviews is None else None
 
     def read_call(self, arguments: str, context: CallContext) -> ViewImage | BadCall:

@@ -1,4 +1,4 @@
-"""What the engine without files does where the other one rewrites logs, by the same rules."""
+"""Rewriting in the engine without files, by the rules of the default engine."""
 
 from __future__ import annotations
 

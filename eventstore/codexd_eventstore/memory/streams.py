@@ -49,7 +49,7 @@ class MemoryStream:
 
     @property
     def chain(self) -> int:
-        """What the next own record's checksum goes on from."""
+        """The checksum that the next own record is chained to."""
         if len(self.records) > self.base:
             return crc_of(self.records[-1].line)
         return self.beginning if self.origin is None else self.origin.chain

@@ -1,4 +1,4 @@
-"""What the verbs of the default engine work with: each verb is a file of its own, and takes these.
+"""The parts of the default engine, for its operations: each operation is a file of its own, and takes these.
 
 Law: one set of parts per open store; nothing here decides anything.
 """

@@ -1,7 +1,7 @@
-"""What is known of a stream without reading it: its idempotency keys and its snapshots, held against the log.
+"""Idempotency keys and snapshots of a stream, found by its notes and checked against the log.
 
-Law: a note is a hint. That a key was given is believed when its record says so, that it was not when the notes
-know all keys; else the log is read. A snapshot counts where the log still has the record that it ends with.
+Law: a note is a hint. A key is known if its record has it, and unknown if the notes are complete; else the log is
+read. A snapshot is valid while the log has the record that it ends with.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from codexd_eventstore.operations.engine import Engine, blocking
 from codexd_eventstore.sidecar.rows import NotedKeys, SnapshotRow
 from codexd_eventstore.store import Record, Refused, Snapshot
 
-# A fold is kept so as to be quicker than folding; one as long as the longest record is not.
+# A snapshot must be faster than folding; a snapshot as long as the longest record is not.
 SNAPSHOT_BYTES_MAX: Final = 16 * 1024 * 1024
 
 

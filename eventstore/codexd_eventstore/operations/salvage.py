@@ -151,7 +151,7 @@ class _Mending:
         """How the new log begins."""
         old = self._start.preface
         cuts = {seq: self._start.cuts_at(seq) for seq in old.cuts}
-        # What a fork says that its parent's record was is the best that is known of it now.
+        # A fork's link to its parent's record is the best evidence of that record now.
         for seq, crc in self._leaving:
             cuts.setdefault(seq, set()).add(crc)
         base = 0 if self._origin is None else self._origin.seq

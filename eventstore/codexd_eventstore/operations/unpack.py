@@ -195,7 +195,7 @@ class _Unpacking:
         )
 
     async def _hold(self, stack: AsyncExitStack, log: PackedLog) -> tuple[str, str, int]:
-        """Keep others from a stream; what is to become of it, where it will lie, its version here."""
+        """Lock a stream; returns what to do with it, its path, and its version here."""
         engine = self._engine
         if engine.open_logs.is_there(log.stream):
             held = await stack.enter_async_context(standstill(engine, log.stream))
@@ -219,7 +219,7 @@ class _Unpacking:
         if ours and theirs and theirs[common] in ours_known:
             if log.version <= version:
                 return KEPT
-            # What was scrubbed here must not come back from where it was not.
+            # Text that was scrubbed here must not come back from a package.
             if (
                 theirs[common] == ours[common]
                 and there.preface == here.preface

@@ -34,13 +34,13 @@ from codexd_frontends.client.messages import Message, RequestId, read_message
 
 # A request that takes longer has been lost; the slowest, reading a thread of many turns, takes seconds.
 CALL_SECONDS_MAX = 60.0
-# Whoever waits this long wants to know why.
+# A call that takes longer shows the person the reason.
 SLOW_SECONDS = 2.0
 # Connecting to a socket of this machine takes microseconds, unless the daemon hangs.
 CONNECT_SECONDS_MAX = 5.0
 # One read of a burst of deltas: as much as the kernel keeps for a Unix socket by default.
 READ_BYTES = 1 << 18
-# A whole thread can be one line; beyond this something is wrong with the daemon.
+# A whole thread can be one line; a longer line is an error of the daemon.
 LINE_BYTES_MAX = 1 << 30
 
 T = TypeVar("T")
@@ -103,7 +103,7 @@ class Daemon:
         self.close()
 
     def close(self) -> None:
-        """Hang up. What was started goes on without us."""
+        """Close the connection. Running turns go on."""
         self._socket.close()
 
     def fileno(self) -> int:

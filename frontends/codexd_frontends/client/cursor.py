@@ -1,4 +1,4 @@
-"""How far a frontend has followed a thread: all that it keeps, and enough to go on without gap or double."""
+"""A frontend's position in a thread: enough to continue without gaps or duplicates."""
 
 from __future__ import annotations
 

@@ -260,7 +260,7 @@ class TurnAnswer(_Read, frozen=True, kw_only=True):
 
 
 class LoggedRecord(msgspec.Struct, frozen=True):
-    """What a line about a record says of it."""
+    """The members of a record that a line about it shows."""
 
     seq: int = 0
     at: str = ""
@@ -342,7 +342,7 @@ class UsageNote(_Read, frozen=True, kw_only=True):
 
 
 class ThreadNote(_Read, frozen=True, kw_only=True):
-    """Anything that says which thread, and perhaps which turn, it is about."""
+    """Any message that names its thread, and perhaps its turn."""
 
     thread_id: str | None = None
     turn_id: str | None = None

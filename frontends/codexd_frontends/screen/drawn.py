@@ -74,19 +74,19 @@ def last_look_at_line(line: str) -> str:
 
 
 def without_breaks(line: str) -> str:
-    """A line that is one, whatever came into it."""
+    """A text as a single line, whatever it contains."""
     return line.replace("\n", _LINE_BREAK)
 
 
 class GrowingProse:
-    """A model's text that comes in pieces: however it is cut, the same is drawn."""
+    """A model's text that comes in pieces; the result does not depend on how it is split."""
 
     def __init__(self) -> None:
         self._before = ""  # the end of what is drawn, as far as the next character looks back
         self._held = ""  # a character that the next one decides on
 
     def grow(self, new: str) -> str:
-        """What a piece adds to what is drawn."""
+        """The text to draw for a piece."""
         text = self._held + new
         self._held = ""
         if text and text[-1] in UNDECIDED:

@@ -64,7 +64,7 @@ def tokens_minus(one: TokenUsageBreakdown, other: TokenUsageBreakdown) -> TokenU
 
 
 def blended(used: TokenUsageBreakdown) -> int:
-    """The one figure for what was used: input that was not cached, and output."""
+    """The usage as one figure: input that was not cached, and output."""
     return max(used.input_tokens - used.cached_input_tokens, 0) + used.output_tokens
 
 

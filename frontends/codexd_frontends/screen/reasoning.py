@@ -1,4 +1,4 @@
-"""How much of what a model thinks is shown: as the command line says, else as config.toml does."""
+"""How much of a model's reasoning is shown: by the command line, else by config.toml."""
 
 from __future__ import annotations
 

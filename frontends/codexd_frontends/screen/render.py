@@ -1,10 +1,10 @@
 """A thread on a screen: notifications and items in, pieces of text out. Pure.
 
-The law: what is shown depends on what was said, never on how it was cut into deltas or on when one
-attached. So whatever comes twice, by replay or because a snapshot had it, is shown once.
+The law: the output depends on the items, never on how they were split into deltas or on when the frontend
+attached. So an item that comes twice, by replay or because a snapshot had it, is shown once.
 
-What comes twice is the same item of the same turn: of one kind, with one id and one start. Models and
-servers use an id again, for another answer or for a call that has the id of a message, and that hides nothing.
+Two items are the same if they have the same turn, kind, id and start. Models and servers reuse ids, for another
+answer or for a call that has the id of a message; such items are all shown.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class Differences:
-    """What the folders have and the index has not, as of one look at both."""
+    """The difference between the folders and the index, from one look at both."""
 
     def __init__(self, connection: sqlite3.Connection, logs: LogReader) -> None:
         self._connection = connection

@@ -42,11 +42,11 @@ class Known(msgspec.Struct):
 
     @property
     def cursor(self) -> LogCursor:
-        """How far its log was taken in."""
+        """The position up to which its log is indexed."""
         return LogCursor(self.seq, self.place, self.crc)
 
     def go_to(self, cursor: LogCursor) -> None:
-        """Its log was taken in up to there."""
+        """Its log is indexed up to this position."""
         self.seq, self.place, self.crc = cursor.seq, cursor.place, cursor.crc
 
 
@@ -103,7 +103,7 @@ def made_ms(stream: str) -> int:
 
 
 def is_thread(stream: str) -> bool:
-    """Whether a stream is a thread's: the daemon has one of its own."""
+    """Whether a stream is a thread's: the daemon has a stream of its own too."""
     return made_ms(stream) > 0
 
 
@@ -127,7 +127,7 @@ def title_of(summary: Summary) -> str:
 
 
 def successor(stream: str, before: Known | None) -> Known:
-    """A thread of which nothing is known yet, in the place of what was."""
+    """An empty row that replaces a thread's old row."""
     known = Known(stream)
     if before is not None and before.no:
         known.replaces = (before.no, before.seq, before.crc)

@@ -31,7 +31,7 @@ async def watch_logs(
     tell: Callable[[Iterable[str]], None],
     begun: Callable[[], None],
 ) -> None:
-    """Tell which streams' files changed, until cancelled.
+    """Report the streams whose files changed, until cancelled.
 
     `begun` is called when that begins and when it begins again, with a folder that is new: what happened up
     to then is for others to find.

@@ -77,7 +77,7 @@ class _Step(msgspec.Struct):
 
 
 class Writer:
-    """Takes logs in, through one connection."""
+    """Indexes logs, through one connection."""
 
     def __init__(self, connection: sqlite3.Connection, logs: LogReader) -> None:
         self._connection, self._logs = connection, logs
@@ -154,7 +154,7 @@ class Writer:
             self._doom(stream)
 
     def flush(self) -> None:
-        """Write what was taken in so far. Raises: sqlite3.Error, and then nothing of it was."""
+        """Commit the batch so far. Raises: sqlite3.Error, and then nothing of it was written."""
         steps, self._steps = self._steps, []
         self._documents = self._chars = 0
         self._pending.clear()
@@ -361,7 +361,7 @@ class Writer:
         self._connection.execute("UPDATE thread SET named=? WHERE no=?", (known.named, known.no))
 
     def _withdraw(self, no: int, item: str) -> None:
-        # From the newest on: what is taken back was said a moment ago.
+        # From the newest on: reverted text is usually recent.
         row = self._connection.execute(
             "SELECT id >> 2 FROM document WHERE id BETWEEN ? AND ? AND item=? ORDER BY id DESC LIMIT 1",
             (*documents_of(no), item),

@@ -193,7 +193,7 @@ def write_cursor(print_: bytes, place: ListCursor) -> str:
 
 
 def read_cursor(print_: bytes, cursor: str) -> ListCursor:
-    """The place that a client kept. Raises: InvalidCursor."""
+    """The position in a client's cursor. Raises: InvalidCursor."""
     try:
         content = urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4))
         place = ListCursor(int.from_bytes(content[9:17], "big"), content[17:].decode())

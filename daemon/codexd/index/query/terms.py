@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-# Somebody pasted a text where a few words were expected.
+# A longer term is a text that was pasted where a few words were expected.
 TERM_CHARS_MAX: Final = 1000
 PHRASES_MAX: Final = 32
 # A snippet is a line of a list; it has this much text before the match.
@@ -36,7 +36,7 @@ class Phrase(msgspec.Struct, frozen=True):
 
     words: tuple[str, ...]  # as they are compared
     typed: str  # the same as the index is asked for them
-    prefix: bool = False  # the last one is only a beginning
+    prefix: bool = False  # the last word is a prefix
 
 
 def read_term(typed: str) -> tuple[Phrase, ...]:
@@ -79,19 +79,19 @@ def spans_of(phrases: Sequence[Phrase], text: str) -> list[tuple[int, int]] | No
 
 
 def is_in(phrases: Sequence[Phrase], text: str) -> bool:
-    """Whether all of it is in a text: what the index would say."""
+    """Whether a text has all phrases, by the rules of the index."""
     return spans_of(phrases, text) is not None
 
 
 class Snippet(msgspec.Struct, frozen=True):
-    """A line out of a text, and what was found in it, in code points."""
+    """A line of a text, and the spans of the matches in it, in code points."""
 
     text: str
     ranges: tuple[tuple[int, int], ...] = ()
 
 
 def snippet_of(phrases: Sequence[Phrase], text: str) -> Snippet:
-    """The surroundings of what was found, on one line."""
+    """The text around the matches, on one line."""
     spans = spans_of(phrases, text) or []
     return cut_around(text, merged(spans))
 

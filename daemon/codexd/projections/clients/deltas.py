@@ -41,7 +41,7 @@ Spoken = Outgoing | EncodedMessage
 
 
 class _Open:
-    """A text that grows, or the parts of one: how much of each was said, and how it is encoded."""
+    """A growing text, or its parts: how much of each was sent, and how it is encoded."""
 
     def __init__(self) -> None:
         self.sizes: dict[tuple[TextPart, int], int] = {}
@@ -70,7 +70,7 @@ class Texts:
         return copied
 
     def told(self, key: str, offset: int) -> None:
-        """Somebody has this much of a text already; `key` is as `part_key` spells it."""
+        """The client has this much of a text already; `key` is as `part_key` spells it."""
         item_id, part, index = _read_key(key)
         self._open.setdefault(item_id, _Open()).sizes[part, index] = offset
 
@@ -125,13 +125,13 @@ class Texts:
     def rest(
         self, item_id: ItemId, part: TextPart, index: int, text: str, at_ms: int
     ) -> list[Spoken]:
-        """What of an item's text was not said yet, as one delta."""
+        """The unsent part of an item's text, as one delta."""
         one = self._open.get(item_id)
         rest = _behind(text, one.sizes.get((part, index), 0) if one is not None else 0)
         return self.text(item_id, part, index, [rest], at_ms) if rest else []
 
     def output_rest(self, call_id: CallId, text: str, at_ms: int) -> list[Spoken]:
-        """What of a command's output was not said yet, as one delta."""
+        """The unsent part of a command's output, as one delta."""
         one = self._open.get(ItemId(call_id))
         rest = _behind(text, one.sizes.get(_WHOLE, 0) if one is not None else 0)
         return self.output(call_id, rest, at_ms) if rest else []

@@ -1,7 +1,7 @@
-"""Events -> items on a screen: which item begins, and which is whole, with each event.
+"""Events -> items on a screen: which items begin and which are complete, with each event.
 
-The one place that turns facts into `ThreadItem`s, for live notifications and for replays alike, so that
-neither can show what the other lacks. It holds only what is open.
+The only place that turns events into `ThreadItem`s, for live notifications and for replays alike, so that
+both show the same. It holds only open items.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class ItemStarted(msgspec.Struct, frozen=True, gc=False):
 
 
 class ItemDone(msgspec.Struct, frozen=True, gc=False):
-    """An item is whole. Whoever did not see it begin is shown that first."""
+    """An item is complete. A client that did not get its start gets that first."""
 
     item: ThreadItem
     begun: bool = False  # whether a `ItemStarted` for it came out of this fold before
@@ -80,8 +80,8 @@ class ItemProjection:
         self._queued: dict[ItemId, InputQueued] = {}
         self._steered: list[tuple[TurnSteered, int]] = []  # the model has yet to see it; and when
         self._tools: dict[CallId, OpenTool] = {}  # those without an answer
-        # The compaction under way. One that comes to nothing has begun and is never whole: on no screen
-        # may it look as if the history had been shortened.
+        # The compaction under way. A failed compaction begins and is never complete: no screen may show
+        # the history as shortened.
         self.compaction: ContextCompaction | None = None
 
     def take_up(self, queue: Iterable[InputQueued]) -> None:

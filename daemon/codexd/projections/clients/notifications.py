@@ -1,7 +1,7 @@
 """One event -> a few notifications.
 
-The fold holds what is open in the running turn, and nothing open crosses a turn's border: so a replay
-that starts at a turn's first event says the same as the live run did.
+The fold holds what is open in the running turn, and nothing stays open across turns: so a replay that
+starts at a turn's first event gives the same notifications as the live run.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class ApprovalAsked(msgspec.Struct, frozen=True, gc=False):
 
 
 class ApprovalResolved(msgspec.Struct, frozen=True, gc=False):
-    """Nobody need answer that question any more."""
+    """The question needs no answer any more."""
 
     approval_id: ApprovalId
 
@@ -88,7 +88,7 @@ class ClientProjection:
     """The fold of one thread."""
 
     def __init__(self, thread_id: ThreadId, usage: Usage | None) -> None:
-        """`usage` is what the thread has used before the first event; None: say nothing of usage."""
+        """`usage` is the thread's usage before the first event; None: no notifications of usage."""
         self._thread_id, self._usage = thread_id, usage
         self._screen = ItemProjection()
         self.texts = Texts(thread_id, TurnId(""))
@@ -101,7 +101,7 @@ class ClientProjection:
         self._withdrawn = 0  # inputs, since a turn began
 
     def apply(self, recorded: Recorded) -> list[Saying]:
-        """What the event says. What it ends is said first, what it begins last."""
+        """The notifications of an event. The ends of items come first, the starts last."""
         event, at_ms = recorded.event, recorded.at_ms
         said: list[Saying] = []
         match event:
@@ -116,7 +116,9 @@ class ClientProjection:
         if isinstance(event, ReviewEntered):
             self.review = event
         elif isinstance(event, ReviewExited):
-            self.review = self._last_message = None  # Nobody in this thread has answered.
+            self.review = self._last_message = (
+                None  # The last message was the reviewer's, not this thread's.
+            )
         if self._usage is not None:
             used, self._usage = self._usage, self._usage.after(event)
             if self._usage.last is not used.last:
@@ -294,7 +296,7 @@ class ClientProjection:
 
     @property
     def tells_usage(self) -> bool:
-        """Whether it says what the thread uses."""
+        """Whether it gives notifications of the thread's usage."""
         return self._usage is not None
 
     def token_usage(self) -> Outgoing:

@@ -67,7 +67,7 @@ class ReviewProjection:
         self.seq = seq
 
     def apply(self, recorded: Recorded) -> list[Saying]:
-        """What an event says to them."""
+        """The notifications of an event."""
         said = self._wire.apply(self._as_theirs(recorded))
         self.seq = recorded.seq
         event = recorded.event
@@ -82,7 +82,7 @@ class ReviewProjection:
                 return self._passed_on(said)
 
     def apply_all(self, records: Sequence[Recorded]) -> list[Saying]:
-        """What events say to them."""
+        """The notifications of events."""
         return [saying for recorded in records for saying in self.apply(recorded)]
 
     def opened(self, item_id: ItemId, kind: ItemKind, at_ms: int) -> list[Saying]:

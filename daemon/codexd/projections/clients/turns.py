@@ -142,7 +142,7 @@ class TurnProjection:
             self.turns = sorted((*self.turns, *self._taken.pop()), key=lambda turn: turn.seq)
 
     def show_open(self, streaming: Sequence[OpenItem]) -> None:
-        """Add what streams now in the turn that runs, with its text so far. Nothing is taken in after this."""
+        """Add the items that stream now in the running turn, with their text so far. No event is applied after this."""
         turn = self.turns[-1] if self.turns else None
         if turn is None or turn.status != "inProgress":
             return

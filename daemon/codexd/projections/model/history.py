@@ -53,7 +53,7 @@ from codexd.projections.model.items import (
 from codexd.projections.model.kept_by_compaction import CompactionKeep
 from codexd.projections.model.reasoning_owner import ReasoningOwners
 
-# Hex digits of a segment's hash: 64 bits tell the segments of any thread apart.
+# Hex digits of a segment's hash: 64 bits distinguish the segments of any thread.
 HASH_DIGITS = 16
 
 
@@ -75,11 +75,11 @@ class RefusedImage(NamedTuple):
 
 
 class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The fold. A value: what an event makes of it is another one, and where it stood before costs nothing to keep."""
+    """The fold. A value: an event gives a new value, and the old one is unchanged."""
 
     sequence: ItemSequence = msgspec.field(default_factory=ItemSequence)
     since: int = 0  # the record that it began with: the newest compaction that counts
-    printed: int = 0  # how many items a request has had: those never change
+    printed: int = 0  # how many items a request has had: these never change
     digest: str = ""  # of those
     instructions: str | None = None  # of the newest request, by their hash
     tools: str | None = None
@@ -91,10 +91,10 @@ class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
     compaction_keep: CompactionKeep = CompactionKeep()  # what a compaction will keep
     summarising: bool = False  # whether a summary is asked for just now
     refused: tuple[RefusedImage, ...] = ()
-    strangers: int = 0  # so many items in front came from elsewhere
+    strangers: int = 0  # so many items at the beginning came from elsewhere
 
     def after(self, event: Event | Unknown, seq: int = 0) -> ModelHistory:
-        """With the next event taken in, which is record `seq`; the same object where nothing has changed."""
+        """The history after an event, which is record `seq`; the same object where nothing has changed."""
         match event:
             case ContextAdded() if not event.within:
                 return self._with_pending(text_message(event.role, event.text))
@@ -183,7 +183,7 @@ class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return replace(self, sequence=self.sequence.without(count))
 
     def without_printed(self) -> ModelHistory:
-        """Without the items that a request has had: as good as all of it to go on from."""
+        """Without the items that a request has had: folding continues from it as from the whole."""
         return self.without(self.printed)
 
     def with_absent(self, items: Sequence[bytes]) -> ModelHistory:
@@ -207,7 +207,7 @@ class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return frozenset([one.image for one in self.refused if one[1:] == (model, provider)])
 
     def print_request(self, instructions: bytes, tools: tuple[bytes, ...]) -> RequestPrint:
-        """What the request that is about to start is made of; call it before its event is taken in."""
+        """The print of the request that is about to start; call it before its event is applied."""
         pending = [*self.sequence.items(self.printed), *self.pending]
         added = tuple(_hash(item) for item in pending)
         instructions_hash, tools_hash = _hash(instructions), _hash(b",".join(tools))

@@ -1,4 +1,4 @@
-"""Facts as the model is given them: each one input item of the Responses API, encoded, the same bytes every time."""
+"""Events as input items of the Responses API, encoded, the same bytes every time."""
 
 from __future__ import annotations
 

@@ -22,12 +22,12 @@ from codexd.core.values.items import MentionInput, SkillInput, TextInput, UserIn
 from codexd.core.values.provider_items import text_message
 from codexd.core.values.truncate import truncate_middle
 
-# So much of a person's words goes over a compaction: enough for what they asked for lately, and little beside
-# any window. The original's figure.
+# So much of a person's words is kept by a compaction: enough for their latest requests, and little beside any
+# window. Codex's figure.
 WORDS_TOKENS_MAX: Final = 20_000
 # Of a small window they may take no more than this part, or the summary would have no room beside them.
 WORDS_PART_OF_WINDOW: Final = 5
-# Less of a message than this says nothing; the newest one stays, however little that is.
+# A shorter part of a message is useless; the newest message is kept all the same.
 TRUNCATED_BYTES_MIN: Final = 200
 # Replaces a message that has no text, so that the message itself is not lost.
 NO_TEXT: Final = "[an image]"
@@ -125,7 +125,7 @@ def bridge_of(compaction_keep: CompactionKeep, window: int | None, left_out: int
     context_at = None
     for seq, own in rows:
         if seq in spoken:
-            context_at = len(items)  # In front of the last thing that a person said.
+            context_at = len(items)  # Before the last message of a person.
         items += [msgspec.Raw(item) for item in own]
     return Bridge(
         tuple(items),

@@ -32,7 +32,7 @@ def call_of(event: Event | Unknown) -> CallId | None:
 
 
 def pinned_items(recorded: Recorded, records: Iterable[Recorded] = ()) -> tuple[msgspec.Raw, ...]:
-    """What the model was given of a record; nothing where it was given nothing, or not yet.
+    """The items of a record in the model's history; none where it has none, or not yet.
 
     Args:
         records: where a call's other half is to be found, in order; those of its turn are enough.

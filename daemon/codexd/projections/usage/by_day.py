@@ -14,12 +14,12 @@ from codexd.core.values.usage import Tokens
 from codexd.projections.usage.requests import REQUEST_TYPES, Kind, Request, Requests
 
 DAY_MS = 86_400_000
-# Above this, some models have another price for the whole request: such requests are summed separately. OpenAI's figure.
+# Above this, some models have another price for the whole request: those are summed separately. OpenAI's figure.
 LONG_INPUT_TOKENS = 272_000
 
 
 class Spent(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What requests of one day used that one model was asked for one kind of thing."""
+    """The usage of one day's requests to one model, of one kind."""
 
     day: int  # since 1970, in UTC
     provider: str
@@ -82,7 +82,7 @@ class UsageByDay(msgspec.Struct, frozen=True, array_like=True, gc=False):
     requests: Requests = Requests()
 
     def after(self, recorded: Recorded) -> UsageByDay:
-        """With one more record; the same object where it says nothing of requests."""
+        """After a record; the same object where the record is not about requests."""
         if isinstance(recorded.event, ThreadForked):
             return UsageByDay(requests=self.requests)
         requests, over = self.requests.after(recorded)

@@ -13,7 +13,7 @@ from codexd.projections.usage.requests import Kind, Requests
 
 
 class TurnCost(msgspec.Struct, frozen=True, gc=False):
-    """What one turn used for one kind of thing."""
+    """The usage of one turn's requests of one kind."""
 
     turn_id: TurnId
     kind: Kind

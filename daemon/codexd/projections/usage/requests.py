@@ -40,7 +40,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     tokens: Tokens = Tokens()
     failed: bool = False  # it was not answered
     said: bool = False  # the provider said what it used
-    started_seq: int | None = None  # None: nothing says when it began
+    started_seq: int | None = None  # None: its start is not known
     started_ms: int | None = None
     several: bool = False  # the sum of all requests of a reviewer
 
@@ -61,7 +61,7 @@ class Requests(msgspec.Struct, frozen=True, gc=False):
     title: _Asked = _Asked()  # the request for a title: no turn waits for that
 
     def after(self, recorded: Recorded) -> tuple[Requests, Request | None]:
-        """With one more record; and the request that it ends, if it ends one."""
+        """After a record; and the request that the record ends, if any."""
         event = recorded.event
         match event:
             case ThreadStarted():

@@ -52,5 +52,5 @@ class Usage(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return self if window is self.window else replace(self, window=window)
 
     def _estimated(self, window: ContextWindow) -> Usage:
-        """No response says any more what the history comes to."""
+        """The size of the history is not known from a response any more."""
         return replace(self, window=window, last=Tokens(total_tokens=window.context_tokens))

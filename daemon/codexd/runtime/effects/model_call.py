@@ -141,7 +141,7 @@ class ModelCalling:
 
     async def _take(self, batch: list[ModelEvent]) -> None:
         """One network read: text goes to drafts at once, whole items to the log in one append."""
-        if self._compacts:  # Nobody looks on while a summary is written.
+        if self._compacts:  # A summary is not shown while it is written.
             batch = [event for event in batch if isinstance(event, _WHOLE)]
         at = 0
         while at < len(batch) and self._is_due:

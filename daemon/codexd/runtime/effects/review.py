@@ -130,7 +130,7 @@ async def _heard(thread: ThreadActor, review: Review) -> _Ended:
 
 
 async def _stop(thread: ThreadActor, effect: RunReview) -> None:
-    """Nobody waits for the reviewer any more. One that ended by itself, or never began, is let be."""
+    """Stop a reviewer that is not needed any more. A reviewer that has ended, or never began, is left as it is."""
     threads = thread.world.threads()
     if threads.is_deadly(effect.child_id):
         return

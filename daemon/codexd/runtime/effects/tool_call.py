@@ -54,7 +54,7 @@ class ToolRunning:
         try:
             await self._run()
         finally:
-            # Behind the report: a daemon that stops waits for this, and is not to lose the result.
+            # After the report: a daemon that stops waits for this, and must not lose the result.
             if self._pid is not None:
                 self._thread.world.processes.remove(self._pid[0])
 

@@ -24,7 +24,7 @@ NO_DESCRIPTOR_PAUSE_SECONDS = 0.1
 
 
 class AlreadyServed(Exception):
-    """Somebody answers on that socket."""
+    """A daemon answers on that socket."""
 
 
 class NotASocket(Exception):

@@ -13,7 +13,7 @@ class Broadcast(Protocol):
     """All connections: for what concerns also those that do not follow the thread."""
 
     def tell(self, frame: Frame, thread_id: ThreadId) -> None:
-        """Tell every connection that does not follow the thread."""
+        """Send a frame to every connection that does not follow the thread."""
 
     @property
     def any(self) -> bool:

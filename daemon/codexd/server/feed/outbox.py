@@ -132,7 +132,7 @@ class Outbox:
                 follower = next(iter(self._lagging))
                 del self._lagging[follower]
                 if not await follower.catch_up(self):
-                    self._lagging[follower] = None  # Behind the others, for fairness.
+                    self._lagging[follower] = None  # After the others, for fairness.
                 await self._drain()
 
     async def _drain(self) -> None:

@@ -34,7 +34,7 @@ from codexd.server.reads.git import git_info
 def status_of(
     state: ThreadState | None, *, reviewer_asks: bool = False, trouble: Trouble | None = None
 ) -> ThreadStatus:
-    """What a thread is doing; None: it is not loaded. Whoever answers it answers its reviewer too."""
+    """A thread's status; `state` None: not loaded. A question of its reviewer counts as its own."""
     if state is None:
         return NotLoaded() if trouble is None else InError()
     if state.turn is not None:

@@ -34,7 +34,7 @@ from codexd.server.reads import pages
 from codexd.server.reads.pages import page_limit
 from codexd.server.services import Services
 
-# The original's figure.
+# Codex's figure.
 EXCLUDED_MAX = 100
 
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from codexd.importing.importer import Outcome, Progress, Report
 
 PROGRESS = "thread/import/progress"
-# Each takes some microseconds before anything else is done. Whoever has more files names their folder.
+# Each takes some microseconds before anything else is done. A client with more files names their folder.
 PATHS_MAX = 5000
 
 
@@ -131,7 +131,7 @@ async def _take_in(services: Services, thread_id: ThreadId, path: Path) -> str |
     A log with nothing open stays as it is until a client opens it: nothing in it acts by itself.
     """
     supervisor = services.supervisor
-    await supervisor.unload(thread_id)  # Whoever has it loaded has folded less of it.
+    await supervisor.unload(thread_id)  # An actor that has it loaded has folded less of it.
     try:
         await services.brought_in.note(thread_id, str(path))
         if (await services.store.head(thread_id)).archived:
