@@ -266,6 +266,16 @@ async def test_a_proxy_that_is_down_is_a_connection_that_failed() -> None:
     async with client_of("http://model.example/v1", env) as client:
         error = await error_of(client)
     assert error.info == {"httpConnectionFailed": {"httpStatusCode": None}}
+    assert f"through the proxy {env['HTTP_PROXY']}" in str(error)
+
+
+@trio_test
+async def test_certificates_that_cannot_be_read_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent/bundle.pem")
+    async with client_of("https://model.example/v1", {"KEY": KEY}) as client:
+        error = await error_of(client)
+    assert "SSL_CERT_FILE=/nonexistent/bundle.pem" in str(error)
+    assert not error.retry
 
 
 # Streams that break.

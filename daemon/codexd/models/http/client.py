@@ -6,12 +6,12 @@ cookies, redirects and content decoding, of which a request with a key should ha
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, TypeVar, cast
-from urllib.parse import urlsplit
 
 import trio
 
@@ -20,6 +20,7 @@ from codexd.models import errors, sse
 from codexd.models.client import ModelError, ModelRequest, ModelStream, RetryBudget
 from codexd.models.http.apis import Reader, prepare
 from codexd.models.http.backend import Network, NetworkStream
+from codexd.models.http.proxies import no_certificates, proxy_for, shown
 from codexd.models.provider import Provider, RequestHeaders, request_headers
 from codexd.models.rate_limits import limits_in_headers
 
@@ -97,7 +98,7 @@ class HttpModelClient:
             response = await transport.handle_async_request(request)
             body = await _beginning(response)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
-            raise errors.not_connected(self._provider, _reason(error)) from error
+            raise self._not_connected(error) from error
         except httpx.TransportError as error:
             raise errors.not_answered(self._provider, _reason(error)) from error
         if not 200 <= response.status_code < 300:
@@ -116,6 +117,11 @@ class HttpModelClient:
         if self._transport is not None:
             transport, self._transport = self._transport, None
             await transport.aclose()
+
+    def _not_connected(self, error: BaseException) -> ModelError:
+        proxy, reason = proxy_for(self._provider.base_url, self._env), _reason(error)
+        way = f"through the proxy {shown(proxy)}: " if proxy else ""
+        return errors.not_connected(self._provider, way + reason)
 
     def _ready(self) -> tuple[httpx.AsyncHTTPTransport, RequestHeaders]:
         """The transport and headers of all requests, made for the first. Raises: ModelError."""
@@ -205,7 +211,7 @@ class _Exchange:
                 self._provider, f"nothing came for {self._idle_seconds:g} s"
             ) from error
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
-            raise errors.not_connected(self._provider, _reason(error)) from error
+            raise self._client._not_connected(error) from error
         except httpx.TransportError as error:
             raise errors.not_answered(self._provider, _reason(error)) from error
 
@@ -352,8 +358,8 @@ def _open_transport(base_url: str, env: Mapping[str, str]) -> httpx.AsyncHTTPTra
 
     transport = httpx.AsyncHTTPTransport(
         # Certificates are read, some 20 ms, only where they are needed.
-        verify=base_url.startswith("https:"),
-        proxy=_proxy_for(base_url, env),
+        verify=_certificates() if base_url.startswith("https:") else False,
+        proxy=proxy_for(base_url, env),
         limits=httpx.Limits(
             max_connections=None,
             max_keepalive_connections=KEPT_CONNECTIONS_MAX,
@@ -366,24 +372,14 @@ def _open_transport(base_url: str, env: Mapping[str, str]) -> httpx.AsyncHTTPTra
     return transport
 
 
-def _proxy_for(base_url: str, env: Mapping[str, str]) -> str | None:
-    """The proxy that the environment names for an address, by the usual variables, small or capital."""
-    address = urlsplit(base_url)
-    host = address.hostname or ""
-    if host in _LOOPBACK_HOSTS or _is_bypassed(host, _named(env, "no") or ""):
-        return None
-    proxy = _named(env, address.scheme) or _named(env, "all")
-    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
+def _certificates() -> ssl.SSLContext:
+    """The certificates that are trusted. Raises: ModelError, if those of the environment cannot be read."""
+    import httpx
 
-
-def _named(env: Mapping[str, str], name: str) -> str | None:
-    return env.get(f"{name}_proxy") or env.get(f"{name.upper()}_PROXY")
-
-
-def _is_bypassed(host: str, no_proxy: str) -> bool:
-    """Whether `no_proxy`, a list of domains, names the host, a domain that it is in, or everything."""
-    domains = [domain.strip().lstrip(".").lower() for domain in no_proxy.split(",")]
-    return "*" in domains or any(d and f".{host}".endswith(f".{d}") for d in domains)
+    try:
+        return httpx.create_ssl_context()
+    except OSError as error:  # An ssl.SSLError is one.
+        raise no_certificates(error) from error
 
 
 def _reason(error: BaseException) -> str:
