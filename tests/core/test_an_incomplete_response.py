@@ -20,10 +20,11 @@ from builders import (
     said,
 )
 from codexd.core.events.compaction import CompactionFailed
-from codexd.core.events.events import ItemCut, ModelCallEnded, TurnCompleted, TurnFailed
+from codexd.core.events.events import Event, ItemCut, ModelCallEnded, TurnCompleted, TurnFailed
 from codexd.core.events.history import HistoryCompacted
 from codexd.core.events.tools import ApprovalRequested
 from codexd.core.state.due import RunTool
+from codexd.core.state.turn import CONTINUATIONS_MAX
 from codexd.core.values.ids import CallId, ItemId
 from codexd.core.values.items import TurnError
 from codexd.core.values.model_output import ModelItemDone, ModelResponseDone
@@ -99,3 +100,12 @@ def test_a_model_that_has_more_to_say_is_asked_again_until_it_has_not() -> None:
     last = ModelResponseDone(duration_ms=5, end_turn=True)
     given(*past).when(report("t1/2", last)).then(ModelCallEnded(5), TurnCompleted())
     given(*past).when(report("t1/2", FINISHED)).then(ModelCallEnded(5), TurnCompleted())
+
+
+def test_a_model_that_never_ends_its_turn_is_not_asked_without_end() -> None:
+    going = ModelCallEnded(5, end_turn=False)
+    past: list[Event] = list(FIRST_TURN)
+    for n in range(1, CONTINUATIONS_MAX + 1):
+        past += [going, calling(f"t1/{n + 1}")]
+    more = ModelResponseDone(duration_ms=5, end_turn=False)
+    given(*past).when(report(f"t1/{CONTINUATIONS_MAX + 1}", more)).then(going, TurnCompleted())

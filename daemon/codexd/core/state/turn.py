@@ -5,7 +5,7 @@ It has the request that it waits for, the open tool calls, and a compaction or r
 
 from __future__ import annotations
 
-from typing import Literal, assert_never
+from typing import Final, Literal, assert_never
 
 import msgspec
 from msgspec.structs import replace
@@ -104,6 +104,11 @@ class Review(msgspec.Struct, frozen=True):
     today: str | None = None
 
 
+# A provider may say of every response that the turn goes on. Each costs money, and none brings anything new that a
+# model would answer to; a long text in pieces needs a few.
+CONTINUATIONS_MAX: Final = 32
+
+
 class Turn(msgspec.Struct, frozen=True):
     """The running turn."""
 
@@ -122,6 +127,7 @@ class Turn(msgspec.Struct, frozen=True):
     compactions: int = 0  # since the model's last answer in this turn
     review: Review | None = None
     answered: bool = False  # whether the model has answered in this turn, since the last compaction
+    continued: int = 0  # responses in a row that ended neither the turn nor in a tool call
 
 
 ModelCallEvent = ModelCallStarted | ModelCallEnded | ModelCallFailed
@@ -136,8 +142,12 @@ def evolve_call(turn: Turn, event: ModelCallEvent) -> Turn:
         case ModelCallEnded():
             if turn.call is not None and turn.call.compacts:
                 return replace(turn, call=None, compaction=_heard_out(turn.compaction))
-            owed = turn.owed or event.end_turn is False
-            return replace(turn, call=None, owed=owed, answered=True, compactions=0)
+            asks_again = event.end_turn is False and not turn.owed and not turn.open_calls
+            continued = turn.continued + 1 if asks_again else 0
+            owed = turn.owed or (event.end_turn is False and continued <= CONTINUATIONS_MAX)
+            return replace(
+                turn, call=None, owed=owed, answered=True, compactions=0, continued=continued
+            )
         case ModelCallFailed():
             if turn.compaction is not None:  # An incomplete summary is not used.
                 turn = replace(turn, compaction=replace(turn.compaction, summary=""))
