@@ -103,12 +103,12 @@ class Supervisor:
     @property
     def threads(self) -> Sequence[ThreadActor]:
         """The threads that are loaded and serve."""
-        return [one.thread for one in self._loaded.values() if one.ready.is_set()]
+        return [hosted.thread for hosted in self._loaded.values() if hosted.ready.is_set()]
 
     def loaded(self, thread_id: ThreadId) -> ThreadActor | None:
         """The thread, if it is loaded."""
-        one = self._loaded.get(thread_id)
-        return one.thread if one is not None and one.ready.is_set() else None
+        hosted = self._loaded.get(thread_id)
+        return hosted.thread if hosted is not None and hosted.ready.is_set() else None
 
     def is_ephemeral(self, thread_id: ThreadId) -> bool:
         """Whether the thread lives in memory only."""
@@ -128,15 +128,17 @@ class Supervisor:
         `seed` has folds to begin with, if the thread is not loaded yet. `taken_from` says that its log was
         just imported: it grants no permissions.
         """
-        one = self._loaded.get(thread_id)
-        while one is not None and one.scope.cancel_called:  # It is being unloaded: load it again.
-            await one.ended.wait()
-            one = self._loaded.get(thread_id)
-        if one is None:
+        hosted = self._loaded.get(thread_id)
+        while (
+            hosted is not None and hosted.scope.cancel_called
+        ):  # It is being unloaded: load it again.
+            await hosted.ended.wait()
+            hosted = self._loaded.get(thread_id)
+        if hosted is None:
             return await self._load_as(
                 self._new(thread_id, seed=seed, witness=witness, taken_from=taken_from)
             )
-        return await _ready(one)
+        return await _ready(hosted)
 
     async def start(
         self, thread_id: ThreadId, command: c.StartThread, *, by: str | None, key: str | None
@@ -184,10 +186,10 @@ class Supervisor:
 
     async def unload(self, thread_id: ThreadId) -> None:
         """Let a thread go; its effects end first."""
-        one = self._loaded.get(thread_id)
-        if one is not None:
-            one.scope.cancel()
-            await one.ended.wait()
+        hosted = self._loaded.get(thread_id)
+        if hosted is not None:
+            hosted.scope.cancel()
+            await hosted.ended.wait()
 
     async def keep_all(self) -> None:
         """Take last snapshots of the threads that are loaded: the daemon is about to stop."""
@@ -228,18 +230,18 @@ class Supervisor:
             raise
         self._ephemeral.add(child)
 
-    async def _load_as(self, one: _Loaded) -> ThreadActor:
+    async def _load_as(self, hosted: _Loaded) -> ThreadActor:
         try:
-            await self._outbox.send(one)
+            await self._outbox.send(hosted)
         except (
             BaseException
         ):  # The first caller was cancelled: no other may wait for an actor that never runs.
-            del self._loaded[one.thread.thread_id]
-            one.failure = ThreadGone("whoever asked for it first has left")
-            one.ready.set()
-            one.ended.set()
+            del self._loaded[hosted.thread.thread_id]
+            hosted.failure = ThreadGone("whoever asked for it first has left")
+            hosted.ready.set()
+            hosted.ended.set()
             raise
-        return await _ready(one)
+        return await _ready(hosted)
 
     def _new(
         self,
@@ -263,56 +265,56 @@ class Supervisor:
             taken_from=taken_from,
         )
         audience.bind(thread)
-        one = _Loaded(thread, audience, trio.CancelScope(), trio.Event(), trio.Event(), fresh)
-        self._loaded[thread_id] = one
-        return one
+        hosted = _Loaded(thread, audience, trio.CancelScope(), trio.Event(), trio.Event(), fresh)
+        self._loaded[thread_id] = hosted
+        return hosted
 
-    async def _host(self, one: _Loaded) -> None:
-        thread_id, reason, left_alone = one.thread.thread_id, None, True
+    async def _host(self, hosted: _Loaded) -> None:
+        thread_id, reason, left_alone = hosted.thread.thread_id, None, True
         problem: Exception | None = None
         try:
-            with one.scope:
+            with hosted.scope:
                 async with trio.open_nursery() as nursery:
-                    await self._take_up(nursery, one)
-                    one.idle_since = trio.current_time()
+                    await self._take_up(nursery, hosted)
+                    hosted.idle_since = trio.current_time()
                     self.stopped.pop(thread_id, None)
                     self._deadly.discard(thread_id)
-                    one.ready.set()
+                    hosted.ready.set()
         except Exception as error:
             # An actor is a place of its own for this: its thread ends here, and no other.
-            problem, failed_to_load = _only(error), not one.ready.is_set()
+            problem, failed_to_load = _only(error), not hosted.ready.is_set()
             if failed_to_load and not isinstance(problem, StoreError | InvalidEvent):
                 log.exception("thread %s cannot be loaded", thread_id)
                 problem = InvalidEvent(f"its log cannot be followed: {problem!r}")
             reason = str(problem)
-            left_alone = self._is_left_alone(one, problem)
-            one.failure = problem if failed_to_load else ThreadGone(reason)
+            left_alone = self._is_left_alone(hosted, problem)
+            hosted.failure = problem if failed_to_load else ThreadGone(reason)
             if not failed_to_load:
                 log.exception("thread %s: its actor crashed", thread_id)
         finally:
             del self._loaded[thread_id]
-            one.failure = one.failure or ThreadGone("the daemon is stopping")
-            one.ready.set()
-            one.ended.set()
+            hosted.failure = hosted.failure or ThreadGone("the daemon is stopping")
+            hosted.ready.set()
+            hosted.ended.set()
             if problem is not None and left_alone and not _passes(problem):
                 self._remember_stopped(thread_id, trouble_of(thread_id, problem))
-            one.audience.gone(reason if left_alone else None)
+            hosted.audience.gone(reason if left_alone else None)
             with suppress(StoreError):
-                one.thread.world.store.close(thread_id)
+                hosted.thread.world.store.close(thread_id)
         if not left_alone and thread_id not in self._loaded:
             await self._outbox.send(self._new(thread_id))
 
-    async def _take_up(self, nursery: trio.Nursery, one: _Loaded) -> None:
+    async def _take_up(self, nursery: trio.Nursery, hosted: _Loaded) -> None:
         """Start an actor; whichever way that ends, the daemon has not died of it."""
-        if one.is_new:
-            await nursery.start(one.thread.run)
+        if hosted.is_new:
+            await nursery.start(hosted.thread.run)
             return
-        unfinished = one.thread.world.unfinished
-        unfinished.begin(one.thread.thread_id)
+        unfinished = hosted.thread.world.unfinished
+        unfinished.begin(hosted.thread.thread_id)
         try:
-            await nursery.start(one.thread.run)
+            await nursery.start(hosted.thread.run)
         finally:
-            unfinished.settle(one.thread.thread_id)
+            unfinished.settle(hosted.thread.thread_id)
 
     def _remember_stopped(self, thread_id: ThreadId, trouble: Trouble) -> None:
         self.stopped.pop(thread_id, None)
@@ -320,15 +322,15 @@ class Supervisor:
         if len(self.stopped) > STOPPED_KEPT_MAX:
             del self.stopped[next(iter(self.stopped))]
 
-    def _is_left_alone(self, one: _Loaded, error: Exception) -> bool:
+    def _is_left_alone(self, hosted: _Loaded, error: Exception) -> bool:
         """Whether a thread whose actor crashed is not loaded again automatically."""
-        thread_id = one.thread.thread_id
+        thread_id = hosted.thread.thread_id
         if isinstance(error, StoreError):
             # The disk's fault, not ours: asking it again at once may cost what can still be read.
             if not _passes(error):
                 log.error("thread %s takes no more writes and is left alone: %s", thread_id, error)
             return True
-        if one.thread.state.turn is None:
+        if hosted.thread.state.turn is None:
             return True
         crashes = self._crashes[thread_id] = self._crashes.get(thread_id, 0) + 1
         if crashes > RELOADS_IN_A_ROW_MAX:
@@ -339,17 +341,17 @@ class Supervisor:
         while True:
             await trio.sleep(UNLOAD_IDLE_SECONDS / 4)
             now = trio.current_time()
-            for thread_id, one in list(self._loaded.items()):
-                if one.is_busy:
-                    one.idle_since = now
-                elif now - one.idle_since >= UNLOAD_IDLE_SECONDS:
+            for thread_id, hosted in list(self._loaded.items()):
+                if hosted.is_busy:
+                    hosted.idle_since = now
+                elif now - hosted.idle_since >= UNLOAD_IDLE_SECONDS:
                     self._crashes.pop(thread_id, None)
-                    await one.thread.keep()
-                    if one.is_busy or self._loaded.get(thread_id) is not one:
+                    await hosted.thread.keep()
+                    if hosted.is_busy or self._loaded.get(thread_id) is not hosted:
                         continue  # It got a follower or work while its snapshot was written.
                     await self.unload(thread_id)
-                    one.audience.let_go()
-                    await self._forget_ephemeral(one.thread)
+                    hosted.audience.let_go()
+                    await self._forget_ephemeral(hosted.thread)
 
     async def _forget_ephemeral(self, thread: ThreadActor) -> None:
         """Drop an unloaded thread in memory: no client can reach it any more."""
@@ -359,11 +361,11 @@ class Supervisor:
                 await forget(thread.world.store, thread.thread_id)
 
 
-async def _ready(one: _Loaded) -> ThreadActor:
-    await one.ready.wait()
-    if one.failure is not None:
-        raise one.failure
-    return one.thread
+async def _ready(hosted: _Loaded) -> ThreadActor:
+    await hosted.ready.wait()
+    if hosted.failure is not None:
+        raise hosted.failure
+    return hosted.thread
 
 
 def _passes(problem: Exception) -> bool:

@@ -100,8 +100,8 @@ class Registry:
 
     def offered(self, traits: Traits, thread: ThreadState) -> tuple[bytes, ...]:
         """The declarations of the tools that are offered to a model."""
-        told = (tool.offered(traits, thread) for tool in self._tools.values())
-        return tuple([declaration for declaration in told if declaration is not None])
+        declarations = (tool.offered(traits, thread) for tool in self._tools.values())
+        return tuple([declaration for declaration in declarations if declaration is not None])
 
     def read_call(self, name: str, arguments: str, context: CallContext) -> ToolAction:
         """What a call by that name asks for; a `BadCall` where there is no such tool."""

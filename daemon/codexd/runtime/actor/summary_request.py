@@ -43,16 +43,16 @@ def without_oldest(items: Sequence[bytes], count: int) -> Sequence[bytes]:
     unanswered = Counter[
         str
     ]()  # Some providers use an id again, so a call and its answer even out.
-    for one in map(read_head, items[:count]):
-        if one.call_id is not None:
-            unanswered[one.call_id] += -1 if one.is_answer else 1
+    for head in map(read_head, items[:count]):
+        if head.call_id is not None:
+            unanswered[head.call_id] += -1 if head.is_answer else 1
     if not unanswered.total():
         return items[count:]
     kept: list[bytes] = []
     for item in items[count:]:
-        one = read_head(item)
-        if one.is_answer and one.call_id is not None and unanswered[one.call_id] > 0:
-            unanswered[one.call_id] -= 1
+        head = read_head(item)
+        if head.is_answer and head.call_id is not None and unanswered[head.call_id] > 0:
+            unanswered[head.call_id] -= 1
         else:
             kept.append(item)
     return kept

@@ -264,9 +264,9 @@ class Feed:
     def _not_in_logs(self, follower: Follower, wire: ClientProjection) -> list[Saying]:
         """What live followers were sent that is in no log."""
         sayings = self.open_texts(wire.texts)
-        one = self._broadcast.reviews.running(self.thread_id)
-        if one is not None and follower.review is not None:
-            sayings += one.feed.open_texts(follower.review.texts, without="message")
+        running = self._broadcast.reviews.running(self.thread_id)
+        if running is not None and follower.review is not None:
+            sayings += running.feed.open_texts(follower.review.texts, without="message")
         return sayings if wire.tells_usage else sayings + self._usage_so_far()
 
     def _catch_up_on(
@@ -307,8 +307,8 @@ class Feed:
                 follower.start_lagging(self._wire.copy(), self._seq, self._place_in_review())
 
     def _place_in_review(self) -> ReviewProjection | None:
-        one = self._broadcast.reviews.running(self.thread_id)
-        return one.review_projection.copy() if one is not None else None
+        running = self._broadcast.reviews.running(self.thread_id)
+        return running.review_projection.copy() if running is not None else None
 
     @property
     def _asks(self) -> Mapping[ApprovalId, ApprovalAsked]:

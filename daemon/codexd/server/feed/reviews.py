@@ -72,15 +72,15 @@ class RunningReviews:
 
     def running(self, thread_id: ThreadId) -> RunningReview | None:
         """The reviewer that this thread waits for."""
-        one, heard = self._running.get(thread_id), self._feed_of(thread_id)
-        if one is None or heard is None or heard.reviewer != one.review_projection.child_id:
+        review, heard = self._running.get(thread_id), self._feed_of(thread_id)
+        if review is None or heard is None or heard.reviewer != review.review_projection.child_id:
             return None
-        return one
+        return review
 
     def asks(self, thread_id: ThreadId) -> dict[ApprovalId, ApprovalAsked]:
         """What its reviewer wants to be allowed."""
-        one = self.running(thread_id)
-        return one.review_projection.asks if one is not None else {}
+        review = self.running(thread_id)
+        return review.review_projection.asks if review is not None else {}
 
     def is_asking(self, thread_id: ThreadId) -> bool:
         """Whether its reviewer waits for an answer."""
@@ -94,33 +94,33 @@ class RunningReviews:
         at_ms: int,
     ) -> None:
         """Pass on the notifications of a reviewer's feed."""
-        one = self._running.get(thread_id)
-        if one is None or one.feed is not feed:
+        review = self._running.get(thread_id)
+        if review is None or review.feed is not feed:
             return
         if self.running(thread_id) is None:
-            say(one.review_projection)
+            say(review.review_projection)
             return
         heard = self._feed_of(thread_id)
         assert heard is not None
-        heard.publish_review(lambda: say(one.review_projection), at_ms)
+        heard.publish_review(lambda: say(review.review_projection), at_ms)
 
     def end(self, thread_id: ThreadId, at_ms: int) -> list[Saying]:
         """The thread waits no longer: what the reviewer leaves open has come to nothing, for its followers."""
-        one = self._running.pop(thread_id, None)
-        thread = one.feed.thread if one is not None else None
-        if one is None or thread is None or thread.state.turn is None:
+        review = self._running.pop(thread_id, None)
+        thread = review.feed.thread if review is not None else None
+        if review is None or thread is None or thread.state.turn is None:
             return []
         transition = Transition(thread.state)
         transition.interrupt(thread.streaming.frozen(), "interrupted")
         said: list[Saying] = []
-        for seq, event in enumerate(transition.events, one.review_projection.seq + 1):
-            said += one.review_projection.apply(Recorded(seq, at_ms, event, None, None))
+        for seq, event in enumerate(transition.events, review.review_projection.seq + 1):
+            said += review.review_projection.apply(Recorded(seq, at_ms, event, None, None))
         return said
 
     def forget(self, feed: ReviewedFeed) -> None:
         """The reviewer's thread is loaded no more."""
-        for thread_id, one in list(self._running.items()):
-            if one.feed is feed:
+        for thread_id, review in list(self._running.items()):
+            if review.feed is feed:
                 del self._running[thread_id]
 
 
@@ -140,11 +140,11 @@ class ReviewCatchUp:
     @property
     def is_behind(self) -> bool:
         """Whether the follower has less of the review than was published."""
-        review_projection, one = self._place(), self._reviews.running(self._thread_id)
+        review_projection, review = self._place(), self._reviews.running(self._thread_id)
         return (
             review_projection is not None
-            and one is not None
-            and review_projection.seq < one.review_projection.seq
+            and review is not None
+            and review_projection.seq < review.review_projection.seq
         )
 
     async def hear(self, thread: ThreadActor, *, whole: bool) -> bool:
@@ -160,9 +160,9 @@ class ReviewCatchUp:
                 )
             except NotFound:
                 return True  # It was deleted, or never began.
-            one = self._reviews.running(self._thread_id)
+            review = self._reviews.running(self._thread_id)
             for record in page:
-                if not whole and (one is None or record.seq > one.review_projection.seq):
+                if not whole and (review is None or record.seq > review.review_projection.seq):
                     return True  # On disk and not yet published.
                 recorded = decode_record(record.line)
                 sayings = review_projection.apply(recorded)

@@ -281,8 +281,8 @@ def _attached(
     def then() -> None:
         connection.follow(thread_id, services.hub.feed(thread_id).follow)
         if announce:
-            told = ThreadStartedNotification(msgspec.structs.replace(shown, turns=()))
-            services.hub.announce(Outgoing("thread/started", told))
+            started = ThreadStartedNotification(msgspec.structs.replace(shown, turns=()))
+            services.hub.announce(Outgoing("thread/started", started))
 
     return MethodResult(response, then)
 
