@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from contextlib import suppress
+from functools import partial
 
 import msgspec
 
@@ -22,6 +25,7 @@ from codexd.index.query.listing import (
 )
 from codexd.index.query.search import FoundThread, Hit, Occurrence
 from codexd.index.query.terms import TERM_CHARS_MAX, InvalidTerm, Snippet, read_term
+from codexd.machine.patience import NoAnswer, patiently
 from codexd.protocol import searching as s
 from codexd.protocol import threads as t
 from codexd.protocol.codexd_methods import Indexing, SearchHit, TextRange
@@ -42,7 +46,7 @@ async def thread_list(
     services: Services, connection: Connection, params: t.ThreadListParams
 ) -> MethodResult:
     """A page of threads, newest first where the client does not say."""
-    wanted, key = _wanted(params), _key(params.sort_key)
+    wanted, key = _wanted(params, await _folders(params)), _key(params.sort_key)
     limit, upwards = page_limit(params.limit), params.sort_direction == "asc"
     print_ = wanted.print(key)
     page = await services.directory.page(
@@ -122,7 +126,19 @@ def _indexing(services: Services, connection: Connection) -> Indexing | msgspec.
     return (services.directory.indexing if wants else None) or msgspec.UNSET
 
 
-def _wanted(params: t.ThreadListParams) -> Wanted:
+async def _folders(params: t.ThreadListParams) -> tuple[str, ...] | None:
+    """The folders that are asked for, each by its own name and without symlinks, as Codex compares them."""
+    if params.cwd is None:
+        return None
+    given = (params.cwd,) if isinstance(params.cwd, str) else params.cwd
+    found = set(given)
+    for folder in given:
+        with suppress(NoAnswer, OSError, ValueError):  # Then it is meant by its own name alone.
+            found.add(await patiently(folder, partial(os.path.realpath, folder)))
+    return tuple(sorted(found))
+
+
+def _wanted(params: t.ThreadListParams, cwds: tuple[str, ...] | None) -> Wanted:
     """Which threads a client asks for. Raises: RpcError."""
     excluded = params.excluded_thread_ids or ()
     if len(excluded) > EXCLUDED_MAX:
@@ -140,11 +156,10 @@ def _wanted(params: t.ThreadListParams) -> Wanted:
         params.section_id,
         params.project_id,
     )
-    cwds = (params.cwd,) if isinstance(params.cwd, str) else params.cwd
     return Wanted(
         archived=bool(params.archived),
         providers=tuple(sorted(params.model_providers or ())),
-        cwds=tuple(sorted(cwds)) if cwds is not None else None,
+        cwds=cwds,
         term=params.search_term or "",
         sources=tuple(sorted(params.source_kinds or ())),
         originators=tuple(sorted(params.originators or ())),
