@@ -239,7 +239,7 @@ def test_interrupt_stops_the_turn_of_another_screen(daemon: Daemon) -> None:
             assert sending.stdout is not None
             assert sending.stderr is not None
             thread = sending.stderr.readline().split()[1]
-            assert sending.stdout.read(6) == "Hello "
+            model.wait_holding()
             done = codexctl(daemon.home, "interrupt", thread)
             assert (done.code, done.err) == (0, "")
             assert sending.wait(PATIENCE_SECONDS) == 3
@@ -283,7 +283,7 @@ def test_a_prompt_for_a_thread_that_is_busy_waits_for_its_turn(daemon: Daemon) -
             assert first.stdout is not None
             assert first.stderr is not None
             thread = first.stderr.readline().split()[1]
-            assert first.stdout.read(6) == "Hello "
+            model.wait_holding()
             with begin(daemon.home, "send", "-t", thread, "two") as second:
                 assert second.stderr is not None
                 assert second.stderr.readline() == f"thread {thread}\n"  # its turn is accepted
