@@ -294,7 +294,7 @@ def test_a_prompt_for_a_thread_that_is_busy_waits_for_its_turn(daemon: Daemon) -
                 assert err == "Token usage: total=101 input=100 output=1\n"
                 assert second.returncode == 0
             out, err = first.communicate(timeout=PATIENCE_SECONDS)
-            assert (out, err[:12]) == ("there.\n", "Token usage:")
+            assert (out, err[:12]) == ("Hello there.\n", "Token usage:")
             assert first.returncode == 0
 
 
