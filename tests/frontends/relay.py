@@ -67,8 +67,11 @@ class Relay:
         if ready is self._cued:
             self._cued.recv(1)
             return False
-        words = ready.recv(READ_BYTES)
-        (theirs if ready is ours else ours).sendall(words)
+        try:
+            words = ready.recv(READ_BYTES)
+            (theirs if ready is ours else ours).sendall(words)
+        except ConnectionError:
+            return False  # An end that closes with something unread resets its connection.
         if self._cut_after is not None and self._cut_after in words and ready is ours:
             self._cut_after = None
             theirs.recv(READ_BYTES)  # the answer, which nobody hears

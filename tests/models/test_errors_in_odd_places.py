@@ -47,6 +47,11 @@ def test_a_body_with_a_status_of_its_own_and_no_choices_is_an_error() -> None:
         assert error.info == "usageLimitExceeded"
 
 
+def test_a_code_without_a_message_is_read_as_the_error() -> None:
+    error = chat_error(b'data: {"error":{"code":"invalid_prompt"}}\n\n')
+    assert (error.message, error.info, error.retry) == ("invalid_prompt", "badRequest", False)
+
+
 def test_chunks_without_choices_before_an_answer_are_no_errors() -> None:
     reader = ChatReader()
     first = b'data: {"choices":[],"base_resp":{"status_code":0,"status_msg":"fine"}}\n\n'

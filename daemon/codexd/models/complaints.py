@@ -56,13 +56,15 @@ def read_complaint(body: bytes) -> ProviderError:
 
 
 def find_complaint(body: bytes) -> ProviderError | None:
-    """The complaint in a JSON text; None where it holds no error that has a message."""
+    """The complaint in a JSON text; None where it holds no error with a message or a code."""
     try:
         decoded = decode_foreign(whole_characters(body))
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     named, members = _innermost(decoded)
     message = next((m for name in _MESSAGES if (m := _text(members.get(name)))), None)
+    if message is None and named:  # A code may be all that a provider says.
+        message = _text(members.get("code")) or _text(members.get("type"))
     if message is None:
         return None
     code, status = members.get("code"), members.get("status_code")
