@@ -21,8 +21,13 @@ class Steps:
     def __init__(self) -> None:
         self._begun = perf_counter()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether this step has taken long: then `next` is due. Asked without a coroutine, so for each of many records."""
+        return perf_counter() - self._begun >= STEP_SECONDS
+
     async def next(self) -> None:
         """Let other tasks run, if this step has taken long."""
-        if perf_counter() - self._begun >= STEP_SECONDS:
+        if self.is_over:
             await trio.lowlevel.checkpoint()
             self._begun = perf_counter()

@@ -83,7 +83,8 @@ async def load(
             if isinstance(recorded.event, TurnStarted):
                 turn_so_far.clear()
             turn_so_far.append(recorded)
-            await steps.next()
+            if steps.is_over:
+                await steps.next()
             snapshot_writer.grew(1, len(record.line))
             if snapshot_writer.is_due(folds, events) and _stands(folds, visibility):
                 await snapshot_writer.keep(folds)

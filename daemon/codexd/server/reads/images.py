@@ -93,10 +93,12 @@ async def _as_bytes(entry: Entry, steps: Steps) -> tuple[Entry, int]:
         items = []
         for item in entry.items:
             items.append(msgspec.Raw(msgspec.json.encode(item)))
-            await steps.next()
+            if steps.is_over:
+                await steps.next()
         whole = replace(entry, items=tuple(items))
     body = msgspec.json.encode(whole)
-    await steps.next()
+    if steps.is_over:
+        await steps.next()
     return cast("Entry", msgspec.Raw(body)), len(body)
 
 

@@ -18,7 +18,7 @@ from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.actor.left_drafts import read_left
 from codexd.server.reads.images import encoded, turns_with_images
 from codexd.server.reads.turns import TurnReader
-from codexd_eventstore.reading import records
+from codexd_eventstore.reading import Pages
 from codexd_eventstore.store import Drafts, EventStore, StoreError
 
 # How many entries a page has where the client does not say, and at most: Codex's figures.
@@ -90,9 +90,11 @@ async def all_turns(
     while True:
         loaded = thread()
         version = loaded.version if loaded is not None else (await store.head(stream)).version
-        async for record in records(store, stream, after=transcript.seq, upto=version):
-            transcript.apply(decode_record(record.line))
-            await steps.next()
+        async for page in Pages(store, stream, after=transcript.seq, upto=version):
+            for record in page:
+                transcript.apply(decode_record(record.line))
+                if steps.is_over:
+                    await steps.next()
         left = () if loaded is not None else await _left(store, stream)
         if thread() is loaded and (loaded is None or loaded.version == transcript.seq):
             # From here to the return there is no checkpoint: what streams follows these records.
@@ -118,11 +120,12 @@ async def settled_turns(
     steps = Steps()
     while True:
         # Records after the thread's version are on disk and not published yet.
-        async for record in records(
-            thread.world.store, thread.thread_id, after=transcript.seq, upto=thread.version
-        ):
-            transcript.apply(decode_record(record.line))
-            await steps.next()
+        store, upto = thread.world.store, thread.version
+        async for page in Pages(store, thread.thread_id, after=transcript.seq, upto=upto):
+            for record in page:
+                transcript.apply(decode_record(record.line))
+                if steps.is_over:
+                    await steps.next()
         turns = [view.turn() for view in transcript.turns]
         shown = await encoded(await turns_with_images(turns, thread.world.images, room))
         if transcript.seq == thread.version:
