@@ -19,7 +19,7 @@ from codexd.runtime.actor.left_drafts import read_left
 from codexd.server.reads.images import encoded, turns_with_images
 from codexd.server.reads.turns import TurnReader
 from codexd_eventstore.reading import Pages
-from codexd_eventstore.store import Drafts, EventStore, StoreError
+from codexd_eventstore.store import Drafts, EventLog, EventStore, StoreError
 
 # How many entries a page has where the client does not say, and at most: Codex's figures.
 PAGE_DEFAULT, PAGE_MAX = 25, 100
@@ -90,16 +90,23 @@ async def all_turns(
     while True:
         loaded = thread()
         version = loaded.version if loaded is not None else (await store.head(stream)).version
-        async for page in Pages(store, stream, after=transcript.seq, upto=version):
-            for record in page:
-                transcript.apply(decode_record(record.line))
-                if steps.is_over:
-                    await steps.next()
+        await _fold(transcript, store, stream, version, steps)
         left = () if loaded is not None else await _left(store, stream)
         if thread() is loaded and (loaded is None or loaded.version == transcript.seq):
             # From here to the return there is no checkpoint: what streams follows these records.
             transcript.show_open(loaded.streaming.shown() if loaded is not None else left)
             return transcript.turns
+
+
+async def _fold(
+    transcript: TurnProjection, log: EventLog, stream: str, upto: int, steps: Steps
+) -> None:
+    """Apply the records that the projection has not seen yet."""
+    async for page in Pages(log, stream, after=transcript.seq, upto=upto):
+        for record in page:
+            transcript.apply(decode_record(record.line))
+            if steps.is_over:
+                await steps.next()
 
 
 async def _left(store: Drafts, stream: str) -> tuple[OpenItem, ...]:
@@ -120,12 +127,7 @@ async def settled_turns(
     steps = Steps()
     while True:
         # Records after the thread's version are on disk and not published yet.
-        store, upto = thread.world.store, thread.version
-        async for page in Pages(store, thread.thread_id, after=transcript.seq, upto=upto):
-            for record in page:
-                transcript.apply(decode_record(record.line))
-                if steps.is_over:
-                    await steps.next()
+        await _fold(transcript, thread.world.store, thread.thread_id, thread.version, steps)
         turns = [view.turn() for view in transcript.turns]
         shown = await encoded(await turns_with_images(turns, thread.world.images, room))
         if transcript.seq == thread.version:
