@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from builders import FIRST_TURN, STARTED, ask
 from codexd.core.commands import RenameThread
 from codexd.core.decide.decide import decide
@@ -12,6 +14,9 @@ from codexd.core.events.events import ContextAdded
 from codexd.core.events.warnings import ThreadWarned
 from codexd.core.state.state import fold
 from codexd.core.values.agents_md import UserInstructions
+from codexd.core.values.environment import Machine
+from codexd.core.values.ids import ThreadId, TurnId
+from codexd.core.values.review_target import ReviewOf
 from codexd.machine.patience import PATIENCE_SECONDS
 from codexd.runtime.actor.lookups import LookupSource, decided
 from trio_test import trio_test
@@ -64,3 +69,15 @@ async def test_a_disk_that_hangs_holds_a_turn_up_for_moments_only() -> None:
     assert [type(e) for e in events if not isinstance(e, ThreadWarned)] == [
         type(e) for e in decide(fold([STARTED]), ask(1))
     ]
+
+
+@trio_test
+async def test_a_reviewers_folder_is_not_read_for_instructions() -> None:
+    def reader(cwd: str) -> UserInstructions:
+        raise AssertionError(f"{cwd} was read")
+
+    reviewer = replace(STARTED, reviews=ReviewOf(ThreadId("t"), TurnId("u")))
+    source = LookupSource(user_instructions=reader, machine=lambda: Machine("fish"))
+    events = await decided(fold([reviewer]), ask(1), source)
+    (context,) = [event for event in events if isinstance(event, ContextAdded)]
+    assert "fish" in context.text

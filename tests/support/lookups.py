@@ -26,7 +26,9 @@ class Asked(dict[Key, Value]):
 def looked_up(state: ThreadState, command: Command, source: LookupSource) -> Lookups:
     """What the questions of this command are answered with."""
     asked = questions(state, command)
-    instructions = {folder: source.user_instructions(folder) for folder in asked.folders}
+    instructions = {
+        folder: source.user_instructions(folder) for folder in asked.folders if asked.instructions
+    }
     prompt = source.compact_prompt()
     assert isinstance(prompt, str)
     return Lookups(

@@ -19,7 +19,8 @@ class Questions(msgspec.Struct, frozen=True):
     """The lookups for one decision."""
 
     settings: frozenset[Settings] = frozenset()  # whose limits, tuning and instructions are needed
-    folders: frozenset[str] = frozenset()  # whose instructions may be added to the context
+    folders: frozenset[str] = frozenset()  # in which the model may have to be told where it works
+    instructions: bool = False  # whether those of the folders may be added to the context
     repositories: frozenset[str] = frozenset()  # folders for which `git_may_run` is needed
     compaction: bool = False  # whether a summary may be requested
     here: bool = False  # whether this machine's defaults are needed
@@ -40,11 +41,12 @@ def questions(state: ThreadState, command: Command) -> Questions:
     if beginning and state.last_settings is not None:
         settings.add(state.last_settings)  # The model of the last turn may have to summarise.
     return Questions(
-        frozenset(settings),
-        frozenset(folders),
-        _repositories(state, command),
-        bool(settings) or (state.turn is not None and _goes_on(state, command)),
-        isinstance(command, c.Recover),
+        settings=frozenset(settings),
+        folders=frozenset(folders),
+        instructions=bool(folders) and state.reviews is None,  # A reviewer is not given any.
+        repositories=_repositories(state, command),
+        compaction=bool(settings) or (state.turn is not None and _goes_on(state, command)),
+        here=isinstance(command, c.Recover),
     )
 
 

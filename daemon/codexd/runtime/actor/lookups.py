@@ -78,14 +78,18 @@ async def look_up(asked: Questions, source: LookupSource) -> Lookups:
     }
     machine, instructions = Machine(), dict[str, UserInstructions]()
     for folder in asked.folders:
-        machine, found = await _read_folder(folder, source)
+        machine, found = await _read_folder(folder, source, with_instructions=asked.instructions)
         if found is not None:
             instructions[folder] = found
     return Lookups(
         by_settings=known,
         machine=machine,
         user_instructions=instructions,
-        git_may_run={folder: await _look_at(folder, source) for folder in asked.repositories},
+        git_may_run={
+            folder: await _look_at(folder, source.git_may_run)
+            for folder in asked.repositories
+            if source.git_may_run is not None
+        },
         review_model=source.review_model() if known else None,
         here=source.here() if asked.here else Here(),
         titles=source.titles() if known else None,
@@ -94,10 +98,10 @@ async def look_up(asked: Questions, source: LookupSource) -> Lookups:
 
 
 async def _read_folder(
-    folder: str, source: LookupSource
+    folder: str, source: LookupSource, *, with_instructions: bool
 ) -> tuple[Machine, UserInstructions | None]:
     def read() -> tuple[Machine, UserInstructions | None]:
-        return source.machine(), source.user_instructions(folder)
+        return source.machine(), source.user_instructions(folder) if with_instructions else None
 
     try:
         return await patiently(folder, read)
@@ -115,11 +119,9 @@ async def _read_folder(
     return machine, UserInstructions(folder, complaints=(notice,), unknown=True)
 
 
-async def _look_at(folder: str, source: LookupSource) -> str | None:
-    if source.git_may_run is None:
-        return "was not looked at"
+async def _look_at(folder: str, git_may_run: Callable[[str], str | None]) -> str | None:
     try:
-        return await patiently(folder, partial(source.git_may_run, folder))
+        return await patiently(folder, partial(git_may_run, folder))
     except NoAnswer:
         return f"could not be read within {PATIENCE_SECONDS:g} s"
 
