@@ -11,7 +11,7 @@ import trio
 from codexd.models.scripted.server import scripted_model
 from codexd_frontends.ctl import main
 from daemon_client import Client, connected
-from daemon_house import Home
+from daemon_house import Daemon, Home
 from rollout_files import files_of
 from trio_test import trio_test
 
@@ -186,15 +186,21 @@ def test_a_damaged_log_is_still_called_damaged(tmp_path: Path, capfd: Captured) 
     assert "codexctl fsck --salvage" in out
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-@trio_test
-async def test_a_log_of_mode_000_is_not_called_damaged(home: Home) -> None:
+async def after_one_turn(home: Home) -> tuple[Daemon, str]:
+    """A daemon that runs, and its thread."""
     daemon = home.start()
     async with scripted_model() as model:
         home.use_model(model.base_url)
         async with connected(home.socket) as client:
             thread = await client.start_thread()
             await client.run_turn(thread, "say 1")
+    return daemon, thread
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@trio_test
+async def test_a_log_of_mode_000_is_not_called_damaged(home: Home) -> None:
+    daemon, thread = await after_one_turn(home)
     daemon.stop()
     (log,) = home.logs()
     log.chmod(0)
@@ -209,12 +215,7 @@ async def test_a_log_of_mode_000_is_not_called_damaged(home: Home) -> None:
 @pytest.mark.slow
 @trio_test
 async def test_an_append_that_a_crash_cut_off_is_told_and_is_no_damage(home: Home) -> None:
-    daemon = home.start()
-    async with scripted_model() as model:
-        home.use_model(model.base_url)
-        async with connected(home.socket) as client:
-            thread = await client.start_thread()
-            await client.run_turn(thread, "say 1")
+    daemon, thread = await after_one_turn(home)
     daemon.kill()
     (log,) = home.logs()
     with log.open("ab") as end:
