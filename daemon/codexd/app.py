@@ -312,7 +312,7 @@ class Daemon:
             model=chosen.id,
             name=server.provider.name,
             base_url=server.provider.base_url,
-            models=tuple(FoundModel(one.id, one.context_window) for one in server.models),
+            models=tuple(FoundModel(found.id, found.context_window) for found in server.models),
         )
 
     def _report_config(self) -> None:

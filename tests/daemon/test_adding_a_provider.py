@@ -59,7 +59,9 @@ async def test_two_rows_are_all_that_a_provider_takes(tmp_path: Path) -> None:
                 turn = await client.run_turn(await client.start_thread(), "Hi")
                 assert turn["status"] == "completed"
                 assert answers(client) == ["From a toy."]
-        requests = [one for one in model.requests if one.path == "/v1/chat/completions"]
-        assert {one.headers["authorization"] for one in requests} == {"Bearer the key of the toy"}
+        requests = [request for request in model.requests if request.path == "/v1/chat/completions"]
+        assert {request.headers["authorization"] for request in requests} == {
+            "Bearer the key of the toy"
+        }
         [first, *_] = json.loads(requests[0].body)["messages"]
         assert first["role"] == "developer"

@@ -150,7 +150,9 @@ class DictLog:
     async def streams(self, *, archived: bool = False) -> list[StreamEntry]:
         """All streams; none is archived."""
         return [
-            StreamEntry(stream, False, sum(len(one.line) + 1 for one in held.records), held.at_us)
+            StreamEntry(
+                stream, False, sum(len(record.line) + 1 for record in held.records), held.at_us
+            )
             for stream, held in self._streams.items()
             if not archived
         ]

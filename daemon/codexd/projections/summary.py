@@ -105,10 +105,10 @@ class Summary(msgspec.Struct):
                 if not self.preview:
                     self.preview = request_in(plain_text(event.content))[:PREVIEW_CHARACTERS_MAX]
             case InputWithdrawn():
-                self.queued = tuple(one for one in self.queued if one != event.item_id)
+                self.queued = tuple(item for item in self.queued if item != event.item_id)
             case TurnStarted():
                 self.turns, self.failed, self.running = self.turns + 1, False, True
-                self.queued = tuple(one for one in self.queued if one not in event.inputs)
+                self.queued = tuple(item for item in self.queued if item not in event.inputs)
             case TurnCompleted() | TurnInterrupted():
                 self.running = False
             case TurnFailed():

@@ -64,6 +64,6 @@ def guarded(variables: Mapping[str, str]) -> dict[str, str]:
     Programs are looked for in folders with a whole path alone, since `.` is the folder that is read.
     """
     kept = {name: value for name, value in variables.items() if name not in _UNSET}
-    whole = [one for one in kept.get("PATH", "").split(":") if one.startswith("/")]
+    whole = [folder for folder in kept.get("PATH", "").split(":") if folder.startswith("/")]
     # An empty one is the working directory, and so is a part of what some shells take where there is none.
     return {**kept, **_SET, "PATH": ":".join(whole) or _PATH_OF_LAST_RESORT}

@@ -114,7 +114,7 @@ class LoginEnvironment:
             if stamp != self._stamp:
                 # A command that runs just now could read the environment of the login shell.
                 hidden = self._secrets()
-                own = {name: one for name, one in self._own.items() if name not in hidden}
+                own = {name: value for name, value in self._own.items() if name not in hidden}
                 captured = await capture(own)
                 self._taken(captured.variables)
                 self._captured, self._hidden = captured.variables, self._secrets()

@@ -246,7 +246,7 @@ class MemoryStore:
         """The streams that were forked from it directly, sorted."""
         self._held(stream)
         every = self._streams.values()
-        return sorted(one.name for one in every if one.origin and one.origin.stream == stream)
+        return sorted(held.name for held in every if held.origin and held.origin.stream == stream)
 
     async def scrub(
         self, stream: str, edit: Callable[[Record], bytes | None], *, at_us: int

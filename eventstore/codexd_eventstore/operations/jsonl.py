@@ -346,8 +346,8 @@ class JsonlStore:
         await self._engine.notes.shut()
 
 
-def _is_one_file(one: FileState | None, other: FileState | None) -> bool:
+def _is_one_file(state: FileState | None, other: FileState | None) -> bool:
     """Whether a path led to the same file twice, however it has grown in between."""
-    if one is None or other is None:
-        return one is other
-    return (one.device, one.inode) == (other.device, other.inode)
+    if state is None or other is None:
+        return state is other
+    return (state.device, state.inode) == (other.device, other.inode)

@@ -152,7 +152,7 @@ class _Unpacking:
         """Check that the package has the parent of a fork, as it was at the fork."""
         seen: set[str] = set()
         origin = self._starts[log.stream].origin
-        packed = {one.stream: one for one in self._package.logs}
+        packed = {packed_log.stream: packed_log for packed_log in self._package.logs}
         stream, seq = log.stream, 0 if origin is None else origin.seq
         known: set[int] = set()
         while seq and origin is not None and stream not in seen:

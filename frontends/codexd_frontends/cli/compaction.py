@@ -63,10 +63,12 @@ def preview_lines(seen: ThreadCompactPreviewResponse) -> list[str]:
         f"now: {exact(seen.context_tokens)} tokens in context{limit}",
         f"kept, word for word: {exact(seen.kept_tokens)} tokens",
     ]
-    for one in seen.kept:
-        mark = "pinned" if one.pinned else "cut in its middle" if one.truncated else ""
+    for message in seen.kept:
+        mark = "pinned" if message.pinned else "cut in its middle" if message.truncated else ""
         tail = f"  ({mark})" if mark else ""
-        lines.append(f"  {one.seq:>6}  {exact(one.tokens):>7}  {one_line(one.text)}{tail}")
+        lines.append(
+            f"  {message.seq:>6}  {exact(message.tokens):>7}  {one_line(message.text)}{tail}"
+        )
     lost = seen.lost
     counts = (
         (lost.user_messages, "messages of people and of the daemon"),
@@ -88,4 +90,4 @@ def pin_lines(pins: tuple[PinView, ...]) -> list[str]:
     """Pins as a person reads them."""
     if not pins:
         return ["nothing is pinned"]
-    return [f"{one.seq:>6}  {exact(one.tokens):>7}  {one_line(one.text)}" for one in pins]
+    return [f"{pin.seq:>6}  {exact(pin.tokens):>7}  {one_line(pin.text)}" for pin in pins]

@@ -154,7 +154,9 @@ class Daemon:
                 if self.when_slow is not None:
                     self.when_slow()
             if heard is not None:
-                self._arrived = collections.deque(one for one in self._arrived if not heard(one))
+                self._arrived = collections.deque(
+                    waiting for waiting in self._arrived if not heard(waiting)
+                )
         message = self._answers.pop(request_id)
         if message.error is not None:
             refusal = message.error

@@ -39,7 +39,7 @@ def find_turn_id(daemon: Daemon, thread_id: str, word: str) -> str:
     if len(word) >= PREFIX_CHARS_MIN:
         begins = word.lower()
         # The oldest first, as `show` has them.
-        meant = [one for one in turn_ids(daemon, thread_id) if one.startswith(begins)][::-1]
+        meant = [turn for turn in turn_ids(daemon, thread_id) if turn.startswith(begins)][::-1]
     if not meant:
         raise UsageError(
             f"no turn of the thread has an id that begins with {word!r}; "

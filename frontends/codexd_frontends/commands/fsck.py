@@ -68,7 +68,7 @@ class _Check:
     @property
     def is_damaged(self) -> bool:
         """Whether damage remains."""
-        return bool(self._bad_blobs) or any(one.damage is not None for one in self._found)
+        return bool(self._bad_blobs) or any(answer.damage is not None for answer in self._found)
 
     @property
     def is_partial(self) -> bool:
@@ -79,19 +79,19 @@ class _Check:
         """Check one thread's log, and salvage it if that was asked for."""
         params = {"threadId": thread_id, "salvage": self._salvage}
         try:
-            one = self._daemon.call("thread/verify", params, ThreadVerifyResponse)
+            answer = self._daemon.call("thread/verify", params, ThreadVerifyResponse)
         except RequestRefused as refused:
             # One that was listed and is gone was deleted meanwhile.
             if is_named or refused.reason != "thread_not_found":
                 self._could_not(thread_id, str(refused))
             return
         self._threads += 1
-        self._records += one.records
-        if one.damage is not None or one.found is not None:
-            self._found.append(one)
-            self._say_found(one)
-        elif one.unfinished is not None:
-            self._say(f"{thread_id}: {one_line(one.unfinished)}")
+        self._records += answer.records
+        if answer.damage is not None or answer.found is not None:
+            self._found.append(answer)
+            self._say_found(answer)
+        elif answer.unfinished is not None:
+            self._say(f"{thread_id}: {one_line(answer.unfinished)}")
         if self._threads % SAID_EVERY == 0:
             self._console.talk(f"{self._threads:,} threads checked")
 
@@ -133,7 +133,7 @@ class _Check:
                 }
             )
             return
-        damaged = sum(one.damage is not None for one in self._found)
+        damaged = sum(answer.damage is not None for answer in self._found)
         found = f"{damaged + len(self._bad_blobs):,} damaged" if self.is_damaged else "all whole"
         unread = f"; {len(self._unchecked):,} could not be read" if self.is_partial else ""
         self._say(
@@ -152,15 +152,15 @@ class _Check:
         self._unchecked[name] = why
         self._say(f"{name} could not be read, so nothing is known of it: {one_line(why)}")
 
-    def _say_found(self, one: ThreadVerifyResponse) -> None:
-        where = f"{one.thread_id} (archived)" if one.archived else one.thread_id
-        if one.salvaged is not None:
+    def _say_found(self, answer: ThreadVerifyResponse) -> None:
+        where = f"{answer.thread_id} (archived)" if answer.archived else answer.thread_id
+        if answer.salvaged is not None:
             self._say(
-                f"{where} was damaged ({one.found}) and is readable now: {one.salvaged.records:,} records, "
-                f"of which {one.salvaged.lost:,} are lost; the damaged file is {one.salvaged.kept}"
+                f"{where} was damaged ({answer.found}) and is readable now: {answer.salvaged.records:,} records, "
+                f"of which {answer.salvaged.lost:,} are lost; the damaged file is {answer.salvaged.kept}"
             )
-        if one.damage is not None:
-            self._say(f"{where}: {one.damage}")
+        if answer.damage is not None:
+            self._say(f"{where}: {answer.damage}")
 
     def _say(self, line: str) -> None:
         if not self._console.json:

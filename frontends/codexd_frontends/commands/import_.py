@@ -90,8 +90,8 @@ def _say(console: Console, files: Sequence[ImportedFile], *, dry_run: bool) -> N
             console.answer(f"{threads or '-'}  {would}{_SAID[file.outcome]}  {path}")
             if file.message is not None:
                 console.talk(f"  {one_line(file.message)}")
-        for one in file.problems:
-            console.talk(f"{one_line(one.path)}:{one.line}: {one_line(one.message)}")
+        for problem in file.problems:
+            console.talk(f"{one_line(problem.path)}:{problem.line}: {one_line(problem.message)}")
         untold = file.problems_in_all - len(file.problems)
         if untold > 0:
             console.talk(f"{path}: and {untold} more like these")

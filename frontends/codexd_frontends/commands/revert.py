@@ -54,10 +54,10 @@ def turn_behind(daemon: Daemon, thread_id: str, word: str) -> str:
         return _behind_number(daemon, thread_id, int(word))
     kept = find_turn_id(daemon, thread_id, word)
     newer: str | None = None
-    for one in turn_ids(daemon, thread_id):
-        if one == kept:
+    for turn_id in turn_ids(daemon, thread_id):
+        if turn_id == kept:
             break
-        newer = one
+        newer = turn_id
     else:
         raise UsageError(f"the thread has no turn {kept}; `codexctl show {thread_id}` shows them")
     if newer is None:

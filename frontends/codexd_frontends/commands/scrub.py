@@ -43,12 +43,12 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
 
 def _say(answer: ThreadScrubResponse, console: Console) -> None:
     did = "would be replaced" if answer.dry_run else "replaced"
-    for one in answer.threads:
-        where = " (archived)" if one.archived else ""
-        shown = ", ".join(str(seq) for seq in one.seqs[:SEQS_SHOWN_MAX])
-        more = ", …" if len(one.seqs) > SEQS_SHOWN_MAX else ""
-        records = f" in records {shown}{more}" if one.seqs else ""
-        console.answer(f"{one.thread_id}{where}: {one.places} {did}{records}")
+    for changed in answer.threads:
+        where = " (archived)" if changed.archived else ""
+        shown = ", ".join(str(seq) for seq in changed.seqs[:SEQS_SHOWN_MAX])
+        more = ", …" if len(changed.seqs) > SEQS_SHOWN_MAX else ""
+        records = f" in records {shown}{more}" if changed.seqs else ""
+        console.answer(f"{changed.thread_id}{where}: {changed.places} {did}{records}")
     if answer.blobs:
         console.answer(f"{answer.blobs} large outputs {did}")
     if answer.blobs_left:

@@ -78,9 +78,9 @@ def highlighted(hit: SearchHit, style: Style) -> str:
     def text(start: int, end: int) -> str:
         return one_line(units[2 * start : 2 * end].decode("utf-16-le", errors="replace"))
 
-    for one in hit.ranges:
-        pieces += [text(at, one.start), style.yellow(text(one.start, one.end))]
-        at = one.end
+    for marked in hit.ranges:
+        pieces += [text(at, marked.start), style.yellow(text(marked.start, marked.end))]
+        at = marked.end
     pieces.append(text(at, len(units) // 2))
     return "".join(pieces)
 

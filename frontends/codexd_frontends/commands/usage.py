@@ -168,16 +168,16 @@ def _miss_lines(miss: CacheMiss, style: Style) -> list[str]:
     ]
 
 
-def _plus(one: UsageCounts, other: UsageCounts) -> UsageCounts:
+def _plus(counts: UsageCounts, other: UsageCounts) -> UsageCounts:
     """The sum; what is known of its cost is the cost of what has a price."""
-    costs = [used.cost_usd for used in (one, other) if used.cost_usd is not None]
+    costs = [used.cost_usd for used in (counts, other) if used.cost_usd is not None]
     return UsageCounts(
-        requests=one.requests + other.requests,
-        failed_requests=one.failed_requests + other.failed_requests,
-        unsaid_requests=one.unsaid_requests + other.unsaid_requests,
-        unpriced_requests=one.unpriced_requests + other.unpriced_requests,
-        tokens=tokens_plus(one.tokens, other.tokens),
-        fresh_input_tokens=one.fresh_input_tokens + other.fresh_input_tokens,
+        requests=counts.requests + other.requests,
+        failed_requests=counts.failed_requests + other.failed_requests,
+        unsaid_requests=counts.unsaid_requests + other.unsaid_requests,
+        unpriced_requests=counts.unpriced_requests + other.unpriced_requests,
+        tokens=tokens_plus(counts.tokens, other.tokens),
+        fresh_input_tokens=counts.fresh_input_tokens + other.fresh_input_tokens,
         cost_usd=sum(costs) if costs else None,
     )
 

@@ -53,14 +53,14 @@ def money(dollars: float | None) -> str:
     return f"${dollars:,.4f}" if dollars < _FINE_BELOW_USD else f"${dollars:,.2f}"
 
 
-def tokens_plus(one: TokenUsageBreakdown, other: TokenUsageBreakdown) -> TokenUsageBreakdown:
+def tokens_plus(tokens: TokenUsageBreakdown, other: TokenUsageBreakdown) -> TokenUsageBreakdown:
     """The sum of two counts."""
-    return TokenUsageBreakdown(*map(add, astuple(one), astuple(other)))
+    return TokenUsageBreakdown(*map(add, astuple(tokens), astuple(other)))
 
 
-def tokens_minus(one: TokenUsageBreakdown, other: TokenUsageBreakdown) -> TokenUsageBreakdown:
+def tokens_minus(tokens: TokenUsageBreakdown, other: TokenUsageBreakdown) -> TokenUsageBreakdown:
     """What `one` has more than `other`."""
-    return TokenUsageBreakdown(*map(sub, astuple(one), astuple(other)))
+    return TokenUsageBreakdown(*map(sub, astuple(tokens), astuple(other)))
 
 
 def blended(used: TokenUsageBreakdown) -> int:

@@ -68,7 +68,7 @@ class Reverts(msgspec.Struct, frozen=True, gc=False):
             case HistoryRevertUndone():
                 undone = [revert for revert in self.reverts if revert.seq == event.reverted_seq]
                 left = tuple(revert for revert in self.reverts if revert.seq != event.reverted_seq)
-                muted = (Span(one.to_seq + 1, seq) for one in undone)
+                muted = (Span(span.to_seq + 1, seq) for span in undone)
                 return replace(self, reverts=left, muted=_merged((*self.muted, *muted)))
             case HistoryCompactionUndone():
                 return replace(
@@ -96,7 +96,9 @@ class Reverts(msgspec.Struct, frozen=True, gc=False):
             (_within(self.muted, up_to), _within(other.muted, up_to)),
             (_up_to(self.cancelled, up_to), _up_to(other.cancelled, up_to)),
         )
-        found = [seq for one, two in pairs if (seq := _first_in_one_only(one, two)) is not None]
+        found = [
+            seq for first, second in pairs if (seq := _first_in_one_only(first, second)) is not None
+        ]
         return min(found, default=None)
 
 
@@ -193,10 +195,10 @@ def _up_to(seqs: tuple[int, ...], up_to: int) -> tuple[Span, ...]:
     return tuple(Span(seq, seq) for seq in seqs if seq <= up_to)
 
 
-def _first_in_one_only(one: tuple[Span, ...], two: tuple[Span, ...]) -> int | None:
+def _first_in_one_only(first: tuple[Span, ...], second: tuple[Span, ...]) -> int | None:
     """The first record that is in only one of the two."""
-    for a, b in zip(one, two, strict=False):
+    for a, b in zip(first, second, strict=False):
         if a != b:
             return min(a.first, b.first) if a.first != b.first else min(a.last, b.last) + 1
-    longer = one if len(one) > len(two) else two
-    return longer[min(len(one), len(two))].first if len(one) != len(two) else None
+    longer = first if len(first) > len(second) else second
+    return longer[min(len(first), len(second))].first if len(first) != len(second) else None

@@ -62,7 +62,7 @@ INSERT: Final = (
     f"INSERT INTO thread(id, named, {COLUMNS})"
     f" VALUES(?, 0, {', '.join('?' * (COLUMNS.count(',') + 1))})"
 )
-NAME_COLUMN: Final = [one.strip() for one in COLUMNS.split(",")].index("name")
+NAME_COLUMN: Final = [column.strip() for column in COLUMNS.split(",")].index("name")
 
 
 def values_of(known: Known) -> tuple[object, ...]:

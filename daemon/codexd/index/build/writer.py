@@ -279,16 +279,16 @@ class Writer:
         return added, withdrawn
 
     def _search_for(self, recorded: Recorded, added: list[Document], withdrawn: list[str]) -> None:
-        for one in documents_in(recorded):
-            if isinstance(one, Withdrawn):
-                added[:] = [document for document in added if document.item != one.item]
-                withdrawn.append(one.item)
-            elif one.blob is not None:
-                output = self._logs.blob(one.blob, OUTPUT_CHARS_MAX)
-                text = output.decode(errors="replace") or one.text
-                added.append(msgspec.structs.replace(one, text=text))
+        for said in documents_in(recorded):
+            if isinstance(said, Withdrawn):
+                added[:] = [document for document in added if document.item != said.item]
+                withdrawn.append(said.item)
+            elif said.blob is not None:
+                output = self._logs.blob(said.blob, OUTPUT_CHARS_MAX)
+                text = output.decode(errors="replace") or said.text
+                added.append(msgspec.structs.replace(said, text=text))
             else:
-                added.append(one)
+                added.append(said)
 
     def _add(
         self,
@@ -321,14 +321,14 @@ class Writer:
             for item in step.withdrawn:
                 rows = [row for row in rows if row[3] != item or row[0] >> SEQ_BITS != known.no]
                 self._withdraw(known.no, item)
-            names = [one for one in step.added if one.kind == NAME]
+            names = [document for document in step.added if document.kind == NAME]
             if names or (known.named and not step.values[NAME_COLUMN]):
                 rows = [row for row in rows if row[0] != known.named]
                 self._rename(known, names)
-            for one in step.added:
-                if one.kind != NAME or one is names[-1]:
-                    number = document_number(known.no, one.seq, one.part)
-                    rows.append((number, one.kind, one.turn, one.item, one.text))
+            for entry in step.added:
+                if entry.kind != NAME or entry is names[-1]:
+                    number = document_number(known.no, entry.seq, entry.part)
+                    rows.append((number, entry.kind, entry.turn, entry.item, entry.text))
         self._connection.executemany(
             "INSERT INTO document VALUES(?, ?, ?, ?, ?)",
             [(*row[:4], packed(row[4])) for row in rows],

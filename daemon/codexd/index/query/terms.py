@@ -63,7 +63,7 @@ def read_term(typed: str) -> tuple[Phrase, ...]:
 
 def as_match(phrases: Sequence[Phrase]) -> str:
     """It in the full-text index's own language. A word has no quotes in it: those are signs."""
-    return " AND ".join(f'"{one.typed}"{"*" if one.prefix else ""}' for one in phrases)
+    return " AND ".join(f'"{phrase.typed}"{"*" if phrase.prefix else ""}' for phrase in phrases)
 
 
 def spans_of(phrases: Sequence[Phrase], text: str) -> list[tuple[int, int]] | None:

@@ -61,7 +61,9 @@ async def find_local(
     async with trio.open_nursery() as nursery:
         for provider in providers:
             nursery.start_soon(_ask, provider, env, found)
-    servers = [one for provider in providers if isinstance(one := found[provider.key], LocalServer)]
+    servers = [
+        server for provider in providers if isinstance(server := found[provider.key], LocalServer)
+    ]
     for server in servers:
         chosen = choose(server.models, model)
         if chosen is not None:
@@ -74,8 +76,8 @@ def choose(models: Sequence[LocalModel], named: str | None) -> LocalModel | None
     if named is not None:
         return next((model for model in models if model.id == named), None)
     able = [model for model in models if "embed" not in model.id.lower()]
-    loaded = [one for one in able if one.loaded]
-    preferred = [one for one in able if PREFERRED in one.id.lower()]
+    loaded = [model for model in able if model.loaded]
+    preferred = [model for model in able if PREFERRED in model.id.lower()]
     return next(iter([*loaded, *preferred, *able]), None)
 
 
@@ -156,11 +158,11 @@ def read_models(body: bytes) -> tuple[LocalModel, ...] | None:
     # What these two list is what they run.
     return tuple(
         LocalModel(
-            one.id,
-            one.max_model_len or (one.meta.n_ctx if one.meta else None),
-            one.meta is not None,
+            model.id,
+            model.max_model_len or (model.meta.n_ctx if model.meta else None),
+            model.meta is not None,
         )
-        for one in listed
+        for model in listed
     )
 
 
@@ -169,16 +171,16 @@ def read_native(server: str, body: bytes) -> tuple[LocalModel, ...]:
     try:
         if server == "ollama":
             running = msgspec.json.decode(body, type=_Processes).models
-            return tuple(LocalModel(one.model, one.context_length, True) for one in running)
+            return tuple(LocalModel(model.model, model.context_length, True) for model in running)
         if server == "lmstudio":
             listed = msgspec.json.decode(body, type=_List).data or ()
             return tuple(
                 LocalModel(
-                    one.id,
-                    one.loaded_context_length or one.max_context_length,
-                    one.state == "loaded" and one.type != "embeddings",
+                    model.id,
+                    model.loaded_context_length or model.max_context_length,
+                    model.state == "loaded" and model.type != "embeddings",
                 )
-                for one in listed
+                for model in listed
             )
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
@@ -189,8 +191,8 @@ def with_details(
     listed: Sequence[LocalModel], told: Sequence[LocalModel]
 ) -> tuple[LocalModel, ...]:
     """The listed models, each with what else was said of it."""
-    by_id = {one.id: one for one in told}
-    return tuple(by_id.get(one.id, one) for one in listed)
+    by_id = {model.id: model for model in told}
+    return tuple(by_id.get(model.id, model) for model in listed)
 
 
 def _nothing_found(
@@ -200,7 +202,7 @@ def _nothing_found(
     for provider in providers:
         answer = found[provider.key]
         if isinstance(answer, LocalServer):
-            names = [one.id for one in answer.models]
+            names = [listed.id for listed in answer.models]
             shown = ", ".join(names[:NAMES_SHOWN_MAX]) or "no model"
             more = (
                 f" and {len(names) - NAMES_SHOWN_MAX} more" if len(names) > NAMES_SHOWN_MAX else ""

@@ -66,7 +66,7 @@ class Texts:
     def copy(self) -> Texts:
         """A copy that does not change when this object does."""
         copied = Texts(self._thread_id, self._turn_id)
-        copied._open = {item_id: one.copy() for item_id, one in self._open.items()}
+        copied._open = {item_id: item.copy() for item_id, item in self._open.items()}
         return copied
 
     def told(self, key: str, offset: int) -> None:
@@ -93,47 +93,47 @@ class Texts:
         at_ms: int,
     ) -> list[Spoken]:
         """More of an open item's text: a notification a piece."""
-        one = self._open.get(item_id)
-        if one is None:
+        item = self._open.get(item_id)
+        if item is None:
             return []
         key = (part, index)
         said: list[Spoken] = []
-        if key not in one.sizes and part == "summary":
+        if key not in item.sizes and part == "summary":
             said.append(self._part_added(item_id, index))
-        size = one.sizes.get(key, 0)
-        encoder = self._encoder(one, item_id, part, index)
+        size = item.sizes.get(key, 0)
+        encoder = self._encoder(item, item_id, part, index)
         method, encode = _METHODS[part], encoder.encode
         for piece in pieces:
             if piece:
                 size += len(piece) if piece.isascii() else len(piece.encode())
                 said.append(EncodedMessage(method, encode(piece, at_ms), size))
-        one.sizes[key] = size
+        item.sizes[key] = size
         return said
 
     def output(self, call_id: CallId, text: str, at_ms: int) -> list[Spoken]:
         """More of a command's output."""
         item_id, key = ItemId(call_id), _WHOLE
-        one = self._open.setdefault(item_id, _Open())
-        encoder = one.encoders.get(key)
+        item = self._open.setdefault(item_id, _Open())
+        encoder = item.encoders.get(key)
         if encoder is None:
-            encoder = one.encoders[key] = n.DeltaEncoder(
+            encoder = item.encoders[key] = n.DeltaEncoder(
                 _OUTPUT, self._thread_id, self._turn_id, item_id
             )
-        size = one.sizes[key] = one.sizes.get(key, 0) + len(text.encode())
+        size = item.sizes[key] = item.sizes.get(key, 0) + len(text.encode())
         return [EncodedMessage(_OUTPUT, encoder.encode(text, at_ms), size)]
 
     def rest(
         self, item_id: ItemId, part: TextPart, index: int, text: str, at_ms: int
     ) -> list[Spoken]:
         """The unsent part of an item's text, as one delta."""
-        one = self._open.get(item_id)
-        rest = _behind(text, one.sizes.get((part, index), 0) if one is not None else 0)
+        item = self._open.get(item_id)
+        rest = _behind(text, item.sizes.get((part, index), 0) if item is not None else 0)
         return self.text(item_id, part, index, [rest], at_ms) if rest else []
 
     def output_rest(self, call_id: CallId, text: str, at_ms: int) -> list[Spoken]:
         """The unsent part of a command's output, as one delta."""
-        one = self._open.get(ItemId(call_id))
-        rest = _behind(text, one.sizes.get(_WHOLE, 0) if one is not None else 0)
+        item = self._open.get(ItemId(call_id))
+        rest = _behind(text, item.sizes.get(_WHOLE, 0) if item is not None else 0)
         return self.output(call_id, rest, at_ms) if rest else []
 
     def completed(self, item: ThreadItem, at_ms: int, *, begun: bool) -> list[Spoken]:
@@ -165,10 +165,10 @@ class Texts:
             )
         return [item_started(item, self._thread_id, self._turn_id)]
 
-    def _encoder(self, one: _Open, item_id: ItemId, part: TextPart, index: int) -> n.DeltaEncoder:
-        encoder = one.encoders.get((part, index))
+    def _encoder(self, item: _Open, item_id: ItemId, part: TextPart, index: int) -> n.DeltaEncoder:
+        encoder = item.encoders.get((part, index))
         if encoder is None:
-            encoder = one.encoders[part, index] = n.DeltaEncoder(
+            encoder = item.encoders[part, index] = n.DeltaEncoder(
                 _METHODS[part],
                 self._thread_id,
                 self._turn_id,

@@ -77,7 +77,7 @@ class ReviewProjection:
             case TurnStarted():
                 return []
             case TurnCompleted() | TurnInterrupted() | TurnFailed():
-                return [one for one in said if isinstance(one, ApprovalResolved)]
+                return [message for message in said if isinstance(message, ApprovalResolved)]
             case _:
                 return self._passed_on(said)
 
@@ -107,15 +107,15 @@ class ReviewProjection:
 
     def _passed_on(self, said: Sequence[Saying]) -> list[Saying]:
         passed: list[Saying] = []
-        for one in said:
-            if isinstance(one, ApprovalAsked):
-                passed.append(self._theirs(one))
+        for message in said:
+            if isinstance(message, ApprovalAsked):
+                passed.append(self._theirs(message))
             elif (
-                isinstance(one, ApprovalResolved)
-                or one.method.startswith("item/")
-                or one.method in _PASSED_ON
+                isinstance(message, ApprovalResolved)
+                or message.method.startswith("item/")
+                or message.method in _PASSED_ON
             ):
-                passed.append(one)
+                passed.append(message)
         return passed
 
     def _theirs(self, asks: ApprovalAsked) -> ApprovalAsked:

@@ -80,16 +80,16 @@ def final_message(items: Iterable[ThreadItem]) -> AgentMessage | None:
     return last
 
 
-def _shown(one: OpenItem) -> ThreadItem | None:
+def _shown(opened: OpenItem) -> ThreadItem | None:
     """An item that streams, as a screen shows it."""
-    if one.kind == "message":
-        return AgentMessage(id=one.item_id, text=one.text, started_at_ms=one.started_ms)
-    if one.kind == "reasoning":
+    if opened.kind == "message":
+        return AgentMessage(id=opened.item_id, text=opened.text, started_at_ms=opened.started_ms)
+    if opened.kind == "reasoning":
         return Reasoning(
-            id=one.item_id,
-            summary=one.summary,
-            content=one.content,
-            started_at_ms=one.started_ms,
+            id=opened.item_id,
+            summary=opened.summary,
+            content=opened.content,
+            started_at_ms=opened.started_ms,
         )
     return None
 
@@ -118,9 +118,9 @@ class TurnProjection:
         if not self.turns:
             return
         turn = self.turns[-1]
-        for one in shown:
-            if isinstance(one, ItemDone):
-                turn.items.append(one.item)
+        for change in shown:
+            if isinstance(change, ItemDone):
+                turn.items.append(change.item)
                 turn.item_seqs.append(recorded.seq)
         match event:
             case TurnCompleted():
@@ -147,7 +147,7 @@ class TurnProjection:
         if turn is None or turn.status != "inProgress":
             return
         known = {(item.id, item.started_at_ms) for item in turn.items}
-        printed = {one.item_id: one.text for one in streaming if one.kind == "call"}
+        printed = {opened.item_id: opened.text for opened in streaming if opened.kind == "call"}
         added: list[ThreadItem] = [
             item
             for item in map(_shown, streaming)

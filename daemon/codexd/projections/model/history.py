@@ -204,7 +204,9 @@ class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     def refused_by(self, model: str, provider: str) -> frozenset[str]:
         """The images that a provider did not accept for a model; its requests go without them."""
-        return frozenset([one.image for one in self.refused if one[1:] == (model, provider)])
+        return frozenset(
+            [refusal.image for refusal in self.refused if refusal[1:] == (model, provider)]
+        )
 
     def print_request(self, instructions: bytes, tools: tuple[bytes, ...]) -> RequestPrint:
         """The print of the request that is about to start; call it before its event is applied."""
@@ -239,7 +241,7 @@ class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
         call = self.calls.get(event.call_id)
         if call is None:
             return self
-        calls = {call_id: one for call_id, one in self.calls.items() if call_id != event.call_id}
+        calls = {call_id: call for call_id, call in self.calls.items() if call_id != event.call_id}
         answer = call_output(call, event.result)
         return replace(self, sequence=self.sequence.plus((answer,)), calls=calls)
 

@@ -68,7 +68,7 @@ class CompactionKeep(msgspec.Struct, frozen=True, array_like=True, gc=False):
     def unqueue(self, item_ids: tuple[ItemId, ...], *, said: bool) -> CompactionKeep:
         """Their turn has come, or they were withdrawn."""
         theirs = tuple(words for item_id, words in self.queued if item_id in item_ids)
-        left = tuple(one for one in self.queued if one[0] not in item_ids)
+        left = tuple(waiting for waiting in self.queued if waiting[0] not in item_ids)
         return replace(self, queued=left, behind=(*self.behind, *theirs) if said else self.behind)
 
     def steer(self, content: tuple[UserInput, ...], seq: int) -> CompactionKeep:
@@ -80,7 +80,7 @@ class CompactionKeep(msgspec.Struct, frozen=True, array_like=True, gc=False):
         if not self.behind:
             return self
         words, at = (*self.words, *self.behind), 0
-        size = self.words_bytes + sum(_size(one.text) for one in self.behind)
+        size = self.words_bytes + sum(_size(message.text) for message in self.behind)
         while size - (first := _size(words[at].text)) >= _WORDS_BYTES_MAX:
             size, at = size - first, at + 1
         return replace(self, words=words[at:], words_bytes=size, behind=())
@@ -88,7 +88,7 @@ class CompactionKeep(msgspec.Struct, frozen=True, array_like=True, gc=False):
     def pin(self, event: PinAdded) -> CompactionKeep:
         """A record is to stay."""
         pinned = Pinned(event.seq, tuple(bytes(item) for item in event.items))
-        return replace(self, pins=tuple(sorted((*self.pins, pinned), key=lambda one: one.seq)))
+        return replace(self, pins=tuple(sorted((*self.pins, pinned), key=lambda pin: pin.seq)))
 
     def unpin(self, seq: int) -> CompactionKeep:
         """It may go."""
@@ -140,17 +140,17 @@ def _newest(said: list[Words], budget_tokens: int) -> list[tuple[Words, bool]]:
     """The newest words that fit, and the first that do not with their middle left out; oldest first."""
     room = budget_tokens * BYTES_PER_TOKEN
     kept: list[tuple[Words, bool]] = []
-    for one in reversed(said):
+    for message in reversed(said):
         if room <= 0:
             break
-        size = _size(one.text)
+        size = _size(message.text)
         if size > room:
             if kept and room < TRUNCATED_BYTES_MIN:
                 break
-            text, _ = truncate_middle(one.text, room)
-            kept.append((Words(one.seq, text), True))
+            text, _ = truncate_middle(message.text, room)
+            kept.append((Words(message.seq, text), True))
             break
-        kept.append((one, False))
+        kept.append((message, False))
         room -= size
     kept.reverse()
     return kept

@@ -51,7 +51,7 @@ class ReasoningOwners(msgspec.Struct, frozen=True, array_like=True, gc=False):
         if not self.withheld(model, provider):
             return tuple(items)
         kept = list(items[: self.spans[0].start])
-        ends = [*(one.start for one in self.spans[1:]), len(items)]
+        ends = [*(later.start for later in self.spans[1:]), len(items)]
         for span, end in zip(self.spans, ends, strict=True):
             of_span = items[span.start : end]
             foreign = (span.model, span.provider) != (model, provider)

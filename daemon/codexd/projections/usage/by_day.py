@@ -67,12 +67,12 @@ def spent_by(request: Request) -> Spent:
     )
 
 
-def with_one(sums: tuple[Spent, ...], one: Spent) -> tuple[Spent, ...]:
+def with_one(sums: tuple[Spent, ...], spent: Spent) -> tuple[Spent, ...]:
     """The sums with one more, in the order in which they began."""
     for index in range(len(sums) - 1, -1, -1):
-        if sums[index].takes(one):
-            return (*sums[:index], sums[index].plus(one), *sums[index + 1 :])
-    return (*sums, one)
+        if sums[index].takes(spent):
+            return (*sums[:index], sums[index].plus(spent), *sums[index + 1 :])
+    return (*sums, spent)
 
 
 class UsageByDay(msgspec.Struct, frozen=True, array_like=True, gc=False):

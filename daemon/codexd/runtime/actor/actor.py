@@ -231,7 +231,7 @@ class ThreadActor:
 
     def _interrupt_unrecorded(self, asked: Asked, failed: StoreFailed) -> StoreFailed:
         """Stop what runs, for that needs no space; that it was stopped is recorded later."""
-        if all(not isinstance(one.command, c.InterruptTurn) for one in self._deferred):
+        if all(not isinstance(submitted.command, c.InterruptTurn) for submitted in self._deferred):
             self._deferred.append(asked)
             self._disk_full.ring()
         text = "what ran is stopped, and that will be recorded as soon as there is space"

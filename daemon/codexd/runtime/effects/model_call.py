@@ -258,7 +258,7 @@ class ModelCalling:
         newest = () if self._compacts else newest_images(items)  # a summary needs no pictures
         for images in (newest, images_in(items)):
             found = dict.fromkeys(print_of(image) for image in images)
-            refused = tuple([one for one in found if one not in known])
+            refused = tuple([digest for digest in found if digest not in known])
             if refused:
                 return refused
         return ()

@@ -46,4 +46,4 @@ async def _waiting(thread: ThreadActor, start: int, seq: int) -> tuple[InputQueu
             elif isinstance(event, TurnStarted) and record.seq > seq:
                 wanted.update(event.inputs)
     found = await queued_before(store, stream, start, wanted - seen)
-    return tuple(one.event for one in found if isinstance(one.event, InputQueued))
+    return tuple(earlier.event for earlier in found if isinstance(earlier.event, InputQueued))

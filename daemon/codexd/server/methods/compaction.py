@@ -75,10 +75,10 @@ async def thread_compact_preview(
     lost = Counter(model_history.items) - Counter(items)
     words = {word.seq: word.text for word in model_history.compaction_keep.words}
     kept = [
-        KeptPreview(one.seq, _tokens([text_message("user", words[one.seq])]), _line(words[one.seq]))
-        if not one.truncated
-        else KeptPreview(one.seq, 0, _line(words[one.seq]), truncated=True)
-        for one in bridge.kept
+        KeptPreview(pin.seq, _tokens([text_message("user", words[pin.seq])]), _line(words[pin.seq]))
+        if not pin.truncated
+        else KeptPreview(pin.seq, 0, _line(words[pin.seq]), truncated=True)
+        for pin in bridge.kept
     ]
     kept += [KeptPreview(pin.seq, pin.tokens, pin.text, pinned=True) for pin in _pins(thread).pins]
     kept_tokens = _tokens(items)
@@ -87,7 +87,7 @@ async def thread_compact_preview(
             state.window.context_tokens,
             limits.compact_at,
             await _counted(tuple(model_history.items)),
-            tuple(_with_rest(sorted(kept, key=lambda one: one.seq), kept_tokens)),
+            tuple(_with_rest(sorted(kept, key=lambda preview: preview.seq), kept_tokens)),
             kept_tokens,
             await _counted(lost.elements()),
             state.compactions,
@@ -97,9 +97,10 @@ async def thread_compact_preview(
 
 def _with_rest(kept: list[KeptPreview], kept_tokens: int) -> Iterable[KeptPreview]:
     """A message that is cut takes what the others leave of the room."""
-    rest = kept_tokens - sum(one.tokens for one in kept)
+    rest = kept_tokens - sum(preview.tokens for preview in kept)
     return [
-        msgspec.structs.replace(one, tokens=max(rest, 0)) if one.truncated else one for one in kept
+        msgspec.structs.replace(preview, tokens=max(rest, 0)) if preview.truncated else preview
+        for preview in kept
     ]
 
 

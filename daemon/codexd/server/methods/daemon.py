@@ -100,7 +100,7 @@ async def server_status(
     services: Services, connection: Connection, params: m.NoParams
 ) -> MethodResult:
     """How the daemon is (codexd only)."""
-    threads = [one for one in services.supervisor.threads if one.state.reviews is None]
+    threads = [loaded for loaded in services.supervisor.threads if loaded.state.reviews is None]
     total = await services.directory.count()
     counts = codexd_methods.ThreadCounts(
         loaded=len(threads),
@@ -129,8 +129,8 @@ def _troubles(
     for thread in services.supervisor.threads:
         if thread.stall.reason is not None:
             yield codexd_methods.ThreadTrouble(thread.thread_id, True, thread.stall.reason)
-    for thread_id, one in (damaged | services.supervisor.stopped).items():
-        yield codexd_methods.ThreadTrouble(thread_id, False, one.reason, one.mend)
+    for thread_id, cause in (damaged | services.supervisor.stopped).items():
+        yield codexd_methods.ThreadTrouble(thread_id, False, cause.reason, cause.mend)
 
 
 def readable_config(services: Services) -> ReadConfig:

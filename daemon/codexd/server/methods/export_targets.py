@@ -69,7 +69,11 @@ def _kind(mode: int) -> str:
 
 def _is_within(folder: Path, own_folders: Sequence[Path]) -> bool:
     """Whether a folder is one of ours or below, under any name or mount."""
-    own = {(found.st_dev, found.st_ino) for one in own_folders if (found := _stat(one)) is not None}
+    own = {
+        (found.st_dev, found.st_ino)
+        for our_folder in own_folders
+        if (found := _stat(our_folder)) is not None
+    }
     above = (_stat(parent) for parent in (folder, *folder.parents))
     return any((found.st_dev, found.st_ino) in own for found in above if found is not None)
 

@@ -87,11 +87,11 @@ async def thread_search(
         limit=limit + 1,
     )
     shown = found[:limit]
-    rows = tuple(one.row for one in shown)
+    rows = tuple(hit.row for hit in shown)
     following, backwards = cursors(print_, key, rows, upwards=upwards)
     return MethodResult(
         s.ThreadSearchResponse(
-            tuple(_result(services, one, hits=bool(params.hits)) for one in shown),
+            tuple(_result(services, hit, hits=bool(params.hits)) for hit in shown),
             following if len(found) > limit else None,
             backwards,
             indexing=_indexing(services, connection),
@@ -115,7 +115,7 @@ async def thread_search_occurrences(
     more = len(found) > limit
     return MethodResult(
         s.ThreadSearchOccurrencesResponse(
-            tuple(_occurrence(one) for one in shown),
+            tuple(_occurrence(occurrence) for occurrence in shown),
             write_cursor(print_, shown[-1].place) if more else None,
         )
     )
@@ -163,10 +163,10 @@ def _wanted(params: t.ThreadListParams, cwds: tuple[str, ...] | None) -> Wanted:
         term=params.search_term or "",
         sources=tuple(sorted(params.source_kinds or ())),
         originators=tuple(sorted(params.originators or ())),
-        excluded=tuple(sorted(_id(one) for one in excluded)),
+        excluded=tuple(sorted(_id(identity) for identity in excluded)),
         meant=params.meant or "",
         # codexd has no sections, projects or sub-agents: such a list is empty.
-        nobody=any(one is not None for one in related),
+        nobody=any(relation is not None for relation in related),
     )
 
 
@@ -264,11 +264,11 @@ def _range(snippet: Snippet, number: int) -> TextRange:
     return TextRange(before, before + within)
 
 
-def _occurrence(one: Occurrence) -> s.ThreadSearchOccurrence:
+def _occurrence(occurrence: Occurrence) -> s.ThreadSearchOccurrence:
     return s.ThreadSearchOccurrence(
-        one.item,
-        one.turn,
-        one.snippet.text,
-        _range(one.snippet, 0),
-        pages.TurnCursor(one.turn_seq, pages.INCLUSIVE).cursor(),
+        occurrence.item,
+        occurrence.turn,
+        occurrence.snippet.text,
+        _range(occurrence.snippet, 0),
+        pages.TurnCursor(occurrence.turn_seq, pages.INCLUSIVE).cursor(),
     )

@@ -54,7 +54,7 @@ async def thread_usage_read(
             model_context_window=window.limit,
             context_tokens=window.context_tokens,
             percent_left=window.percent_left,
-            turns=tuple(_turn(one, own) for one in costs.rows) if params.turns else None,
+            turns=tuple(_turn(cost, own) for cost in costs.rows) if params.turns else None,
             misses=tuple(map(_miss, misses.found)) if params.misses else None,
             unjudged_requests=misses.unjudged if params.misses else None,
             prices=_PRICES,
@@ -85,7 +85,7 @@ async def thread_usage_list(
     # They are sorted by their last update: all threads after the first old one are old.
     old = bool(page.rows) and first_ms is not None and page.rows[-1].summary.updated_ms < first_ms
     own = services.config.last_good().prices
-    rows = (_row(one, first_day, own) for one in page.rows)
+    rows = (_row(listed, first_day, own) for listed in page.rows)
     return MethodResult(
         u.ThreadUsageListResponse(
             tuple(row for row in rows if row is not None),
@@ -98,17 +98,17 @@ async def thread_usage_list(
 def counts_of(sums: Iterable[Spent], own: OwnPrices) -> u.UsageCounts:
     """The total of some sums, with its cost."""
     kept = list(sums)
-    tokens = reduce(Tokens.plus, (one.tokens for one in kept), Tokens())
-    prices = {index: price_of(one, own) for index, one in enumerate(kept)}
+    tokens = reduce(Tokens.plus, (spent.tokens for spent in kept), Tokens())
+    prices = {index: price_of(spent, own) for index, spent in enumerate(kept)}
     priced = [price for price in prices.values() if price is not None]
-    said = [one.requests - one.unsaid for one in kept]
+    said = [spent.requests - spent.unsaid for spent in kept]
     unpriced = sum(count for index, count in enumerate(said) if prices[index] is None)
-    requests, unsaid = sum(one.requests for one in kept), sum(one.unsaid for one in kept)
+    requests, unsaid = sum(spent.requests for spent in kept), sum(spent.unsaid for spent in kept)
     nothing_known = requests > 0 and unpriced + unsaid == requests
     read, written = tokens.cached_input_tokens, tokens.cache_write_input_tokens
     return u.UsageCounts(
         requests=requests,
-        failed_requests=sum(one.failed for one in kept),
+        failed_requests=sum(spent.failed for spent in kept),
         unsaid_requests=unsaid,
         unpriced_requests=unpriced,
         tokens=u.TokenUsageBreakdown(
@@ -126,20 +126,20 @@ def counts_of(sums: Iterable[Spent], own: OwnPrices) -> u.UsageCounts:
 
 def _kinds(sums: Iterable[Spent], own: OwnPrices) -> tuple[u.KindUsage, ...]:
     by_kind: dict[Kind, list[Spent]] = {}
-    for one in sums:
-        by_kind.setdefault(one.kind, []).append(one)
+    for spent in sums:
+        by_kind.setdefault(spent.kind, []).append(spent)
     return tuple(u.KindUsage(kind, counts_of(some, own)) for kind, some in by_kind.items())
 
 
 def _turn(row: TurnCost, own: OwnPrices) -> u.TurnUsage:
-    models = tuple(dict.fromkeys(one.model for one in row.sums))
+    models = tuple(dict.fromkeys(spent.model for spent in row.sums))
     started = row.started_ms // 1000
     return u.TurnUsage(row.turn_id, row.kind, row.seq, started, models, counts_of(row.sums, own))
 
 
 def _row(row: Row, first_day: int | None, own: OwnPrices) -> u.ThreadUsage | None:
     summary = row.summary
-    sums = [one for one in summary.spending.sums if first_day is None or one.day >= first_day]
+    sums = [spent for spent in summary.spending.sums if first_day is None or spent.day >= first_day]
     if not sums:
         return None
     return u.ThreadUsage(

@@ -140,7 +140,7 @@ class Directory:
 
         def asked(index: sqlite3.Connection) -> list[Occurrence]:
             found = occurrences(index, thread_id, term, start)
-            return list(islice((one for one in found if visibility.counts(one.turn_seq)), limit))
+            return list(islice((hit for hit in found if visibility.counts(hit.turn_seq)), limit))
 
         try:
             return await self.index.read(asked)

@@ -178,7 +178,7 @@ async def items_page(
     if direction == "desc":
         found.reverse()
     if place is not None:
-        found = [one for one in found if _beyond(one[0], place, direction)]
+        found = [entry for entry in found if _beyond(entry[0], place, direction)]
     shown, more = found[:limit], len(found) > limit
     return TurnPage(
         tuple(at for at, _ in shown),
@@ -199,8 +199,8 @@ async def item_place(past: TurnReader, turn_id: str, item_id: str) -> TurnCursor
 _Entry = tuple[TurnCursor, ThreadItemEntry]
 
 
-def _beyond(one: TurnCursor, place: TurnCursor, direction: SortDirection) -> bool:
-    return one < place if direction == "desc" else one > place
+def _beyond(cursor: TurnCursor, place: TurnCursor, direction: SortDirection) -> bool:
+    return cursor < place if direction == "desc" else cursor > place
 
 
 async def _entries_back(past: TurnReader, place: TurnCursor | None, wanted: int) -> list[_Entry]:
