@@ -99,9 +99,9 @@ async def accept(thread: ThreadActor) -> None:
 def items(messages: list[bytes], method: str) -> list[dict[str, Any]]:
     read = (json.loads(message) for message in messages)
     return [
-        {key: value for key, value in one["params"]["item"].items() if not key.endswith("AtMs")}
-        for one in read
-        if one["method"] == method and one["params"]["item"]["type"] == "dynamicToolCall"
+        {key: value for key, value in message["params"]["item"].items() if not key.endswith("AtMs")}
+        for message in read
+        if message["method"] == method and message["params"]["item"]["type"] == "dynamicToolCall"
     ]
 
 
@@ -113,7 +113,7 @@ async def test_the_model_is_told_of_it_and_a_person_is_asked(tmp_path: Path) -> 
         assert house.model.requests[0].tools == (b'{"type":"function","name":"greet"}',)
         assert tool.performed == []
         messages = read_all(there)
-    question = next(one for one in map(read_message, messages) if one.is_request)
+    question = next(message for message in map(read_message, messages) if message.is_request)
     assert question.method == "item/commandExecution/requestApproval"
     asked = read_question(question)
     assert asked is not None
@@ -155,7 +155,7 @@ async def test_once_it_is_allowed_it_is_performed_and_screens_show_it(tmp_path: 
         "completed",
         [{"type": "inputText", "text": "Hello, Ann!"}],
     )
-    shown = [piece.text for one in map(read_message, messages) for piece in screen.note(one)]
+    shown = [part.text for message in map(read_message, messages) for part in screen.note(message)]
     assert "".join(shown).splitlines()[:-1] == [
         "› go",
         '⚒ greet {"name":"Ann"}',
@@ -169,8 +169,8 @@ async def test_it_is_found_by_its_line(tmp_path: Path) -> None:
     house = House(tmp_path, GreetTool(), ARGUMENTS)
     async with house.running() as (thread, _):
         await ask(thread)
-    found = [one for recorded in await house.records() for one in documents_in(recorded)]
-    assert [one.text for one in found if isinstance(one, Document) and one.kind == COMMAND] == [
+    found = [doc for recorded in await house.records() for doc in documents_in(recorded)]
+    assert [doc.text for doc in found if isinstance(doc, Document) and doc.kind == COMMAND] == [
         "greet Ann"
     ]
 

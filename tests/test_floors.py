@@ -340,7 +340,7 @@ def test_no_room_imports_from_a_room_above() -> None:
     rooms: dict[str, set[str]] = {}
     for module, found in picture_of_imports().items():
         above = room_of(module)
-        rooms.setdefault(above, set()).update({room_of(one) for one in found} - {above})
+        rooms.setdefault(above, set()).update({room_of(module) for module in found} - {above})
     assert circle_in(rooms) is None
 
 

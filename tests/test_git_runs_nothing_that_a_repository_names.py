@@ -224,8 +224,8 @@ def test_what_a_repository_calls_its_keys_is_not_drawn_for_a_person_beyond_plain
     tmp_path: Path,
 ) -> None:
     folder = tmp_path / ".git"
-    for one in ("objects", "refs"):
-        (folder / one).mkdir(parents=True)
+    for name in ("objects", "refs"):
+        (folder / name).mkdir(parents=True)
     (folder / "HEAD").touch()
     (folder / "config").write_text(f"[x{'y' * 300}]\nz = 1\n")
     assert git_may_run(str(tmp_path)) == "sets a key, which could start a program"

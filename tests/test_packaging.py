@@ -56,11 +56,11 @@ def test_two_commands_are_installed_and_what_both_run() -> None:
     }
     installed = {path.name for path in importlib.metadata.files("codexd") or ()}
     assert set(COMMANDS.values()) <= installed
-    one, other = (
+    first, other = (
         (CHECKOUT / "frontends/codexd_frontends/launchers" / name).read_text()
         for name in ("codexctl", "codexd")
     )
-    assert one.replace(" codexctl ", " codexd ") == other
+    assert first.replace(" codexctl ", " codexd ") == other
 
 
 def test_a_command_imports_nothing_by_a_path_before_the_path_is_known_to_be_ours() -> None:

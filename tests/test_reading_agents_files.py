@@ -63,8 +63,8 @@ def test_from_the_root_down_to_where_the_work_is(project: Path) -> None:
     (project / "a/b/c/AGENTS.md").write_text("no")
     found = read(project / "a/b")
     assert names(found, project) == ["AGENTS.md", "a/b/AGENTS.md"]
-    one, two = (project / name for name in ("AGENTS.md", "a/b/AGENTS.md"))
-    assert found.text == f"<!-- {one} -->\n1\n\n<!-- {two} -->\n2"
+    outer, inner = (project / name for name in ("AGENTS.md", "a/b/AGENTS.md"))
+    assert found.text == f"<!-- {outer} -->\n1\n\n<!-- {inner} -->\n2"
 
 
 def test_where_it_is_from_is_said_unless_it_lies_in_the_folder_that_is_named(project: Path) -> None:

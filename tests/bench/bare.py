@@ -99,15 +99,15 @@ def many_files(folder: Path, files: int, rounds: int, threads: int = 16) -> floa
 
     def all_of_it() -> None:
         crew = [threading.Thread(target=run) for _ in range(threads)]
-        for one in crew:
-            one.start()
+        for process in crew:
+            process.start()
         for _ in range(rounds):
             for fd in fds:
                 work.put(fd)
         for _ in crew:
             work.put(None)
-        for one in crew:
-            one.join()
+        for process in crew:
+            process.join()
 
     took = clocked(all_of_it)
     for fd in fds:

@@ -154,7 +154,7 @@ async def hearing(table: Table, store: JsonlStore) -> None:
             acknowledged.append(time.perf_counter())
             while len(heard) <= number:
                 await trio.lowlevel.checkpoint()
-    lag = median(one - other for one, other in zip(heard, acknowledged, strict=True))
+    lag = median(earlier - other for earlier, other in zip(heard, acknowledged, strict=True))
     table.add(
         "a follower has a record after its append returned",
         us(max(lag, 0.0)),

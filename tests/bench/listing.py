@@ -83,7 +83,7 @@ def measure(home: Path) -> None:
             of_child = max(of_child, resident(child_of(process.pid)))
         PAUSE.wait(0.2)
     print(f"  indexed {status.threads.total} threads after {time.perf_counter() - begun:.1f} s")
-    size = sum(one.stat().st_size for one in (home / "state").glob("index.sqlite*"))
+    size = sum(file.stat().st_size for file in (home / "state").glob("index.sqlite*"))
     most = max(most, resident(process.pid))
     print(f"  index {size / 1e6:.0f} MB; at most daemon {most:.0f} MB, its child {of_child:.0f} MB")
     process.terminate()

@@ -96,7 +96,9 @@ async def forks(table: Table, store: JsonlStore, folder: Path) -> None:
                 f"of-{length}", length // 2, f"fork-{length}-{number}", [EVENT], at_us=AT_US
             )
             took[length].append(time.perf_counter() - start)
-    raw, shortest, longest = (median(one) for one in (raws, took[LENGTHS[0]], took[LENGTHS[-1]]))
+    raw, shortest, longest = (
+        median(times) for times in (raws, took[LENGTHS[0]], took[LENGTHS[-1]])
+    )
     table.add(
         "a fork of 1,000,000 events",
         us(longest),

@@ -106,10 +106,10 @@ class Soak:
 
 async def soak(daemon: Daemon, turns: int, steps: int) -> None:
     """Run it."""
-    one = Soak(daemon, turns, steps)
+    measured = Soak(daemon, turns, steps)
     async with trio.open_nursery() as nursery:
         for _ in range(WORKERS):
-            nursery.start_soon(one.work)
+            nursery.start_soon(measured.work)
 
 
 def main() -> None:

@@ -68,7 +68,7 @@ def test_when_the_model_is_called_every_call_before_has_its_answer(run: list[int
     for request in play.requests:
         open_calls: set[str] = set()
         answered: set[str] = set()
-        for item in (msgspec.json.decode(one, type=_Item) for one in request):
+        for item in (msgspec.json.decode(item, type=_Item) for item in request):
             if item.type == "function_call":
                 assert item.call_id not in open_calls | answered
                 open_calls.add(item.call_id)

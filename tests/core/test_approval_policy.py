@@ -28,7 +28,7 @@ def command(line: str, cwd: str = "/project", **more: bool | str) -> RunCommand:
 
 
 def asks(policy: ApprovalPolicy, action: RunCommand, *allowed: RunCommand) -> str | None:
-    keys = frozenset(session_key(one) for one in allowed)
+    keys = frozenset(session_key(action) for action in allowed)
     return needs_approval(settings(policy), action, keys, {"/project": None})
 
 
@@ -90,7 +90,7 @@ def test_git_is_asked_about_where_the_repository_could_start_a_program() -> None
 
 def test_only_what_runs_because_it_reads_runs_guarded() -> None:
     def guarded(policy: ApprovalPolicy, action: RunCommand, *allowed: RunCommand) -> bool:
-        keys = frozenset(session_key(one) for one in allowed)
+        keys = frozenset(session_key(action) for action in allowed)
         return runs_guarded(settings(policy), action, keys)
 
     assert guarded("untrusted", command("git log"))

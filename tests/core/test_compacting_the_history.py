@@ -78,7 +78,7 @@ def test_the_model_goes_on_with_the_persons_words_the_summary_and_then_the_new_q
     ]
     done = last(play, HistoryCompacted)
     assert (done.trigger, done.window, done.summary) == ("auto", 1, "We were at work.")
-    assert [(one.seq, one.truncated) for one in done.kept] == [(2, False)]
+    assert [(words.seq, words.truncated) for words in done.kept] == [(2, False)]
     assert last(play, ModelCallStarted).purpose == "turn"
 
 
@@ -123,7 +123,7 @@ def test_within_a_turn_fresh_context_stands_before_the_last_words_and_the_summar
         f"{SUMMARY_PREFIX}\n\nLooked.",
     ]
     told = [event for event in play.events if isinstance(event, ContextAdded) and event.within]
-    assert [one.text for one in told] == [ENVIRONMENT.text]
+    assert [item.text for item in told] == [ENVIRONMENT.text]
     answer(play, 300)
     play.do(ask(3, "and?"))
     assert texts(play.requests[-1])[-2:] == ["Done.", "and?"]  # The context is not told again.
@@ -239,7 +239,7 @@ def test_the_summarys_tokens_do_not_count_as_the_histories() -> None:
     play.report(item, ModelResponseDone(duration_ms=5, usage=usage))
     assert play.state.window.context_tokens < 900
     assert last(play, ModelCallEnded).usage == usage
-    size = sum(len(one) for one in last(play, HistoryCompacted).items)
+    size = sum(len(item) for item in last(play, HistoryCompacted).items)
     assert size // 4 <= play.state.window.context_tokens
 
 

@@ -50,7 +50,7 @@ def test_unpinned_it_is_gone_and_cannot_be_unpinned_again() -> None:
     play = pinned(pin(7), pin(8))
     play.do(c.UnpinRecord(seq=7))
     assert play.events[-1] == PinRemoved(7)
-    assert [one.seq for one in play.state.pins] == [8]
+    assert [kept.seq for kept in play.state.pins] == [8]
     assert refused(play, c.UnpinRecord(seq=7)).code == "not_pinned"
 
 
@@ -88,5 +88,5 @@ def test_an_archived_thread_takes_no_pins() -> None:
 def test_the_items_are_kept_byte_for_byte() -> None:
     command = pin(7, 30)
     play = pinned(command)
-    (one,) = play.history.compaction_keep.pins
-    assert [msgspec.Raw(item) for item in one.items] == list(command.items)
+    (kept,) = play.history.compaction_keep.pins
+    assert [msgspec.Raw(item) for item in kept.items] == list(command.items)

@@ -120,11 +120,11 @@ _findings = st.fixed_dictionaries({}, optional=_members | {"code_location": _val
 def test_members_of_any_kind_are_read_kept_and_shown(findings: list[object], rest: Json) -> None:
     text = json.dumps({"findings": findings, **rest})
     read = read_output(text)
-    scores = [read.overall_confidence_score, *(one.confidence_score for one in read.findings)]
+    scores = [read.overall_confidence_score, *(found.confidence_score for found in read.findings)]
     assert all(score is None or 0 <= score <= 1 for score in scores)
-    assert all(one.priority in (None, 0, 1, 2, 3) for one in read.findings)
-    assert all(one.title for one in read.findings)
-    said = [one for one in findings if isinstance(one, dict) and _is_said(one.get("title"))]
+    assert all(found.priority in (None, 0, 1, 2, 3) for found in read.findings)
+    assert all(found.title for found in read.findings)
+    said = [found for found in findings if isinstance(found, dict) and _is_said(found.get("title"))]
     assert len(read.findings) >= len(said)
     event = ReviewExited(ItemId("v"), render(read), read, text, "told")
     assert decode_event(event.type, event.v, encode_event(event)) == event

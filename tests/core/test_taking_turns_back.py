@@ -71,7 +71,7 @@ def test_what_was_looked_up_before_another_marker_is_looked_up_again() -> None:
 def test_the_model_is_told_its_surroundings_again(marker: Event) -> None:
     state = fold((*a_turn(), marker))
     told = [event for event in decide(state, ask(2)) if isinstance(event, ContextAdded)]
-    assert [one.category for one in told] == ["environment"]
+    assert [context.category for context in told] == ["environment"]
     before = [event for event in decide(fold(a_turn()), ask(2)) if isinstance(event, ContextAdded)]
     assert before == []
 

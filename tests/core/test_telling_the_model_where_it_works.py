@@ -283,9 +283,14 @@ def telling(text: str) -> Callable[[Settings], str]:
 
 
 def test_base_instructions_are_recorded_when_they_are_others() -> None:
-    one, two = (LookupSource(instructions=telling(text)) for text in ("one", "two"))
+    first, second = (LookupSource(instructions=telling(text)) for text in ("one", "two"))
     past: list[Event] = [STARTED]
-    for n, around, recorded in ((1, one, "one"), (2, one, None), (3, two, "two"), (4, two, None)):
+    for n, around, recorded in (
+        (1, first, "one"),
+        (2, first, None),
+        (3, second, "two"),
+        (4, second, None),
+    ):
         events = decide_with(fold(past), ask(n), around)
         assert started(events).instructions == recorded
         past += events

@@ -61,7 +61,7 @@ def test_no_member_of_a_command_is_left_out_of_the_hash_but_the_models_words() -
     }
     assert set(values) == set(RunCommand.__struct_fields__)
     changed = {name: replace(MAKE, **{name: value}) for name, value in values.items()}
-    same = [name for name, one in changed.items() if action_hash(one) == action_hash(MAKE)]
+    same = [name for name, action in changed.items() if action_hash(action) == action_hash(MAKE)]
     assert same == ["justification"]
 
 

@@ -55,8 +55,8 @@ class Turns:
     def undo(self) -> None:
         seq, taken = self.taken.pop()
         self.add(HistoryRevertUndone(seq, len(taken)))
-        before = [one for one in self.living if one < seq]
-        since = [one for one in self.living if one > seq]
+        before = [turn for turn in self.living if turn < seq]
+        since = [turn for turn in self.living if turn > seq]
         self.living = before + taken + since
 
     def compact(self) -> None:
@@ -82,8 +82,8 @@ def test_a_turn_counts_where_a_list_of_turns_has_it(moves: list[tuple[str, int]]
     turns = Turns()
     turns.play(moves)
     standing = Visibility(turns.reverts)
-    every = {one for _, taken in turns.taken for one in taken} | set(turns.living)
-    assert sorted(one for one in every if standing.counts(one)) == turns.living
+    every = {turn for _, taken in turns.taken for turn in taken} | set(turns.living)
+    assert sorted(turn for turn in every if standing.counts(turn)) == turns.living
 
 
 @FEW
@@ -92,7 +92,7 @@ def test_ranges_that_do_not_count_lie_apart_and_in_order(moves: list[tuple[str, 
     turns = Turns()
     turns.play(moves)
     for spans in (turns.reverts.dead, turns.reverts.muted):
-        assert all(one.last + 1 < two.first for one, two in pairwise(spans))
+        assert all(earlier.last + 1 < second.first for earlier, second in pairwise(spans))
         assert all(1 <= span.first <= span.last <= turns.version for span in spans)
 
 
@@ -108,7 +108,7 @@ def test_where_two_pasts_differ_is_where_the_first_record_says_something_else(
 
     def said(reverts: Reverts, seq: int) -> tuple[bool, ...]:
         spans = (reverts.dead, reverts.muted)
-        within = (any(one.first <= seq <= one.last for one in some) for some in spans)
+        within = (any(span.first <= seq <= span.last for span in some) for some in spans)
         return (*within, seq in reverts.cancelled)
 
     differing = (seq for seq in range(1, at + 1) if said(then, seq) != said(now, seq))

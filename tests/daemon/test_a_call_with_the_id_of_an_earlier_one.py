@@ -43,6 +43,6 @@ async def test_it_runs_once_the_earlier_one_has_ended(home: Home) -> None:
             thread = await client.start_thread()
             assert (await client.run_turn(thread, "1"))["status"] == "failed"
             assert (await client.run_turn(thread, "2"))["status"] == "completed"
-            ended = [one.params["item"] for one in client.of("item/completed")]
+            ended = [message.params["item"] for message in client.of("item/completed")]
             ran = [item for item in ended if item["type"] == "commandExecution"]
             assert [item["aggregatedOutput"] for item in ran][-1] == "again\n"

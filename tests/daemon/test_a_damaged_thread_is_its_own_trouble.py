@@ -154,7 +154,7 @@ def made(home: Home, count: int) -> list[LogFile]:
 
 async def listing(client: Client) -> dict[str, Json]:
     answer = await client.call("thread/list", limit=100)
-    return {one["id"]: one for one in answer["data"]}
+    return {thread["id"]: thread for thread in answer["data"]}
 
 
 async def a_healthy_thread_runs(client: Client) -> str:
@@ -166,7 +166,7 @@ async def a_healthy_thread_runs(client: Client) -> str:
 
 async def check_trouble(client: Client, listed: Json, status: Json, thread: str) -> None:
     """The thread is in the list and in the status with what mends it, and says why to who asks for it."""
-    (trouble,) = [one for one in status["troubles"] if one["threadId"] == thread]
+    (trouble,) = [found for found in status["troubles"] if found["threadId"] == thread]
     assert trouble["reason"]
     assert trouble["mend"]
     assert not trouble["waits"]
@@ -329,9 +329,9 @@ def spoil(path: Path, how: str) -> None:
             path.rename(path.with_name(f"{path.name}.was"))
         odd_names(path)
     else:
-        for one in [path] if path.is_file() else path.rglob("*") if path.is_dir() else ():
-            if one.is_file():
-                rubbish(one)
+        for file in [path] if path.is_file() else path.rglob("*") if path.is_dir() else ():
+            if file.is_file():
+                rubbish(file)
 
 
 @pytest.mark.parametrize("damage", [written(lambda old: b"rubbish\n" + old), instead(Path.mkdir)])

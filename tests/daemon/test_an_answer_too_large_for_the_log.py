@@ -107,7 +107,7 @@ ONE: dict[str, tuple[str, bytes]] = {
 
 def records(home: Home, thread: str) -> list[bytes]:
     """The records of a thread."""
-    (log,) = [one for one in home.logs() if thread in one.name]
+    (log,) = [path for path in home.logs() if thread in path.name]
     return log.read_bytes().splitlines()
 
 
@@ -136,7 +136,7 @@ async def fails_and_goes_on(home: Home, client: Client, thread: str, model: Scri
     assert (await client.run_turn(thread, "again"))["status"] == "completed"
     found = (await client.call("thread/read", threadId=thread, includeTurns=True))["thread"]
     assert found["status"]["type"] == "idle"
-    assert [one["status"] for one in found["turns"]] == ["failed", "completed"]
+    assert [turn["status"] for turn in found["turns"]] == ["failed", "completed"]
     assert items_of(found)[-1]["type"] == "agentMessage"
 
 
@@ -193,7 +193,7 @@ async def test_the_codes_of_a_failure_are_cut_to_what_a_person_reads(daemon: Dae
 
 def only_draft(home: Home) -> Path:
     """The file of the one text that was streaming."""
-    (found,) = [one for one in home.path.rglob("*") if one.is_file() and "draft" in str(one)]
+    (found,) = [path for path in home.path.rglob("*") if path.is_file() and "draft" in str(path)]
     return found
 
 
@@ -221,7 +221,7 @@ async def test_killed_in_the_middle_of_a_large_one_the_thread_goes_on(
             await model.wait_requests(2)
             assert (await client.run_turn(thread, "more"))["status"] == "completed"
             found = (await client.call("thread/read", threadId=thread, includeTurns=True))["thread"]
-            assert [one["status"] for one in found["turns"]] == ["completed", "completed"]
+            assert [turn["status"] for turn in found["turns"]] == ["completed", "completed"]
             assert found["turns"][0]["id"] == turn
         (cut,) = data_of(records(home, thread), "model.item_cut")
         assert cut["text"].startswith("".join(begun))

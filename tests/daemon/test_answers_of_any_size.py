@@ -95,7 +95,7 @@ async def test_more_images_than_one_answer_may_have_are_in_its_pages(home: Home)
             )
             items = await paged(client, "thread/items/list", threadId=thread)
             of_turns = [items_of({"turns": page}) for page in turns]
-            of_items = [[one["item"] for one in page] for page in items]
+            of_items = [[entry["item"] for entry in page] for page in items]
             for pages in (of_turns, of_items):
                 assert len(pages) > 2
                 parts = [shown({"turns": [{"items": page}]}) for page in pages]
@@ -247,8 +247,8 @@ async def test_all_connections_together_are_bounded() -> None:
         third.end("enough")
         first.write(bytes(500_000))
         assert first.unread_bytes > 500_000
-        for one in (first, third):
-            one.close()
+        for client in (first, third):
+            client.close()
 
 
 @trio_test

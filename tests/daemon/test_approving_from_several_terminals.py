@@ -56,7 +56,7 @@ async def self_consistent(client: Client, asked: Asked) -> None:
     await client.until_told("serverRequest/resolved", requestId=asked.id)
     assert client.asked == [asked]
     assert len(client.of("serverRequest/resolved")) == 1
-    statuses = [one.params["status"] for one in client.of("thread/status/changed")]
+    statuses = [message.params["status"] for message in client.of("thread/status/changed")]
     waiting = {"type": "active", "activeFlags": ["waitingOnApproval"]}
     assert statuses.index(waiting) < len(statuses) - 1
     assert statuses[-1] == {"type": "idle"}
@@ -82,9 +82,9 @@ async def test_who_attaches_while_a_question_waits_is_asked_it_too(daemon: Daemo
             assert started.params["item"]["type"] == "commandExecution"
             assert started.params["item"]["id"] == asked.params["itemId"]
             await second.decide(asked, "accept")
-            for one in (first, second):
-                assert (await one.turn_ended(turn))["status"] == "completed"
-                assert [item["status"] for item in commands(one)] == ["completed"]
+            for client in (first, second):
+                assert (await client.turn_ended(turn))["status"] == "completed"
+                assert [item["status"] for item in commands(client)] == ["completed"]
 
 
 @trio_test
@@ -202,9 +202,9 @@ async def test_who_comes_back_with_a_cursor_is_asked_what_is_open_and_told_what_
             async with connected(socket, codexd={"cursor": True}) as again:
                 await again.call("thread/resume", threadId=thread, after={"seq": seq})
                 assert await again.until_asked() == second
-                assert [one.params["requestId"] for one in again.of("serverRequest/resolved")] == [
-                    asked.id
-                ]
+                assert [
+                    message.params["requestId"] for message in again.of("serverRequest/resolved")
+                ] == [asked.id]
                 await again.decide(second, "accept")
                 assert (await again.turn_ended(turn))["status"] == "completed"
                 await other.turn_ended(turn)

@@ -34,9 +34,9 @@ async def test_a_terminal_that_attaches_in_mid_answer_gets_all_of_it(
                 assert resumed["thread"]["turns"][-1]["status"] == "inProgress"
                 await second.until(lambda: said_so_far(second) == "".join(WORDS[:17]))
                 model.let_go()
-                for one in (first, second):
-                    assert (await one.turn_ended(turn))["status"] == "completed"
-                    assert answers(one) == [TEXT]
+                for client in (first, second):
+                    assert (await client.turn_ended(turn))["status"] == "completed"
+                    assert answers(client) == [TEXT]
 
 
 @pytest.mark.parametrize("framing", FRAMINGS)
@@ -62,7 +62,7 @@ async def test_a_terminal_whose_connection_was_cut_goes_on_where_it_was(
             await again.call("thread/resume", threadId=thread, excludeTurns=True, after=after)
             await again.turn_ended(turn)
             assert answers(again) == [TEXT]
-            assert [one.params["item"]["type"] for one in again.of("item/completed")] == [
+            assert [message.params["item"]["type"] for message in again.of("item/completed")] == [
                 "userMessage",
                 "agentMessage",
             ]
@@ -129,10 +129,10 @@ async def test_offsets_count_the_bytes_of_the_text_so_far(daemon: Daemon) -> Non
         async with connected(daemon.home.socket, codexd=CURSOR) as client:
             await client.run_turn(await client.start_thread(), "hello")
             size = 0
-            for one in client.of("item/agentMessage/delta"):
-                size += len(one.params["delta"].encode())
-                assert one.offset == size
-            seqs = [one.seq for one in client.told if one.seq is not None]
+            for message in client.of("item/agentMessage/delta"):
+                size += len(message.params["delta"].encode())
+                assert message.offset == size
+            seqs = [message.seq for message in client.told if message.seq is not None]
             assert seqs == sorted(seqs)
 
 
@@ -152,9 +152,9 @@ async def test_thoughts_are_told_late_as_well(daemon: Daemon) -> None:
             await second.turn_ended(turn)
             assert answers(first) == answers(second) == [TEXT]
             (reasoning,) = [
-                one.params["item"]
-                for one in first.of("item/completed")
-                if one.params["item"]["type"] == "reasoning"
+                message.params["item"]
+                for message in first.of("item/completed")
+                if message.params["item"]["type"] == "reasoning"
             ]
             assert reasoning["summary"] == ["let me see"]
             assert streamed(first, reasoning["id"]) == "let me see"
@@ -222,16 +222,16 @@ async def test_two_hundred_followers_hear_the_same(daemon: Daemon) -> None:
 def cursor(client: Client) -> dict[str, object]:
     """What a frontend remembers: the last seq, and how much it has of each open item."""
     open_items: dict[str, int] = {}
-    for one in client.told:
-        if one.offset is not None:
-            open_items[one.params["itemId"]] = one.offset
-        elif one.method == "item/completed":
-            open_items.pop(one.params["item"]["id"], None)
+    for message in client.told:
+        if message.offset is not None:
+            open_items[message.params["itemId"]] = message.offset
+        elif message.method == "item/completed":
+            open_items.pop(message.params["item"]["id"], None)
     return {"seq": client.seq, "items": open_items}
 
 
 def told_items(client: Client) -> list[tuple[str, str]]:
     return [
-        (one.params["item"]["type"], one.params["item"]["id"])
-        for one in client.of("item/completed")
+        (message.params["item"]["type"], message.params["item"]["id"])
+        for message in client.of("item/completed")
     ]

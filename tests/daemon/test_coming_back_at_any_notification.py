@@ -43,13 +43,13 @@ class Screen(NamedTuple):
     def of(told: Sequence[Told]) -> Screen:
         """Fold notifications as a frontend does: by id, deltas by their offsets."""
         screen = Screen({}, {}, {}, frozenset(), {}, frozenset())
-        for one in told:
-            screen = screen._after(one)
+        for message in told:
+            screen = screen._after(message)
         return screen
 
-    def _after(self, one: Told) -> Screen:
-        params = one.params
-        match one.method:
+    def _after(self, message: Told) -> Screen:
+        params = message.params
+        match message.method:
             case "item/commandExecution/outputDelta":
                 return self  # The completed item has all of it.
             case "item/completed":
@@ -61,27 +61,27 @@ class Screen(NamedTuple):
                 return self._replace(turns={**self.turns, turn["id"]: turn["status"]})
             case "serverRequest/resolved":
                 return self._replace(resolved=self.resolved | {params["requestId"]})
-            case method if one.offset is not None:
+            case method if message.offset is not None:
                 key = f"{params['itemId']} {method}"
                 have = self.texts.get(key, "").encode()
                 delta = params["delta"].encode()
-                begins = one.offset - len(delta)
+                begins = message.offset - len(delta)
                 assert begins <= len(have), f"{method} left a gap"
                 text = (have + delta[len(have) - begins :]).decode()
                 return self._replace(texts={**self.texts, key: text})
             case _:
-                return self._replace(last={**self.last, one.method: params})
+                return self._replace(last={**self.last, message.method: params})
 
 
 def cursor_behind(told: Sequence[Told], seq: int) -> Json:
     """What a frontend keeps: the last seq, and how much it has of the texts that are open."""
     items: dict[str, int] = {}
-    for one in told:
-        seq = one.seq if one.seq is not None else seq
-        if one.offset is not None:
-            items[one.params["itemId"]] = one.offset
-        elif one.method == "item/completed":
-            items.pop(one.params["item"]["id"], None)
+    for message in told:
+        seq = message.seq if message.seq is not None else seq
+        if message.offset is not None:
+            items[message.params["itemId"]] = message.offset
+        elif message.method == "item/completed":
+            items.pop(message.params["item"]["id"], None)
     return {"seq": seq, "items": items}
 
 
@@ -142,7 +142,7 @@ async def test_whoever_is_cut_off_behind_any_notification_ends_with_the_same(
             thread = started["thread"]["id"]
             await eventful(client, thread)
             told = of_thread(client.told, thread)
-            seqs = [one.seq for one in told if one.seq is not None]
+            seqs = [message.seq for message in told if message.seq is not None]
             assert all(before <= behind for before, behind in pairwise(seqs))
             assert await check_every_cut(daemon, thread, told, started["seq"]) > 40
 
@@ -186,14 +186,14 @@ async def test_no_notification_carries_a_place_in_a_thread_that_is_not_followed(
             await client.call("thread/name/set", threadId=thread, name="a name")
             await client.call("thread/archive", threadId=thread)
             await other.until_told("thread/closed", threadId=thread)
-            told = [one for one in other.told if one.params.get("threadId") == thread]
-            assert {one.method for one in told} >= {
+            told = [message for message in other.told if message.params.get("threadId") == thread]
+            assert {message.method for message in told} >= {
                 "thread/status/changed",
                 "thread/name/updated",
                 "thread/archived",
                 "thread/closed",
             }
-            assert [one for one in other.told if one.seq is not None] == []
+            assert [message for message in other.told if message.seq is not None] == []
 
 
 @trio_test
@@ -205,6 +205,6 @@ async def test_a_thread_that_is_closed_tells_its_followers_no_earlier_place(
         await client.call("thread/archive", threadId=started["thread"]["id"])
         closed = await client.until_told("thread/closed", threadId=started["thread"]["id"])
         assert closed.seq is None
-        places = [one.seq for one in client.told if one.seq is not None]
+        places = [message.seq for message in client.told if message.seq is not None]
         assert places == sorted(places)
         assert all(seq >= started["seq"] for seq in places)

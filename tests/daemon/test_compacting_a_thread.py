@@ -27,10 +27,10 @@ def said(body: bytes) -> list[str]:
 def kinds(client: Client, kind: str) -> list[str]:
     """The ids of the items of a kind that began, and then of those that became whole."""
     return [
-        one.params["item"]["id"]
+        message.params["item"]["id"]
         for method in ("item/started", "item/completed")
-        for one in client.of(method)
-        if one.params["item"]["type"] == kind
+        for message in client.of(method)
+        if message.params["item"]["type"] == kind
     ]
 
 
@@ -50,7 +50,9 @@ async def test_by_hand_the_model_goes_on_from_a_summary_and_screens_keep_everyth
             assert (ended["status"], ended["items"]) == ("completed", [])
             (begun, whole) = kinds(client, "contextCompaction")
             assert begun == whole
-            assert [one.params["turnId"] for one in client.of("thread/compacted")] == [ended["id"]]
+            assert [note.params["turnId"] for note in client.of("thread/compacted")] == [
+                ended["id"]
+            ]
             (warning,) = client.of("warning")
             assert "compacted once" in warning.params["message"]
             assert client.of("item/agentMessage/delta")[-1].params["delta"] == "about ants."
@@ -75,7 +77,7 @@ async def test_by_hand_the_model_goes_on_from_a_summary_and_screens_keep_everyth
         sent = said(model.requests[2].body)
         assert sent[:2] == ["Tell me.", f"{SUMMARY_PREFIX}\n\nWe talked of ants."]
         assert sent[-1] == "And bees?"
-        assert any("<environment_context>" in one for one in sent[2:-1])
+        assert any("<environment_context>" in text for text in sent[2:-1])
 
 
 @trio_test
@@ -198,10 +200,10 @@ async def test_a_preview_says_what_stays_and_pins_stay(home: Home) -> None:
             thread = await client.start_thread(approvalPolicy="never")
             await client.run_turn(thread, "Tell me.")
             log = (await client.call("thread/log/read", threadId=thread))["records"]
-            (output,) = [one["seq"] for one in log if one["type"] == "tool.ended"]
-            (words,) = [one["seq"] for one in log if one["type"] == "input.queued"]
+            (output,) = [record["seq"] for record in log if record["type"] == "tool.ended"]
+            (words,) = [record["seq"] for record in log if record["type"] == "input.queued"]
             seen = await client.call("thread/compact/preview", threadId=thread)
-            assert [(one["seq"], one["text"]) for one in seen["kept"]] == [(words, "Tell me.")]
+            assert [(note["seq"], note["text"]) for note in seen["kept"]] == [(words, "Tell me.")]
             assert (seen["lost"]["calls"], seen["lost"]["outputs"], seen["lost"]["answers"]) == (
                 1,
                 1,
@@ -210,7 +212,7 @@ async def test_a_preview_says_what_stays_and_pins_stay(home: Home) -> None:
             pins = await client.call("thread/pin/add", threadId=thread, seq=output)
             assert "4711" in pins["pins"][0]["text"]
             seen = await client.call("thread/compact/preview", threadId=thread)
-            assert [one["pinned"] for one in seen["kept"]] == [False, True]
+            assert [message["pinned"] for message in seen["kept"]] == [False, True]
             assert (seen["lost"]["calls"], seen["lost"]["outputs"]) == (0, 0)
             assert len(model.requests) == 2
             refused = await client.refused("thread/pin/add", threadId=thread, seq=1)

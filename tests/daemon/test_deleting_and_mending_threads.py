@@ -29,7 +29,7 @@ async def texts(client: Client, thread: str) -> list[str]:
 
 async def listed(client: Client) -> set[str]:
     answer = await client.call("thread/list", limit=100)
-    return {one["id"] for one in answer["data"]}
+    return {thread["id"] for thread in answer["data"]}
 
 
 @trio_test
@@ -42,8 +42,8 @@ async def test_a_deleted_thread_is_gone_for_everybody(daemon: Daemon) -> None:
             await client.run_turn(thread, "say 1")
             log = log_of(home, thread)
             assert await client.call("thread/delete", threadId=thread) == {}
-            for one in (client, other):
-                await one.until_told("thread/deleted", threadId=thread)
+            for peer in (client, other):
+                await peer.until_told("thread/deleted", threadId=thread)
             assert not log.exists()
             assert thread not in await listed(client)
             refusal = await client.refused("thread/read", threadId=thread)

@@ -50,7 +50,7 @@ async def test_a_fork_goes_on_from_the_whole_and_leaves_its_parent_as_it_is(
             forked = await client.call("thread/fork", threadId=parent)
             child = forked["thread"]["id"]
             assert forked["thread"]["forkedFromId"] == parent
-            assert [one["id"] for one in forked["thread"]["turns"]] == turns
+            assert [turn["id"] for turn in forked["thread"]["turns"]] == turns
             await client.run_turn(child, "3?")
             assert texts_of(await read(client, child))[-4:] == ["> 2?", "2!", "> 3?", "3!"]
             assert told_model(model.requests[-1].body) == ["0?", "0!", "1?", "1!", "2?", "2!", "3?"]
@@ -138,15 +138,15 @@ async def test_a_fork_of_a_fork_and_what_becomes_of_them_after_a_crash(home: Hom
                 "thread"
             ]["id"]
             await client.run_turn(grandchild, "4?")
-            expected = {one: texts_of(await read(client, one)) for one in (parent, child)}
+            expected = {thread: texts_of(await read(client, thread)) for thread in (parent, child)}
             assert texts_of(await read(client, grandchild)) == [
                 "> 0?", "0!", "> 1?", "1!", "> 4?", "4!",
             ]  # fmt: skip
             daemon.kill()
         home.start()
         async with connected(home.socket) as client:
-            for one, texts in expected.items():
-                assert texts_of(await read(client, one)) == texts
+            for thread, texts in expected.items():
+                assert texts_of(await read(client, thread)) == texts
             await client.call("thread/resume", threadId=grandchild)
             await client.run_turn(grandchild, "5?")
             assert texts_of(await read(client, grandchild))[-2:] == ["> 5?", "5!"]
@@ -189,7 +189,7 @@ async def test_where_a_thread_cannot_be_forked(daemon: Daemon) -> None:
             both = {"lastTurnId": turn, "beforeTurnId": turn}
             assert "both" in (await client.refused("thread/fork", threadId=parent, **both)).message
             listed = await client.call("thread/list", cwd=str(daemon.home.work))
-            assert [one["id"] for one in listed["data"]].count(parent) == 1
+            assert [thread["id"] for thread in listed["data"]].count(parent) == 1
             await client.call("turn/interrupt", threadId=parent, turnId=turn)
 
 
@@ -221,7 +221,7 @@ async def test_an_ephemeral_fork_is_a_copy_that_is_nowhere_on_disk(home: Home) -
             assert texts_of(at) == ["> 0?", "0!", "> 1?", "1!"]
             await client.run_turn(at["id"], "secret?")
             listed = await client.call("thread/list")
-            assert [one["id"] for one in listed["data"]] == [parent]
+            assert [thread["id"] for thread in listed["data"]] == [parent]
         assert path.read_bytes() == before
         assert home.logs() == [path]
         assert daemon.stop() == 0

@@ -33,7 +33,9 @@ async def test_what_can_be_switched_off_is_and_nobody_is_asked(
         daemon.home.use_model(model.base_url, approval="on-request")
         thread = await client.start_thread(cwd=str(repo.folder))
         await client.run_turn(thread, "go")
-        (item,) = [one for one in completed(client).values() if one["type"] == "commandExecution"]
+        (item,) = [
+            item for item in completed(client).values() if item["type"] == "commandExecution"
+        ]
         assert item["aggregatedOutput"].endswith("told\n")
         assert client.asked == []
     assert not repo.marker.exists()

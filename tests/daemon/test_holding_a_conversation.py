@@ -38,7 +38,7 @@ async def test_a_turn_that_waits_has_an_id_of_its_own_and_runs_in_its_order(
             assert await texts(client, thread) == ["> 0?", "0!"]  # the second one streams
             model.let_go()
             await client.turn_ended(turns[2])
-            assert [one.params["turn"]["id"] for one in client.of("turn/completed")] == turns
+            assert [note.params["turn"]["id"] for note in client.of("turn/completed")] == turns
             assert await texts(client, thread) == ["> 0?", "0!", "> 1?", "1!", "> 2?", "2!"]
 
 
@@ -79,8 +79,8 @@ async def test_what_steers_a_turn_is_seen_by_the_model_with_its_next_call(daemon
             assert answers(client) == ["one", "two"]
             assert b"and this" not in model.bodies[0]
             assert b"and this" in model.bodies[1]
-            said = [one.params["item"] for one in client.of("item/completed")]
-            assert [one["clientId"] for one in said if one["type"] == "userMessage"] == [
+            said = [message.params["item"] for message in client.of("item/completed")]
+            assert [item["clientId"] for item in said if item["type"] == "userMessage"] == [
                 None,
                 "mine",
             ]
@@ -157,10 +157,10 @@ async def test_a_repeated_key_does_a_thing_once(daemon: Daemon) -> None:
 async def test_two_that_ask_at_once_with_one_key_get_one_thread(daemon: Daemon) -> None:
     async with connected(daemon.home.socket) as client, connected(daemon.home.socket) as other:
         asked = [
-            (one, await one.post("thread/start", idempotencyKey="at-once"))
-            for one in (client, other)
+            (peer, await peer.post("thread/start", idempotencyKey="at-once"))
+            for peer in (client, other)
         ]
-        threads = {(await one.answered(n))["thread"]["id"] for one, n in asked}
+        threads = {(await asker.answered(n))["thread"]["id"] for asker, n in asked}
         assert len(threads) == 1
 
 
@@ -213,12 +213,12 @@ async def test_who_left_hears_no_more_and_who_never_came_hears_the_status_only(
                 answer = await left.call("thread/unsubscribe", threadId=thread)
                 assert answer == {"status": expected}
             await client.run_turn(thread, "hello")
-            for one in (left, far):
-                status = await one.until_told(
+            for peer in (left, far):
+                status = await peer.until_told(
                     "thread/status/changed", threadId=thread, status={"type": "idle"}
                 )
                 assert status.params["status"] == {"type": "idle"}
-                heard = {told.method for told in one.told if told.params.get("threadId") == thread}
+                heard = {told.method for told in peer.told if told.params.get("threadId") == thread}
                 assert heard == {"thread/status/changed"}
             assert far.of("thread/started")[-1].params["thread"]["id"] == thread
             # A turn may be started without attaching.
@@ -274,7 +274,7 @@ async def test_thirty_threads_run_beside_each_other(daemon: Daemon) -> None:
 async def test_models_are_listed_in_pages(daemon: Daemon) -> None:
     async with connected(daemon.home.socket) as client:
         whole = (await client.call("model/list"))["data"]
-        assert [one["isDefault"] for one in whole].count(True) == 1
+        assert [model["isDefault"] for model in whole].count(True) == 1
         found, cursor = [], None
         while True:
             page = await client.call("model/list", limit=1, cursor=cursor)

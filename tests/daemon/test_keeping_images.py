@@ -24,7 +24,7 @@ def blobs_with(home: Home, content: bytes) -> list[Path]:
 
 def user_items(client: Client) -> list[object]:
     """The pictures of the live items, in order."""
-    items = [one.params["item"] for one in client.of("item/completed")]
+    items = [message.params["item"] for message in client.of("item/completed")]
     return [part for item in items if item["type"] == "userMessage" for part in item["content"][:1]]
 
 

@@ -50,7 +50,7 @@ async def test_what_commands_print_is_in_no_file_and_on_no_screen_but_the_model_
         async with connected(home.socket) as client:
             thread = await client.start_thread()
             await client.run_turn(thread, f"is it {TOKEN}?")
-            seen = json.dumps([one.params for one in client.told], ensure_ascii=False)
+            seen = json.dumps([message.params for message in client.told], ensure_ascii=False)
             assert "«secret MY_API_TOKEN" in seen
             assert SECRET not in seen
             assert TOKEN not in seen
@@ -93,7 +93,7 @@ async def test_a_large_output_is_a_clean_blob(home: Home) -> None:
             thread = await client.start_thread()
             await client.run_turn(thread, "go")
             found = await client.call("thread/read", threadId=thread, includeTurns=True)
-        (item,) = [one for one in items_of(found["thread"]) if one["type"] == "commandExecution"]
+        (item,) = [item for item in items_of(found["thread"]) if item["type"] == "commandExecution"]
         assert "«secret MY_API_TOKEN" in item["aggregatedOutput"]
         (blob,) = [path for path in home.path.rglob("blobs/*/*") if path.is_file()]
         assert blob.read_bytes().count("«secret MY_API_TOKEN".encode()) == 3000
@@ -168,8 +168,8 @@ async def test_scrubbing_takes_out_what_got_in(home: Home) -> None:
             await client.run_turn(fork, f"also {TOKEN}")
             await client.call("thread/archive", threadId=fork)
             dry = await client.call("thread/scrub", threadId=thread, known=True, dryRun=True)
-            assert [one["threadId"] for one in dry["threads"]] == [thread, fork]
-            assert [one["archived"] for one in dry["threads"]] == [False, True]
+            assert [changed["threadId"] for changed in dry["threads"]] == [thread, fork]
+            assert [changed["archived"] for changed in dry["threads"]] == [False, True]
             assert dry["blobs"] == 1
             assert files_with(home, TOKEN) != []
             done = await client.call("thread/scrub", threadId=thread, known=True)
@@ -197,9 +197,9 @@ async def test_records_can_be_named_and_running_threads_are_refused(home: Home) 
             await client.run_turn(thread, "a secret question")
             log = await client.call("thread/log/read", threadId=thread)
             named = [
-                one["seq"]
-                for one in log["records"]
-                if one["type"] in ("input.queued", "model.item_completed")
+                record["seq"]
+                for record in log["records"]
+                if record["type"] in ("input.queued", "model.item_completed")
             ]
             await client.call("thread/scrub", threadId=thread, seqs=named)
             found = await client.call("thread/read", threadId=thread, includeTurns=True)

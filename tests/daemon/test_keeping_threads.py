@@ -23,7 +23,7 @@ async def listed(client: Client, **params: object) -> list[str]:
     cursor = None
     while True:
         page = await client.call("thread/list", cursor=cursor, **params)
-        found += [one["id"] for one in page["data"]]
+        found += [thread["id"] for thread in page["data"]]
         if (cursor := page["nextCursor"]) is None:
             return found
 
@@ -128,7 +128,7 @@ async def test_a_list_is_sorted_filtered_and_paged(home: Home) -> None:
             back = await client.call(
                 "thread/list", sortDirection="asc", cursor=page["backwardsCursor"]
             )
-            assert [one["id"] for one in back["data"]] in ([], [threads[4]])
+            assert [entry["id"] for entry in back["data"]] in ([], [threads[4]])
             loaded = await client.call("thread/loaded/list")
             assert sorted(loaded["data"]) == sorted(threads)
 
@@ -140,8 +140,8 @@ async def test_a_log_that_cannot_be_read_stands_in_lists_with_what_mends_it(home
         daemon = home.start()
         async with connected(home.socket) as client:
             good, bad = await client.start_thread(), await client.start_thread()
-            for one in (good, bad):
-                await client.run_turn(one, "hello")
+            for thread in (good, bad):
+                await client.run_turn(thread, "hello")
             (path,) = [log for log in home.logs() if bad in log.name]
             daemon.stop()
         damaged = path.read_bytes().replace(b"hello", b"HELLO", 1)
@@ -180,9 +180,9 @@ async def test_an_archived_thread_moves_reads_and_comes_back(daemon: Daemon) -> 
             thread = await client.start_thread()
             await client.run_turn(thread, "hello")
             await client.call("thread/archive", threadId=thread)
-            for one in (client, other):
-                await one.until_told("thread/archived", threadId=thread)
-                await one.until_told("thread/closed", threadId=thread)
+            for peer in (client, other):
+                await peer.until_told("thread/archived", threadId=thread)
+                await peer.until_told("thread/closed", threadId=thread)
             assert thread not in await listed(client)
             assert thread in await listed(client, archived=True)
             read = await client.call("thread/read", threadId=thread, includeTurns=True)
@@ -198,7 +198,7 @@ async def test_an_archived_thread_moves_reads_and_comes_back(daemon: Daemon) -> 
             await other.call("thread/resume", threadId=thread)
             await other.run_turn(thread, "again")
             assert client.of("turn/completed") == client.of("turn/completed")[:1]
-            assert all(one.seq is None for one in client.told[quiet:])
+            assert all(message.seq is None for message in client.told[quiet:])
             read = await client.call("thread/read", threadId=thread, includeTurns=True)
             assert texts_of(read["thread"]) == ["> hello", "ok", "> again", "ok"]
 
@@ -217,7 +217,7 @@ async def test_to_archive_ends_the_running_turn(daemon: Daemon) -> None:
             await model.wait_clients_gone(1)
             read = await client.call("thread/read", threadId=thread, includeTurns=True)
             assert texts_of(read["thread"]) == ["> hello", "wait"]
-            assert queued not in [one["id"] for one in read["thread"]["turns"]]
+            assert queued not in [turn["id"] for turn in read["thread"]["turns"]]
 
 
 @pytest.mark.parametrize("to_archive", [True, False])

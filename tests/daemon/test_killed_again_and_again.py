@@ -58,10 +58,10 @@ class Crowd:
                 await self._death.wait()
             daemon.kill()
         for client in self._clients:
-            for one in client.told:
-                thread = one.params.get("threadId")
-                if thread is not None and one.seq is not None:
-                    self.told[thread] = max(self.told.get(thread, 0), one.seq)
+            for message in client.told:
+                thread = message.params.get("threadId")
+                if thread is not None and message.seq is not None:
+                    self.told[thread] = max(self.told.get(thread, 0), message.seq)
         self.look()
 
     def look(self) -> None:
@@ -92,7 +92,9 @@ class Crowd:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._use, client, number, chance)
                 await client.until(
-                    lambda: client.closed or sum(len(one.told) for one in self._clients) >= deadly,
+                    lambda: (
+                        client.closed or sum(len(client.told) for client in self._clients) >= deadly
+                    ),
                     "the moment to die",
                 )
                 self._death.set()

@@ -53,14 +53,14 @@ async def test_a_thread_that_was_being_scrubbed_is_whole_and_can_be_scrubbed_aga
             await client.run_turn(thread, " ".join(words))
             fork = (await client.call("thread/fork", threadId=thread))["thread"]["id"]
             await client.run_turn(fork, " ".join(words))
-            before = {one: await records(client, one) for one in (thread, fork)}
+            before = {thread_id: await records(client, thread_id) for thread_id in (thread, fork)}
         home.end_daemons()
         for word in words:
             await killed_under(home, chance, "thread/scrub", threadId=thread, patterns=[word])
             home.start()
             async with connected(home.socket) as client:
-                for one, old in before.items():
-                    now = await records(client, one)
+                for thread_id, old in before.items():
+                    now = await records(client, thread_id)
                     assert [(r["seq"], r["type"], r["at"]) for r in now] == [
                         (r["seq"], r["type"], r["at"]) for r in old
                     ]
@@ -69,9 +69,9 @@ async def test_a_thread_that_was_being_scrubbed_is_whole_and_can_be_scrubbed_aga
             home.end_daemons()
         home.start()
         async with connected(home.socket) as client:
-            for one in (thread, fork):
-                await client.call("thread/resume", threadId=one)
-                assert (await client.run_turn(one, "say 1"))["status"] == "completed"
+            for thread_id in (thread, fork):
+                await client.call("thread/resume", threadId=thread_id)
+                assert (await client.run_turn(thread_id, "say 1"))["status"] == "completed"
 
 
 @pytest.mark.slow
@@ -100,7 +100,7 @@ async def test_a_thread_that_was_being_deleted_or_taken_along_is_there_whole_or_
             await killed_under(home, chance, method, **params)
             home.start()
             async with connected(home.socket) as client:
-                listed = [one["id"] for one in (await client.call("thread/list"))["data"]]
+                listed = [entry["id"] for entry in (await client.call("thread/list"))["data"]]
                 if thread not in listed:
                     await client.call("thread/import", paths=[package])
                 assert await records(client, thread) == before

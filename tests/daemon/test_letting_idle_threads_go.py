@@ -97,7 +97,7 @@ async def test_after_a_minute_of_nothing_it_is_let_go_and_loads_again(tmp_path: 
         await everybody.told.wait()
         assert UNLOAD_IDLE_SECONDS <= trio.current_time() - began <= 2 * UNLOAD_IDLE_SECONDS
         assert supervisor.loaded(THREAD) is None
-        assert [one["method"] for one in everybody.heard] == [
+        assert [message["method"] for message in everybody.heard] == [
             "thread/status/changed",
             "thread/closed",
         ]
@@ -149,10 +149,10 @@ async def test_whoever_leaves_before_it_is_loaded_keeps_nobody_from_loading_it(
 @trio_test(autojump=True)
 async def test_ephemeral_forks_are_forgotten_each_by_itself(tmp_path: Path) -> None:
     kept, passing = a_world(tmp_path / "kept"), a_world(tmp_path / "passing")
-    heard = {one: Everybody() for one in (THREAD, CHILD, GRANDCHILD)}
+    heard = {thread: Everybody() for thread in (THREAD, CHILD, GRANDCHILD)}
     supervisor = Supervisor(
         lambda ephemeral: passing if ephemeral else kept,
-        lambda one: Feed(one, heard[one], Questions(0), lambda: 0),
+        lambda thread: Feed(thread, heard[thread], Questions(0), lambda: 0),
         perform,
     )
     begin = StartThread(settings=SETTINGS, originator="t", daemon_version="0")
@@ -163,14 +163,14 @@ async def test_ephemeral_forks_are_forgotten_each_by_itself(tmp_path: Path) -> N
             THREAD, parent.version, CHILD, by="codexctl:2", ephemeral=True
         )
         await supervisor.fork(CHILD, child.version, GRANDCHILD, by="codexctl:2")
-        past, forked = [decode_record(one.line) for one in await passing.store.read(CHILD)]
-        (begun,) = [decode_record(one.line) for one in await kept.store.read(THREAD)]
+        past, forked = [decode_record(record.line) for record in await passing.store.read(CHILD)]
+        (begun,) = [decode_record(record.line) for record in await kept.store.read(THREAD)]
         assert past == msgspec.structs.replace(begun, key=None)
         assert forked.event == ThreadForked(THREAD, 1, ephemeral=True)
         assert (child.state.ephemeral, child.summary.ephemeral) == (True, True)
         assert {stream.stream for stream in await passing.store.streams()} == {CHILD, GRANDCHILD}
-        for one in heard.values():
-            await one.told.wait()
+        for follower in heard.values():
+            await follower.told.wait()
         await trio.testing.wait_all_tasks_blocked()
         assert await passing.store.streams() == []
         assert [stream.stream for stream in await kept.store.streams()] == [THREAD]
@@ -183,7 +183,7 @@ async def test_of_a_fork_that_cannot_be_made_nothing_is_left(tmp_path: Path) -> 
     kept, passing = a_world(tmp_path / "kept"), a_world(tmp_path / "passing")
     feed = Feed(THREAD, Everybody(), Questions(0), lambda: 0)
     supervisor = Supervisor(
-        lambda ephemeral: passing if ephemeral else kept, lambda one: feed, perform
+        lambda ephemeral: passing if ephemeral else kept, lambda thread: feed, perform
     )
     begun = NewEvent("thread.renamed", b'{"name":"a"}')
     await kept.store.append(THREAD, [begun], expected_version=0, at_us=0, durable=True)

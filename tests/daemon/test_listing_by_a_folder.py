@@ -21,5 +21,5 @@ async def test_a_symlink_to_a_threads_folder_finds_the_thread() -> None:
             await client.call("thread/name/set", threadId=started["thread"]["id"], name="here")
             for folder in (str(home.work), str(link), [str(link)]):
                 page = await client.call("thread/list", cwd=folder)
-                assert [one["id"] for one in page["data"]] == [started["thread"]["id"]]
+                assert [thread["id"] for thread in page["data"]] == [started["thread"]["id"]]
             assert (await client.call("thread/list", cwd=str(home.root)))["data"] == []

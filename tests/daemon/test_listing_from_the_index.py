@@ -27,7 +27,7 @@ async def listed(client: Client, **params: object) -> list[str]:
     cursor = None
     while True:
         page = await client.call("thread/list", cursor=cursor, **params)
-        found += [one["id"] for one in page["data"]]
+        found += [thread["id"] for thread in page["data"]]
         if (cursor := page["nextCursor"]) is None:
             return found
 
@@ -44,13 +44,13 @@ def index_of(home: Home) -> Path:
 
 
 def remove(path: Path) -> None:
-    for one in path.parent.glob(f"{path.name}*"):
-        one.unlink()
+    for file in path.parent.glob(f"{path.name}*"):
+        file.unlink()
 
 
 def spoil(path: Path) -> None:
-    for one in path.parent.glob(f"{path.name}-*"):
-        one.unlink()
+    for file in path.parent.glob(f"{path.name}-*"):
+        file.unlink()
     path.write_bytes(b"no database at all" * 1000)
 
 
@@ -107,7 +107,7 @@ async def test_whatever_happens_to_the_index_the_answers_are_the_same(
     harm(index_of(home))
     home.start()
     async with connected(home.socket) as client:
-        await until_listed(client, [one["id"] for one in lists["data"]])
+        await until_listed(client, [thread["id"] for thread in lists["data"]])
         assert await client.call("thread/list", sortKey="created_at") == lists
         assert await client.call("thread/search", searchTerm="common", hits=True) == found
 
@@ -169,12 +169,12 @@ async def test_pages_hold_while_threads_come(daemon: Daemon) -> None:
     async with connected(daemon.home.socket) as client:
         before = [await client.start_thread() for _ in range(4)][::-1]
         page = await client.call("thread/list", limit=2)
-        assert [one["id"] for one in page["data"]] == before[:2]
+        assert [thread["id"] for thread in page["data"]] == before[:2]
         later = [await client.start_thread() for _ in range(2)][::-1]
         rest = await client.call("thread/list", limit=2, cursor=page["nextCursor"])
-        assert [one["id"] for one in rest["data"]] == before[2:]
+        assert [thread["id"] for thread in rest["data"]] == before[2:]
         back = await client.call("thread/list", sortDirection="asc", cursor=page["backwardsCursor"])
-        assert [one["id"] for one in back["data"]][-2:] == later[::-1]
+        assert [thread["id"] for thread in back["data"]][-2:] == later[::-1]
         refused = await client.refused("thread/list", archived=True, cursor=page["nextCursor"])
         assert "other filters" in refused.message
         for cursor in ("", "rubbish", "AAAA", page["nextCursor"][4:]):
@@ -235,16 +235,16 @@ async def test_a_turn_is_found_by_all_that_it_showed_and_shown_where_it_is(home:
                 cursor=places["nextCursor"],
             )
             assert more["nextCursor"] is None
-            for one, direction in zip(
+            for cursor, direction in zip(
                 [*places["data"], *more["data"]], ("desc", "asc"), strict=True
             ):
                 page = await client.call(
                     "thread/turns/list",
                     threadId=thread,
-                    cursor=one["turnCursor"],
+                    cursor=cursor["turnCursor"],
                     limit=1,
                     sortDirection=direction,
                 )
-                assert [turn["id"] for turn in page["data"]] == [one["turnId"]]
-                cut = one["snippetMatchRange"]
-                assert one["snippet"][cut["start"] : cut["end"]].lower() == "look for"
+                assert [turn["id"] for turn in page["data"]] == [cursor["turnId"]]
+                cut = cursor["snippetMatchRange"]
+                assert cursor["snippet"][cut["start"] : cut["end"]].lower() == "look for"

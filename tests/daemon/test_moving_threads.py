@@ -36,7 +36,7 @@ async def read(client: Client, thread: str) -> Json:
 
 async def listed(client: Client, *, archived: bool = False) -> set[str]:
     answer = await client.call("thread/list", archived=archived, limit=100)
-    return {one["id"] for one in answer["data"]}
+    return {thread["id"] for thread in answer["data"]}
 
 
 def log_of(home: Home, thread: str) -> Path:
@@ -73,7 +73,7 @@ async def test_imported_threads_are_on_the_lists_at_once(home: Home) -> None:
         log = await client.call("thread/log/read", threadId=thread_id(1), limit=1)
         assert log["records"][0]["by"] == "import:1#0"
         again = await imported(client, ROLLOUTS)
-        assert [one["outcome"] for one in again] == ["already_here"] * 7
+        assert [moved["outcome"] for moved in again] == ["already_here"] * 7
 
 
 @trio_test

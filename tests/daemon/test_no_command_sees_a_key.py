@@ -44,7 +44,7 @@ def run(line: str) -> Call:
 
 async def printed_by(client: Client, thread: str) -> str:
     await client.run_turn(thread, "go")
-    items = [one for one in completed(client).values() if one["type"] == "commandExecution"]
+    items = [item for item in completed(client).values() if item["type"] == "commandExecution"]
     return str(items[-1]["aggregatedOutput"])
 
 

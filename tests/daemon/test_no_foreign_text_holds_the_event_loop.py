@@ -122,7 +122,9 @@ async def test_an_answer_of_any_size_is_taken_in_steps(api: str) -> None:
 
     # After a call the model is asked again.
     replies = [
-        one for kind in kinds for one in ([ANSWERS[kind], *[WELL] * (2 if kind in CALLS else 1)])
+        answer
+        for kind in kinds
+        for answer in ([ANSWERS[kind], *[WELL] * (2 if kind in CALLS else 1)])
     ]
     more = f'wire_api = "{api}"\nstream_max_retries = 0\nrequest_max_retries = 0'
     await check_steps(replies, story, provider_more=more)

@@ -128,9 +128,9 @@ async def test_a_command_whose_folder_does_not_answer_any_more(home: Home, tmp_p
                 turn = await client.start_turn(thread, "run echo hello")
                 await client.turn_ended(turn)
                 (told,) = [
-                    one.params["item"]
-                    for one in client.of("item/completed")
-                    if one.params["item"]["type"] == "commandExecution"
+                    message.params["item"]
+                    for message in client.of("item/completed")
+                    if message.params["item"]["type"] == "commandExecution"
                 ]
                 assert "does not answer" in told["aggregatedOutput"]
                 await stops_at_once(daemon)

@@ -62,6 +62,6 @@ async def test_a_fork_at_an_earlier_turn_has_nothing_of_the_later_ones(home: Hom
         async with connected(home.socket) as client:
             for at, params in ((4, {"lastTurnId": turns[4]}), (9, {"beforeTurnId": turns[10]})):
                 forked = (await client.call("thread/fork", threadId=thread, **params))["thread"]
-                assert [one["id"] for one in forked["turns"]] == turns[: at + 1]
+                assert [turn["id"] for turn in forked["turns"]] == turns[: at + 1]
                 await client.run_turn(forked["id"], "and on")
                 assert len(json.loads(model.requests[-1].body)["input"]) == 2 * at + 4

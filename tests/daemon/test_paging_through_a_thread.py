@@ -39,7 +39,7 @@ async def pages(client: Client, method: str, **params: object) -> list[list[Json
 
 
 def joined(found: list[list[Json]]) -> list[Json]:
-    return [one for page in found for one in page]
+    return [entry for page in found for entry in page]
 
 
 @pytest.mark.parametrize("limit", [1, 2, 4, 9, 100])
@@ -95,8 +95,8 @@ async def test_the_items_of_one_turn_and_an_item_for_a_cursor(daemon: Daemon) ->
             read = await client.call("thread/read", threadId=thread, includeTurns=True)
             turn = read["thread"]["turns"][4]
             params = {"threadId": thread, "turnId": turn["id"]}
-            one = joined(await pages(client, "thread/items/list", **params, limit=2))
-            assert [entry["item"] for entry in one] == turn["items"]
+            whole = joined(await pages(client, "thread/items/list", **params, limit=2))
+            assert [entry["item"] for entry in whole] == turn["items"]
             anchor = {"type": "item", "itemId": turn["items"][1]["id"]}
             later = await client.call("thread/items/list", **params, cursor=anchor)
             assert [entry["item"] for entry in later["data"]] == turn["items"][2:]
@@ -167,7 +167,7 @@ async def test_a_cursor_within_a_turn_gives_the_turn_whole(daemon: Daemon) -> No
             resumed = await client.call("thread/resume", threadId=thread, excludeTurns=True)
             cursor = resumed["turnsBackwardsCursor"]
             during = await client.call("thread/turns/list", threadId=thread, cursor=cursor)
-            assert [one["status"] for one in during["data"]] == ["inProgress", "completed"]
+            assert [turn["status"] for turn in during["data"]] == ["inProgress", "completed"]
             model.let_go()
             await client.turn_ended(turn)
             after = await client.call("thread/turns/list", threadId=thread, cursor=cursor)

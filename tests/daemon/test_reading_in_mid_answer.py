@@ -33,11 +33,11 @@ async def test_the_running_text_is_there_and_is_no_more_than_was_shown(home: Hom
             found = await read(reader, thread)
             assert texts_of(found) == ["> hello", HALF]
             assert found["turns"][0]["status"] == "inProgress"
-            (item,) = [one for one in items_of(found) if one["type"] == "agentMessage"]
+            (item,) = [item for item in items_of(found) if item["type"] == "agentMessage"]
             (begun,) = [
-                one.params["item"]
-                for one in client.of("item/started")
-                if one.params["item"]["type"] == "agentMessage"
+                message.params["item"]
+                for message in client.of("item/started")
+                if message.params["item"]["type"] == "agentMessage"
             ]
             assert (item["id"], item["startedAtMs"]) == (begun["id"], begun["startedAtMs"])
             assert item["completedAtMs"] is None
@@ -58,18 +58,18 @@ async def test_a_command_that_runs_is_there_with_what_it_printed(home: Home) -> 
             turn = await client.start_turn(thread, "go")
             await client.until_told("item/commandExecution/outputDelta")
             (item,) = [
-                one
-                for one in items_of(await read(reader, thread))
-                if one["type"] == "commandExecution"
+                item
+                for item in items_of(await read(reader, thread))
+                if item["type"] == "commandExecution"
             ]
             assert item["aggregatedOutput"] == "out\n"
             assert item["status"] == "inProgress"
             home.work.joinpath("go").touch()
             await client.turn_ended(turn)
             (item,) = [
-                one
-                for one in items_of(await read(reader, thread))
-                if one["type"] == "commandExecution"
+                item
+                for item in items_of(await read(reader, thread))
+                if item["type"] == "commandExecution"
             ]
             assert (item["aggregatedOutput"], item["status"]) == ("out\nmore\n", "completed")
 

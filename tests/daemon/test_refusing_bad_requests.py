@@ -84,7 +84,7 @@ async def test_requests_that_come_in_one_write_are_taken_up_in_their_order(daemo
         async with connected(daemon.home.socket, initialize=False) as client:
             first = {"id": 1, "method": "initialize", "params": {"clientInfo": {"name": "test"}}}
             asked = [{"id": n, "method": "thread/loaded/list", "params": {}} for n in range(2, 6)]
-            lines = [json.dumps(one).encode() + b"\n" for one in (first, *asked)]
+            lines = [json.dumps(request).encode() + b"\n" for request in (first, *asked)]
             await client.send_bytes(b"".join(lines))
             for n in range(1, 6):
                 await client.answered(n)
@@ -106,9 +106,9 @@ async def test_prompts_that_come_in_one_write_run_in_their_order(daemon: Daemon)
                 await client.send_bytes(lines)
                 await client.until_told("turn/completed", times=4, threadId=thread)
                 said = [
-                    one.params["item"]["content"][0]["text"]
-                    for one in client.of("item/completed", threadId=thread)
-                    if one.params["item"]["type"] == "userMessage"
+                    message.params["item"]["content"][0]["text"]
+                    for message in client.of("item/completed", threadId=thread)
+                    if message.params["item"]["type"] == "userMessage"
                 ]
                 assert said == prompts
 

@@ -35,7 +35,9 @@ async def test_the_keys_of_threads_and_turns_hold_over_a_restart(home: Home) -> 
             own = await client.start_turn(again["thread"]["id"], "hello", idempotencyKey="turn")
             assert own != turn
             listed = (await client.call("thread/list"))["data"]
-            assert sorted(one["id"] for one in listed) == sorted([thread, again["thread"]["id"]])
+            assert sorted(entry["id"] for entry in listed) == sorted(
+                [thread, again["thread"]["id"]]
+            )
         assert len(model.requests) == 2
 
 

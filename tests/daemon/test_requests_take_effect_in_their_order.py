@@ -190,7 +190,7 @@ async def test_two_answers_to_one_question_from_one_terminal_count_in_their_orde
                 {"id": asked.id, "result": {"decision": decision}}
                 for decision in ("decline", "accept")
             ]
-            wire = b"".join(client.framing.frame(json.dumps(one)) for one in both)
+            wire = b"".join(client.framing.frame(json.dumps(request)) for request in both)
             await client.send_bytes(wire)
             await client.turn_ended(turn)
             decided = [
@@ -233,8 +233,8 @@ async def test_a_message_that_is_read_in_several_steps_is_not_overtaken(daemon: 
                 for text in (large, "small", large, "small")
             ]
             posted = await send(client, requests)
-            for one in posted:
-                await client.answered(one)
+            for request in posted:
+                await client.answered(request)
             said = [
                 len(json.loads(line)["data"]["content"][0]["text"])
                 for line in log_of(daemon, thread).splitlines()

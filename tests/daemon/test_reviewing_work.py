@@ -67,9 +67,9 @@ def texts(body: Json) -> list[str]:
 def items_of(client: Client, turn: str) -> list[tuple[str, str]]:
     """What began and ended in a turn, as its followers heard it."""
     return [
-        (one.method.removeprefix("item/"), one.params["item"]["type"])
-        for one in client.told
-        if one.method in ("item/started", "item/completed") and one.params["turnId"] == turn
+        (message.method.removeprefix("item/"), message.params["item"]["type"])
+        for message in client.told
+        if message.method in ("item/started", "item/completed") and message.params["turnId"] == turn
     ]
 
 
@@ -174,16 +174,16 @@ async def test_a_reviewer_is_on_no_list_and_found_by_no_search(home: Home) -> No
             (child,) = await reviewers(client, thread)
             listed = await client.call("thread/list")
             loaded = (await client.call("thread/loaded/list"))["data"]
-            for ids in ([one["id"] for one in listed["data"]], loaded):
+            for ids in ([entry["id"] for entry in listed["data"]], loaded):
                 assert thread in ids
                 assert child not in ids
             found = await client.call("thread/search", searchTerm="prose")
-            assert [one["thread"]["id"] for one in found["data"]] == [thread]
-            assert {one.params["threadId"] for one in client.of("thread/status/changed")} == {
-                thread
-            }
+            assert [hit["thread"]["id"] for hit in found["data"]] == [thread]
+            assert {
+                message.params["threadId"] for message in client.of("thread/status/changed")
+            } == {thread}
             read = await client.call("thread/read", threadId=child, includeTurns=True)
-            assert [one["status"] for one in read["thread"]["turns"]] == ["completed"]
+            assert [turn["status"] for turn in read["thread"]["turns"]] == ["completed"]
 
 
 @trio_test
@@ -205,10 +205,10 @@ async def test_what_the_reviewer_wants_to_run_is_asked_of_whoever_follows_the_th
             assert again == asked
             await late.decide(again, "accept")
             assert (await client.turn_ended(turn))["status"] == "completed"
-            for one in (client, late):
-                resolved = await one.until_told("serverRequest/resolved")
+            for peer in (client, late):
+                resolved = await peer.until_told("serverRequest/resolved")
                 assert resolved.params == {"threadId": thread, "requestId": asked.id}
-                output = one.of("item/commandExecution/outputDelta", turnId=turn)
+                output = peer.of("item/commandExecution/outputDelta", turnId=turn)
                 assert "".join(each.params["delta"] for each in output) == "looked\n"
             await late.turn_ended(turn)
             assert items_of(client, turn)[2:4] == items_of(late, turn)[:2]
@@ -359,8 +359,8 @@ async def test_a_killed_daemon_takes_the_reviewer_up_where_it_was(home: Home) ->
             found = (await client.call("thread/read", threadId=thread, includeTurns=True))[
                 "thread"
             ]["turns"]
-            assert [one["status"] for one in found] == ["completed"]
-            assert [one["type"] for one in found[0]["items"]] == [
+            assert [turn["status"] for turn in found] == ["completed"]
+            assert [item["type"] for item in found[0]["items"]] == [
                 "enteredReviewMode",
                 "exitedReviewMode",
                 "agentMessage",
@@ -388,8 +388,8 @@ async def test_who_comes_in_the_middle_is_told_what_the_reviewer_has_done(daemon
             await client.turn_ended(turn)
             await late.turn_ended(turn)
             assert items_of(late, turn) == items_of(client, turn)[2:]
-            for one in (client, late):
-                words = one.of("item/reasoning/summaryTextDelta", turnId=turn)
+            for peer in (client, late):
+                words = peer.of("item/reasoning/summaryTextDelta", turnId=turn)
                 assert "".join(each.params["delta"] for each in words) == "ab"
 
 
@@ -405,7 +405,7 @@ async def test_a_reviewer_that_works_for_nobody_is_stopped(home: Home) -> None:
             await model.holding.wait()
             (child,) = await reviewers(client, thread)
             first.kill()
-        (log,) = [one for one in home.logs() if thread in one.name]
+        (log,) = [path for path in home.logs() if thread in path.name]
         log.unlink()
         home.start()
         async with connected(home.socket) as client:
@@ -427,7 +427,7 @@ async def test_a_thread_is_deleted_with_those_who_reviewed_it(daemon: Daemon) ->
             assert len(children) == 2
             await client.call("thread/delete", threadId=thread)
             left = [log.name for log in daemon.home.logs()]
-            assert not [name for name in left for one in (thread, *children) if one in name]
+            assert not [name for name in left for id_ in (thread, *children) if id_ in name]
 
 
 @trio_test
@@ -454,13 +454,13 @@ async def test_what_the_reviewer_used_stands_apart(daemon: Daemon) -> None:
             await client.turn_ended(await start(client, thread))
             assert client.of("thread/tokenUsage/updated") == used
             read = await client.call("thread/usage/read", threadId=thread)
-            by_kind = {one["kind"]: one["used"]["tokens"] for one in read["kinds"]}
+            by_kind = {kind["kind"]: kind["used"]["tokens"] for kind in read["kinds"]}
             assert (
                 by_kind["turn"]["totalTokens"]
                 == used[-1].params["tokenUsage"]["total"]["totalTokens"]
             )
             assert by_kind["review"]["inputTokens"] == 200
-            turn = next(one for one in read["turns"] if one["kind"] == "review")
+            turn = next(row for row in read["turns"] if row["kind"] == "review")
             assert turn["models"] == ["critic"]
 
 
@@ -485,8 +485,8 @@ async def test_a_follower_that_does_not_read_hears_all_of_it_later(daemon: Daemo
             await slow.turn_ended(turn)
             assert items_of(slow, turn) == items_of(client, turn)
             whole = [
-                [each.params["item"] for each in one.of("item/completed", turnId=turn)]
-                for one in (client, slow)
+                [each.params["item"] for each in peer.of("item/completed", turnId=turn)]
+                for peer in (client, slow)
             ]
             assert whole[0] == whole[1]
 
@@ -506,5 +506,5 @@ async def test_a_review_is_told_in_the_words_of_the_originals_schemas(daemon: Da
             for method, result in client.results:
                 if is_theirs(method):
                     check_answer(method, result)
-            for one in client.told:
-                check_told(one.method, one.params)
+            for message in client.told:
+                check_told(message.method, message.params)

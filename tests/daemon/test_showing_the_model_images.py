@@ -36,7 +36,7 @@ async def test_an_image_is_named_in_the_log_and_is_itself_everywhere_else(daemon
             assert told(model, 1)[: len(told(model, 0))] == told(model, 0)
             live = client.of("item/started") + client.of("item/completed")
             said = [
-                one.params["item"] for one in live if one.params["item"]["type"] == "userMessage"
+                note.params["item"] for note in live if note.params["item"]["type"] == "userMessage"
             ]
             assert [item["content"][0]["url"] for item in said] == [url_of(PNG)] * 4
             assert shown(await read(client, thread)) == [picture(), picture() | {"detail": "low"}]
@@ -173,7 +173,7 @@ async def test_a_model_looks_at_a_file_by_itself(daemon: Daemon, tmp_path: Path)
             thread = await client.start_thread(cwd=str(tmp_path))
             await run(client, thread, prompt="look")
             # They run beside each other, and are answered in the order in which they end.
-            outputs = [one["output"] for one in told(model, 1) if "output" in one]
+            outputs = [item["output"] for item in told(model, 1) if "output" in item]
             (image,) = [output for output in outputs if not isinstance(output, str)]
             assert image == [{"type": "input_image", "image_url": url_of(PNG), "detail": "high"}]
             texts = " ".join(output for output in outputs if isinstance(output, str))
@@ -224,6 +224,6 @@ async def test_images_outlive_the_daemon_and_a_sweep(home: Home) -> None:
             await client.call("thread/resume", threadId=thread, after={"seq": 1})
             await run(client, thread, prompt="again")
             assert told(model, 1)[0]["content"][0]["image_url"] == url_of(PNG)
-            said = [one.params["item"] for one in client.of("item/completed")]
+            said = [message.params["item"] for message in client.of("item/completed")]
             first = next(item for item in said if item["type"] == "userMessage")
             assert first["content"][0] == picture()

@@ -59,13 +59,13 @@ async def test_all_that_is_said_is_valid_by_the_schemas(
             await everything(client)
             answered = {method for method, _ in client.results}
             assert answered >= {method for method in METHODS if is_theirs(method)}
-            for one in (client, other):
-                for method, result in one.results:
+            for peer in (client, other):
+                for method, result in peer.results:
                     if is_theirs(method):
                         check_answer(method, result)
-                for told in one.told:
+                for told in peer.told:
                     check_told(told.method, told.params)
-                for asked in one.asked:
+                for asked in peer.asked:
                     check_asked(asked.params)
             assert {told.method for told in client.told} >= {
                 "account/rateLimits/updated", "error", "item/agentMessage/delta",

@@ -112,7 +112,7 @@ async def finished(client: Client, thread: str, turn: str) -> dict[str, object]:
         await client.turn_ended(turn)
     read = await client.call("thread/read", threadId=thread, includeTurns=True)
     assert read["thread"]["turns"][0]["status"] == "completed"
-    (item,) = [one for one in items_of(read["thread"]) if one["type"] == "commandExecution"]
+    (item,) = [item for item in items_of(read["thread"]) if item["type"] == "commandExecution"]
     return item
 
 

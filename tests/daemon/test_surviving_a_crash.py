@@ -46,7 +46,7 @@ async def test_killed_in_mid_answer_it_keeps_what_was_shown_and_finishes_the_tur
             if resumed["thread"]["status"]["type"] == "active":
                 await client.turn_ended(turn)
             found = await read(client, thread)
-            assert [one["id"] for one in found["turns"]] == [turn]
+            assert [turn["id"] for turn in found["turns"]] == [turn]
             assert found["turns"][0]["status"] == "completed"
             assert texts_of(found) == ["> hello", HALF, "again whole"]
             assert model.bodies[1] == model.bodies[0]  # the same request, byte for byte
@@ -62,7 +62,7 @@ async def test_who_comes_back_with_a_cursor_after_a_crash_sees_the_item_closed(h
             turn = await before.start_turn(thread, "hello")
             await before.until(lambda: said_so_far(before) == HALF)
             first.kill()
-        (item,) = {one.params["itemId"] for one in before.of("item/agentMessage/delta")}
+        (item,) = {message.params["itemId"] for message in before.of("item/agentMessage/delta")}
         home.start()
         async with connected(home.socket, codexd=CURSOR) as client:
             client.told += before.told
@@ -115,7 +115,7 @@ async def test_killed_in_a_command_it_does_not_run_it_again_and_ends_what_was_le
                 await client.turn_ended(turn)
             found = await read(client, thread)
             assert found["turns"][0]["status"] == "completed"
-            (item,) = [one for one in items_of(found) if one["type"] == "commandExecution"]
+            (item,) = [item for item in items_of(found) if item["type"] == "commandExecution"]
             assert item["status"] == "failed"
             assert item["aggregatedOutput"] == f"pid {pid}\n"
             assert texts_of(found) == ["> go", "I see"]
@@ -174,7 +174,7 @@ async def test_what_was_queued_is_still_queued_and_runs_by_itself(home: Home) ->
             if resumed["thread"]["status"]["type"] == "active":
                 await client.turn_ended(turns[2])
             found = await read(client, thread)
-            assert [(one["id"], one["status"]) for one in found["turns"]] == [
+            assert [(turn["id"], turn["status"]) for turn in found["turns"]] == [
                 (turn, "completed") for turn in turns
             ]
             assert texts_of(found) == ["> a", HALF, "one", "> b", "two", "> c", "three"]
@@ -239,8 +239,8 @@ async def test_killed_at_any_moment_nothing_shown_is_lost_and_nothing_done_twice
                 daemon.kill()
             daemon = home.start()
             found = await when_done(home, thread, acknowledged)
-            assert [one["id"] for one in found["turns"]] == acknowledged
-            assert {one["status"] for one in found["turns"]} == {"completed"}
+            assert [turn["id"] for turn in found["turns"]] == acknowledged
+            assert {turn["status"] for turn in found["turns"]} == {"completed"}
             assert [text for text in texts_of(found) if text.startswith("> ")] == [
                 f"> turn {n}" for n in range(len(acknowledged))
             ]
@@ -258,7 +258,7 @@ async def when_done(home: Home, thread: str, turns: list[str]) -> Json:
     async with connected(home.socket) as client:
         resumed = await client.call("thread/resume", threadId=thread)
         known = resumed["thread"]["turns"]
-        if [one["id"] for one in known] != turns or known[-1]["status"] == "inProgress":
+        if [item["id"] for item in known] != turns or known[-1]["status"] == "inProgress":
             await client.turn_ended(turns[-1])
         return await read(client, thread)
 
@@ -281,10 +281,10 @@ def nothing_shown_is_gone(client: Client, found: Json) -> None:
     """Every text that the screen had begun to show stands in the thread, as far as it was shown."""
     kept = {item["id"]: item for item in items_of(found)}
     shown: dict[str, str] = {}
-    for one in client.of("item/agentMessage/delta"):
-        shown[one.params["itemId"]] = shown.get(one.params["itemId"], "") + one.params["delta"]
+    for note in client.of("item/agentMessage/delta"):
+        shown[note.params["itemId"]] = shown.get(note.params["itemId"], "") + note.params["delta"]
     for item_id, text in shown.items():
         assert kept[item_id]["text"].startswith(text)
-    for one in client.of("item/completed"):
-        item = one.params["item"]
+    for message in client.of("item/completed"):
+        item = message.params["item"]
         assert kept[item["id"]] == item

@@ -75,7 +75,7 @@ async def test_what_was_taken_back_is_brought_back_in_its_place(daemon: Daemon) 
             whole = ["> 0?", "0!", "> 1?", "1!", "> 2?", "2!", "> other?", "3!"]
             assert await said(client, thread) == whole
             await client.run_turn(thread, "on?")
-            texts = [one.removeprefix("> ") for one in whole]
+            texts = [line.removeprefix("> ") for line in whole]
             assert plain(inputs(model)[-1]) == [*texts, "on?"]
             again = await client.refused("thread/revert/undo", threadId=thread)
             assert again.data["code"] == "nothing_taken_back"
@@ -125,7 +125,7 @@ async def test_whoever_follows_hears_of_it(daemon: Daemon) -> None:
                 await back.call("thread/resume", threadId=thread, after={"seq": seq, "items": {}})
                 await back.until_told("thread/reverted", times=2, threadId=thread)
                 # Each has its event's number, or the one in front where more of the event follows.
-                assert [one.seq for one in back.of("thread/reverted")] == [seq, seq + 1]
+                assert [message.seq for message in back.of("thread/reverted")] == [seq, seq + 1]
                 await back.until(lambda: back.seq == seq + 2, "the rest of the second one")
 
 
@@ -160,14 +160,14 @@ async def test_pages_step_over_what_was_taken_back(daemon: Daemon) -> None:
                     found = await page(
                         client, thread, limit=1, sortDirection=direction, cursor=cursor
                     )
-                    ids += [one["id"] for one in found["data"]]
+                    ids += [turn["id"] for turn in found["data"]]
                     cursor = found["nextCursor"]
                 assert ids == expected
             # Cursors from before it are still good, whichever way they lead.
             onwards = await page(client, thread, sortDirection="asc", cursor=within["nextCursor"])
             assert [onward["id"] for onward in onwards["data"]] == turns[1:]
             back = await page(client, thread, cursor=answer["turnsBackwardsCursor"])
-            assert [one["id"] for one in back["data"]] == turns[:1]
+            assert [turn["id"] for turn in back["data"]] == turns[:1]
             items = await client.call("thread/items/list", threadId=thread, sortDirection="desc")
             assert len(items["data"]) == 6
             oldest = await client.call(
@@ -268,7 +268,7 @@ async def test_killed_right_after_it_nothing_is_another(home: Home, undone: bool
             resumed = await client.call("thread/resume", threadId=thread)
             assert texts_of(resumed["thread"]) == expected
             await client.run_turn(thread, "on?")
-            texts = [one.removeprefix("> ") for one in expected]
+            texts = [line.removeprefix("> ") for line in expected]
             assert plain(inputs(model)[-1]) == [*texts, "on?"]
             assert inputs(model)[-1][:2] == inputs(model)[0][:2]
 

@@ -34,8 +34,8 @@ async def ended(client: Client, thread: str, turns: list[str]) -> Json:
         while True:
             answer: Json = await client.call("thread/read", threadId=thread, includeTurns=True)
             found: Json = answer["thread"]
-            known = [one["id"] for one in found["turns"]]
-            if known == turns and all(one["status"] == "completed" for one in found["turns"]):
+            known = [turn["id"] for turn in found["turns"]]
+            if known == turns and all(turn["status"] == "completed" for turn in found["turns"]):
                 return found
 
 
@@ -76,7 +76,7 @@ async def test_killed_anywhere_all_that_was_accepted_runs_though_nobody_attaches
     def reply() -> Reply:
         return (Say(WORDS[:5]), Call("shell_command", '{"command":"echo ran"}'))
 
-    replies = [one for _ in range(40) for one in (reply(), (Say(WORDS[:3]),))]
+    replies = [answer for _ in range(40) for answer in (reply(), (Say(WORDS[:3]),))]
     async with scripted_model(replies, gap_seconds=0.0003) as model:
         home.use_model(model.base_url)
         daemon = home.start()
@@ -145,7 +145,7 @@ def deaths(home: Home, log: LogFile) -> int:
 
 async def troubles(client: Client) -> dict[str, Json]:
     status = await client.call("server/status")
-    return {one["threadId"]: one for one in status["troubles"]}
+    return {trouble["threadId"]: trouble for trouble in status["troubles"]}
 
 
 @trio_test
@@ -177,7 +177,7 @@ async def test_a_thread_that_stopped_its_daemon_twice_is_left_alone_at_the_third
         assert "stopped 2 times" in found[deadly.name]["reason"]
         assert f"codexctl attach {deadly.name}" in found[deadly.name]["mend"]
         listed = await client.call("thread/list", limit=100)
-        (shown,) = [one for one in listed["data"] if one["id"] == deadly.name]
+        (shown,) = [thread for thread in listed["data"] if thread["id"] == deadly.name]
         assert f"codexctl attach {deadly.name}" in shown["trouble"]
         # It can be read, and a person who asks for it has it tried again.
         read = await client.call("thread/read", threadId=deadly.name, includeTurns=True)
@@ -213,4 +213,4 @@ async def test_a_daemon_that_was_stopped_or_killed_later_is_no_death_of_its_thre
         async with connected(home.socket) as client:
             assert await troubles(client) == {}
             read = await client.call("thread/read", threadId=thread, includeTurns=True)
-            assert [one["id"] for one in read["thread"]["turns"]] == [turn]
+            assert [turn["id"] for turn in read["thread"]["turns"]] == [turn]

@@ -202,7 +202,7 @@ async def test_what_is_printed_over_many_lines_stands_in_the_log_on_one(
             thread = await client.start_thread()
             assert (await client.run_turn(thread, "Hi"))["status"] == "completed"
             assert "Hi" in [item["text"] for item in completed(client).values() if "text" in item]
-            (log,) = [one for one in daemon.home.logs() if thread in one.name]
+            (log,) = [path for path in daemon.home.logs() if thread in path.name]
             records = [json.loads(line) for line in log.read_text().splitlines()]
             assert records[-1]["type"] == "turn.completed"
             assert [record["seq"] for record in records] == list(range(1, len(records) + 1))

@@ -92,6 +92,6 @@ async def test_what_does_not_fit_any_more_is_compacted_by_the_next_turn(daemon: 
             assert not answer["fits"]
             await client.run_turn(thread, "Bees?")
             log = await client.call("thread/log/read", threadId=thread)
-            kinds = [one["type"] for one in log["records"]]
+            kinds = [record["type"] for record in log["records"]]
             undone = kinds.index("history.compaction_undone")
             assert "history.compacted" in kinds[undone:]

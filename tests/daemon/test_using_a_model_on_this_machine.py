@@ -82,28 +82,30 @@ async def test_the_models_of_a_local_provider_are_those_of_its_server(daemon: Da
         configured(daemon.home, ollama=model.base_url)
         async with connected(daemon.home.socket) as client:
             listed = await client.call("model/list", modelProvider="ollama")
-            assert [(one["id"], one["isDefault"]) for one in listed["data"]] == [
+            assert [(entry["id"], entry["isDefault"]) for entry in listed["data"]] == [
                 ("a-embed", False),
                 ("b", True),
                 ("c", False),
             ]
             page = await client.call("model/list", modelProvider="ollama", limit=2)
-            assert ([one["id"] for one in page["data"]], page["nextCursor"]) == (
+            assert ([entry["id"] for entry in page["data"]], page["nextCursor"]) == (
                 ["a-embed", "b"],
                 "2",
             )
             assert (await client.call("model/list", modelProvider="vllm"))["data"] == []
             catalog = await client.call("model/list", modelProvider="openai")
-            assert "b" not in [one["id"] for one in catalog["data"]]
+            assert "b" not in [entry["id"] for entry in catalog["data"]]
 
 
 @trio_test
 async def test_the_config_says_which_one_is_meant(daemon: Daemon) -> None:
-    async with scripted_model([]) as one, scripted_model([]) as other:
-        configured(daemon.home, 'oss_provider = "vllm"', ollama=one.base_url, vllm=other.base_url)
+    async with scripted_model([]) as ollama, scripted_model([]) as other:
+        configured(
+            daemon.home, 'oss_provider = "vllm"', ollama=ollama.base_url, vllm=other.base_url
+        )
         async with connected(daemon.home.socket) as client:
             assert (await client.call("provider/findLocal"))["modelProvider"] == "vllm"
-            assert one.requests == []
+            assert ollama.requests == []
 
 
 @trio_test

@@ -79,11 +79,13 @@ async def test_what_goes_on_is_ended_before_the_thread_is_taken_up(
 
 @contextmanager
 def sleeping(**env: str) -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen(["sleep", "1000"], env=os.environ | env, start_new_session=True) as one:
+    with subprocess.Popen(
+        ["sleep", "1000"], env=os.environ | env, start_new_session=True
+    ) as process:
         try:
-            yield one
+            yield process
         finally:
-            one.kill()
+            process.kill()
 
 
 @trio_test
@@ -101,8 +103,8 @@ async def test_nothing_is_ended_that_has_not_the_mark_of_this_home(home: Home) -
         await wait_gone(left.pid)
         async with connected(home.socket) as client:
             await client.start_thread()  # No thread is there before all that is to be ended is.
-        for one in (of_another_home, of_nobody, of_another_variable, unmarked):
-            assert one.poll() is None
+        for process in (of_another_home, of_nobody, of_another_variable, unmarked):
+            assert process.poll() is None
         assert daemon.stop() == 0
 
 

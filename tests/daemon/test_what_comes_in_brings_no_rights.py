@@ -113,7 +113,7 @@ async def by_package(home: Home, _: Home, thread: str, package: Path) -> None:
     home.start()
     async with connected(home.socket) as client:
         answer = await client.call("thread/import", paths=[str(package)])
-        assert [one["outcome"] for one in answer["files"]] == ["imported"]
+        assert [file["outcome"] for file in answer["files"]] == ["imported"]
         read = await client.call("thread/read", threadId=thread)
         assert read["thread"]["importedFrom"]["origin"] == "package"
         assert read["thread"]["importedFrom"]["path"] == str(package)
@@ -163,10 +163,10 @@ async def test_attached_it_does_nothing_until_a_person_asks_for_something(
                 assert (client.asked, model.requests) == ([], [])
                 turn = await client.run_turn(thread, "And now?")
                 assert turn["status"] == "completed"
-                (request,) = [json.loads(one.body) for one in model.requests]
+                (request,) = [json.loads(request.body) for request in model.requests]
                 assert request["instructions"].startswith("You are a coding agent.")
                 assert "queued 0" not in str(request)
-                roles = [one["role"] for one in request["input"] if "EVIL" in str(one)]
+                roles = [item["role"] for item in request["input"] if "EVIL" in str(item)]
                 assert set(roles) <= {"user"}
                 thread_now = (await client.call("thread/read", threadId=thread))["thread"]
                 assert thread_now["importedFrom"]["origin"] == (
@@ -261,7 +261,7 @@ async def test_a_package_that_goes_on_with_ones_own_thread_brings_it_no_turn_tha
                 assert resumed["approvalPolicy"] == "untrusted"
                 assert resumed["cwd"] == str(home.work)
                 await client.run_turn(thread, "3?")
-                (request,) = [json.loads(one.body) for one in model.requests]
+                (request,) = [json.loads(request.body) for request in model.requests]
                 assert request["instructions"] == "Be brief."
 
 

@@ -58,7 +58,7 @@ def running(command: str, **members: object) -> Reply:
 async def records(client: Client, thread: str, kind: str) -> list[dict[str, Any]]:
     """The data of a thread's records of a kind, as they stand in its log."""
     log = await client.call("thread/log/read", threadId=thread)
-    return [one["data"] for one in log["records"] if one["type"] == kind]
+    return [record["data"] for record in log["records"] if record["type"] == kind]
 
 
 def items(*made: dict[str, object]) -> Raw:
@@ -115,7 +115,7 @@ async def test_a_secret_that_the_log_hides_stands_in_the_question_which_says_so(
             await late.decide(asked, "accept")
             await client.until_told("turn/completed")
             (item,) = [
-                one for one in completed(client).values() if one["type"] == "commandExecution"
+                item for item in completed(client).values() if item["type"] == "commandExecution"
             ]
             assert item["status"] == "completed"
         assert (home.work / "ran").exists()
@@ -230,7 +230,7 @@ async def test_each_of_two_calls_with_one_id_is_asked_about_and_only_the_allowed
             await client.decide(first, "accept")
             second = await client.until_asked(2)
             await client.decide(first, "accept")  # an answer to the first is none to the second
-            shown = [one.params["commandActions"][0]["command"] for one in (first, second)]
+            shown = [asked.params["commandActions"][0]["command"] for asked in (first, second)]
             assert shown == ["touch first", "touch second"]
             for name in ("itemId", "codexd"):
                 assert first.params[name] != second.params[name]
@@ -262,9 +262,9 @@ async def test_no_question_holds_a_character_that_is_not_seen(daemon: Daemon, un
 def strings(value: object) -> list[str]:
     """All strings of a JSON value."""
     if isinstance(value, dict):
-        return [text for one in value.values() for text in strings(one)]
+        return [text for member in value.values() for text in strings(member)]
     if isinstance(value, list):
-        return [text for one in value for text in strings(one)]
+        return [text for member in value for text in strings(member)]
     return [value] if isinstance(value, str) else []
 
 

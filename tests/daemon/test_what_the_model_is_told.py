@@ -72,7 +72,7 @@ async def test_agents_md_reaches_the_model_and_again_when_it_is_another(
     assert "replace all" in third[4]
     assert "Be brief." in third[4]
     told = [r["data"] for r in records if r["data"].get("category") == "user_instructions"]
-    assert [one["text"] for one in told] == [first[0], third[4]]
+    assert [item["text"] for item in told] == [first[0], third[4]]
     assert told[0]["sources"] == [
         {
             "path": str(project / "AGENTS.md"),
@@ -97,7 +97,7 @@ async def test_what_is_wrong_with_a_file_is_said_once(daemon: Daemon, project: P
     assert first[0].count("caf�") == 3
     assert f"The rest of {file} was left out" in first[0]
     assert second == [*first, "two"]
-    assert [one["threadId"] for one in warned] == [thread] * 2
+    assert [warning["threadId"] for warning in warned] == [thread] * 2
     assert "has 50 bytes, of which the model is given 15" in warned[0]["message"]
     assert "is not UTF-8" in warned[1]["message"]
 
@@ -142,7 +142,7 @@ async def test_a_prompt_like_our_own_tags_is_a_persons_all_the_same(daemon: Daem
     said = [item["content"][0]["text"] for item in shown if item["type"] == "userMessage"]
     assert said == [typed, "two"]
     assert read["preview"] == typed
-    assert [one["id"] for one in listed["data"]] == [thread]
+    assert [entry["id"] for entry in listed["data"]] == [thread]
 
 
 @trio_test
@@ -247,7 +247,7 @@ async def test_a_model_names_a_thread_beside_its_first_turn(daemon: Daemon) -> N
         await client.run_turn(thread, "the parser fails, fix it")
         await client.until_told("thread/name/updated", threadName="Fixing the parser")
         await client.run_turn(thread, "and now?")
-        asked = [body(one) for one in model.requests if body(one)["tools"] == []]
+        asked = [body(request) for request in model.requests if body(request)["tools"] == []]
         records = await log_of(client, thread)
         daemon.home.use_model(model.base_url)
     (title,) = asked

@@ -24,9 +24,9 @@ async def everything(client: Client) -> list[Json]:
     for archived in (False, True):
         listed = await client.call("thread/list", archived=archived)
         seen.append(listed)
-        for one in listed["data"]:
-            seen.append(await client.call("thread/read", threadId=one["id"], includeTurns=True))
-    return [_without_status(one) for one in seen]
+        for thread in listed["data"]:
+            seen.append(await client.call("thread/read", threadId=thread["id"], includeTurns=True))
+    return [_without_status(thread) for thread in seen]
 
 
 async def search(client: Client) -> Json:
@@ -47,11 +47,11 @@ def _without_status(value: Json) -> Json:
     def cleaned(value: object) -> object:
         if isinstance(value, dict):
             return {
-                name: cleaned(one)
-                for name, one in value.items()
+                name: cleaned(member)
+                for name, member in value.items()
                 if not (name in ("status", "environments") and "turns" in value)
             }
-        return [cleaned(one) for one in value] if isinstance(value, list) else value
+        return [cleaned(member) for member in value] if isinstance(value, list) else value
 
     found = cleaned(value)
     assert isinstance(found, dict)

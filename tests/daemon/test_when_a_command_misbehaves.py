@@ -24,7 +24,7 @@ def run(command: str, **more: object) -> Call:
 
 
 def the_command(client: Client) -> Json:
-    (item,) = [one for one in completed(client).values() if one["type"] == "commandExecution"]
+    (item,) = [item for item in completed(client).values() if item["type"] == "commandExecution"]
     return item
 
 

@@ -55,8 +55,8 @@ async def test_a_log_that_others_change_stops_its_thread_and_all_hear_why(
             assert refusal.data["code"] == "storage_failed"
             assert str(log) in refusal.message
             assert "replaced, cut or extended" in refusal.message
-            for one in (client, other):
-                told = await one.until_told("error", threadId=thread, willRetry=False)
+            for peer in (client, other):
+                told = await peer.until_told("error", threadId=thread, willRetry=False)
                 assert str(log) in told.params["error"]["additionalDetails"]
             assert (await other.run_turn(beside, "say 1"))["status"] == "completed"
             # Put back as it was, it goes on where it was.
@@ -89,5 +89,5 @@ async def test_a_turn_whose_log_is_taken_away_stops_and_others_go_on(daemon: Dae
             await client.run_turn(beside, "say 1")
             away.rename(log)
             resumed = await client.call("thread/resume", threadId=thread)
-            assert [one["id"] for one in resumed["thread"]["turns"]] == [turn]
+            assert [turn["id"] for turn in resumed["thread"]["turns"]] == [turn]
             assert (await client.turn_ended(turn))["status"] == "completed"

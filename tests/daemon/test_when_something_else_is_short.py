@@ -80,7 +80,7 @@ async def test_a_daemon_without_descriptors_waits_and_serves_on(home: Home) -> N
                 assert not client.closed
                 await crowd.aclose()
                 await client.run_turn(thread, "c")
-                assert turn in {one.params["turn"]["id"] for one in client.of("turn/completed")}
+                assert turn in {note.params["turn"]["id"] for note in client.of("turn/completed")}
             async with connected(home.socket) as other:
                 await other.run_turn(await other.start_thread(), "d")
         assert daemon.stop() == 0

@@ -61,11 +61,11 @@ async def test_a_failed_sync_stops_its_thread_and_no_other(home: Home) -> None:
                 refusal = await client.refused("turn/start", threadId=thread, input=typed("a"))
                 assert refusal.data["code"] == "storage_failed"
                 assert "could not be synced" in refusal.message
-                for one in (client, other):
-                    told = await one.until_told("error", threadId=thread, willRetry=False)
+                for peer in (client, other):
+                    told = await peer.until_told("error", threadId=thread, willRetry=False)
                     assert "stopped" in told.params["error"]["message"]
                     assert "Input/output error" in told.params["error"]["additionalDetails"]
-                    await one.until_told(
+                    await peer.until_told(
                         "thread/status/changed", threadId=thread, status={"type": "systemError"}
                     )
                 await client.call("thread/read", threadId=thread, includeTurns=True)

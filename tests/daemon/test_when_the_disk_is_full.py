@@ -61,11 +61,11 @@ async def test_a_turn_in_flight_waits_for_space_and_goes_on(home: Home, disk: Sm
                 await late.call("thread/resume", threadId=thread)
                 await until_stalled(late, thread)
             disk.free()
-            for one in (client, other):
-                await until_over(one, thread)
-                assert (await one.turn_ended(turn))["status"] == "completed"
-                assert answers(one) == ["".join(WORDS)]
-                assert len(one.of("error")) == len(one.of("warning")) == 1
+            for peer in (client, other):
+                await until_over(peer, thread)
+                assert (await peer.turn_ended(turn))["status"] == "completed"
+                assert answers(peer) == ["".join(WORDS)]
+                assert len(peer.of("error")) == len(peer.of("warning")) == 1
             await client.run_turn(thread, "on")
             found = (await client.call("thread/read", threadId=thread, includeTurns=True))["thread"]
             assert texts_of(found) == ["> hello", "".join(WORDS), "> on", "next"]
@@ -94,7 +94,7 @@ async def test_what_was_asked_for_is_refused_at_once_and_has_changed_nothing(
                 assert "No space left on device" in refusal.message
             assert [(log, log.read_bytes()) for log in home.logs()] == before
             listed = await client.call("thread/list")
-            assert [one["id"] for one in listed["data"]] == [thread]
+            assert [entry["id"] for entry in listed["data"]] == [thread]
             disk.free()
             await client.run_turn(thread, "b")
             fork = (await client.call("thread/fork", threadId=thread))["thread"]["id"]
@@ -126,13 +126,13 @@ async def test_a_command_that_prints_on_runs_to_its_end_and_nothing_of_it_is_los
             disk.free()
             assert (await client.turn_ended(turn))["status"] == "completed"
             shown = "".join(
-                str(one.params["delta"]) for one in client.of("item/commandExecution/outputDelta")
+                str(note.params["delta"]) for note in client.of("item/commandExecution/outputDelta")
             )
             assert shown == f"{line}\n" * 600
             (item,) = [
-                one.params["item"]
-                for one in client.of("item/completed")
-                if one.params["item"]["type"] == "commandExecution"
+                message.params["item"]
+                for message in client.of("item/completed")
+                if message.params["item"]["type"] == "commandExecution"
             ]
             assert item["exitCode"] == 0
             (blob,) = home.path.glob("blobs/*/*")

@@ -19,7 +19,9 @@ OK = Say(("ok",))
 
 def errors(client: Client) -> list[tuple[str, bool]]:
     """The errors that were told: message, and whether it is tried again."""
-    return [(one.params["error"]["message"], one.params["willRetry"]) for one in client.of("error")]
+    return [
+        (note.params["error"]["message"], note.params["willRetry"]) for note in client.of("error")
+    ]
 
 
 async def one_turn(client: Client) -> Json:

@@ -116,7 +116,7 @@ async def test_all_of_it_goes_in_any_order(tmp_path: Path) -> None:
             for number, name in enumerate(order):
                 await store.delete(name, detach_children=True)
                 left = order[number + 1 :]
-                assert await read_all(store, left) == {one: before[one] for one in left}
+                assert await read_all(store, left) == {stream: before[stream] for stream in left}
                 await all_whole(store, left)
 
 
@@ -124,7 +124,9 @@ async def test_all_of_it_goes_in_any_order(tmp_path: Path) -> None:
 async def test_forks_of_a_stream_that_was_scrubbed_since_are_detached(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         await forks(store)
-        await store.scrub("a", lambda one: b'{"number":7}' if one.seq == 1 else None, at_us=NOON_US)
+        await store.scrub(
+            "a", lambda record: b'{"number":7}' if record.seq == 1 else None, at_us=NOON_US
+        )
         await store.fork("a", 2, "new", [placed(1)], at_us=NOON_US)
         names = [*ALL[1:], "new"]
         before = {name: numbers(await store.read(name)) for name in names}

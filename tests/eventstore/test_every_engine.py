@@ -323,9 +323,9 @@ async def test_going_through_a_stream_from_any_position(engine: LogEngine, tmp_p
                 assert got == whole[after:]
                 for upto in (0, 7, 8, 20):
                     some = records(store, "orders", after=after, upto=upto, limit=limit)
-                    assert [one async for one in some] == whole[after:upto]
+                    assert [record async for record in some] == whole[after:upto]
                 back = records_back(store, "orders", before=after + 1, limit=limit)
-                assert [one async for one in back] == whole[:after][::-1]
+                assert [record async for record in back] == whole[:after][::-1]
 
 
 @every_log
@@ -738,7 +738,7 @@ async def test_a_scrubbed_stream_and_its_forks_have_other_data_and_the_same_numb
             await append(store, "a", number)
         await store.fork("a", 2, "b", [placed(3)], at_us=NOON_US)
         answer = await store.scrub(
-            "a", lambda one: b'{"number":9}' if one.seq == 2 else None, at_us=NOON_US
+            "a", lambda record: b'{"number":9}' if record.seq == 2 else None, at_us=NOON_US
         )
         assert (answer.records, answer.changed, answer.generation) == (3, 1, 2)
         assert numbers(await store.read("a")) == [(1, 1), (2, 9), (3, 3)]
@@ -756,12 +756,12 @@ async def test_blobs_that_only_a_deleted_stream_named_are_swept(
     engine: Engine, tmp_path: Path
 ) -> None:
     async with engine(tmp_path) as store:
-        one, other = await store.put_blob(b"one"), await store.put_blob(b"other")
-        for number, blob in enumerate((one, other)):
+        first, other = await store.put_blob(b"one"), await store.put_blob(b"other")
+        for number, blob in enumerate((first, other)):
             event = NewEvent("order.placed", b'{"blob":"%b"}' % blob.sha256.encode())
             await append(store, f"s{number}", 0, event)
         named = await store.delete("s0")
-        assert named == {one.sha256}
+        assert named == {first.sha256}
         assert await store.sweep_blobs(named) == Swept(1, 1, 3)
         assert await store.sweep_blobs() == Swept(1, 0, 0)
         assert await store.blobs() == [other]

@@ -334,7 +334,7 @@ async def test_what_a_fork_inherited_is_known_by_the_name_it_was_written_for(
         assert [record.line for record in await store.read("child")] == copied
         assert await foreign_of_all(store) == []
     async with opened(tmp_path) as store:
-        await store.scrub("child", lambda one: b'{"number":"gone"}', at_us=NOON_US)
+        await store.scrub("child", lambda record: b'{"number":"gone"}', at_us=NOON_US)
         assert await foreign_of_all(store) == []
         await store.fork("child", 4, "new", [placed(1)], at_us=NOON_US)
         await store.delete("child", detach_children=True)
@@ -352,7 +352,7 @@ async def test_a_store_in_memory_knows_what_a_fork_inherited(tmp_path: Path) -> 
     await forks(store)
     assert await foreign_of_all(store) == []
     await store.delete("a", detach_children=True)
-    await store.scrub("child", lambda one: b'{"number":"gone"}', at_us=NOON_US)
+    await store.scrub("child", lambda record: b'{"number":"gone"}', at_us=NOON_US)
     assert await foreign_of_all(store) == []
 
 

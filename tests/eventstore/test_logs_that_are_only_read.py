@@ -74,7 +74,7 @@ async def test_logs_that_are_appended_to_or_followed_stay(tmp_path: Path) -> Non
         async def follow(*, task_status: trio.TaskStatus[None]) -> None:
             with store.subscribe("f0") as following:
                 while True:
-                    heard.extend(one.seq for one in await following.receive())
+                    heard.extend(record.seq for record in await following.receive())
                     if len(heard) == 2:
                         task_status.started()
 

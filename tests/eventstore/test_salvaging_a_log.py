@@ -301,7 +301,7 @@ async def test_a_broken_preface_costs_nothing_but_what_it_said(tmp_path: Path) -
     async with opened(tmp_path) as store:
         path = await written(store)
         await store.scrub(
-            "orders", lambda one: b'{"number":44}' if one.seq == 4 else None, at_us=NOON_US
+            "orders", lambda record: b'{"number":44}' if record.seq == 4 else None, at_us=NOON_US
         )
         store.close("orders")
         whole = content(path)

@@ -64,7 +64,7 @@ async def test_the_secret_is_gone_and_everything_else_stays(tmp_path: Path) -> N
         assert content(path).startswith(b'{"seq":0,"at":"2026-11-21T')
         after = await store.read("orders")
         assert numbers(after) == numbers(before)
-        assert [one.line[:60] for one in after] == [one.line[:60] for one in before]
+        assert [record.line[:60] for record in after] == [record.line[:60] for record in before]
         assert after[:2] == before[:2]
         assert (await append(store, "orders", 0, key="key 3")).repeated
         await append(store, "orders", 6, durable=True)
@@ -72,7 +72,7 @@ async def test_the_secret_is_gone_and_everything_else_stays(tmp_path: Path) -> N
         assert (await store.verify("orders")).damage is None
         assert (await store.verify("orders")).records == 7
         assert (await store.scrub("orders", without_secret, at_us=NOON_US)).changed == 0
-        again = await store.scrub("orders", lambda one: b'{"number":0}', at_us=NOON_US)
+        again = await store.scrub("orders", lambda record: b'{"number":0}', at_us=NOON_US)
         assert (again.generation, again.changed) == (3, 7)
 
 
@@ -88,7 +88,7 @@ async def test_forks_of_every_depth_read_and_verify_after_a_parent_was_scrubbed(
         await store.scrub("orders", without_secret, at_us=NOON_US)
         await store.fork("orders", 5, "new", [placed(61)], at_us=NOON_US)
         await store.fork("child", 5, "cousin", [placed(62)], at_us=NOON_US)
-        await store.scrub("orders", lambda one: b'{"number":9}', at_us=NOON_US)
+        await store.scrub("orders", lambda record: b'{"number":9}', at_us=NOON_US)
     names = ["orders", "child", "early", "late", "new", "cousin"]
     async with opened(tmp_path) as store:
         for name in names:
@@ -119,11 +119,11 @@ async def test_what_was_kept_beside_the_log_goes_too_and_that_is_said(tmp_path: 
             path.with_name(f"orders.jsonl.{what}-20261121T030000Z") for what in ("torn", "damaged")
         ]
         other = path.with_name("orders.jsonl.txt")
-        for one in [*kept, other]:
-            put(one, SECRET)
+        for file in [*kept, other]:
+            put(file, SECRET)
         answer = await store.scrub("orders", without_secret, at_us=NOON_US)
-        assert sorted(answer.removed) == sorted(str(one) for one in kept)
-        assert not any(one.exists() for one in kept)
+        assert sorted(answer.removed) == sorted(str(file) for file in kept)
+        assert not any(file.exists() for file in kept)
         assert other.exists()
 
 
@@ -142,7 +142,7 @@ async def test_a_follower_goes_on_at_its_position(tmp_path: Path) -> None:
             await trio.testing.wait_all_tasks_blocked()
             await store.scrub("orders", without_secret, at_us=NOON_US)
             await append(store, "orders", 6)
-            await store.scrub("orders", lambda one: b'{"number":0}', at_us=NOON_US)
+            await store.scrub("orders", lambda record: b'{"number":0}', at_us=NOON_US)
             await append(store, "orders", 7)
     assert seen == list(range(1, 9))
 
@@ -180,7 +180,7 @@ async def test_an_edit_that_is_no_json_object_changes_nothing(tmp_path: Path, da
         path = await log_path(store, "orders")
         before = content(path)
         with pytest.raises(Refused):
-            await store.scrub("orders", lambda one: data, at_us=NOON_US)
+            await store.scrub("orders", lambda record: data, at_us=NOON_US)
         assert content(path) == before
         assert not list((tmp_path / "data" / "rewriting").iterdir())
         await append(store, "orders", 6)

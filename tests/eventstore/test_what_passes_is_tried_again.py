@@ -106,7 +106,7 @@ async def left_behind(store: EventStore, number: int) -> None:
         return await store.left_drafts("before")
 
     found = await insisting(left, store, number)
-    assert [one.content for one in found] == [b"so far"]  # type: ignore[attr-defined]
+    assert [document.content for document in found] == [b"so far"]  # type: ignore[attr-defined]
 
 
 SCRIPTS = (draft_a_text, append_some, open_again, left_behind)

@@ -93,8 +93,8 @@ class Example:
         if is_optional and self._variant == ABSENT:
             return None
         some = [type_ for type_ in kind.types if not isinstance(type_, inspect.NoneType)]
-        some = [one for one in some if not isinstance(one, inspect.RawType)] or some
-        if name == "id" and any(isinstance(one, inspect.StrType) for one in some):
+        some = [kind for kind in some if not isinstance(kind, inspect.RawType)] or some
+        if name == "id" and any(isinstance(kind, inspect.StrType) for kind in some):
             return self._of(inspect.StrType(), path, struct, name)
         return self._of(some[self._variant % len(some)], path, struct, name)
 
@@ -104,7 +104,7 @@ class Example:
         """One of each kind that there can be."""
         kinds = item.types if isinstance(item, inspect.UnionType) else (item,)
         kinds = tuple(kind for kind in kinds if not isinstance(kind, inspect.RawType)) or kinds
-        return [self._of(one, (*path, at), struct, name) for at, one in enumerate(kinds)]
+        return [self._of(member, (*path, at), struct, name) for at, member in enumerate(kinds)]
 
     def _raw(self, path: tuple[str | int, ...], struct: str, name: str) -> Any:
         if name in RAW_EXAMPLES:

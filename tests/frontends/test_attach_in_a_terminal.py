@@ -94,9 +94,9 @@ def test_an_answer_on_another_screen_closes_the_question(daemon: Daemon) -> None
             attached.wait_for("[c] no, and stop the turn\r\n")
             attached.type("y\n")
             sending.wait_for("answered on another screen\r\n")
-            for one in (sending, attached):
-                one.wait_for("exit 0")
-                one.wait_for("Done.\r\n")
+            for client in (sending, attached):
+                client.wait_for("exit 0")
+                client.wait_for("Done.\r\n")
             assert sending.wait_exit() == 0
             attached.wait_for("› ")
 
@@ -136,14 +136,14 @@ def test_attached_in_mid_answer_one_ends_with_exactly_the_whole_text_once(daemon
         with terminal(daemon.home, "send", "-t", thread, "second") as sending:
             sending.wait_for(HALF)
             with (
-                terminal(daemon.home, "attach", thread) as one,
+                terminal(daemon.home, "attach", thread) as first,
                 terminal(daemon.home, "attach", thread) as another,
             ):
-                one.wait_for(HALF)
+                first.wait_for(HALF)
                 another.wait_for(HALF)
                 model.let_go()
                 assert sending.wait_exit() == 0
-                for attached in (one, another):
+                for attached in (first, another):
                     attached.wait_for(IDLE)
                     _heading, _, rest = erased(attached.screen).partition("\n")
                     assert rest == (f"› first\nBefore.\n— done —\n› second\n{WHOLE}\n— done —\n› ")
@@ -158,9 +158,9 @@ def test_a_prompt_typed_while_a_turn_runs_steers_it(daemon: Daemon) -> None:
             attached.type("be brief\n")
             wait_logged(daemon.home, thread, "turn.steered")
             model.let_go()
-            for one in (sending, attached):
-                one.wait_for("› be brief\r\n")
-                one.wait_for("Shorter.\r\n")
+            for client in (sending, attached):
+                client.wait_for("› be brief\r\n")
+                client.wait_for("Shorter.\r\n")
             assert sending.wait_exit() == 0
             assert b"be brief" in model.asked[1]
 
@@ -173,8 +173,8 @@ def test_ctrl_c_in_a_command_ends_it_on_every_screen(daemon: Daemon) -> None:
             attached.wait_for("sleep 1000\r\n  ")
             attached.wait_for("\r\n")
             attached.press_ctrl_c()
-            for one in (sending, attached):
-                one.wait_for("  failed\r\ninterrupted after ")
+            for client in (sending, attached):
+                client.wait_for("  failed\r\ninterrupted after ")
             attached.wait_for("› ")
             assert sending.wait_exit() == 3
         assert is_gone(int(attached.lines[3]))

@@ -57,9 +57,9 @@ def test_damage_is_found_said_and_mended(home: Home) -> None:
     assert "codexctl fsck --salvage" in found.out
     mended = codexctl(home, "fsck", thread, "--salvage", "--json")
     assert mended.code == 0
-    (one,) = mended.json["found"]
-    assert one["salvaged"]["lost"] == 1
-    assert Path(one["salvaged"]["kept"]).read_bytes() == b"".join(lines)
+    (fault,) = mended.json["found"]
+    assert fault["salvaged"]["lost"] == 1
+    assert Path(fault["salvaged"]["kept"]).read_bytes() == b"".join(lines)
     swept = codexctl(home, "fsck", "--sweep")
     assert swept.code == 1  # the blob was damaged before it went
     assert "1 large outputs that nothing names were removed (8 bytes)" in swept.out

@@ -59,7 +59,8 @@ def read(message: Json) -> ApprovalRequest:
 def rows(lines: list[str], room: Room = ROOM) -> int:
     """How many rows of the screen they fill."""
     widths = (
-        sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in line) for line in lines
+        sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in line)
+        for line in lines
     )
     return sum(max(1, -(-width // room.columns)) for width in widths)
 
@@ -126,19 +127,19 @@ def test_a_command_too_long_shows_its_head_its_tail_and_how_much_is_between(
     lines = question_lines(request, PLAIN, room)
     assert is_cut(request, room)
     assert lines[-1].endswith("./evil.sh")
-    head = next(one for one in lines if one.startswith("  $ "))
+    head = next(line for line in lines if line.startswith("  $ "))
     assert line.startswith(head.removeprefix("  $ ").rstrip())
-    (between,) = [one for one in lines if "are left out here" in one]
+    (between,) = [line for line in lines if "are left out here" in line]
     count = int(between.split()[1].replace(",", ""))
     shown = sum(
-        len(one.removeprefix("  $ ").removeprefix("    "))
-        for one in lines[lines.index(head) :]
-        if one is not between
+        len(line.removeprefix("  $ ").removeprefix("    "))
+        for line in lines[lines.index(head) :]
+        if line is not between
     )
     breaks = line.count("\n")
     assert len(line) - shown - breaks <= count <= len(line) - shown
     if room.rows >= 24:
-        assert rows([one.expandtabs() for one in lines], room) <= room.rows - 3
+        assert rows([line.expandtabs() for line in lines], room) <= room.rows - 3
 
 
 def test_all_of_it_can_be_seen() -> None:

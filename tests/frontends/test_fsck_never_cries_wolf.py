@@ -101,8 +101,8 @@ async def test_a_home_of_every_kind_of_thread_is_whole_at_rest_at_work_and_after
         daemon.stop()
         home.start()
         await assert_whole(home)
-        one = await fsck(home, threads[0])
-        assert (one.code, one.err) == (0, "")
+        answer = await fsck(home, threads[0])
+        assert (answer.code, answer.err) == (0, "")
 
 
 @pytest.mark.slow

@@ -89,7 +89,7 @@ def test_show_tells_a_thread_from_its_first_turn_on(tmp_path: Path, capfd: Captu
 
 def paged(request: Json) -> list[Json]:
     """Three turns, as many a page as was asked for, but two at most."""
-    turns = [said.turn("completed", turn_id=one) for one in ("first", "second", "third")]
+    turns = [said.turn("completed", turn_id=turn) for turn in ("first", "second", "third")]
     params = request["params"]
     if params["sortDirection"] == "desc":
         turns.reverse()
@@ -255,7 +255,7 @@ def test_an_answer_without_the_id_of_what_it_answers_is_none(
         assert document(capfd)["decision"] is None
         assert run(fake, "approve", said.THREAD, "c9") == 1
         assert "does not wait for the approval c9" in capfd.readouterr().err
-        answers = [one for one in fake.heard() if "method" not in one]
+        answers = [message for message in fake.heard() if "method" not in message]
     assert shown == (
         "? May it run this command?\n"
         "  the model says: May I do this?\n"

@@ -87,7 +87,7 @@ def test_a_refused_file_is_a_failure(tmp_path: Path, capfd: Captured) -> None:
         assert capfd.readouterr().err == "refused  /h/x: no rollout\n"
         assert run(fake, "import", "/h", "--json") == 1
     document = msgspec.json.decode(capfd.readouterr().out)
-    assert [one["outcome"] for one in document["files"]] == ["imported", "refused"]
+    assert [moved["outcome"] for moved in document["files"]] == ["imported", "refused"]
     assert document["dryRun"] is False
 
 

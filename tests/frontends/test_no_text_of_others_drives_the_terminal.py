@@ -215,7 +215,7 @@ def leaks(output: str, poison: Poison) -> list[str]:
     """What stands in an output that may not."""
     found = [f"a colour at {each}" for each in FOREIGN_COLOUR.findall(output)]
     plain = OWN_COLOURS.sub("", output)
-    found += [f"{one!r} near {_near(plain, one)}" for one in UNSEEN if one in plain]
+    found += [f"{char!r} near {_near(plain, char)}" for char in UNSEEN if char in plain]
     names = {number: field for field, number in poison.fields.items()}
     for number in FORGED_LINE.findall(plain):
         field = names.get(int(number), "an id")
@@ -260,7 +260,7 @@ def said_by(capfd: Captured) -> str:
 
 
 # All of them say a turn as `send` does, and its words are many.
-SAY_THE_SAME = [one for one in CASES if one[0] in ("send", "compact", "review", "approve")][1:]
+SAY_THE_SAME = [case for case in CASES if case[0] in ("send", "compact", "review", "approve")][1:]
 IN_PROCESS = [words for words in CASES if words[0] != "attach"]
 
 
@@ -296,7 +296,7 @@ def test_no_refusal_is_obeyed_or_forges_a_line(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "words", [one for one in IN_PROCESS if one not in SAY_THE_SAME], ids=" ".join
+    "words", [command for command in IN_PROCESS if command not in SAY_THE_SAME], ids=" ".join
 )
 def test_no_word_of_an_enumeration_is_obeyed_or_forges_a_line(
     words: tuple[str, ...], place: Path, capfd: Captured, child: int

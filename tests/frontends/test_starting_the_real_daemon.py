@@ -82,7 +82,7 @@ def test_app_server_is_the_daemon_on_stdin_and_stdout(home: Home) -> None:
             thread = told(child, until=2)[-1]["result"]["thread"]["id"]
             ask(child, 3, "turn/start", threadId=thread, input=[{"type": "text", "text": "hello"}])
             said = told(child, until="turn/completed")
-            deltas = [one for one in said if one.get("method") == "item/agentMessage/delta"]
+            deltas = [note for note in said if note.get("method") == "item/agentMessage/delta"]
             assert "".join(delta["params"]["delta"] for delta in deltas) == "Hello there."
             assert child.communicate(timeout=PATIENCE_SECONDS) == ("", "")
             assert child.returncode == 0

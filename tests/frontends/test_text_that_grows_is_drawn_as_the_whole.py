@@ -33,7 +33,7 @@ def test_a_live_answer_is_drawn_as_the_whole_when_its_characters_are_cut_apart()
     text = TEXTS[0]
     whole = shown(said.item_completed(said.agent(text)))
     for status in ("completed", "interrupted"):
-        deltas = [said.text_delta(one) for one in text]
+        deltas = [said.text_delta(char) for char in text]
         live = shown(said.turn_started(), *deltas, said.turn_completed(status))
         assert live.startswith(whole)
 

@@ -167,11 +167,11 @@ def run_commands(
     codes = []
     # Git waits for ever at a pipe of its own, so it is run where it reads what is there.
     reads = READS if "git" in made.traps else READS[-1:]
-    prompt = "\n".join(f"run {one}" for one in reads)
+    prompt = "\n".join(f"run {program}" for program in reads)
     for words in turn:
         meant = {"T": thread, "F": fork or thread, "PROMPT": prompt}
         code, printed = running.run(made.where, *(meant.get(word, word) for word in words))
-        assert code in {one.number for one in EXITS}, f"{words} in {made.where}:\n{printed}"
+        assert code in {exit_.number for exit_ in EXITS}, f"{words} in {made.where}:\n{printed}"
         assert "internal error" not in printed.lower(), f"{words} in {made.where}:\n{printed}"
         assert ran(mark) == [], f"{words} in {made.where} ran {ran(mark)}"
         if words[0] == "send" and not thread:

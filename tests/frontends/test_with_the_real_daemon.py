@@ -70,7 +70,7 @@ def test_json_is_the_ids_the_messages_and_the_end_a_line_each(daemon: Daemon) ->
     first, *messages, last = sent.lines
     assert list(first) == ["schema", "threadId", "turnId"]
     assert all({"method", "params"} <= set(message) for message in messages)
-    deltas = [one for one in messages if one["method"] == "item/agentMessage/delta"]
+    deltas = [message for message in messages if message["method"] == "item/agentMessage/delta"]
     assert "".join(delta["params"]["delta"] for delta in deltas) == "Hello there."
     assert messages[-1]["method"] == "turn/completed"
     assert last == {"schema": 1, "exit": 0, "status": "completed", "error": None}
@@ -149,18 +149,18 @@ def test_list_is_the_threads_and_the_archive_is_apart(daemon: Daemon) -> None:
     with playing(HELLO) as model:
         home.use_model(model.base_url)
         thread = new_thread(home, "list me")
-    (row,) = [one for one in listed(home) if one["id"] == thread]
+    (row,) = [entry for entry in listed(home) if entry["id"] == thread]
     assert row["preview"] == "list me"
     assert codexctl(home, "list").out.splitlines()[0].endswith("idle      list me")
     assert codexctl(home, "archive", thread).out == f"archived {thread}\n"
-    assert thread not in [one["id"] for one in listed(home)]
-    assert thread in [one["id"] for one in listed(home, "--archived")]
+    assert thread not in [entry["id"] for entry in listed(home)]
+    assert thread in [entry["id"] for entry in listed(home, "--archived")]
     refused = codexctl(home, "send", "-t", thread, "on")
     assert refused.code == 2
     assert "archived" in refused.err
     assert codexctl(home, "unarchive", thread).out == f"unarchived {thread}\n"
     assert codexctl(home, "rename", thread, "a name", "--json").json["name"] == "a name"
-    (row,) = [one for one in listed(home) if one["id"] == thread]
+    (row,) = [entry for entry in listed(home) if entry["id"] == thread]
     assert row["name"] == "a name"
 
 
@@ -184,8 +184,8 @@ def test_show_is_the_thread_and_log_is_its_records(daemon: Daemon) -> None:
     assert lines[at + 1 : at + 3] == ["› hello", "Hello there."]
     records = codexctl(home, "log", thread, "--json")
     (log,) = [path for path in home.logs() if thread in path.name]
-    assert [one["seq"] for one in records.lines] == list(range(1, len(records.lines) + 1))
-    assert [one["type"] for one in records.lines] == [
+    assert [record["seq"] for record in records.lines] == list(range(1, len(records.lines) + 1))
+    assert [record["type"] for record in records.lines] == [
         msgspec.json.decode(line)["type"] for line in log.read_bytes().splitlines()
     ]
     later = codexctl(home, "log", thread, "--from", "3").out.splitlines()
@@ -207,7 +207,9 @@ def test_log_follow_goes_on_with_what_is_added_until_ctrl_c(daemon: Daemon) -> N
             new = [msgspec.json.decode(following.stdout.readline())]
             while new[-1]["type"] != "turn.completed":
                 new.append(msgspec.json.decode(following.stdout.readline()))
-            assert [one["seq"] for one in new] == list(range(before + 1, before + 1 + len(new)))
+            assert [record["seq"] for record in new] == list(
+                range(before + 1, before + 1 + len(new))
+            )
             following.send_signal(signal.SIGINT)
             assert following.communicate(timeout=PATIENCE_SECONDS) == ("", "")
             assert following.returncode == 0
@@ -315,9 +317,9 @@ def test_attach_without_a_terminal_only_watches(daemon: Daemon) -> None:
             assert codexctl(home, "send", "-t", thread, "on").out == "Again.\n"
             assert told(raw, until="turn/completed")[-1]["params"]["threadId"] == thread
             lines = [watching.stdout.readline() for _ in range(6)]
-            for one in (watching, raw):
-                one.send_signal(signal.SIGINT)
-                assert one.wait(PATIENCE_SECONDS) == 0
+            for client in (watching, raw):
+                client.send_signal(signal.SIGINT)
+                assert client.wait(PATIENCE_SECONDS) == 0
     lines[2:6:3] = ["— done —\n"] * 2
     assert "".join(lines) == "› hello\nHello there.\n— done —\n› on\nAgain.\n— done —\n"
     assert codexctl(home, "archive", thread).code == 0

@@ -60,7 +60,7 @@ class Original:
     def call(self, method: str, **params: object) -> Json:
         self._ids += 1
         self._say({"id": self._ids, "method": method, "params": params})
-        answer = self.until(lambda one: one.get("id") == self._ids and "method" not in one)
+        answer = self.until(lambda note: note.get("id") == self._ids and "method" not in note)
         assert "result" in answer, answer
         found: Json = answer["result"]
         return found
@@ -78,7 +78,7 @@ class Original:
 
     def turn(self, thread: str, text: str) -> None:
         self.call("turn/start", threadId=thread, input=[{"type": "text", "text": text}])
-        self.until(lambda one: one.get("method") == "turn/completed")
+        self.until(lambda message: message.get("method") == "turn/completed")
 
     def _say(self, message: Json) -> None:
         assert self._process.stdin is not None
@@ -118,8 +118,8 @@ def converse(home: Path, url: str) -> list[Json]:
         fork = peer.call("thread/fork", threadId=thread)["thread"]["id"]
         peer.turn(fork, "four")
         return [
-            peer.call("thread/read", threadId=one, includeTurns=True)["thread"]
-            for one in (thread, fork)
+            peer.call("thread/read", threadId=id_, includeTurns=True)["thread"]
+            for id_ in (thread, fork)
         ]
 
 

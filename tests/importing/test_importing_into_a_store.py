@@ -118,8 +118,8 @@ async def test_a_home_of_the_originals_comes_in_whole_and_stays_as_it_is(tmp_pat
         ]
         assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == before
         again = await here.bring_in(home)
-        assert [one.outcome for one in again] == ["already_here"] * 7
-        assert [one.thread_id for one in again] == [report.thread_id for report in reports]
+        assert [outcome.outcome for outcome in again] == ["already_here"] * 7
+        assert [outcome.thread_id for outcome in again] == [report.thread_id for report in reports]
 
 
 @trio_test

@@ -106,7 +106,7 @@ def test_the_model_is_given_what_it_was_given_there() -> None:
 
 def test_whose_words_they_are_is_said_once_and_for_all() -> None:
     added = [timed.event for timed in told(1) if isinstance(timed.event, ContextAdded)]
-    assert [one.category for one in added] == [
+    assert [added_.category for added_ in added] == [
         "developer",
         "developer",
         "user_instructions",
@@ -145,7 +145,7 @@ def test_tokens_are_counted_once() -> None:
 
 def test_a_failed_turn_says_why() -> None:
     failed = [timed.event for timed in told(1) if isinstance(timed.event, TurnFailed)]
-    assert [(one.error.message, one.error.codex_error_info) for one in failed] == [
+    assert [(event.error.message, event.error.codex_error_info) for event in failed] == [
         ("the stream broke", "other")
     ]
 

@@ -28,14 +28,14 @@ def heading_of(path: object) -> Heading:
 def settled(lines: Iterable[bytes], heading: Heading) -> Converted:
     """What the lines tell, every fold of it having been made."""
     converted = read_rollout(lines, heading, "0.0")
-    events = [one.event for one in converted.events]
+    events = [record.event for record in converted.events]
     state = fold(events)
     assert state.turn is None
     assert state.queue == ()
     ModelHistory().after_all(events)
     assert shown(converted.events) is not None
     assert all(encode_event(event) for event in events)
-    assert [one.seq for one in recorded(converted.events)] == list(range(1, len(events) + 1))
+    assert [record.seq for record in recorded(converted.events)] == list(range(1, len(events) + 1))
     return converted
 
 

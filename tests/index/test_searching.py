@@ -68,16 +68,16 @@ def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Indexed]:
     for number, words in enumerate(TEXTS):
         log = LogFile(tmp_path, stream(number)).add(STARTED, queued(1, words), begun(1))
         log.add(runs("c1", "make test"), ended("c1", "all green"), said("m1", "done so"))
-    with indexed(tmp_path, tmp_path / "i") as one:
+    with indexed(tmp_path, tmp_path / "i") as searched:
         if request.param == "without":
-            one.connection.execute("DROP TABLE words")
-        yield one.catch_up()
+            searched.connection.execute("DROP TABLE words")
+        yield searched.catch_up()
 
 
 @pytest.mark.parametrize("typed", FOUND)
 def test_what_is_found(index: Indexed, typed: str) -> None:
     found = index.search(typed, ["prompt"])
-    numbers = sorted(TEXTS.index(hit_text(index, one.row.thread_id)) for one in found)
+    numbers = sorted(TEXTS.index(hit_text(index, hit.row.thread_id)) for hit in found)
     assert numbers == FOUND[typed]
 
 
@@ -107,7 +107,7 @@ def test_threads_come_in_order_and_page_by_page(index: Indexed) -> None:
     while some := found_threads(
         index.connection, phrases, Wanted(), "updated", upwards=True, start=start, limit=2
     ):
-        found += [one.row.thread_id for one in some]
+        found += [hit.row.thread_id for hit in some]
         start = some[-1].row.place("updated")
     assert found == [stream(number) for number in range(len(TEXTS))]
 
@@ -137,7 +137,7 @@ def test_occurrences_are_literal_whatever_the_case_and_in_order(tmp_path: Path) 
     with indexed(tmp_path, tmp_path / "i") as index:
         index.catch_up()
         found = list(occurrences(index.connection, child.name, "50% off", None))
-        assert [(one.seq, one.nth, one.turn_seq) for one in found] == [
+        assert [(hit.seq, hit.nth, hit.turn_seq) for hit in found] == [
             (2, 0, 3),
             (2, 1, 3),
             (4, 0, 3),
@@ -160,19 +160,19 @@ def test_a_long_text_is_found_and_shown_and_leaves_no_word_behind(tmp_path: Path
     text = f"{'an ordinary sentence. ' * 100}Zwölf Boxkämpfer. {'and so on. ' * 100}"
     assert isinstance(packed(text), bytes)
     log = LogFile(tmp_path, stream(1)).add(STARTED, queued(1, text), begun(1))
-    with indexed(tmp_path, tmp_path / "i") as one:
-        one.catch_up().check_words()
-        assert "Zwölf Boxkämpfer" in one.found("boxkampfer")[0][2]
-        assert one.said(log.name) == [("prompt", 2, text)]
+    with indexed(tmp_path, tmp_path / "i") as searched:
+        searched.catch_up().check_words()
+        assert "Zwölf Boxkämpfer" in searched.found("boxkampfer")[0][2]
+        assert searched.said(log.name) == [("prompt", 2, text)]
         log.path.unlink()
-        assert one.catch_up().found("ordinary") == []
-        one.check_words()
+        assert searched.catch_up().found("ordinary") == []
+        searched.check_words()
 
 
 def test_a_text_that_rotted_makes_the_file_no_use_any_more(tmp_path: Path) -> None:
     LogFile(tmp_path, stream(1)).add(STARTED, queued(1, "word " * 500), begun(1))
-    with indexed(tmp_path, tmp_path / "i") as one:
-        one.catch_up().connection.execute("UPDATE document SET text=x'00ff' WHERE text<>''")
+    with indexed(tmp_path, tmp_path / "i") as searched:
+        searched.catch_up().connection.execute("UPDATE document SET text=x'00ff' WHERE text<>''")
         with pytest.raises(sqlite3.Error) as caught:
-            one.search("word")
+            searched.search("word")
         assert schema.is_broken(caught.value)

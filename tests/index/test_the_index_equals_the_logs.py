@@ -30,8 +30,8 @@ FEW = settings(max_examples=25, deadline=None, derandomize=True)
 
 def summary_of(log: LogFile, *before: LogFile) -> Summary:
     summary = Summary()
-    for one in (*before, log):
-        for record in one.records:
+    for file in (*before, log):
+        for record in file.records:
             summary.apply(decode_record(record.line))
     return summary
 
@@ -66,9 +66,9 @@ def test_for_any_run_taken_in_at_once_or_in_steps(tmp_path: Path) -> None:
             assert row.summary == summary_of(log)
             found = {(seq, text) for _, seq, text in whole.said(log.name)}
             told = [
-                one for record in log.records for one in documents_in(decode_record(record.line))
+                doc for record in log.records for doc in documents_in(decode_record(record.line))
             ]
-            assert found <= {(one.seq, one.text) for one in told if isinstance(one, Document)}
+            assert found <= {(doc.seq, doc.text) for doc in told if isinstance(doc, Document)}
             steps.check_words()
         remove_index(tmp_path / "steps.sqlite")
         remove_index(tmp_path / "whole.sqlite")
@@ -115,7 +115,7 @@ def test_a_fork_shows_its_parents_past_and_is_found_by_its_own_words_only(tmp_pa
         assert rows[child.name] == summary_of(child, first)
         assert rows[grandchild.name].preview == rows[parent.name].preview
         assert index.said(child.name) == [("answer", 6, "mine")]
-        assert [one.row.thread_id for one in index.search("shared")] == [parent.name]
+        assert [hit.row.thread_id for hit in index.search("shared")] == [parent.name]
 
 
 def replace_records(log: LogFile, last: int) -> LogFile:
@@ -142,21 +142,21 @@ def test_a_rewritten_log_is_taken_in_anew_and_its_forks_with_it(tmp_path: Path) 
 
 
 def test_logs_that_come_go_grow_and_move_are_noticed(tmp_path: Path) -> None:
-    one, two = (LogFile(tmp_path, stream(number)).add(*FIRST_TURN) for number in (1, 2))
+    first, second = (LogFile(tmp_path, stream(number)).add(*FIRST_TURN) for number in (1, 2))
     with indexed(tmp_path, tmp_path / "i") as index:
-        assert [row.thread_id for row in index.catch_up().rows] == [one.name, two.name]
+        assert [row.thread_id for row in index.catch_up().rows] == [first.name, second.name]
         three = LogFile(tmp_path, stream(3)).add(STARTED, queued(1, "came in"), begun(1))
-        two.add(e.ThreadRenamed("grew"))
-        one.path.unlink()
+        second.add(e.ThreadRenamed("grew"))
+        first.path.unlink()
         rows = index.catch_up().rows
         assert [(row.thread_id, row.summary.name) for row in rows] == [
-            (two.name, "grew"),
+            (second.name, "grew"),
             (three.name, None),
         ]
-        two.archive()
+        second.archive()
         index.catch_up()
-        assert [row.thread_id for row in index.rows] == [three.name, two.name]
-        assert [row.path for row in index.rows] == [str(three.path), str(two.path)]
+        assert [row.thread_id for row in index.rows] == [three.name, second.name]
+        assert [row.path for row in index.rows] == [str(three.path), str(second.path)]
 
 
 def test_a_torn_tail_is_passed_over_and_damage_is_told(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_a_torn_tail_is_passed_over_and_damage_is_told(tmp_path: Path) -> None:
             (torn.name, None),
             (broken.name, index.damage(broken.name)),
         ]
-        told = {name: why for one in index.told for name, why in one.damaged.items()}
+        told = {name: why for found in index.told for name, why in found.damaged.items()}
         assert list(told) == [broken.name]
         torn.path.write_bytes(whole)
         assert index.catch_up().rows[0].summary == summary_of(torn)

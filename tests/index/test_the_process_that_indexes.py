@@ -62,9 +62,11 @@ def test_it_tells_how_far_it_is_and_the_newest_come_first(home: Path, tmp_path: 
     assert progress[0].done == FIRST_PORTION
     assert progress[-1].ended
     assert (progress[-1].done, progress[-1].total) == (300, 300)
-    assert [one.done for one in progress] == sorted(one.done for one in progress)
-    with indexed(home, index) as one:
-        numbers = one.connection.execute("SELECT id FROM thread ORDER BY no LIMIT 3").fetchall()
+    assert [step.done for step in progress] == sorted(step.done for step in progress)
+    with indexed(home, index) as searched:
+        numbers = searched.connection.execute(
+            "SELECT id FROM thread ORDER BY no LIMIT 3"
+        ).fetchall()
         assert [row[0] for row in numbers] == [stream(299), stream(298), stream(297)]
         assert index.stat().st_mode & 0o777 == 0o600
 
@@ -96,5 +98,5 @@ def test_a_file_that_is_no_database_is_made_anew(home: Path, tmp_path: Path) -> 
     process = started(home, index)
     assert list(told(process))[-1].ended
     assert end(process) == 0
-    with indexed(home, index) as one:
-        assert len(one.rows) == 300
+    with indexed(home, index) as searched:
+        assert len(searched.rows) == 300

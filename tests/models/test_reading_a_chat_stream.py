@@ -289,8 +289,8 @@ STOP = {"id": "r", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"
 
 
 def stream(*chunks: dict[str, Any] | bytes) -> bytes:
-    encoded = [one if isinstance(one, bytes) else msgspec.json.encode(one) for one in chunks]
-    return b"".join(b"data: %b\n\n" % one for one in encoded)
+    encoded = [part if isinstance(part, bytes) else msgspec.json.encode(part) for part in chunks]
+    return b"".join(b"data: %b\n\n" % part for part in encoded)
 
 
 def fragment(name: str | None = None, arguments: Any = None, **members: Any) -> dict[str, Any]:
@@ -299,7 +299,7 @@ def fragment(name: str | None = None, arguments: Any = None, **members: Any) -> 
 
 def made(*fragments: list[dict[str, Any]], **options: Any) -> list[tuple[str, str, str]]:
     """The calls that such `tool_calls` come to, each chunk a list."""
-    chunks = [chunk(tool_calls=one) for one in fragments]
+    chunks = [chunk(tool_calls=call) for call in fragments]
     events, reader = read(stream(*chunks, STOP, b"[DONE]"), **options)
     assert reader.error is None, reader.error
     found = [event["call"] for event in events if event.get("call")]
@@ -381,8 +381,8 @@ def test_a_name_that_no_api_would_take_back_is_made_one() -> None:
 
 def test_a_custom_tool_gets_its_text() -> None:
     def input_of(arguments: str) -> dict[str, Any]:
-        one = chunk(tool_calls=[fragment("apply_patch", arguments, index=0, id="1")])
-        events, _ = read(stream(one, STOP, b"[DONE]"), custom_tools={"apply_patch"})
+        piece = chunk(tool_calls=[fragment("apply_patch", arguments, index=0, id="1")])
+        events, _ = read(stream(piece, STOP, b"[DONE]"), custom_tools={"apply_patch"})
         item: dict[str, Any] = events[1]["item"]
         assert events[1]["call"] == {
             "call_id": "1",

@@ -48,7 +48,9 @@ odd = st.one_of(
 
 def members(**usual: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """An object with some of these members, mostly of the right kind."""
-    return st.fixed_dictionaries({}, optional={name: one | odd for name, one in usual.items()})
+    return st.fixed_dictionaries(
+        {}, optional={name: answer | odd for name, answer in usual.items()}
+    )
 
 
 functions = members(name=words, arguments=words)
@@ -182,7 +184,7 @@ def test_chunks_of_any_kind(stream: bytes, cut: int) -> None:
 @some
 @given(st.lists(right.map(msgspec.json.encode), max_size=6))
 def test_chunks_that_are_nearly_right(encoded: list[bytes]) -> None:
-    check(b"".join(b"data: %b\n\n" % one for one in encoded) + b"data: [DONE]\n\n")
+    check(b"".join(b"data: %b\n\n" % piece for piece in encoded) + b"data: [DONE]\n\n")
 
 
 @pytest.mark.slow

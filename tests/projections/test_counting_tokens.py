@@ -121,7 +121,7 @@ def told(wire: ClientProjection, *events: Event) -> list[n.ThreadTokenUsageUpdat
     said: list[Saying] = []
     for seq, event in enumerate(events, 1):
         said += wire.apply(Recorded(seq, 1000, event))
-    params = [one.params for one in said if isinstance(one, Outgoing)]
+    params = [message.params for message in said if isinstance(message, Outgoing)]
     return [param for param in params if isinstance(param, n.ThreadTokenUsageUpdatedNotification)]
 
 

@@ -32,7 +32,7 @@ def message(words: str) -> AgentMessage:
 
 
 def methods(said: list[Spoken]) -> list[str]:
-    return [one.method for one in said]
+    return [saying.method for saying in said]
 
 
 def read(*runs: list[Spoken]) -> Reading:
@@ -99,7 +99,7 @@ def test_whoever_has_the_first_bytes_is_told_exactly_the_rest(place: int) -> Non
     fold.told(part_key(M1, "text", 0), place)
     said = fold.completed(message(WORDS), 2, begun=False)
     rest = WORDS.encode()[place:]
-    deltas = [one for one in said if isinstance(one, EncodedMessage)]
+    deltas = [saying for saying in said if isinstance(saying, EncodedMessage)]
     assert [delta.offset for delta in deltas] == ([len(WORDS.encode())] if rest else [])
     assert all(b'"delta":"%b"' % rest in delta.body for delta in deltas)
     assert methods(said)[-1] == "item/completed"
@@ -156,7 +156,7 @@ def test_output_grows_and_its_rest_is_told() -> None:
     fold = texts()
     first = fold.output(CallId("c1"), "ä\n", 1)
     rest = fold.output_rest(CallId("c1"), "ä\nb\n", 2)
-    assert [one.offset for one in [*first, *rest] if isinstance(one, EncodedMessage)] == [3, 5]
+    assert [part.offset for part in [*first, *rest] if isinstance(part, EncodedMessage)] == [3, 5]
     assert fold.output_rest(CallId("c1"), "ä\nb\n", 3) == []
 
 
@@ -170,7 +170,7 @@ def test_a_copy_stays_where_it_is() -> None:
     copy = fold.copy()
     more = fold.text(M1, "text", 0, [WORDS], 1)
     done = fold.completed(message(WORDS), 2, begun=False)
-    assert [type(one) for one in done] == [Outgoing]
+    assert [type(saying) for saying in done] == [Outgoing]
     read(opened, more, done)
     assert M1 in copy
     assert M1 not in fold

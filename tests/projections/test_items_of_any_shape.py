@@ -77,10 +77,10 @@ def test_every_fold_takes_it_in(kind: ItemKind, value: Any) -> None:
         screen.apply(record)
         documents_in(record)
     sent = history.for_whom("another", "elsewhere")
-    assert all(isinstance(msgspec.json.decode(one), dict) for one in history.items)
+    assert all(isinstance(msgspec.json.decode(item), dict) for item in history.items)
     newest_images(sent)
     without_oldest([*history.items], 1)
-    shown = [with_images(without_authority(one), lambda _: "an image") for one in sent]
+    shown = [with_images(without_authority(item), lambda _: "an image") for item in sent]
     assert images_in(shown) == []
     for quirks in QUIRKS.values():
         msgspec.json.encode(Messages("Be brief.", sent, quirks).done)

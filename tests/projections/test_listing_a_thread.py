@@ -109,10 +109,10 @@ def test_turns_that_were_taken_back_are_not_counted() -> None:
 
 
 def test_a_thread_that_was_begun_again_is_about_what_it_was_asked_then() -> None:
-    one = (STARTED, queued(1, "first"), begun(1), e.TurnCompleted())
+    turn = (STARTED, queued(1, "first"), begun(1), e.TurnCompleted())
     back = HistoryReverted(TurnId("t1"), 0, 1, 0)
-    assert row(*one, back).preview == ""
-    again = (*one, back, queued(2, "second"), begun(2), e.TurnCompleted())
+    assert row(*turn, back).preview == ""
+    again = (*turn, back, queued(2, "second"), begun(2), e.TurnCompleted())
     assert row(*again).preview == "second"
     assert row(*again, HistoryRevertUndone(5, 1)).preview == "first"
-    assert row(*one, back, HistoryRevertUndone(5, 1)).preview == "first"
+    assert row(*turn, back, HistoryRevertUndone(5, 1)).preview == "first"

@@ -63,12 +63,12 @@ def test_an_image_that_stands_there_already_leaves_the_item_as_it_is() -> None:
 
 def test_images_are_found_once_each_in_their_order() -> None:
     other = {**SAID, "content": [PART | {"image_url": INLINE}, PART]}
-    assert images_in([encoded(one) for one in (SAID, OURS, other, ANSWER)]) == [NAME, INLINE]
+    assert images_in([encoded(item) for item in (SAID, OURS, other, ANSWER)]) == [NAME, INLINE]
 
 
 def test_the_newest_images_are_those_that_the_model_has_not_answered_to() -> None:
     old = {**SAID, "content": [PART | {"image_url": INLINE}]}
-    items = [encoded(one) for one in (old, OURS, CALL, ANSWER, SAID)]
+    items = [encoded(item) for item in (old, OURS, CALL, ANSWER, SAID)]
     assert newest_images(items) == [NAME]
     assert newest_images(items[:3]) == []
 

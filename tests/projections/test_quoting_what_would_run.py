@@ -18,7 +18,7 @@ CHARACTERS = [
     *"\u2800\u3000\u3164\ufe0f\ufeff\uffa0\ue000\U0001f600\U000e0041\U00013441",
 ]
 WORDS = (
-    *(f"a{one}b" for one in CHARACTERS),
+    *(f"a{char}b" for char in CHARACTERS),
     *("".join(CHARACTERS[at : at + 7]) for at in range(0, len(CHARACTERS), 7)),
     "it's",
     "",

@@ -235,11 +235,11 @@ def test_the_digest_is_that_of_all_segments() -> None:
     fold = fold.after_all([made("c1"), ended("c1"), ENDED])
     fold, second = started(fold, "t1/2")
     whole = ""
-    for one in (first, second):
-        for segment in one.added:  # a chain, so that it goes on from its last link alone
+    for request in (first, second):
+        for segment in request.added:  # a chain, so that it goes on from its last link alone
             whole = hashlib.sha256((whole + segment).encode()).hexdigest()
-        assert one.digest == whole[:HASH_DIGITS]
-    assert sum(len(one.added) for one in (first, second)) == len(fold.items)
+        assert request.digest == whole[:HASH_DIGITS]
+    assert sum(len(request.added) for request in (first, second)) == len(fold.items)
 
 
 def test_a_retry_without_anything_new_has_the_same_digest() -> None:
@@ -264,11 +264,11 @@ def test_the_settings_are_no_part_of_it() -> None:
 def test_histories_that_go_on_from_one_have_nothing_of_each_other() -> None:
     fold = history(*FIRST_TURN)
     stood = fold.items
-    one, other = fold.after(said("m1", "one")), fold.after(said("m2", "other"))
-    one = one.after(said("m3", "more"))
+    left, other = fold.after(said("m1", "one")), fold.after(said("m2", "other"))
+    left = left.after(said("m3", "more"))
     assert words(fold.after(ENDED))[: len(stood)] == words(fold)
     assert fold.items == stood
-    assert words(one)[len(stood) :] == ["assistant: one", "assistant: more"]
+    assert words(left)[len(stood) :] == ["assistant: one", "assistant: more"]
     assert words(other)[len(stood) :] == ["assistant: other"]
 
 

@@ -42,8 +42,8 @@ def recorded(*events: Event, at_ms: int = 1000) -> list[Recorded]:
 
 def spending(*events: Event) -> UsageByDay:
     folded = UsageByDay()
-    for one in recorded(*events):
-        folded = folded.after(one)
+    for record in recorded(*events):
+        folded = folded.after(record)
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(folded), type=UsageByDay) == folded
     return folded
 
@@ -51,15 +51,15 @@ def spending(*events: Event) -> UsageByDay:
 def rows(*events: Event) -> list[tuple[str, str, int, int, int]]:
     """Turn, kind, answered and failed requests, and tokens in all."""
     costs = UsageByTurn()
-    for one in recorded(*events):
-        costs.apply(one)
+    for record in recorded(*events):
+        costs.apply(record)
     return [
         (
             row.turn_id,
             row.kind,
-            sum(one.requests for one in row.sums),
-            sum(one.failed for one in row.sums),
-            sum(one.tokens.total_tokens for one in row.sums),
+            sum(spent.requests for spent in row.sums),
+            sum(spent.failed for spent in row.sums),
+            sum(spent.tokens.total_tokens for spent in row.sums),
         )
         for row in costs.rows
     ]
@@ -76,30 +76,30 @@ def test_a_request_counts_for_the_model_that_was_asked() -> None:
 
 def test_requests_of_one_day_model_and_kind_are_one_sum() -> None:
     again = (calling("t1/2"), used(9, 1))
-    [one] = spending(*FIRST_TURN, used(5, 2), *again, calling("t1/3"), FAILED, ENDED).sums
-    assert one == Spent(
+    [spent] = spending(*FIRST_TURN, used(5, 2), *again, calling("t1/3"), FAILED, ENDED).sums
+    assert spent == Spent(
         0, "p", "m-1", "turn", requests=3, failed=1, unsaid=1, tokens=Tokens(17, 14, 0, 0, 3, 0)
     )
 
 
 def test_summaries_days_and_long_inputs_stand_apart() -> None:
     summed = spending(*FIRST_TURN, used(5, 2), COMPACTING, used(300_000, 4))
-    assert [(one.kind, one.long) for one in summed.sums] == [("turn", False), ("compact", True)]
+    assert [(use.kind, use.long) for use in summed.sums] == [("turn", False), ("compact", True)]
     [later] = recorded(used(1, 1), at_ms=3 * DAY_MS)
-    assert [one.day for one in summed.after(later).sums] == [0, 0, 3]
+    assert [spent.day for spent in summed.after(later).sums] == [0, 0, 3]
 
 
 def test_a_review_is_a_kind_of_its_own() -> None:
     reviewing = replace(begun(1), kind="review")
-    [one] = spending(STARTED, reviewing, calling("t1/1"), used(5, 2)).sums
-    assert one.kind == "review"
+    [spent] = spending(STARTED, reviewing, calling("t1/1"), used(5, 2)).sums
+    assert spent.kind == "review"
 
 
 def test_a_title_is_a_kind_of_its_own_and_of_no_turn_that_runs_meanwhile() -> None:
     title = (TitleRequested("go", "m-9", "p"), TitleEnded(5, msgspec.Raw(b'{"total_tokens":9}')))
     asked, answered = title
     turn = (STARTED, queued(1), begun(1), asked, calling("t1/1"), answered, used(5, 2))
-    assert [(one.kind, one.model, one.tokens.total_tokens) for one in spending(*turn).sums] == [
+    assert [(use.kind, use.model, use.tokens.total_tokens) for use in spending(*turn).sums] == [
         ("title", "m-9", 9),
         ("turn", "m-1", 7),
     ]
@@ -109,16 +109,16 @@ def test_a_title_is_a_kind_of_its_own_and_of_no_turn_that_runs_meanwhile() -> No
 
 def test_an_answer_that_nothing_says_who_was_asked_for_counts_for_the_turns_model() -> None:
     """An import has such."""
-    [one] = spending(STARTED, replace(begun(1), settings=OTHER), used(5, 2)).sums
-    assert (one.model, one.requests) == ("m-2", 1)
+    [spent] = spending(STARTED, replace(begun(1), settings=OTHER), used(5, 2)).sums
+    assert (spent.model, spent.requests) == ("m-2", 1)
 
 
 def test_what_a_fork_inherits_was_its_parents() -> None:
     inherited = (*FIRST_TURN, used(5, 2), TurnCompleted(), ThreadForked(ThreadId("p"), 7))
     assert spending(*inherited).sums == ()
     own = (queued(2), begun(2), calling("t2/1"), used(9, 1))
-    [one] = spending(*inherited, *own).sums
-    assert (one.model, one.requests, one.tokens.total_tokens) == ("m-1", 1, 10)
+    [spent] = spending(*inherited, *own).sums
+    assert (spent.model, spent.requests, spent.tokens.total_tokens) == ("m-1", 1, 10)
     assert rows(*inherited, *own) == [("t2", "turn", 1, 0, 10)]
 
 
@@ -130,8 +130,8 @@ def test_what_says_nothing_of_requests_changes_nothing() -> None:
 
 def test_a_list_has_what_each_thread_has_used() -> None:
     summary = Summary()
-    for one in recorded(*FIRST_TURN, used(5, 2)):
-        summary.apply(one)
+    for record in recorded(*FIRST_TURN, used(5, 2)):
+        summary.apply(record)
     assert summary.spending == spending(*FIRST_TURN, used(5, 2))
 
 

@@ -36,8 +36,8 @@ ROOM = WORDS_TOKENS_MAX * 4
 def said(*content: UserInput | str, start: int = 1) -> CompactionKeep:
     """A history in which these were said, one a record."""
     compaction_keep = CompactionKeep()
-    for seq, one in enumerate(content, start):
-        part = TextInput(one) if isinstance(one, str) else one
+    for seq, input_ in enumerate(content, start):
+        part = TextInput(input_) if isinstance(input_, str) else input_
         queued = InputQueued(ItemId(f"u{seq}"), TurnId(f"t{seq}"), (part,))
         compaction_keep = (
             compaction_keep.queue(queued, seq).unqueue((queued.item_id,), said=True).take_in()
@@ -91,7 +91,7 @@ def test_a_scrap_of_a_message_is_not_worth_keeping() -> None:
 
 def test_what_no_bridge_can_need_is_not_held() -> None:
     held = said(*["x" * (ROOM // 4)] * 20).words
-    assert [one.seq for one in held] == [17, 18, 19, 20]
+    assert [record.seq for record in held] == [17, 18, 19, 20]
 
 
 def test_images_stay_behind_and_that_there_was_one_does_not() -> None:

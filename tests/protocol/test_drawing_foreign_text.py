@@ -22,8 +22,8 @@ UNSEEN_LETTERS = (
 
 def unseen() -> list[str]:
     everything = map(chr, range(sys.maxunicode + 1))
-    found = [one for one in everything if unicodedata.category(one) in UNSEEN_CATEGORIES]
-    return [*(one for one in found if one != " "), *UNSEEN_LETTERS]
+    found = [char for char in everything if unicodedata.category(char) in UNSEEN_CATEGORIES]
+    return [*(char for char in found if char != " "), *UNSEEN_LETTERS]
 
 
 @pytest.mark.slow
@@ -164,7 +164,7 @@ def test_json_on_a_screen_is_ascii_where_it_is_not_seen_and_the_same_value() -> 
     drawn = visible_json(encoded)
     assert b"\\u009b" in drawn
     assert b"\\u007f\\u202e\\u2066 \\udb40\\udc41" in drawn
-    assert all(one.isprintable() for one in drawn.decode())
+    assert all(char.isprintable() for char in drawn.decode())
     assert msgspec.json.decode(drawn) == value
     plain = msgspec.json.encode({"name": "ü 日本 👨‍👩‍👧 می‌خواهم"})
     assert visible_json(plain) == plain

@@ -45,8 +45,8 @@ class Counted:
 def test_a_search_sees_no_more_than_a_window(text: bytes) -> None:
     for regex in (rb"x-[0-9]{5}", rb"y", rb"[a-z]{3}!"):
         counted = Counted(regex)
-        found = [one.span() for one in matches_in(counted, text)]  # type: ignore[arg-type]
-        assert found == [one.span() for one in re.finditer(regex, text)]
+        found = [match.span() for match in matches_in(counted, text)]  # type: ignore[arg-type]
+        assert found == [match.span() for match in re.finditer(regex, text)]
         assert counted.most <= WINDOW_BYTES + MATCH_BYTES_MAX
         assert counted.calls >= len(text) // (WINDOW_BYTES + MATCH_BYTES_MAX)
         again = Counted(regex)
@@ -68,8 +68,8 @@ def test_windows_of_any_size_find_what_one_search_finds(window: int) -> None:
             rb"1{1,3}-",
         ):
             pattern = re.compile(regex)
-            found = [one.span() for one in matches_in(pattern, text, window=window, reach=8)]
-            assert found == [one.span() for one in pattern.finditer(text)]
+            found = [match.span() for match in matches_in(pattern, text, window=window, reach=8)]
+            assert found == [match.span() for match in pattern.finditer(text)]
             cases += 1
     print(f"texts: {cases}")
 

@@ -43,17 +43,17 @@ documents = st.recursive(
 def shape(value: object) -> object:
     """The value without its texts."""
     if isinstance(value, dict):
-        return {key: shape(one) for key, one in value.items()}
+        return {key: shape(member) for key, member in value.items()}
     if isinstance(value, list):
-        return [shape(one) for one in value]
+        return [shape(member) for member in value]
     return "" if isinstance(value, str) else value
 
 
 def holds(value: object, secret: str) -> bool:
     if isinstance(value, dict):
-        return any(holds(one, secret) for pair in value.items() for one in pair)
+        return any(holds(member, secret) for pair in value.items() for member in pair)
     if isinstance(value, list):
-        return any(holds(one, secret) for one in value)
+        return any(holds(member, secret) for member in value)
     return isinstance(value, str) and secret in value
 
 
@@ -63,11 +63,11 @@ def spelled(draw: st.DrawFn, value: object) -> str:
     gap = draw(st.sampled_from(["", " ", "\n"]))
     if isinstance(value, dict):
         members = [
-            f"{draw(spelled(key))}{gap}:{gap}{draw(spelled(one))}" for key, one in value.items()
+            f"{draw(spelled(key))}{gap}:{gap}{draw(spelled(part))}" for key, part in value.items()
         ]
         return "{" + f",{gap}".join(members) + "}"
     if isinstance(value, list):
-        return "[" + f"{gap},".join([draw(spelled(one)) for one in value]) + "]"
+        return "[" + f"{gap},".join([draw(spelled(member)) for member in value]) + "]"
     if not isinstance(value, str):
         return json.dumps(value)
     style = draw(st.sampled_from(["usual", "ascii", "escaped", "slashes"]))

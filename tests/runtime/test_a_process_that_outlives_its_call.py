@@ -121,7 +121,7 @@ async def test_the_next_daemon_adopts_it(tmp_path: Path) -> None:
     async with house.running() as (thread, _):
         while thread.state.processes:
             await trio.lowlevel.checkpoint()
-    assert [(one.again, one.process) for one in tool.performed] == [
+    assert [(call.again, call.process) for call in tool.performed] == [
         (None, None),
         ("adopt", PROCESS),
     ]

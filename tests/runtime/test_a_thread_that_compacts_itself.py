@@ -104,7 +104,7 @@ class Model:
     def _check_calls(self, request: ModelRequest) -> None:
         open_calls: set[str] = set()
         answered: set[str] = set()
-        for item in (msgspec.json.decode(one, type=Item) for one in request.input):
+        for item in (msgspec.json.decode(item, type=Item) for item in request.input):
             if item.type == "function_call":
                 assert item.call_id not in open_calls | answered
                 open_calls.add(item.call_id)
@@ -207,7 +207,9 @@ async def settled(thread: ThreadActor) -> None:
 async def pin_last(thread: ThreadActor, model: Model) -> None:
     """Pin the newest message of a person."""
     words = thread.history.compaction_keep.words[-1]
-    item = next(one for one in reversed(thread.history.items) if model.last_words.encode() in one)
+    item = next(
+        item for item in reversed(thread.history.items) if model.last_words.encode() in item
+    )
     model.pinned.append(item)
     await thread.submit(c.PinRecord(seq=words.seq, items=(msgspec.Raw(item),)))
 
@@ -237,15 +239,15 @@ async def test_it_fits_has_all_pins_and_the_last_words_and_answers_each_call_onc
                 await supervisor.unload(THREAD)
                 thread = await supervisor.load(THREAD)
         records = [
-            decode_record(one.line)
+            decode_record(record.line)
             for after in range(0, thread.version, 500)
-            for one in await world.store.read(THREAD, after=after, limit=500)
+            for record in await world.store.read(THREAD, after=after, limit=500)
         ]
         nursery.cancel_scope.cancel()
     done = [record.event for record in records if isinstance(record.event, HistoryCompacted)]
     assert len(done) == model.summaries > 10
-    assert [one.window for one in done] == [*range(1, len(done) + 1)]
-    assert all((one.tokens_after or 0) < (one.tokens_before or 0) for one in done)
-    assert all(one.pins == tuple(sorted(one.pins)) for one in done)
+    assert [event.window for event in done] == [*range(1, len(done) + 1)]
+    assert all((event.tokens_after or 0) < (event.tokens_before or 0) for event in done)
+    assert all(event.pins == tuple(sorted(event.pins)) for event in done)
     assert len(done[-1].pins) == len(model.pinned) == PINS_MAX
     assert model.refusals == 0

@@ -129,7 +129,7 @@ async def test_a_file_that_is_not_read_in_time_costs_a_text_and_no_more(tmp_path
     began = trio.current_time()
     try:
         accepted = await kept.accept(files, str(tmp_path))
-        assert {one.problem for one in accepted if isinstance(one, LocalImageInput)} == {
+        assert {image.problem for image in accepted if isinstance(image, LocalImageInput)} == {
             "it could not be read in time"
         }
         assert trio.current_time() - began == pytest.approx(i.MESSAGE_READ_SECONDS_MAX)

@@ -114,14 +114,14 @@ def next_print(history: ModelHistory) -> object:
     return history.print_request(INSTRUCTIONS, TOOLS)
 
 
-def assert_alike(one: Loaded, other: Loaded) -> None:
-    assert one.folds.state == other.folds.state
-    assert one.folds.history.absent == other.folds.history.absent == 0
-    assert one.folds.history == other.folds.history
-    assert next_print(one.folds.history) == next_print(other.folds.history)
-    assert one.folds.usage == other.folds.usage
-    assert one.folds.summary == other.folds.summary
-    assert list(one.turn_so_far) == list(other.turn_so_far)
+def assert_alike(thread: Loaded, other: Loaded) -> None:
+    assert thread.folds.state == other.folds.state
+    assert thread.folds.history.absent == other.folds.history.absent == 0
+    assert thread.folds.history == other.folds.history
+    assert next_print(thread.folds.history) == next_print(other.folds.history)
+    assert thread.folds.usage == other.folds.usage
+    assert thread.folds.summary == other.folds.summary
+    assert list(thread.turn_so_far) == list(other.turn_so_far)
 
 
 @pytest.mark.slow
@@ -314,7 +314,7 @@ def test_what_was_scrubbed_from_an_elder_is_in_no_snapshot_of_a_fork(tmp_path: P
         version = len(play.records)
         event = ThreadForked(THREAD, version)
         forked = NewEvent(event.type, encode_event(event))
-        scrubbed = [one for one in play.records if isinstance(one.event, InputQueued)]
+        scrubbed = [record for record in play.records if isinstance(record.event, InputQueued)]
 
         def edit(record: Record) -> bytes | None:
             event = play.records[record.seq - 1].event

@@ -57,7 +57,7 @@ async def test_an_image_that_was_looked_at_again_and_again_counts_each_time() ->
     assert sum(map(len, sent)) <= REQUEST_BYTES_MAX
     said = shown(sent)
     assert said[:9] == [i.NO_ROOM] * 9
-    assert all(one.startswith("data:image/png;base64,") for one in said[9:])
+    assert all(url.startswith("data:image/png;base64,") for url in said[9:])
 
 
 @trio_test
@@ -68,10 +68,10 @@ async def test_the_newest_have_room_whatever_they_are_and_wherever_they_stand() 
     small = await kept.keep(PNG)
     message = user_message(tuple(map(ImageInput, (large, inline, small))))
     sent = await kept.for_model([look(large), message, look(inline)], NOBODY, reads_images=True)
-    assert [one == i.NO_ROOM for one in shown(sent)] == [True, False, False, False, False]
+    assert [text == i.NO_ROOM for text in shown(sent)] == [True, False, False, False, False]
     refused = frozenset({print_of(inline)})
     sent = await kept.for_model([look(large), message, look(inline)], refused, reads_images=True)
-    assert [one == i.REFUSED for one in shown(sent)] == [False, False, True, False, True]
+    assert [text == i.REFUSED for text in shown(sent)] == [False, False, True, False, True]
     assert i.NO_ROOM not in shown(sent)
 
 
@@ -105,15 +105,15 @@ async def test_a_file_that_a_message_names_often_is_read_once_and_counts_each_ti
         return read_image(path)
 
     kept = Images(MemoryStore(), ImageCache(), read)
-    one = LocalImageInput(str(path))
-    taken = await kept.accept([one, TextInput("and"), one, one], "/")
+    image = LocalImageInput(str(path))
+    taken = await kept.accept([image, TextInput("and"), image, image], "/")
     assert [part.image for part in taken if isinstance(part, LocalImageInput)] == [
         taken[0].image  # type: ignore[union-attr]
     ] * 3
     assert len(reads) == 1
     reads.clear()
     with pytest.raises(BadImage, match=f"at most {REQUEST_BYTES_MAX} bytes in all"):
-        await kept.accept([one] * IMAGES_MAX, "/")
+        await kept.accept([image] * IMAGES_MAX, "/")
     assert len(reads) == 1
 
 

@@ -105,7 +105,7 @@ class Acting:
         await trio.lowlevel.checkpoint()
         events = self._disk.events()
         started = [event for event in events if isinstance(event, ToolStarted)]
-        assert [one.call_id for one in started][-1:] == [context.call_id]
+        assert [event.call_id for event in started][-1:] == [context.call_id]
         assert started[-1].action == action
         self.run.append(action)
         self.decided = [event.decision for event in events if isinstance(event, ApprovalDecided)]

@@ -91,8 +91,8 @@ async def test_what_is_told_is_what_is_written_and_time_does_not_run_back(tmp_pa
         thread = await supervisor.load(THREAD)
         await thread.submit(c.RenameThread(name="later"))
         nursery.cancel_scope.cancel()
-    written = [decode_record(one.line) for one in await world.store.read(THREAD)]
-    assert [replace(one, key=None) for one in ear.heard] == written
-    times = [one.at_ms for one in written]
+    written = [decode_record(record.line) for record in await world.store.read(THREAD)]
+    assert [replace(record, key=None) for record in ear.heard] == written
+    times = [record.at_ms for record in written]
     assert times == sorted(times)
     assert times[-1] == NOON_US // 1000

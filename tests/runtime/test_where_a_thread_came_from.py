@@ -21,8 +21,8 @@ async def test_a_thread_is_known_to_have_come_though_it_was_asked_for_before() -
     threads = brought(store)
     assert await threads.of(THREAD) is None
     await threads.note(THREAD, "/a.codexd.tar")
-    for one in (threads, threads, brought(store)):
-        assert await one.of(THREAD) == TakenFrom("package", "/a.codexd.tar")
+    for origins in (threads, threads, brought(store)):
+        assert await origins.of(THREAD) == TakenFrom("package", "/a.codexd.tar")
 
 
 @trio_test

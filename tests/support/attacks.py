@@ -34,7 +34,7 @@ def attacks_of(pattern: AnyPattern) -> list[Callable[[int], str]]:
     for lead, piece in _repeats("", parts):
         found |= {(lead, piece, end): None for end in ENDS if piece}
         found |= {("", lead + piece, ""): None, ("", lead, ""): None}
-    return [partial(_attack, *one) for one in found if one[1]]
+    return [partial(_attack, *attack) for attack in found if attack[1]]
 
 
 def _attack(lead: str, piece: str, end: str, size: int) -> str:
@@ -86,9 +86,9 @@ def _repeats(lead: str, parts: list[tuple[Any, Any]]) -> Iterator[tuple[str, str
             case sre.ASSERT | sre.ASSERT_NOT:
                 yield from _repeats(lead, list(operand[1]))
             case sre.BRANCH:
-                for one in operand[1]:
-                    yield from _repeats(lead, list(one))
-                    yield lead, _sample(list(one), 0)
+                for part in operand[1]:
+                    yield from _repeats(lead, list(part))
+                    yield lead, _sample(list(part), 0)
             case _:
                 pass
         lead += _sample([(operator, operand)], 0)
@@ -150,5 +150,5 @@ def _letter(items: list[tuple[Any, Any]], choice: int) -> str:
             letters += _CATEGORIES[value]
             refused.update(map(ord, _CATEGORIES[value]))
     if negated:
-        letters = [one for one in "a x.\\-/:1\n" if ord(one) not in refused] or ["é"]
+        letters = [char for char in "a x.\\-/:1\n" if ord(char) not in refused] or ["é"]
     return letters[[0, len(letters) // 2, -1][choice]]

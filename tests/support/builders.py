@@ -155,7 +155,7 @@ def said(item: str, words: str, started_ms: int | None = None) -> ItemCompleted:
 
 
 def finished_thought(item: str, *summary: str) -> ModelItemDone:
-    parts = [{"type": "summary_text", "text": one} for one in summary]
+    parts = [{"type": "summary_text", "text": part} for part in summary]
     members = {"id": item, "type": "reasoning", "summary": parts, "encrypted_content": "gAAA"}
     return ModelItemDone(ItemId(item), "reasoning", msgspec.Raw(_json(members)))
 

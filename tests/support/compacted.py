@@ -60,7 +60,7 @@ def kinds(play: Play, after: int) -> list[str]:
 def texts(items: list[bytes]) -> list[str]:
     """What the messages of a request say, and what else there is by its type."""
     said = []
-    for item in (msgspec.json.decode(one) for one in items):
+    for item in (msgspec.json.decode(item) for item in items):
         said.append(item["content"][0]["text"] if item["type"] == "message" else item["type"])
     return said
 

@@ -29,10 +29,10 @@ def patterns() -> dict[str, AnyPattern]:
         for name, value in vars(module).items():
             if isinstance(value, re.Pattern):
                 found.setdefault(f"{module.__name__}.{name}", value)
-    for one in PATTERNS:
-        if one.source:
-            found[f"redaction:{one.kind}"] = one.regex
-        found[f"redaction:{one.kind} anchor"] = re.compile(one.anchor)
+    for secret in PATTERNS:
+        if secret.source:
+            found[f"redaction:{secret.kind}"] = secret.regex
+        found[f"redaction:{secret.kind} anchor"] = re.compile(secret.anchor)
     known = Redactor({"NAME": "a-secret-value", "OTHER": "another/secret+value"})
     found["redaction:first pass"] = known._first_pass.__self__  # type: ignore[attr-defined]
     assert known._known is not None
@@ -47,7 +47,7 @@ def patterns() -> dict[str, AnyPattern]:
 def uses_of(name: str) -> frozenset[str]:
     """The methods that its module calls of it; none where it is not called by its name there."""
     module, _, attribute = name.rpartition(".")
-    root = next((one for one in ROOTS if module.startswith(f"{one.__name__}.")), None)
+    root = next((root for root in ROOTS if module.startswith(f"{root.__name__}.")), None)
     if root is None or root.__file__ is None:
         return frozenset()
     path = Path(root.__file__).parent.parent.joinpath(*module.split(".")).with_suffix(".py")

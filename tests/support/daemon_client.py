@@ -214,7 +214,7 @@ class Client:
         closed = "; the connection is closed" if self.closed else ""
         assert holds(), (
             f"waited in vain for {what or 'a condition'}{closed}; heard last: "
-            + "\n".join(f"{one.method} {str(one.params)[:300]}" for one in self.told[-8:])
+            + "\n".join(f"{note.method} {str(note.params)[:300]}" for note in self.told[-8:])
         )
 
     async def until_told(self, method: str, *, times: int = 1, **params: object) -> Told:
@@ -232,10 +232,10 @@ class Client:
     def of(self, method: str, **params: object) -> list[Told]:
         """What was told under a method, with these params."""
         return [
-            one
-            for one in self.told
-            if one.method == method
-            and all(one.params.get(name) == value for name, value in params.items())
+            message
+            for message in self.told
+            if message.method == method
+            and all(message.params.get(name) == value for name, value in params.items())
         ]
 
     # What is the same in most tests.
@@ -255,9 +255,9 @@ class Client:
 
         def ends() -> list[Json]:
             return [
-                one.params["turn"]
-                for one in self.of("turn/completed")
-                if one.params["turn"]["id"] == turn
+                message.params["turn"]
+                for message in self.of("turn/completed")
+                if message.params["turn"]["id"] == turn
             ]
 
         await self.until(lambda: bool(ends()), f"the end of turn {turn}")

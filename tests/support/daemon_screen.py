@@ -8,17 +8,17 @@ from daemon_client import Client, Json
 def streamed(client: Client, item: str) -> str:
     """The deltas of an item, joined."""
     return "".join(
-        str(one.params["delta"])
-        for one in client.told
-        if one.params.get("itemId") == item and "delta" in one.params
+        str(message.params["delta"])
+        for message in client.told
+        if message.params.get("itemId") == item and "delta" in message.params
     )
 
 
 def completed(client: Client) -> dict[str, Json]:
     """Every item that was completed, by id; each once."""
     items: dict[str, Json] = {}
-    for one in client.of("item/completed"):
-        item = one.params["item"]
+    for message in client.of("item/completed"):
+        item = message.params["item"]
         assert item["id"] not in items, f"item {item['id']} was completed twice"
         items[item["id"]] = item
     return items
@@ -33,10 +33,10 @@ def answers(client: Client) -> list[str]:
         assert streamed(client, item_id) == item["text"], f"the deltas of {item_id} do not add up"
         begun = [
             n
-            for n, one in enumerate(client.told)
-            if one.method == "item/started" and one.params["item"]["id"] == item_id
+            for n, note in enumerate(client.told)
+            if note.method == "item/started" and note.params["item"]["id"] == item_id
         ]
-        deltas = [n for n, one in enumerate(client.told) if one.params.get("itemId") == item_id]
+        deltas = [n for n, note in enumerate(client.told) if note.params.get("itemId") == item_id]
         assert len(begun) == 1, f"{item_id} began {len(begun)} times"
         assert all(begun[0] < n for n in deltas), f"{item_id} streamed before it began"
         texts.append(str(item["text"]))
@@ -45,7 +45,7 @@ def answers(client: Client) -> list[str]:
 
 def said_so_far(client: Client) -> str:
     """All text of the model's that was streamed, whole or not."""
-    return "".join(str(one.params["delta"]) for one in client.of("item/agentMessage/delta"))
+    return "".join(str(message.params["delta"]) for message in client.of("item/agentMessage/delta"))
 
 
 def items_of(thread: Json) -> list[Json]:

@@ -268,7 +268,7 @@ def make_repository(folder: Path, seed: int, mark: Path) -> Made:
     kind = _REPOSITORIES[seed % len(_REPOSITORIES)]
     # By turns, so that none is left out, and each in the company of others.
     first = _TRAPS[seed // len(_REPOSITORIES) % len(_TRAPS)]
-    others = making.chance.sample([one for one in _TRAPS if one is not first], 3)
+    others = making.chance.sample([trap for trap in _TRAPS if trap is not first], 3)
     for trap in (kind, first, *others):
         trap(making)
     return Made(making.where, tuple(other.__name__ for other in (kind, first, *others)))

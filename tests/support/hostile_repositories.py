@@ -298,8 +298,8 @@ def repository_that_nobody_calls_a_submodule(repo: Repo) -> None:
 def bare_repository_around(repo: Repo) -> None:
     """The folder has no .git, and is one."""
     shown_signature(repo)
-    for one in list((repo.folder / ".git").iterdir()):
-        one.rename(repo.folder / one.name)
+    for path in list((repo.folder / ".git").iterdir()):
+        path.rename(repo.folder / path.name)
     (repo.folder / ".git").rmdir()
 
 

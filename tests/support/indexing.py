@@ -131,7 +131,9 @@ class Indexed:
     def found(self, typed: str) -> list[Said]:
         """The places that are found, of all threads."""
         return [
-            (hit.kind, hit.seq, hit.snippet.text) for one in self.search(typed) for hit in one.hits
+            (hit.kind, hit.seq, hit.snippet.text)
+            for thread in self.search(typed)
+            for hit in thread.hits
         ]
 
     def contents(self) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
@@ -159,8 +161,8 @@ class Indexed:
 @contextmanager
 def indexed(home: Path, path: Path) -> Iterator[Indexed]:
     """An index of the logs below `home`."""
-    one = Indexed(home, path)
+    index = Indexed(home, path)
     try:
-        yield one
+        yield index
     finally:
-        one.connection.close()
+        index.connection.close()

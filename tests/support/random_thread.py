@@ -198,9 +198,9 @@ class Play:
 
     def open(self, item: str, kind: Literal["message", "reasoning"] = "message") -> None:
         """The model begins an item."""
-        one = OpenText(ItemId(item), kind, self._tick())
-        self.streaming[one.item_id] = one
-        self._tell(self.wire.texts.opened(one.item_id, one.kind, one.started_ms))
+        opened = OpenText(ItemId(item), kind, self._tick())
+        self.streaming[opened.item_id] = opened
+        self._tell(self.wire.texts.opened(opened.item_id, opened.kind, opened.started_ms))
 
     def say(self, item: str, *pieces: str, part: TextPart = "text", index: int = 0) -> None:
         """The model goes on with an item."""
@@ -220,7 +220,7 @@ class Play:
     def report(self, *seen: c.ModelDone) -> None:
         """The model's stream brought this."""
         call = self.call
-        ends = any(isinstance(one, ModelResponseDone) for one in seen)
+        ends = any(isinstance(event, ModelResponseDone) for event in seen)
         self.do(
             c.ReportModel(
                 call_id=call.call_id,
@@ -336,7 +336,7 @@ class Play:
     def open_items(self) -> tuple[c.OpenItem, ...]:
         """What streams, and what commands have printed, as a command carries it."""
         printed = [c.OpenItem(ItemId(call), "call", words) for call, words in self.printed.items()]
-        return (*(one.open_item() for one in self.streaming.values()), *printed)
+        return (*(opened.open_item() for opened in self.streaming.values()), *printed)
 
     @property
     def turn(self) -> Turn:
@@ -350,11 +350,11 @@ class Play:
 
     def _open_texts(self, told: Texts) -> list[Saying]:
         said: list[Saying] = []
-        for one in self.streaming.values():
-            if one.item_id not in told:
-                said += told.opened(one.item_id, one.kind, one.started_ms)
-            for (part, index), words in one.parts.items():
-                said += told.rest(one.item_id, part, index, words, self._now_ms)
+        for opened in self.streaming.values():
+            if opened.item_id not in told:
+                said += told.opened(opened.item_id, opened.kind, opened.started_ms)
+            for (part, index), words in opened.parts.items():
+                said += told.rest(opened.item_id, part, index, words, self._now_ms)
         for call_id, words in self.printed.items():
             said += told.output_rest(call_id, words, self._now_ms)
         return said
@@ -416,7 +416,7 @@ class Play:
         """The beginnings of the turns that count, oldest first."""
         standing = Visibility(self.reverts)
         begun = (record for record in self.records if isinstance(record.event, TurnStarted))
-        return [one for one in begun if standing.counts(one.seq)]
+        return [turn for turn in begun if standing.counts(turn.seq)]
 
     def revert(self, number: int) -> None:
         """Take back the turn of that number among those that count, from 0 on, and all behind it."""
@@ -442,7 +442,7 @@ class Play:
         before = len(self.living())
         standing = Visibility(self.reverts.after(0, HistoryRevertUndone(last.seq, 0)))
         begun = [record for record in self.records if isinstance(record.event, TurnStarted)]
-        after = sum(1 for one in begun if standing.counts(one.seq))
+        after = sum(1 for turn in begun if standing.counts(turn.seq))
         self.do(
             c.UndoRevert(reverted_seq=last.seq, turns=after - before, markers=self.state.markers)
         )
@@ -456,12 +456,14 @@ class Play:
         """The compactions that count."""
         standing = Visibility(self.reverts)
         done = (record.seq for record in self.records if isinstance(record.event, HistoryCompacted))
-        return [one for one in done if standing.counts(one) and one not in self.reverts.cancelled]
+        return [
+            turn for turn in done if standing.counts(turn) and turn not in self.reverts.cancelled
+        ]
 
     def _end_of(self, begun: Recorded) -> int:
         ends = (TurnCompleted, TurnInterrupted, TurnFailed)
         behind = self.records[begun.seq :]
-        return next(one.seq for one in behind if isinstance(one.event, ends))
+        return next(record.seq for record in behind if isinstance(record.event, ends))
 
     def _tell(self, sayings: Sequence[Saying]) -> None:
         for reader in self.readers:
@@ -637,25 +639,25 @@ class Play:
                 self.end_response,
                 self.end_response,
             ]
-        for one in self.streaming.values():
-            moves += [lambda one=one: self._go_on(one)] * 3  # type: ignore[misc]
+        for opened in self.streaming.values():
+            moves += [lambda opened=opened: self._go_on(opened)] * 3  # type: ignore[misc]
             moves += [
-                lambda one=one: self.finish(one.item_id),  # type: ignore[misc]
+                lambda opened=opened: self.finish(opened.item_id),  # type: ignore[misc]
                 lambda: self.end_response("max_output_tokens"),
             ]
         return moves
 
-    def _go_on(self, one: OpenText) -> None:
+    def _go_on(self, opened: OpenText) -> None:
         n = self._names = self._names + 1
         pieces = (PIECES[n % len(PIECES)], PIECES[n // 2 % len(PIECES)])
-        if one.kind == "message":
-            self.say(one.item_id, *pieces)
+        if opened.kind == "message":
+            self.say(opened.item_id, *pieces)
         elif n % 3 == 0:
-            self.say(one.item_id, *pieces, part="content")
+            self.say(opened.item_id, *pieces, part="content")
         else:
-            latest = max((i for part, i in one.parts if part == "summary"), default=-1)
+            latest = max((i for part, i in opened.parts if part == "summary"), default=-1)
             index = latest + 1 if latest < 0 or n % 4 == 0 else latest
-            self.say(one.item_id, *pieces, part="summary", index=index)
+            self.say(opened.item_id, *pieces, part="summary", index=index)
 
     def make_call(self, action: ToolAction) -> None:
         call = self._name("c")
@@ -683,7 +685,7 @@ class Play:
             return []
         if isinstance(call.action, ViewImage):
             seen = (AN_IMAGE, replace(AN_IMAGE, status="failed", model_parts=NO_PARTS))
-            ended = [c.ReportToolEnded(call_id=call.call_id, result=one) for one in seen]
+            ended = [c.ReportToolEnded(call_id=call.call_id, result=ended) for ended in seen]
             return [lambda command=command: self.do(command) for command in ended]  # type: ignore[misc]
         return [
             lambda: self.print(call.call_id, PIECES[self._names % len(PIECES)]),

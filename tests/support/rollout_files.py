@@ -41,15 +41,15 @@ def files_of(number: int) -> list[Path]:
 def read(*paths: Path) -> tuple[list[TimedEvent], Rollout]:
     """All that a rollout tells."""
     rollout = Rollout([peek(path) for path in paths], "0.0", MODEL)
-    told = [one for page in rollout.pages() for group in page.groups for one in group]
+    told = [event for page in rollout.pages() for group in page.groups for event in group]
     return told, rollout
 
 
 def recorded(told: Sequence[TimedEvent]) -> list[Recorded]:
     """What was told, as records."""
     return [
-        Recorded(seq, one.at_us // 1000, one.event, one.by, one.turn)
-        for seq, one in enumerate(told, 1)
+        Recorded(seq, record.at_us // 1000, record.event, record.by, record.turn)
+        for seq, record in enumerate(told, 1)
     ]
 
 

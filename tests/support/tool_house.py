@@ -120,7 +120,7 @@ class House:
                 nursery.cancel_scope.cancel()
 
     async def records(self) -> list[Recorded]:
-        return [decode_record(one.line) for one in await self.store.read(THREAD, limit=500)]
+        return [decode_record(record.line) for record in await self.store.read(THREAD, limit=500)]
 
 
 async def ask(thread: ThreadActor) -> None:

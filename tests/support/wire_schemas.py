@@ -53,5 +53,5 @@ def _check(name: str, value: dict[str, Any]) -> None:
 
 @functools.cache
 def _validator(name: str) -> Any:
-    (file,) = [one for part in ("v2", "v1", ".") for one in (SCHEMAS / part).glob(f"{name}.json")]
+    (file,) = [path for part in ("v2", "v1", ".") for path in (SCHEMAS / part).glob(f"{name}.json")]
     return jsonschema.Draft7Validator(json.loads(file.read_bytes()))
