@@ -13,55 +13,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
 
-from codexd_frontends.cli.arguments import (
-    APPROVAL,
-    ARCHIVED,
-    AT_RECORD,
-    AT_TURN,
-    DAYS,
-    DETACH_CHILDREN,
-    DRY_RUN,
-    FOLLOW_LOG,
-    FORCE,
-    FROM,
-    INSTRUCTIONS,
-    JSON,
-    KIND,
-    KNOWN,
-    LAST_OR_THREAD,
-    LIST_LIMIT,
-    NAME,
-    NO_INPUT,
-    NOW,
-    OUTPUT,
-    PATHS,
-    PATTERNS,
-    PINNED,
-    PREVIEW,
-    PROMPT,
-    REASONING,
-    REVIEWED,
-    SALVAGE,
-    SEARCH,
-    SEARCH_LIMIT,
-    SEND_OPTIONS,
-    SEQS,
-    SOME_THREAD,
-    SOME_THREADS,
-    SWEEP,
-    TERMS,
-    THREAD,
-    TO_TURN,
-    TURNS,
-    TURNS_ON_ATTACH,
-    UNDO_COMPACTION,
-    UNDO_REVERT,
-    UNPINNED,
-    VERDICTS,
-    WHY,
-    YES,
-    Argument,
-)
+from codexd_frontends.cli import arguments as arg
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.streams import (
     OutputFailed,
@@ -82,110 +34,101 @@ class Subcommand(NamedTuple):
 
     name: str
     help: str
-    arguments: tuple[Argument, ...]
-    module: str  # of codexd_frontends.commands
+    arguments: tuple[arg.Argument, ...]
+    module: str = ""  # of codexd_frontends.commands; as the subcommand where it is not named here
     may_start: bool = True  # whether it starts the daemon when none runs
     typed: str = ""  # what is typed while it runs, for its help
 
 
 SUBCOMMANDS = (
-    Subcommand("send", "send a prompt and stream its turn", (*SEND_OPTIONS, PROMPT), "send"),
+    Subcommand("send", "send a prompt and stream its turn", (*arg.SEND_OPTIONS, arg.PROMPT)),
     Subcommand(
         "attach",
         "follow a thread in a terminal: its last turns, then everything that happens",
-        (THREAD, TURNS_ON_ATTACH, REASONING, NO_INPUT, JSON),
-        "attach",
+        (arg.THREAD, arg.TURNS_ON_ATTACH, arg.REASONING, arg.NO_INPUT, arg.JSON),
         typed="A typed line is a prompt, or steers the turn that runs; three lines are commands:\n"
         "  /image FILE  send an image with the next prompt\n"
         "  /interrupt   interrupt the running turn\n"
         "  /quit        leave; the thread goes on\n\n",
     ),
-    Subcommand("list", "list threads", (ARCHIVED, LIST_LIMIT, SEARCH, JSON), "list"),
+    Subcommand("list", "list threads", (arg.ARCHIVED, arg.LIST_LIMIT, arg.SEARCH, arg.JSON)),
     Subcommand(
         "search",
         "find threads by their text",
-        (TERMS, SEARCH_LIMIT, ARCHIVED, KIND, JSON),
-        "search",
+        (arg.TERMS, arg.SEARCH_LIMIT, arg.ARCHIVED, arg.KIND, arg.JSON),
     ),
     Subcommand(
         "show",
         "show the turns of a thread",
-        (THREAD, TURNS, AT_RECORD, INSTRUCTIONS, REASONING, JSON),
-        "show",
+        (arg.THREAD, arg.TURNS, arg.AT_RECORD, arg.INSTRUCTIONS, arg.REASONING, arg.JSON),
     ),
-    Subcommand("log", "show the raw records of a thread", (THREAD, FROM, FOLLOW_LOG, JSON), "log"),
+    Subcommand(
+        "log", "show the raw records of a thread", (arg.THREAD, arg.FROM, arg.FOLLOW_LOG, arg.JSON)
+    ),
     Subcommand(
         "usage",
         "show the tokens that threads have used, their cost, and why a cache was missed",
-        (SOME_THREAD, DAYS, WHY, JSON),
-        "usage",
+        (arg.SOME_THREAD, arg.DAYS, arg.WHY, arg.JSON),
     ),
-    Subcommand("fork", "start a new thread from an old one", (THREAD, AT_TURN, JSON), "fork"),
-    Subcommand("archive", "put a thread into the archive", (THREAD, JSON), "archive"),
-    Subcommand("unarchive", "take a thread out of the archive", (THREAD, JSON), "unarchive"),
+    Subcommand("fork", "start a new thread from an old one", (arg.THREAD, arg.AT_TURN, arg.JSON)),
+    Subcommand("archive", "put a thread into the archive", (arg.THREAD, arg.JSON)),
+    Subcommand("unarchive", "take a thread out of the archive", (arg.THREAD, arg.JSON), "archive"),
     Subcommand(
         "export",
         "write a thread to a file, to import it elsewhere",
-        (THREAD, OUTPUT, FORCE, JSON),
-        "export",
+        (arg.THREAD, arg.OUTPUT, arg.FORCE, arg.JSON),
     ),
     Subcommand(
         "import",
         "import exported threads, or threads of Codex",
-        (PATHS, DRY_RUN, JSON),
+        (arg.PATHS, arg.DRY_RUN, arg.JSON),
         "import_",
     ),
     Subcommand(
         "scrub",
         "remove secrets and other text from a thread and its forks",
-        (THREAD, PATTERNS, SEQS, KNOWN, DRY_RUN, JSON),
-        "scrub",
+        (arg.THREAD, arg.PATTERNS, arg.SEQS, arg.KNOWN, arg.DRY_RUN, arg.JSON),
     ),
     Subcommand(
-        "delete", "delete a thread permanently", (THREAD, DETACH_CHILDREN, YES, JSON), "delete"
+        "delete",
+        "delete a thread permanently",
+        (arg.THREAD, arg.DETACH_CHILDREN, arg.YES, arg.JSON),
     ),
     Subcommand(
         "fsck",
         "check that stored threads and outputs are undamaged",
-        (SOME_THREADS, SALVAGE, SWEEP, JSON),
-        "fsck",
+        (arg.SOME_THREADS, arg.SALVAGE, arg.SWEEP, arg.JSON),
     ),
     Subcommand(
         "revert",
         "take back the last turns, or bring them back; files on the disk are not changed",
-        (LAST_OR_THREAD, TO_TURN, UNDO_REVERT, JSON),
-        "revert",
+        (arg.LAST_OR_THREAD, arg.TO_TURN, arg.UNDO_REVERT, arg.JSON),
     ),
     Subcommand(
         "compact",
         "shorten the history that the model is sent, preview that, or undo it",
-        (LAST_OR_THREAD, PREVIEW, UNDO_COMPACTION, JSON),
-        "compact",
+        (arg.LAST_OR_THREAD, arg.PREVIEW, arg.UNDO_COMPACTION, arg.JSON),
     ),
     Subcommand(
-        "pin", "keep a record in every compaction of a thread", (THREAD, PINNED, JSON), "pin"
+        "pin", "keep a record in every compaction of a thread", (arg.THREAD, arg.PINNED, arg.JSON)
     ),
-    Subcommand("unpin", "remove the pin of a record", (THREAD, UNPINNED, JSON), "pin"),
+    Subcommand("unpin", "remove the pin of a record", (arg.THREAD, arg.UNPINNED, arg.JSON), "pin"),
     Subcommand(
         "review",
         "have a model review changes without the conversation",
-        (*REVIEWED, JSON),
-        "review",
+        (*arg.REVIEWED, arg.JSON),
     ),
-    Subcommand("rename", "give a thread a name", (THREAD, NAME, JSON), "rename"),
-    Subcommand("interrupt", "interrupt the running turn", (THREAD, JSON), "interrupt"),
+    Subcommand("rename", "give a thread a name", (arg.THREAD, arg.NAME, arg.JSON)),
+    Subcommand("interrupt", "interrupt the running turn", (arg.THREAD, arg.JSON)),
     Subcommand(
         "approve",
         "show the approval that a thread waits for, and answer it",
-        (THREAD, APPROVAL, *VERDICTS, JSON),
-        "approve",
+        (arg.THREAD, arg.APPROVAL, *arg.VERDICTS, arg.JSON),
     ),
-    Subcommand("status", "show whether the daemon runs", (JSON,), "status", may_start=False),
-    Subcommand("start", "start the daemon", (JSON,), "start"),
-    Subcommand("stop", "stop the daemon", (NOW, JSON), "stop", may_start=False),
-    Subcommand(
-        "paths", "show the paths of all files and folders", (JSON,), "paths", may_start=False
-    ),
+    Subcommand("status", "show whether the daemon runs", (arg.JSON,), may_start=False),
+    Subcommand("start", "start the daemon", (arg.JSON,)),
+    Subcommand("stop", "stop the daemon", (arg.NOW, arg.JSON), may_start=False),
+    Subcommand("paths", "show the paths of all files and folders", (arg.JSON,), may_start=False),
     Subcommand(
         "app-server", "copy stdin and stdout to the daemon, for IDEs and SDKs", (), "app_server"
     ),
@@ -297,7 +240,7 @@ def _run(words: Sequence[str]) -> Exit:
         json=getattr(arguments, "json", False),
         may_start=row.may_start,
     )
-    run = importlib.import_module(f"codexd_frontends.commands.{row.module}").run
+    run = importlib.import_module(f"codexd_frontends.commands.{row.module or row.name}").run
     ended: Exit = run(arguments, console)
     return ended
 

@@ -17,7 +17,7 @@ from codexd_frontends.ctl import SUBCOMMANDS, Subcommand, build_parser, main
 
 @pytest.mark.parametrize("row", SUBCOMMANDS, ids=lambda row: row.name)
 def test_every_row_has_a_module_that_runs(row: Subcommand) -> None:
-    module = importlib.import_module(f"codexd_frontends.commands.{row.module}")
+    module = importlib.import_module(f"codexd_frontends.commands.{row.module or row.name}")
     assert callable(module.run)
 
 

@@ -37,12 +37,10 @@ def compact(daemon: Daemon, thread_id: str, console: Console) -> Exit:
     if ended.exit is not DONE:
         return ended.exit
     now = daemon.call("thread/compact/preview", params, ThreadCompactPreviewResponse)
-    if console.json:
-        console.document({"threadId": thread_id, "contextTokens": now.context_tokens})
-    else:
-        console.answer(
-            f"{thread_id} is compacted: the model's history comes to {exact(now.context_tokens)} tokens"
-        )
+    console.result(
+        {"threadId": thread_id, "contextTokens": now.context_tokens},
+        f"{thread_id} is compacted: the model's history comes to {exact(now.context_tokens)} tokens",
+    )
     return DONE
 
 

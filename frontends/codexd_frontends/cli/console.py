@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TextIO
 
 import msgspec
@@ -102,7 +102,15 @@ class Console:
         """Take the prompt away where that can be done and is wanted; else go to the next line."""
         _answer(ERASE_LINE if erase and self.can_erase else "\n")
 
-    def document(self, members: dict[str, object]) -> None:
+    def result(self, members: Mapping[str, object], *lines: str) -> None:
+        """What came of a command: as its one JSON document, or in lines for a person."""
+        if self.json:
+            self.document(members)
+        else:
+            for line in lines:
+                self.answer(line)
+
+    def document(self, members: Mapping[str, object]) -> None:
         """The one JSON document of a command."""
         self.json_line(msgspec.json.encode({"schema": SCHEMA, **members}))
 

@@ -10,8 +10,7 @@ import msgspec
 from codexd.protocol.usage import TokenUsageBreakdown
 from codexd_frontends.cli.answering import Answering
 from codexd_frontends.cli.console import Console
-from codexd_frontends.cli.hints import how_to_answer
-from codexd_frontends.cli.questions import read_question
+from codexd_frontends.cli.questions import how_to_answer, read_question
 from codexd_frontends.cli.watch import CtrlC, InputEnded, Typed, Watch
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import ConnectionCut

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 
 import msgspec
 
 from codexd_frontends.client.approval_messages import ApprovalRequest
 from codexd_frontends.client.messages import Message, RequestId, ResolvedNote
+from codexd_frontends.screen.drawn import one_line
 
 # Other requests (a question with options, a sign-in) are left to frontends that can show them: to
 # answer one with an error would decline it for everybody.
@@ -64,6 +66,13 @@ def decision_for(typed: str) -> str | None:
 def said(decision: str) -> str:
     """A decision in words."""
     return _SAID.get(decision, decision)
+
+
+def how_to_answer(thread_id: str, approval_id: str) -> list[str]:
+    """The commands that answer one approval, and no other."""
+    # Logs of earlier versions name approvals by what a model wrote.
+    answer = f"  codexctl approve {thread_id} {shlex.quote(one_line(approval_id))}"
+    return [answer, f"{answer} --decline"]
 
 
 class Questions:

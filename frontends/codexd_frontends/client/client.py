@@ -14,7 +14,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -163,6 +163,18 @@ class Daemon:
             reason = None if refusal.data is None else refusal.data.code
             raise RequestRefused(refusal.code, refusal.message, reason)
         return message
+
+    def pages(
+        self, method: str, params: Params, page: type[T], *, by: str = "cursor"
+    ) -> Iterator[T]:
+        """The pages of a list, each asked for when the one before is used; `by`: what names the next one."""
+        place: object = params.get(by)
+        while True:
+            answer = self.call(method, {**params, by: place}, page)
+            yield answer
+            place = getattr(answer, f"next_{by}")
+            if place is None:
+                return
 
     def post(self, method: str, params: Params) -> None:
         """Send a request and do not wait: its result is seen in notifications. Raises: ConnectionCut."""

@@ -69,7 +69,8 @@ def past_turns(daemon: Daemon, thread_id: str, limit: int, *, before: str | None
     cursor = before
     while len(turns) < limit:
         left = min(TURN_PAGE, limit - len(turns))
-        page = _turns_page(daemon, thread_id, cursor, "desc", limit=left)
+        params = _turns_params(thread_id, cursor, "desc", limit=left)
+        page = daemon.call("thread/turns/list", params, RawPage)
         turns += page.data
         cursor = page.next_cursor
         if cursor is None:
@@ -79,28 +80,22 @@ def past_turns(daemon: Daemon, thread_id: str, limit: int, *, before: str | None
 
 def all_turns(daemon: Daemon, thread_id: str) -> Iterator[Raw]:
     """Every turn with its items, the oldest first; a page at a time is in memory."""
-    cursor: str | None = None
-    while True:
-        page = _turns_page(daemon, thread_id, cursor, "asc")
+    params = _turns_params(thread_id, None, "asc")
+    for page in daemon.pages("thread/turns/list", params, RawPage):
         yield from page.data
-        cursor = page.next_cursor
-        if cursor is None:
-            return
 
 
-def all_records(daemon: Daemon, thread_id: str) -> Iterator[Raw]:
-    """Every record as it is in the log, the oldest first."""
-    after: int | None = 0
-    while after is not None:
-        params = {"threadId": thread_id, "after": after, "limit": RECORD_PAGE}
-        page = daemon.call("thread/log/read", params, ThreadLogReadResponse)
+def all_records(daemon: Daemon, thread_id: str, *, after: int = 0) -> Iterator[Raw]:
+    """Every record after `after` as it is in the log, the oldest first."""
+    params = {"threadId": thread_id, "after": after, "limit": RECORD_PAGE}
+    for page in daemon.pages("thread/log/read", params, ThreadLogReadResponse, by="after"):
         yield from page.records
-        after = page.next_after
 
 
 def turn_at(daemon: Daemon, thread_id: str, seq: int) -> Raw:
     """The turn that has a record. Raises: UsageTrouble, where none has."""
-    page = _turns_page(daemon, thread_id, None, "desc", limit=1, at_seq=seq)
+    params = {**_turns_params(thread_id, None, "desc", limit=1), "atSeq": seq}
+    page = daemon.call("thread/turns/list", params, RawPage)
     if not page.data:
         raise UsageError(f"no turn of thread {thread_id} has begun by record {seq}")
     return page.data[0]
@@ -108,34 +103,26 @@ def turn_at(daemon: Daemon, thread_id: str, seq: int) -> Raw:
 
 def turn_ids(daemon: Daemon, thread_id: str) -> Iterator[str]:
     """The ids of all turns, the newest first."""
-    cursor: str | None = None
-    while True:
-        page = _turns_page(daemon, thread_id, cursor, "desc", view="notLoaded")
+    params = _turns_params(thread_id, None, "desc", view="notLoaded")
+    for page in daemon.pages("thread/turns/list", params, RawPage):
         yield from (msgspec.json.decode(raw, type=Turn).id for raw in page.data)
-        cursor = page.next_cursor
-        if cursor is None:
-            return
 
 
-def _turns_page(
-    daemon: Daemon,
+def _turns_params(
     thread_id: str,
     cursor: str | None,
     direction: str,
     *,
     limit: int = TURN_PAGE,
     view: str = "full",
-    at_seq: int | None = None,
-) -> RawPage:
-    params = {
+) -> dict[str, object]:
+    return {
         "threadId": thread_id,
         "cursor": cursor,
         "limit": limit,
         "sortDirection": direction,
         "itemsView": view,
-        **({} if at_seq is None else {"atSeq": at_seq}),
     }
-    return daemon.call("thread/turns/list", params, RawPage)
 
 
 def running_turn(turns: Sequence[Turn]) -> Turn | None:

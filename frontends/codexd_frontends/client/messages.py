@@ -30,20 +30,10 @@ class RpcError(msgspec.Struct, frozen=True):
     data: ErrorData | None = None
 
 
-class _Envelope(msgspec.Struct, frozen=True):
-    id: RequestId | None = None
-    method: str | None = None
-    params: Raw = Raw(b"null")
-    result: Raw = Raw(b"")
-    error: RpcError | None = None
-    seq: int | None = None
-    offset: int | None = None
-
-
 class Message(msgspec.Struct, frozen=True):
     """One line from the daemon."""
 
-    line: bytes  # as it came, without the newline
+    line: bytes = b""  # as it came, without the newline
     id: RequestId | None = None
     method: str | None = None
     params: Raw = Raw(b"null")
@@ -61,22 +51,12 @@ class Message(msgspec.Struct, frozen=True):
         return self.method is not None and self.id is not None
 
 
-_envelopes = msgspec.json.Decoder(_Envelope)
+_messages = msgspec.json.Decoder(Message)
 
 
 def read_message(line: bytes) -> Message:
     """Read one line. Raises: msgspec.DecodeError."""
-    read = _envelopes.decode(line)
-    return Message(
-        line=line,
-        id=read.id,
-        method=read.method,
-        params=read.params,
-        result=read.result,
-        error=read.error,
-        seq=read.seq,
-        offset=read.offset,
-    )
+    return msgspec.structs.replace(_messages.decode(line), line=line)
 
 
 class _Read(msgspec.Struct, frozen=True, rename="camel", kw_only=True):

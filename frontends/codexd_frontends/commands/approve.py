@@ -13,14 +13,13 @@ from collections.abc import Sequence
 
 from codexd_frontends.cli.answering import Answering
 from codexd_frontends.cli.console import Console
-from codexd_frontends.cli.hints import how_to_answer
-from codexd_frontends.cli.questions import Question, Questions, read_question, said
+from codexd_frontends.cli.questions import Question, Questions, how_to_answer, read_question, said
 from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import find_thread_id
 from codexd_frontends.cli.watch import CtrlC, InputEnded, InputLines, Interrupts, Typed, Watch
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import CommandError, ConnectionCut, UsageError
-from codexd_frontends.client.exits import DONE, FAILED, LEFT, WAITING, Exit
+from codexd_frontends.client.exits import DONE, LEFT, WAITING, Exit
 from codexd_frontends.client.follow import Followed, read_answer
 from codexd_frontends.client.messages import Message
 from codexd_frontends.screen.drawn import one_line
@@ -31,12 +30,6 @@ from codexd_frontends.screen.render import TerminalScreen
 QUESTION_SECONDS_MAX = 5.0
 # And they come together: after the first one nobody waits long for another.
 NEXT_QUESTION_SECONDS_MAX = 1.0
-
-
-class NothingAsked(CommandError):
-    """The approval is not waited for."""
-
-    exit = FAILED
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Exit:
@@ -54,7 +47,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
         )
         asked = _question(daemon, followed, wanted) if waits else None
         if asked is None:
-            raise NothingAsked(_not_open(followed.thread_id, wanted))
+            raise CommandError(_not_open(followed.thread_id, wanted))
         if wanted is not None:
             return _answer(daemon, followed, asked, decision or "accept", console)
         if console.may_ask and not console.json:

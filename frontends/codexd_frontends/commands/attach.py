@@ -20,8 +20,7 @@ from codexd.protocol.display.titles import TITLE_CHARACTERS_MAX, title_of
 from codexd.protocol.usage import ThreadTokenUsage
 from codexd_frontends.cli.answering import Answering
 from codexd_frontends.cli.console import Console
-from codexd_frontends.cli.hints import how_to_answer
-from codexd_frontends.cli.questions import Question
+from codexd_frontends.cli.questions import Question, how_to_answer
 from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import find_thread_id
 from codexd_frontends.cli.watch import CtrlC, InputEnded, InputLines, Interrupts, Seen, Typed, Watch

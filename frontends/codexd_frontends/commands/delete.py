@@ -20,10 +20,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
             return FAILED
         params = {"threadId": thread_id, "detachChildren": arguments.detach_children}
         daemon.call("thread/delete", params, object)
-    if console.json:
-        console.document({"threadId": thread_id, "deleted": True})
-    else:
-        console.answer(f"deleted {thread_id}")
+    console.result({"threadId": thread_id, "deleted": True}, f"deleted {thread_id}")
     return DONE
 
 

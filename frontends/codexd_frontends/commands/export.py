@@ -43,10 +43,8 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
             return _to_stdout(daemon, thread_id)
         path = os.path.abspath(arguments.output or _file_name(daemon, thread_id))
         exported = _export(daemon, thread_id, path, force=arguments.force)
-    if console.json:
-        console.document(msgspec.to_builtins(exported))
-    else:
-        console.answer(path)
+    console.result(msgspec.to_builtins(exported), path)
+    if not console.json:
         console.talk(
             f"{exported.size_bytes} bytes: {exported.logs} logs, {exported.blobs} blobs. "
             f"`codexctl import` brings it in elsewhere."

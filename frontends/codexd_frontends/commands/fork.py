@@ -24,10 +24,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
         if arguments.at is not None:
             params["lastTurnId"] = find_turn_id(daemon, thread_id, arguments.at)
         forked = daemon.call("thread/fork", params, RawThreadAnswer).thread
-    if console.json:
-        console.document({"thread": forked})
-    else:
-        console.answer(msgspec.json.decode(forked, type=Thread).id)
+    console.result({"thread": forked}, msgspec.json.decode(forked, type=Thread).id)
     return DONE
 
 

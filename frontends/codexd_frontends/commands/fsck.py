@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 
 import msgspec
 
@@ -34,24 +33,14 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
             for word in arguments.threads:
                 check.thread(find_thread_id(daemon, word), is_named=True)
         else:
-            for thread_id in _all_threads(daemon):
-                check.thread(thread_id)
+            for page in daemon.pages("store/streams", {}, StoreStreamsResponse, by="after"):
+                for row in page.data:
+                    check.thread(row.thread_id)
             check.blobs()
         if arguments.sweep:
             check.sweep()
     check.say_all()
     return FAILED if check.is_damaged or check.is_partial else DONE
-
-
-def _all_threads(daemon: Daemon) -> Iterator[str]:
-    after: str | None = None
-    while True:
-        page = daemon.call("store/streams", {"after": after}, StoreStreamsResponse)
-        for row in page.data:
-            yield row.thread_id
-        after = page.next_after
-        if after is None:
-            return
 
 
 class _Check:
@@ -97,21 +86,16 @@ class _Check:
 
     def blobs(self) -> None:
         """Check all large outputs and images."""
-        after: str | None = None
-        while True:
-            page = self._daemon.call(
-                "store/blobs/verify", {"after": after}, StoreBlobsVerifyResponse
-            )
+        method = "store/blobs/verify"
+        for page in self._daemon.pages(method, {}, StoreBlobsVerifyResponse, by="after"):
             self._blobs += page.checked
             self._bad_blobs += page.damaged
             for blob in page.unreadable:
                 self._could_not(f"blob {blob.sha256}", blob.damage)
             for blob in page.damaged:
                 self._say(f"blob {blob.sha256}: {blob.damage}; it was left as it is")
-            after = page.next_after
-            if after is None:
-                return
-            self._console.talk(f"{self._blobs:,} of {page.total:,} large outputs checked")
+            if page.next_after is not None:
+                self._console.talk(f"{self._blobs:,} of {page.total:,} large outputs checked")
 
     def sweep(self) -> None:
         """Remove what no thread names."""

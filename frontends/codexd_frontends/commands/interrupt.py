@@ -10,15 +10,9 @@ from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import find_thread_id
 from codexd_frontends.client.errors import CommandError
-from codexd_frontends.client.exits import DONE, FAILED, Exit
+from codexd_frontends.client.exits import DONE, Exit
 from codexd_frontends.client.follow import past_turns, running_turn
 from codexd_frontends.client.messages import Turn
-
-
-class NothingRuns(CommandError):
-    """There is no turn to interrupt."""
-
-    exit = FAILED
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Exit:
@@ -28,10 +22,8 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
         last = past_turns(daemon, thread_id, limit=1).turns
         running = running_turn([msgspec.json.decode(raw, type=Turn) for raw in last])
         if running is None:
-            raise NothingRuns(f"no turn runs in {thread_id}")
+            raise CommandError(f"no turn runs in {thread_id}")
         daemon.call("turn/interrupt", {"threadId": thread_id, "turnId": running.id}, object)
-    if console.json:
-        console.document({"threadId": thread_id, "turnId": running.id, "status": "interrupted"})
-    else:
-        console.answer(f"interrupted turn {running.id}")
+    members = {"threadId": thread_id, "turnId": running.id, "status": "interrupted"}
+    console.result(members, f"interrupted turn {running.id}")
     return DONE

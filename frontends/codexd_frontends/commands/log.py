@@ -7,19 +7,17 @@ import argparse
 import msgspec
 from msgspec import Raw
 
-from codexd.protocol.codexd_methods import ThreadLogReadResponse
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import find_thread_id
 from codexd_frontends.cli.watch import CtrlC, Interrupts, Watch
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.exits import DONE, Exit
-from codexd_frontends.client.follow import Followed
+from codexd_frontends.client.follow import Followed, all_records
 from codexd_frontends.client.messages import LoggedRecord
 from codexd_frontends.screen.drawn import one_line
 from codexd_frontends.screen.style import Style
 
-RECORD_PAGE = 500
 DATA_CHARS_MAX = 160
 TYPE_CHARS_MAX = 60  # three times the longest of ours
 # Not every record makes a notification; those that make none show up this much later at most.
@@ -43,21 +41,13 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
 
 def _print_from(daemon: Daemon, thread_id: str, after: int, console: Console) -> int:
     """Print all there is behind a record; returns the number of the last one."""
-    while True:
-        page = daemon.call(
-            "thread/log/read",
-            {"threadId": thread_id, "after": after, "limit": RECORD_PAGE},
-            ThreadLogReadResponse,
-        )
-        for raw in page.records:
-            after = max(after, msgspec.json.decode(raw, type=LoggedRecord).seq)
-            if console.json:
-                console.json_line(bytes(raw))
-            else:
-                console.answer(record_line(raw, console.out_style))
-        if page.next_after is None:
-            return after
-        after = page.next_after
+    for raw in all_records(daemon, thread_id, after=after):
+        after = max(after, msgspec.json.decode(raw, type=LoggedRecord).seq)
+        if console.json:
+            console.json_line(bytes(raw))
+        else:
+            console.answer(record_line(raw, console.out_style))
+    return after
 
 
 def record_line(raw: Raw, style: Style) -> str:

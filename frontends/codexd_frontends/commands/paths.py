@@ -21,9 +21,5 @@ def run(_arguments: argparse.Namespace, console: Console) -> Exit:
         "socket": console.socket_path,
         "log": str(daemon_log_path()),
     }
-    if console.json:
-        console.document({"paths": places})
-    else:
-        for name, place in places.items():
-            console.answer(f"{name:<8}{place}")
+    console.result({"paths": places}, *(f"{name:<8}{place}" for name, place in places.items()))
     return DONE

@@ -26,11 +26,6 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
             said = f"record {arguments.seq} is pinned{' no more' if removes else ''}"
             params["seq"] = arguments.seq
         pins = daemon.call(method, params, ThreadPinsResponse).pins
-    if console.json:
-        console.document({"threadId": thread_id, "pins": msgspec.to_builtins(pins)})
-    elif said:
-        console.answer(said)
-    else:
-        for line in pin_lines(pins):
-            console.answer(line)
+    members = {"threadId": thread_id, "pins": msgspec.to_builtins(pins)}
+    console.result(members, *([said] if said else pin_lines(pins)))
     return DONE

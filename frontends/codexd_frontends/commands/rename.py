@@ -20,8 +20,6 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
     with connect(console) as daemon:
         thread_id = find_thread_id(daemon, arguments.thread)
         daemon.call("thread/name/set", {"threadId": thread_id, "name": name}, object)
-    if console.json:
-        console.document({"threadId": thread_id, "name": name})
-    else:
-        console.answer(f"{thread_id} is now called {one_line(name)}")
+    members = {"threadId": thread_id, "name": name}
+    console.result(members, f"{thread_id} is now called {one_line(name)}")
     return DONE

@@ -39,12 +39,9 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
             answer = daemon.call("thread/revert", params, RevertAnswer)
             said = f"took back {turns_of(answer.turns)} of {thread_id}; {FILES_STAY}"
             hint = f"codexctl revert {thread_id} --undo brings them back"
-    if console.json:
-        console.document({"thread": answer.thread, "turns": answer.turns, **params})
-    else:
-        console.answer(said)
-        if hint:
-            console.talk(hint)
+    console.result({"thread": answer.thread, "turns": answer.turns, **params}, said)
+    if hint and not console.json:
+        console.talk(hint)
     return DONE
 
 

@@ -14,8 +14,6 @@ def run(_arguments: argparse.Namespace, console: Console) -> Exit:
     """Start the daemon and say which process it is."""
     with connect(console) as daemon:
         status = server_status(daemon)
-    if console.json:
-        console.document({"running": True, "pid": status.pid, "socket": console.socket_path})
-    else:
-        console.answer(f"codexd runs as process {status.pid} at {console.socket_path}")
+    members = {"running": True, "pid": status.pid, "socket": console.socket_path}
+    console.result(members, f"codexd runs as process {status.pid} at {console.socket_path}")
     return DONE

@@ -25,13 +25,9 @@ def run(_arguments: argparse.Namespace, console: Console) -> Exit:
             status = server_status(daemon)
     except Unreachable as error:
         return _not_running(str(error), console)
-    if console.json:
-        members = msgspec.to_builtins(status) | {"socket": status.socket or console.socket_path}
-        del members["connections"]  # this one's among them
-        console.document({"running": True, **members})
-    else:
-        for line in status_lines(status, console):
-            console.answer(line)
+    members = msgspec.to_builtins(status) | {"socket": status.socket or console.socket_path}
+    del members["connections"]  # this one's among them
+    console.result({"running": True, **members}, *status_lines(status, console))
     return DONE
 
 

@@ -41,7 +41,5 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
 
 
 def _report(pid: int | None, console: Console) -> None:
-    if console.json:
-        console.document({"running": False, "stopped": pid})
-    else:
-        console.answer("no daemon was running" if pid is None else f"stopped process {pid}")
+    said = "no daemon was running" if pid is None else f"stopped process {pid}"
+    console.result({"running": False, "stopped": pid}, said)

@@ -80,15 +80,10 @@ def _say_all(daemon: Daemon, days: int | None, console: Console) -> None:
 def _listed(
     daemon: Daemon, days: int | None, archived: bool, sources: list[PriceSource]
 ) -> Iterator[Raw]:
-    cursor: str | None = None
-    while True:
-        params = {"days": days, "archived": archived, "cursor": cursor, "limit": PAGE}
-        page = daemon.call("thread/usage/list", params, UsagePage)
+    params = {"days": days, "archived": archived, "limit": PAGE}
+    for page in daemon.pages("thread/usage/list", params, UsagePage):
         sources.append(page.prices)
         yield from page.data
-        cursor = page.next_cursor
-        if cursor is None:
-            return
 
 
 def turn_lines(usage: ThreadUsageReadResponse, style: Style) -> list[str]:

@@ -17,10 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from msgspec import Raw
-
 from codexd.machine.python_child import python_command
-from codexd.protocol.codexd_methods import ThreadLogReadResponse
 from codexd.protocol.display.visible import visible_prose
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.follow_turn import OnScreen, RunningTurn
@@ -29,7 +26,7 @@ from codexd_frontends.cli.watch import Interrupts, Watch
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import BadConfig, CommandError, Unreachable, UsageError
 from codexd_frontends.client.exits import DONE, FAILED
-from codexd_frontends.client.follow import Followed, server_status
+from codexd_frontends.client.follow import Followed, all_records, server_status
 from codexd_frontends.client.messages import ThreadAnswer, TurnAnswer
 from codexd_frontends.client.process import stop_process, wait_gone
 from codexd_frontends.commands.log import record_line
@@ -116,22 +113,12 @@ def _one_turn(daemon: Daemon) -> bool:
 
 
 def _show_log(daemon: Daemon, thread_id: str, path: str | None, console: Console) -> None:
-    records = list(_records(daemon, thread_id))
+    records = list(all_records(daemon, thread_id))
     _say(
         f"\nlog     {one_line(path or '')}\n        {len(records)} records, of which the first {RECORDS_SHOWN}:"
     )
     for raw in records[:RECORDS_SHOWN]:
         _say(record_line(raw, console.out_style))
-
-
-def _records(daemon: Daemon, thread_id: str) -> Iterator[Raw]:
-    after: int | None = 0
-    while after is not None:
-        page = daemon.call(
-            "thread/log/read", {"threadId": thread_id, "after": after}, ThreadLogReadResponse
-        )
-        yield from page.records
-        after = page.next_after
 
 
 @contextmanager
