@@ -27,9 +27,9 @@ STRUCT = '''class ThreadGreeted(Fact, frozen=True):
 
 class Unknown('''
 # ... and the cases at which the type checker points.
-CASE = """        case ThreadGreeted():
+CASE = """        case e.ThreadGreeted():
             return replace(state, name=event.who)
-        case ThreadArchived():
+        case e.ThreadArchived():
 """
 
 PROGRAM = """
@@ -93,11 +93,10 @@ def test_the_type_checker_leads_to_every_case_that_an_event_needs(tmp_path: Path
     replaced(events, "\nEvent = (\n", "\nEvent = (\n    ThreadGreeted |\n")
     assert complaints(tmp_path) == ["daemon/codexd/core/state/state.py"]
 
-    replaced(state, "    ThreadForked,\n", "    ThreadForked,\n    ThreadGreeted,\n")
-    replaced(state, "\n_ThreadEvent = (\n", "\n_ThreadEvent = (\n    ThreadGreeted |\n")
+    replaced(state, "\n_ThreadEvent = (\n", "\n_ThreadEvent = (\n    e.ThreadGreeted |\n")
     assert complaints(tmp_path) == ["daemon/codexd/core/state/state.py"]
 
-    replaced(state, "        case ThreadArchived():\n", CASE)
+    replaced(state, "        case e.ThreadArchived():\n", CASE)
     assert complaints(tmp_path) == []
 
     done = in_copy(tmp_path, "-c", PROGRAM)

@@ -6,30 +6,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from codexd.core.events.events import (
-    GitHead,
-    InputQueued,
-    InputWithdrawn,
-    SettingsChanged,
-    ThreadArchived,
-    ThreadForked,
-    ThreadRenamed,
-    ThreadStarted,
-    ThreadUnarchived,
-    TurnCompleted,
-    TurnFailed,
-    TurnInterrupted,
-    TurnStarted,
-)
-from codexd.core.events.history import ThreadImported, ThreadTakenIn
+from codexd.core.events import events as e
 from codexd.core.events.record import Recorded
-from codexd.core.events.revert import (
-    MARKER_TYPES,
-    HistoryCompactionUndone,
-    HistoryReverted,
-    HistoryRevertUndone,
-    Marker,
-)
+from codexd.core.events.revert import MARKER_TYPES, Marker
 from codexd.core.events.title import request_in
 from codexd.core.state.visibility import Reverts
 from codexd.core.values.ids import ItemId
@@ -61,7 +40,7 @@ class Summary(msgspec.Struct):
     """What lists show of a thread. A fold: `apply` takes events in, in order."""
 
     seq: int = 0  # of the last event taken in
-    started: ThreadStarted | None = None
+    started: e.ThreadStarted | None = None
     settings: Settings | None = None
     created_ms: int = 0
     updated_ms: int = 0
@@ -85,43 +64,43 @@ class Summary(msgspec.Struct):
         self.seq, self.updated_ms = recorded.seq, recorded.at_ms
         self.spending = self.spending.after(recorded)
         match event:
-            case ThreadStarted():
+            case e.ThreadStarted():
                 self.started, self.settings = event, event.settings
                 self.created_ms, self.ephemeral = recorded.at_ms, event.ephemeral
-            case ThreadForked():
+            case e.ThreadForked():
                 # A fork is a thread of its own: made now, unnamed, on the list whatever its parent is.
                 self.forked_from, self.created_ms = event.parent, recorded.at_ms
                 self.name, self.archived, self.ephemeral = None, False, event.ephemeral
                 self.queued = ()
-            case ThreadRenamed():
+            case e.ThreadRenamed():
                 self.name = event.name
-            case ThreadArchived() | ThreadUnarchived():
-                self.archived = isinstance(event, ThreadArchived)
-            case SettingsChanged():
+            case e.ThreadArchived() | e.ThreadUnarchived():
+                self.archived = isinstance(event, e.ThreadArchived)
+            case e.SettingsChanged():
                 if self.settings is not None:
                     self.settings = event.change.applied(self.settings)
-            case InputQueued():
+            case e.InputQueued():
                 self.queued = (*self.queued, event.item_id)
                 if not self.preview:
                     self.preview = request_in(plain_text(event.content))[:PREVIEW_CHARACTERS_MAX]
-            case InputWithdrawn():
+            case e.InputWithdrawn():
                 self.queued = tuple(item for item in self.queued if item != event.item_id)
-            case TurnStarted():
+            case e.TurnStarted():
                 self.turns, self.failed, self.running = self.turns + 1, False, True
                 self.queued = tuple(item for item in self.queued if item not in event.inputs)
-            case TurnCompleted() | TurnInterrupted():
+            case e.TurnCompleted() | e.TurnInterrupted():
                 self.running = False
-            case TurnFailed():
+            case e.TurnFailed():
                 self.failed, self.running = True, False
-            case ThreadImported() | ThreadTakenIn():
+            case e.ThreadImported() | e.ThreadTakenIn():
                 self._came_in(event, recorded.at_ms)
-            case HistoryReverted() | HistoryRevertUndone() | HistoryCompactionUndone():
+            case e.HistoryReverted() | e.HistoryRevertUndone() | e.HistoryCompactionUndone():
                 self._mark(recorded.seq, event)
             case _:
                 pass
 
-    def _came_in(self, event: ThreadImported | ThreadTakenIn, at_ms: int) -> None:
-        if isinstance(event, ThreadImported):
+    def _came_in(self, event: e.ThreadImported | e.ThreadTakenIn, at_ms: int) -> None:
+        if isinstance(event, e.ThreadImported):
             self.brought = Brought("rollout", event.source, event.at_ms or at_ms)
             return
         self.settings, self.running, self.queued = event.settings, False, ()
@@ -130,12 +109,12 @@ class Summary(msgspec.Struct):
     def _mark(self, seq: int, event: Marker) -> None:
         self.reverts, self.failed = self.reverts.after(seq, event), False
         match event:
-            case HistoryReverted():
+            case e.HistoryReverted():
                 taken = RevertedRange(event.turns, "" if event.turns_left else self.preview)
                 self.taken, self.turns = (*self.taken, taken), event.turns_left
                 # What a thread that was begun again is about is what it is asked first then.
                 self.preview = self.preview if event.turns_left else ""
-            case HistoryRevertUndone() if self.taken:
+            case e.HistoryRevertUndone() if self.taken:
                 taken = self.taken[-1]
                 self.taken, self.turns = self.taken[:-1], self.turns + taken.turns
                 self.preview = taken.preview or self.preview
@@ -158,7 +137,7 @@ class Summary(msgspec.Struct):
         )
 
     @property
-    def git(self) -> GitHead | None:
+    def git(self) -> e.GitHead | None:
         """Where the repository stood when the thread began."""
         return self.started.git if self.started is not None else None
 
@@ -167,19 +146,19 @@ class Summary(msgspec.Struct):
 TELLING_TYPES = MARKER_TYPES | frozenset(
     kind.type
     for kind in (
-        ThreadStarted,
-        ThreadForked,
-        ThreadRenamed,
-        ThreadArchived,
-        ThreadUnarchived,
-        SettingsChanged,
-        InputQueued,
-        InputWithdrawn,
-        TurnStarted,
-        TurnCompleted,
-        TurnInterrupted,
-        TurnFailed,
-        ThreadImported,
-        ThreadTakenIn,
+        e.ThreadStarted,
+        e.ThreadForked,
+        e.ThreadRenamed,
+        e.ThreadArchived,
+        e.ThreadUnarchived,
+        e.SettingsChanged,
+        e.InputQueued,
+        e.InputWithdrawn,
+        e.TurnStarted,
+        e.TurnCompleted,
+        e.TurnInterrupted,
+        e.TurnFailed,
+        e.ThreadImported,
+        e.ThreadTakenIn,
     )
 ).union(SPENDING_TYPES)

@@ -13,15 +13,8 @@ from codexd.core.commands import Bridge, Shorter
 from codexd.core.decide.context import context_due
 from codexd.core.decide.lookups import Lookups
 from codexd.core.decide.transition import Transition
-from codexd.core.events.compaction import CompactionFailed, CompactionStarted, Phase, Reason
-from codexd.core.events.events import (
-    ContextAdded,
-    InputQueued,
-    ModelCallFailed,
-    ModelCallStarted,
-    TurnFailed,
-)
-from codexd.core.events.history import HistoryCompacted
+from codexd.core.events import events as e
+from codexd.core.events.compaction import Phase, Reason
 from codexd.core.prompts.compaction import SUMMARY_PREFIX
 from codexd.core.state.context_known import KnownContext
 from codexd.core.state.state import ThreadState
@@ -49,7 +42,7 @@ _SILENT = TurnError(
 )
 
 
-def reason_before_turn(state: ThreadState, queued: InputQueued, limits: Limits) -> Reason | None:
+def reason_before_turn(state: ThreadState, queued: e.InputQueued, limits: Limits) -> Reason | None:
     """Why the history must be compacted before a turn with these limits may begin."""
     window = state.window
     if window.full:
@@ -90,7 +83,7 @@ def begin_compaction(
     turn, state = transition.state.turn, transition.state
     assert turn is not None
     transition.add(
-        CompactionStarted(
+        e.CompactionStarted(
             ItemId(f"{turn.turn_id}/compaction/{turn.calls_made + 1}"),
             "manual" if reason == "user" else "auto",
             reason,
@@ -111,7 +104,7 @@ def _ask(transition: Transition) -> None:
     assert turn.compaction is not None
     asked = turn.compaction.started.settings or turn.settings
     call_id = ModelCallId(f"{turn.turn_id}/{turn.calls_made + 1}")
-    transition.add(ModelCallStarted(call_id, 1, asked.model, asked.provider, "compact"))
+    transition.add(e.ModelCallStarted(call_id, 1, asked.model, asked.provider, "compact"))
 
 
 def call_again(transition: Transition, call: ModelCall, shorter: Shorter | None = None) -> None:
@@ -122,7 +115,7 @@ def call_again(transition: Transition, call: ModelCall, shorter: Shorter | None 
     if call.compacts and turn.compaction is not None:
         asked = turn.compaction.started.settings or asked
     transition.add(
-        ModelCallStarted(
+        e.ModelCallStarted(
             call.call_id,
             call.attempt + 1,
             asked.model,
@@ -154,7 +147,7 @@ def finish_compaction(transition: Transition, bridge: Bridge | None, lookups: Lo
     items = (*bridge.items[:at], *context_items, *bridge.items[at:], summary)
     pending_bytes = state.window.pending_bytes
     transition.add(
-        HistoryCompacted(
+        e.HistoryCompacted(
             started.item_id,
             compaction.summary,
             items,
@@ -177,14 +170,14 @@ def _summary_item(summary: str, window: int | None) -> msgspec.Raw:
     return msgspec.Raw(text_message("user", f"{SUMMARY_PREFIX}\n\n{summary}"))
 
 
-def _context_anew(state: ThreadState, lookups: Lookups) -> list[ContextAdded]:
+def _context_anew(state: ThreadState, lookups: Lookups) -> list[e.ContextAdded]:
     """All context of the model, as it is now."""
     turn, told = state.turn, state.told
     assert turn is not None
     today = told.environment.current_date if told.environment is not None else None
     forgetful = replace(state, told=KnownContext())
     due = context_due(forgetful, turn.settings, today, lookups)
-    return [event for event in due if isinstance(event, ContextAdded)]
+    return [event for event in due if isinstance(event, e.ContextAdded)]
 
 
 def give_compaction_up(transition: Transition, error: TurnError) -> None:
@@ -192,12 +185,12 @@ def give_compaction_up(transition: Transition, error: TurnError) -> None:
     turn = transition.state.turn
     assert turn is not None
     assert turn.compaction is not None
-    transition.add(CompactionFailed(turn.compaction.started.item_id, error))
-    transition.add(TurnFailed(error))
+    transition.add(e.CompactionFailed(turn.compaction.started.item_id, error))
+    transition.add(e.TurnFailed(error))
 
 
 def ask_for_less(
-    transition: Transition, call: ModelCall, failed: ModelCallFailed, shorter: Shorter
+    transition: Transition, call: ModelCall, failed: e.ModelCallFailed, shorter: Shorter
 ) -> None:
     """The request for a summary was too long: warn, and try a shorter request."""
     error = TurnError(

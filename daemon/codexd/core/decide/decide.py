@@ -28,22 +28,8 @@ from codexd.core.decide.review import end_review, start_review
 from codexd.core.decide.take_in import take_in
 from codexd.core.decide.title import end_title, give_title_up, request_title
 from codexd.core.decide.transition import ABORTED_CALL, Transition
-from codexd.core.events.events import (
-    Event,
-    InputQueued,
-    InputWithdrawn,
-    LogRepaired,
-    ModelCallStarted,
-    SettingsChanged,
-    ThreadArchived,
-    ThreadRenamed,
-    ThreadStarted,
-    ThreadUnarchived,
-    TurnCompleted,
-    TurnStarted,
-    TurnSteered,
-    or_nothing,
-)
+from codexd.core.events import events as e
+from codexd.core.events.events import or_nothing
 from codexd.core.state.context_known import KnownContext
 from codexd.core.state.state import ThreadState
 from codexd.core.state.turn import Turn
@@ -55,7 +41,7 @@ from codexd.core.values.settings import SettingsChange
 QUEUE_INPUTS_MAX = 64
 
 
-def decide(state: ThreadState, command: Command, lookups: Lookups = NO_LOOKUPS) -> list[Event]:
+def decide(state: ThreadState, command: Command, lookups: Lookups = NO_LOOKUPS) -> list[e.Event]:
     """The events of a command to a thread in this state. Raises: Rejected."""
     transition = Transition(state)
     match command:
@@ -67,7 +53,7 @@ def decide(state: ThreadState, command: Command, lookups: Lookups = NO_LOOKUPS) 
             decide_tools(transition, command)
         case c.Recover():
             if command.repaired is not None:
-                transition.add(LogRepaired(command.repaired))
+                transition.add(e.LogRepaired(command.repaired))
             give_title_up(transition)
             if command.taken_from is not None or transition.state.foreign is not None:
                 take_in(transition, command.open_items, command.taken_from, lookups)
@@ -117,16 +103,16 @@ def _of_people(transition: Transition, command: _OfPeople) -> None:
     match command:
         case c.RenameThread():
             if command.name != transition.state.name:
-                transition.add(ThreadRenamed(command.name))
+                transition.add(e.ThreadRenamed(command.name))
         case c.ArchiveThread():
             _archive(transition, command)
         case c.UnarchiveThread():
             if transition.state.archived:
-                transition.add(ThreadUnarchived())
+                transition.add(e.ThreadUnarchived())
         case c.ChangeSettings():
             change = command.change.differing(transition.state.settings)
             if change is not None:
-                transition.add(SettingsChanged(change))
+                transition.add(e.SettingsChanged(change))
         case c.StartTurn():
             _start_turn(transition, command)
         case c.SteerTurn():
@@ -148,7 +134,7 @@ def _start_thread(transition: Transition, command: c.StartThread) -> None:
     if transition.state.settings is not None:
         raise Rejected("thread_exists", "the thread is there already: nothing was done")
     members = {name: getattr(command, name) for name in command.__struct_fields__}
-    transition.add(ThreadStarted(**members))
+    transition.add(e.ThreadStarted(**members))
 
 
 def _archive(transition: Transition, command: c.ArchiveThread) -> None:
@@ -158,8 +144,8 @@ def _archive(transition: Transition, command: c.ArchiveThread) -> None:
         transition.interrupt(command.open_items, "archived")
     end_processes(transition, ABORTED_CALL)
     for queued in transition.state.queue:
-        transition.add(InputWithdrawn(queued.item_id))
-    transition.add(ThreadArchived())
+        transition.add(e.InputWithdrawn(queued.item_id))
+    transition.add(e.ThreadArchived())
 
 
 def _start_turn(transition: Transition, command: c.StartTurn) -> None:
@@ -170,7 +156,7 @@ def _start_turn(transition: Transition, command: c.StartTurn) -> None:
             f"{QUEUE_INPUTS_MAX} inputs already wait for their turn: this one was not accepted",
         )
     transition.add(
-        InputQueued(
+        e.InputQueued(
             command.item_id,
             command.turn_id,
             command.content,
@@ -200,13 +186,13 @@ def _steer(transition: Transition, command: c.SteerTurn) -> None:
             f"{doing}, and nothing can be added to that: "
             "send it as a turn of its own, which waits for its end; nothing was sent",
         )
-    transition.add(TurnSteered(command.item_id, command.content, command.client_id))
+    transition.add(e.TurnSteered(command.item_id, command.content, command.client_id))
 
 
 def _withdraw(transition: Transition, command: c.WithdrawInput) -> None:
     if all(queued.item_id != command.item_id for queued in transition.state.queue):
         raise Rejected("input_not_queued", f"no input {command.item_id} waits for its turn")
-    transition.add(InputWithdrawn(command.item_id))
+    transition.add(e.InputWithdrawn(command.item_id))
 
 
 def _refuse_empty(content: tuple[UserInput, ...]) -> None:
@@ -251,15 +237,15 @@ def settle(transition: Transition, lookups: Lookups) -> None:
         elif turn.owed:
             _go_on(transition, turn, lookups)
         else:
-            transition.add(TurnCompleted())
+            transition.add(e.TurnCompleted())
 
 
-def _begin_turn(transition: Transition, queued: InputQueued, lookups: Lookups) -> None:
+def _begin_turn(transition: Transition, queued: e.InputQueued, lookups: Lookups) -> None:
     state = transition.state
     assert state.settings is not None
     change = queued.change.differing(state.settings) if queued.change is not None else None
     if change is not None:
-        transition.add(SettingsChanged(change))
+        transition.add(e.SettingsChanged(change))
     assert transition.state.settings is not None
     settings = transition.state.settings
     known = lookups.of(settings)
@@ -273,7 +259,7 @@ def _begin_turn(transition: Transition, queued: InputQueued, lookups: Lookups) -
     ):
         transition.add(event)
     transition.add(
-        TurnStarted(
+        e.TurnStarted(
             queued.turn_id,
             settings,
             (queued.item_id,),
@@ -295,4 +281,4 @@ def _go_on(transition: Transition, turn: Turn, lookups: Lookups) -> None:
         begin_compaction(transition, lookups, reason, "mid_turn")
         return
     call_id = ModelCallId(f"{turn.turn_id}/{turn.calls_made + 1}")
-    transition.add(ModelCallStarted(call_id, 1, turn.settings.model, turn.settings.provider))
+    transition.add(e.ModelCallStarted(call_id, 1, turn.settings.model, turn.settings.provider))

@@ -18,22 +18,8 @@ from codexd.core.decide.compaction import (
 )
 from codexd.core.decide.lookups import Lookups
 from codexd.core.decide.transition import Transition
-from codexd.core.events.events import (
-    ItemCompleted,
-    ModelCallEnded,
-    ModelCallFailed,
-    ToolCallRef,
-    TurnFailed,
-    or_nothing,
-)
-from codexd.core.events.tools import (
-    ApprovalDecided,
-    ApprovalRequested,
-    ProcessEnded,
-    ToolEnded,
-    ToolSpawned,
-    ToolStarted,
-)
+from codexd.core.events import events as e
+from codexd.core.events.events import or_nothing
 from codexd.core.policy.action_hash import action_hash, not_as_asked, stood_in_for
 from codexd.core.policy.action_kinds import kind_of, request_for
 from codexd.core.policy.approval import needs_approval, permitted, runs_guarded
@@ -89,7 +75,7 @@ def _seen_apart(
     """Output of a request for a summary: stored, and not shown; a tool call in it is not made."""
     match seen:
         case ModelItemDone():
-            transition.add(ItemCompleted(seen.item_id, "other", seen.item, seen.started_ms))
+            transition.add(e.ItemCompleted(seen.item_id, "other", seen.item, seen.started_ms))
         case ToolCallDone():
             _seen_apart(transition, seen.item, bridge, lookups)
         case ModelResponseDone():
@@ -121,7 +107,7 @@ def _seen(
             assert turn is not None
             # With the result of a call that came whole, the model can go on by itself.
             if seen.incomplete is not None and not turn.owed and not turn.open_calls:
-                transition.add(TurnFailed(_cut_off(seen.incomplete, "answer")))
+                transition.add(e.TurnFailed(_cut_off(seen.incomplete, "answer")))
         case _:
             assert_never(seen)
 
@@ -137,12 +123,12 @@ def _cut_off(reason: str, what: Literal["answer", "summary"]) -> TurnError:
     )
 
 
-def _item_completed(done: ModelItemDone, call: ToolCallRef | None = None) -> ItemCompleted:
-    return ItemCompleted(done.item_id, done.kind, done.item, done.started_ms, call)
+def _item_completed(done: ModelItemDone, call: e.ToolCallRef | None = None) -> e.ItemCompleted:
+    return e.ItemCompleted(done.item_id, done.kind, done.item, done.started_ms, call)
 
 
-def _call_ended(transition: Transition, seen: ModelResponseDone) -> ModelCallEnded:
-    return ModelCallEnded(
+def _call_ended(transition: Transition, seen: ModelResponseDone) -> e.ModelCallEnded:
+    return e.ModelCallEnded(
         seen.duration_ms,
         seen.response_id,
         seen.request_id,
@@ -169,15 +155,15 @@ def _admit(transition: Transition, call: ToolCallDone, lookups: Lookups) -> None
     if refusal is None and reason is not None and request_for(action) is None:
         refusal = NOBODY_TO_ASK
     if refusal is not None:
-        transition.add(ToolEnded(call_id, ToolResult("failed", refusal, refusal)))
+        transition.add(e.ToolEnded(call_id, ToolResult("failed", refusal, refusal)))
         return
     if reason is None:
-        transition.add(ToolStarted(call_id, action, runs_guarded(turn.settings, action, allowed)))
+        transition.add(e.ToolStarted(call_id, action, runs_guarded(turn.settings, action, allowed)))
         return
     approval_id = ApprovalId(f"{turn.turn_id}/{turn.questions + 1}")
     policy = turn.settings.approval_policy
     transition.add(
-        ApprovalRequested(approval_id, call_id, action, reason, policy, action_hash(action))
+        e.ApprovalRequested(approval_id, call_id, action, reason, policy, action_hash(action))
     )
 
 
@@ -185,7 +171,7 @@ def _failed(transition: Transition, call: ModelCall, command: c.ReportModelFailu
     failures = call.request_failures if command.at == "request" else call.stream_failures
     retry = command.retry and failures < command.attempts_max
     transition.cut(command.open_items, "failed")
-    failed = ModelCallFailed(
+    failed = e.ModelCallFailed(
         _numbered(command.error, failures + 1, command.attempts_max) if retry else command.error,
         command.at,
         retry,
@@ -218,7 +204,9 @@ def _failed(transition: Transition, call: ModelCall, command: c.ReportModelFailu
     for open_call in turn.open_calls:
         # The result of a call that was made before the stream broke is no longer needed.
         transition.abort(open_call.call_id, command.open_items, "aborted: the turn failed")
-    transition.add(TurnFailed(_with_pins(transition, command.error) if too_long else command.error))
+    transition.add(
+        e.TurnFailed(_with_pins(transition, command.error) if too_long else command.error)
+    )
 
 
 def _with_pins(transition: Transition, error: TurnError) -> TurnError:
@@ -257,16 +245,16 @@ def decide_tools(
     """A tool's process has started, a call has ended, or a process that outlived its call has ended."""
     if isinstance(command, c.ReportProcessEnded):
         if any(process.process == command.process for process in transition.state.processes):
-            transition.add(ProcessEnded(command.process, command.result))
+            transition.add(e.ProcessEnded(command.process, command.result))
         return
     call = _running(transition, command.call_id)
     if call is None:
         return
     match command:
         case c.ReportSpawned():
-            transition.add(ToolSpawned(call.call_id, command.pid, command.start_time))
+            transition.add(e.ToolSpawned(call.call_id, command.pid, command.start_time))
         case c.ReportToolEnded():
-            transition.add(ToolEnded(call.call_id, command.result, command.process))
+            transition.add(e.ToolEnded(call.call_id, command.result, command.process))
         case _:
             assert_never(command)
 
@@ -277,7 +265,7 @@ def end_processes(transition: Transition, answer: str, *, but_adopted: bool = Fa
         action = process.call.action
         adopted = action is not None and kind_of(action).after_crash == "adopt"
         if not (but_adopted and adopted):
-            transition.add(ProcessEnded(process.process, ToolResult("aborted", answer)))
+            transition.add(e.ProcessEnded(process.process, ToolResult("aborted", answer)))
 
 
 def _running(transition: Transition, call_id: str) -> OpenCall | None:
@@ -309,16 +297,16 @@ def decide_approval(transition: Transition, command: c.DecideApproval) -> None:
             f"expected an answer that was offered, found {command.decision}: nothing was changed, and the "
             "question stays open",
         )
-    transition.add(ApprovalDecided(command.approval_id, command.decision, command.note))
+    transition.add(e.ApprovalDecided(command.approval_id, command.decision, command.note))
     match command.decision:
         case "accept" | "acceptForSession":
             refusal = not_as_asked(call.action, call.asked_hash)
             if refusal is None:
-                transition.add(ToolStarted(call.call_id, call.action))
+                transition.add(e.ToolStarted(call.call_id, call.action))
             else:
-                transition.add(ToolEnded(call.call_id, ToolResult("failed", refusal, refusal)))
+                transition.add(e.ToolEnded(call.call_id, ToolResult("failed", refusal, refusal)))
         case "decline" | "cancel":
-            transition.add(ToolEnded(call.call_id, ToolResult("declined", DECLINED)))
+            transition.add(e.ToolEnded(call.call_id, ToolResult("declined", DECLINED)))
             if command.decision == "cancel":
                 transition.interrupt(command.open_items, "interrupted")
         case _:
@@ -346,7 +334,7 @@ def decide_recovery(transition: Transition, command: c.Recover) -> None:
         _take_up_call(transition, call, command.open_items)
     if turn.call is not None and turn.call.status == "running":
         error = TurnError("the daemon was restarted; the model is asked again")
-        transition.add(ModelCallFailed(error, "restart", True))
+        transition.add(e.ModelCallFailed(error, "restart", True))
         _retry_after_restart(transition)
 
 
@@ -364,7 +352,7 @@ def _take_up_call(transition: Transition, call: OpenCall, open_items: tuple[Open
     if rule == "declare unknown" or not call.running or (rule, call.again) == ("repeat", "repeat"):
         transition.abort(call.call_id, open_items, RESTARTED)
     else:
-        transition.add(ToolStarted(call.call_id, action, call.guarded, rule))
+        transition.add(e.ToolStarted(call.call_id, action, call.guarded, rule))
 
 
 def _retry_after_restart(transition: Transition) -> None:

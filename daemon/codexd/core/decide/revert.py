@@ -11,11 +11,7 @@ from typing import assert_never
 from codexd.core import commands as c
 from codexd.core.commands import Rejected
 from codexd.core.decide.transition import Transition
-from codexd.core.events.revert import (
-    HistoryCompactionUndone,
-    HistoryReverted,
-    HistoryRevertUndone,
-)
+from codexd.core.events import events as e
 
 # The code of the refusal after which the caller looks the position up again.
 LOOK_AGAIN = "history_changed"
@@ -39,13 +35,13 @@ def decide_taking_back(transition: Transition, command: TakingBack) -> None:
     match command:
         case c.RevertHistory():
             transition.add(
-                HistoryReverted(
+                e.HistoryReverted(
                     command.before_turn, command.to_seq, command.turns, command.turns_left
                 )
             )
         case c.UndoRevert():
-            transition.add(HistoryRevertUndone(command.reverted_seq, command.turns))
+            transition.add(e.HistoryRevertUndone(command.reverted_seq, command.turns))
         case c.UndoCompaction():
-            transition.add(HistoryCompactionUndone(command.compacted_seq))
+            transition.add(e.HistoryCompactionUndone(command.compacted_seq))
         case _:
             assert_never(command)

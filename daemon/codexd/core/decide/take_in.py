@@ -11,9 +11,7 @@ from msgspec.structs import replace
 from codexd.core.commands import OpenItem, TakenFrom
 from codexd.core.decide.lookups import Here, Lookups
 from codexd.core.decide.transition import Transition
-from codexd.core.events.events import InputWithdrawn
-from codexd.core.events.history import ThreadTakenIn
-from codexd.core.events.warnings import ThreadWarned
+from codexd.core.events import events as e
 from codexd.core.state.state import ThreadState
 from codexd.core.values.settings import Settings
 
@@ -39,7 +37,7 @@ def take_in(
     if state.turn is not None:
         transition.interrupt(items, "forked" if state.fork_open else "restarted")
     for queued in state.queue:
-        transition.add(InputWithdrawn(queued.item_id))
+        transition.add(e.InputWithdrawn(queued.item_id))
     own = state.foreign if state.foreign is not None and state.foreign.settings else None
     here = lookups.here
     settings = own.settings if own is not None else None
@@ -47,7 +45,7 @@ def take_in(
         settings = replace(
             state.settings, approval_policy=here.approval_policy, sandbox=here.sandbox
         )
-    event = ThreadTakenIn(
+    event = e.ThreadTakenIn(
         source.origin,
         settings,
         source.path,
@@ -56,7 +54,7 @@ def take_in(
         dropped,
     )
     transition.add(event)
-    transition.add(ThreadWarned("taken_in", _sentence(event, state.settings)))
+    transition.add(e.ThreadWarned("taken_in", _sentence(event, state.settings)))
 
 
 def brings(state: ThreadState, here: Here) -> bool:
@@ -102,7 +100,7 @@ def _dropped(state: ThreadState) -> tuple[str, ...]:
     )
 
 
-def _sentence(event: ThreadTakenIn, there: Settings) -> str:
+def _sentence(event: e.ThreadTakenIn, there: Settings) -> str:
     place = "" if event.source is None else f" ({event.source})"
     holds = f"{event.settings.approval_policy}, {event.settings.sandbox}"
     policies = f"approvals and sandbox are {holds}"

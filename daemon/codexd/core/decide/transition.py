@@ -6,9 +6,7 @@ from typing import Literal
 
 from codexd.core.commands import OpenItem
 from codexd.core.decide.cut_items import Why, fitted_cut
-from codexd.core.events.events import ContextAdded, Event, TurnInterrupted
-from codexd.core.events.history import ReviewExited
-from codexd.core.events.tools import ToolEnded
+from codexd.core.events import events as e
 from codexd.core.prompts.review_results import (
     NO_RESULTS,
     STOPPED,
@@ -34,9 +32,9 @@ class Transition:
 
     def __init__(self, state: ThreadState) -> None:
         self.state = state
-        self.events: list[Event] = []
+        self.events: list[e.Event] = []
 
-    def add(self, event: Event) -> None:
+    def add(self, event: e.Event) -> None:
         """Add an event."""
         self.events.append(event)
         self.state = evolve(self.state, event)
@@ -61,7 +59,7 @@ class Transition:
         printed = (
             item.text for item in items if item.kind == "call" and item.item_id == ItemId(call_id)
         )
-        self.add(ToolEnded(call_id, ToolResult("aborted", answer, next(printed, ""))))
+        self.add(e.ToolEnded(call_id, ToolResult("aborted", answer, next(printed, ""))))
 
     def interrupt(
         self,
@@ -78,6 +76,6 @@ class Transition:
                     exited_item(self.state.turn.turn_id),
                     user_action(STOPPED, NO_RESULTS),
                 )
-                self.add(ReviewExited(item_id, STOPPED_FOR_PEOPLE, told=told))
-        self.add(ContextAdded("turn_aborted", "user", ABORTED_NOTE))
-        self.add(TurnInterrupted(reason))
+                self.add(e.ReviewExited(item_id, STOPPED_FOR_PEOPLE, told=told))
+        self.add(e.ContextAdded("turn_aborted", "user", ABORTED_NOTE))
+        self.add(e.TurnInterrupted(reason))

@@ -1,9 +1,10 @@
 """The events of a thread, as they are stored in the log's `data`.
 
 An event is a fact in the past tense and is never rewritten. Its tag is fixed for ever; a new member must have
-a default. A change of meaning gets a new `v` and an upcaster in `UPCASTERS`. An event with an
-unknown tag is kept as `Unknown`: it is passed on, and folds ignore it.
+a default. A change of meaning gets a new `v` and an upcaster in `UPCASTERS`. An event with an unknown tag is
+kept as `Unknown`: it is passed on, and folds ignore it. This module has all events, for folds that name many.
 """
+# mypy: implicit-reexport
 
 from __future__ import annotations
 

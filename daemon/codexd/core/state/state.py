@@ -12,60 +12,10 @@ from typing import assert_never
 import msgspec
 from msgspec.structs import replace
 
-from codexd.core.events.compaction import (
-    CompactionFailed,
-    CompactionStarted,
-    PinAdded,
-    PinRemoved,
-)
-from codexd.core.events.events import (
-    ContextAdded,
-    Event,
-    InputQueued,
-    InputWithdrawn,
-    ItemCompleted,
-    ItemCut,
-    LogRepaired,
-    ModelCallEnded,
-    ModelCallFailed,
-    ModelCallStarted,
-    SettingsChanged,
-    ThreadArchived,
-    ThreadForked,
-    ThreadRenamed,
-    ThreadStarted,
-    ThreadUnarchived,
-    TurnCompleted,
-    TurnFailed,
-    TurnInterrupted,
-    TurnStarted,
-    TurnSteered,
-    Unknown,
-    given,
-)
-from codexd.core.events.history import (
-    HistoryCompacted,
-    ReviewEntered,
-    ReviewExited,
-    ThreadImported,
-    ThreadTakenIn,
-)
-from codexd.core.events.revert import (
-    HistoryCompactionUndone,
-    HistoryReverted,
-    HistoryRevertUndone,
-    Marker,
-)
-from codexd.core.events.title import TitleEnded, TitleRequested
-from codexd.core.events.tools import (
-    ApprovalDecided,
-    ApprovalRequested,
-    ProcessEnded,
-    ToolEnded,
-    ToolSpawned,
-    ToolStarted,
-)
-from codexd.core.events.warnings import ThreadWarned, remembered
+from codexd.core.events import events as e
+from codexd.core.events.events import given
+from codexd.core.events.revert import Marker
+from codexd.core.events.warnings import remembered
 from codexd.core.policy.approval import session_key
 from codexd.core.state.context_known import KnownContext
 from codexd.core.state.foreign import Foreign
@@ -82,7 +32,6 @@ from codexd.core.state.turn import (
     evolve_review,
     evolve_tool,
     left_running,
-    without_process,
 )
 from codexd.core.state.window import ContextWindow, fold_window, tokens_of
 from codexd.core.values.ids import ItemId, ThreadId
@@ -109,12 +58,12 @@ class ThreadState(msgspec.Struct, frozen=True):
     developer_instructions: str | None = None
     turn: Turn | None = None
     processes: tuple[OpenProcess, ...] = ()
-    queue: tuple[InputQueued, ...] = ()
+    queue: tuple[e.InputQueued, ...] = ()
     allowed_for_session: frozenset[str] = frozenset()
     base_instructions: str | None = None  # the daemon's, as last sent to the model
     told: KnownContext = KnownContext()  # reset when the model's history loses it
     warned: tuple[str, ...] = ()  # the subjects of warnings so far
-    title: TitleRequested | None = None  # while a model is asked for a title
+    title: e.TitleRequested | None = None  # while a model is asked for a title
     rate_limits: dict[str, str] | None = None
     window: ContextWindow = ContextWindow()
     compactions: int = 0
@@ -136,43 +85,42 @@ class ThreadState(msgspec.Struct, frozen=True):
     rollout: str | None = None  # the file of another program that it was read from
 
 
-def evolve(state: ThreadState, event: Event | Unknown) -> ThreadState:
+def evolve(state: ThreadState, event: e.Event | e.Unknown) -> ThreadState:
     """The state after the event."""
     window = fold_window(state.window, event)
-    if window is not state.window:
-        state = replace(state, window=window)
+    state = state if window is state.window else replace(state, window=window)
     match event:
-        case TurnStarted() | TurnCompleted() | TurnInterrupted() | TurnFailed() | TurnSteered():
+        case e.TurnStarted() | e.TurnCompleted() | e.TurnInterrupted() | e.TurnFailed():
             return _evolve_turn(state, event)
-        case ModelCallStarted() | ModelCallEnded() | ModelCallFailed():
+        case e.TurnSteered():
+            return _with_turn(state, owed=True)
+        case e.ModelCallStarted() | e.ModelCallEnded() | e.ModelCallFailed():
             return _evolve_model(state, event)
-        case ItemCompleted() | ItemCut():
+        case e.ItemCompleted() | e.ItemCut():
             return _evolve_items(state, event)
-        case ApprovalRequested() | ApprovalDecided() | ToolStarted() | ToolSpawned() | ToolEnded():
+        case e.ApprovalRequested() | e.ApprovalDecided():
             return _evolve_tools(state, event)
-        case ProcessEnded():
-            return replace(state, processes=without_process(state.processes, event))
-        case InputQueued():
+        case e.ToolStarted() | e.ToolSpawned() | e.ToolEnded() | e.ProcessEnded():
+            return _evolve_tools(state, event)
+        case e.InputQueued():
             return replace(state, queue=(*state.queue, event))
-        case InputWithdrawn():
+        case e.InputWithdrawn():
             return replace(state, queue=_without(state.queue, (event.item_id,)))
-        case ContextAdded():
+        case e.ContextAdded():
             return replace(state, told=state.told.heard(event))
-        case ThreadWarned():
+        case e.ThreadWarned():
             return replace(state, warned=remembered(state.warned, event.about))
-        case TitleRequested():
-            return replace(state, title=event)
-        case TitleEnded():
-            return replace(state, title=None)
-        case LogRepaired() | Unknown():
+        case e.TitleRequested() | e.TitleEnded():
+            return replace(state, title=event if isinstance(event, e.TitleRequested) else None)
+        case e.LogRepaired() | e.Unknown():
             return state
-        case CompactionStarted() | CompactionFailed() | HistoryCompacted():
+        case e.CompactionStarted() | e.CompactionFailed() | e.HistoryCompacted():
             return _evolve_compaction(state, event)
-        case PinAdded() | PinRemoved():
+        case e.PinAdded() | e.PinRemoved():
             return _evolve_pins(state, event)
-        case HistoryReverted() | HistoryRevertUndone() | HistoryCompactionUndone():
+        case e.HistoryReverted() | e.HistoryRevertUndone() | e.HistoryCompactionUndone():
             return _evolve_marker(state, event)
-        case ReviewEntered() | ReviewExited():
+        case e.ReviewEntered() | e.ReviewExited():
             return replace(state, turn=evolve_review(state.turn, event))
         case _:
             return _evolve_thread(state, event)
@@ -184,7 +132,7 @@ def distrusted(before: ThreadState, after: ThreadState) -> ThreadState:
     return replace(after, foreign=before.foreign or found)
 
 
-def fold(events: Iterable[Event | Unknown], state: ThreadState | None = None) -> ThreadState:
+def fold(events: Iterable[e.Event | e.Unknown], state: ThreadState | None = None) -> ThreadState:
     """The state after all of the events."""
     state = state if state is not None else ThreadState()
     for event in events:
@@ -193,21 +141,21 @@ def fold(events: Iterable[Event | Unknown], state: ThreadState | None = None) ->
 
 
 _ThreadEvent = (
-    ThreadStarted
-    | ThreadForked
-    | ThreadRenamed
-    | ThreadArchived
-    | ThreadUnarchived
-    | SettingsChanged
-    | ThreadImported
-    | ThreadTakenIn
+    e.ThreadStarted
+    | e.ThreadForked
+    | e.ThreadRenamed
+    | e.ThreadArchived
+    | e.ThreadUnarchived
+    | e.SettingsChanged
+    | e.ThreadImported
+    | e.ThreadTakenIn
 )
-_TurnEvent = TurnStarted | TurnCompleted | TurnInterrupted | TurnFailed | TurnSteered
+_TurnEvent = e.TurnStarted | e.TurnCompleted | e.TurnInterrupted | e.TurnFailed
 
 
 def _evolve_thread(state: ThreadState, event: _ThreadEvent) -> ThreadState:
     match event:
-        case ThreadStarted():
+        case e.ThreadStarted():
             return replace(
                 state,
                 settings=event.settings,
@@ -216,26 +164,26 @@ def _evolve_thread(state: ThreadState, event: _ThreadEvent) -> ThreadState:
                 developer_instructions=event.developer_instructions,
                 reviews=event.reviews,
             )
-        case ThreadForked():
+        case e.ThreadForked():
             return _forked(state, event)
-        case ThreadRenamed():
+        case e.ThreadRenamed():
             return replace(state, name=event.name, title=None)  # A named thread needs no title.
-        case ThreadArchived():
+        case e.ThreadArchived():
             return replace(state, archived=True, title=None)
-        case ThreadUnarchived():
+        case e.ThreadUnarchived():
             return replace(state, archived=False)
-        case SettingsChanged():
+        case e.SettingsChanged():
             assert state.settings is not None, "settings of a thread that was never started"
             return replace(state, settings=event.change.applied(state.settings))
-        case ThreadImported():
+        case e.ThreadImported():
             return replace(state, rollout=event.source)
-        case ThreadTakenIn():
+        case e.ThreadTakenIn():
             return _taken_in(state, event)
         case _:
             assert_never(event)
 
 
-def _forked(state: ThreadState, event: ThreadForked) -> ThreadState:
+def _forked(state: ThreadState, event: e.ThreadForked) -> ThreadState:
     """A fork has neither the parent's name nor its session approvals.
 
     A fork of a reviewer's thread is an ordinary thread.
@@ -255,7 +203,7 @@ def _forked(state: ThreadState, event: ThreadForked) -> ThreadState:
     )
 
 
-def _taken_in(state: ThreadState, event: ThreadTakenIn) -> ThreadState:
+def _taken_in(state: ThreadState, event: e.ThreadTakenIn) -> ThreadState:
     """The state without everything that foreign records granted."""
     return replace(
         state,
@@ -279,7 +227,7 @@ def _taken_in(state: ThreadState, event: ThreadTakenIn) -> ThreadState:
 
 def _evolve_turn(state: ThreadState, event: _TurnEvent) -> ThreadState:
     match event:
-        case TurnStarted():
+        case e.TurnStarted():
             queued = next((q for q in state.queue if q.item_id in event.inputs), None)
             turn = Turn(
                 event.turn_id,
@@ -300,11 +248,9 @@ def _evolve_turn(state: ThreadState, event: _TurnEvent) -> ThreadState:
                 base_instructions=event.instructions or state.base_instructions,
                 failed=False,
             )
-        case TurnSteered():
-            return _with_turn(state, owed=True)
-        case TurnCompleted() | TurnInterrupted():
+        case e.TurnCompleted() | e.TurnInterrupted():
             return replace(state, turn=None, fork_open=False)
-        case TurnFailed():
+        case e.TurnFailed():
             return replace(state, turn=None, failed=True)
         case _:
             assert_never(event)
@@ -314,7 +260,7 @@ def _evolve_model(state: ThreadState, event: ModelCallEvent) -> ThreadState:
     turn = state.turn
     if turn is None:
         return state
-    if not isinstance(event, ModelCallStarted):
+    if not isinstance(event, e.ModelCallStarted):
         limits = state.rate_limits if event.rate_limits is None else event.rate_limits
         return replace(state, turn=evolve_call(turn, event), rate_limits=limits)
     if turn.call is None or turn.call.call_id != event.call_id:
@@ -322,36 +268,39 @@ def _evolve_model(state: ThreadState, event: ModelCallEvent) -> ThreadState:
     return replace(state, turn=evolve_call(turn, event))
 
 
-def _evolve_items(state: ThreadState, event: ItemCompleted | ItemCut) -> ThreadState:
+def _evolve_items(state: ThreadState, event: e.ItemCompleted | e.ItemCut) -> ThreadState:
     ended = (*state.ended_items, (event.item_id, event.started_ms))
     turn = evolve_item(state.turn, event) if state.turn is not None else None
     return replace(state, ended_items=ended, turn=turn)
 
 
-def _evolve_tools(state: ThreadState, event: ToolEvent) -> ThreadState:
+def _evolve_tools(state: ThreadState, event: ToolEvent | e.ProcessEnded) -> ThreadState:
+    if isinstance(event, e.ProcessEnded):
+        left = tuple(open_ for open_ in state.processes if open_.process != event.process)
+        return replace(state, processes=left)
     turn = state.turn
     if turn is None:
         return state
-    if isinstance(event, ApprovalDecided) and event.decision == "acceptForSession":
+    if isinstance(event, e.ApprovalDecided) and event.decision == "acceptForSession":
         asked = asked_about(turn, event)
         if asked is not None and asked.action is not None:
             allowed = state.allowed_for_session | {session_key(asked.action)}
             state = replace(state, allowed_for_session=allowed)
-    if isinstance(event, ToolEnded) and event.process is not None:
+    if isinstance(event, e.ToolEnded) and event.process is not None:
         state = replace(state, processes=(*state.processes, *left_running(turn, event)))
     return replace(state, turn=evolve_tool(turn, event))
 
 
 def _evolve_compaction(
-    state: ThreadState, event: CompactionStarted | CompactionFailed | HistoryCompacted
+    state: ThreadState, event: e.CompactionStarted | e.CompactionFailed | e.HistoryCompacted
 ) -> ThreadState:
     turn = state.turn
     match event:
-        case CompactionStarted():
+        case e.CompactionStarted():
             return _with_turn(state, compaction=Compaction(event))
-        case CompactionFailed():
+        case e.CompactionFailed():
             return _with_turn(state, compaction=None)
-        case HistoryCompacted():
+        case e.HistoryCompacted():
             under_way = turn.compaction if turn is not None else None
             # After a compaction before a turn, the context of the turn's beginning follows its items.
             before_turn = under_way is not None and under_way.started.phase == "pre_turn"
@@ -366,8 +315,8 @@ def _evolve_compaction(
             assert_never(event)
 
 
-def _evolve_pins(state: ThreadState, event: PinAdded | PinRemoved) -> ThreadState:
-    if isinstance(event, PinRemoved):
+def _evolve_pins(state: ThreadState, event: e.PinAdded | e.PinRemoved) -> ThreadState:
+    if isinstance(event, e.PinRemoved):
         return replace(state, pins=tuple(pin for pin in state.pins if pin.seq != event.seq))
     tokens = tokens_of(sum(len(item) for item in event.items))
     return replace(state, pins=(*state.pins, Pin(event.seq, tokens)))
@@ -376,10 +325,10 @@ def _evolve_pins(state: ThreadState, event: PinAdded | PinRemoved) -> ThreadStat
 def _evolve_marker(state: ThreadState, event: Marker) -> ThreadState:
     """The model's history may have lost its context; a pin is removed and restored with its record."""
     pins, taken = state.pins, state.taken_pins
-    if isinstance(event, HistoryReverted):
+    if isinstance(event, e.HistoryReverted):
         taken = (*taken, tuple(pin for pin in pins if pin.seq > event.to_seq))
         pins = tuple(pin for pin in pins if pin.seq <= event.to_seq)
-    elif isinstance(event, HistoryRevertUndone) and taken:
+    elif isinstance(event, e.HistoryRevertUndone) and taken:
         pins, taken = (*pins, *taken[-1]), taken[:-1]
     state = replace(state, told=KnownContext(), failed=False, markers=state.markers + 1)
     return replace(state, pins=pins, taken_pins=taken)
@@ -392,6 +341,6 @@ def _with_turn(state: ThreadState, **changes: object) -> ThreadState:
 
 
 def _without(
-    queue: tuple[InputQueued, ...], item_ids: tuple[ItemId, ...]
-) -> tuple[InputQueued, ...]:
+    queue: tuple[e.InputQueued, ...], item_ids: tuple[ItemId, ...]
+) -> tuple[e.InputQueued, ...]:
     return tuple(queued for queued in queue if queued.item_id not in item_ids)

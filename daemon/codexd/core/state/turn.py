@@ -10,24 +10,7 @@ from typing import Final, Literal, assert_never
 import msgspec
 from msgspec.structs import replace
 
-from codexd.core.events.compaction import CompactionStarted
-from codexd.core.events.events import (
-    ItemCompleted,
-    ItemCut,
-    ModelCallEnded,
-    ModelCallFailed,
-    ModelCallStarted,
-    TurnKind,
-)
-from codexd.core.events.history import ReviewEntered, ReviewExited
-from codexd.core.events.tools import (
-    ApprovalDecided,
-    ApprovalRequested,
-    ProcessEnded,
-    ToolEnded,
-    ToolSpawned,
-    ToolStarted,
-)
+from codexd.core.events import events as e
 from codexd.core.values.ids import (
     ApprovalId,
     CallId,
@@ -89,7 +72,7 @@ class OpenProcess(msgspec.Struct, frozen=True):
 class Compaction(msgspec.Struct, frozen=True):
     """A compaction in progress."""
 
-    started: CompactionStarted
+    started: e.CompactionStarted
     summary: str = ""  # the last message of the current response
     silent: int = 0  # responses that had no text
 
@@ -113,7 +96,7 @@ class Turn(msgspec.Struct, frozen=True):
     """The running turn."""
 
     turn_id: TurnId
-    kind: TurnKind
+    kind: e.TurnKind
     settings: Settings
     calls_made: int = 0  # model calls so far; numbers the next call
     questions: int = 0  # approval requests so far; numbers the next request
@@ -130,16 +113,16 @@ class Turn(msgspec.Struct, frozen=True):
     continued: int = 0  # responses in a row that ended neither the turn nor in a tool call
 
 
-ModelCallEvent = ModelCallStarted | ModelCallEnded | ModelCallFailed
-ToolEvent = ApprovalRequested | ApprovalDecided | ToolStarted | ToolSpawned | ToolEnded
+ModelCallEvent = e.ModelCallStarted | e.ModelCallEnded | e.ModelCallFailed
+ToolEvent = e.ApprovalRequested | e.ApprovalDecided | e.ToolStarted | e.ToolSpawned | e.ToolEnded
 
 
 def evolve_call(turn: Turn, event: ModelCallEvent) -> Turn:
     """The turn after its request was sent, answered, or failed."""
     match event:
-        case ModelCallStarted():
+        case e.ModelCallStarted():
             return _called(turn, event)
-        case ModelCallEnded():
+        case e.ModelCallEnded():
             if turn.call is not None and turn.call.compacts:
                 return replace(turn, call=None, compaction=_heard_out(turn.compaction))
             asks_again = event.end_turn is False and not turn.owed and not turn.open_calls
@@ -148,7 +131,7 @@ def evolve_call(turn: Turn, event: ModelCallEvent) -> Turn:
             return replace(
                 turn, call=None, owed=owed, answered=True, compactions=0, continued=continued
             )
-        case ModelCallFailed():
+        case e.ModelCallFailed():
             if turn.compaction is not None:  # An incomplete summary is not used.
                 turn = replace(turn, compaction=replace(turn.compaction, summary=""))
             if turn.call is not None and event.will_retry:
@@ -159,7 +142,7 @@ def evolve_call(turn: Turn, event: ModelCallEvent) -> Turn:
             assert_never(event)
 
 
-def _called(turn: Turn, event: ModelCallStarted) -> Turn:
+def _called(turn: Turn, event: e.ModelCallStarted) -> Turn:
     before, compacts = turn.call, event.purpose == "compact"
     owed = turn.owed and compacts
     if before is None or before.call_id != event.call_id:
@@ -178,7 +161,7 @@ def _heard_out(compaction: Compaction | None) -> Compaction | None:
     return replace(compaction, silent=compaction.silent + 1)
 
 
-def _failed(call: ModelCall, event: ModelCallFailed) -> ModelCall:
+def _failed(call: ModelCall, event: e.ModelCallFailed) -> ModelCall:
     return replace(
         call,
         status="backing_off",
@@ -189,9 +172,9 @@ def _failed(call: ModelCall, event: ModelCallFailed) -> ModelCall:
     )
 
 
-def evolve_item(turn: Turn, event: ItemCompleted | ItemCut) -> Turn:
+def evolve_item(turn: Turn, event: e.ItemCompleted | e.ItemCut) -> Turn:
     """The turn after the model completed an item: with one more call, or a part of a summary."""
-    if isinstance(event, ItemCut):
+    if isinstance(event, e.ItemCut):
         return turn
     if turn.call is not None and turn.call.compacts and turn.compaction is not None:
         text = answer_text(event.item)
@@ -207,7 +190,7 @@ def evolve_item(turn: Turn, event: ItemCompleted | ItemCut) -> Turn:
 def evolve_tool(turn: Turn, event: ToolEvent) -> Turn:
     """The turn after an event of a tool call."""
     match event:
-        case ApprovalRequested():
+        case e.ApprovalRequested():
             return _with_call(
                 replace(turn, questions=turn.questions + 1),
                 event.call_id,
@@ -215,10 +198,10 @@ def evolve_tool(turn: Turn, event: ToolEvent) -> Turn:
                 approval_id=event.approval_id,
                 asked_hash=event.action_hash,
             )
-        case ApprovalDecided():
+        case e.ApprovalDecided():
             asked = asked_about(turn, event)
             return turn if asked is None else _with_call(turn, asked.call_id, approval_id=None)
-        case ToolStarted():
+        case e.ToolStarted():
             return _with_call(
                 turn,
                 event.call_id,
@@ -227,46 +210,39 @@ def evolve_tool(turn: Turn, event: ToolEvent) -> Turn:
                 guarded=event.guarded,
                 again=event.again,
             )
-        case ToolSpawned():
+        case e.ToolSpawned():
             return _with_call(turn, event.call_id, pid=event.pid)
-        case ToolEnded():
+        case e.ToolEnded():
             left = tuple(c for c in turn.open_calls if c.call_id != event.call_id)
             return replace(turn, open_calls=left, owed=True)
         case _:
             assert_never(event)
 
 
-def evolve_review(turn: Turn | None, event: ReviewEntered | ReviewExited) -> Turn | None:
+def evolve_review(turn: Turn | None, event: e.ReviewEntered | e.ReviewExited) -> Turn | None:
     """The turn after a review began or ended; an imported review needs no waiting."""
     if turn is None:
         return None
     match event:
-        case ReviewEntered():
+        case e.ReviewEntered():
             target, child, child_turn = event.target, event.child_id, event.child_turn_id
             if target is None or child is None or child_turn is None:
                 return turn
             return replace(turn, review=Review(target, child, child_turn, event.model, event.today))
-        case ReviewExited():
+        case e.ReviewExited():
             return replace(turn, review=None)
         case _:
             assert_never(event)
 
 
-def left_running(turn: Turn, event: ToolEnded) -> tuple[OpenProcess, ...]:
+def left_running(turn: Turn, event: e.ToolEnded) -> tuple[OpenProcess, ...]:
     """What goes on after the call's answer, if anything does."""
     process = event.process
     calls = [call for call in turn.open_calls if call.call_id == event.call_id]
     return tuple(OpenProcess(process, call) for call in calls) if process is not None else ()
 
 
-def without_process(
-    processes: tuple[OpenProcess, ...], event: ProcessEnded
-) -> tuple[OpenProcess, ...]:
-    """Those that still run after this one has ended."""
-    return tuple(process for process in processes if process.process != event.process)
-
-
-def asked_about(turn: Turn, event: ApprovalDecided) -> OpenCall | None:
+def asked_about(turn: Turn, event: e.ApprovalDecided) -> OpenCall | None:
     """The call of an approval."""
     return next((c for c in turn.open_calls if c.approval_id == event.approval_id), None)
 

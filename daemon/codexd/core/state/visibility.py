@@ -18,24 +18,8 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from codexd.core.events.compaction import CompactionFailed, PinAdded, PinRemoved
-from codexd.core.events.events import (
-    NO_JSON,
-    Event,
-    InputQueued,
-    InputWithdrawn,
-    ModelCallEnded,
-    ModelCallStarted,
-    ThreadForked,
-    TurnStarted,
-    Unknown,
-)
-from codexd.core.events.history import HistoryCompacted, ThreadTakenIn
-from codexd.core.events.revert import (
-    HistoryCompactionUndone,
-    HistoryReverted,
-    HistoryRevertUndone,
-)
+from codexd.core.events import events as e
+from codexd.core.events.events import NO_JSON
 from codexd.core.values.items import TurnError
 
 
@@ -60,17 +44,17 @@ class Reverts(msgspec.Struct, frozen=True, gc=False):
     muted: tuple[Span, ...] = ()  # in order, disjoint
     cancelled: tuple[int, ...] = ()  # the undone compactions, in the order of their records
 
-    def after(self, seq: int, event: Event | Unknown) -> Reverts:
+    def after(self, seq: int, event: e.Event | e.Unknown) -> Reverts:
         """The fold after one more record; the same object if it is no marker."""
         match event:
-            case HistoryReverted():
+            case e.HistoryReverted():
                 return replace(self, reverts=(*self.reverts, Revert(seq, event.to_seq)))
-            case HistoryRevertUndone():
+            case e.HistoryRevertUndone():
                 undone = [revert for revert in self.reverts if revert.seq == event.reverted_seq]
                 left = tuple(revert for revert in self.reverts if revert.seq != event.reverted_seq)
                 muted = (Span(span.to_seq + 1, seq) for span in undone)
                 return replace(self, reverts=left, muted=_merged((*self.muted, *muted)))
-            case HistoryCompactionUndone():
+            case e.HistoryCompactionUndone():
                 return replace(
                     self,
                     cancelled=tuple(sorted({*self.cancelled, event.compacted_seq})),
@@ -122,17 +106,17 @@ class Visibility:
         """Whether the counts and hashes in a record no longer fit."""
         return _span_at(self._muted, seq) is not None
 
-    def of(self, seq: int, event: Event | Unknown) -> Iterable[Event | Unknown]:
+    def of(self, seq: int, event: e.Event | e.Unknown) -> Iterable[e.Event | e.Unknown]:
         """The events of a record for folds of the model's history."""
         if self._plain:
             return (event,)
-        if isinstance(event, PinAdded):
+        if isinstance(event, e.PinAdded):
             return (event,) if self.counts(event.seq) else ()
         if not self.counts(seq):
             return _of_dead(event)
-        if isinstance(event, HistoryCompacted) and seq in self._cancelled:
-            return (CompactionFailed(event.item_id, _UNDONE),)
-        if isinstance(event, ModelCallStarted | ModelCallEnded) and self.is_muted(seq):
+        if isinstance(event, e.HistoryCompacted) and seq in self._cancelled:
+            return (e.CompactionFailed(event.item_id, _UNDONE),)
+        if isinstance(event, e.ModelCallStarted | e.ModelCallEnded) and self.is_muted(seq):
             return (_quiet(event),)
         return (event,)
 
@@ -143,25 +127,25 @@ _UNDONE = TurnError("it was undone")
 # Events with an effect even if their record does not count: a queued input still waits for its turn, unless it had
 # its turn; a pin stays as long as its record counts; and foreign records stay foreign.
 SAYING_ANYWAY = (
-    InputQueued,
-    InputWithdrawn,
-    ThreadForked,
-    ThreadTakenIn,
-    TurnStarted,
-    PinAdded,
-    PinRemoved,
+    e.InputQueued,
+    e.InputWithdrawn,
+    e.ThreadForked,
+    e.ThreadTakenIn,
+    e.TurnStarted,
+    e.PinAdded,
+    e.PinRemoved,
 )
 
 
-def _of_dead(event: Event | Unknown) -> Iterable[Event | Unknown]:
-    if isinstance(event, TurnStarted):
-        return [InputWithdrawn(item_id) for item_id in event.inputs]
+def _of_dead(event: e.Event | e.Unknown) -> Iterable[e.Event | e.Unknown]:
+    if isinstance(event, e.TurnStarted):
+        return [e.InputWithdrawn(item_id) for item_id in event.inputs]
     return (event,) if isinstance(event, SAYING_ANYWAY) else ()
 
 
-def _quiet(event: ModelCallStarted | ModelCallEnded) -> Event:
+def _quiet(event: e.ModelCallStarted | e.ModelCallEnded) -> e.Event:
     """The event without data that no longer fits the history."""
-    if isinstance(event, ModelCallStarted):
+    if isinstance(event, e.ModelCallStarted):
         return replace(event, request=None)
     return replace(event, usage=NO_JSON)
 

@@ -12,31 +12,8 @@ from collections.abc import Iterable
 import msgspec
 from msgspec.structs import replace
 
-from codexd.core.events.events import (
-    ContextAdded,
-    Event,
-    InputQueued,
-    InputWithdrawn,
-    ItemCompleted,
-    ModelCallEnded,
-    ModelCallFailed,
-    ModelCallStarted,
-    ThreadForked,
-    TurnCompleted,
-    TurnFailed,
-    TurnInterrupted,
-    TurnStarted,
-    TurnSteered,
-    Unknown,
-    given,
-)
-from codexd.core.events.history import HistoryCompacted, ReviewExited
-from codexd.core.events.revert import (
-    HistoryCompactionUndone,
-    HistoryReverted,
-    HistoryRevertUndone,
-)
-from codexd.core.events.tools import ToolEnded
+from codexd.core.events import events as e
+from codexd.core.events.events import given
 from codexd.core.values.ids import ItemId
 from codexd.core.values.items import ImageInput, LocalImageInput, TextInput, UserInput
 from codexd.core.values.usage import read_usage
@@ -92,29 +69,29 @@ def percent_left(effective_window: int, tokens: int) -> int:
     return min(100, max(0, (200 * left + room) // (2 * room)))
 
 
-def fold_window(window: ContextWindow, event: Event | Unknown) -> ContextWindow:
+def fold_window(window: ContextWindow, event: e.Event | e.Unknown) -> ContextWindow:
     """The window after the event; the same object if nothing has changed."""
     match event:
-        case ModelCallStarted() | ModelCallEnded() | ModelCallFailed():
+        case e.ModelCallStarted() | e.ModelCallEnded() | e.ModelCallFailed():
             return _of_call(window, event)
-        case ItemCompleted() if not window.summarising:
+        case e.ItemCompleted() if not window.summarising:
             size = json_bytes(event.item)
             return replace(
                 window, since_bytes=window.since_bytes + size, made_bytes=window.made_bytes + size
             )
-        case ToolEnded():
+        case e.ToolEnded():
             parts = given(event.result.model_parts)
             size = json_bytes(parts) if parts is not None else _utf8(event.result.model_text)
             return replace(window, since_bytes=window.since_bytes + size)
-        case ContextAdded() if not event.within:
+        case e.ContextAdded() if not event.within:
             return _put_pending(window, _utf8(event.text))
-        case TurnSteered():
+        case e.TurnSteered():
             return _put_pending(window, input_bytes(event.content))
-        case ReviewExited() if event.told is not None:
+        case e.ReviewExited() if event.told is not None:
             return _put_pending(window, _utf8(event.told) + _utf8(event.review))
-        case TurnCompleted() | TurnInterrupted() | TurnFailed():
+        case e.TurnCompleted() | e.TurnInterrupted() | e.TurnFailed():
             return replace(window, pending_bytes=0, asked_bytes=0, made_bytes=0, summarising=False)
-        case HistoryCompacted():
+        case e.HistoryCompacted():
             items = sum(json_bytes(item) for item in event.items)
             # An imported compaction replaces everything before it, and nothing is pending after it.
             pending = window.pending_bytes if event.trigger is not None else 0
@@ -127,7 +104,7 @@ def fold_window(window: ContextWindow, event: Event | Unknown) -> ContextWindow:
                 asked_bytes=0,
                 made_bytes=0,
             )
-        case HistoryReverted() | HistoryRevertUndone() | HistoryCompactionUndone():
+        case e.HistoryReverted() | e.HistoryRevertUndone() | e.HistoryCompactionUndone():
             return ContextWindow(last_total=event.tokens, limit=window.limit, queued=window.queued)
         case _:
             return _of_queue(window, event)
@@ -148,17 +125,17 @@ def json_bytes(item: msgspec.Raw) -> int:
 
 
 def _of_call(
-    window: ContextWindow, event: ModelCallStarted | ModelCallEnded | ModelCallFailed
+    window: ContextWindow, event: e.ModelCallStarted | e.ModelCallEnded | e.ModelCallFailed
 ) -> ContextWindow:
     match event:
-        case ModelCallStarted() if event.purpose == "compact":
+        case e.ModelCallStarted() if event.purpose == "compact":
             return replace(window, summarising=True)
-        case ModelCallStarted():
+        case e.ModelCallStarted():
             asked = window.since_bytes
             return replace(
                 window, pending_bytes=0, asked_bytes=asked, made_bytes=0, summarising=False
             )
-        case ModelCallEnded():
+        case e.ModelCallEnded():
             tokens = None if window.summarising else read_usage(event.usage)
             ended = replace(window, asked_bytes=0, made_bytes=0, summarising=False)
             if tokens is None:
@@ -168,24 +145,24 @@ def _of_call(
             return replace(
                 ended, last_total=tokens.total_tokens, since_bytes=max(since, 0), full=False
             )
-        case ModelCallFailed() if event.error.codex_error_info == "contextWindowExceeded":
+        case e.ModelCallFailed() if event.error.codex_error_info == "contextWindowExceeded":
             # The request was too long, whatever the estimate was.
             last = max(window.last_total, (window.limit or 0) - tokens_of(window.since_bytes))
             return replace(window, last_total=last, full=True, summarising=False)
-        case ModelCallFailed():
+        case e.ModelCallFailed():
             return replace(window, summarising=False)
 
 
-def _of_queue(window: ContextWindow, event: Event | Unknown) -> ContextWindow:
+def _of_queue(window: ContextWindow, event: e.Event | e.Unknown) -> ContextWindow:
     match event:
-        case InputQueued():
+        case e.InputQueued():
             waiting = (event.item_id, input_bytes(event.content))
             return replace(window, queued=(*window.queued, waiting))
-        case InputWithdrawn():
+        case e.InputWithdrawn():
             return replace(window, queued=_without(window.queued, (event.item_id,)))
-        case ThreadForked():
+        case e.ThreadForked():
             return replace(window, queued=())
-        case TurnStarted():
+        case e.TurnStarted():
             size = sum(size for item_id, size in window.queued if item_id in event.inputs)
             limit = event.limits.effective
             # A larger window may have room for the same request.

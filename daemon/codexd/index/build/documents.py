@@ -10,18 +10,8 @@ from typing import Final
 
 import msgspec
 
-from codexd.core.events.events import (
-    InputQueued,
-    InputWithdrawn,
-    ItemCompleted,
-    ItemCut,
-    ThreadRenamed,
-    TurnStarted,
-    TurnSteered,
-)
-from codexd.core.events.history import ReviewExited
+from codexd.core.events import events as e
 from codexd.core.events.record import Recorded
-from codexd.core.events.tools import ApprovalRequested, ToolEnded, ToolStarted
 from codexd.core.policy.action_kinds import kind_of
 from codexd.core.prompts.review_results import answer_item
 from codexd.core.values.items import (
@@ -48,17 +38,17 @@ OUTPUT_CHARS_MAX: Final = 16 * 1024
 TELLING: Final = frozenset(
     kind.type
     for kind in (
-        ThreadRenamed,
-        InputQueued,
-        InputWithdrawn,
-        TurnStarted,
-        TurnSteered,
-        ItemCompleted,
-        ItemCut,
-        ApprovalRequested,
-        ToolStarted,
-        ToolEnded,
-        ReviewExited,
+        e.ThreadRenamed,
+        e.InputQueued,
+        e.InputWithdrawn,
+        e.TurnStarted,
+        e.TurnSteered,
+        e.ItemCompleted,
+        e.ItemCut,
+        e.ApprovalRequested,
+        e.ToolStarted,
+        e.ToolEnded,
+        e.ReviewExited,
     )
 )
 
@@ -85,34 +75,34 @@ def documents_in(recorded: Recorded) -> list[Document | Withdrawn]:
     """What a record adds, and what it takes away."""
     event, turn = recorded.event, recorded.turn
     match event:
-        case InputQueued():
+        case e.InputQueued():
             return _said(recorded, event.item_id, event.turn_id, event.content)
-        case TurnStarted():
+        case e.TurnStarted():
             return [Document(recorded.seq, 0, TURN, event.turn_id, None, "")]
-        case TurnSteered():
+        case e.TurnSteered():
             return _said(recorded, event.item_id, turn, event.content)
-        case InputWithdrawn():
+        case e.InputWithdrawn():
             return [Withdrawn(event.item_id)]
-        case ItemCompleted():
+        case e.ItemCompleted():
             return _item(recorded, event)
-        case ItemCut():
+        case e.ItemCut():
             kind = {"message": ANSWER, "reasoning": REASONING}.get(event.kind)
             text = "\n".join((*event.summary, *event.content)) or event.text
             return [] if kind is None else _one(recorded, kind, event.item_id, text)
-        case ApprovalRequested() | ToolStarted():
+        case e.ApprovalRequested() | e.ToolStarted():
             # An action that needed approval has two documents; a search shows it once.
             row = kind_of(event.action)
             if row.found_as is None:
                 return []
             found_as = KINDS.index(row.found_as)
             return _one(recorded, found_as, event.call_id, row.line(event.action))
-        case ToolEnded():
+        case e.ToolEnded():
             result = event.result
             text = "" if result.status == "declined" else result.output or ""
             return _one(recorded, OUTPUT, event.call_id, text, result.blob)
-        case ReviewExited() if event.told is not None:
+        case e.ReviewExited() if event.told is not None:
             return _one(recorded, ANSWER, answer_item(event.item_id), event.review)
-        case ThreadRenamed():
+        case e.ThreadRenamed():
             return _one(recorded, NAME, None, event.name or "")
         case _:
             return []
@@ -148,7 +138,7 @@ def _said(
     ]
 
 
-def _item(recorded: Recorded, event: ItemCompleted) -> list[Document | Withdrawn]:
+def _item(recorded: Recorded, event: e.ItemCompleted) -> list[Document | Withdrawn]:
     if event.kind not in ("message", "reasoning"):
         return []
     match read_item(event.item):

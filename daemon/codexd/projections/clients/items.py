@@ -11,26 +11,8 @@ from collections.abc import Iterable
 import msgspec
 from msgspec.structs import replace
 
-from codexd.core.events.compaction import CompactionStarted
-from codexd.core.events.events import (
-    Event,
-    InputQueued,
-    InputWithdrawn,
-    ItemCompleted,
-    ItemCut,
-    ModelCallEnded,
-    ModelCallStarted,
-    ThreadForked,
-    TurnCompleted,
-    TurnFailed,
-    TurnInterrupted,
-    TurnStarted,
-    TurnSteered,
-    Unknown,
-)
-from codexd.core.events.history import HistoryCompacted, ReviewEntered, ReviewExited
+from codexd.core.events import events as e
 from codexd.core.events.record import Recorded
-from codexd.core.events.tools import ApprovalRequested, ToolEnded, ToolSpawned, ToolStarted
 from codexd.core.prompts.review_results import answer_item
 from codexd.core.values.ids import CallId, ItemId
 from codexd.core.values.images import as_shown, names_of
@@ -77,14 +59,14 @@ class ItemProjection:
     """The fold over one thread, or over one turn of it: nothing open crosses a turn's border."""
 
     def __init__(self) -> None:
-        self._queued: dict[ItemId, InputQueued] = {}
-        self._steered: list[tuple[TurnSteered, int]] = []  # the model has yet to see it; and when
+        self._queued: dict[ItemId, e.InputQueued] = {}
+        self._steered: list[tuple[e.TurnSteered, int]] = []  # the model has yet to see it; and when
         self._tools: dict[CallId, OpenTool] = {}  # those without an answer
         # The compaction under way. A failed compaction begins and is never complete: no screen may show
         # the history as shortened.
         self.compaction: ContextCompaction | None = None
 
-    def take_up(self, queue: Iterable[InputQueued]) -> None:
+    def take_up(self, queue: Iterable[e.InputQueued]) -> None:
         """These inputs wait for their turn."""
         self._queued = {queued.item_id: queued for queued in queue}
 
@@ -104,56 +86,56 @@ class ItemProjection:
         """What the event shows."""
         event, at_ms = recorded.event, recorded.at_ms
         match event:  # The events of every turn come first, since each case is a check.
-            case ItemCompleted():
+            case e.ItemCompleted():
                 return self._item(event, at_ms)
-            case ModelCallEnded():
+            case e.ModelCallEnded():
                 pass
-            case InputQueued():
+            case e.InputQueued():
                 self._queued[event.item_id] = event
-            case TurnStarted():
+            case e.TurnStarted():
                 return self._inputs(event, at_ms)
-            case InputWithdrawn():
+            case e.InputWithdrawn():
                 self._queued.pop(event.item_id, None)
-            case TurnSteered():
+            case e.TurnSteered():
                 self._steered.append((event, at_ms))
-            case CompactionStarted():
+            case e.CompactionStarted():
                 self.compaction = ContextCompaction(id=event.item_id, started_at_ms=at_ms)
                 return [ItemStarted(self.compaction)]
-            case ModelCallStarted():  # A request for a summary does not contain steered input.
+            case e.ModelCallStarted():  # A request for a summary does not contain steered input.
                 return self._taken_in() if event.purpose != "compact" else []
-            case TurnCompleted() | TurnInterrupted() | TurnFailed():
+            case e.TurnCompleted() | e.TurnInterrupted() | e.TurnFailed():
                 self.compaction = None
                 return self._taken_in()
-            case ItemCut():
+            case e.ItemCut():
                 return _cut(event, at_ms)
-            case ApprovalRequested() | ToolStarted():
+            case e.ApprovalRequested() | e.ToolStarted():
                 return self._begun(event.call_id, event.action, at_ms)
-            case ToolSpawned():
+            case e.ToolSpawned():
                 self._spawned(event)
-            case ToolEnded():
+            case e.ToolEnded():
                 return self._ended(event, at_ms)
-            case HistoryCompacted():
+            case e.HistoryCompacted():
                 return [self._compacted(event, at_ms)]
-            case ReviewEntered() | ReviewExited():
+            case e.ReviewEntered() | e.ReviewExited():
                 return _mark(event, at_ms)
-            case ThreadForked():
+            case e.ThreadForked():
                 self._queued.clear()
             case _:
                 pass
         return []
 
-    def images_shown_by(self, event: Event | Unknown) -> list[str]:
+    def images_shown_by(self, event: e.Event | e.Unknown) -> list[str]:
         """The images that the event is about to show, as they are named."""
         match event:
-            case TurnStarted():
+            case e.TurnStarted():
                 queued = [self._queued[i].content for i in event.inputs if i in self._queued]
                 return [name for content in queued for name in names_of(content)]
-            case ModelCallStarted() | TurnCompleted() | TurnInterrupted() | TurnFailed():
+            case e.ModelCallStarted() | e.TurnCompleted() | e.TurnInterrupted() | e.TurnFailed():
                 return [name for said, _ in self._steered for name in names_of(said.content)]
             case _:
                 return []
 
-    def _compacted(self, event: HistoryCompacted, at_ms: int) -> Shown:
+    def _compacted(self, event: e.HistoryCompacted, at_ms: int) -> Shown:
         begun, self.compaction = self.compaction, None
         if begun is not None and begun.id == event.item_id:
             return ItemDone(replace(begun, completed_at_ms=at_ms), begun=True)
@@ -161,7 +143,7 @@ class ItemProjection:
             ContextCompaction(id=event.item_id, started_at_ms=at_ms, completed_at_ms=at_ms)
         )
 
-    def _inputs(self, event: TurnStarted, at_ms: int) -> list[Shown]:
+    def _inputs(self, event: e.TurnStarted, at_ms: int) -> list[Shown]:
         shown: list[Shown] = []
         for item_id in event.inputs:
             queued = self._queued.pop(item_id, None)
@@ -177,7 +159,7 @@ class ItemProjection:
         self._steered.clear()
         return shown
 
-    def _item(self, event: ItemCompleted, at_ms: int) -> list[Shown]:
+    def _item(self, event: e.ItemCompleted, at_ms: int) -> list[Shown]:
         item = read_item(event.item)
         if event.kind == "message":
             message = item if isinstance(item, MessageItem) else NO_MESSAGE
@@ -198,22 +180,22 @@ class ItemProjection:
         tool = self._tools[call_id] = begun(tool, action, at_ms)
         return [] if tool.item is None else [ItemStarted(tool.item)]
 
-    def _spawned(self, event: ToolSpawned) -> None:
+    def _spawned(self, event: e.ToolSpawned) -> None:
         tool = self._tools.get(event.call_id)
         if tool is not None and isinstance(tool.item, CommandExecution):
             item = replace(tool.item, process_id=str(event.pid))
             self._tools[event.call_id] = replace(tool, item=item)
 
-    def _ended(self, event: ToolEnded, at_ms: int) -> list[Shown]:
+    def _ended(self, event: e.ToolEnded, at_ms: int) -> list[Shown]:
         tool = self._tools.pop(event.call_id, None) or OpenTool(event.call_id)
         item = ended(tool, event.result, at_ms)
         return [ItemDone(item, begun=tool.item is not None)]
 
 
-def _mark(event: ReviewEntered | ReviewExited, at_ms: int) -> list[Shown]:
+def _mark(event: e.ReviewEntered | e.ReviewExited, at_ms: int) -> list[Shown]:
     """The item that marks a review's begin or end; at the end also the agent message with the result."""
     item_id, review = event.item_id, event.review
-    if isinstance(event, ReviewEntered):
+    if isinstance(event, e.ReviewEntered):
         return [
             ItemDone(
                 EnteredReviewMode(
@@ -241,7 +223,7 @@ def _said(
     return [ItemStarted(item), ItemDone(replace(item, completed_at_ms=at_ms), begun=True)]
 
 
-def _cut(event: ItemCut, at_ms: int) -> list[Shown]:
+def _cut(event: e.ItemCut, at_ms: int) -> list[Shown]:
     if event.kind == "message":
         return _message(event, at_ms, event.text, "partial_answer")
     if event.kind == "reasoning":
@@ -250,7 +232,7 @@ def _cut(event: ItemCut, at_ms: int) -> list[Shown]:
 
 
 def _message(
-    event: ItemCompleted | ItemCut, at_ms: int, text: str, phase: str | None
+    event: e.ItemCompleted | e.ItemCut, at_ms: int, text: str, phase: str | None
 ) -> list[Shown]:
     item = AgentMessage(
         id=event.item_id,
@@ -263,7 +245,10 @@ def _message(
 
 
 def _reasoning(
-    event: ItemCompleted | ItemCut, at_ms: int, summary: tuple[str, ...], content: tuple[str, ...]
+    event: e.ItemCompleted | e.ItemCut,
+    at_ms: int,
+    summary: tuple[str, ...],
+    content: tuple[str, ...],
 ) -> list[Shown]:
     item = Reasoning(
         id=event.item_id,

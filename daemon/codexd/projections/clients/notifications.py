@@ -10,32 +10,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from codexd.core.events.events import (
-    Event,
-    InputQueued,
-    InputWithdrawn,
-    ModelCallEnded,
-    ModelCallFailed,
-    SettingsChanged,
-    ThreadArchived,
-    ThreadRenamed,
-    ThreadStarted,
-    ThreadUnarchived,
-    TurnCompleted,
-    TurnFailed,
-    TurnInterrupted,
-    TurnStarted,
-    Unknown,
-)
-from codexd.core.events.history import HistoryCompacted, ReviewEntered, ReviewExited
+from codexd.core.events import events as e
 from codexd.core.events.record import Recorded
-from codexd.core.events.revert import (
-    HistoryCompactionUndone,
-    HistoryReverted,
-    HistoryRevertUndone,
-)
-from codexd.core.events.tools import ApprovalDecided, ApprovalRequested
-from codexd.core.events.warnings import ThreadWarned
 from codexd.core.policy.action_kinds import request_for
 from codexd.core.state.state import ThreadState
 from codexd.core.values.enforced import enforced_policy, enforced_sandbox
@@ -97,7 +73,7 @@ class ClientProjection:
         self._turn_started_ms = 0
         self._settings: Settings | None = None
         self._last_message: AgentMessage | None = None
-        self.review: ReviewEntered | None = None  # that runs
+        self.review: e.ReviewEntered | None = None  # that runs
         self._withdrawn = 0  # inputs, since a turn began
 
     def apply(self, recorded: Recorded) -> list[Saying]:
@@ -105,17 +81,17 @@ class ClientProjection:
         event, at_ms = recorded.event, recorded.at_ms
         said: list[Saying] = []
         match event:
-            case TurnStarted():
+            case e.TurnStarted():
                 said += self._turn_started(event, at_ms)
-            case ApprovalRequested():
+            case e.ApprovalRequested():
                 said.append(self._status(_active(waiting=True)))
             case _:
                 pass
         for shown in self._screen.apply(recorded):
             said += self._shown(shown)
-        if isinstance(event, ReviewEntered):
+        if isinstance(event, e.ReviewEntered):
             self.review = event
-        elif isinstance(event, ReviewExited):
+        elif isinstance(event, e.ReviewExited):
             self.review = self._last_message = (
                 None  # The last message was the reviewer's, not this thread's.
             )
@@ -124,50 +100,50 @@ class ClientProjection:
             if self._usage.last is not used.last:
                 said.append(self.token_usage())
         match event:
-            case ModelCallEnded() | ModelCallFailed():
+            case e.ModelCallEnded() | e.ModelCallFailed():
                 said += self._call_ended(event)
-            case ApprovalRequested():
+            case e.ApprovalRequested():
                 said += self._approval_requested(event, at_ms)
-            case ApprovalDecided():
+            case e.ApprovalDecided():
                 said += self._approval_decided(event)
-            case TurnCompleted() | TurnInterrupted() | TurnFailed():
+            case e.TurnCompleted() | e.TurnInterrupted() | e.TurnFailed():
                 said += self._turn_ended(event, at_ms)
             case _:
                 said += self._of_thread(event)
         return said
 
-    def _of_thread(self, event: Event | Unknown) -> list[Saying]:
+    def _of_thread(self, event: e.Event | e.Unknown) -> list[Saying]:
         thread_id = self._thread_id
         match event:
-            case ThreadStarted():
+            case e.ThreadStarted():
                 self._settings = event.settings
-            case SettingsChanged():
+            case e.SettingsChanged():
                 return self._settings_changed(event)
-            case ThreadRenamed():
+            case e.ThreadRenamed():
                 renamed = n.ThreadNameUpdatedNotification(
                     thread_id=thread_id, thread_name=event.name
                 )
                 return [Outgoing("thread/name/updated", renamed, to_all=True)]
-            case HistoryCompacted():
+            case e.HistoryCompacted():
                 return self._compacted(event)
-            case HistoryReverted():
+            case e.HistoryReverted():
                 return self._reverted(event.turns, event.before_turn)
-            case HistoryRevertUndone():
+            case e.HistoryRevertUndone():
                 return self._reverted(event.turns, None)
-            case HistoryCompactionUndone():
+            case e.HistoryCompactionUndone():
                 return [Outgoing("warning", n.WarningNotification(COMPACTION_UNDONE, thread_id))]
-            case ThreadArchived():
+            case e.ThreadArchived():
                 return self._archived()
-            case ThreadUnarchived():
+            case e.ThreadUnarchived():
                 back = n.ThreadUnarchivedNotification(thread_id=thread_id)
                 return [Outgoing("thread/unarchived", back, to_all=True)]
-            case ThreadWarned():
+            case e.ThreadWarned():
                 return [Outgoing("warning", n.WarningNotification(event.message, thread_id))]
-            case InputWithdrawn():
+            case e.InputWithdrawn():
                 self._withdrawn += 1
                 changed = n.ThreadQueueChangedNotification(thread_id=thread_id)
                 return [Outgoing("thread/queue/changed", changed)]
-            case InputQueued() if self.turn_id:
+            case e.InputQueued() if self.turn_id:
                 changed = n.ThreadQueueChangedNotification(thread_id=thread_id)
                 return [Outgoing("thread/queue/changed", changed)]
             case _:
@@ -184,7 +160,7 @@ class ClientProjection:
             said.append(Outgoing("warning", n.WarningNotification(words, self._thread_id)))
         return [*said, self._status(NotLoaded()), Outgoing("thread/archived", gone, to_all=True)]
 
-    def _compacted(self, event: HistoryCompacted) -> list[Saying]:
+    def _compacted(self, event: e.HistoryCompacted) -> list[Saying]:
         params = n.ContextCompactedNotification(thread_id=self._thread_id, turn_id=self.turn_id)
         often = f"{event.window} times" if event.window > 1 else "once"
         warning = (
@@ -211,7 +187,7 @@ class ClientProjection:
             items.append(compaction)
         return [item_started(item, self._thread_id, self.turn_id) for item in items]
 
-    def images_shown_by(self, event: Event | Unknown) -> list[str]:
+    def images_shown_by(self, event: e.Event | e.Unknown) -> list[str]:
         """The images that the event is about to show, as they are named."""
         return self._screen.images_shown_by(event)
 
@@ -242,7 +218,7 @@ class ClientProjection:
         at_ms = shown.item.completed_at_ms or 0
         return self.texts.completed(shown.item, at_ms, begun=shown.begun)
 
-    def _turn_started(self, event: TurnStarted, at_ms: int) -> list[Saying]:
+    def _turn_started(self, event: e.TurnStarted, at_ms: int) -> list[Saying]:
         self.turn_id, self._turn_started_ms = event.turn_id, at_ms
         self._withdrawn = 0
         self.texts = Texts(self._thread_id, event.turn_id)
@@ -257,13 +233,13 @@ class ClientProjection:
         return [self._status(Active()), Outgoing("turn/started", params)]
 
     def _turn_ended(
-        self, event: TurnCompleted | TurnInterrupted | TurnFailed, at_ms: int
+        self, event: e.TurnCompleted | e.TurnInterrupted | e.TurnFailed, at_ms: int
     ) -> list[Saying]:
-        status: TurnStatus = "completed" if isinstance(event, TurnCompleted) else "interrupted"
+        status: TurnStatus = "completed" if isinstance(event, e.TurnCompleted) else "interrupted"
         said: list[Saying] = [ApprovalResolved(approval_id) for approval_id in self.asks]
         self.asks.clear()
         error = None
-        if isinstance(event, TurnFailed):
+        if isinstance(event, e.TurnFailed):
             status, error = "failed", event.error
             said += [self._status(InError()), self._error(error, will_retry=False)]
         else:
@@ -285,12 +261,12 @@ class ClientProjection:
         self.turn_id = TurnId("")
         return said
 
-    def _call_ended(self, event: ModelCallEnded | ModelCallFailed) -> list[Saying]:
+    def _call_ended(self, event: e.ModelCallEnded | e.ModelCallFailed) -> list[Saying]:
         said: list[Saying] = []
         for limits in read_limits(event.rate_limits or {}):
             params = n.AccountRateLimitsUpdatedNotification(limits)
             said.append(Outgoing("account/rateLimits/updated", params))
-        if isinstance(event, ModelCallFailed) and event.will_retry:
+        if isinstance(event, e.ModelCallFailed) and event.will_retry:
             said.append(self._error(event.error, will_retry=True))
         return said
 
@@ -308,7 +284,7 @@ class ClientProjection:
         )
         return Outgoing("thread/tokenUsage/updated", params)
 
-    def _approval_requested(self, event: ApprovalRequested, at_ms: int) -> list[Saying]:
+    def _approval_requested(self, event: e.ApprovalRequested, at_ms: int) -> list[Saying]:
         if request_for(event.action) is None:  # Another version has asked; recovery ends the call.
             return []
         asks = self.asks[event.approval_id] = ApprovalAsked(
@@ -322,12 +298,12 @@ class ClientProjection:
         )
         return [asks]
 
-    def _approval_decided(self, event: ApprovalDecided) -> list[Saying]:
+    def _approval_decided(self, event: e.ApprovalDecided) -> list[Saying]:
         if self.asks.pop(event.approval_id, None) is None:
             return []
         return [ApprovalResolved(event.approval_id), self._status(_active(waiting=bool(self.asks)))]
 
-    def _settings_changed(self, event: SettingsChanged) -> list[Saying]:
+    def _settings_changed(self, event: e.SettingsChanged) -> list[Saying]:
         if self._settings is None:
             return []
         self._settings = event.change.applied(self._settings)

@@ -10,14 +10,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from codexd.core.events.events import (
-    ItemCompleted,
-    ItemCut,
-    TurnCompleted,
-    TurnFailed,
-    TurnInterrupted,
-    TurnStarted,
-)
+from codexd.core.events import events as e
 from codexd.core.events.record import Recorded
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ApprovalId, CallId, ItemId, ThreadId
@@ -72,11 +65,11 @@ class ReviewProjection:
         self.seq = recorded.seq
         event = recorded.event
         match event:
-            case ItemCompleted() | ItemCut() if event.kind == "message":
+            case e.ItemCompleted() | e.ItemCut() if event.kind == "message":
                 return []
-            case TurnStarted():
+            case e.TurnStarted():
                 return []
-            case TurnCompleted() | TurnInterrupted() | TurnFailed():
+            case e.TurnCompleted() | e.TurnInterrupted() | e.TurnFailed():
                 return [message for message in said if isinstance(message, ApprovalResolved)]
             case _:
                 return self._passed_on(said)
@@ -101,7 +94,7 @@ class ReviewProjection:
 
     def _as_theirs(self, recorded: Recorded) -> Recorded:
         event = recorded.event
-        if not isinstance(event, TurnStarted):
+        if not isinstance(event, e.TurnStarted):
             return recorded
         return replace(recorded, event=replace(event, turn_id=self.reviews.turn_id))
 

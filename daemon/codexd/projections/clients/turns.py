@@ -13,14 +13,8 @@ import msgspec
 from msgspec.structs import replace
 
 from codexd.core.commands import OpenItem
-from codexd.core.events.events import (
-    TurnCompleted,
-    TurnFailed,
-    TurnInterrupted,
-    TurnStarted,
-)
+from codexd.core.events import events as e
 from codexd.core.events.record import Recorded
-from codexd.core.events.revert import HistoryReverted, HistoryRevertUndone
 from codexd.core.values.ids import TurnId
 from codexd.core.values.items import (
     AgentMessage,
@@ -94,7 +88,7 @@ def _shown(opened: OpenItem) -> ThreadItem | None:
     return None
 
 
-_WAYS_BACK: Final = (HistoryReverted, HistoryRevertUndone)
+_WAYS_BACK: Final = (e.HistoryReverted, e.HistoryRevertUndone)
 
 
 class TurnProjection:
@@ -110,7 +104,7 @@ class TurnProjection:
         """Take the next event in."""
         event = recorded.event
         self.seq = recorded.seq
-        if isinstance(event, TurnStarted):
+        if isinstance(event, e.TurnStarted):
             self.turns.append(TurnView(event.turn_id, recorded.seq, recorded.at_ms, [], []))
         shown = self._screen.apply(recorded)
         if isinstance(event, _WAYS_BACK):
@@ -123,19 +117,19 @@ class TurnProjection:
                 turn.items.append(change.item)
                 turn.item_seqs.append(recorded.seq)
         match event:
-            case TurnCompleted():
+            case e.TurnCompleted():
                 turn.status, turn.ended_ms = "completed", recorded.at_ms
-            case TurnInterrupted():
+            case e.TurnInterrupted():
                 turn.status, turn.ended_ms = "interrupted", recorded.at_ms
-            case TurnFailed():
+            case e.TurnFailed():
                 turn.status, turn.ended_ms = "failed", recorded.at_ms
                 turn.error = event.error
             case _:
                 pass
 
-    def _go_back(self, event: HistoryReverted | HistoryRevertUndone) -> None:
+    def _go_back(self, event: e.HistoryReverted | e.HistoryRevertUndone) -> None:
         """Turns are reverted, or put back in their places."""
-        if isinstance(event, HistoryReverted):
+        if isinstance(event, e.HistoryReverted):
             self._taken.append([turn for turn in self.turns if turn.seq > event.to_seq])
             self.turns = [turn for turn in self.turns if turn.seq <= event.to_seq]
         elif self._taken:

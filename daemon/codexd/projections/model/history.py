@@ -20,27 +20,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from codexd.core.events.compaction import PinAdded, PinRemoved
-from codexd.core.events.events import (
-    ContextAdded,
-    Event,
-    InputQueued,
-    InputWithdrawn,
-    ItemCompleted,
-    ModelCallFailed,
-    ModelCallStarted,
-    RequestPrint,
-    ThreadForked,
-    ToolCallRef,
-    TurnCompleted,
-    TurnFailed,
-    TurnInterrupted,
-    TurnStarted,
-    TurnSteered,
-    Unknown,
-)
-from codexd.core.events.history import HistoryCompacted, ReviewExited, ThreadTakenIn
-from codexd.core.events.tools import ToolEnded
+from codexd.core.events import events as e
 from codexd.core.values.provider_items import text_message
 from codexd.projections.model.item_sequence import ItemSequence
 from codexd.projections.model.items import (
@@ -85,7 +65,7 @@ class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
     tools: str | None = None
     pending: tuple[bytes, ...] = ()  # what the model sees with its next call
     queued: dict[str, bytes] = {}  # inputs that wait for their turn
-    calls: dict[str, ToolCallRef] = {}  # open tool calls
+    calls: dict[str, e.ToolCallRef] = {}  # open tool calls
     reasoning_owners: ReasoningOwners = ReasoningOwners()  # which model made which reasoning items
     asked: tuple[str, str] = ("", "")  # model and provider of the request that is being answered
     compaction_keep: CompactionKeep = CompactionKeep()  # what a compaction will keep
@@ -93,50 +73,50 @@ class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
     refused: tuple[RefusedImage, ...] = ()
     strangers: int = 0  # so many items at the beginning came from elsewhere
 
-    def after(self, event: Event | Unknown, seq: int = 0) -> ModelHistory:
+    def after(self, event: e.Event | e.Unknown, seq: int = 0) -> ModelHistory:
         """The history after an event, which is record `seq`; the same object where nothing has changed."""
         match event:
-            case ContextAdded() if not event.within:
+            case e.ContextAdded() if not event.within:
                 return self._with_pending(text_message(event.role, event.text))
-            case ItemCompleted() if not self.summarising:
+            case e.ItemCompleted() if not self.summarising:
                 return self._with_item(event)
-            case ToolEnded():
+            case e.ToolEnded():
                 return self._answered(event)
-            case HistoryCompacted():
+            case e.HistoryCompacted():
                 return self._compacted(event, seq)
-            case ReviewExited() if event.told is not None:
+            case e.ReviewExited() if event.told is not None:
                 told = text_message("user", event.told), answer_message(event.review)
                 return self._with_pending(*told)
-            case PinAdded():
+            case e.PinAdded():
                 return replace(self, compaction_keep=self.compaction_keep.pin(event))
-            case PinRemoved():
+            case e.PinRemoved():
                 return replace(self, compaction_keep=self.compaction_keep.unpin(event.seq))
-            case ModelCallStarted() if event.purpose == "compact":
+            case e.ModelCallStarted() if event.purpose == "compact":
                 return replace(self, summarising=True)
-            case ModelCallStarted():
+            case e.ModelCallStarted():
                 asked = (event.model, event.provider)
                 history = replace(self._taken_in(), summarising=False, asked=asked)
                 return history._following_print(event.request)
-            case ModelCallFailed() if event.images:
+            case e.ModelCallFailed() if event.images:
                 images = [RefusedImage(image, *event.asked) for image in event.images]
                 return replace(self, refused=(*self.refused, *images))
-            case TurnCompleted() | TurnInterrupted() | TurnFailed():
+            case e.TurnCompleted() | e.TurnInterrupted() | e.TurnFailed():
                 history = self._taken_in()
                 return replace(history, summarising=False) if self.summarising else history
             case _:
                 return self._after_words(event, seq)
 
-    def _after_words(self, event: Event | Unknown, seq: int) -> ModelHistory:
+    def _after_words(self, event: e.Event | e.Unknown, seq: int) -> ModelHistory:
         """With what people say, and when."""
         keep = self.compaction_keep
         match event:
-            case InputQueued():
+            case e.InputQueued():
                 queued = {**self.queued, event.item_id: user_message(event.content)}
                 return replace(self, queued=queued, compaction_keep=keep.queue(event, seq))
-            case InputWithdrawn():
+            case e.InputWithdrawn():
                 keep = keep.unqueue((event.item_id,), said=False)
                 return replace(self, queued=self._unqueued(event.item_id), compaction_keep=keep)
-            case TurnStarted():
+            case e.TurnStarted():
                 said = [self.queued[i] for i in dict.fromkeys(event.inputs) if i in self.queued]
                 began = replace(
                     self,
@@ -144,19 +124,19 @@ class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
                     compaction_keep=keep.unqueue(event.inputs, said=True),
                 )
                 return began._with_pending(*said)
-            case TurnSteered():
+            case e.TurnSteered():
                 steered = replace(self, compaction_keep=keep.steer(event.content, seq))
                 return steered._with_pending(user_message(event.content))
-            case ThreadTakenIn():
+            case e.ThreadTakenIn():
                 history = self._taken_in()
                 note = text_message("developer", TAKEN_IN_NOTE)
                 return replace(history, strangers=history.count)._with_pending(note)
-            case ThreadForked():
+            case e.ThreadForked():
                 return replace(self, queued={}, compaction_keep=replace(keep, queued=()))
             case _:
                 return self
 
-    def after_all(self, events: Iterable[Event | Unknown], seq: int = 0) -> ModelHistory:
+    def after_all(self, events: Iterable[e.Event | e.Unknown], seq: int = 0) -> ModelHistory:
         """With several events taken in, or with what record `seq` says."""
         history = self
         for event in events:
@@ -208,12 +188,12 @@ class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
             [refusal.image for refusal in self.refused if refusal[1:] == (model, provider)]
         )
 
-    def print_request(self, instructions: bytes, tools: tuple[bytes, ...]) -> RequestPrint:
+    def print_request(self, instructions: bytes, tools: tuple[bytes, ...]) -> e.RequestPrint:
         """The print of the request that is about to start; call it before its event is applied."""
         pending = [*self.sequence.items(self.printed), *self.pending]
         added = tuple(_hash(item) for item in pending)
         instructions_hash, tools_hash = _hash(instructions), _hash(b",".join(tools))
-        return RequestPrint(
+        return e.RequestPrint(
             kept=self.printed,
             added=added,
             digest=_chained(self.digest, added)[:HASH_DIGITS],
@@ -227,7 +207,7 @@ class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
     def _unqueued(self, *item_ids: str) -> dict[str, bytes]:
         return {item_id: said for item_id, said in self.queued.items() if item_id not in item_ids}
 
-    def _with_item(self, event: ItemCompleted) -> ModelHistory:
+    def _with_item(self, event: e.ItemCompleted) -> ModelHistory:
         owners, calls = self.reasoning_owners, self.calls
         if event.kind == "reasoning":
             owners = owners.thought(self.count, *self.asked)
@@ -236,7 +216,7 @@ class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
         sequence = self.sequence.plus((without_id(event.item),))
         return replace(self, sequence=sequence, reasoning_owners=owners, calls=calls)
 
-    def _answered(self, event: ToolEnded) -> ModelHistory:
+    def _answered(self, event: e.ToolEnded) -> ModelHistory:
         """A call has its answer; what the model did not call, such as a person's command, has none."""
         call = self.calls.get(event.call_id)
         if call is None:
@@ -245,7 +225,7 @@ class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
         answer = call_output(call, event.result)
         return replace(self, sequence=self.sequence.plus((answer,)), calls=calls)
 
-    def _compacted(self, event: HistoryCompacted, seq: int) -> ModelHistory:
+    def _compacted(self, event: e.HistoryCompacted, seq: int) -> ModelHistory:
         """The items of a compaction replace the history: no request has had these items yet."""
         items = [without_id(item) for item in event.items]
         compacted = replace(
@@ -274,7 +254,7 @@ class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
             compaction_keep=self.compaction_keep.take_in(),
         )
 
-    def _following_print(self, request: RequestPrint | None) -> ModelHistory:
+    def _following_print(self, request: e.RequestPrint | None) -> ModelHistory:
         if request is None:
             return self
         return replace(

@@ -9,26 +9,18 @@ from collections.abc import Iterable
 
 import msgspec
 
-from codexd.core.events.events import (
-    ContextAdded,
-    Event,
-    InputQueued,
-    ItemCompleted,
-    TurnSteered,
-    Unknown,
-)
+from codexd.core.events import events as e
 from codexd.core.events.record import Recorded
-from codexd.core.events.tools import ToolEnded
 from codexd.core.values.ids import CallId
 from codexd.core.values.provider_items import text_message
 from codexd.projections.model.items import call_output, user_message, without_id
 
 
-def call_of(event: Event | Unknown) -> CallId | None:
+def call_of(event: e.Event | e.Unknown) -> CallId | None:
     """The tool call that a record is the beginning or the end of."""
-    if isinstance(event, ItemCompleted) and event.call is not None:
+    if isinstance(event, e.ItemCompleted) and event.call is not None:
         return event.call.call_id
-    return event.call_id if isinstance(event, ToolEnded) else None
+    return event.call_id if isinstance(event, e.ToolEnded) else None
 
 
 def pinned_items(recorded: Recorded, records: Iterable[Recorded] = ()) -> tuple[msgspec.Raw, ...]:
@@ -39,11 +31,11 @@ def pinned_items(recorded: Recorded, records: Iterable[Recorded] = ()) -> tuple[
     """
     event = recorded.event
     match event:
-        case InputQueued() | TurnSteered():
+        case e.InputQueued() | e.TurnSteered():
             return (msgspec.Raw(user_message(event.content)),)
-        case ContextAdded():
+        case e.ContextAdded():
             return (msgspec.Raw(text_message(event.role, event.text)),)
-        case ItemCompleted() if event.kind == "message":
+        case e.ItemCompleted() if event.kind == "message":
             return (msgspec.Raw(without_id(event.item)),)
         case _:
             call_id = call_of(event)
@@ -59,9 +51,9 @@ def _call_and_answer(
         event = record.event
         if call_of(event) != call_id:
             continue
-        if isinstance(event, ItemCompleted):
+        if isinstance(event, e.ItemCompleted):
             call, call_seq = event, record.seq
-        elif isinstance(event, ToolEnded) and call is not None and seq in (call_seq, record.seq):
+        elif isinstance(event, e.ToolEnded) and call is not None and seq in (call_seq, record.seq):
             assert call.call is not None
             answer = call_output(call.call, event.result)
             return (msgspec.Raw(without_id(call.item)), msgspec.Raw(answer))

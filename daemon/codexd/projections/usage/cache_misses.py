@@ -12,23 +12,9 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from codexd.core.events.events import (
-    Event,
-    ModelCallEnded,
-    ModelCallStarted,
-    RequestPrint,
-    ThreadForked,
-    TurnStarted,
-    Unknown,
-)
-from codexd.core.events.history import HistoryCompacted, ThreadImported, ThreadTakenIn
+from codexd.core.events import events as e
 from codexd.core.events.record import Recorded
-from codexd.core.events.revert import (
-    MARKER_TYPES,
-    HistoryCompactionUndone,
-    HistoryReverted,
-    HistoryRevertUndone,
-)
+from codexd.core.events.revert import MARKER_TYPES
 from codexd.core.values.usage import says_cached
 from codexd.projections.usage.requests import REQUEST_TYPES, Request, Requests
 
@@ -101,19 +87,19 @@ class CacheMisses:
         event = recorded.event
         self._requests, answered = self._requests.after(recorded)
         match event:
-            case TurnStarted():
+            case e.TurnStarted():
                 self._turn = _Change(recorded.seq, str(event.turn_id))
                 self._effort = event.settings.effort
-            case ModelCallStarted():
+            case e.ModelCallStarted():
                 self._running = self._read(event)
-            case ModelCallEnded() if answered is not None:
+            case e.ModelCallEnded() if answered is not None:
                 self._judge(answered, says_cached(event.usage))
             case _:
                 what = _what_of(event)
                 if what is not None:
                     self._history = _Change(recorded.seq, what)
 
-    def _read(self, event: ModelCallStarted) -> _Sent:
+    def _read(self, event: e.ModelCallStarted) -> _Sent:
         print_ = event.request
         is_summary = event.purpose == "compact"
         if print_ is not None and not is_summary:
@@ -190,26 +176,26 @@ def _by_update(now: _Sent, before: _Sent) -> str:
     return f": the daemon was updated from {before.daemon} to {now.daemon}"
 
 
-def _items(print_: RequestPrint | None) -> int | None:
+def _items(print_: e.RequestPrint | None) -> int | None:
     return None if print_ is None else print_.kept + len(print_.added)
 
 
-def _what_of(event: Event | Unknown) -> str | None:
+def _what_of(event: e.Event | e.Unknown) -> str | None:
     """How an event has changed the history before its end; None: not at all."""
     match event:
-        case HistoryCompacted():
+        case e.HistoryCompacted():
             return "the history was compacted"
-        case HistoryReverted():
+        case e.HistoryReverted():
             return "turns were taken back"
-        case HistoryRevertUndone():
+        case e.HistoryRevertUndone():
             return "turns that had been taken back were brought back"
-        case HistoryCompactionUndone():
+        case e.HistoryCompactionUndone():
             return "a compaction was undone"
-        case ThreadImported():
+        case e.ThreadImported():
             return "it goes on from what another program had sent"
-        case ThreadTakenIn():
+        case e.ThreadTakenIn():
             return "its past came from elsewhere, and is told without authority"
-        case ThreadForked():
+        case e.ThreadForked():
             return "the thread is a fork, and the cache knows its parent by another key"
         case _:
             return None
@@ -234,5 +220,8 @@ def _time_between(before: Request, now: Request) -> str:
 MISS_TYPES = (
     REQUEST_TYPES
     | MARKER_TYPES
-    | {kind.type for kind in (ThreadForked, ThreadImported, ThreadTakenIn, HistoryCompacted)}
+    | {
+        kind.type
+        for kind in (e.ThreadForked, e.ThreadImported, e.ThreadTakenIn, e.HistoryCompacted)
+    }
 )

@@ -10,18 +10,8 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from codexd.core.events.events import (
-    Event,
-    ModelCallEnded,
-    ModelCallFailed,
-    ModelCallStarted,
-    ThreadStarted,
-    TurnStarted,
-    Unknown,
-)
-from codexd.core.events.history import ReviewEntered, ReviewExited
+from codexd.core.events import events as e
 from codexd.core.events.record import Recorded
-from codexd.core.events.title import TitleEnded, TitleRequested
 from codexd.core.values.ids import TurnId
 from codexd.core.values.usage import Tokens, read_usage
 
@@ -64,44 +54,44 @@ class Requests(msgspec.Struct, frozen=True, gc=False):
         """After a record; and the request that the record ends, if any."""
         event = recorded.event
         match event:
-            case ThreadStarted():
+            case e.ThreadStarted():
                 return Requests(_Asked(event.settings.provider, event.settings.model)), None
-            case TurnStarted():
+            case e.TurnStarted():
                 # An import has answers without the starts of their requests.
                 reviews = event.kind == "review"
                 kind: Kind = "review" if reviews else "turn"
                 asked = _Asked(event.settings.provider, event.settings.model, kind)
                 return replace(self, asked=asked, reviews=reviews), None
-            case ModelCallStarted():
+            case e.ModelCallStarted():
                 kind = "review" if self.reviews and event.purpose == "turn" else event.purpose
                 asked = _Asked(event.provider, event.model, kind, recorded.seq, recorded.at_ms)
                 return replace(self, asked=asked), None
-            case ModelCallEnded():
+            case e.ModelCallEnded():
                 return self._asking_nobody(), _answered(_over(recorded, self.asked), event.usage)
-            case ReviewEntered() if event.model is not None:
+            case e.ReviewEntered() if event.model is not None:
                 asked = replace(
                     self.asked, model=event.model, seq=recorded.seq, at_ms=recorded.at_ms
                 )
                 return replace(self, asked=asked), None
-            case ReviewExited() if event.used is not None:
+            case e.ReviewExited() if event.used is not None:
                 over = replace(_over(recorded, self.asked), tokens=event.used, said=True)
                 return self._asking_nobody(), replace(over, several=True)
-            case ModelCallFailed():
+            case e.ModelCallFailed():
                 return self._asking_nobody(), replace(_over(recorded, self.asked), failed=True)
             case _:
                 return self._after_title(recorded, event)
 
     def _after_title(
-        self, recorded: Recorded, event: Event | Unknown
+        self, recorded: Recorded, event: e.Event | e.Unknown
     ) -> tuple[Requests, Request | None]:
         match event:
-            case TitleRequested():
+            case e.TitleRequested():
                 provider, model, at_ms = event.provider, event.model, recorded.at_ms
                 asked = _Asked(provider, model, "title", recorded.seq, at_ms)
                 return replace(self, title=asked), None
-            case TitleEnded() if event.error is not None:
+            case e.TitleEnded() if event.error is not None:
                 return self, replace(_over(recorded, self.title), failed=True)
-            case TitleEnded():
+            case e.TitleEnded():
                 return self, _answered(_over(recorded, self.title), event.usage)
             case _:
                 return self, None
@@ -133,14 +123,14 @@ def _answered(over: Request, usage: msgspec.Raw) -> Request:
 REQUEST_TYPES = frozenset(
     kind.type
     for kind in (
-        ThreadStarted,
-        TurnStarted,
-        ModelCallStarted,
-        ModelCallEnded,
-        ModelCallFailed,
-        ReviewEntered,
-        ReviewExited,
-        TitleRequested,
-        TitleEnded,
+        e.ThreadStarted,
+        e.TurnStarted,
+        e.ModelCallStarted,
+        e.ModelCallEnded,
+        e.ModelCallFailed,
+        e.ReviewEntered,
+        e.ReviewExited,
+        e.TitleRequested,
+        e.TitleEnded,
     )
 )

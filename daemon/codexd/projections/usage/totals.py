@@ -9,13 +9,7 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import replace
 
-from codexd.core.events.events import Event, ModelCallEnded, TurnStarted, Unknown
-from codexd.core.events.history import HistoryCompacted
-from codexd.core.events.revert import (
-    HistoryCompactionUndone,
-    HistoryReverted,
-    HistoryRevertUndone,
-)
+from codexd.core.events import events as e
 from codexd.core.state.window import ContextWindow, fold_window
 from codexd.core.values.ids import TurnId
 from codexd.core.values.usage import Tokens, read_usage
@@ -31,19 +25,19 @@ class Usage(msgspec.Struct, frozen=True, array_like=True, gc=False):
     window: ContextWindow = ContextWindow()
     turn_id: TurnId = TurnId("")  # of the newest turn
 
-    def after(self, event: Event | Unknown) -> Usage:
+    def after(self, event: e.Event | e.Unknown) -> Usage:
         """After an event. Where `last` is another object, clients should be notified."""
         window = fold_window(self.window, event)
         match event:
-            case TurnStarted():
+            case e.TurnStarted():
                 return replace(self, window=window, turn_id=event.turn_id)
-            case ModelCallEnded():
+            case e.ModelCallEnded():
                 tokens = read_usage(event.usage)
                 if tokens is not None:
                     return replace(self, window=window, total=self.total.plus(tokens), last=tokens)
-            case HistoryCompacted():
+            case e.HistoryCompacted():
                 return self._estimated(window)
-            case HistoryReverted() | HistoryRevertUndone() | HistoryCompactionUndone():
+            case e.HistoryReverted() | e.HistoryRevertUndone() | e.HistoryCompactionUndone():
                 return self._estimated(window)
             case _ if window.full and not self.window.full:
                 return self._estimated(window)

@@ -10,15 +10,8 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from codexd.core.events.events import (
-    Event,
-    ModelCallStarted,
-    RequestPrint,
-    TurnCompleted,
-    TurnFailed,
-    TurnInterrupted,
-    encode_event,
-)
+from codexd.core.events import events as e
+from codexd.core.events.events import encode_event
 from codexd.core.events.record import Recorded, decode_record, encode_members
 from codexd.core.events.revert import MARKERS
 from codexd.projections.model.history import ModelHistory
@@ -38,17 +31,17 @@ class Ahead:
 
     def run(
         self,
-        events: Sequence[Event],
+        events: Sequence[e.Event],
         at_us: int,
         *,
         by: str | None,
         key: str | None,
-        print_request: Callable[[ModelHistory, str], RequestPrint],
+        print_request: Callable[[ModelHistory, str], e.RequestPrint],
     ) -> None:
         """Fold the events, and frame them."""
         for event in events:
             state, history = self.folds.state, self.folds.history
-            if isinstance(event, ModelCallStarted) and event.purpose != "compact":
+            if isinstance(event, e.ModelCallStarted) and event.purpose != "compact":
                 withheld = history.reasoning_owners.withheld(event.model, event.provider)
                 request = replace(print_request(history, event.model), withheld=withheld)
                 event = replace(event, request=request)
@@ -80,17 +73,17 @@ def has_changed_nothing(error: StoreError) -> bool:
     return isinstance(error, Refused) or (isinstance(error, StoreFailed) and error.retry)
 
 
-def by_turn(events: Sequence[Event]) -> list[list[Event]]:
+def by_turn(events: Sequence[e.Event]) -> list[list[e.Event]]:
     """The events, split after the end of a turn and after markers: a thread may be forked there, and
     not within an append.
 
     A daemon that dies between the parts finds the next input still queued, and goes on.
     """
-    parts: list[list[Event]] = []
+    parts: list[list[e.Event]] = []
     begin = True
     for event in events:
         if begin:
             parts.append([])
         parts[-1].append(event)
-        begin = isinstance(event, (TurnCompleted, TurnInterrupted, TurnFailed, *MARKERS))
+        begin = isinstance(event, (e.TurnCompleted, e.TurnInterrupted, e.TurnFailed, *MARKERS))
     return parts

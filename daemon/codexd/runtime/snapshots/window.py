@@ -10,23 +10,8 @@ from __future__ import annotations
 import functools
 from typing import Final
 
-from codexd.core.events.events import (
-    Event,
-    InputQueued,
-    ModelCallEnded,
-    ModelCallStarted,
-    TurnCompleted,
-    TurnFailed,
-    TurnInterrupted,
-    TurnStarted,
-    Unknown,
-)
+from codexd.core.events import events as e
 from codexd.core.events.record import decode_record
-from codexd.core.events.revert import (
-    HistoryCompactionUndone,
-    HistoryReverted,
-    HistoryRevertUndone,
-)
 from codexd.core.state.window import ContextWindow, fold_window
 from codexd.core.values.ids import ItemId, ThreadId
 from codexd.core.values.usage import read_usage
@@ -62,7 +47,7 @@ async def _read_back(log: EventLog, thread_id: ThreadId, version: int) -> Contex
     async for record in records_back(log, thread_id, before=version + 1, limit=_BACK_RECORDS):
         if version - record.seq >= _BACK_RECORDS_MAX:
             return None
-        if not tail.is_settled or record.type == InputQueued.type:
+        if not tail.is_settled or record.type == e.InputQueued.type:
             tail.take(decode_record(record.line).event)
         if tail.suffices:
             break
@@ -73,7 +58,7 @@ class _Tail:
     """The end of a log, newest first, as far back as anything of it matters."""
 
     def __init__(self) -> None:
-        self.events: list[Event | Unknown] = []
+        self.events: list[e.Event | e.Unknown] = []
         self.is_settled = False  # after a turn's beginning since which all is known
         self._is_known = False  # after a figure that does not depend on what was before
         self._is_counted = False  # before a figure of the provider's, after its request
@@ -89,32 +74,32 @@ class _Tail:
         """What it comes to."""
         return functools.reduce(fold_window, reversed(self.events), ContextWindow())
 
-    def take(self, event: Event | Unknown) -> None:
+    def take(self, event: e.Event | e.Unknown) -> None:
         """Take in the event before it."""
         match event:
-            case InputQueued():
+            case e.InputQueued():
                 if self.is_settled and event.item_id not in self._missing:
                     return
                 self._missing.discard(event.item_id)
-            case TurnStarted() if self._is_known:
+            case e.TurnStarted() if self._is_known:
                 # Its own inputs were in the request that was counted; its window is what is needed of it.
                 self.is_settled = True
-            case TurnStarted():
+            case e.TurnStarted():
                 self._missing.update(event.inputs)
             case _:
                 self._is_known = self._is_known or self._settles(event)
         self.events.append(event)
 
-    def _settles(self, event: Event | Unknown) -> bool:
+    def _settles(self, event: e.Event | e.Unknown) -> bool:
         match event:
-            case HistoryReverted() | HistoryRevertUndone() | HistoryCompactionUndone():
+            case e.HistoryReverted() | e.HistoryRevertUndone() | e.HistoryCompactionUndone():
                 return True
-            case ModelCallEnded() if read_usage(event.usage) is not None:
+            case e.ModelCallEnded() if read_usage(event.usage) is not None:
                 self._is_counted = True
-            case ModelCallStarted():
+            case e.ModelCallStarted():
                 counted, self._is_counted = self._is_counted, False
                 return counted and event.purpose != "compact"
-            case TurnCompleted() | TurnInterrupted() | TurnFailed():
+            case e.TurnCompleted() | e.TurnInterrupted() | e.TurnFailed():
                 self._is_counted = False
             case _:
                 pass
