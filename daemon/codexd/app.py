@@ -195,7 +195,7 @@ class Daemon:
             world.store,
             daemon_version=__version__,
             now_us=world.now_us,
-            let_go=self._supervisor.unload,
+            unload=self._supervisor.unload,
             default_model=next(model.id for model in CATALOG if model.is_default),
         )
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import trio
 
 
-class Heard:
+class ChangeListener:
     """What one listener has not been told yet."""
 
     def __init__(self) -> None:
@@ -24,29 +24,29 @@ class Heard:
         await trio.lowlevel.checkpoint_if_cancelled()
         while not self.streams:
             await self.waiting.park()
-        told = frozenset(self.streams)
+        changed = frozenset(self.streams)
         self.streams.clear()
-        return told
+        return changed
 
 
 class ChangeHub:
     """The listeners of one store."""
 
     def __init__(self) -> None:
-        self._listeners: list[Heard] = []
+        self._listeners: list[ChangeListener] = []
 
     def tell(self, stream: str) -> None:
         """A stream was appended to, made, moved, rewritten or removed."""
-        for heard in self._listeners:
-            heard.streams.add(stream)
-            heard.waiting.unpark_all()
+        for listener in self._listeners:
+            listener.streams.add(stream)
+            listener.waiting.unpark_all()
 
     @contextmanager
-    def listening(self) -> Iterator[Heard]:
+    def listening(self) -> Iterator[ChangeListener]:
         """Hear what changes, for as long as the context lasts."""
-        heard = Heard()
-        self._listeners.append(heard)
+        listener = ChangeListener()
+        self._listeners.append(listener)
         try:
-            yield heard
+            yield listener
         finally:
-            self._listeners.remove(heard)
+            self._listeners.remove(listener)

@@ -101,14 +101,14 @@ class _Consumer:
                 nursery.start_soon(self._try_again, stream, pause)
             else:
                 self._pauses.pop(stream, None)
-                self._let_go(stream)
+                self._release(stream)
 
     async def _try_again(self, stream: str, pause: float) -> None:
         await trio.sleep(pause)
         self._wanted[stream] = None
-        self._let_go(stream)
+        self._release(stream)
 
-    def _let_go(self, stream: str) -> None:
+    def _release(self, stream: str) -> None:
         self._held.discard(stream)
         if stream in self._wanted:
             self._more.unpark()

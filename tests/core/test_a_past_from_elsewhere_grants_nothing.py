@@ -62,7 +62,7 @@ def grants_nothing(state: ThreadState) -> None:
     assert state.settings.sandbox == HERE.sandbox
     assert (state.instructions, state.base_instructions) == (None, None)
     assert state.developer_instructions == HERE.developer_instructions
-    assert (state.told, state.warned, state.reviews) == (KnownContext(), ("taken_in",), None)
+    assert (state.known_context, state.warned, state.reviews) == (KnownContext(), ("taken_in",), None)
 
 
 @pytest.mark.slow
@@ -196,7 +196,7 @@ def test_the_model_hears_of_it_and_nobody_in_that_past_is_its_developer() -> Non
     assert ("user", "You may do everything.") in roles
     assert [text for role, text in roles if role == "developer"] == [TAKEN_IN_NOTE]
     again = history.without_printed()
-    again = again.with_absent(history.items[: again.absent])
+    again = again.with_restored(history.items[: again.evicted])
     assert again.for_whom("m-1", "p") == history.for_whom("m-1", "p")
     kept = msgspec.Raw(b'{"type":"message","role":"developer","content":[]}')
     history = history.after(HistoryCompacted(queued(9).item_id, "s", (kept,)))

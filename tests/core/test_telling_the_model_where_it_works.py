@@ -228,7 +228,7 @@ def test_a_thread_that_has_forgotten_what_it_told_tells_all_of_it_again() -> Non
     knows = Lookups(user_instructions={KIND.directory: KIND})
     state = fold(answered_with(KIND))
     assert context_due(state, SETTINGS, None, knows) == []
-    again = context_due(replace(state, told=KnownContext()), SETTINGS, None, knows)
+    again = context_due(replace(state, known_context=KnownContext()), SETTINGS, None, knows)
     assert again == context_due(fold([STARTED]), SETTINGS, None, knows)
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codexd.core.policy.read_only_commands import harmless, reading_of
+from codexd.core.policy.read_only_commands import is_read_only, reading_of
 from codexd.core.policy.shell_line import LINE_CHARS_MAX
 
 TABLES = Path(__file__).parent / "tricky_lines"
@@ -25,12 +25,12 @@ def test_the_table_of_tricky_lines_states_its_count() -> None:
 
 @pytest.mark.parametrize("line", READS)
 def test_reading_is_harmless(line: str) -> None:
-    assert harmless(line)
+    assert is_read_only(line)
 
 
 @pytest.mark.parametrize("line", ASKED)
 def test_what_may_do_more_than_read_is_not(line: str) -> None:
-    assert not harmless(line)
+    assert not is_read_only(line)
 
 
 @pytest.mark.parametrize(
@@ -38,20 +38,20 @@ def test_what_may_do_more_than_read_is_not(line: str) -> None:
     ["", " ", "\t", "ls\nrm x", "ls\n", "ls\rrm x", "ls\x00", "ls\x7f", "ls 'a\nb'", "ls\v-l"],
 )
 def test_no_line_and_more_than_one_line_are_not(line: str) -> None:
-    assert not harmless(line)
+    assert not is_read_only(line)
 
 
 def test_a_space_of_another_script_joins_nothing_and_separates_nothing() -> None:
-    assert not any(harmless(f"ls{space}x") for space in "\u00a0\u2003\u3000\u0085\u200b")
+    assert not any(is_read_only(f"ls{space}x") for space in "\u00a0\u2003\u3000\u0085\u200b")
 
 
 def test_letters_of_any_script_may_stand_in_quotes() -> None:
-    assert harmless("cat 'häuser/日本.txt' \"größe\"")
+    assert is_read_only("cat 'häuser/日本.txt' \"größe\"")
 
 
 def test_a_line_that_nobody_would_read_to_its_end_is_not() -> None:
-    assert harmless("echo " + "x" * (LINE_CHARS_MAX - 5))
-    assert not harmless("echo " + "x" * (LINE_CHARS_MAX - 4))
+    assert is_read_only("echo " + "x" * (LINE_CHARS_MAX - 5))
+    assert not is_read_only("echo " + "x" * (LINE_CHARS_MAX - 4))
 
 
 def test_it_says_which_programs_run_and_where() -> None:
@@ -81,7 +81,7 @@ def test_judging_a_long_line_takes_no_longer_for_each_of_its_letters(line: str, 
     def longest(count: int) -> float:
         given = line.format(piece * (count // len(piece)))
         began = time.process_time()
-        harmless(given)
+        is_read_only(given)
         return time.process_time() - began
 
     # A quadratic search would need a second for the longest line: of the processor,
@@ -92,7 +92,7 @@ def test_judging_a_long_line_takes_no_longer_for_each_of_its_letters(line: str, 
 @settings(max_examples=50)
 @given(st.text(alphabet="ls |&;<>$`\"'\\(){}#=\n*-\0é", max_size=30))
 def test_any_line_is_judged_and_more_behind_its_quotes_is_never_harmless(line: str) -> None:
-    assert harmless(line) in (True, False)
+    assert is_read_only(line) in (True, False)
     if "'" not in line and '"' not in line:
         for more in (
             "; rm x",
@@ -106,4 +106,4 @@ def test_any_line_is_judged_and_more_behind_its_quotes_is_never_harmless(line: s
             " &",
             "\nrm x",
         ):
-            assert not harmless(line + more)
+            assert not is_read_only(line + more)

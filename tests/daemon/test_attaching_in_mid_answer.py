@@ -33,7 +33,7 @@ async def test_a_terminal_that_attaches_in_mid_answer_gets_all_of_it(
                 assert resumed["thread"]["status"] == {"type": "active", "activeFlags": []}
                 assert resumed["thread"]["turns"][-1]["status"] == "inProgress"
                 await second.until(lambda: said_so_far(second) == "".join(WORDS[:17]))
-                model.let_go()
+                model.resume()
                 for client in (first, second):
                     assert (await client.turn_ended(turn))["status"] == "completed"
                     assert answers(client) == [TEXT]
@@ -56,7 +56,7 @@ async def test_a_terminal_whose_connection_was_cut_goes_on_where_it_was(
                 await first.until_told("turn/started")
             after = cursor(first)
             await first.cut()
-        model.let_go()
+        model.resume()
         async with connected(daemon.home.socket, framing, codexd=CURSOR) as again:
             again.told += first.told
             await again.call("thread/resume", threadId=thread, excludeTurns=True, after=after)
@@ -80,7 +80,7 @@ async def test_who_comes_back_long_after_the_end_gets_the_rest_at_once(daemon: D
             await first.until(lambda: said_so_far(first) == "".join(WORDS[:20]))
             after = cursor(first)
             await first.cut()
-            model.let_go()
+            model.resume()
             await other.until_told("turn/completed")
             await other.run_turn(thread, "and")
             last = await other.start_turn(thread, "and then")
@@ -108,11 +108,11 @@ async def test_who_was_away_is_shown_the_inputs_that_had_been_queued_before(
             await first.until(lambda: said_so_far(first) == "one")
             await first.start_turn(thread, "second")
             last = await first.start_turn(thread, "third")
-            model.let_go()
+            model.resume()
             await first.until(lambda: said_so_far(first) == "onetwo")
             after = cursor(first)
             await first.cut()
-            model.let_go()
+            model.resume()
             await other.turn_ended(last)
             async with connected(socket, codexd=CURSOR) as again:
                 again.told += first.told
@@ -147,7 +147,7 @@ async def test_thoughts_are_told_late_as_well(daemon: Daemon) -> None:
             turn = await first.start_turn(thread, "hello")
             await first.until(lambda: said_so_far(first) == WORDS[0])
             await second.call("thread/resume", threadId=thread)
-            model.let_go()
+            model.resume()
             await first.turn_ended(turn)
             await second.turn_ended(turn)
             assert answers(first) == answers(second) == [TEXT]
@@ -214,7 +214,7 @@ async def test_two_hundred_followers_hear_the_same(daemon: Daemon) -> None:
 
             for number in range(200):
                 await nursery.start(begin, FRAMINGS[number % 2])
-            model.let_go()
+            model.resume()
             await first.turn_ended(turn)
         assert ended == [[TEXT]] * 200
 

@@ -108,7 +108,7 @@ async def test_a_fork_at_a_turn_that_had_waited_in_the_queue(daemon: Daemon, whe
             await model.holding.wait()
             second = await client.start_turn(parent, "1?")
             third = await client.start_turn(parent, "2?", effort="high")
-            model.let_go()
+            model.resume()
             await client.turn_ended(third)
             at = {"lastTurnId": first, "beforeTurnId": second}[where]
             forked = await client.call("thread/fork", threadId=parent, **{where: at})
@@ -164,7 +164,7 @@ async def test_a_fork_in_mid_turn_closes_the_turn_and_the_parent_goes_on(daemon:
             forked = await client.call("thread/fork", threadId=parent)
             (shown,) = forked["thread"]["turns"]
             assert (shown["id"], shown["status"]) == (turn, "interrupted")
-            model.let_go()
+            model.resume()
             await client.turn_ended(turn)
             assert texts_of(await read(client, parent)) == ["> hello", "half whole"]
             child = forked["thread"]["id"]

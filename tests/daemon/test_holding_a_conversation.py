@@ -36,7 +36,7 @@ async def test_a_turn_that_waits_has_an_id_of_its_own_and_runs_in_its_order(
             assert len(set(turns)) == 3
             await model.holding.wait()
             assert await texts(client, thread) == ["> 0?", "0!"]  # the second one streams
-            model.let_go()
+            model.resume()
             await client.turn_ended(turns[2])
             assert [note.params["turn"]["id"] for note in client.of("turn/completed")] == turns
             assert await texts(client, thread) == ["> 0?", "0!", "> 1?", "1!", "> 2?", "2!"]
@@ -72,7 +72,7 @@ async def test_what_steers_a_turn_is_seen_by_the_model_with_its_next_call(daemon
                 clientUserMessageId="mine",
             )
             assert steered == {"turnId": turn}
-            model.let_go()
+            model.resume()
             assert (await client.turn_ended(turn))["status"] == "completed"
             assert len(client.of("turn/completed")) == 1
             assert await texts(client, thread) == ["> hello", "one", "> and this", "two"]

@@ -45,7 +45,7 @@ async def test_images_that_are_not_in_memory_are_shown_live_all_the_same(home: H
         async with connected(home.socket) as client:
             await client.call("thread/resume", threadId=thread)
             await model.holding.wait()
-            model.let_go()
+            model.resume()
             await client.until(lambda: len(client.of("turn/completed")) == 2)
             assert user_items(client)[-1] == picture()
             assert b'"image_url":"%b"' % url_of(PNG).encode() in model.bodies[2]
@@ -60,7 +60,7 @@ async def test_an_image_that_steers_a_turn_is_kept_too(daemon: Daemon) -> None:
             turn = await client.start_turn(thread, "hello")
             await model.holding.wait()
             await client.call("turn/steer", threadId=thread, expectedTurnId=turn, input=[picture()])
-            model.let_go()
+            model.resume()
             await client.turn_ended(turn)
             assert user_items(client)[-1] == picture()
             assert url_of(PNG).encode() in model.bodies[1]

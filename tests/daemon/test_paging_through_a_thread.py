@@ -168,7 +168,7 @@ async def test_a_cursor_within_a_turn_gives_the_turn_whole(daemon: Daemon) -> No
             cursor = resumed["turnsBackwardsCursor"]
             during = await client.call("thread/turns/list", threadId=thread, cursor=cursor)
             assert [turn["status"] for turn in during["data"]] == ["inProgress", "completed"]
-            model.let_go()
+            model.resume()
             await client.turn_ended(turn)
             after = await client.call("thread/turns/list", threadId=thread, cursor=cursor)
             whole = await client.call("thread/turns/list", threadId=thread)
@@ -187,7 +187,7 @@ async def test_turns_that_had_waited_in_the_queue_show_their_prompts(daemon: Dae
             await model.holding.wait()
             for n in range(1, 5):
                 last = await client.start_turn(thread, f"prompt {n}")
-            model.let_go()
+            model.resume()
             await client.turn_ended(last)
             expected = [f"prompt {n}" for n in range(5)]
             for direction in ("asc", "desc"):

@@ -41,7 +41,7 @@ async def test_the_running_text_is_there_and_is_no_more_than_was_shown(home: Hom
             ]
             assert (item["id"], item["startedAtMs"]) == (begun["id"], begun["startedAtMs"])
             assert item["completedAtMs"] is None
-            model.let_go()
+            model.resume()
             await client.turn_ended(turn)
             assert texts_of(await read(reader, thread)) == ["> hello", "".join(WORDS)]
 

@@ -294,7 +294,7 @@ async def test_a_prompt_waits_for_the_end_of_a_review_and_nothing_is_added_to_on
             )
             assert refusal.data["code"] == "turn_not_steerable"
             waiting = await client.start_turn(thread, "then")
-            model.let_go()
+            model.resume()
             await client.turn_ended(turn)
             assert (await client.turn_ended(waiting))["status"] == "completed"
 
@@ -384,7 +384,7 @@ async def test_who_comes_in_the_middle_is_told_what_the_reviewer_has_done(daemon
             await client.until_told("item/reasoning/summaryTextDelta")
             await late.call("thread/resume", threadId=thread, excludeTurns=True)
             await late.until_told("item/reasoning/summaryTextDelta")
-            model.let_go()
+            model.resume()
             await client.turn_ended(turn)
             await late.turn_ended(turn)
             assert items_of(late, turn) == items_of(client, turn)[2:]

@@ -238,7 +238,7 @@ async def test_it_is_refused_while_a_turn_runs_and_for_turns_that_are_not_there(
                 )
                 assert refused.data["code"] == "turn_in_progress"
                 assert "interrupt it first" in refused.message
-            model.let_go()
+            model.resume()
             await client.turn_ended(running)
             refused = await client.refused("thread/revert", threadId=thread, beforeTurnId=thread)
             assert refused.data["code"] == "turn_not_found"

@@ -16,7 +16,7 @@ import trio
 from builders import FIRST_TURN
 from codexd.models.scripted.scripts import Call, Reply, Say
 from codexd.models.scripted.server import scripted_model
-from codexd.runtime.take_up import TAKEN_UP_AT_ONCE
+from codexd.runtime.resume import RESUMED_AT_ONCE
 from daemon_client import Client, Json, connected
 from daemon_house import PATIENCE_SECONDS, Daemon, Home
 from daemon_screen import said_so_far, texts_of
@@ -154,7 +154,7 @@ async def test_a_thread_that_stopped_its_daemon_twice_is_left_alone_at_the_third
 ) -> None:
     deadly, *others = [
         LogFile(home.path, stream(number)).add(*FIRST_TURN)
-        for number in range(1, TAKEN_UP_AT_ONCE + 3)
+        for number in range(1, RESUMED_AT_ONCE + 3)
     ]
     for log in (deadly, *others):
         mark = home.path / "state" / "unfinished" / log.name

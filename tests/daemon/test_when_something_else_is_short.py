@@ -48,7 +48,7 @@ async def test_a_file_that_may_not_grow_is_not_called_a_full_disk(home: Home) ->
             await client.until(lambda: said_so_far(client) == HALF)
             (log,) = home.logs()
             with limited(daemon, resource.RLIMIT_FSIZE, log.stat().st_size + 10):
-                model.let_go()
+                model.resume()
                 told = (await client.until_told("error", threadId=thread, willRetry=True)).params
                 assert "disk is full" not in told["error"]["message"]
                 assert "may not be larger" in told["error"]["additionalDetails"]

@@ -90,7 +90,7 @@ async def test_a_turn_whose_disk_fails_is_taken_up_by_the_next_resume(home: Home
             await client.until(lambda: said_so_far(client) == HALF)
             (log,) = home.logs()
             with failing(daemon, "fdatasync", path=str(log)):
-                model.let_go()
+                model.resume()
                 await client.until_told("error", threadId=thread, willRetry=False)
                 found = await client.call("thread/read", threadId=thread, includeTurns=True)
                 assert texts_of(found["thread"])[:1] == ["> hello"]

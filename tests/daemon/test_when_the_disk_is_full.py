@@ -50,7 +50,7 @@ async def test_a_turn_in_flight_waits_for_space_and_goes_on(home: Home, disk: Sm
             turn = await client.start_turn(thread, "hello")
             await client.until(lambda: said_so_far(client) == HALF)
             disk.window()
-            model.let_go()
+            model.resume()
             told = await until_stalled(client, thread)
             assert told["turnId"] == turn
             assert "disk is full" in told["error"]["message"]

@@ -134,12 +134,12 @@ class Held:
     """A function that does not come back before it is let go."""
 
     def __init__(self) -> None:
-        self.begun, self.let_go = threading.Event(), threading.Event()
+        self.begun, self.release = threading.Event(), threading.Event()
 
     def __call__(self, content: bytes) -> bytes:
         if len(content) > len(LONG.data) // 2:
             self.begun.set()
-            assert self.let_go.wait(20)
+            assert self.release.wait(20)
         return redact(content)
 
 
@@ -169,7 +169,7 @@ async def test_others_are_served_while_a_long_event_is_looked_through(
         nursery.start_soon(long_ones)
         await trio.to_thread.run_sync(held.begun.wait)
         await append(store, "other", 0, PLAIN)
-        held.let_go.set()
+        held.release.set()
     assert files_with(tmp_path, SECRET) == []
 
 
@@ -186,7 +186,7 @@ async def test_who_is_cancelled_meanwhile_waits_for_nothing_and_nothing_was_appe
             await trio.to_thread.run_sync(held.begun.wait)
             nursery.cancel_scope.cancel()
         assert (await store.head("s")).version == 1
-        held.let_go.set()
+        held.release.set()
 
 
 @pytest.mark.parametrize("lines", [True, False], ids=["lines", "one line"])

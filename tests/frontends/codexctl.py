@@ -130,10 +130,10 @@ class Beside:
         wait = model.wait_asked if isinstance(model, HeldModel) else model.wait_requests
         self._wait(lambda: wait(times))
 
-    def let_go(self) -> None:
+    def resume(self) -> None:
         """Go on with the reply that stands still."""
         assert isinstance(self._model, HeldModel)
-        trio.from_thread.run_sync(self._model.let_go, trio_token=self._token)
+        trio.from_thread.run_sync(self._model.resume, trio_token=self._token)
 
     def _wait(self, wait: Callable[[], Awaitable[object]]) -> None:
         async def bounded() -> None:

@@ -141,7 +141,7 @@ def test_attached_in_mid_answer_one_ends_with_exactly_the_whole_text_once(daemon
             ):
                 first.wait_for(HALF)
                 another.wait_for(HALF)
-                model.let_go()
+                model.resume()
                 assert sending.wait_exit() == 0
                 for attached in (first, another):
                     attached.wait_for(IDLE)
@@ -157,7 +157,7 @@ def test_a_prompt_typed_while_a_turn_runs_steers_it(daemon: Daemon) -> None:
             attached.wait_for(HALF)
             attached.type("be brief\n")
             wait_logged(daemon.home, thread, "turn.steered")
-            model.let_go()
+            model.resume()
             for client in (sending, attached):
                 client.wait_for("› be brief\r\n")
                 client.wait_for("Shorter.\r\n")
@@ -207,7 +207,7 @@ def test_who_leaves_by_ctrl_d_leaves_the_turn_running(daemon: Daemon) -> None:
         assert codexctl(daemon.home, "status", "--json").json["threads"]["running"] == 1
         with terminal(daemon.home, "attach", thread) as attached:
             attached.wait_for(HALF)
-            model.let_go()
+            model.resume()
             attached.wait_for(f"{''.join(WORDS[9:])}\r\n")
             attached.wait_for(IDLE)
         assert f"› second\n{WHOLE}\n" in codexctl(daemon.home, "show", thread).out
@@ -227,7 +227,7 @@ def test_after_a_crash_attach_comes_back_by_itself_without_gap_or_double(home: H
             home.start()
             attached.wait_for("— connected again —\r\n")
             attached.wait_for("".join(WORDS[:3]))
-            model.let_go()
+            model.resume()
             attached.wait_for(IDLE)
             attached.type("/quit\n")
             assert attached.wait_exit() == 0
@@ -253,7 +253,7 @@ def test_a_cut_connection_is_resumed_at_the_byte_where_it_was_cut(daemon: Daemon
             attached.wait_for(HALF)
             relay.cut()
             attached.wait_for("— connected again —\r\n")
-            model.let_go()
+            model.resume()
             attached.wait_for(IDLE)
             relay.cut()
             attached.wait_for("— connected again —\r\n")

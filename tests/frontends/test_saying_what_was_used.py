@@ -137,7 +137,7 @@ def test_each_miss_says_what_changed_and_where(tmp_path: Path, capfd: Captured) 
         f"{moment()}  record 814  gpt-6.1-sol: 1,024 of 5,000 tokens were cached",
         "    none: it was long ago",
     ]
-    in_all = "2 of 4 requests missed the cache; 7,952 tokens were read anew by them."
+    in_all = "2 of 4 requests missed the cache; they read 7,952 tokens again."
     assert end == f"{in_all} Of all input, 75% came from the cache"
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from codexd_frontends.client.messages import Turn
 from codexd_frontends.ctl import main
-from codexd_frontends.screen.instructions import FirstTold
+from codexd_frontends.screen.instructions import ModelInstructions
 from codexd_frontends.screen.reasoning import Thoughts
 from codexd_frontends.screen.render import TerminalScreen
 from codexd_frontends.screen.style import PLAIN
@@ -88,11 +88,11 @@ def test_programs_get_it_as_a_document(tmp_path: Path, capfd: Captured) -> None:
 
 
 def test_of_a_thread_that_has_not_begun_that_is_said() -> None:
-    assert list(FirstTold().lines(PLAIN)) == ["— nothing was told yet —"]
+    assert list(ModelInstructions().lines(PLAIN)) == ["— nothing was told yet —"]
 
 
 def test_a_threads_own_instructions_are_those_of_its_first_record() -> None:
-    told = FirstTold()
+    told = ModelInstructions()
     own = record(1, "thread.started", originator="t", instructions="You are a cook.")
     told.take(msgspec.Raw(msgspec.json.encode(own)))
     assert list(told.lines(PLAIN))[-1] == "You are a cook."

@@ -48,7 +48,7 @@ def test_the_answer_comes_as_it_is_made(daemon: Daemon) -> None:
         with terminal(daemon.home, "send", "hello") as screen:
             screen.wait_for("Hello ")
             assert "there." not in screen.screen
-            model.let_go()
+            model.resume()
             screen.wait_for("there.")
             assert screen.wait_exit() == 0
 
@@ -289,7 +289,7 @@ def test_a_prompt_for_a_thread_that_is_busy_waits_for_its_turn(daemon: Daemon) -
             with begin(daemon.home, "send", "-t", thread, "two") as second:
                 assert second.stderr is not None
                 assert second.stderr.readline() == f"thread {thread}\n"  # its turn is accepted
-                model.let_go()
+                model.resume()
                 out, err = second.communicate(timeout=PATIENCE_SECONDS)
                 assert out == "Second.\n"
                 # What the turn used, and nothing of the turn before it.

@@ -32,18 +32,18 @@ class House:
 
     def __init__(self) -> None:
         self.store: EventStore = MemoryStore()
-        self.let_go: list[str] = []
+        self.unload: list[str] = []
         self.progress: list[Progress] = []
         self.importer = Importer(
             self.store,
             daemon_version="0.0",
             now_us=lambda: NOW_US,
-            let_go=self._let_go,
+            unload=self._unload,
             default_model=MODEL,
         )
 
-    async def _let_go(self, thread: ThreadId) -> None:
-        self.let_go.append(thread)
+    async def _unload(self, thread: ThreadId) -> None:
+        self.unload.append(thread)
 
     async def bring_in(self, *paths: Path, dry_run: bool = False) -> list[Report]:
         planned = await self.importer.plan([str(path) for path in paths])
@@ -201,7 +201,7 @@ async def test_a_rollout_that_has_grown_goes_on(tmp_path: Path) -> None:
                 assert report.outcome in ("grown", "refused")
                 continue
             assert report.outcome == "grown"
-            assert here.let_go == [thread_id(6)]
+            assert here.unload == [thread_id(6)]
             records = await here.records(thread_id(6))
             texts = [line for _, turn in shown_of(records) for line in turn]
             assert texts.count("> List the files.") == 1

@@ -11,10 +11,10 @@ import pytest
 import trio
 
 from codexd.core.values.model_output import (
-    CallMade,
     ModelEvent,
     ModelItemDone,
     ModelResponseDone,
+    ModelToolCall,
     ResponseStarted,
     TextDelta,
 )
@@ -40,7 +40,7 @@ async def test_an_answer_is_read_to_its_end() -> None:
     assert text_of(events) == "Hi there"
     done = [event for event in events if isinstance(event, ModelItemDone)]
     assert [item.kind for item in done] == ["reasoning", "message", "call"]
-    assert isinstance(done[2].call, CallMade)
+    assert isinstance(done[2].call, ModelToolCall)
     assert done[2].call.arguments == '{"command":"ls"}'
     assert isinstance(end, ModelResponseDone)
     assert end.usage is not None

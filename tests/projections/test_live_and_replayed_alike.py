@@ -114,15 +114,15 @@ def test_a_fold_that_is_taken_up_in_mid_turn_goes_on_as_the_live_one(run: list[i
     if play.state.turn is None:
         return
     start = max(i for i, r in enumerate(play.records) if isinstance(r.event, TurnStarted))
-    taken_up = ClientProjection(THREAD, None)
-    taken_up.take_up(fold(play.events), play.records[start:])
+    loaded = ClientProjection(THREAD, None)
+    loaded.start_at(fold(play.events), play.records[start:])
     live = play.wire.copy()
-    live.texts = taken_up.texts.copy()  # Who loads a thread has seen no text of it.
+    live.texts = loaded.texts.copy()  # Who loads a thread has seen no text of it.
     seen = len(play.records)
     finish(play)
     for recorded in play.records[seen:]:
         expected = [type(s).__name__ for s in live.apply(recorded)]
-        assert [type(s).__name__ for s in taken_up.apply(recorded)] == expected
+        assert [type(s).__name__ for s in loaded.apply(recorded)] == expected
 
 
 @FEW
@@ -155,10 +155,10 @@ def test_a_fold_that_is_taken_up_knows_what_waits() -> None:
         play.do(ask(n))
     play.end_response()
     start = max(i for i, r in enumerate(play.records) if isinstance(r.event, TurnStarted))
-    taken_up, reader = ClientProjection(THREAD, None), Reading()
-    taken_up.take_up(fold(play.events), play.records[start:])
+    loaded, reader = ClientProjection(THREAD, None), Reading()
+    loaded.start_at(fold(play.events), play.records[start:])
     seen = len(play.records)
     play.end_response()
     for recorded in play.records[seen:]:
-        reader.take(taken_up.apply(recorded))
+        reader.take(loaded.apply(recorded))
     assert list(reader.items) == ["u3"]

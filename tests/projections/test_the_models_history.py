@@ -277,8 +277,8 @@ def test_absent_items_are_known_by_the_digest_of_all() -> None:
     fold, _ = started(fold.after_all([said("m1", "x"), made("c1"), ended("c1"), ENDED]), "t1/2")
     items = fold.items
     begun = fold.without_printed()
-    assert begun.absent == len(items)
+    assert begun.evicted == len(items)
     assert begun.begins_with(items)
     assert not begun.begins_with(items[:-1])
     assert not begun.begins_with([*items[:-1], items[0]])
-    assert begun.with_absent(items) == fold
+    assert begun.with_restored(items) == fold

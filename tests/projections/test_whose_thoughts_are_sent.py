@@ -91,7 +91,7 @@ def test_what_is_remembered_of_it_is_as_long_as_there_were_changes() -> None:
 
 def test_a_fold_goes_on_from_where_its_items_are_absent_and_stays_a_value() -> None:
     again = SWITCHED.without_printed()
-    again = again.with_absent(SWITCHED.items[: again.absent])
+    again = again.with_restored(SWITCHED.items[: again.evicted])
     assert again.for_whom("m-1", "p") == SWITCHED.for_whom("m-1", "p")
     more = again.after(thought("r3"))
     assert more.reasoning_owners != SWITCHED.reasoning_owners

@@ -23,10 +23,10 @@ from codexd.core.values.ids import ItemId, ThreadId, TurnId
 from codexd.core.values.items import TextInput
 from codexd.core.values.limits import Limits
 from codexd.core.values.model_output import (
-    CallMade,
     ModelEvent,
     ModelItemDone,
     ModelResponseDone,
+    ModelToolCall,
     ResponseStarted,
 )
 from codexd.core.values.settings import Settings
@@ -120,7 +120,7 @@ class Model:
             return self._message(f"Answer {self.calls}. " + "words and words " * (self.calls % 90))
         call = f"c{self.calls}"
         members = {"type": "function_call", "call_id": call, "name": "look", "arguments": "{}"}
-        made = CallMade(call, "look", "{}")
+        made = ModelToolCall(call, "look", "{}")
         return ModelItemDone(ItemId(f"fc_{call}"), "call", msgspec.Raw(_json(members)), made)
 
     def _message(self, words: str) -> ModelItemDone:

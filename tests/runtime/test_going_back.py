@@ -20,7 +20,7 @@ from codexd.core.values.ids import ThreadId, TurnId
 from codexd.runtime.actor.lookups import LookupSource
 from codexd.runtime.snapshots.folds import Folds
 from codexd.runtime.snapshots.load import load
-from codexd.runtime.snapshots.refold import absent_items, refold
+from codexd.runtime.snapshots.refold import evicted_items, refold
 from codexd.runtime.snapshots.writer import SnapshotWriter
 from codexd_eventstore.memory.store import MemoryStore
 from codexd_eventstore.store import EventStore, NewEvent
@@ -60,11 +60,11 @@ async def stepped(store: EventStore, play: Play) -> tuple[SnapshotWriter, Folds]
     return snapshot_writer, folds
 
 
-async def bring_back(store: EventStore, folds: Folds, snapshot_writer: SnapshotWriter) -> None:
+async def restore(store: EventStore, folds: Folds, snapshot_writer: SnapshotWriter) -> None:
     """Have all items in memory."""
-    if folds.history.absent:
-        items = await absent_items(store, THREAD, folds, snapshot_writer)
-        folds.history = folds.history.with_absent(items)
+    if folds.history.evicted:
+        items = await evicted_items(store, THREAD, folds, snapshot_writer)
+        folds.history = folds.history.with_restored(items)
 
 
 def back(to_seq: int) -> HistoryReverted:
@@ -88,8 +88,8 @@ def test_the_last_turn_is_taken_back_for_a_step_and_its_tail() -> None:
         # Where they were not, they are found.
         folds.history = folds.history.without_printed()
         folds.history = (await refold(store, THREAD, folds, reverts, version)).history
-        assert folds.history.absent
-        await bring_back(store, folds, snapshot_writer)
+        assert folds.history.evicted
+        await restore(store, folds, snapshot_writer)
         assert folds.history.items == plain.history.items
         assert refolded.window.context_tokens == plain.state.window.context_tokens
 
@@ -114,7 +114,7 @@ def test_an_undo_finds_the_steps_that_were_taken_before_the_revert() -> None:
         undo = HistoryRevertUndone(first.seq, 1)
         reverts = reverts.after(first.seq + 1, undo)
         folds.history = (await refold(store, THREAD, folds, reverts, first.seq)).history
-        await bring_back(store, folds, snapshot_writer)
+        await restore(store, folds, snapshot_writer)
         assert folds.history.items == whole.history.items
         # And so does whoever opens the thread after that.
         second = Recorded(first.seq + 1, 1, undo)
@@ -123,7 +123,7 @@ def test_an_undo_finds_the_steps_that_were_taken_before_the_revert() -> None:
         )
         again = SnapshotWriter(store, THREAD)
         loaded = await load(store, THREAD, again)
-        await bring_back(store, loaded.folds, again)
+        await restore(store, loaded.folds, again)
         assert loaded.folds.history.items == whole.history.items
         # A request that follows lists what no request before it had in this order.
         printed = loaded.folds.history.print_request(b"", ())

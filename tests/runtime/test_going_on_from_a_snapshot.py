@@ -32,7 +32,7 @@ from codexd.projections.model.history import ModelHistory
 from codexd.runtime.actor.lookups import LookupSource
 from codexd.runtime.snapshots.folds import Folds
 from codexd.runtime.snapshots.load import Loaded, load
-from codexd.runtime.snapshots.refold import absent_items, refold
+from codexd.runtime.snapshots.refold import evicted_items, refold
 from codexd.runtime.snapshots.writer import INDEX, WHOLE, SnapshotWriter, find_folds
 from codexd_eventstore.memory.store import MemoryStore
 from codexd_eventstore.operations.jsonl import open_jsonl_store
@@ -65,13 +65,13 @@ def a_long_play() -> Play:
     return play
 
 
-async def bring_back(
+async def restore(
     store: EventStore, thread_id: ThreadId, folds: Folds, snapshot_writer: SnapshotWriter
 ) -> None:
     """Have all items in memory, as an actor does where a request is due."""
-    if folds.history.absent:
-        items = await absent_items(store, thread_id, folds, snapshot_writer)
-        folds.history = folds.history.with_absent(items)
+    if folds.history.evicted:
+        items = await evicted_items(store, thread_id, folds, snapshot_writer)
+        folds.history = folds.history.with_restored(items)
 
 
 async def keep_steps(
@@ -89,7 +89,7 @@ async def keep_steps(
         folds.apply(record)
         # A request is due now and then, and then all items are in memory.
         if record.seq % 7 == 0:
-            await bring_back(store, THREAD, folds, snapshot_writer)
+            await restore(store, THREAD, folds, snapshot_writer)
         if left and record.seq - last >= left[0] and folds.between_turns:
             await snapshot_writer.keep(folds, last=record.seq % 2 == 0)
             last = record.seq
@@ -105,7 +105,7 @@ async def opened(
     snapshot_writer = SnapshotWriter(store, thread_id)
     loaded = await load(store, thread_id, snapshot_writer, seed=seed)
     printed = next_print(loaded.folds.history)
-    await bring_back(store, thread_id, loaded.folds, snapshot_writer)
+    await restore(store, thread_id, loaded.folds, snapshot_writer)
     assert next_print(loaded.folds.history) == printed  # It takes no more than the newest items.
     return loaded
 
@@ -116,7 +116,7 @@ def next_print(history: ModelHistory) -> object:
 
 def assert_alike(thread: Loaded, other: Loaded) -> None:
     assert thread.folds.state == other.folds.state
-    assert thread.folds.history.absent == other.folds.history.absent == 0
+    assert thread.folds.history.evicted == other.folds.history.evicted == 0
     assert thread.folds.history == other.folds.history
     assert next_print(thread.folds.history) == next_print(other.folds.history)
     assert thread.folds.usage == other.folds.usage
@@ -201,7 +201,7 @@ def test_a_grandchild_finds_the_items_that_its_elders_kept() -> None:
         await child.keep(loaded.folds)
         again = await find_folds(store, CHILD, len(records) + 1)
         assert again is not None
-        assert again.history.absent
+        assert again.history.evicted
         assert await store.snapshot(CHILD, WHOLE) is None
         assert await store.snapshot(THREAD, WHOLE) is not None
         plain = MemoryStore()
@@ -345,8 +345,8 @@ def test_a_long_first_reading_holds_only_what_no_request_has_had() -> None:
         await write(store, play.records)
         snapshot_writer = SnapshotWriter(store, THREAD)
         loaded = await load(store, THREAD, snapshot_writer, events=100, held_bytes=1000)
-        assert loaded.folds.history.absent > len(loaded.folds.history.items)
-        await bring_back(store, THREAD, loaded.folds, snapshot_writer)
+        assert loaded.folds.history.evicted > len(loaded.folds.history.items)
+        await restore(store, THREAD, loaded.folds, snapshot_writer)
         assert loaded.folds.history.items == play.history.items
 
     trio.run(check)
@@ -356,9 +356,9 @@ async def items_read(store: CountingStore, play: Play) -> int:
     """Open the thread and have its items as the play has them; how many records had to be read for the items."""
     snapshot_writer = SnapshotWriter(store, THREAD)
     loaded = await load(store, THREAD, snapshot_writer)
-    assert loaded.folds.history.absent
+    assert loaded.folds.history.evicted
     before = store.read_records
-    await bring_back(store, THREAD, loaded.folds, snapshot_writer)
+    await restore(store, THREAD, loaded.folds, snapshot_writer)
     assert loaded.folds.history.items == play.history.items
     return store.read_records - before
 

@@ -19,8 +19,8 @@ from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.actor.ports import World
 from codexd.runtime.actor.stall import RETRY_SECONDS
 from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
+from codexd.runtime.resume import resume
 from codexd.runtime.supervisor import Supervisor
-from codexd.runtime.take_up import take_up
 from codexd.tools.registry import Registry
 from codexd_eventstore.memory.store import MemoryStore
 from codexd_eventstore.store import Damaged, Head, LeftDraft, NotFound, StoreError, StoreFailed
@@ -86,9 +86,9 @@ class Daemon:
         audience: Any = Audience()
         self.supervisor = Supervisor(lambda ephemeral: world, lambda thread_id: audience, forever)
 
-    async def take_up(self) -> None:
+    async def resume(self) -> None:
         """What it does when it starts."""
-        await take_up(self.supervisor, self.unfinished, self.unfinished.left())
+        await resume(self.supervisor, self.unfinished, self.unfinished.left())
 
 
 async def lived(store: Failing, folder: Path, *, asks: bool = False) -> Daemon:
@@ -122,7 +122,7 @@ async def test_what_passes_is_waited_for(tmp_path: Path) -> None:
     async with trio.open_nursery() as nursery:
         await nursery.start(daemon.supervisor.run)
         began = trio.current_time()
-        await daemon.take_up()
+        await daemon.resume()
         assert trio.current_time() - began == pytest.approx(3 * RETRY_SECONDS)
         assert {thread.thread_id for thread in daemon.supervisor.threads} == {FIRST, SECOND}
         assert daemon.supervisor.stopped == {}
@@ -146,7 +146,7 @@ async def test_what_does_not_pass_is_left_to_a_person(
     store.failures = [failure()]
     async with trio.open_nursery() as nursery:
         await nursery.start(daemon.supervisor.run)
-        await daemon.take_up()
+        await daemon.resume()
         assert {thread.thread_id for thread in daemon.supervisor.threads} == {SECOND}
         assert set(daemon.supervisor.stopped) == ({FIRST} if stays else set())
         # One that is gone is looked for no more; one that is damaged may be mended.
@@ -191,6 +191,6 @@ async def test_drafts_that_cannot_be_removed_hinder_nothing(tmp_path: Path) -> N
     store.drafts_stay = True
     async with trio.open_nursery() as nursery:
         await nursery.start(daemon.supervisor.run)
-        await daemon.take_up()
+        await daemon.resume()
         assert len(daemon.supervisor.threads) == 2
         nursery.cancel_scope.cancel()

@@ -157,8 +157,8 @@ async def live(thread: ThreadActor) -> None:
 @trio_test
 async def test_whenever_the_log_says_that_there_is_work_there_is_a_mark(tmp_path: Path) -> None:
     home, state = tmp_path / "home", tmp_path / "state"
-    witness = Witness(home, state / "unfinished")
-    files = Watched(witness.look)
+    on_record = Witness(home, state / "unfinished")
+    files = Watched(on_record.look)
     async with open_jsonl_store(home, state_dir=state, files=files) as store:
         world = a_world(store, state)
         audience: Any = Audience()
@@ -171,6 +171,6 @@ async def test_whenever_the_log_says_that_there_is_work_there_is_a_mark(tmp_path
             await live(thread)
             assert not state.joinpath("unfinished", THREAD).exists()
             nursery.cancel_scope.cancel()
-    assert witness.looks > 50
+    assert on_record.looks > 50
     # Also the moment between two turns was among them.
-    assert witness.seen == {(False, False), (True, False), (True, True), (False, True)}
+    assert on_record.seen == {(False, False), (True, False), (True, True), (False, True)}

@@ -21,9 +21,9 @@ from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ItemId, ThreadId, TurnId
 from codexd.core.values.items import TextInput
 from codexd.core.values.model_output import (
-    CallMade,
     ModelItemDone,
     ModelResponseDone,
+    ModelToolCall,
     ResponseStarted,
 )
 from codexd.core.values.settings import ApprovalPolicy
@@ -122,7 +122,7 @@ class Answer:
             item = ModelItemDone(ItemId("m"), "message", msgspec.Raw(_json(members)))
         else:
             members = {"type": "function_call", "call_id": call, "name": "look", "arguments": call}
-            made = CallMade(call, "look", call)
+            made = ModelToolCall(call, "look", call)
             item = ModelItemDone(ItemId(f"i_{call}"), "call", msgspec.Raw(_json(members)), made)
         usage = msgspec.Raw(_json({"input_tokens": 1, "total_tokens": 2}))
         self._left: list[Any] = [

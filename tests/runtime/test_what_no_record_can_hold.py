@@ -21,10 +21,10 @@ from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ItemId, ThreadId, TurnId
 from codexd.core.values.items import TextInput
 from codexd.core.values.model_output import (
-    CallMade,
     ModelEvent,
     ModelItemDone,
     ModelResponseDone,
+    ModelToolCall,
     ResponseStarted,
 )
 from codexd.core.values.settings import Settings
@@ -119,7 +119,7 @@ def called(arguments: str) -> ModelItemDone:
         "name": "print",
         "arguments": arguments[:RECORD_BYTES_MAX],
     }
-    made = CallMade("c", "print", arguments)
+    made = ModelToolCall("c", "print", arguments)
     return ModelItemDone(ItemId("fc"), "call", msgspec.Raw(msgspec.json.encode(item)), made)
 
 

@@ -23,7 +23,7 @@ from codexd.core.events.events import (
 from codexd.core.events.tools import ApprovalRequested, ToolEnded, ToolStarted
 from codexd.core.policy.action_hash import action_hash
 from codexd.core.policy.command_rules import NOT_KNOWN_HARMLESS
-from codexd.core.policy.read_only_commands import harmless
+from codexd.core.policy.read_only_commands import is_read_only
 from codexd.core.values.environment import environment_known, environment_of, environment_text
 from codexd.core.values.ids import ApprovalId, CallId, ItemId, ModelCallId, TurnId
 from codexd.core.values.items import TextInput, TurnError, UserInput
@@ -183,7 +183,7 @@ def made(call: str) -> ItemCompleted:
 
 def runs(call: str, command: str) -> ToolStarted:
     """It begins: unasked where it only reads, else because a person allowed it."""
-    return ToolStarted(CallId(call), line(command), guarded=harmless(command))
+    return ToolStarted(CallId(call), line(command), guarded=is_read_only(command))
 
 
 def result(words: str = "done") -> ToolResult:

@@ -2,7 +2,7 @@
 
 async with held_model([Held(Say(("a", "b")), after=1), Say(("c",))]) as model:
     await model.holding.wait()      # "a" was sent
-    model.let_go()                  # "b" is sent, and the end
+    model.resume()                  # "b" is sent, and the end
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class HeldModel:
         self._next_reply = next_reply
         self._asked = trio.Condition()
 
-    def let_go(self) -> None:
+    def resume(self) -> None:
         """Go on, to the end of this reply."""
         self._go.set()
 

@@ -16,10 +16,10 @@ from codexd.core.events.record import Recorded, decode_record
 from codexd.core.values.ids import ItemId, ThreadId, TurnId
 from codexd.core.values.items import TextInput
 from codexd.core.values.model_output import (
-    CallMade,
     ModelEvent,
     ModelItemDone,
     ModelResponseDone,
+    ModelToolCall,
     ResponseStarted,
 )
 from codexd.core.values.settings import Settings
@@ -49,7 +49,7 @@ class Model:
 
     def __init__(self, tool: str, arguments: str) -> None:
         members = {"type": "function_call", "call_id": "c", "name": tool, "arguments": arguments}
-        item, made = msgspec.Raw(msgspec.json.encode(members)), CallMade("c", tool, arguments)
+        item, made = msgspec.Raw(msgspec.json.encode(members)), ModelToolCall("c", tool, arguments)
         self._call = ModelItemDone(ItemId("fc"), "call", item, made)
         self.requests: list[ModelRequest] = []
 

@@ -44,7 +44,7 @@ class ImportState(msgspec.Struct, frozen=True):
     imported: ThreadImported | None = None  # the newest mark
 
 
-async def standing_of(log: EventLog, stream: str, source_id: str) -> ImportState:
+async def import_state_of(log: EventLog, stream: str, source_id: str) -> ImportState:
     """Read the log backwards, up to the `thread.imported` of the last import."""
     try:
         head = await log.head(stream)

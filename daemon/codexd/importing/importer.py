@@ -22,7 +22,7 @@ from codexd.core.events.history import ThreadImported
 from codexd.core.events.record import decode_record
 from codexd.core.state.state import ThreadState, evolve
 from codexd.core.values.ids import ThreadId
-from codexd.importing.import_state import ImportState, fork_point, standing_of
+from codexd.importing.import_state import ImportState, fork_point, import_state_of
 from codexd.importing.plan import ImportPlan, plan
 from codexd.importing.rollout.lines import read_time, text_of
 from codexd.importing.rollout.record_size import Fitted, fitted
@@ -83,12 +83,12 @@ class Importer:
         *,
         daemon_version: str,
         now_us: Callable[[], int],
-        let_go: Callable[[ThreadId], Awaitable[None]],
+        unload: Callable[[ThreadId], Awaitable[None]],
         default_model: str = MODEL_UNKNOWN,
     ) -> None:
-        """`let_go` unloads a thread, so that no actor writes its log."""
+        """`unload` unloads a thread, so that no actor writes its log."""
         self._store, self._version, self._now_us = store, daemon_version, now_us
-        self._let_go, self._model = let_go, default_model
+        self._unload, self._model = unload, default_model
         self._alone = trio.Lock()
 
     async def plan(self, paths: Sequence[str]) -> ImportPlan:
@@ -131,22 +131,22 @@ class _Run:
         rollout = await trio.to_thread.run_sync(
             Rollout, sources, self._of._version, self._of._model, abandon_on_cancel=True
         )
-        stream, standing = await self._place(source_id)
+        stream, import_state = await self._place(source_id)
         path = str(rollout.source.path)
-        if standing.kind == "cut_off" and not self._dry_run:
-            await self._of._let_go(ThreadId(stream))
+        if import_state.kind == "cut_off" and not self._dry_run:
+            await self._of._unload(ThreadId(stream))
             await self._store.delete(stream)
-            standing = ImportState("absent")
-        writing = Writing(self._store, stream, standing.version, dry=self._dry_run)
+            import_state = ImportState("absent")
+        writing = Writing(self._store, stream, import_state.version, dry=self._dry_run)
         earlier = None
         problems: list[Problem] = []
-        if standing.imported is not None:
-            mark = standing.imported
+        if import_state.imported is not None:
+            mark = import_state.imported
             earlier = ImportedUpTo(mark.lines, mark.size_bytes, mark.sha256)
-            await self._take_up_fork(rollout, stream)
+            await self._resume_fork(rollout, stream)
         elif rollout.heading.forked_before is not None:
             problems += await self._fork(rollout, writing)
-        await self._write(rollout, writing, standing, earlier)
+        await self._write(rollout, writing, import_state, earlier)
         outcome: Outcome = "imported" if earlier is None else "grown"
         if rollout.mark == earlier:
             return Report(path, "already_here", stream)
@@ -166,13 +166,13 @@ class _Run:
     async def _place(self, source_id: str) -> tuple[str, ImportState]:
         """The stream of the thread, new or imported earlier."""
         stream = thread_id_for(source_id)
-        standing = await standing_of(self._store, stream, source_id)
-        if standing.kind == "foreign":
+        import_state = await import_state_of(self._store, stream, source_id)
+        if import_state.kind == "foreign":
             stream = thread_id_for(source_id, other=True)
-            standing = await standing_of(self._store, stream, source_id)
-        if standing.kind == "foreign":
+            import_state = await import_state_of(self._store, stream, source_id)
+        if import_state.kind == "foreign":
             raise _Refused(f"thread {stream}: another thread has this id: nothing was imported")
-        return stream, standing
+        return stream, import_state
 
     async def _fork(self, rollout: Rollout, writing: Writing) -> list[Problem]:
         """Fork it from its parent if that is here; else report that the shared records are missing."""
@@ -182,8 +182,8 @@ class _Run:
         if parent_id in self._planned.threads:
             parent = (await self.thread(parent_id)).thread_id
         else:
-            stream, standing = await self._place(parent_id)
-            parent = stream if standing.imported is not None else None
+            stream, import_state = await self._place(parent_id)
+            parent = stream if import_state.imported is not None else None
         if self._dry_run and parent is not None and parent_id in self._planned.threads:
             return []
         if parent is not None:
@@ -206,7 +206,7 @@ class _Run:
         self,
         rollout: Rollout,
         writing: Writing,
-        standing: ImportState,
+        import_state: ImportState,
         earlier: ImportedUpTo | None,
     ) -> None:
         size = sum(source.path.stat().st_size for source in rollout.sources)
@@ -225,23 +225,23 @@ class _Run:
             page, groups = found
             if not ready and (groups or rollout.mark not in (earlier, NOT_READ)):
                 ready = True
-                self._check(writing.stream, standing)
+                self._check(writing.stream, import_state)
                 if not self._dry_run:
-                    await self._of._let_go(ThreadId(writing.stream))
+                    await self._of._unload(ThreadId(writing.stream))
             for number, group in enumerate(groups):
                 if number % LINES_WITHOUT_A_BREATH == 0:
                     await trio.lowlevel.checkpoint()
                 await writing.append(group)
             self._tell(Progress(path, page.size_bytes, max(size, page.size_bytes)))
 
-    def _check(self, stream: str, standing: ImportState) -> None:
+    def _check(self, stream: str, import_state: ImportState) -> None:
         """Refuse if the new lines may not be appended here."""
-        if standing.kind == "continued":
+        if import_state.kind == "continued":
             raise _Refused(
                 f"thread {stream} was gone on with here since it was imported, and its rollout has grown "
                 f"as well: the new lines were not imported"
             )
-        if standing.archived:
+        if import_state.archived:
             raise _Refused(
                 f"thread {stream} is archived here, and its rollout has grown: unarchive it first; the "
                 f"new lines were not imported"
@@ -277,7 +277,7 @@ class _Run:
         if not self._dry_run:
             self._store.close(writing.stream)
 
-    async def _take_up_fork(self, rollout: Rollout, stream: str) -> None:
+    async def _resume_fork(self, rollout: Rollout, stream: str) -> None:
         """Load the settings at the fork point for a fork that was imported earlier."""
         head = await self._store.head(stream)
         if head.parent is not None:

@@ -8,7 +8,7 @@ import msgspec
 
 from codexd.core.events import events as e
 from codexd.core.events.record import Recorded
-from codexd.core.events.revert import MARKER_TYPES, Marker
+from codexd.core.events.revert import MARKER_TYPES, RevertEvent
 from codexd.core.events.title import request_in
 from codexd.core.state.visibility import Reverts
 from codexd.core.values.ids import ItemId
@@ -106,7 +106,7 @@ class Summary(msgspec.Struct):
         self.settings, self.running, self.queued = event.settings, False, ()
         self.brought = Brought(event.origin, event.source, at_ms, event.dropped)
 
-    def _mark(self, seq: int, event: Marker) -> None:
+    def _mark(self, seq: int, event: RevertEvent) -> None:
         self.reverts, self.failed = self.reverts.after(seq, event), False
         match event:
             case e.HistoryReverted():

@@ -40,18 +40,18 @@ class Redactor:
         self._patterns, self._own = tuple(patterns), tuple(own)
         self._names: dict[bytes, bytes] = {}  # each form of each secret, and its placeholder
         for name, secret in (secrets or {}).items():
-            stand_in = secret_stand_in(name, secret.encode(errors="surrogateescape")).encode()
+            placeholder = secret_stand_in(name, secret.encode(errors="surrogateescape")).encode()
             for form in forms_of(secret):
-                self._names.setdefault(form, stand_in)
-        self.needles = tuple(sorted(self._names, key=lambda form: (-len(form), form)))
-        self._known = any_of(self.needles)
+                self._names.setdefault(form, placeholder)
+        self.secret_forms = tuple(sorted(self._names, key=lambda form: (-len(form), form)))
+        self._known = any_of(self.secret_forms)
         # The forms by their first two letters.
-        pairs = sorted({re.escape(form[:2]) for form in self.needles})
+        pairs = sorted({re.escape(form[:2]) for form in self.secret_forms})
         self._begins = re.compile(b"|".join(pairs)) if pairs else None
-        self._firsts = frozenset(form[:1] for form in self.needles)
-        self._longest_bytes = len(self.needles[0]) if self.needles else 0
+        self._firsts = frozenset(form[:1] for form in self.secret_forms)
+        self._longest_bytes = len(self.secret_forms[0]) if self.secret_forms else 0
         anchors = [part for pattern in patterns for part in _alternatives(pattern.anchor)]
-        self._first_pass = first_pass(self.needles, anchors).search
+        self._first_pass = first_pass(self.secret_forms, anchors).search
         self._reach = max(self._longest_bytes, ANCHOR_BYTES_MAX)
 
     def __call__(self, content: bytes) -> bytes:
@@ -80,7 +80,7 @@ class Redactor:
         found = self._begins.search(text, least)
         while found is not None:
             rest = text[found.start() :]
-            if any(form.startswith(rest) and form != rest for form in self.needles):
+            if any(form.startswith(rest) and form != rest for form in self.secret_forms):
                 return found.start()
             found = self._begins.search(text, found.start() + 1)
         return len(text) - (text[-1:] in self._firsts)

@@ -43,9 +43,9 @@ def _escaped(text: str) -> Iterable[str]:
         yield json.dumps(text)[1:-1]
 
 
-def any_of(needles: Iterable[bytes]) -> re.Pattern[bytes] | None:
+def any_of(secret_forms: Iterable[bytes]) -> re.Pattern[bytes] | None:
     """One alternation of all needles; earlier ones are preferred."""
-    joined = b"|".join(re.escape(needle) for needle in needles)
+    joined = b"|".join(re.escape(needle) for needle in secret_forms)
     return re.compile(joined) if joined else None
 
 
@@ -58,13 +58,13 @@ _FOLLOWED: Final = {
 }
 
 
-def first_pass(needles: Iterable[bytes], anchors: Sequence[bytes]) -> re.Pattern[bytes]:
+def first_pass(secret_forms: Iterable[bytes], anchors: Sequence[bytes]) -> re.Pattern[bytes]:
     """An expression that matches every text with one of the needles or of the patterns' anchors."""
     of_patterns: dict[bytes, list[bytes]] = {}
     for anchor in anchors:
         of_patterns.setdefault(anchor[:1], []).append(anchor[1:])
     by_letter = {letter: _guarded(letter, rests) for letter, rests in of_patterns.items()}
-    for needle in needles:
+    for needle in secret_forms:
         at = _rarest(needle, by_letter)
         rest = rb"(?<=%b)%b" % (re.escape(needle[: at + 1]), re.escape(needle[at + 1 :]))
         by_letter.setdefault(needle[at : at + 1], []).append(rest)

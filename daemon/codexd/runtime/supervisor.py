@@ -22,7 +22,7 @@ from codexd.runtime.actor.actor import Perform, ThreadActor
 from codexd.runtime.actor.ports import Listener, World
 from codexd.runtime.ephemeral_fork import copy_past, forget
 from codexd.runtime.snapshots.folds import Folds
-from codexd.runtime.snapshots.load import Witness
+from codexd.runtime.snapshots.load import OnRecord
 from codexd.runtime.snapshots.writer import find_folds
 from codexd.runtime.troubles import Trouble, trouble_of
 from codexd_eventstore.store import NewEvent, NotFound, StoreError, StoreFailed
@@ -50,7 +50,7 @@ class Audience(Listener, Protocol):
     def gone(self, reason: str | None) -> None:
         """The actor is gone; with a reason, it crashed and is loaded again only when a client asks."""
 
-    def let_go(self) -> None:
+    def unloaded(self) -> None:
         """The idle thread without followers was unloaded."""
 
 
@@ -95,7 +95,7 @@ class Supervisor:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Host the actors until cancelled."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._let_idle_ones_go)
+            nursery.start_soon(self._unload_idle)
             task_status.started()
             async for loaded in self._inbox:
                 nursery.start_soon(self._host, loaded)
@@ -117,14 +117,14 @@ class Supervisor:
     async def load(
         self,
         thread_id: ThreadId,
-        witness: Witness | None = None,
+        on_record: OnRecord | None = None,
         *,
         seed: Folds | None = None,
         taken_from: c.TakenFrom | None = None,
     ) -> ThreadActor:
         """The thread, loaded and recovered. Raises: StoreError, InvalidEvent.
 
-        `witness` is called with the records of its log, from the first on, if the whole log is read for this.
+        `on_record` is called with the records of its log, from the first on, if the whole log is read for this.
         `seed` has folds to begin with, if the thread is not loaded yet. `taken_from` says that its log was
         just imported: it grants no permissions.
         """
@@ -136,7 +136,7 @@ class Supervisor:
             hosted = self._loaded.get(thread_id)
         if hosted is None:
             return await self._load_as(
-                self._new(thread_id, seed=seed, witness=witness, taken_from=taken_from)
+                self._new(thread_id, seed=seed, on_record=on_record, taken_from=taken_from)
             )
         return await _ready(hosted)
 
@@ -163,7 +163,7 @@ class Supervisor:
         *,
         by: str | None,
         ephemeral: bool = False,
-        witness: Witness | None = None,
+        on_record: OnRecord | None = None,
     ) -> ThreadActor:
         """A new thread that has the parent's records up to `at_seq`. Raises: StoreError, InvalidEvent.
 
@@ -176,13 +176,13 @@ class Supervisor:
         seed = self._seed(parent, at_seq)
         if ephemeral:
             await self._fork_into_memory(parent, at_seq, child, new)
-            if seed is not None and seed.history.absent:
-                seed = None  # Its store does not have the absent items.
+            if seed is not None and seed.history.evicted:
+                seed = None  # Its store does not have the evicted items.
         else:
             world = self._world(False)
             await world.store.fork(parent, at_seq, child, [new], at_us=world.now_us())
             seed = seed or await find_folds(world.store, parent, at_seq)
-        return await self.load(child, witness, seed=seed)
+        return await self.load(child, on_record, seed=seed)
 
     async def unload(self, thread_id: ThreadId) -> None:
         """Let a thread go; its effects end first."""
@@ -249,7 +249,7 @@ class Supervisor:
         *,
         fresh: bool = False,
         seed: Folds | None = None,
-        witness: Witness | None = None,
+        on_record: OnRecord | None = None,
         taken_from: c.TakenFrom | None = None,
     ) -> _Loaded:
         audience = self._audience(thread_id)
@@ -261,7 +261,7 @@ class Supervisor:
             self._perform,
             fresh=fresh,
             seed=seed,
-            witness=witness,
+            on_record=on_record,
             taken_from=taken_from,
         )
         audience.bind(thread)
@@ -275,7 +275,7 @@ class Supervisor:
         try:
             with hosted.scope:
                 async with trio.open_nursery() as nursery:
-                    await self._take_up(nursery, hosted)
+                    await self._start(nursery, hosted)
                     hosted.idle_since = trio.current_time()
                     self.stopped.pop(thread_id, None)
                     self._deadly.discard(thread_id)
@@ -304,7 +304,7 @@ class Supervisor:
         if not left_alone and thread_id not in self._loaded:
             await self._outbox.send(self._new(thread_id))
 
-    async def _take_up(self, nursery: trio.Nursery, hosted: _Loaded) -> None:
+    async def _start(self, nursery: trio.Nursery, hosted: _Loaded) -> None:
         """Start an actor; whichever way that ends, the daemon has not died of it."""
         if hosted.is_new:
             await nursery.start(hosted.thread.run)
@@ -337,7 +337,7 @@ class Supervisor:
             log.error("thread %s crashed %d times in a row and is left alone", thread_id, crashes)
         return crashes > RELOADS_IN_A_ROW_MAX
 
-    async def _let_idle_ones_go(self) -> None:
+    async def _unload_idle(self) -> None:
         while True:
             await trio.sleep(UNLOAD_IDLE_SECONDS / 4)
             now = trio.current_time()
@@ -350,7 +350,7 @@ class Supervisor:
                     if hosted.is_busy or self._loaded.get(thread_id) is not hosted:
                         continue  # It got a follower or work while its snapshot was written.
                     await self.unload(thread_id)
-                    hosted.audience.let_go()
+                    hosted.audience.unloaded()
                     await self._forget_ephemeral(hosted.thread)
 
     async def _forget_ephemeral(self, thread: ThreadActor) -> None:

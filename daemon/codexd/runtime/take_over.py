@@ -15,8 +15,8 @@ from codexd.index.build.rows import is_thread
 from codexd.index.index import IndexUnavailable, SearchIndex
 from codexd.index.query.listing import with_work
 from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
+from codexd.runtime.resume import resume
 from codexd.runtime.supervisor import Supervisor
-from codexd.runtime.take_up import take_up
 from codexd.tools.leftovers import end_marked, kill_leftover
 from codexd_eventstore.store import EventStore, StoreError
 
@@ -40,7 +40,7 @@ async def take_over(
     because the marks were lost with the state folder or in a power cut.
     """
     left = unfinished.left()
-    await take_up(supervisor, unfinished, left)
+    await resume(supervisor, unfinished, left)
     try:
         found = await index.ask_when_complete(with_work)
     except IndexUnavailable as error:
@@ -52,7 +52,7 @@ async def take_over(
         if supervisor.loaded(thread_id) is None and await _is_ours(store, thread_id):
             log.warning("thread %s was left unfinished, and only its log says so", thread_id)
             unfinished.mark(thread_id)  # so that a thread that kills the daemon is known
-            await take_up(supervisor, unfinished, [thread_id])
+            await resume(supervisor, unfinished, [thread_id])
 
 
 async def _is_ours(store: EventStore, thread_id: ThreadId) -> bool:

@@ -58,7 +58,7 @@ class Hub:
         if feed is not None and not feed.watched:
             del self._feeds[thread_id]
 
-    def let_go(self, thread_id: ThreadId) -> None:
+    def remove_followers(self, thread_id: ThreadId) -> None:
         """The thread was archived or deleted: its followers are removed."""
         for connection in self._connections:
             connection.leave(thread_id)

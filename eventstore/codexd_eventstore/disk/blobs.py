@@ -55,7 +55,7 @@ class Recent:
             recent = {name: put for name, put in self._puts.items() if self._is_recent(put)}
             self._puts, self._prune_at = recent, max(RECENT_PRUNED_AT, 2 * len(recent))
 
-    def let_go(self, sha256: str) -> None:
+    def release(self, sha256: str) -> None:
         """Count one put less: its log is gone."""
         count, at = self._puts.get(sha256, (0, 0.0))
         if count > 1:
@@ -117,11 +117,11 @@ class Blobs:
             unlink_if_there(self._fs, self.path(sha256))
         return True
 
-    def let_go(self, names: Iterable[str]) -> None:
+    def release(self, names: Iterable[str]) -> None:
         """A log that named these blobs is gone: count one put less for each."""
         with self._guard:
             for name in names:
-                self._recent.let_go(name)
+                self._recent.release(name)
 
     def drop_unfinished(self) -> None:
         """Remove unfinished files of processes that died."""

@@ -32,7 +32,7 @@ class Forks:
         self._is_complete = False
 
     @asynccontextmanager
-    async def birth(self, parent: str) -> AsyncIterator[None]:
+    async def forking(self, parent: str) -> AsyncIterator[None]:
         """Held while a fork is made; waits while the parent is frozen."""
         while parent in self._still:
             await self._changed.park()
@@ -46,7 +46,7 @@ class Forks:
             self._changed.unpark_all()
 
     @asynccontextmanager
-    async def stillness(self, stream: str) -> AsyncIterator[None]:
+    async def frozen(self, stream: str) -> AsyncIterator[None]:
         """Held while a stream's file is deleted or rewritten; taken before the stream's gate."""
         while stream in self._still:
             await self._changed.park()

@@ -212,7 +212,7 @@ class Log:
                 return batch
         return None
 
-    def around(self, first: int, last: int) -> tuple[LogOffset, LogOffset]:
+    def offsets_around(self, first: int, last: int) -> tuple[LogOffset, LogOffset]:
         """The nearest known offsets before and after a range of own records."""
         return self.index.below(first), self.index.above(last) or self.end
 

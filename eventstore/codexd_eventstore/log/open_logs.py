@@ -38,7 +38,7 @@ class OpenLogs:
         notes: Notes,
         on_growth: Callable[[Log], None],
         on_change: Callable[[str], None],
-        let_go: Callable[[Log], None],
+        evict: Callable[[Log], None],
     ) -> None:
         self._fs = fs
         self._places = places
@@ -47,7 +47,7 @@ class OpenLogs:
             on_growth  # called when a log has grown so far that its hint is to be written
         )
         self._on_change = on_change  # called when a stream was appended to
-        self._let_go = let_go  # called with the least recently read log
+        self._evict = evict  # called with the least recently read log
         self._logs: dict[str, Log] = {}
         self._read: dict[str, Log] = {}  # logs that were only read, the most recently read last
         self._gates: dict[str, tuple[trio.Lock, list[None]]] = {}
@@ -98,7 +98,7 @@ class OpenLogs:
             oldest = next(iter(self._read))
             read = self._read.pop(oldest)
             if self._is_unneeded(read):
-                self._let_go(read)
+                self._evict(read)
 
     def _is_unneeded(self, log: Log) -> bool:
         """Whether a log can be closed and opened again later; a repair must be reported first."""

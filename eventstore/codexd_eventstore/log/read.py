@@ -162,7 +162,7 @@ async def _in_file(fs: FileSystem, log: Log, first: int, last: int, bytes_max: i
         return in_memory
     if last > log.version:
         raise damaged(log.stream, log.path, log.version + 1, "a fork needs it and it is not there")
-    low, high = log.around(first, last)
+    low, high = log.offsets_around(first, last)
     wanted = _Wanted(first, last, bytes_max)
     if _is_at_hand(fs, log, low, high, first):
         if high.start - low.start > INLINE_BYTES_MAX:

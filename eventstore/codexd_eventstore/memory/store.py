@@ -239,7 +239,7 @@ class MemoryStore:
         self._hub.tell(stream)
         named = memory_rewriting.named_by(held.records[held.base :]) & self._blobs.keys()
         for name in named:
-            self._recent.let_go(name)
+            self._recent.release(name)
         return frozenset(named)
 
     async def children(self, stream: str) -> list[str]:

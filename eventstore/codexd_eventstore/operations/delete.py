@@ -16,7 +16,7 @@ from codexd_eventstore.store import Refused, StoreFailed
 
 async def delete(engine: Engine, stream: str, *, detach_children: bool) -> frozenset[str]:
     """Remove it for good; returns the blobs that it named, which no other log may name."""
-    async with engine.forks.stillness(stream), engine.open_logs.gate(stream):
+    async with engine.forks.frozen(stream), engine.open_logs.gate(stream):
         path = engine.open_logs.find(stream)[0]
         children = await blocking(engine.forks.children, stream)
         if children and not detach_children:
@@ -33,7 +33,7 @@ async def delete(engine: Engine, stream: str, *, detach_children: bool) -> froze
         await _delete(engine, stream, path)
         await blocking(engine.unsealed.forget, stream)
         await blocking(engine.inherited.forget, stream)
-        engine.blobs.let_go(named)
+        engine.blobs.release(named)
         return named
 
 

@@ -40,9 +40,7 @@ class Engine:
         self.seals: Seals | None = None  # until the store takes them
         self.notes = Notes(f"{state}/notes.sqlite")
         self.hub = ChangeHub()
-        self.open_logs = OpenLogs(
-            fs, self.places, self.notes, self.note, self.hub.tell, self.let_go
-        )
+        self.open_logs = OpenLogs(fs, self.places, self.notes, self.note, self.hub.tell, self.evict)
         self.committer = Committer(fs, self.places, self.rest)
         self.forks = Forks(fs, self.places)
         self.blobs = Blobs(fs, self.places)
@@ -67,7 +65,7 @@ class Engine:
             self.committer.release(log)
             self.open_logs.remove(log)
 
-    def let_go(self, log: Log) -> None:
+    def evict(self, log: Log) -> None:
         """Close a log as soon as nothing of it is in flight."""
         log.forget = True
         self.rest(log)

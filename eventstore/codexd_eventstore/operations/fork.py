@@ -22,7 +22,7 @@ async def fork(
     check_name(child, "stream")
     events, redacted = await engine.redacting.ready(events)
     open_logs = engine.open_logs
-    async with engine.forks.birth(parent):
+    async with engine.forks.forking(parent):
         source = await open_logs.open(parent)
         chain, parent_at_us = await fork_point(open_logs, engine.fs, source, at_seq)
         check_alive(source)

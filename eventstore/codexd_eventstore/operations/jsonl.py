@@ -274,7 +274,7 @@ class JsonlStore:
         """Forget what is kept in memory for it, as soon as nothing of it is in flight."""
         log = self._open_logs.get(stream)
         if log is not None:
-            self._engine.let_go(log)
+            self._engine.evict(log)
         self._engine.drafts.forget(stream)
 
     def open_draft(self, stream: str, name: str, header: bytes) -> Draft:

@@ -31,7 +31,7 @@ async def standstill(engine: Engine, stream: str) -> AsyncIterator[Log]:
 
     After this, the next task that needs the stream opens it again.
     """
-    async with engine.forks.stillness(stream), engine.open_logs.gate(stream):
+    async with engine.forks.frozen(stream), engine.open_logs.gate(stream):
         log = await engine.open_logs.open_gated(stream)
         check_born(log)
         check_alive(log)
@@ -54,7 +54,7 @@ async def scrub(
         named = await blocking(blobs_named, engine, log.path)
         try:
             rewritten = await blocking(_scrub, engine, log, edit, at_us)
-            engine.blobs.let_go(named - await blocking(blobs_named, engine, log.path))
+            engine.blobs.release(named - await blocking(blobs_named, engine, log.path))
             return rewritten
         finally:
             # Also where it failed: the new log may be there all the same.

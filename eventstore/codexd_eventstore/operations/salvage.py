@@ -68,7 +68,7 @@ async def salvage(engine: Engine, stream: str, *, at_us: int) -> Rewritten:
 @asynccontextmanager
 async def _silence(engine: Engine, stream: str) -> AsyncIterator[None]:
     """Hold a stream still that may not open any more."""
-    async with engine.forks.stillness(stream), engine.open_logs.gate(stream):
+    async with engine.forks.frozen(stream), engine.open_logs.gate(stream):
         log = engine.open_logs.get(stream)
         if log is not None:
             engine.open_logs.remove(log)

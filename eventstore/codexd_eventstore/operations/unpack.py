@@ -124,11 +124,11 @@ class _Unpacking:
         unlink_if_there(self._fs, path)
         fd = self._fs.create(path)
         try:
-            behind = 0  # bytes of the line that is not whole yet
+            unfinished = 0  # bytes of the line that is not whole yet
             for piece in self._pieces(log_name(log.stream)):
                 newline = piece.rfind(b"\n")
-                behind = behind + len(piece) if newline < 0 else len(piece) - newline - 1
-                if behind > RECORD_BYTES_MAX:  # A hole in a file is as long as one likes.
+                unfinished = unfinished + len(piece) if newline < 0 else len(piece) - newline - 1
+                if unfinished > RECORD_BYTES_MAX:  # A hole in a file is as long as one likes.
                     raise Refused(f"the log of {log.stream} in it has a line that no record has")
                 self._fs.write(fd, piece)
             self._fs.sync(fd)
@@ -201,7 +201,7 @@ class _Unpacking:
             held = await stack.enter_async_context(standstill(engine, log.stream))
             fate = await blocking(self._fate, log, held.path, held.version)
             return fate, held.path, held.version
-        await stack.enter_async_context(engine.forks.stillness(log.stream))
+        await stack.enter_async_context(engine.forks.frozen(log.stream))
         await stack.enter_async_context(engine.open_logs.gate(log.stream))
         if engine.open_logs.get(log.stream) is not None or engine.open_logs.is_there(log.stream):
             raise Refused(f"a stream {log.stream} was made here meanwhile")

@@ -175,7 +175,7 @@ class Answering:
             self._draw()
         return True
 
-    def let_go(self) -> None:
+    def release_input(self) -> None:
         """Read on from the daemon: somebody wants to see what comes of something else."""
         self._holds_until = None
 

@@ -208,7 +208,7 @@ class RunningTurn:
     def _interrupt(self) -> None:
         self._interrupting = True
         if self._answering is not None:
-            self._answering.let_go()
+            self._answering.release_input()
         style = self._console.talk_style
         self._shows.lines(style.dim("interrupting; Ctrl-C again leaves at once"))
         # It may have ended meanwhile; then its end is on the way, and says how.

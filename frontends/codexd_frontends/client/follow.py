@@ -56,14 +56,16 @@ def read_answer(message: Message) -> ThreadAnswer:
     return msgspec.json.decode(message.result, type=ThreadAnswer)
 
 
-class Past(NamedTuple):
+class PastTurns(NamedTuple):
     """Turns with their items, encoded as they came, the oldest first."""
 
     turns: list[Raw]
     more: bool  # whether there are earlier ones
 
 
-def past_turns(daemon: Daemon, thread_id: str, limit: int, *, before: str | None = None) -> Past:
+def past_turns(
+    daemon: Daemon, thread_id: str, limit: int, *, before: str | None = None
+) -> PastTurns:
     """The last `limit` turns; `before`: up to the cursor that `attach` got."""
     turns: list[Raw] = []
     cursor = before
@@ -75,7 +77,7 @@ def past_turns(daemon: Daemon, thread_id: str, limit: int, *, before: str | None
         cursor = page.next_cursor
         if cursor is None:
             break
-    return Past(turns[::-1], cursor is not None)
+    return PastTurns(turns[::-1], cursor is not None)
 
 
 def all_turns(daemon: Daemon, thread_id: str) -> Iterator[Raw]:

@@ -273,7 +273,7 @@ class Attached:
             self._say("no turn runs")
             return
         self._clear_prompt(keep=True)
-        self._asking.let_go()
+        self._asking.release_input()
         self._daemon.post(
             "turn/interrupt",
             {"threadId": self._followed.thread_id, "turnId": self._running},

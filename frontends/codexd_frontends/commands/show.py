@@ -20,7 +20,7 @@ from codexd_frontends.client.exits import DONE, Exit
 from codexd_frontends.client.follow import all_records, all_turns, past_turns, turn_at
 from codexd_frontends.client.messages import RawThreadAnswer, Thread, Turn
 from codexd_frontends.screen.drawn import one_line
-from codexd_frontends.screen.instructions import FirstTold
+from codexd_frontends.screen.instructions import ModelInstructions
 from codexd_frontends.screen.numbers import status_line
 from codexd_frontends.screen.reasoning import Thoughts, wanted_thoughts
 from codexd_frontends.screen.render import Piece, TerminalScreen
@@ -61,13 +61,13 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
 
 def _show_instructions(daemon: Daemon, thread_id: str, console: Console) -> None:
     """What the model was told first, out of the whole log."""
-    told = FirstTold()
+    instructions = ModelInstructions()
     for raw in all_records(daemon, thread_id):
-        told.take(raw)
+        instructions.take(raw)
     if console.json:
-        console.document(told.members())
+        console.document(instructions.members())
         return
-    for line in told.lines(console.out_style):
+    for line in instructions.lines(console.out_style):
         console.answer(line)
 
 

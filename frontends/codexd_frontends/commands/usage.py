@@ -141,10 +141,10 @@ def miss_lines(usage: ThreadUsageReadResponse, style: Style) -> list[str]:
     served = total.tokens.cached_input_tokens
     share = 100 * served // total.tokens.input_tokens if total.tokens.input_tokens else 0
     lines = [line for miss in misses for line in _miss_lines(miss, style)]
-    anew = sum(miss.expected_tokens - miss.cached_tokens for miss in misses)
+    uncached = sum(miss.expected_tokens - miss.cached_tokens for miss in misses)
     end = (
         f"{exact(len(misses))} of {exact(total.requests)} requests missed the cache; "
-        f"{exact(anew)} tokens were read anew by them. Of all input, {share}% came from the cache"
+        f"they read {exact(uncached)} tokens again. Of all input, {share}% came from the cache"
     )
     unjudged = usage.unjudged_requests or 0
     some = "one request" if unjudged == 1 else f"{exact(unjudged)} requests"

@@ -31,7 +31,7 @@ _DATA = msgspec.json.Decoder(_Data)
 _CATEGORIES = ("developer", "user_instructions", "environment")
 
 
-class FirstTold(msgspec.Struct):
+class ModelInstructions(msgspec.Struct):
     """The newest of each kind, with the record that has it."""
 
     base: tuple[int, str] | None = None

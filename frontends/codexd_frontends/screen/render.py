@@ -61,9 +61,9 @@ class Piece(NamedTuple):
 
 
 # An item that is open: its turn, and its id among those of its kind.
-Place = tuple[str, str]
+ItemKey = tuple[str, str]
 # What is shown to its end: a turn, or an item by its turn, kind, id and start.
-Shown = tuple[str | int | None, ...]
+ShownKey = tuple[str | int | None, ...]
 
 
 class TerminalScreen:
@@ -93,9 +93,9 @@ class TerminalScreen:
         self._whole = whole
         self._thoughts: Thoughts = thoughts
         self._one_screen = one_screen or whole
-        self._texts: dict[Place, GrowingText] = {}
-        self._commands: dict[Place, GrowingOutput] = {}
-        self._shown: OrderedDict[Shown, None] = OrderedDict()
+        self._texts: dict[ItemKey, GrowingText] = {}
+        self._commands: dict[ItemKey, GrowingOutput] = {}
+        self._shown: OrderedDict[ShownKey, None] = OrderedDict()
         self._own: set[str] = set()
         self._held: list[str] = []  # lines that wait for the end of the answer that streams
         self._mid_line = False
@@ -200,7 +200,7 @@ class TerminalScreen:
             case "agentMessage":
                 self._remember((turn_id, item.id, "ended"))
                 whole = self._text_completed(self._texts.pop((turn_id, item.id)), item)
-                return pieces + whole + self._let_go()
+                return pieces + whole + self._flush_held()
             case "exitedReviewMode":
                 # The findings are the answer; the message that repeats them for the model goes by this id.
                 self._remember((turn_id, f"{item.id}/answer"))
@@ -233,7 +233,7 @@ class TerminalScreen:
     def _output(self, lines: list[str]) -> list[Piece]:
         return self.lines(output_lines(lines, self._talk_style))
 
-    def _remember(self, shown: Shown) -> None:
+    def _remember(self, shown: ShownKey) -> None:
         self._shown[shown] = None
         if len(self._shown) > REMEMBERED_MAX:
             self._shown.popitem(last=False)
@@ -250,16 +250,16 @@ class TerminalScreen:
             pieces += self._drawn(text.drawn.end())
         self._texts.clear()
         end = turn_end_lines(turn, self._talk_style, always=self._whole)
-        return pieces + self._line_ended() + self._let_go() + self.lines(end)
+        return pieces + self._line_ended() + self._flush_held() + self.lines(end)
 
-    def _let_go(self) -> list[Piece]:
+    def _flush_held(self) -> list[Piece]:
         """What was held back, as soon as no answer streams."""
         if self._texts:
             return []
         held, self._held = self._held, []
         return self.lines(held)
 
-    def _has_ended(self, place: Place) -> bool:
+    def _has_ended(self, place: ItemKey) -> bool:
         """Whether a message at this place was shown to its end, and no other one has begun there since."""
         return place in self._shown or (*place, "ended") in self._shown
 
@@ -310,7 +310,7 @@ class TerminalScreen:
         said = f"— renamed to {one_line(name)} —" if name else "— the name was taken away —"
         # A model may name a thread while another answers, and no answer is to be broken by that.
         self._held.append(self._talk_style.dim(said))
-        return self._let_go()
+        return self._flush_held()
 
     def _note_plan(self, message: Message) -> list[Piece]:
         return self.lines(plan_lines(_read(message, PlanNote).plan, self._talk_style))
@@ -328,7 +328,7 @@ class TerminalScreen:
         return self._turn_ended(_read(message, TurnNote).turn)
 
 
-def _shown(turn_id: str, item: Item) -> Shown:
+def _shown(turn_id: str, item: Item) -> ShownKey:
     return (turn_id, item.type, item.id, item.started_at_ms)
 
 

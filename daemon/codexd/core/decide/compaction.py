@@ -172,10 +172,10 @@ def _summary_item(summary: str, window: int | None) -> msgspec.Raw:
 
 def _context_anew(state: ThreadState, lookups: Lookups) -> list[e.ContextAdded]:
     """All context of the model, as it is now."""
-    turn, told = state.turn, state.told
+    turn, known = state.turn, state.known_context
     assert turn is not None
-    today = told.environment.current_date if told.environment is not None else None
-    forgetful = replace(state, told=KnownContext())
+    today = known.environment.current_date if known.environment is not None else None
+    forgetful = replace(state, known_context=KnownContext())
     due = context_due(forgetful, turn.settings, today, lookups)
     return [event for event in due if isinstance(event, e.ContextAdded)]
 

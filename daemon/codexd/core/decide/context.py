@@ -21,13 +21,13 @@ def context_due(
 ) -> list[Event]:
     """The context to add before a turn with these settings, and warnings about it."""
     due: list[Event] = []
-    if state.developer_instructions and not state.told.developer:
+    if state.developer_instructions and not state.known_context.developer:
         due.append(ContextAdded("developer", "developer", state.developer_instructions))
     due += _instructions_due(state, settings.cwd, lookups)
-    now, told = environment_of(settings, today, lookups.machine), state.told.environment
-    text = environment_text(now, told)
+    now, before = environment_of(settings, today, lookups.machine), state.known_context.environment
+    text = environment_text(now, before)
     if text is not None:
-        known = environment_known(now, told)
+        known = environment_known(now, before)
         due.append(ContextAdded("environment", "user", text, environment=known))
     return due
 
@@ -39,7 +39,7 @@ def _instructions_due(state: ThreadState, cwd: str, lookups: Lookups) -> list[Ev
     if found is None:
         return []
     due: list[Event] = list(warnings_due(state, found.complaints))
-    text = instructions_text(found, state.told.instructions)
+    text = instructions_text(found, state.known_context.instructions)
     if text is not None:
         due.append(
             ContextAdded(

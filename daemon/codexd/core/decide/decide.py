@@ -234,7 +234,7 @@ def settle(transition: Transition, lookups: Lookups) -> None:
             _begin_turn(transition, transition.state.queue[0], lookups)
         elif turn.call is not None or turn.open_calls or turn.review is not None:
             return
-        elif turn.owed:
+        elif turn.needs_model:
             _go_on(transition, turn, lookups)
         else:
             transition.add(e.TurnCompleted())
@@ -252,7 +252,7 @@ def _begin_turn(transition: Transition, queued: e.InputQueued, lookups: Lookups)
     limits, tuned = known.limits, known.tuned
     reason = reason_before_turn(transition.state, queued, limits)
     # Context that the compaction drops is sent again as a whole: it will follow the summary.
-    knows = state if reason is None else replace(state, told=KnownContext())
+    knows = state if reason is None else replace(state, known_context=KnownContext())
     for event in (
         *warnings_due(state, tuned.complaints),
         *context_due(knows, settings, queued.today, lookups),

@@ -106,7 +106,7 @@ def _seen(
             turn = transition.state.turn
             assert turn is not None
             # With the result of a call that came whole, the model can go on by itself.
-            if seen.incomplete is not None and not turn.owed and not turn.open_calls:
+            if seen.incomplete is not None and not turn.needs_model and not turn.open_calls:
                 transition.add(e.TurnFailed(_cut_off(seen.incomplete, "answer")))
         case _:
             assert_never(seen)
@@ -331,14 +331,14 @@ def decide_recovery(transition: Transition, command: c.Recover) -> None:
         return
     transition.cut(command.open_items, "restarted")
     for call in turn.open_calls:
-        _take_up_call(transition, call, command.open_items)
+        _resume_call(transition, call, command.open_items)
     if turn.call is not None and turn.call.status == "running":
         error = TurnError("the daemon was restarted; the model is asked again")
         transition.add(e.ModelCallFailed(error, "restart", True))
         _retry_after_restart(transition)
 
 
-def _take_up_call(transition: Transition, call: OpenCall, open_items: tuple[OpenItem, ...]) -> None:
+def _resume_call(transition: Transition, call: OpenCall, open_items: tuple[OpenItem, ...]) -> None:
     action = call.action
     if action is None:
         transition.abort(call.call_id, open_items, RESTARTED)

@@ -72,10 +72,10 @@ class Transition:
             for call in self.state.turn.open_calls:
                 self.abort(call.call_id, items, ABORTED_CALL)
             if self.state.turn.review is not None:
-                item_id, told = (
+                item_id, message = (
                     exited_item(self.state.turn.turn_id),
                     user_action(STOPPED, NO_RESULTS),
                 )
-                self.add(e.ReviewExited(item_id, STOPPED_FOR_PEOPLE, told=told))
+                self.add(e.ReviewExited(item_id, STOPPED_FOR_PEOPLE, told=message))
         self.add(e.ContextAdded("turn_aborted", "user", ABORTED_NOTE))
         self.add(e.TurnInterrupted(reason))

@@ -38,6 +38,6 @@ class HistoryCompactionUndone(Fact, frozen=True):
 
 
 # After any of these events, context may be missing in the model's history.
-Marker = HistoryReverted | HistoryRevertUndone | HistoryCompactionUndone
+RevertEvent = HistoryReverted | HistoryRevertUndone | HistoryCompactionUndone
 MARKERS = (HistoryReverted, HistoryRevertUndone, HistoryCompactionUndone)
 MARKER_TYPES = frozenset(kind.type for kind in MARKERS)

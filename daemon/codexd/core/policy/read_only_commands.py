@@ -33,7 +33,7 @@ class Reading(msgspec.Struct, frozen=True):
     ]  # the arguments of `cd` and `git -C`; "~" for a `cd` without an argument
 
 
-def harmless(command: str) -> bool:
+def is_read_only(command: str) -> bool:
     """Whether every part of a shell line is known to only read, and git, if any, runs in the line's folder."""
     reading = reading_of(command)
     return reading is not None and ("git" not in reading.programs or reading.folders <= {"."})

@@ -17,7 +17,7 @@ class KnownContext(msgspec.Struct, frozen=True):
     instructions: str | None = None  # the digest of the user instructions
     developer: bool = False  # the thread's developer instructions
 
-    def heard(self, event: ContextAdded) -> KnownContext:
+    def after(self, event: ContextAdded) -> KnownContext:
         """The context after this event."""
         match event.category:
             case "environment":

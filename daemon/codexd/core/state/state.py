@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from codexd.core.events import events as e
 from codexd.core.events.events import given
-from codexd.core.events.revert import Marker
+from codexd.core.events.revert import RevertEvent
 from codexd.core.events.warnings import remembered
 from codexd.core.policy.approval import session_key
 from codexd.core.state.context_known import KnownContext
@@ -61,7 +61,7 @@ class ThreadState(msgspec.Struct, frozen=True):
     queue: tuple[e.InputQueued, ...] = ()
     allowed_for_session: frozenset[str] = frozenset()
     base_instructions: str | None = None  # the daemon's, as last sent to the model
-    told: KnownContext = KnownContext()  # reset when the model's history loses it
+    known_context: KnownContext = KnownContext()  # reset when the model's history loses it
     warned: tuple[str, ...] = ()  # the subjects of warnings so far
     title: e.TitleRequested | None = None  # while a model is asked for a title
     rate_limits: dict[str, str] | None = None
@@ -93,7 +93,7 @@ def evolve(state: ThreadState, event: e.Event | e.Unknown) -> ThreadState:
         case e.TurnStarted() | e.TurnCompleted() | e.TurnInterrupted() | e.TurnFailed():
             return _evolve_turn(state, event)
         case e.TurnSteered():
-            return _with_turn(state, owed=True)
+            return _with_turn(state, needs_model=True)
         case e.ModelCallStarted() | e.ModelCallEnded() | e.ModelCallFailed():
             return _evolve_model(state, event)
         case e.ItemCompleted() | e.ItemCut():
@@ -107,7 +107,7 @@ def evolve(state: ThreadState, event: e.Event | e.Unknown) -> ThreadState:
         case e.InputWithdrawn():
             return replace(state, queue=_without(state.queue, (event.item_id,)))
         case e.ContextAdded():
-            return replace(state, told=state.told.heard(event))
+            return replace(state, known_context=state.known_context.after(event))
         case e.ThreadWarned():
             return replace(state, warned=remembered(state.warned, event.about))
         case e.TitleRequested() | e.TitleEnded():
@@ -215,7 +215,7 @@ def _taken_in(state: ThreadState, event: e.ThreadTakenIn) -> ThreadState:
         queue=(),
         allowed_for_session=frozenset(),
         base_instructions=None,
-        told=KnownContext(),
+        known_context=KnownContext(),
         warned=(),
         title=None,
         rate_limits=None,
@@ -236,7 +236,7 @@ def _evolve_turn(state: ThreadState, event: _TurnEvent) -> ThreadState:
                 output_schema=given(queued.output_schema) if queued is not None else None,
                 limits=event.limits,
                 tuning=event.tuning or tuning_of(event.settings),
-                owed=event.kind not in ("compact", "review"),
+                needs_model=event.kind not in ("compact", "review"),
             )
             return replace(
                 state,
@@ -307,7 +307,7 @@ def _evolve_compaction(
             state = replace(
                 state,
                 compactions=state.compactions + 1,
-                told=state.told if before_turn else KnownContext(),
+                known_context=state.known_context if before_turn else KnownContext(),
             )
             made = turn.compactions + 1 if turn is not None else 0
             return _with_turn(state, compaction=None, compactions=made, answered=False)
@@ -322,7 +322,7 @@ def _evolve_pins(state: ThreadState, event: e.PinAdded | e.PinRemoved) -> Thread
     return replace(state, pins=(*state.pins, Pin(event.seq, tokens)))
 
 
-def _evolve_marker(state: ThreadState, event: Marker) -> ThreadState:
+def _evolve_marker(state: ThreadState, event: RevertEvent) -> ThreadState:
     """The model's history may have lost its context; a pin is removed and restored with its record."""
     pins, taken = state.pins, state.taken_pins
     if isinstance(event, e.HistoryReverted):
@@ -330,7 +330,7 @@ def _evolve_marker(state: ThreadState, event: Marker) -> ThreadState:
         pins = tuple(pin for pin in pins if pin.seq <= event.to_seq)
     elif isinstance(event, e.HistoryRevertUndone) and taken:
         pins, taken = (*pins, *taken[-1]), taken[:-1]
-    state = replace(state, told=KnownContext(), failed=False, markers=state.markers + 1)
+    state = replace(state, known_context=KnownContext(), failed=False, markers=state.markers + 1)
     return replace(state, pins=pins, taken_pins=taken)
 
 

@@ -102,7 +102,9 @@ class Turn(msgspec.Struct, frozen=True):
     questions: int = 0  # approval requests so far; numbers the next request
     call: ModelCall | None = None
     open_calls: tuple[OpenCall, ...] = ()
-    owed: bool = True  # whether the model has not seen everything yet: input, or a tool's answer
+    needs_model: bool = (
+        True  # whether the model has not seen everything yet: input, or a tool's answer
+    )
     output_schema: msgspec.Raw | None = None
     limits: Limits = Limits()
     tuning: Tuning = Tuning()
@@ -125,11 +127,18 @@ def evolve_call(turn: Turn, event: ModelCallEvent) -> Turn:
         case e.ModelCallEnded():
             if turn.call is not None and turn.call.compacts:
                 return replace(turn, call=None, compaction=_heard_out(turn.compaction))
-            asks_again = event.end_turn is False and not turn.owed and not turn.open_calls
+            asks_again = event.end_turn is False and not turn.needs_model and not turn.open_calls
             continued = turn.continued + 1 if asks_again else 0
-            owed = turn.owed or (event.end_turn is False and continued <= CONTINUATIONS_MAX)
+            needs_model = turn.needs_model or (
+                event.end_turn is False and continued <= CONTINUATIONS_MAX
+            )
             return replace(
-                turn, call=None, owed=owed, answered=True, compactions=0, continued=continued
+                turn,
+                call=None,
+                needs_model=needs_model,
+                answered=True,
+                compactions=0,
+                continued=continued,
             )
         case e.ModelCallFailed():
             if turn.compaction is not None:  # An incomplete summary is not used.
@@ -137,22 +146,22 @@ def evolve_call(turn: Turn, event: ModelCallEvent) -> Turn:
             if turn.call is not None and event.will_retry:
                 return replace(turn, call=_failed(turn.call, event))
             # The model has not seen the request's items.
-            return replace(turn, call=None, owed=turn.owed or turn.kind != "compact")
+            return replace(turn, call=None, needs_model=turn.needs_model or turn.kind != "compact")
         case _:
             assert_never(event)
 
 
 def _called(turn: Turn, event: e.ModelCallStarted) -> Turn:
     before, compacts = turn.call, event.purpose == "compact"
-    owed = turn.owed and compacts
+    needs_model = turn.needs_model and compacts
     if before is None or before.call_id != event.call_id:
         call = ModelCall(event.call_id, event.attempt, compacts=compacts, left_out=event.left_out)
-        return replace(turn, call=call, owed=owed, calls_made=turn.calls_made + 1)
+        return replace(turn, call=call, needs_model=needs_model, calls_made=turn.calls_made + 1)
     call = replace(before, attempt=event.attempt, status="running", retry_after_ms=0)
     if event.left_out != before.left_out:
         # This is another request, without failures so far.
         call = replace(call, left_out=event.left_out, request_failures=0, stream_failures=0)
-    return replace(turn, call=call, owed=owed)
+    return replace(turn, call=call, needs_model=needs_model)
 
 
 def _heard_out(compaction: Compaction | None) -> Compaction | None:
@@ -214,7 +223,7 @@ def evolve_tool(turn: Turn, event: ToolEvent) -> Turn:
             return _with_call(turn, event.call_id, pid=event.pid)
         case e.ToolEnded():
             left = tuple(c for c in turn.open_calls if c.call_id != event.call_id)
-            return replace(turn, open_calls=left, owed=True)
+            return replace(turn, open_calls=left, needs_model=True)
         case _:
             assert_never(event)
 

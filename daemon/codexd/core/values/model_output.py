@@ -45,7 +45,7 @@ class ReasoningDelta(msgspec.Struct, frozen=True, gc=False):
     text: str  # may be empty: the part begins
 
 
-class CallMade(msgspec.Struct, frozen=True):
+class ModelToolCall(msgspec.Struct, frozen=True):
     """The function or custom-tool call within a completed item of kind "call"."""
 
     call_id: str
@@ -60,7 +60,7 @@ class ModelItemDone(msgspec.Struct, frozen=True):
     item_id: ItemId
     kind: ItemKind
     item: msgspec.Raw  # as the provider sent it
-    call: CallMade | None = None  # for kind "call"
+    call: ModelToolCall | None = None  # for kind "call"
     started_ms: int | None = (
         None  # Unix ms, when it began; the effect sets it, since a reader has no clock
     )

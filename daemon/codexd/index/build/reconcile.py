@@ -156,17 +156,17 @@ def _take_all(
             writer.flush()
             report(Progress(done, total, writer.records, _taken_out(writer.damaged)))
     while writer.orphaned:
-        take_or_complain(writer, writer.orphaned.pop(), anew=True)
+        take_or_complain(writer, writer.orphaned.pop(), refill=True)
     writer.flush()
     report(Progress(max(done, total), total, writer.records, _taken_out(writer.damaged)))
 
 
 def take_or_complain(
-    writer: Writer, stream: str, *, anew: bool = False, bytes_max: int | None = None
+    writer: Writer, stream: str, *, refill: bool = False, bytes_max: int | None = None
 ) -> None:
     """Index a thread; a log that cannot be read is reported and delays no other. Raises: sqlite3.Error."""
     try:
-        writer.take(stream, anew=anew, bytes_max=bytes_max)
+        writer.take(stream, refill=refill, bytes_max=bytes_max)
     except OSError as error:
         log.warning("thread %s is not indexed: %s", stream, error)
 

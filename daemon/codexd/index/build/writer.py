@@ -90,10 +90,10 @@ class Writer:
         self.damaged: dict[str, str] = {}  # streams with their damage, to be reported
         self.orphaned: set[str] = set()  # forks of rewritten logs: to be indexed again
 
-    def take(self, stream: str, *, bytes_max: int | None = None, anew: bool = False) -> Taken:
+    def take(self, stream: str, *, bytes_max: int | None = None, refill: bool = False) -> Taken:
         """Index a thread up to its log's end; "large" where more than so many bytes would have to be read.
 
-        `anew`: the thread's rows are void, for a reason that is not in its own log.
+        `refill`: the thread's rows are void, for a reason that is not in its own log.
 
         Raises:
             sqlite3.Error, OSError: nothing of the present batch was written.
@@ -110,7 +110,7 @@ class Writer:
             if known is not None:
                 self.forget(stream)
             return "gone"
-        if anew and known is not None:
+        if refill and known is not None:
             known.void = True
         where = (found.path or "", found.archived, found.size_bytes, found.modified_us)
         if (
@@ -191,23 +191,23 @@ class Writer:
     def _take(
         self, found: StreamEntry, known: Known | None, opened: OpenedLog, bytes_max: int | None
     ) -> Taken:
-        anew = known is None or known.void or known.damage is not None
-        anew = anew or not opened.agrees(known.cursor)  # type: ignore[union-attr]
+        refill = known is None or known.void or known.damage is not None
+        refill = refill or not opened.agrees(known.cursor)  # type: ignore[union-attr]
         size = found.size_bytes
-        if bytes_max is not None and size - (0 if anew else known.place) > bytes_max:  # type: ignore[union-attr]
+        if bytes_max is not None and size - (0 if refill else known.place) > bytes_max:  # type: ignore[union-attr]
             return "large"
-        if anew:
+        if refill:
             self._orphan(found.stream, void=known is not None)
             known = successor(found.stream, known)
         assert known is not None
         is_small = bytes_max is None or size <= bytes_max
         try:
-            if anew:
+            if refill:
                 self._begin(known, opened)
             self._go_on(found, known, opened)
             # A log that has changed and not grown may have changed anywhere.
             is_same_size = known.place == size == known.size
-            rewritten = not anew and is_same_size and known.mtime != found.modified_us
+            rewritten = not refill and is_same_size and known.mtime != found.modified_us
             if (known.place < size or rewritten) and is_small:
                 known.damage = self._logs.damage(found)
             known.damage = known.damage or nothing_known(found, known)

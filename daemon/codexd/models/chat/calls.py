@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from codexd.core.values.foreign_json import decode_foreign, whole_characters
-from codexd.models.responses.verbatim import kept
+from codexd.models.responses.verbatim import normalized_json
 
 # No model calls more tools at once; a server that does is broken, and would fill the log.
 CALLS_MAX: Final = 128
@@ -86,7 +86,7 @@ class StreamedCall:
         """Go on with a fragment."""
         self.id = self.id or _word(delta.id)
         if delta.extra_content and bytes(delta.extra_content) != b"null":
-            self.extra = kept(delta.extra_content)
+            self.extra = normalized_json(delta.extra_content)
         self._take_name(_name(delta))
         # Some say all of it once more at the end; behind a whole value, that is the only reading.
         given = _arguments(delta)

@@ -15,11 +15,11 @@ import msgspec
 from codexd.core.values.foreign_json import decode_foreign
 from codexd.core.values.ids import ItemId
 from codexd.core.values.model_output import (
-    CallMade,
     ItemKind,
     ItemStarted,
     ModelEvent,
     ModelItemDone,
+    ModelToolCall,
     ReasoningDelta,
     TextDelta,
 )
@@ -139,7 +139,7 @@ class ChatItems:
         kind: ItemKind,
         item: msgspec.Raw,
         found: list[ModelEvent],
-        made: CallMade | None = None,
+        made: ModelToolCall | None = None,
     ) -> None:
         self._size.whole(len(bytes(item)))
         found.append(ModelItemDone(item_id, kind, item, made))
@@ -155,7 +155,7 @@ class ChatItems:
     def _complete(self, call: StreamedCall, call_id: str, found: list[ModelEvent]) -> None:
         custom = call.name in self._custom_tools
         text = _custom_input(call.arguments) if custom else call.arguments
-        made = CallMade(call_id, call.safe_name, text, custom)
+        made = ModelToolCall(call_id, call.safe_name, text, custom)
         item_id = self._call_items[id(call)]
         self._finish(item_id, "call", _call(item_id, made), found, made)
 
@@ -184,7 +184,7 @@ def _reasoning(item_id: ItemId, text: str, kept: str | None = None) -> msgspec.R
     return _item("reasoning", item_id, summary=[], content=content, **more)
 
 
-def _call(item_id: ItemId, made: CallMade) -> msgspec.Raw:
+def _call(item_id: ItemId, made: ModelToolCall) -> msgspec.Raw:
     kind, member = ("custom_tool_call", "input") if made.custom else ("function_call", "arguments")
     return _item(
         kind,

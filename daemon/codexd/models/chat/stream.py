@@ -37,7 +37,7 @@ from codexd.models.chat.think_tags import ThinkTags
 from codexd.models.client import ModelError
 from codexd.models.complaints import PLAIN_BYTES_MAX, find_complaint, read_complaint
 from codexd.models.provider_words import BROKEN_OFF, CUT_OFF, FINISHED, MALFORMED
-from codexd.models.responses.verbatim import kept
+from codexd.models.responses.verbatim import normalized_json
 from codexd.models.sse import ServerSentEvent
 
 
@@ -188,7 +188,7 @@ class ChatReader:
             if _is_given(usage):
                 self._size.whole(len(bytes(usage)))
                 try:
-                    self._usage = kept(usage)
+                    self._usage = normalized_json(usage)
                 except UNREADABLE as error:
                     raise errors.unreadable(f"usage: {error}") from error
                 break

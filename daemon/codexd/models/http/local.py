@@ -95,8 +95,8 @@ async def _ask(
                 found[provider.key] = "it answers, but lists no models"
                 return
             found[provider.key] = LocalServer(provider, listed)
-            told = read_native(provider.key, await _native(client, provider))
-            found[provider.key] = LocalServer(provider, with_details(listed, told))
+            details = read_native(provider.key, await _native(client, provider))
+            found[provider.key] = LocalServer(provider, with_details(listed, details))
     except ModelError as error:
         # Name and address stand before it already.
         where = f"Cannot reach {provider.name} at {provider.base_url}: "
@@ -188,10 +188,10 @@ def read_native(server: str, body: bytes) -> tuple[LocalModel, ...]:
 
 
 def with_details(
-    listed: Sequence[LocalModel], told: Sequence[LocalModel]
+    listed: Sequence[LocalModel], details: Sequence[LocalModel]
 ) -> tuple[LocalModel, ...]:
     """The listed models, each with what else was said of it."""
-    by_id = {model.id: model for model in told}
+    by_id = {model.id: model for model in details}
     return tuple(by_id.get(model.id, model) for model in listed)
 
 

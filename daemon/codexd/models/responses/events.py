@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from codexd.core.values.foreign_json import decode_foreign, decode_without_misfits
-from codexd.core.values.model_output import CallMade
+from codexd.core.values.model_output import ModelToolCall
 from codexd.core.values.provider_items import (
     UNREADABLE,
     CallItem,
@@ -116,11 +116,11 @@ def with_given(raw: msgspec.Raw, item: CallItem, given: str) -> tuple[msgspec.Ra
     return whole, read if isinstance(read, CallItem) else item
 
 
-def call_in(item: CallItem) -> CallMade:
+def call_in(item: CallItem) -> ModelToolCall:
     """The call that an item makes. Raises: ModelError, if nobody could answer it."""
     custom = isinstance(item, CustomCallItem)
     if not item.call_id or not item.name:
         missing = "name" if item.call_id else "call_id"
         raise errors.unreadable(f"a {item.type} without {missing}")
     check_ids(item.call_id, item.name)
-    return CallMade(item.call_id, item.name, item.given, custom)
+    return ModelToolCall(item.call_id, item.name, item.given, custom)

@@ -49,7 +49,7 @@ from codexd.models.responses.events import (
     with_given,
     without_misfits,
 )
-from codexd.models.responses.verbatim import kept
+from codexd.models.responses.verbatim import normalized_json
 from codexd.models.sse import ServerSentEvent
 
 # A shorter id, such as `msg_0`, is a number within its response, and the next response has it too.
@@ -249,7 +249,7 @@ class ResponseReader:
         found.append(
             ModelResponseDone(
                 response_id=short(response.id) or self._response_id,
-                usage=kept(usage) if usage and bytes(usage) != b"null" else None,
+                usage=normalized_json(usage) if usage and bytes(usage) != b"null" else None,
                 end_turn=response.end_turn,
                 incomplete=short(reason),
             )
@@ -316,7 +316,7 @@ class ResponseReader:
         self, raw: msgspec.Raw, key: str | None, index: int | None, found: list[ModelEvent]
     ) -> None:
         self._size.whole(len(bytes(raw)))
-        whole = kept(raw)
+        whole = normalized_json(raw)
         read = readable(read_item(whole))
         kind, key = read.kind, read.id or key
         opened = self._find(key, index, kind)

@@ -7,7 +7,7 @@ import msgspec
 from codexd.core.values.foreign_json import decode_foreign, whole_characters
 
 
-def kept(raw: msgspec.Raw) -> msgspec.Raw:
+def normalized_json(raw: msgspec.Raw) -> msgspec.Raw:
     """The same, on a line of its own, with U+FFFD for half characters.
 
     A decoder that skips a member does not look into it, and the line ends of an event's data may be

@@ -127,13 +127,13 @@ class Texts:
     ) -> list[Spoken]:
         """The unsent part of an item's text, as one delta."""
         item = self._open.get(item_id)
-        rest = _behind(text, item.sizes.get((part, index), 0) if item is not None else 0)
+        rest = _text_after(text, item.sizes.get((part, index), 0) if item is not None else 0)
         return self.text(item_id, part, index, [rest], at_ms) if rest else []
 
     def output_rest(self, call_id: CallId, text: str, at_ms: int) -> list[Spoken]:
         """The unsent part of a command's output, as one delta."""
         item = self._open.get(ItemId(call_id))
-        rest = _behind(text, item.sizes.get(_WHOLE, 0) if item is not None else 0)
+        rest = _text_after(text, item.sizes.get(_WHOLE, 0) if item is not None else 0)
         return self.output(call_id, rest, at_ms) if rest else []
 
     def completed(self, item: ThreadItem, at_ms: int, *, begun: bool) -> list[Spoken]:
@@ -224,7 +224,7 @@ def _texts(item: ThreadItem) -> list[tuple[TextPart, int, str]]:
     return []
 
 
-def _behind(text: str, size_bytes: int) -> str:
+def _text_after(text: str, size_bytes: int) -> str:
     """The text after the first bytes; empty where the final text is shorter than what was streamed."""
     if not size_bytes or text.isascii():
         return text[size_bytes:]

@@ -52,7 +52,7 @@ class ItemDone(msgspec.Struct, frozen=True, gc=False):
     begun: bool = False  # whether a `ItemStarted` for it came out of this fold before
 
 
-Shown = ItemStarted | ItemDone
+ItemChange = ItemStarted | ItemDone
 
 
 class ItemProjection:
@@ -66,7 +66,7 @@ class ItemProjection:
         # the history as shortened.
         self.compaction: ContextCompaction | None = None
 
-    def take_up(self, queue: Iterable[e.InputQueued]) -> None:
+    def start_at(self, queue: Iterable[e.InputQueued]) -> None:
         """These inputs wait for their turn."""
         self._queued = {queued.item_id: queued for queued in queue}
 
@@ -82,7 +82,7 @@ class ItemProjection:
         """The tool calls that have begun, and have no answer yet."""
         return [tool.item for tool in self._tools.values() if tool.item is not None]
 
-    def apply(self, recorded: Recorded) -> list[Shown]:
+    def apply(self, recorded: Recorded) -> list[ItemChange]:
         """What the event shows."""
         event, at_ms = recorded.event, recorded.at_ms
         match event:  # The events of every turn come first, since each case is a check.
@@ -135,7 +135,7 @@ class ItemProjection:
             case _:
                 return []
 
-    def _compacted(self, event: e.HistoryCompacted, at_ms: int) -> Shown:
+    def _compacted(self, event: e.HistoryCompacted, at_ms: int) -> ItemChange:
         begun, self.compaction = self.compaction, None
         if begun is not None and begun.id == event.item_id:
             return ItemDone(replace(begun, completed_at_ms=at_ms), begun=True)
@@ -143,23 +143,23 @@ class ItemProjection:
             ContextCompaction(id=event.item_id, started_at_ms=at_ms, completed_at_ms=at_ms)
         )
 
-    def _inputs(self, event: e.TurnStarted, at_ms: int) -> list[Shown]:
-        shown: list[Shown] = []
+    def _inputs(self, event: e.TurnStarted, at_ms: int) -> list[ItemChange]:
+        shown: list[ItemChange] = []
         for item_id in event.inputs:
             queued = self._queued.pop(item_id, None)
             if queued is not None:
                 shown += _said(item_id, queued.client_id, queued.content, at_ms)
         return shown
 
-    def _taken_in(self) -> list[Shown]:
+    def _taken_in(self) -> list[ItemChange]:
         """Input that was steered while the model answered: shown where the model gets it."""
-        shown: list[Shown] = []
+        shown: list[ItemChange] = []
         for event, at_ms in self._steered:
             shown += _said(event.item_id, event.client_id, event.content, at_ms)
         self._steered.clear()
         return shown
 
-    def _item(self, event: e.ItemCompleted, at_ms: int) -> list[Shown]:
+    def _item(self, event: e.ItemCompleted, at_ms: int) -> list[ItemChange]:
         item = read_item(event.item)
         if event.kind == "message":
             message = item if isinstance(item, MessageItem) else NO_MESSAGE
@@ -173,7 +173,7 @@ class ItemProjection:
             self._tools[call_id] = OpenTool(call_id, event.call.name, given)
         return []
 
-    def _begun(self, call_id: CallId, action: ToolAction, at_ms: int) -> list[Shown]:
+    def _begun(self, call_id: CallId, action: ToolAction, at_ms: int) -> list[ItemChange]:
         tool = self._tools.get(call_id) or OpenTool(call_id)
         if tool.item is not None:
             return []
@@ -186,13 +186,13 @@ class ItemProjection:
             item = replace(tool.item, process_id=str(event.pid))
             self._tools[event.call_id] = replace(tool, item=item)
 
-    def _ended(self, event: e.ToolEnded, at_ms: int) -> list[Shown]:
+    def _ended(self, event: e.ToolEnded, at_ms: int) -> list[ItemChange]:
         tool = self._tools.pop(event.call_id, None) or OpenTool(event.call_id)
         item = ended(tool, event.result, at_ms)
         return [ItemDone(item, begun=tool.item is not None)]
 
 
-def _mark(event: e.ReviewEntered | e.ReviewExited, at_ms: int) -> list[Shown]:
+def _mark(event: e.ReviewEntered | e.ReviewExited, at_ms: int) -> list[ItemChange]:
     """The item that marks a review's begin or end; at the end also the agent message with the result."""
     item_id, review = event.item_id, event.review
     if isinstance(event, e.ReviewEntered):
@@ -217,13 +217,13 @@ def _mark(event: e.ReviewEntered | e.ReviewExited, at_ms: int) -> list[Shown]:
 
 def _said(
     item_id: ItemId, client_id: str | None, content: tuple[UserInput, ...], at_ms: int
-) -> list[Shown]:
+) -> list[ItemChange]:
     shown = tuple([as_shown(part) for part in content])
     item = UserMessage(id=item_id, client_id=client_id, content=shown, started_at_ms=at_ms)
     return [ItemStarted(item), ItemDone(replace(item, completed_at_ms=at_ms), begun=True)]
 
 
-def _cut(event: e.ItemCut, at_ms: int) -> list[Shown]:
+def _cut(event: e.ItemCut, at_ms: int) -> list[ItemChange]:
     if event.kind == "message":
         return _message(event, at_ms, event.text, "partial_answer")
     if event.kind == "reasoning":
@@ -233,7 +233,7 @@ def _cut(event: e.ItemCut, at_ms: int) -> list[Shown]:
 
 def _message(
     event: e.ItemCompleted | e.ItemCut, at_ms: int, text: str, phase: str | None
-) -> list[Shown]:
+) -> list[ItemChange]:
     item = AgentMessage(
         id=event.item_id,
         text=text,
@@ -249,7 +249,7 @@ def _reasoning(
     at_ms: int,
     summary: tuple[str, ...],
     content: tuple[str, ...],
-) -> list[Shown]:
+) -> list[ItemChange]:
     item = Reasoning(
         id=event.item_id,
         summary=summary,

@@ -20,7 +20,7 @@ from codexd.core.values.items import AgentMessage, ThreadItem, TurnError
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import ToolAction
 from codexd.projections.clients.deltas import Outgoing, Spoken, Texts, item_started
-from codexd.projections.clients.items import ItemProjection, ItemStarted, Shown
+from codexd.projections.clients.items import ItemChange, ItemProjection, ItemStarted
 from codexd.projections.usage.rate_limits import read_limits
 from codexd.projections.usage.totals import Usage
 from codexd.protocol import notifications as n
@@ -191,10 +191,10 @@ class ClientProjection:
         """The images that the event is about to show, as they are named."""
         return self._screen.images_shown_by(event)
 
-    def take_up(self, state: ThreadState, turn_so_far: Sequence[Recorded]) -> None:
+    def start_at(self, state: ThreadState, turn_so_far: Sequence[Recorded]) -> None:
         """Set the projection to a loaded thread's state, without notifications."""
         self._settings = state.settings
-        self._screen.take_up(state.queue)
+        self._screen.start_at(state.queue)
         usage, self._usage = self._usage, None  # What was used is counted already.
         for recorded in turn_so_far:
             self.apply(recorded)
@@ -210,7 +210,7 @@ class ClientProjection:
         copied.review, copied._withdrawn = self.review, self._withdrawn
         return copied
 
-    def _shown(self, shown: Shown) -> list[Spoken]:
+    def _shown(self, shown: ItemChange) -> list[Spoken]:
         if isinstance(shown, ItemStarted):
             return [item_started(shown.item, self._thread_id, self.turn_id)]
         if isinstance(shown.item, AgentMessage):

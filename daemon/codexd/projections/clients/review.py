@@ -54,9 +54,9 @@ class ReviewProjection:
         """The questions that are open."""
         return {key: self._theirs(asks) for key, asks in self._wire.asks.items()}
 
-    def take_up(self, state: ThreadState, turn_so_far: Sequence[Recorded], seq: int) -> None:
+    def start_at(self, state: ThreadState, turn_so_far: Sequence[Recorded], seq: int) -> None:
         """Set the projection to the state of the reviewer's loaded thread, without notifications."""
-        self._wire.take_up(state, [self._as_theirs(recorded) for recorded in turn_so_far])
+        self._wire.start_at(state, [self._as_theirs(recorded) for recorded in turn_so_far])
         self.seq = seq
 
     def apply(self, recorded: Recorded) -> list[Saying]:

@@ -5,7 +5,7 @@ prompt cache hits. Input that arrives while a response streams comes after that 
 not seen it.
 
 An item that a request has had never changes, so that it need not be in memory between requests: the first
-`absent` items are not in memory, and are read before a request is built.
+`evicted` items are not in memory, and are read before a request is built.
 
 A question for a summary is no part of the history, nor is its answer, and pending input stays pending. The
 answer leads to `history.compacted`.
@@ -149,9 +149,9 @@ class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return self.sequence.items()
 
     @property
-    def absent(self) -> int:
+    def evicted(self) -> int:
         """How many items come before those in memory."""
-        return self.sequence.absent
+        return self.sequence.evicted
 
     @property
     def count(self) -> int:
@@ -166,13 +166,13 @@ class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
         """Without the items that a request has had: folding continues from it as from the whole."""
         return self.without(self.printed)
 
-    def with_absent(self, items: Sequence[bytes]) -> ModelHistory:
-        """With all items in memory; `items` are those that are absent."""
-        return replace(self, sequence=self.sequence.with_absent(items))
+    def with_restored(self, items: Sequence[bytes]) -> ModelHistory:
+        """With all items in memory; `items` are those that are evicted."""
+        return replace(self, sequence=self.sequence.with_restored(items))
 
     def begins_with(self, items: Sequence[bytes]) -> bool:
-        """Whether the absent items are these: together with the others they have the digest of all."""
-        printed = [*items, *self.sequence.items()[: self.printed - self.absent]]
+        """Whether the evicted items are these: together with the others they have the digest of all."""
+        printed = [*items, *self.sequence.items()[: self.printed - self.evicted]]
         return len(printed) == self.printed and _chained("", map(_hash, printed)) == self.digest
 
     def for_whom(self, model: str, provider: str) -> tuple[bytes, ...]:

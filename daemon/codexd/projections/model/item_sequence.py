@@ -16,17 +16,17 @@ class ItemSequence(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     shared: list[bytes] = []
     present: int = 0  # so many of `shared` belong to this sequence
-    absent: int = 0  # so many items come before those
+    evicted: int = 0  # so many items come before those
 
     @classmethod
-    def of(cls, items: list[bytes], absent: int = 0) -> ItemSequence:
+    def of(cls, items: list[bytes], evicted: int = 0) -> ItemSequence:
         """A sequence with a list of its own."""
-        return cls(items, len(items), absent)
+        return cls(items, len(items), evicted)
 
     @property
     def count(self) -> int:
         """How many items there are, in memory or not."""
-        return self.absent + self.present
+        return self.evicted + self.present
 
     @property
     def size_bytes(self) -> int:
@@ -34,8 +34,8 @@ class ItemSequence(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return sum(map(len, self.items()))
 
     def items(self, after: int = 0) -> list[bytes]:
-        """The items after the first `after`, without the absent items."""
-        return self.shared[max(after - self.absent, 0) : self.present]
+        """The items after the first `after`, without the evicted items."""
+        return self.shared[max(after - self.evicted, 0) : self.present]
 
     def plus(self, items: Sequence[bytes]) -> ItemSequence:
         """The sequence with more items at its end."""
@@ -43,13 +43,13 @@ class ItemSequence(msgspec.Struct, frozen=True, array_like=True, gc=False):
         if len(shared) != self.present:  # Another value has gone on from here.
             shared = shared[: self.present]
         shared.extend(items)
-        return ItemSequence(shared, self.present + len(items), self.absent)
+        return ItemSequence(shared, self.present + len(items), self.evicted)
 
     def without(self, count: int) -> ItemSequence:
         """The sequence with its first `count` items absent, in a list of its own."""
-        return ItemSequence.of(self.items(count), max(count, self.absent))
+        return ItemSequence.of(self.items(count), max(count, self.evicted))
 
-    def with_absent(self, items: Sequence[bytes]) -> ItemSequence:
-        """The sequence with all items in memory; `items` are the absent items."""
-        assert len(items) == self.absent, f"{self.absent} items are absent, and {len(items)} came"
+    def with_restored(self, items: Sequence[bytes]) -> ItemSequence:
+        """The sequence with all items in memory; `items` are the evicted items."""
+        assert len(items) == self.evicted, f"{self.evicted} items are evicted, and {len(items)} came"
         return ItemSequence.of([*items, *self.items()])

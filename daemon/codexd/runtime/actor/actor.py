@@ -26,7 +26,7 @@ from codexd.core.values.model_output import ModelResponseDone
 from codexd.projections.model.history import ModelHistory
 from codexd.projections.summary import Summary
 from codexd.projections.usage.totals import Usage
-from codexd.runtime.actor.append import Ahead, by_turn, has_changed_nothing
+from codexd.runtime.actor.append import Tentative, by_turn, has_changed_nothing
 from codexd.runtime.actor.lookups import decided
 from codexd.runtime.actor.ports import Listener, World
 from codexd.runtime.actor.recover import recovery
@@ -36,8 +36,8 @@ from codexd.runtime.actor.submitted import Asked, CommandResult, changes_nothing
 from codexd.runtime.actor.summary_request import bridge_now
 from codexd.runtime.actor.work_mark import WorkMark
 from codexd.runtime.snapshots.folds import Folds
-from codexd.runtime.snapshots.load import Witness, load
-from codexd.runtime.snapshots.refold import absent_items, refolded_for
+from codexd.runtime.snapshots.load import OnRecord, load
+from codexd.runtime.snapshots.refold import evicted_items, refolded_for
 from codexd.runtime.snapshots.writer import SnapshotWriter
 from codexd_eventstore.store import StoreError, StoreFailed
 
@@ -63,15 +63,15 @@ class ThreadActor:
         *,
         fresh: bool = False,
         seed: Folds | None = None,
-        witness: Witness | None = None,
+        on_record: OnRecord | None = None,
         taken_from: c.TakenFrom | None = None,
     ) -> None:
         """`fresh`: it does not exist yet. `taken_from`: its log was just brought in from there."""
         self.thread_id, self.world = thread_id, world
-        self._fresh, self._seed, self._witness = fresh, seed, witness
+        self._fresh, self._seed, self._on_record = fresh, seed, on_record
         self._taken_from = taken_from
         self.folds = Folds()
-        self._ahead: Ahead | None = None  # the folds after the append that is under way
+        self._ahead: Tentative | None = None  # the folds after the append that is under way
         self._snapshot_writer = SnapshotWriter(world.store, thread_id)
         self._mark = WorkMark(world.unfinished, thread_id)
         self.stall = Stall(thread_id, listener)
@@ -184,22 +184,22 @@ class ThreadActor:
         folds = self.settled
         return self._snapshot_writer.seed(folds) if folds is not None else None
 
-    async def bring_back(self) -> None:
+    async def restore(self) -> None:
         """Have all items of the history in memory. Raises: StoreError, InvalidEvent."""
-        while count := self.history.absent:
+        while count := self.history.evicted:
             since = self.history.since
             store, writer = self.world.store, self._snapshot_writer
-            items = await absent_items(store, self.thread_id, self.folds, writer)
+            items = await evicted_items(store, self.thread_id, self.folds, writer)
             for folds in [self.folds] if self._ahead is None else [self.folds, self._ahead.folds]:
-                if (folds.history.since, folds.history.absent) == (since, count):
-                    folds.history = folds.history.with_absent(items)
+                if (folds.history.since, folds.history.evicted) == (since, count):
+                    folds.history = folds.history.with_restored(items)
 
     async def _load(self) -> None:
         store = self.world.store
         loaded = await load(
-            store, self.thread_id, self._snapshot_writer, seed=self._seed, witness=self._witness
+            store, self.thread_id, self._snapshot_writer, seed=self._seed, on_record=self._on_record
         )
-        self._seed = self._witness = None
+        self._seed = self._on_record = None
         head = loaded.head
         self.folds, self.path, self.is_log_archived = loaded.folds, head.path, head.archived
         if self.state.settings is None:
@@ -312,7 +312,7 @@ class ThreadActor:
         if not events:
             return
         events, refolded = await refolded_for(self.world.store, self.thread_id, self.folds, events)
-        now_us, ahead = self.now_us, Ahead(self.folds)
+        now_us, ahead = self.now_us, Tentative(self.folds)
         if refolded is not None:
             ahead.folds.history = refolded.history
         ahead.run(events, now_us, by=asked.by, key=asked.key, print_request=self._print_request)

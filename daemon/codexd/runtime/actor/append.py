@@ -20,7 +20,7 @@ from codexd.runtime.snapshots.folds import Folds
 from codexd_eventstore.store import Appended, NewEvent, Refused, StoreError, StoreFailed
 
 
-class Ahead:
+class Tentative:
     """The folds after an append that is under way: dropped if it fails."""
 
     def __init__(self, folds: Folds) -> None:

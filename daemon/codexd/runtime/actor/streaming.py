@@ -72,7 +72,7 @@ class StreamingItem:
         return self._draft is not None
 
     @property
-    def behind(self) -> bool:
+    def is_lagging(self) -> bool:
         """Whether some of it is not in its draft yet."""
         return self._draft is None or bool(self._waiting)
 
@@ -124,9 +124,9 @@ class StreamingItem:
 class StreamingOutput:
     """A command's output while it runs."""
 
-    def __init__(self, call_id: OutputId, draft: Draft, *, is_told: bool) -> None:
+    def __init__(self, call_id: OutputId, draft: Draft, *, is_shown: bool) -> None:
         self.call_id = call_id
-        self.is_told = is_told  # whether screens are shown it
+        self.is_shown = is_shown  # whether screens are shown it
         self._draft = draft
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._shown: list[str] = []
@@ -135,7 +135,7 @@ class StreamingOutput:
         self._lost_bytes = 0
 
     @property
-    def behind(self) -> bool:
+    def is_lagging(self) -> bool:
         """Whether some of it is not in its draft yet."""
         return bool(self._waiting)
 
@@ -233,7 +233,7 @@ class Streaming:
         pieces = self._cleaning.pieces((item_id, part, index), pieces)
         if not pieces:
             return
-        if not item.behind:
+        if not item.is_lagging:
             with suppress(StoreFailed):
                 item.add(part, index, pieces)
                 self._listener.text(item_id, part, index, pieces)
@@ -241,11 +241,11 @@ class Streaming:
         item.put_off(part, index, pieces)
         self._disk_full()
 
-    def open_output(self, call_id: OutputId, *, is_told: bool = True) -> StreamingOutput:
-        """A command is about to write; `is_told`: its output is shown while it streams."""
+    def open_output(self, call_id: OutputId, *, is_shown: bool = True) -> StreamingOutput:
+        """A command is about to write; `is_shown`: its output is shown while it streams."""
         header = _encode(OutputHeader(call_id))
         draft = self._store.open_draft(self._stream, self._name("output"), header)
-        output = self.outputs[call_id] = StreamingOutput(call_id, draft, is_told=is_told)
+        output = self.outputs[call_id] = StreamingOutput(call_id, draft, is_shown=is_shown)
         return output
 
     def add_output(self, call_id: OutputId, chunk: bytes) -> None:
@@ -256,7 +256,7 @@ class Streaming:
         chunk = self._cleaning.chunk(call_id, chunk)
         if not chunk:
             return
-        if not output.behind:
+        if not output.is_lagging:
             with suppress(StoreFailed):
                 self._tell_output(call_id, output.add(chunk))
                 return
@@ -278,7 +278,7 @@ class Streaming:
     def catch_up_output(self, call_id: OutputId) -> None:
         """The same for the output of one command. Raises: StoreFailed."""
         output = self.outputs.get(call_id)
-        if output is not None and output.behind and self._takes(output):
+        if output is not None and output.is_lagging and self._takes(output):
             self._tell_output(call_id, output.catch_up())
 
     def finish_output(self, call_id: OutputId) -> None:
@@ -296,15 +296,15 @@ class Streaming:
         self._listener.opened(item.item_id, item.kind, item.started_ms)
 
     def _takes(self, output: StreamingOutput) -> bool:
-        return not (self._outputs_closed and output.is_told)
+        return not (self._outputs_closed and output.is_shown)
 
     @property
     def told_outputs(self) -> list[StreamingOutput]:
         """The outputs of tool calls."""
-        return [output for output in self.outputs.values() if output.is_told]
+        return [output for output in self.outputs.values() if output.is_shown]
 
     def _tell_output(self, call_id: OutputId, text: str) -> None:
-        if text and self.outputs[call_id].is_told:
+        if text and self.outputs[call_id].is_shown:
             self._listener.output(CallId(call_id), text)
 
     def freeze(self, *, outputs: bool = False) -> tuple[OpenItem, ...]:
@@ -336,8 +336,8 @@ class Streaming:
 
     def thaw(self) -> None:
         """The facts are in the log, or were not wanted."""
-        streams = [item.behind for item in self.items.values()]
-        streams += [output.behind for output in self.outputs.values()]
+        streams = [item.is_lagging for item in self.items.values()]
+        streams += [output.is_lagging for output in self.outputs.values()]
         if self._closed and any(streams):
             self._disk_full()  # What was let out for a fact that did not come to be is still to be shown.
         self._closed = self._outputs_closed = False

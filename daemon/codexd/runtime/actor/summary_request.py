@@ -76,6 +76,6 @@ def bridge_now(state: ThreadState, history: ModelHistory) -> Bridge | None:
     if turn is None or turn.call is None or not turn.call.compacts:
         return None
     left_out = 0
-    if turn.call.left_out and not history.absent:
+    if turn.call.left_out and not history.evicted:
         left_out = history.count - len(without_oldest(history.items, turn.call.left_out))
     return bridge_of(history.compaction_keep, turn.limits.window, left_out)

@@ -64,7 +64,7 @@ class ModelCalling:
         try:
             client = self._thread.world.client(self._settings.provider)
             budget = client.budget
-            await self._thread.bring_back()
+            await self._thread.restore()
             if not self._is_due:
                 return
             request = await self._with_images(self._request())
@@ -249,7 +249,7 @@ class ModelCalling:
 
     def _images_refused(self, error: ModelError) -> tuple[str, ...]:
         """The images to leave out where the request failed for its images: the newest, else all."""
-        if not error.about_images or self._thread.history.absent:
+        if not error.about_images or self._thread.history.evicted:
             return ()
         settings, items = self._settings, self._items
         if not self._thread.world.traits(settings.model).images:

@@ -70,7 +70,7 @@ async def _reviewed(thread: ThreadActor, turn: Turn, review: Review) -> ReportRe
                 today=review.today,
             )
         )
-    ended, answer, error = await _heard(thread, review)
+    ended, answer, error = await _outcome(thread, review)
     child = await thread.world.threads().load(review.child_id)
     used = child.usage.total
     return ReportReview(
@@ -104,7 +104,7 @@ async def _reviewer(thread: ThreadActor, turn: Turn, review: Review) -> LoadedTh
 _Ended = tuple[Literal["completed", "interrupted", "failed"], str, TurnError | None]
 
 
-async def _heard(thread: ThreadActor, review: Review) -> _Ended:
+async def _outcome(thread: ThreadActor, review: Review) -> _Ended:
     """How the reviewer's turn ended, and its last message."""
     answer = ""
     with thread.world.store.subscribe(review.child_id, after=0) as log_of_child:

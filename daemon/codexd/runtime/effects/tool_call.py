@@ -64,9 +64,9 @@ class ToolRunning:
         if call is None or call.action is None or settings is None:
             return  # It was interrupted before it began; the cancellation comes at the next checkpoint.
         runs_already = call.again == "adopt" or self._process is not None
-        told = None if runs_already else not_as_asked(call.action, call.asked_hash)
-        if told is not None:
-            await self._report(self._ended(self._call_id, ToolResult("failed", told, told)))
+        refusal = None if runs_already else not_as_asked(call.action, call.asked_hash)
+        if refusal is not None:
+            await self._report(self._ended(self._call_id, ToolResult("failed", refusal, refusal)))
             return
         # What it prints is not to be lost.
         await thread.stall.until_written(lambda: self._open_output(self._process or self._call_id))
@@ -140,7 +140,7 @@ class ToolRunning:
         )
 
     async def _open_output(self, output: OutputId) -> None:
-        self._thread.streaming.open_output(output, is_told=output == self._call_id)
+        self._thread.streaming.open_output(output, is_shown=output == self._call_id)
 
     async def _catch_up(self, output: OutputId) -> None:
         self._thread.streaming.finish_output(output)

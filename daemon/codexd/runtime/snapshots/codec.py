@@ -35,7 +35,7 @@ Joints = tuple[tuple[int, str], ...]
 T = TypeVar("T")
 
 
-class Kept(NamedTuple, Generic[T]):
+class FoundSnapshot(NamedTuple, Generic[T]):
     """A fold at an event."""
 
     seq: int
@@ -62,7 +62,7 @@ class SnapshotCodec(Generic[T]):
 
     async def find(
         self, store: EventStore, thread_id: ThreadId, name: str, joints: Joints | None
-    ) -> Kept[T] | None:
+    ) -> FoundSnapshot[T] | None:
         """The snapshot under a name, if it is valid and the log still has its events."""
         try:
             snapshot = await store.snapshot(thread_id, name)
@@ -78,7 +78,7 @@ class SnapshotCodec(Generic[T]):
         except (msgspec.MsgspecError, ValueError, zlib.error):
             return None
         same = (kept.shape, kept.thread, kept.joints) == (self._shape, thread_id, joints)
-        return Kept(snapshot.seq, kept.fold) if same else None
+        return FoundSnapshot(snapshot.seq, kept.fold) if same else None
 
     def encode(self, thread_id: ThreadId, joints: Joints, fold: T) -> bytes:
         """The fold, encoded; it may be changed after that."""

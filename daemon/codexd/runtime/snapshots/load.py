@@ -31,7 +31,7 @@ HELD_BYTES_LOADING: Final = 3 * 1024 * 1024
 
 # Called with every record of a log while it is loaded, so that the caller's own fold needs no second reading;
 # not called where a snapshot makes that reading unnecessary.
-Witness = Callable[[Recorded], None]
+OnRecord = Callable[[Recorded], None]
 
 
 class Loaded(msgspec.Struct, frozen=True):
@@ -51,7 +51,7 @@ async def load(
     snapshot_writer: SnapshotWriter,
     *,
     seed: Folds | None = None,
-    witness: Witness | None = None,
+    on_record: OnRecord | None = None,
     events: int = SNAPSHOT_EVENTS_LOADING,
     held_bytes: int = HELD_BYTES_LOADING,
 ) -> Loaded:
@@ -65,7 +65,7 @@ async def load(
     head = await store.head(thread_id)
     folds = seed or await find_folds(store, thread_id, head.version)
     await snapshot_writer.begin()
-    folds, witness = (folds, None) if folds is not None else (Folds(), witness)
+    folds, on_record = (folds, None) if folds is not None else (Folds(), on_record)
     forked, turn_so_far, steps = False, list[Recorded](), Steps()
     visibility: Visibility | None = None  # known once something was taken back after the seed
     async for page in Pages(store, thread_id, after=folds.version, upto=head.version):
@@ -78,8 +78,8 @@ async def load(
             recorded = _read(record, foreign)
             forked = isinstance(recorded.event, ThreadForked)
             folds.apply(recorded, visibility or ALL_COUNT)
-            if witness is not None:
-                witness(recorded)
+            if on_record is not None:
+                on_record(recorded)
             if isinstance(recorded.event, TurnStarted):
                 turn_so_far.clear()
             turn_so_far.append(recorded)

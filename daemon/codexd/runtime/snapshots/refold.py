@@ -102,7 +102,7 @@ async def reverts_after(
     return reverts
 
 
-async def absent_items(
+async def evicted_items(
     store: EventStore, thread_id: ThreadId, folds: Folds, writer: SnapshotWriter
 ) -> list[bytes]:
     """The items of a history that are not in memory. Raises: StoreError, InvalidEvent.
@@ -117,12 +117,12 @@ async def absent_items(
         standing = reverts.differs_at(whole.summary.reverts, min(whole.version, common)) is None
         if standing and whole.version <= common:
             begin = whole
-        elif history.begins_with(whole.history.items[: history.absent]):
-            return whole.history.items[: history.absent]
+        elif history.begins_with(whole.history.items[: history.evicted]):
+            return whole.history.items[: history.evicted]
     if begin is None and history.since:
         begin = await _find_standing(store, thread_id, reverts, history.since - 1)
     refolded = await Refolded.begun_at(begin).go_on(store, thread_id, reverts, version)
-    return refolded.history.items[: history.absent]
+    return refolded.history.items[: history.evicted]
 
 
 async def _find_whole(
@@ -162,6 +162,6 @@ def _with_items_of(folds: Folds, earlier: Folds) -> ModelHistory:
     """The earlier history with the items that the thread has in memory, where its own begins with those."""
     history, now = earlier.history, folds.history
     differs = folds.summary.reverts.differs_at(earlier.summary.reverts, earlier.version)
-    if differs is not None or history.since != now.since or now.absent:
+    if differs is not None or history.since != now.since or now.evicted:
         return history
-    return history.with_absent(now.items[: history.absent])
+    return history.with_restored(now.items[: history.evicted])

@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from codexd.core.values.ids import ThreadId
-from codexd.runtime.snapshots.codec import Joints, Kept, SnapshotCodec, joints_of, keep
+from codexd.runtime.snapshots.codec import FoundSnapshot, Joints, SnapshotCodec, joints_of, keep
 from codexd.runtime.snapshots.folds import Folds
 from codexd_eventstore.store import Appended, EventStore
 
@@ -93,7 +93,7 @@ class SnapshotWriter:
 
     def is_last_due(self, folds: Folds) -> bool:
         """Whether one is, where it may be the last for a long time."""
-        lacking = self._events if folds.history.absent else self._events_whole
+        lacking = self._events if folds.history.evicted else self._events_whole
         return lacking >= LAST_SNAPSHOT_EVENTS and self._may(folds)
 
     def seed(self, folds: Folds) -> Folds | None:
@@ -110,7 +110,7 @@ class SnapshotWriter:
         since, size = history.since, history.sequence.size_bytes
         kept_since, kept_size = self._whole
         grown = last or since != kept_since or size >= 2 * kept_size
-        if grown and not history.absent and size <= WHOLE_BYTES_MAX:
+        if grown and not history.evicted and size <= WHOLE_BYTES_MAX:
             whole = self._encoded(folds, 0)
             self._whole, self._events_whole = (since, size), 0
         self._seqs = (*self._seqs, folds.version)
@@ -139,16 +139,16 @@ class SnapshotWriter:
         is_memory = folds.state.ephemeral
         return folds.between_turns and not is_memory and not self._busy and not self._differs
 
-    def _encoded(self, folds: Folds, absent: int) -> bytes:
-        """The folds without their first `absent` items."""
-        kept = replace(folds, history=folds.history.without(absent))
+    def _encoded(self, folds: Folds, evicted: int) -> bytes:
+        """The folds without their first `evicted` items."""
+        kept = replace(folds, history=folds.history.without(evicted))
         return _FOLDS.encode(self._thread_id, self._joints, kept)
 
 
 async def find_folds(store: EventStore, thread_id: ThreadId, at_seq: int) -> Folds | None:
     """The thread's newest snapshot at an event or before it.
 
-    The items that a request had had by then are absent.
+    The items that a request had had by then are evicted.
     """
     joints = await joints_of(store, thread_id)
     index = await _INDEX.find(store, thread_id, INDEX, joints)
@@ -160,7 +160,7 @@ async def find_folds(store: EventStore, thread_id: ThreadId, at_seq: int) -> Fol
     return None
 
 
-async def find_whole(store: EventStore, thread_id: ThreadId) -> Kept[Folds] | None:
+async def find_whole(store: EventStore, thread_id: ThreadId) -> FoundSnapshot[Folds] | None:
     """The stored folds of a thread with a whole history."""
     joints = await joints_of(store, thread_id)
     return await _FOLDS.find(store, thread_id, WHOLE, joints)

@@ -287,7 +287,7 @@ class Connection:
                 message = read_message(fed)
                 if len(fed) > STEP_BYTES_MAX:
                     await trio.lowlevel.checkpoint()
-                self._heard(message, nursery)
+                self._dispatch(message, nursery)
         return True
 
     async def _refused_unread(self, body: bytes) -> bool:
@@ -301,7 +301,7 @@ class Connection:
             return True
         return False
 
-    def _heard(self, message: Message, nursery: trio.Nursery) -> None:
+    def _dispatch(self, message: Message, nursery: trio.Nursery) -> None:
         match message:
             case Request():
                 if self._under_way >= REQUESTS_UNDER_WAY_MAX:

@@ -25,7 +25,7 @@ async def wire_at(thread: ThreadActor, after: After) -> ClientProjection:
     start = await last_turn_before(store, thread_id, after.seq + 1) or 1
     wire = ClientProjection(thread_id, None)
     waiting = await _waiting(thread, start, after.seq)
-    wire.take_up(replace(thread.state, queue=waiting), ())
+    wire.start_at(replace(thread.state, queue=waiting), ())
     async for record in records(store, thread_id, after=start - 1, upto=after.seq):
         wire.apply(decode_record(record.line))
     for key, offset in after.items.items():

@@ -35,7 +35,7 @@ from codexd.server.feed.frames import (
 )
 from codexd.server.feed.outbox import CHUNK_BYTES_MAX, Outbox
 from codexd.server.feed.reviews import ReviewCatchUp
-from codexd.server.feed.storage_status import StorageStatus, told
+from codexd.server.feed.storage_status import StorageStatus, notifications
 from codexd.server.feed.thread_view import status_of
 from codexd.server.reads.answer_size import ENTRIES_BYTES_MAX
 from codexd.server.reads.images import Urls, names_to_show, sayings_with_images
@@ -83,12 +83,12 @@ class Feed:
         """The thread was loaded from its log; no follower gets an event again."""
         thread = self._actor
         wire = ClientProjection(self.thread_id, thread.usage)
-        wire.take_up(state, turn_so_far)
+        wire.start_at(state, turn_so_far)
         self.lag_all()
         self._wire, self._seq = wire, thread.version
         if state.reviews is not None and state.turn is not None:
             review_projection = ReviewProjection(self.thread_id, state.reviews)
-            review_projection.take_up(state, turn_so_far, thread.version)
+            review_projection.start_at(state, turn_so_far, thread.version)
             self._attach_review(review_projection)
         for asks in wire.asks.values():
             self._questions.number(self.thread_id, asks.approval_id)
@@ -119,7 +119,7 @@ class Feed:
         """There is space again."""
         self._tell_trouble(None)
 
-    def let_go(self) -> None:
+    def unloaded(self) -> None:
         """The idle thread without followers was unloaded: all connections get its new status."""
         status = ThreadStatusChangedNotification(thread_id=self.thread_id, status=NotLoaded())
         closed = ThreadClosedNotification(thread_id=self.thread_id)
@@ -151,14 +151,14 @@ class Feed:
         self._seq = records[-1].seq
         self._publish_parts(parts)
         if self._reviews_of is not None:
-            self._retell(lambda to: to.apply_all(records), records[-1].at_ms)
+            self._publish_review(lambda to: to.apply_all(records), records[-1].at_ms)
 
     def opened(self, item_id: ItemId, kind: ItemKind, started_ms: int) -> None:
         """An item begins to stream."""
         self._mark_lagging()
         self._publish(self._wire.texts.opened(item_id, kind, started_ms), started_ms)
         if self._reviews_of is not None:
-            self._retell(lambda to: to.opened(item_id, kind, started_ms), started_ms)
+            self._publish_review(lambda to: to.opened(item_id, kind, started_ms), started_ms)
 
     def text(self, item_id: ItemId, part: TextPart, index: int, pieces: Sequence[str]) -> None:
         """More of an item's text is in its draft."""
@@ -166,7 +166,7 @@ class Feed:
         now = self._now_ms()
         self._publish(self._wire.texts.text(item_id, part, index, pieces, now), now)
         if self._reviews_of is not None:
-            self._retell(lambda to: to.text(item_id, part, index, pieces, now), now)
+            self._publish_review(lambda to: to.text(item_id, part, index, pieces, now), now)
 
     def output(self, call_id: CallId, text: str) -> None:
         """More of a command's output is in its draft."""
@@ -174,7 +174,7 @@ class Feed:
         now = self._now_ms()
         self._publish(self._wire.texts.output(call_id, text, now), now)
         if self._reviews_of is not None:
-            self._retell(lambda to: to.output(call_id, text, now), now)
+            self._publish_review(lambda to: to.output(call_id, text, now), now)
 
     def publish_review(self, say: Callable[[], Sequence[Saying]], at_ms: int) -> None:
         """Send the notifications of this thread's reviewer to the followers."""
@@ -185,9 +185,11 @@ class Feed:
         self._reviews_of = review_projection.reviews.thread_id
         self._broadcast.reviews.begin(review_projection, self)
 
-    def _retell(self, say: Callable[[ReviewProjection], Sequence[Saying]], at_ms: int) -> None:
+    def _publish_review(
+        self, say: Callable[[ReviewProjection], Sequence[Saying]], at_ms: int
+    ) -> None:
         assert self._reviews_of is not None
-        self._broadcast.reviews.retell(self._reviews_of, self, say, at_ms)
+        self._broadcast.reviews.publish(self._reviews_of, self, say, at_ms)
 
     def follow(self, reader: Reader, outbox: Outbox) -> Follower:
         """A new follower, live from here on. It first gets what is open: items, text so far, questions.
@@ -231,11 +233,11 @@ class Feed:
             return True
         if thread is None:
             return True  # It keeps its position until the thread is loaded again.
-        hearing = ReviewCatchUp(follower, self.thread_id, self._broadcast.reviews, self._questions)
+        catch_up = ReviewCatchUp(follower, self.thread_id, self._broadcast.reviews, self._questions)
         written = 0
-        while follower.seq < thread.version or hearing.is_behind:
+        while follower.seq < thread.version or catch_up.is_behind:
             if follower.seq == thread.version:
-                if not await hearing.hear(thread, whole=False):
+                if not await catch_up.catch_up(thread, whole=False):
                     return False
                 if self._thread is not thread:
                     return True
@@ -246,7 +248,9 @@ class Feed:
             for record in page:
                 if record.seq > thread.version:
                     break  # On disk and not yet published: this follower will get it with the others.
-                if record.type == ReviewExited.type and not await hearing.hear(thread, whole=True):
+                if record.type == ReviewExited.type and not await catch_up.catch_up(
+                    thread, whole=True
+                ):
                     return False
                 recorded = decode_record(record.line)
                 names = names_to_show(wire, [recorded])
@@ -360,7 +364,7 @@ class Feed:
             self._thread.state if self._thread is not None else None,
             reviewer_asks=self._broadcast.reviews.is_asking(self.thread_id),
         )
-        sayings = told(self._trouble, self.thread_id, self._wire.turn_id, status)
+        sayings = notifications(self._trouble, self.thread_id, self._wire.turn_id, status)
         seq = self._seq if follower.lagging is None else follower.seq
         frame = Frame(self._parts(sayings, self._now_ms(), seq))
         follower.take(frame)

@@ -65,15 +65,19 @@ class RunningReviews:
     def begin(self, review_projection: ReviewProjection, feed: ReviewedFeed) -> None:
         """A reviewer has started, or was resumed."""
         thread_id = review_projection.reviews.thread_id
-        heard = self._feed_of(thread_id)
-        if heard is not None and review_projection.seq:
-            heard.lag_all()
+        reviewed = self._feed_of(thread_id)
+        if reviewed is not None and review_projection.seq:
+            reviewed.lag_all()
         self._running[thread_id] = RunningReview(review_projection, feed)
 
     def running(self, thread_id: ThreadId) -> RunningReview | None:
         """The reviewer that this thread waits for."""
-        review, heard = self._running.get(thread_id), self._feed_of(thread_id)
-        if review is None or heard is None or heard.reviewer != review.review_projection.child_id:
+        review, reviewed = self._running.get(thread_id), self._feed_of(thread_id)
+        if (
+            review is None
+            or reviewed is None
+            or reviewed.reviewer != review.review_projection.child_id
+        ):
             return None
         return review
 
@@ -86,7 +90,7 @@ class RunningReviews:
         """Whether its reviewer waits for an answer."""
         return bool(self.asks(thread_id))
 
-    def retell(
+    def publish(
         self,
         thread_id: ThreadId,
         feed: ReviewedFeed,
@@ -100,9 +104,9 @@ class RunningReviews:
         if self.running(thread_id) is None:
             say(review.review_projection)
             return
-        heard = self._feed_of(thread_id)
-        assert heard is not None
-        heard.publish_review(lambda: say(review.review_projection), at_ms)
+        reviewed = self._feed_of(thread_id)
+        assert reviewed is not None
+        reviewed.publish_review(lambda: say(review.review_projection), at_ms)
 
     def end(self, thread_id: ThreadId, at_ms: int) -> list[Saying]:
         """The thread waits no longer: what the reviewer leaves open has come to nothing, for its followers."""
@@ -147,7 +151,7 @@ class ReviewCatchUp:
             and review_projection.seq < review.review_projection.seq
         )
 
-    async def hear(self, thread: ThreadActor, *, whole: bool) -> bool:
+    async def catch_up(self, thread: ThreadActor, *, whole: bool) -> bool:
         """Send the follower what it lacks, from the reviewer's log; False where a chunk was not enough.
 
         `whole`: the review is over, and the whole log was published.

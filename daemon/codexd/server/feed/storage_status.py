@@ -46,7 +46,7 @@ class StorageStatus(msgspec.Struct, frozen=True):
     is_full: bool = True
 
 
-def told(
+def notifications(
     trouble: StorageStatus | None, thread_id: ThreadId, turn_id: TurnId, status: ThreadStatus
 ) -> list[Outgoing]:
     """The notifications of a storage status; None: the trouble is over. `status` is the thread's, if known."""

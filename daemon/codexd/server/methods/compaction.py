@@ -66,7 +66,7 @@ async def thread_compact_preview(
 ) -> MethodResult:
     """What a compaction would keep and lose (codexd only)."""
     thread = await open_thread(services, params.thread_id)
-    await thread.bring_back()
+    await thread.restore()
     model_history, state = thread.history, thread.state
     assert state.settings is not None
     limits = thread.world.lookups.limits(state.settings)

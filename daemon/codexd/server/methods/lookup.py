@@ -16,7 +16,7 @@ from codexd.protocol.wire.rpc import (
     state_error,
 )
 from codexd.runtime.actor.actor import ThreadActor
-from codexd.runtime.snapshots.load import Witness
+from codexd.runtime.snapshots.load import OnRecord
 from codexd.runtime.supervisor import ThreadGone
 from codexd.server.services import Services
 from codexd_eventstore.store import NotFound
@@ -33,23 +33,27 @@ def thread_id_of(text: str) -> ThreadId:
         raise state_error(str(error), "invalid_thread_id") from error
 
 
-async def open_thread(services: Services, text: str, witness: Witness | None = None) -> ThreadActor:
-    """The thread, loaded; `witness` is called with its records, where it has to be loaded for this.
+async def open_thread(
+    services: Services, text: str, on_record: OnRecord | None = None
+) -> ThreadActor:
+    """The thread, loaded; `on_record` is called with its records, where it has to be loaded for this.
 
     Raises:
         RpcError: the thread is archived.
         StoreError, InvalidEvent: there is no such thread, or its log is damaged.
     """
-    thread = await load_thread(services, text, witness)
+    thread = await load_thread(services, text, on_record)
     if thread.state.archived:
         raise archived(thread.thread_id)
     return thread
 
 
-async def load_thread(services: Services, text: str, witness: Witness | None = None) -> ThreadActor:
+async def load_thread(
+    services: Services, text: str, on_record: OnRecord | None = None
+) -> ThreadActor:
     """The same for an archived thread as well."""
     try:
-        return await services.supervisor.load(thread_id_of(text), witness)
+        return await services.supervisor.load(thread_id_of(text), on_record)
     except (
         ThreadGone
     ) as error:  # Nothing was asked of it yet, so it is known that nothing was done.

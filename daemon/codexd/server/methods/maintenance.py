@@ -49,7 +49,7 @@ async def thread_delete(
         await _delete(services, thread_id, params.detach_children)
     gone = ThreadDeletedNotification(thread_id=thread_id)
     services.hub.announce(Outgoing("thread/deleted", gone))
-    services.hub.let_go(thread_id)
+    services.hub.remove_followers(thread_id)
     return MethodResult(ThreadDeleteResponse())
 
 

@@ -112,10 +112,10 @@ async def thread_resume(
 ) -> MethodResult:
     """Follow a thread, from now on or from a cursor."""
     transcript = TurnProjection()
-    witness = None if params.exclude_turns else transcript.apply
+    on_record = None if params.exclude_turns else transcript.apply
     if params.after is not None:
         _refuse_deadly(services, thread_id_of(params.thread_id))
-    thread = await open_thread(services, params.thread_id, witness)
+    thread = await open_thread(services, params.thread_id, on_record)
     change = await checked_change(services, thread_change(params))
     await thread.submit(c.ChangeSettings(change=change), by=connection.by)
     services.warm_up()
@@ -148,7 +148,7 @@ async def thread_fork(
     parent = await open_thread(services, params.thread_id)
     change = await checked_change(services, thread_change(params))
     key, transcript = params.idempotency_key, TurnProjection()
-    witness = None if params.exclude_turns else transcript.apply
+    on_record = None if params.exclude_turns else transcript.apply
     async with services.thread_keys.alone(key) as named:
         known = await find_thread(services, named)
         if known is None:
@@ -160,7 +160,7 @@ async def thread_fork(
                 child_id,
                 by=connection.by,
                 ephemeral=bool(params.ephemeral),
-                witness=witness,
+                on_record=on_record,
             )
             await fork.submit(c.ChangeSettings(change=change), by=connection.by)
     child = known or fork
@@ -208,7 +208,7 @@ async def thread_archive(
     services.store.close(thread_id)
     closed = ThreadClosedNotification(thread_id=thread_id)
     services.hub.announce(Outgoing("thread/closed", closed))
-    services.hub.let_go(thread_id)
+    services.hub.remove_followers(thread_id)
     return MethodResult(t.ThreadArchiveResponse(withdrawn or msgspec.UNSET))
 
 

@@ -26,14 +26,14 @@ from codexd_eventstore.store import NotFound, StoreError, StoreFailed
 log = logging.getLogger(__name__)
 
 # Each thread waits for the disk a few times, and threads that wait together share one commit.
-TAKEN_UP_AT_ONCE: Final = 16
+RESUMED_AT_ONCE: Final = 16
 # So often in a row a thread may end the daemon that takes it up.
 DEATHS_MAX: Final = 2
 
 
-async def take_up(supervisor: Supervisor, unfinished: Unfinished, left: Sequence[ThreadId]) -> None:
+async def resume(supervisor: Supervisor, unfinished: Unfinished, left: Sequence[ThreadId]) -> None:
     """Load the threads, so that what is due in them goes on."""
-    limit = trio.CapacityLimiter(TAKEN_UP_AT_ONCE)
+    limit = trio.CapacityLimiter(RESUMED_AT_ONCE)
     suspects = []
     async with trio.open_nursery() as nursery:
         for thread_id in left:
@@ -43,12 +43,12 @@ async def take_up(supervisor: Supervisor, unfinished: Unfinished, left: Sequence
             elif deaths:
                 suspects.append(thread_id)
             else:
-                nursery.start_soon(_take_up, supervisor, unfinished, thread_id, limit)
+                nursery.start_soon(_resume, supervisor, unfinished, thread_id, limit)
     for thread_id in suspects:
-        await _take_up(supervisor, unfinished, thread_id, limit)
+        await _resume(supervisor, unfinished, thread_id, limit)
 
 
-async def _take_up(
+async def _resume(
     supervisor: Supervisor, unfinished: Unfinished, thread_id: ThreadId, limit: trio.CapacityLimiter
 ) -> None:
     while not await _is_done(supervisor, unfinished, thread_id, limit):  # noqa: ASYNC110 - no event is set
