@@ -62,7 +62,11 @@ def grants_nothing(state: ThreadState) -> None:
     assert state.settings.sandbox == HERE.sandbox
     assert (state.instructions, state.base_instructions) == (None, None)
     assert state.developer_instructions == HERE.developer_instructions
-    assert (state.known_context, state.warned, state.reviews) == (KnownContext(), ("taken_in",), None)
+    assert (state.known_context, state.warned, state.reviews) == (
+        KnownContext(),
+        ("taken_in",),
+        None,
+    )
 
 
 @pytest.mark.slow

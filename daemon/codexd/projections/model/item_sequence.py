@@ -51,5 +51,7 @@ class ItemSequence(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     def with_restored(self, items: Sequence[bytes]) -> ItemSequence:
         """The sequence with all items in memory; `items` are the evicted items."""
-        assert len(items) == self.evicted, f"{self.evicted} items are evicted, and {len(items)} came"
+        assert len(items) == self.evicted, (
+            f"{self.evicted} items are evicted, and {len(items)} came"
+        )
         return ItemSequence.of([*items, *self.items()])
