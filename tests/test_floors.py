@@ -187,6 +187,7 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.machine.pacing",
             "codexd.machine.patience",
             "codexd.catalog.prices",
+            "codexd.tools.passed_env",
             "codexd.__version__",
             "msgspec",
             "trio",

@@ -82,7 +82,7 @@ class _Fixed:
     def __init__(self, variables: Mapping[str, str]) -> None:
         self._variables = variables
 
-    async def variables(self) -> Mapping[str, str]:
+    async def variables(self, turn_id: str) -> Mapping[str, str]:
         return self._variables
 
 

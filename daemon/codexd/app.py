@@ -71,6 +71,7 @@ from codexd.server.sweeper import Sweeper
 from codexd.server.thread_keys import ThreadKeys
 from codexd.tools.leftovers import home_mark
 from codexd.tools.login_env import LoginEnvironment, command_shell
+from codexd.tools.passed_env import PassedVariables
 from codexd.tools.registry import Registry
 from codexd.tools.shell import Shell
 from codexd.tools.view_image import ViewImageTool
@@ -134,8 +135,12 @@ class Daemon:
         self._unfinished = UnfinishedFiles(paths.state_dir / "unfinished")
         self._processes = ProcessFiles(paths.state_dir / "processes")
         self._warmth = trio.Event()
+        self._passed = PassedVariables(redaction.passed_taken)
         self._login = LoginEnvironment(
-            env, secrets=self.providers.secret_variables, taken=redaction.login_taken
+            env,
+            secrets=self.providers.secret_variables,
+            taken=redaction.login_taken,
+            passed=self._passed.of_turn,
         )
         memory = MemoryStore(redaction, sealed=True)
         worlds = {
@@ -185,6 +190,7 @@ class Daemon:
             thread_keys=ThreadKeys(world.store, world.now_us),
             brought_in=BroughtIn(world.store, world.now_us),
             here=self._here,
+            passed=self._passed,
         )
 
     def _importer(self, world: World) -> Importer:

@@ -345,7 +345,7 @@ THEIRS = [name for name, row in METHODS.items() if row.response.__module__ not i
 # Params of the original's methods that only codexd has.
 OURS = {
     "after", "idempotencyKey", "meant", "atSeq", "hits", "kinds", "detachChildren",
-    "verbosity", "modelProvider",
+    "verbosity", "modelProvider", "updateEnvironment",
 }  # fmt: skip
 
 # Where the original's name for a type is not ours.

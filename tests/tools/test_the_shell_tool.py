@@ -32,7 +32,7 @@ CONTEXT = CallContext(cwd="/project", thread_id="t", call_id="c")
 
 
 class FixedEnvironment:
-    async def variables(self) -> Mapping[str, str]:
+    async def variables(self, turn_id: str) -> Mapping[str, str]:
         await trio.lowlevel.checkpoint()
         return {"PATH": os.environ["PATH"], "NAME": "value"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -58,6 +59,7 @@ class TurnStartParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True)
     collaboration_mode: CollaborationMode | None = None
     output_schema: msgspec.Raw = msgspec.Raw(b"")
     idempotency_key: str | None = None  # codexd only: requests with the same key start one turn
+    update_environment: Mapping[str, str | None] | None = None  # codexd only: for commands
 
 
 class TurnStartResponse(msgspec.Struct, frozen=True):
@@ -99,6 +101,7 @@ class ReviewStartParams(msgspec.Struct, frozen=True, rename="camel", kw_only=Tru
     thread_id: str
     target: ReviewTarget
     delivery: Literal["inline"] | None = None  # the findings are added to the thread itself
+    update_environment: Mapping[str, str | None] | None = None  # codexd only, as in turn/start
 
 
 class ReviewStartResponse(msgspec.Struct, frozen=True, rename="camel"):

@@ -1,4 +1,4 @@
-"""All secrets that the daemon knows: from its config, its environment, and the environment of commands.
+"""All secrets that the daemon knows: from its config, its environment, and the environments of commands.
 
 Law: secrets are only added. A former secret stays secret for as long as the daemon runs, since it may still
 occur in later texts.
@@ -24,6 +24,7 @@ class DaemonSecrets:
         self._config, self._env = config, env
         self._login: Mapping[str, str] = {}
         self._secrets: dict[str, str] = {}
+        self._former: set[tuple[str, str]] = set()  # names with the secrets that they had before
         self._built_of: Config | None = None
         self.known = Redactor(patterns=())  # `--known` scrubs with it if redaction is off
         self._used = self.known
@@ -46,6 +47,11 @@ class DaemonSecrets:
         self._login = variables
         self._build(self._config.last_good())
 
+    def passed_taken(self, variables: Mapping[str, str]) -> None:
+        """Commands of a turn have these variables, which a client passed."""
+        if self._take(variables):
+            self._build(self._config.last_good())
+
     def refresh(self) -> None:
         """Rebuild the redactor if the config has changed."""
         config = self._config.last_good()
@@ -57,19 +63,36 @@ class DaemonSecrets:
         table = config.redaction
         # The daemon's own names first: they say more than a name that a profile gave the same value.
         for variables in (self._env, self._login):
-            self._secrets |= secrets_in(
-                variables,
-                named={*table.variables, *_key_variables(config)},
-                spared=frozenset(table.except_variables),
-            )
-        self._secrets |= _written_in(config)
+            self._take(variables)
+        self._add(_written_in(config))
         spared = frozenset(table.except_variables)
-        secrets = {name: value for name, value in self._secrets.items() if name not in spared}
+        secrets = [
+            (name, value)
+            for name, value in (*self._secrets.items(), *sorted(self._former))
+            if name not in spared
+        ]
         own = [Pattern(name, regex.encode()) for name, regex in table.patterns.items()]
         kinds = frozenset(table.except_patterns)
         patterns = [pattern for pattern in PATTERNS if pattern.kind not in kinds]
         self.known = Redactor(secrets, patterns=patterns, own=own)
         self._used = self.known if table.enabled else Redactor(patterns=())
+
+    def _take(self, variables: Mapping[str, str]) -> bool:
+        """Add the secrets among variables; returns whether any is new."""
+        config = self._config.last_good()
+        named = {*config.redaction.variables, *_key_variables(config)}
+        spared = frozenset(config.redaction.except_variables)
+        return self._add(secrets_in(variables, named=named, spared=spared))
+
+    def _add(self, secrets: Mapping[str, str]) -> bool:
+        new = {
+            (name, value)
+            for name, value in secrets.items()
+            if self._secrets.get(name) != value and (name, value) not in self._former
+        }
+        self._former |= {(name, self._secrets[name]) for name, _ in new if name in self._secrets}
+        self._secrets |= dict(new)
+        return bool(new)
 
 
 def _key_variables(config: Config) -> set[str]:

@@ -31,15 +31,15 @@ class Redactor:
 
     def __init__(
         self,
-        secrets: Mapping[str, str] | None = None,
+        secrets: Mapping[str, str] | Sequence[tuple[str, str]] = (),
         *,
         patterns: Sequence[Pattern] = PATTERNS,
         own: Sequence[Pattern] = (),
     ) -> None:
-        """`secrets` by name; `own` are a person's patterns, which may match any text."""
+        """`secrets` have names, which may come again; `own` are a person's patterns, which may match any text."""
         self._patterns, self._own = tuple(patterns), tuple(own)
         self._names: dict[bytes, bytes] = {}  # each form of each secret, and its placeholder
-        for name, secret in (secrets or {}).items():
+        for name, secret in dict(secrets).items() if isinstance(secrets, Mapping) else secrets:
             placeholder = secret_stand_in(name, secret.encode(errors="surrogateescape")).encode()
             for form in forms_of(secret):
                 self._names.setdefault(form, placeholder)

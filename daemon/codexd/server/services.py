@@ -20,6 +20,7 @@ from codexd.server.hub import Hub
 from codexd.server.reads.directory import Directory
 from codexd.server.sweeper import Sweeper
 from codexd.server.thread_keys import ThreadKeys
+from codexd.tools.passed_env import PassedVariables
 from codexd_eventstore.store import EventStore
 
 if TYPE_CHECKING:
@@ -60,4 +61,5 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     sweeper: Sweeper
     thread_keys: ThreadKeys  # of thread/start and thread/fork
     brought_in: BroughtIn
+    passed: PassedVariables  # by clients, for the commands of turns
     here: Callable[[], Here]  # what holds on this machine for what came from elsewhere

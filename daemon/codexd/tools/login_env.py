@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 import trio
 
+from codexd.tools.passed_env import Passed, with_passed
 from codexd.tools.process import NotStarted, run_to_end
 
 CAPTURE_SECONDS_MAX = (
@@ -92,12 +93,14 @@ class LoginEnvironment:
         *,
         secrets: Callable[[], frozenset[str]] = frozenset,
         taken: Callable[[Mapping[str, str]], None] = lambda variables: None,
+        passed: Callable[[str], Passed] = lambda turn_id: {},
     ) -> None:
-        """`own` is the daemon's environment; `secrets` names the variables that no tool is to see now.
+        """`own` is the daemon's environment; `secrets` names the variables that no tool is to see now; `passed` has
+        those of the client that sent a turn.
 
         `taken` is called with each environment before any command runs in it.
         """
-        self._taken = taken
+        self._taken, self._passed = taken, passed
         self._own = dict(own)
         self._secrets = secrets
         self._lock = trio.Lock()
@@ -107,8 +110,8 @@ class LoginEnvironment:
         self._tools: Mapping[str, str] = {}
         self.fallback: str | None = None  # why it is the daemon's own environment, if it is
 
-    async def variables(self) -> Mapping[str, str]:
-        """The environment for a command; the first call runs a login shell."""
+    async def variables(self, turn_id: str = "") -> Mapping[str, str]:
+        """The environment for a command of a turn; the first call runs a login shell."""
         async with self._lock:
             stamp = _stamp(login_files(self._own))
             if stamp != self._stamp:
@@ -124,7 +127,9 @@ class LoginEnvironment:
             # After the wait for a login shell, and each time: a provider may have been added meanwhile.
             if (hidden := self._secrets()) != self._hidden:
                 self._hidden, self._tools = hidden, tool_environment(self._captured, hidden)
-            return self._tools
+            if not (passed := self._passed(turn_id)):
+                return self._tools
+            return tool_environment(with_passed(self._captured, self._own, passed), hidden)
 
 
 def tool_environment(variables: Mapping[str, str], secrets: frozenset[str]) -> dict[str, str]:

@@ -32,6 +32,7 @@ class CallContext(msgspec.Struct, frozen=True):
     # The daemon died while it ran: it is performed once more, or its running process is adopted.
     again: Literal["repeat", "adopt"] | None = None
     process: ProcessId | None = None  # the call has its answer: this is to be adopted
+    turn_id: str = ""  # of the turn that the call belongs to; empty for a process that outlived it
 
 
 class OutputSink(Protocol):

@@ -51,8 +51,8 @@ def unconfined(argv: tuple[str, ...], _: Sandbox) -> tuple[str, ...]:
 class CommandEnvironment(Protocol):
     """Where commands get their environment from."""
 
-    async def variables(self) -> Mapping[str, str]:
-        """All of it."""
+    async def variables(self, turn_id: str) -> Mapping[str, str]:
+        """All of it, for the commands of a turn."""
 
 
 class _Arguments(msgspec.Struct, frozen=True):
@@ -170,7 +170,7 @@ class Shell:
             sandbox = replace(sandbox, mode="danger-full-access")
         argv = self._confine(argv, sandbox)
         mark = {COMMAND_MARK: f"{self._home}/{context.thread_id}"}
-        variables = await self._environment.variables()
+        variables = await self._environment.variables(context.turn_id)
         environment = {**(guarded(variables) if context.guarded else variables), **mark}
         kept = _Keeping(sink)
         began = trio.current_time()

@@ -29,6 +29,7 @@ from codexd_frontends.client.errors import ConnectionCut, RequestRefused, Unreac
 from codexd_frontends.client.exits import DONE, LEFT, Exit
 from codexd_frontends.client.follow import Followed, past_turns, read_answer, running_turn
 from codexd_frontends.client.messages import Message, Thread, Turn, TurnAnswer, TurnNote, UsageNote
+from codexd_frontends.client.passed_env import passed_variables
 from codexd_frontends.commands.show import EARLIER
 from codexd_frontends.screen.drawn import one_line, title
 from codexd_frontends.screen.images import Part, image_parts, input_of, pasted_images
@@ -252,7 +253,8 @@ class Attached:
                 if refused.reason in ("disk_full", "storage_busy"):
                     raise
                 self._running = None  # It has just ended: then this begins the next one.
-        self._running = self._daemon.call("turn/start", params, TurnAnswer).turn.id
+        begin = {**params, "updateEnvironment": passed_variables()}
+        self._running = self._daemon.call("turn/start", begin, TurnAnswer).turn.id
 
     def _interrupt(self) -> Exit | None:
         if self._watch.lines is None:

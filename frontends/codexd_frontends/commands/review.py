@@ -18,6 +18,7 @@ from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.exits import Exit
 from codexd_frontends.client.follow import Followed
 from codexd_frontends.client.messages import Message, ThreadAnswer, TurnAnswer
+from codexd_frontends.client.passed_env import passed_variables
 from codexd_frontends.commands.send import directory, read_prompt
 
 
@@ -26,7 +27,11 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
     target = target_of(arguments)
     with connect(console) as daemon, Interrupts() as interrupts:
         followed = _attached(daemon, arguments.thread)
-        params = {"threadId": followed.thread_id, "target": target}
+        params = {
+            "threadId": followed.thread_id,
+            "target": target,
+            "updateEnvironment": passed_variables(),
+        }
         turn_id = daemon.call("review/start", params, TurnAnswer).turn.id
         if console.json:
             console.document({"threadId": followed.thread_id, "turnId": turn_id})

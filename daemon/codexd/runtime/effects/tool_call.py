@@ -78,6 +78,7 @@ class ToolRunning:
             sandbox_of(settings),
             call.again if self._process is None else "adopt",
             self._process,
+            "" if thread.state.turn is None else thread.state.turn.turn_id,
         )
         try:
             async with trio.open_nursery() as nursery:

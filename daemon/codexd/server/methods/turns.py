@@ -22,6 +22,7 @@ from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.actor.submitted import CommandResult
 from codexd.server.connection.connection import Connection, MethodResult
 from codexd.server.methods.lookup import checked_change, open_thread
+from codexd.server.methods.passed import checked_passed
 from codexd.server.services import Services
 
 # Parts of such a message, and places that are marked within their texts: a person makes some dozens.
@@ -41,6 +42,7 @@ async def turn_start(
     change = await checked_change(services, turn_change(params))
     _check_schema(params.output_schema)
     turn_id = TurnId(services.new_id())
+    passed = checked_passed(params.update_environment)
     command = c.StartTurn(
         turn_id=turn_id,
         item_id=ItemId(services.new_id()),
@@ -50,6 +52,7 @@ async def turn_start(
         today=services.today(),
         output_schema=params.output_schema,
     )
+    services.passed.begin(params.thread_id, turn_id, passed)
     answer = await _said(thread, command, connection.by, params.idempotency_key)
     if answer.repeated is not None:
         turn_id = _repeated(answer.repeated, InputQueued).turn_id
@@ -100,6 +103,9 @@ async def review_start(
         child_turn_id=TurnId(services.new_id()),
         today=services.today(),
     )
+    # Those of the thread's last turn, if none are passed: for its reviewer, which is a thread of its own.
+    passed = checked_passed(params.update_environment) or services.passed.last(params.thread_id)
+    services.passed.begin(command.child_id, command.child_turn_id, passed)
     await thread.submit(command, by=connection.by)
     said = UserMessage(id=ItemId(turn_id), content=(TextInput(hint_of(trimmed(params.target))),))
     turn = t.Turn(id=turn_id, root_turn_id=turn_id, status="inProgress", items=(said,))
