@@ -54,7 +54,7 @@ class Soak:
                     if self.is_done:
                         return
                     await self._thread(client)
-                    client.told.clear()
+                    client.notified.clear()
                     client.results.clear()
 
     async def _thread(self, client: Client) -> None:

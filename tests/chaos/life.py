@@ -134,13 +134,13 @@ class Life:
         async with self._client(daemon) as client:
             answering = await self.start_thread(client, "never")
             await self.start_turn(client, answering, "say 3")
-            await client.until_told("item/agentMessage/delta")
+            await client.until_notified("item/agentMessage/delta")
             await self.start_turn(client, answering, "say 1")
             running = await self.start_thread(client, "never")
             await self.start_turn(
                 client, running, f"run {self._command()}; echo up; {LONG_COMMAND}"
             )
-            await client.until_told("item/commandExecution/outputDelta")
+            await client.until_notified("item/commandExecution/outputDelta")
             asking = await self.start_thread(client, "untrusted")
             await self.start_turn(client, asking, f"run {self._command()}")
             await client.until_asked()
@@ -170,7 +170,7 @@ class Life:
         with suppress(Died):
             async with self._client(daemon) as client:
                 thread = await self.start_thread(client, chance.choice(("never", "untrusted")))
-                while len(client.told) < messages:
+                while len(client.notified) < messages:
                     thread = await self._deed(client, thread, chance)
 
     async def _deed(self, client: Client, thread: str, chance: random.Random) -> str:
@@ -249,7 +249,7 @@ class Life:
         turns = [turn for turn, (its, _) in self.ledger.turns.items() if its == thread]
 
         def done() -> bool:
-            ended = {told.params["turn"]["id"] for told in client.of("turn/completed")}
+            ended = {note.params["turn"]["id"] for note in client.of("turn/completed")}
             return ended.issuperset(set(turns) - self.ledger.stopped)
 
         while not done():

@@ -41,10 +41,10 @@ class Ledger(msgspec.Struct):
 
     def hear(self, client: Client) -> None:
         """Take in the numbers that a client was told."""
-        for told in client.told:
-            thread = told.params.get("threadId")
-            if thread is not None and told.seq is not None:
-                self.seqs[thread] = max(self.seqs.get(thread, 0), told.seq)
+        for note in client.notified:
+            thread = note.params.get("threadId")
+            if thread is not None and note.seq is not None:
+                self.seqs[thread] = max(self.seqs.get(thread, 0), note.seq)
 
 
 async def broken_promises(home: Home, ledger: Ledger) -> list[str]:
@@ -98,12 +98,12 @@ async def accepted_work_runs(client: Client, ledger: Ledger) -> list[str]:
     """Every accepted prompt comes to an end without anybody attaching, or waits for an answer."""
     with trio.move_on_after(SETTLE_SECONDS_MAX):
         while True:
-            heard = len(client.told)
+            heard = len(client.notified)
             waiting = await _unfinished(client, ledger)
             if not waiting:
                 return []
             await client.until(
-                lambda heard=heard: len(client.told) > heard,  # type: ignore[misc]
+                lambda heard=heard: len(client.notified) > heard,  # type: ignore[misc]
                 "news of a thread",
                 seconds=SETTLE_SECONDS_MAX + PATIENCE_SECONDS,
             )
@@ -137,7 +137,7 @@ async def _answer_questions(client: Client) -> bool:
         await client.until(lambda: bool(client.asked), f"the question of thread {row['id']}")
         question = client.asked.pop()
         await client.decide(question, "accept")
-        await client.until_told("serverRequest/resolved", requestId=question.id)
+        await client.until_notified("serverRequest/resolved", requestId=question.id)
     return bool(waiting)
 
 
@@ -186,14 +186,14 @@ def _shown_is_kept(follower: Client, thread: str, kept: dict[str, Json]) -> list
     """What a screen has shown of an answer is the beginning of what the thread has; no item ends twice."""
     broken = []
     shown: dict[str, str] = {}
-    for told in follower.of("item/agentMessage/delta", threadId=thread):
-        item = told.params["itemId"]
-        shown[item] = shown.get(item, "") + told.params["delta"]
+    for note in follower.of("item/agentMessage/delta", threadId=thread):
+        item = note.params["itemId"]
+        shown[item] = shown.get(item, "") + note.params["delta"]
     for item, text in shown.items():
         if item not in kept or not str(kept[item]["text"]).startswith(text):
             broken.append(f"item {item} was shown as {text!r}, kept is {kept.get(item)}")
     completed = follower.of("item/completed", threadId=thread)
-    ended = Counter(told.params["item"]["id"] for told in completed)
+    ended = Counter(note.params["item"]["id"] for note in completed)
     broken += [f"item {item} was completed {n} times" for item, n in ended.items() if n > 1]
     broken += [f"item {item} was completed and is not kept" for item in ended if item not in kept]
     return broken

@@ -95,7 +95,7 @@ async def test_one_that_hardly_reads_costs_a_number_and_gets_everything_in_the_e
                 beside = min([await seconds() for _ in rounds])
                 growth = daemon.resident_bytes() - before
                 slow.read_on()
-                await slow.until_told("turn/completed", times=turns)
+                await slow.until_notified("turn/completed", times=turns)
             assert all(len(text) == DELTAS * 64 for text in answers(slow))
             assert len(answers(slow)) == turns
             nursery.cancel_scope.cancel()

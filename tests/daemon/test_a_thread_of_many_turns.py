@@ -39,7 +39,7 @@ async def test_a_turn_of_a_long_thread_costs_what_a_turn_costs(
             thread = await client.start_thread()
             for n in range(TURNS):
                 await client.run_turn(thread, f"turn {n}")
-                client.told.clear()
+                client.notified.clear()
         # The history that is sent grows by the turn's own items, and by nothing else.
         steps = {after - before for before, after in itertools.pairwise(sizes[1:])}
         assert max(steps) - min(steps) <= 4

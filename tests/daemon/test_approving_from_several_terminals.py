@@ -40,7 +40,7 @@ async def test_everybody_is_asked_the_first_answer_counts_and_all_hear_of_it(
             assert asked[0].params["threadId"] == thread
             assert asked[0].params["turnId"] == turn
             await clients[2].decide(asked[2], "accept")
-            await clients[1].until_told("serverRequest/resolved")
+            await clients[1].until_notified("serverRequest/resolved")
             await clients[1].decide(asked[1], "decline")  # too late
             for client in clients:
                 await client.turn_ended(turn)
@@ -53,7 +53,7 @@ async def test_everybody_is_asked_the_first_answer_counts_and_all_hear_of_it(
 
 async def self_consistent(client: Client, asked: Asked) -> None:
     """The question was taken away once, before the command ended; nobody was asked anything else."""
-    await client.until_told("serverRequest/resolved", requestId=asked.id)
+    await client.until_notified("serverRequest/resolved", requestId=asked.id)
     assert client.asked == [asked]
     assert len(client.of("serverRequest/resolved")) == 1
     statuses = [message.params["status"] for message in client.of("thread/status/changed")]
@@ -78,7 +78,7 @@ async def test_who_attaches_while_a_question_waits_is_asked_it_too(daemon: Daemo
             resumed = await second.call("thread/resume", threadId=thread)
             assert resumed["thread"]["status"]["activeFlags"] == ["waitingOnApproval"]
             assert await second.until_asked() == asked
-            started = await second.until_told("item/started")
+            started = await second.until_notified("item/started")
             assert started.params["item"]["type"] == "commandExecution"
             assert started.params["item"]["id"] == asked.params["itemId"]
             await second.decide(asked, "accept")
@@ -162,7 +162,7 @@ async def test_an_interrupt_takes_the_question_away(daemon: Daemon) -> None:
             asked = await client.until_asked()
             await client.call("turn/interrupt", threadId=thread, turnId=turn)
             assert (await client.turn_ended(turn))["status"] == "interrupted"
-            await client.until_told("serverRequest/resolved", requestId=asked.id)
+            await client.until_notified("serverRequest/resolved", requestId=asked.id)
             await client.decide(asked, "accept")
             await client.call("thread/loaded/list")
             assert not (daemon.home.work / "interrupted").exists()

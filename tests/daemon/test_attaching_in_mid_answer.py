@@ -53,12 +53,12 @@ async def test_a_terminal_whose_connection_was_cut_goes_on_where_it_was(
             await first.until(lambda: said_so_far(first) == "".join(WORDS[:seen]))
             await model.holding.wait()
             if seen == 0:
-                await first.until_told("turn/started")
+                await first.until_notified("turn/started")
             after = cursor(first)
             await first.cut()
         model.resume()
         async with connected(daemon.home.socket, framing, codexd=CURSOR) as again:
-            again.told += first.told
+            again.notified += first.notified
             await again.call("thread/resume", threadId=thread, excludeTurns=True, after=after)
             await again.turn_ended(turn)
             assert answers(again) == [TEXT]
@@ -81,12 +81,12 @@ async def test_who_comes_back_long_after_the_end_gets_the_rest_at_once(daemon: D
             after = cursor(first)
             await first.cut()
             model.resume()
-            await other.until_told("turn/completed")
+            await other.until_notified("turn/completed")
             await other.run_turn(thread, "and")
             last = await other.start_turn(thread, "and then")
             await other.turn_ended(last)
             async with connected(socket, codexd=CURSOR) as again:
-                again.told += first.told
+                again.notified += first.notified
                 await again.call("thread/resume", threadId=thread, excludeTurns=True, after=after)
                 await again.turn_ended(last)
                 assert answers(again) == [TEXT, "second", "third"]
@@ -115,7 +115,7 @@ async def test_who_was_away_is_shown_the_inputs_that_had_been_queued_before(
             model.resume()
             await other.turn_ended(last)
             async with connected(socket, codexd=CURSOR) as again:
-                again.told += first.told
+                again.notified += first.notified
                 await again.call("thread/resume", threadId=thread, excludeTurns=True, after=after)
                 await again.turn_ended(last)
                 assert told_items(again) == told_items(other)
@@ -132,7 +132,7 @@ async def test_offsets_count_the_bytes_of_the_text_so_far(daemon: Daemon) -> Non
             for message in client.of("item/agentMessage/delta"):
                 size += len(message.params["delta"].encode())
                 assert message.offset == size
-            seqs = [message.seq for message in client.told if message.seq is not None]
+            seqs = [message.seq for message in client.notified if message.seq is not None]
             assert seqs == sorted(seqs)
 
 
@@ -222,7 +222,7 @@ async def test_two_hundred_followers_hear_the_same(daemon: Daemon) -> None:
 def cursor(client: Client) -> dict[str, object]:
     """What a frontend remembers: the last seq, and how much it has of each open item."""
     open_items: dict[str, int] = {}
-    for message in client.told:
+    for message in client.notified:
         if message.offset is not None:
             open_items[message.params["itemId"]] = message.offset
         elif message.method == "item/completed":

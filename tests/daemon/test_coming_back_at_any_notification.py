@@ -14,7 +14,7 @@ import pytest
 
 from codexd.models.scripted.scripts import Call, Hang, Part, Reply, Say, Think
 from codexd.models.scripted.server import scripted_model
-from daemon_client import CURSOR, Client, Json, Told, connected, typed
+from daemon_client import CURSOR, Client, Json, Notification, connected, typed
 from daemon_house import Daemon
 from images_e2e import picture
 from trio_test import trio_test
@@ -40,14 +40,14 @@ class Screen(NamedTuple):
     resolved: frozenset[int]
 
     @staticmethod
-    def of(told: Sequence[Told]) -> Screen:
+    def of(told: Sequence[Notification]) -> Screen:
         """Fold notifications as a frontend does: by id, deltas by their offsets."""
         screen = Screen({}, {}, {}, frozenset(), {}, frozenset())
         for message in told:
             screen = screen._after(message)
         return screen
 
-    def _after(self, message: Told) -> Screen:
+    def _after(self, message: Notification) -> Screen:
         params = message.params
         match message.method:
             case "item/commandExecution/outputDelta":
@@ -73,7 +73,7 @@ class Screen(NamedTuple):
                 return self._replace(last={**self.last, message.method: params})
 
 
-def cursor_behind(told: Sequence[Told], seq: int) -> Json:
+def cursor_behind(told: Sequence[Notification], seq: int) -> Json:
     """What a frontend keeps: the last seq, and how much it has of the texts that are open."""
     items: dict[str, int] = {}
     for message in told:
@@ -98,13 +98,13 @@ async def eventful(client: Client, thread: str) -> None:
     await client.turn_ended(runs)
     await client.turn_ended(queued["turn"]["id"])
     last = await client.start_turn(thread, "wait")
-    await client.until(lambda: any(o.params.get("delta") == "half " for o in client.told))
+    await client.until(lambda: any(o.params.get("delta") == "half " for o in client.notified))
     await client.call("turn/interrupt", threadId=thread, turnId=last)
     await client.turn_ended(last)
-    await client.until_told("thread/status/changed", times=2, status={"type": "idle"})
+    await client.until_notified("thread/status/changed", times=2, status={"type": "idle"})
 
 
-def of_thread(told: Sequence[Told], thread: str) -> list[Told]:
+def of_thread(told: Sequence[Notification], thread: str) -> list[Notification]:
     """What concerns one thread."""
     return [
         o
@@ -113,17 +113,17 @@ def of_thread(told: Sequence[Told], thread: str) -> list[Told]:
     ]
 
 
-async def check_every_cut(daemon: Daemon, thread: str, told: list[Told], start: int) -> int:
+async def check_every_cut(daemon: Daemon, thread: str, told: list[Notification], start: int) -> int:
     """Cut it off behind each notification, and have it come back; how many cuts there were."""
     whole = Screen.of(told)
     async with connected(daemon.home.socket, codexd=CURSOR) as client:
         for cut in range(len(told) + 1):
-            seen, client.told = told[:cut], []
+            seen, client.notified = told[:cut], []
             after = cursor_behind(seen, start)
             await client.call("thread/resume", threadId=thread, excludeTurns=True, after=after)
 
-            def back(seen: list[Told] = seen) -> Screen:
-                return Screen.of([*seen, *of_thread(client.told, thread)])
+            def back(seen: list[Notification] = seen) -> Screen:
+                return Screen.of([*seen, *of_thread(client.notified, thread)])
 
             await client.until(lambda back=back: back() == whole, f"the rest behind {after}")  # type: ignore[misc]
             await client.call("thread/unsubscribe", threadId=thread)
@@ -141,7 +141,7 @@ async def test_whoever_is_cut_off_behind_any_notification_ends_with_the_same(
             started = await client.call("thread/start", approvalPolicy="untrusted")
             thread = started["thread"]["id"]
             await eventful(client, thread)
-            told = of_thread(client.told, thread)
+            told = of_thread(client.notified, thread)
             seqs = [message.seq for message in told if message.seq is not None]
             assert all(before <= behind for before, behind in pairwise(seqs))
             assert await check_every_cut(daemon, thread, told, started["seq"]) > 40
@@ -163,12 +163,14 @@ async def test_whoever_lags_and_is_then_cut_off_ends_with_the_same(daemon: Daemo
             other = await client.start_thread()
             await client.call("thread/name/set", threadId=other, name="news for everybody")
             slow.read_on()
-            await slow.until_told("thread/status/changed", status={"type": "idle"}, threadId=thread)
-            whole = Screen.of(of_thread(client.told, thread))
-            await slow.until(
-                lambda: Screen.of(of_thread(slow.told, thread)).turns == whole.turns, "the rest"
+            await slow.until_notified(
+                "thread/status/changed", status={"type": "idle"}, threadId=thread
             )
-            told = of_thread(slow.told, thread)
+            whole = Screen.of(of_thread(client.notified, thread))
+            await slow.until(
+                lambda: Screen.of(of_thread(slow.notified, thread)).turns == whole.turns, "the rest"
+            )
+            told = of_thread(slow.notified, thread)
             assert Screen.of(told).items == whole.items
             assert await check_every_cut(daemon, thread, told, started["seq"]) > 20
 
@@ -185,15 +187,17 @@ async def test_no_notification_carries_a_place_in_a_thread_that_is_not_followed(
             await client.run_turn(thread, "hello")
             await client.call("thread/name/set", threadId=thread, name="a name")
             await client.call("thread/archive", threadId=thread)
-            await other.until_told("thread/closed", threadId=thread)
-            told = [message for message in other.told if message.params.get("threadId") == thread]
+            await other.until_notified("thread/closed", threadId=thread)
+            told = [
+                message for message in other.notified if message.params.get("threadId") == thread
+            ]
             assert {message.method for message in told} >= {
                 "thread/status/changed",
                 "thread/name/updated",
                 "thread/archived",
                 "thread/closed",
             }
-            assert [message for message in other.told if message.seq is not None] == []
+            assert [message for message in other.notified if message.seq is not None] == []
 
 
 @trio_test
@@ -203,8 +207,8 @@ async def test_a_thread_that_is_closed_tells_its_followers_no_earlier_place(
     async with connected(daemon.home.socket, codexd=CURSOR) as client:
         started = await client.call("thread/start")
         await client.call("thread/archive", threadId=started["thread"]["id"])
-        closed = await client.until_told("thread/closed", threadId=started["thread"]["id"])
+        closed = await client.until_notified("thread/closed", threadId=started["thread"]["id"])
         assert closed.seq is None
-        places = [message.seq for message in client.told if message.seq is not None]
+        places = [message.seq for message in client.notified if message.seq is not None]
         assert places == sorted(places)
         assert all(seq >= started["seq"] for seq in places)

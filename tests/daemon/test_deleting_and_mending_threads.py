@@ -43,7 +43,7 @@ async def test_a_deleted_thread_is_gone_for_everybody(daemon: Daemon) -> None:
             log = log_of(home, thread)
             assert await client.call("thread/delete", threadId=thread) == {}
             for peer in (client, other):
-                await peer.until_told("thread/deleted", threadId=thread)
+                await peer.until_notified("thread/deleted", threadId=thread)
             assert not log.exists()
             assert thread not in await listed(client)
             refusal = await client.refused("thread/read", threadId=thread)

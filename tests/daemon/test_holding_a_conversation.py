@@ -99,7 +99,7 @@ async def test_only_the_turn_that_runs_can_be_steered_or_interrupted(daemon: Dae
             assert idle.message == "no active turn to steer"
             turn = await client.start_turn(thread, "hello")
             queued = await client.start_turn(thread, "next")
-            await client.until_told("item/agentMessage/delta")
+            await client.until_notified("item/agentMessage/delta")
             other = await client.refused("turn/steer", **steer, expectedTurnId=queued)
             assert other.message == f"expected active turn id `{queued}` but found `{turn}`"
             await client.refused("turn/interrupt", threadId=thread, turnId=queued)
@@ -119,7 +119,7 @@ async def test_an_interrupt_without_a_turn_id_stops_whichever_runs(daemon: Daemo
         async with connected(daemon.home.socket) as client:
             thread = await client.start_thread()
             turn = await client.start_turn(thread, "hello")
-            await client.until_told("item/agentMessage/delta")
+            await client.until_notified("item/agentMessage/delta")
             await client.call("turn/interrupt", threadId=thread, turnId="")
             assert (await client.turn_ended(turn))["status"] == "interrupted"
             await client.run_turn(thread, "next")
@@ -137,7 +137,7 @@ async def test_a_repeated_key_does_a_thing_once(daemon: Daemon) -> None:
             turn = await client.start_turn(thread, "hello", idempotencyKey="turn-key")
             assert await other.start_turn(thread, "hello", idempotencyKey="turn-key") == turn
             steer = {"threadId": thread, "expectedTurnId": turn, "input": typed("steered")}
-            await client.until_told("item/agentMessage/delta")
+            await client.until_notified("item/agentMessage/delta")
             for _ in range(2):
                 await client.call("turn/steer", **steer, idempotencyKey="steer-key")
             for key in ("thread-key", "steer-key"):
@@ -180,8 +180,8 @@ async def test_settings_of_a_turn_stay_and_are_told(daemon: Daemon) -> None:
                 approvalPolicy="on-request",
                 sandboxPolicy={"type": "readOnly"},
             )
-            told = await other.until_told("thread/settings/updated")
-            settings = told.params["threadSettings"]
+            note = await other.until_notified("thread/settings/updated")
+            settings = note.params["threadSettings"]
             assert (settings["model"], settings["effort"]) == ("bigger", "high")
             assert (settings["cwd"], settings["approvalPolicy"]) == (
                 str(daemon.home.root),
@@ -194,7 +194,7 @@ async def test_settings_of_a_turn_stay_and_are_told(daemon: Daemon) -> None:
             ] * 2
             resumed = await other.call("thread/resume", threadId=thread, model="smaller")
             assert (resumed["model"], resumed["cwd"]) == ("smaller", str(daemon.home.root))
-            assert (await client.until_told("thread/settings/updated", times=2)).params[
+            assert (await client.until_notified("thread/settings/updated", times=2)).params[
                 "threadSettings"
             ]["model"] == "smaller"
 
@@ -214,16 +214,18 @@ async def test_who_left_hears_no_more_and_who_never_came_hears_the_status_only(
                 assert answer == {"status": expected}
             await client.run_turn(thread, "hello")
             for peer in (left, far):
-                status = await peer.until_told(
+                status = await peer.until_notified(
                     "thread/status/changed", threadId=thread, status={"type": "idle"}
                 )
                 assert status.params["status"] == {"type": "idle"}
-                heard = {told.method for told in peer.told if told.params.get("threadId") == thread}
+                heard = {
+                    note.method for note in peer.notified if note.params.get("threadId") == thread
+                }
                 assert heard == {"thread/status/changed"}
             assert far.of("thread/started")[-1].params["thread"]["id"] == thread
             # A turn may be started without attaching.
             await far.start_turn(thread, "from afar")
-            await client.until_told("turn/completed", times=2)
+            await client.until_notified("turn/completed", times=2)
             assert not far.of("turn/completed")
 
 
@@ -235,7 +237,7 @@ async def test_what_a_client_does_not_want_to_hear_is_not_told(daemon: Daemon) -
         socket = daemon.home.socket
         async with connected(socket, optOutNotificationMethods=unwanted) as client:
             await client.run_turn(await client.start_thread(), "hello")
-            methods = {told.method for told in client.told}
+            methods = {note.method for note in client.notified}
             assert not methods & set(unwanted)
             assert "item/completed" in methods
 
@@ -266,8 +268,8 @@ async def test_thirty_threads_run_beside_each_other(daemon: Daemon) -> None:
             for turn in turns:
                 assert (await client.turn_ended(turn))["status"] == "completed"
             assert len(answers(client)) == 60
-            for told in client.of("item/commandExecution/outputDelta"):
-                assert told.params["delta"] == "hi\n"
+            for note in client.of("item/commandExecution/outputDelta"):
+                assert note.params["delta"] == "hi\n"
 
 
 @trio_test

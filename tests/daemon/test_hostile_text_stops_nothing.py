@@ -63,7 +63,7 @@ async def test_it_stops_while_megabytes_of_it_are_looked_through(home: Home, way
         async with connected(home.socket) as client:
             thread = await client.start_thread()
             await client.start_turn(thread, "go")
-            await client.until_told("item/agentMessage/delta", times=20)
+            await client.until_notified("item/agentMessage/delta", times=20)
             assert (await client.call("server/status"))["version"]
             if way == "SIGTERM":
                 daemon.terminate()

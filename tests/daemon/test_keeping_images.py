@@ -110,7 +110,7 @@ async def test_a_compaction_leaves_images_behind(daemon: Daemon) -> None:
             thread = await client.start_thread()
             await run(client, thread, picture())
             await client.call("thread/compact/start", threadId=thread)
-            await client.until_told("turn/completed", times=2)
+            await client.until_notified("turn/completed", times=2)
             await run(client, thread, prompt="go on")
             assert url_of(PNG) in json.dumps(told(model, 1))
             assert url_of(PNG) not in json.dumps(told(model, 2))
@@ -126,7 +126,7 @@ async def test_a_reviewer_looks_at_no_images(daemon: Daemon) -> None:
             thread = await client.start_thread()
             target = {"type": "custom", "instructions": "Is it sound?"}
             await client.call("review/start", threadId=thread, target=target)
-            await client.until_told("turn/completed", threadId=thread)
+            await client.until_notified("turn/completed", threadId=thread)
             tools = json.loads(model.requests[0].body)["tools"]
             assert [tool["name"] for tool in tools] == ["shell_command"]
 

@@ -50,7 +50,7 @@ async def test_what_commands_print_is_in_no_file_and_on_no_screen_but_the_model_
         async with connected(home.socket) as client:
             thread = await client.start_thread()
             await client.run_turn(thread, f"is it {TOKEN}?")
-            seen = json.dumps([message.params for message in client.told], ensure_ascii=False)
+            seen = json.dumps([message.params for message in client.notified], ensure_ascii=False)
             assert "«secret MY_API_TOKEN" in seen
             assert SECRET not in seen
             assert TOKEN not in seen
@@ -77,7 +77,7 @@ async def test_killed_while_a_command_prints_its_draft_has_no_secret(home: Home)
         async with connected(home.socket) as client:
             thread = await client.start_thread()
             await client.start_turn(thread, "go")
-            await client.until_told("item/commandExecution/outputDelta")
+            await client.until_notified("item/commandExecution/outputDelta")
             first.kill()
         assert files_with(home, TOKEN) == []
         assert any(home.path.rglob("*output*"))
@@ -213,6 +213,6 @@ async def test_records_can_be_named_and_running_threads_are_refused(home: Home) 
             refusal = await client.refused("thread/scrub", threadId=thread)
             assert "found none" in refusal.message
             await client.start_turn(thread, "run")
-            await client.until_told("item/started", times=3)
+            await client.until_notified("item/started", times=3)
             refusal = await client.refused("thread/scrub", threadId=thread, patterns=["secret"])
             assert refusal.data["code"] == "turn_in_progress"

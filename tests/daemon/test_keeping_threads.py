@@ -69,11 +69,11 @@ async def test_no_client_is_told_of_a_policy_that_nothing_enforces(daemon: Daemo
             approvalPolicy={"granular": {"rules": False}},
             sandboxPolicy={"type": "workspaceWrite"},
         )
-        told = await client.until_told("thread/settings/updated")
+        note = await client.until_notified("thread/settings/updated")
         for answer in (started, resumed, forked):
             assert answer["approvalPolicy"] == "untrusted"
             assert answer["sandbox"] == {"type": "dangerFullAccess"}
-        updated = told.params["threadSettings"]
+        updated = note.params["threadSettings"]
         assert updated["approvalPolicy"] == "untrusted"
         assert updated["sandboxPolicy"] == {"type": "dangerFullAccess"}
 
@@ -161,8 +161,8 @@ async def test_everybody_hears_of_a_name_and_it_stays(daemon: Daemon) -> None:
     async with connected(daemon.home.socket) as client, connected(daemon.home.socket) as other:
         thread = await client.start_thread()
         await client.call("thread/name/set", threadId=thread, name="  my \n thread ")
-        told = await other.until_told("thread/name/updated", threadId=thread)
-        assert told.params["threadName"] == "my thread"
+        note = await other.until_notified("thread/name/updated", threadId=thread)
+        assert note.params["threadName"] == "my thread"
         read = await client.call("thread/read", threadId=thread)
         assert read["thread"]["name"] == "my thread"
         assert await listed(client, searchTerm="my thread") == [thread]
@@ -181,8 +181,8 @@ async def test_an_archived_thread_moves_reads_and_comes_back(daemon: Daemon) -> 
             await client.run_turn(thread, "hello")
             await client.call("thread/archive", threadId=thread)
             for peer in (client, other):
-                await peer.until_told("thread/archived", threadId=thread)
-                await peer.until_told("thread/closed", threadId=thread)
+                await peer.until_notified("thread/archived", threadId=thread)
+                await peer.until_notified("thread/closed", threadId=thread)
             assert thread not in await listed(client)
             assert thread in await listed(client, archived=True)
             read = await client.call("thread/read", threadId=thread, includeTurns=True)
@@ -190,15 +190,15 @@ async def test_an_archived_thread_moves_reads_and_comes_back(daemon: Daemon) -> 
             assert Path(read["thread"]["path"]).parent.name == "archived"
             back = await client.call("thread/unarchive", threadId=thread)
             assert back["thread"]["id"] == thread
-            await other.until_told("thread/unarchived", threadId=thread)
+            await other.until_notified("thread/unarchived", threadId=thread)
             assert thread in await listed(client)
             refusal = await client.refused("thread/unarchive", threadId=thread)
             assert refusal.data["code"] == "thread_not_archived"
-            quiet = len(client.told)
+            quiet = len(client.notified)
             await other.call("thread/resume", threadId=thread)
             await other.run_turn(thread, "again")
             assert client.of("turn/completed") == client.of("turn/completed")[:1]
-            assert all(message.seq is None for message in client.told[quiet:])
+            assert all(message.seq is None for message in client.notified[quiet:])
             read = await client.call("thread/read", threadId=thread, includeTurns=True)
             assert texts_of(read["thread"]) == ["> hello", "ok", "> again", "ok"]
 
@@ -211,7 +211,7 @@ async def test_to_archive_ends_the_running_turn(daemon: Daemon) -> None:
             thread = await client.start_thread()
             turn = await client.start_turn(thread, "hello")
             queued = await client.start_turn(thread, "never")
-            await client.until_told("item/agentMessage/delta")
+            await client.until_notified("item/agentMessage/delta")
             await client.call("thread/archive", threadId=thread)
             assert (await client.turn_ended(turn))["status"] == "interrupted"
             await model.wait_clients_gone(1)
@@ -301,8 +301,8 @@ async def test_whoever_archives_or_follows_is_told_which_prompts_will_not_run(ho
             await model.holding.wait()
             done = await other.call("thread/archive", threadId=thread)
             assert done == {"withdrawn": 2}
-            told = await client.until_told("warning", threadId=thread)
-            assert told.params["message"].startswith("2 prompts that waited for a turn")
-            await client.until_told("thread/queue/changed", threadId=thread)
+            note = await client.until_notified("warning", threadId=thread)
+            assert note.params["message"].startswith("2 prompts that waited for a turn")
+            await client.until_notified("thread/queue/changed", threadId=thread)
             await other.call("thread/unarchive", threadId=thread)
             assert await other.call("thread/archive", threadId=thread) == {}

@@ -37,7 +37,7 @@ class Crowd:
     def __init__(self, home: Home, seed: int) -> None:
         self.home, self.chance = home, random.Random(seed)
         self.threads: list[str | None] = [None] * CLIENTS
-        self.told: dict[str, int] = {}  # the last number acknowledged, by thread
+        self.notified: dict[str, int] = {}  # the last number acknowledged, by thread
         self.turns: dict[str, str] = {}  # every turn acknowledged, and its thread
         self.aside: dict[str, bool | None] = {}  # whether archived; None while that is asked for
         self.logs: dict[str, bytes] = {}
@@ -58,16 +58,16 @@ class Crowd:
                 await self._death.wait()
             daemon.kill()
         for client in self._clients:
-            for message in client.told:
+            for message in client.notified:
                 thread = message.params.get("threadId")
                 if thread is not None and message.seq is not None:
-                    self.told[thread] = max(self.told.get(thread, 0), message.seq)
+                    self.notified[thread] = max(self.notified.get(thread, 0), message.seq)
         self.look()
 
     def look(self) -> None:
         """Read the logs as the dead daemon left them."""
         found = {path.name.removesuffix(".jsonl"): path for path in self.home.logs()}
-        for thread, seq in self.told.items():
+        for thread, seq in self.notified.items():
             assert thread in found, f"thread {thread} is gone"
             self._look_at(thread, found[thread], seq)
         for turn, thread in self.turns.items():
@@ -93,7 +93,8 @@ class Crowd:
                 nursery.start_soon(self._use, client, number, chance)
                 await client.until(
                     lambda: (
-                        client.closed or sum(len(client.told) for client in self._clients) >= deadly
+                        client.closed
+                        or sum(len(client.notified) for client in self._clients) >= deadly
                     ),
                     "the moment to die",
                 )
@@ -115,7 +116,7 @@ class Crowd:
         if thread is None:
             thread = str((await asked(client, "thread/start"))["thread"]["id"])
             self.threads[number] = thread
-            self.told[thread] = 1
+            self.notified[thread] = 1
             return thread
         if self.aside.get(thread, False) is not False:
             await self._bring_back(client, thread)
@@ -133,7 +134,7 @@ class Crowd:
     async def _fork(self, client: Client, thread: str) -> None:
         answer = await asked(client, "thread/fork", threadId=thread, excludeTurns=True)
         child = str(answer["thread"]["id"])
-        self.told[child] = answer["seq"]
+        self.notified[child] = answer["seq"]
         await self._talk(client, child)
 
     async def _put_aside(self, client: Client, thread: str) -> None:

@@ -44,7 +44,7 @@ SETTINGS = Settings("/w", "m", "p", approval_policy="never", sandbox="read-only"
 READER = Reader(Lines(), lines=True)
 
 
-class Everybody:
+class AllClients:
     """Whoever is connected, as the feed knows them."""
 
     any = True
@@ -53,11 +53,11 @@ class Everybody:
     def __init__(self) -> None:
         self.heard: list[dict[str, Any]] = []
         self.forgotten: list[ThreadId] = []
-        self.told = trio.Event()
+        self.notified = trio.Event()
 
     def tell(self, frame: Frame, thread_id: ThreadId) -> None:
         self.heard += [json.loads(line) for line in frame.framed(READER).splitlines()]
-        self.told.set()
+        self.notified.set()
 
     def forget(self, thread_id: ThreadId) -> None:
         self.forgotten.append(thread_id)
@@ -85,8 +85,8 @@ def a_world(folder: Path) -> World:
 
 @trio_test(autojump=True)
 async def test_after_a_minute_of_nothing_it_is_let_go_and_loads_again(tmp_path: Path) -> None:
-    world, everybody = a_world(tmp_path), Everybody()
-    feed = Feed(THREAD, everybody, Questions(0), lambda: 0)
+    world, all_clients = a_world(tmp_path), AllClients()
+    feed = Feed(THREAD, all_clients, Questions(0), lambda: 0)
     supervisor = Supervisor(lambda ephemeral: world, lambda thread_id: feed, perform)
     begin = StartThread(settings=SETTINGS, originator="t", daemon_version="0")
     async with trio.open_nursery() as nursery:
@@ -94,15 +94,15 @@ async def test_after_a_minute_of_nothing_it_is_let_go_and_loads_again(tmp_path: 
         await supervisor.start(THREAD, begin, by=None, key=None)
         began = trio.current_time()
         assert supervisor.loaded(THREAD) is not None
-        await everybody.told.wait()
+        await all_clients.notified.wait()
         assert UNLOAD_IDLE_SECONDS <= trio.current_time() - began <= 2 * UNLOAD_IDLE_SECONDS
         assert supervisor.loaded(THREAD) is None
-        assert [message["method"] for message in everybody.heard] == [
+        assert [message["method"] for message in all_clients.heard] == [
             "thread/status/changed",
             "thread/closed",
         ]
-        assert everybody.heard[0]["params"]["status"] == {"type": "notLoaded"}
-        assert everybody.forgotten == [THREAD]
+        assert all_clients.heard[0]["params"]["status"] == {"type": "notLoaded"}
+        assert all_clients.forgotten == [THREAD]
         thread = await supervisor.load(THREAD)
         await thread.submit(RenameThread(name="back"))
         assert thread.state.name == "back"
@@ -112,7 +112,7 @@ async def test_after_a_minute_of_nothing_it_is_let_go_and_loads_again(tmp_path: 
 @trio_test
 async def test_who_asks_for_it_while_it_is_let_go_gets_it_loaded_anew(tmp_path: Path) -> None:
     world = a_world(tmp_path)
-    feed = Feed(THREAD, Everybody(), Questions(0), lambda: 0)
+    feed = Feed(THREAD, AllClients(), Questions(0), lambda: 0)
     supervisor = Supervisor(lambda ephemeral: world, lambda thread_id: feed, perform)
     begin = StartThread(settings=SETTINGS, originator="t", daemon_version="0")
     async with trio.open_nursery() as nursery:
@@ -132,7 +132,7 @@ async def test_whoever_leaves_before_it_is_loaded_keeps_nobody_from_loading_it(
     tmp_path: Path,
 ) -> None:
     world = a_world(tmp_path)
-    feed = Feed(THREAD, Everybody(), Questions(0), lambda: 0)
+    feed = Feed(THREAD, AllClients(), Questions(0), lambda: 0)
     supervisor = Supervisor(lambda ephemeral: world, lambda thread_id: feed, perform)
     begin = StartThread(settings=SETTINGS, originator="t", daemon_version="0")
     async with trio.open_nursery() as nursery:
@@ -149,7 +149,7 @@ async def test_whoever_leaves_before_it_is_loaded_keeps_nobody_from_loading_it(
 @trio_test(autojump=True)
 async def test_ephemeral_forks_are_forgotten_each_by_itself(tmp_path: Path) -> None:
     kept, passing = a_world(tmp_path / "kept"), a_world(tmp_path / "passing")
-    heard = {thread: Everybody() for thread in (THREAD, CHILD, GRANDCHILD)}
+    heard = {thread: AllClients() for thread in (THREAD, CHILD, GRANDCHILD)}
     supervisor = Supervisor(
         lambda ephemeral: passing if ephemeral else kept,
         lambda thread: Feed(thread, heard[thread], Questions(0), lambda: 0),
@@ -170,7 +170,7 @@ async def test_ephemeral_forks_are_forgotten_each_by_itself(tmp_path: Path) -> N
         assert (child.state.ephemeral, child.summary.ephemeral) == (True, True)
         assert {stream.stream for stream in await passing.store.streams()} == {CHILD, GRANDCHILD}
         for follower in heard.values():
-            await follower.told.wait()
+            await follower.notified.wait()
         await trio.testing.wait_all_tasks_blocked()
         assert await passing.store.streams() == []
         assert [stream.stream for stream in await kept.store.streams()] == [THREAD]
@@ -181,7 +181,7 @@ async def test_ephemeral_forks_are_forgotten_each_by_itself(tmp_path: Path) -> N
 @trio_test
 async def test_of_a_fork_that_cannot_be_made_nothing_is_left(tmp_path: Path) -> None:
     kept, passing = a_world(tmp_path / "kept"), a_world(tmp_path / "passing")
-    feed = Feed(THREAD, Everybody(), Questions(0), lambda: 0)
+    feed = Feed(THREAD, AllClients(), Questions(0), lambda: 0)
     supervisor = Supervisor(
         lambda ephemeral: passing if ephemeral else kept, lambda thread: feed, perform
     )
@@ -214,7 +214,7 @@ async def test_a_thread_that_was_let_go_is_gone_without_a_search_for_garbage(
     world, feeds = a_world(tmp_path), list[weakref.ref[Feed]]()
 
     def audience(thread_id: ThreadId) -> Feed:
-        feed = Feed(thread_id, Everybody(), Questions(0), lambda: 0)
+        feed = Feed(thread_id, AllClients(), Questions(0), lambda: 0)
         feeds.append(weakref.ref(feed))
         return feed
 

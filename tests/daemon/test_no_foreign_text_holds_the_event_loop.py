@@ -143,7 +143,7 @@ async def test_a_long_past_is_sent_shown_forked_and_summed_up_in_steps() -> None
         await client.call("thread/fork", threadId=thread)
         await client.call("thread/resume", threadId=thread)
         await client.call("thread/compact/start", threadId=thread)
-        await client.until_told("thread/compacted")
+        await client.until_notified("thread/compacted")
 
     await check_steps([Say((TEXTS["words"],))] * 8, story)
 

@@ -159,7 +159,7 @@ async def test_a_schema_is_taken_only_if_it_can_be_read_again_anywhere(
             await client.send_bytes(client.framing.frame(wire))
             assert await client.refusal_code(77) == code
             if code is None:
-                await client.until_told("turn/completed", threadId=thread)
+                await client.until_notified("turn/completed", threadId=thread)
             await client.call("thread/archive", threadId=thread)
             await client.call("thread/unarchive", threadId=thread)
 

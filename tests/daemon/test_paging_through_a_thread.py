@@ -163,7 +163,7 @@ async def test_a_cursor_within_a_turn_gives_the_turn_whole(daemon: Daemon) -> No
             thread = await client.start_thread()
             await client.run_turn(thread, "first")
             turn = await client.start_turn(thread, "second")
-            await client.until_told("item/agentMessage/delta", times=2)
+            await client.until_notified("item/agentMessage/delta", times=2)
             resumed = await client.call("thread/resume", threadId=thread, excludeTurns=True)
             cursor = resumed["turnsBackwardsCursor"]
             during = await client.call("thread/turns/list", threadId=thread, cursor=cursor)

@@ -56,7 +56,7 @@ async def test_a_command_that_runs_is_there_with_what_it_printed(home: Home) -> 
         async with connected(home.socket) as client, connected(home.socket) as reader:
             thread = await client.start_thread(cwd=str(home.work))
             turn = await client.start_turn(thread, "go")
-            await client.until_told("item/commandExecution/outputDelta")
+            await client.until_notified("item/commandExecution/outputDelta")
             (item,) = [
                 item
                 for item in items_of(await read(reader, thread))

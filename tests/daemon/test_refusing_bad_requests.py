@@ -104,7 +104,7 @@ async def test_prompts_that_come_in_one_write_run_in_their_order(daemon: Daemon)
                     request = {"id": 100 + n, "method": "turn/start", "params": params}
                     lines += json.dumps(request).encode() + b"\n"
                 await client.send_bytes(lines)
-                await client.until_told("turn/completed", times=4, threadId=thread)
+                await client.until_notified("turn/completed", times=4, threadId=thread)
                 said = [
                     message.params["item"]["content"][0]["text"]
                     for message in client.of("item/completed", threadId=thread)

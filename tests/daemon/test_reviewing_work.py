@@ -68,7 +68,7 @@ def items_of(client: Client, turn: str) -> list[tuple[str, str]]:
     """What began and ended in a turn, as its followers heard it."""
     return [
         (message.method.removeprefix("item/"), message.params["item"]["type"])
-        for message in client.told
+        for message in client.notified
         if message.method in ("item/started", "item/completed") and message.params["turnId"] == turn
     ]
 
@@ -206,7 +206,7 @@ async def test_what_the_reviewer_wants_to_run_is_asked_of_whoever_follows_the_th
             await late.decide(again, "accept")
             assert (await client.turn_ended(turn))["status"] == "completed"
             for peer in (client, late):
-                resolved = await peer.until_told("serverRequest/resolved")
+                resolved = await peer.until_notified("serverRequest/resolved")
                 assert resolved.params == {"threadId": thread, "requestId": asked.id}
                 output = peer.of("item/commandExecution/outputDelta", turnId=turn)
                 assert "".join(each.params["delta"] for each in output) == "looked\n"
@@ -228,7 +228,7 @@ async def test_an_interrupt_ends_the_reviewer_too_and_whatever_it_had_begun(
         async with connected(daemon.home.socket) as client:
             thread = await client.start_thread()
             turn = await start(client, thread)
-            await client.until_told("item/commandExecution/outputDelta")
+            await client.until_notified("item/commandExecution/outputDelta")
             await client.call("turn/interrupt", threadId=thread, turnId=turn)
             assert (await client.turn_ended(turn))["status"] == "interrupted"
             begun = [kind for what, kind in items_of(client, turn) if what == "started"]
@@ -381,9 +381,9 @@ async def test_who_comes_in_the_middle_is_told_what_the_reviewer_has_done(daemon
             thread = await client.start_thread()
             turn = await start(client, thread)
             await model.holding.wait()
-            await client.until_told("item/reasoning/summaryTextDelta")
+            await client.until_notified("item/reasoning/summaryTextDelta")
             await late.call("thread/resume", threadId=thread, excludeTurns=True)
-            await late.until_told("item/reasoning/summaryTextDelta")
+            await late.until_notified("item/reasoning/summaryTextDelta")
             model.resume()
             await client.turn_ended(turn)
             await late.turn_ended(turn)
@@ -506,5 +506,5 @@ async def test_a_review_is_told_in_the_words_of_the_originals_schemas(daemon: Da
             for method, result in client.results:
                 if is_theirs(method):
                     check_answer(method, result)
-            for message in client.told:
+            for message in client.notified:
                 check_told(message.method, message.params)

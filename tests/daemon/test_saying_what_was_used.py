@@ -145,7 +145,7 @@ async def test_who_comes_later_or_comes_back_hears_the_figures_that_were_told_li
         async with connected(home.socket, codexd={"cursor": True}) as client:
             thread = await client.start_thread()
             await client.turn_ended(await client.start_turn(thread, "1?"))
-            seen = max(message.seq or 0 for message in client.told)
+            seen = max(message.seq or 0 for message in client.notified)
             last = await client.start_turn(thread, "2?")
             await client.turn_ended(last)
             *_, live = client.of(TOLD)

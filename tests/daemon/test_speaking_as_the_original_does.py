@@ -63,11 +63,11 @@ async def test_all_that_is_said_is_valid_by_the_schemas(
                 for method, result in peer.results:
                     if is_theirs(method):
                         check_answer(method, result)
-                for told in peer.told:
-                    check_told(told.method, told.params)
+                for note in peer.notified:
+                    check_told(note.method, note.params)
                 for asked in peer.asked:
                     check_asked(asked.params)
-            assert {told.method for told in client.told} >= {
+            assert {note.method for note in client.notified} >= {
                 "account/rateLimits/updated", "error", "item/agentMessage/delta",
                 "item/commandExecution/outputDelta", "item/completed",
                 "item/reasoning/summaryPartAdded", "item/reasoning/summaryTextDelta", "item/started",
@@ -76,8 +76,8 @@ async def test_all_that_is_said_is_valid_by_the_schemas(
                 "thread/settings/updated", "thread/started", "thread/status/changed",
                 "thread/tokenUsage/updated", "thread/unarchived", "turn/completed", "turn/started",
             }  # fmt: skip
-            numbered = {told.method for told in client.told if told.seq is not None}
-            bare = {told.method for told in client.told if told.seq is None}
+            numbered = {note.method for note in client.notified if note.seq is not None}
+            bare = {note.method for note in client.notified if note.seq is None}
             if cursor:  # What everybody is told is in nobody's stream.
                 assert bare <= TO_EVERYBODY
                 assert {"turn/started", "item/completed", "turn/completed"} <= numbered
@@ -96,7 +96,7 @@ async def everything(client: Client) -> None:
     await client.run_turn(thread, "cut")
     await client.run_turn(thread, "fail")
     turn = await client.start_turn(thread, "hang")
-    await client.until_told("item/agentMessage/delta", delta="wait")
+    await client.until_notified("item/agentMessage/delta", delta="wait")
     await client.call("turn/steer", threadId=thread, expectedTurnId=turn, input=typed("steered"))
     await client.call("turn/interrupt", threadId=thread, turnId=turn)
     await client.turn_ended(turn)

@@ -90,7 +90,7 @@ async def test_to_stop_lets_a_command_end_and_keeps_its_result(home: Home) -> No
         async with connected(home.socket) as client:
             thread = await client.start_thread()
             turn = await client.start_turn(thread, "go")
-            await client.until_told("item/commandExecution/outputDelta")
+            await client.until_notified("item/commandExecution/outputDelta")
             daemon.terminate()
             daemon.wait_said("told to stop")
             gate.touch()
@@ -124,8 +124,8 @@ async def test_a_second_signal_stops_it_at_once_and_nothing_is_left(home: Home) 
         async with connected(home.socket) as client:
             thread = await client.start_thread()
             turn = await client.start_turn(thread, "go")
-            told = await client.until_told("item/commandExecution/outputDelta")
-            pid = int(told.params["delta"])
+            note = await client.until_notified("item/commandExecution/outputDelta")
+            pid = int(note.params["delta"])
             daemon.terminate()
             daemon.wait_said("told to stop")
             assert not is_gone(pid)
@@ -169,7 +169,7 @@ async def test_nothing_is_left_of_a_daemon_that_had_much_to_do(home: Home) -> No
             for _ in range(8):
                 thread = await client.start_thread()
                 nursery.start_soon(client.start_turn, thread, "go")
-            await client.until_told("item/commandExecution/outputDelta", times=8)
+            await client.until_notified("item/commandExecution/outputDelta", times=8)
             daemon.terminate()
             daemon.wait_said("told to stop")
             daemon.terminate()

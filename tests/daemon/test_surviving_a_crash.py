@@ -65,7 +65,7 @@ async def test_who_comes_back_with_a_cursor_after_a_crash_sees_the_item_closed(h
         (item,) = {message.params["itemId"] for message in before.of("item/agentMessage/delta")}
         home.start()
         async with connected(home.socket, codexd=CURSOR) as client:
-            client.told += before.told
+            client.notified += before.notified
             after = {"seq": before.seq, "items": {item: len(HALF)}}
             await client.call("thread/resume", threadId=thread, after=after)
             await client.turn_ended(turn)
@@ -103,8 +103,8 @@ async def test_killed_in_a_command_it_does_not_run_it_again_and_ends_what_was_le
         async with connected(home.socket) as client:
             thread = await client.start_thread(cwd=str(home.work))
             turn = await client.start_turn(thread, "go")
-            told = await client.until_told("item/commandExecution/outputDelta")
-            pid = int(told.params["delta"].split()[1])
+            note = await client.until_notified("item/commandExecution/outputDelta")
+            pid = int(note.params["delta"].split()[1])
             first.kill()
         assert not is_gone(pid)
         home.start()
@@ -235,7 +235,7 @@ async def test_killed_at_any_moment_nothing_shown_is_lost_and_nothing_done_twice
                 for _ in range(3):
                     prompt = f"turn {len(acknowledged)}"
                     acknowledged.append(await client.start_turn(thread, prompt))
-                await client.until(lambda c=client, n=heard_before_death: len(c.told) >= n)  # type: ignore[misc]
+                await client.until(lambda c=client, n=heard_before_death: len(c.notified) >= n)  # type: ignore[misc]
                 daemon.kill()
             daemon = home.start()
             found = await when_done(home, thread, acknowledged)

@@ -113,17 +113,17 @@ async def test_whoever_follows_hears_of_it(daemon: Daemon) -> None:
             turns = await turns_of(client, thread, 2)
             await other.call("thread/resume", threadId=thread, excludeTurns=True)
             await client.call("thread/revert", threadId=thread, beforeTurnId=turns[0])
-            told = await other.until_told("thread/reverted", threadId=thread)
-            assert told.params == {"threadId": thread, "turns": 2, "beforeTurnId": turns[0]}
+            note = await other.until_notified("thread/reverted", threadId=thread)
+            assert note.params == {"threadId": thread, "turns": 2, "beforeTurnId": turns[0]}
             await client.call("thread/revert/undo", threadId=thread)
-            told = await other.until_told("thread/reverted", times=2, threadId=thread)
-            assert told.params == {"threadId": thread, "turns": 2, "beforeTurnId": None}
+            note = await other.until_notified("thread/reverted", times=2, threadId=thread)
+            assert note.params == {"threadId": thread, "turns": 2, "beforeTurnId": None}
             # Who was away meanwhile hears of both in their places.
             away = await client.call("thread/log/read", threadId=thread)
             seq = next(r["seq"] for r in away["records"] if r["type"] == "history.reverted") - 1
             async with connected(daemon.home.socket, codexd=CURSOR) as back:
                 await back.call("thread/resume", threadId=thread, after={"seq": seq, "items": {}})
-                await back.until_told("thread/reverted", times=2, threadId=thread)
+                await back.until_notified("thread/reverted", times=2, threadId=thread)
                 # Each has its event's number, or the one in front where more of the event follows.
                 assert [message.seq for message in back.of("thread/reverted")] == [seq, seq + 1]
                 await back.until(lambda: back.seq == seq + 2, "the rest of the second one")

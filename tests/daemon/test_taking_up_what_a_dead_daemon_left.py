@@ -87,7 +87,7 @@ async def test_killed_anywhere_all_that_was_accepted_runs_though_nobody_attaches
             async with connected(home.socket) as client:
                 await client.call("thread/resume", threadId=thread, excludeTurns=True)
                 with trio.move_on_after(0.2):  # It may have nothing more to say.
-                    await client.until(lambda c=client, n=heard: len(c.told) >= n)  # type: ignore[misc]
+                    await client.until(lambda c=client, n=heard: len(c.notified) >= n)  # type: ignore[misc]
                 daemon.kill()
             daemon = home.start()
         async with connected(home.socket) as client:

@@ -83,8 +83,8 @@ async def test_usage_is_counted_from_chats_words(daemon: Daemon) -> None:
         daemon.home.use_model(model.base_url, provider="local", provider_more=CHAT)
         async with connected(daemon.home.socket) as client:
             await client.run_turn(await client.start_thread(), "Hi")
-            told = await client.until_told("thread/tokenUsage/updated")
-            last = told.params["tokenUsage"]["last"]
+            note = await client.until_notified("thread/tokenUsage/updated")
+            last = note.params["tokenUsage"]["last"]
             assert last == {
                 "inputTokens": 100,
                 "cachedInputTokens": 64,

@@ -39,8 +39,8 @@ async def test_nothing_is_lost_and_later_turns_stay(daemon: Daemon) -> None:
             assert answer["fits"]
             assert not answer["left"]
             assert answer["contextTokens"] > 0
-            (told,) = client.of("warning", threadId=thread)[1:]
-            assert "undone" in told.params["message"]
+            (note,) = client.of("warning", threadId=thread)[1:]
+            assert "undone" in note.params["message"]
             await client.run_turn(thread, "Cats?")
             words = ["Ants?", "Ants.", "Bees?", "Bees.", "Cats?"]
             assert said(model.requests[-1].body) == words

@@ -118,9 +118,9 @@ async def test_the_window_of_a_local_model_is_asked_for_without_being_told(daemo
             # The first turn asks for it, and does not wait; a later one knows.
             for _ in range(TURNS_MAX):
                 turn = await client.start_turn(thread, "Hi")
-                told = await client.until_told("thread/tokenUsage/updated", turnId=turn)
+                note = await client.until_notified("thread/tokenUsage/updated", turnId=turn)
                 await client.turn_ended(turn)
-                if told.params["tokenUsage"]["modelContextWindow"] == 40000 * 95 // 100:
+                if note.params["tokenUsage"]["modelContextWindow"] == 40000 * 95 // 100:
                     break
             else:
                 raise AssertionError("no turn has learned how long a conversation may be")

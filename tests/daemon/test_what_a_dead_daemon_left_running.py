@@ -71,7 +71,7 @@ async def test_what_goes_on_is_ended_before_the_thread_is_taken_up(
             resumed = await client.call("thread/resume", threadId=thread)
             assert all(is_gone(pid) for pid in left)
             if resumed["thread"]["status"]["type"] == "active":
-                await client.until_told("turn/completed")
+                await client.until_notified("turn/completed")
             assert b"interrupted by a restart" in model.requests[1].body
         assert second.stop() == 0
     assert home.processes() == []

@@ -113,7 +113,7 @@ async def test_a_secret_that_the_log_hides_stands_in_the_question_which_says_so(
             assert TOKEN not in json.dumps(stored)
             assert stored["actionHash"] == asked.params["codexd"]["actionHash"]
             await late.decide(asked, "accept")
-            await client.until_told("turn/completed")
+            await client.until_notified("turn/completed")
             (item,) = [
                 item for item in completed(client).values() if item["type"] == "commandExecution"
             ]
@@ -159,7 +159,7 @@ async def test_after_a_restart_a_question_says_that_what_was_hidden_is_lost(home
             assert asked.params["codexd"]["actionHash"] != before.params["codexd"]["actionHash"]
             assert "will not run" in asked.params["reason"]
             await client.decide(asked, "accept")
-            await client.until_told("turn/completed")
+            await client.until_notified("turn/completed")
         assert not (home.work / "ran").exists()
         assert b"not run" in model.requests[-1].body
 
@@ -185,7 +185,7 @@ async def test_an_answer_counts_only_from_a_connection_that_follows_the_thread(
             assert read["thread"]["status"]["activeFlags"] == ["waitingOnApproval"]
             assert not (daemon.home.work / "unattached").exists()
             await client.decide(asked, "accept")
-            await client.until_told("turn/completed")
+            await client.until_notified("turn/completed")
             assert (daemon.home.work / "unattached").exists()
 
 
@@ -208,7 +208,7 @@ async def test_an_answer_that_names_another_approval_or_another_action_decides_n
             read = await client.call("thread/read", threadId=thread)
             assert read["thread"]["status"]["activeFlags"] == ["waitingOnApproval"]
             await client.send({"id": asked.id, "result": {"decision": "accept", **names}})
-            await client.until_told("turn/completed")
+            await client.until_notified("turn/completed")
             assert (daemon.home.work / "named").exists()
 
 
@@ -235,7 +235,7 @@ async def test_each_of_two_calls_with_one_id_is_asked_about_and_only_the_allowed
             for name in ("itemId", "codexd"):
                 assert first.params[name] != second.params[name]
             await client.decide(second, "decline")
-            await client.until_told("turn/completed")
+            await client.until_notified("turn/completed")
         assert (daemon.home.work / "first").exists()
         assert not (daemon.home.work / "second").exists()
 

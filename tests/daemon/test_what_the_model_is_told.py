@@ -93,7 +93,7 @@ async def test_what_is_wrong_with_a_file_is_said_once(daemon: Daemon, project: P
         await client.run_turn(thread, "two")
         first, second = (texts(request) for request in model.requests)
         daemon.home.use_model(model.base_url)
-        warned = [t.params for t in client.told if t.method == "warning"]
+        warned = [t.params for t in client.notified if t.method == "warning"]
     assert first[0].count("caf�") == 3
     assert f"The rest of {file} was left out" in first[0]
     assert second == [*first, "two"]
@@ -114,7 +114,7 @@ async def test_what_changes_between_turns_is_told_as_a_difference(
         await client.run_turn(thread, "one")
         await client.run_turn(thread, "two", cwd=str(other))
         await client.call("thread/settings/update", threadId=thread, approvalPolicy="untrusted")
-        await client.until_told("thread/settings/updated", times=2)
+        await client.until_notified("thread/settings/updated", times=2)
         await client.run_turn(thread, "three")
         first, _, third = (texts(request) for request in model.requests)
     tags = ["cwd", "shell", "current_date", "timezone", "approval_policy", "sandbox_mode"]
@@ -207,10 +207,10 @@ async def test_what_a_model_lacks_is_said_once_and_not_sent(daemon: Daemon) -> N
         thread = await client.start_thread(model="gpt-4o")
         await client.run_turn(thread, "one")
         await client.run_turn(thread, "two")
-        warned = [t.params["message"] for t in client.told if t.method == "warning"]
+        warned = [t.params["message"] for t in client.notified if t.method == "warning"]
         assert ["gpt-4o does not reason" in warned[0], "no verbosity" in warned[1]] == [True, True]
         await client.run_turn(thread, "three", model="gpt-5", outputSchema={"type": "object"})
-        assert len([t for t in client.told if t.method == "warning"]) == len(warned) == 2
+        assert len([t for t in client.notified if t.method == "warning"]) == len(warned) == 2
         first, second, third = (body(request) for request in model.requests)
         records = await log_of(client, thread)
         daemon.home.use_model(model.base_url)
@@ -245,7 +245,7 @@ async def test_a_model_names_a_thread_beside_its_first_turn(daemon: Daemon) -> N
         daemon.home.use_model(model.base_url, more="[titles]\nby_model = true")
         thread = await client.start_thread()
         await client.run_turn(thread, "the parser fails, fix it")
-        await client.until_told("thread/name/updated", threadName="Fixing the parser")
+        await client.until_notified("thread/name/updated", threadName="Fixing the parser")
         await client.run_turn(thread, "and now?")
         asked = [body(request) for request in model.requests if body(request)["tools"] == []]
         records = await log_of(client, thread)

@@ -67,8 +67,8 @@ async def test_an_interrupt_ends_a_command_and_everything_that_it_started(daemon
         async with connected(daemon.home.socket) as client:
             thread = await client.start_thread()
             turn = await client.start_turn(thread, "go")
-            told = await client.until_told("item/commandExecution/outputDelta")
-            pids = [int(word) for word in told.params["delta"].split()]
+            note = await client.until_notified("item/commandExecution/outputDelta")
+            pids = [int(word) for word in note.params["delta"].split()]
             await client.call("turn/interrupt", threadId=thread, turnId=turn)
             assert (await client.turn_ended(turn))["status"] == "interrupted"
             assert the_command(client)["status"] == "failed"
@@ -83,7 +83,7 @@ async def test_what_an_interrupted_command_had_printed_stays(daemon: Daemon) -> 
         async with connected(daemon.home.socket) as client:
             thread = await client.start_thread()
             turn = await client.start_turn(thread, "go")
-            await client.until_told("item/commandExecution/outputDelta")
+            await client.until_notified("item/commandExecution/outputDelta")
             await client.call("turn/interrupt", threadId=thread, turnId=turn)
             await client.turn_ended(turn)
             assert the_command(client)["aggregatedOutput"] == "shown\n"
@@ -98,12 +98,12 @@ async def test_a_command_that_ignores_sigterm_is_killed_on_interrupt(daemon: Dae
         async with connected(daemon.home.socket) as client:
             thread = await client.start_thread()
             turn = await client.start_turn(thread, "go")
-            told = await client.until_told("item/commandExecution/outputDelta")
+            note = await client.until_notified("item/commandExecution/outputDelta")
             await client.call("turn/interrupt", threadId=thread, turnId=turn)
             # The turn is over at once; the process has its two seconds, and the next turn does not wait.
             assert (await client.turn_ended(turn))["status"] == "interrupted"
             assert (await client.run_turn(thread, "next"))["status"] == "completed"
-            await wait_gone(int(told.params["delta"]))
+            await wait_gone(int(note.params["delta"]))
 
 
 @trio_test

@@ -56,8 +56,8 @@ async def test_a_log_that_others_change_stops_its_thread_and_all_hear_why(
             assert str(log) in refusal.message
             assert "replaced, cut or extended" in refusal.message
             for peer in (client, other):
-                told = await peer.until_told("error", threadId=thread, willRetry=False)
-                assert str(log) in told.params["error"]["additionalDetails"]
+                note = await peer.until_notified("error", threadId=thread, willRetry=False)
+                assert str(log) in note.params["error"]["additionalDetails"]
             assert (await other.run_turn(beside, "say 1"))["status"] == "completed"
             # Put back as it was, it goes on where it was.
             log.write_bytes(whole)
@@ -80,12 +80,12 @@ async def test_a_turn_whose_log_is_taken_away_stops_and_others_go_on(daemon: Dae
             thread = await client.start_thread(cwd=str(home.work))
             beside = await client.start_thread()
             turn = await client.start_turn(thread, "run until test -e go; do sleep 0.01; done")
-            await client.until_told("item/started", threadId=thread, times=2)
+            await client.until_notified("item/started", threadId=thread, times=2)
             (log,) = [path for path in home.logs() if thread in path.name]
             away = log.with_suffix(".away")
             log.rename(away)
             home.work.joinpath("go").touch()
-            await client.until_told("error", threadId=thread, willRetry=False)
+            await client.until_notified("error", threadId=thread, willRetry=False)
             await client.run_turn(beside, "say 1")
             away.rename(log)
             resumed = await client.call("thread/resume", threadId=thread)

@@ -49,12 +49,14 @@ async def test_a_file_that_may_not_grow_is_not_called_a_full_disk(home: Home) ->
             (log,) = home.logs()
             with limited(daemon, resource.RLIMIT_FSIZE, log.stat().st_size + 10):
                 model.resume()
-                told = (await client.until_told("error", threadId=thread, willRetry=True)).params
+                told = (
+                    await client.until_notified("error", threadId=thread, willRetry=True)
+                ).params
                 assert "disk is full" not in told["error"]["message"]
                 assert "may not be larger" in told["error"]["additionalDetails"]
                 refusal = await client.refused("thread/start", baseInstructions="x" * 10_000)
                 assert refusal.data["code"] == "storage_busy"
-            await client.until_told("warning", threadId=thread)
+            await client.until_notified("warning", threadId=thread)
             assert (await client.turn_ended(turn))["status"] == "completed"
             assert answers(client) == ["".join(WORDS)]
 

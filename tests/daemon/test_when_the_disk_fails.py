@@ -62,10 +62,10 @@ async def test_a_failed_sync_stops_its_thread_and_no_other(home: Home) -> None:
                 assert refusal.data["code"] == "storage_failed"
                 assert "could not be synced" in refusal.message
                 for peer in (client, other):
-                    told = await peer.until_told("error", threadId=thread, willRetry=False)
-                    assert "stopped" in told.params["error"]["message"]
-                    assert "Input/output error" in told.params["error"]["additionalDetails"]
-                    await peer.until_told(
+                    note = await peer.until_notified("error", threadId=thread, willRetry=False)
+                    assert "stopped" in note.params["error"]["message"]
+                    assert "Input/output error" in note.params["error"]["additionalDetails"]
+                    await peer.until_notified(
                         "thread/status/changed", threadId=thread, status={"type": "systemError"}
                     )
                 await client.call("thread/read", threadId=thread, includeTurns=True)
@@ -73,7 +73,7 @@ async def test_a_failed_sync_stops_its_thread_and_no_other(home: Home) -> None:
                 await client.refused("turn/start", threadId=thread, input=typed("c"))
             # The disk is well again, and the thread is asked for anew.
             await client.call("thread/resume", threadId=thread)
-            await client.until_told("warning", threadId=thread)
+            await client.until_notified("warning", threadId=thread)
             await client.run_turn(thread, "d")
             found = (await client.call("thread/read", threadId=thread, includeTurns=True))["thread"]
             assert "> d" in texts_of(found)
@@ -91,7 +91,7 @@ async def test_a_turn_whose_disk_fails_is_taken_up_by_the_next_resume(home: Home
             (log,) = home.logs()
             with failing(daemon, "fdatasync", path=str(log)):
                 model.resume()
-                await client.until_told("error", threadId=thread, willRetry=False)
+                await client.until_notified("error", threadId=thread, willRetry=False)
                 found = await client.call("thread/read", threadId=thread, includeTurns=True)
                 assert texts_of(found["thread"])[:1] == ["> hello"]
             before = len(model.bodies)

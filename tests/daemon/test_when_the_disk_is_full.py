@@ -31,12 +31,12 @@ def disk(home: Home) -> Iterator[SmallDisk]:
 
 async def until_stalled(client: Client, thread: str) -> Json:
     """Wait until the client is told that the thread waits for space."""
-    return (await client.until_told("error", threadId=thread, willRetry=True)).params
+    return (await client.until_notified("error", threadId=thread, willRetry=True)).params
 
 
 async def until_over(client: Client, thread: str) -> None:
     """Wait until the client is told that it does so no more."""
-    await client.until_told("warning", threadId=thread)
+    await client.until_notified("warning", threadId=thread)
 
 
 @trio_test
@@ -119,7 +119,7 @@ async def test_a_command_that_prints_on_runs_to_its_end_and_nothing_of_it_is_los
         async with connected(home.socket) as client:
             thread = await client.start_thread(cwd=str(home.work))
             turn = await client.start_turn(thread, "go")
-            await client.until_told("item/started", threadId=thread, times=2)
+            await client.until_notified("item/started", threadId=thread, times=2)
             disk.window()
             home.work.joinpath("go").touch()
             await until_stalled(client, thread)

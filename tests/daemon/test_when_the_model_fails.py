@@ -191,7 +191,7 @@ async def test_an_interrupt_closes_the_connection_to_the_provider(daemon: Daemon
         async with connected(daemon.home.socket) as client:
             thread = await client.start_thread()
             turn = await client.start_turn(thread, "hello")
-            await client.until_told("item/agentMessage/delta")
+            await client.until_notified("item/agentMessage/delta")
             await client.call("turn/interrupt", threadId=thread, turnId=turn)
             assert (await client.turn_ended(turn))["status"] == "interrupted"
             assert answers(client) == ["wait"]
@@ -205,7 +205,7 @@ async def test_an_interrupt_ends_the_wait_for_a_retry(daemon: Daemon) -> None:
         async with connected(daemon.home.socket) as client:
             thread = await client.start_thread()
             turn = await client.start_turn(thread, "hello")
-            await client.until_told("error")
+            await client.until_notified("error")
             await client.call("turn/interrupt", threadId=thread, turnId=turn)
             assert (await client.turn_ended(turn))["status"] == "interrupted"
 
@@ -221,7 +221,7 @@ async def test_the_key_is_sent_and_is_nowhere_on_disk_nor_on_the_wire(home: Home
             await one_turn(client)
             await one_turn(client)
             assert sent_keys(model) == {f"Bearer {key}"}
-            assert key not in repr(client.told)
+            assert key not in repr(client.notified)
             assert all(
                 key.encode() not in file.read_bytes()
                 for file in home.path.rglob("*")

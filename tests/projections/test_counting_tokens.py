@@ -21,7 +21,7 @@ from codexd.core.values.items import TurnError
 from codexd.core.values.limits import Limits
 from codexd.core.values.usage import Tokens, read_usage, says_cached
 from codexd.projections.clients.deltas import Outgoing
-from codexd.projections.clients.notifications import ClientProjection, Saying
+from codexd.projections.clients.notifications import ClientProjection, ServerMessage
 from codexd.projections.usage.totals import Usage
 from codexd.protocol import notifications as n
 from codexd.protocol.usage import ThreadTokenUsage, TokenUsageBreakdown
@@ -118,7 +118,7 @@ REFUSED = ModelCallFailed(TurnError("too long", "contextWindowExceeded"), "reque
 
 def told(wire: ClientProjection, *events: Event) -> list[n.ThreadTokenUsageUpdatedNotification]:
     """What the fold says of usage."""
-    said: list[Saying] = []
+    said: list[ServerMessage] = []
     for seq, event in enumerate(events, 1):
         said += wire.apply(Recorded(seq, 1000, event))
     params = [message.params for message in said if isinstance(message, Outgoing)]

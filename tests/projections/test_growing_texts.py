@@ -11,7 +11,7 @@ from codexd.core.values.items import AgentMessage, CommandExecution, Reasoning
 from codexd.projections.clients.deltas import (
     EncodedMessage,
     Outgoing,
-    Spoken,
+    ServerNotification,
     TextPart,
     Texts,
     part_key,
@@ -31,11 +31,11 @@ def message(words: str) -> AgentMessage:
     return AgentMessage(id=M1, text=words, started_at_ms=1, completed_at_ms=2)
 
 
-def methods(said: list[Spoken]) -> list[str]:
+def methods(said: list[ServerNotification]) -> list[str]:
     return [saying.method for saying in said]
 
 
-def read(*runs: list[Spoken]) -> Reading:
+def read(*runs: list[ServerNotification]) -> Reading:
     """A reader who heard all of it; it objects to deltas that do not add up."""
     reader = Reading()
     for run in runs:
@@ -96,7 +96,7 @@ def test_an_item_that_was_seen_to_begin_does_not_begin_again() -> None:
 @pytest.mark.parametrize("place", PLACES)
 def test_whoever_has_the_first_bytes_is_told_exactly_the_rest(place: int) -> None:
     fold = texts()
-    fold.told(part_key(M1, "text", 0), place)
+    fold.set_sent(part_key(M1, "text", 0), place)
     said = fold.completed(message(WORDS), 2, begun=False)
     rest = WORDS.encode()[place:]
     deltas = [saying for saying in said if isinstance(saying, EncodedMessage)]
@@ -138,7 +138,7 @@ def test_a_part_of_a_summary_is_announced_once() -> None:
 def test_a_cursor_names_a_text(item: str, part: TextPart, index: int, key: str) -> None:
     assert part_key(ItemId(item), part, index) == key
     fold = texts()
-    fold.told(key, 2)
+    fold.set_sent(key, 2)
     fold_item = (
         AgentMessage(id=ItemId(item), text="abc")
         if part == "text"
@@ -188,7 +188,7 @@ def test_deltas_add_up_from_any_place(pieces: list[str], heard: int) -> None:
     late = texts()
     caught_up = late.opened(M1, "message", 1)
     caught_up += late.rest(M1, "text", 0, "".join(pieces[:heard]), 1)
-    then: list[Spoken] = []
+    then: list[ServerNotification] = []
     for piece in pieces[heard:]:
         then += live.text(M1, "text", 0, [piece], 1)
     then += live.completed(message(whole), 2, begun=False)

@@ -23,7 +23,7 @@ Framing = Literal["lines", "websocket"]
 FRAMINGS: tuple[Framing, ...] = ("lines", "websocket")
 
 
-class Told(NamedTuple):
+class Notification(NamedTuple):
     """A notification."""
 
     method: str
@@ -104,7 +104,7 @@ class Client:
     """One connection."""
 
     def __init__(self, stream: trio.SocketStream, framing: Framing) -> None:
-        self.told: list[Told] = []
+        self.notified: list[Notification] = []
         self.asked: list[Asked] = []
         self.errors: list[Json] = []  # errors that answer no request of ours
         self.results: list[tuple[str, Json]] = []  # every result, by its method
@@ -214,10 +214,12 @@ class Client:
         closed = "; the connection is closed" if self.closed else ""
         assert holds(), (
             f"waited in vain for {what or 'a condition'}{closed}; heard last: "
-            + "\n".join(f"{note.method} {str(note.params)[:300]}" for note in self.told[-8:])
+            + "\n".join(f"{note.method} {str(note.params)[:300]}" for note in self.notified[-8:])
         )
 
-    async def until_told(self, method: str, *, times: int = 1, **params: object) -> Told:
+    async def until_notified(
+        self, method: str, *, times: int = 1, **params: object
+    ) -> Notification:
         """Wait until a notification has come so many times, and give the last of those."""
         await self.until(
             lambda: len(self.of(method, **params)) >= times, f"{times} {method} {params}"
@@ -229,11 +231,11 @@ class Client:
         await self.until(lambda: len(self.asked) >= times, "a question")
         return self.asked[times - 1]
 
-    def of(self, method: str, **params: object) -> list[Told]:
+    def of(self, method: str, **params: object) -> list[Notification]:
         """What was told under a method, with these params."""
         return [
             message
-            for message in self.told
+            for message in self.notified
             if message.method == method
             and all(message.params.get(name) == value for name, value in params.items())
         ]
@@ -273,7 +275,7 @@ class Client:
         elif "method" in message:
             seq, offset = message.get("seq"), message.get("offset")
             self.seq = seq or self.seq
-            self.told.append(Told(message["method"], message["params"], seq, offset))
+            self.notified.append(Notification(message["method"], message["params"], seq, offset))
         elif message["id"] is None:
             self.errors.append(message["error"])
         else:

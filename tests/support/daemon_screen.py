@@ -9,7 +9,7 @@ def streamed(client: Client, item: str) -> str:
     """The deltas of an item, joined."""
     return "".join(
         str(message.params["delta"])
-        for message in client.told
+        for message in client.notified
         if message.params.get("itemId") == item and "delta" in message.params
     )
 
@@ -33,10 +33,12 @@ def answers(client: Client) -> list[str]:
         assert streamed(client, item_id) == item["text"], f"the deltas of {item_id} do not add up"
         begun = [
             n
-            for n, note in enumerate(client.told)
+            for n, note in enumerate(client.notified)
             if note.method == "item/started" and note.params["item"]["id"] == item_id
         ]
-        deltas = [n for n, note in enumerate(client.told) if note.params.get("itemId") == item_id]
+        deltas = [
+            n for n, note in enumerate(client.notified) if note.params.get("itemId") == item_id
+        ]
         assert len(begun) == 1, f"{item_id} began {len(begun)} times"
         assert all(begun[0] < n for n in deltas), f"{item_id} streamed before it began"
         texts.append(str(item["text"]))

@@ -66,7 +66,7 @@ from codexd.core.values.tool_actions import (
     ViewImage,
 )
 from codexd.projections.clients.deltas import TextPart, Texts, part_key
-from codexd.projections.clients.notifications import ClientProjection, Saying
+from codexd.projections.clients.notifications import ClientProjection, ServerMessage
 from codexd.projections.model.history import ModelHistory
 from codexd.projections.model.images import newest_images, print_of
 from codexd.projections.model.items import image_part
@@ -304,8 +304,8 @@ class Play:
         """Somebody begins to look, and is told what is open (decision 0007)."""
         reader = Reading()
         self.readers.append(reader)
-        told = Texts(THREAD, self.wire.turn_id)
-        reader.take([*self.wire.open_items(), *self._open_texts(told)])
+        texts = Texts(THREAD, self.wire.turn_id)
+        reader.take([*self.wire.open_items(), *self._open_texts(texts)])
         return reader
 
     def leave_and_return(self, reader: Reading) -> Callable[[], None]:
@@ -314,7 +314,7 @@ class Play:
         for recorded in self.records:
             wire.apply(recorded)
         for key, offset in reader.offsets().items():
-            wire.texts.told(part_key(*key), offset)
+            wire.texts.set_sent(part_key(*key), offset)
         return self._away(reader, wire)
 
     def fall_behind(self, reader: Reading) -> Callable[[], None]:
@@ -348,15 +348,15 @@ class Play:
         assert self.turn.call is not None
         return self.turn.call
 
-    def _open_texts(self, told: Texts) -> list[Saying]:
-        said: list[Saying] = []
+    def _open_texts(self, texts: Texts) -> list[ServerMessage]:
+        said: list[ServerMessage] = []
         for opened in self.streaming.values():
-            if opened.item_id not in told:
-                said += told.opened(opened.item_id, opened.kind, opened.started_ms)
+            if opened.item_id not in texts:
+                said += texts.opened(opened.item_id, opened.kind, opened.started_ms)
             for (part, index), words in opened.parts.items():
-                said += told.rest(opened.item_id, part, index, words, self._now_ms)
+                said += texts.rest(opened.item_id, part, index, words, self._now_ms)
         for call_id, words in self.printed.items():
-            said += told.output_rest(call_id, words, self._now_ms)
+            said += texts.output_rest(call_id, words, self._now_ms)
         return said
 
     def _append(self, events: Sequence[Event]) -> None:
@@ -465,7 +465,7 @@ class Play:
         behind = self.records[begun.seq :]
         return next(record.seq for record in behind if isinstance(record.event, ends))
 
-    def _tell(self, sayings: Sequence[Saying]) -> None:
+    def _tell(self, sayings: Sequence[ServerMessage]) -> None:
         for reader in self.readers:
             reader.take(sayings)
 

@@ -16,7 +16,7 @@ from codexd.core.values.items import (
     ThreadItem,
 )
 from codexd.projections.clients.deltas import EncodedMessage, Outgoing, TextPart
-from codexd.projections.clients.notifications import ApprovalAsked, ApprovalResolved, Saying
+from codexd.projections.clients.notifications import ApprovalAsked, ApprovalResolved, ServerMessage
 from codexd.protocol import notifications as n
 
 
@@ -54,7 +54,7 @@ class Reading:
         self._of_turns: dict[str, list[ItemId]] = {}  # the items of each turn that it has seen
         self._gone: list[set[str]] = []  # turns, by each revert that stands
 
-    def take(self, sayings: Iterable[Saying]) -> None:
+    def take(self, sayings: Iterable[ServerMessage]) -> None:
         """It is told this."""
         for saying in sayings:
             match saying:

@@ -54,12 +54,12 @@ class ModelInstructions(msgspec.Struct):
 
     def members(self) -> dict[str, object]:
         """For programs."""
-        told = {
+        context = {
             category: [{"seq": seq, "text": text} for seq, text in texts]
             for category, texts in self.context.items()
         }
         base = None if self.base is None else {"seq": self.base[0], "text": self.base[1]}
-        return {"instructions": base, "context": told, "sources": self.sources}
+        return {"instructions": base, "context": context, "sources": self.sources}
 
     def lines(self, style: Style) -> Iterable[str]:
         """For people."""

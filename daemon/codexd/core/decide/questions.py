@@ -34,7 +34,7 @@ def questions(state: ThreadState, command: Command) -> Questions:
     if state.settings is None:
         return NO_QUESTIONS
     beginning = _beginning(state, command)
-    folders = {settings.cwd for settings in beginning} | _told_again(state, command)
+    folders = {settings.cwd for settings in beginning} | _context_again(state, command)
     settings = set(beginning)
     if isinstance(command, c.CompactThread | c.PinRecord | c.StartReview):
         settings.add(state.settings)
@@ -88,7 +88,7 @@ def _beginning(state: ThreadState, command: Command) -> list[Settings]:
     return [(change or SettingsChange()).applied(settings) for change in changes]
 
 
-def _told_again(state: ThreadState, command: Command) -> set[str]:
+def _context_again(state: ThreadState, command: Command) -> set[str]:
     """The folder of a turn whose history may be replaced: its context is then added again as a whole."""
     turn = state.turn
     if turn is None or turn.compaction is None or not isinstance(command, c.ReportModel):

@@ -37,7 +37,7 @@ class EncodedMessage(msgspec.Struct, frozen=True, gc=False):
     to_all: bool = False
 
 
-Spoken = Outgoing | EncodedMessage
+ServerNotification = Outgoing | EncodedMessage
 
 
 class _Open:
@@ -69,12 +69,12 @@ class Texts:
         copied._open = {item_id: item.copy() for item_id, item in self._open.items()}
         return copied
 
-    def told(self, key: str, offset: int) -> None:
+    def set_sent(self, key: str, offset: int) -> None:
         """The client has this much of a text already; `key` is as `part_key` spells it."""
         item_id, part, index = _read_key(key)
         self._open.setdefault(item_id, _Open()).sizes[part, index] = offset
 
-    def opened(self, item_id: ItemId, kind: ItemKind, at_ms: int) -> list[Spoken]:
+    def opened(self, item_id: ItemId, kind: ItemKind, at_ms: int) -> list[ServerNotification]:
         """An item begins to stream."""
         self._open[item_id] = _Open()
         item: ThreadItem = (
@@ -91,26 +91,26 @@ class Texts:
         index: int,
         pieces: Sequence[str],
         at_ms: int,
-    ) -> list[Spoken]:
+    ) -> list[ServerNotification]:
         """More of an open item's text: a notification a piece."""
         item = self._open.get(item_id)
         if item is None:
             return []
         key = (part, index)
-        said: list[Spoken] = []
+        messages: list[ServerNotification] = []
         if key not in item.sizes and part == "summary":
-            said.append(self._part_added(item_id, index))
+            messages.append(self._part_added(item_id, index))
         size = item.sizes.get(key, 0)
         encoder = self._encoder(item, item_id, part, index)
         method, encode = _METHODS[part], encoder.encode
         for piece in pieces:
             if piece:
                 size += len(piece) if piece.isascii() else len(piece.encode())
-                said.append(EncodedMessage(method, encode(piece, at_ms), size))
+                messages.append(EncodedMessage(method, encode(piece, at_ms), size))
         item.sizes[key] = size
-        return said
+        return messages
 
-    def output(self, call_id: CallId, text: str, at_ms: int) -> list[Spoken]:
+    def output(self, call_id: CallId, text: str, at_ms: int) -> list[ServerNotification]:
         """More of a command's output."""
         item_id, key = ItemId(call_id), _WHOLE
         item = self._open.setdefault(item_id, _Open())
@@ -124,30 +124,30 @@ class Texts:
 
     def rest(
         self, item_id: ItemId, part: TextPart, index: int, text: str, at_ms: int
-    ) -> list[Spoken]:
+    ) -> list[ServerNotification]:
         """The unsent part of an item's text, as one delta."""
         item = self._open.get(item_id)
         rest = _text_after(text, item.sizes.get((part, index), 0) if item is not None else 0)
         return self.text(item_id, part, index, [rest], at_ms) if rest else []
 
-    def output_rest(self, call_id: CallId, text: str, at_ms: int) -> list[Spoken]:
+    def output_rest(self, call_id: CallId, text: str, at_ms: int) -> list[ServerNotification]:
         """The unsent part of a command's output, as one delta."""
         item = self._open.get(ItemId(call_id))
         rest = _text_after(text, item.sizes.get(_WHOLE, 0) if item is not None else 0)
         return self.output(call_id, rest, at_ms) if rest else []
 
-    def completed(self, item: ThreadItem, at_ms: int, *, begun: bool) -> list[Spoken]:
+    def completed(self, item: ThreadItem, at_ms: int, *, begun: bool) -> list[ServerNotification]:
         """An item is complete: its start, if that was not sent, the rest of its text, and its end."""
-        said: list[Spoken] = []
+        messages: list[ServerNotification] = []
         if item.id not in self._open and not begun:
-            said += self._begun_late(item)
+            messages += self._begun_late(item)
         for part, index, text in _texts(item):
-            said += self.rest(item.id, part, index, text, at_ms)
+            messages += self.rest(item.id, part, index, text, at_ms)
         self._open.pop(item.id, None)
         params = n.ItemCompletedNotification(item, self._thread_id, self._turn_id, at_ms)
-        return [*said, Outgoing("item/completed", params)]
+        return [*messages, Outgoing("item/completed", params)]
 
-    def _begun_late(self, item: ThreadItem) -> list[Spoken]:
+    def _begun_late(self, item: ThreadItem) -> list[ServerNotification]:
         at_ms = item.started_at_ms or item.completed_at_ms or 0
         if isinstance(item, AgentMessage):
             return self.opened(item.id, "message", at_ms)

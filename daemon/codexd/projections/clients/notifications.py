@@ -19,7 +19,7 @@ from codexd.core.values.ids import ApprovalId, ItemId, ThreadId, TurnId
 from codexd.core.values.items import AgentMessage, ThreadItem, TurnError
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import ToolAction
-from codexd.projections.clients.deltas import Outgoing, Spoken, Texts, item_started
+from codexd.projections.clients.deltas import Outgoing, ServerNotification, Texts, item_started
 from codexd.projections.clients.items import ItemChange, ItemProjection, ItemStarted
 from codexd.projections.usage.rate_limits import read_limits
 from codexd.projections.usage.totals import Usage
@@ -57,7 +57,7 @@ class ApprovalResolved(msgspec.Struct, frozen=True, gc=False):
     approval_id: ApprovalId
 
 
-Saying = Spoken | ApprovalAsked | ApprovalResolved
+ServerMessage = ServerNotification | ApprovalAsked | ApprovalResolved
 
 
 class ClientProjection:
@@ -76,19 +76,19 @@ class ClientProjection:
         self.review: e.ReviewEntered | None = None  # that runs
         self._withdrawn = 0  # inputs, since a turn began
 
-    def apply(self, recorded: Recorded) -> list[Saying]:
+    def apply(self, recorded: Recorded) -> list[ServerMessage]:
         """The notifications of an event. The ends of items come first, the starts last."""
         event, at_ms = recorded.event, recorded.at_ms
-        said: list[Saying] = []
+        messages: list[ServerMessage] = []
         match event:
             case e.TurnStarted():
-                said += self._turn_started(event, at_ms)
+                messages += self._turn_started(event, at_ms)
             case e.ApprovalRequested():
-                said.append(self._status(_active(waiting=True)))
+                messages.append(self._status(_active(waiting=True)))
             case _:
                 pass
         for shown in self._screen.apply(recorded):
-            said += self._shown(shown)
+            messages += self._shown(shown)
         if isinstance(event, e.ReviewEntered):
             self.review = event
         elif isinstance(event, e.ReviewExited):
@@ -98,21 +98,21 @@ class ClientProjection:
         if self._usage is not None:
             used, self._usage = self._usage, self._usage.after(event)
             if self._usage.last is not used.last:
-                said.append(self.token_usage())
+                messages.append(self.token_usage())
         match event:
             case e.ModelCallEnded() | e.ModelCallFailed():
-                said += self._call_ended(event)
+                messages += self._call_ended(event)
             case e.ApprovalRequested():
-                said += self._approval_requested(event, at_ms)
+                messages += self._approval_requested(event, at_ms)
             case e.ApprovalDecided():
-                said += self._approval_decided(event)
+                messages += self._approval_decided(event)
             case e.TurnCompleted() | e.TurnInterrupted() | e.TurnFailed():
-                said += self._turn_ended(event, at_ms)
+                messages += self._turn_ended(event, at_ms)
             case _:
-                said += self._of_thread(event)
-        return said
+                messages += self._of_thread(event)
+        return messages
 
-    def _of_thread(self, event: e.Event | e.Unknown) -> list[Saying]:
+    def _of_thread(self, event: e.Event | e.Unknown) -> list[ServerMessage]:
         thread_id = self._thread_id
         match event:
             case e.ThreadStarted():
@@ -150,17 +150,21 @@ class ClientProjection:
                 pass
         return []
 
-    def _archived(self) -> list[Saying]:
+    def _archived(self) -> list[ServerMessage]:
         gone = n.ThreadArchivedNotification(thread_id=self._thread_id)
-        said: list[Saying] = []
+        messages: list[ServerMessage] = []
         if self._withdrawn:
             words = WITHDRAWN.format(
                 "A prompt" if self._withdrawn == 1 else f"{self._withdrawn} prompts"
             )
-            said.append(Outgoing("warning", n.WarningNotification(words, self._thread_id)))
-        return [*said, self._status(NotLoaded()), Outgoing("thread/archived", gone, to_all=True)]
+            messages.append(Outgoing("warning", n.WarningNotification(words, self._thread_id)))
+        return [
+            *messages,
+            self._status(NotLoaded()),
+            Outgoing("thread/archived", gone, to_all=True),
+        ]
 
-    def _compacted(self, event: e.HistoryCompacted) -> list[Saying]:
+    def _compacted(self, event: e.HistoryCompacted) -> list[ServerMessage]:
         params = n.ContextCompactedNotification(thread_id=self._thread_id, turn_id=self.turn_id)
         often = f"{event.window} times" if event.window > 1 else "once"
         warning = (
@@ -172,14 +176,14 @@ class ClientProjection:
             Outgoing("warning", n.WarningNotification(warning, self._thread_id)),
         ]
 
-    def _reverted(self, turns: int, before: TurnId | None) -> list[Saying]:
+    def _reverted(self, turns: int, before: TurnId | None) -> list[ServerMessage]:
         params = n.ThreadRevertedNotification(
             thread_id=self._thread_id, turns=turns, before_turn_id=before
         )
         # Whatever failed before, it is no more what the thread has come to.
         return [Outgoing("thread/reverted", params), self._status(Idle())]
 
-    def open_items(self) -> list[Saying]:
+    def open_items(self) -> list[ServerMessage]:
         """The starts of the open tool calls and of a compaction, for a new follower."""
         compaction = self._screen.compaction
         items: list[ThreadItem] = [*self._screen.open_tools]
@@ -210,7 +214,7 @@ class ClientProjection:
         copied.review, copied._withdrawn = self.review, self._withdrawn
         return copied
 
-    def _shown(self, shown: ItemChange) -> list[Spoken]:
+    def _shown(self, shown: ItemChange) -> list[ServerNotification]:
         if isinstance(shown, ItemStarted):
             return [item_started(shown.item, self._thread_id, self.turn_id)]
         if isinstance(shown.item, AgentMessage):
@@ -218,7 +222,7 @@ class ClientProjection:
         at_ms = shown.item.completed_at_ms or 0
         return self.texts.completed(shown.item, at_ms, begun=shown.begun)
 
-    def _turn_started(self, event: e.TurnStarted, at_ms: int) -> list[Saying]:
+    def _turn_started(self, event: e.TurnStarted, at_ms: int) -> list[ServerMessage]:
         self.turn_id, self._turn_started_ms = event.turn_id, at_ms
         self._withdrawn = 0
         self.texts = Texts(self._thread_id, event.turn_id)
@@ -234,16 +238,16 @@ class ClientProjection:
 
     def _turn_ended(
         self, event: e.TurnCompleted | e.TurnInterrupted | e.TurnFailed, at_ms: int
-    ) -> list[Saying]:
+    ) -> list[ServerMessage]:
         status: TurnStatus = "completed" if isinstance(event, e.TurnCompleted) else "interrupted"
-        said: list[Saying] = [ApprovalResolved(approval_id) for approval_id in self.asks]
+        messages: list[ServerMessage] = [ApprovalResolved(approval_id) for approval_id in self.asks]
         self.asks.clear()
         error = None
         if isinstance(event, e.TurnFailed):
             status, error = "failed", event.error
-            said += [self._status(InError()), self._error(error, will_retry=False)]
+            messages += [self._status(InError()), self._error(error, will_retry=False)]
         else:
-            said.append(self._status(Idle()))
+            messages.append(self._status(Idle()))
         last = self._last_message
         turn = Turn(
             id=self.turn_id,
@@ -257,18 +261,18 @@ class ClientProjection:
             duration_ms=at_ms - self._turn_started_ms,
         )
         params = n.TurnCompletedNotification(thread_id=self._thread_id, turn=turn)
-        said.append(Outgoing("turn/completed", params))
+        messages.append(Outgoing("turn/completed", params))
         self.turn_id = TurnId("")
-        return said
+        return messages
 
-    def _call_ended(self, event: e.ModelCallEnded | e.ModelCallFailed) -> list[Saying]:
-        said: list[Saying] = []
+    def _call_ended(self, event: e.ModelCallEnded | e.ModelCallFailed) -> list[ServerMessage]:
+        messages: list[ServerMessage] = []
         for limits in read_limits(event.rate_limits or {}):
             params = n.AccountRateLimitsUpdatedNotification(limits)
-            said.append(Outgoing("account/rateLimits/updated", params))
+            messages.append(Outgoing("account/rateLimits/updated", params))
         if isinstance(event, e.ModelCallFailed) and event.will_retry:
-            said.append(self._error(event.error, will_retry=True))
-        return said
+            messages.append(self._error(event.error, will_retry=True))
+        return messages
 
     @property
     def tells_usage(self) -> bool:
@@ -284,7 +288,7 @@ class ClientProjection:
         )
         return Outgoing("thread/tokenUsage/updated", params)
 
-    def _approval_requested(self, event: e.ApprovalRequested, at_ms: int) -> list[Saying]:
+    def _approval_requested(self, event: e.ApprovalRequested, at_ms: int) -> list[ServerMessage]:
         if request_for(event.action) is None:  # Another version has asked; recovery ends the call.
             return []
         asks = self.asks[event.approval_id] = ApprovalAsked(
@@ -298,12 +302,12 @@ class ClientProjection:
         )
         return [asks]
 
-    def _approval_decided(self, event: e.ApprovalDecided) -> list[Saying]:
+    def _approval_decided(self, event: e.ApprovalDecided) -> list[ServerMessage]:
         if self.asks.pop(event.approval_id, None) is None:
             return []
         return [ApprovalResolved(event.approval_id), self._status(_active(waiting=bool(self.asks)))]
 
-    def _settings_changed(self, event: e.SettingsChanged) -> list[Saying]:
+    def _settings_changed(self, event: e.SettingsChanged) -> list[ServerMessage]:
         if self._settings is None:
             return []
         self._settings = event.change.applied(self._settings)

@@ -21,7 +21,7 @@ from codexd.projections.clients.notifications import (
     ApprovalAsked,
     ApprovalResolved,
     ClientProjection,
-    Saying,
+    ServerMessage,
 )
 
 # Beside items and questions: notifications that apply to the running turn of either thread.
@@ -59,9 +59,9 @@ class ReviewProjection:
         self._wire.start_at(state, [self._as_theirs(recorded) for recorded in turn_so_far])
         self.seq = seq
 
-    def apply(self, recorded: Recorded) -> list[Saying]:
+    def apply(self, recorded: Recorded) -> list[ServerMessage]:
         """The notifications of an event."""
-        said = self._wire.apply(self._as_theirs(recorded))
+        messages = self._wire.apply(self._as_theirs(recorded))
         self.seq = recorded.seq
         event = recorded.event
         match event:
@@ -70,25 +70,25 @@ class ReviewProjection:
             case e.TurnStarted():
                 return []
             case e.TurnCompleted() | e.TurnInterrupted() | e.TurnFailed():
-                return [message for message in said if isinstance(message, ApprovalResolved)]
+                return [message for message in messages if isinstance(message, ApprovalResolved)]
             case _:
-                return self._passed_on(said)
+                return self._passed_on(messages)
 
-    def apply_all(self, records: Sequence[Recorded]) -> list[Saying]:
+    def apply_all(self, records: Sequence[Recorded]) -> list[ServerMessage]:
         """The notifications of events."""
-        return [saying for recorded in records for saying in self.apply(recorded)]
+        return [message for recorded in records for message in self.apply(recorded)]
 
-    def opened(self, item_id: ItemId, kind: ItemKind, at_ms: int) -> list[Saying]:
+    def opened(self, item_id: ItemId, kind: ItemKind, at_ms: int) -> list[ServerMessage]:
         """An item begins to stream."""
         return [] if kind == "message" else [*self.texts.opened(item_id, kind, at_ms)]
 
     def text(
         self, item_id: ItemId, part: TextPart, index: int, pieces: Sequence[str], at_ms: int
-    ) -> list[Saying]:
+    ) -> list[ServerMessage]:
         """More of an item's text."""
         return [*self.texts.text(item_id, part, index, pieces, at_ms)]
 
-    def output(self, call_id: CallId, text: str, at_ms: int) -> list[Saying]:
+    def output(self, call_id: CallId, text: str, at_ms: int) -> list[ServerMessage]:
         """More of a command's output."""
         return [*self.texts.output(call_id, text, at_ms)]
 
@@ -98,9 +98,9 @@ class ReviewProjection:
             return recorded
         return replace(recorded, event=replace(event, turn_id=self.reviews.turn_id))
 
-    def _passed_on(self, said: Sequence[Saying]) -> list[Saying]:
-        passed: list[Saying] = []
-        for message in said:
+    def _passed_on(self, messages: Sequence[ServerMessage]) -> list[ServerMessage]:
+        passed: list[ServerMessage] = []
+        for message in messages:
             if isinstance(message, ApprovalAsked):
                 passed.append(self._theirs(message))
             elif (

@@ -85,8 +85,8 @@ class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
             case e.HistoryCompacted():
                 return self._compacted(event, seq)
             case e.ReviewExited() if event.told is not None:
-                told = text_message("user", event.told), answer_message(event.review)
-                return self._with_pending(*told)
+                added = text_message("user", event.told), answer_message(event.review)
+                return self._with_pending(*added)
             case e.PinAdded():
                 return replace(self, compaction_keep=self.compaction_keep.pin(event))
             case e.PinRemoved():

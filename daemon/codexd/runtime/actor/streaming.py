@@ -299,7 +299,7 @@ class Streaming:
         return not (self._outputs_closed and output.is_shown)
 
     @property
-    def told_outputs(self) -> list[StreamingOutput]:
+    def shown_outputs(self) -> list[StreamingOutput]:
         """The outputs of tool calls."""
         return [output for output in self.outputs.values() if output.is_shown]
 
@@ -319,7 +319,7 @@ class Streaming:
     def frozen(self) -> tuple[OpenItem, ...]:
         """Everything that streams, as it is now."""
         items = tuple(item.frozen() for item in self.items.values())
-        return items + tuple(output.frozen() for output in self.told_outputs)
+        return items + tuple(output.frozen() for output in self.shown_outputs)
 
     def shown(self) -> tuple[OpenItem, ...]:
         """Everything that streams, as far as screens may have shown it."""
@@ -330,7 +330,7 @@ class Streaming:
         ]
         outputs = [
             OpenItem(ItemId(output.call_id), "call", text=output.text())
-            for output in self.told_outputs
+            for output in self.shown_outputs
         ]
         return (*items, *outputs)
 
@@ -349,7 +349,7 @@ class Streaming:
                 held = self._cleaning.rest((item.item_id, part, index))
                 if held:
                     item.put_off(part, index, (held.decode(errors="replace"),))
-        for output in self.told_outputs if outputs else ():
+        for output in self.shown_outputs if outputs else ():
             output.put_off(self._cleaning.rest(output.call_id))
 
     def end_item(self, item_id: ItemId) -> None:

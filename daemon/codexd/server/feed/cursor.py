@@ -29,7 +29,7 @@ async def wire_at(thread: ThreadActor, after: After) -> ClientProjection:
     async for record in records(store, thread_id, after=start - 1, upto=after.seq):
         wire.apply(decode_record(record.line))
     for key, offset in after.items.items():
-        wire.texts.told(key, offset)
+        wire.texts.set_sent(key, offset)
     return wire
 
 

@@ -17,7 +17,7 @@ from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ApprovalId, CallId, ItemId, ThreadId
 from codexd.core.values.model_output import ItemKind
 from codexd.projections.clients.deltas import EncodedMessage, Outgoing, TextPart, Texts
-from codexd.projections.clients.notifications import ApprovalAsked, ClientProjection, Saying
+from codexd.projections.clients.notifications import ApprovalAsked, ClientProjection, ServerMessage
 from codexd.projections.clients.review import ReviewProjection
 from codexd.projections.usage.totals import Usage
 from codexd.protocol.notifications import ThreadClosedNotification, ThreadStatusChangedNotification
@@ -38,7 +38,7 @@ from codexd.server.feed.reviews import ReviewCatchUp
 from codexd.server.feed.storage_status import StorageStatus, notifications
 from codexd.server.feed.thread_view import status_of
 from codexd.server.reads.answer_size import ENTRIES_BYTES_MAX
-from codexd.server.reads.images import Urls, names_to_show, sayings_with_images
+from codexd.server.reads.images import Urls, names_to_show, messages_with_images
 
 
 class Feed:
@@ -123,11 +123,11 @@ class Feed:
         """The idle thread without followers was unloaded: all connections get its new status."""
         status = ThreadStatusChangedNotification(thread_id=self.thread_id, status=NotLoaded())
         closed = ThreadClosedNotification(thread_id=self.thread_id)
-        sayings: list[Saying] = [
+        messages: list[ServerMessage] = [
             Outgoing("thread/status/changed", status, to_all=True),
             Outgoing("thread/closed", closed, to_all=True),
         ]
-        self._publish(sayings, self._now_ms())
+        self._publish(messages, self._now_ms())
         self._broadcast.reviews.forget(self)
 
     def appended(self, records: Sequence[Recorded]) -> None:
@@ -140,14 +140,14 @@ class Feed:
             self.lag_all()  # Images are read from disk when they catch up.
             urls = {}
         for recorded in records:
-            sayings: list[Saying] = []
+            messages: list[ServerMessage] = []
             if isinstance(recorded.event, ReviewExited):
-                sayings += self._broadcast.reviews.end(self.thread_id, recorded.at_ms)
+                messages += self._broadcast.reviews.end(self.thread_id, recorded.at_ms)
             elif isinstance(recorded.event, ThreadStarted) and recorded.event.reviews is not None:
                 self._attach_review(ReviewProjection(self.thread_id, recorded.event.reviews))
-            sayings += sayings_with_images(self._wire.apply(recorded), urls)
-            if sayings:
-                parts += parts_of_event(sayings, self.thread_id, recorded, self._questions)
+            messages += messages_with_images(self._wire.apply(recorded), urls)
+            if messages:
+                parts += parts_of_event(messages, self.thread_id, recorded, self._questions)
         self._seq = records[-1].seq
         self._publish_parts(parts)
         if self._reviews_of is not None:
@@ -176,7 +176,7 @@ class Feed:
         if self._reviews_of is not None:
             self._publish_review(lambda to: to.output(call_id, text, now), now)
 
-    def publish_review(self, say: Callable[[], Sequence[Saying]], at_ms: int) -> None:
+    def publish_review(self, say: Callable[[], Sequence[ServerMessage]], at_ms: int) -> None:
         """Send the notifications of this thread's reviewer to the followers."""
         self._mark_lagging()
         self._publish(say(), at_ms)
@@ -186,7 +186,7 @@ class Feed:
         self._broadcast.reviews.begin(review_projection, self)
 
     def _publish_review(
-        self, say: Callable[[ReviewProjection], Sequence[Saying]], at_ms: int
+        self, say: Callable[[ReviewProjection], Sequence[ServerMessage]], at_ms: int
     ) -> None:
         assert self._reviews_of is not None
         self._broadcast.reviews.publish(self._reviews_of, self, say, at_ms)
@@ -198,12 +198,12 @@ class Feed:
         """
         follower = Follower(self, reader, outbox)
         self._followers[follower] = None
-        sayings = [
+        messages = [
             *self._wire.open_items(),
             *self.open_texts(Texts(self.thread_id, self._wire.turn_id)),
             *self._usage_so_far(),
         ]
-        self._tell(follower, sayings)
+        self._tell(follower, messages)
         self._tell_of_trouble(follower)
         if self._wire.review is not None:
             follower.start_lagging(self._wire.copy(), self._seq)
@@ -265,39 +265,39 @@ class Feed:
         follower.lagging = follower.review = None
         return True
 
-    def _not_in_logs(self, follower: Follower, wire: ClientProjection) -> list[Saying]:
+    def _not_in_logs(self, follower: Follower, wire: ClientProjection) -> list[ServerMessage]:
         """What live followers were sent that is in no log."""
-        sayings = self.open_texts(wire.texts)
+        messages = self.open_texts(wire.texts)
         running = self._broadcast.reviews.running(self.thread_id)
         if running is not None and follower.review is not None:
-            sayings += running.feed.open_texts(follower.review.texts, without="message")
-        return sayings if wire.tells_usage else sayings + self._usage_so_far()
+            messages += running.feed.open_texts(follower.review.texts, without="message")
+        return messages if wire.tells_usage else messages + self._usage_so_far()
 
     def _catch_up_on(
         self, follower: Follower, wire: ClientProjection, recorded: Recorded, urls: Urls
     ) -> int:
         """Write one event to the follower; returns the number of bytes."""
-        sayings = sayings_with_images(wire.apply(recorded), urls)
+        messages = messages_with_images(wire.apply(recorded), urls)
         follower.seq = recorded.seq
-        parts = parts_of_event(sayings, self.thread_id, recorded, self._questions, replay=True)
+        parts = parts_of_event(messages, self.thread_id, recorded, self._questions, replay=True)
         return follower.take(Frame(parts))
 
-    def open_texts(self, told: Texts, *, without: ItemKind | None = None) -> list[Saying]:
-        """The part of the texts that stream now that `told` does not have yet."""
-        now, said = self._now_ms(), list[Saying]()
+    def open_texts(self, texts: Texts, *, without: ItemKind | None = None) -> list[ServerMessage]:
+        """The part of the texts that stream now that `texts` does not have yet."""
+        now, messages = self._now_ms(), list[ServerMessage]()
         streaming = self._actor.streaming
         for item in streaming.items.values():
             if not item.begun or item.kind == without:
                 continue
-            if item.item_id not in told:
-                said += told.opened(item.item_id, item.kind, item.started_ms)
+            if item.item_id not in texts:
+                messages += texts.opened(item.item_id, item.kind, item.started_ms)
             for part, index, text in item.texts():
-                said += told.rest(item.item_id, part, index, text, now)
-        for output in streaming.told_outputs:
-            said += told.output_rest(CallId(output.call_id), output.text(), now)
-        return said
+                messages += texts.rest(item.item_id, part, index, text, now)
+        for output in streaming.shown_outputs:
+            messages += texts.output_rest(CallId(output.call_id), output.text(), now)
+        return messages
 
-    def _usage_so_far(self) -> list[Saying]:
+    def _usage_so_far(self) -> list[ServerMessage]:
         return [self._wire.token_usage()] if self._actor.usage.last.total_tokens else []
 
     def _forget_unneeded(self) -> None:
@@ -321,9 +321,9 @@ class Feed:
             return self._wire.asks
         return self._wire.asks | self._broadcast.reviews.asks(self.thread_id)
 
-    def _publish(self, sayings: Sequence[Saying], at_ms: int) -> None:
-        if sayings and self._broadcast.any:
-            self._publish_parts(self._parts(sayings, at_ms, self._seq))
+    def _publish(self, messages: Sequence[ServerMessage], at_ms: int) -> None:
+        if messages and self._broadcast.any:
+            self._publish_parts(self._parts(messages, at_ms, self._seq))
 
     def _publish_parts(self, parts: Sequence[EncodedMessage]) -> None:
         if not parts or not self._broadcast.any:
@@ -338,9 +338,9 @@ class Feed:
         if to_all is not None:
             self._broadcast.tell(to_all, self.thread_id)
 
-    def _tell(self, follower: Follower, sayings: Sequence[Saying]) -> None:
+    def _tell(self, follower: Follower, messages: Sequence[ServerMessage]) -> None:
         """Write to one follower, with the questions that it was not asked yet."""
-        parts = self._parts(sayings, self._now_ms(), self._seq)
+        parts = self._parts(messages, self._now_ms(), self._seq)
         for approval_id, asks in self._asks.items():
             if approval_id not in follower.asked:
                 follower.asked.add(approval_id)
@@ -364,14 +364,16 @@ class Feed:
             self._thread.state if self._thread is not None else None,
             reviewer_asks=self._broadcast.reviews.is_asking(self.thread_id),
         )
-        sayings = notifications(self._trouble, self.thread_id, self._wire.turn_id, status)
+        messages = notifications(self._trouble, self.thread_id, self._wire.turn_id, status)
         seq = self._seq if follower.lagging is None else follower.seq
-        frame = Frame(self._parts(sayings, self._now_ms(), seq))
+        frame = Frame(self._parts(messages, self._now_ms(), seq))
         follower.take(frame)
         return frame.to_all()
 
-    def _parts(self, sayings: Sequence[Saying], at_ms: int, seq: int) -> list[EncodedMessage]:
-        return parts_of(sayings, self.thread_id, at_ms, self._questions, seq=seq)
+    def _parts(
+        self, messages: Sequence[ServerMessage], at_ms: int, seq: int
+    ) -> list[EncodedMessage]:
+        return parts_of(messages, self.thread_id, at_ms, self._questions, seq=seq)
 
     @property
     def _actor(self) -> ThreadActor:

@@ -13,7 +13,7 @@ from codexd.core.policy.action_kinds import request_for
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
 from codexd.projections.clients.deltas import EncodedMessage, Outgoing
-from codexd.projections.clients.notifications import ApprovalAsked, ApprovalResolved, Saying
+from codexd.projections.clients.notifications import ApprovalAsked, ApprovalResolved, ServerMessage
 from codexd.protocol.notifications import (
     ServerRequestResolvedNotification,
     encode_notification,
@@ -138,7 +138,7 @@ class Questions(msgspec.Struct):
 
 
 def parts_of(
-    sayings: Sequence[Saying],
+    messages: Sequence[ServerMessage],
     thread_id: str,
     at_ms: int,
     questions: Questions,
@@ -155,20 +155,20 @@ def parts_of(
         seq: the position of a follower that has everything up to this event.
     """
     parts: list[EncodedMessage] = []
-    for saying in sayings:
-        match saying:
+    for message in messages:
+        match message:
             case EncodedMessage():
-                parts.append(EncodedMessage(saying.method, saying.body, saying.offset, seq))
+                parts.append(EncodedMessage(message.method, message.body, message.offset, seq))
             case Outgoing():
-                body = encode_notification(saying.method, saying.params, at_ms)
-                parts.append(EncodedMessage(saying.method, body, to_all=saying.to_all, seq=seq))
+                body = encode_notification(message.method, message.params, at_ms)
+                parts.append(EncodedMessage(message.method, body, to_all=message.to_all, seq=seq))
             case ApprovalAsked():
                 if not replay:
-                    parts.append(question(saying, thread_id, questions))
+                    parts.append(question(message, thread_id, questions))
             case ApprovalResolved():
-                request_id = None if replay else questions.settle(saying.approval_id)
+                request_id = None if replay else questions.settle(message.approval_id)
                 # A reviewer's question is settled for its own followers before it is for these.
-                request_id = request_id or questions.settled.get(saying.approval_id)
+                request_id = request_id or questions.settled.get(message.approval_id)
                 if request_id is not None:
                     params = ServerRequestResolvedNotification(
                         thread_id=thread_id, request_id=request_id
@@ -180,7 +180,7 @@ def parts_of(
 
 
 def parts_of_event(
-    sayings: Sequence[Saying],
+    messages: Sequence[ServerMessage],
     thread_id: str,
     recorded: Recorded,
     questions: Questions,
@@ -192,7 +192,7 @@ def parts_of_event(
     So a follower that is cut off between two of these comes back to the event, and misses none.
     """
     seq = recorded.seq
-    parts = parts_of(sayings, thread_id, recorded.at_ms, questions, seq=seq - 1, replay=replay)
+    parts = parts_of(messages, thread_id, recorded.at_ms, questions, seq=seq - 1, replay=replay)
     for n in range(len(parts) - 1, -1, -1):
         if parts[n].seq is not None:
             parts[n] = replace(parts[n], seq=seq)

@@ -15,7 +15,7 @@ from codexd.core.values.ids import ApprovalId, ThreadId
 from codexd.core.values.model_output import ItemKind
 from codexd.core.values.review_target import ReviewOf
 from codexd.projections.clients.deltas import Texts
-from codexd.projections.clients.notifications import ApprovalAsked, Saying
+from codexd.projections.clients.notifications import ApprovalAsked, ServerMessage
 from codexd.projections.clients.review import ReviewProjection
 from codexd.runtime.actor.actor import ThreadActor
 from codexd.server.feed.follower import Follower
@@ -41,10 +41,10 @@ class ReviewedFeed(Protocol):
     def lag_all(self) -> None:
         """Make all followers catch up before they get more."""
 
-    def publish_review(self, say: Callable[[], Sequence[Saying]], at_ms: int) -> None:
+    def publish_review(self, say: Callable[[], Sequence[ServerMessage]], at_ms: int) -> None:
         """Send the notifications of this thread's reviewer to the followers."""
 
-    def open_texts(self, sent: Texts, *, without: ItemKind | None = None) -> list[Saying]:
+    def open_texts(self, sent: Texts, *, without: ItemKind | None = None) -> list[ServerMessage]:
         """The part of the texts that stream now that `told` does not have yet."""
 
 
@@ -94,7 +94,7 @@ class RunningReviews:
         self,
         thread_id: ThreadId,
         feed: ReviewedFeed,
-        say: Callable[[ReviewProjection], Sequence[Saying]],
+        say: Callable[[ReviewProjection], Sequence[ServerMessage]],
         at_ms: int,
     ) -> None:
         """Pass on the notifications of a reviewer's feed."""
@@ -108,7 +108,7 @@ class RunningReviews:
         assert reviewed is not None
         reviewed.publish_review(lambda: say(review.review_projection), at_ms)
 
-    def end(self, thread_id: ThreadId, at_ms: int) -> list[Saying]:
+    def end(self, thread_id: ThreadId, at_ms: int) -> list[ServerMessage]:
         """The thread waits no longer: what the reviewer leaves open has come to nothing, for its followers."""
         review = self._running.pop(thread_id, None)
         thread = review.feed.thread if review is not None else None
@@ -116,10 +116,10 @@ class RunningReviews:
             return []
         transition = Transition(thread.state)
         transition.interrupt(thread.streaming.frozen(), "interrupted")
-        said: list[Saying] = []
+        messages: list[ServerMessage] = []
         for seq, event in enumerate(transition.events, review.review_projection.seq + 1):
-            said += review.review_projection.apply(Recorded(seq, at_ms, event, None, None))
-        return said
+            messages += review.review_projection.apply(Recorded(seq, at_ms, event, None, None))
+        return messages
 
     def forget(self, feed: ReviewedFeed) -> None:
         """The reviewer's thread is loaded no more."""
@@ -169,9 +169,9 @@ class ReviewCatchUp:
                 if not whole and (review is None or record.seq > review.review_projection.seq):
                     return True  # On disk and not yet published.
                 recorded = decode_record(record.line)
-                sayings = review_projection.apply(recorded)
+                messages = review_projection.apply(recorded)
                 parts = parts_of(
-                    sayings,
+                    messages,
                     review_projection.reviews.thread_id,
                     recorded.at_ms,
                     self._questions,

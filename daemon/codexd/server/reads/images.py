@@ -18,7 +18,7 @@ from codexd.core.values.images import names_of
 from codexd.core.values.items import ThreadItem, UserMessage
 from codexd.machine.pacing import Steps
 from codexd.projections.clients.deltas import Outgoing
-from codexd.projections.clients.notifications import ClientProjection, Saying
+from codexd.projections.clients.notifications import ClientProjection, ServerMessage
 from codexd.protocol.notifications import ItemCompletedNotification, ItemStartedNotification
 from codexd.protocol.threads import ThreadItemEntry
 from codexd.protocol.turns import Turn
@@ -131,25 +131,25 @@ def names_to_show(wire: ClientProjection, records: Sequence[Recorded]) -> list[s
     return names
 
 
-def sayings_with_images(sayings: Sequence[Saying], urls: Urls) -> Sequence[Saying]:
+def messages_with_images(messages: Sequence[ServerMessage], urls: Urls) -> Sequence[ServerMessage]:
     """The parts of a message, with the images that are given."""
     if not urls:
-        return sayings
-    return [_saying(saying, urls) for saying in sayings]
+        return messages
+    return [_message(message, urls) for message in messages]
 
 
 def _said_in(event: Event | Unknown) -> list[str]:
     return names_of(event.content) if isinstance(event, InputQueued | TurnSteered) else []
 
 
-def _saying(saying: Saying, urls: Urls) -> Saying:
-    if not isinstance(saying, Outgoing):
-        return saying
-    params = saying.params
+def _message(message: ServerMessage, urls: Urls) -> ServerMessage:
+    if not isinstance(message, Outgoing):
+        return message
+    params = message.params
     if not isinstance(params, ItemStartedNotification | ItemCompletedNotification):
-        return saying
+        return message
     item = _item(params.item, urls)
-    return saying if item is params.item else replace(saying, params=replace(params, item=item))
+    return message if item is params.item else replace(message, params=replace(params, item=item))
 
 
 def _item(item: ThreadItem | msgspec.Raw, urls: Urls) -> ThreadItem | msgspec.Raw:
