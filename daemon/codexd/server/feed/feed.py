@@ -38,7 +38,7 @@ from codexd.server.feed.reviews import ReviewCatchUp
 from codexd.server.feed.storage_status import StorageStatus, notifications
 from codexd.server.feed.thread_view import status_of
 from codexd.server.reads.answer_size import ENTRIES_BYTES_MAX
-from codexd.server.reads.images import Urls, names_to_show, messages_with_images
+from codexd.server.reads.images import Urls, messages_with_images, names_to_show
 
 
 class Feed:
