@@ -197,5 +197,5 @@ def test_each_request_that_a_row_may_name_has_its_parameters_and_is_answered_by_
     requests = set(get_args(ApprovalRequest))
     assert set(PARAMS) == requests
     assert requests <= APPROVAL_METHODS
-    asked = {row.approval.request for row in KINDS.values() if row.approval is not None}
+    asked = {row.approval.request for row in KINDS.values() if row.approval.request is not None}
     assert asked <= requests

@@ -19,9 +19,8 @@ from builders import (
     runs,
     said,
 )
-from codexd.core.events.compaction import CompactionFailed
 from codexd.core.events.events import Event, ItemCut, ModelCallEnded, TurnCompleted, TurnFailed
-from codexd.core.events.history import HistoryCompacted
+from codexd.core.events.history import CompactionFailed, HistoryCompacted
 from codexd.core.events.tools import ApprovalRequested
 from codexd.core.state.due import RunTool
 from codexd.core.state.turn import CONTINUATIONS_MAX

@@ -8,7 +8,6 @@ import pytest
 from builders import ENVIRONMENT, ask, result, text
 from builders import finished_message as message
 from codexd.core import commands as c
-from codexd.core.events.compaction import CompactionStarted
 from codexd.core.events.events import (
     ContextAdded,
     InputQueued,
@@ -16,7 +15,7 @@ from codexd.core.events.events import (
     ModelCallStarted,
     TurnStarted,
 )
-from codexd.core.events.history import HistoryCompacted
+from codexd.core.events.history import CompactionStarted, HistoryCompacted
 from codexd.core.prompts.compaction import COMPACTION_PROMPT, SUMMARY_PREFIX
 from codexd.core.state.due import CallModel, due
 from codexd.core.values.ids import ItemId, ModelCallId, TurnId

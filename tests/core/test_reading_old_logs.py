@@ -11,17 +11,17 @@ from zlib import crc32
 import msgspec
 import pytest
 
-from codexd.core.events import compaction as k
 from codexd.core.events import events as e
+from codexd.core.events import history as k
 from codexd.core.events import history as m
 from codexd.core.events import tools as w
 from codexd.core.events.events import Event, InvalidEvent, Unknown, decode_event, encode_event
-from codexd.core.events.record import Recorded, decode_record, encode_members
-from codexd.core.events.revert import (
+from codexd.core.events.history import (
     HistoryCompactionUndone,
     HistoryReverted,
     HistoryRevertUndone,
 )
+from codexd.core.events.record import Recorded, decode_record, encode_members
 from codexd.core.events.title import TitleEnded, TitleRequested
 from codexd.core.events.warnings import ThreadWarned
 from codexd.core.state.state import ThreadState, evolve, fold

@@ -11,7 +11,7 @@ from codexd.core.commands import Rejected
 from codexd.core.decide.decide import decide
 from codexd.core.decide.revert import LOOK_AGAIN
 from codexd.core.events.events import ContextAdded, Event
-from codexd.core.events.revert import (
+from codexd.core.events.history import (
     HistoryCompactionUndone,
     HistoryReverted,
     HistoryRevertUndone,

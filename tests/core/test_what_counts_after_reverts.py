@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codexd.core.events.events import Event, ThreadArchived
-from codexd.core.events.history import HistoryCompacted
-from codexd.core.events.revert import (
+from codexd.core.events.history import (
+    HistoryCompacted,
     HistoryCompactionUndone,
     HistoryReverted,
     HistoryRevertUndone,

@@ -9,7 +9,6 @@ from builders import finished_message as message
 from codexd.core import commands as c
 from codexd.core.decide.compaction import COMPACTIONS_IN_A_ROW_MAX, TOO_LONG
 from codexd.core.decide.decide import decide
-from codexd.core.events.compaction import CompactionFailed, CompactionStarted
 from codexd.core.events.events import (
     ItemCompleted,
     ModelCallFailed,
@@ -18,7 +17,7 @@ from codexd.core.events.events import (
     TurnFailed,
     TurnInterrupted,
 )
-from codexd.core.events.history import HistoryCompacted
+from codexd.core.events.history import CompactionFailed, CompactionStarted, HistoryCompacted
 from codexd.core.prompts.compaction import SUMMARY_PREFIX
 from codexd.core.values.ids import ModelCallId
 from codexd.core.values.items import TurnError

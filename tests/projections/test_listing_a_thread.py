@@ -7,8 +7,8 @@ from msgspec.structs import replace
 from builders import BROKEN, FIRST_TURN, SETTINGS, STARTED, begun, queued
 from codexd.core.events import events as e
 from codexd.core.events.events import Event
+from codexd.core.events.history import HistoryReverted, HistoryRevertUndone
 from codexd.core.events.record import Recorded
-from codexd.core.events.revert import HistoryReverted, HistoryRevertUndone
 from codexd.core.values.ids import ThreadId, TurnId
 from codexd.core.values.settings import SettingsChange
 from codexd.projections.summary import PREVIEW_CHARACTERS_MAX, Summary

@@ -7,7 +7,6 @@ import pytest
 
 from builders import call_json, ended, message_json, text_item
 from codexd.core.commands import Bridge
-from codexd.core.events.compaction import KeptMessage, PinAdded
 from codexd.core.events.events import (
     ContextAdded,
     Event,
@@ -17,6 +16,7 @@ from codexd.core.events.events import (
     TurnCompleted,
     TurnSteered,
 )
+from codexd.core.events.history import KeptMessage, PinAdded
 from codexd.core.events.record import Recorded
 from codexd.core.values.ids import CallId, ItemId, TurnId
 from codexd.core.values.items import ImageInput, MentionInput, TextInput, UserInput

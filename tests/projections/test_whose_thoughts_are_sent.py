@@ -14,8 +14,7 @@ from msgspec.structs import replace
 
 from builders import ENDED, FIRST_TURN, begun, calling, finished_thought, queued, said
 from codexd.core.events.events import Event, ItemCompleted, ModelCallStarted, TurnCompleted
-from codexd.core.events.history import HistoryCompacted
-from codexd.core.events.revert import MARKERS
+from codexd.core.events.history import MARKERS, HistoryCompacted
 from codexd.core.values.ids import ItemId
 from codexd.projections.model.history import ModelHistory
 from codexd.projections.model.reasoning_owner import ReasoningOwners

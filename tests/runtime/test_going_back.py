@@ -14,8 +14,8 @@ from codexd.core.events.events import (
     Unknown,
     encode_event,
 )
+from codexd.core.events.history import HistoryReverted, HistoryRevertUndone
 from codexd.core.events.record import Recorded
-from codexd.core.events.revert import HistoryReverted, HistoryRevertUndone
 from codexd.core.values.ids import ThreadId, TurnId
 from codexd.runtime.actor.lookups import LookupSource
 from codexd.runtime.snapshots.folds import Folds

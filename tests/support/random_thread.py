@@ -40,9 +40,8 @@ from codexd.core.events.events import (
     TurnInterrupted,
     TurnStarted,
 )
-from codexd.core.events.history import HistoryCompacted
+from codexd.core.events.history import HistoryCompacted, HistoryRevertUndone
 from codexd.core.events.record import Recorded
-from codexd.core.events.revert import HistoryRevertUndone
 from codexd.core.events.tools import ToolEnded
 from codexd.core.policy.action_hash import action_hash
 from codexd.core.state.state import ThreadState, evolve

@@ -10,8 +10,8 @@ from typing import Literal
 
 import msgspec
 
-from codexd.core.events.compaction import KeptMessage
 from codexd.core.events.events import NO_JSON, GitHead, ToolCallRef
+from codexd.core.events.history import KeptMessage
 from codexd.core.values.ids import (
     ApprovalId,
     CallId,

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import msgspec
 
 from codexd.core.events import events as e
+from codexd.core.events.history import MARKER_TYPES, RevertEvent
 from codexd.core.events.record import Recorded
-from codexd.core.events.revert import MARKER_TYPES, RevertEvent
 from codexd.core.events.title import request_in
 from codexd.core.state.visibility import Reverts
 from codexd.core.values.ids import ItemId

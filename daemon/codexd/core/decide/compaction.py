@@ -14,7 +14,7 @@ from codexd.core.decide.context import context_due
 from codexd.core.decide.lookups import Lookups
 from codexd.core.decide.transition import Transition
 from codexd.core.events import events as e
-from codexd.core.events.compaction import Phase, Reason
+from codexd.core.events.history import Phase, Reason
 from codexd.core.prompts.compaction import SUMMARY_PREFIX
 from codexd.core.state.context_known import KnownContext
 from codexd.core.state.state import ThreadState

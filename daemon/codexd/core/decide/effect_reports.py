@@ -290,8 +290,7 @@ def decide_approval(transition: Transition, command: c.DecideApproval) -> None:
             f"expected an answer to the action with the sha256 {action_hash(call.action)}, found one to "
             f"{command.action_hash}: nothing was changed, and the question stays open",
         )
-    approval = kind_of(call.action).approval
-    if approval is None or command.decision not in approval.answers:
+    if command.decision not in kind_of(call.action).approval.answers:
         raise Rejected(
             "decision_not_offered",
             f"expected an answer that was offered, found {command.decision}: nothing was changed, and the "

@@ -10,8 +10,8 @@ from codexd.core.decide.compaction import begin_compaction
 from codexd.core.decide.context import new_instructions
 from codexd.core.decide.lookups import Lookups
 from codexd.core.decide.transition import Transition
-from codexd.core.events.compaction import PinAdded, PinRemoved
 from codexd.core.events.events import TurnStarted
+from codexd.core.events.history import PinAdded, PinRemoved
 from codexd.core.state.window import json_bytes, tokens_of
 
 # A pin is for a fact, a decision, a piece of output. With larger pins the summary would be the smaller

@@ -14,18 +14,19 @@ from typing import Literal
 import msgspec
 
 from codexd.core.events.base import NOTHING, Fact
-from codexd.core.events.compaction import CompactionFailed, CompactionStarted, PinAdded, PinRemoved
 from codexd.core.events.history import (
+    CompactionFailed,
+    CompactionStarted,
     HistoryCompacted,
+    HistoryCompactionUndone,
+    HistoryReverted,
+    HistoryRevertUndone,
+    PinAdded,
+    PinRemoved,
     ReviewEntered,
     ReviewExited,
     ThreadImported,
     ThreadTakenIn,
-)
-from codexd.core.events.revert import (
-    HistoryCompactionUndone,
-    HistoryReverted,
-    HistoryRevertUndone,
 )
 from codexd.core.events.title import TitleEnded, TitleRequested
 from codexd.core.events.tools import (

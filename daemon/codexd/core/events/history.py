@@ -1,16 +1,73 @@
-"""Events that mark a position in a thread's history: compactions, reviews, imports."""
+"""Events about a thread's history: compactions, pins, reverts, reviews, imports.
+
+They remove nothing from the log: screens still show all turns after a compaction, and `core/state/visibility.py`
+alone decides which records count after a revert. `history.compacted` has the new history word for word, so that
+it does not depend on the version of the daemon.
+"""
 
 from __future__ import annotations
+
+from typing import Literal
 
 import msgspec
 
 from codexd.core.events.base import Fact
-from codexd.core.events.compaction import KeptMessage, Trigger
 from codexd.core.values.ids import ItemId, ThreadId, TurnId
+from codexd.core.values.items import TurnError
 from codexd.core.values.review_findings import ReviewOutput
 from codexd.core.values.review_target import ReviewTarget
-from codexd.core.values.settings import Settings
+from codexd.core.values.settings import Settings, Tuning
 from codexd.core.values.usage import Tokens
+
+Trigger = Literal["auto", "manual"]
+Reason = Literal["limit", "model_downshift", "user", "window_exceeded"]
+# When it happens: before a turn's first request, between two requests, or in a turn of its own.
+Phase = Literal["pre_turn", "mid_turn", "standalone"]
+
+
+class CompactionStarted(Fact, frozen=True):
+    """A summary of the history is requested from the model."""
+
+    type = "compaction.started"
+    item_id: ItemId
+    trigger: Trigger
+    reason: Reason
+    phase: Phase
+    prompt: str  # as it is sent to the model
+    limit: int | None = None  # the size of the context, in tokens, at which a compaction is due
+    tokens: int | None = None  # the size of the context
+    settings: Settings | None = None  # of another model to ask; None: the turn's own
+    tuning: Tuning | None = None  # for these settings
+
+
+class CompactionFailed(Fact, frozen=True):
+    """The compaction failed: the history is unchanged."""
+
+    type = "compaction.failed"
+    item_id: ItemId
+    error: TurnError
+
+
+class KeptMessage(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
+    """A person's message that stayed in the model's history."""
+
+    seq: int  # of the message's record
+    truncated: bool = False  # its middle was left out
+
+
+class PinAdded(Fact, frozen=True):
+    """Every later compaction keeps the model's items of a record."""
+
+    type = "pin.added"
+    seq: int
+    items: tuple[msgspec.Raw, ...]  # the kept items: a tool's answer is kept with its call
+
+
+class PinRemoved(Fact, frozen=True):
+    """The next compaction may drop the record's items."""
+
+    type = "pin.removed"
+    seq: int
 
 
 class HistoryCompacted(Fact, frozen=True):
@@ -89,3 +146,37 @@ class ThreadTakenIn(Fact, frozen=True):
     instructions: str | None = None  # the thread's own, from before the foreign records
     developer_instructions: str | None = None  # the same, or this machine's
     dropped: tuple[str, ...] = ()  # settings and approvals that no longer count, for people
+
+
+class HistoryReverted(Fact, frozen=True):
+    """The thread was reverted to its state after record `to_seq`: a turn and all later turns no longer count."""
+
+    type = "history.reverted"
+    before_turn: TurnId  # the first turn that no longer counts
+    to_seq: int  # the end of the last turn that is kept; 0: no turn is kept
+    turns: int  # how many turns no longer count
+    turns_left: int
+    tokens: int = 0  # the size of the model's history now, an estimate
+
+
+class HistoryRevertUndone(Fact, frozen=True):
+    """A revert was undone: its turns count again, in their place; later turns stay after them."""
+
+    type = "history.revert_undone"
+    reverted_seq: int  # the record of the revert
+    turns: int  # how many count again
+    tokens: int = 0
+
+
+class HistoryCompactionUndone(Fact, frozen=True):
+    """A compaction was undone: the model's history is as if it had not happened."""
+
+    type = "history.compaction_undone"
+    compacted_seq: int  # the record of the compaction
+    tokens: int = 0
+
+
+# After any of these events, context may be missing in the model's history.
+RevertEvent = HistoryReverted | HistoryRevertUndone | HistoryCompactionUndone
+MARKERS = (HistoryReverted, HistoryRevertUndone, HistoryCompactionUndone)
+MARKER_TYPES = frozenset(kind.type for kind in MARKERS)

@@ -53,14 +53,6 @@ def _as_it_is(_: Settings, action: A) -> A:
     return action
 
 
-def _no_folder(_: Settings, action: ToolAction) -> str | None:
-    return None
-
-
-def _never(action: ToolAction) -> str | None:
-    return None
-
-
 class Approval(msgspec.Struct, Generic[A], frozen=True, kw_only=True):
     """How an action is approved."""
 
@@ -70,11 +62,14 @@ class Approval(msgspec.Struct, Generic[A], frozen=True, kw_only=True):
     answers: tuple[Decision, ...] = ALL_DECISIONS
     session_key: Callable[[A], str] = _whole  # what "allow it for the session" allows
     permitted: Callable[[Settings, A], A] = _as_it_is  # the part of it that may be performed
-    guarded: bool = (
-        False  # without an approval, it is performed so that it cannot start other programs
-    )
+    # Without an approval, it is performed so that it cannot start other programs.
+    guarded: bool = False
     # The folder whose repository `reason` depends on.
-    repository: Callable[[Settings, A], str | None] = _no_folder
+    repository: Callable[[Settings, A], str | None] = lambda *_: None
+
+
+# It changes nothing, and needs no approval: no question about it is open, so no answer is offered.
+NO_APPROVAL: Final[Approval[Any]] = Approval(reason=lambda *_: None, answers=())
 
 
 class ActionKind(msgspec.Struct, Generic[A], frozen=True, kw_only=True):
@@ -83,12 +78,11 @@ class ActionKind(msgspec.Struct, Generic[A], frozen=True, kw_only=True):
     action: type[A]
     line: Callable[[A], str]  # a description for people, in questions and searches
     after_crash: AfterCrash
-    approval: Approval[A] | None = None  # None: it changes nothing, and needs no approval
+    approval: Approval[A] = NO_APPROVAL
     item: ToolItemType = "dynamicToolCall"
     found_as: Literal["command", "path"] | None = None  # None: no search finds it
-    refusal: Callable[[A], str | None] = (
-        _never  # the answer to the model for an action that cannot be made
-    )
+    # The answer to the model for an action that cannot be made.
+    refusal: Callable[[A], str | None] = lambda _: None
 
 
 # By the struct's tag, which is the member `kind` in the log.
@@ -136,8 +130,7 @@ def kind_of(action: ToolAction) -> ActionKind[Any]:
 
 def request_for(action: ToolAction) -> ApprovalRequest | None:
     """The request by which clients are asked about an action; None if there is none."""
-    approval = kind_of(action).approval
-    return None if approval is None else approval.request
+    return kind_of(action).approval.request
 
 
 def decode_action(value: object) -> ToolAction:

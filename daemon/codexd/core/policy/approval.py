@@ -25,44 +25,37 @@ def needs_approval(
 
     The sentence is always the daemon's own; the model's justification is shown in addition.
     """
-    approval = kind_of(action).approval
-    if approval is None or session_key(action) in allowed_for_session:
+    if session_key(action) in allowed_for_session or enforced_policy(settings) == "never":
         return None
-    if enforced_policy(settings) == "never":
-        return None
-    return approval.reason(settings, action, git_may_run)
+    return kind_of(action).approval.reason(settings, action, git_may_run)
 
 
 def runs_guarded(
     settings: Settings, action: ToolAction, allowed_for_session: frozenset[str]
 ) -> bool:
     """Whether an action runs without approval only because it is known to only read."""
-    approval = kind_of(action).approval
     return (
-        approval is not None
-        and approval.guarded
+        kind_of(action).approval.guarded
         and enforced_policy(settings) == "untrusted"
         and session_key(action) not in allowed_for_session
     )
 
 
 def session_key(action: ToolAction) -> str:
-    """What "allow it for the session" allows; "" if the action needs no approval."""
-    approval = kind_of(action).approval
-    return "" if approval is None else approval.session_key(action)
+    """What "allow it for the session" allows."""
+    return kind_of(action).approval.session_key(action)
 
 
 def permitted(settings: Settings, action: ToolAction) -> ToolAction:
     """The action as it may be performed under these settings."""
-    approval = kind_of(action).approval
-    return action if approval is None else approval.permitted(settings, action)
+    allowed: ToolAction = kind_of(action).approval.permitted(settings, action)
+    return allowed
 
 
 def repository_in_question(
     settings: Settings, action: ToolAction, allowed_for_session: frozenset[str]
 ) -> str | None:
     """The folder whose repository decides whether the action needs approval; None if none does."""
-    approval = kind_of(action).approval
-    if approval is None or session_key(action) in allowed_for_session:
+    if session_key(action) in allowed_for_session:
         return None
-    return approval.repository(settings, action)
+    return kind_of(action).approval.repository(settings, action)

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from codexd.core.events import events as e
 from codexd.core.events.events import given
-from codexd.core.events.revert import RevertEvent
+from codexd.core.events.history import RevertEvent
 from codexd.core.events.warnings import remembered
 from codexd.core.policy.approval import session_key
 from codexd.core.state.context_known import KnownContext

@@ -14,8 +14,8 @@ import msgspec
 from msgspec.structs import replace
 
 from codexd.core.commands import Bridge
-from codexd.core.events.compaction import KeptMessage, PinAdded
 from codexd.core.events.events import InputQueued
+from codexd.core.events.history import KeptMessage, PinAdded
 from codexd.core.state.window import BYTES_PER_TOKEN
 from codexd.core.values.ids import ItemId
 from codexd.core.values.items import MentionInput, SkillInput, TextInput, UserInput

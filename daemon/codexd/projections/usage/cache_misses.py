@@ -13,8 +13,8 @@ import msgspec
 from msgspec.structs import replace
 
 from codexd.core.events import events as e
+from codexd.core.events.history import MARKER_TYPES
 from codexd.core.events.record import Recorded
-from codexd.core.events.revert import MARKER_TYPES
 from codexd.core.values.usage import says_cached
 from codexd.projections.usage.requests import REQUEST_TYPES, Request, Requests
 

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from codexd.core.events import events as e
 from codexd.core.events.events import encode_event
+from codexd.core.events.history import MARKERS
 from codexd.core.events.record import Recorded, decode_record, encode_members
-from codexd.core.events.revert import MARKERS
 from codexd.projections.model.history import ModelHistory
 from codexd.projections.summary import Summary
 from codexd.runtime.snapshots.folds import Folds

@@ -12,8 +12,8 @@ import msgspec
 from msgspec.structs import replace
 
 from codexd.core.events.events import ThreadForked, TurnStarted
+from codexd.core.events.history import MARKER_TYPES
 from codexd.core.events.record import Recorded, decode_record
-from codexd.core.events.revert import MARKER_TYPES
 from codexd.core.state.visibility import Visibility
 from codexd.core.values.ids import ThreadId
 from codexd.machine.pacing import Steps

@@ -12,8 +12,8 @@ import msgspec
 from msgspec.structs import replace
 
 from codexd.core.events.events import Event
+from codexd.core.events.history import MARKER_TYPES, MARKERS
 from codexd.core.events.record import decode_record
-from codexd.core.events.revert import MARKER_TYPES, MARKERS
 from codexd.core.state.visibility import SAYING_ANYWAY, Reverts, Visibility
 from codexd.core.state.window import ContextWindow, fold_window
 from codexd.core.values.ids import ThreadId

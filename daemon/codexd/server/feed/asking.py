@@ -51,7 +51,6 @@ def question_params(asks: ApprovalAsked, thread_id: ThreadId | str) -> CommandAp
     """The parameters of `item/commandExecution/requestApproval`, by which any action can be asked about."""
     action, reason, says = asks.action, _own_reason(asks), _said_by_model(asks.action)
     kind = kind_of(action)
-    assert kind.approval is not None
     line = visible_text(kind.line(action))
     command, cwd = line, None
     if isinstance(action, RunCommand):

@@ -12,7 +12,7 @@ from codexd.core.events.events import (
     TurnFailed,
     TurnInterrupted,
 )
-from codexd.core.events.revert import MARKER_TYPES
+from codexd.core.events.history import MARKER_TYPES
 from codexd.core.values.ids import ThreadId
 from codexd.protocol.wire.rpc import RpcError, invalid_params, state_error
 from codexd.runtime.actor.actor import ThreadActor

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from codexd.core.events.events import InputQueued, TurnStarted
+from codexd.core.events.history import MARKER_TYPES
 from codexd.core.events.record import Recorded, decode_record
-from codexd.core.events.revert import MARKER_TYPES
 from codexd.core.state.visibility import Reverts, Visibility
 from codexd.core.values.ids import ItemId
 from codexd.machine.pacing import Steps
