@@ -20,10 +20,8 @@ from codexd.core.events.history import HistoryCompacted, ThreadImported, ThreadT
 from codexd.core.events.record import Recorded
 from codexd.core.events.tools import ToolStarted
 from codexd.core.events.warnings import ThreadWarned
-from codexd.core.state.context_known import KnownContext
 from codexd.core.state.due import due
-from codexd.core.state.foreign import Foreign
-from codexd.core.state.state import ThreadState, distrusted, evolve, fold
+from codexd.core.state.state import Foreign, KnownContext, ThreadState, distrusted, evolve, fold
 from codexd.core.values.settings import SettingsChange
 from codexd.projections.model.history import TAKEN_IN_NOTE, ModelHistory
 from codexd.projections.model.items import without_authority

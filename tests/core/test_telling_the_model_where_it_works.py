@@ -25,8 +25,7 @@ from codexd.core.decide.lookups import Lookups
 from codexd.core.decide.questions import NO_QUESTIONS, questions
 from codexd.core.events.events import ContextAdded, Event, ThreadForked, TurnCompleted, TurnStarted
 from codexd.core.events.warnings import WARNED_KEPT_MAX, ThreadWarned, remembered
-from codexd.core.state.context_known import KnownContext
-from codexd.core.state.state import fold
+from codexd.core.state.state import KnownContext, fold
 from codexd.core.values.agents_md import InstructionFile, UserInstructions, instructions_text
 from codexd.core.values.environment import (
     Machine,

@@ -6,6 +6,8 @@ history is unchanged: a compaction that fails or is interrupted before leaves it
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 from msgspec.structs import replace
 
@@ -16,8 +18,7 @@ from codexd.core.decide.transition import Transition
 from codexd.core.events import events as e
 from codexd.core.events.history import Phase, Reason
 from codexd.core.prompts.compaction import SUMMARY_PREFIX
-from codexd.core.state.context_known import KnownContext
-from codexd.core.state.state import ThreadState
+from codexd.core.state.state import KnownContext, ThreadState
 from codexd.core.state.turn import ModelCall
 from codexd.core.state.window import BYTES_PER_TOKEN, json_bytes, tokens_of
 from codexd.core.values.ids import ItemId, ModelCallId
@@ -80,8 +81,7 @@ def begin_compaction(
     other: Settings | None = None,
 ) -> None:
     """Request a summary, in the running turn; `other` are the settings of another model to ask."""
-    turn, state = transition.state.turn, transition.state
-    assert turn is not None
+    turn, state = transition.turn, transition.state
     transition.add(
         e.CompactionStarted(
             ItemId(f"{turn.turn_id}/compaction/{turn.calls_made + 1}"),
@@ -95,52 +95,47 @@ def begin_compaction(
             lookups.of(other).tuned.tuning if other is not None else None,
         )
     )
-    _ask(transition)
+    call_model(transition, compacts=True)
 
 
-def _ask(transition: Transition) -> None:
-    turn = transition.state.turn
-    assert turn is not None
-    assert turn.compaction is not None
-    asked = turn.compaction.started.settings or turn.settings
+def call_model(transition: Transition, *, compacts: bool = False) -> None:
+    """The first attempt of the turn's next request."""
+    turn = transition.turn
     call_id = ModelCallId(f"{turn.turn_id}/{turn.calls_made + 1}")
-    transition.add(e.ModelCallStarted(call_id, 1, asked.model, asked.provider, "compact"))
+    _call(transition, ModelCall(call_id, 0, compacts=compacts))
 
 
 def call_again(transition: Transition, call: ModelCall, shorter: Shorter | None = None) -> None:
     """The next attempt of a request; `shorter` leaves out items."""
-    turn = transition.state.turn
-    assert turn is not None
-    asked = turn.settings
-    if call.compacts and turn.compaction is not None:
-        asked = turn.compaction.started.settings or asked
+    _call(transition, call if shorter is None else replace(call, left_out=shorter.left_out))
+
+
+def _call(transition: Transition, before: ModelCall) -> None:
+    asked, compaction = transition.turn.settings, transition.turn.compaction
+    if before.compacts and compaction is not None:
+        asked = compaction.started.settings or asked
+    purpose: Literal["turn", "compact"] = "compact" if before.compacts else "turn"
+    attempt = before.attempt + 1
     transition.add(
         e.ModelCallStarted(
-            call.call_id,
-            call.attempt + 1,
-            asked.model,
-            asked.provider,
-            "compact" if call.compacts else "turn",
-            left_out=shorter.left_out if shorter is not None else call.left_out,
+            before.call_id, attempt, asked.model, asked.provider, purpose, left_out=before.left_out
         )
     )
 
 
 def finish_compaction(transition: Transition, bridge: Bridge | None, lookups: Lookups) -> None:
     """The summary's response is complete: use it, or ask once more if it is empty."""
-    turn = transition.state.turn
-    assert turn is not None
-    compaction = turn.compaction
+    turn, compaction = transition.turn, transition.turn.compaction
     assert compaction is not None
     if not compaction.summary:
         if compaction.silent < SILENT_REPLIES_MAX:
-            _ask(transition)
+            call_model(transition, compacts=True)
         else:
             give_compaction_up(transition, _SILENT)
         return
     assert bridge is not None, "a summary came without what stays beside it"
     started, state = compaction.started, transition.state
-    context = _context_anew(state, lookups) if started.phase == "mid_turn" else []
+    context = _context_again(transition, lookups) if started.phase == "mid_turn" else []
     at = bridge.context_at
     context_items = tuple(msgspec.Raw(text_message(added.role, added.text)) for added in context)
     summary = _summary_item(compaction.summary, turn.limits.window)
@@ -170,22 +165,20 @@ def _summary_item(summary: str, window: int | None) -> msgspec.Raw:
     return msgspec.Raw(text_message("user", f"{SUMMARY_PREFIX}\n\n{summary}"))
 
 
-def _context_anew(state: ThreadState, lookups: Lookups) -> list[e.ContextAdded]:
+def _context_again(transition: Transition, lookups: Lookups) -> list[e.ContextAdded]:
     """All context of the model, as it is now."""
-    turn, known = state.turn, state.known_context
-    assert turn is not None
-    today = known.environment.current_date if known.environment is not None else None
-    forgetful = replace(state, known_context=KnownContext())
-    due = context_due(forgetful, turn.settings, today, lookups)
+    known = transition.state.known_context.environment
+    today = known.current_date if known is not None else None
+    forgetful = replace(transition.state, known_context=KnownContext())
+    due = context_due(forgetful, transition.turn.settings, today, lookups)
     return [event for event in due if isinstance(event, e.ContextAdded)]
 
 
 def give_compaction_up(transition: Transition, error: TurnError) -> None:
     """The compaction has failed, and the turn with it."""
-    turn = transition.state.turn
-    assert turn is not None
-    assert turn.compaction is not None
-    transition.add(e.CompactionFailed(turn.compaction.started.item_id, error))
+    compaction = transition.turn.compaction
+    assert compaction is not None
+    transition.add(e.CompactionFailed(compaction.started.item_id, error))
     transition.add(e.TurnFailed(error))
 
 

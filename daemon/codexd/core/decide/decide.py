@@ -12,7 +12,12 @@ from msgspec.structs import replace
 
 from codexd.core import commands as c
 from codexd.core.commands import Command, Rejected
-from codexd.core.decide.compaction import begin_compaction, reason_before_turn, reason_within_turn
+from codexd.core.decide.compaction import (
+    begin_compaction,
+    call_model,
+    reason_before_turn,
+    reason_within_turn,
+)
 from codexd.core.decide.context import context_due, new_instructions, warnings_due
 from codexd.core.decide.effect_reports import (
     decide_approval,
@@ -30,10 +35,8 @@ from codexd.core.decide.title import end_title, give_title_up, request_title
 from codexd.core.decide.transition import ABORTED_CALL, Transition
 from codexd.core.events import events as e
 from codexd.core.events.events import or_nothing
-from codexd.core.state.context_known import KnownContext
-from codexd.core.state.state import ThreadState
+from codexd.core.state.state import KnownContext, ThreadState
 from codexd.core.state.turn import Turn
-from codexd.core.values.ids import ModelCallId
 from codexd.core.values.items import TextInput, UserInput
 from codexd.core.values.settings import SettingsChange
 
@@ -99,7 +102,6 @@ def _of_people(transition: Transition, command: _OfPeople) -> None:
         command, c.UnarchiveThread | c.ArchiveThread
     ):
         refuse_unless_open(transition.state)
-    assert transition.state.settings is not None
     match command:
         case c.RenameThread():
             if command.name != transition.state.name:
@@ -110,7 +112,7 @@ def _of_people(transition: Transition, command: _OfPeople) -> None:
             if transition.state.archived:
                 transition.add(e.ThreadUnarchived())
         case c.ChangeSettings():
-            change = command.change.differing(transition.state.settings)
+            change = command.change.differing(transition.settings)
             if change is not None:
                 transition.add(e.SettingsChanged(change))
         case c.StartTurn():
@@ -161,19 +163,18 @@ def _start_turn(transition: Transition, command: c.StartTurn) -> None:
             command.turn_id,
             command.content,
             command.client_id,
-            _asked_change(transition.state, command.change),
+            _asked_change(transition, command.change),
             command.today,
             or_nothing(command.output_schema),
         )
     )
 
 
-def _asked_change(state: ThreadState, change: SettingsChange) -> SettingsChange | None:
+def _asked_change(transition: Transition, change: SettingsChange) -> SettingsChange | None:
     """The settings that the queued turn must carry: all, if other commands may change them before it starts."""
-    if state.turn is not None or state.queue:
+    if transition.state.turn is not None or transition.state.queue:
         return change if change != SettingsChange() else None
-    assert state.settings is not None
-    return change.differing(state.settings)
+    return change.differing(transition.settings)
 
 
 def _steer(transition: Transition, command: c.SteerTurn) -> None:
@@ -235,19 +236,17 @@ def settle(transition: Transition, lookups: Lookups) -> None:
         elif turn.call is not None or turn.open_calls or turn.review is not None:
             return
         elif turn.needs_model:
-            _go_on(transition, turn, lookups)
+            _go_on(transition, lookups)
         else:
             transition.add(e.TurnCompleted())
 
 
 def _begin_turn(transition: Transition, queued: e.InputQueued, lookups: Lookups) -> None:
     state = transition.state
-    assert state.settings is not None
-    change = queued.change.differing(state.settings) if queued.change is not None else None
+    change = queued.change.differing(transition.settings) if queued.change is not None else None
     if change is not None:
         transition.add(e.SettingsChanged(change))
-    assert transition.state.settings is not None
-    settings = transition.state.settings
+    settings = transition.settings
     known = lookups.of(settings)
     limits, tuned = known.limits, known.tuned
     reason = reason_before_turn(transition.state, queued, limits)
@@ -275,10 +274,9 @@ def _begin_turn(transition: Transition, queued: e.InputQueued, lookups: Lookups)
         request_title(transition, queued, lookups.titles)
 
 
-def _go_on(transition: Transition, turn: Turn, lookups: Lookups) -> None:
+def _go_on(transition: Transition, lookups: Lookups) -> None:
     reason = reason_within_turn(transition.state)
     if reason is not None:
         begin_compaction(transition, lookups, reason, "mid_turn")
-        return
-    call_id = ModelCallId(f"{turn.turn_id}/{turn.calls_made + 1}")
-    transition.add(e.ModelCallStarted(call_id, 1, turn.settings.model, turn.settings.provider))
+    else:
+        call_model(transition)

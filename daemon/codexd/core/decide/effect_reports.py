@@ -67,10 +67,7 @@ def decide_model(
 
 
 def _seen_apart(
-    transition: Transition,
-    seen: ModelDone,
-    bridge: Bridge | None,
-    lookups: Lookups,
+    transition: Transition, seen: ModelDone, bridge: Bridge | None, lookups: Lookups
 ) -> None:
     """Output of a request for a summary: stored, and not shown; a tool call in it is not made."""
     match seen:
@@ -89,10 +86,7 @@ def _seen_apart(
 
 
 def _seen(
-    transition: Transition,
-    seen: ModelDone,
-    open_items: tuple[OpenItem, ...],
-    lookups: Lookups,
+    transition: Transition, seen: ModelDone, open_items: tuple[OpenItem, ...], lookups: Lookups
 ) -> None:
     match seen:
         case ModelItemDone():
@@ -103,8 +97,7 @@ def _seen(
         case ModelResponseDone():
             transition.cut(open_items, "failed")
             transition.add(_call_ended(transition, seen))
-            turn = transition.state.turn
-            assert turn is not None
+            turn = transition.turn
             # With the result of a call that came whole, the model can go on by itself.
             if seen.incomplete is not None and not turn.needs_model and not turn.open_calls:
                 transition.add(e.TurnFailed(_cut_off(seen.incomplete, "answer")))
@@ -146,8 +139,7 @@ def _changed_limits(transition: Transition, limits: dict[str, str] | None) -> di
 
 def _admit(transition: Transition, call: ToolCallDone, lookups: Lookups) -> None:
     """Start a call, ask a person first, or answer it at once if it cannot be made."""
-    turn = transition.state.turn
-    assert turn is not None
+    turn = transition.turn
     call_id, action = call.ref.call_id, permitted(turn.settings, call.action)
     allowed = transition.state.allowed_for_session
     reason = needs_approval(turn.settings, action, allowed, lookups.git_may_run)
@@ -193,8 +185,7 @@ def _failed(transition: Transition, call: ModelCall, command: c.ReportModelFailu
         ask_for_less(transition, call, failed, command.shorter)
         return
     transition.add(failed)
-    turn = transition.state.turn
-    assert turn is not None
+    turn = transition.turn
     if call.compacts and not retry:
         give_compaction_up(transition, command.error)
         return
@@ -233,9 +224,7 @@ def _numbered(error: TurnError, failure: int, failures_max: int) -> TurnError:
 
 
 def _retry(transition: Transition, call: ModelCall) -> None:
-    turn = transition.state.turn
-    assert turn is not None
-    if not turn.open_calls:
+    if not transition.turn.open_calls:
         call_again(transition, call)
 
 
@@ -334,7 +323,8 @@ def decide_recovery(transition: Transition, command: c.Recover) -> None:
     if turn.call is not None and turn.call.status == "running":
         error = TurnError("the daemon was restarted; the model is asked again")
         transition.add(e.ModelCallFailed(error, "restart", True))
-        _retry_after_restart(transition)
+        if transition.turn.call is not None:
+            _retry(transition, transition.turn.call)
 
 
 def _resume_call(transition: Transition, call: OpenCall, open_items: tuple[OpenItem, ...]) -> None:
@@ -352,9 +342,3 @@ def _resume_call(transition: Transition, call: OpenCall, open_items: tuple[OpenI
         transition.abort(call.call_id, open_items, RESTARTED)
     else:
         transition.add(e.ToolStarted(call.call_id, action, call.guarded, rule))
-
-
-def _retry_after_restart(transition: Transition) -> None:
-    turn = transition.state.turn
-    if turn is not None and turn.call is not None:
-        _retry(transition, turn.call)

@@ -42,8 +42,7 @@ def decide_keeping(transition: Transition, command: _Asked, lookups: Lookups) ->
 
 
 def _compact(transition: Transition, command: c.CompactThread, lookups: Lookups) -> None:
-    state = transition.state
-    assert state.settings is not None
+    state, settings = transition.state, transition.settings
     if state.turn is not None:
         raise Rejected(
             "turn_in_progress",
@@ -53,7 +52,6 @@ def _compact(transition: Transition, command: c.CompactThread, lookups: Lookups)
         raise Rejected(
             "nothing_to_compact", "the model's history is empty: there is nothing to compact"
         )
-    settings = state.settings
     known = lookups.of(settings)
     transition.add(
         TurnStarted(
@@ -70,10 +68,9 @@ def _compact(transition: Transition, command: c.CompactThread, lookups: Lookups)
 
 def _pin(transition: Transition, command: c.PinRecord, lookups: Lookups) -> None:
     state = transition.state
-    assert state.settings is not None
     if any(pin.seq == command.seq for pin in state.pins):
         return
-    window = lookups.of(state.settings).limits.window or WINDOW_UNKNOWN_TOKENS
+    window = lookups.of(transition.settings).limits.window or WINDOW_UNKNOWN_TOKENS
     tokens = tokens_of(sum(json_bytes(item) for item in command.items))
     if tokens > window // PIN_PART_OF_WINDOW:
         raise Rejected(

@@ -42,8 +42,7 @@ def start_review(transition: Transition, command: c.StartReview, lookups: Lookup
         )
     if transition.state.turn is not None:
         transition.interrupt(command.open_items, "replaced")
-    settings = transition.state.settings
-    assert settings is not None
+    settings = transition.settings
     transition.add(
         TurnStarted(
             command.turn_id,

@@ -15,7 +15,9 @@ from codexd.core.prompts.review_results import (
     user_action,
 )
 from codexd.core.state.state import ThreadState, evolve
+from codexd.core.state.turn import Turn
 from codexd.core.values.ids import CallId, ItemId
+from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import ToolResult
 
 # The text that the model receives when a person or a restart interrupted its turn.
@@ -34,8 +36,19 @@ class Transition:
         self.state = state
         self.events: list[e.Event] = []
 
+    @property
+    def turn(self) -> Turn:
+        """The running turn; the caller knows that one runs."""
+        assert self.state.turn is not None
+        return self.state.turn
+
+    @property
+    def settings(self) -> Settings:
+        """The thread's settings; the caller knows that it was started."""
+        assert self.state.settings is not None
+        return self.state.settings
+
     def add(self, event: e.Event) -> None:
-        """Add an event."""
         self.events.append(event)
         self.state = evolve(self.state, event)
 
@@ -71,11 +84,9 @@ class Transition:
         if self.state.turn is not None:
             for call in self.state.turn.open_calls:
                 self.abort(call.call_id, items, ABORTED_CALL)
-            if self.state.turn.review is not None:
-                item_id, message = (
-                    exited_item(self.state.turn.turn_id),
-                    user_action(STOPPED, NO_RESULTS),
-                )
-                self.add(e.ReviewExited(item_id, STOPPED_FOR_PEOPLE, told=message))
+            if self.turn.review is not None:
+                message = user_action(STOPPED, NO_RESULTS)
+                exited = exited_item(self.turn.turn_id)
+                self.add(e.ReviewExited(exited, STOPPED_FOR_PEOPLE, told=message))
         self.add(e.ContextAdded("turn_aborted", "user", ABORTED_NOTE))
         self.add(e.TurnInterrupted(reason))

@@ -13,12 +13,10 @@ import msgspec
 from msgspec.structs import replace
 
 from codexd.core.events import events as e
-from codexd.core.events.events import given
+from codexd.core.events.events import ContextAdded, given
 from codexd.core.events.history import RevertEvent
 from codexd.core.events.warnings import remembered
 from codexd.core.policy.approval import session_key
-from codexd.core.state.context_known import KnownContext
-from codexd.core.state.foreign import Foreign
 from codexd.core.state.turn import (
     Compaction,
     ItemBirth,
@@ -34,10 +32,43 @@ from codexd.core.state.turn import (
     left_running,
 )
 from codexd.core.state.window import ContextWindow, fold_window, tokens_of
+from codexd.core.values.agents_md import SOME_INSTRUCTIONS
+from codexd.core.values.environment import TurnEnvironment
 from codexd.core.values.ids import ItemId, ThreadId
 from codexd.core.values.limits import Limits
 from codexd.core.values.review_target import ReviewOf
 from codexd.core.values.settings import Settings, tuning_of
+
+
+class Foreign(msgspec.Struct, frozen=True):
+    """The log has foreign records that were not taken in yet.
+
+    `before` is the state before the first of them; None if the log begins with them.
+    """
+
+    settings: Settings | None = None
+    instructions: str | None = None
+    developer_instructions: str | None = None
+
+
+class KnownContext(msgspec.Struct, frozen=True):
+    """The context in the model's history, which need not be sent again."""
+
+    environment: TurnEnvironment | None = None  # None: none, or unknown
+    instructions: str | None = None  # the digest of the user instructions
+    developer: bool = False  # the thread's developer instructions
+
+    def after(self, event: ContextAdded) -> KnownContext:
+        """The context after this event."""
+        match event.category:
+            case "environment":
+                return replace(self, environment=event.environment)
+            case "user_instructions":
+                return replace(self, instructions=event.digest or SOME_INSTRUCTIONS)
+            case "developer":
+                return replace(self, developer=True)
+            case _:
+                return self
 
 
 class Pin(msgspec.Struct, frozen=True):

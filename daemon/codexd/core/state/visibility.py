@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
+from itertools import zip_longest
 from typing import NamedTuple
 
 import msgspec
@@ -75,15 +76,12 @@ class Reverts(msgspec.Struct, frozen=True, gc=False):
 
     def differs_at(self, other: Reverts, up_to: int) -> int | None:
         """The first record up to `up_to` for which two folds differ; None if there is none."""
-        pairs = (
-            (_within(self.dead, up_to), _within(other.dead, up_to)),
-            (_within(self.muted, up_to), _within(other.muted, up_to)),
-            (_up_to(self.cancelled, up_to), _up_to(other.cancelled, up_to)),
+        first = min(
+            _first_in_one_only(self.dead, other.dead),
+            _first_in_one_only(self.muted, other.muted),
+            _first_in_one_only(_each(self.cancelled), _each(other.cancelled)),
         )
-        found = [
-            seq for first, second in pairs if (seq := _first_in_one_only(first, second)) is not None
-        ]
-        return min(found, default=None)
+        return first if first <= up_to else None
 
 
 class Visibility:
@@ -164,25 +162,21 @@ def _merged(spans: Iterable[Span]) -> tuple[Span, ...]:
 
 
 def _span_at(spans: tuple[Span, ...], seq: int) -> Span | None:
-    at = bisect_right(spans, (seq, _BEHIND_ALL)) - 1
+    at = bisect_right(spans, (seq, _AFTER_ALL)) - 1
     return spans[at] if at >= 0 and seq <= spans[at].last else None
 
 
-_BEHIND_ALL = 1 << 62  # no log has so many records
+_AFTER_ALL = 1 << 62  # no log has so many records
 
 
-def _within(spans: tuple[Span, ...], up_to: int) -> tuple[Span, ...]:
-    return tuple(Span(span.first, min(span.last, up_to)) for span in spans if span.first <= up_to)
+def _each(seqs: Iterable[int]) -> list[Span]:
+    return [Span(seq, seq) for seq in seqs]
 
 
-def _up_to(seqs: tuple[int, ...], up_to: int) -> tuple[Span, ...]:
-    return tuple(Span(seq, seq) for seq in seqs if seq <= up_to)
-
-
-def _first_in_one_only(first: tuple[Span, ...], second: tuple[Span, ...]) -> int | None:
-    """The first record that is in only one of the two."""
-    for a, b in zip(first, second, strict=False):
-        if a != b:
-            return min(a.first, b.first) if a.first != b.first else min(a.last, b.last) + 1
-    longer = first if len(first) > len(second) else second
-    return longer[min(len(first), len(second))].first if len(first) != len(second) else None
+def _first_in_one_only(first: Iterable[Span], second: Iterable[Span]) -> int:
+    """The first record that is in only one of the two; `_AFTER_ALL` if there is none."""
+    both = (
+        [at for span in spans for at in (span.first, span.last + 1)] for spans in (first, second)
+    )
+    edges = zip_longest(*both, fillvalue=_AFTER_ALL)
+    return next((min(pair) for pair in edges if pair[0] != pair[1]), _AFTER_ALL)

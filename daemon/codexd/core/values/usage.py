@@ -5,7 +5,10 @@ The event has the provider's own object; reading it never raises.
 
 from __future__ import annotations
 
+import operator
+
 import msgspec
+from msgspec.structs import astuple
 
 _ABSENT = msgspec.Raw(b"")
 
@@ -22,14 +25,7 @@ class Tokens(msgspec.Struct, frozen=True, rename="camel", gc=False):
 
     def plus(self, other: Tokens) -> Tokens:
         """The sum, member by member."""
-        return Tokens(
-            self.total_tokens + other.total_tokens,
-            self.input_tokens + other.input_tokens,
-            self.cached_input_tokens + other.cached_input_tokens,
-            self.cache_write_input_tokens + other.cache_write_input_tokens,
-            self.output_tokens + other.output_tokens,
-            self.reasoning_output_tokens + other.reasoning_output_tokens,
-        )
+        return Tokens(*map(operator.add, astuple(self), astuple(other)))
 
 
 class _Details(msgspec.Struct, frozen=True, gc=False):
@@ -110,7 +106,5 @@ def _details(*given: msgspec.Raw) -> _Details:
 
 
 def _cached(raw: _Usage, of_input: _Details) -> int | None:
-    for count in (of_input.cached_tokens, raw.prompt_cache_hit_tokens, raw.cached_tokens):
-        if count is not None:
-            return count
-    return None
+    counts = (of_input.cached_tokens, raw.prompt_cache_hit_tokens, raw.cached_tokens)
+    return next((count for count in counts if count is not None), None)
