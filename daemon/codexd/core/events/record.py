@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Generic, TypeVar
 
 import msgspec
@@ -123,16 +122,21 @@ def parse_at_ms(at: str) -> int:
     if minute is None:
         if len(_minutes) >= _MINUTES_KEPT_MAX:
             _minutes.clear()
-        days = date.fromisoformat(at[:10]).toordinal() - _EPOCH_DAY
-        minutes = (days * 24 + int(at[11:13])) * 60 + int(at[14:16])
-        minute = _minutes[at[:16]] = minutes * 60_000
+        day = _first_ms(int(at[:4]), int(at[5:7]), int(at[8:10]))
+        minute = _minutes[at[:16]] = day + int(at[11:13]) * 3_600_000 + int(at[14:16]) * 60_000
     return minute + int(at[17:19] + at[20:23])
 
 
 # Minutes whose first ms is cached: those of a long day's work, in some 100 KB.
 _MINUTES_KEPT_MAX = 1000
 
-_EPOCH_DAY = date(1970, 1, 1).toordinal()
+
+def _first_ms(year: int, month: int, day: int) -> int:
+    """Days since 1970-01-01 in the proleptic Gregorian calendar, counted from 1 March, in ms."""
+    year -= month <= 2
+    century_days = year * 365 + year // 4 - year // 100 + year // 400
+    days = century_days + (153 * ((month + 9) % 12) + 2) // 5 + day - 1 - 719_468
+    return days * 86_400_000
 
 
 def encode_members(by: str | None, turn: str | None) -> bytes:
