@@ -108,7 +108,9 @@ def test_a_turn_that_must_go_on_compacts_when_its_tools_have_answered() -> None:
     assert asked == ["message", "message", "function_call", "function_call_output", "message"]
 
 
-def test_within_a_turn_fresh_context_stands_before_the_last_words_and_the_summary_last() -> None:
+def test_within_a_turn_fresh_context_stands_before_the_last_words_and_what_was_not_answered_is_last() -> (
+    None
+):
     play = answered(100)
     play.do(ask(2, "look"))
     call_a_tool(play, 950)
@@ -120,6 +122,8 @@ def test_within_a_turn_fresh_context_stands_before_the_last_words_and_the_summar
         ENVIRONMENT.text,
         "look",
         f"{SUMMARY_PREFIX}\n\nLooked.",
+        "function_call",
+        "function_call_output",
     ]
     told = [event for event in play.events if isinstance(event, ContextAdded) and event.within]
     assert [item.text for item in told] == [ENVIRONMENT.text]
@@ -206,7 +210,7 @@ def test_an_earlier_summary_is_nobodys_words_and_is_not_kept() -> None:
     play = answered(900)
     play.do(ask(2, "and now?"))
     play.summarise("The first summary.")
-    answer(play, 950)
+    answer(play, 950, "Done. " * 200)
     play.do(ask(3, "still there?"))
     play.summarise("The second summary.")
     sent = texts(play.requests[-1])

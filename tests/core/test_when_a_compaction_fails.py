@@ -115,7 +115,9 @@ def test_after_a_restart_the_question_is_asked_again() -> None:
 
 
 def test_a_question_too_long_leaves_out_the_oldest_and_says_how_many() -> None:
-    play = answered(900, turns=3)
+    play = answered(100, turns=2)
+    play.do(ask(3))
+    answer(play, 900)
     play.do(ask(4))
     whole = len(play.requests[-1])
     left_out = []
@@ -142,7 +144,7 @@ def test_a_call_that_is_left_out_takes_its_answer_along() -> None:
     assert "function_call_output" not in kept
 
 
-def test_with_one_item_left_it_gives_up_and_the_window_counts_as_full() -> None:
+def test_with_nothing_left_to_leave_out_it_gives_up_and_the_window_counts_as_full() -> None:
     play = answered(900)
     play.do(ask(2))
     while isinstance(play.events[-1], ModelCallStarted):
@@ -182,14 +184,14 @@ def test_more_than_two_in_a_row_without_an_answer_fail_the_turn() -> None:
     assert play.turn.compaction is not None  # A person who asks again gets another try.
 
 
-def test_an_answer_in_between_gives_it_another_two() -> None:
+def test_growth_in_between_gives_it_another_two() -> None:
     play = answered(100)
     play.do(ask(2))
     for _ in range(COMPACTIONS_IN_A_ROW_MAX + 2):
         play.refuse_for_length()
         play.summarise("So far.")
         call_a_tool(play, 100)
-        answer_the_call(play)
+        answer_the_call(play, "a listing" * 100)
     assert play.call.compacts is False
 
 

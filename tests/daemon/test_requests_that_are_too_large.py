@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
+import pytest
+
 from codexd.core.prompts.compaction import SUMMARY_PREFIX
-from codexd.models.scripted.scripts import Fail, Say
+from codexd.models.scripted.scripts import Fail, Raw, Say
 from codexd.models.scripted.server import ScriptedModel, scripted_model
 from daemon_client import connected
 from daemon_house import Daemon
@@ -23,7 +27,7 @@ def pictures(model: ScriptedModel) -> list[int]:
 
 
 @trio_test
-async def test_with_pictures_the_newest_is_left_out(daemon: Daemon) -> None:
+async def test_of_several_pictures_the_older_ones_are_left_out(daemon: Daemon) -> None:
     async with scripted_model([OK, OK, NGINX, OK, OK]) as model:
         daemon.home.use_model(model.base_url)
         async with connected(daemon.home.socket) as client:
@@ -32,7 +36,7 @@ async def test_with_pictures_the_newest_is_left_out(daemon: Daemon) -> None:
                 turn = await run(client, thread, picture(PNG + bytes([number])))
                 assert turn["status"] == "completed"
             assert (await run(client, thread, prompt="go on"))["status"] == "completed"
-        assert pictures(model) == [1, 2, 3, 2, 2]
+        assert pictures(model) == [1, 2, 3, 1, 1]
 
 
 @trio_test
@@ -55,6 +59,75 @@ async def test_a_summary_is_asked_for_without_pictures(daemon: Daemon) -> None:
 async def test_without_a_picture_the_history_is_compacted(daemon: Daemon) -> None:
     async with scripted_model([OK, NGINX, Say(("We talked.",)), OK]) as model:
         daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread()
+            await run(client, thread)
+            assert (await run(client, thread, prompt="and now?"))["status"] == "completed"
+        assert f"{SUMMARY_PREFIX}\\n\\nWe talked.".encode() in model.requests[3].body
+
+
+@trio_test
+async def test_the_newest_goes_too_before_anything_is_compacted(daemon: Daemon) -> None:
+    async with scripted_model([OK, OK, NGINX, NGINX, OK, OK]) as model:
+        daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread()
+            for number in range(3):
+                turn = await run(client, thread, picture(PNG + bytes([number])))
+                assert turn["status"] == "completed"
+            assert (await run(client, thread, prompt="go on"))["status"] == "completed"
+        assert pictures(model) == [1, 2, 3, 1, 0, 0]
+
+
+@trio_test
+async def test_a_summary_that_is_refused_so_is_asked_for_of_fewer_items(daemon: Daemon) -> None:
+    async with scripted_model([OK, OK, NGINX, NGINX, NGINX, Say(("We talked.",)), OK]) as model:
+        daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread()
+            await run(client, thread, picture())
+            await run(client, thread)
+            answer = await client.call("thread/compact/start", threadId=thread)
+            assert (await client.turn_ended(answer["turnId"]))["status"] == "completed"
+            assert (await run(client, thread, prompt="go on"))["status"] == "completed"
+        assert pictures(model)[2:] == [1, 0, 0, 0, 0]
+        sizes = [len(request.body) for request in model.requests[3:6]]
+        assert sizes == sorted(sizes, reverse=True)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "messages.0.content.0.image.source.base64: image exceeds 5 MB maximum: 6 bytes > 5 bytes",
+        "Too many images in request: 21 images, at most 20 are allowed",
+        "Could not process image",
+        "At most 1 image(s) may be provided in one prompt.",
+    ],
+)
+@trio_test
+async def test_pictures_that_are_refused_by_size_count_or_kind_do_not_stop_a_thread(
+    daemon: Daemon, message: str
+) -> None:
+    error = {"type": "invalid_request_error", "message": message}
+    refused = Fail(400, body=json.dumps({"type": "error", "error": error}).encode())
+    async with scripted_model([OK, refused, refused, OK, OK]) as model:
+        daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread()
+            for number in range(2):
+                turn = await run(client, thread, picture(PNG + bytes([number])))
+                assert turn["status"] == "completed"
+            assert (await run(client, thread, prompt="go on"))["status"] == "completed"
+        assert pictures(model) == [1, 2, 1, 0, 0]
+
+
+@trio_test
+async def test_a_refusal_within_a_stream_is_compacted_too(daemon: Daemon) -> None:
+    refused = Raw(b'data: {"error":{"message":"Input is too long for requested model."}}\n\n')
+    async with scripted_model([OK, (refused,), Say(("We talked.",)), OK]) as model:
+        daemon.home.use_model(
+            model.base_url, provider_more='wire_api = "chat"\nstream_max_retries = 0'
+        )
         async with connected(daemon.home.socket) as client:
             thread = await client.start_thread()
             await run(client, thread)

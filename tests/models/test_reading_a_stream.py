@@ -268,6 +268,7 @@ def test_a_failed_response_is_an_error_after_what_came_before() -> None:
         "details": None,
         "rate_limits": {},
         "about_images": False,
+        "too_many_images": False,
     }
 
 

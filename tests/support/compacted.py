@@ -46,10 +46,10 @@ def call_a_tool(play: Play, tokens: int) -> None:
     play.report(ModelResponseDone(duration_ms=5, usage=usage))
 
 
-def answer_the_call(play: Play) -> None:
+def answer_the_call(play: Play, output: str = "a listing") -> None:
     """The tool answers."""
     (call,) = play.turn.open_calls
-    play.do(c.ReportToolEnded(call_id=call.call_id, result=result("a listing")))
+    play.do(c.ReportToolEnded(call_id=call.call_id, result=result(output)))
 
 
 def kinds(play: Play, after: int) -> list[str]:

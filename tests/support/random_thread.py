@@ -373,7 +373,9 @@ class Play:
             turn = self.state.turn or turn
             self._fold(event, len(self.records) + 1)
             if apart:
-                self.requests.append(list(question(self.turn, self.history.items)))
+                self.requests.append(
+                    list(question(self.turn, self.history.items, self.history.compaction_keep))
+                )
             elif isinstance(event, ModelCallStarted):
                 self._send(event, len(self.records) + 1)
             recorded = Recorded(

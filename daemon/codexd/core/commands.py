@@ -201,6 +201,7 @@ class Bridge(msgspec.Struct, frozen=True):
     kept: tuple[KeptMessage, ...] = ()
     pins: tuple[int, ...] = ()
     left_out: int = 0  # items that did not fit into the summary's request
+    unanswered: tuple[msgspec.Raw, ...] = ()  # items that no request had, which follow the summary
 
 
 class ReportModel(_Command, frozen=True, kw_only=True):
@@ -220,6 +221,14 @@ class Shorter(msgspec.Struct, frozen=True):
     items: int  # the same with paired items: a call is left out with its answer
 
 
+class RequestSize(msgspec.Struct, frozen=True):
+    """What a request was made of, in tokens by an estimate."""
+
+    instructions: int
+    tools: int
+    items: int
+
+
 class ReportModelFailure(_Command, frozen=True, kw_only=True):
     """An attempt failed."""
 
@@ -233,6 +242,7 @@ class ReportModelFailure(_Command, frozen=True, kw_only=True):
     rate_limits: dict[str, str] | None = None
     open_items: tuple[OpenItem, ...] = ()
     shorter: Shorter | None = None  # the next request to try, if a summary's request was too long
+    size: RequestSize | None = None  # of a request that was too long
     images: tuple[
         str, ...
     ] = ()  # that the provider did not accept; the next attempt leaves them out

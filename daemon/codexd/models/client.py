@@ -63,9 +63,9 @@ class ModelError(Exception):
         self.after_ms = after_ms  # the provider's own word on when (Retry-After), else None
         self.details = details  # the wire's `additionalDetails`
         self.rate_limits = rate_limits or {}
-        self.about_images = (
-            about_images  # whether the request's images may be what is wrong with it
-        )
+        # Whether the request's images may be what is wrong with it: the newest of them, or all together.
+        self.about_images = about_images
+        self.too_many_images = False
 
 
 class ModelStream(Protocol):

@@ -39,6 +39,7 @@ from codexd.models.provider_words import (
     STATUSES_TRIED_AGAIN,
     TOO_LONG,
     TOO_LONG_FOR_A_MINUTE,
+    TOO_MANY_IMAGES,
     says,
 )
 from codexd.models.rate_limits import limits_in_headers, retry_after_ms, wait_named_in
@@ -101,7 +102,7 @@ def _refused(
         # A body over the server's limit, in bytes: whatever it says, a shorter history is under it.
         text = f"{provider.name} does not take a request of this size (HTTP 413): {said}"
         error = _final(text, "contextWindowExceeded", "request", status, limits)
-        error.about_images = True
+        error.about_images = error.too_many_images = True
         return error
     if status == 402:
         return _final(said, "usageLimitExceeded", "request", status, limits)
@@ -362,6 +363,7 @@ def _with_images_in_mind(error: ModelError, complaint: ProviderError) -> ModelEr
     said = f"{complaint.message} {complaint.code or ''}"
     if error.info in _MAY_BE_ABOUT_IMAGES and says(said, ABOUT_IMAGES):
         error.about_images = True
+        error.too_many_images = says(said, TOO_MANY_IMAGES)
         if error.info == "other":
             error.info = "badRequest"
     return error

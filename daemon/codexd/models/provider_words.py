@@ -126,6 +126,13 @@ ABOUT_IMAGES: Final[tuple[tuple[str, ...], ...]] = (
     ("multimodal",),
     ("multi-modal",),
 )
+# Each image would do, and there are more than the server takes in one request.
+TOO_MANY_IMAGES: Final[tuple[tuple[str, ...], ...]] = (
+    ("too many image",),  # Anthropic, OpenAI
+    ("at most", "image", "in one prompt"),  # vLLM
+    ("maximum number of image",),  # Gemini, Groq
+    ("maximum of", "images"),  # Azure OpenAI
+)
 
 # Finish reasons of chat completions: why a response ended early, in the words of the Responses API.
 CUT_OFF: Final[Mapping[str, str]] = {

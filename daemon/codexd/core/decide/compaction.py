@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from codexd.core.commands import Bridge, Shorter
+from codexd.core.commands import Bridge, RequestSize, Shorter
 from codexd.core.decide.context import context_due
 from codexd.core.decide.lookups import Lookups
 from codexd.core.decide.transition import Transition
@@ -28,7 +28,7 @@ from codexd.core.values.provider_items import text_message
 from codexd.core.values.settings import Settings
 from codexd.core.values.truncate import truncate_middle
 
-# Without an answer in between, more compactions do not help: only a person's messages and a summary are left.
+# Without growth in between, more compactions do not help: only a person's messages and a summary are left.
 COMPACTIONS_IN_A_ROW_MAX = 2
 # A model that gave an empty summary twice will not give another.
 SILENT_REPLIES_MAX = 2
@@ -54,7 +54,9 @@ def reason_before_turn(state: ThreadState, queued: e.InputQueued, limits: Limits
         return None
     if window.context_tokens + asked < limits.compact_at:
         return None
-    return "model_downshift" if _is_smaller(limits, state.last_limits) else "limit"
+    if _is_smaller(limits, state.last_limits):
+        return "model_downshift"
+    return "limit" if window.grown(limits.compact_at) else None
 
 
 def _is_smaller(limits: Limits, before: Limits) -> bool:
@@ -67,10 +69,16 @@ def reason_within_turn(state: ThreadState) -> Reason | None:
     assert turn is not None
     if state.window.full:
         return "window_exceeded"
-    limit = turn.limits.compact_at
-    if turn.answered and limit is not None and state.window.context_tokens >= limit:
-        return "limit"
-    return None
+    limit, window = turn.limits.compact_at, state.window
+    at_limit = turn.answered and limit is not None and window.context_tokens >= limit
+    return "limit" if at_limit and window.grown(limit) else None
+
+
+def may_compact_again(state: ThreadState) -> bool:
+    """Whether a compaction may help a request that is too long, after the compactions of this turn."""
+    turn = state.turn
+    assert turn is not None
+    return turn.compactions < COMPACTIONS_IN_A_ROW_MAX or state.window.grown(None)
 
 
 def begin_compaction(
@@ -139,7 +147,8 @@ def finish_compaction(transition: Transition, bridge: Bridge | None, lookups: Lo
     at = bridge.context_at
     context_items = tuple(msgspec.Raw(text_message(added.role, added.text)) for added in context)
     summary = _summary_item(compaction.summary, turn.limits.window)
-    items = (*bridge.items[:at], *context_items, *bridge.items[at:], summary)
+    unanswered = bridge.unanswered
+    items = (*bridge.items[:at], *context_items, *bridge.items[at:], summary, *unanswered)
     pending_bytes = state.window.pending_bytes
     transition.add(
         e.HistoryCompacted(
@@ -153,6 +162,7 @@ def finish_compaction(transition: Transition, bridge: Bridge | None, lookups: Lo
             tokens_before=state.window.context_tokens,
             tokens_after=tokens_of(sum(json_bytes(item) for item in items) + pending_bytes),
             left_out=bridge.left_out,
+            unanswered=len(unanswered),
         )
     )
     for added in context:
@@ -194,3 +204,46 @@ def ask_for_less(
     )
     transition.add(replace(failed, error=error, will_retry=True, after_ms=0))
     call_again(transition, call, shorter)
+
+
+def with_what_fills(state: ThreadState, error: TurnError, size: RequestSize | None) -> TurnError:
+    """Add to the error of a request that is too long what it was made of; no compaction drops the most of it."""
+    window = state.turn.limits.window if state.turn is not None else None
+    sentences = [error.additional_details] if error.additional_details else []
+    if size is not None:
+        agents = tokens_of(state.window.agents_bytes)
+        rest = max(0, size.items - agents)
+        known = f", of a window of {window:,}" if window is not None else ""
+        sentences.append(
+            f"the request had about {size.instructions + size.tools + size.items:,} tokens{known}: "
+            f"{size.instructions:,} of instructions, {size.tools:,} of tools, {agents:,} of AGENTS.md files, "
+            f"{rest:,} of messages and outputs"
+        )
+    if state.pins:
+        tokens = sum(pin.tokens for pin in state.pins)
+        sentences.append(
+            f"{len(state.pins)} pins of about {tokens:,} tokens are in every request; unpin what is not needed"
+        )
+    return replace(error, additional_details="; ".join(sentences) or None)
+
+
+def warn_of_no_room(transition: Transition) -> None:
+    """Say once in a thread that the limit is reached, and that another compaction would not help."""
+    state = transition.state
+    window, turn = state.window, state.turn
+    limit = turn.limits.compact_at if turn is not None else None
+    if limit is None or window.context_tokens < limit or window.grown(limit):
+        return
+    about = f"window:full:{limit}"
+    if about in state.warned:
+        return
+    transition.add(
+        e.ThreadWarned(
+            about,
+            f"The context has about {window.context_tokens:,} tokens, and is compacted at {limit:,}; after the "
+            f"newest compaction it began with {window.floor:,}, of which AGENTS.md files have "
+            f"{tokens_of(window.agents_bytes):,}, and the rest is instructions, tools, your newest messages and "
+            f"the summary. Another compaction would not free these: it waits until the history has grown by "
+            f"{window.growth_due(limit):,}.",
+        )
+    )

@@ -17,6 +17,7 @@ from codexd.core.decide.compaction import (
     call_model,
     reason_before_turn,
     reason_within_turn,
+    warn_of_no_room,
 )
 from codexd.core.decide.context import context_due, new_instructions, warnings_due
 from codexd.core.decide.effect_reports import (
@@ -279,4 +280,5 @@ def _go_on(transition: Transition, lookups: Lookups) -> None:
     if reason is not None:
         begin_compaction(transition, lookups, reason, "mid_turn")
     else:
+        warn_of_no_room(transition)
         call_model(transition)

@@ -9,12 +9,13 @@ from msgspec.structs import replace
 from codexd.core import commands as c
 from codexd.core.commands import Bridge, ModelDone, OpenItem, Rejected, ToolCallDone
 from codexd.core.decide.compaction import (
-    COMPACTIONS_IN_A_ROW_MAX,
     TOO_LONG,
     ask_for_less,
     call_again,
     finish_compaction,
     give_compaction_up,
+    may_compact_again,
+    with_what_fills,
 )
 from codexd.core.decide.lookups import Lookups
 from codexd.core.decide.transition import Transition
@@ -170,7 +171,7 @@ def _failed(transition: Transition, call: ModelCall, command: c.ReportModelFailu
         command.after_ms if retry else 0,
         _changed_limits(transition, command.rate_limits),
     )
-    if command.images and not call.without_images:
+    if command.images:
         transition.add(
             replace(
                 failed,
@@ -185,32 +186,19 @@ def _failed(transition: Transition, call: ModelCall, command: c.ReportModelFailu
         ask_for_less(transition, call, failed, command.shorter)
         return
     transition.add(failed)
+    error, too_long = command.error, command.error.codex_error_info == TOO_LONG
+    if too_long:
+        error = with_what_fills(transition.state, error, command.size)
     turn = transition.turn
     if call.compacts and not retry:
-        give_compaction_up(transition, command.error)
+        give_compaction_up(transition, error)
         return
-    too_long = command.error.codex_error_info == TOO_LONG
-    if retry or (too_long and turn.compactions < COMPACTIONS_IN_A_ROW_MAX):
+    if retry or (too_long and may_compact_again(transition.state)):
         return  # A request that is too long is compacted before the turn goes on.
     for open_call in turn.open_calls:
         # The result of a call that was made before the stream broke is no longer needed.
         transition.abort(open_call.call_id, command.open_items, "aborted: the turn failed")
-    transition.add(
-        e.TurnFailed(_with_pins(transition, command.error) if too_long else command.error)
-    )
-
-
-def _with_pins(transition: Transition, error: TurnError) -> TurnError:
-    """Add to the error how much the pins take, since no compaction drops them."""
-    pins = transition.state.pins
-    if not pins:
-        return error
-    tokens = sum(pin.tokens for pin in pins)
-    hint = (
-        f"{len(pins)} pins of about {tokens} tokens are in every request; unpin what is not needed"
-    )
-    details = f"{error.additional_details}; {hint}" if error.additional_details else hint
-    return TurnError(error.message, error.codex_error_info, details)
+    transition.add(e.TurnFailed(error))
 
 
 def _numbered(error: TurnError, failure: int, failures_max: int) -> TurnError:

@@ -84,6 +84,8 @@ class HistoryCompacted(Fact, frozen=True):
     tokens_before: int | None = None
     tokens_after: int | None = None  # an estimate
     left_out: int = 0  # how many of the oldest items did not fit into the summary's request
+    # So many of the last items are the model's newest answer and its calls' results, word for word.
+    unanswered: int = 0
 
 
 class ReviewEntered(Fact, frozen=True):

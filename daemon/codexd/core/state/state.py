@@ -328,7 +328,8 @@ def _evolve_compaction(
     turn = state.turn
     match event:
         case e.CompactionStarted():
-            return _with_turn(state, compaction=Compaction(event))
+            state = _with_turn(state, compaction=Compaction(event))
+            return _with_turn(state, compactions=0) if state.window.grown(None) else state
         case e.CompactionFailed():
             return _with_turn(state, compaction=None)
         case e.HistoryCompacted():

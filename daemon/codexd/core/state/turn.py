@@ -38,9 +38,6 @@ class ModelCall(msgspec.Struct, frozen=True):
     stream_failures: int = 0  # attempts that broke off
     compacts: bool = False  # it asks for a summary, and is not part of the history
     left_out: int = 0  # in a summary's request: how many of the oldest items did not fit
-    without_images: bool = (
-        False  # an attempt failed because of images, which later attempts leave out
-    )
 
 
 # An item and the time of its first part: some providers reuse an id with each answer.
@@ -109,7 +106,7 @@ class Turn(msgspec.Struct, frozen=True):
     limits: Limits = Limits()
     tuning: Tuning = Tuning()
     compaction: Compaction | None = None
-    compactions: int = 0  # since the model's last answer in this turn
+    compactions: int = 0  # in this turn, since the history had last grown before one
     review: Review | None = None
     answered: bool = False  # whether the model has answered in this turn, since the last compaction
     continued: int = 0  # responses in a row that ended neither the turn nor in a tool call
@@ -133,12 +130,7 @@ def evolve_call(turn: Turn, event: ModelCallEvent) -> Turn:
                 event.end_turn is False and continued <= CONTINUATIONS_MAX
             )
             return replace(
-                turn,
-                call=None,
-                needs_model=needs_model,
-                answered=True,
-                compactions=0,
-                continued=continued,
+                turn, call=None, needs_model=needs_model, answered=True, continued=continued
             )
         case e.ModelCallFailed():
             if turn.compaction is not None:  # An incomplete summary is not used.
@@ -177,7 +169,6 @@ def _failed(call: ModelCall, event: e.ModelCallFailed) -> ModelCall:
         retry_after_ms=event.after_ms,
         request_failures=call.request_failures + (event.at == "request"),
         stream_failures=call.stream_failures + (event.at == "stream"),
-        without_images=call.without_images or bool(event.images),
     )
 
 

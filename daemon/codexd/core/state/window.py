@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -23,6 +24,9 @@ from codexd.core.values.usage import read_usage
 BASELINE_TOKENS = 12_000
 # English text and code in JSON have about four bytes per token with every provider's tokenizer.
 BYTES_PER_TOKEN = 4
+# After a compaction the history must grow by this part of its size, or of the limit, before another is due:
+# a summary alone may take as much (`SUMMARY_PART_OF_WINDOW`), so less growth leaves nothing to free.
+GROWN_PART: Final = 4
 # An image is counted by its size in pixels, not in bytes: an image at full detail has some 1800 tokens.
 # This is an estimate until the provider has counted it.
 IMAGE_BYTES = 7_200
@@ -43,6 +47,11 @@ class ContextWindow(msgspec.Struct, frozen=True, gc=False):
     made_bytes: int = 0
     summarising: bool = False  # whether the running call asks for a summary
     queued: tuple[tuple[ItemId, int], ...] = ()  # queued inputs, with their bytes
+    # The tokens of the first request after the newest compaction, which another would not free; 0: none.
+    floor: int = 0
+    floor_counted: bool = False  # by the provider; until then it is an estimate
+    grown_bytes: int = 0  # of what a person, the model and tools have added since that compaction
+    agents_bytes: int = 0  # of the newest instructions of AGENTS.md files
 
     @property
     def context_tokens(self) -> int:
@@ -53,6 +62,14 @@ class ContextWindow(msgspec.Struct, frozen=True, gc=False):
     def percent_left(self) -> int | None:
         """The free part of the usable window; None if the window is unknown."""
         return None if self.limit is None else percent_left(self.limit, self.context_tokens)
+
+    def growth_due(self, limit: int | None) -> int:
+        """By how many tokens the history must have grown since the newest compaction for another to help."""
+        return max(self.floor, limit or 0) // GROWN_PART if self.floor else 0
+
+    def grown(self, limit: int | None) -> bool:
+        """Whether another compaction may help; estimated by size, since a provider's counts may be wrong."""
+        return tokens_of(self.grown_bytes) >= self.growth_due(limit)
 
 
 def tokens_of(size_bytes: int) -> int:
@@ -77,35 +94,34 @@ def fold_window(window: ContextWindow, event: e.Event | e.Unknown) -> ContextWin
         case e.ItemCompleted() if not window.summarising:
             size = json_bytes(event.item)
             return replace(
-                window, since_bytes=window.since_bytes + size, made_bytes=window.made_bytes + size
+                window,
+                since_bytes=window.since_bytes + size,
+                made_bytes=window.made_bytes + size,
+                grown_bytes=window.grown_bytes + size,
             )
         case e.ToolEnded():
             parts = given(event.result.model_parts)
             size = json_bytes(parts) if parts is not None else _utf8(event.result.model_text)
-            return replace(window, since_bytes=window.since_bytes + size)
-        case e.ContextAdded() if not event.within:
-            return _put_pending(window, _utf8(event.text))
-        case e.TurnSteered():
-            return _put_pending(window, input_bytes(event.content))
-        case e.ReviewExited() if event.told is not None:
-            return _put_pending(window, _utf8(event.told) + _utf8(event.review))
-        case e.TurnCompleted() | e.TurnInterrupted() | e.TurnFailed():
-            return replace(window, pending_bytes=0, asked_bytes=0, made_bytes=0, summarising=False)
-        case e.HistoryCompacted():
-            items = sum(json_bytes(item) for item in event.items)
-            # An imported compaction replaces everything before it, and nothing is pending after it.
-            pending = window.pending_bytes if event.trigger is not None else 0
             return replace(
                 window,
-                last_total=0,
-                since_bytes=items + pending,
-                pending_bytes=pending,
-                full=False,
-                asked_bytes=0,
-                made_bytes=0,
+                since_bytes=window.since_bytes + size,
+                grown_bytes=window.grown_bytes + size,
             )
-        case e.HistoryReverted() | e.HistoryRevertUndone() | e.HistoryCompactionUndone():
-            return ContextWindow(last_total=event.tokens, limit=window.limit, queued=window.queued)
+        case e.ContextAdded():
+            return _of_context(window, event)
+        case e.TurnSteered():
+            return _grow_pending(window, input_bytes(event.content))
+        case e.ReviewExited() if event.told is not None:
+            return _grow_pending(window, _utf8(event.told) + _utf8(event.review))
+        case e.TurnCompleted() | e.TurnInterrupted() | e.TurnFailed():
+            return replace(window, pending_bytes=0, asked_bytes=0, made_bytes=0, summarising=False)
+        case (
+            e.HistoryCompacted()
+            | e.HistoryReverted()
+            | e.HistoryRevertUndone()
+            | e.HistoryCompactionUndone()
+        ):
+            return _of_another_history(window, event)
         case _:
             return _of_queue(window, event)
 
@@ -138,14 +154,19 @@ def _of_call(
         case e.ModelCallEnded():
             tokens = None if window.summarising else read_usage(event.usage)
             ended = replace(window, asked_bytes=0, made_bytes=0, summarising=False)
-            if tokens is None:
-                return ended
+            if tokens is None or not tokens.total_tokens:
+                return ended  # A provider that counts nothing sends zeros.
+            if window.floor and not window.floor_counted:
+                floor = max(window.floor, tokens.input_tokens or tokens.total_tokens)
+                ended = replace(ended, floor=floor, floor_counted=True)
             # Items that were added while it streamed (a tool's answer, a person's message) are in no count yet.
             since = window.since_bytes - window.asked_bytes - window.made_bytes
             return replace(
                 ended, last_total=tokens.total_tokens, since_bytes=max(since, 0), full=False
             )
-        case e.ModelCallFailed() if event.error.codex_error_info == "contextWindowExceeded":
+        case e.ModelCallFailed() if (
+            event.error.codex_error_info == "contextWindowExceeded" and not event.images
+        ):
             # The request was too long, whatever the estimate was.
             last = max(window.last_total, (window.limit or 0) - tokens_of(window.since_bytes))
             return replace(window, last_total=last, full=True, summarising=False)
@@ -173,9 +194,53 @@ def _of_queue(window: ContextWindow, event: e.Event | e.Unknown) -> ContextWindo
                 full=window.full and not roomier,
                 queued=_without(window.queued, event.inputs),
             )
-            return _put_pending(began, size)
+            return _grow_pending(began, size)
         case _:
             return window
+
+
+def _of_another_history(
+    window: ContextWindow,
+    event: e.HistoryCompacted
+    | e.HistoryReverted
+    | e.HistoryRevertUndone
+    | e.HistoryCompactionUndone,
+) -> ContextWindow:
+    match event:
+        case e.HistoryCompacted():
+            items = sum(json_bytes(item) for item in event.items)
+            # An imported compaction replaces everything before it, and nothing is pending after it.
+            pending = window.pending_bytes if event.trigger is not None else 0
+            return replace(
+                window,
+                last_total=0,
+                since_bytes=items + pending,
+                pending_bytes=pending,
+                full=False,
+                asked_bytes=0,
+                made_bytes=0,
+                floor=max(1, tokens_of(items + pending)),
+                floor_counted=False,
+                grown_bytes=0,
+            )
+        case _:
+            return ContextWindow(
+                last_total=event.tokens,
+                limit=window.limit,
+                queued=window.queued,
+                agents_bytes=window.agents_bytes,
+            )
+
+
+def _of_context(window: ContextWindow, event: e.ContextAdded) -> ContextWindow:
+    size = _utf8(event.text)
+    if event.category == "user_instructions":
+        window = replace(window, agents_bytes=size)
+    return window if event.within else _put_pending(window, size)
+
+
+def _grow_pending(window: ContextWindow, size: int) -> ContextWindow:
+    return replace(_put_pending(window, size), grown_bytes=window.grown_bytes + size)
 
 
 def _put_pending(window: ContextWindow, size: int) -> ContextWindow:

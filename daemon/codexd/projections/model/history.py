@@ -21,7 +21,7 @@ import msgspec
 from msgspec.structs import replace
 
 from codexd.core.events import events as e
-from codexd.core.values.provider_items import text_message
+from codexd.core.values.provider_items import read_head, text_message
 from codexd.projections.model.item_sequence import ItemSequence
 from codexd.projections.model.items import (
     answer_message,
@@ -228,12 +228,17 @@ class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
     def _compacted(self, event: e.HistoryCompacted, seq: int) -> ModelHistory:
         """The items of a compaction replace the history: no request has had these items yet."""
         items = [without_id(item) for item in event.items]
+        owners = ReasoningOwners()  # A summary may be sent to any model.
+        for at in range(len(items) - event.unanswered, len(items)):
+            if read_head(items[at]).type == "reasoning":
+                owners = owners.thought(at, *self.asked)
         compacted = replace(
             self,
             sequence=ItemSequence.of(items),
             since=seq,
-            reasoning_owners=ReasoningOwners(),  # A summary may be sent to any model.
-            refused=(),  # It has no images.
+            reasoning_owners=owners,
+            # Only results of calls may have images.
+            refused=self.refused if event.unanswered else (),
             # Some of a stranger's words may be among them: a pin's, or what a summary was made of.
             strangers=len(items) if self.strangers else 0,
             printed=0,

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from codexd.core.commands import Bridge, Shorter
 from codexd.core.state.state import ThreadState
 from codexd.core.state.turn import Turn
+from codexd.core.state.window import json_bytes, tokens_of
 from codexd.core.values.provider_items import read_head, text_message
 from codexd.core.values.settings import Settings, Tuning
 from codexd.projections.model.history import ModelHistory
-from codexd.projections.model.kept_by_compaction import bridge_of
+from codexd.projections.model.kept_by_compaction import CompactionKeep, bridge_of
+
+# Results that the model has not seen stay beside a summary up to this part of the window: with larger ones
+# the next request would be too long again.
+UNANSWERED_PART_OF_WINDOW: Final = 2
+# The window that is assumed where no item of the history fits into the one that was known: a fifth of it is for
+# what the person said, and the smallest models in use have as much.
+LAST_WORDS_WINDOW: Final = 4_096
 
 
 def compacts(turn: Turn | None) -> bool:
@@ -28,11 +40,13 @@ def asked(turn: Turn) -> tuple[Settings, Tuning]:
     return turn.settings, turn.tuning
 
 
-def question(turn: Turn, items: Sequence[bytes]) -> tuple[bytes, ...]:
+def question(turn: Turn, items: Sequence[bytes], keep: CompactionKeep) -> tuple[bytes, ...]:
     """The history, as far as there is room for it, and then the question for a summary."""
     assert turn.call is not None
     assert turn.compaction is not None
     prompt = text_message("user", turn.compaction.started.prompt)
+    if items and turn.call.left_out >= len(items):
+        return (*map(bytes, bridge_of(keep, LAST_WORDS_WINDOW).items), prompt)
     return (*without_oldest(items, turn.call.left_out), prompt)
 
 
@@ -59,12 +73,13 @@ def without_oldest(items: Sequence[bytes], count: int) -> Sequence[bytes]:
 
 
 def shorter(turn: Turn, items: Sequence[bytes]) -> Shorter | None:
-    """The next to try where the question was too long; None where hardly anything would be left.
+    """The next to try where the question was too long; None where nothing would be left.
 
-    Twice as much goes each time, so that even a very long history is done with after a few requests.
+    Twice as much goes each time, so that even a very long history is done with after a few requests. The last
+    of them has only what the person said last, cut to fit: a single item may be longer than any window.
     """
     assert turn.call is not None
-    count = min(max(1, 2 * turn.call.left_out), len(items) - 1)
+    count = min(max(1, 2 * turn.call.left_out), len(items))
     if count <= turn.call.left_out:
         return None
     return Shorter(count, len(items) - len(without_oldest(items, count)))
@@ -75,7 +90,47 @@ def bridge_now(state: ThreadState, history: ModelHistory) -> Bridge | None:
     turn = state.turn
     if turn is None or turn.call is None or not turn.call.compacts:
         return None
-    left_out = 0
+    left_out, window = 0, turn.limits.window
     if turn.call.left_out and not history.evicted:
-        left_out = history.count - len(without_oldest(history.items, turn.call.left_out))
-    return bridge_of(history.compaction_keep, turn.limits.window, left_out)
+        settings, _ = asked(turn)
+        items = history.for_whom(settings.model, settings.provider)
+        left_out = len(items) - len(without_oldest(items, turn.call.left_out))
+        if left_out == len(items):
+            window = LAST_WORDS_WINDOW
+    bridge = bridge_of(history.compaction_keep, window, left_out)
+    return replace(bridge, unanswered=_unanswered(turn, history, bridge))
+
+
+def _unanswered(turn: Turn, history: ModelHistory, bridge: Bridge) -> tuple[msgspec.Raw, ...]:
+    """The newest results that the model has not answered, with their calls, where there is room for them.
+
+    A second compaction without an answer in between is without them: the request may be too long by these.
+    """
+    compaction = turn.compaction
+    if compaction is None or compaction.started.phase != "mid_turn" or not turn.answered:
+        return ()
+    items = newest_results(history.items)
+    if not set(items).isdisjoint(map(bytes, bridge.items)):
+        return ()  # They are pinned, perhaps in part: a call must not be there twice.
+    kept = tuple(map(msgspec.Raw, items))
+    tokens, window = tokens_of(sum(map(json_bytes, kept))), turn.limits.window
+    return kept if window is None or tokens <= window // UNANSWERED_PART_OF_WINDOW else ()
+
+
+def newest_results(items: Sequence[bytes]) -> Sequence[bytes]:
+    """The results after the model's last answer, with that answer, which made the calls; empty for none."""
+    end = len(items)
+    while (
+        end and (head := read_head(items[end - 1])).type == "message" and head.role != "assistant"
+    ):
+        end -= 1  # A person's words are kept anyway.
+    at = end
+    while at and read_head(items[at - 1]).is_answer:
+        at -= 1
+    if at == end:
+        return ()
+    while (
+        at and not (head := read_head(items[at - 1])).is_answer and head.role in (None, "assistant")
+    ):
+        at -= 1
+    return items[at:end]

@@ -6,6 +6,7 @@ import logging
 from itertools import islice
 from typing import assert_never
 
+import msgspec
 import trio
 from msgspec.structs import replace
 
@@ -13,6 +14,7 @@ from codexd.core import commands as c
 from codexd.core.decide.compaction import TOO_LONG
 from codexd.core.events.events import ToolCallRef
 from codexd.core.state.due import CallModel
+from codexd.core.state.window import json_bytes, tokens_of
 from codexd.core.values.ids import CallId, ItemId
 from codexd.core.values.items import TurnError
 from codexd.core.values.model_output import (
@@ -119,7 +121,7 @@ class ModelCalling:
         return ModelRequest(
             model=settings.model,
             instructions=thread.instructions,
-            input=question(turn, items) if summarising else items,
+            input=question(turn, items, thread.history.compaction_keep) if summarising else items,
             tools=() if summarising else thread.world.tools_of(settings.model, thread.state),
             cache_key=thread.thread_id,
             effort=tuning.effort,
@@ -223,7 +225,7 @@ class ModelCalling:
         if turn is None or call is None:
             return
         at_request = error.at == "request"
-        too_long = error.info == TOO_LONG and call.compacts
+        too_long = error.info == TOO_LONG
         failures = call.request_failures if at_request else call.stream_failures
         after_ms = error.after_ms
         if after_ms is None:
@@ -241,14 +243,29 @@ class ModelCalling:
                 if at_request
                 else budget.stream_max_retries,
                 rate_limits=error.rate_limits or None,
-                shorter=shorter(turn, self._items) if too_long else None,
+                shorter=shorter(turn, self._items) if too_long and call.compacts else None,
+                size=self._size() if too_long else None,
                 images=self._images_refused(error),
                 asked=(self._settings.model, self._settings.provider),
             )
         )
 
+    def _size(self) -> c.RequestSize | None:
+        """What the request is made of, while its items are in memory."""
+        if self._thread.history.evicted:
+            return None
+        request = self._request()
+        return c.RequestSize(
+            tokens_of(len(request.instructions.encode())),
+            tokens_of(sum(map(len, request.tools))),
+            tokens_of(sum(json_bytes(msgspec.Raw(item)) for item in request.input)),
+        )
+
     def _images_refused(self, error: ModelError) -> tuple[str, ...]:
-        """The images to leave out where the request failed for its images: the newest, else all."""
+        """The images to leave out where the request failed for its images, and all where that did not help.
+
+        First the newest, which no request has had; of too many, the older ones, which the model has seen.
+        """
         if not error.about_images or self._thread.history.evicted:
             return ()
         settings, items = self._settings, self._items
@@ -256,9 +273,13 @@ class ModelCalling:
             return ()
         known = self._thread.history.refused_by(settings.model, settings.provider)
         newest = () if self._compacts else newest_images(items)  # a summary needs no pictures
-        for images in (newest, images_in(items)):
+        every = images_in(items)
+        first = (
+            [image for image in every if image not in newest] if error.too_many_images else newest
+        )
+        for images in (first, every):
             found = dict.fromkeys(print_of(image) for image in images)
-            refused = tuple([digest for digest in found if digest not in known])
+            refused = tuple([image for image in found if image not in known])
             if refused:
                 return refused
         return ()
