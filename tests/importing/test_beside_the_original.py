@@ -148,7 +148,8 @@ def theirs(turns: list[Json]) -> list[Counter[tuple[str, str]]]:
 def ours(path: Path) -> tuple[list[Counter[tuple[str, str]]], list[str]]:
     told, rollout = read(path)
     transcript = TurnProjection()
-    transcript.apply_all(recorded(told))
+    for record in recorded(told):
+        transcript.apply(record)
     found = []
     for turn in transcript.turns:
         texts: Counter[tuple[str, str]] = Counter()

@@ -56,7 +56,8 @@ def test_a_replay_of_the_log_shows_what_was_shown_live(run: list[int]) -> None:
 def test_the_transcript_shows_what_was_shown_live(run: list[int]) -> None:
     play = played(run)
     transcript = TurnProjection()
-    transcript.apply_all(play.records)
+    for record in play.records:
+        transcript.apply(record)
     items = [untimed(item) for turn in transcript.turns for item in turn.items]
     assert items == list(play.live.screen().values())
     ended = [f"{t.turn_id} {t.status}" for t in transcript.turns if t.status != "inProgress"]

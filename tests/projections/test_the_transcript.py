@@ -17,7 +17,8 @@ from random_thread import Play
 
 def turns(play: Play) -> list[TurnView]:
     transcript = TurnProjection()
-    transcript.apply_all(play.records)
+    for record in play.records:
+        transcript.apply(record)
     return transcript.turns
 
 
@@ -130,7 +131,8 @@ def test_a_run_of_whole_turns_shows_the_same_as_all_of_them() -> None:
     start = whole[1].seq
     queued = [r for r in play.records[: start - 1] if r.event.type == "input.queued"]
     part = TurnProjection()
-    part.apply_all([*queued, *play.records[start - 1 :]])
+    for record in [*queued, *play.records[start - 1 :]]:
+        part.apply(record)
     assert part.turns == whole[1:]
 
 

@@ -56,7 +56,8 @@ def recorded(told: Sequence[TimedEvent]) -> list[Recorded]:
 def shown(told: Sequence[TimedEvent]) -> list[tuple[str, list[str]]]:
     """What a screen shows: the status of each turn, and a line for each item."""
     transcript = TurnProjection()
-    transcript.apply_all(recorded(told))
+    for record in recorded(told):
+        transcript.apply(record)
     return [(turn.status, [_line(item) for item in turn.items]) for turn in transcript.turns]
 
 

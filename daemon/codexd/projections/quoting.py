@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+
 from codexd.protocol.display.visible import visible_line, visible_text
 
-_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=:,@%+")
 # More than one character is ever written out as.
 _WRITTEN_OUT_MAX = 16
 
@@ -15,10 +16,8 @@ def quoted(argv: tuple[str, ...]) -> str:
 
 
 def _word(word: str) -> str:
-    if word and _PLAIN.issuperset(word):
-        return word
     if visible_text(word) == word:
-        return "'" + word.replace("'", "'\"'\"'") + "'"
+        return shlex.quote(word)
     return "$'" + "".join([_escaped(character) for character in word]) + "'"
 
 

@@ -40,17 +40,12 @@ class EncodedMessage(msgspec.Struct, frozen=True, gc=False):
 ServerNotification = Outgoing | EncodedMessage
 
 
-class _Open:
+class _Open(msgspec.Struct):
     """A growing text, or its parts: how much of each was sent, and how it is encoded."""
 
-    def __init__(self) -> None:
-        self.sizes: dict[tuple[TextPart, int], int] = {}
-        self.encoders: dict[tuple[TextPart, int], n.DeltaEncoder] = {}
-
-    def copy(self) -> _Open:
-        copied = _Open()
-        copied.sizes, copied.encoders = dict(self.sizes), self.encoders
-        return copied
+    sizes: dict[tuple[TextPart, int], int] = {}
+    encoders: dict[tuple[TextPart, int], n.DeltaEncoder] = {}
+    text_method: str = "item/agentMessage/delta"
 
 
 class Texts:
@@ -66,7 +61,8 @@ class Texts:
     def copy(self) -> Texts:
         """A copy that does not change when this object does."""
         copied = Texts(self._thread_id, self._turn_id)
-        copied._open = {item_id: item.copy() for item_id, item in self._open.items()}
+        for item_id, item in self._open.items():
+            copied._open[item_id] = replace(item, sizes=dict(item.sizes))
         return copied
 
     def set_sent(self, key: str, offset: int) -> None:
@@ -85,12 +81,7 @@ class Texts:
         return [item_started(item, self._thread_id, self._turn_id)]
 
     def text(
-        self,
-        item_id: ItemId,
-        part: TextPart,
-        index: int,
-        pieces: Sequence[str],
-        at_ms: int,
+        self, item_id: ItemId, part: TextPart, index: int, pieces: Sequence[str], at_ms: int
     ) -> list[ServerNotification]:
         """More of an open item's text: a notification a piece."""
         item = self._open.get(item_id)
@@ -101,39 +92,39 @@ class Texts:
         if key not in item.sizes and part == "summary":
             messages.append(self._part_added(item_id, index))
         size = item.sizes.get(key, 0)
-        encoder = self._encoder(item, item_id, part, index)
-        method, encode = _METHODS[part], encoder.encode
+        method = _METHODS.get(part, item.text_method)
+        encoder = item.encoders.get(key)
+        if encoder is None:
+            encoder = item.encoders[key] = n.DeltaEncoder(
+                method,
+                self._thread_id,
+                self._turn_id,
+                item_id,
+                summary_index=index if part == "summary" else None,
+                content_index=index if part == "content" else None,
+            )
         for piece in pieces:
             if piece:
                 size += len(piece) if piece.isascii() else len(piece.encode())
-                messages.append(EncodedMessage(method, encode(piece, at_ms), size))
+                messages.append(EncodedMessage(method, encoder.encode(piece, at_ms), size))
         item.sizes[key] = size
         return messages
 
     def output(self, call_id: CallId, text: str, at_ms: int) -> list[ServerNotification]:
         """More of a command's output."""
-        item_id, key = ItemId(call_id), _WHOLE
-        item = self._open.setdefault(item_id, _Open())
-        encoder = item.encoders.get(key)
-        if encoder is None:
-            encoder = item.encoders[key] = n.DeltaEncoder(
-                _OUTPUT, self._thread_id, self._turn_id, item_id
-            )
-        size = item.sizes[key] = item.sizes.get(key, 0) + len(text.encode())
-        return [EncodedMessage(_OUTPUT, encoder.encode(text, at_ms), size)]
+        self._open.setdefault(ItemId(call_id), _Open()).text_method = _OUTPUT
+        return self.text(ItemId(call_id), "text", 0, [text], at_ms)
 
     def rest(
         self, item_id: ItemId, part: TextPart, index: int, text: str, at_ms: int
     ) -> list[ServerNotification]:
         """The unsent part of an item's text, as one delta."""
-        item = self._open.get(item_id)
-        rest = _text_after(text, item.sizes.get((part, index), 0) if item is not None else 0)
+        rest = self._unsent(item_id, part, index, text)
         return self.text(item_id, part, index, [rest], at_ms) if rest else []
 
     def output_rest(self, call_id: CallId, text: str, at_ms: int) -> list[ServerNotification]:
         """The unsent part of a command's output, as one delta."""
-        item = self._open.get(ItemId(call_id))
-        rest = _text_after(text, item.sizes.get(_WHOLE, 0) if item is not None else 0)
+        rest = self._unsent(ItemId(call_id), "text", 0, text)
         return self.output(call_id, rest, at_ms) if rest else []
 
     def completed(self, item: ThreadItem, at_ms: int, *, begun: bool) -> list[ServerNotification]:
@@ -165,18 +156,13 @@ class Texts:
             )
         return [item_started(item, self._thread_id, self._turn_id)]
 
-    def _encoder(self, item: _Open, item_id: ItemId, part: TextPart, index: int) -> n.DeltaEncoder:
-        encoder = item.encoders.get((part, index))
-        if encoder is None:
-            encoder = item.encoders[part, index] = n.DeltaEncoder(
-                _METHODS[part],
-                self._thread_id,
-                self._turn_id,
-                item_id,
-                summary_index=index if part == "summary" else None,
-                content_index=index if part == "content" else None,
-            )
-        return encoder
+    def _unsent(self, item_id: ItemId, part: TextPart, index: int, text: str) -> str:
+        """The text after what was sent; empty where the final text is shorter than what was streamed."""
+        item = self._open.get(item_id)
+        sent = item.sizes.get((part, index), 0) if item is not None else 0
+        if not sent or text.isascii():
+            return text[sent:]
+        return text.encode()[sent:].decode(errors="ignore")
 
     def _part_added(self, item_id: ItemId, index: int) -> Outgoing:
         params = n.ReasoningSummaryPartAddedNotification(
@@ -185,10 +171,8 @@ class Texts:
         return Outgoing("item/reasoning/summaryPartAdded", params)
 
 
-_WHOLE: tuple[TextPart, int] = ("text", 0)
 _OUTPUT = "item/commandExecution/outputDelta"
 _METHODS: dict[TextPart, str] = {
-    "text": "item/agentMessage/delta",
     "summary": "item/reasoning/summaryTextDelta",
     "content": "item/reasoning/textDelta",
 }
@@ -222,10 +206,3 @@ def _texts(item: ThreadItem) -> list[tuple[TextPart, int, str]]:
         ]
         return summary + [("content", index, text) for index, text in enumerate(item.content)]
     return []
-
-
-def _text_after(text: str, size_bytes: int) -> str:
-    """The text after the first bytes; empty where the final text is shorter than what was streamed."""
-    if not size_bytes or text.isascii():
-        return text[size_bytes:]
-    return text.encode()[size_bytes:].decode(errors="ignore")

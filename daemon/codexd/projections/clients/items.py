@@ -7,6 +7,7 @@ both show the same. It holds only open items.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import copy
 
 import msgspec
 from msgspec.structs import replace
@@ -72,9 +73,9 @@ class ItemProjection:
 
     def copy(self) -> ItemProjection:
         """A copy that does not change when this object does."""
-        copied = ItemProjection()
+        copied = copy(self)
         copied._queued, copied._tools = dict(self._queued), dict(self._tools)
-        copied._steered, copied.compaction = list(self._steered), self.compaction
+        copied._steered = list(self._steered)
         return copied
 
     @property

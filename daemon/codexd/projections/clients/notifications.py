@@ -7,6 +7,7 @@ starts at a turn's first event gives the same notifications as the live run.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 
 import msgspec
 
@@ -206,12 +207,9 @@ class ClientProjection:
 
     def copy(self) -> ClientProjection:
         """A copy that does not change when this object does."""
-        copied = ClientProjection(self._thread_id, self._usage)
-        copied._screen = self._screen.copy()
-        copied.texts, copied.asks = self.texts.copy(), dict(self.asks)
-        copied.turn_id, copied._turn_started_ms = self.turn_id, self._turn_started_ms
-        copied._settings, copied._last_message = self._settings, self._last_message
-        copied.review, copied._withdrawn = self.review, self._withdrawn
+        copied = copy(self)
+        copied._screen, copied.texts = self._screen.copy(), self.texts.copy()
+        copied.asks = dict(self.asks)
         return copied
 
     def _shown(self, shown: ItemChange) -> list[ServerNotification]:

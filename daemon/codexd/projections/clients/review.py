@@ -7,16 +7,17 @@ reviewer's prompt and answer are left out: the answer is shown as the review's r
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 
 from msgspec.structs import replace
 
 from codexd.core.events import events as e
 from codexd.core.events.record import Recorded
 from codexd.core.state.state import ThreadState
-from codexd.core.values.ids import ApprovalId, CallId, ItemId, ThreadId
+from codexd.core.values.ids import ApprovalId, ItemId, ThreadId
 from codexd.core.values.model_output import ItemKind
 from codexd.core.values.review_target import ReviewOf
-from codexd.projections.clients.deltas import TextPart, Texts
+from codexd.projections.clients.deltas import Texts
 from codexd.projections.clients.notifications import (
     ApprovalAsked,
     ApprovalResolved,
@@ -31,17 +32,15 @@ _PASSED_ON = frozenset({"error", "warning", "account/rateLimits/updated", "threa
 class ReviewProjection:
     """The fold over one reviewer's log."""
 
-    def __init__(
-        self, child_id: ThreadId, reviews: ReviewOf, wire: ClientProjection | None = None
-    ) -> None:
+    def __init__(self, child_id: ThreadId, reviews: ReviewOf) -> None:
         self.child_id, self.reviews = child_id, reviews
         self.seq = 0  # of the last event that was taken in
-        self._wire = wire or ClientProjection(reviews.thread_id, None)
+        self._wire = ClientProjection(reviews.thread_id, None)
 
     def copy(self) -> ReviewProjection:
         """A copy that does not change when this object does."""
-        copied = ReviewProjection(self.child_id, self.reviews, self._wire.copy())
-        copied.seq = self.seq
+        copied = copy(self)
+        copied._wire = self._wire.copy()
         return copied
 
     @property
@@ -81,16 +80,6 @@ class ReviewProjection:
     def opened(self, item_id: ItemId, kind: ItemKind, at_ms: int) -> list[ServerMessage]:
         """An item begins to stream."""
         return [] if kind == "message" else [*self.texts.opened(item_id, kind, at_ms)]
-
-    def text(
-        self, item_id: ItemId, part: TextPart, index: int, pieces: Sequence[str], at_ms: int
-    ) -> list[ServerMessage]:
-        """More of an item's text."""
-        return [*self.texts.text(item_id, part, index, pieces, at_ms)]
-
-    def output(self, call_id: CallId, text: str, at_ms: int) -> list[ServerMessage]:
-        """More of a command's output."""
-        return [*self.texts.output(call_id, text, at_ms)]
 
     def _as_theirs(self, recorded: Recorded) -> Recorded:
         event = recorded.event

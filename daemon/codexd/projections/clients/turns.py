@@ -153,8 +153,3 @@ class TurnProjection:
             added.append(item)
         turn.items += added
         turn.item_seqs += [self.seq] * len(added)
-
-    def apply_all(self, records: Iterable[Recorded]) -> None:
-        """Take several events in."""
-        for recorded in records:
-            self.apply(recorded)

@@ -166,7 +166,7 @@ class Feed:
         now = self._now_ms()
         self._publish(self._wire.texts.text(item_id, part, index, pieces, now), now)
         if self._reviews_of is not None:
-            self._publish_review(lambda to: to.text(item_id, part, index, pieces, now), now)
+            self._publish_review(lambda to: to.texts.text(item_id, part, index, pieces, now), now)
 
     def output(self, call_id: CallId, text: str) -> None:
         """More of a command's output is in its draft."""
@@ -174,7 +174,7 @@ class Feed:
         now = self._now_ms()
         self._publish(self._wire.texts.output(call_id, text, now), now)
         if self._reviews_of is not None:
-            self._publish_review(lambda to: to.output(call_id, text, now), now)
+            self._publish_review(lambda to: to.texts.output(call_id, text, now), now)
 
     def publish_review(self, say: Callable[[], Sequence[ServerMessage]], at_ms: int) -> None:
         """Send the notifications of this thread's reviewer to the followers."""
