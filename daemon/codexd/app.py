@@ -56,9 +56,9 @@ from codexd.redaction.logs import clean_logs
 from codexd.runtime.actor.lookups import LookupSource
 from codexd.runtime.actor.ports import World
 from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
+from codexd.runtime.daemon_stream import BroughtIn
 from codexd.runtime.effects.perform import perform
 from codexd.runtime.images.images import ImageCache, Images
-from codexd.runtime.package_source import BroughtIn
 from codexd.runtime.supervisor import Supervisor
 from codexd.runtime.take_over import end_leftovers, take_over
 from codexd.server.connection.listener import accept_all, listening

@@ -16,7 +16,7 @@ import trio
 from builders import FIRST_TURN
 from codexd.models.scripted.scripts import Call, Reply, Say
 from codexd.models.scripted.server import scripted_model
-from codexd.runtime.resume import RESUMED_AT_ONCE
+from codexd.runtime.take_over import RESUMED_AT_ONCE
 from daemon_client import Client, Json, connected
 from daemon_house import PATIENCE_SECONDS, Daemon, Home
 from daemon_screen import said_so_far, texts_of

@@ -19,8 +19,8 @@ from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.actor.ports import World
 from codexd.runtime.actor.stall import RETRY_SECONDS
 from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
-from codexd.runtime.resume import resume
 from codexd.runtime.supervisor import Supervisor
+from codexd.runtime.take_over import resume
 from codexd.tools.registry import Registry
 from codexd_eventstore.memory.store import MemoryStore
 from codexd_eventstore.store import Damaged, Head, LeftDraft, NotFound, StoreError, StoreFailed

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from codexd.core.commands import TakenFrom
 from codexd.core.values.ids import ThreadId
-from codexd.runtime import package_source
-from codexd.runtime.package_source import BroughtIn
+from codexd.runtime.daemon_stream import KNOWN_MAX, BroughtIn
 from codexd_eventstore.memory.store import MemoryStore
 from random_thread import THREAD
 from trio_test import trio_test
@@ -38,6 +37,6 @@ async def test_more_threads_than_are_kept_in_memory_are_all_known() -> None:
     threads = brought(MemoryStore())
     await threads.note(THREAD, "/a.codexd.tar")
     assert await threads.of(THREAD) == TakenFrom("package", "/a.codexd.tar")
-    for number in range(package_source.KNOWN_MAX + 1):
+    for number in range(KNOWN_MAX + 1):
         assert await threads.of(ThreadId(f"{THREAD}-{number}")) is None
     assert await threads.of(THREAD) == TakenFrom("package", "/a.codexd.tar")

@@ -2,23 +2,35 @@
 
 Law: a thread is loaded only after the processes that were left running have ended. So a command that is
 reported as interrupted no longer runs.
+
+An error in one thread delays no other. If the daemon died while it resumed threads, any of these may be the cause.
+So they are resumed one by one, after all others; a thread with which the daemon died again is left alone until a
+person asks for it.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
 
 import trio
 
+from codexd.core import commands as c
+from codexd.core.events.events import InvalidEvent
 from codexd.core.values.ids import ThreadId
 from codexd.index.build.rows import is_thread
 from codexd.index.index import IndexUnavailable, SearchIndex
 from codexd.index.query.listing import with_work
+from codexd.runtime.actor.actor import ThreadActor
+from codexd.runtime.actor.ports import Unfinished
+from codexd.runtime.actor.stall import RETRY_SECONDS
 from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
-from codexd.runtime.resume import resume
-from codexd.runtime.supervisor import Supervisor
+from codexd.runtime.supervisor import Supervisor, ThreadGone
+from codexd.runtime.troubles import stopped_daemons
 from codexd.tools.leftovers import end_marked, kill_leftover
-from codexd_eventstore.store import EventStore, StoreError
+from codexd_eventstore.store import EventStore, NotFound, StoreError, StoreFailed
 
 log = logging.getLogger(__name__)
 
@@ -63,3 +75,63 @@ async def _is_ours(store: EventStore, thread_id: ThreadId) -> bool:
     except StoreError as error:
         log.warning("thread %s was left unfinished, and cannot be read: %s", thread_id, error)
         return False
+
+
+log = logging.getLogger(__name__)
+
+# Each thread waits for the disk a few times, and threads that wait together share one commit.
+RESUMED_AT_ONCE: Final = 16
+# So often in a row a thread may end the daemon that takes it up.
+DEATHS_MAX: Final = 2
+
+
+async def resume(supervisor: Supervisor, unfinished: Unfinished, left: Sequence[ThreadId]) -> None:
+    """Load the threads, so that what is due in them goes on."""
+    limit = trio.CapacityLimiter(RESUMED_AT_ONCE)
+    suspects = []
+    async with trio.open_nursery() as nursery:
+        for thread_id in left:
+            deaths = unfinished.deaths(thread_id)
+            if deaths >= DEATHS_MAX:
+                supervisor.leave_alone(thread_id, stopped_daemons(thread_id, deaths))
+            elif deaths:
+                suspects.append(thread_id)
+            else:
+                nursery.start_soon(_resume, supervisor, unfinished, thread_id, limit)
+    for thread_id in suspects:
+        await _resume(supervisor, unfinished, thread_id, limit)
+
+
+async def _resume(
+    supervisor: Supervisor, unfinished: Unfinished, thread_id: ThreadId, limit: trio.CapacityLimiter
+) -> None:
+    while not await _is_done(supervisor, unfinished, thread_id, limit):  # noqa: ASYNC110 - no event is set
+        await trio.sleep(RETRY_SECONDS)
+
+
+async def _is_done(
+    supervisor: Supervisor, unfinished: Unfinished, thread_id: ThreadId, limit: trio.CapacityLimiter
+) -> bool:
+    async with limit:
+        try:
+            await _stop_orphan(supervisor, await supervisor.load(thread_id))
+        except NotFound:
+            unfinished.clear(thread_id)
+        except StoreFailed as failed:
+            log.error("thread %s was left unfinished and was not loaded: %s", thread_id, failed)
+            return not failed.retry
+        except (StoreError, InvalidEvent, ThreadGone) as error:
+            log.error("thread %s was left unfinished and is left alone: %s", thread_id, error)
+        return True
+
+
+async def _stop_orphan(supervisor: Supervisor, thread: ThreadActor) -> None:
+    """Stop a reviewer whose review has ended: the daemon died before it interrupted the reviewer."""
+    reviews, turn = thread.state.reviews, None
+    if reviews is None or thread.state.turn is None or supervisor.is_left_alone(reviews.thread_id):
+        return
+    with suppress(StoreError, InvalidEvent):
+        turn = (await supervisor.load(reviews.thread_id)).state.turn
+    if turn is None or turn.review is None or turn.review.child_id != thread.thread_id:
+        with suppress(c.Rejected, trio.EndOfChannel, trio.BrokenResourceError):
+            await thread.submit(c.InterruptTurn())

@@ -13,8 +13,8 @@ from codexd.core.decide.lookups import Here
 from codexd.protocol.codexd_methods import ProviderFindLocalResponse
 from codexd.protocol.methods import Model
 from codexd.redaction.redactor import Redactor
+from codexd.runtime.daemon_stream import BroughtIn
 from codexd.runtime.images.images import Images
-from codexd.runtime.package_source import BroughtIn
 from codexd.runtime.supervisor import Supervisor
 from codexd.server.hub import Hub
 from codexd.server.reads.directory import Directory

@@ -29,37 +29,21 @@ from codexd.machine.patience import PATIENCE_SECONDS, NoAnswer, patiently
 log = logging.getLogger(__name__)
 
 
-def _no_limits(_: Settings) -> Limits:
-    return Limits()
-
-
-def _as_asked(_: Settings) -> Tuned:
-    return Tuned()
-
-
-def _none(_: object) -> None:
-    return None
-
-
-def _no_prompt(_: Path) -> str:
-    return COMPACTION_PROMPT
-
-
 class LookupSource(msgspec.Struct, frozen=True, kw_only=True):
     """Where lookups come from, handed in by the composition root; the defaults know nothing."""
 
-    limits: Callable[[Settings], Limits] = _no_limits
-    tuning: Callable[[Settings], Tuned] = _as_asked
-    instructions: Callable[[Settings], str | None] = _none
+    limits: Callable[[Settings], Limits] = lambda _: Limits()
+    tuning: Callable[[Settings], Tuned] = lambda _: Tuned()
+    instructions: Callable[[Settings], str | None] = lambda _: None
     review_model: Callable[[], str | None] = lambda: None
     here: Callable[[], Here] = Here
     titles: Callable[[], Titles | None] = lambda: None
     # The question for a summary, or the file that has it.
     compact_prompt: Callable[[], str | Path] = lambda: COMPACTION_PROMPT
     # What follows reads files: it is called in a thread, and may take its time.
-    read_prompt: Callable[[Path], str] = _no_prompt
+    read_prompt: Callable[[Path], str] = lambda _: COMPACTION_PROMPT
     machine: Callable[[], Machine] = Machine
-    user_instructions: Callable[[str], UserInstructions | None] = _none  # by folder
+    user_instructions: Callable[[str], UserInstructions | None] = lambda _: None  # by folder
     git_may_run: Callable[[str], str | None] | None = None  # None: not checked
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 
-import msgspec
 import trio
 from msgspec.structs import replace
 
@@ -159,4 +158,4 @@ class ToolRunning:
             self._thread.world.redact, result.output, abandon_on_cancel=True
         )
         ends = ends_of(clean)
-        return msgspec.structs.replace(result, output=ends, blob=ref.sha256)
+        return replace(result, output=ends, blob=ref.sha256)

@@ -15,7 +15,7 @@ from codexd.protocol.threads import SortDirection, ThreadItemEntry
 from codexd.protocol.turns import Turn
 from codexd.protocol.wire.rpc import RpcError, invalid_params
 from codexd.runtime.actor.actor import ThreadActor
-from codexd.runtime.actor.left_drafts import read_left
+from codexd.runtime.actor.recover import read_left
 from codexd.server.reads.images import encoded, turns_with_images
 from codexd.server.reads.turns import TurnReader
 from codexd_eventstore.reading import Pages
