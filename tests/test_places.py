@@ -17,7 +17,7 @@ from codexd.machine.paths import (
     default_paths,
     find_paths,
     parse_socket_url,
-    socket_place,
+    socket_address,
 )
 
 HOME = Path("/home/ann")
@@ -110,7 +110,7 @@ def named(folder: Path, length: int) -> Path:
 
 def test_a_socket_is_bound_where_it_was_asked_for(tmp_path: Path) -> None:
     asked = tmp_path / "run" / "codexd.sock"
-    assert socket_place(asked) == SocketAddress(asked)
+    assert socket_address(asked) == SocketAddress(asked)
     assert asked.parent.stat().st_mode & 0o777 == 0o700
 
 
@@ -129,7 +129,7 @@ def test_a_path_that_is_too_long_gets_a_short_one(
 ) -> None:
     bound = len(os.fsencode(tmp_path)) + 30
     asked = named(private(tmp_path / "p"), bound - 100 + length)
-    place = socket_place(asked, bytes_max=bound, short_root=tmp_path)
+    place = socket_address(asked, bytes_max=bound, short_root=tmp_path)
     if direct:
         assert place == SocketAddress(asked)
         return
@@ -137,13 +137,13 @@ def test_a_path_that_is_too_long_gets_a_short_one(
     assert place.bind.parent == tmp_path / f"codexd-{os.getuid()}"
     assert place.bind.parent.stat().st_mode & 0o777 == 0o700
     assert len(place.bind.name) == 16
-    assert socket_place(asked, bytes_max=bound, short_root=tmp_path) == place
+    assert socket_address(asked, bytes_max=bound, short_root=tmp_path) == place
 
 
 def test_a_folder_that_others_may_look_into_gets_a_link_only(tmp_path: Path) -> None:
     folder = tmp_path / "shared"
     folder.mkdir(mode=0o755)
-    place = socket_place(folder / "s", short_root=tmp_path)
+    place = socket_address(folder / "s", short_root=tmp_path)
     assert place.link == folder / "s"
     assert place.bind.parent == tmp_path / f"codexd-{os.getuid()}"
 
@@ -151,7 +151,7 @@ def test_a_folder_that_others_may_look_into_gets_a_link_only(tmp_path: Path) -> 
 def test_different_paths_get_different_short_ones(tmp_path: Path) -> None:
     folder = tmp_path / "shared"
     folder.mkdir(mode=0o755)
-    places = {socket_place(folder / name, short_root=tmp_path).bind for name in "abc"}
+    places = {socket_address(folder / name, short_root=tmp_path).bind for name in "abc"}
     assert len(places) == 3
 
 
@@ -159,7 +159,7 @@ def test_a_private_folder_may_be_asked_for_through_a_symlink(tmp_path: Path) -> 
     private(tmp_path / "real")
     (tmp_path / "link").symlink_to(tmp_path / "real")
     asked = tmp_path / "link" / "s"
-    assert socket_place(asked) == SocketAddress(asked)
+    assert socket_address(asked) == SocketAddress(asked)
 
 
 def test_a_short_folder_that_is_not_ours_alone_is_refused(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_a_short_folder_that_is_not_ours_alone_is_refused(tmp_path: Path) -> Non
     with pytest.raises(
         UnusableSocketPath, match=r"found a folder of uid \d+ with mode 0755; no socket"
     ):
-        socket_place(shared / "s", short_root=tmp_path)
+        socket_address(shared / "s", short_root=tmp_path)
 
 
 def test_a_short_folder_is_not_followed_through_a_symlink(tmp_path: Path) -> None:
@@ -178,4 +178,4 @@ def test_a_short_folder_is_not_followed_through_a_symlink(tmp_path: Path) -> Non
     private(tmp_path / "trap")
     (tmp_path / f"codexd-{os.getuid()}").symlink_to(tmp_path / "trap")
     with pytest.raises(UnusableSocketPath, match="found something else"):
-        socket_place(shared / "s", short_root=tmp_path)
+        socket_address(shared / "s", short_root=tmp_path)

@@ -18,7 +18,7 @@ from codexd.machine.paths import (
     UnusableSocketPath,
     default_paths,
     parse_socket_url,
-    socket_place,
+    socket_address,
 )
 from codexd.machine.umask import keep_files_private
 from codexd.protocol.display.visible import visible_line
@@ -37,14 +37,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     log_to(sys.stderr, logging.INFO, "%(asctime)s %(levelname)s %(message)s")
     try:
-        place = socket_place(parse_socket_url(arguments.listen, paths.socket))
+        address = socket_address(parse_socket_url(arguments.listen, paths.socket))
     except (UnusableSocketPath, OSError) as problem:
         _say(problem)
         return EXIT_USAGE
-    return _serve(paths, place)
+    return _serve(paths, address)
 
 
-def _serve(paths: Paths, place: SocketAddress) -> int:
+def _serve(paths: Paths, address: SocketAddress) -> int:
     gc.disable()  # What is imported stays: to look it through a hundred times is a tenth of the start.
     import trio
 
@@ -61,7 +61,7 @@ def _serve(paths: Paths, place: SocketAddress) -> int:
     keep_memory_private()
     code = 0
     try:
-        trio.run(serve, paths, place, os.environ.copy())
+        trio.run(serve, paths, address, os.environ.copy())
     except* (Locked, AlreadyServed) as problems:
         _say(problems.exceptions[0])
         code = EXIT_TRY_LATER

@@ -90,7 +90,7 @@ DRAIN_SECONDS_MAX = 10.0
 LAST_SNAPSHOTS_SECONDS_MAX = 2.0
 
 
-async def serve(paths: Paths, place: SocketAddress, env: Mapping[str, str]) -> None:
+async def serve(paths: Paths, address: SocketAddress, env: Mapping[str, str]) -> None:
     """Run the daemon until it is told to stop.
 
     Raises:
@@ -111,8 +111,8 @@ async def serve(paths: Paths, place: SocketAddress, env: Mapping[str, str]) -> N
                 paths.data_dir, state_dir=paths.state_dir, redact=redaction, sealed=True
             )
         )
-        sock = stack.enter_context(listening(place))
-        daemon = Daemon(paths, place, env, store, config, redaction)
+        sock = stack.enter_context(listening(address))
+        daemon = Daemon(paths, address, env, store, config, redaction)
         stack.push_async_callback(daemon.providers.aclose)
         await daemon.run(sock)
 
@@ -123,7 +123,7 @@ class Daemon:
     def __init__(
         self,
         paths: Paths,
-        place: SocketAddress,
+        address: SocketAddress,
         env: Mapping[str, str],
         store: EventStore,
         config: LiveConfig,
@@ -150,13 +150,13 @@ class Daemon:
         self._hub = Hub(lambda: time.time_ns() // 1_000_000)
         self._supervisor = Supervisor(worlds.__getitem__, self._audience, perform)
         self._index = SearchIndex(paths.state_dir, paths.data_dir, self._is_loaded)
-        self._services = self._services_of(worlds, paths, place, env)
+        self._services = self._services_of(worlds, paths, address, env)
 
     def _services_of(
         self,
         worlds: Mapping[bool, World],
         paths: Paths,
-        place: SocketAddress,
+        address: SocketAddress,
         env: Mapping[str, str],
     ) -> Services:
         world = worlds[False]
@@ -180,7 +180,7 @@ class Daemon:
             version=__version__,
             home=paths.data_dir,
             own_folders=paths.folders,
-            socket=place.link or place.bind,
+            socket=address.link or address.bind,
             cwd=home_folder(env),
             started_at_ms=time.time_ns() // 1_000_000,
             pid=os.getpid(),

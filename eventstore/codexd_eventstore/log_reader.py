@@ -23,7 +23,7 @@ class LogCursor(msgspec.Struct, frozen=True, gc=False):
     """How far a reader has come in a stream's own records."""
 
     seq: int
-    place: int  # the bytes of the log before the next record: `size_bytes` of it where it is read to its end
+    offset: int  # the bytes of the log before the next record: `size_bytes` of it where it is read to its end
     crc: int  # the checksum that the next record's goes on from
 
 

@@ -63,9 +63,9 @@ async def fed(
 ) -> tuple[float, int]:
     """Seconds a record, and how many there were in a round."""
     fs = FileSystem()
-    places = Layout(fs, str(folder))
-    committer = Committer(fs, places)
-    log = Log(stream, places.log(stream), base=0, chain=chain_start(stream), origin=None)
+    layout = Layout(fs, str(folder))
+    committer = Committer(fs, layout)
+    log = Log(stream, layout.log(stream), base=0, chain=chain_start(stream), origin=None)
     waiting: deque[WriteBatch] = deque()
     rounds, under_way = 0, 0
     start = time.perf_counter()

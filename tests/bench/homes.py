@@ -156,10 +156,10 @@ def _turn(
     return [(event, turn) for event in events]
 
 
-def write_thread(places: Layout, number: int, turns: int, at_ms: int) -> tuple[str, int]:
+def write_thread(layout: Layout, number: int, turns: int, at_ms: int) -> tuple[str, int]:
     """Write one thread's file; its id and how many records it has."""
     stream = thread_id(number, at_ms)
-    path = places.log(stream)
+    path = layout.log(stream)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     chain, after, pieces = chain_start(stream), 0, []
     events = [
@@ -179,9 +179,9 @@ def write_thread(places: Layout, number: int, turns: int, at_ms: int) -> tuple[s
 
 def write_home(folder: Path, threads: int, turns: int) -> int:
     """Write so many threads of so many turns; how many records they have."""
-    places = Layout(FileSystem(), str(folder))
+    layout = Layout(FileSystem(), str(folder))
     return sum(
-        write_thread(places, number, turns, NEWEST_MS - (threads - number) * 60_000)[1]
+        write_thread(layout, number, turns, NEWEST_MS - (threads - number) * 60_000)[1]
         for number in range(threads)
     )
 

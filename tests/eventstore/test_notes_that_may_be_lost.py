@@ -145,7 +145,7 @@ async def test_a_file_that_cannot_be_written_is_no_trouble(tmp_path: Path) -> No
     assert notes.checkpoint("orders", "reader") == 3
     await notes.write_out()
     assert notes.checkpoint("orders", "reader") == 0
-    assert notes.mark("orders") is None
+    assert notes.hint("orders") is None
     assert notes.snapshot("orders", "fold") is None
     assert notes.find_key("orders", 1, "k", 5) == (False, None)
     await notes.shut()

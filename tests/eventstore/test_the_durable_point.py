@@ -33,22 +33,22 @@ TEARS: dict[str, Tear] = {
 
 
 class Witnessed:
-    """A log with its mark and where each append ends, and what is made of any other bytes in its place."""
+    """A log with its hint and where each append ends, and what is made of any other bytes in its place."""
 
     def __init__(
-        self, stream: str, whole: bytes, mark: OpenHint, ends: list[tuple[int, int]]
+        self, stream: str, whole: bytes, hint: OpenHint, ends: list[tuple[int, int]]
     ) -> None:
-        self.stream, self.whole, self.mark, self.ends = stream, whole, mark, ends
+        self.stream, self.whole, self.hint, self.ends = stream, whole, hint, ends
         self._files = SimulatedFileSystem()
         self._fd = self._files.create("/log")
 
-    def judged(self, found: bytes, mark: OpenHint | None) -> Scan:
+    def judged(self, found: bytes, hint: OpenHint | None) -> Scan:
         """What stands of these bytes, and what is said of the rest."""
         self._files.truncate(self._fd, 0)
         self._files.write(self._fd, found)
         self._files.sync(self._fd)
-        scan = scan_log(self._files, "/log", self.stream, mark=mark)
-        judge(scan, mark)
+        scan = scan_log(self._files, "/log", self.stream, hint=hint)
+        judge(scan, hint)
         return scan
 
 
@@ -64,7 +64,7 @@ async def window(store: JsonlStore, stream: str, version: int) -> list[tuple[int
 
 
 async def witnessed(folder: Path, stream: str, appends_behind: int = 0) -> Witnessed:
-    """The log of a stream with its mark, and so many appends behind the mark."""
+    """The log of a stream with its hint, and so many appends after the hint."""
     state = folder / "state"
     async with open_jsonl_store(folder, state_dir=state, files=FastFiles()) as store:
         ends = await window(store, "a", 0)
@@ -72,14 +72,14 @@ async def witnessed(folder: Path, stream: str, appends_behind: int = 0) -> Witne
             await store.fork("a", ends[1][0], "b", [placed(0), placed(0)], at_us=NOON_US)
             ends = await window(store, "b", ends[1][0] + 2)
     async with open_jsonl_store(folder, state_dir=state, files=FastFiles()) as store:
-        mark = store._engine.notes.mark(stream)
-        assert mark is not None
-        assert mark.durable.seq == ends[-1][0]
+        hint = store._engine.notes.hint(stream)
+        assert hint is not None
+        assert hint.durable.seq == ends[-1][0]
         for _ in range(appends_behind):
             version = (await append(store, stream, ends[-1][0], placed(1), placed(2))).last
             ends.append((version, len(content(await log_path(store, stream)))))
         whole = content(await log_path(store, stream))
-    return Witnessed(stream, whole, mark, ends)
+    return Witnessed(stream, whole, hint, ends)
 
 
 @pytest.mark.slow
@@ -90,7 +90,7 @@ async def test_a_tail_torn_in_front_of_it_is_damage(stream: str, tmp_path: Path)
     count = 0
     for tear in TEARS.values():
         for at in range(len(log.whole)):
-            scan = log.judged(tear(log.whole, at), log.mark)
+            scan = log.judged(tear(log.whole, at), log.hint)
             assert scan.tail is not None, f"byte {at} was accepted"
             assert scan.tail.damage is not None, f"byte {at} would have cost acknowledged records"
             count += 1
@@ -101,11 +101,11 @@ async def test_a_tail_torn_in_front_of_it_is_damage(stream: str, tmp_path: Path)
 @trio_test
 async def test_a_tail_torn_behind_it_is_cut_back_to_the_last_whole_append(tmp_path: Path) -> None:
     log = await witnessed(tmp_path, "a", appends_behind=3)
-    marked = next(size for version, size in log.ends if version == log.mark.durable.seq)
+    marked = next(size for version, size in log.ends if version == log.hint.durable.seq)
     count = 0
     for tear in TEARS.values():
         for at in range(marked, len(log.whole)):
-            scan = log.judged(tear(log.whole, at), log.mark)
+            scan = log.judged(tear(log.whole, at), log.hint)
             assert scan.tail is None or scan.tail.damage is None, f"byte {at}"
             assert (scan.version, scan.size) == max(end for end in log.ends if end[1] <= at)
             count += 1
@@ -120,7 +120,7 @@ async def test_every_flipped_bit_in_front_of_it_is_damage(stream: str, tmp_path:
     flipped = bytearray(log.whole)
     for bit in range(len(log.whole) * 8):
         flipped[bit // 8] ^= 1 << bit % 8
-        scan = log.judged(bytes(flipped), log.mark)
+        scan = log.judged(bytes(flipped), log.hint)
         assert scan.tail is not None, f"bit {bit} was accepted"
         assert scan.tail.damage is not None, f"bit {bit} would have cost an acknowledged record"
         flipped[bit // 8] ^= 1 << bit % 8

@@ -45,8 +45,8 @@ class HeldLog:
     def pages(self, cursor: LogCursor) -> Iterator[tuple[list[Record], LogCursor]]:
         """A few records at a time."""
         while page := self._log.records[cursor.seq - self._base :][:PAGE]:
-            place = cursor.place + sum(len(record.line) + 1 for record in page)
-            cursor = LogCursor(page[-1].seq, place, crc_of(page[-1].line))
+            offset = cursor.offset + sum(len(record.line) + 1 for record in page)
+            cursor = LogCursor(page[-1].seq, offset, crc_of(page[-1].line))
             yield page, cursor
 
 

@@ -108,7 +108,7 @@ def test_threads_come_in_order_and_page_by_page(index: Indexed) -> None:
         index.connection, phrases, Wanted(), "updated", upwards=True, start=start, limit=2
     ):
         found += [hit.row.thread_id for hit in some]
-        start = some[-1].row.place("updated")
+        start = some[-1].row.cursor("updated")
     assert found == [stream(number) for number in range(len(TEXTS))]
 
 
@@ -144,7 +144,7 @@ def test_occurrences_are_literal_whatever_the_case_and_in_order(tmp_path: Path) 
             (4, 1, 3),
             (6, 0, 7),
         ]
-        again = list(occurrences(index.connection, child.name, "50% off", found[1].place))
+        again = list(occurrences(index.connection, child.name, "50% off", found[1].cursor))
         assert again == found[2:]
         assert list(occurrences(index.connection, child.name, "5_% off", None)) == []
         with pytest.raises(KeyError):

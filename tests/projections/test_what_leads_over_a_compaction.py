@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from builders import call_json, ended, message_json, text_item
-from codexd.core.commands import Bridge
+from codexd.core.commands import KeptItems
 from codexd.core.events.events import (
     ContextAdded,
     Event,
@@ -25,7 +25,7 @@ from codexd.projections.model.kept_by_compaction import (
     WORDS_PART_OF_WINDOW,
     WORDS_TOKENS_MAX,
     CompactionKeep,
-    bridge_of,
+    kept_items_of,
 )
 from codexd.projections.model.pins import pinned_items
 from codexd.runtime.actor.summary_request import without_oldest
@@ -45,33 +45,33 @@ def said(*content: UserInput | str, start: int = 1) -> CompactionKeep:
     return compaction_keep
 
 
-def texts(bridge: Bridge) -> list[str]:
-    return [msgspec.json.decode(item)["content"][0]["text"] for item in bridge.items]
+def texts(kept_items: KeptItems) -> list[str]:
+    return [msgspec.json.decode(item)["content"][0]["text"] for item in kept_items.items]
 
 
 def test_all_that_fits_stays_as_it_was_said() -> None:
-    bridge = bridge_of(said("one", "two"), None)
-    assert bridge == Bridge(
+    kept_items = kept_items_of(said("one", "two"), None)
+    assert kept_items == KeptItems(
         (text_item("user", "one"), text_item("user", "two")), 1, (KeptMessage(1), KeptMessage(2))
     )
 
 
 def test_nothing_was_said() -> None:
-    assert bridge_of(CompactionKeep(), None) == Bridge()
+    assert kept_items_of(CompactionKeep(), None) == KeptItems()
 
 
 def test_the_newest_stay_and_the_first_that_does_not_fit_loses_its_middle() -> None:
     old, long, new = "old " * 1000, "long\n" * ROOM, "n" * 4000
-    bridge = bridge_of(said(old, long, new), None)
-    assert bridge.kept == (KeptMessage(2, True), KeptMessage(3))
-    cut, whole = texts(bridge)
+    kept_items = kept_items_of(said(old, long, new), None)
+    assert kept_items.kept == (KeptMessage(2, True), KeptMessage(3))
+    cut, whole = texts(kept_items)
     assert whole == new
     assert "tokens truncated…" in cut
     assert ROOM - 4100 <= len(cut.encode()) <= ROOM - 3900
 
 
 def test_a_cut_leaves_lines_and_characters_whole() -> None:
-    (cut,) = texts(bridge_of(said("é🙂\n" * ROOM), None))
+    (cut,) = texts(kept_items_of(said("é🙂\n" * ROOM), None))
     assert set(cut.replace("é🙂", "").splitlines()) <= {"", cut.splitlines()[-1]} | {
         line for line in cut.splitlines() if "truncated" in line
     }
@@ -79,14 +79,14 @@ def test_a_cut_leaves_lines_and_characters_whole() -> None:
 
 def test_of_a_small_window_words_take_a_part_only() -> None:
     window = 20_000
-    bridge = bridge_of(said("x" * ROOM), window)
-    (cut,) = texts(bridge)
+    kept_items = kept_items_of(said("x" * ROOM), window)
+    (cut,) = texts(kept_items)
     assert len(cut) <= window // WORDS_PART_OF_WINDOW * 4 + 1
 
 
 def test_a_scrap_of_a_message_is_not_worth_keeping() -> None:
-    bridge = bridge_of(said("old " * 1000, "n" * (ROOM - 100)), None)
-    assert bridge.kept == (KeptMessage(2),)
+    kept_items = kept_items_of(said("old " * 1000, "n" * (ROOM - 100)), None)
+    assert kept_items.kept == (KeptMessage(2),)
 
 
 def test_what_no_bridge_can_need_is_not_held() -> None:
@@ -96,16 +96,16 @@ def test_what_no_bridge_can_need_is_not_held() -> None:
 
 def test_images_stay_behind_and_that_there_was_one_does_not() -> None:
     compaction_keep = said(ImageInput("data:,x"), MentionInput("a.py", "/work/a.py"))
-    assert texts(bridge_of(compaction_keep, None)) == [NO_TEXT, "[a.py](/work/a.py)"]
+    assert texts(kept_items_of(compaction_keep, None)) == [NO_TEXT, "[a.py](/work/a.py)"]
 
 
 def test_words_that_wait_for_their_turn_are_not_the_histories_yet() -> None:
     waits = CompactionKeep().queue(InputQueued(ItemId("u1"), TurnId("t1"), (TextInput("go"),)), 7)
-    assert bridge_of(waits, None) == Bridge()
+    assert kept_items_of(waits, None) == KeptItems()
     assert waits.unqueue((ItemId("u1"),), said=False) == CompactionKeep()
     steered = CompactionKeep().steer((TextInput("quick"),), 8)
-    assert bridge_of(steered, None) == Bridge()
-    assert texts(bridge_of(steered.take_in(), None)) == ["quick"]
+    assert kept_items_of(steered, None) == KeptItems()
+    assert texts(kept_items_of(steered.take_in(), None)) == ["quick"]
 
 
 def test_pins_stand_where_their_records_do_and_context_before_the_last_words() -> None:
@@ -115,19 +115,23 @@ def test_pins_stand_where_their_records_do_and_context_before_the_last_words() -
     compaction_keep = msgspec.structs.replace(
         compaction_keep, words=tuple(word for word in compaction_keep.words if word.seq != 2)
     ).pin(pin)
-    bridge = bridge_of(compaction_keep, None)
-    assert texts(bridge) == ["one", "An answer.", "three", "The last answer."]
-    assert (bridge.context_at, bridge.pins) == (2, (2, 9))
-    assert texts(bridge_of(compaction_keep.unpin(2), None)) == ["one", "three", "The last answer."]
+    kept_items = kept_items_of(compaction_keep, None)
+    assert texts(kept_items) == ["one", "An answer.", "three", "The last answer."]
+    assert (kept_items.context_at, kept_items.pins) == (2, (2, 9))
+    assert texts(kept_items_of(compaction_keep.unpin(2), None)) == [
+        "one",
+        "three",
+        "The last answer.",
+    ]
 
 
 def test_pinned_words_stand_there_once_whole_and_take_no_room_from_others() -> None:
     long = "x" * (ROOM - 100)
     compaction_keep = said("one", long, "two")
     compaction_keep = compaction_keep.pin(PinAdded(2, (text_item("user", long),)))
-    bridge = bridge_of(compaction_keep, None)
-    assert texts(bridge) == ["one", long, "two"]
-    assert bridge.kept == (KeptMessage(1), KeptMessage(3))
+    kept_items = kept_items_of(compaction_keep, None)
+    assert texts(kept_items) == ["one", long, "two"]
+    assert kept_items.kept == (KeptMessage(1), KeptMessage(3))
 
 
 @pytest.mark.parametrize(
@@ -148,7 +152,7 @@ def test_an_answer_is_pinned_without_its_id() -> None:
     answer = ItemCompleted(ItemId("m"), "message", message_json("m", "Yes."))
     (item,) = pinned_items(Recorded(1, 0, answer))
     assert "id" not in msgspec.json.decode(item)
-    assert texts(Bridge((item,))) == ["Yes."]
+    assert texts(KeptItems((item,))) == ["Yes."]
 
 
 @pytest.mark.parametrize("at", [0, 1])

@@ -72,7 +72,7 @@ from codexd.projections.model.items import image_part
 from codexd.projections.model.pins import pinned_items
 from codexd.projections.usage.totals import Usage
 from codexd.runtime.actor.lookups import LookupSource
-from codexd.runtime.actor.summary_request import bridge_now, question, shorter
+from codexd.runtime.actor.summary_request import kept_items_now, question, shorter
 from lookups import decide_with
 from reading import Reading
 from spec import reread
@@ -226,7 +226,7 @@ class Play:
                 attempt=call.attempt,
                 seen=seen,
                 open_items=self.open_items() if ends else (),
-                bridge=bridge_now(self.state, self.history) if ends else None,
+                kept_items=kept_items_now(self.state, self.history) if ends else None,
             )
         )
 

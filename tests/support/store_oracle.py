@@ -32,7 +32,7 @@ NAMES = ("a", "b", "c", "d")
 
 streams = st.sampled_from(NAMES)
 # Near the ends of short lists, and beyond them.
-places = st.integers(min_value=0, max_value=14)
+layout = st.integers(min_value=0, max_value=14)
 
 
 @dataclass
@@ -121,7 +121,7 @@ class StoreMachine(RuleBasedStateMachine):
                 known.keys[key] = (answer.first, answer.last)
             self.expected[stream] = known
 
-    @rule(stream=streams, after=places, limit=st.integers(1, 6))
+    @rule(stream=streams, after=layout, limit=st.integers(1, 6))
     def read(self, stream: str, after: int, limit: int) -> None:
         """A range, forwards and back."""
         if (known := self.expected.get(stream)) is None:
@@ -135,7 +135,7 @@ class StoreMachine(RuleBasedStateMachine):
         first = max(0, end - limit)
         assert numbers(found) == known.rows(first, end - first)[::-1]
 
-    @rule(stream=streams, after=places)
+    @rule(stream=streams, after=layout)
     def subscribe(self, stream: str, after: int) -> None:
         """From any position that there is."""
         if stream in self.expected and len(self.followers) < 6:
@@ -163,7 +163,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert bool(found) == (position < len(known.numbers))
         self.followers.append((stream, subscription, position + len(found)))
 
-    @rule(parent=streams, child=streams, at=places)
+    @rule(parent=streams, child=streams, at=layout)
     def fork(self, parent: str, child: str, at: int) -> None:
         """Anywhere, also where it cannot be."""
         self.count += 1
@@ -212,7 +212,7 @@ class StoreMachine(RuleBasedStateMachine):
                 child.parent, child.base = None, 0
             self.followers = [row for row in self.followers if row[0] != stream]
 
-    @rule(stream=streams, seq=places)
+    @rule(stream=streams, seq=layout)
     def scrub(self, stream: str, seq: int) -> None:
         """One of its own records gets other data; whoever shares it sees that."""
         known = self.expected.get(stream)
@@ -241,7 +241,7 @@ class StoreMachine(RuleBasedStateMachine):
             if other.parent == stream and seq <= other.base:
                 self.rewrite(name, seq, number)
 
-    @rule(stream=streams, seq=places)
+    @rule(stream=streams, seq=layout)
     def set_snapshot(self, stream: str, seq: int) -> None:
         """Of some of its records."""
         if (known := self.expected.get(stream)) is None:
@@ -258,7 +258,7 @@ class StoreMachine(RuleBasedStateMachine):
         found = self.perform(partial(self.store.snapshot, stream, "fold"))
         assert found is None or (known.agrees and found == known.snapshot)
 
-    @rule(stream=streams, seq=places)
+    @rule(stream=streams, seq=layout)
     def checkpoint(self, stream: str, seq: int) -> None:
         """Set, and read back."""
         if stream in self.expected:

@@ -17,7 +17,7 @@ import trio
 
 from codexd.app import serve
 from codexd.machine.log_lines import log_to
-from codexd.machine.paths import default_paths, parse_socket_url, socket_place
+from codexd.machine.paths import default_paths, parse_socket_url, socket_address
 from codexd_eventstore.log.committer import SWITCH_SECONDS
 
 CALIBRATION_BYTES = 1024 * 1024
@@ -59,7 +59,7 @@ def main(report: Path) -> None:
     os.umask(0o077)
     sys.setswitchinterval(SWITCH_SECONDS)
     paths, steps = default_paths(), LongestSteps()
-    place = socket_place(parse_socket_url("unix://", paths.socket))
+    place = socket_address(parse_socket_url("unix://", paths.socket))
     before = decode_seconds()
     trio.run(serve, paths, place, os.environ.copy(), instruments=[steps])
     decode = max(before, decode_seconds())

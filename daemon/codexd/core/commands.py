@@ -193,7 +193,7 @@ class ToolCallDone(msgspec.Struct, frozen=True):
 ModelDone = ModelItemDone | ToolCallDone | ModelResponseDone
 
 
-class Bridge(msgspec.Struct, frozen=True):
+class KeptItems(msgspec.Struct, frozen=True):
     """The items of a history that are kept before the summary."""
 
     items: tuple[msgspec.Raw, ...] = ()
@@ -211,7 +211,7 @@ class ReportModel(_Command, frozen=True, kw_only=True):
     attempt: int
     seen: tuple[ModelDone, ...]
     open_items: tuple[OpenItem, ...] = ()  # at the end of an incomplete response
-    bridge: Bridge | None = None  # at the end of a summary's response
+    kept_items: KeptItems | None = None  # at the end of a summary's response
 
 
 class Shorter(msgspec.Struct, frozen=True):

@@ -141,14 +141,14 @@ class _Run:
         earlier = None
         problems: list[Problem] = []
         if import_state.imported is not None:
-            mark = import_state.imported
-            earlier = ImportedUpTo(mark.lines, mark.size_bytes, mark.sha256)
+            imported = import_state.imported
+            earlier = ImportedUpTo(imported.lines, imported.size_bytes, imported.sha256)
             await self._resume_fork(rollout, stream)
         elif rollout.heading.forked_before is not None:
             problems += await self._fork(rollout, writing)
         await self._write(rollout, writing, import_state, earlier)
         outcome: Outcome = "imported" if earlier is None else "grown"
-        if rollout.mark == earlier:
+        if rollout.up_to == earlier:
             return Report(path, "already_here", stream)
         await self._finish(rollout, writing)
         problems += [Problem(str(s.path), c.line, c.message) for s, c in rollout.complaints]
@@ -223,7 +223,7 @@ class _Run:
             found := await trio.to_thread.run_sync(following, abandon_on_cancel=True)
         ) is not None:
             page, groups = found
-            if not ready and (groups or rollout.mark not in (earlier, NOT_READ)):
+            if not ready and (groups or rollout.up_to not in (earlier, NOT_READ)):
                 ready = True
                 self._check(writing.stream, import_state)
                 if not self._dry_run:
@@ -249,7 +249,7 @@ class _Run:
 
     async def _finish(self, rollout: Rollout, writing: Writing) -> None:
         """Append the last records: the name, `thread.imported`, and whether it is archived."""
-        source, mark = rollout.source, rollout.mark
+        source, up_to = rollout.source, rollout.up_to
         at_us = rollout.last_at_us or self._of._now_us()
         events: list[Event] = []
         name = await trio.to_thread.run_sync(given_name, source, abandon_on_cancel=True)
@@ -259,9 +259,9 @@ class _Run:
             ThreadImported(
                 str(source.path),
                 source.source_id,
-                mark.sha256,
-                mark.size_bytes,
-                mark.lines,
+                up_to.sha256,
+                up_to.size_bytes,
+                up_to.lines,
                 text_of(source.meta.get("originator")) or None,
                 text_of(source.meta.get("cli_version")) or None,
                 rollout.heading.forked_from,

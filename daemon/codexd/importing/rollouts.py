@@ -59,7 +59,7 @@ class Rollout:
         self.sources = sources
         self.complaints: list[tuple[RolloutFile, LineWarning]] = []
         self.complained = 0
-        self.mark = NOT_READ  # how much of all files was read
+        self.up_to = NOT_READ  # how much of all files was read
         self.last_at_us = 0
         self._cuts = 0  # lines of the current file that do not count
         self.heading = self._survey(default_model)
@@ -103,13 +103,13 @@ class Rollout:
                 paged = size
                 yield RolloutPage(groups, size)
                 groups = []
-        self.mark = ImportedUpTo(lines, size, digest.hexdigest())
+        self.up_to = ImportedUpTo(lines, size, digest.hexdigest())
         if skipping:
             raise UnreadableSource(
                 f"{self.source.path}: expected at least the {earlier.lines if earlier else 0} lines that "
                 f"were imported earlier, found {lines}: nothing was imported"
             )
-        closing = [] if self.mark == earlier else self._converter.close()
+        closing = [] if self.up_to == earlier else self._converter.close()
         yield RolloutPage([*groups, closing] if closing else groups, size)
 
     def _check(self, earlier: ImportedUpTo, found: ImportedUpTo) -> None:

@@ -116,7 +116,7 @@ class SocketAddress(msgspec.Struct, frozen=True):
     link: Path | None = None  # None: the socket itself is at the requested path
 
 
-def socket_place(
+def socket_address(
     asked: Path,
     *,
     bytes_max: int = SOCKET_PATH_BYTES_MAX,

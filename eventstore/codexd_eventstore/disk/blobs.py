@@ -70,9 +70,9 @@ class Recent:
 class Blobs:
     """The blobs of one store. All methods block."""
 
-    def __init__(self, fs: FileSystem, places: Layout) -> None:
+    def __init__(self, fs: FileSystem, layout: Layout) -> None:
         self._fs = fs
-        self._places = places
+        self._layout = layout
         self._numbers = itertools.count()
         self._guard = threading.Lock()
         self._recent = Recent()
@@ -100,8 +100,8 @@ class Blobs:
 
     def all(self) -> Iterator[tuple[str, int]]:
         """The names and sizes of all blobs."""
-        for folder in self._fs.entries(self._places.blobs):
-            for row in self._fs.entries(f"{self._places.blobs}/{folder.name}"):
+        for folder in self._fs.entries(self._layout.blobs):
+            for row in self._fs.entries(f"{self._layout.blobs}/{folder.name}"):
                 if _SHA256.fullmatch(row.name) and not row.is_folder:
                     yield row.name, row.size_bytes
 
@@ -125,9 +125,9 @@ class Blobs:
 
     def drop_unfinished(self) -> None:
         """Remove unfinished files of processes that died."""
-        for folder in self._fs.entries(self._places.blobs):
-            for row in self._fs.entries(f"{self._places.blobs}/{folder.name}"):
-                path = f"{self._places.blobs}/{folder.name}/{row.name}"
+        for folder in self._fs.entries(self._layout.blobs):
+            for row in self._fs.entries(f"{self._layout.blobs}/{folder.name}"):
+                path = f"{self._layout.blobs}/{folder.name}/{row.name}"
                 with self._guard:
                     if path.endswith(_UNFINISHED) and path not in self._making:
                         unlink_if_there(self._fs, path)
@@ -167,7 +167,7 @@ class Blobs:
         """Store the pieces if their hash is `sha256`; returns whether it is."""
         path = self.path(sha256)
         folder = path.rpartition("/")[0]
-        self._places.prepare(folder)
+        self._layout.prepare(folder)
         with self._guard:
             # From here on no sweep removes the blob.
             self._recent.note(sha256)
@@ -210,4 +210,4 @@ class Blobs:
         """The path of a blob, whether or not it exists. Raises: NotFound for an invalid name."""
         if not _SHA256.fullmatch(sha256):
             raise NotFound(f"{sha256[:80]!r} is not the name of a blob: 64 hex digits are")
-        return f"{self._places.blobs}/{sha256[:2]}/{sha256}"
+        return f"{self._layout.blobs}/{sha256[:2]}/{sha256}"

@@ -111,11 +111,11 @@ class FileDraft:
 class Drafts:
     """The drafts of one store."""
 
-    def __init__(self, fs: FileSystem, places: Layout, blobs: Blobs, redacting: Redacting) -> None:
+    def __init__(self, fs: FileSystem, layout: Layout, blobs: Blobs, redacting: Redacting) -> None:
         self.fs = fs
         self.redacting = redacting
         self.blobs = blobs
-        self._places = places
+        self._layout = layout
         self._live: dict[str, dict[str, FileDraft]] = {}  # by stream and path
         self._numbers: dict[str, int] = {}  # the last one given, by stream
 
@@ -125,11 +125,11 @@ class Drafts:
         check_name(name, "draft")
         if b"\n" in header:
             raise Refused(f"draft {name}: its header is one line: nothing was made")
-        folder = f"{self._places.drafts}/{stream}"
+        folder = f"{self._layout.drafts}/{stream}"
         try:
             if stream not in self._numbers:
                 last = max((row[0] for row in self._rows(stream)), default=0)
-                self.fs.make_folder(self._places.drafts)
+                self.fs.make_folder(self._layout.drafts)
                 self.fs.make_folder(folder)
                 self._numbers[stream] = last  # only now, so that a failed number is used again
             path = f"{folder}/{self._numbers[stream] + 1:04d}-{name}"
@@ -197,7 +197,7 @@ class Drafts:
             self._numbers.pop(stream, None)
             # A folder that stays costs nothing, and the next call tries again.
             with suppress(OSError):
-                remove_folder_if_empty(self.fs, f"{self._places.drafts}/{stream}")
+                remove_folder_if_empty(self.fs, f"{self._layout.drafts}/{stream}")
 
     def release(self) -> None:
         """Close all files: the store closes."""
@@ -216,7 +216,7 @@ class Drafts:
         )
 
     def _rows(self, stream: str) -> Iterator[tuple[int, str, bool]]:
-        folder = f"{self._places.drafts}/{stream}"
+        folder = f"{self._layout.drafts}/{stream}"
         for row in self.fs.entries(folder):
             found = _FILE.fullmatch(row.name)
             if found:

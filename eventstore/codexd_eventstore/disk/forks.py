@@ -22,9 +22,9 @@ from codexd_eventstore.format.preface import Start, start_of
 class Forks:
     """The children of each stream, as far as they are known."""
 
-    def __init__(self, fs: FileSystem, places: Layout) -> None:
+    def __init__(self, fs: FileSystem, layout: Layout) -> None:
         self._fs = fs
-        self._places = places
+        self._layout = layout
         self._children: dict[str, dict[str, Origin]] = {}  # by parent
         self._born: dict[str, int] = {}  # by parent: how many forks are being made
         self._still: set[str] = set()
@@ -70,14 +70,14 @@ class Forks:
 
     def learn(self, child: str) -> None:
         """Read again from which stream a stream was forked. Blocks."""
-        for path in (self._places.log(child), self._places.archived_log(child)):
+        for path in (self._layout.log(child), self._layout.archived_log(child)):
             self._look_into(child, path)
 
     def children(self, stream: str) -> dict[str, Origin]:
         """The existing forks of a stream, with their fork points. Blocks."""
         if not self._is_complete:
             for archived in (False, True):
-                for child, path, _ in list(self._places.logs(archived=archived)):
+                for child, path, _ in list(self._layout.logs(archived=archived)):
                     self._look_into(child, path)
             self._is_complete = True
         known = list(self._children.get(stream, {}).items())
@@ -109,7 +109,7 @@ class Forks:
             self.add(child, origin)
 
     def _is_there(self, child: str) -> bool:
-        paths = (self._places.log(child), self._places.archived_log(child))
+        paths = (self._layout.log(child), self._layout.archived_log(child))
         return any(self._fs.state(path) is not None for path in paths)
 
 

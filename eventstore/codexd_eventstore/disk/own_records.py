@@ -144,7 +144,7 @@ def _put(fs: FileSystem, path: str, content: bytes) -> None:
     fs.sync_folder(path.rpartition("/")[0])
 
 
-def take_seals(fs: FileSystem, places: Layout, unsealed: Unsealed, *, is_older: bool) -> Seals:
+def take_seals(fs: FileSystem, layout: Layout, unsealed: Unsealed, *, is_older: bool) -> Seals:
     """The store's seals; its key is made if it has none. Blocks.
 
     Args:
@@ -152,9 +152,9 @@ def take_seals(fs: FileSystem, places: Layout, unsealed: Unsealed, *, is_older: 
 
     Raises: StoreFailed.
     """
-    path = f"{places.root}/seal.key"
+    path = f"{layout.root}/seal.key"
     if fs.state(path) is None:
-        logs = _logs(places) if is_older else ()
+        logs = _logs(layout) if is_older else ()
         unsealed.begin(logs)
         _put(fs, path, os.urandom(KEY_BYTES).hex().encode() + b"\n")
     text = fs.read_range(path, 0, 4 * KEY_BYTES)
@@ -168,9 +168,9 @@ def take_seals(fs: FileSystem, places: Layout, unsealed: Unsealed, *, is_older: 
     return Seals(bytes.fromhex(text.decode()))
 
 
-def _logs(places: Layout) -> Sequence[tuple[str, str, int]]:
+def _logs(layout: Layout) -> Sequence[tuple[str, str, int]]:
     return [
         (stream, path, row.size_bytes)
         for archived in (False, True)
-        for stream, path, row in places.logs(archived=archived)
+        for stream, path, row in layout.logs(archived=archived)
     ]

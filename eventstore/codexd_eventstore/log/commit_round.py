@@ -42,11 +42,11 @@ class Round:
             False  # whether the disk failed, and not another program changed the file
         )
 
-    def run(self, fs: FileSystem, places: Layout) -> None:
+    def run(self, fs: FileSystem, layout: Layout) -> None:
         """Run the round; the attributes have the result, also after a failure."""
         is_new = self.size == 0
         try:
-            self._open(fs, places, is_new)
+            self._open(fs, layout, is_new)
         except OSError as error:
             self._not_opened(fs, error)
             return
@@ -79,11 +79,11 @@ class Round:
         self.fd = None
         self.error = StoreFailed(f"stream {self.log.stream}: the committer crashed", retry=False)
 
-    def _open(self, fs: FileSystem, places: Layout, is_new: bool) -> None:
+    def _open(self, fs: FileSystem, layout: Layout, is_new: bool) -> None:
         path = self.log.path
         if self.fd is None:
             if is_new:
-                places.prepare(path.rpartition("/")[0])
+                layout.prepare(path.rpartition("/")[0])
                 self.fd = _create(fs, path)
                 self.file = fs.state(path)
                 return

@@ -53,10 +53,10 @@ class Committer:
     """Writes and syncs the logs of one store. Made and used within one trio run."""
 
     def __init__(
-        self, fs: FileSystem, places: Layout, on_rest: Callable[[Log], None] = lambda log: None
+        self, fs: FileSystem, layout: Layout, on_rest: Callable[[Log], None] = lambda log: None
     ) -> None:
         self._fs = fs
-        self._places = places
+        self._layout = layout
         self._on_rest = on_rest  # called when a log has nothing left in flight
         self._token = trio.lowlevel.current_trio_token()
         self._threads: list[threading.Thread] = []
@@ -197,7 +197,7 @@ class Committer:
         """Run a round, and report it to the event loop; returns the next round of its log, if any."""
         following = None
         try:
-            round_.run(self._fs, self._places)
+            round_.run(self._fs, self._layout)
             following = round_.follow()
         except BaseException:
             # A bug of ours: this thread ends, and the round's waiters receive an error.

@@ -29,16 +29,16 @@ class LogFiles:
     def __init__(self, data_dir: Path | str) -> None:
         self.fs = FileSystem()
         self.root = os.path.abspath(data_dir)
-        self._places = Layout(self.fs, self.root)
+        self._layout = Layout(self.fs, self.root)
 
     @property
     def folders(self) -> tuple[str, str]:
         """The folders of all logs: not archived, and archived."""
-        return self._places.threads, self._places.archive
+        return self._layout.threads, self._layout.archive
 
     def all_folders(self) -> list[str]:
         """Every folder that has logs, or folders of logs; reads a folder for each month."""
-        years = self._folders(self._places.threads)
+        years = self._folders(self._layout.threads)
         months = [month for year in years for month in self._folders(year)]
         days = [day for month in months for day in self._folders(month)]
         return [*self.folders, *years, *months, *days]
@@ -47,8 +47,8 @@ class LogFiles:
         """The entry of a stream's log."""
         empty: StreamEntry | None = None
         for path, archived in (
-            (self._places.log(stream), False),
-            (self._places.archived_log(stream), True),
+            (self._layout.log(stream), False),
+            (self._layout.archived_log(stream), True),
         ):
             state = self.fs.state(path)
             if state is not None:
@@ -60,7 +60,7 @@ class LogFiles:
 
     def streams(self) -> Iterator[StreamEntry]:
         """The entries of all logs, including files that are no valid logs."""
-        for archived, folders in ((False, self._days()), (True, [self._places.archive])):
+        for archived, folders in ((False, self._days()), (True, [self._layout.archive])):
             for folder in folders:
                 for row in self._entries(folder):
                     stream = stream_of(row.name)
@@ -74,7 +74,7 @@ class LogFiles:
     def newest(self, count: int) -> list[str]:
         """At least `count` of the newest streams, if there are so many, newest first."""
         found: list[str] = []
-        for year in self._folders(self._places.threads):
+        for year in self._folders(self._layout.threads):
             for month in self._folders(year):
                 for day in self._folders(month):
                     names = [row.name for row in self._entries(day)]
@@ -90,8 +90,8 @@ class LogFiles:
         return [f"{path}/{name}" for name in names]
 
     def _days(self) -> Iterator[str]:
-        yield f"{self._places.threads}/other"
-        for year in self._folders(self._places.threads):
+        yield f"{self._layout.threads}/other"
+        for year in self._folders(self._layout.threads):
             if not year.endswith("/other"):
                 for month in self._folders(year):
                     yield from self._folders(month)
@@ -107,7 +107,7 @@ class LogFiles:
     @contextmanager
     def opened(self, log: StreamEntry) -> Iterator[OpenedFile]:
         """Read a log for as long as the context lasts."""
-        fd = self.fs.open_to_read(log.path or self._places.log(log.stream))
+        fd = self.fs.open_to_read(log.path or self._layout.log(log.stream))
         try:
             yield OpenedFile(self.fs, fd, log.stream)
         finally:
@@ -115,13 +115,13 @@ class LogFiles:
 
     def damage(self, log: StreamEntry) -> str | None:
         """The damage of a log; None if only its tail is unfinished."""
-        tail = scan_log(self.fs, log.path or self._places.log(log.stream), log.stream).tail
+        tail = scan_log(self.fs, log.path or self._layout.log(log.stream), log.stream).tail
         return tail.damage if tail is not None else None
 
     def blob(self, sha256: str, size: int) -> bytes:
         """The first bytes of a blob; none if it is gone."""
         try:
-            return self.fs.read_range(f"{self._places.blobs}/{sha256[:2]}/{sha256}", 0, size)
+            return self.fs.read_range(f"{self._layout.blobs}/{sha256[:2]}/{sha256}", 0, size)
         except OSError:
             return b""
 
@@ -142,14 +142,14 @@ class OpenedFile:
     def agrees(self, cursor: LogCursor) -> bool:
         """Whether the line before the cursor has the cursor's checksum."""
         end = b'%08x"}\n' % cursor.crc if cursor.crc >= 0 else b""
-        at = cursor.place - len(end)
+        at = cursor.offset - len(end)
         return bool(end) and at >= 0 and self._read(at, len(end)) == end
 
     def pages(self, cursor: LogCursor) -> Iterator[tuple[list[Record], LogCursor]]:
         """The whole records after a cursor, piece by piece."""
         rest, size = b"", PIECE_BYTES
         while True:
-            piece = self._read(cursor.place + len(rest), size)
+            piece = self._read(cursor.offset + len(rest), size)
             rest += piece
             records, used, _ = read_lines(rest, cursor.seq, cursor.crc)
             rest = rest[used:]
@@ -158,7 +158,7 @@ class OpenedFile:
                 used -= _drop_unfinished(records)
             if records:
                 last = records[-1]
-                cursor = LogCursor(last.seq, cursor.place + used, crc_of(last.line))
+                cursor = LogCursor(last.seq, cursor.offset + used, crc_of(last.line))
                 yield records, cursor
             # A line longer than a piece needs more of the file; otherwise a line is broken.
             if at_end or (not records and (b"\n" in rest or len(rest) > RECORD_BYTES_MAX)):

@@ -198,11 +198,11 @@ class Log:
         return LogOffset(self.version, self.size, self.chain)
 
     @property
-    def mark(self) -> OpenHint:
+    def hint(self) -> OpenHint:
         """The hint for the next opening: where to start reading, and the durable point."""
         durable = self.durable
-        place = self.index.before(durable.start - REREAD_BYTES)
-        return OpenHint(self.head, place, durable)
+        offset = self.index.before(durable.start - REREAD_BYTES)
+        return OpenHint(self.head, offset, durable)
 
     def in_flight(self, key: str) -> WriteBatch | None:
         """The batch of the append with a key, if it is not written yet."""

@@ -25,15 +25,15 @@ INLINE_BYTES_MAX: Final = 64 * 1024
 
 
 async def load(
-    fs: FileSystem, stream: str, path: str, state: FileState, mark: OpenHint | None
+    fs: FileSystem, stream: str, path: str, state: FileState, hint: OpenHint | None
 ) -> Log:
     """The log that a file holds. Raises: NotFound, Damaged, StoreFailed."""
     try:
         if state.size_bytes <= INLINE_BYTES_MAX:
-            scan = scan_log(fs, path, stream, mark=mark)
+            scan = scan_log(fs, path, stream, hint=hint)
         else:
-            scan = await trio.to_thread.run_sync(_scan_long, fs, path, stream, mark)
-        strange, repaired = judge(scan, mark), None
+            scan = await trio.to_thread.run_sync(_scan_long, fs, path, stream, hint)
+        strange, repaired = judge(scan, hint), None
         if scan.tail is not None:
             if scan.tail.damage is not None:
                 raise damaged(stream, path, scan.tail.seq, scan.tail.damage)
@@ -42,15 +42,15 @@ async def load(
         raise store_failed(f"stream {stream}: {path} cannot be read", error) from error
     if not scan.records:
         raise NotFound(f"there is no stream {stream}: {repaired}")
-    log = _log_of(scan, path, state, mark)
+    log = _log_of(scan, path, state, hint)
     if repaired is not None:
         log.synced_version, log.durable = log.version, log.end  # the cut has synced the rest
     log.repaired = "; ".join(filter(None, (strange, repaired))) or None
     return log
 
 
-def _scan_long(fs: FileSystem, path: str, stream: str, mark: OpenHint | None) -> Scan:
-    scan = scan_log(fs, path, stream, mark=mark, whole=False)
+def _scan_long(fs: FileSystem, path: str, stream: str, hint: OpenHint | None) -> Scan:
+    scan = scan_log(fs, path, stream, hint=hint, whole=False)
     if scan.is_all and scan.tail is None:
         # So that a hint can be written and the file is not read as a whole again; the sync costs little.
         with suppress(OSError):
@@ -64,7 +64,7 @@ def _scan_long(fs: FileSystem, path: str, stream: str, mark: OpenHint | None) ->
     return scan
 
 
-def _log_of(scan: Scan, path: str, state: FileState, mark: OpenHint | None) -> Log:
+def _log_of(scan: Scan, path: str, state: FileState, hint: OpenHint | None) -> Log:
     log = Log(scan.stream, path, base=scan.base, chain=scan.chain, origin=scan.origin)
     log.start, log.head, log.index = scan.start, scan.head, scan.index
     log.version = log.accepted_version = scan.version
@@ -73,8 +73,8 @@ def _log_of(scan: Scan, path: str, state: FileState, mark: OpenHint | None) -> L
     log.size = scan.size
     log.file = state
     log.durable = scan.first
-    if scan.is_met and mark is not None:
-        log.durable, log.noted_seq = mark.durable, mark.durable.seq
+    if scan.is_met and hint is not None:
+        log.durable, log.noted_seq = hint.durable, hint.durable.seq
     if scan.synced == scan.version:
         log.durable = log.end
     log.synced_version = max(scan.synced, log.durable.seq)

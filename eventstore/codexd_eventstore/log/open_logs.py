@@ -34,14 +34,14 @@ class OpenLogs:
     def __init__(
         self,
         fs: FileSystem,
-        places: Layout,
+        layout: Layout,
         notes: Notes,
         on_growth: Callable[[Log], None],
         on_change: Callable[[str], None],
         evict: Callable[[Log], None],
     ) -> None:
         self._fs = fs
-        self._places = places
+        self._layout = layout
         self._notes = notes
         self._on_growth = (
             on_growth  # called when a log has grown so far that its hint is to be written
@@ -80,7 +80,7 @@ class OpenLogs:
             except NotFound:
                 self._check_not_emptied(stream)
                 raise
-            log = await load(self._fs, stream, path, state, self._notes.mark(stream))
+            log = await load(self._fs, stream, path, state, self._notes.hint(stream))
             log.archived = archived
             log.lineage = self._lineage(log)
             self._keep(log)
@@ -111,21 +111,21 @@ class OpenLogs:
 
     def _check_not_emptied(self, stream: str) -> None:
         """Raises: Damaged for an empty file that had durable records."""
-        path = self._places.log(stream)
+        path = self._layout.log(stream)
         try:
             is_empty_file = self._fs.state(path) is not None
         except OSError:
             return  # the lookup has reported the error
-        mark = self._notes.mark(stream) if is_empty_file else None
-        if mark is not None and mark.durable.start:
-            why = f"{mark.durable.seq} records were acknowledged as being on disk, and it is empty"
+        hint = self._notes.hint(stream) if is_empty_file else None
+        if hint is not None and hint.durable.start:
+            why = f"{hint.durable.seq} records were acknowledged as being on disk, and it is empty"
             raise damaged(stream, path, 1, why)
 
     def add_new(self, stream: str, origin: Origin | None = None) -> Log:
         """A log without records, whose file the first append makes; the caller holds the gate."""
         chain = chain_start(stream) if origin is None else origin.chain
         base = 0 if origin is None else origin.seq
-        log = Log(stream, self._places.log(stream), base=base, chain=chain, origin=origin)
+        log = Log(stream, self._layout.log(stream), base=base, chain=chain, origin=origin)
         log.name_synced = False
         self._keep(log)
         return log
@@ -165,8 +165,8 @@ class OpenLogs:
         check_name(stream, "stream")
         try:
             for path, archived in (
-                (self._places.log(stream), False),
-                (self._places.archived_log(stream), True),
+                (self._layout.log(stream), False),
+                (self._layout.archived_log(stream), True),
             ):
                 state = self._fs.state(path)
                 # An empty file is left by a first append that never finished.
@@ -184,7 +184,7 @@ class OpenLogs:
             with suppress(Damaged):
                 self._check_not_emptied(stream)
                 raise
-            return self._places.log(stream)
+            return self._layout.log(stream)
 
     def is_there(self, stream: str) -> bool:
         """Whether the stream has a file."""

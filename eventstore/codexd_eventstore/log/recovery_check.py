@@ -10,17 +10,17 @@ from codexd_eventstore.log.scan import Scan, Tail
 from codexd_eventstore.sidecar.rows import OpenHint
 
 
-def judge(scan: Scan, mark: OpenHint | None) -> str | None:
+def judge(scan: Scan, hint: OpenHint | None) -> str | None:
     """Compare a file with its log's hint; returns a difference that is no damage, as a sentence.
 
     If records are missing, the scan's tail says so afterwards.
     """
-    if mark is None or scan.is_met or (scan.tail is not None and scan.tail.damage is not None):
+    if hint is None or scan.is_met or (scan.tail is not None and scan.tail.damage is not None):
         return None
     # Another first line means another log, or a rewritten one; without a first line it is the rest of this log.
-    if mark.head != scan.head and scan.records:
+    if hint.head != scan.head and scan.records:
         return None
-    wanted = mark.durable.seq
+    wanted = hint.durable.seq
     if scan.version < wanted:
         size = 0 if scan.tail is None else scan.tail.size
         why = f"{wanted} records were acknowledged as being on disk, and only {scan.version} stand"

@@ -60,21 +60,21 @@ class Tail(msgspec.Struct, frozen=True):
 class Scan:
     """The whole part of a file, from its first record or from an offset on."""
 
-    def __init__(self, stream: str, start: Start, head: int, mark: OpenHint | None = None) -> None:
+    def __init__(self, stream: str, start: Start, head: int, hint: OpenHint | None = None) -> None:
         first = LogOffset(start.base, start.size, start.chain(stream))
-        place = first if mark is None else mark.place
+        offset = first if hint is None else hint.offset
         self.stream = stream
         self.start = start
         self.head = head
         self.origin = start.origin
         self.base = start.base
-        self.is_all = mark is None  # whether it was read from the first record on
-        self.version, self.size, self.chain = place.seq, place.start, place.chain
+        self.is_all = hint is None  # whether it was read from the first record on
+        self.version, self.size, self.chain = offset.seq, offset.start, offset.chain
         self.at_us = 0
         self.synced = start.base  # the last record that is known to be on disk
         self.first = first
         self.index = OffsetIndex(first)
-        self.index.insert(place)
+        self.index.insert(offset)
         self.spans: list[tuple[str, int, int]] = []  # the keys that were found: (key, first, last)
         self.durable: LogOffset | None = None  # the durable point of the hint
         self.is_met = False  # whether the file has it
@@ -97,7 +97,7 @@ def scan_log(
     stream: str,
     end: int | None = None,
     *,
-    mark: OpenHint | None = None,
+    hint: OpenHint | None = None,
     whole: bool = True,
     keys: bool = True,
 ) -> Scan:
@@ -122,32 +122,32 @@ def scan_log(
         start = start_of(read, stream)
         head = head_of(read(0, HEAD_BYTES).partition(b"\n")[0])
         scan = None
-        if not whole and mark is not None and _leads_into(read, start, head, mark):
-            scan = _scanned(Scan(stream, start, head, mark), mark, read, keys)
+        if not whole and hint is not None and _leads_into(read, start, head, hint):
+            scan = _scanned(Scan(stream, start, head, hint), hint, read, keys)
         # If the tail differs from the hint, the whole log is read.
         if scan is None or not scan.is_met:
-            scan = _scanned(Scan(stream, start, head), mark, read, keys)
+            scan = _scanned(Scan(stream, start, head), hint, read, keys)
     finally:
         fs.close(fd)
     return scan
 
 
 def _scanned(
-    scan: Scan, mark: OpenHint | None, read: Callable[[int, int], bytes], keys: bool
+    scan: Scan, hint: OpenHint | None, read: Callable[[int, int], bytes], keys: bool
 ) -> Scan:
-    scan.durable = None if mark is None else mark.durable
+    scan.durable = None if hint is None else hint.durable
     scan.is_met = scan.durable == scan.end  # true at once if nothing was known to be on disk
     _Reader(scan, read, keys).run()
     return scan
 
 
-def _leads_into(read: Callable[[int, int], bytes], start: Start, head: int, mark: OpenHint) -> bool:
+def _leads_into(read: Callable[[int, int], bytes], start: Start, head: int, hint: OpenHint) -> bool:
     """Whether the line before the hint's offset is unchanged."""
-    place = mark.place
-    if start.broken or mark.head != head or place.start <= start.size or place.seq <= start.base:
+    offset = hint.offset
+    if start.broken or hint.head != head or offset.start <= start.size or offset.seq <= start.base:
         return False
-    seam = b'%08x"}\n' % place.chain
-    return read(place.start - len(seam), len(seam)) == seam
+    seam = b'%08x"}\n' % offset.chain
+    return read(offset.start - len(seam), len(seam)) == seam
 
 
 class _Reader:
@@ -199,8 +199,8 @@ class _Reader:
         at = bisect_left(starts, durable, 1)
         # A durable point is always the end of an append.
         if at <= len(lines) and starts[at] == durable and not self._goes_on(lines, at - 1):
-            place = LogOffset(seq + at, durable, crc_of(lines[at - 1][:-1]))
-            scan.is_met = place == scan.durable
+            offset = LogOffset(seq + at, durable, crc_of(lines[at - 1][:-1]))
+            scan.is_met = offset == scan.durable
         whole = len(lines)
         while whole and self._goes_on(lines, whole - 1):
             whole -= 1

@@ -18,11 +18,11 @@ def verify_log(
     path: str,
     stream: str,
     end: int | None,
-    mark: OpenHint | None = None,
+    hint: OpenHint | None = None,
 ) -> Verdict:
     """Check a file, or its first `end` bytes: its own records, not the inherited ones."""
-    scan = scan_log(fs, path, stream, end, mark=mark, keys=False)
-    judge(scan, mark)
+    scan = scan_log(fs, path, stream, end, hint=hint, keys=False)
+    judge(scan, hint)
     damage = unfinished = None
     if scan.tail is not None:
         damage = scan.tail.damage

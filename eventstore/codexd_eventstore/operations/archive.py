@@ -20,9 +20,9 @@ async def archive(engine: Engine, stream: str) -> None:
             log.archived = True
             try:
                 await engine.committer.settle(log)
-                await _move(engine, log, engine.places.archived_log(stream))
+                await _move(engine, log, engine.layout.archived_log(stream))
             finally:
-                log.archived = log.path == engine.places.archived_log(stream)
+                log.archived = log.path == engine.layout.archived_log(stream)
 
 
 async def unarchive(engine: Engine, stream: str) -> None:
@@ -32,19 +32,19 @@ async def unarchive(engine: Engine, stream: str) -> None:
         check_born(log)
         if log.archived:
             try:
-                await _move(engine, log, engine.places.log(stream))
+                await _move(engine, log, engine.layout.log(stream))
             finally:
-                log.archived = log.path == engine.places.archived_log(stream)
+                log.archived = log.path == engine.layout.archived_log(stream)
 
 
 async def _move(engine: Engine, log: Log, target: str) -> None:
     """Rename the log's file; the caller holds the gate, and nothing is in flight."""
     engine.committer.release(log)
-    fs, places = engine.fs, engine.places
+    fs, layout = engine.fs, engine.layout
     folders = [path.rpartition("/")[0] for path in (target, log.path)]
 
     def move() -> None:
-        places.prepare(folders[0])
+        layout.prepare(folders[0])
         if fs.state(target) is not None:
             raise Exists(f"{target} is there already: {log.path} was not moved")
         fs.rename(log.path, target)

@@ -49,7 +49,7 @@ async def _delete(engine: Engine, stream: str, path: str) -> None:
             log.deleted = False
             raise
     try:
-        await blocking(engine.places.remove_log, stream, path)
+        await blocking(engine.layout.remove_log, stream, path)
     except BaseException:
         if log is not None:
             log.deleted = _is_gone(engine, path)

@@ -34,7 +34,7 @@ async def detach(engine: Engine, child: str, *, at_us: int) -> None:
 def _detach(engine: Engine, log: Log, at_us: int) -> None:
     copying = _Copying(engine, log)
     preface = Preface(log.start.preface.generation + 1, copying.root(), copying.cuts(), "detached")
-    successor = Successor(engine.fs, engine.places, log.stream)
+    successor = Successor(engine.fs, engine.layout, log.stream)
     successor.write(preface_line(log.stream, preface, at_us), copying.lines())
     successor.take_place(log.path)
 

@@ -34,17 +34,17 @@ class Engine:
     def __init__(self, fs: FileSystem, root: str, state: str, redact: Redact | None = None) -> None:
         self.fs = fs
         self.redacting = Redacting(redact)
-        self.places = Layout(fs, root)
+        self.layout = Layout(fs, root)
         self.unsealed = Unsealed(fs, f"{root}/unsealed.json")
         self.inherited = Inherited(fs, f"{root}/inherited.json")
         self.seals: Seals | None = None  # until the store takes them
         self.notes = Notes(f"{state}/notes.sqlite")
         self.hub = ChangeHub()
-        self.open_logs = OpenLogs(fs, self.places, self.notes, self.note, self.hub.tell, self.evict)
-        self.committer = Committer(fs, self.places, self.rest)
-        self.forks = Forks(fs, self.places)
-        self.blobs = Blobs(fs, self.places)
-        self.drafts = Drafts(fs, self.places, self.blobs, self.redacting)
+        self.open_logs = OpenLogs(fs, self.layout, self.notes, self.note, self.hub.tell, self.evict)
+        self.committer = Committer(fs, self.layout, self.rest)
+        self.forks = Forks(fs, self.layout)
+        self.blobs = Blobs(fs, self.layout)
+        self.drafts = Drafts(fs, self.layout, self.blobs, self.redacting)
 
     def seal_of(self, stream: str) -> Seal | None:
         """What the stream's new records are sealed with; None where none are."""
@@ -75,7 +75,7 @@ class Engine:
         if log.durable.seq > log.noted_seq and not log.deleted:
             log.noted_seq = log.durable.seq
             keying = log.keys.hand_over(log.durable.seq, is_all=log.is_all_read)
-            self.notes.set_mark(log.stream, log.mark, keying)
+            self.notes.set_hint(log.stream, log.hint, keying)
             if self.notes.works:
                 log.keys.trim()
 

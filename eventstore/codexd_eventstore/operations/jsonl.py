@@ -98,11 +98,11 @@ async def open_jsonl_store(
     engine = Engine(fs, root, state, redact)
     store = JsonlStore(engine)
     try:
-        await blocking(engine.places.drop_successors)
+        await blocking(engine.layout.drop_successors)
         if sealed:
             await blocking(engine.inherited.read)
             engine.seals = await blocking(
-                partial(take_seals, fs, engine.places, engine.unsealed, is_older=is_older)
+                partial(take_seals, fs, engine.layout, engine.unsealed, is_older=is_older)
             )
         yield store
     finally:
@@ -244,10 +244,10 @@ class JsonlStore:
             before = await blocking(self._fs.state, path)
             log = self._open_logs.get(stream)
             end = log.size if log is not None and log.is_born else None
-            mark = self._engine.notes.mark(stream) if end is None else None
+            hint = self._engine.notes.hint(stream) if end is None else None
             try:
                 verdict = await blocking(
-                    verify_log, self._fs, self._open_logs, path, stream, end, mark
+                    verify_log, self._fs, self._open_logs, path, stream, end, hint
                 )
             except StoreFailed:
                 if self._open_logs.find_or_emptied(stream) == path:
@@ -256,7 +256,7 @@ class JsonlStore:
             after = await blocking(self._fs.state, path)
             is_same = before == after if end is None else _is_one_file(before, after)
             if verdict.damage is None or (self._open_logs.get(stream) is log and is_same):
-                return replace(verdict, archived=path == self._engine.places.archived_log(stream))
+                return replace(verdict, archived=path == self._engine.layout.archived_log(stream))
             # It was opened, closed, rewritten or appended to meanwhile: then this is about another file.
 
     async def streams(self, *, archived: bool = False) -> list[StreamEntry]:
@@ -265,7 +265,7 @@ class JsonlStore:
         def rows() -> list[StreamEntry]:
             return [
                 StreamEntry(stream, archived, row.size_bytes, row.modified_us, path)
-                for stream, path, row in self._engine.places.logs(archived=archived)
+                for stream, path, row in self._engine.layout.logs(archived=archived)
             ]
 
         return await blocking(rows)

@@ -47,13 +47,13 @@ async def _bears(engine: Engine, log: Log, span: Span, key: str) -> bool:
 
 async def _read_for_keys(engine: Engine, log: Log, key: str) -> Span | None:
     """Read all of the log, and note all of its keys."""
-    end, durable, mark = log.size, log.durable.seq, log.mark
+    end, durable, hint = log.size, log.durable.seq, log.hint
     scan = await blocking(scan_log, engine.fs, log.path, log.stream, end)
     if scan.tail is not None:
         why = scan.tail.damage or "it changed since it was opened"
         raise damaged(log.stream, log.path, scan.tail.seq, why)
     noted = tuple(span for span in scan.spans if span[2] <= durable)
-    engine.notes.set_mark(log.stream, mark, NotedKeys(None, noted))
+    engine.notes.set_hint(log.stream, hint, NotedKeys(None, noted))
     if not engine.notes.works:
         log.keys.refill(log.base, scan.spans)
     return next(((first, last) for name, first, last in scan.spans if name == key), None)

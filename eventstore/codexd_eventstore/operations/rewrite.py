@@ -71,13 +71,13 @@ def _scrub(
     edits = _Edits(
         Walk(engine.fs, log.path, log.stream, log.version), edit, engine.writers(log.stream)
     )
-    successor = Successor(engine.fs, engine.places, log.stream)
+    successor = Successor(engine.fs, engine.layout, log.stream)
     successor.write(preface_line(log.stream, preface, at_us), edits.lines())
     if edits.changed:
         successor.take_place(log.path)
     else:
         successor.discard()
-    removed = tuple(engine.places.remove_kept(log.stream))
+    removed = tuple(engine.layout.remove_kept(log.stream))
     generation = preface.generation if edits.changed else old.generation
     records = log.version - log.base
     return Rewritten(log.stream, generation, records, edits.changed, removed=removed)
@@ -119,14 +119,14 @@ class _Edits:
 class Successor:
     """A new generation of a log, while it is being written. All methods block."""
 
-    def __init__(self, fs: FileSystem, places: Layout, stream: str) -> None:
+    def __init__(self, fs: FileSystem, layout: Layout, stream: str) -> None:
         self._fs = fs
-        self._places = places
-        self._path = places.successor(stream)
+        self._layout = layout
+        self._path = layout.successor(stream)
 
     def write(self, preface: bytes, lines: Iterable[bytes]) -> None:
         """Write and sync all of it; nothing of it is left where that fails."""
-        self._places.prepare(self._places.rewriting)
+        self._layout.prepare(self._layout.rewriting)
         unlink_if_there(self._fs, self._path)
         fd = self._fs.create(self._path)
         try:
@@ -155,7 +155,7 @@ class Successor:
                 self.discard()
             raise
         self._fs.sync_folder(path.rpartition("/")[0])
-        self._fs.sync_folder(self._places.rewriting)
+        self._fs.sync_folder(self._layout.rewriting)
 
     def discard(self) -> None:
         """Leave the log what it is."""

@@ -55,9 +55,9 @@ async def salvage(engine: Engine, stream: str, *, at_us: int) -> Rewritten:
     """Make a damaged log readable; a whole one stays as it is."""
     async with _silence(engine, stream):
         path = engine.open_logs.find_or_emptied(stream)
-        mark = engine.notes.mark(stream)
+        hint = engine.notes.hint(stream)
         try:
-            return await blocking(_salvage, engine, stream, path, mark, at_us)
+            return await blocking(_salvage, engine, stream, path, hint, at_us)
         finally:
             await engine.forget_notes(stream, checkpoints=False)
             engine.forks.forget(stream)
@@ -81,11 +81,11 @@ async def _silence(engine: Engine, stream: str) -> AsyncIterator[None]:
 
 
 def _salvage(
-    engine: Engine, stream: str, path: str, mark: OpenHint | None, at_us: int
+    engine: Engine, stream: str, path: str, hint: OpenHint | None, at_us: int
 ) -> Rewritten:
     fs = engine.fs
-    scan = scan_log(fs, path, stream, mark=mark)
-    judge(scan, mark)
+    scan = scan_log(fs, path, stream, hint=hint)
+    judge(scan, hint)
     is_whole = scan.tail is None or scan.tail.damage is None
     orphaned = (
         scan.origin is not None and scan.base and not engine.open_logs.is_there(scan.origin.stream)
@@ -94,11 +94,11 @@ def _salvage(
         return Rewritten(stream, scan.start.preface.generation, scan.records, 0)
     fd = fs.open_to_read(path)
     try:
-        mending = _Mending(engine, stream, fd, mark, at_us)
+        mending = _Mending(engine, stream, fd, hint, at_us)
         plan = mending.plan()
         kept = keep_beside(fs, fd, path, "damaged", time.time())
         preface = mending.preface()
-        successor = Successor(fs, engine.places, stream)
+        successor = Successor(fs, engine.layout, stream)
         lines = mending.lines(plan, kept.rpartition("/")[2])
         successor.write(preface_line(stream, preface, at_us), lines)
         successor.take_place(path)
@@ -112,12 +112,12 @@ class _Mending:
     """One damaged file on its way to a readable one. Blocks."""
 
     def __init__(
-        self, engine: Engine, stream: str, fd: int, mark: OpenHint | None, at_us: int
+        self, engine: Engine, stream: str, fd: int, hint: OpenHint | None, at_us: int
     ) -> None:
         self._engine = engine
         self._stream = stream
         self._fd = fd
-        self._mark = mark
+        self._hint = hint
         self._at_us = at_us
         self._start = _lenient_start(self._read, stream)
         self._origin = self._start.origin if self._is_borne_out() else None
@@ -246,8 +246,8 @@ class _Mending:
         first_line = self._read(0, HEAD_BYTES).partition(b"\n")[0]
         # Another first line that is whole is another log; a broken one says nothing.
         is_other = not self._start.broken and self._is_first_whole()
-        if self._mark is not None and (self._mark.head == head_of(first_line) or not is_other):
-            floor = max(floor, self._mark.durable.seq)
+        if self._hint is not None and (self._hint.head == head_of(first_line) or not is_other):
+            floor = max(floor, self._hint.durable.seq)
         return floor
 
     def _is_first_whole(self) -> bool:

@@ -29,7 +29,7 @@ def _sweep(engine: Engine, among: Collection[str] | None) -> Swept:
     unnamed = set(sizes)
     read: set[str] = set()
     # Listed again until nothing is new: a log that moved away before it was read is elsewhere then.
-    while unnamed and (unread := [row for row in engine.places.naming() if row[0] not in read]):
+    while unnamed and (unread := [row for row in engine.layout.naming() if row[0] not in read]):
         for key, path in unread:
             try:
                 for piece in _pieces(engine, path):

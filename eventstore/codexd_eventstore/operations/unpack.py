@@ -100,7 +100,7 @@ class _Unpacking:
                 digest.update(piece)
             if digest.hexdigest() != blob.sha256:
                 raise Refused(f"blob {blob.sha256} in it has another hash")
-        self._engine.places.prepare(self._engine.places.rewriting)
+        self._engine.layout.prepare(self._engine.layout.rewriting)
         for log in self._package.logs:
             self._stage(log)
         for log in self._package.logs:
@@ -116,7 +116,7 @@ class _Unpacking:
             yield piece
 
     def _staged(self, log: PackedLog) -> str:
-        return self._engine.places.successor(f"{log.stream}.unpacked")
+        return self._engine.layout.successor(f"{log.stream}.unpacked")
 
     def _stage(self, log: PackedLog) -> None:
         """Put a log beside those of the store, and read all of it there."""
@@ -206,8 +206,8 @@ class _Unpacking:
         if engine.open_logs.get(log.stream) is not None or engine.open_logs.is_there(log.stream):
             raise Refused(f"a stream {log.stream} was made here meanwhile")
         into_archive = log.archived or log.stream != self._package.stream
-        places = engine.places
-        path = places.archived_log(log.stream) if into_archive else places.log(log.stream)
+        layout = engine.layout
+        path = layout.archived_log(log.stream) if into_archive else layout.log(log.stream)
         return ADDED, path, 0
 
     def _fate(self, log: PackedLog, path: str, version: int) -> str:
@@ -263,10 +263,10 @@ class _Unpacking:
     def _place(self, log: PackedLog, path: str) -> None:
         """Let a log be seen."""
         folder = path.rpartition("/")[0]
-        self._engine.places.prepare(folder)
+        self._engine.layout.prepare(folder)
         self._fs.rename(self._staged(log), path)
         self._fs.sync_folder(folder)
-        self._fs.sync_folder(self._engine.places.rewriting)
+        self._fs.sync_folder(self._engine.layout.rewriting)
         origin = self._starts[log.stream].origin
         if origin is not None:
             self._engine.forks.add(log.stream, origin)

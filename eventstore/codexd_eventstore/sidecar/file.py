@@ -1,6 +1,6 @@
 """The SQLite file of the sidecar: its tables, and how a batch is written. Everything here blocks.
 
-Law: a row is only a hint. A batch is written as a whole or not at all, and `mark.keys_to` is raised only if all
+Law: a row is only a hint. A batch is written as a whole or not at all, and `hint.keys_to` is raised only if all
 earlier keys are in the file: a lost batch leaves a gap that is detected.
 
 SQLite makes its own calls to the file system, so the few others are made here and not in `files.py`.
@@ -119,8 +119,8 @@ def write(db: sqlite3.Connection, batch: SidecarBatch) -> None:
     try:
         for stream, checkpoints in batch.drops.items():
             _drop(db, stream, checkpoints)
-        for stream, (mark, keying) in batch.marks.items():
-            _set_mark(db, stream, mark, keying)
+        for stream, (hint, keying) in batch.hints.items():
+            _set_hint(db, stream, hint, keying)
         db.executemany(
             "REPLACE INTO snapshot VALUES (?, ?, ?, ?, ?)",
             [(*name, kept.seq, kept.chain, kept.content) for name, kept in batch.snapshots.items()],
@@ -147,29 +147,29 @@ def _drop(db: sqlite3.Connection, stream: str, checkpoints: bool) -> None:
         db.execute(f"DELETE FROM {table} WHERE stream = ?", (stream,))
 
 
-def _set_mark(db: sqlite3.Connection, stream: str, mark: OpenHint, keying: NotedKeys) -> None:
+def _set_hint(db: sqlite3.Connection, stream: str, hint: OpenHint, keying: NotedKeys) -> None:
     if keying.after is None:
         db.execute("DELETE FROM key WHERE stream = ?", (stream,))
-        keys_to = mark.durable.seq
+        keys_to = hint.durable.seq
     else:
         query = "SELECT head, keys_to FROM mark WHERE stream = ?"
-        head, keys_to = db.execute(query, (stream,)).fetchone() or (mark.head, -1)
-        if head != mark.head:
+        head, keys_to = db.execute(query, (stream,)).fetchone() or (hint.head, -1)
+        if head != hint.head:
             db.execute("DELETE FROM key WHERE stream = ?", (stream,))
             keys_to = -1
         elif keying.after <= keys_to:
-            keys_to = max(keys_to, mark.durable.seq)
+            keys_to = max(keys_to, hint.durable.seq)
     db.executemany(
         "INSERT OR IGNORE INTO key VALUES (?, ?, ?, ?)", [(stream, *span) for span in keying.spans]
     )
     db.execute(
         "REPLACE INTO mark VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (stream, mark.head, *_columns(mark.place), *_columns(mark.durable), keys_to),
+        (stream, hint.head, *_columns(hint.offset), *_columns(hint.durable), keys_to),
     )
 
 
-def _columns(place: LogOffset) -> tuple[int, int, int]:
-    return place.seq, place.start, place.chain
+def _columns(offset: LogOffset) -> tuple[int, int, int]:
+    return offset.seq, offset.start, offset.chain
 
 
 def read_mark(db: sqlite3.Connection, stream: str) -> OpenHint | None:

@@ -49,10 +49,10 @@ class Notes:
         self._reader_epoch = 0
         self.works = True  # whether the last batch could be written
 
-    def mark(self, stream: str) -> OpenHint | None:
+    def hint(self, stream: str) -> OpenHint | None:
         """The open hint of a log."""
         for batch in self._unwritten():
-            if (found := batch.marks.get(stream)) is not None:
+            if (found := batch.hints.get(stream)) is not None:
                 return found[0]
             if stream in batch.drops:
                 return None
@@ -60,21 +60,21 @@ class Notes:
 
         return self._ask(lambda db: notes_file.read_mark(db, stream))
 
-    def set_mark(self, stream: str, mark: OpenHint, keying: NotedKeys) -> None:
+    def set_hint(self, stream: str, hint: OpenHint, keying: NotedKeys) -> None:
         """Set the open hint of a log, and the keys up to its durable point."""
-        self._put(lambda batch: batch.set_mark(stream, mark, keying))
+        self._put(lambda batch: batch.set_hint(stream, hint, keying))
 
     def find_key(
         self, stream: str, head: int, key: str, upto: int
     ) -> tuple[bool, tuple[int, int] | None]:
         """Whether the keys of all appends up to a `seq` are stored, and the records of this key's append."""
         for batch in self._unwritten():
-            if (found := batch.marks.get(stream)) is not None and found[0].head == head:
-                mark, keying = found
+            if (found := batch.hints.get(stream)) is not None and found[0].head == head:
+                hint, keying = found
                 span = next((span[1:] for span in keying.spans if span[0] == key), None)
                 if span is not None:
                     return True, span
-                if mark.durable.seq >= upto:
+                if hint.durable.seq >= upto:
                     if keying.after is None:
                         return True, None
                     upto = min(upto, keying.after)

@@ -11,7 +11,7 @@ class OpenHint(msgspec.Struct, frozen=True, gc=False):
     """The open hint of a log."""
 
     head: int  # the checksum of its first line, which tells it from another file of its name
-    place: LogOffset  # where to start reading when it is opened
+    offset: LogOffset  # where to start reading when it is opened
     durable: LogOffset  # the offset up to which it was known to be on disk
     keys_to: int = -1  # the keys of all appends up to this `seq` are stored; -1: none
 
@@ -36,29 +36,29 @@ class SidecarBatch:
 
     def __init__(self) -> None:
         self.drops: dict[str, bool] = {}  # by stream: whether with its checkpoints
-        self.marks: dict[str, tuple[OpenHint, NotedKeys]] = {}
+        self.hints: dict[str, tuple[OpenHint, NotedKeys]] = {}
         self.snapshots: dict[tuple[str, str], SnapshotRow] = {}  # by stream and name
         self.checkpoints: dict[tuple[str, str], int] = {}  # by stream and consumer
         self.size = 0  # of the snapshots
 
     def __bool__(self) -> bool:
-        return bool(self.drops or self.marks or self.snapshots or self.checkpoints)
+        return bool(self.drops or self.hints or self.snapshots or self.checkpoints)
 
     def drop(self, stream: str, *, checkpoints: bool) -> None:
         """Forget a stream, including its rows in this batch."""
         self.drops[stream] = checkpoints or self.drops.get(stream, False)
-        self.marks.pop(stream, None)
+        self.hints.pop(stream, None)
         for name in [name for name in self.snapshots if name[0] == stream]:
             del self.snapshots[name]
         if checkpoints:
             for pair in [pair for pair in self.checkpoints if pair[0] == stream]:
                 del self.checkpoints[pair]
 
-    def set_mark(self, stream: str, mark: OpenHint, keying: NotedKeys) -> None:
+    def set_hint(self, stream: str, hint: OpenHint, keying: NotedKeys) -> None:
         """Set an open hint; waiting keys of the stream are kept."""
-        waiting = self.marks.get(stream)
+        waiting = self.hints.get(stream)
         if waiting is not None and keying.after is not None:
-            old_mark, old = waiting
-            if old_mark.head == mark.head and keying.after <= old_mark.durable.seq:
+            old_hint, old = waiting
+            if old_hint.head == hint.head and keying.after <= old_hint.durable.seq:
                 keying = NotedKeys(old.after, old.spans + keying.spans)
-        self.marks[stream] = (mark, keying)
+        self.hints[stream] = (hint, keying)

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from codexd.core.commands import Bridge, RequestSize, Shorter
+from codexd.core.commands import KeptItems, RequestSize, Shorter
 from codexd.core.decide.context import context_due
 from codexd.core.decide.lookups import Lookups
 from codexd.core.decide.transition import Transition
@@ -131,7 +131,9 @@ def _call(transition: Transition, before: ModelCall) -> None:
     )
 
 
-def finish_compaction(transition: Transition, bridge: Bridge | None, lookups: Lookups) -> None:
+def finish_compaction(
+    transition: Transition, kept_items: KeptItems | None, lookups: Lookups
+) -> None:
     """The summary's response is complete: use it, or ask once more if it is empty."""
     turn, compaction = transition.turn, transition.turn.compaction
     assert compaction is not None
@@ -141,14 +143,14 @@ def finish_compaction(transition: Transition, bridge: Bridge | None, lookups: Lo
         else:
             give_compaction_up(transition, _SILENT)
         return
-    assert bridge is not None, "a summary came without what stays beside it"
+    assert kept_items is not None, "a summary came without what stays beside it"
     started, state = compaction.started, transition.state
     context = _context_again(transition, lookups) if started.phase == "mid_turn" else []
-    at = bridge.context_at
+    at = kept_items.context_at
     context_items = tuple(msgspec.Raw(text_message(added.role, added.text)) for added in context)
     summary = _summary_item(compaction.summary, turn.limits.window)
-    unanswered = bridge.unanswered
-    items = (*bridge.items[:at], *context_items, *bridge.items[at:], summary, *unanswered)
+    unanswered = kept_items.unanswered
+    items = (*kept_items.items[:at], *context_items, *kept_items.items[at:], summary, *unanswered)
     pending_bytes = state.window.pending_bytes
     transition.add(
         e.HistoryCompacted(
@@ -157,11 +159,11 @@ def finish_compaction(transition: Transition, bridge: Bridge | None, lookups: Lo
             items,
             started.trigger,
             state.compactions + 1,
-            bridge.kept,
-            bridge.pins,
+            kept_items.kept,
+            kept_items.pins,
             tokens_before=state.window.context_tokens,
             tokens_after=tokens_of(sum(json_bytes(item) for item in items) + pending_bytes),
-            left_out=bridge.left_out,
+            left_out=kept_items.left_out,
             unanswered=len(unanswered),
         )
     )

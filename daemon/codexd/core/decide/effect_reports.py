@@ -7,7 +7,7 @@ from typing import Literal, assert_never
 from msgspec.structs import replace
 
 from codexd.core import commands as c
-from codexd.core.commands import Bridge, ModelDone, OpenItem, Rejected, ToolCallDone
+from codexd.core.commands import KeptItems, ModelDone, OpenItem, Rejected, ToolCallDone
 from codexd.core.decide.compaction import (
     TOO_LONG,
     ask_for_less,
@@ -56,7 +56,7 @@ def decide_model(
         case c.ReportModel():
             for seen in command.seen:
                 if call.compacts:
-                    _seen_apart(transition, seen, command.bridge, lookups)
+                    _seen_apart(transition, seen, command.kept_items, lookups)
                 else:
                     _seen(transition, seen, command.open_items, lookups)
         case c.ReportModelFailure():
@@ -68,20 +68,20 @@ def decide_model(
 
 
 def _seen_apart(
-    transition: Transition, seen: ModelDone, bridge: Bridge | None, lookups: Lookups
+    transition: Transition, seen: ModelDone, kept_items: KeptItems | None, lookups: Lookups
 ) -> None:
     """Output of a request for a summary: stored, and not shown; a tool call in it is not made."""
     match seen:
         case ModelItemDone():
             transition.add(e.ItemCompleted(seen.item_id, "other", seen.item, seen.started_ms))
         case ToolCallDone():
-            _seen_apart(transition, seen.item, bridge, lookups)
+            _seen_apart(transition, seen.item, kept_items, lookups)
         case ModelResponseDone():
             transition.add(_call_ended(transition, seen))
             if seen.incomplete is not None:
                 give_compaction_up(transition, _cut_off(seen.incomplete, "summary"))
             else:
-                finish_compaction(transition, bridge, lookups)
+                finish_compaction(transition, kept_items, lookups)
         case _:
             assert_never(seen)
 

@@ -40,18 +40,18 @@ _TOLD = tuple(
 
 
 def environment_of(
-    settings: Settings, today: str | None = None, place: Machine | None = None
+    settings: Settings, today: str | None = None, machine: Machine | None = None
 ) -> TurnEnvironment:
     """The environment of a turn with these settings."""
-    place = place or Machine()
+    machine = machine or Machine()
     return TurnEnvironment(
         settings.cwd,
         enforced_policy(settings),
         enforced_sandbox(settings.sandbox),
-        place.shell,
-        place.network,
+        machine.shell,
+        machine.network,
         today,
-        place.timezone,
+        machine.timezone,
     )
 
 

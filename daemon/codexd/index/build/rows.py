@@ -47,7 +47,7 @@ class Known(msgspec.Struct):
 
     def go_to(self, cursor: LogCursor) -> None:
         """Its log is indexed up to this position."""
-        self.seq, self.place, self.crc = cursor.seq, cursor.place, cursor.crc
+        self.seq, self.place, self.crc = cursor.seq, cursor.offset, cursor.crc
 
 
 COLUMNS: Final = (

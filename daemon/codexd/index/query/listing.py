@@ -50,7 +50,7 @@ class Row(msgspec.Struct, frozen=True):
     path: str | None
     damage: str | None = None  # why its log does not read to its end: what is known of it is above
 
-    def place(self, key: SortKey) -> ListCursor:
+    def cursor(self, key: SortKey) -> ListCursor:
         """Its position in the list."""
         summary = self.summary
         at_ms = summary.created_ms if key == "created" else summary.updated_ms
@@ -186,27 +186,27 @@ def with_work(connection: sqlite3.Connection) -> list[str]:
     return [row[0] for row in connection.execute(query)]
 
 
-def write_cursor(print_: bytes, place: ListCursor) -> str:
-    """A place in a list, for a client to keep."""
-    content = bytes([_CURSOR_VERSION]) + print_ + place.key.to_bytes(8, "big") + place.id.encode()
+def write_cursor(print_: bytes, cursor: ListCursor) -> str:
+    """A position in a list, for a client to keep."""
+    content = bytes([_CURSOR_VERSION]) + print_ + cursor.key.to_bytes(8, "big") + cursor.id.encode()
     return urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
-def read_cursor(print_: bytes, cursor: str) -> ListCursor:
+def read_cursor(print_: bytes, text: str) -> ListCursor:
     """The position in a client's cursor. Raises: InvalidCursor."""
     try:
-        content = urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4))
-        place = ListCursor(int.from_bytes(content[9:17], "big"), content[17:].decode())
+        content = urlsafe_b64decode(text.encode() + b"=" * (-len(text) % 4))
+        cursor = ListCursor(int.from_bytes(content[9:17], "big"), content[17:].decode())
     except ValueError as error:
-        raise InvalidCursor(_none_of_ours(cursor)) from error
+        raise InvalidCursor(_none_of_ours(text)) from error
     if len(content) < 17 or content[0] != _CURSOR_VERSION:
-        raise InvalidCursor(_none_of_ours(cursor))
+        raise InvalidCursor(_none_of_ours(text))
     if content[1:9] != print_:
         raise InvalidCursor(
             "invalid cursor: expected one from an earlier page of the same list, found one of a list with other"
             " filters or another order; nothing was listed"
         )
-    return place
+    return cursor
 
 
 def _none_of_ours(cursor: str) -> str:

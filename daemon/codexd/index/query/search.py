@@ -62,7 +62,7 @@ class Occurrence(msgspec.Struct, frozen=True):
     snippet: Snippet
 
     @property
-    def place(self) -> ListCursor:
+    def cursor(self) -> ListCursor:
         """Its position among the thread's hits."""
         return ListCursor(self.seq, f"{self.nth:08d}")
 
@@ -166,13 +166,13 @@ def occurrences(
         )
         for number, turn, item, text in rows:
             for nth, found in enumerate(pattern.finditer(text)):
-                place = ListCursor(seq_of(number), f"{nth:08d}")
-                if start is not None and place <= start:
+                cursor = ListCursor(seq_of(number), f"{nth:08d}")
+                if start is not None and cursor <= start:
                     continue
                 begun = _turn_start(connection, no, number, turn)
                 if begun is not None:
                     snippet = cut_around(text, [found.span()])
-                    yield Occurrence(place.key, nth, turn, begun, item, snippet)
+                    yield Occurrence(cursor.key, nth, turn, begun, item, snippet)
 
 
 def _lineage(connection: sqlite3.Connection, stream: str) -> list[tuple[int, int]]:

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from codexd.core.commands import Bridge
+from codexd.core.commands import KeptItems
 from codexd.core.events.events import InputQueued
 from codexd.core.events.history import KeptMessage, PinAdded
 from codexd.core.state.window import BYTES_PER_TOKEN
@@ -105,7 +105,9 @@ def plain_words(content: tuple[UserInput, ...]) -> str:
     return "\n".join(part for part in parts if part) or NO_TEXT
 
 
-def bridge_of(compaction_keep: CompactionKeep, window: int | None, left_out: int = 0) -> Bridge:
+def kept_items_of(
+    compaction_keep: CompactionKeep, window: int | None, left_out: int = 0
+) -> KeptItems:
     """What a compaction keeps of a history, oldest first.
 
     Args:
@@ -127,7 +129,7 @@ def bridge_of(compaction_keep: CompactionKeep, window: int | None, left_out: int
         if seq in spoken:
             context_at = len(items)  # Before the last message of a person.
         items += [msgspec.Raw(item) for item in own]
-    return Bridge(
+    return KeptItems(
         tuple(items),
         len(items) if context_at is None else context_at,
         tuple(KeptMessage(words.seq, truncated) for words, truncated in kept),

@@ -33,7 +33,7 @@ from codexd.runtime.actor.recover import recovery
 from codexd.runtime.actor.stall import Bell, Stall
 from codexd.runtime.actor.streaming import Streaming
 from codexd.runtime.actor.submitted import Asked, CommandResult, changes_nothing, first_answer
-from codexd.runtime.actor.summary_request import bridge_now
+from codexd.runtime.actor.summary_request import kept_items_now
 from codexd.runtime.actor.work_mark import WorkMark
 from codexd.runtime.snapshots.folds import Folds
 from codexd.runtime.snapshots.load import OnRecord, load
@@ -303,7 +303,7 @@ class ThreadActor:
             case c.ReportModel() if isinstance(command.seen[-1], ModelResponseDone):
                 left = self.streaming.freeze()
                 return replace(
-                    command, open_items=left, bridge=bridge_now(self.state, self.history)
+                    command, open_items=left, kept_items=kept_items_now(self.state, self.history)
                 )
             case _:
                 return command

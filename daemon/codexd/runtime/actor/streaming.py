@@ -93,13 +93,13 @@ class StreamingItem:
 
     def catch_up(self) -> Iterator[tuple[TextPart, int, Sequence[str]]]:
         """Put what waits into the draft; each text as it is there. Raises: StoreFailed."""
-        for place, pieces in list(self._waiting.items()):
-            self.add(*place, pieces)
-            del self._waiting[place]
-            yield *place, pieces
+        for key, pieces in list(self._waiting.items()):
+            self.add(*key, pieces)
+            del self._waiting[key]
+            yield *key, pieces
 
     @property
-    def places(self) -> list[tuple[TextPart, int]]:
+    def part_keys(self) -> list[tuple[TextPart, int]]:
         """Its parts of which anything came."""
         return list(dict.fromkeys([*self._parts, *self._waiting]))
 
@@ -110,8 +110,8 @@ class StreamingItem:
     def frozen(self) -> OpenItem:
         """It as a command carries it, with what waits for the disk: the fact needs no draft."""
         texts = [
-            (*place, "".join([*self._parts.get(place, ()), *self._waiting.get(place, ())]))
-            for place in self.places
+            (*key, "".join([*self._parts.get(key, ()), *self._waiting.get(key, ())]))
+            for key in self.part_keys
         ]
         return open_item(self.item_id, self.kind, self.started_ms, texts)
 
@@ -345,7 +345,7 @@ class Streaming:
     def _let_out(self, *, outputs: bool) -> None:
         """Nothing more is added to these texts: the text held back for redaction waits for their events."""
         for item in self.items.values():
-            for part, index in item.places:
+            for part, index in item.part_keys:
                 held = self._cleaning.rest((item.item_id, part, index))
                 if held:
                     item.put_off(part, index, (held.decode(errors="replace"),))
@@ -356,7 +356,7 @@ class Streaming:
         """The item's fact is in the log."""
         item = self.items.pop(item_id, None)
         if item is not None:
-            for part, index in item.places:
+            for part, index in item.part_keys:
                 self._cleaning.drop((item_id, part, index))
             item.drop()
 

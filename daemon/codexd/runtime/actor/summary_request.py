@@ -9,14 +9,14 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from codexd.core.commands import Bridge, Shorter
+from codexd.core.commands import KeptItems, Shorter
 from codexd.core.state.state import ThreadState
 from codexd.core.state.turn import Turn
 from codexd.core.state.window import json_bytes, tokens_of
 from codexd.core.values.provider_items import read_head, text_message
 from codexd.core.values.settings import Settings, Tuning
 from codexd.projections.model.history import ModelHistory
-from codexd.projections.model.kept_by_compaction import CompactionKeep, bridge_of
+from codexd.projections.model.kept_by_compaction import CompactionKeep, kept_items_of
 
 # Results that the model has not seen stay beside a summary up to this part of the window: with larger ones
 # the next request would be too long again.
@@ -46,7 +46,7 @@ def question(turn: Turn, items: Sequence[bytes], keep: CompactionKeep) -> tuple[
     assert turn.compaction is not None
     prompt = text_message("user", turn.compaction.started.prompt)
     if items and turn.call.left_out >= len(items):
-        return (*map(bytes, bridge_of(keep, LAST_WORDS_WINDOW).items), prompt)
+        return (*map(bytes, kept_items_of(keep, LAST_WORDS_WINDOW).items), prompt)
     return (*without_oldest(items, turn.call.left_out), prompt)
 
 
@@ -85,7 +85,7 @@ def shorter(turn: Turn, items: Sequence[bytes]) -> Shorter | None:
     return Shorter(count, len(items) - len(without_oldest(items, count)))
 
 
-def bridge_now(state: ThreadState, history: ModelHistory) -> Bridge | None:
+def kept_items_now(state: ThreadState, history: ModelHistory) -> KeptItems | None:
     """What is kept of the history beside the summary."""
     turn = state.turn
     if turn is None or turn.call is None or not turn.call.compacts:
@@ -97,11 +97,13 @@ def bridge_now(state: ThreadState, history: ModelHistory) -> Bridge | None:
         left_out = len(items) - len(without_oldest(items, turn.call.left_out))
         if left_out == len(items):
             window = LAST_WORDS_WINDOW
-    bridge = bridge_of(history.compaction_keep, window, left_out)
-    return replace(bridge, unanswered=_unanswered(turn, history, bridge))
+    kept_items = kept_items_of(history.compaction_keep, window, left_out)
+    return replace(kept_items, unanswered=_unanswered(turn, history, kept_items))
 
 
-def _unanswered(turn: Turn, history: ModelHistory, bridge: Bridge) -> tuple[msgspec.Raw, ...]:
+def _unanswered(
+    turn: Turn, history: ModelHistory, kept_items: KeptItems
+) -> tuple[msgspec.Raw, ...]:
     """The newest results that the model has not answered, with their calls, where there is room for them.
 
     A second compaction without an answer in between is without them: the request may be too long by these.
@@ -110,7 +112,7 @@ def _unanswered(turn: Turn, history: ModelHistory, bridge: Bridge) -> tuple[msgs
     if compaction is None or compaction.started.phase != "mid_turn" or not turn.answered:
         return ()
     items = newest_results(history.items)
-    if not set(items).isdisjoint(map(bytes, bridge.items)):
+    if not set(items).isdisjoint(map(bytes, kept_items.items)):
         return ()  # They are pinned, perhaps in part: a call must not be there twice.
     kept = tuple(map(msgspec.Raw, items))
     tokens, window = tokens_of(sum(map(json_bytes, kept))), turn.limits.window

@@ -148,11 +148,11 @@ class ModelCalling:
         at = 0
         while at < len(batch) and self._is_due:
             event = batch[at]
-            place = _place(event)
-            if place is not None:
+            part_key = _part_key(event)
+            if part_key is not None:
                 await self._flush()
-                pieces = _run_of_text(batch, at, place)
-                await self._add_text(place, pieces)
+                pieces = _run_of_text(batch, at, part_key)
+                await self._add_text(part_key, pieces)
                 at += len(pieces)
                 continue
             await self._take_one(event)
@@ -161,15 +161,15 @@ class ModelCalling:
                 await self._flush()
         await self._flush()
 
-    async def _add_text(self, place: _Place, pieces: list[str]) -> None:
+    async def _add_text(self, part_key: _PartKey, pieces: list[str]) -> None:
         """Text into its draft, as long as the thread waits for it; what is long, in steps."""
         steps = _steps_of(pieces)
-        self._thread.streaming.add_text(*place, steps[0])
+        self._thread.streaming.add_text(*part_key, steps[0])
         for step in steps[1:]:
             await trio.lowlevel.checkpoint()
             if not self._is_due:
                 return
-            self._thread.streaming.add_text(*place, step)
+            self._thread.streaming.add_text(*part_key, step)
 
     async def _take_one(self, event: ModelEvent) -> None:
         match event:
@@ -304,10 +304,10 @@ def _not_recorded(refused: Refused) -> ModelError:
 
 # The events of a stream that are used where its deltas are not shown.
 _WHOLE = (ResponseStarted, ModelItemDone, ModelResponseDone)
-_Place = tuple[ItemId, TextPart, int]
+_PartKey = tuple[ItemId, TextPart, int]
 
 
-def _place(event: ModelEvent) -> _Place | None:
+def _part_key(event: ModelEvent) -> _PartKey | None:
     """The text that a delta continues; None for other events."""
     match event:
         case TextDelta():
@@ -335,15 +335,15 @@ def _steps_of(pieces: list[str]) -> list[list[str]]:
     return steps
 
 
-def _run_of_text(batch: list[ModelEvent], at: int, place: _Place) -> list[str]:
+def _run_of_text(batch: list[ModelEvent], at: int, part_key: _PartKey) -> list[str]:
     """The deltas from `at` on that continue the same text: handled as one."""
-    item_id, part, _ = place
+    item_id, part, _ = part_key
     pieces: list[str] = []
     for event in islice(batch, at, None):
         if part == "text":
             if not isinstance(event, TextDelta) or event.item_id != item_id:
                 break
-        elif not isinstance(event, ReasoningDelta) or _place(event) != place:
+        elif not isinstance(event, ReasoningDelta) or _part_key(event) != part_key:
             break
         pieces.append(event.text)
     return pieces

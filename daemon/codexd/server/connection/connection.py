@@ -310,15 +310,15 @@ class Connection:
                 self._under_way += 1
                 call = self._read_call(message)
                 if isinstance(call, RpcError):
-                    place = self._order.enter(None, precedes=False)
+                    ordered = self._order.enter(None, precedes=False)
                 else:
-                    place = self._order.enter(call.thread_id, precedes=call.precedes)
-                nursery.start_soon(self._serve, message, call, place)
+                    ordered = self._order.enter(call.thread_id, precedes=call.precedes)
+                nursery.start_soon(self._serve, message, call, ordered)
             case ClientReply():
                 if self.client is not None:
                     thread_id = self._handlers.asked_in(message)
-                    place = self._order.enter(thread_id, precedes=thread_id is not None)
-                    nursery.start_soon(self._answered, message, thread_id, place)
+                    ordered = self._order.enter(thread_id, precedes=thread_id is not None)
+                    nursery.start_soon(self._answered, message, thread_id, ordered)
             case Unreadable():
                 self._refuse(message.id, message.error)
             case _:
@@ -330,10 +330,12 @@ class Connection:
         except RpcError as error:
             return error
 
-    async def _serve(self, request: Request, call: Call | RpcError, place: OrderedRequest) -> None:
+    async def _serve(
+        self, request: Request, call: Call | RpcError, ordered: OrderedRequest
+    ) -> None:
         """Answer one request, when its turn has come. Any error is sent to its sender."""
         try:
-            await place.reached()
+            await ordered.reached()
             if self.client is None and request.method != "initialize":
                 self._handlers.check_known(request.method)
                 raise not_initialized()
@@ -348,22 +350,22 @@ class Connection:
             what = f"the daemon failed in {request.method}; its log says where"
             self._refuse(request.id, internal_error(what))
         finally:
-            self._order.leave(None if isinstance(call, RpcError) else call.thread_id, place)
+            self._order.leave(None if isinstance(call, RpcError) else call.thread_id, ordered)
             self._under_way -= 1
             self._quiet.set()
 
     async def _answered(
-        self, answer: ClientReply, thread_id: ThreadId | None, place: OrderedRequest
+        self, answer: ClientReply, thread_id: ThreadId | None, ordered: OrderedRequest
     ) -> None:
         """A client's answer to a question. A late or unreadable answer changes nothing."""
         try:
-            await place.reached()
+            await ordered.reached()
             await self._handlers.decide(self, answer)
         except Exception:
             # As above: the answer of one connection is not to end the daemon.
             log.exception("an answer of connection %s could not be taken", self.by)
         finally:
-            self._order.leave(thread_id, place)
+            self._order.leave(thread_id, ordered)
 
     async def _carry_out(self, request_id: RequestId, call: Call) -> None:
         if not call.large:

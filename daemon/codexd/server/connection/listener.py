@@ -32,7 +32,7 @@ class NotASocket(Exception):
 
 
 @contextmanager
-def listening(place: SocketAddress) -> Iterator[socket.socket]:
+def listening(address: SocketAddress) -> Iterator[socket.socket]:
     """A bound, listening socket; it and its link are removed at the end.
 
     A socket that a dead daemon left is replaced; the caller holds the lock of the store.
@@ -41,22 +41,22 @@ def listening(place: SocketAddress) -> Iterator[socket.socket]:
         AlreadyServed: a live daemon answers there.
         NotASocket: what is there is no socket.
     """
-    _remove_dead(place.bind)
+    _remove_dead(address.bind)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         before = os.umask(0o177)
         try:
-            sock.bind(str(place.bind))
+            sock.bind(str(address.bind))
         finally:
             os.umask(before)
         sock.listen(BACKLOG)
         sock.setblocking(False)
-        inode = place.bind.stat().st_ino
-        if place.link is not None:
-            _link(place.link, place.bind)
+        inode = address.bind.stat().st_ino
+        if address.link is not None:
+            _link(address.link, address.bind)
         try:
             yield sock
         finally:
-            _remove_ours(place, inode)
+            _remove_ours(address, inode)
 
 
 def _remove_dead(path: Path) -> None:
@@ -81,14 +81,14 @@ def _link(link: Path, target: Path) -> None:
     link.symlink_to(target)
 
 
-def _remove_ours(place: SocketAddress, inode: int) -> None:
+def _remove_ours(address: SocketAddress, inode: int) -> None:
     with suppress(OSError):
-        if place.bind.stat().st_ino == inode:
-            place.bind.unlink()
-    if place.link is not None:
+        if address.bind.stat().st_ino == inode:
+            address.bind.unlink()
+    if address.link is not None:
         with suppress(OSError):
-            if place.link.is_symlink() and place.link.readlink() == place.bind:
-                place.link.unlink()
+            if address.link.is_symlink() and address.link.readlink() == address.bind:
+                address.link.unlink()
 
 
 async def accept_all(

@@ -37,13 +37,13 @@ class Order:
         `precedes`: those that come later wait until it has taken effect.
         """
         keys = (None,) if thread_id is None else (None, thread_id)
-        place = OrderedRequest([self._newest[key].done for key in keys if key in self._newest])
+        ordered = OrderedRequest([self._newest[key].done for key in keys if key in self._newest])
         if precedes:
-            self._newest[thread_id] = place
-        return place
+            self._newest[thread_id] = ordered
+        return ordered
 
-    def leave(self, thread_id: str | None, place: OrderedRequest) -> None:
+    def leave(self, thread_id: str | None, ordered: OrderedRequest) -> None:
         """The request was answered: start the next."""
-        place.done.set()
-        if self._newest.get(thread_id) is place:
+        ordered.done.set()
+        if self._newest.get(thread_id) is ordered:
             del self._newest[thread_id]

@@ -26,7 +26,7 @@ from codexd.core.values.provider_items import (
     text_message,
 )
 from codexd.machine.pacing import Steps
-from codexd.projections.model.kept_by_compaction import bridge_of
+from codexd.projections.model.kept_by_compaction import kept_items_of
 from codexd.projections.model.pins import call_of, pinned_items
 from codexd.protocol import history
 from codexd.protocol.codexd_methods import (
@@ -70,15 +70,15 @@ async def thread_compact_preview(
     model_history, state = thread.history, thread.state
     assert state.settings is not None
     limits = thread.world.lookups.limits(state.settings)
-    bridge = bridge_of(model_history.compaction_keep, limits.window)
-    items = [bytes(item) for item in bridge.items]
+    kept_items = kept_items_of(model_history.compaction_keep, limits.window)
+    items = [bytes(item) for item in kept_items.items]
     lost = Counter(model_history.items) - Counter(items)
     words = {word.seq: word.text for word in model_history.compaction_keep.words}
     kept = [
         KeptPreview(pin.seq, _tokens([text_message("user", words[pin.seq])]), _line(words[pin.seq]))
         if not pin.truncated
         else KeptPreview(pin.seq, 0, _line(words[pin.seq]), truncated=True)
-        for pin in bridge.kept
+        for pin in kept_items.kept
     ]
     kept += [KeptPreview(pin.seq, pin.tokens, pin.text, pinned=True) for pin in _pins(thread).pins]
     kept_tokens = _tokens(items)

@@ -116,7 +116,7 @@ async def thread_search_occurrences(
     return MethodResult(
         s.ThreadSearchOccurrencesResponse(
             tuple(_occurrence(occurrence) for occurrence in shown),
-            write_cursor(print_, shown[-1].place) if more else None,
+            write_cursor(print_, shown[-1].cursor) if more else None,
         )
     )
 
@@ -205,8 +205,8 @@ def cursors(
     if not rows:
         return None, None
     beside = LAST_ID if upwards else FIRST_ID
-    first = ListCursor(rows[0].place(key).key, beside)
-    return write_cursor(print_, rows[-1].place(key)), write_cursor(print_, first)
+    first = ListCursor(rows[0].cursor(key).key, beside)
+    return write_cursor(print_, rows[-1].cursor(key)), write_cursor(print_, first)
 
 
 def _shown(services: Services, row: Row) -> t.Thread:
@@ -241,7 +241,7 @@ def _result(services: Services, found: FoundThread, *, hits: bool) -> s.ThreadSe
     visibility = Visibility(row.summary.reverts)
     # Reverted messages are found too, and come last.
     places = sorted(
-        (_hit(hit, visibility) for hit in found.hits), key=lambda place: place.taken_back
+        (_hit(hit, visibility) for hit in found.hits), key=lambda cursor: cursor.taken_back
     )
     snippet = places[0].snippet if places else ""
     if not hits:

@@ -22,7 +22,7 @@ from codexd.server.reads.pages import (
     INCLUSIVE,
     TurnCursor,
     all_turns,
-    item_place,
+    item_cursor,
     items_page,
     page_limit,
     read_cursor,
@@ -136,7 +136,7 @@ async def _items_place(past: TurnReader, params: t.ThreadItemsListParams) -> Tur
         return read_cursor(params.cursor)
     if not params.turn_id:
         raise invalid_params("cursor: an item for a cursor needs the turnId that it is in")
-    place = await item_place(past, params.turn_id, params.cursor.item_id)
+    place = await item_cursor(past, params.turn_id, params.cursor.item_id)
     if place is None:
         raise invalid_params(f"cursor: no item {params.cursor.item_id} in turn {params.turn_id}")
     return place

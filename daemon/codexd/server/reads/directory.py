@@ -89,21 +89,21 @@ class Directory:
             log.warning("a list is folded from the logs: %s", error)
             rows, full = await self._folded_rows(wanted), False
         loaded_now = {thread.thread_id: thread for thread in self._supervisor.threads}
-        last = rows[-1].place(key) if full else None
+        last = rows[-1].cursor(key) if full else None
         rows = [row for row in rows if row.thread_id not in loaded_now]
         rows += [
             row for thread in loaded_now.values() if (row := _live(thread, wanted)) is not None
         ]
-        ordered = sorted(rows, key=lambda row: row.place(key), reverse=not upwards)
+        ordered = sorted(rows, key=lambda row: row.cursor(key), reverse=not upwards)
 
-        def is_behind(place: ListCursor, other: ListCursor) -> bool:
-            return place > other if upwards else place < other
+        def is_behind(cursor: ListCursor, other: ListCursor) -> bool:
+            return cursor > other if upwards else cursor < other
 
         shown = [
             row
             for row in ordered
-            if (start is None or is_behind(row.place(key), start))
-            and (last is None or not is_behind(row.place(key), last))
+            if (start is None or is_behind(row.cursor(key), start))
+            and (last is None or not is_behind(row.cursor(key), last))
         ]
         return DirectoryPage(tuple(shown[:limit]), full or len(shown) > limit)
 

@@ -68,7 +68,7 @@ def page_limit(limit: int | None) -> int:
 class TurnPage(msgspec.Struct, frozen=True):
     """Entries in the order asked for, and where their neighbours begin."""
 
-    places: tuple[TurnCursor, ...]  # of the entries
+    cursors: tuple[TurnCursor, ...]  # of the entries
     more: bool  # whether others follow on them
     backwards_cursor: str | None
     turns: tuple[TurnView, ...] = ()
@@ -76,7 +76,7 @@ class TurnPage(msgspec.Struct, frozen=True):
 
     def next_cursor(self, shown: int) -> str | None:
         """The cursor of the next page, if so many entries are on this page."""
-        return self.places[shown - 1].cursor() if self.more or shown < len(self.places) else None
+        return self.cursors[shown - 1].cursor() if self.more or shown < len(self.cursors) else None
 
 
 async def all_turns(
@@ -135,20 +135,20 @@ async def settled_turns(
 
 
 async def turns_page(
-    past: TurnReader, place: TurnCursor | None, limit: int, direction: SortDirection
+    past: TurnReader, cursor: TurnCursor | None, limit: int, direction: SortDirection
 ) -> TurnPage:
-    """A page of turns. Downwards it begins before `place`, or at the end; upwards after it.
+    """A page of turns. Downwards it begins before `cursor`, or at the end; upwards after it.
 
     The backwards cursor is for the other direction, and includes the first turn here again: it may have
     changed meanwhile.
     """
-    inclusive = int(place is not None and place.index == INCLUSIVE)
+    inclusive = int(cursor is not None and cursor.index == INCLUSIVE)
     if direction == "desc":
-        before = place.seq + inclusive if place is not None else None
+        before = cursor.seq + inclusive if cursor is not None else None
         turns = await past.back(before, limit + 1)
         turns.reverse()
     else:
-        after = place.seq - inclusive if place is not None else 0
+        after = cursor.seq - inclusive if cursor is not None else 0
         turns = await past.on(after, limit + 1)
     shown, more = turns[:limit], len(turns) > limit
     beside = -1 if direction == "desc" else 1
@@ -162,7 +162,7 @@ async def turns_page(
 
 async def items_page(
     past: TurnReader,
-    place: TurnCursor | None,
+    cursor: TurnCursor | None,
     limit: int,
     direction: SortDirection,
     turn_id: str | None,
@@ -172,13 +172,13 @@ async def items_page(
     if turn_id is not None:
         found = _entries(await past.one(turn_id))
     elif direction == "desc":
-        found = await _entries_back(past, place, wanted)
+        found = await _entries_back(past, cursor, wanted)
     else:
-        found = await _entries_on(past, place, wanted)
+        found = await _entries_on(past, cursor, wanted)
     if direction == "desc":
         found.reverse()
-    if place is not None:
-        found = [entry for entry in found if _beyond(entry[0], place, direction)]
+    if cursor is not None:
+        found = [entry for entry in found if _beyond(entry[0], cursor, direction)]
     shown, more = found[:limit], len(found) > limit
     return TurnPage(
         tuple(at for at, _ in shown),
@@ -188,45 +188,45 @@ async def items_page(
     )
 
 
-async def item_place(past: TurnReader, turn_id: str, item_id: str) -> TurnCursor | None:
+async def item_cursor(past: TurnReader, turn_id: str, item_id: str) -> TurnCursor | None:
     """The position of an item in a turn; None if no item has the id."""
-    for place, entry in _entries(await past.one(turn_id)):
+    for cursor, entry in _entries(await past.one(turn_id)):
         if not isinstance(entry.item, msgspec.Raw) and entry.item.id == item_id:
-            return place
+            return cursor
     return None
 
 
 _Entry = tuple[TurnCursor, ThreadItemEntry]
 
 
-def _beyond(cursor: TurnCursor, place: TurnCursor, direction: SortDirection) -> bool:
-    return cursor < place if direction == "desc" else cursor > place
+def _beyond(at: TurnCursor, cursor: TurnCursor, direction: SortDirection) -> bool:
+    return at < cursor if direction == "desc" else at > cursor
 
 
-async def _entries_back(past: TurnReader, place: TurnCursor | None, wanted: int) -> list[_Entry]:
+async def _entries_back(past: TurnReader, cursor: TurnCursor | None, wanted: int) -> list[_Entry]:
     """At least so many entries before a position, if there are; whole turns."""
-    before = place.seq + 1 if place is not None else None
+    before = cursor.seq + 1 if cursor is not None else None
     count = 4
     while True:
         turns = await past.back(before, count)
         entries = _entries(turns)
-        enough = sum(1 for at, _ in entries if place is None or at < place) >= wanted
+        enough = sum(1 for at, _ in entries if cursor is None or at < cursor) >= wanted
         if enough or len(turns) < count:
             return entries
         count *= 4
 
 
-async def _entries_on(past: TurnReader, place: TurnCursor | None, wanted: int) -> list[_Entry]:
+async def _entries_on(past: TurnReader, cursor: TurnCursor | None, wanted: int) -> list[_Entry]:
     """At least so many entries after a position, if there are; whole turns."""
     start = 0
-    if place is not None:
-        begun = await past.back(place.seq + 1, 1)
+    if cursor is not None:
+        begun = await past.back(cursor.seq + 1, 1)
         start = begun[0].seq - 1 if begun else 0
     count = 4
     while True:
         turns = await past.on(start, count)
         entries = _entries(turns)
-        enough = sum(1 for at, _ in entries if place is None or at > place) >= wanted
+        enough = sum(1 for at, _ in entries if cursor is None or at > cursor) >= wanted
         if enough or len(turns) < count:
             return entries
         count *= 4
