@@ -1,4 +1,4 @@
-"""How large an answer may become: counted as it comes, in the form in which the log would hold it; sans-IO.
+"""How large an answer may become: counted while it arrives, as the log would hold it; sans-IO.
 
 An answer that passes a bound ends as a failed call: what came within the bound is given out, and then the error.
 """
@@ -14,7 +14,7 @@ from codexd.models import errors
 from codexd.models.client import ModelError
 
 # One item, as JSON. The longest answers that providers give, some 128 000 tokens, are about 1 MB. A record of the
-# log has 16 MiB, in which a call's arguments may stand beside the action that was read from them. And what is done
+# log has 16 MiB, where a call's arguments may be beside the action that was read from them. And what is done
 # with a whole item by one call of a library (to read it, to encode it, to seal it) holds the event loop for 5 to 10 ms.
 ITEM_BYTES_MAX: Final = 2 * 1024 * 1024
 # All items of one answer. A text is counted twice: as it streams, and with its whole item.
@@ -42,7 +42,7 @@ class TextSize(msgspec.Struct, gc=False):
 
 
 class AnswerSize:
-    """The size of one answer so far."""
+    """The size of an answer up to now."""
 
     def __init__(self) -> None:
         self.error: ModelError | None = None  # why a text was cut

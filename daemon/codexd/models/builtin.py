@@ -1,7 +1,7 @@
 """The providers that need no table in config.toml: a name is enough. A table of the name changes what it says.
 
-Local ones stand in the order in which they are looked for. Source: each server's documentation, for the port
-that it listens on unless it is told otherwise.
+Local providers are in the order of the search. Source: each server's documentation, for the port
+that it listens on by default.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LOCAL: Final[Mapping[str, Table]] = {
     "vllm": {"name": "vLLM", "base_url": "http://127.0.0.1:8000/v1", "wire_api": "chat"},
 }
 
-# What a person does to have each of them answer.
+# What a person does so that a local server answers.
 HOW_TO_START: Final[Mapping[str, str]] = {
     "ollama": "`ollama serve`, with a model from `ollama pull`",
     "lmstudio": "`lms server start`, with a model loaded",

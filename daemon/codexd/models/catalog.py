@@ -1,4 +1,4 @@
-"""What is known of each model: a table in the package, so that it works without a network.
+"""The known properties of each model: a table in the package, so that it works without a network.
 
 Figures are those that the provider publishes. A model that is not in the table is used all the same, with
 careful assumptions; `known` says which it is.
@@ -19,7 +19,7 @@ Modality = Literal["text", "image"]
 
 
 class Effort(msgspec.Struct, frozen=True):
-    """One way for a model to think; the words are an open set."""
+    """A reasoning effort of a model; the set of names is open."""
 
     effort: str
     description: str
@@ -157,9 +157,9 @@ DEFAULT_MODEL: Final = next(model for model in CATALOG if model.is_default)
 
 
 def find_model(model_id: str) -> Model:
-    """What is known of a model, or assumed of one that is not in the table.
+    """The properties of a model; of a model that is not in the table, assumed properties.
 
-    A name that goes on after a known one's with a dash or a colon is a release or a size of it
+    A known name, a dash or a colon, and more is a release or a size of that model
     (gpt-5-2025-08-07, gpt-oss:20b); the longest known name counts.
     """
     if model_id in _BY_ID:

@@ -3,7 +3,7 @@
     ModelClient.stream(request)  ->  ModelStream.receive()  ->  [ModelEvent, …] per network read
 
 A stream yields, per item: `ItemStarted`, deltas, `ModelItemDone`; and last `ModelResponseDone`. Items
-come in order, though a provider may interleave them. Whatever goes wrong is a `ModelError`, which says
+come in order, though a provider may interleave them. Every failure is a `ModelError`, which says
 whether another attempt may help. Leaving the stream's context closes its connection.
 """
 
@@ -60,7 +60,7 @@ class ModelError(Exception):
         self.info = info  # the wire's `codexErrorInfo`
         self.at: FailedAt = at
         self.retry = retry  # whether another attempt may help
-        self.after_ms = after_ms  # the provider's own word on when (Retry-After), else None
+        self.after_ms = after_ms  # the provider's Retry-After, else None
         self.details = details  # the wire's `additionalDetails`
         self.rate_limits = rate_limits or {}
         # Whether the request's images may be what is wrong with it: the newest of them, or all together.
@@ -72,7 +72,7 @@ class ModelStream(Protocol):
     """A response under way."""
 
     async def receive(self) -> list[ModelEvent]:
-        """What one network read brought, at least one event; an empty list after the last.
+        """The events of one network read, at least one; an empty list after the last.
 
         Raises:
             ModelError: the stream broke, fell silent, or said that the response failed.

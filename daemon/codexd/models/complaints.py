@@ -1,4 +1,4 @@
-"""What a provider says is wrong, read from whatever it said it in; sans-IO.
+"""The error in a provider's answer, of any form; sans-IO.
 
 Error bodies are of many shapes, some are packed, and some are pages of HTML: there is a message in each.
 """
@@ -15,7 +15,7 @@ import msgspec
 
 from codexd.core.values.foreign_json import decode_foreign, whole_characters
 
-# What matters of a page stands at its beginning, and less than this of it is shown.
+# The important part of a page is at its beginning, and less than this is shown.
 PLAIN_BYTES_MAX: Final = 64 * 1024
 # A page is written for a browser; its title and a sentence say what it is.
 PAGE_CHARACTERS_MAX: Final = 200
@@ -33,7 +33,7 @@ _UNSEEN_END = re.compile(r"</(?:script|style|head)\b", re.IGNORECASE)
 
 
 class ProviderError(msgspec.Struct, frozen=True):
-    """What a provider says is wrong. Every member may be missing or of an unexpected shape."""
+    """An error of a provider. Every member may be missing or of an unexpected shape."""
 
     message: str = ""
     code: str | None = None
@@ -105,7 +105,7 @@ def _innermost(value: object) -> tuple[bool, Mapping[str, object]]:
 
 
 def _with_cause(message: str, members: Mapping[str, object]) -> str:
-    """A gateway's message with that of the provider behind it, which alone says what is wrong."""
+    """A gateway's message with that of its provider, which alone says what is wrong."""
     metadata = members.get("metadata")
     cause = metadata.get("raw") if isinstance(metadata, dict) else None
     return f"{message}: {cause}" if isinstance(cause, str) and cause else message
@@ -131,7 +131,7 @@ def is_page(body: bytes) -> bool:
 
 
 def page_text(body: bytes) -> str:
-    """What a page of HTML says, without its markup: its title, else the beginning of its text."""
+    """The text of an HTML page: its title, else the beginning of its text."""
     page = plain_text(body)
     title = _TITLE.search(page)
     text = title[1] if title is not None else _TAG.sub(" ", _seen(page))

@@ -1,12 +1,12 @@
-"""What went wrong with a request, sorted: may another attempt help, when, and what to tell the person.
+"""Errors of requests, classified: whether to try again, when, and the text for the person.
 
     a status that is not 2xx      refused()             at="request"
     an error inside the stream    failed()              at="stream"
     no connection, no answer      not_connected(), not_answered()
     a stream that breaks          disconnected(), silent(), unreadable(), broken_off()
-    an answer without bounds      too_large()           final: another one would be as large
+    an answer without bounds      too_large()           final: another answer would be as large
 
-What codes and sentences mean stands in provider_words.py; many chat servers put an HTTP status for a code.
+`provider_words.py` has the meaning of codes and sentences; many chat servers use an HTTP status as a code.
 Messages are bounded and hold no secret.
 """
 
@@ -44,16 +44,16 @@ from codexd.models.provider_words import (
 )
 from codexd.models.rate_limits import limits_in_headers, retry_after_ms, wait_named_in
 
-# Whoever is asked to wait longer than this wants to know it now, not to look at a still screen.
+# A person who would have to wait longer than this is told at once.
 RETRY_AFTER_MS_MAX = 120_000
-# A screenful of a provider's own words; error pages of proxies are longer than anybody reads.
+# A screenful of a provider's text; error pages of proxies are longer.
 MESSAGE_CHARACTERS_MAX = 2_000
 # What is shorter than this is no key, and blotting it out would make messages unreadable.
 SECRET_CHARACTERS_MIN = 8
 
 # Errors whose sentence may speak of images.
 _MAY_BE_ABOUT_IMAGES: Final = ("badRequest", "internalServerError", "other")
-# What a code stands for that no sentence about a long prompt overrules.
+# The codes that a sentence about a long prompt does not overrule.
 _NEVER_TOO_LONG: Final = (
     "rateLimitExceeded",
     "usageLimitExceeded",
@@ -99,7 +99,7 @@ def _refused(
     if _is_too_long(complaint, status):
         return _final(said, "contextWindowExceeded", "request", status, limits)
     if status == 413:
-        # A body over the server's limit, in bytes: whatever it says, a shorter history is under it.
+        # A body over the server's limit, in bytes: whatever the text says, a shorter history fits.
         text = f"{provider.name} does not take a request of this size (HTTP 413): {said}"
         error = _final(text, "contextWindowExceeded", "request", status, limits)
         error.about_images = error.too_many_images = True
@@ -237,7 +237,7 @@ def scrubbed(text: str, secrets: tuple[str, ...]) -> str:
 
 
 def _sorted_by_code(complaint: ProviderError) -> tuple[ErrorInfo, bool] | None:
-    """What the code, else the type, stands for, and whether it passes."""
+    """The meaning of the code, else of the type, and whether it is temporary."""
     for word in filter(None, (complaint.code, complaint.type)):
         if word in FINAL_CODES:
             return FINAL_CODES[word], False
@@ -256,7 +256,7 @@ def _sorted_by_status(status: int) -> tuple[ErrorInfo, bool]:
 
 
 def _is_too_long(complaint: ProviderError, status: int | None) -> bool:
-    """Whether the prompt is longer than the model's window, by a code or in whatever words.
+    """Whether the prompt is longer than the model's window, by a code or by its text.
 
     `status` is None for an error within a stream that names none.
     """
@@ -359,7 +359,7 @@ def _passing(
 
 
 def _with_images_in_mind(error: ModelError, complaint: ProviderError) -> ModelError:
-    """The error, with its word on whether images may be what was wrong."""
+    """The error, with whether images may be the cause."""
     said = f"{complaint.message} {complaint.code or ''}"
     if error.info in _MAY_BE_ABOUT_IMAGES and says(said, ABOUT_IMAGES):
         error.about_images = True

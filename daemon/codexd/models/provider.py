@@ -1,4 +1,4 @@
-"""What is known of a provider: one `[model_providers.KEY]` table of config.toml, read and checked.
+"""A provider: one `[model_providers.KEY]` table of config.toml, read and checked.
 
 Keys are looked up in the environment when a request is about to be made, never before, and never kept in
 a `Provider`: it may be logged and shown.
@@ -50,7 +50,7 @@ class Provider(ProviderKeys, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     key: str  # its name under `[model_providers]`
     name: str  # for people
     base_url: str  # without a slash at the end
-    env_key_instructions: str | None = None  # told to the person when the variable is not set
+    env_key_instructions: str | None = None  # shown to the person when the variable is not set
     wire_api: WireApi = "responses"
     quirks: Quirks = UNKNOWN  # of its chat completions API
 
@@ -128,7 +128,7 @@ def request_headers(provider: Provider, env: Mapping[str, str]) -> RequestHeader
             secrets.append(value)
     if provider.env_key is not None:
         value = _sendable(provider, provider.env_key, _key_in(provider, provider.env_key, env))
-        # Azure's keys have a header of their own; what stands in the usual one is a token there.
+        # Azure's keys have a header of their own; the usual header has a token there.
         if is_azure(urlsplit(provider.base_url).hostname or ""):
             headers["api-key"] = value
         else:

@@ -1,7 +1,7 @@
-"""What providers and gateways say when they refuse or fail, as data: each row with its source.
+"""The texts of providers and gateways that refuse or fail, as data: each row with its source.
 
 A code is a member `code`, `type` or `status` of an error. A wording is a sentence of an error's message: the row
-has the parts of it that stay the same, in lower case, and all of them must be there. Numbers of one provider that
+has the parts of it that stay the same, in lower case, and all must be there. Numbers of one provider that
 mean something else to another provider have the name of the member that holds them in front.
 """
 
@@ -12,7 +12,7 @@ from typing import Final
 
 from codexd.core.values.items import ErrorInfo
 
-# Errors that stay, whatever is tried.
+# Permanent errors.
 FINAL_CODES: Final[Mapping[str, ErrorInfo]] = {
     # The prompt is too long.
     "context_length_exceeded": "contextWindowExceeded",  # OpenAI API: error codes
@@ -115,7 +115,7 @@ TOO_LONG: Final[tuple[tuple[str, ...], ...]] = (
 TOO_LONG_FOR_A_MINUTE: Final[tuple[tuple[str, ...], ...]] = (
     ("request too large for",),  # Groq, OpenAI
 )
-# Statuses with which the sentences above come; those of another status speak of something else.
+# The statuses of the sentences above; with another status they have another meaning.
 STATUSES_OF_TOO_LONG: Final = (400, 413, 422, 500)
 STATUSES_OF_TOO_LONG_FOR_A_MINUTE: Final = (413, 429)
 
@@ -134,7 +134,7 @@ TOO_MANY_IMAGES: Final[tuple[tuple[str, ...], ...]] = (
     ("maximum of", "images"),  # Azure OpenAI
 )
 
-# Finish reasons of chat completions: why a response ended early, in the words of the Responses API.
+# Finish reasons of chat completions: why a response ended early, in the terms of the Responses API.
 CUT_OFF: Final[Mapping[str, str]] = {
     "length": "max_output_tokens",  # OpenAI API
     "max_tokens": "max_output_tokens",  # Anthropic, Gemini, by their gateways

@@ -1,6 +1,6 @@
 """How servers of the chat completions API differ, as data: what each wants, refuses, and calls by another name.
 
-The defaults are for a server that nobody here knows: what is refused anywhere is not sent, and messages come
+The defaults are for an unknown server: a member that any server refuses is not sent, and messages come
 in the strictest order that any chat template asks for. A provider that is known has a row; a user can say
 the rest in `[model_providers.NAME.quirks]`, or name a row with `like`.
 
@@ -18,14 +18,14 @@ ReasoningBack = Literal["none", "reasoning_content", "reasoning", "reasoning_det
 
 
 class Quirks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a server takes and how it answers; the members are keys of a quirks table."""
+    """What a server accepts and how it answers; the members are keys of a quirks table."""
 
     system_role: Literal["system", "developer"] = "system"
     system_anywhere: bool = False  # not only as the first message; else later ones go as the user's
     merge_user_messages: bool = (
         True  # some templates refuse two of the user in a row: they become one
     )
-    user_after_tool: bool = True  # takes the user's message right behind a tool's answer
+    user_after_tool: bool = True  # takes the user's message directly after a tool's answer
     null_content: bool = False  # a message of nothing but calls has content null, else ""
     images: bool = True
     tool_choice: str = "auto"  # "none": not sent
@@ -35,7 +35,7 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     cache_key: bool = False  # takes `prompt_cache_key`
     effort: Literal["none", "reasoning_effort", "reasoning"] = "reasoning_effort"
     response_format: Literal["none", "json_schema", "json_object"] = "json_schema"
-    reasoning_back: ReasoningBack = "none"  # the member in which it wants its reasoning back
+    reasoning_back: ReasoningBack = "none"  # the member for its reasoning in a request
     reasoning_always: bool = False  # and that with every message that has calls, be it empty
     reasoning_with_calls_only: bool = False  # and not with a message that has none
     short_call_ids: bool = False  # takes ids of calls of nine letters and digits only

@@ -1,4 +1,4 @@
-"""What a provider says of a plan's limits: headers of a response, or an event of its stream, verbatim; and when to ask again.
+"""The limits of a plan: headers of a response, or an event of its stream, verbatim; and when to ask again.
 
 The headers are `x-<limit>-primary-used-percent`, `-window-minutes`, `-reset-at`, … where `<limit>` is
 `codex` or another family; projections make sense of them.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 
 # The last event of a response repeats the whole response, which may have twice the bytes of its largest item, and
-# what was asked. What is longer would be held in memory, and read by one long call.
+# the request. A longer event would be held in memory, and read by one long call.
 EVENT_BYTES_MAX = 8 * 1024 * 1024
 
 # A name that is remembered: those of events have some dozens of bytes.
@@ -25,14 +25,14 @@ FIELD_BYTES_MAX = 6
 
 
 def begins_a_stream(beginning: bytes) -> bool:
-    """Whether a body that begins so is an event stream, whatever its label says."""
+    """Whether a body that begins so is an event stream, whatever its content type."""
     return beginning.removeprefix(_BYTE_ORDER_MARK).lstrip().startswith(_FIELDS)
 
 
 class ServerSentEvent(msgspec.Struct, frozen=True, gc=False):
     """One event of the stream."""
 
-    data: bytes  # as sent: whoever reads it finds out whether it is UTF-8
+    data: bytes  # as sent: the reader checks whether it is UTF-8
     event: str = "message"
 
 
@@ -41,17 +41,17 @@ class InvalidEventStream(ValueError):
 
 
 class EventStreamReader:
-    """Cuts a stream into events, whatever pieces it arrives in."""
+    """Cuts a stream into events; it may arrive in pieces of any size."""
 
     def __init__(self, *, event_bytes_max: int = EVENT_BYTES_MAX) -> None:
         self.last_event_id = ""  # the newest `id` of the stream
-        self.retry_ms: int | None = None  # the server's word on when to come back
+        self.retry_ms: int | None = None  # the server's time to wait before a reconnect
         self._event_bytes_max = event_bytes_max
-        self._is_begun = False  # its first bytes, with their mark, are behind us
+        self._is_begun = False  # its first bytes, with the byte order mark, were read
         self._pending: list[bytes] = []  # the beginning of an event, in pieces to be joined once
         self._pending_bytes = 0
         self._after_carriage_return = False
-        # What the last event of a usual form had before its data, and its name: the next one is most likely another.
+        # What the last event of a usual form had before its data, and its name: the next event is most likely the same.
         self._before_data, self._name = b"data: ", "message"
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
@@ -98,7 +98,7 @@ class EventStreamReader:
             )
 
     def end(self) -> list[ServerSentEvent]:
-        """What the end of the stream completes: an event that it cuts off is none, an error is one."""
+        """The events that the end of the stream completes: not an event that was cut off, except an error."""
         rest, self._pending = b"".join(self._pending), []
         event = self._read_lines(rest) if rest.lstrip().startswith(_BARE) else None
         return [event] if event is not None else []

@@ -3,7 +3,7 @@
 By the API each fragment has an `index`, the first one of a call its id and name, and the rest its arguments.
 In the wild, indexes are missing or all 0, ids are missing, repeated in every fragment or the same for two
 calls, names come late, in pieces or again, and arguments whole, as an object, or twice. The law: two
-fragments are of one call unless something says that a new one begins, and no argument is lost.
+fragments are of one call unless a sign of a new call comes, and no argument is lost.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class TooManyCallsError(Exception):
 
 
 class FunctionDelta(msgspec.Struct, frozen=True, gc=False):
-    """What of a function's call a fragment brings."""
+    """The part of a function call in a fragment."""
 
     name: str | None = None
     arguments: str | dict[str, object] | list[object] | None = None
@@ -63,14 +63,14 @@ class StreamedCall:
 
     @property
     def arguments(self) -> str:
-        """What has come of the arguments."""
+        """The arguments up to now."""
         return "".join(self._arguments)
 
     @property
     def is_whole(self) -> bool:
         """Whether the arguments are a JSON value: nothing could follow them.
 
-        After `LOOKED_THROUGH_MAX`, nobody can tell any more, and what follows is of the same call.
+        After `LOOKED_THROUGH_MAX` this is not known, and all that follows is of the same call.
         """
         if not self._last or self._last not in _LASTS or self._looked_through > LOOKED_THROUGH_MAX:
             return False
@@ -88,11 +88,11 @@ class StreamedCall:
         if delta.extra_content and bytes(delta.extra_content) != b"null":
             self.extra = normalized_json(delta.extra_content)
         self._take_name(_name(delta))
-        # Some say all of it once more at the end; behind a whole value, that is the only reading.
+        # Some servers repeat all of it at the end: after a whole value, more text can only be that.
         given = _arguments(delta)
         repeats = len(given) == self._length and given == self.arguments and self.is_whole
         if given.strip() and self.arguments.strip() == "{}" and not repeats:
-            # An empty object stands for "nothing yet" where more follows.
+            # An empty object means "nothing yet" where more follows.
             self._arguments, self._length = [], 0
         if given and not repeats:
             self._arguments.append(given)
@@ -107,7 +107,7 @@ class StreamedCall:
 
 
 class StreamedCalls:
-    """The calls of one response, in the order in which they began."""
+    """The calls of one response, in the order of their starts."""
 
     def __init__(self) -> None:
         self.all: list[StreamedCall] = []
@@ -132,7 +132,7 @@ class StreamedCalls:
         return begun
 
     def _call_of(self, delta: CallDelta) -> StreamedCall | None:
-        """The call that a fragment goes on with; None where it begins one."""
+        """The call that a fragment continues; None where it begins a call."""
         call_id = _word(delta.id)
         if delta.index is not None:
             same = [call for call in self.all if call.index == delta.index]
@@ -145,12 +145,12 @@ class StreamedCalls:
 
 
 def held_of(delta: CallDelta) -> tuple[str, str]:
-    """What of a fragment is kept until its call is whole."""
+    """The part of a fragment that is kept until its call is whole."""
     return _name(delta), _arguments(delta)
 
 
 def _is_another(call: StreamedCall, delta: CallDelta) -> bool:
-    """Whether a fragment in a call's place is of another call: named anew, and not the same once more."""
+    """Whether a fragment in a call's place is of another call: its name came again, and is not a repetition."""
     name, call_id = _name(delta), _word(delta.id)
     if not name:
         return False
@@ -171,7 +171,7 @@ def _name(delta: CallDelta) -> str:
 
 
 def _arguments(delta: CallDelta) -> str:
-    """What a fragment brings of the arguments; an object as JSON."""
+    """The arguments in a fragment; an object as JSON."""
     given = delta.function.arguments if delta.function is not None else None
     if isinstance(given, dict | list):
         return msgspec.json.encode(given).decode()

@@ -1,7 +1,7 @@
 """The items of a chat response, composed in the form of the Responses API's; sans-IO.
 
 Chat has no items: a response is one message with fields that grow. Here what was thought, what was said and
-what was called become items of their own, in the order in which they came, under ids that are made up: no
+what was called become items of their own, in the order of arrival, under ids that are made up: no
 chat server gives any that would be unlike those of its next answer.
 """
 
@@ -102,7 +102,7 @@ class ChatItems:
     def end(
         self, details: tuple[msgspec.Raw, ...], *, whole: bool, found: list[ModelEvent]
     ) -> str | None:
-        """Complete all of them; what is wrong with a call that nobody could answer.
+        """Complete all calls; returns the error of a call that no result could answer.
 
         Where the response is not `whole`, a call whose arguments were cut is no call.
         """
@@ -145,7 +145,7 @@ class ChatItems:
         found.append(ModelItemDone(item_id, kind, item, made))
 
     def _keep(self, kept: OpaqueState, found: list[ModelEvent]) -> None:
-        """What the server wants back, in a reasoning item that shows nothing."""
+        """The opaque state for the server, in a reasoning item without text."""
         if not kept:
             return
         item_id = self._new_id("rs")
@@ -201,7 +201,7 @@ def _item(kind: str, item_id: ItemId, **members: object) -> msgspec.Raw:
 
 
 def _custom_input(arguments: str) -> str:
-    """The text for a custom tool; all of the arguments, where a model did not wrap it as told."""
+    """The text for a custom tool; the whole arguments where a model did not wrap it."""
     try:
         members = decode_foreign(arguments)
     except msgspec.DecodeError:

@@ -1,11 +1,11 @@
 """Input items of the Responses API -> messages of the chat completions API; pure.
 
-What the log has is one list of items; chat wants messages in a stricter order, which this law makes of any
-list: a system message first, each message with calls followed by exactly one answer to each of them, and
+The log has one list of items; chat wants messages in a stricter order. This law makes them from any
+list: a system message first, each message with calls followed by exactly one answer for each call, and
 nothing that a server could not read: arguments that are no JSON object are wrapped in one. A call that has
 no answer gets a sentence for one, an answer without its call becomes a message of the user.
 
-The same items always become the same messages, and more items behind them change none of those before.
+The same items always become the same messages, and more items at the end change no earlier message.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class Messages:
             self._add_user([_text_part(f"[output of a tool]\n{_text(item.output)}")])
 
     def _end_turn(self) -> None:
-        """What the assistant has said and called so far becomes a message, with the answers behind it."""
+        """The assistant's texts and calls up to now become a message, followed by the answers."""
         turn, self._turn = self._turn, _AssistantTurn()
         message = turn.message(self._quirks)
         if message is None:
@@ -173,7 +173,7 @@ class Messages:
 
 
 class _AssistantTurn:
-    """What the assistant said, thought and called in a row."""
+    """The assistant's texts, thoughts and calls in a row."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []

@@ -1,7 +1,7 @@
-"""What a chat server wants back and no item of the Responses API has a place for.
+"""State that a chat server wants back, and that no item of the Responses API has a member for.
 
-It stands as JSON in `encrypted_content` of a reasoning item: that member is by its meaning for its maker
-alone, so it goes away by the same rule when a conversation goes on with another provider or model.
+It is JSON in `encrypted_content` of a reasoning item: that member is only for the provider that made it, so the same
+rule drops it when a conversation continues with another provider or model.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import msgspec
 
 
 class OpaqueState(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What came with a response, verbatim."""
+    """The opaque state of a response, verbatim."""
 
     reasoning_details: tuple[msgspec.Raw, ...] = ()  # OpenRouter: signed or encrypted reasoning
     extra_content: Mapping[str, msgspec.Raw] = {}  # Google: by call id, the signature of a thought
@@ -26,7 +26,7 @@ _decode_opaque = msgspec.json.Decoder(OpaqueState).decode
 
 
 def read_kept(encrypted: str | None) -> OpaqueState:
-    """What is kept in a reasoning item; nothing, where it is another API's."""
+    """The opaque state in a reasoning item; empty for an item of another API."""
     if encrypted is None or not encrypted.startswith("{"):
         return NOTHING
     try:
@@ -36,5 +36,5 @@ def read_kept(encrypted: str | None) -> OpaqueState:
 
 
 def encoded(kept: OpaqueState) -> str:
-    """The same, to stand in a reasoning item."""
+    """The state as JSON, for a reasoning item."""
     return msgspec.json.encode(kept).decode()

@@ -1,7 +1,7 @@
 """The `reasoning_details` of a stream, put together again; sans-IO.
 
-They come in pieces, with the same `type` and `index` for what belongs together, and go back whole: a provider
-checks its signature over all of it. What is not text is kept as it came.
+They come in pieces, with the same `type` and `index` for the pieces of one detail, and are sent back whole: a provider
+checks its signature over all of it. Other details are kept verbatim.
 
 Source: OpenRouter's documentation of reasoning tokens.
 """

@@ -1,6 +1,6 @@
 """A request to the chat completions API as bytes; sans-IO.
 
-The history is one of Responses items, whoever answered before; here it is told in chat's words. That costs
+The history has Responses items, whichever API answered before; here they become chat messages. That costs
 some microseconds an item, each time: decoding is what a switch of providers is worth, and the messages of
 a request begin with those of the request before, so that the provider's prompt cache hits all the same.
 
@@ -18,14 +18,14 @@ from codexd.models.client import ModelRequest
 from codexd.models.quirks import Quirks
 from codexd.models.responses.request import SCHEMA_NAME
 
-# A custom tool takes text; a function takes JSON, so the text is the one member of an object.
+# A custom tool takes text; a function takes JSON, so the text is the only member of an object.
 CUSTOM_INPUT: Final = "input"
 
 _encode = msgspec.json.encode
 
 
 class ChatRequest(msgspec.Struct, frozen=True):
-    """What is sent, and what of it the reader of the answer has to know."""
+    """The request, and what the reader of the answer must know of it."""
 
     body: bytes
     custom_tools: frozenset[str]  # names of those that were declared as functions
@@ -52,7 +52,7 @@ _decode_grammar = msgspec.json.Decoder(_Grammar).decode
 
 
 def encode_chat(request: ModelRequest, quirks: Quirks) -> ChatRequest:
-    """The body of POST /chat/completions. What grows from call to call is last."""
+    """The body of POST /chat/completions. The parts that grow from call to call are last."""
     tools = [_decode_tool(tool) for tool in request.tools]
     tools = [tool for tool in tools if tool.type in ("function", "custom")]
     messages = Messages(_instructions(request, quirks), request.input, quirks)
@@ -71,7 +71,7 @@ def encode_chat(request: ModelRequest, quirks: Quirks) -> ChatRequest:
 
 
 def _instructions(request: ModelRequest, quirks: Quirks) -> str:
-    """The instructions; a schema stands in them where the server cannot be given one."""
+    """The instructions; with the schema where the server has no parameter for it."""
     if request.output_schema is None or quirks.response_format == "json_schema":
         return request.instructions
     schema = bytes(request.output_schema).decode()
@@ -113,7 +113,7 @@ def _declared(tool: _Tool, quirks: Quirks) -> dict[str, object]:
 
 
 def _grammar_of(tool: _Tool) -> str:
-    """A custom tool's grammar in words: a function cannot be held to one."""
+    """A custom tool's grammar as text: a function has no grammar."""
     if not tool.format:
         return ""
     grammar = _decode_grammar(tool.format)

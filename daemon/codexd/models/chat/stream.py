@@ -1,7 +1,7 @@
 """The chunks of a chat completions stream as model events; sans-IO.
 
-A response is over with `[DONE]`, or when the stream ends behind a chunk that named a finish reason. Usage
-comes in a chunk of its own, with the last one, or under a provider's own name; it is passed on as it came.
+A response is over with `[DONE]`, or when the stream ends after a chunk with a finish reason. Usage
+is in a chunk of its own, in the last chunk, or under a provider's own name; it is passed on verbatim.
 
 Source: the OpenAI API reference, "Chat completions: streaming", and the streams of Ollama, LM Studio,
 llama.cpp, vLLM, OpenRouter, DeepSeek, Groq and Mistral.
@@ -89,7 +89,7 @@ _decode_chunk = msgspec.json.Decoder(_Chunk).decode
 
 
 class ChatReader:
-    """Reads one response. `feed` never raises: what went wrong stands in `error` after the events before it."""
+    """Reads one response. `feed` never raises: `error` has the failure after the events before it."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class ChatReader:
 
     @property
     def text_bytes(self) -> int:
-        """How much text the answer has so far."""
+        """The size of the answer's text up to now."""
         return self._size.counted_bytes
 
     @property

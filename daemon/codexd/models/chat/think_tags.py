@@ -1,7 +1,7 @@
 """A text that begins with reasoning in tags, cut into the two as it streams; sans-IO.
 
 Models with open weights write `<think>…</think>` and then the answer, and not every server takes the tags
-out. Only the beginning of a text counts: whoever writes of such tags later means the words.
+out. Only the beginning of a text counts: later such tags are text.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Side = Literal["reasoning", "text"]
 
 
 class ThinkTags:
-    """Follows one text, in whatever pieces it comes."""
+    """Follows one text, in pieces of any size."""
 
     def __init__(self) -> None:
         self._state: Literal["beginning", "within", "behind", "text"] = "beginning"
@@ -23,7 +23,7 @@ class ThinkTags:
         self._blank: list[str] = []  # white space that nothing has followed yet
 
     def feed(self, piece: str) -> list[tuple[Side, str]]:
-        """What of the text is certain by now."""
+        """The text that is certain after this piece."""
         if self._state == "text":
             return [("text", piece)]
         if not self._held and self._state != "within" and not piece.strip():
@@ -42,7 +42,7 @@ class ThinkTags:
         return found
 
     def end(self) -> list[tuple[Side, str]]:
-        """What was held back, when nothing more comes."""
+        """The text that was held back, at the end."""
         held, self._held = self._held, ""
         if not held.strip():
             return []

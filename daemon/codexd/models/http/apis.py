@@ -19,14 +19,14 @@ from codexd.models.sse import ServerSentEvent
 
 
 class Reader(Protocol):
-    """Reads one response. No method raises: what went wrong stands in `error`."""
+    """Reads one response. No method raises: `error` has the failure."""
 
     error: ModelError | None
     completed: bool
 
     @property
     def text_bytes(self) -> int:
-        """How much text the answer has so far: its items are made of it when they are whole."""
+        """The size of the answer's text up to now: its items are made from it when they are whole."""
 
     @property
     def answered(self) -> bool:

@@ -43,7 +43,7 @@ class NetworkStream:
         self.connection = connection
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """What the next read brings; empty at the end. How long to wait is the caller's to say, outside.
+        """The bytes of the next read; empty at the end. The timeout is the caller's, outside.
 
         Raises:
             httpcore.ReadError
@@ -85,7 +85,7 @@ class NetworkStream:
             raise httpcore.ConnectError(str(error)) from error
 
     def get_extra_info(self, info: str) -> object:
-        """What httpcore wants to know of a connection: whether it is readable when it is idle."""
+        """The question of httpcore about a connection: whether it is readable while it is idle."""
         return self.connection.is_readable() if info == "is_readable" else None
 
 

@@ -2,7 +2,7 @@
 
 A provider sends each event as a chunk of its own, and the HTTP library under us spends more on a chunk than
 everything that we do with the event. So the library is fed a response up to its head, the chunks are taken
-here, and the library is fed the end. What is not chunked, or is malformed, it is fed as it came.
+here, and the library is fed the end. Bytes that are not chunked, or malformed, it gets unchanged.
 
 Source: RFC 9112, section 7.1.
 """
@@ -25,7 +25,7 @@ class ChunkTaker:
     """Follows the responses on one connection."""
 
     def __init__(self) -> None:
-        self.in_body = False  # chunks are what comes next: they are there to `take`
+        self.in_body = False  # chunks come next: they are there to `take`
         self._in_head = False
         self._held = (
             b""  # bytes that make no sense without those to come, or that are for the other call
@@ -33,22 +33,22 @@ class ChunkTaker:
         self._left = 0  # bytes of the present chunk that are to come, its line end included
 
     def begin(self) -> None:
-        """A request is being sent: what comes next is the head of a response."""
+        """A request is being sent: the head of a response comes next."""
         self._in_head = not self.in_body
 
     def feed(self, received: bytes) -> bytes:
-        """What the library is to be given of these bytes, and of those held back for it."""
+        """The bytes for the library: from these, and from those that were held back."""
         received, self._held = self._held + received, b""
         return self._read_head(received) if self._in_head and received else received
 
     def take(self, received: bytes) -> bytes:
-        """The bodies of the chunks in these bytes. What follows the last chunk is held back for `feed`."""
+        """The bodies of the chunks in these bytes. The bytes after the last chunk are held back for `feed`."""
         received, at, bodies = self._held + received, 0, []
         while at < len(received):
             if self._left:
                 end = min(at + self._left, len(received))
                 self._left -= end - at
-                # The last two bytes are the chunk's line end, of which one may be still to come.
+                # The last two bytes are the chunk's line end; the second may be missing yet.
                 bodies.append(received[at : max(at, end - max(0, 2 - self._left))])
                 at = end
                 continue

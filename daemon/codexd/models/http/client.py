@@ -1,7 +1,7 @@
 """Requests to a provider over HTTP. I/O, and the only file here that imports httpx: late, since it is heavy.
 
-What is used of httpx is its transport: connections kept alive, TLS, proxies. Its client on top would add
-cookies, redirects and content decoding, of which a request with a key should have none.
+Only the transport of httpx is used: keep-alive, TLS, proxies. Its client would add
+cookies, redirects and content decoding, which a request with a key must not have.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 
 # A host that takes longer to accept a connection is down, or a packet filter swallows the attempt.
 CONNECT_SECONDS: Final = 15.0
-# Connections kept open between requests, and for how long: threads come back within seconds, and load
+# Connections kept open between requests, and for how long: threads return within seconds, and load
 # balancers close what is idle for a minute or so.
 KEPT_CONNECTIONS_MAX: Final = 32
 KEPT_SECONDS: Final = 55.0
 # Lists of models are long where a provider has hundreds.
 READ_BYTES_MAX: Final = 4 * 1024 * 1024
-# Of an error's body. What matters is at its beginning.
+# Of an error's body: the important part is at its beginning.
 ERROR_BODY_BYTES_MAX: Final = 64 * 1024
 ERROR_BODY_SECONDS: Final = 5.0
-# An answer that is whole, and whose end nobody says: some servers keep the connection open behind it.
+# The wait for the end of an answer that is whole: some servers keep the connection open after it.
 LAST_WORDS_SECONDS: Final = 10.0
 # After a complete response its last bytes are worth a short wait: the connection can be used again.
 DRAIN_SECONDS: Final = 0.1
@@ -48,7 +48,7 @@ CLOSE_SECONDS: Final = 1.0
 
 # A longer request is encoded in a thread, and more of an answer than this is read in one.
 STEP_BYTES_MAX: Final = 256 * 1024
-# So is what comes after so much text: when its items are whole they are made of it. No honest answer has it.
+# So is the rest after so much text: items are made from it when they are whole. No honest answer is so long.
 TEXT_BYTES_MAX: Final = 1024 * 1024
 
 _REQUEST_ID_HEADERS: Final = ("x-request-id", "request-id", "cf-ray")
@@ -87,7 +87,7 @@ class HttpModelClient:
         return _Exchange(self, request)
 
     async def read(self, url: str) -> bytes:
-        """The beginning of what stands at an address of this provider. Raises: ModelError."""
+        """The beginning of the answer at an address of this provider. Raises: ModelError."""
         import httpx
 
         transport, headers = self._ready()
@@ -177,7 +177,7 @@ class _Exchange:
             await self._close()
 
     async def receive(self) -> list[ModelEvent]:
-        """What one network read brought; an empty list after the last. Raises: ModelError."""
+        """The events of one network read; an empty list after the last. Raises: ModelError."""
         if self._opening is not None:
             opening, self._opening = self._opening, None
             return [opening]
@@ -191,7 +191,7 @@ class _Exchange:
         return []
 
     async def _events_of(self, frames: list[sse.ServerSentEvent]) -> list[ModelEvent]:
-        """What some events of the stream say, or its end."""
+        """The model events of some events of the stream, or of its end."""
         reader = self._reader
         size = reader.text_bytes if reader.text_bytes > TEXT_BYTES_MAX else 0
         size += sum([len(frame.data) for frame in frames])
@@ -216,7 +216,7 @@ class _Exchange:
             raise errors.not_answered(self._provider, _reason(error)) from error
 
     async def _accepted(self, headers: RequestHeaders) -> ResponseStarted:
-        """What the head of a good response says. Raises: ModelError, for any other."""
+        """The content of a good response's head. Raises: ModelError, for any other response."""
         response = self._response
         answered = dict(response.headers.items())
         if not 200 <= response.status_code < 300:
@@ -244,7 +244,7 @@ class _Exchange:
     async def _body(
         self, size: int = ERROR_BODY_BYTES_MAX, seconds: float = ERROR_BODY_SECONDS
     ) -> bytes:
-        """The beginning of a body, at least so much of it, as far as it comes soon."""
+        """The beginning of a body, at least so many bytes if they come soon."""
         import httpx
 
         body = bytearray()
@@ -254,7 +254,7 @@ class _Exchange:
         return bytes(body)
 
     async def _next_frames(self) -> list[sse.ServerSentEvent]:
-        """What the next read brings that completes an event; none when the stream has ended."""
+        """The events that the next read completes; none when the stream has ended."""
         import httpx
 
         seconds = self._idle_seconds
@@ -278,7 +278,7 @@ class _Exchange:
         raise errors.silent(self._provider.stream_idle_timeout_ms)
 
     async def _read(self) -> bytes:
-        """What the next network read brings; empty at the end. Raises: httpx.TransportError."""
+        """The bytes of the next network read; empty at the end. Raises: httpx.TransportError."""
         if self._beginning:
             beginning, self._beginning = self._beginning, b""
             return beginning
@@ -314,7 +314,7 @@ class _Exchange:
 
 
 async def _beginning(response: httpx.Response) -> bytes:
-    """A body that is no stream, as far as anybody reads it. Raises: httpx.TransportError."""
+    """The beginning of a body that is no stream. Raises: httpx.TransportError."""
     body = bytearray()
     try:
         async for chunk in response.aiter_raw():
@@ -327,7 +327,7 @@ async def _beginning(response: httpx.Response) -> bytes:
 
 
 async def _beside(work: Callable[[], T], size: int) -> T:
-    """The work done: in a thread, where it is on so many bytes that the event loop would be held by it."""
+    """Do the work; in a worker thread where it is on so many bytes that it would hold the event loop."""
     return work() if size <= STEP_BYTES_MAX else await trio.to_thread.run_sync(work)
 
 
@@ -383,7 +383,7 @@ def _certificates() -> ssl.SSLContext:
 
 
 def _reason(error: BaseException) -> str:
-    """Why, in the words of whoever noticed first: the libraries above only repeat that it failed."""
+    """The text of the first error: the libraries above only repeat that it failed."""
     words = str(error)
     cause: BaseException | None = error
     while cause is not None:

@@ -26,7 +26,7 @@ class ConnectFailed(Exception):
 
 
 class ConnectionBroken(Exception):
-    """The connection is closed, by the other side or by this one."""
+    """The connection is closed, by the other side or by this side."""
 
 
 async def connect(host: str, port: int, seconds: float) -> Connection:
@@ -55,11 +55,11 @@ class Connection:
 
     @property
     def in_body(self) -> bool:
-        """Whether chunks are what comes next, for `take_body`."""
+        """Whether chunks come next, for `take_body`."""
         return self._chunks.in_body
 
     async def take_body(self) -> bytes:
-        """What the next read brings of a chunked body. Empty when what comes next is for `read`: the end of
+        """The next bytes of a chunked body. Empty when the next bytes are for `read`: the end of
         the body or of the connection, or something malformed.
         """
         if body := self._chunks.take(b""):
@@ -76,7 +76,7 @@ class Connection:
         return b""
 
     async def read(self, bytes_max: int) -> bytes:
-        """What the next read brings; empty at the end. It may be longer, by what was held back.
+        """The bytes of the next read; empty at the end. Bytes that were held back come before them.
 
         Raises:
             ConnectionBroken

@@ -1,7 +1,7 @@
-"""Servers of models on this machine: which of them answer, what models they have, and which one to take; I/O.
+"""Servers of models on this machine: which servers answer, what models they have, and which model to take; I/O.
 
 They are asked all at once and for a moment only: on loopback a server answers or is not there. All of them list
-their models under `/models`; what a list lacks, how long a conversation may be above all, two of them
+their models under `/models`; what a list lacks, above all how long a conversation may be, two servers
 say at an address of their own.
 
 Sources: the documentation of Ollama (`/api/ps`), LM Studio (`/api/v0/models`), llama.cpp and vLLM.
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ASK_SECONDS_MAX: Final = 3.0
 # How many names of models an error repeats.
 NAMES_SHOWN_MAX: Final = 10
-# Open weights made for agents, which the original takes first too.
+# Open weights made for agents, which Codex prefers too.
 PREFERRED: Final = "gpt-oss"
 
 
@@ -72,7 +72,7 @@ async def find_local(
 
 
 def choose(models: Sequence[LocalModel], named: str | None) -> LocalModel | None:
-    """The model of that name; with none named, the loaded one, else the one best for agents, else the first."""
+    """The model of that name; with none named, the loaded model, else the best for agents, else the first."""
     if named is not None:
         return next((model for model in models if model.id == named), None)
     able = [model for model in models if "embed" not in model.id.lower()]
@@ -98,7 +98,7 @@ async def _ask(
             details = read_native(provider.key, await _native(client, provider))
             found[provider.key] = LocalServer(provider, with_details(listed, details))
     except ModelError as error:
-        # Name and address stand before it already.
+        # Name and address are before it already.
         where = f"Cannot reach {provider.name} at {provider.base_url}: "
         found[provider.key] = error.message.removeprefix(where).rpartition("): ")[2]
     finally:
@@ -110,7 +110,7 @@ _NATIVE: Final[Mapping[str, str]] = {"ollama": "/api/ps", "lmstudio": "/api/v0/m
 
 
 async def _native(client: HttpModelClient, provider: Provider) -> bytes:
-    """What the server says at its own address; nothing where it has none, or refuses."""
+    """The answer of the server at its own address; nothing where it has none, or refuses."""
     path = _NATIVE.get(provider.key)
     if path is None:
         return b""
@@ -167,7 +167,7 @@ def read_models(body: bytes) -> tuple[LocalModel, ...] | None:
 
 
 def read_native(server: str, body: bytes) -> tuple[LocalModel, ...]:
-    """What a server says of its models at its own address; nothing where it cannot be read."""
+    """The models in a server's answer at its own address; nothing where it cannot be read."""
     try:
         if server == "ollama":
             running = msgspec.json.decode(body, type=_Processes).models

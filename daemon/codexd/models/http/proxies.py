@@ -1,4 +1,4 @@
-"""The way to a provider by the environment: through which proxy, or straight; and the errors of both.
+"""The route to a provider by the environment: a proxy or a direct connection; and the errors of both.
 
 The variables are those of curl and Go, small or capital; NO_PROXY also names networks, as it does there.
 """

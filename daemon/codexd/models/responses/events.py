@@ -26,7 +26,7 @@ from codexd.models.sse import ServerSentEvent
 
 
 class Wire(msgspec.Struct, gc=False):
-    """The members of any event of the stream that anybody here reads; one decode for all kinds."""
+    """The members of the stream's events that are read here; one decode for all kinds."""
 
     type: str = ""
     item_id: str | None = None
@@ -50,7 +50,7 @@ class _Incomplete(msgspec.Struct):
 
 
 class Response(msgspec.Struct):
-    """The members of a response that anybody here reads."""
+    """The members of a response that are read here."""
 
     id: str | None = None
     usage: msgspec.Raw = msgspec.Raw()
@@ -98,7 +98,7 @@ def short(word: str | None) -> str | None:
 
 
 def readable(item: _Item) -> _Item:
-    """An item as everybody will read it. Raises: ModelError, for one that nobody could."""
+    """An item as all readers will read it. Raises: ModelError, for an item that cannot be read."""
     if isinstance(item, UnreadableItem):
         raise errors.unreadable(f"an item: {item.problem}")
     return item
@@ -117,7 +117,7 @@ def with_given(raw: msgspec.Raw, item: CallItem, given: str) -> tuple[msgspec.Ra
 
 
 def call_in(item: CallItem) -> ModelToolCall:
-    """The call that an item makes. Raises: ModelError, if nobody could answer it."""
+    """The call in an item. Raises: ModelError, if it cannot be answered."""
     custom = isinstance(item, CustomCallItem)
     if not item.call_id or not item.name:
         missing = "name" if item.call_id else "call_id"

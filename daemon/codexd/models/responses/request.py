@@ -2,7 +2,7 @@
 
 A request is joined from pieces that are encoded already, so that it costs what is new in it, and the same
 history gives the same bytes: the provider's prompt cache depends on that. Nothing is stored at the
-provider (`store: false`), so items go without their ids, and reasoning comes back encrypted.
+provider (`store: false`), so items are sent without ids, and reasoning is sent back encrypted.
 
 Source: the OpenAI API reference, "Responses".
 """
@@ -25,7 +25,7 @@ SCHEMA_NAME: Final = "codex_output_schema"
 
 # The API takes ids of calls of 64 characters.
 _LONG_CALL_ID = re.compile(rb'"call_id":"([^"]{65,}+)"')
-# Where the id of a call stands in the items that are made of a chat server's answers.
+# The member with the id of a call in the items that are made from a chat server's answers.
 HEAD_BYTES: Final = 512
 
 _encode = msgspec.json.encode
@@ -69,11 +69,11 @@ def _without_reasoning(items: Iterable[bytes]) -> list[bytes]:
 
 
 def _reasoning_members(request: ModelRequest) -> list[bytes]:
-    """How hard to think, and that what was thought is to come back: a model that cannot refuses the latter."""
+    """The effort, and that reasoning is to be returned: a model without reasoning refuses the latter."""
     reasoning = {
         name: value
         for name, value in (("effort", request.effort), ("summary", request.summary))
-        # "none" is our word for no summary; the API wants the member left out.
+        # "none" means no summary here; the API wants the member left out.
         if value is not None and (name, value) != ("summary", "none")
     }
     members = [b'"reasoning":' + _encode(reasoning)] if reasoning else []

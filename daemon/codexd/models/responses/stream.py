@@ -67,7 +67,7 @@ class _OpenItem(msgspec.Struct):
 
 
 class ResponseReader:
-    """Reads one response. `feed` never raises: what went wrong stands in `error` after the events before it.
+    """Reads one response. `feed` never raises: `error` has the failure after the events before it.
 
     Events that bring nothing new are passed over, as are unknown ones: what `*.done` and
     `content_part.*` repeat comes whole with the item, and of the provider's own tools
@@ -133,7 +133,7 @@ class ResponseReader:
 
     @property
     def text_bytes(self) -> int:
-        """How much text the answer has so far."""
+        """The size of the answer's text up to now."""
         return self._size.counted_bytes
 
     @property
@@ -160,7 +160,7 @@ class ResponseReader:
             raise errors.unreadable(f"{kind}: {error}") from error
 
     def _mended(self, event: ServerSentEvent, error: Exception) -> Wire | None:
-        """An event whose members are not as expected; None for one that nobody here knows."""
+        """An event whose members are not as expected; None for an unknown event."""
         if event.event == "error":
             raise errors.failed(read_complaint(event.data), secrets=self._secrets)
         return without_misfits(event, error, _READERS)
@@ -212,7 +212,7 @@ class ResponseReader:
         self._give(ReasoningDelta(item_id, part, index, self._size.text(item_id, text)), found)
 
     def _give(self, delta: TextDelta | ReasoningDelta, found: list[ModelEvent]) -> None:
-        """Give a delta out; it is the last one where there was no room for all of it. Raises: ModelError."""
+        """Return a delta; it is the last where there was no room for all of it. Raises: ModelError."""
         found.append(delta)
         if self._size.error is not None:
             raise self._size.error
@@ -238,7 +238,7 @@ class ResponseReader:
         if wire.type == "response.incomplete" or response.status == "incomplete":
             reason = reason or "unknown"
         if response.output and (self._open or not self._used):
-            # Else it only repeats what came item by item, and whatever it holds costs nothing.
+            # Else it only repeats the items, and its content costs nothing.
             check_foreign(bytes(response.output))
             self._finish_from_output(decode_output(response.output) or (), found)
         unfinished = [item.id for item in self._open.values() if item.kind != "other"]
@@ -334,7 +334,7 @@ class ResponseReader:
         found.append(ModelItemDone(item.id, kind, whole, call))
 
     def _finish_from_output(self, output: tuple[msgspec.Raw, ...], found: list[ModelEvent]) -> None:
-        """Items that never came by themselves: all of them, or those still open."""
+        """Items without an event of their own: all items, or those still open."""
         if not self._used:
             for index, raw in enumerate(output):
                 self._complete(raw, None, index, found)

@@ -13,7 +13,7 @@ from codexd.models.scripted.scripts import Break, Call, Cut, Fail, Hang, Raw, Re
 
 
 def chat_stream_of(reply: Reply, name: str) -> Iterator[bytes]:
-    """The chunks of a response, each one event. After what breaks it, or a `Raw`, nothing ends it."""
+    """The chunks of a response, each one event. After a break or a `Raw` it has no end."""
     yield _chunk(name, {"role": "assistant", "content": ""})
     calls, deltas = 0, 0
     for part in reply:

@@ -1,4 +1,4 @@
-"""What a scripted model answers: small values, and the lines of a prompt that stand for them; pure.
+"""The answers of a scripted model: small values, and the lines of a prompt that ask for them; pure.
 
 A reply is a few parts, played in order within one response. The lines, for people and benchmarks:
 
@@ -12,7 +12,7 @@ A reply is a few parts, played in order within one response. The lines, for peop
     error CODE            end the response as failed, with a code
     use INPUT [CACHED]    say that the response used so many tokens of input
 
-A prompt with none of them is answered as a demonstration: one harmless command, and a sentence on it.
+A prompt without such a line is answered with a demonstration: one harmless command, and a sentence on it.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Break(msgspec.Struct, frozen=True):
 
 
 class Use(msgspec.Struct, frozen=True):
-    """What the response says that it used; without it, a hundred tokens of input and one for each delta."""
+    """The usage in the response; without it, a hundred tokens of input and one for each delta."""
 
     input_tokens: int
     cached_tokens: int = 0
@@ -127,7 +127,7 @@ class PromptScript:
         self._times: Counter[tuple[str | None, int, str]] = Counter()
 
     def reply(self, body: bytes) -> Reply:
-        """What to answer to the body of a request. Raises: msgspec.DecodeError."""
+        """The answer to the body of a request. Raises: msgspec.DecodeError."""
         request = msgspec.json.decode(body, type=_Request)
         items: list[ProviderItem] = (
             [MessageItem(role="user", content=request.input)]
@@ -180,7 +180,7 @@ _PARTS: Final[dict[str, Callable[[list[str]], Reply]]] = {
 
 
 def _add_calls(replies: list[Reply], line: str, call: Callable[[str], Part]) -> None:
-    """Each call ends the reply that it is in; the next one waits for its output."""
+    """Each call ends the reply that it is in; the next reply waits for its output."""
     verb, rest = line.split(maxsplit=1)
     times = 1
     if verb == "runs":

@@ -52,7 +52,7 @@ class ScriptedModel:
         self.models = b'{"object":"list","data":[{"id":"scripted"}]}'  # what GET /models answers
         self.requests: list[RecordedRequest] = []  # empty unless `record`
         self.requests_count = 0
-        self.connections = 0  # accepted so far
+        self.connections = 0  # accepted up to now
         self.clients_gone = 0  # connections that a client closed before the response was over
         self._answer = answer
         self._gap_seconds = gap_seconds
@@ -60,11 +60,11 @@ class ScriptedModel:
         self._changed = trio.Condition()
 
     async def wait_requests(self, count: int) -> None:
-        """Sleep until so many requests have arrived."""
+        """Sleep until this many requests have arrived."""
         await self._wait(lambda: self.requests_count >= count)
 
     async def wait_clients_gone(self, count: int) -> None:
-        """Sleep until so many clients have left in the middle of a response."""
+        """Sleep until this many clients have left in the middle of a response."""
         await self._wait(lambda: self.clients_gone >= count)
 
     async def serve(
@@ -198,7 +198,7 @@ class _Connection:
         await self._send(h11.EndOfMessage())
 
     async def wait_client_gone(self, seconds: float | None) -> None:
-        """Say nothing for so long. Raises: _ClientGoneError, as soon as the client closes."""
+        """Send nothing for this time. Raises: _ClientGoneError, as soon as the client closes."""
         with trio.move_on_after(math.inf if seconds is None else seconds):
             while await self._stream.receive_some(READ_BYTES):
                 pass
