@@ -49,7 +49,7 @@ SUBCOMMANDS = (
         typed="A typed line is a prompt, or steers the turn that runs; three lines are commands:\n"
         "  /image FILE  send an image with the next prompt\n"
         "  /interrupt   interrupt the running turn\n"
-        "  /quit        leave; the thread goes on\n\n",
+        "  /quit        leave; the thread continues\n\n",
     ),
     Subcommand("list", "list threads", (arg.ARCHIVED, arg.LIST_LIMIT, arg.SEARCH, arg.JSON)),
     Subcommand(
@@ -70,7 +70,9 @@ SUBCOMMANDS = (
         "show the tokens that threads have used, their cost, and why a cache was missed",
         (arg.SOME_THREAD, arg.DAYS, arg.WHY, arg.JSON),
     ),
-    Subcommand("fork", "start a new thread from an old one", (arg.THREAD, arg.AT_TURN, arg.JSON)),
+    Subcommand(
+        "fork", "start a new thread from an old thread", (arg.THREAD, arg.AT_TURN, arg.JSON)
+    ),
     Subcommand("archive", "put a thread into the archive", (arg.THREAD, arg.JSON)),
     Subcommand("unarchive", "take a thread out of the archive", (arg.THREAD, arg.JSON), "archive"),
     Subcommand(
@@ -101,7 +103,7 @@ SUBCOMMANDS = (
     ),
     Subcommand(
         "revert",
-        "take back the last turns, or bring them back; files on the disk are not changed",
+        "revert the last turns, or restore reverted turns; files on the disk are not changed",
         (arg.LAST_OR_THREAD, arg.TO_TURN, arg.UNDO_REVERT, arg.JSON),
     ),
     Subcommand(

@@ -122,7 +122,7 @@ def test_send_says_how_to_go_on_when_the_daemon_goes_away(home: Home) -> None:
             daemon.kill()
             assert sending.wait_exit() == 75
         assert sending.lines[-4:] == [
-            "What becomes of the turn is shown by",
+            "The result of the turn is shown by",
             f"  codexctl attach {thread}",
             "codexctl: the daemon closed the connection",
             "",

@@ -55,7 +55,7 @@ def test_a_preview_says_what_is_kept_and_lost_and_that_the_summary_is_not_known(
         "lost, but for a summary: 17,048 tokens (messages of people and of the daemon: 1, "
         "answers: 40, tool calls: 7, outputs of tools: 7)"
     )
-    assert "nobody knows" in lines[6]
+    assert "known only when" in lines[6]
 
 
 def test_a_program_gets_the_preview_as_the_daemon_gave_it(tmp_path: Path, capfd: Captured) -> None:

@@ -156,7 +156,7 @@ def test_a_fork_is_named_by_its_id(tmp_path: Path, capfd: Captured) -> None:
         assert document(capfd) == {"schema": 1, "thread": said.thread("child")}
         assert run(fake, "fork", said.THREAD, "--at", "abcd") == 2
         assert capfd.readouterr().err == (
-            "codexctl: 'abcd' may be any of these turns:\n  abcd2\n  abcd1\n"
+            "codexctl: 'abcd' names several turns:\n  abcd2\n  abcd1\n"
         )
         assert run(fake, "fork", said.THREAD, "--at", "zzzz") == 2
 
@@ -307,7 +307,7 @@ def test_status_says_which_threads_cannot_be_written(tmp_path: Path, capfd: Capt
         fake.answer("server/status", STATUS | {"troubles": troubles})
         assert run(fake, "status") == 0
         assert capfd.readouterr().out.splitlines()[4:] == [
-            f"  waiting  thread {said.THREAD} waits for space on the disk, and then goes on",
+            f"  waiting  thread {said.THREAD} waits for space on the disk, and then continues",
             "           No space left on device",
             f"  stopped  thread {OTHER}; do this",
             "           Input/output error",

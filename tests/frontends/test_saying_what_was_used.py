@@ -105,7 +105,7 @@ def test_what_the_sums_leave_out_is_said(tmp_path: Path, capfd: Captured) -> Non
     *_, all_of_it, remark = capfd.readouterr().out.splitlines()
     assert words_of([all_of_it]) == ["in all 1,200 (+7 failed) 0 0 0 0 0 -"]
     unknown = "1,100 requests to models without a price"
-    assert remark.startswith(f"without {unknown} and 100 of which the provider said nothing; ")
+    assert remark.startswith(f"without {unknown} and 100 without reported usage; ")
 
 
 def test_each_miss_says_what_changed_and_where(tmp_path: Path, capfd: Captured) -> None:

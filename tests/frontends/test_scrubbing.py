@@ -47,7 +47,7 @@ def test_it_says_what_was_replaced_and_that_the_disk_may_still_have_it(
     assert "20, …" in said
     assert "t2 (archived): 0 replaced\n" in said
     assert "1 large outputs replaced" in said
-    assert "shares with t0" in said
+    assert "shares with its parent t0" in said
     assert "overwritten by nothing" in said
 
 

@@ -271,8 +271,8 @@ def test_what_is_taken_back_is_told_in_between() -> None:
             said.note("thread/reverted", taken),
             said.note("thread/reverted", {**taken, "turns": 1, "beforeTurnId": None}),
         )
-        == f"— 2 turns taken back: turn {said.TURN} and all behind it —\n"
-        "— 1 turn that had been taken back stands in the thread again —\n"
+        == f"— 2 turns reverted: turn {said.TURN} and all later turns —\n"
+        "— 1 turn restored —\n"
     )
 
 

@@ -88,7 +88,7 @@ def test_programs_get_it_as_a_document(tmp_path: Path, capfd: Captured) -> None:
 
 
 def test_of_a_thread_that_has_not_begun_that_is_said() -> None:
-    assert list(ModelInstructions().lines(PLAIN)) == ["— nothing was told yet —"]
+    assert list(ModelInstructions().lines(PLAIN)) == ["— nothing was sent yet —"]
 
 
 def test_a_threads_own_instructions_are_those_of_its_first_record() -> None:

@@ -50,8 +50,8 @@ def test_the_turn_that_is_named_is_the_last_one_kept(
     assert asked == {"threadId": said.THREAD, "beforeTurnId": TURNS[before]}
     out, err = capfd.readouterr()
     words = "1 turn" if before == 3 else f"{4 - before} turns"
-    assert out == f"took back {words} of {said.THREAD}; files on the disk were not changed\n"
-    assert err == f"codexctl revert {said.THREAD} --undo brings them back\n"
+    assert out == f"reverted {words} of {said.THREAD}; files on the disk were not changed\n"
+    assert err == f"codexctl revert {said.THREAD} --undo restores them\n"
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_the_turn_that_is_named_is_the_last_one_kept(
     [
         ("4", "the thread has 4"),
         ("-5", "the thread has no more"),
-        (TURNS[3], "there is nothing behind it"),
+        (TURNS[3], "there is no later turn to revert"),
         ("019a2222-0000-7000-8000-000000000001", "the thread has no turn"),
         ("last", "no turn of the thread has an id that begins with 'last'"),
     ],
@@ -78,7 +78,7 @@ def test_an_undo_says_what_stands_there_again(tmp_path: Path, capfd: Captured) -
         fake.answer("thread/revert/undo", reverted(2))
         assert run(fake, "revert", said.THREAD, "--undo") == 0
     out = capfd.readouterr().out
-    assert out == f"brought back 2 turns of {said.THREAD}; files on the disk were not changed\n"
+    assert out == f"restored 2 turns of {said.THREAD}; files on the disk were not changed\n"
 
 
 def test_without_a_thread_it_is_the_one_used_last(tmp_path: Path, capfd: Captured) -> None:
@@ -120,7 +120,7 @@ def test_beside_the_real_daemon(daemon: Daemon) -> None:
         codexctl(daemon.home, "send", "one?")
         codexctl(daemon.home, "send", "--last", "two?")
         done = codexctl(daemon.home, "revert", "--to", "-1")
-        assert (done.code, done.out[:11]) == (0, "took back 1")
+        assert (done.code, done.out[:11]) == (0, "reverted 1 ")
         thread = done.err.split()[2]
         shown = codexctl(daemon.home, "show", thread).out
         assert "one!" in shown

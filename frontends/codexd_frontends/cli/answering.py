@@ -1,12 +1,12 @@
-"""Asking on a terminal, and when what is typed is an answer. The one place for all commands that ask. I/O.
+"""Questions on a terminal, and which typed lines are answers. All commands that ask use it. I/O.
 
 The law: nothing answers a question that began before the question was drawn, and the question is the last thing
-on the screen when it is answered. When one is drawn, all that was typed so far is taken away, a line without its
-end too. Then nobody may type for a moment; who does has more taken away, and the moment begins again. Only after
-it the keys are drawn, and from there on a typed line is an answer: one line and nothing after it, since more than
-a line at once was pasted. Where anything was written below the question, it is drawn again first: a model that
-goes on writing could draw another question there. So that it can be answered, nothing more is then read from the
-daemon for a while, which gives the rest later.
+on the screen when it is answered. When a question is drawn, all typed input is discarded, a line
+without its end too. Then a moment without typing must pass: more input is discarded, and the moment begins again.
+Then the keys are drawn, and from then on a typed line is an answer: one line and nothing after it, since several
+lines at once were pasted. Where anything was written below the question, it is drawn again first: a model that
+continues to write could draw another question there. So that it can be answered, nothing more is then read from the
+daemon for a while; the daemon sends the rest later.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from codexd_frontends.screen.drawn import title
 from codexd_frontends.screen.question import Room, is_cut, question_lines, whole_lines
 from codexd_frontends.screen.style import Style
 
-# Longer than the gap between two keys of somebody who types on, shorter than anybody reads a command.
+# Longer than the gap between two keys of a person who types, shorter than the time to read a command.
 ATTENTION_SECONDS = 0.5
 KEYS = "[y] yes   [a] yes, in this thread from now on   [n] no   [c] no, and stop the turn"
 SHOW_KEY = "   [s] show all of it"
-# So long the keys wait for the end of what is written below the question.
+# The longest wait of the keys for the end of the output below the question.
 WRITING_SECONDS_MAX = 5.0
-# So long nothing is written below a question that was drawn again: a command can be read, and a screen is not
-# left behind by a thread that goes on.
+# The time without output below a question that was drawn again: enough to read a command, and the screen does not
+# fall far behind a thread that continues.
 HOLD_SECONDS = 10.0
-# Of what was taken away so much is said.
+# The most of the discarded input that is shown.
 TAKEN_CHARACTERS_MAX = 100
 
 
@@ -51,7 +51,7 @@ class QuestionScreen(Protocol):
 
     @property
     def written(self) -> int:
-        """How many characters were written on it so far."""
+        """How many characters were written on it."""
 
 
 class Answering:
@@ -67,7 +67,7 @@ class Answering:
         elsewhere: Callable[[Question], str] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`typing` is None where nobody types; then `elsewhere` says how a question is answered."""
+        """`typing` is None without a keyboard; then `elsewhere` says how a question is answered."""
         self._say, self._style, self._screen = say, style, screen
         self._typing, self._elsewhere, self._clock = typing, elsewhere, clock
         self._questions = Questions()
@@ -75,7 +75,7 @@ class Answering:
         self._opens_at: float | None = None
         self._drawn_at = 0.0  # when the question was drawn first
         self._mark = 0  # how much was written when our last word about it was
-        self._seen = 0  # and when somebody looked last
+        self._seen = 0  # and at the last look
         self._holds_until: float | None = None
         self._taken = ""  # what was typed before the keys were drawn
 
@@ -90,7 +90,7 @@ class Answering:
         return self.first is not None and self._typing is not None and self._opens_at is None
 
     def ask(self, message: Message) -> bool:
-        """Take a request of the daemon's; whether it is a question that can be answered here."""
+        """Take a request of the daemon's; returns whether it can be answered here."""
         question = read_question(message)
         if question is None:
             return False
@@ -115,7 +115,7 @@ class Answering:
         return None if self._opens_at is None else self._opens_at - now
 
     def _try_to_open(self, now: float) -> None:
-        """Draw the keys if nobody types and nothing is written."""
+        """Draw the keys if no key is pressed and nothing is written."""
         is_written = self._screen.written != self._seen
         self._seen = self._screen.written
         if self._take_away():
@@ -176,7 +176,7 @@ class Answering:
         return True
 
     def release_input(self) -> None:
-        """Read on from the daemon: somebody wants to see what comes of something else."""
+        """Read from the daemon again: the person wants to see the result of something else."""
         self._holds_until = None
 
     def forget(self) -> None:
@@ -188,7 +188,7 @@ class Answering:
         self._draw(again=True)
 
     def _draw(self, *, again: bool = False, whole: bool = False) -> None:
-        """Draw the first question, if there is one, and begin the moment in which nobody may type."""
+        """Draw the first question, if there is one, and begin the moment without typing."""
         question, now = self.first, self._clock()
         self._opens_at = self._holds_until = None
         if question is None:

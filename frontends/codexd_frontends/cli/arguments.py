@@ -263,13 +263,13 @@ TO_TURN = Argument(
     metavar="TURN",
     group="way",
     help="the last turn to keep: an id or the beginning of one, its number (1 is the first; 0: keep none), "
-    "or -N to take back the last N",
+    "or -N to revert the last N",
 )
 UNDO_REVERT = Argument(
     "--undo",
     action="store_true",
     group="way",
-    help="bring back the turns that were taken back last; later turns stay after them",
+    help="restore the turns of the last revert; later turns stay after them",
 )
 PREVIEW = Argument(
     "--preview",
@@ -328,7 +328,7 @@ APPROVAL = Argument(
     help="the approval's id; without it the approval is shown, and on a terminal you are asked",
 )
 VERDICTS = (
-    Argument("--decline", action="store_true", group="verdict", help="decline; the turn goes on"),
+    Argument("--decline", action="store_true", group="verdict", help="decline; the turn continues"),
     Argument("--cancel", action="store_true", group="verdict", help="decline, and stop the turn"),
     Argument(
         "--session",

@@ -78,9 +78,7 @@ def preview_lines(seen: ThreadCompactPreviewResponse) -> list[str]:
     )
     what = ", ".join(f"{name}: {exact(number)}" for number, name in counts if number)
     lines.append(f"lost, but for a summary: {exact(lost.tokens)} tokens ({what or 'nothing'})")
-    lines.append(
-        "what the summary will say, and how long it will be, nobody knows before it is written"
-    )
+    lines.append("the text and length of the summary are known only when it is written")
     return lines
 
 

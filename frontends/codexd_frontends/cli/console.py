@@ -57,7 +57,7 @@ class Console:
 
     @property
     def is_seen(self) -> bool:
-        """Whether stdout is a terminal, on which somebody sees an answer grow."""
+        """Whether stdout is a terminal, where a person sees an answer grow."""
         return sys.stdout.isatty()
 
     @property
@@ -67,7 +67,7 @@ class Console:
 
     @property
     def can_erase(self) -> bool:
-        """Whether a line on stdout can be taken back."""
+        """Whether a line on stdout can be erased."""
         return sys.stdout.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
 
     def write(self, pieces: Iterable[Piece]) -> None:
@@ -88,14 +88,14 @@ class Console:
         talk_on_stderr(f"{last_look_at_line(line)}\n")
 
     def ask(self, question: str) -> str:
-        """What a person types behind a question; nothing at the end of the input."""
+        """The answer that a person types to a question; empty at the end of the input."""
         try:
             return input(last_look_at_line(question))
         except EOFError:
             return ""
 
     def prompt(self, words: str) -> None:
-        """What stands in front of what is typed."""
+        """The prompt before the input."""
         _answer(last_look_at_line(words))
 
     def end_prompt(self, *, erase: bool) -> None:
@@ -103,7 +103,7 @@ class Console:
         _answer(ERASE_LINE if erase and self.can_erase else "\n")
 
     def result(self, members: Mapping[str, object], *lines: str) -> None:
-        """What came of a command: as its one JSON document, or in lines for a person."""
+        """The result of a command: one JSON document, or lines for a person."""
         if self.json:
             self.document(members)
         else:
@@ -111,7 +111,7 @@ class Console:
                 self.answer(line)
 
     def document(self, members: Mapping[str, object]) -> None:
-        """The one JSON document of a command."""
+        """The JSON document of a command."""
         self.json_line(msgspec.json.encode({"schema": SCHEMA, **members}))
 
     def document_with(

@@ -73,7 +73,7 @@ class AsJson:
         self._console.json_line(message.line)
 
     def lines(self, *lines: str) -> None:
-        """What is said to a person has no place among the messages."""
+        """Text for a person is not put among the messages."""
 
 
 class RunningTurn:
@@ -87,29 +87,29 @@ class RunningTurn:
         self._turn_id = turn_id
         self._console = console
         self._shows = shows
-        self._answering: Answering | None = None  # None: nobody is there to be asked
+        self._answering: Answering | None = None  # None: there is no person to ask
         self._left_open = ""  # the approval that was asked for last
         self._interrupting = False
-        self._total: TokenUsageBreakdown | None = None  # of the thread, as it was told last
+        self._total: TokenUsageBreakdown | None = None  # of the thread, by the last notification
         self._total_before = TokenUsageBreakdown()  # what it was in front of this turn
 
     @property
     def used(self) -> TokenUsageBreakdown | None:
-        """What the turn has used; None: the provider has not said."""
+        """The usage of the turn; None: the provider has not reported it."""
         return None if self._total is None else tokens_minus(self._total, self._total_before)
 
     def follow(self, watch: Watch, *, seconds: float | None = None) -> Ended:
-        """Show the turn until it ends, or waits for somebody who is not here.
+        """Show the turn until it ends, or waits for a person who is not here.
 
         Raises:
-            ConnectionCut: the daemon went away, or nothing was heard for so many `seconds`.
+            ConnectionCut: the daemon ended, or sent nothing for `seconds`.
         """
         try:
             return self._follow(watch, seconds)
         except ConnectionCut:
-            # A turn outlives the connection, and the daemon too: it goes on when that is back.
+            # A turn outlives the connection and the daemon: it continues when the daemon runs again.
             self._shows.lines(
-                "What becomes of the turn is shown by",
+                "The result of the turn is shown by",
                 f"  codexctl attach {self._followed.thread_id}",
             )
             raise
@@ -164,7 +164,7 @@ class RunningTurn:
                 return Ended(_EXITS.get(turn.status, FAILED), turn)
             case "thread/closed":
                 self._shows.lines(
-                    "The turn goes on when the thread is resumed:",
+                    "The turn continues when the thread is resumed:",
                     f"  codexctl attach {self._followed.thread_id}",
                 )
                 return Ended(FAILED)

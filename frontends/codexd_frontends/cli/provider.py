@@ -1,4 +1,4 @@
-"""Which provider and model the command line asks for: by name, or whatever answers on this machine."""
+"""Which provider and model the command line asks for: by name, or a server that answers on this machine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class LocalModelAnswer(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ProviderOption(NamedTuple):
-    """What is to be set of a thread; None leaves it as it is."""
+    """The settings of a thread to change; None: unchanged."""
 
     provider: str | None
     model: str | None

@@ -12,7 +12,7 @@ from codexd_frontends.client.messages import Message, RequestId, ResolvedNote
 from codexd_frontends.screen.drawn import one_line
 
 # Other requests (a question with options, a sign-in) are left to frontends that can show them: to
-# answer one with an error would decline it for everybody.
+# an error as the answer would decline it for all frontends.
 APPROVAL_METHODS = frozenset(
     {"item/commandExecution/requestApproval", "item/fileChange/requestApproval"}
 )
@@ -64,7 +64,7 @@ def decision_for(typed: str) -> str | None:
 
 
 def said(decision: str) -> str:
-    """A decision in words."""
+    """A decision as text."""
     return _SAID.get(decision, decision)
 
 

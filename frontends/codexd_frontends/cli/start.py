@@ -1,7 +1,7 @@
 """Starting the daemon when none runs. I/O, processes.
 
 Several frontends may do this at once: each spawns a daemon, the daemon's own lock lets one of them
-live, and everybody connects to that one.
+live, and all connect to it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # The daemon answers within a second on a slow machine; what takes this long has hung.
 START_SECONDS_MAX = 10.0
-# A daemon that ended has lost the race against another one; that one answers within this time.
+# A daemon that ended has lost the race against another daemon, which answers within this time.
 RACE_SECONDS_MAX = 3.0
 POLL_SECONDS = 0.01
 STILL_READING = "codexctl: waiting for the daemon: a long thread takes some seconds when it is read for the first time"
@@ -34,7 +34,7 @@ LOG_TAIL_BYTES = 2000
 
 
 def default_socket_path() -> str:
-    """Where the daemon listens if nobody says otherwise."""
+    """The daemon's default socket."""
     return str(default_paths().socket)
 
 
@@ -95,7 +95,7 @@ def spawn(socket_path: str, log: BinaryIO) -> subprocess.Popen[bytes]:
 
 
 def daemon_log_path() -> Path:
-    """What the daemon says on stderr goes here when a frontend has started it."""
+    """The file for the daemon's stderr when a frontend has started it."""
     return default_paths().state_dir / "codexd.log"
 
 

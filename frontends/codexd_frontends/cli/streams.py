@@ -1,7 +1,7 @@
 """The standard streams as a command finds them: closed, full, or in an encoding with few characters. I/O.
 
-No state of a stream ends in a traceback. A closed one is as /dev/null. What stdout cannot take ends the
-command in a sentence; what stderr cannot take is lost. A character that the encoding lacks has a stand-in.
+No state of a stream ends in a traceback. A closed stream is like /dev/null. A failed write on stdout ends
+the command with a sentence; on stderr it is ignored. A character that the encoding lacks is replaced.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def prepare_streams() -> None:
 
 @contextlib.contextmanager
 def writing_stdout() -> Iterator[None]:
-    """Raises: OutputFailed, where stdout cannot be written; BrokenPipeError, where nobody reads it."""
+    """Raises: OutputFailed, where stdout cannot be written; BrokenPipeError, where the reader has gone."""
     try:
         yield
     except BrokenPipeError:
@@ -61,7 +61,7 @@ def close_stream(stream: TextIO) -> None:
 
 
 def talk_on_stderr(text: str) -> None:
-    """Write on stderr; where that cannot be written, nobody is there to hear of it."""
+    """Write on stderr; a failure cannot be reported and is ignored."""
     try:
         write_text(sys.stderr, text)
     except OSError:

@@ -34,9 +34,9 @@ def list_raw_threads(
     tell: Callable[[Indexing], None] = lambda _: None,
     more: Callable[[], None] = lambda: None,
 ) -> Iterator[Raw]:
-    """Threads as they came, the one that was used last first, page by page as they are asked for.
+    """Threads as encoded by the daemon, the most recently used first, page by page on demand.
 
-    `tell` hears if the daemon does not know all of them yet, `more` if there are more than `limit`.
+    `tell` is called if the daemon does not know all threads yet, `more` if there are more than `limit`.
     """
     cursor: str | None = None
     given = 0
@@ -68,13 +68,13 @@ def list_raw_threads(
 def list_threads(
     daemon: Daemon, *, archived: bool = False, meant: str | None = None, limit: int | None = None
 ) -> Iterator[Thread]:
-    """Threads, the one that was used last first; `meant`: whose id begins so, or whose name it is."""
+    """Threads, the most recently used first; `meant`: the beginning of an id, or a name."""
     for raw in list_raw_threads(daemon, archived=archived, meant=meant, limit=limit):
         yield msgspec.json.decode(raw, type=Thread)
 
 
 def last_thread(daemon: Daemon) -> Thread:
-    """The thread that was used last. Raises: UsageTrouble: there is none."""
+    """The thread that was used last. Raises: UsageError: there is none."""
     for thread in list_threads(daemon, limit=1):
         return thread
     raise UsageError("there is no thread yet: start one with `codexctl send --new PROMPT`")
@@ -84,7 +84,7 @@ def find_thread_id(daemon: Daemon, word: str) -> str:
     """The id of the thread that `word` names; those in the archive count if no other is meant.
 
     Raises:
-        UsageTrouble: none is meant, or more than one.
+        UsageError: none is meant, or more than one.
     """
     if is_full_id(word):
         return word.lower()
@@ -127,7 +127,7 @@ def is_id_like(word: str) -> bool:
 
 
 def short_id_chars(ids: Sequence[str]) -> int:
-    """How many characters tell these ids apart: ids of one minute begin alike."""
+    """How many characters distinguish these ids: ids of one minute begin alike."""
     ordered = sorted(ids)
     longest = max((_common(a, b) for a, b in itertools.pairwise(ordered)), default=0)
     return min(max(SHORT_ID_CHARS_MIN, longest + 1), _ID_CHARS)

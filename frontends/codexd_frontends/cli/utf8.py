@@ -1,4 +1,4 @@
-"""What a person gives as text: words of the command line, and stdin. Text is UTF-8, or it is refused. Pure."""
+"""Text from a person: the command line, and stdin. Text is UTF-8, or it is refused. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 
 from codexd_frontends.client.errors import UsageError
 
-# Windows writes it in front of texts, and it is no part of them.
+# Windows writes it before texts, and it is not part of a text.
 UTF8_MARK = codecs.BOM_UTF8
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # Arguments whose words are not text for the daemon: the name of a socket may be any bytes.
@@ -29,7 +29,7 @@ def text_of(found: bytes, what: str) -> str:
 
 
 def read_words(arguments: argparse.Namespace) -> None:
-    """Read the words of a command line as UTF-8, whatever the locale says. Raises: UsageError."""
+    """Read the arguments of a command line as UTF-8, in any locale. Raises: UsageError."""
     for name, value in list(vars(arguments).items()):
         if name in NOT_READ:
             continue

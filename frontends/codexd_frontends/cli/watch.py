@@ -1,4 +1,4 @@
-"""Waiting for whatever comes first: a message, a typed line, Ctrl-C. I/O."""
+"""Waits for the first of: a message, a typed line, Ctrl-C. I/O."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Interrupts:
 
 
 class InputLines:
-    """Lines of a file descriptor, read past Python's buffer so that `select` tells the truth."""
+    """Lines of a file descriptor, read without Python's buffer, so that `select` is right."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -132,11 +132,11 @@ def _is_in_front(descriptor: int) -> bool:
     try:
         return os.tcgetpgrp(descriptor) == os.getpgrp()
     except OSError:
-        return True  # It is not our controlling terminal, and nobody is stopped for it.
+        return True  # It is not our controlling terminal, and no process is stopped for it.
 
 
 def _unread(descriptor: int) -> bytes:
-    """What the terminal holds. It gives out whole lines only, so for that moment it is asked for characters."""
+    """The input that the terminal holds. It returns whole lines only, so it is switched to characters for this."""
     try:
         before = termios.tcgetattr(descriptor)
     except termios.error:
@@ -172,7 +172,7 @@ class Watch:
         join_pasted: bool = True,
         seconds: float | None = None,
     ) -> Seen | None:
-        """What comes first; None if nothing came in `seconds`. `listen`: take typed lines.
+        """The first event; None if nothing came in `seconds`. `listen`: take typed lines.
 
         Raises:
             ConnectionCut: the daemon went away.

@@ -1,4 +1,4 @@
-"""What the daemon asks of a person, as frontends read it: only the members that they use."""
+"""The daemon's questions to a person: only the members that frontends use."""
 
 from __future__ import annotations
 

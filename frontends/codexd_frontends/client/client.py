@@ -1,7 +1,7 @@
 """A connection to the daemon: blocking, one JSON value a line over its Unix socket. I/O.
 
-The law: nothing that the daemon says is lost or reordered. While `call` waits for its answer, whatever
-else comes is kept, in order, for `receive`.
+The law: no message of the daemon is lost or reordered. While `call` waits for its answer, other
+messages are kept, in order, for `receive`.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ class Daemon:
     def pages(
         self, method: str, params: Params, page: type[T], *, by: str = "cursor"
     ) -> Iterator[T]:
-        """The pages of a list, each asked for when the one before is used; `by`: what names the next one."""
+        """The pages of a list, each requested when the page before is used; `by`: the member with the next cursor."""
         place: object = params.get(by)
         while True:
             answer = self.call(method, {**params, by: place}, page)

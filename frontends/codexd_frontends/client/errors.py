@@ -1,12 +1,12 @@
-"""What can go wrong for a frontend: every error is a sentence for the person, and knows how to exit.
+"""The errors of frontends: each is a sentence for the person, and has an exit code.
 
-Trouble
-├── UsageTrouble     what was asked makes no sense                    2
+CommandError
+├── UsageError       the command line makes no sense                  2
 ├── Unreachable      no daemon answers                               69
 ├── ConnectionCut    the daemon went away in the middle              75
-├── Forbidden        the socket belongs to somebody else             77
+├── Forbidden        the socket belongs to another user              77
 ├── BadConfig        the daemon did not start for its config.toml    78
-└── Refused          the daemon answered with an error     2, 75, 78, 1
+└── RequestRefused   the daemon answered with an error     2, 75, 78, 1
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _REFUSED_EXITS = {
     OVERLOADED: TRY_AGAIN,
 }
 
-# What the daemon's own word for an error says better than its number.
+# Errors where the daemon's reason says more than its number.
 _REASON_EXITS = {"invalid_config": BAD_CONFIG, "disk_full": TRY_AGAIN, "storage_busy": TRY_AGAIN}
 
 
@@ -40,7 +40,7 @@ class CommandError(Exception):
 
 
 class UsageError(CommandError):
-    """What was asked makes no sense."""
+    """The command line makes no sense."""
 
     exit = USAGE
 

@@ -1,6 +1,6 @@
-"""How `codexctl` ends: the one table of exit codes, printed by --help and used as the words of JSON errors.
+"""The exit codes of `codexctl`: one table, printed by --help; JSON errors have its words.
 
-The numbers from 64 on are those of sysexits.h, the ones from 128 on are the shell's (128 + signal).
+The numbers from 64 on are from sysexits.h, those from 128 on are the shell's (128 + signal).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TRY_AGAIN = Exit(
 FORBIDDEN = Exit(77, "forbidden", "not permitted")
 BAD_CONFIG = Exit(78, "bad_config", "the configuration cannot be read")
 LEFT = Exit(130, "left", "left at once by a second Ctrl-C")
-OUTPUT_CLOSED = Exit(141, "output_closed", "nobody reads the output any more")
+OUTPUT_CLOSED = Exit(141, "output_closed", "the reader of the output has gone")
 
 EXITS = (
     DONE,

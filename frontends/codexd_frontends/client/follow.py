@@ -95,7 +95,7 @@ def all_records(daemon: Daemon, thread_id: str, *, after: int = 0) -> Iterator[R
 
 
 def turn_at(daemon: Daemon, thread_id: str, seq: int) -> Raw:
-    """The turn that has a record. Raises: UsageTrouble, where none has."""
+    """The turn that has a record. Raises: UsageError, where none has."""
     params = {**_turns_params(thread_id, None, "desc", limit=1), "atSeq": seq}
     page = daemon.call("thread/turns/list", params, RawPage)
     if not page.data:
@@ -128,10 +128,10 @@ def _turns_params(
 
 
 def running_turn(turns: Sequence[Turn]) -> Turn | None:
-    """The turn that runs, if the last one does."""
+    """The running turn, if there is one."""
     return turns[-1] if turns and turns[-1].status == "inProgress" else None
 
 
 def server_status(daemon: Daemon) -> ServerStatusResponse:
-    """Who the daemon is, and how much it has to do."""
+    """The daemon's identity and load."""
     return daemon.call("server/status", {}, ServerStatusResponse)

@@ -1,4 +1,4 @@
-"""What frontends read of the daemon's messages: only the members that they use.
+"""The daemon's messages: only the members that frontends use.
 
 A tolerant reader: unknown members, methods and kinds of items pass, so that a newer daemon does not
 break an older terminal. The full shapes are those of `codexd.protocol`; of its modules, frontends import those
@@ -17,7 +17,7 @@ RequestId = int | str
 
 
 class ErrorData(msgspec.Struct, frozen=True):
-    """What a program can recognise an error by."""
+    """The part of an error that programs recognise."""
 
     code: str | None = None
 

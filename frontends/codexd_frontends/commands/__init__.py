@@ -1,1 +1,1 @@
-"""The subcommands of codexctl, one file each; `run(arguments, console)` is what each of them is."""
+"""The subcommands of codexctl, one file each; each has `run(arguments, console)`."""

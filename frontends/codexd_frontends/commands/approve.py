@@ -1,7 +1,7 @@
 """codexctl approve: look at the approval that a thread waits for, and answer it, from anywhere.
 
 An answer is one to the approval that was seen: either it is named on the command line, or it is drawn here
-first and then answered with a key. What else may be open meanwhile is not answered.
+first and then answered with a key. Other open questions are not answered.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from codexd_frontends.screen.drawn import one_line
 from codexd_frontends.screen.question import question_lines
 from codexd_frontends.screen.render import TerminalScreen
 
-# The questions follow the answer to thread/resume at once, and so does the word that one is answered.
+# The questions follow the answer to thread/resume at once, and so do notifications of answered questions.
 QUESTION_SECONDS_MAX = 5.0
-# And they come together: after the first one nobody waits long for another.
+# And they come together: the wait after the first question is short.
 NEXT_QUESTION_SECONDS_MAX = 1.0
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Exit:
-    """Answer one approval of a thread; without its id, show the oldest one and ask for a key."""
+    """Answer one approval of a thread; without its id, show the oldest and ask for a key."""
     decision, wanted = _decision(arguments), arguments.approval
     if wanted is None and decision is not None:
         raise UsageError(
@@ -72,7 +72,7 @@ def _not_open(thread_id: str, wanted: str | None) -> str:
 
 
 def _question(daemon: Daemon, followed: Followed, wanted: str | None) -> Message | None:
-    """The question that is wanted; without a wish the first one."""
+    """The question that is wanted, or the first."""
     deadline = time.monotonic() + QUESTION_SECONDS_MAX
     while (left := deadline - time.monotonic()) > 0:
         message = daemon.receive(left)

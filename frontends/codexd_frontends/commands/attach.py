@@ -1,4 +1,4 @@
-"""codexctl attach: a terminal on a live thread: its past, then whatever happens, and what one types.
+"""codexctl attach: a terminal on a live thread: its past, then its notifications, and typed input.
 
 Typed lines are taken when stdin is a terminal, unless `--no-input` is given; else attach only watches.
 A line is a prompt; while a turn runs it steers that turn; while a question is open it answers it.
@@ -85,7 +85,7 @@ class Attached:
         self._has_prompt = False  # the last line of the screen is our prompt
         self._leaving = False  # Ctrl-C came, and nothing has happened since
         self._images: list[Part] = []  # that go with the next prompt
-        self._usage: ThreadTokenUsage | None = None  # as far as it was told
+        self._usage: ThreadTokenUsage | None = None  # by the last notification
 
     def stay(self, turns: int) -> Exit:
         """Show the past, then what happens, until the person leaves. Raises: Trouble."""
@@ -105,7 +105,7 @@ class Attached:
                 return ended
 
     def say_usage(self) -> None:
-        """Say what the thread has used, to somebody who leaves."""
+        """Print the thread's usage when the person leaves."""
         if self._usage is not None and not self._console.json:
             self._console.talk(self._console.talk_style.dim(summary_line(self._usage.total)))
 
@@ -151,7 +151,7 @@ class Attached:
             return
         self._leaving = False
         if message.method == "thread/unarchived":
-            self._followed.attach(self._daemon)  # What is put aside is followed by nobody.
+            self._followed.attach(self._daemon)  # An archived thread has no followers.
         if self._console.json:
             self._console.json_line(message.line)
             return
@@ -220,7 +220,7 @@ class Attached:
         self._say(f"  {one_line(with_it)}")
 
     def _send(self, text: str) -> Exit | None:
-        """Start a turn with what was typed, or steer the one that runs."""
+        """Start a turn with the typed text, or steer the running turn."""
         client_id = str(uuid.uuid4())
         params: dict[str, object] = {
             "threadId": self._followed.thread_id,
@@ -229,7 +229,7 @@ class Attached:
             "idempotencyKey": client_id,
         }
         if self._running is None:
-            self._screen.hide_own(client_id)  # It stands on this screen, behind the prompt.
+            self._screen.hide_own(client_id)  # It is on this screen already, after the prompt.
         while True:
             try:
                 self._send_once(params)
@@ -252,7 +252,7 @@ class Attached:
             except RequestRefused as refused:
                 if refused.reason in ("disk_full", "storage_busy"):
                     raise
-                self._running = None  # It has just ended: then this begins the next one.
+                self._running = None  # The turn has just ended: start the next turn.
         begin = {**params, "updateEnvironment": passed_variables()}
         self._running = self._daemon.call("turn/start", begin, TurnAnswer).turn.id
 
@@ -267,7 +267,7 @@ class Attached:
             self._stop_turn()
         else:
             self._clear_prompt(keep=True)
-            self._say("Ctrl-D or /quit leaves; the thread goes on without you")
+            self._say("Ctrl-D or /quit leaves; the thread continues without you")
         return None
 
     def _stop_turn(self) -> None:
@@ -282,7 +282,7 @@ class Attached:
         )
 
     def _reconnect(self, why: str) -> Exit | None:
-        """Connect anew and go on behind the cursor. Raises: Unreachable: it took too long."""
+        """Connect again and continue after the cursor. Raises: Unreachable: it took too long."""
         self._daemon.close()
         self._say(f"— {one_line(why)}; reconnecting —")
         deadline = time.monotonic() + RECONNECT_SECONDS_MAX
@@ -295,14 +295,14 @@ class Attached:
             except (Unreachable, ConnectionCut) as error:
                 if time.monotonic() > deadline:
                     raise Unreachable(
-                        f"the daemon did not come back within {RECONNECT_SECONDS_MAX:g} s: {error}"
+                        f"the daemon did not answer again within {RECONNECT_SECONDS_MAX:g} s: {error}"
                     ) from error
             if isinstance(self._watch.next(None, listen=False, seconds=pause), CtrlC):
                 return LEFT
             pause = min(2 * pause, RECONNECT_PAUSE_SECONDS_MAX)
 
     def _attach_again(self) -> None:
-        """Whatever happened meanwhile, the end of our turn too, is told behind the cursor."""
+        """Attach after the cursor: the daemon sends all that happened meanwhile."""
         self._asking.forget()  # Those that are still open are asked again.
         self._followed.attach(self._daemon)
         self._say("— connected again —")
@@ -311,14 +311,14 @@ class Attached:
         """Show the prompt if a line typed now would be the next prompt."""
         idle = self._running is None and self._asking.first is None
         if self._daemon.has_heard:
-            return  # How the thread stands is being told: the prompt says it too.
+            return  # A notification of the status is here already: the prompt shows the status too.
         if self._watch.lines is not None and idle and not self._has_prompt:
             status = "" if self._usage is None else f"{status_line(self._usage)} "
             self._console.prompt(f"{self._console.out_style.dim(status)}{PROMPT}")
             self._has_prompt = True
 
     def _clear_prompt(self, *, keep: bool = False) -> None:
-        """Take the prompt off the screen; `keep`: go to the next line instead, ^C stands behind it."""
+        """Take the prompt off the screen; `keep`: go to the next line instead, since ^C follows it."""
         if self._has_prompt:
             self._console.end_prompt(erase=not keep)
             self._has_prompt = False

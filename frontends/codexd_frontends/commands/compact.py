@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
 
 
 def undo(daemon: Daemon, thread_id: str, console: Console) -> None:
-    """Undo the last compaction that counts, and say what comes of it."""
+    """Undo the last compaction that counts, and print the result."""
     answer = daemon.call("thread/compact/undo", {"threadId": thread_id}, ThreadCompactUndoResponse)
     if console.json:
         console.document({"threadId": thread_id, **msgspec.to_builtins(answer)})

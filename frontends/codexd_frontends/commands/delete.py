@@ -1,4 +1,4 @@
-"""codexctl delete: remove a thread for good."""
+"""codexctl delete: remove a thread permanently."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
 
 
 def _is_meant(thread_id: str, console: Console) -> bool:
-    """Ask. Raises: UsageTrouble where nobody is there to answer."""
+    """Ask. Raises: UsageError where no person can answer."""
     if not console.may_ask:
         raise UsageError(
             f"deleting cannot be undone: say --yes to delete {thread_id}; nothing was deleted"
         )
-    answer = console.ask(f"Delete {thread_id} for good? [y/N] ")
+    answer = console.ask(f"Delete {thread_id} permanently? [y/N] ")
     return answer.strip().lower() in ("y", "yes")

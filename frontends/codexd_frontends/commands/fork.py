@@ -1,4 +1,4 @@
-"""codexctl fork: a new thread with the history of an old one."""
+"""codexctl fork: a new thread with the history of an old thread."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from codexd_frontends.client.messages import RawThreadAnswer, Thread
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Exit:
-    """Fork a thread and print the id of the new one."""
+    """Fork a thread and print the new thread's id."""
     with connect(console) as daemon:
         thread_id = find_thread_id(daemon, arguments.thread)
         params: dict[str, object] = {"threadId": thread_id, "excludeTurns": True}
@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
 
 
 def find_turn_id(daemon: Daemon, thread_id: str, word: str) -> str:
-    """The id of the turn that `word` names, by its beginning. Raises: UsageTrouble."""
+    """The id of the turn that `word` names, by its beginning. Raises: UsageError."""
     if is_full_id(word):
         return word.lower()
     meant: list[str] = []
@@ -43,5 +43,5 @@ def find_turn_id(daemon: Daemon, thread_id: str, word: str) -> str:
             f"`codexctl show {thread_id}` shows them"
         )
     if len(meant) > 1:
-        raise UsageError("\n".join([f"{word!r} may be any of these turns:", *meant]))
+        raise UsageError("\n".join([f"{word!r} names several turns:", *meant]))
     return meant[0]

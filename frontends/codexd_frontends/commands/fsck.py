@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
 
 
 class _Check:
-    """What was found so far."""
+    """The findings."""
 
     def __init__(self, daemon: Daemon, console: Console, *, salvage: bool) -> None:
         self._daemon, self._console, self._salvage = daemon, console, salvage
@@ -102,7 +102,7 @@ class _Check:
         self._swept = self._daemon.call("store/blobs/sweep", {}, StoreBlobsSweepResponse)
 
     def say_all(self) -> None:
-        """What came of it."""
+        """The result."""
         if self._console.json:
             self._console.document(
                 {
@@ -141,7 +141,7 @@ class _Check:
         if answer.salvaged is not None:
             self._say(
                 f"{where} was damaged ({answer.found}) and is readable now: {answer.salvaged.records:,} records, "
-                f"of which {answer.salvaged.lost:,} are lost; the damaged file is {answer.salvaged.kept}"
+                f"{answer.salvaged.lost:,} lost;  the damaged file is {answer.salvaged.kept}"
             )
         if answer.damage is not None:
             self._say(f"{where}: {answer.damage}")

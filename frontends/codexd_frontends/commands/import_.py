@@ -1,4 +1,4 @@
-"""codexctl import: exported threads, and threads of the original, into this daemon."""
+"""codexctl import: exported threads, and threads of Codex, into this daemon."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from codexd_frontends.client.exits import DONE, FAILED, Exit
 from codexd_frontends.client.messages import Message
 from codexd_frontends.screen.drawn import one_line
 
-# A home of years is gigabytes, of which a few seconds each are needed.
+# A home of years has gigabytes, and each gigabyte takes some seconds.
 IMPORT_SECONDS_MAX = 24 * 3600.0
-# How often a person is told how far it is.
+# The time between two reports of the progress.
 TALK_EVERY_SECONDS = 2.0
 
 _SAID = {
     "imported": "imported",
-    "grown": "went on with",
+    "grown": "continued",
     "already_here": "already here",
     "refused": "refused",
 }

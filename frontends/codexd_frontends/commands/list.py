@@ -1,4 +1,4 @@
-"""codexctl list: the threads, the one that was used last first."""
+"""codexctl list: the threads, the most recently used first."""
 
 from __future__ import annotations
 

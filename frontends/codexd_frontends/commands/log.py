@@ -1,4 +1,4 @@
-"""codexctl log: the records of a thread as they stand in its log."""
+"""codexctl log: the records of a thread, as in its log."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
 
 
 def _print_from(daemon: Daemon, thread_id: str, after: int, console: Console) -> int:
-    """Print all there is behind a record; returns the number of the last one."""
+    """Print all records after a record; returns the number of the last."""
     for raw in all_records(daemon, thread_id, after=after):
         after = max(after, msgspec.json.decode(raw, type=LoggedRecord).seq)
         if console.json:

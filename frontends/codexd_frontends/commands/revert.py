@@ -1,4 +1,4 @@
-"""codexctl revert: take turns of a thread back, or bring back what was taken. Files on the disk stay as they are."""
+"""codexctl revert: revert turns of a thread, or restore reverted turns. Files on the disk stay as they are."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ FILES_STAY = "files on the disk were not changed"
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Exit:
-    """Take back, or bring back, and say what."""
+    """Revert or restore turns, and print which."""
     if arguments.to is None and not arguments.undo:
-        raise UsageError("expected --to TURN or --undo, found neither; nothing was taken back")
+        raise UsageError("expected --to TURN or --undo, found neither; nothing was reverted")
     with connect(console) as daemon:
         word = arguments.thread
         thread_id = find_thread_id(daemon, word) if word is not None else last_thread(daemon).id
         params: dict[str, object] = {"threadId": thread_id}
         if arguments.undo:
             answer = daemon.call("thread/revert/undo", params, RevertAnswer)
-            said = f"brought back {turns_of(answer.turns)} of {thread_id}; {FILES_STAY}"
+            said = f"restored {turns_of(answer.turns)} of {thread_id}; {FILES_STAY}"
             hint = ""
         else:
-            before = turn_behind(daemon, thread_id, arguments.to)
+            before = turn_after(daemon, thread_id, arguments.to)
             params["beforeTurnId"] = before
             answer = daemon.call("thread/revert", params, RevertAnswer)
-            said = f"took back {turns_of(answer.turns)} of {thread_id}; {FILES_STAY}"
-            hint = f"codexctl revert {thread_id} --undo brings them back"
+            said = f"reverted {turns_of(answer.turns)} of {thread_id}; {FILES_STAY}"
+            hint = f"codexctl revert {thread_id} --undo restores them"
     console.result({"thread": answer.thread, "turns": answer.turns, **params}, said)
     if hint and not console.json:
         console.talk(hint)
     return DONE
 
 
-def turn_behind(daemon: Daemon, thread_id: str, word: str) -> str:
-    """The first turn behind the one that `word` names: the first to be taken back. Raises: UsageTrouble."""
+def turn_after(daemon: Daemon, thread_id: str, word: str) -> str:
+    """The turn after the one that `word` names: the first to be reverted. Raises: UsageError."""
     if _NUMBER.fullmatch(word):
-        return _behind_number(daemon, thread_id, int(word))
+        return _after_number(daemon, thread_id, int(word))
     kept = find_turn_id(daemon, thread_id, word)
     newer: str | None = None
     for turn_id in turn_ids(daemon, thread_id):
@@ -58,21 +58,21 @@ def turn_behind(daemon: Daemon, thread_id: str, word: str) -> str:
     else:
         raise UsageError(f"the thread has no turn {kept}; `codexctl show {thread_id}` shows them")
     if newer is None:
-        raise UsageError(f"turn {kept} is the last one: there is nothing behind it to take back")
+        raise UsageError(f"turn {kept} is the last one: there is no later turn to revert")
     return newer
 
 
-def _behind_number(daemon: Daemon, thread_id: str, number: int) -> str:
+def _after_number(daemon: Daemon, thread_id: str, number: int) -> str:
     if number < 0:
         last = list(itertools.islice(turn_ids(daemon, thread_id), -number))
         if len(last) < -number:
             raise UsageError(
-                f"expected at most {turns_of(len(last))} to take back, found {-number}: the thread has no more"
+                f"expected at most {turns_of(len(last))} to revert, found {-number}: the thread has no more"
             )
         return last[-1]
     every = list(turn_ids(daemon, thread_id))[::-1]
     if number >= len(every):
         raise UsageError(
-            f"expected a turn with another behind it, found number {number}: the thread has {len(every)}"
+            f"expected a turn with a later turn, found number {number}: the thread has {len(every)}"
         )
     return every[number]

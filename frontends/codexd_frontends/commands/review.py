@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
 
 
 def target_of(arguments: argparse.Namespace) -> dict[str, str]:
-    """What is to be reviewed, as the wire has it. Raises: UsageTrouble."""
+    """The target of the review, as on the wire. Raises: UsageError."""
     flag = (
         "--uncommitted"
         if arguments.uncommitted
@@ -68,7 +68,7 @@ def target_of(arguments: argparse.Namespace) -> dict[str, str]:
 
 
 def _attached(daemon: Daemon, word: str | None) -> Followed:
-    """The thread that is told of the review: a new one, or the one that was named."""
+    """The thread of the review: a new or a named thread."""
     if word is None:
         params = {"cwd": directory(".")}
         return Followed(daemon.call("thread/start", params, ThreadAnswer).thread.id)
@@ -93,7 +93,7 @@ class _Note(msgspec.Struct, frozen=True):
 
 
 class _Findings(AsJson):
-    """The messages, a line each, and what was found kept for the last one."""
+    """The messages, a line each; the findings are kept for the last line."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)

@@ -55,7 +55,7 @@ def _say(answer: ThreadScrubResponse, console: Console) -> None:
         console.answer(f"{answer.blobs_left} old outputs are still there: scrub again in a while")
     if answer.parent is not None:
         console.answer(
-            f"What the thread shares with {answer.parent}, which it was forked from, was left: scrub that"
+            f"The records that the thread shares with its parent {answer.parent} were not changed: scrub that"
         )
     if not answer.dry_run and any(thread.seqs for thread in answer.threads):
         console.answer(UNLINKED)

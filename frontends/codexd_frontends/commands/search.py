@@ -1,4 +1,4 @@
-"""codexctl search: threads by what is in them, and where in them it stands."""
+"""codexctl search: threads by their content, and where it is."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TITLE_CHARS_MAX = 60
 
 
 class SearchResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A thread in which something was found."""
+    """A thread with matches."""
 
     thread: Thread
     hits: tuple[SearchHit, ...] = ()
@@ -64,14 +64,14 @@ def result_lines(results: list[SearchResult], now: float, style: Style) -> list[
 
 
 def _hit_line(hit: SearchHit, style: Style) -> str:
-    mark = style.dim(" (taken back)") if hit.taken_back else ""
+    mark = style.dim(" (reverted)") if hit.taken_back else ""
     return (
         f"  {style.dim(f'{hit.seq:>7}  {one_line(hit.kind):<9}')}  {highlighted(hit, style)}{mark}"
     )
 
 
 def highlighted(hit: SearchHit, style: Style) -> str:
-    """The snippet with what was found made to stand out; ranges are counted in UTF-16."""
+    """The snippet with highlighted matches; ranges are counted in UTF-16."""
     units = hit.snippet.encode("utf-16-le")
     pieces, at = [], 0
 
@@ -111,6 +111,6 @@ def _found(
 
 
 def _quoted(term: str) -> str:
-    """A term that the shell gave as one is one: its words stand in a row."""
+    """An argument of the shell is one term: its words must follow each other."""
     has_blanks = any(letter.isspace() for letter in term)
     return f'"{term}"' if has_blanks and '"' not in term else term

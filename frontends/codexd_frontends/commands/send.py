@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
 
 
 def read_prompt(word: str) -> str:
-    """The prompt: the word itself, or stdin for `-`. Raises: UsageTrouble."""
+    """The prompt: the argument itself, or stdin for `-`. Raises: UsageError."""
     if word == "-":
         read = sys.stdin.buffer.read(PROMPT_BYTES_MAX + 1)
         if len(read) > PROMPT_BYTES_MAX:
@@ -100,7 +100,7 @@ def _started(daemon: Daemon, arguments: argparse.Namespace, whom: ProviderOption
 
 
 def directory(path: str) -> str:
-    """The absolute path of a directory. Raises: UsageTrouble: there is none."""
+    """The absolute path of a directory. Raises: UsageError: there is none."""
     absolute = os.path.abspath(path)
     if not os.path.isdir(absolute):
         raise UsageError(f"{one_line(absolute)} is no directory; nothing was sent")

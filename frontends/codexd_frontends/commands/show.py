@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
 
 
 def _show_instructions(daemon: Daemon, thread_id: str, console: Console) -> None:
-    """What the model was told first, out of the whole log."""
+    """The model's instructions, from the whole log."""
     instructions = ModelInstructions()
     for raw in all_records(daemon, thread_id):
         instructions.take(raw)
@@ -72,7 +72,7 @@ def _show_instructions(daemon: Daemon, thread_id: str, console: Console) -> None
 
 
 def _usage(daemon: Daemon, thread_id: str) -> str | None:
-    """What the thread has used, in short; None where the daemon does not say."""
+    """The thread's usage, in short; None where the daemon does not report it."""
     params = {"threadId": thread_id, "turns": False}
     try:
         usage = daemon.call("thread/usage/read", params, ThreadUsageReadResponse)
@@ -84,7 +84,7 @@ def _usage(daemon: Daemon, thread_id: str) -> str | None:
 
 
 def heading_lines(thread: Thread, style: Style, usage: str | None = None) -> list[str]:
-    """What is known of a thread as a whole."""
+    """The head of a thread."""
     facts = {
         "name": thread.name,
         "cwd": thread.cwd,

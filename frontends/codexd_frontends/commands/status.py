@@ -26,7 +26,7 @@ def run(_arguments: argparse.Namespace, console: Console) -> Exit:
     except Unreachable as error:
         return _not_running(str(error), console)
     members = msgspec.to_builtins(status) | {"socket": status.socket or console.socket_path}
-    del members["connections"]  # this one's among them
+    del members["connections"]  # this connection included
     console.result({"running": True, **members}, *status_lines(status, console))
     return DONE
 
@@ -57,7 +57,7 @@ def trouble_lines(trouble: ThreadTrouble) -> list[str]:
     """A thread that waits for the disk or has stopped, for a person."""
     name = one_line(trouble.thread_id)
     if trouble.waits:
-        said = f"  waiting  thread {name} waits for space on the disk, and then goes on"
+        said = f"  waiting  thread {name} waits for space on the disk, and then continues"
     else:
         said = f"  stopped  thread {name}; {one_line(trouble.mend)}"
     return [said, f"           {one_line(trouble.reason)}"]

@@ -29,7 +29,7 @@ from codexd_frontends.screen.style import Style
 
 PAGE = 100
 TITLE_CHARS_MAX = 40
-# In the order in which people ask: what was paid in full, what was not, what came of it, what that cost.
+# In the order of people's questions: input at full price, cached input, output, cost.
 HEADINGS = ("requests", "fresh", "cached", "written", "output", "reasoning", "money")
 
 
@@ -87,7 +87,7 @@ def _listed(
 
 
 def turn_lines(usage: ThreadUsageReadResponse, style: Style) -> list[str]:
-    """What a thread used turn by turn, and in all."""
+    """The usage of a thread, for each turn and in total."""
     rows = [
         (
             _moment(turn.started_at),
@@ -111,7 +111,7 @@ def turn_lines(usage: ThreadUsageReadResponse, style: Style) -> list[str]:
 def thread_lines(
     threads: list[ThreadUsage], days: int | None, prices: PriceSource, style: Style
 ) -> list[str]:
-    """What threads used, and what all of them did."""
+    """The usage of threads, and the total."""
     id_chars = short_id_chars([thread.thread_id for thread in threads])
     rows = []
     for thread in threads:
@@ -214,12 +214,12 @@ def _table(
 
 
 def _remarks(total: UsageCounts, prices: PriceSource, style: Style) -> list[str]:
-    """What the sums leave out, and where the prices are from."""
+    """What the sums do not include, and the source of the prices."""
     left_out = []
     if total.unpriced_requests:
         left_out.append(f"{exact(total.unpriced_requests)} requests to models without a price")
     if total.unsaid_requests:
-        left_out.append(f"{exact(total.unsaid_requests)} of which the provider said nothing")
+        left_out.append(f"{exact(total.unsaid_requests)} without reported usage")
     without = f"without {' and '.join(left_out)}; " if left_out else ""
     source = f"prices in US dollars, of {one_line(prices.as_of)} ({one_line(prices.source)}) or from config.toml"
     return [style.dim(f"{without}{source}")]

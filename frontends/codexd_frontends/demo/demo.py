@@ -1,6 +1,6 @@
 """python -m codexd_frontends.demo.demo: one real turn, from a prompt to the log, in a home of its own. I/O.
 
-The law: whatever it starts it ends, and what it cannot end it names. The home stays, to be looked at.
+The law: it ends what it starts, or names what it cannot end. The home stays, so that it can be read.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
         prog="python -m codexd_frontends.demo.demo",
         description="One real turn, from a prompt to the log.",
     )
-    parser.add_argument("--home", type=Path, help="the CODEXD_HOME to use (default: a new one)")
+    parser.add_argument("--home", type=Path, help="the CODEXD_HOME to use (default: a new folder)")
     parser.add_argument("--scripted", action="store_true", help="do not look for a real model")
     arguments = parser.parse_args(argv)
     home: Path = arguments.home or Path(tempfile.mkdtemp(prefix="codexd-demo-"))
@@ -115,7 +115,7 @@ def _one_turn(daemon: Daemon) -> bool:
 def _show_log(daemon: Daemon, thread_id: str, path: str | None, console: Console) -> None:
     records = list(all_records(daemon, thread_id))
     _say(
-        f"\nlog     {one_line(path or '')}\n        {len(records)} records, of which the first {RECORDS_SHOWN}:"
+        f"\nlog     {one_line(path or '')}\n        {len(records)} records, the first {RECORDS_SHOWN}:"
     )
     for raw in records[:RECORDS_SHOWN]:
         _say(record_line(raw, console.out_style))
@@ -139,7 +139,7 @@ def _daemon() -> Iterator[Daemon]:
 
 @contextmanager
 def _model(*, scripted_only: bool) -> Iterator[ModelChoice]:
-    """A model that answers: a real one if there is one, else the script, started and ended here."""
+    """A model that answers: a real model if there is one, else the script, started and ended here."""
     choice = None if scripted_only else choose_model(os.environ)
     if choice is not None:
         yield choice

@@ -24,7 +24,7 @@ APIS: Mapping[str, str] = {"responses": "/v1/responses", "chat": "/v1/chat/compl
 ASK_SECONDS_MAX = 0.5
 ANSWER_BYTES_MAX = 1 << 20
 ADDRESS_UNKNOWN = (404, 405, 501)
-# A script has no window; this one is as long as those of models of its day.
+# A script has no window; this has the size of a usual model's window.
 SCRIPTED_WINDOW = 272_000
 
 
@@ -118,7 +118,7 @@ def _api(port: int) -> str | None:
 
 
 def _ask(port: int, method: str, path: str) -> tuple[int, bytes]:
-    """Status and body; status 0 if nobody answers in HTTP."""
+    """Status and body; status 0 if no HTTP server answers."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ASK_SECONDS_MAX)
     try:
         body = b"{}" if method == "POST" else None

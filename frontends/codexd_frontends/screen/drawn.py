@@ -1,7 +1,7 @@
 """Foreign text as codexctl draws it: lines, texts and what grows; and the last look before it is written. Pure.
 
 Which characters are written out is said in `codexd.protocol.display.visible`. Here it is said what is a line: a
-name, a path, a word of the daemon's has no line break, so that it cannot look like a line of ours.
+name, a path, a text of the daemon's has no line break, so that it cannot look like a line of ours.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def lines_of(text: str) -> list[str]:
 
 
 def drawn_once(text: str, characters_max: int | None = None) -> str:
-    """What the daemon has drawn already, or did not: with every character seen, and none written out twice.
+    """A text that the daemon may have made visible already: every character is visible, and none is escaped twice.
 
     With `characters_max`: on one line, and no longer.
     """
@@ -59,12 +59,12 @@ def prose_lines(text: str) -> list[str]:
 
 
 def indented(text: str) -> str:
-    """A message of perhaps several lines, of which none but the first begins where ours begin."""
+    """A message of perhaps several lines, where only the first begins in our first column."""
     return visible_prose(text).replace("\n", "\n  ")
 
 
 def last_look(text: str) -> str:
-    """What is about to be written: marks become colours, what was not made visible before is so now."""
+    """The text to write: marks become colours, and all characters are made visible."""
     return "".join(_COLOURS.get(piece) or visible_prose(piece) for piece in _MARK.split(text))
 
 
@@ -74,7 +74,7 @@ def last_look_at_line(line: str) -> str:
 
 
 def without_breaks(line: str) -> str:
-    """A text as a single line, whatever it contains."""
+    """A text as a single line."""
     return line.replace("\n", _LINE_BREAK)
 
 
@@ -83,7 +83,7 @@ class GrowingProse:
 
     def __init__(self) -> None:
         self._before = ""  # the end of what is drawn, as far as the next character looks back
-        self._held = ""  # a character that the next one decides on
+        self._held = ""  # a character whose meaning depends on the next
 
     def grow(self, new: str) -> str:
         """The text to draw for a piece."""
@@ -94,7 +94,7 @@ class GrowingProse:
         return self._add(text)
 
     def end(self) -> str:
-        """What was held back, once nothing more comes."""
+        """The text that was held back, at the end."""
         drawn = self._add(self._held)
         self._before = self._held = ""
         return drawn

@@ -25,12 +25,12 @@ _ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".webp")
 
 
 def image_parts(words: Iterable[str]) -> list[Part]:
-    """Parts for the files that were named; a word may be several, with commas. Raises: UsageTrouble."""
+    """Parts for the named files; an argument may be several, with commas. Raises: UsageError."""
     return [image_part(path) for word in words for path in _split(word)]
 
 
 def image_part(path: str) -> Part:
-    """The part for one file. Raises: UsageTrouble: there is no image."""
+    """The part for one file. Raises: UsageError: there is no image."""
     absolute = os.path.abspath(os.path.expanduser(path))
     try:
         head = read_file(absolute, _HEAD_BYTES)
@@ -62,7 +62,7 @@ def input_of(images: Sequence[Part], text: str) -> list[Part]:
 
 
 def _split(word: str) -> list[str]:
-    """The files of a word, split at commas unless the whole word is a file."""
+    """The files of an argument, split at commas unless the whole argument is a file."""
     if os.path.exists(os.path.expanduser(word)):
         return [word]
     return [path for path in word.split(",") if path]

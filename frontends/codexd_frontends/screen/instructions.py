@@ -72,7 +72,7 @@ class ModelInstructions(msgspec.Struct):
             cut = ", the rest left out" if source.truncated else ""
             yield style.dim(f"— from {one_line(source.path)}: {source.bytes} bytes{cut} —")
         if self.base is None and not self.context:
-            yield style.dim("— nothing was told yet —")
+            yield style.dim("— nothing was sent yet —")
 
 
 def _section(name: str, seq: int, text: str, style: Style) -> Iterable[str]:

@@ -18,7 +18,7 @@ _STEP_MARKS = {"completed": "✓", "inProgress": "▸"}
 
 
 def user_lines(item: Item, style: Style) -> list[str]:
-    """What a person said."""
+    """A person's message."""
     text = "\n".join(_input_text(part) for part in user_inputs(item))
     return [style.cyan(line) for line in marked("› ", prose_lines(text))]
 

@@ -1,6 +1,6 @@
 """Numbers as people read them: tokens short in a status line and exact elsewhere, and money. Pure.
 
-Always as in en-US, whatever the locale: what codexctl prints is read by programs too.
+Always as in en-US, in any locale: programs read the output of codexctl too.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def status_line(usage: ThreadTokenUsage) -> str:
 
 
 def summary_line(used: TokenUsageBreakdown) -> str:
-    """What was used, exactly."""
+    """The exact usage."""
     cached, reasoning = used.cached_input_tokens, used.reasoning_output_tokens
     fresh = max(used.input_tokens - cached, 0)
     return (

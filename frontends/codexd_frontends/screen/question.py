@@ -35,7 +35,7 @@ class Room(NamedTuple):
 
 
 def question_lines(request: ApprovalRequest, style: Style, room: Room | None = None) -> list[str]:
-    """What a person is asked to allow. `room` is None where nothing scrolls."""
+    """The lines of a question. `room` is None where nothing scrolls."""
     above = _above(request, style)
     if request.shell_line is None:
         return above

@@ -25,7 +25,7 @@ class _Answer(msgspec.Struct, frozen=True):
 
 
 def wanted_thoughts(daemon: Daemon, asked: Thoughts | None) -> Thoughts:
-    """What to show. A config that cannot be read is said by whatever needs it."""
+    """What to show. An invalid config is reported by the code that needs it."""
     if asked is not None:
         return asked
     try:

@@ -67,7 +67,7 @@ ShownKey = tuple[str | int | None, ...]
 
 
 class TerminalScreen:
-    """What is shown of a thread, and so what is still to be shown."""
+    """The part of a thread that is shown, and so the part that is still to be shown."""
 
     def __init__(
         self,
@@ -120,7 +120,7 @@ class TerminalScreen:
         return pieces if running else pieces + self._turn_ended(turn)
 
     def note(self, message: Message) -> list[Piece]:
-        """A notification; those that no person needs to see come to nothing."""
+        """A notification; some have no lines for a person."""
         show = _NOTES.get(message.method or "")
         return [] if show is None else show(self, message)
 
@@ -130,14 +130,14 @@ class TerminalScreen:
         return self._line_broken() + pieces if pieces else []
 
     def _line_broken(self) -> list[Piece]:
-        """The end of a line that the answer has begun, if it would spoil what comes next."""
+        """The end of a line that the answer has begun, if the next output needs a new line."""
         if not self._mid_line or not self._one_screen:
             return []
         self._mid_line = False
         return [Piece("\n", True)]
 
     def _text(self, text: GrowingText, new: str) -> list[Piece]:
-        """What is new of a text."""
+        """The new part of a text."""
         return self._drawn(text.drawn.grow(new))
 
     def _at_once(self, text: str) -> list[Piece]:
@@ -220,7 +220,7 @@ class TerminalScreen:
             self._cut_off = item.text
             return []
         rest = text.rest(item.text)
-        if rest is None:  # The whole is the truth; what was shown of another one stays above it.
+        if rest is None:  # The whole text counts; a different text that was shown stays above it.
             pieces = [Piece("\n", True)] if self._mid_line else []
             return pieces + self._at_once(item.text) + self._line_ended()
         return self._text(text, rest) + self._drawn(text.drawn.end()) + self._line_ended()
@@ -253,14 +253,14 @@ class TerminalScreen:
         return pieces + self._line_ended() + self._flush_held() + self.lines(end)
 
     def _flush_held(self) -> list[Piece]:
-        """What was held back, as soon as no answer streams."""
+        """The lines that were held back, as soon as no answer streams."""
         if self._texts:
             return []
         held, self._held = self._held, []
         return self.lines(held)
 
     def _has_ended(self, place: ItemKey) -> bool:
-        """Whether a message at this place was shown to its end, and no other one has begun there since."""
+        """Whether a message at this place was shown to its end, and no other has begun there since."""
         return place in self._shown or (*place, "ended") in self._shown
 
     def _note_text_delta(self, message: Message) -> list[Piece]:

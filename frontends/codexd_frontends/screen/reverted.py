@@ -23,7 +23,7 @@ class RevertedNote(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 
 
 def turns_of(count: int) -> str:
-    """So many turns, in words."""
+    """A count of turns as text."""
     return "1 turn" if count == 1 else f"{count} turns"
 
 
@@ -31,6 +31,5 @@ def reverted_line(note: RevertedNote) -> str:
     """The line at the place of the revert: the lines above it stay."""
     turns = turns_of(note.turns)
     if note.before_turn_id is None:
-        verb = "stands" if note.turns == 1 else "stand"
-        return f"— {turns} that had been taken back {verb} in the thread again —"
-    return f"— {turns} taken back: turn {one_line(note.before_turn_id)} and all behind it —"
+        return f"— {turns} restored —"
+    return f"— {turns} reverted: turn {one_line(note.before_turn_id)} and all later turns —"

@@ -8,7 +8,7 @@ from codexd_frontends.screen.drawn import GrowingProse
 def unseen(delta: str, offset: int | None, have: int) -> tuple[str, int]:
     """The part of `delta` that is new, and how many bytes of the text are here with it.
 
-    `offset` is the end of the delta, in bytes of the whole text; None: right after the text so far. A delta
+    `offset` is the end of the delta, in bytes of the whole text; None: right after the text that is here. A delta
     after a gap is ignored: the whole text comes when the item completes.
     """
     encoded = delta.encode()
@@ -21,7 +21,7 @@ def unseen(delta: str, offset: int | None, have: int) -> tuple[str, int]:
 
 
 class GrowingText:
-    """A text of which a part is shown."""
+    """A text that is shown in part."""
 
     def __init__(self) -> None:
         self.shown = ""
@@ -29,13 +29,13 @@ class GrowingText:
         self._have = 0  # bytes
 
     def grow(self, delta: str, offset: int | None) -> str:
-        """What a delta adds."""
+        """The text that a delta adds."""
         new, self._have = unseen(delta, offset, self._have)
         self.shown += new
         return new
 
     def rest(self, whole: str) -> str | None:
-        """What is still to be shown of the whole; None if the whole begins otherwise."""
+        """The part of the whole that is still to be shown; None if the whole begins otherwise."""
         if not whole.startswith(self.shown):
             return None
         new = whole[len(self.shown) :]
