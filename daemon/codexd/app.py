@@ -61,7 +61,7 @@ from codexd.runtime.effects.perform import perform
 from codexd.runtime.images.images import ImageCache, Images
 from codexd.runtime.supervisor import Supervisor
 from codexd.runtime.take_over import end_leftovers, take_over
-from codexd.server.connection.listener import accept_all, listening
+from codexd.server.connection.listener import Listener, accept_all, keep_bound, listening
 from codexd.server.feed.feed import Feed
 from codexd.server.hub import Hub
 from codexd.server.methods.table import Dispatcher
@@ -111,10 +111,10 @@ async def serve(paths: Paths, address: SocketAddress, env: Mapping[str, str]) ->
                 paths.data_dir, state_dir=paths.state_dir, redact=redaction, sealed=True
             )
         )
-        sock = stack.enter_context(listening(address))
+        listener = stack.enter_context(listening(address))
         daemon = Daemon(paths, address, env, store, config, redaction)
         stack.push_async_callback(daemon.providers.aclose)
-        await daemon.run(sock)
+        await daemon.run(listener)
 
 
 class Daemon:
@@ -205,7 +205,7 @@ class Daemon:
             default_model=next(model.id for model in CATALOG if model.is_default),
         )
 
-    async def run(self, sock: socket.socket) -> None:
+    async def run(self, listener: Listener) -> None:
         """Serve until a signal says to stop."""
         answers = Dispatcher(self._services)
 
@@ -214,11 +214,11 @@ class Daemon:
 
         # Before anybody is told that the daemon answers: who is told may ask it to stop at once.
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-            await self._serve(sock, serve_one, signals)
+            await self._serve(listener, serve_one, signals)
 
     async def _serve(
         self,
-        sock: socket.socket,
+        listener: Listener,
         serve_one: Callable[[socket.socket], Awaitable[None]],
         signals: AsyncIterator[int],
     ) -> None:
@@ -226,7 +226,8 @@ class Daemon:
             nursery.start_soon(self._index.run, self._services.store)
             nursery.start_soon(self._services.sweeper.run)
             nursery.start_soon(self.providers.run)
-            nursery.start_soon(accept_all, sock, serve_one)
+            nursery.start_soon(accept_all, listener, serve_one)
+            nursery.start_soon(keep_bound, listener, self._home / "store.lock")
             nursery.start_soon(self._warm_up)
             log.info("codexd %s answers on %s", __version__, self._services.socket)
             self._report_config()

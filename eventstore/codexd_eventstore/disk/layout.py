@@ -170,11 +170,24 @@ def take_lock(fs: FileSystem, path: str, owner: str) -> int:
     lock = fs.lock(path)
     if lock is None:
         holder = fs.read_range(path, 0, 200).decode(errors="replace").split("\n")[0]
-        raise Locked(f"{path} is held by process {holder or 'unknown'}: the store was not opened")
+        # A program that did not write into the file may hold it; the number is that of a dead owner then.
+        named = f"process {holder}" if _is_alive(holder) else "another process"
+        raise Locked(f"{path} is held by {named}: the store was not opened")
     # Never unlinked: another process could lock the old file while we lock a new one.
     fs.truncate(lock, 0)
     fs.write(lock, f"{os.getpid()} {owner}\n".encode())
     return lock
+
+
+def _is_alive(owner: str) -> bool:
+    pid = owner.partition(" ")[0]
+    try:
+        os.kill(int(pid) if pid.isdecimal() else 0, 0)  # 0, for what is no number: our own group
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return pid.isdecimal() and int(pid) > 0
 
 
 def make_root(fs: FileSystem, path: str) -> None:

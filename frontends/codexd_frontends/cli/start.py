@@ -17,8 +17,9 @@ from codexd.machine.paths import default_paths
 from codexd.machine.python_child import python_command
 from codexd_frontends.cli.console import Console
 from codexd_frontends.client.client import Daemon
-from codexd_frontends.client.errors import BadConfig, Forbidden, Unreachable
-from codexd_frontends.client.exits import BAD_CONFIG, FORBIDDEN
+from codexd_frontends.client.errors import BadConfig, Forbidden, NotListening, Unreachable
+from codexd_frontends.client.exits import BAD_CONFIG, FORBIDDEN, TRY_AGAIN
+from codexd_frontends.client.process import lock_holder
 
 if TYPE_CHECKING:
     import subprocess
@@ -28,6 +29,8 @@ START_SECONDS_MAX = 10.0
 # A daemon that ended has lost the race against another daemon, which answers within this time.
 RACE_SECONDS_MAX = 3.0
 POLL_SECONDS = 0.01
+# A daemon looks twice a second whether its socket is still there.
+BIND_SECONDS_MAX = 3.0
 STILL_READING = "codexctl: waiting for the daemon: a long thread takes some seconds when it is read for the first time"
 # Enough of its log for the reason why it did not start.
 LOG_TAIL_BYTES = 2000
@@ -41,13 +44,44 @@ def default_socket_path() -> str:
 def connect(console: Console) -> Daemon:
     """A connection to the daemon, started if it does not run and may be started. Raises: Trouble."""
     try:
-        daemon = Daemon.connect(console.socket_path)
+        daemon = connect_running(console.socket_path)
+    except NotListening:
+        raise
     except Unreachable:
         if not console.may_start:
             raise
         daemon = start(console.socket_path)
     daemon.when_slow = lambda: console.talk(STILL_READING)
     return daemon
+
+
+def connect_running(socket_path: str) -> Daemon:
+    """A connection to the daemon that runs; one whose socket was removed binds it again, which is waited for.
+
+    Raises:
+        NotListening: a daemon runs and does not answer there.
+        Unreachable: none runs.
+        CommandError: as `Daemon.connect`.
+    """
+    deadline = time.monotonic() + BIND_SECONDS_MAX
+    while True:
+        try:
+            return Daemon.connect(socket_path)
+        except Unreachable as error:
+            pid = running_daemon(socket_path)
+            if pid is None:
+                raise
+            if time.monotonic() > deadline:
+                raise NotListening(pid, socket_path) from error
+        time.sleep(POLL_SECONDS)
+
+
+def running_daemon(socket_path: str) -> int | None:
+    """The process that serves the home of this environment, whatever became of its socket; None if none does."""
+    paths = default_paths()
+    if socket_path != str(paths.socket):
+        return None  # Which home a socket elsewhere belongs to is not known.
+    return lock_holder(paths.data_dir / "store.lock")
 
 
 def start(socket_path: str) -> Daemon:
@@ -124,5 +158,8 @@ def _log(path: Path) -> BinaryIO:
 
 
 def _no_answer(ended: int | None, log_path: Path) -> str:
+    tail = log_tail(log_path)
+    if ended == TRY_AGAIN.number:  # Another process has the store or the socket.
+        return f"the daemon did not start: {tail.splitlines()[-1]}"
     what = f"did not answer within {START_SECONDS_MAX:g} s" if ended is None else f"ended ({ended})"
-    return f"the daemon was started and {what}; the end of {log_path}:\n{log_tail(log_path)}"
+    return f"the daemon was started and {what}; the end of {log_path}:\n{tail}"

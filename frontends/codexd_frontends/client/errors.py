@@ -3,6 +3,7 @@
 CommandError
 ├── UsageError       the command line makes no sense                  2
 ├── Unreachable      no daemon answers                               69
+│   └── NotListening one runs, and does not answer
 ├── ConnectionCut    the daemon went away in the middle              75
 ├── Forbidden        the socket belongs to another user              77
 ├── BadConfig        the daemon did not start for its config.toml    78
@@ -49,6 +50,17 @@ class Unreachable(CommandError):
     """No daemon answers at the socket."""
 
     exit = UNREACHABLE
+
+
+class NotListening(Unreachable):
+    """A daemon runs, and does not answer at its socket."""
+
+    def __init__(self, pid: int, socket_path: str) -> None:
+        super().__init__(
+            f"process {pid} is the daemon, and does not answer at {socket_path}: the socket was removed or replaced, "
+            "or the process hangs; `codexctl stop` ends it"
+        )
+        self.pid = pid
 
 
 class ConnectionCut(CommandError):

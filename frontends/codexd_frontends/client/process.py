@@ -1,14 +1,51 @@
-"""Ending a process and seeing it end. I/O."""
+"""Finding the process of a daemon, ending it and seeing it end. I/O."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 import signal
 import sys
 import time
+from pathlib import Path
+
+from codexd.machine.foreign_files import open_file
 
 POLL_SECONDS = 0.02
+# A process's number, and the word after it.
+LOCK_BYTES_MAX = 200
+
+
+def lock_holder(path: Path) -> int | None:
+    """The process that holds the lock of a store; None if none does, or if it cannot be told.
+
+    The holder has written its number into the file. A number that a later process got after the holder's death is
+    not taken: then the lock is free.
+    """
+    try:
+        with open_file(path, follow=False) as file:
+            word = file.read(LOCK_BYTES_MAX).split(maxsplit=1)[:1]
+            pid = int(word[0]) if word else 0
+            if pid <= 0 or _is_gone(pid):
+                return None  # Without a try to lock it: a daemon that starts just now could be refused.
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return pid
+    except (OSError, ValueError):
+        return None
+    return None
+
+
+def _is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except (PermissionError, OverflowError):
+        return False
+    return False
 
 
 def stop_process(pid: int, *, seconds: float, at_once: bool = False) -> bool:
@@ -40,9 +77,7 @@ def wait_gone(pid: int, seconds: float) -> bool:
 def _wait_gone_polling(pid: int, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
+        if _is_gone(pid):
             return True
         time.sleep(POLL_SECONDS)
     return False

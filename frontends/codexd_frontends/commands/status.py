@@ -9,10 +9,10 @@ import msgspec
 from codexd import __version__
 from codexd.protocol.codexd_methods import ServerStatusResponse, ThreadTrouble
 from codexd_frontends.cli.console import Console
-from codexd_frontends.cli.start import default_socket_path
+from codexd_frontends.cli.start import connect_running, default_socket_path
 from codexd_frontends.cli.thread_ref import indexed
 from codexd_frontends.client.client import Daemon
-from codexd_frontends.client.errors import CommandError, Unreachable
+from codexd_frontends.client.errors import CommandError, NotListening, Unreachable
 from codexd_frontends.client.exits import DONE, UNREACHABLE, Exit
 from codexd_frontends.client.follow import server_status
 from codexd_frontends.screen.drawn import one_line
@@ -21,10 +21,10 @@ from codexd_frontends.screen.drawn import one_line
 def run(_arguments: argparse.Namespace, console: Console) -> Exit:
     """Say how the daemon is; that it does not run is an answer, too."""
     try:
-        with Daemon.connect(console.socket_path) as daemon:
+        with connect_running(console.socket_path) as daemon:
             status = server_status(daemon)
     except Unreachable as error:
-        return _not_running(str(error), console)
+        return _unreachable(error, console)
     members = msgspec.to_builtins(status) | {"socket": status.socket or console.socket_path}
     del members["connections"]  # this connection included
     console.result({"running": True, **members}, *status_lines(status, console))
@@ -73,9 +73,10 @@ def version_lines() -> list[str]:
     return [f"codexctl {__version__}", server]
 
 
-def _not_running(message: str, console: Console) -> Exit:
+def _unreachable(error: Unreachable, console: Console) -> Exit:
     if console.json:
-        console.document({"running": False, "socket": console.socket_path})
+        pid = {"pid": error.pid} if isinstance(error, NotListening) else {}
+        console.document({"running": bool(pid), "socket": console.socket_path, **pid})
     else:
-        console.talk(f"codexctl: {message}")
+        console.talk(f"codexctl: {error}")
     return UNREACHABLE

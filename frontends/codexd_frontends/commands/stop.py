@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 
 from codexd_frontends.cli.console import Console
+from codexd_frontends.cli.start import running_daemon
 from codexd_frontends.client.client import Daemon
-from codexd_frontends.client.errors import CommandError, Unreachable
+from codexd_frontends.client.errors import CommandError, ConnectionCut, Unreachable
 from codexd_frontends.client.exits import DONE, TRY_AGAIN, Exit
 from codexd_frontends.client.follow import server_status
 from codexd_frontends.client.process import stop_process
@@ -26,8 +27,12 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
     """Stop the daemon and wait until it is gone."""
     try:
         with Daemon.connect(console.socket_path) as daemon:
-            pid = server_status(daemon).pid
-    except Unreachable:
+            pid: int | None = server_status(daemon).pid
+    except (Unreachable, ConnectionCut) as error:
+        pid = running_daemon(console.socket_path)
+        if pid is None and isinstance(error, ConnectionCut):
+            raise
+    if pid is None:
         _report(None, console)
         return DONE
     seconds = NOW_SECONDS_MAX if arguments.now else DRAIN_SECONDS_MAX

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import trio
 
-from codexd.machine.paths import SocketAddress
+from codexd.machine.paths import SocketAddress, make_folders
 from codexd.server.connection.peers import may_connect, peer_of
 
 log = logging.getLogger(__name__)
@@ -21,6 +22,8 @@ log = logging.getLogger(__name__)
 BACKLOG = 128
 # How long to wait when the process has no file descriptors left, for one to be closed.
 NO_DESCRIPTOR_PAUSE_SECONDS = 0.1
+# Between looks whether the socket is still in its place: codexctl waits for some of them.
+LOOK_SECONDS = 0.5
 
 
 class AlreadyServed(Exception):
@@ -31,8 +34,52 @@ class NotASocket(Exception):
     """The socket's path holds a file that is no socket."""
 
 
+class Listener:
+    """A bound, listening socket, which can be bound again if another program took it away.
+
+    The bound socket holds its inode, so that no file that comes later has the same number.
+    """
+
+    def __init__(self, address: SocketAddress) -> None:
+        """Raises: as `listening`."""
+        self._address = address
+        self.sock, self._inode = _bound(address)
+
+    def is_in_place(self) -> bool:
+        """Whether the path, and its link, still lead to this socket."""
+        address = self._address
+        try:
+            linked = address.link is None or address.link.readlink() == address.bind
+            return linked and _inode_at(address.bind) == self._inode
+        except OSError:
+            return False
+
+    def bind_again(self) -> None:
+        """Listen at the path again, whose folders may be gone; connections go on. Raises: as `listening`."""
+        make_folders((self._address.link or self._address.bind).parent)
+        make_folders(self._address.bind.parent)
+        lost = self.sock
+        if _inode_at(self._address.bind) == self._inode and self._address.link is not None:
+            _link(self._address.link, self._address.bind)
+            return
+        self.sock, self._inode = _bound(self._address)
+        trio.lowlevel.notify_closing(lost)  # `accept_all` goes on with the new one.
+        lost.close()
+
+    def close(self) -> None:
+        """Close it, and remove it and its link."""
+        with suppress(OSError):
+            if _inode_at(self._address.bind) == self._inode:
+                self._address.bind.unlink()
+        link = self._address.link
+        with suppress(OSError):
+            if link is not None and link.is_symlink() and link.readlink() == self._address.bind:
+                link.unlink()
+        self.sock.close()
+
+
 @contextmanager
-def listening(address: SocketAddress) -> Iterator[socket.socket]:
+def listening(address: SocketAddress) -> Iterator[Listener]:
     """A bound, listening socket; it and its link are removed at the end.
 
     A socket that a dead daemon left is replaced; the caller holds the lock of the store.
@@ -40,9 +87,49 @@ def listening(address: SocketAddress) -> Iterator[socket.socket]:
     Raises:
         AlreadyServed: a live daemon answers there.
         NotASocket: what is there is no socket.
+        OSError: the system does not let us.
     """
+    listener = Listener(address)
+    try:
+        yield listener
+    finally:
+        listener.close()
+
+
+async def keep_bound(listener: Listener, lock: Path) -> None:
+    """Bind the socket again whenever another program has removed or replaced it, until cancelled.
+
+    If the store's lock is gone, so is the home, or another daemon may own it: then this daemon is told to stop.
+    """
+    ours, last_said = _inode_at(lock), ""
+    while not _is_replaced(lock, ours):
+        await trio.sleep(LOOK_SECONDS)
+        if listener.is_in_place():
+            last_said = ""
+            continue
+        try:
+            listener.bind_again()
+        except (AlreadyServed, NotASocket, OSError) as problem:
+            if str(problem) != last_said:
+                log.error("the socket is gone, and cannot be bound again: %s", problem)
+            last_said = str(problem)
+        else:
+            log.warning("the socket was gone: it is bound again")
+    log.error("%s was removed or replaced: this daemon stops, because its home is gone", lock)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _is_replaced(path: Path, inode: tuple[int, int] | None) -> bool:
+    try:
+        return _inode_at(path) != inode
+    except OSError:
+        return False  # It cannot be looked at now.
+
+
+def _bound(address: SocketAddress) -> tuple[socket.socket, tuple[int, int] | None]:
     _remove_dead(address.bind)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
         before = os.umask(0o177)
         try:
             sock.bind(str(address.bind))
@@ -50,26 +137,35 @@ def listening(address: SocketAddress) -> Iterator[socket.socket]:
             os.umask(before)
         sock.listen(BACKLOG)
         sock.setblocking(False)
-        inode = address.bind.stat().st_ino
         if address.link is not None:
             _link(address.link, address.bind)
-        try:
-            yield sock
-        finally:
-            _remove_ours(address, inode)
+    except BaseException:
+        sock.close()
+        raise
+    return sock, _inode_at(address.bind)
+
+
+def _inode_at(path: Path) -> tuple[int, int] | None:
+    """What is at a path; None if nothing is."""
+    try:
+        found = path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _remove_dead(path: Path) -> None:
     if path.exists() and not path.is_socket():
         raise NotASocket(f"expected nothing or a socket at {path}, found a file: not replaced")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)  # Whoever listens may have stopped to accept.
         try:
             probe.connect(str(path))
-        except FileNotFoundError:
+        except (FileNotFoundError, ConnectionRefusedError):
+            path.unlink(missing_ok=True)  # It may be a link that leads nowhere.
             return
-        except ConnectionRefusedError:
-            path.unlink(missing_ok=True)
-            return
+        except BlockingIOError:
+            pass
     raise AlreadyServed(f"another daemon answers on {path}: this one was not started")
 
 
@@ -81,22 +177,10 @@ def _link(link: Path, target: Path) -> None:
     link.symlink_to(target)
 
 
-def _remove_ours(address: SocketAddress, inode: int) -> None:
-    with suppress(OSError):
-        if address.bind.stat().st_ino == inode:
-            address.bind.unlink()
-    if address.link is not None:
-        with suppress(OSError):
-            if address.link.is_symlink() and address.link.readlink() == address.bind:
-                address.link.unlink()
-
-
-async def accept_all(
-    sock: socket.socket, serve: Callable[[socket.socket], Awaitable[None]]
-) -> None:
+async def accept_all(listener: Listener, serve: Callable[[socket.socket], Awaitable[None]]) -> None:
     """Serve each connection of our own user in a task of its own, until cancelled."""
     async with trio.open_nursery() as nursery:
-        async for peer in _accepted(sock):
+        async for peer in _accepted(listener):
             known = peer_of(peer)
             if not may_connect(known):
                 log.warning(
@@ -109,12 +193,14 @@ async def accept_all(
             nursery.start_soon(_serve_one, peer, serve)
 
 
-async def _accepted(sock: socket.socket) -> AsyncIterator[socket.socket]:
+async def _accepted(listener: Listener) -> AsyncIterator[socket.socket]:
     while True:
+        sock = listener.sock
         try:
             peer, _ = sock.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            await trio.lowlevel.wait_readable(sock)
+            with suppress(trio.ClosedResourceError):  # It was bound again.
+                await trio.lowlevel.wait_readable(sock)
             continue
         except OSError as error:
             if error.errno not in (errno.EMFILE, errno.ENFILE):
