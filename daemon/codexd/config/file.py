@@ -10,8 +10,9 @@ can share a file. An unknown key gives a warning that names the nearest known ke
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -134,19 +135,22 @@ _MISSING = re.compile(r"Object missing required field `(\w{1,200}+)`")
 _TABLES_OF_STRINGS = ("env_http_headers", "http_headers", "query_params")
 
 
-class _Kind(msgspec.Struct, frozen=True):
-    """A kind of table: its struct, and the keys that it may have."""
+S = TypeVar("S", bound=msgspec.Struct)
 
-    struct: type[msgspec.Struct]
-    foreign: frozenset[str] = frozenset()
-
-
-_TOP = _Kind(Config, FOREIGN_KEYS)
-_PROVIDER = _Kind(ProviderTable, FOREIGN_PROVIDER_KEYS)
-_PRICE = _Kind(PriceTable)
-_PROJECT = _Kind(ProjectTable)
-_REDACTION = _Kind(RedactionTable)
-_TITLES = _Kind(TitlesTable)
+# The tables within the file; of the first three there may be several, each under a name.
+_TABLES: Final[Mapping[str, type[msgspec.Struct]]] = {
+    "model_providers": ProviderTable,
+    "prices": PriceTable,
+    "projects": ProjectTable,
+    "redaction": RedactionTable,
+    "titles": TitlesTable,
+}
+_SEVERAL: Final = frozenset({"model_providers", "prices", "projects"})
+# The keys of a table that only Codex has.
+_FOREIGN: Final[Mapping[type[msgspec.Struct], frozenset[str]]] = {
+    Config: FOREIGN_KEYS,
+    ProviderTable: FOREIGN_PROVIDER_KEYS,
+}
 
 
 class _Reader:
@@ -161,25 +165,16 @@ class _Reader:
 
     def read(self, tables: Table, version: str) -> ReadConfig:
         """Read the whole file."""
-        known = self._known(tables, (), _TOP)
+        known = self._known(tables, (), Config)
         if _asks_more_finely(known.get("approval_policy")):
             known["approval_policy"] = "untrusted"
-        providers = self._tables(known.pop("model_providers", {}), "model_providers", _PROVIDER)
-        prices = self._tables(known.pop("prices", {}), "prices", _PRICE)
-        projects = self._tables(known.pop("projects", {}), "projects", _PROJECT)
-        redaction = self._table(known.pop("redaction", {}), ("redaction",), _REDACTION)
-        assert isinstance(redaction, RedactionTable)
-        self._check_patterns(redaction.patterns)
-        titles = self._table(known.pop("titles", {}), ("titles",), _TITLES)
-        config = msgspec.structs.replace(
-            self._struct(known, (), _TOP),
-            model_providers=providers,
-            prices=prices,
-            projects=projects,
-            redaction=redaction,
-            titles=titles,
-        )
-        assert isinstance(config, Config)
+        nested: Table = {}
+        for key, struct in _TABLES.items():
+            if key in known:
+                read = self._tables if key in _SEVERAL else self._table
+                nested[key] = read(known.pop(key), (key,), struct)
+        config = msgspec.structs.replace(self._struct(known, (), Config), **nested)
+        self._check_patterns(config.redaction.patterns)
         if self._unknown > WARNINGS_MAX:
             more = self._unknown - WARNINGS_MAX
             self._warnings.append(f"{self._file}: {more} more unknown keys were ignored.")
@@ -198,52 +193,50 @@ class _Reader:
             if nothing:
                 raise self._invalid(at, "one that does not match an empty text", regex)
 
-    def _tables(self, tables: object, key: str, kind: _Kind) -> dict[str, msgspec.Struct]:
+    def _tables(self, tables: object, at: tuple[str, ...], struct: type[S]) -> dict[str, S]:
         """The tables of one kind, by name."""
         if not isinstance(tables, dict):
-            raise self._invalid((key,), expectations(Config)[key], tables)
-        return {name: self._table(table, (key, name), kind) for name, table in tables.items()}
+            raise self._invalid(at, expectations(Config)[at[0]], tables)
+        return {name: self._table(table, (*at, name), struct) for name, table in tables.items()}
 
-    def _table(self, table: object, at: tuple[str, ...], kind: _Kind) -> msgspec.Struct:
+    def _table(self, table: object, at: tuple[str, ...], struct: type[S]) -> S:
         if not isinstance(table, dict):
             raise self._invalid(at, "a table", table)
-        return self._struct(self._known(table, at, kind), at, kind)
+        return self._struct(self._known(table, at, struct), at, struct)
 
-    def _known(self, table: Table, at: tuple[str, ...], kind: _Kind) -> Table:
+    def _known(self, table: Table, at: tuple[str, ...], struct: type[msgspec.Struct]) -> Table:
         """The keys of a table that codexd uses; warns of unknown keys."""
-        keys = kind.struct.__struct_fields__
+        keys = struct.__struct_fields__
+        allowed = {*keys, *_FOREIGN.get(struct, ())}
         for key in table:
-            if key not in keys and key not in kind.foreign:
+            if key not in allowed:
                 self._unknown += 1
                 if self._unknown <= WARNINGS_MAX:
-                    self._warn((*at, key), kind)
+                    self._warn((*at, key), allowed)
         known = {key: value for key, value in table.items() if key in keys}
-        nested = ("model_providers", "prices", "projects", "redaction", "titles")
-        self._keys += [dotted((*at, key)) for key in known if at or key not in nested]
+        self._keys += [dotted((*at, key)) for key in known if at or key not in _TABLES]
         return known
 
-    def _warn(self, at: tuple[str, ...], kind: _Kind) -> None:
+    def _warn(self, at: tuple[str, ...], allowed: Collection[str]) -> None:
         import difflib
 
-        near = difflib.get_close_matches(
-            at[-1], [*kind.struct.__struct_fields__, *kind.foreign], n=1
-        )
+        near = difflib.get_close_matches(at[-1], sorted(allowed), n=1)
         hint = f", did you mean `{near[0]}`? It" if near else "; it"
         place = _place(self._file, line_of(self._text, at))
         self._warnings.append(f"{place}: unknown key `{dotted(at)}`{hint} was ignored.")
 
-    def _struct(self, table: Table, at: tuple[str, ...], kind: _Kind) -> msgspec.Struct:
+    def _struct(self, table: Table, at: tuple[str, ...], struct: type[S]) -> S:
         try:
-            return msgspec.convert(table, kind.struct)
+            return msgspec.convert(table, struct)
         except msgspec.ValidationError as error:
             missing = _MISSING.fullmatch(str(error))
             if missing is not None:
                 key = missing[1]
-                problem = f"expected {expectations(kind.struct)[key]}, found nothing"
+                problem = f"expected {expectations(struct)[key]}, found nothing"
                 place = line_of(self._text, at)
                 raise InvalidConfig(self._file, place, dotted((*at, key)), problem) from error
             key = str(error).rpartition("`$.")[2].partition("[")[0].rstrip("`")
-            raise self._invalid((*at, key), expectations(kind.struct)[key], table[key]) from error
+            raise self._invalid((*at, key), expectations(struct)[key], table[key]) from error
 
     def _invalid(self, at: tuple[str, ...], expected: str, found: object) -> InvalidConfig:
         problem = f"expected {expected}, found {_shown(found, at[-1])}"
