@@ -150,7 +150,8 @@ class Writer:
     def forget(self, stream: str) -> None:
         """Its log is gone."""
         self.flush()
-        with self._transaction():
+        with self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
             self._doom(stream)
 
     def flush(self) -> None:
@@ -159,7 +160,8 @@ class Writer:
         self._documents = self._chars = 0
         self._pending.clear()
         if steps:
-            with self._transaction():
+            with self._connection:
+                self._connection.execute("BEGIN IMMEDIATE")
                 self._write(steps)
         self._since = time.monotonic()
 
@@ -169,7 +171,8 @@ class Writer:
         if row is None:
             return False
         first, last = documents_of(row[0])
-        with self._transaction():
+        with self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
             numbers = self._connection.execute(
                 "SELECT id FROM document WHERE id BETWEEN ? AND ? LIMIT ?", (first, last, SWEPT_MAX)
             ).fetchall()
@@ -381,20 +384,3 @@ class Writer:
                 (first, last),
             )
         self._connection.execute("DELETE FROM document WHERE id BETWEEN ? AND ?", (first, last))
-
-    def _transaction(self) -> _Transaction:
-        return _Transaction(self._connection)
-
-
-class _Transaction:
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self._connection.execute("COMMIT")
-        elif self._connection.in_transaction:  # SQLite ends some by itself, a full disk's for one.
-            self._connection.execute("ROLLBACK")

@@ -99,8 +99,10 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         """A hash of the filter and the order."""
         return hashlib.sha256(msgspec.msgpack.encode((self, key))).digest()[:8]
 
-    def where(self) -> tuple[str, list[object]]:
-        """It as a condition on the table of threads."""
+    def page(
+        self, key: SortKey, start: ListCursor | None, limit: int, *, upwards: bool
+    ) -> tuple[str, list[object]]:
+        """A page of the list: what follows `FROM thread` in a query, and its values."""
         # Where few threads are meant the order's index would be the long way: the signs keep it away.
         sign = "+" if self.meant else ""
         parts: list[str] = [f"{sign}thread.archived=? AND {sign}thread.listed=1"]
@@ -130,7 +132,12 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
             values += [self.meant.lower(), self.meant.lower() + LAST_ID, self.meant]
         if self.is_empty:
             parts.append("0")
-        return " AND ".join(parts), values
+        if start is not None:
+            parts.append(f"(thread.{key}, thread.id) {'>' if upwards else '<'} (?, ?)")
+            values += [start.key, start.id]
+        order = "ASC" if upwards else "DESC"
+        ordered = f"ORDER BY thread.{key} {order}, thread.id {order} LIMIT ?"
+        return f"WHERE {' AND '.join(parts)} {ordered}", [*values, limit]
 
 
 def page_of_rows(
@@ -143,17 +150,9 @@ def page_of_rows(
     limit: int,
 ) -> list[Row]:
     """So many threads from a place on. Raises: sqlite3.Error."""
-    where, values = wanted.where()
-    if start is not None:
-        where += f" AND (thread.{key}, thread.id) {'>' if upwards else '<'} (?, ?)"
-        values += [start.key, start.id]
-    order = "ASC" if upwards else "DESC"
+    page, values = wanted.page(key, start, limit, upwards=upwards)
     # A search's term is rare among threads: it goes by the order; so does everything but a folder or a name.
-    found = connection.execute(
-        f"SELECT id, summary, path, damage FROM thread WHERE {where}"
-        f" ORDER BY thread.{key} {order}, thread.id {order} LIMIT ?",
-        (*values, limit),
-    )
+    found = connection.execute(f"SELECT id, summary, path, damage FROM thread {page}", values)
     return [row_of(*row) for row in found]
 
 

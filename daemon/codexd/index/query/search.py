@@ -80,16 +80,11 @@ def found_threads(
 ) -> list[FoundThread]:
     """The threads that have it, from a place on. Raises: sqlite3.Error."""
     search = _Search(connection, phrases, kinds)
-    where, values = wanted.where()
-    if start is not None:
-        where += f" AND (thread.{key}, thread.id) {'>' if upwards else '<'} (?, ?)"
-        values += [start.key, start.id]
-    order = "ASC" if upwards else "DESC"
+    page, values = wanted.page(key, start, limit, upwards=upwards)
     rows = connection.execute(
         f"WITH found AS MATERIALIZED (SELECT DISTINCT {search.number} >> {SEQ_BITS} AS no FROM {search.tables})"
-        f" SELECT thread.no, id, summary, path, damage FROM found CROSS JOIN thread USING(no) WHERE {where}"
-        f" ORDER BY thread.{key} {order}, thread.id {order} LIMIT ?",
-        (*search.values, *values, limit),
+        f" SELECT thread.no, id, summary, path, damage FROM found CROSS JOIN thread USING(no) {page}",
+        (*search.values, *values),
     ).fetchall()
     return [FoundThread(row_of(*row[1:]), search.hits(row[0])) for row in rows]
 

@@ -26,9 +26,6 @@ from codexd_eventstore.disk.files import make_own
 if TYPE_CHECKING:
     import sqlite3
 
-if TYPE_CHECKING:
-    import sqlite3
-
 # A new number for every change of the tables' content, including the choice of documents.
 VERSION: Final = 4
 # Threads in one index, and records in one thread, that document numbers have room for: 2^27 and 2^34.
@@ -262,24 +259,20 @@ def _connect(path: Path) -> sqlite3.Connection:
 def _make(connection: sqlite3.Connection) -> None:
     import sqlite3
 
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
         # Two processes may open a new file at once; the second finds the first one's work.
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version != _version():
-            for statement in _TABLES.split(";"):
-                if statement.strip():
-                    connection.execute(statement)
-            with contextlib.suppress(sqlite3.OperationalError):
-                connection.execute(_WORDS)  # no such module: searching then reads every document
-                for name, value in _WORDS_SETTINGS.items():
-                    query = "INSERT INTO words(words, rank) VALUES(?, ?)"
-                    connection.execute(query, (name, value))
-            connection.execute(f"PRAGMA user_version={_version()}")
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
+        if version == _version():
+            return
+        for statement in _TABLES.split(";"):
+            connection.execute(statement)
+        with contextlib.suppress(sqlite3.OperationalError):
+            connection.execute(_WORDS)  # no such module: searching then reads every document
+            connection.executemany(
+                "INSERT INTO words(words, rank) VALUES(?, ?)", _WORDS_SETTINGS.items()
+            )
+        connection.execute(f"PRAGMA user_version={_version()}")
 
 
 # Since when a whole comparison has been made of this file; kept in it.
