@@ -164,7 +164,6 @@ class _Reader:
         self._unknown = 0
 
     def read(self, tables: Table, version: str) -> ReadConfig:
-        """Read the whole file."""
         known = self._known(tables, (), Config)
         if _asks_more_finely(known.get("approval_policy")):
             known["approval_policy"] = "untrusted"

@@ -32,13 +32,11 @@ class LiveConfig:
             except InvalidConfig as problem:
                 self._problem = problem
                 if isinstance(problem.__cause__, NotOurs):
-                    self._stamp = (
-                        None  # The repair may be a folder's mode, which the stamp does not show.
-                    )
+                    # The repair may be a folder's mode, which the stamp does not show.
+                    self._stamp = None
         if self._problem is not None:
-            raise self._problem.with_traceback(
-                None
-            )  # otherwise each raise would extend the traceback
+            # Otherwise each raise would extend the traceback.
+            raise self._problem.with_traceback(None)
         return self._read
 
     def last_good(self) -> Config:

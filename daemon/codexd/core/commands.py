@@ -243,9 +243,8 @@ class ReportModelFailure(_Command, frozen=True, kw_only=True):
     open_items: tuple[OpenItem, ...] = ()
     shorter: Shorter | None = None  # the next request to try, if a summary's request was too long
     size: RequestSize | None = None  # of a request that was too long
-    images: tuple[
-        str, ...
-    ] = ()  # that the provider did not accept; the next attempt leaves them out
+    # That the provider did not accept; the next attempt leaves them out.
+    images: tuple[str, ...] = ()
     asked: tuple[str, str] = ("", "")  # the model and the provider
 
 

@@ -59,7 +59,6 @@ class Summary(msgspec.Struct):
     queued: tuple[ItemId, ...] = ()  # inputs that wait for their turn
 
     def apply(self, recorded: Recorded) -> None:
-        """Take the next event in."""
         event = recorded.event
         self.seq, self.updated_ms = recorded.seq, recorded.at_ms
         self.spending = self.spending.after(recorded)

@@ -51,9 +51,7 @@ def is_assigned_secret(text: bytes, found: re.Match[bytes]) -> bool:
     name = _begun(text, found.start()) + tail.decode()
     if not _is_named(name):
         return False
-    if name.isupper() and prefix[len(tail) :].startswith(
-        b"="
-    ):  # the form of a shell or a settings file
+    if name.isupper() and prefix[len(tail) :].startswith(b"="):  # as in a shell or a settings file
         return _CAPITALS.fullmatch(value) is None and not _is_dotted(value)
     return _is_mixed(value)
 
@@ -72,9 +70,8 @@ def _begun(text: bytes, at: int) -> str:
     if before == b"\\":
         word = word[1:] if word[:1] in b"bfnrt" else word  # of an escape
     elif before in (b"[", b";"):
-        word = (
-            word[word.find(b"m") + 1 :] if word[:1].isdigit() else word.lstrip(b"mK")
-        )  # of a colour
+        # Of a colour.
+        word = word[word.find(b"m") + 1 :] if word[:1].isdigit() else word.lstrip(b"mK")
     return word.decode()
 
 

@@ -35,7 +35,6 @@ class DaemonSecrets:
         return self._used(content)
 
     def text(self, text: str) -> str:
-        """A text, without secrets."""
         return self._used.text(text)
 
     def stream(self) -> StreamRedactor:

@@ -29,9 +29,8 @@ class Pattern(msgspec.Struct, frozen=True):
 
     kind: str  # its name in the placeholder
     source: bytes  # the regular expression
-    anchor: bytes = (
-        b""  # a regex that begins with a literal character; b"": none, the pattern is always tried
-    )
+    # A regex that begins with a literal character; b"": none, the pattern is always tried.
+    anchor: bytes = b""
     # Checks a match of the expression, given the text and the match.
     judge: Callable[[bytes, re.Match[bytes]], bool] | None = None
     # Finds the places of such secrets in a text, in place of the expression.

@@ -63,7 +63,6 @@ class Redactor:
         return self._in_text(content)
 
     def text(self, text: str) -> str:
-        """The same for a text."""
         encoded = text.encode(errors="surrogatepass")
         found = self(encoded)
         return text if found is encoded else found.decode(errors="surrogatepass")

@@ -95,10 +95,8 @@ def _edited(token: bytes, edit: Edit, base64: bool) -> bytes:
         return token if new is text else msgspec.json.encode(new.decode(errors="replace"))
     try:
         text = msgspec.json.decode(token, type=str).encode()
-    except (
-        msgspec.DecodeError,
-        UnicodeError,
-    ):  # half of a surrogate pair, which UTF-8 cannot encode
+    except (msgspec.DecodeError, UnicodeError):
+        # Half of a surrogate pair, which UTF-8 cannot encode.
         return _edited_brokenly(token, edit, base64)
     new = edit(text, base64)
     return token if new is text else msgspec.json.encode(new.decode(errors="replace"))

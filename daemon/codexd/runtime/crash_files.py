@@ -38,15 +38,12 @@ class UnfinishedFiles:
         self._folder = folder
 
     def mark(self, thread_id: ThreadId) -> None:
-        """There is about to be work."""
         _write(self._folder / thread_id, "")
 
     def clear(self, thread_id: ThreadId) -> None:
-        """There is none any more."""
         _remove(self._folder / thread_id)
 
     def begin(self, thread_id: ThreadId) -> None:
-        """The thread is about to be resumed. Nothing is recorded for a thread without a mark."""
         try:
             with _opened(self._folder / thread_id, os.O_RDWR) as file:
                 file.seek(0, 2)
@@ -56,7 +53,6 @@ class UnfinishedFiles:
                 log.warning("a crash now would not be counted for %s: %s", thread_id, error)
 
     def settle(self, thread_id: ThreadId) -> None:
-        """It was resumed, or cannot be; the daemon lives."""
         try:
             with _opened(self._folder / thread_id, os.O_RDWR) as file:
                 file.truncate(0)
@@ -65,7 +61,6 @@ class UnfinishedFiles:
                 log.warning("%s was taken up, and its mark says it was not: %s", thread_id, error)
 
     def deaths(self, thread_id: ThreadId) -> int:
-        """How often in a row a daemon has died while it took the thread up."""
         try:
             with _opened(self._folder / thread_id, os.O_RDONLY) as file:
                 content = file.read(_DEATHS_COUNTED_MAX)
@@ -94,25 +89,21 @@ class ProcessFiles:
         self._none.set()
 
     def add(self, pid: int, start_time: str) -> None:
-        """It runs."""
         _write(self._folder / str(pid), start_time)
         if not self._running:
             self._none = trio.Event()
         self._running.add(pid)
 
     def remove(self, pid: int) -> None:
-        """It is gone."""
         _remove(self._folder / str(pid))
         self._running.discard(pid)
         if not self._running:
             self._none.set()
 
     async def wait_none(self) -> None:
-        """Wait until no process of this daemon runs."""
         await self._none.wait()
 
     def left(self) -> list[tuple[int, str]]:
-        """Those that are there."""
         return list(self._left())
 
     def _left(self) -> Iterator[tuple[int, str]]:

@@ -106,12 +106,10 @@ class Supervisor:
         return [hosted.thread for hosted in self._loaded.values() if hosted.ready.is_set()]
 
     def loaded(self, thread_id: ThreadId) -> ThreadActor | None:
-        """The thread, if it is loaded."""
         hosted = self._loaded.get(thread_id)
         return hosted.thread if hosted is not None and hosted.ready.is_set() else None
 
     def is_ephemeral(self, thread_id: ThreadId) -> bool:
-        """Whether the thread lives in memory only."""
         return thread_id in self._ephemeral
 
     async def load(
@@ -129,9 +127,8 @@ class Supervisor:
         just imported: it grants no permissions.
         """
         hosted = self._loaded.get(thread_id)
-        while (
-            hosted is not None and hosted.scope.cancel_called
-        ):  # It is being unloaded: load it again.
+        # One that is being unloaded is loaded again.
+        while hosted is not None and hosted.scope.cancel_called:
             await hosted.ended.wait()
             hosted = self._loaded.get(thread_id)
         if hosted is None:
@@ -233,9 +230,8 @@ class Supervisor:
     async def _load_as(self, hosted: _Loaded) -> ThreadActor:
         try:
             await self._outbox.send(hosted)
-        except (
-            BaseException
-        ):  # The first caller was cancelled: no other may wait for an actor that never runs.
+        except BaseException:
+            # The first caller was cancelled: no other may wait for an actor that never runs.
             del self._loaded[hosted.thread.thread_id]
             hosted.failure = ThreadGone("whoever asked for it first has left")
             hosted.ready.set()

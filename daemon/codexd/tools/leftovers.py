@@ -26,9 +26,8 @@ _HOME_DIGITS: Final = 16
 # What is left may fork while it is looked for, so it is looked for until nothing is found.
 _ROUNDS_MAX: Final = 50
 _ROUND_SECONDS: Final = 0.01
-_PS_SECONDS_MAX: Final = (
-    2  # `ps` answers in milliseconds; this ends the wait on a machine that is stuck
-)
+# `ps` answers in milliseconds; this ends the wait on a machine that is stuck.
+_PS_SECONDS_MAX: Final = 2
 
 
 def kill_leftover(pid: int, started: str) -> bool:

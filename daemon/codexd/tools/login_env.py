@@ -19,12 +19,10 @@ import trio
 from codexd.tools.passed_env import Passed, with_passed
 from codexd.tools.process import NotStarted, run_to_end
 
-CAPTURE_SECONDS_MAX = (
-    10  # a slow profile takes one or two; a profile that waits for input never ends
-)
-CAPTURE_BYTES_MAX = (
-    4 << 20
-)  # an environment is limited by the kernel to about 2 MiB; the rest is noise
+# A slow profile takes one or two; a profile that waits for input never ends.
+CAPTURE_SECONDS_MAX = 10
+# An environment is limited by the kernel to about 2 MiB; the rest is noise.
+CAPTURE_BYTES_MAX = 4 << 20
 
 # Plain text without paging and questions.
 FORCED: Mapping[str, str] = {

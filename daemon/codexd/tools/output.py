@@ -10,9 +10,8 @@ import codecs
 
 import msgspec
 
-OUTPUT_KEPT_BYTES_MAX = (
-    1 << 20
-)  # what a screen gets of a command; the start of a build log matters too
+# What a screen gets of a command; the start of a build log matters too.
+OUTPUT_KEPT_BYTES_MAX = 1 << 20
 
 
 class KeptText(msgspec.Struct, frozen=True):
@@ -42,7 +41,6 @@ class KeptOutput:
         self.total_bytes = 0
 
     def add(self, chunk: bytes) -> None:
-        """Take more output."""
         if not chunk:
             return
         self.total_bytes += len(chunk)

@@ -9,9 +9,8 @@ import sys
 
 import trio
 
-_POLL_SECONDS = (
-    0.002  # where the system has no notification, and for the moment until it can be reaped
-)
+# Where the system has no notification, and for the moment until it can be reaped.
+_POLL_SECONDS = 0.002
 
 
 async def wait_exit(process: subprocess.Popen[bytes]) -> int:

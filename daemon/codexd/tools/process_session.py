@@ -27,19 +27,15 @@ def session_lives(leader: int) -> bool:
         return any(_state(pid) not in ("Z", "X", "") for pid in _members(leader))
     try:
         os.killpg(leader, 0)
-    except (
-        ProcessLookupError,
-        PermissionError,
-    ):  # macOS answers EPERM when only zombies are left
+    except (ProcessLookupError, PermissionError):  # EPERM, on macOS: only zombies are left
         return False
     return True
 
 
 def signal_session(leader: int, number: signal.Signals) -> None:
     """Send a signal to every process of it; an empty session is no error."""
-    _signal_quietly(
-        os.killpg, leader, number
-    )  # at once for the whole group, forks in flight included
+    # At once for the whole group, forks in flight included.
+    _signal_quietly(os.killpg, leader, number)
     if sys.platform == "linux":
         for pid in _members(leader):
             if _group(pid) != leader:

@@ -134,7 +134,6 @@ class Shell:
         return DECLARATION
 
     def read_call(self, arguments: str, context: CallContext) -> RunCommand | BadCall:
-        """The command that a call asks for."""
         try:
             asked = msgspec.json.decode(arguments, type=_Arguments)
         except msgspec.ValidationError as error:
@@ -162,7 +161,6 @@ class Shell:
     async def perform(
         self, action: RunCommand, context: CallContext, sink: OutputSink
     ) -> ToolResult:
-        """Run it."""
         # The line that was shown runs; the action's argv may come from a log, and is not used.
         argv = shell_argv(self._shell, action.command)
         sandbox = context.sandbox

@@ -68,7 +68,6 @@ class ViewImageTool:
         return DECLARATION if traits.images and thread.reviews is None else None
 
     def read_call(self, arguments: str, context: CallContext) -> ViewImage | BadCall:
-        """The file that a call asks for."""
         try:
             asked = msgspec.json.decode(arguments, type=_Arguments)
         except msgspec.ValidationError as error:
@@ -84,7 +83,6 @@ class ViewImageTool:
     async def perform(
         self, action: ViewImage, context: CallContext, sink: OutputSink
     ) -> ToolResult:
-        """Look at the file."""
         try:
             name = await self._load(action.path)
         except BadImage as bad:

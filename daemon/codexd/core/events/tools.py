@@ -31,9 +31,8 @@ class ApprovalRequested(Fact, frozen=True):
     action: Action
     reason: str  # the daemon's own reason; the model's is in the action
     policy: str
-    action_hash: str | None = (
-        None  # of the exact action, in which the log may have placeholders for secrets
-    )
+    # Of the exact action, in which the log may have placeholders for secrets.
+    action_hash: str | None = None
 
 
 class ApprovalDecided(Fact, frozen=True):

@@ -28,9 +28,8 @@ class Reading(msgspec.Struct, frozen=True):
     """The programs of a harmless line, and its folders."""
 
     programs: frozenset[str]
-    folders: frozenset[
-        str
-    ]  # the arguments of `cd` and `git -C`; "~" for a `cd` without an argument
+    # The arguments of `cd` and `git -C`; "~" for a `cd` without an argument.
+    folders: frozenset[str]
 
 
 def is_read_only(command: str) -> bool:

@@ -59,7 +59,6 @@ class KnownContext(msgspec.Struct, frozen=True):
     developer: bool = False  # the thread's developer instructions
 
     def after(self, event: ContextAdded) -> KnownContext:
-        """The context after this event."""
         match event.category:
             case "environment":
                 return replace(self, environment=event.environment)

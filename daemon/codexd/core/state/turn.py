@@ -99,9 +99,8 @@ class Turn(msgspec.Struct, frozen=True):
     questions: int = 0  # approval requests so far; numbers the next request
     call: ModelCall | None = None
     open_calls: tuple[OpenCall, ...] = ()
-    needs_model: bool = (
-        True  # whether the model has not seen everything yet: input, or a tool's answer
-    )
+    # Whether the model has not seen everything yet: input, or a tool's answer.
+    needs_model: bool = True
     output_schema: msgspec.Raw | None = None
     limits: Limits = Limits()
     tuning: Tuning = Tuning()

@@ -97,7 +97,6 @@ class Visibility:
         return _span_at(self.dead, seq)
 
     def counts(self, seq: int) -> bool:
-        """Whether a record counts."""
         return not self.dead or _span_at(self.dead, seq) is None
 
     def is_muted(self, seq: int) -> bool:

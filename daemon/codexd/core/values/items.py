@@ -19,9 +19,8 @@ class TextInput(msgspec.Struct, frozen=True, tag="text"):
     """Text that a person typed."""
 
     text: str
-    text_elements: tuple[
-        msgspec.Raw, ...
-    ] = ()  # spans for the frontend that sent them, kept as sent
+    # Spans for the frontend that sent them, kept as sent.
+    text_elements: tuple[msgspec.Raw, ...] = ()
 
 
 class ImageInput(msgspec.Struct, frozen=True, tag="image", omit_defaults=True):

@@ -61,9 +61,8 @@ class ModelItemDone(msgspec.Struct, frozen=True):
     kind: ItemKind
     item: msgspec.Raw  # as the provider sent it
     call: ModelToolCall | None = None  # for kind "call"
-    started_ms: int | None = (
-        None  # Unix ms, when it began; the effect sets it, since a reader has no clock
-    )
+    # Unix ms, when it began; the effect sets it, since a reader has no clock.
+    started_ms: int | None = None
 
 
 class ModelResponseDone(msgspec.Struct, frozen=True):

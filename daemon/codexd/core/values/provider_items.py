@@ -30,9 +30,8 @@ class ItemPart(msgspec.Struct, frozen=True, gc=False):
     type: str = ""
     text: str | None = None
     refusal: str | None = None
-    image_url: str | dict[str, object] | None = (
-        None  # a dict belongs to another API, and is not read
-    )
+    # A dict belongs to another API, and is not read.
+    image_url: str | dict[str, object] | None = None
     detail: str | None = None
 
 
@@ -82,7 +81,6 @@ class _Known(msgspec.Struct, frozen=True, gc=False, tag_field="type"):
 
     @property
     def type(self) -> str:
-        """The item's type."""
         return str(self.__struct_config__.tag)
 
 
@@ -110,12 +108,10 @@ class ReasoningItem(_Known, frozen=True, gc=False, tag="reasoning"):
 
     @property
     def summary_texts(self) -> tuple[str, ...]:
-        """The parts of the summary."""
         return tuple([part.text or "" for part in parts_of(self.summary)])
 
     @property
     def content_texts(self) -> tuple[str, ...]:
-        """The parts of the raw reasoning."""
         return tuple([part.text or "" for part in parts_of(self.content)])
 
 
@@ -139,7 +135,6 @@ class CustomCallItem(CallItem, frozen=True, gc=False, tag="custom_tool_call"):
 
     @property
     def given(self) -> str:
-        """What the tool is given."""
         return self.input or self.arguments or ""
 
 

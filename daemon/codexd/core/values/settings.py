@@ -70,7 +70,6 @@ class SettingsChange(msgspec.Struct, frozen=True, rename="camel", omit_defaults=
         return SettingsChange(**changed) if changed else None
 
     def applied(self, settings: Settings) -> Settings:
-        """The settings with the change made."""
         changed = {
             field: value
             for field in self.__struct_fields__

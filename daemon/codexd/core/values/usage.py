@@ -24,7 +24,6 @@ class Tokens(msgspec.Struct, frozen=True, rename="camel", gc=False):
     reasoning_output_tokens: int = 0
 
     def plus(self, other: Tokens) -> Tokens:
-        """The sum, member by member."""
         return Tokens(*map(operator.add, astuple(self), astuple(other)))
 
 

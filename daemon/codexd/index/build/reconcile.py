@@ -43,7 +43,6 @@ class Progress(msgspec.Struct, frozen=True):
 
     @property
     def ended(self) -> bool:
-        """Whether there is nothing left to do."""
         return 0 < self.total <= self.done
 
 
@@ -96,7 +95,6 @@ class Differences:
             last = rows[-1][0]
 
     def gone(self) -> list[str]:
-        """The threads whose logs are gone."""
         query = "SELECT id FROM thread WHERE id NOT IN (SELECT id FROM temp.found)"
         return [row[0] for row in self._connection.execute(query)]
 

@@ -142,9 +142,8 @@ class Writer:
         try:
             known.summary = SUMMARIES.decode(row[12])
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            known.void = (
-                True  # It is damaged, or was written by another version with the same number.
-            )
+            # It is damaged, or was written by another version with the same number.
+            known.void = True
         return known
 
     def forget(self, stream: str) -> None:

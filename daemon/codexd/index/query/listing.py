@@ -51,7 +51,6 @@ class Row(msgspec.Struct, frozen=True):
     damage: str | None = None  # why its log does not read to its end: what is known of it is above
 
     def cursor(self, key: SortKey) -> ListCursor:
-        """Its position in the list."""
         summary = self.summary
         at_ms = summary.created_ms if key == "created" else summary.updated_ms
         return ListCursor(at_ms or made_ms(self.thread_id), self.thread_id)

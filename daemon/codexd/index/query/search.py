@@ -63,7 +63,6 @@ class Occurrence(msgspec.Struct, frozen=True):
 
     @property
     def cursor(self) -> ListCursor:
-        """Its position among the thread's hits."""
         return ListCursor(self.seq, f"{self.nth:08d}")
 
 

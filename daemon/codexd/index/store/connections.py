@@ -68,13 +68,11 @@ class Connections:
 
     @property
     def writer(self) -> sqlite3.Connection:
-        """The connection that writes."""
         assert self._writer is not None
         return self._writer
 
     @property
     def reader(self) -> sqlite3.Connection:
-        """The connection that reads."""
         assert self._reader is not None
         return self._reader
 
@@ -127,7 +125,6 @@ class Connections:
         self.is_complete = self.is_doubtful = False
 
     def drop(self) -> None:
-        """Disconnect."""
         for connection in (self._writer, self._reader):
             if connection is not None:
                 connection.close()

@@ -71,7 +71,6 @@ class Texts:
         self._open.setdefault(item_id, _Open()).sizes[part, index] = offset
 
     def opened(self, item_id: ItemId, kind: ItemKind, at_ms: int) -> list[ServerNotification]:
-        """An item begins to stream."""
         self._open[item_id] = _Open()
         item: ThreadItem = (
             AgentMessage(id=item_id, text="", started_at_ms=at_ms)
@@ -111,7 +110,6 @@ class Texts:
         return messages
 
     def output(self, call_id: CallId, text: str, at_ms: int) -> list[ServerNotification]:
-        """More of a command's output."""
         self._open.setdefault(ItemId(call_id), _Open()).text_method = _OUTPUT
         return self.text(ItemId(call_id), "text", 0, [text], at_ms)
 

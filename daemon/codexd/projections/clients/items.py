@@ -84,7 +84,6 @@ class ItemProjection:
         return [tool.item for tool in self._tools.values() if tool.item is not None]
 
     def apply(self, recorded: Recorded) -> list[ItemChange]:
-        """What the event shows."""
         event, at_ms = recorded.event, recorded.at_ms
         match event:  # The events of every turn come first, since each case is a check.
             case e.ItemCompleted():

@@ -274,11 +274,9 @@ class ClientProjection:
 
     @property
     def tells_usage(self) -> bool:
-        """Whether it gives notifications of the thread's usage."""
         return self._usage is not None
 
     def token_usage(self) -> Outgoing:
-        """What the thread has used so far."""
         assert self._usage is not None
         used = self._usage
         params = n.ThreadTokenUsageUpdatedNotification(

@@ -45,12 +45,10 @@ class ReviewProjection:
 
     @property
     def texts(self) -> Texts:
-        """The texts that stream."""
         return self._wire.texts
 
     @property
     def asks(self) -> dict[ApprovalId, ApprovalAsked]:
-        """The questions that are open."""
         return {key: self._theirs(asks) for key, asks in self._wire.asks.items()}
 
     def start_at(self, state: ThreadState, turn_so_far: Sequence[Recorded], seq: int) -> None:
@@ -59,7 +57,6 @@ class ReviewProjection:
         self.seq = seq
 
     def apply(self, recorded: Recorded) -> list[ServerMessage]:
-        """The notifications of an event."""
         messages = self._wire.apply(self._as_theirs(recorded))
         self.seq = recorded.seq
         event = recorded.event
@@ -74,11 +71,9 @@ class ReviewProjection:
                 return self._passed_on(messages)
 
     def apply_all(self, records: Sequence[Recorded]) -> list[ServerMessage]:
-        """The notifications of events."""
         return [message for recorded in records for message in self.apply(recorded)]
 
     def opened(self, item_id: ItemId, kind: ItemKind, at_ms: int) -> list[ServerMessage]:
-        """An item begins to stream."""
         return [] if kind == "message" else [*self.texts.opened(item_id, kind, at_ms)]
 
     def _as_theirs(self, recorded: Recorded) -> Recorded:

@@ -101,7 +101,6 @@ class TurnProjection:
         self._screen = ItemProjection()
 
     def apply(self, recorded: Recorded) -> None:
-        """Take the next event in."""
         event = recorded.event
         self.seq = recorded.seq
         if isinstance(event, e.TurnStarted):

@@ -52,16 +52,14 @@ class Pinned(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class CompactionKeep(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The fold. A value: the one before an event is unchanged."""
 
-    words: tuple[
-        Words, ...
-    ] = ()  # that the history has; the newest last, as many as any bridge may need
+    # That the history has; the newest last, as many as any bridge may need.
+    words: tuple[Words, ...] = ()
     words_bytes: int = 0  # of all of those
     behind: tuple[Words, ...] = ()  # that it will have with the next request
     queued: tuple[tuple[ItemId, Words], ...] = ()  # that wait for their turn
     pins: tuple[Pinned, ...] = ()  # by their records
 
     def queue(self, event: InputQueued, seq: int) -> CompactionKeep:
-        """Words wait for their turn."""
         said = (event.item_id, Words(seq, plain_words(event.content)))
         return replace(self, queued=(*self.queued, said))
 
@@ -72,7 +70,6 @@ class CompactionKeep(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return replace(self, queued=left, behind=(*self.behind, *theirs) if said else self.behind)
 
     def steer(self, content: tuple[UserInput, ...], seq: int) -> CompactionKeep:
-        """Words were added to the running turn."""
         return replace(self, behind=(*self.behind, Words(seq, plain_words(content))))
 
     def take_in(self) -> CompactionKeep:
@@ -86,12 +83,10 @@ class CompactionKeep(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return replace(self, words=words[at:], words_bytes=size, behind=())
 
     def pin(self, event: PinAdded) -> CompactionKeep:
-        """A record is to stay."""
         pinned = Pinned(event.seq, tuple(bytes(item) for item in event.items))
         return replace(self, pins=tuple(sorted((*self.pins, pinned), key=lambda pin: pin.seq)))
 
     def unpin(self, seq: int) -> CompactionKeep:
-        """It may go."""
         return replace(self, pins=tuple(pin for pin in self.pins if pin.seq != seq))
 
 

@@ -42,7 +42,6 @@ class Spent(msgspec.Struct, frozen=True, array_like=True, gc=False):
         )
 
     def plus(self, other: Spent) -> Spent:
-        """The sum."""
         return replace(
             self,
             requests=self.requests + other.requests,

@@ -36,7 +36,6 @@ class UsageByTurn:
         return list(self._rows.values())
 
     def apply(self, recorded: Recorded) -> None:
-        """Take the next record in."""
         event = recorded.event
         self._requests, over = self._requests.after(recorded)
         match event:

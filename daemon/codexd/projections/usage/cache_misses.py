@@ -55,9 +55,8 @@ class _Sent(msgspec.Struct, frozen=True, gc=False):
     items: int | None = None  # of the history; None: not known
     kept: int = 0  # of those so many stood in the request before
     effort: str | None = None
-    daemon: str | None = (
-        None  # the version that said instructions and tools; None: of before that was recorded
-    )
+    # The version that said instructions and tools; None: of before that was recorded.
+    daemon: str | None = None
 
 
 class _Change(msgspec.Struct, frozen=True, gc=False):
@@ -83,7 +82,6 @@ class CacheMisses:
         self._daemon: str | None = None
 
     def apply(self, recorded: Recorded) -> None:
-        """Take the next record in."""
         event = recorded.event
         self._requests, answered = self._requests.after(recorded)
         match event:

@@ -19,9 +19,8 @@ class Usage(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What a thread has used."""
 
     total: Tokens = Tokens()
-    last: Tokens = (
-        Tokens()
-    )  # of the newest response; an estimate, its total alone, where that says less
+    # Of the newest response; an estimate, its total alone, where that says less.
+    last: Tokens = Tokens()
     window: ContextWindow = ContextWindow()
     turn_id: TurnId = TurnId("")  # of the newest turn
 

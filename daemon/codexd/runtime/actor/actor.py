@@ -139,22 +139,18 @@ class ThreadActor:
 
     @property
     def state(self) -> ThreadState:
-        """The thread's state."""
         return self.folds.state
 
     @property
     def history(self) -> ModelHistory:
-        """What the model is given."""
         return self.folds.history
 
     @property
     def usage(self) -> Usage:
-        """What it has used."""
         return self.folds.usage
 
     @property
     def summary(self) -> Summary:
-        """What lists show of it."""
         return self.folds.summary
 
     @property
@@ -360,9 +356,8 @@ class ThreadActor:
         request = history.print_request(self.instructions.encode(), tools)
         if request.instructions is None and request.tools is None:
             return request
-        return replace(
-            request, daemon=self.world.version or None
-        )  # It is the daemon that says both.
+        # It is the daemon that says both.
+        return replace(request, daemon=self.world.version or None)
 
     @property
     def instructions(self) -> str:

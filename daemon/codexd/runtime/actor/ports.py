@@ -145,7 +145,6 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def images(self) -> Images:
-        """The images of the store."""
         return Images(self.store, self.image_cache)
 
     def tools_of(self, model: str, state: ThreadState) -> tuple[bytes, ...]:
@@ -153,5 +152,4 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
         return self.registry.offered(self.traits(model), state)
 
     def new_id(self) -> str:
-        """A fresh UUIDv7."""
         return uuid7(self.now_us() // 1000, self.random_bits(74))

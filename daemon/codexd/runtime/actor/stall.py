@@ -34,7 +34,6 @@ class Bell:
         self._rung.set()
 
     async def wait(self) -> None:
-        """Wait until it is rung."""
         await self._rung.wait()
         self._rung = trio.Event()
 

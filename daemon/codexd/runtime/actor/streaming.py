@@ -116,7 +116,6 @@ class StreamingItem:
         return open_item(self.item_id, self.kind, self.started_ms, texts)
 
     def drop(self) -> None:
-        """Its fact is in the log."""
         if self._draft is not None:
             self._draft.drop()
 
@@ -181,7 +180,6 @@ class StreamingOutput:
         return await self._draft.keep()
 
     def drop(self) -> None:
-        """Its fact is in the log."""
         self._draft.drop()
 
 
@@ -210,7 +208,6 @@ class Streaming:
         self._outputs_closed = False
 
     def open_item(self, item_id: ItemId, kind: ItemKind, at_ms: int) -> None:
-        """An item begins."""
         if self._closed or item_id in self.items or kind not in ("message", "reasoning"):
             return
         header = _encode(Header(item_id, kind, at_ms))

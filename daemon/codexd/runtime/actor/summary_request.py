@@ -54,9 +54,8 @@ def without_oldest(items: Sequence[bytes], count: int) -> Sequence[bytes]:
     """The items without the first `left_out`, and without the outputs of calls among these."""
     if not count:
         return items
-    unanswered = Counter[
-        str
-    ]()  # Some providers use an id again, so a call and its answer even out.
+    # Some providers use an id again, so a call and its answer even out.
+    unanswered = Counter[str]()
     for head in map(read_head, items[:count]):
         if head.call_id is not None:
             unanswered[head.call_id] += -1 if head.is_answer else 1

@@ -38,7 +38,6 @@ class ToolRunning:
         self._spawned.set()
 
     def output(self, chunk: bytes) -> None:
-        """Output came."""
         self._thread.streaming.add_output(self._process or self._call_id, chunk)
 
     async def answer(self, process: ProcessId, result: ToolResult) -> None:

@@ -64,7 +64,6 @@ class ImageCache:
         self._urls: OrderedDict[str, bytes] = OrderedDict()
 
     def get(self, name: str) -> bytes | None:
-        """The image, if it is here."""
         url = self._urls.get(name)
         if url is not None:
             self._urls.move_to_end(name)

@@ -39,9 +39,8 @@ class Loaded(msgspec.Struct, frozen=True):
 
     folds: Folds
     head: Head
-    turn_so_far: Sequence[
-        Recorded
-    ]  # the records from the last turn's first one on, where it still runs
+    # The records from the last turn's first one on, where it still runs.
+    turn_so_far: Sequence[Recorded]
     forked: bool  # whether its last record is its own `thread.forked`
 
 

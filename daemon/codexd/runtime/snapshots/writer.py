@@ -50,10 +50,8 @@ class SnapshotWriter:
         self._store, self._thread_id = store, thread_id
         self._joints: Joints = ()
         self._seqs: tuple[int, ...] = ()  # of the snapshots that there are
-        self._whole = (
-            0,
-            0,
-        )  # the history that is kept whole: since which record, of how many bytes
+        # The history that is kept whole: since which record, of how many bytes.
+        self._whole = (0, 0)
         self._events, self._bytes = 0, 0  # since the newest snapshot
         self._events_whole = 0  # since the newest one of a whole history
         self._busy = False
