@@ -31,8 +31,7 @@ class ApprovalRequested(Fact, frozen=True):
     action: Action
     reason: str  # the daemon's own reason; the model's is in the action
     policy: str
-    # Of the exact action, in which the log may have placeholders for secrets.
-    action_hash: str | None = None
+    action_hash: str | None = None  # of the exact action, without placeholders for its secrets
 
 
 class ApprovalDecided(Fact, frozen=True):

@@ -19,8 +19,7 @@ class TextInput(msgspec.Struct, frozen=True, tag="text"):
     """Text that a person typed."""
 
     text: str
-    # Spans for the frontend that sent them, kept as sent.
-    text_elements: tuple[msgspec.Raw, ...] = ()
+    text_elements: tuple[msgspec.Raw, ...] = ()  # spans for the frontend that sent them
 
 
 class ImageInput(msgspec.Struct, frozen=True, tag="image", omit_defaults=True):
