@@ -219,7 +219,7 @@ async def test_turns_that_were_taken_back_since_are_not_quietly_kept(tmp_path: P
         written(tmp_path, files_of(6)[0], whole)
         report = await here.one(path)
         assert report.outcome == "refused"
-        assert "were taken back there since" in (report.message or "")
+        assert "were reverted there since" in (report.message or "")
         assert await here.records(thread_id(6)) == before
 
 

@@ -128,11 +128,11 @@ class WithdrawInput(_Command, frozen=True, kw_only=True):
 
 
 class RevertHistory(_Command, frozen=True, kw_only=True):
-    """Take back a turn and all later turns."""
+    """Revert a turn and all later turns."""
 
     before_turn: TurnId
     to_seq: int  # the end of the last turn that is kept; 0: no turn is kept
-    turns: int  # how many are taken back
+    turns: int  # how many are reverted
     turns_left: int
     markers: int  # the thread's number of markers when this was looked up
 

@@ -122,7 +122,7 @@ class Rollout:
         spans = self.heading.taken_back
         if self._cuts or any(first <= earlier.lines < last for first, last in spans):
             raise UnreadableSource(
-                f"{name}: turns that were imported earlier were taken back there since: nothing was "
+                f"{name}: turns that were imported earlier were reverted there since: nothing was "
                 f"imported. Delete the thread here to import it again"
             )
 

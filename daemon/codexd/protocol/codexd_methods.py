@@ -285,4 +285,4 @@ class SearchHit(msgspec.Struct, frozen=True, rename="camel"):
     item_id: str | None = None
     snippet: str = ""
     ranges: tuple[TextRange, ...] = ()  # the matches in the snippet
-    taken_back: bool = False  # whether its turn was taken back
+    taken_back: bool = False  # whether its turn was reverted

@@ -34,7 +34,7 @@ class ThreadPinListParams(ThreadIdParams, frozen=True):
 class ThreadRevertParams(ThreadIdParams, frozen=True):
     """Revert a thread to the state before one of its turns. No file on the disk is changed."""
 
-    before_turn_id: str  # this turn and all later ones are taken back
+    before_turn_id: str  # this turn and all later turns are reverted
 
 
 class ThreadRevertResponse(msgspec.Struct, frozen=True, rename="camel"):
@@ -43,11 +43,11 @@ class ThreadRevertResponse(msgspec.Struct, frozen=True, rename="camel"):
     thread: Thread
     items_backwards_cursor: str | None = None
     turns_backwards_cursor: str | None = None
-    turns: int = 0  # codexd only: how many were taken back
+    turns: int = 0  # codexd only: how many were reverted
 
 
 class ThreadRevertUndoParams(ThreadIdParams, frozen=True):
-    """Undo the last revert that is in force; later turns stay after the turns that are brought back."""
+    """Undo the last revert that is in force; later turns stay after the restored turns."""
 
 
 class ThreadRevertUndoResponse(ThreadRevertResponse, frozen=True):

@@ -68,14 +68,14 @@ class ThreadNameUpdatedNotification(_OfThread, frozen=True, kw_only=True):
 
 
 class ThreadRevertedNotification(_OfThread, frozen=True, kw_only=True):
-    """Turns of a thread were taken back, or brought back: a frontend that shows them reads them again.
+    """Turns of a thread were reverted or restored: a frontend that shows them reads them again.
 
     Codex sends only the thread's id; with the other members a frontend need not read the turns again.
     """
 
     turns: int  # how many
     before_turn_id: str | None = (
-        None  # this turn and all later ones were taken back; null: turns were brought back
+        None  # this turn and all later turns were reverted; null: turns were restored
     )
 
 

@@ -24,7 +24,7 @@ def decide_taking_back(transition: Transition, command: TakingBack) -> None:
     if transition.state.turn is not None:
         raise Rejected(
             "turn_in_progress",
-            "a turn is running: interrupt it first; nothing was taken back and nothing brought back",
+            "a turn is running: interrupt it first; nothing was reverted or restored",
         )
     if command.markers != transition.state.markers:
         raise Rejected(

@@ -3,7 +3,7 @@
 Laws. A revert excludes the records between the turn that it goes back to and itself: they are *dead* while
 the revert is in force. It is in force until it is undone, and the last revert is undone first. So dead ranges
 are nested or disjoint, and an undone revert leaves no trace in its range. An undo itself is never
-excluded: a turn that was brought back counts until it is taken back itself.
+excluded: a restored turn counts until it is reverted itself.
 
 The requests between the start of the restored records and the undo were sent without those records. The counts
 and hashes that these requests recorded of their history no longer fit: such records are *muted*.

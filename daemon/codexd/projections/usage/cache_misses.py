@@ -184,9 +184,9 @@ def _what_of(event: e.Event | e.Unknown) -> str | None:
         case e.HistoryCompacted():
             return "the history was compacted"
         case e.HistoryReverted():
-            return "turns were taken back"
+            return "turns were reverted"
         case e.HistoryRevertUndone():
-            return "turns that had been taken back were brought back"
+            return "reverted turns were restored"
         case e.HistoryCompactionUndone():
             return "a compaction was undone"
         case e.ThreadImported():

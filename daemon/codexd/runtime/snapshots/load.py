@@ -66,7 +66,7 @@ async def load(
     await snapshot_writer.begin()
     folds, on_record = (folds, None) if folds is not None else (Folds(), on_record)
     forked, turn_so_far, steps = False, list[Recorded](), Steps()
-    visibility: Visibility | None = None  # known once something was taken back after the seed
+    visibility: Visibility | None = None  # known once a turn was reverted after the seed
     async for page in Pages(store, thread_id, after=folds.version, upto=head.version):
         foreign = await store.foreign_in(thread_id, page)
         for record in page:

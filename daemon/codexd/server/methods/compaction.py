@@ -145,7 +145,7 @@ async def _given(thread: ThreadActor, seq: int) -> tuple[msgspec.Raw, ...]:
         )
     if not Visibility(thread.summary.reverts).counts(seq):
         raise invalid_params(
-            f"seq: record {seq} was taken back by a revert, so the model has nothing of it; nothing was pinned"
+            f"seq: record {seq} was reverted, so the model has nothing of it; nothing was pinned"
         )
     recorded = decode_record((await record_at(thread.world.store, thread.thread_id, seq)).line)
     event = recorded.event

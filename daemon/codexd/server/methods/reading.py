@@ -182,11 +182,11 @@ async def _past(services: Services, thread_id: ThreadId) -> TurnReader:
 
 
 def _check_counts(past: TurnReader, seq: int) -> None:
-    """Raises: RpcError, for a record of a turn that was taken back."""
+    """Raises: RpcError, for a record of a reverted turn."""
     span = past.visibility.span(seq)
     if span is not None:
         raise state_error(
-            f"record {seq} is of a turn that was taken back by the revert at record {span.last + 1}: "
+            f"record {seq} is of a turn that was reverted at record {span.last + 1}: "
             "`codexctl log` has it, and a fork at its turn has it again",
             "turn_taken_back",
         )

@@ -57,7 +57,7 @@ async def thread_revert_undo(
         last = thread.summary.reverts.last
         if last is None:
             raise state_error(
-                f"no revert of thread {thread.thread_id} stands: there is nothing to bring back",
+                f"no revert of thread {thread.thread_id} is in force: there is nothing to restore",
                 "nothing_taken_back",
             )
         turns = thread.summary.taken[-1].turns

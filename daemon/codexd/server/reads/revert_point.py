@@ -1,4 +1,4 @@
-"""What is to be taken back or brought back, looked up in the log: from its end, where people look."""
+"""The turns of a revert or an undo, looked up in the log from its end."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def revert_point(thread: ThreadActor, turn_id: str) -> RevertPoint:
     visibility, back = Visibility(thread.summary.reverts), _back(thread)
     async for record in back:
         if (span := visibility.span(record.seq)) is not None:
-            back.jump(span.first)  # What was taken back is passed over unread.
+            back.jump(span.first)  # Reverted turns are skipped unread.
         elif found and record.type in _ENDS:
             return RevertPoint(record.seq, passed, turns - passed)
         elif (begun := turn_begun(record)) is not None:
@@ -71,6 +71,6 @@ def _back(thread: ThreadActor) -> RecordsBack:
 def _unknown(thread_id: ThreadId, turn_id: str) -> RpcError:
     return state_error(
         f"expected a turn that counts in thread {thread_id}, found none of the id {turn_id}: "
-        "it never was there, or was taken back already; nothing was taken back",
+        "it never was there, or was reverted already; nothing was reverted",
         "turn_not_found",
     )
