@@ -79,12 +79,11 @@ def _refused(
     now: float,
 ) -> ModelError:
     limits = limits_in_headers(headers.items())
-    known = _known(complaint)
+    known = _known(complaint, status)
+    out_of_money = known is not None and known[0] == "usageLimitExceeded"
     if status == 403 and complaint.is_page:
         return _final(_page_refusal(provider, said), "other", "request", status, limits)
-    if status in (401, 403) and known is not None and known[0] == "usageLimitExceeded":
-        return _final(said, "usageLimitExceeded", "request", status, limits)
-    if status in (401, 403):
+    if status in (401, 403) and not out_of_money:
         text = _unauthorized_text(provider, status, said)
         return _final(text, "unauthorized", "request", status, limits)
     if _is_too_long(complaint, status):
@@ -95,11 +94,8 @@ def _refused(
         error = _final(text, "contextWindowExceeded", "request", status, limits)
         error.about_images = error.too_many_images = True
         return error
-    if status == 402:
-        return _final(said, "usageLimitExceeded", "request", status, limits)
-    out_of_money = known is not None and known[0] == "usageLimitExceeded"
     if known is not None and not known[1] and (status == 429 or complaint.code or out_of_money):
-        text = _limit_text(complaint, said, now) if known[0] == "usageLimitExceeded" else said
+        text = _limit_text(complaint, said, now) if out_of_money else said
         return _final(text, known[0], "request", status, limits)
     passes = known is not None and known[1]
     if status in words.STATUSES_TRIED_AGAIN or status >= 500 or passes:
@@ -125,7 +121,7 @@ def _failed(complaint: ProviderError, secrets: tuple[str, ...]) -> ModelError:
     said = scrubbed(complaint.message, secrets)
     code = complaint.code or complaint.type
     text = said or f"the model's response failed ({code or 'no reason given'})"
-    known = _known(complaint)
+    known = _known(complaint, None)
     if _is_too_long(complaint, complaint.status):
         return _final(
             text, "contextWindowExceeded", "stream", None, {}, details=f"code {str(code)[:100]}"
@@ -245,9 +241,9 @@ def _sorted_by_code(complaint: ProviderError) -> tuple[ErrorInfo, bool] | None:
     return None
 
 
-def _known(complaint: ProviderError) -> tuple[ErrorInfo, bool] | None:
-    """The same by the sentence too, where it speaks of money: few codes do."""
-    if says(complaint.message, words.OUT_OF_MONEY):
+def _known(complaint: ProviderError, status: int | None) -> tuple[ErrorInfo, bool] | None:
+    """The same, and by the status and the sentence, where it speaks of money: few codes do."""
+    if status == 402 or says(complaint.message, words.OUT_OF_MONEY):
         return "usageLimitExceeded", False
     return _sorted_by_code(complaint)
 
