@@ -189,6 +189,15 @@ MARKED: list[Event] = [
         1,
         1794830400000,
     ),
+    m.ThreadImported(
+        "/home/ann/.codex/sessions/rollout-2.jsonl",
+        "0194d2a0-0000-7000-8000-000000000003",
+        "9f86d1",
+        99,
+        3,
+        agent="thread_spawn",
+        parent=ThreadId("0194d2a0-0000-7000-8000-000000000001"),
+    ),
 ]
 TOLD: list[Event] = [
     e.ContextAdded(

@@ -18,7 +18,19 @@ from daemon_client import Client, Json, connected
 from daemon_house import Daemon, Home
 from daemon_screen import texts_of
 from rollout_files import HOME as ROLLOUTS
-from rollout_files import files_of, thread_id
+from rollout_files import (
+    answered,
+    asked,
+    called,
+    counted,
+    event,
+    files_of,
+    lines,
+    meta,
+    of,
+    thread_id,
+    written,
+)
 from trio_test import trio_test
 
 
@@ -93,6 +105,48 @@ async def test_an_imported_thread_goes_on_with_all_of_its_past(home: Home) -> No
             # What was gone on with here takes no more from there.
             (again,) = await imported(client, files_of(2)[0])
             assert again["outcome"] == "already_here"
+
+
+@trio_test
+async def test_of_rollouts_of_any_kind_a_persons_threads_are_listed_and_go_on(
+    home: Home, tmp_path: Path
+) -> None:
+    turn = [*asked("Go."), called("c1"), event("turn_aborted"), called("c2"), answered("c2")]
+    words = [{"type": "input_text", "text": "The lexer is done."}]
+    agents: list[object] = [
+        {"subagent": {"thread_spawn": {"parent_thread_id": thread_id(21), "depth": 1}}},
+        {"subagent": "review"},
+        "subagent_compact",
+    ]
+    folder, place = tmp_path / "sessions", home.work
+    for number, source in enumerate(["cli", *agents], 21):
+        rows = [
+            meta(number, source=source, model_provider="local", cwd=str(place)),
+            *turn,
+            counted(500, 500),
+            of("response_item", type="agent_message", author="/root/w", content=words),
+        ]
+        written(folder, lines(*rows), f"rollout-2025-10-01T04-05-06-{thread_id(number)}.jsonl")
+    written(folder / "copies", lines(*rows), f"rollout-{thread_id(24)}.jsonl")
+    async with scripted_model([Say(("Gladly.",))]) as model:
+        home.use_model(model.base_url, provider="local")
+        home.start()
+        async with connected(home.socket) as client:
+            files = await imported(client, folder)
+            assert [file["outcome"] for file in files] == ["imported"] * 4
+            assert await listed(client) == {thread_id(21)}
+            spawned = await read(client, thread_id(22))
+            assert (spawned["parentThreadId"], texts_of(spawned)[0]) == (thread_id(21), "> Go.")
+            assert (await read(client, thread_id(23)))["parentThreadId"] is None
+            await client.call("thread/resume", threadId=thread_id(21))
+            assert (await client.run_turn(thread_id(21), "Go on?"))["status"] == "completed"
+            items = json.loads(model.requests[-1].body)["input"]
+            calls = [item["call_id"] for item in items if item["type"] == "function_call"]
+            outputs = [item["call_id"] for item in items if "output" in item]
+            assert calls == sorted(outputs) == ["c1", "c2"]
+            assert any("The lexer is done." in text for text in told_model(model.requests[-1].body))
+            usage = await client.call("thread/usage/read", threadId=thread_id(21))
+            assert usage["turns"][0]["used"]["tokens"]["inputTokens"] == 500
 
 
 @trio_test

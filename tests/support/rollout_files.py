@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from codexd.core.events.record import Recorded
 from codexd.core.values.items import (
@@ -22,6 +25,8 @@ from codexd.importing.rollout.timeline import TimedEvent
 from codexd.importing.rollouts import Rollout
 from codexd.importing.sources import peek
 from codexd.projections.clients.turns import TurnProjection
+from codexd.projections.model.history import ModelHistory
+from codexd.projections.usage.totals import Usage
 
 HOME = Path(__file__).parent.parent / "importing" / "rollouts"
 FILES = sorted(HOME.rglob("rollout-*.jsonl"))
@@ -78,3 +83,117 @@ def _line(item: ThreadItem) -> str:
             return f"review: {item.review}"
         case _:
             return "compacted"
+
+
+Json = dict[str, Any]
+
+
+def of(kind: str, /, **payload: object) -> Json:
+    """A line as Codex has written them since autumn 2025; `lines` gives it its time."""
+    return {"type": kind, "payload": payload}
+
+
+def meta(number: int = 99, **members: object) -> Json:
+    """The first line of a rollout; a member that is None is absent."""
+    found = {"id": thread_id(number), "timestamp": "2025-10-01T04:05:06Z", "cwd": "/w", **members}
+    return of("session_meta", **{name: value for name, value in found.items() if value is not None})
+
+
+def event(kind: str, /, **members: object) -> Json:
+    """A line for clients."""
+    return of("event_msg", type=kind, **members)
+
+
+def message(role: str, *texts: str) -> Json:
+    """A message, of the model or in the user's role."""
+    kind = "output_text" if role == "assistant" else "input_text"
+    content = [{"type": kind, "text": text} for text in texts]
+    return of("response_item", type="message", role=role, content=content)
+
+
+def asked(text: str) -> list[Json]:
+    """A person's message, and the event that repeats it."""
+    return [message("user", text), event("user_message", message=text, kind="plain")]
+
+
+def called(call_id: str, line: str = "ls") -> Json:
+    """A call of the shell."""
+    arguments = json.dumps({"command": ["bash", "-lc", line], "workdir": "/w"})
+    return of(
+        "response_item", type="function_call", name="shell", arguments=arguments, call_id=call_id
+    )
+
+
+def answered(call_id: str, output: str = "a\n") -> Json:
+    """The answer to a call."""
+    return of("response_item", type="function_call_output", call_id=call_id, output=output)
+
+
+def tokens(given: int, made: int = 0) -> Json:
+    """Counts of tokens, as Codex writes them."""
+    return {"input_tokens": given, "output_tokens": made, "total_tokens": given + made}
+
+
+def counted(total: int | None, last: int | None) -> Json:
+    """A count of tokens: those of the thread and those of the last response."""
+    parts = {"total_token_usage": total, "last_token_usage": last}
+    return event(
+        "token_count",
+        info={name: tokens(given) for name, given in parts.items() if given is not None},
+    )
+
+
+def lines(*rows: Json | list[Json] | bytes) -> bytes:
+    """A rollout of lines, each a second after the one before; bytes are lines as they are."""
+    flat = [line for row in rows for line in (row if isinstance(row, list) else [row])]
+    texts = [
+        line
+        if isinstance(line, bytes)
+        else json.dumps(
+            {"timestamp": f"2025-10-01T04:{at // 60:02}:{at % 60:02}Z", **line}
+        ).encode()
+        for at, line in enumerate(flat)
+    ]
+    return b"\n".join(texts) + b"\n"
+
+
+class Read:
+    """What a rollout gives: on a screen, to the model, in tokens, and the warnings."""
+
+    def __init__(self, path: Path) -> None:
+        self.told, self.rollout = read(path)
+        events = [timed.event for timed in self.told]
+        self.shown = shown(self.told)
+        self.to_model = [json.loads(item) for item in ModelHistory().after_all(events).items]
+        usage = Usage()
+        for found in events:
+            usage = usage.after(found)
+        self.used = usage.total.input_tokens
+        self.warned = [f"{warning.line}: {warning.text}" for _, warning in self.rollout.complaints]
+        calls = Counter(item["call_id"] for item in self.to_model if item["type"].endswith("_call"))
+        answers = Counter(item["call_id"] for item in self.to_model if "output" in item)
+        assert calls == answers, "a provider takes no call without its answer"
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts that the model is given."""
+        return [
+            part["text"]
+            for item in self.to_model
+            if isinstance(item.get("content"), list)
+            for part in item["content"]
+            if "text" in part
+        ]
+
+
+def written(folder: Path, content: bytes, name: str = "") -> Path:
+    """A rollout with this content."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / (name or f"rollout-2025-10-01T04-05-06-{thread_id(99)}.jsonl")
+    path.write_bytes(content)
+    return path
+
+
+def read_lines(folder: Path, *rows: Json | list[Json] | bytes) -> Read:
+    """What a rollout of these lines gives."""
+    return Read(written(folder, lines(*rows)))

@@ -24,9 +24,9 @@ from codexd.core.state.state import ThreadState, evolve
 from codexd.core.values.ids import ThreadId
 from codexd.importing.import_state import ImportState, fork_point, import_state_of
 from codexd.importing.plan import ImportPlan, plan
+from codexd.importing.record_size import Fitted, fitted
 from codexd.importing.rollout.lines import read_time, text_of
-from codexd.importing.rollout.record_size import Fitted, fitted
-from codexd.importing.rollout.settings import MODEL_UNKNOWN
+from codexd.importing.rollout.settings import MODEL_UNKNOWN, agent_of
 from codexd.importing.rollouts import NOT_READ, ImportedUpTo, Rollout, RolloutPage
 from codexd.importing.sources import RolloutFile, UnreadableSource, given_name, thread_id_for
 from codexd.importing.writing import Writing
@@ -151,7 +151,7 @@ class _Run:
         if rollout.up_to == earlier:
             return Report(path, "already_here", stream)
         await self._finish(rollout, writing)
-        problems += [Problem(str(s.path), c.line, c.message) for s, c in rollout.complaints]
+        problems += [Problem(str(s.path), c.line, c.text) for s, c in rollout.complaints]
         problems += [Problem(path, c.line, c.message) for c in writing.complaints]
         return Report(
             path,
@@ -250,6 +250,7 @@ class _Run:
     async def _finish(self, rollout: Rollout, writing: Writing) -> None:
         """Append the last records: the name, `thread.imported`, and whether it is archived."""
         source, up_to = rollout.source, rollout.up_to
+        agent = agent_of(rollout.sources[0].meta)
         at_us = rollout.last_at_us or self._of._now_us()
         events: list[Event] = []
         name = await trio.to_thread.run_sync(given_name, source, abandon_on_cancel=True)
@@ -267,6 +268,8 @@ class _Run:
                 rollout.heading.forked_from,
                 rollout.complained + len(writing.complaints),
                 self._of._now_us() // 1000,
+                agent.kind if agent is not None else None,
+                ThreadId(thread_id_for(agent.parent_id)) if agent and agent.parent_id else None,
             )
         )
         if source.archived:

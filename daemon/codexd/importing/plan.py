@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -54,9 +55,26 @@ def plan(paths: Sequence[str]) -> ImportPlan:
         for path in _beside(planned, beside, needed):
             _add(planned, path, seen)
         wanted += _needed(planned.threads.get(needed, []))
-    for sources in planned.threads.values():
+    for source_id, sources in planned.threads.items():
         sources.sort(key=lambda source: (text_of(source.meta.get("timestamp")), source.path.name))
+        planned.threads[source_id] = _without_copies(planned, sources)
     return planned
+
+
+def _without_copies(planned: ImportPlan, sources: list[RolloutFile]) -> list[RolloutFile]:
+    """A thread's files: one from its beginning, the longest of several, and those that continue it."""
+    whole = [source for source in sources if not source.is_segment]
+    if len(whole) < 2:
+        return sources
+    kept = max(whole, key=lambda source: (source.path.suffix != ".zst", source.path.stat().st_size))
+    for source in whole:
+        if source is not kept and not filecmp.cmp(source.path, kept.path, shallow=False):
+            message = (
+                f"{source.path}: expected one file of thread {source.source_id}, found {kept.path} too, "
+                f"which is longer and was imported: this file was not imported"
+            )
+            planned.refused.append(Refusal(source.path, message))
+    return [source for source in sources if source is kept or source.is_segment]
 
 
 def _add(planned: ImportPlan, path: Path, seen: set[Path]) -> None:

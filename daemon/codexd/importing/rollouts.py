@@ -7,20 +7,22 @@ not count. Both readings hold one line at a time.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 
 import msgspec
 
+from codexd.core.events.events import TurnCompleted, TurnFailed, TurnInterrupted
 from codexd.core.values.settings import Settings
 from codexd.importing.rollout.converting import Converter
-from codexd.importing.rollout.kinds import user_parts
+from codexd.importing.rollout.facts import Facts, Survey, prompt_of
 from codexd.importing.rollout.lines import (
     LINE_BYTES_MAX,
     Line,
     LineWarning,
-    Members,
     UnreadableLine,
     read_line,
+    read_time,
     text_of,
 )
 from codexd.importing.rollout.settings import Heading
@@ -31,6 +33,7 @@ from codexd.importing.sources import RawLine, RolloutFile, UnreadableSource, raw
 PAGE_BYTES = 512 * 1024
 # Warnings of one thread that are reported: a file that is no rollout would give one for every line.
 COMPLAINTS_MAX = 1000
+_TIME_IN_NAME = re.compile(r"rollout-(\d{4}-\d\d-\d\d)(?:T(\d\d)-(\d\d)-(\d\d))?-")
 
 
 class ImportedUpTo(msgspec.Struct, frozen=True):
@@ -57,11 +60,12 @@ class Rollout:
     def __init__(self, sources: list[RolloutFile], daemon_version: str, default_model: str) -> None:
         """Raises: UnreadableSource."""
         self.sources = sources
-        self.complaints: list[tuple[RolloutFile, LineWarning]] = []
-        self.complained = 0
+        self._complaints: dict[tuple[int, object], LineWarning] = {}
+        self.complained = 0  # different ones
         self.up_to = NOT_READ  # how much of all files was read
         self.last_at_us = 0
         self._cuts = 0  # lines of the current file that do not count
+        self._facts: list[Facts] = []  # of each file
         self.heading = self._survey(default_model)
         self._converter = Converter(self.heading, daemon_version)
 
@@ -69,6 +73,12 @@ class Rollout:
     def source(self) -> RolloutFile:
         """The newest file."""
         return self.sources[-1]
+
+    @property
+    def complaints(self) -> list[tuple[RolloutFile, LineWarning]]:
+        """The first warnings, by their lines."""
+        ordered = sorted(self._complaints.items(), key=lambda item: (item[0][0], item[1].line))
+        return [(self.sources[index], warning) for (index, _), warning in ordered]
 
     def go_on_from(self, settings: Settings) -> None:
         """The rollout continues the records of another thread."""
@@ -93,8 +103,8 @@ class Rollout:
                 digest.update(raw.text + b"\n")
             lines, size = lines + 1, size + raw.size_bytes + (not raw.whole)
             events = self._feed(source, raw)
-            if events and not skipping:
-                groups.append(events)
+            if not skipping:
+                groups += _apart(events)
             if earlier is not None and lines == earlier.lines:
                 self._check(earlier, ImportedUpTo(lines, size, digest.hexdigest()))
                 skipping = False
@@ -110,7 +120,8 @@ class Rollout:
                 f"were imported earlier, found {lines}: nothing was imported"
             )
         closing = [] if self.up_to == earlier else self._converter.close()
-        yield RolloutPage([*groups, closing] if closing else groups, size)
+        self._take_complaints(self.source)
+        yield RolloutPage([*groups, *_apart(closing)], size)
 
     def _check(self, earlier: ImportedUpTo, found: ImportedUpTo) -> None:
         name = self.source.path
@@ -129,6 +140,7 @@ class Rollout:
     def _raw(self, digest: hashlib._Hash) -> Iterator[tuple[RolloutFile, RawLine]]:
         for source in self.sources:
             self._cuts = 0
+            self._converter.begin_file(self._facts[self.sources.index(source)])
             for raw in raw_lines(source.path, digest):
                 yield source, raw
 
@@ -141,15 +153,21 @@ class Rollout:
             self._cuts += 1
             return []
         events = self._converter.feed(raw.number, raw.text)
-        for complaint in self._converter.complaints:
-            self._complain(source, complaint)
-        self._converter.complaints.clear()
+        if self._converter.complaints:
+            self._take_complaints(source)
         if events:
             self.last_at_us = max(self.last_at_us, events[-1].at_us)
         return events
 
+    def _take_complaints(self, source: RolloutFile) -> None:
+        for complaint in self._converter.complaints:
+            self._complain(source, complaint)
+        self._converter.complaints.clear()
+
     def _cut(self, source: RolloutFile, raw: RawLine) -> bool:
         """Whether the thread was rolled back to before this line, and continues in another file."""
+        if source is self.source:
+            return False
         later = self.sources[self.sources.index(source) + 1 :]
         before = min(
             (source.base_before for source in later if source.base_before is not None), default=None
@@ -159,35 +177,67 @@ class Rollout:
         line = _read(raw)
         return line is not None and line.ordinal is not None and line.ordinal >= before
 
-    def _complain(self, source: RolloutFile, complaint: LineWarning) -> None:
+    def _complain(self, source: RolloutFile, warning: LineWarning) -> None:
+        key = self.sources.index(source), warning.kind or (warning.line, warning.message)
+        known = self._complaints.get(key)
+        if known is not None:
+            self._complaints[key] = msgspec.structs.replace(known, times=known.times + 1)
+            return
         self.complained += 1
         if self.complained <= COMPLAINTS_MAX:
-            self.complaints.append((source, complaint))
+            self._complaints[key] = warning
 
     def _survey(self, default_model: str) -> Heading:
-        first, context, rolled_back = self.sources[0], None, False
+        first = self.sources[0]
         for source in self.sources:
+            survey = Survey()
             for raw in raw_lines(source.path):
-                if context is None and b'"turn_context"' in raw.text:
-                    context = _context(raw)
-                rolled_back = rolled_back or b"thread_rolled_back" in raw.text
+                survey.apply(raw.number, raw.text)
+            self._facts.append(survey.facts())
+        facts = self._facts[0]
+        rolled_back = len(self.sources) == 1 and facts.rolls_back
         return Heading(
             first.source_id,
             first.meta,
-            context or {},
+            next((facts.context for facts in self._facts if facts.context), {}),
             text_of(first.meta.get("forked_from_id")) or None,
             None if first.is_segment else first.base_before,
-            self._taken_back() if rolled_back and len(self.sources) == 1 else (),
+            self._taken_back(facts) if rolled_back else (),
             default_model,
+            facts.cwd,
+            facts.at_us or _time_of(first),
         )
 
-    def _taken_back(self) -> tuple[tuple[int, int], ...]:
-        fold = RolledBack()
+    def _taken_back(self, facts: Facts) -> tuple[tuple[int, int], ...]:
+        fold = RolledBack(facts)
         for raw in raw_lines(self.source.path):
             line = _read(raw)
             if line is not None:
                 fold.apply(line)
-        return tuple(fold.spans)
+        return fold.spans
+
+
+def _time_of(source: RolloutFile) -> int:
+    """The time of a rollout whose lines have none: that in its name, or that of the file."""
+    named = _TIME_IN_NAME.search(source.path.name)
+    if named is not None:
+        clock = ":".join(part or "00" for part in named.groups()[1:])
+        return read_time(f"{named[1]}T{clock}Z") or 0
+    return source.path.stat().st_mtime_ns // 1000
+
+
+def _apart(events: list[TimedEvent]) -> list[list[TimedEvent]]:
+    """The events of a line as they are appended: a turn's end, which has the time of an earlier line, goes apart."""
+    groups: list[list[TimedEvent]] = []
+    for timed in events:
+        if not groups or (timed.at_us != groups[-1][-1].at_us and _ends(groups[-1][-1])):
+            groups.append([])
+        groups[-1].append(timed)
+    return groups
+
+
+def _ends(timed: TimedEvent) -> bool:
+    return isinstance(timed.event, TurnCompleted | TurnInterrupted | TurnFailed)
 
 
 def _read(raw: RawLine) -> Line | None:
@@ -197,18 +247,19 @@ def _read(raw: RawLine) -> Line | None:
         return None
 
 
-def _context(raw: RawLine) -> Members | None:
-    line = _read(raw)
-    return line.payload if line is not None and line.type == "turn_context" else None
-
-
 class RolledBack:
     """The fold over all lines of a rollout in which turns were rolled back."""
 
-    def __init__(self) -> None:
-        self.spans: list[tuple[int, int]] = []
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self._spans: list[tuple[int, int]] = []
         self._turns: list[int] = []  # the first lines of the turns that still count
         self._begun: int | None = None  # the line that begins a turn, before the person's message
+
+    @property
+    def spans(self) -> tuple[tuple[int, int], ...]:
+        """The lines that do not count: the first and the last of each span, in order and disjoint."""
+        return tuple(self._spans)
 
     def apply(self, line: Line) -> None:
         """Apply the next line."""
@@ -217,7 +268,7 @@ class RolledBack:
             self._begun = line.number
         elif line.type == "event_msg" and kind == "thread_rolled_back":
             self._take_back(line)
-        elif line.type == "response_item" and _by_person(line):
+        elif self._by_person(line):
             self._turns.append(self._begun or line.number)
             self._begun = None
 
@@ -226,9 +277,14 @@ class RolledBack:
         gone = self._turns[-count:] if isinstance(count, int) and count > 0 else []
         if gone:
             del self._turns[-len(gone) :]
-            self.spans.append((gone[0], line.number))
+            while self._spans and self._spans[-1][0] >= gone[0]:
+                self._spans.pop()
+            self._spans.append((gone[0], line.number))
 
-
-def _by_person(line: Line) -> bool:
-    item = line.payload
-    return item.get("role") == "user" and any(p.whose == "person" for p in user_parts(item))
+    def _by_person(self, line: Line) -> bool:
+        if line.type == "event_msg":
+            return not self._facts.has_prompts and prompt_of(line.payload) is not None
+        if line.type != "response_item" or line.payload.get("role") != "user":
+            return False
+        parts = self._facts.parts(line.number, line.payload)
+        return any(part.whose == "person" for part in parts)

@@ -20,6 +20,13 @@ import msgspec
 
 from codexd.core.values.foreign_json import decode_foreign
 from codexd.core.values.ids import InvalidId, parse_thread_id
+from codexd.importing.document import (
+    DOCUMENT_BYTES_MAX,
+    HEAD_BYTES,
+    BrokenDocument,
+    is_document,
+    lines_of,
+)
 from codexd.importing.rollout.lines import (
     LINE_BYTES_MAX,
     Members,
@@ -40,7 +47,7 @@ ROLLOUT_BYTES_MAX = 2 * 1024 * 1024 * 1024
 _CHUNK_BYTES = 1024 * 1024
 _TAR_MAGIC_AT = 257
 _ID_IN_NAME = re.compile(
-    r"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})(?:_[0-9a-f-]{36})?\.jsonl"
+    r"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})(?:_[0-9a-f-]{36})?\.json"
 )
 
 
@@ -100,7 +107,7 @@ def rollouts_of(folder: Path, source_id: str) -> list[Path]:
 
 
 def _may_be_imported(name: str) -> bool:
-    is_rollout = name.startswith("rollout-") and name.endswith((".jsonl", ".jsonl.zst"))
+    is_rollout = name.startswith("rollout-") and name.endswith((".jsonl", ".jsonl.zst", ".json"))
     return is_rollout or name.endswith(".codexd.tar")
 
 
@@ -175,6 +182,9 @@ def raw_lines(
     Without `past_overlong`, an overlong line ends the reading, since its rest may have any length.
     """
     with _opened(path) as file:
+        if is_document(read_file(path, HEAD_BYTES)):
+            yield from _lines_of_document(path, file.read(DOCUMENT_BYTES_MAX + 1), digest)
+            return
         number = read = 0
         while text := file.readline(LINE_BYTES_MAX + 1):
             number += 1
@@ -198,6 +208,17 @@ def raw_lines(
                 return
 
 
+def _lines_of_document(path: Path, content: bytes, digest: Digest | None) -> Iterator[RawLine]:
+    try:
+        lines = lines_of(content)
+    except BrokenDocument as error:
+        raise UnreadableSource(f"{path}: {error}: nothing was imported") from error
+    for number, text in enumerate(lines, 1):
+        if digest is not None:
+            digest.update(text + b"\n")
+        yield RawLine(number, text, len(text) + 1)
+
+
 def _check_length(path: Path, read: int) -> None:
     if read > ROLLOUT_BYTES_MAX:
         raise UnreadableSource(
@@ -213,6 +234,9 @@ def peek(path: Path) -> RolloutFile:
         for raw in lines:
             if meta is not None or raw.number > HEAD_LINES_MAX:
                 break
+            if raw.overlong:  # Its rest is not read here; the name shows what it is.
+                readable = readable or _ID_IN_NAME.search(path.name) is not None
+                continue
             try:
                 line = read_line(raw.number, raw.text)
             except UnreadableLine:

@@ -13,8 +13,8 @@ from codexd.core.events.events import Event, ThreadForked, encode_event
 from codexd.core.events.record import encode_members
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
+from codexd.importing.record_size import Fitted
 from codexd.importing.rollout.lines import LineWarning
-from codexd.importing.rollout.record_size import Fitted
 from codexd_eventstore.store import EventStore, NewEvent, Refused
 
 # The `by` of records that come from no line of a rollout: the end, and the events that close open turns.

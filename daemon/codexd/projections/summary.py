@@ -50,6 +50,8 @@ class Summary(msgspec.Struct):
     archived: bool = False
     ephemeral: bool = False
     forked_from: str | None = None
+    agent: str | None = None  # the kind of the agent of another program that it is of
+    parent: str | None = None  # the thread that the agent worked for
     turns: int = 0  # those that count
     failed: bool = False
     reverts: Reverts = Reverts()  # which of its records do not count
@@ -71,6 +73,7 @@ class Summary(msgspec.Struct):
                 self.forked_from, self.created_ms = event.parent, recorded.at_ms
                 self.name, self.archived, self.ephemeral = None, False, event.ephemeral
                 self.queued = ()
+                self.agent = self.parent = None
             case e.ThreadRenamed():
                 self.name = event.name
             case e.ThreadArchived() | e.ThreadUnarchived():
@@ -101,6 +104,7 @@ class Summary(msgspec.Struct):
     def _came_in(self, event: e.ThreadImported | e.ThreadTakenIn, at_ms: int) -> None:
         if isinstance(event, e.ThreadImported):
             self.brought = Brought("rollout", event.source, event.at_ms or at_ms)
+            self.agent, self.parent = event.agent, event.parent
             return
         self.settings, self.running, self.queued = event.settings, False, ()
         self.brought = Brought(event.origin, event.source, at_ms, event.dropped)
@@ -127,8 +131,8 @@ class Summary(msgspec.Struct):
 
     @property
     def hidden(self) -> bool:
-        """Whether it is a reviewer's, which is part of the thread under review and no thread to go on with."""
-        return (
+        """Whether it is an agent's or a reviewer's: part of another thread, and no thread to go on with."""
+        return self.agent is not None or (
             self.started is not None
             and self.started.reviews is not None
             and self.forked_from is None

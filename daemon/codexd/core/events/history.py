@@ -132,6 +132,8 @@ class ThreadImported(Fact, frozen=True):
     complaints: int = 0  # lines, or parts of lines, that were not imported
 
     at_ms: int = 0  # when; the record itself has the time of the last line
+    agent: str | None = None  # the kind of the agent that it is of; a person's thread has none
+    parent: ThreadId | None = None  # the thread that the agent worked for
 
 
 class ThreadTakenIn(Fact, frozen=True):

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from codexd.core.values.foreign_json import decode_foreign
+from codexd.core.values.foreign_json import decode_foreign, whole_characters
 from codexd.core.values.tool_actions import NO_PARTS, RunCommand, ToolResult, ToolStatus
 from codexd.importing.rollout.lines import Members, list_of, members_of, text_of
 
@@ -65,9 +65,13 @@ def command_of(payload: Members, cwd: str) -> RunCommand | None:
 
 def _arguments(text: object) -> Members:
     try:
-        return members_of(decode_foreign(text_of(text)))
+        return members_of(decode_foreign(_whole(text_of(text))))
     except ValueError:
         return {}
+
+
+def _whole(text: str) -> bytes:
+    return whole_characters(text.encode(errors="replace"))
 
 
 def ran(item: Members) -> Ran | None:
@@ -157,7 +161,7 @@ def _inside(text: str) -> tuple[str, int | None]:
     """The command's own output within an answer, and its exit code if the answer is JSON."""
     if text.startswith('{"output"'):
         try:
-            parsed: dict[str, Any] = members_of(decode_foreign(text))
+            parsed: dict[str, Any] = members_of(decode_foreign(_whole(text)))
         except ValueError:
             return text, None
         code = members_of(parsed.get("metadata")).get("exit_code")

@@ -1,7 +1,8 @@
 """The kinds of messages and events in a rollout: who wrote a message, and which events repeat an item.
 
-The newest rollouts name the source of each part of a message; in older rollouts its tags show it. This
-is the only place where codexd derives the category of a text from the text.
+The newest rollouts name the source of each part of a message. In older rollouts the events show it
+(`facts.py`), and else the marks around a text. This is the only place where codexd derives the category of a
+text from the text.
 """
 
 from __future__ import annotations
@@ -19,17 +20,47 @@ from codexd.importing.rollout.lines import Members, list_of, members_of, text_of
 # The member in which the newest rollouts have the kind of each part of a message.
 PASSTHROUGH = "internal_chat_message_metadata_passthrough"
 
-# Messages of Codex in the user's role, by the tag that they begin with.
-_TAGS: dict[str, ContextCategory | Literal["other"]] = {
+Author = ContextCategory | Literal["person", "other"]
+
+# Messages of Codex in the user's role: the tag, or the words, that they begin with. Source: Codex, `core/src/context`.
+_BEGINNINGS: dict[str, Author] = {
     "<environment_context>": "environment",
     "<user_instructions>": "user_instructions",
-    "# agents.md instructions for": "user_instructions",
+    "# agents.md instructions": "user_instructions",
     "<turn_aborted>": "turn_aborted",
     "<user_action>": "other",
     "<user_shell_command>": "other",
     "<skill>": "other",
     "<subagent_notification>": "other",
+    "<agent_message_board_notification>": "other",
+    "<hook_prompt": "other",
+    "<codex_internal_context": "other",
+    "<extension_context>": "other",
+    "<external_": "other",
+    "<goal_context>": "other",
+    "<recommended_plugins>": "other",
+    "<permissions instructions>": "other",
+    "<collaboration_mode>": "other",
+    "<model_switch>": "other",
+    "<personality_spec>": "other",
+    "<skills_instructions>": "other",
+    "<plugins_instructions>": "other",
+    "<apps_instructions>": "other",
+    "<realtime_conversation>": "other",
+    "<context_window": "other",
+    "<token_budget>": "other",
+    "<rollout_budget>": "other",
+    "<image_resize_notice>": "other",
 }
+_BEGINNING_CHARACTERS = max(map(len, _BEGINNINGS))
+# Such a text ends in a closing tag, or else a person wrote about one.
+_ENDING = re.compile(r"</[a-z_ ]{1,60}>\Z", re.IGNORECASE)
+_ENDING_CHARACTERS = 63
+_WARNINGS = (
+    "Warning: apply_patch was requested via ",
+    "Warning: The maximum number of unified exec processes you can keep open is",
+    "Warning: Your account was flagged for potentially high-risk cyber activity",
+)
 _KINDS: dict[str, ContextCategory] = {
     "environments.environment_context": "environment",
     "agents_md.instructions": "user_instructions",
@@ -42,9 +73,15 @@ _IMAGE_LABEL = re.compile(r"\s*+(?:<image(?: [^>]*+)?>|</image>)\s*+", re.DOTALL
 class Part(msgspec.Struct, frozen=True, gc=False):
     """A part of a message in the user's role."""
 
-    whose: ContextCategory | Literal["person", "other"]
+    whose: Author
     content: UserInput | None  # None: of a kind that an input cannot have
     text: str = ""
+    named: bool = False  # whether the rollout names the author
+
+    @property
+    def is_label(self) -> bool:
+        """Whether it is a label that Codex puts around an image."""
+        return bool(self.text) and _IMAGE_LABEL.fullmatch(self.text) is not None
 
 
 def user_parts(payload: Members) -> list[Part]:
@@ -64,18 +101,27 @@ def _part(part: Members, kind: str) -> Part:
     if part.get("type") == "input_image":
         url = text_of(part.get("image_url"))
         detail = text_of(part.get("detail")) or None
-        return Part("person", ImageInput(url, detail) if url else None)
+        return Part("person", ImageInput(url, detail) if url else None, named=bool(kind))
     text = part.get("text")
     if not isinstance(text, str):
         return Part("other", None)
-    if kind and not kind.startswith("user.") and kind != "unknown":
-        return Part(_KINDS.get(kind, "other"), TextInput(text), text)
-    return Part("person" if kind.startswith("user.") else _whose(text), TextInput(text), text)
+    if kind.startswith("user."):
+        return Part("person", TextInput(text), text, named=True)
+    if kind and kind != "unknown":
+        return Part(_KINDS.get(kind, "other"), TextInput(text), text, named=True)
+    return Part(_whose(text), TextInput(text), text)
 
 
-def _whose(text: str) -> ContextCategory | Literal["person", "other"]:
-    start = text.lstrip()[:40].lower()
-    return next((whose for tag, whose in _TAGS.items() if start.startswith(tag)), "person")
+def _whose(text: str) -> Author:
+    start = text.lstrip()
+    if start.startswith(_WARNINGS):
+        return "other"
+    if not _ENDING.search(text.rstrip()[-_ENDING_CHARACTERS:]):
+        return "person"
+    start = start[:_BEGINNING_CHARACTERS].lower()
+    return next(
+        (whose for begins, whose in _BEGINNINGS.items() if start.startswith(begins)), "person"
+    )
 
 
 def said(parts: list[Part]) -> tuple[UserInput, ...]:
@@ -84,8 +130,7 @@ def said(parts: list[Part]) -> tuple[UserInput, ...]:
     return tuple(
         part.content
         for part in parts
-        if part.content is not None
-        and not (images and part.text and _IMAGE_LABEL.fullmatch(part.text))
+        if part.content is not None and not (images and part.is_label)
     )
 
 
@@ -103,18 +148,29 @@ def misshapen(item: msgspec.Raw) -> str | None:
     return read.problem if isinstance(read, UnreadableItem) else None
 
 
-# Events that repeat an item, or that only a client needed while the turn ran.
-SAID_ELSEWHERE = frozenset(
+# Events that repeat an item.
+ITEMS_OF_EVENTS = frozenset(
     [
         "agent_message",
+        "agent_reasoning",
+        "agent_reasoning_raw_content",
+        "dynamic_tool_call_response",
+        "image_generation_end",
+        "mcp_tool_call_end",
+        "patch_apply_end",
+        "user_message",
+        "view_image_tool_call",
+        "web_search_end",
+    ]
+)
+# Events that repeat a part of an item, or that only a client needed while the turn ran.
+SAID_ELSEWHERE = frozenset(
+    [
         "agent_message_delta",
         "agent_message_content_delta",
-        "agent_reasoning",
         "agent_reasoning_delta",
-        "agent_reasoning_raw_content",
         "agent_reasoning_raw_content_delta",
         "agent_reasoning_section_break",
-        "user_message",
         "raw_response_item",
         "item_started",
         "reasoning_content_delta",
@@ -129,20 +185,14 @@ SAID_ELSEWHERE = frozenset(
         "request_user_input",
         "elicitation_request",
         "dynamic_tool_call_request",
-        "dynamic_tool_call_response",
         "mcp_tool_call_begin",
-        "mcp_tool_call_end",
         "mcp_startup_update",
         "mcp_startup_complete",
         "mcp_list_tools_response",
         "web_search_begin",
-        "web_search_end",
         "image_generation_begin",
-        "image_generation_end",
-        "view_image_tool_call",
         "patch_apply_begin",
         "patch_apply_updated",
-        "patch_apply_end",
         "turn_diff",
         "plan_update",
         "background_event",
@@ -180,6 +230,17 @@ SAID_ELSEWHERE = frozenset(
         "realtime_conversation_started",
         "realtime_conversation_realtime",
         "realtime_conversation_closed",
+        "raw_response_completed",
+        "elicitation_abandoned",
+        "thread_queue_changed",
+        "environment_connected",
+        "environment_disconnected",
+        "auth_recovery_started",
+        "auth_recovery_completed",
+        "turn_moderation_metadata",
+        "safety_buffering",
+        "realtime_conversation_sdp",
+        "realtime_conversation_list_voices_response",
     ]
 )
 # Items for clients whose text the model's items have too.
@@ -202,5 +263,21 @@ SCREEN_ITEMS = frozenset(
         "ContextCompaction",
     ]
 )
-# Lines that only Codex needs, to resume a thread.
-ITS_OWN = frozenset({"world_state", "state", "inter_agent_communication", "session_state"})
+# Lines, items and events that only Codex needs: to resume a thread, to bill it, or to keep its own tools.
+CARRIES_NOTHING = frozenset(
+    [
+        "additional_tools",
+        "compaction_trigger",
+        "configuration_update",
+        "dynamic_tools_updated",
+        "ghost_snapshot",
+        "inter_agent_communication_metadata",
+        "resume_metadata",
+        "retained_context",
+        "security_risk_score",
+        "session_state",
+        "state",
+        "sub_agent_activity",
+        "world_state",
+    ]
+)

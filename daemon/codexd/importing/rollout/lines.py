@@ -5,7 +5,8 @@
     before   a first line {"id","timestamp",…} without `type`, then bare items; `{"record_type":"state"}`
              between them is ignored
 
-What a rollout is: docs/how-to/import-from-codex.md.
+A crash or another program may have damaged a line: zero bytes, bytes that are not UTF-8, half of a surrogate
+pair. Such a line is read with these replaced. What a rollout is: docs/how-to/import-from-codex.md.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from codexd.core.values.foreign_json import decode_foreign
+from codexd.core.values.foreign_json import TooMuchJson, decode_foreign, whole_characters
 
 # A longer line is skipped: it would take several times its length in memory. The longest real lines
 # have an image of 20 MiB, which is 28 MiB as base64.
@@ -23,9 +24,11 @@ LINE_BYTES_MAX = 32 * 1024 * 1024
 # How much of the found text a warning quotes.
 QUOTED_CHARACTERS_MAX = 80
 
+# The types of bare items.
 ITEM_TYPES = frozenset(
     {
         "message",
+        "agent_message",
         "reasoning",
         "function_call",
         "function_call_output",
@@ -33,8 +36,20 @@ ITEM_TYPES = frozenset(
         "custom_tool_call_output",
         "local_shell_call",
         "web_search_call",
+        "image_generation_call",
+        "tool_search_call",
+        "tool_search_output",
+        "ghost_snapshot",
+        "compaction",
+        "context_compaction",
     }
 )
+# The members by which a first line without a type is known as a heading.
+_HEADING = frozenset({"id", "timestamp", "cwd", "instructions", "originator", "git"})
+# A greater number is no time in seconds: it would be in the year 5138.
+_MILLISECONDS_FROM = 100_000_000_000
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_BOM = b"\xef\xbb\xbf"
 
 Members = dict[str, Any]
 
@@ -48,6 +63,7 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     at_us: int | None = None
     ordinal: int | None = None
     metadata: Members = {}
+    mended: str | None = None  # the damage that the line was read without
 
 
 class LineWarning(msgspec.Struct, frozen=True, gc=False):
@@ -55,6 +71,13 @@ class LineWarning(msgspec.Struct, frozen=True, gc=False):
 
     line: int
     message: str  # what was expected, what was found, what was not imported
+    kind: str | None = None  # warnings of a file with the same kind are reported once
+    times: int = 1  # so many lines have this warning, and `line` is the first
+
+    @property
+    def text(self) -> str:
+        """The message, with the number of lines."""
+        return self.message if self.times == 1 else f"{self.message}, {self.times} times"
 
 
 class UnreadableLine(ValueError):
@@ -66,48 +89,87 @@ def read_line(number: int, text: bytes) -> Line:
     if len(text) > LINE_BYTES_MAX:
         raise UnreadableLine(f"expected at most {LINE_BYTES_MAX} bytes, found {len(text)}")
     try:
-        members = decode_foreign(text)
-    except ValueError as error:  # bad JSON, too much of it, or bad UTF-8 within it
+        members, mended = _decoded(text)
+    except ValueError as error:
         raise UnreadableLine(f"expected a JSON object, found {_quoted(text)} ({error})") from error
     if not isinstance(members, dict):
         raise UnreadableLine(f"expected a JSON object, found {_quoted(text)}")
-    at_us = read_time(members.get("timestamp"))
-    payload, kind = members.get("payload"), members.get("type")
-    if isinstance(kind, str) and isinstance(payload, dict):
-        ordinal = members.get("ordinal")
-        metadata = members.get("metadata")
-        return Line(
-            number,
-            kind,
-            payload,
-            at_us,
-            ordinal if isinstance(ordinal, int) else None,
-            metadata if isinstance(metadata, dict) else {},
+    kind, payload = _kind(number, members), members.get("payload")
+    if kind is None:
+        raise UnreadableLine(
+            f"expected an object with `type` and `payload`, or an item, found {_quoted(text)}"
         )
-    if "record_type" in members:
-        return Line(number, "state", members, at_us)
-    if text_of(kind) in ITEM_TYPES:
-        return Line(number, "response_item", members, at_us)
-    if kind is None and isinstance(members.get("id"), str) and "timestamp" in members:
-        return Line(number, "session_meta", members, at_us)
-    raise UnreadableLine(
-        f"expected an object with `type` and `payload`, or an item, found {_quoted(text)}"
+    if not isinstance(payload, dict):
+        return Line(number, kind, members, read_time(members.get("timestamp")), mended=mended)
+    ordinal, metadata = members.get("ordinal"), members.get("metadata")
+    return Line(
+        number,
+        kind,
+        payload,
+        read_time(members.get("timestamp")),
+        ordinal if isinstance(ordinal, int) else None,
+        metadata if isinstance(metadata, dict) else {},
+        mended,
     )
 
 
+def _decoded(text: bytes) -> tuple[Any, str | None]:
+    """The JSON, and the damage that it was read without. Raises: ValueError."""
+    try:
+        return decode_foreign(text), None
+    except TooMuchJson:
+        raise
+    except ValueError:  # bad JSON, or bad UTF-8 within it
+        undamaged = text.replace(b"\0", b"").removeprefix(_BOM)
+        readable = undamaged.decode(errors="replace").encode()
+        members = decode_foreign(whole_characters(readable))
+    damage = [
+        words
+        for words, found in (
+            (f"{text.count(0)} zero bytes", b"\0" in text),
+            ("bytes that are not UTF-8", readable != undamaged),
+        )
+        if found
+    ]
+    return members, " and ".join(damage) or None
+
+
+def _kind(number: int, members: Members) -> str | None:
+    """The type of a line; None if it cannot be known."""
+    kind = members.get("type")
+    if isinstance(members.get("payload"), dict):
+        if isinstance(kind, str):
+            return kind
+        return "session_meta" if number == 1 else None
+    if "record_type" in members:
+        return "state"
+    if text_of(kind) in ITEM_TYPES:
+        return "response_item"
+    if kind is None and isinstance(members.get("id"), str) and "timestamp" in members:
+        return "session_meta"
+    return "session_meta" if number == 1 and kind is None and _HEADING & members.keys() else None
+
+
 def read_time(text: object) -> int | None:
-    """Unix time in microseconds of an RFC 3339 time; None for any other value."""
+    """Unix time in microseconds of an RFC 3339 time, or of a number of seconds or milliseconds; else None."""
     if not isinstance(text, str):
-        return None
+        return _time_of_number(text)
     try:
         at = datetime.datetime.fromisoformat(text)
     except ValueError:
         return None
     if at.tzinfo is None:
         at = at.replace(tzinfo=datetime.UTC)
-    since = at - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-    us = since // datetime.timedelta(microseconds=1)
+    since = at - _EPOCH
+    us = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
     return us if us >= 0 else None
+
+
+def _time_of_number(number: object) -> int | None:
+    if not isinstance(number, int | float) or isinstance(number, bool):
+        return None
+    seconds = number / 1000 if number >= _MILLISECONDS_FROM else number
+    return int(seconds * 1_000_000) if 0 < seconds < _MILLISECONDS_FROM else None
 
 
 def text_of(value: object) -> str:

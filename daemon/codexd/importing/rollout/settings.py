@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import sys
+from bisect import bisect_right
 from collections import defaultdict
 from typing import get_args
 
@@ -36,13 +39,16 @@ class Heading(msgspec.Struct, frozen=True):
     forked_before: int | None = (
         None  # the ordinal of the parent's first line that it does not share
     )
-    # Lines that were rolled back in Codex: the first and the last of each span.
+    # Lines that were rolled back in Codex: the first and the last of each span, in order and disjoint.
     taken_back: tuple[tuple[int, int], ...] = ()
     default_model: str = MODEL_UNKNOWN
+    cwd: str = ""  # of its first environment, for a rollout whose first lines have none
+    at_us: int = 0  # the first time in it
 
     def has_taken_back(self, line: int) -> bool:
         """Whether a line was rolled back."""
-        return any(first <= line <= last for first, last in self.taken_back)
+        at = bisect_right(self.taken_back, (line, sys.maxsize)) - 1
+        return at >= 0 and line <= self.taken_back[at][1]
 
 
 def started(heading: Heading, daemon_version: str) -> ThreadStarted:
@@ -51,7 +57,7 @@ def started(heading: Heading, daemon_version: str) -> ThreadStarted:
     asked = change_of(heading.context)
     settings = asked.applied(
         Settings(
-            cwd=path_of(meta.get("cwd")) or "/",
+            cwd=path_of(meta.get("cwd")) or heading.cwd or "/",
             model=heading.default_model,
             provider=text_of(meta.get("model_provider")) or PROVIDER_DEFAULT,
             approval_policy=APPROVAL_DEFAULT,
@@ -106,3 +112,31 @@ def _source(source: object) -> str | None:
     if isinstance(source, str):
         return source
     return "subagent" if "subagent" in members_of(source) else None
+
+
+class Agent(msgspec.Struct, frozen=True):
+    """An agent of another thread, which a person does not speak to."""
+
+    kind: str  # "review", "compact", "thread_spawn", or another word of Codex
+    parent_id: str | None = None  # the thread in Codex that it works for
+
+
+def agent_of(meta: Members) -> Agent | None:
+    """The agent that a rollout is of; None for a person's thread."""
+    source = meta.get("source")
+    members = {_word(name): value for name, value in members_of(source).items()}
+    spawned = members.get("subagent", members.get("internal"))
+    kind = text_of(spawned) or next(iter(members_of(spawned)), "")
+    parent = text_of(meta.get("parent_thread_id"))
+    parent = parent or text_of(members_of(members_of(spawned).get(kind)).get("parent_thread_id"))
+    word = _word(text_of(source))
+    if word.startswith("subagent"):
+        kind = word.removeprefix("subagent") or kind
+    elif not kind and not parent and _word(text_of(meta.get("thread_source"))) != "subagent":
+        return None
+    return Agent(kind or "other", parent or None)
+
+
+def _word(name: str) -> str:
+    """A name, however it is written: subagent, subAgent, sub_agent."""
+    return re.sub("[^a-z]", "", name.lower())

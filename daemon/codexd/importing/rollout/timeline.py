@@ -2,6 +2,8 @@
 
 The newest rollouts say where each turn begins and ends. Older rollouts say only where some turns were
 stopped, so a person's next message begins a turn, and an answer without open calls ends it.
+
+A turn's end is emitted when something else begins: lines after the end may still belong to the turn.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from codexd.core.events.events import (
     TurnStarted,
     TurnSteered,
 )
+from codexd.core.events.history import HistoryCompacted
 from codexd.core.events.tools import ToolEnded, ToolStarted
 from codexd.core.values.ids import CallId, ItemId, ModelCallId, TurnId, uuid7
 from codexd.core.values.items import UserInput
@@ -41,6 +44,8 @@ from codexd.importing.rollout.lines import Line
 # real rollout has more.
 INPUTS_MAX = 64
 OPEN_CALLS_MAX = 256
+# The same for messages and compactions of Codex that wait until all calls have their answers.
+HELD_MAX = 64
 UNANSWERED = "aborted: the log that this was imported from has no answer to this call; its result is not known"
 
 # The members of an event that are replaced; the other members of a converted event stay.
@@ -71,6 +76,9 @@ class Input(msgspec.Struct):
     line: Line
 
 
+_NO_LINE = Line(0, "", {}, 0)
+
+
 class OpenTurn(msgspec.Struct):
     """The turn that the current lines belong to."""
 
@@ -85,6 +93,9 @@ class OpenTurn(msgspec.Struct):
     model_call: bool = False
     answered_since: bool = False  # a tool's answer came since the model call began
     answered: bool = False  # the last item is an answer of the model
+    counted: bool = False  # the running model call was counted before its items
+    ending: TurnEnd | None = None  # its end was recorded, and is not emitted yet
+    last: tuple[Line, int] = (_NO_LINE, 0)  # the last line that belongs to it, and its time
 
 
 class OpenCall(msgspec.Struct):
@@ -98,14 +109,16 @@ class OpenCall(msgspec.Struct):
 class Timeline:
     """Collects events in order; knows which turn, which model call and which tool calls are open."""
 
-    def __init__(self, source_id: str) -> None:
+    def __init__(self, source_id: str, at_us: int = 0) -> None:
+        """`at_us`: the time of lines before the first one that has a time."""
         self._source_id = source_id
         self.turn: OpenTurn | None = None
         self.calls: dict[str, OpenCall] = {}
         self.settings: Settings | None = None
-        self.line = Line(0, "", {}, 0)
-        self.at_us = 0
+        self.line, self.at_us = _NO_LINE, at_us
         self._pending: list[TimedEvent] = []
+        self._held: list[tuple[Event, Line]] = []  # until all calls have their answers
+        self._deferred: list[TimedEvent] = []  # until the end of the turn is emitted
 
     def at(self, line: Line) -> None:
         """The next events come from this line."""
@@ -117,6 +130,17 @@ class Timeline:
         turn = self.turn.turn_id if self.turn is not None and self.turn.begun else None
         at_us = source.at_us if line is not None and source.at_us else self.at_us
         self._pending.append(TimedEvent(event, at_us, source.number, source.ordinal, turn))
+
+    def emit_beside(self, event: Event) -> None:
+        """Add an event that is no part of a turn, such as context for the next model call."""
+        waits = isinstance(event, ItemCompleted | HistoryCompacted)
+        if self.calls and waits and len(self._held) < HELD_MAX:
+            self._held.append((event, self.line))
+        elif self.turn is not None and self.turn.ending is not None:
+            at = TimedEvent(event, self.at_us, self.line.number, self.line.ordinal)
+            self._deferred.append(at)
+        else:
+            self.emit(event)
 
     def take(self) -> list[TimedEvent]:
         """The events since the last call."""
@@ -151,10 +175,16 @@ class Timeline:
         self.emit(TurnStarted(turn.turn_id, self.settings, inputs, turn.kind, limits), first)
         return turn
 
-    def said_by_person(self, item_id: ItemId, content: tuple[UserInput, ...]) -> None:
-        """A person's message: it begins a turn, or is added to the running turn."""
+    def said_by_person(
+        self, item_id: ItemId, content: tuple[UserInput, ...], *, within: bool = False
+    ) -> None:
+        """A person's message: it begins a turn, or is added to the running turn.
+
+        `within`: it comes between a call and its answer, so the turn goes on.
+        """
+        self.finish()
         turn = self.turn
-        if turn is not None and turn.spoken_of and turn.begun:
+        if turn is not None and turn.begun and (turn.spoken_of or within):
             self.emit(TurnSteered(item_id, content))
             return
         if turn is not None and not turn.spoken_of and (turn.begun or turn.inputs):
@@ -176,21 +206,38 @@ class Timeline:
     def model_call(self) -> OpenTurn:
         """The open turn, after the start of a model call was emitted."""
         turn = self.began()
+        if turn.ending is not None:
+            turn.last = self.line, self.at_us
         if turn.model_call and turn.answered_since:
             self.end_model_call()
-        if not turn.model_call:
+        if not turn.model_call and (turn.answered_since or not turn.counted):
             turn.calls_made += 1
-            turn.model_call, turn.answered_since = True, False
+            turn.model_call, turn.answered_since, turn.counted = True, False, False
             assert self.settings is not None
             call_id = ModelCallId(f"{turn.turn_id}/{turn.calls_made}")
             self.emit(ModelCallStarted(call_id, 1, self.settings.model, self.settings.provider))
         return turn
 
-    def end_model_call(self, ended: ModelCallEnded | None = None) -> None:
-        """The response is complete."""
+    def end_model_call(self) -> None:
+        """The response is complete, and its tokens are not known."""
         if self.turn is not None and self.turn.model_call:
             self.turn.model_call = False
-            self.emit(ended or ModelCallEnded(0))
+            self.emit(ModelCallEnded(0))
+
+    def count(self, ended: ModelCallEnded) -> None:
+        """The tokens of a response: of the running one, or of one whose items follow."""
+        turn = self.turn
+        if turn is None or not (turn.begun or turn.inputs):
+            self.emit(ended)
+            return
+        if not turn.model_call and turn.ending is None:
+            turn.counted = False
+            self.model_call()
+            turn.counted = True
+        if turn.ending is not None:
+            turn.last = self.line, self.at_us
+        turn.model_call = False
+        self.emit(ended)
 
     def begin_call(self, call_id: str, ran: Ran | None = None) -> None:
         """A command starts, with the values that ran, or else those that the model asked for."""
@@ -208,9 +255,33 @@ class Timeline:
         """The result of a tool call."""
         self.begin_call(call_id)
         del self.calls[call_id]
-        if self.turn is not None:
-            self.turn.answered_since, self.turn.answered = True, False
+        turn = self.turn
+        if turn is not None:
+            turn.answered_since, turn.answered = True, False
+            if turn.ending is not None:
+                turn.last = self.line, self.at_us
         self.emit(ToolEnded(CallId(call_id), result))
+        if not self.calls:
+            held, self._held = self._held, []
+            for event, line in held:
+                self.emit(event, line)
+
+    def end_later(self, how: TurnEnd) -> None:
+        """The turn ends here, unless lines follow that belong to it."""
+        if self.turn is not None and self.turn.ending is None:
+            self.turn.ending, self.turn.last = how, (self.line, self.at_us)
+
+    def finish(self) -> None:
+        """Something else begins: emit the end that was recorded."""
+        turn = self.turn
+        if turn is None or turn.ending is None:
+            return
+        here = self.line, self.at_us
+        self.line, self.at_us = turn.last
+        self.end(turn.ending)
+        self.line, self.at_us = here
+        self._pending += self._deferred
+        self._deferred = []
 
     def end(self, how: TurnEnd, *, note: bool = False) -> None:
         """The turn ends, and all open calls with it. `note`: add a note to the model's history."""
@@ -226,6 +297,7 @@ class Timeline:
 
     def end_unfinished(self, reason: Literal["interrupted", "restarted"] = "restarted") -> None:
         """The lines end, or another turn begins: close an open turn whose end was not recorded."""
+        self.finish()
         turn = self.turn
         if turn is None:
             return

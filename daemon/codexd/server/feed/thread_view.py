@@ -65,6 +65,7 @@ def heading(
         environments=(Environment(settings.cwd, (settings.cwd,)),) if state is not None else None,
         session_id=thread_id,
         forked_from_id=summary.forked_from,
+        parent_thread_id=summary.parent,
         preview=summary.preview,
         ephemeral=summary.ephemeral,
         history_mode=started.history_mode,
