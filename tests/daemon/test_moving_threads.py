@@ -124,7 +124,7 @@ async def test_of_rollouts_of_any_kind_a_persons_threads_are_listed_and_go_on(
             meta(number, source=source, model_provider="local", cwd=str(place)),
             *turn,
             counted(500, 500),
-            of("response_item", type="agent_message", author="/root/w", content=words),
+            of("response_item", type="agent_message", author="main/lexer", content=words),
         ]
         written(folder, lines(*rows), f"rollout-2025-10-01T04-05-06-{thread_id(number)}.jsonl")
     written(folder / "copies", lines(*rows), f"rollout-{thread_id(24)}.jsonl")

@@ -85,14 +85,14 @@ def test_a_compaction_between_a_call_and_its_answer_waits_for_it(tmp_path: Path)
         of(
             "response_item",
             type="agent_message",
-            author="/root/w",
-            recipient="/root",
+            author="main/lexer",
+            recipient="main",
             content=[{"type": "input_text", "text": "The lexer is done."}],
         ),
         of(
             "inter_agent_communication",
-            author="/root/w",
-            recipient="/root",
+            author="main/lexer",
+            recipient="main",
             content="The lexer is done.",
             trigger_turn=False,
         ),
@@ -103,7 +103,7 @@ def test_a_compaction_between_a_call_and_its_answer_waits_for_it(tmp_path: Path)
 def test_the_model_has_the_words_of_other_agents(tmp_path: Path, row: Json, at: int) -> None:
     read = read_lines(tmp_path, meta(), *TURN[:at], row, *TURN[at:])
     assert (read.shown, read.warned) == ([("completed", SHOWN)], [])
-    words = '<agent_message from="/root/w" to="/root">\nThe lexer is done.\n</agent_message>'
+    words = '<agent_message from="main/lexer" to="main">\nThe lexer is done.\n</agent_message>'
     assert words in read.texts
     assert {item["type"] for item in read.to_model} == {
         "message",

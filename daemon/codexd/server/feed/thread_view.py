@@ -58,7 +58,6 @@ def heading(
     """The thread. `state` is None where it is not loaded."""
     settings, started, git = summary.settings, summary.started, summary.git
     if settings is None or started is None:
-        assert trouble is not None, f"thread {thread_id} has no beginning"
         return _unknown(thread_id, summary, path, trouble)
     return Thread(
         id=thread_id,
@@ -89,8 +88,11 @@ def heading(
     )
 
 
-def _unknown(thread_id: ThreadId, summary: Summary, path: str | None, trouble: Trouble) -> Thread:
+def _unknown(
+    thread_id: ThreadId, summary: Summary, path: str | None, trouble: Trouble | None
+) -> Thread:
     """A thread whose log has lost its beginning: without a folder and a model."""
+    assert trouble is not None, f"thread {thread_id} has no beginning"
     at_ms = summary.created_ms or made_ms(thread_id)
     return Thread(
         id=thread_id,
