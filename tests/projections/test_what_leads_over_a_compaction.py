@@ -11,6 +11,7 @@ from codexd.core.events.events import (
     ContextAdded,
     Event,
     InputQueued,
+    InputWithdrawn,
     ItemCompleted,
     ToolCallRef,
     TurnCompleted,
@@ -20,12 +21,15 @@ from codexd.core.events.history import KeptMessage, PinAdded
 from codexd.core.events.record import Recorded
 from codexd.core.values.ids import CallId, ItemId, TurnId
 from codexd.core.values.items import ImageInput, MentionInput, TextInput, UserInput
+from codexd.projections.model.history import ModelHistory
 from codexd.projections.model.kept_by_compaction import (
     NO_TEXT,
     WORDS_PART_OF_WINDOW,
     WORDS_TOKENS_MAX,
     CompactionKeep,
+    Words,
     kept_items_of,
+    plain_words,
 )
 from codexd.projections.model.pins import pinned_items
 from codexd.runtime.actor.summary_request import without_oldest
@@ -38,10 +42,7 @@ def said(*content: UserInput | str, start: int = 1) -> CompactionKeep:
     compaction_keep = CompactionKeep()
     for seq, input_ in enumerate(content, start):
         part = TextInput(input_) if isinstance(input_, str) else input_
-        queued = InputQueued(ItemId(f"u{seq}"), TurnId(f"t{seq}"), (part,))
-        compaction_keep = (
-            compaction_keep.queue(queued, seq).unqueue((queued.item_id,), said=True).take_in()
-        )
+        compaction_keep = compaction_keep.with_words([Words(seq, plain_words((part,)))])
     return compaction_keep
 
 
@@ -100,12 +101,14 @@ def test_images_stay_behind_and_that_there_was_one_does_not() -> None:
 
 
 def test_words_that_wait_for_their_turn_are_not_the_histories_yet() -> None:
-    waits = CompactionKeep().queue(InputQueued(ItemId("u1"), TurnId("t1"), (TextInput("go"),)), 7)
-    assert kept_items_of(waits, None) == KeptItems()
-    assert waits.unqueue((ItemId("u1"),), said=False) == CompactionKeep()
-    steered = CompactionKeep().steer((TextInput("quick"),), 8)
-    assert kept_items_of(steered, None) == KeptItems()
-    assert texts(kept_items_of(steered.take_in(), None)) == ["quick"]
+    queued = InputQueued(ItemId("u1"), TurnId("t1"), (TextInput("go"),))
+    waits = ModelHistory().after(queued, 7)
+    assert kept_items_of(waits.compaction_keep, None) == KeptItems()
+    assert waits.after(InputWithdrawn(ItemId("u1"))) == ModelHistory()
+    steered = ModelHistory().after(TurnSteered(ItemId("u2"), (TextInput("quick"),)), 8)
+    assert kept_items_of(steered.compaction_keep, None) == KeptItems()
+    ended_turn = steered.after(TurnCompleted())
+    assert texts(kept_items_of(ended_turn.compaction_keep, None)) == ["quick"]
 
 
 def test_pins_stand_where_their_records_do_and_context_before_the_last_words() -> None:

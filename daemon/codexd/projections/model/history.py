@@ -21,6 +21,7 @@ import msgspec
 from msgspec.structs import replace
 
 from codexd.core.events import events as e
+from codexd.core.values.items import UserInput
 from codexd.core.values.provider_items import read_head, text_message
 from codexd.projections.model.item_sequence import ItemSequence
 from codexd.projections.model.items import (
@@ -30,7 +31,7 @@ from codexd.projections.model.items import (
     without_authority,
     without_id,
 )
-from codexd.projections.model.kept_by_compaction import CompactionKeep
+from codexd.projections.model.kept_by_compaction import CompactionKeep, Words, plain_words
 from codexd.projections.model.reasoning_owner import ReasoningOwners
 
 # Hex digits of a segment's hash: 64 bits distinguish the segments of any thread.
@@ -54,6 +55,18 @@ class RefusedImage(NamedTuple):
     provider: str
 
 
+class Said(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A message that waits to be part of the history; `words` are a person's."""
+
+    message: bytes
+    words: Words | None = None
+
+    @classmethod
+    def by_person(cls, content: tuple[UserInput, ...], seq: int) -> Said:
+        """An input, which is record `seq`."""
+        return cls(user_message(content), Words(seq, plain_words(content)))
+
+
 class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The fold. A value: an event gives a new value, and the old one is unchanged."""
 
@@ -63,8 +76,8 @@ class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
     digest: str = ""  # of those
     instructions: str | None = None  # of the newest request, by their hash
     tools: str | None = None
-    pending: tuple[bytes, ...] = ()  # what the model sees with its next call
-    queued: dict[str, bytes] = {}  # inputs that wait for their turn
+    pending: tuple[Said, ...] = ()  # what the model sees with its next call
+    queued: dict[str, Said] = {}  # inputs that wait for their turn
     calls: dict[str, e.ToolCallRef] = {}  # open tool calls
     reasoning_owners: ReasoningOwners = ReasoningOwners()  # which model made which reasoning items
     asked: tuple[str, str] = ("", "")  # model and provider of the request that is being answered
@@ -77,7 +90,7 @@ class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
         """The history after an event, which is record `seq`; the same object where nothing has changed."""
         match event:
             case e.ContextAdded() if not event.within:
-                return self._with_pending(text_message(event.role, event.text))
+                return self._with_pending(Said(text_message(event.role, event.text)))
             case e.ItemCompleted() if not self.summarising:
                 return self._with_item(event)
             case e.ToolEnded():
@@ -85,8 +98,8 @@ class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
             case e.HistoryCompacted():
                 return self._compacted(event, seq)
             case e.ReviewExited() if event.told is not None:
-                added = text_message("user", event.told), answer_message(event.review)
-                return self._with_pending(*added)
+                told, review = text_message("user", event.told), answer_message(event.review)
+                return self._with_pending(Said(told), Said(review))
             case e.PinAdded():
                 return replace(self, compaction_keep=self.compaction_keep.pin(event))
             case e.PinRemoved():
@@ -108,31 +121,23 @@ class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     def _after_words(self, event: e.Event | e.Unknown, seq: int) -> ModelHistory:
         """With what people say, and when."""
-        keep = self.compaction_keep
         match event:
             case e.InputQueued():
-                queued = {**self.queued, event.item_id: user_message(event.content)}
-                return replace(self, queued=queued, compaction_keep=keep.queue(event, seq))
+                said = Said.by_person(event.content, seq)
+                return replace(self, queued={**self.queued, event.item_id: said})
             case e.InputWithdrawn():
-                keep = keep.unqueue((event.item_id,), said=False)
-                return replace(self, queued=self._unqueued(event.item_id), compaction_keep=keep)
+                return replace(self, queued=self._unqueued(event.item_id))
             case e.TurnStarted():
-                said = [self.queued[i] for i in dict.fromkeys(event.inputs) if i in self.queued]
-                began = replace(
-                    self,
-                    queued=self._unqueued(*event.inputs),
-                    compaction_keep=keep.unqueue(event.inputs, said=True),
-                )
-                return began._with_pending(*said)
+                asks = [self.queued[i] for i in dict.fromkeys(event.inputs) if i in self.queued]
+                return replace(self, queued=self._unqueued(*event.inputs))._with_pending(*asks)
             case e.TurnSteered():
-                steered = replace(self, compaction_keep=keep.steer(event.content, seq))
-                return steered._with_pending(user_message(event.content))
+                return self._with_pending(Said.by_person(event.content, seq))
             case e.ThreadTakenIn():
                 history = self._taken_in()
-                note = text_message("developer", TAKEN_IN_NOTE)
+                note = Said(text_message("developer", TAKEN_IN_NOTE))
                 return replace(history, strangers=history.count)._with_pending(note)
             case e.ThreadForked():
-                return replace(self, queued={}, compaction_keep=replace(keep, queued=()))
+                return replace(self, queued={})
             case _:
                 return self
 
@@ -190,8 +195,8 @@ class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     def print_request(self, instructions: bytes, tools: tuple[bytes, ...]) -> e.RequestPrint:
         """The print of the request that is about to start; call it before its event is applied."""
-        pending = [*self.sequence.items(self.printed), *self.pending]
-        added = tuple(_hash(item) for item in pending)
+        pending = [said.message for said in self.pending]
+        added = tuple(_hash(item) for item in [*self.sequence.items(self.printed), *pending])
         instructions_hash, tools_hash = _hash(instructions), _hash(b",".join(tools))
         return e.RequestPrint(
             kept=self.printed,
@@ -201,10 +206,10 @@ class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
             tools=tools_hash if tools_hash != self.tools else None,
         )
 
-    def _with_pending(self, *messages: bytes) -> ModelHistory:
-        return replace(self, pending=(*self.pending, *messages))
+    def _with_pending(self, *said: Said) -> ModelHistory:
+        return replace(self, pending=(*self.pending, *said))
 
-    def _unqueued(self, *item_ids: str) -> dict[str, bytes]:
+    def _unqueued(self, *item_ids: str) -> dict[str, Said]:
         return {item_id: said for item_id, said in self.queued.items() if item_id not in item_ids}
 
     def _with_item(self, event: e.ItemCompleted) -> ModelHistory:
@@ -247,17 +252,18 @@ class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
         if event.trigger is not None:
             return compacted
         # A compaction by another program: it covers the pending input too.
-        return replace(compacted, pending=(), compaction_keep=self.compaction_keep.take_in())
+        return replace(compacted, pending=(), compaction_keep=self._keep_with_pending())
 
     def _taken_in(self) -> ModelHistory:
         if not self.pending:
             return self
-        return replace(
-            self,
-            sequence=self.sequence.plus(self.pending),
-            pending=(),
-            compaction_keep=self.compaction_keep.take_in(),
-        )
+        sequence = self.sequence.plus([said.message for said in self.pending])
+        keep = self._keep_with_pending()
+        return replace(self, sequence=sequence, pending=(), compaction_keep=keep)
+
+    def _keep_with_pending(self) -> CompactionKeep:
+        words = [said.words for said in self.pending if said.words is not None]
+        return self.compaction_keep.with_words(words)
 
     def _following_print(self, request: e.RequestPrint | None) -> ModelHistory:
         if request is None:

@@ -8,16 +8,15 @@ person's text that looks like a summary is.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
 from codexd.core.commands import KeptItems
-from codexd.core.events.events import InputQueued
 from codexd.core.events.history import KeptMessage, PinAdded
 from codexd.core.state.window import BYTES_PER_TOKEN
-from codexd.core.values.ids import ItemId
 from codexd.core.values.items import MentionInput, SkillInput, TextInput, UserInput
 from codexd.core.values.provider_items import text_message
 from codexd.core.values.truncate import truncate_middle
@@ -55,32 +54,17 @@ class CompactionKeep(msgspec.Struct, frozen=True, array_like=True, gc=False):
     # That the history has; the newest last, as many as any bridge may need.
     words: tuple[Words, ...] = ()
     words_bytes: int = 0  # of all of those
-    behind: tuple[Words, ...] = ()  # that it will have with the next request
-    queued: tuple[tuple[ItemId, Words], ...] = ()  # that wait for their turn
     pins: tuple[Pinned, ...] = ()  # by their records
 
-    def queue(self, event: InputQueued, seq: int) -> CompactionKeep:
-        said = (event.item_id, Words(seq, plain_words(event.content)))
-        return replace(self, queued=(*self.queued, said))
-
-    def unqueue(self, item_ids: tuple[ItemId, ...], *, said: bool) -> CompactionKeep:
-        """Their turn has come, or they were withdrawn."""
-        theirs = tuple(words for item_id, words in self.queued if item_id in item_ids)
-        left = tuple(waiting for waiting in self.queued if waiting[0] not in item_ids)
-        return replace(self, queued=left, behind=(*self.behind, *theirs) if said else self.behind)
-
-    def steer(self, content: tuple[UserInput, ...], seq: int) -> CompactionKeep:
-        return replace(self, behind=(*self.behind, Words(seq, plain_words(content))))
-
-    def take_in(self) -> CompactionKeep:
-        """The pending words are part of the history now."""
-        if not self.behind:
+    def with_words(self, more: Sequence[Words]) -> CompactionKeep:
+        """The history has more words; the oldest that no bridge can need are dropped."""
+        if not more:
             return self
-        words, at = (*self.words, *self.behind), 0
-        size = self.words_bytes + sum(_size(message.text) for message in self.behind)
+        words, at = (*self.words, *more), 0
+        size = self.words_bytes + sum(_size(message.text) for message in more)
         while size - (first := _size(words[at].text)) >= _WORDS_BYTES_MAX:
             size, at = size - first, at + 1
-        return replace(self, words=words[at:], words_bytes=size, behind=())
+        return replace(self, words=words[at:], words_bytes=size)
 
     def pin(self, event: PinAdded) -> CompactionKeep:
         pinned = Pinned(event.seq, tuple(bytes(item) for item in event.items))
