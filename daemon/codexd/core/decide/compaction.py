@@ -20,13 +20,13 @@ from codexd.core.events.history import Phase, Reason
 from codexd.core.prompts.compaction import SUMMARY_PREFIX
 from codexd.core.state.state import KnownContext, ThreadState
 from codexd.core.state.turn import ModelCall
-from codexd.core.state.window import BYTES_PER_TOKEN, json_bytes, tokens_of
+from codexd.core.state.window import json_bytes
 from codexd.core.values.ids import ItemId, ModelCallId
 from codexd.core.values.items import TurnError
 from codexd.core.values.limits import Limits
 from codexd.core.values.provider_items import text_message
 from codexd.core.values.settings import Settings
-from codexd.core.values.truncate import truncate_middle
+from codexd.core.values.truncate import BYTES_PER_TOKEN, tokens_of, truncate_middle
 
 # Without growth in between, more compactions do not help: only a person's messages and a summary are left.
 COMPACTIONS_IN_A_ROW_MAX = 2

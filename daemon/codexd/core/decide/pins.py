@@ -12,7 +12,8 @@ from codexd.core.decide.lookups import Lookups
 from codexd.core.decide.transition import Transition
 from codexd.core.events.events import TurnStarted
 from codexd.core.events.history import PinAdded, PinRemoved
-from codexd.core.state.window import json_bytes, tokens_of
+from codexd.core.state.window import json_bytes
+from codexd.core.values.truncate import tokens_of
 
 # A pin is for a fact, a decision, a piece of output. With larger pins the summary would be the smaller
 # part of the new history, and a compaction would save little: messages take a fifth, a summary a quarter.

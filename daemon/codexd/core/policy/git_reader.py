@@ -10,7 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from codexd.core.policy.options import Options, Words, before_the_end, operands, options, words_of
+from codexd.core.policy.options import (
+    Options,
+    Words,
+    before_the_end,
+    exactly,
+    operands,
+    options,
+    words_of,
+)
 
 # Before the command: no paging, no locks, and nothing that leads to another configuration but `-C`.
 _GLOBAL_FLAGS = words_of(
@@ -174,14 +182,6 @@ def _remote(words: Words) -> bool:
     return texts in ([], ["-v"], ["--verbose"]) or (texts[:1] == ["get-url"] and names)
 
 
-def _stash(words: Words) -> bool:
-    return [word.text for word in words] == ["list"]
-
-
-def _worktree(words: Words) -> bool:
-    return [word.text for word in words] in (["list"], ["list", "--porcelain"])
-
-
 def _reflog(words: Words) -> bool:
     """No operand: `expire` and `delete` are words too."""
     shown = words[1:] if words[:1] and words[0].text == "show" else words
@@ -195,19 +195,15 @@ def _symbolic_ref(words: Words) -> bool:
     return plain and known.all_known(words) and len(operands(words)) == 1
 
 
-def _nothing_follows(words: Words) -> bool:
-    return not words
-
-
 _PARTICULAR = {
-    "--version": _nothing_follows,
+    "--version": exactly(""),
     "branch": _branch,
     "config": _config,
     "reflog": _reflog,
     "remote": _remote,
-    "stash": _stash,
+    "stash": exactly("list"),
     "symbolic-ref": _symbolic_ref,
     "tag": _tag,
-    "version": _nothing_follows,
-    "worktree": _worktree,
+    "version": exactly(""),
+    "worktree": exactly("list", "list --porcelain"),
 }

@@ -57,6 +57,12 @@ def words_of(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+def exactly(*arguments: str) -> Reader:
+    """Reads with one of these lists of arguments and with no others."""
+    allowed = [line.split() for line in arguments]
+    return lambda words: [word.text for word in words] in allowed
+
+
 def before_the_end(words: Words) -> Words:
     """The words before `--`."""
     texts = [word.text for word in words]

@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping
 
 from codexd.core.policy.git_reader import git_reads
-from codexd.core.policy.options import Reader, Words, operands, options, words_of
+from codexd.core.policy.options import Reader, Words, exactly, operands, options, words_of
 
 # Harmless with any arguments, also with file names as options: only these may follow `xargs` and `-exec`.
 ANY_ARGUMENTS_READ = words_of(
@@ -114,10 +114,6 @@ _LONG_XARGS = words_of("--null --no-run-if-empty --verbose --exit")
 
 def _every_argument_reads(_: Words) -> bool:
     return True
-
-
-def _nothing_follows(words: Words) -> bool:
-    return not words
 
 
 def _uniq(words: Words) -> bool:
@@ -317,7 +313,7 @@ READERS: Mapping[str, Reader] = {
     "tail": _TAIL.all_known,
     "test": _test,
     "tree": _TREE.all_known,
-    "tty": _nothing_follows,
+    "tty": exactly(""),
     "type": _type,
     "uniq": _uniq,
     "xargs": _xargs,

@@ -31,13 +31,14 @@ from codexd.core.state.turn import (
     evolve_tool,
     left_running,
 )
-from codexd.core.state.window import ContextWindow, fold_window, tokens_of
+from codexd.core.state.window import ContextWindow, fold_window
 from codexd.core.values.agents_md import SOME_INSTRUCTIONS
 from codexd.core.values.environment import TurnEnvironment
 from codexd.core.values.ids import ItemId, ThreadId
 from codexd.core.values.limits import Limits
 from codexd.core.values.review_target import ReviewOf
 from codexd.core.values.settings import Settings, tuning_of
+from codexd.core.values.truncate import tokens_of
 
 
 class Foreign(msgspec.Struct, frozen=True):

@@ -17,13 +17,12 @@ from codexd.core.events import events as e
 from codexd.core.events.events import given
 from codexd.core.values.ids import ItemId
 from codexd.core.values.items import ImageInput, LocalImageInput, TextInput, UserInput
+from codexd.core.values.truncate import tokens_of, utf8_bytes
 from codexd.core.values.usage import read_usage
 
 # The tokens of a first request without a prompt: instructions, tools, environment. They are not counted
 # as used, so that a thread begins with 100% left. The figure is that of Codex.
 BASELINE_TOKENS = 12_000
-# English text and code in JSON have about four bytes per token with every provider's tokenizer.
-BYTES_PER_TOKEN = 4
 # After a compaction the history must grow by this part of its size, or of the limit, before another is due:
 # a summary alone may take as much (`SUMMARY_PART_OF_WINDOW`), so less growth leaves nothing to free.
 GROWN_PART: Final = 4
@@ -72,11 +71,6 @@ class ContextWindow(msgspec.Struct, frozen=True, gc=False):
         return tokens_of(self.grown_bytes) >= self.growth_due(limit)
 
 
-def tokens_of(size_bytes: int) -> int:
-    """An estimate, rounded up."""
-    return -(-size_bytes // BYTES_PER_TOKEN)
-
-
 def percent_left(effective_window: int, tokens: int) -> int:
     """The free part of a window beyond the baseline, in percent, rounded half up; 0 for tiny windows."""
     room = effective_window - BASELINE_TOKENS
@@ -101,7 +95,7 @@ def fold_window(window: ContextWindow, event: e.Event | e.Unknown) -> ContextWin
             )
         case e.ToolEnded():
             parts = given(event.result.model_parts)
-            size = json_bytes(parts) if parts is not None else _utf8(event.result.model_text)
+            size = json_bytes(parts) if parts is not None else utf8_bytes(event.result.model_text)
             return replace(
                 window,
                 since_bytes=window.since_bytes + size,
@@ -112,7 +106,7 @@ def fold_window(window: ContextWindow, event: e.Event | e.Unknown) -> ContextWin
         case e.TurnSteered():
             return _grow_pending(window, input_bytes(event.content))
         case e.ReviewExited() if event.told is not None:
-            return _grow_pending(window, _utf8(event.told) + _utf8(event.review))
+            return _grow_pending(window, utf8_bytes(event.told) + utf8_bytes(event.review))
         case e.TurnCompleted() | e.TurnInterrupted() | e.TurnFailed():
             return replace(window, pending_bytes=0, asked_bytes=0, made_bytes=0, summarising=False)
         case (
@@ -233,7 +227,7 @@ def _of_another_history(
 
 
 def _of_context(window: ContextWindow, event: e.ContextAdded) -> ContextWindow:
-    size = _utf8(event.text)
+    size = utf8_bytes(event.text)
     if event.category == "user_instructions":
         window = replace(window, agents_bytes=size)
     return window if event.within else _put_pending(window, size)
@@ -252,15 +246,11 @@ def _put_pending(window: ContextWindow, size: int) -> ContextWindow:
 def _part_bytes(part: UserInput) -> int:
     match part:
         case TextInput():
-            return _utf8(part.text)
+            return utf8_bytes(part.text)
         case ImageInput() | LocalImageInput():
             return IMAGE_BYTES
         case _:
-            return _utf8(part.name) + _utf8(part.path)
-
-
-def _utf8(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode())
+            return utf8_bytes(part.name) + utf8_bytes(part.path)
 
 
 def _without(

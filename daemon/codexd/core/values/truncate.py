@@ -11,6 +11,11 @@ BYTES_PER_TOKEN = 4  # the rule of thumb for English and code
 _ROUNDS_MAX = 4  # the marker's own length settles after two; the bound prevents an endless loop
 
 
+def utf8_bytes(text: str) -> int:
+    """The size of a text."""
+    return len(text) if text.isascii() else len(text.encode())
+
+
 def truncate_middle(text: str, bytes_max: int, *, gone_bytes: int = 0) -> tuple[str, int | None]:
     """The text cut to about `bytes_max`, and its tokens before; (text, None) if it fits.
 
@@ -21,7 +26,7 @@ def truncate_middle(text: str, bytes_max: int, *, gone_bytes: int = 0) -> tuple[
     encoded = text.encode()
     if len(encoded) <= bytes_max and not gone_bytes:
         return text, None
-    total_tokens = _tokens(len(encoded) + gone_bytes)
+    total_tokens = tokens_of(len(encoded) + gone_bytes)
     guess = 1
     for _ in range(_ROUNDS_MAX):
         keep_bytes = bytes_max - len(_marker(guess))
@@ -30,7 +35,7 @@ def truncate_middle(text: str, bytes_max: int, *, gone_bytes: int = 0) -> tuple[
         left_bytes = keep_bytes // 2
         prefix_end = _prefix_end(encoded, left_bytes)
         suffix_start = max(prefix_end, _suffix_start(encoded, keep_bytes - left_bytes))
-        removed = _tokens(suffix_start - prefix_end + gone_bytes)
+        removed = tokens_of(suffix_start - prefix_end + gone_bytes)
         settled = len(_marker(removed)) == len(_marker(guess))
         guess = removed
         if settled:
@@ -39,7 +44,8 @@ def truncate_middle(text: str, bytes_max: int, *, gone_bytes: int = 0) -> tuple[
     return cut.decode(), total_tokens
 
 
-def _tokens(size_bytes: int) -> int:
+def tokens_of(size_bytes: int) -> int:
+    """An estimate, rounded up."""
     return -(-size_bytes // BYTES_PER_TOKEN)
 
 

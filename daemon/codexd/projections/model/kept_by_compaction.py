@@ -16,10 +16,9 @@ from msgspec.structs import replace
 
 from codexd.core.commands import KeptItems
 from codexd.core.events.history import KeptMessage, PinAdded
-from codexd.core.state.window import BYTES_PER_TOKEN
 from codexd.core.values.items import MentionInput, SkillInput, TextInput, UserInput
 from codexd.core.values.provider_items import text_message
-from codexd.core.values.truncate import truncate_middle
+from codexd.core.values.truncate import BYTES_PER_TOKEN, truncate_middle, utf8_bytes
 
 # So much of a person's words is kept by a compaction: enough for their latest requests, and little beside any
 # window. Codex's figure.
@@ -61,8 +60,8 @@ class CompactionKeep(msgspec.Struct, frozen=True, array_like=True, gc=False):
         if not more:
             return self
         words, at = (*self.words, *more), 0
-        size = self.words_bytes + sum(_size(message.text) for message in more)
-        while size - (first := _size(words[at].text)) >= _WORDS_BYTES_MAX:
+        size = self.words_bytes + sum(utf8_bytes(message.text) for message in more)
+        while size - (first := utf8_bytes(words[at].text)) >= _WORDS_BYTES_MAX:
             size, at = size - first, at + 1
         return replace(self, words=words[at:], words_bytes=size)
 
@@ -124,7 +123,7 @@ def _newest(said: list[Words], budget_tokens: int) -> list[tuple[Words, bool]]:
     for message in reversed(said):
         if room <= 0:
             break
-        size = _size(message.text)
+        size = utf8_bytes(message.text)
         if size > room:
             if kept and room < TRUNCATED_BYTES_MIN:
                 break
@@ -135,7 +134,3 @@ def _newest(said: list[Words], budget_tokens: int) -> list[tuple[Words, bool]]:
         room -= size
     kept.reverse()
     return kept
-
-
-def _size(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode())

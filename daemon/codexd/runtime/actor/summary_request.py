@@ -12,9 +12,10 @@ from msgspec.structs import replace
 from codexd.core.commands import KeptItems, Shorter
 from codexd.core.state.state import ThreadState
 from codexd.core.state.turn import Turn
-from codexd.core.state.window import json_bytes, tokens_of
+from codexd.core.state.window import json_bytes
 from codexd.core.values.provider_items import read_head, text_message
 from codexd.core.values.settings import Settings, Tuning
+from codexd.core.values.truncate import tokens_of
 from codexd.projections.model.history import ModelHistory
 from codexd.projections.model.kept_by_compaction import CompactionKeep, kept_items_of
 

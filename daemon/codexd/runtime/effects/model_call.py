@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from itertools import islice
+from itertools import groupby, takewhile
 from typing import assert_never
 
 import msgspec
@@ -14,7 +14,7 @@ from codexd.core import commands as c
 from codexd.core.decide.compaction import TOO_LONG
 from codexd.core.events.events import ToolCallRef
 from codexd.core.state.due import CallModel
-from codexd.core.state.window import json_bytes, tokens_of
+from codexd.core.state.window import json_bytes
 from codexd.core.values.ids import CallId, ItemId
 from codexd.core.values.items import TurnError
 from codexd.core.values.model_output import (
@@ -27,6 +27,7 @@ from codexd.core.values.model_output import (
     TextDelta,
 )
 from codexd.core.values.settings import Settings
+from codexd.core.values.truncate import tokens_of
 from codexd.models.client import ModelError, ModelRequest, RetryBudget
 from codexd.projections.clients.deltas import TextPart
 from codexd.projections.model.images import images_in, newest_images, print_of
@@ -145,20 +146,18 @@ class ModelCalling:
         """One network read: text goes to drafts at once, whole items to the log in one append."""
         if self._compacts:  # A summary is not shown while it is written.
             batch = [event for event in batch if isinstance(event, _WHOLE)]
-        at = 0
-        while at < len(batch) and self._is_due:
-            event = batch[at]
-            part_key = _part_key(event)
+        for part_key, run in groupby(batch, _part_key):
+            if not self._is_due:
+                break
             if part_key is not None:
                 await self._flush()
-                pieces = _run_of_text(batch, at, part_key)
-                await self._add_text(part_key, pieces)
-                at += len(pieces)
+                deltas = (event for event in run if isinstance(event, TextDelta | ReasoningDelta))
+                await self._add_text(part_key, [delta.text for delta in deltas])
                 continue
-            await self._take_one(event)
-            at += 1
-            if self._seen_bytes > APPEND_BYTES_MAX:
-                await self._flush()
+            for event in takewhile(lambda _: self._is_due, run):
+                await self._take_one(event)
+                if self._seen_bytes > APPEND_BYTES_MAX:
+                    await self._flush()
         await self._flush()
 
     async def _add_text(self, part_key: _PartKey, pieces: list[str]) -> None:
@@ -333,17 +332,3 @@ def _steps_of(pieces: list[str]) -> list[list[str]]:
             steps[-1].append(part)
             room -= len(part)
     return steps
-
-
-def _run_of_text(batch: list[ModelEvent], at: int, part_key: _PartKey) -> list[str]:
-    """The deltas from `at` on that continue the same text: handled as one."""
-    item_id, part, _ = part_key
-    pieces: list[str] = []
-    for event in islice(batch, at, None):
-        if part == "text":
-            if not isinstance(event, TextDelta) or event.item_id != item_id:
-                break
-        elif not isinstance(event, ReasoningDelta) or _part_key(event) != part_key:
-            break
-        pieces.append(event.text)
-    return pieces

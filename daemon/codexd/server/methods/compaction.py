@@ -12,7 +12,7 @@ from codexd.core.events.events import InputQueued, TurnStarted
 from codexd.core.events.record import Recorded, decode_record
 from codexd.core.events.tools import ToolEnded
 from codexd.core.state.visibility import Visibility
-from codexd.core.state.window import json_bytes, tokens_of
+from codexd.core.state.window import json_bytes
 from codexd.core.values.ids import TurnId
 from codexd.core.values.provider_items import (
     CallItem,
@@ -25,6 +25,7 @@ from codexd.core.values.provider_items import (
     read_item,
     text_message,
 )
+from codexd.core.values.truncate import tokens_of
 from codexd.machine.pacing import Steps
 from codexd.projections.model.kept_by_compaction import kept_items_of
 from codexd.projections.model.pins import call_of, pinned_items
