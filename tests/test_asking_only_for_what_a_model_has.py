@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from codexd.catalog.tuning import tuned_to
+from codexd.catalog.limits import tuned_to
 from codexd.context_files.machine import place_here, timezone_name
 from codexd.core.values.settings import Settings, Tuning
 from codexd.models.catalog import find_model

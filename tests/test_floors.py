@@ -13,8 +13,7 @@ import msgspec
 import pytest
 
 from checkout import imports, module_name, sources, within
-from codexd.core.decide.lookups import Lookups
-from codexd.core.decide.questions import Questions
+from codexd.core.decide.lookups import Lookups, Questions
 
 EVERYBODY = frozenset({"codexd", "codexd_eventstore", "msgspec", "trio"})
 
@@ -113,7 +112,6 @@ FLOORS: dict[str, frozenset[str]] = {
     "codexd.context_files.compact_prompt": frozenset(
         {"codexd.config.keys", "codexd.core", "codexd.machine.foreign_files"}
     ),
-    "codexd.catalog.tuning": frozenset({"codexd.core", "codexd.models"}),
     "codexd.machine.paths": frozenset({"msgspec", "platformdirs"}),
     "codexd.machine.python_child": frozenset(),
     "codexd.machine.umask": frozenset(),

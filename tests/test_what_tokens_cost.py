@@ -10,7 +10,7 @@ from codexd.catalog.prices import AS_OF, PRICES, PROVIDER, price_of
 from codexd.config.keys import PriceTable
 from codexd.core.values.usage import Tokens
 from codexd.models.catalog import CATALOG
-from codexd.projections.usage.by_day import Spent
+from codexd.projections.usage.spent import Spent
 
 MILLION = 1_000_000
 DOLLAR = 10**12

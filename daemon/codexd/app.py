@@ -24,8 +24,7 @@ from msgspec.structs import replace
 
 from codexd import __version__
 from codexd.catalog.clients import Providers
-from codexd.catalog.limits import complaints_about, limits_of
-from codexd.catalog.tuning import tuned_to
+from codexd.catalog.limits import complaints_about, limits_of, tuned_to
 from codexd.config.file import InvalidConfig
 from codexd.config.live import LiveConfig
 from codexd.context_files.agents_md import instruction_homes, read_user_instructions, rules_of
@@ -51,8 +50,7 @@ from codexd.models.http.local import NoLocalModel
 from codexd.protocol.codexd_methods import FoundModel, ProviderFindLocalResponse
 from codexd.protocol.methods import Model as WireModel
 from codexd.protocol.methods import ReasoningEffortOption
-from codexd.redaction.daemon_secrets import DaemonSecrets
-from codexd.redaction.logs import clean_logs
+from codexd.redaction.daemon_secrets import DaemonSecrets, clean_logs
 from codexd.runtime.actor.lookups import LookupSource
 from codexd.runtime.actor.ports import World
 from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles

@@ -7,7 +7,7 @@ import pytest
 
 from builders import text_item
 from codexd.core import commands as c
-from codexd.core.decide.pins import PINS_MAX
+from codexd.core.decide.history import PINS_MAX
 from codexd.core.events.history import PinAdded, PinRemoved
 from codexd.core.values.limits import Limits
 from codexd.runtime.actor.lookups import LookupSource

@@ -9,7 +9,7 @@ from builders import FINISHED, FIRST_TURN, ask, finished_message, report
 from codexd.core import commands as c
 from codexd.core.commands import Rejected
 from codexd.core.decide.decide import decide
-from codexd.core.decide.revert import LOOK_AGAIN
+from codexd.core.decide.history import LOOK_AGAIN
 from codexd.core.events.events import ContextAdded, Event
 from codexd.core.events.history import (
     HistoryCompactionUndone,

@@ -21,8 +21,7 @@ from builders import (
 from codexd.core import commands as c
 from codexd.core.decide.context import context_due
 from codexd.core.decide.decide import decide
-from codexd.core.decide.lookups import Lookups
-from codexd.core.decide.questions import NO_QUESTIONS, questions
+from codexd.core.decide.lookups import NO_QUESTIONS, Lookups, questions
 from codexd.core.events.events import ContextAdded, Event, ThreadForked, TurnCompleted, TurnStarted
 from codexd.core.events.warnings import WARNED_KEPT_MAX, ThreadWarned, remembered
 from codexd.core.state.state import KnownContext, fold

@@ -14,7 +14,7 @@ from codexd.machine import log_lines
 from codexd.machine.log_lines import LogLines
 from codexd.models.scripted.scripts import Call, Say
 from codexd.models.scripted.server import scripted_model
-from codexd.redaction.logs import clean_logs
+from codexd.redaction.daemon_secrets import clean_logs
 from daemon_client import connected
 from daemon_house import Home
 from trio_test import trio_test

@@ -19,8 +19,7 @@ from codexd.core.values.ids import ModelCallId, ThreadId
 from codexd.core.values.items import TurnError
 from codexd.core.values.usage import Tokens
 from codexd.projections.summary import Summary
-from codexd.projections.usage.by_day import DAY_MS, Spent, UsageByDay
-from codexd.projections.usage.by_turn import UsageByTurn
+from codexd.projections.usage.spent import DAY_MS, Spent, UsageByDay, UsageByTurn
 
 OTHER = SETTINGS.__class__(**{**msgspec.structs.asdict(SETTINGS), "model": "m-2"})
 FAILED = ModelCallFailed(TurnError("x"), "stream", True)

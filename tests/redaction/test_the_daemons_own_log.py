@@ -7,8 +7,7 @@ import logging
 from pathlib import Path
 
 from codexd.config.live import LiveConfig
-from codexd.redaction.daemon_secrets import DaemonSecrets
-from codexd.redaction.logs import clean_logs
+from codexd.redaction.daemon_secrets import DaemonSecrets, clean_logs
 
 ENV = {"API_TOKEN": "k3yWithoutAnythingOdd", "LICENCE": "0123-4567-89ab"}
 

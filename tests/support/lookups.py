@@ -6,8 +6,7 @@ from typing import TypeVar
 
 from codexd.core.commands import Command
 from codexd.core.decide.decide import decide
-from codexd.core.decide.lookups import ForSettings, Lookups
-from codexd.core.decide.questions import questions
+from codexd.core.decide.lookups import ForSettings, Lookups, questions
 from codexd.core.events.events import Event
 from codexd.core.state.state import ThreadState
 from codexd.runtime.actor.lookups import LookupSource

@@ -1,4 +1,4 @@
-"""A model's limits, from the catalog and from the config."""
+"""A model's limits, and the settings of a thread that it supports, by the catalog and the config."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Final
 from codexd.config.keys import Config
 from codexd.core.values.limits import Limits
 from codexd.core.values.notice import Notice
+from codexd.core.values.settings import Settings, Tuned, Tuning
 from codexd.models.catalog import Model
 
 # The usable part of the raw window: above it an answer may not fit. The figure is that of Codex.
@@ -38,3 +39,39 @@ def complaints_about(
             "assumed. `model_context_window` in config.toml says how long it is.",
         ),
     )
+
+
+def tuned_to(settings: Settings, model: Model) -> Tuned:
+    """The settings without options that the model does not support; each gives a notice that names it."""
+    complaints: list[Notice] = []
+
+    def lacks(what: str, asked: str, has: str) -> None:
+        complaints.append(
+            Notice(
+                f"{what}:{model.id}:{asked}",
+                f"{model.id} {has}: {what} {asked!r} was left out of its requests.",
+            )
+        )
+
+    effort, summary, verbosity = settings.effort, settings.summary, settings.verbosity
+    efforts = [option.effort for option in model.efforts]
+    # A model that is in no table may support values that are unknown here.
+    if effort is not None and model.known and effort not in efforts:
+        offered = f"thinks with effort {', '.join(efforts)}" if efforts else "does not reason"
+        lacks("reasoning effort", effort, offered)
+        effort = None
+    if summary is None and model.efforts and model.reasoning_summaries:
+        summary = "auto"  # Otherwise a person would see none of its reasoning.
+    elif summary not in (None, "none") and not model.reasoning_summaries:
+        lacks("reasoning summary", str(summary), _has_no(model, "reasoning summaries"))
+        summary = None
+    if verbosity is not None and not model.verbosity:
+        lacks("verbosity", verbosity, _has_no(model, "verbosity"))
+        verbosity = None
+    return Tuned(Tuning(effort, summary, verbosity), tuple(complaints))
+
+
+def _has_no(model: Model, what: str) -> str:
+    if model.known:
+        return f"has no {what}"
+    return f"is not in the catalog, and it is assumed to have no {what}"

@@ -15,7 +15,7 @@ import msgspec
 
 from codexd.config.keys import PriceTable
 from codexd.core.values.usage import Tokens
-from codexd.projections.usage.by_day import Spent
+from codexd.projections.usage.spent import Spent
 
 # When the table was last compared with its source.
 AS_OF: Final = "2026-10-01"

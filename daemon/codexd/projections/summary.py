@@ -14,7 +14,7 @@ from codexd.core.state.visibility import Reverts
 from codexd.core.values.ids import ItemId
 from codexd.core.values.items import plain_text
 from codexd.core.values.settings import Settings
-from codexd.projections.usage.by_day import SPENDING_TYPES, UsageByDay
+from codexd.projections.usage.spent import SPENDING_TYPES, UsageByDay
 
 # A preview is one line of a list on a wide screen, not a message.
 PREVIEW_CHARACTERS_MAX = 500

@@ -6,11 +6,14 @@ occur in later texts.
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from codexd.config.keys import Config
 from codexd.config.live import LiveConfig
+from codexd.machine.log_lines import LogLines
 from codexd.redaction.names import SECRET_CHARACTERS_MIN, secrets_in
 from codexd.redaction.patterns import PATTERNS, Pattern
 from codexd.redaction.redactor import Redactor
@@ -119,3 +122,17 @@ _HARMLESS = re.compile(
 
 def _may_be_a_key(name: str) -> bool:
     return _HARMLESS.search(name) is None
+
+
+@contextmanager
+def clean_logs(redact: Callable[[str], str]) -> Iterator[None]:
+    """Redact all log handlers of the process, for as long as the context lasts."""
+    handlers = [(handler, handler.formatter) for handler in logging.getLogger().handlers]
+    for handler, formatter in handlers:
+        inner = formatter.inner if isinstance(formatter, LogLines) else formatter
+        handler.setFormatter(LogLines(inner or logging.Formatter(), redact))
+    try:
+        yield
+    finally:
+        for handler, formatter in handlers:
+            handler.setFormatter(formatter)

@@ -27,9 +27,8 @@ from codexd.core.decide.effect_reports import (
     decide_tools,
     end_processes,
 )
+from codexd.core.decide.history import decide_keeping, decide_taking_back
 from codexd.core.decide.lookups import NO_LOOKUPS, Lookups
-from codexd.core.decide.pins import decide_keeping
-from codexd.core.decide.revert import decide_taking_back
 from codexd.core.decide.review import end_review, start_review
 from codexd.core.decide.take_in import take_in
 from codexd.core.decide.title import end_title, give_title_up, request_title

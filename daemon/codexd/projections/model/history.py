@@ -23,7 +23,6 @@ from msgspec.structs import replace
 from codexd.core.events import events as e
 from codexd.core.values.items import UserInput
 from codexd.core.values.provider_items import read_head, text_message
-from codexd.projections.model.item_sequence import ItemSequence
 from codexd.projections.model.items import (
     answer_message,
     call_output,
@@ -33,6 +32,53 @@ from codexd.projections.model.items import (
 )
 from codexd.projections.model.kept_by_compaction import CompactionKeep, Words, plain_words
 from codexd.projections.model.reasoning_owner import ReasoningOwners
+
+
+class ItemSequence(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Encoded items in order; the first ones may be absent from memory."""
+
+    shared: list[bytes] = []
+    present: int = 0  # so many of `shared` belong to this sequence
+    evicted: int = 0  # so many items come before those
+
+    @classmethod
+    def of(cls, items: list[bytes], evicted: int = 0) -> ItemSequence:
+        """A sequence with a list of its own."""
+        return cls(items, len(items), evicted)
+
+    @property
+    def count(self) -> int:
+        """How many items there are, in memory or not."""
+        return self.evicted + self.present
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the items that are in memory."""
+        return sum(map(len, self.items()))
+
+    def items(self, after: int = 0) -> list[bytes]:
+        """The items after the first `after`, without the evicted items."""
+        return self.shared[max(after - self.evicted, 0) : self.present]
+
+    def plus(self, items: Sequence[bytes]) -> ItemSequence:
+        """The sequence with more items at its end."""
+        shared = self.shared
+        if len(shared) != self.present:  # Another value has gone on from here.
+            shared = shared[: self.present]
+        shared.extend(items)
+        return ItemSequence(shared, self.present + len(items), self.evicted)
+
+    def without(self, count: int) -> ItemSequence:
+        """The sequence with its first `count` items absent, in a list of its own."""
+        return ItemSequence.of(self.items(count), max(count, self.evicted))
+
+    def with_restored(self, items: Sequence[bytes]) -> ItemSequence:
+        """The sequence with all items in memory; `items` are the evicted items."""
+        assert len(items) == self.evicted, (
+            f"{self.evicted} items are evicted, and {len(items)} came"
+        )
+        return ItemSequence.of([*items, *self.items()])
+
 
 # Hex digits of a segment's hash: 64 bits distinguish the segments of any thread.
 HASH_DIGITS = 16

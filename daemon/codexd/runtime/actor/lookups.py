@@ -14,8 +14,7 @@ import msgspec
 
 from codexd.core.commands import Command
 from codexd.core.decide.decide import decide
-from codexd.core.decide.lookups import ForSettings, Here, Lookups, Titles
-from codexd.core.decide.questions import Questions, questions
+from codexd.core.decide.lookups import ForSettings, Here, Lookups, Questions, Titles, questions
 from codexd.core.events.events import Event
 from codexd.core.prompts.compaction import COMPACTION_PROMPT
 from codexd.core.state.state import ThreadState

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from codexd.core import commands as c
 from codexd.core.commands import Rejected
-from codexd.core.decide.revert import LOOK_AGAIN, TakingBack
+from codexd.core.decide.history import LOOK_AGAIN, TakingBack
 from codexd.core.values.ids import TurnId
 from codexd.protocol import history
 from codexd.protocol.codexd_methods import ThreadCompactUndoResponse

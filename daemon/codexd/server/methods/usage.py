@@ -11,10 +11,9 @@ from codexd.core.state.window import ContextWindow
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.usage import Tokens
 from codexd.index.query.listing import Row, Wanted
-from codexd.projections.usage.by_day import DAY_MS, SPENDING_TYPES, Spent
-from codexd.projections.usage.by_turn import TurnCost, UsageByTurn
 from codexd.projections.usage.cache_misses import MISS_TYPES, CacheMisses, Miss
 from codexd.projections.usage.requests import Kind
+from codexd.projections.usage.spent import DAY_MS, SPENDING_TYPES, Spent, TurnCost, UsageByTurn
 from codexd.protocol import usage as u
 from codexd.protocol.wire.rpc import invalid_params
 from codexd.runtime.snapshots.window import fill_of

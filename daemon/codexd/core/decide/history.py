@@ -1,4 +1,8 @@
-"""Rules for manual compaction and for pins."""
+"""Rules for commands about the history: manual compaction, pins, reverts, and undoing reverts and compactions.
+
+For a revert and for an undo the caller looks up a position in the log. If another marker was appended since then, the
+command is refused, and the caller looks the position up again.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from codexd.core.decide.compaction import begin_compaction
 from codexd.core.decide.context import new_instructions
 from codexd.core.decide.lookups import Lookups
 from codexd.core.decide.transition import Transition
+from codexd.core.events import events as e
 from codexd.core.events.events import TurnStarted
 from codexd.core.events.history import PinAdded, PinRemoved
 from codexd.core.state.window import json_bytes
@@ -88,3 +93,37 @@ def _pin(transition: Transition, command: c.PinRecord, lookups: Lookups) -> None
             "together, a third of the model's window: it was not pinned",
         )
     transition.add(PinAdded(command.seq, command.items))
+
+
+# The code of the refusal after which the caller looks the position up again.
+LOOK_AGAIN = "history_changed"
+
+TakingBack = c.RevertHistory | c.UndoRevert | c.UndoCompaction
+
+
+def decide_taking_back(transition: Transition, command: TakingBack) -> None:
+    """Revert turns, undo a revert, or undo a compaction. Raises: Rejected."""
+    if transition.state.turn is not None:
+        raise Rejected(
+            "turn_in_progress",
+            "a turn is running: interrupt it first; nothing was reverted or restored",
+        )
+    if command.markers != transition.state.markers:
+        raise Rejected(
+            LOOK_AGAIN,
+            "the thread was reverted by another client at the same time: look at it, then try again; "
+            "nothing was changed",
+        )
+    match command:
+        case c.RevertHistory():
+            transition.add(
+                e.HistoryReverted(
+                    command.before_turn, command.to_seq, command.turns, command.turns_left
+                )
+            )
+        case c.UndoRevert():
+            transition.add(e.HistoryRevertUndone(command.reverted_seq, command.turns))
+        case c.UndoCompaction():
+            transition.add(e.HistoryCompactionUndone(command.compacted_seq))
+        case _:
+            assert_never(command)
