@@ -16,6 +16,7 @@ from codexd.core.policy.approval import needs_approval, repository_in_question
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import RunCommand
 from codexd.machine.repository import git_may_run
+from codexd.tools.commits import why_no_commit
 from codexd.tools.registry import CallContext
 from codexd.tools.shell import Shell
 from hostile_repositories import BOTH, CASES, HOSTILE, Arrange, Repo, made, run_in_an_ordinary_shell
@@ -126,6 +127,9 @@ async def test_what_a_repository_names_is_not_started_unasked(
     repo = made(tmp_path)
     arrange(repo)
     repo.marker.unlink(missing_ok=True)
+    for name in ("HEAD", "1" * 40):  # A partial clone lacks the second one.
+        await why_no_commit(str(repo.folder), name)
+        assert not repo.marker.exists()
     reason = reason_to_ask(repo.folder, line)
     assert (reason is not None) is asked, reason
     if not asked or arrange in BOTH:

@@ -29,7 +29,7 @@ from codexd.core.events.events import (
     TurnInterrupted,
 )
 from codexd.core.state.due import CallModel
-from codexd.core.values.ids import ItemId, ModelCallId
+from codexd.core.values.ids import ItemId, ModelCallId, TurnId
 from codexd.core.values.settings import SettingsChange
 from spec import given
 
@@ -70,6 +70,10 @@ def test_a_waiting_input_can_be_withdrawn() -> None:
     given(*TWO_WAIT, *outcome.events).when(report("t1/1", FINISHED)).then(
         ENDED, TurnCompleted(), begun(3), calling("t3/1")
     )
+
+
+def test_an_interrupt_of_a_waiting_turn_withdraws_its_input() -> None:
+    given(*TWO_WAIT).when(c.InterruptTurn(turn_id=TurnId("t3"))).then(InputWithdrawn(ItemId("u3")))
 
 
 def test_an_input_whose_turn_runs_cannot_be_withdrawn() -> None:

@@ -12,6 +12,7 @@ from codexd.models.scripted.scripts import Break, Call, Hang, Reply, Say, Think
 from codexd.models.scripted.server import ScriptedModel, scripted_model
 from daemon_client import CURSOR, Client, Json, connected
 from daemon_house import Daemon, Home
+from hostile_repositories import made
 from installed_codex import needs_schemas
 from paused_model import Held, Script, held_model
 from trio_test import trio_test
@@ -75,13 +76,15 @@ def items_of(client: Client, turn: str) -> list[tuple[str, str]]:
 
 @trio_test
 async def test_the_findings_come_back_in_order_and_the_model_hears_of_nothing_else(
-    daemon: Daemon,
+    daemon: Daemon, tmp_path: Path
 ) -> None:
     replies = [(Say(("Hi.",)),), (Think(("Look.",)), answered()), (Say(("Ok.",)),)]
+    repo = made(tmp_path)
+    repo.git("checkout", "-qB", "main")
     async with scripted_model(replies) as model:
         daemon.home.use_model(model.base_url)
         async with connected(daemon.home.socket) as client:
-            thread = await client.start_thread()
+            thread = await client.start_thread(cwd=str(repo.folder))
             await client.run_turn(thread, "hello")
             answer = await client.call(
                 "review/start", threadId=thread, target={"type": "baseBranch", "branch": "main"}
@@ -140,7 +143,9 @@ async def reviewers(client: Client, thread: str) -> list[str]:
 
 @trio_test
 async def test_the_reviewer_knows_its_task_and_nothing_else(daemon: Daemon, tmp_path: Path) -> None:
-    tmp_path.joinpath("AGENTS.md").write_text("Always sing.")
+    repo = made(tmp_path)
+    repo.write("AGENTS.md", "Always sing.")
+    sha = repo.git("rev-parse", "HEAD")[:10]
     async with scripted_model([(Say(("Hi.",)),), (answered(),)]) as model:
         daemon.home.use_model(
             model.base_url,
@@ -148,10 +153,10 @@ async def test_the_reviewer_knows_its_task_and_nothing_else(daemon: Daemon, tmp_
         )
         async with connected(daemon.home.socket) as client:
             thread = await client.start_thread(
-                cwd=str(tmp_path), developerInstructions="Be rude.", ephemeral=True
+                cwd=str(repo.folder), developerInstructions="Be rude.", ephemeral=True
             )
             await client.run_turn(thread, "hello")
-            turn = await start(client, thread, {"type": "commit", "sha": "0f3a9c1d2e"})
+            turn = await start(client, thread, {"type": "commit", "sha": sha})
             await client.turn_ended(turn)
             first, review = bodies(model)
             assert "sing" in json.dumps(first)
@@ -159,7 +164,7 @@ async def test_the_reviewer_knows_its_task_and_nothing_else(daemon: Daemon, tmp_
             assert review["instructions"].startswith("You review a change")
             place, prompt = texts(review)
             assert place.startswith("user: <environment_context>")
-            assert "git show 0f3a9c1d2e" in prompt
+            assert f"git show {sha}" in prompt
             assert review["prompt_cache_key"] != first["prompt_cache_key"]
 
 

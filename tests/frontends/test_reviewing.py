@@ -10,7 +10,8 @@ import pytest
 
 from codexd.models.scripted.scripts import Call, Say
 from codexd_frontends.ctl import main
-from daemon_house import Daemon
+from daemon_house import Daemon, Home
+from hostile_repositories import made
 
 from . import said
 from .codexctl import approve, codexctl, playing
@@ -114,16 +115,58 @@ def test_json_ends_with_the_findings_member_by_member(
     assert last["review"] == OUTPUT
 
 
-@pytest.mark.slow
-def test_a_review_of_a_real_daemon(daemon: Daemon) -> None:
+def repository(root: Path) -> Path:
+    """A folder with a repository and a branch."""
+    repo = made(root)
+    repo.git("checkout", "-qB", "main")
+    return repo.folder
+
+
+def test_a_review_of_a_real_daemon_is_listed_by_its_subject_and_raises_no_alarm(
+    home: Home, tmp_path: Path
+) -> None:
     look = Call("shell_command", json.dumps({"command": "echo looking"}))
+    daemon = home.start()
+    home.work = repository(tmp_path)
     with playing((look,), (Say(("Here: ", json.dumps(OUTPUT))),)) as model:
-        daemon.home.use_model(model.base_url)
-        done = codexctl(daemon.home, "review", "--base", "main")
+        home.use_model(model.base_url)
+        done = codexctl(home, "review", "--base", "main")
     assert (done.code, done.out) == (0, TEXT + "\n")
     _, entered, *talk = done.err.splitlines()
     assert entered == "review of: changes against 'main'"
     assert talk[:2] == ["$ echo looking", "  looking"]
+    assert codexctl(home, "list").out.endswith("  review of: changes against 'main'\n")
+    daemon.stop()
+    assert not any(daemon.said(word) for word in ("ERROR", "WARNING", "Traceback"))
+
+
+def test_what_git_does_not_know_is_refused_before_a_model_is_asked(
+    home: Home, tmp_path: Path
+) -> None:
+    home.work = repository(tmp_path)
+    with playing(Say((json.dumps(OUTPUT),))) as model:
+        home.use_model(model.base_url)
+        home.start()
+        for words in (
+            ["--base", "nosuch"],
+            ["--base=--all"],
+            ["--base", "@{u}"],
+            ["--base", "main..main"],
+            ["--base", "main:a.txt"],
+            ["--commit", "0f3a9c1"],
+        ):
+            refused = codexctl(home, "review", *words)
+            assert (refused.code, refused.out, refused.err.count("\n")) == (2, "", 1), refused
+            assert repr(words[-1].removeprefix("--base=")) in refused.err
+            assert "no review began" in refused.err
+        assert codexctl(home, "list") == (0, "", "")
+        assert codexctl(home, "review", "--commit", "HEAD~0").code == 0
+        assert len(model.asked) == 1
+        home.work = tmp_path
+        nowhere = codexctl(home, "review", "--base", "main")
+        assert (nowhere.code, nowhere.out) == (2, "")
+        assert "not a git repository" in nowhere.err
+        assert len(model.asked) == 1
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from builders import BROKEN, FIRST_TURN, SETTINGS, STARTED, begun, queued
 from codexd.core.events import events as e
 from codexd.core.events.events import Event
-from codexd.core.events.history import HistoryReverted, HistoryRevertUndone
+from codexd.core.events.history import HistoryReverted, HistoryRevertUndone, ReviewEntered
 from codexd.core.events.record import Recorded
 from codexd.core.values.ids import ThreadId, TurnId
 from codexd.core.values.settings import SettingsChange
@@ -44,6 +44,12 @@ def test_a_row_tells_what_a_list_shows() -> None:
 def test_the_preview_is_the_first_thing_a_person_said() -> None:
     assert row(STARTED, queued(1, "first"), queued(2, "second")).preview == "first"
     assert row(STARTED, queued(1, ""), queued(2, "second")).preview == "second"
+
+
+def test_a_thread_that_begins_with_a_review_has_its_subject_as_preview() -> None:
+    reviewed = ReviewEntered(ItemId("e"), "current changes")
+    assert row(STARTED, reviewed, queued(1, "first")).preview == "review of: current changes"
+    assert row(STARTED, queued(1, "first"), reviewed).preview == "first"
 
 
 def test_the_preview_is_short() -> None:

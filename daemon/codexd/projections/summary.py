@@ -85,6 +85,8 @@ class Summary(msgspec.Struct):
                 self.queued = (*self.queued, event.item_id)
                 if not self.preview:
                     self.preview = request_in(plain_text(event.content))[:PREVIEW_CHARACTERS_MAX]
+            case e.ReviewEntered() if not self.preview:
+                self.preview = f"review of: {event.review}"[:PREVIEW_CHARACTERS_MAX]
             case e.InputWithdrawn():
                 self.queued = tuple(item for item in self.queued if item != event.item_id)
             case e.TurnStarted():
@@ -157,6 +159,7 @@ TELLING_TYPES = MARKER_TYPES | frozenset(
         e.SettingsChanged,
         e.InputQueued,
         e.InputWithdrawn,
+        e.ReviewEntered,
         e.TurnStarted,
         e.TurnCompleted,
         e.TurnInterrupted,

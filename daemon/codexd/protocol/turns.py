@@ -91,8 +91,11 @@ class TurnInterruptParams(msgspec.Struct, frozen=True, rename="camel"):
     turn_id: str
 
 
-class TurnInterruptResponse(msgspec.Struct, frozen=True):
+class TurnInterruptResponse(msgspec.Struct, frozen=True, rename="camel"):
     """Done."""
+
+    # codexd only: the turn had not begun, and its prompt was withdrawn
+    withdrawn: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class ReviewStartParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True):

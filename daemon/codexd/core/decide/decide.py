@@ -122,8 +122,7 @@ def _of_people(transition: Transition, command: _OfPeople) -> None:
         case c.WithdrawInput():
             _withdraw(transition, command)
         case c.InterruptTurn():
-            running(transition.state, command.turn_id, "interrupt")
-            transition.interrupt(command.open_items, command.reason)
+            _interrupt(transition, command)
         case c.DecideApproval():
             decide_approval(transition, command)
         case c.RevertHistory() | c.UndoRevert() | c.UndoCompaction():
@@ -194,6 +193,16 @@ def _withdraw(transition: Transition, command: c.WithdrawInput) -> None:
     if all(queued.item_id != command.item_id for queued in transition.state.queue):
         raise Rejected("input_not_queued", f"no input {command.item_id} waits for its turn")
     transition.add(e.InputWithdrawn(command.item_id))
+
+
+def _interrupt(transition: Transition, command: c.InterruptTurn) -> None:
+    """Interrupt the running turn; the input of a queued turn is withdrawn."""
+    for queued in transition.state.queue:
+        if queued.turn_id == command.turn_id:
+            transition.add(InputWithdrawn(queued.item_id))
+            return
+    running(transition.state, command.turn_id, "interrupt")
+    transition.interrupt(command.open_items, command.reason)
 
 
 def _refuse_empty(content: tuple[UserInput, ...]) -> None:

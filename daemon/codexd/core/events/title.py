@@ -46,7 +46,8 @@ def request_in(text: str) -> str:
 def title_of(text: str) -> str:
     """A line that summarizes a text; empty if it has no words."""
     for line in request_in(text)[:LOOKED_AT_CHARACTERS_MAX].splitlines():
-        words = " ".join(_MARKS.sub(" ", line).split()).strip("\"'“”")
+        words = " ".join(_MARKS.sub(" ", line).split())
+        words = words.strip(_QUOTES) if words.startswith(tuple(_QUOTES)) else words
         if any(letter.isalnum() for letter in words):
             return _bounded(words)
     return ""
@@ -63,6 +64,7 @@ def _bounded(words: str) -> str:
 
 # A line of its own: a person may well write these words in a sentence.
 _REQUEST_HEADING = re.compile(r"^## My request for Codex:", re.MULTILINE)
+_QUOTES = "\"'“”"
 # Marks of a heading, a quotation, a list item or a fence, and invisible characters.
 _MARKS = re.compile(
     r"^\s*+(?:#{1,6}\s|>++\s|[-*+]\s|\d++[.)]\s|```\S*+|~~~\S*+)|[\x00-\x1f\x7f\u200b-\u200f\u2028-\u202e\ufeff]"

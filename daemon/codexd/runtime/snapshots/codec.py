@@ -23,7 +23,7 @@ from codexd_eventstore.store import EventStore, Snapshot, StoreError
 log = logging.getLogger(__name__)
 
 # Raised when a fold gives another result for the same events; a changed member is detected without it.
-FOLDS_VERSION: Final = 2
+FOLDS_VERSION: Final = 3
 
 _CRC_BYTES: Final = 4
 _CRC_DIGITS: Final = len('01234567"}')  # how a record's line ends

@@ -13,7 +13,7 @@ from codexd.core.events.record import Recorded
 from codexd.core.values.ids import ItemId, ThreadId, TurnId
 from codexd.core.values.images import BadImage
 from codexd.core.values.items import TextInput, UserInput, UserMessage
-from codexd.core.values.review_target import hint_of, trimmed
+from codexd.core.values.review_target import BaseBranch, Commit, ReviewTarget, hint_of, trimmed
 from codexd.protocol import turns as t
 from codexd.protocol.codexd_methods import INPUT_CHARACTERS_MAX
 from codexd.protocol.settings import turn_change
@@ -80,14 +80,15 @@ async def turn_steer(
 async def turn_interrupt(
     services: Services, connection: Connection, params: t.TurnInterruptParams
 ) -> MethodResult:
-    """Stop the turn that runs."""
+    """Stop the turn that runs, or withdraw the prompt of a queued one."""
     thread = await open_thread(services, params.thread_id)
+    is_queued = any(queued.turn_id == params.turn_id for queued in thread.state.queue)
     # Some clients do not know the turn's id yet, and send an empty one.
     await thread.submit(
         c.InterruptTurn(turn_id=TurnId(params.turn_id) if params.turn_id else None),
         by=connection.by,
     )
-    return MethodResult(t.TurnInterruptResponse())
+    return MethodResult(t.TurnInterruptResponse(withdrawn=is_queued or msgspec.UNSET))
 
 
 async def review_start(
@@ -95,6 +96,7 @@ async def review_start(
 ) -> MethodResult:
     """Begin a review, in a turn of its own; a turn that runs makes way for it."""
     thread = await open_thread(services, params.thread_id)
+    await _check_commit(services, thread, trimmed(params.target))
     turn_id = TurnId(services.new_id())
     command = c.StartReview(
         turn_id=turn_id,
@@ -110,6 +112,25 @@ async def review_start(
     said = UserMessage(id=ItemId(turn_id), content=(TextInput(hint_of(trimmed(params.target))),))
     turn = t.Turn(id=turn_id, root_turn_id=turn_id, status="inProgress", items=(said,))
     return MethodResult(t.ReviewStartResponse(turn, thread.thread_id))
+
+
+async def _check_commit(services: Services, thread: ThreadActor, target: ReviewTarget) -> None:
+    """A model is not asked about a commit that is not there. Raises: RpcError."""
+    match target:
+        case BaseBranch(name):
+            member = "branch"
+        case Commit(name):
+            member = "sha"
+        case _:
+            return
+    assert thread.state.settings is not None
+    cwd = thread.state.settings.cwd
+    why = await services.why_no_commit(cwd, name) if name else None
+    if why is not None:
+        raise invalid_params(
+            f"{member}: expected a branch or commit of the repository at {cwd}, found {name!r}: {why}; "
+            "no review began"
+        )
 
 
 First = TypeVar("First", InputQueued, TurnSteered)

@@ -1,0 +1,48 @@
+"""Asks git whether a name means a commit, before a model is asked to look at that commit. I/O, processes."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import Final
+
+from codexd.machine.patience import PATIENCE_SECONDS, NoAnswer, patiently
+from codexd.tools.guarded import guarded
+
+# What git says of a repository that it does not read is a line.
+REASON_CHARACTERS_MAX: Final = 200
+
+
+async def why_no_commit(cwd: str, name: str) -> str | None:
+    """Why a name is of no commit of the repository that a folder is in; None if it is, or git is not installed."""
+    try:
+        return await patiently(cwd, partial(_why_no_commit, cwd, name), 2 * PATIENCE_SECONDS)
+    except NoAnswer as error:
+        return str(error.strerror)
+
+
+def _why_no_commit(cwd: str, name: str) -> str | None:
+    import subprocess  # 20 ms, for reviews alone
+
+    # The environment keeps git from starting what the repository names.
+    words = ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"]
+    try:
+        asked = subprocess.run(
+            words,
+            check=False,
+            cwd=cwd,
+            env={**guarded(os.environ), "LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=PATIENCE_SECONDS,
+        )
+    except FileNotFoundError as error:
+        return None if error.filename == "git" else str(error)
+    except subprocess.TimeoutExpired:
+        return f"git did not answer within {PATIENCE_SECONDS:g} s"
+    except (OSError, ValueError) as error:  # ValueError: the name has a zero.
+        return str(error)
+    if asked.returncode == 0:
+        return None
+    said = asked.stderr.decode(errors="replace").strip().partition("\n")[0]
+    return said.removeprefix("fatal: ")[:REASON_CHARACTERS_MAX] or "git knows no such commit"
