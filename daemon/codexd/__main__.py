@@ -15,7 +15,7 @@ from codexd.machine.log_lines import ENTRY_CHARACTERS_MAX, log_to
 from codexd.machine.paths import (
     Paths,
     SocketAddress,
-    UnusableSocketPath,
+    UnusablePath,
     default_paths,
     parse_socket_url,
     socket_address,
@@ -31,14 +31,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command `codexd`; returns its exit code."""
     arguments = _parser().parse_args(argv)
     keep_files_private()
-    paths = default_paths()
-    if arguments.print_paths:
-        _print_paths(paths)
-        return 0
-    log_to(sys.stderr, logging.INFO, "%(asctime)s %(levelname)s %(message)s")
     try:
+        paths = default_paths()
+        if arguments.print_paths:
+            _print_paths(paths)
+            return 0
+        log_to(sys.stderr, logging.INFO, "%(asctime)s %(levelname)s %(message)s")
         address = socket_address(parse_socket_url(arguments.listen, paths.socket))
-    except (UnusableSocketPath, OSError) as problem:
+    except (UnusablePath, OSError) as problem:
         _say(problem)
         return EXIT_USAGE
     return _serve(paths, address)

@@ -20,7 +20,11 @@ SOCKET_PATH_BYTES_MAX = 107 if sys.platform == "linux" else 103
 PRIVATE_FOLDER = 0o700
 
 
-class UnusableSocketPath(Exception):
+class UnusablePath(Exception):
+    """A path cannot be codexd's; says why."""
+
+
+class UnusableSocketPath(UnusablePath):
     """A socket cannot be bound at the requested path; says why."""
 
 
@@ -40,17 +44,37 @@ class Paths(msgspec.Struct, frozen=True):
 
 
 def find_paths(environ: Mapping[str, str], *, sessions: Path = Path("/run/user")) -> Paths:
-    """The paths for an environment; `sessions` has a folder for each user who is logged in."""
+    """The paths for an environment; `sessions` has a folder for each user who is logged in.
+
+    Raises:
+        UnusablePath: a path is not UTF-8, so no message can have it, or names the home folder of nobody.
+    """
     if home := environ.get("CODEXD_HOME"):
-        root = Path(home).expanduser().absolute()
+        root = _absolute("CODEXD_HOME", home)
         config, data, state, runtime = root / "config.toml", root, root / "state", root / "run"
     elif sys.platform == "linux":
         config, data, state, runtime = _linux(environ, sessions)
     else:
         config, data, state, runtime = _platform()
     asked = environ.get("CODEXD_SOCKET")
-    socket = Path(asked).expanduser().absolute() if asked else runtime / "codexd.sock"
+    socket = _absolute("CODEXD_SOCKET", asked) if asked else runtime / "codexd.sock"
+    for path in (config, data, state, runtime, socket):
+        try:
+            str(path).encode()
+        except UnicodeEncodeError as error:
+            raise UnusablePath(
+                f"expected the paths of codexd's folders in UTF-8, found {os.fsencode(path)!r}; nothing was done"
+            ) from error
     return Paths(config, data, state, runtime, socket)
+
+
+def _absolute(variable: str, path: str) -> Path:
+    try:
+        return Path(path).expanduser().absolute()
+    except RuntimeError as error:
+        raise UnusablePath(
+            f"{variable}: expected a path, found {path!r}, and no such user has a home folder; nothing was done"
+        ) from error
 
 
 def default_paths() -> Paths:

@@ -94,6 +94,7 @@ def start(socket_path: str) -> Daemon:
     """
     log_path = daemon_log_path()
     with _log(log_path) as log:
+        written = os.fstat(log.fileno()).st_size  # What was written before is of other daemons.
         process = spawn(socket_path, log)
     started = time.monotonic()
     ended_at: float | None = None
@@ -103,15 +104,19 @@ def start(socket_path: str) -> Daemon:
         except Unreachable as error:
             ended = process.poll()
             if ended == BAD_CONFIG.number:
-                raise BadConfig(f"the daemon did not start:\n{log_tail(log_path)}") from error
+                raise BadConfig(
+                    f"the daemon did not start:\n{log_tail(log_path, written)}"
+                ) from error
             if ended == FORBIDDEN.number:
-                raise Forbidden(f"the daemon did not start:\n{log_tail(log_path)}") from error
+                raise Forbidden(
+                    f"the daemon did not start:\n{log_tail(log_path, written)}"
+                ) from error
             now = time.monotonic()
             if ended is not None and ended_at is None:
                 ended_at = now
             raced_out = ended_at is not None and now > ended_at + RACE_SECONDS_MAX
             if raced_out or now > started + START_SECONDS_MAX:
-                raise Unreachable(_no_answer(ended, log_path)) from error
+                raise Unreachable(_no_answer(ended, log_path, written)) from error
         time.sleep(POLL_SECONDS)
 
 
@@ -133,11 +138,11 @@ def daemon_log_path() -> Path:
     return default_paths().state_dir / "codexd.log"
 
 
-def log_tail(path: Path) -> str:
-    """The end of the daemon's log."""
+def log_tail(path: Path, written: int = 0) -> str:
+    """The end of the daemon's log, without its first bytes, which were `written` before."""
     try:
         with open_file(path, follow=False) as log:
-            log.seek(max(0, os.fstat(log.fileno()).st_size - LOG_TAIL_BYTES))
+            log.seek(max(written, os.fstat(log.fileno()).st_size - LOG_TAIL_BYTES))
             return log.read(LOG_TAIL_BYTES).decode(errors="replace").strip()
     except OSError as error:
         return f"(its log cannot be read: {error})"
@@ -157,9 +162,9 @@ def _log(path: Path) -> BinaryIO:
         ) from error
 
 
-def _no_answer(ended: int | None, log_path: Path) -> str:
-    tail = log_tail(log_path)
+def _no_answer(ended: int | None, log_path: Path, written: int) -> str:
+    tail = log_tail(log_path, written)
     if ended == TRY_AGAIN.number:  # Another process has the store or the socket.
-        return f"the daemon did not start: {tail.splitlines()[-1]}"
+        return f"the daemon did not start: {tail.rpartition('\n')[2]}"
     what = f"did not answer within {START_SECONDS_MAX:g} s" if ended is None else f"ended ({ended})"
     return f"the daemon was started and {what}; the end of {log_path}:\n{tail}"
