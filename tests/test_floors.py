@@ -184,6 +184,7 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.machine.paths",
             "codexd.machine.pacing",
             "codexd.machine.patience",
+            "codexd.tools.commits",
             "codexd.catalog.prices",
             "codexd.tools.passed_env",
             "codexd.__version__",

@@ -67,7 +67,6 @@ from codexd.server.reads.directory import Directory
 from codexd.server.services import Services
 from codexd.server.sweeper import Sweeper
 from codexd.server.thread_keys import ThreadKeys
-from codexd.tools.commits import why_no_commit
 from codexd.tools.leftovers import home_mark
 from codexd.tools.login_env import LoginEnvironment, command_shell
 from codexd.tools.passed_env import PassedVariables
@@ -172,7 +171,6 @@ class Daemon:
             has_key=self.providers.has_key,
             local_providers=frozenset(LOCAL),
             find_local=self._find_local,
-            why_no_commit=why_no_commit,
             new_id=world.new_id,
             now_us=world.now_us,
             today=lambda: datetime.date.today().isoformat(),  # noqa: DTZ011  # the day where the person is

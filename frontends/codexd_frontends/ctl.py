@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
 
+from codexd.machine.paths import UnusablePath
 from codexd_frontends.cli import arguments as arg
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.streams import (
@@ -203,11 +204,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else list(argv)
     prepare_streams()
     try:
-        return _run_somewhere(words).number
-    except CommandError as trouble:
-        as_json = "--json" in words and not isinstance(trouble, OutputFailed)
-        _report(trouble, as_json=as_json)
-        return trouble.exit.number
+        return _end(words).number
     except BrokenPipeError:
         close_stream(sys.stdout)
         return OUTPUT_CLOSED.number
@@ -215,10 +212,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         return LEFT.number
 
 
+def _end(words: Sequence[str]) -> Exit:
+    """Run a command, and report the error that ends it."""
+    try:
+        return _run_somewhere(words)
+    except CommandError as trouble:
+        try:
+            _report(trouble, as_json="--json" in words and not isinstance(trouble, OutputFailed))
+        except OutputFailed as unwritten:
+            _report(unwritten, as_json=False)
+            return unwritten.exit
+        return trouble.exit
+
+
 def _run_somewhere(words: Sequence[str]) -> Exit:
     """Run a command; raises UsageError if it needs the working directory and that was removed."""
     try:
         return _run(words)
+    except UnusablePath as problem:
+        raise UsageError(str(problem)) from problem
     except FileNotFoundError:
         try:
             os.getcwd()

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 SCREEN_SECONDS_MAX = 10.0
+TYPED_AT_ONCE = 512  # less than a terminal's buffer, so that writing it never blocks
 
 # Who leads a session and opens a terminal has it as the controlling one, so that Ctrl-C is a signal.
 _ON_TERMINAL = ("/bin/sh", "-c", 'exec <>"$0" >&0 2>&1; exec "$@"')
@@ -28,7 +29,7 @@ class Terminal:
     ) -> None:
         self._ours, theirs = pty.openpty()
         self.screen = ""
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._read_to = 0  # how far `wait_for` has looked
         self._process = subprocess.Popen(
             [*_ON_TERMINAL, os.ttyname(theirs), *_CODEXCTL, *words],
@@ -65,7 +66,16 @@ class Terminal:
 
     def type(self, text: str) -> None:
         """Type, as a person does; the terminal echoes it."""
-        os.write(self._ours, text.encode())
+        self.type_bytes(text.encode())
+
+    def type_bytes(self, typed: bytes) -> None:
+        """The same with bytes that may be no text, and more than the terminal holds at once."""
+        while typed:
+            _, writable, _ = select.select([], [self._ours], [], SCREEN_SECONDS_MAX)
+            assert writable, f"nobody reads the terminal; {len(typed)} bytes were not typed"
+            typed = typed[os.write(self._ours, typed[:TYPED_AT_ONCE]) :]
+            while select.select([self._ours], [], [], 0)[0] and self._read(0):
+                pass  # The echo fills the other direction.
 
     def press_ctrl_c(self) -> None:
         """The terminal driver makes a signal of it, and shows ^C."""

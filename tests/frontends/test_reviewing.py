@@ -59,10 +59,8 @@ def test_the_findings_go_to_stdout_and_what_the_reviewer_does_to_stderr(
         reviewing(fake)
         assert main(["--socket", fake.path, "review"]) == 0
         assert fake.wait_for("thread/start") == {"cwd": os.getcwd()}
-        assert fake.wait_for("review/start") == {
-            "threadId": said.THREAD,
-            "target": {"type": "uncommittedChanges"},
-        }
+        asked = fake.wait_for("review/start")
+        assert (asked["threadId"], asked["target"]) == (said.THREAD, {"type": "uncommittedChanges"})
     out, err = capfd.readouterr()
     assert out == TEXT + "\n"
     assert err == (

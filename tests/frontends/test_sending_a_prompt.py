@@ -55,6 +55,7 @@ def test_a_new_thread_works_where_one_stands(tmp_path: Path) -> None:
         assert fake.wait_for("thread/start") == {"cwd": os.getcwd(), "model": "big"}
         params = fake.wait_for("turn/start")
     key = params.pop("clientUserMessageId")
+    del params["updateEnvironment"]
     assert params == {
         "threadId": said.THREAD,
         "input": [{"type": "text", "text": "hi"}],
@@ -150,7 +151,9 @@ def test_ctrl_c_interrupts_the_turn(tmp_path: Path, capfd: pytest.CaptureFixture
     )
 
 
-def test_a_second_ctrl_c_leaves_at_once(tmp_path: Path) -> None:
+def test_a_second_ctrl_c_leaves_at_once_and_says_where_the_turn_is_seen(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     def start(request: Json) -> list[Json]:
         os.kill(os.getpid(), signal.SIGINT)
         return [{"id": request["id"], "result": TURN_STARTED}]
@@ -164,6 +167,7 @@ def test_a_second_ctrl_c_leaves_at_once(tmp_path: Path) -> None:
         fake.answer_by("turn/start", start)
         fake.answer_by("turn/interrupt", interrupt)
         assert main(["--socket", fake.path, "send", "hi"]) == 130
+    assert f"shown by\n  codexctl attach {said.THREAD}\n" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("prompt", ["", "   ", "\n"])

@@ -41,7 +41,8 @@ def test_a_word_that_is_not_utf8_is_refused_before_anything_starts(
 
 
 def test_stdin_that_is_not_utf8_is_refused_before_anything_starts(home: Home) -> None:
-    for prompt in (b"caf\xe9", codecs.BOM_UTF16_LE + b"x"):
+    no_mark = [b"h\0i\0", b"\0h\0i", "hi".encode("utf-32")]
+    for prompt in (b"caf\xe9", codecs.BOM_UTF16_LE + b"x", b"a\0b", *no_mark):
         refused = send_bytes(home, prompt)
         assert (refused.returncode, refused.stdout, refused.stderr.count(b"\n")) == (2, b"", 1)
         assert b"UTF-" in refused.stderr
@@ -65,6 +66,20 @@ def test_a_word_is_read_as_utf8_in_any_locale(daemon: Daemon) -> None:
         (body,) = model.asked
     assert sent.code == 0
     assert '"text":"caf\xe9"'.encode() in body
+
+
+@pytest.mark.parametrize("variable", ["CODEXD_HOME", "CODEXD_SOCKET"])
+def test_a_home_whose_name_is_not_utf8_is_refused_in_a_line(home: Home, variable: str) -> None:
+    name = f"{home.root}/{LATIN1}"
+    for words in (["list"], ["stop"], ["status"], ["--socket", name, "list"]):
+        refused = codexctl(home, *words, **{variable: name})
+        assert (refused.code, refused.out, refused.err.count("\n")) == (2, "", 1), refused
+        assert "UTF-8" in refused.err
+    assert home.processes() == []
+    home.env[variable] = name
+    daemon = home.launch()
+    assert daemon.wait() == 2
+    assert daemon.said("UTF-8")
 
 
 def test_a_folder_whose_name_is_not_utf8_is_refused_in_a_line(daemon: Daemon) -> None:

@@ -50,7 +50,7 @@ def test_a_mistake_is_told_to_a_program_as_json(capsys: pytest.CaptureFixture[st
     assert main(["list", "--json", "--limit", "few"]) == 2
     told = msgspec.json.decode(capsys.readouterr().out)
     assert (told["schema"], told["error"]["code"]) == (1, "usage")
-    assert "expected a number from 0 on, found 'few'" in told["error"]["message"]
+    assert "expected a number from 1 on, found 'few'" in told["error"]["message"]
 
 
 def test_shared_options_stand_before_or_behind_the_subcommand() -> None:

@@ -17,12 +17,12 @@ ANSWER = Say(("The answer ", "is 42."))
 CODEXCTL = f"{sys.executable} -m codexd_frontends.ctl"
 
 
-def in_shell(home: Home, words: str, **env: str) -> Ended:
+def in_shell(home: Home, words: str, *, shell: str = "/bin/sh", **env: str) -> Ended:
     """Run codexctl with redirections of a shell."""
     done = subprocess.run(
-        ["/bin/sh", "-c", f"{CODEXCTL} {words}"],
+        [shell, "-c", f"{CODEXCTL} {words}"],
         check=False,
-        env=home.env | env,
+        env={**home.env, **env},
         cwd=home.work,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -54,7 +54,9 @@ def test_without_stdout_nothing_crashes(daemon: Daemon, words: str) -> None:
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
-@pytest.mark.parametrize("words", ["list", "list --json", "paths", "--version", "list --help"])
+@pytest.mark.parametrize(
+    "words", ["list", "list --json", "show nosuch --json", "paths", "--version", "list --help"]
+)
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_full_disk_behind_stdout_is_said_in_a_line(
     daemon: Daemon, words: str, unbuffered: str
@@ -65,6 +67,15 @@ def test_a_full_disk_behind_stdout_is_said_in_a_line(
     full = in_shell(daemon.home, f"{words} >/dev/full", PYTHONUNBUFFERED=unbuffered)
     problem = "codexctl: stdout cannot be written: No space left on device\n"
     assert full == (1, "", problem)
+
+
+def test_nobody_who_reads_is_no_error(daemon: Daemon) -> None:
+    for words in ("list", "show nosuch --json", "--help"):
+        closed = in_shell(
+            daemon.home, f"{words} | true; exit ${{PIPESTATUS[0]}}", shell="/bin/bash"
+        )
+        assert closed.code in (0, 2, 141), closed
+        assert closed.err == ""
 
 
 def test_characters_that_the_locale_lacks_have_stand_ins(daemon: Daemon) -> None:

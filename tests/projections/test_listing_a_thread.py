@@ -9,7 +9,7 @@ from codexd.core.events import events as e
 from codexd.core.events.events import Event
 from codexd.core.events.history import HistoryReverted, HistoryRevertUndone, ReviewEntered
 from codexd.core.events.record import Recorded
-from codexd.core.values.ids import ThreadId, TurnId
+from codexd.core.values.ids import ItemId, ThreadId, TurnId
 from codexd.core.values.settings import SettingsChange
 from codexd.projections.summary import PREVIEW_CHARACTERS_MAX, Summary
 

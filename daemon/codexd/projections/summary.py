@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
@@ -83,10 +84,9 @@ class Summary(msgspec.Struct):
                     self.settings = event.change.applied(self.settings)
             case e.InputQueued():
                 self.queued = (*self.queued, event.item_id)
-                if not self.preview:
-                    self.preview = request_in(plain_text(event.content))[:PREVIEW_CHARACTERS_MAX]
-            case e.ReviewEntered() if not self.preview:
-                self.preview = f"review of: {event.review}"[:PREVIEW_CHARACTERS_MAX]
+                self._begin(lambda: request_in(plain_text(event.content)))
+            case e.ReviewEntered():
+                self._begin(lambda: f"review of: {event.review}")
             case e.InputWithdrawn():
                 self.queued = tuple(item for item in self.queued if item != event.item_id)
             case e.TurnStarted():
@@ -102,6 +102,10 @@ class Summary(msgspec.Struct):
                 self._mark(recorded.seq, event)
             case _:
                 pass
+
+    def _begin(self, text: Callable[[], str]) -> None:
+        if not self.preview:
+            self.preview = text()[:PREVIEW_CHARACTERS_MAX]
 
     def _came_in(self, event: e.ThreadImported | e.ThreadTakenIn, at_ms: int) -> None:
         if isinstance(event, e.ThreadImported):

@@ -43,8 +43,6 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     local_providers: frozenset[str | None]  # providers whose own server lists their models
     # A model server on this machine, by name and model where they are given. Raises: Rejected.
     find_local: Callable[[str | None, str | None], Awaitable[ProviderFindLocalResponse]]
-    # Why a name is of no commit in a folder's repository; None if it is.
-    why_no_commit: Callable[[str, str], Awaitable[str | None]]
     new_id: Callable[[], str]
     now_us: Callable[[], int]
     today: Callable[[], str]

@@ -36,14 +36,19 @@ def _group(parser: argparse.ArgumentParser, name: str) -> Any:
     return groups[name]
 
 
-def _count(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = -1
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"expected a number from 0 on, found {text!r}")
-    return number
+# Longer numbers than any count, and Python reads none of more than 4,300 digits.
+DIGITS_MAX = 30
+
+
+def _count(text: str, least: int = 0) -> int:
+    is_number = text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX
+    if not is_number or int(text) < least:
+        raise argparse.ArgumentTypeError(f"expected a number from {least} on, found {text!r}")
+    return int(text)
+
+
+def _limit(text: str) -> int:
+    return _count(text, 1)
 
 
 def _count_or_all(text: str) -> int | None:
@@ -123,14 +128,14 @@ ARCHIVED = Argument("--archived", action="store_true", help="archived threads in
 LIST_LIMIT = Argument(
     "--limit",
     metavar="N",
-    type=_count,
+    type=_limit,
     default=None,
     help=f"show at most N (default: {LIST_LIMIT_DEFAULT}; with --json all)",
 )
 SEARCH_LIMIT = Argument(
     "--limit",
     metavar="N",
-    type=_count,
+    type=_limit,
     default=None,
     help=f"show at most N (default: {SEARCH_LIMIT_DEFAULT})",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
@@ -11,12 +12,19 @@ from codexd.protocol.usage import TokenUsageBreakdown
 from codexd_frontends.cli.answering import Answering
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.questions import how_to_answer, read_question
-from codexd_frontends.cli.watch import CtrlC, InputEnded, Typed, Watch
+from codexd_frontends.cli.watch import CtrlC, InputEnded, NotTaken, Typed, Watch
 from codexd_frontends.client.client import Daemon
-from codexd_frontends.client.errors import ConnectionCut
+from codexd_frontends.client.errors import ConnectionCut, RequestRefused
 from codexd_frontends.client.exits import DONE, FAILED, INTERRUPTED, LEFT, WAITING, Exit
 from codexd_frontends.client.follow import Followed
-from codexd_frontends.client.messages import Message, ThreadNote, Turn, TurnNote, UsageNote
+from codexd_frontends.client.messages import (
+    InterruptAnswer,
+    Message,
+    ThreadNote,
+    Turn,
+    TurnNote,
+    UsageNote,
+)
 from codexd_frontends.screen.numbers import tokens_minus
 from codexd_frontends.screen.question import question_lines
 from codexd_frontends.screen.reasoning import Thoughts
@@ -89,7 +97,7 @@ class RunningTurn:
         self._shows = shows
         self._answering: Answering | None = None  # None: there is no person to ask
         self._left_open = ""  # the approval that was asked for last
-        self._interrupting = False
+        self._began = False  # not while an earlier turn runs
         self._total: TokenUsageBreakdown | None = None  # of the thread, by the last notification
         self._total_before = TokenUsageBreakdown()  # what it was in front of this turn
 
@@ -107,12 +115,18 @@ class RunningTurn:
         try:
             return self._follow(watch, seconds)
         except ConnectionCut:
-            # A turn outlives the connection and the daemon: it continues when the daemon runs again.
-            self._shows.lines(
-                "The result of the turn is shown by",
-                f"  codexctl attach {self._followed.thread_id}",
-            )
+            self._leave()
             raise
+        except KeyboardInterrupt:
+            self._leave()
+            return Ended(LEFT)
+
+    def _leave(self) -> None:
+        """A turn outlives the connection and the daemon: it continues when the daemon runs again."""
+        self._shows.lines(
+            "The result of the turn is shown by",
+            f"  codexctl attach {self._followed.thread_id}",
+        )
 
     def _follow(self, watch: Watch, seconds: float | None) -> Ended:
         if self._console.may_ask and not self._console.json and watch.lines is not None:
@@ -136,12 +150,16 @@ class RunningTurn:
                 case Typed(text):
                     if asking is not None:
                         asking.typed(text, self._daemon)
+                case NotTaken():
+                    if asking is not None:
+                        asking.typed("", self._daemon)  # It is no answer.
                 case InputEnded():
                     return self._waiting()
                 case CtrlC():
-                    if self._interrupting:
-                        return Ended(LEFT)
-                    self._interrupt()
+                    watch.leave_next()
+                    ended = self._interrupt()
+                    if ended is not None:
+                        return ended
 
     def _say(self, lines: Sequence[str]) -> None:
         self._shows.lines(*lines)
@@ -151,12 +169,19 @@ class RunningTurn:
             return None
         if message.method == "thread/tokenUsage/updated":
             self._count(message)
-        if not self._is_ours(message):
+        is_ours = self._is_ours(message)
+        if not is_ours and not message.is_request:
             return None
         self._shows.message(message)
         if message.is_request:
+            if not is_ours:
+                self._shows.lines(
+                    "An earlier turn of this thread waits for an answer, and this one for its end."
+                )
             return self._question(message)
         match message.method:
+            case "turn/started":
+                self._began = True
             case "serverRequest/resolved" if self._answering is not None:
                 self._answering.resolved(message)
             case "turn/completed":
@@ -205,16 +230,21 @@ class RunningTurn:
         )
         return Ended(WAITING)
 
-    def _interrupt(self) -> None:
-        self._interrupting = True
+    def _interrupt(self) -> Ended | None:
         if self._answering is not None:
             self._answering.release_input()
         style = self._console.talk_style
         self._shows.lines(style.dim("interrupting; Ctrl-C again leaves at once"))
-        # It may have ended meanwhile; then its end is on the way, and says how.
-        self._daemon.post(
-            "turn/interrupt", {"threadId": self._followed.thread_id, "turnId": self._turn_id}
-        )
+        params = {"threadId": self._followed.thread_id, "turnId": self._turn_id}
+        if self._began:
+            # It may have ended meanwhile; then its end is on the way, and says how.
+            self._daemon.post("turn/interrupt", params)
+            return None
+        with contextlib.suppress(RequestRefused):  # The same.
+            if self._daemon.call("turn/interrupt", params, InterruptAnswer).withdrawn:
+                self._shows.lines("taken back before its turn began")
+                return Ended(INTERRUPTED)
+        return None
 
 
 _EXITS = {"completed": DONE, "interrupted": INTERRUPTED, "failed": FAILED}

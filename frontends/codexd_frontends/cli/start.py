@@ -164,7 +164,7 @@ def _log(path: Path) -> BinaryIO:
 
 def _no_answer(ended: int | None, log_path: Path, written: int) -> str:
     tail = log_tail(log_path, written)
-    if ended == TRY_AGAIN.number:  # Another process has the store or the socket.
-        return f"the daemon did not start: {tail.rpartition('\n')[2]}"
+    if ended == TRY_AGAIN.number and tail:  # Another process has the store or the socket.
+        return f"the daemon did not start: {tail.splitlines()[-1]}"
     what = f"did not answer within {START_SECONDS_MAX:g} s" if ended is None else f"ended ({ended})"
     return f"the daemon was started and {what}; the end of {log_path}:\n{tail}"

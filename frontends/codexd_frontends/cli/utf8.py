@@ -1,4 +1,4 @@
-"""Text from a person: the command line, and stdin. Text is UTF-8, or it is refused. Pure."""
+"""Text from a person: the command line, stdin, typed lines. Text is UTF-8, or it is refused. Pure."""
 
 from __future__ import annotations
 
@@ -11,34 +11,50 @@ from codexd_frontends.client.errors import UsageError
 # Windows writes it before texts, and it is not part of a text.
 UTF8_MARK = codecs.BOM_UTF8
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-# Arguments whose words are not text for the daemon: the name of a socket may be any bytes.
-NOT_READ = frozenset({"socket"})
 
 
 def text_of(found: bytes, what: str) -> str:
     """The text in bytes, without a byte order mark; UTF-16 only where its mark says so. Raises: UsageError."""
-    encoding = "utf-16" if found.startswith(UTF16_MARKS) else "utf-8-sig"
+    if found.startswith(UTF16_MARKS):
+        return _decoded(found, what, "utf-16", "UTF-16, as its mark says")
+    return _decoded(found, what, "utf-8-sig", "UTF-8")
+
+
+def typed_text(typed: bytes) -> str:
+    """The text that was typed or pasted on a terminal. Raises: UsageError."""
+    return _decoded(typed, "what is typed", "utf-8-sig", "UTF-8").replace("\r", "")
+
+
+def _decoded(found: bytes, what: str, encoding: str, wanted: str) -> str:
     try:
-        return found.decode(encoding)
+        text = found.decode(encoding)
     except UnicodeDecodeError as error:
-        wanted = "UTF-16, as its mark says" if encoding == "utf-16" else "UTF-8"
         raise UsageError(
             f"expected {what} to be {wanted}, found byte 0x{found[error.start]:02x} at {error.start}; "
             "nothing was done"
         ) from error
+    if "\0" in text:  # No text has it: it is UTF-16 or UTF-32 without its mark, or no text at all.
+        raise UsageError(
+            f"expected {what} to be {wanted}, found a zero at character {text.index(chr(0))}; nothing was done"
+        )
+    return text
 
 
 def read_words(arguments: argparse.Namespace) -> None:
-    """Read the arguments of a command line as UTF-8, in any locale. Raises: UsageError."""
+    """Read the arguments of a command line as UTF-8, in any locale; an empty one is refused. Raises: UsageError."""
     for name, value in list(vars(arguments).items()):
-        if name in NOT_READ:
-            continue
         if isinstance(value, str):
-            setattr(arguments, name, _word(value))
+            setattr(arguments, name, _word(name, value))
         elif isinstance(value, list):
-            read = [_word(part) if isinstance(part, str) else part for part in value]
+            read = [_word(name, part) if isinstance(part, str) else part for part in value]
             setattr(arguments, name, read)
 
 
-def _word(word: str) -> str:
+def _word(name: str, word: str) -> str:
+    if (
+        not word and name != "prompt"
+    ):  # Mostly a shell variable that is not set: the default is not what was meant.
+        raise UsageError(
+            f"expected a value for {name.upper()}, found an empty word; nothing was done"
+        )
     return word if word.isascii() else text_of(os.fsencode(word), "the words of the command line")

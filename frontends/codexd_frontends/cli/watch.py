@@ -6,25 +6,41 @@ import contextlib
 import os
 import select
 import signal
+import sys
 import termios
 import time
 from types import FrameType, TracebackType
 from typing import NamedTuple, Self
 
+from codexd.protocol.codexd_methods import INPUT_CHARACTERS_MAX
+from codexd_frontends.cli.utf8 import typed_text
 from codexd_frontends.client.client import Daemon
+from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.messages import Message
 
 # Lines that follow this closely on a terminal were pasted, not typed: they are one prompt.
 PASTE_GAP_SECONDS = 0.02
+# A long paste comes in pieces of a terminal's buffer, and a busy machine pauses between them.
+LONG_PASTE_GAP_SECONDS = 0.25
 INPUT_READ_BYTES = 1 << 16
-# A line that is typed or pasted; the daemon's own bound for a prompt is larger.
-TYPED_BYTES_MAX = 1 << 20
+# Where every character has four bytes: more than the daemon takes is its to refuse.
+TYPED_BYTES_MAX = 4 * INPUT_CHARACTERS_MAX
+# A terminal keeps so much of a line and forgets the rest: N_TTY_BUF_SIZE of Linux, TTYHOG of macOS, but for the newline.
+TERMINAL_LINE_BYTES = 4095 if sys.platform == "linux" else 1023
+# What a terminal puts around a paste, if a program before this one has asked for it (xterm's control sequences, 2004).
+PASTE_MARKS = (b"\x1b[200~", b"\x1b[201~")
 
 
 class Typed(NamedTuple):
     """A line, or several that were pasted at once."""
 
     text: str
+
+
+class NotTaken(NamedTuple):
+    """A line, or a paste, that is not what was typed; why."""
+
+    why: str
 
 
 class InputEnded(NamedTuple):
@@ -35,14 +51,19 @@ class CtrlC(NamedTuple):
     """SIGINT came."""
 
 
-Seen = Message | Typed | InputEnded | CtrlC
+Seen = Message | Typed | NotTaken | InputEnded | CtrlC
 
 
 class Interrupts:
-    """While this is open, SIGINT is counted and makes `fileno` readable, and raises nothing."""
+    """While this is open, SIGINT is counted and makes `fileno` readable.
+
+    A second one raises KeyboardInterrupt if the first was not seen, since the command waits for something else.
+    """
 
     def __init__(self) -> None:
         self.count = 0
+        self.seen = 0
+        self.leaves = False  # whether the next one raises in any case
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._writer, False)  # as set_wakeup_fd wants it
         self._before = signal.signal(signal.SIGINT, self._counted)
@@ -67,6 +88,8 @@ class Interrupts:
 
     def _counted(self, _signal: int, _frame: FrameType | None) -> None:
         self.count += 1
+        if self.leaves or self.count > self.seen + 1:
+            raise KeyboardInterrupt
 
     def drain(self) -> None:
         """Forget that `fileno` was readable."""
@@ -79,7 +102,8 @@ class InputLines:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._partial = b""
+        self._partial = bytearray()
+        self._lost = False  # whether more came at once than is kept
         self._ended = False
         self._pastes = os.isatty(descriptor)
 
@@ -101,30 +125,52 @@ class InputLines:
             self._ended = True
         elif len(self._partial) < TYPED_BYTES_MAX:
             self._partial += data
+        else:
+            self._lost = True
+            self._partial[-1:] = data[-1:]  # Perhaps the end of its last line.
 
     def drop(self) -> str:
         """Take away all that was typed and not read, a line without its end too; what that was."""
-        typed, self._partial = self._partial, b""
+        typed, self._partial = bytes(self._partial), bytearray()
         if self._pastes and _is_in_front(self._descriptor):
             typed += _unread(self._descriptor)
-        return _text(typed)
+        return typed.decode(errors="replace").replace("\r", "")
 
-    def next(self, *, join_pasted: bool) -> Typed | InputEnded:
+    def next(self, *, join_pasted: bool) -> Typed | NotTaken | InputEnded:
         """The next line; on a terminal, if asked for, with those that were pasted with it."""
         if b"\n" not in self._partial:
-            last, self._partial = self._partial, b""
-            return Typed(_text(last)) if last else InputEnded()
+            last, self._partial = self._partial, bytearray()
+            return self._taken(last) if last else InputEnded()
         if join_pasted and self._pastes:
-            while not self._ended and _readable(self._descriptor, PASTE_GAP_SECONDS):
+            while not self._ended and _readable(self._descriptor, self._gap):
                 self.read()
             whole, _, self._partial = self._partial.rpartition(b"\n")
         else:
             whole, _, self._partial = self._partial.partition(b"\n")
-        return Typed(_text(whole))
+        return self._taken(whole)
 
+    @property
+    def _gap(self) -> float:
+        is_long = len(self._partial) > TERMINAL_LINE_BYTES
+        return LONG_PASTE_GAP_SECONDS if is_long else PASTE_GAP_SECONDS
 
-def _text(line: bytes) -> str:
-    return line.decode(errors="replace").replace("\r", "")
+    def _taken(self, typed: bytearray) -> Typed | NotTaken:
+        """What was typed, if all of it is here and is text."""
+        for mark in PASTE_MARKS:
+            typed = typed.replace(mark, b"")
+        if self._lost:
+            self._lost = False
+            return NotTaken(f"expected at most {TYPED_BYTES_MAX} bytes at once, found more")
+        longest = max(map(len, typed.split(b"\n")))
+        if self._pastes and longest >= TERMINAL_LINE_BYTES:
+            return NotTaken(
+                f"a terminal keeps {TERMINAL_LINE_BYTES} bytes of a line, and this one may have lost its rest: "
+                "paste shorter lines, or give a file to `codexctl send -t THREAD -`"
+            )
+        try:
+            return Typed(typed_text(bytes(typed)))
+        except UsageError as error:
+            return NotTaken(str(error))
 
 
 def _is_in_front(descriptor: int) -> bool:
@@ -161,8 +207,11 @@ class Watch:
 
     def __init__(self, interrupts: Interrupts, lines: InputLines | None = None) -> None:
         self._interrupts = interrupts
-        self._seen_interrupts = 0  # one that came before the watch counts, too
         self.lines = lines
+
+    def leave_next(self) -> None:
+        """Have the next Ctrl-C raise KeyboardInterrupt, whatever is waited for."""
+        self._interrupts.leaves = True
 
     def next(
         self,
@@ -180,9 +229,9 @@ class Watch:
         lines = self.lines if listen else None
         deadline = None if seconds is None else time.monotonic() + seconds
         while True:
-            if self._interrupts.count > self._seen_interrupts:
+            if self._interrupts.count > self._interrupts.seen:
                 self._interrupts.drain()
-                self._seen_interrupts = self._interrupts.count
+                self._interrupts.seen = self._interrupts.count
                 return CtrlC()
             if lines is not None and lines.waiting:
                 return lines.next(join_pasted=join_pasted)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -11,7 +12,7 @@ from msgspec import Raw
 from codexd.protocol.codexd_methods import ServerStatusResponse, ThreadLogReadResponse
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.cursor import Cursor
-from codexd_frontends.client.errors import UsageError
+from codexd_frontends.client.errors import CommandError, RequestRefused, UsageError
 from codexd_frontends.client.messages import (
     Message,
     RawPage,
@@ -54,6 +55,18 @@ class Followed:
 def read_answer(message: Message) -> ThreadAnswer:
     """What `attach` got."""
     return msgspec.json.decode(message.result, type=ThreadAnswer)
+
+
+@contextlib.contextmanager
+def begun_thread(daemon: Daemon, params: Mapping[str, object]) -> Iterator[Followed]:
+    """A new thread for a first turn, to be started within; if that is refused, no empty thread is left."""
+    followed = Followed(daemon.call("thread/start", params, ThreadAnswer).thread.id)
+    try:
+        yield followed
+    except (RequestRefused, UsageError):
+        with contextlib.suppress(CommandError):
+            daemon.call("thread/delete", {"threadId": followed.thread_id}, object)
+        raise
 
 
 class PastTurns(NamedTuple):

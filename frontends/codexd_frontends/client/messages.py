@@ -239,6 +239,12 @@ class TurnAnswer(_Read, frozen=True, kw_only=True):
     turn: Turn
 
 
+class InterruptAnswer(_Read, frozen=True, kw_only=True):
+    """The answer to turn/interrupt."""
+
+    withdrawn: bool = False  # the turn had not begun, and will not
+
+
 class LoggedRecord(msgspec.Struct, frozen=True):
     """The members of a record that a line about it shows."""
 

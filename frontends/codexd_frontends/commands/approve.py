@@ -16,7 +16,15 @@ from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.questions import Question, Questions, how_to_answer, read_question, said
 from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import find_thread_id
-from codexd_frontends.cli.watch import CtrlC, InputEnded, InputLines, Interrupts, Typed, Watch
+from codexd_frontends.cli.watch import (
+    CtrlC,
+    InputEnded,
+    InputLines,
+    Interrupts,
+    NotTaken,
+    Typed,
+    Watch,
+)
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import CommandError, ConnectionCut, UsageError
 from codexd_frontends.client.exits import DONE, LEFT, WAITING, Exit
@@ -173,6 +181,8 @@ class Asking:
                     if asking.typed(text, self._daemon) is not None:
                         _wait_resolved(self._daemon, self._followed, question)
                         return DONE
+                case NotTaken():
+                    asking.typed("", self._daemon)  # It is no answer.
                 case Message() as message if self._followed.take(message):
                     if message.method == "serverRequest/resolved" and asking.resolved(message):
                         return DONE

@@ -23,7 +23,16 @@ from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.questions import Question, how_to_answer
 from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import find_thread_id
-from codexd_frontends.cli.watch import CtrlC, InputEnded, InputLines, Interrupts, Seen, Typed, Watch
+from codexd_frontends.cli.watch import (
+    CtrlC,
+    InputEnded,
+    InputLines,
+    Interrupts,
+    NotTaken,
+    Seen,
+    Typed,
+    Watch,
+)
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import ConnectionCut, RequestRefused, Unreachable, UsageError
 from codexd_frontends.client.exits import DONE, LEFT, Exit
@@ -139,6 +148,10 @@ class Attached:
                 self._has_prompt = False
                 self._screen.line_ended()
                 return self._typed(text)
+            case NotTaken(why):
+                self._has_prompt = False
+                self._screen.line_ended()
+                self._not_taken(why)
             case InputEnded():
                 self._clear_prompt(keep=True)
                 return DONE
@@ -206,6 +219,13 @@ class Attached:
         elif word:
             return self._send(text)
         return None
+
+    def _not_taken(self, why: str) -> None:
+        self._leaving = False
+        if self._asking.first is not None:
+            self._asking.typed("", self._daemon)  # It is no answer.
+        else:
+            self._say(f"not sent: {one_line(why)}")
 
     def _attach_images(self, words: list[str]) -> None:
         """Have images go with the next prompt; none named: let those go that were to."""

@@ -12,6 +12,7 @@ from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import find_thread_id
 from codexd_frontends.cli.watch import CtrlC, Interrupts, Watch
 from codexd_frontends.client.client import Daemon
+from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.exits import DONE, Exit
 from codexd_frontends.client.follow import Followed, all_records
 from codexd_frontends.client.messages import LoggedRecord
@@ -30,7 +31,12 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
         thread_id = find_thread_id(daemon, arguments.thread)
         if arguments.follow:
             Followed(thread_id).attach(daemon)  # From now on, news wakes us.
-        after = _print_from(daemon, thread_id, max(0, arguments.first - 1), console)
+        before = max(0, arguments.first - 1)
+        after = _print_from(daemon, thread_id, before, console)
+        if after == before and not arguments.follow:
+            raise UsageError(
+                f"expected the number of a record of thread {thread_id}, found {arguments.first}, which is after the last"
+            )
         watch = Watch(interrupts)
         while arguments.follow:
             if isinstance(watch.next(daemon, seconds=FOLLOW_PAUSE_SECONDS), CtrlC):

@@ -14,7 +14,7 @@ from codexd_frontends.screen.drawn import one_line
 
 def run(arguments: argparse.Namespace, console: Console) -> Exit:
     """Rename a thread."""
-    name = arguments.name.strip()
+    name = " ".join(arguments.name.split())  # as the daemon has it: one line
     if not name:
         raise UsageError("the new name is empty; nothing was renamed")
     with connect(console) as daemon:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import msgspec
@@ -16,8 +17,8 @@ from codexd_frontends.cli.watch import InputLines, Interrupts, Watch
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.exits import Exit
-from codexd_frontends.client.follow import Followed
-from codexd_frontends.client.messages import Message, ThreadAnswer, TurnAnswer
+from codexd_frontends.client.follow import Followed, begun_thread
+from codexd_frontends.client.messages import Message, TurnAnswer
 from codexd_frontends.client.passed_env import passed_variables
 from codexd_frontends.commands.send import directory, read_prompt
 
@@ -26,13 +27,13 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
     """Start a review and follow it to its end."""
     target = target_of(arguments)
     with connect(console) as daemon, Interrupts() as interrupts:
-        followed = _attached(daemon, arguments.thread)
-        params = {
-            "threadId": followed.thread_id,
-            "target": target,
-            "updateEnvironment": passed_variables(),
-        }
-        turn_id = daemon.call("review/start", params, TurnAnswer).turn.id
+        with _attached(daemon, arguments.thread) as followed:
+            params = {
+                "threadId": followed.thread_id,
+                "target": target,
+                "updateEnvironment": passed_variables(),
+            }
+            turn_id = daemon.call("review/start", params, TurnAnswer).turn.id
         if console.json:
             console.document({"threadId": followed.thread_id, "turnId": turn_id})
         shows = _Findings(console) if console.json else _on_screen(console, followed.thread_id)
@@ -67,14 +68,13 @@ def target_of(arguments: argparse.Namespace) -> dict[str, str]:
     return {"type": "uncommittedChanges"}
 
 
-def _attached(daemon: Daemon, word: str | None) -> Followed:
+def _attached(daemon: Daemon, word: str | None) -> AbstractContextManager[Followed]:
     """The thread of the review: a new or a named thread."""
     if word is None:
-        params = {"cwd": directory(".")}
-        return Followed(daemon.call("thread/start", params, ThreadAnswer).thread.id)
+        return begun_thread(daemon, {"cwd": directory(".")})
     followed = Followed(find_thread_id(daemon, word))
     followed.attach(daemon)
-    return followed
+    return nullcontext(followed)
 
 
 def _on_screen(console: Console, thread_id: str) -> OnScreen:

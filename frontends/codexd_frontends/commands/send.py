@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 import uuid
+from contextlib import AbstractContextManager, nullcontext
 
 from codexd.protocol.codexd_methods import INPUT_CHARACTERS_MAX
 from codexd_frontends.cli.console import Console
@@ -18,7 +19,7 @@ from codexd_frontends.cli.watch import InputLines, Interrupts, Watch
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.exits import Exit
-from codexd_frontends.client.follow import Followed
+from codexd_frontends.client.follow import Followed, begun_thread, read_answer
 from codexd_frontends.client.messages import ThreadAnswer, TurnAnswer
 from codexd_frontends.client.passed_env import passed_variables
 from codexd_frontends.screen.drawn import one_line
@@ -38,9 +39,9 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
         thoughts: Thoughts = (
             "none" if console.json else wanted_thoughts(daemon, arguments.reasoning)
         )
-        followed = _attached(daemon, arguments, whom)
         client_id = str(uuid.uuid4())
-        turn_id = _start_turn(daemon, followed, prompt, client_id, arguments, whom)
+        with _attached(daemon, arguments, whom, console) as followed:
+            turn_id = _start_turn(daemon, followed, prompt, client_id, arguments, whom)
         if console.json:
             console.document({"threadId": followed.thread_id, "turnId": turn_id})
         turn = RunningTurn(
@@ -77,7 +78,9 @@ def read_prompt(word: str) -> str:
     return word
 
 
-def _attached(daemon: Daemon, arguments: argparse.Namespace, whom: ProviderOption) -> Followed:
+def _attached(
+    daemon: Daemon, arguments: argparse.Namespace, whom: ProviderOption, console: Console
+) -> AbstractContextManager[Followed]:
     """The thread to send to, started or resumed."""
     if arguments.thread is None and not arguments.last:
         return _started(daemon, arguments, whom)
@@ -88,15 +91,18 @@ def _attached(daemon: Daemon, arguments: argparse.Namespace, whom: ProviderOptio
     if whom.provider:
         params = {"threadId": followed.thread_id, "excludeTurns": True, **whom.params()}
         daemon.call("thread/resume", params, ThreadAnswer)
-    followed.attach(daemon)
-    return followed
+    if read_answer(followed.attach(daemon)).thread.status.type == "active" and not console.json:
+        console.talk("codexctl: another turn runs in this thread; the prompt waits for its end")
+    return nullcontext(followed)
 
 
-def _started(daemon: Daemon, arguments: argparse.Namespace, whom: ProviderOption) -> Followed:
+def _started(
+    daemon: Daemon, arguments: argparse.Namespace, whom: ProviderOption
+) -> AbstractContextManager[Followed]:
     params: dict[str, object] = {"cwd": directory(arguments.cwd or "."), **whom.params()}
     if arguments.approval_policy:
         params["approvalPolicy"] = arguments.approval_policy
-    return Followed(daemon.call("thread/start", params, ThreadAnswer).thread.id)
+    return begun_thread(daemon, params)
 
 
 def directory(path: str) -> str:

@@ -199,7 +199,7 @@ def _interrupt(transition: Transition, command: c.InterruptTurn) -> None:
     """Interrupt the running turn; the input of a queued turn is withdrawn."""
     for queued in transition.state.queue:
         if queued.turn_id == command.turn_id:
-            transition.add(InputWithdrawn(queued.item_id))
+            transition.add(e.InputWithdrawn(queued.item_id))
             return
     running(transition.state, command.turn_id, "interrupt")
     transition.interrupt(command.open_items, command.reason)

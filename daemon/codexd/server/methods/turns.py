@@ -24,6 +24,7 @@ from codexd.server.connection.connection import Connection, MethodResult
 from codexd.server.methods.lookup import checked_change, open_thread
 from codexd.server.methods.passed import checked_passed
 from codexd.server.services import Services
+from codexd.tools.commits import why_no_commit
 
 # Parts of such a message, and places that are marked within their texts: a person makes some dozens.
 INPUT_PARTS_MAX = 10_000
@@ -96,7 +97,7 @@ async def review_start(
 ) -> MethodResult:
     """Begin a review, in a turn of its own; a turn that runs makes way for it."""
     thread = await open_thread(services, params.thread_id)
-    await _check_commit(services, thread, trimmed(params.target))
+    await _check_commit(thread, trimmed(params.target))
     turn_id = TurnId(services.new_id())
     command = c.StartReview(
         turn_id=turn_id,
@@ -114,7 +115,7 @@ async def review_start(
     return MethodResult(t.ReviewStartResponse(turn, thread.thread_id))
 
 
-async def _check_commit(services: Services, thread: ThreadActor, target: ReviewTarget) -> None:
+async def _check_commit(thread: ThreadActor, target: ReviewTarget) -> None:
     """A model is not asked about a commit that is not there. Raises: RpcError."""
     match target:
         case BaseBranch(name):
@@ -125,7 +126,7 @@ async def _check_commit(services: Services, thread: ThreadActor, target: ReviewT
             return
     assert thread.state.settings is not None
     cwd = thread.state.settings.cwd
-    why = await services.why_no_commit(cwd, name) if name else None
+    why = await why_no_commit(cwd, name) if name else None
     if why is not None:
         raise invalid_params(
             f"{member}: expected a branch or commit of the repository at {cwd}, found {name!r}: {why}; "
