@@ -73,8 +73,7 @@ class Summary(msgspec.Struct):
                 # A fork is a thread of its own: made now, unnamed, on the list whatever its parent is.
                 self.forked_from, self.created_ms = event.parent, recorded.at_ms
                 self.name, self.archived, self.ephemeral = None, False, event.ephemeral
-                self.queued = ()
-                self.agent = self.parent = None
+                self.queued, self.agent, self.parent = (), None, None
             case e.ThreadRenamed():
                 self.name = event.name
             case e.ThreadArchived() | e.ThreadUnarchived():
