@@ -43,6 +43,15 @@ FLOORS: dict[str, frozenset[str]] = {
     "codexd.models.http.client": frozenset(
         {"codexd.core", "codexd.models", "msgspec", "trio", "httpx", "httpcore"}
     ),
+    "codexd.models.http.transport": frozenset(
+        {
+            "codexd.models",
+            "codexd.machine.foreign_files",
+            "codexd.machine.patience",
+            "httpx",
+            "httpcore",
+        }
+    ),
     "codexd.models.scripted.server": frozenset(
         {"codexd.core", "codexd.models", "msgspec", "trio", "h11"}
     ),

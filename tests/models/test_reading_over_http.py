@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -270,12 +272,21 @@ async def test_a_proxy_that_is_down_is_a_connection_that_failed() -> None:
 
 
 @trio_test
-async def test_certificates_that_cannot_be_read_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent/bundle.pem")
-    async with client_of("https://model.example/v1", {"KEY": KEY}) as client:
-        error = await error_of(client)
-    assert "SSL_CERT_FILE=/nonexistent/bundle.pem" in str(error)
-    assert not error.retry
+async def test_certificates_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    for name, content in (("empty", b""), ("text", b"no certificate"), ("der", bytes(range(256)))):
+        (tmp_path / name).write_bytes(content)
+    os.mkfifo(tmp_path / "pipe")
+    bad = ["empty", "text", "der", "pipe", "missing", ".", "text/below"]
+    places = [("SSL_CERT_FILE", str(tmp_path / name)) for name in bad]
+    places += [("SSL_CERT_DIR", str(tmp_path / name)) for name in ("missing", "text")]
+    through: dict[str, str] = {"HTTP_PROXY": "https://127.0.0.1:1"}
+    for variable, place in places:
+        for scheme, proxy in (("https", {}), ("http", through)):
+            env = {"KEY": KEY, variable: place, **proxy}
+            async with client_of(f"{scheme}://model.example/v1", env) as client:
+                error = await error_of(client)
+            assert f"The certificates of {variable}={place} cannot be read: " in str(error)
+            assert not error.retry
 
 
 # Streams that break.

@@ -1,4 +1,4 @@
-"""Requests to a provider over HTTP. I/O, and the only file here that imports httpx: late, since it is heavy.
+"""Requests to a provider over HTTP. I/O; it imports httpx late, since that is heavy.
 
 Only the transport of httpx is used: keep-alive, TLS, proxies. Its client would add
 cookies, redirects and content decoding, which a request with a key must not have.
@@ -6,7 +6,6 @@ cookies, redirects and content decoding, which a request with a key must not hav
 
 from __future__ import annotations
 
-import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
@@ -19,21 +18,17 @@ from codexd.core.values.model_output import ModelEvent, ResponseStarted
 from codexd.models import errors, sse
 from codexd.models.client import ModelError, ModelRequest, ModelStream, RetryBudget
 from codexd.models.http.apis import Reader, prepare
-from codexd.models.http.backend import Network, NetworkStream
-from codexd.models.http.proxies import no_certificates, proxy_for, shown
+from codexd.models.http.backend import NetworkStream
+from codexd.models.http.proxies import proxy_for, shown
+from codexd.models.http.transport import named_certificates, open_transport
 from codexd.models.provider import Provider, RequestHeaders, request_headers
 from codexd.models.rate_limits import limits_in_headers
 
 if TYPE_CHECKING:
-    import httpcore
     import httpx
 
 # A host that takes longer to accept a connection is down, or a packet filter swallows the attempt.
 CONNECT_SECONDS: Final = 15.0
-# Connections kept open between requests, and for how long: threads return within seconds, and load
-# balancers close what is idle for a minute or so.
-KEPT_CONNECTIONS_MAX: Final = 32
-KEPT_SECONDS: Final = 55.0
 # Lists of models are long where a provider has hundreds.
 READ_BYTES_MAX: Final = 4 * 1024 * 1024
 # Of an error's body: the important part is at its beginning.
@@ -50,6 +45,8 @@ CLOSE_SECONDS: Final = 1.0
 STEP_BYTES_MAX: Final = 256 * 1024
 # So is the rest after so much text: items are made from it when they are whole. No honest answer is so long.
 TEXT_BYTES_MAX: Final = 1024 * 1024
+
+PROXY_AUTHENTICATION: Final = 407  # RFC 9110 15.5.8: the answer of a proxy, not of the provider
 
 _REQUEST_ID_HEADERS: Final = ("x-request-id", "request-id", "cf-ray")
 _OF_STREAMS: Final = ("accept", "content-type")
@@ -90,7 +87,7 @@ class HttpModelClient:
         """The beginning of the answer at an address of this provider. Raises: ModelError."""
         import httpx
 
-        transport, headers = self._ready()
+        transport, headers = await self._ready()
         pairs = [(name, value) for name, value in headers.pairs if name not in _OF_STREAMS]
         # A connection of its own: those that stream have their bodies read beside the library.
         request = httpx.Request("GET", url, headers=[*pairs, ("connection", "close")])
@@ -121,14 +118,18 @@ class HttpModelClient:
     def _not_connected(self, error: BaseException) -> ModelError:
         proxy, reason = proxy_for(self._provider.base_url, self._env), _reason(error)
         way = f"through the proxy {shown(proxy)}: " if proxy else ""
+        if "CERTIFICATE_VERIFY_FAILED" in reason:
+            named = named_certificates(self._env)
+            reason += f"; trusted are those of {named}" if named else "; SSL_CERT_FILE can name others"
         return errors.not_connected(self._provider, way + reason)
 
-    def _ready(self) -> tuple[httpx.AsyncHTTPTransport, RequestHeaders]:
+    async def _ready(self) -> tuple[httpx.AsyncHTTPTransport, RequestHeaders]:
         """The transport and headers of all requests, made for the first. Raises: ModelError."""
         if self._headers is None:
             self._headers = request_headers(self._provider, self._env)
         if self._transport is None:
-            self._transport = _open_transport(self._provider.base_url, self._env)
+            opened = await open_transport(self._provider.base_url, self._env)
+            self._transport = self._transport or opened  # Another request may have been faster.
         return self._transport, self._headers
 
 
@@ -145,7 +146,7 @@ class _Exchange:
         self._beginning = b""  # of the body, where it was looked at before it is read
 
     async def __aenter__(self) -> ModelStream:
-        transport, headers = self._client._ready()
+        transport, headers = await self._client._ready()
         size = sum(map(len, self._request.input))
         prepared = await _beside(lambda: prepare(self._provider, self._request), size)
         del self._request  # a long history is not held while the answer streams
@@ -219,6 +220,10 @@ class _Exchange:
         """The content of a good response's head. Raises: ModelError, for any other response."""
         response = self._response
         answered = dict(response.headers.items())
+        if response.status_code == PROXY_AUTHENTICATION:
+            raise self._client._not_connected(
+                OSError("HTTP 407, a name and a password are expected")
+            )
         if not 200 <= response.status_code < 300:
             raise errors.refused(
                 self._provider,
@@ -350,36 +355,6 @@ def _http_request(
     return httpx.Request(
         "POST", url, headers=list(headers.pairs), content=body, extensions={"timeout": timeouts}
     )
-
-
-def _open_transport(base_url: str, env: Mapping[str, str]) -> httpx.AsyncHTTPTransport:
-    """The transport of httpx, on connections of our own."""
-    import httpx
-
-    transport = httpx.AsyncHTTPTransport(
-        # Certificates are read, some 20 ms, only where they are needed.
-        verify=_certificates() if base_url.startswith("https:") else False,
-        proxy=proxy_for(base_url, env),
-        limits=httpx.Limits(
-            max_connections=None,
-            max_keepalive_connections=KEPT_CONNECTIONS_MAX,
-            keepalive_expiry=KEPT_SECONDS,
-        ),
-    )
-    # XXX httpx offers no way to name httpcore's network backend, though httpcore has one. If this no longer
-    # takes effect, `_Exchange` finds connections that are none of ours, and every test fails.
-    transport._pool._network_backend = cast("httpcore.AsyncNetworkBackend", Network())
-    return transport
-
-
-def _certificates() -> ssl.SSLContext:
-    """The certificates that are trusted. Raises: ModelError, if those of the environment cannot be read."""
-    import httpx
-
-    try:
-        return httpx.create_ssl_context()
-    except OSError as error:  # An ssl.SSLError is one.
-        raise no_certificates(error) from error
 
 
 def _reason(error: BaseException) -> str:
