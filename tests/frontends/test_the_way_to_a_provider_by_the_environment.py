@@ -43,7 +43,7 @@ def test_what_cannot_be_used_is_named_in_a_line_and_no_password_is_kept(
     home.use_model(url, provider_more=ONCE)
     env = {name: value.format(pipe=pipe) for name, value in env.items()}
     sent = codexctl(home, "send", "x", **env)
-    thread, failed = sent.err.splitlines()
+    _, failed = sent.err.splitlines()
     assert (sent.code, sent.out) == (1, "")
     assert named.format(pipe=pipe) in failed
     assert codexctl(home, "stop").code == 0

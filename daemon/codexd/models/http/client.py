@@ -120,7 +120,9 @@ class HttpModelClient:
         way = f"through the proxy {shown(proxy)}: " if proxy else ""
         if "CERTIFICATE_VERIFY_FAILED" in reason:
             named = named_certificates(self._env)
-            reason += f"; trusted are those of {named}" if named else "; SSL_CERT_FILE can name others"
+            reason += (
+                f"; trusted are those of {named}" if named else "; SSL_CERT_FILE can name others"
+            )
         return errors.not_connected(self._provider, way + reason)
 
     async def _ready(self) -> tuple[httpx.AsyncHTTPTransport, RequestHeaders]:
