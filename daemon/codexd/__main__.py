@@ -82,7 +82,7 @@ def _say(problem: object) -> None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse, except that the words of the command line are drawn as other foreign text is."""
+    """argparse, except that arguments in messages are drawn as foreign text."""
 
     def error(self, message: str) -> NoReturn:
         super().error(visible_line(message, ENTRY_CHARACTERS_MAX))

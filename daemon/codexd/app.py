@@ -1,7 +1,7 @@
-"""The composition root: opens, wires, serves, shuts down. The only file that knows everybody.
+"""The composition root: opens, wires, serves, shuts down. Only this file knows all parts.
 
 Start: the store's lock, the socket, answers; only then what a dead daemon left. Stop: SIGTERM lets running
-commands end within a deadline, a second one stops at once; what a model was saying is taken up by the
+commands end within a deadline, a second signal stops at once; a model's unfinished answer is resumed by the
 next daemon from its draft.
 """
 
@@ -89,7 +89,7 @@ LAST_SNAPSHOTS_SECONDS_MAX = 2.0
 
 
 async def serve(paths: Paths, address: SocketAddress, env: Mapping[str, str]) -> None:
-    """Run the daemon until it is told to stop.
+    """Run the daemon until a signal stops it.
 
     Raises:
         Locked, AlreadyServed: another daemon is there.
@@ -210,7 +210,7 @@ class Daemon:
         async def serve_one(peer: socket.socket) -> None:
             await self._hub.serve(peer, answers)
 
-        # Before anybody is told that the daemon answers: who is told may ask it to stop at once.
+        # Before the daemon reports that it is ready: a client may ask it to stop at once.
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             await self._serve(listener, serve_one, signals)
 
@@ -321,7 +321,7 @@ class Daemon:
         )
 
     def _report_config(self) -> None:
-        """A bad file is said here once; whoever starts a thread is told as well."""
+        """Log an invalid file once; clients that start a thread get the error too."""
         try:
             for warning in self._config.read().warnings:
                 log.warning("%s", warning)
@@ -329,7 +329,7 @@ class Daemon:
             log.error("%s", problem)
 
     async def _warm_up(self) -> None:
-        """What the first turn would otherwise wait for: the HTTP library, and a login shell's environment."""
+        """Load what the first turn would wait for: the HTTP library, and a login shell's environment."""
         await self._warmth.wait()
         try:
             from codexd.models.http.client import warm_up
@@ -341,7 +341,7 @@ class Daemon:
 
     async def _until_told_to_stop(self, signals: AsyncIterator[int]) -> None:
         await signals.__anext__()
-        log.info("told to stop: running commands have %g s to end", DRAIN_SECONDS_MAX)
+        log.info("stopping: running commands have %g s to end", DRAIN_SECONDS_MAX)
         with trio.move_on_after(DRAIN_SECONDS_MAX):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_cancel_at_next, signals, nursery.cancel_scope)

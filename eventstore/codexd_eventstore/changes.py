@@ -1,6 +1,6 @@
-"""Hearing which streams change: one set of names for each listener, so that nobody's slowness is kept for them.
+"""Notifies listeners of changed streams: one set of names for each listener, so that a slow listener needs no queue.
 
-Law: to tell costs the same however often a stream changes and however long a listener does not look. A name in
+Law: a notification costs the same however often a stream changes and however long a listener does not look. A name in
 the set is a hint where to look and never a position.
 """
 
@@ -13,7 +13,7 @@ import trio
 
 
 class ChangeListener:
-    """What one listener has not been told yet."""
+    """The changes that a listener has not received yet."""
 
     def __init__(self) -> None:
         self.streams: set[str] = set()

@@ -1,4 +1,4 @@
-"""Consumers: whoever has to be given every record of a store once it is there, over restarts, streams and failures.
+"""Consumers get every record of a store, over restarts, streams and failures.
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(consume, store, "notify", handle)
@@ -7,7 +7,7 @@ Law: at least once, and in order within a stream. A checkpoint follows the handl
 noted is handed over again; a handler tells a repeated record by its stream and `seq`. One stream that cannot be
 handled, or read, holds up no other.
 
-What a fork shares with its parent is handed over as the parent's. A stream whose file is as long as when all of
+Records that a fork shares with its parent are handed over as the parent's. A stream whose file is as long as when all of
 it was handled is not opened at a start: that costs as much as listing it.
 """
 
@@ -33,7 +33,7 @@ Handler = Callable[[str, Sequence[Record]], Awaitable[None]]
 
 
 class Consumed(EventLog, Sidecar, Protocol):
-    """What a consumer needs: a log, and a place for its checkpoints."""
+    """The store of a consumer: a log, and checkpoints."""
 
 
 async def consume(store: Consumed, name: str, handle: Handler) -> NoReturn:
@@ -54,7 +54,7 @@ async def consume(store: Consumed, name: str, handle: Handler) -> NoReturn:
 
 
 class _Consumer:
-    """What is to be handled, and what is being handled."""
+    """The streams that wait and the streams that are being handled."""
 
     def __init__(self, store: Consumed, name: str, handle: Handler) -> None:
         self._store = store
@@ -69,7 +69,7 @@ class _Consumer:
         self._more = trio.lowlevel.ParkingLot()
 
     def want(self, stream: str) -> None:
-        """Handle what is new in a stream as soon as somebody is free."""
+        """Handle a stream's new records as soon as a worker is free."""
         self._wanted[stream] = None
         self._more.unpark()
 
@@ -95,7 +95,7 @@ class _Consumer:
             self._held.add(stream)
             try:
                 await self._catch_up(stream)
-            except Exception:  # noqa: BLE001 - whoever handles may raise what it likes, and others go on
+            except Exception:  # noqa: BLE001 - a handler may raise anything, and others continue
                 pause = self._pauses.get(stream, FIRST_PAUSE_S)
                 self._pauses[stream] = min(2 * pause, LONGEST_PAUSE_S)
                 nursery.start_soon(self._try_again, stream, pause)

@@ -40,7 +40,7 @@ RECORD_BYTES_MAX = 16 * 1024 * 1024
 SYNC_INTERVAL_MS = 20
 # One page of `read`: bounds what a reader holds in memory at a time.
 PAGE_RECORDS_MAX = 1024
-# A page ends with the record that makes it so long: most pages are shorter, whatever their number of records.
+# A page ends with the record that makes it this long: most pages are shorter, with any number of records.
 PAGE_BYTES_MAX = 4 * 1024 * 1024
 
 
@@ -77,7 +77,7 @@ class Appended(msgspec.Struct, frozen=True):
 
 
 class Head(msgspec.Struct, frozen=True):
-    """What is known of a stream without reading it."""
+    """The facts about a stream that need no reading."""
 
     stream: str
     version: int
@@ -171,7 +171,7 @@ class Changes(Protocol):
 
 
 class EventLog(Protocol):
-    """Streams of records: what a reader, a writer or a follower needs, whatever engine keeps them."""
+    """Streams of records, for readers, writers and followers, on any engine."""
 
     async def append(
         self,
@@ -187,7 +187,7 @@ class EventLog(Protocol):
 
         Args:
             at_us: the time to record, microseconds since 1970 UTC; an earlier one than the last
-                record's is recorded as the last one's, so that time never runs back in a stream.
+                record's is recorded as the last record's, so that time never runs back in a stream.
             durable: whether to return only once the disk has it.
             key: idempotency key; one that the stream has seen gets the first answer again.
 

@@ -1,6 +1,6 @@
 """How the line of a record begins: `{"seq":7,"at":"2026-11-21T03:00:00.000000Z","type":"order.shipped"`.
 
-Law: the time is always equally long, so where the type stands follows from the number and nothing is searched for.
+Law: the time is always equally long, so the type's position follows from the number and nothing is searched for.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Final
 
 # The bytes of `2026-11-21T03:00:00.000000Z`: fixed, so that what follows it is found by counting.
 AT_BYTES: Final = 27
-# The bytes of `,"crc":"xxxxxxxx"}`, in which every record ends.
+# The bytes of `,"crc":"xxxxxxxx"}`, the end of every record.
 CRC_BYTES: Final = 18
 # Event types are few; this only bounds what a caller that makes them up could fill.
 TYPES_KEPT_MAX: Final = 1024
@@ -19,7 +19,7 @@ _AROUND_BYTES: Final = 7 + 7 + 10
 
 
 class _Types(dict[bytes, str]):
-    """The types read so far: each is one string, however many records."""
+    """The types that were read: each is one string, for any number of records."""
 
     def __missing__(self, type_: bytes) -> str:
         text = type_.decode(errors="replace")
@@ -32,7 +32,7 @@ _TYPES: Final = _Types()
 
 
 def type_place(digits: int) -> int:
-    """Where the type begins in a line whose number has so many digits."""
+    """Where the type begins in a line whose number has this many digits."""
     return _AROUND_BYTES + AT_BYTES + digits
 
 

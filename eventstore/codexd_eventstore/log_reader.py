@@ -20,11 +20,11 @@ BORN_SECONDS_MAX: Final = 60
 
 
 class LogCursor(msgspec.Struct, frozen=True, gc=False):
-    """How far a reader has come in a stream's own records."""
+    """A reader's position in a stream's own records."""
 
     seq: int
     offset: int  # the bytes of the log before the next record: `size_bytes` of it where it is read to its end
-    crc: int  # the checksum that the next record's goes on from
+    crc: int  # the checksum that the next record's continues from
 
 
 class LogStart(msgspec.Struct, frozen=True):
@@ -55,10 +55,10 @@ class LogReader(Protocol):
         """A stream's log as it is now."""
 
     def streams(self) -> Iterator[StreamEntry]:
-        """Every log there is, in no particular order, and whatever lies in the place of one."""
+        """Every log, in no particular order, and anything else in the place of a log."""
 
     def newest(self, count: int) -> list[str]:
-        """At least so many of the streams that were made last, if there are, newest first."""
+        """At least `count` of the newest streams, if there are as many, newest first."""
 
     def opened(self, log: StreamEntry) -> AbstractContextManager[OpenedLog]:
         """Read a log for as long as the context lasts."""
@@ -71,5 +71,5 @@ class LogReader(Protocol):
 
 
 def is_old(log: StreamEntry) -> bool:
-    """Whether a log was made so long ago that its first record should be there."""
+    """Whether a log is old enough that its first record should be there."""
     return time.time() * 1e6 - log.modified_us > BORN_SECONDS_MAX * 1e6

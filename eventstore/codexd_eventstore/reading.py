@@ -117,7 +117,7 @@ async def record_at(log: EventLog, stream: str, seq: int) -> Record:
 
 
 def bounded(records: list[Record]) -> list[Record]:
-    """What of these records a page has, by their bytes."""
+    """The part of these records that a page has, by their bytes."""
     sizes = [len(record.line) for record in records]
     if sum(sizes) < PAGE_BYTES_MAX:
         return records

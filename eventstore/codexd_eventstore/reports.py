@@ -1,4 +1,4 @@
-"""What a store reports of its own work: blobs, packages, rewritings and sweeps. Import them from `store`."""
+"""The reports of a store: blobs, packages, rewritings and sweeps. Import them from `store`."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ class BlobRef(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Rewritten(msgspec.Struct, frozen=True):
-    """What a rewriting of a log did: every number stayed, and the chain is a new one."""
+    """The result of rewriting a log: every number stayed, and the chain is new."""
 
     stream: str
     generation: int  # 1 is a log as it was first written
-    records: int  # its own ones
+    records: int  # its own records
     changed: int  # of those, how many have another content now
-    lost: int = 0  # of those, how many stand for ones that could not be read any more
+    lost: int = 0  # the number of those that replace unreadable records
     kept: str | None = None  # the file that the log was before, where that is kept
     removed: tuple[str, ...] = ()  # files kept beside it that may have held what was taken out
 
@@ -38,7 +38,7 @@ class PackedLog(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Package(msgspec.Struct, frozen=True, rename="camel"):
-    """What a package holds: a stream, as much of its ancestors as it needs, and the blobs that they name."""
+    """The content of a package: a stream, as much of its ancestors as it needs, and the blobs that they name."""
 
     format: int
     stream: str
@@ -47,18 +47,18 @@ class Package(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Unpacked(msgspec.Struct, frozen=True):
-    """What unpacking did with each log of a package."""
+    """The result of unpacking, for each log of a package."""
 
     stream: str
     version: int  # the stream's own version now
     added: tuple[str, ...] = ()  # streams that were not here
-    extended: tuple[str, ...] = ()  # streams of which the package has more than was here
+    extended: tuple[str, ...] = ()  # streams that the package continues
     kept: tuple[str, ...] = ()  # streams that were here with all that the package has of them
     blobs: int = 0  # how many were not here
 
 
 class Swept(msgspec.Struct, frozen=True):
-    """What a sweep of the blobs did."""
+    """The result of a sweep of the blobs."""
 
     looked_at: int
     removed: int

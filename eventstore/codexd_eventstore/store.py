@@ -98,7 +98,7 @@ class Draft(Protocol):
 
     @property
     def size_bytes(self) -> int:
-        """How much was appended so far."""
+        """The number of bytes that were appended."""
 
     def append(self, content: bytes) -> int:
         """Append and return the new size in bytes.
@@ -147,27 +147,27 @@ class Blobs(Protocol):
         """All blobs, in no particular order."""
 
     async def verify_blob(self, sha256: str) -> str | None:
-        """What is wrong with a blob, if anything is. Raises: NotFound."""
+        """The problem of a blob, if any. Raises: NotFound."""
 
 
 class Sidecar(Protocol):
-    """What was noted of streams, and may be lost at any time."""
+    """Notes on streams, which may be lost at any time."""
 
     async def snapshot(self, stream: str, name: str) -> Snapshot | None:
         """The newest snapshot of that name that the log still agrees with."""
 
     async def set_snapshot(self, stream: str, name: str, snapshot: Snapshot) -> None:
-        """Keep it instead of the one before. It may be lost; without one the log is folded."""
+        """Replace the snapshot under the name. It may be lost; then the log is folded."""
 
     async def checkpoint(self, consumer: str, stream: str) -> int:
-        """How far a consumer has come in a stream; 0 at first."""
+        """A consumer's position in a stream; 0 at first."""
 
     async def set_checkpoint(self, consumer: str, stream: str, seq: int) -> None:
         """Remember how far it has come. It may be lost in a crash: delivery is at least once."""
 
 
 class Maintenance(Protocol):
-    """What becomes of whole streams, and whether they are whole."""
+    """Operations on whole streams, and checks."""
 
     def close(self, stream: str) -> None:
         """Forget what is kept in memory for it; it is opened again when it is needed."""
@@ -188,7 +188,7 @@ class Maintenance(Protocol):
         """Bring it back."""
 
     async def delete(self, stream: str, *, detach_children: bool = False) -> frozenset[str]:
-        """Remove it for good; returns the blobs that it named, for `sweep_blobs`: no other log may name them.
+        """Remove it permanently; returns the blobs that it named, for `sweep_blobs`: no other log may name them.
 
         Args:
             detach_children: give the streams that were forked from it copies of what they share.
@@ -202,12 +202,12 @@ class Maintenance(Protocol):
         """Rewrite its own records where `edit` returns other data than the record has.
 
         Numbers, times and types stay; forks of it still read. `edit` is called in a thread, and None
-        leaves the record as it is. What was in the old file is overwritten by nothing but its unlinking.
+        leaves the record as it is. The old file is unlinked, and its bytes are not overwritten.
         """
 
     async def salvage(self, stream: str, *, at_us: int) -> Rewritten:
         """Make a damaged log readable: what is broken becomes `log.lost` records, and the file that
-        it was is kept. A whole one stays as it is.
+        it was is kept. A whole log stays as it is.
         """
 
     async def pack(self, stream: str, path: str) -> Package:
@@ -219,11 +219,11 @@ class Maintenance(Protocol):
     async def unpack(self, path: str, accepts: Callable[[str], bool] | None = None) -> Unpacked:
         """Take in what such a file holds, after all of it was checked; only streams whose names are accepted.
 
-        A stream that is here already stays, or goes on as the package's does where that is longer;
+        A stream that is here already stays, or gets the package's further records where that is longer;
         ancestors that were not here are archived. Other streams than that are never touched.
 
-        Raises: Refused where it is no package, does not read back, or a stream is another one here;
-            nothing was taken in then. StoreFailed.
+        Raises: Refused where it is no package, does not read back, or a stream differs here;
+            nothing was imported then. StoreFailed.
         """
 
     async def verify(self, stream: str) -> Verdict:

@@ -15,7 +15,7 @@ from codexd_eventstore.store import NotFound, Record, StoreFailed, Subscription
 
 
 class Followed(Protocol):
-    """What a follower needs to know of an open stream."""
+    """An open stream as a follower sees it."""
 
     @property
     def version(self) -> int:
@@ -27,11 +27,11 @@ class Followed(Protocol):
 
     @property
     def deleted(self) -> bool:
-        """Whether it is gone for good."""
+        """Whether it is deleted."""
 
     @property
     def followers(self) -> trio.lowlevel.ParkingLot:
-        """Where to wait: all are woken when any of these has changed."""
+        """The place to wait: all waiters are woken when any of these has changed."""
 
 
 class CatchUpSource(Protocol):
@@ -41,7 +41,7 @@ class CatchUpSource(Protocol):
         """The open stream. Raises: NotFound, Damaged, StoreFailed."""
 
     async def piece(self, stream: str, after: int) -> Sequence[Record]:
-        """Some records behind `after`, at least one, of a stream that is longer than that."""
+        """Some records after `after`, at least one, of a stream that is longer than that."""
 
 
 class CatchUp:

@@ -1,6 +1,6 @@
 """The current config.toml: read again as a whole when the file has changed.
 
-If the file cannot be used, `read` raises. Running work goes on with `last_good`.
+If the file cannot be used, `read` raises. Running work continues with `last_good`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class LiveConfig:
         return self._read
 
     def last_good(self) -> Config:
-        """The settings in force, or the last ones that could be read."""
+        """The settings in force, or the last that could be read."""
         try:
             return self.read().config
         except InvalidConfig:

@@ -222,7 +222,7 @@ class Shorter(msgspec.Struct, frozen=True):
 
 
 class RequestSize(msgspec.Struct, frozen=True):
-    """What a request was made of, in tokens by an estimate."""
+    """The parts of a request, in estimated tokens."""
 
     instructions: int
     tools: int
@@ -268,11 +268,11 @@ class ReportToolEnded(_Command, frozen=True, kw_only=True):
 
     call_id: CallId
     result: ToolResult
-    process: ProcessId | None = None  # what it started goes on as this one
+    process: ProcessId | None = None  # the process that it left running
 
 
 class ReportProcessEnded(_Command, frozen=True, kw_only=True):
-    """What a tool call had left running is over."""
+    """The process that a tool call left running has ended."""
 
     process: ProcessId
     result: ToolResult

@@ -17,7 +17,7 @@ from codexd_eventstore.store import RECORD_BYTES_MAX
 # The size of a record without its data: number, time, type, names, checksum.
 _ENVELOPE_BYTES = 4096
 DATA_BYTES_MAX = RECORD_BYTES_MAX - _ENVELOPE_BYTES
-# If an answer is too large, so many characters of its beginning and of its end stay in the record:
+# If an answer is too large, this many characters of its beginning and of its end stay in the record:
 # more than a model was ever sent of an answer, and few enough to fit with any escaping.
 KEPT_CHARACTERS = 500_000
 

@@ -51,7 +51,7 @@ class RolloutPage(msgspec.Struct, frozen=True):
     """The events of some lines, grouped by line."""
 
     groups: list[list[TimedEvent]]
-    size_bytes: int  # read so far
+    size_bytes: int  # read up to now
 
 
 class Rollout:

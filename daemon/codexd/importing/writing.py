@@ -19,7 +19,7 @@ from codexd_eventstore.store import EventStore, NewEvent, Refused
 
 # The `by` of records that come from no line of a rollout: the end, and the events that close open turns.
 IMPORTER = "import:end"
-# A fork point lies between two appends; one append (a line of a rollout) has at most so many records.
+# A fork point lies between two appends; one append (a line of a rollout) has at most this many records.
 APPEND_RECORDS_MAX = 256
 
 

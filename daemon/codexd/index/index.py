@@ -52,7 +52,7 @@ LIVE_BYTES_MAX: Final = 1024 * 1024
 # With many threads, a complete index lacks only changes made while no daemon ran: these are searched for after the
 # first requests were answered.
 START_MANY_SECONDS: Final = 3.0
-# Of the few logs that are compared here up to so many are taken in: what a child needs to start.
+# Up to this many changed logs are indexed here: that takes as long as starting a child.
 CHANGED_HERE_MAX: Final = 100
 CHANGED_BYTES_HERE_MAX: Final = 2 * 1024 * 1024
 # How long a list waits for what was acknowledged a moment ago, and for the first threads of a new index.
@@ -65,11 +65,11 @@ COMPARE_BLIND_SECONDS: Final = 60.0
 RETRY_SECONDS: Final = 1.0
 # A search in everything takes milliseconds; a search that takes this long is too expensive.
 READ_SECONDS_MAX: Final = 10.0
-# A file that is broken so often in one request is on a broken disk.
+# A file that is broken this often in one request is on a broken disk.
 REBUILDS_MAX: Final = 5
 # How often a reader looks at the clock, in steps of SQLite's machine: every few milliseconds.
 STEPS_BETWEEN_LOOKS: Final = 100_000
-# The child found a full disk, or could not be started at all.
+# The child found a full disk, or could not be started.
 CHILD_RETRY_SECONDS: Final = 15.0
 
 T = TypeVar("T")
@@ -89,7 +89,7 @@ class SearchIndex:
         self._begun = self._ended = 0  # batches
         self._settled, self._advanced = trio.Event(), trio.Event()
         self._stopping = False
-        self._complaint = ""  # the last one in the log
+        self._complaint = ""  # the last record of the log
         self._is_blind = True
         self._is_compared = False  # with the folders, since the daemon started or the file was made
         self.progress: Progress | None = None  # of the comparison that runs, if one does
@@ -221,7 +221,7 @@ class SearchIndex:
         """Log once for each reason: what fails is tried again every few seconds."""
         if str(error) != self._complaint:
             self._complaint = str(error)
-            log.warning("the index is behind: %s", error)
+            log.warning("the index is not up to date: %s", error)
 
     def _leave_to_child(self, streams: set[str]) -> None:
         self._for_child |= streams
@@ -351,7 +351,7 @@ class SearchIndex:
         raise IndexUnavailable(f"{self._connections.path}: broken {REBUILDS_MAX} times: {why}")
 
     async def _ensure_open(self) -> None:
-        """Connect to the current file: the one before may have been removed."""
+        """Connect to the current file: the earlier file may have been removed."""
         if self._connections.is_current:
             return
         sqlite3 = load_sqlite()

@@ -1,6 +1,6 @@
 """Opens files of other programs without waiting, refuses all but regular files, reads up to a bound. I/O; it blocks.
 
-Law: whatever a path names, nothing here waits for the other end of a pipe, operates a device, or reads
+Law: for any path, nothing here waits for the other end of a pipe, operates a device, or reads
 more than the given bytes. A disk that does not answer blocks the caller, so `patience.py` calls this in a thread.
 """
 

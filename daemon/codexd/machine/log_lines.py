@@ -1,7 +1,7 @@
 """Formats the daemon's own log: an entry is one line, its traceback is indented, control characters are visible.
 
 Entries contain names of clients, texts of models, paths and errors of servers. With `cat` or codexctl, every
-character of them is visible, and none of them can look like a separate entry.
+character of them is visible, and no text can look like a separate entry.
 """
 
 from __future__ import annotations

@@ -173,7 +173,7 @@ def socket_address(
 
 
 def make_folders(folder: Path) -> None:
-    """Make a folder and missing folders above it, all with mode 0700, whatever the umask.
+    """Make a folder and missing folders above it, all with mode 0700, with any umask.
 
     Source: the XDG Base Directory Specification, which asks for 0700.
     """

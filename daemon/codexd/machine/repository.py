@@ -199,7 +199,7 @@ _MODE_AT, _OBJECT_AT = 24, 40
 _GITLINK: Final = b"\0\0\xe0\0"  # the mode of a submodule
 _EXTENDED, _NAME_MASK = 0x4000, 0xFFF
 _UNREAD: Final = "has an index that is not understood"
-# Extensions: a part of the index is in another file; an entry stands for a whole folder.
+# Extensions: a part of the index is in another file; an entry is for a whole folder.
 _INDEX_ELSEWHERE: Final = frozenset({b"link", b"sdir"})
 
 

@@ -1,6 +1,6 @@
 """Two umasks: the daemon's own, which keeps its files private, and that of the person's commands.
 
-A process has one umask, so the one that it was started with is kept here, once, for all commands.
+A process has one umask; the umask at its start is kept here, once, for all commands.
 """
 
 from __future__ import annotations

@@ -22,9 +22,9 @@ PREVIEW_CHARACTERS_MAX = 500
 
 
 class RevertedRange(NamedTuple):
-    """What a revert has changed of a summary, until it is undone."""
+    """The changes of a summary by a revert, until it is undone."""
 
-    turns: int  # so many it took away
+    turns: int  # the number of reverted turns
     preview: str  # as it was, where no turn was left
 
 
@@ -38,7 +38,7 @@ class Brought(NamedTuple):
 
 
 class Summary(msgspec.Struct):
-    """What lists show of a thread. A fold: `apply` takes events in, in order."""
+    """A thread's entry in lists. A fold: `apply` takes events, in order."""
 
     seq: int = 0  # of the last event taken in
     started: e.ThreadStarted | None = None
@@ -70,7 +70,7 @@ class Summary(msgspec.Struct):
                 self.started, self.settings = event, event.settings
                 self.created_ms, self.ephemeral = recorded.at_ms, event.ephemeral
             case e.ThreadForked():
-                # A fork is a thread of its own: made now, unnamed, on the list whatever its parent is.
+                # A fork is a thread of its own: created now, unnamed, and listed even if its parent is not.
                 self.forked_from, self.created_ms = event.parent, recorded.at_ms
                 self.name, self.archived, self.ephemeral = None, False, event.ephemeral
                 self.queued, self.agent, self.parent = (), None, None
@@ -146,7 +146,7 @@ class Summary(msgspec.Struct):
 
     @property
     def git(self) -> e.GitHead | None:
-        """Where the repository stood when the thread began."""
+        """The repository's commit when the thread began."""
         return self.started.git if self.started is not None else None
 
 

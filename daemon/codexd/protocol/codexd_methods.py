@@ -73,7 +73,7 @@ class ThreadScrubParams(msgspec.Struct, frozen=True, rename="camel"):
 
     thread_id: str
     patterns: tuple[str, ...] = ()  # regular expressions; every match is replaced
-    seqs: tuple[int, ...] = ()  # records of which every text is replaced
+    seqs: tuple[int, ...] = ()  # records whose texts are all replaced
     known: bool = False  # all secrets that the daemon knows now
     dry_run: bool = False  # only report what would be replaced
 
@@ -94,7 +94,7 @@ class ThreadScrubResponse(msgspec.Struct, frozen=True, rename="camel"):
     blobs: int  # blobs with new content, under new names
     blobs_left: int  # blobs whose old content could not be removed yet
     dry_run: bool
-    parent: str | None = None  # the thread whose records this one shares; they were not changed
+    parent: str | None = None  # the parent whose records this thread shares; they were not changed
 
 
 class ProviderFindLocalParams(msgspec.Struct, frozen=True):
@@ -207,7 +207,7 @@ class ImportedFrom(msgspec.Struct, frozen=True, rename="camel"):
 
     origin: str = ""  # "package", "rollout", or "log" (foreign records in its log)
     path: str | None = None  # the name of the file at the time
-    at: int | None = None  # Unix seconds; null: it was not taken in yet, and grants nothing
+    at: int | None = None  # Unix seconds; null: not taken in yet, and grants nothing
     dropped: tuple[str, ...] = ()  # settings and approvals that no longer count, for people
 
 
@@ -237,7 +237,9 @@ class ThreadCompactPreviewResponse(msgspec.Struct, frozen=True, rename="camel"):
     """The effect of a compaction, without the summary, which is not known before."""
 
     context_tokens: int = 0  # now
-    compact_at: int | None = None  # at so many tokens the thread is compacted; null: unknown
+    compact_at: int | None = (
+        None  # the number of tokens at which the thread is compacted; null: unknown
+    )
     history: HistoryCount = HistoryCount()
     kept: tuple[KeptPreview, ...] = ()
     kept_tokens: int = 0
@@ -264,7 +266,9 @@ class ThreadCompactUndoResponse(msgspec.Struct, frozen=True, rename="camel"):
     """The model's history without the compaction."""
 
     context_tokens: int = 0  # an estimate
-    compact_at: int | None = None  # at so many tokens the next turn compacts again; null: unknown
+    compact_at: int | None = (
+        None  # the number of tokens at which the next turn compacts again; null: unknown
+    )
     fits: bool = True  # whether the next turn can use the history without a compaction
     left: bool = False  # whether an earlier compaction still counts
 

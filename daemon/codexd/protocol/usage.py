@@ -21,7 +21,7 @@ class TokenUsageBreakdown(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ThreadTokenUsage(msgspec.Struct, frozen=True, rename="camel"):
-    """The tokens of a thread: of all its responses, and of the last one.
+    """The tokens of a thread: of all its responses, and of the last.
 
     After a compaction `last` has only an estimated total of the new history, until the next response.
     """
@@ -72,7 +72,7 @@ class CacheMiss(msgspec.Struct, frozen=True, rename="camel"):
     model: str = ""
     input_tokens: int = 0
     cached_tokens: int = 0
-    expected_tokens: int = 0  # tokens of the request before, or of this one if it is shorter
+    expected_tokens: int = 0  # tokens of the request before, or of this request if it is shorter
     segment: str = ""  # the first part that had changed: provider, model, instructions, tools, history, settings, none
     why: str = ""  # for people
     cause_seq: int | None = None  # the record that changed it

@@ -75,7 +75,7 @@ def is_secret_name(name: str) -> bool:
 
 
 def is_harmless_value(value: str) -> bool:
-    """Whether a value is clearly no secret: a word for none, a number, a path, an address."""
+    """Whether a value is clearly no secret: a word for "none", a number, a path, an address."""
     value = value.strip()
     return (
         value.lower() in _HARMLESS_VALUES

@@ -25,7 +25,7 @@ _DONE = "«".encode()
 
 
 class Scrub:
-    """What to remove from records and blobs."""
+    """The secrets to remove from records and blobs."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Scrub:
         known: Redactor | None = None,
     ) -> None:
         self._patterns, self._seqs, self._known = tuple(patterns), frozenset(seqs), known
-        self.places = 0  # replacements so far
+        self.places = 0  # replacements up to now
 
     def data(self, seq: int, data: bytes, blobs: Mapping[str, str]) -> bytes | None:
         """A record's data after the removal; None if nothing changed. `blobs`: old names of blobs to new ones."""

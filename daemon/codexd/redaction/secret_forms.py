@@ -87,7 +87,7 @@ def _guarded(letter: bytes, rests: Sequence[bytes]) -> list[bytes]:
 
 
 def _rarest(needle: bytes, taken: Iterable[bytes]) -> int:
-    """The position of its rarest byte; a byte that is searched for anyway costs less than a new one."""
+    """The position of its rarest byte; a byte that is searched for already costs less than a new byte."""
     known = frozenset(taken)
 
     def cost(at: int) -> int:

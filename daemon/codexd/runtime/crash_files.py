@@ -1,4 +1,4 @@
-"""One file for each unfinished thread and for each running process, for the next daemon if this one dies.
+"""One file for each unfinished thread and for each running process, for the next daemon after a crash.
 
 They are files and not events, because the next daemon must find them before it has read any log. They are
 disposable: a thread without its file recovers when it is opened, or once the index has seen its log. So a
@@ -22,7 +22,7 @@ from codexd_eventstore.disk.files import open_own
 
 log = logging.getLogger(__name__)
 
-# One byte for each daemon that has died. More than so many are not counted.
+# One byte for each daemon that has died. More than this are not counted.
 _DEATH: Final = b"x"
 _DEATHS_COUNTED_MAX: Final = 100
 # What a start time may be long; Linux gives a number, macOS a date.
@@ -58,7 +58,7 @@ class UnfinishedFiles:
                 file.truncate(0)
         except OSError as error:
             if not isinstance(error, FileNotFoundError):
-                log.warning("%s was taken up, and its mark says it was not: %s", thread_id, error)
+                log.warning("%s was resumed, and its mark says it was not: %s", thread_id, error)
 
     def deaths(self, thread_id: ThreadId) -> int:
         try:

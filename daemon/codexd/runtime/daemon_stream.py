@@ -76,7 +76,7 @@ class BroughtIn:
         self._store, self._now_us = store, now_us
         # Only this object writes such facts, and each is asked for whenever its thread is read.
         self._known: dict[ThreadId, TakenFrom | None] = {}
-        self._notes = 0  # so many were written by this process
+        self._notes = 0  # the number of records that this process wrote
 
     async def note(self, thread_id: ThreadId, path: str) -> None:
         """A thread came from this file. Raises: StoreError."""

@@ -64,7 +64,7 @@ async def copy_past(
 
 
 async def _copy_images(source: Blobs, data: bytes, target: Blobs) -> None:
-    """The images that a record names: the child shows them, whatever becomes of its parent."""
+    """The images that a record names: the child shows them even if its parent is gone."""
     for found in dict.fromkeys(_IMAGE.findall(data)):
         with suppress(NotFound, Damaged):  # It is gone for the parent too.
             await target.put_blob(await source.read_blob(found.decode()), as_it_is=True)

@@ -194,7 +194,7 @@ class Supervisor:
             await thread.keep()
 
     def leave_alone(self, thread_id: ThreadId, trouble: Trouble) -> None:
-        """Have the thread, of which the daemon has died, shown as stopped: a person may have it loaded."""
+        """Show a thread with which the daemon died as stopped: a person may have it loaded."""
         log.error("thread %s is left alone: %s", thread_id, trouble.reason)
         self._remember_stopped(thread_id, trouble)
         self._deadly.add(thread_id)
@@ -233,7 +233,7 @@ class Supervisor:
         except BaseException:
             # The first caller was cancelled: no other may wait for an actor that never runs.
             del self._loaded[hosted.thread.thread_id]
-            hosted.failure = ThreadGone("whoever asked for it first has left")
+            hosted.failure = ThreadGone("the client that asked for it has left")
             hosted.ready.set()
             hosted.ended.set()
             raise
@@ -370,7 +370,7 @@ def _passes(problem: Exception) -> bool:
 
 
 def _only(error: Exception) -> Exception:
-    """What a caller can name and catch: the one exception within groups, a store's before others."""
+    """An exception that a caller can catch: the only exception within groups, a store's before others."""
     while isinstance(error, ExceptionGroup):
         stores = error.subgroup(StoreError)
         error = (stores or error).exceptions[0]

@@ -3,7 +3,7 @@
 Law: a thread is loaded only after the processes that were left running have ended. So a command that is
 reported as interrupted no longer runs.
 
-An error in one thread delays no other. If the daemon died while it resumed threads, any of these may be the cause.
+An error in one thread delays no other. If the daemon died while it resumed threads, any of them may be the cause.
 So they are resumed one by one, after all others; a thread with which the daemon died again is left alone until a
 person asks for it.
 """
@@ -86,7 +86,7 @@ DEATHS_MAX: Final = 2
 
 
 async def resume(supervisor: Supervisor, unfinished: Unfinished, left: Sequence[ThreadId]) -> None:
-    """Load the threads, so that what is due in them goes on."""
+    """Load the threads, so that their due effects start."""
     limit = trio.CapacityLimiter(RESUMED_AT_ONCE)
     suspects = []
     async with trio.open_nursery() as nursery:

@@ -15,7 +15,7 @@ MEND_UNKNOWN: Final = "start the codexd that wrote it, or a newer one: it was le
 
 
 class Trouble(msgspec.Struct, frozen=True):
-    """What keeps a thread from being worked with."""
+    """The reason why a thread cannot be used."""
 
     reason: str
     mend: str
@@ -25,7 +25,7 @@ class Trouble(msgspec.Struct, frozen=True):
 
 
 def trouble_of(thread_id: ThreadId, error: Exception) -> Trouble:
-    """What an error means for the thread that it stopped."""
+    """The trouble of a thread that an error stopped."""
     if isinstance(error, Damaged):
         mend = f"`codexctl fsck {thread_id} --salvage` makes what is left of it readable"
     elif isinstance(error, InvalidEvent):
@@ -36,13 +36,13 @@ def trouble_of(thread_id: ThreadId, error: Exception) -> Trouble:
 
 
 def unreadable(thread_id: ThreadId, why: str) -> Trouble:
-    """What was found of a log that lists could not read."""
+    """The trouble of a log that lists could not read."""
     return Trouble(why, f"`codexctl fsck {thread_id}` says what can be saved")
 
 
 def stopped_daemons(thread_id: ThreadId, deaths: int) -> Trouble:
-    """The daemon has died again and again while it took the thread up."""
+    """The daemon has died repeatedly while it resumed the thread."""
     return Trouble(
-        f"the daemon stopped {deaths} times in a row while it took the thread up, so this time it was left alone",
+        f"the daemon stopped {deaths} times in a row while it resumed the thread, so this time it was left alone",
         f"to try again: codexctl attach {thread_id}",
     )

@@ -31,7 +31,7 @@ class Hub:
 
     @property
     def any(self) -> bool:
-        """Whether there is a connection at all."""
+        """Whether there is a connection."""
         return bool(self._connections)
 
     @property

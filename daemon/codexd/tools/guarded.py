@@ -59,7 +59,7 @@ _UNSET: Final = frozenset(
 
 
 def guarded(variables: Mapping[str, str]) -> dict[str, str]:
-    """An environment in which what only reads starts nothing else.
+    """An environment for programs that only read: they start nothing else.
 
     Programs are looked for in folders with a whole path alone, since `.` is the folder that is read.
     """

@@ -31,7 +31,7 @@ _PS_SECONDS_MAX: Final = 2
 
 
 def kill_leftover(pid: int, started: str) -> bool:
-    """Kill a command and all of its session, if it is still the one that `tool.started` names.
+    """Kill a command and all of its session, if it is still the process that `tool.started` names.
 
     A pid alone proves nothing after a restart: it may have been reused. So the start time must be known and
     be the same. Returns whether anything was killed. The process's new parent reaps it.
@@ -43,7 +43,7 @@ def kill_leftover(pid: int, started: str) -> bool:
 
 
 def home_mark(home: str) -> str:
-    """What names a home in the mark of its commands."""
+    """The name of a home in the mark of its commands."""
     digest = hashlib.sha256(os.fsencode(os.path.realpath(home))).hexdigest()
     return digest[:_HOME_DIGITS]
 

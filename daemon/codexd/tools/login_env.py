@@ -76,7 +76,7 @@ os.write(1, mark + b"\\0".join(k + b"=" + v for k, v in os.environb.items()) + m
 
 
 class CapturedEnvironment(msgspec.Struct, frozen=True):
-    """What a login shell's environment was found to be."""
+    """The environment of a login shell."""
 
     variables: Mapping[str, str]
     fallback: str | None = None  # why it is the daemon's own environment instead
@@ -131,7 +131,7 @@ class LoginEnvironment:
 
 
 def tool_environment(variables: Mapping[str, str], secrets: frozenset[str]) -> dict[str, str]:
-    """What a tool gets of an environment: no secrets, nothing meant for the daemon, and `FORCED`."""
+    """A tool's part of an environment: no secrets, nothing meant for the daemon, and `FORCED`."""
     hidden = secrets | _NOT_PASSED_ON
     return {name: value for name, value in variables.items() if name not in hidden} | dict(FORCED)
 
@@ -186,7 +186,7 @@ async def capture(
 
 
 class _Printed:
-    """What the shell printed, as much as an environment can be."""
+    """The output of the shell, at most as much as an environment can have."""
 
     def __init__(self) -> None:
         self.output_bytes = bytearray()

@@ -60,7 +60,7 @@ class KeptOutput:
         return self._newlines + (self._last_byte not in (b"", b"\n"))
 
     def text(self) -> KeptText:
-        """What is kept, decoded; bytes that are no UTF-8 become U+FFFD."""
+        """The kept output, decoded; bytes that are no UTF-8 become U+FFFD."""
         self._cut_tail()
         kept_bytes = len(self._head) + len(self._tail)
         if kept_bytes == self.total_bytes:

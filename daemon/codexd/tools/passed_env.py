@@ -69,7 +69,7 @@ def with_passed(login: Mapping[str, str], own: Mapping[str, str], passed: Passed
 def _path(passed: str, login: str, own: str, replaced: list[str]) -> str:
     """The folders of the client's PATH, then those that the login shell adds.
 
-    `replaced` has values that the client does not have any more; a folder within one of them is left out.
+    `replaced` has values that the client does not have any more; a folder within such a value is left out.
     """
     theirs, logins = passed.split(":"), login.split(":")
     if passed == own and set(theirs) <= set(logins):

@@ -3,9 +3,9 @@
     run_to_end(argv)  ->  exit code, the output chunk by chunk into a sink
 
 The end is the leader's end: when the program itself has ended, its output is waited for a moment longer,
-and whatever it left in the background is ended. The same happens when the call is cancelled: SIGTERM to
+and its background processes are ended. The same happens when the call is cancelled: SIGTERM to
 the whole session, `TERM_GRACE_SECONDS` to tidy up, SIGKILL. A timeout is the caller's: a cancel scope
-with a deadline, whose output so far is in the sink.
+with a deadline, whose output is in the sink.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from codexd.tools.registry import OutputSink
 TERM_GRACE_SECONDS = 2  # what a program gets to tidy up before it is killed
 KILL_SECONDS_MAX = 3  # a killed process that is not gone by then hangs in the kernel
 OUTPUT_CLOSES_SECONDS = 0.05  # how long output is read after the leader's end
-# Read at once, as much as a pipe holds; other tasks wait while so much is looked through for secrets.
+# Read at once, as much as a pipe holds; other tasks wait while it is searched for secrets.
 CHUNK_BYTES_MAX = 1 << 16
 _PIPE_BYTES = 1 << 18  # what the kernel buffers; a flood then needs a quarter of the wake-ups
 _LOOK_SECONDS_MIN = 0.001  # between looks at a dying session, then doubled: most die at once
@@ -43,7 +43,7 @@ class NotStarted(Exception):
 
 
 class NoFolder(NotStarted):
-    """The same, because of the folder that it was to run in; the message goes on after its name."""
+    """The same, because of its working folder; the message continues after the folder's name."""
 
 
 class _Started(msgspec.Struct, frozen=True):
@@ -196,7 +196,7 @@ async def _drain(output_fd: int, sink: OutputSink) -> None:
 
 
 def _pass_on_rest(output_fd: int, sink: OutputSink) -> None:
-    """What was written before the end but not read: at most what the pipe holds."""
+    """The output that was written before the end but not read: at most a pipe's content."""
     rest_bytes = 0
     while rest_bytes < _PIPE_BYTES:
         try:

@@ -22,7 +22,7 @@ A = TypeVar("A", bound=ToolAction)
 
 
 class CallContext(msgspec.Struct, frozen=True):
-    """What a tool may know of the thread that calls it."""
+    """The thread that calls a tool, as the tool sees it."""
 
     cwd: str  # absolute
     thread_id: str
@@ -49,7 +49,7 @@ class CallSink(OutputSink, Protocol):
     """Receives a call's output and its answer."""
 
     async def answer(self, process: ProcessId, result: ToolResult) -> None:
-        """Give the call its answer, while what it started goes on as this process.
+        """Give the call its answer, while its process continues under this id.
 
         Returns once that is in the log. From here on the output is the process's, and what `perform` returns is
         its end; turns come and go beside it.
@@ -69,13 +69,13 @@ class Tool(Protocol[A]):
         """
 
     def read_call(self, arguments: str, context: CallContext) -> A | BadCall:
-        """What a call asks for. Never raises: arguments that cannot be read are a `BadCall`."""
+        """Read a call. Never raises: arguments that cannot be read are a `BadCall`."""
 
     async def perform(self, action: A, context: CallContext, sink: CallSink) -> ToolResult:
         """Perform it to its end, and to that of a process which it leaves running. Cancelling ends every process that
         it started.
 
-        Failures of the tool are results, not exceptions: the model gets the result and goes on.
+        Failures of the tool are results, not exceptions: the model gets the result and continues.
         """
 
 
@@ -96,7 +96,7 @@ class Registry:
         self._tools[tool.name] = tool
 
     def remove(self, name: str) -> None:
-        """It is gone. A call that it performs goes on to its end."""
+        """Remove a tool. A call that it performs continues to its end."""
         del self._tools[name]
 
     def offered(self, traits: Traits, thread: ThreadState) -> tuple[bytes, ...]:
@@ -105,7 +105,7 @@ class Registry:
         return tuple([declaration for declaration in declarations if declaration is not None])
 
     def read_call(self, name: str, arguments: str, context: CallContext) -> ToolAction:
-        """What a call by that name asks for; a `BadCall` where there is no such tool."""
+        """Read a call by that name; a `BadCall` where there is no such tool."""
         tool = self._tools.get(name)
         if tool is None:
             known = ", ".join(sorted(self._tools))
@@ -117,7 +117,7 @@ class Registry:
     async def perform(
         self, name: str, action: ToolAction, context: CallContext, sink: CallSink
     ) -> ToolResult:
-        """What the tool of that name makes of the action."""
+        """Perform the action with the tool of that name."""
         tool = self._tools.get(name)
         if tool is None:
             text = f"not run: the tool {name} is gone. Nothing was done."

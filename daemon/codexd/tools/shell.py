@@ -3,7 +3,7 @@
     Shell.read_call(arguments)  ->  RunCommand   (pure)
     Shell.perform(RunCommand)  ->  ToolResult
 
-What can go wrong with a command is an answer to the model: a folder that is gone, a shell that does not
+A command's failure is an answer to the model: a folder that is gone, a shell that does not
 start, a time that is over. Only cancelling ends a call without a result.
 """
 
@@ -44,7 +44,7 @@ Confine = Callable[[tuple[str, ...], Sandbox], tuple[str, ...]]
 
 
 def unconfined(argv: tuple[str, ...], _: Sandbox) -> tuple[str, ...]:
-    """Holds nothing: a command may do whatever the daemon's user may."""
+    """No restriction: a command may do all that the daemon's user may."""
     return argv
 
 
@@ -56,7 +56,7 @@ class CommandEnvironment(Protocol):
 
 
 class _Arguments(msgspec.Struct, frozen=True):
-    """What the model may say; members that are not known here are ignored."""
+    """The model's arguments; unknown members are ignored."""
 
     command: str
     workdir: str | None = None

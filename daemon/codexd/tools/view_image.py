@@ -27,7 +27,7 @@ LoadImage = Callable[[str], Awaitable[str]]
 
 
 class _Arguments(msgspec.Struct, frozen=True):
-    """What the model may say; members that are not known here are ignored."""
+    """The model's arguments; unknown members are ignored."""
 
     path: str
 

@@ -22,7 +22,7 @@ NAME_BYTES: Final = 64
 # How long a new blob is kept from a sweep. It is put before the event that names it, and an append may wait for space
 # on a full disk; and a full disk is when people sweep.
 BLOB_GRACE_SECONDS: Final = 24 * 3600
-# With fewer entries than this, old ones are not searched for.
+# With fewer entries than this, old entries are not searched for.
 RECENT_PRUNED_AT: Final = 4096
 _UNFINISHED: Final = ".new"
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")

@@ -40,7 +40,7 @@ class FileDraft:
 
     @property
     def size_bytes(self) -> int:
-        """The bytes that were appended so far."""
+        """The number of bytes that were appended."""
         return self._size
 
     def append(self, content: bytes) -> int:
@@ -117,7 +117,7 @@ class Drafts:
         self.blobs = blobs
         self._layout = layout
         self._live: dict[str, dict[str, FileDraft]] = {}  # by stream and path
-        self._numbers: dict[str, int] = {}  # the last one given, by stream
+        self._numbers: dict[str, int] = {}  # the last number given, by stream
 
     def open(self, stream: str, name: str, header: bytes) -> FileDraft:
         """Start a draft beside the stream."""

@@ -1,4 +1,4 @@
-"""All calls of the store to the file system, so that tests can use another one.
+"""All calls of the store to the file system, so that tests can use another file system.
 
 Law: nothing else in this package imports `os` for files. A file is made with mode 0600 and a folder with 0700,
 and a umask can only remove bits. Every descriptor is close-on-exec, so that no tool that the daemon starts keeps
@@ -184,7 +184,7 @@ class FileSystem:
         os.ftruncate(fd, size)
 
     def rename(self, old: str, new: str) -> None:
-        """Move a file, over another one if one is there."""
+        """Move a file, over another file if there is one."""
         os.replace(old, new)
 
     def unlink(self, path: str) -> None:
@@ -212,7 +212,7 @@ class FileSystem:
         return _state(found)
 
     def fd_state(self, fd: int) -> FileState:
-        """The state of an open file, whatever its path is now."""
+        """The state of an open file, under any path."""
         return _state(os.fstat(fd))
 
     def entries(self, path: str) -> list[Entry]:

@@ -173,7 +173,7 @@ def take_lock(fs: FileSystem, path: str, owner: str) -> int:
         # A program that did not write into the file may hold it; the number is that of a dead owner then.
         named = f"process {holder}" if _is_alive(holder) else "another process"
         raise Locked(f"{path} is held by {named}: the store was not opened")
-    # Never unlinked: another process could lock the old file while we lock a new one.
+    # Never unlinked: another process could lock the old file while we lock a new file.
     fs.truncate(lock, 0)
     fs.write(lock, f"{os.getpid()} {owner}\n".encode())
     return lock

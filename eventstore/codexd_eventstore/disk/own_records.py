@@ -52,7 +52,7 @@ class _ByStream(Generic[T]):
         return self._known
 
     def forget(self, stream: str) -> None:
-        """Forget a deleted stream; a later stream of its name is another one."""
+        """Forget a deleted stream; a later stream of its name is another stream."""
         with self._changing:
             if stream in self.read():
                 self._write({name: value for name, value in self.read().items() if name != stream})

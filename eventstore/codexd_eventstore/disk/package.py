@@ -24,7 +24,7 @@ FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
 # A manifest has a hundred bytes for each blob; no single read of a package may be longer.
 MANIFEST_BYTES_MAX: Final = 16 * 1024 * 1024
-# A stream has an ancestor for each fork before it; nobody forks this often by hand.
+# A stream has an ancestor for each fork before it; no person forks this often.
 LOGS_MAX: Final = 1024
 # A package has a member for each log and each blob, and each takes a kilobyte of memory while they are listed. A
 # thread of years has some thousand images and outputs.

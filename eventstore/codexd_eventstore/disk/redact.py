@@ -22,7 +22,7 @@ Redact = Callable[[bytes], bytes]
 
 # Secrets are shorter than this: the longest private keys in use have 13 KB as text.
 OVERLAP_BYTES: Final = 64 * 1024
-# Positions that are tried for a safe cut; texts have lines, so the first one is almost always good.
+# Positions that are tried for a safe cut; texts have lines, so the first is almost always good.
 _CUTS_MAX: Final = 16
 # If no safe cut is found, this much is held and then cut anyway: the bound of memory for hostile content.
 HELD_BYTES_MAX: Final = 8 * 1024 * 1024

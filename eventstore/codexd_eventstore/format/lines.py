@@ -73,7 +73,7 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def chain(self) -> int:
-        """The number that the fork's own chain goes on from."""
+        """The number that the fork's own chain continues from."""
         return int(self.crc, 16)
 
 
@@ -150,7 +150,7 @@ def frame(
         later = _synced(synced)
         special += later
     elif len(events) > 1:
-        later = _synced(after)  # the first of them is not on disk before the second is framed
+        later = _synced(after)  # the first is not on disk before the second is framed
     last = after + len(events)
     records = []
     for seq, event in enumerate(events, after + 1):
@@ -219,7 +219,7 @@ def check_lines(piece: bytes, after: int, chain: int) -> tuple[list[bytes], int,
         return lines, 0, chain
     before = chain
     chains = [chain := crc32(body, chain) for body in map(_without_end, lines)]
-    # All ends are compared at once; which of them is wrong matters only if one is.
+    # All ends are compared at once; which is wrong matters only if one is.
     if _ends(chains) != b"".join(map(_end_of, lines)):
         pairs = zip(lines, chains, strict=True)
         whole = next(at for at, (line, crc) in enumerate(pairs) if _end_of(line) != _ends([crc]))

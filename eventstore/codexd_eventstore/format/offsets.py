@@ -22,7 +22,7 @@ import msgspec
 from codexd_eventstore.format.lines import crc_of
 from codexd_eventstore.store import Record
 
-# The distance of known offsets: a reader reads at most this many records, or so many bytes, to find a record.
+# The distance of known offsets: a reader reads at most this many records or bytes to find a record.
 # An offset takes 20 bytes of memory.
 INDEX_STEP: Final = 32
 INDEX_BYTES: Final = 64 * 1024

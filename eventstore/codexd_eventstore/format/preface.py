@@ -93,7 +93,7 @@ def start_of(read: Callable[[int, int], bytes], stream: str) -> Start:
     if preface is None:
         return Start(broken=True)
     size = len(line) + 1
-    # With a root the first record has no parent, whatever later records say.
+    # With a root the first record has no parent, even if later records name one.
     origin = origin_in(read(size, FIRST_BYTES)) if preface.root is None else None
     return Start(size, preface, origin)
 

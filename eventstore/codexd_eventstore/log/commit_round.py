@@ -60,7 +60,7 @@ class Round:
     def follow(self) -> Round | None:
         """The next round, if this one succeeded and there is something to write.
 
-        So the disk does not idle until the event loop has processed this one.
+        So the disk does not idle until the event loop has processed this round.
         """
         log = self.log
         if self.error is not None:

@@ -43,7 +43,7 @@ STORE_PENDING_BYTES_MAX: Final = 64 * 1024 * 1024
 # For `sys.setswitchinterval` in a process that appends much: a thread that returns from the disk waits so
 # long for a busy event loop, at each call, and Python's own 5 ms are many times the length of a sync.
 SWITCH_SECONDS: Final = 0.001
-# A bad sector affects one log; so many logs fail only if the disk, or the connection to it, fails.
+# A bad sector affects one log; this many logs fail only if the disk, or the connection to it, fails.
 LOGS_FAILED_MAX: Final = 3
 # A sync takes a few milliseconds at worst; with this the total stays within `SYNC_INTERVAL_MS`.
 _LAG_SECONDS: Final = SYNC_INTERVAL_MS * 0.75 / 1000

@@ -72,7 +72,7 @@ class LogFiles:
                         yield found
 
     def newest(self, count: int) -> list[str]:
-        """At least `count` of the newest streams, if there are so many, newest first."""
+        """At least `count` of the newest streams, if there are as many, newest first."""
         found: list[str] = []
         for year in self._folders(self._layout.threads):
             for month in self._folders(year):

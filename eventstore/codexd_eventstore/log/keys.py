@@ -1,4 +1,4 @@
-"""The idempotency keys of an open stream: the newest in memory, all of them in the sidecar.
+"""The idempotency keys of an open stream: the newest in memory, all in the sidecar.
 
 Law: memory has every key of the appends after `after`. The sidecar may have the earlier keys, and the
 log always has them.

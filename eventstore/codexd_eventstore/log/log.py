@@ -218,7 +218,7 @@ class Log:
 
 
 def head_of(first_line: bytes) -> int:
-    """The checksum of a file's first line, which tells it from another file of its name."""
+    """The checksum of a file's first line, which distinguishes it from another file of its name."""
     return crc32(first_line[:HEAD_BYTES])
 
 

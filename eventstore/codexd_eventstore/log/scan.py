@@ -49,7 +49,7 @@ _CRC: Final = re.compile(rb',"crc":"([0-9a-f]{8})"\}')
 
 
 class Tail(msgspec.Struct, frozen=True):
-    """What follows the last whole append of a file."""
+    """The bytes after the last whole append of a file."""
 
     size: int  # bytes
     seq: int  # the first record that does not count
@@ -166,7 +166,7 @@ class _Reader:
     def run(self) -> None:
         if self.scan.start.broken:
             size = len(self.read(0, RECORD_BYTES_MAX))
-            self.scan.tail = Tail(size, 0, 0, "what stands in front of record 1 is broken")
+            self.scan.tail = Tail(size, 0, 0, "the line before record 1 is broken")
             return
         size = PIECE_BYTES
         while True:

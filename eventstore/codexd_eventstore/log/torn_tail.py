@@ -23,7 +23,7 @@ def cut_torn_tail(fs: FileSystem, path: str, scan: Scan, now_s: float) -> str:
         fs.unlink(path)  # its first append never finished, so the stream does not exist
     fs.sync_folder(folder)
     return (
-        f"an append behind record {scan.version} never finished: its {scan.tail.size} bytes"
+        f"an append after record {scan.version} never finished: its {scan.tail.size} bytes"
         f" ({scan.tail.records} whole records) were cut off and kept in {kept}"
     )
 

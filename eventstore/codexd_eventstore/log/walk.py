@@ -72,7 +72,7 @@ class Walk:
                 return
             yield records
         if self._last is not None and seq < self._last:
-            why = "it does not follow on what stands in front of it, or is not there"
+            why = "it does not follow the line before it, or is not there"
             raise damaged(self.stream, self._path, seq + 1, why)
 
 

@@ -51,7 +51,7 @@ def scrub(held: Held, streams: Iterable[Held], edit: Callable[[Record], bytes | 
 
 
 def named_by(records: Sequence[Record]) -> set[str]:
-    """Whatever in them may be the name of a blob."""
+    """The texts in them that may be names of blobs."""
     return {name for record in records for name in names_in(record.line)}
 
 

@@ -1,6 +1,6 @@
 """The engine without files: the same promises as the default one, for streams that end with their process.
 
-Law: whatever a test of the contract can see, it does as the default engine does. Nothing is ever durable.
+Law: in all that the contract's tests can see, it behaves as the default engine. Nothing is durable.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class MemoryDraft:
 
     @property
     def size_bytes(self) -> int:
-        """How much was appended so far."""
+        """The number of bytes that were appended."""
         return self._size
 
     def append(self, content: bytes) -> int:
@@ -220,7 +220,7 @@ class MemoryStore:
         self._hub.tell(stream)
 
     async def delete(self, stream: str, *, detach_children: bool = False) -> frozenset[str]:
-        """Remove it for good."""
+        """Remove it permanently."""
         held = self._held(stream)
         children = await self.children(stream)
         if children and not detach_children:
@@ -291,7 +291,7 @@ class MemoryStore:
         return None
 
     async def verify(self, stream: str) -> Verdict:
-        """Read all of its own records and check every one."""
+        """Read and check all of its own records."""
         held = self._held(stream)
         own = held.records[held.base :]
         chain = held.beginning if held.origin is None else held.origin.chain
@@ -368,7 +368,7 @@ class MemoryStore:
         return taken
 
     async def set_snapshot(self, stream: str, name: str, snapshot: Snapshot) -> None:
-        """Keep it instead of the one before."""
+        """Replace the snapshot under the name."""
         check_name(name, "snapshot")
         held = self._held(stream)
         check_snapshot(stream, snapshot, held.version)
@@ -379,7 +379,7 @@ class MemoryStore:
         return self._hub.listening()
 
     async def checkpoint(self, consumer: str, stream: str) -> int:
-        """How far a consumer has come in a stream; 0 at first."""
+        """A consumer's position in a stream; 0 at first."""
         check_name(consumer, "consumer")
         check_name(stream, "stream")
         return self._checkpoints.get((consumer, stream), 0)

@@ -1,6 +1,6 @@
 """Archiving and bringing back: a log's file is moved, and nothing in it changes.
 
-Law: what is being moved takes no appends, and a follower goes on at its position.
+Law: a log that is being moved takes no appends, and a follower continues at its position.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from codexd_eventstore.store import Refused, StoreFailed
 
 
 async def delete(engine: Engine, stream: str, *, detach_children: bool) -> frozenset[str]:
-    """Remove it for good; returns the blobs that it named, which no other log may name."""
+    """Remove it permanently; returns the blobs that it named, which no other log may name."""
     async with engine.forks.frozen(stream), engine.open_logs.gate(stream):
         path = engine.open_logs.find(stream)[0]
         children = await blocking(engine.forks.children, stream)

@@ -47,7 +47,7 @@ class Engine:
         self.drafts = Drafts(fs, self.layout, self.blobs, self.redacting)
 
     def seal_of(self, stream: str) -> Seal | None:
-        """What the stream's new records are sealed with; None where none are."""
+        """The key for the seals of the stream's new records; None where they have none."""
         return None if self.seals is None else self.seals.of(stream)
 
     def writers(self, stream: str) -> Writers | None:

@@ -209,7 +209,7 @@ class JsonlStore:
         return await salvage.salvage(self._engine, stream, at_us=at_us)
 
     async def delete(self, stream: str, *, detach_children: bool = False) -> frozenset[str]:
-        """Remove it for good; the first call of a store looks into every log for children."""
+        """Remove it permanently; the first call of a store looks into every log for children."""
         return await delete.delete(self._engine, stream, detach_children=detach_children)
 
     async def children(self, stream: str) -> list[str]:
@@ -234,7 +234,7 @@ class JsonlStore:
         return await blocking(lambda: [BlobRef(*row) for row in self._engine.blobs.all()])
 
     async def verify_blob(self, sha256: str) -> str | None:
-        """What is wrong with a blob, if anything is; it is read piece by piece."""
+        """The problem of a blob, if any; it is read piece by piece."""
         return await blocking(self._engine.blobs.check, sha256)
 
     async def verify(self, stream: str) -> Verdict:
@@ -311,7 +311,7 @@ class JsonlStore:
         return await lookup.snapshot(self._engine, stream, name)
 
     async def set_snapshot(self, stream: str, name: str, snapshot: Snapshot) -> None:
-        """Keep it instead of the one before."""
+        """Replace the snapshot under the name."""
         await lookup.set_snapshot(self._engine, stream, name, snapshot)
 
     def changes(self) -> AbstractContextManager[Changes]:
@@ -319,7 +319,7 @@ class JsonlStore:
         return self._engine.hub.listening()
 
     async def checkpoint(self, consumer: str, stream: str) -> int:
-        """How far a consumer has come in a stream; 0 at first."""
+        """A consumer's position in a stream; 0 at first."""
         check_name(consumer, "consumer")
         check_name(stream, "stream")
         return self._engine.notes.checkpoint(stream, consumer)

@@ -83,7 +83,7 @@ async def snapshot(engine: Engine, stream: str, name: str) -> Snapshot | None:
 
 
 async def set_snapshot(engine: Engine, stream: str, name: str, taken: Snapshot) -> None:
-    """Keep it instead of the one before."""
+    """Replace the snapshot under the name."""
     check_name(name, "snapshot")
     log = await engine.open_logs.open(stream)
     check_snapshot(stream, taken, log.version)

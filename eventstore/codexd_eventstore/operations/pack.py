@@ -53,7 +53,7 @@ class _Packing:
             last = version
             for stream in reversed(lineage):
                 found, _, archived = self._engine.open_logs.find(stream)
-                # An open file stays what it is, whatever becomes of its name meanwhile.
+                # An open file stays the same, even if its name changes meanwhile.
                 fd = self._fs.open_to_read(found)
                 stack.callback(self._fs.close, fd)
                 log = self._measured(stream, found, fd, last, archived)

@@ -1,6 +1,6 @@
 """Rewriting a log: a whole new file beside the old one, which takes its name in one step.
 
-Law: after a crash at any point a log is either the old or the new one. Numbers never change, so followers go on
+Law: after a crash at any point a log is either the old or the new log. Numbers never change, so followers continue
 at their positions; a fork's link holds, because the new file's preface names the checksums at the fork points.
 """
 
@@ -166,7 +166,7 @@ Cuts = dict[int, tuple[str, ...]]
 
 
 def cuts_of(engine: Engine, path: str, stream: str, base: int) -> Cuts:
-    """What a new generation must name: the old cuts, and where descendants have left since. Blocks."""
+    """The cuts that a new generation must name: the old cuts, and later fork points of descendants. Blocks."""
     leaving = [(seq, crc) for seq, crc in engine.forks.leaving(stream) if seq > base]
     start, present = crcs_at(engine.fs, path, stream, frozenset(seq for seq, _ in leaving))
     cuts = {seq: start.cuts_at(seq) for seq in start.preface.cuts}

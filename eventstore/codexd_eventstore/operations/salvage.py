@@ -52,7 +52,7 @@ _LINES_KEPT: Final = 64
 
 
 async def salvage(engine: Engine, stream: str, *, at_us: int) -> Rewritten:
-    """Make a damaged log readable; a whole one stays as it is."""
+    """Make a damaged log readable; a whole log stays as it is."""
     async with _silence(engine, stream):
         path = engine.open_logs.find_or_emptied(stream)
         hint = engine.notes.hint(stream)
@@ -127,7 +127,7 @@ class _Mending:
         self._line_at = lru_cache(_LINES_KEPT)(self._find_line)
 
     def plan(self) -> list[Part]:
-        """What becomes of each number. Raises: Refused where nothing can be saved."""
+        """The plan for each number. Raises: Refused where nothing can be saved."""
         base = 0 if self._origin is None else self._origin.seq
         chain = self._start.chain(self._stream)
         after = self._start.base

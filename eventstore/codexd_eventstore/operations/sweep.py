@@ -43,7 +43,7 @@ def _sweep(engine: Engine, among: Collection[str] | None) -> Swept:
 
 
 def _pieces(engine: Engine, path: str) -> Iterator[bytes]:
-    """A file piece by piece, each with the end of the one before: a name may lie across the seam."""
+    """A file piece by piece, each with the end of the piece before: a name may lie across the seam."""
     fd = engine.fs.open_to_read(path)
     try:
         position, end = 0, b""

@@ -3,7 +3,7 @@
 Law: no log of the store is changed, except that a log which is a prefix of the package's log is extended. Blobs
 first, then logs, the oldest ancestor first: what is named is always there.
 
-A stream that is here already must be the same one. The checksums are chained, so this is checked by the checksum of
+A stream that is here already must be the same. The checksums are chained, so this is checked by the checksum of
 the last record of the shorter log (a scrubbed log also knows its earlier checksums). Otherwise nothing is unpacked.
 Ancestors that were not here are archived: they were not asked for themselves.
 """
@@ -49,7 +49,7 @@ KEPT: Final = "kept"
 
 
 async def unpack(engine: Engine, path: str, accepts: Callable[[str], bool] | None) -> Unpacked:
-    """Take in what a package holds. Raises: Refused, and then nothing was taken in."""
+    """Import the logs of a package. Raises: Refused, and then nothing was imported."""
     return await _Unpacking(engine, absolute(path), accepts).run()
 
 
@@ -211,7 +211,7 @@ class _Unpacking:
         return ADDED, path, 0
 
     def _fate(self, log: PackedLog, path: str, version: int) -> str:
-        """Whether a stream that is here is the same one, and which has more of it."""
+        """Whether a stream that is here is the same, and which copy has more."""
         common = min(log.version, version)
         here, ours = crcs_at(self._fs, path, log.stream, frozenset({common}))
         there, theirs = crcs_at(self._fs, self._staged(log), log.stream, frozenset({common}))
@@ -219,7 +219,7 @@ class _Unpacking:
         if ours and theirs and theirs[common] in ours_known:
             if log.version <= version:
                 return KEPT
-            # Text that was scrubbed here must not come back from a package.
+            # Text that was scrubbed here must not return from a package.
             if (
                 theirs[common] == ours[common]
                 and there.preface == here.preface

@@ -99,7 +99,7 @@ class Notes:
         return self._ask(lambda db: notes_file.read_snapshot(db, stream, name))
 
     async def set_snapshot(self, stream: str, name: str, kept: SnapshotRow) -> None:
-        """Store a snapshot in place of the one before."""
+        """Replace the snapshot under a name."""
         if self._waiting.size > WAITING_BYTES_MAX:
             await self.write_out()
 

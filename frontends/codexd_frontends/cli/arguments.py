@@ -232,7 +232,7 @@ SEQS = Argument(
     metavar="N",
     type=_count,
     action="append",
-    help="a record, by its number in `log`, of which every text is replaced; may be repeated",
+    help="a record, by its number in `log`, whose texts are all replaced; may be repeated",
 )
 KNOWN = Argument(
     "--known",

@@ -18,7 +18,7 @@ Why = Literal["interrupted", "failed", "restarted"]
 CUT_BYTES_MAX: Final = 2 * 1024 * 1024 + 64 * 1024
 # The longest form of a character in JSON: `\u0000`.
 _CHARACTER_BYTES_MAX: Final = 6
-# Parts of a summary or of a reasoning: no model has so many, and an empty part takes room too.
+# Parts of a summary or of a reasoning: no model has this many, and an empty part takes room too.
 PARTS_MAX: Final = 1000
 # Room for the other members, and for the note on each text that is cut.
 _OTHER_MEMBERS_BYTES: Final = 32 * 1024

@@ -154,7 +154,7 @@ def _start_turn(transition: Transition, command: c.StartTurn) -> None:
     if len(transition.state.queue) >= QUEUE_INPUTS_MAX:
         raise Rejected(
             "queue_full",
-            f"{QUEUE_INPUTS_MAX} inputs already wait for their turn: this one was not accepted",
+            f"{QUEUE_INPUTS_MAX} inputs already wait for their turn: this input was not accepted",
         )
     transition.add(
         e.InputQueued(

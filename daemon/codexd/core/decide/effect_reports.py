@@ -194,7 +194,7 @@ def _failed(transition: Transition, call: ModelCall, command: c.ReportModelFailu
         give_compaction_up(transition, error)
         return
     if retry or (too_long and may_compact_again(transition.state)):
-        return  # A request that is too long is compacted before the turn goes on.
+        return  # A request that is too long is compacted before the turn continues.
     for open_call in turn.open_calls:
         # The result of a call that was made before the stream broke is no longer needed.
         transition.abort(open_call.call_id, command.open_items, "aborted: the turn failed")
@@ -252,13 +252,13 @@ def _running(transition: Transition, call_id: str) -> OpenCall | None:
 
 
 def decide_approval(transition: Transition, command: c.DecideApproval) -> None:
-    """A person's answer. The first one counts."""
+    """A person's answer. The first counts."""
     turn = transition.state.turn
     calls = turn.open_calls if turn is not None else ()
     call = next((call for call in calls if call.approval_id == command.approval_id), None)
     if call is None:
         raise Rejected(
-            "nobody_waiting", "nobody is waiting for this answer any more: nothing was changed"
+            "nobody_waiting", "no question waits for this answer any more: nothing was changed"
         )
     assert call.action is not None
     if command.action_hash != action_hash(call.action):

@@ -1,4 +1,4 @@
-"""A transition: the events of a decision so far, and the state after them."""
+"""A transition: the events of a decision, and the state after them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Transition:
 
     @property
     def turn(self) -> Turn:
-        """The running turn; the caller knows that one runs."""
+        """The running turn; the caller knows that a turn runs."""
         assert self.state.turn is not None
         return self.state.turn
 
@@ -68,7 +68,7 @@ class Transition:
             self.add(fitted_cut(item, why))
 
     def abort(self, call_id: CallId, items: tuple[OpenItem, ...], answer: str) -> None:
-        """End a call without a result; its output so far is kept."""
+        """End a call without a result; its output is kept."""
         printed = (
             item.text for item in items if item.kind == "call" and item.item_id == ItemId(call_id)
         )

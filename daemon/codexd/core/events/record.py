@@ -89,7 +89,7 @@ def decode_record(line: bytes) -> Recorded:
 
 
 def decode_envelope(line: bytes) -> Envelope:
-    """Take a line of a thread's log apart, of whatever type. Raises: InvalidEvent.
+    """Parse a line of a thread's log, of any type. Raises: InvalidEvent.
 
     Its idempotency key is left out, since a key belongs to one log.
     """

@@ -70,7 +70,7 @@ class ToolEnded(Fact, frozen=True):
     type = "tool.ended"
     call_id: CallId
     result: ToolResult
-    process: ProcessId | None = None  # what it started goes on as this one
+    process: ProcessId | None = None  # the process that it left running
 
 
 class ProcessEnded(Fact, frozen=True):
@@ -86,7 +86,7 @@ _SOME_ACTION = {"kind": "bad", "reason": ""}
 
 
 def decode_present(kind: type[AnyFact], data: msgspec.Raw | bytes) -> AnyFact:
-    """Read an event of the present version, whatever action it has. Raises: MsgspecError."""
+    """Read an event of the present version, with any action. Raises: MsgspecError."""
     try:
         return msgspec.json.decode(data, type=kind)
     except msgspec.ValidationError:

@@ -1,4 +1,4 @@
-"""Ensures that the approved action is the one that runs: the hash of an action, and messages for a mismatch.
+"""Ensures that exactly the approved action runs: the hash of an action, and messages for a mismatch.
 
 The hash covers everything that decides what runs, exactly. `approval.requested` records it, an answer
 repeats it, and it is compared once more before the action starts. So secrets may be replaced in
@@ -21,7 +21,7 @@ def action_hash(action: ToolAction) -> str:
 
 
 def not_as_asked(action: ToolAction, asked_hash: str | None) -> str | None:
-    """The answer to the model if a call is not the one that was approved; None if it may run.
+    """The answer to the model if a call is not the approved call; None if it may run.
 
     Args:
         asked_hash: the recorded hash of the question; None for calls without a question, and for

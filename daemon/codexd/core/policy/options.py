@@ -1,4 +1,4 @@
-"""The options with which a program only reads, and how options and operands are told apart.
+"""The options with which a program only reads, and how options and operands are distinguished.
 
 Every word that begins with `-` must be a known option, at any position, so that no option can hide as the value
 of another. `--` ends the options: the words after it are operands. Long options must be spelled out, since GNU

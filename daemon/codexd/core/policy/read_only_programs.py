@@ -108,7 +108,7 @@ _NUMBER = re.compile(r"-?[0-9]+", re.ASCII)
 _PRINTF_FORMAT = re.compile(r"(?!-)(?:[^%]|%%|%-?[0-9]*(?:\.[0-9]+)?[sbc])*", re.DOTALL)
 
 _XARGS_SHORT, _XARGS_VALUED = "0rtx", "nLPdsIE"
-_XARGS_NAMES = frozenset({"{}", "%"})  # what stands for an input, where it stands for one
+_XARGS_NAMES = frozenset({"{}", "%"})  # what means an input, where it means an input
 _LONG_XARGS = words_of("--null --no-run-if-empty --verbose --exit")
 
 

@@ -44,7 +44,7 @@ from codexd.core.values.truncate import tokens_of
 class Foreign(msgspec.Struct, frozen=True):
     """The log has foreign records that were not taken in yet.
 
-    `before` is the state before the first of them; None if the log begins with them.
+    `before` is the state before the first foreign record; None if the log begins with it.
     """
 
     settings: Settings | None = None
@@ -93,7 +93,7 @@ class ThreadState(msgspec.Struct, frozen=True):
     allowed_for_session: frozenset[str] = frozenset()
     base_instructions: str | None = None  # the daemon's, as last sent to the model
     known_context: KnownContext = KnownContext()  # reset when the model's history loses it
-    warned: tuple[str, ...] = ()  # the subjects of warnings so far
+    warned: tuple[str, ...] = ()  # the subjects of earlier warnings
     title: e.TitleRequested | None = None  # while a model is asked for a title
     rate_limits: dict[str, str] | None = None
     window: ContextWindow = ContextWindow()

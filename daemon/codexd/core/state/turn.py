@@ -60,7 +60,7 @@ class OpenCall(msgspec.Struct, frozen=True):
 
 
 class OpenProcess(msgspec.Struct, frozen=True):
-    """What a tool call left running; turns come and go beside it."""
+    """A process that a tool call left running; it may outlive turns."""
 
     process: ProcessId
     call: OpenCall  # which has its answer
@@ -84,7 +84,7 @@ class Review(msgspec.Struct, frozen=True):
     today: str | None = None
 
 
-# A provider may say of every response that the turn goes on. Each costs money, and none brings anything new that a
+# A provider may say after every response that the turn continues. Each costs money, and none brings anything new that a
 # model would answer to; a long text in pieces needs a few.
 CONTINUATIONS_MAX: Final = 32
 
@@ -95,8 +95,8 @@ class Turn(msgspec.Struct, frozen=True):
     turn_id: TurnId
     kind: e.TurnKind
     settings: Settings
-    calls_made: int = 0  # model calls so far; numbers the next call
-    questions: int = 0  # approval requests so far; numbers the next request
+    calls_made: int = 0  # model calls up to now; numbers the next call
+    questions: int = 0  # approval requests up to now; numbers the next request
     call: ModelCall | None = None
     open_calls: tuple[OpenCall, ...] = ()
     # Whether the model has not seen everything yet: input, or a tool's answer.
@@ -150,7 +150,7 @@ def _called(turn: Turn, event: e.ModelCallStarted) -> Turn:
         return replace(turn, call=call, needs_model=needs_model, calls_made=turn.calls_made + 1)
     call = replace(before, attempt=event.attempt, status="running", retry_after_ms=0)
     if event.left_out != before.left_out:
-        # This is another request, without failures so far.
+        # This is another request, without failures.
         call = replace(call, left_out=event.left_out, request_failures=0, stream_failures=0)
     return replace(turn, call=call, needs_model=needs_model)
 
@@ -235,7 +235,7 @@ def evolve_review(turn: Turn | None, event: e.ReviewEntered | e.ReviewExited) ->
 
 
 def left_running(turn: Turn, event: e.ToolEnded) -> tuple[OpenProcess, ...]:
-    """What goes on after the call's answer, if anything does."""
+    """The process that continues after the call's answer, if any."""
     process = event.process
     calls = [call for call in turn.open_calls if call.call_id == event.call_id]
     return tuple(OpenProcess(process, call) for call in calls) if process is not None else ()

@@ -161,7 +161,7 @@ def _of_call(
         case e.ModelCallFailed() if (
             event.error.codex_error_info == "contextWindowExceeded" and not event.images
         ):
-            # The request was too long, whatever the estimate was.
+            # The request was too long, against the estimate.
             last = max(window.last_total, (window.limit or 0) - tokens_of(window.since_bytes))
             return replace(window, last_total=last, full=True, summarising=False)
         case e.ModelCallFailed():

@@ -12,7 +12,7 @@ import msgspec
 
 from codexd.core.values.notice import Notice
 
-# 128 bits are enough to tell any two texts apart.
+# 128 bits are enough to distinguish any two texts.
 DIGEST_DIGITS = 32
 
 

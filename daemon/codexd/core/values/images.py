@@ -37,7 +37,7 @@ class BadImage(Exception):
 
 
 class UnreadableImage(BadImage):
-    """An image file cannot be read, or is no image: the model receives a note, and the turn goes on."""
+    """An image file cannot be read, or is no image: the model receives a note, and the turn continues."""
 
 
 class ImageName(NamedTuple):

@@ -13,4 +13,6 @@ class Limits(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc
 
     window: int | None = None  # of input, raw
     effective: int | None = None  # the usable part of it: the wire's modelContextWindow
-    compact_at: int | None = None  # at so many tokens in context the history is compacted
+    compact_at: int | None = (
+        None  # the number of tokens in context at which the history is compacted
+    )

@@ -55,7 +55,7 @@ class ItemHead(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def kind(self) -> ItemKind:
-        """What it is to the log."""
+        """Its kind in the log."""
         return _KINDS.get(self.type, "other")
 
     @property
@@ -126,7 +126,7 @@ class CallItem(_Known, frozen=True, gc=False, tag="function_call"):
 
     @property
     def given(self) -> str:
-        """What the tool is given."""
+        """The arguments for the tool."""
         return self.arguments or self.input or ""
 
 

@@ -30,7 +30,7 @@ class Commit(msgspec.Struct, frozen=True, tag="commit"):
 
 
 class Custom(msgspec.Struct, frozen=True, tag="custom"):
-    """A subject in a person's own words."""
+    """A subject as free text."""
 
     instructions: str
 
@@ -46,7 +46,7 @@ ReviewTarget = UncommittedChanges | BaseBranch | Commit | Custom
 
 
 def hint_of(target: ReviewTarget) -> str:
-    """The subject for people: the words of Codex, which its clients show."""
+    """The subject for people, in Codex's words, which its clients show."""
     match target:
         case UncommittedChanges():
             return "current changes"

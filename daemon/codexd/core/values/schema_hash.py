@@ -11,7 +11,7 @@ from typing import get_args, get_type_hints
 
 import msgspec
 
-# 64 bits are enough to tell the shapes of one program's versions apart.
+# 64 bits are enough to distinguish the shapes of one program's versions.
 SHAPE_DIGITS = 16
 
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 
 class ToolAction:
-    """The base of all actions. A new one is a struct below, with a tag of its own for the log's member `kind`,
+    """The base of all actions. A new action is a struct below, with a tag of its own for the log's member `kind`,
     and a row in `policy/action_kinds.py`.
     """
 

@@ -77,7 +77,7 @@ def read_usage(usage: msgspec.Raw) -> Tokens | None:
 
 
 def says_cached(usage: msgspec.Raw) -> bool:
-    """Whether the provider reports its cache at all: 0 differs from no value."""
+    """Whether the provider reports its cache: 0 differs from no value."""
     raw = _read(usage)
     if raw is None:
         return False

@@ -91,7 +91,7 @@ class Converter:
             self._reading.warn(f"expected text, found {line.mended}: these were not imported")
         match line.type:
             case "session_meta":
-                pass  # The heading has the first one; copied lines of a parent bring others.
+                pass  # The heading has the first; copied lines of a parent have others.
             case "response_item":
                 self._items.apply(line.payload)
             case "event_msg":

@@ -6,7 +6,7 @@
              between them is ignored
 
 A crash or another program may have damaged a line: zero bytes, bytes that are not UTF-8, half of a surrogate
-pair. Such a line is read with these replaced. What a rollout is: docs/how-to/import-from-codex.md.
+pair. Such a line is read with these replaced. About rollouts: docs/how-to/import-from-codex.md.
 """
 
 from __future__ import annotations

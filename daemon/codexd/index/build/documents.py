@@ -72,7 +72,7 @@ class Withdrawn(msgspec.Struct, frozen=True, gc=False):
 
 
 def documents_in(recorded: Recorded) -> list[Document | Withdrawn]:
-    """What a record adds, and what it takes away."""
+    """The documents that a record adds or removes."""
     event, turn = recorded.event, recorded.turn
     match event:
         case e.InputQueued():

@@ -1,4 +1,4 @@
-"""What lists show of a thread up to where another was forked from it, folded from the logs of its ancestors. Blocks."""
+"""The summary of a thread up to a fork point, folded from the logs of its ancestors. Blocks."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def inherited(
     `known(stream, seq)` is a stream's summary at a record, where it is known.
 
     Raises:
-        Unreadable: an ancestor is gone, or does not read back so far.
+        Unreadable: an ancestor is gone, or cannot be read up to the fork point.
     """
     lineage: list[tuple[str, int]] = []  # youngest first
     stream: str | None = parent

@@ -109,7 +109,7 @@ def reconcile(
     """Bring the index up to the folders, or to these streams' logs.
 
     Raises:
-        sqlite3.Error: what was committed so far stays, and the next comparison goes on from there.
+        sqlite3.Error: committed batches stay, and the next comparison continues from there.
     """
     writer = Writer(connection, logs)
     if only is not None:

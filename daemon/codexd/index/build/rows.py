@@ -20,7 +20,7 @@ NO_BEGINNING: Final = "none of its records says that it was begun"
 
 
 class Known(msgspec.Struct):
-    """What the index has of a thread."""
+    """The index's row of a thread."""
 
     id: str
     no: int = 0  # 0: no row of its own yet
@@ -117,12 +117,12 @@ def nothing_known(found: StreamEntry, known: Known) -> str | None:
 
 
 def nothing_read(found: StreamEntry) -> str | None:
-    """What is wrong with a log from which no record can be read; None while it may still be written."""
+    """The problem of a log without a readable record; None while it may still be written."""
     return f"no record in {found.path} can be read" if is_old(found) else None
 
 
 def title_of(summary: Summary) -> str:
-    """What a list's search term is looked for in: name and beginning, without upper and lower case."""
+    """The text that a list's search term is looked for in: name and beginning, case-folded."""
     return f"{summary.name or ''}\n{summary.preview}".casefold()
 
 

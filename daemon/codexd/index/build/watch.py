@@ -36,7 +36,7 @@ async def watch_logs(
     `begun` is called when that begins and when it begins again, with a folder that is new: what happened up
     to then is for others to find.
 
-    Raises: whatever the system refuses.
+    Raises: OSError.
     """
     logging.getLogger("watchfiles").setLevel(logging.WARNING)
     for folder in logs.folders:
@@ -77,7 +77,7 @@ async def _watch(
             stop_event=stop,
             recursive=False,
         )
-        # The other task runs once this one waits, which it does when the folders are being watched.
+        # The other task runs once this task waits, which it does when the folders are being watched.
         async with aclosing(changes):
             async for some in changes:
                 tell(stream for _, path in some for stream in _streams(path))

@@ -86,12 +86,12 @@ class Writer:
         self._documents = self._chars = 0
         self._since = time.monotonic()
         self._pending: dict[str, Known] = {}
-        self.records = 0  # read so far
+        self.records = 0  # read up to now
         self.damaged: dict[str, str] = {}  # streams with their damage, to be reported
         self.orphaned: set[str] = set()  # forks of rewritten logs: to be indexed again
 
     def take(self, stream: str, *, bytes_max: int | None = None, refill: bool = False) -> Taken:
-        """Index a thread up to its log's end; "large" where more than so many bytes would have to be read.
+        """Index a thread up to its log's end; "large" where more than `bytes_max` bytes would have to be read.
 
         `refill`: the thread's rows are void, for a reason that is not in its own log.
 
@@ -130,7 +130,7 @@ class Writer:
             return self._give_up(found, known, f"its log cannot be read: {error}")
 
     def look(self, stream: str) -> Known | None:
-        """What the index has of a thread."""
+        """The index's row of a thread."""
         row = self._connection.execute(
             "SELECT id, no, archived, path, size, mtime, place, seq, crc, named, damage, base, summary"
             " FROM thread WHERE id=?",
@@ -154,7 +154,7 @@ class Writer:
             self._doom(stream)
 
     def flush(self) -> None:
-        """Commit the batch so far. Raises: sqlite3.Error, and then nothing of it was written."""
+        """Commit the batch. Raises: sqlite3.Error, and then nothing of it was written."""
         steps, self._steps = self._steps, []
         self._documents = self._chars = 0
         self._pending.clear()
@@ -233,7 +233,7 @@ class Writer:
     def _begin(self, known: Known, opened: OpenedLog) -> None:
         start = opened.start()
         if start.is_broken:
-            raise Unreadable("what stands in front of record 1 is broken")
+            raise Unreadable("the line before record 1 is broken")
         known.go_to(start.cursor)
         known.base, known.parent = known.seq, start.parent
         if start.parent is not None:
@@ -266,7 +266,7 @@ class Writer:
         last = records[-1].seq
         for record in records:
             kind = record.type
-            # The last record is decoded whatever it says: its time is the thread's.
+            # The last record is always decoded: its time is the thread's.
             listed = kind in TELLING_TYPES or record.seq == last
             if not listed and kind not in TELLING:
                 continue

@@ -62,7 +62,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     archived: bool = False
     providers: tuple[str, ...] = ()  # these; none: all
     cwds: tuple[str, ...] | None = None  # these exactly; None: all
-    term: str = ""  # in name or preview, whatever its case
+    term: str = ""  # in name or preview, in upper or lower case
     sources: tuple[str, ...] = ()  # of these kinds; none: all
     originators: tuple[str, ...] = ()  # made by these clients; none: all
     excluded: tuple[str, ...] = ()

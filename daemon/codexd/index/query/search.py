@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 # Hits shown of a thread; the rest is in the thread itself.
 HITS_MAX: Final = 5
-# The shown hits are chosen from so many of the newest: a common word is in every document of a long thread.
+# The shown hits are chosen from this many of the newest: a common word is in every document of a long thread.
 HITS_LOOKED_AT_MAX: Final = 500
 
 

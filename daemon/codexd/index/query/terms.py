@@ -40,7 +40,7 @@ class Phrase(msgspec.Struct, frozen=True):
 
 
 def read_term(typed: str) -> tuple[Phrase, ...]:
-    """What is looked for. Raises: InvalidTerm."""
+    """The phrases to look for. Raises: InvalidTerm."""
     if len(typed) > TERM_CHARS_MAX:
         raise InvalidTerm(
             f"searchTerm: expected at most {TERM_CHARS_MAX} characters, found {len(typed)}"

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 FILE_NAME: Final = "index.sqlite"
 # An index up to this size is checked at once after an unclean end; a larger one by the child.
 CHECKED_AT_ONCE_BYTES_MAX: Final = 4 * 1024 * 1024
-# Up to so many logs are compared within the daemon, in a fraction of a second.
+# Up to this many logs are compared within the daemon, in a fraction of a second.
 MANY_THREADS: Final = 2000
 
 _COUNT_SOME: Final = "SELECT count(*) FROM (SELECT 1 FROM thread LIMIT ?)"
@@ -55,7 +55,7 @@ def load_sqlite() -> ModuleType:
 
 
 class Connections:
-    """Both, to whatever file is there."""
+    """Both connections, to the present file."""
 
     def __init__(self, state_dir: Path) -> None:
         self.path = state_dir / FILE_NAME
@@ -101,7 +101,7 @@ class Connections:
         self.is_doubtful = bool(fact(writer, _OPEN))
         if self.is_doubtful and self.path.stat().st_size <= CHECKED_AT_ONCE_BYTES_MAX:
             if not is_whole(writer):
-                log.warning("the index is made anew: it was found broken after an unclean end")
+                log.warning("the index is built again: it was found broken after an unclean end")
                 self.throw_away()
                 self._writer = writer = open_index(self.path)
             self.is_doubtful = False
@@ -131,7 +131,7 @@ class Connections:
         self._writer = self._reader = self.file = None
 
     def close(self) -> None:
-        """Disconnect for good."""
+        """Disconnect permanently."""
         import sqlite3
 
         if self._writer is not None:

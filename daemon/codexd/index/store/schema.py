@@ -234,7 +234,7 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 @functools.cache
 def _version() -> int:
-    """What a file of this program says: a summary with a member more is another version by itself."""
+    """The version in a file of this program: a summary with a new member changes it."""
     return zlib.crc32(f"{VERSION} {shape_of(Summary)}".encode()) & 0x7FFF_FFFF
 
 
@@ -261,7 +261,7 @@ def _make(connection: sqlite3.Connection) -> None:
 
     with connection:
         connection.execute("BEGIN IMMEDIATE")
-        # Two processes may open a new file at once; the second finds the first one's work.
+        # Two processes may open a new file at once; the second finds the first's work.
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version == _version():
             return

@@ -33,9 +33,7 @@ from codexd.protocol.usage import ThreadTokenUsage, TokenUsageBreakdown
 # The warning for prompts that still waited when a thread is archived.
 WITHDRAWN = "{} that waited for a turn will not run: the thread was archived."
 # The warning to followers: nothing that they show has changed.
-COMPACTION_UNDONE = (
-    "a compaction was undone: the model's history has what stood in front of it again"
-)
+COMPACTION_UNDONE = "a compaction was undone: the model's history has the items before it again"
 
 
 class ApprovalAsked(msgspec.Struct, frozen=True, gc=False):
@@ -181,7 +179,7 @@ class ClientProjection:
         params = n.ThreadRevertedNotification(
             thread_id=self._thread_id, turns=turns, before_turn_id=before
         )
-        # Whatever failed before, it is no more what the thread has come to.
+        # An earlier failure is no longer the thread's status.
         return [Outgoing("thread/reverted", params), self._status(Idle())]
 
     def open_items(self) -> list[ServerMessage]:
@@ -326,7 +324,7 @@ def _active(*, waiting: bool) -> Active:
 
 
 def token_usage(used: Usage) -> ThreadTokenUsage:
-    """What a thread has used as the wire has it."""
+    """A thread's usage in wire format."""
     total, last = (
         TokenUsageBreakdown(*msgspec.structs.astuple(tokens)) for tokens in (used.total, used.last)
     )

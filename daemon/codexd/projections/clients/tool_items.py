@@ -131,14 +131,14 @@ def begun(tool: OpenTool, action: ToolAction, at_ms: int) -> OpenTool:
 
 
 def ended(tool: OpenTool, result: ToolResult, at_ms: int) -> ToolItem:
-    """What shows the call now that it has its answer; what was never started is shown as a call."""
+    """The item of a call that has its answer; a call that never started is shown as a call."""
     maker = _CALLS if tool.action is None else _MAKERS[kind_of(tool.action).item]
     return maker.end(tool, result, at_ms)
 
 
 def _shown(arguments: str) -> msgspec.Raw:
     try:
-        # What the model wrote may be no JSON at all; then it is shown as the text that it is.
+        # The model's arguments may be no JSON; then they are shown as text.
         return msgspec.Raw(msgspec.json.encode(decode_foreign(arguments)))
     except msgspec.MsgspecError:
         return msgspec.Raw(msgspec.json.encode(arguments))

@@ -1,7 +1,7 @@
 """Events -> turns and the items in them: what a screen shows of the past.
 
 Only items from the log are here. An item that still streams is no event yet: a client that attaches gets its start
-and the text so far (docs/explanation/decisions/0007); for a client that only reads it is added at the end.
+and its text up to now (docs/explanation/decisions/0007); for a client that only reads it is added at the end.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class TurnProjection:
             self.turns = sorted((*self.turns, *self._taken.pop()), key=lambda turn: turn.seq)
 
     def show_open(self, streaming: Sequence[OpenItem]) -> None:
-        """Add the items that stream now in the running turn, with their text so far. No event is applied after this."""
+        """Add the items that stream in the running turn, with their present text. No event is applied after this."""
         turn = self.turns[-1] if self.turns else None
         if turn is None or turn.status != "inProgress":
             return

@@ -114,7 +114,7 @@ class Said(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The fold. A value: an event gives a new value, and the old one is unchanged."""
+    """The fold. A value: an event gives a new value, and the old value is unchanged."""
 
     sequence: ItemSequence = msgspec.field(default_factory=ItemSequence)
     since: int = 0  # the record that it began with: the newest compaction that counts
@@ -130,7 +130,7 @@ class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
     compaction_keep: CompactionKeep = CompactionKeep()  # what a compaction will keep
     summarising: bool = False  # whether a summary is asked for just now
     refused: tuple[RefusedImage, ...] = ()
-    strangers: int = 0  # so many items at the beginning came from elsewhere
+    strangers: int = 0  # the number of items at the beginning that came from elsewhere
 
     def after(self, event: e.Event | e.Unknown, seq: int = 0) -> ModelHistory:
         """The history after an event, which is record `seq`; the same object where nothing has changed."""
@@ -188,7 +188,7 @@ class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
                 return self
 
     def after_all(self, events: Iterable[e.Event | e.Unknown], seq: int = 0) -> ModelHistory:
-        """With several events taken in, or with what record `seq` says."""
+        """With several events applied, which belong to record `seq`."""
         history = self
         for event in events:
             history = history.after(event, seq)
@@ -227,7 +227,7 @@ class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return len(printed) == self.printed and _chained("", map(_hash, printed)) == self.digest
 
     def for_whom(self, model: str, provider: str) -> tuple[bytes, ...]:
-        """What a request to this model has of it; all of it must be in memory."""
+        """The items of a request to this model; all must be in memory."""
         items = self.items
         if self.strangers:
             items[: self.strangers] = map(without_authority, items[: self.strangers])

@@ -32,7 +32,7 @@ def images_in(items: Iterable[bytes]) -> list[str]:
 
 
 def image_places(items: Iterable[bytes]) -> list[str]:
-    """The same, each as often as it occurs, in the order in which `with_images` asks for the images."""
+    """The images, each as often as it occurs, in the order of the calls of `with_images`."""
     found: list[str] = []
     for item in items:
         if _MARK in item:

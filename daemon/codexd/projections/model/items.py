@@ -50,7 +50,7 @@ def without_authority(item: bytes) -> bytes:
 
 
 def user_message(content: tuple[UserInput, ...]) -> bytes:
-    """What a person put in, as the model is given it; images by their names (projections/model/images.py)."""
+    """A person's input as the model gets it; images by their names (projections/model/images.py)."""
     parts: list[dict[str, str]] = []
     local = 0
     for part in content:

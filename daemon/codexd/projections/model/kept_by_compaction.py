@@ -34,21 +34,21 @@ _WORDS_BYTES_MAX: Final = WORDS_TOKENS_MAX * BYTES_PER_TOKEN
 
 
 class Words(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What a person said, and in which record."""
+    """A person's message, and its record."""
 
     seq: int
     text: str
 
 
 class Pinned(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What the model was given of a record."""
+    """The model's items of a record."""
 
     seq: int
     items: tuple[bytes, ...]
 
 
 class CompactionKeep(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The fold. A value: the one before an event is unchanged."""
+    """The fold. A value: the value before an event is unchanged."""
 
     # That the history has; the newest last, as many as any bridge may need.
     words: tuple[Words, ...] = ()

@@ -45,7 +45,7 @@ def pinned_items(recorded: Recorded, records: Iterable[Recorded] = ()) -> tuple[
 def _call_and_answer(
     call_id: CallId, seq: int, records: Iterable[Recorded]
 ) -> tuple[msgspec.Raw, ...]:
-    """The two halves of which record `seq` is one: some providers use a call's id again."""
+    """The two records of a call, of which `seq` is one: some providers use a call's id again."""
     call, call_seq = None, 0
     for record in records:
         event = record.event

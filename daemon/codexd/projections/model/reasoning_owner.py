@@ -16,12 +16,12 @@ from codexd.core.values.provider_items import read_head
 
 
 class Span(NamedTuple):
-    """From an item on, whatever was thought was thought by this model."""
+    """From an item on, all reasoning is from this model."""
 
     start: int
     model: str
     provider: str
-    thoughts: int  # so many items
+    thoughts: int  # the number of items
 
 
 class ReasoningOwners(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -47,7 +47,7 @@ class ReasoningOwners(msgspec.Struct, frozen=True, array_like=True, gc=False):
         )
 
     def for_whom(self, items: Sequence[bytes], model: str, provider: str) -> tuple[bytes, ...]:
-        """What of the whole history a request for this model has."""
+        """The items of the history in a request to this model."""
         if not self.withheld(model, provider):
             return tuple(items)
         kept = list(items[: self.spans[0].start])

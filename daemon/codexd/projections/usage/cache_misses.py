@@ -32,7 +32,7 @@ class Miss(msgspec.Struct, frozen=True, gc=False):
     """A request that should have found more in the cache."""
 
     request: Request
-    expected_tokens: int  # what the request before had sent, or all of this one where it is shorter
+    expected_tokens: int  # the size of the request before, or of this request if it is shorter
     segment: Segment  # the first that differs; none: all of it was sent alike
     why: str  # a sentence's part, for people
     cause_seq: int | None = None  # the record that changed it
@@ -45,7 +45,7 @@ class Miss(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Sent(msgspec.Struct, frozen=True, gc=False):
-    """What is known of a request."""
+    """The facts about a request."""
 
     provider: str
     model: str
@@ -53,7 +53,7 @@ class _Sent(msgspec.Struct, frozen=True, gc=False):
     instructions: str | None = None  # by hash
     tools: str | None = None
     items: int | None = None  # of the history; None: not known
-    kept: int = 0  # of those so many stood in the request before
+    kept: int = 0  # the number of those in the request before
     effort: str | None = None
     # The version that said instructions and tools; None: of before that was recorded.
     daemon: str | None = None
@@ -148,7 +148,7 @@ class CacheMisses:
             what = f"the instructions changed{_by_update(now, before)}"
             return _because(miss, "instructions", what, turn_seq)
         if now.summary:
-            what = "a summary is asked for without tools, which stand in front of everything else"
+            what = "a summary is requested without tools, which come before everything else"
             return _because(miss, "tools", what, answered.started_seq)
         if now.tools != before.tools:
             return _because(miss, "tools", f"the tools changed{_by_update(now, before)}", turn_seq)
@@ -179,7 +179,7 @@ def _items(print_: e.RequestPrint | None) -> int | None:
 
 
 def _what_of(event: e.Event | e.Unknown) -> str | None:
-    """How an event has changed the history before its end; None: not at all."""
+    """How an event has changed the history before its end; None: it has not."""
     match event:
         case e.HistoryCompacted():
             return "the history was compacted"
@@ -190,9 +190,9 @@ def _what_of(event: e.Event | e.Unknown) -> str | None:
         case e.HistoryCompactionUndone():
             return "a compaction was undone"
         case e.ThreadImported():
-            return "it goes on from what another program had sent"
+            return "it continues the requests of another program"
         case e.ThreadTakenIn():
-            return "its past came from elsewhere, and is told without authority"
+            return "its history came from elsewhere, and is sent without authority"
         case e.ThreadForked():
             return "the thread is a fork, and the cache knows its parent by another key"
         case _:
@@ -200,7 +200,7 @@ def _what_of(event: e.Event | e.Unknown) -> str | None:
 
 
 def _time_between(before: Request, now: Request) -> str:
-    """What there is to say of a request that was sent as the one before it was."""
+    """The cause of a miss of a request that begins like the request before it."""
     if now.started_ms is None:
         return "the provider had kept nothing of it"
     waited_ms = now.started_ms - before.at_ms

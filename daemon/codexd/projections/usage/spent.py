@@ -76,7 +76,7 @@ def with_one(sums: tuple[Spent, ...], spent: Spent) -> tuple[Spent, ...]:
 
 
 class UsageByDay(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The fold over a thread. What a fork inherits was its parent's."""
+    """The fold over a thread. Inherited usage belongs to the parent."""
 
     sums: tuple[Spent, ...] = ()
     requests: Requests = Requests()

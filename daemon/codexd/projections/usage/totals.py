@@ -16,7 +16,7 @@ from codexd.core.values.usage import Tokens, read_usage
 
 
 class Usage(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What a thread has used."""
+    """The usage of a thread."""
 
     total: Tokens = Tokens()
     # Of the newest response; an estimate, its total alone, where that says less.

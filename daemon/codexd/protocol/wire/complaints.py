@@ -80,7 +80,7 @@ def _allowed(wanted: type, path: str) -> list[str]:
     steps = list(_STEP.finditer(path))
     for nth, step in enumerate(steps):
         ahead = [found for each in here for found in _inside(each, step["member"])]
-        if not ahead and nth == len(steps) - 1:  # the tag of a union is nobody's field
+        if not ahead and nth == len(steps) - 1:  # the tag of a union is no field
             return sorted({tag for each in here for tag in _tags(each)})
         here = ahead
     literals = [m for each in here for m in _members(each) if isinstance(m, inspect.LiteralType)]

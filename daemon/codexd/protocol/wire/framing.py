@@ -55,7 +55,7 @@ class Framing(Protocol):
     """Splits a stream of bytes into messages, and encodes messages."""
 
     def feed(self, chunk: bytes) -> list[Fed]:
-        """What these bytes complete."""
+        """The messages that these bytes complete."""
 
     def end(self) -> list[Fed]:
         """The messages that the end of the stream completes."""
@@ -87,7 +87,7 @@ class Lines:
         self._skipping = False  # within a line that was too long
 
     def feed(self, chunk: bytes) -> list[Fed]:
-        """What these bytes complete."""
+        """The messages that these bytes complete."""
         *ends, rest = chunk.split(b"\n")
         fed: list[Fed] = []
         for end in ends:

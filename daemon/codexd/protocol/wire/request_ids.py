@@ -25,7 +25,7 @@ _INTEGER = re.compile(rb"-?[0-9]{1,%d}" % DIGITS_MAX)
 
 
 def id_in(body: bytes) -> RequestId | None:
-    """The `id` in the readable part of a JSON object; the last one counts, as in decoders."""
+    """The `id` in the readable part of a JSON object; the last counts, as in decoders."""
     position = len(BYTE_ORDER_MARK) if body.startswith(BYTE_ORDER_MARK) else 0
     depth, key, is_value, found = 0, b"", False, None
     for _ in range(TOKENS_MAX):

@@ -24,7 +24,7 @@ OVERLOADED = -32001  # the only code that real clients check: try again later
 # The problem of a text with "\ud83d" without its other half: such a text cannot be stored.
 UNPAIRED = "expected text, found an escape that is half of a surrogate pair, without the other half"
 
-METHOD_SHOWN_MAX = 80  # of a method's name in an error: enough for any real one
+METHOD_SHOWN_MAX = 80  # of a method's name in an error: enough for any real name
 
 _NOTHING = msgspec.Raw(b"")
 
@@ -115,7 +115,7 @@ class Notification(msgspec.Struct, frozen=True):
     emitted_at_ms: int | None = None
     seq: int | None = None  # codexd only: the event that caused it
     offset: int | None = (
-        None  # codexd only, deltas: bytes of the item's text so far, including this delta
+        None  # codexd only, deltas: bytes of the item's text up to and with this delta
     )
 
 

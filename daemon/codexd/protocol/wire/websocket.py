@@ -78,7 +78,7 @@ class WebSocket:
         self._over = False
 
     def feed(self, chunk: bytes) -> list[Fed]:
-        """What these bytes complete; nothing after a `Hangup`."""
+        """The messages that these bytes complete; none after a `Hangup`."""
         if self._over:
             return []
         if self._open:

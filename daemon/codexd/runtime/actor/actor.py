@@ -176,7 +176,7 @@ class ThreadActor:
             await self._snapshot_writer.keep(folds, last=True)
 
     def seed(self) -> Folds | None:
-        """What a fork at the present version begins with; None where it has to fold the log."""
+        """The folds for a fork at the present version; None where it has to fold the log."""
         folds = self.settled
         return self._snapshot_writer.seed(folds) if folds is not None else None
 
@@ -288,7 +288,7 @@ class ThreadActor:
             self.streaming.thaw()
 
     def _with_what_stands(self, command: Command) -> Command:
-        """Give a command that cuts items their text so far, and one that compacts what goes beside the summary."""
+        """Add the texts to a command that cuts items, and the kept items to a command that compacts."""
         match command:
             case c.InterruptTurn() | c.ArchiveThread() | c.StartReview():
                 return replace(command, open_items=self.streaming.freeze(outputs=True))
@@ -356,7 +356,7 @@ class ThreadActor:
         request = history.print_request(self.instructions.encode(), tools)
         if request.instructions is None and request.tools is None:
             return request
-        # It is the daemon that says both.
+        # Both are by the daemon.
         return replace(request, daemon=self.world.version or None)
 
     @property
@@ -368,7 +368,7 @@ class ThreadActor:
     def _take_snapshot(self, effects: trio.Nursery) -> None:
         folds, writer = self.settled, self._snapshot_writer
         if folds is not None and writer.is_due(folds):
-            # Taken now, and written while the thread goes on.
+            # Taken now, and written while the thread continues.
             effects.start_soon(writer.write, writer.take(folds))
 
     def _reconcile(self, effects: trio.Nursery) -> None:

@@ -77,7 +77,7 @@ def by_turn(events: Sequence[e.Event]) -> list[list[e.Event]]:
     """The events, split after the end of a turn and after markers: a thread may be forked there, and
     not within an append.
 
-    A daemon that dies between the parts finds the next input still queued, and goes on.
+    A daemon that dies between the parts finds the next input still queued, and continues.
     """
     parts: list[list[e.Event]] = []
     begin = True

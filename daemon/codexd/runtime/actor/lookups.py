@@ -1,6 +1,6 @@
 """From a command to its events: what the decision needs is looked up first, off the loop, and it is made once. I/O.
 
-Law: whatever may touch a disk is asked in a thread, and for no longer than a person waits.
+Law: reads that may touch a disk run in a worker thread, for no longer than a person waits.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ class LookupSource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def decided(state: ThreadState, command: Command, source: LookupSource) -> list[Event]:
-    """What happens when this is asked of a thread in this state. Raises: Rejected."""
+    """Decide a command in this state. Raises: Rejected."""
     return decide(state, command, await look_up(questions(state, command), source))
 
 
 async def look_up(asked: Questions, source: LookupSource) -> Lookups:
-    """What is asked for, and nothing else."""
+    """The requested lookups only."""
     known = {
         settings: ForSettings(
             source.limits(settings), source.tuning(settings), source.instructions(settings)
@@ -93,7 +93,7 @@ async def _read_folder(
     log.warning("%s", problem)
     notice = Notice(
         f"instructions:slow:{folder}",
-        f"{problem[0].upper()}{problem[1:]}; the model goes on with those that it was told before.",
+        f"{problem[0].upper()}{problem[1:]}; the model keeps the instructions that it has.",
     )
     try:
         machine = await patiently("the machine's own files", source.machine)

@@ -1,4 +1,4 @@
-"""What actors and effects need of the world, handed in by the composition root: so tests hand in theirs."""
+"""The ports of actors and effects, which the composition root fills; tests fill their own."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ class Listener(Protocol):
         """Nothing can be written, and what must be recorded waits until it can; `is_full`: for space."""
 
     def unstalled(self) -> None:
-        """All of that is recorded; the thread goes on."""
+        """All of that is recorded; the thread continues."""
 
 
 class Unfinished(Protocol):
-    """Remembers which threads have work to do, for the next daemon to take up, and which it has died of."""
+    """Remembers which threads have work, for the next daemon, and with which threads the daemon died."""
 
     def mark(self, thread_id: ThreadId) -> None:
         """There is about to be work."""
@@ -91,7 +91,7 @@ class LoadedThread(Protocol):
 
     @property
     def usage(self) -> Usage:
-        """What it has used."""
+        """The thread's usage."""
 
     async def submit(self, command: Command) -> object:
         """Ask it for something; returns once that is on disk. Raises: Rejected, StoreError."""
@@ -109,7 +109,7 @@ class Threads(Protocol):
     async def start(
         self, thread_id: ThreadId, command: StartThread, *, by: str | None, key: str | None
     ) -> LoadedThread:
-        """A new one. Raises: StoreError."""
+        """A new thread. Raises: StoreError."""
 
 
 async def _not_brought(_: ThreadId) -> TakenFrom | None:

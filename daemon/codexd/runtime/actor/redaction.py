@@ -1,7 +1,7 @@
 """Texts that stream, on their way to drafts and screens without the secrets in them.
 
-What could be the beginning of a secret is held until more has come, so drafts and screens get it later or
-not at all. Who knows what a secret is comes in from outside.
+Text that may be the beginning of a secret is held until more has come, so drafts and screens get it later or
+never. The redactor is passed in.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Cleaning:
         self._cleaners: dict[Hashable, Cleaner] = {}
 
     def chunk(self, name: Hashable, chunk: bytes) -> bytes:
-        """What of a text may be let out, with this chunk."""
+        """The text that may be passed on, with this chunk."""
         return self._of(name).feed(chunk)
 
     def pieces(self, name: Hashable, pieces: Sequence[str]) -> Sequence[str]:
@@ -50,7 +50,7 @@ class Cleaning:
         return (clean.decode(errors="replace"),) if clean else ()
 
     def rest(self, name: Hashable) -> bytes:
-        """What was held of a text that is at its end."""
+        """The held rest of a text that has ended."""
         cleaner = self._cleaners.pop(name, None)
         return cleaner.rest() if cleaner is not None else b""
 

@@ -1,4 +1,4 @@
-"""What a thread does while the disk is full: it notifies its followers, and tries again until there is space.
+"""A thread while the disk is full: it notifies its followers, and tries again until there is space.
 
 Law: only what the daemon itself must record waits here: a model's answer, a tool's result, a recovery. A person's
 request that the disk does not take is refused at once, and changes nothing.
@@ -42,7 +42,7 @@ class Stall:
     """Whether a thread is held up by its disk, and how many writes wait."""
 
     def __init__(self, thread_id: str, listener: Listener) -> None:
-        self.reason: str | None = None  # why nothing goes on; None: nothing is held up
+        self.reason: str | None = None  # why the thread waits; None: it does not wait
         self._thread_id, self._listener = thread_id, listener
         self._waiting = 0
         self._space = True  # what the last append found
@@ -70,7 +70,7 @@ class Stall:
             self._end()
 
     def found(self, *, space: bool) -> None:
-        """What an append found of the disk."""
+        """Note whether an append found space."""
         self._space = space
 
     def _begin(self, failed: StoreFailed) -> None:
@@ -87,5 +87,5 @@ class Stall:
             return
         self.reason = None
         if self._space:  # else the thread is unloaded while the disk is still full
-            log.warning("thread %s goes on: there is space again", self._thread_id)
+            log.warning("thread %s continues: there is space again", self._thread_id)
             self._listener.unstalled()

@@ -1,7 +1,7 @@
-"""What streams in a thread right now: items and outputs that are not yet facts, each in a draft file.
+"""The open texts of a thread: items and outputs that are not yet facts, each in a draft file.
 
-Text is appended to a draft before it is shown, so that a crash cannot take back what a screen has shown.
-Text that a full disk does not take waits in memory and is not shown, while the stream goes on. An item's
+Text is appended to a draft before it is shown, so that a crash cannot remove text that a screen has shown.
+Text that a full disk does not take waits in memory and is not shown, while the stream continues. An item's
 draft is a run of JSON lines `[part, index, text]`; an output's is the raw bytes.
 """
 
@@ -26,7 +26,7 @@ OUTPUT_FILE_BYTES_MAX = 64 * 1024 * 1024
 # Output beyond this is not sent to screens while it streams: no person reads that fast.
 OUTPUT_SHOWN_BYTES_MAX = 1024 * 1024
 
-# Output that waits in memory for a full disk. What a command prints beyond is lost from its file, and the
+# Output that waits in memory for a full disk. Output beyond is lost from its file, and the
 # file says so: the result that the model is given does not depend on it.
 OUTPUT_WAITING_BYTES_MAX = 1024 * 1024
 
@@ -55,7 +55,7 @@ class OutputHeader(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class StreamingItem:
-    """An item of which deltas come in."""
+    """An item that receives deltas."""
 
     def __init__(
         self, item_id: ItemId, kind: ItemKind, started_ms: int, open_draft: Callable[[], Draft]
@@ -68,7 +68,7 @@ class StreamingItem:
 
     @property
     def begun(self) -> bool:
-        """Whether it has a draft: without one a crash would take it back, so it is not shown."""
+        """Whether it has a draft: without it a crash would remove the text, so it is not shown."""
         return self._draft is not None
 
     @property
@@ -100,11 +100,11 @@ class StreamingItem:
 
     @property
     def part_keys(self) -> list[tuple[TextPart, int]]:
-        """Its parts of which anything came."""
+        """The keys of its parts that have text."""
         return list(dict.fromkeys([*self._parts, *self._waiting]))
 
     def texts(self) -> list[tuple[TextPart, int, str]]:
-        """Its parts so far, as screens may have shown them."""
+        """Its parts, as screens may have shown them."""
         return [(part, index, "".join(p)) for (part, index), p in self._parts.items()]
 
     def frozen(self) -> OpenItem:
@@ -167,7 +167,7 @@ class StreamingOutput:
         return text
 
     def text(self) -> str:
-        """What screens were shown so far."""
+        """The text that screens were shown."""
         return "".join(self._shown)
 
     def frozen(self) -> OpenItem:

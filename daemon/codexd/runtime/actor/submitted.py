@@ -1,4 +1,4 @@
-"""What a thread is asked, and what it answers."""
+"""A command to a thread, and its result."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def changes_nothing(state: ThreadState, command: Command) -> bool:
 
 
 async def first_answer(store: EventStore, thread_id: ThreadId, key: str) -> Recorded | None:
-    """What a command under this key led to the first time; None where there was none. Raises: StoreError."""
+    """The first result of a command with this key; None where there was none. Raises: StoreError."""
     span = await store.find_key(thread_id, key)
     if span is None:
         return None

@@ -22,7 +22,7 @@ from codexd.projections.model.kept_by_compaction import CompactionKeep, kept_ite
 # Results that the model has not seen stay beside a summary up to this part of the window: with larger ones
 # the next request would be too long again.
 UNANSWERED_PART_OF_WINDOW: Final = 2
-# The window that is assumed where no item of the history fits into the one that was known: a fifth of it is for
+# The window that is assumed where no item of the history fits into the known window: a fifth of it is for
 # what the person said, and the smallest models in use have as much.
 LAST_WORDS_WINDOW: Final = 4_096
 
@@ -86,7 +86,7 @@ def shorter(turn: Turn, items: Sequence[bytes]) -> Shorter | None:
 
 
 def kept_items_now(state: ThreadState, history: ModelHistory) -> KeptItems | None:
-    """What is kept of the history beside the summary."""
+    """The items of the history that are kept beside the summary."""
     turn = state.turn
     if turn is None or turn.call is None or not turn.call.compacts:
         return None

@@ -1,1 +1,1 @@
-"""What runs because it is due: a model call, a tool call, a title, a review."""
+"""The effects that state makes due: a model call, a tool call, a title, a review."""

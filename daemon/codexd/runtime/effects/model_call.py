@@ -85,7 +85,7 @@ class ModelCalling:
             )
             await self._report_failure(_not_recorded(refused), budget)
         except Exception:
-            # One effect is one of the places where whatever goes wrong is turned into a record.
+            # An effect is one of the places where any exception becomes a record.
             log.exception("thread %s: a model call crashed", self._thread.thread_id)
             await self._report_failure(_CRASHED, budget)
 
@@ -250,7 +250,7 @@ class ModelCalling:
         )
 
     def _size(self) -> c.RequestSize | None:
-        """What the request is made of, while its items are in memory."""
+        """The size of the request's parts, while its items are in memory."""
         if self._thread.history.evicted:
             return None
         request = self._request()
@@ -318,7 +318,7 @@ def _part_key(event: ModelEvent) -> _PartKey | None:
 
 
 def _steps_of(pieces: list[str]) -> list[list[str]]:
-    """The pieces in groups of so much text as is taken in one step of the event loop; a longer one is cut."""
+    """The pieces in groups for one step of the event loop; a longer piece is cut."""
     if sum(map(len, pieces)) <= TEXT_CHARACTERS_MAX:
         return [pieces]
     steps: list[list[str]] = []

@@ -47,12 +47,14 @@ async def run_review(effect: RunReview, thread: ThreadActor) -> None:
     try:
         report = await _reviewed(thread, turn, turn.review)
     except trio.Cancelled:
-        if effect not in due(thread.state):  # At the daemon's end it goes on with the next one.
+        if effect not in due(
+            thread.state
+        ):  # At the daemon's end it continues with the next daemon.
             with trio.move_on_after(STOP_SECONDS_MAX, shield=True):
                 await _stop(thread, effect)
         raise
     except Exception as problem:
-        # One effect is one of the places where whatever goes wrong is turned into a record.
+        # An effect is one of the places where any exception becomes a record.
         log.exception("thread %s: a review crashed", thread.thread_id)
         error = TurnError(f"the reviewer cannot work: {problem}", "other")
         report = ReportReview(child_id=effect.child_id, ended="failed", error=error)

@@ -32,7 +32,7 @@ async def ask_for_title(effect: AskForTitle, thread: ThreadActor) -> None:
         except ModelError as error:
             report = ReportTitle(error=error.message)
         except Exception:
-            # One effect is one of the places where whatever goes wrong is turned into a record.
+            # An effect is one of the places where any exception becomes a record.
             log.exception("thread %s: asking for a title crashed", thread.thread_id)
             report = ReportTitle(error="the daemon failed while it asked; its log says where")
     duration_ms = round((trio.current_time() - began) * 1000)

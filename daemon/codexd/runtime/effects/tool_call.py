@@ -29,7 +29,7 @@ class ToolRunning:
         self._call_id, self._thread = call_id, thread
         self._pid: tuple[int, str] | None = None
         self._spawned = trio.Event()
-        self._process: ProcessId | None = None  # which goes on after the call's answer
+        self._process: ProcessId | None = None  # which continues after the call's answer
 
     def started(self, pid: int, start_time: str) -> None:
         """The process runs: its pid goes to the log, and to where the next daemon would look for it."""
@@ -41,7 +41,7 @@ class ToolRunning:
         self._thread.streaming.add_output(self._process or self._call_id, chunk)
 
     async def answer(self, process: ProcessId, result: ToolResult) -> None:
-        """The call has its answer, and its process goes on."""
+        """The call has its answer, and its process continues."""
         assert self._process is None, "a call has one answer"
         await self._thread.stall.until_written(lambda: self._open_output(process))
         self._process = process
@@ -84,7 +84,7 @@ class ToolRunning:
                 result = await thread.world.registry.perform(call.name, call.action, context, self)
                 nursery.cancel_scope.cancel()
         except Exception:
-            # One effect is one of the places where whatever goes wrong is turned into a record.
+            # An effect is one of the places where any exception becomes a record.
             log.exception("thread %s: a tool crashed", thread.thread_id)
             text = "the tool failed inside the daemon; nothing is known of its result"
             result = ToolResult("failed", text, text)

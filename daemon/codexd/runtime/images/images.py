@@ -38,7 +38,7 @@ from codexd_eventstore.store import Blobs, StoreError
 log = logging.getLogger(__name__)
 
 # Encoded images that are kept in memory for the next request and the next screen: a conversation's screenshots, and
-# not more than a small machine has to spare. What is larger is read again.
+# not more than a small machine has to spare. Larger images are read again.
 CACHE_BYTES_MAX: Final = 64 * 1024 * 1024
 # Images in one request to a model, the newest first, each counted as often as the request has it. OpenAI takes 50 MB
 # of payload and 500 images, Anthropic 32 MB, Google 20 MB, and a request is refused as a whole; the text has to fit
@@ -91,7 +91,7 @@ class Images:
     async def keep(self, content: bytes) -> str:
         """Store an image; the name that an event may have for it. Raises: StoreError."""
         mime = kind_of(content)
-        assert mime is not None, "only what was told to be an image is kept"
+        assert mime is not None, "only content with an image's type is kept"
         ref = await self._store.put_blob(content, as_it_is=True)
         name = str(ImageName(ref.sha256, mime))
         if self._cache.get(name) is None:
@@ -131,7 +131,7 @@ class Images:
         return tuple([await taking.part(part) for part in content])
 
     def at_hand(self, names: Iterable[str], bytes_max: int) -> dict[str, bytes] | None:
-        """The images as JSON strings, if all of them are in memory and there is room for them."""
+        """The images as JSON strings, if all are in memory and there is room for them."""
         held: dict[str, bytes] = {}
         for name, times in Counter(names).items():
             url = self._cache.get(name)

@@ -29,7 +29,7 @@ _CRC_BYTES: Final = 4
 _CRC_DIGITS: Final = len('01234567"}')  # how a record's line ends
 
 # Where the thread's log goes over from one file to another, by forks: the `seq` and the checksum of the last
-# record before each place. Whatever is rewritten there has other checksums.
+# record before each place. A rewritten log has other checksums.
 Joints = tuple[tuple[int, str], ...]
 
 T = TypeVar("T")

@@ -36,7 +36,7 @@ class Folds(msgspec.Struct, array_like=True):
 
     @property
     def between_turns(self) -> bool:
-        """Whether nothing is open and nothing waits, so that what comes next begins with its own first event."""
+        """Whether nothing is open and nothing waits, so that the next event begins something new."""
         return self.state.turn is None and not self.state.queue
 
     def apply(self, recorded: Recorded, visibility: Visibility = ALL_COUNT) -> None:

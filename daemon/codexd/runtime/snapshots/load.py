@@ -58,7 +58,7 @@ async def load(
 
     Args:
         seed: folds to begin with, instead of those of a snapshot.
-        events: after so many a snapshot is taken on the way.
+        events: after this many a snapshot is taken on the way.
         held_bytes: of a longer history only the items that no request has had are held.
     """
     head = await store.head(thread_id)
@@ -104,7 +104,7 @@ async def _fold_again(
     snapshot_writer: SnapshotWriter,
     version: int,
 ) -> Visibility:
-    """Fold the history so far again, with the reverts up to `version`; the other folds stay as they are."""
+    """Fold the history again, with the reverts up to `version`; the other folds stay as they are."""
     reverts = await reverts_after(store, thread_id, folds.summary.reverts, folds.version, version)
     refolded = await refold(store, thread_id, folds, reverts, folds.version)
     folds.history = refolded.history

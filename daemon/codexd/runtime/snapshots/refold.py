@@ -94,7 +94,7 @@ async def refolded_for(
 async def reverts_after(
     log: EventLog, thread_id: ThreadId, reverts: Reverts, after: int, version: int
 ) -> Reverts:
-    """What counts by the markers up to a version, from those after a place. Raises: StoreError, InvalidEvent."""
+    """The reverts up to a version, with the markers after an event. Raises: StoreError, InvalidEvent."""
     async for page in Pages(log, thread_id, after=after, upto=version):
         for record in page:
             if record.type in MARKER_TYPES:

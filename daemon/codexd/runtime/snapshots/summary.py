@@ -1,4 +1,4 @@
-"""What lists show of a thread that is not loaded and not in the index: folded from its log, once."""
+"""The summary of a thread that is not loaded and not in the index: folded from its log, once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from codexd_eventstore.store import EventStore
 # To read fewer records again takes some milliseconds, and to keep what they make a write.
 KEPT_EVENTS: Final = 1000
 NAME: Final = "summary"
-# Records read at a time: some two milliseconds, in which no other task runs.
+# Records read at a time: some two milliseconds without another task.
 _PIECE_RECORDS: Final = 256
 
 
@@ -32,7 +32,7 @@ async def summary_of(store: EventStore, thread_id: ThreadId, version: int) -> Su
     begun = summary.seq
     async for page in Pages(store, thread_id, after=begun, upto=version, limit=_PIECE_RECORDS):
         for record in page:
-            # The last record is decoded whatever it says: its time is the thread's.
+            # The last record is always decoded: its time is the thread's.
             if record.type in TELLING_TYPES or record.seq == version:
                 summary.apply(decode_record(record.line))
     if version - begun >= KEPT_EVENTS:

@@ -71,7 +71,7 @@ class _Tail:
 
     @property
     def window(self) -> ContextWindow:
-        """What it comes to."""
+        """The window at the end."""
         return functools.reduce(fold_window, reversed(self.events), ContextWindow())
 
     def take(self, event: e.Event | e.Unknown) -> None:

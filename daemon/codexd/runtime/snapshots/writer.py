@@ -19,7 +19,7 @@ from codexd.runtime.snapshots.codec import FoundSnapshot, Joints, SnapshotCodec,
 from codexd.runtime.snapshots.folds import Folds
 from codexd_eventstore.store import Appended, EventStore
 
-# A snapshot is worth its writing once so much would have to be folded again: some 5 ms of work.
+# A snapshot is worth its writing once this much would have to be folded again: some 5 ms of work.
 SNAPSHOT_EVENTS: Final = 500
 SNAPSHOT_BYTES: Final = 2 * 1024 * 1024
 # When a thread is unloaded or the daemon stops, a shorter tail is enough: a client waits for the reading of the

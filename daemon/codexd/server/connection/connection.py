@@ -88,7 +88,7 @@ class Call(msgspec.Struct, frozen=True):
     thread_id: str | None = None  # the thread that it is about
     large: bool = False  # its answer grows with the thread
     precedes: bool = (
-        False  # what comes later, about that thread or at all, waits until this has taken effect
+        False  # later requests, on that thread or on all, wait until this has taken effect
     )
 
 
@@ -115,7 +115,7 @@ class Handlers(Protocol):
 
 
 class Shared:
-    """What bounds all connections together."""
+    """The bounds for all connections together."""
 
     def __init__(self) -> None:
         self.unread = AllUnread()
@@ -189,7 +189,7 @@ class Connection:
         return follower is not None
 
     def was_asked(self, approval_id: str) -> bool:
-        """Whether it follows a thread in which it was asked for this approval."""
+        """Whether it follows the thread of this approval, and was asked for it."""
         return any(approval_id in follower.asked for follower in self.following.values())
 
     def tell(self, frame: Frame) -> None:
@@ -345,7 +345,7 @@ class Connection:
         except RpcError as error:
             self._refuse(request.id, error)
         except Exception:
-            # One connection is one of the places where whatever goes wrong is turned into a record.
+            # A connection is one of the places where any exception becomes a record.
             log.exception("%s of connection %s failed", request.method, self.by)
             what = f"the daemon failed in {request.method}; its log says where"
             self._refuse(request.id, internal_error(what))

@@ -218,7 +218,7 @@ async def _serve_one(
     try:
         await serve(peer)
     except Exception:
-        # One connection is one of the places where whatever goes wrong is turned into a record.
+        # A connection is one of the places where any exception becomes a record.
         log.exception("a connection failed")
     finally:
         trio.lowlevel.notify_closing(peer)

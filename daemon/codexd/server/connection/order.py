@@ -1,6 +1,6 @@
 """The order of one connection's requests on one thread.
 
-Law: requests of a connection that change a thread take effect one after another, in the order in which they came,
+Law: requests of a connection that change a thread take effect one after another, in the order of arrival,
 and a request that only reads sees all that came before it. A request that only reads delays no other, and requests
 on different threads never wait for each other. `initialize` comes before everything.
 """
@@ -20,7 +20,7 @@ class OrderedRequest:
         self.done = trio.Event()
 
     async def reached(self) -> None:
-        """Wait until everything that comes first has taken effect."""
+        """Wait until all earlier requests have taken effect."""
         for event in self._before:
             await event.wait()
 

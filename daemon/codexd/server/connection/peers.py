@@ -28,7 +28,7 @@ class Peer(msgspec.Struct, frozen=True):
 
 
 def peer_of(sock: socket.socket) -> Peer:
-    """Who connected (unix(7) SO_PEERCRED; on macOS LOCAL_PEERCRED, `struct xucred`, and LOCAL_PEERPID)."""
+    """The process that connected (unix(7) SO_PEERCRED; on macOS LOCAL_PEERCRED, `struct xucred`, and LOCAL_PEERPID)."""
     if sys.platform == "linux":
         size = struct.calcsize("3i")
         pid, uid, _ = struct.unpack(
@@ -42,7 +42,7 @@ def peer_of(sock: socket.socket) -> Peer:
 
 
 def may_connect(peer: Peer) -> bool:
-    """Whether it may ask anything at all."""
+    """Whether it may send requests."""
     return peer.uid == os.getuid()
 
 

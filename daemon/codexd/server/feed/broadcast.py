@@ -1,4 +1,4 @@
-"""What a thread's feed knows of all connections, and of the reviews that run."""
+"""The connections and running reviews, for the feeds of threads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Broadcast(Protocol):
 
     @property
     def any(self) -> bool:
-        """Whether there is a connection at all."""
+        """Whether there is a connection."""
 
     def forget(self, thread_id: ThreadId) -> None:
         """Drop the feed of a thread that is not loaded and has no follower."""

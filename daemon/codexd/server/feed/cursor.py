@@ -1,4 +1,4 @@
-"""The state of a client that comes back with a cursor: the client projection at that event.
+"""The state of a client that resumes with a cursor: the client projection at that event.
 
 A cursor is the seq of the last notification that the client got, and how much it has of each text that
 was open. Nothing of a closed connection is kept, so the projection is folded again from the log: from the

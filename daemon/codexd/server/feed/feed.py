@@ -192,7 +192,7 @@ class Feed:
         self._broadcast.reviews.publish(self._reviews_of, self, say, at_ms)
 
     def follow(self, reader: Reader, outbox: Outbox) -> Follower:
-        """A new follower, live from here on. It first gets what is open: items, text so far, questions.
+        """A new follower, live from now on. It first gets the open items with their texts, and the open questions.
 
         No checkpoint may lie between the snapshot that it was given and this call.
         """
@@ -212,7 +212,7 @@ class Feed:
     def follow_from(
         self, reader: Reader, outbox: Outbox, seq: int, wire: ClientProjection
     ) -> Follower:
-        """A follower that comes back: `wire` is the projection at `seq`, its position."""
+        """A follower that resumes: `wire` is the projection at `seq`, its position."""
         follower = Follower(self, reader, outbox)
         self._followers[follower] = None
         follower.start_lagging(wire, seq)
@@ -266,7 +266,7 @@ class Feed:
         return True
 
     def _not_in_logs(self, follower: Follower, wire: ClientProjection) -> list[ServerMessage]:
-        """What live followers were sent that is in no log."""
+        """The messages to live followers that are in no log."""
         messages = self.open_texts(wire.texts)
         running = self._broadcast.reviews.running(self.thread_id)
         if running is not None and follower.review is not None:

@@ -123,7 +123,7 @@ class Questions(msgspec.Struct):
         return request_id
 
     def asked(self, request_id: RequestId | None) -> Open | None:
-        """What an answer under this id is about, if it is still open."""
+        """The question of an answer with this id, if it is still open."""
         return self.open.get(request_id) if isinstance(request_id, int) else None
 
     def settle(self, approval_id: str) -> int | None:
@@ -189,7 +189,7 @@ def parts_of_event(
 ) -> list[EncodedMessage]:
     """Encode the notifications of an event. The last has the event's seq, the others the seq before.
 
-    So a follower that is cut off between two of these comes back to the event, and misses none.
+    So a follower that is cut off between two of these messages resumes before the event, and misses none.
     """
     seq = recorded.seq
     parts = parts_of(messages, thread_id, recorded.at_ms, questions, seq=seq - 1, replay=replay)

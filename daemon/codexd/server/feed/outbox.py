@@ -2,7 +2,7 @@
 
 A reader that does not keep up costs its own answers and a number for each thread that it follows; never a queue of
 notifications (law 7). Its answers are bounded by what is read of its requests: none, while more than
-`UNREAD_BYTES_MAX` waits. All connections together are bounded too: the one that has not read for longest is ended.
+`UNREAD_BYTES_MAX` waits. All connections together are bounded too: the connection unread for longest is ended.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Unread(Exception):
 
 
 class AllUnread:
-    """What all connections together have been sent and have not read."""
+    """The bytes that all connections together have been sent and have not read."""
 
     def __init__(self, bytes_max: int = ALL_UNREAD_BYTES_MAX) -> None:
         self._bytes_max, self._bytes = bytes_max, 0
@@ -118,7 +118,7 @@ class Outbox:
             await self._moved.park()
 
     async def wait_moved(self) -> None:
-        """Wait until the socket takes something, or the connection is over; not at all where nothing waits."""
+        """Wait until the socket takes data, or the connection is over; return at once where nothing waits."""
         if self._pending and not self.closed:
             await self._moved.park()
 

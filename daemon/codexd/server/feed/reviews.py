@@ -45,11 +45,11 @@ class ReviewedFeed(Protocol):
         """Send the notifications of this thread's reviewer to the followers."""
 
     def open_texts(self, sent: Texts, *, without: ItemKind | None = None) -> list[ServerMessage]:
-        """The part of the texts that stream now that `told` does not have yet."""
+        """The part of the open texts that `sent` does not have yet."""
 
 
 class RunningReview(NamedTuple):
-    """A running review: its projection so far, and the feed of the reviewer's thread."""
+    """A running review: its projection, and the feed of the reviewer's thread."""
 
     review_projection: ReviewProjection
     feed: ReviewedFeed
@@ -82,7 +82,7 @@ class RunningReviews:
         return review
 
     def asks(self, thread_id: ThreadId) -> dict[ApprovalId, ApprovalAsked]:
-        """What its reviewer wants to be allowed."""
+        """The open questions of its reviewer."""
         review = self.running(thread_id)
         return review.review_projection.asks if review is not None else {}
 
@@ -109,7 +109,7 @@ class RunningReviews:
         reviewed.publish_review(lambda: say(review.review_projection), at_ms)
 
     def end(self, thread_id: ThreadId, at_ms: int) -> list[ServerMessage]:
-        """The thread waits no longer: what the reviewer leaves open has come to nothing, for its followers."""
+        """The review is over: close the reviewer's open items and questions for the thread's followers."""
         review = self._running.pop(thread_id, None)
         thread = review.feed.thread if review is not None else None
         if review is None or thread is None or thread.state.turn is None:

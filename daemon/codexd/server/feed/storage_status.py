@@ -24,22 +24,22 @@ from codexd.protocol.threads import InError, ThreadStatus
 Kind = Literal["waits", "stopped"]
 
 WAITS = (
-    "The disk is full: the thread waits, and goes on by itself as soon as there is space. "
+    "The disk is full: the thread waits, and continues as soon as there is space.  "
     "Nothing that was shown is lost."
 )
 WAITS_FOR_OTHERS = (
-    "The log cannot be written now: the thread waits, and goes on by itself as soon as it can be. "
+    "The log cannot be written now: the thread waits, and continues as soon as it can be.  "
     "Nothing that was shown is lost."
 )
 STOPPED = (
     "The thread has stopped, since its log can no longer be written. It can still be read; "
     "resume it when the disk is well again."
 )
-OVER = "The disk takes the thread's log again: it goes on."
+OVER = "The thread's log can be written again: the thread continues."
 
 
 class StorageStatus(msgspec.Struct, frozen=True):
-    """What is wrong with a thread's disk."""
+    """The problem of a thread's disk."""
 
     kind: Kind
     reason: str

@@ -139,7 +139,7 @@ def _pins(thread: ThreadActor) -> ThreadPinsResponse:
 
 
 async def _given(thread: ThreadActor, seq: int) -> tuple[msgspec.Raw, ...]:
-    """What the model was given of a record. Raises: RpcError, where that is nothing."""
+    """The model's items of a record. Raises: RpcError, where there are none."""
     if not 0 < seq <= thread.version:
         raise invalid_params(
             f"seq: expected a record from 1 to {thread.version}, found {seq}; nothing was pinned"
@@ -173,7 +173,7 @@ def _not_given(recorded: Recorded) -> RpcError:
 
 
 async def _turn_around(thread: ThreadActor, recorded: Recorded) -> list[Recorded]:
-    """The records of the turn in which a call was made, or is answered, as far as they are needed."""
+    """The records of the turn of a call or its answer, as far as they are needed."""
     store, thread_id, seq = thread.world.store, thread.thread_id, recorded.seq
     found: list[Recorded] = []
     call_id = call_of(recorded.event)

@@ -75,7 +75,7 @@ async def config_read(
 async def config_requirements_read(
     services: Services, connection: Connection, params: m.NoParams
 ) -> MethodResult:
-    """What an administrator demands: nothing."""
+    """The requirements of an administrator: none."""
     return MethodResult(m.ConfigRequirementsReadResponse())
 
 

@@ -1,6 +1,6 @@
 """Where an export may be written: to a new name, or over a plain file, and never into codexd's own folders. I/O.
 
-The law: whatever path is asked for, by whichever links, nothing of codexd's own is replaced, and nothing is
+The law: for any path, through any links, no file of codexd's is replaced, and nothing is
 added to what it reads back: config, lock, index, logs, blobs, drafts, sockets.
 """
 

@@ -40,7 +40,7 @@ async def own_instructions(read: ReadConfig, params: ThreadStartParams) -> str |
 
 
 def developer_instructions(read: ReadConfig, params: ThreadStartParams) -> str | None:
-    """What is added to them for the thread. Raises: RpcError."""
+    """The additions for the thread. Raises: RpcError."""
     given = params.config.developer_instructions if params.config is not None else None
     _check_given("developerInstructions", params.developer_instructions or given)
     return params.developer_instructions or given or read.config.developer_instructions

@@ -221,7 +221,7 @@ def _shown(services: Services, row: Row) -> t.Thread:
 
 
 def trouble_with(services: Services, row: Row) -> Trouble | None:
-    """What keeps a thread from being worked with, as far as that is known."""
+    """The known trouble of a thread."""
     stopped = services.supervisor.stopped.get(row.thread_id)
     if stopped is None and row.damage is not None:
         return unreadable(row.thread_id, row.damage)

@@ -1,4 +1,4 @@
-"""From what a client names to a thread that can be worked with, or an error in the words clients know."""
+"""Finds the thread that a client names, or raises an error of the protocol."""
 
 from __future__ import annotations
 

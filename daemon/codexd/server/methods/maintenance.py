@@ -33,14 +33,14 @@ from codexd_eventstore.store import Damaged, NotFound, Refused, StoreFailed
 STREAMS_PAGE: Final = 1000
 # A page of blobs is read before it is answered: small enough to show progress.
 BLOBS_PAGE_BYTES: Final = 64 * 1024 * 1024
-# And at most so many, where they are small.
+# And at most this many, where they are small.
 BLOBS_PAGE: Final = 200
 
 
 async def thread_delete(
     services: Services, connection: Connection, params: ThreadDeleteParams
 ) -> MethodResult:
-    """Remove a thread for good; its turn is stopped first."""
+    """Remove a thread permanently; its turn is stopped first."""
     thread_id = thread_id_of(params.thread_id)
     if services.supervisor.is_ephemeral(thread_id):
         await services.supervisor.unload(thread_id)
@@ -81,7 +81,7 @@ async def _reviewers(services: Services, thread_id: ThreadId) -> list[ThreadId]:
     found: list[ThreadId] = []
     with suppress(
         Damaged, InvalidEvent
-    ):  # It is deleted all the same; those that it named so far too.
+    ):  # It is deleted anyway; so are those that it named up to now.
         async for record in records(services.store, thread_id):
             if record.type == ThreadForked.type:
                 found.clear()  # They are its parent's.

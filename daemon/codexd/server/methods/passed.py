@@ -9,7 +9,7 @@ from codexd.protocol.wire.rpc import invalid_params
 
 # The session of a shell has some dozens.
 PASSED_VARIABLES_MAX: Final = 256
-# All names and values. A kernel takes 128 KiB for one of them; a long PATH has some kilobytes.
+# All names and values. A kernel takes 128 KiB for one variable; a long PATH has some kilobytes.
 PASSED_BYTES_MAX: Final = 64 * 1024
 
 

@@ -176,7 +176,7 @@ def _first_of(records: list[Record]) -> list[Record]:
 
 
 async def _past(services: Services, thread_id: ThreadId) -> TurnReader:
-    """What of a thread counts, loaded or not. Raises: StoreError, InvalidEvent."""
+    """The visibility of a thread's records, loaded or not. Raises: StoreError, InvalidEvent."""
     row = await services.directory.find(thread_id)
     return TurnReader(_store(services, thread_id), thread_id, row.summary.reverts)
 

@@ -91,7 +91,7 @@ async def thread_compact_undo(
 async def _carried_out(
     thread: ThreadActor, look: Callable[[], Awaitable[Back]], connection: Connection
 ) -> Back:
-    """What was looked up, done; where the thread was reverted meanwhile, it is looked up again."""
+    """Do the revert that was looked up; where the thread was reverted meanwhile, look it up again."""
     for n in range(1, LOOKS_MAX + 1):
         command = await look()
         try:

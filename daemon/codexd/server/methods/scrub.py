@@ -1,6 +1,6 @@
 """thread/scrub: removes a text from a thread, from its forks and from the blobs that they name.
 
-Law: no running thread is scrubbed, and no thread goes on from memory afterwards: a loaded thread is unloaded
+Law: no running thread is scrubbed, and no thread continues from memory afterwards: a loaded thread is unloaded
 first, and its followers go on with the scrubbed log.
 """
 
@@ -93,7 +93,7 @@ def _check_quiet(services: Services, family: list[ThreadId]) -> None:
 
 
 class _Work:
-    """What was found, and what becomes of it."""
+    """The replacements of one scrub."""
 
     def __init__(self, services: Services, scrub: Scrub) -> None:
         self._services, self._scrub = services, scrub

@@ -150,7 +150,7 @@ def rpc_error(error: Exception, call: Call) -> RpcError:
             return internal_error(f"nothing was searched: {error}")
         case _:
             return internal_error(
-                f"the thread was taken down under {call.method}, and nobody knows whether it was "
+                f"the thread was taken down under {call.method}, and it is not known whether it was "
                 f"carried out: look at the thread, then try again ({error})"
             )
 
@@ -167,7 +167,7 @@ class Dispatcher:
             raise unknown_method(method, known_methods())
 
     def read(self, request: Request) -> Call:
-        """What a request asks for, and of which thread. Raises: RpcError."""
+        """The call in a request, and its thread. Raises: RpcError."""
         if request.method in EMPTY_ANSWERS:
             return Call(request.method, None)
         self.check_known(request.method)
@@ -176,7 +176,7 @@ class Dispatcher:
         thread_id = getattr(params, "thread_id", None)
         if isinstance(thread_id, str):
             thread_id = thread_id.lower()  # Two spellings of an id are the same thread.
-        # A thread that is made or imported has no id yet that a client could send; only the handshake comes first.
+        # A thread that is made or imported has no id yet that a client could send; only the handshake is before it.
         precedes = not method.looks if thread_id is not None else not method.needs_initialize
         return Call(request.method, params, thread_id, method.large, precedes)
 

@@ -135,7 +135,7 @@ async def thread_resume(
 
 
 def _refuse_deadly(services: Services, thread_id: ThreadId) -> None:
-    """A client that comes back by itself is not to have the daemon die once more. Raises: RpcError."""
+    """Refuse an automatic reconnect to a thread with which the daemon died. Raises: RpcError."""
     trouble = services.supervisor.stopped.get(thread_id)
     if trouble is not None and services.supervisor.is_deadly(thread_id):
         raise state_error(f"thread {thread_id} was not loaded: {trouble}", "thread_left_alone")

@@ -46,7 +46,7 @@ PATHS_MAX = 5000
 async def thread_export(
     services: Services, connection: Connection, params: ThreadExportParams
 ) -> MethodResult:
-    """Pack a thread. An old file stays until the new one is whole."""
+    """Pack a thread. An old file stays until the new file is whole."""
     thread_id, path = thread_id_of(params.thread_id), Path(params.path)
     if not path.is_absolute() or "\0" in params.path:
         raise invalid_params(f"path: expected an absolute path, found {params.path!r}")

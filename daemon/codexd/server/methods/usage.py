@@ -34,7 +34,7 @@ _COUNTED_TYPES = SPENDING_TYPES | MISS_TYPES
 async def thread_usage_read(
     services: Services, connection: Connection, params: u.ThreadUsageReadParams
 ) -> MethodResult:
-    """What a thread has used."""
+    """The usage of a thread."""
     thread_id = thread_id_of(params.thread_id)
     costs, misses = UsageByTurn(), CacheMisses()
     folds: list[Callable[[Recorded], None]] = []
@@ -81,7 +81,7 @@ async def thread_usage_list(
     )
     following, _ = cursors(print_, "updated", page.rows, upwards=False)
     first_ms = None if first_day is None else first_day * DAY_MS
-    # They are sorted by their last update: all threads after the first old one are old.
+    # They are sorted by their last update: all threads after the first old thread are old.
     old = bool(page.rows) and first_ms is not None and page.rows[-1].summary.updated_ms < first_ms
     own = services.config.last_good().prices
     rows = (_row(listed, first_day, own) for listed in page.rows)

@@ -1,7 +1,7 @@
 """The largest answer, and the error in place of a larger answer.
 
 Law: every answer goes through one check. Where a method has pages, a page ends before it is too large; where it has
-none, the request is refused with an error, and the connection goes on.
+none, the request is refused with an error, and the connection continues.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _IN_PARTS = {
 
 
 def too_large(method: str, size: int, done: str = "nothing was sent") -> RpcError:
-    """The error for an answer of so many bytes; `done` says what the request has done."""
+    """The error for an answer of this size; `done` says what the request has done."""
     parts = _IN_PARTS.get(method)
     hint = f"; {parts}" if parts is not None else ""
     return state_error(

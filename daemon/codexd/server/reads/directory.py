@@ -118,7 +118,7 @@ class Directory:
         start: ListCursor | None,
         limit: int,
     ) -> list[FoundThread]:
-        """The threads in which something is found. Raises: IndexUnavailable."""
+        """The threads with matches. Raises: IndexUnavailable."""
         return await self.index.read(
             lambda index: found_threads(
                 index,
@@ -220,7 +220,7 @@ class Directory:
         return rows
 
     async def _nothing_read(self, thread_id: ThreadId) -> str | None:
-        """What is wrong with a log that the store does not find and its folder has; None: it is not there."""
+        """The problem of a log that the store does not find and its folder has; None: it is not there."""
         try:
             found = await trio.to_thread.run_sync(self.index.logs.find, thread_id)
         except OSError as error:

@@ -75,7 +75,7 @@ class TurnPage(msgspec.Struct, frozen=True):
     items: tuple[ThreadItemEntry, ...] = ()
 
     def next_cursor(self, shown: int) -> str | None:
-        """The cursor of the next page, if so many entries are on this page."""
+        """The cursor of the next page, if this page shows `shown` entries."""
         return self.cursors[shown - 1].cursor() if self.more or shown < len(self.cursors) else None
 
 
@@ -204,7 +204,7 @@ def _beyond(at: TurnCursor, cursor: TurnCursor, direction: SortDirection) -> boo
 
 
 async def _entries_back(past: TurnReader, cursor: TurnCursor | None, wanted: int) -> list[_Entry]:
-    """At least so many entries before a position, if there are; whole turns."""
+    """At least `wanted` entries before a position, if there are; whole turns."""
     before = cursor.seq + 1 if cursor is not None else None
     count = 4
     while True:
@@ -217,7 +217,7 @@ async def _entries_back(past: TurnReader, cursor: TurnCursor | None, wanted: int
 
 
 async def _entries_on(past: TurnReader, cursor: TurnCursor | None, wanted: int) -> list[_Entry]:
-    """At least so many entries after a position, if there are; whole turns."""
+    """At least `wanted` entries after a position, if there are; whole turns."""
     start = 0
     if cursor is not None:
         begun = await past.back(cursor.seq + 1, 1)

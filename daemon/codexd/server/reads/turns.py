@@ -35,7 +35,7 @@ class TurnReader:
         return []
 
     async def on(self, after: int, count: int) -> list[TurnView]:
-        """The first so many turns that begin after an event, oldest first, each turn whole."""
+        """The first `count` turns that begin after an event, oldest first, each turn whole."""
         on: list[Recorded] = []
         begun, waits, missing, last = 0, set[ItemId](), set[ItemId](), after + 1
         steps = Steps()
@@ -59,7 +59,7 @@ class TurnReader:
         return await _folded([*await self._inputs(last, missing), *on])
 
     async def back(self, before: int | None, count: int) -> list[TurnView]:
-        """The last so many turns that begin before an event, oldest first, each turn whole."""
+        """The last `count` turns that begin before an event, oldest first, each turn whole."""
         back: list[Recorded] = []
         begun, missing, steps = 0, set[ItemId](), Steps()
         at = before
