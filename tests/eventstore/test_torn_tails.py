@@ -95,7 +95,7 @@ async def test_what_was_cut_off_is_said_in_a_sentence(tmp_path: Path) -> None:
         put(path, whole[:-1])
         repaired = (await store.head("orders")).repaired
     assert repaired is not None
-    assert "behind record 4" in repaired
+    assert "after record 4" in repaired
     assert "(1 whole records)" in repaired
     assert ".torn-" in repaired
 
