@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.exits import EXITS
 from codexd_frontends.ctl import SUBCOMMANDS, Subcommand, build_parser, main
 
@@ -56,6 +57,39 @@ def test_a_mistake_is_told_to_a_program_as_json(capsys: pytest.CaptureFixture[st
 def test_shared_options_stand_before_or_behind_the_subcommand() -> None:
     for words in (["--socket", "/s", "status"], ["status", "--socket", "/s"]):
         assert build_parser().parse_args(words).socket == "/s"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "status",
+        "--socket /s --color=never status --json",
+        "--color always --socket=status list list",
+        "--socket status",
+        "--sock /s status",
+        "--color status list",
+        "dance status",
+        "--help status",
+        "status --help",
+        "--jump status",
+        "show T --at 1 --turns all",
+        "send --last --new say",
+        "-- list",
+        "",
+    ],
+)
+def test_the_parser_of_one_subcommand_reads_and_says_what_the_parser_of_all_does(
+    line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def read(words: list[str]) -> object:
+        try:
+            return vars(build_parser(words).parse_args(line.split()))
+        except UsageError as refused:
+            return str(refused)
+        except SystemExit:
+            return capsys.readouterr().out
+
+    assert read(line.split()) == read([])
 
 
 def test_a_subcommand_imports_nothing_heavy() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import sys
 from pathlib import Path
@@ -17,11 +18,12 @@ with open({mark!r}, "a") as mark:
 """
 
 
-def shadowed_names() -> list[str]:
+@functools.cache  # The metadata of all that is installed takes a tenth of a second to read.
+def shadowed_names() -> tuple[str, ...]:
     """The standard library's, those of all that is installed, and ours."""
     installed = importlib.metadata.packages_distributions()
     names = {*sys.stdlib_module_names, *installed, *SOURCE_ROOTS.values(), *OF_THE_START}
-    return sorted(name for name in names if name.isidentifier())
+    return tuple(sorted(name for name in names if name.isidentifier()))
 
 
 class Traps:
