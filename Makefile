@@ -40,7 +40,7 @@ test: $(VENV)/installed-dev
 coverage: $(VENV)/installed-dev
 	@$(PY) -m pytest -q -n auto --dist worksteal -m "not slow" tests/core tests/projections tests/eventstore \
 	  --cov --cov-report=json > $(VENV)/coverage.log 2>&1 || { cat $(VENV)/coverage.log; exit 1; }
-	@$(PY) tests/coverage_of_rooms.py
+	@PYTHONPATH=tests/support $(PY) tests/coverage_of_rooms.py
 
 check: $(VENV)/installed-dev
 	@./check

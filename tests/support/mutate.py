@@ -208,7 +208,8 @@ class Mutant(NamedTuple):
 def run_tests(arguments: Sequence[str], *, mutant: str = "") -> int:
     """The exit code of pytest over some tests; that of a failure where they take too long."""
     command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider"]
-    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT / "tests"), MUTANT: mutant}
+    places = os.pathsep.join(str(CHECKOUT / place) for place in ("tests", "tests/support"))
+    environment = {**os.environ, "PYTHONPATH": places, MUTANT: mutant}
     # What fails against a mutant is no example to try first in later runs.
     environment["HYPOTHESIS_STORAGE_DIRECTORY"] = str(SCRATCH / "hypothesis")
     try:
