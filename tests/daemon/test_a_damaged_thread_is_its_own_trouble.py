@@ -217,21 +217,25 @@ async def test_a_log_that_cannot_be_read_is_in_the_list_and_in_nobodys_way(
         assert daemon.stop() == 0
 
 
+NOTHING_LEFT = (b"", bytes(900), b"\xfe rubbish\n" * 99)
+
+
 @pytest.mark.parametrize("index", ["with an index", "without an index"])
-@pytest.mark.parametrize("content", [b"", bytes(900), b"\xfe rubbish\n" * 99])
 @trio_test
 async def test_a_log_of_which_nothing_is_left_is_told_from_one_that_never_began(
-    home: Home, content: bytes, index: str
+    home: Home, index: str
 ) -> None:
-    async with scripted_model([Say(("one",))] * 2) as model:
+    async with scripted_model([Say(("one",))] * 4) as model:
         home.use_model(model.base_url)
         daemon = home.start()
         async with connected(home.socket) as client:
-            thread = await a_healthy_thread_runs(client)
+            spoilt = {await a_healthy_thread_runs(client): content for content in NOTHING_LEFT}
         assert daemon.stop() == 0
-        (log,) = home.logs()
-        log.write_bytes(content)
-        os.utime(log, (LONG_AGO, LONG_AGO))
+        logs = {log.stem: log for log in home.logs()}
+        assert logs.keys() == spoilt.keys()
+        for thread, content in spoilt.items():
+            logs[thread].write_bytes(content)
+            os.utime(logs[thread], (LONG_AGO, LONG_AGO))
         if index == "without an index":
             for file in home.path.glob("state/index.sqlite*"):
                 file.unlink()
@@ -239,11 +243,13 @@ async def test_a_log_of_which_nothing_is_left_is_told_from_one_that_never_began(
         daemon = home.start()
         async with connected(home.socket) as client:
             await a_healthy_thread_runs(client)
-            await client.refused("thread/resume", threadId=thread)
-            status = await client.call("server/status")
-            await check_trouble(client, await listing(client), status, thread)
+            for thread in spoilt:
+                await client.refused("thread/resume", threadId=thread)
+            status, listed = await client.call("server/status"), await listing(client)
+            for thread in spoilt:
+                await check_trouble(client, listed, status, thread)
         assert daemon.stop() == 0
-        assert log.read_bytes() == content
+        assert {thread: logs[thread].read_bytes() for thread in spoilt} == spoilt
 
 
 @trio_test

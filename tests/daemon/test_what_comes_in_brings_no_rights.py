@@ -10,18 +10,21 @@ import json
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 from zlib import crc32
 
 import pytest
 
 from codexd.models.scripted.scripts import Call, Reply, Say
-from codexd.models.scripted.server import scripted_model
+from codexd.models.scripted.server import ScriptedModel, scripted_model
 from daemon_client import Client, Json, connected
 from daemon_house import Home
 from paused_model import Held, HeldModel, Script, held_model
 from trio_test import trio_test
+
+pytestmark = pytest.mark.slow
 
 WORDS = tuple(f"word {n} " for n in range(20))
 LOOSE = {"approvalPolicy": "never", "sandbox": "danger-full-access"}
@@ -92,86 +95,106 @@ STATES: tuple[State, ...] = (
 )
 
 
+class Dead(NamedTuple):
+    """A home whose daemon died with a thread in each of the states, and the packages that it had made of them."""
+
+    home: Home
+    threads: dict[State, str]
+    packages: Path
+
+    def package(self, thread: str) -> str:
+        return str(self.packages / f"{thread}.codexd.tar")
+
+
 @asynccontextmanager
-async def left_by(state: State, package: Path) -> AsyncIterator[tuple[Home, str]]:
-    """A home whose daemon died in that state, after it had exported the thread."""
-    script: Script = [Held(Say(WORDS), after=5)]
-    if state is in_mid_compaction:
-        script.insert(0, Say(("Hi.",)))
-    async with held_model(script) as model:
+async def left_in_each_state(packages: Path) -> AsyncIterator[Dead]:
+    async with AsyncExitStack() as models:
         with Home() as home:
-            home.use_model(model.base_url)
-            daemon = home.start()
-            async with connected(home.socket) as client:
-                thread = await state(client, model)
-                await client.call("thread/export", threadId=thread, path=str(package))
+            dead, daemon = Dead(home, {}, packages), None
+            for state in STATES:
+                script: Script = [Held(Say(WORDS), after=5)]
+                if state is in_mid_compaction:
+                    script.insert(0, Say(("Hi.",)))
+                model = await models.enter_async_context(held_model(script))
+                home.use_model(model.base_url)
+                daemon = daemon or home.start()
+                async with connected(home.socket) as client:
+                    thread = dead.threads[state] = await state(client, model)
+                    await client.call("thread/export", threadId=thread, path=dead.package(thread))
+            assert daemon is not None
             daemon.kill()
-            yield home, thread
+            yield dead
 
 
-async def by_package(home: Home, _: Home, thread: str, package: Path) -> None:
+async def by_package(home: Home, dead: Dead) -> None:
     home.start()
     async with connected(home.socket) as client:
-        answer = await client.call("thread/import", paths=[str(package)])
-        assert [file["outcome"] for file in answer["files"]] == ["imported"]
-        read = await client.call("thread/read", threadId=thread)
-        assert read["thread"]["importedFrom"]["origin"] == "package"
-        assert read["thread"]["importedFrom"]["path"] == str(package)
+        for thread in dead.threads.values():
+            package = dead.package(thread)
+            answer = await client.call("thread/import", paths=[package])
+            assert [file["outcome"] for file in answer["files"]] == ["imported"]
+            read = await client.call("thread/read", threadId=thread)
+            assert read["thread"]["importedFrom"]["origin"] == "package"
+            assert read["thread"]["importedFrom"]["path"] == package
 
 
-async def by_hand(home: Home, there: Home, thread: str, package: Path) -> None:
+async def by_hand(home: Home, dead: Dead) -> None:
     home.start().stop()
-    shutil.copytree(there.path / "threads", home.path / "threads", dirs_exist_ok=True)
+    shutil.copytree(dead.home.path / "threads", home.path / "threads", dirs_exist_ok=True)
     home.start()
     async with connected(home.socket) as client:
-        read = await client.call("thread/read", threadId=thread)
-        assert read["thread"]["importedFrom"]["origin"] == "log"
+        for thread in dead.threads.values():
+            read = await client.call("thread/read", threadId=thread)
+            assert read["thread"]["importedFrom"]["origin"] == "log"
 
 
-async def by_hand_before_the_first_start(
-    home: Home, there: Home, thread: str, package: Path
-) -> None:
+async def by_hand_before_the_first_start(home: Home, dead: Dead) -> None:
     home.path.mkdir(exist_ok=True, mode=0o700)
-    shutil.copytree(there.path / "threads", home.path / "threads")
+    shutil.copytree(dead.home.path / "threads", home.path / "threads")
     home.start()
 
 
-Way = Callable[[Home, Home, str, Path], Awaitable[None]]
+Way = Callable[[Home, Dead], Awaitable[None]]
 WAYS: tuple[Way, ...] = (by_package, by_hand, by_hand_before_the_first_start)
 
 
-@pytest.mark.slow
 @trio_test
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: str(way.__name__))
-@pytest.mark.parametrize("state", STATES, ids=lambda state: str(state.__name__))
-async def test_attached_it_does_nothing_until_a_person_asks_for_something(
-    tmp_path: Path, state: State, way: Way
+async def test_attached_it_does_nothing_until_a_person_asks_for_something(tmp_path: Path) -> None:
+    async with left_in_each_state(tmp_path) as dead:
+        for way in WAYS:
+            async with scripted_model([Say(("Of course.",))] * len(STATES)) as model:
+                with Home() as home:
+                    home.use_model(model.base_url, approval="untrusted")
+                    await way(home, dead)
+                    for state, thread in dead.threads.items():
+                        origin = "package" if way is by_package else "log"
+                        try:
+                            await check_nothing_is_done_unasked(home, thread, model, origin)
+                        except BaseException as error:
+                            error.add_note(f"{state.__name__}, {way.__name__}")
+                            raise
+
+
+async def check_nothing_is_done_unasked(
+    home: Home, thread: str, model: ScriptedModel, origin: str
 ) -> None:
-    package = tmp_path / "t.codexd.tar"
-    async with (
-        left_by(state, package) as (there, thread),
-        scripted_model([Say(("Of course.",))]) as model,
-    ):
-        with Home() as home:
-            home.use_model(model.base_url, approval="untrusted")
-            await way(home, there, thread, package)
-            async with connected(home.socket) as client:
-                resumed = await client.call("thread/resume", threadId=thread, cwd=str(home.work))
-                assert resumed["thread"]["status"]["type"] == "idle"
-                assert resumed["approvalPolicy"] == "untrusted"
-                assert "inProgress" not in await read_turns(client, thread)
-                assert (client.asked, model.requests) == ([], [])
-                turn = await client.run_turn(thread, "And now?")
-                assert turn["status"] == "completed"
-                (request,) = [json.loads(request.body) for request in model.requests]
-                assert request["instructions"].startswith("You are a coding agent.")
-                assert "queued 0" not in str(request)
-                roles = [item["role"] for item in request["input"] if "EVIL" in str(item)]
-                assert set(roles) <= {"user"}
-                thread_now = (await client.call("thread/read", threadId=thread))["thread"]
-                assert thread_now["importedFrom"]["origin"] == (
-                    "package" if way is by_package else "log"
-                )
+    """Attach to a thread that came in, and go on with it."""
+    before = len(model.requests)
+    async with connected(home.socket) as client:
+        resumed = await client.call("thread/resume", threadId=thread, cwd=str(home.work))
+        assert resumed["thread"]["status"]["type"] == "idle"
+        assert resumed["approvalPolicy"] == "untrusted"
+        assert "inProgress" not in await read_turns(client, thread)
+        assert (client.asked, model.requests[before:]) == ([], [])
+        turn = await client.run_turn(thread, "And now?")
+        assert turn["status"] == "completed"
+        (request,) = [json.loads(sent.body) for sent in model.requests[before:]]
+        assert request["instructions"].startswith("You are a coding agent.")
+        assert "queued 0" not in str(request)
+        roles = [item["role"] for item in request["input"] if "EVIL" in str(item)]
+        assert set(roles) <= {"user"}
+        thread_now = (await client.call("thread/read", threadId=thread))["thread"]
+        assert thread_now["importedFrom"]["origin"] == origin
 
 
 async def read_turns(client: Client, thread: str) -> list[str]:
@@ -425,7 +448,6 @@ async def test_a_fork_keeps_its_own_rights_when_its_parent_is_deleted(home: Home
             assert "importedFrom" not in resumed["thread"]
 
 
-@pytest.mark.slow
 @trio_test
 async def test_an_archived_log_of_others_is_told_as_one_also_while_it_is_loaded(home: Home) -> None:
     async with scripted_model([Say(("One.",))]) as model:
