@@ -17,20 +17,24 @@ from daemon_client import connected
 from daemon_house import Home, is_gone, wait_gone
 from trio_test import trio_test
 
-# Each ends its parent, the daemon, as a crash would, after it has written the pids of what goes on.
+# What a command leaves, after it has written the pids of what goes on, and how it goes on itself.
 COMMANDS = {
-    "the command itself goes on": "echo $$ > pids; kill -9 $PPID; exec sleep 1000",
-    "its leader is gone": "sleep 1000 & sleep 1000 & jobs -p > pids; kill -9 $PPID; exit 0",
-    "a child has a session of its own": (
-        "setsid sleep 1000 & echo $! > pids; kill -9 $PPID; sleep 0.01; exit 0"
-    ),
+    "the command itself goes on": ("echo $$ > pids", "exec sleep 1000"),
+    "its leader is gone": ("sleep 1000 & sleep 1000 & jobs -p > pids", "exit 0"),
+    "a child has a session of its own": ("setsid sleep 1000 & echo $! > pids", "exit 0"),
     "a child has an empty environment": (
-        "sleep 1000 & echo $! > pids; env -i /bin/sleep 1000 & echo $! >> pids; kill -9 $PPID; exit 0"
+        "sleep 1000 & echo $! > pids; env -i /bin/sleep 1000 & echo $! >> pids",
+        "exit 0",
     ),
     "a child forks again and again": (
-        "(while :; do sleep 0.001 & wait; done) & echo $! > pids; kill -9 $PPID; exit 0"
+        "(while :; do sleep 0.001 & wait; done) & echo $! > pids",
+        "exit 0",
     ),
 }
+# The first of them that is let go ends the daemon as a crash would, and all go on without one.
+DYING = (
+    "%s; echo $$ > leader; echo ready; while [ ! -e ../go ]; do sleep 0.01; done; kill -9 $PPID; %s"
+)
 
 
 def running(command: str) -> Reply:
@@ -38,8 +42,8 @@ def running(command: str) -> Reply:
     return (Call("shell_command", arguments),)
 
 
-def pids_of(home: Home) -> list[int]:
-    return [int(word) for word in home.work.joinpath("pids").read_text().split()]
+def pids_in(path: Path) -> list[int]:
+    return [int(word) for word in path.read_text().split()]
 
 
 def forget(folder: Path) -> None:
@@ -49,30 +53,41 @@ def forget(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("noted", ["noted", "not noted"])
-@pytest.mark.parametrize("what", COMMANDS)
 @trio_test
-async def test_what_goes_on_is_ended_before_the_thread_is_taken_up(
-    home: Home, what: str, noted: str
-) -> None:
-    async with scripted_model([running(COMMANDS[what]), Say(("I see",))]) as model:
+async def test_what_goes_on_is_ended_before_the_thread_is_taken_up(home: Home, noted: str) -> None:
+    scripts = [running(DYING % parts) for parts in COMMANDS.values()]
+    async with scripted_model([*scripts, *[Say(("I see",))] * len(scripts)]) as model:
         home.use_model(model.base_url)
         first = home.start()
+        folders: dict[str, Path] = {}
         async with connected(home.socket) as client:
-            thread = await client.start_thread(cwd=str(home.work))
-            await client.start_turn(thread, "go")
+            for what in COMMANDS:
+                folder = home.work / what
+                folder.mkdir()
+                thread = await client.start_thread(cwd=str(folder))
+                folders[thread] = folder
+                await client.start_turn(thread, "go")
+                await client.until_notified("item/commandExecution/outputDelta", threadId=thread)
+            home.work.joinpath("go").touch()
             await first.ended()
-        left = pids_of(home)
-        assert left
+        for (_, then), folder in zip(COMMANDS.values(), folders.values(), strict=True):
+            if then == "exit 0":
+                (leader,) = pids_in(folder / "leader")
+                await wait_gone(leader)
+        left = {thread: pids_in(folder / "pids") for thread, folder in folders.items()}
+        assert all(left.values())
         if noted == "not noted":
             forget(home.path / "state" / "processes")
         second = home.start()
         async with connected(home.socket) as client:
-            # The model was told that it was interrupted only once nothing of it ran any more.
-            resumed = await client.call("thread/resume", threadId=thread)
-            assert all(is_gone(pid) for pid in left)
-            if resumed["thread"]["status"]["type"] == "active":
-                await client.until_notified("turn/completed")
-            assert b"interrupted by a restart" in model.requests[1].body
+            for thread, pids in left.items():
+                # The model was told that it was interrupted only once nothing of it ran any more.
+                resumed = await client.call("thread/resume", threadId=thread)
+                assert all(is_gone(pid) for pid in pids), folders[thread].name
+                if resumed["thread"]["status"]["type"] == "active":
+                    await client.until_notified("turn/completed", threadId=thread)
+            bodies = [request.body for request in model.requests[len(scripts) :]]
+            assert [b"interrupted by a restart" in body for body in bodies] == [True] * len(scripts)
         assert second.stop() == 0
     assert home.processes() == []
 
