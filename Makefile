@@ -1,7 +1,7 @@
 # All that a fresh machine needs is Python 3.11 or newer and make: every target below first sets up .venv by itself.
 #
 #   make demo     one real turn against a scripted model, in a home of its own
-#   make test     `make coverage`, and then every test, the slow ones included
+#   make test     every test, the slow ones included, and what `make coverage` prints
 #   make coverage  the share of branches that the quick tests of the core, the projections and the store take
 #   make check    the same as ./check: format, lint, types, quick tests
 #   make bench    the measurements in tests/bench
@@ -32,15 +32,13 @@ demo: $(VENV)/installed
 	@$(PY) -I -m codexd_frontends.demo.demo
 
 # One worker a core: most of the time is spent waiting for processes that the tests started.
-test: $(VENV)/installed-dev
-	@$(MAKE) --no-print-directory coverage || echo "The coverage was not measured; the tests below say why"
-	@$(PY) -m pytest -n auto --dist worksteal
+PYTEST := $(PY) -m pytest -n auto --dist worksteal
 
-# Only the quick tests of what is pure and of the store: the tracer doubles what a test costs.
+test: $(VENV)/installed-dev
+	@$(PYTEST) --coverage-of-rooms
+
 coverage: $(VENV)/installed-dev
-	@$(PY) -m pytest -q -n auto --dist worksteal -m "not slow" tests/core tests/projections tests/eventstore \
-	  --cov --cov-report=json > $(VENV)/coverage.log 2>&1 || { cat $(VENV)/coverage.log; exit 1; }
-	@PYTHONPATH=tests/support $(PY) tests/coverage_of_rooms.py
+	@$(PYTEST) -q --coverage-of-rooms -m "not slow" tests/core tests/projections tests/eventstore
 
 check: $(VENV)/installed-dev
 	@./check

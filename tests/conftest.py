@@ -1,10 +1,32 @@
-"""What a run does with tests of the wire contract where Codex is not installed: it counts them, or fails."""
+"""The order of a run, its coverage, and what it does with tests of the wire contract where Codex is not installed."""
 
 from __future__ import annotations
 
 import pytest
 
 from installed_codex import NOT_CHECKED, absence, excuse
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--coverage-of-rooms",
+        action="store_true",
+        help="print the branch coverage of the quick tests of the core, the projections and the store",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)  # before anything of ours is imported
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--coverage-of-rooms"):
+        from coverage_of_rooms import measure
+
+        measure(config)
+
+
+@pytest.hookimpl(trylast=True)  # once every test has its marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests first: what is left for the end, when a worker has nothing more to take, is short."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.hookimpl(tryfirst=True)
