@@ -38,6 +38,7 @@ EACH_LETTER_ONCE = {
 # Made where they are used: of literal texts, of those above, or of what a library says of a config file.
 MADE_ELSEWHERE = {
     "codexd/config/file.py: re.search('at line (\\\\d+)', str(error))",
+    "codexd/importing/rollout/settings.py: re.sub('[^a-z]', '', name.lower())",
     "codexd/index/query/search.py: re.compile(re.escape(term), re.IGNORECASE)",
     "codexd/machine/linear.py: re.compile(text.encode())",
     "codexd/machine/linear.py: re.match(regex, bytes([at]))",
@@ -45,6 +46,7 @@ MADE_ELSEWHERE = {
     "codexd/redaction/redactor.py: re.compile(pattern.anchor)",
     "codexd/redaction/redactor.py: re.compile(b'|'.join(pairs))",
     "codexd/redaction/secret_forms.py: re.compile(joined)",
+    "codexd_frontends/client/passed_env.py: re.split('[,\\\\s]+', environ.get(MORE, ''))",
     "codexd/redaction/secret_forms.py: re.compile(b'|'.join((re.escape(letter) + b'(?:' + b'|'.join(rests) + b')' "  # noqa: ISC004
     "for letter, rests in by_letter.items())))",
 }
