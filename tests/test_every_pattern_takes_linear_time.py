@@ -42,6 +42,7 @@ MADE_ELSEWHERE = {
     "codexd/index/query/search.py: re.compile(re.escape(term), re.IGNORECASE)",
     "codexd/machine/linear.py: re.compile(text.encode())",
     "codexd/machine/linear.py: re.match(regex, bytes([at]))",
+    "codexd/models/http/proxies.py: re.split('[,\\\\s]+', no_proxy.lower())",
     "codexd/redaction/patterns.py: re.compile(self.source)",
     "codexd/redaction/redactor.py: re.compile(pattern.anchor)",
     "codexd/redaction/redactor.py: re.compile(b'|'.join(pairs))",
