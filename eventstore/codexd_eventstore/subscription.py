@@ -5,13 +5,12 @@ Law: a follower is a position. It holds nothing of the stream, nobody waits for 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Protocol
 
 import trio
 
-from codexd_eventstore.store import NotFound, Record, StoreFailed, Subscription
+from codexd_eventstore.store import NotFound, Record, StoreFailed
 
 
 class Followed(Protocol):
@@ -45,7 +44,7 @@ class CatchUpSource(Protocol):
 
 
 class CatchUp:
-    """A position in a stream."""
+    """A position in a stream; see `codexd_eventstore.store.Subscription`."""
 
     def __init__(self, source: CatchUpSource, stream: str, after: int) -> None:
         self._source = source
@@ -54,11 +53,9 @@ class CatchUp:
 
     @property
     def position(self) -> int:
-        """The `seq` of the last record received."""
         return self._position
 
     async def receive(self) -> Sequence[Record]:
-        """The next records, at least one; waits until there is one."""
         while True:
             log = await self._source.followed(self._stream)
             if log.version > self._position:
@@ -72,9 +69,3 @@ class CatchUp:
                     str(log.failed), retry=log.failed.retry, is_full=log.failed.is_full
                 )
             await log.followers.park()
-
-
-@contextmanager
-def following(source: CatchUpSource, stream: str, after: int) -> Iterator[Subscription]:
-    """A subscription; there is nothing to give back at its end."""
-    yield CatchUp(source, stream, after)

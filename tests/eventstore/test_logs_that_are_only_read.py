@@ -34,7 +34,7 @@ async def write_many(folder: Path) -> None:
 
 
 def held(store: JsonlStore) -> int:
-    return len(store._open_logs.all())
+    return len(store.open_logs.all())
 
 
 @pytest.mark.slow
@@ -81,10 +81,10 @@ async def test_logs_that_are_appended_to_or_followed_stay(tmp_path: Path) -> Non
         async with trio.open_nursery() as nursery:
             await nursery.start(follow)
             await trio.testing.wait_all_tasks_blocked()
-            log = store._open_logs.get("f0")
+            log = store.open_logs.get("f0")
             for n in range(1, MANY):
                 await store.read(f"s{n}")
-            assert store._open_logs.get("f0") is log
+            assert store.open_logs.get("f0") is log
             await said(store, "f0", "for who follows", 2)
             while len(heard) < 3:
                 await trio.lowlevel.checkpoint()
@@ -100,7 +100,7 @@ async def test_one_that_was_let_go_is_appended_to_as_before(tmp_path: Path) -> N
         await store.read("s0")
         for n in range(1, MANY):
             await store.read(f"s{n}")
-        assert store._open_logs.get("s0") is None
+        assert store.open_logs.get("s0") is None
         await said(store, "s0", "second", 1)
         assert [record.seq for record in await store.read("s0")] == [1, 2]
         assert (await store.verify("s0")).damage is None

@@ -145,7 +145,7 @@ async def test_a_log_that_grows_is_noted_before_it_is_closed(tmp_path: Path) -> 
         for number in range(40):
             await append(store, "orders", RECORDS + number, placed(1, size=60_000), durable=True)
         # As if the process had died here: what it noted is in the file, and it closed nothing.
-        await store._engine.notes.write_out()
+        await store.notes.write_out()
         for name in ("home", "state"):
             (tmp_path / "dead" / name).mkdir(parents=True)
         put(tmp_path / "dead" / "home" / "threads/other/orders.jsonl", content(path))

@@ -72,7 +72,7 @@ async def witnessed(folder: Path, stream: str, appends_behind: int = 0) -> Witne
             await store.fork("a", ends[1][0], "b", [placed(0), placed(0)], at_us=NOON_US)
             ends = await window(store, "b", ends[1][0] + 2)
     async with open_jsonl_store(folder, state_dir=state, files=FastFiles()) as store:
-        hint = store._engine.notes.hint(stream)
+        hint = store.notes.hint(stream)
         assert hint is not None
         assert hint.durable.seq == ends[-1][0]
         for _ in range(appends_behind):

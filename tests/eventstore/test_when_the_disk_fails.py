@@ -305,11 +305,11 @@ async def test_a_disk_that_hangs_does_not_fill_the_memory() -> None:
             for stream in streams:
                 nursery.start_soon(write, stream)
             await wait_all_tasks_blocked()
-            pending = store._engine.committer._pending_bytes
+            pending = store.committer._pending_bytes
             assert STORE_PENDING_BYTES_MAX < pending <= STORE_PENDING_BYTES_MAX + size + 1000
             disk.free.set()
         assert accepted == len(streams)
-        assert store._engine.committer._pending_bytes == 0
+        assert store.committer._pending_bytes == 0
 
 
 WRITER = """

@@ -210,20 +210,6 @@ class SimulatedFileSystem(FileSystem):
         finally:
             self.close(fd)
 
-    def replace(self, path: str, content: bytes) -> None:
-        """Put a whole new content under a path, by a rename; not synced."""
-        beside = f"{path}.new"
-        try:
-            fd = self.create(beside)
-        except FileExistsError:
-            fd = self.open(beside)
-            self.truncate(fd, 0)
-        try:
-            self.write(fd, content)
-        finally:
-            self.close(fd)
-        self.rename(beside, path)
-
     def sync(self, fd: int) -> None:
         """The disk has the content from here on; where that fails, it never gets it."""
         opened = self._fd(fd)

@@ -133,4 +133,4 @@ def put(path: Path, content: bytes) -> None:
 def close_unnoted(store: JsonlStore, stream: str) -> None:
     """Close a stream and forget what was noted of it: its log is all that there is, and may be torn at will."""
     store.close(stream)
-    store._engine.notes.drop(stream, checkpoints=False)
+    store.notes.drop(stream, checkpoints=False)

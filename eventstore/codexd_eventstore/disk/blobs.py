@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from codexd_eventstore.disk.files import FileSystem
+from codexd_eventstore.disk.files import FileSystem, reading
 from codexd_eventstore.disk.layout import Layout, unlink_if_there
 from codexd_eventstore.store import BlobRef, Damaged, NotFound
 
@@ -135,12 +135,9 @@ class Blobs:
     def check(self, sha256: str) -> str | None:
         """The damage of a blob, which is read piece by piece; None if it is whole. Raises: NotFound."""
         digest, size = hashlib.sha256(), self.size(sha256)
-        fd = self._fs.open_to_read(self.path(sha256))
-        try:
+        with reading(self._fs, self.path(sha256)) as fd:
             for start in range(0, size, PIECE_BYTES):
                 digest.update(self._fs.read(fd, start, PIECE_BYTES))
-        finally:
-            self._fs.close(fd)
         if digest.hexdigest() != sha256:
             return f"its {size} bytes have another hash"
         return None

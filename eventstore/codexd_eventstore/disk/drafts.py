@@ -28,7 +28,7 @@ _FILE: Final = re.compile(r"([0-9]{4,18}+)-(.+)")
 
 
 class FileDraft:
-    """A draft that this process is writing."""
+    """A draft that this process is writing; see `codexd_eventstore.store.Draft`."""
 
     def __init__(self, owner: Drafts, stream: str, path: str, fd: int, header_size: int) -> None:
         self._owner = owner
@@ -40,11 +40,9 @@ class FileDraft:
 
     @property
     def size_bytes(self) -> int:
-        """The number of bytes that were appended."""
         return self._size
 
     def append(self, content: bytes) -> int:
-        """Append and return the new size in bytes."""
         fd, fs = self._opened(), self._owner.fs
         try:
             fs.write(fd, content)
@@ -59,7 +57,6 @@ class FileDraft:
         return self._size
 
     def read(self, start: int = 0, end: int | None = None) -> bytes:
-        """The bytes from `start` up to `end`, or up to the end of the draft."""
         stop = self._size if end is None else min(end, self._size)
         fd = self._opened()
         try:
@@ -77,7 +74,6 @@ class FileDraft:
                 unlink_if_there(self._owner.fs, self._path)
 
     async def keep(self) -> BlobRef:
-        """Store the text as a blob, synced to disk, and drop the draft."""
         fd, fs = self._opened(), self._owner.fs
         end = self._start + self._size
 

@@ -13,7 +13,8 @@ import fcntl
 import os
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 import msgspec
@@ -142,21 +143,8 @@ class FileSystem:
 
     def read_range(self, path: str, start: int, size: int) -> bytes:
         """The same by path, with a descriptor of its own, for readers that must not use a writer's."""
-        fd = self.open_to_read(path)
-        try:
+        with reading(self, path) as fd:
             return self.read(fd, start, size)
-        finally:
-            os.close(fd)
-
-    def replace(self, path: str, content: bytes) -> None:
-        """Replace the file at a path by a rename; not synced."""
-        beside = f"{path}.new"
-        fd = _opened(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | _OURS)
-        try:
-            self.write(fd, content)
-        finally:
-            os.close(fd)
-        os.replace(beside, path)
 
     def sync(self, fd: int) -> None:
         """Return once the disk has the file's content and its length."""
@@ -238,6 +226,16 @@ class FileSystem:
             os.close(fd)
             raise
         return fd
+
+
+@contextmanager
+def reading(fs: FileSystem, path: str) -> Iterator[int]:
+    """A file that exists, open to be read for as long as the context lasts."""
+    fd = fs.open_to_read(path)
+    try:
+        yield fd
+    finally:
+        fs.close(fd)
 
 
 def open_own(path: str | os.PathLike[str], flags: int) -> int:

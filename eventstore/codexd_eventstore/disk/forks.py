@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from codexd_eventstore.disk.files import FileSystem
+from codexd_eventstore.disk.files import FileSystem, reading
 from codexd_eventstore.disk.layout import Layout
 from codexd_eventstore.format.lines import Origin
 from codexd_eventstore.format.preface import Start, start_of
@@ -60,7 +60,6 @@ class Forks:
             self._changed.unpark_all()
 
     def add(self, child: str, origin: Origin) -> None:
-        """Remember a child."""
         self._children.setdefault(origin.stream, {})[child] = origin
 
     def forget(self, child: str) -> None:
@@ -70,7 +69,7 @@ class Forks:
 
     def learn(self, child: str) -> None:
         """Read again from which stream a stream was forked. Blocks."""
-        for path in (self._layout.log(child), self._layout.archived_log(child)):
+        for path, _ in self._layout.either(child):
             self._look_into(child, path)
 
     def children(self, stream: str) -> dict[str, Origin]:
@@ -109,14 +108,10 @@ class Forks:
             self.add(child, origin)
 
     def _is_there(self, child: str) -> bool:
-        paths = (self._layout.log(child), self._layout.archived_log(child))
-        return any(self._fs.state(path) is not None for path in paths)
+        return any(self._fs.state(path) is not None for path, _ in self._layout.either(child))
 
 
 def read_start(fs: FileSystem, path: str, stream: str) -> Start:
     """The beginning of a file, by its path. Raises: OSError."""
-    fd = fs.open_to_read(path)
-    try:
+    with reading(fs, path) as fd:
         return start_of(lambda start, size: fs.read(fd, start, size), stream)
-    finally:
-        fs.close(fd)

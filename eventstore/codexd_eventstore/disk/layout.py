@@ -72,6 +72,10 @@ class Layout:
         """The path of a stream once it is archived."""
         return f"{self.archive}/{stream}{LOG_SUFFIX}"
 
+    def either(self, stream: str) -> tuple[tuple[str, bool], tuple[str, bool]]:
+        """Both paths of a stream, each with whether it is there as an archived one."""
+        return (self.log(stream), False), (self.archived_log(stream), True)
+
     def successor(self, stream: str) -> str:
         """The path of a new generation of a log, before it replaces the log."""
         return f"{self.rewriting}/{stream}{LOG_SUFFIX}"
@@ -84,7 +88,7 @@ class Layout:
     def kept_beside(self, stream: str) -> list[str]:
         """The files beside a log: tails that were cut off, and damaged files that were salvaged."""
         found = []
-        for path in (self.log(stream), self.archived_log(stream)):
+        for path, _ in self.either(stream):
             folder, _, name = path.rpartition("/")
             begins = tuple(f"{name}{mark}" for mark in KEPT_MARKS)
             found += [
@@ -126,7 +130,7 @@ class Layout:
 
     def logs(self, *, archived: bool) -> Iterator[tuple[str, str, Entry]]:
         """Stream, path and entry of every log file; slow if there are many, so call it in a thread."""
-        for folder in [self.archive] if archived else self._days():
+        for folder in [self.archive] if archived else self.days():
             for row in self.fs.entries(folder):
                 stream = row.name.removesuffix(LOG_SUFFIX)
                 is_log = row.name.endswith(LOG_SUFFIX) and _NAME.fullmatch(stream)
@@ -136,23 +140,26 @@ class Layout:
     def naming(self) -> Iterator[tuple[str, str]]:
         """Every file that may name a blob, with a key that stays the same when it is moved."""
         # The archive is read twice, so that a file that moves once meanwhile is seen.
-        for folder in (self.archive, *self._days(), self.archive):
+        for folder in (self.archive, *self.days(), self.archive):
             for row in self.fs.entries(folder):
                 if not row.is_folder:
                     yield row.name, f"{folder}/{row.name}"
-        for folder in self._folders(self.drafts):
+        for folder in self.folders(self.drafts):
             for row in self.fs.entries(folder):
                 yield f"{folder}/{row.name}", f"{folder}/{row.name}"
 
-    def _days(self) -> Iterator[str]:
+    def days(self) -> Iterator[str]:
+        """The folders that have logs which are not archived."""
         yield f"{self.threads}/other"
-        for year in self._folders(self.threads):
+        for year in self.folders(self.threads):
             if not year.endswith("/other"):
-                for month in self._folders(year):
-                    yield from self._folders(month)
+                for month in self.folders(year):
+                    yield from self.folders(month)
 
-    def _folders(self, path: str) -> list[str]:
-        return [f"{path}/{row.name}" for row in self.fs.entries(path) if row.is_folder]
+    def folders(self, path: str) -> list[str]:
+        """The folders in a folder, newest first: they are named by date."""
+        names = sorted((row.name for row in self.fs.entries(path) if row.is_folder), reverse=True)
+        return [f"{path}/{name}" for name in names]
 
 
 def is_name(stream: str) -> bool:
@@ -165,7 +172,7 @@ def absolute(path: Path | str) -> str:
     return os.path.abspath(path)
 
 
-def take_lock(fs: FileSystem, path: str, owner: str) -> int:
+def take_lock(fs: FileSystem, path: str) -> int:
     """Lock a store; returns the descriptor of the lock. Raises: Locked, with the pid of the owner."""
     lock = fs.lock(path)
     if lock is None:
@@ -175,7 +182,7 @@ def take_lock(fs: FileSystem, path: str, owner: str) -> int:
         raise Locked(f"{path} is held by {named}: the store was not opened")
     # Never unlinked: another process could lock the old file while we lock a new file.
     fs.truncate(lock, 0)
-    fs.write(lock, f"{os.getpid()} {owner}\n".encode())
+    fs.write(lock, b"%d codexd_eventstore\n" % os.getpid())
     return lock
 
 

@@ -53,11 +53,9 @@ class Outlet(io.RawIOBase):
         self._fd = fd
 
     def writable(self) -> bool:
-        """Yes."""
         return True
 
     def write(self, content: object, /) -> int:
-        """Append all of it."""
         whole = bytes(content)  # type: ignore[call-overload]
         self._fs.write(self._fd, whole)
         return len(whole)
@@ -83,15 +81,12 @@ class Inlet(io.RawIOBase):
         self._place = 0
 
     def readable(self) -> bool:
-        """Yes."""
         return True
 
     def seekable(self) -> bool:
-        """Yes."""
         return True
 
     def tell(self) -> int:
-        """The current position."""
         return self._place
 
     def seek(self, place: int, whence: int = 0, /) -> int:

@@ -63,7 +63,6 @@ class Redacting:
         return await _apart(self.content, content)
 
     def content(self, content: bytes) -> bytes:
-        """A redacted content."""
         return content if self._redact is None else self._redact(content)
 
     def pieces(self, pieces: Iterable[bytes]) -> Iterator[bytes]:

@@ -16,8 +16,6 @@ from codexd_eventstore.disk.layout import Layout, unlink_if_there
 from codexd_eventstore.log.log import Log, WriteBatch
 from codexd_eventstore.store import StoreFailed
 
-# Nothing was written, and it passes when files are closed.
-
 
 class Round:
     """One batch on its way into its file."""

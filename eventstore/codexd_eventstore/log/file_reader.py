@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from codexd_eventstore.disk.files import Entry, FileSystem
+from codexd_eventstore.disk.files import Entry, FileSystem, reading
 from codexd_eventstore.disk.layout import LOG_SUFFIX, Layout, is_name
 from codexd_eventstore.event_log import RECORD_BYTES_MAX, Record, StreamEntry
 from codexd_eventstore.format.lines import crc_of, marks_of, read_lines
@@ -23,11 +23,21 @@ PIECE_BYTES: Final = 512 * 1024
 log = logging.getLogger(__name__)
 
 
+class _WhereAllowed(FileSystem):
+    def entries(self, path: str) -> list[Entry]:
+        """The entries of a folder; none if it may not be read. Raises: OSError."""
+        try:
+            return super().entries(path)
+        except PermissionError as error:
+            log.error("the threads in %s are not looked at: %s", path, error)
+            return []
+
+
 class LogFiles:
     """The logs below one store's folder: see `LogReader` for what each method promises."""
 
     def __init__(self, data_dir: Path | str) -> None:
-        self.fs = FileSystem()
+        self.fs: FileSystem = _WhereAllowed()
         self.root = os.path.abspath(data_dir)
         self._layout = Layout(self.fs, self.root)
 
@@ -38,18 +48,14 @@ class LogFiles:
 
     def all_folders(self) -> list[str]:
         """Every folder that has logs, or folders of logs; reads a folder for each month."""
-        years = self._folders(self._layout.threads)
-        months = [month for year in years for month in self._folders(year)]
-        days = [day for month in months for day in self._folders(month)]
+        years = self._layout.folders(self._layout.threads)
+        months = [month for year in years for month in self._layout.folders(year)]
+        days = [day for month in months for day in self._layout.folders(month)]
         return [*self.folders, *years, *months, *days]
 
     def find(self, stream: str) -> StreamEntry | None:
-        """The entry of a stream's log."""
         empty: StreamEntry | None = None
-        for path, archived in (
-            (self._layout.log(stream), False),
-            (self._layout.archived_log(stream), True),
-        ):
+        for path, archived in self._layout.either(stream):
             state = self.fs.state(path)
             if state is not None:
                 found = StreamEntry(stream, archived, state.size_bytes, state.modified_us, path)
@@ -59,10 +65,9 @@ class LogFiles:
         return empty if empty is not None and is_old(empty) else None
 
     def streams(self) -> Iterator[StreamEntry]:
-        """The entries of all logs, including files that are no valid logs."""
-        for archived, folders in ((False, self._days()), (True, [self._layout.archive])):
+        for archived, folders in ((False, self._layout.days()), (True, [self._layout.archive])):
             for folder in folders:
-                for row in self._entries(folder):
+                for row in self.fs.entries(folder):
                     stream = stream_of(row.name)
                     if stream is None or not is_name(stream):
                         continue
@@ -72,54 +77,27 @@ class LogFiles:
                         yield found
 
     def newest(self, count: int) -> list[str]:
-        """At least `count` of the newest streams, if there are as many, newest first."""
         found: list[str] = []
-        for year in self._folders(self._layout.threads):
-            for month in self._folders(year):
-                for day in self._folders(month):
-                    names = [row.name for row in self._entries(day)]
+        for year in self._layout.folders(self._layout.threads):
+            for month in self._layout.folders(year):
+                for day in self._layout.folders(month):
+                    names = [row.name for row in self.fs.entries(day)]
                     streams = (stream_of(name) for name in sorted(names, reverse=True))
                     found += [stream for stream in streams if stream is not None]
                     if len(found) >= count:
                         return found
         return found
 
-    def _folders(self, path: str) -> list[str]:
-        """The folders in a folder, newest first: they are named by date."""
-        names = sorted((row.name for row in self._entries(path) if row.is_folder), reverse=True)
-        return [f"{path}/{name}" for name in names]
-
-    def _days(self) -> Iterator[str]:
-        yield f"{self._layout.threads}/other"
-        for year in self._folders(self._layout.threads):
-            if not year.endswith("/other"):
-                for month in self._folders(year):
-                    yield from self._folders(month)
-
-    def _entries(self, path: str) -> list[Entry]:
-        """The entries of a folder; none if it may not be read. Raises: OSError."""
-        try:
-            return self.fs.entries(path)
-        except PermissionError as error:
-            log.error("the threads in %s are not looked at: %s", path, error)
-            return []
-
     @contextmanager
     def opened(self, log: StreamEntry) -> Iterator[OpenedFile]:
-        """Read a log for as long as the context lasts."""
-        fd = self.fs.open_to_read(log.path or self._layout.log(log.stream))
-        try:
+        with reading(self.fs, log.path or self._layout.log(log.stream)) as fd:
             yield OpenedFile(self.fs, fd, log.stream)
-        finally:
-            self.fs.close(fd)
 
     def damage(self, log: StreamEntry) -> str | None:
-        """The damage of a log; None if only its tail is unfinished."""
         tail = scan_log(self.fs, log.path or self._layout.log(log.stream), log.stream).tail
         return tail.damage if tail is not None else None
 
     def blob(self, sha256: str, size: int) -> bytes:
-        """The first bytes of a blob; none if it is gone."""
         try:
             return self.fs.read_range(f"{self._layout.blobs}/{sha256[:2]}/{sha256}", 0, size)
         except OSError:
@@ -133,20 +111,17 @@ class OpenedFile:
         self._fs, self._fd, self._stream = fs, fd, stream
 
     def start(self) -> LogStart:
-        """The beginning of the file."""
         start = start_of(self._read, self._stream)
         parent = start.origin.stream if start.origin is not None else None
         cursor = LogCursor(start.base, start.size, start.chain(self._stream))
         return LogStart(cursor, parent, start.broken)
 
     def agrees(self, cursor: LogCursor) -> bool:
-        """Whether the line before the cursor has the cursor's checksum."""
         end = b'%08x"}\n' % cursor.crc if cursor.crc >= 0 else b""
         at = cursor.offset - len(end)
         return bool(end) and at >= 0 and self._read(at, len(end)) == end
 
     def pages(self, cursor: LogCursor) -> Iterator[tuple[list[Record], LogCursor]]:
-        """The whole records after a cursor, piece by piece."""
         rest, size = b"", PIECE_BYTES
         while True:
             piece = self._read(cursor.offset + len(rest), size)

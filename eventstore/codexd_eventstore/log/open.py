@@ -80,8 +80,6 @@ def _log_of(scan: Scan, path: str, state: FileState, hint: OpenHint | None) -> L
     log.synced_version = max(scan.synced, log.durable.seq)
     # If a part of the file is known to be on disk, its name is too; otherwise the folder may never have been synced.
     log.name_synced = log.synced_version > log.base
-    # The process that made the file may have died, or failed, before the name was on disk.
-    log.name_synced = log.synced_version > log.base
     log.note_size = log.durable.start + NOTED_BYTES
     log.is_all_read = scan.is_all
     # An append that began before the start of the reading ended before the durable point.

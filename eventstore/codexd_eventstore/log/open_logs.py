@@ -7,9 +7,10 @@ appended to stays open until its owner closes it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
+from weakref import WeakValueDictionary
 
 import trio
 
@@ -50,14 +51,14 @@ class OpenLogs:
         self._evict = evict  # called with the least recently read log
         self._logs: dict[str, Log] = {}
         self._read: dict[str, Log] = {}  # logs that were only read, the most recently read last
-        self._gates: dict[str, tuple[trio.Lock, list[None]]] = {}
+        # A lock is here for as long as a task holds it or waits for it.
+        self._gates = WeakValueDictionary[str, trio.Lock]()
 
     def get(self, stream: str) -> Log | None:
         """The log if it is open."""
         return self._logs.get(stream)
 
     def all(self) -> list[Log]:
-        """All that are open."""
         return list(self._logs.values())
 
     async def open(self, stream: str) -> Log:
@@ -147,27 +148,15 @@ class OpenLogs:
         """Add a removed log again; the caller has held the gate since."""
         self._logs[log.stream] = log
 
-    @asynccontextmanager
-    async def gate(self, stream: str) -> AsyncIterator[None]:
-        """Hold the exclusive right to open, make, move or remove the stream's file."""
-        lock, users = self._gates.setdefault(stream, (trio.Lock(), []))
-        users.append(None)
-        try:
-            async with lock:
-                yield
-        finally:
-            users.pop()
-            if not users:
-                del self._gates[stream]
+    def gate(self, stream: str) -> trio.Lock:
+        """The exclusive right to open, make, move or remove the stream's file."""
+        return self._gates.setdefault(stream, trio.Lock())
 
     def find(self, stream: str) -> tuple[str, FileState, bool]:
         """Path, state and whether it is archived. Raises: NotFound, Refused, StoreFailed."""
         check_name(stream, "stream")
         try:
-            for path, archived in (
-                (self._layout.log(stream), False),
-                (self._layout.archived_log(stream), True),
-            ):
+            for path, archived in self._layout.either(stream):
                 state = self._fs.state(path)
                 # An empty file is left by a first append that never finished.
                 if state is not None and state.size_bytes:

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 import trio
 
-from codexd_eventstore.disk.files import FileSystem, store_failed
+from codexd_eventstore.disk.files import FileSystem, reading, store_failed
 from codexd_eventstore.format.lines import (
     at_us_of,
     chain_start,
@@ -191,12 +191,8 @@ def _is_at_hand(fs: FileSystem, log: Log, low: LogOffset, high: LogOffset, first
         return True
     if size > AT_HAND_BYTES_MAX or first - low.seq > INDEX_STEP:
         return False
-    with suppress(OSError):
-        fd = fs.open_to_read(log.path)
-        try:
-            return fs.is_at_hand(fd, low.start, size)
-        finally:
-            fs.close(fd)
+    with suppress(OSError), reading(fs, log.path) as fd:
+        return fs.is_at_hand(fd, low.start, size)
     return False
 
 
@@ -231,11 +227,8 @@ def _narrowed(
     fs: FileSystem, path: str, low: LogOffset, high: LogOffset, seq: int
 ) -> tuple[LogOffset, LogOffset]:
     """Offsets shortly before a record and after it, searched for if none are known. Blocks."""
-    fd = fs.open_to_read(path)
-    try:
+    with reading(fs, path) as fd:
         return narrow(lambda start, size: fs.read(fd, start, size), low, high, seq)
-    finally:
-        fs.close(fd)
 
 
 def _read_between(
@@ -246,8 +239,7 @@ def _read_between(
     seq, start, chain = low.seq, low.start, low.chain
     size = PIECE_BYTES_MAX
     taken = 0
-    fd = fs.open_to_read(path)
-    try:
+    with reading(fs, path) as fd:
         while seq < wanted.last and taken < wanted.bytes_max:
             piece = fs.read(fd, start, min(size, high.start - start))
             lines, used, chain = check_lines(piece, seq, chain)
@@ -262,6 +254,4 @@ def _read_between(
             found += records_of(kept, seq + ahead)
             taken += sum(map(len, kept))
             start, seq, size = start + used, seq + len(lines), PIECE_BYTES_MAX
-    finally:
-        fs.close(fd)
     return found

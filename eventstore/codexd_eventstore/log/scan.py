@@ -21,7 +21,7 @@ from zlib import crc32
 
 import msgspec
 
-from codexd_eventstore.disk.files import FileSystem
+from codexd_eventstore.disk.files import FileSystem, reading
 from codexd_eventstore.format.lines import (
     at_us_of,
     check_lines,
@@ -87,7 +87,6 @@ class Scan:
 
     @property
     def records(self) -> int:
-        """The number of whole records."""
         return self.version - self.base
 
 
@@ -111,8 +110,7 @@ def scan_log(
         whole: whether to read the whole file, even if there is a hint.
         keys: whether to look for the keys of appends; without them it is a fifth faster.
     """
-    fd = fs.open_to_read(path)
-    try:
+    with reading(fs, path) as fd:
         now = fs.fd_state(fd).size_bytes
         stop = now if end is None else min(end, now)
 
@@ -127,8 +125,6 @@ def scan_log(
         # If the tail differs from the hint, the whole log is read.
         if scan is None or not scan.is_met:
             scan = _scanned(Scan(stream, start, head), hint, read, keys)
-    finally:
-        fs.close(fd)
     return scan
 
 

@@ -50,7 +50,6 @@ class Walk:
                 fs.close(fd)
 
     def records(self) -> Iterator[Record]:
-        """The same, record by record."""
         for records in self.pieces():
             yield from records
 

@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
 
 from codexd_eventstore.disk.blobs import names_in
-from codexd_eventstore.format.lines import Origin, crc_of, rechained, with_data
-from codexd_eventstore.format.seals import Writers
+from codexd_eventstore.format.lines import crc_of, rechained, with_data
+from codexd_eventstore.memory.streams import MemoryStream
 from codexd_eventstore.store import Record, Rewritten
 
 
-class Held(Protocol):
-    """A stream in memory, as far as it is rewritten."""
-
-    name: str
-    origin: Origin | None
-    base: int
-    beginning: int  # the number that the chain of all of its records begins with
-    generation: int
-    records: list[Record]
-    writers: Writers | None
-
-
-def detach(child: Held) -> None:
+def detach(child: MemoryStream) -> None:
     """Make what a stream inherited its own."""
     child.records = _chained(child.records, child.beginning)
     child.origin, child.base = None, 0
     child.generation += 1
 
 
-def scrub(held: Held, streams: Iterable[Held], edit: Callable[[Record], bytes | None]) -> Rewritten:
+def scrub(
+    held: MemoryStream, streams: Iterable[MemoryStream], edit: Callable[[Record], bytes | None]
+) -> Rewritten:
     """Give records other data; descendants read what they inherited as it is now."""
     chain = held.beginning if held.origin is None else held.origin.chain
     own: list[Record] = []
@@ -55,7 +44,7 @@ def named_by(records: Sequence[Record]) -> set[str]:
     return {name for record in records for name in names_in(record.line)}
 
 
-def _pass_on(held: Held, streams: Sequence[Held]) -> None:
+def _pass_on(held: MemoryStream, streams: Sequence[MemoryStream]) -> None:
     for child in streams:
         if child.origin is not None and child.origin.stream == held.name:
             child.records[: child.base] = held.records[: child.base]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 
 import trio
 from msgspec.structs import replace
@@ -54,11 +54,11 @@ from codexd_eventstore.store import (
     Unpacked,
     Verdict,
 )
-from codexd_eventstore.subscription import following
+from codexd_eventstore.subscription import CatchUp
 
 
 class MemoryDraft:
-    """A draft in memory."""
+    """A draft in memory; see `codexd_eventstore.store.Draft`."""
 
     def __init__(self, store: MemoryStore, name: str) -> None:
         self._store = store
@@ -68,25 +68,20 @@ class MemoryDraft:
 
     @property
     def size_bytes(self) -> int:
-        """The number of bytes that were appended."""
         return self._size
 
     def append(self, content: bytes) -> int:
-        """Append and return the new size in bytes."""
         self._opened().extend(content)
         self._size += len(content)
         return self._size
 
     def read(self, start: int = 0, end: int | None = None) -> bytes:
-        """The bytes from `start` up to `end`, or to all that there is."""
         return bytes(self._opened()[start:end])
 
     def drop(self) -> None:
-        """Remove it; twice is allowed."""
         self._content = None
 
     async def keep(self) -> BlobRef:
-        """Turn it into a blob and drop the draft."""
         blob = await self._store.put_blob(bytes(self._opened()))
         self.drop()
         return blob
@@ -119,7 +114,6 @@ class MemoryStore:
         durable: bool,
         key: str | None = None,
     ) -> Appended:
-        """Append all events or none."""
         await trio.lowlevel.checkpoint_if_cancelled()
         check_name(stream, "stream")
         events, redacted = await self._redacting.ready(events)
@@ -142,7 +136,6 @@ class MemoryStore:
     async def read(
         self, stream: str, *, after: int = 0, limit: int = PAGE_RECORDS_MAX
     ) -> list[Record]:
-        """The records after `after`, oldest first."""
         await trio.lowlevel.checkpoint_if_cancelled()
         after = max(after, 0)
         return bounded(self._held(stream).records[after : after + min(limit, PAGE_RECORDS_MAX)])
@@ -150,7 +143,6 @@ class MemoryStore:
     async def read_back(
         self, stream: str, *, before: int | None = None, limit: int = PAGE_RECORDS_MAX
     ) -> list[Record]:
-        """The records before `before`, newest first."""
         await trio.lowlevel.checkpoint_if_cancelled()
         held = self._held(stream)
         end = held.version if before is None else max(0, min(held.version, before - 1))
@@ -159,8 +151,7 @@ class MemoryStore:
         return bounded(records)
 
     def subscribe(self, stream: str, *, after: int = 0) -> AbstractContextManager[Subscription]:
-        """Follow a stream from a position for as long as the context lasts."""
-        return following(self, stream, after)
+        return nullcontext(CatchUp(self, stream, after))
 
     async def followed(self, stream: str) -> MemoryStream:
         """For subscriptions: the open stream."""
@@ -172,7 +163,6 @@ class MemoryStore:
         return await self.read(stream, after=after)
 
     async def head(self, stream: str) -> Head:
-        """The stream's head."""
         held = self._held(stream)
         if held.origin is None:
             return Head(stream, held.version, held.archived)
@@ -181,7 +171,6 @@ class MemoryStore:
     async def fork(
         self, parent: str, at_seq: int, child: str, events: Sequence[NewEvent], *, at_us: int
     ) -> Appended:
-        """Make `child` share the records of `parent` up to `at_seq`, and append to it."""
         check_name(child, "stream")
         events, redacted = await self._redacting.ready(events)
         source = self._held(parent)
@@ -210,17 +199,14 @@ class MemoryStore:
         return answer
 
     async def archive(self, stream: str) -> None:
-        """Put it aside: it still reads, and refuses appends."""
         self._held(stream).archived = True
         self._hub.tell(stream)
 
     async def unarchive(self, stream: str) -> None:
-        """Bring it back."""
         self._held(stream).archived = False
         self._hub.tell(stream)
 
     async def delete(self, stream: str, *, detach_children: bool = False) -> frozenset[str]:
-        """Remove it permanently."""
         held = self._held(stream)
         children = await self.children(stream)
         if children and not detach_children:
@@ -243,7 +229,6 @@ class MemoryStore:
         return frozenset(named)
 
     async def children(self, stream: str) -> list[str]:
-        """The streams that were forked from it directly, sorted."""
         self._held(stream)
         every = self._streams.values()
         return sorted(held.name for held in every if held.origin and held.origin.stream == stream)
@@ -251,7 +236,6 @@ class MemoryStore:
     async def scrub(
         self, stream: str, edit: Callable[[Record], bytes | None], *, at_us: int
     ) -> Rewritten:
-        """Rewrite its own records where `edit` returns other data than the record has."""
         held = self._held(stream)
         answer = memory_rewriting.scrub(held, self._streams.values(), edit)
         held.snapshots.clear()
@@ -272,7 +256,6 @@ class MemoryStore:
         raise Refused(f"{path}: these streams are in memory only: nothing was unpacked")
 
     async def sweep_blobs(self, among: Collection[str] | None = None) -> Swept:
-        """Remove the blobs (of those named, or of all) that no stream names."""
         looked_at = [name for name in self._blobs if among is None or name in among]
         named: set[str] = set()
         for held in self._streams.values():
@@ -282,7 +265,6 @@ class MemoryStore:
         return Swept(len(looked_at), len(gone), size)
 
     async def blobs(self) -> list[BlobRef]:
-        """All blobs, in no particular order."""
         return [BlobRef(name, len(content)) for name, content in self._blobs.items()]
 
     async def verify_blob(self, sha256: str) -> str | None:
@@ -291,7 +273,6 @@ class MemoryStore:
         return None
 
     async def verify(self, stream: str) -> Verdict:
-        """Read and check all of its own records."""
         held = self._held(stream)
         own = held.records[held.base :]
         chain = held.beginning if held.origin is None else held.origin.chain
@@ -303,7 +284,6 @@ class MemoryStore:
         return Verdict(stream, len(own), archived=held.archived)
 
     async def streams(self, *, archived: bool = False) -> list[StreamEntry]:
-        """All streams, or all archived ones, in no particular order."""
         return [
             StreamEntry(
                 held.name,
@@ -319,7 +299,6 @@ class MemoryStore:
         """Nothing: memory is all there is."""
 
     def open_draft(self, stream: str, name: str, header: bytes) -> Draft:
-        """Start a draft beside the stream."""
         check_name(stream, "stream")
         check_name(name, "draft")
         if b"\n" in header:
@@ -334,7 +313,6 @@ class MemoryStore:
         """Nothing: see `left_drafts`."""
 
     async def put_blob(self, content: bytes, *, as_it_is: bool = False) -> BlobRef:
-        """Store bytes under their sha256."""
         content = content if as_it_is else await self._redacting.ready_content(content)
         sha256 = hashlib.sha256(content).hexdigest()
         self._blobs.setdefault(sha256, content)
@@ -342,7 +320,6 @@ class MemoryStore:
         return BlobRef(sha256, len(content))
 
     async def read_blob(self, sha256: str, *, start: int = 0, end: int | None = None) -> bytes:
-        """The bytes of a blob, or a range of them."""
         if sha256 not in self._blobs:
             raise NotFound(f"there is no blob {sha256[:80]}")
         return self._blobs[sha256][start:end]
@@ -355,11 +332,9 @@ class MemoryStore:
         return frozenset(record.seq for record in records if not writers.holds(record))
 
     async def find_key(self, stream: str, key: str) -> tuple[int, int] | None:
-        """The first and last `seq` of the append that an idempotency key was given with."""
         return self._held(stream).keys.get(key)
 
     async def snapshot(self, stream: str, name: str) -> Snapshot | None:
-        """The newest snapshot of that name that the stream still agrees with."""
         check_name(name, "snapshot")
         held = self._held(stream)
         taken, chain = held.snapshots.get(name, (None, 0))
@@ -368,24 +343,20 @@ class MemoryStore:
         return taken
 
     async def set_snapshot(self, stream: str, name: str, snapshot: Snapshot) -> None:
-        """Replace the snapshot under the name."""
         check_name(name, "snapshot")
         held = self._held(stream)
         check_snapshot(stream, snapshot, held.version)
         held.snapshots[name] = (snapshot, held.crc_at(snapshot.seq))
 
     def changes(self) -> AbstractContextManager[Changes]:
-        """Hear which streams change, for as long as the context lasts."""
         return self._hub.listening()
 
     async def checkpoint(self, consumer: str, stream: str) -> int:
-        """A consumer's position in a stream; 0 at first."""
         check_name(consumer, "consumer")
         check_name(stream, "stream")
         return self._checkpoints.get((consumer, stream), 0)
 
     async def set_checkpoint(self, consumer: str, stream: str, seq: int) -> None:
-        """Remember how far it has come."""
         check_name(consumer, "consumer")
         check_name(stream, "stream")
         self._checkpoints[consumer, stream] = seq

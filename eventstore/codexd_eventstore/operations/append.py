@@ -26,7 +26,7 @@ async def append(
     expected_version: int,
     at_us: int,
     durable: bool,
-    key: str | None,
+    key: str | None = None,
 ) -> Appended:
     """See the contract; cancelled after it was accepted, it is appended all the same."""
     await trio.lowlevel.checkpoint_if_cancelled()

@@ -12,29 +12,29 @@ from codexd_eventstore.store import Exists
 
 async def archive(engine: Engine, stream: str) -> None:
     """Put it aside: it still reads, and refuses appends."""
-    async with engine.open_logs.gate(stream):
-        log = await engine.open_logs.open_gated(stream)
-        check_born(log)
-        if not log.archived:
-            # Refused from here on, so that nothing is appended while the file moves.
-            log.archived = True
-            try:
-                await engine.committer.settle(log)
-                await _move(engine, log, engine.layout.archived_log(stream))
-            finally:
-                log.archived = log.path == engine.layout.archived_log(stream)
+    await _place(engine, stream, archived=True)
 
 
 async def unarchive(engine: Engine, stream: str) -> None:
     """Bring it back."""
+    await _place(engine, stream, archived=False)
+
+
+async def _place(engine: Engine, stream: str, *, archived: bool) -> None:
     async with engine.open_logs.gate(stream):
         log = await engine.open_logs.open_gated(stream)
         check_born(log)
-        if log.archived:
-            try:
-                await _move(engine, log, engine.layout.log(stream))
-            finally:
-                log.archived = log.path == engine.layout.archived_log(stream)
+        if log.archived == archived:
+            return
+        path = engine.layout.archived_log(stream) if archived else engine.layout.log(stream)
+        # Refused from here on, so that nothing is appended while the file moves.
+        log.archived = True
+        try:
+            if archived:
+                await engine.committer.settle(log)
+            await _move(engine, log, path)
+        finally:
+            log.archived = log.path == engine.layout.archived_log(stream)
 
 
 async def _move(engine: Engine, log: Log, target: str) -> None:

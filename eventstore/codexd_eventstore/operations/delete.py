@@ -14,7 +14,7 @@ from codexd_eventstore.operations.sweep import blobs_named
 from codexd_eventstore.store import Refused, StoreFailed
 
 
-async def delete(engine: Engine, stream: str, *, detach_children: bool) -> frozenset[str]:
+async def delete(engine: Engine, stream: str, *, detach_children: bool = False) -> frozenset[str]:
     """Remove it permanently; returns the blobs that it named, which no other log may name."""
     async with engine.forks.frozen(stream), engine.open_logs.gate(stream):
         path = engine.open_logs.find(stream)[0]
@@ -33,7 +33,7 @@ async def delete(engine: Engine, stream: str, *, detach_children: bool) -> froze
         await _delete(engine, stream, path)
         await blocking(engine.unsealed.forget, stream)
         await blocking(engine.inherited.forget, stream)
-        engine.blobs.release(named)
+        engine.blob_files.release(named)
         return named
 
 

@@ -76,7 +76,6 @@ class _Copying:
         return merged({seq: crcs for seq, crcs in cuts.items() if crcs})
 
     def lines(self) -> Iterator[bytes]:
-        """All lines, in order."""
         chain = self._spans[0][0].read_start().chain(self._spans[0][0].stream)
         for walk, after, _ in self._spans:
             for record in walk.records():

@@ -43,8 +43,8 @@ class Engine:
         self.open_logs = OpenLogs(fs, self.layout, self.notes, self.note, self.hub.tell, self.evict)
         self.committer = Committer(fs, self.layout, self.rest)
         self.forks = Forks(fs, self.layout)
-        self.blobs = Blobs(fs, self.layout)
-        self.drafts = Drafts(fs, self.layout, self.blobs, self.redacting)
+        self.blob_files = Blobs(fs, self.layout)
+        self.drafts = Drafts(fs, self.layout, self.blob_files, self.redacting)
 
     def seal_of(self, stream: str) -> Seal | None:
         """The key for the seals of the stream's new records; None where they have none."""

@@ -46,7 +46,6 @@ async def _bears(engine: Engine, log: Log, span: Span, key: str) -> bool:
 
 
 async def _read_for_keys(engine: Engine, log: Log, key: str) -> Span | None:
-    """Read all of the log, and note all of its keys."""
     end, durable, hint = log.size, log.durable.seq, log.hint
     scan = await blocking(scan_log, engine.fs, log.path, log.stream, end)
     if scan.tail is not None:

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from codexd_eventstore.disk.files import FILE_MODE
+from codexd_eventstore.disk.files import FILE_MODE, reading
 from codexd_eventstore.disk.layout import absolute, unlink_if_there
 from codexd_eventstore.disk.package import FORMAT, MANIFEST, Inlet, Outlet, blob_name, log_name
 from codexd_eventstore.format.lines import crc_of, marks_of
@@ -54,8 +54,7 @@ class _Packing:
             for stream in reversed(lineage):
                 found, _, archived = self._engine.open_logs.find(stream)
                 # An open file stays the same, even if its name changes meanwhile.
-                fd = self._fs.open_to_read(found)
-                stack.callback(self._fs.close, fd)
+                fd = stack.enter_context(reading(self._fs, found))
                 log = self._measured(stream, found, fd, last, archived)
                 self._files.insert(0, (log, fd))
                 last = log.parent_seq
@@ -93,7 +92,7 @@ class _Packing:
             name = found[0].decode()
             if name not in self._blobs:
                 with suppress(NotFound):
-                    self._blobs[name] = BlobRef(name, self._engine.blobs.size(name))
+                    self._blobs[name] = BlobRef(name, self._engine.blob_files.size(name))
 
     def _write(self, package: Package, path: str) -> None:
         fs, beside = self._fs, f"{path}.new"
@@ -121,12 +120,9 @@ class _Packing:
             member = _member(log_name(log.stream), log.size_bytes)
             tar.addfile(member, Inlet(self._fs, fd, 0, log.size_bytes))
         for blob in package.blobs:
-            fd = self._fs.open_to_read(self._engine.blobs.path(blob.sha256))
-            try:
+            with reading(self._fs, self._engine.blob_files.path(blob.sha256)) as fd:
                 inlet = Inlet(self._fs, fd, 0, blob.size_bytes)
                 tar.addfile(_member(blob_name(blob.sha256), blob.size_bytes), inlet)
-            finally:
-                self._fs.close(fd)
 
 
 def _member(name: str, size: int) -> tarfile.TarInfo:

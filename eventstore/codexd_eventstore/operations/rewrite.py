@@ -54,7 +54,7 @@ async def scrub(
         named = await blocking(blobs_named, engine, log.path)
         try:
             rewritten = await blocking(_scrub, engine, log, edit, at_us)
-            engine.blobs.release(named - await blocking(blobs_named, engine, log.path))
+            engine.blob_files.release(named - await blocking(blobs_named, engine, log.path))
             return rewritten
         finally:
             # Also where it failed: the new log may be there all the same.
@@ -95,7 +95,6 @@ class _Edits:
         self.changed = 0
 
     def lines(self) -> Iterator[bytes]:
-        """All lines, in order."""
         chain: int | None = None
         for records in self._walk.pieces():
             for record in records:

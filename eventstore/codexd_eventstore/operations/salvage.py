@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from codexd_eventstore.disk.files import reading
 from codexd_eventstore.format.lines import (
     Origin,
     at_us_of,
@@ -92,8 +93,7 @@ def _salvage(
     )
     if is_whole and not orphaned:
         return Rewritten(stream, scan.start.preface.generation, scan.records, 0)
-    fd = fs.open_to_read(path)
-    try:
+    with reading(fs, path) as fd:
         mending = _Mending(engine, stream, fd, hint, at_us)
         plan = mending.plan()
         kept = keep_beside(fs, fd, path, "damaged", time.time())
@@ -102,8 +102,6 @@ def _salvage(
         lines = mending.lines(plan, kept.rpartition("/")[2])
         successor.write(preface_line(stream, preface, at_us), lines)
         successor.take_place(path)
-    finally:
-        fs.close(fd)
     lost = sum(part.last - part.first + 1 for part in plan if isinstance(part, Lost))
     return Rewritten(stream, preface.generation, mending.count, lost, lost, kept)
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from codexd_eventstore.disk.blobs import NAME_BYTES, PIECE_BYTES, names_in
+from codexd_eventstore.disk.files import reading
 from codexd_eventstore.operations.engine import Engine, blocking
 from codexd_eventstore.store import Swept
 
 
-async def sweep(engine: Engine, among: Collection[str] | None) -> Swept:
+async def sweep(engine: Engine, among: Collection[str] | None = None) -> Swept:
     """Remove those of the named blobs, or of all, that nothing names."""
     return await blocking(_sweep, engine, among)
 
@@ -21,11 +22,11 @@ async def sweep(engine: Engine, among: Collection[str] | None) -> Swept:
 def blobs_named(engine: Engine, path: str) -> frozenset[str]:
     """The blobs that a log names, whether or not it reads back. Blocks."""
     named = {name for piece in _pieces(engine, path) for name in names_in(piece)}
-    return frozenset(name for name in named if engine.blobs.is_there(name))
+    return frozenset(name for name in named if engine.blob_files.is_there(name))
 
 
 def _sweep(engine: Engine, among: Collection[str] | None) -> Swept:
-    sizes = {name: size for name, size in engine.blobs.all() if among is None or name in among}
+    sizes = {name: size for name, size in engine.blob_files.all() if among is None or name in among}
     unnamed = set(sizes)
     read: set[str] = set()
     # Listed again until nothing is new: a log that moved away before it was read is elsewhere then.
@@ -37,20 +38,17 @@ def _sweep(engine: Engine, among: Collection[str] | None) -> Swept:
             except FileNotFoundError:
                 continue  # moved or removed since it was listed
             read.add(key)
-    removed = [name for name in sorted(unnamed) if engine.blobs.remove_old(name)]
-    engine.blobs.drop_unfinished()
+    removed = [name for name in sorted(unnamed) if engine.blob_files.remove_old(name)]
+    engine.blob_files.drop_unfinished()
     return Swept(len(sizes), len(removed), sum(sizes[name] for name in removed))
 
 
 def _pieces(engine: Engine, path: str) -> Iterator[bytes]:
     """A file piece by piece, each with the end of the piece before: a name may lie across the seam."""
-    fd = engine.fs.open_to_read(path)
-    try:
+    with reading(engine.fs, path) as fd:
         position, end = 0, b""
         while piece := engine.fs.read(fd, position, PIECE_BYTES):
             position += len(piece)
             piece = end + piece
             yield piece
             end = piece[-NAME_BYTES + 1 :]
-    finally:
-        engine.fs.close(fd)

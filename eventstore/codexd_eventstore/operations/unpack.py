@@ -18,6 +18,7 @@ from functools import partial
 from typing import Final
 
 from codexd_eventstore.disk.blobs import PIECE_BYTES
+from codexd_eventstore.disk.files import reading
 from codexd_eventstore.disk.layout import absolute, check_name, unlink_if_there
 from codexd_eventstore.disk.package import (
     HEADER_BYTES_MAX,
@@ -48,7 +49,9 @@ EXTENDED: Final = "extended"
 KEPT: Final = "kept"
 
 
-async def unpack(engine: Engine, path: str, accepts: Callable[[str], bool] | None) -> Unpacked:
+async def unpack(
+    engine: Engine, path: str, accepts: Callable[[str], bool] | None = None
+) -> Unpacked:
     """Import the logs of a package. Raises: Refused, and then nothing was imported."""
     return await _Unpacking(engine, absolute(path), accepts).run()
 
@@ -67,7 +70,6 @@ class _Unpacking:
         self._fd = -1
 
     async def run(self) -> Unpacked:
-        """All of it."""
         try:
             self._fd = await blocking(self._fs.open_of_others, self._path)
             try:
@@ -236,8 +238,8 @@ class _Unpacking:
 
         Checksums do not prove it: other records with the same checksum can be made on purpose.
         """
-        here, place = self._fs.open_to_read(path), 0
-        try:
+        place = 0
+        with reading(self._fs, path) as here:
             for piece in self._pieces(log_name(log.stream)):
                 own = self._fs.read(here, place, len(piece))
                 if piece[: len(own)] != own:
@@ -246,16 +248,14 @@ class _Unpacking:
                     return True
                 place += len(own)
             return not self._fs.read(here, place, 1)
-        finally:
-            self._fs.close(here)
 
     def _put_blobs(self) -> int:
         """Those that are not here; how many those were."""
         put = 0
         for blob in self._package.blobs:
             name = blob_name(blob.sha256)
-            put += self._fs.state(self._engine.blobs.path(blob.sha256)) is None
-            stored = self._engine.blobs.put_pieces(partial(self._pieces, name))
+            put += self._fs.state(self._engine.blob_files.path(blob.sha256)) is None
+            stored = self._engine.blob_files.put_pieces(partial(self._pieces, name))
             if stored.sha256 != blob.sha256:
                 raise Refused(f"{self._path} changed while it was read")
         return put

@@ -61,7 +61,34 @@ COMMIT;
 """
 
 
-def connect(path: str, *, make: bool) -> sqlite3.Connection | None:
+class NotesFile(sqlite3.Connection):
+    """The open file, and its single rows."""
+
+    def read_mark(self, stream: str) -> OpenHint | None:
+        """The open hint of a log."""
+        row = self.execute("SELECT * FROM mark WHERE stream = ?", (stream,)).fetchone()
+        return OpenHint(row[1], LogOffset(*row[2:5]), LogOffset(*row[5:8]), row[8]) if row else None
+
+    def read_key(self, stream: str, key: str) -> tuple[int, int] | None:
+        """The first and last record of a key's append."""
+        query = "SELECT first, last FROM key WHERE stream = ? AND key = ?"
+        row = self.execute(query, (stream, key)).fetchone()
+        return (row[0], row[1]) if row else None
+
+    def read_snapshot(self, stream: str, name: str) -> SnapshotRow | None:
+        """A snapshot."""
+        query = "SELECT seq, chain, content FROM snapshot WHERE stream = ? AND name = ?"
+        row = self.execute(query, (stream, name)).fetchone()
+        return SnapshotRow(*row) if row else None
+
+    def read_checkpoint(self, stream: str, consumer: str) -> int | None:
+        """How far a consumer has come."""
+        query = "SELECT seq FROM checkpoint WHERE stream = ? AND consumer = ?"
+        row = self.execute(query, (stream, consumer)).fetchone()
+        return row[0] if row else None
+
+
+def connect(path: str, *, make: bool) -> NotesFile | None:
     """Open the file; None if there is none, or one of another version, and `make` is false.
 
     Raises: sqlite3.Error, OSError.
@@ -72,7 +99,7 @@ def connect(path: str, *, make: bool) -> sqlite3.Connection | None:
     elif not Path(path).is_file():
         return None
     wait = WRITER_WAITS_S if make else READER_WAITS_S
-    db = sqlite3.connect(path, timeout=wait, isolation_level=None)
+    db = sqlite3.connect(path, timeout=wait, isolation_level=None, factory=NotesFile)
     try:
         found = db.execute("PRAGMA user_version").fetchone()[0]
         if found == VERSION:
@@ -170,35 +197,3 @@ def _set_hint(db: sqlite3.Connection, stream: str, hint: OpenHint, keying: Noted
 
 def _columns(offset: LogOffset) -> tuple[int, int, int]:
     return offset.seq, offset.start, offset.chain
-
-
-def read_mark(db: sqlite3.Connection, stream: str) -> OpenHint | None:
-    """The open hint of a log."""
-    row = db.execute("SELECT * FROM mark WHERE stream = ?", (stream,)).fetchone()
-    return OpenHint(row[1], LogOffset(*row[2:5]), LogOffset(*row[5:8]), row[8]) if row else None
-
-
-def read_key(db: sqlite3.Connection, stream: str, key: str) -> tuple[int, int] | None:
-    """The first and last record of a key's append."""
-    query = "SELECT first, last FROM key WHERE stream = ? AND key = ?"
-    row = db.execute(query, (stream, key)).fetchone()
-    return (row[0], row[1]) if row else None
-
-
-def read_snapshot(db: sqlite3.Connection, stream: str, name: str) -> SnapshotRow | None:
-    """A snapshot."""
-    query = "SELECT seq, chain, content FROM snapshot WHERE stream = ? AND name = ?"
-    row = db.execute(query, (stream, name)).fetchone()
-    return SnapshotRow(*row) if row else None
-
-
-def read_checkpoint(db: sqlite3.Connection, stream: str, consumer: str) -> int | None:
-    """How far a consumer has come."""
-    query = "SELECT seq FROM checkpoint WHERE stream = ? AND consumer = ?"
-    row = db.execute(query, (stream, consumer)).fetchone()
-    return row[0] if row else None
-
-
-def read_checkpoints(db: sqlite3.Connection, consumer: str) -> dict[str, int]:
-    """A consumer's checkpoints in all streams."""
-    return dict(db.execute("SELECT stream, seq FROM checkpoint WHERE consumer = ?", (consumer,)))

@@ -22,7 +22,7 @@ import trio
 from codexd_eventstore.sidecar.rows import NotedKeys, OpenHint, SidecarBatch, SnapshotRow
 
 if TYPE_CHECKING:
-    import sqlite3
+    from codexd_eventstore.sidecar.file import NotesFile
 
 T = TypeVar("T")
 
@@ -45,20 +45,17 @@ class Notes:
         self._renew = False  # a reader found the file broken
         self._epoch = 0  # of the file: raised each time that it is replaced
         self._writer: threading.Thread | None = None
-        self._reader: sqlite3.Connection | None = None
+        self._reader: NotesFile | None = None
         self._reader_epoch = 0
         self.works = True  # whether the last batch could be written
 
     def hint(self, stream: str) -> OpenHint | None:
-        """The open hint of a log."""
         for batch in self._unwritten():
             if (found := batch.hints.get(stream)) is not None:
                 return found[0]
             if stream in batch.drops:
                 return None
-        from codexd_eventstore.sidecar import file as notes_file
-
-        return self._ask(lambda db: notes_file.read_mark(db, stream))
+        return self._ask(lambda file: file.read_mark(stream))
 
     def set_hint(self, stream: str, hint: OpenHint, keying: NotedKeys) -> None:
         """Set the open hint of a log, and the keys up to its durable point."""
@@ -80,12 +77,10 @@ class Notes:
                     upto = min(upto, keying.after)
             if stream in batch.drops:
                 return False, None
-        from codexd_eventstore.sidecar import file as notes_file
-
-        found_mark = self._ask(lambda db: notes_file.read_mark(db, stream))
+        found_mark = self._ask(lambda file: file.read_mark(stream))
         if found_mark is None or found_mark.head != head or found_mark.keys_to < upto:
             return False, None
-        return True, self._ask(lambda db: notes_file.read_key(db, stream, key))
+        return True, self._ask(lambda file: file.read_key(stream, key))
 
     def snapshot(self, stream: str, name: str) -> SnapshotRow | None:
         """A snapshot, which may not match the log any more."""
@@ -94,9 +89,7 @@ class Notes:
                 return found
             if stream in batch.drops:
                 return None
-        from codexd_eventstore.sidecar import file as notes_file
-
-        return self._ask(lambda db: notes_file.read_snapshot(db, stream, name))
+        return self._ask(lambda file: file.read_snapshot(stream, name))
 
     async def set_snapshot(self, stream: str, name: str, kept: SnapshotRow) -> None:
         """Replace the snapshot under a name."""
@@ -116,13 +109,9 @@ class Notes:
                 return found
             if batch.drops.get(stream):
                 return 0
-        from codexd_eventstore.sidecar import file as notes_file
-
-        return self._ask(lambda db: notes_file.read_checkpoint(db, stream, consumer)) or 0
+        return self._ask(lambda file: file.read_checkpoint(stream, consumer)) or 0
 
     def set_checkpoint(self, stream: str, consumer: str, seq: int) -> None:
-        """Set a consumer's checkpoint."""
-
         def put(batch: SidecarBatch) -> None:
             batch.checkpoints[stream, consumer] = seq
 
@@ -164,7 +153,7 @@ class Notes:
                 self._writer.start()
             self._lock.notify_all()
 
-    def _ask(self, ask: Callable[[sqlite3.Connection], T | None]) -> T | None:
+    def _ask(self, ask: Callable[[NotesFile], T | None]) -> T | None:
         """Read from the file; None if it cannot be read."""
         import sqlite3
 
@@ -199,7 +188,7 @@ class Notes:
 
     def _write(self) -> None:
         """The body of the writer's thread."""
-        db: sqlite3.Connection | None = None
+        db: NotesFile | None = None
         while self._next():
             with suppress(Exception):  # any error loses only sidecar rows
                 db = self._write_batch(db)
@@ -220,7 +209,7 @@ class Notes:
             self._flying, self._waiting = self._waiting, SidecarBatch()
             return True
 
-    def _write_batch(self, db: sqlite3.Connection | None) -> sqlite3.Connection | None:
+    def _write_batch(self, db: NotesFile | None) -> NotesFile | None:
         import sqlite3
 
         from codexd_eventstore.sidecar import file as notes_file
