@@ -22,7 +22,6 @@ class Argument:
         self.options = options
 
     def add_to(self, parser: argparse.ArgumentParser) -> None:
-        """Add the argument to `parser`."""
         if self.group is None:
             parser.add_argument(*self.names, **self.options)
         else:

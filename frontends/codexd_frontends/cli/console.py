@@ -80,7 +80,6 @@ class Console:
             self.written += len(piece.text)
 
     def answer(self, line: str) -> None:
-        """A line on stdout."""
         _answer(f"{last_look_at_line(line)}\n")
 
     def talk(self, line: str) -> None:

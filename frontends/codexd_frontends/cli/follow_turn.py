@@ -37,6 +37,13 @@ class Ended(NamedTuple):
     exit: Exit
     turn: Turn | None = None
 
+    def members(self) -> dict[str, object]:
+        """For programs."""
+        turn = self.turn
+        error = None if turn is None or turn.error is None else turn.error.message
+        status = self.exit.word if turn is None else turn.status
+        return {"exit": self.exit.number, "status": status, "error": error}
+
 
 class Shows(Protocol):
     """Where a turn is shown: on a screen, or as JSON lines."""

@@ -5,20 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import NamedTuple
 
-import msgspec
-
+from codexd.protocol.codexd_methods import ProviderFindLocalResponse
 from codexd_frontends.cli.console import Console
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.screen.drawn import one_line
-
-
-class LocalModelAnswer(msgspec.Struct, frozen=True, rename="camel"):
-    """The answer to provider/findLocal."""
-
-    model_provider: str
-    model: str
-    name: str = ""
-    base_url: str = ""
 
 
 class ProviderOption(NamedTuple):
@@ -39,7 +29,7 @@ def asked_for(daemon: Daemon, arguments: argparse.Namespace, console: Console) -
         return ProviderOption(arguments.provider, arguments.model)
     asked = {"provider": arguments.local_provider, "model": arguments.model}
     params = {name: value for name, value in asked.items() if value}
-    found = daemon.call("provider/findLocal", params, LocalModelAnswer)
+    found = daemon.call("provider/findLocal", params, ProviderFindLocalResponse)
     said = f"{found.model}, {found.name} at {found.base_url}"
     console.talk(console.talk_style.dim(one_line(said)))
     return ProviderOption(found.model_provider, found.model)

@@ -80,12 +80,16 @@ def last_thread(daemon: Daemon) -> Thread:
     raise UsageError("there is no thread yet: start one with `codexctl send --new PROMPT`")
 
 
-def find_thread_id(daemon: Daemon, word: str) -> str:
+def find_thread_id(daemon: Daemon, word: str | None) -> str:
     """The id of the thread that `word` names; those in the archive count if no other is meant.
+
+    None is the thread that was used last.
 
     Raises:
         UsageError: none is meant, or more than one.
     """
+    if word is None:
+        return last_thread(daemon).id
     if is_full_id(word):
         return word.lower()
     for archived in (False, True):

@@ -9,7 +9,7 @@ import signal
 import sys
 import termios
 import time
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import NamedTuple, Self
 
 from codexd.protocol.codexd_methods import INPUT_CHARACTERS_MAX
@@ -72,12 +72,7 @@ class Interrupts:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         signal.set_wakeup_fd(self._wakeup_before)
         signal.signal(signal.SIGINT, self._before)
         os.close(self._reader)

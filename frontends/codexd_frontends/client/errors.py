@@ -13,43 +13,39 @@ CommandError
 from __future__ import annotations
 
 from codexd.protocol.wire.rpc import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, OVERLOADED
-from codexd_frontends.client.exits import (
-    BAD_CONFIG,
-    FAILED,
-    FORBIDDEN,
-    TRY_AGAIN,
-    UNREACHABLE,
-    USAGE,
-    Exit,
-)
+from codexd_frontends.client import exits
 
 _REFUSED_EXITS = {
-    INVALID_REQUEST: USAGE,
-    METHOD_NOT_FOUND: USAGE,
-    INVALID_PARAMS: USAGE,
-    OVERLOADED: TRY_AGAIN,
+    INVALID_REQUEST: exits.USAGE,
+    METHOD_NOT_FOUND: exits.USAGE,
+    INVALID_PARAMS: exits.USAGE,
+    OVERLOADED: exits.TRY_AGAIN,
 }
 
 # Errors where the daemon's reason says more than its number.
-_REASON_EXITS = {"invalid_config": BAD_CONFIG, "disk_full": TRY_AGAIN, "storage_busy": TRY_AGAIN}
+_REASON_EXITS = {
+    "invalid_config": exits.BAD_CONFIG,
+    "disk_full": exits.TRY_AGAIN,
+    "storage_busy": exits.TRY_AGAIN,
+}
 
 
 class CommandError(Exception):
     """An error that is shown to the person, and that ends the command."""
 
-    exit: Exit = FAILED
+    exit: exits.Exit = exits.FAILED
 
 
 class UsageError(CommandError):
     """The command line makes no sense."""
 
-    exit = USAGE
+    exit = exits.USAGE
 
 
 class Unreachable(CommandError):
     """No daemon answers at the socket."""
 
-    exit = UNREACHABLE
+    exit = exits.UNREACHABLE
 
 
 class NotListening(Unreachable):
@@ -66,19 +62,19 @@ class NotListening(Unreachable):
 class ConnectionCut(CommandError):
     """The daemon closed the connection, or fell silent, while something was asked of it."""
 
-    exit = TRY_AGAIN
+    exit = exits.TRY_AGAIN
 
 
 class Forbidden(CommandError):
     """The socket is not ours to use."""
 
-    exit = FORBIDDEN
+    exit = exits.FORBIDDEN
 
 
 class BadConfig(CommandError):
     """The daemon did not start because its configuration cannot be read."""
 
-    exit = BAD_CONFIG
+    exit = exits.BAD_CONFIG
 
 
 class RequestRefused(CommandError):
@@ -88,4 +84,4 @@ class RequestRefused(CommandError):
         super().__init__(message)
         self.code = code  # of JSON-RPC
         self.reason = reason  # the daemon's stable word for it
-        self.exit = _REASON_EXITS.get(reason or "") or _REFUSED_EXITS.get(code, FAILED)
+        self.exit = _REASON_EXITS.get(reason or "") or _REFUSED_EXITS.get(code, exits.FAILED)

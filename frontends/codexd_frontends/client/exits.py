@@ -32,19 +32,7 @@ BAD_CONFIG = Exit(78, "bad_config", "the configuration cannot be read")
 LEFT = Exit(130, "left", "left at once by a second Ctrl-C")
 OUTPUT_CLOSED = Exit(141, "output_closed", "the reader of the output has gone")
 
-EXITS = (
-    DONE,
-    FAILED,
-    USAGE,
-    INTERRUPTED,
-    WAITING,
-    UNREACHABLE,
-    TRY_AGAIN,
-    FORBIDDEN,
-    BAD_CONFIG,
-    LEFT,
-    OUTPUT_CLOSED,
-)
+EXITS = tuple(value for value in list(globals().values()) if isinstance(value, Exit))
 
 
 def exit_table() -> str:

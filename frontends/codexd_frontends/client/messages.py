@@ -170,7 +170,6 @@ class Turn(_Read, frozen=True, kw_only=True):
     duration_ms: int | None = None
 
     def read_items(self) -> list[Item]:
-        """Its items."""
         return [read_item(raw) for raw in self.items]
 
 
@@ -261,7 +260,6 @@ class ItemNote(_Read, frozen=True, kw_only=True):
     item: Raw
 
     def read_item(self) -> Item:
-        """The item."""
         return read_item(self.item)
 
 
@@ -325,6 +323,20 @@ class UsageNote(_Read, frozen=True, kw_only=True):
     """thread/tokenUsage/updated."""
 
     token_usage: ThreadTokenUsage = ThreadTokenUsage()
+
+
+class RevertAnswer(_Read, frozen=True, kw_only=True):
+    """The answer to thread/revert and thread/revert/undo."""
+
+    thread: Raw
+    turns: int = 0
+
+
+class RevertedNote(_Read, frozen=True, kw_only=True):
+    """thread/reverted; without `before_turn_id`, turns were brought back."""
+
+    turns: int = 0
+    before_turn_id: str | None = None
 
 
 class ThreadNote(_Read, frozen=True, kw_only=True):

@@ -102,7 +102,6 @@ class _Check:
         self._swept = self._daemon.call("store/blobs/sweep", {}, StoreBlobsSweepResponse)
 
     def say_all(self) -> None:
-        """The result."""
         if self._console.json:
             self._console.document(
                 {

@@ -6,12 +6,13 @@ import argparse
 
 import msgspec
 
-from codexd.protocol.codexd_methods import ThreadPinsResponse
-from codexd_frontends.cli.compaction import pin_lines
+from codexd.protocol.codexd_methods import PinView, ThreadPinsResponse
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import find_thread_id
 from codexd_frontends.client.exits import DONE, Exit
+from codexd_frontends.screen.drawn import one_line
+from codexd_frontends.screen.numbers import exact
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Exit:
@@ -29,3 +30,10 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
     members = {"threadId": thread_id, "pins": msgspec.to_builtins(pins)}
     console.result(members, *([said] if said else pin_lines(pins)))
     return DONE
+
+
+def pin_lines(pins: tuple[PinView, ...]) -> list[str]:
+    """Pins as a person reads them."""
+    if not pins:
+        return ["nothing is pinned"]
+    return [f"{pin.seq:>6}  {exact(pin.tokens):>7}  {one_line(pin.text)}" for pin in pins]

@@ -8,13 +8,14 @@ import re
 
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
-from codexd_frontends.cli.thread_ref import find_thread_id, last_thread
+from codexd_frontends.cli.thread_ref import find_thread_id
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.exits import DONE, Exit
 from codexd_frontends.client.follow import turn_ids
+from codexd_frontends.client.messages import RevertAnswer
 from codexd_frontends.commands.fork import find_turn_id
-from codexd_frontends.screen.reverted import RevertAnswer, turns_of
+from codexd_frontends.screen.items import turns_of
 
 # An id is written in hexadecimal digits as well, and begins with a 0 for some centuries to come.
 _NUMBER = re.compile(r"-?[1-9][0-9]*|0", re.ASCII)
@@ -26,8 +27,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
     if arguments.to is None and not arguments.undo:
         raise UsageError("expected --to TURN or --undo, found neither; nothing was reverted")
     with connect(console) as daemon:
-        word = arguments.thread
-        thread_id = find_thread_id(daemon, word) if word is not None else last_thread(daemon).id
+        thread_id = find_thread_id(daemon, arguments.thread)
         params: dict[str, object] = {"threadId": thread_id}
         if arguments.undo:
             answer = daemon.call("thread/revert/undo", params, RevertAnswer)

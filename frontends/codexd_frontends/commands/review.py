@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
 
 import msgspec
 
 from codexd_frontends.cli.console import Console
-from codexd_frontends.cli.follow_turn import AsJson, Ended, OnScreen, RunningTurn, turn_screen
+from codexd_frontends.cli.follow_turn import AsJson, OnScreen, RunningTurn, turn_screen
 from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import find_thread_id
 from codexd_frontends.cli.watch import InputLines, Interrupts, Watch
@@ -42,7 +41,9 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
             Watch(interrupts, lines)
         )
     if isinstance(shows, _Findings):
-        console.document(_outcome(ended, shows.found))
+        # The findings as the reviewer gave them, and as text.
+        found = {"review": shows.found.output, "text": shows.found.review}
+        console.document(ended.members() | found)
     return ended.exit
 
 
@@ -104,17 +105,3 @@ class _Findings(AsJson):
         if message.method == "item/completed":
             item = msgspec.json.decode(message.params, type=_Note).item
             self.found = item if item.type == "exitedReviewMode" else self.found
-
-
-def _outcome(ended: Ended, found: _Found) -> dict[str, Any]:
-    """The last line of `review --json`: the findings as the reviewer gave them, and as text."""
-    turn = ended.turn
-    error = None if turn is None or turn.error is None else turn.error.message
-    status = ended.exit.word if turn is None else turn.status
-    return {
-        "exit": ended.exit.number,
-        "status": status,
-        "error": error,
-        "review": found.output,
-        "text": found.review,
-    }

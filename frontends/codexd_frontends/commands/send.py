@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from codexd.protocol.codexd_methods import INPUT_CHARACTERS_MAX
 from codexd_frontends.cli.console import Console
-from codexd_frontends.cli.follow_turn import AsJson, Ended, OnScreen, RunningTurn, turn_screen
+from codexd_frontends.cli.follow_turn import AsJson, OnScreen, RunningTurn, turn_screen
 from codexd_frontends.cli.provider import ProviderOption, asked_for
 from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import find_thread_id, last_thread
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
         lines = InputLines(sys.stdin.fileno()) if console.may_ask else None
         ended = turn.follow(Watch(interrupts, lines))
     if console.json:
-        console.document(_outcome(ended))
+        console.document(ended.members())
     elif turn.used is not None and ended.turn is not None:
         console.talk(console.talk_style.dim(summary_line(turn.used)))
     return ended.exit
@@ -151,11 +151,3 @@ def _shows(
     screen = turn_screen(console, thoughts)
     screen.hide_own(client_id)
     return OnScreen(console, screen)
-
-
-def _outcome(ended: Ended) -> dict[str, object]:
-    """The last line of `send --json`."""
-    turn = ended.turn
-    error = None if turn is None or turn.error is None else turn.error.message
-    status = ended.exit.word if turn is None else turn.status
-    return {"exit": ended.exit.number, "status": status, "error": error}

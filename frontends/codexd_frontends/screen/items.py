@@ -5,6 +5,7 @@ from __future__ import annotations
 from codexd_frontends.client.messages import (
     Item,
     PlanStep,
+    RevertedNote,
     Turn,
     TurnTrouble,
     UserInput,
@@ -146,3 +147,16 @@ def marked(mark: str, lines: list[str]) -> list[str]:
     """Lines with a mark before the first; the others are indented by its width."""
     first, *more = lines[:-1] if len(lines) > 1 and not lines[-1] else lines
     return [mark + first, *(" " * max(len(mark), 2) + line for line in more)]
+
+
+def turns_of(count: int) -> str:
+    """A count of turns as text."""
+    return "1 turn" if count == 1 else f"{count} turns"
+
+
+def reverted_line(note: RevertedNote) -> str:
+    """The line at the place of the revert: the lines above it stay."""
+    turns = turns_of(note.turns)
+    if note.before_turn_id is None:
+        return f"— {turns} restored —"
+    return f"— {turns} reverted: turn {one_line(note.before_turn_id)} and all later turns —"

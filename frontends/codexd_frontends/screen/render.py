@@ -16,33 +16,10 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from codexd.protocol.display.visible import visible_prose
-from codexd_frontends.client.messages import (
-    DeltaNote,
-    ErrorNote,
-    Item,
-    ItemNote,
-    Message,
-    NameNote,
-    PlanNote,
-    Turn,
-    TurnNote,
-    TurnTrouble,
-    WarningNote,
-)
+from codexd_frontends.client import messages as m
+from codexd_frontends.screen import items
 from codexd_frontends.screen.drawn import one_line, prose_lines, without_breaks
-from codexd_frontends.screen.items import (
-    command_end_line,
-    command_lines,
-    marked,
-    output_lines,
-    plan_lines,
-    trouble_lines,
-    turn_end_lines,
-    user_lines,
-    whole_item_lines,
-)
 from codexd_frontends.screen.reasoning import Thoughts
-from codexd_frontends.screen.reverted import RevertedNote, reverted_line
 from codexd_frontends.screen.stream_text import GrowingOutput, GrowingText
 from codexd_frontends.screen.style import PLAIN, Style
 
@@ -99,7 +76,7 @@ class TerminalScreen:
         self._own: set[str] = set()
         self._held: list[str] = []  # lines that wait for the end of the answer that streams
         self._mid_line = False
-        self._final: TurnTrouble | None = None  # an error that nothing has shown yet
+        self._final: m.TurnTrouble | None = None  # an error that nothing has shown yet
 
     def hide_own(self, client_id: str) -> None:
         """Do not show the user message with this id: it was typed here, and is on the screen."""
@@ -109,7 +86,7 @@ class TerminalScreen:
         """Something else has ended the line that the answer had begun."""
         self._mid_line = False
 
-    def turn(self, turn: Turn) -> list[Piece]:
+    def turn(self, turn: m.Turn) -> list[Piece]:
         """A turn of a snapshot, which may still run."""
         pieces: list[Piece] = []
         running = turn.status == "inProgress"
@@ -119,7 +96,7 @@ class TerminalScreen:
             pieces += self._grown(turn.id, item) if grows else self._completed(turn.id, item)
         return pieces if running else pieces + self._turn_ended(turn)
 
-    def note(self, message: Message) -> list[Piece]:
+    def note(self, message: m.Message) -> list[Piece]:
         """A notification; some have no lines for a person."""
         show = _NOTES.get(message.method or "")
         return [] if show is None else show(self, message)
@@ -137,11 +114,9 @@ class TerminalScreen:
         return [Piece("\n", True)]
 
     def _text(self, text: GrowingText, new: str) -> list[Piece]:
-        """The new part of a text."""
         return self._drawn(text.drawn.grow(new))
 
     def _at_once(self, text: str) -> list[Piece]:
-        """A text that comes at once."""
         return self._drawn(visible_prose(text))
 
     def _drawn(self, drawn: str) -> list[Piece]:
@@ -150,12 +125,12 @@ class TerminalScreen:
         self._mid_line = not drawn.endswith("\n")
         return [Piece(drawn, True)]
 
-    def _is_shown(self, turn_id: str, item: Item) -> bool:
+    def _is_shown(self, turn_id: str, item: m.Item) -> bool:
         """Whether an item is shown to its end, or was cut off and is not to be shown."""
         hidden = (turn_id, item.id) if item.type == "agentMessage" else None
         return _shown(turn_id, item) in self._shown or hidden in self._shown
 
-    def _started(self, turn_id: str, item: Item) -> list[Piece]:
+    def _started(self, turn_id: str, item: m.Item) -> list[Piece]:
         place = (turn_id, item.id)
         if self._is_shown(turn_id, item):
             return []
@@ -168,17 +143,17 @@ class TerminalScreen:
                 self._remember(_shown(turn_id, item))
                 if item.client_id in self._own:
                     return []
-                return self.lines(user_lines(item, self._talk_style))
+                return self.lines(items.user_lines(item, self._talk_style))
             case "agentMessage":
                 self._texts[place] = GrowingText()
                 return self._line_broken()
             case "commandExecution":
                 self._commands[place] = GrowingOutput()
-                return self.lines(command_lines(item, self._talk_style))
+                return self.lines(items.command_lines(item, self._talk_style))
             case _:
                 return []
 
-    def _grown(self, turn_id: str, item: Item) -> list[Piece]:
+    def _grown(self, turn_id: str, item: m.Item) -> list[Piece]:
         """An open item of a snapshot, as far as it has come."""
         place = (turn_id, item.id)
         text = self._texts.get(place)
@@ -191,7 +166,7 @@ class TerminalScreen:
             )
         return []
 
-    def _completed(self, turn_id: str, item: Item) -> list[Piece]:
+    def _completed(self, turn_id: str, item: m.Item) -> list[Piece]:
         pieces = self._started(turn_id, item)
         if self._is_shown(turn_id, item):
             return pieces
@@ -210,12 +185,14 @@ class TerminalScreen:
             case "commandExecution":
                 output = self._commands.pop((turn_id, item.id))
                 rest = output.rest(item.aggregated_output or "")
-                end = command_end_line(item, self._talk_style)
+                end = items.command_end_line(item, self._talk_style)
                 return pieces + self._output(rest) + self.lines([end])
             case _:
-                return pieces + self.lines(whole_item_lines(item, self._talk_style, self._thoughts))
+                return pieces + self.lines(
+                    items.whole_item_lines(item, self._talk_style, self._thoughts)
+                )
 
-    def _text_completed(self, text: GrowingText, item: Item) -> list[Piece]:
+    def _text_completed(self, text: GrowingText, item: m.Item) -> list[Piece]:
         if self._holds and item.phase == PARTIAL:
             self._cut_off = item.text
             return []
@@ -231,14 +208,14 @@ class TerminalScreen:
         return ended
 
     def _output(self, lines: list[str]) -> list[Piece]:
-        return self.lines(output_lines(lines, self._talk_style))
+        return self.lines(items.output_lines(lines, self._talk_style))
 
     def _remember(self, shown: ShownKey) -> None:
         self._shown[shown] = None
         if len(self._shown) > REMEMBERED_MAX:
             self._shown.popitem(last=False)
 
-    def _turn_ended(self, turn: Turn) -> list[Piece]:
+    def _turn_ended(self, turn: m.Turn) -> list[Piece]:
         if (turn.id,) in self._shown:
             return []
         self._remember((turn.id,))
@@ -249,7 +226,7 @@ class TerminalScreen:
             self._remember(cut)
             pieces += self._drawn(text.drawn.end())
         self._texts.clear()
-        end = turn_end_lines(turn, self._talk_style, always=self._whole)
+        end = items.turn_end_lines(turn, self._talk_style, always=self._whole)
         return pieces + self._line_ended() + self._flush_held() + self.lines(end)
 
     def _flush_held(self) -> list[Piece]:
@@ -263,8 +240,8 @@ class TerminalScreen:
         """Whether a message at this place was shown to its end, and no other has begun there since."""
         return place in self._shown or (*place, "ended") in self._shown
 
-    def _note_text_delta(self, message: Message) -> list[Piece]:
-        note = _read(message, DeltaNote)
+    def _note_text_delta(self, message: m.Message) -> list[Piece]:
+        note = _read(message, m.DeltaNote)
         place = (note.turn_id, note.item_id)
         if self._holds or (place not in self._texts and self._has_ended(place)):
             return []
@@ -272,75 +249,75 @@ class TerminalScreen:
         text = self._texts.setdefault(place, GrowingText())
         return broken + self._text(text, text.grow(note.delta, _offset(message, note)))
 
-    def _note_output_delta(self, message: Message) -> list[Piece]:
-        note = _read(message, DeltaNote)
+    def _note_output_delta(self, message: m.Message) -> list[Piece]:
+        note = _read(message, m.DeltaNote)
         command = self._commands.get((note.turn_id, note.item_id))
         if command is None:
             return []
         return self._output(command.grow(note.delta, _offset(message, note)))
 
-    def _note_error(self, message: Message) -> list[Piece]:
-        note = _read(message, ErrorNote)
+    def _note_error(self, message: m.Message) -> list[Piece]:
+        note = _read(message, m.ErrorNote)
         # A final error comes again with the end of the turn, where the history has it too.
         if not note.will_retry:
             self._final = note.error
             return []
         self._cut_off = ""
-        return self.lines(self._talk_style.yellow(line) for line in trouble_lines(note.error))
+        return self.lines(self._talk_style.yellow(line) for line in items.trouble_lines(note.error))
 
-    def _note_closed(self, _message: Message) -> list[Piece]:
+    def _note_closed(self, _message: m.Message) -> list[Piece]:
         """A thread that is closed with an error has no end of a turn to say it."""
         final, self._final = self._final, None
         if final is None:
             return []
-        return self.lines(self._talk_style.red(line) for line in trouble_lines(final))
+        return self.lines(self._talk_style.red(line) for line in items.trouble_lines(final))
 
-    def _note_warning(self, message: Message) -> list[Piece]:
+    def _note_warning(self, message: m.Message) -> list[Piece]:
         return self.lines(
             self._talk_style.yellow(line)
-            for line in marked("", prose_lines(_read(message, WarningNote).message))
+            for line in items.marked("", prose_lines(_read(message, m.WarningNote).message))
         )
 
-    def _note_reverted(self, message: Message) -> list[Piece]:
-        said = self._talk_style.yellow(reverted_line(_read(message, RevertedNote)))
+    def _note_reverted(self, message: m.Message) -> list[Piece]:
+        said = self._talk_style.yellow(items.reverted_line(_read(message, m.RevertedNote)))
         return self._line_ended() + self.lines([said])
 
-    def _note_name(self, message: Message) -> list[Piece]:
-        name = _read(message, NameNote).thread_name
+    def _note_name(self, message: m.Message) -> list[Piece]:
+        name = _read(message, m.NameNote).thread_name
         said = f"— renamed to {one_line(name)} —" if name else "— the name was taken away —"
         # A model may name a thread while another answers, and no answer is to be broken by that.
         self._held.append(self._talk_style.dim(said))
         return self._flush_held()
 
-    def _note_plan(self, message: Message) -> list[Piece]:
-        return self.lines(plan_lines(_read(message, PlanNote).plan, self._talk_style))
+    def _note_plan(self, message: m.Message) -> list[Piece]:
+        return self.lines(items.plan_lines(_read(message, m.PlanNote).plan, self._talk_style))
 
-    def _note_started(self, message: Message) -> list[Piece]:
-        note = _read(message, ItemNote)
+    def _note_started(self, message: m.Message) -> list[Piece]:
+        note = _read(message, m.ItemNote)
         return self._started(note.turn_id, note.read_item())
 
-    def _note_completed(self, message: Message) -> list[Piece]:
-        note = _read(message, ItemNote)
+    def _note_completed(self, message: m.Message) -> list[Piece]:
+        note = _read(message, m.ItemNote)
         return self._completed(note.turn_id, note.read_item())
 
-    def _note_turn_ended(self, message: Message) -> list[Piece]:
+    def _note_turn_ended(self, message: m.Message) -> list[Piece]:
         self._final = None
-        return self._turn_ended(_read(message, TurnNote).turn)
+        return self._turn_ended(_read(message, m.TurnNote).turn)
 
 
-def _shown(turn_id: str, item: Item) -> ShownKey:
+def _shown(turn_id: str, item: m.Item) -> ShownKey:
     return (turn_id, item.type, item.id, item.started_at_ms)
 
 
-def _read(message: Message, kind: type[T]) -> T:
+def _read(message: m.Message, kind: type[T]) -> T:
     return msgspec.json.decode(message.params, type=kind)
 
 
-def _offset(message: Message, note: DeltaNote) -> int | None:
+def _offset(message: m.Message, note: m.DeltaNote) -> int | None:
     return message.offset if message.offset is not None else note.offset
 
 
-_NOTES: Mapping[str, Callable[[TerminalScreen, Message], list[Piece]]] = {
+_NOTES: Mapping[str, Callable[[TerminalScreen, m.Message], list[Piece]]] = {
     "item/started": TerminalScreen._note_started,
     "item/agentMessage/delta": TerminalScreen._note_text_delta,
     "item/commandExecution/outputDelta": TerminalScreen._note_output_delta,

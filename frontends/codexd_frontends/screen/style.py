@@ -7,6 +7,7 @@ non-empty NO_COLOR, then FORCE_COLOR or CLICOLOR_FORCE, then whether the stream 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partialmethod
 from typing import Literal
 
 import msgspec
@@ -36,26 +37,15 @@ class Style(msgspec.Struct, frozen=True):
 
     color: bool = False
 
-    def dim(self, text: str) -> str:
-        return self._sgr("2", text)
-
-    def bold(self, text: str) -> str:
-        return self._sgr("1", text)
-
-    def red(self, text: str) -> str:
-        return self._sgr("31", text)
-
-    def green(self, text: str) -> str:
-        return self._sgr("32", text)
-
-    def yellow(self, text: str) -> str:
-        return self._sgr("33", text)
-
-    def cyan(self, text: str) -> str:
-        return self._sgr("36", text)
-
     def _sgr(self, code: str, text: str) -> str:
         return f"{MARKS[code]}{text}{MARKS[_END]}" if self.color and text else text
+
+    dim = partialmethod(_sgr, "2")
+    bold = partialmethod(_sgr, "1")
+    red = partialmethod(_sgr, "31")
+    green = partialmethod(_sgr, "32")
+    yellow = partialmethod(_sgr, "33")
+    cyan = partialmethod(_sgr, "36")
 
 
 PLAIN = Style()
